@@ -1,0 +1,99 @@
+"""What can go wrong, each with its sentence, and the one thing that is not an error: `Suspend`."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+
+class JobsError(Exception):
+    """The engine was asked for something that it cannot do."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.__doc__)
+
+
+class InvalidEvent(JobsError):
+    """An event needs a name, a JSON object as data and no more than 512 KiB."""
+
+
+class InvalidFunction(JobsError):
+    """A function's configuration cannot be used."""
+
+
+class InvalidExpression(JobsError):
+    """An expression (CEL) cannot be parsed or evaluated."""
+
+
+class InvalidStep(JobsError):
+    """A step was asked for in a way that cannot be remembered."""
+
+
+class InvalidOutput(JobsError):
+    """What a step returns must be JSON of at most 4 MiB."""
+
+
+class UnknownFunction(JobsError):
+    """No function of this id is registered."""
+
+
+class UnknownRun(JobsError):
+    """There is no such run."""
+
+
+class InvalidTransition(JobsError):
+    """The run is not in a state that allows this."""
+
+
+class UnknownSecret(JobsError):
+    """A Secret names a setting that is missing or empty."""
+
+
+class NonRetriableError(JobsError):
+    """Trying again cannot help: the step fails at once."""
+
+
+class RetryAfterError(JobsError):
+    """Try again, but not before a given time.
+
+    `retry_after` is a number of seconds, a timedelta or an aware datetime; it replaces the
+    backoff of this one retry and is clamped to 1 s … 24 h.
+    """
+
+    def __init__(self, message: str, retry_after: float | timedelta | datetime) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class StepError(JobsError):
+    """A step has failed for good; raised in the function, which may catch it.
+
+    `name`, `message` and `stack` are those of the step's last error; the original class is gone,
+    since a remembered failure is JSON like any other memory.
+    """
+
+    def __init__(self, step_id: str, error: dict[str, Any]) -> None:
+        self.step_id = step_id
+        self.name = str(error.get("name", "Error"))
+        self.message = str(error.get("message", ""))
+        self.stack = str(error.get("stack", ""))
+        super().__init__(f"step “{step_id}” failed: {self.name}: {self.message}")
+
+
+class FetchError(JobsError):
+    """A request did not lead to an answer that can be used."""
+
+
+class ControlFlow(BaseException):
+    """Leaves a function's body without being an error.
+
+    A BaseException, so that a function's own `except Exception` cannot swallow it (law 10).
+    """
+
+
+class Suspend(ControlFlow):
+    """The run has to wait; its memory is written and its worker is free."""
+
+
+class LeaseLost(ControlFlow):
+    """Another worker holds the run by now; nothing that this one did since its last commit counts."""

@@ -1,0 +1,378 @@
+"""What the engine remembers. States are QuerySet methods; transitions live with those who make
+them (`events`, `executor`, `control`), each a conditional UPDATE under the run's lease or lock."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from jobs.ids import new_id
+
+
+class Event(models.Model):
+    """A fact that happened: name, JSON data, time. Immutable."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=256)
+    data = models.JSONField(default=dict)
+    ts = models.DateTimeField("happened at", db_default=Now())
+    received_at = models.DateTimeField(db_default=Now())
+    # The sender's own id: the same one within 24 hours starts nothing new.
+    dedupe_id = models.CharField(max_length=256, blank=True, default="")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["name", "-id"], name="jobs_event_name"),
+            models.Index(
+                fields=["dedupe_id", "received_at"],
+                name="jobs_event_dedupe",
+                condition=~Q(dedupe_id=""),
+            ),
+        ]
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.id}"
+
+
+class RegisteredFunction(models.Model):
+    """What the database must know of a function: its configuration as last synced."""
+
+    fn_id = models.CharField("id", max_length=200, primary_key=True)
+    name = models.CharField(max_length=200)
+    config = models.JSONField(default=dict)
+    synced_at = models.DateTimeField(db_default=Now())
+    paused_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "function"
+        ordering = ["fn_id"]
+
+    def __str__(self) -> str:
+        return self.fn_id
+
+
+class RunStatus(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
+UNFINISHED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING]
+FINISHED = [RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.SKIPPED]
+
+
+class Reason(models.TextChoices):
+    """Why a run is queued or waiting: shown beside its status, never instead of it."""
+
+    NONE = "", "due"
+    TURN = "turn", "its turn"
+    BACKOFF = "backoff", "backing off"
+    SLEEP = "sleep", "sleeping"
+    FETCH = "fetch", "HTTP in flight"
+    EVENT = "event", "waiting for an event"
+    INVOKE = "invoke", "waiting for a function"
+    FUNCTION = "function", "its function is not registered"
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    def due(self) -> RunQuerySet:
+        return self.filter(due_at__lte=Now())
+
+    def unfinished(self) -> RunQuerySet:
+        return self.filter(status__in=UNFINISHED)
+
+    def finished(self) -> RunQuerySet:
+        return self.filter(status__in=FINISHED)
+
+    def failed(self) -> RunQuerySet:
+        return self.filter(status=RunStatus.FAILED)
+
+    def lost(self) -> RunQuerySet:
+        """Held by a worker that has not been heard of since its lease ran out."""
+        return self.filter(lease_until__lt=Now())
+
+
+class Run(models.Model):
+    """One durable execution of a function for one event."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    fn_id = models.CharField("function", max_length=200)
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="runs")
+    status = models.CharField(max_length=16, choices=RunStatus.choices, default=RunStatus.QUEUED)
+    reason = models.CharField(
+        max_length=16, choices=Reason.choices, default=Reason.NONE, blank=True
+    )
+
+    # When a worker may take it; null while one has it, while it waits, and once it has ended.
+    due_at = models.DateTimeField(null=True, blank=True, db_default=Now())
+    # The fencing token of whoever may write it, and until when that is believed.
+    lease_token = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=120, blank=True, default="")
+
+    # The lines it stands in, one for each Concurrency of its function, and how many turns it has
+    # got so far: it stands in line number `turns_held` (see concurrency.py).
+    turn_keys = ArrayField(models.TextField(), default=list, blank=True)
+    turn_limits = ArrayField(models.PositiveIntegerField(), default=list, blank=True)
+    turns_held = models.PositiveSmallIntegerField(default=0)
+
+    # Errors so far at the point where it stands; a newly remembered step sets it back to 0.
+    attempt = models.PositiveIntegerField(default=0)
+    steps_done = models.PositiveIntegerField(default=0)
+    output = models.JSONField(null=True, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    # The run that this one was made from, by a person's rerun.
+    rerun_of = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="reruns"
+    )
+
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager[Run]] = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        permissions = [("rerun_run", "Can rerun runs"), ("cancel_run", "Can cancel runs")]
+        indexes = [
+            models.Index(
+                fields=["due_at", "id"], name="jobs_run_due", condition=Q(due_at__isnull=False)
+            ),
+            models.Index(
+                fields=["lease_until"],
+                name="jobs_run_lease",
+                condition=Q(lease_until__isnull=False),
+            ),
+            models.Index(
+                F("turn_keys__0"),
+                F("turns_held"),
+                F("id"),
+                name="jobs_run_line_1",
+                condition=Q(status__in=UNFINISHED),
+            ),
+            models.Index(
+                F("turn_keys__1"),
+                F("turns_held"),
+                F("id"),
+                name="jobs_run_line_2",
+                condition=Q(status__in=UNFINISHED, turn_keys__len=2),
+            ),
+            models.Index(fields=["status", "-id"], name="jobs_run_status"),
+            models.Index(fields=["fn_id", "status", "-id"], name="jobs_run_function"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(lease_token__isnull=True, lease_until__isnull=True)
+                | Q(lease_token__isnull=False, lease_until__isnull=False),
+                name="jobs_run_lease_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=UNFINISHED, ended_at__isnull=True)
+                | Q(status__in=FINISHED, ended_at__isnull=False, due_at__isnull=True),
+                name="jobs_run_ended",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.fn_id} {self.id}"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in FINISHED
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From its first start to its end, waits included; None before that."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return self.ended_at - self.started_at
+
+
+class StepKind(models.TextChoices):
+    RUN = "run"
+    FETCH = "fetch"
+    SLEEP = "sleep"
+    WAIT = "wait_for_event"
+    SEND = "send_event"
+    INVOKE = "invoke"
+
+
+class StepStatus(models.TextChoices):
+    RUNNING = "running"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Step(models.Model):
+    """A named part of a run. Once completed or failed for good it is never run again."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps", db_index=False)
+    # The author's id; repeats in one run get ":1", ":2", …
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=16, choices=StepKind.choices)
+    status = models.CharField(max_length=16, choices=StepStatus.choices)
+    position = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)
+    output = models.JSONField(null=True, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    # Sleeping until, or waiting at most until.
+    due_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["run", "position", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "name"], name="jobs_step_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_remembered(self) -> bool:
+        return self.status in (StepStatus.COMPLETED, StepStatus.FAILED)
+
+
+class AttemptStatus(models.TextChoices):
+    COMPLETED = "completed"
+    ERROR = "error"
+
+
+class Attempt(models.Model):
+    """One try of a step, or (with `step_name` empty) of the code between steps."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="attempts", db_index=False)
+    step_name = models.CharField(max_length=200, blank=True, default="")
+    number = models.PositiveIntegerField("attempt", default=0)  # 0-based, as ctx.attempt
+    status = models.CharField(max_length=16, choices=AttemptStatus.choices)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+    worker = models.CharField(max_length=120, blank=True, default="")
+    error_class = models.CharField(max_length=300, blank=True, default="")
+    error_message = models.TextField(blank=True, default="")
+    traceback = models.TextField(blank=True, default="")
+    # When the policy will try again; null if this was the last attempt or it went well.
+    retry_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["run", "id"], name="jobs_attempt_run")]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number + 1} of {self.step_name or 'the function'}"
+
+    @property
+    def duration(self) -> timedelta:
+        return self.ended_at - self.started_at
+
+
+class LogLine(models.Model):
+    """One line that a function said: by ctx.logger, logging or print."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="log_lines", db_index=False)
+    step_name = models.CharField(max_length=200, blank=True, default="")
+    attempt = models.PositiveIntegerField(default=0)
+    level = models.CharField(max_length=16, default="INFO")
+    at = models.DateTimeField()
+    message = models.TextField()
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["run", "id"], name="jobs_logline_run")]
+
+    def __str__(self) -> str:
+        return self.message[:80]
+
+
+class FetchStatus(models.TextChoices):
+    PENDING = "pending"
+    SENDING = "sending"
+    ANSWERED = "answered"
+    FAILED = "failed"
+
+
+class Fetch(models.Model):
+    """An HTTP request of a run: what is asked (secrets by reference) and what came back."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="fetches", db_index=False)
+    step_name = models.CharField(max_length=200)
+    method = models.CharField(max_length=10)
+    url = models.TextField()
+    headers = models.JSONField(default=dict)
+    body = models.TextField(blank=True, default="")
+    timeout = models.FloatField(help_text="seconds for the whole answer")
+    # The same for every attempt of the step.
+    idempotency_key = models.CharField(max_length=100)
+    # Where a 303 said that the answer will be: asked again after a crash instead of the request.
+    result_url = models.TextField(blank=True, default="")
+    status = models.CharField(
+        max_length=16, choices=FetchStatus.choices, default=FetchStatus.PENDING
+    )
+    attempt = models.PositiveIntegerField(default=0)
+    response = models.JSONField(null=True, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    sent_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "fetches"
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "step_name"], name="jobs_fetch_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                name="jobs_fetch_pending",
+                condition=Q(status=FetchStatus.PENDING),
+            ),
+            models.Index(
+                fields=["lease_until"],
+                name="jobs_fetch_lease",
+                condition=Q(lease_until__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.url}"
+
+
+class Cluster(models.Model):
+    """A living `manage.py qcluster`: what its sentinel last said of itself."""
+
+    key = models.CharField(max_length=200, primary_key=True)
+    host = models.CharField(max_length=200, blank=True, default="")
+    stat = models.TextField(blank=True, default="")
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-seen_at"]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+def first_lines(value: Any, limit: int = 300) -> str:
+    """The beginning of a text, for lists and messages."""
+    text = str(value).strip()
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,87 @@
+"""Reading the environment without ever ending in a traceback.
+
+Each value that is missing or malformed becomes one sentence in `problems`; the system check
+`melodymaker.checks` says them all at once, and a usable default stands in until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import environ
+
+
+class Environment:
+    """The process's environment, `.env` beside `manage.py` filling what it leaves open."""
+
+    def __init__(self, dotenv: Path) -> None:
+        self.env = environ.Env()
+        self.problems: list[str] = []
+        if dotenv.is_file():
+            environ.Env.read_env(str(dotenv))
+
+    def text(self, name: str, default: str = "") -> str:
+        return str(self.env.str(name, default=default)).strip()
+
+    def names(self, name: str, default: list[str]) -> list[str]:
+        return [item.strip() for item in self.env.list(name, default=default) if item.strip()]
+
+    def flag(self, name: str, default: bool) -> bool:
+        allowed = "1, true, yes, on or 0, false, no, off"
+        words = {"1": True, "true": True, "yes": True, "on": True}
+        words |= {"0": False, "false": False, "no": False, "off": False}
+        return self._read(name, default, lambda raw: words[raw.lower()], allowed)
+
+    def whole(self, name: str, default: int, *, least: int = 0) -> int:
+        allowed = f"a whole number of at least {least}"
+        return self._read(name, default, lambda raw: _at_least(int(raw), least), allowed)
+
+    def number(self, name: str, default: float, *, least: float = 0.0) -> float:
+        allowed = f"a number of at least {least:g}"
+        return self._read(name, default, lambda raw: _at_least(float(raw), least), allowed)
+
+    def url(self, name: str, default: str) -> str:
+        allowed = "a URL that begins with http:// or https://"
+        return self._read(name, default, _http_url, allowed)
+
+    def database(self, name: str, default: dict[str, Any]) -> dict[str, Any]:
+        allowed = "a URL such as postgres://user:password@host:5432/name"
+        return self._read(name, default, self._postgres, allowed, secret=True)
+
+    def _postgres(self, raw: str) -> dict[str, Any]:
+        config: dict[str, Any] = self.env.db_url_config(raw)
+        if config["ENGINE"] != "django.db.backends.postgresql" or not config["NAME"]:
+            raise ValueError(raw)
+        return config
+
+    def _read(
+        self,
+        name: str,
+        default: Any,
+        parse: Callable[[str], Any],
+        allowed: str,
+        secret: bool = False,
+    ) -> Any:
+        raw = self.text(name)
+        if not raw:
+            return default
+        try:
+            return parse(raw)
+        except (ValueError, KeyError, TypeError):
+            given = "what is set" if secret else f"“{raw}”"
+            self.problems.append(f"{name}: {given} is not {allowed}.")
+            return default
+
+
+def _at_least(value: Any, least: Any) -> Any:
+    if not value >= least or value == float("inf"):
+        raise ValueError(value)
+    return value
+
+
+def _http_url(raw: str) -> str:
+    if not raw.startswith(("http://", "https://")) or len(raw.split("/")) < 3:
+        raise ValueError(raw)
+    return raw

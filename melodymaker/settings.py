@@ -1,0 +1,237 @@
+"""The whole configuration, read top to bottom.
+
+With nothing set this is a development machine: its own PostgreSQL, the local studio, debug pages.
+Naming a database (`DATABASE_URL`) makes it production, unless `DEBUG` says otherwise.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from melodymaker import embedded
+from melodymaker.environment import Environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+LOCAL_DIR = BASE_DIR / ".local"
+env = Environment(BASE_DIR / ".env")
+
+# --- who we are -------------------------------------------------------------------------------
+
+DATABASE_URL = env.text("DATABASE_URL")
+DEBUG = env.flag("DEBUG", default=not DATABASE_URL)
+SECRET_KEY = env.text("SECRET_KEY", default="development-only-key" if DEBUG else "")
+if not SECRET_KEY:
+    SECRET_KEY = secrets.token_urlsafe(50)
+    env.problems.append("SECRET_KEY: missing. Production needs a secret of at least 50 characters.")
+
+PORT = env.whole("PORT", 8000, least=1)
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", default=[])
+if not DEBUG and not env.text("ALLOWED_HOSTS"):
+    env.problems.append("ALLOWED_HOSTS: missing. Name the site's hosts, separated by commas.")
+
+# --- what it is made of -----------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "melodymaker",
+    "songs",
+    "jobs",
+    "django_q",
+    "django_htmx",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "melodymaker.middleware.content_security_policy",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "melodymaker.middleware.database_away",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "melodymaker.urls"
+WSGI_APPLICATION = "melodymaker.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- the database: PostgreSQL and only PostgreSQL -----------------------------------------------
+
+EMBEDDED_DATABASE = not DATABASE_URL
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 5, "application_name": "melodymaker"},
+        **env.database("DATABASE_URL", default=embedded.connection(BASE_DIR)),
+    }
+}
+
+# --- people -----------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "songs.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "songs"
+LOGOUT_REDIRECT_URL = "login"
+STARTING_CREDITS = env.whole("STARTING_CREDITS", 10)
+
+# --- language and time ------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+# --- the engine: django-q2 clusters over the Run table --------------------------------------------
+
+CLUSTER_WORKERS = env.whole("CLUSTER_WORKERS", 4, least=1)
+STEP_TIMEOUT = env.whole("STEP_TIMEOUT", 900, least=1)
+Q_CLUSTER = {
+    "name": "melodymaker",
+    "broker_class": "jobs.broker.RunBroker",
+    "workers": CLUSTER_WORKERS,
+    "queue_limit": CLUSTER_WORKERS,
+    "timeout": STEP_TIMEOUT,  # seconds a worker may be busy without a pause
+    "retry": STEP_TIMEOUT + 60,
+    "max_attempts": 1,  # the engine retries; django-q2 never does
+    "ack_failures": True,
+    "save_limit": -1,  # nothing of a success is kept in django-q2's own tables
+    "recycle": 5000,
+    "catch_up": False,
+    "scheduler": False,
+    "log_level": "WARNING",
+}
+JOBS = {
+    # seconds before retry 1, 2, …; the last one repeats. Unset: Inngest's table with its jitter.
+    "BACKOFF": [1, 2] if DEBUG else None,
+    # settings whose values never reach a row, a log line or a page
+    "SECRETS": ["SECRET_KEY", "MODAL_KEY", "MODAL_SECRET"],
+    # hosts that `step.fetch` may call
+    "ALLOWED_HOSTS": [],  # filled below, from the endpoint
+    # seconds for which a worker that stopped answering keeps its run
+    "LEASE": env.number("JOBS_LEASE", 15.0, least=1.0),
+}
+
+# --- the endpoint that makes the songs ----------------------------------------------------------
+
+STUDIO_PORT = env.whole("STUDIO_PORT", PORT + 1, least=1)
+STUDIO_DELAY = env.number("STUDIO_DELAY", 0.0)
+STUDIO_REDIRECT_AFTER = env.number("STUDIO_REDIRECT_AFTER", 150.0)
+STUDIO_URL = f"http://127.0.0.1:{STUDIO_PORT}/generate_from_description"
+GENERATE_FROM_DESCRIPTION = env.url("GENERATE_FROM_DESCRIPTION", default=STUDIO_URL)
+GENERATION_TIMEOUT = env.whole("GENERATION_TIMEOUT", 600, least=1)
+MODAL_KEY = env.text("MODAL_KEY")
+MODAL_SECRET = env.text("MODAL_SECRET")
+if not MODAL_KEY and GENERATE_FROM_DESCRIPTION == STUDIO_URL:
+    MODAL_KEY, MODAL_SECRET = "studio-key", "studio-secret"  # the studio runs on this machine
+if not (MODAL_KEY and MODAL_SECRET):
+    env.problems.append(
+        "MODAL_KEY, MODAL_SECRET: missing. GENERATE_FROM_DESCRIPTION names an endpoint, "
+        "and the endpoint needs both."
+    )
+JOBS["ALLOWED_HOSTS"] = env.names(
+    "JOBS_ALLOWED_HOSTS", default=[urlsplit(GENERATE_FROM_DESCRIPTION).netloc]
+)
+
+# --- files: the pages' own, and the songs' ------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = LOCAL_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
+MEDIA_ROOT = Path(env.text("MEDIA_ROOT") or LOCAL_DIR / "media")
+S3_BUCKET = env.text("S3_BUCKET")
+S3_LINK_SECONDS = env.whole("S3_LINK_SECONDS", 600, least=60)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+if S3_BUCKET:
+    STORAGES["default"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET,
+            "endpoint_url": env.text("S3_ENDPOINT") or None,
+            "region_name": env.text("S3_REGION") or None,
+            "access_key": env.text("S3_ACCESS_KEY") or None,
+            "secret_key": env.text("S3_SECRET_KEY") or None,
+            "querystring_auth": True,
+            "querystring_expire": S3_LINK_SECONDS,
+            "file_overwrite": False,
+        },
+    }
+
+# --- security ---------------------------------------------------------------------------------
+
+HTTPS = env.flag("HTTPS", default=not DEBUG)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
+if env.flag("BEHIND_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "default-src": ["'self'"],
+    "media-src": ["'self'"],
+    "img-src": ["'self'", "data:"],
+    "object-src": ["'none'"],
+    "base-uri": ["'none'"],
+    "form-action": ["'self'"],
+    "frame-ancestors": ["'none'"],
+}
+if S3_BUCKET:
+    S3_ORIGIN = env.url("S3_ORIGIN", default=f"https://{S3_BUCKET}.s3.amazonaws.com")
+    CONTENT_SECURITY_POLICY["media-src"].append(S3_ORIGIN)
+    CONTENT_SECURITY_POLICY["img-src"].append(S3_ORIGIN)
+
+# --- what is said where -------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", default="INFO").upper()},
+}
+
+ENV_PROBLEMS = env.problems

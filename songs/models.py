@@ -1,0 +1,175 @@
+"""What the product remembers: listeners, their songs, and every credit that moved."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from jobs.api import new_id
+
+DESCRIPTION_LIMIT = 2000
+GUIDANCE = (0.0, 30.0)
+DURATION = (10.0, 240.0)
+
+
+class User(AbstractUser):
+    """A listener, or an operator. `credits` is the sum of the ledger, kept by `credits.py`."""
+
+    credits = models.IntegerField(default=0, editable=False)
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(credits__gte=0), name="songs_user_credits_not_negative"
+            )
+        ]
+        permissions = [("grant_credits", "Can grant and take back credits")]
+
+
+class Category(models.Model):
+    """One row a name: the name as first written, its case-folded form as identity."""
+
+    name = models.CharField(max_length=40)
+    folded = models.CharField(max_length=80, unique=True, editable=False)
+
+    class Meta:
+        verbose_name_plural = "categories"
+        ordering = ["folded"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SongStatus(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    PROCESSING = "processing", "Being made"
+    PROCESSED = "processed", "Ready"
+    FAILED = "failed", "Failed"
+    NO_CREDITS = "no credits", "No credits"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+IN_THE_MAKING = [SongStatus.QUEUED, SongStatus.PROCESSING]
+
+
+class SongQuerySet(models.QuerySet["Song"]):
+    def owned_by(self, user: User) -> SongQuerySet:
+        return self.filter(owner=user)
+
+    def in_the_making(self) -> SongQuerySet:
+        return self.filter(status__in=IN_THE_MAKING)
+
+
+class Song(models.Model):
+    """What a listener asked for and, once it is there, where it lies."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="songs")
+    title = models.CharField(max_length=80, blank=True, default="")
+    full_described_song = models.TextField("description", max_length=DESCRIPTION_LIMIT)
+    guidance_scale = models.FloatField(
+        default=15.0, validators=[MinValueValidator(GUIDANCE[0]), MaxValueValidator(GUIDANCE[1])]
+    )
+    audio_duration = models.FloatField(
+        "duration in seconds",
+        default=60.0,
+        validators=[MinValueValidator(DURATION[0]), MaxValueValidator(DURATION[1])],
+    )
+    instrumental = models.BooleanField(default=False)
+    seed = models.BigIntegerField(validators=[MinValueValidator(0)])
+
+    status = models.CharField(max_length=16, choices=SongStatus.choices, default=SongStatus.QUEUED)
+    reason = models.CharField(
+        "reason shown to the listener", max_length=300, blank=True, default=""
+    )
+    s3_key = models.CharField("audio key", max_length=200, blank=True, default="")
+    thumbnail_s3_key = models.CharField("cover key", max_length=200, blank=True, default="")
+    categories = models.ManyToManyField(Category, related_name="songs", blank=True)
+
+    # The form's own token: a double click or a resent form makes one song.
+    form_token = models.UUIDField(default=uuid.uuid4, editable=False)
+    # The engine's event, by id only: songs and jobs share no foreign key.
+    event_id = models.UUIDField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager[Song]] = SongQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["owner", "-created_at", "-id"], name="songs_song_library"),
+            models.Index(fields=["event_id"], name="songs_song_event"),
+            models.Index(
+                fields=["owner"], name="songs_song_making", condition=Q(status__in=IN_THE_MAKING)
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "form_token"], name="songs_song_one_a_form"),
+            models.CheckConstraint(
+                condition=Q(guidance_scale__range=GUIDANCE), name="songs_song_guidance_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(audio_duration__range=DURATION), name="songs_song_duration_range"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=SongStatus.PROCESSED) | ~Q(s3_key=""),
+                name="songs_song_processed_has_audio",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.full_described_song[:60]
+
+    @property
+    def is_in_the_making(self) -> bool:
+        return self.status in IN_THE_MAKING
+
+
+class EntryKind(models.TextChoices):
+    WELCOME = "welcome", "Welcome credits"
+    GRANT = "grant", "Granted by an operator"
+    CHARGE = "charge", "Song"
+    WAIVED = "waived", "Song, waived: the balance was empty"
+    REFUND = "refund", "Refund"
+
+
+class CreditEntry(models.Model):
+    """One line of the ledger. Written by `credits.py` alone, never changed, never deleted."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="credit_entries")
+    amount = models.IntegerField()
+    kind = models.CharField(max_length=16, choices=EntryKind.choices)
+    why = models.CharField("reason", max_length=300, blank=True, default="")
+    song = models.ForeignKey(
+        Song, on_delete=models.SET_NULL, null=True, blank=True, related_name="credit_entries"
+    )
+    by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="entries_made"
+    )
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "credit entries"
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["user", "-id"], name="songs_creditentry_ledger")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["song"],
+                name="songs_creditentry_one_charge_a_song",
+                condition=Q(kind__in=[EntryKind.CHARGE, EntryKind.WAIVED]),
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind=EntryKind.WAIVED) | Q(amount=0),
+                name="songs_creditentry_waived_is_nothing",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount:+d} {self.get_kind_display()}"
