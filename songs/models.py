@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -31,6 +31,14 @@ class User(AbstractUser):
         ]
         permissions = [("grant_credits", "Can grant and take back credits")]
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A stored row keeps its `credits`: a form that was opened before a song was charged must
+        not write the old balance back. Only `credits.py` moves it, by UPDATE."""
+        if not self._state.adding and not args and kwargs.get("update_fields") is None:
+            columns = {field.name for field in self._meta.concrete_fields}
+            kwargs["update_fields"] = columns - {"id", "credits"}
+        super().save(*args, **kwargs)
+
 
 class Category(models.Model):
     """One row a name: the name as first written, its case-folded form as identity."""
@@ -56,6 +64,7 @@ class SongStatus(models.TextChoices):
 
 
 IN_THE_MAKING = [SongStatus.QUEUED, SongStatus.PROCESSING]
+UNSUCCESSFUL = [SongStatus.FAILED, SongStatus.NO_CREDITS, SongStatus.CANCELLED]
 
 
 class SongQuerySet(models.QuerySet["Song"]):
@@ -64,6 +73,15 @@ class SongQuerySet(models.QuerySet["Song"]):
 
     def in_the_making(self) -> SongQuerySet:
         return self.filter(status__in=IN_THE_MAKING)
+
+    def finished(self) -> SongQuerySet:
+        return self.exclude(status__in=IN_THE_MAKING)
+
+    def processed(self) -> SongQuerySet:
+        return self.filter(status=SongStatus.PROCESSED)
+
+
+SongManager = models.Manager.from_queryset(SongQuerySet)
 
 
 class Song(models.Model):
@@ -99,7 +117,7 @@ class Song(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True, blank=True)
 
-    objects: ClassVar[models.Manager[Song]] = SongQuerySet.as_manager()
+    objects: ClassVar[SongManager] = SongManager()
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -108,6 +126,11 @@ class Song(models.Model):
             models.Index(fields=["event_id"], name="songs_song_event"),
             models.Index(
                 fields=["owner"], name="songs_song_making", condition=Q(status__in=IN_THE_MAKING)
+            ),
+            models.Index(
+                fields=["-finished_at"],
+                name="songs_song_newest",
+                condition=Q(status=SongStatus.PROCESSED),
             ),
         ]
         constraints = [
@@ -131,6 +154,14 @@ class Song(models.Model):
     def is_in_the_making(self) -> bool:
         return self.status in IN_THE_MAKING
 
+    @property
+    def is_processed(self) -> bool:
+        return self.status == SongStatus.PROCESSED
+
+    @property
+    def can_be_tried_again(self) -> bool:
+        return self.status in UNSUCCESSFUL
+
 
 class EntryKind(models.TextChoices):
     WELCOME = "welcome", "Welcome credits"
@@ -138,6 +169,9 @@ class EntryKind(models.TextChoices):
     CHARGE = "charge", "Song"
     WAIVED = "waived", "Song, waived: the balance was empty"
     REFUND = "refund", "Refund"
+
+
+CHARGES = [EntryKind.CHARGE, EntryKind.WAIVED]
 
 
 class CreditEntry(models.Model):
@@ -163,7 +197,7 @@ class CreditEntry(models.Model):
             models.UniqueConstraint(
                 fields=["song"],
                 name="songs_creditentry_one_charge_a_song",
-                condition=Q(kind__in=[EntryKind.CHARGE, EntryKind.WAIVED]),
+                condition=Q(kind__in=CHARGES),
             ),
             models.CheckConstraint(
                 condition=~Q(kind=EntryKind.WAIVED) | Q(amount=0),
@@ -173,3 +207,20 @@ class CreditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount:+d} {self.get_kind_display()}"
+
+
+class SignInFailure(models.Model):
+    """A wrong password: too many for one name from one address, and sign-in pauses."""
+
+    username = models.CharField(max_length=150)
+    address = models.GenericIPAddressField()
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["username", "address", "at"], name="songs_signinfailure_who"),
+            models.Index(fields=["at"], name="songs_signinfailure_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.username} from {self.address}"

@@ -1,0 +1,122 @@
+"""The ledger's only writers. A listener's `credits` is the sum of the entries, always: both move in
+one transaction, under the lock of the listener's row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from songs.models import CHARGES, CreditEntry, EntryKind, Song, User
+
+LARGEST_BALANCE = 1_000_000_000
+
+
+class NotEnoughCredits(ValueError):
+    """More credits would be taken than there are."""
+
+    def __init__(self, user: User, credits: int, amount: int) -> None:
+        self.credits, self.amount = credits, amount
+        super().__init__(
+            f"{user.get_username()} has {credits} credits; {-amount} cannot be taken back. "
+            f"Take at most {credits}."
+        )
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What a listener has, and how much of it songs in the making will cost."""
+
+    credits: int
+    spoken_for: int
+
+    @property
+    def available(self) -> int:
+        return max(self.credits - self.spoken_for, 0)
+
+    @property
+    def refusal(self) -> str:
+        """Why no song can be asked for now; empty if one can."""
+        if self.available:
+            return ""
+        if not self.credits:
+            return "You have no credits left, so no new song can be started."
+        if self.credits == 1:
+            return "Your last credit is spoken for by a song in the making. Wait until it is there."
+        return (
+            f"All {self.credits} of your credits are spoken for by songs in the making. "
+            "Wait until one of them is there."
+        )
+
+
+def balance(user: User) -> Balance:
+    credits = User.objects.values_list("credits", flat=True).get(pk=user.pk)
+    return Balance(credits, Song.objects.owned_by(user).in_the_making().count())
+
+
+def available(user: User) -> int:
+    """The credits that no song in the making will need."""
+    return balance(user).available
+
+
+@transaction.atomic
+def grant(
+    user: User,
+    amount: int,
+    *,
+    why: str,
+    by: User | None = None,
+    kind: EntryKind = EntryKind.GRANT,
+) -> CreditEntry:
+    """Give credits, or take them back with a negative amount; never below zero.
+
+    Raises NotEnoughCredits with the figures, ValueError for an amount that cannot be booked.
+    """
+    credits = lock(user).credits
+    if credits + amount < 0:
+        raise NotEnoughCredits(user, credits, amount)
+    if amount == 0 or credits + amount > LARGEST_BALANCE:
+        raise ValueError(
+            f"{amount:,} credits cannot be granted: the amount must not be zero, "
+            f"and a balance goes up to {LARGEST_BALANCE:,} (it is {credits:,} now)."
+        )
+    User.objects.filter(pk=user.pk).update(credits=F("credits") + amount)
+    return CreditEntry.objects.create(user=user, amount=amount, kind=kind, why=why, by=by)
+
+
+def welcome(user: User) -> CreditEntry | None:
+    """What every new listener begins with; None if the site gives nothing."""
+    if not settings.STARTING_CREDITS:
+        return None
+    amount = settings.STARTING_CREDITS
+    return grant(user, amount, why="Welcome to MelodyMaker", kind=EntryKind.WELCOME)
+
+
+@transaction.atomic
+def charge(song: Song) -> CreditEntry:
+    """Take the credit for a song that is there: once a song, whoever asks how often.
+
+    A balance that has meanwhile gone to zero is not the listener's fault: the entry then says
+    `waived` and moves nothing. A second call returns the first entry.
+    """
+    lock(song.owner)
+    earlier = CreditEntry.objects.filter(song=song, kind__in=CHARGES).first()
+    if earlier:
+        return earlier
+    payers = User.objects.filter(pk=song.owner_id, credits__gte=1)
+    paid = payers.update(credits=F("credits") - 1)
+    return CreditEntry.objects.create(
+        user_id=song.owner_id,
+        amount=-paid,
+        kind=EntryKind.CHARGE if paid else EntryKind.WAIVED,
+        why=song.title,
+        song=song,
+    )
+
+
+def lock(user: User) -> User:
+    """The listener's row as it is now, ours until the transaction ends. Everything that counts a
+    listener's credits or songs takes it first, so two tabs cannot both count before the other."""
+    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
