@@ -1,0 +1,31 @@
+"""A real PostgreSQL of the checkout's own, for machines where nobody has installed one.
+
+Used when `DATABASE_URL` is not set. Its data are kept under `.local/postgres`, it listens on a
+Unix socket only, and any `manage.py` command that needs it starts it.
+"""
+
+from __future__ import annotations
+
+from .errors import DatabaseUnavailable
+from .place import connection
+from .server import forget, others, start, status, stop
+
+__all__ = [
+    "DatabaseUnavailable",
+    "connection",
+    "forget",
+    "others",
+    "start",
+    "status",
+    "stop",
+    "wanted",
+]
+
+WITHOUT_DATABASE = {"check", "collectstatic", "database", "help", "studio", "up", "version"}
+
+
+def wanted(argv: list[str]) -> bool:
+    """Whether this command line of `manage.py` needs the database (`up` starts it itself)."""
+    words = argv[1:]
+    asks_for_help = {"-h", "--help", "--version"} & set(words)
+    return bool(words) and not asks_for_help and words[0] not in WITHOUT_DATABASE

