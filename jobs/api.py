@@ -1,5 +1,51 @@
-"""placeholder"""
+"""The public door: everything that an app needs in order to work with the engine.
 
+    from jobs.api import create_function, TriggerEvent, Concurrency, Context, Event, send
+
+Names follow Inngest's official Python SDK, so that a function ports line by line.
+"""
+
+from __future__ import annotations
+
+from jobs.control import cancel, rerun
+from jobs.errors import (
+    InvalidEvent,
+    InvalidFunction,
+    InvalidStep,
+    InvalidTransition,
+    JobsError,
+    NonRetriableError,
+    RetryAfterError,
+    StepError,
+    UnknownRun,
+)
+from jobs.events import Event, send
+from jobs.fetches import Response
 from jobs.ids import new_id
+from jobs.registry import Concurrency, Function, TriggerEvent, create_function
+from jobs.secrets import Secret
+from jobs.steps import Context
 
-__all__ = ["new_id"]
+__all__ = [
+    "Concurrency",
+    "Context",
+    "Event",
+    "Function",
+    "InvalidEvent",
+    "InvalidFunction",
+    "InvalidStep",
+    "InvalidTransition",
+    "JobsError",
+    "NonRetriableError",
+    "Response",
+    "RetryAfterError",
+    "Secret",
+    "StepError",
+    "TriggerEvent",
+    "UnknownRun",
+    "cancel",
+    "create_function",
+    "new_id",
+    "rerun",
+    "send",
+]

@@ -92,8 +92,21 @@ class ControlFlow(BaseException):
 
 
 class Suspend(ControlFlow):
-    """The run has to wait; its memory is written and its worker is free."""
+    """The run has to wait: for `delay` seconds, until a time, or until something wakes it."""
+
+    def __init__(
+        self, status: str, reason: str, delay: float | None = None, until: datetime | None = None
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.delay = delay
+        self.until = until
+        super().__init__(reason)
 
 
 class LeaseLost(ControlFlow):
-    """Another worker holds the run by now; nothing that this one did since its last commit counts."""
+    """Another worker holds the run by now: what this one did since its last commit is void."""
+
+
+class ConnectionLost(ControlFlow):
+    """The database went away under a step; what was not committed has left no effect."""

@@ -1,0 +1,105 @@
+"""Every try leaves its trace: class, message, traceback, times (law 11). Secrets are masked."""
+
+from __future__ import annotations
+
+import traceback
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from jobs import models
+from jobs.claims import Claim
+from jobs.journal import Journal
+from jobs.secrets import mask
+
+MESSAGE_LIMIT = 4_000
+TRACEBACK_LIMIT = 40_000
+HERE = str(Path(__file__).parent)
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An error as it is remembered: {"name", "message", "stack"}, as Inngest writes it."""
+    return {
+        "name": type(error).__name__,
+        "message": storable(str(error), MESSAGE_LIMIT),
+        "stack": stack_of(error),
+    }
+
+
+def stack_of(error: BaseException) -> str:
+    """The traceback from the author's first frame on: the engine's own frames above it are left
+    out, and so are local variables."""
+    story = traceback.TracebackException.from_exception(error, capture_locals=False)
+    frames = list(story.stack)
+    while len(frames) > 1 and frames[0].filename.startswith(HERE):
+        frames.pop(0)
+    story.stack = traceback.StackSummary.from_list(frames)
+    text = "".join(story.format())
+    if len(text) > TRACEBACK_LIMIT:
+        half = TRACEBACK_LIMIT // 2
+        text = f"{text[:half]}\n… {len(text) - TRACEBACK_LIMIT:,} characters cut …\n{text[-half:]}"
+    return storable(text)
+
+
+def storable(text: str, limit: int | None = None) -> str:
+    """A text that PostgreSQL takes, secrets masked."""
+    clean = text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+    if limit is not None and len(clean) > limit:
+        clean = clean[: limit - 1] + "…"
+    return mask(clean)
+
+
+class Attempts:
+    """Writes the attempts of one execution into its journal."""
+
+    def __init__(self, claim: Claim, journal: Journal, worker: str = "") -> None:
+        self._claim = claim
+        self._journal = journal
+
+    def went_well(self, step: models.Step, started: datetime, ended: datetime) -> None:
+        self._journal.attempts.append(
+            models.Attempt(
+                run_id=self._claim.run_id,
+                step_name=step.name,
+                number=step.attempts,
+                status=models.AttemptStatus.COMPLETED,
+                started_at=started,
+                ended_at=max(started, ended),
+                worker=self._claim.worker,
+            )
+        )
+
+    def erred(
+        self,
+        step_name: str,
+        number: int,
+        error: BaseException,
+        started: datetime,
+        delay: float | None,
+        ended: datetime | None = None,
+    ) -> dict[str, Any]:
+        """Record a failed attempt; returns the error as it is remembered."""
+        now = self._claim.clock.now()
+        story = describe(error)
+        self._journal.attempts.append(
+            models.Attempt(
+                run_id=self._claim.run_id,
+                step_name=step_name,
+                number=number,
+                status=models.AttemptStatus.ERROR,
+                started_at=started,
+                ended_at=max(started, ended or now),
+                worker=self._claim.worker,
+                error_class=_class_path(error),
+                error_message=story["message"],
+                traceback=story["stack"],
+                retry_at=None if delay is None else now + timedelta(seconds=delay),
+            )
+        )
+        return story
+
+
+def _class_path(error: BaseException) -> str:
+    kind = type(error)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return f"{module}{kind.__qualname__}"[:300]

@@ -1,0 +1,130 @@
+"""Taking due runs: a batch at a time, each under a lease (law 4)."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from jobs import registry
+from jobs.clock import Clock
+from jobs.concurrency import take_turns
+
+# Asking again whether a function has come to be known, e.g. by a deployment.
+UNKNOWN_FUNCTION_SECONDS = 30
+
+DUE = """
+SELECT r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done,
+       r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL,
+       e.id, e.name, e.data, e.dedupe_id, e.ts, clock_timestamp()
+  FROM jobs_run r JOIN jobs_event e ON e.id = r.event_id
+ WHERE r.due_at <= statement_timestamp()
+ ORDER BY r.due_at, r.id LIMIT %s
+   FOR UPDATE OF r SKIP LOCKED
+"""
+
+LEASE = """
+UPDATE jobs_run SET status = 'running', reason = '', due_at = NULL, worker = %(worker)s,
+       lease_token = %(token)s,
+       lease_until = statement_timestamp() + make_interval(secs => %(lease)s),
+       started_at = coalesce(started_at, statement_timestamp())
+ WHERE id = ANY(%(ids)s)
+"""
+
+PARK = "UPDATE jobs_run SET due_at = NULL, reason = 'turn' WHERE id = ANY(%s)"
+
+SET_ASIDE = """
+UPDATE jobs_run SET reason = 'function', due_at = statement_timestamp() + make_interval(secs => %s)
+ WHERE id = ANY(%s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run in the hands of one worker: what it needs to know to go on, and its token.
+
+    Made of plain values, since it travels from the pusher's process to a worker's.
+    """
+
+    run_id: uuid.UUID
+    fn_id: str
+    token: uuid.UUID
+    event_id: uuid.UUID
+    event: dict[str, Any]  # name, data, id, ts
+    turn_keys: list[str]
+    turns_held: int  # before this claim; all of them after it
+    attempt: int
+    steps_done: int
+    has_memory: bool
+    clock: Clock
+    worker: str = ""
+
+
+def claim(limit: int, worker: str = "") -> list[Claim]:
+    """Take up to `limit` due runs whose turn it is.
+
+    One transaction:
+    1. lock due runs, passing by those that another cluster is looking at;
+    2. set aside the runs of functions that this process does not know;
+    3. let runs past their lines, park those whose turn it is not;
+    4. write the leases.
+    Losing this transaction in a crash loses nothing: the runs are still due, and a token that was
+    never committed lets nobody write. So it does not wait for the disk.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")
+        cursor.execute(DUE, [limit])
+        token = uuid.uuid4()
+        due = [_claim(row, token, worker) for row in cursor.fetchall()]
+        known = [c for c in due if registry.knows(c.fn_id)]
+        unknown = [c.run_id for c in due if not registry.knows(c.fn_id)]
+        if unknown:
+            cursor.execute(SET_ASIDE, [UNKNOWN_FUNCTION_SECONDS, unknown])
+        mine = _whose_turn_it_is(known)
+        parked = [c.run_id for c in known if c.run_id not in mine]
+        if parked:
+            cursor.execute(PARK, [parked])
+        if mine:
+            lease = settings.JOBS["LEASE"]
+            cursor.execute(
+                LEASE, {"ids": list(mine), "worker": worker, "token": token, "lease": lease}
+            )
+    return [c for c in known if c.run_id in mine]
+
+
+def _whose_turn_it_is(claims: list[Claim]) -> set[uuid.UUID]:
+    free = {c.run_id for c in claims if not c.turn_keys}
+    queued = [(c.run_id, c.turn_keys, c.turns_held) for c in claims if c.turn_keys]
+    return free | take_turns(queued) if queued else free
+
+
+def _claim(row: tuple[Any, ...], token: uuid.UUID, worker: str) -> Claim:
+    (run_id, fn_id, keys, turns, attempt, done, memory, event_id, name, data, dedupe, ts, now) = row
+    return Claim(
+        run_id=run_id,
+        fn_id=fn_id,
+        token=token,
+        event_id=event_id,
+        event={
+            "name": name,
+            "data": json.loads(data) if isinstance(data, str) else data,
+            "id": dedupe or str(event_id),
+            "ts": _milliseconds(ts),
+        },
+        turn_keys=keys,
+        turns_held=turns,
+        attempt=attempt,
+        steps_done=done,
+        has_memory=memory,
+        clock=Clock(now),
+        worker=worker,
+    )
+
+
+def _milliseconds(ts: datetime) -> int:
+    return round(ts.astimezone(UTC).timestamp() * 1000)

@@ -1,0 +1,30 @@
+"""One clock for all machines: the database's.
+
+A worker learns the database's time when it claims a run and counts on from there with the
+monotonic clock, which all processes of a machine share. Its own wall clock is never asked.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The database's time at one moment, and the monotonic time of that moment."""
+
+    at: datetime
+    monotonic: float = field(default_factory=time.monotonic)
+
+    def now(self) -> datetime:
+        return self.at + timedelta(seconds=time.monotonic() - self.monotonic)
+
+
+def database_clock() -> Clock:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        return Clock(cursor.fetchone()[0])

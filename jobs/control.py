@@ -1,0 +1,159 @@
+"""What a person may do to a run: cancel it, run it again."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models.functions import Now
+
+from jobs import events, models, registry
+from jobs.concurrency import pass_turns_on
+from jobs.errors import InvalidStep, InvalidTransition, UnknownRun
+from jobs.executor import announce
+from jobs.ids import new_id
+from jobs.models import FINISHED, UNFINISHED, FetchStatus, RunStatus, StepKind, StepStatus
+
+CANCELLED_EVENT = "jobs/function.cancelled"
+RETRIED_EVENT = "jobs/function.retried"
+RETRYABLE = (RunStatus.FAILED, RunStatus.CANCELLED)
+
+
+def cancel(run_id: str | uuid.UUID) -> bool:
+    """End an unfinished run now, whatever its worker does: a late result of it is dropped.
+
+    Its turn passes on and its `on_cancel` starts, in one transaction. True if it was cancelled,
+    False if it was cancelled before; raises InvalidTransition if it ended otherwise.
+    """
+    with transaction.atomic():
+        run = _locked(run_id)
+        if run.status == RunStatus.CANCELLED:
+            return False
+        if run.is_finished:
+            raise InvalidTransition(
+                f"Run {run.id} is {run.status}; only unfinished runs can be cancelled."
+            )
+        models.Run.objects.filter(id=run.id, status__in=UNFINISHED).update(
+            status=RunStatus.CANCELLED,
+            reason="",
+            due_at=None,
+            lease_token=None,
+            lease_until=None,
+            ended_at=Now(),
+        )
+        models.Fetch.objects.filter(run_id=run.id, status=FetchStatus.PENDING).update(
+            status=FetchStatus.FAILED, error={"message": "cancelled", "final": True}, ended_at=Now()
+        )
+        pass_turns_on(run.turn_keys, run.turns_held)
+        announce(CANCELLED_EVENT, run.id, run.fn_id, _event_of(run), None, "cancel")
+    return True
+
+
+def rerun(
+    run_id: str | uuid.UUID,
+    *,
+    from_step: str | None = None,
+    from_start: bool = False,
+    data: dict[str, Any] | None = None,
+) -> str:
+    """Run again; returns the id of the run that goes on.
+
+    By default the same run, from its failed step: what it remembers stays remembered. With
+    `from_start` a new run (`rerun_of`) of the same event, or of an edited one with `data`; with
+    `from_step` a new run that remembers what the old one did before that step. `on_retry` starts.
+    """
+    if from_step is not None and from_start:
+        raise InvalidTransition("Give either from_step or from_start, not both.")
+    with transaction.atomic():
+        run = _locked(run_id)
+        if from_start or from_step is not None or data is not None:
+            again = _anew(run, from_step, data)
+        else:
+            again = _resume(run)
+        announce(RETRIED_EVENT, again.id, run.fn_id, _event_of(again), run.error, "retry")
+        events.wake_clusters()
+    return str(again.id)
+
+
+def _locked(run_id: str | uuid.UUID) -> models.Run:
+    try:
+        return (
+            models.Run.objects.select_for_update(of=("self",))
+            .select_related("event")
+            .get(id=run_id)
+        )
+    except (models.Run.DoesNotExist, ValidationError, ValueError, TypeError):
+        raise UnknownRun(f"There is no run {str(run_id)!r:.80}.") from None
+
+
+def _resume(run: models.Run) -> models.Run:
+    """The same run, due again at the end of its lines, its failed step forgotten."""
+    if run.status not in RETRYABLE:
+        raise InvalidTransition(
+            f"Run {run.id} is {run.status}; only failed and cancelled runs go on from where they "
+            "stopped. A finished run can be rerun from the start."
+        )
+    open_steps = run.steps.exclude(status__in=[StepStatus.COMPLETED, StepStatus.FAILED])
+    open_steps.filter(kind=StepKind.FETCH).update(status=StepStatus.WAITING, attempts=0)
+    failed_step = (run.error or {}).get("step")
+    run.steps.filter(name=failed_step, status=StepStatus.FAILED).update(
+        status=StepStatus.WAITING, attempts=0, error=None, ended_at=None
+    )
+    remembered = [StepStatus.COMPLETED, StepStatus.FAILED]
+    models.Run.objects.filter(id=run.id, status__in=RETRYABLE).update(
+        status=RunStatus.QUEUED,
+        reason="",
+        due_at=Now(),
+        ended_at=None,
+        error=None,
+        attempt=0,
+        turns_held=0,
+        steps_done=run.steps.filter(status__in=remembered).count(),
+    )
+    return run
+
+
+def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -> models.Run:
+    if run.status not in FINISHED:
+        raise InvalidTransition(
+            f"Run {run.id} is {run.status}; only a finished run can be rerun. Cancel it first."
+        )
+    function = registry.get(run.fn_id)
+    row, event = run.event, _event_of(run)
+    if data is not None:
+        edited = events.validated(events.Event(name=run.event.name, data=data))
+        row = models.Event(id=new_id(), name=edited.name, data=edited.data)
+        row.save(force_insert=True)
+        event = events.stored(edited, row)
+    again = events.new_run(function, row, event, rerun_of=run.id)
+    again.event = row
+    memory = _memory_before(run, from_step) if from_step is not None else []
+    again.steps_done = len(memory)
+    again.due_at = Now()
+    again.save(force_insert=True)
+    for step in memory:
+        step.id, step.run_id = new_id(), again.id
+    models.Step.objects.bulk_create(memory)
+    return again
+
+
+def _memory_before(run: models.Run, name: str) -> list[models.Step]:
+    steps = list(run.steps.order_by("position", "id"))
+    target = next((step for step in steps if step.name == name), None)
+    if target is None:
+        names = ", ".join(f"“{step.name}”" for step in steps) or "none"
+        raise InvalidStep(f"Run {run.id} has no step “{name}”; it has {names}.")
+    return [s for s in steps if s.position < target.position and s.is_remembered]
+
+
+def _event_of(run: models.Run) -> dict[str, Any]:
+    event = run.event
+    ts = events.milliseconds(event.ts) if event.ts else 0
+    return {
+        "name": event.name,
+        "data": event.data,
+        "id": event.dedupe_id or str(event.id),
+        "ts": ts,
+    }

@@ -1,0 +1,216 @@
+"""Accepting events: validate, drop repeats, fan out into runs. One transaction, the caller's if
+there is one: the event, its runs and whatever the caller wrote are one fact (law 1)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Value
+from django.db.models.functions import Greatest, Now
+
+from jobs import expressions, models, registry
+from jobs.errors import InvalidEvent, InvalidExpression
+from jobs.ids import new_id
+from jobs.secrets import mask
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "jobs"  # what clusters LISTEN to
+RESERVED = ("jobs/", "inngest/")
+NAME_LIMIT = 256
+SIZE_LIMIT = 512 * 1024
+MOST_EVENTS = 5000
+DEDUPE_WINDOW = timedelta(hours=24)
+EARLIEST, LATEST = 315_532_800_000, 4_102_444_800_000  # 1980 and 2100, in ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A fact to send, or the one that a run was started by.
+
+    `data` is a JSON object; `id` the sender's own, by which a repeat within 24 h is recognised;
+    `ts` the time it happened in Unix milliseconds (or an aware datetime): in the future, its runs
+    wait until then.
+    """
+
+    name: str
+    data: dict[str, Any] = field(default_factory=dict)
+    id: str = ""
+    ts: int | datetime = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape that expressions and `on_failure` see."""
+        return {"name": self.name, "data": self.data, "id": self.id, "ts": milliseconds(self.ts)}
+
+
+def milliseconds(ts: int | datetime) -> int:
+    return round(ts.timestamp() * 1000) if isinstance(ts, datetime) else ts
+
+
+def send(events: Event | Iterable[Event]) -> list[str]:
+    """Accept events and start the functions that they trigger; returns the events' ids in order.
+
+    Raises InvalidEvent before anything is written. An event whose `id` came within the last
+    24 hours starts nothing: the id of that earlier event is returned.
+    """
+    batch = [events] if isinstance(events, Event) else list(events)
+    if len(batch) > MOST_EVENTS:
+        raise InvalidEvent(f"{len(batch):,} events at once; at most {MOST_EVENTS:,} are allowed.")
+    clean = [validated(event) for event in batch]
+    for event in clean:
+        _refuse_reserved(event)
+    with transaction.atomic():
+        return [str(row.id) for row in accept(clean)]
+
+
+def validated(event: Event) -> Event:
+    """The event as it will be stored: data through JSON, secrets masked; or InvalidEvent."""
+    if not isinstance(event, Event):
+        raise InvalidEvent(f"send() takes Event(name=…, data=…), not {type(event).__name__}.")
+    name = event.name
+    if not isinstance(name, str) or not name.strip() or len(name) > NAME_LIMIT or "\0" in name:
+        raise InvalidEvent(
+            f"An event's name must be 1 to {NAME_LIMIT} characters, not {name!r:.80}."
+        )
+    if not isinstance(event.data, dict):
+        kind = type(event.data).__name__
+        raise InvalidEvent(f"Event “{name}”: data must be a JSON object (a dict), not {kind}.")
+    if not isinstance(event.id, str) or len(event.id) > 256 or "\0" in event.id:
+        raise InvalidEvent(f"Event “{name}”: id must be a text of at most 256 characters.")
+    return Event(name=name, data=_json(event), id=event.id, ts=_time(event))
+
+
+def _json(event: Event) -> dict[str, Any]:
+    try:
+        text = json.dumps(event.data, allow_nan=False, ensure_ascii=False)
+        size = len(text.encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidEvent(f"Event “{event.name}”: data is not JSON: {error}.") from None
+    if size > SIZE_LIMIT:
+        raise InvalidEvent(
+            f"Event “{event.name}”: data has {size:,} bytes; at most {SIZE_LIMIT:,} are allowed."
+        )
+    if "\\u0000" in text:
+        raise InvalidEvent(f"Event “{event.name}”: data holds a NUL, which cannot be stored.")
+    data: dict[str, Any] = json.loads(mask(text))
+    return data
+
+
+def _time(event: Event) -> int:
+    if isinstance(event.ts, datetime) and event.ts.tzinfo is None:
+        raise InvalidEvent(f"Event “{event.name}”: ts must be an aware datetime or milliseconds.")
+    if not isinstance(event.ts, int | datetime):
+        raise InvalidEvent(f"Event “{event.name}”: ts must be Unix milliseconds or a datetime.")
+    ts = milliseconds(event.ts)
+    if ts and not EARLIEST <= ts < LATEST:
+        raise InvalidEvent(f"Event “{event.name}”: ts={ts} is not between 1980 and 2100 (in ms).")
+    return ts
+
+
+def _refuse_reserved(event: Event) -> None:
+    if event.name.lower().startswith(RESERVED):
+        names = " and ".join(f"“{prefix}”" for prefix in RESERVED)
+        raise InvalidEvent(f"Event “{event.name}”: names that begin with {names} are reserved.")
+
+
+def accept(events: list[Event]) -> list[models.Event]:
+    """Store events and their runs, inside the caller's transaction.
+
+    1. An event whose id came within 24 hours is replaced by the stored one (a lock on the id
+       makes two senders of it take turns).
+    2. All new events are inserted, then all their runs.
+    3. Clusters are told; PostgreSQL delivers that at commit, or never.
+    """
+    rows, fresh = [], []
+    for event in events:
+        earlier = _earlier(event, fresh) if event.id else None
+        rows.append(earlier or _row(event))
+        if earlier is None:
+            fresh.append((event, rows[-1]))
+    models.Event.objects.bulk_create([row for _, row in fresh])
+    runs = [run for event, row in fresh for run in _runs(event, row)]
+    models.Run.objects.bulk_create(runs)
+    if runs:
+        wake_clusters()
+    return rows
+
+
+def _earlier(event: Event, fresh: list[tuple[Event, models.Event]]) -> models.Event | None:
+    for sibling, row in fresh:
+        if sibling.id == event.id:
+            return row
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [event.id])
+    return models.Event.objects.filter(
+        dedupe_id=event.id, received_at__gt=Now() - DEDUPE_WINDOW
+    ).first()
+
+
+def _row(event: Event) -> models.Event:
+    row = models.Event(id=new_id(), name=event.name, data=event.data, dedupe_id=event.id)
+    if event.ts:
+        row.ts = datetime.fromtimestamp(milliseconds(event.ts) / 1000, UTC)
+    return row
+
+
+def _runs(event: Event, row: models.Event) -> Iterable[models.Run]:
+    """One run for each function with a trigger that matches, however many of them do."""
+    variables: dict[str, Any] | None = None
+    for function, triggers in registry.triggered_by(event.name):
+        if variables is None:
+            variables = {"event": stored(event, row)}
+        if any(t.if_exp is None or expressions.holds(t.if_exp, variables) for t in triggers):
+            yield new_run(function, row, variables["event"])
+
+
+def stored(event: Event, row: models.Event) -> dict[str, Any]:
+    """An accepted event as expressions and functions see it: its id and time filled in."""
+    ts = milliseconds(event.ts) or time.time_ns() // 1_000_000
+    return {"name": event.name, "data": event.data, "id": event.id or str(row.id), "ts": ts}
+
+
+def new_run(
+    function: registry.Function,
+    row: models.Event,
+    event: dict[str, Any],
+    rerun_of: uuid.UUID | None = None,
+) -> models.Run:
+    """An unsaved run, due when its event has happened, at the end of its lines."""
+    run = models.Run(
+        fn_id=function.fn_id,
+        event_id=row.id,
+        turn_keys=turn_keys(function, event),
+        turn_limits=[entry.limit for entry in function.concurrency],
+        rerun_of_id=rerun_of,
+    )
+    if isinstance(row.ts, datetime):
+        run.due_at = Greatest(Value(row.ts), Now())
+    return run
+
+
+def turn_keys(function: registry.Function, event: dict[str, Any]) -> list[str]:
+    """The lines that a run stands in, one for each Concurrency, in their order."""
+    keys = []
+    for number, entry in enumerate(function.concurrency):
+        value = None
+        if entry.key:
+            try:
+                value = expressions.evaluate(entry.key, {"event": event})
+            except InvalidExpression as error:
+                logger.warning("%s: concurrency key taken as null: %s", function.fn_id, error)
+        keys.append(f"{function.fn_id}:{number}:{expressions.key_text(value)}")
+    return keys
+
+
+def wake_clusters() -> None:
+    """Tell every listening cluster, at commit, that something may be due."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])

@@ -1,0 +1,172 @@
+"""Advancing a run: replay ▸ advance ▸ settle."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.db.models.functions import Now
+
+from jobs import backoff, events, models, registry
+from jobs.attempts import Attempts
+from jobs.claims import Claim
+from jobs.concurrency import pass_turns_on
+from jobs.errors import ConnectionLost, LeaseLost, StepError, Suspend
+from jobs.journal import (
+    CommitRefused,
+    Journal,
+    give_back,
+    is_connection_lost,
+    is_transaction_broken,
+)
+from jobs.models import Reason, RunStatus
+from jobs.steps import Context
+from jobs.values import remembered
+
+logger = logging.getLogger("jobs.engine")
+
+FAILED_EVENT = "jobs/function.failed"
+RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None}
+RECONNECT_SECONDS = 1.0
+
+
+def execute(claim: Claim) -> None:
+    """Advance a claimed run as far as it goes, and settle it.
+
+    1. Call the function from the top; steps that are remembered return at once.
+    2. It comes to an end, it has to wait, or it errs: each is one commit, under the lease.
+    3. If the commit is refused by a deferred constraint, nothing of it happened: go again, with
+       each step's constraints checked by itself, so that the step that breaks one is the one that
+       fails.
+    4. If the lease was lost, nothing since the last commit happened, and somebody else goes on.
+    5. If the database went away, hand the run on as soon as it is back.
+    """
+    try:
+        try:
+            _advance(claim, Journal(claim))
+        except CommitRefused as refusal:
+            logger.info("run %s: checking step by step, since %s", claim.run_id, refusal)
+            _advance(claim, Journal(claim, solo=True))
+    except LeaseLost as lost:
+        logger.warning("Let go: %s", lost)
+    except (ConnectionLost, DatabaseError) as error:
+        if not is_connection_lost() and not isinstance(error, ConnectionLost):
+            raise
+        logger.warning("run %s: the database went away: %s", claim.run_id, error)
+        _hand_on(claim)
+
+
+def _advance(claim: Claim, journal: Journal) -> None:
+    function = registry.get(claim.fn_id)
+    try:
+        context = Context(claim, function, journal)
+        with context.step.log.listening():
+            output = remembered(function.handler(context), f"What “{claim.fn_id}” returns")
+        _complete(claim, journal, output)
+    except Suspend as pause:
+        _suspend(journal, pause)
+    except LeaseLost:
+        journal.roll_back()
+        raise
+    except (CommitRefused, ConnectionLost):
+        journal.roll_back()
+        raise
+    except (Exception, SystemExit) as error:
+        if is_connection_lost():
+            journal.roll_back()
+            raise ConnectionLost(str(error)) from error
+        _err(claim, function, journal, error)
+
+
+def _complete(claim: Claim, journal: Journal, output: Any) -> None:
+    journal.commit(
+        lambda: pass_turns_on(claim.turn_keys, len(claim.turn_keys)),
+        status=RunStatus.COMPLETED,
+        output=output,
+        error=None,
+        reason=Reason.NONE,
+        ended_at=Now(),
+        **RELEASED,
+    )
+
+
+def _suspend(journal: Journal, pause: Suspend) -> None:
+    due_at: Any = pause.until
+    if pause.delay is not None:
+        due_at = Now() + timedelta(seconds=pause.delay)
+    changes = {"status": pause.status, "reason": pause.reason, "due_at": due_at, **RELEASED}
+    journal.commit(events.wake_clusters if pause.reason == Reason.FETCH else None, **changes)
+
+
+def _err(claim: Claim, function: registry.Function, journal: Journal, error: BaseException) -> None:
+    """The function itself erred, between its steps: try again from its memory, or fail."""
+    if is_transaction_broken():
+        journal.roll_back()
+    table = function.backoff or settings.JOBS.get("BACKOFF")
+    attempt = journal.attempt
+    now = claim.clock.now()
+    delay = backoff.delay(error, attempt, function.retries, table, now)
+    story = Attempts(claim, journal).erred("", attempt, error, now, delay)
+    if isinstance(error, StepError):
+        story["step"] = error.step_id
+    if delay is not None:
+        journal.attempt = attempt + 1
+        _suspend(journal, Suspend(RunStatus.WAITING, Reason.BACKOFF, delay))
+        return
+    journal.commit(
+        lambda: settle_failure(claim, function, story),
+        status=RunStatus.FAILED,
+        error=story,
+        reason=Reason.NONE,
+        ended_at=Now(),
+        **RELEASED,
+    )
+
+
+def settle_failure(claim: Claim, function: registry.Function | None, error: dict[str, Any]) -> None:
+    """What a failed run leaves behind, in the transaction in which it fails: its turn for the
+    next, and the event that its `on_failure` starts from (law 9)."""
+    pass_turns_on(claim.turn_keys, len(claim.turn_keys))
+    announce(FAILED_EVENT, claim.run_id, claim.fn_id, claim.event, error, "failure")
+
+
+def announce(
+    name: str,
+    run_id: Any,
+    fn_id: str,
+    event: dict[str, Any],
+    error: dict[str, Any] | None,
+    moment: str,
+) -> None:
+    """Send one of the engine's own events, and start the function's hook for this moment."""
+    data = {
+        "function_id": fn_id,
+        "run_id": str(run_id),
+        "error": error,
+        "event": event,
+        "events": [event],
+    }
+    sent = events.Event(name=name, data=data)
+    (row,) = events.accept([sent])
+    hook = registry.get(fn_id).hooks.get(moment) if registry.knows(fn_id) else None
+    if hook:
+        run = events.new_run(registry.get(hook), row, events.stored(sent, row))
+        models.Run.objects.bulk_create([run])
+        events.wake_clusters()
+
+
+def _hand_on(claim: Claim) -> None:
+    """Give the run back as soon as the database answers again; its lease ends the waiting."""
+    patience = time.monotonic() + settings.JOBS["LEASE"]
+    while time.monotonic() < patience:
+        connection.close()
+        try:
+            give_back(claim.run_id, claim.token)
+            return
+        except DatabaseError:
+            time.sleep(RECONNECT_SECONDS)

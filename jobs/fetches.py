@@ -1,0 +1,150 @@
+"""HTTP requests as a run sees them: how one is prepared, what its answer means."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import uuid
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from jobs import models
+from jobs.backoff import header_seconds
+from jobs.errors import FetchError, InvalidStep, NonRetriableError
+from jobs.secrets import Secret, mask, reference_for
+
+DEFAULT_TIMEOUT = 300.0
+LONGEST_TIMEOUT = 7200.0
+BODY_LIMIT = 4 * 1024 * 1024
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+# Answers that another try may better: timeout, too early, too many requests, and what a server
+# says when the fault is its own (RFC 9110 §15.5.9, RFC 8470, RFC 6585).
+RETRIABLE = frozenset({408, 425, 429})
+
+
+class Response:
+    """A remembered answer."""
+
+    def __init__(self, memory: dict[str, Any]) -> None:
+        self.url: str = memory.get("url", "")
+        self.status_code: int = memory["status_code"]
+        self.headers: dict[str, str] = memory.get("headers", {})
+        self.text: str = memory.get("body", "")
+
+    @property
+    def ok(self) -> bool:
+        return self.status_code < 400
+
+    def json(self) -> Any:
+        """The body as JSON; raises NonRetriableError with its first lines if it is none."""
+        try:
+            return jsonlib.loads(self.text)
+        except ValueError:
+            start = models.first_lines(self.text, 200) or "nothing"
+            raise NonRetriableError(f"The answer of {self.url} is not JSON: {start}") from None
+
+    def __repr__(self) -> str:
+        return f"<Response [{self.status_code}]>"
+
+
+def prepare(
+    run_id: uuid.UUID,
+    step_name: str,
+    url: str,
+    method: str,
+    json: Any,
+    data: str | None,
+    headers: dict[str, Any] | None,
+    timeout: float,
+) -> models.Fetch:
+    """An unsaved request, secrets by reference; or InvalidStep that says what is wrong."""
+
+    def refuse(problem: str) -> None:
+        raise InvalidStep(f"step.fetch(“{step_name}”): {problem}")
+
+    verb = method.upper()
+    if verb not in METHODS:
+        refuse(f"method {method!r}; {', '.join(METHODS)} are allowed.")
+    if not allows(url):
+        hosts = ", ".join(settings.JOBS["ALLOWED_HOSTS"]) or "none"
+        refuse(f"{mask(url)!r:.200} is not an http(s) URL of an allowed host ({hosts}).")
+    if not 0 < timeout <= LONGEST_TIMEOUT:
+        refuse(f"timeout={timeout!r}; more than 0 and at most {LONGEST_TIMEOUT:g} s are allowed.")
+    if json is not None and data is not None:
+        refuse("give either json or data, not both.")
+    body = _body(json, data, refuse)
+    if mask(body) != body or mask(url) != url:
+        refuse("the URL or the body holds a secret's value; pass it as a header, with Secret(…).")
+    sent = {"Content-Type": "application/json"} if json is not None else {}
+    sent |= {"Idempotency-Key": f"{run_id}:{step_name}"}
+    return models.Fetch(
+        run_id=run_id,
+        step_name=step_name,
+        method=verb,
+        url=url,
+        headers=sent | {name: _header(name, v, refuse) for name, v in (headers or {}).items()},
+        body=body,
+        timeout=timeout,
+        idempotency_key=f"{run_id}:{step_name}"[:100],
+    )
+
+
+def allows(url: str) -> bool:
+    """Whether settings allow a request to this URL's host: JOBS["ALLOWED_HOSTS"] holds hosts or
+    host:port pairs."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return False
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        return False
+    allowed = settings.JOBS["ALLOWED_HOSTS"]
+    return parts.hostname in allowed or f"{parts.hostname}:{port}" in allowed
+
+
+def _body(json: Any, data: str | None, refuse: Any) -> str:
+    if json is None:
+        if not isinstance(data, str | None):
+            refuse(f"data must be a text, not {type(data).__name__}.")
+        return data or ""
+    try:
+        return jsonlib.dumps(json, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        refuse(f"json cannot be written: {error}.")
+        raise
+
+
+def _header(name: str, value: Any, refuse: Any) -> Any:
+    if isinstance(value, Secret):
+        value.value()  # a missing one is said now, not in flight
+        return value.reference()
+    text = str(value)
+    if any(c in name + text for c in "\r\n\0"):
+        refuse(f"header {name!r} holds a line break.")
+    return reference_for(text)
+
+
+def problem(request: models.Fetch, now: datetime) -> Exception | None:
+    """The error that an ended request amounts to; None if its answer can be used."""
+    if request.error is not None:
+        message = f"{request.method} {request.url}: {request.error.get('message', '')}"
+        if request.error.get("final"):
+            return NonRetriableError(message)
+        return FetchError(message)
+    answer = request.response or {}
+    status = answer.get("status_code", 0)
+    if status < 400:
+        return None
+    start = answer.get("start") or "an empty body"
+    message = f"{request.method} {request.url} answered {status}: {start}"
+    if status < 500 and status not in RETRIABLE:
+        return NonRetriableError(message)
+    error = FetchError(message)
+    asked = answer.get("retry_after")
+    seconds = header_seconds(asked, now) if asked else None
+    if seconds is not None:
+        error.retry_after = seconds  # type: ignore[attr-defined]
+    return error

@@ -1,0 +1,186 @@
+"""The transaction that a run advances in, and the records that will commit with it (laws 3, 4).
+
+    begin ─ step, step, step … ─ commit(steps, attempts, log lines, the run's own row)
+
+Consecutive atomic steps share one transaction, a savepoint each. What they return is collected
+here and written just before the commit, so that a step's effects and its memory are one fact.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models.functions import Now
+from psycopg.pq import TransactionStatus
+
+from jobs import models
+from jobs.claims import Claim
+from jobs.errors import ConnectionLost, LeaseLost
+
+# A transaction that has been open for this long is committed at the next step boundary: it holds
+# locks of the product's rows.
+LONGEST = 0.05  # seconds
+
+STEP_COLUMNS = ["kind", "status", "position", "attempts", "output", "error", "started_at"]
+STEP_COLUMNS += ["ended_at", "due_at"]
+FETCH_COLUMNS = ["status", "attempt", "lease_token", "lease_until", "response", "error"]
+FETCH_COLUMNS += ["sent_at", "ended_at", "result_url", "method", "url", "headers", "body"]
+FETCH_COLUMNS += ["timeout"]
+
+
+class CommitRefused(Exception):
+    """A constraint that is checked at commit (a foreign key, say) was broken by some step."""
+
+
+class Journal:
+    """What a worker has done for a run since the last commit."""
+
+    def __init__(self, claim: Claim, *, solo: bool = False) -> None:
+        self.claim = claim
+        self.solo = solo  # check each step's constraints by itself, to know which broke them
+        self.attempt = claim.attempt
+        self.steps_done = claim.steps_done
+        self._clear()
+
+    def _clear(self) -> None:
+        self.steps: dict[str, models.Step] = {}
+        self.fetches: list[models.Fetch] = []
+        self.attempts: list[models.Attempt] = []
+        self.lines: list[models.LogLine] = []
+        self._scope: contextlib.ExitStack | None = None
+        self._opened = 0.0
+
+    # --- the transaction ----------------------------------------------------------------------
+
+    def begin(self) -> contextlib.ExitStack:
+        """The open transaction, opened now if none is."""
+        if self._scope is None:
+            self._scope = contextlib.ExitStack()
+            self._scope.enter_context(transaction.atomic())
+            self._opened = time.monotonic()
+        return self._scope
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A step's body: its effects go if it raises, and only its own."""
+        self.begin()
+        with transaction.atomic():
+            yield
+            if self.solo:
+                connection.check_constraints()
+
+    @property
+    def is_overdue(self) -> bool:
+        return self._scope is not None and time.monotonic() - self._opened > LONGEST
+
+    def commit(self, also: Callable[[], None] | None = None, **changes: Any) -> None:
+        """Write everything and the run's own row, if the lease is still ours; then commit.
+
+        `also` writes more in the same transaction, after the run. Raises LeaseLost, and nothing
+        is written, if somebody else holds the run by now; CommitRefused if a deferred constraint
+        turns the transaction down.
+        """
+        with self._ending(self.begin()):
+            self._write_records()
+            self._write_run(changes)
+            if also is not None:
+                also()
+
+    @contextlib.contextmanager
+    def _ending(self, scope: contextlib.ExitStack) -> Iterator[None]:
+        try:
+            with scope:
+                yield
+        except IntegrityError as error:
+            if not self.solo and not is_connection_lost():
+                raise CommitRefused(str(error)) from error
+            raise
+        finally:
+            self._clear()
+
+    def roll_back(self) -> None:
+        """Forget everything since the last commit."""
+        scope, self._scope = self._scope, None
+        if scope is not None:
+            with contextlib.suppress(_Undo), scope:
+                raise _Undo
+        self._clear()
+
+    # --- the records --------------------------------------------------------------------------
+
+    def remember(self, step: models.Step) -> None:
+        """A step that is completed or failed for good: the run has come further."""
+        self.note(step)
+        self.steps_done += 1
+        self.attempt = 0
+
+    def note(self, step: models.Step) -> None:
+        self.steps[step.name] = step
+
+    def _write_records(self) -> None:
+        if self.steps:
+            models.Step.objects.bulk_create(
+                self.steps.values(),
+                update_conflicts=True,
+                unique_fields=["run", "name"],
+                update_fields=STEP_COLUMNS,
+            )
+        if self.fetches:
+            models.Fetch.objects.bulk_create(
+                self.fetches,
+                update_conflicts=True,
+                unique_fields=["run", "step_name"],
+                update_fields=FETCH_COLUMNS,
+            )
+        if self.attempts:
+            models.Attempt.objects.bulk_create(self.attempts)
+        if self.lines:
+            models.LogLine.objects.bulk_create(self.lines)
+
+    def _write_run(self, changes: dict[str, Any]) -> None:
+        changes.setdefault("steps_done", self.steps_done)
+        changes.setdefault("attempt", self.attempt)
+        written = models.Run.objects.filter(
+            id=self.claim.run_id, lease_token=self.claim.token
+        ).update(**changes)
+        if written != 1:
+            raise LeaseLost(f"run {self.claim.run_id} is in other hands")
+
+
+class _Undo(Exception):
+    pass
+
+
+def is_connection_lost() -> bool:
+    """Whether the database connection broke: then nothing can be said of the last statement."""
+    raw = connection.connection
+    return raw is None or bool(raw.closed)
+
+
+def is_transaction_broken() -> bool:
+    """Whether a statement outside any savepoint failed: PostgreSQL then takes no more of them."""
+    raw = connection.connection
+    return raw is not None and raw.info.transaction_status == TransactionStatus.INERROR
+
+
+def raise_if_connection_lost(error: BaseException) -> None:
+    """An error of a step's body is the step's, unless there is no database to write it to."""
+    if is_connection_lost():
+        raise ConnectionLost(str(error)) from error
+
+
+def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
+    """Hand a run on at once, unfinished and without blame; False if it was not ours any more."""
+    return bool(
+        models.Run.objects.filter(id=run_id, lease_token=token).update(
+            due_at=Now(),
+            reason="",
+            lease_token=None,
+            lease_until=None,
+        )
+    )

@@ -1,0 +1,115 @@
+"""What a function says, by `ctx.logger`, `logging` or `print`, becomes log lines of its attempt."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+
+from jobs import models
+from jobs.attempts import storable
+from jobs.claims import Claim
+from jobs.journal import Journal
+
+MOST_LINES = 500  # of one execution
+LINE_LIMIT = 4_000  # characters
+
+
+class LogCapture:
+    """Collects the lines of one execution in its journal.
+
+    While the function replays what it remembers, the code between its steps says again what it
+    has said before: that is left out.
+    """
+
+    def __init__(self, claim: Claim, journal: Journal, *, replaying: bool) -> None:
+        self._claim = claim
+        self._journal = journal
+        self._step_name = ""
+        self._attempt = claim.attempt
+        self._count = 0
+        self.replaying = replaying
+
+    def enter(self, step_name: str, attempt: int) -> None:
+        self._step_name, self._attempt, self.replaying = step_name, attempt, False
+
+    def leave(self) -> None:
+        self._step_name, self._attempt = "", self._journal.attempt
+
+    def say(self, level: str, message: str) -> None:
+        if self.replaying or self._count > MOST_LINES:
+            return
+        self._count += 1
+        if self._count > MOST_LINES:
+            level, message = "WARNING", f"More than {MOST_LINES} lines; the rest is left out."
+        self._journal.lines.append(
+            models.LogLine(
+                run_id=self._claim.run_id,
+                step_name=self._step_name,
+                attempt=self._attempt,
+                level=level,
+                at=self._claim.clock.now(),
+                message=storable(message, LINE_LIMIT),
+            )
+        )
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Catch this thread's log records and what it prints, which goes on to the console."""
+        handler = _Handler(self)
+        root = logging.getLogger()
+        root.addHandler(handler)
+        console = sys.stdout
+        sys.stdout = _Echo(self, console)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stdout = console
+            root.removeHandler(handler)
+
+
+class _Handler(logging.Handler):
+    def __init__(self, capture: LogCapture) -> None:
+        super().__init__(logging.INFO)
+        self._capture = capture
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self._thread and not record.name.startswith(
+            ("django.db", "jobs.engine")
+        ):
+            try:
+                self._capture.say(record.levelname, record.getMessage())
+            except Exception:
+                self.handleError(record)
+
+
+class _Echo(io.TextIOBase):
+    """A standard output that is read along, line by line."""
+
+    def __init__(self, capture: LogCapture, console: io.TextIOBase) -> None:
+        self._capture = capture
+        self._console = console
+        self._thread = threading.get_ident()
+        self._pending = ""
+
+    def write(self, text: str) -> int:
+        self._console.write(text)
+        if threading.get_ident() == self._thread:
+            *lines, self._pending = (self._pending + text).split("\n")
+            for line in lines:
+                self._capture.say("PRINT", line)
+        return len(text)
+
+    def flush(self) -> None:
+        if self._pending:
+            self._capture.say("PRINT", self._pending)
+            self._pending = ""
+        self._console.flush()
+
+    def isatty(self) -> bool:
+        return False

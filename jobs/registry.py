@@ -1,0 +1,230 @@
+"""Functions as code: how they are declared, and how they are found.
+
+`create_function` is used as a decorator in an app's `functions.py`, which is discovered at start
+as `admin.py` is.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from django.db.models.functions import Now
+
+from jobs.errors import InvalidFunction, UnknownFunction
+from jobs.expressions import compiled
+from jobs.models import RegisteredFunction
+
+Handler = Callable[..., Any]
+DEFAULT_RETRIES = 4
+MOST_RETRIES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerEvent:
+    """Start a run for each event of this name (`*` stands for any characters) for which `if_exp`,
+    a CEL expression over `event`, is true."""
+
+    event: str
+    if_exp: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concurrency:
+    """At most `limit` unfinished started runs that share the value of `key`, a CEL expression
+    over `event`; without a key, of the function as a whole."""
+
+    limit: int
+    key: str | None = None
+
+
+Trigger = TriggerEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """What is registered under an id. Calling it calls the handler, as plain Python would."""
+
+    fn_id: str
+    name: str
+    handler: Handler
+    triggers: tuple[Trigger, ...] = ()
+    concurrency: tuple[Concurrency, ...] = ()
+    retries: int = DEFAULT_RETRIES
+    backoff: tuple[float, ...] | None = None  # seconds; None: the setting, else Inngest's table
+    hooks: dict[str, str] = field(default_factory=dict)  # "failure" | "cancel" | "retry" → fn_id
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.handler(*args, **kwargs)
+
+    @property
+    def place(self) -> str:
+        """Where it is written, for messages."""
+        code = getattr(inspect.unwrap(self.handler), "__code__", None)
+        line = f":{code.co_firstlineno}" if code else ""
+        return f"{self.handler.__module__}.{self.handler.__qualname__}{line}"
+
+    def config(self) -> dict[str, Any]:
+        """What the database is told of it, for operators."""
+        return {
+            "name": self.name,
+            "module": self.handler.__module__,
+            "triggers": [_trigger_config(trigger) for trigger in self.triggers],
+            "concurrency": [{"limit": c.limit, "key": c.key} for c in self.concurrency],
+            "retries": self.retries,
+            **{f"on_{moment}": fn_id for moment, fn_id in self.hooks.items()},
+        }
+
+
+_functions: dict[str, Function] = {}
+
+
+def create_function(
+    *,
+    fn_id: str,
+    trigger: Trigger | Sequence[Trigger] = (),
+    name: str = "",
+    concurrency: Sequence[Concurrency] = (),
+    retries: int = DEFAULT_RETRIES,
+    backoff: Sequence[float] | None = None,
+    on_failure: Handler | None = None,
+    on_cancel: Handler | None = None,
+    on_retry: Handler | None = None,
+) -> Callable[[Handler], Function]:
+    """Register the decorated handler, `def f(ctx: Context) -> JSON`, as a durable function.
+
+    `retries=3` is four attempts of each step (0–20). `backoff` is a list of seconds before retry
+    1, 2, …. `on_failure`, `on_cancel` and `on_retry` become functions of their own
+    (`<fn_id>-failure`, …) whose event tells of the run: `data["error"]`, `data["event"]`,
+    `data["run_id"]`, `data["function_id"]`.
+    """
+    triggers = tuple(trigger) if isinstance(trigger, Sequence) else (trigger,)
+    hooks = {"failure": on_failure, "cancel": on_cancel, "retry": on_retry}
+
+    def decorate(handler: Handler) -> Function:
+        function = Function(
+            fn_id=fn_id,
+            name=name or fn_id,
+            handler=handler,
+            triggers=triggers,
+            concurrency=tuple(concurrency),
+            retries=retries,
+            backoff=tuple(backoff) if backoff is not None else None,
+            hooks={moment: f"{fn_id}-{moment}" for moment, hook in hooks.items() if hook},
+        )
+        register(function)
+        for moment, hook in hooks.items():
+            if hook:
+                register(_hook(function, moment, hook))
+        return function
+
+    return decorate
+
+
+def _hook(function: Function, moment: str, handler: Handler) -> Function:
+    return Function(
+        fn_id=f"{function.fn_id}-{moment}",
+        name=f"{function.name} ({moment})",
+        handler=handler,
+        retries=function.retries,
+        backoff=function.backoff,
+    )
+
+
+def register(function: Function) -> None:
+    """Make a function known; the same code may come again (an autoreload), other code may not."""
+    _validate(function)
+    known = _functions.get(function.fn_id)
+    if known is not None and known.place != function.place:
+        raise InvalidFunction(
+            f"Two functions have the id “{function.fn_id}”: {known.place} and {function.place}."
+        )
+    _functions[function.fn_id] = function
+
+
+def unregister(fn_id: str) -> None:
+    """Forget a function and its hooks: as a deployment does that no longer has it."""
+    function = _functions.pop(fn_id, None)
+    for hook in function.hooks.values() if function else ():
+        _functions.pop(hook, None)
+
+
+def get(fn_id: str) -> Function:
+    try:
+        return _functions[fn_id]
+    except KeyError:
+        raise UnknownFunction(f"No function “{fn_id}” is registered in this process.") from None
+
+
+def knows(fn_id: str) -> bool:
+    return fn_id in _functions
+
+
+def all_functions() -> Iterable[Function]:
+    return list(_functions.values())
+
+
+def triggered_by(event_name: str) -> list[tuple[Function, list[Trigger]]]:
+    """The functions that listen to this event name, each with the triggers that match."""
+    found = []
+    for function in _functions.values():
+        matching = [trigger for trigger in function.triggers if _matches(trigger, event_name)]
+        if matching:
+            found.append((function, matching))
+    return found
+
+
+def _matches(trigger: Trigger, event_name: str) -> bool:
+    if "*" in trigger.event:
+        return fnmatchcase(event_name, trigger.event.replace("[", "[[]"))
+    return trigger.event == event_name
+
+
+def _validate(function: Function) -> None:
+    def refuse(problem: str) -> None:
+        raise InvalidFunction(f"Function “{function.fn_id}” ({function.place}): {problem}")
+
+    if not function.fn_id or len(function.fn_id) > 200 or function.fn_id != function.fn_id.strip():
+        refuse("its id must be 1 to 200 characters without space around them.")
+    if not callable(function.handler):
+        refuse("its handler is not callable.")
+    if not (isinstance(function.retries, int) and 0 <= function.retries <= MOST_RETRIES):
+        refuse(f"retries={function.retries!r}; a whole number from 0 to {MOST_RETRIES} is allowed.")
+    if function.backoff is not None and not all(s >= 0 for s in function.backoff or [-1]):
+        refuse("backoff must be a list of seconds, none of them negative.")
+    if len(function.concurrency) > 2:
+        refuse(f"{len(function.concurrency)} concurrency entries; at most 2 are allowed.")
+    for entry in function.concurrency:
+        if not (isinstance(entry.limit, int) and entry.limit >= 1):
+            refuse(f"Concurrency(limit={entry.limit!r}); a whole number of at least 1 is allowed.")
+    for source in _expressions(function):
+        try:
+            compiled(source)
+        except Exception as error:
+            refuse(str(error))
+
+
+def _expressions(function: Function) -> Iterable[str]:
+    yield from (entry.key for entry in function.concurrency if entry.key)
+    yield from (trigger.if_exp for trigger in function.triggers if trigger.if_exp)
+
+
+def _trigger_config(trigger: Trigger) -> dict[str, Any]:
+    return {"event": trigger.event, "if": trigger.if_exp}
+
+
+def sync() -> None:
+    """Write every function's configuration to its row, for operators to see."""
+    rows = [
+        RegisteredFunction(fn_id=f.fn_id, name=f.name, config=f.config(), synced_at=Now())
+        for f in sorted(all_functions(), key=lambda f: f.fn_id)
+    ]
+    RegisteredFunction.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["fn_id"],
+        update_fields=["name", "config", "synced_at"],
+    )

@@ -1,0 +1,246 @@
+"""A run as a readable story: its rows, read once, arranged by what happened when.
+
+Nothing here writes, and nothing here knows of pages: `tell(run, now)` gives a `Story` of lanes
+(one a step), each with the bars that a drawing or a table can show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from django.db.models import Manager
+
+from jobs.models import (
+    Attempt,
+    AttemptStatus,
+    Fetch,
+    LogLine,
+    Run,
+    RunStatus,
+    Step,
+    StepKind,
+    StepStatus,
+)
+
+MOST_STEPS = 300
+MOST_ATTEMPTS = 1000
+MOST_LOG_LINES = 500
+
+
+class BarKind(StrEnum):
+    QUEUE = "queue"  # from the run's making to its first start
+    DONE = "done"  # work that went well
+    ERROR = "error"  # an attempt that ended in an error
+    OPEN = "open"  # work that has not ended yet
+    BACKOFF = "backoff"  # between an error and the next attempt
+    WAIT = "wait"  # sleeping, or waiting for an event or a function
+
+
+WAITS = {StepKind.SLEEP, StepKind.WAIT, StepKind.INVOKE}
+BUSY = {BarKind.DONE, BarKind.ERROR, BarKind.OPEN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """A stretch of time in a lane."""
+
+    kind: BarKind
+    start: datetime
+    end: datetime
+    label: str
+
+    @property
+    def duration(self) -> timedelta:
+        return max(self.end - self.start, timedelta())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One step with its attempts; or, with an empty name, the code between steps."""
+
+    name: str
+    step: Step | None
+    attempts: tuple[Attempt, ...]
+    bars: tuple[Bar, ...]
+
+    @property
+    def title(self) -> str:
+        return self.name or "the function itself"
+
+    @property
+    def status(self) -> str:
+        """The step's own; without a row, what its last attempt says."""
+        if self.step is not None:
+            return self.step.status
+        return str(self.attempts[-1].status) if self.attempts else ""
+
+    @property
+    def start(self) -> datetime | None:
+        return self.bars[0].start if self.bars else None
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From its first start to its end, backoff included; None before it has begun."""
+        return self.bars[-1].end - self.bars[0].start if self.bars else None
+
+    @property
+    def tries(self) -> int:
+        return max(len(self.attempts), self.step.attempts if self.step else 0)
+
+    @property
+    def errors(self) -> list[Attempt]:
+        return [attempt for attempt in self.attempts if attempt.status == AttemptStatus.ERROR]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """A run from its making to its end, or to `now`."""
+
+    run: Run
+    start: datetime
+    end: datetime
+    queued: Bar
+    lanes: tuple[Lane, ...]
+    fetches: tuple[Fetch, ...]
+    log_lines: tuple[LogLine, ...]
+    more_steps: int  # beyond MOST_STEPS, not in `lanes`
+    earlier_lines: int  # before the last MOST_LOG_LINES
+
+    @property
+    def bars(self) -> Iterable[Bar]:
+        yield self.queued
+        for lane in self.lanes:
+            yield from lane.bars
+
+    @property
+    def busy(self) -> list[tuple[datetime, datetime]]:
+        """When any work was under way: intervals that do not overlap, in order."""
+        return merged((bar.start, bar.end) for bar in self.bars if bar.kind in BUSY)
+
+    @property
+    def busy_time(self) -> timedelta:
+        return sum((end - start for start, end in self.busy), timedelta())
+
+    @property
+    def waited(self) -> timedelta:
+        """Started, but no work under way: backoff, sleeping, waiting for a worker."""
+        if self.run.started_at is None:
+            return timedelta()
+        return max(self.end - self.queued.end - self.busy_time, timedelta())
+
+
+def tell(run: Run, now: datetime) -> Story:
+    """Read the run's rows (four queries, however long it is) and arrange them."""
+    steps = list(run.steps.order_by("position", "id")[:MOST_STEPS])
+    attempts = list(run.attempts.order_by("id")[:MOST_ATTEMPTS])
+    fetches = tuple(run.fetches.order_by("id")[:MOST_STEPS])
+    log_lines = tuple(reversed(run.log_lines.order_by("-id")[:MOST_LOG_LINES]))
+    more_steps = _beyond(run.steps, len(steps), MOST_STEPS)
+    end = max(run.ended_at or now, run.created_at)
+    return Story(
+        run=run,
+        start=run.created_at,
+        end=end,
+        queued=_queued(run, end),
+        lanes=_lanes(run, steps, attempts, end, whole=not more_steps),
+        fetches=fetches,
+        log_lines=log_lines,
+        more_steps=more_steps,
+        earlier_lines=_beyond(run.log_lines, len(log_lines), MOST_LOG_LINES),
+    )
+
+
+def _beyond(rows: Manager[Any], shown: int, most: int) -> int:
+    """How many rows there are beside those shown; asked only when the page is full."""
+    return rows.count() - shown if shown == most else 0
+
+
+def _queued(run: Run, end: datetime) -> Bar:
+    started = run.started_at or end
+    label = "queued" if run.started_at else "queued, not started"
+    return Bar(kind=BarKind.QUEUE, start=run.created_at, end=started, label=label)
+
+
+def _lanes(
+    run: Run, steps: Sequence[Step], attempts: Iterable[Attempt], end: datetime, *, whole: bool
+) -> tuple[Lane, ...]:
+    """A lane for each step, and one for attempts that no step remembers, by their first start."""
+    tries: dict[str, list[Attempt]] = {}
+    for attempt in attempts:
+        tries.setdefault(attempt.step_name, []).append(attempt)
+    lanes = [_lane(run, step.name, step, tries.pop(step.name, []), end) for step in steps]
+    if whole:
+        lanes += [_lane(run, name, None, of_name, end) for name, of_name in tries.items()]
+    return tuple(sorted(lanes, key=lambda lane: lane.start or end))
+
+
+def _lane(run: Run, name: str, step: Step | None, tries: list[Attempt], end: datetime) -> Lane:
+    bars = list(_attempt_bars(tries))
+    bars += _last_bars(run, step, tries[-1] if tries else None, end)
+    return Lane(name=name, step=step, attempts=tuple(tries), bars=tuple(bars))
+
+
+def _attempt_bars(tries: Sequence[Attempt]) -> Iterable[Bar]:
+    """Each attempt, and what was waited for between two of them."""
+    for index, attempt in enumerate(tries):
+        if index:
+            yield _between(tries[index - 1], attempt)
+        failed = attempt.status == AttemptStatus.ERROR
+        label = f"attempt {index + 1}" + (f": {attempt.error_class}" if failed else "")
+        kind = BarKind.ERROR if failed else BarKind.DONE
+        yield Bar(kind=kind, start=attempt.started_at, end=attempt.ended_at, label=label)
+
+
+def _between(before: Attempt, after: Attempt) -> Bar:
+    planned = before.retry_at is not None
+    return Bar(
+        kind=BarKind.BACKOFF if planned else BarKind.WAIT,
+        start=before.ended_at,
+        end=max(after.started_at, before.ended_at),
+        label="backing off" if planned else "until it was tried again",
+    )
+
+
+def _last_bars(run: Run, step: Step | None, last: Attempt | None, end: datetime) -> Iterable[Bar]:
+    """What no attempt tells: work under way, a wait, a backoff that goes on."""
+    if last is not None and last.status == AttemptStatus.COMPLETED:
+        return
+    since = last.ended_at if last else step.started_at if step else None
+    until = (step.ended_at if step else None) or end
+    if since is None or (last and last.retry_at is None) or until < since:
+        return
+    if last and last.retry_at:
+        under_way = run.status == RunStatus.RUNNING or (step is not None and step.is_remembered)
+        resumed = min(max(last.retry_at, since), until) if under_way else until
+        yield Bar(kind=BarKind.BACKOFF, start=since, end=resumed, label="backing off")
+        since = resumed
+    if step is not None and (since < until or last is None):
+        kind, label = _work(run, step)
+        yield Bar(kind=kind, start=since, end=until, label=label)
+
+
+def _work(run: Run, step: Step) -> tuple[BarKind, str]:
+    if step.kind in WAITS:
+        return BarKind.WAIT, step.get_kind_display()
+    if step.status == StepStatus.COMPLETED:
+        return BarKind.DONE, "done"
+    if step.status == StepStatus.FAILED:
+        return BarKind.ERROR, "failed"
+    if run.is_finished:
+        return BarKind.OPEN, "not done when the run ended"
+    return BarKind.OPEN, "under way"
+
+
+def merged(intervals: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    """Overlapping and touching intervals as one, in order of time."""
+    union: list[tuple[datetime, datetime]] = []
+    for start, end in sorted(intervals):
+        if union and start <= union[-1][1]:
+            union[-1] = (union[-1][0], max(union[-1][1], end))
+        else:
+            union.append((start, max(start, end)))
+    return union

@@ -1,0 +1,56 @@
+"""What may be remembered: JSON, of a bounded size, the same when it is read back."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from jobs.errors import InvalidOutput
+from jobs.secrets import mask
+
+OUTPUT_LIMIT = 4 * 1024 * 1024
+
+
+def remembered(value: Any, what: str) -> Any:
+    """The value as it will be read back: through JSON and the mask of secrets.
+
+    `what` names it in the error, e.g. “the output of step “update-song””.
+    """
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidOutput(f"{what} is not JSON: {_culprit(value)}.") from None
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > OUTPUT_LIMIT:
+        raise InvalidOutput(f"{what} has {size:,} bytes of JSON; at most {OUTPUT_LIMIT:,} fit.")
+    if "\\u0000" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise InvalidOutput(
+            f"{what} holds a NUL or a lone surrogate, which PostgreSQL cannot store."
+        )
+    return json.loads(mask(text))
+
+
+def _culprit(value: Any, path: str = "it") -> str:
+    """Where the first thing lies that JSON has no word for, e.g. “it["when"] is a datetime”."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str | int | float | bool | type(None)):
+                return f"{path} has a key of type {type(key).__name__}"
+            if not _is_json(item):
+                return _culprit(item, f"{path}[{key!r}]")
+    if isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            if not _is_json(item):
+                return _culprit(item, f"{path}[{index}]")
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{path} is {value}"
+    return f"{path} is of type {type(value).__name__}"
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
