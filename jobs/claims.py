@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import connection, transaction
 
-from jobs import registry
+from jobs import conf, registry
 from jobs.clock import Clock
 from jobs.concurrency import take_turns
 
@@ -90,7 +89,7 @@ def claim(limit: int, worker: str = "") -> list[Claim]:
         if parked:
             cursor.execute(PARK, [parked])
         if mine:
-            lease = settings.JOBS["LEASE"]
+            lease = conf.lease()
             cursor.execute(
                 LEASE, {"ids": list(mine), "worker": worker, "token": token, "lease": lease}
             )

@@ -129,7 +129,8 @@ def accept(events: list[Event]) -> list[models.Event]:
     2. All new events are inserted, then all their runs.
     3. Clusters are told; PostgreSQL delivers that at commit, or never.
     """
-    rows, fresh = [], []
+    rows: list[models.Event] = []
+    fresh: list[tuple[Event, models.Event]] = []
     for event in events:
         earlier = _earlier(event, fresh) if event.id else None
         rows.append(earlier or _row(event))

@@ -7,12 +7,11 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.models.functions import Now
 
-from jobs import backoff, events, models, registry
+from jobs import backoff, conf, events, models, registry
 from jobs.attempts import Attempts
 from jobs.claims import Claim
 from jobs.concurrency import pass_turns_on
@@ -107,7 +106,7 @@ def _err(claim: Claim, function: registry.Function, journal: Journal, error: Bas
     """The function itself erred, between its steps: try again from its memory, or fail."""
     if is_transaction_broken():
         journal.roll_back()
-    table = function.backoff or settings.JOBS.get("BACKOFF")
+    table = function.backoff or conf.backoff()
     attempt = journal.attempt
     now = claim.clock.now()
     delay = backoff.delay(error, attempt, function.retries, table, now)
@@ -162,7 +161,7 @@ def announce(
 
 def _hand_on(claim: Claim) -> None:
     """Give the run back as soon as the database answers again; its lease ends the waiting."""
-    patience = time.monotonic() + settings.JOBS["LEASE"]
+    patience = time.monotonic() + conf.lease()
     while time.monotonic() < patience:
         connection.close()
         try:

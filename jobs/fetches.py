@@ -8,9 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
-
-from jobs import models
+from jobs import conf, models
 from jobs.backoff import header_seconds
 from jobs.errors import FetchError, InvalidStep, NonRetriableError
 from jobs.secrets import Secret, mask, reference_for
@@ -68,7 +66,7 @@ def prepare(
     if verb not in METHODS:
         refuse(f"method {method!r}; {', '.join(METHODS)} are allowed.")
     if not allows(url):
-        hosts = ", ".join(settings.JOBS["ALLOWED_HOSTS"]) or "none"
+        hosts = ", ".join(conf.allowed_hosts()) or "none"
         refuse(f"{mask(url)!r:.200} is not an http(s) URL of an allowed host ({hosts}).")
     if not 0 < timeout <= LONGEST_TIMEOUT:
         refuse(f"timeout={timeout!r}; more than 0 and at most {LONGEST_TIMEOUT:g} s are allowed.")
@@ -101,7 +99,7 @@ def allows(url: str) -> bool:
         return False
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
         return False
-    allowed = settings.JOBS["ALLOWED_HOSTS"]
+    allowed = conf.allowed_hosts()
     return parts.hostname in allowed or f"{parts.hostname}:{port}" in allowed
 
 

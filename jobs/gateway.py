@@ -15,11 +15,12 @@ import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
 
+from jobs import conf
 from jobs.events import wake_clusters
 from jobs.transport import Outcome, Request, perform
 
@@ -72,7 +73,7 @@ def take(limit: int) -> list[Flight]:
     """Lease up to `limit` pending requests, oldest first."""
     token = uuid.uuid4()
     with connection.cursor() as cursor:
-        lease = settings.JOBS["LEASE"]
+        lease = conf.lease()
         cursor.execute(TAKE, {"token": token, "lease": lease, "limit": limit})
         rows = cursor.fetchall()
     return [
@@ -114,7 +115,7 @@ def land(landed: Sequence[tuple[Flight, Outcome]]) -> None:
         wake_clusters()
 
 
-def _landing(flight: Flight, outcome: Outcome) -> dict[str, object]:
+def _landing(flight: Flight, outcome: Outcome) -> dict[str, Any]:
     return {
         "id": flight.id,
         "token": flight.token,
@@ -138,7 +139,7 @@ def renew(flights: Sequence[Flight]) -> None:
     with connection.cursor() as cursor:
         tokens = list({flight.token for flight in flights})
         ids = [flight.id for flight in flights]
-        cursor.execute(RENEW, {"lease": settings.JOBS["LEASE"], "ids": ids, "tokens": tokens})
+        cursor.execute(RENEW, {"lease": conf.lease(), "ids": ids, "tokens": tokens})
 
 
 def fly(flight: Flight) -> Outcome:
@@ -163,7 +164,7 @@ class Gateway:
     """The coordinator and its pool."""
 
     def __init__(self) -> None:
-        self.limit = int(settings.JOBS.get("GATEWAY_LIMIT", 1000))
+        self.limit = conf.gateway_limit()
         self._inbox: queue.SimpleQueue[_ResultUrl | _Landed | None] = queue.SimpleQueue()
         self._air: dict[uuid.UUID, Flight] = {}
         self._pool = ThreadPoolExecutor(self.limit, thread_name_prefix="fetch")
@@ -191,7 +192,7 @@ class Gateway:
 
     def _messages(self) -> list[_ResultUrl | _Landed]:
         """What has happened since the last look, a whole batch of it; waits up to a tick."""
-        messages = []
+        messages: list[_ResultUrl | _Landed] = []
         try:
             message = self._inbox.get(timeout=TICK)
             while len(messages) < BATCH:

@@ -8,6 +8,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
+from typing import TextIO
 
 from jobs import models
 from jobs.attempts import storable
@@ -91,7 +92,7 @@ class _Handler(logging.Handler):
 class _Echo(io.TextIOBase):
     """A standard output that is read along, line by line."""
 
-    def __init__(self, capture: LogCapture, console: io.TextIOBase) -> None:
+    def __init__(self, capture: LogCapture, console: TextIO) -> None:
         self._capture = capture
         self._console = console
         self._thread = threading.get_ident()

@@ -7,6 +7,7 @@ the change itself ends, and skips rows that somebody else is at.
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -63,9 +64,9 @@ def sweep() -> int:
     return len(runs) + len(fetches)
 
 
-def _ids(cursor: object, statement: str) -> list[object]:
-    cursor.execute(statement)  # type: ignore[attr-defined]
-    return [row[0] for row in cursor.fetchall()]  # type: ignore[attr-defined]
+def _ids(cursor: Any, statement: str) -> list[Any]:
+    cursor.execute(statement)
+    return [row[0] for row in cursor.fetchall()]
 
 
 def next_due(at_most: float) -> float:

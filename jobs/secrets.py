@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from jobs import conf
 from jobs.errors import UnknownSecret
 
 SHORTEST = 6  # a shorter value would be masked in the middle of innocent words
@@ -33,7 +34,7 @@ class Secret:
 
 def known() -> dict[str, str]:
     """Values that must never be written, by the name that stands for each."""
-    names = settings.JOBS.get("SECRETS", [])
+    names = conf.secrets()
     values = {name: getattr(settings, name, "") for name in names} | _resolved
     return {name: value for name, value in values.items() if len(value or "") >= SHORTEST}
 

@@ -7,9 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, TypeVar
 
-from django.conf import settings
-
-from jobs import backoff, events, fetches, models, registry
+from jobs import backoff, conf, events, fetches, models, registry
 from jobs.attempts import Attempts
 from jobs.claims import Claim
 from jobs.errors import InvalidStep, NonRetriableError, StepError, Suspend
@@ -219,7 +217,7 @@ class Steps:
             error,
             step.attempts,
             self._function.retries,
-            self._function.backoff or settings.JOBS.get("BACKOFF"),
+            self._function.backoff or conf.backoff(),
             self._claim.clock.now(),
         )
         step.error = self._attempts.erred(step.name, step.attempts, error, started, delay, ended)
@@ -265,7 +263,7 @@ class Steps:
         if error is not None:
             self._err(step, error, started, request.ended_at)
         self._complete(step, step.output, started)
-        return Response(step.output)
+        return Response(step.output or {})
 
 
 class Memory:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from melodymaker import embedded
@@ -136,7 +137,7 @@ Q_CLUSTER = {
     "scheduler": False,
     "log_level": "WARNING",
 }
-JOBS = {
+JOBS: dict[str, Any] = {
     # seconds before retry 1, 2, …; the last one repeats. Unset: Inngest's table with its jitter.
     "BACKOFF": [1, 2] if DEBUG else None,
     # settings whose values never reach a row, a log line or a page
@@ -176,7 +177,7 @@ STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 MEDIA_ROOT = Path(env.text("MEDIA_ROOT") or LOCAL_DIR / "media")
 S3_BUCKET = env.text("S3_BUCKET")
 S3_LINK_SECONDS = env.whole("S3_LINK_SECONDS", 600, least=60)
-STORAGES = {
+STORAGES: dict[str, Any] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"

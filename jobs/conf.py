@@ -1,0 +1,44 @@
+"""The engine's settings, `JOBS = {…}`, read where they are used; each has a default."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+
+LEASE = 15.0
+GATEWAY_LIMIT = 1000
+
+
+def _setting(name: str, default: Any) -> Any:
+    value = getattr(settings, "JOBS", {}).get(name)
+    return default if value is None else value
+
+
+def lease() -> float:
+    """Seconds for which a worker that is not heard of keeps its run."""
+    return float(_setting("LEASE", LEASE))
+
+
+def backoff() -> Sequence[float] | None:
+    """Seconds before retry 1, 2, …; None for Inngest's table and its jitter."""
+    table: Sequence[float] | None = _setting("BACKOFF", None)
+    return table
+
+
+def secrets() -> Sequence[str]:
+    """Names of settings whose values never reach a row."""
+    names: Sequence[str] = _setting("SECRETS", ())
+    return names
+
+
+def allowed_hosts() -> Sequence[str]:
+    """Hosts, or host:port pairs, that `step.fetch` may call."""
+    hosts: Sequence[str] = _setting("ALLOWED_HOSTS", ())
+    return hosts
+
+
+def gateway_limit() -> int:
+    """Requests that one cluster has in flight at most."""
+    return max(int(_setting("GATEWAY_LIMIT", GATEWAY_LIMIT)), 1)

@@ -1,0 +1,90 @@
+"""The endpoint's contract: what is asked for a song, and what its reply must say.
+
+The endpoint is a Modal function around ACE-Step; its replies are another program's words, the
+categories a language model's. Nothing of a reply is believed before it has been looked at here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from songs.models import Song
+
+INFER_STEPS = 60
+MOST_CATEGORIES = 5
+CATEGORY_LIMIT = 40  # characters
+KEY = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(/[A-Za-z0-9][A-Za-z0-9_-]{0,99}){0,3}\.[a-z0-9]{2,5}"
+)
+AUDIO_TYPES = (".wav", ".mp3", ".flac", ".ogg", ".m4a")
+COVER_TYPES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+class ImpossibleReply(ValueError):
+    """The endpoint's reply cannot be right; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Music:
+    """What the endpoint has made: keys in the storage, never paths."""
+
+    audio_key: str
+    cover_key: str  # empty if there is no cover
+    categories: list[str]
+
+
+def request_body(song: Song) -> dict[str, Any]:
+    """The request for a song. The seed is always explicit: the endpoint takes -1 literally, and
+    the same words would be the same song for everybody."""
+    return {
+        "full_described_song": song.full_described_song,
+        "audio_duration": song.audio_duration,
+        "guidance_scale": song.guidance_scale,
+        "infer_step": INFER_STEPS,
+        "instrumental": song.instrumental,
+        "seed": song.seed,
+    }
+
+
+def read_reply(reply: Any) -> Music:
+    """The music that a reply speaks of, or ImpossibleReply."""
+    if not isinstance(reply, dict):
+        raise ImpossibleReply(f"The reply is a {type(reply).__name__}, not an object.")
+    return Music(
+        audio_key=_key(reply, "s3_key", AUDIO_TYPES),
+        cover_key=_key(reply, "cover_image_s3_key", COVER_TYPES, required=False),
+        categories=_categories(reply.get("categories")),
+    )
+
+
+def _key(reply: dict[str, Any], name: str, types: tuple[str, ...], required: bool = True) -> str:
+    key = reply.get(name)
+    if key is None and not required:
+        return ""
+    if key is None:
+        raise ImpossibleReply(
+            f"The reply has no {name}; it has {', '.join(sorted(reply)) or 'nothing'}."
+        )
+    if not isinstance(key, str) or not KEY.fullmatch(key) or not key.endswith(types):
+        raise ImpossibleReply(
+            f"{name}={str(key)[:80]!r} is not the key of a file ({', '.join(types)})."
+        )
+    return key
+
+
+def _categories(names: Any) -> list[str]:
+    """Names in their order: white space folded, cut to length, each once whatever its case."""
+    if names is None:
+        return []
+    if not isinstance(names, list):
+        raise ImpossibleReply(f"categories is a {type(names).__name__}, not a list.")
+    kept: dict[str, str] = {}
+    for name in names:
+        if isinstance(name, str):
+            printable = "".join(c if c.isprintable() else " " for c in name)
+            clean = " ".join(printable.split())[:CATEGORY_LIMIT].strip()
+            if clean:
+                kept.setdefault(clean.casefold(), clean)
+    return list(kept.values())[:MOST_CATEGORIES]
