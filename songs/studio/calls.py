@@ -1,0 +1,146 @@
+"""Calls: renders in flight and lately done, one for each order however often it is asked for.
+
+1. An order's identity (its body and its Idempotency-Key) finds its call; a new one starts a render.
+2. Renders share a small pool of threads: they are bound by the processor, not by waiting.
+3. A caller waits for its call in slices; what is not ready is redirected to the call's own URL.
+4. A failed call is forgotten by its identity (a retry renders again) but not by its id.
+5. Memory is bounded: the oldest finished calls go first, a running one never.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotReady
+from dataclasses import dataclass
+
+from . import shelf
+from .brief import Brief, understand
+from .contract import Order, Reply, answer, refusal
+from .recording import record
+
+logger = logging.getLogger("studio")
+REMEMBERED = 1000
+OUT_OF_MEMORY = (
+    "CUDA out of memory. Tried to allocate 2.31 GiB (the description asked for a failure)."
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One render: its id, its future reply, and the moment before which it may not be told."""
+
+    id: str
+    identity: uuid.UUID
+    future: Future[Reply]
+    ready_at: float
+
+    def wait(self, seconds: float) -> Reply | None:
+        """The reply, or None when it isn't ready within `seconds`."""
+        until = time.monotonic() + seconds
+        try:
+            reply = self.future.result(timeout=max(0.0, seconds))
+        except NotReady:
+            return None
+        rest = min(until, self.ready_at) - time.monotonic()
+        if rest > 0:
+            time.sleep(rest)
+        return reply if time.monotonic() >= self.ready_at else None
+
+
+class Calls:
+    """All calls of this endpoint. Safe to use from many threads."""
+
+    def __init__(self, delay: float, workers: int | None = None) -> None:
+        self.delay = delay
+        self.rendered = 0
+        self._pool = ThreadPoolExecutor(workers or os.cpu_count() or 2, thread_name_prefix="render")
+        self._lock = threading.Lock()
+        self._by_id: OrderedDict[str, Call] = OrderedDict()
+        self._by_identity: dict[uuid.UUID, Call] = {}
+        self._failed_once: OrderedDict[uuid.UUID, None] = OrderedDict()
+
+    def place(self, order: Order, idempotency_key: str) -> Call:
+        """The order's call: the one under way or lately done, else a new one."""
+        identity = order.identity(idempotency_key)
+        with self._lock:
+            call = self._by_identity.get(identity)
+            if call is None or _has_failed(call):
+                call = self._start(order, identity)
+        return call
+
+    def find(self, call_id: str) -> Call | None:
+        with self._lock:
+            return self._by_id.get(call_id)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _start(self, order: Order, identity: uuid.UUID) -> Call:
+        must_fail = self._must_fail(order, identity)
+        future = self._pool.submit(self._render, order, identity, must_fail=must_fail)
+        call = Call(f"fc-{uuid.uuid4().hex}", identity, future, time.monotonic() + self.delay)
+        self._by_id[call.id] = self._by_identity[identity] = call
+        self._forget_the_oldest()
+        return call
+
+    def _must_fail(self, order: Order, identity: uuid.UUID) -> bool:
+        """For demonstrations: `fail once` fails the first time, `fail always` each time."""
+        words = " ".join(order.full_described_song.lower().split())
+        if "fail once" in words and identity not in self._failed_once:
+            self._failed_once[identity] = None
+            if len(self._failed_once) > REMEMBERED:
+                self._failed_once.popitem(last=False)
+            return True
+        return "fail always" in words
+
+    def _forget_the_oldest(self) -> None:
+        spare = len(self._by_id) - REMEMBERED
+        if spare <= 0:
+            return
+        done = [call for call in self._by_id.values() if call.future.done()][:spare]
+        for call in done:
+            del self._by_id[call.id]
+            if self._by_identity.get(call.identity) is call:
+                del self._by_identity[call.identity]
+
+    def _render(self, order: Order, identity: uuid.UUID, *, must_fail: bool) -> Reply:
+        if must_fail:
+            return refusal(500, OUT_OF_MEMORY)
+        try:
+            return self._finished(order, identity)
+        except Exception:
+            logger.exception("render %s failed", identity)
+            return refusal(500, "Internal Server Error: the render failed; its log says why.")
+
+    def _finished(self, order: Order, identity: uuid.UUID) -> Reply:
+        brief = brief_of(order)
+        song, cover = f"{identity}.mp3", f"{uuid.uuid5(identity, 'cover')}.png"
+        if not (shelf.has(song) and shelf.has(cover)):
+            recording = record(brief, order.full_described_song)
+            shelf.keep(cover, recording.png)
+            shelf.keep(song, recording.mp3)
+            with self._lock:
+                self.rendered += 1
+        content = {"s3_key": song, "cover_image_s3_key": cover, "categories": brief.categories}
+        return answer(200, content)
+
+
+def brief_of(order: Order) -> Brief:
+    return understand(
+        order.full_described_song,
+        duration=order.audio_duration,
+        seed=order.seed,
+        guidance=order.guidance_scale,
+        steps=order.infer_step,
+        instrumental=order.instrumental,
+    )
+
+
+def _has_failed(call: Call) -> bool:
+    return call.future.done() and (call.future.cancelled() or call.future.result().status >= 500)

@@ -1,0 +1,91 @@
+"""The endpoint's contract: what an order may say, and how a refusal is worded (as FastAPI does)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import from_json, to_json
+
+PATH = "/generate_from_description"
+CALL_PARAMETER = "__modal_function_call_id"
+NAMESPACE = uuid.UUID("5b0c7c62-2f0f-5d0e-9a54-6a2d0f4c9b11")
+
+
+class Order(BaseModel):
+    """A song that was ordered. Seconds, and ranges as the model behind the hosted endpoint has them."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    full_described_song: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    audio_duration: Annotated[float, Field(ge=10, le=240, allow_inf_nan=False)] = 180.0
+    seed: int = -1
+    guidance_scale: Annotated[float, Field(ge=0, le=30, allow_inf_nan=False)] = 15.0
+    infer_step: Annotated[int, Field(ge=1, le=200)] = 60
+    instrumental: bool = False
+
+    def identity(self, idempotency_key: str) -> uuid.UUID:
+        """The same order under the same key is the same song, and the same file."""
+        return uuid.uuid5(NAMESPACE, f"{self.model_dump_json()}\n{idempotency_key}")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is answered: a status, a JSON body, further headers."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Refused(Exception):
+    """The order breaks the contract; `reply` says where and how."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.body.decode())
+        self.reply = reply
+
+
+def read(body: bytes, content_type: str) -> Order:
+    """The body as an Order. Raises Refused (422) with one entry for each fault."""
+    if not body:
+        raise _unprocessable([_fault("missing", ["body"], "Field required", None)])
+    if content_type.partition(";")[0].strip().lower() not in ("application/json", ""):
+        raise _unprocessable([_not_an_object(body.decode("utf-8", "replace")[:200])])
+    try:
+        data = from_json(body)
+    except ValueError as error:
+        fault = _fault("json_invalid", ["body", 0], "JSON decode error", {})
+        raise _unprocessable([{**fault, "ctx": {"error": str(error)}}]) from error
+    if not isinstance(data, dict):
+        raise _unprocessable([_not_an_object(data)])
+    try:
+        return Order.model_validate(data)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        raise _unprocessable(
+            [{**fault, "loc": ["body", *fault["loc"]]} for fault in faults]
+        ) from error
+
+
+def answer(status: int, content: Any, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    return Reply(status, to_json(content, inf_nan_mode="strings"), headers)
+
+
+def refusal(status: int, detail: str, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    return answer(status, {"detail": detail}, headers)
+
+
+def _unprocessable(faults: list[Any]) -> Refused:
+    return Refused(answer(422, {"detail": faults}))
+
+
+def _fault(kind: str, place: list[Any], message: str, given: Any) -> dict[str, Any]:
+    return {"type": kind, "loc": place, "msg": message, "input": given}
+
+
+def _not_an_object(given: Any) -> dict[str, Any]:
+    message = "Input should be a valid dictionary or object to extract fields from"
+    return _fault("model_attributes_type", ["body"], message, given)

@@ -1,0 +1,309 @@
+"""Mixing: players on a stage, a room around them, a master bus.
+
+1. Each part is played into a stereo stem, goes through its own effects, and is added to the mix
+   and, in its share, to the room.
+2. The room (reverb and a tempo-synced echo) comes back under the mix.
+3. The master takes out rumble, glues gently, is brought to -14 LUFS, and never passes -1 dBTP.
+Long songs are processed in blocks, so that memory stays near three buffers of the song's length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pedalboard as pb
+
+from .drums import PLACES, stroke
+from .instruments import INSTRUMENTS
+from .loudness import measure
+from .notes import Part
+from .score import Score
+from .synthesis import RATE, Audio, hertz, noise, ramp_up
+from .voice import SINGERS, Sung, sing
+
+BLOCK = 1 << 15  # a block of every bus fits the processor's cache
+TARGET_LUFS = -14.0
+CEILING_DB = -2.0  # the MP3 coder may add up to a decibel
+LIMITING = 0.0  # what the limiter takes back, in decibels
+FADE_OUT = 2.5
+
+# role -> (level dB, room share, echo share, pan)
+ROLES: dict[str, tuple[float, float, float, float]] = {
+    "voice": (-8.0, 0.3, 0.12, 0.0),
+    "lead": (-10.0, 0.28, 0.14, 0.08),
+    "second": (-15.0, 0.35, 0.1, -0.15),
+    "comp": (-11.5, 0.16, 0.0, -0.12),
+    "pad": (-17.0, 0.35, 0.0, 0.0),
+    "bass": (-9.0, 0.02, 0.0, 0.0),
+}
+DRUMS_DB = -8.0
+LEVELS = {"sixteenth": -2.0}
+
+
+def mix(score: Score) -> Audio:
+    """The finished song, stereo float32, shape (2, samples)."""
+    samples = round(score.form.duration * RATE)
+    desk = Desk(score, samples)
+    for index, part in enumerate(score.parts):
+        desk.add_part(part, score.brief.rng(f"play {index}"), double=index)
+    desk.add_drums()
+    desk.add_textures()
+    desk.add_room()
+    return desk.master()
+
+
+class Desk:
+    """The mixing desk: the mix, the bus to the room, the bus to the echo."""
+
+    def __init__(self, score: Score, samples: int) -> None:
+        self.score = score
+        self.samples = samples
+        self.out = np.zeros((2, samples), dtype=np.float32)
+        self.room = np.zeros(samples, dtype=np.float32)
+        self.echo = np.zeros(samples, dtype=np.float32)
+        self.duck = self._ducking()
+
+    def add_part(self, part: Part, dice: np.random.Generator, double: int) -> None:
+        level, room, echo, pan = ROLES[part.role]
+        stem = self._play(part, dice, pan if double % 2 == 0 else -pan)
+        ducked = part.role in ("pad", "comp", "bass") and self.duck is not None
+        effects = _effects(part.instrument)
+        self._blend(stem, effects, 10 ** (level / 20), room, echo, ducked=ducked)
+
+    def add_drums(self) -> None:
+        if not self.score.hits:
+            return
+        stem = np.zeros((2, self.samples), dtype=np.float32)
+        dice = self.score.brief.rng("strokes")
+        loose = (1 - self.score.brief.style.tightness) * 0.006
+        kit = self.score.brief.style.kit
+        sounds: dict[str, Audio] = {}
+        for hit in self.score.hits:
+            if hit.piece not in sounds:
+                sounds[hit.piece] = stroke(kit, hit.piece, self.score.brief.rng(hit.piece))
+            level, pan, room = PLACES[hit.piece]
+            at = self.score.clock.seconds(hit.start) + dice.normal(0, 1) * loose
+            sound = sounds[hit.piece] * np.float32(level * hit.velocity**1.4)
+            self._place(stem, sound, at, pan, room)
+        self._blend(stem, _kit_effects(kit), 10 ** (DRUMS_DB / 20), 0.03, 0.0)
+
+    def add_textures(self) -> None:
+        """Rain, waves, wind, tape or a record's crackle: a quiet bed under everything."""
+        for name in self.score.brief.textures:
+            bed = _texture(name, self.samples, self.score.brief.rng(name))
+            self.out += bed
+        if self.score.brief.style.name == "lo-fi" and "vinyl" not in self.score.brief.textures:
+            self.out += 0.5 * _texture("vinyl", self.samples, self.score.brief.rng("vinyl"))
+
+    def add_room(self) -> None:
+        space = self.score.brief.style.space
+        beat = 60.0 / self.score.form.tempo
+        hall = pb.Pedalboard([pb.HighpassFilter(220), pb.Reverb(
+            room_size=0.35 + 0.6 * space, damping=0.45, wet_level=0.5 + 0.35 * space, dry_level=0.0, width=1.0)])  # fmt: skip
+        tape = pb.Pedalboard([pb.Delay(min(1.5, beat * 0.75), feedback=0.32, mix=1.0),
+                              pb.HighpassFilter(300), pb.LowpassFilter(3800)])  # fmt: skip
+        for part in _blocks(self.samples):
+            echoes = tape(_stereo(self.echo[part]), RATE, reset=part.start == 0)
+            echoes[1] *= 0.75
+            self.out[:, part] += 0.8 * echoes
+            wet = _stereo(self.room[part]) + 0.25 * echoes
+            self.out[:, part] += hall(wet, RATE, reset=part.start == 0)
+
+    def master(self) -> Audio:
+        glue = pb.Pedalboard(
+            [pb.HighpassFilter(28), pb.LowShelfFilter(110, -1.0), pb.HighShelfFilter(7500, 1.5)]
+        )
+        _process(self.out, glue)
+        self.out *= np.float32(10 ** ((TARGET_LUFS - measure(self.out)) / 20))
+        _process(self.out, pb.Pedalboard([pb.Compressor(-14, 1.8, 25, 180)]))
+        self._fades()
+        gain = np.clip(TARGET_LUFS - measure(self.out) + LIMITING, -12, 12)
+        self.out *= np.float32(10 ** (gain / 20))
+        _process(self.out, pb.Pedalboard([pb.BrickwallLimiter(CEILING_DB, 120, 5)]))
+        return self.out
+
+    def _fades(self) -> None:
+        self.out -= self.out.mean(axis=1, keepdims=True)
+        start, end = min(400, self.samples), min(round(FADE_OUT * RATE), self.samples)
+        self.out[:, :start] *= ramp_up(start)
+        self.out[:, -end:] *= ramp_up(end)[::-1]
+
+    def _play(self, part: Part, dice: np.random.Generator, pan: float) -> Audio:
+        if part.instrument in SINGERS:
+            return self._play_line(part, dice)
+        stem = np.zeros((2, self.samples), dtype=np.float32)
+        instrument = INSTRUMENTS[part.instrument]
+        loose = 0.002 + 0.007 * (1 - self.score.brief.style.tightness)
+        cache: dict[tuple[int, int, int], Audio] = {}
+        for note in part.notes:
+            start = self.score.clock.seconds(note.start) + abs(dice.normal(0, 1)) * loose
+            end = self.score.clock.seconds(note.start + note.length)
+            held = float(np.clip(end - start, 0.05, instrument.seconds))
+            sound = self._tone(part.instrument, note.pitch, note.velocity, held, cache)
+            force = np.float32(
+                note.velocity * np.clip(dice.normal(1, 0.05), 0.85, 1.15) * instrument.gain
+            )
+            place = float(np.clip(pan + instrument.spread * (note.pitch - 64) / 26, -0.85, 0.85))
+            self._place(stem, _released(sound, held, instrument.release) * force, start, place, 0.0)
+        return stem
+
+    def _play_line(self, part: Part, dice: np.random.Generator) -> Audio:
+        clock = self.score.clock
+        notes = []
+        for note in part.notes:
+            start = clock.seconds(note.start) + dice.normal(0, 0.005)
+            end = min(clock.seconds(note.start + note.length), self.score.form.duration)
+            notes.append(Sung(start, end, note.pitch, note.velocity))
+        return sing(part.instrument, notes, self.samples, dice)
+
+    def _tone(
+        self, name: str, pitch: int, velocity: float, held: float,
+        cache: dict[tuple[int, int, int], Audio],
+    ) -> Audio:  # fmt: skip
+        """One rendering per pitch, force and length class serves every such note of the part."""
+        instrument = INSTRUMENTS[name]
+        force = 0 if velocity < 0.45 else 1 if velocity < 0.7 else 2
+        needed = held + instrument.release
+        size = 0 if needed <= 0.6 else 1 if needed <= 1.6 else 2 if needed <= 4.0 else 3
+        key = (pitch, force, size)
+        if key not in cache:
+            seconds = min((0.6, 1.6, 4.0, 12.0)[size], instrument.seconds + instrument.release)
+            seed = self.score.brief.rng(f"{name} {pitch}")
+            f = hertz(pitch + 12 * instrument.octave)
+            cache[key] = instrument.build(f, (0.3, 0.6, 0.9)[force], seconds, seed) * np.float32(
+                0.35
+            )
+        return cache[key]
+
+    def _place(self, stem: Audio, sound: Audio, at: float, pan: float, room: float) -> None:
+        start = max(0, round(at * RATE))
+        end = min(self.samples, start + len(sound))
+        if end <= start:
+            return
+        angle = (pan + 1) * np.pi / 4
+        piece = sound[: end - start]
+        stem[0, start:end] += piece * np.float32(np.cos(angle))
+        stem[1, start:end] += piece * np.float32(np.sin(angle))
+        if room:
+            self.room[start:end] += piece * np.float32(room * 10 ** (DRUMS_DB / 20))
+
+    def _blend(
+        self, stem: Audio, effects: pb.Pedalboard | None, gain: float, room: float, echo: float,
+        *, ducked: bool = False,
+    ) -> None:  # fmt: skip
+        for part in _blocks(self.samples):
+            sound = stem[:, part]
+            if effects is not None:
+                sound = effects(sound, RATE, reset=part.start == 0)
+            sound *= np.float32(gain)
+            if ducked and self.duck is not None:
+                sound *= self.duck[part]
+            self.out[:, part] += sound
+            centre = 0.5 * (sound[0] + sound[1])
+            self.room[part] += np.float32(room) * centre
+            if echo:
+                self.echo[part] += np.float32(echo) * centre
+
+    def _ducking(self) -> Audio | None:
+        """Pads and bass bow to the kick drum, as in dance music."""
+        depth = self.score.brief.style.ducking
+        kicks = [h for h in self.score.hits if h.piece == "kick"]
+        if not depth or not kicks:
+            return None
+        curve = np.ones(self.samples, dtype=np.float32)
+        size = round(min(0.3, 40 / self.score.form.tempo) * RATE)
+        dip = 1 - depth * (1 - ramp_up(size)).astype(np.float32)
+        dip[:220] = np.linspace(1, dip[220], 220, dtype=np.float32)
+        for kick in kicks:
+            start = round(self.score.clock.seconds(kick.start) * RATE)
+            piece = curve[start : start + size]
+            np.minimum(piece, dip[: len(piece)], out=piece)
+        return curve
+
+
+def _released(sound: Audio, held: float, release: float) -> Audio:
+    """The note as long as it is held, and a damper's fade."""
+    stop = min(len(sound), round((held + release) * RATE))
+    fade = min(stop, max(64, round(release * RATE)))
+    cut = sound[:stop].copy()
+    cut[-fade:] *= ramp_up(fade)[::-1]
+    return cut
+
+
+def _blocks(samples: int) -> Iterator[slice]:
+    for start in range(0, samples, BLOCK):
+        yield slice(start, min(samples, start + BLOCK))
+
+
+def _stereo(mono: Audio) -> Audio:
+    return np.stack([mono, mono])
+
+
+def _process(sound: Audio, effects: pb.Pedalboard) -> None:
+    """In place, whole: a limiter that looks ahead must see across block edges."""
+    sound[:] = effects(sound, RATE)
+
+
+def _effects(instrument: str) -> pb.Pedalboard | None:
+    build = _CHAINS.get(instrument)
+    return pb.Pedalboard(build()) if build else None
+
+
+def _amp(drive: float, cut: float) -> Callable[[], list[pb.Plugin]]:
+    return lambda: [
+        pb.HighpassFilter(90), pb.Gain(8), pb.Distortion(drive), pb.HighpassFilter(80),
+        pb.PeakFilter(750, -3, 0.9), pb.PeakFilter(2600, 3, 0.8), pb.LowpassFilter(cut),
+        pb.LowpassFilter(cut), pb.LowpassFilter(cut * 1.3), pb.Gain(-9 - drive / 3),
+    ]  # fmt: skip
+
+
+_CHAINS: dict[str, Callable[[], list[pb.Plugin]]] = {
+    "crunch guitar": _amp(16, 4200),
+    "heavy guitar": _amp(28, 3900),
+    "lead guitar": lambda: [pb.Gain(4), pb.Distortion(14), pb.LowpassFilter(3600), pb.LowpassFilter(4500), pb.Gain(-9)],
+    "clean guitar": lambda: [pb.Chorus(0.8, 0.15, 6, 0.0, 0.3), pb.HighpassFilter(110)],
+    "electric piano": lambda: [pb.Chorus(1.1, 0.2, 7, 0.0, 0.4), pb.LowpassFilter(5200)],
+    "organ": lambda: [pb.Chorus(5.2, 0.12, 5, 0.0, 0.45), pb.LowpassFilter(4500)],
+    "warm pad": lambda: [pb.Chorus(0.5, 0.25, 9, 0.0, 0.5), pb.HighpassFilter(130)],
+    "glass pad": lambda: [pb.Chorus(0.3, 0.3, 9, 0.0, 0.5), pb.HighpassFilter(130)],
+    "strings": lambda: [pb.HighpassFilter(140), pb.HighShelfFilter(5000, -2)],
+    "supersaw": lambda: [pb.HighpassFilter(180)],
+    "reese": lambda: [pb.Phaser(0.4, 0.4, 500, 0.1, 0.4), pb.LowpassFilter(1400)],
+    "voice": lambda: [pb.HighpassFilter(150), pb.Compressor(-20, 2.5, 8, 120), pb.HighShelfFilter(6000, 2)],
+    "electric bass": lambda: [pb.HighpassFilter(34), pb.Compressor(-18, 3, 10, 120), pb.Gain(2)],
+    "upright bass": lambda: [pb.HighpassFilter(34), pb.Compressor(-18, 2.5, 12, 140), pb.Gain(2)],
+}  # fmt: skip
+
+
+def _kit_effects(kit: str) -> pb.Pedalboard:
+    if kit == "dusty":
+        return pb.Pedalboard([pb.LowpassFilter(7000), pb.Compressor(-16, 3, 6, 90)])
+    return pb.Pedalboard([pb.Compressor(-12, 2.5, 8, 110)])
+
+
+def _texture(name: str, samples: int, dice: np.random.Generator) -> Audio:
+    """A bed of noise, made of a few seconds that overlap without a seam."""
+    length = min(samples, 8 * RATE)
+    bands = {"rain": (600, 9000, -2.0, 0.011), "waves": (150, 3500, -4.0, 0.02), "wind": (120, 900, -3.0, 0.016),
+             "tape": (1500, 9000, -3.0, 0.003), "vinyl": (300, 6000, -4.0, 0.0022)}  # fmt: skip
+    low, high, tilt, level = bands[name]
+    sides = []
+    for _ in range(2):
+        loop = noise(length / RATE, low, high, dice, tilt)[:length]
+        sides.append(np.tile(loop, -(-samples // length))[:samples])
+    bed = np.stack(sides) * np.float32(level)
+    if name in ("waves", "wind"):
+        t = np.arange(samples, dtype=np.float32) / RATE
+        bed *= (0.55 + 0.45 * np.sin(2 * np.pi * t / 7.3)).astype(np.float32)
+    if name in ("rain", "vinyl"):
+        _sprinkle(bed, 9.0 if name == "vinyl" else 30.0, 0.05 if name == "vinyl" else 0.02, dice)
+    return bed
+
+
+def _sprinkle(bed: Audio, rate: float, level: float, dice: np.random.Generator) -> None:
+    """Drops or crackles: short ticks at random places."""
+    tick = noise(0.004, 1500, 7000, dice) * ramp_up(176)[::-1]
+    for place in dice.integers(0, max(1, bed.shape[1] - 200), int(bed.shape[1] / RATE * rate)):
+        side, force = int(dice.integers(2)), dice.random() ** 3 * level
+        bed[side, place : place + 176] += tick[:176] * np.float32(force)

@@ -1,0 +1,43 @@
+"""Recording: an order becomes an MP3, a cover and its categories."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+from pedalboard.io import AudioFile
+
+from .brief import Brief
+from .cover import paint
+from .mixing import mix
+from .score import compose
+from .synthesis import RATE, Audio
+from .tags import tagged
+
+QUALITY = "V2"  # LAME's variable rate, about 190 kbit/s
+CHUNK = 1 << 17
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The finished files, as bytes."""
+
+    mp3: bytes
+    png: bytes
+
+
+def record(brief: Brief, description: str) -> Recording:
+    """Compose, play, mix, encode and paint. The same brief gives the same bytes."""
+    mp3 = tagged(encode(mix(compose(brief))), brief, description)
+    return Recording(mp3, paint(brief))
+
+
+def encode(sound: Audio) -> bytes:
+    """Stereo float32, shape (2, samples) -> MP3 without tags."""
+    target = io.BytesIO()
+    with AudioFile(
+        target, "w", samplerate=RATE, num_channels=2, format="mp3", quality=QUALITY
+    ) as file:
+        for start in range(0, sound.shape[1], CHUNK):
+            file.write(sound[:, start : start + CHUNK])
+    return target.getvalue()
