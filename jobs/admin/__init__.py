@@ -1,0 +1,21 @@
+"""The operator's panel: stock django.contrib.admin, one file a page."""
+
+from __future__ import annotations
+
+# django-q2 registers its pages first, so that they can be taken back.
+import django_q.admin  # noqa: F401
+from django.contrib import admin
+from django_q.models import Failure, OrmQ, Schedule, Success
+
+from jobs.admin import clusters, events, functions, runs
+
+__all__ = ["clusters", "events", "functions", "runs"]
+
+admin.site.site_header = "MelodyMaker operations"
+admin.site.site_title = "MelodyMaker operations"
+admin.site.index_title = "Operations"
+
+# They show nothing of the engine, whose queue is the Run table.
+for model in (Schedule, Success, Failure, OrmQ):
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)

@@ -1,0 +1,180 @@
+"""Retry, rerun and cancel: each a POST with its own permission, and a line in the history of who
+did what when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils.html import format_html, format_html_join
+from django.views.decorators.http import require_POST
+
+from jobs import api
+from jobs.admin.html import run_link
+from jobs.errors import JobsError
+from jobs.models import UNFINISHED, Run, RunStatus
+
+MOST_AT_ONCE = 500  # as many ids as one form may send back (DATA_UPLOAD_MAX_NUMBER_FIELDS is 1000)
+View = Callable[..., HttpResponse]
+
+
+def retry(run_id: str) -> str:
+    """Go on from the failed step; what the run remembers is not done again."""
+    return api.rerun(run_id)
+
+
+def restart(run_id: str) -> str:
+    return api.rerun(run_id, from_start=True)
+
+
+def cancel(run_id: str) -> str:
+    if not api.cancel(run_id):
+        raise JobsError("It had already ended.")
+    return run_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bulk:
+    """One thing to do to many runs."""
+
+    action: str  # the admin action's name
+    verb: str
+    done: str  # a history line
+    does: str  # what will happen, for the confirmation
+    statuses: tuple[str, ...]
+    which: str
+    act: Callable[[str], str]
+
+
+RETRY = Bulk(
+    action="retry_selected",
+    verb="Retry",
+    done="Retried from the failed step.",
+    does="Each goes on from its failed step; steps that are done are not done again.",
+    statuses=(RunStatus.FAILED,),
+    which="failed",
+    act=retry,
+)
+CANCEL = Bulk(
+    action="cancel_selected",
+    verb="Cancel",
+    done="Cancelled.",
+    does="Each ends at once; what its worker still does for it is dropped. Steps that are done "
+    "stay done.",
+    statuses=tuple(UNFINISHED),
+    which="unfinished",
+    act=cancel,
+)
+
+
+def rerun_view(model_admin: Any) -> View:
+    """POST `from=failed-step` or `from=start`."""
+
+    def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
+        if not model_admin.has_rerun_permission(request):
+            raise PermissionDenied
+        if request.POST.get("from") == "start":
+            return _do(model_admin, request, run_id, restart, "Rerun from the start.")
+        return _do(model_admin, request, run_id, retry, RETRY.done)
+
+    return require_POST(view)
+
+
+def cancel_view(model_admin: Any) -> View:
+    def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
+        if not model_admin.has_cancel_permission(request):
+            raise PermissionDenied
+        return _do(model_admin, request, run_id, cancel, CANCEL.done)
+
+    return require_POST(view)
+
+
+def _do(
+    model_admin: Any, request: HttpRequest, run_id: UUID, act: Callable[[str], str], done: str
+) -> HttpResponse:
+    """Do it to one run and show the run that goes on; what cannot be done is a message."""
+    run = Run.objects.filter(pk=run_id).first()
+    if run is None:
+        raise Http404(f"There is no run {run_id}.")
+    try:
+        made = _act(model_admin, request, run, act, done)
+    except JobsError as error:
+        model_admin.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
+        return redirect("admin:jobs_run_change", run_id)
+    new = made != str(run_id)
+    text = format_html("{} It runs as {}.", done, run_link(made)) if new else done
+    model_admin.message_user(request, text, messages.SUCCESS)
+    return redirect("admin:jobs_run_change", made)
+
+
+def _act(
+    model_admin: Any, request: HttpRequest, run: Run, act: Callable[[str], str], done: str
+) -> str:
+    """The deed and its history line, both or neither; returns the id of the run that goes on."""
+    with transaction.atomic():
+        made = str(act(str(run.pk)))
+        if made == str(run.pk):
+            model_admin.log_change(request, run, done)
+        else:
+            model_admin.log_change(request, run, f"{done} It runs as {made}.")
+            new = Run.objects.get(pk=made)
+            model_admin.log_change(request, new, f"Made by a rerun of {run.pk}.")
+        return made
+
+
+def in_bulk(
+    model_admin: Any, request: HttpRequest, runs: QuerySet[Run], bulk: Bulk
+) -> HttpResponse | None:
+    """First a page that says how many and which; then, with `post` in the form, the deed."""
+    fitting = runs.filter(status__in=bulk.statuses).order_by("id")
+    if request.POST.get("post"):
+        _do_all(model_admin, request, list(fitting[:MOST_AT_ONCE]), bulk)
+        return None
+    chosen = list(fitting[: MOST_AT_ONCE + 1])
+    if not chosen:
+        text = f"None of the selected runs is {bulk.which}: nothing to {bulk.verb.lower()}."
+        model_admin.message_user(request, text, messages.WARNING)
+        return None
+    return TemplateResponse(
+        request,
+        "admin/jobs/run/confirm.html",
+        {
+            **model_admin.admin_site.each_context(request),
+            "title": f"{bulk.verb} {min(len(chosen), MOST_AT_ONCE)} runs?",
+            "opts": model_admin.opts,
+            "media": model_admin.media,
+            "bulk": bulk,
+            "runs": chosen[:MOST_AT_ONCE],
+            "more": len(chosen) > MOST_AT_ONCE,
+            "passed_over": runs.exclude(status__in=bulk.statuses).order_by()[:10_000].count(),
+            "checkbox": ACTION_CHECKBOX_NAME,
+        },
+    )
+
+
+def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk) -> None:
+    """One transaction a run: what cannot be done for one does not undo the others."""
+    refused = []
+    for run in runs:
+        try:
+            _act(model_admin, request, run, bulk.act, bulk.done)
+        except JobsError as error:
+            refused.append((run_link(run.pk), str(error)))
+    done = len(runs) - len(refused)
+    if done or not refused:
+        text = f"{bulk.verb}: {done} {'run' if done == 1 else 'runs'} done."
+        model_admin.message_user(request, text, messages.SUCCESS if done else messages.WARNING)
+    if refused:
+        which = format_html_join(" ", "{} ({})", refused[:10])
+        text = format_html("{} could not be changed: {}", len(refused), which)
+        model_admin.message_user(request, text, messages.ERROR)

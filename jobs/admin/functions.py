@@ -1,0 +1,145 @@
+"""Functions: what starts them, whose turn they keep, how often they try, what they do now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.db import connection
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from jobs.admin.base import ReadOnlyAdmin
+from jobs.admin.html import NOTHING, ago, lines, pretty
+from jobs.models import RegisteredFunction, RunStatus
+
+COUNTED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.FAILED]
+MOST_COUNTED = 1000
+Counts = dict[str, dict[str, int]]
+
+
+@admin.register(RegisteredFunction)
+class FunctionAdmin(ReadOnlyAdmin):
+    list_display = ("fn_id", "triggers", "concurrency", "retries", "runs_now", "synced")
+    search_fields = ("fn_id", "name")
+    fields = (
+        *("fn_id", "name", "state", "runs_now", "triggers", "concurrency", "retries"),
+        *("hooks", "module", "synced", "config_pretty"),
+    )
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The page's functions, each with its counts: one query for all of them."""
+        changelist = super().get_changelist_instance(request)
+        functions = list(changelist.result_list)
+        counts = run_counts(function.fn_id for function in functions)
+        for function in functions:
+            function.run_counts = counts[function.fn_id]
+        changelist.result_list = functions
+        return changelist
+
+    @admin.display(description="starts on")
+    def triggers(self, function: RegisteredFunction) -> SafeString:
+        return lines([_trigger(entry) for entry in _entries(function, "triggers")])
+
+    @admin.display(description="turns")
+    def concurrency(self, function: RegisteredFunction) -> SafeString:
+        return lines([_turn(entry) for entry in _entries(function, "concurrency")])
+
+    @admin.display(description="retries")
+    def retries(self, function: RegisteredFunction) -> str:
+        retries = retries_of(function)
+        return NOTHING if retries is None else str(retries)
+
+    @admin.display(description="runs now")
+    def runs_now(self, function: RegisteredFunction) -> SafeString:
+        fn_id = function.fn_id
+        counts = getattr(function, "run_counts", None) or run_counts([fn_id])[fn_id]
+        found = [(status, counts[status]) for status in COUNTED if counts.get(status)]
+        if not found:
+            return format_html('<span class="jobs-quiet">none</span>')
+        url = reverse("admin:jobs_run_changelist")
+        return format_html_join(
+            " ",
+            '<a class="jobs-badge jobs-{}" href="{}?fn_id={}&amp;status__exact={}">{} {}</a>',
+            ((status, url, fn_id, status, _capped(n), status) for status, n in found),
+        )
+
+    @admin.display(description="state")
+    def state(self, function: RegisteredFunction) -> SafeString:
+        if function.paused_at is None:
+            return SafeString("active")
+        return format_html("paused {}", ago(function.paused_at))
+
+    @admin.display(description="after a run")
+    def hooks(self, function: RegisteredFunction) -> SafeString:
+        config = _config(function)
+        names = ((key, config.get(key)) for key in ("on_failure", "on_cancel", "on_retry"))
+        return lines([f"{key}: {name}" for key, name in names if name])
+
+    @admin.display(description="module")
+    def module(self, function: RegisteredFunction) -> str:
+        return str(_config(function).get("module") or NOTHING)
+
+    @admin.display(description="synced")
+    def synced(self, function: RegisteredFunction) -> SafeString:
+        return ago(function.synced_at)
+
+    @admin.display(description="configuration")
+    def config_pretty(self, function: RegisteredFunction) -> SafeString:
+        return pretty(function.config)
+
+
+def run_counts(fn_ids: Iterable[str]) -> Counts:
+    """Runs of each function in the states that an operator acts on; no state is counted beyond
+    1,001, so a backlog costs no more than that."""
+    ids = list(fn_ids)
+    counts: Counts = {fn_id: {} for fn_id in ids}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT fn_id, status, (SELECT count(*) FROM (
+                SELECT 1 FROM jobs_run
+                WHERE jobs_run.fn_id = f.fn_id AND jobs_run.status = s.status LIMIT %s
+            ) AS capped)
+            FROM unnest(%s::text[]) AS f(fn_id), unnest(%s::text[]) AS s(status)
+            """,
+            [MOST_COUNTED + 1, ids, [str(status) for status in COUNTED]],
+        )
+        for fn_id, status, number in cursor.fetchall():
+            counts[fn_id][status] = number
+    return counts
+
+
+def retries_of(function: RegisteredFunction) -> int | None:
+    """How often an erring step is tried again, as last synced; None if that is not known."""
+    retries = _config(function).get("retries")
+    return retries if isinstance(retries, int) else None
+
+
+def _config(function: RegisteredFunction) -> dict[str, Any]:
+    return function.config if isinstance(function.config, dict) else {}
+
+
+def _entries(function: RegisteredFunction, key: str) -> list[Any]:
+    found = _config(function).get(key)
+    return found if isinstance(found, list) else [found] if found else []
+
+
+def _trigger(entry: Any) -> str:
+    if not isinstance(entry, dict):
+        return str(entry)
+    what = f"event “{entry['event']}”" if entry.get("event") else f"cron {entry.get('cron')}"
+    return f"{what} if {entry['if']}" if entry.get("if") else what
+
+
+def _turn(entry: Any) -> str:
+    if not isinstance(entry, dict):
+        return str(entry)
+    return f"{entry.get('limit')} at a time" + (f" per {entry['key']}" if entry.get("key") else "")
+
+
+def _capped(number: int) -> str:
+    return f"{MOST_COUNTED:,}+" if number > MOST_COUNTED else f"{number:,}"

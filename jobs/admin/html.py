@@ -1,0 +1,83 @@
+"""The few pieces of HTML that every page of the panel shows; all of it escaped."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from jobs.admin.words import is_stalled, situation
+from jobs.models import Event, Run
+
+SHOWN = 20_000  # characters of one text in a page
+NOTHING = "–"
+
+
+def badge(status: str) -> SafeString:
+    """A status as a word with its dot."""
+    return format_html('<span class="jobs-badge jobs-{}">{}</span>', status, status or NOTHING)
+
+
+def run_status(run: Run, now: datetime, retries: int | None = None) -> SafeString:
+    """Status, reason and, if its worker has gone silent, “stalled”."""
+    reason = situation(run, now, retries)
+    return format_html(
+        "{}{}{}",
+        badge(run.status),
+        format_html(' <span class="jobs-reason">· {}</span>', reason) if reason else "",
+        format_html(" {}", badge("stalled")) if is_stalled(run, now) else "",
+    )
+
+
+def ago(moment: datetime | None) -> SafeString:
+    """A time as people say it, with the exact one in its title."""
+    if moment is None:
+        return SafeString(NOTHING)
+    exact = timezone.localtime(moment)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        exact.isoformat(),
+        f"{date_format(exact, 'Y-m-d H:i:s')}.{exact.microsecond // 1000:03d} {exact.tzname()}",
+        naturaltime(moment),
+    )
+
+
+def block(text: str) -> SafeString:
+    """A text as it is; a very long one up to a limit that is said beneath it."""
+    if len(text) <= SHOWN:
+        return format_html('<pre class="jobs-text">{}</pre>', text)
+    return format_html(
+        '<pre class="jobs-text">{}</pre><p class="jobs-quiet">The first {} of {} characters.</p>',
+        text[:SHOWN],
+        f"{SHOWN:,}",
+        f"{len(text):,}",
+    )
+
+
+def pretty(value: Any) -> SafeString:
+    """JSON, indented."""
+    return block(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def run_link(run_id: Any, text: str = "") -> SafeString:
+    url = reverse("admin:jobs_run_change", args=[run_id])
+    return format_html('<a href="{}">{}</a>', url, text or str(run_id))
+
+
+def event_link(event: Event) -> SafeString:
+    url = reverse("admin:jobs_event_change", args=[event.pk])
+    return format_html('<a href="{}">{}</a>', url, event.name)
+
+
+def lines(items: list[Any]) -> SafeString:
+    """Values one beneath the other."""
+    if not items:
+        return SafeString(NOTHING)
+    return format_html_join("", "<div>{}</div>", ((item,) for item in items))

@@ -1,0 +1,220 @@
+"""Runs: the list, and a run's page from its title to its raw data."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.fields.json import KT
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from jobs import timeline
+from jobs.admin import controls, waterfall
+from jobs.admin.base import ReadOnlyAdmin, as_uuid
+from jobs.admin.filters import CreatedFilter, FunctionFilter
+from jobs.admin.functions import retries_of
+from jobs.admin.html import NOTHING, ago, event_link, run_link, run_status
+from jobs.admin.links import run_links
+from jobs.admin.words import is_stalled, situation, span
+from jobs.models import (
+    Attempt,
+    AttemptStatus,
+    RegisteredFunction,
+    Run,
+    RunStatus,
+    first_lines,
+)
+
+
+class RunChangeList(ChangeList):
+    """The page's runs; two queries more tell of all of them what no column of theirs does."""
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Run]:
+        runs = super().get_queryset(request, *args, **kwargs)
+        runs = runs.defer("output", "error", "event__data")
+        return runs.annotate(error_message=KT("error__message"))
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        runs = list(self.result_list)
+        known = {f.fn_id: f for f in functions_of({run.fn_id for run in runs})}
+        errors = error_counts(runs)
+        for run in runs:
+            run.errors = errors.get(run.pk, 0)
+            function = known.get(run.fn_id)
+            run.retries = retries_of(function) if function else None
+            run.usual_steps = function.usual_steps if function else None
+        self.result_list = runs
+
+
+def functions_of(fn_ids: set[str]) -> QuerySet[Any]:
+    """The functions, each with the number of steps that its last completed run had."""
+    completed = Run.objects.filter(fn_id=OuterRef("fn_id"), status=RunStatus.COMPLETED)
+    usual = completed.order_by("-id").values("steps_done")[:1]
+    functions = RegisteredFunction.objects.filter(fn_id__in=fn_ids)
+    return functions.annotate(usual_steps=Subquery(usual))
+
+
+def error_counts(runs: list[Run]) -> dict[Any, int]:
+    """How many attempts of each run ended in an error."""
+    erred = Attempt.objects.filter(run__in=runs, status=AttemptStatus.ERROR).exclude(step_name="")
+    return dict(erred.order_by().values_list("run").annotate(Count("id")))
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnlyAdmin):
+    list_display = (
+        *("function", "status_in_words", "steps", "duration", "attempt_number"),
+        *("key", "created", "event"),
+    )
+    list_filter = ("status", FunctionFilter, CreatedFilter)
+    list_select_related = ("event",)
+    search_fields = ("id",)
+    search_help_text = "A run's or an event's id in full, or a part of a concurrency key."
+    actions = ("retry_selected", "cancel_selected")
+    fields = ()
+
+    # --- the list ---
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return RunChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Run], search_term: str
+    ) -> tuple[QuerySet[Run], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if identifier := as_uuid(term):
+            return queryset.filter(Q(id=identifier) | Q(event_id=identifier)), False
+        in_key = Q(turn_keys__0__icontains=term) | Q(turn_keys__1__icontains=term)
+        return queryset.filter(in_key), False
+
+    @admin.display(description="function")
+    def function(self, run: Run) -> str:
+        return run.fn_id
+
+    @admin.display(description="status")
+    def status_in_words(self, run: Run) -> SafeString:
+        words = run_status(run, timezone.now(), getattr(run, "retries", None))
+        message = getattr(run, "error_message", None)
+        if run.status != RunStatus.FAILED or not message:
+            return words
+        shown = first_lines(message, 100)
+        return format_html(
+            '{} <span class="jobs-reason" title="{}">· {}</span>', words, message, shown
+        )
+
+    @admin.display(description="step")
+    def steps(self, run: Run) -> str:
+        return steps_in_words(run, getattr(run, "usual_steps", None))
+
+    @admin.display(description="duration")
+    def duration(self, run: Run) -> str:
+        if run.started_at is None:
+            return NOTHING
+        return span((run.ended_at or timezone.now()) - run.started_at)
+
+    @admin.display(description="attempt")
+    def attempt_number(self, run: Run) -> str:
+        """Of the step where it stands; of a run that has ended, how many attempts erred."""
+        errors, retries = getattr(run, "errors", 0), getattr(run, "retries", None)
+        if run.is_finished:
+            return f"{errors} {'error' if errors == 1 else 'errors'}" if errors else NOTHING
+        return f"{run.attempt + 1}" + (f"/{retries + 1}" if retries is not None else "")
+
+    @admin.display(description="key")
+    def key(self, run: Run) -> SafeString:
+        keys = ", ".join(run.turn_keys)
+        return format_html('<span title="{}">{}</span>', keys, first_lines(keys, 60) or NOTHING)
+
+    @admin.display(description="created")
+    def created(self, run: Run) -> SafeString:
+        return ago(run.created_at)
+
+    @admin.display(description="event")
+    def event(self, run: Run) -> SafeString:
+        return event_link(run.event)
+
+    # --- a run's page ---
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        run = kwargs.get("obj")
+        if run is not None:
+            context |= {"title": run.fn_id, "subtitle": str(run.pk)}
+            context |= page(run) | self._buttons(request, run)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _buttons(self, request: HttpRequest, run: Run) -> dict[str, bool]:
+        """Which of the buttons this person may press on this run."""
+        may_rerun = self.has_rerun_permission(request) and run.is_finished
+        mended = run.status in (RunStatus.FAILED, RunStatus.CANCELLED)
+        return {
+            "can_retry": may_rerun and mended,
+            "can_restart": may_rerun,
+            "can_cancel": self.has_cancel_permission(request) and not run.is_finished,
+        }
+
+    # --- what people may do to it ---
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        rerun, cancel = controls.rerun_view(self), controls.cancel_view(self)
+        return [
+            path("<uuid:run_id>/rerun/", view(rerun), name="jobs_run_rerun"),
+            path("<uuid:run_id>/cancel/", view(cancel), name="jobs_run_cancel"),
+            *super().get_urls(),
+        ]
+
+    def has_rerun_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request) and request.user.has_perm("jobs.rerun_run")
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request) and request.user.has_perm("jobs.cancel_run")
+
+    @admin.action(description="Retry selected failed runs", permissions=["rerun"])
+    def retry_selected(self, request: HttpRequest, runs: QuerySet[Run]) -> HttpResponse | None:
+        return controls.in_bulk(self, request, runs, controls.RETRY)
+
+    @admin.action(description="Cancel selected unfinished runs", permissions=["cancel"])
+    def cancel_selected(self, request: HttpRequest, runs: QuerySet[Run]) -> HttpResponse | None:
+        return controls.in_bulk(self, request, runs, controls.CANCEL)
+
+
+def steps_in_words(run: Run, usual: int | None) -> str:
+    """“3/5”: how many steps it remembers, of as many as its function's last completed run had."""
+    if not usual or (run.is_finished and run.status == RunStatus.COMPLETED):
+        return str(run.steps_done)
+    return f"{run.steps_done}/{max(usual, run.steps_done)}"
+
+
+def page(run: Run) -> dict[str, Any]:
+    """Everything that a run's page shows, read at one moment."""
+    now = timezone.now()
+    function = functions_of({run.fn_id}).first()
+    retries = retries_of(function) if function else None
+    story = timeline.tell(run, now)
+    return {
+        "run": run,
+        "status": run_status(run, now, retries),
+        "stalled": is_stalled(run, now),
+        "situation": situation(run, now, retries),
+        "steps": steps_in_words(run, function.usual_steps if function else None),
+        "story": story,
+        "queue_wait": story.queued.duration,
+        "run_time": (run.ended_at or now) - run.started_at if run.started_at else None,
+        "waited": story.waited if story.waited > timedelta(milliseconds=50) else None,
+        "waterfall": waterfall.draw(story),
+        "function": function,
+        "about": run_links(run.event.data),
+        "reruns": [run_link(pk) for pk in run.reruns.order_by("id").values_list("pk", flat=True)],
+    }

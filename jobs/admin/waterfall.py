@@ -1,0 +1,183 @@
+"""The drawing of a story: where each bar begins and how long it is, in percent of the width.
+
+Time runs evenly while something works. A long stretch in which nothing does (a backoff, a sleep,
+a night before somebody retried) is folded: drawn short, marked, and labelled with its true length,
+so that 20 s of work stay readable beside 2 h of waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from jobs.admin.words import span
+from jobs.timeline import Bar, Lane, Story
+
+FOLD_SHARE = 0.4  # a fold is drawn as long as this share of all the work
+LEAST_WORK = 1.0  # seconds
+TICK_STEPS = (0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600, 21_600, 86_400)
+MOST_TICKS = 6
+TICK_ROOM = 11.0  # percent between two labels, and before the right edge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A stretch of the axis: real time, and where it is drawn."""
+
+    start: datetime
+    end: datetime
+    x: float
+    width: float
+    folded: bool
+
+    @property
+    def seconds(self) -> float:
+        return (self.end - self.start).total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A rectangle or a line on the axis; `x` and `width` are percentages as SVG writes them."""
+
+    x: str
+    width: str
+    kind: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    title: str
+    anchor: str
+    kind: str
+    status: str
+    duration: timedelta | None
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waterfall:
+    rows: tuple[Row, ...]
+    ticks: tuple[Mark, ...]
+    folds: tuple[Mark, ...]
+
+
+def draw(story: Story) -> Waterfall:
+    pieces = axis(story.start, story.end, story.busy)
+    queued = Row(
+        title="queued",
+        anchor="",
+        kind="",
+        status="",
+        duration=story.queued.duration,
+        marks=(_mark(story.queued, pieces),),
+    )
+    return Waterfall(
+        rows=(queued, *(_row(index, lane, pieces) for index, lane in enumerate(story.lanes))),
+        ticks=tuple(_ticks(pieces, story.start)),
+        folds=tuple(_folds(pieces)),
+    )
+
+
+def axis(
+    start: datetime, end: datetime, busy: Iterable[tuple[datetime, datetime]]
+) -> tuple[Piece, ...]:
+    """Cut the time from `start` to `end` at its long idle stretches and lay it out over 100 %."""
+    stretches = list(_stretches(start, end, busy))
+    work = sum((b - a).total_seconds() for a, b, idle in stretches if not idle)
+    longest = max(work, LEAST_WORK) * FOLD_SHARE
+    drawn = [
+        min(seconds, longest) if idle else seconds
+        for seconds, idle in (((b - a).total_seconds(), idle) for a, b, idle in stretches)
+    ]
+    scale = 100 / (sum(drawn) or 1)
+    pieces, x = [], 0.0
+    for (a, b, idle), length in zip(stretches, drawn, strict=True):
+        folded = idle and (b - a).total_seconds() > longest
+        pieces.append(Piece(start=a, end=b, x=x, width=length * scale, folded=folded))
+        x += length * scale
+    return tuple(pieces)
+
+
+def _stretches(
+    start: datetime, end: datetime, busy: Iterable[tuple[datetime, datetime]]
+) -> Iterable[tuple[datetime, datetime, bool]]:
+    """(from, to, is idle), one after the other, from start to end."""
+    at = start
+    for begins, ends in busy:
+        begins, ends = max(begins, at), min(max(ends, at), end)
+        if begins > at:
+            yield at, min(begins, end), True
+        if ends > begins:
+            yield begins, ends, False
+        at = max(at, min(max(begins, ends), end))
+    if end > at:
+        yield at, end, True
+
+
+def place(moment: datetime, pieces: tuple[Piece, ...]) -> float:
+    """Where a moment is drawn, in percent; what lies outside the axis is at its ends."""
+    for piece in pieces:
+        if moment <= piece.end:
+            passed = max((moment - piece.start).total_seconds(), 0.0)
+            return piece.x + piece.width * (passed / piece.seconds if piece.seconds else 0.0)
+    return 100.0 if pieces else 0.0
+
+
+def _row(index: int, lane: Lane, pieces: tuple[Piece, ...]) -> Row:
+    return Row(
+        title=lane.title,
+        anchor=f"step-{index + 1}",
+        kind=lane.step.get_kind_display() if lane.step else "",
+        status=lane.status,
+        duration=lane.duration,
+        marks=tuple(_mark(bar, pieces) for bar in lane.bars),
+    )
+
+
+def _mark(bar: Bar, pieces: tuple[Piece, ...]) -> Mark:
+    left, right = place(bar.start, pieces), place(bar.end, pieces)
+    return Mark(
+        x=_percent(left),
+        width=_percent(right - left),
+        kind=bar.kind,
+        label=f"{bar.label}: {span(bar.duration)}",
+    )
+
+
+def _folds(pieces: tuple[Piece, ...]) -> Iterable[Mark]:
+    for piece in pieces:
+        if piece.folded:
+            yield Mark(
+                x=_percent(piece.x),
+                width=_percent(piece.width),
+                kind="fold",
+                label=span(piece.end - piece.start),
+            )
+
+
+def _ticks(pieces: tuple[Piece, ...], start: datetime) -> Iterable[Mark]:
+    """Round times since the run was made, where there is room for their labels."""
+    evenly = [piece for piece in pieces if not piece.folded]
+    seconds = sum(piece.seconds for piece in evenly)
+    step = next((s for s in TICK_STEPS if seconds / s <= MOST_TICKS), TICK_STEPS[-1])
+    last = -TICK_ROOM
+    for piece in evenly:
+        since = (piece.start - start).total_seconds()
+        number = -(-since // step)
+        while number * step <= since + piece.seconds:
+            x = piece.x + piece.width * ((number * step - since) / piece.seconds)
+            if x - last >= TICK_ROOM and x <= 100 - TICK_ROOM / 2:
+                label = _round(timedelta(seconds=number * step)) if number else "0"
+                yield Mark(x=_percent(x), width="0", kind="tick", label=label)
+                last = x
+            number += 1
+
+
+def _round(duration: timedelta) -> str:
+    return span(duration).replace(".0 ", " ")
+
+
+def _percent(value: float) -> str:
+    return f"{min(max(value, 0.0), 100.0):.3f}%"

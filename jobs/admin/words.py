@@ -1,0 +1,68 @@
+"""What a run's columns mean, in words that an operator understands."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from jobs.models import Fetch, Reason, Run, RunStatus
+
+OVERDUE = timedelta(seconds=30)
+UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def span(duration: timedelta | None) -> str:
+    """A duration with the precision that its size deserves: “430 ms”, “21.9 s”, “3 min 4 s”."""
+    if duration is None:
+        return ""
+    seconds = max(duration.total_seconds(), 0.0)
+    if seconds < 0.0005:
+        return "0 ms" if seconds == 0 else "<1 ms"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    index = next(i for i, (_, size) in enumerate(UNITS) if whole >= size)
+    (unit, size), (smaller, part) = UNITS[index], UNITS[index + 1]
+    rest = whole % size // part
+    return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
+
+
+def took(fetch: Fetch) -> str:
+    """From the sending of a request to its answer."""
+    if fetch.sent_at is None or fetch.ended_at is None:
+        return ""
+    return span(fetch.ended_at - fetch.sent_at)
+
+
+def situation(run: Run, now: datetime, retries: int | None = None) -> str:
+    """Why a run is where it is; empty if its status says it all."""
+    if run.status not in (RunStatus.QUEUED, RunStatus.WAITING):
+        return ""
+    if run.reason == Reason.BACKOFF:
+        of = f"/{retries}" if retries is not None else ""
+        return f"backing off before retry {run.attempt}{of}, {due(run, now)}"
+    if run.reason == Reason.SLEEP:
+        return f"sleeping, {due(run, now)}"
+    if run.reason:
+        return Reason(run.reason).label if run.reason in Reason.values else run.reason
+    return due(run, now)
+
+
+def due(run: Run, now: datetime) -> str:
+    """When a worker may take it: “in 12 s”, “due”, “due for 5 min”."""
+    if run.due_at is None:
+        return "not due"
+    away = run.due_at - now
+    if away > timedelta():
+        return f"in {span(away if away < timedelta(seconds=1) else _whole(away))}"
+    return f"due for {span(_whole(-away))}" if -away > OVERDUE else "due"
+
+
+def _whole(duration: timedelta) -> timedelta:
+    return timedelta(seconds=round(duration.total_seconds()))
+
+
+def is_stalled(run: Run, now: datetime) -> bool:
+    """Its worker's lease has run out: nobody has been heard of since."""
+    return run.lease_until is not None and run.lease_until < now

@@ -1,0 +1,17 @@
+"""The panel's pieces of HTML and its words, for templates."""
+
+from __future__ import annotations
+
+from django import template
+
+from jobs.admin import html, words
+
+register = template.Library()
+register.filter("ago", html.ago)
+register.filter("badge", html.badge)
+register.filter("block", html.block)
+register.filter("pretty", html.pretty)
+register.filter("run_link", html.run_link)
+register.filter("event_link", html.event_link)
+register.filter("span", words.span)
+register.filter("took", words.took)
