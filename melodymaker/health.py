@@ -1,10 +1,57 @@
+"""Two answers for load balancers and for `make run`: the process lives, the house is ready."""
+
 from __future__ import annotations
-from django.http import HttpRequest, JsonResponse
+
+import logging
+from datetime import timedelta
+
+from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db.models import DurationField, ExpressionWrapper, F, Max
+from django.db.models.functions import Now
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from jobs.models import Cluster
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 2  # seconds for the database's answer
+SILENCE = timedelta(seconds=10)  # a living cluster is heard of every two seconds
 
 
-def live(request: HttpRequest) -> JsonResponse:
-    return JsonResponse({"status": "ok"})
+@never_cache
+@require_safe
+def live(request: HttpRequest) -> HttpResponse:
+    """200 as long as this process answers; asks nobody else."""
+    return HttpResponse("ok\n", content_type="text/plain")
 
 
+@never_cache
+@require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    return JsonResponse({"status": "ok"})
+    """200 if web, database and a cluster are alive, else 503; says which, and nothing more."""
+    said = {"web": "ok", "database": "ok", "cluster": "unknown"}
+    try:
+        said["cluster"] = _cluster()
+    except (DatabaseError, InterfaceError) as problem:
+        logger.warning("The database does not answer: %s", problem)
+        connection.close()
+        said["database"] = "does not answer"
+    alive = all(state == "ok" for state in said.values())
+    return JsonResponse(said, status=200 if alive else 503)
+
+
+def _cluster() -> str:
+    """How long ago a cluster was last heard of, by the database's clock."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = '{PATIENCE}s'")
+        ago = ExpressionWrapper(Now() - F("last"), output_field=DurationField())
+        heard = Cluster.objects.aggregate(last=Max("seen_at"), ago=ago)
+    silence: timedelta | None = heard["ago"]
+    if silence is None:
+        return "no cluster has ever been heard of"
+    if silence > SILENCE:
+        return f"no cluster has been heard of for {silence.total_seconds():.0f} s"
+    return "ok"

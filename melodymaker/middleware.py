@@ -9,7 +9,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 
 logger = logging.getLogger(__name__)
 Answer = Callable[[HttpRequest], HttpResponse]
@@ -45,9 +45,8 @@ def database_away(get_response: Answer) -> Answer:
             return None
         logger.error("The database cannot be reached: %s", exception)
         connection.close()
-        response = render(request, "503.html", status=503)
-        response.headers["Retry-After"] = "5"
-        return response
+        page = render_to_string("503.html")  # without the request: it could ask the database
+        return HttpResponse(page, status=503, headers={"Retry-After": "5"})
 
     middleware.process_exception = process_exception  # type: ignore[attr-defined]
     return middleware

@@ -82,7 +82,6 @@ class Programs:
         command = [*self.account.prefix, str(self.folder / name), *arguments]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_"))}
         change = os.geteuid() == 0 and not self.account.prefix
-        who = {"user": self.account.uid, "group": self.account.gid, "extra_groups": []}
         try:
             return subprocess.run(  # noqa: S603
                 command,
@@ -91,7 +90,9 @@ class Programs:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                **(who if change else {}),  # type: ignore[arg-type]
+                user=self.account.uid if change else None,
+                group=self.account.gid if change else None,
+                extra_groups=[] if change else None,
             )
         except PermissionError:
             raise DatabaseUnavailable(

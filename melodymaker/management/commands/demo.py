@@ -1,0 +1,39 @@
+"""`manage.py demo`: two accounts with known passwords, for a development machine only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from songs import credits
+from songs.models import EntryKind
+
+DEMO_CREDITS = 100
+
+
+class Command(BaseCommand):
+    help = "Make the demo listener (demo) and operator (admin), unless they are there already."
+
+    def handle(self, *args: Any, verbosity: int, **options: Any) -> None:
+        if not settings.DEBUG:
+            raise CommandError(
+                "The demo accounts have known passwords; they are made only with DEBUG=1."
+            )
+        made = [name for name in ("demo", "admin") if self.make(name)]
+        if verbosity:
+            self.stdout.write(f"Made: {', '.join(made)}." if made else "Both were there already.")
+
+    @transaction.atomic
+    def make(self, name: str) -> bool:
+        """The account with its credits; one that is there is left as its owner has it."""
+        people = get_user_model().objects
+        if people.filter(username=name).exists():
+            return False
+        make = people.create_superuser if name == "admin" else people.create_user
+        user = make(name, email=f"{name}@example.org", password=f"{name}-password")
+        credits.grant(user, DEMO_CREDITS, why="Credits to play with", kind=EntryKind.WELCOME)
+        return True

@@ -1,0 +1,158 @@
+"""`manage.py up`: everything that a development machine needs, in one terminal, until Ctrl-C."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import sys
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from melodymaker import embedded
+from melodymaker.supervisor import (
+    PARTS,
+    Claim,
+    Household,
+    Occupied,
+    PartEnded,
+    PortTaken,
+    refuse_taken,
+)
+from melodymaker.supervisor.household import environment
+
+PATIENCE = 120.0  # seconds until everything must be alive
+
+WELCOME = """
+┌──────────────────────────────────────────────────────────────────────
+│  MelodyMaker is ready.
+│
+│  Listen    {site:<30}  demo  / demo-password
+│  Operate   {admin:<30}  admin / admin-password
+│
+│  Ctrl-C stops everything; the data are kept for the next time.
+└──────────────────────────────────────────────────────────────────────
+"""
+
+
+class Command(BaseCommand):
+    help = "Start the database, the web server, a cluster and the studio; Ctrl-C stops them."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
+        site = f"http://127.0.0.1:{settings.PORT}/"
+        claim = Claim(settings.BASE_DIR)
+        self.refuse_production()
+        try:
+            claim.take(site)
+        except Occupied as problem:
+            raise CommandError(str(problem)) from None
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.default_int_handler)
+        try:
+            self.run(claim, site)
+        except KeyboardInterrupt:
+            pass
+        except (PortTaken, PartEnded, embedded.DatabaseUnavailable) as problem:
+            raise CommandError(str(problem)) from None
+        finally:
+            claim.release()
+
+    def refuse_production(self) -> None:
+        if not settings.DEBUG:
+            raise CommandError(
+                "`make run` is for a development machine: it makes accounts with known passwords. "
+                "This configuration is production's (DATABASE_URL is set, or DEBUG is off). "
+                "If these accounts may be made in that database, set DEBUG=1 as well."
+            )
+
+    def run(self, claim: Claim, site: str) -> None:
+        refuse_taken({"PORT": settings.PORT, "STUDIO_PORT": settings.STUDIO_PORT})
+        household = None
+        try:
+            self.prepare()
+            household = Household(
+                settings.BASE_DIR, sys.stdout, with_database=settings.EMBEDDED_DATABASE
+            )
+            household.start(PARTS, environment(PORT=str(settings.PORT)))
+            self.wait_until_ready(household, claim)
+            self.stdout.write(WELCOME.format(site=site, admin=f"{site}admin/"))
+            self.watch(household, claim)
+        finally:
+            self.stop(household)
+
+    def prepare(self) -> None:
+        if settings.EMBEDDED_DATABASE:
+            self.stdout.write("Starting the database …")
+            embedded.start(settings.BASE_DIR)
+        self.stdout.write("Bringing its tables up to date …")
+        call_command("migrate", verbosity=0, interactive=False)
+        call_command("demo", verbosity=0)
+        connections.close_all()
+
+    def wait_until_ready(self, household: Household, claim: Claim) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while (said := _health()) != "ready":
+            household.look()
+            if claim.withdrawn:
+                raise KeyboardInterrupt
+            if time.monotonic() > deadline:
+                raise PartEnded(f"Not everything came alive within {PATIENCE:.0f} s: {said}")
+            time.sleep(0.2)
+
+    def watch(self, household: Household, claim: Claim) -> None:
+        while not claim.withdrawn:
+            household.look()
+            time.sleep(0.25)
+
+    def stop(self, household: Household | None) -> None:
+        """Uninterruptible; what doesn't end by itself is killed after a few seconds."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        self.stdout.write("\nStopping …")
+        if household is not None:
+            household.stop()
+        connections.close_all()
+        if settings.EMBEDDED_DATABASE:
+            self.stop_database()
+        self.stdout.write("Stopped.")
+
+    def stop_database(self) -> None:
+        deadline = time.monotonic() + 2.0
+        while (others := embedded.others(settings.BASE_DIR)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if others:
+            self.stdout.write(
+                f"The database goes on: {others} connections of other programs use it. "
+                f"`make stop` stops it all the same."
+            )
+            return
+        try:
+            embedded.stop(settings.BASE_DIR)
+        except embedded.DatabaseUnavailable as problem:
+            self.stderr.write(str(problem))
+
+
+def _health() -> str:
+    """`ready`, or what is not alive yet."""
+    connection = http.client.HTTPConnection("127.0.0.1", settings.PORT, timeout=10)
+    try:
+        connection.request("GET", "/health/ready")
+        answer = connection.getresponse()
+        said = answer.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as problem:
+        return f"the web server does not answer ({problem})"
+    finally:
+        connection.close()
+    if answer.status == 200:
+        return "ready"
+    try:
+        return ", ".join(f"{name}: {state}" for name, state in json.loads(said).items())
+    except (ValueError, AttributeError):
+        return f"/health/ready answers {answer.status}"

@@ -1,0 +1,19 @@
+"""What `make run` starts, watches and stops."""
+
+from __future__ import annotations
+
+from .claim import Claim, Occupied
+from .household import Household, PartEnded
+from .parts import PARTS, Part
+from .ports import PortTaken, refuse_taken
+
+__all__ = [
+    "PARTS",
+    "Claim",
+    "Household",
+    "Occupied",
+    "Part",
+    "PartEnded",
+    "PortTaken",
+    "refuse_taken",
+]

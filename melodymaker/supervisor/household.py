@@ -1,0 +1,117 @@
+"""The parts as child processes: their lines with a prefix, their end noticed, all ended at last."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+from . import groups
+from .parts import Part
+
+REMEMBERED = 15  # lines of a part that are shown when it dies
+COLOURS = ("36", "35", "33", "32")
+
+
+class PartEnded(Exception):
+    """A part ended that should go on; the message says which, how, and its last lines."""
+
+
+class Running:
+    """One part and its lines."""
+
+    def __init__(self, part: Part, label: str, base: Path, environment: dict[str, str]) -> None:
+        self.part = part
+        self.label = label
+        self.last: deque[str] = deque(maxlen=REMEMBERED)
+        self.popen = subprocess.Popen(  # noqa: S603
+            [sys.executable, *part.arguments],
+            cwd=base,
+            env={**environment, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+            text=True,
+            errors="replace",
+        )
+
+    def say(self, out: TextIO, turn: threading.Lock) -> None:
+        """Hand the part's lines on, until it closes its output."""
+        for line in self.popen.stdout or ():
+            self.last.append(line.rstrip())
+            with turn:
+                out.write(f"{self.label} {line.rstrip()}\n")
+                out.flush()
+
+    def obituary(self) -> str:
+        code = self.popen.returncode
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        said = "".join(f"\n  {line}" for line in self.last) or "\n  (nothing)"
+        return f"The {self.part.name} {how}, so everything was stopped. It said last:{said}"
+
+
+class Household:
+    def __init__(self, base: Path, out: TextIO, *, with_database: bool) -> None:
+        self.base, self.out = base, out
+        self.running: list[Running] = []
+        self._turn = threading.Lock()
+        self._guardian = subprocess.Popen(  # noqa: S603
+            [
+                *(sys.executable, "-m", "melodymaker.supervisor.guardian", str(base)),
+                *(["--with-database"] if with_database else []),
+            ],
+            cwd=base,
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
+
+    def start(self, parts: Iterable[Part], environment: dict[str, str]) -> None:
+        parts = list(parts)
+        width = max(len(part.name) for part in parts)
+        for part, colour in zip(parts, COLOURS, strict=False):
+            label = f"{part.name:<{width}} |"
+            if self.out.isatty():
+                label = f"\033[{colour}m{label}\033[0m"
+            running = Running(part, label, self.base, environment)
+            self.running.append(running)
+            self._tell_guardian(running.popen.pid)
+            threading.Thread(target=running.say, args=(self.out, self._turn), daemon=True).start()
+
+    def look(self) -> None:
+        """Raise PartEnded if a part has ended."""
+        for running in self.running:
+            if running.popen.poll() is not None:
+                running.popen.wait()
+                raise PartEnded(running.obituary())
+
+    def stop(self) -> None:
+        """End every part, the last one first: the cluster while it can still reach the others."""
+        leaders = {running.popen.pid: running.popen for running in reversed(self.running)}
+
+        def alive(pid: int) -> bool:
+            return leaders[pid].poll() is None
+
+        first, *rest = [*leaders] or [0]
+        if first:
+            groups.end([first], alive, patience=6.0)
+            groups.end(rest, alive, patience=4.0)
+        self._guardian.communicate("done\n")
+
+    def _tell_guardian(self, leader: int) -> None:
+        pipe = self._guardian.stdin
+        if pipe:
+            pipe.write(f"{leader}\n")
+            pipe.flush()
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Ours without what make adds for its own children."""
+    make = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"}
+    return {**{k: v for k, v in os.environ.items() if k not in make}, **more}
