@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.http import HttpRequest
+from django.utils.text import capfirst
 
 MOST_COUNTED = 10_000
 
@@ -46,9 +47,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        return super().changelist_view(
-            request, {"most_counted": MOST_COUNTED} | (extra_context or {})
-        )
+        title = capfirst(self.opts.verbose_name_plural)
+        return super().changelist_view(request, {"title": title} | (extra_context or {}))
 
 
 def as_uuid(text: str) -> uuid.UUID | None:

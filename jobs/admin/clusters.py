@@ -14,7 +14,7 @@ from django_q.status import Status
 
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.html import NOTHING, ago, badge, pretty
-from jobs.admin.words import span
+from jobs.admin.words import roughly
 from jobs.models import Cluster
 
 SILENT = timedelta(seconds=15)
@@ -31,7 +31,7 @@ class ClusterAdmin(ReadOnlyAdmin):
         if silence < SILENT:
             return badge("alive")
         return format_html(
-            '{} <span class="jobs-reason">for {}</span>', badge("silent"), span(silence)
+            '{} <span class="jobs-reason">for {}</span>', badge("silent"), roughly(silence)
         )
 
     @admin.display(description="process")

@@ -109,7 +109,7 @@ class RunAdmin(ReadOnlyAdmin):
             return words
         shown = first_lines(message, 100)
         return format_html(
-            '{} <span class="jobs-reason" title="{}">· {}</span>', words, message, shown
+            '{} <span class="jobs-reason jobs-clamp" title="{}">{}</span>', words, message, shown
         )
 
     @admin.display(description="step")
@@ -132,8 +132,13 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="key")
     def key(self, run: Run) -> SafeString:
-        keys = ", ".join(run.turn_keys)
-        return format_html('<span title="{}">{}</span>', keys, first_lines(keys, 60) or NOTHING)
+        """What the run shares with those it takes turns with; in full in the title."""
+        prefixes = (f"{run.fn_id}:{line}:" for line in range(len(run.turn_keys)))
+        short = [
+            key.removeprefix(prefix) for key, prefix in zip(run.turn_keys, prefixes, strict=True)
+        ]
+        shown = first_lines(", ".join(short), 60) or NOTHING
+        return format_html('<span title="{}">{}</span>', ", ".join(run.turn_keys), shown)
 
     @admin.display(description="created")
     def created(self, run: Run) -> SafeString:

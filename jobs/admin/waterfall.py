@@ -11,14 +11,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from jobs.admin.words import span
+from jobs.admin.words import roughly, span
 from jobs.timeline import Bar, Lane, Story
 
-FOLD_SHARE = 0.4  # a fold is drawn as long as this share of all the work
+FOLD_SHARE = 0.4  # a fold is drawn as long as this share of all the work …
+FOLD_GAIN = 1.5  # … and only if that makes it this much shorter
 LEAST_WORK = 1.0  # seconds
+LEAST_WIDTH = 0.1  # percent; SVG does not draw a rectangle of width 0
 TICK_STEPS = (0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600, 21_600, 86_400)
 MOST_TICKS = 6
-TICK_ROOM = 11.0  # percent between two labels, and before the right edge
+TICK_ROOM = 16.0  # percent between two labels, and before the right edge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +89,15 @@ def axis(
     stretches = list(_stretches(start, end, busy))
     work = sum((b - a).total_seconds() for a, b, idle in stretches if not idle)
     longest = max(work, LEAST_WORK) * FOLD_SHARE
+    folded = [idle and (b - a).total_seconds() > longest * FOLD_GAIN for a, b, idle in stretches]
     drawn = [
-        min(seconds, longest) if idle else seconds
-        for seconds, idle in (((b - a).total_seconds(), idle) for a, b, idle in stretches)
+        longest if fold else (b - a).total_seconds()
+        for (a, b, _), fold in zip(stretches, folded, strict=True)
     ]
     scale = 100 / (sum(drawn) or 1)
     pieces, x = [], 0.0
-    for (a, b, idle), length in zip(stretches, drawn, strict=True):
-        folded = idle and (b - a).total_seconds() > longest
-        pieces.append(Piece(start=a, end=b, x=x, width=length * scale, folded=folded))
+    for (a, b, _), length, fold in zip(stretches, drawn, folded, strict=True):
+        pieces.append(Piece(start=a, end=b, x=x, width=length * scale, folded=fold))
         x += length * scale
     return tuple(pieces)
 
@@ -140,7 +142,7 @@ def _mark(bar: Bar, pieces: tuple[Piece, ...]) -> Mark:
     left, right = place(bar.start, pieces), place(bar.end, pieces)
     return Mark(
         x=_percent(left),
-        width=_percent(right - left),
+        width=_percent(max(right - left, LEAST_WIDTH)),
         kind=bar.kind,
         label=f"{bar.label}: {span(bar.duration)}",
     )
@@ -153,7 +155,7 @@ def _folds(pieces: tuple[Piece, ...]) -> Iterable[Mark]:
                 x=_percent(piece.x),
                 width=_percent(piece.width),
                 kind="fold",
-                label=span(piece.end - piece.start),
+                label=roughly(piece.end - piece.start),
             )
 
 
@@ -162,21 +164,24 @@ def _ticks(pieces: tuple[Piece, ...], start: datetime) -> Iterable[Mark]:
     evenly = [piece for piece in pieces if not piece.folded]
     seconds = sum(piece.seconds for piece in evenly)
     step = next((s for s in TICK_STEPS if seconds / s <= MOST_TICKS), TICK_STEPS[-1])
-    last = -TICK_ROOM
+    last, said = -TICK_ROOM, ""
     for piece in evenly:
         since = (piece.start - start).total_seconds()
         number = -(-since // step)
         while number * step <= since + piece.seconds:
             x = piece.x + piece.width * ((number * step - since) / piece.seconds)
-            if x - last >= TICK_ROOM and x <= 100 - TICK_ROOM / 2:
-                label = _round(timedelta(seconds=number * step)) if number else "0"
+            label = _tick_label(number * step)
+            if x - last >= TICK_ROOM and x + TICK_ROOM <= 100 and label != said:
                 yield Mark(x=_percent(x), width="0", kind="tick", label=label)
-                last = x
+                last, said = x, label
             number += 1
 
 
-def _round(duration: timedelta) -> str:
-    return span(duration).replace(".0 ", " ")
+def _tick_label(seconds: float) -> str:
+    if not seconds:
+        return "0"
+    duration = timedelta(seconds=seconds)
+    return roughly(duration) if seconds == int(seconds) else span(duration)
 
 
 def _percent(value: float) -> str:

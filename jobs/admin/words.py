@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from jobs.models import Fetch, Reason, Run, RunStatus
+from jobs.models import Reason, Run, RunStatus
 
 OVERDUE = timedelta(seconds=30)
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
@@ -28,11 +28,15 @@ def span(duration: timedelta | None) -> str:
     return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
 
 
-def took(fetch: Fetch) -> str:
-    """From the sending of a request to its answer."""
-    if fetch.sent_at is None or fetch.ended_at is None:
-        return ""
-    return span(fetch.ended_at - fetch.sent_at)
+def roughly(duration: timedelta) -> str:
+    """A duration in whole seconds, where a tenth of one would only flicker: “12 s”."""
+    whole = timedelta(seconds=round(duration.total_seconds()))
+    return span(whole).replace(".0 s", " s") if whole else span(duration)
+
+
+def after(later: datetime, earlier: datetime) -> str:
+    """How long after `earlier` the other was."""
+    return span(later - earlier)
 
 
 def situation(run: Run, now: datetime, retries: int | None = None) -> str:
@@ -55,12 +59,8 @@ def due(run: Run, now: datetime) -> str:
         return "not due"
     away = run.due_at - now
     if away > timedelta():
-        return f"in {span(away if away < timedelta(seconds=1) else _whole(away))}"
-    return f"due for {span(_whole(-away))}" if -away > OVERDUE else "due"
-
-
-def _whole(duration: timedelta) -> timedelta:
-    return timedelta(seconds=round(duration.total_seconds()))
+        return f"in {roughly(away)}"
+    return f"due for {roughly(-away)}" if -away > OVERDUE else "due"
 
 
 def is_stalled(run: Run, now: datetime) -> bool:
