@@ -42,7 +42,7 @@ class Balance:
         if self.available:
             return ""
         if not self.credits:
-            return "You have no credits left, so no new song can be started."
+            return "You have no credits left. Ask the people who run this site for more."
         if self.credits == 1:
             return "Your last credit is spoken for by a song in the making. Wait until it is there."
         return (

@@ -213,7 +213,7 @@ class SignInFailure(models.Model):
     """A wrong password: too many for one name from one address, and sign-in pauses."""
 
     username = models.CharField(max_length=150)
-    address = models.GenericIPAddressField()
+    address = models.CharField(max_length=64)
     at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -148,7 +148,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("username", models.CharField(max_length=150)),
-                ("address", models.GenericIPAddressField()),
+                ("address", models.CharField(max_length=64)),
                 ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={

@@ -1,0 +1,55 @@
+"""Signing up. Signing in and out are Django's own views, with our form."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth import login
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from songs import credits
+from songs.forms import SignUpForm
+from songs.models import User
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_up(request: HttpRequest) -> HttpResponse:
+    if request.user.is_authenticated:
+        return redirect("home")
+    form = SignUpForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        user = new_listener(form)
+        if user:
+            login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+            return HttpResponseRedirect(next_page(request), status=303)
+    context = {
+        "form": form,
+        "next": request.POST.get("next", request.GET.get("next", "")),
+        "starting_credits": settings.STARTING_CREDITS,
+    }
+    status = 422 if form.is_bound else 200
+    return render(request, "accounts/signup.html", context, status=status)
+
+
+def new_listener(form: SignUpForm) -> User | None:
+    """The account and its welcome credits in one transaction; None if the name went meanwhile."""
+    try:
+        with transaction.atomic():
+            user = form.save()
+            credits.welcome(user)
+    except IntegrityError:
+        form.add_error("username", "Somebody has just taken this name. Choose another.")
+        return None
+    return user
+
+
+def next_page(request: HttpRequest) -> str:
+    wanted = request.POST.get("next", "")
+    hosts = {request.get_host()}
+    safe = url_has_allowed_host_and_scheme(wanted, hosts, require_https=request.is_secure())
+    return wanted if safe else "/"

@@ -1,0 +1,129 @@
+"""What a listener may type, and the sentence beside the field if it cannot be taken."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+import uuid
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import UserCreationForm
+
+from songs.credits import LARGEST_BALANCE
+from songs.models import DESCRIPTION_LIMIT, DURATION, GUIDANCE, User
+
+
+class Slider(forms.NumberInput):
+    input_type = "range"
+
+
+class RangeField(forms.FloatField):
+    """A number on a slider; an error says what was given and what is allowed."""
+
+    def __init__(self, span: tuple[float, float], step: float, what: str, **kwargs: Any) -> None:
+        self.span, self.what = span, what
+        slider = Slider({"min": f"{span[0]:g}", "max": f"{span[1]:g}", "step": f"{step:g}"})
+        super().__init__(widget=slider, required=False, **kwargs)
+
+    def clean(self, value: Any) -> float:
+        given = str(value or "").strip()
+        allowed = f"Choose {self.what} from {self.span[0]:g} to {self.span[1]:g}."
+        if not given:
+            raise forms.ValidationError(f"Nothing is chosen here. {allowed}")
+        try:
+            number = float(given)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise forms.ValidationError(f"“{given[:40]}” is not a number. {allowed}")
+        if not self.span[0] <= number <= self.span[1]:
+            raise forms.ValidationError(f"{given[:40]} is out of range. {allowed}")
+        return number
+
+
+class DescriptionField(forms.CharField):
+    """Free text of a limited length, without characters that cannot be shown."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        area = forms.Textarea({"rows": 5, "data-limit": DESCRIPTION_LIMIT})
+        super().__init__(widget=area, required=False, strip=False, **kwargs)
+
+    def clean(self, value: Any) -> str:
+        text = str(value or "").replace("\r\n", "\n").replace("\r", "\n")
+        for position, character in enumerate(text, 1):
+            if unicodedata.category(character) == "Cc" and character not in "\n\t":
+                raise forms.ValidationError(
+                    f"Character {position} is a control character (U+{ord(character):04X}) that "
+                    "cannot be shown. Take it out, or type the words again."
+                )
+        text = text.strip()
+        if not text:
+            raise forms.ValidationError(
+                "Say what the song should be like: a mood, an instrument, a story."
+            )
+        if len(text) > DESCRIPTION_LIMIT:
+            raise forms.ValidationError(
+                f"That is {len(text):,} characters, and {DESCRIPTION_LIMIT:,} are allowed. "
+                f"Shorten it by {len(text) - DESCRIPTION_LIMIT:,}."
+            )
+        return text
+
+
+class SongForm(forms.Form):
+    """The wish for one song; the field names are the endpoint's."""
+
+    full_described_song = DescriptionField(label="What should it sound like?")
+    audio_duration = RangeField(DURATION, 5, "a length in seconds", label="Length", initial=60)
+    guidance_scale = RangeField(
+        GUIDANCE,
+        0.5,
+        "a number",
+        label="Closeness to your words",
+        help_text="Low leaves room for surprises, high keeps to the letter.",
+        initial=15,
+    )
+    instrumental = forms.BooleanField(
+        label="Instrumental", help_text="No voice, only the music.", required=False
+    )
+    form_token = forms.CharField(widget=forms.HiddenInput, required=False, initial=uuid.uuid4)
+
+    def clean_form_token(self) -> uuid.UUID:
+        """A token that was lost on the way is made anew: it guards a double click, no more."""
+        try:
+            return uuid.UUID(self.cleaned_data["form_token"])
+        except ValueError:
+            return uuid.uuid4()
+
+
+class TitleForm(forms.Form):
+    title = forms.CharField(
+        max_length=80,
+        error_messages={
+            "required": "A song needs a title.",
+            "max_length": "That title has %(show_value)d characters; 80 are allowed.",
+        },
+    )
+
+
+class SignUpForm(UserCreationForm):
+    email = forms.EmailField(
+        label="E-mail", required=False, widget=forms.EmailInput({"autocomplete": "email"})
+    )
+
+    class Meta(UserCreationForm.Meta):
+        model = User
+        fields = ["username", "email"]
+
+
+class GrantForm(forms.Form):
+    """How many credits an operator gives or takes back, and why."""
+
+    amount = forms.IntegerField(
+        min_value=-LARGEST_BALANCE,
+        max_value=LARGEST_BALANCE,
+        help_text="Credits to give; with a minus, to take back.",
+    )
+    why = forms.CharField(
+        label="Reason", max_length=300, help_text="Kept in the ledger, where the listener sees it."
+    )

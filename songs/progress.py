@@ -1,0 +1,95 @@
+"""How far a song is, in words a listener understands, and how long songs usually take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil, floor
+from statistics import quantiles
+from uuid import UUID
+
+from django.utils.functional import cached_property
+
+from songs.models import Song, SongStatus, User
+
+RECENT = 50
+FEWEST = 5
+
+
+@dataclass(frozen=True)
+class UsualTime:
+    """The middle half of the last songs, in seconds from wish to song."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        if self.high <= 60:
+            low, high = floor(self.low / 5) * 5, ceil(self.high / 5) * 5
+            return f"{low}–{high} seconds" if low else f"under {high} seconds"
+        low, high = max(round(self.low / 60), 1), ceil(self.high / 60)
+        return f"{low}–{high} minutes" if low < high else f"about {high} minutes"
+
+
+def usual_time() -> UsualTime | None:
+    """From the last 50 songs that were made; None while there are too few to tell."""
+    newest = Song.objects.processed().exclude(finished_at=None).order_by("-finished_at")
+    times = newest.values_list("created_at", "finished_at")[:RECENT]
+    seconds = [(end - start).total_seconds() for start, end in times]
+    if len(seconds) < FEWEST:
+        return None
+    low, _median, high = quantiles(seconds, n=4, method="inclusive")
+    return UsualTime(low, max(high, 1.0))
+
+
+@dataclass
+class Card:
+    """A song as a page shows it."""
+
+    song: Song
+    ahead: int = 0  # the listener's own songs that are made before this one
+
+    @property
+    def state(self) -> str:
+        """Changes whenever the card has something new to say."""
+        return f"{self.song.status.replace(' ', '-')}.{self.ahead}"
+
+    @cached_property
+    def usual(self) -> UsualTime | None:
+        return usual_time()
+
+    @property
+    def status_line(self) -> str:
+        if self.song.status == SongStatus.QUEUED and self.ahead:
+            songs = "one of your songs is" if self.ahead == 1 else f"{self.ahead} of yours are"
+            return f"In line: {songs} made first"
+        return STATUS_LINES[SongStatus(self.song.status)]
+
+    @property
+    def news(self) -> str:
+        """What a screen reader says when the state has changed."""
+        return f"“{self.song}”: {self.status_line}."
+
+
+STATUS_LINES = {
+    SongStatus.QUEUED: "In line: it starts in a moment",
+    SongStatus.PROCESSING: "Being made",
+    SongStatus.PROCESSED: "Ready to play",
+    SongStatus.FAILED: "This one did not work",
+    SongStatus.NO_CREDITS: "Not made: no credits were left",
+    SongStatus.CANCELLED: "Cancelled",
+}
+
+
+def cards(user: User, songs: Iterable[Song]) -> list[Card]:
+    """The songs with their places in the listener's line."""
+    found = list(songs)
+    line = waiting_line(user) if any(song.is_in_the_making for song in found) else []
+    places = {song_id: place for place, song_id in enumerate(line)}
+    return [Card(song, places.get(song.id, 0)) for song in found]
+
+
+def waiting_line(user: User) -> list[UUID]:
+    """The listener's songs in the making, first come first: they are made one after the other."""
+    making = Song.objects.owned_by(user).in_the_making().order_by("created_at", "id")
+    return list(making.values_list("id", flat=True))

@@ -1,0 +1,32 @@
+"""The Range header (RFC 9110 §14): which bytes of a file are wanted. No Django package reads it."""
+
+from __future__ import annotations
+
+import re
+
+ONE_RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.ASCII | re.IGNORECASE)
+
+
+class RangeNotSatisfiable(ValueError):
+    """The range begins after the file's end."""
+
+
+def parse_range(header: str, size: int) -> range | None:
+    """The wanted bytes of a file of `size` bytes; None stands for the whole file.
+
+    Several ranges at once, other units and what cannot be read are answered with the whole file,
+    as the RFC allows. Raises RangeNotSatisfiable where there is nothing to send (416).
+    """
+    match = ONE_RANGE.fullmatch(header)
+    if match is None or match.group(1) == match.group(2) == "":
+        return None
+    first, last = match.groups()
+    if not first:  # the last n bytes
+        start, end = max(size - int(last), 0), size
+    else:
+        start, end = int(first), min(int(last) + 1, size) if last else size
+        if last and int(last) < start:
+            return None
+    if start >= size:
+        raise RangeNotSatisfiable(header)
+    return range(start, end)

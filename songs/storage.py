@@ -1,0 +1,141 @@
+"""Sending a song's files. Keys are given by our own rows, never by the browser."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import IO
+
+from django.core.exceptions import SuspiciousFileOperation
+from django.core.files.storage import default_storage
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
+from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header, http_date, quote_etag
+
+from songs.ranges import RangeNotSatisfiable, parse_range
+
+logger = logging.getLogger(__name__)
+CHUNK = 64 * 1024
+UNKNOWN = "application/octet-stream"
+# What a browser may show or play as itself; anything else is only ever a download.
+CONTENT_TYPES = {
+    ".mp3": "audio/mpeg",
+    ".wav": "audio/wav",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".flac": "audio/flac",
+    ".m4a": "audio/mp4",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+}
+
+
+def send_file(request: HttpRequest, key: str, *, title: str, download: bool) -> HttpResponseBase:
+    """The file under `key`: streamed where it lies on this machine, else a 302 to a fresh link
+    that its bucket has signed for a short while."""
+    suffix = PurePosixPath(key).suffix.lower()
+    content_type = CONTENT_TYPES.get(suffix, UNKNOWN)
+    disposition = content_disposition_header(
+        download or content_type == UNKNOWN, file_name(title, suffix)
+    )
+    try:
+        path = default_storage.path(key)
+    except NotImplementedError:
+        return redirect_to_bucket(key, content_type, str(disposition))
+    except SuspiciousFileOperation as problem:
+        logger.error("A song's key leads out of the storage: %s", problem)
+        raise Http404 from problem
+    try:
+        file = open(path, "rb")  # noqa: SIM115 (the response closes it)
+    except OSError as problem:
+        logger.error("A song's file cannot be read: %s", problem)
+        raise Http404 from problem
+    modified = default_storage.get_modified_time(key)
+    response = send_local(request, file, default_storage.size(key), modified)
+    response.headers["Content-Type"] = content_type
+    response.headers["Content-Disposition"] = str(disposition)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def file_name(title: str, suffix: str) -> str:
+    """The title as a name that every file system takes."""
+    name = "".join(" " if c in '/\\:*?"<>|' or not c.isprintable() else c for c in title)
+    return (" ".join(name.split()).strip(". ") or "song") + suffix
+
+
+def redirect_to_bucket(key: str, content_type: str, disposition: str) -> HttpResponse:
+    said = {"ResponseContentType": content_type, "ResponseContentDisposition": disposition}
+    url = default_storage.url(key, parameters=said)  # type: ignore[call-arg]
+    response = HttpResponseRedirect(url)
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+def send_local(
+    request: HttpRequest, file: IO[bytes], size: int, modified: datetime
+) -> HttpResponseBase:
+    """200 with all of it, 206 with a part, 304 if the browser has it, 416 if it is past the end."""
+    etag = quote_etag(f"{modified.timestamp():.6f}-{size:x}")
+    unchanged = get_conditional_response(request, etag, int(modified.timestamp()))
+    if unchanged is not None:
+        file.close()
+        return validated(unchanged, etag, modified)
+    try:
+        wanted = wanted_range(request, etag, modified, size)
+    except RangeNotSatisfiable:
+        file.close()
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+    part = range(size) if wanted is None else wanted
+    response = body_of(request, file, part, whole=wanted is None)
+    response.headers["Content-Length"] = str(len(part))
+    if wanted is not None:
+        response.status_code = 206
+        response.headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+    return validated(response, etag, modified)
+
+
+def wanted_range(request: HttpRequest, etag: str, modified: datetime, size: int) -> range | None:
+    """What Range asks for, unless If-Range says that it was meant for an older file."""
+    condition = request.headers.get("If-Range", "")
+    if condition and condition not in (etag, http_date(modified.timestamp())):
+        return None
+    return parse_range(request.headers.get("Range", ""), size)
+
+
+def body_of(request: HttpRequest, file: IO[bytes], part: range, *, whole: bool) -> HttpResponseBase:
+    if request.method == "HEAD":
+        file.close()
+        return HttpResponse()
+    if whole:
+        return FileResponse(file)
+    return StreamingHttpResponse(read_part(file, part))
+
+
+def read_part(file: IO[bytes], part: range) -> Iterator[bytes]:
+    with file:
+        file.seek(part.start)
+        left = len(part)
+        while left and (chunk := file.read(min(CHUNK, left))):
+            left -= len(chunk)
+            yield chunk
+
+
+def validated(response: HttpResponseBase, etag: str, modified: datetime) -> HttpResponseBase:
+    response.headers["Accept-Ranges"] = "bytes"
+    response.headers["ETag"] = etag
+    response.headers["Last-Modified"] = http_date(modified.timestamp())
+    return response

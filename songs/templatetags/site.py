@@ -1,0 +1,48 @@
+"""Small words and marks that the pages share."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+
+from songs import credits
+from songs.models import User
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A picture from the sprite, for the eye only: the words beside it say the same."""
+    sprite = static("site/icons.svg")
+    return format_html(
+        '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        sprite,
+        name,
+    )
+
+
+@register.simple_tag
+def balance_of(user: User) -> credits.Balance:
+    return credits.balance(user)
+
+
+@register.filter
+def ago(moment: datetime) -> str:
+    """The largest unit is enough: “2 hours ago”."""
+    if timezone.now() - moment < timedelta(minutes=1):
+        return "just now"
+    return f"{timesince(moment, depth=1)} ago"
+
+
+@register.filter
+def clock(seconds: float) -> str:
+    """95 → 1:35"""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"

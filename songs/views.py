@@ -1,0 +1,265 @@
+"""The listener's pages. Someone else's song is a 404 on every one of them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+)
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from songs import credits, generation
+from songs.deletion import delete_song
+from songs.forms import SongForm, TitleForm
+from songs.models import Song, User
+from songs.progress import Card, cards
+from songs.storage import send_file
+
+NEWEST = 6
+A_PAGE = 24
+INSPIRATIONS = [
+    "warm lo-fi beat for a rainy evening",
+    "sad piano ballad about leaving home",
+    "fast techno with a driving bass",
+    "sunny acoustic guitar for a road trip",
+    "slow cinematic strings that grow",
+    "80s synth pop with a catchy chorus",
+]
+
+
+class ListenerRequest(HttpRequest):
+    """A request of somebody who is signed in."""
+
+    user: User
+
+
+# --- / and /songs/ ------------------------------------------------------------------------------
+
+
+@require_safe
+def home(request: ListenerRequest) -> HttpResponse:
+    if not request.user.is_authenticated:
+        return render(request, "songs/landing.html", {"inspirations": INSPIRATIONS[:4]})
+    return form_page(request, SongForm(initial=wishes_like(request)))
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def songs(request: ListenerRequest) -> HttpResponse:
+    return queue_generation(request) if request.method == "POST" else library(request)
+
+
+def queue_generation(request: ListenerRequest) -> HttpResponse:
+    """A wish that can be taken becomes a song; any other comes back as it was typed."""
+    form = SongForm(request.POST)
+    if not form.is_valid():
+        return form_page(request, form, status=422)
+    try:
+        song = generation.queue_generation(request.user, **form.cleaned_data)
+    except generation.NoCreditsLeft as refusal:
+        form.add_error(None, str(refusal))
+        return form_page(request, form, status=422)
+    return see_other(song)
+
+
+def form_page(request: ListenerRequest, form: SongForm, status: int = 200) -> HttpResponse:
+    newest = mine(request).prefetch_related("categories")[:NEWEST]
+    context = {
+        "form": form,
+        "balance": credits.balance(request.user),
+        "inspirations": INSPIRATIONS,
+        **list_of(cards(request.user, newest)),
+    }
+    return render(request, "songs/home.html", context, status=status)
+
+
+def wishes_like(request: ListenerRequest) -> dict[str, Any]:
+    """“Another like this” begins with the wishes of one of the listener's own songs."""
+    try:
+        song = mine(request).get(pk=UUID(request.GET.get("like", "")))
+    except (ValueError, Song.DoesNotExist):
+        return {}
+    names = ("full_described_song", "audio_duration", "guidance_scale", "instrumental")
+    return {name: getattr(song, name) for name in names}
+
+
+def library(request: ListenerRequest) -> HttpResponse:
+    everything = mine(request).prefetch_related("categories")
+    page = Paginator(everything, A_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, **list_of(cards(request.user, page.object_list))}
+    return render(request, "songs/library.html", context)
+
+
+def list_of(cards: list[Card]) -> dict[str, list[Card]]:
+    return {"cards": cards, "watched": [card for card in cards if card.song.is_in_the_making]}
+
+
+# --- /songs/cards: what has changed in a list -----------------------------------------------------
+
+
+@never_cache
+@require_safe
+def changed_cards(request: ListenerRequest) -> HttpResponse:
+    """The cards of a list that have changed since the page last looked; 204 if none has.
+
+    Each `song` parameter is `<id>:<state>`, as `Card.state` gave it.
+    """
+    seen = dict(pair.partition(":")[::2] for pair in request.GET.getlist("song")[:A_PAGE])
+    watched = mine(request).filter(pk__in=[pk for pk in seen if is_uuid(pk)])
+    now = cards(request.user, watched.prefetch_related("categories"))
+    changed = [card for card in now if seen[str(card.song.pk)] != card.state]
+    if not changed and len(now) == len(seen):
+        return HttpResponse(status=204)
+    return render(request, "songs/_changed_cards.html", {**list_of(now), "changed": changed})
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+# --- /songs/<uuid>… -----------------------------------------------------------------------------
+
+
+@login_required
+@require_safe
+def song(request: ListenerRequest, pk: UUID) -> HttpResponse:
+    found = own(request, pk)
+    return song_page(request, found, TitleForm(initial={"title": found.title}))
+
+
+def song_page(
+    request: ListenerRequest, song: Song, title_form: TitleForm, status: int = 200
+) -> HttpResponse:
+    [card] = cards(request.user, [song])
+    context = {"card": card, "song": song, "title_form": title_form, "took": took(song)}
+    return render(request, "songs/song.html", context, status=status)
+
+
+def took(song: Song) -> str:
+    if song.finished_at is None:
+        return ""
+    seconds = round((song.finished_at - song.created_at).total_seconds())
+    return f"{seconds} s" if seconds < 100 else f"{seconds // 60} min {seconds % 60} s"
+
+
+@never_cache
+@require_safe
+def song_card(request: ListenerRequest, pk: UUID) -> HttpResponse:
+    """The song as it is now; 204 if that is what the page shows already."""
+    [card] = cards(request.user, [own(request, pk)])
+    if request.GET.get("seen") == card.state:
+        return HttpResponse(status=204)
+    return render(request, "songs/_song_news.html", {"card": card, "song": card.song})
+
+
+@never_cache
+@require_safe
+def song_json(request: ListenerRequest, pk: UUID) -> JsonResponse:
+    song = own(request, pk)
+    ready = song.is_processed
+    return JsonResponse(
+        {
+            "id": song.id,
+            "status": song.status,
+            "reason": song.reason,
+            "title": song.title,
+            "audio_url": reverse("song-audio", args=[pk]) if ready else None,
+            "cover_url": reverse("song-cover", args=[pk]) if song.thumbnail_s3_key else None,
+            "categories": [category.name for category in song.categories.all()],
+            "created_at": song.created_at,
+            "finished_at": song.finished_at,
+        }
+    )
+
+
+@require_safe
+def song_audio(request: ListenerRequest, pk: UUID) -> HttpResponseBase:
+    return song_file(request, own(request, pk), "s3_key")
+
+
+@require_safe
+def song_cover(request: ListenerRequest, pk: UUID) -> HttpResponseBase:
+    return song_file(request, own(request, pk), "thumbnail_s3_key")
+
+
+def song_file(request: ListenerRequest, song: Song, field: str) -> HttpResponseBase:
+    key = getattr(song, field)
+    if not key:
+        raise Http404("There is no such file yet.")
+    return send_file(request, key, title=str(song), download="download" in request.GET)
+
+
+@login_required
+@require_POST
+def rename(request: ListenerRequest, pk: UUID) -> HttpResponse:
+    song = own(request, pk)
+    form = TitleForm(request.POST)
+    if not form.is_valid():
+        return song_page(request, song, form, status=422)
+    song.title = form.cleaned_data["title"]
+    song.save(update_fields=["title"])
+    messages.success(request, "Renamed.")
+    return see_other(song)
+
+
+@login_required
+@require_POST
+def again(request: ListenerRequest, pk: UUID) -> HttpResponse:
+    """A song that did not work, asked for anew with the same wishes."""
+    song = own(request, pk)
+    if not song.can_be_tried_again:
+        messages.info(request, "This song needs no second try.")
+        return see_other(song)
+    try:
+        return see_other(generation.try_again(song))
+    except generation.NoCreditsLeft as refusal:
+        messages.error(request, str(refusal))
+        return see_other(song)
+
+
+@login_required
+@require_POST
+def delete(request: ListenerRequest, pk: UUID) -> HttpResponse:
+    with transaction.atomic():
+        song = own(request, pk, lock=True)
+        if not song.is_in_the_making:
+            delete_song(song)
+            messages.success(request, f"“{song}” is deleted.")
+            return HttpResponseRedirect(reverse("songs"), status=303)
+    messages.error(request, "This song is still being made. Delete it when that has ended.")
+    return see_other(song)
+
+
+# --- what they share ------------------------------------------------------------------------------
+
+
+def mine(request: ListenerRequest) -> Any:
+    if not request.user.is_authenticated:
+        raise Http404("Songs are for those who made them.")
+    return Song.objects.owned_by(request.user)
+
+
+def own(request: ListenerRequest, pk: UUID, *, lock: bool = False) -> Song:
+    songs = mine(request).select_for_update() if lock else mine(request)
+    return get_object_or_404(songs, pk=pk)
+
+
+def see_other(song: Song) -> HttpResponseRedirect:
+    return HttpResponseRedirect(reverse("song", args=[song.pk]), status=303)
