@@ -90,7 +90,7 @@ class Attempts:
                 started_at=started,
                 ended_at=max(started, ended or now),
                 worker=self._claim.worker,
-                error_class=_class_path(error),
+                error_class=class_path(error),
                 error_message=story["message"],
                 traceback=story["stack"],
                 retry_at=None if delay is None else now + timedelta(seconds=delay),
@@ -99,7 +99,8 @@ class Attempts:
         return story
 
 
-def _class_path(error: BaseException) -> str:
+def class_path(error: BaseException) -> str:
+    """“module.Class”, the module left out for Python's own."""
     kind = type(error)
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
     return f"{module}{kind.__qualname__}"[:300]

@@ -69,6 +69,10 @@ def seconds_until(when: float | timedelta | datetime, now: datetime) -> float:
     return float(when)
 
 
+def span(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
+
+
 def clamped(seconds: float) -> float:
     """Between one second and a day, whole seconds upwards, as Inngest reads Retry-After."""
     return float(min(max(math.ceil(seconds), LEAST), MOST))

@@ -7,6 +7,7 @@ worker calls `work`. Nothing is ever enqueued: a run is in the queue because its
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import socket
 import time
@@ -14,7 +15,6 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.models.functions import Now
@@ -22,12 +22,16 @@ from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.signing import SignedPackage
 
-from jobs import models, recovery, registry
+from jobs import conf, models, recovery, registry
+from jobs.board import Board
 from jobs.claims import Claim, claim
 from jobs.errors import JobsError
 from jobs.events import CHANNEL
 from jobs.executor import execute
+from jobs.family import die_with_parent, die_with_sentinel
 from jobs.gateway import Gateway
+from jobs.journal import give_back, renew
+from jobs.keeper import Keeper
 
 logger = logging.getLogger("jobs.engine")
 
@@ -35,55 +39,67 @@ POLL = 1.0  # seconds between two looks when no NOTIFY comes; also how fast a st
 HEARTBEAT = 2.0
 STAT_LIFETIME = 10  # seconds
 
+# The board of the cluster that this process belongs to: made in the sentinel, inherited by fork.
+_board = Board()
+
 
 class RunBroker(Broker):
-    """One per cluster process that needs it; the pusher's is the one that works."""
+    """One per process that asks for it; the one in a cluster's pusher is the one that works."""
 
     def __init__(self, list_key: str | None = None) -> None:
         super().__init__(list_key)
-        self.worker = f"{socket.gethostname()}/{os.getpid()}"
+        self._worker = f"{socket.gethostname()}/{os.getpid()}"
         self._gateway: Gateway | None = None
+        self._keeper: Keeper | None = None
         self._listening = False
         self._swept = 0.0
         self._told = 0.0
+
+    def ping(self) -> bool:
+        """The sentinel's first call, before it forks its workers."""
+        global _board
+        if multiprocessing.parent_process() is not None:
+            _board = Board()
+            die_with_parent()
+            die_with_sentinel()
+        return True
 
     # --- the pusher -----------------------------------------------------------------------------
 
     def dequeue(self) -> list[tuple[str, str]] | None:
         """Due runs as django-q2 tasks; None after a wait in which nothing came."""
         try:
-            self._open()
+            gateway, keeper = self._open()
             self._sweep()
-            claims = claim(int(Conf.WORKERS), self.worker)
+            claims = claim(2 * int(Conf.WORKERS), self._worker)
             if claims:
+                keeper.add(claims)
                 return [(str(c.run_id), SignedPackage.dumps(_task(c))) for c in claims]
-            self._wait()
+            self._wait(gateway)
         except DatabaseError as error:
             logger.warning("The cluster waits for the database: %s", error)
-            self._close()
+            self._listening = False
+            connection.close()
             time.sleep(POLL)
         return None
 
-    def _open(self) -> None:
-        if self._gateway is None:
-            self.worker = f"{socket.gethostname()}/{os.getpid()}"
-            registry.sync()
-            self._gateway = Gateway()
-            self._gateway.start()
+    def _open(self) -> tuple[Gateway, Keeper]:
         if not self._listening:
             connection.ensure_connection()
             connection.connection.execute(f"LISTEN {CHANNEL}")
             self._listening = True
+        if self._gateway is None or self._keeper is None:
+            registry.sync()
+            self._gateway, self._keeper = Gateway(), Keeper(_board, int(Conf.WORKERS))
+            self._gateway.start()
+            self._keeper.start()
+        return self._gateway, self._keeper
 
-    def _close(self) -> None:
-        self._listening = False
-        connection.close()
-
-    def _wait(self) -> None:
+    def _wait(self, gateway: Gateway) -> None:
         """Until a NOTIFY comes, the next run is due, or the poll's time is over."""
-        for _ in connection.connection.notifies(timeout=recovery.next_due(POLL), stop_after=1):
-            if self._gateway is not None:
-                self._gateway.wake()
+        patience = recovery.next_due(POLL)
+        for _ in connection.connection.notifies(timeout=patience, stop_after=1):
+            gateway.wake()
 
     def _sweep(self) -> None:
         if time.monotonic() - self._swept > HEARTBEAT:
@@ -97,10 +113,14 @@ class RunBroker(Broker):
         if time.monotonic() - self._told < HEARTBEAT:
             return
         self._told = time.monotonic()
-        models.Cluster.objects.update_or_create(
-            key=key,
-            defaults={"host": socket.gethostname(), "stat": value, "seen_at": Now()},
-        )
+        try:
+            models.Cluster.objects.update_or_create(
+                key=key,
+                defaults={"host": socket.gethostname(), "stat": value, "seen_at": Now()},
+            )
+        except DatabaseError:
+            connection.close()
+            raise
 
     def get_stat(self, key: str) -> str | None:
         return _alive().filter(key=key).values_list("stat", flat=True).first()
@@ -131,9 +151,6 @@ class RunBroker(Broker):
     def lock_size(self) -> int:
         return models.Run.objects.filter(lease_until__isnull=False).count()
 
-    def ping(self) -> bool:
-        return True
-
     def info(self) -> str:
         return "MelodyMaker jobs"
 
@@ -159,7 +176,19 @@ def _task(c: Claim) -> dict[str, Any]:
 
 
 def work(c: Claim) -> None:
-    """What a worker calls."""
-    if connection.connection is not None and settings.DEBUG:
-        connection.queries_log.clear()
-    execute(c)
+    """What a worker calls: advance one run, its name on the board meanwhile.
+
+    A claim that has waited long for its worker may have lapsed, and a stopping cluster takes
+    nothing new: both are settled before the function is called.
+    """
+    if _board.is_stopping:
+        give_back(c.run_id, c.token)
+        return
+    if c.clock.age > conf.lease() / 2 and not renew(c.run_id, c.token):
+        logger.warning("Let go: run %s is in other hands", c.run_id)
+        return
+    _board.begin(c.run_id, c.token)
+    try:
+        execute(c, _board)
+    finally:
+        _board.end()

@@ -19,7 +19,7 @@ UNKNOWN_FUNCTION_SECONDS = 30
 
 DUE = """
 SELECT r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done,
-       r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL,
+       r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL, r.lost_count,
        e.id, e.name, e.data, e.dedupe_id, e.ts, clock_timestamp()
   FROM jobs_run r JOIN jobs_event e ON e.id = r.event_id
  WHERE r.due_at <= statement_timestamp()
@@ -29,6 +29,7 @@ SELECT r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done,
 
 LEASE = """
 UPDATE jobs_run SET status = 'running', reason = '', due_at = NULL, worker = %(worker)s,
+       begun = false,
        lease_token = %(token)s,
        lease_until = statement_timestamp() + make_interval(secs => %(lease)s),
        started_at = coalesce(started_at, statement_timestamp())
@@ -60,6 +61,7 @@ class Claim:
     attempt: int
     steps_done: int
     has_memory: bool
+    lost_count: int
     clock: Clock
     worker: str = ""
 
@@ -103,7 +105,22 @@ def _whose_turn_it_is(claims: list[Claim]) -> set[uuid.UUID]:
 
 
 def _claim(row: tuple[Any, ...], token: uuid.UUID, worker: str) -> Claim:
-    (run_id, fn_id, keys, turns, attempt, done, memory, event_id, name, data, dedupe, ts, now) = row
+    (
+        run_id,
+        fn_id,
+        keys,
+        turns,
+        attempt,
+        done,
+        memory,
+        lost,
+        event_id,
+        name,
+        data,
+        dedupe,
+        ts,
+        now,
+    ) = row
     return Claim(
         run_id=run_id,
         fn_id=fn_id,
@@ -120,6 +137,7 @@ def _claim(row: tuple[Any, ...], token: uuid.UUID, worker: str) -> Claim:
         attempt=attempt,
         steps_done=done,
         has_memory=memory,
+        lost_count=lost,
         clock=Clock(now),
         worker=worker,
     )

@@ -21,7 +21,12 @@ class Clock:
     monotonic: float = field(default_factory=time.monotonic)
 
     def now(self) -> datetime:
-        return self.at + timedelta(seconds=time.monotonic() - self.monotonic)
+        return self.at + timedelta(seconds=self.age)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the database said so."""
+        return time.monotonic() - self.monotonic
 
 
 def database_clock() -> Clock:

@@ -9,6 +9,7 @@ from django.conf import settings
 
 LEASE = 15.0
 GATEWAY_LIMIT = 1000
+GATEWAY_GRACE = 10.0
 
 
 def _setting(name: str, default: Any) -> Any:
@@ -42,3 +43,8 @@ def allowed_hosts() -> Sequence[str]:
 def gateway_limit() -> int:
     """Requests that one cluster has in flight at most."""
     return max(int(_setting("GATEWAY_LIMIT", GATEWAY_LIMIT)), 1)
+
+
+def gateway_grace() -> float:
+    """Seconds that a stopping cluster waits for the requests it has in flight."""
+    return float(_setting("GATEWAY_GRACE", GATEWAY_GRACE))

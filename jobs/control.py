@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from jobs import events, models, registry
 from jobs.concurrency import pass_turns_on
 from jobs.errors import InvalidStep, InvalidTransition, UnknownRun
-from jobs.executor import announce
+from jobs.executor import announce, event_of
 from jobs.ids import new_id
 from jobs.models import FINISHED, UNFINISHED, FetchStatus, RunStatus, StepKind, StepStatus
 
@@ -47,7 +47,7 @@ def cancel(run_id: str | uuid.UUID) -> bool:
             status=FetchStatus.FAILED, error={"message": "cancelled", "final": True}, ended_at=Now()
         )
         pass_turns_on(run.turn_keys, run.turns_held)
-        announce(CANCELLED_EVENT, run.id, run.fn_id, _event_of(run), None, "cancel")
+        announce(CANCELLED_EVENT, run.id, run.fn_id, event_of(run), None, "cancel")
     return True
 
 
@@ -72,7 +72,7 @@ def rerun(
             again = _anew(run, from_step, data)
         else:
             again = _resume(run)
-        announce(RETRIED_EVENT, again.id, run.fn_id, _event_of(again), run.error, "retry")
+        announce(RETRIED_EVENT, again.id, run.fn_id, event_of(again), run.error, "retry")
         events.wake_clusters()
     return str(again.id)
 
@@ -121,7 +121,7 @@ def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -
             f"Run {run.id} is {run.status}; only a finished run can be rerun. Cancel it first."
         )
     function = registry.get(run.fn_id)
-    row, event = run.event, _event_of(run)
+    row, event = run.event, event_of(run)
     if data is not None:
         edited = events.validated(events.Event(name=run.event.name, data=data))
         row = models.Event(id=new_id(), name=edited.name, data=edited.data)
@@ -146,14 +146,3 @@ def _memory_before(run: models.Run, name: str) -> list[models.Step]:
         names = ", ".join(f"“{step.name}”" for step in steps) or "none"
         raise InvalidStep(f"Run {run.id} has no step “{name}”; it has {names}.")
     return [s for s in steps if s.position < target.position and s.is_remembered]
-
-
-def _event_of(run: models.Run) -> dict[str, Any]:
-    event = run.event
-    ts = events.milliseconds(event.ts) if event.ts else 0
-    return {
-        "name": event.name,
-        "data": event.data,
-        "id": event.dedupe_id or str(event.id),
-        "ts": ts,
-    }

@@ -80,6 +80,10 @@ class StepError(JobsError):
         super().__init__(f"step “{step_id}” failed: {self.name}: {self.message}")
 
 
+class WorkerLost(JobsError):
+    """The worker that advanced the run is gone."""
+
+
 class FetchError(JobsError):
     """A request did not lead to an answer that can be used."""
 

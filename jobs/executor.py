@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import Error as DatabaseError
 from django.db import connection
@@ -34,7 +35,25 @@ RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None}
 RECONNECT_SECONDS = 1.0
 
 
-def execute(claim: Claim) -> None:
+class Watch(Protocol):
+    """Who looks on while a worker is at a run; a cluster's board, or nobody."""
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the worker is to put the run down at the next step."""
+
+    def at_step(self, step_name: str) -> None:
+        """The worker enters the body of this step; empty: it has left it."""
+
+
+class Nobody:
+    is_stopping = False
+
+    def at_step(self, step_name: str) -> None:
+        pass
+
+
+def execute(claim: Claim, watch: Watch | None = None) -> None:
     """Advance a claimed run as far as it goes, and settle it.
 
     1. Call the function from the top; steps that are remembered return at once.
@@ -45,25 +64,34 @@ def execute(claim: Claim) -> None:
     4. If the lease was lost, nothing since the last commit happened, and somebody else goes on.
     5. If the database went away, hand the run on as soon as it is back.
     """
+    watch = watch or Nobody()
     try:
+        _begin(claim)
         try:
-            _advance(claim, Journal(claim))
+            _advance(claim, Journal(claim), watch)
         except CommitRefused as refusal:
             logger.info("run %s: checking step by step, since %s", claim.run_id, refusal)
-            _advance(claim, Journal(claim, solo=True))
+            _advance(claim, Journal(claim, solo=True), watch)
     except LeaseLost as lost:
         logger.warning("Let go: %s", lost)
     except (ConnectionLost, DatabaseError) as error:
-        if not is_connection_lost() and not isinstance(error, ConnectionLost):
-            raise
         logger.warning("run %s: the database went away: %s", claim.run_id, error)
         _hand_on(claim)
 
 
-def _advance(claim: Claim, journal: Journal) -> None:
+def _begin(claim: Claim) -> None:
+    """A run that went down with a cluster before may be what took it down: say, durably, that a
+    worker begins with it, so that the next loss can be told from bad neighbourhood."""
+    if claim.lost_count:
+        mine = models.Run.objects.filter(id=claim.run_id, lease_token=claim.token)
+        if not mine.update(begun=True):
+            raise LeaseLost(f"run {claim.run_id} is in other hands")
+
+
+def _advance(claim: Claim, journal: Journal, watch: Watch) -> None:
     function = registry.get(claim.fn_id)
     try:
-        context = Context(claim, function, journal)
+        context = Context(claim, function, journal, watch)
         with context.step.log.listening():
             output = remembered(function.handler(context), f"What “{claim.fn_id}” returns")
         _complete(claim, journal, output)
@@ -118,20 +146,51 @@ def _err(claim: Claim, function: registry.Function, journal: Journal, error: Bas
         _suspend(journal, Suspend(RunStatus.WAITING, Reason.BACKOFF, delay))
         return
     journal.commit(
-        lambda: settle_failure(claim, function, story),
-        status=RunStatus.FAILED,
-        error=story,
-        reason=Reason.NONE,
-        ended_at=Now(),
-        **RELEASED,
+        lambda: _settle_failure(claim.run_id, claim.fn_id, claim.turn_keys, claim.event, story),
+        **_failed(story),
     )
 
 
-def settle_failure(claim: Claim, function: registry.Function | None, error: dict[str, Any]) -> None:
+def fail_run(run: models.Run, error: dict[str, Any]) -> None:
+    """Fail a run from outside a worker; the caller holds its row lock, in a transaction."""
+    models.Run.objects.filter(id=run.id).update(**_failed(error))
+    _settle_failure(run.id, run.fn_id, run.turn_keys, event_of(run), error)
+
+
+def _failed(error: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "status": RunStatus.FAILED,
+        "error": error,
+        "reason": Reason.NONE,
+        "due_at": None,
+        "ended_at": Now(),
+        **RELEASED,
+    }
+
+
+def _settle_failure(
+    run_id: uuid.UUID,
+    fn_id: str,
+    turn_keys: list[str],
+    event: dict[str, Any],
+    error: dict[str, Any],
+) -> None:
     """What a failed run leaves behind, in the transaction in which it fails: its turn for the
     next, and the event that its `on_failure` starts from (law 9)."""
-    pass_turns_on(claim.turn_keys, len(claim.turn_keys))
-    announce(FAILED_EVENT, claim.run_id, claim.fn_id, claim.event, error, "failure")
+    pass_turns_on(turn_keys, len(turn_keys))
+    announce(FAILED_EVENT, run_id, fn_id, event, error, "failure")
+
+
+def event_of(run: models.Run) -> dict[str, Any]:
+    """A run's event as functions see it."""
+    event = run.event
+    ts = events.milliseconds(event.ts)
+    return {
+        "name": event.name,
+        "data": event.data,
+        "id": event.dedupe_id or str(event.id),
+        "ts": ts,
+    }
 
 
 def announce(

@@ -7,13 +7,14 @@ and writes what comes back in batches, which makes the waiting runs due.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,11 @@ RETURNING id, run_id, step_name, method, url, headers, body, timeout, result_url
 
 RENEW = """
 UPDATE jobs_fetch SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+ WHERE id = ANY(%(ids)s) AND lease_token = ANY(%(tokens)s)
+"""
+
+RELEASE = """
+UPDATE jobs_fetch SET status = 'pending', lease_token = NULL, lease_until = NULL
  WHERE id = ANY(%(ids)s) AND lease_token = ANY(%(tokens)s)
 """
 
@@ -142,6 +148,14 @@ def renew(flights: Sequence[Flight]) -> None:
         cursor.execute(RENEW, {"lease": conf.lease(), "ids": ids, "tokens": tokens})
 
 
+def release(flights: Sequence[Flight]) -> None:
+    """Let another gateway take these at once."""
+    with connection.cursor() as cursor:
+        tokens = list({flight.token for flight in flights})
+        cursor.execute(RELEASE, {"ids": [flight.id for flight in flights], "tokens": tokens})
+    wake_clusters()
+
+
 def fly(flight: Flight) -> Outcome:
     """Make the request here and now, in this thread and on its connection (for tests and tools)."""
     return perform(flight.request, lambda url: remember_result_url(flight, url))
@@ -161,14 +175,15 @@ class _Landed:
 
 
 class Gateway:
-    """The coordinator and its pool."""
+    """The coordinator, and the requests that are in the air."""
 
     def __init__(self) -> None:
         self.limit = conf.gateway_limit()
         self._inbox: queue.SimpleQueue[_ResultUrl | _Landed | None] = queue.SimpleQueue()
         self._air: dict[uuid.UUID, Flight] = {}
-        self._pool = ThreadPoolExecutor(self.limit, thread_name_prefix="fetch")
-        self._thread = threading.Thread(target=self._coordinate, name="gateway", daemon=True)
+        self._renewed = 0.0
+        # Not a daemon: the pusher's process lets it land what is in the air.
+        self._thread = threading.Thread(target=self._coordinate, name="gateway")
 
     def start(self) -> None:
         self._thread.start()
@@ -178,29 +193,41 @@ class Gateway:
         self._inbox.put(None)
 
     def _coordinate(self) -> None:
-        while True:
-            messages = self._messages()
-            try:
-                self._write(messages)
+        """Write what landed, let go what is pending, vouch for what is in the air; in the end,
+        wait a while for what is in the air and hand the rest on."""
+        while threading.main_thread().is_alive():
+            self._round(departing=True)
+        patience = time.monotonic() + conf.gateway_grace()
+        while self._air and time.monotonic() < patience:
+            self._round(departing=False)
+        self._hand_on()
+        connection.close()
+
+    def _round(self, *, departing: bool) -> None:
+        messages = self._messages()
+        try:
+            self._write(messages)
+            if departing:
                 self._depart()
-            except DatabaseError as error:
-                logger.warning("The gateway waits for the database: %s", error)
-                connection.close()
-                for message in messages:
-                    self._inbox.put(message)
-                threading.Event().wait(TICK)
+            if self._air and time.monotonic() - self._renewed > conf.lease() / 3:
+                renew(list(self._air.values()))
+                self._renewed = time.monotonic()
+        except DatabaseError as error:
+            logger.warning("The gateway waits for the database: %s", error)
+            connection.close()
+            for message in messages:
+                self._inbox.put(message)
+            time.sleep(TICK)
 
     def _messages(self) -> list[_ResultUrl | _Landed]:
         """What has happened since the last look, a whole batch of it; waits up to a tick."""
         messages: list[_ResultUrl | _Landed] = []
-        try:
+        with contextlib.suppress(queue.Empty):
             message = self._inbox.get(timeout=TICK)
             while len(messages) < BATCH:
                 if message is not None:
                     messages.append(message)
                 message = self._inbox.get_nowait()
-        except queue.Empty:
-            pass
         return messages
 
     def _write(self, messages: list[_ResultUrl | _Landed]) -> None:
@@ -216,11 +243,14 @@ class Gateway:
 
     def _depart(self) -> None:
         room = self.limit - len(self._air)
-        if room <= 0:
-            return
-        for flight in take(min(room, BATCH)):
-            self._air[flight.id] = flight
-            self._pool.submit(self._fly, flight)
+        while room > 0:
+            flights = take(min(room, BATCH))
+            for flight in flights:
+                self._air[flight.id] = flight
+                threading.Thread(target=self._fly, args=(flight,), daemon=True).start()
+            room -= len(flights)
+            if len(flights) < BATCH:
+                return
 
     def _fly(self, flight: Flight) -> None:
         def remember(url: str) -> None:
@@ -234,3 +264,11 @@ class Gateway:
             logger.exception("A request of run %s broke the gateway's own code", flight.run_id)
             outcome = Outcome(error={"message": f"{type(error).__name__}: {error}"})
         self._inbox.put(_Landed(flight, outcome))
+
+    def _hand_on(self) -> None:
+        """Requests that are still in the air are another cluster's now: it sends them again, under
+        the same Idempotency-Key, or asks at their result URL."""
+        if self._air:
+            logger.warning("%d requests in flight are handed on.", len(self._air))
+            with contextlib.suppress(DatabaseError):
+                release(list(self._air.values()))

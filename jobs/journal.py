@@ -12,13 +12,14 @@ import contextlib
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 from psycopg.pq import TransactionStatus
 
-from jobs import models
+from jobs import conf, models
 from jobs.claims import Claim
 from jobs.errors import ConnectionLost, LeaseLost
 
@@ -182,5 +183,14 @@ def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
             reason="",
             lease_token=None,
             lease_until=None,
+        )
+    )
+
+
+def renew(run_id: uuid.UUID, token: uuid.UUID) -> bool:
+    """Extend a lease that is still ours; False if it is not."""
+    return bool(
+        models.Run.objects.filter(id=run_id, lease_token=token).update(
+            lease_until=Now() + timedelta(seconds=conf.lease())
         )
     )

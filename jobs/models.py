@@ -119,6 +119,10 @@ class Run(models.Model):
     lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=120, blank=True, default="")
+    # How often its whole cluster went silent under it, and whether, after such a loss, a worker
+    # has said that it begins with it again (see recovery.py).
+    lost_count = models.PositiveSmallIntegerField(default=0)
+    begun = models.BooleanField(default=False)
 
     # The lines it stands in, one for each Concurrency of its function, and how many turns it has
     # got so far: it stands in line number `turns_held` (see concurrency.py).

@@ -1,44 +1,51 @@
-"""What the sweep finds and hands on: any cluster does it, every few seconds (law 5).
+"""What died, and who goes on (laws 4 and 5).
 
-Each statement is safe to run by several clusters at once: it changes rows by a condition that
-the change itself ends, and skips rows that somebody else is at.
+Any cluster sweeps, every few seconds; each statement is safe to run by several at once, since it
+changes rows by a condition that the change itself ends, and skips rows that somebody else is at.
 """
 
 from __future__ import annotations
 
 import logging
+import uuid
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from jobs import backoff, conf, events, models, registry
+from jobs.attempts import class_path, describe
+from jobs.clock import database_clock
+from jobs.errors import WorkerLost
+from jobs.executor import fail_run
+from jobs.models import Reason, RunStatus, StepKind, StepStatus
 
 logger = logging.getLogger("jobs.engine")
 
-LOST_RUNS = """
-UPDATE jobs_run SET due_at = statement_timestamp(), reason = '', lease_token = NULL,
-       lease_until = NULL
- WHERE id IN (SELECT id FROM jobs_run WHERE lease_until < statement_timestamp()
-               ORDER BY lease_until LIMIT 500 FOR UPDATE SKIP LOCKED)
-RETURNING id
+LAPSED = """
+SELECT id, lease_token, begun FROM jobs_run WHERE lease_until < statement_timestamp()
+ ORDER BY lease_until LIMIT 200 FOR UPDATE SKIP LOCKED
 """
 
-LOST_FETCHES = """
+LAPSED_FETCHES = """
 UPDATE jobs_fetch SET status = 'pending', lease_token = NULL, lease_until = NULL
  WHERE id IN (SELECT id FROM jobs_fetch WHERE lease_until < statement_timestamp()
                ORDER BY lease_until LIMIT 500 FOR UPDATE SKIP LOCKED)
 RETURNING id
 """
 
-# Parked runs at the head of a line that has room: a wake was lost to somebody's rollback.
+# Parked runs in a line that has room: a wake was lost to somebody's rollback.
 FORGOTTEN = """
 UPDATE jobs_run r SET due_at = statement_timestamp(), reason = ''
  WHERE r.id IN (
    SELECT p.id FROM jobs_run p
     WHERE p.status = 'queued' AND p.due_at IS NULL AND p.reason = 'turn'
+      AND p.turns_held = %(line)s
       AND (SELECT count(*) FROM jobs_run h
             WHERE h.turn_keys[%(column)s] = p.turn_keys[%(column)s]
               AND h.turns_held > %(line)s AND h.status IN ('queued', 'running', 'waiting'))
           < p.turn_limits[%(column)s]
-      AND p.turns_held = %(line)s
     ORDER BY p.id LIMIT 100 FOR UPDATE SKIP LOCKED)
 RETURNING r.id
 """
@@ -50,23 +57,144 @@ SELECT extract(epoch FROM due_at - clock_timestamp()) FROM jobs_run
 
 
 def sweep() -> int:
-    """Give back what dead workers and gateways held, and turns that nobody took; returns how
-    many runs and requests were handed on."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        runs = _ids(cursor, LOST_RUNS)
-        fetches = _ids(cursor, LOST_FETCHES)
+    """Hand on what dead clusters held, and turns that nobody took; returns how many."""
+    handed_on = _lapsed_runs() + _lapsed_fetches() + _forgotten_turns()
+    if handed_on:
+        logger.warning("Handed on %d runs and requests whose cluster went silent.", handed_on)
+        events.wake_clusters()
+    return handed_on
+
+
+@transaction.atomic
+def _lapsed_runs() -> int:
+    """Runs whose lease lapsed: their whole cluster is gone.
+
+    1. Nobody can say which of them a worker was at. The first loss is nobody's fault: the run is
+       due again, without blame.
+    2. But from then on a worker that begins with it says so first, durably (`begun`, see
+       executor). If it is lost again after that, the loss is an attempt of this run: a run that
+       kills its cluster every time comes to the end of its attempts, its neighbours do not.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(LAPSED)
+        rows = cursor.fetchall()
+    for run_id, token, begun in rows:
+        if begun:
+            _blame(run_id, token, WorkerLost("The whole cluster went silent."), "")
+    innocent = [run_id for run_id, _, begun in rows if not begun]
+    models.Run.objects.filter(id__in=innocent).update(
+        due_at=Now(), reason="", lease_token=None, lease_until=None, lost_count=F("lost_count") + 1
+    )
+    return len(rows)
+
+
+def _lapsed_fetches() -> int:
+    """Requests whose gateway is gone: sent again, under the same Idempotency-Key."""
+    with connection.cursor() as cursor:
+        cursor.execute(LAPSED_FETCHES)
+        return len(cursor.fetchall())
+
+
+def _forgotten_turns() -> int:
+    found = 0
+    with connection.cursor() as cursor:
         for line in (0, 1):
-            statement = FORGOTTEN.replace("%(column)s", str(line + 1))
-            cursor.execute(statement, {"line": line})
-            runs += [row[0] for row in cursor.fetchall()]
-    if runs or fetches:
-        logger.warning("Handed on: %d runs, %d requests.", len(runs), len(fetches))
-    return len(runs) + len(fetches)
+            cursor.execute(FORGOTTEN.replace("%(column)s", str(line + 1)), {"line": line})
+            found += len(cursor.fetchall())
+    return found
 
 
-def _ids(cursor: Any, statement: str) -> list[Any]:
-    cursor.execute(statement)
-    return [row[0] for row in cursor.fetchall()]
+def worker_died(run_id: uuid.UUID, token: uuid.UUID, pid: int, step_name: str) -> bool:
+    """A worker of this cluster is gone while it held this run: that is an attempt of the step
+    that it was at. False if the run is in other hands by now."""
+    where = f"in step “{step_name}”" if step_name else "between two steps"
+    error = WorkerLost(
+        f"The worker process {pid} vanished {where}: killed, out of memory, out of time, or "
+        "ended by the function itself."
+    )
+    with transaction.atomic():
+        blamed = _blame(run_id, token, error, step_name)
+        if blamed:
+            events.wake_clusters()
+    return blamed
+
+
+def _blame(run_id: uuid.UUID, token: uuid.UUID, error: WorkerLost, step_name: str) -> bool:
+    """Record a lost worker as a failed attempt, then the retry policy, under the run's lock."""
+    run = (
+        models.Run.objects.select_for_update(of=("self",))
+        .select_related("event")
+        .filter(id=run_id, lease_token=token)
+        .first()
+    )
+    if run is None:
+        return False
+    step = _step_of(run, step_name) if step_name else None
+    number = step.attempts if step else run.attempt
+    delay = _delay(run, error, number)
+    story = _record(run, step_name, number, error, delay)
+    if step is not None:
+        _note(step, story, final=delay is None)
+    if delay is None and step is None:
+        fail_run(run, story)
+    else:
+        models.Run.objects.filter(id=run.id, lease_token=token).update(
+            status=RunStatus.WAITING,
+            reason=Reason.BACKOFF if delay is not None else Reason.NONE,
+            due_at=Now() + backoff.span(delay or 0.0),
+            attempt=number + 1 if delay is not None else 0,
+            lease_token=None,
+            lease_until=None,
+            begun=False,
+        )
+    return True
+
+
+def _delay(run: models.Run, error: WorkerLost, number: int) -> float | None:
+    if not registry.knows(run.fn_id):
+        return backoff.delay(error, number, registry.DEFAULT_RETRIES, conf.backoff())
+    function = registry.get(run.fn_id)
+    return backoff.delay(error, number, function.retries, function.backoff or conf.backoff())
+
+
+def _step_of(run: models.Run, name: str) -> models.Step:
+    fresh = models.Step(
+        run_id=run.id, name=name, kind=StepKind.RUN, position=run.steps_done + 1, started_at=None
+    )
+    return run.steps.filter(name=name).first() or fresh
+
+
+def _note(step: models.Step, story: dict[str, Any], *, final: bool) -> None:
+    step.attempts += 1
+    step.error = story
+    step.status = StepStatus.FAILED if final else StepStatus.WAITING
+    models.Step.objects.bulk_create(
+        [step],
+        update_conflicts=True,
+        unique_fields=["run", "name"],
+        update_fields=["attempts", "error", "status"],
+    )
+
+
+def _record(
+    run: models.Run, step_name: str, number: int, error: WorkerLost, delay: float | None
+) -> dict[str, Any]:
+    now = database_clock().at
+    story = describe(error)
+    models.Attempt.objects.create(
+        run_id=run.id,
+        step_name=step_name,
+        number=number,
+        status=models.AttemptStatus.ERROR,
+        started_at=now,
+        ended_at=now,
+        worker=run.worker,
+        error_class=class_path(error),
+        error_message=story["message"],
+        traceback=story["stack"],
+        retry_at=None if delay is None else now + backoff.span(delay),
+    )
+    return story
 
 
 def next_due(at_most: float) -> float:

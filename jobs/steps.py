@@ -27,14 +27,16 @@ LONGEST_SLEEP = timedelta(days=366)
 class Context:
     """What a function's handler is called with."""
 
-    def __init__(self, claim: Claim, function: registry.Function, journal: Journal) -> None:
+    def __init__(
+        self, claim: Claim, function: registry.Function, journal: Journal, watch: Any
+    ) -> None:
         data = claim.event
         self.event = Event(name=data["name"], data=data["data"], id=data["id"], ts=data["ts"])
         self.events = [self.event]
         self.run_id = str(claim.run_id)
         self.logger = logging.getLogger(f"jobs.run.{claim.fn_id}")
         self._journal = journal
-        self.step = Steps(claim, function, journal)
+        self.step = Steps(claim, function, journal, watch)
 
     @property
     def attempt(self) -> int:
@@ -48,8 +50,11 @@ class Steps:
     The same id again in one run (a loop) is remembered as `id:1`, `id:2`, ….
     """
 
-    def __init__(self, claim: Claim, function: registry.Function, journal: Journal) -> None:
+    def __init__(
+        self, claim: Claim, function: registry.Function, journal: Journal, watch: Any
+    ) -> None:
         self._claim = claim
+        self._watch = watch
         self._function = function
         self._journal = journal
         self._memory = _memory_of(claim)
@@ -153,6 +158,8 @@ class Steps:
                 "give the new one another id."
             )
         self.log.replaying = self._met < len(self._memory.steps)
+        if self._watch.is_stopping and not step.is_remembered:
+            raise Suspend(RunStatus.QUEUED, Reason.NONE, 0.0)
         return step, step.is_remembered
 
     def _name(self, id: str) -> str:
@@ -176,6 +183,7 @@ class Steps:
         started = self._claim.clock.now()
         self.log.enter(step.name, step.attempts)
         self._inside = step.name
+        self._watch.at_step(step.name)
         try:
             output = self._call(step, body, atomic)
         except (Exception, SystemExit) as error:
@@ -184,6 +192,7 @@ class Steps:
             self._err(step, error, started)
         finally:
             self._inside = ""
+            self._watch.at_step("")
             self.log.leave()
         self._complete(step, output, started)
         if not atomic or self._journal.is_overdue:

@@ -1,0 +1,127 @@
+"""Who of a cluster's workers is at which run: a page of memory that its processes share.
+
+A cluster is a family of forks. Its sentinel makes the board before it makes them; each worker
+writes its own line, and the keeper in the pusher's process reads all of them. No lock: a line has
+one writer, and a torn read costs one heartbeat, never a lease.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+LINE = struct.Struct("<i16s16s180s")  # pid, run, token, step
+LINES = 512
+HEADER = 8  # one byte says that the cluster is stopping
+NOBODY = bytes(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A worker's line: what it is at, if anything."""
+
+    pid: int
+    run_id: uuid.UUID | None
+    token: uuid.UUID | None
+    step_name: str
+
+
+class Board:
+    """Shared by every process that is forked after it was made."""
+
+    def __init__(self) -> None:
+        self._page = mmap.mmap(-1, HEADER + LINES * LINE.size)
+        self._mine: int | None = None
+        self._pid = 0
+
+    # --- a worker's side --------------------------------------------------------------------------
+
+    def begin(self, run_id: uuid.UUID, token: uuid.UUID) -> None:
+        """This process advances a run from now on."""
+        self._write(run_id.bytes, token.bytes, "")
+
+    def at_step(self, step_name: str) -> None:
+        """It is in the body of this step; empty: between steps."""
+        entry = self._read(self._line())
+        if entry.run_id is not None and entry.token is not None:
+            self._write(entry.run_id.bytes, entry.token.bytes, step_name)
+
+    def end(self) -> None:
+        """It advances nothing now."""
+        self._write(NOBODY, NOBODY, "")
+
+    # --- the keeper's side ------------------------------------------------------------------------
+
+    def entries(self) -> Iterator[Entry]:
+        """Every line that a process has ever written."""
+        for line in range(LINES):
+            entry = self._read(line)
+            if entry.pid:
+                yield entry
+
+    def erase(self, pid: int) -> None:
+        """Forget a process that is gone."""
+        for line in range(LINES):
+            if self._read(line).pid == pid:
+                self._page[self._start(line) : self._start(line) + LINE.size] = bytes(LINE.size)
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._page[0] != 0
+
+    def stop(self) -> None:
+        """Tell every worker to finish the step that it is at, and to take nothing new."""
+        self._page[0] = 1
+
+    # --- the page ---------------------------------------------------------------------------------
+
+    def _write(self, run: bytes, token: bytes, step_name: str) -> None:
+        name = step_name.encode()[:180]
+        LINE.pack_into(self._page, self._start(self._line()), os.getpid(), run, token, name)
+
+    def _read(self, line: int) -> Entry:
+        pid, run, token, name = LINE.unpack_from(self._page, self._start(line))
+        if run == NOBODY:
+            return Entry(pid, None, None, "")
+        step_name = name.rstrip(b"\0").decode(errors="replace")
+        return Entry(pid, uuid.UUID(bytes=run), uuid.UUID(bytes=token), step_name)
+
+    def _line(self) -> int:
+        """This process's line: found by its number, the next free one if another has it."""
+        pid = os.getpid()
+        if self._mine is None or self._pid != pid:
+            lines = [(pid + shift) % LINES for shift in range(LINES)]
+            self._mine = next(line for line in lines if self._is_free(line, pid))
+            self._pid = pid
+        return self._mine
+
+    def _is_free(self, line: int, pid: int) -> bool:
+        holder = self._read(line).pid
+        return holder in (0, pid) or not is_alive(holder)
+
+    @staticmethod
+    def _start(line: int) -> int:
+        return HEADER + line * LINE.size
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine is there and is more than an unburied one."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rsplit(b")", 1)[-1].split()[0] == b"Z"
+    except (OSError, IndexError):
+        return False
