@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.utils.text import capfirst
@@ -22,6 +23,14 @@ class CappedPaginator(Paginator):
     def count(self) -> int:
         rows: Any = self.object_list
         return int(rows.order_by()[:MOST_COUNTED].count())
+
+
+def counted(changelist: ChangeList) -> str:
+    """“67 runs”, or that the counting stopped."""
+    number, opts = changelist.result_count, changelist.opts
+    if number >= MOST_COUNTED:
+        return f"{MOST_COUNTED:,} or more {opts.verbose_name_plural}; filter to reach the others"
+    return f"{number:,} {opts.verbose_name if number == 1 else opts.verbose_name_plural}"
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

@@ -76,6 +76,8 @@ CANCEL = Bulk(
     act=cancel,
 )
 
+STARTS = {"failed-step": (retry, RETRY.done), "start": (restart, "Rerun from the start.")}
+
 
 def rerun_view(model_admin: Any) -> View:
     """POST `from=failed-step` or `from=start`."""
@@ -83,9 +85,13 @@ def rerun_view(model_admin: Any) -> View:
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
         if not model_admin.has_rerun_permission(request):
             raise PermissionDenied
-        if request.POST.get("from") == "start":
-            return _do(model_admin, request, run_id, restart, "Rerun from the start.")
-        return _do(model_admin, request, run_id, retry, RETRY.done)
+        where = request.POST.get("from", "failed-step")
+        if where not in STARTS:
+            text = f"A run cannot start from {where!r:.40}; {' or '.join(STARTS)} are allowed."
+            model_admin.message_user(request, text, messages.ERROR)
+            return redirect("admin:jobs_run_change", run_id)
+        act, done = STARTS[where]
+        return _do(model_admin, request, run_id, act, done)
 
     return require_POST(view)
 

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from jobs.admin.base import ReadOnlyAdmin, as_uuid
 from jobs.admin.filters import CreatedFilter, EventNameFilter
-from jobs.admin.html import NOTHING, ago, pretty, run_link, run_status
+from jobs.admin.html import NONE, NOTHING, ago, pretty, run_link, run_status
 from jobs.models import Event, Run
 
 MOST_DOTS = 10
@@ -63,7 +63,7 @@ class EventAdmin(ReadOnlyAdmin):
     def runs_made(self, event: Event) -> SafeString:
         runs = list(event.runs.all())
         if not runs:
-            return format_html('<span class="jobs-quiet">none</span>')
+            return NONE
         dots = format_html_join(
             " ",
             '<a class="jobs-badge jobs-{}" href="{}" title="{}">{}</a>',

@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.admin.base import ReadOnlyAdmin
-from jobs.admin.html import NOTHING, ago, lines, pretty
+from jobs.admin.html import NONE, NOTHING, ago, lines, pretty
 from jobs.models import RegisteredFunction, RunStatus
 
 COUNTED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.FAILED]
@@ -59,7 +59,7 @@ class FunctionAdmin(ReadOnlyAdmin):
         counts = getattr(function, "run_counts", None) or run_counts([fn_id])[fn_id]
         found = [(status, counts[status]) for status in COUNTED if counts.get(status)]
         if not found:
-            return format_html('<span class="jobs-quiet">none</span>')
+            return NONE
         url = reverse("admin:jobs_run_changelist")
         return format_html_join(
             " ",

@@ -18,6 +18,7 @@ from jobs.models import Event, Run
 
 SHOWN = 20_000  # characters of one text in a page
 NOTHING = "–"
+NONE = SafeString('<span class="jobs-quiet">none</span>')
 
 
 def badge(status: str) -> SafeString:

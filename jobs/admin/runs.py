@@ -71,8 +71,8 @@ def error_counts(runs: list[Run]) -> dict[Any, int]:
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
     list_display = (
-        *("function", "status_in_words", "steps", "duration", "attempt_number"),
-        *("key", "created", "event"),
+        *("function", "status_in_words", "steps", "created", "duration"),
+        *("attempt_number", "key", "event"),
     )
     list_filter = ("status", FunctionFilter, CreatedFilter)
     list_select_related = ("event",)

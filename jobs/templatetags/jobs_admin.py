@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import template
 
-from jobs.admin import html, words
+from jobs.admin import base, html, words
 
 register = template.Library()
 register.filter("ago", html.ago)
@@ -12,6 +12,7 @@ register.filter("badge", html.badge)
 register.filter("block", html.block)
 register.filter("pretty", html.pretty)
 register.filter("run_link", html.run_link)
+register.filter("counted", base.counted)
 register.filter("event_link", html.event_link)
 register.filter("span", words.span)
 register.filter("after", words.after)

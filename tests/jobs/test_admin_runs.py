@@ -1,0 +1,149 @@
+"""The list of runs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from tests.jobs import rows
+
+pytestmark = pytest.mark.django_db
+LIST = reverse("admin:jobs_run_changelist")
+
+
+def shown(client: Client, **query: str) -> str:
+    response = client.get(LIST, query)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def queries(client: Client) -> int:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        shown(client)
+    return len(captured)
+
+
+def test_it_shows_each_run_in_words(admin_client: Client) -> None:
+    rows.make_function()
+    rows.completed_run()
+    rows.failed_run()
+    rows.backing_off_run()
+    rows.make_run(reason="turn")
+
+    page = shown(admin_client)
+
+    for words in (
+        *("backing off before retry 2/3, in", "its turn", "completed", "failed"),
+        *("step “call-modal-api” failed: FetchError", "2/5", "0/5", "21.9 s", "4 errors", "3/4"),
+    ):
+        assert words in page
+
+
+def test_a_run_whose_lease_has_run_out_is_stalled(admin_client: Client) -> None:
+    now = rows.now()
+    lease = {"lease_token": rows.id_at(now), "lease_until": now - timedelta(seconds=1)}
+    rows.make_run(status="running", started_at=now, **lease)
+
+    assert "stalled" in shown(admin_client)
+
+
+def test_fifty_runs_cost_as_many_queries_as_five(admin_client: Client) -> None:
+    rows.make_function()
+    for _ in range(5):
+        rows.failed_run()
+    few = queries(admin_client)
+    for number in range(45):
+        rows.completed_run(at=rows.now() - timedelta(minutes=number + 1))
+
+    assert queries(admin_client) == few
+    assert few <= 10
+
+
+def test_the_list_leaves_what_runs_carry_in_the_database(admin_client: Client) -> None:
+    rows.completed_run(event=rows.make_event(data={"lyrics": "la"}))
+
+    with CaptureQueriesContext(connection) as captured:
+        shown(admin_client)
+
+    fetched = [query["sql"].split(" FROM ")[0] for query in captured]
+    assert not any('"jobs_run"."output"' in sql for sql in fetched)
+    assert not any('"jobs_event"."data"' in sql for sql in fetched)
+
+
+def test_a_run_is_found_by_its_id_by_its_events_id_and_by_its_key(admin_client: Client) -> None:
+    wanted = rows.make_run(turn_keys=["generate-song-event:0:wanted"])
+    other = rows.make_run()
+
+    for term in (str(wanted.pk), str(wanted.event_id), "wanted", f" {wanted.pk} "):
+        page = shown(admin_client, q=term)
+        assert f"/{wanted.pk}/" in page
+        assert f"/{other.pk}/" not in page
+
+
+def test_filters_are_by_status_by_function_and_by_age(admin_client: Client) -> None:
+    rows.make_function()
+    failed = rows.failed_run()
+    old = rows.completed_run(at=rows.now() - timedelta(days=40))
+
+    for query, found, not_found in (
+        ({"status__exact": "failed"}, failed, old),
+        ({"status__exact": "completed"}, old, failed),
+        ({"created": "30d"}, failed, old),
+        ({"created": "hour"}, failed, old),
+    ):
+        page = shown(admin_client, **query)
+        assert f"/{found.pk}/" in page
+        assert f"/{not_found.pk}/" not in page
+    assert f"/{failed.pk}/" not in shown(admin_client, fn_id="another-function")
+    assert f"/{failed.pk}/" in shown(admin_client, fn_id=rows.FN)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"q": "\x00"},
+        {"q": "%' OR 1=1 --"},
+        {"status__exact": "bogus"},
+        {"created": "yesteryear"},
+        {"p": "99999"},
+        {"event__id__exact": "not-a-uuid"},
+        {"nonsense": "1"},
+    ],
+)
+def test_a_query_that_makes_no_sense_is_no_server_error(
+    admin_client: Client, query: dict[str, str]
+) -> None:
+    rows.make_run()
+
+    assert admin_client.get(LIST, query).status_code in (200, 302)
+
+
+def test_a_count_stops_counting_and_says_so(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.admin.base.MOST_COUNTED", 3)
+    for _ in range(5):
+        rows.make_run()
+
+    assert "3 or more runs" in shown(admin_client)
+
+
+def test_what_a_listener_wrote_is_inert(admin_client: Client) -> None:
+    rows.make_run(
+        status="failed",
+        ended_at=rows.now(),
+        error={"name": "E", "message": "<script>alert(1)</script>"},
+        turn_keys=["<script>alert(2)</script>"],
+    )
+
+    page = shown(admin_client)
+
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
