@@ -9,9 +9,16 @@ that a paid one takes, and it composes real music from the words it is given:
     shelf.py      finished files, written whole or not at all
     recording.py  an order becomes an MP3 and a PNG
     brief.py      words become a Brief (vocabulary.py, styles.py: what the words mean)
-    score.py      a Brief becomes a Score: form.py, harmony.py, melody.py, rhythm.py, accompaniment.py
+    score.py      a Brief becomes a Score: form.py, harmony.py, melody.py, rhythm.py,
+                  accompaniment.py
     mixing.py     a Score becomes sound: instruments.py, drums.py, voice.py on synthesis.py
     cover.py      the Brief becomes a picture       tags.py   and an ID3 header
 
 Everything is a function of the request: the same request gives the same bytes.
 """
+
+import os
+
+# Songs are rendered side by side; a render that spawned threads of its own would only wait for
+# them. Has to be said before NumPy is first imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -87,7 +87,7 @@ def understand(
     tonic, mode = _key(said, style, mood, dice)
     sung = not instrumental and not _found(text, dict.fromkeys(MELODY_ONLY_WORDS, 1))
     return Brief(
-        title=_title(description),
+        title=_title(description) or f"{style.label} song",
         style=style,
         mood=mood,
         tempo=tempo,

@@ -49,6 +49,12 @@ class Form:
     def ending(self) -> Section:
         return self.sections[-1]
 
+    @property
+    def ring(self) -> float:
+        """Beats from the last chord to the end of the recording."""
+        start = self.ending.first_bar * self.beats * 60.0 / self.tempo
+        return max(float(self.beats), (self.duration - start) * self.tempo / 60.0)
+
     def section_at(self, bar: int) -> Section:
         return next(s for s in self.sections if s.first_bar <= bar < s.end_bar)
 

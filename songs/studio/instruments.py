@@ -40,7 +40,7 @@ def piano(f: float, force: float, seconds: float, dice: np.random.Generator) -> 
     """Two slightly detuned stiff strings, a felt hammer, two-stage decay."""
     count = int(min(40, 14_000 / f))
     n, freq = _stiff_string(f, count, 0.00028 * (f / 260) ** 1.1)
-    hammer = np.exp(-n * (0.42 - 0.26 * force) * (f / 300) ** 0.35)
+    hammer = np.exp(-n * (0.36 - 0.25 * force) * (f / 300) ** 0.35)
     strike = np.abs(np.sin(np.pi * n * 0.12)) + 0.12
     gains = hammer * strike / n**0.35
     fast = (0.9 + 0.0022 * freq) * (f / 260) ** 0.35

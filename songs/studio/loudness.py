@@ -31,5 +31,16 @@ def measure(sound: Audio) -> float:
     return float(_lufs(np.mean(blocks[_lufs(blocks) > gate])))
 
 
+def active_rms(sound: Audio) -> float:
+    """RMS of a stem where it plays: blocks 10 dB below the mean of the others do not count."""
+    usable = sound[:, : sound.shape[1] // HOP * HOP].reshape(2, -1, HOP)
+    power = np.einsum("cbh,cbh->b", usable, usable) / HOP
+    power = power[power > 1e-9]
+    if not power.size:
+        return 1.0
+    playing = power[power > np.mean(power) / 10]
+    return float(np.sqrt(np.mean(playing)))
+
+
 def _lufs(power: np.typing.NDArray[np.float64] | np.floating) -> np.typing.NDArray[np.float64]:
     return -0.691 + 10 * np.log10(np.maximum(power, 1e-12))

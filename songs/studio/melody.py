@@ -185,8 +185,11 @@ def _resting_tone(line: Line, slot: Slot, before: list[Note], *, home: bool) -> 
 
 
 def _approach(line: Line, slots: Sequence[Slot], at: float, origin: int, target: int) -> list[int]:
+    """A chord tone on the way, then a neighbour of the goal on the side one comes from."""
     slot = _slot(slots, at)
-    first = _chord_tone(line, slot, round((origin + target) / 2), [])
+    way = [p for p in range(target - 7, target + 8) if p != target and line.low <= p <= line.high]
+    tones = [p for p in way if p % 12 in slot.chord.classes]
+    first = min(tones, key=lambda p: abs(p - origin) + 0.5 * abs(p - target))
     side = 1 if first >= target else -1
     neighbours = [p for p in range(target - 3, target + 4) if p % 12 in _scale(line, slot)]
     beside = [p for p in neighbours if 0 < (p - target) * side <= 3] or [target]

@@ -16,7 +16,7 @@ import pedalboard as pb
 
 from .drums import PLACES, stroke
 from .instruments import INSTRUMENTS
-from .loudness import measure
+from .loudness import active_rms, measure
 from .notes import Part
 from .score import Score
 from .synthesis import RATE, Audio, hertz, noise, ramp_up
@@ -27,18 +27,43 @@ TARGET_LUFS = -14.0
 CEILING_DB = -2.0  # the MP3 coder may add up to a decibel
 LIMITING = 0.0  # what the limiter takes back, in decibels
 FADE_OUT = 2.5
+DUCKED = {"pad", "comp", "bass"}
 
-# role -> (level dB, room share, echo share, pan)
+# role -> (loudness dB, room share, echo share, pan)
 ROLES: dict[str, tuple[float, float, float, float]] = {
-    "voice": (-8.0, 0.3, 0.12, 0.0),
-    "lead": (-10.0, 0.28, 0.14, 0.08),
-    "second": (-15.0, 0.35, 0.1, -0.15),
-    "comp": (-11.5, 0.16, 0.0, -0.12),
-    "pad": (-17.0, 0.35, 0.0, 0.0),
-    "bass": (-9.0, 0.02, 0.0, 0.0),
+    "voice": (-19.0, 0.3, 0.12, 0.0),
+    "lead": (-20.5, 0.28, 0.14, 0.08),
+    "second": (-25.0, 0.35, 0.1, -0.15),
+    "comp": (-22.0, 0.16, 0.0, -0.12),
+    "pad": (-27.5, 0.35, 0.0, 0.0),
+    "bass": (-20.5, 0.02, 0.0, 0.0),
+    "drums": (-19.5, 0.0, 0.0, 0.0),
 }
-DRUMS_DB = -8.0
-LEVELS = {"sixteenth": -2.0}
+# style -> what it brings forward or holds back, in decibels
+BALANCE: dict[str, dict[str, float]] = {
+    "piano ballad": {"comp": 3, "bass": -4, "drums": -6},
+    "ambient": {"pad": 5, "bass": -3},
+    "techno": {"drums": 3, "comp": -1.5},
+    "house": {"drums": 2},
+    "trance": {"drums": 2},
+    "drum and bass": {"drums": 2},
+    "rock": {"comp": 2, "drums": 1},
+    "metal": {"comp": 3, "drums": 1},
+    "cinematic": {"pad": 5, "bass": -1},
+    "classical": {"pad": 3},
+    "waltz": {"pad": 2, "drums": -6},
+    "hymn": {"comp": 2, "pad": 3},
+    "march": {"comp": 1},
+    "jazz": {"drums": -3, "comp": -1},
+    "folk": {"drums": -5, "comp": 2},
+    "acoustic": {"drums": -5, "comp": 2},
+    "bossa nova": {"drums": -3, "comp": 1},
+    "lo-fi": {"comp": 1},
+    "lullaby": {"comp": 1},
+    "hip hop": {"drums": 1.5},
+    "trap": {"drums": 1},
+    "country": {"drums": -3},
+}
 
 
 def mix(score: Score) -> Audio:
@@ -65,16 +90,15 @@ class Desk:
         self.duck = self._ducking()
 
     def add_part(self, part: Part, dice: np.random.Generator, double: int) -> None:
-        level, room, echo, pan = ROLES[part.role]
+        pan = ROLES[part.role][3]
         stem = self._play(part, dice, pan if double % 2 == 0 else -pan)
-        ducked = part.role in ("pad", "comp", "bass") and self.duck is not None
-        effects = _effects(part.instrument)
-        self._blend(stem, effects, 10 ** (level / 20), room, echo, ducked=ducked)
+        self._blend(stem, part.role, _effects(part.instrument))
 
     def add_drums(self) -> None:
         if not self.score.hits:
             return
         stem = np.zeros((2, self.samples), dtype=np.float32)
+        room = np.zeros(self.samples, dtype=np.float32)
         dice = self.score.brief.rng("strokes")
         loose = (1 - self.score.brief.style.tightness) * 0.006
         kit = self.score.brief.style.kit
@@ -82,11 +106,13 @@ class Desk:
         for hit in self.score.hits:
             if hit.piece not in sounds:
                 sounds[hit.piece] = stroke(kit, hit.piece, self.score.brief.rng(hit.piece))
-            level, pan, room = PLACES[hit.piece]
+            level, pan, share = PLACES[hit.piece]
             at = self.score.clock.seconds(hit.start) + dice.normal(0, 1) * loose
             sound = sounds[hit.piece] * np.float32(level * hit.velocity**1.4)
-            self._place(stem, sound, at, pan, room)
-        self._blend(stem, _kit_effects(kit), 10 ** (DRUMS_DB / 20), 0.03, 0.0)
+            self._place(stem, sound, at, pan)
+            self._place_mono(room, sound * np.float32(share), at)
+        gain = self._blend(stem, "drums", _kit_effects(kit))
+        self.room += room * np.float32(gain)
 
     def add_textures(self) -> None:
         """Rain, waves, wind, tape or a record's crackle: a quiet bed under everything."""
@@ -112,7 +138,7 @@ class Desk:
 
     def master(self) -> Audio:
         glue = pb.Pedalboard(
-            [pb.HighpassFilter(28), pb.LowShelfFilter(110, -1.0), pb.HighShelfFilter(7500, 1.5)]
+            [pb.HighpassFilter(28), pb.LowShelfFilter(110, -1.0), pb.HighShelfFilter(6000, 3.0)]
         )
         _process(self.out, glue)
         self.out *= np.float32(10 ** ((TARGET_LUFS - measure(self.out)) / 20))
@@ -145,7 +171,7 @@ class Desk:
                 note.velocity * np.clip(dice.normal(1, 0.05), 0.85, 1.15) * instrument.gain
             )
             place = float(np.clip(pan + instrument.spread * (note.pitch - 64) / 26, -0.85, 0.85))
-            self._place(stem, _released(sound, held, instrument.release) * force, start, place, 0.0)
+            self._place(stem, _released(sound, held, instrument.release) * force, start, place)
         return stem
 
     def _play_line(self, part: Part, dice: np.random.Generator) -> Audio:
@@ -176,7 +202,7 @@ class Desk:
             )
         return cache[key]
 
-    def _place(self, stem: Audio, sound: Audio, at: float, pan: float, room: float) -> None:
+    def _place(self, stem: Audio, sound: Audio, at: float, pan: float) -> None:
         start = max(0, round(at * RATE))
         end = min(self.samples, start + len(sound))
         if end <= start:
@@ -185,17 +211,23 @@ class Desk:
         piece = sound[: end - start]
         stem[0, start:end] += piece * np.float32(np.cos(angle))
         stem[1, start:end] += piece * np.float32(np.sin(angle))
-        if room:
-            self.room[start:end] += piece * np.float32(room * 10 ** (DRUMS_DB / 20))
 
-    def _blend(
-        self, stem: Audio, effects: pb.Pedalboard | None, gain: float, room: float, echo: float,
-        *, ducked: bool = False,
-    ) -> None:  # fmt: skip
+    def _place_mono(self, bus: Audio, sound: Audio, at: float) -> None:
+        start = max(0, round(at * RATE))
+        piece = bus[start : start + len(sound)]
+        piece += sound[: len(piece)]
+
+    def _blend(self, stem: Audio, role: str, effects: pb.Pedalboard | None) -> float:
+        """Add a stem at its role's loudness to the mix and its sends; the gain that took."""
+        level, room, echo, _ = ROLES[role]
+        level += BALANCE.get(self.score.brief.style.name, {}).get(role, 0.0)
+        if effects is not None:
+            for part in _blocks(self.samples):
+                stem[:, part] = effects(stem[:, part], RATE, reset=part.start == 0)
+        gain = 10 ** (level / 20) / active_rms(stem)
+        ducked = self.duck is not None and role in DUCKED
         for part in _blocks(self.samples):
             sound = stem[:, part]
-            if effects is not None:
-                sound = effects(sound, RATE, reset=part.start == 0)
             sound *= np.float32(gain)
             if ducked and self.duck is not None:
                 sound *= self.duck[part]
@@ -204,6 +236,7 @@ class Desk:
             self.room[part] += np.float32(room) * centre
             if echo:
                 self.echo[part] += np.float32(echo) * centre
+        return float(gain)
 
     def _ducking(self) -> Audio | None:
         """Pads and bass bow to the kick drum, as in dance music."""

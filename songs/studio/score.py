@@ -64,7 +64,7 @@ def _harmonise(brief: Brief, form: Form) -> list[Slot]:
     for section in form.sections[:-1]:
         slots += _section_slots(brief, form, section, chosen)
     ending = _ending_chord(brief)
-    return [*slots, Slot(float(form.ending.first_bar * form.beats), float(form.beats), ending)]
+    return [*slots, Slot(float(form.ending.first_bar * form.beats), form.ring, ending)]
 
 
 def _section_slots(
@@ -172,7 +172,8 @@ def _thirds(tune: list[Note], slots: list[Slot], brief: Brief) -> list[Note]:
     for note in tune:
         slot = next(s for s in reversed(slots) if s.start <= note.start + 1e-6)
         allowed = harmony.scale(slot.chord, brief.tonic, brief.mode)
-        tones = slot.chord.classes if note.length >= 1 else allowed
+        heavy = note.length >= 1 or note.start == int(note.start)
+        tones = slot.chord.classes if heavy else allowed
         below = [p for p in range(note.pitch - 6, note.pitch - 2) if p % 12 in tones]
         if below:
             notes.append(Note(note.start, note.length, below[-1], note.velocity * 0.7))
@@ -203,8 +204,9 @@ def _last_note(brief: Brief, form: Form, slots: list[Slot], voice: Part, lead: P
     before = singer.notes[-1].pitch if singer.notes else 67
     low, high, _ = LEAD_RANGES.get(singer.instrument, LEAD_RANGE)
     home = [p for p in range(low, high) if p % 12 in slots[-1].chord.classes[:3:2]]
-    pitch = min(home, key=lambda p: abs(p - before))
-    return Note(float(form.ending.first_bar * form.beats), float(form.beats), pitch, 0.6)
+    root = slots[-1].chord.root
+    pitch = min(home, key=lambda p: abs(p - before) + 3 * (p % 12 != root))
+    return Note(float(form.ending.first_bar * form.beats), 0.8 * form.ring, pitch, 0.6)
 
 
 def _chords(brief: Brief, form: Form, slots: list[Slot]) -> list[Part]:

@@ -14,6 +14,7 @@ NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 def tagged(mp3: bytes, brief: Brief, description: str) -> bytes:
     """The MP3 with title, artist, genre, tempo, key and the listener's own words as a comment."""
+    words = "".join(c for c in description.strip()[:2000] if c.isprintable() or c == "\n")
     tags = ID3()
     tags.add(TIT2(encoding=3, text=brief.title))
     tags.add(TPE1(encoding=3, text=ARTIST))
@@ -22,7 +23,7 @@ def tagged(mp3: bytes, brief: Brief, description: str) -> bytes:
     tags.add(TKEY(encoding=3, text=NAMES[brief.tonic] + ("" if brief.bright else "m")))
     tags.add(TLEN(encoding=3, text=str(round(brief.duration * 1000))))
     tags.add(TENC(encoding=3, text=ARTIST))
-    tags.add(COMM(encoding=3, lang="eng", desc="", text=description.strip()[:2000]))
+    tags.add(COMM(encoding=3, lang="eng", desc="", text=words))
     header = io.BytesIO()
     tags.save(header, v2_version=4, padding=lambda info: 0)
     return header.getvalue() + mp3
