@@ -87,6 +87,19 @@ def test_a_run_is_found_by_its_id_by_its_events_id_and_by_its_key(admin_client: 
         assert f"/{other.pk}/" not in page
 
 
+def test_the_search_in_keys_does_not_go_through_all_of_history(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.admin.runs.MOST_SEARCHED", 2)
+    old = rows.make_run(at=rows.now() - timedelta(days=1))
+    for _ in range(3):
+        rows.make_run()
+
+    page = shown(admin_client, q=":0:42")
+    assert f"/{old.pk}/" not in page
+    assert f"/{old.pk}/" in shown(admin_client, q=str(old.pk))
+
+
 def test_filters_are_by_status_by_function_and_by_age(admin_client: Client) -> None:
     rows.make_function()
     failed = rows.failed_run()
