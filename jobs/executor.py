@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from jobs import backoff, conf, events, models, registry
-from jobs.attempts import Attempts
+from jobs.attempts import Attempts, describe
 from jobs.claims import Claim
 from jobs.concurrency import pass_turns_on
 from jobs.errors import ConnectionLost, LeaseLost, StepError, Suspend
@@ -138,9 +138,10 @@ def _err(claim: Claim, function: registry.Function, journal: Journal, error: Bas
     attempt = journal.attempt
     now = claim.clock.now()
     delay = backoff.delay(error, attempt, function.retries, table, now)
-    story = Attempts(claim, journal).erred("", attempt, error, now, delay)
-    if isinstance(error, StepError):
-        story["step"] = error.step_id
+    if isinstance(error, StepError):  # the step's own attempts have told it
+        story = describe(error) | {"step": error.step_id}
+    else:
+        story = Attempts(claim, journal).erred("", attempt, error, now, delay)
     if delay is not None:
         journal.attempt = attempt + 1
         _suspend(journal, Suspend(RunStatus.WAITING, Reason.BACKOFF, delay))

@@ -179,6 +179,7 @@ def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
     """Hand a run on at once, unfinished and without blame; False if it was not ours any more."""
     return bool(
         models.Run.objects.filter(id=run_id, lease_token=token).update(
+            status=models.RunStatus.QUEUED,
             due_at=Now(),
             reason="",
             lease_token=None,

@@ -83,7 +83,12 @@ def _lapsed_runs() -> int:
             _blame(run_id, token, WorkerLost("The whole cluster went silent."), "")
     innocent = [run_id for run_id, _, begun in rows if not begun]
     models.Run.objects.filter(id__in=innocent).update(
-        due_at=Now(), reason="", lease_token=None, lease_until=None, lost_count=F("lost_count") + 1
+        status=RunStatus.QUEUED,
+        due_at=Now(),
+        reason="",
+        lease_token=None,
+        lease_until=None,
+        lost_count=F("lost_count") + 1,
     )
     return len(rows)
 
