@@ -21,8 +21,8 @@ from songs.models import User
 def sign_up(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect("home")
-    form = SignUpForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = SignUpForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
         user = new_listener(form)
         if user:
             login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])

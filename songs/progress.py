@@ -8,8 +8,6 @@ from math import ceil, floor
 from statistics import quantiles
 from uuid import UUID
 
-from django.utils.functional import cached_property
-
 from songs.models import Song, SongStatus, User
 
 RECENT = 50
@@ -33,30 +31,27 @@ class UsualTime:
 
 def usual_time() -> UsualTime | None:
     """From the last 50 songs that were made; None while there are too few to tell."""
-    newest = Song.objects.processed().exclude(finished_at=None).order_by("-finished_at")
+    newest = Song.objects.processed().filter(finished_at__isnull=False).order_by("-finished_at")
     times = newest.values_list("created_at", "finished_at")[:RECENT]
-    seconds = [(end - start).total_seconds() for start, end in times]
+    seconds = [(end - start).total_seconds() for start, end in times if end]
     if len(seconds) < FEWEST:
         return None
     low, _median, high = quantiles(seconds, n=4, method="inclusive")
     return UsualTime(low, max(high, 1.0))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Card:
     """A song as a page shows it."""
 
     song: Song
     ahead: int = 0  # the listener's own songs that are made before this one
+    usual: UsualTime | None = None
 
     @property
     def state(self) -> str:
         """Changes whenever the card has something new to say."""
         return f"{self.song.status.replace(' ', '-')}.{self.ahead}"
-
-    @cached_property
-    def usual(self) -> UsualTime | None:
-        return usual_time()
 
     @property
     def status_line(self) -> str:
@@ -84,9 +79,11 @@ STATUS_LINES = {
 def cards(user: User, songs: Iterable[Song]) -> list[Card]:
     """The songs with their places in the listener's line."""
     found = list(songs)
-    line = waiting_line(user) if any(song.is_in_the_making for song in found) else []
-    places = {song_id: place for place, song_id in enumerate(line)}
-    return [Card(song, places.get(song.id, 0)) for song in found]
+    if not any(song.is_in_the_making for song in found):
+        return [Card(song) for song in found]
+    places = {song_id: place for place, song_id in enumerate(waiting_line(user))}
+    usual = usual_time()
+    return [Card(song, places.get(song.id, 0), usual) for song in found]
 
 
 def waiting_line(user: User) -> list[UUID]:

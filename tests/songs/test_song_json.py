@@ -1,0 +1,45 @@
+"""`/songs/<uuid>.json`: a song for programs of its owner."""
+
+from __future__ import annotations
+
+from django.test import Client
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from songs.models import Category, SongStatus, User
+from tests.cast import a_song
+
+
+def test_a_song_that_is_there_has_everything(alices: Client, alice: User) -> None:
+    song = a_song(alice, finished_at=timezone.now())
+    song.categories.set([Category.objects.create(name=n, folded=n) for n in ("waltz", "cats")])
+    told = alices.get(f"/songs/{song.pk}.json").json()
+    assert parse_datetime(told.pop("created_at")) is not None
+    assert parse_datetime(told.pop("finished_at")) is not None
+    assert told == {
+        "id": str(song.pk),
+        "status": "processed",
+        "reason": "",
+        "title": "A waltz for two cats",
+        "audio_url": f"/songs/{song.pk}/audio",
+        "cover_url": f"/songs/{song.pk}/cover",
+        "categories": ["cats", "waltz"],
+    }
+
+
+def test_a_song_in_the_making_has_no_addresses_yet(alices: Client, alice: User) -> None:
+    song = a_song(alice, status=SongStatus.QUEUED)
+    told = alices.get(f"/songs/{song.pk}.json").json()
+    assert told["status"] == "queued"
+    assert told["audio_url"] is told["cover_url"] is told["finished_at"] is None
+
+
+def test_a_failed_song_tells_its_reason(alices: Client, alice: User) -> None:
+    song = a_song(alice, status=SongStatus.FAILED, reason="The studio was closed.")
+    told = alices.get(f"/songs/{song.pk}.json").json()
+    assert (told["status"], told["reason"]) == ("failed", "The studio was closed.")
+
+
+def test_no_cache_keeps_it(alices: Client, alice: User) -> None:
+    answer = alices.get(f"/songs/{a_song(alice).pk}.json")
+    assert "no-store" in answer["Cache-Control"]

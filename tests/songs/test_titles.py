@@ -1,0 +1,31 @@
+"""A title made from a description."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from songs.titles import LONGEST, title_from
+
+
+@pytest.mark.parametrize(
+    ("description", "title"),
+    [
+        ("a waltz for two cats", "A waltz for two cats"),
+        ("warm lo-fi beat for a rainy evening, soft piano", "Warm lo-fi beat for a rainy evening"),
+        ("Sad, slow and in a minor key", "Sad, slow and in a minor key"),
+        ("  many \n\n spaces\there  ", "Many spaces here"),
+        ("éclair music", "Éclair music"),
+        ("in 3.5 minutes to the moon. And back", "In 3.5 minutes to the moon"),
+        ("x" * 70, "X" + "x" * 58 + "…"),
+        ("word " * 30, "Word word word word word word word word word word word word…"),
+    ],
+)
+def test_a_title_is_the_first_clause_capitalised(description: str, title: str) -> None:
+    assert title_from(description) == title
+
+
+@given(st.text(min_size=1).filter(lambda text: text.strip()))
+def test_a_title_is_never_empty_and_always_fits(description: str) -> None:
+    assert 0 < len(title_from(description)) <= LONGEST + 3  # capitals of ß and the like are longer
