@@ -52,7 +52,8 @@ class Bulk:
     done: str  # a history line
     does: str  # what will happen, for the confirmation
     statuses: tuple[str, ...]
-    which: str
+    which: str  # the runs that it is for …
+    others: str  # … and those that it leaves alone
     act: Callable[[str], str]
 
 
@@ -63,6 +64,7 @@ RETRY = Bulk(
     does="Each goes on from its failed step; steps that are done are not done again.",
     statuses=(RunStatus.FAILED,),
     which="failed",
+    others="not failed",
     act=retry,
 )
 CANCEL = Bulk(
@@ -73,6 +75,7 @@ CANCEL = Bulk(
     "stay done.",
     statuses=tuple(UNFINISHED),
     which="unfinished",
+    others="already over",
     act=cancel,
 )
 
@@ -156,7 +159,7 @@ def in_bulk(
         "admin/jobs/run/confirm.html",
         {
             **model_admin.admin_site.each_context(request),
-            "title": f"{bulk.verb} {min(len(chosen), MOST_AT_ONCE)} runs?",
+            "title": f"{bulk.verb} runs",
             "opts": model_admin.opts,
             "media": model_admin.media,
             "bulk": bulk,
