@@ -22,7 +22,7 @@ from jobs.errors import (
 from jobs.events import Event, send
 from jobs.fetches import Response
 from jobs.ids import new_id
-from jobs.registry import Concurrency, Function, TriggerEvent, create_function
+from jobs.registry import Concurrency, Function, TriggerCron, TriggerEvent, create_function
 from jobs.secrets import Secret
 from jobs.steps import Context
 
@@ -41,6 +41,7 @@ __all__ = [
     "RetryAfterError",
     "Secret",
     "StepError",
+    "TriggerCron",
     "TriggerEvent",
     "UnknownRun",
     "cancel",

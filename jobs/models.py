@@ -170,7 +170,10 @@ class Run(models.Model):
                 F("turns_held"),
                 F("id"),
                 name="jobs_run_line_2",
-                condition=Q(status__in=UNFINISHED, turn_keys__len=2),
+                condition=Q(status__in=UNFINISHED, turn_keys__1__isnull=False),
+            ),
+            models.Index(
+                fields=["ended_at"], name="jobs_run_ended_at", condition=Q(ended_at__isnull=False)
             ),
             models.Index(fields=["status", "-id"], name="jobs_run_status"),
             models.Index(fields=["fn_id", "status", "-id"], name="jobs_run_function"),
@@ -358,6 +361,24 @@ class Fetch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.method} {self.url}"
+
+
+class CronSchedule(models.Model):
+    """When a function's cron trigger ticks next: a row for each function and cron line."""
+
+    fn_id = models.CharField("function", max_length=200)
+    cron = models.CharField(max_length=255)
+    next_at = models.DateTimeField()
+    last_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["fn_id", "cron"]
+        constraints = [
+            models.UniqueConstraint(fields=["fn_id", "cron"], name="jobs_cronschedule_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.fn_id} {self.cron}"
 
 
 class Cluster(models.Model):

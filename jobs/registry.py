@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from jobs.errors import InvalidFunction, UnknownFunction
 from jobs.expressions import compiled
 from jobs.models import RegisteredFunction
+from jobs.timetable import timetable
 
 Handler = Callable[..., Any]
 DEFAULT_RETRIES = 4
@@ -41,7 +42,15 @@ class Concurrency:
     key: str | None = None
 
 
-Trigger = TriggerEvent
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerCron:
+    """Start a run at each tick of a cron line: five fields, in UTC unless a time zone stands
+    before them, `TZ=Europe/Paris 0 12 * * 5` (see timetable.py)."""
+
+    cron: str
+
+
+Trigger = TriggerEvent | TriggerCron
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,17 +176,25 @@ def all_functions() -> Iterable[Function]:
     return list(_functions.values())
 
 
-def triggered_by(event_name: str) -> list[tuple[Function, list[Trigger]]]:
+def triggered_by(event_name: str) -> list[tuple[Function, list[TriggerEvent]]]:
     """The functions that listen to this event name, each with the triggers that match."""
     found = []
     for function in _functions.values():
-        matching = [trigger for trigger in function.triggers if _matches(trigger, event_name)]
+        matching = [t for t in event_triggers(function) if _matches(t, event_name)]
         if matching:
             found.append((function, matching))
     return found
 
 
-def _matches(trigger: Trigger, event_name: str) -> bool:
+def event_triggers(function: Function) -> list[TriggerEvent]:
+    return [trigger for trigger in function.triggers if isinstance(trigger, TriggerEvent)]
+
+
+def cron_lines(function: Function) -> list[str]:
+    return [trigger.cron for trigger in function.triggers if isinstance(trigger, TriggerCron)]
+
+
+def _matches(trigger: TriggerEvent, event_name: str) -> bool:
     if "*" in trigger.event:
         return fnmatchcase(event_name, trigger.event.replace("[", "[[]"))
     return trigger.event == event_name
@@ -197,22 +214,29 @@ def _validate(function: Function) -> None:
         refuse("backoff must be a list of seconds, none of them negative.")
     if len(function.concurrency) > 2:
         refuse(f"{len(function.concurrency)} concurrency entries; at most 2 are allowed.")
+    for trigger in function.triggers:
+        if not isinstance(trigger, TriggerEvent | TriggerCron):
+            refuse(f"trigger={trigger!r:.80}; TriggerEvent and TriggerCron are allowed.")
     for entry in function.concurrency:
         if not (isinstance(entry.limit, int) and entry.limit >= 1):
             refuse(f"Concurrency(limit={entry.limit!r}); a whole number of at least 1 is allowed.")
-    for source in _expressions(function):
+    for read, source in _to_be_read(function):
         try:
-            compiled(source)
+            read(source)
         except Exception as error:
             refuse(str(error))
 
 
-def _expressions(function: Function) -> Iterable[str]:
-    yield from (entry.key for entry in function.concurrency if entry.key)
-    yield from (trigger.if_exp for trigger in function.triggers if trigger.if_exp)
+def _to_be_read(function: Function) -> Iterable[tuple[Callable[[str], Any], str]]:
+    """Every expression and cron line, each with what reads it."""
+    yield from ((compiled, entry.key) for entry in function.concurrency if entry.key)
+    yield from ((compiled, t.if_exp) for t in event_triggers(function) if t.if_exp)
+    yield from ((timetable, line) for line in cron_lines(function))
 
 
 def _trigger_config(trigger: Trigger) -> dict[str, Any]:
+    if isinstance(trigger, TriggerCron):
+        return {"cron": trigger.cron}
     return {"event": trigger.event, "if": trigger.if_exp}
 
 

@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db import transaction
 from django.db.models import DateTimeField, F
 
-from jobs import gateway, recovery
+from jobs import cron, gateway, recovery
 from jobs.claims import claim
 from jobs.executor import execute
 
@@ -27,6 +27,7 @@ def drain(limit: int = MOST_ROUNDS) -> int:
     advanced = 0
     while True:
         recovery.sweep()
+        cron.tick()
         claims = claim(10, "drain")
         for claimed in claims:
             execute(claimed)

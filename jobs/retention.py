@@ -1,0 +1,90 @@
+"""What may be forgotten, and when.
+
+    runs      that ended longer ago than conf.retention(), with all that hangs on them
+    events    accepted longer ago than that, to which no run points
+    clusters  that nobody has heard of for a day
+
+Everything goes in small batches, a transaction each, so that no lock is held for long and
+autovacuum keeps up; stopping anywhere is harmless. What is unfinished is never touched: no
+unfinished run, nor its event, nor the run that it is a rerun of (`rerun_of` tells its worker that
+it began with a memory).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TypedDict
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
+
+from jobs import conf
+from jobs.events import DEDUPE_WINDOW
+from jobs.models import Cluster, Event, Run
+
+CLUSTERS_AFTER = timedelta(days=1)
+BATCHES = 20  # of one round
+
+
+class Round(TypedDict):
+    """What one call of forget() did, and where the next one goes on."""
+
+    runs: int
+    events: int
+    clusters: int
+    after: str  # the last event that was looked at
+    more: bool
+
+
+def forget(after: str = "", batches: int = BATCHES) -> Round:
+    """Delete up to `batches` batches of what may be forgotten: runs first, oldest first, then
+    events, walking on from `after`. Call it outside a transaction, again while there is `more`."""
+    keep, batch = conf.retention(), conf.retention_batch()
+    done: Round = {"runs": 0, "events": 0, "clusters": 0, "after": after, "more": False}
+    done["clusters"] = Cluster.objects.filter(seen_at__lt=Now() - CLUSTERS_AFTER).delete()[0]
+    if keep is None:
+        return done
+    for _ in range(batches):
+        runs = _forget_runs(keep, batch)
+        done["runs"] += runs
+        if runs == 0:
+            page = _old_events(max(keep, DEDUPE_WINDOW), done["after"], batch)
+            if not page:
+                return done
+            done["events"] += _forget_events(page)
+            done["after"] = page[-1]
+    done["more"] = True
+    return done
+
+
+@transaction.atomic
+def _forget_runs(keep: timedelta, batch: int) -> int:
+    """One batch of runs; those that somebody is at (a rerun, another cluster) are passed by."""
+    going_on = Run.objects.filter(rerun_of=OuterRef("id"), ended_at__isnull=True)
+    old = Run.objects.filter(~Exists(going_on), ended_at__lt=Now() - keep).order_by("ended_at")
+    ids = list(old.select_for_update(skip_locked=True).values_list("id", flat=True)[:batch])
+    # Only ids: a run's output and an event's data can be megabytes.
+    _, deleted = Run.objects.filter(id__in=ids).only("id").delete()
+    return deleted.get("jobs.Run", 0)
+
+
+def _old_events(keep: timedelta, after: str, batch: int) -> list[str]:
+    """The next page of a walk over the old events, in the order of their ids.
+
+    A walk comes past each of them once: those that are kept, since a run sleeps for a year, do
+    not stand in the way of every batch.
+    """
+    events = Event.objects.filter(id__gt=after) if after else Event.objects.all()
+    old = Q(received_at__lt=Now() - keep)
+    page = events.order_by("id").annotate(is_old=old).values_list("id", "is_old")[:batch]
+    return [str(event_id) for event_id, is_old in page if is_old]
+
+
+@transaction.atomic
+def _forget_events(page: list[str]) -> int:
+    """Those of a page to which no run points."""
+    free = Event.objects.filter(~Exists(Run.objects.filter(event=OuterRef("id"))), id__in=page)
+    ids = list(free.select_for_update(skip_locked=True).values_list("id", flat=True))
+    _, deleted = Event.objects.filter(id__in=ids).only("id").delete()
+    return deleted.get("jobs.Event", 0)
