@@ -38,6 +38,15 @@ class Environment:
         allowed = f"a whole number of at least {least}"
         return self._read(name, default, lambda raw: _at_least(int(raw), least), allowed)
 
+    def port(self, name: str, default: int) -> int:
+        allowed = "a port from 1 to 65534"  # one less than there are: STUDIO_PORT is PORT + 1
+        return self._read(name, default, lambda raw: _between(int(raw), 1, 65534), allowed)
+
+    def one_of(self, name: str, words: list[str]) -> str:
+        """One of `words`, in any case; the first is the default."""
+        allowed = "one of " + ", ".join(words)
+        return self._read(name, words[0], lambda raw: words[words.index(raw.upper())], allowed)
+
     def number(self, name: str, default: float, *, least: float = 0.0) -> float:
         allowed = f"a number of at least {least:g}"
         return self._read(name, default, lambda raw: _at_least(float(raw), least), allowed)
@@ -77,6 +86,12 @@ class Environment:
 
 def _at_least(value: Any, least: Any) -> Any:
     if not value >= least or value == float("inf"):
+        raise ValueError(value)
+    return value
+
+
+def _between(value: int, least: int, most: int) -> int:
+    if not least <= value <= most:
         raise ValueError(value)
     return value
 

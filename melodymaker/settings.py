@@ -27,7 +27,7 @@ if not SECRET_KEY:
     SECRET_KEY = secrets.token_urlsafe(50)
     env.problems.append("SECRET_KEY: missing. Production needs a secret of at least 50 characters.")
 
-PORT = env.whole("PORT", 8000, least=1)
+PORT = env.port("PORT", 8000)
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", default=[])
 if not DEBUG and not env.text("ALLOWED_HOSTS"):
@@ -150,7 +150,7 @@ JOBS: dict[str, Any] = {
 
 # --- the endpoint that makes the songs ----------------------------------------------------------
 
-STUDIO_PORT = env.whole("STUDIO_PORT", PORT + 1, least=1)
+STUDIO_PORT = env.port("STUDIO_PORT", PORT + 1)
 STUDIO_DELAY = env.number("STUDIO_DELAY", 0.0)
 STUDIO_REDIRECT_AFTER = env.number("STUDIO_REDIRECT_AFTER", 150.0)
 STUDIO_URL = f"http://127.0.0.1:{STUDIO_PORT}/generate_from_description"
@@ -227,12 +227,17 @@ if S3_BUCKET:
 
 # --- what is said where -------------------------------------------------------------------------
 
+LOG_LEVEL = env.one_of("LOG_LEVEL", ["INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL"])
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", default="INFO").upper()},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"level": LOG_LEVEL},  # without Django's own handlers: each line once
+        "django-q": {"level": "WARNING"},  # else a line for each process that starts or ends
+    },
 }
 
 ENV_PROBLEMS = env.problems

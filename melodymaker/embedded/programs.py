@@ -15,7 +15,12 @@ from pathlib import Path
 
 from .errors import DatabaseUnavailable
 
-DAC_OVERRIDE = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+# The right to pass permissions, and that access(2), which initdb asks, counts it.
+DAC_OVERRIDE = (
+    "--securebits=+no_setuid_fixup",
+    "--inh-caps=+dac_override",
+    "--ambient-caps=+dac_override",
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Account:
                 "work as another user, or name a database in DATABASE_URL."
             ) from None
         # nobody cannot enter a checkout under /root. Rather than opening folders to everyone,
-        # the server alone keeps root's right to pass permissions (Linux capabilities).
+        # the server alone keeps one of root's rights (a Linux capability).
         prefix = (
             *("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}"),
             *("--clear-groups", *DAC_OVERRIDE, "--"),

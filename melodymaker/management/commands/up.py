@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import signal
 import sys
 import time
@@ -14,7 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from melodymaker import embedded
+from melodymaker import embedded, health
 from melodymaker.supervisor import (
     PARTS,
     Claim,
@@ -27,6 +26,7 @@ from melodymaker.supervisor import (
 from melodymaker.supervisor.household import environment
 
 PATIENCE = 120.0  # seconds until everything must be alive
+READY = {"web": "ok", "cluster": "ok"}
 
 WELCOME = """
 ┌──────────────────────────────────────────────────────────────────────
@@ -97,14 +97,17 @@ class Command(BaseCommand):
         connections.close_all()
 
     def wait_until_ready(self, household: Household, claim: Claim) -> None:
+        """What /health/ready says, without its error lines while things are still coming up."""
         deadline = time.monotonic() + PATIENCE
-        while (said := _health()) != "ready":
+        while (missing := {"web": _web(), "cluster": health.cluster()}) != READY:
             household.look()
             if claim.withdrawn:
                 raise KeyboardInterrupt
             if time.monotonic() > deadline:
-                raise PartEnded(f"Not everything came alive within {PATIENCE:.0f} s: {said}")
+                what = "; ".join(f"{name}: {state}" for name, state in missing.items())
+                raise PartEnded(f"Not everything came alive within {PATIENCE:.0f} s ({what}).")
             time.sleep(0.2)
+        connections.close_all()
 
     def watch(self, household: Household, claim: Claim) -> None:
         while not claim.withdrawn:
@@ -139,20 +142,13 @@ class Command(BaseCommand):
             self.stderr.write(str(problem))
 
 
-def _health() -> str:
-    """`ready`, or what is not alive yet."""
+def _web() -> str:
     connection = http.client.HTTPConnection("127.0.0.1", settings.PORT, timeout=10)
     try:
-        connection.request("GET", "/health/ready")
-        answer = connection.getresponse()
-        said = answer.read().decode(errors="replace")
+        connection.request("GET", "/health/live")
+        status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as problem:
-        return f"the web server does not answer ({problem})"
+        return f"does not answer ({problem})"
     finally:
         connection.close()
-    if answer.status == 200:
-        return "ready"
-    try:
-        return ", ".join(f"{name}: {state}" for name, state in json.loads(said).items())
-    except (ValueError, AttributeError):
-        return f"/health/ready answers {answer.status}"
+    return "ok" if status == 200 else f"answers {status}"
