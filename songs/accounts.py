@@ -1,19 +1,25 @@
-"""Signing up. Signing in and out are Django's own views, with our form."""
+"""Signing up, and the ledger as its listener sees it. Signing in and out are Django's own views."""
 
 from __future__ import annotations
 
+from typing import cast
+
 from django.conf import settings
 from django.contrib.auth import login
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from songs import credits
 from songs.forms import SignUpForm
 from songs.models import User
+
+ENTRIES_A_PAGE = 50
 
 
 @sensitive_post_parameters()
@@ -53,3 +59,14 @@ def next_page(request: HttpRequest) -> str:
     hosts = {request.get_host()}
     safe = url_has_allowed_host_and_scheme(wanted, hosts, require_https=request.is_secure())
     return wanted if safe else "/"
+
+
+@login_required
+@require_safe
+def ledger(request: HttpRequest) -> HttpResponse:
+    """Where the listener's credits came from and went to, newest first."""
+    user = cast(User, request.user)
+    entries = user.credit_entries.select_related("song")
+    page = Paginator(entries, ENTRIES_A_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "balance": credits.balance(user)}
+    return render(request, "accounts/ledger.html", context)

@@ -137,7 +137,7 @@ class UserAdmin(DjangoUserAdmin):
 
 @admin.register(Song)
 class SongAdmin(admin.ModelAdmin):
-    list_display = ["title", "owner", "status", "created_at", "finished_at", "events"]
+    list_display = ["title", "owner", "status", "events", "created_at"]
     list_filter = ["status", "instrumental", "created_at"]
     list_select_related = ["owner"]
     search_fields = ["id", "full_described_song", "owner__username"]

@@ -125,5 +125,8 @@ class GrantForm(forms.Form):
         help_text="Credits to give; with a minus, to take back.",
     )
     why = forms.CharField(
-        label="Reason", max_length=300, help_text="Kept in the ledger, where the listener sees it."
+        label="Reason",
+        max_length=300,
+        widget=forms.TextInput({"class": "vLargeTextField"}),
+        help_text="Kept in the ledger, where the listener sees it.",
     )

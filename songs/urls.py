@@ -18,6 +18,7 @@ account_urls = [  # /accounts/
     path("accounts/login/", sign_in, name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("accounts/signup/", accounts.sign_up, name="signup"),
+    path("accounts/credits/", accounts.ledger, name="ledger"),
 ]
 
 song_urls = [  # /songs/<uuid>

@@ -9,8 +9,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from songs import credits
 from songs.models import CreditEntry, EntryKind, SignInFailure, User
 from songs.signin import ALLOWED_FAILURES, PAUSE
+from tests import cast
 from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +100,19 @@ def test_next_leads_to_this_site_only(client: Client, alice: User, elsewhere: st
 def test_next_leads_back_to_where_one_was(client: Client, alice: User) -> None:
     assert client.get("/songs/")["Location"] == "/accounts/login/?next=/songs/"
     assert sign_in(client, next="/?like=x")["Location"] == "/?like=x"
+
+
+def test_a_listener_sees_where_the_credits_went(alices: Client, alice: User, bob: User) -> None:
+    credits.charge(cast.a_song(alice, "a waltz for two cats"))
+    credits.charge(cast.a_song(bob, "a march for dogs"))
+    page = alices.get("/accounts/credits/").content.decode()
+    for told in ("You have 2.", "A waltz for two cats", ">-1<", "for the test", ">+3<"):
+        assert told in page
+    assert "march" not in page
+
+
+def test_strangers_have_no_ledger(client: Client) -> None:
+    assert client.get("/accounts/credits/")["Location"].startswith("/accounts/login/")
 
 
 def fail_often(client: Client, name: str = "alice") -> None:
