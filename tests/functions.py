@@ -1,14 +1,21 @@
-"""Tiny named functions: the vocabulary of the engine's tests."""
+"""The vocabulary of the engine's tests: tiny functions, what they did, and how to run them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import threading
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.db import connection, connections
+
 from jobs import registry
-from jobs.api import Context, TriggerEvent, create_function
+from jobs.api import Context, Event, TriggerEvent, create_function, send
+from jobs.models import Run
 from jobs.registry import Function
+from jobs.testing import drain
 
 
 @contextmanager
@@ -22,6 +29,26 @@ def registered(handler: Any, **options: Any) -> Iterator[Function]:
         yield function
     finally:
         registry.unregister(function.fn_id)
+
+
+def go(data: dict[str, Any] | None = None, **event: Any) -> Run:
+    """Send “test/go”; returns the newest run of “test-function”."""
+    send(Event(name="test/go", data=data or {}, **event))
+    return the_run()
+
+
+def ran(handler: Any, data: dict[str, Any] | None = None, **options: Any) -> Run:
+    """One run of a handler, as far as it goes now."""
+    with registered(handler, **options):
+        go(data)
+        drain()
+    return the_run()
+
+
+def the_run(fn_id: str = "test-function") -> Run:
+    run = Run.objects.filter(fn_id=fn_id).order_by("-id").first()
+    assert run is not None, f"there is no run of {fn_id}"
+    return run
 
 
 class Diary:
@@ -50,3 +77,52 @@ def three_steps(diary: Diary) -> Any:
         return {"said": f"{first} {second} {third}"}
 
     return handler
+
+
+def nap(diary: Diary) -> Any:
+    """A step, an hour's sleep, a step."""
+
+    def handler(ctx: Context) -> None:
+        ctx.step.run("before", diary.write, "before")
+        ctx.step.sleep("nap", 3600)
+        ctx.step.run("after", diary.write, "after")
+
+    return handler
+
+
+def at_once(*jobs: Callable[[], Any]) -> list[Any]:
+    """What each job returns, or the error it raised; each in a thread with a connection of its
+    own, all begun at the same moment."""
+    start = threading.Barrier(len(jobs))
+    results: list[Any] = [None] * len(jobs)
+
+    def work(number: int, job: Callable[[], Any]) -> None:
+        start.wait()
+        try:
+            results[number] = job()
+        except Exception as error:
+            results[number] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=pair) for pair in enumerate(jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def in_a_child(job: Callable[[], Any]) -> int:
+    """Do a job in a process of its own, which may die of it; returns its exit code."""
+    connections.close_all()
+    pid = os.fork()
+    if pid == 0:
+        code = 0
+        try:
+            job()
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+        os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
