@@ -19,10 +19,10 @@ UNKNOWN_FUNCTION_SECONDS = 30
 
 DUE = """
 SELECT r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done,
-       r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL, r.lost_count,
+       r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL, r.lost_count, r.invoked_by_id,
        e.id, e.name, e.data, e.dedupe_id, e.ts, clock_timestamp()
   FROM jobs_run r JOIN jobs_event e ON e.id = r.event_id
- WHERE r.due_at <= statement_timestamp()
+ WHERE r.due_at <= statement_timestamp() AND r.lease_token IS NULL
  ORDER BY r.due_at, r.id LIMIT %s
    FOR UPDATE OF r SKIP LOCKED
 """
@@ -62,6 +62,7 @@ class Claim:
     steps_done: int
     has_memory: bool
     lost_count: int
+    invoked_by: uuid.UUID | None
     clock: Clock
     worker: str = ""
 
@@ -105,22 +106,8 @@ def _whose_turn_it_is(claims: list[Claim]) -> set[uuid.UUID]:
 
 
 def _claim(row: tuple[Any, ...], token: uuid.UUID, worker: str) -> Claim:
-    (
-        run_id,
-        fn_id,
-        keys,
-        turns,
-        attempt,
-        done,
-        memory,
-        lost,
-        event_id,
-        name,
-        data,
-        dedupe,
-        ts,
-        now,
-    ) = row
+    run_id, fn_id, keys, turns, attempt, done, memory, lost, invoked_by, *rest = row
+    event_id, name, data, dedupe, ts, now = rest
     return Claim(
         run_id=run_id,
         fn_id=fn_id,
@@ -138,6 +125,7 @@ def _claim(row: tuple[Any, ...], token: uuid.UUID, worker: str) -> Claim:
         steps_done=done,
         has_memory=memory,
         lost_count=lost,
+        invoked_by=invoked_by,
         clock=Clock(now),
         worker=worker,
     )

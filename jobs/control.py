@@ -9,15 +9,11 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models.functions import Now
 
-from jobs import events, models, registry
-from jobs.concurrency import pass_turns_on
+from jobs import endings, events, models, registry
 from jobs.errors import InvalidStep, InvalidTransition, UnknownRun
-from jobs.executor import announce, event_of
 from jobs.ids import new_id
 from jobs.models import FINISHED, UNFINISHED, FetchStatus, RunStatus, StepKind, StepStatus
 
-CANCELLED_EVENT = "jobs/function.cancelled"
-RETRIED_EVENT = "jobs/function.retried"
 RETRYABLE = (RunStatus.FAILED, RunStatus.CANCELLED)
 
 
@@ -39,6 +35,7 @@ def cancel(run_id: str | uuid.UUID) -> bool:
             status=RunStatus.CANCELLED,
             reason="",
             due_at=None,
+            expires_at=None,
             lease_token=None,
             lease_until=None,
             ended_at=Now(),
@@ -46,8 +43,9 @@ def cancel(run_id: str | uuid.UUID) -> bool:
         models.Fetch.objects.filter(run_id=run.id, status=FetchStatus.PENDING).update(
             status=FetchStatus.FAILED, error={"message": "cancelled", "final": True}, ended_at=Now()
         )
-        pass_turns_on(run.turn_keys, run.turns_held)
-        announce(CANCELLED_EVENT, run.id, run.fn_id, event_of(run), None, "cancel")
+        ending = endings.Ending.of_run(run)
+        endings.leave(ending)
+        endings.announce(endings.CANCELLED, ending, None, "cancel")
     return True
 
 
@@ -72,7 +70,7 @@ def rerun(
             again = _anew(run, from_step, data)
         else:
             again = _resume(run)
-        announce(RETRIED_EVENT, again.id, run.fn_id, event_of(again), run.error, "retry")
+        endings.announce(endings.RETRIED, endings.Ending.of_run(again), run.error, "retry")
         events.wake_clusters()
     return str(again.id)
 
@@ -121,7 +119,7 @@ def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -
             f"Run {run.id} is {run.status}; only a finished run can be rerun. Cancel it first."
         )
     function = registry.get(run.fn_id)
-    row, event = run.event, event_of(run)
+    row, event = run.event, events.as_json(run.event)
     if data is not None:
         edited = events.validated(events.Event(name=run.event.name, data=data))
         row = models.Event(id=new_id(), name=edited.name, data=edited.data)

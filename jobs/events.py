@@ -7,7 +7,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -74,7 +74,8 @@ def send(events: Event | Iterable[Event]) -> list[str]:
 def validated(event: Event) -> Event:
     """The event as it will be stored: data through JSON, secrets masked; or InvalidEvent."""
     if not isinstance(event, Event):
-        raise InvalidEvent(f"send() takes Event(name=…, data=…), not {type(event).__name__}.")
+        given = f"{type(event).__module__}.{type(event).__qualname__}"
+        raise InvalidEvent(f"send() takes jobs.api.Event(name=…, data=…), not {given}.")
     name = event.name
     if not isinstance(name, str) or not name.strip() or len(name) > NAME_LIMIT or "\0" in name:
         raise InvalidEvent(
@@ -141,7 +142,37 @@ def accept(events: list[Event]) -> list[models.Event]:
     models.Run.objects.bulk_create(runs)
     if runs:
         wake_clusters()
+    if fresh:
+        _wake_waiting({event.name for event, _ in fresh}, fresh)
     return rows
+
+
+def _wake_waiting(names: set[str], fresh: list[tuple[Event, models.Event]]) -> None:
+    """Wake the runs whose step.wait_for_event one of these events may satisfy; the step itself
+    looks for its event when the run is looked at."""
+    waiting = models.Step.objects.filter(status=models.StepStatus.WAITING, awaits__in=names)
+    woken = []
+    for step in waiting.select_related("run__event").order_by("run_id"):
+        variables = {"event": as_json(step.run.event)}
+        arrived = (stored(event, row) for event, row in fresh if event.name == step.awaits)
+        if any(satisfies(step, variables | {"async": event}) for event in arrived):
+            woken.append(step.run_id)
+    wake_runs(woken)
+
+
+def satisfies(step: models.Step, variables: dict[str, Any]) -> bool:
+    condition = step.detail.get("if")
+    return not condition or expressions.holds(condition, variables)
+
+
+def as_json(row: models.Event) -> dict[str, Any]:
+    """A stored event as functions and expressions see it."""
+    return {
+        "name": row.name,
+        "data": row.data,
+        "id": row.dedupe_id or str(row.id),
+        "ts": milliseconds(row.ts),
+    }
 
 
 def _earlier(event: Event, fresh: list[tuple[Event, models.Event]]) -> models.Event | None:
@@ -209,6 +240,19 @@ def turn_keys(function: registry.Function, event: dict[str, Any]) -> list[str]:
                 logger.warning("%s: concurrency key taken as null: %s", function.fn_id, error)
         keys.append(f"{function.fn_id}:{number}:{expressions.key_text(value)}")
     return keys
+
+
+def wake_runs(run_ids: Sequence[uuid.UUID]) -> None:
+    """Something that these runs wait for has come: have them looked at again.
+
+    A run that a worker has in hand keeps the word in its row until it suspends (see
+    executor._suspend), so that it cannot be lost between the two.
+    """
+    if run_ids:
+        models.Run.objects.filter(
+            id__in=run_ids, status__in=[models.RunStatus.WAITING, models.RunStatus.RUNNING]
+        ).update(due_at=Now())
+        wake_clusters()
 
 
 def wake_clusters() -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from django.db import Error as DatabaseError
 from django.db import connection
-from django.db.models.functions import Now
+from django.db.models import F
+from django.db.models.functions import Least, Now
 
-from jobs import backoff, conf, events, models, registry
+from jobs import backoff, conf, endings, events, models, registry
 from jobs.attempts import Attempts, describe
 from jobs.claims import Claim
-from jobs.concurrency import pass_turns_on
+from jobs.endings import Ending, announce, leave
 from jobs.errors import ConnectionLost, LeaseLost, StepError, Suspend
 from jobs.journal import (
     CommitRefused,
@@ -25,25 +25,15 @@ from jobs.journal import (
     is_transaction_broken,
 )
 from jobs.models import Reason, RunStatus
+from jobs.runner import Watch
 from jobs.steps import Context
 from jobs.values import remembered
 
 logger = logging.getLogger("jobs.engine")
 
-FAILED_EVENT = "jobs/function.failed"
 RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None}
+ENDED: dict[str, Any] = {"reason": Reason.NONE, "due_at": None, "expires_at": None, **RELEASED}
 RECONNECT_SECONDS = 1.0
-
-
-class Watch(Protocol):
-    """Who looks on while a worker is at a run; a cluster's board, or nobody."""
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether the worker is to put the run down at the next step."""
-
-    def at_step(self, step_name: str) -> None:
-        """The worker enters the body of this step; empty: it has left it."""
 
 
 class Nobody:
@@ -92,15 +82,12 @@ def _advance(claim: Claim, journal: Journal, watch: Watch) -> None:
     function = registry.get(claim.fn_id)
     try:
         context = Context(claim, function, journal, watch)
-        with context.step.log.listening():
+        with context.runner.log.listening():
             output = remembered(function.handler(context), f"What “{claim.fn_id}” returns")
         _complete(claim, journal, output)
     except Suspend as pause:
         _suspend(journal, pause)
-    except LeaseLost:
-        journal.roll_back()
-        raise
-    except (CommitRefused, ConnectionLost):
+    except (LeaseLost, CommitRefused, ConnectionLost):
         journal.roll_back()
         raise
     except (Exception, SystemExit) as error:
@@ -112,13 +99,12 @@ def _advance(claim: Claim, journal: Journal, watch: Watch) -> None:
 
 def _complete(claim: Claim, journal: Journal, output: Any) -> None:
     journal.commit(
-        lambda: pass_turns_on(claim.turn_keys, len(claim.turn_keys)),
+        lambda: leave(Ending.of_claim(claim)),
         status=RunStatus.COMPLETED,
         output=output,
         error=None,
-        reason=Reason.NONE,
         ended_at=Now(),
-        **RELEASED,
+        **ENDED,
     )
 
 
@@ -126,7 +112,9 @@ def _suspend(journal: Journal, pause: Suspend) -> None:
     due_at: Any = pause.until
     if pause.delay is not None:
         due_at = Now() + timedelta(seconds=pause.delay)
-    changes = {"status": pause.status, "reason": pause.reason, "due_at": due_at, **RELEASED}
+    # What came meanwhile has set due_at (events.wake_runs); LEAST lets that word stand.
+    due = F("due_at") if due_at is None else Least(F("due_at"), due_at)
+    changes = {"status": pause.status, "reason": pause.reason, "due_at": due, **RELEASED}
     journal.commit(events.wake_clusters if pause.reason == Reason.FETCH else None, **changes)
 
 
@@ -146,77 +134,22 @@ def _err(claim: Claim, function: registry.Function, journal: Journal, error: Bas
         journal.attempt = attempt + 1
         _suspend(journal, Suspend(RunStatus.WAITING, Reason.BACKOFF, delay))
         return
-    journal.commit(
-        lambda: _settle_failure(claim.run_id, claim.fn_id, claim.turn_keys, claim.event, story),
-        **_failed(story),
-    )
+    journal.commit(lambda: _settle_failure(Ending.of_claim(claim), story), **_failed(story))
+
+
+def _failed(error: dict[str, Any]) -> dict[str, Any]:
+    return {"status": RunStatus.FAILED, "error": error, **ENDED, "ended_at": Now()}
 
 
 def fail_run(run: models.Run, error: dict[str, Any]) -> None:
     """Fail a run from outside a worker; the caller holds its row lock, in a transaction."""
     models.Run.objects.filter(id=run.id).update(**_failed(error))
-    _settle_failure(run.id, run.fn_id, run.turn_keys, event_of(run), error)
+    _settle_failure(Ending.of_run(run), error)
 
 
-def _failed(error: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "status": RunStatus.FAILED,
-        "error": error,
-        "reason": Reason.NONE,
-        "due_at": None,
-        "ended_at": Now(),
-        **RELEASED,
-    }
-
-
-def _settle_failure(
-    run_id: uuid.UUID,
-    fn_id: str,
-    turn_keys: list[str],
-    event: dict[str, Any],
-    error: dict[str, Any],
-) -> None:
-    """What a failed run leaves behind, in the transaction in which it fails: its turn for the
-    next, and the event that its `on_failure` starts from (law 9)."""
-    pass_turns_on(turn_keys, len(turn_keys))
-    announce(FAILED_EVENT, run_id, fn_id, event, error, "failure")
-
-
-def event_of(run: models.Run) -> dict[str, Any]:
-    """A run's event as functions see it."""
-    event = run.event
-    ts = events.milliseconds(event.ts)
-    return {
-        "name": event.name,
-        "data": event.data,
-        "id": event.dedupe_id or str(event.id),
-        "ts": ts,
-    }
-
-
-def announce(
-    name: str,
-    run_id: Any,
-    fn_id: str,
-    event: dict[str, Any],
-    error: dict[str, Any] | None,
-    moment: str,
-) -> None:
-    """Send one of the engine's own events, and start the function's hook for this moment."""
-    data = {
-        "function_id": fn_id,
-        "run_id": str(run_id),
-        "error": error,
-        "event": event,
-        "events": [event],
-    }
-    sent = events.Event(name=name, data=data)
-    (row,) = events.accept([sent])
-    hook = registry.get(fn_id).hooks.get(moment) if registry.knows(fn_id) else None
-    if hook:
-        run = events.new_run(registry.get(hook), row, events.stored(sent, row))
-        models.Run.objects.bulk_create([run])
-        events.wake_clusters()
+def _settle_failure(ending: Ending, error: dict[str, Any]) -> None:
+    leave(ending)
+    announce(endings.FAILED, ending, error, "failure")
 
 
 def _hand_on(claim: Claim) -> None:

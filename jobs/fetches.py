@@ -6,9 +6,8 @@ import json as jsonlib
 import uuid
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-from jobs import conf, models
+from jobs import addresses, conf, models
 from jobs.backoff import header_seconds
 from jobs.errors import FetchError, InvalidStep, NonRetriableError
 from jobs.secrets import Secret, mask, reference_for
@@ -90,17 +89,14 @@ def prepare(
 
 
 def allows(url: str) -> bool:
-    """Whether settings allow a request to this URL's host: JOBS["ALLOWED_HOSTS"] holds hosts or
-    host:port pairs."""
+    """Whether settings allow a request to this URL: JOBS["ALLOWED_HOSTS"] holds hosts, or
+    host:port pairs; what its name leads to is seen when it is sent."""
     try:
-        parts = urlsplit(url)
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:
+        origin = addresses.origin_of(url)
+        addresses.permit(origin.host, origin.port)
+    except addresses.Refused:
         return False
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        return False
-    allowed = conf.allowed_hosts()
-    return parts.hostname in allowed or f"{parts.hostname}:{port}" in allowed
+    return True
 
 
 def _body(json: Any, data: str | None, refuse: Any) -> str:

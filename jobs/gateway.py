@@ -22,7 +22,7 @@ from django.db import Error as DatabaseError
 from django.db import connection, transaction
 
 from jobs import conf
-from jobs.events import wake_clusters
+from jobs.events import wake_clusters, wake_runs
 from jobs.transport import Outcome, Request, perform
 
 logger = logging.getLogger("jobs.engine")
@@ -57,11 +57,6 @@ UPDATE jobs_fetch SET status = %(status)s, response = %(summary)s, error = %(err
 """
 
 ANSWER = "UPDATE jobs_step SET output = %s WHERE run_id = %s AND name = %s AND status = 'running'"
-
-RESUME = """
-UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
- WHERE id = ANY(%s) AND status = 'waiting' AND reason = 'fetch'
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +112,7 @@ def land(landed: Sequence[tuple[Flight, Outcome]]) -> None:
                 answer = json.dumps(outcome.answer)
                 cursor.execute(ANSWER, [answer, flight.run_id, flight.step_name])
             runs.append(flight.run_id)
-        cursor.execute(RESUME, [runs])
-        wake_clusters()
+        wake_runs(runs)
 
 
 def _landing(flight: Flight, outcome: Outcome) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from jobs.errors import ConnectionLost, LeaseLost
 LONGEST = 0.05  # seconds
 
 STEP_COLUMNS = ["kind", "status", "position", "attempts", "output", "error", "started_at"]
-STEP_COLUMNS += ["ended_at", "due_at"]
+STEP_COLUMNS += ["ended_at", "due_at", "awaits", "detail"]
 FETCH_COLUMNS = ["status", "attempt", "lease_token", "lease_until", "response", "error"]
 FETCH_COLUMNS += ["sent_at", "ended_at", "result_url", "method", "url", "headers", "body"]
 FETCH_COLUMNS += ["timeout"]
@@ -46,6 +46,7 @@ class Journal:
         self.solo = solo  # check each step's constraints by itself, to know which broke them
         self.attempt = claim.attempt
         self.steps_done = claim.steps_done
+        self._committed = (claim.attempt, claim.steps_done)
         self._clear()
 
     def _clear(self) -> None:
@@ -91,6 +92,7 @@ class Journal:
             self._write_run(changes)
             if also is not None:
                 also()
+        self._committed = (self.attempt, self.steps_done)
 
     @contextlib.contextmanager
     def _ending(self, scope: contextlib.ExitStack) -> Iterator[None]:
@@ -110,6 +112,7 @@ class Journal:
         if scope is not None:
             with contextlib.suppress(_Undo), scope:
                 raise _Undo
+        self.attempt, self.steps_done = self._committed
         self._clear()
 
     # --- the records --------------------------------------------------------------------------

@@ -82,6 +82,7 @@ class Reason(models.TextChoices):
     EVENT = "event", "waiting for an event"
     INVOKE = "invoke", "waiting for a function"
     FUNCTION = "function", "its function is not registered"
+    PAUSED = "paused", "its function is paused"
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -140,6 +141,13 @@ class Run(models.Model):
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="reruns"
     )
 
+    # The run whose step.invoke made this one; woken when this one ends.
+    invoked_by = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="invoked"
+    )
+    # When its function's timeouts cancel it.
+    expires_at = models.DateTimeField(null=True, blank=True)
+
     created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -174,6 +182,9 @@ class Run(models.Model):
             ),
             models.Index(
                 fields=["ended_at"], name="jobs_run_ended_at", condition=Q(ended_at__isnull=False)
+            ),
+            models.Index(
+                fields=["expires_at"], name="jobs_run_expiry", condition=Q(expires_at__isnull=False)
             ),
             models.Index(fields=["status", "-id"], name="jobs_run_status"),
             models.Index(fields=["fn_id", "status", "-id"], name="jobs_run_function"),
@@ -237,13 +248,25 @@ class Step(models.Model):
     error = models.JSONField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
-    # Sleeping until, or waiting at most until.
+    # The name of the event that it waits for.
+    awaits = models.CharField(max_length=256, blank=True, default="")
+    # What its kind needs to know: the event that came, the run that was invoked, where in a
+    # parallel group it stands.
+    detail = models.JSONField(default=dict, blank=True)
+    # Sleeping, backing off or waiting until.
     due_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["run", "position", "id"]
         constraints = [
             models.UniqueConstraint(fields=["run", "name"], name="jobs_step_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["awaits"],
+                name="jobs_step_awaits",
+                condition=Q(status="waiting") & ~Q(awaits=""),
+            ),
         ]
 
     def __str__(self) -> str:

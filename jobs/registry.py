@@ -168,6 +168,12 @@ def get(fn_id: str) -> Function:
         raise UnknownFunction(f"No function “{fn_id}” is registered in this process.") from None
 
 
+def hook_of(fn_id: str, moment: str) -> Function | None:
+    """The function that is to start when a run of this one fails, is cancelled or is retried."""
+    function = _functions.get(fn_id)
+    return _functions.get(function.hooks.get(moment, "")) if function else None
+
+
 def knows(fn_id: str) -> bool:
     return fn_id in _functions
 

@@ -1,0 +1,133 @@
+"""Steps that wait for something another run or the outside does: an event, a function's end."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from jobs import events, expressions, models, registry
+from jobs.errors import InvalidStep
+from jobs.ids import new_id
+from jobs.models import Reason, RunStatus, StepStatus
+from jobs.runner import Runner
+
+INVOKED_EVENT = "jobs/function.invoked"
+# How long after the wait has begun the events are looked at once more.
+SECOND_LOOK = timedelta(seconds=1)
+
+
+def event(
+    runner: Runner,
+    step: models.Step,
+    name: str,
+    timeout: timedelta,
+    if_exp: str | None,
+    where: str,
+) -> None:
+    """Settle the step with the awaited event, or suspend.
+
+    1. Whoever sends an event wakes the runs that wait for it (events._wake_waiting), and each
+       time the run is woken it looks among the events that came after its own.
+    2. A sender that did not see the wait, since neither had committed, wakes nobody: so there is
+       a second look a moment later, and a last one when the time is over.
+    """
+    _begin_wait(runner, step, name, timeout, if_exp, where)
+    found = _look(runner, step)
+    if found is not None:
+        step.detail = {**step.detail, "matched": str(found.id)}
+        runner.settle(step, events.as_json(found))
+        return
+    now = runner.now()
+    if step.due_at is None or step.due_at <= now:
+        runner.settle(step, None)
+        return
+    second = (step.started_at or now) + SECOND_LOOK
+    runner.wait(step, Reason.EVENT, min(second, step.due_at) if second > now else step.due_at)
+
+
+def _begin_wait(
+    runner: Runner,
+    step: models.Step,
+    name: str,
+    timeout: timedelta,
+    if_exp: str | None,
+    where: str,
+) -> None:
+    if not isinstance(name, str) or not name.strip() or len(name) > events.NAME_LIMIT:
+        raise InvalidStep(f"{where}: event={name!r:.80} is not an event's name.")
+    if if_exp is not None:
+        expressions.compiled(if_exp)
+    if step.status != StepStatus.WAITING:
+        step.status, step.awaits = StepStatus.WAITING, name
+        step.due_at = runner.now() + timeout
+        if if_exp is not None:
+            step.detail = {**step.detail, "if": if_exp}
+
+
+def _look(runner: Runner, step: models.Step) -> models.Event | None:
+    """The first event after the run's own that fits, and that no other wait of it has taken."""
+    own = models.Event.objects.filter(runs=runner.claim.run_id).values("received_at")
+    taken = models.Step.objects.filter(run_id=runner.claim.run_id, detail__has_key="matched")
+    used = {uuid.UUID(detail["matched"]) for detail in taken.values_list("detail", flat=True)}
+    used |= {
+        uuid.UUID(noted.detail["matched"])
+        for noted in runner.journal.steps.values()
+        if "matched" in noted.detail
+    }
+    candidates = (
+        models.Event.objects.filter(name=step.awaits, received_at__gt=own[:1])
+        .exclude(id__in=used)
+        .order_by("received_at", "id")
+    )
+    variables = {"event": runner.claim.event}
+    for row in candidates.iterator(chunk_size=100):
+        if events.satisfies(step, variables | {"async": events.as_json(row)}):
+            return row
+    return None
+
+
+def function(
+    runner: Runner,
+    step: models.Step,
+    target: registry.Function | str,
+    data: dict[str, Any],
+    timeout: timedelta,
+) -> None:
+    """Settle the step with the other run's end, or start that run and suspend."""
+    if step.status != StepStatus.WAITING:
+        run = _invoke(runner, step, target, data)
+        step.status, step.due_at = StepStatus.WAITING, runner.now() + timeout
+        step.detail = {**step.detail, "run_id": str(run.id)}
+        runner.wait(step, Reason.INVOKE, step.due_at)
+    run = models.Run.objects.get(id=step.detail["run_id"])
+    if run.status == RunStatus.COMPLETED:
+        runner.settle(step, run.output)
+    elif run.status == RunStatus.FAILED:
+        runner.fail(step, run.error or {})
+    elif run.is_finished:
+        runner.fail(step, _error(f"Run {run.id} of “{run.fn_id}” was {run.status}."))
+    elif step.due_at is not None and step.due_at <= runner.now():
+        runner.fail(step, _error(f"Run {run.id} of “{run.fn_id}” has not ended in time."))
+    else:
+        runner.wait(step, Reason.INVOKE, step.due_at)
+
+
+def _invoke(
+    runner: Runner, step: models.Step, target: registry.Function | str, data: dict[str, Any]
+) -> models.Run:
+    """The invoked run, in the transaction in which the step begins to wait for it."""
+    called = target if isinstance(target, registry.Function) else registry.get(target)
+    sent = events.validated(events.Event(name=INVOKED_EVENT, data=data))
+    runner.journal.begin()
+    row = models.Event(id=new_id(), name=sent.name, data=sent.data)
+    row.save(force_insert=True)
+    run = events.new_run(called, row, events.stored(sent, row))
+    run.invoked_by_id = runner.claim.run_id
+    run.save(force_insert=True)
+    events.wake_clusters()
+    return run
+
+
+def _error(message: str) -> dict[str, Any]:
+    return {"name": "InvokeError", "message": message, "stack": ""}

@@ -1,0 +1,65 @@
+"""What a run's end means for others, in the transaction in which it ends: its turns are the next
+one's, who invoked it goes on, and its hooks start (law 9)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from jobs import events, models, registry
+from jobs.claims import Claim
+from jobs.concurrency import pass_turns_on
+
+FAILED = "jobs/function.failed"
+CANCELLED = "jobs/function.cancelled"
+RETRIED = "jobs/function.retried"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What has to be known of the run that ends."""
+
+    run_id: uuid.UUID
+    fn_id: str
+    event: dict[str, Any]
+    turn_keys: list[str]
+    turns_held: int
+    invoked_by: uuid.UUID | None
+
+    @classmethod
+    def of_claim(cls, claim: Claim) -> Ending:
+        keys = claim.turn_keys
+        return cls(claim.run_id, claim.fn_id, claim.event, keys, len(keys), claim.invoked_by)
+
+    @classmethod
+    def of_run(cls, run: models.Run) -> Ending:
+        event = events.as_json(run.event)
+        return cls(run.id, run.fn_id, event, run.turn_keys, run.turns_held, run.invoked_by_id)
+
+
+def leave(ending: Ending) -> None:
+    """Pass the turns on and wake whoever invoked the run. After its own row was changed."""
+    pass_turns_on(ending.turn_keys, ending.turns_held)
+    if ending.invoked_by is not None:
+        events.wake_runs([ending.invoked_by])
+
+
+def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: str) -> None:
+    """Send one of the engine's own events, and start the function's hook for this moment.
+
+    The event's data is Inngest's: function_id, run_id, error, event, events.
+    """
+    data = {
+        "function_id": ending.fn_id,
+        "run_id": str(ending.run_id),
+        "error": error,
+        "event": ending.event,
+        "events": [ending.event],
+    }
+    sent = events.Event(name=name, data=data)
+    (row,) = events.accept([sent])
+    hook = registry.hook_of(ending.fn_id, moment)
+    if hook is not None:
+        models.Run.objects.bulk_create([events.new_run(hook, row, events.stored(sent, row))])
+        events.wake_clusters()

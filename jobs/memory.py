@@ -1,0 +1,110 @@
+"""What a run remembers, and how a step is found in it again.
+
+A step is found by where it stands: its branch (“” outside step.parallel), its id, and how often
+that branch has used the id before. Its name is that id, with “:1”, “:2”, … when the id is taken;
+it is given once and remembered, so that branches may progress in any order.
+"""
+
+from __future__ import annotations
+
+from jobs import models
+from jobs.claims import Claim
+from jobs.errors import InvalidStep, NonRetriableError
+from jobs.models import StepKind
+
+MOST_STEPS = 1000
+NAME_LIMIT = 180
+
+Place = tuple[str, str, int]  # branch, id, how many times before
+
+
+class Memory:
+    """The steps of one run, as they were when a worker took it up, and those that it adds."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim = claim
+        self._steps: dict[Place, models.Step] = {}
+        self._names: set[str] = set()
+        self._visits: dict[tuple[str, str], int] = {}
+        self._met: set[str] = set()  # names of old steps that this execution has come past
+        self.fetches: dict[str, models.Fetch] = {}
+        self.branch = ""
+        if claim.has_memory:
+            self._load()
+        self._old = len(self._steps)
+
+    def _load(self) -> None:
+        steps = models.Step.objects.filter(run_id=self._claim.run_id).order_by("position", "id")
+        for step in steps:
+            detail = step.detail
+            default = _place_of(step.name)
+            place = (
+                detail.get("branch", ""),
+                detail.get("id", default[0]),
+                detail.get("n", default[1]),
+            )
+            self._steps[place] = step
+            self._names.add(step.name)
+        if any(s.kind == StepKind.FETCH and not s.is_remembered for s in self._steps.values()):
+            fetches = models.Fetch.objects.filter(run_id=self._claim.run_id)
+            self.fetches = {fetch.step_name: fetch for fetch in fetches}
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether steps of an earlier execution are still to come: the code between them has run
+        before."""
+        return len(self._met) < self._old
+
+    def visit(self, id: str, kind: StepKind) -> models.Step:
+        """The step that stands here, as remembered or new."""
+        if not isinstance(id, str) or not id.strip() or len(id) > NAME_LIMIT or "\0" in id:
+            raise InvalidStep(f"A step's id must be 1 to {NAME_LIMIT} characters, not {id!r:.80}.")
+        count = self._visits.get((self.branch, id), 0)
+        self._visits[self.branch, id] = count + 1
+        place = (self.branch, id, count)
+        step = self._steps.get(place)
+        if step is None:
+            step = self._steps[place] = self._new(place, kind)
+        elif step.kind != kind:
+            raise InvalidStep(
+                f"Step “{step.name}” was step.{step.kind} in this run and is step.{kind} now; "
+                "give the new one another id."
+            )
+        else:
+            self._met.add(step.name)
+        return step
+
+    def _new(self, place: Place, kind: StepKind) -> models.Step:
+        if len(self._steps) >= MOST_STEPS:
+            raise NonRetriableError(f"The run exceeded the limit of {MOST_STEPS} steps.")
+        branch, id, count = place
+        name = self._free_name(id, count)
+        # The name tells the place, unless it was taken or a branch had it.
+        told = not branch and _place_of(name) == (id, count)
+        return models.Step(
+            run_id=self._claim.run_id,
+            name=name,
+            kind=kind,
+            position=len(self._steps) + 1,
+            started_at=self._claim.clock.now(),
+            detail={} if told else {"branch": branch, "id": id, "n": count},
+        )
+
+    def _free_name(self, id: str, count: int) -> str:
+        name = f"{id}:{count}" if count else id
+        while name in self._names:
+            count += 1
+            name = f"{id}:{count}"
+        self._names.add(name)
+        return name
+
+
+def _place_of(name: str) -> tuple[str, int]:
+    """A name without more said is its id, and the number behind its last colon the repeat."""
+    id, colon, number = name.rpartition(":")
+    return (id, int(number)) if colon and id and number.isdecimal() and number != "0" else (name, 0)
+
+
+def branch_name(branch: str, group: int, index: int) -> str:
+    """A branch inside another, e.g. “0.1/2.0”: group 2 of the run's branch 0.1, its first."""
+    return f"{branch}/{group}.{index}" if branch else f"{group}.{index}"

@@ -1,0 +1,145 @@
+"""How a step is entered, tried and settled: the part that all kinds of steps share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NoReturn, Protocol
+
+from jobs import backoff, conf, models, registry
+from jobs.attempts import Attempts
+from jobs.claims import Claim
+from jobs.errors import InvalidStep, StepError, Suspend
+from jobs.journal import Journal, raise_if_connection_lost
+from jobs.loglines import LogCapture
+from jobs.memory import Memory
+from jobs.models import Reason, RunStatus, StepKind, StepStatus
+from jobs.values import remembered
+
+
+class Watch(Protocol):
+    """Who looks on while a worker is at a run: a cluster's board, or nobody."""
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the worker is to put the run down at the next step."""
+
+    def at_step(self, step_name: str) -> None:
+        """The worker enters the body of this step; empty: it has left it."""
+
+
+class Runner:
+    """One execution of a run, step by step."""
+
+    def __init__(
+        self, claim: Claim, function: registry.Function, journal: Journal, watch: Watch
+    ) -> None:
+        self.claim = claim
+        self.journal = journal
+        self.memory = Memory(claim)
+        self.log = LogCapture(claim, journal, replaying=self.memory.is_replaying)
+        self._function = function
+        self._watch = watch
+        self._attempts = Attempts(claim, journal)
+        self._inside = ""
+
+    def now(self) -> datetime:
+        return self.claim.clock.now()
+
+    def enter(self, id: str, kind: StepKind) -> models.Step:
+        """The step of this id, at the place where the function stands."""
+        if self._inside:
+            raise InvalidStep(
+                f"Step “{id}” was asked for inside step “{self._inside}”; steps cannot nest."
+            )
+        step = self.memory.visit(id, kind)
+        self.log.replaying = self.memory.is_replaying
+        if self._watch.is_stopping and not step.is_remembered:
+            raise Suspend(RunStatus.QUEUED, Reason.NONE, 0.0)
+        return step
+
+    def recall(self, step: models.Step) -> Any:
+        """What a step that is over has left: its output, or its error raised again."""
+        if step.status == StepStatus.FAILED:
+            raise StepError(step.name, step.error or {})
+        return step.output
+
+    def attempt(self, step: models.Step, body: Callable[[], Any], *, atomic: bool) -> Any:
+        """Call a step's body, unless it is over or backing off, and settle how it went."""
+        if step.is_remembered:
+            return self.recall(step)
+        if step.due_at is not None and step.due_at > self.now():
+            raise Suspend(RunStatus.WAITING, Reason.BACKOFF, until=step.due_at)
+        started = self.now()
+        self.log.enter(step.name, step.attempts)
+        self._inside = step.name
+        self._watch.at_step(step.name)
+        try:
+            output = self._call(step, body, atomic)
+        except (Exception, SystemExit) as error:
+            # SystemExit: sys.exit() in a body, and django-q2's timeout.
+            raise_if_connection_lost(error)
+            self.err(step, error, started)
+        finally:
+            self._inside = ""
+            self._watch.at_step("")
+            self.log.leave()
+        self.complete(step, output, started)
+        if not atomic or self.journal.is_overdue:
+            self.journal.commit()
+        return output
+
+    def _call(self, step: models.Step, body: Callable[[], Any], atomic: bool) -> Any:
+        what = f"The output of step “{step.name}”"
+        if atomic:
+            with self.journal.savepoint():
+                return remembered(body(), what)
+        self.journal.commit()
+        return remembered(body(), what)
+
+    def complete(self, step: models.Step, output: Any, started: datetime) -> None:
+        """The step went well: its attempt, and its memory for ever."""
+        step.ended_at = self.now()
+        self._attempts.went_well(step, started, step.ended_at)
+        step.attempts += 1
+        self.settle(step, output)
+
+    def settle(self, step: models.Step, output: Any) -> None:
+        """A step is over, without an attempt to tell of."""
+        step.status, step.output, step.error = StepStatus.COMPLETED, output, None
+        step.ended_at, step.due_at = step.ended_at or self.now(), None
+        self.journal.remember(step)
+
+    def err(
+        self,
+        step: models.Step,
+        error: BaseException,
+        started: datetime,
+        ended: datetime | None = None,
+    ) -> NoReturn:
+        """Record a failed attempt; then wait for the next one, or fail the step (law 8)."""
+        now = self.now()
+        table = self._function.backoff or conf.backoff()
+        delay = backoff.delay(error, step.attempts, self._function.retries, table, now)
+        step.error = self._attempts.erred(step.name, step.attempts, error, started, delay, ended)
+        step.attempts += 1
+        if delay is not None:
+            step.status, step.due_at = StepStatus.WAITING, now + backoff.span(delay)
+            self.journal.note(step)
+            self.journal.attempt = step.attempts
+            raise Suspend(RunStatus.WAITING, Reason.BACKOFF, delay)
+        self.fail(step, step.error, error)
+
+    def fail(
+        self, step: models.Step, error: dict[str, Any], cause: BaseException | None = None
+    ) -> NoReturn:
+        """A step is over, and it went wrong."""
+        step.status, step.error, step.ended_at = StepStatus.FAILED, error, self.now()
+        step.due_at = None
+        self.journal.remember(step)
+        raise StepError(step.name, error) from cause
+
+    def wait(self, step: models.Step, reason: Reason, until: datetime | None = None) -> NoReturn:
+        """Suspend the run until a time, or until something wakes it."""
+        self.journal.note(step)
+        raise Suspend(RunStatus.WAITING, reason, until=until)
