@@ -6,9 +6,11 @@ Each value that is missing or malformed becomes one sentence in `problems`; the 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 
@@ -17,16 +19,19 @@ class Environment:
     """The process's environment, `.env` beside `manage.py` filling what it leaves open."""
 
     def __init__(self, dotenv: Path) -> None:
-        self.env = environ.Env()
         self.problems: list[str] = []
-        if dotenv.is_file():
-            environ.Env.read_env(str(dotenv))
+        try:
+            if dotenv.is_file():
+                environ.Env.read_env(dotenv)
+        except (OSError, UnicodeDecodeError) as problem:
+            self.problems.append(f"{dotenv} cannot be read: {problem}.")
 
     def text(self, name: str, default: str = "") -> str:
-        return str(self.env.str(name, default=default)).strip()
+        return os.environ.get(name, "").strip() or default
 
     def names(self, name: str, default: list[str]) -> list[str]:
-        return [item.strip() for item in self.env.list(name, default=default) if item.strip()]
+        given = [item.strip() for item in self.text(name).split(",")]
+        return [item for item in given if item] or default
 
     def flag(self, name: str, default: bool) -> bool:
         allowed = "1, true, yes, on or 0, false, no, off"
@@ -60,7 +65,7 @@ class Environment:
         return self._read(name, default, self._postgres, allowed, secret=True)
 
     def _postgres(self, raw: str) -> dict[str, Any]:
-        config: dict[str, Any] = self.env.db_url_config(raw)
+        config: dict[str, Any] = environ.Env.db_url_config(raw)
         if config["ENGINE"] != "django.db.backends.postgresql" or not config["NAME"]:
             raise ValueError(raw)
         return config
@@ -97,6 +102,7 @@ def _between(value: int, least: int, most: int) -> int:
 
 
 def _http_url(raw: str) -> str:
-    if not raw.startswith(("http://", "https://")) or len(raw.split("/")) < 3:
+    parts = urlsplit(raw)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError(raw)
     return raw

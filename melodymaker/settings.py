@@ -84,14 +84,18 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- the database: PostgreSQL and only PostgreSQL -----------------------------------------------
 
 EMBEDDED_DATABASE = not DATABASE_URL
-DATABASES = {
+DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 5, "application_name": "melodymaker"},
         **env.database("DATABASE_URL", default=embedded.connection(BASE_DIR)),
     }
+}
+DATABASES["default"]["OPTIONS"] = {
+    "connect_timeout": 5,
+    "application_name": "melodymaker",
+    **DATABASES["default"].get("OPTIONS", {}),  # what stands behind the ? of the URL
 }
 
 # --- people -----------------------------------------------------------------------------------
