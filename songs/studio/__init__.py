@@ -11,7 +11,7 @@ that a paid one takes, and it composes real music from the words it is given:
     brief.py      words become a Brief (vocabulary.py, styles.py: what the words mean)
     score.py      a Brief becomes a Score: form.py, harmony.py, melody.py, rhythm.py,
                   accompaniment.py
-    mixing.py     a Score becomes sound: instruments.py, drums.py, voice.py on synthesis.py
+    mixing.py     a Score becomes sound: instruments.py, drums.py, voice.py, effects.py
     cover.py      the Brief becomes a picture       tags.py   and an ID3 header
 
 Everything is a function of the request: the same request gives the same bytes.

@@ -18,11 +18,11 @@ from .vocabulary import (
     GENRE_WORDS,
     INSTRUMENT_WORDS,
     KEY_WORDS,
-    MELODY_ONLY_WORDS,
     MODE_WORDS,
     MOOD_WORDS,
     TEMPO_WORDS,
     TEXTURE_WORDS,
+    VOICE_WORDS,
     WEAK_GENRES,
     Mood,
 )
@@ -85,7 +85,7 @@ def understand(
     style = _without_refused(style, refused, said)
     tempo, tempo_label, given = _tempo(text, style, mood, guidance, dice)
     tonic, mode = _key(said, style, mood, dice)
-    sung = not instrumental and not _found(text, dict.fromkeys(MELODY_ONLY_WORDS, 1))
+    silent = refused & VOICE_WORDS or _found(text, {"instrumental": 1})
     return Brief(
         title=_title(description) or f"{style.label} song",
         style=style,
@@ -95,7 +95,7 @@ def understand(
         tonic=tonic,
         mode=mode,
         duration=duration,
-        sung=sung and "vocals" not in refused,
+        sung=not (instrumental or silent),
         textures=tuple(dict.fromkeys(_found(said, TEXTURE_WORDS).values()))[:2],
         drafts=max(1, steps // 6),
         categories=_categories(said, style, mood, tempo_label, genre_is_said),

@@ -15,7 +15,7 @@ NAMESPACE = uuid.UUID("5b0c7c62-2f0f-5d0e-9a54-6a2d0f4c9b11")
 
 
 class Order(BaseModel):
-    """A song that was ordered. Seconds, and ranges as the model behind the hosted endpoint has them."""
+    """A song that was ordered; the ranges are those of the hosted endpoint's model (seconds)."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 

@@ -73,8 +73,9 @@ PROGRESSIONS: dict[str, dict[bool, Sections]] = {
     "funk": {
         True: {"verse": ("I7|I7|IV9|I7", "I9|IV9|I9|IV9"), "chorus": ("IV9|IV9|I7|V7sus4",),
                "bridge": ("ii7|IV9|ii7|V7",)},
-        False: {"verse": ("i7|IV7|i7|IV7", "i9|i9|iv9|VII7"), "chorus": ("VImaj7|VII|i7|i7",
-                "iv9|VII7|IIImaj7|V7"), "bridge": ("iv7|v7|VImaj7|VII",)},
+        False: {"verse": ("i7|IV7|i7|IV7", "i9|i9|iv9|VII7"),
+                "chorus": ("VImaj7|VII|i7|i7", "iv9|VII7|IIImaj7|V7"),
+                "bridge": ("iv7|v7|VImaj7|VII",)},
     },
     "ambient": {
         True: {"verse": ("Iadd9|Iadd9|IVmaj9|IVmaj9", "Imaj9|Imaj9|vi9|vi9",
@@ -139,7 +140,8 @@ PROGRESSIONS: dict[str, dict[bool, Sections]] = {
     },
     "latin": {
         True: {"verse": ("Imaj9|Imaj9|ii9|V9", "Imaj7|vi7|ii9|V7", "Imaj9|II9|ii9|V9"),
-               "chorus": ("ii9|V9|Imaj9|vi7", "IVmaj7|iii7|ii9|V9"), "bridge": ("iii7|VI7|ii9|V7",)},
+               "chorus": ("ii9|V9|Imaj9|vi7", "IVmaj7|iii7|ii9|V9"),
+               "bridge": ("iii7|VI7|ii9|V7",)},
         False: {"verse": ("i7|i7|iv7|V7", "i7|VII7|VImaj7|V7", "i|iv|V7|i"),
                 "chorus": ("iv7|VII7|IIImaj7|V7", "i7|iv7|iih7|V7"),
                 "bridge": ("VImaj7|iv7|iih7|V7",)},

@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from .synthesis import RATE, Audio, Floats, decay, hertz, noise, ring, shaped
+from .synthesis import RATE, Audio, Floats, decay, noise, ring, shaped
 
 Build = Callable[[float, float, float, np.random.Generator], Audio]
 
@@ -178,42 +178,148 @@ INSTRUMENTS: dict[str, Instrument] = {
     "piano": Instrument(piano, 4.5, 0.18, 1.0, spread=0.5),
     "house piano": Instrument(piano, 2.0, 0.08, 1.0, octave=1, spread=0.4),
     "electric piano": Instrument(electric_piano, 4.0, 0.15, 0.9, spread=0.4),
-    "steel guitar": Instrument(partial(plucked, bright=0.95, damping=0.95), 3.0, 0.12, 1.25, spread=0.35),
-    "nylon guitar": Instrument(partial(plucked, bright=0.35, damping=1.15, place=0.27), 2.8, 0.12, 1.35),
-    "clean guitar": Instrument(partial(plucked, bright=0.7, damping=1.1, place=0.14, body=0.1), 2.5, 0.06, 1.3),
-    "crunch guitar": Instrument(partial(plucked, bright=0.8, damping=0.5, place=0.16, body=0.0), 3.0, 0.05, 1.0),
-    "heavy guitar": Instrument(partial(plucked, bright=0.9, damping=0.6, place=0.13, body=0.0), 3.0, 0.03, 1.0),
-    "ukulele": Instrument(partial(plucked, bright=0.45, damping=2.0, place=0.3), 1.6, 0.1, 1.3, octave=1),
-    "banjo": Instrument(partial(plucked, bright=1.0, damping=3.2, place=0.1, body=0.1), 1.2, 0.08, 1.1),
-    "harp": Instrument(partial(plucked, bright=0.5, damping=0.7, place=0.4, body=0.2), 4.0, 0.6, 1.2, octave=1, spread=0.6),
-    "harpsichord": Instrument(partial(plucked, bright=1.3, damping=1.2, place=0.09, body=0.1), 2.5, 0.08, 0.9),
-    "vibraphone": Instrument(partial(bar, ratios=(1.0, 4.0, 9.9), life=2.2, shine=0.22), 3.5, 0.3, 0.9),
-    "marimba": Instrument(partial(bar, ratios=(1.0, 3.93, 9.2), life=0.35, shine=0.4), 1.2, 0.2, 1.2),
-    "music box": Instrument(partial(bar, ratios=(1.0, 2.0, 6.27, 8.1), life=1.1, shine=0.3), 2.5, 0.5, 0.8),
-    "glass bells": Instrument(partial(bar, ratios=GLASS, life=2.4, shine=0.28), 4.0, 0.8, 0.7, spread=0.6),
-    "pluck": Instrument(partial(ensemble, players=2, detune=0.0025, slope=0.8, cutoff=4200, attack=0.002, closing=2.6), 1.2, 0.08, 0.8),
-    "saw stab": Instrument(partial(ensemble, players=3, detune=0.004, slope=0.9, cutoff=3600, attack=0.004, closing=0.9), 1.4, 0.1, 0.7),
-    "supersaw": Instrument(partial(ensemble, players=7, detune=0.006, slope=0.85, cutoff=5200, attack=0.02), 6.0, 0.2, 0.5, spread=0.7),
-    "analog brass": Instrument(partial(ensemble, players=3, detune=0.003, slope=1.0, cutoff=2300, attack=0.07, closing=0.03), 6.0, 0.3, 0.6, spread=0.5),
-    "horn section": Instrument(partial(ensemble, players=4, detune=0.0022, slope=0.7, cutoff=1700, attack=0.045, closing=0.04), 4.0, 0.12, 0.6, spread=0.5),
-    "strings": Instrument(partial(ensemble, players=6, detune=0.0028, slope=1.0, cutoff=2600, attack=0.28), 8.0, 0.45, 0.62, spread=0.7),
-    "dark strings": Instrument(partial(ensemble, players=6, detune=0.003, slope=1.2, cutoff=1300, attack=0.3), 8.0, 0.4, 0.7, spread=0.7),
-    "spiccato": Instrument(partial(ensemble, players=5, detune=0.003, slope=0.95, cutoff=2900, attack=0.012, closing=0.5), 1.2, 0.12, 0.9, spread=0.5),
-    "warm pad": Instrument(partial(ensemble, players=5, detune=0.0035, slope=1.25, cutoff=1100, attack=0.5), 8.0, 0.7, 0.75, spread=0.8),
-    "glass pad": Instrument(partial(ensemble, players=6, detune=0.0025, slope=1.7, cutoff=2600, attack=0.9, odd=0.4), 9.0, 1.4, 0.95, spread=0.9),
-    "dark pad": Instrument(partial(ensemble, players=5, detune=0.004, slope=1.35, cutoff=700, attack=0.6), 8.0, 0.8, 0.9, spread=0.8),
-    "choir": Instrument(partial(ensemble, players=7, detune=0.0045, slope=1.5, cutoff=1000, attack=0.35, odd=0.8), 8.0, 0.6, 0.85, spread=0.8),
+    "steel guitar": Instrument(
+        partial(plucked, bright=0.95, damping=0.95),
+        3.0, 0.12, 1.25, spread=0.35,
+    ),
+    "nylon guitar": Instrument(
+        partial(plucked, bright=0.35, damping=1.15, place=0.27),
+        2.8, 0.12, 1.35,
+    ),
+    "clean guitar": Instrument(
+        partial(plucked, bright=0.7, damping=1.1, place=0.14, body=0.1),
+        2.5, 0.06, 1.3,
+    ),
+    "crunch guitar": Instrument(
+        partial(plucked, bright=0.8, damping=0.5, place=0.16, body=0.0),
+        3.0, 0.05, 1.0,
+    ),
+    "heavy guitar": Instrument(
+        partial(plucked, bright=0.9, damping=0.6, place=0.13, body=0.0),
+        3.0, 0.03, 1.0,
+    ),
+    "ukulele": Instrument(
+        partial(plucked, bright=0.45, damping=2.0, place=0.3),
+        1.6, 0.1, 1.3, octave=1,
+    ),
+    "banjo": Instrument(
+        partial(plucked, bright=1.0, damping=3.2, place=0.1, body=0.1),
+        1.2, 0.08, 1.1,
+    ),
+    "harp": Instrument(
+        partial(plucked, bright=0.5, damping=0.7, place=0.4, body=0.2),
+        4.0, 0.6, 1.2, octave=1, spread=0.6,
+    ),
+    "harpsichord": Instrument(
+        partial(plucked, bright=1.3, damping=1.2, place=0.09, body=0.1),
+        2.5, 0.08, 0.9,
+    ),
+    "vibraphone": Instrument(
+        partial(bar, ratios=(1.0, 4.0, 9.9), life=2.2, shine=0.22),
+        3.5, 0.3, 0.9,
+    ),
+    "marimba": Instrument(
+        partial(bar, ratios=(1.0, 3.93, 9.2), life=0.35, shine=0.4),
+        1.2, 0.2, 1.2,
+    ),
+    "music box": Instrument(
+        partial(bar, ratios=(1.0, 2.0, 6.27, 8.1), life=1.1, shine=0.3),
+        2.5, 0.5, 0.8,
+    ),
+    "glass bells": Instrument(
+        partial(bar, ratios=GLASS, life=2.4, shine=0.28),
+        4.0, 0.8, 0.7, spread=0.6,
+    ),
+    "pluck": Instrument(
+        partial(
+            ensemble, players=2, detune=0.0025, slope=0.8, cutoff=4200, attack=0.002, closing=2.6,
+        ),
+        1.2, 0.08, 0.8,
+    ),
+    "saw stab": Instrument(
+        partial(
+            ensemble, players=3, detune=0.004, slope=0.9, cutoff=3600, attack=0.004, closing=0.9,
+        ),
+        1.4, 0.1, 0.7,
+    ),
+    "supersaw": Instrument(
+        partial(ensemble, players=7, detune=0.006, slope=0.85, cutoff=5200, attack=0.02),
+        6.0, 0.2, 0.5, spread=0.7,
+    ),
+    "analog brass": Instrument(
+        partial(
+            ensemble, players=3, detune=0.003, slope=1.0, cutoff=2300, attack=0.07, closing=0.03,
+        ),
+        6.0, 0.3, 0.6, spread=0.5,
+    ),
+    "horn section": Instrument(
+        partial(
+            ensemble, players=4, detune=0.0022, slope=0.7, cutoff=1700, attack=0.045, closing=0.04,
+        ),
+        4.0, 0.12, 0.6, spread=0.5,
+    ),
+    "strings": Instrument(
+        partial(ensemble, players=6, detune=0.0028, slope=1.0, cutoff=2600, attack=0.28),
+        8.0, 0.45, 0.62, spread=0.7,
+    ),
+    "dark strings": Instrument(
+        partial(ensemble, players=6, detune=0.003, slope=1.2, cutoff=1300, attack=0.3),
+        8.0, 0.4, 0.7, spread=0.7,
+    ),
+    "spiccato": Instrument(
+        partial(
+            ensemble, players=5, detune=0.003, slope=0.95, cutoff=2900, attack=0.012, closing=0.5,
+        ),
+        1.2, 0.12, 0.9, spread=0.5,
+    ),
+    "warm pad": Instrument(
+        partial(ensemble, players=5, detune=0.0035, slope=1.25, cutoff=1100, attack=0.5),
+        8.0, 0.7, 0.75, spread=0.8,
+    ),
+    "glass pad": Instrument(
+        partial(ensemble, players=6, detune=0.0025, slope=1.7, cutoff=2600, attack=0.9, odd=0.4),
+        9.0, 1.4, 0.95, spread=0.9,
+    ),
+    "dark pad": Instrument(
+        partial(ensemble, players=5, detune=0.004, slope=1.35, cutoff=700, attack=0.6),
+        8.0, 0.8, 0.9, spread=0.8,
+    ),
+    "choir": Instrument(
+        partial(ensemble, players=7, detune=0.0045, slope=1.5, cutoff=1000, attack=0.35, odd=0.8),
+        8.0, 0.6, 0.85, spread=0.8,
+    ),
     "organ": Instrument(partial(organ, stops=STOPS), 8.0, 0.06, 0.5),
     "church organ": Instrument(partial(organ, stops=PIPES), 8.0, 0.25, 0.5, spread=0.5),
     "church bass": Instrument(partial(organ, stops=(0.3, 1.0, 0.0, 0.5, 0.1)), 8.0, 0.25, 0.9),
     "pulse": Instrument(partial(pulse, duty=0.25, fade=2.0), 2.0, 0.01, 0.45),
-    "upright bass": Instrument(partial(plucked, bright=0.16, damping=1.2, place=0.3, body=0.3), 2.8, 0.09, 1.3, spread=0.0),
-    "electric bass": Instrument(partial(plucked, bright=0.32, damping=0.75, place=0.2, body=0.0), 3.0, 0.06, 1.2, spread=0.0),
-    "cello": Instrument(partial(ensemble, players=4, detune=0.002, slope=1.0, cutoff=900, attack=0.12), 8.0, 0.3, 0.9, octave=1, spread=0.15),
-    "tuba": Instrument(partial(ensemble, players=2, detune=0.0015, slope=1.1, cutoff=600, attack=0.04), 4.0, 0.1, 0.9, spread=0.0),
-    "synth bass": Instrument(partial(bass_synth, closing=1.5, cutoff=900), 2.0, 0.03, 0.8, spread=0.0),
-    "sub bass": Instrument(partial(bass_synth, closing=2.0, cutoff=220), 6.0, 0.15, 1.0, spread=0.0),
-    "reese": Instrument(partial(bass_synth, closing=0.1, cutoff=650, detune=0.008), 4.0, 0.05, 0.75, spread=0.0),
+    "upright bass": Instrument(
+        partial(plucked, bright=0.16, damping=1.2, place=0.3, body=0.3),
+        2.8, 0.09, 1.3, spread=0.0,
+    ),
+    "electric bass": Instrument(
+        partial(plucked, bright=0.32, damping=0.75, place=0.2, body=0.0),
+        3.0, 0.06, 1.2, spread=0.0,
+    ),
+    "cello": Instrument(
+        partial(ensemble, players=4, detune=0.002, slope=1.0, cutoff=900, attack=0.12),
+        8.0, 0.3, 0.9, octave=1, spread=0.15,
+    ),
+    "tuba": Instrument(
+        partial(ensemble, players=2, detune=0.0015, slope=1.1, cutoff=600, attack=0.04),
+        4.0, 0.1, 0.9, spread=0.0,
+    ),
+    "synth bass": Instrument(
+        partial(bass_synth, closing=1.5, cutoff=900),
+        2.0, 0.03, 0.8, spread=0.0,
+    ),
+    "sub bass": Instrument(
+        partial(bass_synth, closing=2.0, cutoff=220),
+        6.0, 0.15, 1.0, spread=0.0,
+    ),
+    "reese": Instrument(
+        partial(bass_synth, closing=0.1, cutoff=650, detune=0.008),
+        4.0, 0.05, 0.75, spread=0.0,
+    ),
     "triangle bass": Instrument(triangle, 2.0, 0.01, 1.0, spread=0.0),
     "808": Instrument(eight_oh_eight, 3.0, 0.05, 0.9, spread=0.0),
 }  # fmt: skip

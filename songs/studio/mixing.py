@@ -9,17 +9,19 @@ Long songs are processed in blocks, so that memory stays near three buffers of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pedalboard as pb
 
 from .drums import PLACES, stroke
+from .effects import effects_of, kit_effects
 from .instruments import INSTRUMENTS
 from .loudness import active_rms, measure
 from .notes import Part
 from .score import Score
-from .synthesis import RATE, Audio, hertz, noise, ramp_up
+from .synthesis import RATE, Audio, hertz, ramp_up
+from .textures import texture
 from .voice import SINGERS, Sung, sing
 
 BLOCK = 1 << 15  # a block of every bus fits the processor's cache
@@ -92,7 +94,7 @@ class Desk:
     def add_part(self, part: Part, dice: np.random.Generator, double: int) -> None:
         pan = ROLES[part.role][3]
         stem = self._play(part, dice, pan if double % 2 == 0 else -pan)
-        self._blend(stem, part.role, _effects(part.instrument))
+        self._blend(stem, part.role, effects_of(part.instrument))
 
     def add_drums(self) -> None:
         if not self.score.hits:
@@ -111,22 +113,21 @@ class Desk:
             sound = sounds[hit.piece] * np.float32(level * hit.velocity**1.4)
             self._place(stem, sound, at, pan)
             self._place_mono(room, sound * np.float32(share), at)
-        gain = self._blend(stem, "drums", _kit_effects(kit))
+        gain = self._blend(stem, "drums", kit_effects(kit))
         self.room += room * np.float32(gain)
 
     def add_textures(self) -> None:
         """Rain, waves, wind, tape or a record's crackle: a quiet bed under everything."""
         for name in self.score.brief.textures:
-            bed = _texture(name, self.samples, self.score.brief.rng(name))
+            bed = texture(name, self.samples, self.score.brief.rng(name))
             self.out += bed
         if self.score.brief.style.name == "lo-fi" and "vinyl" not in self.score.brief.textures:
-            self.out += 0.5 * _texture("vinyl", self.samples, self.score.brief.rng("vinyl"))
+            self.out += 0.5 * texture("vinyl", self.samples, self.score.brief.rng("vinyl"))
 
     def add_room(self) -> None:
         space = self.score.brief.style.space
         beat = 60.0 / self.score.form.tempo
-        hall = pb.Pedalboard([pb.HighpassFilter(220), pb.Reverb(
-            room_size=0.35 + 0.6 * space, damping=0.45, wet_level=0.5 + 0.35 * space, dry_level=0.0, width=1.0)])  # fmt: skip
+        hall = pb.Pedalboard([pb.HighpassFilter(220), _reverb(space)])
         tape = pb.Pedalboard([pb.Delay(min(1.5, beat * 0.75), feedback=0.32, mix=1.0),
                               pb.HighpassFilter(300), pb.LowpassFilter(3800)])  # fmt: skip
         for part in _blocks(self.samples):
@@ -278,65 +279,7 @@ def _process(sound: Audio, effects: pb.Pedalboard) -> None:
     sound[:] = effects(sound, RATE)
 
 
-def _effects(instrument: str) -> pb.Pedalboard | None:
-    build = _CHAINS.get(instrument)
-    return pb.Pedalboard(build()) if build else None
-
-
-def _amp(drive: float, cut: float) -> Callable[[], list[pb.Plugin]]:
-    return lambda: [
-        pb.HighpassFilter(90), pb.Gain(8), pb.Distortion(drive), pb.HighpassFilter(80),
-        pb.PeakFilter(750, -3, 0.9), pb.PeakFilter(2600, 3, 0.8), pb.LowpassFilter(cut),
-        pb.LowpassFilter(cut), pb.LowpassFilter(cut * 1.3), pb.Gain(-9 - drive / 3),
-    ]  # fmt: skip
-
-
-_CHAINS: dict[str, Callable[[], list[pb.Plugin]]] = {
-    "crunch guitar": _amp(16, 4200),
-    "heavy guitar": _amp(28, 3900),
-    "lead guitar": lambda: [pb.Gain(4), pb.Distortion(14), pb.LowpassFilter(3600), pb.LowpassFilter(4500), pb.Gain(-9)],
-    "clean guitar": lambda: [pb.Chorus(0.8, 0.15, 6, 0.0, 0.3), pb.HighpassFilter(110)],
-    "electric piano": lambda: [pb.Chorus(1.1, 0.2, 7, 0.0, 0.4), pb.LowpassFilter(5200)],
-    "organ": lambda: [pb.Chorus(5.2, 0.12, 5, 0.0, 0.45), pb.LowpassFilter(4500)],
-    "warm pad": lambda: [pb.Chorus(0.5, 0.25, 9, 0.0, 0.5), pb.HighpassFilter(130)],
-    "glass pad": lambda: [pb.Chorus(0.3, 0.3, 9, 0.0, 0.5), pb.HighpassFilter(130)],
-    "strings": lambda: [pb.HighpassFilter(140), pb.HighShelfFilter(5000, -2)],
-    "supersaw": lambda: [pb.HighpassFilter(180)],
-    "reese": lambda: [pb.Phaser(0.4, 0.4, 500, 0.1, 0.4), pb.LowpassFilter(1400)],
-    "voice": lambda: [pb.HighpassFilter(150), pb.Compressor(-20, 2.5, 8, 120), pb.HighShelfFilter(6000, 2)],
-    "electric bass": lambda: [pb.HighpassFilter(34), pb.Compressor(-18, 3, 10, 120), pb.Gain(2)],
-    "upright bass": lambda: [pb.HighpassFilter(34), pb.Compressor(-18, 2.5, 12, 140), pb.Gain(2)],
-}  # fmt: skip
-
-
-def _kit_effects(kit: str) -> pb.Pedalboard:
-    if kit == "dusty":
-        return pb.Pedalboard([pb.LowpassFilter(7000), pb.Compressor(-16, 3, 6, 90)])
-    return pb.Pedalboard([pb.Compressor(-12, 2.5, 8, 110)])
-
-
-def _texture(name: str, samples: int, dice: np.random.Generator) -> Audio:
-    """A bed of noise, made of a few seconds that overlap without a seam."""
-    length = min(samples, 8 * RATE)
-    bands = {"rain": (600, 9000, -2.0, 0.011), "waves": (150, 3500, -4.0, 0.02), "wind": (120, 900, -3.0, 0.016),
-             "tape": (1500, 9000, -3.0, 0.003), "vinyl": (300, 6000, -4.0, 0.0022)}  # fmt: skip
-    low, high, tilt, level = bands[name]
-    sides = []
-    for _ in range(2):
-        loop = noise(length / RATE, low, high, dice, tilt)[:length]
-        sides.append(np.tile(loop, -(-samples // length))[:samples])
-    bed = np.stack(sides) * np.float32(level)
-    if name in ("waves", "wind"):
-        t = np.arange(samples, dtype=np.float32) / RATE
-        bed *= (0.55 + 0.45 * np.sin(2 * np.pi * t / 7.3)).astype(np.float32)
-    if name in ("rain", "vinyl"):
-        _sprinkle(bed, 9.0 if name == "vinyl" else 30.0, 0.05 if name == "vinyl" else 0.02, dice)
-    return bed
-
-
-def _sprinkle(bed: Audio, rate: float, level: float, dice: np.random.Generator) -> None:
-    """Drops or crackles: short ticks at random places."""
-    tick = noise(0.004, 1500, 7000, dice) * ramp_up(176)[::-1]
-    for place in dice.integers(0, max(1, bed.shape[1] - 200), int(bed.shape[1] / RATE * rate)):
-        side, force = int(dice.integers(2)), dice.random() ** 3 * level
-        bed[side, place : place + 176] += tick[:176] * np.float32(force)
+def _reverb(space: float) -> pb.Reverb:
+    return pb.Reverb(
+        room_size=0.35 + 0.6 * space, damping=0.45, wet_level=0.5 + 0.35 * space, dry_level=0.0
+    )

@@ -36,7 +36,7 @@ def _family(brief: Brief) -> tuple[str, ...]:
         mood.arousal > 0.3 or brief.style.energy > 0.75 or mood.label == "Dark"
     ):
         return _STORM
-    if brief.style.name in _NEON_STYLES or mood.label == "Dreamy" and brief.style.energy > 0.5:
+    if brief.style.name in _NEON_STYLES or (mood.label == "Dreamy" and brief.style.energy > 0.5):
         return _NEON
     if mood.valence < -0.3:
         return _SORROW

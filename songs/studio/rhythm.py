@@ -15,49 +15,164 @@ VELOCITY = {"X": 1.0, "x": 0.78, "o": 0.34}
 SILENT = "-" * 16
 
 GROOVES: dict[str, Groove] = {
-    "pop": {"kick": ("X-------x-x-----", "X-----x-x-x-----"), "snare": ("----x-------x---", "----X-------X---"),
-            "hat": ("x-x-x-x-x-x-x-x-", "x-xox-xox-xox-xo"), "tambourine": (SILENT, "--x---x---x---x-")},
-    "ballad": {"kick": ("x-------x-------", "X-----x-x-------"), "rim": ("--------x-------", SILENT),
-               "snare": (SILENT, "--------X-------"), "hat": ("o---o---o---o---", "x-o-x-o-x-o-x-o-")},
-    "lofi": {"kick": ("X------x--x-----", "X--x---x--x-----"), "snare": ("----x-------x---", "----X-------X--o"),
-             "hat": ("x-x-x-x-x-x-x-x-", "xox-x-xox-x-xox-")},
-    "boom bap": {"kick": ("X--x------x-----", "X--x------xx----"), "snare": ("----X-------X---", "----X--o----X--o"),
-                 "hat": ("x-x-x-x-x-x-x-x-", "x-x-x-xox-x-x-x-"), "open hat": (SILENT, "--------------x-")},
-    "techno": {"kick": ("X---X---X---X---", "X---X---X---X---"), "open hat": ("--x---x---x---x-", "--X---X---X---X-"),
-               "hat": (SILENT, "oxoxoxoxoxoxoxox"), "clap": (SILENT, "----x-------x---"), "rim": ("---o--o----o----", "---x--x----x--o-")},
-    "house": {"kick": ("X---X---X---X---", "X---X---X---X---"), "open hat": ("--x---x---x---x-", "--X---X---X---X-"),
-              "hat": ("o---o---o---o---", "x-oox-oox-oox-oo"), "clap": ("----x-------x---", "----X-------X---"), "shaker": (SILENT, "oxoxoxoxoxoxoxox")},
-    "disco": {"kick": ("X---X---X---X---", "X---X---X---X---"), "snare": ("----x-------x---", "----X-------X---"),
-              "open hat": ("--x---x---x---x-", "--X---X---X---X-"), "hat": ("x---x---x---x---", "xo--xo--xo--xo--"), "conga": (SILENT, "---x--xx---x--xx")},
-    "funk": {"kick": ("X-x-------x-----", "X-x---x---x--x--"), "snare": ("----X-------X---", "----X--o-o--X--o"),
-             "hat": ("x-x-x-x-x-x-x-x-", "xxxxxx-xxxxxx-xx"), "open hat": (SILENT, "------x---------")},
-    "soul": {"kick": ("X------x--x-----", "X------x-xx-----"), "snare": ("----x-------x---", "----X-------X---"), "hat": ("x-x-x-x-x-x-x-x-", "x-x-x-x-x-x-x-xo"),
-             "tambourine": (SILENT, "----x-------x---")},
-    "rock": {"kick": ("X-------x-x-----", "X-x-----X-x---x-"), "snare": ("----X-------X---", "----X-------X---"),
-             "hat": ("x-x-x-x-x-x-x-x-", SILENT), "ride": (SILENT, "X-x-X-x-X-x-X-x-")},
-    "metal": {"kick": ("X-xxX-xxX-xxX-xx", "XxxxXxxxXxxxXxxx"), "snare": ("----X-------X---", "----X-------X---"), "hat": ("X---X---X---X---", SILENT),
-              "crash": (SILENT, "X-------X-------"), "ride": (SILENT, "--X-X-X---X-X-X-")},
-    "jazz": {"ride": ("x---x--ox---x--o", "X---x--xX---x--x"), "pedal hat": ("----x-------x---", "----x-------x---"), "kick": ("o---o---o---o---", "o---o---o---o--x"),
-             "snare": (SILENT, "-------o------o-")},
-    "folk": {"kick": ("x-------x-------", "X-------X-----x-"), "rim": (SILENT, "----x-------x---"), "shaker": ("x-o-x-o-x-o-x-o-", "x-oox-oox-oox-oo"), "tambourine": (SILENT, "----x-------x---")},
-    "epic": {"timpani": ("X---------------", "X-------x---x-x-"), "taiko": ("X-----x---x-----", "X--x--x-X--x--xx"), "snare": (SILENT, "o-o-x-o-o-o-x-oo"), "crash": (SILENT, "X---------------")},
-    "synthwave": {"kick": ("X-------X-------", "X---X---X---X---"), "snare": ("----X-------X---", "----X-------X---"), "hat": ("x-x-x-x-x-x-x-x-", "xoxoxoxoxoxoxoxo")},
-    "trap": {"kick": ("X-----x---------", "X-----x---x--x--"), "clap": ("--------X-------", "--------X-------"), "hat": ("x-x-x-x-x-x-x-x-", "x-x-x-xxx-xxxxxx"),
-             "rim": (SILENT, "---o------o-----"), "open hat": (SILENT, "------------x---")},
-    "one drop": {"kick": ("--------X-------", "--------X-----o-"), "rim": ("--------X-------", "--------X--x----"), "hat": ("x-x-x-x-x-x-x-x-", "x-xox-x-x-xox-xo"),
-                 "conga": (SILENT, "---x--------x-x-")},
-    "bossa": {"kick": ("x-----x-x-----x-", "x--ox--ox--ox--o"), "rim": ("x--x--x---x--x--", "X--x--x---x--x--"), "shaker": ("oxoxoxoxoxoxoxox", "xoxxxoxxxoxxxoxx")},
-    "salsa": {"kick": ("------x-------x-", "------x-------x-"), "clave": ("X--x--x---x-x---", "X--x--x---x-x---"), "conga": ("----x-oo----x-xx", "--x-X-xx--x-X-xx"),
-              "cowbell": (SILENT, "X-x-x-xxX-x-x-xx"), "shaker": ("x-x-x-x-x-x-x-x-", "xoxoxoxoxoxoxoxo")},
-    "dnb": {"kick": ("X---------x-----", "X---------x-----"), "snare": ("----X-------X---", "----X--o-o--X--o"), "hat": ("x-x-x-x-x-x-x-x-", "xoxoxoxoxoxoxoxo"),
-            "ride": (SILENT, "X---X---X---X---")},
-    "shuffle": {"kick": ("X-------X-------", "X-----x-X-----x-"), "snare": ("----X-------X---", "----X-------X---"), "hat": ("x-o-x-o-x-o-x-o-", SILENT), "ride": (SILENT, "X-x-x-x-X-x-x-x-")},
-    "train": {"kick": ("X-------X-------", "X-------X-------"), "snare": ("ooxoooxoooxoooxo", "ooXoooXoooXoooXx")},
-    "march": {"kick": ("X-------X-------", "X-------X-------"), "snare": ("x---x-xxx---x-x-", "X-ooX-xxX-ooxxxx"), "crash": (SILENT, "--------x-------")},
-    "chip": {"kick": ("X-------X-------", "X--x--x-X--x----"), "snare": ("----X-------X---", "----X-------X-x-"), "hat": ("x-x-x-x-x-x-x-x-", "x-xxx-xxx-xxx-xx")},
-    "waltz": {"kick": ("x-----------", "X-----------"), "rim": (SILENT, "----o---o---"), "hat": ("----o---o---", "----x---x---"), "ride": (SILENT, "x-----------")},
+    "pop": {
+        "kick": ("X-------x-x-----", "X-----x-x-x-----"),
+        "snare": ("----x-------x---", "----X-------X---"),
+        "hat": ("x-x-x-x-x-x-x-x-", "x-xox-xox-xox-xo"),
+        "tambourine": (SILENT, "--x---x---x---x-"),
+    },
+    "ballad": {
+        "kick": ("x-------x-------", "X-----x-x-------"),
+        "rim": ("--------x-------", SILENT),
+        "snare": (SILENT, "--------X-------"),
+        "hat": ("o---o---o---o---", "x-o-x-o-x-o-x-o-"),
+    },
+    "lofi": {
+        "kick": ("X------x--x-----", "X--x---x--x-----"),
+        "snare": ("----x-------x---", "----X-------X--o"),
+        "hat": ("x-x-x-x-x-x-x-x-", "xox-x-xox-x-xox-"),
+    },
+    "boom bap": {
+        "kick": ("X--x------x-----", "X--x------xx----"),
+        "snare": ("----X-------X---", "----X--o----X--o"),
+        "hat": ("x-x-x-x-x-x-x-x-", "x-x-x-xox-x-x-x-"),
+        "open hat": (SILENT, "--------------x-"),
+    },
+    "techno": {
+        "kick": ("X---X---X---X---", "X---X---X---X---"),
+        "open hat": ("--x---x---x---x-", "--X---X---X---X-"),
+        "hat": (SILENT, "oxoxoxoxoxoxoxox"),
+        "clap": (SILENT, "----x-------x---"),
+        "rim": ("---o--o----o----", "---x--x----x--o-"),
+    },
+    "house": {
+        "kick": ("X---X---X---X---", "X---X---X---X---"),
+        "open hat": ("--x---x---x---x-", "--X---X---X---X-"),
+        "hat": ("o---o---o---o---", "x-oox-oox-oox-oo"),
+        "clap": ("----x-------x---", "----X-------X---"),
+        "shaker": (SILENT, "oxoxoxoxoxoxoxox"),
+    },
+    "disco": {
+        "kick": ("X---X---X---X---", "X---X---X---X---"),
+        "snare": ("----x-------x---", "----X-------X---"),
+        "open hat": ("--x---x---x---x-", "--X---X---X---X-"),
+        "hat": ("x---x---x---x---", "xo--xo--xo--xo--"),
+        "conga": (SILENT, "---x--xx---x--xx"),
+    },
+    "funk": {
+        "kick": ("X-x-------x-----", "X-x---x---x--x--"),
+        "snare": ("----X-------X---", "----X--o-o--X--o"),
+        "hat": ("x-x-x-x-x-x-x-x-", "xxxxxx-xxxxxx-xx"),
+        "open hat": (SILENT, "------x---------"),
+    },
+    "soul": {
+        "kick": ("X------x--x-----", "X------x-xx-----"),
+        "snare": ("----x-------x---", "----X-------X---"),
+        "hat": ("x-x-x-x-x-x-x-x-", "x-x-x-x-x-x-x-xo"),
+        "tambourine": (SILENT, "----x-------x---"),
+    },
+    "rock": {
+        "kick": ("X-------x-x-----", "X-x-----X-x---x-"),
+        "snare": ("----X-------X---", "----X-------X---"),
+        "hat": ("x-x-x-x-x-x-x-x-", SILENT),
+        "ride": (SILENT, "X-x-X-x-X-x-X-x-"),
+    },
+    "metal": {
+        "kick": ("X-xxX-xxX-xxX-xx", "XxxxXxxxXxxxXxxx"),
+        "snare": ("----X-------X---", "----X-------X---"),
+        "hat": ("X---X---X---X---", SILENT),
+        "crash": (SILENT, "X-------X-------"),
+        "ride": (SILENT, "--X-X-X---X-X-X-"),
+    },
+    "jazz": {
+        "ride": ("x---x--ox---x--o", "X---x--xX---x--x"),
+        "pedal hat": ("----x-------x---", "----x-------x---"),
+        "kick": ("o---o---o---o---", "o---o---o---o--x"),
+        "snare": (SILENT, "-------o------o-"),
+    },
+    "folk": {
+        "kick": ("x-------x-------", "X-------X-----x-"),
+        "rim": (SILENT, "----x-------x---"),
+        "shaker": ("x-o-x-o-x-o-x-o-", "x-oox-oox-oox-oo"),
+        "tambourine": (SILENT, "----x-------x---"),
+    },
+    "epic": {
+        "timpani": ("X---------------", "X-------x---x-x-"),
+        "taiko": ("X-----x---x-----", "X--x--x-X--x--xx"),
+        "snare": (SILENT, "o-o-x-o-o-o-x-oo"),
+        "crash": (SILENT, "X---------------"),
+    },
+    "synthwave": {
+        "kick": ("X-------X-------", "X---X---X---X---"),
+        "snare": ("----X-------X---", "----X-------X---"),
+        "hat": ("x-x-x-x-x-x-x-x-", "xoxoxoxoxoxoxoxo"),
+    },
+    "trap": {
+        "kick": ("X-----x---------", "X-----x---x--x--"),
+        "clap": ("--------X-------", "--------X-------"),
+        "hat": ("x-x-x-x-x-x-x-x-", "x-x-x-xxx-xxxxxx"),
+        "rim": (SILENT, "---o------o-----"),
+        "open hat": (SILENT, "------------x---"),
+    },
+    "one drop": {
+        "kick": ("--------X-------", "--------X-----o-"),
+        "rim": ("--------X-------", "--------X--x----"),
+        "hat": ("x-x-x-x-x-x-x-x-", "x-xox-x-x-xox-xo"),
+        "conga": (SILENT, "---x--------x-x-"),
+    },
+    "bossa": {
+        "kick": ("x-----x-x-----x-", "x--ox--ox--ox--o"),
+        "rim": ("x--x--x---x--x--", "X--x--x---x--x--"),
+        "shaker": ("oxoxoxoxoxoxoxox", "xoxxxoxxxoxxxoxx"),
+    },
+    "salsa": {
+        "kick": ("------x-------x-", "------x-------x-"),
+        "clave": ("X--x--x---x-x---", "X--x--x---x-x---"),
+        "conga": ("----x-oo----x-xx", "--x-X-xx--x-X-xx"),
+        "cowbell": (SILENT, "X-x-x-xxX-x-x-xx"),
+        "shaker": ("x-x-x-x-x-x-x-x-", "xoxoxoxoxoxoxoxo"),
+    },
+    "dnb": {
+        "kick": ("X---------x-----", "X---------x-----"),
+        "snare": ("----X-------X---", "----X--o-o--X--o"),
+        "hat": ("x-x-x-x-x-x-x-x-", "xoxoxoxoxoxoxoxo"),
+        "ride": (SILENT, "X---X---X---X---"),
+    },
+    "shuffle": {
+        "kick": ("X-------X-------", "X-----x-X-----x-"),
+        "snare": ("----X-------X---", "----X-------X---"),
+        "hat": ("x-o-x-o-x-o-x-o-", SILENT),
+        "ride": (SILENT, "X-x-x-x-X-x-x-x-"),
+    },
+    "train": {
+        "kick": ("X-------X-------", "X-------X-------"),
+        "snare": ("ooxoooxoooxoooxo", "ooXoooXoooXoooXx"),
+    },
+    "march": {
+        "kick": ("X-------X-------", "X-------X-------"),
+        "snare": ("x---x-xxx---x-x-", "X-ooX-xxX-ooxxxx"),
+        "crash": (SILENT, "--------x-------"),
+    },
+    "chip": {
+        "kick": ("X-------X-------", "X--x--x-X--x----"),
+        "snare": ("----X-------X---", "----X-------X-x-"),
+        "hat": ("x-x-x-x-x-x-x-x-", "x-xxx-xxx-xxx-xx"),
+    },
+    "waltz": {
+        "kick": ("x-----------", "X-----------"),
+        "rim": (SILENT, "----o---o---"),
+        "hat": ("----o---o---", "----x---x---"),
+        "ride": (SILENT, "x-----------"),
+    },
 }  # fmt: skip
-FOUR_ON_THE_FLOOR = {"techno", "house", "disco", "synthwave"}
+FILLS = {
+    "epic": ("taiko", "taiko", "timpani", "taiko"),
+    "techno": ("clap",),
+    "house": ("clap",),
+    "trap": ("hat", "snare"),
+    "chip": ("snare",),
+    "march": ("snare",),
+}
 NO_FILLS = {"jazz", "bossa", "waltz", "folk", "ballad", "train"}
 
 
@@ -120,8 +235,7 @@ def _fill(
     """A run that grows into the next section; brushes and shakers stay discreet."""
     if groove in NO_FILLS:
         return [Hit(end - 0.5, "rim", 0.4 * force), Hit(end - 0.25, "rim", 0.5 * force)]
-    pieces = {"epic": ["taiko", "taiko", "timpani", "taiko"], "techno": ["clap"], "trap": ["hat", "snare"],
-              "house": ["clap"], "chip": ["snare"], "march": ["snare"]}.get(groove, ["snare", "high tom", "mid tom", "low tom"])  # fmt: skip
+    pieces = FILLS.get(groove, ("snare", "high tom", "mid tom", "low tom"))
     count = round((end - start) * 4)
     hits = []
     for index in range(count):

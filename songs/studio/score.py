@@ -18,6 +18,15 @@ LEAD_RANGES = {"voice": (57, 76, 66), "cello lead": (43, 67, 55), "horn": (50, 7
                "organ": (57, 79, 67), "electric piano": (60, 84, 70)}  # fmt: skip
 LEAD_RANGE = (60, 84, 71)
 SWUNG_QUARTERS = 0.9
+# progressions -> the last chord, in a bright and in a dark mode
+ENDING_COLOURS = {
+    "jazz": ("Imaj9", "i9"),
+    "lofi": ("Imaj9", "i9"),
+    "latin": ("Imaj9", "i9"),
+    "ambient": ("Iadd9", "imadd9"),
+    "blues": ("I7", "i7"),
+    "funk": ("I9", "i9"),
+}
 ELECTRONIC = {"machine", "gated", "chip"}
 
 
@@ -95,14 +104,12 @@ def _dominant(brief: Brief) -> harmony.Chord:
 
 
 def _ending_chord(brief: Brief) -> harmony.Chord:
-    colour = {"jazz": ("Imaj9", "i9"), "lofi": ("Imaj9", "i9"), "latin": ("Imaj9", "i9"),
-              "ambient": ("Iadd9", "imadd9"), "blues": ("I7", "i7"), "funk": ("I9", "i9")}  # fmt: skip
-    bright, dark = colour.get(brief.style.progressions, ("I", "i"))
+    bright, dark = ENDING_COLOURS.get(brief.style.progressions, ("I", "i"))
     return harmony.chord(bright if brief.bright else dark, brief.tonic, brief.mode)
 
 
 def _tunes(brief: Brief, form: Form, slots: list[Slot]) -> list[Part]:
-    """The voice sings verses and choruses; the leading instrument opens, answers and takes solos."""
+    """The voice sings verses and choruses; the lead opens, answers and takes solos."""
     lead = Part(brief.style.lead, "lead")
     voice = Part("voice", "voice")
     second = Part("voice" if brief.sung else brief.style.lead, "second")

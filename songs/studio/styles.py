@@ -32,7 +32,6 @@ class Style:
     busy: float = 0.5
     tightness: float = 0.5
     ducking: float = 0.0
-    vocal: float = 1.0
 
 
 def _rows() -> tuple[Style, ...]:
@@ -49,7 +48,7 @@ def _rows() -> tuple[Style, ...]:
         Style("techno", "Techno", (126, 138), "club", ("minor", "phrygian"), "pluck",
               (("pluck", "sixteenth"), ("saw stab", "stab")), "warm pad",
               ("synth bass", "rolling"), "techno", kit="machine", space=0.3, energy=0.9,
-              opening="drums", busy=0.7, tightness=1.0, ducking=0.6, vocal=0.6),
+              opening="drums", busy=0.7, tightness=1.0, ducking=0.6),
         Style("house", "House", (120, 126), "club", ("minor", "dorian", "major"), "synth lead",
               (("house piano", "stab"),), "warm pad", ("synth bass", "offbeat"), "house",
               kit="machine", space=0.3, energy=0.75, opening="drums", busy=0.6, tightness=0.95,
@@ -68,9 +67,9 @@ def _rows() -> tuple[Style, ...]:
         Style("soul", "Soul", (76, 94), "lofi", EITHER, "saxophone",
               (("electric piano", "comp"), ("clean guitar", "backbeat")), "organ",
               ("electric bass", "kick"), "soul", swing=0.3, energy=0.45, busy=0.4),
-        Style("ambient", "Ambient", (60, 72), "ambient", ("major", "lydian", "dorian"), "glass bells",
-              (("harp", "sparse"),), "glass pad", ("sub bass", "root"), None, space=0.95,
-              energy=0.1, opening="pad", busy=0.1, tightness=0.1, vocal=0.8),
+        Style("ambient", "Ambient", (60, 72), "ambient", ("major", "lydian", "dorian"),
+              "glass bells", (("harp", "sparse"),), "glass pad", ("sub bass", "root"), None,
+              space=0.95, energy=0.1, opening="pad", busy=0.1, tightness=0.1),
         Style("rock", "Rock", (112, 136), "rock", ("mixolydian", "minor", "major"), "lead guitar",
               (("crunch guitar", "power"), ("clean guitar", "strum")), "organ",
               ("electric bass", "eighths"), "rock", kit="big", space=0.3, energy=0.8,
@@ -90,7 +89,8 @@ def _rows() -> tuple[Style, ...]:
         Style("classical", "Classical", (84, 112), "classical", EITHER, "violin",
               (("piano", "alberti"),), "strings", ("cello", "root"), None, space=0.6,
               energy=0.35, busy=0.5, tightness=0.3),
-        Style("cinematic", "Cinematic", (84, 104), "cinematic", ("minor", "minor", "dorian", "major"), "horn",
+        Style("cinematic", "Cinematic", (84, 104), "cinematic",
+              ("minor", "minor", "dorian", "major"), "horn",
               (("spiccato", "ostinato"), ("harp", "sparse")), "strings", ("cello", "root"),
               "epic", kit="epic", space=0.8, energy=0.7, opening="pad", busy=0.3, tightness=0.4),
         Style("synthwave", "Synthwave", (88, 112), "synthwave", MINOR, "synth lead",
@@ -103,7 +103,7 @@ def _rows() -> tuple[Style, ...]:
               opening="drums", busy=0.45, tightness=0.5),
         Style("trap", "Trap", (134, 148), "club", ("minor", "phrygian"), "glass bells",
               (("pluck", "sparse"),), "dark pad", ("808", "kick"), "trap", kit="machine",
-              space=0.45, energy=0.65, busy=0.4, tightness=0.9, vocal=0.8),
+              space=0.45, energy=0.65, busy=0.4, tightness=0.9),
         Style("reggae", "Reggae", (70, 84), "reggae", EITHER, "melodica",
               (("clean guitar", "skank"), ("organ", "bubble")), None,
               ("electric bass", "reggae"), "one drop", swing=0.35, space=0.4, energy=0.5,
@@ -138,7 +138,7 @@ def _rows() -> tuple[Style, ...]:
               tightness=0.5),
         Style("chiptune", "Chiptune", (132, 156), "pop", EITHER, "pulse lead",
               (("pulse", "sixteenth"),), None, ("triangle bass", "octaves"), "chip", kit="chip",
-              space=0.08, energy=0.8, busy=0.7, tightness=1.0, vocal=0.4),
+              space=0.08, energy=0.8, busy=0.7, tightness=1.0),
         Style("lullaby", "Lullaby", (72, 88), "classical", MAJOR, "music box",
               (("harp", "waltz"),), "warm pad", None, None, beats=3, space=0.6, energy=0.15,
               busy=0.25, tightness=0.3),

@@ -152,7 +152,7 @@ INSTRUMENT_WORDS: dict[str, tuple[str, str, str]] = {
 
 DRUM_WORDS = ("drums", "drum", "beat", "beats", "percussion", "drumless", "breakbeats")
 BEATLESS_PHRASES = ("drumless", "beatless", "percussionless", "solo piano", "a cappella")
-MELODY_ONLY_WORDS = ("no vocals", "without vocals", "instrumental")
+VOICE_WORDS = {"vocals", "vocal", "voice", "voices", "singing", "singer", "lyrics"}
 
 TEXTURE_WORDS: dict[str, str] = {
     "rain": "rain", "rainy": "rain", "storm": "rain", "thunder": "rain",

@@ -50,19 +50,58 @@ class Singer:
 
 
 SINGERS: dict[str, Singer] = {
-    "voice": Singer(("ooh", "aah", "ohh"), tilt=0.75, attack=0.075, release=0.16, glide=0.085, depth=0.28, breath=0.035, people=2, gain=1.0),
-    "flute": Singer(tilt=2.1, cutoff=2600, attack=0.06, release=0.09, glide=0.03, depth=0.13, breath=0.06, gain=0.9),
-    "clarinet": Singer(tilt=0.9, cutoff=1900, odd=0.12, attack=0.045, release=0.07, glide=0.03, depth=0.06, breath=0.015, gain=0.8),
-    "saxophone": Singer(tilt=0.7, cutoff=1900, body=((650, 200, 5), (1500, 300, 4)), attack=0.045, release=0.09, glide=0.05, depth=0.2, breath=0.03, gain=0.7),
-    "trumpet": Singer(tilt=0.45, cutoff=1700, body=((1200, 400, 6),), attack=0.035, release=0.07, glide=0.03, depth=0.12, breath=0.01, gain=0.6),
-    "horn": Singer(tilt=0.8, cutoff=950, body=((400, 200, 5),), attack=0.07, release=0.12, glide=0.05, depth=0.08, people=3, gain=0.85),
-    "melodica": Singer(tilt=0.55, cutoff=2500, attack=0.04, release=0.06, glide=0.02, depth=0.1, breath=0.02, people=2, gain=0.5),
-    "violin": Singer(tilt=0.85, cutoff=3600, body=((280, 80, 3), (480, 120, 4), (2600, 700, 5)), attack=0.09, release=0.12, glide=0.06, depth=0.26, breath=0.008, gain=0.62),
-    "fiddle": Singer(tilt=0.8, cutoff=3900, body=((300, 80, 3), (2600, 700, 6)), attack=0.045, release=0.07, glide=0.045, depth=0.14, breath=0.012, gain=0.6),
-    "cello lead": Singer(tilt=0.85, cutoff=2000, body=((180, 60, 4), (420, 120, 4)), attack=0.1, release=0.14, glide=0.07, depth=0.24, breath=0.008, gain=0.8),
-    "synth lead": Singer(tilt=0.95, cutoff=2700, attack=0.012, release=0.12, glide=0.035, depth=0.12, people=3, gain=0.6),
-    "pulse lead": Singer(tilt=0.9, cutoff=6000, odd=0.35, attack=0.004, release=0.015, glide=0.004, vibrato=6.2, depth=0.2, gain=0.42),
-    "lead guitar": Singer(tilt=0.75, cutoff=2500, attack=0.012, release=0.08, glide=0.03, vibrato=5.0, depth=0.3, breath=0.004, gain=0.7),
+    "voice": Singer(
+        ("ooh", "aah", "ohh"), tilt=0.75, attack=0.075, release=0.16, glide=0.085, depth=0.28,
+        breath=0.035, people=2, gain=1.0,
+    ),
+    "flute": Singer(
+        tilt=2.1, cutoff=2600, attack=0.06, release=0.09, glide=0.03, depth=0.13, breath=0.06,
+        gain=0.9,
+    ),
+    "clarinet": Singer(
+        tilt=0.9, cutoff=1900, odd=0.12, attack=0.045, release=0.07, glide=0.03, depth=0.06,
+        breath=0.015, gain=0.8,
+    ),
+    "saxophone": Singer(
+        tilt=0.7, cutoff=1900, body=((650, 200, 5), (1500, 300, 4)), attack=0.045, release=0.09,
+        glide=0.05, depth=0.2, breath=0.03, gain=0.7,
+    ),
+    "trumpet": Singer(
+        tilt=0.45, cutoff=1700, body=((1200, 400, 6),), attack=0.035, release=0.07, glide=0.03,
+        depth=0.12, breath=0.01, gain=0.6,
+    ),
+    "horn": Singer(
+        tilt=0.8, cutoff=950, body=((400, 200, 5),), attack=0.07, release=0.12, glide=0.05,
+        depth=0.08, people=3, gain=0.85,
+    ),
+    "melodica": Singer(
+        tilt=0.55, cutoff=2500, attack=0.04, release=0.06, glide=0.02, depth=0.1, breath=0.02,
+        people=2, gain=0.5,
+    ),
+    "violin": Singer(
+        tilt=0.85, cutoff=3600, body=((280, 80, 3), (480, 120, 4), (2600, 700, 5)), attack=0.09,
+        release=0.12, glide=0.06, depth=0.26, breath=0.008, gain=0.62,
+    ),
+    "fiddle": Singer(
+        tilt=0.8, cutoff=3900, body=((300, 80, 3), (2600, 700, 6)), attack=0.045, release=0.07,
+        glide=0.045, depth=0.14, breath=0.012, gain=0.6,
+    ),
+    "cello lead": Singer(
+        tilt=0.85, cutoff=2000, body=((180, 60, 4), (420, 120, 4)), attack=0.1, release=0.14,
+        glide=0.07, depth=0.24, breath=0.008, gain=0.8,
+    ),
+    "synth lead": Singer(
+        tilt=0.95, cutoff=2700, attack=0.012, release=0.12, glide=0.035, depth=0.12, people=3,
+        gain=0.6,
+    ),
+    "pulse lead": Singer(
+        tilt=0.9, cutoff=6000, odd=0.35, attack=0.004, release=0.015, glide=0.004, vibrato=6.2,
+        depth=0.2, gain=0.42,
+    ),
+    "lead guitar": Singer(
+        tilt=0.75, cutoff=2500, attack=0.012, release=0.08, glide=0.03, vibrato=5.0, depth=0.3,
+        breath=0.004, gain=0.7,
+    ),
 }  # fmt: skip
 
 
@@ -214,13 +253,16 @@ def _formants(formants: Sequence[tuple[float, float, float]], frequency: Floats)
 def _smooth(grid: Floats) -> Audio:
     """Grid values -> samples, in straight lines."""
     following = np.append(grid[1:], grid[-1])
-    ramp = np.arange(GRID, dtype=np.float32) / GRID
-    start, rise = grid.astype(np.float32), (following - grid).astype(np.float32)
-    return (start[:, None] + rise[:, None] * ramp[None, :]).reshape(-1)
+    ramp: Audio = (np.arange(GRID) / GRID).astype(np.float32)
+    start: Audio = grid.astype(np.float32)
+    rise: Audio = (following - grid).astype(np.float32)
+    lines: Audio = start[:, None] + rise[:, None] * ramp[None, :]
+    return lines.reshape(-1)
 
 
 def _breath(air: Audio, loudness: Floats, origin: float) -> Audio:
     """Air for one phrase, cut from the line's own loop of it at a place of its own."""
     turned = np.roll(air, -round(origin * 977) % len(air))
     samples = len(loudness) * GRID
-    return np.resize(turned, samples) * _smooth(loudness)
+    looped: Audio = np.resize(turned, samples)
+    return looped * _smooth(loudness)

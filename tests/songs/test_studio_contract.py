@@ -181,7 +181,10 @@ def test_the_same_key_is_the_same_song_rendered_once(client: Client) -> None:
 
 
 def test_another_key_is_another_file_with_the_same_sound(client: Client, shelf: Path) -> None:
-    first, second = client.order(Idempotency_Key="a").json(), client.order(Idempotency_Key="b").json()
+    first, second = (
+        client.order(Idempotency_Key="a").json(),
+        client.order(Idempotency_Key="b").json(),
+    )
     assert first["s3_key"] != second["s3_key"]
     assert (shelf / first["s3_key"]).read_bytes() == (shelf / second["s3_key"]).read_bytes()
 

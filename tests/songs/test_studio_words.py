@@ -87,4 +87,9 @@ def test_every_word_of_the_vocabulary_leads_to_three_to_five_categories() -> Non
 
 
 def test_categories_say_what_was_understood() -> None:
-    assert understand("slow sad lo-fi with rhodes").categories[:4] == ("Lo-fi", "Rhodes", "Sad", "Slow")
+    assert understand("slow sad lo-fi with rhodes").categories[:4] == (
+        "Lo-fi",
+        "Rhodes",
+        "Sad",
+        "Slow",
+    )
