@@ -14,9 +14,10 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import lru_cache, partial
 from typing import Any
 
@@ -30,7 +31,6 @@ from jobs import addresses, conf
 CONNECT_TIMEOUT = 10.0  # seconds for resolving, dialling and TLS together
 SHORTEST = 0.001  # 0 would mean "do not wait", which is another error
 HOSTS = 100  # whose connections are kept
-RESOLVERS = 16  # names that are looked up at a time
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "MelodyMaker-jobs"}
 
 # A peer that is gone is noticed within a minute, also while an answer takes ten; and what stands
@@ -59,7 +59,6 @@ class Transport:
     def __init__(self, resolve: Resolve | None = None, tls: ssl.SSLContext | None = None) -> None:
         """`resolve(name, port)` gives a name's addresses; `tls` whose certificates are believed."""
         self._resolve = resolve or look_up
-        self._resolvers = ThreadPoolExecutor(RESOLVERS, thread_name_prefix="resolve")
         tls = tls or trusted()
         tls.sslsocket_class = TlsSocket
         self._pools = urllib3.PoolManager(HOSTS, maxsize=conf.gateway_limit(), ssl_context=tls)
@@ -91,12 +90,21 @@ class Transport:
         addresses.permit(host, port)
         if addresses.is_literal(host):
             return addresses.vet(host, port, [host])
-        # In a thread of its own: the system's resolver knows no deadline.
-        looking = self._resolvers.submit(self._resolve, host, port)
-        try:
-            return addresses.vet(host, port, looking.result(timeout))
-        finally:
-            looking.cancel()
+        return addresses.vet(host, port, self._found(host, port).result(timeout))
+
+    def _found(self, host: str, port: int) -> Future[list[str]]:
+        """A name's addresses, from a thread: the system's resolver knows no deadline. A thread of
+        its own, so that one that hangs keeps neither other names nor the process's end waiting."""
+        found: Future[list[str]] = Future()
+
+        def find() -> None:
+            try:
+                found.set_result(self._resolve(host, port))
+            except Exception as error:
+                found.set_exception(error)
+
+        threading.Thread(target=find, name="resolve", daemon=True).start()
+        return found
 
 
 @lru_cache(maxsize=1)
@@ -219,8 +227,8 @@ class TlsConnection(PlainConnection, HTTPSConnection):
 
 
 class PlainPool(HTTPConnectionPool):
-    ConnectionCls = PlainConnection
+    ConnectionCls = PlainConnection  # type: ignore[assignment]
 
 
 class TlsPool(HTTPSConnectionPool):
-    ConnectionCls = TlsConnection
+    ConnectionCls = TlsConnection  # type: ignore[assignment]

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -37,6 +38,7 @@ MOST_HOPS = 25
 CHUNK = 65_536
 HEADERS_LIMIT = 65_536  # characters
 REDIRECTS = {301, 302, 303, 307, 308}
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 PACKINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
 HIDDEN_HEADERS = {"set-cookie", "authorization", "proxy-authorization"}
 
@@ -123,7 +125,9 @@ def _headers(request: Request) -> dict[str, str]:
     """With secrets in place, non-ASCII text as UTF-8."""
     headers = {name: resolve(value) for name, value in request.headers.items()}
     for name, value in headers.items():
-        if any(c in "\r\n\0" for c in name + value) or value != value.strip():
+        if not HEADER_NAME.fullmatch(name):
+            raise Refused(f"{name!r:.80} is not a header's name")
+        if any(c in "\r\n\0" for c in value) or value != value.strip():
             raise Refused(
                 f"header {name!r}: its value begins or ends with a space or holds a line break"
             )
@@ -142,11 +146,11 @@ def _redirect(response: urllib3.BaseHTTPResponse, url: str, origin: Origin) -> s
     """Where a 303 says that the answer is; None if this is the answer."""
     if response.status not in REDIRECTS:
         return None
-    location = (
-        response.headers.get("Location", "").encode("latin-1", "replace").decode("utf-8", "replace")
-    )
+    location = response.headers.get("Location", "").encode("latin-1").decode("utf-8", "replace")
     if not location:
         raise Refused(f"it redirects ({response.status}) without saying where to")
+    if mask(location) != location:
+        raise Refused(f"it redirects ({response.status}) to an address that holds a secret")
     try:
         target = urljoin(url, location)
     except ValueError:
@@ -192,11 +196,11 @@ def _read(response: urllib3.BaseHTTPResponse) -> bytes:
         reason = _innermost(error)
         how = "" if isinstance(reason, IncompleteRead) else f": {_words(reason)}"
         raise Broken(f"the answer broke off after {len(body)} bytes{how}") from error
-    return _unpack(bytes(body), response.headers.get("Content-Encoding", "").strip().lower())
+    return _unpack(bytes(body), response.headers.get("Content-Encoding", "").strip())
 
 
 def _unpack(body: bytes, packing: str) -> bytes:
-    if packing not in PACKINGS:
+    if packing.lower() not in PACKINGS:
         raise Refused(f"the answer is packed as {packing!r:.40}, which was not asked for")
     packed = urllib3.HTTPResponse(
         io.BytesIO(body), {"Content-Encoding": packing}, preload_content=False
@@ -261,7 +265,7 @@ def _sentence(error: Exception) -> str:
     if isinstance(reason, RemoteDisconnected):
         return "the connection was closed before there was an answer"
     if isinstance(reason, BadStatusLine):
-        return f"what came back is not HTTP: {reason.line!r:.80}"
+        return f"what came back is not HTTP: {reason.args[0]!r:.80}"
     return f"the request broke: {_words(reason)}"
 
 

@@ -1,0 +1,158 @@
+"""Connections are kept and shared; nothing else passes from one request to the next."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from jobs.connections import Transport, current
+from tests.adversary import (
+    Adversary,
+    allow,
+    answer,
+    ask,
+    is_final,
+    message,
+    says,
+    trusting_transport,
+)
+
+
+def to_this_machine(host: str, port: int) -> list[str]:
+    return ["127.0.0.1"]
+
+
+def test_requests_one_after_the_other_share_a_connection(settings):
+    with Adversary(answer()) as server:
+        allow(settings, server)
+        transport = Transport()
+        for _ in range(3):
+            assert ask(server.url, transport=transport).error is None
+    assert len(server.heard) == 3
+    assert server.connections == 1
+
+
+def test_a_connection_that_the_endpoint_has_closed_is_replaced(settings):
+    said = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"  # and closed without a word
+    with Adversary(says(said)) as server:
+        allow(settings, server)
+        transport = Transport()
+        for _ in range(3):
+            assert ask(server.url, transport=transport).error is None
+    assert server.connections == 3
+
+
+def test_a_connection_is_not_used_again_after_an_answer_that_was_not_read(settings):
+    with Adversary(answer(b"x" * 5_000_000), answer(b"song")) as server:
+        allow(settings, server)
+        transport = Transport()
+        assert is_final(ask(server.url, transport=transport))
+        outcome = ask(server.url, transport=transport)
+    assert outcome.answer is not None
+    assert outcome.answer["body"] == "song"
+
+
+def test_many_threads_ask_at_once(settings):
+    meeting = threading.Barrier(50)
+
+    def all_together(peer):
+        meeting.wait(20)
+        return answer(b"song")(peer)
+
+    with Adversary(all_together) as server, ThreadPoolExecutor(50) as threads:
+        allow(settings, server)
+        transport = Transport()
+        asked = [threads.submit(ask, server.url, 30.0, transport) for _ in range(50)]
+        assert all(future.result().error is None for future in asked)
+    assert len(server.heard) == 50
+
+
+def test_no_cookie_is_kept(settings):
+    with Adversary(answer(Set_Cookie="visitor=one; Path=/")) as server:
+        allow(settings, server)
+        transport = Transport()
+        outcome = ask(server.url, transport=transport)
+        ask(server.url, transport=transport)
+    assert "cookie" not in server.heard[1].headers
+    assert "visitor" not in str(outcome)
+
+
+def test_neither_proxies_nor_passwords_of_the_environment_are_used(settings, monkeypatch, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password something\n")
+    with Adversary(answer()) as proxy, Adversary(answer()) as server:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://{proxy.netloc}")
+        monkeypatch.setenv("NETRC", str(netrc))
+        allow(settings, server)
+        assert ask(server.url).error is None
+    assert proxy.connections == 0
+    assert "authorization" not in server.heard[0].headers
+
+
+def test_a_failed_request_is_not_sent_a_second_time_by_itself(settings):
+    with Adversary(says(b""), answer()) as server:
+        allow(settings, server)
+        assert not is_final(ask(server.url))
+    assert len(server.heard) == 1
+
+
+def test_a_process_has_connections_of_its_own():
+    mine = current()
+    assert current() is mine
+    child = os.fork()
+    if not child:
+        os._exit(0 if current() is not mine else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert current() is mine
+
+
+# --- TLS ------------------------------------------------------------------------------------------
+
+
+def test_a_pinned_address_is_verified_by_the_name_that_was_asked(settings):
+    with Adversary(answer(b"song"), tls=True) as server:
+        allow(settings, f"songs.test:{server.port}", private=("songs.test",))
+        transport = trusting_transport(to_this_machine)
+        for _ in range(2):
+            outcome = ask(server.url_of("songs.test", "https"), transport=transport)
+            assert outcome.answer is not None, outcome.error
+    assert server.connections == 1
+    assert server.heard[0].headers["host"] == f"songs.test:{server.port}"
+
+
+@pytest.mark.parametrize("host", ["other.test", "127.0.0.1"])
+def test_a_certificate_of_another_name_is_not_accepted(settings, host):
+    with Adversary(answer(), tls=True) as server:
+        allow(settings, f"{host}:{server.port}", private=(host,))
+        transport = trusting_transport(to_this_machine)
+        outcome = ask(server.url_of(host, "https"), transport=transport)
+    assert "certificate verify failed" in message(outcome)
+    assert server.heard == []
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_accepted(settings):
+    with Adversary(answer(), tls=True) as server:
+        allow(settings, f"songs.test:{server.port}", private=("songs.test",))
+        transport = Transport(to_this_machine)
+        outcome = ask(server.url_of("songs.test", "https"), transport=transport)
+    assert "certificate verify failed" in message(outcome)
+    assert not is_final(outcome)
+    assert server.heard == []
+
+
+@pytest.mark.parametrize("drips", [b"", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000])
+def test_the_deadline_holds_under_tls(settings, drips):
+    def manner(peer):
+        peer.drip(drips)
+        peer.hold()
+
+    with Adversary(manner, tls=True) as server:
+        allow(settings, f"songs.test:{server.port}", private=("songs.test",))
+        transport = trusting_transport(to_this_machine)
+        outcome = ask(server.url_of("songs.test", "https"), timeout=0.5, transport=transport)
+    assert message(outcome) == "no whole answer within 0.5 s"
+    assert len(server.heard) == 1
