@@ -20,6 +20,7 @@ from jobs import expressions, models, registry
 from jobs.errors import InvalidEvent, InvalidExpression
 from jobs.ids import new_id
 from jobs.secrets import mask
+from jobs.values import SURROGATE, is_storable
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def send(events: Event | Iterable[Event]) -> list[str]:
     Raises InvalidEvent before anything is written. An event whose `id` came within the last
     24 hours starts nothing: the id of that earlier event is returned.
     """
-    batch = [events] if isinstance(events, Event) else list(events)
+    batch = [events] if isinstance(events, Event) else _listed(events)
     if len(batch) > MOST_EVENTS:
         raise InvalidEvent(f"{len(batch):,} events at once; at most {MOST_EVENTS:,} are allowed.")
     clean = [validated(event) for event in batch]
@@ -71,36 +72,55 @@ def send(events: Event | Iterable[Event]) -> list[str]:
         return [str(row.id) for row in accept(clean)]
 
 
+def _listed(events: Any) -> list[Event]:
+    try:
+        return list(events)
+    except TypeError:
+        given = type(events).__name__
+        raise InvalidEvent(f"send() takes an Event or a list of them, not {given}.") from None
+
+
 def validated(event: Event) -> Event:
     """The event as it will be stored: data through JSON, secrets masked; or InvalidEvent."""
     if not isinstance(event, Event):
         given = f"{type(event).__module__}.{type(event).__qualname__}"
         raise InvalidEvent(f"send() takes jobs.api.Event(name=…, data=…), not {given}.")
     name = event.name
-    if not isinstance(name, str) or not name.strip() or len(name) > NAME_LIMIT or "\0" in name:
+    if (
+        not isinstance(name, str)
+        or not name.strip()
+        or len(name) > NAME_LIMIT
+        or not _is_clean(name)
+    ):
         raise InvalidEvent(
             f"An event's name must be 1 to {NAME_LIMIT} characters, not {name!r:.80}."
         )
     if not isinstance(event.data, dict):
         kind = type(event.data).__name__
         raise InvalidEvent(f"Event “{name}”: data must be a JSON object (a dict), not {kind}.")
-    if not isinstance(event.id, str) or len(event.id) > 256 or "\0" in event.id:
+    if not isinstance(event.id, str) or len(event.id) > 256 or not _is_clean(event.id):
         raise InvalidEvent(f"Event “{name}”: id must be a text of at most 256 characters.")
     return Event(name=name, data=_json(event), id=event.id, ts=_time(event))
+
+
+def _is_clean(text: str) -> bool:
+    return "\0" not in text and not SURROGATE.search(text)
 
 
 def _json(event: Event) -> dict[str, Any]:
     try:
         text = json.dumps(event.data, allow_nan=False, ensure_ascii=False)
-        size = len(text.encode())
+        size = len(text.encode("utf-8", "surrogatepass"))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidEvent(f"Event “{event.name}”: data is not JSON: {error}.") from None
     if size > SIZE_LIMIT:
         raise InvalidEvent(
             f"Event “{event.name}”: data has {size:,} bytes; at most {SIZE_LIMIT:,} are allowed."
         )
-    if "\\u0000" in text:
-        raise InvalidEvent(f"Event “{event.name}”: data holds a NUL, which cannot be stored.")
+    if not is_storable(text):
+        raise InvalidEvent(
+            f"Event “{event.name}”: data holds a NUL or a lone surrogate, which cannot be stored."
+        )
     data: dict[str, Any] = json.loads(mask(text))
     return data
 
@@ -130,6 +150,7 @@ def accept(events: list[Event]) -> list[models.Event]:
     2. All new events are inserted, then all their runs.
     3. Clusters are told; PostgreSQL delivers that at commit, or never.
     """
+    _lock_ids({event.id for event in events if event.id})
     rows: list[models.Event] = []
     fresh: list[tuple[Event, models.Event]] = []
     for event in events:
@@ -175,12 +196,21 @@ def as_json(row: models.Event) -> dict[str, Any]:
     }
 
 
+def _lock_ids(ids: set[str]) -> None:
+    """Senders of the same ids take turns; all take the locks in one order."""
+    if ids:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(h) FROM (SELECT hashtextextended(id, 1) AS h"
+                " FROM unnest(%s::text[]) AS id ORDER BY 1) locks",
+                [sorted(ids)],
+            )
+
+
 def _earlier(event: Event, fresh: list[tuple[Event, models.Event]]) -> models.Event | None:
     for sibling, row in fresh:
         if sibling.id == event.id:
             return row
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [event.id])
     return models.Event.objects.filter(
         dedupe_id=event.id, received_at__gt=Now() - DEDUPE_WINDOW
     ).first()

@@ -23,7 +23,8 @@ class LogCapture:
     """Collects the lines of one execution in its journal.
 
     While the function replays what it remembers, the code between its steps says again what it
-    has said before: that is left out.
+    has said before. Such lines are held back: they are dropped when the next remembered step is
+    met, and kept if none is met any more (it was removed from the code).
     """
 
     def __init__(self, claim: Claim, journal: Journal, *, replaying: bool) -> None:
@@ -32,21 +33,32 @@ class LogCapture:
         self._step_name = ""
         self._attempt = claim.attempt
         self._count = 0
-        self.replaying = replaying
+        self._replaying = replaying
+        self._held: list[models.LogLine] = []
+
+    def met(self, step: models.Step, *, replaying: bool) -> None:
+        """The function has come to a step, remembered or new."""
+        if step._state.adding:
+            self._release()
+        self._held.clear()
+        self._replaying = replaying
 
     def enter(self, step_name: str, attempt: int) -> None:
-        self._step_name, self._attempt, self.replaying = step_name, attempt, False
+        """The body of a step begins."""
+        self._step_name, self._attempt, self._replaying = step_name, attempt, False
 
-    def leave(self) -> None:
+    def leave(self, *, replaying: bool) -> None:
+        """It has ended."""
         self._step_name, self._attempt = "", self._journal.attempt
+        self._replaying = replaying
 
     def say(self, level: str, message: str) -> None:
-        if self.replaying or self._count > MOST_LINES:
+        if self._count > MOST_LINES:
             return
         self._count += 1
         if self._count > MOST_LINES:
             level, message = "WARNING", f"More than {MOST_LINES} lines; the rest is left out."
-        self._journal.lines.append(
+        (self._held if self._replaying else self._journal.lines).append(
             models.LogLine(
                 run_id=self._claim.run_id,
                 step_name=self._step_name,
@@ -56,6 +68,10 @@ class LogCapture:
                 message=storable(message, LINE_LIMIT),
             )
         )
+
+    def _release(self) -> None:
+        self._journal.lines += self._held
+        self._held.clear()
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -71,6 +87,7 @@ class LogCapture:
             sys.stdout.flush()
             sys.stdout = console
             root.removeHandler(handler)
+        self._release()
 
 
 class _Handler(logging.Handler):

@@ -65,6 +65,7 @@ class Memory:
         step = self._steps.get(place)
         if step is None:
             step = self._steps[place] = self._new(place, kind)
+            self._old = 0  # from here on nothing has run before
         elif step.kind != kind:
             raise InvalidStep(
                 f"Step “{step.name}” was step.{step.kind} in this run and is step.{kind} now; "

@@ -21,6 +21,7 @@ from jobs.timetable import timetable
 
 Handler = Callable[..., Any]
 DEFAULT_RETRIES = 4
+ENGINE_PREFIX = "jobs/"  # names of the engine's own events
 MOST_RETRIES = 20
 
 
@@ -202,6 +203,8 @@ def cron_lines(function: Function) -> list[str]:
 
 def _matches(trigger: TriggerEvent, event_name: str) -> bool:
     if "*" in trigger.event:
+        if event_name.startswith(ENGINE_PREFIX) and not trigger.event.startswith(ENGINE_PREFIX):
+            return False  # "*" is everything of the product's, not the engine's own failures
         return fnmatchcase(event_name, trigger.event.replace("[", "[[]"))
     return trigger.event == event_name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NoReturn, Protocol
@@ -53,7 +54,7 @@ class Runner:
                 f"Step “{id}” was asked for inside step “{self._inside}”; steps cannot nest."
             )
         step = self.memory.visit(id, kind)
-        self.log.replaying = self.memory.is_replaying
+        self.log.met(step, replaying=self.memory.is_replaying)
         if self._watch.is_stopping and not step.is_remembered:
             raise Suspend(RunStatus.QUEUED, Reason.NONE, 0.0)
         return step
@@ -62,7 +63,7 @@ class Runner:
         """What a step that is over has left: its output, or its error raised again."""
         if step.status == StepStatus.FAILED:
             raise StepError(step.name, step.error or {})
-        return step.output
+        return copy.deepcopy(step.output)
 
     def attempt(self, step: models.Step, body: Callable[[], Any], *, atomic: bool) -> Any:
         """Call a step's body, unless it is over or backing off, and settle how it went."""
@@ -83,8 +84,8 @@ class Runner:
         finally:
             self._inside = ""
             self._watch.at_step("")
-            self.log.leave()
-        self.complete(step, output, started)
+            self.log.leave(replaying=self.memory.is_replaying)
+        self.complete(step, copy.deepcopy(output), started)
         if not atomic or self.journal.is_overdue:
             self.journal.commit()
         return output

@@ -50,7 +50,7 @@ class Steps:
         self._groups: dict[str, int] = {}
 
     def run(
-        self, id: str, fn: Callable[..., T], *args: Any, atomic: bool = True, **kwargs: Any
+        self, id: str, fn: Callable[..., T], /, *args: Any, atomic: bool = True, **kwargs: Any
     ) -> T:
         """Call `fn(*args, **kwargs)` once and remember what it returns (JSON).
 

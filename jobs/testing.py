@@ -37,7 +37,8 @@ def drain(limit: int = MOST_ROUNDS) -> int:
         flights = gateway.take(10)
         if flights:
             gateway.land([(flight, gateway.fly(flight)) for flight in flights])
-        if not claims and not flights:
+        # A batch may be claimed by nobody, each run of it parked; behind it may be others.
+        if not claims and not flights and recovery.next_due(1.0) > 0:
             return advanced
 
 

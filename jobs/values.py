@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 from jobs.errors import InvalidOutput
 from jobs.secrets import mask
 
 OUTPUT_LIMIT = 4 * 1024 * 1024
+# An escaped NUL: its backslash is not itself escaped, i.e. an even number stands before it.
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def remembered(value: Any, what: str) -> Any:
@@ -24,11 +28,27 @@ def remembered(value: Any, what: str) -> Any:
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > OUTPUT_LIMIT:
         raise InvalidOutput(f"{what} has {size:,} bytes of JSON; at most {OUTPUT_LIMIT:,} fit.")
-    if "\\u0000" in text or any("\ud800" <= c <= "\udfff" for c in text):
-        raise InvalidOutput(
-            f"{what} holds a NUL or a lone surrogate, which PostgreSQL cannot store."
-        )
-    return json.loads(mask(text))
+    if not is_storable(text):
+        raise InvalidOutput(f"{what} holds a NUL or a lone surrogate, which cannot be stored.")
+    return _as_read_back(json.loads(mask(text)))
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL can keep this JSON text: no NUL, no half of a character."""
+    return not NUL.search(text) and not SURROGATE.search(text)
+
+
+def _as_read_back(value: Any) -> Any:
+    """What jsonb makes of a value: keys in its order (by length, then bytes), whole numbers
+    written out, no negative zero."""
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+        return {key: _as_read_back(value[key]) for key in keys}
+    if isinstance(value, list):
+        return [_as_read_back(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value) if "e" in repr(value) else value + 0.0
+    return value
 
 
 def _culprit(value: Any, path: str = "it") -> str:
