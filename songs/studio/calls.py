@@ -4,7 +4,8 @@
 2. Renders share a small pool of threads: they are bound by the processor, not by waiting.
 3. A caller waits for its call in slices; what is not ready is redirected to the call's own URL.
 4. A failed call is forgotten by its identity (a retry renders again) but not by its id.
-5. Memory is bounded: the oldest finished calls go first, a running one never.
+5. Closing abandons what is being rendered: nothing of it is written yet, its caller asks again.
+6. Memory is bounded: the oldest finished calls go first, a running one never.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotReady
 from dataclasses import dataclass
 
@@ -26,9 +27,14 @@ from .recording import record
 
 logger = logging.getLogger("studio")
 REMEMBERED = 1000
+CLOSING = "The studio is closing: ask again when it is open."
 OUT_OF_MEMORY = (
     "CUDA out of memory. Tried to allocate 2.31 GiB (the description asked for a failure)."
 )
+
+
+class Closing(Exception):
+    """The studio closes: the render is abandoned."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class Call:
             reply = self.future.result(timeout=max(0.0, seconds))
         except NotReady:
             return None
+        except CancelledError:
+            return refusal(503, CLOSING)
         rest = min(until, self.ready_at) - time.monotonic()
         if rest > 0:
             time.sleep(rest)
@@ -60,6 +68,7 @@ class Calls:
         self.delay = delay
         self.rendered = 0
         self._pool = ThreadPoolExecutor(workers or os.cpu_count() or 2, thread_name_prefix="render")
+        self._closing = threading.Event()
         self._lock = threading.Lock()
         self._by_id: OrderedDict[str, Call] = OrderedDict()
         self._by_identity: dict[uuid.UUID, Call] = {}
@@ -79,6 +88,7 @@ class Calls:
             return self._by_id.get(call_id)
 
     def close(self) -> None:
+        self._closing.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _start(self, order: Order, identity: uuid.UUID) -> Call:
@@ -114,6 +124,8 @@ class Calls:
             return refusal(500, OUT_OF_MEMORY)
         try:
             return self._finished(order, identity)
+        except Closing:
+            return refusal(503, CLOSING)
         except Exception:
             logger.exception("render %s failed", identity)
             return refusal(500, "Internal Server Error: the render failed; its log says why.")
@@ -122,13 +134,17 @@ class Calls:
         brief = brief_of(order)
         song, cover = f"{identity}.mp3", f"{uuid.uuid5(identity, 'cover')}.png"
         if not (shelf.has(song) and shelf.has(cover)):
-            recording = record(brief, order.full_described_song)
+            recording = record(brief, order.full_described_song, self._go_on)
             shelf.keep(cover, recording.png)
             shelf.keep(song, recording.mp3)
             with self._lock:
                 self.rendered += 1
         content = {"s3_key": song, "cover_image_s3_key": cover, "categories": brief.categories}
         return answer(200, content)
+
+    def _go_on(self) -> None:
+        if self._closing.is_set():
+            raise Closing
 
 
 def brief_of(order: Order) -> Brief:

@@ -9,7 +9,7 @@ Long songs are processed in blocks, so that memory stays near three buffers of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pedalboard as pb
@@ -68,12 +68,14 @@ BALANCE: dict[str, dict[str, float]] = {
 }
 
 
-def mix(score: Score) -> Audio:
-    """The finished song, stereo float32, shape (2, samples)."""
+def mix(score: Score, go_on: Callable[[], None] = lambda: None) -> Audio:
+    """The finished song, stereo float32, shape (2, samples); `go_on` is called between players."""
     samples = round(score.form.duration * RATE)
     desk = Desk(score, samples)
     for index, part in enumerate(score.parts):
+        go_on()
         desk.add_part(part, score.brief.rng(f"play {index}"), double=index)
+    go_on()
     desk.add_drums()
     desk.add_textures()
     desk.add_room()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pedalboard.io import AudioFile
@@ -26,9 +27,12 @@ class Recording:
     png: bytes
 
 
-def record(brief: Brief, description: str) -> Recording:
-    """Compose, play, mix, encode and paint. The same brief gives the same bytes."""
-    mp3 = tagged(encode(mix(compose(brief))), brief, description)
+def record(brief: Brief, description: str, go_on: Callable[[], None] = lambda: None) -> Recording:
+    """Compose, play, mix, encode and paint. The same brief gives the same bytes.
+
+    `go_on` is called between players; what it raises abandons the recording.
+    """
+    mp3 = tagged(encode(mix(compose(brief), go_on)), brief, description)
     return Recording(mp3, paint(brief))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from .calls import Call, Calls
 from .contract import CALL_PARAMETER, PATH, Refused, Reply, answer, read, refusal
@@ -74,6 +74,8 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 75
     wbufsize = -1  # buffered: headers and body leave in one packet
     disable_nagle_algorithm = True
+    error_content_type = "application/json"
+    error_message_format = '{"detail": "HTTP error %(code)d"}'
 
     def do_POST(self) -> None:
         self._serve("POST")
@@ -101,34 +103,32 @@ class Handler(BaseHTTPRequestHandler):
         body = self._body()
         reply = body if isinstance(body, Reply) else self._answer(method, body)
         self._send(reply, with_body=method != "HEAD")
-        logger.info(
-            "%s %s %d %.1fs",
-            method,
-            urlsplit(self.path).path[:120],
-            reply.status,
-            time.monotonic() - began,
-        )
+        place = self.path.partition("?")[0][:120]
+        logger.info("%s %s %d %.1fs", method, place, reply.status, time.monotonic() - began)
 
     def _answer(self, method: str, body: bytes) -> Reply:
-        url = urlsplit(self.path)
-        call_ids = parse_qs(url.query).get(CALL_PARAMETER)
-        if url.path == "/health":
+        path, _, query = self.path.partition("?")
+        call_ids = parse_qs(query).get(CALL_PARAMETER)
+        if path == "/health":
             return (
                 answer(200, {"status": "ok"}) if method in ("GET", "HEAD") else _only("GET, HEAD")
             )
-        if url.path != PATH:
+        if path != PATH:
             return refusal(404, "Not Found")
         if method != "POST" and not (method == "GET" and call_ids):
             return _only("POST")
-        if not self.server.studio.door.admits(
-            self._header("Modal-Key"), self._header("Modal-Secret")
-        ):
+        if not self._may_enter():
             return refusal(
                 401, "modal-http: missing or invalid credentials for proxy authorization"
             )
         if method == "GET" and call_ids:
             return self._resumed(call_ids[0])
         return self._ordered(body)
+
+    def _may_enter(self) -> bool:
+        return self.server.studio.door.admits(
+            self._header("Modal-Key"), self._header("Modal-Secret")
+        )
 
     def _ordered(self, body: bytes) -> Reply:
         try:

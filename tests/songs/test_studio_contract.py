@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +18,7 @@ from mutagen.mp3 import MP3
 from PIL import Image
 
 from songs.studio.calls import Calls
-from songs.studio.contract import PATH
+from songs.studio.contract import PATH, Order
 from songs.studio.server import LARGEST_BODY, Door, Studio, StudioServer
 
 KEYS = {"Modal-Key": "a-key", "Modal-Secret": "a-secret"}
@@ -213,3 +215,21 @@ def test_fail_always_never_succeeds(client: Client, shelf: Path) -> None:
     body = {**ORDER, "full_described_song": "FAIL ALWAYS"}
     assert [client.order(body).status_code for _ in range(3)] == [500] * 3
     assert not list(shelf.iterdir())
+
+
+def test_closing_abandons_a_render_and_leaves_no_half_file(shelf: Path) -> None:
+    calls = Calls(0.0, workers=1)
+    order = Order(full_described_song="rock", audio_duration=240)
+    playing, waiting = calls.place(order, "a"), calls.place(order, "b")
+    calls.close()
+    replies = [call.wait(30) for call in (playing, waiting)]
+    assert [reply and reply.status for reply in replies] == [503, 503]
+    assert not list(shelf.iterdir())
+
+
+def test_a_request_that_makes_no_sense_is_refused_in_json(client: Client) -> None:
+    for line in (b"BREW / HTTP/1.1", b"GET http://[ HTTP/1.1"):
+        with socket.create_connection(client.server.server_address[:2]) as connection:
+            connection.sendall(line + b"\r\nConnection: close\r\n\r\n")
+            reply = b"".join(iter(lambda: connection.recv(4096), b""))
+        assert json.loads(reply.partition(b"\r\n\r\n")[2])["detail"]
