@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import PurePosixPath
 from typing import IO
 
@@ -62,8 +62,7 @@ def send_file(request: HttpRequest, key: str, *, title: str, download: bool) -> 
     except OSError as problem:
         logger.error("A song's file cannot be read: %s", problem)
         raise Http404 from problem
-    modified = default_storage.get_modified_time(key)
-    response = send_local(request, file, default_storage.size(key), modified)
+    response = send_local(request, file)
     response.headers["Content-Type"] = content_type
     response.headers["Content-Disposition"] = str(disposition)
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -85,12 +84,12 @@ def redirect_to_bucket(key: str, content_type: str, disposition: str) -> HttpRes
     return response
 
 
-def send_local(
-    request: HttpRequest, file: IO[bytes], size: int, modified: datetime
-) -> HttpResponseBase:
+def send_local(request: HttpRequest, file: IO[bytes]) -> HttpResponseBase:
     """200 with all of it, 206 with a part, 304 if the browser has it, 416 if it is past the end."""
-    etag = quote_etag(f"{modified.timestamp():.6f}-{size:x}")
-    unchanged = get_conditional_response(request, etag, int(modified.timestamp()))
+    facts = os.fstat(file.fileno())
+    size, modified = facts.st_size, int(facts.st_mtime)
+    etag = quote_etag(f"{facts.st_mtime_ns:x}-{size:x}")
+    unchanged = get_conditional_response(request, etag, modified)
     if unchanged is not None:
         file.close()
         return validated(unchanged, etag, modified)
@@ -108,10 +107,10 @@ def send_local(
     return validated(response, etag, modified)
 
 
-def wanted_range(request: HttpRequest, etag: str, modified: datetime, size: int) -> range | None:
+def wanted_range(request: HttpRequest, etag: str, modified: int, size: int) -> range | None:
     """What Range asks for, unless If-Range says that it was meant for an older file."""
     condition = request.headers.get("If-Range", "")
-    if condition and condition not in (etag, http_date(modified.timestamp())):
+    if condition and condition not in (etag, http_date(modified)):
         return None
     return parse_range(request.headers.get("Range", ""), size)
 
@@ -134,8 +133,8 @@ def read_part(file: IO[bytes], part: range) -> Iterator[bytes]:
             yield chunk
 
 
-def validated(response: HttpResponseBase, etag: str, modified: datetime) -> HttpResponseBase:
+def validated(response: HttpResponseBase, etag: str, modified: int) -> HttpResponseBase:
     response.headers["Accept-Ranges"] = "bytes"
     response.headers["ETag"] = etag
-    response.headers["Last-Modified"] = http_date(modified.timestamp())
+    response.headers["Last-Modified"] = http_date(modified)
     return response

@@ -25,7 +25,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from songs import credits, generation
 from songs.deletion import delete_song
 from songs.forms import SongForm, TitleForm
-from songs.models import Song, User
+from songs.models import Song, SongQuerySet, User
 from songs.progress import Card, cards
 from songs.storage import send_file
 
@@ -250,7 +250,7 @@ def delete(request: ListenerRequest, pk: UUID) -> HttpResponse:
 # --- what they share ------------------------------------------------------------------------------
 
 
-def mine(request: ListenerRequest) -> Any:
+def mine(request: ListenerRequest) -> SongQuerySet:
     if not request.user.is_authenticated:
         raise Http404("Songs are for those who made them.")
     return Song.objects.owned_by(request.user)

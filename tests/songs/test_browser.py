@@ -19,7 +19,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, 
 from songs.models import Song, SongStatus, User
 from tests import cast
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
 FLAGS = [
     "--headless",
     "--no-sandbox",

@@ -8,7 +8,7 @@ from django.core.files.storage import default_storage
 from django.test import Client
 
 from songs.models import Song, SongStatus, User
-from tests.cast import a_song
+from tests.cast import a_song, wishes
 
 READS = ["/", ".json", "/card", "/audio", "/cover", "/audio?download=1"]
 WRITES = ["/rename", "/again", "/delete"]
@@ -63,6 +63,12 @@ def test_a_form_without_its_token_is_refused(alice: User, song: Song) -> None:
     assert answer.status_code == 403
     assert "This form has gone stale" in answer.content.decode()
     assert Song.objects.filter(pk=song.pk).exists()
+
+
+def test_a_stranger_orders_nothing(client: Client, db) -> None:
+    answer = client.post("/songs/", wishes())
+    assert answer["Location"] == "/accounts/login/?next=/songs/"
+    assert not Song.objects.exists()
 
 
 def test_lists_show_ones_own_songs_only(alices: Client, bobs: Client, song: Song) -> None:
