@@ -84,8 +84,10 @@ def _count_bars(brief: Brief) -> tuple[int, float]:
 
 
 def _divide(body: int, brief: Brief, bar_seconds: float) -> tuple[int, int, int]:
-    """Bars of intro, number of units, bars in a unit (4, or 8 in fast music)."""
+    """Bars of intro, number of units, bars in a unit: 4, 8 in fast music, 2 where time is short."""
     unit = 8 if bar_seconds < 1.6 and body >= 40 else 4
+    if bar_seconds > 2.4 and body < 9:
+        unit = 2
     if body < 6:
         return 0, 0, body
     shortest = 1 if bar_seconds > 3.2 or body < 10 else 2

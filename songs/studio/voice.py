@@ -121,7 +121,8 @@ def sing(name: str, notes: Sequence[Sung], samples: int, dice: np.random.Generat
     stage = np.zeros((2, samples), dtype=np.float32)
     air = noise(AIR_SECONDS, 900, 6500, dice, tilt=-2.0) * np.float32(singer.breath)
     for phrase in _phrases(notes, singer.release):
-        start = max(0, round((phrase[0].start - 0.05) * RATE))
+        lead_in = (singer.attack + singer.release) / 2 + 0.03  # the swell begins before the note
+        start = max(0, round((phrase[0].start - lead_in) * RATE))
         for person in range(singer.people):
             sound = _phrase(singer, phrase, start / RATE, person, air, dice)
             end = min(samples, start + len(sound))
