@@ -65,8 +65,10 @@ class Environment:
         return self._read(name, default, self._postgres, allowed, secret=True)
 
     def _postgres(self, raw: str) -> dict[str, Any]:
+        if urlsplit(raw).scheme not in ("postgres", "postgresql"):
+            raise ValueError(raw)
         config: dict[str, Any] = environ.Env.db_url_config(raw)
-        if config["ENGINE"] != "django.db.backends.postgresql" or not config["NAME"]:
+        if not config["NAME"]:
             raise ValueError(raw)
         return config
 

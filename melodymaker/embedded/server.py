@@ -62,7 +62,9 @@ def stop(base: Path) -> bool:
     if not place.sockets.exists():
         return False
     with place.locked():
-        return _stop(place)
+        ran = _stop(place)
+        shutil.rmtree(place.sockets, ignore_errors=True)
+    return ran
 
 
 def forget(base: Path) -> bool:

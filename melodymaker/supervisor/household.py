@@ -25,13 +25,16 @@ class PartEnded(Exception):
 class Running:
     """One part and its lines."""
 
-    def __init__(self, part: Part, label: str, base: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, part: Part, label: str, household: Household, environment: dict[str, str]
+    ) -> None:
         self.part = part
         self.label = label
+        self.listener = threading.Thread(target=self.say, args=(household,), daemon=True)
         self.last: deque[str] = deque(maxlen=REMEMBERED)
         self.popen = subprocess.Popen(  # noqa: S603
             [sys.executable, *part.arguments],
-            cwd=base,
+            cwd=household.base,
             env={**environment, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -41,13 +44,13 @@ class Running:
             errors="replace",
         )
 
-    def say(self, out: TextIO, turn: threading.Lock) -> None:
+    def say(self, household: Household) -> None:
         """Hand the part's lines on, until it closes its output."""
         for line in self.popen.stdout or ():
             self.last.append(line.rstrip())
-            with turn:
-                out.write(f"{self.label} {line.rstrip()}\n")
-                out.flush()
+            with household.turn:
+                household.out.write(f"{self.label} {line.rstrip()}\n")
+                household.out.flush()
 
     def obituary(self) -> str:
         code = self.popen.returncode
@@ -60,7 +63,7 @@ class Household:
     def __init__(self, base: Path, out: TextIO, *, with_database: bool) -> None:
         self.base, self.out = base, out
         self.running: list[Running] = []
-        self._turn = threading.Lock()
+        self.turn = threading.Lock()  # one line at a time
         self._guardian = subprocess.Popen(  # noqa: S603
             [
                 *(sys.executable, "-m", "melodymaker.supervisor.guardian", str(base)),
@@ -79,16 +82,16 @@ class Household:
             label = f"{part.name:<{width}} |"
             if self.out.isatty():
                 label = f"\033[{colour}m{label}\033[0m"
-            running = Running(part, label, self.base, environment)
+            running = Running(part, label, self, environment)
             self.running.append(running)
             self._tell_guardian(running.popen.pid)
-            threading.Thread(target=running.say, args=(self.out, self._turn), daemon=True).start()
+            running.listener.start()
 
     def look(self) -> None:
         """Raise PartEnded if a part has ended."""
         for running in self.running:
             if running.popen.poll() is not None:
-                running.popen.wait()
+                running.listener.join(timeout=1.0)
                 raise PartEnded(running.obituary())
 
     def stop(self) -> None:

@@ -53,8 +53,6 @@ class Command(BaseCommand):
             claim.take(site)
         except Occupied as problem:
             raise CommandError(str(problem)) from None
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.default_int_handler)
         try:
             self.run(claim, site)
         except KeyboardInterrupt:
@@ -74,6 +72,8 @@ class Command(BaseCommand):
 
     def run(self, claim: Claim, site: str) -> None:
         refuse_taken({"PORT": settings.PORT, "STUDIO_PORT": settings.STUDIO_PORT})
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.default_int_handler)
         household = None
         try:
             self.prepare()
@@ -132,8 +132,8 @@ class Command(BaseCommand):
             time.sleep(0.1)
         if others:
             self.stdout.write(
-                f"The database goes on: {others} connections of other programs use it. "
-                f"`make stop` stops it all the same."
+                f"The database goes on, because other programs still use it (connections: "
+                f"{others}). `make stop` stops it all the same."
             )
             return
         try:
