@@ -101,10 +101,9 @@ class Household:
         def alive(pid: int) -> bool:
             return leaders[pid].poll() is None
 
-        first, *rest = [*leaders] or [0]
-        if first:
-            groups.end([first], alive, patience=6.0)
-            groups.end(rest, alive, patience=4.0)
+        last, others = [*leaders][:1], [*leaders][1:]
+        groups.end(last, alive, patience=6.0)
+        groups.end(others, alive, patience=4.0)
         self._guardian.communicate("done\n")
 
     def _tell_guardian(self, leader: int) -> None:
