@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import certifi
@@ -107,14 +107,26 @@ class Transport:
         return found
 
 
-@lru_cache(maxsize=1)
-def shared(pid: int) -> Transport:
-    """This process's own: connections and threads do not survive a fork."""
-    return Transport()
+_lock = threading.Lock()
+_transport: Transport | None = None
 
 
 def current() -> Transport:
-    return shared(os.getpid())
+    """This process's own, made when it is first asked for."""
+    global _transport
+    with _lock:
+        if _transport is None:
+            _transport = Transport()
+        return _transport
+
+
+def _forget() -> None:
+    """After a fork: the connections are the parent's, and so is who held the lock."""
+    global _lock, _transport
+    _lock, _transport = threading.Lock(), None
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def look_up(host: str, port: int) -> list[str]:

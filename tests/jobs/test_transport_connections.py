@@ -105,9 +105,22 @@ def test_a_process_has_connections_of_its_own():
     assert current() is mine
     child = os.fork()
     if not child:
-        os._exit(0 if current() is not mine else 1)
+        is_own = current() is not mine and current() is current()
+        os._exit(0 if is_own else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert current() is mine
+
+
+def test_threads_that_start_together_share_one_transport(monkeypatch):
+    monkeypatch.setattr("jobs.connections._transport", None)
+    start = threading.Barrier(20)
+
+    def get(_: int) -> Transport:
+        start.wait(20)
+        return current()
+
+    with ThreadPoolExecutor(20) as threads:
+        assert len(set(threads.map(get, range(20)))) == 1
 
 
 # --- TLS ------------------------------------------------------------------------------------------

@@ -104,6 +104,29 @@ def test_the_connection_s_time_ends_with_the_connection(settings, monkeypatch):
     assert outcome.answer["body"] == "ok"
 
 
+def test_sending_may_take_longer_than_connecting(settings, monkeypatch):
+    monkeypatch.setattr("jobs.connections.CONNECT_TIMEOUT", 0.2)
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    allow(settings, f"127.0.0.1:{port}")
+
+    def read_late() -> None:
+        sock, _ = listener.accept()
+        with sock:
+            threading.Event().wait(0.5)
+            left = 20_000_000
+            while left > 0 and (heard := sock.recv(1_000_000)):
+                left -= len(heard)
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    reader = threading.Thread(target=read_late)
+    reader.start()
+    with listener:
+        outcome = ask(f"http://127.0.0.1:{port}/", timeout=20, body="x" * 20_000_000)
+    reader.join()
+    assert outcome.error is None
+
+
 def test_a_name_that_is_never_resolved_is_given_up(settings):
     resolved = threading.Event()
 
