@@ -93,9 +93,6 @@ def test_a_run_whose_function_is_gone_waits_for_it_and_says_so():
     assert diary.entries == ["a", "b"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a step that is met no more keeps the log in its replay mode"
-)
 def test_said_lines_reach_the_log_though_a_step_was_removed():
     def handler(ctx: Context) -> None:
         print("awake")

@@ -75,9 +75,6 @@ def test_an_id_whose_sender_rolled_back_is_free():
     assert Run.objects.count() == 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="deadlock: accept() locks ids in the order given, not sorted"
-)
 @pytest.mark.django_db(transaction=True)
 def test_two_senders_of_the_same_ids_in_different_order_do_not_block_each_other():
     batch = [Event(name="test/go", id=f"order-{n}") for n in range(200)]

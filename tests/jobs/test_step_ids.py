@@ -70,9 +70,6 @@ def test_what_is_no_function_is_refused():
 
 
 @pytest.mark.parametrize("options", [{"id": 7}, {"fn": 8}])
-@pytest.mark.xfail(
-    strict=True, reason="TypeError: multiple values; step.run's id and fn are no positional-only"
-)
 def test_a_body_may_have_arguments_of_any_name(options):
     run = ran(lambda ctx: ctx.step.run("one", lambda **kwargs: kwargs, **options))
 
