@@ -150,6 +150,8 @@ JOBS: dict[str, Any] = {
     "ALLOWED_HOSTS": [],  # filled below, from the endpoint
     # seconds for which a worker that stopped answering keeps its run
     "LEASE": env.number("JOBS_LEASE", 15.0, least=1.0),
+    # what a run's page in the admin links to
+    "RUN_LINKS": "songs.links.run_links",
 }
 
 # --- the endpoint that makes the songs ----------------------------------------------------------

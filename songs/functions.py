@@ -1,40 +1,44 @@
 """What the engine runs for the product, and what it promises: a song is charged once, after it is
-there; never for a failure."""
+there; never for a failure, never for a cancellation."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models.functions import Now
 
 from jobs.api import (
     Concurrency,
     Context,
     NonRetriableError,
+    Response,
     Secret,
     TriggerEvent,
     create_function,
 )
 from songs import credits, music
+from songs.apologies import CANCELLED, NO_CREDITS, apology
+from songs.deletion import delete_files
 from songs.generation import EVENT
-from songs.models import IN_THE_MAKING, Category, Song, SongStatus
-
-SORRY = "Something went wrong while your song was being made. It cost you nothing."
-NO_CREDITS = "There was no credit left when its turn came. It cost you nothing."
-CANCELLED = "This song was cancelled. It cost you nothing."
+from songs.models import CHARGES, UNSUCCESSFUL, Category, Song, SongQuerySet, SongStatus
+from songs.orders import song_of
 
 
 def song_failed(ctx: Context) -> None:
-    ctx.step.run("set-failed", end_without_song, song_of(ctx), SongStatus.FAILED, SORRY)
+    song, reason = song_of(ctx.event.data["event"]["data"]), apology(ctx.event.data["error"])
+    ctx.step.run("set-failed", end_without_song, song, SongStatus.FAILED, reason)
 
 
 def song_cancelled(ctx: Context) -> None:
-    ctx.step.run("set-cancelled", end_without_song, song_of(ctx), SongStatus.CANCELLED, CANCELLED)
+    song = song_of(ctx.event.data["event"]["data"])
+    ctx.step.run("set-cancelled", end_without_song, song, SongStatus.CANCELLED, CANCELLED)
 
 
 def song_retried(ctx: Context) -> None:
-    ctx.step.run("set-queued", set_queued, song_of(ctx))
+    ctx.step.run("set-queued", set_queued, song_of(ctx.event.data["event"]["data"]))
 
 
 @create_function(
@@ -48,81 +52,96 @@ def song_retried(ctx: Context) -> None:
     on_retry=song_retried,
 )
 def generate_song(ctx: Context) -> dict[str, Any]:
-    song_id, user_id = ctx.event.data["songId"], ctx.event.data["userId"]
+    song = song_of(ctx.event.data)
 
-    order = ctx.step.run("check-credits", check_credits, song_id, user_id)
-    if order["credits"] < 1:
-        ctx.step.run("no-credits", end_without_song, song_id, SongStatus.NO_CREDITS, NO_CREDITS)
+    order = ctx.step.run("check-credits", check_credits, song, ctx.event.data)
+    if order["credits"] < 1 and not order["paid"]:
+        ctx.step.run("no-credits", end_without_song, song, SongStatus.NO_CREDITS, NO_CREDITS)
         return {"success": False, "reason": "no credits"}
 
-    ctx.step.run("set-processing", set_processing, song_id)
+    ctx.step.run("set-processing", set_processing, song)
     response = ctx.step.fetch(
         "call-modal-api",
-        order["endpoint"],
+        settings.GENERATE_FROM_DESCRIPTION,
         method="POST",
         json=order["body"],
         headers={"Modal-Key": Secret("MODAL_KEY"), "Modal-Secret": Secret("MODAL_SECRET")},
         timeout=settings.GENERATION_TIMEOUT,
     )
-    ctx.step.run("update-song", update_song, song_id, response.json())
-    ctx.step.run("deduct-credits", deduct_credits, song_id)
+    ctx.step.run("update-song", update_song, song, response)
+    ctx.step.run("deduct-credits", deduct_credits, song)
     return {"success": True}
 
 
-def check_credits(song_id: str, user_id: int) -> dict[str, Any]:
-    """The listener's balance and the order for the endpoint."""
-    song = Song.objects.select_related("owner").filter(id=song_id, owner_id=user_id).first()
-    if song is None:
-        raise NonRetriableError(f"User {user_id} has no song {song_id}.")
+def check_credits(song: SongQuerySet, data: dict[str, Any]) -> dict[str, Any]:
+    """The listener's balance, whether this song is paid for already (a song that is made anew),
+    and the order for the endpoint."""
+    found = song.select_related("owner").first()
+    if found is None:
+        user_id, song_id = (repr(data.get(name))[:80] for name in ("userId", "songId"))
+        raise NonRetriableError(f"There is no song: userId {user_id} has no songId {song_id}.")
     return {
-        "credits": song.owner.credits,
-        "endpoint": settings.GENERATE_FROM_DESCRIPTION,
-        "body": music.request_body(song),
+        "credits": found.owner.credits,
+        "paid": found.credit_entries.filter(kind__in=CHARGES).exists(),
+        "body": music.request_body(found),
     }
 
 
-def set_processing(song_id: str) -> None:
-    Song.objects.filter(id=song_id, status__in=IN_THE_MAKING).update(status=SongStatus.PROCESSING)
+def set_processing(song: SongQuerySet) -> None:
+    """Being made; a song that is there stays so while it is made anew."""
+    song.exclude(status=SongStatus.PROCESSED).update(
+        status=SongStatus.PROCESSING, reason="", finished_at=None
+    )
 
 
-def update_song(song_id: str, reply: Any) -> dict[str, Any]:
-    """Keep what the endpoint has made; a reply that cannot be right fails, since asking again for
-    the same reply would not change it."""
+def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
+    """Keep what the endpoint has made. A reply that cannot be right fails at once: asked again
+    under the same Idempotency-Key, the endpoint would only repeat it."""
     try:
-        made = music.read_reply(reply)
+        made = music.read_reply(response.json())
     except music.ImpossibleReply as problem:
         raise NonRetriableError(str(problem)) from problem
-    song = Song.objects.select_for_update().get(id=song_id)
-    song.s3_key, song.thumbnail_s3_key = made.audio_key, made.cover_key
-    song.status, song.reason, song.finished_at = SongStatus.PROCESSED, "", Now()
-    song.save(update_fields=["s3_key", "thumbnail_s3_key", "status", "reason", "finished_at"])
-    song.categories.set([category(name) for name in made.categories])
+    row = song.select_for_update().first()
+    if row is None:
+        raise NonRetriableError(
+            f"The song was deleted while it was being made; nobody is charged. "
+            f"Its recording is {made.audio_key}."
+        )
+    replaced = {row.s3_key, row.thumbnail_s3_key} - {made.audio_key, made.cover_key, ""}
+    transaction.on_commit(partial(delete_files, sorted(replaced)))
+    row.s3_key, row.thumbnail_s3_key = made.audio_key, made.cover_key
+    row.status, row.reason, row.finished_at = SongStatus.PROCESSED, "", Now()
+    row.save(update_fields=["s3_key", "thumbnail_s3_key", "status", "reason", "finished_at"])
+    row.categories.set(categories_of(made))
     return {"audio": made.audio_key, "cover": made.cover_key, "categories": made.categories}
 
 
-def category(name: str) -> Category:
-    return Category.objects.get_or_create(folded=name.casefold(), defaults={"name": name})[0]
+def categories_of(made: music.Music) -> list[Category]:
+    """A row for each name, made in one order by everybody: two songs that bring the same new names
+    would otherwise wait for each other."""
+    names = {music.folded(name): name for name in made.categories}
+    new = [Category(folded=folded, name=names[folded]) for folded in sorted(names)]
+    Category.objects.bulk_create(new, ignore_conflicts=True)
+    return list(Category.objects.filter(folded__in=names))
 
 
-def deduct_credits(song_id: str) -> dict[str, Any]:
-    entry = credits.charge(Song.objects.select_related("owner").get(id=song_id))
+def deduct_credits(song: SongQuerySet) -> dict[str, Any]:
+    found = song.select_related("owner").first()
+    if found is None:
+        raise NonRetriableError("The song was deleted before it was charged; nobody is charged.")
+    entry = credits.charge(found)
     return {"kind": entry.kind, "amount": entry.amount}
 
 
-def end_without_song(song_id: str, status: str, reason: str) -> None:
+def end_without_song(song: SongQuerySet, status: str, reason: str) -> None:
     """The song will not come; a song that is there meanwhile stays."""
-    Song.objects.filter(id=song_id).exclude(status=SongStatus.PROCESSED).update(
+    song.exclude(status=SongStatus.PROCESSED).update(
         status=status, reason=reason, finished_at=Now()
     )
 
 
-def set_queued(song_id: str) -> None:
+def set_queued(song: SongQuerySet) -> None:
     """A person tries again: in the making once more, unless the retry was faster."""
-    Song.objects.filter(id=song_id, status__in=[SongStatus.FAILED, SongStatus.CANCELLED]).update(
+    song.filter(status__in=UNSUCCESSFUL).update(
         status=SongStatus.QUEUED, reason="", finished_at=None
     )
-
-
-def song_of(ctx: Context) -> str:
-    """The song that a failed, cancelled or retried run was about."""
-    return str(ctx.event.data["event"]["data"]["songId"])

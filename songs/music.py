@@ -7,6 +7,7 @@ categories a language model's. Nothing of a reply is believed before it has been
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,9 @@ from songs.models import Song
 INFER_STEPS = 60
 MOST_CATEGORIES = 5
 CATEGORY_LIMIT = 40  # characters
+LONGEST_NAME = 1000  # of which the first characters are looked at
+FOLDED_LIMIT = 80  # case-folding can make a name three times as long
+KEY_LIMIT = 200
 KEY = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(/[A-Za-z0-9][A-Za-z0-9_-]{0,99}){0,3}\.[a-z0-9]{2,5}"
 )
@@ -61,21 +65,27 @@ def read_reply(reply: Any) -> Music:
 
 def _key(reply: dict[str, Any], name: str, types: tuple[str, ...], required: bool = True) -> str:
     key = reply.get(name)
-    if key is None and not required:
+    if not required and key in (None, ""):
         return ""
     if key is None:
-        raise ImpossibleReply(
-            f"The reply has no {name}; it has {', '.join(sorted(reply)) or 'nothing'}."
-        )
+        raise ImpossibleReply(f"The reply has no {name}; it has {_names(reply)}.")
     if not isinstance(key, str) or not KEY.fullmatch(key) or not key.endswith(types):
         raise ImpossibleReply(
             f"{name}={str(key)[:80]!r} is not the key of a file ({', '.join(types)})."
         )
+    if len(key) > KEY_LIMIT:
+        raise ImpossibleReply(f"{name} has {len(key)} characters; {KEY_LIMIT} are allowed.")
     return key
 
 
+def _names(reply: dict[str, Any]) -> str:
+    shown = [repr(name[:40]) for name in sorted(reply)[:10]]
+    return ", ".join(shown) + (", …" if len(reply) > len(shown) else "") or "nothing"
+
+
 def _categories(names: Any) -> list[str]:
-    """Names in their order: white space folded, cut to length, each once whatever its case."""
+    """Names in their order: in one normal form, white space folded, cut to length, each once
+    whatever its case."""
     if names is None:
         return []
     if not isinstance(names, list):
@@ -83,8 +93,14 @@ def _categories(names: Any) -> list[str]:
     kept: dict[str, str] = {}
     for name in names:
         if isinstance(name, str):
-            printable = "".join(c if c.isprintable() else " " for c in name)
+            normal = unicodedata.normalize("NFKC", name[:LONGEST_NAME])
+            printable = "".join(c if c.isprintable() else " " for c in normal)
             clean = " ".join(printable.split())[:CATEGORY_LIMIT].strip()
             if clean:
-                kept.setdefault(clean.casefold(), clean)
+                kept.setdefault(folded(clean), clean)
     return list(kept.values())[:MOST_CATEGORIES]
+
+
+def folded(name: str) -> str:
+    """What makes two categories the same one."""
+    return name.casefold()[:FOLDED_LIMIT]

@@ -1,0 +1,42 @@
+"""What a listener is told when a song did not come: from the run's error to an honest sentence.
+
+The engine's error is for operators: {"name", "message", "stack", "step"}, its message in the form
+“step “call-modal-api” failed: FetchError: POST https://… answered 503: …”. What a listener can do
+with it is to try again, or to leave it to those who run the site; so that is what the sentences
+tell apart. Each is at most 300 characters and ends with what the failure cost.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+FREE = "It cost you nothing."
+UNREACHABLE = f"The music service could not be reached. Please try again a little later. {FREE}"
+TOO_SLOW = f"The music service took too long over this song, so we stopped waiting. {FREE}"
+TROUBLED = f"The music service had trouble of its own and could not make this song. {FREE}"
+REFUSED = (
+    "The music service did not accept our request. That is ours to mend, and no other words of "
+    f"yours would change it. {FREE}"
+)
+UNUSABLE = f"The music service answered, but what it sent is not a song. {FREE}"
+OURS = f"Something went wrong on our side while this song was being made. {FREE}"
+NO_CREDITS = f"There was no credit left when its turn came. {FREE}"
+CANCELLED = f"This song was cancelled. {FREE}"
+
+CALL = r"step “call-modal-api” failed: \w+: [A-Z]+ \S+"
+# The first that the message begins with; anything else is our own fault.
+BY_MESSAGE = [
+    (rf"{CALL} answered (5\d\d|408|425|429)\b", TROUBLED),
+    (rf"{CALL} answered \d\d\d\b", REFUSED),
+    (rf"{CALL}: no whole answer within", TOO_SLOW),
+    (rf"{CALL}: (the answer|what came back|it said|it redirect)", UNUSABLE),
+    (r"step “call-modal-api” failed: FetchError\b", UNREACHABLE),
+    (r"step “update-song” failed: NonRetriableError\b", UNUSABLE),
+]
+
+
+def apology(error: dict[str, Any] | None) -> str:
+    """The sentence for the error of a failed run."""
+    message = str((error or {}).get("message", ""))
+    return next((words for start, words in BY_MESSAGE if re.match(start, message)), OURS)

@@ -1,0 +1,28 @@
+"""From a run's page in the admin to the song and the listener that it is about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+
+from songs.models import User
+from songs.orders import song_of, user_id_of
+
+
+def run_links(event_data: Any) -> list[tuple[str, str]]:
+    """(label, url) pairs for the data of a run's event; none for events that are not ours.
+
+    A failure, cancellation or retry tells of the event that it is about, one level further in.
+    """
+    told = event_data.get("event") if isinstance(event_data, dict) else None
+    data = told.get("data") if isinstance(told, dict) else event_data
+    song = song_of(data).only("title", "full_described_song").first()
+    listener = User.objects.filter(pk=user_id_of(data)).only("username").first()
+    links = []
+    if song is not None:
+        links.append((f"Song “{song}”", reverse("admin:songs_song_change", args=[song.pk])))
+    if listener is not None:
+        address = reverse("admin:songs_user_change", args=[listener.pk])
+        links.append((f"Listener {listener.get_username()}", address))
+    return links

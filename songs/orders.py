@@ -1,0 +1,30 @@
+"""Which song an event is about. Events may have been edited by an operator, so nothing of their
+data is believed: a song counts only if it is the named user's."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from songs.models import Song, SongQuerySet
+
+
+def song_of(data: Any) -> SongQuerySet:
+    """The song of {"songId", "userId"}: one row, or none if that user has no such song."""
+    song_id, user_id = song_id_of(data), user_id_of(data)
+    if song_id is None or user_id is None:
+        return Song.objects.none()
+    return Song.objects.filter(id=song_id, owner_id=user_id)
+
+
+def song_id_of(data: Any) -> UUID | None:
+    given = data.get("songId") if isinstance(data, dict) else None
+    try:
+        return UUID(given) if isinstance(given, str) else None
+    except ValueError:
+        return None
+
+
+def user_id_of(data: Any) -> int | None:
+    given = data.get("userId") if isinstance(data, dict) else None
+    return given if type(given) is int else None

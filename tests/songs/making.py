@@ -1,0 +1,86 @@
+"""The vocabulary of the pipeline's tests: an endpoint that answers as told, a song on its way.
+
+with endpoint(settings, answer(REPLY)) as server:
+    song = made(alice)
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from jobs.models import Run
+from jobs.testing import drain, travel
+from songs.generation import queue_generation
+from songs.models import Song, User
+from tests.adversary import Adversary, Manner, allow, answer
+
+FN = "generate-song-event"
+STEPS = ["check-credits", "set-processing", "call-modal-api", "update-song", "deduct-credits"]
+LATER = timedelta(minutes=2)  # longer than a backoff and than a lease
+REPLY = {
+    "s3_key": "4c1ef5a2-0d6c-4d65-9f2c-3f1d1c1f6a11.mp3",
+    "cover_image_s3_key": "4c1ef5a2-0d6c-4d65-9f2c-3f1d1c1f6a11.png",
+    "categories": ["Waltz", "Chamber"],
+}
+
+
+def replies(**changes: Any) -> Manner:
+    """The usual reply, changed; ... leaves a field out."""
+    reply = {name: value for name, value in {**REPLY, **changes}.items() if value is not ...}
+    return says_json(reply)
+
+
+def says_json(reply: Any, status: int = 200, **headers: str) -> Manner:
+    return answer(json.dumps(reply).encode(), status, **headers)
+
+
+def endpoint(settings: Any, *manners: Manner) -> Adversary:
+    """A server that answers each request by the next manner, set up as the songs' endpoint."""
+    server = Adversary(*(manners or (replies(),)))
+    settings.GENERATE_FROM_DESCRIPTION = server.url
+    allow(settings, server)
+    settings.JOBS = settings.JOBS | {"BACKOFF": [60]}
+    return server
+
+
+def order(user: User, description: str = "a waltz for two cats", **changes: Any) -> Song:
+    wishes = {
+        "guidance_scale": 15.0,
+        "audio_duration": 60.0,
+        "instrumental": False,
+        "form_token": uuid.uuid4(),
+    }
+    return queue_generation(user, full_described_song=description, **{**wishes, **changes})
+
+
+def to_the_end() -> None:
+    """Whatever waits for a retry or for a dead worker's lease has its time come."""
+    drain()
+    while Run.objects.filter(fn_id=FN).unfinished().exists():
+        travel(LATER)
+        drain()
+
+
+def made(user: User, **changes: Any) -> Song:
+    """A song that was ordered, and whatever became of it."""
+    song = order(user, **changes)
+    to_the_end()
+    song.refresh_from_db()
+    return song
+
+
+def run_of(song: Song) -> Run:
+    return Run.objects.filter(fn_id=FN, event_id=song.event_id).latest("id")
+
+
+def posts(server: Adversary) -> int:
+    return sum(heard.method == "POST" for heard in server.heard)
+
+
+def charges(user: User) -> list[tuple[str, int]]:
+    """What songs have cost a listener, oldest first."""
+    entries = user.credit_entries.exclude(kind="grant").order_by("id")
+    return list(entries.values_list("kind", "amount"))
