@@ -7,6 +7,7 @@ Names follow Inngest's official Python SDK, so that a function ports line by lin
 
 from __future__ import annotations
 
+from jobs.bulk import bulk
 from jobs.control import cancel, rerun
 from jobs.errors import (
     InvalidEvent,
@@ -22,11 +23,21 @@ from jobs.errors import (
 from jobs.events import Event, send
 from jobs.fetches import Response
 from jobs.ids import new_id
-from jobs.registry import Concurrency, Function, TriggerCron, TriggerEvent, create_function
+from jobs.pausing import pause, replay_skipped, resume
+from jobs.registry import (
+    Cancel,
+    Concurrency,
+    Function,
+    Timeouts,
+    TriggerCron,
+    TriggerEvent,
+    create_function,
+)
 from jobs.secrets import Secret
 from jobs.steps import Context
 
 __all__ = [
+    "Cancel",
     "Concurrency",
     "Context",
     "Event",
@@ -41,12 +52,17 @@ __all__ = [
     "RetryAfterError",
     "Secret",
     "StepError",
+    "Timeouts",
     "TriggerCron",
     "TriggerEvent",
     "UnknownRun",
+    "bulk",
     "cancel",
     "create_function",
     "new_id",
+    "pause",
+    "replay_skipped",
     "rerun",
+    "resume",
     "send",
 ]

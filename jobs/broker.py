@@ -22,7 +22,7 @@ from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.signing import SignedPackage
 
-from jobs import conf, models, recovery, registry
+from jobs import conf, cron, models, recovery, registry
 from jobs.board import Board
 from jobs.claims import Claim, claim
 from jobs.errors import JobsError
@@ -90,6 +90,7 @@ class RunBroker(Broker):
             self._listening = True
         if self._gateway is None or self._keeper is None:
             registry.sync()
+            cron.sync()
             self._gateway, self._keeper = Gateway(), Keeper(_board, int(Conf.WORKERS))
             self._gateway.start()
             self._keeper.start()
@@ -105,6 +106,7 @@ class RunBroker(Broker):
         if time.monotonic() - self._swept > HEARTBEAT:
             self._swept = time.monotonic()
             recovery.sweep()
+            cron.tick()
 
     # --- what the sentinel says of the cluster ----------------------------------------------------
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
 
 from jobs import conf, registry
 from jobs.clock import Clock
 from jobs.concurrency import take_turns
+from jobs.models import Reason, RegisteredFunction, Run
 
-# Asking again whether a function has come to be known, e.g. by a deployment.
-UNKNOWN_FUNCTION_SECONDS = 30
+# Asking again whether a function has come to be known, by a deployment, or was resumed.
+SET_ASIDE_SECONDS = 30
 
 DUE = """
 SELECT r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done,
@@ -86,7 +89,8 @@ def claim(limit: int, worker: str = "") -> list[Claim]:
         known = [c for c in due if registry.knows(c.fn_id)]
         unknown = [c.run_id for c in due if not registry.knows(c.fn_id)]
         if unknown:
-            cursor.execute(SET_ASIDE, [UNKNOWN_FUNCTION_SECONDS, unknown])
+            cursor.execute(SET_ASIDE, [SET_ASIDE_SECONDS, unknown])
+        known = _not_standing_still(known)
         mine = _whose_turn_it_is(known)
         parked = [c.run_id for c in known if c.run_id not in mine]
         if parked:
@@ -96,6 +100,7 @@ def claim(limit: int, worker: str = "") -> list[Claim]:
             cursor.execute(
                 LEASE, {"ids": list(mine), "worker": worker, "token": token, "lease": lease}
             )
+            _limit_time([c for c in known if c.run_id in mine])
     return [c for c in known if c.run_id in mine]
 
 
@@ -103,6 +108,29 @@ def _whose_turn_it_is(claims: list[Claim]) -> set[uuid.UUID]:
     free = {c.run_id for c in claims if not c.turn_keys}
     queued = [(c.run_id, c.turn_keys, c.turns_held) for c in claims if c.turn_keys]
     return free | take_turns(queued) if queued else free
+
+
+def _not_standing_still(claims: list[Claim]) -> list[Claim]:
+    """Set aside the runs of functions that are paused and stand still; the others."""
+    still = RegisteredFunction.objects.filter(paused_at__isnull=False, stands_still=True)
+    paused = set(still.values_list("fn_id", flat=True)) if claims else set()
+    aside = [c.run_id for c in claims if c.fn_id in paused]
+    if aside:
+        Run.objects.filter(id__in=aside).update(
+            due_at=Now() + timedelta(seconds=SET_ASIDE_SECONDS), reason=Reason.PAUSED
+        )
+    return [c for c in claims if c.fn_id not in paused]
+
+
+def _limit_time(claims: list[Claim]) -> None:
+    """A run that starts has kept its start timeout; from now on its finish timeout counts."""
+    for c in claims:
+        timeouts = registry.get(c.fn_id).timeouts
+        if timeouts.start is not None or timeouts.finish is not None:
+            finish = None if timeouts.finish is None else registry.seconds(timeouts.finish)
+            Run.objects.filter(id=c.run_id).update(
+                expires_at=None if finish is None else F("started_at") + timedelta(seconds=finish)
+            )
 
 
 def _claim(row: tuple[Any, ...], token: uuid.UUID, worker: str) -> Claim:

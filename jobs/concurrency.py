@@ -35,7 +35,7 @@ WHERE r.id = ANY(%(ids)s) AND r.turns_held = %(line)s
           WHERE w.turn_keys[%(column)s] = r.turn_keys[%(column)s]
             AND w.turns_held = %(line)s AND w.status = 'queued' AND w.id < r.id
             AND (w.due_at IS NULL OR w.due_at <= statement_timestamp())
-            AND w.reason <> 'function'
+            AND w.reason NOT IN ('function', 'paused')
           LIMIT r.turn_limits[%(column)s]) ahead)
     < r.turn_limits[%(column)s]
 RETURNING r.id
@@ -82,9 +82,9 @@ def pass_turns_on(turn_keys: Sequence[str], turns_held: int) -> None:
     left = list(turn_keys)[: turns_held + 1]
     if not left:
         return
-    lock(left)
     with connection.cursor() as cursor:
         for line, key in enumerate(left):
+            lock([key])  # line after line, as take_turns does
             statement = WAKE.replace("%(column)s", str(line + 1))
             cursor.execute(statement, {"key": key, "line": line})
 

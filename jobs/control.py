@@ -17,7 +17,7 @@ from jobs.models import FINISHED, UNFINISHED, FetchStatus, RunStatus, StepKind, 
 RETRYABLE = (RunStatus.FAILED, RunStatus.CANCELLED)
 
 
-def cancel(run_id: str | uuid.UUID) -> bool:
+def cancel(run_id: str | uuid.UUID, *, why: str = "") -> bool:
     """End an unfinished run now, whatever its worker does: a late result of it is dropped.
 
     Its turn passes on and its `on_cancel` starts, in one transaction. True if it was cancelled,
@@ -39,13 +39,14 @@ def cancel(run_id: str | uuid.UUID) -> bool:
             lease_token=None,
             lease_until=None,
             ended_at=Now(),
+            error={"name": "Cancelled", "message": why, "stack": ""} if why else None,
         )
         models.Fetch.objects.filter(run_id=run.id, status=FetchStatus.PENDING).update(
             status=FetchStatus.FAILED, error={"message": "cancelled", "final": True}, ended_at=Now()
         )
         ending = endings.Ending.of_run(run)
+        endings.announce(endings.CANCELLED, ending, run.error, "cancel")
         endings.leave(ending)
-        endings.announce(endings.CANCELLED, ending, None, "cancel")
     return True
 
 

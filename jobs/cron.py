@@ -22,7 +22,7 @@ from django.db.models.functions import Now
 from jobs import events, models, registry
 from jobs.clock import database_clock
 from jobs.ids import new_id
-from jobs.models import CronSchedule, RunStatus
+from jobs.models import CronSchedule
 from jobs.timetable import timetable
 
 logger = logging.getLogger("jobs.engine")
@@ -92,11 +92,4 @@ def _start(function: registry.Function, line: str, scheduled_at: datetime) -> No
     row = models.Event(id=new_id(), name=event.name, data=event.data, ts=scheduled_at)
     row.save(force_insert=True)
     run = events.new_run(function, row, events.stored(event, row))
-    if _is_paused(function):
-        run.status, run.due_at, run.ended_at = RunStatus.SKIPPED, None, Now()
-    models.Run.objects.bulk_create([run])
-
-
-def _is_paused(function: registry.Function) -> bool:
-    paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
-    return paused.filter(fn_id=function.fn_id).exists()
+    events.start([run])

@@ -39,10 +39,15 @@ class Ending:
 
 
 def leave(ending: Ending) -> None:
-    """Pass the turns on and wake whoever invoked the run. After its own row was changed."""
-    pass_turns_on(ending.turn_keys, ending.turns_held)
+    """Wake whoever invoked the run, and pass its turns on.
+
+    The last thing in its transaction: the lines' locks come after all locks of rows, and behind
+    them only rows that nobody holds are touched, so nobody waits here for somebody who waits
+    for us.
+    """
     if ending.invoked_by is not None:
         events.wake_runs([ending.invoked_by])
+    pass_turns_on(ending.turn_keys, ending.turns_held)
 
 
 def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: str) -> None:
@@ -61,5 +66,4 @@ def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: st
     (row,) = events.accept([sent])
     hook = registry.hook_of(ending.fn_id, moment)
     if hook is not None:
-        models.Run.objects.bulk_create([events.new_run(hook, row, events.stored(sent, row))])
-        events.wake_clusters()
+        events.start([events.new_run(hook, row, events.stored(sent, row))])

@@ -24,6 +24,7 @@ from jobs.values import SURROGATE, is_storable
 
 logger = logging.getLogger(__name__)
 
+CANCELLER = "jobs-cancel-on"  # the engine's own function behind cancel_on
 CHANNEL = "jobs"  # what clusters LISTEN to
 RESERVED = ("jobs/", "inngest/")
 NAME_LIMIT = 256
@@ -160,12 +161,24 @@ def accept(events: list[Event]) -> list[models.Event]:
             fresh.append((event, rows[-1]))
     models.Event.objects.bulk_create([row for _, row in fresh])
     runs = [run for event, row in fresh for run in _runs(event, row)]
-    models.Run.objects.bulk_create(runs)
-    if runs:
-        wake_clusters()
+    start(runs)
     if fresh:
         _wake_waiting({event.name for event, _ in fresh}, fresh)
     return rows
+
+
+def start(runs: list[models.Run]) -> None:
+    """Insert new runs: due, or skipped where their function is paused."""
+    if not runs:
+        return
+    paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
+    skipped = set(paused.filter(fn_id__in={r.fn_id for r in runs}).values_list("fn_id", flat=True))
+    for run in runs:
+        if run.fn_id in skipped:
+            run.status, run.reason = models.RunStatus.SKIPPED, models.Reason.PAUSED
+            run.due_at, run.expires_at, run.ended_at = None, None, Now()
+    models.Run.objects.bulk_create(runs)
+    wake_clusters()
 
 
 def _wake_waiting(names: set[str], fresh: list[tuple[Event, models.Event]]) -> None:
@@ -231,6 +244,8 @@ def _runs(event: Event, row: models.Event) -> Iterable[models.Run]:
             variables = {"event": stored(event, row)}
         if any(t.if_exp is None or expressions.holds(t.if_exp, variables) for t in triggers):
             yield new_run(function, row, variables["event"])
+    if registry.cancelled_by(event.name) and registry.knows(CANCELLER):
+        yield new_run(registry.get(CANCELLER), row, stored(event, row))
 
 
 def stored(event: Event, row: models.Event) -> dict[str, Any]:
@@ -255,6 +270,8 @@ def new_run(
     )
     if isinstance(row.ts, datetime):
         run.due_at = Greatest(Value(row.ts), Now())
+    if function.timeouts.start is not None:
+        run.expires_at = Now() + timedelta(seconds=registry.seconds(function.timeouts.start))
     return run
 
 

@@ -148,8 +148,8 @@ def fail_run(run: models.Run, error: dict[str, Any]) -> None:
 
 
 def _settle_failure(ending: Ending, error: dict[str, Any]) -> None:
-    leave(ending)
     announce(endings.FAILED, ending, error, "failure")
+    leave(ending)
 
 
 def _hand_on(claim: Claim) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from jobs import retention
+from jobs import bulk, cancelling, events, retention
 from jobs.api import Concurrency, Context, TriggerCron, create_function
 
 MOST_ROUNDS = 100  # of one run; what is left then is the next hour's
@@ -29,3 +29,37 @@ def forget_history(ctx: Context) -> dict[str, int]:
     if more:
         ctx.logger.warning("More than %d rounds; the next run goes on.", MOST_ROUNDS)
     return dict(forgotten)
+
+
+@create_function(fn_id=events.CANCELLER, name="Cancel runs by an event")
+def cancel_on(ctx: Context) -> int:
+    """Behind every function's `cancel_on`: started by each event that one of them names."""
+    cancelled, after, more = 0, "", True
+    while more:
+        done = ctx.step.run("cancel", cancelling.batch, ctx.event.as_json(), after, atomic=False)
+        cancelled, after, more = cancelled + done["cancelled"], done["after"], done["more"]
+    return cancelled
+
+
+@create_function(fn_id=bulk.FUNCTION, name="Bulk action")
+def bulk_action(ctx: Context) -> dict[str, int]:
+    """Behind `jobs.api.bulk`: batch after batch, each a remembered step that says how far it is."""
+    asked = ctx.event.data
+    totals: Counter[str] = Counter(done=0, refused=0)
+    after = ""
+    for _ in range(bulk.MOST_BATCHES):
+        done = ctx.step.run(
+            "batch",
+            bulk.batch,
+            asked["action"],
+            asked["filter"],
+            after,
+            asked["why"],
+            ctx.run_id,
+            atomic=False,
+        )
+        totals.update(done=done["done"], refused=done["refused"])
+        after = done["after"]
+        if not done["more"]:
+            break
+    return dict(totals)

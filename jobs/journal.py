@@ -46,6 +46,7 @@ class Journal:
         self.solo = solo  # check each step's constraints by itself, to know which broke them
         self.attempt = claim.attempt
         self.steps_done = claim.steps_done
+        self.is_stopped = False  # somebody asked for the run to be put down at the next step
         self._committed = (claim.attempt, claim.steps_done)
         self._clear()
 
@@ -149,11 +150,12 @@ class Journal:
     def _write_run(self, changes: dict[str, Any]) -> None:
         changes.setdefault("steps_done", self.steps_done)
         changes.setdefault("attempt", self.attempt)
-        written = models.Run.objects.filter(
-            id=self.claim.run_id, lease_token=self.claim.token
-        ).update(**changes)
-        if written != 1:
+        mine = models.Run.objects.filter(id=self.claim.run_id, lease_token=self.claim.token)
+        if mine.filter(stop_requested=False).update(**changes) == 1:
+            return
+        if mine.update(**changes, stop_requested=False) != 1:
             raise LeaseLost(f"run {self.claim.run_id} is in other hands")
+        self.is_stopped = True
 
 
 class _Undo(Exception):

@@ -116,7 +116,7 @@ class _Echo(io.TextIOBase):
         self._pending = ""
 
     def write(self, text: str) -> int:
-        self._console.write(text)
+        self._console.write(text.encode("utf-8", "backslashreplace").decode())
         if threading.get_ident() == self._thread:
             *lines, self._pending = (self._pending + text).split("\n")
             for line in lines:

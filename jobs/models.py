@@ -48,10 +48,13 @@ class RegisteredFunction(models.Model):
     config = models.JSONField(default=dict)
     synced_at = models.DateTimeField(db_default=Now())
     paused_at = models.DateTimeField(null=True, blank=True)
+    # While it is paused: whether its unfinished runs stand still too, each after its step.
+    stands_still = models.BooleanField(default=False)
 
     class Meta:
         verbose_name = "function"
         ordering = ["fn_id"]
+        permissions = [("pause_registeredfunction", "Can pause and resume functions")]
 
     def __str__(self) -> str:
         return self.fn_id
@@ -124,6 +127,8 @@ class Run(models.Model):
     # has said that it begins with it again (see recovery.py).
     lost_count = models.PositiveSmallIntegerField(default=0)
     begun = models.BooleanField(default=False)
+    # Its worker is to put it down after the step that it is at.
+    stop_requested = models.BooleanField(default=False)
 
     # The lines it stands in, one for each Concurrency of its function, and how many turns it has
     # got so far: it stands in line number `turns_held` (see concurrency.py).

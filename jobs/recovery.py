@@ -17,7 +17,8 @@ from django.db.models.functions import Now
 from jobs import backoff, conf, events, models, registry
 from jobs.attempts import class_path, describe
 from jobs.clock import database_clock
-from jobs.errors import WorkerLost
+from jobs.control import cancel
+from jobs.errors import InvalidTransition, WorkerLost
 from jobs.executor import fail_run
 from jobs.models import Reason, RunStatus, StepKind, StepStatus
 
@@ -58,6 +59,7 @@ SELECT extract(epoch FROM due_at - clock_timestamp()) FROM jobs_run
 
 def sweep() -> int:
     """Hand on what dead clusters held, and turns that nobody took; returns how many."""
+    _cancel_expired()
     handed_on = _lapsed_runs() + _lapsed_fetches() + _forgotten_turns()
     if handed_on:
         logger.warning("Handed on %d runs and requests whose cluster went silent.", handed_on)
@@ -91,6 +93,17 @@ def _lapsed_runs() -> int:
         lost_count=F("lost_count") + 1,
     )
     return len(rows)
+
+
+def _cancel_expired() -> None:
+    """Runs whose function's timeouts have passed (registry.Timeouts)."""
+    expired = models.Run.objects.unfinished().filter(expires_at__lt=Now())
+    for run_id, started_at in expired.values_list("id", "started_at")[:100]:
+        limit = "start" if started_at is None else "finish"
+        try:
+            cancel(run_id, why=f"It did not {limit} within its function's timeouts.{limit}.")
+        except InvalidTransition:
+            logger.info("Run %s ended before its timeout could.", run_id)
 
 
 def _lapsed_fetches() -> int:

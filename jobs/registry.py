@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -55,6 +56,26 @@ Trigger = TriggerEvent | TriggerCron
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """Cancel the unfinished runs whose own event came before an event of this name, if `if_exp`
+    (over `event`, the run's, and `async`, the cancelling one) is true; with `timeout`, only
+    those that are not older than that."""
+
+    event: str
+    if_exp: str | None = None
+    timeout: timedelta | float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Cancel a run that has not started `start` after it was accepted, or not ended `finish`
+    after it started (timedeltas or seconds). A step that is running is not interrupted."""
+
+    start: timedelta | float | None = None
+    finish: timedelta | float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
     """What is registered under an id. Calling it calls the handler, as plain Python would."""
 
@@ -65,6 +86,8 @@ class Function:
     concurrency: tuple[Concurrency, ...] = ()
     retries: int = DEFAULT_RETRIES
     backoff: tuple[float, ...] | None = None  # seconds; None: the setting, else Inngest's table
+    timeouts: Timeouts = Timeouts()
+    cancel_on: tuple[Cancel, ...] = ()
     hooks: dict[str, str] = field(default_factory=dict)  # "failure" | "cancel" | "retry" → fn_id
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -85,6 +108,12 @@ class Function:
             "triggers": [_trigger_config(trigger) for trigger in self.triggers],
             "concurrency": [{"limit": c.limit, "key": c.key} for c in self.concurrency],
             "retries": self.retries,
+            "timeouts": {
+                name: seconds(value)
+                for name in ("start", "finish")
+                if (value := getattr(self.timeouts, name)) is not None
+            },
+            "cancel_on": [{"event": c.event, "if": c.if_exp} for c in self.cancel_on],
             **{f"on_{moment}": fn_id for moment, fn_id in self.hooks.items()},
         }
 
@@ -100,6 +129,8 @@ def create_function(
     concurrency: Sequence[Concurrency] = (),
     retries: int = DEFAULT_RETRIES,
     backoff: Sequence[float] | None = None,
+    timeouts: Timeouts | None = None,
+    cancel_on: Sequence[Cancel] = (),
     on_failure: Handler | None = None,
     on_cancel: Handler | None = None,
     on_retry: Handler | None = None,
@@ -123,6 +154,8 @@ def create_function(
             concurrency=tuple(concurrency),
             retries=retries,
             backoff=tuple(backoff) if backoff is not None else None,
+            timeouts=timeouts or Timeouts(),
+            cancel_on=tuple(cancel_on),
             hooks={moment: f"{fn_id}-{moment}" for moment, hook in hooks.items() if hook},
         )
         register(function)
@@ -167,6 +200,20 @@ def get(fn_id: str) -> Function:
         return _functions[fn_id]
     except KeyError:
         raise UnknownFunction(f"No function “{fn_id}” is registered in this process.") from None
+
+
+def cancelled_by(event_name: str) -> list[tuple[Function, Cancel]]:
+    """The functions whose runs an event of this name may cancel."""
+    return [
+        (function, cancel)
+        for function in _functions.values()
+        for cancel in function.cancel_on
+        if cancel.event == event_name
+    ]
+
+
+def seconds(span: timedelta | float) -> float:
+    return span.total_seconds() if isinstance(span, timedelta) else float(span)
 
 
 def hook_of(fn_id: str, moment: str) -> Function | None:
@@ -229,6 +276,12 @@ def _validate(function: Function) -> None:
     for entry in function.concurrency:
         if not (isinstance(entry.limit, int) and entry.limit >= 1):
             refuse(f"Concurrency(limit={entry.limit!r}); a whole number of at least 1 is allowed.")
+    spans = [function.timeouts.start, function.timeouts.finish]
+    spans += [cancel.timeout for cancel in function.cancel_on]
+    if not all(span is None or seconds(span) > 0 for span in spans):
+        refuse("a timeout must be a timedelta or a number of seconds above 0.")
+    if len(function.cancel_on) > 5:
+        refuse(f"{len(function.cancel_on)} cancel_on entries; at most 5 are allowed.")
     for read, source in _to_be_read(function):
         try:
             read(source)
@@ -239,6 +292,7 @@ def _validate(function: Function) -> None:
 def _to_be_read(function: Function) -> Iterable[tuple[Callable[[str], Any], str]]:
     """Every expression and cron line, each with what reads it."""
     yield from ((compiled, entry.key) for entry in function.concurrency if entry.key)
+    yield from ((compiled, cancel.if_exp) for cancel in function.cancel_on if cancel.if_exp)
     yield from ((compiled, t.if_exp) for t in event_triggers(function) if t.if_exp)
     yield from ((timetable, line) for line in cron_lines(function))
 

@@ -55,7 +55,8 @@ class Runner:
             )
         step = self.memory.visit(id, kind)
         self.log.met(step, replaying=self.memory.is_replaying)
-        if self._watch.is_stopping and not step.is_remembered:
+        is_stopping = self._watch.is_stopping or self.journal.is_stopped
+        if is_stopping and not step.is_remembered:
             raise Suspend(RunStatus.QUEUED, Reason.NONE, 0.0)
         return step
 

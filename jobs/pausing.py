@@ -1,0 +1,79 @@
+"""Pausing a function, and what becomes of the runs that it did not start meanwhile."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from jobs import events, registry
+from jobs.control import rerun
+from jobs.errors import UnknownFunction
+from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunStatus
+
+
+@transaction.atomic
+def pause(fn_id: str, *, stop_running: bool = False) -> bool:
+    """Start no more runs of a function: events that come are recorded as skipped runs.
+
+    Runs that are unfinished go on to their end; with `stop_running` they stand still instead,
+    each after the step that it is at, until `resume`. False if it was paused before (the choice
+    for the unfinished runs is changed all the same).
+    """
+    _row(fn_id)
+    paused = RegisteredFunction.objects.filter(fn_id=fn_id)
+    changed = bool(paused.filter(paused_at__isnull=True).update(paused_at=Now()))
+    paused.update(stands_still=stop_running)
+    if stop_running:
+        running = Run.objects.filter(fn_id=fn_id, status=RunStatus.RUNNING)
+        running.update(stop_requested=True)
+    else:
+        _go_on(fn_id)
+    return changed
+
+
+@transaction.atomic
+def resume(fn_id: str) -> bool:
+    """Let a function start runs again, and those that stood still go on. False if it was not
+    paused. What was skipped stays skipped until `replay_skipped`."""
+    _row(fn_id)
+    paused = RegisteredFunction.objects.filter(fn_id=fn_id, paused_at__isnull=False)
+    changed = bool(paused.update(paused_at=None, stands_still=False))
+    _go_on(fn_id)
+    return changed
+
+
+def replay_skipped(
+    fn_id: str, *, since: datetime | None = None, until: datetime | None = None
+) -> list[str]:
+    """Start what was skipped while the function was paused, oldest first; returns the new runs.
+
+    A skipped run that was replayed before is left alone, so calling this twice does no harm.
+    """
+    _row(fn_id)
+    skipped = Run.objects.filter(fn_id=fn_id, status=RunStatus.SKIPPED, reruns__isnull=True)
+    if since is not None:
+        skipped = skipped.filter(created_at__gte=since)
+    if until is not None:
+        skipped = skipped.filter(created_at__lt=until)
+    ids = list(skipped.order_by("id").values_list("id", flat=True))
+    return [rerun(run_id, from_start=True) for run_id in ids]
+
+
+def _go_on(fn_id: str) -> None:
+    unfinished = Run.objects.filter(fn_id=fn_id, status__in=UNFINISHED)
+    unfinished.filter(stop_requested=True).update(stop_requested=False)
+    unfinished.filter(reason=Reason.PAUSED).update(due_at=Now(), reason=Reason.NONE)
+    events.wake_clusters()
+
+
+def _row(fn_id: str) -> None:
+    """Make sure that the function has its row; it need not be registered in this process."""
+    if registry.knows(fn_id):
+        function = registry.get(fn_id)
+        RegisteredFunction.objects.get_or_create(
+            fn_id=fn_id, defaults={"name": function.name, "config": function.config()}
+        )
+    elif not RegisteredFunction.objects.filter(fn_id=fn_id).exists():
+        raise UnknownFunction(f"There is no function “{fn_id}”.")

@@ -1,0 +1,90 @@
+"""Runs that the clock or an event cancels."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from jobs.api import Cancel, Concurrency, Context, Event, InvalidFunction, Timeouts, send
+from jobs.models import Run, RunStatus
+from jobs.testing import drain, travel
+from tests.functions import registered
+
+pytestmark = pytest.mark.django_db
+
+
+def naps(ctx: Context) -> None:
+    ctx.step.sleep("nap", 3600)
+
+
+def statuses() -> list[str]:
+    runs = Run.objects.filter(fn_id="test-function").order_by("id")
+    return list(runs.values_list("status", flat=True))
+
+
+def test_a_run_that_does_not_finish_in_time_is_cancelled_with_the_reason():
+    with registered(naps, timeouts=Timeouts(finish=60)):
+        send(Event(name="test/go"))
+        drain()
+        travel(timedelta(seconds=61))
+        drain()
+    run = Run.objects.get(fn_id="test-function")
+    assert run.status == RunStatus.CANCELLED
+    assert "timeouts.finish" in run.error["message"]
+
+
+def test_a_run_that_does_not_start_in_time_is_cancelled_and_one_that_did_is_not():
+    one_at_a_time = [Concurrency(limit=1)]
+    with registered(naps, timeouts=Timeouts(start=60), concurrency=one_at_a_time):
+        send([Event(name="test/go"), Event(name="test/go")])
+        drain()
+        travel(timedelta(seconds=61))
+        drain()
+        assert statuses() == [RunStatus.WAITING, RunStatus.CANCELLED]
+        travel(timedelta(hours=1))
+        drain()
+    assert statuses() == [RunStatus.COMPLETED, RunStatus.CANCELLED]
+
+
+def test_an_event_cancels_the_runs_that_its_condition_names_and_no_others():
+    rule = Cancel(event="test/stop", if_exp="async.data.user == event.data.user")
+    with registered(naps, cancel_on=[rule]):
+        send([Event(name="test/go", data={"user": 1}), Event(name="test/go", data={"user": 2})])
+        drain()
+        travel(timedelta(seconds=1))
+        send(Event(name="test/stop", data={"user": 2}))
+        drain()
+    assert statuses() == [RunStatus.WAITING, RunStatus.CANCELLED]
+
+
+def test_a_run_that_came_after_the_event_is_not_cancelled_by_it():
+    with registered(naps, cancel_on=[Cancel(event="test/stop")]):
+        send(Event(name="test/stop"))
+        travel(timedelta(seconds=1))
+        send(Event(name="test/go"))
+        drain()
+    assert statuses() == [RunStatus.WAITING]
+
+
+def test_a_rule_with_a_timeout_spares_runs_that_are_older():
+    with registered(naps, cancel_on=[Cancel(event="test/stop", timeout=600)]):
+        send(Event(name="test/go"))
+        drain()
+        travel(timedelta(seconds=601))
+        send(Event(name="test/stop"))
+        drain()
+    assert statuses() == [RunStatus.WAITING]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"timeouts": Timeouts(finish=0)},
+        {"timeouts": Timeouts(start=timedelta(seconds=-1))},
+        {"cancel_on": [Cancel(event="e", if_exp="async.data.")]},
+    ],
+)
+def test_bad_options_are_refused_at_start(options: dict):
+    with pytest.raises(InvalidFunction), registered(naps, **options):
+        pass
