@@ -32,6 +32,12 @@ class Account:
     prefix: tuple[str, ...] = ()
     reaches_everything: bool = False
 
+    def reaches(self, folder: Path) -> bool:
+        """Whether it can enter what is in `folder`; asked only of a user that isn't ourselves."""
+        if self.reaches_everything or self.uid == os.geteuid():
+            return True
+        return all(above.stat().st_mode & 0o001 for above in folder.resolve().parents)
+
     @classmethod
     def current(cls) -> Account:
         if os.geteuid() != 0:
@@ -100,11 +106,15 @@ class Programs:
                 extra_groups=[] if change else None,
             )
         except PermissionError:
-            raise DatabaseUnavailable(
-                f"PostgreSQL refuses to run as root, and the user “nobody” cannot reach "
-                f"{self.folder}: install setpriv (Debian: util-linux), work as another user, "
-                f"or name a database in DATABASE_URL."
-            ) from None
+            raise unreachable(self.folder) from None
+
+
+def unreachable(folder: Path) -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        f"PostgreSQL refuses to run as root, and the user “nobody” cannot reach {folder}: "
+        f"install setpriv (Debian: util-linux), work as another user, or name a database in "
+        f"DATABASE_URL."
+    )
 
 
 def _candidates() -> Iterator[Path]:

@@ -24,7 +24,7 @@ import psycopg
 from .errors import DatabaseUnavailable
 from .place import DATABASE, PORT, USER, Place
 from .processes import end_postgres, is_postgres, pid_in
-from .programs import Programs
+from .programs import Programs, unreachable
 
 PATIENCE = 60  # seconds for a start (it may be replaying its log) or a stop
 
@@ -125,6 +125,8 @@ def _lets_us_in(place: Place) -> bool:
 def _own_folders(place: Place, programs: Programs) -> None:
     """Two private folders; ours alone if the server can pass them, else the server's."""
     account = programs.account
+    if not account.reaches(place.guard):
+        raise unreachable(place.base)
     owner = os.geteuid() if account.reaches_everything else account.uid
     group = os.getegid() if account.reaches_everything else account.gid
     for folder in (place.guard, place.sockets):
