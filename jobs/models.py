@@ -28,6 +28,8 @@ class Event(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["name", "-id"], name="jobs_event_name"),
+            # Those of a name since a time: what a step.wait_for_event looks through.
+            models.Index(fields=["name", "received_at", "id"], name="jobs_event_awaited"),
             models.Index(
                 fields=["dedupe_id", "received_at"],
                 name="jobs_event_dedupe",

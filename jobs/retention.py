@@ -5,9 +5,12 @@
     clusters  that nobody has heard of for a day
 
 Everything goes in small batches, a transaction each, so that no lock is held for long and
-autovacuum keeps up; stopping anywhere is harmless. What is unfinished is never touched: no
-unfinished run, nor its event, nor the run that it is a rerun of (`rerun_of` tells its worker that
-it began with a memory).
+autovacuum keeps up; stopping anywhere is harmless.
+
+What is unfinished is never touched, nor what it needs: an unfinished run, its event, the run that
+it is a rerun of (`rerun_of` tells its worker that it began with a memory), the runs that it has
+invoked (it reads their end when it is its turn), and the events whose name it waits for. Only a
+wait that begins later than that looks in vain for an event of before.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from django.db.models.functions import Now
 
 from jobs import conf
 from jobs.events import DEDUPE_WINDOW
-from jobs.models import Cluster, Event, Run
+from jobs.models import Cluster, Event, Run, Step, StepStatus
 
 CLUSTERS_AFTER = timedelta(days=1)
 BATCHES = 20  # of one round
@@ -45,6 +48,7 @@ def forget(after: str = "", batches: int = BATCHES) -> Round:
     done["clusters"] = Cluster.objects.filter(seen_at__lt=Now() - CLUSTERS_AFTER).delete()[0]
     if keep is None:
         return done
+    awaited = _awaited(keep)
     for _ in range(batches):
         runs = _forget_runs(keep, batch)
         done["runs"] += runs
@@ -52,7 +56,7 @@ def forget(after: str = "", batches: int = BATCHES) -> Round:
             page = _old_events(max(keep, DEDUPE_WINDOW), done["after"], batch)
             if not page:
                 return done
-            done["events"] += _forget_events(page)
+            done["events"] += _forget_events(page, awaited)
             done["after"] = page[-1]
     done["more"] = True
     return done
@@ -61,12 +65,21 @@ def forget(after: str = "", batches: int = BATCHES) -> Round:
 @transaction.atomic
 def _forget_runs(keep: timedelta, batch: int) -> int:
     """One batch of runs; those that somebody is at (a rerun, another cluster) are passed by."""
-    going_on = Run.objects.filter(rerun_of=OuterRef("id"), ended_at__isnull=True)
-    old = Run.objects.filter(~Exists(going_on), ended_at__lt=Now() - keep).order_by("ended_at")
-    ids = list(old.select_for_update(skip_locked=True).values_list("id", flat=True)[:batch])
+    unfinished = Run.objects.unfinished()
+    rerun = unfinished.filter(rerun_of=OuterRef("id"))
+    invoker = unfinished.filter(id=OuterRef("invoked_by"))
+    old = Run.objects.filter(~Exists(rerun), ~Exists(invoker), ended_at__lt=Now() - keep)
+    free = old.order_by("ended_at").select_for_update(skip_locked=True)
+    ids = list(free.values_list("id", flat=True)[:batch])
     # Only ids: a run's output and an event's data can be megabytes.
     _, deleted = Run.objects.filter(id__in=ids).only("id").delete()
     return deleted.get("jobs.Run", 0)
+
+
+def _awaited(keep: timedelta) -> set[str]:
+    """Names of events that a run has been waiting for since before what is forgotten now."""
+    waiting = Step.objects.filter(status=StepStatus.WAITING).exclude(awaits="")
+    return set(waiting.filter(run__created_at__lt=Now() - keep).values_list("awaits", flat=True))
 
 
 def _old_events(keep: timedelta, after: str, batch: int) -> list[str]:
@@ -82,9 +95,10 @@ def _old_events(keep: timedelta, after: str, batch: int) -> list[str]:
 
 
 @transaction.atomic
-def _forget_events(page: list[str]) -> int:
-    """Those of a page to which no run points."""
-    free = Event.objects.filter(~Exists(Run.objects.filter(event=OuterRef("id"))), id__in=page)
+def _forget_events(page: list[str], awaited: set[str]) -> int:
+    """Those of a page to which no run points and for which none waits."""
+    started = Run.objects.filter(event=OuterRef("id"))
+    free = Event.objects.filter(~Exists(started), id__in=page).exclude(name__in=awaited)
     ids = list(free.select_for_update(skip_locked=True).values_list("id", flat=True))
     _, deleted = Event.objects.filter(id__in=ids).only("id").delete()
     return deleted.get("jobs.Event", 0)

@@ -99,5 +99,9 @@ class Migration(migrations.Migration):
                 name="jobs_run_ended_at",
             ),
         ),
+        migrations.AddIndex(
+            model_name="event",
+            index=models.Index(fields=["name", "received_at", "id"], name="jobs_event_awaited"),
+        ),
         *(set_storage(table, settings) for table, settings in SETTINGS.items()),
     ]

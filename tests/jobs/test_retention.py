@@ -100,6 +100,46 @@ def test_a_run_is_kept_while_a_rerun_of_it_is_unfinished():
     assert Run.objects.get().rerun_of is None
 
 
+def invoke_and_sleep(ctx: Context) -> list[Any]:
+    return [
+        ctx.step.invoke("ask", function="callee"),
+        ctx.step.sleep("nap", timedelta(days=60)),
+    ]
+
+
+def test_a_run_is_kept_while_the_run_that_invoked_it_is_unfinished():
+    with (
+        registered(lambda ctx: "answer", fn_id="callee", trigger=()),
+        registered(invoke_and_sleep),
+    ):
+        send(Event(name="test/go"))
+        drain()
+        assert Run.objects.get(fn_id="callee").status == "completed"
+        travel(LONG)
+        assert retention.forget()["runs"] == 0
+        travel(LONG)
+        drain()
+        travel(LONG)
+        assert retention.forget()["runs"] == 2
+
+
+def wait_for_a_year(ctx: Context) -> Any:
+    found = ctx.step.wait_for_event("wait", event="test/come", timeout=timedelta(days=365))
+    return found.data if found else None
+
+
+def test_an_event_that_a_run_waits_for_is_kept_until_it_has_been_there():
+    with registered(wait_for_a_year):
+        send(Event(name="test/go"))
+        drain()
+        send(Event(name="test/come", data={"who": "the one"}))
+        send(Event(name="test/other"))
+        travel(LONG)
+        assert retention.forget()["events"] == 1
+        drain()
+    assert Run.objects.get().output == {"who": "the one"}
+
+
 def test_a_failed_run_is_forgotten_by_its_last_end():
     failed = run_once(fail, retries=0)
     travel(LONG)

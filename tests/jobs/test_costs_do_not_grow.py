@@ -1,0 +1,123 @@
+"""Law 12: the same work reads as many pages with a million ended runs in the tables as with none.
+
+Pages, not seconds: a statement whose plan turns bad is named, with its plan.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.db.models.functions import Now
+from django.test import Client
+from django.urls import reverse
+
+from jobs import cron, recovery, retention
+from jobs.api import Concurrency, Context, Event, TriggerCron, TriggerEvent, cancel, rerun, send
+from jobs.models import CronSchedule, Run
+from jobs.testing import drain
+from songs.models import User
+from tests.functions import registered
+from tests.jobs.explained import Explained, explained
+from tests.jobs.history import make_history, tidy_up
+
+HISTORY = 1_000_000
+MOST_PAGES = 200  # of one statement of the engine
+DEEPER = 60  # B-trees of a million entries are three levels deep, those of a hundred one or two
+MOST_LISTED = 500  # of one statement of the panel, which counts no further than 10,000 rows
+LARGE = ("jobs_run", "jobs_event", "jobs_step")
+
+
+def work(ctx: Context) -> str:
+    ctx.step.run("first", lambda: 1)
+    if ctx.event.data.get("sleep"):
+        ctx.step.sleep("nap", 3600)
+    if ctx.event.data.get("fetch"):
+        ctx.step.fetch("call", "http://127.0.0.1:9/")
+    if ctx.event.data.get("wait"):
+        ctx.step.wait_for_event("wait", event="history/3", timeout=3600)
+    if ctx.event.data.get("invoke"):
+        ctx.step.invoke("invoke", function="test-function-failure")
+    if ctx.event.data.get("fail"):
+        ctx.step.run("fail", int, "no number")
+    return "done"
+
+
+def mourn(ctx: Context) -> None:
+    return None
+
+
+def live_runs() -> Run:
+    """Some hundred runs that sleep, each holding its turn, and as many that wait for theirs;
+    returns one that has ended."""
+    send([Event(name="test/go", data={"user": n % 200, "sleep": True}) for n in range(400)])
+    send(Event(name="test/go", data={"user": "ended"}))
+    drain()
+    return Run.objects.get(status="completed")
+
+
+def a_bit_of_everything() -> None:
+    """What the engine does all day."""
+    send([Event(name="test/go", data={"user": f"new {n}"}, id=f"new-{n}") for n in range(4)])
+    send(Event(name="test/go", data={"user": "new 1"}, id="new-1"))
+    send(Event(name="test/go", data={"user": "fails", "fail": True}))
+    for what in ("fetch", "wait", "invoke"):
+        send(Event(name="test/go", data={"user": what, what: True}))
+    CronSchedule.objects.filter(fn_id="test-function").update(next_at=Now())
+    drain()
+    send(Event(name="history/3"))
+    drain()
+    sleeper = Run.objects.filter(status="waiting", reason="sleep").earliest("id")
+    cancel(sleeper.id)
+    rerun(Run.objects.filter(status="failed").latest("id").id)
+    drain()
+    recovery.next_due(1.0)
+    retention.forget(batches=2)
+
+
+def operators_look(client: Client) -> None:
+    """The panel's lists, as they come and filtered."""
+    runs, events = reverse("admin:jobs_run_changelist"), reverse("admin:jobs_event_changelist")
+    pages = [runs, f"{runs}?status__exact=failed", f"{runs}?fn_id=test-function", events]
+    pages += [f"{events}?name=history/3", reverse("admin:jobs_registeredfunction_changelist")]
+    for page in pages:
+        assert client.get(page).status_code == 200, page
+
+
+def costs(client: Client) -> tuple[Explained, Explained]:
+    """What the engine and the panel read now; nothing of it stays."""
+    with transaction.atomic():
+        with explained() as engine:
+            a_bit_of_everything()
+        with explained() as panel:
+            operators_look(client)
+        transaction.set_rollback(True)
+    tidy_up()
+    return engine, panel
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_million_ended_runs_cost_nothing(settings, client: Client):
+    settings.JOBS = {**settings.JOBS, "ALLOWED_HOSTS": ["127.0.0.1:9"], "RETENTION_BATCH": 5}
+    client.force_login(User.objects.create_superuser("operator", "o@example.org", "secret"))
+    turns = [
+        Concurrency(limit=1, key="has(event.data.user) ? event.data.user : null"),
+        Concurrency(limit=500),
+    ]
+    triggers = [TriggerEvent(event="test/go"), TriggerCron(cron="0 0 29 2 *")]
+    options: Any = {"trigger": triggers, "concurrency": turns, "on_failure": mourn, "retries": 0}
+    with registered(work, **options):
+        cron.sync()
+        ended = live_runs()
+        tidy_up()
+        young, _ = costs(client)
+        make_history(ended, HISTORY)
+        old, old_panel = costs(client)
+    for statement, pages in old.pages.items():
+        allowed = max(MOST_PAGES, young.pages.get(statement, 0) + DEEPER)
+        assert pages <= allowed, f"more than {allowed} pages\n{old.story(statement)}"
+        assert not old.scanned(statement, LARGE), f"no index\n{old.story(statement)}"
+    for statement, pages in old_panel.pages.items():
+        assert pages <= MOST_LISTED, old_panel.story(statement)
+    assert any("jobs_run_line_2" in node for plan in old.plans.values() for node in plan)
