@@ -4,6 +4,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 HERE := .venv/bin/python
 MANAGE := $(HERE) manage.py
+DOWN := $(HERE) -m melodymaker.supervisor.down
 ARGS ?=
 
 .PHONY: help run stop clean test check format environment tools FORCE
@@ -19,10 +20,10 @@ run: .local/running ## start everything for development; PORT=9000 make run take
 	@exec $(MANAGE) up
 
 stop: ## stop what runs in this checkout, its database too
-	@if [ -e .venv/requirements.txt ]; then exec $(MANAGE) down; else echo "Nothing runs."; fi
+	@if [ -e .venv/requirements.txt ]; then $(DOWN); else echo "Nothing runs in this checkout."; fi
 
-clean: stop ## stop, and delete this checkout's database and songs (.venv stays)
-	@if [ -e .venv/requirements.txt ]; then $(MANAGE) database forget; fi
+clean: ## stop, and delete this checkout's database and songs (.venv stays)
+	@if [ -e .venv/requirements.txt ]; then $(DOWN) --forget; fi
 	@rm -rf .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@echo "Deleted .local (the database, the songs, collected files) and the tools' caches."
 

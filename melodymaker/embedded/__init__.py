@@ -21,7 +21,7 @@ __all__ = [
     "wanted",
 ]
 
-WITHOUT_DATABASE = {"check", "collectstatic", "database", "down", "help", "studio", "up", "version"}
+WITHOUT_DATABASE = {"check", "collectstatic", "database", "help", "studio", "up", "version"}
 
 
 def wanted(argv: list[str]) -> bool:

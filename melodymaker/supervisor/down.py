@@ -1,0 +1,27 @@
+"""What `make stop` and `make clean` run. It asks nothing of Django, so that a checkout whose
+settings or packages are broken just now can still be stopped."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from melodymaker import embedded
+from melodymaker.supervisor import Claim
+
+
+def down(base: Path, *, forget: bool) -> str:
+    """Stop what `manage.py up` runs in the checkout, then its database; say what was done."""
+    ran = Claim(base).withdraw()
+    served = embedded.stop(base)
+    said = "Stopped." if ran or served else "Nothing runs in this checkout."
+    if forget and embedded.forget(base):
+        said += " The database and its data are deleted."
+    return said
+
+
+if __name__ == "__main__":
+    try:
+        print(down(Path.cwd(), forget="--forget" in sys.argv))
+    except embedded.DatabaseUnavailable as problem:
+        sys.exit(str(problem))
