@@ -23,7 +23,7 @@ from songs import credits, music
 from songs.apologies import CANCELLED, NO_CREDITS, apology
 from songs.deletion import delete_files
 from songs.generation import EVENT
-from songs.models import CHARGES, UNSUCCESSFUL, Category, Song, SongQuerySet, SongStatus
+from songs.models import CHARGES, UNSUCCESSFUL, Category, SongQuerySet, SongStatus
 from songs.orders import song_of
 
 

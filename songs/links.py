@@ -18,7 +18,7 @@ def run_links(event_data: Any) -> list[tuple[str, str]]:
     told = event_data.get("event") if isinstance(event_data, dict) else None
     data = told.get("data") if isinstance(told, dict) else event_data
     song = song_of(data).only("title", "full_described_song").first()
-    listener = User.objects.filter(pk=user_id_of(data)).only("username").first()
+    listener = User.objects.filter(pk=user_id_of(data) or 0).only("username").first()
     links = []
     if song is not None:
         links.append((f"Song “{song}”", reverse("admin:songs_song_change", args=[song.pk])))

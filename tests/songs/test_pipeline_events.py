@@ -1,0 +1,185 @@
+"""An event names a song and its user. Nobody else's song is touched, whatever an event says."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from jobs.api import Event, rerun, send
+from jobs.claims import claim
+from jobs.executor import execute
+from jobs.gateway import fly, land, take
+from jobs.models import Run
+from songs.links import run_links
+from songs.models import Song, SongStatus, User
+from tests.adversary import Adversary
+from tests.cast import a_song
+from tests.songs.making import FN, charges, endpoint, made, order, run_of, to_the_end
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def server(settings) -> Iterator[Adversary]:
+    with endpoint(settings) as server:
+        yield server
+
+
+def sent(data: dict[str, Any]) -> Run:
+    [event_id] = send(Event(name=FN, data=data))
+    to_the_end()
+    return Run.objects.get(fn_id=FN, event_id=event_id)
+
+
+def facts(song: Song) -> dict[str, Any]:
+    return Song.objects.values().get(pk=song.pk)
+
+
+# --- whose song it is -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [SongStatus.QUEUED, SongStatus.FAILED, SongStatus.PROCESSED])
+def test_an_event_that_names_somebody_elses_song_fails_at_once_and_writes_nothing(
+    server, alice: User, bob: User, status: str
+) -> None:
+    song = a_song(bob, status=status)
+    before = facts(song)
+    run = sent({"songId": str(song.pk), "userId": alice.pk})
+    assert (run.status, run.error["step"]) == ("failed", "check-credits")
+    assert f"userId {alice.pk} has no songId '{song.pk}'" in run.error["message"]
+    assert run.attempts.count() == 1
+    assert facts(song) == before
+    assert server.heard == charges(alice) == charges(bob) == []
+    assert Run.objects.get(fn_id=f"{FN}-failure").status == "completed"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"songId": None, "userId": None},
+        {"songId": "abc", "userId": 1},
+        {"songId": 5, "userId": 1},
+        {"songId": ["x"], "userId": {"a": 1}},
+        {"songId": "{SONG}", "userId": True},
+        {"songId": "{SONG}", "userId": "1 OR 1=1"},
+        {"songId": "{SONG}", "userId": 2**80},
+        {"songId": str(uuid.uuid4()), "userId": 1},
+        {"songId": "x" * 5000, "userId": 1},
+    ],
+    ids=lambda data: repr(data)[:40],
+)
+def test_an_event_that_names_no_song_fails_at_once_in_a_sentence(
+    server, alice: User, data: dict[str, Any]
+) -> None:
+    song = a_song(alice, status=SongStatus.QUEUED)
+    given = {name: str(song.pk) if value == "{SONG}" else value for name, value in data.items()}
+    run = sent(given)
+    assert run.status == "failed"
+    assert "There is no song: userId " in run.error["message"]
+    assert len(run.error["message"]) < 400
+    assert Run.objects.get(fn_id=f"{FN}-failure").status == "completed"
+    assert facts(song)["status"] == SongStatus.QUEUED
+    assert run_links(given) == run_links({"event": {"data": given}})
+
+
+def test_an_event_that_comes_twice_makes_one_charge(server, alice: User) -> None:
+    song = order(alice)
+    sent({"songId": str(song.pk), "userId": alice.pk})
+    song.refresh_from_db()
+    assert song.is_processed
+    assert charges(alice) == [("charge", -1)]
+
+
+# --- a song or a listener that goes away meanwhile ------------------------------------------------
+
+
+def test_a_song_that_is_deleted_while_it_is_made_charges_nobody(server, alice: User) -> None:
+    song = order(alice)
+    fetching_begins()
+    song.delete()
+    run = answer_comes(song)
+    assert (run.status, run.error["step"]) == ("failed", "update-song")
+    assert "was deleted while it was being made; nobody is charged" in run.error["message"]
+    assert run.attempts.filter(step_name="update-song").count() == 1
+    assert charges(alice) == []
+    assert Run.objects.get(fn_id=f"{FN}-failure").status == "completed"
+
+
+def test_a_listener_who_is_deleted_meanwhile_leaves_a_run_that_ends(server, alice: User) -> None:
+    song = order(alice)
+    fetching_begins()
+    alice.delete()
+    run = answer_comes(song)
+    assert (run.status, run.error["step"]) == ("failed", "update-song")
+    assert not Song.objects.exists()
+
+
+def test_a_song_that_is_deleted_before_its_turn_is_not_ordered(server, alice: User) -> None:
+    song = order(alice)
+    song.delete()
+    to_the_end()
+    assert run_of(song).status == "failed"
+    assert server.heard == charges(alice) == []
+
+
+def test_a_song_that_was_deleted_can_be_rerun_without_harm(server, alice: User) -> None:
+    song = made(alice)
+    song.delete()
+    rerun(run_of(song).id, from_start=True)
+    to_the_end()
+    assert run_of(song).status == "failed"
+    assert charges(alice) == [("charge", -1)]
+
+
+def fetching_begins() -> None:
+    for claimed in claim(10):
+        execute(claimed)
+
+
+def answer_comes(song: Song) -> Run:
+    [flight] = take(10)
+    land([(flight, fly(flight))])
+    to_the_end()
+    return run_of(song)
+
+
+# --- from a run to its song -----------------------------------------------------------------------
+
+
+def test_a_run_links_to_its_song_and_its_listener(server, alice: User, olgas: Client) -> None:
+    song = made(alice)
+    links = run_links(run_of(song).event.data)
+    assert links == [
+        ("Song “A waltz for two cats”", reverse("admin:songs_song_change", args=[song.pk])),
+        ("Listener alice", reverse("admin:songs_user_change", args=[alice.pk])),
+    ]
+    page = olgas.get(reverse("admin:jobs_run_change", args=[run_of(song).pk])).content.decode()
+    for _, url in links:
+        assert f'href="{url}"' in page
+        assert olgas.get(url).status_code == 200
+
+
+def test_a_failures_run_links_to_the_song_that_it_is_about(settings, server, alice: User) -> None:
+    server.__exit__()  # nobody answers any more
+    song = made(alice)
+    hook = Run.objects.get(fn_id=f"{FN}-failure")
+    assert [label for label, _ in run_links(hook.event.data)] == [
+        f"Song “{song.title}”",
+        "Listener alice",
+    ]
+
+
+def test_a_deleted_songs_run_links_to_its_listener(alice: User) -> None:
+    links = run_links({"songId": str(uuid.uuid4()), "userId": alice.pk})
+    assert [label for label, _ in links] == ["Listener alice"]
+
+
+def test_a_run_that_is_about_something_else_links_nowhere() -> None:
+    for data in ({}, {"songId": 5}, {"event": None}, {"event": {"data": []}}, [], None, "text"):
+        assert run_links(data) == []
