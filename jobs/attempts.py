@@ -21,9 +21,17 @@ def describe(error: BaseException) -> dict[str, Any]:
     """An error as it is remembered: {"name", "message", "stack"}, as Inngest writes it."""
     return {
         "name": type(error).__name__,
-        "message": storable(str(error), MESSAGE_LIMIT),
+        "message": storable(text_of(error), MESSAGE_LIMIT),
         "stack": stack_of(error),
     }
+
+
+def text_of(error: BaseException) -> str:
+    """What an error says; not every class can say it."""
+    try:
+        return str(error)
+    except Exception as mute:
+        return f"(its text cannot be had: {type(mute).__name__})"
 
 
 def stack_of(error: BaseException) -> str:
@@ -34,19 +42,19 @@ def stack_of(error: BaseException) -> str:
     while len(frames) > 1 and frames[0].filename.startswith(HERE):
         frames.pop(0)
     story.stack = traceback.StackSummary.from_list(frames)
-    text = "".join(story.format())
+    text = storable("".join(story.format()))
     if len(text) > TRACEBACK_LIMIT:
         half = TRACEBACK_LIMIT // 2
         text = f"{text[:half]}\n… {len(text) - TRACEBACK_LIMIT:,} characters cut …\n{text[-half:]}"
-    return storable(text)
+    return text
 
 
 def storable(text: str, limit: int | None = None) -> str:
     """A text that PostgreSQL takes, secrets masked."""
-    clean = text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+    clean = mask(text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode())
     if limit is not None and len(clean) > limit:
         clean = clean[: limit - 1] + "…"
-    return mask(clean)
+    return clean
 
 
 class Attempts:

@@ -75,13 +75,15 @@ def span(seconds: float) -> timedelta:
 
 def clamped(seconds: float) -> float:
     """Between one second and a day, whole seconds upwards, as Inngest reads Retry-After."""
+    if not math.isfinite(seconds):
+        return MOST
     return float(min(max(math.ceil(seconds), LEAST), MOST))
 
 
 def header_seconds(value: str, now: datetime) -> float | None:
     """A Retry-After header (seconds or an HTTP date, RFC 9110 §10.2.3) as seconds."""
     text = value.strip()
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float(text)
     try:
         when = parsedate_to_datetime(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from jobs import conf, registry
 from jobs.clock import Clock
 from jobs.concurrency import take_turns
+from jobs.errors import LeaseLost
 from jobs.models import Reason, RegisteredFunction, Run
 
 # Asking again whether a function has come to be known, by a deployment, or was resumed.
@@ -23,6 +24,7 @@ SET_ASIDE_SECONDS = 30
 DUE = """
 SELECT r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done,
        r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL, r.lost_count, r.invoked_by_id,
+       r.function_errors,
        e.id, e.name, e.data, e.dedupe_id, e.ts, clock_timestamp()
   FROM jobs_run r JOIN jobs_event e ON e.id = r.event_id
  WHERE r.due_at <= statement_timestamp() AND r.lease_token IS NULL
@@ -66,6 +68,7 @@ class Claim:
     has_memory: bool
     lost_count: int
     invoked_by: uuid.UUID | None
+    function_errors: int
     clock: Clock
     worker: str = ""
 
@@ -135,7 +138,7 @@ def _limit_time(claims: list[Claim]) -> None:
 
 def _claim(row: tuple[Any, ...], token: uuid.UUID, worker: str) -> Claim:
     run_id, fn_id, keys, turns, attempt, done, memory, lost, invoked_by, *rest = row
-    event_id, name, data, dedupe, ts, now = rest
+    function_errors, event_id, name, data, dedupe, ts, now = rest
     return Claim(
         run_id=run_id,
         fn_id=fn_id,
@@ -154,6 +157,7 @@ def _claim(row: tuple[Any, ...], token: uuid.UUID, worker: str) -> Claim:
         has_memory=memory,
         lost_count=lost,
         invoked_by=invoked_by,
+        function_errors=function_errors,
         clock=Clock(now),
         worker=worker,
     )
@@ -161,3 +165,17 @@ def _claim(row: tuple[Any, ...], token: uuid.UUID, worker: str) -> Claim:
 
 def _milliseconds(ts: datetime) -> int:
     return round(ts.astimezone(UTC).timestamp() * 1000)
+
+
+def refreshed(claimed: Claim) -> Claim:
+    """The same claim after its worker has committed: with a memory, and the counts of now."""
+    run = Run.objects.filter(id=claimed.run_id, lease_token=claimed.token).first()
+    if run is None:
+        raise LeaseLost(f"run {claimed.run_id} is in other hands")
+    return replace(
+        claimed,
+        has_memory=True,
+        attempt=run.attempt,
+        function_errors=run.function_errors,
+        steps_done=run.steps_done,
+    )

@@ -84,6 +84,11 @@ class WorkerLost(JobsError):
     """The worker that advanced the run is gone."""
 
 
+class SwallowedDatabaseError(JobsError):
+    """The body swallowed a database error, so PostgreSQL has undone its work. Put a
+    transaction.atomic() around the statement that may fail."""
+
+
 class FetchError(JobsError):
     """A request did not lead to an answer that can be used."""
 
@@ -110,6 +115,15 @@ class Suspend(ControlFlow):
 
 class LeaseLost(ControlFlow):
     """Another worker holds the run by now: what this one did since its last commit is void."""
+
+
+class CommitRefused(ControlFlow):
+    """A constraint that is checked at commit (a foreign key, say) was broken by some step."""
+
+
+class TransactionBroken(ControlFlow):
+    """Code between two steps swallowed a database error: nothing more can be done in the
+    transaction that it broke, and what was done in it since the last commit is undone."""
 
 
 class ConnectionLost(ControlFlow):

@@ -19,7 +19,7 @@ from django.db.models.functions import Greatest, Now
 from jobs import expressions, models, registry
 from jobs.errors import InvalidEvent, InvalidExpression
 from jobs.ids import new_id
-from jobs.secrets import mask
+from jobs.secrets import load_masked, mask
 from jobs.values import SURROGATE, is_storable
 
 logger = logging.getLogger(__name__)
@@ -105,7 +105,8 @@ def validated(event: Event) -> Event:
 
 
 def _is_clean(text: str) -> bool:
-    return "\0" not in text and not SURROGATE.search(text)
+    """No NUL, no half of a character, no secret."""
+    return "\0" not in text and not SURROGATE.search(text) and mask(text) == text
 
 
 def _json(event: Event) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def _json(event: Event) -> dict[str, Any]:
         raise InvalidEvent(
             f"Event “{event.name}”: data holds a NUL or a lone surrogate, which cannot be stored."
         )
-    data: dict[str, Any] = json.loads(mask(text))
+    data: dict[str, Any] = load_masked(text)
     return data
 
 

@@ -14,11 +14,17 @@ from django.db.models.functions import Least, Now
 
 from jobs import backoff, conf, endings, events, models, registry
 from jobs.attempts import Attempts, describe
-from jobs.claims import Claim
+from jobs.claims import Claim, refreshed
 from jobs.endings import Ending, announce, leave
-from jobs.errors import ConnectionLost, LeaseLost, StepError, Suspend
-from jobs.journal import (
+from jobs.errors import (
     CommitRefused,
+    ConnectionLost,
+    LeaseLost,
+    StepError,
+    Suspend,
+    TransactionBroken,
+)
+from jobs.journal import (
     Journal,
     give_back,
     is_connection_lost,
@@ -61,10 +67,11 @@ def execute(claim: Claim, watch: Watch | None = None) -> None:
             _advance(claim, Journal(claim), watch)
         except CommitRefused as refusal:
             logger.info("run %s: checking step by step, since %s", claim.run_id, refusal)
+            claim = refreshed(claim)
             _advance(claim, Journal(claim, solo=True), watch)
     except LeaseLost as lost:
         logger.warning("Let go: %s", lost)
-    except (ConnectionLost, DatabaseError) as error:
+    except ConnectionLost as error:
         logger.warning("run %s: the database went away: %s", claim.run_id, error)
         _hand_on(claim)
 
@@ -81,20 +88,29 @@ def _begin(claim: Claim) -> None:
 def _advance(claim: Claim, journal: Journal, watch: Watch) -> None:
     function = registry.get(claim.fn_id)
     try:
-        context = Context(claim, function, journal, watch)
-        with context.runner.log.listening():
-            output = remembered(function.handler(context), f"What “{claim.fn_id}” returns")
-        _complete(claim, journal, output)
-    except Suspend as pause:
-        _suspend(journal, pause)
+        _play(claim, function, journal, watch)
     except (LeaseLost, CommitRefused, ConnectionLost):
         journal.roll_back()
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, TransactionBroken) as error:
         if is_connection_lost():
             journal.roll_back()
             raise ConnectionLost(str(error)) from error
         _err(claim, function, journal, error)
+
+
+def _play(claim: Claim, function: registry.Function, journal: Journal, watch: Watch) -> None:
+    """Call the function; settle its end, or its suspension."""
+    context = Context(claim, function, journal, watch)
+    try:
+        with context.runner.log.listening():
+            output = function.handler(context)
+        context.runner.raise_if_suspended()  # a bare “except:” may have swallowed it
+        output = remembered(output, f"What “{claim.fn_id}” returns")
+    except Suspend as pause:
+        _suspend(journal, pause)
+    else:
+        _complete(claim, journal, output)
 
 
 def _complete(claim: Claim, journal: Journal, output: Any) -> None:
@@ -123,7 +139,7 @@ def _err(claim: Claim, function: registry.Function, journal: Journal, error: Bas
     if is_transaction_broken():
         journal.roll_back()
     table = function.backoff or conf.backoff()
-    attempt = journal.attempt
+    attempt = journal.function_errors
     now = claim.clock.now()
     delay = backoff.delay(error, attempt, function.retries, table, now)
     if isinstance(error, StepError):  # the step's own attempts have told it
@@ -131,7 +147,7 @@ def _err(claim: Claim, function: registry.Function, journal: Journal, error: Bas
     else:
         story = Attempts(claim, journal).erred("", attempt, error, now, delay)
     if delay is not None:
-        journal.attempt = attempt + 1
+        journal.attempt = journal.function_errors = attempt + 1
         _suspend(journal, Suspend(RunStatus.WAITING, Reason.BACKOFF, delay))
         return
     journal.commit(lambda: _settle_failure(Ending.of_claim(claim), story), **_failed(story))

@@ -11,6 +11,7 @@ from jobs import addresses, conf, models
 from jobs.backoff import header_seconds
 from jobs.errors import FetchError, InvalidStep, NonRetriableError
 from jobs.secrets import Secret, mask, reference_for
+from jobs.values import SURROGATE
 
 DEFAULT_TIMEOUT = 300.0
 LONGEST_TIMEOUT = 7200.0
@@ -72,6 +73,8 @@ def prepare(
     if json is not None and data is not None:
         refuse("give either json or data, not both.")
     body = _body(json, data, refuse)
+    if not all(_is_text(part) for part in (url, body)):
+        refuse("the URL or the body holds a NUL or a lone surrogate, which cannot be stored.")
     if mask(body) != body or mask(url) != url:
         refuse("the URL or the body holds a secret's value; pass it as a header, with Secret(…).")
     sent = {"Content-Type": "application/json"} if json is not None else {}
@@ -109,6 +112,10 @@ def _body(json: Any, data: str | None, refuse: Any) -> str:
     except (TypeError, ValueError) as error:
         refuse(f"json cannot be written: {error}.")
         raise
+
+
+def _is_text(part: str) -> bool:
+    return "\0" not in part and not SURROGATE.search(part)
 
 
 def _header(name: str, value: Any, refuse: Any) -> Any:

@@ -21,7 +21,13 @@ from psycopg.pq import TransactionStatus
 
 from jobs import conf, models
 from jobs.claims import Claim
-from jobs.errors import ConnectionLost, LeaseLost
+from jobs.errors import (
+    CommitRefused,
+    ConnectionLost,
+    LeaseLost,
+    SwallowedDatabaseError,
+    TransactionBroken,
+)
 
 # A transaction that has been open for this long is committed at the next step boundary: it holds
 # locks of the product's rows.
@@ -34,10 +40,6 @@ FETCH_COLUMNS += ["sent_at", "ended_at", "result_url", "method", "url", "headers
 FETCH_COLUMNS += ["timeout"]
 
 
-class CommitRefused(Exception):
-    """A constraint that is checked at commit (a foreign key, say) was broken by some step."""
-
-
 class Journal:
     """What a worker has done for a run since the last commit."""
 
@@ -47,7 +49,8 @@ class Journal:
         self.attempt = claim.attempt
         self.steps_done = claim.steps_done
         self.is_stopped = False  # somebody asked for the run to be put down at the next step
-        self._committed = (claim.attempt, claim.steps_done)
+        self.function_errors = claim.function_errors
+        self._remember_counts()
         self._clear()
 
     def _clear(self) -> None:
@@ -62,11 +65,17 @@ class Journal:
 
     def begin(self) -> contextlib.ExitStack:
         """The open transaction, opened now if none is."""
+        self.raise_if_broken()
         if self._scope is None:
             self._scope = contextlib.ExitStack()
             self._scope.enter_context(transaction.atomic())
             self._opened = time.monotonic()
         return self._scope
+
+    def raise_if_broken(self) -> None:
+        """Nothing more can be done in a transaction in which a statement failed."""
+        if is_transaction_broken():
+            raise TransactionBroken
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -74,6 +83,8 @@ class Journal:
         self.begin()
         with transaction.atomic():
             yield
+            if connection.needs_rollback:
+                raise SwallowedDatabaseError
             if self.solo:
                 connection.check_constraints()
 
@@ -93,19 +104,20 @@ class Journal:
             self._write_run(changes)
             if also is not None:
                 also()
-        self._committed = (self.attempt, self.steps_done)
+        self._remember_counts()
 
     @contextlib.contextmanager
     def _ending(self, scope: contextlib.ExitStack) -> Iterator[None]:
         try:
             with scope:
                 yield
-        except IntegrityError as error:
-            if not self.solo and not is_connection_lost():
+        except BaseException as error:
+            self._reset()
+            refused = isinstance(error, IntegrityError) and not self.solo
+            if refused and not is_connection_lost():
                 raise CommitRefused(str(error)) from error
             raise
-        finally:
-            self._clear()
+        self._clear()
 
     def roll_back(self) -> None:
         """Forget everything since the last commit."""
@@ -113,7 +125,13 @@ class Journal:
         if scope is not None:
             with contextlib.suppress(_Undo), scope:
                 raise _Undo
-        self.attempt, self.steps_done = self._committed
+        self._reset()
+
+    def _remember_counts(self) -> None:
+        self._committed = (self.attempt, self.function_errors, self.steps_done)
+
+    def _reset(self) -> None:
+        self.attempt, self.function_errors, self.steps_done = self._committed
         self._clear()
 
     # --- the records --------------------------------------------------------------------------
@@ -122,7 +140,7 @@ class Journal:
         """A step that is completed or failed for good: the run has come further."""
         self.note(step)
         self.steps_done += 1
-        self.attempt = 0
+        self.attempt = self.function_errors = 0
 
     def note(self, step: models.Step) -> None:
         self.steps[step.name] = step
@@ -150,6 +168,7 @@ class Journal:
     def _write_run(self, changes: dict[str, Any]) -> None:
         changes.setdefault("steps_done", self.steps_done)
         changes.setdefault("attempt", self.attempt)
+        changes.setdefault("function_errors", self.function_errors)
         mine = models.Run.objects.filter(id=self.claim.run_id, lease_token=self.claim.token)
         if mine.filter(stop_requested=False).update(**changes) == 1:
             return
@@ -171,7 +190,10 @@ def is_connection_lost() -> bool:
 def is_transaction_broken() -> bool:
     """Whether a statement outside any savepoint failed: PostgreSQL then takes no more of them."""
     raw = connection.connection
-    return raw is not None and raw.info.transaction_status == TransactionStatus.INERROR
+    if raw is None:
+        return False
+    failed: bool = raw.info.transaction_status == TransactionStatus.INERROR
+    return failed or (connection.in_atomic_block and connection.needs_rollback)
 
 
 def raise_if_connection_lost(error: BaseException) -> None:

@@ -35,6 +35,7 @@ class LogCapture:
         self._count = 0
         self._replaying = replaying
         self._held: list[models.LogLine] = []
+        self._echo: _Echo | None = None
 
     def met(self, step: models.Step, *, replaying: bool) -> None:
         """The function has come to a step, remembered or new."""
@@ -49,6 +50,8 @@ class LogCapture:
 
     def leave(self, *, replaying: bool) -> None:
         """It has ended."""
+        if self._echo is not None:
+            self._echo.end_line()
         self._step_name, self._attempt = "", self._journal.attempt
         self._replaying = replaying
 
@@ -79,15 +82,17 @@ class LogCapture:
         handler = _Handler(self)
         root = logging.getLogger()
         root.addHandler(handler)
+        logging.getLogger("jobs.run").setLevel(logging.INFO)  # kept whatever the process logs
         console = sys.stdout
-        sys.stdout = _Echo(self, console)
+        sys.stdout = self._echo = _Echo(self, console)
         try:
             yield
         finally:
-            sys.stdout.flush()
-            sys.stdout = console
+            self._echo.end_line()
+            self._echo.flush()
+            sys.stdout, self._echo = console, None
             root.removeHandler(handler)
-        self._release()
+            self._release()
 
 
 class _Handler(logging.Handler):
@@ -123,10 +128,12 @@ class _Echo(io.TextIOBase):
                 self._capture.say("PRINT", line)
         return len(text)
 
-    def flush(self) -> None:
+    def end_line(self) -> None:
         if self._pending:
-            self._capture.say("PRINT", self._pending)
-            self._pending = ""
+            pending, self._pending = self._pending, ""
+            self._capture.say("PRINT", pending)
+
+    def flush(self) -> None:
         self._console.flush()
 
     def isatty(self) -> bool:

@@ -7,10 +7,14 @@ it is given once and remembered, so that branches may progress in any order.
 
 from __future__ import annotations
 
+from typing import Any
+
 from jobs import models
 from jobs.claims import Claim
 from jobs.errors import InvalidStep, NonRetriableError
 from jobs.models import StepKind
+from jobs.secrets import mask
+from jobs.values import SURROGATE
 
 MOST_STEPS = 1000
 NAME_LIMIT = 180
@@ -57,8 +61,7 @@ class Memory:
 
     def visit(self, id: str, kind: StepKind) -> models.Step:
         """The step that stands here, as remembered or new."""
-        if not isinstance(id, str) or not id.strip() or len(id) > NAME_LIMIT or "\0" in id:
-            raise InvalidStep(f"A step's id must be 1 to {NAME_LIMIT} characters, not {id!r:.80}.")
+        _refuse_bad_id(id)
         count = self._visits.get((self.branch, id), 0)
         self._visits[self.branch, id] = count + 1
         place = (self.branch, id, count)
@@ -98,6 +101,17 @@ class Memory:
             name = f"{id}:{count}"
         self._names.add(name)
         return name
+
+
+def _refuse_bad_id(id: Any) -> None:
+    if not isinstance(id, str) or not id.strip() or len(id) > NAME_LIMIT:
+        raise InvalidStep(f"A step's id must be 1 to {NAME_LIMIT} characters, not {id!r:.80}.")
+    if "\0" in id or SURROGATE.search(id):
+        raise InvalidStep(
+            f"A step's id must be 1 to {NAME_LIMIT} characters that can be stored, not {id!r:.80}."
+        )
+    if mask(id) != id:
+        raise InvalidStep(f"A step's id holds a secret: {mask(id)}.")
 
 
 def _place_of(name: str) -> tuple[str, int]:

@@ -12,17 +12,17 @@ from datetime import datetime
 from typing import Any
 
 from jobs.errors import InvalidStep, Suspend
-from jobs.memory import Memory, branch_name
+from jobs.memory import branch_name
+from jobs.runner import Runner
 
 MOST_BRANCHES = 1000
 
 
-def branches(
-    memory: Memory, group: int, callables: list[Callable[[], Any]], now: datetime
-) -> tuple[Any, ...]:
+def branches(runner: Runner, group: int, callables: list[Callable[[], Any]]) -> tuple[Any, ...]:
     """Call each branch; suspend the run if any of them waits, for the shortest of their waits."""
     if not all(callable(branch) for branch in callables) or len(callables) > MOST_BRANCHES:
         raise InvalidStep(f"step.parallel() takes at most {MOST_BRANCHES:,} functions to call.")
+    memory = runner.memory
     parent = memory.branch
     results: list[Any] = []
     pauses: list[Suspend] = []
@@ -33,12 +33,13 @@ def branches(
             results.append(branch())
         except Suspend as pause:
             pauses.append(pause)
+            runner.wake_up()
         except Exception as error:
             errors.append(error)
         finally:
             memory.branch = parent
     if pauses:
-        raise shortest(pauses, now)
+        runner.suspend(shortest(pauses, runner.now()))
     if errors:
         raise errors[0]
     return tuple(results)

@@ -43,12 +43,15 @@ class Runner:
         self._watch = watch
         self._attempts = Attempts(claim, journal)
         self._inside = ""
+        self._pause: Suspend | None = None
 
     def now(self) -> datetime:
         return self.claim.clock.now()
 
     def enter(self, id: str, kind: StepKind) -> models.Step:
         """The step of this id, at the place where the function stands."""
+        self.raise_if_suspended()
+        self.journal.raise_if_broken()
         if self._inside:
             raise InvalidStep(
                 f"Step “{id}” was asked for inside step “{self._inside}”; steps cannot nest."
@@ -57,7 +60,7 @@ class Runner:
         self.log.met(step, replaying=self.memory.is_replaying)
         is_stopping = self._watch.is_stopping or self.journal.is_stopped
         if is_stopping and not step.is_remembered:
-            raise Suspend(RunStatus.QUEUED, Reason.NONE, 0.0)
+            self.suspend(Suspend(RunStatus.QUEUED, Reason.NONE, 0.0))
         return step
 
     def recall(self, step: models.Step) -> Any:
@@ -71,7 +74,7 @@ class Runner:
         if step.is_remembered:
             return self.recall(step)
         if step.due_at is not None and step.due_at > self.now():
-            raise Suspend(RunStatus.WAITING, Reason.BACKOFF, until=step.due_at)
+            self.suspend(Suspend(RunStatus.WAITING, Reason.BACKOFF, until=step.due_at))
         started = self.now()
         self.log.enter(step.name, step.attempts)
         self._inside = step.name
@@ -129,7 +132,7 @@ class Runner:
             step.status, step.due_at = StepStatus.WAITING, now + backoff.span(delay)
             self.journal.note(step)
             self.journal.attempt = step.attempts
-            raise Suspend(RunStatus.WAITING, Reason.BACKOFF, delay)
+            self.suspend(Suspend(RunStatus.WAITING, Reason.BACKOFF, delay))
         self.fail(step, step.error, error)
 
     def fail(
@@ -144,4 +147,18 @@ class Runner:
     def wait(self, step: models.Step, reason: Reason, until: datetime | None = None) -> NoReturn:
         """Suspend the run until a time, or until something wakes it."""
         self.journal.note(step)
-        raise Suspend(RunStatus.WAITING, reason, until=until)
+        self.suspend(Suspend(RunStatus.WAITING, reason, until=until))
+
+    def suspend(self, pause: Suspend) -> NoReturn:
+        """Leave the function. From here on no step of it does anything, in a `finally` clause, say,
+        or behind a bare `except:`, which gets to see the suspension again (law 10)."""
+        self._pause = pause
+        raise pause
+
+    def raise_if_suspended(self) -> None:
+        if self._pause is not None:
+            raise self._pause
+
+    def wake_up(self) -> None:
+        """One branch of a parallel group is suspended; the next one may begin."""
+        self._pause = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -52,16 +53,39 @@ def resolve(value: str | dict[str, str]) -> str:
 
 
 def mask(text: str) -> str:
-    """The text with each secret's value replaced by its name; also where JSON has escaped it."""
-    for name, value in known().items():
-        for form in {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}:
+    """The text with each secret's value replaced by its name, also where JSON or repr() has
+    escaped it. The longest goes first: one secret may begin with another."""
+    for name, value in sorted(known().items(), key=lambda item: -len(item[1])):
+        for form in _forms(value):
             if form in text:
                 text = text.replace(form, f"[{name}]")
     return text
 
 
+@lru_cache(maxsize=64)
+def _forms(value: str) -> tuple[str, ...]:
+    """How a value may be written inside other text."""
+    escaped = json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]
+    quoted = repr(value)[1:-1], repr(value + "'\"")[1:-4], repr(value.encode())[2:-1]
+    return tuple(dict.fromkeys((value, *escaped, *quoted)))
+
+
 def mask_json(value: Any) -> Any:
-    """A JSON value with every secret masked, keys included; unchanged if there is none."""
-    text = json.dumps(value, ensure_ascii=False)
-    masked = mask(text)
-    return value if masked == text else json.loads(masked)
+    """A JSON value with every secret masked: in texts, keys and the digits of numbers."""
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, list):
+        return [mask_json(item) for item in value]
+    if isinstance(value, dict):
+        return {mask(key): mask_json(item) for key, item in value.items()}
+    if isinstance(value, bool) or value is None:
+        return value
+    written = json.dumps(value)
+    masked = mask(written)
+    return value if masked == written else masked
+
+
+def load_masked(text: str) -> Any:
+    """A JSON text as the value that may be kept."""
+    value = json.loads(text)
+    return value if mask(text) == text else mask_json(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ class Context:
     def __init__(
         self, claim: Claim, function: registry.Function, journal: Journal, watch: Watch
     ) -> None:
-        self.event = Event(**claim.event)
+        self.event = Event(**copy.deepcopy(claim.event))
         self.events = [self.event]
         self.run_id = str(claim.run_id)
         self.logger = logging.getLogger(f"jobs.run.{claim.fn_id}")
@@ -93,7 +94,7 @@ class Steps:
         if step.status == StepStatus.RUNNING and step.name in self._runner.memory.fetches:
             return self._read_answer(step, self._runner.memory.fetches[step.name])
         if step.due_at is not None and step.due_at > self._runner.now():
-            raise Suspend(RunStatus.WAITING, Reason.BACKOFF, until=step.due_at)
+            self._runner.suspend(Suspend(RunStatus.WAITING, Reason.BACKOFF, until=step.due_at))
         run_id = self._runner.claim.run_id
         request = fetches.prepare(run_id, step.name, url, method, json, data, headers, timeout)
         request.attempt, step.status, step.due_at = step.attempts, StepStatus.RUNNING, None
@@ -102,7 +103,7 @@ class Steps:
 
     def _read_answer(self, step: models.Step, request: models.Fetch) -> Response:
         if request.status in (FetchStatus.PENDING, FetchStatus.SENDING):
-            raise Suspend(RunStatus.WAITING, Reason.FETCH)
+            self._runner.suspend(Suspend(RunStatus.WAITING, Reason.FETCH))
         started = request.sent_at or step.started_at or self._runner.now()
         error = fetches.problem(request, self._runner.now())
         if error is not None:
@@ -181,7 +182,7 @@ class Steps:
         """
         memory = self._runner.memory
         group = self._groups[memory.branch] = self._groups.get(memory.branch, -1) + 1
-        return parallel.branches(memory, group, list(callables), self._runner.now())
+        return parallel.branches(self._runner, group, list(callables))
 
 
 def _span(duration: timedelta | float, where: str) -> timedelta:

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from jobs.errors import InvalidOutput
-from jobs.secrets import mask
+from jobs.secrets import load_masked
 
 OUTPUT_LIMIT = 4 * 1024 * 1024
 # An escaped NUL: its backslash is not itself escaped, i.e. an even number stands before it.
@@ -24,13 +24,13 @@ def remembered(value: Any, what: str) -> Any:
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
-        raise InvalidOutput(f"{what} is not JSON: {_culprit(value)}.") from None
+        raise InvalidOutput(f"{what} is not JSON: {_culprit_of(value)}.") from None
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > OUTPUT_LIMIT:
         raise InvalidOutput(f"{what} has {size:,} bytes of JSON; at most {OUTPUT_LIMIT:,} fit.")
     if not is_storable(text):
         raise InvalidOutput(f"{what} holds a NUL or a lone surrogate, which cannot be stored.")
-    return _as_read_back(json.loads(mask(text)))
+    return _as_read_back(load_masked(text))
 
 
 def is_storable(text: str) -> bool:
@@ -49,6 +49,13 @@ def _as_read_back(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value) if "e" in repr(value) else value + 0.0
     return value
+
+
+def _culprit_of(value: Any) -> str:
+    try:
+        return _culprit(value)
+    except RecursionError:
+        return "it holds itself, or is nested too deeply"
 
 
 def _culprit(value: Any, path: str = "it") -> str:
