@@ -20,9 +20,8 @@ CANARY = 'canary-"ö"/needle'
 
 
 @pytest.fixture(autouse=True)
-def canary(settings, monkeypatch):
+def canary(settings):
     settings.MODAL_KEY = CANARY
-    monkeypatch.setattr("jobs.secrets._resolved", {})
 
 
 def everything_in_the_database() -> str:
