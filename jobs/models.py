@@ -140,6 +140,8 @@ class Run(models.Model):
 
     # Errors so far at the point where it stands; a newly remembered step sets it back to 0.
     attempt = models.PositiveIntegerField(default=0)
+    # Of those, the errors of the code between steps: a step has a count of its own.
+    function_errors = models.PositiveIntegerField(default=0)
     steps_done = models.PositiveIntegerField(default=0)
     output = models.JSONField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
