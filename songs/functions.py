@@ -3,6 +3,7 @@ there; never for a failure, never for a cancellation."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -28,17 +29,25 @@ from songs.orders import song_of
 
 
 def song_failed(ctx: Context) -> None:
-    song, reason = song_of(ctx.event.data["event"]["data"]), apology(ctx.event.data["error"])
-    ctx.step.run("set-failed", end_without_song, song, SongStatus.FAILED, reason)
+    song, at = song_of(ctx.event.data["event"]["data"]), happened_at(ctx)
+    reason = apology(ctx.event.data["error"])
+    ctx.step.run("set-failed", end_without_song, song, SongStatus.FAILED, reason, at)
 
 
 def song_cancelled(ctx: Context) -> None:
-    song = song_of(ctx.event.data["event"]["data"])
-    ctx.step.run("set-cancelled", end_without_song, song, SongStatus.CANCELLED, CANCELLED)
+    song, at = song_of(ctx.event.data["event"]["data"]), happened_at(ctx)
+    ctx.step.run("set-cancelled", end_without_song, song, SongStatus.CANCELLED, CANCELLED, at)
 
 
 def song_retried(ctx: Context) -> None:
-    ctx.step.run("set-queued", set_queued, song_of(ctx.event.data["event"]["data"]))
+    song, at = song_of(ctx.event.data["event"]["data"]), happened_at(ctx)
+    ctx.step.run("set-queued", set_queued, song, at)
+
+
+def happened_at(ctx: Context) -> datetime:
+    """When its run failed, was cancelled or was retried: the three run on their own, in whatever
+    order workers come to them, so each goes by that time and not by the time of its own run."""
+    return datetime.fromtimestamp(ctx.event.as_json()["ts"] / 1000, UTC)
 
 
 @create_function(
@@ -133,15 +142,18 @@ def deduct_credits(song: SongQuerySet) -> dict[str, Any]:
     return {"kind": entry.kind, "amount": entry.amount}
 
 
-def end_without_song(song: SongQuerySet, status: str, reason: str) -> None:
+def end_without_song(
+    song: SongQuerySet, status: str, reason: str, at: datetime | None = None
+) -> None:
     """The song will not come; a song that is there meanwhile stays."""
     song.exclude(status=SongStatus.PROCESSED).update(
-        status=status, reason=reason, finished_at=Now()
+        status=status, reason=reason, finished_at=at or Now()
     )
 
 
-def set_queued(song: SongQuerySet) -> None:
-    """A person tries again: in the making once more, unless the retry was faster."""
-    song.filter(status__in=UNSUCCESSFUL).update(
+def set_queued(song: SongQuerySet, at: datetime) -> None:
+    """A person tries again: in the making once more, unless the retry was faster than this word
+    of it and has ended already."""
+    song.filter(status__in=UNSUCCESSFUL).exclude(finished_at__gt=at).update(
         status=SongStatus.QUEUED, reason="", finished_at=None
     )

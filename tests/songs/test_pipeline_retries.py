@@ -10,11 +10,11 @@ import pytest
 from jobs.api import cancel, rerun
 from jobs.claims import Claim, claim
 from jobs.executor import execute
-from jobs.gateway import Flight, land, take
+from jobs.gateway import Flight, fly, land, take
 from jobs.models import Run
 from jobs.testing import drain, travel
 from jobs.transport import Outcome
-from songs.apologies import CANCELLED, TROUBLED
+from songs.apologies import CANCELLED, REFUSED, TROUBLED
 from songs.models import SongStatus, User
 from tests.adversary import answer
 from tests.songs.making import (
@@ -152,6 +152,48 @@ def test_a_retry_that_was_faster_than_its_notice_stays_processed(settings, alice
 def to_the_end_of(run: Run) -> None:
     while Run.objects.get(pk=run.pk).status != "completed":
         drain()
+
+
+def test_a_retry_that_failed_before_its_notice_stays_failed(settings, alice: User) -> None:
+    with endpoint(settings, *FAILS, answer(b"no", 422)):
+        song = made(alice)
+        rerun(run_of(song).id)
+        claims = {claimed.fn_id: claimed for claimed in claim(10)}
+        execute(claims[FN])
+        while run_of(song).status != "failed":
+            drain()
+        drain()
+        execute(claims[f"{FN}-retry"])
+    song.refresh_from_db()
+    assert (song.status, song.reason) == (SongStatus.FAILED, REFUSED)
+
+
+def test_the_notice_of_a_failure_that_comes_late_does_not_outweigh_the_retry(
+    settings, alice: User
+) -> None:
+    with endpoint(settings, answer(b"no", 422), MENDED):
+        song = order(alice)
+        failure = slow_hook()
+        rerun(run_of(song).id)
+        retry = next(c for c in claim(10) if c.fn_id == f"{FN}-retry")
+        execute(failure)
+        execute(retry)
+        song.refresh_from_db()
+        assert song.status == SongStatus.QUEUED
+        travel(LATER)
+        to_the_end()
+    song.refresh_from_db()
+    assert song.is_processed
+
+
+def slow_hook() -> Claim:
+    """A worker has taken the song's failure, and is not yet at it."""
+    execute_all(claim(10))
+    flights = take(10)
+    land([(flight, fly(flight)) for flight in flights])
+    execute_all(claim(10))
+    [hook] = claim(10)
+    return hook
 
 
 def test_a_retry_that_fails_again_says_so_again(settings, alice: User) -> None:
