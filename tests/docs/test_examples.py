@@ -1,0 +1,35 @@
+"""The examples of docs/testing.md are a module whose tests pass."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+from jobs import registry
+from tests.docs.pages import BASE, blocks
+
+pytestmark = pytest.mark.django_db
+PAGE = BASE / "docs/testing.md"
+SOURCE = "\n\n".join(blocks(PAGE, "python"))
+NAME = "docs_testing_examples"
+
+
+@pytest.fixture
+def examples() -> Iterator[ModuleType]:
+    module = sys.modules[NAME] = ModuleType(NAME)
+    exec(compile(SOURCE, str(PAGE), "exec"), module.__dict__)
+    yield module
+    registry.unregister("remind-to-pay")
+    registry.unregister("convert")
+    del sys.modules[NAME]
+
+
+@pytest.mark.parametrize("name", re.findall(r"^def (test_\w+)", SOURCE, re.M))
+def test_an_example_passes(name: str, examples: ModuleType, request: pytest.FixtureRequest):
+    example = getattr(examples, name)
+    example(*map(request.getfixturevalue, inspect.signature(example).parameters))

@@ -1,0 +1,111 @@
+"""The papers say what is so: variables, dependencies, links, tests, steps."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from jobs import api, conf
+from tests.docs.pages import BASE, PAGES, blocks, code, rows, section
+
+README = BASE / "README.md"
+ENGINE = BASE / "jobs/README.md"
+PORTING = BASE / "docs/porting-from-inngest.md"
+
+
+def test_the_readme_lists_the_variables_of_env_example_in_their_order():
+    example = re.findall(r"^# ([A-Z0-9_]+)=", (BASE / ".env.example").read_text(), re.M)
+    assert [code(row[0]) for row in rows(section(README, "The environment"))] == example
+
+
+def test_a_default_that_the_readme_shows_is_the_one_of_env_example():
+    example = dict(re.findall(r"^# ([A-Z0-9_]+)=(.*)$", (BASE / ".env.example").read_text(), re.M))
+    shown = {code(r[0]): r[1] for r in rows(section(README, "The environment"))}
+    plain = {name: code(cell) for name, cell in shown.items() if cell == f"`{code(cell)}`"}
+    plain.pop("S3_ORIGIN")  # a pattern, not a value
+    assert plain == {name: example[name] for name in plain}
+    assert {"PORT", "JOBS_LEASE", "GENERATION_TIMEOUT"} <= set(plain)
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
+def test_each_dependency_has_its_line(file: str):
+    lines = (BASE / file).read_text().splitlines()
+    required = {re.split(r"[=<>~\[ ]", line)[0] for line in lines if line and line[0] not in "-#"}
+    text = section(README, "Why each dependency is there")
+    runtime, development = text.split("To work on it")
+    table = rows(runtime if file == "requirements.txt" else development)
+    assert {code(row[0]) for row in table} == required
+    assert all(row[1] for row in table)
+
+
+def test_the_readme_names_the_two_commands_and_ci_runs_the_test_command():
+    assert blocks(README, "sh") == ["make run\n", "make test\n"]
+    assert "make test" in (BASE / ".ci/run").read_text().splitlines()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(BASE)))
+def test_a_link_leads_to_a_file_or_a_heading(page: Path):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if target.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), f"{page.name}: {target}"
+        if anchor:
+            assert anchor in anchors(file), f"{page.name}: {target}"
+
+
+def anchors(page: Path) -> set[str]:
+    """A page's headings as GitHub names them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(BASE)))
+def test_a_file_that_is_named_exists(page: Path):
+    named = re.findall(
+        r"`((?:jobs|songs|tests|docs|deploy|melodymaker)/[\w./-]+\.(?:py|md|sh))`", page.read_text()
+    )
+    missing = [name for name in named if not (BASE / name).exists()]
+    assert missing == []
+
+
+def test_each_law_names_tests_that_exist():
+    laws = rows(section(ENGINE, "The laws"))
+    assert [row[0] for row in laws] == [str(number) for number in range(1, 13)]
+    for row in laws:
+        files = re.findall(r"`(test_\w+\.py)`", row[2])
+        assert files, row[1]
+        assert [f for f in files if not (BASE / "tests/jobs" / f).exists()] == []
+
+
+def test_the_engine_s_settings_are_all_there_with_their_defaults():
+    source = (BASE / "jobs/conf.py").read_text()
+    read = set(re.findall(r'_setting\("(\w+)"', source))
+    table = {code(row[0]): code(row[1]) or row[1] for row in rows(section(ENGINE, "Settings"))}
+    assert set(table) == read
+    for name, shown in table.items():
+        assert ast.literal_eval(shown) == getattr(conf, name, ast.literal_eval(shown))
+
+
+def test_every_name_of_the_door_stands_on_the_engine_s_page_or_the_porting_page():
+    text = ENGINE.read_text() + PORTING.read_text()
+    assert [name for name in api.__all__ if not re.search(rf"\b{name}\b", text)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(BASE)))
+def test_a_python_block_is_python(page: Path):
+    for block in blocks(page, "python"):
+        ast.parse(block)
+
+
+def test_the_porting_page_names_the_song_s_steps_in_their_order():
+    source = (BASE / "songs/functions.py").read_text()
+    function = source[source.index("def generate_song(") :].split("\n\n\n")[0]
+    steps = re.findall(r'ctx\.step\.\w+\(\s*"([\w-]+)"', function)
+    [ours] = [block for block in blocks(PORTING, "python") if "def generate_song(" in block]
+    plain = re.sub(r" +# \d+$", "", ours, flags=re.M)
+    assert re.findall(r'ctx\.step\.\w+\(\s*"([\w-]+)"', plain) == steps
