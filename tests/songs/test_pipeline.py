@@ -29,7 +29,7 @@ from tests.songs.making import (
     to_the_end,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

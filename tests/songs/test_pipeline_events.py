@@ -21,7 +21,7 @@ from tests.adversary import Adversary
 from tests.cast import a_song
 from tests.songs.making import FN, charges, endpoint, made, order, run_of, to_the_end
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from tests.songs.making import (
     to_the_end,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 BROKEN = answer(b"CUDA out of memory", 500)
 FAILS, MENDED = [BROKEN] * 4, replies()
 
@@ -239,6 +239,7 @@ def test_a_song_that_is_there_stays_there_while_it_is_made_anew(settings, alice:
     assert song.s3_key == REPLY["s3_key"]
 
 
+@pytest.mark.django_db(transaction=True)  # the files go when it commits
 def test_a_song_that_was_made_anew_leaves_no_files_of_the_old_one(
     settings, alice: User, tmp_path
 ) -> None:

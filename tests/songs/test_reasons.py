@@ -59,7 +59,7 @@ def test_what_is_not_the_services_fault_is_ours(error: dict[str, Any] | None) ->
     assert apology(error) == OURS
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("manner", "status", "reason"),
     [
@@ -106,7 +106,7 @@ def test_the_sentence_says_what_failed_and_the_operator_sees_the_rest(
         assert f" answered {status}: " in run_of(song).error["message"]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_nobody_listens_at_the_services_address(settings, alice: User) -> None:
     with endpoint(settings) as server:
         pass
@@ -116,7 +116,7 @@ def test_nobody_listens_at_the_services_address(settings, alice: User) -> None:
     assert server.heard == []
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_a_host_whose_name_leads_nowhere(settings, alice: User) -> None:
     settings.GENERATE_FROM_DESCRIPTION = "https://nowhere.invalid/make"
     allow(settings, "nowhere.invalid")
@@ -124,7 +124,7 @@ def test_a_host_whose_name_leads_nowhere(settings, alice: User) -> None:
     assert made(alice).reason == UNREACHABLE
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_a_service_that_never_answers(settings, alice: User) -> None:
     settings.GENERATION_TIMEOUT = 0.2
     with endpoint(settings, silent):
@@ -133,7 +133,7 @@ def test_a_service_that_never_answers(settings, alice: User) -> None:
     assert "no whole answer within 0.2 s" in run_of(song).error["message"]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_a_listener_that_has_hung_up_its_line(settings, alice: User) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=1) as full:
         settings.GENERATION_TIMEOUT = 0.2
@@ -145,7 +145,7 @@ def test_a_listener_that_has_hung_up_its_line(settings, alice: User) -> None:
         assert made(alice).reason == TOO_SLOW
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     "broken",
     [
@@ -166,7 +166,7 @@ def test_our_own_wrong_settings_are_our_own_fault(
     assert song.reason == OURS
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_the_song_s_page_and_json_tell_it_and_nothing_of_the_machinery(
     settings, alice: User, alices: Client
 ) -> None:

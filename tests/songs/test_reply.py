@@ -177,7 +177,7 @@ def test_whatever_the_categories_are_they_fit_their_column(names: list[Any]) -> 
 # --- what becomes of the song ---------------------------------------------------------------------
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_two_hundred_long_categories_leave_five_rows_and_a_second_song_shares_them(
     settings, alice: User
 ) -> None:
@@ -189,7 +189,7 @@ def test_two_hundred_long_categories_leave_five_rows_and_a_second_song_shares_th
     assert set(songs[0].categories.all()) == set(songs[1].categories.all())
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_a_category_keeps_the_case_of_its_first_song(settings, alice: User) -> None:
     with endpoint(settings, replies(categories=["Jazz"]), replies(categories=["JAZZ", "Pop"])):
         made(alice)
@@ -197,7 +197,7 @@ def test_a_category_keeps_the_case_of_its_first_song(settings, alice: User) -> N
     assert sorted(category.name for category in second.categories.all()) == ["Jazz", "Pop"]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_html_in_a_category_is_inert_on_the_songs_page(
     settings, alice: User, alices: Client
 ) -> None:
@@ -210,7 +210,7 @@ def test_html_in_a_category_is_inert_on_the_songs_page(
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("manner", "told"),
     [
@@ -239,7 +239,7 @@ def test_a_reply_that_is_no_song_fails_at_once_tells_why_and_costs_nothing(
     assert (song.s3_key, song.categories.count(), charges(alice)) == ("", 0, [])
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_the_longest_key_that_is_believed_can_be_stored(settings, alice: User) -> None:
     key = "x" * 98 + "/" + "y" * (KEY_LIMIT - 98 - 5) + ".mp3"
     with endpoint(settings, replies(s3_key=key, cover_image_s3_key=None)):
