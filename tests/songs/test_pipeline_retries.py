@@ -1,20 +1,16 @@
-"""What heals by itself, what a person's retry mends, and what a cancelled song stays."""
+"""What heals by itself, and what a person's retry mends."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 
-from jobs.api import cancel, rerun
+from jobs.api import rerun
 from jobs.claims import Claim, claim
 from jobs.executor import execute
-from jobs.gateway import Flight, fly, land, take
+from jobs.gateway import fly, land, take
 from jobs.models import Run
 from jobs.testing import drain, travel
-from jobs.transport import Outcome
-from songs.apologies import CANCELLED, REFUSED, TROUBLED
+from songs.apologies import REFUSED, TROUBLED
 from songs.models import SongStatus, User
 from tests.adversary import answer
 from tests.songs.making import (
@@ -186,6 +182,11 @@ def test_the_notice_of_a_failure_that_comes_late_does_not_outweigh_the_retry(
     assert song.is_processed
 
 
+def execute_all(claims: list[Claim]) -> None:
+    for claimed in claims:
+        execute(claimed)
+
+
 def slow_hook() -> Claim:
     """A worker has taken the song's failure, and is not yet at it."""
     execute_all(claim(10))
@@ -257,78 +258,6 @@ def test_a_song_that_was_made_anew_leaves_no_files_of_the_old_one(
     assert song.s3_key == REPLY["s3_key"]
     assert not old.exists()
     assert not cover.exists()
-
-
-# --- cancelling -----------------------------------------------------------------------------------
-
-
-def test_a_cancelled_song_says_so_and_costs_nothing(settings, alice: User) -> None:
-    with endpoint(settings, BROKEN) as server:
-        song = order(alice)
-        drain()
-        cancel(run_of(song).id)
-        to_the_end()
-        travel(LATER)
-        drain()
-        assert posts(server) == 1
-    song.refresh_from_db()
-    assert (song.status, song.reason) == (SongStatus.CANCELLED, CANCELLED)
-    assert song.finished_at is not None
-    assert charges(alice) == []
-
-
-def test_an_answer_that_comes_after_the_cancellation_changes_nothing(settings, alice: User) -> None:
-    with endpoint(settings):
-        song = order(alice)
-        execute_all(claim(10))
-        [flight] = take(10)
-        cancel(run_of(song).id)
-        drain()
-        come_back(flight)
-        drain()
-    song.refresh_from_db()
-    assert (song.status, song.s3_key, charges(alice)) == (SongStatus.CANCELLED, "", [])
-
-
-def execute_all(claims: list[Claim]) -> None:
-    for claimed in claims:
-        execute(claimed)
-
-
-def come_back(flight: Flight) -> None:
-    body: dict[str, Any] = {"status_code": 200, "headers": {}, "body": json.dumps(REPLY)}
-    land([(flight, Outcome(answer=body, summary={"status_code": 200}))])
-
-
-def test_a_worker_that_was_thought_dead_cannot_bring_back_a_cancelled_song(
-    settings, alice: User
-) -> None:
-    with endpoint(settings):
-        song = order(alice)
-        execute_all(claim(10))
-        [flight] = take(10)
-        come_back(flight)
-        [slow] = claim(10)
-        travel(LATER)
-        cancel(run_of(song).id)
-        drain()
-        execute(slow)
-        drain()
-    song.refresh_from_db()
-    assert (song.status, song.s3_key, charges(alice)) == (SongStatus.CANCELLED, "", [])
-
-
-def test_a_cancelled_song_can_be_retried_by_a_person(settings, alice: User) -> None:
-    with endpoint(settings, BROKEN, replies()):
-        song = order(alice)
-        drain()
-        cancel(run_of(song).id)
-        drain()
-        rerun(run_of(song).id)
-        to_the_end()
-    song.refresh_from_db()
-    assert (song.status, song.reason) == (SongStatus.PROCESSED, "")
-    assert charges(alice) == [("charge", -1)]
 
 
 def test_the_steps_of_a_mended_song_are_still_five(settings, alice: User) -> None:
