@@ -7,7 +7,7 @@ MANAGE := $(HERE) manage.py
 DOWN := $(HERE) -m melodymaker.supervisor.down
 ARGS ?=
 
-.PHONY: help run stop clean test check format environment tools FORCE
+.PHONY: help run stop clean test bench check format environment tools FORCE
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 16
@@ -30,6 +30,9 @@ clean: ## stop, and delete this checkout's database and songs (.venv stays)
 test: tools ## run the whole suite; ARGS="-k credits" runs a part of it
 	@sh deploy/browser.sh
 	$(HERE) -m pytest -n 2 $(ARGS)
+
+bench: tools ## measure it beside its peers; ARGS="overhead latency --times 1" plays a part
+	@$(HERE) -m benchmarks $(ARGS)
 
 check: tools ## style, types, the order of imports, migrations, the settings of production
 	$(HERE) -m ruff format --check .

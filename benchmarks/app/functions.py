@@ -1,0 +1,30 @@
+"""The same work as a function of the engine: five steps, and turns for each listener."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from benchmarks.app import work
+from jobs.api import Concurrency, Context, TriggerEvent, create_function
+
+EVENT = "bench-song"
+
+
+@create_function(
+    fn_id="bench-song",
+    trigger=TriggerEvent(event=EVENT),
+    concurrency=[Concurrency(limit=1, key="event.data.userId")],
+    retries=3,
+)
+def make_song(ctx: Context) -> dict[str, bool]:
+    song_id = ctx.event.data["songId"]
+    order = ctx.step.run("check-credits", work.check_credits, song_id)
+    if order["credits"] < 1:
+        return {"success": False}
+    ctx.step.run("set-processing", work.set_processing, song_id, order["started_at"])
+    response = ctx.step.fetch(
+        "call-endpoint", settings.BENCH_ENDPOINT, method="POST", json=order["body"], timeout=60
+    )
+    ctx.step.run("update-song", work.update_song, song_id, response.json())
+    ctx.step.run("deduct-credits", work.deduct_credits, song_id)
+    return {"success": True}

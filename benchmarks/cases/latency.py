@@ -1,0 +1,19 @@
+"""One song at a time, 50 times: from the order's commit to the first step, and to the end."""
+
+from __future__ import annotations
+
+from benchmarks.contenders import Contender
+from benchmarks.options import Options
+from benchmarks.results import Results, percentile
+from benchmarks.stage import Stage
+
+SONGS = 50
+
+
+def play(stage: Stage, options: Options, results: Results, contender: Contender) -> None:
+    with stage.site(contender) as site:
+        played = site.play_in_turn(SONGS)
+    for what, values in (("started", played.start_ms), ("completed", played.done_ms)):
+        for name, share in (("p50", 0.5), ("p95", 0.95)):
+            metric = f"{what} {name}, ms"
+            results.add("latency", contender.name, metric, percentile(values, share))

@@ -1,0 +1,73 @@
+"""Orders songs in a contender's own way, from a process of its own: a question a line, in JSON.
+
+    {"songs": 2000, "users": 200, "delay": 0}   →   {"songs": 2000, "seconds": 1.2}
+
+The songs and what starts their making are one transaction where the contender can do that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import django
+
+
+def main() -> None:
+    django.setup()
+    enqueue = ENQUEUE[os.environ["BENCH_CONTENDER"]]()
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        began = time.monotonic()
+        count = order(json.loads(line), enqueue)
+        answer = {"songs": count, "seconds": time.monotonic() - began}
+        print(json.dumps(answer), flush=True)
+
+
+def order(asked: dict[str, Any], enqueue: Callable[[list[Any]], None]) -> int:
+    from django.db import transaction
+
+    from benchmarks.app.models import Listener, Order, Song
+
+    with transaction.atomic():
+        users = Listener.objects.bulk_create(
+            Listener(credits=1_000_000) for _ in range(asked["users"])
+        )
+        owners = [users[n % len(users)] for n in range(asked["songs"])]
+        songs = Song.objects.bulk_create(Song(owner=o, delay=asked["delay"]) for o in owners)
+        Order.objects.bulk_create(Order(song=song) for song in songs)
+        enqueue(songs)
+    return len(songs)
+
+
+def _ours() -> Callable[[list[Any]], None]:
+    from benchmarks.app.functions import EVENT
+    from jobs.api import Event, send
+
+    def enqueue(songs: list[Any]) -> None:
+        send([Event(name=EVENT, data={"songId": s.pk, "userId": s.owner_id}) for s in songs])
+
+    return enqueue
+
+
+def _django_q() -> Callable[[list[Any]], None]:
+    from django_q.brokers import get_broker
+    from django_q.tasks import async_task
+
+    broker = get_broker()
+
+    def enqueue(songs: list[Any]) -> None:
+        for song in songs:
+            async_task("benchmarks.app.work.make_song", song.pk, broker=broker)
+
+    return enqueue
+
+
+ENQUEUE = {"ours": _ours, "django-q2": _django_q}
+
+if __name__ == "__main__":
+    main()
