@@ -63,10 +63,6 @@ def test_a_step_that_returns_what_cannot_be_remembered_leaves_no_rows():
     assert names() == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="needs_rollback: Django undoes the savepoint in silence, the step counts as done",
-)
 def test_a_body_that_swallows_a_database_error_errs_all_the_same():
     def careless() -> str:
         create("Twice")
@@ -112,10 +108,6 @@ def test_a_constraint_broken_at_commit_is_retried_like_any_error():
     assert the_run().status == "completed"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the second _advance starts from the claim's has_memory, attempt and steps_done",
-)
 def test_steps_before_a_refused_commit_that_were_committed_do_not_run_again():
     diary = Diary()
 

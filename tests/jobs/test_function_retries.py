@@ -82,7 +82,6 @@ def test_the_attempt_tells_how_often_the_function_has_erred_here():
     assert seen == [0, 1, 2]
 
 
-@pytest.mark.xfail(strict=True, reason="one counter for a step and for the code before it")
 def test_a_steps_errors_are_not_the_functions():
     diary = Diary()
 
@@ -96,19 +95,7 @@ def test_a_steps_errors_are_not_the_functions():
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(
-    "swallowed",
-    [
-        False,
-        pytest.param(
-            True,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="a refused commit keeps the attempt that a step set to 0: endless",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("swallowed", [False, True])
 def test_a_database_error_between_steps_comes_to_the_end_of_its_attempts_too(
     swallowed, monkeypatch
 ):

@@ -72,7 +72,6 @@ def test_replay_says_nothing_twice():
     assert messages == ["begin", "in one", "between", "awake", "end"]
 
 
-@pytest.mark.xfail(strict=True, reason="an unended line is flushed when the step is over")
 def test_a_print_of_several_lines_is_several_and_an_unended_one_is_one():
     def body() -> None:
         print("a\nb")
@@ -115,9 +114,6 @@ def test_what_other_threads_say_is_not_the_runs():
     assert said(ran(lambda ctx: ctx.step.run("one", body))) == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the level of the root logger (LOG_LEVEL) decides what a run keeps"
-)
 def test_info_reaches_the_run_whatever_the_process_logs():
     root = logging.getLogger()
     level = root.level

@@ -25,10 +25,6 @@ def create(name: str) -> None:
     Category.objects.create(name=name, folded=name)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="CommitRefused is an Exception: the function swallows it and completes without the step",
-)
 def test_an_except_clause_around_a_later_step_does_not_hide_the_step_that_broke():
     diary = Diary()
 
@@ -42,10 +38,6 @@ def test_an_except_clause_around_a_later_step_does_not_hide_the_step_that_broke(
     assert diary.entries == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the second _advance starts from the claim, not from what was committed meanwhile",
-)
 def test_steps_committed_before_count_once_though_a_later_commit_is_refused():
     diary = Diary()
 
@@ -97,9 +89,6 @@ def test_a_swallowed_database_error_between_steps_loses_no_step():
     assert Category.objects.filter(name="good").count() == run.steps.filter(name="good").count()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="any DatabaseError is taken for a lost connection: handed on for ever"
-)
 def test_a_request_that_cannot_be_stored_fails_its_run_and_does_not_go_in_circles(settings):
     settings.JOBS = {**settings.JOBS, "ALLOWED_HOSTS": ["127.0.0.1:9"]}
     with registered(

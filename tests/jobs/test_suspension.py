@@ -69,7 +69,6 @@ def test_no_exception_handler_of_the_function_swallows_a_sleep():
     assert the_run().output == "awake"
 
 
-@pytest.mark.xfail(strict=True, reason="the suspended run is taken for a finished one")
 def test_not_even_a_bare_except_swallows_a_sleep():
     def handler(ctx: Context) -> str:
         try:
@@ -82,7 +81,6 @@ def test_not_even_a_bare_except_swallows_a_sleep():
     assert (run.status, run.reason) == ("waiting", "sleep")
 
 
-@pytest.mark.xfail(strict=True, reason="a suspended function can still run steps")
 def test_a_finally_clause_runs_its_step_once_the_run_has_come_there():
     diary = Diary()
 

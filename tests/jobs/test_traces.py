@@ -95,9 +95,6 @@ def test_a_message_that_postgresql_cannot_store_is_stored_readable(message):
     )
 
 
-@pytest.mark.xfail(
-    strict=True, reason="describe() calls str(error); its error becomes the function's"
-)
 def test_an_error_whose_text_cannot_be_had_leaves_a_trace_all_the_same():
     class Mute(Exception):
         def __str__(self) -> str:

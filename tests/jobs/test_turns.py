@@ -124,6 +124,13 @@ def test_a_parked_run_costs_nothing_and_is_looked_at_by_nobody():
         assert claim(100) == []
 
 
+def test_a_long_line_keeps_nobody_elses_run_from_being_taken():
+    with registered(naps, concurrency=PER_USER):
+        order(*["ann"] * 30, "bob")
+        drain()
+        assert started() == [0, 30]
+
+
 def test_a_parked_run_that_is_cancelled_leaves_the_line():
     with registered(naps, concurrency=PER_USER):
         order("ann", "ann", "ann")

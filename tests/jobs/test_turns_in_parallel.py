@@ -108,9 +108,6 @@ def try_to_cancel(run_id) -> None:
         assert Run.objects.get(id=run_id).status == "completed"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a claim locks line by line, a leaver by hash: they can meet"
-)
 def test_one_who_leaves_two_lines_and_one_who_enters_them_do_not_block_each_other():
     """Both stop at the second line's lock, the leaver first; then it is let go."""
     fn_id, second_line = a_function_whose_second_line_is_locked_first()
