@@ -71,6 +71,21 @@ def test_an_error_between_steps_is_tried_again_with_its_memory():
     assert diary.entries == ["first", "between", "between"]
 
 
+@pytest.mark.xfail(strict=True, reason="_resume() sets attempt back, not function_errors")
+def test_the_function_gets_all_its_attempts_again():
+    diary = Diary()
+    with registered(lambda ctx: diary.fail_times("between", 3), retries=1):
+        run = go()
+        for _ in range(2):
+            drain()
+            travel(timedelta(seconds=2))
+        rerun(run.id)
+        for _ in range(2):
+            drain()
+            travel(timedelta(seconds=2))
+    assert (the_run().status, len(diary.entries)) == ("completed", 4)
+
+
 def test_the_failed_step_gets_all_its_attempts_again():
     diary = Diary()
     with registered(lambda ctx: ctx.step.run("one", diary.fail_times, "one", 3), retries=1):

@@ -176,7 +176,7 @@ def test_any_order_of_things_keeps_the_limits_and_loses_no_turn():
         run_state_machine_as_test(
             made,
             settings=settings(
-                max_examples=15,
+                max_examples=10,
                 stateful_step_count=30,
                 deadline=None,
                 derandomize=True,
