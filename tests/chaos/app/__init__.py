@@ -1,0 +1,1 @@
+"""An app of durable functions that are told to survive anything."""

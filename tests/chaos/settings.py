@@ -1,0 +1,17 @@
+"""The project's settings with the trial's app, a short lease and a quick backoff."""
+
+from __future__ import annotations
+
+import os
+
+from melodymaker.settings import *  # noqa: F403
+from melodymaker.settings import INSTALLED_APPS, JOBS
+from tests.chaos.terms import ENDPOINT, LEASE
+
+CHAOS_ENDPOINT = os.environ.get(ENDPOINT, "http://127.0.0.1:9")
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.chaos.app"]
+JOBS = JOBS | {
+    "LEASE": float(os.environ.get(LEASE, "3")),
+    "BACKOFF": [0.2],
+    "ALLOWED_HOSTS": [CHAOS_ENDPOINT.removeprefix("http://")],
+}
