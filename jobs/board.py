@@ -73,6 +73,10 @@ class Board:
     def is_stopping(self) -> bool:
         return self._page[0] != 0
 
+    def go_on(self) -> None:
+        """A new keeper is there: the one before ended with its process, not with the cluster."""
+        self._page[0] = 0
+
     def stop(self) -> None:
         """Tell every worker to finish the step that it is at, and to take nothing new."""
         self._page[0] = 1

@@ -12,6 +12,7 @@ import os
 import socket
 import time
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -37,6 +38,7 @@ logger = logging.getLogger("jobs.engine")
 
 POLL = 1.0  # seconds between two looks when no NOTIFY comes; also how fast a stop is noticed
 HEARTBEAT = 2.0
+MENDING = 30.0
 STAT_LIFETIME = 10  # seconds
 
 # The board of the cluster that this process belongs to: made in the sentinel, inherited by fork.
@@ -53,6 +55,7 @@ class RunBroker(Broker):
         self._keeper: Keeper | None = None
         self._listening = False
         self._swept = 0.0
+        self._mended = 0.0
         self._told = 0.0
 
     def ping(self) -> bool:
@@ -86,7 +89,8 @@ class RunBroker(Broker):
     def _open(self) -> tuple[Gateway, Keeper]:
         if not self._listening:
             connection.ensure_connection()
-            connection.connection.execute(f"LISTEN {CHANNEL}")
+            with connection.wrap_database_errors:
+                connection.connection.execute(f"LISTEN {CHANNEL}")
             self._listening = True
         if self._gateway is None or self._keeper is None:
             registry.sync()
@@ -99,14 +103,18 @@ class RunBroker(Broker):
     def _wait(self, gateway: Gateway) -> None:
         """Until a NOTIFY comes, the next run is due, or the poll's time is over."""
         patience = recovery.next_due(POLL)
-        for _ in connection.connection.notifies(timeout=patience, stop_after=1):
-            gateway.wake()
+        with connection.wrap_database_errors:
+            for _ in connection.connection.notifies(timeout=patience, stop_after=1):
+                gateway.wake()
 
     def _sweep(self) -> None:
         if time.monotonic() - self._swept > HEARTBEAT:
             self._swept = time.monotonic()
             recovery.sweep()
             cron.tick()
+        if time.monotonic() - self._mended > MENDING:
+            self._mended = time.monotonic()
+            recovery.mend_lines()
 
     # --- what the sentinel says of the cluster ----------------------------------------------------
 
@@ -191,6 +199,6 @@ def work(c: Claim) -> None:
         return
     _board.begin(c.run_id, c.token)
     try:
-        execute(c, _board)
+        execute(replace(c, worker=f"{socket.gethostname()}/{os.getpid()}"), _board)
     finally:
         _board.end()

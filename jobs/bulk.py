@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import QuerySet
 
 from jobs import events, registry
@@ -47,9 +48,10 @@ def bulk(
     wanted = {"fn_id": fn_id, "status": status, "since": since, "until": until}
     sent = events.Event(name=EVENT, data={"action": action, "filter": wanted, "why": why})
     count(action, **wanted)  # a filter that cannot be read is said now
-    (row,) = events.accept([events.validated(sent)])
-    run = events.new_run(registry.get(FUNCTION), row, events.stored(sent, row))
-    events.start([run])
+    with transaction.atomic():
+        (row,) = events.accept([events.validated(sent)])
+        run = events.new_run(registry.get(FUNCTION), row, events.stored(sent, row))
+        events.start([run])
     return str(run.id)
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs import conf, registry
@@ -99,11 +99,11 @@ def claim(limit: int, worker: str = "") -> list[Claim]:
         if parked:
             cursor.execute(PARK, [parked])
         if mine:
+            _limit_time([c for c in known if c.run_id in mine])
             lease = conf.lease()
             cursor.execute(
                 LEASE, {"ids": list(mine), "worker": worker, "token": token, "lease": lease}
             )
-            _limit_time([c for c in known if c.run_id in mine])
     return [c for c in known if c.run_id in mine]
 
 
@@ -126,13 +126,15 @@ def _not_standing_still(claims: list[Claim]) -> list[Claim]:
 
 
 def _limit_time(claims: list[Claim]) -> None:
-    """A run that starts has kept its start timeout; from now on its finish timeout counts."""
+    """A run that starts, or that a person retries, has kept its start timeout; from now on its
+    finish timeout counts."""
     for c in claims:
         timeouts = registry.get(c.fn_id).timeouts
         if timeouts.start is not None or timeouts.finish is not None:
             finish = None if timeouts.finish is None else registry.seconds(timeouts.finish)
-            Run.objects.filter(id=c.run_id).update(
-                expires_at=None if finish is None else F("started_at") + timedelta(seconds=finish)
+            starts = Q(started_at__isnull=True) | Q(expires_at__isnull=True)
+            Run.objects.filter(starts, id=c.run_id).update(
+                expires_at=None if finish is None else Now() + timedelta(seconds=finish)
             )
 
 

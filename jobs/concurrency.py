@@ -27,9 +27,11 @@ from django.db import connection
 TAKE = """
 UPDATE jobs_run AS r SET turns_held = r.turns_held + 1
 WHERE r.id = ANY(%(ids)s) AND r.turns_held = %(line)s
-  AND (SELECT count(*) FROM jobs_run h
-        WHERE h.turn_keys[%(column)s] = r.turn_keys[%(column)s]
-          AND h.turns_held > %(line)s AND h.status IN ('queued', 'running', 'waiting'))
+  AND (SELECT count(*) FROM (
+         SELECT 1 FROM jobs_run h
+          WHERE h.turn_keys[%(column)s] = r.turn_keys[%(column)s]
+            AND h.turns_held > %(line)s AND h.status IN ('queued', 'running', 'waiting')
+          LIMIT r.turn_limits[%(column)s]) held)
     + (SELECT count(*) FROM (
          SELECT 1 FROM jobs_run w
           WHERE w.turn_keys[%(column)s] = r.turn_keys[%(column)s]

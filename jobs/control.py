@@ -31,6 +31,7 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "") -> bool:
             raise InvalidTransition(
                 f"Run {run.id} is {run.status}; only unfinished runs can be cancelled."
             )
+        error = {"name": "Cancelled", "message": why, "stack": ""} if why else None
         models.Run.objects.filter(id=run.id, status__in=UNFINISHED).update(
             status=RunStatus.CANCELLED,
             reason="",
@@ -39,13 +40,13 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "") -> bool:
             lease_token=None,
             lease_until=None,
             ended_at=Now(),
-            error={"name": "Cancelled", "message": why, "stack": ""} if why else None,
+            error=error,
         )
         models.Fetch.objects.filter(run_id=run.id, status=FetchStatus.PENDING).update(
             status=FetchStatus.FAILED, error={"message": "cancelled", "final": True}, ended_at=Now()
         )
         ending = endings.Ending.of_run(run)
-        endings.announce(endings.CANCELLED, ending, run.error, "cancel")
+        endings.announce(endings.CANCELLED, ending, error, "cancel")
         endings.leave(ending)
     return True
 
@@ -108,6 +109,8 @@ def _resume(run: models.Run) -> models.Run:
         ended_at=None,
         error=None,
         attempt=0,
+        function_errors=0,
+        expires_at=None,
         turns_held=0,
         steps_done=run.steps.filter(status__in=remembered).count(),
     )

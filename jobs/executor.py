@@ -143,7 +143,8 @@ def _err(claim: Claim, function: registry.Function, journal: Journal, error: Bas
     now = claim.clock.now()
     delay = backoff.delay(error, attempt, function.retries, table, now)
     if isinstance(error, StepError):  # the step's own attempts have told it
-        story = describe(error) | {"step": error.step_id}
+        cause = {"name": error.name, "message": error.message}
+        story = describe(error) | {"step": error.step_id, "cause": cause}
     else:
         story = Attempts(claim, journal).erred("", attempt, error, now, delay)
     if delay is not None:

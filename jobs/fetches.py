@@ -20,6 +20,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Answers that another try may better: timeout, too early, too many requests, and what a server
 # says when the fault is its own (RFC 9110 §15.5.9, RFC 8470, RFC 6585).
 RETRIABLE = frozenset({408, 425, 429})
+ASK_AGAIN = RETRIABLE | {502, 503, 504}
 
 
 class Response:
@@ -39,7 +40,7 @@ class Response:
         """The body as JSON; raises NonRetriableError with its first lines if it is none."""
         try:
             return jsonlib.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             start = models.first_lines(self.text, 200) or "nothing"
             raise NonRetriableError(f"The answer of {self.url} is not JSON: {start}") from None
 
@@ -126,6 +127,20 @@ def _header(name: str, value: Any, refuse: Any) -> Any:
     if any(c in name + text for c in "\r\n\0"):
         refuse(f"header {name!r} holds a line break.")
     return reference_for(text)
+
+
+def where_to_go_on(earlier: models.Fetch | None, step: models.Step) -> str:
+    """The result URL that the next attempt asks, instead of sending the request again.
+
+    A 303 said that the answer will be there; that the asking broke off, or that a proxy answered
+    for the endpoint, does not undo it. Anything else does, and so does a person's retry.
+    """
+    if earlier is None or not step.attempts or not earlier.result_url:
+        return ""
+    if earlier.error is not None:
+        return "" if earlier.error.get("final") else earlier.result_url
+    status = (earlier.response or {}).get("status_code")
+    return earlier.result_url if status in ASK_AGAIN else ""
 
 
 def problem(request: models.Fetch, now: datetime) -> Exception | None:

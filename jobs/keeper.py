@@ -51,6 +51,7 @@ class Keeper:
         self._thread = threading.Thread(target=self._keep, name="keeper")
 
     def start(self) -> None:
+        self._board.go_on()
         self._thread.start()
 
     def add(self, claims: Iterable[Claim]) -> None:

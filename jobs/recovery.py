@@ -36,19 +36,23 @@ UPDATE jobs_fetch SET status = 'pending', lease_token = NULL, lease_until = NULL
 RETURNING id
 """
 
-# Parked runs in a line that has room: a wake was lost to somebody's rollback.
+# The first parked run of a line that has room: a wake was lost to somebody's rollback.
 FORGOTTEN = """
-UPDATE jobs_run r SET due_at = statement_timestamp(), reason = ''
- WHERE r.id IN (
-   SELECT p.id FROM jobs_run p
-    WHERE p.status = 'queued' AND p.due_at IS NULL AND p.reason = 'turn'
-      AND p.turns_held = %(line)s
-      AND (SELECT count(*) FROM jobs_run h
-            WHERE h.turn_keys[%(column)s] = p.turn_keys[%(column)s]
-              AND h.turns_held > %(line)s AND h.status IN ('queued', 'running', 'waiting'))
-          < p.turn_limits[%(column)s]
-    ORDER BY p.id LIMIT 100 FOR UPDATE SKIP LOCKED)
-RETURNING r.id
+UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
+ WHERE status = 'queued' AND due_at IS NULL AND id IN (
+   SELECT head.id FROM (
+     SELECT DISTINCT ON (turn_keys[%(column)s])
+            id, turn_keys[%(column)s] AS key, turn_limits[%(column)s] AS room
+       FROM jobs_run
+      WHERE status = 'queued' AND due_at IS NULL AND reason = 'turn' AND turns_held = %(line)s
+      ORDER BY turn_keys[%(column)s], id) head
+    WHERE (SELECT count(*) FROM (
+             SELECT 1 FROM jobs_run h
+              WHERE h.turn_keys[%(column)s] = head.key AND h.turns_held > %(line)s
+                AND h.status IN ('queued', 'running', 'waiting')
+              LIMIT head.room) held) < head.room
+    LIMIT 500)
+RETURNING id
 """
 
 NEXT_DUE = """
@@ -58,9 +62,10 @@ SELECT extract(epoch FROM due_at - clock_timestamp()) FROM jobs_run
 
 
 def sweep() -> int:
-    """Hand on what dead clusters held, and turns that nobody took; returns how many."""
+    """Hand on what dead clusters held, and cancel what is out of time; returns how many were
+    handed on."""
     _cancel_expired()
-    handed_on = _lapsed_runs() + _lapsed_fetches() + _forgotten_turns()
+    handed_on = _lapsed_runs() + _lapsed_fetches()
     if handed_on:
         logger.warning("Handed on %d runs and requests whose cluster went silent.", handed_on)
         events.wake_clusters()
@@ -113,12 +118,19 @@ def _lapsed_fetches() -> int:
         return len(cursor.fetchall())
 
 
-def _forgotten_turns() -> int:
+def mend_lines() -> int:
+    """Wake the first in every line that has room and does not know it; returns how many.
+
+    A repair of what should not happen, and it looks at all lines: once in a while is enough.
+    """
     found = 0
     with connection.cursor() as cursor:
         for line in (0, 1):
             cursor.execute(FORGOTTEN.replace("%(column)s", str(line + 1)), {"line": line})
             found += len(cursor.fetchall())
+    if found:
+        logger.warning("Woke %d runs whose turn had come without a word.", found)
+        events.wake_clusters()
     return found
 
 

@@ -98,6 +98,9 @@ class Steps:
         run_id = self._runner.claim.run_id
         request = fetches.prepare(run_id, step.name, url, method, json, data, headers, timeout)
         request.attempt, step.status, step.due_at = step.attempts, StepStatus.RUNNING, None
+        request.result_url = fetches.where_to_go_on(
+            self._runner.memory.fetches.get(step.name), step
+        )
         self._runner.journal.fetches.append(request)
         self._runner.wait(step, Reason.FETCH)
 

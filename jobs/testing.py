@@ -27,6 +27,7 @@ def drain(limit: int = MOST_ROUNDS) -> int:
     advanced = 0
     while True:
         recovery.sweep()
+        recovery.mend_lines()
         cron.tick()
         claims = claim(10, "drain")
         for claimed in claims:

@@ -39,9 +39,11 @@ class Environment:
         words |= {"0": False, "false": False, "no": False, "off": False}
         return self._read(name, default, lambda raw: words[raw.lower()], allowed)
 
-    def whole(self, name: str, default: int, *, least: int = 0) -> int:
+    def whole(self, name: str, default: int, *, least: int = 0, most: int | None = None) -> int:
         allowed = f"a whole number of at least {least}"
-        return self._read(name, default, lambda raw: _at_least(int(raw), least), allowed)
+        if most is not None:
+            allowed = f"a whole number from {least} to {most}"
+        return self._read(name, default, lambda raw: _within(int(raw), least, most), allowed)
 
     def port(self, name: str, default: int) -> int:
         allowed = "a port from 1 to 65534"  # one less than there are: STUDIO_PORT is PORT + 1
@@ -89,6 +91,12 @@ class Environment:
             given = "what is set" if secret else f"“{raw}”"
             self.problems.append(f"{name}: {given} is not {allowed}.")
             return default
+
+
+def _within(value: int, least: int, most: int | None) -> int:
+    if most is not None and value > most:
+        raise ValueError(value)
+    return int(_at_least(value, least))
 
 
 def _at_least(value: Any, least: Any) -> Any:

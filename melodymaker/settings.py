@@ -148,6 +148,10 @@ JOBS: dict[str, Any] = {
     "SECRETS": ["SECRET_KEY", "MODAL_KEY", "MODAL_SECRET"],
     # hosts that `step.fetch` may call
     "ALLOWED_HOSTS": [],  # filled below, from the endpoint
+    # seconds that a stopping cluster waits for the requests it has in flight
+    "GATEWAY_GRACE": 2.0 if DEBUG else 10.0,
+    # days for which a run that has ended is kept; 0 keeps all
+    "RETENTION_DAYS": env.whole("JOBS_RETENTION_DAYS", 30),
     # seconds for which a worker that stopped answering keeps its run
     "LEASE": env.number("JOBS_LEASE", 15.0, least=1.0),
     # what a run's page in the admin links to
@@ -161,7 +165,7 @@ STUDIO_DELAY = env.number("STUDIO_DELAY", 0.0)
 STUDIO_REDIRECT_AFTER = env.number("STUDIO_REDIRECT_AFTER", 150.0)
 STUDIO_URL = f"http://127.0.0.1:{STUDIO_PORT}/generate_from_description"
 GENERATE_FROM_DESCRIPTION = env.url("GENERATE_FROM_DESCRIPTION", default=STUDIO_URL)
-GENERATION_TIMEOUT = env.whole("GENERATION_TIMEOUT", 600, least=1)
+GENERATION_TIMEOUT = env.whole("GENERATION_TIMEOUT", 600, least=1, most=7200)
 MODAL_KEY = env.text("MODAL_KEY")
 MODAL_SECRET = env.text("MODAL_SECRET")
 if not MODAL_KEY and GENERATE_FROM_DESCRIPTION == STUDIO_URL:
