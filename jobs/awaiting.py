@@ -13,7 +13,8 @@ from jobs.models import Reason, RunStatus, StepStatus
 from jobs.runner import Runner
 
 INVOKED_EVENT = "jobs/function.invoked"
-# How long after the wait has begun the events are looked at once more.
+# How long after the wait has begun the events are looked at once more; then after twice the time,
+# and so on: two dozen looks in a year.
 SECOND_LOOK = timedelta(seconds=1)
 
 
@@ -29,8 +30,8 @@ def event(
 
     1. Whoever sends an event wakes the runs that wait for it (events._wake_waiting), and each
        time the run is woken it looks among the events that came after its own.
-    2. A sender that did not see the wait, since neither had committed, wakes nobody: so there is
-       a second look a moment later, and a last one when the time is over.
+    2. A sender that did not see the wait, since neither had committed, wakes nobody: so there are
+       more looks, each after twice the time of the one before, and a last one when it is over.
     """
     _begin_wait(runner, step, name, timeout, if_exp, where)
     found = _look(runner, step)
@@ -42,8 +43,8 @@ def event(
     if step.due_at is None or step.due_at <= now:
         runner.settle(step, None)
         return
-    second = (step.started_at or now) + SECOND_LOOK
-    runner.wait(step, Reason.EVENT, min(second, step.due_at) if second > now else step.due_at)
+    next_look = now + max(SECOND_LOOK, now - (step.started_at or now))
+    runner.wait(step, Reason.EVENT, min(next_look, step.due_at))
 
 
 def _begin_wait(

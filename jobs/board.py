@@ -14,7 +14,8 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-LINE = struct.Struct("<i16s16s180s")  # pid, run, token, step
+CARD = 2048  # bytes: more than a step's name, id and branch can have
+LINE = struct.Struct(f"<i16s16s{CARD}s")  # pid, run, token, step
 LINES = 512
 HEADER = 8  # one byte says that the cluster is stopping
 NOBODY = bytes(16)
@@ -27,7 +28,7 @@ class Entry:
     pid: int
     run_id: uuid.UUID | None
     token: uuid.UUID | None
-    step_name: str
+    step: str  # its card (see memory.card_of); empty: between two steps
 
 
 class Board:
@@ -44,11 +45,11 @@ class Board:
         """This process advances a run from now on."""
         self._write(run_id.bytes, token.bytes, "")
 
-    def at_step(self, step_name: str) -> None:
+    def at_step(self, card: str) -> None:
         """It is in the body of this step; empty: between steps."""
         entry = self._read(self._line())
         if entry.run_id is not None and entry.token is not None:
-            self._write(entry.run_id.bytes, entry.token.bytes, step_name)
+            self._write(entry.run_id.bytes, entry.token.bytes, card)
 
     def end(self) -> None:
         """It advances nothing now."""
@@ -83,16 +84,16 @@ class Board:
 
     # --- the page ---------------------------------------------------------------------------------
 
-    def _write(self, run: bytes, token: bytes, step_name: str) -> None:
-        name = step_name.encode()[:180]
-        LINE.pack_into(self._page, self._start(self._line()), os.getpid(), run, token, name)
+    def _write(self, run: bytes, token: bytes, card: str) -> None:
+        step = card.encode()[:CARD]
+        LINE.pack_into(self._page, self._start(self._line()), os.getpid(), run, token, step)
 
     def _read(self, line: int) -> Entry:
-        pid, run, token, name = LINE.unpack_from(self._page, self._start(line))
+        pid, run, token, step = LINE.unpack_from(self._page, self._start(line))
         if run == NOBODY:
             return Entry(pid, None, None, "")
-        step_name = name.rstrip(b"\0").decode(errors="replace")
-        return Entry(pid, uuid.UUID(bytes=run), uuid.UUID(bytes=token), step_name)
+        card = step.rstrip(b"\0").decode(errors="replace")
+        return Entry(pid, uuid.UUID(bytes=run), uuid.UUID(bytes=token), card)
 
     def _line(self) -> int:
         """This process's line: found by its number, the next free one if another has it."""

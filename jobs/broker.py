@@ -19,11 +19,12 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.models.functions import Now
+from django_q import cluster
 from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.signing import SignedPackage
 
-from jobs import conf, cron, models, recovery, registry
+from jobs import conf, cron, ipc, models, recovery, registry
 from jobs.board import Board
 from jobs.claims import Claim, claim
 from jobs.errors import JobsError
@@ -50,6 +51,7 @@ class RunBroker(Broker):
 
     def __init__(self, list_key: str | None = None) -> None:
         super().__init__(list_key)
+        _share_without_locks()
         self._worker = f"{socket.gethostname()}/{os.getpid()}"
         self._gateway: Gateway | None = None
         self._keeper: Keeper | None = None
@@ -167,6 +169,11 @@ class RunBroker(Broker):
     @staticmethod
     def get_cache() -> None:
         return None
+
+
+def _share_without_locks() -> None:
+    """The sentinel asks for its broker just before it makes what its processes share: see ipc."""
+    cluster.Queue, cluster.Event, cluster.Value = ipc.Queue, ipc.Event, ipc.Value
 
 
 def _alive() -> Any:

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from jobs import events, expressions, models, registry
 from jobs.control import cancel
 from jobs.errors import InvalidTransition
+from jobs.options import seconds
 
 BATCH = 200
 
@@ -59,5 +60,5 @@ def _applies(rule: registry.Cancel, run: models.Run, variables: dict[str, Any]) 
         return False
     if rule.timeout is None:
         return True
-    youngest = Now() - timedelta(seconds=registry.seconds(rule.timeout))
+    youngest = Now() - timedelta(seconds=seconds(rule.timeout))
     return models.Run.objects.filter(id=run.id, created_at__gte=youngest).exists()

@@ -17,6 +17,7 @@ from jobs.clock import Clock
 from jobs.concurrency import take_turns
 from jobs.errors import LeaseLost
 from jobs.models import Reason, RegisteredFunction, Run
+from jobs.options import seconds
 
 # Asking again whether a function has come to be known, by a deployment, or was resumed.
 SET_ASIDE_SECONDS = 30
@@ -131,7 +132,7 @@ def _limit_time(claims: list[Claim]) -> None:
     for c in claims:
         timeouts = registry.get(c.fn_id).timeouts
         if timeouts.start is not None or timeouts.finish is not None:
-            finish = None if timeouts.finish is None else registry.seconds(timeouts.finish)
+            finish = None if timeouts.finish is None else seconds(timeouts.finish)
             starts = Q(started_at__isnull=True) | Q(expires_at__isnull=True)
             Run.objects.filter(starts, id=c.run_id).update(
                 expires_at=None if finish is None else Now() + timedelta(seconds=finish)

@@ -76,19 +76,22 @@ def _take(run_ids: list[uuid.UUID], line: int) -> list[uuid.UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def pass_turns_on(turn_keys: Sequence[str], turns_held: int) -> None:
+def pass_turns_on(turn_keys: Sequence[str], turns_held: int) -> bool:
     """Wake the next in every line that a run leaves: those it got past and the one it stood in.
 
-    Called after the run's own row was changed, in the same transaction.
+    Called after the run's own row was changed, in the same transaction. Whether there was a next.
     """
     left = list(turn_keys)[: turns_held + 1]
+    woken = 0
     if not left:
-        return
+        return False
     with connection.cursor() as cursor:
         for line, key in enumerate(left):
             lock([key])  # line after line, as take_turns does
             statement = WAKE.replace("%(column)s", str(line + 1))
             cursor.execute(statement, {"key": key, "line": line})
+            woken += cursor.rowcount
+    return woken > 0
 
 
 def lock(keys: Sequence[str] | set[str]) -> None:

@@ -1,7 +1,6 @@
 """Connections that keep to the clock and go only where they may.
 
-1. A socket's timeout is a budget for all that follows, not for each call: whoever sends a byte a
-   second, in a header or in a chunk, gets no more time than whoever sends nothing.
+1. A request has one budget of time, connecting and reading included (`sockets` keep to it).
 2. A name is resolved, its addresses are vetted and one of them is dialled, in one place. Nothing
    resolves it a second time, so that it does not matter what it would resolve to then. TLS still
    asks for, and verifies, the name.
@@ -21,36 +20,63 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-import certifi
 import urllib3
+from requests import PreparedRequest, Response, certs
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from jobs import addresses, conf
+from jobs.sockets import TlsSocket, dial
 
 CONNECT_TIMEOUT = 10.0  # seconds for resolving, dialling and TLS together
 SHORTEST = 0.001  # 0 would mean "do not wait", which is another error
 HOSTS = 100  # whose connections are kept
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "MelodyMaker-jobs"}
-
-# A peer that is gone is noticed within a minute, also while an answer takes ten; and what stands
-# between (NAT) does not forget a connection on which nothing is said.
-KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-SOCKET_OPTIONS = [
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, name), value)
-        for name, value in KEEPALIVE.items()
-        if hasattr(socket, name)
-    ),
-]
+FRAMING = {"content-length", "transfer-encoding"}
 
 Resolve = Callable[[str, int], list[str]]
+Route = Callable[[str, int, float], list[str]]
 
 
 class Unreachable(Exception):
     """There is no connection, and why."""
+
+
+class Adapter(HTTPAdapter):
+    """What requests sends with, over connections of this module.
+
+    Whom TLS believes is said by `tls` alone; there are no retries, and no cookies are looked at.
+    """
+
+    def __init__(self, route: Route, tls: ssl.SSLContext) -> None:
+        self._route = route
+        self._tls = tls
+        super().__init__(HOSTS, conf.gateway_limit(), max_retries=urllib3.Retry(False))
+
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any
+    ) -> None:
+        pools = urllib3.PoolManager(
+            connections, maxsize=maxsize, block=block, ssl_context=self._tls, **pool_kwargs
+        )
+        pools.pool_classes_by_scheme = {
+            "http": partial(PlainPool, route=self._route),  # type: ignore[dict-item]
+            "https": partial(TlsPool, route=self._route),  # type: ignore[dict-item]
+        }
+        self.poolmanager = pools
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Nothing: requests would have its own authorities loaded with each connection."""
+
+    def build_response(self, req: PreparedRequest, resp: urllib3.BaseHTTPResponse) -> Response:
+        response = Response()
+        response.request, response.url = req, req.url or ""
+        response.status_code, response.reason = resp.status, resp.reason or ""
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.raw = resp
+        return response
 
 
 class Transport:
@@ -61,28 +87,21 @@ class Transport:
         self._resolve = resolve or look_up
         tls = tls or trusted()
         tls.sslsocket_class = TlsSocket
-        self._pools = urllib3.PoolManager(HOSTS, maxsize=conf.gateway_limit(), ssl_context=tls)
-        self._pools.pool_classes_by_scheme = {
-            "http": partial(PlainPool, route=self._route),  # type: ignore[dict-item]
-            "https": partial(TlsPool, route=self._route),  # type: ignore[dict-item]
-        }
+        self._adapter = Adapter(self._route, tls)
 
     def open(
         self, method: str, url: str, headers: dict[str, str], body: bytes, timeout: float
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> Response:
         """Send a request and read the answer's head; all of it, and of the body, in `timeout` s.
 
-        Raises Refused, Unreachable or urllib3's HTTPError.
+        The adapter sends, not a Session: that would read a redirect's whole body, and has cookies,
+        proxies and passwords. Raises Refused, Unreachable, requests' RequestException or urllib3's
+        HTTPError.
         """
-        return self._pools.urlopen(
-            method,
-            url,
-            headers=urllib3.HTTPHeaderDict(HEADERS) | headers,
-            body=body or None,
-            timeout=urllib3.Timeout(total=timeout),
-            retries=False,
-            redirect=False,
-            preload_content=False,
+        return self._adapter.send(
+            _prepared(method, url, headers, body),
+            stream=True,
+            timeout=urllib3.Timeout(total=timeout),  # type: ignore[arg-type]
         )
 
     def _route(self, host: str, port: int, timeout: float) -> list[str]:
@@ -105,6 +124,18 @@ class Transport:
 
         threading.Thread(target=find, name="resolve", daemon=True).start()
         return found
+
+
+def _prepared(method: str, url: str, headers: dict[str, str], body: bytes) -> PreparedRequest:
+    """The URL stays as it was vetted, which `prepare_url` would rewrite; where the body ends is
+    said by its length alone."""
+    own = {name: v for name, v in headers.items() if name.lower() not in FRAMING}
+    prepared = PreparedRequest()
+    prepared.prepare_method(method)
+    prepared.url = url
+    prepared.prepare_headers(HEADERS | own)
+    prepared.prepare_body(body, None)
+    return prepared
 
 
 _lock = threading.Lock()
@@ -138,45 +169,9 @@ def look_up(host: str, port: int) -> list[str]:
 def trusted() -> ssl.SSLContext:
     """The system's certificate authorities and Mozilla's. One for all connections: loading them
     takes longer than the handshake."""
-    tls = ssl.create_default_context(cafile=certifi.where())
+    tls = ssl.create_default_context(cafile=certs.where())
     tls.load_default_certs()
     return tls
-
-
-# --- sockets --------------------------------------------------------------------------------------
-
-
-class PlainSocket(socket.socket):
-    """A socket on which `settimeout` gives a budget for everything that follows."""
-
-    _deadline = float("inf")
-
-    def settimeout(self, value: float | None) -> None:
-        self._deadline = float("inf") if value is None else time.monotonic() + value
-        super().settimeout(value)
-
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        self._keep_to_the_clock()
-        return super().recv_into(*args, **kwargs)
-
-    def send(self, *args: Any, **kwargs: Any) -> int:
-        self._keep_to_the_clock()
-        return super().send(*args, **kwargs)
-
-    def sendall(self, *args: Any, **kwargs: Any) -> None:
-        self._keep_to_the_clock()
-        return super().sendall(*args, **kwargs)
-
-    def _keep_to_the_clock(self) -> None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("timed out")
-        if left != float("inf"):
-            super().settimeout(left)
-
-
-class TlsSocket(PlainSocket, ssl.SSLSocket):
-    """The same under TLS."""
 
 
 # --- connections ----------------------------------------------------------------------------------
@@ -188,7 +183,7 @@ class PlainConnection(HTTPConnection):
     timeout: float
     sock: socket.socket
 
-    def __init__(self, *args: Any, route: Callable[[str, int, float], list[str]], **kwargs: Any):
+    def __init__(self, *args: Any, route: Route, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._route = route
 
@@ -211,24 +206,13 @@ class PlainConnection(HTTPConnection):
         found = self._route(self.host, self.port, self._left())
         for later, address in zip(range(len(found) - 1, -1, -1), found, strict=True):
             try:
-                return self._dial(address, self._left() / (later + 1))
+                sock = dial(address, self.port, self._left() / (later + 1))
+                sock.settimeout(self._left())
+                return sock
             except OSError:
                 if not later:
                     raise
         raise OSError("its name has no address")
-
-    def _dial(self, address: str, timeout: float) -> socket.socket:
-        sock = PlainSocket(socket.AF_INET6 if ":" in address else socket.AF_INET)
-        try:
-            for option in SOCKET_OPTIONS:
-                sock.setsockopt(*option)
-            sock.settimeout(timeout)
-            sock.connect((address, self.port))
-            sock.settimeout(self._left())
-        except BaseException:
-            sock.close()
-            raise
-        return sock
 
     def _left(self) -> float:
         return max(self._connected_by - time.monotonic(), SHORTEST)

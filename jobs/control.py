@@ -96,7 +96,8 @@ def _resume(run: models.Run) -> models.Run:
             "stopped. A finished run can be rerun from the start."
         )
     open_steps = run.steps.exclude(status__in=[StepStatus.COMPLETED, StepStatus.FAILED])
-    open_steps.filter(kind=StepKind.FETCH).update(status=StepStatus.WAITING, attempts=0)
+    tried = [StepKind.RUN, StepKind.SEND, StepKind.FETCH]
+    open_steps.filter(kind__in=tried).update(status=StepStatus.WAITING, attempts=0, due_at=None)
     failed_step = (run.error or {}).get("step")
     run.steps.filter(name=failed_step, status=StepStatus.FAILED).update(
         status=StepStatus.WAITING, attempts=0, error=None, ended_at=None

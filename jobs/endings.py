@@ -47,7 +47,8 @@ def leave(ending: Ending) -> None:
     """
     if ending.invoked_by is not None:
         events.wake_runs([ending.invoked_by])
-    pass_turns_on(ending.turn_keys, ending.turns_held)
+    if pass_turns_on(ending.turn_keys, ending.turns_held):
+        events.wake_clusters()
 
 
 def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: str) -> None:

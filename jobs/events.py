@@ -19,6 +19,7 @@ from django.db.models.functions import Greatest, Now
 from jobs import expressions, models, registry
 from jobs.errors import InvalidEvent, InvalidExpression
 from jobs.ids import new_id
+from jobs.options import seconds
 from jobs.secrets import load_masked, mask
 from jobs.values import SURROGATE, is_storable
 
@@ -272,7 +273,7 @@ def new_run(
     if isinstance(row.ts, datetime):
         run.due_at = Greatest(Value(row.ts), Now())
     if function.timeouts.start is not None:
-        run.expires_at = Now() + timedelta(seconds=registry.seconds(function.timeouts.start))
+        run.expires_at = Now() + timedelta(seconds=seconds(function.timeouts.start))
     return run
 
 

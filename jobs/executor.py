@@ -45,7 +45,7 @@ RECONNECT_SECONDS = 1.0
 class Nobody:
     is_stopping = False
 
-    def at_step(self, step_name: str) -> None:
+    def at_step(self, card: str) -> None:
         pass
 
 
@@ -143,15 +143,26 @@ def _err(claim: Claim, function: registry.Function, journal: Journal, error: Bas
     now = claim.clock.now()
     delay = backoff.delay(error, attempt, function.retries, table, now)
     if isinstance(error, StepError):  # the step's own attempts have told it
-        cause = {"name": error.name, "message": error.message}
-        story = describe(error) | {"step": error.step_id, "cause": cause}
+        story = describe(error)
     else:
         story = Attempts(claim, journal).erred("", attempt, error, now, delay)
+    story |= _step_behind(error)
     if delay is not None:
         journal.attempt = journal.function_errors = attempt + 1
         _suspend(journal, Suspend(RunStatus.WAITING, Reason.BACKOFF, delay))
         return
     journal.commit(lambda: _settle_failure(Ending.of_claim(claim), story), **_failed(story))
+
+
+def _step_behind(error: BaseException) -> dict[str, Any]:
+    """The failed step that an error tells of, also where the function put it in other words: it
+    is what a person's retry begins with."""
+    inner: BaseException | None = error
+    while inner is not None and not isinstance(inner, StepError):
+        inner = inner.__cause__ or inner.__context__
+    if inner is None:
+        return {}
+    return {"step": inner.step_id, "cause": {"name": inner.name, "message": inner.message}}
 
 
 def _failed(error: dict[str, Any]) -> dict[str, Any]:

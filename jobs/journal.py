@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 from psycopg.pq import TransactionStatus
 
@@ -113,6 +113,8 @@ class Journal:
                 yield
         except BaseException as error:
             self._reset()
+            if isinstance(error, OperationalError):  # a deadlock, say: nobody's fault
+                raise ConnectionLost(str(error)) from error
             refused = isinstance(error, IntegrityError) and not self.solo
             if refused and not is_connection_lost():
                 raise CommitRefused(str(error)) from error

@@ -85,7 +85,7 @@ class Keeper:
             if is_alive(entry.pid):
                 continue
             if entry.run_id and entry.token:
-                recovery.worker_died(entry.run_id, entry.token, entry.pid, entry.step_name)
+                recovery.worker_died(entry.run_id, entry.token, entry.pid, entry.step)
             self._board.erase(entry.pid)
 
     def _renew(self) -> None:

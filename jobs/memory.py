@@ -7,6 +7,8 @@ it is given once and remembered, so that branches may progress in any order.
 
 from __future__ import annotations
 
+import json
+import uuid
 from typing import Any
 
 from jobs import models
@@ -112,6 +114,20 @@ def _refuse_bad_id(id: Any) -> None:
         )
     if mask(id) != id:
         raise InvalidStep(f"A step's id holds a secret: {mask(id)}.")
+
+
+def card_of(step: models.Step) -> str:
+    """A step in one line, from which another process can write its row (see recovery)."""
+    return json.dumps([step.name, step.kind, step.detail], ensure_ascii=False)
+
+
+def step_of(card: str, run_id: uuid.UUID) -> models.Step | None:
+    """The unsaved step of a card; None if there is no card, or its writer died over it."""
+    try:
+        name, kind, detail = json.loads(card)
+    except ValueError:
+        return None
+    return models.Step(run_id=run_id, name=name, kind=kind, detail=detail)
 
 
 def _place_of(name: str) -> tuple[str, int]:

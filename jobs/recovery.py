@@ -20,7 +20,8 @@ from jobs.clock import database_clock
 from jobs.control import cancel
 from jobs.errors import InvalidTransition, WorkerLost
 from jobs.executor import fail_run
-from jobs.models import Reason, RunStatus, StepKind, StepStatus
+from jobs.memory import step_of
+from jobs.models import Reason, RunStatus, StepStatus
 
 logger = logging.getLogger("jobs.engine")
 
@@ -57,7 +58,7 @@ RETURNING id
 
 NEXT_DUE = """
 SELECT extract(epoch FROM due_at - clock_timestamp()) FROM jobs_run
- WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1
+ WHERE due_at IS NOT NULL AND lease_token IS NULL ORDER BY due_at LIMIT 1
 """
 
 
@@ -87,7 +88,7 @@ def _lapsed_runs() -> int:
         rows = cursor.fetchall()
     for run_id, token, begun in rows:
         if begun:
-            _blame(run_id, token, WorkerLost("The whole cluster went silent."), "")
+            _blame(run_id, token, WorkerLost("The whole cluster went silent."))
     innocent = [run_id for run_id, _, begun in rows if not begun]
     models.Run.objects.filter(id__in=innocent).update(
         status=RunStatus.QUEUED,
@@ -134,22 +135,25 @@ def mend_lines() -> int:
     return found
 
 
-def worker_died(run_id: uuid.UUID, token: uuid.UUID, pid: int, step_name: str) -> bool:
+def worker_died(run_id: uuid.UUID, token: uuid.UUID, pid: int, card: str) -> bool:
     """A worker of this cluster is gone while it held this run: that is an attempt of the step
-    that it was at. False if the run is in other hands by now."""
-    where = f"in step “{step_name}”" if step_name else "between two steps"
+    that it was at (memory.card_of). False if the run is in other hands by now."""
+    step = step_of(card, run_id)
+    where = f"in step “{step.name}”" if step else "between two steps"
     error = WorkerLost(
         f"The worker process {pid} vanished {where}: killed, out of memory, out of time, or "
         "ended by the function itself."
     )
     with transaction.atomic():
-        blamed = _blame(run_id, token, error, step_name)
+        blamed = _blame(run_id, token, error, step)
         if blamed:
             events.wake_clusters()
     return blamed
 
 
-def _blame(run_id: uuid.UUID, token: uuid.UUID, error: WorkerLost, step_name: str) -> bool:
+def _blame(
+    run_id: uuid.UUID, token: uuid.UUID, error: WorkerLost, at: models.Step | None = None
+) -> bool:
     """Record a lost worker as a failed attempt, then the retry policy, under the run's lock."""
     run = (
         models.Run.objects.select_for_update(of=("self",))
@@ -159,10 +163,10 @@ def _blame(run_id: uuid.UUID, token: uuid.UUID, error: WorkerLost, step_name: st
     )
     if run is None:
         return False
-    step = _step_of(run, step_name) if step_name else None
+    step = _step_of(run, at) if at else None
     number = step.attempts if step else run.attempt
     delay = _delay(run, error, number)
-    story = _record(run, step_name, number, error, delay)
+    story = _record(run, step.name if step else "", number, error, delay)
     if step is not None:
         _note(step, story, final=delay is None)
     if delay is None and step is None:
@@ -187,11 +191,10 @@ def _delay(run: models.Run, error: WorkerLost, number: int) -> float | None:
     return backoff.delay(error, number, function.retries, function.backoff or conf.backoff())
 
 
-def _step_of(run: models.Run, name: str) -> models.Step:
-    fresh = models.Step(
-        run_id=run.id, name=name, kind=StepKind.RUN, position=run.steps_done + 1, started_at=None
-    )
-    return run.steps.filter(name=name).first() or fresh
+def _step_of(run: models.Run, at: models.Step) -> models.Step:
+    """As it is remembered; a step's first attempt has left no row."""
+    at.position = run.steps_done + 1
+    return run.steps.filter(name=at.name).first() or at
 
 
 def _note(step: models.Step, story: dict[str, Any], *, final: bool) -> None:

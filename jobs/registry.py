@@ -9,70 +9,20 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
 from django.db.models.functions import Now
 
 from jobs.errors import InvalidFunction, UnknownFunction
-from jobs.expressions import compiled
 from jobs.models import RegisteredFunction
-from jobs.timetable import timetable
+from jobs.options import Cancel, Concurrency, Timeouts, Trigger, TriggerCron, TriggerEvent, seconds
+from jobs.validation import problems
 
 Handler = Callable[..., Any]
 DEFAULT_RETRIES = 4
 ENGINE_PREFIX = "jobs/"  # names of the engine's own events
 MOST_RETRIES = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriggerEvent:
-    """Start a run for each event of this name (`*` stands for any characters) for which `if_exp`,
-    a CEL expression over `event`, is true."""
-
-    event: str
-    if_exp: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Concurrency:
-    """At most `limit` unfinished started runs that share the value of `key`, a CEL expression
-    over `event`; without a key, of the function as a whole."""
-
-    limit: int
-    key: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriggerCron:
-    """Start a run at each tick of a cron line: five fields, in UTC unless a time zone stands
-    before them, `TZ=Europe/Paris 0 12 * * 5` (see timetable.py)."""
-
-    cron: str
-
-
-Trigger = TriggerEvent | TriggerCron
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancel:
-    """Cancel the unfinished runs whose own event came before an event of this name, if `if_exp`
-    (over `event`, the run's, and `async`, the cancelling one) is true; with `timeout`, only
-    those that are not older than that."""
-
-    event: str
-    if_exp: str | None = None
-    timeout: timedelta | float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """Cancel a run that has not started `start` after it was accepted, or not ended `finish`
-    after it started (timedeltas or seconds). A step that is running is not interrupted."""
-
-    start: timedelta | float | None = None
-    finish: timedelta | float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +36,7 @@ class Function:
     concurrency: tuple[Concurrency, ...] = ()
     retries: int = DEFAULT_RETRIES
     backoff: tuple[float, ...] | None = None  # seconds; None: the setting, else Inngest's table
-    timeouts: Timeouts = Timeouts()
+    timeouts: Timeouts = field(default_factory=Timeouts)
     cancel_on: tuple[Cancel, ...] = ()
     hooks: dict[str, str] = field(default_factory=dict)  # "failure" | "cancel" | "retry" → fn_id
 
@@ -96,15 +46,17 @@ class Function:
     @property
     def place(self) -> str:
         """Where it is written, for messages."""
-        code = getattr(inspect.unwrap(self.handler), "__code__", None)
+        handler = self.handler
+        code = getattr(inspect.unwrap(handler), "__code__", None)
         line = f":{code.co_firstlineno}" if code else ""
-        return f"{self.handler.__module__}.{self.handler.__qualname__}{line}"
+        module = getattr(handler, "__module__", "?")
+        return f"{module}.{getattr(handler, '__qualname__', repr(handler))}{line}"
 
     def config(self) -> dict[str, Any]:
         """What the database is told of it, for operators."""
         return {
             "name": self.name,
-            "module": self.handler.__module__,
+            "module": getattr(self.handler, "__module__", "?"),
             "triggers": [_trigger_config(trigger) for trigger in self.triggers],
             "concurrency": [{"limit": c.limit, "key": c.key} for c in self.concurrency],
             "retries": self.retries,
@@ -126,11 +78,11 @@ def create_function(
     fn_id: str,
     trigger: Trigger | Sequence[Trigger] = (),
     name: str = "",
-    concurrency: Sequence[Concurrency] = (),
+    concurrency: Concurrency | Sequence[Concurrency] = (),
     retries: int = DEFAULT_RETRIES,
     backoff: Sequence[float] | None = None,
     timeouts: Timeouts | None = None,
-    cancel_on: Sequence[Cancel] = (),
+    cancel_on: Cancel | Sequence[Cancel] = (),
     on_failure: Handler | None = None,
     on_cancel: Handler | None = None,
     on_retry: Handler | None = None,
@@ -142,7 +94,7 @@ def create_function(
     (`<fn_id>-failure`, …) whose event tells of the run: `data["error"]`, `data["event"]`,
     `data["run_id"]`, `data["function_id"]`.
     """
-    triggers = tuple(trigger) if isinstance(trigger, Sequence) else (trigger,)
+    triggers = _tuple(trigger)
     hooks = {"failure": on_failure, "cancel": on_cancel, "retry": on_retry}
 
     def decorate(handler: Handler) -> Function:
@@ -151,11 +103,11 @@ def create_function(
             name=name or fn_id,
             handler=handler,
             triggers=triggers,
-            concurrency=tuple(concurrency),
+            concurrency=_tuple(concurrency),
             retries=retries,
             backoff=tuple(backoff) if backoff is not None else None,
             timeouts=timeouts or Timeouts(),
-            cancel_on=tuple(cancel_on),
+            cancel_on=_tuple(cancel_on),
             hooks={moment: f"{fn_id}-{moment}" for moment, hook in hooks.items() if hook},
         )
         register(function)
@@ -165,6 +117,11 @@ def create_function(
         return function
 
     return decorate
+
+
+def _tuple(given: Any) -> tuple[Any, ...]:
+    """One, or a list of them."""
+    return tuple(given) if isinstance(given, list | tuple) else (given,)
 
 
 def _hook(function: Function, moment: str, handler: Handler) -> Function:
@@ -179,7 +136,8 @@ def _hook(function: Function, moment: str, handler: Handler) -> Function:
 
 def register(function: Function) -> None:
     """Make a function known; the same code may come again (an autoreload), other code may not."""
-    _validate(function)
+    for problem in problems(function):
+        raise InvalidFunction(f"Function “{function.fn_id}” ({function.place}): {problem}")
     known = _functions.get(function.fn_id)
     if known is not None and known.place != function.place:
         raise InvalidFunction(
@@ -210,10 +168,6 @@ def cancelled_by(event_name: str) -> list[tuple[Function, Cancel]]:
         for cancel in function.cancel_on
         if cancel.event == event_name
     ]
-
-
-def seconds(span: timedelta | float) -> float:
-    return span.total_seconds() if isinstance(span, timedelta) else float(span)
 
 
 def hook_of(fn_id: str, moment: str) -> Function | None:
@@ -254,47 +208,6 @@ def _matches(trigger: TriggerEvent, event_name: str) -> bool:
             return False  # "*" is everything of the product's, not the engine's own failures
         return fnmatchcase(event_name, trigger.event.replace("[", "[[]"))
     return trigger.event == event_name
-
-
-def _validate(function: Function) -> None:
-    def refuse(problem: str) -> None:
-        raise InvalidFunction(f"Function “{function.fn_id}” ({function.place}): {problem}")
-
-    if not function.fn_id or len(function.fn_id) > 200 or function.fn_id != function.fn_id.strip():
-        refuse("its id must be 1 to 200 characters without space around them.")
-    if not callable(function.handler):
-        refuse("its handler is not callable.")
-    if not (isinstance(function.retries, int) and 0 <= function.retries <= MOST_RETRIES):
-        refuse(f"retries={function.retries!r}; a whole number from 0 to {MOST_RETRIES} is allowed.")
-    if function.backoff is not None and not all(s >= 0 for s in function.backoff or [-1]):
-        refuse("backoff must be a list of seconds, none of them negative.")
-    if len(function.concurrency) > 2:
-        refuse(f"{len(function.concurrency)} concurrency entries; at most 2 are allowed.")
-    for trigger in function.triggers:
-        if not isinstance(trigger, TriggerEvent | TriggerCron):
-            refuse(f"trigger={trigger!r:.80}; TriggerEvent and TriggerCron are allowed.")
-    for entry in function.concurrency:
-        if not (isinstance(entry.limit, int) and entry.limit >= 1):
-            refuse(f"Concurrency(limit={entry.limit!r}); a whole number of at least 1 is allowed.")
-    spans = [function.timeouts.start, function.timeouts.finish]
-    spans += [cancel.timeout for cancel in function.cancel_on]
-    if not all(span is None or seconds(span) > 0 for span in spans):
-        refuse("a timeout must be a timedelta or a number of seconds above 0.")
-    if len(function.cancel_on) > 5:
-        refuse(f"{len(function.cancel_on)} cancel_on entries; at most 5 are allowed.")
-    for read, source in _to_be_read(function):
-        try:
-            read(source)
-        except Exception as error:
-            refuse(str(error))
-
-
-def _to_be_read(function: Function) -> Iterable[tuple[Callable[[str], Any], str]]:
-    """Every expression and cron line, each with what reads it."""
-    yield from ((compiled, entry.key) for entry in function.concurrency if entry.key)
-    yield from ((compiled, cancel.if_exp) for cancel in function.cancel_on if cancel.if_exp)
-    yield from ((compiled, t.if_exp) for t in event_triggers(function) if t.if_exp)
-    yield from ((timetable, line) for line in cron_lines(function))
 
 
 def _trigger_config(trigger: Trigger) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from asyncio import CancelledError
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NoReturn, Protocol
@@ -13,7 +14,7 @@ from jobs.claims import Claim
 from jobs.errors import InvalidStep, StepError, Suspend
 from jobs.journal import Journal, raise_if_connection_lost
 from jobs.loglines import LogCapture
-from jobs.memory import Memory
+from jobs.memory import Memory, card_of
 from jobs.models import Reason, RunStatus, StepKind, StepStatus
 from jobs.values import remembered
 
@@ -25,8 +26,8 @@ class Watch(Protocol):
     def is_stopping(self) -> bool:
         """Whether the worker is to put the run down at the next step."""
 
-    def at_step(self, step_name: str) -> None:
-        """The worker enters the body of this step; empty: it has left it."""
+    def at_step(self, card: str) -> None:
+        """The worker enters the body of this step (memory.card_of); empty: it has left it."""
 
 
 class Runner:
@@ -78,10 +79,10 @@ class Runner:
         started = self.now()
         self.log.enter(step.name, step.attempts)
         self._inside = step.name
-        self._watch.at_step(step.name)
+        self._watch.at_step(card_of(step))
         try:
             output = self._call(step, body, atomic)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, CancelledError) as error:
             # SystemExit: sys.exit() in a body, and django-q2's timeout.
             raise_if_connection_lost(error)
             self.err(step, error, started)

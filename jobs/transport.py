@@ -25,7 +25,8 @@ from typing import Any
 from urllib.parse import urljoin
 
 import urllib3
-from urllib3.exceptions import DecodeError, HTTPError, LocationValueError
+from requests import RequestException, Response
+from urllib3.exceptions import DecodeError, HTTPError, LocationValueError, ProtocolError
 
 from jobs.addresses import Origin, Refused, origin_of, permit
 from jobs.connections import Transport, Unreachable, current
@@ -82,7 +83,7 @@ def perform(
         return _ask(transport or current(), request, deadline, remember)
     except (Refused, JobsError) as refusal:
         return Outcome(error={"message": _clean(mask(str(refusal))), "final": True})
-    except (Unreachable, Broken, HTTPError, TimeoutError) as error:
+    except (Unreachable, Broken, RequestException, HTTPError, TimeoutError) as error:
         if time.monotonic() >= deadline:
             return Outcome(error={"message": f"no whole answer within {request.timeout:g} s"})
         return Outcome(error={"message": first_lines(_clean(mask(_sentence(error))))})
@@ -142,23 +143,23 @@ def _without_content(headers: dict[str, str]) -> dict[str, str]:
 # --- redirects ------------------------------------------------------------------------------------
 
 
-def _redirect(response: urllib3.BaseHTTPResponse, url: str, origin: Origin) -> str | None:
+def _redirect(response: Response, url: str, origin: Origin) -> str | None:
     """Where a 303 says that the answer is; None if this is the answer."""
-    if response.status not in REDIRECTS:
+    if response.status_code not in REDIRECTS:
         return None
     location = response.headers.get("Location", "").encode("latin-1").decode("utf-8", "replace")
     if not location:
-        raise Refused(f"it redirects ({response.status}) without saying where to")
+        raise Refused(f"it redirects ({response.status_code}) without saying where to")
     if mask(location) != location:
-        raise Refused(f"it redirects ({response.status}) to an address that holds a secret")
+        raise Refused(f"it redirects ({response.status_code}) to an address that holds a secret")
     try:
         target = urljoin(url, location)
     except ValueError:
-        raise Refused(f"it redirects ({response.status}) to what is no address") from None
-    if response.status == 303:
+        raise Refused(f"it redirects ({response.status_code}) to what is no address") from None
+    if response.status_code == 303:
         return _within(origin, target)
     raise Refused(
-        f"it redirects ({response.status}) to {_origin_in_words(target)}; only a 303 is followed"
+        f"it redirects ({response.status_code}) to {_origin_in_words(target)}; only a 303 is followed"
     )
 
 
@@ -180,19 +181,19 @@ def _origin_in_words(url: str) -> str:
 # --- what is read ---------------------------------------------------------------------------------
 
 
-def _read(response: urllib3.BaseHTTPResponse) -> bytes:
+def _read(response: Response) -> bytes:
     """The body, unpacked; Refused if it, or what it unpacks to, is over the limit."""
-    if response.status < 200:
-        raise Broken(f"it said {response.status} and no more")
+    if response.status_code < 200:
+        raise Broken(f"it said {response.status_code} and no more")
     if sum(len(name) + len(value) for name, value in response.headers.items()) > HEADERS_LIMIT:
         raise Refused(f"the answer's headers are larger than {HEADERS_LIMIT // 1024} KiB")
-    _refuse_over_limit(response.length_remaining or 0)
+    _refuse_over_limit(response.raw.length_remaining or 0)
     body = bytearray()
     try:
-        while chunk := response.read1(CHUNK, decode_content=False):
+        while chunk := response.raw.read1(CHUNK, decode_content=False):
             body += chunk
             _refuse_over_limit(len(body))
-    except urllib3.exceptions.ProtocolError as error:
+    except ProtocolError as error:
         reason = _innermost(error)
         how = "" if isinstance(reason, IncompleteRead) else f": {_words(reason)}"
         raise Broken(f"the answer broke off after {len(body)} bytes{how}") from error
@@ -218,17 +219,17 @@ def _refuse_over_limit(size: int) -> None:
         raise Refused(f"the answer is larger than {BODY_LIMIT // 2**20} MiB")
 
 
-def _outcome(request: Request, response: urllib3.BaseHTTPResponse, body: bytes) -> Outcome:
+def _outcome(request: Request, response: Response, body: bytes) -> Outcome:
     text = _text(body, response.headers.get("Content-Type", ""))
     headers = {name: _clean(response.headers[name]) for name in response.headers}
     answer = {
         "url": request.url,
-        "status_code": response.status,
+        "status_code": response.status_code,
         "headers": {_clean(k): v for k, v in headers.items() if k.lower() not in HIDDEN_HEADERS},
         "body": text,
     }
     summary = {
-        "status_code": response.status,
+        "status_code": response.status_code,
         "start": first_lines(text),
         "bytes": len(body),
         "retry_after": headers.get("Retry-After"),
@@ -259,9 +260,9 @@ def _sentence(error: Exception) -> str:
     """What happened, without the address: whoever has a result's URL has the result."""
     if isinstance(error, Unreachable | Broken):
         return str(error)
-    if isinstance(error, LocationValueError):
-        return "the address cannot be read"
     reason = _innermost(error)
+    if isinstance(reason, LocationValueError):
+        return "the address cannot be read"
     if isinstance(reason, RemoteDisconnected):
         return "the connection was closed before there was an answer"
     if isinstance(reason, BadStatusLine):

@@ -78,9 +78,6 @@ def test_the_result_url_is_remembered_so_that_a_crash_asks_there_and_orders_noth
     assert asked(endpoint) == ["POST /make", "GET /result/7"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an attempt that failed forgets the result's URL and orders again"
-)
 @pytest.mark.parametrize("broken", [Answer(hangs=True), Answer(body={"n": 1}, breaks_off=True)])
 def test_a_connection_that_breaks_while_waiting_for_the_result_orders_nothing_twice(
     endpoint, broken

@@ -57,7 +57,6 @@ def test_an_event_that_is_committed_just_after_the_wait_has_begun_is_found_soon(
     assert the_run().output == "olga"
 
 
-@pytest.mark.xfail(strict=True, reason="one second look after 1 s, then none until the timeout")
 def test_an_event_that_is_committed_long_after_the_wait_has_begun_is_found_soon_as_well():
     with registered(waits):
         go()
@@ -72,9 +71,6 @@ def test_an_event_that_is_committed_long_after_the_wait_has_begun_is_found_soon_
     assert the_run().output == "olga"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="next_due() counts runs that a worker has in hand: a busy loop"
-)
 def test_a_run_that_is_woken_while_a_worker_has_it_keeps_no_cluster_busy():
     with registered(nap(Diary())):
         run = go()

@@ -71,7 +71,6 @@ def test_an_error_between_steps_is_tried_again_with_its_memory():
     assert diary.entries == ["first", "between", "between"]
 
 
-@pytest.mark.xfail(strict=True, reason="_resume() sets attempt back, not function_errors")
 def test_the_function_gets_all_its_attempts_again():
     diary = Diary()
     with registered(lambda ctx: diary.fail_times("between", 3), retries=1):
@@ -100,9 +99,6 @@ def test_the_failed_step_gets_all_its_attempts_again():
     assert (the_run().status, len(diary.entries)) == ("completed", 4)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="_resume() forgets the failed step only if its StepError was uncaught"
-)
 def test_a_failure_that_the_function_put_in_other_words_can_be_retried_too():
     diary = Diary()
 
@@ -134,9 +130,6 @@ def test_a_cancelled_run_goes_on_where_it_was():
     assert (the_run().status, diary.entries) == ("completed", ["before", "after"])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="_resume() keeps due_at and attempts of a step that backs off"
-)
 def test_a_run_that_was_cancelled_while_it_backed_off_goes_on_at_once_with_all_its_attempts():
     diary = Diary()
     with registered(
