@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 from benchmarks import machine, options
-from benchmarks.cases import latency, overhead
-from benchmarks.contenders import DJANGO_Q, OURS, Contender
+from benchmarks.cases import history, latency, overhead, scale, slow, turns, web
+from benchmarks.contenders import LOCAL, PEERS, PEERS_PYTHON
 from benchmarks.database import Server
-from benchmarks.processes import ROOT, ProcessFailed
+from benchmarks.processes import ROOT, ProcessFailed, run
 from benchmarks.results import Results, table
 from benchmarks.stage import Stage
 
-CASES = {"overhead": overhead, "latency": latency}
-PEERS = {"django-q2": DJANGO_Q}
-LOCAL = ROOT / ".local" / "bench"
+CASES = {
+    "overhead": overhead,
+    "latency": latency,
+    "slow": slow,
+    "turns": turns,
+    "history": history,
+    "scale": scale,
+    "web": web,
+}
+REQUIREMENTS = ROOT / "benchmarks" / "requirements-bench.txt"
 
 
 def main() -> None:
     chosen = options.parse(sys.argv[1:], list(CASES), list(PEERS))
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     LOCAL.mkdir(parents=True, exist_ok=True)
+    if "dbos" in chosen.peers:
+        install_peers(LOCAL / f"logs-{stamp}" / "pip.log")
     with Server(LOCAL) as server:
         results = Results(machine.describe(LOCAL) | {"postgresql": server.settings()})
         stage = Stage(server, LOCAL / f"logs-{stamp}")
@@ -36,30 +47,44 @@ def main() -> None:
     print(f"\n{table(results)}\n\n{path.relative_to(ROOT)}")
 
 
+def install_peers(log: Path) -> None:
+    """An environment of their own, made anew when what it must hold has changed."""
+    installed = LOCAL / "peers" / REQUIREMENTS.name
+    if installed.exists() and installed.read_text() == REQUIREMENTS.read_text():
+        return
+    say("Installing the peers into .local/bench/peers …\n")
+    run([sys.executable, "-m", "venv", "--clear", str(LOCAL / "peers")], {}, log)
+    pip = [PEERS_PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=True)
+    installed.write_text(REQUIREMENTS.read_text())
+
+
 def play(name: str, stage: Stage, chosen: options.Options, results: Results) -> None:
-    contenders: list[Contender] = [OURS, *(PEERS[peer] for peer in chosen.peers)]
-    for number in range(chosen.times):
-        for contender in contenders:
-            began = time.monotonic()
-            say(f"{name} {number + 1}/{chosen.times}: {contender.name} …")
-            CASES[name].play(stage, chosen, results, contender)
-            say(
-                f"{name} {number + 1}/{chosen.times}: {contender.name}, "
-                f"{time.monotonic() - began:.0f} s\n"
-            )
+    """Round after round, everybody once in each: they share what else the machine does."""
+    case = CASES[name]
+    for number in range(1, chosen.times + 1):
+        for contender in case.contenders(chosen):
+            what = f"{name} {number}/{chosen.times}: {contender.name}"
+            began, busy = time.monotonic(), machine.busy()
+            say(f"{what} …")
+            case.play(stage, chosen, results, contender)
+            results.load.setdefault(name, []).append(round(busy, 2))
+            values = results.last(name, contender.name)
+            say(f"{what}: {values} ({time.monotonic() - began:.0f} s)\n")
 
 
 def say(text: str) -> None:
-    """One line that is written over while something runs; lines of their own in a file."""
-    start, end = ("\r\x1b[K", "") if sys.stderr.isatty() else ("", "")
-    if start or text.endswith("\n"):
-        print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
+    """One line that is written over while something runs; in a file, only what is done."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+    elif text.endswith("\n"):
+        print(text, end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
     try:
         main()
-    except ProcessFailed as failure:
+    except (ProcessFailed, subprocess.CalledProcessError) as failure:
         sys.exit(f"\n{failure}")
     except KeyboardInterrupt:
         sys.exit("\nInterrupted; nothing is left running.")

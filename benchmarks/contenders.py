@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from benchmarks.processes import ROOT
+
+LOCAL = ROOT / ".local" / "bench"
 
 # The orders of the round, when each was accepted, when its first piece of work began, and when
 # all of it was durable. Commit timestamps are taken by the server, at the same point of every
 # commit, so that one whole commit lies between two of them.
 TIMES = """
-SELECT extract(epoch FROM pg_xact_commit_timestamp(o.xmin))::float8,
+SELECT extract(epoch FROM {accepted})::float8,
        extract(epoch FROM s.started_at)::float8,
        extract(epoch FROM pg_xact_commit_timestamp(done.xmin))::float8
   FROM bench_order o JOIN bench_song s ON s.id = o.song_id JOIN {done}
@@ -19,38 +23,58 @@ SELECT extract(epoch FROM pg_xact_commit_timestamp(o.xmin))::float8,
 @dataclass(frozen=True)
 class Contender:
     name: str
+    kind: str  # how songs are ordered of it (sender.py)
     settings: str
     database: str
     cluster: list[str]
     done: str  # joined as `done`: the row whose last write ends the song's making
     unfinished: str
-    forget: str  # between two rounds
+    forget: str  # between two rounds: these tables are emptied
+    accepted: str = "pg_xact_commit_timestamp(o.xmin)"
+    prepare: tuple[str, ...] = ()  # a command, after the migrations
     python: str = sys.executable
-    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def times(self) -> str:
-        return TIMES.format(done=self.done)
+        return TIMES.format(done=self.done, accepted=self.accepted)
 
 
 OURS = Contender(
     name="ours",
+    kind="ours",
     settings="benchmarks.settings.ours",
     database="bench_ours",
     cluster=["manage.py", "qcluster"],
     done="jobs_event e ON e.name = 'bench-song' AND (e.data->>'songId')::bigint = s.id"
     " JOIN jobs_run done ON done.event_id = e.id",
     unfinished="SELECT count(*) FROM jobs_run WHERE status IN ('queued', 'running', 'waiting')",
-    forget="TRUNCATE bench_listener, bench_song, bench_order, bench_charge, jobs_event, jobs_run,"
-    " jobs_step, jobs_attempt, jobs_logline, jobs_fetch",
+    forget="jobs_event, jobs_run, jobs_step, jobs_attempt, jobs_logline, jobs_fetch",
 )
 DJANGO_Q = Contender(
     name="django-q2",
+    kind="django-q2",
     settings="benchmarks.settings.django_q",
     database="bench_django_q",
     cluster=["-m", "django", "qcluster"],
     done="bench_charge done ON done.song_id = s.id",
     unfinished="SELECT (SELECT count(*) FROM bench_order) - (SELECT count(*) FROM bench_charge)",
-    forget="TRUNCATE bench_listener, bench_song, bench_order, bench_charge, django_q_ormq,"
-    " django_q_task",
+    forget="django_q_ormq, django_q_task",
 )
+PEERS_PYTHON = str(LOCAL / "peers" / "bin" / "python")
+DBOS = Contender(
+    name="dbos",
+    kind="dbos",
+    settings="benchmarks.settings.dbos",
+    database="bench_dbos",
+    cluster=["-m", "benchmarks.dbos_worker"],
+    prepare=("-m", "benchmarks.dbos_worker", "prepare"),
+    # It enqueues by itself, after the songs are there; its own time of that, in whole ms.
+    accepted="to_timestamp(done.created_at / 1000.0)",
+    done="dbos.workflow_status done ON done.workflow_uuid = 'song-' || s.id",
+    unfinished="SELECT (SELECT count(*) FROM bench_order) - (SELECT count(*) FROM bench_charge)"
+    " + (SELECT count(*) FROM dbos.workflow_status WHERE status IN ('ENQUEUED', 'PENDING'))",
+    forget="dbos.workflow_status, dbos.operation_outputs, dbos.workflow_input,"
+    " dbos.workflow_output",
+    python=PEERS_PYTHON,
+)
+PEERS = {"django-q2": DJANGO_Q, "dbos": DBOS}

@@ -26,9 +26,17 @@ SHOWN = ("server_version", "fsync", "synchronous_commit", "full_page_writes", *C
 class Server:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.base = Path(tempfile.mkdtemp(prefix="database-", dir=folder))
+        self.base = Path(tempfile.mkdtemp(prefix="database-", dir=folder.resolve()))
 
     def __enter__(self) -> Server:
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start(self) -> None:
         (self.base / ".local").mkdir()
         embedded.start(self.base)
         with self.connect("postgres") as connection:
@@ -36,7 +44,6 @@ class Server:
                 connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
         embedded.stop(self.base)
         embedded.start(self.base)
-        return self
 
     def __exit__(self, *error: object) -> None:
         embedded.forget(self.base)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections import Counter
 from typing import Any
@@ -68,7 +69,7 @@ class Conversation(asyncio.Protocol):
             self._say(self._record.report())
             return
         asked = json.loads(body)
-        user, delay = asked.get("user", 0), asked.get("delay", 0)
+        user, delay = asked.get("user", 0), _delay(asked)
         self._record.enter(user)
         if delay:
             asyncio.get_running_loop().call_later(delay, self._answer, user, asked)
@@ -94,6 +95,12 @@ class Conversation(asyncio.Protocol):
         )
         if not self._transport.is_closing():
             self._transport.write(head.encode() + body)
+
+
+def _delay(asked: dict[str, Any]) -> float:
+    """As the benchmark's app says it, or as a listener may write it in the site's own form."""
+    words = re.search(r"in (\d+) seconds", asked.get("full_described_song", ""))
+    return float(words[1]) if words else asked.get("delay", 0)
 
 
 def _length(head: bytes) -> int:

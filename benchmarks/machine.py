@@ -25,6 +25,20 @@ def describe(folder: Path) -> dict[str, Any]:
     }
 
 
+def busy(seconds: float = 1.0) -> float:
+    """What share of all cores others use just now, from 0 to 1: measured while we do nothing."""
+    before = _cpu()
+    time.sleep(seconds)
+    total, idle = (now - then for now, then in zip(_cpu(), before, strict=True))
+    return 1 - idle / total if total else 0.0
+
+
+def _cpu() -> tuple[int, int]:
+    """Ticks of all cores since the start: all, and idle or waiting for the disk."""
+    ticks = [int(n) for n in Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]]
+    return sum(ticks), ticks[3] + ticks[4]
+
+
 def processor() -> str:
     info = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,9 +17,20 @@ class Results:
 
     machine: dict[str, Any]
     values: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
+    # What others used of the machine before each round of a case, 0 to 1.
+    load: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, case: str, contender: str, metric: str, value: float) -> None:
         self.values.setdefault((case, contender, metric), []).append(round(value, 4))
+
+    def last(self, case: str, contender: str) -> str:
+        """The newest round, in a line."""
+        newest = [
+            f"{metric} {figure(values[-1])}"
+            for (c, who, metric), values in self.values.items()
+            if (c, who) == (case, contender)
+        ]
+        return " · ".join(newest)
 
     def median(self, case: str, contender: str, metric: str) -> float | None:
         values = self.values.get((case, contender, metric))
@@ -34,7 +46,7 @@ class Results:
             {"case": case, "contender": who, "metric": metric, "values": values}
             for (case, who, metric), values in self.values.items()
         ]
-        return {"machine": self.machine, "results": rows}
+        return {"machine": self.machine, "others_used": self.load, "results": rows}
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +56,7 @@ class Results:
     def read(cls, path: Path) -> Results:
         raw = json.loads(path.read_text())
         values = {(r["case"], r["contender"], r["metric"]): r["values"] for r in raw["results"]}
-        return cls(raw["machine"], values)
+        return cls(raw["machine"], values, raw["others_used"])
 
 
 def table(results: Results) -> str:
@@ -88,4 +100,4 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
 def percentile(values: Sequence[float], share: float) -> float:
     """The value that `share` of all do not exceed (nearest rank)."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    return ordered[math.ceil(share * len(ordered)) - 1]

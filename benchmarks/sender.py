@@ -2,7 +2,7 @@
 
     {"songs": 2000, "users": 200, "delay": 0}   →   {"songs": 2000, "seconds": 1.2}
 
-The songs and what starts their making are one transaction where the contender can do that.
+The songs and what starts their making are one transaction; DBOS's workflows are enqueued after it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,33 @@ def _django_q() -> Callable[[list[Any]], None]:
     return enqueue
 
 
-ENQUEUE = {"ours": _ours, "django-q2": _django_q}
+def _dbos() -> Callable[[list[Any]], None]:
+    from dbos import DBOSClient
+    from django.db import transaction
+
+    from benchmarks.dbos_worker import QUEUE, url
+
+    client = DBOSClient(system_database_url=url())
+
+    def enqueue_now(songs: list[Any]) -> None:
+        for song in songs:
+            options: Any = {
+                "workflow_name": "make_song",
+                "queue_name": QUEUE,
+                "workflow_id": f"song-{song.pk}",
+                "app_version": "bench",
+            }
+            if os.environ.get("BENCH_TURNS"):
+                options["queue_partition_key"] = str(song.owner_id)
+            client.enqueue(options, song.pk)
+
+    def enqueue(songs: list[Any]) -> None:
+        transaction.on_commit(lambda: enqueue_now(songs))
+
+    return enqueue
+
+
+ENQUEUE = {"ours": _ours, "django-q2": _django_q, "dbos": _dbos}
 
 if __name__ == "__main__":
     main()

@@ -8,10 +8,10 @@ import secrets
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from benchmarks.contenders import Contender
 from benchmarks.database import Server
@@ -21,6 +21,8 @@ WARM_UP = 20  # songs: every worker has its connections by then
 GLANCE = 0.05
 PATIENCE = 600.0  # seconds for one round
 SENDING = 300.0
+WEIGHING = 0.5  # seconds between two looks at the memory
+SONGS = "bench_listener, bench_song, bench_order, bench_charge"
 
 Times = list[tuple[float, float, float]]  # accepted, begun, done: seconds since 1970, the server's
 
@@ -57,15 +59,16 @@ class Round:
 class Site:
     """One contender at work: its database, its clusters, and who orders."""
 
-    def __init__(self, stage: Stage, contender: Contender, workers: int, clusters: int) -> None:
+    def __init__(
+        self, stage: Stage, contender: Contender, environment: dict[str, str], clusters: int
+    ) -> None:
         self.stage, self.contender = stage, contender
+        start = partial(stage.start, contender)
         self.clusters = [
-            stage.start(contender, contender.cluster, workers, f"{contender.name}-cluster-{n}")
+            start(contender.cluster, f"cluster-{n}", environment | {"BENCH_EXECUTOR": str(n)})
             for n in range(clusters)
         ]
-        self.sender = stage.start(
-            contender, ["-m", "benchmarks.sender"], workers, f"{contender.name}-sender", talks=True
-        )
+        self.sender = start(["-m", "benchmarks.sender"], "sender", environment, talks=True)
         self.sender.read()
         self.connection = stage.server.connect(contender.database)
 
@@ -75,11 +78,9 @@ class Site:
 
     def play(self, songs: int, users: int, delay: float, weigh: bool = False) -> Round:
         """Order songs at once, and wait until all are done."""
-        asked = {"songs": songs, "users": users, "delay": delay}
         self.forget_songs()
-        pss: list[float] = []
-        told = self.sender.ask(asked, SENDING)
-        self.wait(lambda: pss.append(self.pss()) if weigh else None)
+        told = self.order(songs, users, delay)
+        pss = self.wait(weigh=weigh)
         return Round(self.times(songs), self.stage.report(), told["seconds"], pss)
 
     def play_in_turn(self, songs: int) -> Round:
@@ -87,22 +88,31 @@ class Site:
         self.forget_songs()
         seconds = 0.0
         for _ in range(songs):
-            seconds += self.sender.ask({"songs": 1, "users": 1, "delay": 0})["seconds"]
+            seconds += self.order(1, 1, 0)["seconds"]
             self.wait()
         return Round(self.times(songs), self.stage.report(), seconds)
 
-    def forget_songs(self) -> None:
-        self.connection.execute("TRUNCATE bench_listener, bench_song, bench_order, bench_charge")
+    def order(self, songs: int, users: int, delay: float) -> dict[str, float]:
+        asked = {"songs": songs, "users": users, "delay": delay}
+        told: dict[str, float] = self.sender.ask(asked, SENDING)
+        return told
 
-    def wait(self, meanwhile: Callable[[], Any] = lambda: None) -> None:
-        deadline = time.monotonic() + PATIENCE
+    def forget_songs(self) -> None:
+        self.connection.execute(f"TRUNCATE {SONGS}")
+
+    def wait(self, *, weigh: bool = False) -> list[float]:
+        """Until all songs are done; the clusters' memory meanwhile, if asked for."""
+        deadline, weighed, pss = time.monotonic() + PATIENCE, 0.0, []
         while self.unfinished():
             for cluster in self.clusters:
                 cluster.raise_if_ended()
             if time.monotonic() > deadline:
                 raise self.clusters[0].failure(f"left {self.unfinished()} songs unfinished")
-            meanwhile()
+            if weigh and time.monotonic() - weighed > WEIGHING:
+                weighed = time.monotonic()
+                pss.append(sum(cluster.pss() for cluster in self.clusters))
             time.sleep(GLANCE)
+        return pss
 
     def unfinished(self) -> int:
         row = self.connection.execute(self.contender.unfinished).fetchone()
@@ -113,9 +123,6 @@ class Site:
         if len(times) != songs or any(None in row for row in times):
             raise self.clusters[0].failure(f"made {len(times)} of {songs} songs")
         return times
-
-    def pss(self) -> float:
-        return sum(cluster.pss() for cluster in self.clusters)
 
     def close(self) -> None:
         for process in (self.sender, *self.clusters):
@@ -129,6 +136,7 @@ class Stage:
     def __init__(self, server: Server, folder: Path) -> None:
         self.server, self.folder = server, folder
         self._prepared: set[str] = set()
+        self.histories: set[str] = set()  # databases that have got theirs
         self._key = secrets.token_urlsafe(50)
         self.endpoint = Process(
             [sys.executable, "-m", "benchmarks.endpoint"],
@@ -143,15 +151,20 @@ class Stage:
 
     @contextlib.contextmanager
     def site(
-        self, contender: Contender, *, workers: int = 4, clusters: int = 1, keep: bool = False
+        self,
+        contender: Contender,
+        *,
+        clusters: int = 1,
+        keep: bool = False,
+        **environment: str,
     ) -> Iterator[Site]:
-        """A fresh start: emptied tables (unless `keep`), new processes, warmed up."""
+        """A fresh start: emptied tables (`keep` leaves history), new processes, warmed up."""
         self.prepare(contender)
         with self.server.connect(contender.database) as connection:
-            if not keep:
-                connection.execute(contender.forget)
+            tables = SONGS if keep else f"{SONGS}, {contender.forget}"
+            connection.execute(f"TRUNCATE {tables} CASCADE")
             connection.execute("CHECKPOINT")
-        site = Site(self, contender, workers, clusters)
+        site = Site(self, contender, environment, clusters)
         try:
             site.warm_up()
             yield site
@@ -159,31 +172,32 @@ class Stage:
             site.close()
 
     def prepare(self, contender: Contender) -> None:
-        if contender.name in self._prepared:
+        if contender.database in self._prepared:
             return
         self.server.create(contender.database)
-        log = self.folder / f"{contender.name}-migrate.log"
-        command = [contender.python, "-m", "django", "migrate", "--run-syncdb", "-v", "0"]
-        run(command, self.environment(contender), log)
-        self._prepared.add(contender.name)
+        log = self.folder / f"{contender.name}-prepare.log"
+        migrate = ("-m", "django", "migrate", "--run-syncdb", "-v", "0")
+        for command in filter(None, (migrate, contender.prepare)):
+            run([contender.python, *command], self.environment(contender), log)
+        self._prepared.add(contender.database)
 
     def start(
         self,
         contender: Contender,
         command: list[str],
-        workers: int,
         name: str,
+        changes: dict[str, str],
         *,
         talks: bool = False,
     ) -> Process:
-        environment = self.environment(contender) | {"CLUSTER_WORKERS": str(workers)}
-        log = self.folder / f"{name}.log"
+        log = self.folder / f"{contender.name}-{name}.log"
+        environment = self.environment(contender) | changes
         return Process([contender.python, *command], environment, log, talks=talks)
 
     def environment(self, contender: Contender) -> dict[str, str]:
         return {
             "DJANGO_SETTINGS_MODULE": contender.settings,
-            "BENCH_CONTENDER": contender.name,
+            "BENCH_CONTENDER": contender.kind,
             "DATABASE_URL": self.server.url(contender.database),
             "DEBUG": "0",
             "HTTPS": "0",
@@ -194,7 +208,6 @@ class Stage:
             "MODAL_KEY": "benchmark-key",
             "MODAL_SECRET": "benchmark-secret",
             "LOG_LEVEL": "WARNING",
-            **contender.environment,
         }
 
     def report(self) -> dict[str, int]:

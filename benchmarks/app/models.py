@@ -1,5 +1,6 @@
 """The product's shape, as small as it can be: a listener with credits, a song, a charge for it."""
 
+# ruff: noqa: DJ008 (nobody reads these rows)
 from __future__ import annotations
 
 from django.db import models

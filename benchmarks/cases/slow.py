@@ -1,0 +1,26 @@
+"""1,000 users, a song each, all at once, from an endpoint that takes 5 s for each."""
+
+from __future__ import annotations
+
+from benchmarks.cases.overhead import contenders
+from benchmarks.contenders import Contender
+from benchmarks.options import Options
+from benchmarks.results import Results
+from benchmarks.stage import Stage
+
+__all__ = ["TITLE", "contenders", "play"]
+
+TITLE = "Slow endpoint: 1,000 songs at once, 5 s each"
+SONGS, SECONDS = 1000, 5.0
+# A peer's worker waits for the answer: it gets as many as it is sensibly given.
+DJANGO_Q_WORKERS, DBOS_THREADS = "64", "1000"
+
+
+def play(stage: Stage, options: Options, results: Results, contender: Contender) -> None:
+    workers = {"CLUSTER_WORKERS": DJANGO_Q_WORKERS} if contender.name == "django-q2" else {}
+    with stage.site(contender, BENCH_THREADS=DBOS_THREADS, **workers) as site:
+        songs = options.songs or SONGS
+        played = site.play(songs, songs, SECONDS, weigh=True)
+    results.add("slow", contender.name, "all done, s", played.wall)
+    results.add("slow", contender.name, "memory (PSS), MiB", max(played.pss))
+    results.add("slow", contender.name, "at the endpoint at a time", played.endpoint["peak"])

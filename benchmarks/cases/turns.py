@@ -1,0 +1,24 @@
+"""20 users, 10 songs each, 100 ms a song, one at a time for each user: 1.0 s at best."""
+
+from __future__ import annotations
+
+from benchmarks.contenders import DBOS, OURS, Contender
+from benchmarks.options import Options
+from benchmarks.results import Results
+from benchmarks.stage import Stage
+
+TITLE = "Turns: 20 users × 10 songs of 100 ms, one at a time for each"
+USERS, SONGS_A_USER, SECONDS = 20, 10, 0.1
+
+
+def contenders(options: Options) -> list[Contender]:
+    """Plain django-q2 knows no turns."""
+    return [OURS, *([DBOS] if "dbos" in options.peers else [])]
+
+
+def play(stage: Stage, options: Options, results: Results, contender: Contender) -> None:
+    with stage.site(contender, BENCH_TURNS="1", BENCH_THREADS="40") as site:
+        played = site.play(USERS * SONGS_A_USER, USERS, SECONDS)
+    results.add("turns", contender.name, "all done, s", played.wall)
+    results.add("turns", contender.name, "times the ideal", played.wall / (SONGS_A_USER * SECONDS))
+    results.add("turns", contender.name, "overlaps", played.endpoint["overlaps"])

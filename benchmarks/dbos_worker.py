@@ -1,0 +1,80 @@
+"""DBOS at the same work, in its own environment: `python -m benchmarks.dbos_worker`.
+
+A workflow of five steps, each remembered; a step's own work commits before its record does (for
+work through Django's ORM, DBOS has no transaction that holds both).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+import django
+from dbos import DBOS, DBOSConfig
+
+django.setup()
+
+from benchmarks.app import work  # noqa: E402
+
+QUEUE = "songs"
+THREADS = int(os.environ.get("BENCH_THREADS", "16"))
+
+
+@DBOS.workflow(name="make_song")
+def make_song(song_id: int) -> None:
+    order = check_credits(song_id)
+    if order["credits"] < 1:
+        return
+    set_processing(song_id, order["started_at"])
+    reply = fetch(order["body"])
+    update_song(song_id, reply)
+    deduct_credits(song_id)
+
+
+check_credits = DBOS.step(name="check-credits")(work.check_credits)
+set_processing = DBOS.step(name="set-processing")(work.set_processing)
+fetch = DBOS.step(name="call-endpoint")(work.fetch)
+update_song = DBOS.step(name="update-song")(work.update_song)
+deduct_credits = DBOS.step(name="deduct-credits")(work.deduct_credits)
+
+
+def config() -> DBOSConfig:
+    return {
+        "name": "bench",
+        "system_database_url": url(),
+        "sys_db_pool_size": int(os.environ.get("BENCH_POOL", "20")),
+        "max_executor_threads": THREADS,
+        "executor_id": os.environ.get("BENCH_EXECUTOR", "0"),
+        "application_version": "bench",
+        "log_level": "WARNING",
+    }
+
+
+def url() -> str:
+    return os.environ["DATABASE_URL"].replace("postgres://", "postgresql://", 1)
+
+
+def main() -> None:
+    DBOS(config=config())
+    DBOS.launch()
+    if sys.argv[1:] == ["prepare"]:  # the tables are there now
+        DBOS.destroy()
+        return
+    takes_turns = bool(os.environ.get("BENCH_TURNS"))
+    DBOS.register_queue(
+        QUEUE,
+        worker_concurrency=THREADS,
+        partition_concurrency=1 if takes_turns else None,
+        polling_interval_sec=float(os.environ.get("BENCH_POLL", "0.05")),
+        on_conflict="always_update",
+    )
+    told = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: told.set())
+    told.wait()
+    DBOS.destroy()
+
+
+if __name__ == "__main__":
+    main()
