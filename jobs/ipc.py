@@ -1,0 +1,155 @@
+"""What a cluster's processes tell each other: no lock that a killed one could take with it.
+
+django-q2 shares queues, events and timers of `multiprocessing` among its processes, each guarded
+by a semaphore. A process that is killed while it holds one never gives it back: an idle worker
+waits for its next task with the queue's lock in its hands, so its death would leave the others
+deaf, and a monitor's the cluster unable to stop. These stand in for them, with the same methods.
+
+1. The kernel is the only arbiter. A packet goes into a pipe, and comes out of it, whole or not at
+   all (pipe(7): PIPE_BUF, O_DIRECT), whoever dies before, meanwhile or after.
+2. How many packets wait is asked of the pipe: nothing is counted, so nothing can be miscounted.
+3. What a process had taken when it died is lost here; for a run that is a lapsed lease.
+4. The end is not a message for each reader, but a state: every reader, also one that was started
+   after it, meets it when nothing waits any more.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import fcntl
+import os
+import pickle
+import select
+import tempfile
+import termios
+from multiprocessing.sharedctypes import RawValue
+from pathlib import Path
+from typing import Any
+
+PACKET = select.PIPE_BUF  # bytes; what is larger travels in a file
+HERE, IN_FILE = b"h", b"f"
+END = "STOP"  # django-q2's word
+MOST_WAITING = 256
+
+
+def waiting_bytes(pipe: int) -> int:
+    count = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]
+
+
+class Event:
+    """As multiprocessing's, as far as a cluster uses it: set once, never cleared."""
+
+    def __init__(self) -> None:
+        self.reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+
+    def set(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # full: it has been set often enough
+            os.write(self._writer, b"!")
+
+    def is_set(self) -> bool:
+        return waiting_bytes(self.reader) > 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        poll = select.poll()
+        poll.register(self.reader, select.POLLIN)
+        return bool(poll.poll(None if timeout is None else timeout * 1000))
+
+
+class Queue:
+    """As multiprocessing's, as far as a cluster uses it: many writers, many readers.
+
+    `maxsize` packets, rounded up to a power of two, may wait; whoever puts one more waits too.
+    """
+
+    def __init__(self, maxsize: int = 0) -> None:
+        self._reader, self._writer = _packet_pipe(maxsize or MOST_WAITING)
+        os.set_blocking(self._reader, False)
+        self._end = Event()
+
+    def put(self, item: Any) -> None:
+        if item == END:
+            self._end.set()
+        else:
+            os.write(self._writer, _packed(item))
+
+    def get(self) -> Any:
+        """The next item; END when nothing waits and nothing will come."""
+        poll = select.poll()
+        poll.register(self._reader, select.POLLIN)
+        poll.register(self._end.reader, select.POLLIN)
+        while True:
+            poll.poll()
+            try:
+                return _unpacked(os.read(self._reader, PACKET))
+            except BlockingIOError:  # another reader was quicker
+                if self._end.is_set():
+                    return END
+
+    def qsize(self) -> int:
+        return waiting_bytes(self._reader) // PACKET
+
+    def empty(self) -> bool:
+        return self.qsize() == 0
+
+    def close(self) -> None:
+        """The pipe ends with the last process that has it."""
+
+    def join_thread(self) -> None:
+        """There is no thread: what was put is in the pipe."""
+
+
+class Value:
+    """A number that one process writes and another counts down, as multiprocessing's Value.
+
+    Should the two meet, one of them is overwritten: a worker's timeout then counts from a moment
+    ago, which a lock's being lost for ever is not worth.
+    """
+
+    def __init__(self, typecode: str, value: float) -> None:
+        self._shared: Any = RawValue(typecode, value)
+
+    @property
+    def value(self) -> float:
+        return float(self._shared.value)
+
+    @value.setter
+    def value(self, value: float) -> None:
+        self._shared.value = value
+
+    @staticmethod
+    def get_lock() -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+
+def _packet_pipe(packets: int) -> tuple[int, int]:
+    """A pipe in which packets stay apart, with room for as many; where the system has no such
+    thing, packets of one size stay apart anyway."""
+    if not hasattr(fcntl, "F_SETPIPE_SZ"):
+        return os.pipe()
+    reader, writer = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
+    with contextlib.suppress(OSError):  # beyond what an ordinary user may have
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, packets * os.sysconf("SC_PAGE_SIZE"))
+    return reader, writer
+
+
+def _packed(item: Any) -> bytes:
+    body = pickle.dumps(item)
+    if len(body) < PACKET:
+        return (HERE + body).ljust(PACKET, b"\0")
+    file, path = tempfile.mkstemp(prefix="jobs-")
+    with open(file, "wb") as out:
+        out.write(body)
+    return (IN_FILE + path.encode()).ljust(PACKET, b"\0")
+
+
+def _unpacked(packet: bytes) -> Any:
+    if packet[:1] == HERE:
+        return pickle.loads(packet[1:])  # noqa: S301 - from a process of this cluster
+    path = Path(os.fsdecode(packet[1:].rstrip(b"\0")))
+    body = path.read_bytes()
+    path.unlink()
+    return pickle.loads(body)  # noqa: S301

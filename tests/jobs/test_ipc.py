@@ -1,0 +1,104 @@
+"""What a cluster's processes share survives the death of any of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jobs import ipc
+from tests.functions import in_a_child
+
+
+def child(job: Callable[[], Any]) -> int:
+    pid = os.fork()
+    if pid == 0:
+        job()
+        os._exit(0)
+    return pid
+
+
+def wait_until_blocked(pid: int) -> None:
+    """Until the process sleeps in a system call, as a worker without a task does."""
+    while True:
+        with open(f"/proc/{pid}/stat") as stat:
+            if stat.read().rpartition(")")[2].split()[0] == "S":
+                return
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def test_items_come_out_in_the_order_in_which_they_were_put_in():
+    queue = ipc.Queue()
+    for item in ("a", {"b": 1}, None):
+        queue.put(item)
+    assert queue.qsize() == 3
+    assert [queue.get() for _ in range(3)] == ["a", {"b": 1}, None]
+    assert queue.empty()
+
+
+def test_an_item_larger_than_a_packet_comes_out_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    queue = ipc.Queue()
+    queue.put("x" * 1_000_000)
+    queue.put("small")
+    assert queue.get() == "x" * 1_000_000
+    assert queue.get() == "small"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_reader_meets_the_end_behind_what_waits():
+    queue = ipc.Queue()
+    queue.put("last")
+    queue.put(ipc.END)
+    assert [queue.get() for _ in range(3)] == ["last", ipc.END, ipc.END]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs Linux's /proc")
+def test_a_reader_that_is_killed_while_it_waits_leaves_the_others_their_items():
+    queue = ipc.Queue()
+    waiting = child(queue.get)
+    wait_until_blocked(waiting)
+    kill(waiting)
+
+    queue.put("for whoever is left")
+    assert queue.get() == "for whoever is left"
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs Linux's /proc")
+def test_a_writer_that_is_killed_while_the_queue_is_full_leaves_no_torn_item():
+    queue = ipc.Queue(maxsize=1)
+    queue.put("first")
+    writing = child(lambda: queue.put("never"))
+    wait_until_blocked(writing)
+    kill(writing)
+
+    assert queue.get() == "first"
+    queue.put("second")
+    assert queue.get() == "second"
+
+
+def test_an_event_is_seen_by_who_waits_for_it_in_another_process():
+    event = ipc.Event()
+    assert not event.is_set()
+    assert not event.wait(0.0)
+    assert in_a_child(event.set) == 0
+    assert event.is_set()
+    assert event.wait()
+
+
+def test_a_value_is_one_number_in_every_process():
+    value = ipc.Value("f", -1)
+
+    def write() -> None:
+        with value.get_lock():
+            value.value = 3
+
+    assert in_a_child(write) == 0
+    assert value.value == 3
