@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from jobs import conf, registry
 from jobs.clock import Clock
 from jobs.concurrency import take_turns
+from jobs.discovery import why_unknown
 from jobs.errors import LeaseLost
 from jobs.models import Reason, RegisteredFunction, Run
 from jobs.options import seconds
@@ -35,7 +36,7 @@ SELECT r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done,
 
 LEASE = """
 UPDATE jobs_run SET status = 'running', reason = '', due_at = NULL, worker = %(worker)s,
-       begun = false,
+       begun = false, error = NULL,
        lease_token = %(token)s,
        lease_until = statement_timestamp() + make_interval(secs => %(lease)s),
        started_at = coalesce(started_at, statement_timestamp())
@@ -45,8 +46,9 @@ UPDATE jobs_run SET status = 'running', reason = '', due_at = NULL, worker = %(w
 PARK = "UPDATE jobs_run SET due_at = NULL, reason = 'turn' WHERE id = ANY(%s)"
 
 SET_ASIDE = """
-UPDATE jobs_run SET reason = 'function', due_at = statement_timestamp() + make_interval(secs => %s)
- WHERE id = ANY(%s)
+UPDATE jobs_run SET reason = 'function', error = %(why)s,
+       due_at = statement_timestamp() + make_interval(secs => %(seconds)s)
+ WHERE id = %(id)s
 """
 
 
@@ -91,9 +93,7 @@ def claim(limit: int, worker: str = "") -> list[Claim]:
         token = uuid.uuid4()
         due = [_claim(row, token, worker) for row in cursor.fetchall()]
         known = [c for c in due if registry.knows(c.fn_id)]
-        unknown = [c.run_id for c in due if not registry.knows(c.fn_id)]
-        if unknown:
-            cursor.execute(SET_ASIDE, [SET_ASIDE_SECONDS, unknown])
+        _set_aside([c for c in due if not registry.knows(c.fn_id)])
         known = _not_standing_still(known)
         mine = _whose_turn_it_is(known)
         parked = [c.run_id for c in known if c.run_id not in mine]
@@ -112,6 +112,16 @@ def _whose_turn_it_is(claims: list[Claim]) -> set[uuid.UUID]:
     free = {c.run_id for c in claims if not c.turn_keys}
     queued = [(c.run_id, c.turn_keys, c.turns_held) for c in claims if c.turn_keys]
     return free | take_turns(queued) if queued else free
+
+
+def _set_aside(unknown: list[Claim]) -> None:
+    """Let runs of functions that this process does not know wait visibly, and say why."""
+    with connection.cursor() as cursor:
+        for c in unknown:
+            why = {"name": "UnknownFunction", "message": why_unknown(c.fn_id), "stack": ""}
+            cursor.execute(
+                SET_ASIDE, {"id": c.run_id, "why": json.dumps(why), "seconds": SET_ASIDE_SECONDS}
+            )
 
 
 def _not_standing_still(claims: list[Claim]) -> list[Claim]:
