@@ -7,7 +7,7 @@ MANAGE := $(HERE) manage.py
 DOWN := $(HERE) -m melodymaker.supervisor.down
 ARGS ?=
 
-.PHONY: help run stop clean test bench check format environment tools FORCE
+.PHONY: help run stop clean test chaos bench check format environment tools FORCE
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 16
@@ -33,6 +33,9 @@ test: tools ## run the whole suite; ARGS="-k credits" runs a part of it
 
 bench: tools ## measure it beside its peers; ARGS="overhead latency --times 1" plays a part
 	@$(HERE) -m benchmarks $(ARGS)
+
+chaos: tools ## kill processes and the database at random, look whether the laws held (3 minutes)
+	$(HERE) -m tests.chaos $(ARGS)
 
 check: tools ## style, types, the order of imports, migrations, the settings of production
 	$(HERE) -m ruff format --check .

@@ -1,0 +1,35 @@
+"""The engine's laws under fire: a short round of `make chaos` (see docs/chaos.md)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tests.test_end_to_end import database_url
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SIZE = ["--runs=50", "--keys=5", "--workers=2", "--seconds=8", "--blows=8"]
+SEED = "--seed=3"
+
+
+def test_the_laws_hold_while_processes_are_killed(tmp_path: Path) -> None:
+    told = tmp_path / "report.json"
+    places = [f"--database={database_url()}", f"--report={told}", f"--logs={tmp_path / 'logs'}"]
+    trial = subprocess.run(
+        [sys.executable, "-m", "tests.chaos", SEED, *SIZE, *places],
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+    )
+
+    assert trial.returncode == 0, trial.stdout + trial.stderr
+    report = json.loads(told.read_text())
+    assert sum(report["blows"].values()) == 8
+    assert report["runs"]["completed"] >= 50
+    assert not any(report["broken"].values())
