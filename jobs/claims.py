@@ -36,7 +36,7 @@ SELECT r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done,
 
 LEASE = """
 UPDATE jobs_run SET status = 'running', reason = '', due_at = NULL, worker = %(worker)s,
-       begun = false, error = NULL,
+       begun = false, stop_requested = false, error = NULL,
        lease_token = %(token)s,
        lease_until = statement_timestamp() + make_interval(secs => %(lease)s),
        started_at = coalesce(started_at, statement_timestamp())

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import timedelta
 from typing import Any
 
 from django.db import Error as DatabaseError
 from django.db import connection
-from django.db.models import F
-from django.db.models.functions import Least, Now
+from django.db.models.functions import Now
 
 from jobs import backoff, conf, endings, events, models, registry
 from jobs.attempts import Attempts, describe
@@ -26,6 +24,7 @@ from jobs.errors import (
 )
 from jobs.journal import (
     Journal,
+    Settlement,
     give_back,
     is_connection_lost,
     is_transaction_broken,
@@ -115,23 +114,16 @@ def _play(claim: Claim, function: registry.Function, journal: Journal, watch: Wa
 
 def _complete(claim: Claim, journal: Journal, output: Any) -> None:
     journal.commit(
+        Settlement(status=RunStatus.COMPLETED, output=output, ended=True),
         lambda: leave(Ending.of_claim(claim)),
-        status=RunStatus.COMPLETED,
-        output=output,
-        error=None,
-        ended_at=Now(),
-        **ENDED,
     )
 
 
 def _suspend(journal: Journal, pause: Suspend) -> None:
-    due_at: Any = pause.until
-    if pause.delay is not None:
-        due_at = Now() + timedelta(seconds=pause.delay)
-    # What came meanwhile has set due_at (events.wake_runs); LEAST lets that word stand.
-    due = F("due_at") if due_at is None else Least(F("due_at"), due_at)
-    changes = {"status": pause.status, "reason": pause.reason, "due_at": due, **RELEASED}
-    journal.commit(events.wake_clusters if pause.reason == Reason.FETCH else None, **changes)
+    settled = Settlement(
+        status=pause.status, reason=pause.reason, delay=pause.delay, until=pause.until
+    )
+    journal.commit(settled, events.wake_clusters if pause.reason == Reason.FETCH else None)
 
 
 def _err(claim: Claim, function: registry.Function, journal: Journal, error: BaseException) -> None:
@@ -151,7 +143,10 @@ def _err(claim: Claim, function: registry.Function, journal: Journal, error: Bas
         journal.attempt = journal.function_errors = attempt + 1
         _suspend(journal, Suspend(RunStatus.WAITING, Reason.BACKOFF, delay))
         return
-    journal.commit(lambda: _settle_failure(Ending.of_claim(claim), story), **_failed(story))
+    journal.commit(
+        Settlement(status=RunStatus.FAILED, error=story, ended=True),
+        lambda: _settle_failure(Ending.of_claim(claim), story),
+    )
 
 
 def _step_behind(error: BaseException) -> dict[str, Any]:
@@ -165,13 +160,11 @@ def _step_behind(error: BaseException) -> dict[str, Any]:
     return {"step": inner.step_id, "cause": {"name": inner.name, "message": inner.message}}
 
 
-def _failed(error: dict[str, Any]) -> dict[str, Any]:
-    return {"status": RunStatus.FAILED, "error": error, **ENDED, "ended_at": Now()}
-
-
 def fail_run(run: models.Run, error: dict[str, Any]) -> None:
     """Fail a run from outside a worker; the caller holds its row lock, in a transaction."""
-    models.Run.objects.filter(id=run.id).update(**_failed(error))
+    models.Run.objects.filter(id=run.id).update(
+        status=RunStatus.FAILED, error=error, ended_at=Now(), **ENDED
+    )
     _settle_failure(Ending.of_run(run), error)
 
 

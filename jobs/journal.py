@@ -9,17 +9,19 @@ here and written just before the commit, so that a step's effects and its memory
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 from psycopg.pq import TransactionStatus
 
-from jobs import conf, models
+from jobs import conf, models, records
 from jobs.claims import Claim
 from jobs.errors import (
     CommitRefused,
@@ -33,11 +35,30 @@ from jobs.errors import (
 # locks of the product's rows.
 LONGEST = 0.05  # seconds
 
-STEP_COLUMNS = ["kind", "status", "position", "attempts", "output", "error", "started_at"]
-STEP_COLUMNS += ["ended_at", "due_at", "awaits", "detail"]
 FETCH_COLUMNS = ["status", "attempt", "lease_token", "lease_until", "response", "error"]
 FETCH_COLUMNS += ["sent_at", "ended_at", "result_url", "method", "url", "headers", "body"]
 FETCH_COLUMNS += ["timeout"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """How an execution leaves its run: ended, or due again after a delay (seconds), at a time, or
+    when something wakes it."""
+
+    status: str
+    reason: str = ""
+    delay: float | None = None
+    until: datetime | None = None
+    ended: bool = False
+    output: Any = None
+    error: dict[str, Any] | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        values = {name: getattr(self, name) for name in ("status", "reason", "delay", "until")}
+        values["ended"] = self.ended
+        values["output"] = None if self.output is None else json.dumps(self.output)
+        values["error"] = None if self.error is None else json.dumps(self.error)
+        return values
 
 
 class Journal:
@@ -92,16 +113,17 @@ class Journal:
     def is_overdue(self) -> bool:
         return self._scope is not None and time.monotonic() - self._opened > LONGEST
 
-    def commit(self, also: Callable[[], None] | None = None, **changes: Any) -> None:
+    def commit(
+        self, settled: Settlement | None = None, also: Callable[[], None] | None = None
+    ) -> None:
         """Write everything and the run's own row, if the lease is still ours; then commit.
 
-        `also` writes more in the same transaction, after the run. Raises LeaseLost, and nothing
-        is written, if somebody else holds the run by now; CommitRefused if a deferred constraint
-        turns the transaction down.
+        `settled` ends the execution; `also` writes more in the same transaction, after the run.
+        Raises LeaseLost, and nothing is written, if somebody else holds the run by now;
+        CommitRefused if a deferred constraint turns the transaction down.
         """
         with self._ending(self.begin()):
-            self._write_records()
-            self._write_run(changes)
+            self._write(settled)
             if also is not None:
                 also()
         self._remember_counts()
@@ -147,14 +169,9 @@ class Journal:
     def note(self, step: models.Step) -> None:
         self.steps[step.name] = step
 
-    def _write_records(self) -> None:
-        if self.steps:
-            models.Step.objects.bulk_create(
-                self.steps.values(),
-                update_conflicts=True,
-                unique_fields=["run", "name"],
-                update_fields=STEP_COLUMNS,
-            )
+    def _write(self, settled: Settlement | None) -> None:
+        """A commit that finds the lease in other hands leaves nothing behind: the transaction goes
+        with it."""
         if self.fetches:
             models.Fetch.objects.bulk_create(
                 self.fetches,
@@ -162,21 +179,23 @@ class Journal:
                 unique_fields=["run", "step_name"],
                 update_fields=FETCH_COLUMNS,
             )
-        if self.attempts:
-            models.Attempt.objects.bulk_create(self.attempts)
-        if self.lines:
-            models.LogLine.objects.bulk_create(self.lines)
-
-    def _write_run(self, changes: dict[str, Any]) -> None:
-        changes.setdefault("steps_done", self.steps_done)
-        changes.setdefault("attempt", self.attempt)
-        changes.setdefault("function_errors", self.function_errors)
-        mine = models.Run.objects.filter(id=self.claim.run_id, lease_token=self.claim.token)
-        if mine.filter(stop_requested=False).update(**changes) == 1:
-            return
-        if mine.update(**changes, stop_requested=False) != 1:
+        run = {
+            "run_id": self.claim.run_id,
+            "token": self.claim.token,
+            "steps_done": self.steps_done,
+            "attempt": self.attempt,
+            "function_errors": self.function_errors,
+        }
+        stopped = records.write(
+            run,
+            self.steps.values(),
+            self.attempts,
+            self.lines,
+            None if settled is None else settled.parameters(),
+        )
+        if stopped is None:
             raise LeaseLost(f"run {self.claim.run_id} is in other hands")
-        self.is_stopped = True
+        self.is_stopped |= stopped
 
 
 class _Undo(Exception):
