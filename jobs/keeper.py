@@ -81,8 +81,9 @@ class Keeper:
             connection.close()
 
     def _bury(self) -> None:
-        for entry in list(self._board.entries()):
-            if is_alive(entry.pid):
+        dead = {entry.pid for entry in self._board.entries() if not is_alive(entry.pid)}
+        for entry in self._board.entries():  # again: it may have come further before it died
+            if entry.pid not in dead:
                 continue
             if entry.run_id and entry.token:
                 recovery.worker_died(entry.run_id, entry.token, entry.pid, entry.step)

@@ -191,10 +191,12 @@ def _delay(run: models.Run, error: WorkerLost, number: int) -> float | None:
     return backoff.delay(error, number, function.retries, function.backoff or conf.backoff())
 
 
-def _step_of(run: models.Run, at: models.Step) -> models.Step:
-    """As it is remembered; a step's first attempt has left no row."""
+def _step_of(run: models.Run, at: models.Step) -> models.Step | None:
+    """As its row has it, if an earlier attempt has left one; None if it is over: what is
+    remembered is never undone, whoever says that a worker died in it (law 2)."""
     at.position = run.steps_done + 1
-    return run.steps.filter(name=at.name).first() or at
+    step = run.steps.filter(name=at.name).first() or at
+    return None if step.is_remembered else step
 
 
 def _note(step: models.Step, story: dict[str, Any], *, final: bool) -> None:
