@@ -44,11 +44,15 @@ class Storm:
         self._database = database
         self._lease = lease
         self._kinds = KINDS | (DATABASE if database else {})
+        self._next = self._draw()
 
-    def strike(self, kind: str = "") -> Blow | None:
-        """One blow; None if its victim is not there just now."""
-        kind = kind or self._random.choices(list(self._kinds), list(self._kinds.values()))[0]
-        cluster = self._random.choice(self._clusters)
+    def _draw(self) -> tuple[str, Cluster]:
+        (kind,) = self._random.choices(list(self._kinds), list(self._kinds.values()))
+        return kind, self._random.choice(self._clusters)
+
+    def strike(self) -> Blow | None:
+        """The next blow; None, and it stays the next one, if its victim is not there just now."""
+        kind, cluster = self._next
         if kind != "database" and not cluster.is_up:
             return None
         began = time.monotonic()
@@ -59,6 +63,7 @@ class Storm:
         ended = time.monotonic() + spans.get(kind, 0.0)
         blow = Blow(kind, cluster.number, began, ended, pid)
         self.blows.append(blow)
+        self._next = self._draw()
         return blow
 
     @property
