@@ -21,9 +21,10 @@ from functools import partial
 from typing import Any
 
 import urllib3
-from requests import PreparedRequest, Response, certs
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -169,7 +170,7 @@ def look_up(host: str, port: int) -> list[str]:
 def trusted() -> ssl.SSLContext:
     """The system's certificate authorities and Mozilla's. One for all connections: loading them
     takes longer than the handshake."""
-    tls = ssl.create_default_context(cafile=certs.where())
+    tls = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
     tls.load_default_certs()
     return tls
 

@@ -22,6 +22,7 @@ from django.db import Error as DatabaseError
 from django.db import connection, transaction
 
 from jobs import conf
+from jobs.descriptors import make_room
 from jobs.events import wake_clusters, wake_runs
 from jobs.transport import Outcome, Request, perform
 
@@ -29,6 +30,7 @@ logger = logging.getLogger("jobs.engine")
 
 TICK = 1.0  # seconds between two looks at the table when nobody calls
 BATCH = 200
+SPARE = 200  # descriptors for all that is not a request
 REMEMBERED_WITHIN = 10.0  # seconds that a thread waits for its result URL to be written
 
 TAKE = """
@@ -180,6 +182,7 @@ class Gateway:
         self._thread = threading.Thread(target=self._coordinate, name="gateway")
 
     def start(self) -> None:
+        make_room(self.limit * max(len(conf.allowed_hosts()), 1) + SPARE)  # each host keeps its own
         self._thread.start()
 
     def wake(self) -> None:

@@ -26,6 +26,7 @@ from urllib.parse import urljoin
 
 import urllib3
 from requests import RequestException, Response
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import DecodeError, HTTPError, LocationValueError, ProtocolError
 
 from jobs.addresses import Origin, Refused, origin_of, permit
@@ -145,22 +146,21 @@ def _without_content(headers: dict[str, str]) -> dict[str, str]:
 
 def _redirect(response: Response, url: str, origin: Origin) -> str | None:
     """Where a 303 says that the answer is; None if this is the answer."""
-    if response.status_code not in REDIRECTS:
+    status = response.status_code
+    if status not in REDIRECTS:
         return None
     location = response.headers.get("Location", "").encode("latin-1").decode("utf-8", "replace")
     if not location:
-        raise Refused(f"it redirects ({response.status_code}) without saying where to")
+        raise Refused(f"it redirects ({status}) without saying where to")
     if mask(location) != location:
-        raise Refused(f"it redirects ({response.status_code}) to an address that holds a secret")
+        raise Refused(f"it redirects ({status}) to an address that holds a secret")
     try:
         target = urljoin(url, location)
     except ValueError:
-        raise Refused(f"it redirects ({response.status_code}) to what is no address") from None
-    if response.status_code == 303:
+        raise Refused(f"it redirects ({status}) to what is no address") from None
+    if status == 303:
         return _within(origin, target)
-    raise Refused(
-        f"it redirects ({response.status_code}) to {_origin_in_words(target)}; only a 303 is followed"
-    )
+    raise Refused(f"it redirects ({status}) to {_origin_in_words(target)}; only a 303 is followed")
 
 
 def _within(origin: Origin, target: str) -> str:
@@ -221,7 +221,7 @@ def _refuse_over_limit(size: int) -> None:
 
 def _outcome(request: Request, response: Response, body: bytes) -> Outcome:
     text = _text(body, response.headers.get("Content-Type", ""))
-    headers = {name: _clean(response.headers[name]) for name in response.headers}
+    headers = CaseInsensitiveDict({k: _clean(v) for k, v in response.headers.items()})
     answer = {
         "url": request.url,
         "status_code": response.status_code,

@@ -148,6 +148,8 @@ JOBS: dict[str, Any] = {
     "SECRETS": ["SECRET_KEY", "MODAL_KEY", "MODAL_SECRET"],
     # hosts that `step.fetch` may call
     "ALLOWED_HOSTS": [],  # filled below, from the endpoint
+    # those of them that may have private addresses
+    "PRIVATE_HOSTS": env.names("JOBS_PRIVATE_HOSTS", default=[]),
     # seconds that a stopping cluster waits for the requests it has in flight
     "GATEWAY_GRACE": 2.0 if DEBUG else 10.0,
     # days for which a run that has ended is kept; 0 keeps all
@@ -247,6 +249,7 @@ LOGGING = {
     "loggers": {
         "django": {"level": LOG_LEVEL},  # without Django's own handlers: each line once
         "django-q": {"level": "WARNING"},  # else a line for each process that starts or ends
+        "urllib3": {"level": "ERROR"},  # its warnings show a result's URL, which is as good as it
     },
 }
 

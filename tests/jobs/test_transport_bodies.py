@@ -161,6 +161,13 @@ def test_a_header_becomes_text_that_a_database_can_hold(settings):
     assert outcome.answer["headers"]["X-Odd"] == "a\ufffdbé"
 
 
+@pytest.mark.parametrize("name", ["Retry-After", "retry-after"])
+def test_when_to_try_again_is_read_however_its_header_is_spelled(settings, name):
+    with Adversary(answer(b"", 503, **{name: "7"})) as server:
+        allow(settings, server)
+        assert ask(server.url).summary["retry_after"] == "7"
+
+
 def test_an_answer_to_head_has_no_body_whatever_it_promises(settings):
     with Adversary(says(OK + b"Content-Length: 10000000000\r\n\r\n")) as server:
         allow(settings, server)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import unquote
 
 import pytest
 
 from jobs.connections import Transport, current
 from tests.adversary import (
+    CERTIFICATES,
     Adversary,
     allow,
     answer,
@@ -93,10 +96,11 @@ def test_neither_proxies_nor_passwords_of_the_environment_are_used(settings, mon
     assert "authorization" not in server.heard[0].headers
 
 
-def test_a_failed_request_is_not_sent_a_second_time_by_itself(settings):
+@pytest.mark.parametrize("fields", [{"method": "POST"}, {"method": "GET", "body": ""}])
+def test_a_failed_request_is_not_sent_a_second_time_by_itself(settings, fields):
     with Adversary(says(b""), answer()) as server:
         allow(settings, server)
-        assert not is_final(ask(server.url))
+        assert not is_final(ask(server.url, **fields))
     assert len(server.heard) == 1
 
 
@@ -121,6 +125,44 @@ def test_threads_that_start_together_share_one_transport(monkeypatch):
 
     with ThreadPoolExecutor(20) as threads:
         assert len(set(threads.map(get, range(20)))) == 1
+
+
+# --- what goes over them --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "target", ["/", "//make", "/a/../b", "/%7e?x=%2f&y=[1]", "/make?", "/make;x?a=b c", "/ü"]
+)
+def test_an_address_is_asked_as_it_was_vetted(settings, target):
+    with Adversary(answer()) as server:
+        allow(settings, server)
+        assert ask(f"http://{server.netloc}{target}#part").error is None
+    heard = server.heard[0].target
+    assert unquote(heard) == unquote(target.removesuffix("?"))
+    assert heard.isascii()
+    assert " " not in heard
+
+
+def test_a_header_of_the_request_takes_the_place_of_the_gateway_s(settings):
+    with Adversary(answer()) as server:
+        allow(settings, server)
+        ask(server.url, headers={"user-agent": "Songs", "ACCEPT": "application/json"})
+    heard = server.heard[0].headers
+    assert (heard["user-agent"], heard["accept"]) == ("Songs", "application/json")
+    assert heard["accept-encoding"] == "gzip, deflate"
+
+
+@pytest.mark.parametrize(
+    "headers", [{"content-length": "1"}, {"Transfer-Encoding": "chunked"}, {"Content-Length": "99"}]
+)
+@pytest.mark.parametrize("body", ['{"title": "Für Elise"}', ""])
+def test_where_a_body_ends_is_said_by_its_length(settings, headers, body):
+    with Adversary(answer()) as server:
+        allow(settings, server)
+        assert ask(server.url, headers=headers, body=body).error is None
+    assert server.heard[0].body == body.encode()
+    assert server.heard[0].headers["content-length"] == str(len(body.encode()))
+    assert "transfer-encoding" not in server.heard[0].headers
 
 
 # --- TLS ------------------------------------------------------------------------------------------
@@ -155,6 +197,26 @@ def test_a_certificate_that_nobody_vouches_for_is_not_accepted(settings):
     assert "certificate verify failed" in message(outcome)
     assert not is_final(outcome)
     assert server.heard == []
+
+
+def test_authorities_that_the_environment_names_for_requests_are_not_believed(
+    settings, monkeypatch
+):
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(CERTIFICATES / "authority.pem"))
+    with Adversary(answer(), tls=True) as server:
+        allow(settings, f"songs.test:{server.port}", private=("songs.test",))
+        outcome = ask(server.url_of("songs.test", "https"), transport=Transport(to_this_machine))
+    assert "certificate verify failed" in message(outcome)
+
+
+def test_whom_a_connection_believes_does_not_grow_with_the_connections(settings):
+    believed = ssl.create_default_context(cafile=str(CERTIFICATES / "authority.pem"))
+    with Adversary(answer(), tls=True) as server:
+        allow(settings, f"songs.test:{server.port}", private=("songs.test",))
+        transport = Transport(to_this_machine, believed)
+        assert ask(server.url_of("songs.test", "https"), transport=transport).error is None
+    assert len(believed.get_ca_certs()) == 1
 
 
 @pytest.mark.parametrize("drips", [b"", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000])

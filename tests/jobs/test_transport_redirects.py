@@ -157,6 +157,16 @@ def test_a_redirect_s_endless_body_is_not_waited_for(settings):
     assert outcome.answer["body"] == "song"
 
 
+def test_a_result_url_stands_in_no_log_whatever_the_headers_look_like(settings, caplog):
+    url = f"/make?{CAPABILITY}"
+    odd = adversary.says(b"HTTP/1.1 200 OK\r\nno header at all\r\n\r\nsong")
+    with Adversary(redirect(url), odd) as server:
+        allow(settings, server)
+        assert ask(server.url).answer is not None
+    assert len(server.heard) == 2
+    assert CAPABILITY not in caplog.text
+
+
 def test_a_result_url_stands_in_no_message_and_in_no_answer(settings):
     """Whoever has it has the result."""
     url = f"/make?{CAPABILITY}"

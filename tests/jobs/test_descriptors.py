@@ -1,0 +1,50 @@
+"""The gateway's process may open as many connections as it has requests in flight."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+
+import pytest
+
+from jobs.descriptors import make_room
+from jobs.gateway import Gateway
+
+
+@pytest.fixture(autouse=True)
+def few() -> Iterator[int]:
+    """This process's own limit for the length of a test, far below the system's."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    yield 512
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def allowed() -> int:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def test_a_limit_that_is_too_low_is_raised(caplog):
+    assert make_room(700)
+    assert allowed() == 700
+    assert caplog.text == ""
+
+
+def test_a_limit_that_is_high_enough_stays(few):
+    assert make_room(300)
+    assert allowed() == few
+
+
+def test_a_system_that_does_not_allow_enough_is_named_in_the_log(caplog):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    assert not make_room(2**40)
+    assert allowed() == hard
+    assert f"may need {2**40} open files at once, the system allows {hard}" in caplog.text
+
+
+def test_the_gateway_makes_room_for_each_of_its_requests(settings, monkeypatch):
+    settings.JOBS = settings.JOBS | {"GATEWAY_LIMIT": 450, "ALLOWED_HOSTS": ["a.test", "b.test"]}
+    gateway = Gateway()
+    monkeypatch.setattr(gateway._thread, "start", lambda: None)
+    gateway.start()
+    assert allowed() == 2 * 450 + 200
