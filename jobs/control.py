@@ -89,7 +89,7 @@ def _locked(run_id: str | uuid.UUID) -> models.Run:
 
 
 def _resume(run: models.Run) -> models.Run:
-    """The same run, due again at the end of its lines, its failed step forgotten."""
+    """The same run, due again, its failed step forgotten; by its id it is first in its lines."""
     if run.status not in RETRYABLE:
         raise InvalidTransition(
             f"Run {run.id} is {run.status}; only failed and cancelled runs go on from where they "
