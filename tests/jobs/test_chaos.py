@@ -14,7 +14,7 @@ from tests.test_end_to_end import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SIZE = ["--runs=50", "--keys=5", "--workers=2", "--seconds=8", "--blows=8"]
+SIZE = ["--runs=40", "--keys=5", "--workers=2", "--seconds=8", "--blows=8", "--lease=4"]
 SEED = "--seed=3"
 
 
