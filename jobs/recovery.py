@@ -37,7 +37,8 @@ UPDATE jobs_fetch SET status = 'pending', lease_token = NULL, lease_until = NULL
 RETURNING id
 """
 
-# The first parked run of a line that has room: a wake was lost to somebody's rollback.
+# The first parked run of a line that has room for it and for those who are on their way before it:
+# a wake was lost to somebody's rollback.
 FORGOTTEN = """
 UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
  WHERE status = 'queued' AND due_at IS NULL AND id IN (
@@ -51,7 +52,14 @@ UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
              SELECT 1 FROM jobs_run h
               WHERE h.turn_keys[%(column)s] = head.key AND h.turns_held > %(line)s
                 AND h.status IN ('queued', 'running', 'waiting')
-              LIMIT head.room) held) < head.room
+              LIMIT head.room) held)
+        + (SELECT count(*) FROM (
+             SELECT 1 FROM jobs_run w
+              WHERE w.turn_keys[%(column)s] = head.key AND w.turns_held = %(line)s
+                AND w.status = 'queued' AND w.id < head.id
+                AND w.due_at <= statement_timestamp()
+                AND w.reason NOT IN ('function', 'paused')
+              LIMIT head.room) on_the_way) < head.room
     LIMIT 500)
 RETURNING id
 """
