@@ -9,22 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import machine, options
-from benchmarks.cases import history, latency, overhead, scale, slow, turns, web
+from benchmarks.cases import CASES
 from benchmarks.contenders import LOCAL, PEERS, PEERS_PYTHON
 from benchmarks.database import Server
 from benchmarks.processes import ROOT, ProcessFailed, run
+from benchmarks.publish import PUBLISHED, publish
 from benchmarks.results import Results, table
 from benchmarks.stage import Stage
 
-CASES = {
-    "overhead": overhead,
-    "latency": latency,
-    "slow": slow,
-    "turns": turns,
-    "history": history,
-    "scale": scale,
-    "web": web,
-}
 REQUIREMENTS = ROOT / "benchmarks" / "requirements-bench.txt"
 
 
@@ -35,7 +27,8 @@ def main() -> None:
     if "dbos" in chosen.peers:
         install_peers(LOCAL / f"logs-{stamp}" / "pip.log")
     with Server(LOCAL) as server:
-        results = Results(machine.describe(LOCAL) | {"postgresql": server.settings()})
+        here = machine.describe(LOCAL) | {"postgresql": server.settings()}
+        results = Results(here, machine.commit(ROOT))
         stage = Stage(server, LOCAL / f"logs-{stamp}")
         path = LOCAL / f"results-{stamp}.json"
         try:
@@ -45,6 +38,8 @@ def main() -> None:
         finally:
             stage.close()
     print(f"\n{table(results)}\n\n{path.relative_to(ROOT)}")
+    if chosen.publish:
+        publish([*filter(Path.exists, [PUBLISHED]), path])
 
 
 def install_peers(log: Path) -> None:
@@ -61,14 +56,14 @@ def install_peers(log: Path) -> None:
 
 def play(name: str, stage: Stage, chosen: options.Options, results: Results) -> None:
     """Round after round, everybody once in each: they share what else the machine does."""
-    case = CASES[name]
+    case, measured = CASES[name], results.begin(name)
     for number in range(1, chosen.times + 1):
         for contender in case.contenders(chosen):
             what = f"{name} {number}/{chosen.times}: {contender.name}"
-            began, busy = time.monotonic(), machine.busy()
             say(f"{what} …")
+            measured.others_used.append(round(machine.wait_for_quiet(chosen.patience), 2))
+            began = time.monotonic()
             case.play(stage, chosen, results, contender)
-            results.load.setdefault(name, []).append(round(busy, 2))
             values = results.last(name, contender.name)
             say(f"{what}: {values} ({time.monotonic() - began:.0f} s)\n")
 

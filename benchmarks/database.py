@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 
+from benchmarks.processes import children, cpu
 from melodymaker import embedded
 
 # Everything that is not PostgreSQL's default. Commit timestamps are what times are read from.
@@ -20,6 +21,11 @@ CONFIGURATION = {
     "effective_cache_size": "2GB",
     "track_commit_timestamp": "on",
 }
+PID_FILE = Path(".local", "postgres", "data", "postmaster.pid")
+WRITTEN = """
+SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8,
+       (SELECT sum(fsyncs) FROM pg_stat_io WHERE object = 'wal')::int8
+"""
 SHOWN = ("server_version", "fsync", "synchronous_commit", "full_page_writes", *CONFIGURATION)
 
 
@@ -69,6 +75,16 @@ class Server:
         there = embedded.connection(self.base)
         place = urlencode({"host": there["HOST"], "port": there["PORT"]})
         return f"postgres://{there['USER']}@/{quote(name)}?{place}"
+
+    def cpu(self) -> float:
+        """Seconds of a core that its living processes have used so far."""
+        postmaster = int((self.base / PID_FILE).read_text().partition("\n")[0])
+        return cpu([postmaster, *children(postmaster)])
+
+    def written(self) -> tuple[int, int]:
+        """Bytes of the write-ahead log so far, and how often it was flushed to the disk."""
+        with self.connect("postgres") as connection:
+            return connection.execute(WRITTEN).fetchone()
 
     def settings(self) -> dict[str, str]:
         """What the server says of itself, durability first."""

@@ -5,24 +5,39 @@ from __future__ import annotations
 import os
 import platform
 import re
+import subprocess
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+QUIET = 0.1
 
 
 def describe(folder: Path) -> dict[str, Any]:
     return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": platform.python_version(),
         "fdatasync_ms": round(fdatasync(folder), 2),
-        "load_before": [round(load, 2) for load in os.getloadavg()],
     }
+
+
+def commit(root: Path) -> str:
+    """Which state of the project was measured."""
+    asked = ["git", "-C", str(root), "describe", "--always", "--dirty"]
+    told = subprocess.run(asked, capture_output=True, text=True)
+    return told.stdout.strip() or "unknown"
+
+
+def wait_for_quiet(patience: float) -> float:
+    """Wait for others to use less than a tenth of the machine, so long; what they use then."""
+    deadline = time.monotonic() + patience
+    while (used := busy()) > QUIET and time.monotonic() < deadline:
+        time.sleep(2)
+    return used
 
 
 def busy(seconds: float = 1.0) -> float:

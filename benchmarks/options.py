@@ -14,6 +14,7 @@ class Options:
     songs: int | None
     history: list[int] | None
     peers: list[str]
+    patience: int
     publish: bool
 
 
@@ -33,6 +34,13 @@ def parse(argv: Sequence[str], cases: Sequence[str], peers: Sequence[str]) -> Op
         "--peers", nargs="*", choices=peers, default=list(peers), help="all; none after --peers"
     )
     parser.add_argument(
+        "--patience",
+        type=whole,
+        default=0,
+        metavar="SECONDS",
+        help="how long to wait before each round for others on the machine to be quiet (0)",
+    )
+    parser.add_argument(
         "--publish", action="store_true", help="write docs/performance.json and the charts"
     )
     given = parser.parse_args(argv)
@@ -45,6 +53,7 @@ def parse(argv: Sequence[str], cases: Sequence[str], peers: Sequence[str]) -> Op
         songs=given.songs,
         history=given.history,
         peers=given.peers,
+        patience=given.patience,
         publish=given.publish,
     )
 

@@ -9,7 +9,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,10 @@ class Process:
                     found.append(int(stat.parent.name))
         return found
 
+    def cpu(self) -> float:
+        """Seconds of a core that its living processes have used so far."""
+        return cpu(self.members())
+
     def pss(self) -> float:
         """MiB of the whole group: private memory, and its share of what is shared."""
         total = 0
@@ -102,6 +106,24 @@ class Process:
                 lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
                 total += int(next(line for line in lines if line.startswith("Pss:")).split()[1])
         return total / 1024
+
+
+def cpu(pids: Iterable[int]) -> float:
+    used = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            used += int(fields[11]) + int(fields[12])
+    return used / os.sysconf("SC_CLK_TCK")
+
+
+def children(parent: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(stat.parent.name))
+    return found
 
 
 def inherited() -> dict[str, str]:

@@ -6,68 +6,92 @@ import json
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+Rounds = dict[str, dict[str, list[float]]]  # contender → metric → a value for each round
+
+
+@dataclass
+class Case:
+    """A metric's name says its unit."""
+
+    at: str
+    commit: str
+    # What others used of the machine just before each round, 0 to 1.
+    others_used: list[float] = field(default_factory=list)
+    rounds: Rounds = field(default_factory=dict)
+
+    def ratios(self, metric: str, ours: str, peer: str) -> list[float]:
+        """Ours by the peer's, round by round: both were measured one after the other."""
+        a, b = (self.rounds.get(who, {}).get(metric, []) for who in (ours, peer))
+        return [x / y for x, y in zip(a, b, strict=False) if y]
 
 
 @dataclass
 class Results:
-    """(case, contender, metric) → the values of all rounds. A metric's name ends in its unit."""
-
     machine: dict[str, Any]
-    values: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
-    # What others used of the machine before each round of a case, 0 to 1.
-    load: dict[str, list[float]] = field(default_factory=dict)
+    commit: str
+    cases: dict[str, Case] = field(default_factory=dict)
+
+    def begin(self, case: str) -> Case:
+        now = datetime.now(UTC).isoformat(timespec="minutes")
+        return self.cases.setdefault(case, Case(now, self.commit))
 
     def add(self, case: str, contender: str, metric: str, value: float) -> None:
-        self.values.setdefault((case, contender, metric), []).append(round(value, 4))
+        rounds = self.cases[case].rounds.setdefault(contender, {})
+        rounds.setdefault(metric, []).append(round(value, 4))
 
     def last(self, case: str, contender: str) -> str:
         """The newest round, in a line."""
-        newest = [
-            f"{metric} {figure(values[-1])}"
-            for (c, who, metric), values in self.values.items()
-            if (c, who) == (case, contender)
-        ]
-        return " · ".join(newest)
-
-    def median(self, case: str, contender: str, metric: str) -> float | None:
-        values = self.values.get((case, contender, metric))
-        return statistics.median(values) if values else None
-
-    def ratios(self, case: str, metric: str, ours: str, peer: str) -> list[float]:
-        """Ours by the peer's, round by round: both were measured one after the other."""
-        a, b = (self.values.get((case, who, metric), []) for who in (ours, peer))
-        return [x / y for x, y in zip(a, b, strict=False) if y]
-
-    def as_json(self) -> dict[str, Any]:
-        rows = [
-            {"case": case, "contender": who, "metric": metric, "values": values}
-            for (case, who, metric), values in self.values.items()
-        ]
-        return {"machine": self.machine, "others_used": self.load, "results": rows}
+        metrics = self.cases[case].rounds.get(contender, {})
+        return " · ".join(f"{metric} {figure(values[-1])}" for metric, values in metrics.items())
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.as_json(), indent=1, ensure_ascii=False) + "\n")
+        cases = {name: asdict(case) for name, case in self.cases.items()}
+        whole = {"machine": self.machine, "commit": self.commit, "cases": cases}
+        path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Results:
         raw = json.loads(path.read_text())
-        values = {(r["case"], r["contender"], r["metric"]): r["values"] for r in raw["results"]}
-        return cls(raw["machine"], values, raw["others_used"])
+        cases = {name: Case(**case) for name, case in raw["cases"].items()}
+        return cls(raw["machine"], raw["commit"], cases)
+
+
+def rows(name: str, case: Case) -> list[tuple[str, ...]]:
+    """(case, who, what, median, range, ratio) of everything measured; ratios as ours ÷ it."""
+    found = []
+    for who, metrics in case.rounds.items():
+        for metric, values in metrics.items():
+            ratios = [] if who == "ours" else case.ratios(metric, "ours", who)
+            ratio = f"{statistics.median(ratios):.2f}" if ratios else ""
+            middle = figure(statistics.median(values))
+            found.append((name, who, metric, middle, spread(values), ratio))
+    return found
 
 
 def table(results: Results) -> str:
-    """Median, range and ratio of every row, for a terminal."""
-    rows = [("case", "who", "what", "median", "range", "ours ÷ it")]
-    for (case, who, metric), values in results.values.items():
-        ratios = [] if who == "ours" else results.ratios(case, metric, "ours", who)
-        ratio = f"{statistics.median(ratios):.2f}" if ratios else ""
-        middle = figure(statistics.median(values))
-        rows.append((case, who, metric, middle, spread(values), ratio))
-    return columns(rows)
+    """All of it, for a terminal."""
+    head = ("case", "who", "what", "median", "range", "ours ÷ it")
+    return columns([head, *(row for name, c in results.cases.items() for row in rows(name, c))])
+
+
+def columns(lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    right = {3, 5}
+    laid_out = []
+    for line in lines:
+        cells = [
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        laid_out.append("  ".join(cells).rstrip())
+    laid_out.insert(1, "  ".join("─" * width for width in widths))
+    return "\n".join(laid_out)
 
 
 def spread(values: Sequence[float]) -> str:
@@ -81,20 +105,6 @@ def figure(value: float) -> str:
     if value == round(value) or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
-
-
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    right = {3, 5}
-    lines = []
-    for row in rows:
-        cells = [
-            c.rjust(w) if n in right else c.ljust(w)
-            for n, (c, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    lines.insert(1, "  ".join("─" * w for w in widths))
-    return "\n".join(lines)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

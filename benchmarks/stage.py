@@ -19,8 +19,9 @@ from benchmarks.processes import Process, run
 
 WARM_UP = 20  # songs: every worker has its connections by then
 GLANCE = 0.05
-PATIENCE = 600.0  # seconds for one round
+PATIENCE = 60.0  # seconds without a song being done
 SENDING = 300.0
+STATISTICS = 1.2  # seconds
 WEIGHING = 0.5  # seconds between two looks at the memory
 SONGS = "bench_listener, bench_song, bench_order, bench_charge"
 
@@ -35,6 +36,7 @@ class Round:
     endpoint: dict[str, int]
     enqueue_seconds: float
     pss: list[float] = field(default_factory=list)
+    spent: dict[str, float] = field(default_factory=dict)  # a song: metric → value
 
     @property
     def songs_per_second(self) -> float:
@@ -79,9 +81,22 @@ class Site:
     def play(self, songs: int, users: int, delay: float, weigh: bool = False) -> Round:
         """Order songs at once, and wait until all are done."""
         self.forget_songs()
+        before = self.spent()
         told = self.order(songs, users, delay)
         pss = self.wait(weigh=weigh)
-        return Round(self.times(songs), self.stage.report(), told["seconds"], pss)
+        spent = {name: (now - before[name]) / songs for name, now in self.spent().items()}
+        return Round(self.times(songs), self.stage.report(), told["seconds"], pss, spent)
+
+    def spent(self) -> dict[str, float]:
+        """What its work has cost so far; statistics of the server are a second late."""
+        time.sleep(STATISTICS)
+        bytes_, flushes = self.stage.server.written()
+        return {
+            "cluster's CPU, ms a song": 1000 * sum(cluster.cpu() for cluster in self.clusters),
+            "database's CPU, ms a song": 1000 * self.stage.server.cpu(),
+            "log written, KiB a song": bytes_ / 1024,
+            "log flushes a song": flushes,
+        }
 
     def play_in_turn(self, songs: int) -> Round:
         """One song at a time, each ordered when the one before is done."""
@@ -102,16 +117,20 @@ class Site:
 
     def wait(self, *, weigh: bool = False) -> list[float]:
         """Until all songs are done; the clusters' memory meanwhile, if asked for."""
-        deadline, weighed, pss = time.monotonic() + PATIENCE, 0.0, []
-        while self.unfinished():
+        progress, weighed, pss = time.monotonic(), 0.0, []
+        left = before = self.unfinished()
+        while left:
             for cluster in self.clusters:
                 cluster.raise_if_ended()
-            if time.monotonic() > deadline:
-                raise self.clusters[0].failure(f"left {self.unfinished()} songs unfinished")
+            if left != before:
+                progress = time.monotonic()
+            if time.monotonic() - progress > PATIENCE:
+                raise self.clusters[0].failure(f"has got no further with {left} songs")
             if weigh and time.monotonic() - weighed > WEIGHING:
                 weighed = time.monotonic()
                 pss.append(sum(cluster.pss() for cluster in self.clusters))
             time.sleep(GLANCE)
+            before, left = left, self.unfinished()
         return pss
 
     def unfinished(self) -> int:

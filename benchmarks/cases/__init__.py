@@ -1,0 +1,24 @@
+"""Every case: what it is called, who plays, and how."""
+
+from __future__ import annotations
+
+from benchmarks.cases import history, latency, overhead, scale, slow, turns, web
+
+CASES = {
+    "overhead": overhead,
+    "latency": latency,
+    "slow": slow,
+    "turns": turns,
+    "history": history,
+    "scale": scale,
+    "web": web,
+}
+CHARTED = {
+    "overhead": ["songs/s", "cluster's CPU, ms a song", "database's CPU, ms a song"],
+    "latency": ["started p50, ms", "started p95, ms", "completed p50, ms", "completed p95, ms"],
+    "slow": ["all done, s", "memory (PSS), MiB"],
+    "turns": ["all done, s"],
+    "history": ["songs/s"],
+    "scale": ["songs/s"],
+    "web": ["requests/s", "p50, ms", "p99, ms"],
+}

@@ -50,7 +50,8 @@ def play(stage: Stage, options: Options, results: Results, contender: Contender)
     results.add("web", contender.name, "p50, ms", percentile(took, 0.5))
     results.add("web", contender.name, "p99, ms", percentile(took, 0.99))
     results.add("web", contender.name, "errors", errors)
-    results.add("web", contender.name, "accepted but not made", len(took) - errors - made)
+    lost = told["accepted"] - made
+    results.add("web", contender.name, "accepted but not made", lost)
 
 
 def press(site: Site, web: Process, listeners: Process, load: Process, port: int) -> dict:
@@ -65,9 +66,14 @@ def press(site: Site, web: Process, listeners: Process, load: Process, port: int
             raise web.failure(f"has only {count(site, SENDING)} runs in flight")
         time.sleep(0.1)
     question = {"port": port, "sessions": sessions, "connections": CONNECTIONS}
-    load.ask(question | {"seconds": 1}, PATIENCE)  # warms up
+    warm_up = load.ask(question | {"seconds": 1}, PATIENCE)
     told: dict = load.ask(question | {"seconds": SECONDS}, SECONDS + PATIENCE)
+    told["accepted"] = accepted(warm_up) + accepted(told)
     return told
+
+
+def accepted(told: dict) -> int:
+    return len(told["milliseconds"]) - sum(told["errors"].values())
 
 
 def count(site: Site, question: str) -> int:

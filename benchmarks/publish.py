@@ -1,0 +1,69 @@
+"""Puts measured figures into the papers: `python -m benchmarks.publish results.json …`
+
+Cases of later files replace those of earlier ones. docs/performance.json is what is published;
+the charts and the tables of docs/performance.md are made from it, so that no figure is typed.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.cases import CASES, CHARTED
+from benchmarks.charts import chart
+from benchmarks.processes import ROOT
+from benchmarks.results import Case, Results, rows
+
+DOCS = ROOT / "docs"
+PUBLISHED, PAPER = DOCS / "performance.json", DOCS / "performance.md"
+
+
+def publish(paths: Sequence[Path]) -> None:
+    whole = Results.read(paths[0])
+    for path in paths[1:]:
+        newer = Results.read(path)
+        whole.machine, whole.commit = newer.machine, newer.commit
+        whole.cases |= newer.cases
+    whole.cases = {name: whole.cases[name] for name in CASES if name in whole.cases}
+    whole.write(PUBLISHED)
+    for name, case in whole.cases.items():
+        drawn = chart(CASES[name].TITLE, case, CHARTED[name])
+        (DOCS / f"performance-{name}.svg").write_text(drawn)
+    text = replace(PAPER.read_text(), "machine", machine(whole))
+    for name, case in whole.cases.items():
+        text = replace(text, name, figures(name, case))
+    PAPER.write_text(text)
+
+
+def replace(text: str, name: str, new: str) -> str:
+    """What stands between `<!-- name -->` and `<!-- /name -->`."""
+    found = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    return found.sub(lambda match: f"{match[1]}{new}\n{match[2]}", text)
+
+
+def machine(results: Results) -> str:
+    told, server = results.machine, results.machine["postgresql"]
+    settings = ", ".join(f"`{name} = {value}`" for name, value in server.items())
+    return (
+        f"{told['processor']}, {told['cores']} cores, {told['memory_gib']} GiB; {told['system']}, "
+        f"Python {told['python']}. An 8 KiB write reached the disk (`fdatasync`) in "
+        f"{told['fdatasync_ms']} ms.\n\nPostgreSQL: {settings}."
+    )
+
+
+def figures(name: str, case: Case) -> str:
+    others = ", ".join(f"{used:.0%}" for used in case.others_used)
+    lines = ["| who | what | median | range | ours ÷ it |", "|---|---|--:|---|--:|"]
+    lines += [f"| {' | '.join(row[1:])} |" for row in rows(name, case)]
+    return (
+        f"![{CASES[name].TITLE}](performance-{name}.svg)\n\n"
+        + "\n".join(lines)
+        + f"\n\nMeasured {case.at[:10]} at `{case.commit}`. What other programs used of the "
+        f"machine just before each round: {others}."
+    )
+
+
+if __name__ == "__main__":
+    publish([Path(name) for name in sys.argv[1:]] or [PUBLISHED])
