@@ -39,6 +39,8 @@ def stack_of(error: BaseException) -> str:
     out, and so are local variables."""
     story = traceback.TracebackException.from_exception(error, capture_locals=False)
     frames = list(story.stack)
+    if error.__traceback__ is None:  # an answer's error was made, not raised: it is the call's
+        frames = _frames_of_the_call()
     while len(frames) > 1 and frames[0].filename.startswith(HERE):
         frames.pop(0)
     story.stack = traceback.StackSummary.from_list(frames)
@@ -47,6 +49,15 @@ def stack_of(error: BaseException) -> str:
         half = TRACEBACK_LIMIT // 2
         text = f"{text[:half]}\n… {len(text) - TRACEBACK_LIMIT:,} characters cut …\n{text[-half:]}"
     return text
+
+
+def _frames_of_the_call() -> list[traceback.FrameSummary]:
+    """From the function's first frame to the one that called the engine."""
+    frames = list(traceback.extract_stack())
+    inside = [i for i, frame in enumerate(frames) if frame.filename.startswith(HERE)]
+    authors = [i for i, frame in enumerate(frames) if not frame.filename.startswith(HERE)]
+    called = [i for i in authors if inside and inside[0] < i < inside[-1]]
+    return frames[called[0] : called[-1] + 1] if called else []
 
 
 def storable(text: str, limit: int | None = None) -> str:
