@@ -98,6 +98,7 @@ class Steps:
         run_id = self._runner.claim.run_id
         request = fetches.prepare(run_id, step.name, url, method, json, data, headers, timeout)
         request.attempt, step.status, step.due_at = step.attempts, StepStatus.RUNNING, None
+        step.output = None  # an earlier attempt's answer is not this one's
         request.result_url = fetches.where_to_go_on(
             self._runner.memory.fetches.get(step.name), step
         )
@@ -111,6 +112,8 @@ class Steps:
         error = fetches.problem(request, self._runner.now())
         if error is not None:
             self._runner.err(step, error, started, request.ended_at)
+        if step.output is None:  # it landed after the steps were read, and before the requests were
+            step.refresh_from_db(fields=["output"])
         self._runner.complete(step, step.output, started)
         return Response(step.output or {})
 
