@@ -26,7 +26,9 @@ def parse(argv: Sequence[str], cases: Sequence[str], peers: Sequence[str]) -> Op
     )
     parser.add_argument("cases", nargs="*", metavar="case", help=f"of {', '.join(cases)} (all)")
     parser.add_argument("--times", type=positive, default=3, help="rounds of each case (3)")
-    parser.add_argument("--songs", type=positive, help="fewer or more songs in overhead & history")
+    parser.add_argument(
+        "--songs", type=positive, help="songs of a round, where a case leaves that open"
+    )
     parser.add_argument(
         "--history", type=whole, nargs="+", help="ended runs in the tables (0 100000 5000000)"
     )

@@ -68,6 +68,7 @@ def play(stage: Stage, options: Options, results: Results, contender: Contender)
             make(site.connection, int(contender.database.rpartition("_")[2]))
             stage.histories.add(contender.database)
         played = site.play(songs, max(songs // overhead.A_USER, 1), 0)
+    results.add("history", contender.name, "songs", songs)
     results.add("history", contender.name, overhead.RATE, played.songs_per_second)
 
 

@@ -20,6 +20,7 @@ def play(stage: Stage, options: Options, results: Results, contender: Contender)
     songs = options.songs or SONGS
     with stage.site(contender) as site:
         played = site.play(songs, max(songs // A_USER, 1), 0)
+    results.add("overhead", contender.name, "songs", songs)
     results.add("overhead", contender.name, RATE, played.songs_per_second)
     results.add("overhead", contender.name, "ordering all, s", played.enqueue_seconds)
     for metric, value in played.spent.items():

@@ -22,4 +22,5 @@ def play(stage: Stage, options: Options, results: Results, contender: Contender)
     songs = options.songs or overhead.SONGS
     with stage.site(contender, clusters=CLUSTERS[contender.name]) as site:
         played = site.play(songs, max(songs // overhead.A_USER, 1), 0)
+    results.add("scale", contender.name, "songs", songs)
     results.add("scale", contender.name, overhead.RATE, played.songs_per_second)
