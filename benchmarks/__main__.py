@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -76,7 +77,13 @@ def say(text: str) -> None:
         print(text, end="", file=sys.stderr, flush=True)
 
 
+def stop(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, stop)  # all that was started is ended too
     try:
         main()
     except (ProcessFailed, subprocess.CalledProcessError) as failure:
