@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.processes import ROOT
 
@@ -32,6 +32,7 @@ class Contender:
     forget: str  # between two rounds: these tables are emptied
     accepted: str = "pg_xact_commit_timestamp(o.xmin)"
     prepare: tuple[str, ...] = ()  # a command, after the migrations
+    database_setup: tuple[str, ...] = ()  # statements, after that
     python: str = sys.executable
 
     @property
@@ -49,6 +50,16 @@ OURS = Contender(
     " JOIN jobs_run done ON done.event_id = e.id",
     unfinished="SELECT count(*) FROM jobs_run WHERE status IN ('queued', 'running', 'waiting')",
     forget="jobs_event, jobs_run, jobs_step, jobs_attempt, jobs_logline, jobs_fetch",
+)
+# What a pool in transaction mode does to LISTEN: no NOTIFY arrives, and the cluster has to look.
+OURS_WITHOUT_NOTIFY = replace(
+    OURS,
+    name="ours, no NOTIFY arrives",
+    database="bench_ours_without_notify",
+    database_setup=(
+        "CREATE FUNCTION public.pg_notify(text, text) RETURNS void LANGUAGE sql AS ''",
+        "ALTER DATABASE {database} SET search_path = public, pg_catalog",
+    ),
 )
 DJANGO_Q = Contender(
     name="django-q2",

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import arithmetic
 from benchmarks.cases import CASES, CHARTED
 from benchmarks.charts import chart
 from benchmarks.processes import ROOT
@@ -32,6 +33,7 @@ def publish(paths: Sequence[Path]) -> None:
         drawn = chart(CASES[name].TITLE, case, CHARTED[name])
         (DOCS / f"performance-{name}.svg").write_text(drawn)
     text = replace(PAPER.read_text(), "machine", machine(whole))
+    text = replace(text, "arithmetic", arithmetic.table(whole))
     for name, case in whole.cases.items():
         text = replace(text, name, figures(name, case))
     PAPER.write_text(text)

@@ -96,7 +96,14 @@ class Site:
             "database's CPU, ms a song": 1000 * self.stage.server.cpu(),
             "log written, KiB a song": bytes_ / 1024,
             "log flushes a song": flushes,
+            "records kept, KiB a song": self.kept() / 1024,
         }
+
+    def kept(self) -> int:
+        """Bytes of the contender's own tables and indexes."""
+        tables = [name.strip() for name in self.contender.forget.split(",")]
+        size = "SELECT sum(pg_total_relation_size(t::regclass)) FROM unnest(%s::text[]) t"
+        return int(self.connection.execute(size, [tables]).fetchone()[0])
 
     def play_in_turn(self, songs: int) -> Round:
         """One song at a time, each ordered when the one before is done."""
@@ -198,6 +205,9 @@ class Stage:
         migrate = ("-m", "django", "migrate", "--run-syncdb", "-v", "0")
         for command in filter(None, (migrate, contender.prepare)):
             run([contender.python, *command], self.environment(contender), log)
+        for statement in contender.database_setup:
+            with self.server.connect(contender.database) as connection:
+                connection.execute(statement.format(database=contender.database))
         self._prepared.add(contender.database)
 
     def start(
