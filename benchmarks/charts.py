@@ -9,7 +9,7 @@ from html import escape
 
 from benchmarks.results import Case, figure
 
-WIDTH, LEFT, RIGHT = 720, 150, 190
+WIDTH, LEFT, RIGHT = 720, 160, 190
 TOP, PANEL, ROW, BAR = 56, 34, 30, 16
 STYLE = """
 text { font: 14px system-ui, sans-serif; fill: #1f2328; }

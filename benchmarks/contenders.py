@@ -54,7 +54,6 @@ OURS = Contender(
 # What a pool in transaction mode does to LISTEN: no NOTIFY arrives, and the cluster has to look.
 OURS_WITHOUT_NOTIFY = replace(
     OURS,
-    name="ours, no NOTIFY arrives",
     database="bench_ours_without_notify",
     database_setup=(
         "CREATE FUNCTION public.pg_notify(text, text) RETURNS void LANGUAGE sql AS ''",

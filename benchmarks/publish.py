@@ -7,15 +7,16 @@ the charts and the tables of docs/performance.md are made from it, so that no fi
 from __future__ import annotations
 
 import re
+import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import arithmetic
 from benchmarks.cases import CASES, CHARTED
 from benchmarks.charts import chart
 from benchmarks.processes import ROOT
-from benchmarks.results import Case, Results, rows
+from benchmarks.results import Case, Results, figure, spread
 
 DOCS = ROOT / "docs"
 PUBLISHED, PAPER = DOCS / "performance.json", DOCS / "performance.md"
@@ -57,14 +58,34 @@ def machine(results: Results) -> str:
 
 def figures(name: str, case: Case) -> str:
     others = ", ".join(f"{used:.0%}" for used in case.others_used)
-    lines = ["| who | what | median | range | ours ÷ it |", "|---|---|--:|---|--:|"]
-    lines += [f"| {' | '.join(row[1:])} |" for row in rows(name, case)]
+    peers = [who for who in case.rounds if "ours" in case.rounds and who != "ours"]
+    head = ["", *case.rounds, *(f"ours ÷ {peer}" for peer in peers)]
+    lines = [f"| {' | '.join(head)} |", "|---|" + "--:|" * (len(head) - 1)]
+    lines += [f"| {' | '.join(row)} |" for row in rows(case, peers)]
     return (
         f"![{CASES[name].TITLE}](performance-{name}.svg)\n\n"
         + "\n".join(lines)
         + f"\n\nMeasured {case.at[:10]} at `{case.commit}`. What other programs used of the "
         f"machine just before each round: {others}."
     )
+
+
+def rows(case: Case, peers: Sequence[str]) -> Iterator[list[str]]:
+    """A line for each metric: everybody's median and range, and the ratios' medians."""
+    metrics = dict.fromkeys(metric for measured in case.rounds.values() for metric in measured)
+    for metric in metrics:
+        measured = [found.get(metric, []) for found in case.rounds.values()]
+        ratios = [case.ratios(metric, "ours", peer) for peer in peers]
+        yield [metric, *map(cell, measured), *(middle(values) for values in ratios)]
+
+
+def cell(values: Sequence[float]) -> str:
+    low_and_high = f" ({spread(values)})" if len(set(values)) > 1 else ""
+    return middle(values) + low_and_high
+
+
+def middle(values: Sequence[float]) -> str:
+    return figure(statistics.median(values)) if values else ""
 
 
 if __name__ == "__main__":

@@ -201,7 +201,7 @@ class Stage:
         if contender.database in self._prepared:
             return
         self.server.create(contender.database)
-        log = self.folder / f"{contender.name}-prepare.log"
+        log = self.folder / f"{contender.database}-prepare.log"
         migrate = ("-m", "django", "migrate", "--run-syncdb", "-v", "0")
         for command in filter(None, (migrate, contender.prepare)):
             run([contender.python, *command], self.environment(contender), log)
@@ -219,7 +219,7 @@ class Stage:
         *,
         talks: bool = False,
     ) -> Process:
-        log = self.folder / f"{contender.name}-{name}.log"
+        log = self.folder / f"{contender.database}-{name}.log"
         environment = self.environment(contender) | changes
         return Process([contender.python, *command], environment, log, talks=talks)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import history, latency, overhead, scale, slow, turns, web
+from benchmarks.cases import history, latency, overhead, polling, scale, slow, turns, web
 
 CASES = {
     "overhead": overhead,
     "latency": latency,
+    "polling": polling,
     "slow": slow,
     "turns": turns,
     "history": history,
@@ -16,6 +17,7 @@ CASES = {
 CHARTED = {
     "overhead": ["songs/s", "cluster's CPU, ms a song", "database's CPU, ms a song"],
     "latency": ["started p50, ms", "started p95, ms", "completed p50, ms", "completed p95, ms"],
+    "polling": ["started p50, ms", "completed p50, ms"],
     "slow": ["all done, s", "memory (PSS), MiB"],
     "turns": ["all done, s"],
     "history": ["songs/s"],
