@@ -20,7 +20,7 @@ TABLE = [15, 30, 60, 120, 300, 600, 1200, 2400, 3600, 7200, 7200, 7200]
 ERROR = ValueError("no")
 
 
-@pytest.mark.parametrize(("attempt", "seconds"), enumerate(TABLE))
+@pytest.mark.parametrize(("attempt", "seconds"), list(enumerate(TABLE)))
 def test_the_default_delays_are_inngests_table_plus_its_jitter(attempt, seconds):
     delays = [delay(ERROR, attempt, retries=20) for _ in range(200)]
 
