@@ -1,4 +1,4 @@
-"""Latency where no NOTIFY arrives, as behind a pool in transaction mode: the cluster has to look."""
+"""Latency where no NOTIFY arrives, as behind a pool in transaction mode: the cluster looks."""
 
 from __future__ import annotations
 
