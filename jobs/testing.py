@@ -1,10 +1,10 @@
 """For tests of functions: run what is due in this process, and let time pass without waiting.
 
-    drain()                      # everything that is due, HTTP requests included
-    travel(timedelta(hours=1))   # everything the engine has written is an hour older
+drain()                      # everything that is due, HTTP requests included
+travel(timedelta(hours=1))   # everything the engine has written is an hour older
 
-    with Endpoint().open() as endpoint:              # a real server, on a free port
-        endpoint.answers(Answer(500), Answer(body={"made": True}))
+with Endpoint().open() as endpoint:              # a real server, on a free port
+    endpoint.answers(Answer(500), Answer(body={"made": True}))
 """
 
 from __future__ import annotations

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('jobs', '0004_pausing_and_stopping'),
+        ("jobs", "0004_pausing_and_stopping"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='run',
-            name='function_errors',
+            model_name="run",
+            name="function_errors",
             field=models.PositiveIntegerField(default=0),
         ),
     ]
