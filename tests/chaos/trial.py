@@ -84,7 +84,8 @@ class Trial:
                 del orders[:BATCH]
             if moments and passed > moments[0] and self._storm.strike():
                 del moments[0]
-            if passed > 2 * span:
+            if passed > span + self._plan.patience:
+                self.problems.append(f"{len(moments)} blows found no victim")
                 break
             self._tend("storm")
 

@@ -14,8 +14,8 @@ from tests.test_end_to_end import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SIZE = ["--runs=40", "--keys=5", "--workers=2", "--seconds=8", "--blows=8", "--lease=4"]
-SEED = "--seed=3"
+SIZE = ["--runs=30", "--keys=4", "--workers=2", "--seconds=6", "--blows=6", "--lease=3"]
+SEED = "--seed=526"  # a monitor, a pusher, two workers and a cluster are killed, one is frozen
 
 
 def test_the_laws_hold_while_processes_are_killed(tmp_path: Path) -> None:
@@ -30,6 +30,6 @@ def test_the_laws_hold_while_processes_are_killed(tmp_path: Path) -> None:
 
     assert trial.returncode == 0, trial.stdout + trial.stderr
     report = json.loads(told.read_text())
-    assert sum(report["blows"].values()) == 8
-    assert report["runs"]["completed"] >= 50
+    assert sum(report["blows"].values()) == 6
+    assert report["runs"]["completed"] >= 30
     assert not any(report["broken"].values())
