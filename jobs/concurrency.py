@@ -4,6 +4,8 @@ A run stands in one line for each Concurrency of its function, and takes them in
 `turns_held` turns and waits in line number `turns_held` until it has all. Taking locks in one
 order is what keeps two runs from waiting for each other.
 
+First come is by the database's clock (`created_at`): ids carry the sender's.
+
 A line is made of rows, nothing else, so it cannot drift from the truth: who holds a turn is an
 unfinished run that got past that line, who waits is a queued run that stands in it.
 
@@ -35,7 +37,8 @@ WHERE r.id = ANY(%(ids)s) AND r.turns_held = %(line)s
     + (SELECT count(*) FROM (
          SELECT 1 FROM jobs_run w
           WHERE w.turn_keys[%(column)s] = r.turn_keys[%(column)s]
-            AND w.turns_held = %(line)s AND w.status = 'queued' AND w.id < r.id
+            AND w.turns_held = %(line)s AND w.status = 'queued'
+            AND (w.created_at, w.id) < (r.created_at, r.id)
             AND (w.due_at IS NULL OR w.due_at <= statement_timestamp())
             AND w.reason NOT IN ('function', 'paused')
           LIMIT r.turn_limits[%(column)s]) ahead)
@@ -48,7 +51,7 @@ UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
 WHERE id = (SELECT id FROM jobs_run
              WHERE turn_keys[%(column)s] = %(key)s AND turns_held = %(line)s
                AND status = 'queued' AND due_at IS NULL
-             ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+             ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
 """
 
 

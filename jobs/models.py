@@ -178,6 +178,7 @@ class Run(models.Model):
             models.Index(
                 F("turn_keys__0"),
                 F("turns_held"),
+                F("created_at"),
                 F("id"),
                 name="jobs_run_line_1",
                 condition=Q(status__in=UNFINISHED),
@@ -185,6 +186,7 @@ class Run(models.Model):
             models.Index(
                 F("turn_keys__1"),
                 F("turns_held"),
+                F("created_at"),
                 F("id"),
                 name="jobs_run_line_2",
                 condition=Q(status__in=UNFINISHED, turn_keys__1__isnull=False),

@@ -44,10 +44,10 @@ UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
  WHERE status = 'queued' AND due_at IS NULL AND id IN (
    SELECT head.id FROM (
      SELECT DISTINCT ON (turn_keys[%(column)s])
-            id, turn_keys[%(column)s] AS key, turn_limits[%(column)s] AS room
+            id, created_at, turn_keys[%(column)s] AS key, turn_limits[%(column)s] AS room
        FROM jobs_run
       WHERE status = 'queued' AND due_at IS NULL AND reason = 'turn' AND turns_held = %(line)s
-      ORDER BY turn_keys[%(column)s], id) head
+      ORDER BY turn_keys[%(column)s], created_at, id) head
     WHERE (SELECT count(*) FROM (
              SELECT 1 FROM jobs_run h
               WHERE h.turn_keys[%(column)s] = head.key AND h.turns_held > %(line)s
@@ -56,8 +56,9 @@ UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
         + (SELECT count(*) FROM (
              SELECT 1 FROM jobs_run w
               WHERE w.turn_keys[%(column)s] = head.key AND w.turns_held = %(line)s
-                AND w.status = 'queued' AND w.id < head.id
-                AND w.due_at <= statement_timestamp()
+                AND w.status = 'queued'
+                AND (w.created_at, w.id) < (head.created_at, head.id)
+                AND coalesce(w.due_at, 'infinity') <= statement_timestamp()
                 AND w.reason NOT IN ('function', 'paused')
               LIMIT head.room) on_the_way) < head.room
     LIMIT 500)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -170,3 +171,18 @@ def test_a_run_of_the_future_keeps_nobody_waiting():
         send(Event(name="test/go", data={"number": 1, "user": "ann"}))
         drain()
         assert started() == [1]
+
+
+def test_first_come_is_by_the_databases_clock_whatever_the_senders_clock_says():
+    diary = Diary()
+    with registered(
+        lambda ctx: ctx.step.run("write", diary.write, ctx.event.data["who"]),
+        concurrency=[Concurrency(limit=1)],
+    ):
+        send(Event(name="test/go", data={"who": "first"}))
+        send(Event(name="test/go", data={"who": "second"}))
+        second = Run.objects.order_by("created_at").last()
+        years_behind = uuid.UUID(int=7 << 76)
+        Run.objects.filter(id=second.id).update(id=years_behind)
+        drain()
+    assert diary.entries == ["first", "second"]
