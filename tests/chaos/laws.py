@@ -121,7 +121,10 @@ def calls_are_repeated_only_for_a_reason(seen: Evidence) -> Iterator[str]:
     for key, calls in by_key.items():
         for one, other in pairwise(calls):
             if not _may_repeat(one, other, seen.storm):
-                yield f"{key} was asked again {other.began - one.began:.2f} s later, for no reason"
+                yield (
+                    f"{key} was asked again {other.began - one.began:.2f} s later, for no reason; "
+                    f"before that: {seen.storm.last_before(other.began)}"
+                )
 
 
 def _may_repeat(one: Call, other: Call, storm: Storm) -> bool:

@@ -23,6 +23,7 @@ DATABASE = {"database": 3}
 # These end or stall what holds a request in the air, and so explain that it is sent again.
 STALLS_REQUESTS = {"pusher", "sentinel", "cluster", "freeze", "database"}
 AFTERMATH = 3.0  # seconds for which what was frozen or cut off may still act on what it held
+ON_THE_WIRE = 1.0  # seconds that a request of a killed process may take to reach the endpoint
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Storm:
     ) -> None:
         self.blows: list[Blow] = []
         self._random = random
+        self._pick = Random(random.random())  # how many there are to pick from is not the seed's
         self._clusters = clusters
         self._database = database
         self._lease = lease
@@ -60,7 +62,7 @@ class Storm:
         if pid is None:
             return None
         spans = {"freeze": self._freeze_seconds + AFTERMATH, "database": AFTERMATH}
-        ended = time.monotonic() + spans.get(kind, 0.0)
+        ended = time.monotonic() + spans.get(kind, ON_THE_WIRE)
         blow = Blow(kind, cluster.number, began, ended, pid)
         self.blows.append(blow)
         self._next = self._draw()
@@ -72,7 +74,7 @@ class Storm:
 
     def _deal(self, kind: str, cluster: Cluster) -> int | None:
         if kind in ("worker", "pusher", "monitor", "sentinel"):
-            return cluster.kill_one(kind, self._random)
+            return cluster.kill_one(kind, self._pick)
         if kind == "cluster":
             cluster.kill()
         elif kind == "term":
@@ -85,6 +87,11 @@ class Storm:
 
     def count(self) -> Counter[str]:
         return Counter(blow.kind for blow in self.blows)
+
+    def last_before(self, moment: float) -> str:
+        """What fell before a moment, and how long before, for messages."""
+        earlier = [blow for blow in self.blows if blow.began <= moment][-3:]
+        return ", ".join(f"{moment - b.began:.2f} s: {b.kind} of {b.cluster}" for b in earlier)
 
     def explains(self, since: float, until: float) -> bool:
         """Whether anything between these moments may have had a request sent again."""
