@@ -91,6 +91,7 @@ def make(connection: psycopg.Connection[Any], count: int) -> None:
         connection.execute("DROP TABLE past, run_like")
     for table in COPIES:
         connection.execute(f"VACUUM (ANALYZE) {table}")
+    connection.execute("CHECKPOINT")
 
 
 def copy(
