@@ -29,7 +29,7 @@ clean: ## stop, and delete this checkout's database and songs (.venv stays)
 
 test: tools ## run the whole suite; ARGS="-k credits" runs a part of it
 	@sh deploy/browser.sh
-	$(HERE) -m pytest -n 2 $(ARGS)
+	$(HERE) -m pytest -n 3 $(ARGS)
 
 bench: tools ## measure it beside its peers; ARGS="overhead latency --times 1" plays a part
 	@$(HERE) -m benchmarks $(ARGS)
