@@ -8,6 +8,7 @@ it is given once and remembered, so that branches may progress in any order.
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from typing import Any
 
@@ -21,6 +22,9 @@ from jobs.values import SURROGATE
 MOST_STEPS = 1000
 NAME_LIMIT = 180
 
+# Kinds that are tried in a worker, which may die of it.
+TRIED = (StepKind.RUN, StepKind.SEND)
+
 Place = tuple[str, str, int]  # branch, id, how many times before
 
 
@@ -33,6 +37,7 @@ class Memory:
         self._names: set[str] = set()
         self._visits: dict[tuple[str, str], int] = {}
         self._met: set[str] = set()  # names of old steps that this execution has come past
+        self._last = 0  # the last position that is taken
         self.fetches: dict[str, models.Fetch] = {}
         self.branch = ""
         if claim.has_memory:
@@ -51,6 +56,7 @@ class Memory:
             )
             self._steps[place] = step
             self._names.add(step.name)
+            self._last = max(self._last, step.position)
         if any(s.kind == StepKind.FETCH and not s.is_remembered for s in self._steps.values()):
             fetches = models.Fetch.objects.filter(run_id=self._claim.run_id)
             self.fetches = {fetch.step_name: fetch for fetch in fetches}
@@ -78,7 +84,18 @@ class Memory:
             )
         else:
             self._met.add(step.name)
+            self._move_behind_the_new(step)
         return step
+
+    def _move_behind_the_new(self, step: models.Step) -> None:
+        """Positions tell what came before what. A step whose worker vanished has its row already,
+        while those that went with it have not: when they are new again, it comes behind them."""
+        if self._old == 0 and step.kind in TRIED and not step.is_remembered:
+            step.position = self._next_position()
+
+    def _next_position(self) -> int:
+        self._last += 1
+        return self._last
 
     def _new(self, place: Place, kind: StepKind) -> models.Step:
         if len(self._steps) >= MOST_STEPS:
@@ -91,7 +108,7 @@ class Memory:
             run_id=self._claim.run_id,
             name=name,
             kind=kind,
-            position=len(self._steps) + 1,
+            position=self._next_position(),
             started_at=self._claim.clock.now(),
             detail={} if told else {"branch": branch, "id": id, "n": count},
         )
@@ -117,17 +134,21 @@ def _refuse_bad_id(id: Any) -> None:
 
 
 def card_of(step: models.Step) -> str:
-    """A step in one line, from which another process can write its row (see recovery)."""
-    return json.dumps([step.name, step.kind, step.detail], ensure_ascii=False)
+    """A step whose body begins now, in one line: from it another process of this machine can write
+    its row and its attempt (see recovery)."""
+    card = [step.name, step.kind, step.detail, time.monotonic()]
+    return json.dumps(card, ensure_ascii=False)
 
 
-def step_of(card: str, run_id: uuid.UUID) -> models.Step | None:
-    """The unsaved step of a card; None if there is no card, or its writer died over it."""
+def step_of(card: str, run_id: uuid.UUID) -> tuple[models.Step, float] | None:
+    """The unsaved step of a card, and for how many seconds its body has been going on; None if
+    there is no card, or its writer died over it."""
     try:
-        name, kind, detail = json.loads(card)
+        name, kind, detail, began = json.loads(card)
     except ValueError:
         return None
-    return models.Step(run_id=run_id, name=name, kind=kind, detail=detail)
+    step = models.Step(run_id=run_id, name=name, kind=kind, detail=detail)
+    return step, max(time.monotonic() - began, 0.0)
 
 
 def _place_of(name: str) -> tuple[str, int]:

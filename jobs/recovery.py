@@ -1,33 +1,43 @@
 """What died, and who goes on (laws 4 and 5).
 
-Any cluster sweeps, every few seconds; each statement is safe to run by several at once, since it
-changes rows by a condition that the change itself ends, and skips rows that somebody else is at.
+Any cluster sweeps, every few seconds. It is safe for several to do so at once, and none of them
+ever has to wait for anybody:
+
+1. A row is changed by a condition that the change itself ends, and asked for again under its lock.
+2. A row that somebody else is at is passed by; the next sweep will see what became of it.
+3. Whatever ends a run is a transaction of its own, since it takes the locks of the run's lines: two
+   runs' lines in one transaction could be taken in an order that blocks somebody else.
 """
 
 from __future__ import annotations
 
 import logging
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Max, Min
 from django.db.models.functions import Now
 
 from jobs import backoff, conf, events, models, registry
 from jobs.attempts import class_path, describe
 from jobs.clock import database_clock
 from jobs.control import cancel
-from jobs.errors import InvalidTransition, WorkerLost
+from jobs.errors import WorkerLost
 from jobs.executor import fail_run
 from jobs.memory import step_of
 from jobs.models import Reason, RunStatus, StepStatus
 
 logger = logging.getLogger("jobs.engine")
 
-LAPSED = """
-SELECT id, lease_token, begun FROM jobs_run WHERE lease_until < statement_timestamp()
- ORDER BY lease_until LIMIT 200 FOR UPDATE SKIP LOCKED
+# The first loss of a run, or one before a worker had begun with it: nobody's fault.
+INNOCENT = """
+UPDATE jobs_run SET status = 'queued', due_at = statement_timestamp(), reason = '',
+       lease_token = NULL, lease_until = NULL, lost_count = lost_count + 1
+ WHERE id IN (SELECT id FROM jobs_run
+               WHERE lease_until < statement_timestamp() AND NOT begun
+               ORDER BY lease_until LIMIT 200 FOR UPDATE SKIP LOCKED)
 """
 
 LAPSED_FETCHES = """
@@ -41,7 +51,7 @@ RETURNING id
 # a wake was lost to somebody's rollback.
 FORGOTTEN = """
 UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
- WHERE status = 'queued' AND due_at IS NULL AND id IN (
+ WHERE id IN (SELECT id FROM jobs_run WHERE status = 'queued' AND due_at IS NULL AND id IN (
    SELECT head.id FROM (
      SELECT DISTINCT ON (turn_keys[%(column)s])
             id, created_at, turn_keys[%(column)s] AS key, turn_limits[%(column)s] AS room
@@ -61,7 +71,7 @@ UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
                 AND coalesce(w.due_at, 'infinity') <= statement_timestamp()
                 AND w.reason NOT IN ('function', 'paused')
               LIMIT head.room) on_the_way) < head.room
-    LIMIT 500)
+    LIMIT 500) FOR UPDATE SKIP LOCKED)
 RETURNING id
 """
 
@@ -82,7 +92,19 @@ def sweep() -> int:
     return handed_on
 
 
-@transaction.atomic
+def _cancel_expired() -> None:
+    """Runs whose function's timeouts have passed (registry.Timeouts)."""
+    expired = models.Run.objects.unfinished().filter(expires_at__lt=Now())
+    for run_id in expired.order_by("expires_at").values_list("id", flat=True)[:100]:
+        with transaction.atomic():
+            # Asked again under its lock: it may have started, or ended, since it was listed.
+            run = expired.select_for_update(skip_locked=True).filter(id=run_id).first()
+            if run is not None:
+                limit = "start" if run.started_at is None else "finish"
+                why = f"It did not {limit} within its function's timeouts.{limit}."
+                cancel(run.id, why=why)
+
+
 def _lapsed_runs() -> int:
     """Runs whose lease lapsed: their whole cluster is gone.
 
@@ -92,33 +114,20 @@ def _lapsed_runs() -> int:
        executor). If it is lost again after that, the loss is an attempt of this run: a run that
        kills its cluster every time comes to the end of its attempts, its neighbours do not.
     """
+    suspects = models.Run.objects.lost().filter(begun=True).order_by("lease_until")
+    blamed = sum(_cluster_died(run_id) for run_id in suspects.values_list("id", flat=True)[:200])
     with connection.cursor() as cursor:
-        cursor.execute(LAPSED)
-        rows = cursor.fetchall()
-    for run_id, token, begun in rows:
-        if begun:
-            _blame(run_id, token, WorkerLost("The whole cluster went silent."))
-    innocent = [run_id for run_id, _, begun in rows if not begun]
-    models.Run.objects.filter(id__in=innocent).update(
-        status=RunStatus.QUEUED,
-        due_at=Now(),
-        reason="",
-        lease_token=None,
-        lease_until=None,
-        lost_count=F("lost_count") + 1,
-    )
-    return len(rows)
+        cursor.execute(INNOCENT)
+        return blamed + int(cursor.rowcount)
 
 
-def _cancel_expired() -> None:
-    """Runs whose function's timeouts have passed (registry.Timeouts)."""
-    expired = models.Run.objects.unfinished().filter(expires_at__lt=Now())
-    for run_id, started_at in expired.values_list("id", "started_at")[:100]:
-        limit = "start" if started_at is None else "finish"
-        try:
-            cancel(run_id, why=f"It did not {limit} within its function's timeouts.{limit}.")
-        except InvalidTransition:
-            logger.info("Run %s ended before its timeout could.", run_id)
+@transaction.atomic
+def _cluster_died(run_id: uuid.UUID) -> bool:
+    lost = models.Run.objects.lost().filter(id=run_id, begun=True)
+    run = lost.select_for_update(of=("self",), skip_locked=True).select_related("event").first()
+    if run is not None:
+        _blame(run, WorkerLost("The whole cluster went silent."))
+    return run is not None
 
 
 def _lapsed_fetches() -> int:
@@ -144,53 +153,87 @@ def mend_lines() -> int:
     return found
 
 
+@transaction.atomic
 def worker_died(run_id: uuid.UUID, token: uuid.UUID, pid: int, card: str) -> bool:
     """A worker of this cluster is gone while it held this run: that is an attempt of the step
     that it was at (memory.card_of). False if the run is in other hands by now."""
-    step = step_of(card, run_id)
+    held = models.Run.objects.filter(id=run_id, lease_token=token)
+    run = held.select_for_update(of=("self",)).select_related("event").first()
+    if run is None:
+        return False
+    step, seconds = step_of(card, run_id) or (None, 0.0)
     where = f"in step “{step.name}”" if step else "between two steps"
     error = WorkerLost(
         f"The worker process {pid} vanished {where}: killed, out of memory, out of time, or "
         "ended by the function itself."
     )
-    with transaction.atomic():
-        blamed = _blame(run_id, token, error, step)
-        if blamed:
-            events.wake_clusters()
-    return blamed
+    _blame(run, error, step, seconds)
+    events.wake_clusters()
+    return True
 
 
 def _blame(
-    run_id: uuid.UUID, token: uuid.UUID, error: WorkerLost, at: models.Step | None = None
-) -> bool:
-    """Record a lost worker as a failed attempt, then the retry policy, under the run's lock."""
-    run = (
-        models.Run.objects.select_for_update(of=("self",))
-        .select_related("event")
-        .filter(id=run_id, lease_token=token)
-        .first()
-    )
-    if run is None:
-        return False
+    run: models.Run, error: WorkerLost, at: models.Step | None = None, seconds: float = 0.0
+) -> None:
+    """Record a lost worker as a failed attempt, then the retry policy, as a living worker would
+    have done it (executor and runner); the caller holds the run's row lock.
+
+    1. A step has a count of its own, `attempts`; the code between steps has the run's
+       `function_errors`. Neither uses up the other's attempts.
+    2. Without attempts left, a step is remembered as failed, and the function is called again, to
+       meet that as a StepError; the code between steps fails the run.
+    """
     step = _step_of(run, at) if at else None
-    number = step.attempts if step else run.attempt
+    number = step.attempts if step else run.function_errors
     delay = _delay(run, error, number)
-    story = _record(run, step.name if step else "", number, error, delay)
+    now = database_clock().at
+    story = _record(run, step, number, error, (now - backoff.span(seconds), now), delay)
     if step is not None:
-        _note(step, story, final=delay is None)
-    if delay is None and step is None:
+        _note(step, story, delay, now)
+    elif delay is None:
         fail_run(run, story)
-    else:
-        models.Run.objects.filter(id=run.id, lease_token=token).update(
-            status=RunStatus.WAITING,
-            reason=Reason.BACKOFF if delay is not None else Reason.NONE,
-            due_at=Now() + backoff.span(delay or 0.0),
-            attempt=number + 1 if delay is not None else 0,
-            lease_token=None,
-            lease_until=None,
-            begun=False,
-        )
-    return True
+        return
+    models.Run.objects.filter(id=run.id).update(
+        status=RunStatus.WAITING,
+        reason=Reason.BACKOFF if delay is not None else Reason.NONE,
+        due_at=_due_at(run, step, now, delay),
+        lease_token=None,
+        lease_until=None,
+        begun=False,
+        **_counts(run, step, number, final=delay is None),
+    )
+
+
+def _due_at(
+    run: models.Run, step: models.Step | None, now: datetime, delay: float | None
+) -> datetime:
+    """When the run is looked at again: other branches may have something to do before the step
+    that is to be tried again, which keeps its own time."""
+    if delay is None:
+        return now
+    waiting = run.steps.filter(status=StepStatus.WAITING) if step else run.steps.none()
+    earliest: datetime | None = waiting.aggregate(first=Min("due_at"))["first"]
+    return min(filter(None, [earliest, now + backoff.span(delay)]))
+
+
+def _counts(
+    run: models.Run, step: models.Step | None, number: int, *, final: bool
+) -> dict[str, int]:
+    if step is None:
+        return {"attempt": number + 1, "function_errors": number + 1}
+    if not final:
+        return {"attempt": number + 1}
+    return {"attempt": 0, "function_errors": 0, "steps_done": run.steps_done + 1}
+
+
+def _step_of(run: models.Run, at: models.Step) -> models.Step | None:
+    """As its row has it, if an earlier attempt has left one; None if it is over: what is
+    remembered is never undone, whoever says that a worker died in it (law 2)."""
+    step = run.steps.filter(name=at.name).first()
+    if step is None:
+        at.position = (run.steps.aggregate(last=Max("position"))["last"] or 0) + 1
+        return at
+    return None if step.is_remembered else step
 
 
 def _delay(run: models.Run, error: WorkerLost, number: int) -> float | None:
@@ -200,45 +243,44 @@ def _delay(run: models.Run, error: WorkerLost, number: int) -> float | None:
     return backoff.delay(error, number, function.retries, function.backoff or conf.backoff())
 
 
-def _step_of(run: models.Run, at: models.Step) -> models.Step | None:
-    """As its row has it, if an earlier attempt has left one; None if it is over: what is
-    remembered is never undone, whoever says that a worker died in it (law 2)."""
-    at.position = run.steps_done + 1
-    step = run.steps.filter(name=at.name).first() or at
-    return None if step.is_remembered else step
-
-
-def _note(step: models.Step, story: dict[str, Any], *, final: bool) -> None:
-    step.attempts += 1
-    step.error = story
-    step.status = StepStatus.FAILED if final else StepStatus.WAITING
-    models.Step.objects.bulk_create(
-        [step],
-        update_conflicts=True,
-        unique_fields=["run", "name"],
-        update_fields=["attempts", "error", "status"],
-    )
-
-
 def _record(
-    run: models.Run, step_name: str, number: int, error: WorkerLost, delay: float | None
+    run: models.Run,
+    step: models.Step | None,
+    number: int,
+    error: WorkerLost,
+    span: tuple[datetime, datetime],
+    delay: float | None,
 ) -> dict[str, Any]:
-    now = database_clock().at
     story = describe(error)
     models.Attempt.objects.create(
         run_id=run.id,
-        step_name=step_name,
+        step_name=step.name if step else "",
         number=number,
         status=models.AttemptStatus.ERROR,
-        started_at=now,
-        ended_at=now,
+        started_at=span[0],
+        ended_at=span[1],
         worker=run.worker,
         error_class=class_path(error),
         error_message=story["message"],
         traceback=story["stack"],
-        retry_at=None if delay is None else now + backoff.span(delay),
+        retry_at=None if delay is None else span[1] + backoff.span(delay),
     )
     return story
+
+
+def _note(step: models.Step, story: dict[str, Any], delay: float | None, now: datetime) -> None:
+    step.attempts += 1
+    step.error = story
+    if delay is None:
+        step.status, step.ended_at, step.due_at = StepStatus.FAILED, now, None
+    else:
+        step.status, step.due_at = StepStatus.WAITING, now + backoff.span(delay)
+    models.Step.objects.bulk_create(
+        [step],
+        update_conflicts=True,
+        unique_fields=["run", "name"],
+        update_fields=["attempts", "error", "status", "ended_at", "due_at"],
+    )
 
 
 def next_due(at_most: float) -> float:

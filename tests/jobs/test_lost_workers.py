@@ -6,46 +6,26 @@ The worker is a process of its own, and the board is the real one; its death is 
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from jobs import keeper, recovery
-from jobs.api import Context, Event, TriggerEvent
+from jobs.api import Context, Event, StepError, TriggerEvent
 from jobs.board import Board
 from jobs.claims import claim
-from jobs.executor import execute
 from jobs.keeper import Keeper
 from jobs.memory import card_of
 from jobs.models import Run, Step, StepKind
-from jobs.testing import drain
-from tests.functions import Diary, go, in_a_child, registered, the_run
+from jobs.testing import drain, travel
+from tests.functions import Diary, go, registered, the_run
+from tests.jobs.deaths import deadly, lose_worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
-DIED = 9
-HERE = os.getpid()
-
-
-def deadly(said: str = "survived") -> str:
-    """Ends its process, unless that is the test's own."""
-    if os.getpid() != HERE:
-        os._exit(DIED)
-    return said
-
-
-def lose_worker() -> None:
-    """Have a worker take up the run that is due and die of it; its cluster finds that out."""
-    board = Board()
-
-    def work() -> None:
-        (claimed,) = claim(1)
-        board.begin(claimed.run_id, claimed.token)
-        execute(claimed, board)
-
-    assert in_a_child(work) == DIED
-    Keeper(board, workers=1)._bury()
 
 
 def errors(run: Run) -> list[tuple[str, int]]:
@@ -101,6 +81,65 @@ def test_a_worker_lost_while_it_sends_an_event_leaves_the_step_what_it_was(monke
     assert errors(run) == [("tell", 0)]
     assert run.steps.get().kind == StepKind.SEND
     assert Run.objects.filter(fn_id="told").count() == 1
+
+
+def test_a_lost_attempt_lasted_as_long_as_its_worker_was_at_it(monkeypatch):
+    with at_once(lambda ctx: ctx.step.run("drink", str), retries=1):
+        go()
+        (claimed,) = claim(1)
+        with monkeypatch.context() as patch:
+            ten_minutes_ago = time.monotonic() - 600
+            patch.setattr(time, "monotonic", lambda: ten_minutes_ago)
+            card = card_of(Step(name="drink", kind=StepKind.RUN))
+        assert recovery.worker_died(claimed.run_id, claimed.token, 4711, card)
+    assert the_run().attempts.get().duration // timedelta(minutes=1) == 10
+
+
+def test_a_step_that_kills_every_worker_is_over_and_the_function_may_go_another_way():
+    def handler(ctx: Context) -> str:
+        try:
+            return ctx.step.run("drink", deadly)
+        except StepError as error:
+            return ctx.step.run("water", str, error.name)
+
+    with at_once(handler, retries=1):
+        go()
+        lose_worker()
+        lose_worker()
+        drain()
+    run = the_run()
+    assert (run.status, run.output) == ("completed", "WorkerLost")
+    assert run.steps_done == 2
+    assert run.steps.get(name="drink").ended_at is not None
+
+
+def test_branches_keep_their_times_when_a_worker_is_lost_in_one_of_them():
+    """Who sleeps wakes in time, and what the worker died of is not hurried by that."""
+    diary = Diary()
+
+    def handler(ctx: Context) -> None:
+        def left() -> None:
+            ctx.step.sleep("nap", 20)
+            ctx.step.run("awake", diary.write, "awake")
+
+        def right() -> None:
+            ctx.step.sleep("short nap", 10)
+            diary.write(ctx.step.run("drink", deadly, "drunk"))
+
+        ctx.step.parallel([left, right])
+
+    with registered(handler, retries=1, backoff=[60]):
+        go()
+        drain()
+        travel(timedelta(seconds=10))
+        lose_worker()
+        travel(timedelta(seconds=10))
+        drain()
+        assert diary.entries == ["awake"]
+        assert (the_run().status, the_run().reason) == ("waiting", "backoff")
+        travel(timedelta(seconds=50))
+        drain()
+    assert (the_run().status, diary.entries) == ("completed", ["awake", "drunk"])
 
 
 def test_a_long_name_of_a_step_is_told_whole():
