@@ -95,7 +95,7 @@ class Process:
         return found
 
     def cpu(self) -> float:
-        """Seconds of a core that its living processes have used so far."""
+        """Seconds of a core that its processes have used so far."""
         return cpu(self.members())
 
     def pss(self) -> float:
@@ -109,11 +109,13 @@ class Process:
 
 
 def cpu(pids: Iterable[int]) -> float:
+    """Seconds that these have used, and their children that have ended: django-q2 recycles its
+    workers."""
     used = 0
     for pid in pids:
         with contextlib.suppress(OSError):
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            used += int(fields[11]) + int(fields[12])
+            used += sum(map(int, fields[11:15]))
     return used / os.sysconf("SC_CLK_TCK")
 
 

@@ -89,10 +89,15 @@ class RunBroker(Broker):
         return None
 
     def _open(self) -> tuple[Gateway, Keeper]:
+        """What the pusher commits here (leases, sweeps, ticks) does not wait for the disk.
+
+        Whatever of it a crash of the database undoes is undone as a whole and done again; and
+        nobody builds on it first, since a later commit that does wait takes the earlier ones
+        along: the log has one order.
+        """
         if not self._listening:
-            connection.ensure_connection()
-            with connection.wrap_database_errors:
-                connection.connection.execute(f"LISTEN {CHANNEL}")
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET synchronous_commit = off; LISTEN {CHANNEL}")
             self._listening = True
         if self._gateway is None or self._keeper is None:
             registry.sync()

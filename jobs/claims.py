@@ -5,50 +5,58 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db import connection
 
 from jobs import conf, registry
 from jobs.clock import Clock
 from jobs.concurrency import take_turns
 from jobs.discovery import why_unknown
 from jobs.errors import LeaseLost
-from jobs.models import Reason, RegisteredFunction, Run
+from jobs.models import Reason, Run
 from jobs.options import seconds
+
+FREE = (True, False, False)  # its function is known, does not stand still, and it is in no line
 
 # Asking again whether a function has come to be known, by a deployment, or was resumed.
 SET_ASIDE_SECONDS = 30
 
-DUE = """
-SELECT r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done,
+# Due runs, oldest first, those that another cluster is looking at left out. Who stands in no line,
+# or is past all of them, is leased at once; what keeps the others is told.
+TAKE = """
+WITH due AS MATERIALIZED (
+  SELECT r.id, r.fn_id = ANY(%(known)s) AS is_known, s.fn_id IS NOT NULL AS stands_still,
+         r.turns_held < cardinality(r.turn_keys) AS stands_in_line
+    FROM jobs_run r LEFT JOIN jobs_registeredfunction s
+         ON s.fn_id = r.fn_id AND s.stands_still AND s.paused_at IS NOT NULL
+   WHERE r.due_at <= statement_timestamp() AND r.lease_token IS NULL
+   ORDER BY r.due_at, r.id LIMIT %(limit)s
+     FOR UPDATE OF r SKIP LOCKED),
+leased AS (
+  UPDATE jobs_run r SET due_at = NULL, reason = '', error = NULL, begun = false,
+         stop_requested = false, status = 'running', worker = %(worker)s,
+         lease_token = %(token)s,
+         lease_until = statement_timestamp() + make_interval(secs => %(lease)s),
+         started_at = coalesce(started_at, statement_timestamp()),
+         expires_at = CASE WHEN started_at IS NULL OR expires_at IS NULL
+                           THEN statement_timestamp() + make_interval(
+                                secs => (%(finish)s::jsonb ->> r.fn_id)::double precision)
+                           ELSE expires_at END
+    FROM due WHERE r.id = due.id AND is_known AND NOT stands_still AND NOT stands_in_line)
+SELECT is_known, stands_still, stands_in_line,
+       r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done,
        r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL, r.lost_count, r.invoked_by_id,
-       r.function_errors,
-       e.id, e.name, e.data, e.dedupe_id, e.ts, clock_timestamp()
-  FROM jobs_run r JOIN jobs_event e ON e.id = r.event_id
- WHERE r.due_at <= statement_timestamp() AND r.lease_token IS NULL
- ORDER BY r.due_at, r.id LIMIT %s
-   FOR UPDATE OF r SKIP LOCKED
+       r.function_errors, e.id, e.name, e.data, e.dedupe_id, e.ts, clock_timestamp()
+  FROM due JOIN jobs_run r ON r.id = due.id JOIN jobs_event e ON e.id = r.event_id
+ ORDER BY r.due_at, r.id
 """
-
-LEASE = """
-UPDATE jobs_run SET status = 'running', reason = '', due_at = NULL, worker = %(worker)s,
-       begun = false, stop_requested = false, error = NULL,
-       lease_token = %(token)s,
-       lease_until = statement_timestamp() + make_interval(secs => %(lease)s),
-       started_at = coalesce(started_at, statement_timestamp())
- WHERE id = ANY(%(ids)s)
-"""
-
-PARK = "UPDATE jobs_run SET due_at = NULL, reason = 'turn' WHERE id = ANY(%s)"
 
 SET_ASIDE = """
-UPDATE jobs_run SET reason = 'function', error = %(why)s,
+UPDATE jobs_run SET reason = %(reason)s, error = %(why)s,
        due_at = statement_timestamp() + make_interval(secs => %(seconds)s)
- WHERE id = %(id)s
+ WHERE id = %(id)s AND due_at <= statement_timestamp() AND lease_token IS NULL
 """
 
 
@@ -79,74 +87,50 @@ class Claim:
 def claim(limit: int, worker: str = "") -> list[Claim]:
     """Take up to `limit` due runs whose turn it is.
 
-    One transaction:
-    1. lock due runs, passing by those that another cluster is looking at;
-    2. set aside the runs of functions that this process does not know;
-    3. let runs past their lines, park those whose turn it is not;
-    4. write the leases.
-    Losing this transaction in a crash loses nothing: the runs are still due, and a token that was
-    never committed lets nobody write. So it does not wait for the disk.
+    Each statement is a transaction, and right whatever became of the one before it:
+    1. lease the due runs that stand in no line, or are past all of theirs;
+    2. set aside those whose function this process does not know, or which is to stand still;
+    3. let the others past their lines, lease those that are through, park the rest.
+    To lose one of them in a crash loses nothing: the runs are still due, and a token that was
+    never written lets nobody write.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit = off")
-        cursor.execute(DUE, [limit])
-        token = uuid.uuid4()
-        due = [_claim(row, token, worker) for row in cursor.fetchall()]
-        known = [c for c in due if registry.knows(c.fn_id)]
-        _set_aside([c for c in due if not registry.knows(c.fn_id)])
-        known = _not_standing_still(known)
-        mine = _whose_turn_it_is(known)
-        parked = [c.run_id for c in known if c.run_id not in mine]
-        if parked:
-            cursor.execute(PARK, [parked])
-        if mine:
-            _limit_time([c for c in known if c.run_id in mine])
-            lease = conf.lease()
-            cursor.execute(
-                LEASE, {"ids": list(mine), "worker": worker, "token": token, "lease": lease}
-            )
-    return [c for c in known if c.run_id in mine]
-
-
-def _whose_turn_it_is(claims: list[Claim]) -> set[uuid.UUID]:
-    free = {c.run_id for c in claims if not c.turn_keys}
-    queued = [(c.run_id, c.turn_keys, c.turns_held) for c in claims if c.turn_keys]
-    return free | take_turns(queued) if queued else free
-
-
-def _set_aside(unknown: list[Claim]) -> None:
-    """Let runs of functions that this process does not know wait visibly, and say why."""
+    lease = _lease(worker)
     with connection.cursor() as cursor:
-        for c in unknown:
-            why = {"name": "UnknownFunction", "message": why_unknown(c.fn_id), "stack": ""}
-            cursor.execute(
-                SET_ASIDE, {"id": c.run_id, "why": json.dumps(why), "seconds": SET_ASIDE_SECONDS}
-            )
+        cursor.execute(TAKE, {**lease, "known": registry.ids(), "limit": limit})
+        found = [(row[:3], _claim(row[3:], lease["token"], worker)) for row in cursor.fetchall()]
+    mine = {c.run_id for kept, c in found if kept == FREE}
+    in_line = [c for (is_known, is_still, _), c in found if is_known and not is_still]
+    in_line = [c for c in in_line if c.run_id not in mine]
+    if in_line:
+        queued = [(c.run_id, c.turn_keys, c.turns_held) for c in in_line]
+        mine |= take_turns(queued, lease)
+    for (is_known, is_still, _), c in found:
+        if not is_known or is_still:
+            _set_aside(c, Reason.PAUSED if is_known else Reason.FUNCTION)
+    return [c for _, c in found if c.run_id in mine]
 
 
-def _not_standing_still(claims: list[Claim]) -> list[Claim]:
-    """Set aside the runs of functions that are paused and stand still; the others."""
-    still = RegisteredFunction.objects.filter(paused_at__isnull=False, stands_still=True)
-    paused = set(still.values_list("fn_id", flat=True)) if claims else set()
-    aside = [c.run_id for c in claims if c.fn_id in paused]
-    if aside:
-        Run.objects.filter(id__in=aside).update(
-            due_at=Now() + timedelta(seconds=SET_ASIDE_SECONDS), reason=Reason.PAUSED
-        )
-    return [c for c in claims if c.fn_id not in paused]
+def _lease(worker: str) -> dict[str, Any]:
+    """What is written into the rows that are leased."""
+    timed = {f.fn_id: f.timeouts.finish for f in registry.all_functions()}
+    finish = {fn_id: seconds(span) for fn_id, span in timed.items() if span is not None}
+    return {
+        "worker": worker,
+        "token": uuid.uuid4(),
+        "lease": conf.lease(),
+        "finish": json.dumps(finish),
+    }
 
 
-def _limit_time(claims: list[Claim]) -> None:
-    """A run that starts, or that a person retries, has kept its start timeout; from now on its
-    finish timeout counts."""
-    for c in claims:
-        timeouts = registry.get(c.fn_id).timeouts
-        if timeouts.start is not None or timeouts.finish is not None:
-            finish = None if timeouts.finish is None else seconds(timeouts.finish)
-            starts = Q(started_at__isnull=True) | Q(expires_at__isnull=True)
-            Run.objects.filter(starts, id=c.run_id).update(
-                expires_at=None if finish is None else Now() + timedelta(seconds=finish)
-            )
+def _set_aside(c: Claim, reason: Reason) -> None:
+    """Let a run wait visibly that this process cannot take up, and say why."""
+    why = None
+    if reason == Reason.FUNCTION:
+        story = {"name": "UnknownFunction", "message": why_unknown(c.fn_id), "stack": ""}
+        why = json.dumps(story)
+    told = {"id": c.run_id, "reason": reason, "why": why, "seconds": SET_ASIDE_SECONDS}
+    with connection.cursor() as cursor:
+        cursor.execute(SET_ASIDE, told)
 
 
 def _claim(row: tuple[Any, ...], token: uuid.UUID, worker: str) -> Claim:

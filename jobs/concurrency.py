@@ -11,6 +11,7 @@ unfinished run that got past that line, who waits is a queued run that stands in
 
 1. Every decision about a line is made under its advisory lock, which lasts until the end of the
    transaction; the statement after the lock sees all that earlier holders of the lock committed.
+   Both travel as one text, which PostgreSQL takes as one transaction.
 2. A run that finds its line full is parked: `due_at` null, reason `turn`. Nothing polls it.
 3. Whoever leaves a line (done, failed, cancelled) makes its first parked run due again, in the
    transaction in which it leaves. The woken run then takes its turn like anybody else, so a wake
@@ -21,87 +22,115 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import connection
 
 # Both lines' rules are the same; the column (an index of the array) is all that differs.
 # PostgreSQL arrays count from 1.
+LOCKS = """
+SELECT pg_advisory_xact_lock(h)
+  FROM (SELECT hashtextextended(key, 0) AS h FROM unnest(%(keys)s::text[]) AS key ORDER BY 1) k
+"""
+
 TAKE = """
-UPDATE jobs_run AS r SET turns_held = r.turns_held + 1
-WHERE r.id = ANY(%(ids)s) AND r.turns_held = %(line)s
-  AND (SELECT count(*) FROM (
-         SELECT 1 FROM jobs_run h
-          WHERE h.turn_keys[%(column)s] = r.turn_keys[%(column)s]
-            AND h.turns_held > %(line)s AND h.status IN ('queued', 'running', 'waiting')
-          LIMIT r.turn_limits[%(column)s]) held)
-    + (SELECT count(*) FROM (
-         SELECT 1 FROM jobs_run w
-          WHERE w.turn_keys[%(column)s] = r.turn_keys[%(column)s]
-            AND w.turns_held = %(line)s AND w.status = 'queued'
-            AND (w.created_at, w.id) < (r.created_at, r.id)
-            AND (w.due_at IS NULL OR w.due_at <= statement_timestamp())
-            AND w.reason NOT IN ('function', 'paused')
-          LIMIT r.turn_limits[%(column)s]) ahead)
-    < r.turn_limits[%(column)s]
-RETURNING r.id
+WITH mine AS MATERIALIZED (
+  SELECT r.id, r.turns_held + 1 = cardinality(r.turn_keys) AS is_last,
+         (SELECT count(*) FROM (
+            SELECT 1 FROM jobs_run h
+             WHERE h.turn_keys[%(column)s] = r.turn_keys[%(column)s]
+               AND h.turns_held > %(line)s AND h.status IN ('queued', 'running', 'waiting')
+             LIMIT r.turn_limits[%(column)s]) held)
+       + (SELECT count(*) FROM (
+            SELECT 1 FROM jobs_run w
+             WHERE w.turn_keys[%(column)s] = r.turn_keys[%(column)s]
+               AND w.turns_held = %(line)s AND w.status = 'queued'
+               AND (w.created_at, w.id) < (r.created_at, r.id)
+               AND (w.due_at IS NULL OR w.due_at <= statement_timestamp())
+               AND w.reason NOT IN ('function', 'paused')
+             LIMIT r.turn_limits[%(column)s]) ahead)
+         < r.turn_limits[%(column)s] AS passes
+    FROM jobs_run r
+   WHERE r.id = ANY(%(ids)s) AND r.turns_held = %(line)s
+     AND r.due_at <= statement_timestamp() AND r.lease_token IS NULL
+     FOR UPDATE SKIP LOCKED)
+UPDATE jobs_run r
+   SET turns_held = turns_held + passes::int,
+       due_at = CASE WHEN passes AND NOT is_last THEN due_at END,
+       reason = CASE WHEN passes THEN '' ELSE 'turn' END,
+       status = CASE WHEN passes AND is_last THEN 'running' ELSE status END,
+       worker = CASE WHEN passes AND is_last THEN %(worker)s ELSE worker END,
+       lease_token = CASE WHEN passes AND is_last THEN %(token)s::uuid END,
+       lease_until = CASE WHEN passes AND is_last
+                     THEN statement_timestamp() + make_interval(secs => %(lease)s) END,
+       started_at = CASE WHEN passes AND is_last
+                    THEN coalesce(started_at, statement_timestamp()) ELSE started_at END,
+       expires_at = CASE WHEN passes AND is_last AND (started_at IS NULL OR expires_at IS NULL)
+                    THEN statement_timestamp() + make_interval(
+                         secs => (%(finish)s::jsonb ->> fn_id)::double precision)
+                    ELSE expires_at END,
+       begun = false, stop_requested = false, error = NULL
+  FROM mine WHERE r.id = mine.id
+RETURNING r.id, passes
 """
 
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))"
+
+# Clusters are told, at the commit, if there was a next.
 WAKE = """
-UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
-WHERE id = (SELECT id FROM jobs_run
-             WHERE turn_keys[%(column)s] = %(key)s AND turns_held = %(line)s
-               AND status = 'queued' AND due_at IS NULL
-             ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+WITH woken AS (
+  UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
+   WHERE id = (SELECT id FROM jobs_run
+                WHERE turn_keys[%(column)s] = %(key)s AND turns_held = %(line)s
+                  AND status = 'queued' AND due_at IS NULL
+                ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+  RETURNING id)
+SELECT pg_notify('jobs', '') FROM woken
 """
 
 
-def take_turns(waiting: Sequence[tuple[uuid.UUID, list[str], int]]) -> set[uuid.UUID]:
-    """Let queued runs past their lines, in order; returns those that now hold all their turns.
+def take_turns(
+    waiting: Sequence[tuple[uuid.UUID, list[str], int]], lease: dict[str, Any]
+) -> set[uuid.UUID]:
+    """Let due runs past their lines, in order; lease those that hold all their turns, park those
+    that are not let past. Returns the leased ones.
 
-    `waiting` is (run id, turn keys, turns held); the caller holds the runs' row locks and is in a
-    transaction. First come first served: a run goes through only if fewer than `limit` others
-    hold a turn or stand before it.
+    `waiting` is (run id, turn keys, turns held), `lease` what claims._lease says. First come first
+    served: a run goes through only if fewer than `limit` others hold a turn or stand before it.
+    A run that somebody else has taken meanwhile, or is looking at, is left alone.
     """
     held = {run_id: turns for run_id, _, turns in waiting}
     keys = {run_id: run_keys for run_id, run_keys, _ in waiting}
-    for line in range(max((len(run_keys) for run_keys in keys.values()), default=0)):
+    for line in range(max(len(run_keys) for run_keys in keys.values())):
         here = [i for i, turns in held.items() if turns == line < len(keys[i])]
         if here:
-            lock({keys[i][line] for i in here})
-            for run_id in _take(here, line):
+            parameters = {**lease, "keys": list({keys[i][line] for i in here})}
+            for run_id in _take(here, line, parameters):
                 held[run_id] = line + 1
     return {run_id for run_id, turns in held.items() if turns == len(keys[run_id])}
 
 
-def _take(run_ids: list[uuid.UUID], line: int) -> list[uuid.UUID]:
+def _take(run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]) -> list[uuid.UUID]:
+    """One transaction: the line's locks, then all that is decided under them."""
+    take = TAKE.replace("%(column)s", str(line + 1))
     with connection.cursor() as cursor:
-        cursor.execute(TAKE.replace("%(column)s", str(line + 1)), {"ids": run_ids, "line": line})
-        return [row[0] for row in cursor.fetchall()]
+        cursor.execute(f"{LOCKS}; {take}", {**parameters, "ids": run_ids, "line": line})
+        cursor.nextset()
+        return [run_id for run_id, passes in cursor.fetchall() if passes]
 
 
-def pass_turns_on(turn_keys: Sequence[str], turns_held: int) -> bool:
+def pass_turns_on(turn_keys: Sequence[str], turns_held: int) -> None:
     """Wake the next in every line that a run leaves: those it got past and the one it stood in.
 
-    Called after the run's own row was changed, in the same transaction. Whether there was a next.
+    Called after the run's own row was changed, in the same transaction.
     """
-    left = list(turn_keys)[: turns_held + 1]
-    woken = 0
-    if not left:
-        return False
     with connection.cursor() as cursor:
-        for line, key in enumerate(left):
-            lock([key])  # line after line, as take_turns does
-            statement = WAKE.replace("%(column)s", str(line + 1))
-            cursor.execute(statement, {"key": key, "line": line})
-            woken += cursor.rowcount
-    return woken > 0
+        for line, key in enumerate(list(turn_keys)[: turns_held + 1]):  # in take_turns's order
+            wake = WAKE.replace("%(column)s", str(line + 1))
+            cursor.execute(f"{LOCK}; {wake}", {"key": key, "line": line})
 
 
-def lock(keys: Sequence[str] | set[str]) -> None:
+def lock(keys: Sequence[str]) -> None:
     """Take the lines' locks, in an order that is the same for everybody."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) "
-            "FROM (SELECT key FROM unnest(%s::text[]) AS key ORDER BY hashtextextended(key, 0)) k",
-            [list(keys)],
-        )
+        cursor.execute(LOCKS, {"keys": list(keys)})

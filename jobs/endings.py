@@ -47,8 +47,7 @@ def leave(ending: Ending) -> None:
     """
     if ending.invoked_by is not None:
         events.wake_runs([ending.invoked_by])
-    if pass_turns_on(ending.turn_keys, ending.turns_held):
-        events.wake_clusters()
+    pass_turns_on(ending.turn_keys, ending.turns_held)
 
 
 def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: str) -> None:

@@ -10,7 +10,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.models.functions import Now
 
-from jobs import backoff, conf, endings, events, models, registry
+from jobs import backoff, conf, endings, models, registry
 from jobs.attempts import Attempts, describe
 from jobs.claims import Claim, refreshed
 from jobs.endings import Ending, announce, leave
@@ -123,7 +123,7 @@ def _suspend(journal: Journal, pause: Suspend) -> None:
     settled = Settlement(
         status=pause.status, reason=pause.reason, delay=pause.delay, until=pause.until
     )
-    journal.commit(settled, events.wake_clusters if pause.reason == Reason.FETCH else None)
+    journal.commit(settled)
 
 
 def _err(claim: Claim, function: registry.Function, journal: Journal, error: BaseException) -> None:

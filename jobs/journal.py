@@ -2,8 +2,12 @@
 
     begin ─ step, step, step … ─ commit(steps, attempts, log lines, the run's own row)
 
-Consecutive atomic steps share one transaction, a savepoint each. What they return is collected
-here and written just before the commit, so that a step's effects and its memory are one fact.
+Consecutive atomic steps share one transaction. What they return is collected here and written
+just before the commit, so that a step's effects and its memory are one fact.
+
+A step that fails takes its own effects with it and nothing else:
+1. The first one in a transaction needs no savepoint for that: the transaction itself goes.
+2. Each further one has a savepoint behind it. It is released in the statement that sets the next.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import Error as DatabaseError
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 from psycopg.pq import TransactionStatus
@@ -34,10 +39,6 @@ from jobs.errors import (
 # A transaction that has been open for this long is committed at the next step boundary: it holds
 # locks of the product's rows.
 LONGEST = 0.05  # seconds
-
-FETCH_COLUMNS = ["status", "attempt", "lease_token", "lease_until", "response", "error"]
-FETCH_COLUMNS += ["sent_at", "ended_at", "result_url", "method", "url", "headers", "body"]
-FETCH_COLUMNS += ["timeout"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,7 @@ class Journal:
         self.lines: list[models.LogLine] = []
         self._scope: contextlib.ExitStack | None = None
         self._opened = 0.0
+        self._savepoints = 0
 
     # --- the transaction ----------------------------------------------------------------------
 
@@ -99,15 +101,42 @@ class Journal:
             raise TransactionBroken
 
     @contextlib.contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """A step's body: its effects go if it raises, and only its own."""
+    def effects(self) -> Iterator[None]:
+        """A step's body: what it writes goes if it raises, and nothing else does."""
+        name = None if self._scope is None else self._set_savepoint()
         self.begin()
-        with transaction.atomic():
-            yield
-            if connection.needs_rollback:
+        try:
+            with _known_to_django(name):
+                yield
+            if is_transaction_broken():
                 raise SwallowedDatabaseError
             if self.solo:
                 connection.check_constraints()
+        except BaseException as error:
+            is_lost = is_connection_lost()  # asked before Django makes a new one
+            if name is None:
+                self._undo()
+            else:
+                _go_back_to(name)
+            if is_lost and isinstance(error, Exception | SystemExit):
+                raise ConnectionLost(str(error)) from error
+            raise
+
+    def _set_savepoint(self) -> str:
+        release = f"RELEASE SAVEPOINT step_{self._savepoints}; " if self._savepoints else ""
+        self._savepoints += 1
+        name = f"step_{self._savepoints}"
+        with connection.cursor() as cursor:
+            cursor.execute(f"{release}SAVEPOINT {name}")
+        return name
+
+    def _undo(self) -> None:
+        """End the transaction without a trace; what is collected here stays."""
+        scope, self._scope = self._scope, None
+        self._savepoints = 0
+        if scope is not None:
+            with contextlib.suppress(_Undo), scope:
+                raise _Undo
 
     @property
     def is_overdue(self) -> bool:
@@ -145,10 +174,7 @@ class Journal:
 
     def roll_back(self) -> None:
         """Forget everything since the last commit."""
-        scope, self._scope = self._scope, None
-        if scope is not None:
-            with contextlib.suppress(_Undo), scope:
-                raise _Undo
+        self._undo()
         self._reset()
 
     def _remember_counts(self) -> None:
@@ -172,13 +198,6 @@ class Journal:
     def _write(self, settled: Settlement | None) -> None:
         """A commit that finds the lease in other hands leaves nothing behind: the transaction goes
         with it."""
-        if self.fetches:
-            models.Fetch.objects.bulk_create(
-                self.fetches,
-                update_conflicts=True,
-                unique_fields=["run", "step_name"],
-                update_fields=FETCH_COLUMNS,
-            )
         run = {
             "run_id": self.claim.run_id,
             "token": self.claim.token,
@@ -189,6 +208,7 @@ class Journal:
         stopped = records.write(
             run,
             self.steps.values(),
+            self.fetches,
             self.attempts,
             self.lines,
             None if settled is None else settled.parameters(),
@@ -200,6 +220,26 @@ class Journal:
 
 class _Undo(Exception):
     pass
+
+
+@contextlib.contextmanager
+def _known_to_django(savepoint: str | None) -> Iterator[None]:
+    """What a body leaves to `transaction.on_commit` goes with its savepoint."""
+    if savepoint is None:
+        yield
+        return
+    connection.savepoint_ids.append(savepoint)
+    try:
+        yield
+    finally:
+        if savepoint in connection.savepoint_ids:
+            connection.savepoint_ids.remove(savepoint)
+
+
+def _go_back_to(savepoint: str) -> None:
+    with contextlib.suppress(DatabaseError):  # no database: no effects either
+        transaction.savepoint_rollback(savepoint)
+        transaction.set_rollback(False)
 
 
 def is_connection_lost() -> bool:

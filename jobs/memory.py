@@ -12,7 +12,7 @@ import time
 import uuid
 from typing import Any
 
-from jobs import models
+from jobs import models, records
 from jobs.claims import Claim
 from jobs.errors import InvalidStep, NonRetriableError
 from jobs.models import StepKind
@@ -45,8 +45,7 @@ class Memory:
         self._old = len(self._steps)
 
     def _load(self) -> None:
-        steps = models.Step.objects.filter(run_id=self._claim.run_id).order_by("position", "id")
-        for step in steps:
+        for step, request in records.read(self._claim.run_id):
             detail = step.detail
             default = _place_of(step.name)
             place = (
@@ -57,9 +56,8 @@ class Memory:
             self._steps[place] = step
             self._names.add(step.name)
             self._last = max(self._last, step.position)
-        if any(s.kind == StepKind.FETCH and not s.is_remembered for s in self._steps.values()):
-            fetches = models.Fetch.objects.filter(run_id=self._claim.run_id)
-            self.fetches = {fetch.step_name: fetch for fetch in fetches}
+            if request is not None:
+                self.fetches[step.name] = request
 
     @property
     def is_replaying(self) -> bool:

@@ -1,4 +1,6 @@
-"""A worker's commit, written in one statement: steps, attempts, log lines and the run's own row.
+"""What a worker reads of a run, and what it writes at a commit: a statement each.
+
+A commit is steps, requests, attempts, log lines and the run's own row.
 
 The rows travel as one JSON text a table, which PostgreSQL unfolds (jsonb_populate_recordset): the
 statement is always the same, however many rows there are, and it is one round trip. Since they
@@ -9,16 +11,37 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 from django.db import connection, models
+
+from jobs.models import Fetch, Step
+
+Row = TypeVar("Row", Step, Fetch)
 
 STEP = ["id", "run_id", "name", "kind", "status", "position", "attempts", "output", "error"]
 STEP += ["started_at", "ended_at", "due_at", "awaits", "detail"]
 ATTEMPT = ["id", "run_id", "step_name", "number", "status", "started_at", "ended_at", "worker"]
 ATTEMPT += ["error_class", "error_message", "traceback", "retry_at"]
 LINE = ["run_id", "step_name", "attempt", "level", "at", "message"]
+FETCH = ["id", "run_id", "step_name", "idempotency_key", "status", "attempt", "lease_token"]
+FETCH += ["lease_until", "response", "error", "sent_at", "ended_at", "result_url", "method", "url"]
+FETCH += ["headers", "body", "timeout"]
+
+
+def _every(model: type[models.Model]) -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields]
+
+
+# Steps that are over have no use for their requests any more.
+READ = f"""
+SELECT {", ".join(f"s.{name}" for name in _every(Step))},
+       {", ".join(f"f.{name}" for name in _every(Fetch))}
+  FROM jobs_step s LEFT JOIN jobs_fetch f ON s.kind = 'fetch'
+       AND s.status NOT IN ('completed', 'failed') AND f.run_id = s.run_id AND f.step_name = s.name
+ WHERE s.run_id = %s ORDER BY s.position, s.id
+"""  # noqa: S608
 
 
 def _insert(table: str, columns: list[str], parameter: str, on_conflict: str = "") -> str:
@@ -27,9 +50,14 @@ def _insert(table: str, columns: list[str], parameter: str, on_conflict: str = "
     return f"INSERT INTO {table} ({names}) SELECT {names} FROM {rows} {on_conflict}"  # noqa: S608
 
 
-# A step that is noted again (another attempt, an answer) keeps its id.
-_AGAIN = ", ".join(f"{name} = excluded.{name}" for name in STEP[3:])
-STEPS = _insert("jobs_step", STEP, "steps", f"ON CONFLICT (run_id, name) DO UPDATE SET {_AGAIN}")
+def _again(key: str, columns: list[str]) -> str:
+    """A row that is noted again (another attempt, an answer) keeps its id."""
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns)
+    return f"ON CONFLICT (run_id, {key}) DO UPDATE SET {changes}"
+
+
+STEPS = _insert("jobs_step", STEP, "steps", _again("name", STEP[3:]))
+FETCHES = _insert("jobs_fetch", FETCH, "fetches", _again("step_name", FETCH[4:]))
 ATTEMPTS = _insert("jobs_attempt", ATTEMPT, "attempts")
 LINES = _insert("jobs_logline", LINE, "lines")
 
@@ -38,10 +66,13 @@ RUN = """
 UPDATE jobs_run SET steps_done = %(steps_done)s, attempt = %(attempt)s,
        function_errors = %(function_errors)s {settled}
  WHERE id = %(run_id)s AND lease_token = %(token)s
-RETURNING stop_requested
+RETURNING stop_requested {told}
 """
+NOT_SETTLED = {"settled": "", "told": ""}
+TOLD = ", CASE WHEN %(reason)s = 'fetch' THEN pg_notify('jobs', '')::text END"
 
 # LEAST lets stand what came meanwhile and has set due_at (events.wake_runs); it passes by nulls.
+# A request is for a gateway, which is told at the commit.
 SETTLED = """
      , status = %(status)s, reason = %(reason)s, lease_token = NULL, lease_until = NULL,
        output = %(output)s::jsonb, error = %(error)s::jsonb,
@@ -52,9 +83,31 @@ SETTLED = """
 """
 
 
+def read(run_id: uuid.UUID) -> list[tuple[Step, Fetch | None]]:
+    """A run's steps in their order, each with its request if that is not over."""
+    with connection.cursor() as cursor:
+        cursor.execute(READ, [run_id])
+        rows = cursor.fetchall()
+    width = len(_every(Step))
+    return [
+        (_object(Step, row[:width]), _object(Fetch, row[width:]) if row[width] else None)
+        for row in rows
+    ]
+
+
+def _object(model: type[Row], values: Sequence[Any]) -> Row:
+    fields = model._meta.concrete_fields
+    found = [
+        json.loads(value) if isinstance(field, models.JSONField) and value is not None else value
+        for field, value in zip(fields, values, strict=True)
+    ]
+    return model.from_db(connection.alias, _every(model), found)
+
+
 def write(
     run: dict[str, Any],
     steps: Iterable[models.Model],
+    fetches: Iterable[models.Model],
     attempts: Iterable[models.Model],
     lines: Iterable[models.Model],
     settled: dict[str, Any] | None,
@@ -63,12 +116,13 @@ def write(
     stop. `run` has run_id, token and the counts; `settled` how it ends, if it does."""
     rows = {
         "steps": _rows(steps, STEP),
+        "fetches": _rows(fetches, FETCH),
         "attempts": _rows(attempts, ATTEMPT),
         "lines": _rows(lines, LINE),
     }
-    parts = {"steps": STEPS, "attempts": ATTEMPTS, "lines": LINES}
+    parts = {"steps": STEPS, "fetches": FETCHES, "attempts": ATTEMPTS, "lines": LINES}
     inserts = [f"{name} AS ({parts[name]})" for name in parts if rows[name] is not None]
-    update = RUN.format(settled=SETTLED if settled is not None else "")
+    update = RUN.format(**{"settled": SETTLED, "told": TOLD} if settled else NOT_SETTLED)
     statement = f"WITH {', '.join(inserts)} {update}" if inserts else update
     with connection.cursor() as cursor:
         cursor.execute(statement, {**run, **rows, **(settled or {})})

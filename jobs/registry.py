@@ -180,6 +180,10 @@ def knows(fn_id: str) -> bool:
     return fn_id in _functions
 
 
+def ids() -> list[str]:
+    return list(_functions)
+
+
 def all_functions() -> Iterable[Function]:
     return list(_functions.values())
 

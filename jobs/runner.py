@@ -98,7 +98,7 @@ class Runner:
     def _call(self, step: models.Step, body: Callable[[], Any], atomic: bool) -> Any:
         what = f"The output of step “{step.name}”"
         if atomic:
-            with self.journal.savepoint():
+            with self.journal.effects():
                 return remembered(body(), what)
         self.journal.commit()
         return remembered(body(), what)

@@ -112,8 +112,6 @@ class Steps:
         error = fetches.problem(request, self._runner.now())
         if error is not None:
             self._runner.err(step, error, started, request.ended_at)
-        if step.output is None:  # it landed after the steps were read, and before the requests were
-            step.refresh_from_db(fields=["output"])
         self._runner.complete(step, step.output, started)
         return Response(step.output or {})
 

@@ -130,7 +130,8 @@ class Cluster:
     def _execute(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if self.is_dead:
             raise Killed
-        if connection.in_atomic_block or sql.lstrip().startswith("SELECT"):
+        only_reads = sql.lstrip().startswith("SELECT") and ";" not in sql
+        if connection.in_atomic_block or only_reads:
             return execute(sql, params, many, context)
         with transaction.atomic():
             return execute(sql, params, many, context)

@@ -26,11 +26,11 @@ def advance() -> None:
         execute(claimed)
 
 
-def lands_between_reading_steps_and_requests(flights: list[gateway.Flight]) -> Any:
+def lands_just_before_the_memory_is_read(flights: list[gateway.Flight]) -> Any:
     landed: list[gateway.Flight] = []
 
     def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if 'FROM "jobs_fetch"' in sql and not landed:
+        if "JOIN jobs_fetch" in sql and not landed:
             landed.extend(flights)
             at_once(lambda: gateway.land([(f, gateway.fly(f)) for f in flights]))
         return execute(sql, params, many, context)
@@ -53,7 +53,7 @@ def test_an_answer_that_lands_while_the_memory_is_read_is_read_whole(endpoint, e
             gateway.land([(flight, gateway.fly(flight)) for flight in gateway.take(1)])
             advance()  # reads the answer, and errs
             advance()  # asks again
-        with lands_between_reading_steps_and_requests(gateway.take(1)):
+        with lands_just_before_the_memory_is_read(gateway.take(1)):
             advance()
         drain()
     run = the_run()
