@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from jobs import events, expressions, models, registry
@@ -13,8 +13,8 @@ from jobs.models import Reason, RunStatus, StepStatus
 from jobs.runner import Runner
 
 INVOKED_EVENT = "jobs/function.invoked"
-# How long after the wait has begun the events are looked at once more; then after twice the time,
-# and so on: two dozen looks in a year.
+# Whoever ends a wait wakes the run. In case the word was lost, it looks by itself as well: this
+# long after the wait has begun, then after twice the time, and so on: two dozen looks in a year.
 SECOND_LOOK = timedelta(seconds=1)
 
 
@@ -43,8 +43,12 @@ def event(
     if step.due_at is None or step.due_at <= now:
         runner.settle(step, None)
         return
-    next_look = now + max(SECOND_LOOK, now - (step.started_at or now))
-    runner.wait(step, Reason.EVENT, min(next_look, step.due_at))
+    runner.wait(step, Reason.EVENT, _next_look(step, now))
+
+
+def _next_look(step: models.Step, now: datetime) -> datetime | None:
+    look = now + max(SECOND_LOOK, now - (step.started_at or now))
+    return look if step.due_at is None else min(look, step.due_at)
 
 
 def _begin_wait(
@@ -95,12 +99,18 @@ def function(
     data: dict[str, Any],
     timeout: timedelta,
 ) -> None:
-    """Settle the step with the other run's end, or start that run and suspend."""
+    """Settle the step with the other run's end, or start that run and suspend.
+
+    1. The other run's end wakes this one, in the same commit (endings.leave), and each time this
+       one is woken it looks at the other.
+    2. An end that is being committed while this run is on its way from one worker to the next
+       finds nobody to wake, and this run sees no end yet: so there are more looks, as for events.
+    """
     if step.status != StepStatus.WAITING:
         run = _invoke(runner, step, target, data)
         step.status, step.due_at = StepStatus.WAITING, runner.now() + timeout
         step.detail = {**step.detail, "run_id": str(run.id)}
-        runner.wait(step, Reason.INVOKE, step.due_at)
+        runner.wait(step, Reason.INVOKE, _next_look(step, runner.now()))
     run = models.Run.objects.get(id=step.detail["run_id"])
     if run.status == RunStatus.COMPLETED:
         runner.settle(step, run.output)
@@ -111,7 +121,7 @@ def function(
     elif step.due_at is not None and step.due_at <= runner.now():
         runner.fail(step, _error(f"Run {run.id} of “{run.fn_id}” has not ended in time."))
     else:
-        runner.wait(step, Reason.INVOKE, step.due_at)
+        runner.wait(step, Reason.INVOKE, _next_look(step, runner.now()))
 
 
 def _invoke(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
@@ -9,13 +10,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from jobs import events, registry
-from jobs.control import cancel, rerun
-from jobs.errors import InvalidTransition, JobsError
-from jobs.models import FINISHED, UNFINISHED, Run, RunStatus
+from jobs.control import cancel, rerun, rerun_once
+from jobs.errors import InvalidTransition, JobsError, UnknownFunction
+from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run, RunStatus
 
 FUNCTION = "jobs-bulk"
 EVENT = "jobs/bulk.requested"
-BATCH = 100
+BATCH = 500
 MOST_BATCHES = 900  # of one run, within the limit of its steps
 
 Action = Literal["cancel", "retry", "rerun"]
@@ -46,8 +47,8 @@ def bulk(
         allowed = ", ".join(ALLOWED[action])
         raise InvalidTransition(f"Runs that are {status!r} cannot be asked to {action}: {allowed}.")
     wanted = {"fn_id": fn_id, "status": status, "since": since, "until": until}
+    _refuse_unreadable(action, wanted)
     sent = events.Event(name=EVENT, data={"action": action, "filter": wanted, "why": why})
-    count(action, **wanted)  # a filter that cannot be read is said now
     with transaction.atomic():
         (row,) = events.accept([events.validated(sent)])
         run = events.new_run(registry.get(FUNCTION), row, events.stored(sent, row))
@@ -55,41 +56,45 @@ def bulk(
     return str(run.id)
 
 
-def count(action: Action, **wanted: str) -> int:
-    """How many runs a bulk action would be about now."""
+def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
+    """Say now what would come to nothing later."""
     try:
-        return _matching(action, wanted).count()
+        found = _matching(action, wanted).exists()
     except (ValidationError, ValueError) as problem:
         raise InvalidTransition(f"The filter {wanted} cannot be read: {problem}") from None
+    fn_id = wanted["fn_id"]
+    known = found or not fn_id or registry.knows(fn_id)
+    if not known and not RegisteredFunction.objects.filter(fn_id=fn_id).exists():
+        raise UnknownFunction(f"There is no function “{fn_id}”.")
 
 
 def batch(action: Action, wanted: dict[str, str], after: str, why: str, own: str) -> dict[str, Any]:
-    """Do the next batch, each run in a transaction of its own; a repeat after a crash is harmless,
-    since what was done no longer fits."""
-    runs = _matching(action, wanted).exclude(id=own).order_by("id")
+    """Do the next batch of the runs that were there when it was asked for, each in a transaction
+    of its own; a repeat after a crash is harmless, since what was done no longer fits."""
+    asked_at = Run.objects.filter(id=own).values("created_at")
+    runs = _matching(action, wanted).filter(created_at__lt=asked_at[:1]).order_by("id")
     if after:
         runs = runs.filter(id__gt=after)
     ids = list(runs.values_list("id", flat=True)[:BATCH])
-    refused = 0
-    for run_id in ids:
-        try:
-            _act(action, run_id, why)
-        except JobsError:
-            refused += 1
-    last = str(ids[-1]) if ids else after
+    done = sum(_act(action, run_id, why) for run_id in ids)
     return {
-        "done": len(ids) - refused,
-        "refused": refused,
-        "after": last,
+        "done": done,
+        "refused": len(ids) - done,
+        "after": str(ids[-1]) if ids else after,
         "more": len(ids) == BATCH,
     }
 
 
-def _act(action: Action, run_id: Any, why: str) -> None:
-    if action == "cancel":
-        cancel(run_id, why=why)
-    else:
-        rerun(run_id, from_start=action == "rerun")
+def _act(action: Action, run_id: uuid.UUID, why: str) -> bool:
+    """Whether it was done; not if the run has changed since it was listed."""
+    try:
+        if action == "cancel":
+            return cancel(run_id, why=why)
+        if action == "rerun":
+            return rerun_once(run_id) is not None
+        return bool(rerun(run_id))
+    except JobsError:
+        return False
 
 
 def _matching(action: Action, wanted: dict[str, str]) -> QuerySet[Run]:

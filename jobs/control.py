@@ -77,6 +77,15 @@ def rerun(
     return str(again.id)
 
 
+def rerun_once(run_id: uuid.UUID) -> str | None:
+    """Run again from the start, unless somebody has asked for that before: None then."""
+    with transaction.atomic():
+        _locked(run_id)  # who asks at the same moment takes turns
+        if models.Run.objects.filter(rerun_of=run_id).exists():
+            return None
+        return rerun(run_id, from_start=True)
+
+
 def _locked(run_id: str | uuid.UUID) -> models.Run:
     try:
         return (
@@ -89,15 +98,24 @@ def _locked(run_id: str | uuid.UUID) -> models.Run:
 
 
 def _resume(run: models.Run) -> models.Run:
-    """The same run, due again, its failed step forgotten; by its id it is first in its lines."""
+    """The same run, due again, its failed step forgotten; by its age it is first in its lines.
+
+    Open steps have all their attempts again. A request that was in the air when the run was
+    cancelled is waited for, or has been answered: it is not sent, and paid, once more.
+    """
     if run.status not in RETRYABLE:
         raise InvalidTransition(
             f"Run {run.id} is {run.status}; only failed and cancelled runs go on from where they "
             "stopped. A finished run can be rerun from the start."
         )
-    open_steps = run.steps.exclude(status__in=[StepStatus.COMPLETED, StepStatus.FAILED])
-    tried = [StepKind.RUN, StepKind.SEND, StepKind.FETCH]
-    open_steps.filter(kind__in=tried).update(status=StepStatus.WAITING, attempts=0, due_at=None)
+    tried = run.steps.filter(kind__in=[StepKind.RUN, StepKind.SEND, StepKind.FETCH])
+    in_the_air = run.fetches.filter(status__in=[FetchStatus.SENDING, FetchStatus.ANSWERED])
+    asked = tried.filter(status=StepStatus.RUNNING, name__in=in_the_air.values("step_name"))
+    asked.update(attempts=0)
+    begun = tried.filter(status__in=[StepStatus.RUNNING, StepStatus.WAITING])
+    begun.exclude(id__in=asked.values("id")).update(
+        status=StepStatus.WAITING, attempts=0, due_at=None
+    )
     failed_step = (run.error or {}).get("step")
     run.steps.filter(name=failed_step, status=StepStatus.FAILED).update(
         status=StepStatus.WAITING, attempts=0, error=None, ended_at=None
@@ -112,6 +130,7 @@ def _resume(run: models.Run) -> models.Run:
         attempt=0,
         function_errors=0,
         expires_at=None,
+        stop_requested=False,
         turns_held=0,
         steps_done=run.steps.filter(status__in=remembered).count(),
     )

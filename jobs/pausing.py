@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from jobs import events, registry
-from jobs.control import rerun
+from jobs.control import rerun_once
 from jobs.errors import UnknownFunction
 from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunStatus
 
@@ -49,7 +49,8 @@ def replay_skipped(
 ) -> list[str]:
     """Start what was skipped while the function was paused, oldest first; returns the new runs.
 
-    A skipped run that was replayed before is left alone, so calling this twice does no harm.
+    A skipped run that was replayed before is left alone, so calling this twice does no harm,
+    at the same moment neither. What a person starts runs also while the function is paused.
     """
     _row(fn_id)
     skipped = Run.objects.filter(fn_id=fn_id, status=RunStatus.SKIPPED, reruns__isnull=True)
@@ -58,7 +59,7 @@ def replay_skipped(
     if until is not None:
         skipped = skipped.filter(created_at__lt=until)
     ids = list(skipped.order_by("id").values_list("id", flat=True))
-    return [rerun(run_id, from_start=True) for run_id in ids]
+    return [again for run_id in ids if (again := rerun_once(run_id)) is not None]
 
 
 def _go_on(fn_id: str) -> None:

@@ -40,11 +40,18 @@ UPDATE jobs_run SET status = 'queued', due_at = statement_timestamp(), reason = 
                ORDER BY lease_until LIMIT 200 FOR UPDATE SKIP LOCKED)
 """
 
+# Nobody waits for the answer to a request whose run has ended: it is not sent again.
 LAPSED_FETCHES = """
-UPDATE jobs_fetch SET status = 'pending', lease_token = NULL, lease_until = NULL
- WHERE id IN (SELECT id FROM jobs_fetch WHERE lease_until < statement_timestamp()
-               ORDER BY lease_until LIMIT 500 FOR UPDATE SKIP LOCKED)
-RETURNING id
+UPDATE jobs_fetch f SET lease_token = NULL, lease_until = NULL,
+       status = CASE WHEN r.ended_at IS NULL THEN 'pending' ELSE 'failed' END,
+       error = CASE WHEN r.ended_at IS NULL THEN f.error
+                    ELSE jsonb_build_object('message', 'its run has ended', 'final', true) END,
+       ended_at = CASE WHEN r.ended_at IS NOT NULL THEN statement_timestamp() END
+  FROM jobs_run r
+ WHERE r.id = f.run_id
+   AND f.id IN (SELECT id FROM jobs_fetch WHERE lease_until < statement_timestamp()
+                 ORDER BY lease_until LIMIT 500 FOR UPDATE SKIP LOCKED)
+RETURNING f.id
 """
 
 # The first parked run of a line that has room for it and for those who are on their way before it:
@@ -94,15 +101,22 @@ def sweep() -> int:
 
 def _cancel_expired() -> None:
     """Runs whose function's timeouts have passed (registry.Timeouts)."""
-    expired = models.Run.objects.unfinished().filter(expires_at__lt=Now())
-    for run_id in expired.order_by("expires_at").values_list("id", flat=True)[:100]:
-        with transaction.atomic():
-            # Asked again under its lock: it may have started, or ended, since it was listed.
-            run = expired.select_for_update(skip_locked=True).filter(id=run_id).first()
-            if run is not None:
-                limit = "start" if run.started_at is None else "finish"
-                why = f"It did not {limit} within its function's timeouts.{limit}."
-                cancel(run.id, why=why)
+    expired = _expired().order_by("expires_at")
+    for run_id in expired.values_list("id", flat=True)[:100]:
+        _cancel_if_expired(run_id)
+
+
+def _expired() -> models.RunQuerySet:
+    return models.Run.objects.unfinished().filter(expires_at__lt=Now())
+
+
+@transaction.atomic
+def _cancel_if_expired(run_id: uuid.UUID) -> None:
+    """Asked again under its lock: the run may have started, or ended, since it was listed."""
+    run = _expired().select_for_update(skip_locked=True).filter(id=run_id).first()
+    if run is not None:
+        limit = "start" if run.started_at is None else "finish"
+        cancel(run.id, why=f"It did not {limit} within its function's timeouts.{limit}.")
 
 
 def _lapsed_runs() -> int:
@@ -131,7 +145,8 @@ def _cluster_died(run_id: uuid.UUID) -> bool:
 
 
 def _lapsed_fetches() -> int:
-    """Requests whose gateway is gone: sent again, under the same Idempotency-Key."""
+    """Requests whose gateway is gone: sent again, under the same Idempotency-Key, if their run
+    still waits for them."""
     with connection.cursor() as cursor:
         cursor.execute(LAPSED_FETCHES)
         return len(cursor.fetchall())

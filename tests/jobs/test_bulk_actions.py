@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
+from django.db.models.functions import Now
 
 from jobs import bulk as bulk_module
 from jobs.api import Context, Event, InvalidTransition, bulk, send
+from jobs.errors import UnknownFunction
 from jobs.models import Run, RunStatus
 from jobs.testing import drain
 from tests.functions import registered
@@ -59,11 +63,65 @@ def test_a_rerun_from_the_start_makes_each_run_once_however_often_it_is_asked():
     assert runs.filter(reruns__isnull=False).distinct().count() == 3
 
 
+def test_runs_that_came_after_it_was_asked_for_are_not_meant(monkeypatch: pytest.MonkeyPatch):
+    """Nor those that it makes itself: it would never come to an end."""
+    monkeypatch.setattr(bulk_module, "BATCH", 1)
+    rerun_once = bulk_module.rerun_once
+
+    def rerun_and_end(run_id: UUID) -> str | None:
+        made = rerun_once(run_id)
+        Run.objects.filter(id=made).update(status="completed", due_at=None, ended_at=Now())
+        return made
+
+    monkeypatch.setattr(bulk_module, "rerun_once", rerun_and_end)
+    with registered(lambda ctx: "x"):
+        send([Event(name="test/go") for _ in range(3)])
+        drain()
+        own = bulk("rerun", fn_id="test-function")
+        send(Event(name="test/go"))
+        drain()
+    assert Run.objects.get(id=own).output == {"done": 3, "refused": 0}
+    assert Run.objects.filter(rerun_of__isnull=False).count() == 3
+
+
+def test_what_changed_meanwhile_is_counted_as_refused():
+    with registered(naps):
+        send([Event(name="test/go") for _ in range(2)])
+        drain()
+        own = bulk("cancel", fn_id="test-function")
+        first = Run.objects.filter(fn_id="test-function").earliest("id")
+        done = bulk_module.batch("cancel", {"fn_id": "test-function"}, "", "", own)
+        assert done["done"] == 2
+        assert bulk_module._act("cancel", first.id, "") is False
+        assert bulk_module._act("retry", Run.objects.get(id=own).id, "") is False
+
+
+def test_a_function_that_nobody_knows_is_named_and_nothing_is_started():
+    with pytest.raises(UnknownFunction, match="There is no function “tpyo”"):
+        bulk("cancel", fn_id="tpyo")
+    assert not Run.objects.exists()
+
+
+def test_runs_of_a_function_that_is_gone_can_be_cancelled():
+    with registered(naps):
+        send(Event(name="test/go"))
+        drain()
+    bulk("cancel", fn_id="test-function")
+    drain()
+    assert Run.objects.get(fn_id="test-function").status == RunStatus.CANCELLED
+
+
 @pytest.mark.parametrize(
-    ("action", "options"),
-    [("explode", {}), ("cancel", {"status": "completed"}), ("retry", {"since": "yesterday"})],
+    ("action", "options", "sentence"),
+    [
+        ("explode", {}, "'explode' is no bulk action; cancel, retry and rerun are"),
+        ("cancel", {"status": "completed"}, "'completed' cannot be asked to cancel: queued, run"),
+        ("retry", {"since": "yesterday"}, "“yesterday” value has an invalid format"),
+    ],
 )
-def test_what_makes_no_sense_is_refused_and_nothing_is_started(action: str, options: dict):
-    with pytest.raises(InvalidTransition):
+def test_what_makes_no_sense_is_refused_and_nothing_is_started(
+    action: str, options: dict, sentence: str
+):
+    with pytest.raises(InvalidTransition, match=sentence):
         bulk(action, **options)  # type: ignore[arg-type]
     assert not Run.objects.exists()

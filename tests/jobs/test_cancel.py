@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from jobs import gateway
 from jobs.api import Concurrency, Context, InvalidTransition, UnknownRun, cancel
 from jobs.claims import claim
 from jobs.executor import execute
@@ -84,6 +85,20 @@ def test_a_request_that_was_not_sent_yet_is_not_sent(endpoint):
         drain()
     assert endpoint.asked == []
     assert Fetch.objects.get().status == "failed"
+
+
+def test_a_request_whose_gateway_died_is_not_sent_again_for_a_cancelled_run(endpoint):
+    with registered(lambda ctx: ctx.step.fetch("call", endpoint.url).json()):
+        run = go()
+        execute(*claim(10))
+        gateway.take(10)
+        cancel(run.id)
+        travel(timedelta(minutes=1))
+        drain()
+    assert endpoint.asked == []
+    fetch = Fetch.objects.get()
+    assert (fetch.status, fetch.lease_token) == ("failed", None)
+    assert fetch.error["message"] == "its run has ended"
 
 
 @pytest.mark.parametrize("end", ["completed", "failed"])

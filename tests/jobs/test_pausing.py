@@ -6,11 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.api import Context, Event, pause, replay_skipped, resume, send
+from jobs.api import Context, Event, cancel, pause, replay_skipped, rerun, resume, send
+from jobs.claims import claim
+from jobs.clock import database_clock
 from jobs.errors import UnknownFunction
 from jobs.models import Reason, Run, RunStatus
 from jobs.testing import drain, travel
-from tests.functions import Diary, registered, three_steps
+from tests.functions import Diary, at_once, registered, three_steps
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +32,45 @@ def test_events_that_come_while_it_is_paused_are_skipped_and_can_be_replayed_onc
         assert replay_skipped("test-function") == []
         drain()
     assert diary.entries == ["first", "second", "third"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_operators_who_replay_at_once_start_each_run_once():
+    with registered(three_steps(Diary())):
+        pause("test-function")
+        send([Event(name="test/go") for _ in range(5)])
+        resume("test-function")
+        first, second = at_once(*[lambda: replay_skipped("test-function")] * 2)
+    assert len(first) + len(second) == 5
+    assert Run.objects.filter(rerun_of__isnull=False).count() == 5
+
+
+def test_only_what_was_skipped_in_a_span_of_time_is_replayed():
+    with registered(three_steps(Diary())):
+        pause("test-function")
+        send(Event(name="test/go", data={"n": 1}))
+        travel(timedelta(hours=2))
+        send(Event(name="test/go", data={"n": 2}))
+        travel(timedelta(hours=2))
+        resume("test-function")
+        now = database_clock().at
+        since, until = now - timedelta(hours=3), now - timedelta(hours=1)
+        assert replay_skipped("test-function", since=now) == []
+        (made,) = replay_skipped("test-function", since=since, until=until)
+    assert Run.objects.get(id=made).event.data == {"n": 2}
+
+
+def test_a_run_that_is_put_down_and_cancelled_and_retried_is_asked_to_stop_no_more():
+    with registered(three_steps(Diary())):
+        send(Event(name="test/go"))
+        claim(1)
+        pause("test-function", stop_running=True)
+        run = Run.objects.get()
+        assert run.stop_requested
+        cancel(run.id)
+        rerun(run.id)
+    run.refresh_from_db()
+    assert not run.stop_requested
 
 
 def test_unfinished_runs_go_on_to_their_end():

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from jobs import gateway
 from jobs.api import (
     Concurrency,
     Context,
@@ -18,8 +19,11 @@ from jobs.api import (
     cancel,
     rerun,
 )
+from jobs.claims import claim
+from jobs.executor import execute
 from jobs.models import Run
 from jobs.testing import drain, travel
+from tests.endpoint import Answer
 from tests.functions import Diary, go, nap, registered, the_run, three_steps
 
 pytestmark = pytest.mark.django_db
@@ -144,6 +148,45 @@ def test_a_run_that_was_cancelled_while_it_backed_off_goes_on_at_once_with_all_i
         travel(timedelta(hours=1))
         drain()
     assert (the_run().status, len(diary.entries)) == ("completed", 3)
+
+
+def test_a_request_that_was_in_the_air_when_its_run_was_cancelled_is_not_paid_twice(endpoint):
+    endpoint.answers(Answer(body={"song": 1}))
+    with registered(lambda ctx: ctx.step.fetch("make", endpoint.url, method="POST").json()):
+        run = go()
+        execute(*claim(1))
+        (flight,) = gateway.take(1)
+        cancel(run.id)
+        gateway.land([(flight, gateway.fly(flight))])
+        rerun(run.id)
+        drain()
+    assert (the_run().status, the_run().output) == ("completed", {"song": 1})
+    assert len(endpoint.asked) == 1
+
+
+def test_a_run_that_is_retried_before_its_request_has_landed_waits_for_it(endpoint):
+    with registered(lambda ctx: ctx.step.fetch("make", endpoint.url, method="POST").json()):
+        run = go()
+        execute(*claim(1))
+        (flight,) = gateway.take(1)
+        cancel(run.id)
+        rerun(run.id)
+        drain()
+        assert (the_run().status, the_run().reason) == ("waiting", "fetch")
+        gateway.land([(flight, gateway.fly(flight))])
+        drain()
+    assert the_run().status == "completed"
+    assert len(endpoint.asked) == 1
+
+
+def test_a_request_that_was_not_sent_before_the_cancellation_is_sent_after_the_retry(endpoint):
+    with registered(lambda ctx: ctx.step.fetch("make", endpoint.url).json()):
+        run = go()
+        execute(*claim(1))
+        cancel(run.id)
+        rerun(run.id)
+        drain()
+    assert (the_run().status, len(endpoint.asked)) == ("completed", 1)
 
 
 def test_from_the_start_a_new_run_does_everything_anew():

@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
+from jobs import recovery
 from jobs.api import Cancel, Concurrency, Context, Event, InvalidFunction, Timeouts, send
+from jobs.claims import claim
+from jobs.executor import execute
 from jobs.models import Run, RunStatus
 from jobs.testing import drain, travel
-from tests.functions import registered
+from tests.functions import at_once, registered
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +49,36 @@ def test_a_run_that_does_not_start_in_time_is_cancelled_and_one_that_did_is_not(
         travel(timedelta(hours=1))
         drain()
     assert statuses() == [RunStatus.COMPLETED, RunStatus.CANCELLED]
+
+
+def test_a_run_that_starts_while_a_sweep_is_about_to_cancel_it_is_spared(monkeypatch):
+    with registered(naps, timeouts=Timeouts(start=60)):
+        send(Event(name="test/go"))
+        travel(timedelta(seconds=61))
+        cancel_if_expired = recovery._cancel_if_expired
+
+        def it_starts_before(run_id):
+            execute(*claim(1))
+            cancel_if_expired(run_id)
+
+        monkeypatch.setattr(recovery, "_cancel_if_expired", it_starts_before)
+        recovery._cancel_expired()
+    assert statuses() == [RunStatus.WAITING]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_somebody_is_at_keeps_no_sweep_waiting():
+    with registered(naps, timeouts=Timeouts(finish=60)):
+        send([Event(name="test/go"), Event(name="test/go")])
+        drain()
+        travel(timedelta(seconds=61))
+        with transaction.atomic():
+            busy = Run.objects.select_for_update().order_by("id").first()
+            assert at_once(recovery.sweep) == [0]
+            assert statuses() == [RunStatus.WAITING, RunStatus.CANCELLED]
+        recovery.sweep()
+        busy.refresh_from_db()
+    assert busy.status == RunStatus.CANCELLED
 
 
 def test_an_event_cancels_the_runs_that_its_condition_names_and_no_others():

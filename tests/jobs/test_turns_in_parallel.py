@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, transaction
@@ -15,6 +14,7 @@ from jobs.concurrency import lock
 from jobs.executor import execute
 from jobs.models import Run
 from tests.functions import at_once, registered
+from tests.jobs.blocking import others, wait_until_blocked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -116,12 +116,12 @@ def test_one_who_leaves_two_lines_and_one_who_enters_them_do_not_block_each_othe
         send([Event(name="test/go", data={"user": user}) for user in ("ann", "ann", "bob")])
         execute(*claim(1))
         leaver = Run.objects.order_by("id").first()
-        with ThreadPoolExecutor(2) as pool:
+        with others() as other:
             with transaction.atomic():
                 lock([second_line])
-                left = pool.submit(with_own_connection, lambda: cancel(leaver.id))
+                left = other(lambda: cancel(leaver.id))
                 wait_until_blocked(1)
-                entered = pool.submit(with_own_connection, lambda: claim(10))
+                entered = other(lambda: claim(10))
                 wait_until_blocked(2)
             assert left.result() is True
             assert len(entered.result()) >= 1
@@ -135,21 +135,3 @@ def a_function_whose_second_line_is_locked_first() -> tuple[str, str]:
             " hashtextextended(id || ':0:\"ann\"', 0) LIMIT 1"
         )
         return cursor.fetchone()
-
-
-def with_own_connection(job):
-    try:
-        return job()
-    finally:
-        connection.close()
-
-
-def wait_until_blocked(sessions: int) -> None:
-    blocked = 0
-    while blocked < sessions:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-            )
-            blocked = cursor.fetchone()[0]
