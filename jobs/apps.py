@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.core.checks import register
 
 
 class JobsConfig(AppConfig):
@@ -8,6 +9,7 @@ class JobsConfig(AppConfig):
     verbose_name = "Jobs"
 
     def ready(self) -> None:
-        from jobs import discovery
+        from jobs import conf, discovery
 
+        register(conf.check)
         discovery.discover()

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 
 LEASE = 15.0
@@ -15,6 +16,7 @@ GATEWAY_GRACE = 10.0
 RETENTION_DAYS = 30
 LONGEST_DAYS = 36_500
 RETENTION_BATCH = 500
+LONGEST = 86_400.0 * 366  # seconds
 
 
 def _setting(name: str, default: Any) -> Any:
@@ -22,9 +24,31 @@ def _setting(name: str, default: Any) -> Any:
     return default if value is None else value
 
 
+def _number(name: str, default: float, least: float) -> float:
+    value = _setting(name, default)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not least <= value < LONGEST
+    ):
+        raise ImproperlyConfigured(
+            f'JOBS["{name}"] = {value!r}: a number of seconds of at least {least:g} is allowed.'
+        )
+    return float(value)
+
+
+def _whole(name: str, default: int, what: str) -> int:
+    value = _setting(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ImproperlyConfigured(
+            f'JOBS["{name}"] = {value!r}: a whole number of {what} is allowed, at least 1.'
+        )
+    return value
+
+
 def lease() -> float:
     """Seconds for which a worker that is not heard of keeps its run."""
-    return float(_setting("LEASE", LEASE))
+    return _number("LEASE", LEASE, 1.0)
 
 
 def backoff() -> Sequence[float] | None:
@@ -52,13 +76,24 @@ def private_hosts() -> Sequence[str]:
 
 
 def gateway_limit() -> int:
-    """Requests that one cluster has in flight at most."""
-    return max(int(_setting("GATEWAY_LIMIT", GATEWAY_LIMIT)), 1)
+    """Requests that one cluster has in flight at most (GATEWAY_LIMIT)."""
+    return _whole("GATEWAY_LIMIT", GATEWAY_LIMIT, "requests in flight")
+
+
+def gateway_per_host() -> int:
+    """Requests that one cluster has in flight to one host at most (GATEWAY_PER_HOST).
+
+    By default all of GATEWAY_LIMIT if a single host is allowed, else three quarters of it, so that
+    a host that does not answer leaves room for the others.
+    """
+    limit = gateway_limit()
+    share = limit if len(allowed_hosts()) <= 1 else max(limit * 3 // 4, 1)
+    return min(_whole("GATEWAY_PER_HOST", share, "requests in flight to one host"), limit)
 
 
 def gateway_grace() -> float:
-    """Seconds that a stopping cluster waits for the requests it has in flight."""
-    return float(_setting("GATEWAY_GRACE", GATEWAY_GRACE))
+    """Seconds that a stopping cluster waits for the requests it has in flight (GATEWAY_GRACE)."""
+    return _number("GATEWAY_GRACE", GATEWAY_GRACE, 0.0)
 
 
 def retention() -> timedelta | None:
@@ -74,4 +109,15 @@ def retention() -> timedelta | None:
 
 def retention_batch() -> int:
     """Rows that one transaction of the retention forgets at most (RETENTION_BATCH)."""
-    return max(int(_setting("RETENTION_BATCH", RETENTION_BATCH)), 1)
+    return _whole("RETENTION_BATCH", RETENTION_BATCH, "rows")
+
+
+def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """One error for each setting that cannot be used (`jobs.E001`), before anything starts."""
+    problems = []
+    for read in (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch):
+        try:
+            read()
+        except ImproperlyConfigured as problem:
+            problems.append(str(problem))
+    return [Error(problem, id="jobs.E001") for problem in dict.fromkeys(problems)]

@@ -54,7 +54,7 @@ class Adapter(HTTPAdapter):
     def __init__(self, route: Route, tls: ssl.SSLContext) -> None:
         self._route = route
         self._tls = tls
-        super().__init__(HOSTS, conf.gateway_limit(), max_retries=urllib3.Retry(False))
+        super().__init__(HOSTS, conf.gateway_per_host(), max_retries=urllib3.Retry(False))
 
     def init_poolmanager(
         self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Lower, Now
 
 from jobs.ids import new_id
 
@@ -347,6 +347,20 @@ class FetchStatus(models.TextChoices):
     FAILED = "failed"
 
 
+# Whom a request is for: the host of its URL, with the port if there is one (flights.HOST).
+HOST = Lower(
+    Coalesce(
+        models.Func(
+            F("url"),
+            models.Value("//([^/?#]*)"),
+            function="SUBSTRING",
+            output_field=models.TextField(),
+        ),
+        models.Value(""),
+    )
+)
+
+
 class Fetch(models.Model):
     """An HTTP request of a run: what is asked (secrets by reference) and what came back."""
 
@@ -382,8 +396,9 @@ class Fetch(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["id"],
-                name="jobs_fetch_pending",
+                HOST,
+                "id",
+                name="jobs_fetch_waiting",
                 condition=Q(status=FetchStatus.PENDING),
             ),
             models.Index(

@@ -42,8 +42,9 @@ def test_a_system_that_does_not_allow_enough_is_named_in_the_log(caplog):
     assert f"may need {2**40} open files at once, the system allows {hard}" in caplog.text
 
 
-def test_the_gateway_makes_room_for_each_of_its_requests(settings, monkeypatch):
-    settings.JOBS = settings.JOBS | {"GATEWAY_LIMIT": 450, "ALLOWED_HOSTS": ["a.test", "b.test"]}
+def test_the_gateway_makes_room_for_the_connections_of_each_host(settings, monkeypatch):
+    limits = {"GATEWAY_LIMIT": 600, "GATEWAY_PER_HOST": 450}
+    settings.JOBS = settings.JOBS | limits | {"ALLOWED_HOSTS": ["a.test", "b.test"]}
     gateway = Gateway()
     monkeypatch.setattr(gateway._thread, "start", lambda: None)
     gateway.start()

@@ -39,7 +39,7 @@ LOST = "jobs.errors.WorkerLost"
 WORKER_CODE = ("executor.", "runner.")
 # Where each part has commits, and how many at least: an enumeration of nothing would prove nothing.
 WORKERS = {"claims.claim", "executor.suspend", "executor.complete"}
-GATEWAYS = {"gateway.take", "gateway.land"}
+GATEWAYS = {"flights.take", "flights.land"}
 PLACES = {
     "alone": WORKERS | {"runner.call", "runner.attempt"},
     "with_others": WORKERS | GATEWAYS | {"executor.err"},
@@ -198,7 +198,7 @@ def test_a_cluster_may_die_at_any_commit_and_nobody_can_tell(world, part, before
             assert not known & set(world.diary[lines:])
             assert max((world.bodies() - bodies).values(), default=0) <= 1
             assert not Attempt.objects.filter(error_class=LOST).exists()
-            was_in_flight = before and dead.commits[-1] == "gateway.land"
+            was_in_flight = before and dead.commits[-1] == "flights.land"
             assert 0 <= len(world.endpoint.asked) - requests <= was_in_flight
             died_at.append(dead.commits[-1])
     assert len(died_at) == len(boundaries) >= LEAST[part]

@@ -27,7 +27,7 @@ from tests.songs.making import FN, REPLY, charges, endpoint, order, posts, repli
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ENGINE = {"claims.claim", "executor.suspend", "gateway.take", "gateway.land"}
+ENGINE = {"claims.claim", "executor.suspend", "flights.take", "flights.land"}
 sides = pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 
 
@@ -98,12 +98,12 @@ def test_whatever_dies_while_two_songs_are_made_each_is_there_once_and_paid_once
             assert studio.took_turns()
             # The one call that a death explains: the song was ordered, where it will be was not
             # written down yet. It is asked for under the same key.
-            unwritten = before and dead.commits[-1] == "gateway.remember_result_url"
+            unwritten = before and dead.commits[-1] == "flights.remember_result_url"
             assert posts(studio.server) == 2 + unwritten
             assert studio.different_orders() == 2
             died_at.append(dead.commits[-1])
     assert len(died_at) == len(boundaries) >= (20 if one_by_one else 14)
-    assert set(died_at) >= ENGINE | {"executor.complete", "gateway.remember_result_url"}
+    assert set(died_at) >= ENGINE | {"executor.complete", "flights.remember_result_url"}
 
 
 @sides

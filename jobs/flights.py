@@ -1,0 +1,225 @@
+"""Requests on their way, as rows: taken under a lease, vouched for, landed.
+
+1. One statement for a whole batch, which is a transaction of its own.
+2. TAKE and LAND do not wait for the disk. The log has one order: whoever goes on from an answer
+   and does wait takes it along, so nothing that a run has built on is ever lost. What a crash of
+   the database itself undoes is its last moment: a request that was taken is pending again, an
+   answer that nobody has gone on from is asked for again after the lease. Both go out under their
+   old Idempotency-Key, as after any death between an answer and its commit; a commit that waits
+   has that gap too, and costs every song a turn of the disk.
+   The result URL of a 303 does wait: to lose it would be to order a second song.
+3. Whose a request is, its lease token says; and once a sweep has taken that away, `sent_at`: while
+   nobody has sent it again, whoever sent it last may lease it anew, and land it. So a database
+   that was away for longer than a lease, or a gateway that stood still, repeats nothing by itself.
+4. Of several hosts the one with the fewest requests in the air goes first, and each host's oldest
+   first; a host that is at its limit is passed by. `hosts` leaps through the index from one host
+   to the next, so that nothing is read but what goes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from jobs import conf
+from jobs.events import CHANNEL, wake_clusters
+from jobs.transport import Outcome, Request, perform
+
+logger = logging.getLogger("jobs.engine")
+
+# Which host a request is for, as the index jobs_fetch_waiting has it: with its port, if it has one.
+HOST = "lower(coalesce(substring(url, '//([^/?#]*)'), ''))"
+
+# Most looks are in vain, since a cluster is told of everything that may be due.
+LOOK = "SELECT EXISTS (SELECT FROM jobs_fetch WHERE status = 'pending')"
+
+TAKE = f"""
+WITH RECURSIVE hosts(host) AS (
+  (SELECT {HOST} FROM jobs_fetch WHERE status = 'pending' ORDER BY 1 LIMIT 1)
+  UNION ALL
+  SELECT (SELECT {HOST} FROM jobs_fetch
+           WHERE status = 'pending' AND {HOST} > hosts.host ORDER BY 1 LIMIT 1)
+    FROM hosts WHERE hosts.host IS NOT NULL
+), oldest AS (
+  SELECT f.id, coalesce(air.requests, 0)
+               + row_number() OVER (PARTITION BY hosts.host ORDER BY f.id) AS turn
+    FROM hosts LEFT JOIN unnest(%(hosts)s::text[], %(requests)s::int[]) AS air(host, requests)
+                      ON air.host = hosts.host
+   CROSS JOIN LATERAL (
+         SELECT id FROM jobs_fetch
+          WHERE status = 'pending' AND {HOST} = hosts.host ORDER BY id
+          LIMIT greatest(least(%(limit)s, %(per_host)s - coalesce(air.requests, 0)), 0)
+            FOR UPDATE SKIP LOCKED) AS f
+), mine AS MATERIALIZED (
+  SELECT id FROM oldest ORDER BY turn, id LIMIT %(limit)s
+), no_wait AS MATERIALIZED (
+  SELECT set_config('synchronous_commit', 'off', true)
+)
+UPDATE jobs_fetch f SET status = 'sending', lease_token = %(token)s,
+       lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
+       sent_at = clock_timestamp()
+  FROM mine, no_wait WHERE f.id = mine.id
+RETURNING f.id, f.run_id, f.step_name, f.sent_at, {HOST},
+          f.method, f.url, f.headers, f.body, f.timeout, f.result_url
+"""  # noqa: S608
+
+# Still the sender's, under a lease or after one (3); `s` is what the sender says.
+OURS = "f.id = s.id AND (f.lease_token = s.token OR f.status = 'pending' AND f.sent_at = s.sent_at)"
+SENT = """unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(times)s::timestamptz[])
+          AS s(id, token, sent_at)"""
+
+RENEW = f"""
+UPDATE jobs_fetch f SET status = 'sending', lease_token = s.token,
+       lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+  FROM {SENT} WHERE {OURS}
+"""  # noqa: S608
+
+RELEASE = f"""
+UPDATE jobs_fetch f SET status = 'pending', lease_token = NULL, lease_until = NULL, sent_at = NULL
+  FROM {SENT} WHERE {OURS}
+"""  # noqa: S608
+
+REMEMBER = f"UPDATE jobs_fetch f SET result_url = %(url)s FROM {SENT} WHERE {OURS}"  # noqa: S608
+
+# The rows travel as one JSON text. Runs are locked in their order, so that two gateways with
+# answers for the same two runs do not wait for each other; and only runs that wait, or that a
+# worker has in hand, are woken (see events.wake_runs).
+LAND = f"""
+WITH no_wait AS MATERIALIZED (
+  SELECT set_config('synchronous_commit', 'off', true)
+), landed AS (
+  SELECT s.* FROM no_wait, jsonb_to_recordset(%(landed)s::jsonb)
+      AS s(id uuid, token uuid, sent_at timestamptz, status text,
+           response jsonb, error jsonb, answer jsonb)
+), written AS (
+  UPDATE jobs_fetch f SET status = s.status, response = s.response, error = s.error,
+         ended_at = clock_timestamp(), lease_token = NULL, lease_until = NULL
+    FROM landed s WHERE {OURS}
+  RETURNING f.id, f.run_id, f.step_name, s.answer
+), answered AS (
+  UPDATE jobs_step SET output = w.answer FROM written w
+   WHERE jobs_step.run_id = w.run_id AND jobs_step.name = w.step_name
+     AND jobs_step.status = 'running' AND w.answer IS NOT NULL
+), waiting AS (
+  SELECT id FROM jobs_run
+   WHERE id IN (SELECT run_id FROM written) AND status IN ('waiting', 'running')
+   ORDER BY id FOR NO KEY UPDATE
+), woken AS (
+  UPDATE jobs_run SET due_at = statement_timestamp() FROM waiting
+   WHERE jobs_run.id = waiting.id RETURNING jobs_run.id
+), told AS (
+  SELECT pg_notify(%(channel)s, '') FROM woken LIMIT 1
+)
+SELECT id, (SELECT count(*) FROM told) FROM written
+"""  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A request that this gateway has in the air."""
+
+    id: uuid.UUID
+    run_id: uuid.UUID
+    step_name: str
+    token: uuid.UUID
+    sent_at: datetime
+    host: str
+    request: Request
+
+
+Landed = tuple[Flight, Outcome]
+
+
+def is_any_pending() -> bool:
+    """Whether there is anything to take."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOOK)
+        return bool(cursor.fetchone()[0])
+
+
+def take(
+    limit: int, per_host: int | None = None, air: Mapping[str, int] | None = None
+) -> list[Flight]:
+    """Lease up to `limit` pending requests; `air` is how many of each host are in the air."""
+    token, air = uuid.uuid4(), air or {}
+    asked: dict[str, Any] = {
+        "token": token,
+        "lease": conf.lease(),
+        "limit": limit,
+        "per_host": conf.gateway_per_host() if per_host is None else per_host,
+        "hosts": list(air),
+        "requests": list(air.values()),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE, asked)
+        return [_flight(row, token) for row in cursor.fetchall()]
+
+
+def _flight(row: tuple[Any, ...], token: uuid.UUID) -> Flight:
+    id, run_id, step_name, sent_at, host, method, url, headers, *rest = row
+    headers = json.loads(headers) if isinstance(headers, str) else headers
+    return Flight(id, run_id, step_name, token, sent_at, host, Request(method, url, headers, *rest))
+
+
+def land(landed: Sequence[Landed]) -> None:
+    """Write what came back and make the runs due, in one statement.
+
+    An outcome whose request is another gateway's by now, or nobody's, is dropped.
+    """
+    rows = json.dumps([_landing(*pair) for pair in landed], ensure_ascii=False)
+    with connection.cursor() as cursor:
+        cursor.execute(LAND, {"landed": rows, "channel": CHANNEL})
+        written = {row[0] for row in cursor.fetchall()}
+    for flight, _ in landed:
+        if flight.id not in written:
+            logger.warning("An answer for run %s came too late and is dropped.", flight.run_id)
+
+
+def _landing(flight: Flight, outcome: Outcome) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": str(flight.id),
+        "token": str(flight.token),
+        "sent_at": flight.sent_at.isoformat(),
+    }
+    if outcome.error is not None:
+        return row | {"status": "failed", "error": outcome.error}
+    return row | {"status": "answered", "response": outcome.summary, "answer": outcome.answer}
+
+
+def remember_result_url(flight: Flight, url: str) -> None:
+    """Where the answer will be: whoever takes the request next asks there and sends nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(REMEMBER, {"url": url, **_sent([flight])})
+
+
+def renew(flights: Sequence[Flight]) -> None:
+    """Say that these are still in the air."""
+    with connection.cursor() as cursor:
+        cursor.execute(RENEW, {"lease": conf.lease(), **_sent(flights)})
+
+
+def release(flights: Sequence[Flight]) -> None:
+    """Let another gateway take these at once."""
+    with connection.cursor() as cursor:
+        cursor.execute(RELEASE, _sent(flights))
+    wake_clusters()
+
+
+def _sent(flights: Sequence[Flight]) -> dict[str, Any]:
+    return {
+        "ids": [flight.id for flight in flights],
+        "tokens": [flight.token for flight in flights],
+        "times": [flight.sent_at for flight in flights],
+    }
+
+
+def fly(flight: Flight) -> Outcome:
+    """Make the request here and now, in this thread and on its connection (for tests and tools)."""
+    return perform(flight.request, lambda url: remember_result_url(flight, url))

@@ -1,0 +1,199 @@
+"""Landing answers: one statement for all of them, each under its own lease."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from jobs import gateway, recovery
+from jobs.api import Context, cancel
+from jobs.claims import claim
+from jobs.executor import execute
+from jobs.flights import Flight, Landed, land, release, renew, take
+from jobs.models import Fetch, Run, Step
+from jobs.testing import drain, travel
+from jobs.transport import Outcome
+from tests.functions import go, registered
+
+pytestmark = pytest.mark.django_db
+A_MINUTE = timedelta(minutes=1)  # longer than a lease
+
+
+def asks(ctx: Context) -> Any:
+    return ctx.step.fetch("call", "http://songs.test/").text
+
+
+@pytest.fixture(autouse=True)
+def function(settings):
+    settings.JOBS = settings.JOBS | {"ALLOWED_HOSTS": ["songs.test"]}
+    with registered(asks, retries=0):
+        yield
+
+
+def in_the_air(count: int) -> list[Flight]:
+    for _ in range(count):
+        go()
+    for claimed in claim(count):
+        execute(claimed)
+    return sorted(take(count), key=lambda flight: flight.run_id)
+
+
+def answered(flight: Flight, body: str = "a waltz") -> Landed:
+    answer = {"status_code": 200, "url": "http://songs.test/", "headers": {}, "body": body}
+    return flight, Outcome(answer=answer, summary={"status_code": 200, "bytes": len(body)})
+
+
+def broken(flight: Flight) -> Landed:
+    return flight, Outcome(error={"message": "the line is dead", "final": True})
+
+
+def outcomes() -> list[tuple[str, Any]]:
+    drain()
+    return list(Run.objects.order_by("id").values_list("status", "output"))
+
+
+def test_many_answers_and_errors_land_in_one_statement():
+    flights = in_the_air(4)
+    with CaptureQueriesContext(connection) as asked:
+        land(
+            [answered(f, f"waltz № {n}") for n, f in enumerate(flights[:3])] + [broken(flights[3])]
+        )
+
+    assert len(asked) == 1
+    assert outcomes() == [("completed", f"waltz № {n}") for n in range(3)] + [("failed", None)]
+    assert "the line is dead" in Run.objects.latest("id").error["message"]
+    assert set(Fetch.objects.values_list("lease_token", "lease_until")) == {(None, None)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_clusters_are_told_once_however_many_land():
+    flights = in_the_air(3)
+    with connection.cursor() as cursor:
+        cursor.execute("LISTEN jobs")
+        land([answered(flight) for flight in flights])
+        heard = list(connection.connection.notifies(timeout=0))
+        cursor.execute("UNLISTEN jobs")
+
+    assert [notify.channel for notify in heard] == ["jobs"]
+    assert Run.objects.filter(due_at__isnull=False).count() == 3
+
+
+def test_the_answer_of_somebody_who_lost_the_request_is_dropped_and_those_beside_it_are_not(caplog):
+    lost, kept = in_the_air(2)
+    travel(A_MINUTE)
+    renew([kept])
+    recovery.sweep()
+    (again,) = take(10)
+    assert again.id == lost.id
+    land([answered(lost, "too late"), answered(kept)])
+
+    assert f"An answer for run {lost.run_id} came too late" in caplog.text
+    assert Fetch.objects.get(id=lost.id).status == "sending"
+    land([answered(again, "in time")])
+    assert outcomes() == [("completed", "in time"), ("completed", "a waltz")]
+
+
+def test_an_answer_is_still_good_after_a_lapsed_lease_if_nobody_has_asked_again():
+    (flight,) = in_the_air(1)
+    lapse()
+    land([answered(flight)])
+
+    assert take(10) == []
+    assert outcomes() == [("completed", "a waltz")]
+
+
+def test_who_stood_still_for_longer_than_a_lease_may_lease_anew_what_nobody_has_taken():
+    (flight,) = in_the_air(1)
+    lapse()
+    renew([flight])
+
+    assert take(10) == []
+    assert Fetch.objects.get().lease_token == flight.token
+
+
+def test_what_was_handed_on_is_not_the_senders_any_more():
+    (flight,) = in_the_air(1)
+    release([flight])
+    renew([flight])
+    land([answered(flight, "too late")])
+
+    assert Fetch.objects.get().status == "pending"
+    assert Step.objects.get().output is None
+
+
+def test_an_answer_for_an_earlier_attempt_is_not_taken_for_the_next():
+    (flight,) = in_the_air(1)
+    land([(flight, Outcome(error={"message": "once"}))])
+    Fetch.objects.update(status="pending", sent_at=None)  # as a next attempt is written
+    land([answered(flight, "too late")])
+
+    assert Fetch.objects.get().status == "pending"
+
+
+def lapse() -> None:
+    """The lease is over, and a sweep has seen it."""
+    Fetch.objects.update(lease_until="2020-01-01T00:00Z")
+    assert recovery.sweep() == 1
+    assert Fetch.objects.get().status == "pending"
+
+
+def test_an_answer_for_a_cancelled_run_wakes_nobody():
+    (flight,) = in_the_air(1)
+    cancel(flight.run_id)
+    land([answered(flight)])
+
+    run = Run.objects.get()
+    assert (run.status, run.due_at) == ("cancelled", None)
+
+
+def test_a_run_that_a_worker_has_in_hand_keeps_the_word():
+    (flight,) = in_the_air(1)
+    Run.objects.update(status="running")
+    land([answered(flight)])
+
+    assert Run.objects.get().due_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_neither_taking_nor_landing_waits_for_the_disk():
+    """The database's word for what a commit of this transaction would wait for."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")
+    said = []
+
+    def listen(execute: Any, sql: str, *rest: Any) -> Any:
+        result = execute(sql, *rest)
+        if "set_config" in sql:
+            said.append(connection.connection.execute("SHOW synchronous_commit").fetchone()[0])
+        return result
+
+    with transaction.atomic(), connection.execute_wrapper(listen):
+        (flight,) = in_the_air(1)
+        land([answered(flight)])
+    assert said == ["off", "off"]
+    assert connection.connection.execute("SHOW synchronous_commit").fetchone()[0] == "on"
+
+
+# --- batches --------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_limited_by_the_size_of_its_answers():
+    flight: Any = None
+    small, large = ((flight, Outcome(summary={"bytes": size})) for size in (10, 4 * 2**20))
+    assert gateway._within_limits([small] * 500) == gateway.BATCH
+    assert gateway._within_limits([large] * 500) == 2
+    assert gateway._within_limits([(flight, Outcome(summary={"bytes": 2**30})), small]) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_that_no_row_can_hold_is_an_error_of_its_own_request_alone(caplog):
+    good, bad = in_the_air(2)
+    gateway.Gateway()._land([answered(good), answered(bad, "\0")])
+
+    assert outcomes() == [("completed", "a waltz"), ("failed", None)]
+    assert "the answer cannot be stored: DataError" in Run.objects.latest("id").error["message"]
+    assert "Traceback" in caplog.text
