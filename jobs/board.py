@@ -17,8 +17,11 @@ from dataclasses import dataclass
 CARD = 2048  # bytes: more than a step's name, id and branch can have
 LINE = struct.Struct(f"<i16s16s{CARD}s")  # pid, run, token, step
 LINES = 512
-HEADER = 8  # one byte says that the cluster is stopping
+# A byte that says whether the cluster is stopping; behind it one for each line: who is on shift.
+SHIFTS = 8
+HEADER = SHIFTS + LINES
 NOBODY = bytes(16)
+NO_PID = bytes(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,14 @@ class Board:
 
     # --- a worker's side --------------------------------------------------------------------------
 
+    def begin_shift(self) -> None:
+        """This process takes what there is to do (see dispatch)."""
+        self.end()
+        self._page[SHIFTS + self._line()] = 1
+
+    def end_shift(self) -> None:
+        self._page[SHIFTS + self._line()] = 0
+
     def begin(self, run_id: uuid.UUID, token: uuid.UUID) -> None:
         """This process advances a run from now on."""
         self._write(run_id.bytes, token.bytes, "")
@@ -60,14 +71,19 @@ class Board:
     def entries(self) -> Iterator[Entry]:
         """Every line that a process has ever written."""
         for line in range(LINES):
-            entry = self._read(line)
-            if entry.pid:
-                yield entry
+            start = self._start(line)
+            if self._page[start : start + 4] != NO_PID:
+                yield self._read(line)
+
+    def on_shift(self) -> int:
+        """How many processes are."""
+        return self._page[SHIFTS:HEADER].count(1)
 
     def erase(self, pid: int) -> None:
         """Forget a process that is gone."""
         for line in range(LINES):
             if self._read(line).pid == pid:
+                self._page[SHIFTS + line] = 0
                 self._page[self._start(line) : self._start(line) + LINE.size] = bytes(LINE.size)
 
     @property

@@ -1,7 +1,8 @@
 """The django-q2 broker whose queue is the Run table: what makes `manage.py qcluster` ours.
 
-django-q2's pusher calls `dequeue` in a loop and puts what it gets into its workers' queue; a
-worker calls `work`. Nothing is ever enqueued: a run is in the queue because its row is due.
+django-q2's pusher calls `dequeue` in a loop: claimed runs go to the workers (see dispatch), and
+django-q2 gets the shifts in which workers call `work`. Nothing is ever enqueued: a run is in the
+queue because its row is due.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import select
 import socket
 import time
-import uuid
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.models.functions import Now
+from django.utils import timezone
 from django_q import cluster
 from django_q.brokers import Broker
 from django_q.conf import Conf
@@ -27,6 +29,7 @@ from django_q.signing import SignedPackage
 from jobs import conf, cron, ipc, models, recovery, registry
 from jobs.board import Board
 from jobs.claims import Claim, claim
+from jobs.dispatch import Dispatch
 from jobs.errors import JobsError
 from jobs.events import CHANNEL
 from jobs.executor import execute
@@ -42,8 +45,9 @@ HEARTBEAT = 2.0
 MENDING = 30.0
 STAT_LIFETIME = 10  # seconds
 
-# The board of the cluster that this process belongs to: made in the sentinel, inherited by fork.
+# Those of the cluster that this process belongs to: made in the sentinel, inherited by fork.
 _board = Board()
+_dispatch: Dispatch | None = None
 
 
 class RunBroker(Broker):
@@ -53,6 +57,7 @@ class RunBroker(Broker):
         super().__init__(list_key)
         _share_without_locks()
         self._worker = f"{socket.gethostname()}/{os.getpid()}"
+        self._shift = SignedPackage.dumps(SHIFT | {"started": timezone.now()})
         self._gateway: Gateway | None = None
         self._keeper: Keeper | None = None
         self._listening = False
@@ -62,9 +67,7 @@ class RunBroker(Broker):
 
     def ping(self) -> bool:
         """The sentinel's first call, before it forks its workers."""
-        global _board
         if multiprocessing.parent_process() is not None:
-            _board = Board()
             die_with_parent()
             die_with_sentinel()
         return True
@@ -74,13 +77,15 @@ class RunBroker(Broker):
     def dequeue(self) -> list[tuple[str, str]] | None:
         """Due runs as django-q2 tasks; None after a wait in which nothing came."""
         try:
-            gateway, keeper = self._open()
+            gateway, keeper, dispatch = self._open()
             self._sweep()
-            claims = claim(2 * int(Conf.WORKERS), self._worker)
-            if claims:
-                keeper.add(claims)
-                return [(str(c.run_id), SignedPackage.dumps(_task(c))) for c in claims]
-            self._wait(gateway)
+            room = dispatch.room
+            claims = claim(room, self._worker) if room else []
+            keeper.add(claims)
+            dispatch.put(claims)
+            if not claims:
+                self._wait(gateway, dispatch, has_room=room > 0)
+            return [("shift", self._shift)] * dispatch.missing_shifts or None
         except DatabaseError as error:
             logger.warning("The cluster waits for the database: %s", error)
             self._listening = False
@@ -88,7 +93,7 @@ class RunBroker(Broker):
             time.sleep(POLL)
         return None
 
-    def _open(self) -> tuple[Gateway, Keeper]:
+    def _open(self) -> tuple[Gateway, Keeper, Dispatch]:
         """What the pusher commits here (leases, sweeps, ticks) does not wait for the disk.
 
         Whatever of it a crash of the database undoes is undone as a whole and done again; and
@@ -105,14 +110,27 @@ class RunBroker(Broker):
             self._gateway, self._keeper = Gateway(), Keeper(_board, int(Conf.WORKERS))
             self._gateway.start()
             self._keeper.start()
-        return self._gateway, self._keeper
+        return self._gateway, self._keeper, _the_dispatch()
 
-    def _wait(self, gateway: Gateway) -> None:
-        """Until a NOTIFY comes, the next run is due, or the poll's time is over."""
-        patience = recovery.next_due(POLL)
+    def _wait(self, gateway: Gateway, dispatch: Dispatch, *, has_room: bool) -> None:
+        """Until a NOTIFY comes, the workers run short of claims, the next run is due, or the poll's
+        time is over."""
+        patience = recovery.next_due(POLL) if has_room else POLL
+        if not self._was_told(gateway):
+            poll = select.poll()
+            poll.register(connection.connection.fileno(), select.POLLIN)
+            poll.register(dispatch.bell.reader, select.POLLIN)
+            poll.poll(patience * 1000)
+            dispatch.bell.silence()
+            self._was_told(gateway)
+
+    def _was_told(self, gateway: Gateway) -> bool:
+        """Whether a NOTIFY has come since the last look."""
         with connection.wrap_database_errors:
-            for _ in connection.connection.notifies(timeout=patience, stop_after=1):
-                gateway.wake()
+            told = list(connection.connection.notifies(timeout=0))
+        if told:
+            gateway.wake()
+        return bool(told)
 
     def _sweep(self) -> None:
         if time.monotonic() - self._swept > HEARTBEAT:
@@ -178,27 +196,37 @@ class RunBroker(Broker):
 
 def _share_without_locks() -> None:
     """The sentinel asks for its broker just before it makes what its processes share: see ipc."""
-    cluster.Queue, cluster.Event, cluster.Value = ipc.Queue, ipc.Event, ipc.Value
+    cluster.Queue, cluster.Event, cluster.Value = _queue, ipc.Event, ipc.Value
+
+
+def _queue(maxsize: int = 0) -> ipc.Queue:
+    """django-q2's queue of tasks, which are shifts, has a limit; the one of results has none."""
+    global _board, _dispatch
+    if not maxsize:
+        return ipc.Queue()
+    shifts = ipc.Hints(maxsize)
+    _board = Board()
+    _dispatch = Dispatch(_board, shifts, int(Conf.WORKERS))
+    return shifts
+
+
+def _the_dispatch() -> Dispatch:
+    if _dispatch is None:
+        raise JobsError("Q_CLUSTER needs a `queue_limit`, the number of its workers.")
+    return _dispatch
 
 
 def _alive() -> Any:
     return models.Cluster.objects.filter(seen_at__gt=Now() - timedelta(seconds=STAT_LIFETIME))
 
 
-def _task(c: Claim) -> dict[str, Any]:
-    """A claim in the shape that django-q2 carries; one positional argument, nothing it may pop."""
-    return {
-        "id": uuid.uuid4().hex,
-        "name": c.fn_id,
-        "func": work,
-        "args": (c,),
-        "kwargs": {},
-        "started": c.clock.at,
-    }
+def work() -> None:
+    """What a worker calls: a shift."""
+    _the_dispatch().work(_advance)
 
 
-def work(c: Claim) -> None:
-    """What a worker calls: advance one run, its name on the board meanwhile.
+def _advance(c: Claim) -> None:
+    """Advance one run, its name on the board meanwhile.
 
     A claim that has waited long for its worker may have lapsed, and a stopping cluster takes
     nothing new: both are settled before the function is called.
@@ -214,3 +242,7 @@ def work(c: Claim) -> None:
         execute(replace(c, worker=f"{socket.gethostname()}/{os.getpid()}"), _board)
     finally:
         _board.end()
+
+
+# In the shape that django-q2 carries.
+SHIFT: dict[str, Any] = {"id": "shift", "name": "shift", "func": work, "args": (), "kwargs": {}}

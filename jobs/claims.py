@@ -128,7 +128,12 @@ def _set_aside(c: Claim, reason: Reason) -> None:
     if reason == Reason.FUNCTION:
         story = {"name": "UnknownFunction", "message": why_unknown(c.fn_id), "stack": ""}
         why = json.dumps(story)
-    told = {"id": c.run_id, "reason": reason, "why": why, "seconds": SET_ASIDE_SECONDS}
+    told: dict[str, Any] = {
+        "id": c.run_id,
+        "reason": reason,
+        "why": why,
+        "seconds": SET_ASIDE_SECONDS,
+    }
     with connection.cursor() as cursor:
         cursor.execute(SET_ASIDE, told)
 

@@ -23,6 +23,7 @@ import pickle
 import select
 import tempfile
 import termios
+import time
 from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,23 @@ class Event:
         return bool(poll.poll(None if timeout is None else timeout * 1000))
 
 
+class Bell:
+    """Somebody is to have a look: rung by anybody, as often as they like."""
+
+    def __init__(self) -> None:
+        self.reader, self._writer = os.pipe()
+        os.set_blocking(self.reader, False)
+        os.set_blocking(self._writer, False)
+
+    def ring(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # full: it has been rung often enough
+            os.write(self._writer, b"!")
+
+    def silence(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.reader, PACKET)
+
+
 class Queue:
     """As multiprocessing's, as far as a cluster uses it: many writers, many readers.
 
@@ -89,6 +107,20 @@ class Queue:
                 if self._end.is_set():
                     return END
 
+    def take(self, patience: float) -> Any:
+        """The next item; None if none comes within `patience` seconds, or the end has come."""
+        deadline = time.monotonic() + patience
+        poll = select.poll()
+        poll.register(self._reader, select.POLLIN)
+        while True:
+            try:
+                return _unpacked(os.read(self._reader, PACKET))
+            except BlockingIOError:
+                left = deadline - time.monotonic()
+                if left <= 0 or self._end.is_set():
+                    return None
+                poll.poll(left * 1000)
+
     def qsize(self) -> int:
         return waiting_bytes(self._reader) // PACKET
 
@@ -100,6 +132,19 @@ class Queue:
 
     def join_thread(self) -> None:
         """There is no thread: what was put is in the pipe."""
+
+
+class Hints(Queue):
+    """A queue whose items say nothing but that there is something to do: when it is full, another
+    one says no more."""
+
+    def __init__(self, maxsize: int) -> None:
+        super().__init__(maxsize)
+        os.set_blocking(self._writer, False)
+
+    def put(self, item: Any) -> None:
+        with contextlib.suppress(BlockingIOError):
+            super().put(item)
 
 
 class Value:

@@ -136,7 +136,7 @@ Q_CLUSTER = {
     "max_attempts": 1,  # the engine retries; django-q2 never does
     "ack_failures": True,
     "save_limit": -1,  # nothing of a success is kept in django-q2's own tables
-    "recycle": 5000,
+    "recycle": 1000,  # shifts of up to a second
     "catch_up": False,
     "scheduler": False,
     "log_level": "WARNING",

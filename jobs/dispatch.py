@@ -1,0 +1,83 @@
+"""How claimed runs get from a cluster's pusher to its workers.
+
+django-q2 hands out one signed task at a time and signs each off again, which is dear for a run
+that takes milliseconds. So its tasks are shifts here: a worker on its shift takes claims from a
+pipe, one after the other, until no more come.
+
+1. The pusher puts claims into the pipe first and looks then who is on shift; a worker whose pipe is
+   empty goes off shift first and looks into it once more then. Of two that miss each other one
+   sees the other, so that no claim is left lying; and the pusher looks again every second, since
+   a worker may also die.
+2. A shift takes no new run after a second: django-q2 counts `timeout` from its beginning. The alarm
+   behind it is set anew for each run.
+3. Claims are taken ahead of the workers, but not far: what waits here, no other cluster can have.
+   A worker that finds few of them rings, and the pusher claims the next ones.
+4. Nothing here waits for room: the pusher puts in what fits, and a shift too many is dropped.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+
+from django_q.conf import Conf
+
+from jobs import ipc
+from jobs.board import Board
+from jobs.claims import Claim
+
+LONGEST_SHIFT = 1.0  # seconds
+LINGER = 0.05  # seconds that a worker waits for one more
+AHEAD = 4  # claims for each worker
+
+
+class Dispatch:
+    """Made in the sentinel, inherited by the processes that it forks."""
+
+    def __init__(self, board: Board, shifts: ipc.Hints, workers: int) -> None:
+        self.bell = ipc.Bell()
+        self._board, self._shifts, self._workers = board, shifts, workers
+        self._claims = ipc.Queue(AHEAD * workers)
+
+    # --- the pusher's side ------------------------------------------------------------------------
+
+    @property
+    def room(self) -> int:
+        """How many claims to fetch now: none while there is more than one for each worker."""
+        waiting = self._claims.qsize()
+        return AHEAD * self._workers - waiting if waiting <= self._workers else 0
+
+    def put(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            self._claims.put(claim)
+
+    @property
+    def missing_shifts(self) -> int:
+        """How many more workers there is something to do for."""
+        called = self._board.on_shift() + self._shifts.qsize()
+        return max(0, min(self._claims.qsize(), self._workers - called))
+
+    # --- a worker's side --------------------------------------------------------------------------
+
+    def work(self, advance: Callable[[Claim], None]) -> None:
+        """One shift."""
+        ends = time.monotonic() + LONGEST_SHIFT
+        self._board.begin_shift()
+        try:
+            while time.monotonic() < ends and (claim := self._claims.take(LINGER)) is not None:
+                self._advance(claim, advance)
+        finally:
+            self._board.end_shift()
+        if (claim := self._claims.take(0)) is not None:  # see (1)
+            self._advance(claim, advance)
+
+    def _advance(self, claim: Claim, advance: Callable[[Claim], None]) -> None:
+        if self._claims.qsize() <= self._workers:
+            self.bell.ring()
+        if Conf.TIMEOUT:
+            signal.alarm(int(Conf.TIMEOUT))
+        try:
+            advance(claim)
+        finally:
+            signal.alarm(0)

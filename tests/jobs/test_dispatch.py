@@ -1,0 +1,146 @@
+"""Claims find their workers, whoever comes, goes or dies meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import uuid
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from django_q.conf import Conf
+
+from jobs import ipc
+from jobs.board import Board
+from jobs.claims import Claim
+from jobs.clock import Clock
+from jobs.dispatch import AHEAD, Dispatch
+
+WORKERS = 2
+
+
+def a_claim(name: str) -> Claim:
+    return Claim(
+        run_id=uuid.uuid4(),
+        fn_id=name,
+        token=uuid.uuid4(),
+        event_id=uuid.uuid4(),
+        event={},
+        turn_keys=[],
+        turns_held=0,
+        attempt=0,
+        steps_done=0,
+        has_memory=False,
+        lost_count=0,
+        invoked_by=None,
+        function_errors=0,
+        clock=Clock(timezone.now()),
+    )
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board()
+
+
+@pytest.fixture
+def shifts() -> ipc.Hints:
+    return ipc.Hints(WORKERS)
+
+
+@pytest.fixture
+def dispatch(board: Board, shifts: ipc.Hints) -> Dispatch:
+    return Dispatch(board, shifts, WORKERS)
+
+
+def test_one_shift_takes_claim_after_claim(dispatch: Dispatch):
+    dispatch.put([a_claim("a"), a_claim("b"), a_claim("c")])
+    done: list[str] = []
+    dispatch.work(lambda claim: done.append(claim.fn_id))
+    assert done == ["a", "b", "c"]
+
+
+def test_a_worker_is_called_for_each_claim_as_far_as_there_are_workers(
+    dispatch: Dispatch, board: Board, shifts: ipc.Hints
+):
+    assert dispatch.missing_shifts == 0
+    dispatch.put([a_claim("a")])
+    assert dispatch.missing_shifts == 1
+    dispatch.put([a_claim("b"), a_claim("c")])
+    assert dispatch.missing_shifts == WORKERS
+    shifts.put("shift")  # on its way
+    assert dispatch.missing_shifts == WORKERS - 1
+    board.begin_shift()  # there
+    assert dispatch.missing_shifts == 0
+    board.end_shift()
+    assert dispatch.missing_shifts == 1
+
+
+def test_a_worker_that_died_on_its_shift_is_called_no_longer_once_it_is_buried(
+    dispatch: Dispatch, board: Board
+):
+    pid = os.fork()
+    if not pid:
+        board.begin_shift()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    dispatch.put([a_claim("a"), a_claim("b")])
+    assert dispatch.missing_shifts == WORKERS - 1
+    board.erase(pid)
+    assert dispatch.missing_shifts == WORKERS
+
+
+def test_a_claim_that_comes_while_the_worker_leaves_is_taken(dispatch: Dispatch, board: Board):
+    """The pusher put it in and still saw the worker on shift, so it called nobody."""
+    done: list[str] = []
+    end_shift = board.end_shift
+
+    def late() -> None:
+        dispatch.put([a_claim("late")])
+        end_shift()
+
+    board.end_shift = late  # type: ignore[method-assign]
+    dispatch.work(lambda claim: done.append(claim.fn_id))
+    assert done == ["late"]
+
+
+def test_claims_are_fetched_ahead_but_not_far(dispatch: Dispatch):
+    assert dispatch.room == AHEAD * WORKERS
+    dispatch.put([a_claim("x") for _ in range(WORKERS)])
+    assert dispatch.room == (AHEAD - 1) * WORKERS
+    dispatch.put([a_claim("x")])
+    assert dispatch.room == 0
+
+
+def test_a_worker_that_finds_few_claims_rings(dispatch: Dispatch):
+    dispatch.put([a_claim("x") for _ in range(AHEAD * WORKERS)])
+    rung: list[bool] = []
+
+    def look(claim: Claim) -> None:
+        rung.append(ipc.waiting_bytes(dispatch.bell.reader) > 0)
+        dispatch.bell.silence()
+
+    dispatch.work(look)
+    enough = AHEAD * WORKERS - 1 - WORKERS
+    assert rung == [False] * enough + [True] * (len(rung) - enough)
+    assert rung[-1]
+
+
+def test_each_run_has_djangos_q_timeout_to_itself(dispatch: Dispatch, monkeypatch: Any):
+    monkeypatch.setattr(Conf, "TIMEOUT", 100)
+    dispatch.put([a_claim("a"), a_claim("b")])
+    left: list[int] = []
+
+    def advance(claim: Claim) -> None:
+        left.append(signal.alarm(7))  # what was left of the alarm; the next run's is new
+
+    dispatch.work(advance)
+    assert left == [100, 100]
+    assert signal.alarm(0) == 0
+
+
+def test_a_shift_too_many_is_dropped(shifts: ipc.Hints):
+    for _ in range(10_000):
+        shifts.put("shift")
+    assert WORKERS <= shifts.qsize() < 10_000
