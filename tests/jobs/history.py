@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, transaction
 
-from jobs.models import Event, Run, Step
+from jobs.models import Attempt, Event, Fetch, LogLine, Run, Step
 
 TIMES = """
 CREATE TEMPORARY TABLE history AS
@@ -37,6 +39,22 @@ RUN = {
     "ended_at": "h.at",
 }
 STEP = {"id": "h.id", "run_id": "h.id"}
+
+
+@contextmanager
+def off_the_record() -> Iterator[None]:
+    """Nothing of these tables is written ahead meanwhile, nor left afterwards: which pages are read
+    is the same, and a million rows are there in half the time."""
+    tables = [m._meta.db_table for m in (LogLine, Attempt, Fetch, Step, Run, Event)]
+    with connection.cursor() as cursor:
+        for table in tables:  # who points at others goes first
+            cursor.execute(f"ALTER TABLE {table} SET UNLOGGED")
+        try:
+            yield
+        finally:
+            cursor.execute(f"TRUNCATE {', '.join(tables)}")
+            for table in reversed(tables):
+                cursor.execute(f"ALTER TABLE {table} SET LOGGED")
 
 
 def make_history(like: Run, count: int) -> None:
