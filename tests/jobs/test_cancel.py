@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from jobs import gateway
+from jobs import flights
 from jobs.api import Concurrency, Context, InvalidTransition, UnknownRun, cancel
 from jobs.claims import claim
 from jobs.executor import execute
@@ -91,7 +91,7 @@ def test_a_request_whose_gateway_died_is_not_sent_again_for_a_cancelled_run(endp
     with registered(lambda ctx: ctx.step.fetch("call", endpoint.url).json()):
         run = go()
         execute(*claim(10))
-        gateway.take(10)
+        flights.take(10)
         cancel(run.id)
         travel(timedelta(minutes=1))
         drain()

@@ -137,15 +137,6 @@ def test_a_sweep_that_ends_runs_of_two_lines_blocks_nobody_who_stands_between_th
 # --- waits: who says the word, and who is on his way ---------------------------------------
 
 
-def in_other_hands(run: Run) -> None:
-    """The run's cluster is gone: it is due, and nobody has it."""
-    claim(1)
-    leases_lapse()
-    recovery.sweep()
-    run.refresh_from_db()
-    assert run.status == "queued"
-
-
 def test_a_word_that_comes_while_the_worker_is_at_the_run_is_kept_in_its_row():
     def handler(ctx: Context) -> None:
         with Uncommitted(lambda: events.wake_runs([claimed.run_id])):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from jobs import gateway
+from jobs import flights
 from jobs.api import (
     Concurrency,
     Context,
@@ -155,9 +155,9 @@ def test_a_request_that_was_in_the_air_when_its_run_was_cancelled_is_not_paid_tw
     with registered(lambda ctx: ctx.step.fetch("make", endpoint.url, method="POST").json()):
         run = go()
         execute(*claim(1))
-        (flight,) = gateway.take(1)
+        (flight,) = flights.take(1)
         cancel(run.id)
-        gateway.land([(flight, gateway.fly(flight))])
+        flights.land([(flight, flights.fly(flight))])
         rerun(run.id)
         drain()
     assert (the_run().status, the_run().output) == ("completed", {"song": 1})
@@ -168,12 +168,12 @@ def test_a_run_that_is_retried_before_its_request_has_landed_waits_for_it(endpoi
     with registered(lambda ctx: ctx.step.fetch("make", endpoint.url, method="POST").json()):
         run = go()
         execute(*claim(1))
-        (flight,) = gateway.take(1)
+        (flight,) = flights.take(1)
         cancel(run.id)
         rerun(run.id)
         drain()
         assert (the_run().status, the_run().reason) == ("waiting", "fetch")
-        gateway.land([(flight, gateway.fly(flight))])
+        flights.land([(flight, flights.fly(flight))])
         drain()
     assert the_run().status == "completed"
     assert len(endpoint.asked) == 1
