@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
@@ -32,28 +33,34 @@ def bulk(
     *,
     fn_id: str = "",
     status: str = "",
-    since: str = "",
-    until: str = "",
+    since: str | datetime = "",
+    until: str | datetime = "",
     why: str = "",
 ) -> str:
     """Cancel, retry (from the failed step) or rerun (from the start) all runs that fit a filter.
 
     Returns the id of the run that does it; its output counts what was done and what was refused
-    because it had changed meanwhile. `since` and `until` are ISO times of the runs' creation.
+    because it had changed meanwhile. `since` and `until` (datetimes or ISO texts) are about when
+    the runs were made; those that come after this call are not meant.
     """
     if action not in ALLOWED:
         raise InvalidTransition(f"{action!r} is no bulk action; cancel, retry and rerun are.")
     if status and status not in ALLOWED[action]:
         allowed = ", ".join(ALLOWED[action])
         raise InvalidTransition(f"Runs that are {status!r} cannot be asked to {action}: {allowed}.")
-    wanted = {"fn_id": fn_id, "status": status, "since": since, "until": until}
+    wanted = {"fn_id": fn_id, "status": status, "since": _text(since), "until": _text(until)}
+    asked = {"action": action, "filter": wanted, "why": why}
+    sent = events.validated(events.Event(name=EVENT, data=asked))
     _refuse_unreadable(action, wanted)
-    sent = events.Event(name=EVENT, data={"action": action, "filter": wanted, "why": why})
     with transaction.atomic():
-        (row,) = events.accept([events.validated(sent)])
+        (row,) = events.accept([sent])
         run = events.new_run(registry.get(FUNCTION), row, events.stored(sent, row))
         events.start([run])
     return str(run.id)
+
+
+def _text(moment: str | datetime) -> str:
+    return moment.isoformat() if isinstance(moment, datetime) else moment
 
 
 def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:

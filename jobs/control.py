@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from jobs import endings, events, models, registry
+from jobs.attempts import MESSAGE_LIMIT, storable
 from jobs.errors import InvalidStep, InvalidTransition, UnknownRun
 from jobs.ids import new_id
 from jobs.models import FINISHED, UNFINISHED, FetchStatus, RunStatus, StepKind, StepStatus
@@ -31,7 +32,7 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "") -> bool:
             raise InvalidTransition(
                 f"Run {run.id} is {run.status}; only unfinished runs can be cancelled."
             )
-        error = {"name": "Cancelled", "message": why, "stack": ""} if why else None
+        error = _reason(why) if why else None
         models.Run.objects.filter(id=run.id, status__in=UNFINISHED).update(
             status=RunStatus.CANCELLED,
             reason="",
@@ -49,6 +50,10 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "") -> bool:
         endings.announce(endings.CANCELLED, ending, error, "cancel")
         endings.leave(ending)
     return True
+
+
+def _reason(why: str) -> dict[str, Any]:
+    return {"name": "Cancelled", "message": storable(str(why), MESSAGE_LIMIT), "stack": ""}
 
 
 def rerun(

@@ -36,6 +36,7 @@ class Memory:
         self._steps: dict[Place, models.Step] = {}
         self._names: set[str] = set()
         self._visits: dict[tuple[str, str], int] = {}
+        self._kinds: dict[str, StepKind] = {}  # what each id is used for
         self._met: set[str] = set()  # names of old steps that this execution has come past
         self._last = 0  # the last position that is taken
         self.fetches: dict[str, models.Fetch] = {}
@@ -68,6 +69,12 @@ class Memory:
     def visit(self, id: str, kind: StepKind) -> models.Step:
         """The step that stands here, as remembered or new."""
         _refuse_bad_id(id)
+        used_for = self._kinds.setdefault(id, kind)
+        if used_for != kind:
+            raise InvalidStep(
+                f"Step id “{id}” is used for step.{used_for} and for step.{kind} in one function; "
+                "an id may repeat for steps of one kind only."
+            )
         count = self._visits.get((self.branch, id), 0)
         self._visits[self.branch, id] = count + 1
         place = (self.branch, id, count)

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from jobs import events, registry
 from jobs.control import rerun_once
-from jobs.errors import UnknownFunction
+from jobs.errors import InvalidTransition, UnknownFunction
 from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunStatus
 
 
@@ -53,6 +53,9 @@ def replay_skipped(
     at the same moment neither. What a person starts runs also while the function is paused.
     """
     _row(fn_id)
+    for moment in (since, until):
+        if moment is not None and not (isinstance(moment, datetime) and moment.tzinfo):
+            raise InvalidTransition(f"since and until are aware datetimes, not {moment!r:.80}.")
     skipped = Run.objects.filter(fn_id=fn_id, status=RunStatus.SKIPPED, reruns__isnull=True)
     if since is not None:
         skipped = skipped.filter(created_at__gte=since)
