@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from django.db.models.functions import Now
 
 from jobs import bulk as bulk_module
-from jobs.api import Context, Event, InvalidTransition, bulk, send
+from jobs.api import Context, Event, InvalidEvent, InvalidTransition, bulk, send
+from jobs.clock import database_clock
 from jobs.errors import UnknownFunction
 from jobs.models import Run, RunStatus
-from jobs.testing import drain
+from jobs.testing import drain, travel
 from tests.functions import registered
 
 pytestmark = pytest.mark.django_db
@@ -94,6 +96,31 @@ def test_what_changed_meanwhile_is_counted_as_refused():
         assert done["done"] == 2
         assert bulk_module._act("cancel", first.id, "") is False
         assert bulk_module._act("retry", Run.objects.get(id=own).id, "") is False
+
+
+def test_a_span_of_time_is_datetimes_or_texts():
+    with registered(naps):
+        send(Event(name="test/go"))
+        drain()
+        travel(timedelta(minutes=40))
+        send(Event(name="test/go"))
+        drain()
+        now = database_clock().at
+        bulk("cancel", fn_id="test-function", until=(now - timedelta(minutes=20)).isoformat())
+        drain()
+        old, young = Run.objects.filter(fn_id="test-function").order_by("id")
+        assert (old.status, young.status) == (RunStatus.CANCELLED, RunStatus.WAITING)
+        bulk("cancel", fn_id="test-function", since=now - timedelta(minutes=20), until=now)
+        drain()
+        young.refresh_from_db()
+    assert young.status == RunStatus.CANCELLED
+
+
+@pytest.mark.parametrize("options", [{"fn_id": "a\0b"}, {"why": "a\0b"}, {"fn_id": {1}}])
+def test_what_cannot_be_stored_is_refused_and_nothing_is_started(options: dict):
+    with pytest.raises(InvalidEvent):
+        bulk("cancel", **options)
+    assert not Run.objects.exists()
 
 
 def test_a_function_that_nobody_knows_is_named_and_nothing_is_started():

@@ -67,6 +67,15 @@ def test_a_worker_that_is_late_with_its_result_changes_nothing():
     assert not Step.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("why", "told"), [("a\0b", "a\\0b"), ("\ud800", "\\ud800"), ("x" * 9000, "x" * 3999 + "…")]
+)
+def test_a_reason_of_any_letters_is_kept_readable(why: str, told: str):
+    with registered(nap(Diary())):
+        cancel(go().id, why=why)
+    assert the_run().error["message"] == told
+
+
 def test_the_turn_passes_on_at_once():
     with registered(nap(Diary()), concurrency=[Concurrency(limit=1)]):
         first, second = go(), go()

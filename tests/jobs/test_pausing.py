@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from jobs.api import Context, Event, cancel, pause, replay_skipped, rerun, resume, send
 from jobs.claims import claim
 from jobs.clock import database_clock
-from jobs.errors import UnknownFunction
-from jobs.models import Reason, Run, RunStatus
+from jobs.errors import InvalidTransition, UnknownFunction
+from jobs.models import Reason, RegisteredFunction, Run, RunStatus
 from jobs.testing import drain, travel
 from tests.functions import Diary, at_once, registered, three_steps
 
@@ -123,6 +123,18 @@ def test_a_running_run_is_put_down_after_the_step_that_it_is_at():
     assert diary.entries == ["first", "third"]
 
 
-def test_a_function_that_nobody_knows_cannot_be_paused():
-    with pytest.raises(UnknownFunction, match="no-such"):
-        pause("no-such")
+@pytest.mark.parametrize("act", [pause, resume, replay_skipped])
+def test_a_wrong_id_is_told_whatever_was_asked(act):
+    with pytest.raises(UnknownFunction, match="There is no function “no-such”"):
+        act("no-such")
+    assert not RegisteredFunction.objects.filter(fn_id="no-such").exists()
+
+
+@pytest.mark.parametrize("span", [{"since": "yesterday"}, {"until": datetime(2026, 1, 1)}])
+def test_a_span_of_time_that_is_none_is_told_and_nothing_is_replayed(span):
+    with registered(three_steps(Diary())):
+        pause("test-function")
+        send(Event(name="test/go"))
+        with pytest.raises(InvalidTransition, match="aware datetimes, not"):
+            replay_skipped("test-function", **span)
+    assert Run.objects.count() == 1

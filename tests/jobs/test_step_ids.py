@@ -53,6 +53,28 @@ def test_an_id_that_cannot_be_one_fails_the_run_with_a_sentence(id):
     assert "1 to 180 characters" in run.error["message"]
 
 
+def test_an_id_for_two_kinds_of_step_is_refused_and_what_was_done_stays():
+    diary = Diary()
+
+    def handler(ctx: Context) -> None:
+        ctx.step.run("rest", diary.write, "rest")
+        ctx.step.sleep("rest", 60)
+
+    run = ran(handler, retries=3)
+    assert (run.status, run.error["name"]) == ("failed", "InvalidStep")
+    assert "“rest” is used for step.run and for step.sleep" in run.error["message"]
+    assert names(run) == ["rest"]
+    assert diary.entries == ["rest"]
+
+
+def test_an_id_for_two_kinds_of_step_is_refused_in_different_branches_too():
+    def handler(ctx: Context) -> None:
+        ctx.step.parallel([lambda: ctx.step.run("x", str), lambda: ctx.step.sleep("x", 60)])
+
+    run = ran(handler)
+    assert "“x” is used for step.run and for step.sleep" in run.error["message"]
+
+
 def test_a_step_inside_a_step_is_refused():
     def handler(ctx: Context) -> None:
         ctx.step.run("outer", lambda: ctx.step.run("inner", str))
