@@ -31,7 +31,7 @@ from jobs.board import Board
 from jobs.claims import Claim, claim
 from jobs.dispatch import Dispatch
 from jobs.errors import JobsError
-from jobs.events import CHANNEL
+from jobs.events import CHANNEL, REQUEST_WAITS, RUN_DUE
 from jobs.executor import execute
 from jobs.family import die_with_parent, die_with_sentinel
 from jobs.gateway import Gateway
@@ -94,15 +94,19 @@ class RunBroker(Broker):
         return None
 
     def _open(self) -> tuple[Gateway, Keeper, Dispatch]:
-        """What the pusher commits here (leases, sweeps, ticks) does not wait for the disk.
+        """The pusher's own connection.
 
-        Whatever of it a crash of the database undoes is undone as a whole and done again; and
-        nobody builds on it first, since a later commit that does wait takes the earlier ones
-        along: the log has one order.
+        1. What it commits (leases, sweeps, ticks) does not wait for the disk. Whatever of it a
+           crash of the database undoes is undone as a whole and done again; and nobody builds on
+           it first, since a later commit that does wait takes the earlier ones along: the log has
+           one order.
+        2. What it reads, it reads by index. Statistics of a queue are always of another time.
         """
         if not self._listening:
             with connection.cursor() as cursor:
-                cursor.execute(f"SET synchronous_commit = off; LISTEN {CHANNEL}")
+                cursor.execute(
+                    f"SET synchronous_commit = off; SET enable_seqscan = off; LISTEN {CHANNEL}"
+                )
             self._listening = True
         if self._gateway is None or self._keeper is None:
             registry.sync()
@@ -113,24 +117,24 @@ class RunBroker(Broker):
         return self._gateway, self._keeper, _the_dispatch()
 
     def _wait(self, gateway: Gateway, dispatch: Dispatch, *, has_room: bool) -> None:
-        """Until a NOTIFY comes, the workers run short of claims, the next run is due, or the poll's
-        time is over."""
+        """Until a run may be due, the workers are short of claims, or the poll's time is over."""
         patience = recovery.next_due(POLL) if has_room else POLL
-        if not self._was_told(gateway):
-            poll = select.poll()
-            poll.register(connection.connection.fileno(), select.POLLIN)
-            poll.register(dispatch.bell.reader, select.POLLIN)
-            poll.poll(patience * 1000)
-            dispatch.bell.silence()
-            self._was_told(gateway)
+        deadline = time.monotonic() + patience
+        poll = select.poll()
+        poll.register(connection.connection.fileno(), select.POLLIN)
+        poll.register(dispatch.bell.reader, select.POLLIN)
+        while not self._is_told_of_a_run(gateway) and patience > 0:
+            rung = (dispatch.bell.reader, select.POLLIN) in poll.poll(patience * 1000)
+            patience = 0 if rung else deadline - time.monotonic()
+        dispatch.bell.silence()
 
-    def _was_told(self, gateway: Gateway) -> bool:
-        """Whether a NOTIFY has come since the last look."""
+    def _is_told_of_a_run(self, gateway: Gateway) -> bool:
+        """Since the last look; what is for the gateway is passed on."""
         with connection.wrap_database_errors:
-            told = list(connection.connection.notifies(timeout=0))
-        if told:
+            told = {notify.payload for notify in connection.connection.notifies(timeout=0)}
+        if told - {RUN_DUE}:
             gateway.wake()
-        return bool(told)
+        return bool(told - {REQUEST_WAITS})
 
     def _sweep(self) -> None:
         if time.monotonic() - self._swept > HEARTBEAT:

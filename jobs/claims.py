@@ -27,13 +27,14 @@ SET_ASIDE_SECONDS = 30
 # or is past all of them, is leased at once; what keeps the others is told.
 TAKE = """
 WITH due AS MATERIALIZED (
-  SELECT r.id, r.fn_id = ANY(%(known)s) AS is_known, s.fn_id IS NOT NULL AS stands_still,
+  SELECT r.id, r.fn_id = ANY(%(known)s) AS is_known,
+         r.fn_id = ANY(ARRAY(SELECT fn_id FROM jobs_registeredfunction
+                              WHERE stands_still AND paused_at IS NOT NULL)) AS stands_still,
          r.turns_held < cardinality(r.turn_keys) AS stands_in_line
-    FROM jobs_run r LEFT JOIN jobs_registeredfunction s
-         ON s.fn_id = r.fn_id AND s.stands_still AND s.paused_at IS NOT NULL
+    FROM jobs_run r
    WHERE r.due_at <= statement_timestamp() AND r.lease_token IS NULL
    ORDER BY r.due_at, r.id LIMIT %(limit)s
-     FOR UPDATE OF r SKIP LOCKED),
+     FOR UPDATE SKIP LOCKED),
 leased AS (
   UPDATE jobs_run r SET due_at = NULL, reason = '', error = NULL, begun = false,
          stop_requested = false, status = 'running', worker = %(worker)s,

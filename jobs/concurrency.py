@@ -85,7 +85,7 @@ WITH woken AS (
                   AND status = 'queued' AND due_at IS NULL
                 ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
   RETURNING id)
-SELECT pg_notify('jobs', '') FROM woken
+SELECT pg_notify('jobs', 'run') FROM woken
 """
 
 

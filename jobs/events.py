@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 CANCELLER = "jobs-cancel-on"  # the engine's own function behind cancel_on
 CHANNEL = "jobs"  # what clusters LISTEN to
+# What they are told: that a run may be due, a request waits for a gateway, or anything at all.
+RUN_DUE, REQUEST_WAITS, ANYTHING = "run", "request", ""
 RESERVED = ("jobs/", "inngest/")
 NAME_LIMIT = 256
 SIZE_LIMIT = 512 * 1024
@@ -180,7 +182,7 @@ def start(runs: list[models.Run]) -> None:
             run.status, run.reason = models.RunStatus.SKIPPED, models.Reason.PAUSED
             run.due_at, run.expires_at, run.ended_at = None, None, Now()
     models.Run.objects.bulk_create(runs)
-    wake_clusters()
+    wake_clusters(RUN_DUE)
 
 
 def _wake_waiting(names: set[str], fresh: list[tuple[Event, models.Event]]) -> None:
@@ -301,10 +303,10 @@ def wake_runs(run_ids: Sequence[uuid.UUID]) -> None:
         models.Run.objects.filter(
             id__in=run_ids, status__in=[models.RunStatus.WAITING, models.RunStatus.RUNNING]
         ).update(due_at=Now())
-        wake_clusters()
+        wake_clusters(RUN_DUE)
 
 
-def wake_clusters() -> None:
+def wake_clusters(what: str = ANYTHING) -> None:
     """Tell every listening cluster, at commit, that something may be due."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, what])

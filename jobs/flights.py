@@ -115,7 +115,7 @@ WITH no_wait AS MATERIALIZED (
   UPDATE jobs_run SET due_at = statement_timestamp() FROM waiting
    WHERE jobs_run.id = waiting.id RETURNING jobs_run.id
 ), told AS (
-  SELECT pg_notify(%(channel)s, '') FROM woken LIMIT 1
+  SELECT pg_notify(%(channel)s, 'run') FROM woken LIMIT 1
 )
 SELECT id, (SELECT count(*) FROM told) FROM written
 """  # noqa: S608

@@ -147,12 +147,22 @@ class Run(models.Model):
     error = models.JSONField(null=True, blank=True)
     # The run that this one was made from, by a person's rerun.
     rerun_of = models.ForeignKey(
-        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="reruns"
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="reruns",
+        db_index=False,
     )
 
     # The run whose step.invoke made this one; woken when this one ends.
     invoked_by = models.ForeignKey(
-        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="invoked"
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="invoked",
+        db_index=False,
     )
     # When its function's timeouts cancel it.
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -166,6 +176,8 @@ class Run(models.Model):
     class Meta:
         ordering = ["-id"]
         permissions = [("rerun_run", "Can rerun runs"), ("cancel_run", "Can cancel runs")]
+        # A run's row is written half a dozen times, each time with all its entries in these: so
+        # those that only operators ask for hold only what they ask for.
         indexes = [
             models.Index(
                 fields=["due_at", "id"], name="jobs_run_due", condition=Q(due_at__isnull=False)
@@ -197,8 +209,20 @@ class Run(models.Model):
             models.Index(
                 fields=["expires_at"], name="jobs_run_expiry", condition=Q(expires_at__isnull=False)
             ),
-            models.Index(fields=["status", "-id"], name="jobs_run_status"),
-            models.Index(fields=["fn_id", "status", "-id"], name="jobs_run_function"),
+            models.Index(
+                fields=["status", "-id"], name="jobs_run_over", condition=Q(status__in=FINISHED)
+            ),
+            models.Index(fields=["fn_id", "-id"], name="jobs_run_of_function"),
+            models.Index(
+                fields=["rerun_of"],
+                name="jobs_run_rerun_of",
+                condition=Q(rerun_of__isnull=False),
+            ),
+            models.Index(
+                fields=["invoked_by"],
+                name="jobs_run_invoked_by",
+                condition=Q(invoked_by__isnull=False),
+            ),
         ]
         constraints = [
             models.CheckConstraint(

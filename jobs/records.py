@@ -69,7 +69,7 @@ UPDATE jobs_run SET steps_done = %(steps_done)s, attempt = %(attempt)s,
 RETURNING stop_requested {told}
 """
 NOT_SETTLED = {"settled": "", "told": ""}
-TOLD = ", CASE WHEN %(reason)s = 'fetch' THEN pg_notify('jobs', '')::text END"
+TOLD = ", CASE WHEN %(reason)s = 'fetch' THEN pg_notify('jobs', 'request')::text END"
 
 # LEAST lets stand what came meanwhile and has set due_at (events.wake_runs); it passes by nulls.
 # A request is for a gateway, which is told at the commit.
