@@ -92,9 +92,23 @@ DATABASES: dict[str, dict[str, Any]] = {
         **env.database("DATABASE_URL", default=embedded.connection(BASE_DIR)),
     }
 }
+# Whose machine has lost its power says nothing any more, not even that it is gone: both sides ask
+# (TCP keepalives), so that its row locks last a minute and not the system's two hours. The server
+# asks because it is told to by `options`, which no pool takes.
+KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+USER_TIMEOUT = 60_000  # ms for which what was sent may stay without an acknowledgement
+SERVER_SIDE = {f"tcp_{name}": value for name, value in KEEPALIVE.items()} | {
+    "tcp_user_timeout": USER_TIMEOUT
+}
+IS_POOLED = DATABASES["default"].get("DISABLE_SERVER_SIDE_CURSORS", False)
 DATABASES["default"]["OPTIONS"] = {
     "connect_timeout": 5,
     "application_name": "melodymaker",
+    **KEEPALIVE,
+    "tcp_user_timeout": USER_TIMEOUT,
+    "options": ""
+    if IS_POOLED
+    else " ".join(f"-c {name}={value}" for name, value in SERVER_SIDE.items()),
     **DATABASES["default"].get("OPTIONS", {}),  # what stands behind the ? of the URL
 }
 
@@ -150,6 +164,12 @@ JOBS: dict[str, Any] = {
     "ALLOWED_HOSTS": [],  # filled below, from the endpoint
     # those of them that may have private addresses
     "PRIVATE_HOSTS": env.names("JOBS_PRIVATE_HOSTS", default=[]),
+    # requests that one cluster has in flight at most, in all
+    "GATEWAY_LIMIT": env.whole("JOBS_GATEWAY_LIMIT", 1000, least=1),
+    # and to one host; None: all of them, or three quarters if several hosts are allowed
+    "GATEWAY_PER_HOST": env.whole("JOBS_GATEWAY_PER_HOST", 1000, least=1)
+    if env.text("JOBS_GATEWAY_PER_HOST")
+    else None,
     # seconds that a stopping cluster waits for the requests it has in flight
     "GATEWAY_GRACE": 2.0 if DEBUG else 10.0,
     # days for which a run that has ended is kept; 0 keeps all
