@@ -22,7 +22,7 @@ import json
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -89,8 +89,8 @@ UPDATE jobs_fetch f SET status = 'pending', lease_token = NULL, lease_until = NU
 REMEMBER = f"UPDATE jobs_fetch f SET result_url = %(url)s FROM {SENT} WHERE {OURS}"  # noqa: S608
 
 # The rows travel as one JSON text. Runs are locked in their order, so that two gateways with
-# answers for the same two runs do not wait for each other; and only runs that wait, or that a
-# worker has in hand, are woken (see events.wake_runs).
+# answers for the same two runs do not wait for each other; and which runs are woken is said in
+# events.wake_runs.
 LAND = f"""
 WITH no_wait AS MATERIALIZED (
   SELECT set_config('synchronous_commit', 'off', true)
@@ -109,7 +109,8 @@ WITH no_wait AS MATERIALIZED (
      AND jobs_step.status = 'running' AND w.answer IS NOT NULL
 ), waiting AS (
   SELECT id FROM jobs_run
-   WHERE id IN (SELECT run_id FROM written) AND status IN ('waiting', 'running')
+   WHERE id IN (SELECT run_id FROM written)
+     AND (status IN ('waiting', 'running') OR status = 'queued' AND due_at IS NOT NULL)
    ORDER BY id FOR NO KEY UPDATE
 ), woken AS (
   UPDATE jobs_run SET due_at = statement_timestamp() FROM waiting
@@ -121,7 +122,7 @@ SELECT id, (SELECT count(*) FROM told) FROM written
 """  # noqa: S608
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Flight:
     """A request that this gateway has in the air."""
 
@@ -132,6 +133,13 @@ class Flight:
     sent_at: datetime
     host: str
     request: Request
+
+    def takes_over(self, other: Flight) -> bool:
+        """Land for another one of the same row, if that asks the same: its answer is the same."""
+        if replace(self.request, result_url="") != replace(other.request, result_url=""):
+            return False
+        self.token, self.sent_at = other.token, other.sent_at
+        return True
 
 
 Landed = tuple[Flight, Outcome]

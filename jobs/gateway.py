@@ -6,8 +6,9 @@ comes back, which makes the waiting runs due.
 
 1. What lands while something is being written goes with the next batch; a lone answer waits for
    nobody.
-2. It writes what landed, then vouches for what is in the air, and only then takes more: what it
-   has in the air it never takes again (see flights, 3).
+2. It writes what landed, then vouches for what is in the air, and only then takes more, so that it
+   does not take again what it has in the air (see flights, 3). Should a crash of the database have
+   forgotten that it was taken, the request that is on its way lands for the one that is taken.
 3. It looks when it is told to, when room is made for which somebody may wait, and once a tick.
 4. The limits, of all and of each host, are this cluster's own.
 """
@@ -69,8 +70,8 @@ class Gateway:
         self._inbox: queue.SimpleQueue[ResultUrl | Landed | None] = queue.SimpleQueue()
         self._urls: list[ResultUrl] = []
         self._landed: list[Landed] = []
-        self._air: dict[tuple[uuid.UUID, uuid.UUID], Flight] = {}
-        self._hosts: Counter[str] = Counter()  # how many of each are in the air
+        self._air: dict[uuid.UUID, Flight] = {}  # by their rows: what it vouches for
+        self._hosts: Counter[str] = Counter()  # how many are in the air to each
         self._look_at = self._renewed = 0.0
         self._is_away = False  # the database
         self._pilots = Pilots(self._fly)
@@ -158,10 +159,11 @@ class Gateway:
             land([(flight, _broken("the answer cannot be stored", error))])
 
     def _has_landed(self, flight: Flight) -> None:
-        if len(self._air) >= self.limit or self._hosts[flight.host] >= self.per_host:
+        if self._hosts.total() >= self.limit or self._hosts[flight.host] >= self.per_host:
             self._look_at = 0.0  # somebody may have waited for its place
-        if self._air.pop((flight.id, flight.token), None):
-            self._hosts[flight.host] -= 1
+        if self._air.get(flight.id) is flight:
+            del self._air[flight.id]
+        self._hosts[flight.host] -= 1
         if not self._hosts[flight.host]:
             del self._hosts[flight.host]
 
@@ -174,14 +176,16 @@ class Gateway:
         if time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + TICK
-        room = min(self.limit - len(self._air), BATCH)
+        room = min(self.limit - self._hosts.total(), BATCH)
         if room <= 0 or not is_any_pending():
             return
         flights = take(room, self.per_host, self._hosts)
         for flight in flights:
-            self._air[flight.id, flight.token] = flight
-            self._hosts[flight.host] += 1
-            self._pilots.send(flight)
+            earlier = self._air.get(flight.id)
+            if earlier is None or not earlier.takes_over(flight):
+                self._air[flight.id] = flight
+                self._hosts[flight.host] += 1
+                self._pilots.send(flight)
         if len(flights) == room:  # there may be more
             self._look_at = 0.0
 
