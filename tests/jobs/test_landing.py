@@ -158,6 +158,23 @@ def test_a_run_that_a_worker_has_in_hand_keeps_the_word():
     assert Run.objects.get().due_at is not None
 
 
+def test_a_run_that_is_due_is_held_until_the_answer_is_written():
+    """Else a worker could take it, see no answer yet, and wait for one that has come."""
+    (flight,) = in_the_air(1)
+    Run.objects.update(status="queued", due_at="2020-01-01T00:00Z")
+    land([answered(flight)])
+
+    assert Run.objects.get().due_at.year > 2020
+
+
+def test_a_run_that_waits_for_its_turn_is_left_to_its_line():
+    (flight,) = in_the_air(1)
+    Run.objects.update(status="queued", due_at=None, reason="turn")
+    land([answered(flight)])
+
+    assert Run.objects.get().due_at is None
+
+
 @pytest.mark.django_db(transaction=True)
 def test_neither_taking_nor_landing_waits_for_the_disk():
     """The database's word for what a commit of this transaction would wait for."""
