@@ -14,6 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.admin.words import is_stalled, situation
+from jobs.in_flight import InFlight
 from jobs.models import Event, Run
 
 SHOWN = 20_000  # characters of one text in a page
@@ -26,9 +27,11 @@ def badge(status: str) -> SafeString:
     return format_html('<span class="jobs-badge jobs-{}">{}</span>', status, status or NOTHING)
 
 
-def run_status(run: Run, now: datetime, retries: int | None = None) -> SafeString:
+def run_status(
+    run: Run, now: datetime, retries: int | None = None, flight: InFlight | None = None
+) -> SafeString:
     """Status, reason and, if its worker has gone silent, “stalled”."""
-    reason = situation(run, now, retries)
+    reason = situation(run, now, retries, flight)
     return format_html(
         "{}{}{}",
         badge(run.status),

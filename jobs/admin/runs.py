@@ -25,6 +25,7 @@ from jobs.admin.functions import retries_of
 from jobs.admin.html import NOTHING, ago, event_link, run_link, run_status
 from jobs.admin.links import run_links
 from jobs.admin.words import is_stalled, situation, span
+from jobs.in_flight import in_flight
 from jobs.models import (
     Attempt,
     AttemptStatus,
@@ -38,7 +39,7 @@ MOST_SEARCHED = 50_000  # a part of a text is in no index
 
 
 class RunChangeList(ChangeList):
-    """The page's runs; three queries more tell of all of them what no column of theirs does."""
+    """The page's runs; a few queries more tell of all of them what no column of theirs does."""
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Run]:
         runs = super().get_queryset(request, *args, **kwargs)
@@ -50,8 +51,9 @@ class RunChangeList(ChangeList):
         runs = list(self.result_list)
         fn_ids = {run.fn_id for run in runs}
         functions = RegisteredFunction.objects.in_bulk(fn_ids)
-        usual, errors = usual_steps(fn_ids), error_counts(runs)
+        usual, errors, flights = usual_steps(fn_ids), error_counts(runs), in_flight(runs)
         for run in runs:
+            run.flight = flights.get(run.pk)
             run.errors = errors.get(run.pk, 0)
             function = functions.get(run.fn_id)
             run.retries = retries_of(function) if function else None
@@ -121,7 +123,8 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="status")
     def status_in_words(self, run: Run) -> SafeString:
-        words = run_status(run, timezone.now(), getattr(run, "retries", None))
+        retries, flight = getattr(run, "retries", None), getattr(run, "flight", None)
+        words = run_status(run, timezone.now(), retries, flight)
         message = getattr(run, "error_message", None)
         if run.status != RunStatus.FAILED or not message:
             return words
@@ -226,11 +229,12 @@ def page(run: Run) -> dict[str, Any]:
     function = RegisteredFunction.objects.filter(pk=run.fn_id).first()
     retries = retries_of(function) if function else None
     story = timeline.tell(run, now)
+    flight = in_flight([run]).get(run.pk)
     return {
         "run": run,
-        "status": run_status(run, now, retries),
+        "status": run_status(run, now, retries, flight),
         "stalled": is_stalled(run, now),
-        "situation": situation(run, now, retries),
+        "situation": situation(run, now, retries, flight),
         "steps": steps_in_words(run, usual_steps([run.fn_id]).get(run.fn_id)),
         "story": story,
         "queue_wait": story.queued.duration,

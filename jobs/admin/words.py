@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from jobs.in_flight import InFlight
 from jobs.models import Reason, Run, RunStatus
 
 OVERDUE = timedelta(seconds=30)
+LONG = timedelta(minutes=2)  # from which on a range is told in minutes
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
@@ -39,7 +41,32 @@ def after(later: datetime, earlier: datetime) -> str:
     return span(later - earlier)
 
 
-def situation(run: Run, now: datetime, retries: int | None = None) -> str:
+def between(least: timedelta, most: timedelta) -> str:
+    """A range as people say it: “30–70 s”, “120–340 ms”, “1 min 50 s – 3 min 4 s”."""
+    low, high = roughly(least), roughly(most)
+    if low == high:
+        return low
+    if most >= LONG:
+        return f"{low} – {high}"
+    if most < timedelta(seconds=1):
+        return f"{least.total_seconds() * 1000:.0f}–{most.total_seconds() * 1000:.0f} ms"
+    digits = 0 if most >= timedelta(seconds=10) else 1
+    return f"{least.total_seconds():.{digits}f}–{most.total_seconds():.{digits}f} s"
+
+
+def flight_in_words(flight: InFlight, now: datetime) -> str:
+    """“HTTP in flight, 42 s, usually 30–70 s”."""
+    if flight.since is None:
+        return "HTTP request waits to be sent"
+    usual = f", usually {between(*flight.usual)}" if flight.usual else ""
+    age = max(now - flight.since, timedelta())  # in the unit of the range
+    since = f"{age.total_seconds():.0f} s" if age < LONG else roughly(age)
+    return f"HTTP in flight, {since}{usual}"
+
+
+def situation(
+    run: Run, now: datetime, retries: int | None = None, flight: InFlight | None = None
+) -> str:
     """Why a run is where it is; empty if its status says it all."""
     if run.status not in (RunStatus.QUEUED, RunStatus.WAITING):
         return ""
@@ -48,6 +75,8 @@ def situation(run: Run, now: datetime, retries: int | None = None) -> str:
         return f"backing off before retry {run.attempt}{of}, {due(run, now)}"
     if run.reason == Reason.SLEEP:
         return f"sleeping, {due(run, now)}"
+    if run.reason == Reason.FETCH and flight:
+        return flight_in_words(flight, now)
     if run.reason:
         return Reason(run.reason).label if run.reason in Reason.values else run.reason
     return due(run, now)

@@ -1,0 +1,85 @@
+"""Requests that runs wait for: since when, and how long such ones took before."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from jobs.models import Fetch, FetchStatus, Reason, Run
+
+# The requests of the same step in the last completed runs of the same function; of runs that are
+# looked through for these, there is a limit, should none of them complete.
+LATEST = 50
+MOST_RUNS = 5000
+MOST_STEPS = 10  # of one page
+ENOUGH = 10  # from which on the fastest and the slowest tenth are left out
+
+TOOK = """
+SELECT f.ended_at - f.sent_at
+  FROM (SELECT id
+          FROM (SELECT id, status FROM jobs_run WHERE fn_id = %(fn_id)s
+                 ORDER BY id DESC LIMIT %(most)s) AS newest
+         WHERE status = 'completed' ORDER BY id DESC LIMIT %(latest)s) AS completed
+  JOIN jobs_fetch f ON f.run_id = completed.id AND f.step_name = %(step_name)s
+ WHERE f.status = 'answered' AND f.sent_at <= f.ended_at
+ ORDER BY 1
+"""
+
+Span = tuple[timedelta, timedelta]
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """The request that a run has waited for longest."""
+
+    since: datetime | None  # None: it waits to be sent, beyond what a cluster has in flight
+    usual: Span | None  # from the tenth to the ninetieth percentile; None: nothing is known
+
+
+def in_flight(runs: Iterable[Run]) -> dict[uuid.UUID, InFlight]:
+    """What the runs among these that wait for an answer wait for: a query, and one more for each
+    step that they are at."""
+    waiting = {run.pk: run for run in runs if run.reason == Reason.FETCH and not run.is_finished}
+    found = {fetch.run_id: fetch for fetch in reversed(_open_requests(waiting))}
+    steps = {(waiting[run_id].fn_id, fetch.step_name) for run_id, fetch in found.items()}
+    usual = {step: usual_span(*step) for step in sorted(steps)[:MOST_STEPS]}
+    return {
+        run_id: InFlight(
+            since=fetch.sent_at if fetch.status == FetchStatus.SENDING else None,
+            usual=usual.get((waiting[run_id].fn_id, fetch.step_name)),
+        )
+        for run_id, fetch in found.items()
+    }
+
+
+def _open_requests(run_ids: Iterable[uuid.UUID]) -> list[Fetch]:
+    """In the order in which they were sent."""
+    ids = list(run_ids)
+    if not ids:
+        return []
+    status = [FetchStatus.PENDING, FetchStatus.SENDING]
+    rows = Fetch.objects.filter(run_id__in=ids, status__in=status)
+    columns = ("run_id", "step_name", "status", "sent_at")
+    return list(rows.order_by("-status", "sent_at", "id").only(*columns))  # sending, then pending
+
+
+def usual_span(fn_id: str, step_name: str) -> Span | None:
+    """How long the requests of a step take, as a rule."""
+    asked: dict[str, Any] = {
+        "fn_id": fn_id,
+        "step_name": step_name,
+        "most": MOST_RUNS,
+        "latest": LATEST,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(TOOK, asked)
+        took: list[timedelta] = [row[0] for row in cursor.fetchall()]
+    if not took:
+        return None
+    left_out = len(took) // 10 if len(took) >= ENOUGH else 0
+    return took[left_out], took[-1 - left_out]
