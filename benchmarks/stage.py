@@ -18,7 +18,7 @@ from benchmarks.database import Server
 from benchmarks.processes import Process, run
 
 WARM_UP = 20  # songs: every worker has its connections by then
-GLANCE = 0.05
+GLANCE = 0.25  # seconds between two looks how far it is, which cost the database something
 PATIENCE = 60.0  # seconds without a song being done
 SENDING = 300.0
 STATISTICS = 1.2  # seconds
@@ -111,7 +111,7 @@ class Site:
         seconds = 0.0
         for _ in range(songs):
             seconds += self.order(1, 1, 0)["seconds"]
-            self.wait()
+            self.wait(glance=0.02)
         return Round(self.times(songs), self.stage.report(), seconds)
 
     def order(self, songs: int, users: int, delay: float) -> dict[str, float]:
@@ -122,7 +122,7 @@ class Site:
     def forget_songs(self) -> None:
         self.connection.execute(f"TRUNCATE {SONGS}")
 
-    def wait(self, *, weigh: bool = False) -> list[float]:
+    def wait(self, *, weigh: bool = False, glance: float = GLANCE) -> list[float]:
         """Until all songs are done; the clusters' memory meanwhile, if asked for."""
         progress, weighed, pss = time.monotonic(), 0.0, []
         left = before = self.unfinished()
@@ -136,7 +136,7 @@ class Site:
             if weigh and time.monotonic() - weighed > WEIGHING:
                 weighed = time.monotonic()
                 pss.append(sum(cluster.pss() for cluster in self.clusters))
-            time.sleep(GLANCE)
+            time.sleep(glance)
             before, left = left, self.unfinished()
         return pss
 

@@ -28,7 +28,7 @@ from django_q.signing import SignedPackage
 
 from jobs import conf, cron, ipc, models, recovery, registry
 from jobs.board import Board
-from jobs.claims import Claim, claim
+from jobs.claims import Claim, look
 from jobs.dispatch import Dispatch
 from jobs.errors import JobsError
 from jobs.events import CHANNEL, REQUEST_WAITS, RUN_DUE
@@ -41,6 +41,7 @@ from jobs.keeper import Keeper
 logger = logging.getLogger("jobs.engine")
 
 POLL = 1.0  # seconds between two looks when no NOTIFY comes; also how fast a stop is noticed
+SHORTEST = 0.02  # what is due and was not taken, somebody else is looking at
 HEARTBEAT = 2.0
 MENDING = 30.0
 STAT_LIFETIME = 10  # seconds
@@ -61,6 +62,7 @@ class RunBroker(Broker):
         self._gateway: Gateway | None = None
         self._keeper: Keeper | None = None
         self._listening = False
+        self._may_be_more = True  # due runs, as far as is known
         self._swept = 0.0
         self._mended = 0.0
         self._told = 0.0
@@ -80,15 +82,16 @@ class RunBroker(Broker):
             gateway, keeper, dispatch = self._open()
             self._sweep()
             room = dispatch.room
-            claims = claim(room, self._worker) if room else []
-            keeper.add(claims)
-            dispatch.put(claims)
-            if not claims:
+            if not room or not self._may_be_more:
                 self._wait(gateway, dispatch, has_room=room > 0)
+            else:
+                claims, self._may_be_more = look(room, self._worker)
+                keeper.add(claims)
+                dispatch.put(claims)
             return [("shift", self._shift)] * dispatch.missing_shifts or None
         except DatabaseError as error:
             logger.warning("The cluster waits for the database: %s", error)
-            self._listening = False
+            self._listening, self._may_be_more = False, True
             connection.close()
             time.sleep(POLL)
         return None
@@ -117,15 +120,21 @@ class RunBroker(Broker):
         return self._gateway, self._keeper, _the_dispatch()
 
     def _wait(self, gateway: Gateway, dispatch: Dispatch, *, has_room: bool) -> None:
-        """Until a run may be due, the workers are short of claims, or the poll's time is over."""
-        patience = recovery.next_due(POLL) if has_room else POLL
+        """Until a run may be due or, without room, until the workers are short of claims; at most
+        for the poll's time."""
+        patience = max(recovery.next_due(POLL), SHORTEST) if has_room else POLL
         deadline = time.monotonic() + patience
         poll = select.poll()
         poll.register(connection.connection.fileno(), select.POLLIN)
-        poll.register(dispatch.bell.reader, select.POLLIN)
-        while not self._is_told_of_a_run(gateway) and patience > 0:
-            rung = (dispatch.bell.reader, select.POLLIN) in poll.poll(patience * 1000)
-            patience = 0 if rung else deadline - time.monotonic()
+        if not has_room:
+            poll.register(dispatch.bell.reader, select.POLLIN)
+        while not self._is_told_of_a_run(gateway):
+            patience = deadline - time.monotonic()
+            if patience <= 0:
+                self._may_be_more = True
+                return
+            if (dispatch.bell.reader, select.POLLIN) in poll.poll(patience * 1000):
+                break
         dispatch.bell.silence()
 
     def _is_told_of_a_run(self, gateway: Gateway) -> bool:
@@ -134,6 +143,7 @@ class RunBroker(Broker):
             told = {notify.payload for notify in connection.connection.notifies(timeout=0)}
         if told - {RUN_DUE}:
             gateway.wake()
+        self._may_be_more |= bool(told - {REQUEST_WAITS})
         return bool(told - {REQUEST_WAITS})
 
     def _sweep(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection
 
-from jobs import conf, registry
+from jobs import conf, registry, statements
 from jobs.clock import Clock
 from jobs.concurrency import take_turns
 from jobs.discovery import why_unknown
@@ -86,7 +86,13 @@ class Claim:
 
 
 def claim(limit: int, worker: str = "") -> list[Claim]:
-    """Take up to `limit` due runs whose turn it is.
+    """Take up to `limit` due runs whose turn it is."""
+    return look(limit, worker)[0]
+
+
+def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
+    """Take due runs whose turn it is, `limit` due ones being looked at; and whether there may be
+    more.
 
     Each statement is a transaction, and right whatever became of the one before it:
     1. lease the due runs that stand in no line, or are past all of theirs;
@@ -96,19 +102,18 @@ def claim(limit: int, worker: str = "") -> list[Claim]:
     never written lets nobody write.
     """
     lease = _lease(worker)
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE, {**lease, "known": registry.ids(), "limit": limit})
-        found = [(row[:3], _claim(row[3:], lease["token"], worker)) for row in cursor.fetchall()]
+    due = statements.execute(TAKE, {**lease, "known": registry.ids(), "limit": limit}).fetchall()
+    found = [(row[:3], _claim(row[3:], lease["token"], worker)) for row in due]
     mine = {c.run_id for kept, c in found if kept == FREE}
     in_line = [c for (is_known, is_still, _), c in found if is_known and not is_still]
     in_line = [c for c in in_line if c.run_id not in mine]
     if in_line:
         queued = [(c.run_id, c.turn_keys, c.turns_held) for c in in_line]
-        mine |= take_turns(queued, lease)
+        mine |= take_turns(queued, in_line[0].clock.at, lease)
     for (is_known, is_still, _), c in found:
         if not is_known or is_still:
             _set_aside(c, Reason.PAUSED if is_known else Reason.FUNCTION)
-    return [c for _, c in found if c.run_id in mine]
+    return [c for _, c in found if c.run_id in mine], len(found) == limit
 
 
 def _lease(worker: str) -> dict[str, Any]:

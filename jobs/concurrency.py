@@ -11,7 +11,7 @@ unfinished run that got past that line, who waits is a queued run that stands in
 
 1. Every decision about a line is made under its advisory lock, which lasts until the end of the
    transaction; the statement after the lock sees all that earlier holders of the lock committed.
-   Both travel as one text, which PostgreSQL takes as one transaction.
+   Both travel together, which PostgreSQL takes as one transaction.
 2. A run that finds its line full is parked: `due_at` null, reason `turn`. Nothing polls it.
 3. Whoever leaves a line (done, failed, cancelled) makes its first parked run due again, in the
    transaction in which it leaves. The woken run then takes its turn like anybody else, so a wake
@@ -22,9 +22,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from jobs import statements
+from jobs.statements import Statement
 
 # Both lines' rules are the same; the column (an index of the array) is all that differs.
 # PostgreSQL arrays count from 1.
@@ -46,13 +48,13 @@ WITH mine AS MATERIALIZED (
              WHERE w.turn_keys[%(column)s] = r.turn_keys[%(column)s]
                AND w.turns_held = %(line)s AND w.status = 'queued'
                AND (w.created_at, w.id) < (r.created_at, r.id)
-               AND (w.due_at IS NULL OR w.due_at <= statement_timestamp())
+               AND (w.due_at IS NULL OR w.due_at <= clock_timestamp())
                AND w.reason NOT IN ('function', 'paused')
              LIMIT r.turn_limits[%(column)s]) ahead)
          < r.turn_limits[%(column)s] AS passes
     FROM jobs_run r
    WHERE r.id = ANY(%(ids)s) AND r.turns_held = %(line)s
-     AND r.due_at <= statement_timestamp() AND r.lease_token IS NULL
+     AND r.due_at <= %(seen)s AND r.lease_token IS NULL
      FOR UPDATE SKIP LOCKED)
 UPDATE jobs_run r
    SET turns_held = turns_held + passes::int,
@@ -90,21 +92,22 @@ SELECT pg_notify('jobs', 'run') FROM woken
 
 
 def take_turns(
-    waiting: Sequence[tuple[uuid.UUID, list[str], int]], lease: dict[str, Any]
+    waiting: Sequence[tuple[uuid.UUID, list[str], int]], seen: datetime, lease: dict[str, Any]
 ) -> set[uuid.UUID]:
     """Let due runs past their lines, in order; lease those that hold all their turns, park those
     that are not let past. Returns the leased ones.
 
-    `waiting` is (run id, turn keys, turns held), `lease` what claims._lease says. First come first
-    served: a run goes through only if fewer than `limit` others hold a turn or stand before it.
-    A run that somebody else has taken meanwhile, or is looking at, is left alone.
+    `waiting` is (run id, turn keys, turns held) as they were `seen` at a time, `lease` what
+    claims._lease says. First come first served: a run goes through only if fewer than `limit`
+    others hold a turn or stand before it. A run that somebody else is looking at, or that has
+    become due since it was seen, whatever befell it meanwhile, is left alone.
     """
     held = {run_id: turns for run_id, _, turns in waiting}
     keys = {run_id: run_keys for run_id, run_keys, _ in waiting}
     for line in range(max(len(run_keys) for run_keys in keys.values())):
         here = [i for i, turns in held.items() if turns == line < len(keys[i])]
         if here:
-            parameters = {**lease, "keys": list({keys[i][line] for i in here})}
+            parameters = {**lease, "seen": seen, "keys": list({keys[i][line] for i in here})}
             for run_id in _take(here, line, parameters):
                 held[run_id] = line + 1
     return {run_id for run_id, turns in held.items() if turns == len(keys[run_id])}
@@ -113,24 +116,21 @@ def take_turns(
 def _take(run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]) -> list[uuid.UUID]:
     """One transaction: the line's locks, then all that is decided under them."""
     take = TAKE.replace("%(column)s", str(line + 1))
-    with connection.cursor() as cursor:
-        cursor.execute(f"{LOCKS}; {take}", {**parameters, "ids": run_ids, "line": line})
-        cursor.nextset()
-        return [run_id for run_id, passes in cursor.fetchall() if passes]
+    parameters = {**parameters, "ids": run_ids, "line": line}
+    _, taken = statements.together((LOCKS, parameters), (take, parameters))
+    return [run_id for run_id, passes in taken.fetchall() if passes]
 
 
-def pass_turns_on(turn_keys: Sequence[str], turns_held: int) -> None:
-    """Wake the next in every line that a run leaves: those it got past and the one it stood in.
-
-    Called after the run's own row was changed, in the same transaction.
-    """
-    with connection.cursor() as cursor:
-        for line, key in enumerate(list(turn_keys)[: turns_held + 1]):  # in take_turns's order
-            wake = WAKE.replace("%(column)s", str(line + 1))
-            cursor.execute(f"{LOCK}; {wake}", {"key": key, "line": line})
+def passing_on(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
+    """What wakes the next in every line that a run leaves: those it got past and the one it stood
+    in. To be executed after the run's own row was changed, in the same transaction."""
+    passing: list[Statement] = []
+    for line, key in enumerate(list(turn_keys)[: turns_held + 1]):  # in take_turns's order
+        wake = WAKE.replace("%(column)s", str(line + 1))
+        passing += [(LOCK, {"key": key}), (wake, {"key": key, "line": line})]
+    return passing
 
 
 def lock(keys: Sequence[str]) -> None:
     """Take the lines' locks, in an order that is the same for everybody."""
-    with connection.cursor() as cursor:
-        cursor.execute(LOCKS, {"keys": list(keys)})
+    statements.execute(LOCKS, {"keys": list(keys)})

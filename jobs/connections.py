@@ -33,6 +33,7 @@ from jobs.sockets import TlsSocket, dial
 
 CONNECT_TIMEOUT = 10.0  # seconds for resolving, dialling and TLS together
 SHORTEST = 0.001  # 0 would mean "do not wait", which is another error
+SHARED = 1.0  # seconds for which others may join in a look-up of the same name
 HOSTS = 100  # whose connections are kept
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "MelodyMaker-jobs"}
 FRAMING = {"content-length", "transfer-encoding"}
@@ -86,6 +87,8 @@ class Transport:
     def __init__(self, resolve: Resolve | None = None, tls: ssl.SSLContext | None = None) -> None:
         """`resolve(name, port)` gives a name's addresses; `tls` whose certificates are believed."""
         self._resolve = resolve or look_up
+        self._looked_up: dict[tuple[str, int], tuple[float, Future[list[str]]]] = {}
+        self._lock = threading.Lock()
         tls = tls or trusted()
         tls.sslsocket_class = TlsSocket
         self._adapter = Adapter(self._route, tls)
@@ -113,8 +116,19 @@ class Transport:
         return addresses.vet(host, port, self._found(host, port).result(timeout))
 
     def _found(self, host: str, port: int) -> Future[list[str]]:
-        """A name's addresses, from a thread: the system's resolver knows no deadline. A thread of
-        its own, so that one that hangs keeps neither other names nor the process's end waiting."""
+        """A name's addresses. Who asks while somebody else's look-up is young shares it, so that a
+        thousand requests to one host are not a thousand look-ups."""
+        now = time.monotonic()
+        with self._lock:
+            begun, found = self._looked_up.get((host, port), (0.0, None))
+            if found is None or found.done() or now - begun > SHARED:
+                found = self._looking_up(host, port)
+                self._looked_up[host, port] = now, found
+        return found
+
+    def _looking_up(self, host: str, port: int) -> Future[list[str]]:
+        """In a thread: the system's resolver knows no deadline. In one of its own, so that one
+        that hangs keeps neither other names nor the process's end waiting."""
         found: Future[list[str]] = Future()
 
         def find() -> None:

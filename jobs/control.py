@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,9 +13,10 @@ from django.db.models.functions import Now
 
 from jobs import endings, events, models, registry
 from jobs.attempts import MESSAGE_LIMIT, storable
-from jobs.errors import InvalidStep, InvalidTransition, UnknownRun
+from jobs.errors import EndedFromInside, InvalidStep, InvalidTransition, UnknownRun
 from jobs.ids import new_id
 from jobs.models import FINISHED, UNFINISHED, FetchStatus, RunStatus, StepKind, StepStatus
+from jobs.runner import runner_inside
 
 RETRYABLE = (RunStatus.FAILED, RunStatus.CANCELLED)
 
@@ -23,7 +26,13 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "") -> bool:
 
     Its turn passes on and its `on_cancel` starts, in one transaction. True if it was cancelled,
     False if it was cancelled before; raises InvalidTransition if it ended otherwise.
+
+    A function that cancels its own run is left there and then: this does not return, and what was
+    not committed is void.
     """
+    own = runner_inside(run_id)
+    if own is not None:
+        own.suspend(EndedFromInside(partial(_cancel_own, run_id, why)))
     with transaction.atomic():
         run = _locked(run_id)
         if run.status == RunStatus.CANCELLED:
@@ -54,6 +63,11 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "") -> bool:
 
 def _reason(why: str) -> dict[str, Any]:
     return {"name": "Cancelled", "message": storable(str(why), MESSAGE_LIMIT), "stack": ""}
+
+
+def _cancel_own(run_id: str | uuid.UUID, why: str) -> None:
+    with contextlib.suppress(InvalidTransition):  # it had lost its lease, and another ended it
+        cancel(run_id, why=why)
 
 
 def rerun(

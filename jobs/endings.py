@@ -7,9 +7,10 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from jobs import events, models, registry
+from jobs import events, models, registry, statements
 from jobs.claims import Claim
-from jobs.concurrency import pass_turns_on
+from jobs.concurrency import passing_on
+from jobs.statements import Statement
 
 FAILED = "jobs/function.failed"
 CANCELLED = "jobs/function.cancelled"
@@ -38,16 +39,19 @@ class Ending:
         return cls(run.id, run.fn_id, event, run.turn_keys, run.turns_held, run.invoked_by_id)
 
 
-def leave(ending: Ending) -> None:
-    """Wake whoever invoked the run, and pass its turns on.
+def leaving(ending: Ending) -> list[Statement]:
+    """What wakes whoever invoked the run, and passes its turns on.
 
     The last thing in its transaction: the lines' locks come after all locks of rows, and behind
     them only rows that nobody holds are touched, so nobody waits here for somebody who waits
     for us.
     """
-    if ending.invoked_by is not None:
-        events.wake_runs([ending.invoked_by])
-    pass_turns_on(ending.turn_keys, ending.turns_held)
+    invoker = [] if ending.invoked_by is None else [events.waking([ending.invoked_by])]
+    return invoker + passing_on(ending.turn_keys, ending.turns_held)
+
+
+def leave(ending: Ending) -> None:
+    statements.together(*leaving(ending))
 
 
 def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: str) -> None:

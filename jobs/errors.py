@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -111,6 +112,15 @@ class Suspend(ControlFlow):
         self.delay = delay
         self.until = until
         super().__init__(reason)
+
+
+class EndedFromInside(ControlFlow):
+    """The function has ended its own run: what it did since its last commit is void, and `end` is
+    called in its place."""
+
+    def __init__(self, end: Callable[[], object]) -> None:
+        self.end = end
+        super().__init__()
 
 
 class LeaseLost(ControlFlow):

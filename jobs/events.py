@@ -16,11 +16,12 @@ from django.db import connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Greatest, Now
 
-from jobs import expressions, models, registry
+from jobs import expressions, models, registry, statements
 from jobs.errors import InvalidEvent, InvalidExpression
 from jobs.ids import new_id
 from jobs.options import seconds
 from jobs.secrets import load_masked, mask
+from jobs.statements import Statement
 from jobs.values import SURROGATE, is_storable
 
 logger = logging.getLogger(__name__)
@@ -293,17 +294,31 @@ def turn_keys(function: registry.Function, event: dict[str, Any]) -> list[str]:
     return keys
 
 
-def wake_runs(run_ids: Sequence[uuid.UUID]) -> None:
+WAKE = """
+WITH woken AS (
+  UPDATE jobs_run SET due_at = statement_timestamp()
+   WHERE id = ANY(%(run_ids)s)
+     AND (status IN ('waiting', 'running') OR status = 'queued' AND due_at IS NOT NULL)
+  RETURNING id)
+SELECT pg_notify('jobs', 'run') FROM woken LIMIT 1
+"""
+
+
+def waking(run_ids: Sequence[uuid.UUID]) -> Statement:
     """Something that these runs wait for has come: have them looked at again.
 
-    A run that a worker has in hand keeps the word in its row until it suspends (see
-    executor._suspend), so that it cannot be lost between the two.
+    1. A run that a worker has in hand keeps the word in its row until it suspends (see
+       records.SETTLED), so that it cannot be lost between the two.
+    2. So does one that is due and in nobody's hands: its row is ours until we commit, so nobody
+       takes it up before he can see what we have written.
+    3. A parked one is left to its line: it looks when it has its turn.
     """
+    return WAKE, {"run_ids": list(run_ids)}
+
+
+def wake_runs(run_ids: Sequence[uuid.UUID]) -> None:
     if run_ids:
-        models.Run.objects.filter(
-            id__in=run_ids, status__in=[models.RunStatus.WAITING, models.RunStatus.RUNNING]
-        ).update(due_at=Now())
-        wake_clusters(RUN_DUE)
+        statements.execute(*waking(run_ids))
 
 
 def wake_clusters(what: str = ANYTHING) -> None:

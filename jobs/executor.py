@@ -13,10 +13,11 @@ from django.db.models.functions import Now
 from jobs import backoff, conf, endings, models, registry
 from jobs.attempts import Attempts, describe
 from jobs.claims import Claim, refreshed
-from jobs.endings import Ending, announce, leave
+from jobs.endings import Ending, announce, leave, leaving
 from jobs.errors import (
     CommitRefused,
     ConnectionLost,
+    EndedFromInside,
     LeaseLost,
     StepError,
     Suspend,
@@ -91,6 +92,9 @@ def _advance(claim: Claim, journal: Journal, watch: Watch) -> None:
     except (LeaseLost, CommitRefused, ConnectionLost):
         journal.roll_back()
         raise
+    except EndedFromInside as exit_:
+        journal.roll_back()
+        exit_.end()
     except (Exception, SystemExit, TransactionBroken) as error:
         if is_connection_lost():
             journal.roll_back()
@@ -102,7 +106,7 @@ def _play(claim: Claim, function: registry.Function, journal: Journal, watch: Wa
     """Call the function; settle its end, or its suspension."""
     context = Context(claim, function, journal, watch)
     try:
-        with context.runner.log.listening():
+        with context.runner.playing(), context.runner.log.listening():
             output = function.handler(context)
         context.runner.raise_if_suspended()  # a bare “except:” may have swallowed it
         output = remembered(output, f"What “{claim.fn_id}” returns")
@@ -115,7 +119,7 @@ def _play(claim: Claim, function: registry.Function, journal: Journal, watch: Wa
 def _complete(claim: Claim, journal: Journal, output: Any) -> None:
     journal.commit(
         Settlement(status=RunStatus.COMPLETED, output=output, ended=True),
-        lambda: leave(Ending.of_claim(claim)),
+        then=leaving(Ending.of_claim(claim)),
     )
 
 

@@ -28,7 +28,7 @@ from typing import Any
 
 from django.db import connection
 
-from jobs import conf
+from jobs import conf, statements
 from jobs.events import CHANNEL, wake_clusters
 from jobs.transport import Outcome, Request, perform
 
@@ -36,9 +36,6 @@ logger = logging.getLogger("jobs.engine")
 
 # Which host a request is for, as the index jobs_fetch_waiting has it: with its port, if it has one.
 HOST = "lower(coalesce(substring(url, '//([^/?#]*)'), ''))"
-
-# Most looks are in vain, since a cluster is told of everything that may be due.
-LOOK = "SELECT EXISTS (SELECT FROM jobs_fetch WHERE status = 'pending')"
 
 TAKE = f"""
 WITH RECURSIVE hosts(host) AS (
@@ -145,13 +142,6 @@ class Flight:
 Landed = tuple[Flight, Outcome]
 
 
-def is_any_pending() -> bool:
-    """Whether there is anything to take."""
-    with connection.cursor() as cursor:
-        cursor.execute(LOOK)
-        return bool(cursor.fetchone()[0])
-
-
 def take(
     limit: int, per_host: int | None = None, air: Mapping[str, int] | None = None
 ) -> list[Flight]:
@@ -165,9 +155,7 @@ def take(
         "hosts": list(air),
         "requests": list(air.values()),
     }
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE, asked)
-        return [_flight(row, token) for row in cursor.fetchall()]
+    return [_flight(row, token) for row in statements.execute(TAKE, asked).fetchall()]
 
 
 def _flight(row: tuple[Any, ...], token: uuid.UUID) -> Flight:
@@ -182,9 +170,9 @@ def land(landed: Sequence[Landed]) -> None:
     An outcome whose request is another gateway's by now, or nobody's, is dropped.
     """
     rows = json.dumps([_landing(*pair) for pair in landed], ensure_ascii=False)
-    with connection.cursor() as cursor:
-        cursor.execute(LAND, {"landed": rows, "channel": CHANNEL})
-        written = {row[0] for row in cursor.fetchall()}
+    written = {
+        row[0] for row in statements.execute(LAND, {"landed": rows, "channel": CHANNEL}).fetchall()
+    }
     for flight, _ in landed:
         if flight.id not in written:
             logger.warning("An answer for run %s came too late and is dropped.", flight.run_id)

@@ -33,7 +33,6 @@ from jobs.flights import (
     Flight,
     Landed,
     fly,
-    is_any_pending,
     land,
     release,
     remember_result_url,
@@ -177,7 +176,7 @@ class Gateway:
             return
         self._look_at = time.monotonic() + TICK
         room = min(self.limit - self._hosts.total(), BATCH)
-        if room <= 0 or not is_any_pending():
+        if room <= 0:
             return
         flights = take(room, self.per_host, self._hosts)
         for flight in flights:

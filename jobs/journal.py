@@ -16,7 +16,7 @@ import contextlib
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,6 +35,7 @@ from jobs.errors import (
     SwallowedDatabaseError,
     TransactionBroken,
 )
+from jobs.statements import Statement
 
 # A transaction that has been open for this long is committed at the next step boundary: it holds
 # locks of the product's rows.
@@ -143,16 +144,20 @@ class Journal:
         return self._scope is not None and time.monotonic() - self._opened > LONGEST
 
     def commit(
-        self, settled: Settlement | None = None, also: Callable[[], None] | None = None
+        self,
+        settled: Settlement | None = None,
+        also: Callable[[], None] | None = None,
+        then: Sequence[Statement] = (),
     ) -> None:
         """Write everything and the run's own row, if the lease is still ours; then commit.
 
-        `settled` ends the execution; `also` writes more in the same transaction, after the run.
+        `settled` ends the execution; `then`, statements, and `also` write more in the same
+        transaction, after the run.
         Raises LeaseLost, and nothing is written, if somebody else holds the run by now;
         CommitRefused if a deferred constraint turns the transaction down.
         """
         with self._ending(self.begin()):
-            self._write(settled)
+            self._write(settled, then)
             if also is not None:
                 also()
         self._remember_counts()
@@ -195,7 +200,7 @@ class Journal:
     def note(self, step: models.Step) -> None:
         self.steps[step.name] = step
 
-    def _write(self, settled: Settlement | None) -> None:
+    def _write(self, settled: Settlement | None, then: Sequence[Statement]) -> None:
         """A commit that finds the lease in other hands leaves nothing behind: the transaction goes
         with it."""
         run = {
@@ -212,6 +217,7 @@ class Journal:
             self.attempts,
             self.lines,
             None if settled is None else settled.parameters(),
+            then,
         )
         if stopped is None:
             raise LeaseLost(f"run {self.claim.run_id} is in other hands")

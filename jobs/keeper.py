@@ -30,10 +30,15 @@ logger = logging.getLogger("jobs.engine")
 
 TICK = 0.5  # seconds
 
+# A row that somebody is at is passed by: a transaction that takes its time over one run, a person's
+# perhaps, must not cost the others their leases.
 RENEW = """
 UPDATE jobs_run r SET lease_until = statement_timestamp() + make_interval(secs => %(lease)s)
-  FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS held(id, token)
- WHERE r.id = held.id AND r.lease_token = held.token
+  FROM (SELECT l.id FROM jobs_run l
+          JOIN unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS held(id, token)
+            ON l.id = held.id AND l.lease_token = held.token
+           FOR NO KEY UPDATE OF l SKIP LOCKED) mine
+ WHERE r.id = mine.id
 RETURNING r.id
 """
 

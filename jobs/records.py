@@ -16,7 +16,9 @@ from typing import Any, TypeVar
 
 from django.db import connection, models
 
+from jobs import statements
 from jobs.models import Fetch, Step
+from jobs.statements import Statement
 
 Row = TypeVar("Row", Step, Fetch)
 
@@ -40,7 +42,7 @@ SELECT {", ".join(f"s.{name}" for name in _every(Step))},
        {", ".join(f"f.{name}" for name in _every(Fetch))}
   FROM jobs_step s LEFT JOIN jobs_fetch f ON s.kind = 'fetch'
        AND s.status NOT IN ('completed', 'failed') AND f.run_id = s.run_id AND f.step_name = s.name
- WHERE s.run_id = %s ORDER BY s.position, s.id
+ WHERE s.run_id = %(run_id)s ORDER BY s.position, s.id
 """  # noqa: S608
 
 
@@ -85,9 +87,7 @@ SETTLED = """
 
 def read(run_id: uuid.UUID) -> list[tuple[Step, Fetch | None]]:
     """A run's steps in their order, each with its request if that is not over."""
-    with connection.cursor() as cursor:
-        cursor.execute(READ, [run_id])
-        rows = cursor.fetchall()
+    rows = statements.execute(READ, {"run_id": run_id}).fetchall()
     width = len(_every(Step))
     return [
         (_object(Step, row[:width]), _object(Fetch, row[width:]) if row[width] else None)
@@ -111,9 +111,11 @@ def write(
     attempts: Iterable[models.Model],
     lines: Iterable[models.Model],
     settled: dict[str, Any] | None,
+    then: Sequence[Statement] = (),
 ) -> bool | None:
     """Write a commit's records; None if the lease is not ours, else whether the run was asked to
-    stop. `run` has run_id, token and the counts; `settled` how it ends, if it does."""
+    stop. `run` has run_id, token and the counts; `settled` how it ends, if it does; `then` is what
+    follows in the same trip, lease or not."""
     rows = {
         "steps": _rows(steps, STEP),
         "fetches": _rows(fetches, FETCH),
@@ -124,9 +126,13 @@ def write(
     inserts = [f"{name} AS ({parts[name]})" for name in parts if rows[name] is not None]
     update = RUN.format(**{"settled": SETTLED, "told": TOLD} if settled else NOT_SETTLED)
     statement = f"WITH {', '.join(inserts)} {update}" if inserts else update
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {**run, **rows, **(settled or {})})
-        found = cursor.fetchone()
+    values = {**run, **rows, **(settled or {})}
+    written = (
+        statements.together((statement, values), *then)[0]
+        if then
+        else statements.execute(statement, values)
+    )
+    found = written.fetchone()
     return None if found is None else bool(found[0])
 
 

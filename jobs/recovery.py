@@ -20,7 +20,7 @@ from django.db import connection, transaction
 from django.db.models import Max, Min
 from django.db.models.functions import Now
 
-from jobs import backoff, conf, events, models, registry
+from jobs import backoff, conf, events, models, registry, statements
 from jobs.attempts import class_path, describe
 from jobs.clock import database_clock
 from jobs.control import cancel
@@ -300,7 +300,5 @@ def _note(step: models.Step, story: dict[str, Any], delay: float | None, now: da
 
 def next_due(at_most: float) -> float:
     """Seconds until the next run is due, between 0 and `at_most`."""
-    with connection.cursor() as cursor:
-        cursor.execute(NEXT_DUE)
-        row = cursor.fetchone()
+    row = statements.execute(NEXT_DUE, {}).fetchone()
     return at_most if row is None else min(max(float(row[0]), 0.0), at_most)

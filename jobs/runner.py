@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from asyncio import CancelledError
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, NoReturn, Protocol
 
 from jobs import backoff, conf, models, registry
 from jobs.attempts import Attempts
 from jobs.claims import Claim
-from jobs.errors import InvalidStep, StepError, Suspend
+from jobs.errors import ControlFlow, InvalidStep, StepError, Suspend
 from jobs.journal import Journal, raise_if_connection_lost
 from jobs.loglines import LogCapture
 from jobs.memory import Memory, card_of
 from jobs.models import Reason, RunStatus, StepKind, StepStatus
 from jobs.values import remembered
+
+# The runner of the function that this thread is in, if it is in one.
+_playing: ContextVar[Runner | None] = ContextVar("playing", default=None)
 
 
 class Watch(Protocol):
@@ -44,7 +49,16 @@ class Runner:
         self._watch = watch
         self._attempts = Attempts(claim, journal)
         self._inside = ""
-        self._pause: Suspend | None = None
+        self._pause: ControlFlow | None = None
+
+    @contextlib.contextmanager
+    def playing(self) -> Iterator[None]:
+        """The function is called inside this block."""
+        token = _playing.set(self)
+        try:
+            yield
+        finally:
+            _playing.reset(token)
 
     def now(self) -> datetime:
         return self.claim.clock.now()
@@ -150,7 +164,7 @@ class Runner:
         self.journal.note(step)
         self.suspend(Suspend(RunStatus.WAITING, reason, until=until))
 
-    def suspend(self, pause: Suspend) -> NoReturn:
+    def suspend(self, pause: ControlFlow) -> NoReturn:
         """Leave the function. From here on no step of it does anything, in a `finally` clause, say,
         or behind a bare `except:`, which gets to see the suspension again (law 10)."""
         self._pause = pause
@@ -163,3 +177,9 @@ class Runner:
     def wake_up(self) -> None:
         """One branch of a parallel group is suspended; the next one may begin."""
         self._pause = None
+
+
+def runner_inside(run_id: Any) -> Runner | None:
+    """The runner of this run, for code that its own function calls, in the function's thread."""
+    runner = _playing.get()
+    return runner if runner is not None and str(runner.claim.run_id) == str(run_id) else None

@@ -141,7 +141,7 @@ class Steps:
         id: str,
         *,
         event: str,
-        timeout: timedelta | float,
+        timeout: timedelta | float | None = None,
         if_exp: str | None = None,
     ) -> Event | None:
         """Suspend the run until an event of this name comes for which `if_exp` is true; None
@@ -189,7 +189,7 @@ class Steps:
         return parallel.branches(self._runner, group, list(callables))
 
 
-def _span(duration: timedelta | float, where: str) -> timedelta:
+def _span(duration: Any, where: str) -> timedelta:
     try:
         span = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
     except (TypeError, ValueError, OverflowError):

@@ -31,7 +31,7 @@ from django.db import connection, transaction
 from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg.pq import TransactionStatus
 
-from jobs import cron, gateway, journal, recovery
+from jobs import cron, gateway, journal, recovery, statements
 from jobs.claims import Claim, claim
 from jobs.executor import execute
 from jobs.models import Attempt, Event, Fetch, LogLine, Run, Step
@@ -40,6 +40,7 @@ from jobs.testing import travel
 ENGINE = Path(recovery.__file__).parent
 A_MINUTE = timedelta(minutes=1)  # longer than a lease
 MOST_MINUTES = 60
+TOGETHER = statements.together
 BATCH = 10
 
 
@@ -125,16 +126,22 @@ class Cluster:
         with pytest.MonkeyPatch.context() as patch, connection.execute_wrapper(self._execute):
             patch.setattr(DatabaseWrapper, "_commit", watched)
             patch.setattr(journal, "LONGEST", self._longest)
+            patch.setattr(statements, "together", self._together)
             yield
 
     def _execute(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if self.is_dead:
             raise Killed
-        only_reads = sql.lstrip().startswith("SELECT") and ";" not in sql
-        if connection.in_atomic_block or only_reads:
+        if connection.in_atomic_block or sql.lstrip().startswith("SELECT"):
             return execute(sql, params, many, context)
         with transaction.atomic():
             return execute(sql, params, many, context)
+
+    def _together(self, *several: statements.Statement) -> list[Any]:
+        if connection.in_atomic_block:
+            return TOGETHER(*several)
+        with transaction.atomic():
+            return [statements.execute(text, values) for text, values in several]
 
     def _commit(self, wrapper: DatabaseWrapper, commit: Callable[[], None]) -> None:
         if not has_written(wrapper.connection):
@@ -165,11 +172,11 @@ def has_written(raw: Any) -> bool:
 
 
 def place_in_the_engine() -> str:
-    """Who commits: the innermost function of the engine, the journal left out, by its module."""
+    """Who commits: the innermost function of the engine, those that only carry left out."""
     frame = sys._getframe()
     while frame := frame.f_back:
         path = Path(frame.f_code.co_filename)
-        if path.parent == ENGINE and path.stem != "journal":
+        if path.parent == ENGINE and path.stem not in ("journal", "statements"):
             return f"{path.stem}.{frame.f_code.co_name.strip('_')}"
     return "elsewhere"
 

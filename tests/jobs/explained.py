@@ -56,9 +56,8 @@ def explained() -> Iterator[Explained]:
             # EXPLAIN ANALYZE does what it explains, so it is undone before it is done.
             with connection.connection.cursor() as cursor:
                 cursor.execute("SAVEPOINT explained")
-                for statement in sql.split(";"):
-                    cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", params)
-                    seen.see(" ".join(statement.split()), cursor.fetchone()[0][0]["Plan"])
+                cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params)
+                seen.see(" ".join(sql.split()), cursor.fetchone()[0][0]["Plan"])
                 cursor.execute("ROLLBACK TO explained")
         return execute(sql, params, many, context)
 

@@ -38,7 +38,7 @@ SOON = [30]  # seconds between attempts
 LOST = "jobs.errors.WorkerLost"
 WORKER_CODE = ("executor.", "runner.")
 # Where each part has commits, and how many at least: an enumeration of nothing would prove nothing.
-WORKERS = {"claims.claim", "executor.suspend", "executor.complete"}
+WORKERS = {"claims.look", "executor.suspend", "executor.complete"}
 GATEWAYS = {"flights.take", "flights.land"}
 PLACES = {
     "alone": WORKERS | {"runner.call", "runner.attempt"},

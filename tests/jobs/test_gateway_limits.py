@@ -20,7 +20,7 @@ from jobs import conf, gateway
 from jobs.api import Context
 from jobs.claims import claim
 from jobs.executor import execute
-from jobs.flights import Flight, Landed, is_any_pending, release, take
+from jobs.flights import Flight, Landed, release, take
 from jobs.gateway import Gateway
 from jobs.models import Fetch, Run
 from jobs.pilots import Pilots
@@ -75,7 +75,7 @@ def test_hosts_take_turns_whoever_was_there_first(function):
 
     assert hosts(take(5)) == {"a.test": 2, "b.test:8080": 2, "c.test": 1}
     assert hosts(take(5)) == {"a.test": 4}
-    assert not is_any_pending()
+    assert not Fetch.objects.filter(status="pending").exists()
 
 
 @pytest.mark.django_db
@@ -117,10 +117,9 @@ def test_a_hundred_thousand_that_wait_cost_a_look_nothing(function):
     with connection.cursor() as cursor:
         cursor.execute(PILE, [Run.objects.get().id, HOSTS, len(HOSTS), MANY])
     with explained() as seen:
-        assert is_any_pending()
         assert take(1, per_host=5, air=dict.fromkeys(HOSTS, 5)) == []
         assert hosts(take(2, per_host=5, air={"a.test": 5})) == {"b.test:8080": 1, "c.test": 1}
-    assert len(seen.pages) == 2
+    assert len(seen.pages) == 1
     for statement, pages in seen.pages.items():
         assert pages <= MOST_PAGES, seen.story(statement)
         assert not seen.scanned(statement, ("jobs_fetch",)), seen.story(statement)
@@ -189,17 +188,15 @@ def test_at_its_limit_it_looks_once_a_tick_and_at_once_when_one_lands(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_look_in_vain_is_one_short_statement():
+def test_a_look_in_vain_is_one_statement():
     rounds = Rounds()
     with CaptureQueriesContext(connection) as asked:
         rounds.go()
-    assert [query["sql"] for query in asked] == [
-        "SELECT EXISTS (SELECT FROM jobs_fetch WHERE status = 'pending')"
-    ]
+    assert len(asked) == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_request_costs_a_look_a_taking_and_a_landing(settings):
+def test_a_request_costs_a_taking_and_a_landing(settings):
     with Adversary(answer()) as well, registered(asks):
         allow(settings, well)
         send(well.url)
@@ -209,7 +206,7 @@ def test_a_request_costs_a_look_a_taking_and_a_landing(settings):
             rounds.go_until(lambda: bool(rounds.air))
             rounds.gateway._look_at = time.monotonic() + 1000
             rounds.go()
-    assert [query["sql"].split()[0] for query in asked] == ["SELECT", "WITH", "WITH"]
+    assert len(asked) == 2
     assert Fetch.objects.get().status == "answered"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from ipaddress import ip_address
 
 import pytest
@@ -231,3 +232,49 @@ def test_a_private_address_listed_without_its_port_is_refused(settings, host):
     outcome = ask(f"http://{host}/")
     assert "must list it with its port" in message(outcome)
     assert is_final(outcome)
+
+
+# --- looking up -----------------------------------------------------------------------------------
+
+
+class Resolver:
+    """Answers when it may, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.may_answer = threading.Event()
+        self.asked: list[str] = []
+
+    def __call__(self, host: str, port: int) -> list[str]:
+        self.asked.append(host)
+        self.may_answer.wait(10)
+        return ["127.0.0.1"]
+
+
+def test_requests_that_start_together_share_a_look_up():
+    resolver = Resolver()
+    transport = Transport(resolver)
+    found = [transport._found("songs.test", 80) for _ in range(100)]
+    other = transport._found("other.test", 80)
+    resolver.may_answer.set()
+
+    assert [future.result(10) for future in [*found, other]] == [["127.0.0.1"]] * 101
+    assert sorted(resolver.asked) == ["other.test", "songs.test"]
+
+
+def test_what_was_found_is_not_kept():
+    resolver = Resolver()
+    resolver.may_answer.set()
+    transport = Transport(resolver)
+    for _ in range(3):
+        transport._found("songs.test", 80).result(10)
+    assert resolver.asked == ["songs.test"] * 3
+
+
+def test_nobody_joins_in_a_look_up_that_hangs(monkeypatch):
+    monkeypatch.setattr("jobs.connections.SHARED", 0.0)
+    resolver = Resolver()
+    transport = Transport(resolver)
+    hanging, fresh = (transport._found("songs.test", 80) for _ in range(2))
+    assert hanging is not fresh
+    resolver.may_answer.set()
+    assert fresh.result(10) == ["127.0.0.1"]

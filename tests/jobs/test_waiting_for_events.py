@@ -104,7 +104,7 @@ def test_two_waits_of_one_run_take_two_events():
     assert Run.objects.get().output == [1, 2]
 
 
-@pytest.mark.parametrize("timeout", [-1, timedelta(days=367), float("nan"), "soon"])
+@pytest.mark.parametrize("timeout", [None, -1, timedelta(days=367), float("nan"), "soon"])
 def test_a_timeout_that_is_none_is_refused_with_what_is_allowed(timeout: object):
     def handler(ctx: Context) -> None:
         ctx.step.wait_for_event("w", event="test/paid", timeout=timeout)  # type: ignore[arg-type]
@@ -115,4 +115,14 @@ def test_a_timeout_that_is_none_is_refused_with_what_is_allowed(timeout: object)
     run = Run.objects.get()
     assert run.status == RunStatus.FAILED
     assert run.error["name"] == InvalidStep.__name__
+    assert "366 days" in run.error["message"]
+
+
+def test_a_wait_without_a_timeout_is_refused_with_what_is_allowed():
+    with registered(lambda ctx: ctx.step.wait_for_event("w", event="test/paid"), retries=3):
+        send(Event(name="test/go"))
+        drain()
+    run = Run.objects.get()
+    assert (run.status, run.error["name"]) == (RunStatus.FAILED, InvalidStep.__name__)
+    assert "step.wait_for_event(“w”)" in run.error["message"]
     assert "366 days" in run.error["message"]

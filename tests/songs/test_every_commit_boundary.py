@@ -27,7 +27,7 @@ from tests.songs.making import FN, REPLY, charges, endpoint, order, posts, repli
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ENGINE = {"claims.claim", "executor.suspend", "flights.take", "flights.land"}
+ENGINE = {"claims.look", "executor.suspend", "flights.take", "flights.land"}
 sides = pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 
 
