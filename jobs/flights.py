@@ -62,7 +62,7 @@ WITH RECURSIVE hosts(host) AS (
 UPDATE jobs_fetch f SET status = 'sending', lease_token = %(token)s,
        lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
        sent_at = clock_timestamp()
-  FROM mine, no_wait WHERE f.id = mine.id
+  FROM no_wait WHERE f.id = ANY(ARRAY(SELECT id FROM mine))
 RETURNING f.id, f.run_id, f.step_name, f.sent_at, {HOST},
           f.method, f.url, f.headers, f.body, f.timeout, f.result_url
 """  # noqa: S608

@@ -259,7 +259,7 @@ def is_transaction_broken() -> bool:
     raw = connection.connection
     if raw is None:
         return False
-    failed: bool = raw.info.transaction_status == TransactionStatus.INERROR
+    failed: bool = raw.pgconn.transaction_status == TransactionStatus.INERROR
     return failed or (connection.in_atomic_block and connection.needs_rollback)
 
 
