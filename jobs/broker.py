@@ -104,12 +104,13 @@ class RunBroker(Broker):
            it first, since a later commit that does wait takes the earlier ones along: the log has
            one order.
         2. What it reads, it reads by index. Statistics of a queue are always of another time.
+        3. Behind a pool in transaction mode a session's settings would be somebody else's next.
         """
         if not self._listening:
             with connection.cursor() as cursor:
-                cursor.execute(
-                    f"SET synchronous_commit = off; SET enable_seqscan = off; LISTEN {CHANNEL}"
-                )
+                if not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+                    cursor.execute("SET synchronous_commit = off; SET enable_seqscan = off")
+                cursor.execute(f"LISTEN {CHANNEL}")
             self._listening = True
         if self._gateway is None or self._keeper is None:
             registry.sync()
