@@ -176,8 +176,7 @@ class Run(models.Model):
     class Meta:
         ordering = ["-id"]
         permissions = [("rerun_run", "Can rerun runs"), ("cancel_run", "Can cancel runs")]
-        # A run's row is written half a dozen times, each time with all its entries in these: so
-        # those that only operators ask for hold only what they ask for.
+        # A run's row is written half a dozen times, each time with all its entries in these.
         indexes = [
             models.Index(
                 fields=["due_at", "id"], name="jobs_run_due", condition=Q(due_at__isnull=False)
@@ -209,9 +208,7 @@ class Run(models.Model):
             models.Index(
                 fields=["expires_at"], name="jobs_run_expiry", condition=Q(expires_at__isnull=False)
             ),
-            models.Index(
-                fields=["status", "-id"], name="jobs_run_over", condition=Q(status__in=FINISHED)
-            ),
+            models.Index(fields=["status", "-id"], name="jobs_run_status"),
             models.Index(fields=["fn_id", "-id"], name="jobs_run_of_function"),
             models.Index(
                 fields=["rerun_of"],

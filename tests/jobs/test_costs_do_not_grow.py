@@ -68,7 +68,7 @@ def a_bit_of_everything() -> None:
     drain()
     send(Event(name="history/3"))
     drain()
-    sleeper = Run.objects.filter(status="waiting", reason="sleep").earliest("id")
+    sleeper = Run.objects.filter(reason="sleep", due_at__gt=Now()).earliest("due_at")
     cancel(sleeper.id)
     rerun(Run.objects.filter(status="failed").latest("id").id)
     drain()
@@ -79,7 +79,13 @@ def a_bit_of_everything() -> None:
 def operators_look(client: Client) -> None:
     """The panel's lists, as they come and filtered."""
     runs, events = reverse("admin:jobs_run_changelist"), reverse("admin:jobs_event_changelist")
-    pages = [runs, f"{runs}?status__exact=failed", f"{runs}?fn_id=test-function", events]
+    pages = [
+        runs,
+        f"{runs}?status__exact=failed",
+        f"{runs}?status__exact=waiting",
+        f"{runs}?fn_id=test-function",
+        events,
+    ]
     pages += [f"{events}?name=history/3", reverse("admin:jobs_registeredfunction_changelist")]
     for page in pages:
         assert client.get(page).status_code == 200, page
