@@ -27,7 +27,7 @@ class _Prepared(psycopg.Cursor[Any]):
 
 def execute(text: str, values: Mapping[str, Any]) -> CursorWrapper:
     """Like a Django cursor's: its wrappers see the statement, its errors are Django's."""
-    connection.ensure_connection()
+    _connect()
     with connection.wrap_database_errors:
         cursor = _Prepared(connection.connection)
     prepared: CursorWrapper = connection._prepare_cursor(cursor)  # type: ignore[attr-defined]
@@ -38,6 +38,12 @@ def execute(text: str, values: Mapping[str, Any]) -> CursorWrapper:
 def together(*statements: Statement) -> list[CursorWrapper]:
     """Several statements in one trip, each seeing what was committed when its turn came. Outside
     any transaction they are one of their own."""
-    connection.ensure_connection()
+    _connect()
     with connection.wrap_database_errors, connection.connection.pipeline():
         return [execute(text, values) for text, values in statements]
+
+
+def _connect() -> None:
+    """As `connection.cursor()` does it: a connection that was lost meanwhile is made anew."""
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()

@@ -1,0 +1,73 @@
+"""The engine's statements are planned once for a connection, and may travel together."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from jobs import statements
+from jobs.models import RegisteredFunction
+from tests.jobs.blocking import others, wait_until_blocked
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADD = """
+INSERT INTO jobs_registeredfunction (fn_id, name, config, stands_still)
+VALUES (%(id)s, 'x', '{}', false)
+"""
+COUNT = "SELECT count(*) FROM jobs_registeredfunction WHERE fn_id LIKE %(like)s"
+LOCK = "SELECT pg_advisory_xact_lock(4711)"
+
+
+@pytest.fixture
+def prepares():
+    """The connection's threshold, as settings have it where there is no pool."""
+    connection.ensure_connection()
+    raw = connection.connection
+    before, raw.prepare_threshold = raw.prepare_threshold, 5
+    yield raw
+    raw.prepare_threshold = before
+
+
+def prepared(text: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements")
+        return sum(text in row[0] for row in cursor.fetchall())
+
+
+def test_a_statement_is_prepared_once_whatever_its_values(prepares):
+    for like in ("a%", "b%", "c%"):
+        assert statements.execute(COUNT, {"like": like}).fetchone() == (0,)
+    assert prepared("FROM jobs_registeredfunction WHERE fn_id LIKE") == 1
+
+
+def test_behind_a_pool_it_is_sent_as_it_is(prepares):
+    prepares.prepare_threshold = None
+    prepares.execute("DEALLOCATE ALL")
+    assert statements.execute(COUNT, {"like": "a%"}).fetchone() == (0,)
+    assert prepared("jobs_registeredfunction") == 0
+
+
+def test_errors_are_djangos():
+    statements.execute(ADD, {"id": "twice"})
+    with pytest.raises(IntegrityError):
+        statements.execute(ADD, {"id": "twice"})
+
+
+def test_what_travels_together_is_one_transaction():
+    with pytest.raises(IntegrityError):
+        statements.together((ADD, {"id": "one"}), (ADD, {"id": "two"}), (ADD, {"id": "one"}))
+    assert not RegisteredFunction.objects.filter(fn_id__in=["one", "two"]).exists()
+    statements.together((ADD, {"id": "one"}), (ADD, {"id": "two"}))
+    assert RegisteredFunction.objects.filter(fn_id__in=["one", "two"]).count() == 2
+
+
+def test_each_statement_sees_what_was_committed_when_its_turn_came():
+    """What comes behind a lock sees all that its last holder has committed."""
+    with others() as start:
+        with transaction.atomic():
+            statements.execute(LOCK, {})
+            found = start(lambda: statements.together((LOCK, {}), (COUNT, {"like": "late%"}))[1])
+            wait_until_blocked(1)
+            statements.execute(ADD, {"id": "late"})
+        assert found.result().fetchone() == (1,)
