@@ -35,7 +35,7 @@ from jobs.events import CHANNEL, REQUEST_WAITS, RUN_DUE
 from jobs.executor import execute
 from jobs.family import die_with_parent, die_with_sentinel
 from jobs.gateway import Gateway
-from jobs.journal import give_back, renew
+from jobs.journal import give_back, renewed
 from jobs.keeper import Keeper
 
 logger = logging.getLogger("jobs.engine")
@@ -115,7 +115,7 @@ class RunBroker(Broker):
         if self._gateway is None or self._keeper is None:
             registry.sync()
             cron.sync()
-            self._gateway, self._keeper = Gateway(), Keeper(_board, int(Conf.WORKERS))
+            self._gateway, self._keeper = Gateway(), Keeper(_board)
             self._gateway.start()
             self._keeper.start()
         return self._gateway, self._keeper, _the_dispatch()
@@ -243,15 +243,17 @@ def work() -> None:
 def _advance(c: Claim) -> None:
     """Advance one run, its name on the board meanwhile.
 
-    A claim that has waited long for its worker may have lapsed, and a stopping cluster takes
-    nothing new: both are settled before the function is called.
+    A claim that has waited long for its worker may be somebody else's by now, and a stopping
+    cluster takes nothing new: both are settled before the function is called.
     """
     if _board.is_stopping:
         give_back(c.run_id, c.token)
         return
-    if c.clock.age > conf.lease() / 2 and not renew(c.run_id, c.token):
-        logger.warning("Let go: run %s is in other hands", c.run_id)
-        return
+    if c.clock.age > conf.lease() / 4:
+        token = renewed(c.run_id, c.token)
+        if token is None:
+            return
+        c = replace(c, token=token)
     _board.begin(c.run_id, c.token)
     try:
         execute(replace(c, worker=f"{socket.gethostname()}/{os.getpid()}"), _board)

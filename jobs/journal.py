@@ -282,10 +282,10 @@ def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
     )
 
 
-def renew(run_id: uuid.UUID, token: uuid.UUID) -> bool:
-    """Extend a lease that is still ours; False if it is not."""
-    return bool(
-        models.Run.objects.filter(id=run_id, lease_token=token).update(
-            lease_until=Now() + timedelta(seconds=conf.lease())
-        )
-    )
+def renewed(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
+    """The new token of a lease that is still ours, None if it is not: whoever is about to take back
+    what has waited for so long (keeper) comes too late."""
+    fresh = uuid.uuid4()
+    mine = models.Run.objects.filter(id=run_id, lease_token=token)
+    until = Now() + timedelta(seconds=conf.lease())
+    return fresh if mine.update(lease_token=fresh, lease_until=until) else None

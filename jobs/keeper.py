@@ -2,8 +2,9 @@
 
 1. A run that a living worker is at keeps its lease, however long the step.
 2. A run whose worker is gone is handed on at once, the death written down as an attempt.
-3. A claimed run that still waits for a worker keeps its lease only while all workers are busy;
-   with an idle worker about, nobody will ever come for it, and its lease lapses.
+3. A claimed run that has waited for a worker for a third of its lease is given back: other
+   clusters may have their hands free. A worker that takes one up which has waited for a quarter
+   of it makes sure first that it is still his (broker._advance).
 4. When the cluster is told to stop, what waits is given back at once, and the keeper goes on
    until the last worker has put its run down: django-q2's pusher, and so its sentinel, waits for
    this thread.
@@ -21,10 +22,9 @@ from collections.abc import Iterable
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from jobs import conf, recovery
+from jobs import conf, events, recovery
 from jobs.board import Board, Entry, is_alive
 from jobs.claims import Claim
-from jobs.journal import give_back
 
 logger = logging.getLogger("jobs.engine")
 
@@ -42,14 +42,24 @@ UPDATE jobs_run r SET lease_until = statement_timestamp() + make_interval(secs =
 RETURNING r.id
 """
 
+GIVE_BACK = """
+WITH mine AS MATERIALIZED (
+  SELECT r.id FROM jobs_run r
+    JOIN unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS held(id, token)
+         ON r.id = held.id AND r.lease_token = held.token
+     FOR UPDATE OF r SKIP LOCKED)
+UPDATE jobs_run r SET status = 'queued', reason = '', due_at = statement_timestamp(),
+       lease_token = NULL, lease_until = NULL
+  FROM mine WHERE r.id = mine.id
+"""
+
 Held = dict[uuid.UUID, uuid.UUID]  # run → token
 
 
 class Keeper:
-    def __init__(self, board: Board, workers: int) -> None:
+    def __init__(self, board: Board) -> None:
         self._board = board
-        self._workers = workers
-        self._claimed: dict[uuid.UUID, tuple[uuid.UUID, float]] = {}  # run → token, last renewed
+        self._claimed: dict[uuid.UUID, tuple[uuid.UUID, float]] = {}  # run → token, since when
         self._lock = threading.Lock()
         self._renewed = 0.0
         # Not a daemon: the pusher's process ends when this thread does (4).
@@ -69,7 +79,7 @@ class Keeper:
             self._tick()
             time.sleep(TICK)
         self._board.stop()
-        self._give_back_waiting()
+        self._stop_waiting()
         while any(entry.run_id for entry in self._living()):
             self._tick()
             time.sleep(TICK)
@@ -95,21 +105,8 @@ class Keeper:
             self._board.erase(entry.pid)
 
     def _renew(self) -> None:
-        at_work = {e.run_id: e.token for e in self._living() if e.run_id and e.token}
-        all_busy = len(at_work) >= self._workers
-        held = at_work | (self._waiting(at_work) if all_busy else {})
-        alive = self._extend(held)
-        lapsed = time.monotonic() - conf.lease()
-        with self._lock:
-            for run_id, (token, since) in list(self._claimed.items()):
-                if run_id in alive:
-                    self._claimed[run_id] = token, time.monotonic()
-                elif held.get(run_id) == token or since < lapsed:
-                    del self._claimed[run_id]
-
-    def _waiting(self, at_work: Held) -> Held:
-        with self._lock:
-            return {i: token for i, (token, _) in self._claimed.items() if i not in at_work}
+        self._extend(self._at_work())
+        self._give_back(waiting_for=conf.lease() / 3)
 
     def _extend(self, held: Held) -> set[uuid.UUID]:
         if not held:
@@ -121,14 +118,32 @@ class Keeper:
             )
             return {row[0] for row in cursor.fetchall()}
 
-    def _give_back_waiting(self) -> None:
-        at_work = {e.run_id: e.token for e in self._living() if e.run_id and e.token}
-        for run_id, token in self._waiting(at_work).items():
-            try:
-                give_back(run_id, token)
-            except DatabaseError as error:
-                logger.warning("Run %s is left to its lease: %s", run_id, error)
-                connection.close()
+    def _give_back(self, waiting_for: float = 0.0) -> None:
+        """Claims that have waited for so long; most have been done, and are forgotten."""
+        at_work, long_ago = self._at_work(), time.monotonic() - waiting_for
+        with self._lock:
+            old = {i: token for i, (token, since) in self._claimed.items() if since <= long_ago}
+        waiting = {i: token for i, token in old.items() if i not in at_work}
+        if waiting:
+            held = {"ids": list(waiting), "tokens": list(waiting.values())}
+            with connection.cursor() as cursor:
+                cursor.execute(GIVE_BACK, held)
+                if cursor.rowcount:
+                    events.wake_clusters(events.RUN_DUE)
+        with self._lock:
+            for run_id, token in old.items():
+                if self._claimed.get(run_id, (None, 0))[0] == token:
+                    del self._claimed[run_id]
+
+    def _stop_waiting(self) -> None:
+        try:
+            self._give_back()
+        except DatabaseError as error:
+            logger.warning("What waits for a worker is left to its lease: %s", error)
+            connection.close()
+
+    def _at_work(self) -> Held:
+        return {e.run_id: e.token for e in self._living() if e.run_id and e.token}
 
     def _living(self) -> list[Entry]:
         return [entry for entry in self._board.entries() if is_alive(entry.pid)]

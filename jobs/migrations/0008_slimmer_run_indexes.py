@@ -5,36 +5,57 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('jobs', '0007_requests_by_host'),
+        ("jobs", "0007_requests_by_host"),
     ]
 
     operations = [
         migrations.RemoveIndex(
-            model_name='run',
-            name='jobs_run_function',
+            model_name="run",
+            name="jobs_run_function",
         ),
         migrations.AlterField(
-            model_name='run',
-            name='invoked_by',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='invoked', to='jobs.run'),
+            model_name="run",
+            name="invoked_by",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="invoked",
+                to="jobs.run",
+            ),
         ),
         migrations.AlterField(
-            model_name='run',
-            name='rerun_of',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='reruns', to='jobs.run'),
+            model_name="run",
+            name="rerun_of",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="reruns",
+                to="jobs.run",
+            ),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['fn_id', '-id'], name='jobs_run_of_function'),
+            model_name="run",
+            index=models.Index(fields=["fn_id", "-id"], name="jobs_run_of_function"),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('rerun_of__isnull', False)), fields=['rerun_of'], name='jobs_run_rerun_of'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(("rerun_of__isnull", False)),
+                fields=["rerun_of"],
+                name="jobs_run_rerun_of",
+            ),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('invoked_by__isnull', False)), fields=['invoked_by'], name='jobs_run_invoked_by'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(("invoked_by__isnull", False)),
+                fields=["invoked_by"],
+                name="jobs_run_invoked_by",
+            ),
         ),
     ]

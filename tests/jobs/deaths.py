@@ -36,7 +36,7 @@ def lose_worker() -> None:
         execute(claimed, board)
 
     assert in_a_child(work) == DIED
-    Keeper(board, workers=1)._bury()
+    Keeper(board)._bury()
 
 
 def lose_cluster() -> None:

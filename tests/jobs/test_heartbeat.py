@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import pytest
 from django.db import transaction
 from django.db.models import F
 
+from jobs import broker, conf
+from jobs.api import Context
 from jobs.board import Board
-from jobs.claims import claim
+from jobs.claims import Claim, claim
 from jobs.keeper import Keeper
 from jobs.models import Run
 from tests.functions import Diary, at_once, go, registered, three_steps
@@ -22,7 +27,7 @@ def test_a_run_that_somebody_is_at_keeps_no_other_from_being_renewed():
     before = dict(Run.objects.values_list("id", "lease_until"))
     with transaction.atomic():
         Run.objects.select_for_update().get(id=busy.id)
-        assert at_once(lambda: Keeper(Board(), workers=1)._extend(held)) == [{other.id}]
+        assert at_once(lambda: Keeper(Board())._extend(held)) == [{other.id}]
     assert Run.objects.get(id=other.id).lease_until > before[other.id]
     assert Run.objects.get(id=busy.id).lease_until == before[busy.id]
 
@@ -32,5 +37,74 @@ def test_a_lease_that_is_in_other_hands_is_not_renewed():
         go()
         (claimed,) = claim(10)
         Run.objects.update(lease_token="00000000-0000-7000-8000-000000000000")
-        assert Keeper(Board(), workers=1)._extend({claimed.run_id: claimed.token}) == set()
+        assert Keeper(Board())._extend({claimed.run_id: claimed.token}) == set()
         assert Run.objects.filter(lease_until__gt=F("started_at")).count() == 1
+
+
+# --- claims that wait for a worker ----------------------------------------------------------------
+
+
+def waiting_since(keeper: Keeper, claims: list[Claim], seconds: float) -> None:
+    keeper.add(claims)
+    for claimed in claims:
+        keeper._claimed[claimed.run_id] = claimed.token, time.monotonic() - seconds
+
+
+def test_a_claim_that_has_waited_long_is_given_back_and_a_fresh_one_is_not():
+    with registered(three_steps(Diary())):
+        old, fresh = go(), go()
+        claims = claim(10)
+    keeper = Keeper(Board())
+    waiting_since(keeper, [c for c in claims if c.run_id == old.id], 60)
+    waiting_since(keeper, [c for c in claims if c.run_id == fresh.id], 0)
+    keeper._renew()
+    assert Run.objects.get(id=old.id).status == "queued"
+    assert Run.objects.get(id=old.id).lease_token is None
+    assert Run.objects.get(id=fresh.id).status == "running"
+    assert list(keeper._claimed) == [fresh.id]
+
+
+def test_a_run_that_a_worker_is_at_is_not_given_back_however_old_its_claim():
+    with registered(three_steps(Diary())):
+        go()
+        claims = claim(1)
+    board = Board()
+    keeper = Keeper(board)
+    waiting_since(keeper, claims, 60)
+    board.begin(claims[0].run_id, claims[0].token)
+    keeper._renew()
+    assert Run.objects.get().lease_token == claims[0].token
+
+
+def test_a_worker_leaves_what_was_given_back_alone():
+    diary = Diary()
+    with registered(three_steps(diary)):
+        go()
+        claims = claim(1)
+        keeper = Keeper(Board())
+        waiting_since(keeper, claims, 60)
+        keeper._renew()
+        broker._advance(aged(claims[0]))
+    assert diary.entries == []
+    assert Run.objects.get().status == "queued"
+
+
+def test_a_worker_that_takes_an_old_claim_up_is_quicker_than_who_gives_it_back():
+    with registered(three_steps(Diary())):
+        go()
+        claims = claim(1)
+        keeper = Keeper(Board())
+        waiting_since(keeper, claims, 60)
+
+        def late_keeper(ctx: Context) -> str:
+            keeper._give_back()  # it has read the board before the worker was on it
+            return "done"
+
+    with registered(late_keeper):
+        broker._advance(aged(claims[0]))
+    assert (Run.objects.get().status, Run.objects.get().output) == ("completed", "done")
+
+
+def aged(claimed: Claim) -> Claim:
+    clock = replace(claimed.clock, monotonic=time.monotonic() - conf.lease() / 2)
+    return replace(claimed, clock=clock)

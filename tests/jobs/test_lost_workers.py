@@ -185,6 +185,6 @@ def test_the_keeper_reads_what_a_worker_was_at_after_its_death(monkeypatch):
 
     monkeypatch.setattr(keeper, "is_alive", it_goes_on_and_dies)
     monkeypatch.setattr(recovery, "worker_died", lambda *words: told.append(words[2:]))
-    Keeper(board, workers=1)._bury()
+    Keeper(board)._bury()
     assert told == [(os.getpid(), "the second")]
     assert list(board.entries()) == []

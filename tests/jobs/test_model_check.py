@@ -41,7 +41,7 @@ from jobs.api import (
 )
 from jobs.claims import Claim, claim
 from jobs.executor import execute
-from jobs.journal import give_back, renew
+from jobs.journal import give_back, renewed
 from jobs.models import RegisteredFunction, Run
 from tests.boundaries import forget_everything
 from tests.functions import registered
@@ -239,7 +239,7 @@ class Engine(RuleBasedStateMachine):
         before = list(Run.objects.order_by("id").values())
         self.fates[str(late.run_id)] = "completed"
         execute(late)
-        assert not renew(late.run_id, late.token)
+        assert not renewed(late.run_id, late.token)
         assert not give_back(late.run_id, late.token)
         assert not recovery.worker_died(late.run_id, late.token, 4711, "")
         assert list(Run.objects.order_by("id").values()) == before
