@@ -30,7 +30,10 @@ WITH due AS MATERIALIZED (
   SELECT r.id, r.fn_id = ANY(%(known)s) AS is_known,
          r.fn_id = ANY(ARRAY(SELECT fn_id FROM jobs_registeredfunction
                               WHERE stands_still AND paused_at IS NOT NULL)) AS stands_still,
-         r.turns_held < cardinality(r.turn_keys) AS stands_in_line
+         r.turns_held < cardinality(r.turn_keys) AS stands_in_line,
+         r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done,
+         r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL AS has_memory, r.lost_count,
+         r.invoked_by_id, r.function_errors, r.event_id, r.due_at
     FROM jobs_run r
    WHERE r.due_at <= statement_timestamp() AND r.lease_token IS NULL
    ORDER BY r.due_at, r.id LIMIT %(limit)s
@@ -45,13 +48,13 @@ leased AS (
                            THEN statement_timestamp() + make_interval(
                                 secs => (%(finish)s::jsonb ->> r.fn_id)::double precision)
                            ELSE expires_at END
-    FROM due WHERE r.id = due.id AND is_known AND NOT stands_still AND NOT stands_in_line)
+   WHERE r.id = ANY(ARRAY(SELECT id FROM due
+                           WHERE is_known AND NOT stands_still AND NOT stands_in_line)))
 SELECT is_known, stands_still, stands_in_line,
-       r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done,
-       r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL, r.lost_count, r.invoked_by_id,
-       r.function_errors, e.id, e.name, e.data, e.dedupe_id, e.ts, clock_timestamp()
-  FROM due JOIN jobs_run r ON r.id = due.id JOIN jobs_event e ON e.id = r.event_id
- ORDER BY r.due_at, r.id
+       due.id, fn_id, turn_keys, turns_held, attempt, steps_done, has_memory, lost_count,
+       invoked_by_id, function_errors, e.id, e.name, e.data, e.dedupe_id, e.ts, clock_timestamp()
+  FROM due CROSS JOIN LATERAL (SELECT * FROM jobs_event WHERE id = due.event_id LIMIT 1) e
+ ORDER BY due.due_at, due.id
 """
 
 SET_ASIDE = """

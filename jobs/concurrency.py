@@ -72,7 +72,7 @@ UPDATE jobs_run r
                          secs => (%(finish)s::jsonb ->> fn_id)::double precision)
                     ELSE expires_at END,
        begun = false, stop_requested = false, error = NULL
-  FROM mine WHERE r.id = mine.id
+  FROM mine WHERE r.id = mine.id AND r.id = ANY(%(ids)s)
 RETURNING r.id, passes
 """
 
