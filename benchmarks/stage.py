@@ -189,6 +189,8 @@ class Stage:
         with self.server.connect(contender.database) as connection:
             tables = SONGS if keep else f"{SONGS}, {contender.forget}"
             connection.execute(f"TRUNCATE {tables} CASCADE")
+            # Else what the last round has changed has the empty tables analyzed in this one.
+            connection.execute("SELECT pg_stat_reset()")
             connection.execute("CHECKPOINT")
         site = Site(self, contender, environment, clusters)
         try:
