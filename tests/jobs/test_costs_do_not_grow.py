@@ -24,7 +24,7 @@ from tests.jobs.history import make_history, off_the_record, tidy_up
 
 HISTORY = 1_000_000
 MOST_PAGES = 200  # of one statement of the engine
-DEEPER = 60  # B-trees of a million entries are three levels deep, those of a hundred one or two
+DEEPER = 100  # a batch descends some fifty times, in B-trees of three levels and not of one or two
 MOST_LISTED = 500  # of one statement of the panel, which counts no further than 10,000 rows
 LARGE = ("jobs_run", "jobs_event", "jobs_step")
 
