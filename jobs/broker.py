@@ -26,14 +26,13 @@ from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.signing import SignedPackage
 
-from jobs import conf, cron, ipc, models, recovery, registry
+from jobs import conf, cron, family, ipc, models, recovery, registry
 from jobs.board import Board
 from jobs.claims import Claim, look
 from jobs.dispatch import Dispatch
 from jobs.errors import JobsError
 from jobs.events import CHANNEL, REQUEST_WAITS, RUN_DUE
 from jobs.executor import execute
-from jobs.family import die_with_parent, die_with_sentinel
 from jobs.gateway import Gateway
 from jobs.journal import give_back, renewed
 from jobs.keeper import Keeper
@@ -70,8 +69,9 @@ class RunBroker(Broker):
     def ping(self) -> bool:
         """The sentinel's first call, before it forks its workers."""
         if multiprocessing.parent_process() is not None:
-            die_with_parent()
-            die_with_sentinel()
+            family.die_with_parent()
+            family.die_with_sentinel()
+            family.leave_stopping_to_main()
         return True
 
     # --- the pusher -----------------------------------------------------------------------------
@@ -212,6 +212,7 @@ class RunBroker(Broker):
 def _share_without_locks() -> None:
     """The sentinel asks for its broker just before it makes what its processes share: see ipc."""
     cluster.Queue, cluster.Event, cluster.Value = _queue, ipc.Event, ipc.Value
+    cluster.get_mp_context = family.context
 
 
 def _queue(maxsize: int = 0) -> ipc.Queue:

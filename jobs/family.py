@@ -1,7 +1,13 @@
-"""A cluster is a family of processes that dies together: no orphan goes on working unseen.
+"""A cluster is a family of processes that stops in its order and dies together.
 
-Linux tells a process of its parent's death (prctl(2), PR_SET_PDEATHSIG); elsewhere these calls do
-nothing, and a supervisor has to bury the orphans of a killed cluster.
+1. No orphan goes on working unseen. Linux tells a process of its parent's death (prctl(2),
+   PR_SET_PDEATHSIG); elsewhere these calls do nothing, and a supervisor has to bury the orphans of
+   a killed cluster.
+2. SIGTERM means the main process alone, which has the others finish what they hold. A service
+   manager sends it to every process (systemd's KillMode=control-group, timeout(1)), and by default
+   the sentinel would die of it first and take the runs with it.
+3. So django-q2's way to end a stuck worker is SIGKILL. The others' handler is a function and not
+   SIG_IGN: programs that a step starts would inherit that, and could not be stopped.
 """
 
 from __future__ import annotations
@@ -10,6 +16,8 @@ import ctypes
 import os
 import signal
 import sys
+from multiprocessing.context import BaseContext, ForkContext, ForkProcess
+from types import FrameType
 
 PR_SET_PDEATHSIG = 1
 
@@ -33,3 +41,28 @@ def die_with_sentinel() -> None:
             die_with_parent()
 
     os.register_at_fork(after_in_child=in_child)
+
+
+def leave_stopping_to_main() -> None:
+    """Called by the sentinel; those that it forks inherit it."""
+    signal.signal(signal.SIGTERM, _not_meant)
+
+
+def _not_meant(number: int, frame: FrameType | None) -> None:
+    """See (2)."""
+
+
+class Process(ForkProcess):
+    """One whose end cannot be put off: see (3)."""
+
+    def terminate(self) -> None:
+        self.kill()
+
+
+class Context(ForkContext):
+    Process = Process
+
+
+def context() -> BaseContext:
+    """As django-q2's get_mp_context()."""
+    return Context()
