@@ -4,7 +4,7 @@
 2. A name is resolved, its addresses are vetted and one of them is dialled, in one place. Nothing
    resolves it a second time, so that it does not matter what it would resolve to then. TLS still
    asks for, and verifies, the name.
-3. Connections are kept and shared by the threads of one process; cookies, proxies and passwords
+3. Connections are kept and shared by all requests of one process; cookies, proxies and passwords
    of the environment are nobody's.
 """
 
@@ -29,6 +29,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from jobs import addresses, conf
+from jobs.pilots import result_of
 from jobs.sockets import TlsSocket, dial
 
 CONNECT_TIMEOUT = 10.0  # seconds for resolving, dialling and TLS together
@@ -113,7 +114,8 @@ class Transport:
         addresses.permit(host, port)
         if addresses.is_literal(host):
             return addresses.vet(host, port, [host])
-        return addresses.vet(host, port, self._found(host, port).result(timeout))
+        found = result_of(self._found(host, port), timeout)
+        return addresses.vet(host, port, found)
 
     def _found(self, host: str, port: int) -> Future[list[str]]:
         """A name's addresses. Who asks while somebody else's look-up is young shares it, so that a

@@ -1,8 +1,8 @@
-"""HTTP in flight: a thread each, never a worker, a transaction or a database connection each.
+"""HTTP in flight: a greenlet each, never a worker, a transaction or a database connection each.
 
 The gateway lives in every cluster's pusher process. Its coordinator, a thread with the only
-database connection here, takes pending requests, hands each to a pilot (a thread), and writes what
-comes back, which makes the waiting runs due.
+database connection here, takes pending requests, hands them to the pilots, and writes what comes
+back, which makes the waiting runs due.
 
 1. What lands while something is being written goes with the next batch; a lone answer waits for
    nobody.
@@ -22,6 +22,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from django.db import Error as DatabaseError
@@ -39,7 +40,7 @@ from jobs.flights import (
     renew,
     take,
 )
-from jobs.pilots import Pilots
+from jobs.pilots import Pilots, result_of
 from jobs.transport import Outcome, perform
 
 __all__ = ["Flight", "Gateway", "fly", "land", "take"]
@@ -51,14 +52,14 @@ RETRY = 0.2  # seconds between two tries to reach a database that is away
 BATCH = 200
 BATCH_BYTES = 8 * 1024 * 1024  # of answers in one statement, unless a single one is larger
 SPARE = 200  # descriptors for all that is not a request
-REMEMBERED_WITHIN = 10.0  # seconds that a thread waits for its result URL to be written
+REMEMBERED_WITHIN = 10.0  # seconds that a request waits for its result URL to be written
 
 
 @dataclass(frozen=True, slots=True)
 class ResultUrl:
     flight: Flight
     url: str
-    written: threading.Event
+    written: Future[None]
 
 
 class Gateway:
@@ -80,6 +81,7 @@ class Gateway:
     def start(self) -> None:
         # The connections of each host are kept.
         make_room(self.per_host * max(len(conf.allowed_hosts()), 1) + SPARE)
+        self._pilots.start()
         self._thread.start()
 
     def wake(self) -> None:
@@ -134,7 +136,7 @@ class Gateway:
             for message in self._urls:
                 remember_result_url(message.flight, message.url)
         for message in self._urls:
-            message.written.set()
+            message.written.set_result(None)
         self._urls.clear()
         while batch := self._landed[: _within_limits(self._landed)]:
             self._land(batch)
@@ -190,9 +192,10 @@ class Gateway:
 
     def _fly(self, flight: Flight) -> None:
         def remember(url: str) -> None:
-            message = ResultUrl(flight, url, threading.Event())
+            message = ResultUrl(flight, url, Future())
             self._inbox.put(message)
-            message.written.wait(REMEMBERED_WITHIN)
+            with contextlib.suppress(TimeoutError):
+                result_of(message.written, REMEMBERED_WITHIN)
 
         try:
             outcome = perform(flight.request, remember)

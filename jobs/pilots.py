@@ -1,61 +1,161 @@
-"""Threads that make requests: one for each that is in the air, and a new one only if none is free.
+"""Many requests in one thread: each a greenlet, which steps aside while it waits.
 
-A pool of `concurrent.futures` would keep its threads for ever, and the process from ending while
-one of them waits for an answer.
+A request does little and waits long: for a name, a connection, an answer, the coordinator's word.
+A thread for each costs some 70 KiB and a place in the queue for the interpreter's lock; a greenlet
+costs what it holds.
+
+1. What flies is written as if it blocked. Where it waits, it says so, by `until` or `result_of`.
+   In the pilots' thread these let others go on; in any other thread they do block.
+2. A pause ends once: who waited for it goes on with the first that comes of what was waited for
+   and the end of patience.
+3. Other threads come by `_news` and the bell alone. Whoever goes on does so in this thread.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
+import math
+import select
+import selectors
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from concurrent.futures import Future
+from typing import Any, Generic, TypeVar
+
+from greenlet import getcurrent, greenlet
+
+from jobs.ipc import Bell
 
 logger = logging.getLogger("jobs.engine")
 
 T = TypeVar("T")
-IDLE = 20.0  # seconds after which a thread without work ends
-# Address space, of which a request touches a tenth. Far from the 2 MiB from which on the kernel
-# may give a stack a huge page of real memory.
-STACK = 512 * 1024
+READABLE, WRITABLE = selectors.EVENT_READ, selectors.EVENT_WRITE
+POLL = {READABLE: select.POLLIN, WRITABLE: select.POLLOUT}
+
+_here = threading.local()  # `pilots`: those of this thread, if it is theirs
+
+
+def until(descriptor: int, event: int, patience: float) -> bool:
+    """Wait until a descriptor is READABLE or WRITABLE; False if that takes longer than `patience`
+    seconds, which may be infinite."""
+    pilots = getattr(_here, "pilots", None)
+    if pilots is not None:
+        return bool(pilots.until(descriptor, event, patience))
+    poll = select.poll()
+    poll.register(descriptor, POLL[event])
+    return bool(poll.poll(None if patience == math.inf else patience * 1000))
+
+
+def result_of(future: Future[T], patience: float) -> T:
+    """Like `future.result(patience)`."""
+    pilots = getattr(_here, "pilots", None)
+    if pilots is None:
+        return future.result(patience)
+    pilots.until_done(future, patience)
+    return future.result(0)
+
+
+class Pause:
+    """A greenlet that waits, until when at most (monotonic)."""
+
+    __slots__ = ("deadline", "pilot")
+
+    def __init__(self, pilot: greenlet, deadline: float) -> None:
+        self.pilot, self.deadline = pilot, deadline
 
 
 class Pilots(Generic[T]):
-    """Calls `fly(flight)` for whatever is sent, each in a thread of its own."""
+    """Calls `fly(flight)` for whatever is sent, each in a greenlet of its own."""
 
     def __init__(self, fly: Callable[[T], None]) -> None:
         self._fly = fly
-        self._flights: queue.SimpleQueue[T] = queue.SimpleQueue()
-        # Threads that wait for work, less the work that waits for them.
-        self._free = threading.Semaphore(0)
+        self._news: deque[tuple[Callable[[Any], None], Any]] = deque()
+        self._bell = Bell()
+        self._selector = selectors.DefaultSelector()
+        self._pauses: set[Pause] = set()
+        self._alarm = math.inf  # no pause's patience ends before
+        self._ground = getcurrent()  # the thread's own, which they all come back to
+        self._thread: threading.Thread | None = None
+
+    # --- for any thread ---------------------------------------------------------------------------
+
+    def start(self) -> None:
+        if self._thread is None:
+            thread = threading.Thread(target=self._work, name="pilots", daemon=True)
+            thread.start()
+            self._thread = thread
 
     def send(self, flight: T) -> None:
-        self._flights.put(flight)
-        if not self._free.acquire(blocking=False):
-            self._start()
+        self.start()
+        self._tell(self._take_off, flight)
 
-    def _start(self) -> None:
-        usual = threading.stack_size(STACK)
+    def _tell(self, do: Callable[[Any], None], what: Any) -> None:
+        self._news.append((do, what))
+        self._bell.ring()
+
+    # --- for greenlets ----------------------------------------------------------------------------
+
+    def until(self, descriptor: int, event: int, patience: float) -> bool:
+        pause = self._new_pause(patience)
+        self._selector.register(descriptor, event, pause)
         try:
-            threading.Thread(target=self._work, name="pilot", daemon=True).start()
-        except RuntimeError as error:  # the work waits until another thread is done
-            logger.warning(
-                "A request waits for a thread, since the system allows no more of them (%s). Allow "
-                'more (ulimit -u), or lower JOBS["GATEWAY_LIMIT"].',
-                error,
-            )
+            return self._wait()
         finally:
-            threading.stack_size(usual)
+            self._selector.unregister(descriptor)
+
+    def until_done(self, future: Future[Any], patience: float) -> bool:
+        pause = self._new_pause(patience)
+        future.add_done_callback(lambda _: self._tell(self._go_on, pause))
+        return self._wait()
+
+    def _new_pause(self, patience: float) -> Pause:
+        pause = Pause(getcurrent(), time.monotonic() + patience)
+        self._pauses.add(pause)
+        self._alarm = min(self._alarm, pause.deadline)
+        return pause
+
+    def _wait(self) -> bool:
+        return bool(self._ground.switch())
+
+    # --- the thread -------------------------------------------------------------------------------
 
     def _work(self) -> None:
+        _here.pilots, self._ground = self, getcurrent()
+        self._selector.register(self._bell.reader, READABLE, None)
         while True:
-            try:
-                flight = self._flights.get(timeout=IDLE)
-            except queue.Empty:
-                if self._free.acquire(blocking=False):
-                    return
-                continue  # somebody counts on this thread
+            self._look()
+
+    def _look(self) -> None:
+        patience = None if self._alarm == math.inf else max(self._alarm - time.monotonic(), 0.0)
+        for key, _ in self._selector.select(patience):
+            if key.data is None:
+                self._bell.silence()
+            else:
+                self._go_on(key.data)
+        while self._news:
+            do, what = self._news.popleft()
+            do(what)
+        if time.monotonic() >= self._alarm:
+            self._end_patience()
+
+    def _take_off(self, flight: T) -> None:
+        greenlet(self._do, parent=self._ground).switch(flight)
+
+    def _do(self, flight: T) -> None:
+        try:
             self._fly(flight)
-            del flight
-            self._free.release()
+        except BaseException:  # whatever it is, the others fly on
+            logger.exception("A request broke the gateway's own code")
+
+    def _go_on(self, pause: Pause, *, in_time: bool = True) -> None:
+        if pause in self._pauses:
+            self._pauses.remove(pause)
+            pause.pilot.switch(in_time)
+
+    def _end_patience(self) -> None:
+        now = time.monotonic()
+        for pause in [pause for pause in self._pauses if pause.deadline <= now]:
+            self._go_on(pause, in_time=False)
+        self._alarm = min((pause.deadline for pause in self._pauses), default=math.inf)

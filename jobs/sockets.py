@@ -6,10 +6,18 @@ second, in a header or in a chunk, gets no more time than whoever sends nothing.
 
 from __future__ import annotations
 
+import errno
+import math
+import os
 import socket
 import ssl
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from jobs.pilots import READABLE, WRITABLE, until
+
+T = TypeVar("T")
 
 # A peer that is gone is noticed within a minute, also while an answer takes ten; and what stands
 # between (NAT) does not forget a connection on which nothing is said.
@@ -25,37 +33,74 @@ SOCKET_OPTIONS = [
 ]
 
 
-class PlainSocket(socket.socket):
-    """A socket on which `settimeout` gives a budget for everything that follows."""
+SHORTEST = 0.001  # 0 would mean that nobody ever waits
 
-    _deadline = float("inf")
+
+class PlainSocket(socket.socket):
+    """A socket on which `settimeout` gives a budget for everything that follows.
+
+    To the system it is one that never blocks: where it has to wait, `pilots` says how.
+    """
+
+    _deadline = math.inf
 
     def settimeout(self, value: float | None) -> None:
-        self._deadline = float("inf") if value is None else time.monotonic() + value
-        super().settimeout(value)
+        self._deadline = math.inf if value is None else time.monotonic() + value
+        super().settimeout(0.0)
+
+    def gettimeout(self) -> float | None:
+        """What is left of the budget."""
+        left = self._deadline - time.monotonic()
+        return None if left == math.inf else max(left, SHORTEST)
+
+    def connect(self, address: Any) -> None:
+        error = self.connect_ex(address)
+        if error == errno.EINPROGRESS:
+            self._wait(WRITABLE)
+            error = self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+
+    def makefile(self, *args: Any, **kwargs: Any) -> Any:
+        """Its buffer is made when there is something to put into it."""
+        self._wait(READABLE)
+        return super().makefile(*args, **kwargs)
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        self._keep_to_the_clock()
-        return super().recv_into(*args, **kwargs)
+        return self._patiently(READABLE, super().recv_into, *args, **kwargs)
 
     def send(self, *args: Any, **kwargs: Any) -> int:
-        self._keep_to_the_clock()
-        return super().send(*args, **kwargs)
+        return self._patiently(WRITABLE, super().send, *args, **kwargs)
 
-    def sendall(self, *args: Any, **kwargs: Any) -> None:
-        self._keep_to_the_clock()
-        return super().sendall(*args, **kwargs)
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        with memoryview(data).cast("B") as view:
+            sent = 0
+            while sent < len(view):
+                sent += self.send(view[sent:], flags)
 
-    def _keep_to_the_clock(self) -> None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
+    def _patiently(self, event: int, do: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        while True:
+            if time.monotonic() >= self._deadline:
+                raise TimeoutError("timed out")
+            try:
+                return do(*args, **kwargs)
+            except ssl.SSLWantReadError:
+                self._wait(READABLE)
+            except ssl.SSLWantWriteError:
+                self._wait(WRITABLE)
+            except BlockingIOError:
+                self._wait(event)
+
+    def _wait(self, event: int) -> None:
+        if not until(self.fileno(), event, self._deadline - time.monotonic()):
             raise TimeoutError("timed out")
-        if left != float("inf"):
-            super().settimeout(left)
 
 
 class TlsSocket(PlainSocket, ssl.SSLSocket):
     """The same under TLS."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        self._patiently(READABLE, super().do_handshake, block)
 
 
 def dial(address: str, port: int, timeout: float) -> PlainSocket:

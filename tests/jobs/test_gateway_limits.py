@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,7 +22,6 @@ from jobs.executor import execute
 from jobs.flights import Flight, Landed, release, take
 from jobs.gateway import Gateway
 from jobs.models import Fetch, Run
-from jobs.pilots import Pilots
 from jobs.transport import Outcome
 from tests.adversary import PATIENCE, Adversary, allow, answer, silent
 from tests.functions import go, registered
@@ -222,72 +220,6 @@ def test_none_is_lost_of_a_thousand_that_land_at_once(function, monkeypatch):
         rounds.gateway._inbox.put((flight, Outcome(summary={"bytes": n})))
     rounds.go()
     assert [outcome.summary["bytes"] for _, outcome in landed] == list(range(1000))
-
-
-# --- its threads ----------------------------------------------------------------------------------
-
-
-def test_as_many_threads_as_requests_and_each_is_used_again():
-    flying, landed = threading.Semaphore(0), threading.Semaphore(0)
-    may_land, threads = threading.Event(), set()
-
-    def fly(number: int) -> None:
-        threads.add(threading.current_thread())
-        flying.release()
-        may_land.wait(PATIENCE)
-        landed.release()
-
-    pilots: Pilots[int] = Pilots(fly)
-    for number in range(20):
-        pilots.send(number)
-    assert all(flying.acquire(timeout=PATIENCE) for _ in range(20))
-    assert len(threads) == 20
-
-    may_land.set()
-    assert all(landed.acquire(timeout=PATIENCE) for _ in range(20))
-    assert all(pilots._free.acquire(timeout=PATIENCE) for _ in range(20))  # all are free,
-    pilots._free.release(20)
-    for number in range(20):  # and enough
-        pilots.send(number)
-    assert all(landed.acquire(timeout=PATIENCE) for _ in range(20))
-    assert len(threads) == 20
-
-
-def test_threads_that_nobody_needs_end(monkeypatch):
-    monkeypatch.setattr("jobs.pilots.IDLE", 0.01)
-    threads: list[threading.Thread] = []
-    pilots: Pilots[int] = Pilots(lambda _: threads.append(threading.current_thread()))
-    for number in range(5):
-        pilots.send(number)
-    deadline = time.monotonic() + PATIENCE
-    while len(threads) < 5 and time.monotonic() < deadline:
-        threading.Event().wait(0.01)
-    for thread in threads:
-        thread.join(PATIENCE)
-    assert len(threads) == 5
-    assert not any(thread.is_alive() for thread in threads)
-
-
-def test_a_request_for_which_the_system_has_no_thread_waits_for_one(monkeypatch, caplog):
-    done = threading.Semaphore(0)
-    hold = threading.Event()
-
-    def fly(number: int) -> None:
-        hold.wait(PATIENCE)
-        done.release()
-
-    pilots: Pilots[int] = Pilots(fly)
-    pilots.send(1)
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", _no_more)
-        pilots.send(2)
-    assert "the system allows no more of them" in caplog.text
-    hold.set()
-    assert all(done.acquire(timeout=PATIENCE) for _ in range(2))
-
-
-def _no_more(thread: threading.Thread) -> None:
-    raise RuntimeError("can't start new thread")
 
 
 # --- its settings ---------------------------------------------------------------------------------
