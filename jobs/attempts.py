@@ -9,12 +9,14 @@ from typing import Any
 
 from jobs import models
 from jobs.claims import Claim
+from jobs.ids import new_id
 from jobs.journal import Journal
 from jobs.secrets import mask
 
 MESSAGE_LIMIT = 4_000
 TRACEBACK_LIMIT = 40_000
 HERE = str(Path(__file__).parent)
+WITHOUT_ERROR = {"error_class": "", "error_message": "", "traceback": "", "retry_at": None}
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -76,17 +78,7 @@ class Attempts:
         self._journal = journal
 
     def went_well(self, step: models.Step, started: datetime, ended: datetime) -> None:
-        self._journal.attempts.append(
-            models.Attempt(
-                run_id=self._claim.run_id,
-                step_name=step.name,
-                number=step.attempts,
-                status=models.AttemptStatus.COMPLETED,
-                started_at=started,
-                ended_at=max(started, ended),
-                worker=self._claim.worker,
-            )
-        )
+        self._note(step.name, step.attempts, models.AttemptStatus.COMPLETED, started, ended)
 
     def erred(
         self,
@@ -100,22 +92,42 @@ class Attempts:
         """Record a failed attempt; returns the error as it is remembered."""
         now = self._claim.clock.now()
         story = describe(error)
-        self._journal.attempts.append(
-            models.Attempt(
-                run_id=self._claim.run_id,
-                step_name=step_name,
-                number=number,
-                status=models.AttemptStatus.ERROR,
-                started_at=started,
-                ended_at=max(started, ended or now),
-                worker=self._claim.worker,
-                error_class=class_path(error),
-                error_message=story["message"],
-                traceback=story["stack"],
-                retry_at=None if delay is None else now + timedelta(seconds=delay),
-            )
+        self._note(
+            step_name,
+            number,
+            models.AttemptStatus.ERROR,
+            started,
+            ended or now,
+            error_class=class_path(error),
+            error_message=story["message"],
+            traceback=story["stack"],
+            retry_at=None if delay is None else now + timedelta(seconds=delay),
         )
         return story
+
+    def _note(
+        self,
+        step_name: str,
+        number: int,
+        status: models.AttemptStatus,
+        started: datetime,
+        ended: datetime,
+        **error: Any,
+    ) -> None:
+        """A row of the table, not a model's instance: nobody looks at it before it is written."""
+        self._journal.attempts.append(
+            {
+                "id": new_id(),
+                "run_id": self._claim.run_id,
+                "step_name": step_name,
+                "number": number,
+                "status": status,
+                "started_at": started,
+                "ended_at": max(started, ended),
+                "worker": self._claim.worker,
+                **(error or WITHOUT_ERROR),
+            }
+        )
 
 
 def class_path(error: BaseException) -> str:

@@ -41,6 +41,7 @@ logger = logging.getLogger("jobs.engine")
 
 POLL = 1.0  # seconds between two looks when no NOTIFY comes; also how fast a stop is noticed
 SHORTEST = 0.02  # what is due and was not taken, somebody else is looking at
+HANDFUL = 0.01  # seconds in which what is told is collected while the workers have enough to do
 HEARTBEAT = 2.0
 MENDING = 30.0
 STAT_LIFETIME = 10  # seconds
@@ -82,8 +83,10 @@ class RunBroker(Broker):
             gateway, keeper, dispatch = self._open()
             self._sweep()
             room = dispatch.room
-            if not room or not self._may_be_more:
-                self._wait(gateway, dispatch, has_room=room > 0)
+            if not room:
+                self._wait_for_room(gateway, dispatch)
+            elif not self._may_be_more:
+                self._wait_for_runs(gateway)
             else:
                 claims, self._may_be_more = look(room, self._worker)
                 keeper.add(claims)
@@ -120,23 +123,32 @@ class RunBroker(Broker):
             self._keeper.start()
         return self._gateway, self._keeper, _the_dispatch()
 
-    def _wait(self, gateway: Gateway, dispatch: Dispatch, *, has_room: bool) -> None:
-        """Until a run may be due or, without room, until the workers are short of claims; at most
-        for the poll's time."""
-        patience = max(recovery.next_due(POLL), SHORTEST) if has_room else POLL
-        deadline = time.monotonic() + patience
-        poll = select.poll()
-        poll.register(connection.connection.fileno(), select.POLLIN)
-        if not has_room:
-            poll.register(dispatch.bell.reader, select.POLLIN)
+    def _wait_for_runs(self, gateway: Gateway) -> None:
+        """Until a run may be due, at most for the poll's time."""
+        deadline = time.monotonic() + max(recovery.next_due(POLL), SHORTEST)
         while not self._is_told_of_a_run(gateway):
             patience = deadline - time.monotonic()
             if patience <= 0:
                 self._may_be_more = True
                 return
-            if (dispatch.bell.reader, select.POLLIN) in poll.poll(patience * 1000):
-                break
+            self._poll(patience, connection.connection.fileno())
+
+    def _wait_for_room(self, gateway: Gateway, dispatch: Dispatch) -> None:
+        """Until the workers are short of claims. What is told meanwhile is for the gateway, and is
+        read by the handful: under load there is always some."""
+        told, bell = connection.connection.fileno(), dispatch.bell.reader
+        if bell not in self._poll(POLL, told, bell):
+            self._poll(HANDFUL, bell)
         dispatch.bell.silence()
+        self._is_told_of_a_run(gateway)
+
+    @staticmethod
+    def _poll(patience: float, *descriptors: int) -> set[int]:
+        """Those that can be read, within `patience` seconds."""
+        poll = select.poll()
+        for descriptor in descriptors:
+            poll.register(descriptor, select.POLLIN)
+        return {descriptor for descriptor, _ in poll.poll(patience * 1000)}
 
     def _is_told_of_a_run(self, gateway: Gateway) -> bool:
         """Since the last look; what is for the gateway is passed on."""

@@ -79,8 +79,8 @@ class Journal:
     def _clear(self) -> None:
         self.steps: dict[str, models.Step] = {}
         self.fetches: list[models.Fetch] = []
-        self.attempts: list[models.Attempt] = []
-        self.lines: list[models.LogLine] = []
+        self.attempts: list[records.Row] = []
+        self.lines: list[records.Row] = []
         self._scope: contextlib.ExitStack | None = None
         self._opened = 0.0
         self._savepoints = 0

@@ -14,7 +14,9 @@ from jobs import models
 from jobs.attempts import storable
 from jobs.claims import Claim
 from jobs.journal import Journal
+from jobs.records import Row
 
+RUN = logging.getLogger("jobs.run")
 MOST_LINES = 500  # of one execution
 LINE_LIMIT = 4_000  # characters
 
@@ -34,7 +36,7 @@ class LogCapture:
         self._attempt = claim.attempt
         self._count = 0
         self._replaying = replaying
-        self._held: list[models.LogLine] = []
+        self._held: list[Row] = []
         self._echo: _Echo | None = None
 
     def met(self, step: models.Step, *, replaying: bool) -> None:
@@ -62,14 +64,14 @@ class LogCapture:
         if self._count > MOST_LINES:
             level, message = "WARNING", f"More than {MOST_LINES} lines; the rest is left out."
         (self._held if self._replaying else self._journal.lines).append(
-            models.LogLine(
-                run_id=self._claim.run_id,
-                step_name=self._step_name,
-                attempt=self._attempt,
-                level=level,
-                at=self._claim.clock.now(),
-                message=storable(message, LINE_LIMIT),
-            )
+            {
+                "run_id": self._claim.run_id,
+                "step_name": self._step_name,
+                "attempt": self._attempt,
+                "level": level,
+                "at": self._claim.clock.now(),
+                "message": storable(message, LINE_LIMIT),
+            }
         )
 
     def _release(self) -> None:
@@ -82,7 +84,8 @@ class LogCapture:
         handler = _Handler(self)
         root = logging.getLogger()
         root.addHandler(handler)
-        logging.getLogger("jobs.run").setLevel(logging.INFO)  # kept whatever the process logs
+        if RUN.level != logging.INFO:
+            RUN.setLevel(logging.INFO)  # kept whatever the process logs
         console = sys.stdout
         sys.stdout = self._echo = _Echo(self, console)
         try:

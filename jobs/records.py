@@ -20,7 +20,8 @@ from jobs import statements
 from jobs.models import Fetch, Step
 from jobs.statements import Statement
 
-Row = TypeVar("Row", Step, Fetch)
+Row = dict[str, Any]  # of a table, by the columns' names
+Record = TypeVar("Record", Step, Fetch)
 
 STEP = ["id", "run_id", "name", "kind", "status", "position", "attempts", "output", "error"]
 STEP += ["started_at", "ended_at", "due_at", "awaits", "detail"]
@@ -95,7 +96,7 @@ def read(run_id: uuid.UUID) -> list[tuple[Step, Fetch | None]]:
     ]
 
 
-def _object(model: type[Row], values: Sequence[Any]) -> Row:
+def _object(model: type[Record], values: Sequence[Any]) -> Record:
     fields = model._meta.concrete_fields
     found = [
         json.loads(value) if isinstance(field, models.JSONField) and value is not None else value
@@ -108,8 +109,8 @@ def write(
     run: dict[str, Any],
     steps: Iterable[models.Model],
     fetches: Iterable[models.Model],
-    attempts: Iterable[models.Model],
-    lines: Iterable[models.Model],
+    attempts: list[Row],
+    lines: list[Row],
     settled: dict[str, Any] | None,
     then: Sequence[Statement] = (),
 ) -> bool | None:
@@ -119,8 +120,8 @@ def write(
     rows = {
         "steps": _rows(steps, STEP),
         "fetches": _rows(fetches, FETCH),
-        "attempts": _rows(attempts, ATTEMPT),
-        "lines": _rows(lines, LINE),
+        "attempts": _as_json(attempts),
+        "lines": _as_json(lines),
     }
     parts = {"steps": STEPS, "fetches": FETCHES, "attempts": ATTEMPTS, "lines": LINES}
     inserts = [f"{name} AS ({parts[name]})" for name in parts if rows[name] is not None]
@@ -137,7 +138,10 @@ def write(
 
 
 def _rows(objects: Iterable[models.Model], columns: list[str]) -> str | None:
-    rows = [{name: getattr(item, name) for name in columns} for item in objects]
+    return _as_json([{name: getattr(item, name) for name in columns} for item in objects])
+
+
+def _as_json(rows: list[Row]) -> str | None:
     return json.dumps(rows, default=_plain, ensure_ascii=False) if rows else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import logging
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,16 @@ ROOT = Path(__file__).parents[2]
 ENGINE = sorted((ROOT / "jobs").rglob("*.py"))
 
 
+@pytest.fixture
+def loggers():
+    """The import linter sets up logging for itself, and everybody else's loggers off."""
+    before = {name: logging.getLogger(name).disabled for name in logging.root.manager.loggerDict}
+    yield
+    for name, was_disabled in before.items():
+        logging.getLogger(name).disabled = was_disabled
+
+
+@pytest.mark.usefixtures("loggers")
 def test_the_contracts_of_the_import_linter_are_kept(monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
 
