@@ -45,7 +45,7 @@ def until(descriptor: int, event: int, patience: float) -> bool:
         return bool(pilots.until(descriptor, event, patience))
     poll = select.poll()
     poll.register(descriptor, POLL[event])
-    return bool(poll.poll(None if patience == math.inf else patience * 1000))
+    return bool(poll.poll(None if patience == math.inf else max(patience, 0.0) * 1000))
 
 
 def result_of(future: Future[T], patience: float) -> T:
@@ -58,12 +58,12 @@ def result_of(future: Future[T], patience: float) -> T:
 
 
 class Pause:
-    """A greenlet that waits, until when at most (monotonic)."""
+    """The greenlet that waits, and until when at most (monotonic)."""
 
     __slots__ = ("deadline", "pilot")
 
-    def __init__(self, pilot: greenlet, deadline: float) -> None:
-        self.pilot, self.deadline = pilot, deadline
+    def __init__(self, patience: float) -> None:
+        self.pilot, self.deadline = getcurrent(), time.monotonic() + patience
 
 
 class Pilots(Generic[T]):
@@ -98,25 +98,21 @@ class Pilots(Generic[T]):
     # --- for greenlets ----------------------------------------------------------------------------
 
     def until(self, descriptor: int, event: int, patience: float) -> bool:
-        pause = self._new_pause(patience)
+        pause = Pause(patience)
         self._selector.register(descriptor, event, pause)
         try:
-            return self._wait()
+            return self._wait(pause)
         finally:
             self._selector.unregister(descriptor)
 
     def until_done(self, future: Future[Any], patience: float) -> bool:
-        pause = self._new_pause(patience)
+        pause = Pause(patience)
         future.add_done_callback(lambda _: self._tell(self._go_on, pause))
-        return self._wait()
+        return self._wait(pause)
 
-    def _new_pause(self, patience: float) -> Pause:
-        pause = Pause(getcurrent(), time.monotonic() + patience)
+    def _wait(self, pause: Pause) -> bool:
         self._pauses.add(pause)
         self._alarm = min(self._alarm, pause.deadline)
-        return pause
-
-    def _wait(self) -> bool:
         return bool(self._ground.switch())
 
     # --- the thread -------------------------------------------------------------------------------
