@@ -15,12 +15,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jobs.connections import Transport
+from jobs.pilots import Pilots
 from jobs.transport import Outcome, Request, perform
 
 CERTIFICATES = Path(__file__).parent / "certificates"
@@ -239,14 +240,22 @@ def ask(
     remember: Callable[[str], None] = lambda url: None,
     **fields: Any,
 ) -> Outcome:
-    """What came of a POST; an error if it does not end."""
+    """What came of a POST that a pilot made, as a gateway's do; an error if it does not end."""
     defaults: dict[str, Any] = {"method": "POST", "headers": {}, "body": "{}"}
     request = Request(url=url, timeout=timeout, **defaults | fields)
-    pool = ThreadPoolExecutor(1)
-    try:
-        return pool.submit(perform, request, remember, transport).result(PATIENCE)
-    finally:
-        pool.shutdown(wait=False)
+    came: Future[Outcome] = Future()
+
+    def fly() -> None:
+        try:
+            came.set_result(perform(request, remember, transport))
+        except BaseException as error:
+            came.set_exception(error)
+
+    _pilots.send(fly)
+    return came.result(PATIENCE)
+
+
+_pilots: Pilots[Callable[[], None]] = Pilots(lambda fly: fly())
 
 
 def message(outcome: Outcome) -> str:

@@ -13,6 +13,7 @@ import pytest
 from jobs.connections import Transport, current
 from tests.adversary import (
     CERTIFICATES,
+    PATIENCE,
     Adversary,
     allow,
     answer,
@@ -231,3 +232,21 @@ def test_the_deadline_holds_under_tls(settings, drips):
         outcome = ask(server.url_of("songs.test", "https"), timeout=0.5, transport=transport)
     assert message(outcome) == "no whole answer within 0.5 s"
     assert len(server.heard) == 1
+
+
+def test_under_tls_too_one_that_waits_keeps_nobody_waiting(settings):
+    is_waiting, may_answer = threading.Event(), threading.Event()
+
+    def late(peer):
+        is_waiting.set()
+        may_answer.wait(PATIENCE)
+        return answer(b"late")(peer)
+
+    with Adversary(late, answer(b"prompt"), tls=True) as server, ThreadPoolExecutor(1) as pool:
+        allow(settings, f"songs.test:{server.port}", private=("songs.test",))
+        transport, url = trusting_transport(to_this_machine), server.url_of("songs.test", "https")
+        first = pool.submit(ask, url, transport=transport)
+        assert is_waiting.wait(PATIENCE)
+        assert ask(url, transport=transport).answer["body"] == "prompt"
+        may_answer.set()
+        assert first.result(PATIENCE).answer["body"] == "late"
