@@ -8,7 +8,7 @@ from benchmarks.options import Options
 from benchmarks.results import Results
 from benchmarks.stage import Stage
 
-TITLE = "Latency without NOTIFY: one song at a time, milliseconds after the order's commit"
+TITLE = "Latency without NOTIFY: one song at a time, milliseconds"
 SONGS = 10
 
 
