@@ -104,6 +104,11 @@ class Adversary:
     def connections(self) -> int:
         return len(self._socks)
 
+    def wait_until_all_are_closed(self) -> None:
+        """Until it has hung up on every connection that it has accepted."""
+        for thread in self._threads[1:]:  # the first one accepts
+            thread.join(PATIENCE)
+
     def __enter__(self) -> Adversary:
         self._start(self._accept)
         return self

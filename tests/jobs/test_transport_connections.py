@@ -46,6 +46,7 @@ def test_a_connection_that_the_endpoint_has_closed_is_replaced(settings):
         transport = Transport()
         for _ in range(3):
             assert ask(server.url, transport=transport).error is None
+            server.wait_until_all_are_closed()
     assert server.connections == 3
 
 
