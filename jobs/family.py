@@ -16,7 +16,9 @@ import ctypes
 import os
 import signal
 import sys
+from multiprocessing import popen_fork
 from multiprocessing.context import BaseContext, ForkContext, ForkProcess
+from multiprocessing.process import BaseProcess
 from types import FrameType
 
 PR_SET_PDEATHSIG = 1
@@ -52,11 +54,17 @@ def _not_meant(number: int, frame: FrameType | None) -> None:
     """See (2)."""
 
 
-class Process(ForkProcess):
-    """One whose end cannot be put off: see (3)."""
+class _Popen(popen_fork.Popen):
+    """What ends a process, for django-q2 and for multiprocessing's own exit: see (3)."""
 
     def terminate(self) -> None:
         self.kill()
+
+
+class Process(ForkProcess):
+    @staticmethod
+    def _Popen(process_obj: BaseProcess) -> _Popen:
+        return _Popen(process_obj)
 
 
 class Context(ForkContext):

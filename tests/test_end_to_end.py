@@ -14,17 +14,16 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import pytest
 from django.conf import settings as project
-from django.db import connection
 from django.test import Client
 
 from jobs.models import Run
 from songs.generation import queue_generation
 from songs.models import Song, User
 from tests import cast
+from tests.database import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENCE = 60.0  # seconds; only a test that fails waits for so long
@@ -78,17 +77,6 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait(PATIENCE)
-
-
-def database_url() -> str:
-    """The test's own database; its host may be the folder of a socket, so it goes in the query."""
-    there = connection.settings_dict
-    who = quote(there["USER"], safe="")
-    if there["PASSWORD"]:
-        who += f":{quote(there['PASSWORD'], safe='')}"
-    place = {"host": there["HOST"], "port": there["PORT"]}
-    query = urlencode({name: value for name, value in place.items() if value})
-    return f"postgres://{who}@/{quote(there['NAME'], safe='')}?{query}"
 
 
 @pytest.fixture

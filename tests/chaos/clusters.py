@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -19,6 +20,7 @@ from django_q.status import Stat
 BASE = Path(__file__).resolve().parents[2]
 STOP_PATIENCE = 90.0  # seconds after which a cluster that was told to stop counts as stuck
 THAW_SPAN = 2.0
+PATIENCE, GLANCE = 60.0, 0.1
 
 
 class Cluster:
@@ -132,6 +134,14 @@ class Cluster:
             return os.getpgid(pid) == self._popen.pid and state_of(pid) != "Z"
         except ProcessLookupError:
             return False
+
+
+def wait_until(is_so: Callable[[], object], cluster: Cluster) -> None:
+    """Raises AssertionError, with what the cluster said, if that takes a minute."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline, cluster.log.read_text()
+        time.sleep(GLANCE)
 
 
 def state_of(pid: int) -> str:

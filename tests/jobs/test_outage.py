@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,12 @@ from melodymaker import embedded
 from melodymaker.embedded.place import Place
 from melodymaker.embedded.programs import Programs
 from tests.adversary import Adversary, Peer, allow, answer
-from tests.chaos.clusters import Cluster
+from tests.chaos.clusters import Cluster, wait_until
 from tests.chaos.database import OwnDatabase
 from tests.functions import go, registered
 
 REQUESTS = 100
 PATIENCE = 60.0  # seconds; only a test that fails waits for so long
-GLANCE = 0.1
 TWO_LEASES = 2.0
 
 
@@ -79,13 +78,6 @@ class Slow:
         with self._lock:
             self.answered += 1
         return kept
-
-
-def wait_until(is_so: Callable[[], bool], cluster: Cluster) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < deadline, cluster.log.read_text()
-        time.sleep(GLANCE)
 
 
 def test_a_database_that_was_away_finds_every_request_answered_and_none_repeated(

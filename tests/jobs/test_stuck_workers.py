@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote, urlencode
 
 import pytest
-from django.db import connection
 
 from jobs.api import Event, TriggerEvent, send
 from jobs.models import Run
-from tests.chaos.clusters import Cluster, left_over
+from tests.chaos.clusters import Cluster, left_over, wait_until
+from tests.database import database_url
 from tests.functions import registered, the_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PATIENCE = 60.0  # seconds; only a test that fails waits for so long
-GLANCE = 0.05
 FOREVER = 3600
 
 
 @pytest.fixture
 def cluster(tmp_path: Path):
-    there = connection.settings_dict
-    who = ":".join(quote(there[key], safe="") for key in ("USER", "PASSWORD") if there[key])
-    place = {key.lower(): there[key] for key in ("HOST", "PORT") if there[key]}
     cluster = Cluster(
         1,
         {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
-            "DATABASE_URL": f"postgres://{who}@/{quote(there['NAME'])}?{urlencode(place)}",
+            "DATABASE_URL": database_url(),
             "DJANGO_SETTINGS_MODULE": "tests.stuck.settings",
             "DEBUG": "1",
             "CLUSTER_WORKERS": "2",
@@ -42,13 +34,6 @@ def cluster(tmp_path: Path):
     )
     yield cluster
     cluster.bury()
-
-
-def wait_until(is_so: Callable[[], object], cluster: Cluster) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < deadline, cluster.log.read_text()
-        time.sleep(GLANCE)
 
 
 def start(fn_id: str, **data: int) -> Run:

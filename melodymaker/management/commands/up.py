@@ -56,7 +56,7 @@ class Command(BaseCommand):
         try:
             self.run(claim, site)
         except KeyboardInterrupt:
-            pass
+            pass  # Ctrl-C is how it is meant to end
         except (PortTaken, PartEnded, embedded.DatabaseUnavailable) as problem:
             raise CommandError(str(problem)) from None
         finally:
