@@ -105,7 +105,7 @@ def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
     never written lets nobody write.
     """
     lease = _lease(worker)
-    due = statements.execute(TAKE, {**lease, "known": registry.ids(), "limit": limit}).fetchall()
+    due = statements.execute(TAKE, {**lease, "known": registry.ids(), "limit": limit})
     found = [(row[:3], _claim(row[3:], lease["token"], worker)) for row in due]
     mine = {c.run_id for kept, c in found if kept == FREE}
     in_line = [c for (is_known, is_still, _), c in found if is_known and not is_still]

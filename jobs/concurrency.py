@@ -119,7 +119,7 @@ def _take(run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]) -> li
     take = TAKE.replace("%(column)s", str(line + 1))
     parameters = {**parameters, "ids": run_ids, "line": line}
     _, taken = statements.together((LOCKS, parameters), (take, parameters))
-    return [run_id for run_id, passes in taken.fetchall() if passes]
+    return [run_id for run_id, passes in taken if passes]
 
 
 def passing_on(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:

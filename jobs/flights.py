@@ -155,7 +155,7 @@ def take(
         "hosts": list(air),
         "requests": list(air.values()),
     }
-    return [_flight(row, token) for row in statements.execute(TAKE, asked).fetchall()]
+    return [_flight(row, token) for row in statements.execute(TAKE, asked)]
 
 
 def _flight(row: tuple[Any, ...], token: uuid.UUID) -> Flight:
@@ -170,9 +170,7 @@ def land(landed: Sequence[Landed]) -> None:
     An outcome whose request is another gateway's by now, or nobody's, is dropped.
     """
     rows = json.dumps([_landing(*pair) for pair in landed], ensure_ascii=False)
-    written = {
-        row[0] for row in statements.execute(LAND, {"landed": rows, "channel": CHANNEL}).fetchall()
-    }
+    written = {row[0] for row in statements.execute(LAND, {"landed": rows, "channel": CHANNEL})}
     for flight, _ in landed:
         if flight.id not in written:
             logger.warning("An answer for run %s came too late and is dropped.", flight.run_id)

@@ -7,7 +7,7 @@ just before the commit, so that a step's effects and its memory are one fact.
 
 A step that fails takes its own effects with it and nothing else:
 1. The first one in a transaction needs no savepoint for that: the transaction itself goes.
-2. Each further one has a savepoint behind it. It is released in the statement that sets the next.
+2. Each further one has a savepoint behind it. It is released in the trip that sets the next.
 """
 
 from __future__ import annotations
@@ -21,17 +21,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    IntegrityError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 from django.db import Error as DatabaseError
-from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 from psycopg.pq import TransactionStatus
 
-from jobs import conf, models, records
+from jobs import conf, models, records, statements
 from jobs.claims import Claim
 from jobs.errors import (
     CommitRefused,
     ConnectionLost,
-    LeaseLost,
     SwallowedDatabaseError,
     TransactionBroken,
 )
@@ -82,6 +88,7 @@ class Journal:
         self.attempts: list[records.Row] = []
         self.lines: list[records.Row] = []
         self._scope: contextlib.ExitStack | None = None
+        self._is_outermost = True
         self._opened = 0.0
         self._savepoints = 0
 
@@ -91,6 +98,7 @@ class Journal:
         """The open transaction, opened now if none is."""
         self.raise_if_broken()
         if self._scope is None:
+            self._is_outermost = not connection.in_atomic_block
             self._scope = contextlib.ExitStack()
             self._scope.enter_context(transaction.atomic())
             self._opened = time.monotonic()
@@ -124,11 +132,10 @@ class Journal:
             raise
 
     def _set_savepoint(self) -> str:
-        release = f"RELEASE SAVEPOINT step_{self._savepoints}; " if self._savepoints else ""
+        last = [f"RELEASE SAVEPOINT step_{self._savepoints}"] if self._savepoints else []
         self._savepoints += 1
         name = f"step_{self._savepoints}"
-        with connection.cursor() as cursor:
-            cursor.execute(f"{release}SAVEPOINT {name}")
+        statements.together(*((command, {}) for command in [*last, f"SAVEPOINT {name}"]))
         return name
 
     def _undo(self) -> None:
@@ -157,7 +164,7 @@ class Journal:
         CommitRefused if a deferred constraint turns the transaction down.
         """
         with self._ending(self.begin()):
-            self._write(settled, then)
+            self._write(settled, then, commits=self._is_outermost and also is None)
             if also is not None:
                 also()
         self._remember_counts()
@@ -200,7 +207,9 @@ class Journal:
     def note(self, step: models.Step) -> None:
         self.steps[step.name] = step
 
-    def _write(self, settled: Settlement | None, then: Sequence[Statement]) -> None:
+    def _write(
+        self, settled: Settlement | None, then: Sequence[Statement], *, commits: bool
+    ) -> None:
         """A commit that finds the lease in other hands leaves nothing behind: the transaction goes
         with it."""
         run = {
@@ -210,7 +219,7 @@ class Journal:
             "attempt": self.attempt,
             "function_errors": self.function_errors,
         }
-        stopped = records.write(
+        self.is_stopped |= records.write(
             run,
             self.steps.values(),
             self.fetches,
@@ -218,10 +227,8 @@ class Journal:
             self.lines,
             None if settled is None else settled.parameters(),
             then,
+            commits=commits,
         )
-        if stopped is None:
-            raise LeaseLost(f"run {self.claim.run_id} is in other hands")
-        self.is_stopped |= stopped
 
 
 class _Undo(Exception):
@@ -256,11 +263,12 @@ def is_connection_lost() -> bool:
 
 def is_transaction_broken() -> bool:
     """Whether a statement outside any savepoint failed: PostgreSQL then takes no more of them."""
-    raw = connection.connection
+    here = connections[DEFAULT_DB_ALIAS]  # `connection` would look it up for every attribute
+    raw = here.connection
     if raw is None:
         return False
     failed: bool = raw.pgconn.transaction_status == TransactionStatus.INERROR
-    return failed or (connection.in_atomic_block and connection.needs_rollback)
+    return failed or (here.in_atomic_block and here.needs_rollback)
 
 
 def raise_if_connection_lost(error: BaseException) -> None:

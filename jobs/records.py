@@ -12,11 +12,14 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
-from django.db import connection, models
+from django.db import DataError, connection, models
+from psycopg.errors import DivisionByZero
 
 from jobs import statements
+from jobs.errors import LeaseLost
 from jobs.models import Fetch, Step
 from jobs.statements import Statement
 
@@ -64,13 +67,16 @@ FETCHES = _insert("jobs_fetch", FETCH, "fetches", _again("step_name", FETCH[4:])
 ATTEMPTS = _insert("jobs_attempt", ATTEMPT, "attempts")
 LINES = _insert("jobs_logline", LINE, "lines")
 
-# What a run's row is told at every commit; RUN_SETTLED adds how the execution came to its end.
+# What a run's row is told at every commit; SETTLED adds how the execution came to its end. If the
+# lease is in other hands, no row is changed, and the division by zero ends the transaction: that
+# also holds where its COMMIT follows in the same trip.
 RUN = """
 UPDATE jobs_run SET steps_done = %(steps_done)s, attempt = %(attempt)s,
        function_errors = %(function_errors)s {settled}
  WHERE id = %(run_id)s AND lease_token = %(token)s
 RETURNING stop_requested {told}
 """
+WRITE = "WITH {records} SELECT bool_or(stop_requested), 1 / count(*) FROM run"
 NOT_SETTLED = {"settled": "", "told": ""}
 TOLD = ", CASE WHEN %(reason)s = 'fetch' THEN pg_notify('jobs', 'request')::text END"
 
@@ -88,7 +94,7 @@ SETTLED = """
 
 def read(run_id: uuid.UUID) -> list[tuple[Step, Fetch | None]]:
     """A run's steps in their order, each with its request if that is not over."""
-    rows = statements.execute(READ, {"run_id": run_id}).fetchall()
+    rows = statements.execute(READ, {"run_id": run_id})
     width = len(_every(Step))
     return [
         (_object(Step, row[:width]), _object(Fetch, row[width:]) if row[width] else None)
@@ -113,28 +119,39 @@ def write(
     lines: list[Row],
     settled: dict[str, Any] | None,
     then: Sequence[Statement] = (),
-) -> bool | None:
-    """Write a commit's records; None if the lease is not ours, else whether the run was asked to
-    stop. `run` has run_id, token and the counts; `settled` how it ends, if it does; `then` is what
-    follows in the same trip, lease or not."""
+    *,
+    commits: bool = False,
+) -> bool:
+    """Write a commit's records; whether the run was asked to stop. LeaseLost if it is in other
+    hands: the transaction has failed then.
+
+    `run` has run_id, token and the counts; `settled` how it ends, if it does; `then` is what
+    follows in the same trip, and so does the transaction's end with `commits`.
+    """
     rows = {
         "steps": _rows(steps, STEP),
         "fetches": _rows(fetches, FETCH),
         "attempts": _as_json(attempts),
         "lines": _as_json(lines),
     }
-    parts = {"steps": STEPS, "fetches": FETCHES, "attempts": ATTEMPTS, "lines": LINES}
-    inserts = [f"{name} AS ({parts[name]})" for name in parts if rows[name] is not None]
-    update = RUN.format(**{"settled": SETTLED, "told": TOLD} if settled else NOT_SETTLED)
-    statement = f"WITH {', '.join(inserts)} {update}" if inserts else update
+    statement = _statement(tuple(name for name in rows if rows[name]), settled is not None)
     values = {**run, **rows, **(settled or {})}
-    written = (
-        statements.together((statement, values), *then)[0]
-        if then
-        else statements.execute(statement, values)
-    )
-    found = written.fetchone()
-    return None if found is None else bool(found[0])
+    try:
+        written = statements.together((statement, values), *then, commits=commits)
+    except DataError as error:
+        if isinstance(error.__cause__, DivisionByZero):
+            raise LeaseLost(f"run {run['run_id']} is in other hands") from None
+        raise
+    ((is_to_stop, _),) = written[0]
+    return bool(is_to_stop)
+
+
+@cache
+def _statement(kinds: tuple[str, ...], is_settled: bool) -> str:
+    parts = {"steps": STEPS, "fetches": FETCHES, "attempts": ATTEMPTS, "lines": LINES}
+    parts = {kind: parts[kind] for kind in kinds}
+    parts["run"] = RUN.format(**{"settled": SETTLED, "told": TOLD} if is_settled else NOT_SETTLED)
+    return WRITE.format(records=", ".join(f"{name} AS ({part})" for name, part in parts.items()))
 
 
 def _rows(objects: Iterable[models.Model], columns: list[str]) -> str | None:
@@ -142,8 +159,11 @@ def _rows(objects: Iterable[models.Model], columns: list[str]) -> str | None:
 
 
 def _as_json(rows: list[Row]) -> str | None:
-    return json.dumps(rows, default=_plain, ensure_ascii=False) if rows else None
+    return ENCODER.encode(rows) if rows else None
 
 
 def _plain(value: Any) -> str:
     return str(value) if isinstance(value, uuid.UUID) else value.isoformat()
+
+
+ENCODER = json.JSONEncoder(default=_plain, ensure_ascii=False)

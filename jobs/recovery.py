@@ -300,5 +300,5 @@ def _note(step: models.Step, story: dict[str, Any], delay: float | None, now: da
 
 def next_due(at_most: float) -> float:
     """Seconds until the next run is due, between 0 and `at_most`."""
-    row = statements.execute(NEXT_DUE, {}).fetchone()
-    return at_most if row is None else min(max(float(row[0]), 0.0), at_most)
+    rows = statements.execute(NEXT_DUE, {})
+    return min(max(float(rows[0][0]), 0.0), at_most) if rows else at_most

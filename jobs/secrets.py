@@ -55,16 +55,20 @@ def resolve(value: str | dict[str, str]) -> str:
 def mask(text: str) -> str:
     """The text with each secret's value replaced by its name, also where JSON or repr() has
     escaped it. The longest goes first: one secret may begin with another."""
-    for name, value in sorted(known().items(), key=lambda item: -len(item[1])):
-        for form in _forms(value):
-            if form in text:
-                text = text.replace(form, f"[{name}]")
+    for form, name in _forms(tuple(known().items())):
+        if form in text:
+            text = text.replace(form, f"[{name}]")
     return text
 
 
-@lru_cache(maxsize=64)
-def _forms(value: str) -> tuple[str, ...]:
-    """How a value may be written inside other text."""
+@lru_cache(maxsize=8)
+def _forms(secrets: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    """How each value may be written inside other text, and its name."""
+    longest_first = sorted(secrets, key=lambda item: -len(item[1]))
+    return [(form, name) for name, value in longest_first for form in _forms_of(value)]
+
+
+def _forms_of(value: str) -> tuple[str, ...]:
     escaped = json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]
     quoted = repr(value)[1:-1], repr(value + "'\"")[1:-4], repr(value.encode())[2:-1]
     return tuple(dict.fromkeys((value, *escaped, *quoted)))

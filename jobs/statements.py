@@ -1,49 +1,85 @@
-"""The engine's own statements, prepared: PostgreSQL reads and plans each once for a connection.
+"""The engine's own statements: a few, always the same, sent for every run.
 
-They are few, always the same, and sent for every run, while planning one takes longer than what it
-does. Where prepared statements cannot be had, behind a pool in transaction mode, Django's
-`OPTIONS["prepare_threshold"]` is None, and they are sent as they are.
+They are prepared, so that PostgreSQL reads and plans each once for a connection: planning one takes
+longer than what it does. Behind a pool in transaction mode prepared statements cannot be had
+(`DISABLE_SERVER_SIDE_CURSORS` says so), and they are sent as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
-from django.db import connection
-from django.db.backends.utils import CursorWrapper
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg.pq import PipelineStatus
 
-Statement = tuple[str, Mapping[str, Any]]  # text, values by name
+from jobs.wire import Rows, Statement, Wire
+
+__all__ = ["Rows", "Statement", "execute", "together"]
+
+_wires: WeakKeyDictionary[psycopg.Connection[Any], Wire] = WeakKeyDictionary()
 
 
-class _Prepared(psycopg.Cursor[Any]):
-    """Django's own cursors put the values into the text, which then is another one every time."""
+def execute(text: str, values: Mapping[str, Any]) -> Rows:
+    """What it returns; its errors are Django's."""
+    return together((text, values))[0]
 
-    def execute(self, query: Any, params: Any = None, **options: Any) -> _Prepared:
-        super().execute(query, params, prepare=True, **options)
+
+def together(*statements: Statement, commits: bool = False) -> list[Rows]:
+    """Several statements in one trip, each seeing what was committed when its turn came. Outside
+    any transaction they are one of their own.
+
+    With `commits` the trip may end the transaction: Django's own COMMIT, which has to follow, is
+    then done already.
+    """
+    if not statements:
+        return []
+    here = connections[DEFAULT_DB_ALIAS]  # `connection` would look it up for every attribute
+    here.close_if_health_check_failed()
+    here.ensure_connection()
+    here.validate_no_broken_transaction()
+    with here.wrap_database_errors:
+        if _is_watched(here):
+            return _by_cursor(here, statements)
+        return _wire(here).converse(statements, commits=commits)
+
+
+def _is_watched(here: BaseDatabaseWrapper) -> bool:
+    """Whether somebody wants to see each statement, or has set this connection up in a way that
+    psycopg knows and we do not."""
+    return bool(
+        here.execute_wrappers
+        or here.queries_logged
+        or here.connection.pgconn.pipeline_status != PipelineStatus.OFF
+        or here.connection.isolation_level is not None
+    )
+
+
+def _wire(here: BaseDatabaseWrapper) -> Wire:
+    wire = _wires.get(here.connection)
+    if wire is None:
+        may_prepare = not here.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
+        wire = _wires[here.connection] = Wire(here.connection, prepares=may_prepare)
+    return wire
+
+
+class _ServerBinding(psycopg.Cursor[Any]):
+    """Django's own cursors put the values into the text."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> _ServerBinding:
+        super().execute(query, params, prepare=False, **options)
         return self
 
 
-def execute(text: str, values: Mapping[str, Any]) -> CursorWrapper:
-    """Like a Django cursor's: its wrappers see the statement, its errors are Django's."""
-    _connect()
-    with connection.wrap_database_errors:
-        cursor = _Prepared(connection.connection)
-    prepared: CursorWrapper = connection._prepare_cursor(cursor)  # type: ignore[attr-defined]
-    prepared.execute(text, values)
-    return prepared
-
-
-def together(*statements: Statement) -> list[CursorWrapper]:
-    """Several statements in one trip, each seeing what was committed when its turn came. Outside
-    any transaction they are one of their own."""
-    _connect()
-    with connection.wrap_database_errors, connection.connection.pipeline():
-        return [execute(text, values) for text, values in statements]
-
-
-def _connect() -> None:
-    """As `connection.cursor()` does it: a connection that was lost meanwhile is made anew."""
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
+def _by_cursor(here: BaseDatabaseWrapper, statements: Sequence[Statement]) -> list[Rows]:
+    """The same, with Django's wrappers around each statement."""
+    prepare = here._prepare_cursor  # type: ignore[attr-defined]
+    asked = [prepare(_ServerBinding(here.connection)) for _ in statements]
+    with here.connection.pipeline() if statements[1:] else contextlib.nullcontext():
+        for cursor, (text, values) in zip(asked, statements, strict=True):
+            cursor.execute(text, values)
+    return [cursor.fetchall() if cursor.description else [] for cursor in asked]

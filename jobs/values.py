@@ -10,6 +10,7 @@ from typing import Any
 from jobs.errors import InvalidOutput
 from jobs.secrets import load_masked
 
+ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 OUTPUT_LIMIT = 4 * 1024 * 1024
 # An escaped NUL: its backslash is not itself escaped, i.e. an even number stands before it.
 NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -22,7 +23,7 @@ def remembered(value: Any, what: str) -> Any:
     `what` names it in the error, e.g. “the output of step “update-song””.
     """
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text = ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError):
         raise InvalidOutput(f"{what} is not JSON: {_culprit_of(value)}.") from None
     size = len(text.encode("utf-8", "surrogatepass"))

@@ -106,7 +106,6 @@ DATABASES["default"]["OPTIONS"] = {
     "application_name": "melodymaker",
     **KEEPALIVE,
     "tcp_user_timeout": USER_TIMEOUT,
-    "prepare_threshold": None if IS_POOLED else 5,  # for jobs/statements.py
     "options": ""
     if IS_POOLED
     else " ".join(f"-c {name}={value}" for name, value in SERVER_SIDE.items()),

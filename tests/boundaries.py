@@ -20,7 +20,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -137,11 +137,10 @@ class Cluster:
         with transaction.atomic():
             return execute(sql, params, many, context)
 
-    def _together(self, *several: statements.Statement) -> list[Any]:
-        if connection.in_atomic_block:
+    def _together(self, *several: statements.Statement, commits: bool = False) -> list[Any]:
+        """The end of a transaction is left to Django, so that a process may die of it."""
+        with nullcontext() if connection.in_atomic_block else transaction.atomic():
             return TOGETHER(*several)
-        with transaction.atomic():
-            return [statements.execute(text, values) for text, values in several]
 
     def _commit(self, wrapper: DatabaseWrapper, commit: Callable[[], None]) -> None:
         if not has_written(wrapper.connection):

@@ -20,13 +20,11 @@ LOCK = "SELECT pg_advisory_xact_lock(4711)"
 
 
 @pytest.fixture
-def prepares():
-    """The connection's threshold, as settings have it where there is no pool."""
-    connection.ensure_connection()
-    raw = connection.connection
-    before, raw.prepare_threshold = raw.prepare_threshold, 5
-    yield raw
-    raw.prepare_threshold = before
+def behind_a_pool(monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
+    connection.close()
+    yield
+    connection.close()
 
 
 def prepared(text: str) -> int:
@@ -35,16 +33,14 @@ def prepared(text: str) -> int:
         return sum(text in row[0] for row in cursor.fetchall())
 
 
-def test_a_statement_is_prepared_once_whatever_its_values(prepares):
+def test_a_statement_is_prepared_once_whatever_its_values():
     for like in ("a%", "b%", "c%"):
-        assert statements.execute(COUNT, {"like": like}).fetchone() == (0,)
+        assert statements.execute(COUNT, {"like": like}) == [(0,)]
     assert prepared("FROM jobs_registeredfunction WHERE fn_id LIKE") == 1
 
 
-def test_behind_a_pool_it_is_sent_as_it_is(prepares):
-    prepares.prepare_threshold = None
-    prepares.execute("DEALLOCATE ALL")
-    assert statements.execute(COUNT, {"like": "a%"}).fetchone() == (0,)
+def test_behind_a_pool_it_is_sent_as_it_is(behind_a_pool):
+    assert statements.execute(COUNT, {"like": "a%"}) == [(0,)]
     assert prepared("jobs_registeredfunction") == 0
 
 
@@ -70,4 +66,4 @@ def test_each_statement_sees_what_was_committed_when_its_turn_came():
             found = start(lambda: statements.together((LOCK, {}), (COUNT, {"like": "late%"}))[1])
             wait_until_blocked(1)
             statements.execute(ADD, {"id": "late"})
-        assert found.result().fetchone() == (1,)
+        assert found.result() == [(1,)]

@@ -1,0 +1,169 @@
+"""The shortest way to the server: libpq's pipeline, with prepared statements.
+
+A cursor takes a statement through some dozens of calls in Python, which for the engine's few small
+ones is most of what they cost. So they are handed to libpq itself, through psycopg's bindings
+(psycopg.pq); values stay with psycopg's own adaptation. See “Pipeline Mode” in PostgreSQL's manual.
+
+1. A conversation is: send everything, sync, read everything. An error has the server skip what
+   comes behind it. Outside a transaction the conversation is one of its own.
+2. A statement counts as prepared when the server has said so: one that was skipped is not.
+3. Who breaks off in the midst of a conversation, as an exception from a signal's handler does,
+   leaves a connection that nobody understands any more: it is closed.
+4. So is one whose server has forgotten what was prepared (DISCARD ALL), or says that a migration
+   has changed what it returns. The next connection prepares anew.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import select
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from psycopg import errors
+from psycopg.adapt import AdaptersMap, PyFormat, Transformer
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
+from psycopg.types.string import TextLoader
+
+Statement = tuple[str, Mapping[str, Any]]  # text, values by name
+Rows = list[tuple[Any, ...]]
+Key = tuple[bytes, tuple[int, ...]]  # text, the values' types
+New = tuple[Key, bytes]  # a statement that is prepared in this conversation, and its name
+
+BEGIN: Statement = ("BEGIN", {})
+COMMIT: Statement = ("COMMIT", {})
+STALE = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)  # see (4)
+PLANNED = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
+PLACEHOLDER = re.compile(r"%%|%\((\w+)\)s")
+
+# As Django's: a jsonb is read as its text. Times are in UTC.
+ADAPTERS = AdaptersMap(psycopg.adapters)
+ADAPTERS.register_loader("jsonb", TextLoader)
+
+
+class Wire:
+    """The way through one connection, for as long as that lives."""
+
+    def __init__(self, raw: psycopg.Connection[Any], *, prepares: bool) -> None:
+        self._raw, self._pg, self._prepares = raw, raw.pgconn, prepares
+        self._adapter = Transformer(ADAPTERS)
+        self._prepared: dict[Key, bytes] = {}  # their names
+        self._numbers = itertools.count()
+        self._poll = select.poll()
+        self._poll.register(self._pg.socket, select.POLLIN)
+
+    def converse(self, statements: Sequence[Statement], *, commits: bool = False) -> list[Rows]:
+        """What each statement returns. A transaction that is wanted and not open is opened in the
+        same trip; with `commits` it ends in it."""
+        opens = not self._raw.autocommit and self._pg.transaction_status == TransactionStatus.IDLE
+        asked = [*([BEGIN] if opens else []), *statements, *([COMMIT] if commits else [])]
+        with self._raw.lock:
+            rows = [self._loaded(result) for result in self._ask(asked)]
+        return rows[opens : opens + len(statements)]
+
+    def _ask(self, statements: Sequence[Statement]) -> list[PGresult]:
+        try:
+            self._pg.enter_pipeline_mode()
+            sent = [self._send(*statement) for statement in statements]
+            self._pg.pipeline_sync()
+            self._flush()
+            results = self._results()
+            answers = [self._answer(new, results) for new in sent]
+            list(results)
+            self._pg.exit_pipeline_mode()
+        except BaseException:  # see (3)
+            self._raw.close()
+            raise
+        self._pass_on_notifications()
+        return answers
+
+    def _send(self, text: str, values: Mapping[str, Any]) -> New | None:
+        query, names, is_planned = _compiled(text)
+        dumped = self._adapter.dump_sequence([values[n] for n in names], AUTO[: len(names)])
+        types, formats = self._adapter.types or (), self._adapter.formats
+        if not (self._prepares and is_planned):
+            self._pg.send_query_params(query, dumped, types, formats)
+            return None
+        key = query, tuple(types)
+        if key in self._prepared:
+            self._pg.send_query_prepared(self._prepared[key], dumped, formats)
+            return None
+        name = b"jobs_%d" % next(self._numbers)
+        self._pg.send_prepare(name, query, types)
+        self._pg.send_query_prepared(name, dumped, formats)
+        return key, name
+
+    def _flush(self) -> None:
+        """The server may not read on before what it has answered is taken from it."""
+        while self._pg.flush():
+            self._poll.modify(self._pg.socket, select.POLLIN | select.POLLOUT)
+            self._poll.poll()
+            self._poll.modify(self._pg.socket, select.POLLIN)
+            self._pg.consume_input()
+
+    def _results(self) -> Iterator[PGresult]:
+        """What the server says of everything that was sent, up to the sync."""
+        while True:
+            while self._pg.is_busy():
+                self._poll.poll()
+                self._pg.consume_input()
+            result = self._pg.get_result()
+            if result is None:  # behind each answer
+                if self._pg.status == ConnStatus.BAD:
+                    raise psycopg.OperationalError("the connection was lost")
+            elif result.status == ExecStatus.PIPELINE_SYNC:
+                return
+            else:
+                yield result
+
+    def _answer(self, new: New | None, results: Iterator[PGresult]) -> PGresult:
+        if new is not None:
+            prepared = next(results)
+            if prepared.status != ExecStatus.COMMAND_OK:
+                next(results)
+                return prepared
+            key, name = new
+            self._prepared[key] = name
+        return next(results)
+
+    def _loaded(self, result: PGresult) -> Rows:
+        if result.status == ExecStatus.TUPLES_OK:
+            self._adapter.set_pgresult(result)
+            return self._adapter.load_rows(0, result.ntuples, tuple)
+        if result.status == ExecStatus.COMMAND_OK:
+            return []
+        error = errors.error_from_result(result)
+        if isinstance(error, STALE):
+            self._raw.close()
+        raise error
+
+    def _pass_on_notifications(self) -> None:
+        """What came meanwhile is for whoever listens, as psycopg keeps it."""
+        while notification := self._pg.notifies():
+            if self._pg.notify_handler is not None:
+                self._pg.notify_handler(notification)
+
+
+AUTO = [PyFormat.AUTO] * 100
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str) -> tuple[bytes, list[str], bool]:
+    """A statement in PostgreSQL's own notation, the names of its values in their order, and whether
+    there is anything in it to plan."""
+    names: list[str] = []
+
+    def number(match: re.Match[str]) -> str:
+        name = match[1]
+        if name is None:
+            return "%"
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    query = PLACEHOLDER.sub(number, text)
+    return query.encode(), names, query.split(None, 1)[0] in PLANNED
