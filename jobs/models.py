@@ -322,7 +322,10 @@ class AttemptStatus(models.TextChoices):
 
 
 class Attempt(models.Model):
-    """One try of a step, or (with `step_name` empty) of the code between steps."""
+    """One try of a step, or (with `step_name` empty) of the code between steps.
+
+    A body that goes well when it is first called leaves none: its step's row tells the same.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="attempts", db_index=False)

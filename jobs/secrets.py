@@ -12,6 +12,8 @@ from django.conf import settings
 from jobs import conf
 from jobs.errors import UnknownSecret
 
+Forms = list[tuple[str, str]]  # how each value may be written inside other text, and its name
+
 SHORTEST = 6  # a shorter value would be masked in the middle of innocent words
 _resolved: dict[str, str] = {}
 
@@ -55,15 +57,18 @@ def resolve(value: str | dict[str, str]) -> str:
 def mask(text: str) -> str:
     """The text with each secret's value replaced by its name, also where JSON or repr() has
     escaped it. The longest goes first: one secret may begin with another."""
-    for form, name in _forms(tuple(known().items())):
+    return _masked(text, _forms(tuple(known().items())))
+
+
+def _masked(text: str, forms: Forms) -> str:
+    for form, name in forms:
         if form in text:
             text = text.replace(form, f"[{name}]")
     return text
 
 
 @lru_cache(maxsize=8)
-def _forms(secrets: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    """How each value may be written inside other text, and its name."""
+def _forms(secrets: tuple[tuple[str, str], ...]) -> Forms:
     longest_first = sorted(secrets, key=lambda item: -len(item[1]))
     return [(form, name) for name, value in longest_first for form in _forms_of(value)]
 
@@ -76,16 +81,20 @@ def _forms_of(value: str) -> tuple[str, ...]:
 
 def mask_json(value: Any) -> Any:
     """A JSON value with every secret masked: in texts, keys and the digits of numbers."""
+    return _masked_json(value, _forms(tuple(known().items())))
+
+
+def _masked_json(value: Any, forms: Forms) -> Any:
     if isinstance(value, str):
-        return mask(value)
+        return _masked(value, forms)
     if isinstance(value, list):
-        return [mask_json(item) for item in value]
+        return [_masked_json(item, forms) for item in value]
     if isinstance(value, dict):
-        return {mask(key): mask_json(item) for key, item in value.items()}
+        return {_masked(key, forms): _masked_json(item, forms) for key, item in value.items()}
     if isinstance(value, bool) or value is None:
         return value
     written = json.dumps(value)
-    masked = mask(written)
+    masked = _masked(written, forms)
     return value if masked == written else masked
 
 

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from email.message import Message
+from functools import lru_cache
 from http.client import BadStatusLine, IncompleteRead, RemoteDisconnected
 from typing import Any
 from urllib.parse import urljoin
@@ -203,6 +204,8 @@ def _read(response: Response) -> bytes:
 def _unpack(body: bytes, packing: str) -> bytes:
     if packing.lower() not in PACKINGS:
         raise Refused(f"the answer is packed as {packing!r:.40}, which was not asked for")
+    if not packing:
+        return body
     packed = urllib3.HTTPResponse(
         io.BytesIO(body), {"Content-Encoding": packing}, preload_content=False
     )
@@ -239,13 +242,18 @@ def _outcome(request: Request, response: Response, body: bytes) -> Outcome:
 
 def _text(body: bytes, content_type: str) -> str:
     """As its charset says, else as UTF-8; what is no text becomes �."""
-    header = Message()
-    header["Content-Type"] = content_type
-    charset = header.get_content_charset() or "utf-8"
+    charset = _charset(content_type)
     try:
         return _clean(body.decode("utf-8-sig" if charset == "utf-8" else charset, "replace"))
     except (LookupError, ValueError):
         return _clean(body.decode("utf-8-sig", "replace"))
+
+
+@lru_cache
+def _charset(content_type: str) -> str:
+    header = Message()
+    header["Content-Type"] = content_type
+    return header.get_content_charset() or "utf-8"
 
 
 def _clean(text: str) -> str:

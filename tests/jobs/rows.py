@@ -188,7 +188,8 @@ def completed_run(at: datetime | None = None, **fields: Any) -> Run:
         begun = start + timedelta(seconds=after)
         kind = "fetch" if name == "call-modal-api" else "run"
         make_step(run, name, begun, seconds, output=output, kind=kind)
-        make_attempt(run, name, begun, seconds)
+        if kind == "fetch":
+            make_attempt(run, name, begun, seconds)
     make_fetch(run, start + timedelta(seconds=0.08), 21.3, 200)
     make_line(run, start, "Making “a sad <i>piano</i> ballad” for user 42")
     make_line(run, start + timedelta(seconds=21.7), "2 new categories", step_name="update-song")

@@ -26,7 +26,7 @@ def test_a_run_goes_through_its_steps_once_each():
     assert diary.entries == ["first", "second", "third"]
     assert [step.name for step in run.steps.all()] == ["first", "second", "third"]
     assert {step.status for step in run.steps.all()} == {"completed"}
-    assert (run.steps_done, run.attempts.count()) == (3, 3)
+    assert run.steps_done == 3
 
 
 def test_the_retry_of_a_later_step_repeats_no_earlier_one():

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from jobs.api import Context, NonRetriableError
-from tests.functions import Diary, ran
+from jobs.models import Run
+from jobs.testing import drain, travel
+from tests.functions import Diary, go, ran, registered
 
 pytestmark = pytest.mark.django_db
 
@@ -50,12 +54,33 @@ def test_an_error_between_steps_leaves_its_trace_too():
     assert "in charge" in attempt.traceback
 
 
-def test_an_attempt_that_went_well_is_written_down_as_well():
-    attempt = ran(lambda ctx: ctx.step.run("one", str)).attempts.get()
+def test_a_step_that_goes_well_when_first_called_tells_so_in_its_own_row():
+    run = ran(lambda ctx: ctx.step.run("one", str))
+    step = run.steps.get()
 
-    assert (attempt.step_name, attempt.status, attempt.error_class) == ("one", "completed", "")
-    assert attempt.traceback == ""
-    assert attempt.worker == "drain"
+    assert (step.status, step.attempts, run.attempts.count()) == ("completed", 1, 0)
+    assert run.started_at < step.started_at <= step.ended_at <= run.ended_at
+
+
+def test_one_that_had_to_be_called_again_tells_of_every_call():
+    calls = []
+
+    def goes_well_in_the_end() -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise ValueError("not yet")
+
+    with registered(lambda ctx: ctx.step.run("one", goes_well_in_the_end)):
+        go()
+        drain()
+        travel(timedelta(minutes=5))
+        drain()
+    first, second = Run.objects.get().attempts.all()
+
+    assert (first.status, first.error_class) == ("error", "ValueError")
+    assert (second.number, second.status, second.error_class) == (1, "completed", "")
+    assert second.traceback == ""
+    assert second.worker == "drain"
 
 
 def test_the_cause_of_an_error_is_told_with_it():
