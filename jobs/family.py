@@ -8,11 +8,14 @@
    the sentinel would die of it first and take the runs with it.
 3. So django-q2's way to end a stuck worker is SIGKILL. The others' handler is a function and not
    SIG_IGN: programs that a step starts would inherit that, and could not be stopped.
+4. Pages are shared until somebody writes to them, and the garbage collector writes to every object
+   that it looks at. So whatever there is at a fork is frozen: no collection looks at it again.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -64,6 +67,7 @@ class _Popen(popen_fork.Popen):
 class Process(ForkProcess):
     @staticmethod
     def _Popen(process_obj: BaseProcess) -> _Popen:
+        gc.freeze()  # see (4)
         return _Popen(process_obj)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-from django.db import DataError, connection, models
+from django.db import DEFAULT_DB_ALIAS, DataError, models
 from psycopg.errors import DivisionByZero
 
 from jobs import statements
@@ -36,14 +36,19 @@ FETCH += ["lease_until", "response", "error", "sent_at", "ended_at", "result_url
 FETCH += ["headers", "body", "timeout"]
 
 
-def _every(model: type[models.Model]) -> list[str]:
-    return [field.attname for field in model._meta.concrete_fields]
+def _columns(model: type[models.Model]) -> dict[str, bool]:
+    """Every column, and whether it is JSON, which is read as its text."""
+    fields = model._meta.concrete_fields
+    return {field.attname: isinstance(field, models.JSONField) for field in fields}
 
+
+COLUMNS = {model: _columns(model) for model in (Step, Fetch)}
+WIDTH = len(COLUMNS[Step])
 
 # Steps that are over have no use for their requests any more.
 READ = f"""
-SELECT {", ".join(f"s.{name}" for name in _every(Step))},
-       {", ".join(f"f.{name}" for name in _every(Fetch))}
+SELECT {", ".join(f"s.{name}" for name in COLUMNS[Step])},
+       {", ".join(f"f.{name}" for name in COLUMNS[Fetch])}
   FROM jobs_step s LEFT JOIN jobs_fetch f ON s.kind = 'fetch'
        AND s.status NOT IN ('completed', 'failed') AND f.run_id = s.run_id AND f.step_name = s.name
  WHERE s.run_id = %(run_id)s ORDER BY s.position, s.id
@@ -95,20 +100,19 @@ SETTLED = """
 def read(run_id: uuid.UUID) -> list[tuple[Step, Fetch | None]]:
     """A run's steps in their order, each with its request if that is not over."""
     rows = statements.execute(READ, {"run_id": run_id})
-    width = len(_every(Step))
     return [
-        (_object(Step, row[:width]), _object(Fetch, row[width:]) if row[width] else None)
+        (_object(Step, row[:WIDTH]), _object(Fetch, row[WIDTH:]) if row[WIDTH] else None)
         for row in rows
     ]
 
 
 def _object(model: type[Record], values: Sequence[Any]) -> Record:
-    fields = model._meta.concrete_fields
+    columns = COLUMNS[model]
     found = [
-        json.loads(value) if isinstance(field, models.JSONField) and value is not None else value
-        for field, value in zip(fields, values, strict=True)
+        json.loads(value) if is_json and value is not None else value
+        for is_json, value in zip(columns.values(), values, strict=True)
     ]
-    return model.from_db(connection.alias, _every(model), found)
+    return model.from_db(DEFAULT_DB_ALIAS, columns, found)
 
 
 def write(
