@@ -14,6 +14,8 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from jobs.ipc import Bell
+
 CARD = 2048  # bytes: more than a step's name, id and branch can have
 LINE = struct.Struct(f"<i16s16s{CARD}s")  # pid, run, token, step
 LINES = 512
@@ -38,6 +40,7 @@ class Board:
     """Shared by every process that is forked after it was made."""
 
     def __init__(self) -> None:
+        self.requests = Bell()  # for the cluster's gateway
         self._page = mmap.mmap(-1, HEADER + LINES * LINE.size)
         self._mine: int | None = None
         self._pid = 0
@@ -58,9 +61,12 @@ class Board:
 
     def at_step(self, card: str) -> None:
         """It is in the body of this step; empty: between steps."""
-        entry = self._read(self._line())
-        if entry.run_id is not None and entry.token is not None:
-            self._write(entry.run_id.bytes, entry.token.bytes, card)
+        end = self._start(self._line()) + LINE.size
+        self._page[end - CARD : end] = card.encode()[:CARD].ljust(CARD, b"\0")
+
+    def request_waits(self) -> None:
+        """It has left a request to the cluster's gateway."""
+        self.requests.ring()
 
     def end(self) -> None:
         """It advances nothing now."""

@@ -31,7 +31,7 @@ from jobs.board import Board
 from jobs.claims import Claim, look
 from jobs.dispatch import Dispatch
 from jobs.errors import JobsError
-from jobs.events import CHANNEL, REQUEST_WAITS, RUN_DUE
+from jobs.events import CHANNEL, RUN_DUE
 from jobs.executor import execute
 from jobs.gateway import Gateway
 from jobs.journal import give_back, renewed
@@ -61,6 +61,7 @@ class RunBroker(Broker):
         self._shift = SignedPackage.dumps(SHIFT | {"started": timezone.now()})
         self._gateway: Gateway | None = None
         self._keeper: Keeper | None = None
+        self._runs = ipc.Bell()  # an answer has made some due
         self._listening = False
         self._may_be_more = True  # due runs, as far as is known
         self._swept = 0.0
@@ -118,7 +119,7 @@ class RunBroker(Broker):
         if self._gateway is None or self._keeper is None:
             registry.sync()
             cron.sync()
-            self._gateway, self._keeper = Gateway(), Keeper(_board)
+            self._gateway, self._keeper = Gateway(_board.requests, self._runs), Keeper(_board)
             self._gateway.start()
             self._keeper.start()
         return self._gateway, self._keeper, _the_dispatch()
@@ -131,7 +132,7 @@ class RunBroker(Broker):
             if patience <= 0:
                 self._may_be_more = True
                 return
-            self._poll(patience, connection.connection.fileno())
+            self._poll(patience, connection.connection.fileno(), self._runs.reader)
 
     def _wait_for_room(self, gateway: Gateway, dispatch: Dispatch) -> None:
         """Until the workers are short of claims. What is told meanwhile is for the gateway, and is
@@ -151,13 +152,16 @@ class RunBroker(Broker):
         return {descriptor for descriptor, _ in poll.poll(patience * 1000)}
 
     def _is_told_of_a_run(self, gateway: Gateway) -> bool:
-        """Since the last look; what is for the gateway is passed on."""
+        """Since the last look, by a cluster or by this one's gateway."""
+        is_told = self._runs.silence()
         with connection.wrap_database_errors:
-            told = {notify.payload for notify in connection.connection.notifies(timeout=0)}
-        if told - {RUN_DUE}:
-            gateway.wake()
-        self._may_be_more |= bool(told - {REQUEST_WAITS})
-        return bool(told - {REQUEST_WAITS})
+            for notification in connection.connection.notifies(timeout=0):
+                if notification.pid != gateway.backend:
+                    is_told = True
+                    if notification.payload != RUN_DUE:
+                        gateway.wake()
+        self._may_be_more |= is_told
+        return is_told
 
     def _sweep(self) -> None:
         if time.monotonic() - self._swept > HEARTBEAT:

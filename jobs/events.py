@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 CANCELLER = "jobs-cancel-on"  # the engine's own function behind cancel_on
 CHANNEL = "jobs"  # what clusters LISTEN to
-# What they are told: that a run may be due, a request waits for a gateway, or anything at all.
-RUN_DUE, REQUEST_WAITS, ANYTHING = "run", "request", ""
+# What they are told: that a run may be due, or anything at all.
+RUN_DUE, ANYTHING = "run", ""
 RESERVED = ("jobs/", "inngest/")
 NAME_LIMIT = 256
 SIZE_LIMIT = 512 * 1024

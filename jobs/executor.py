@@ -48,6 +48,9 @@ class Nobody:
     def at_step(self, card: str) -> None:
         pass
 
+    def request_waits(self) -> None:
+        pass
+
 
 def execute(claim: Claim, watch: Watch | None = None) -> None:
     """Advance a claimed run as far as it goes, and settle it.
@@ -111,7 +114,10 @@ def _play(claim: Claim, function: registry.Function, journal: Journal, watch: Wa
         context.runner.raise_if_suspended()  # a bare “except:” may have swallowed it
         output = remembered(output, f"What “{claim.fn_id}” returns")
     except Suspend as pause:
+        asks = bool(journal.fetches)
         _suspend(journal, pause)
+        if asks:
+            watch.request_waits()
     else:
         _complete(claim, journal, output)
 

@@ -9,7 +9,9 @@ back, which makes the waiting runs due.
 2. It writes what landed, then vouches for what is in the air, and only then takes more, so that it
    does not take again what it has in the air (see flights, 3). Should a crash of the database have
    forgotten that it was taken, the request that is on its way lands for the one that is taken.
-3. It looks when it is told to, when room is made for which somebody may wait, and once a tick.
+3. It looks when one of its cluster's workers rings, when room is made for which somebody may wait,
+   and once a tick, for what another cluster's gateway has no room for. Workers with much to do ring
+   often; their requests are then taken by the handful.
 4. The limits, of all and of each host, are this cluster's own.
 """
 
@@ -17,11 +19,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import queue
+import select
 import threading
 import time
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -40,6 +42,7 @@ from jobs.flights import (
     renew,
     take,
 )
+from jobs.ipc import Bell
 from jobs.pilots import Pilots, result_of
 from jobs.transport import Outcome, perform
 
@@ -48,6 +51,7 @@ __all__ = ["Flight", "Gateway", "fly", "land", "take"]
 logger = logging.getLogger("jobs.engine")
 
 TICK = 1.0  # seconds between two looks at the table when nobody calls
+HANDFUL = 0.01  # seconds between two looks at least, however often it is called
 RETRY = 0.2  # seconds between two tries to reach a database that is away
 BATCH = 200
 BATCH_BYTES = 8 * 1024 * 1024  # of answers in one statement, unless a single one is larger
@@ -63,16 +67,23 @@ class ResultUrl:
 
 
 class Gateway:
-    """The coordinator, and the requests that are in the air."""
+    """The coordinator, and the requests that are in the air.
 
-    def __init__(self) -> None:
+    `requests` is rung when there is one more to send, by any process of the cluster; it rings
+    `runs` when an answer has made some due.
+    """
+
+    def __init__(self, requests: Bell | None = None, runs: Bell | None = None) -> None:
         self.limit, self.per_host = conf.gateway_limit(), conf.gateway_per_host()
-        self._inbox: queue.SimpleQueue[ResultUrl | Landed | None] = queue.SimpleQueue()
+        self.backend: int | None = None  # what its connection notifies, the bell has told already
+        self._requests, self._runs = requests or Bell(), runs or Bell()
+        self._inbox: deque[ResultUrl | Landed] = deque()
+        self._arrivals = Bell()
         self._urls: list[ResultUrl] = []
         self._landed: list[Landed] = []
         self._air: dict[uuid.UUID, Flight] = {}  # by their rows: what it vouches for
         self._hosts: Counter[str] = Counter()  # how many are in the air to each
-        self._look_at = self._renewed = 0.0
+        self._look_at = self._looked = self._renewed = 0.0
         self._is_away = False  # the database
         self._pilots = Pilots(self._fly)
         # Not a daemon: the pusher's process lets it land what is in the air.
@@ -85,8 +96,13 @@ class Gateway:
         self._thread.start()
 
     def wake(self) -> None:
-        """Have a look: something was sent."""
-        self._inbox.put(None)
+        """Have a look: there may be something to send."""
+        self._requests.ring()
+
+    def _tell(self, message: ResultUrl | Landed) -> None:
+        """From the pilots to the coordinator."""
+        self._inbox.append(message)
+        self._arrivals.ring()
 
     def _coordinate(self) -> None:
         """Go round; in the end, wait a while for what is in the air and hand the rest on."""
@@ -115,20 +131,24 @@ class Gateway:
 
     def _collect(self, patience: float) -> None:
         """What has happened since the last time; waits if there is nothing else to do."""
-        if self._urls or self._landed:
-            patience = 0.0
-        with contextlib.suppress(queue.Empty):
-            self._sort(self._inbox.get(timeout=max(patience, 0.0)))
-            while True:
-                self._sort(self._inbox.get_nowait())
+        if not (self._urls or self._landed):
+            self._listen(max(patience, 0.0))
+        if self._requests.silence():
+            self._look_at = min(self._look_at, self._looked + HANDFUL)
+        self._arrivals.silence()  # before the inbox is emptied: what comes then rings again
+        while self._inbox:
+            message = self._inbox.popleft()
+            if isinstance(message, ResultUrl):
+                self._urls.append(message)
+            else:
+                self._landed.append(message)
 
-    def _sort(self, message: ResultUrl | Landed | None) -> None:
-        if message is None:
-            self._look_at = 0.0
-        elif isinstance(message, ResultUrl):
-            self._urls.append(message)
-        else:
-            self._landed.append(message)
+    def _listen(self, patience: float) -> None:
+        poll = select.poll()
+        poll.register(self._arrivals.reader, select.POLLIN)
+        if self._look_at > self._looked + HANDFUL:  # else it looks soon anyway
+            poll.register(self._requests.reader, select.POLLIN)
+        poll.poll(patience * 1000)
 
     def _write(self) -> None:
         """What has been written is forgotten; the rest is written when the database is back."""
@@ -138,11 +158,17 @@ class Gateway:
         for message in self._urls:
             message.written.set_result(None)
         self._urls.clear()
+        if self._landed:
+            self._write_landed()
+
+    def _write_landed(self) -> None:
         while batch := self._landed[: _within_limits(self._landed)]:
             self._land(batch)
             for flight, _ in batch:
                 self._has_landed(flight)
             del self._landed[: len(batch)]
+        self.backend = connection.connection.info.backend_pid
+        self._runs.ring()
 
     def _land(self, batch: list[Landed]) -> None:
         """All at once; should one of them be such that no row can hold it, each by itself."""
@@ -176,7 +202,8 @@ class Gateway:
     def _depart(self) -> None:
         if time.monotonic() < self._look_at:
             return
-        self._look_at = time.monotonic() + TICK
+        self._looked = time.monotonic()
+        self._look_at = self._looked + TICK
         room = min(self.limit - self._hosts.total(), BATCH)
         if room <= 0:
             return
@@ -193,7 +220,7 @@ class Gateway:
     def _fly(self, flight: Flight) -> None:
         def remember(url: str) -> None:
             message = ResultUrl(flight, url, Future())
-            self._inbox.put(message)
+            self._tell(message)
             with contextlib.suppress(TimeoutError):
                 result_of(message.written, REMEMBERED_WITHIN)
 
@@ -202,7 +229,7 @@ class Gateway:
         except Exception as error:
             logger.exception("A request of run %s broke the gateway's own code", flight.run_id)
             outcome = _broken("the gateway itself broke", error)
-        self._inbox.put((flight, outcome))
+        self._tell((flight, outcome))
 
     def _hand_on(self) -> None:
         """Requests that are still in the air are another cluster's now: it sends them again, under

@@ -72,9 +72,12 @@ class Bell:
         with contextlib.suppress(BlockingIOError):  # full: it has been rung often enough
             os.write(self._writer, b"!")
 
-    def silence(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.read(self.reader, PACKET)
+    def silence(self) -> bool:
+        """Whether it has been rung since the last time."""
+        try:
+            return bool(os.read(self.reader, PACKET))
+        except BlockingIOError:
+            return False
 
 
 class Queue:

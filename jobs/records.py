@@ -79,14 +79,11 @@ RUN = """
 UPDATE jobs_run SET steps_done = %(steps_done)s, attempt = %(attempt)s,
        function_errors = %(function_errors)s {settled}
  WHERE id = %(run_id)s AND lease_token = %(token)s
-RETURNING stop_requested {told}
+RETURNING stop_requested
 """
 WRITE = "WITH {records} SELECT bool_or(stop_requested), 1 / count(*) FROM run"
-NOT_SETTLED = {"settled": "", "told": ""}
-TOLD = ", CASE WHEN %(reason)s = 'fetch' THEN pg_notify('jobs', 'request')::text END"
 
 # LEAST lets stand what came meanwhile and has set due_at (events.wake_runs); it passes by nulls.
-# A request is for a gateway, which is told at the commit.
 SETTLED = """
      , status = %(status)s, reason = %(reason)s, lease_token = NULL, lease_until = NULL,
        output = %(output)s::jsonb, error = %(error)s::jsonb,
@@ -154,7 +151,7 @@ def write(
 def _statement(kinds: tuple[str, ...], is_settled: bool) -> str:
     parts = {"steps": STEPS, "fetches": FETCHES, "attempts": ATTEMPTS, "lines": LINES}
     parts = {kind: parts[kind] for kind in kinds}
-    parts["run"] = RUN.format(**{"settled": SETTLED, "told": TOLD} if is_settled else NOT_SETTLED)
+    parts["run"] = RUN.format(settled=SETTLED if is_settled else "")
     return WRITE.format(records=", ".join(f"{name} AS ({part})" for name, part in parts.items()))
 
 

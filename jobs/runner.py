@@ -34,6 +34,9 @@ class Watch(Protocol):
     def at_step(self, card: str) -> None:
         """The worker enters the body of this step (memory.card_of); empty: it has left it."""
 
+    def request_waits(self) -> None:
+        """The worker has committed a request, which a gateway is to send."""
+
 
 class Runner:
     """One execution of a run, step by step."""

@@ -87,6 +87,9 @@ class Cluster:
         if not self.is_dead:
             self._step = step_name
 
+    def request_waits(self) -> None:
+        """It looks in every round."""
+
     def work(self) -> bool:
         """Do what is due, HTTP requests included; False if that was the end of the cluster."""
         try:

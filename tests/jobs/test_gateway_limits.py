@@ -178,7 +178,7 @@ def test_at_its_limit_it_looks_once_a_tick_and_at_once_when_one_lands(
         assert len(rounds.air) == 2
         assert rounds.gateway._look_at > time.monotonic()  # sleeps until then, or until called
 
-        rounds.gateway._inbox.put((rounds.air[0], Outcome(error={"message": "gone"})))
+        rounds.gateway._tell((rounds.air[0], Outcome(error={"message": "gone"})))
         rounds.go()
         assert len(rounds.air) == 2
         assert Fetch.objects.filter(status="pending").count() == 1
@@ -217,7 +217,7 @@ def test_none_is_lost_of_a_thousand_that_land_at_once(function, monkeypatch):
     rounds = Rounds()
     rounds.gateway._hosts["a.test"] = 1000
     for n in range(1000):
-        rounds.gateway._inbox.put((flight, Outcome(summary={"bytes": n})))
+        rounds.gateway._tell((flight, Outcome(summary={"bytes": n})))
     rounds.go()
     assert [outcome.summary["bytes"] for _, outcome in landed] == list(range(1000))
 
