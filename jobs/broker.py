@@ -26,7 +26,7 @@ from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.signing import SignedPackage
 
-from jobs import conf, cron, family, ipc, models, recovery, registry
+from jobs import conf, cron, family, ipc, models, recovery, registry, statements
 from jobs.board import Board
 from jobs.claims import Claim, look
 from jobs.dispatch import Dispatch
@@ -107,13 +107,14 @@ class RunBroker(Broker):
            crash of the database undoes is undone as a whole and done again; and nobody builds on
            it first, since a later commit that does wait takes the earlier ones along: the log has
            one order.
-        2. What it reads, it reads by index. Statistics of a queue are always of another time.
+        2. What it reads, it reads by index.
         3. Behind a pool in transaction mode a session's settings would be somebody else's next.
         """
         if not self._listening:
+            statements.read_by_index()
             with connection.cursor() as cursor:
                 if not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
-                    cursor.execute("SET synchronous_commit = off; SET enable_seqscan = off")
+                    cursor.execute("SET synchronous_commit = off")
                 cursor.execute(f"LISTEN {CHANNEL}")
             self._listening = True
         if self._gateway is None or self._keeper is None:

@@ -98,11 +98,12 @@ WITH no_wait AS MATERIALIZED (
 ), written AS (
   UPDATE jobs_fetch f SET status = s.status, response = s.response, error = s.error,
          ended_at = clock_timestamp(), lease_token = NULL, lease_until = NULL
-    FROM landed s WHERE {OURS}
+    FROM landed s WHERE f.id = ANY(ARRAY(SELECT id FROM landed)) AND {OURS}
   RETURNING f.id, f.run_id, f.step_name, s.answer
 ), answered AS (
   UPDATE jobs_step SET output = w.answer FROM written w
-   WHERE jobs_step.run_id = w.run_id AND jobs_step.name = w.step_name
+   WHERE jobs_step.run_id = ANY(ARRAY(SELECT run_id FROM written))
+     AND jobs_step.run_id = w.run_id AND jobs_step.name = w.step_name
      AND jobs_step.status = 'running' AND w.answer IS NOT NULL
 ), waiting AS (
   SELECT id FROM jobs_run

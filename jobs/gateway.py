@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from jobs import conf
+from jobs import conf, statements
 from jobs.descriptors import make_room
 from jobs.flights import (
     Flight,
@@ -117,6 +117,7 @@ class Gateway:
     def _round(self, *, departing: bool) -> None:
         self._collect(self._look_at - time.monotonic() if departing else TICK)
         try:
+            statements.read_by_index()
             self._write()
             self._renew()
             if departing:

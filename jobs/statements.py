@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -19,9 +19,10 @@ from psycopg.pq import PipelineStatus
 
 from jobs.wire import Rows, Statement, Wire
 
-__all__ = ["Rows", "Statement", "execute", "together"]
+__all__ = ["Rows", "Statement", "execute", "read_by_index", "together"]
 
 _wires: WeakKeyDictionary[psycopg.Connection[Any], Wire] = WeakKeyDictionary()
+_by_index: WeakSet[psycopg.Connection[Any]] = WeakSet()
 
 
 def execute(text: str, values: Mapping[str, Any]) -> Rows:
@@ -48,6 +49,22 @@ def together(*statements: Statement, commits: bool = False) -> list[Rows]:
         return _wire(here).converse(statements, commits=commits)
 
 
+def read_by_index() -> None:
+    """Have this thread's connection read tables by their indexes alone, as long as it lives: what
+    is known of a queue's size is always of another time. Behind a pool in transaction mode the
+    setting would be somebody else's next."""
+    here = connections[DEFAULT_DB_ALIAS]
+    here.ensure_connection()
+    if here.connection not in _by_index and not _is_pooled(here):
+        with here.cursor() as cursor:
+            cursor.execute("SET enable_seqscan = off")
+        _by_index.add(here.connection)
+
+
+def _is_pooled(here: BaseDatabaseWrapper) -> bool:
+    return bool(here.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"))
+
+
 def _is_watched(here: BaseDatabaseWrapper) -> bool:
     """Whether somebody wants to see each statement, or has set this connection up in a way that
     psycopg knows and we do not."""
@@ -62,8 +79,7 @@ def _is_watched(here: BaseDatabaseWrapper) -> bool:
 def _wire(here: BaseDatabaseWrapper) -> Wire:
     wire = _wires.get(here.connection)
     if wire is None:
-        may_prepare = not here.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
-        wire = _wires[here.connection] = Wire(here.connection, prepares=may_prepare)
+        wire = _wires[here.connection] = Wire(here.connection, prepares=not _is_pooled(here))
     return wire
 
 

@@ -15,7 +15,7 @@ from django.core.management.base import SystemCheckError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jobs import conf, gateway
+from jobs import conf, gateway, statements
 from jobs.api import Context
 from jobs.claims import claim
 from jobs.executor import execute
@@ -188,6 +188,7 @@ def test_at_its_limit_it_looks_once_a_tick_and_at_once_when_one_lands(
 @pytest.mark.django_db(transaction=True)
 def test_a_look_in_vain_is_one_statement():
     rounds = Rounds()
+    statements.read_by_index()  # once for a connection
     with CaptureQueriesContext(connection) as asked:
         rounds.go()
     assert len(asked) == 1
@@ -200,6 +201,7 @@ def test_a_request_costs_a_taking_and_a_landing(settings):
         send(well.url)
         rounds = Rounds()
         rounds.gateway._renewed = time.monotonic()
+        statements.read_by_index()
         with CaptureQueriesContext(connection) as asked:
             rounds.go_until(lambda: bool(rounds.air))
             rounds.gateway._look_at = time.monotonic() + 1000

@@ -67,3 +67,25 @@ def test_each_statement_sees_what_was_committed_when_its_turn_came():
             wait_until_blocked(1)
             statements.execute(ADD, {"id": "late"})
         assert found.result() == [(1,)]
+
+
+def seqscan() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW enable_seqscan")
+        return cursor.fetchone()[0]
+
+
+def test_a_connection_may_be_told_to_read_by_index_as_long_as_it_lives():
+    connection.close()
+    assert seqscan() == "on"
+    statements.read_by_index()
+    assert seqscan() == "off"
+    connection.close()
+    statements.read_by_index()
+    assert seqscan() == "off"
+    connection.close()
+
+
+def test_behind_a_pool_it_reads_as_everybody_does(behind_a_pool):
+    statements.read_by_index()
+    assert seqscan() == "on"
