@@ -87,7 +87,7 @@ class RunBroker(Broker):
             if not room:
                 self._wait_for_room(gateway, dispatch)
             elif not self._may_be_more:
-                self._wait_for_runs(gateway)
+                self._wait_for_runs(gateway, dispatch)
             else:
                 claims, self._may_be_more = look(room, self._worker)
                 keeper.add(claims)
@@ -125,23 +125,27 @@ class RunBroker(Broker):
             self._keeper.start()
         return self._gateway, self._keeper, _the_dispatch()
 
-    def _wait_for_runs(self, gateway: Gateway) -> None:
-        """Until a run may be due, at most for the poll's time."""
+    def _wait_for_runs(self, gateway: Gateway, dispatch: Dispatch) -> None:
+        """Until a run may be due, or a shift is missing; at most for the poll's time."""
         deadline = time.monotonic() + max(recovery.next_due(POLL), SHORTEST)
         while not self._is_told_of_a_run(gateway):
             patience = deadline - time.monotonic()
             if patience <= 0:
                 self._may_be_more = True
                 return
-            self._poll(patience, connection.connection.fileno(), self._runs.reader)
+            told, called = connection.connection.fileno(), dispatch.call.reader
+            self._poll(patience, told, self._runs.reader, called)
+            if dispatch.call.silence():
+                return
 
     def _wait_for_room(self, gateway: Gateway, dispatch: Dispatch) -> None:
-        """Until the workers are short of claims. What is told meanwhile is for the gateway, and is
-        read by the handful: under load there is always some."""
-        told, bell = connection.connection.fileno(), dispatch.bell.reader
-        if bell not in self._poll(POLL, told, bell):
-            self._poll(HANDFUL, bell)
+        """Until the workers are short of claims, or a shift is missing. What is told meanwhile is
+        for the gateway, and is read by the handful: under load there is always some."""
+        told, bells = connection.connection.fileno(), (dispatch.bell.reader, dispatch.call.reader)
+        if not self._poll(POLL, told, *bells).intersection(bells):
+            self._poll(HANDFUL, *bells)
         dispatch.bell.silence()
+        dispatch.call.silence()
         self._is_told_of_a_run(gateway)
 
     @staticmethod
@@ -258,23 +262,23 @@ def work() -> None:
     _the_dispatch().work(_advance)
 
 
-def _advance(c: Claim) -> None:
-    """Advance one run, its name on the board meanwhile.
+def _advance(c: Claim) -> Claim | None:
+    """Advance one run, its name on the board meanwhile; returns what to go on with.
 
     A claim that has waited long for its worker may be somebody else's by now, and a stopping
     cluster takes nothing new: both are settled before the function is called.
     """
     if _board.is_stopping:
         give_back(c.run_id, c.token)
-        return
+        return None
     if c.clock.age > conf.lease() / 4:
         token = renewed(c.run_id, c.token)
         if token is None:
-            return
+            return None
         c = replace(c, token=token)
     _board.begin(c.run_id, c.token)
     try:
-        execute(replace(c, worker=f"{socket.gethostname()}/{os.getpid()}"), _board)
+        return execute(replace(c, worker=f"{socket.gethostname()}/{os.getpid()}"), _board)
     finally:
         _board.end()
 

@@ -10,52 +10,83 @@ from typing import Any
 
 from django.db import connection
 
-from jobs import conf, registry, statements
+from jobs import concurrency, conf, registry, statements
 from jobs.clock import Clock
 from jobs.concurrency import take_turns
 from jobs.discovery import why_unknown
 from jobs.errors import LeaseLost
 from jobs.models import Reason, Run
 from jobs.options import seconds
+from jobs.statements import Rows, Statement
 
 FREE = (True, False, False)  # its function is known, does not stand still, and it is in no line
 
 # Asking again whether a function has come to be known, by a deployment, or was resumed.
 SET_ASIDE_SECONDS = 30
 
-# Due runs, oldest first, those that another cluster is looking at left out. Who stands in no line,
-# or is past all of them, is leased at once; what keeps the others is told.
-TAKE = """
-WITH due AS MATERIALIZED (
-  SELECT r.id, r.fn_id = ANY(%(known)s) AS is_known,
-         r.fn_id = ANY(ARRAY(SELECT fn_id FROM jobs_registeredfunction
-                              WHERE stands_still AND paused_at IS NOT NULL)) AS stands_still,
-         r.turns_held < cardinality(r.turn_keys) AS stands_in_line,
-         r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done,
-         r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL AS has_memory, r.lost_count,
-         r.invoked_by_id, r.function_errors, r.event_id, r.due_at
-    FROM jobs_run r
-   WHERE r.due_at <= statement_timestamp() AND r.lease_token IS NULL
-   ORDER BY r.due_at, r.id LIMIT %(limit)s
-     FOR UPDATE SKIP LOCKED),
-leased AS (
-  UPDATE jobs_run r SET due_at = NULL, reason = '', error = NULL, begun = false,
-         stop_requested = false, status = 'running', worker = %(worker)s,
-         lease_token = %(token)s,
+# What is written into a run `r` that is leased.
+LEASE = """
+         due_at = NULL, reason = '', error = NULL, begun = false, stop_requested = false,
+         status = 'running', worker = %(worker)s, lease_token = %(token)s,
          lease_until = statement_timestamp() + make_interval(secs => %(lease)s),
          started_at = coalesce(started_at, statement_timestamp()),
          expires_at = CASE WHEN started_at IS NULL OR expires_at IS NULL
                            THEN statement_timestamp() + make_interval(
                                 secs => (%(finish)s::jsonb ->> r.fn_id)::double precision)
                            ELSE expires_at END
+"""
+
+# What a claim needs of a run `r` as it was before, and of its event `e` (see _claim).
+BEFORE = """
+         r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done, r.lost_count,
+         r.invoked_by_id, r.function_errors, r.event_id,
+         r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL AS has_memory,
+         r.fn_id = ANY(ARRAY(SELECT fn_id FROM jobs_registeredfunction
+                              WHERE stands_still AND paused_at IS NOT NULL)) AS stands_still
+"""
+CLAIMED = """
+       r.id, fn_id, turn_keys, turns_held, attempt, steps_done, lost_count, invoked_by_id,
+       function_errors, event_id, has_memory, e.name, e.data, e.dedupe_id, e.ts, clock_timestamp()
+"""
+ITS_EVENT = "CROSS JOIN LATERAL (SELECT * FROM jobs_event WHERE id = r.event_id LIMIT 1) e"
+
+# Due runs, oldest first, those that another cluster is looking at left out. Who stands in no line,
+# or is past all of them, is leased at once; what keeps the others is told.
+TAKE = f"""
+WITH due AS MATERIALIZED (
+  SELECT r.fn_id = ANY(%(known)s) AS is_known,
+         r.turns_held < cardinality(r.turn_keys) AS stands_in_line, r.due_at, {BEFORE}
+    FROM jobs_run r
+   WHERE r.due_at <= statement_timestamp() AND r.lease_token IS NULL
+   ORDER BY r.due_at, r.id LIMIT %(limit)s
+     FOR UPDATE SKIP LOCKED),
+leased AS (
+  UPDATE jobs_run r SET {LEASE}
    WHERE r.id = ANY(ARRAY(SELECT id FROM due
                            WHERE is_known AND NOT stands_still AND NOT stands_in_line)))
-SELECT is_known, stands_still, stands_in_line,
-       due.id, fn_id, turn_keys, turns_held, attempt, steps_done, has_memory, lost_count,
-       invoked_by_id, function_errors, e.id, e.name, e.data, e.dedupe_id, e.ts, clock_timestamp()
-  FROM due CROSS JOIN LATERAL (SELECT * FROM jobs_event WHERE id = due.event_id LIMIT 1) e
- ORDER BY due.due_at, due.id
-"""
+SELECT is_known, stands_still, stands_in_line, {CLAIMED}
+  FROM due r {ITS_EVENT} ORDER BY r.due_at, r.id
+"""  # noqa: S608
+
+# The turn that a run of this function leaves, taken up at once by the worker that it leaves free:
+# the first in the line is leased, if it is past all of its lines then, by the same rules as any
+# other (see concurrency). Otherwise it is woken.
+GO_ON = f"""
+WITH first AS MATERIALIZED ({concurrency.FIRST}),
+next AS MATERIALIZED (
+  SELECT r.lease_token IS NULL AND r.turns_held + 1 = cardinality(r.turn_keys)
+         AND {concurrency.PASSES} AS passes, {BEFORE}
+    FROM jobs_run r WHERE r.id = (SELECT id FROM first)),
+leased AS (
+  UPDATE jobs_run r SET turns_held = turns_held + 1, {LEASE}
+   WHERE r.id = (SELECT id FROM next WHERE passes AND NOT stands_still)),
+woken AS (
+  UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
+   WHERE id = (SELECT id FROM next WHERE stands_still OR NOT passes)
+  RETURNING id)
+SELECT passes AND NOT stands_still, (SELECT pg_notify('jobs', 'run') FROM woken), {CLAIMED}
+  FROM next r {ITS_EVENT}
+"""  # noqa: S608
 
 SET_ASIDE = """
 UPDATE jobs_run SET reason = %(reason)s, error = %(why)s,
@@ -104,9 +135,9 @@ def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
     To lose one of them in a crash loses nothing: the runs are still due, and a token that was
     never written lets nobody write.
     """
-    lease = _lease(worker)
+    lease = lease_for(worker)
     due = statements.execute(TAKE, {**lease, "known": registry.ids(), "limit": limit})
-    found = [(row[:3], _claim(row[3:], lease["token"], worker)) for row in due]
+    found = [(row[:3], _claim(row[3:], lease)) for row in due]
     mine = {c.run_id for kept, c in found if kept == FREE}
     in_line = [c for (is_known, is_still, _), c in found if is_known and not is_still]
     in_line = [c for c in in_line if c.run_id not in mine]
@@ -119,7 +150,7 @@ def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
     return [c for _, c in found if c.run_id in mine], len(found) == limit
 
 
-def _lease(worker: str) -> dict[str, Any]:
+def lease_for(worker: str) -> dict[str, Any]:
     """What is written into the rows that are leased."""
     timed = {f.fn_id: f.timeouts.finish for f in registry.all_functions()}
     finish = {fn_id: seconds(span) for fn_id, span in timed.items() if span is not None}
@@ -147,13 +178,13 @@ def _set_aside(c: Claim, reason: Reason) -> None:
         cursor.execute(SET_ASIDE, told)
 
 
-def _claim(row: tuple[Any, ...], token: uuid.UUID, worker: str) -> Claim:
-    run_id, fn_id, keys, turns, attempt, done, memory, lost, invoked_by, *rest = row
-    function_errors, event_id, name, data, dedupe, ts, now = rest
+def _claim(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim:
+    run_id, fn_id, keys, turns, attempt, done, lost, invoked_by, function_errors, *rest = row
+    event_id, has_memory, name, data, dedupe, ts, now = rest
     return Claim(
         run_id=run_id,
         fn_id=fn_id,
-        token=token,
+        token=lease["token"],
         event_id=event_id,
         event={
             "name": name,
@@ -165,13 +196,25 @@ def _claim(row: tuple[Any, ...], token: uuid.UUID, worker: str) -> Claim:
         turns_held=turns,
         attempt=attempt,
         steps_done=done,
-        has_memory=memory,
+        has_memory=has_memory,
         lost_count=lost,
         invoked_by=invoked_by,
         function_errors=function_errors,
         clock=Clock(now),
-        worker=worker,
+        worker=lease["worker"],
     )
+
+
+def going_on(claimed: Claim) -> Statement:
+    """To be executed when a run has ended that stood in one line: who is next in it is leased for
+    the same worker, if anybody is, and if it is his turn. See `gone_on`."""
+    key = {"key": claimed.turn_keys[0], "line": 0}
+    return concurrency.of_line(GO_ON, 0), lease_for(claimed.worker) | key
+
+
+def gone_on(statement: Statement, rows: Rows) -> Claim | None:
+    """The claim that `going_on` has made, if it has."""
+    return next((_claim(row[2:], dict(statement[1])) for row in rows if row[0]), None)
 
 
 def _milliseconds(ts: datetime) -> int:

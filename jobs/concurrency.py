@@ -36,9 +36,8 @@ SELECT pg_advisory_xact_lock(h)
   FROM (SELECT hashtextextended(key, 0) AS h FROM unnest(%(keys)s::text[]) AS key ORDER BY 1) k
 """
 
-TAKE = """
-WITH mine AS MATERIALIZED (
-  SELECT r.id, r.turns_held + 1 = cardinality(r.turn_keys) AS is_last,
+# Whether the run `r` may pass: how many hold a turn, or stand before it.
+PASSES = """
          (SELECT count(*) FROM (
             SELECT 1 FROM jobs_run h
              WHERE h.turn_keys[%(column)s] = r.turn_keys[%(column)s]
@@ -52,7 +51,12 @@ WITH mine AS MATERIALIZED (
                AND (w.due_at IS NULL OR w.due_at <= clock_timestamp())
                AND w.reason NOT IN ('function', 'paused')
              LIMIT r.turn_limits[%(column)s]) ahead)
-         < r.turn_limits[%(column)s] AS passes
+         < r.turn_limits[%(column)s]
+"""
+
+TAKE = f"""
+WITH mine AS MATERIALIZED (
+  SELECT r.id, r.turns_held + 1 = cardinality(r.turn_keys) AS is_last, {PASSES} AS passes
     FROM jobs_run r
    WHERE r.id = ANY(%(ids)s) AND r.turns_held = %(line)s
      AND coalesce(r.due_at, 'infinity') <= %(seen)s AND r.lease_token IS NULL
@@ -75,21 +79,24 @@ UPDATE jobs_run r
        begun = false, stop_requested = false, error = NULL
   FROM mine WHERE r.id = mine.id AND r.id = ANY(%(ids)s)
 RETURNING r.id, passes
-"""
+"""  # noqa: S608
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))"
 
+FIRST = """
+SELECT id FROM jobs_run
+ WHERE turn_keys[%(column)s] = %(key)s AND turns_held = %(line)s
+   AND status = 'queued' AND due_at IS NULL
+ ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+
 # Clusters are told, at the commit, if there was a next.
-WAKE = """
+WAKE = f"""
 WITH woken AS (
-  UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
-   WHERE id = (SELECT id FROM jobs_run
-                WHERE turn_keys[%(column)s] = %(key)s AND turns_held = %(line)s
-                  AND status = 'queued' AND due_at IS NULL
-                ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+  UPDATE jobs_run SET due_at = statement_timestamp(), reason = '' WHERE id = ({FIRST})
   RETURNING id)
 SELECT pg_notify('jobs', 'run') FROM woken
-"""
+"""  # noqa: S608
 
 
 def take_turns(
@@ -116,9 +123,8 @@ def take_turns(
 
 def _take(run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]) -> list[uuid.UUID]:
     """One transaction: the line's locks, then all that is decided under them."""
-    take = TAKE.replace("%(column)s", str(line + 1))
     parameters = {**parameters, "ids": run_ids, "line": line}
-    _, taken = statements.together((LOCKS, parameters), (take, parameters))
+    _, taken = statements.together((LOCKS, parameters), (of_line(TAKE, line), parameters))
     return [run_id for run_id, passes in taken if passes]
 
 
@@ -127,9 +133,12 @@ def passing_on(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
     in. To be executed after the run's own row was changed, in the same transaction."""
     passing: list[Statement] = []
     for line, key in enumerate(list(turn_keys)[: turns_held + 1]):  # in take_turns's order
-        wake = WAKE.replace("%(column)s", str(line + 1))
-        passing += [(LOCK, {"key": key}), (wake, {"key": key, "line": line})]
+        passing += [(LOCK, {"key": key}), (of_line(WAKE, line), {"key": key, "line": line})]
     return passing
+
+
+def of_line(statement: str, line: int) -> str:
+    return statement.replace("%(column)s", str(line + 1))
 
 
 def lock(keys: Sequence[str]) -> None:

@@ -9,10 +9,12 @@ pipe, one after the other, until no more come.
    sees the other, so that no claim is left lying; and the pusher looks again every second, since
    a worker may also die.
 2. A shift takes no new run after a second: django-q2 counts `timeout` from its beginning. The alarm
-   behind it is set anew for each run.
+   behind it is set anew for each run. Who leaves while claims wait calls the pusher.
 3. Claims are taken ahead of the workers, but not far: what waits here, no other cluster can have.
    A worker that finds few of them rings, and the pusher claims the next ones.
-4. Nothing here waits for room: the pusher puts in what fits, and a shift too many is dropped.
+4. A run that ends may leave its worker the next one of its line, which then needs no pusher. While
+   other claims wait it goes on so once, so that a long line keeps nobody else from his turn.
+5. Nothing here waits for room: the pusher puts in what fits, and a shift too many is dropped.
 """
 
 from __future__ import annotations
@@ -31,12 +33,16 @@ LONGEST_SHIFT = 1.0  # seconds
 LINGER = 0.05  # seconds that a worker waits for one more
 AHEAD = 4  # claims for each worker
 
+# Advances a run; what it returns is to be gone on with.
+Advance = Callable[[Claim], Claim | None]
+
 
 class Dispatch:
     """Made in the sentinel, inherited by the processes that it forks."""
 
     def __init__(self, board: Board, shifts: ipc.Hints, workers: int) -> None:
-        self.bell = ipc.Bell()
+        self.bell = ipc.Bell()  # claims are short
+        self.call = ipc.Bell()  # a shift is missing
         self._board, self._shifts, self._workers = board, shifts, workers
         self._claims = ipc.Queue(AHEAD * workers)
 
@@ -60,24 +66,36 @@ class Dispatch:
 
     # --- a worker's side --------------------------------------------------------------------------
 
-    def work(self, advance: Callable[[Claim], None]) -> None:
+    def work(self, advance: Advance) -> None:
         """One shift."""
         ends = time.monotonic() + LONGEST_SHIFT
         self._board.begin_shift()
         try:
             while time.monotonic() < ends and (claim := self._claims.take(LINGER)) is not None:
-                self._advance(claim, advance)
+                self._go_on(claim, advance, ends)
         finally:
             self._board.end_shift()
-        if (claim := self._claims.take(0)) is not None:  # see (1)
+        claim = self._claims.take(0)  # see (1)
+        if not self._claims.empty():
+            self.call.ring()
+        if claim is not None:
             self._advance(claim, advance)
 
-    def _advance(self, claim: Claim, advance: Callable[[Claim], None]) -> None:
-        if self._claims.qsize() <= self._workers:
-            self.bell.ring()
+    def _go_on(self, claim: Claim | None, advance: Advance, ends: float) -> None:
+        """This claim, and what it leaves to go on with: see (4)."""
+        is_first = True
+        while claim is not None:
+            if self._claims.qsize() <= self._workers:
+                self.bell.ring()
+            nobody_waits = is_first or self._claims.empty()
+            self._board.may_go_on = nobody_waits and time.monotonic() < ends
+            claim, is_first = self._advance(claim, advance), False
+        self._board.may_go_on = False
+
+    def _advance(self, claim: Claim, advance: Advance) -> Claim | None:
         if Conf.TIMEOUT:
             signal.alarm(int(Conf.TIMEOUT))
         try:
-            advance(claim)
+            return advance(claim)
         finally:
             signal.alarm(0)

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from jobs import backoff, conf, endings, models, registry
 from jobs.attempts import Attempts, describe
-from jobs.claims import Claim, refreshed
+from jobs.claims import Claim, going_on, gone_on, refreshed
 from jobs.endings import Ending, announce, leave, leaving
 from jobs.errors import (
     CommitRefused,
@@ -44,6 +44,7 @@ RECONNECT_SECONDS = 1.0
 
 class Nobody:
     is_stopping = False
+    may_go_on = False
 
     def at_step(self, card: str) -> None:
         pass
@@ -52,8 +53,9 @@ class Nobody:
         pass
 
 
-def execute(claim: Claim, watch: Watch | None = None) -> None:
-    """Advance a claimed run as far as it goes, and settle it.
+def execute(claim: Claim, watch: Watch | None = None) -> Claim | None:
+    """Advance a claimed run as far as it goes, and settle it; returns the claim that the worker
+    is to go on with, if it may (`watch.may_go_on`): who was next in the run's line.
 
     1. Call the function from the top; steps that are remembered return at once.
     2. It comes to an end, it has to wait, or it errs: each is one commit, under the lease.
@@ -67,16 +69,17 @@ def execute(claim: Claim, watch: Watch | None = None) -> None:
     try:
         _begin(claim)
         try:
-            _advance(claim, Journal(claim), watch)
+            return _advance(claim, Journal(claim), watch)
         except CommitRefused as refusal:
             logger.info("run %s: checking step by step, since %s", claim.run_id, refusal)
             claim = refreshed(claim)
-            _advance(claim, Journal(claim, solo=True), watch)
+            return _advance(claim, Journal(claim, solo=True), watch)
     except LeaseLost as lost:
         logger.warning("Let go: %s", lost)
     except ConnectionLost as error:
         logger.warning("run %s: the database went away: %s", claim.run_id, error)
         _hand_on(claim)
+    return None
 
 
 def _begin(claim: Claim) -> None:
@@ -88,10 +91,10 @@ def _begin(claim: Claim) -> None:
             raise LeaseLost(f"run {claim.run_id} is in other hands")
 
 
-def _advance(claim: Claim, journal: Journal, watch: Watch) -> None:
+def _advance(claim: Claim, journal: Journal, watch: Watch) -> Claim | None:
     function = registry.get(claim.fn_id)
     try:
-        _play(claim, function, journal, watch)
+        return _play(claim, function, journal, watch)
     except (LeaseLost, CommitRefused, ConnectionLost):
         journal.roll_back()
         raise
@@ -103,9 +106,12 @@ def _advance(claim: Claim, journal: Journal, watch: Watch) -> None:
             journal.roll_back()
             raise ConnectionLost(str(error)) from error
         _err(claim, function, journal, error)
+    return None
 
 
-def _play(claim: Claim, function: registry.Function, journal: Journal, watch: Watch) -> None:
+def _play(
+    claim: Claim, function: registry.Function, journal: Journal, watch: Watch
+) -> Claim | None:
     """Call the function; settle its end, or its suspension."""
     context = Context(claim, function, journal, watch)
     try:
@@ -118,15 +124,18 @@ def _play(claim: Claim, function: registry.Function, journal: Journal, watch: Wa
         _suspend(journal, pause)
         if asks:
             watch.request_waits()
-    else:
-        _complete(claim, journal, output)
+        return None
+    return _complete(claim, journal, output, goes_on=watch.may_go_on)
 
 
-def _complete(claim: Claim, journal: Journal, output: Any) -> None:
-    journal.commit(
-        Settlement(status=RunStatus.COMPLETED, output=output, ended=True),
-        then=leaving(Ending.of_claim(claim)),
-    )
+def _complete(claim: Claim, journal: Journal, output: Any, *, goes_on: bool) -> Claim | None:
+    settled = Settlement(status=RunStatus.COMPLETED, output=output, ended=True)
+    then = leaving(Ending.of_claim(claim))
+    goes_on = goes_on and len(claim.turn_keys) == 1
+    if goes_on:
+        then[-1] = going_on(claim)  # instead of waking him
+    rows = journal.commit(settled, then=then)
+    return gone_on(then[-1], rows[-1]) if goes_on else None
 
 
 def _suspend(journal: Journal, pause: Suspend) -> None:

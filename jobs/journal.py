@@ -41,7 +41,7 @@ from jobs.errors import (
     SwallowedDatabaseError,
     TransactionBroken,
 )
-from jobs.statements import Statement
+from jobs.statements import Rows, Statement
 
 # A transaction that has been open for this long is committed at the next step boundary: it holds
 # locks of the product's rows.
@@ -155,19 +155,20 @@ class Journal:
         settled: Settlement | None = None,
         also: Callable[[], None] | None = None,
         then: Sequence[Statement] = (),
-    ) -> None:
+    ) -> list[Rows]:
         """Write everything and the run's own row, if the lease is still ours; then commit.
 
         `settled` ends the execution; `then`, statements, and `also` write more in the same
-        transaction, after the run.
+        transaction, after the run. Returns what `then` returns.
         Raises LeaseLost, and nothing is written, if somebody else holds the run by now;
         CommitRefused if a deferred constraint turns the transaction down.
         """
         with self._ending(self.begin()):
-            self._write(settled, then, commits=self._is_outermost and also is None)
+            rows = self._write(settled, then, commits=self._is_outermost and also is None)
             if also is not None:
                 also()
         self._remember_counts()
+        return rows
 
     @contextlib.contextmanager
     def _ending(self, scope: contextlib.ExitStack) -> Iterator[None]:
@@ -209,7 +210,7 @@ class Journal:
 
     def _write(
         self, settled: Settlement | None, then: Sequence[Statement], *, commits: bool
-    ) -> None:
+    ) -> list[Rows]:
         """A commit that finds the lease in other hands leaves nothing behind: the transaction goes
         with it."""
         run = {
@@ -219,7 +220,7 @@ class Journal:
             "attempt": self.attempt,
             "function_errors": self.function_errors,
         }
-        self.is_stopped |= records.write(
+        is_to_stop, rows = records.write(
             run,
             self.steps.values(),
             self.fetches,
@@ -229,6 +230,8 @@ class Journal:
             then,
             commits=commits,
         )
+        self.is_stopped |= is_to_stop
+        return rows
 
 
 class _Undo(Exception):

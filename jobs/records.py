@@ -21,7 +21,7 @@ from psycopg.errors import DivisionByZero
 from jobs import statements
 from jobs.errors import LeaseLost
 from jobs.models import Fetch, Step
-from jobs.statements import Statement
+from jobs.statements import Rows, Statement
 
 Row = dict[str, Any]  # of a table, by the columns' names
 Record = TypeVar("Record", Step, Fetch)
@@ -122,9 +122,9 @@ def write(
     then: Sequence[Statement] = (),
     *,
     commits: bool = False,
-) -> bool:
-    """Write a commit's records; whether the run was asked to stop. LeaseLost if it is in other
-    hands: the transaction has failed then.
+) -> tuple[bool, list[Rows]]:
+    """Write a commit's records; whether the run was asked to stop, and what `then` returned.
+    LeaseLost if it is in other hands: the transaction has failed then.
 
     `run` has run_id, token and the counts; `settled` how it ends, if it does; `then` is what
     follows in the same trip, and so does the transaction's end with `commits`.
@@ -138,13 +138,13 @@ def write(
     statement = _statement(tuple(name for name in rows if rows[name]), settled is not None)
     values = {**run, **rows, **(settled or {})}
     try:
-        written = statements.together((statement, values), *then, commits=commits)
+        written, *more = statements.together((statement, values), *then, commits=commits)
     except DataError as error:
         if isinstance(error.__cause__, DivisionByZero):
             raise LeaseLost(f"run {run['run_id']} is in other hands") from None
         raise
-    ((is_to_stop, _),) = written[0]
-    return bool(is_to_stop)
+    ((is_to_stop, _),) = written
+    return bool(is_to_stop), more
 
 
 @cache

@@ -31,6 +31,10 @@ class Watch(Protocol):
     def is_stopping(self) -> bool:
         """Whether the worker is to put the run down at the next step."""
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether the worker may take up the turn that the run leaves, when it has ended."""
+
     def at_step(self, card: str) -> None:
         """The worker enters the body of this step (memory.card_of); empty: it has left it."""
 

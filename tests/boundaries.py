@@ -63,7 +63,9 @@ class Boundary:
 class Cluster:
     """Pusher, worker and gateway in one process, which dies at a boundary, if any."""
 
-    is_stopping = False  # what the executor asks of a board
+    # What the executor asks of a board.
+    is_stopping = False
+    may_go_on = False
 
     def __init__(self, dies_at: Boundary | None = None, *, one_by_one: bool = False) -> None:
         self.commits: list[str] = []

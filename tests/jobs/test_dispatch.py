@@ -144,3 +144,46 @@ def test_a_shift_too_many_is_dropped(shifts: ipc.Hints):
     for _ in range(10_000):
         shifts.put("shift")
     assert WORKERS <= shifts.qsize() < 10_000
+
+
+def test_a_worker_goes_on_with_what_its_run_leaves_it_while_nobody_else_waits(
+    dispatch: Dispatch, board: Board
+):
+    left = [a_claim("second"), a_claim("third")]
+    done: list[tuple[str, bool]] = []
+
+    def advance(claim: Claim) -> Claim | None:
+        done.append((claim.fn_id, board.may_go_on))
+        return left.pop(0) if left else None
+
+    dispatch.put([a_claim("first")])
+    dispatch.work(advance)
+    assert done == [("first", True), ("second", True), ("third", True)]
+    assert not board.may_go_on
+
+
+def test_while_others_wait_it_goes_on_once(dispatch: Dispatch, board: Board):
+    done: list[tuple[str, bool]] = []
+
+    def advance(claim: Claim) -> Claim | None:
+        done.append((claim.fn_id, board.may_go_on))
+        return a_claim("second") if claim.fn_id == "first" else None
+
+    dispatch.put([a_claim("first"), a_claim("other")])
+    dispatch.work(advance)
+    assert done == [("first", True), ("second", False), ("other", True)]
+
+
+def test_a_worker_that_leaves_its_shift_while_claims_wait_calls_the_pusher(
+    dispatch: Dispatch, monkeypatch: Any
+):
+    dispatch.put([a_claim("only one")])
+    dispatch.work(lambda _: None)
+    assert not dispatch.call.silence()
+
+    monkeypatch.setattr("jobs.dispatch.LONGEST_SHIFT", 0.0)
+    dispatch.put([a_claim(name) for name in "abc"])
+    called: list[bool] = []
+    dispatch.work(lambda _: called.append(dispatch.call.silence()))
+    assert called == [True]  # before it went to work again
+    assert dispatch.missing_shifts == 2
