@@ -120,7 +120,10 @@ class RunBroker(Broker):
         if self._gateway is None or self._keeper is None:
             registry.sync()
             cron.sync()
-            self._gateway, self._keeper = Gateway(_board.requests, self._runs), Keeper(_board)
+            self._gateway, self._keeper = (
+                Gateway(_board.requests, self._runs, lambda: _the_dispatch().is_busy),
+                Keeper(_board),
+            )
             self._gateway.start()
             self._keeper.start()
         return self._gateway, self._keeper, _the_dispatch()

@@ -54,6 +54,11 @@ class Dispatch:
         waiting = self._claims.qsize()
         return AHEAD * self._workers - waiting if waiting <= self._workers else 0
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether claims wait for a worker."""
+        return not self._claims.empty()
+
     def put(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
             self._claims.put(claim)

@@ -5,7 +5,7 @@ database connection here, takes pending requests, hands them to the pilots, and 
 back, which makes the waiting runs due.
 
 1. What lands while something is being written goes with the next batch; a lone answer waits for
-   nobody.
+   nobody. While the workers have enough to do anyway, answers are written by the handful.
 2. It writes what landed, then vouches for what is in the air, and only then takes more, so that it
    does not take again what it has in the air (see flights, 3). Should a crash of the database have
    forgotten that it was taken, the request that is on its way lands for the one that is taken.
@@ -24,6 +24,7 @@ import threading
 import time
 import uuid
 from collections import Counter, deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -52,6 +53,7 @@ logger = logging.getLogger("jobs.engine")
 
 TICK = 1.0  # seconds between two looks at the table when nobody calls
 HANDFUL = 0.01  # seconds between two looks at least, however often it is called
+LARGE_HANDFUL = 0.025  # and between two landings, while the workers have enough to do
 RETRY = 0.2  # seconds between two tries to reach a database that is away
 BATCH = 200
 BATCH_BYTES = 8 * 1024 * 1024  # of answers in one statement, unless a single one is larger
@@ -70,20 +72,26 @@ class Gateway:
     """The coordinator, and the requests that are in the air.
 
     `requests` is rung when there is one more to send, by any process of the cluster; it rings
-    `runs` when an answer has made some due.
+    `runs` when an answer has made some due. `is_busy` says whether the workers have enough to do.
     """
 
-    def __init__(self, requests: Bell | None = None, runs: Bell | None = None) -> None:
+    def __init__(
+        self,
+        requests: Bell | None = None,
+        runs: Bell | None = None,
+        is_busy: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.limit, self.per_host = conf.gateway_limit(), conf.gateway_per_host()
         self.backend: int | None = None  # what its connection notifies, the bell has told already
         self._requests, self._runs = requests or Bell(), runs or Bell()
+        self._is_busy = is_busy
         self._inbox: deque[ResultUrl | Landed] = deque()
         self._arrivals = Bell()
         self._urls: list[ResultUrl] = []
         self._landed: list[Landed] = []
         self._air: dict[uuid.UUID, Flight] = {}  # by their rows: what it vouches for
         self._hosts: Counter[str] = Counter()  # how many are in the air to each
-        self._look_at = self._looked = self._renewed = 0.0
+        self._look_at = self._looked = self._renewed = self._wrote = 0.0
         self._is_away = False  # the database
         self._pilots = Pilots(self._fly)
         # Not a daemon: the pusher's process lets it land what is in the air.
@@ -132,10 +140,12 @@ class Gateway:
 
     def _collect(self, patience: float) -> None:
         """What has happened since the last time; waits if there is nothing else to do."""
-        if not (self._urls or self._landed):
+        if self._landed:
+            patience = min(patience, self._write_at - time.monotonic())
+        if not self._urls:
             self._listen(max(patience, 0.0))
         if self._requests.silence():
-            self._look_at = min(self._look_at, self._looked + HANDFUL)
+            self._look_at = min(self._look_at, self._looked + self._handful)
         self._arrivals.silence()  # before the inbox is emptied: what comes then rings again
         while self._inbox:
             message = self._inbox.popleft()
@@ -144,10 +154,18 @@ class Gateway:
             else:
                 self._landed.append(message)
 
+    @property
+    def _handful(self) -> float:
+        return LARGE_HANDFUL if self._is_busy() else HANDFUL
+
+    @property
+    def _write_at(self) -> float:
+        return self._wrote + LARGE_HANDFUL if self._is_busy() else 0.0
+
     def _listen(self, patience: float) -> None:
         poll = select.poll()
         poll.register(self._arrivals.reader, select.POLLIN)
-        if self._look_at > self._looked + HANDFUL:  # else it looks soon anyway
+        if self._look_at > self._looked + self._handful:  # else it looks soon anyway
             poll.register(self._requests.reader, select.POLLIN)
         poll.poll(patience * 1000)
 
@@ -159,7 +177,8 @@ class Gateway:
         for message in self._urls:
             message.written.set_result(None)
         self._urls.clear()
-        if self._landed:
+        if self._landed and time.monotonic() >= self._write_at:
+            self._wrote = time.monotonic()
             self._write_landed()
 
     def _write_landed(self) -> None:

@@ -107,8 +107,10 @@ def test_a_claim_that_comes_while_the_worker_leaves_is_taken(dispatch: Dispatch,
 
 def test_claims_are_fetched_ahead_but_not_far(dispatch: Dispatch):
     assert dispatch.room == AHEAD * WORKERS
+    assert not dispatch.is_busy
     dispatch.put([a_claim("x") for _ in range(WORKERS)])
     assert dispatch.room == (AHEAD - 1) * WORKERS
+    assert dispatch.is_busy
     dispatch.put([a_claim("x")])
     assert dispatch.room == 0
 

@@ -224,6 +224,27 @@ def test_none_is_lost_of_a_thousand_that_land_at_once(function, monkeypatch):
     assert [outcome.summary["bytes"] for _, outcome in landed] == list(range(1000))
 
 
+@pytest.mark.django_db
+def test_while_the_workers_have_enough_to_do_answers_land_by_the_handful(function, monkeypatch):
+    landed: list[int] = []
+    monkeypatch.setattr(gateway, "land", lambda batch: landed.append(len(batch)))
+    monkeypatch.setattr(gateway, "LARGE_HANDFUL", 1000.0)
+    send("https://a.test/")
+    (flight,) = take(1)
+    is_busy = True
+    rounds = Rounds()
+    rounds.gateway = Gateway(is_busy=lambda: is_busy)
+    rounds.gateway._wrote = time.monotonic()
+    for _ in range(2):
+        rounds.gateway._tell((flight, Outcome()))
+        rounds.go()
+    assert landed == []
+
+    is_busy = False
+    rounds.go()
+    assert landed == [2]
+
+
 # --- its settings ---------------------------------------------------------------------------------
 
 UNUSABLE = [
