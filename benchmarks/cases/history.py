@@ -15,6 +15,7 @@ from benchmarks.stage import Stage
 
 TITLE = "History: songs a second with ended runs in the tables"
 LEVELS = [0, 100_000, 5_000_000]
+SPENT = ["cluster's CPU, ms a song", "database's CPU, ms a song", "log written, KiB a song"]
 
 # Each is a copy of a run that has really run, with its event and its last step. Ids sort by time,
 # as real ones do; the times are the 30 days before now.
@@ -70,6 +71,8 @@ def play(stage: Stage, options: Options, results: Results, contender: Contender)
         played = site.play(songs, max(songs // overhead.A_USER, 1), 0)
     results.add("history", contender.name, "songs", songs)
     results.add("history", contender.name, overhead.RATE, played.songs_per_second)
+    for metric in SPENT:
+        results.add("history", contender.name, metric, played.spent[metric])
 
 
 def make(connection: psycopg.Connection[Any], count: int) -> None:
