@@ -48,7 +48,7 @@ OURS = Contender(
     cluster=["manage.py", "qcluster"],
     done="jobs_event e ON e.name = 'bench-song' AND (e.data->>'songId')::bigint = s.id"
     " JOIN jobs_run done ON done.event_id = e.id",
-    unfinished="SELECT count(*) FROM jobs_run WHERE status IN ('queued', 'running', 'waiting')",
+    unfinished="SELECT count(*) FROM jobs_run WHERE ended_at IS NULL",
     forget="jobs_event, jobs_run, jobs_step, jobs_attempt, jobs_logline, jobs_fetch",
 )
 # What a pool in transaction mode does to LISTEN: no NOTIFY arrives, and the cluster has to look.

@@ -106,7 +106,7 @@ def _act(action: Action, run_id: uuid.UUID, why: str) -> bool:
 
 def _matching(action: Action, wanted: dict[str, str]) -> QuerySet[Run]:
     statuses = [wanted["status"]] if wanted.get("status") else ALLOWED[action]
-    runs = Run.objects.filter(status__in=statuses)
+    runs: QuerySet[Run] = Run.objects.in_status(*statuses)
     if action == "rerun":
         runs = runs.filter(reruns__isnull=True)
     if wanted.get("fn_id"):

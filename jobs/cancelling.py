@@ -27,7 +27,7 @@ def batch(event: dict[str, Any], after: str) -> dict[str, Any]:
 
 def _candidates(event: dict[str, Any], fn_ids: list[str], after: str) -> QuerySet[models.Run]:
     """Unfinished runs whose own event was accepted before this one."""
-    unfinished = models.Run.objects.unfinished().filter(fn_id__in=fn_ids)
+    unfinished = models.Run.objects.in_status(*models.UNFINISHED).filter(fn_id__in=fn_ids)
     before = unfinished.filter(created_at__lt=_accepted_at(event))
     if after:
         before = before.filter(id__gt=after)

@@ -26,7 +26,7 @@ def pause(fn_id: str, *, stop_running: bool = False) -> bool:
     changed = bool(paused.filter(paused_at__isnull=True).update(paused_at=Now()))
     paused.update(stands_still=stop_running)
     if stop_running:
-        running = Run.objects.filter(fn_id=fn_id, status=RunStatus.RUNNING)
+        running = Run.objects.in_status(RunStatus.RUNNING).filter(fn_id=fn_id)
         running.update(stop_requested=True)
     else:
         _go_on(fn_id)
@@ -66,7 +66,7 @@ def replay_skipped(
 
 
 def _go_on(fn_id: str) -> None:
-    unfinished = Run.objects.filter(fn_id=fn_id, status__in=UNFINISHED)
+    unfinished = Run.objects.in_status(*UNFINISHED).filter(fn_id=fn_id)
     unfinished.filter(stop_requested=True).update(stop_requested=False)
     unfinished.filter(reason=Reason.PAUSED).update(due_at=Now(), reason=Reason.NONE)
     events.wake_clusters()

@@ -19,7 +19,7 @@ from datetime import timedelta
 from typing import TypedDict
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 
 from jobs import conf
@@ -65,11 +65,13 @@ def forget(after: str = "", batches: int = BATCHES) -> Round:
 @transaction.atomic
 def _forget_runs(keep: timedelta, batch: int) -> int:
     """One batch of runs; those that somebody is at (a rerun, another cluster) are passed by."""
-    unfinished = Run.objects.unfinished()
-    rerun = unfinished.filter(rerun_of=OuterRef("id"))
-    invoker = unfinished.filter(id=OuterRef("invoked_by"))
-    old = Run.objects.filter(~Exists(rerun), ~Exists(invoker), ended_at__lt=Now() - keep)
-    free = old.order_by("ended_at").select_for_update(skip_locked=True)
+    # Subqueries and not Exists, which the planner would join with all runs that are unfinished.
+    unfinished = Run.objects.unfinished().values("id")
+    rerun = Subquery(unfinished.filter(rerun_of=OuterRef("id"))[:1])
+    invoker = Subquery(unfinished.filter(id=OuterRef("invoked_by"))[:1])
+    ended = Run.objects.filter(ended_at__lt=Now() - keep).alias(rerun=rerun, invoker=invoker)
+    free = ended.filter(rerun=None, invoker=None)
+    free = free.order_by("ended_at").select_for_update(skip_locked=True)
     ids = list(free.values_list("id", flat=True)[:batch])
     # Only ids: a run's output and an event's data can be megabytes.
     _, deleted = Run.objects.filter(id__in=ids).only("id").delete()

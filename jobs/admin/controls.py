@@ -12,7 +12,6 @@ from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -22,7 +21,7 @@ from django.views.decorators.http import require_POST
 from jobs import api
 from jobs.admin.html import run_link
 from jobs.errors import JobsError
-from jobs.models import UNFINISHED, Run, RunStatus
+from jobs.models import UNFINISHED, Run, RunQuerySet, RunStatus
 
 MOST_AT_ONCE = 500  # as many ids as one form may send back (DATA_UPLOAD_MAX_NUMBER_FIELDS is 1000)
 View = Callable[..., HttpResponse]
@@ -142,10 +141,10 @@ def _act(
 
 
 def in_bulk(
-    model_admin: Any, request: HttpRequest, runs: QuerySet[Run], bulk: Bulk
+    model_admin: Any, request: HttpRequest, runs: RunQuerySet, bulk: Bulk
 ) -> HttpResponse | None:
     """First a page that says how many and which; then, with `post` in the form, the deed."""
-    fitting = runs.filter(status__in=bulk.statuses).order_by("id")
+    fitting = runs.in_status(*bulk.statuses).order_by("id")
     if request.POST.get("post"):
         _do_all(model_admin, request, list(fitting[:MOST_AT_ONCE]), bulk)
         return None

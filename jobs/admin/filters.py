@@ -12,9 +12,19 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from jobs.models import RegisteredFunction
+from jobs.models import UNFINISHED, RegisteredFunction
 
 MOST_NAMES = 50
+
+
+class StatusFilter(admin.ChoicesFieldListFilter):
+    """A run's status, by the index that has it."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
+        wanted: Any = self.used_parameters.get(self.lookup_kwarg)
+        if wanted and set(wanted) <= set(UNFINISHED):
+            queryset = queryset.filter(ended_at__isnull=True)
+        return super().queryset(request, queryset)
 
 
 class FunctionFilter(admin.SimpleListFilter):

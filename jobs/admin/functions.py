@@ -14,18 +14,19 @@ from django.utils.safestring import SafeString
 
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.html import NONE, NOTHING, ago, lines, pretty
-from jobs.models import RegisteredFunction, RunStatus
+from jobs.models import UNFINISHED, RegisteredFunction, RunStatus
 
 COUNTED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.FAILED]
 MOST_COUNTED = 1000
 Counts = dict[str, dict[str, int]]
 # One of these for each function and status, with the values written out: the planner then knows
-# how rare each is, and the order keeps it on the index (fn_id, status, -id).
+# how rare each is.
 CAPPED_COUNT = """
 SELECT %s, %s, count(*) FROM (
-    SELECT 1 FROM jobs_run WHERE fn_id = %s AND status = %s ORDER BY id DESC LIMIT %s
+    SELECT 1 FROM jobs_run WHERE fn_id = %s AND status = %s {still} ORDER BY id DESC LIMIT %s
 ) AS capped
 """
+STILL = dict.fromkeys(UNFINISHED, "AND ended_at IS NULL")  # as their index has it
 
 
 @admin.register(RegisteredFunction)
@@ -103,11 +104,13 @@ def run_counts(fn_ids: Iterable[str]) -> Counts:
     """Runs of each function in the states that an operator acts on; no state is counted beyond
     1,001, so neither history nor a backlog costs more than that."""
     counts: Counts = {fn_id: {} for fn_id in fn_ids}
-    wanted = [(fn_id, str(status)) for fn_id in counts for status in COUNTED]
+    wanted = [(fn_id, status) for fn_id in counts for status in COUNTED]
     if not wanted:
         return counts
     with connection.cursor() as cursor:
-        sql = " UNION ALL ".join([CAPPED_COUNT] * len(wanted))
+        sql = " UNION ALL ".join(
+            CAPPED_COUNT.format(still=STILL.get(status, "")) for _, status in wanted
+        )
         cursor.execute(
             sql, [value for pair in wanted for value in (*pair, *pair, MOST_COUNTED + 1)]
         )

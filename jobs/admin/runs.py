@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from jobs import timeline
 from jobs.admin import controls, waterfall
 from jobs.admin.base import ReadOnlyAdmin, as_uuid
-from jobs.admin.filters import CreatedFilter, FunctionFilter
+from jobs.admin.filters import CreatedFilter, FunctionFilter, StatusFilter
 from jobs.admin.functions import retries_of
 from jobs.admin.html import NOTHING, ago, event_link, run_link, run_status
 from jobs.admin.links import run_links
@@ -31,6 +31,7 @@ from jobs.models import (
     AttemptStatus,
     RegisteredFunction,
     Run,
+    RunQuerySet,
     RunStatus,
     first_lines,
 )
@@ -91,7 +92,7 @@ class RunAdmin(ReadOnlyAdmin):
         *("function", "status_in_words", "steps", "created", "duration"),
         *("attempt_number", "key", "event"),
     )
-    list_filter = ("status", FunctionFilter, CreatedFilter)
+    list_filter = (("status", StatusFilter), FunctionFilter, CreatedFilter)
     list_select_related = ("event",)
     search_fields = ("id",)
     search_help_text = (
@@ -208,11 +209,11 @@ class RunAdmin(ReadOnlyAdmin):
         return self.has_view_permission(request) and request.user.has_perm("jobs.cancel_run")
 
     @admin.action(description="Retry selected failed runs", permissions=["rerun"])
-    def retry_selected(self, request: HttpRequest, runs: QuerySet[Run]) -> HttpResponse | None:
+    def retry_selected(self, request: HttpRequest, runs: RunQuerySet) -> HttpResponse | None:
         return controls.in_bulk(self, request, runs, controls.RETRY)
 
     @admin.action(description="Cancel selected unfinished runs", permissions=["cancel"])
-    def cancel_selected(self, request: HttpRequest, runs: QuerySet[Run]) -> HttpResponse | None:
+    def cancel_selected(self, request: HttpRequest, runs: RunQuerySet) -> HttpResponse | None:
         return controls.in_bulk(self, request, runs, controls.CANCEL)
 
 
