@@ -13,6 +13,7 @@ import os
 import select
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -26,7 +27,7 @@ from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.signing import SignedPackage
 
-from jobs import conf, cron, family, ipc, models, recovery, registry, statements
+from jobs import conf, cron, events, family, ipc, models, recovery, registry, statements
 from jobs.board import Board
 from jobs.claims import Claim, look
 from jobs.dispatch import Dispatch
@@ -120,10 +121,9 @@ class RunBroker(Broker):
         if self._gateway is None or self._keeper is None:
             registry.sync()
             cron.sync()
-            self._gateway, self._keeper = (
-                Gateway(_board.requests, self._runs, lambda: _the_dispatch().is_busy),
-                Keeper(_board),
-            )
+            self._keeper = Keeper(_board)
+            workers = Workers(self._worker, _the_dispatch(), self._keeper)
+            self._gateway = Gateway(_board.requests, self._runs, workers)
             self._gateway.start()
             self._keeper.start()
         return self._gateway, self._keeper, _the_dispatch()
@@ -231,6 +231,31 @@ class RunBroker(Broker):
     @staticmethod
     def get_cache() -> None:
         return None
+
+
+class Workers:
+    """Those of this cluster, as its gateway knows them."""
+
+    def __init__(self, name: str, dispatch: Dispatch, keeper: Keeper) -> None:
+        self.name, self._dispatch, self._keeper = name, dispatch, keeper
+
+    @property
+    def is_busy(self) -> bool:
+        return self._dispatch.is_busy
+
+    @property
+    def room(self) -> int:
+        return 0 if _board.is_stopping else self._dispatch.room_for_answers
+
+    def take(self, claims: Sequence[Claim]) -> None:
+        if self._keeper.add(claims):
+            self._dispatch.put(claims)
+            if self._dispatch.missing_shifts:
+                self._dispatch.call.ring()
+            return
+        for claim in claims:  # the cluster has begun to stop meanwhile
+            give_back(claim.run_id, claim.token)
+        events.wake_clusters(RUN_DUE)
 
 
 def _share_without_locks() -> None:

@@ -36,7 +36,7 @@ LEASE = """
                            ELSE expires_at END
 """
 
-# What a claim needs of a run `r` as it was before, and of its event `e` (see _claim).
+# What a claim needs of a run `r` as it was before, and of its event `e` (see claim_of).
 BEFORE = """
          r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done, r.lost_count,
          r.invoked_by_id, r.function_errors, r.event_id,
@@ -137,7 +137,7 @@ def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
     """
     lease = lease_for(worker)
     due = statements.execute(TAKE, {**lease, "known": registry.ids(), "limit": limit})
-    found = [(row[:3], _claim(row[3:], lease)) for row in due]
+    found = [(row[:3], claim_of(row[3:], lease)) for row in due]
     mine = {c.run_id for kept, c in found if kept == FREE}
     in_line = [c for (is_known, is_still, _), c in found if is_known and not is_still]
     in_line = [c for c in in_line if c.run_id not in mine]
@@ -178,7 +178,8 @@ def _set_aside(c: Claim, reason: Reason) -> None:
         cursor.execute(SET_ASIDE, told)
 
 
-def _claim(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim:
+def claim_of(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim:
+    """What a statement returns as CLAIMED, under this lease."""
     run_id, fn_id, keys, turns, attempt, done, lost, invoked_by, function_errors, *rest = row
     event_id, has_memory, name, data, dedupe, ts, now = rest
     return Claim(
@@ -214,7 +215,7 @@ def going_on(claimed: Claim) -> Statement:
 
 def gone_on(statement: Statement, rows: Rows) -> Claim | None:
     """The claim that `going_on` has made, if it has."""
-    return next((_claim(row[2:], dict(statement[1])) for row in rows if row[0]), None)
+    return next((claim_of(row[2:], dict(statement[1])) for row in rows if row[0]), None)
 
 
 def _milliseconds(ts: datetime) -> int:

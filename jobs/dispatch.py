@@ -14,7 +14,9 @@ pipe, one after the other, until no more come.
    A worker that finds few of them rings, and the pusher claims the next ones.
 4. A run that ends may leave its worker the next one of its line, which then needs no pusher. While
    other claims wait it goes on so once, so that a long line keeps nobody else from his turn.
-5. Nothing here waits for room: the pusher puts in what fits, and a shift too many is dropped.
+5. Runs whose answer has come are put in by the gateway, and may be as many again: what has begun
+   goes before what has not. There is room for all that both may put in at one moment, so that
+   nobody ever waits for room; a shift too many is dropped.
 """
 
 from __future__ import annotations
@@ -44,15 +46,20 @@ class Dispatch:
         self.bell = ipc.Bell()  # claims are short
         self.call = ipc.Bell()  # a shift is missing
         self._board, self._shifts, self._workers = board, shifts, workers
-        self._claims = ipc.Queue(AHEAD * workers)
+        self._claims = ipc.Queue(3 * AHEAD * workers)
 
-    # --- the pusher's side ------------------------------------------------------------------------
+    # --- the pusher's and the gateway's side ------------------------------------------------------
 
     @property
     def room(self) -> int:
         """How many claims to fetch now: none while there is more than one for each worker."""
         waiting = self._claims.qsize()
         return AHEAD * self._workers - waiting if waiting <= self._workers else 0
+
+    @property
+    def room_for_answers(self) -> int:
+        """How many runs that go on from an answer may be put in now."""
+        return max(0, 2 * AHEAD * self._workers - self._claims.qsize())
 
     @property
     def is_busy(self) -> bool:

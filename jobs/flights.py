@@ -11,7 +11,9 @@
 3. Whose a request is, its lease token says; and once a sweep has taken that away, `sent_at`: while
    nobody has sent it again, whoever sent it last may lease it anew, and land it. So a database
    that was away for longer than a lease, or a gateway that stood still, repeats nothing by itself.
-4. Of several hosts the one with the fewest requests in the air goes first, and each host's oldest
+4. An answer's run is leased in the statement that lands it, if there is a worker for it: nobody has
+   to be told, to look and to claim. Otherwise it is due, for any cluster.
+5. Of several hosts the one with the fewest requests in the air goes first, and each host's oldest
    first; a host that is at its limit is passed by. `hosts` leaps through the index from one host
    to the next, so that nothing is read but what goes.
 """
@@ -28,7 +30,8 @@ from typing import Any
 
 from django.db import connection
 
-from jobs import conf, statements
+from jobs import conf, registry, statements
+from jobs.claims import BEFORE, CLAIMED, ITS_EVENT, LEASE, Claim, claim_of, lease_for
 from jobs.events import CHANNEL, wake_clusters
 from jobs.transport import Outcome, Request, perform
 
@@ -105,18 +108,27 @@ WITH no_wait AS MATERIALIZED (
    WHERE jobs_step.run_id = ANY(ARRAY(SELECT run_id FROM written))
      AND jobs_step.run_id = w.run_id AND jobs_step.name = w.step_name
      AND jobs_step.status = 'running' AND w.answer IS NOT NULL
-), waiting AS (
-  SELECT id FROM jobs_run
-   WHERE id IN (SELECT run_id FROM written)
-     AND (status IN ('waiting', 'running') OR status = 'queued' AND due_at IS NOT NULL)
-   ORDER BY id FOR NO KEY UPDATE
+), waiting AS MATERIALIZED (
+  SELECT r.status = 'waiting' AND r.lease_token IS NULL AND r.fn_id = ANY(%(known)s)
+         AND r.turns_held = cardinality(r.turn_keys) AS is_free, {BEFORE}
+    FROM jobs_run r
+   WHERE r.id IN (SELECT run_id FROM written)
+     AND (r.status IN ('waiting', 'running') OR r.status = 'queued' AND r.due_at IS NOT NULL)
+   ORDER BY r.id FOR NO KEY UPDATE
+), mine AS MATERIALIZED (
+  SELECT * FROM waiting WHERE is_free AND NOT stands_still LIMIT %(room)s
+), leased AS (
+  UPDATE jobs_run r SET {LEASE} WHERE r.id = ANY(ARRAY(SELECT id FROM mine))
 ), woken AS (
-  UPDATE jobs_run SET due_at = statement_timestamp() FROM waiting
-   WHERE jobs_run.id = waiting.id RETURNING jobs_run.id
+  UPDATE jobs_run SET due_at = statement_timestamp()
+   WHERE id = ANY(ARRAY(SELECT id FROM waiting EXCEPT SELECT id FROM mine)) RETURNING id
 ), told AS (
   SELECT pg_notify(%(channel)s, 'run') FROM woken LIMIT 1
+), claimed AS (
+  SELECT {CLAIMED} FROM mine r {ITS_EVENT}
 )
-SELECT id, (SELECT count(*) FROM told) FROM written
+SELECT w.id, (SELECT count(*) FROM told), c.*
+  FROM written w LEFT JOIN claimed c ON c.id = w.run_id
 """  # noqa: S608
 
 
@@ -165,16 +177,22 @@ def _flight(row: tuple[Any, ...], token: uuid.UUID) -> Flight:
     return Flight(id, run_id, step_name, token, sent_at, host, Request(method, url, headers, *rest))
 
 
-def land(landed: Sequence[Landed]) -> None:
-    """Write what came back and make the runs due, in one statement.
+def land(landed: Sequence[Landed], room: int = 0, worker: str = "") -> tuple[list[Claim], bool]:
+    """Write what came back, lease up to `room` of the runs for a worker, make the others due: one
+    statement. Returns the claims, and whether any run was made due.
 
     An outcome whose request is another gateway's by now, or nobody's, is dropped.
     """
     rows = json.dumps([_landing(*pair) for pair in landed], ensure_ascii=False)
-    written = {row[0] for row in statements.execute(LAND, {"landed": rows, "channel": CHANNEL})}
+    lease = lease_for(worker)
+    asked = {"landed": rows, "channel": CHANNEL, "room": room, "known": registry.ids(), **lease}
+    found = statements.execute(LAND, asked)
+    written = {row[0] for row in found}
     for flight, _ in landed:
         if flight.id not in written:
             logger.warning("An answer for run %s came too late and is dropped.", flight.run_id)
+    claims = {row[2]: claim_of(row[2:], lease) for row in found if row[2] is not None}
+    return list(claims.values()), any(told for _, told, *_ in found)
 
 
 def _landing(flight: Flight, outcome: Outcome) -> dict[str, Any]:

@@ -5,7 +5,8 @@ database connection here, takes pending requests, hands them to the pilots, and 
 back, which makes the waiting runs due.
 
 1. What lands while something is being written goes with the next batch; a lone answer waits for
-   nobody. While the workers have enough to do anyway, answers are written by the handful.
+   nobody. While the workers have enough to do anyway, answers are written by the handful. The runs
+   go to this cluster's workers at once, as far as these have room (see flights, 4).
 2. It writes what landed, then vouches for what is in the air, and only then takes more, so that it
    does not take again what it has in the air (see flights, 3). Should a crash of the database have
    forgotten that it was taken, the request that is on its way lands for the one that is taken.
@@ -24,14 +25,16 @@ import threading
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Protocol
 
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from jobs import conf, statements
+from jobs.claims import Claim
 from jobs.descriptors import make_room
 from jobs.flights import (
     Flight,
@@ -68,23 +71,51 @@ class ResultUrl:
     written: Future[None]
 
 
+class Workers(Protocol):
+    """Those of its cluster."""
+
+    @property
+    def name(self) -> str:
+        """In whose name runs are leased for them."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether they have enough to do."""
+
+    @property
+    def room(self) -> int:
+        """How many more runs may be given to them."""
+
+    def take(self, claims: Sequence[Claim]) -> None:
+        """Here they are."""
+
+
+class NoWorkers:
+    name = ""
+    is_busy = False
+    room = 0
+
+    def take(self, claims: Sequence[Claim]) -> None:
+        """There is no room, so there are none."""
+
+
 class Gateway:
     """The coordinator, and the requests that are in the air.
 
     `requests` is rung when there is one more to send, by any process of the cluster; it rings
-    `runs` when an answer has made some due. `is_busy` says whether the workers have enough to do.
+    `runs` when an answer has made some due.
     """
 
     def __init__(
         self,
         requests: Bell | None = None,
         runs: Bell | None = None,
-        is_busy: Callable[[], bool] = lambda: False,
+        workers: Workers | None = None,
     ) -> None:
         self.limit, self.per_host = conf.gateway_limit(), conf.gateway_per_host()
         self.backend: int | None = None  # what its connection notifies, the bell has told already
         self._requests, self._runs = requests or Bell(), runs or Bell()
-        self._is_busy = is_busy
+        self._workers = workers or NoWorkers()
         self._inbox: deque[ResultUrl | Landed] = deque()
         self._arrivals = Bell()
         self._urls: list[ResultUrl] = []
@@ -156,11 +187,11 @@ class Gateway:
 
     @property
     def _handful(self) -> float:
-        return LARGE_HANDFUL if self._is_busy() else HANDFUL
+        return LARGE_HANDFUL if self._workers.is_busy else HANDFUL
 
     @property
     def _write_at(self) -> float:
-        return self._wrote + LARGE_HANDFUL if self._is_busy() else 0.0
+        return self._wrote + LARGE_HANDFUL if self._workers.is_busy else 0.0
 
     def _listen(self, patience: float) -> None:
         poll = select.poll()
@@ -188,12 +219,11 @@ class Gateway:
                 self._has_landed(flight)
             del self._landed[: len(batch)]
         self.backend = connection.connection.info.backend_pid
-        self._runs.ring()
 
     def _land(self, batch: list[Landed]) -> None:
         """All at once; should one of them be such that no row can hold it, each by itself."""
         try:
-            land(batch)
+            self._pass_on(*land(batch, self._workers.room, self._workers.name))
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:
@@ -203,7 +233,13 @@ class Gateway:
                 return
             flight = batch[0][0]
             logger.exception("An answer for run %s cannot be stored", flight.run_id)
-            land([(flight, _broken("the answer cannot be stored", error))])
+            self._pass_on(*land([(flight, _broken("the answer cannot be stored", error))]))
+
+    def _pass_on(self, claims: list[Claim], some_are_due: bool) -> None:
+        if claims:
+            self._workers.take(claims)
+        if some_are_due:
+            self._runs.ring()
 
     def _has_landed(self, flight: Flight) -> None:
         if self._hosts.total() >= self.limit or self._hosts[flight.host] >= self.per_host:

@@ -62,6 +62,7 @@ class Keeper:
         self._claimed: dict[uuid.UUID, tuple[uuid.UUID, float]] = {}  # run → token, since when
         self._lock = threading.Lock()
         self._renewed = 0.0
+        self._is_stopping = False
         # Not a daemon: the pusher's process ends when this thread does (4).
         self._thread = threading.Thread(target=self._keep, name="keeper")
 
@@ -69,16 +70,21 @@ class Keeper:
         self._board.go_on()
         self._thread.start()
 
-    def add(self, claims: Iterable[Claim]) -> None:
-        """These are on their way to the workers."""
+    def add(self, claims: Iterable[Claim]) -> bool:
+        """These are on their way to the workers; False if the cluster is stopping, and they are to
+        be given back."""
         with self._lock:
-            self._claimed |= {c.run_id: (c.token, time.monotonic()) for c in claims}
+            if not self._is_stopping:
+                self._claimed |= {c.run_id: (c.token, time.monotonic()) for c in claims}
+            return not self._is_stopping
 
     def _keep(self) -> None:
         while threading.main_thread().is_alive():
             self._tick()
             time.sleep(TICK)
         self._board.stop()
+        with self._lock:
+            self._is_stopping = True
         self._stop_waiting()
         while any(entry.run_id for entry in self._living()):
             self._tick()

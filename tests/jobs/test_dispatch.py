@@ -115,6 +115,14 @@ def test_claims_are_fetched_ahead_but_not_far(dispatch: Dispatch):
     assert dispatch.room == 0
 
 
+def test_runs_with_an_answer_may_be_as_many_again_and_nobody_waits_for_room(dispatch: Dispatch):
+    """The pusher and the gateway may have asked for room at the same moment."""
+    room = [dispatch.room, dispatch.room_for_answers]
+    assert room == [AHEAD * WORKERS, 2 * AHEAD * WORKERS]
+    dispatch.put([a_claim("x") for _ in range(sum(room))])
+    assert [dispatch.room, dispatch.room_for_answers] == [0, 0]
+
+
 def test_a_worker_that_finds_few_claims_rings(dispatch: Dispatch):
     dispatch.put([a_claim("x") for _ in range(AHEAD * WORKERS)])
     rung: list[bool] = []

@@ -20,7 +20,7 @@ from jobs.api import Context
 from jobs.claims import claim
 from jobs.executor import execute
 from jobs.flights import Flight, Landed, release, take
-from jobs.gateway import Gateway
+from jobs.gateway import Gateway, NoWorkers
 from jobs.models import Fetch, Run
 from jobs.transport import Outcome
 from tests.adversary import PATIENCE, Adversary, allow, answer, silent
@@ -213,7 +213,7 @@ def test_a_request_costs_a_taking_and_a_landing(settings):
 @pytest.mark.django_db
 def test_none_is_lost_of_a_thousand_that_land_at_once(function, monkeypatch):
     landed: list[Landed] = []
-    monkeypatch.setattr(gateway, "land", landed.extend)
+    monkeypatch.setattr(gateway, "land", lambda batch, *_: (landed.extend(batch) or [], True))
     send("https://a.test/")
     (flight,) = take(1)
     rounds = Rounds()
@@ -227,20 +227,21 @@ def test_none_is_lost_of_a_thousand_that_land_at_once(function, monkeypatch):
 @pytest.mark.django_db
 def test_while_the_workers_have_enough_to_do_answers_land_by_the_handful(function, monkeypatch):
     landed: list[int] = []
-    monkeypatch.setattr(gateway, "land", lambda batch: landed.append(len(batch)))
+    monkeypatch.setattr(gateway, "land", lambda batch, *_: (landed.append(len(batch)) or [], False))
     monkeypatch.setattr(gateway, "LARGE_HANDFUL", 1000.0)
     send("https://a.test/")
     (flight,) = take(1)
-    is_busy = True
+    workers = NoWorkers()
+    workers.is_busy = True
     rounds = Rounds()
-    rounds.gateway = Gateway(is_busy=lambda: is_busy)
+    rounds.gateway = Gateway(workers=workers)
     rounds.gateway._wrote = time.monotonic()
     for _ in range(2):
         rounds.gateway._tell((flight, Outcome()))
         rounds.go()
     assert landed == []
 
-    is_busy = False
+    workers.is_busy = False
     rounds.go()
     assert landed == [2]
 
