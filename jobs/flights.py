@@ -33,6 +33,7 @@ from django.db import connection
 from jobs import conf, registry, statements
 from jobs.claims import BEFORE, CLAIMED, ITS_EVENT, LEASE, Claim, claim_of, lease_for
 from jobs.events import CHANNEL, wake_clusters
+from jobs.recovery import HAND_ON
 from jobs.transport import Outcome, Request, perform
 
 logger = logging.getLogger("jobs.engine")
@@ -81,10 +82,11 @@ UPDATE jobs_fetch f SET status = 'sending', lease_token = s.token,
   FROM {SENT} WHERE {OURS}
 """  # noqa: S608
 
-RELEASE = f"""
-UPDATE jobs_fetch f SET status = 'pending', lease_token = NULL, lease_until = NULL, sent_at = NULL
-  FROM {SENT} WHERE {OURS}
-"""  # noqa: S608
+# Whoever sent them sends them no more (3).
+RELEASE = HAND_ON.format(
+    sent_at="NULL",
+    which=f"SELECT f.id FROM jobs_fetch f, {SENT} WHERE {OURS} FOR UPDATE OF f",  # noqa: S608
+)
 
 REMEMBER = f"UPDATE jobs_fetch f SET result_url = %(url)s FROM {SENT} WHERE {OURS}"  # noqa: S608
 

@@ -43,10 +43,11 @@ def cancel_on(ctx: Context) -> int:
 
 @create_function(fn_id=bulk.FUNCTION, name="Bulk action")
 def bulk_action(ctx: Context) -> dict[str, int]:
-    """Behind `jobs.api.bulk`: batch after batch, each a remembered step that says how far it is."""
-    asked = ctx.event.data
+    """Behind `jobs.api.bulk`: batch after batch, each a remembered step that says how far it is.
+    What is more than one run can have steps for, it invokes itself for."""
+    asked = {"after": "", "own": ctx.run_id} | ctx.event.data
     totals: Counter[str] = Counter(done=0, refused=0)
-    after = ""
+    after = asked["after"]
     for _ in range(bulk.MOST_BATCHES):
         done = ctx.step.run(
             "batch",
@@ -55,11 +56,13 @@ def bulk_action(ctx: Context) -> dict[str, int]:
             asked["filter"],
             after,
             asked["why"],
-            ctx.run_id,
+            asked["own"],
             atomic=False,
         )
         totals.update(done=done["done"], refused=done["refused"])
         after = done["after"]
         if not done["more"]:
-            break
+            return dict(totals)
+    rest = asked | {"after": after}
+    totals.update(ctx.step.invoke("rest", function=bulk.FUNCTION, data=rest))
     return dict(totals)

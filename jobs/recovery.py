@@ -40,18 +40,20 @@ UPDATE jobs_run SET status = 'queued', due_at = statement_timestamp(), reason = 
                ORDER BY lease_until LIMIT 200 FOR UPDATE SKIP LOCKED)
 """
 
-# Nobody waits for the answer to a request whose run has ended: it is not sent again.
-LAPSED_FETCHES = """
-UPDATE jobs_fetch f SET lease_token = NULL, lease_until = NULL,
+# Requests whose gateway is gone, or goes. Nobody waits for the answer to one whose run has ended:
+# it is not sent again.
+HAND_ON = """
+UPDATE jobs_fetch f SET lease_token = NULL, lease_until = NULL, sent_at = {sent_at},
        status = CASE WHEN r.ended_at IS NULL THEN 'pending' ELSE 'failed' END,
        error = CASE WHEN r.ended_at IS NULL THEN f.error
                     ELSE jsonb_build_object('message', 'its run has ended', 'final', true) END,
        ended_at = CASE WHEN r.ended_at IS NOT NULL THEN statement_timestamp() END
-  FROM jobs_run r
- WHERE r.id = f.run_id
-   AND f.id IN (SELECT id FROM jobs_fetch WHERE lease_until < statement_timestamp()
-                 ORDER BY lease_until LIMIT 500 FOR UPDATE SKIP LOCKED)
+  FROM jobs_run r WHERE r.id = f.run_id AND f.id IN ({which})
 RETURNING f.id
+"""
+LAPSED = """
+SELECT id FROM jobs_fetch WHERE lease_until < statement_timestamp()
+ ORDER BY lease_until LIMIT 500 FOR UPDATE SKIP LOCKED
 """
 
 # The first parked run of a line that has room for it and for those who are on their way before it:
@@ -165,7 +167,7 @@ def _lapsed_fetches() -> int:
     """Requests whose gateway is gone: sent again, under the same Idempotency-Key, if their run
     still waits for them."""
     with connection.cursor() as cursor:
-        cursor.execute(LAPSED_FETCHES)
+        cursor.execute(HAND_ON.format(sent_at="f.sent_at", which=LAPSED))
         return len(cursor.fetchall())
 
 

@@ -37,6 +37,22 @@ def test_all_that_fit_are_cancelled_and_the_run_counts_them(monkeypatch: pytest.
     assert {run.error["message"] for run in cancelled} == {"a mistake"}
 
 
+def test_what_is_more_than_one_run_has_steps_for_is_done_by_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(bulk_module, "BATCH", 2)
+    monkeypatch.setattr(bulk_module, "MOST_BATCHES", 2)
+    with registered(naps):
+        send([Event(name="test/go") for _ in range(9)])
+        drain()
+        own = bulk("cancel", fn_id="test-function")
+        late = send(Event(name="test/go"))
+        drain()
+    assert Run.objects.get(id=own).output == {"done": 9, "refused": 0}
+    assert Run.objects.filter(fn_id="jobs-bulk").count() == 3
+    assert Run.objects.get(event_id=late[0]).status == "waiting"
+
+
 def test_failed_runs_go_on_from_their_failed_step():
     broken = [True]
 

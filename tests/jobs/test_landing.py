@@ -125,6 +125,15 @@ def test_what_was_handed_on_is_not_the_senders_any_more():
     assert Step.objects.get().output is None
 
 
+def test_what_nobody_waits_for_any_more_is_handed_on_to_nobody():
+    ended, waiting = in_the_air(2)
+    cancel(ended.run_id)
+    release([ended, waiting])
+
+    assert [flight.id for flight in take(10)] == [waiting.id]
+    assert Fetch.objects.get(id=ended.id).error["message"] == "its run has ended"
+
+
 def test_an_answer_for_an_earlier_attempt_is_not_taken_for_the_next():
     (flight,) = in_the_air(1)
     land([(flight, Outcome(error={"message": "once"}))])
