@@ -15,8 +15,8 @@ pipe, one after the other, until no more come.
 4. A run that ends may leave its worker the next one of its line, which then needs no pusher. While
    other claims wait it goes on so once, so that a long line keeps nobody else from his turn.
 5. Runs whose answer has come are put in by the gateway, and may be as many again: what has begun
-   goes before what has not. There is room for all that both may put in at one moment, so that
-   nobody ever waits for room; a shift too many is dropped.
+   goes before what has not. Together they never put in more than the pipe holds, so that nobody
+   ever waits for room; a shift too many is dropped.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Dispatch:
         self.call = ipc.Bell()  # a shift is missing
         self._board, self._shifts, self._workers = board, shifts, workers
         self._claims = ipc.Queue(3 * AHEAD * workers)
+        self._ahead = min(AHEAD * workers, self._claims.capacity // 3)
 
     # --- the pusher's and the gateway's side ------------------------------------------------------
 
@@ -54,12 +55,12 @@ class Dispatch:
     def room(self) -> int:
         """How many claims to fetch now: none while there is more than one for each worker."""
         waiting = self._claims.qsize()
-        return AHEAD * self._workers - waiting if waiting <= self._workers else 0
+        return max(0, self._ahead - waiting) if waiting <= self._workers else 0
 
     @property
     def room_for_answers(self) -> int:
         """How many runs that go on from an answer may be put in now."""
-        return max(0, 2 * AHEAD * self._workers - self._claims.qsize())
+        return max(0, 2 * self._ahead - self._claims.qsize())
 
     @property
     def is_busy(self) -> bool:

@@ -29,6 +29,8 @@ from pathlib import Path
 from typing import Any
 
 PACKET = select.PIPE_BUF  # bytes; what is larger travels in a file
+PAGE = os.sysconf("SC_PAGE_SIZE")
+SMALLEST_PIPE = 16_384  # bytes, of the systems that do not say
 HERE, IN_FILE = b"h", b"f"
 END = "STOP"  # django-q2's word
 MOST_WAITING = 256
@@ -83,12 +85,14 @@ class Bell:
 class Queue:
     """As multiprocessing's, as far as a cluster uses it: many writers, many readers.
 
-    `maxsize` packets, rounded up to a power of two, may wait; whoever puts one more waits too.
+    `maxsize` packets, rounded up to a power of two, may wait, or as many (`capacity`) as the system
+    allows an ordinary user; whoever puts one more waits too.
     """
 
     def __init__(self, maxsize: int = 0) -> None:
         self._reader, self._writer = _packet_pipe(maxsize or MOST_WAITING)
         os.set_blocking(self._reader, False)
+        self.capacity = _room_of(self._writer)
         self._end = Event()
 
     def put(self, item: Any) -> None:
@@ -179,9 +183,20 @@ def _packet_pipe(packets: int) -> tuple[int, int]:
     if not hasattr(fcntl, "F_SETPIPE_SZ"):
         return os.pipe()
     reader, writer = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
-    with contextlib.suppress(OSError):  # beyond what an ordinary user may have
-        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, packets * os.sysconf("SC_PAGE_SIZE"))
+    while packets:
+        try:
+            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, packets * PAGE)
+            break
+        except OSError:  # beyond what an ordinary user may have
+            packets //= 2
     return reader, writer
+
+
+def _room_of(pipe: int) -> int:
+    """How many packets it holds: each takes a page."""
+    if not hasattr(fcntl, "F_GETPIPE_SZ"):
+        return SMALLEST_PIPE // PACKET
+    return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // PAGE
 
 
 def _packed(item: Any) -> bytes:

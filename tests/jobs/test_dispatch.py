@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import uuid
@@ -121,6 +122,25 @@ def test_runs_with_an_answer_may_be_as_many_again_and_nobody_waits_for_room(disp
     assert room == [AHEAD * WORKERS, 2 * AHEAD * WORKERS]
     dispatch.put([a_claim("x") for _ in range(sum(room))])
     assert [dispatch.room, dispatch.room_for_answers] == [0, 0]
+
+
+def test_of_a_pipe_smaller_than_wanted_no_more_is_used_than_it_holds(
+    board: Board, shifts: ipc.Hints, monkeypatch: Any
+):
+    """An ordinary user's pipes end at 1 MiB."""
+    allowed = fcntl.fcntl
+
+    def refuses(pipe: int, command: int, size: int = 0) -> int:
+        if size > 2**20:
+            raise PermissionError
+        return allowed(pipe, command, size)
+
+    monkeypatch.setattr(fcntl, "fcntl", refuses)
+    crowd = Dispatch(board, shifts, 100)
+    room = crowd.room + crowd.room_for_answers
+    assert 200 < room <= 256
+    crowd.put([a_claim("x") for _ in range(room)])
+    assert crowd.room_for_answers == 0
 
 
 def test_a_worker_that_finds_few_claims_rings(dispatch: Dispatch):
