@@ -104,9 +104,12 @@ def test_filters_are_by_status_by_function_and_by_age(admin_client: Client) -> N
     rows.make_function()
     failed = rows.failed_run()
     old = rows.completed_run(at=rows.now() - timedelta(days=40))
+    waiting = rows.make_run(status="waiting")
 
     for query, found, not_found in (
         ({"status__exact": "failed"}, failed, old),
+        ({"status__exact": "waiting"}, waiting, failed),
+        ({"status__exact": ["waiting", "failed"]}, failed, old),
         ({"status__exact": "completed"}, old, failed),
         ({"created": "30d"}, failed, old),
         ({"created": "hour"}, failed, old),
