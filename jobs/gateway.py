@@ -223,7 +223,7 @@ class Gateway:
     def _land(self, batch: list[Landed]) -> None:
         """All at once; should one of them be such that no row can hold it, each by itself."""
         try:
-            self._pass_on(*land(batch, self._workers.room, self._workers.name))
+            claims, some_are_due = land(batch, self._workers.room, self._workers.name)
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:
@@ -233,13 +233,18 @@ class Gateway:
                 return
             flight = batch[0][0]
             logger.exception("An answer for run %s cannot be stored", flight.run_id)
-            self._pass_on(*land([(flight, _broken("the answer cannot be stored", error))]))
-
-    def _pass_on(self, claims: list[Claim], some_are_due: bool) -> None:
+            claims, some_are_due = land([(flight, _broken("the answer cannot be stored", error))])
         if claims:
-            self._workers.take(claims)
+            self._give(claims)
         if some_are_due:
             self._runs.ring()
+
+    def _give(self, claims: list[Claim]) -> None:
+        """Their answers are written, whatever happens here; their leases hand them on then."""
+        try:
+            self._workers.take(claims)
+        except Exception:
+            logger.exception("%d runs could not be given to the workers", len(claims))
 
     def _has_landed(self, flight: Flight) -> None:
         if self._hosts.total() >= self.limit or self._hosts[flight.host] >= self.per_host:

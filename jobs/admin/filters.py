@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from jobs.models import UNFINISHED, RegisteredFunction
+from jobs.models import RegisteredFunction, RunQuerySet
 
 MOST_NAMES = 50
 
@@ -22,8 +22,8 @@ class StatusFilter(admin.ChoicesFieldListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
         wanted: Any = self.used_parameters.get(self.lookup_kwarg)
-        if wanted and set(wanted) <= set(UNFINISHED):
-            queryset = queryset.filter(ended_at__isnull=True)
+        if wanted and isinstance(queryset, RunQuerySet):
+            queryset = queryset.in_status(*wanted)
         return super().queryset(request, queryset)
 
 

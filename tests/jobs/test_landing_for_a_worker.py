@@ -151,6 +151,22 @@ def test_the_gateway_gives_them_to_the_workers_and_rings_for_the_rest():
     assert gateway._runs.silence()
 
 
+def test_what_cannot_be_given_to_them_is_handed_on_by_its_lease(caplog, monkeypatch):
+    """The disk is full, say, on which a large claim travels."""
+
+    def refuse(claims: Any) -> None:
+        raise OSError("no space left")
+
+    (flight,) = in_the_air(1)
+    hands = Hands()
+    monkeypatch.setattr(hands, "take", refuse)
+    Gateway(workers=hands)._land([answered(flight)])
+    assert "1 runs could not be given to the workers" in caplog.text
+    travel(timedelta(minutes=1))
+    drain()
+    assert Run.objects.get().output == ["a waltz"]
+
+
 @pytest.fixture
 def dispatch() -> Dispatch:
     return Dispatch(Board(), Hints(2), 2)
