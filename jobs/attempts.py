@@ -11,6 +11,7 @@ from jobs import models
 from jobs.claims import Claim
 from jobs.ids import new_id
 from jobs.journal import Journal
+from jobs.records import StepRecord
 from jobs.secrets import mask
 
 MESSAGE_LIMIT = 4_000
@@ -77,10 +78,12 @@ class Attempts:
         self._claim = claim
         self._journal = journal
 
-    def went_well(self, step: models.Step, started: datetime, ended: datetime) -> None:
-        """A step that goes well when its body is first called has its trace in its own row: when
-        it began, when it ended. That is nearly every step, and a row less for each."""
-        if not step._state.adding:
+    def went_well(self, step: StepRecord, started: datetime, ended: datetime) -> None:
+        """A step that goes well when it is first tried has its trace in its own row, when it began
+        and when it ended, and in its request's. That is nearly every step, and a row less for
+        each. One that was tried before has the error of that, also when somebody has given it all
+        its attempts again."""
+        if step.attempts or step.error is not None:
             self._note(step.name, step.attempts, models.AttemptStatus.COMPLETED, started, ended)
 
     def erred(

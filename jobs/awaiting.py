@@ -10,6 +10,7 @@ from jobs import events, expressions, models, registry
 from jobs.errors import InvalidStep
 from jobs.ids import new_id
 from jobs.models import Reason, RunStatus, StepStatus
+from jobs.records import StepRecord
 from jobs.runner import Runner
 
 INVOKED_EVENT = "jobs/function.invoked"
@@ -20,7 +21,7 @@ SECOND_LOOK = timedelta(seconds=1)
 
 def event(
     runner: Runner,
-    step: models.Step,
+    step: StepRecord,
     name: str,
     timeout: timedelta,
     if_exp: str | None,
@@ -46,14 +47,14 @@ def event(
     runner.wait(step, Reason.EVENT, _next_look(step, now))
 
 
-def _next_look(step: models.Step, now: datetime) -> datetime | None:
+def _next_look(step: StepRecord, now: datetime) -> datetime | None:
     look = now + max(SECOND_LOOK, now - (step.started_at or now))
     return look if step.due_at is None else min(look, step.due_at)
 
 
 def _begin_wait(
     runner: Runner,
-    step: models.Step,
+    step: StepRecord,
     name: str,
     timeout: timedelta,
     if_exp: str | None,
@@ -70,7 +71,7 @@ def _begin_wait(
             step.detail = {**step.detail, "if": if_exp}
 
 
-def _look(runner: Runner, step: models.Step) -> models.Event | None:
+def _look(runner: Runner, step: StepRecord) -> models.Event | None:
     """The first event after the run's own that fits, and that no other wait of it has taken."""
     own = models.Event.objects.filter(runs=runner.claim.run_id).values("received_at")
     taken = models.Step.objects.filter(run_id=runner.claim.run_id, detail__has_key="matched")
@@ -87,14 +88,14 @@ def _look(runner: Runner, step: models.Step) -> models.Event | None:
     )
     variables = {"event": runner.claim.event}
     for row in candidates.iterator(chunk_size=100):
-        if events.satisfies(step, variables | {"async": events.as_json(row)}):
+        if events.satisfies(step.detail, variables | {"async": events.as_json(row)}):
             return row
     return None
 
 
 def function(
     runner: Runner,
-    step: models.Step,
+    step: StepRecord,
     target: registry.Function | str,
     data: dict[str, Any],
     timeout: timedelta,
@@ -125,7 +126,7 @@ def function(
 
 
 def _invoke(
-    runner: Runner, step: models.Step, target: registry.Function | str, data: dict[str, Any]
+    runner: Runner, step: StepRecord, target: registry.Function | str, data: dict[str, Any]
 ) -> models.Run:
     """The invoked run, in the transaction in which the step begins to wait for it."""
     called = target if isinstance(target, registry.Function) else registry.get(target)

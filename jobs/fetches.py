@@ -10,8 +10,9 @@ from typing import Any
 from jobs import addresses, conf, models
 from jobs.backoff import header_seconds
 from jobs.errors import FetchError, InvalidStep, NonRetriableError
+from jobs.records import FetchRecord, StepRecord
 from jobs.secrets import Secret, mask, reference_for
-from jobs.values import SURROGATE
+from jobs.values import ENCODER, is_text
 
 DEFAULT_TIMEOUT = 300.0
 LONGEST_TIMEOUT = 7200.0
@@ -57,7 +58,7 @@ def prepare(
     data: str | None,
     headers: dict[str, Any] | None,
     timeout: float,
-) -> models.Fetch:
+) -> FetchRecord:
     """An unsaved request, secrets by reference; or InvalidStep that says what is wrong."""
 
     def refuse(problem: str) -> None:
@@ -74,13 +75,14 @@ def prepare(
     if json is not None and data is not None:
         refuse("give either json or data, not both.")
     body = _body(json, data, refuse)
-    if not all(_is_text(part) for part in (url, body)):
+    if not is_text(url) or not is_text(body):
         refuse("the URL or the body holds a NUL or a lone surrogate, which cannot be stored.")
     if mask(body) != body or mask(url) != url:
         refuse("the URL or the body holds a secret's value; pass it as a header, with Secret(…).")
+    key = f"{run_id}:{step_name}"
     sent = {"Content-Type": "application/json"} if json is not None else {}
-    sent |= {"Idempotency-Key": f"{run_id}:{step_name}"}
-    return models.Fetch(
+    sent |= {"Idempotency-Key": key}
+    return FetchRecord(
         run_id=run_id,
         step_name=step_name,
         method=verb,
@@ -88,7 +90,7 @@ def prepare(
         headers=sent | {name: _header(name, v, refuse) for name, v in (headers or {}).items()},
         body=body,
         timeout=timeout,
-        idempotency_key=f"{run_id}:{step_name}"[:100],
+        idempotency_key=key[:100],
     )
 
 
@@ -109,14 +111,10 @@ def _body(json: Any, data: str | None, refuse: Any) -> str:
             refuse(f"data must be a text, not {type(data).__name__}.")
         return data or ""
     try:
-        return jsonlib.dumps(json, allow_nan=False, ensure_ascii=False)
+        return ENCODER.encode(json)
     except (TypeError, ValueError) as error:
         refuse(f"json cannot be written: {error}.")
         raise
-
-
-def _is_text(part: str) -> bool:
-    return "\0" not in part and not SURROGATE.search(part)
 
 
 def _header(name: str, value: Any, refuse: Any) -> Any:
@@ -129,7 +127,7 @@ def _header(name: str, value: Any, refuse: Any) -> Any:
     return reference_for(text)
 
 
-def where_to_go_on(earlier: models.Fetch | None, step: models.Step) -> str:
+def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:
     """The result URL that the next attempt asks, instead of sending the request again.
 
     A 303 said that the answer will be there; that the asking broke off, or that a proxy answered
@@ -143,7 +141,7 @@ def where_to_go_on(earlier: models.Fetch | None, step: models.Step) -> str:
     return earlier.result_url if status in ASK_AGAIN else ""
 
 
-def problem(request: models.Fetch, now: datetime) -> Exception | None:
+def problem(request: FetchRecord, now: datetime) -> Exception | None:
     """The error that an ended request amounts to; None if its answer can be used."""
     if request.error is not None:
         message = f"{request.method} {request.url}: {request.error.get('message', '')}"

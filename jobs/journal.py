@@ -41,6 +41,7 @@ from jobs.errors import (
     SwallowedDatabaseError,
     TransactionBroken,
 )
+from jobs.records import FetchRecord, StepRecord
 from jobs.statements import Rows, Statement
 
 # A transaction that has been open for this long is committed at the next step boundary: it holds
@@ -79,12 +80,13 @@ class Journal:
         self.steps_done = claim.steps_done
         self.is_stopped = False  # somebody asked for the run to be put down at the next step
         self.function_errors = claim.function_errors
+        self._database = connections[DEFAULT_DB_ALIAS]  # this thread's; dear to look up
         self._remember_counts()
         self._clear()
 
     def _clear(self) -> None:
-        self.steps: dict[str, models.Step] = {}
-        self.fetches: list[models.Fetch] = []
+        self.steps: dict[str, StepRecord] = {}
+        self.fetches: list[FetchRecord] = []
         self.attempts: list[records.Row] = []
         self.lines: list[records.Row] = []
         self._scope: contextlib.ExitStack | None = None
@@ -98,7 +100,7 @@ class Journal:
         """The open transaction, opened now if none is."""
         self.raise_if_broken()
         if self._scope is None:
-            self._is_outermost = not connection.in_atomic_block
+            self._is_outermost = not self._database.in_atomic_block
             self._scope = contextlib.ExitStack()
             self._scope.enter_context(transaction.atomic())
             self._opened = time.monotonic()
@@ -106,8 +108,17 @@ class Journal:
 
     def raise_if_broken(self) -> None:
         """Nothing more can be done in a transaction in which a statement failed."""
-        if is_transaction_broken():
+        if self.is_broken:
             raise TransactionBroken
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether a statement outside any savepoint failed: PostgreSQL then takes no more."""
+        raw = self._database.connection
+        if raw is None:
+            return False
+        failed: bool = raw.pgconn.transaction_status == TransactionStatus.INERROR
+        return failed or (self._database.in_atomic_block and self._database.needs_rollback)
 
     @contextlib.contextmanager
     def effects(self) -> Iterator[None]:
@@ -115,9 +126,9 @@ class Journal:
         name = None if self._scope is None else self._set_savepoint()
         self.begin()
         try:
-            with _known_to_django(name):
+            with self._known_to_django(name):
                 yield
-            if is_transaction_broken():
+            if self.is_broken:
                 raise SwallowedDatabaseError
             if self.solo:
                 connection.check_constraints()
@@ -137,6 +148,20 @@ class Journal:
         name = f"step_{self._savepoints}"
         statements.together(*((command, {}) for command in [*last, f"SAVEPOINT {name}"]))
         return name
+
+    @contextlib.contextmanager
+    def _known_to_django(self, savepoint: str | None) -> Iterator[None]:
+        """What a body leaves to `transaction.on_commit` goes with its savepoint."""
+        if savepoint is None:
+            yield
+            return
+        savepoints = self._database.savepoint_ids
+        savepoints.append(savepoint)
+        try:
+            yield
+        finally:
+            if savepoint in savepoints:
+                savepoints.remove(savepoint)
 
     def _undo(self) -> None:
         """End the transaction without a trace; what is collected here stays."""
@@ -199,13 +224,13 @@ class Journal:
 
     # --- the records --------------------------------------------------------------------------
 
-    def remember(self, step: models.Step) -> None:
+    def remember(self, step: StepRecord) -> None:
         """A step that is completed or failed for good: the run has come further."""
         self.note(step)
         self.steps_done += 1
         self.attempt = self.function_errors = 0
 
-    def note(self, step: models.Step) -> None:
+    def note(self, step: StepRecord) -> None:
         self.steps[step.name] = step
 
     def _write(
@@ -238,20 +263,6 @@ class _Undo(Exception):
     pass
 
 
-@contextlib.contextmanager
-def _known_to_django(savepoint: str | None) -> Iterator[None]:
-    """What a body leaves to `transaction.on_commit` goes with its savepoint."""
-    if savepoint is None:
-        yield
-        return
-    connection.savepoint_ids.append(savepoint)
-    try:
-        yield
-    finally:
-        if savepoint in connection.savepoint_ids:
-            connection.savepoint_ids.remove(savepoint)
-
-
 def _go_back_to(savepoint: str) -> None:
     with contextlib.suppress(DatabaseError):  # no database: no effects either
         transaction.savepoint_rollback(savepoint)
@@ -262,16 +273,6 @@ def is_connection_lost() -> bool:
     """Whether the database connection broke: then nothing can be said of the last statement."""
     raw = connection.connection
     return raw is None or bool(raw.closed)
-
-
-def is_transaction_broken() -> bool:
-    """Whether a statement outside any savepoint failed: PostgreSQL then takes no more of them."""
-    here = connections[DEFAULT_DB_ALIAS]  # `connection` would look it up for every attribute
-    raw = here.connection
-    if raw is None:
-        return False
-    failed: bool = raw.pgconn.transaction_status == TransactionStatus.INERROR
-    return failed or (here.in_atomic_block and here.needs_rollback)
 
 
 def raise_if_connection_lost(error: BaseException) -> None:

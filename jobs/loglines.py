@@ -10,11 +10,10 @@ import threading
 from collections.abc import Iterator
 from typing import TextIO
 
-from jobs import models
 from jobs.attempts import storable
 from jobs.claims import Claim
 from jobs.journal import Journal
-from jobs.records import Row
+from jobs.records import Row, StepRecord
 
 RUN = logging.getLogger("jobs.run")
 MOST_LINES = 500  # of one execution
@@ -39,9 +38,9 @@ class LogCapture:
         self._held: list[Row] = []
         self._echo: _Echo | None = None
 
-    def met(self, step: models.Step, *, replaying: bool) -> None:
+    def met(self, step: StepRecord, *, replaying: bool) -> None:
         """The function has come to a step, remembered or new."""
-        if step._state.adding:
+        if step.is_new:
             self._release()
         self._held.clear()
         self._replaying = replaying

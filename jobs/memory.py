@@ -16,8 +16,9 @@ from jobs import models, records
 from jobs.claims import Claim
 from jobs.errors import InvalidStep, NonRetriableError
 from jobs.models import StepKind
+from jobs.records import FetchRecord, StepRecord
 from jobs.secrets import mask
-from jobs.values import SURROGATE
+from jobs.values import ENCODER, is_text
 
 MOST_STEPS = 1000
 NAME_LIMIT = 180
@@ -33,13 +34,13 @@ class Memory:
 
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
-        self._steps: dict[Place, models.Step] = {}
+        self._steps: dict[Place, StepRecord] = {}
         self._names: set[str] = set()
         self._visits: dict[tuple[str, str], int] = {}
         self._kinds: dict[str, StepKind] = {}  # what each id is used for
         self._met: set[str] = set()  # names of old steps that this execution has come past
         self._last = 0  # the last position that is taken
-        self.fetches: dict[str, models.Fetch] = {}
+        self.fetches: dict[str, FetchRecord] = {}
         self.branch = ""
         if claim.has_memory:
             self._load()
@@ -66,7 +67,7 @@ class Memory:
         before."""
         return len(self._met) < self._old
 
-    def visit(self, id: str, kind: StepKind) -> models.Step:
+    def visit(self, id: str, kind: StepKind) -> StepRecord:
         """The step that stands here, as remembered or new."""
         _refuse_bad_id(id)
         used_for = self._kinds.setdefault(id, kind)
@@ -92,7 +93,7 @@ class Memory:
             self._move_behind_the_new(step)
         return step
 
-    def _move_behind_the_new(self, step: models.Step) -> None:
+    def _move_behind_the_new(self, step: StepRecord) -> None:
         """Positions tell what came before what. A step whose worker vanished has its row already,
         while those that went with it have not: when they are new again, it comes behind them."""
         if self._old == 0 and step.kind in TRIED and not step.is_remembered:
@@ -102,14 +103,14 @@ class Memory:
         self._last += 1
         return self._last
 
-    def _new(self, place: Place, kind: StepKind) -> models.Step:
+    def _new(self, place: Place, kind: StepKind) -> StepRecord:
         if len(self._steps) >= MOST_STEPS:
             raise NonRetriableError(f"The run exceeded the limit of {MOST_STEPS} steps.")
         branch, id, count = place
         name = self._free_name(id, count)
         # The name tells the place, unless it was taken or a branch had it.
         told = not branch and _place_of(name) == (id, count)
-        return models.Step(
+        return StepRecord(
             run_id=self._claim.run_id,
             name=name,
             kind=kind,
@@ -130,7 +131,7 @@ class Memory:
 def _refuse_bad_id(id: Any) -> None:
     if not isinstance(id, str) or not id.strip() or len(id) > NAME_LIMIT:
         raise InvalidStep(f"A step's id must be 1 to {NAME_LIMIT} characters, not {id!r:.80}.")
-    if "\0" in id or SURROGATE.search(id):
+    if not is_text(id):
         raise InvalidStep(
             f"A step's id must be 1 to {NAME_LIMIT} characters that can be stored, not {id!r:.80}."
         )
@@ -138,11 +139,11 @@ def _refuse_bad_id(id: Any) -> None:
         raise InvalidStep(f"A step's id holds a secret: {mask(id)}.")
 
 
-def card_of(step: models.Step) -> str:
+def card_of(step: StepRecord | models.Step) -> str:
     """A step whose body begins now, in one line: from it another process of this machine can write
     its row and its attempt (see recovery)."""
     card = [step.name, step.kind, step.detail, time.monotonic()]
-    return json.dumps(card, ensure_ascii=False)
+    return ENCODER.encode(card)
 
 
 def step_of(card: str, run_id: uuid.UUID) -> tuple[models.Step, float] | None:

@@ -330,7 +330,8 @@ class AttemptStatus(models.TextChoices):
 class Attempt(models.Model):
     """One try of a step, or (with `step_name` empty) of the code between steps.
 
-    A body that goes well when it is first called leaves none: its step's row tells the same.
+    A step that goes well when it is first tried leaves none: its row, and its request's, tell the
+    same.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

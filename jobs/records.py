@@ -12,43 +12,86 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar
+from operator import attrgetter
+from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, DataError, models
+from django.db import DataError
 from psycopg.errors import DivisionByZero
 
 from jobs import statements
 from jobs.errors import LeaseLost
-from jobs.models import Fetch, Step
+from jobs.ids import new_id
+from jobs.models import FetchStatus, StepStatus
 from jobs.statements import Rows, Statement
 
 Row = dict[str, Any]  # of a table, by the columns' names
-Record = TypeVar("Record", Step, Fetch)
 
-STEP = ["id", "run_id", "name", "kind", "status", "position", "attempts", "output", "error"]
-STEP += ["started_at", "ended_at", "due_at", "awaits", "detail"]
+
+@dataclass(slots=True, eq=False)
+class StepRecord:
+    """A row of jobs_step as a worker has it, by its columns (models.Step says what they mean). A
+    model's instance is made ten times as slowly, and a run has one for each step."""
+
+    run_id: uuid.UUID
+    name: str
+    kind: str
+    id: uuid.UUID = field(default_factory=new_id)
+    status: str = ""
+    position: int = 0
+    attempts: int = 0
+    output: Any = None
+    error: dict[str, Any] | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    due_at: datetime | None = None
+    awaits: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    is_new: bool = True  # no column: whether this execution has made it
+
+    @property
+    def is_remembered(self) -> bool:
+        return self.status in REMEMBERED
+
+
+@dataclass(slots=True, eq=False)
+class FetchRecord:
+    """The same of jobs_fetch (models.Fetch)."""
+
+    run_id: uuid.UUID
+    step_name: str
+    idempotency_key: str
+    method: str
+    url: str
+    headers: dict[str, Any]
+    body: str
+    timeout: float
+    id: uuid.UUID = field(default_factory=new_id)
+    status: str = FetchStatus.PENDING
+    attempt: int = 0
+    lease_token: uuid.UUID | None = None
+    lease_until: datetime | None = None
+    response: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    sent_at: datetime | None = None
+    ended_at: datetime | None = None
+    result_url: str = ""
+
+
+REMEMBERED = (StepStatus.COMPLETED, StepStatus.FAILED)
+STEP = [column.name for column in fields(StepRecord)][:-1]
+FETCH = [column.name for column in fields(FetchRecord)]
+JSON = {"output", "error", "detail", "headers", "response"}  # read as their text
 ATTEMPT = ["id", "run_id", "step_name", "number", "status", "started_at", "ended_at", "worker"]
 ATTEMPT += ["error_class", "error_message", "traceback", "retry_at"]
 LINE = ["run_id", "step_name", "attempt", "level", "at", "message"]
-FETCH = ["id", "run_id", "step_name", "idempotency_key", "status", "attempt", "lease_token"]
-FETCH += ["lease_until", "response", "error", "sent_at", "ended_at", "result_url", "method", "url"]
-FETCH += ["headers", "body", "timeout"]
-
-
-def _columns(model: type[models.Model]) -> dict[str, bool]:
-    """Every column, and whether it is JSON, which is read as its text."""
-    fields = model._meta.concrete_fields
-    return {field.attname: isinstance(field, models.JSONField) for field in fields}
-
-
-COLUMNS = {model: _columns(model) for model in (Step, Fetch)}
-WIDTH = len(COLUMNS[Step])
 
 # Steps that are over have no use for their requests any more.
 READ = f"""
-SELECT {", ".join(f"s.{name}" for name in COLUMNS[Step])},
-       {", ".join(f"f.{name}" for name in COLUMNS[Fetch])}
+SELECT {", ".join(f"s.{name}" for name in STEP)}, {", ".join(f"f.{name}" for name in FETCH)}
   FROM jobs_step s LEFT JOIN jobs_fetch f ON s.kind = 'fetch'
        AND s.status NOT IN ('completed', 'failed') AND f.run_id = s.run_id AND f.step_name = s.name
  WHERE s.run_id = %(run_id)s ORDER BY s.position, s.id
@@ -63,12 +106,13 @@ def _insert(table: str, columns: list[str], parameter: str, on_conflict: str = "
 
 def _again(key: str, columns: list[str]) -> str:
     """A row that is noted again (another attempt, an answer) keeps its id."""
-    changes = ", ".join(f"{name} = excluded.{name}" for name in columns)
+    kept = {"id", "run_id", key, "idempotency_key"}
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in kept)
     return f"ON CONFLICT (run_id, {key}) DO UPDATE SET {changes}"
 
 
-STEPS = _insert("jobs_step", STEP, "steps", _again("name", STEP[3:]))
-FETCHES = _insert("jobs_fetch", FETCH, "fetches", _again("step_name", FETCH[4:]))
+STEPS = _insert("jobs_step", STEP, "steps", _again("name", STEP))
+FETCHES = _insert("jobs_fetch", FETCH, "fetches", _again("step_name", FETCH))
 ATTEMPTS = _insert("jobs_attempt", ATTEMPT, "attempts")
 LINES = _insert("jobs_logline", LINE, "lines")
 
@@ -94,28 +138,28 @@ SETTLED = """
 """
 
 
-def read(run_id: uuid.UUID) -> list[tuple[Step, Fetch | None]]:
+def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
     """A run's steps in their order, each with its request if that is not over."""
-    rows = statements.execute(READ, {"run_id": run_id})
+    found: list[tuple[StepRecord, FetchRecord | None]] = []
+    for row in statements.execute(READ, {"run_id": run_id}):
+        of_step, of_fetch = row[: len(STEP)], row[len(STEP) :]
+        step = StepRecord(*_loaded(STEP, of_step))
+        step.is_new = False
+        found.append((step, FetchRecord(*_loaded(FETCH, of_fetch)) if of_fetch[0] else None))
+    return found
+
+
+def _loaded(columns: list[str], values: Sequence[Any]) -> list[Any]:
     return [
-        (_object(Step, row[:WIDTH]), _object(Fetch, row[WIDTH:]) if row[WIDTH] else None)
-        for row in rows
+        json.loads(value) if name in JSON and value is not None else value
+        for name, value in zip(columns, values, strict=True)
     ]
-
-
-def _object(model: type[Record], values: Sequence[Any]) -> Record:
-    columns = COLUMNS[model]
-    found = [
-        json.loads(value) if is_json and value is not None else value
-        for is_json, value in zip(columns.values(), values, strict=True)
-    ]
-    return model.from_db(DEFAULT_DB_ALIAS, columns, found)
 
 
 def write(
     run: dict[str, Any],
-    steps: Iterable[models.Model],
-    fetches: Iterable[models.Model],
+    steps: Iterable[StepRecord],
+    fetches: Iterable[FetchRecord],
     attempts: list[Row],
     lines: list[Row],
     settled: dict[str, Any] | None,
@@ -155,8 +199,9 @@ def _statement(kinds: tuple[str, ...], is_settled: bool) -> str:
     return WRITE.format(records=", ".join(f"{name} AS ({part})" for name, part in parts.items()))
 
 
-def _rows(objects: Iterable[models.Model], columns: list[str]) -> str | None:
-    return _as_json([{name: getattr(item, name) for name in columns} for item in objects])
+def _rows(records: Iterable[StepRecord | FetchRecord], columns: list[str]) -> str | None:
+    get = attrgetter(*columns)
+    return _as_json([dict(zip(columns, get(record), strict=True)) for record in records])
 
 
 def _as_json(rows: list[Row]) -> str | None:

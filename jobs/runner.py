@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, NoReturn, Protocol
 
-from jobs import backoff, conf, models, registry
+from jobs import backoff, conf, registry
 from jobs.attempts import Attempts
 from jobs.claims import Claim
 from jobs.errors import ControlFlow, InvalidStep, StepError, Suspend
@@ -18,7 +17,8 @@ from jobs.journal import Journal, raise_if_connection_lost
 from jobs.loglines import LogCapture
 from jobs.memory import Memory, card_of
 from jobs.models import Reason, RunStatus, StepKind, StepStatus
-from jobs.values import remembered
+from jobs.records import StepRecord
+from jobs.values import copied, remembered
 
 # The runner of the function that this thread is in, if it is in one.
 _playing: ContextVar[Runner | None] = ContextVar("playing", default=None)
@@ -70,7 +70,7 @@ class Runner:
     def now(self) -> datetime:
         return self.claim.clock.now()
 
-    def enter(self, id: str, kind: StepKind) -> models.Step:
+    def enter(self, id: str, kind: StepKind) -> StepRecord:
         """The step of this id, at the place where the function stands."""
         self.raise_if_suspended()
         self.journal.raise_if_broken()
@@ -85,13 +85,13 @@ class Runner:
             self.suspend(Suspend(RunStatus.QUEUED, Reason.NONE, 0.0))
         return step
 
-    def recall(self, step: models.Step) -> Any:
+    def recall(self, step: StepRecord) -> Any:
         """What a step that is over has left: its output, or its error raised again."""
         if step.status == StepStatus.FAILED:
             raise StepError(step.name, step.error or {})
-        return copy.deepcopy(step.output)
+        return copied(step.output)
 
-    def attempt(self, step: models.Step, body: Callable[[], Any], *, atomic: bool) -> Any:
+    def attempt(self, step: StepRecord, body: Callable[[], Any], *, atomic: bool) -> Any:
         """Call a step's body, unless it is over or backing off, and settle how it went."""
         if step.is_remembered:
             return self.recall(step)
@@ -111,12 +111,12 @@ class Runner:
             self._inside = ""
             self._watch.at_step("")
             self.log.leave(replaying=self.memory.is_replaying)
-        self.complete(step, copy.deepcopy(output), started)
+        self.complete(step, copied(output), started)
         if not atomic or self.journal.is_overdue:
             self.journal.commit()
         return output
 
-    def _call(self, step: models.Step, body: Callable[[], Any], atomic: bool) -> Any:
+    def _call(self, step: StepRecord, body: Callable[[], Any], atomic: bool) -> Any:
         what = f"The output of step “{step.name}”"
         if atomic:
             with self.journal.effects():
@@ -124,14 +124,14 @@ class Runner:
         self.journal.commit()
         return remembered(body(), what)
 
-    def complete(self, step: models.Step, output: Any, started: datetime) -> None:
+    def complete(self, step: StepRecord, output: Any, started: datetime) -> None:
         """The step went well: its attempt, and its memory for ever."""
         step.ended_at = self.now()
         self._attempts.went_well(step, started, step.ended_at)
         step.attempts += 1
         self.settle(step, output)
 
-    def settle(self, step: models.Step, output: Any) -> None:
+    def settle(self, step: StepRecord, output: Any) -> None:
         """A step is over, without an attempt to tell of."""
         step.status, step.output, step.error = StepStatus.COMPLETED, output, None
         step.ended_at, step.due_at = step.ended_at or self.now(), None
@@ -139,7 +139,7 @@ class Runner:
 
     def err(
         self,
-        step: models.Step,
+        step: StepRecord,
         error: BaseException,
         started: datetime,
         ended: datetime | None = None,
@@ -158,7 +158,7 @@ class Runner:
         self.fail(step, step.error, error)
 
     def fail(
-        self, step: models.Step, error: dict[str, Any], cause: BaseException | None = None
+        self, step: StepRecord, error: dict[str, Any], cause: BaseException | None = None
     ) -> NoReturn:
         """A step is over, and it went wrong."""
         step.status, step.error, step.ended_at = StepStatus.FAILED, error, self.now()
@@ -166,7 +166,7 @@ class Runner:
         self.journal.remember(step)
         raise StepError(step.name, error) from cause
 
-    def wait(self, step: models.Step, reason: Reason, until: datetime | None = None) -> NoReturn:
+    def wait(self, step: StepRecord, reason: Reason, until: datetime | None = None) -> NoReturn:
         """Suspend the run until a time, or until something wakes it."""
         self.journal.note(step)
         self.suspend(Suspend(RunStatus.WAITING, reason, until=until))

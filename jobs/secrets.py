@@ -12,6 +12,7 @@ from django.conf import settings
 from jobs import conf
 from jobs.errors import UnknownSecret
 
+Named = tuple[tuple[str, str], ...]  # names, values
 Forms = list[tuple[str, str]]  # how each value may be written inside other text, and its name
 
 SHORTEST = 6  # a shorter value would be masked in the middle of innocent words
@@ -37,9 +38,15 @@ class Secret:
 
 def known() -> dict[str, str]:
     """Values that must never be written, by the name that stands for each."""
-    names = conf.secrets()
-    values = {name: getattr(settings, name, "") for name in names} | _resolved
-    return {name: value for name, value in values.items() if len(value or "") >= SHORTEST}
+    return _long_enough(_named())
+
+
+def _named() -> Named:
+    return (*[(name, getattr(settings, name, "")) for name in conf.secrets()], *_resolved.items())
+
+
+def _long_enough(named: Named) -> dict[str, str]:
+    return {name: value for name, value in dict(named).items() if len(value or "") >= SHORTEST}
 
 
 def reference_for(value: str) -> str | dict[str, str]:
@@ -57,7 +64,7 @@ def resolve(value: str | dict[str, str]) -> str:
 def mask(text: str) -> str:
     """The text with each secret's value replaced by its name, also where JSON or repr() has
     escaped it. The longest goes first: one secret may begin with another."""
-    return _masked(text, _forms(tuple(known().items())))
+    return _masked(text, _forms(_named()))
 
 
 def _masked(text: str, forms: Forms) -> str:
@@ -68,8 +75,8 @@ def _masked(text: str, forms: Forms) -> str:
 
 
 @lru_cache(maxsize=8)
-def _forms(secrets: tuple[tuple[str, str], ...]) -> Forms:
-    longest_first = sorted(secrets, key=lambda item: -len(item[1]))
+def _forms(named: Named) -> Forms:
+    longest_first = sorted(_long_enough(named).items(), key=lambda item: -len(item[1]))
     return [(form, name) for name, value in longest_first for form in _forms_of(value)]
 
 
@@ -81,7 +88,7 @@ def _forms_of(value: str) -> tuple[str, ...]:
 
 def mask_json(value: Any) -> Any:
     """A JSON value with every secret masked: in texts, keys and the digits of numbers."""
-    return _masked_json(value, _forms(tuple(known().items())))
+    return _masked_json(value, _forms(_named()))
 
 
 def _masked_json(value: Any, forms: Forms) -> Any:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from jobs import awaiting, events, fetches, models, parallel, registry
+from jobs import awaiting, events, fetches, parallel, registry
 from jobs.claims import Claim
 from jobs.errors import InvalidStep, Suspend
 from jobs.events import Event
 from jobs.fetches import Response
 from jobs.journal import Journal
 from jobs.models import FetchStatus, Reason, RunStatus, StepKind, StepStatus
+from jobs.records import FetchRecord, StepRecord
 from jobs.runner import Runner, Watch
+from jobs.values import copied
 
 T = TypeVar("T")
 LONGEST_WAIT = timedelta(days=366)
@@ -27,7 +28,7 @@ class Context:
     def __init__(
         self, claim: Claim, function: registry.Function, journal: Journal, watch: Watch
     ) -> None:
-        self.event = Event(**copy.deepcopy(claim.event))
+        self.event = Event(**copied(claim.event))
         self.events = [self.event]
         self.run_id = str(claim.run_id)
         self.logger = logging.getLogger(f"jobs.run.{claim.fn_id}")
@@ -105,7 +106,7 @@ class Steps:
         self._runner.journal.fetches.append(request)
         self._runner.wait(step, Reason.FETCH)
 
-    def _read_answer(self, step: models.Step, request: models.Fetch) -> Response:
+    def _read_answer(self, step: StepRecord, request: FetchRecord) -> Response:
         if request.status in (FetchStatus.PENDING, FetchStatus.SENDING):
             self._runner.suspend(Suspend(RunStatus.WAITING, Reason.FETCH))
         started = request.sent_at or step.started_at or self._runner.now()

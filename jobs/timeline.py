@@ -146,7 +146,7 @@ def tell(run: Run, now: datetime) -> Story:
         start=run.created_at,
         end=end,
         queued=_queued(run, end),
-        lanes=_lanes(run, steps, attempts, end, whole=not more_steps),
+        lanes=_lanes(run, steps, attempts, _sent(fetches), end, whole=not more_steps),
         fetches=fetches,
         log_lines=log_lines,
         more_steps=more_steps,
@@ -165,22 +165,46 @@ def _queued(run: Run, end: datetime) -> Bar:
     return Bar(kind=BarKind.QUEUE, start=run.created_at, end=started, label=label)
 
 
+def _sent(fetches: Iterable[Fetch]) -> dict[str, datetime]:
+    """When the request of a step was sent, which is when its work begins."""
+    return {fetch.step_name: fetch.sent_at for fetch in fetches if fetch.sent_at}
+
+
 def _lanes(
-    run: Run, steps: Sequence[Step], attempts: Iterable[Attempt], end: datetime, *, whole: bool
+    run: Run,
+    steps: Sequence[Step],
+    attempts: Iterable[Attempt],
+    sent: dict[str, datetime],
+    end: datetime,
+    *,
+    whole: bool,
 ) -> tuple[Lane, ...]:
     """A lane for each step, and one for attempts that no step remembers, by their first start."""
     tries: dict[str, list[Attempt]] = {}
     for attempt in attempts:
         tries.setdefault(attempt.step_name, []).append(attempt)
-    lanes = [_lane(run, step.name, step, tries.pop(step.name, []), end) for step in steps]
+    lanes = [
+        _lane(run, step.name, step, tries.pop(step.name, []), sent.get(step.name), end)
+        for step in steps
+    ]
     if whole:
-        lanes += [_lane(run, name, None, of_name, end) for name, of_name in tries.items()]
+        lanes += [_lane(run, name, None, of_name, None, end) for name, of_name in tries.items()]
     return tuple(sorted(lanes, key=lambda lane: lane.start or end))
 
 
-def _lane(run: Run, name: str, step: Step | None, tries: list[Attempt], end: datetime) -> Lane:
+def _lane(
+    run: Run,
+    name: str,
+    step: Step | None,
+    tries: list[Attempt],
+    sent: datetime | None,
+    end: datetime,
+) -> Lane:
     bars = list(_attempt_bars(tries))
-    bars += _last_bars(run, step, tries[-1] if tries else None, end)
+    begun = step.started_at if step else None
+    if step is not None and step.is_remembered:
+        begun = sent or begun
+    bars += _last_bars(run, step, tries[-1] if tries else None, begun, end)
     return Lane(name=name, step=step, attempts=tuple(tries), bars=tuple(bars))
 
 
@@ -205,11 +229,13 @@ def _between(before: Attempt, after: Attempt) -> Bar:
     )
 
 
-def _last_bars(run: Run, step: Step | None, last: Attempt | None, end: datetime) -> Iterable[Bar]:
-    """What no attempt tells: work under way, a wait, a backoff that goes on."""
+def _last_bars(
+    run: Run, step: Step | None, last: Attempt | None, begun: datetime | None, end: datetime
+) -> Iterable[Bar]:
+    """What no attempt tells: work under way or done at once, a wait, a backoff that goes on."""
     if last is not None and last.status == AttemptStatus.COMPLETED:
         return
-    since = last.ended_at if last else step.started_at if step else None
+    since = last.ended_at if last else begun
     until = (step.ended_at if step else None) or end
     if since is None or (last and last.retry_at is None) or until < since:
         return

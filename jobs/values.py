@@ -22,11 +22,13 @@ def remembered(value: Any, what: str) -> Any:
 
     `what` names it in the error, e.g. “the output of step “update-song””.
     """
+    if value is None:  # as most steps return
+        return None
     try:
         text = ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError):
         raise InvalidOutput(f"{what} is not JSON: {_culprit_of(value)}.") from None
-    size = len(text.encode("utf-8", "surrogatepass"))
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
     if size > OUTPUT_LIMIT:
         raise InvalidOutput(f"{what} has {size:,} bytes of JSON; at most {OUTPUT_LIMIT:,} fit.")
     if not is_storable(text):
@@ -36,20 +38,38 @@ def remembered(value: Any, what: str) -> Any:
 
 def is_storable(text: str) -> bool:
     """Whether PostgreSQL can keep this JSON text: no NUL, no half of a character."""
-    return not NUL.search(text) and not SURROGATE.search(text)
+    return is_text(text) and not ("\\u0000" in text and NUL.search(text))
+
+
+def is_text(text: str) -> bool:
+    """Whether PostgreSQL can keep this text: no NUL, no half of a character."""
+    return "\0" not in text and (text.isascii() or not SURROGATE.search(text))
+
+
+def copied(value: Any) -> Any:
+    """A JSON value of one's own."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copied(item) for item in value]
+    return value
 
 
 def _as_read_back(value: Any) -> Any:
     """What jsonb makes of a value: keys in its order (by length, then bytes), whole numbers
     written out, no negative zero."""
     if isinstance(value, dict):
-        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
-        return {key: _as_read_back(value[key]) for key in keys}
+        return {key: _as_read_back(value[key]) for key in sorted(value, key=_jsonb_order)}
     if isinstance(value, list):
         return [_as_read_back(item) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value) if "e" in repr(value) else value + 0.0
     return value
+
+
+def _jsonb_order(key: str) -> tuple[int, bytes]:
+    written = key.encode()
+    return len(written), written
 
 
 def _culprit_of(value: Any) -> str:

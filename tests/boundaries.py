@@ -232,13 +232,9 @@ def story() -> dict[str, Any]:
     the same story."""
     runs = Run.objects.values_list("fn_id", "status", "error__message", "steps_done", "lease_token")
     steps = Step.objects.values_list("run__fn_id", "name", "kind", "status", "error__message")
-    # Of the others only those that had to be called again have a row.
-    asked = Step.objects.filter(kind="fetch").values("name")
-    well = Attempt.objects.filter(status="completed", step_name__in=asked)
     return {
         "runs": Counter(runs),
         "steps": Counter(steps),
-        "requests that went well": Counter(well.values_list("run__fn_id", "step_name")),
         "events": Counter(Event.objects.values_list("name", flat=True)),
         "requests": Counter(Fetch.objects.values_list("step_name", "status")),
     }

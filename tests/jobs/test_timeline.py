@@ -83,6 +83,17 @@ def test_work_that_goes_on_reaches_to_now() -> None:
     assert [(bar.kind, seconds(bar.duration)) for bar in lane.bars] == [(BarKind.OPEN, 4)]
 
 
+def test_a_request_that_went_well_at_once_is_work_from_when_it_was_sent() -> None:
+    start = rows.now() - timedelta(minutes=1)
+    run = rows.make_run(start, status="completed", started_at=start, ended_at=rows.now())
+    rows.make_step(run, "call-modal-api", start, 30, kind="fetch")
+    rows.make_fetch(run, start + timedelta(seconds=10), 20, 200)
+
+    (lane,) = told(run).lanes
+
+    assert [(bar.kind, seconds(bar.duration)) for bar in lane.bars] == [(BarKind.DONE, 20)]
+
+
 def test_a_sleep_is_a_wait_and_not_work() -> None:
     start = rows.now() - timedelta(hours=1)
     run = rows.make_run(start, status="waiting", reason="sleep", started_at=start)

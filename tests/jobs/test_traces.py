@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.api import Context, NonRetriableError
+from jobs.api import Context, NonRetriableError, rerun
 from jobs.models import Run
 from jobs.testing import drain, travel
+from tests.endpoint import Answer
 from tests.functions import Diary, go, ran, registered
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +61,33 @@ def test_a_step_that_goes_well_when_first_called_tells_so_in_its_own_row():
 
     assert (step.status, step.attempts, run.attempts.count()) == ("completed", 1, 0)
     assert run.started_at < step.started_at <= step.ended_at <= run.ended_at
+
+
+def test_a_request_that_is_answered_at_once_tells_so_in_its_steps_row_and_its_own(endpoint):
+    with registered(lambda ctx: ctx.step.fetch("call", endpoint.url).ok):
+        go()
+        drain()
+    run = Run.objects.get()
+    step, request = run.steps.get(), run.fetches.get()
+
+    assert (step.status, step.attempts, run.attempts.count()) == ("completed", 1, 0)
+    assert step.started_at <= request.sent_at <= request.ended_at <= step.ended_at
+
+
+@pytest.mark.parametrize("answer", [Answer(503), Answer(404)])
+def test_a_request_that_had_to_be_made_again_tells_of_every_time(endpoint, answer):
+    """By the policy, or by a person who has given the step all its attempts again."""
+    endpoint.answers(answer)
+    with registered(lambda ctx: ctx.step.fetch("call", endpoint.url).ok):
+        run = go()
+        drain()
+        if answer.status == 404:
+            rerun(run.id)
+        travel(timedelta(minutes=5))
+        drain()
+
+    assert [attempt.status for attempt in run.attempts.all()] == ["error", "completed"]
+    assert Run.objects.get().status == "completed"
 
 
 def test_one_that_had_to_be_called_again_tells_of_every_call():
