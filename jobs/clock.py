@@ -20,9 +20,6 @@ class Clock:
     at: datetime
     monotonic: float = field(default_factory=time.monotonic)
 
-    def __reduce__(self) -> tuple[type[Clock], tuple[datetime, float]]:
-        return Clock, (self.at, self.monotonic)
-
     def now(self) -> datetime:
         return self.at + timedelta(seconds=self.age)
 

@@ -120,8 +120,8 @@ def _resume(run: models.Run) -> models.Run:
     """The same run, due again, its failed step forgotten; by its age it is first in its lines.
 
     Open steps have all their attempts again; their errors stay, as a sign that there were some
-    (Attempts.went_well). A request that was in the air when the run was
-    cancelled is waited for, or has been answered: it is not sent, and paid, once more.
+    (Attempts.went_well). A request that was in the air when the run was cancelled is waited for,
+    or has been answered: it is not sent, and paid, once more.
     """
     if run.status not in RETRYABLE:
         raise InvalidTransition(

@@ -32,8 +32,8 @@ Row = dict[str, Any]  # of a table, by the columns' names
 
 @dataclass(slots=True, eq=False)
 class StepRecord:
-    """A row of jobs_step as a worker has it, by its columns (models.Step says what they mean). A
-    model's instance is made ten times as slowly, and a run has one for each step."""
+    """A row of jobs_step as a worker has it, by its columns (models.Step says what they mean): to
+    make a model's instance takes four times as long."""
 
     run_id: uuid.UUID
     name: str

@@ -6,8 +6,11 @@ from datetime import timedelta
 from enum import IntEnum
 
 import pytest
+from django.db.models import JSONField
 
+from jobs import records
 from jobs.api import Context
+from jobs.models import Fetch, Step
 from jobs.testing import drain, travel
 from tests.functions import Diary, go, nap, ran, registered, the_run, three_steps
 
@@ -113,3 +116,12 @@ def seen_before_and_after_a_wait(value) -> list:
         drain()
     assert the_run().status == "completed"
     return seen
+
+
+def test_a_workers_records_have_the_columns_of_their_tables():
+    columns = [*Step._meta.concrete_fields, *Fetch._meta.concrete_fields]
+    is_json = {column.attname for column in columns if isinstance(column, JSONField)}
+
+    assert set(records.STEP) == {column.attname for column in Step._meta.concrete_fields}
+    assert {*records.FETCH, "created_at"} == {f.attname for f in Fetch._meta.concrete_fields}
+    assert is_json == records.JSON
