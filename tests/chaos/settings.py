@@ -10,8 +10,11 @@ from tests.chaos.terms import ENDPOINT, LEASE
 
 CHAOS_ENDPOINT = os.environ.get(ENDPOINT, "http://127.0.0.1:9")
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.chaos.app"]
+SHORT = float(os.environ.get(LEASE, "3"))
 JOBS = JOBS | {
-    "LEASE": float(os.environ.get(LEASE, "3")),
+    "LEASE": SHORT,
+    # Longer than any call (orders.py), also where DEBUG is on: a stop in good order repeats none.
+    "GATEWAY_GRACE": 3 * SHORT,
     "BACKOFF": [0.2],
     "ALLOWED_HOSTS": [CHAOS_ENDPOINT.removeprefix("http://")],
 }
