@@ -26,10 +26,13 @@ def describe(folder: Path) -> dict[str, Any]:
 
 
 def commit(root: Path) -> str:
-    """Which state of the project was measured."""
-    asked = ["git", "-C", str(root), "describe", "--always", "--dirty"]
-    told = subprocess.run(asked, capture_output=True, text=True)
-    return told.stdout.strip() or "unknown"
+    """Which state of the project was measured. What is published in docs while cases are measured
+    one after the other makes it no other state."""
+    git = ["git", "-C", str(root)]
+    told = subprocess.run([*git, "describe", "--always"], capture_output=True, text=True)
+    changes = [*git, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs"]
+    changed = subprocess.run(changes, capture_output=True, text=True)
+    return (told.stdout.strip() or "unknown") + ("-dirty" if changed.stdout else "")
 
 
 def wait_for_quiet(patience: float) -> float:
