@@ -82,7 +82,7 @@ class FetchRecord:
 
 
 REMEMBERED = (StepStatus.COMPLETED, StepStatus.FAILED)
-STEP = [column.name for column in fields(StepRecord)][:-1]
+STEP = [column.name for column in fields(StepRecord) if column.name != "is_new"]
 FETCH = [column.name for column in fields(FetchRecord)]
 JSON = {"output", "error", "detail", "headers", "response"}  # read as their text
 ATTEMPT = ["id", "run_id", "step_name", "number", "status", "started_at", "ended_at", "worker"]

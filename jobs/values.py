@@ -47,7 +47,7 @@ def is_text(text: str) -> bool:
 
 
 def copied(value: Any) -> Any:
-    """A JSON value of one's own."""
+    """A JSON value of one's own: `copy.deepcopy` looks for more than JSON can hold."""
     if isinstance(value, dict):
         return {key: copied(item) for key, item in value.items()}
     if isinstance(value, list):
