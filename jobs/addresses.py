@@ -74,6 +74,7 @@ class Origin(NamedTuple):
 # --- URLs -----------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1000)
 def origin_of(url: str) -> Origin:
     """The URL's origin; Refused says what is wrong with it, never more of it than the host."""
     if CONTROL.search(url):

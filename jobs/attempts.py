@@ -9,7 +9,7 @@ from typing import Any
 
 from jobs import models
 from jobs.claims import Claim
-from jobs.ids import new_id
+from jobs.ids import new_key
 from jobs.journal import Journal
 from jobs.records import StepRecord
 from jobs.secrets import mask
@@ -123,8 +123,7 @@ class Attempts:
         """A row of the table, not a model's instance: nobody looks at it before it is written."""
         self._journal.attempts.append(
             {
-                "id": new_id(),
-                "run_id": self._claim.run_id,
+                "id": new_key(),
                 "step_name": step_name,
                 "number": number,
                 "status": status,

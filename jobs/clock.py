@@ -21,7 +21,7 @@ class Clock:
     monotonic: float = field(default_factory=time.monotonic)
 
     def now(self) -> datetime:
-        return self.at + timedelta(seconds=self.age)
+        return self.at + timedelta(seconds=time.monotonic() - self.monotonic)
 
     @property
     def age(self) -> float:

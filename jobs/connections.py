@@ -73,6 +73,19 @@ class Adapter(HTTPAdapter):
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Nothing: requests would have its own authorities loaded with each connection."""
 
+    def get_connection_with_tls_context(
+        self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> HTTPConnectionPool:
+        """By the origin alone: there are no proxies, and no certificates of ours."""
+        origin = addresses.origin_of(request.url or "")
+        required = {"cert_reqs": "CERT_REQUIRED"} if origin.scheme == "https" else None
+        return self.poolmanager.connection_from_host(
+            origin.host, origin.port, origin.scheme, pool_kwargs=required
+        )
+
+    def request_url(self, request: PreparedRequest, proxies: Any) -> str:
+        return request.path_url
+
     def build_response(self, req: PreparedRequest, resp: urllib3.BaseHTTPResponse) -> Response:
         response = Response()
         response.request, response.url = req, req.url or ""

@@ -83,7 +83,6 @@ def prepare(
     sent = {"Content-Type": "application/json"} if json is not None else {}
     sent |= {"Idempotency-Key": key}
     return FetchRecord(
-        run_id=run_id,
         step_name=step_name,
         method=verb,
         url=url,

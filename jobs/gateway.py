@@ -139,9 +139,11 @@ class Gateway:
         self._requests.ring()
 
     def _tell(self, message: ResultUrl | Landed) -> None:
-        """From the pilots to the coordinator."""
+        """From the pilots to the coordinator, who empties the inbox whenever he has heard the bell:
+        behind a message that is still there no other needs to ring."""
         self._inbox.append(message)
-        self._arrivals.ring()
+        if len(self._inbox) == 1:
+            self._arrivals.ring()
 
     def _coordinate(self) -> None:
         """Go round; in the end, wait a while for what is in the air and hand the rest on."""
@@ -195,7 +197,8 @@ class Gateway:
 
     def _listen(self, patience: float) -> None:
         poll = select.poll()
-        poll.register(self._arrivals.reader, select.POLLIN)
+        if not self._landed:  # else they are written by the handful
+            poll.register(self._arrivals.reader, select.POLLIN)
         if self._look_at > self._looked + self._handful:  # else it looks soon anyway
             poll.register(self._requests.reader, select.POLLIN)
         poll.poll(patience * 1000)

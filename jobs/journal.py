@@ -123,8 +123,12 @@ class Journal:
     @contextlib.contextmanager
     def effects(self) -> Iterator[None]:
         """A step's body: what it writes goes if it raises, and nothing else does."""
-        name = None if self._scope is None else self._set_savepoint()
-        self.begin()
+        name = None
+        if self._scope is not None:
+            name = self._set_savepoint()
+        else:
+            self.begin()
+            statements.begin()
         try:
             with self._known_to_django(name):
                 yield
@@ -143,10 +147,11 @@ class Journal:
             raise
 
     def _set_savepoint(self) -> str:
-        last = [f"RELEASE SAVEPOINT step_{self._savepoints}"] if self._savepoints else []
+        self.raise_if_broken()
+        last = f"RELEASE SAVEPOINT step_{self._savepoints}; " if self._savepoints else ""
         self._savepoints += 1
         name = f"step_{self._savepoints}"
-        statements.together(*((command, {}) for command in [*last, f"SAVEPOINT {name}"]))
+        statements.at_once(f"{last}SAVEPOINT {name}")
         return name
 
     @contextlib.contextmanager

@@ -64,7 +64,6 @@ class LogCapture:
             level, message = "WARNING", f"More than {MOST_LINES} lines; the rest is left out."
         (self._held if self._replaying else self._journal.lines).append(
             {
-                "run_id": self._claim.run_id,
                 "step_name": self._step_name,
                 "attempt": self._attempt,
                 "level": level,
@@ -102,6 +101,10 @@ class _Handler(logging.Handler):
         super().__init__(logging.INFO)
         self._capture = capture
         self._thread = threading.get_ident()
+
+    def createLock(self) -> None:
+        """None: whatever another thread says passes by."""
+        self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.thread == self._thread and not record.name.startswith(

@@ -69,7 +69,8 @@ class Memory:
 
     def visit(self, id: str, kind: StepKind) -> StepRecord:
         """The step that stands here, as remembered or new."""
-        _refuse_bad_id(id)
+        if not isinstance(id, str):
+            _refuse_bad_id(id)
         used_for = self._kinds.setdefault(id, kind)
         if used_for != kind:
             raise InvalidStep(
@@ -81,6 +82,7 @@ class Memory:
         place = (self.branch, id, count)
         step = self._steps.get(place)
         if step is None:
+            _refuse_bad_id(id)
             step = self._steps[place] = self._new(place, kind)
             self._old = 0  # from here on nothing has run before
         elif step.kind != kind:
@@ -111,7 +113,6 @@ class Memory:
         # The name tells the place, unless it was taken or a branch had it.
         told = not branch and _place_of(name) == (id, count)
         return StepRecord(
-            run_id=self._claim.run_id,
             name=name,
             kind=kind,
             position=self._next_position(),

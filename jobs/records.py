@@ -23,7 +23,7 @@ from psycopg.errors import DivisionByZero
 
 from jobs import statements
 from jobs.errors import LeaseLost
-from jobs.ids import new_id
+from jobs.ids import new_key
 from jobs.models import FetchStatus, StepStatus
 from jobs.statements import Rows, Statement
 
@@ -32,13 +32,12 @@ Row = dict[str, Any]  # of a table, by the columns' names
 
 @dataclass(slots=True, eq=False)
 class StepRecord:
-    """A row of jobs_step as a worker has it, by its columns (models.Step says what they mean): to
-    make a model's instance takes four times as long."""
+    """A row of jobs_step as a worker has it, by its columns (models.Step says what they mean) but
+    for the run, which is his. To make a model's instance takes four times as long."""
 
-    run_id: uuid.UUID
     name: str
     kind: str
-    id: uuid.UUID = field(default_factory=new_id)
+    id: uuid.UUID | str = field(default_factory=new_key)
     status: str = ""
     position: int = 0
     attempts: int = 0
@@ -61,7 +60,6 @@ class StepRecord:
 class FetchRecord:
     """The same of jobs_fetch (models.Fetch)."""
 
-    run_id: uuid.UUID
     step_name: str
     idempotency_key: str
     method: str
@@ -69,7 +67,7 @@ class FetchRecord:
     headers: dict[str, Any]
     body: str
     timeout: float
-    id: uuid.UUID = field(default_factory=new_id)
+    id: uuid.UUID | str = field(default_factory=new_key)
     status: str = FetchStatus.PENDING
     attempt: int = 0
     lease_token: uuid.UUID | None = None
@@ -85,9 +83,9 @@ REMEMBERED = (StepStatus.COMPLETED, StepStatus.FAILED)
 STEP = [column.name for column in fields(StepRecord) if column.name != "is_new"]
 FETCH = [column.name for column in fields(FetchRecord)]
 JSON = {"output", "error", "detail", "headers", "response"}  # read as their text
-ATTEMPT = ["id", "run_id", "step_name", "number", "status", "started_at", "ended_at", "worker"]
+ATTEMPT = ["id", "step_name", "number", "status", "started_at", "ended_at", "worker"]
 ATTEMPT += ["error_class", "error_message", "traceback", "retry_at"]
-LINE = ["run_id", "step_name", "attempt", "level", "at", "message"]
+LINE = ["step_name", "attempt", "level", "at", "message"]
 
 # Steps that are over have no use for their requests any more.
 READ = f"""
@@ -101,12 +99,13 @@ SELECT {", ".join(f"s.{name}" for name in STEP)}, {", ".join(f"f.{name}" for nam
 def _insert(table: str, columns: list[str], parameter: str, on_conflict: str = "") -> str:
     names = ", ".join(columns)
     rows = f"jsonb_populate_recordset(NULL::{table}, %({parameter})s::jsonb)"
-    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {rows} {on_conflict}"  # noqa: S608
+    into = f"INSERT INTO {table} (run_id, {names}) SELECT %(run_id)s, {names}"
+    return f"{into} FROM {rows} {on_conflict}"
 
 
 def _again(key: str, columns: list[str]) -> str:
     """A row that is noted again (another attempt, an answer) keeps its id."""
-    kept = {"id", "run_id", key, "idempotency_key"}
+    kept = {"id", key, "idempotency_key"}
     changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in kept)
     return f"ON CONFLICT (run_id, {key}) DO UPDATE SET {changes}"
 
@@ -141,7 +140,7 @@ SETTLED = """
 def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
     """A run's steps in their order, each with its request if that is not over."""
     found: list[tuple[StepRecord, FetchRecord | None]] = []
-    for row in statements.execute(READ, {"run_id": run_id}):
+    for row in statements.at_once(READ, {"run_id": run_id}):
         of_step, of_fetch = row[: len(STEP)], row[len(STEP) :]
         step = StepRecord(*_loaded(STEP, of_step))
         step.is_new = False

@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
+from django.core.signals import setting_changed
 
 from jobs import conf
 from jobs.errors import UnknownSecret
 
-Named = tuple[tuple[str, str], ...]  # names, values
 Forms = list[tuple[str, str]]  # how each value may be written inside other text, and its name
 
 SHORTEST = 6  # a shorter value would be masked in the middle of innocent words
@@ -32,21 +32,17 @@ class Secret:
         found = getattr(settings, self.name, None)
         if not isinstance(found, str) or not found:
             raise UnknownSecret(f"Secret(“{self.name}”): settings.{self.name} is missing or empty.")
-        _resolved[self.name] = found
+        if _resolved.get(self.name) != found:
+            _resolved[self.name] = found
+            _look_again()
         return found
 
 
+@lru_cache(maxsize=1)
 def known() -> dict[str, str]:
     """Values that must never be written, by the name that stands for each."""
-    return _long_enough(_named())
-
-
-def _named() -> Named:
-    return (*[(name, getattr(settings, name, "")) for name in conf.secrets()], *_resolved.items())
-
-
-def _long_enough(named: Named) -> dict[str, str]:
-    return {name: value for name, value in dict(named).items() if len(value or "") >= SHORTEST}
+    named = {name: getattr(settings, name, "") for name in conf.secrets()} | _resolved
+    return {name: value for name, value in named.items() if len(value or "") >= SHORTEST}
 
 
 def reference_for(value: str) -> str | dict[str, str]:
@@ -64,7 +60,7 @@ def resolve(value: str | dict[str, str]) -> str:
 def mask(text: str) -> str:
     """The text with each secret's value replaced by its name, also where JSON or repr() has
     escaped it. The longest goes first: one secret may begin with another."""
-    return _masked(text, _forms(_named()))
+    return _masked(text, _forms())
 
 
 def _masked(text: str, forms: Forms) -> str:
@@ -74,10 +70,19 @@ def _masked(text: str, forms: Forms) -> str:
     return text
 
 
-@lru_cache(maxsize=8)
-def _forms(named: Named) -> Forms:
-    longest_first = sorted(_long_enough(named).items(), key=lambda item: -len(item[1]))
+@lru_cache(maxsize=1)
+def _forms() -> Forms:
+    longest_first = sorted(known().items(), key=lambda item: -len(item[1]))
     return [(form, name) for name, value in longest_first for form in _forms_of(value)]
+
+
+def _look_again(**_: Any) -> None:
+    """Settings stay as they are but in tests, which say so."""
+    known.cache_clear()
+    _forms.cache_clear()
+
+
+setting_changed.connect(_look_again)
 
 
 def _forms_of(value: str) -> tuple[str, ...]:
@@ -88,7 +93,7 @@ def _forms_of(value: str) -> tuple[str, ...]:
 
 def mask_json(value: Any) -> Any:
     """A JSON value with every secret masked: in texts, keys and the digits of numbers."""
-    return _masked_json(value, _forms(_named()))
+    return _masked_json(value, _forms())
 
 
 def _masked_json(value: Any, forms: Forms) -> Any:

@@ -19,7 +19,9 @@ from psycopg.pq import PipelineStatus
 
 from jobs.wire import Rows, Statement, Wire
 
-__all__ = ["Rows", "Statement", "execute", "read_by_index", "together"]
+__all__ = ["Rows", "Statement", "at_once", "begin", "execute", "read_by_index", "together"]
+
+NOTHING: Mapping[str, Any] = {}
 
 _wires: WeakKeyDictionary[psycopg.Connection[Any], Wire] = WeakKeyDictionary()
 _by_index: WeakSet[psycopg.Connection[Any]] = WeakSet()
@@ -39,14 +41,37 @@ def together(*statements: Statement, commits: bool = False) -> list[Rows]:
     """
     if not statements:
         return []
-    here = connections[DEFAULT_DB_ALIAS]  # `connection` would look it up for every attribute
-    here.close_if_health_check_failed()
-    here.ensure_connection()
-    here.validate_no_broken_transaction()
+    here = _ready()
     with here.wrap_database_errors:
         if _is_watched(here):
             return _by_cursor(here, statements)
         return _wire(here).converse(statements, commits=commits)
+
+
+def at_once(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
+    """As `execute`, for what waits for nobody's lock: cheaper, and no signal interrupts it."""
+    here = _ready()
+    with here.wrap_database_errors:
+        if _is_watched(here):
+            return _by_cursor(here, [(text, values)])[0]
+        return _wire(here).ask_at_once(text, values)
+
+
+def begin() -> None:
+    """Open the transaction that Django wants; psycopg would before the first statement, but at
+    twice the cost."""
+    here = _ready()
+    if not _is_watched(here):
+        with here.wrap_database_errors:
+            _wire(here).begin()
+
+
+def _ready() -> BaseDatabaseWrapper:
+    here = connections[DEFAULT_DB_ALIAS]  # `connection` would look it up for every attribute
+    here.close_if_health_check_failed()
+    here.ensure_connection()
+    here.validate_no_broken_transaction()
+    return here
 
 
 def read_by_index() -> None:

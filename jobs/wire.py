@@ -11,6 +11,8 @@ ones is most of what they cost. So they are handed to libpq itself, through psyc
    leaves a connection that nobody understands any more: it is closed.
 4. So is one whose server has forgotten what was prepared (DISCARD ALL), or says that a migration
    has changed what it returns. The next connection prepares anew.
+5. A lone statement that waits for nobody's lock needs no conversation: libpq's blocking call takes
+   half the processor time. While it lasts no signal's handler runs.
 """
 
 from __future__ import annotations
@@ -65,6 +67,36 @@ class Wire:
             rows = [self._loaded(result) for result in self._ask(asked)]
         return rows[opens : opens + len(statements)]
 
+    def ask_at_once(self, text: str, values: Mapping[str, Any]) -> Rows:
+        """What a statement returns that waits for nobody: see (5). A transaction that is wanted and
+        not open is opened before."""
+        self.begin()
+        with self._raw.lock:
+            result = self._answer_at_once(text, values)
+            self._pass_on_notifications()
+            return self._loaded(result)
+
+    def begin(self) -> None:
+        """Open the transaction, if one is wanted and not open."""
+        if not self._raw.autocommit and self._pg.transaction_status == TransactionStatus.IDLE:
+            with self._raw.lock:
+                self._loaded(self._pg.exec_(b"BEGIN"))
+
+    def _answer_at_once(self, text: str, values: Mapping[str, Any]) -> PGresult:
+        query, names, is_planned = _compiled(text)
+        if not is_planned:
+            return self._pg.exec_(query)
+        key, dumped, formats = self._dumped(query, names, values)
+        if not self._prepares:
+            return self._pg.exec_params(query, dumped, key[1], formats)
+        if key not in self._prepared:
+            name = self._new_name()
+            prepared = self._pg.prepare(name, query, key[1])
+            if prepared.status != ExecStatus.COMMAND_OK:
+                return prepared
+            self._prepared[key] = name
+        return self._pg.exec_prepared(self._prepared[key], dumped, formats)
+
     def _ask(self, statements: Sequence[Statement]) -> list[PGresult]:
         try:
             self._pg.enter_pipeline_mode()
@@ -83,19 +115,26 @@ class Wire:
 
     def _send(self, text: str, values: Mapping[str, Any]) -> New | None:
         query, names, is_planned = _compiled(text)
-        dumped = self._adapter.dump_sequence([values[n] for n in names], AUTO[: len(names)])
-        types, formats = self._adapter.types or (), self._adapter.formats
+        key, dumped, formats = self._dumped(query, names, values)
         if not (self._prepares and is_planned):
-            self._pg.send_query_params(query, dumped, types, formats)
+            self._pg.send_query_params(query, dumped, key[1], formats)
             return None
-        key = query, tuple(types)
         if key in self._prepared:
             self._pg.send_query_prepared(self._prepared[key], dumped, formats)
             return None
-        name = b"jobs_%d" % next(self._numbers)
-        self._pg.send_prepare(name, query, types)
+        name = self._new_name()
+        self._pg.send_prepare(name, query, key[1])
         self._pg.send_query_prepared(name, dumped, formats)
         return key, name
+
+    def _dumped(
+        self, query: bytes, names: list[str], values: Mapping[str, Any]
+    ) -> tuple[Key, Sequence[Any], Any]:
+        dumped = self._adapter.dump_sequence([values[n] for n in names], AUTO[: len(names)])
+        return (query, tuple(self._adapter.types or ())), dumped, self._adapter.formats
+
+    def _new_name(self) -> bytes:
+        return b"jobs_%d" % next(self._numbers)
 
     def _flush(self) -> None:
         """The server may not read on before what it has answered is taken from it."""
@@ -136,6 +175,8 @@ class Wire:
             return self._adapter.load_rows(0, result.ntuples, tuple)
         if result.status == ExecStatus.COMMAND_OK:
             return []
+        if self._pg.status == ConnStatus.BAD:
+            raise psycopg.OperationalError("the connection was lost")
         error = errors.error_from_result(result)
         if isinstance(error, STALE):
             self._raw.close()

@@ -122,6 +122,8 @@ def test_a_workers_records_have_the_columns_of_their_tables():
     columns = [*Step._meta.concrete_fields, *Fetch._meta.concrete_fields]
     is_json = {column.attname for column in columns if isinstance(column, JSONField)}
 
-    assert set(records.STEP) == {column.attname for column in Step._meta.concrete_fields}
-    assert {*records.FETCH, "created_at"} == {f.attname for f in Fetch._meta.concrete_fields}
+    assert {*records.STEP, "run_id"} == {f.attname for f in Step._meta.concrete_fields}
+    assert {*records.FETCH, "run_id", "created_at"} == {
+        f.attname for f in Fetch._meta.concrete_fields
+    }
     assert is_json == records.JSON

@@ -22,6 +22,10 @@ LOCK = "SELECT pg_advisory_xact_lock(4712)"
 TRIPS = "SELECT %(number)s::int, '100%%', %(number)s::int + 1"
 
 
+class Alarm(Exception):
+    pass
+
+
 def added() -> set[str]:
     return set(RegisteredFunction.objects.filter(name="x").values_list("fn_id", flat=True))
 
@@ -78,10 +82,6 @@ def test_when_the_server_has_forgotten_what_was_prepared_the_next_connection_pre
     assert statements.execute(TRIPS, {"number": 1}) == [(1, "100%", 2)]
 
 
-class Alarm(Exception):
-    pass
-
-
 @pytest.fixture
 def alarm():
     def go_off(*_: object) -> None:
@@ -134,3 +134,45 @@ def test_a_large_batch_goes_through_although_the_server_answers_meanwhile():
     text = "x" * 3_000_000
     answers = statements.together(*((echo, {"text": text}) for _ in range(4)))
     assert [len(rows[0][0]) for rows in answers] == [3_000_000] * 4
+
+
+def test_what_waits_for_nobody_is_asked_at_once_and_says_the_same():
+    for _ in range(2):  # prepared, and as a prepared one
+        assert statements.at_once(TRIPS, {"number": 1}) == [(1, "100%", 2)]
+    assert statements.execute(TRIPS, {"number": 2}) == [(2, "100%", 3)]
+
+
+def test_what_is_asked_at_once_belongs_to_the_transaction():
+    with transaction.atomic():
+        statements.at_once(ADD, {"id": "undone"})
+        transaction.set_rollback(True)
+    with transaction.atomic():
+        statements.begin()
+        assert is_in_transaction()
+        statements.at_once("SAVEPOINT here")
+        statements.at_once(ADD, {"id": "kept"})
+        statements.at_once("RELEASE SAVEPOINT here; SAVEPOINT there")
+        statements.at_once(ADD, {"id": "gone"})
+        statements.at_once("ROLLBACK TO SAVEPOINT there")
+    assert added() == {"kept"}
+
+
+def test_an_error_at_once_is_djangos_and_the_next_one_is_answered():
+    statements.at_once(ADD, {"id": "twice"})
+    with pytest.raises(IntegrityError):
+        statements.at_once(ADD, {"id": "twice"})
+    with pytest.raises(ProgrammingError):
+        statements.at_once("SELECT * FROM jobs_nowhere", {})
+    assert statements.at_once(TRIPS, {"number": 1}) == [(1, "100%", 2)]
+
+
+def test_a_connection_that_is_lost_at_once_is_djangos_operational_error():
+    connection.ensure_connection()
+    pid = connection.connection.info.backend_pid
+    with others() as start:
+        start(lambda: statements.execute("SELECT pg_terminate_backend(%(pid)s)", {"pid": pid}))
+    with pytest.raises(OperationalError):
+        statements.at_once(TRIPS, {"number": 1})
+    assert connection.connection.closed
+    connection.close()
+    assert statements.at_once(TRIPS, {"number": 1}) == [(1, "100%", 2)]
