@@ -84,6 +84,7 @@ class Adapter(HTTPAdapter):
         )
 
     def request_url(self, request: PreparedRequest, proxies: Any) -> str:
+        """What stands behind the host: there are no proxies, which would be told it as well."""
         return request.path_url
 
     def build_response(self, req: PreparedRequest, resp: urllib3.BaseHTTPResponse) -> Response:

@@ -139,8 +139,8 @@ class Gateway:
         self._requests.ring()
 
     def _tell(self, message: ResultUrl | Landed) -> None:
-        """From the pilots to the coordinator, who empties the inbox whenever he has heard the bell:
-        behind a message that is still there no other needs to ring."""
+        """From the pilots' one thread to the coordinator, who empties the inbox whenever he has
+        heard the bell: behind a message that is still there no other needs to ring."""
         self._inbox.append(message)
         if len(self._inbox) == 1:
             self._arrivals.ring()

@@ -103,8 +103,12 @@ class _Handler(logging.Handler):
         self._thread = threading.get_ident()
 
     def createLock(self) -> None:
-        """None: whatever another thread says passes by."""
+        """None is needed: one thread is listened to, all others pass by."""
         self.lock = None
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        self.emit(record)
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.thread == self._thread and not record.name.startswith(

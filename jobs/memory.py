@@ -69,7 +69,7 @@ class Memory:
 
     def visit(self, id: str, kind: StepKind) -> StepRecord:
         """The step that stands here, as remembered or new."""
-        if not isinstance(id, str):
+        if not isinstance(id, str):  # else it is refused below, unless it was fit to be remembered
             _refuse_bad_id(id)
         used_for = self._kinds.setdefault(id, kind)
         if used_for != kind:

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from jobs import secrets
 from tests.endpoint import Endpoint
 
 
 @pytest.fixture(autouse=True)
 def no_secrets_of_other_tests(monkeypatch) -> None:
     """A process remembers the secrets that it has resolved, so that they are masked."""
-    monkeypatch.setattr("jobs.secrets._resolved", {})
+    monkeypatch.setattr(secrets, "_resolved", {})
+    secrets._look_again()
 
 
 @pytest.fixture
