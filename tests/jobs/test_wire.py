@@ -108,16 +108,17 @@ def test_an_exception_out_of_a_signal_leaves_no_connection_in_mid_conversation(a
     assert statements.execute(TRIPS, {"number": 1}) == [(1, "100%", 2)]
 
 
-def test_a_lost_connection_is_djangos_operational_error():
+@pytest.mark.parametrize("ask", [statements.execute, statements.at_once])
+def test_a_lost_connection_is_djangos_operational_error(ask):
     connection.ensure_connection()
     pid = connection.connection.info.backend_pid
     with others() as start:
         start(lambda: statements.execute("SELECT pg_terminate_backend(%(pid)s)", {"pid": pid}))
     with pytest.raises(OperationalError):
-        statements.execute(TRIPS, {"number": 1})
+        ask(TRIPS, {"number": 1})
     assert connection.connection.closed
     connection.close()
-    assert statements.execute(TRIPS, {"number": 1}) == [(1, "100%", 2)]
+    assert ask(TRIPS, {"number": 1}) == [(1, "100%", 2)]
 
 
 def test_what_is_told_during_a_trip_is_heard_by_who_listens():
@@ -163,16 +164,4 @@ def test_an_error_at_once_is_djangos_and_the_next_one_is_answered():
         statements.at_once(ADD, {"id": "twice"})
     with pytest.raises(ProgrammingError):
         statements.at_once("SELECT * FROM jobs_nowhere", {})
-    assert statements.at_once(TRIPS, {"number": 1}) == [(1, "100%", 2)]
-
-
-def test_a_connection_that_is_lost_at_once_is_djangos_operational_error():
-    connection.ensure_connection()
-    pid = connection.connection.info.backend_pid
-    with others() as start:
-        start(lambda: statements.execute("SELECT pg_terminate_backend(%(pid)s)", {"pid": pid}))
-    with pytest.raises(OperationalError):
-        statements.at_once(TRIPS, {"number": 1})
-    assert connection.connection.closed
-    connection.close()
     assert statements.at_once(TRIPS, {"number": 1}) == [(1, "100%", 2)]
