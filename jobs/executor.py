@@ -101,7 +101,7 @@ def _advance(claim: Claim, journal: Journal, watch: Watch) -> Claim | None:
         journal.roll_back()
         exit_.end()
     except (Exception, SystemExit, TransactionBroken) as error:
-        if is_connection_lost():
+        if is_connection_lost(error):
             journal.roll_back()
             raise ConnectionLost(str(error)) from error
         _err(claim, function, journal, error)

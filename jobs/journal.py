@@ -31,6 +31,7 @@ from django.db import (
 )
 from django.db import Error as DatabaseError
 from django.db.models.functions import Now
+from psycopg.errors import FeatureNotSupported
 from psycopg.pq import TransactionStatus
 
 from jobs import conf, models, records, statements
@@ -137,7 +138,7 @@ class Journal:
             if self.solo:
                 connection.check_constraints()
         except BaseException as error:
-            is_lost = is_connection_lost()  # asked before Django makes a new one
+            is_lost = is_connection_lost(error)  # asked before Django makes a new one
             if name is None:
                 self._undo()
             else:
@@ -274,15 +275,25 @@ def _go_back_to(savepoint: str) -> None:
         transaction.set_rollback(False)
 
 
-def is_connection_lost() -> bool:
-    """Whether the database connection broke: then nothing can be said of the last statement."""
+def is_connection_lost(error: BaseException | None = None) -> bool:
+    """Whether the database connection broke: then nothing can be said of the last statement. So it
+    is if a migration has changed what a prepared one returns: the next connection prepares anew."""
     raw = connection.connection
+    if raw is not None and error is not None and _is_of_an_old_plan(error):
+        raw.close()
     return raw is None or bool(raw.closed)
+
+
+def _is_of_an_old_plan(error: BaseException) -> bool:
+    cause = error.__cause__
+    if not isinstance(cause, FeatureNotSupported):
+        return False
+    return cause.diag.source_function == "RevalidateCachedQuery"
 
 
 def raise_if_connection_lost(error: BaseException) -> None:
     """An error of a step's body is the step's, unless there is no database to write it to."""
-    if is_connection_lost():
+    if is_connection_lost(error):
         raise ConnectionLost(str(error)) from error
 
 

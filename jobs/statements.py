@@ -1,8 +1,10 @@
 """The engine's own statements: a few, always the same, sent for every run.
 
 They are prepared, so that PostgreSQL reads and plans each once for a connection: planning one takes
-longer than what it does. Behind a pool in transaction mode prepared statements cannot be had
-(`DISABLE_SERVER_SIDE_CURSORS` says so), and they are sent as they are.
+longer than what it does. In a worker so are those of steps, which come again with every run, if
+Django leaves the values to the server (`server_side_binding` in the database's OPTIONS). Behind a
+pool in transaction mode prepared statements cannot be had (`DISABLE_SERVER_SIDE_CURSORS` says so),
+and all are sent as they are.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from jobs.wire import Rows, Statement, Wire
 
 __all__ = ["Rows", "Statement", "at_once", "begin", "execute", "read_by_index", "together"]
 
+OFTEN = 5  # times after which psycopg prepares a statement, by its own default
 NOTHING: Mapping[str, Any] = {}
 
 _wires: WeakKeyDictionary[psycopg.Connection[Any], Wire] = WeakKeyDictionary()
@@ -58,9 +61,11 @@ def at_once(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
 
 
 def begin() -> None:
-    """Open the transaction that Django wants; psycopg would before the first statement, but at
-    twice the cost."""
+    """Open the transaction that Django wants, for a step; psycopg would before the first statement,
+    but at twice the cost."""
     here = _ready()
+    if here.connection.prepare_threshold is None and not _is_pooled(here):
+        here.connection.prepare_threshold = OFTEN
     if not _is_watched(here):
         with here.wrap_database_errors:
             _wire(here).begin()

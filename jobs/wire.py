@@ -13,6 +13,8 @@ ones is most of what they cost. So they are handed to libpq itself, through psyc
    has changed what it returns. The next connection prepares anew.
 5. A lone statement that waits for nobody's lock needs no conversation: libpq's blocking call takes
    half the processor time. While it lasts no signal's handler runs.
+6. psycopg may prepare the product's statements on the same connection. After a rollback it forgets
+   them by a DEALLOCATE ALL, which would take ours along: here it names them.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
+from psycopg._preparing import PrepareManager
 from psycopg.adapt import AdaptersMap, PyFormat, Transformer
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
@@ -47,6 +50,16 @@ ADAPTERS = AdaptersMap(psycopg.adapters)
 ADAPTERS.register_loader("jsonb", TextLoader)
 
 
+class ByName(PrepareManager):
+    """psycopg's memory of what it has prepared: see (6)."""
+
+    def clear(self) -> bool:
+        self._counts.clear()
+        self._to_flush.extend(self._names.values())
+        self._names.clear()
+        return bool(self._to_flush)
+
+
 class Wire:
     """The way through one connection, for as long as that lives."""
 
@@ -57,6 +70,9 @@ class Wire:
         self._numbers = itertools.count()
         self._poll = select.poll()
         self._poll.register(self._pg.socket, select.POLLIN)
+        theirs = ByName()
+        vars(theirs).update(vars(raw._prepared))
+        raw._prepared = theirs
 
     def converse(self, statements: Sequence[Statement], *, commits: bool = False) -> list[Rows]:
         """What each statement returns. A transaction that is wanted and not open is opened in the

@@ -104,6 +104,7 @@ IS_POOLED = DATABASES["default"].get("DISABLE_SERVER_SIDE_CURSORS", False)
 DATABASES["default"]["OPTIONS"] = {
     "connect_timeout": 5,
     "application_name": "melodymaker",
+    "server_side_binding": True,  # so that statements of steps can be prepared: jobs/statements.py
     **KEEPALIVE,
     "tcp_user_timeout": USER_TIMEOUT,
     "options": ""
