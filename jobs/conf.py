@@ -96,6 +96,12 @@ def gateway_grace() -> float:
     return _number("GATEWAY_GRACE", GATEWAY_GRACE, 0.0)
 
 
+def prepare_steps() -> bool:
+    """Whether PostgreSQL is to plan the statements of steps once for a worker's connection
+    (PREPARE_STEPS, see prepared.py)."""
+    return bool(_setting("PREPARE_STEPS", False))
+
+
 def retention() -> timedelta | None:
     """How long what has ended is remembered (RETENTION_DAYS); None for ever."""
     days = _setting("RETENTION_DAYS", RETENTION_DAYS)

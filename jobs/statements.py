@@ -1,10 +1,9 @@
 """The engine's own statements: a few, always the same, sent for every run.
 
 They are prepared, so that PostgreSQL reads and plans each once for a connection: planning one takes
-longer than what it does. In a worker so are those of steps, which come again with every run, if
-Django leaves the values to the server (`server_side_binding` in the database's OPTIONS). Behind a
-pool in transaction mode prepared statements cannot be had (`DISABLE_SERVER_SIDE_CURSORS` says so),
-and all are sent as they are.
+longer than what it does. So may be those of steps (see prepared.py). Behind a pool in transaction
+mode prepared statements cannot be had (`DISABLE_SERVER_SIDE_CURSORS` says so), and they are sent as
+they are.
 """
 
 from __future__ import annotations
@@ -19,11 +18,12 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import PipelineStatus
 
+from jobs import conf
+from jobs.prepared import prepare_often
 from jobs.wire import Rows, Statement, Wire
 
 __all__ = ["Rows", "Statement", "at_once", "begin", "execute", "read_by_index", "together"]
 
-OFTEN = 5  # times after which psycopg prepares a statement, by its own default
 NOTHING: Mapping[str, Any] = {}
 
 _wires: WeakKeyDictionary[psycopg.Connection[Any], Wire] = WeakKeyDictionary()
@@ -64,8 +64,8 @@ def begin() -> None:
     """Open the transaction that Django wants, for a step; psycopg would before the first statement,
     but at twice the cost."""
     here = _ready()
-    if here.connection.prepare_threshold is None and not _is_pooled(here):
-        here.connection.prepare_threshold = OFTEN
+    if here.connection.prepare_threshold is None and conf.prepare_steps() and not _is_pooled(here):
+        prepare_often(here.connection)
     if not _is_watched(here):
         with here.wrap_database_errors:
             _wire(here).begin()
@@ -80,14 +80,15 @@ def _ready() -> BaseDatabaseWrapper:
 
 
 def read_by_index() -> None:
-    """Have this thread's connection read tables by their indexes alone, as long as it lives: what
-    is known of a queue's size is always of another time. Behind a pool in transaction mode the
-    setting would be somebody else's next."""
+    """Have this thread's connection read tables by their indexes alone, and in their order, as long
+    as it lives: what is known of a queue's size is always of another time, and by that it can seem
+    as cheap to collect and sort all that is due as to read the first few. Behind a pool in
+    transaction mode the settings would be somebody else's next."""
     here = connections[DEFAULT_DB_ALIAS]
     here.ensure_connection()
     if here.connection not in _by_index and not _is_pooled(here):
         with here.cursor() as cursor:
-            cursor.execute("SET enable_seqscan = off")
+            cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
         _by_index.add(here.connection)
 
 

@@ -104,7 +104,6 @@ IS_POOLED = DATABASES["default"].get("DISABLE_SERVER_SIDE_CURSORS", False)
 DATABASES["default"]["OPTIONS"] = {
     "connect_timeout": 5,
     "application_name": "melodymaker",
-    "server_side_binding": True,  # so that statements of steps can be prepared: jobs/statements.py
     **KEEPALIVE,
     "tcp_user_timeout": USER_TIMEOUT,
     "options": ""
@@ -173,6 +172,8 @@ JOBS: dict[str, Any] = {
     else None,
     # seconds that a stopping cluster waits for the requests it has in flight
     "GATEWAY_GRACE": 2.0 if DEBUG else 10.0,
+    # whether PostgreSQL plans the statements of steps once for a worker's connection
+    "PREPARE_STEPS": True,
     # days for which a run that has ended is kept; 0 keeps all
     "RETENTION_DAYS": env.whole("JOBS_RETENTION_DAYS", 30),
     # seconds for which a worker that stopped answering keeps its run

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
 
-from jobs import cron, recovery, retention
+from jobs import claims, cron, recovery, retention, statements
 from jobs.api import Concurrency, Context, Event, TriggerCron, TriggerEvent, cancel, rerun, send
 from jobs.models import CronSchedule, Run
 from jobs.testing import drain
@@ -24,6 +24,7 @@ from tests.jobs.history import make_history, off_the_record, tidy_up
 
 HISTORY = 1_000_000
 QUIET = 20_000  # ended runs
+BACKLOG = 2_000  # runs that are due
 MOST_OF_ALL_LINES = 3_000  # of one statement that looks at every line; there are some 250
 OF_ALL_UNFINISHED = " jobs_run_unfinished "  # the panel's
 MOST_PAGES = 200  # of one statement of the engine
@@ -159,3 +160,19 @@ def test_the_statistics_of_a_quiet_hour_do_for_a_busy_one(settings):
         assert not any(OF_ALL_UNFINISHED in node for node in nodes), f"not its index\n{story}"
         assert not engine.scanned(statement, LARGE), f"no index\n{story}"
         assert pages <= MOST_OF_ALL_LINES, f"more than {MOST_OF_ALL_LINES} pages\n{story}"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("options", [{}, {"concurrency": OPTIONS["concurrency"]}])
+def test_a_cluster_takes_a_few_of_a_long_queue_at_the_cost_of_a_few(options):
+    """By the statistics of a quiet hour it would as well collect and sort all that is due."""
+    with off_the_record(), registered(work, **options):
+        tidy_up()
+        send([Event(name="test/go", data={"user": n}) for n in range(BACKLOG)])
+        statements.read_by_index()
+        with transaction.atomic(), explained() as engine:
+            assert len(claims.claim(10)) == 10
+    connection.close()
+    for statement, nodes in engine.plans.items():
+        collects = any("Bitmap Heap Scan jobs_run " in node for node in nodes)
+        assert not collects, engine.story(statement)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import Count, Value
+from django.db.models.functions import Substr
 
-from jobs import statements
+from jobs import prepared as preparing
 from jobs.api import Context
 from songs.models import Category
 from tests.functions import at_once, ran
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-OFTEN = statements.OFTEN + 1
-SHELF = "jobs_tests_shelf"
+OFTEN = preparing.OFTEN + 1
 
 
 @pytest.fixture(autouse=True)
@@ -24,15 +25,6 @@ def fresh_connection() -> Iterator[None]:
     connection.close()
     yield
     connection.close()
-
-
-@pytest.fixture
-def shelf() -> Iterator[None]:
-    """A table that no migration made."""
-    change(f"CREATE TABLE {SHELF} (place integer)")
-    change(f"INSERT INTO {SHELF} VALUES (7)")
-    yield
-    change(f"DROP TABLE {SHELF}")
 
 
 def change(statement: str) -> None:
@@ -50,12 +42,6 @@ def count(name: str) -> int:
     return Category.objects.filter(name=name).count()
 
 
-def place() -> Any:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT place FROM {SHELF}")
-        return cursor.fetchone()[0]
-
-
 def counted(ctx: Context) -> int:
     for number in range(OFTEN):
         ctx.step.run(f"count-{number}", count, "Jazz")
@@ -65,6 +51,12 @@ def counted(ctx: Context) -> int:
 def test_a_statement_that_steps_ask_often_is_prepared():
     assert ran(counted).output == OFTEN
     assert prepared('FROM "songs_category"') == 1
+
+
+def test_nothing_is_prepared_for_steps_unless_the_settings_say_so(settings):
+    settings.JOBS = settings.JOBS | {"PREPARE_STEPS": False}
+    assert ran(counted).output == OFTEN
+    assert prepared("songs_category") == 0
 
 
 def test_behind_a_pool_it_is_sent_as_it_is(monkeypatch):
@@ -93,16 +85,62 @@ def test_a_rollback_inside_a_step_takes_no_statement_of_the_engine_along():
     assert not first.attempts.exists()
 
 
-def test_a_migration_under_a_running_worker_costs_no_attempt(shelf):
-    """A prepared statement may not return another type than before."""
+def by_hand() -> str:
+    """For a value that stands here the server takes none."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT (interval %s)::text", ["1 day"])
+        return cursor.fetchone()[0]
+
+
+def grouped() -> list[Any]:
+    """Twice the same value; the server's would be two."""
+    start = Substr("name", Value(1), Value(2))
+    found = Category.objects.annotate(start=start).values_list("start")
+    return list(found.annotate(number=Count("*")).order_by("start").values_list("start", "number"))
+
+
+def of_very_many() -> int:
+    return Category.objects.filter(pk__in=range(70_000), name="Jazz").count()
+
+
+@pytest.mark.parametrize(
+    ("ask", "answer"),
+    [(by_hand, "1 day"), (grouped, [["Ja", 2], ["Ro", 1]]), (of_very_many, 0)],
+)
+def test_what_the_server_cannot_be_given_values_for_goes_as_everywhere(ask, answer):
+    for number, name in enumerate(("Jazz", "Jam", "Rock")):
+        Category.objects.create(name=name, folded=name.casefold(), pk=100_000 + number)
 
     def handler(ctx: Context) -> list[Any]:
-        return [ctx.step.run(f"look-{number}", place) for number in range(OFTEN)]
+        return [ctx.step.run(f"ask-{number}", ask) for number in range(OFTEN)]
 
-    assert ran(handler).output == [7] * OFTEN
-    assert prepared(f"FROM {SHELF}") == 1
-    at_once(lambda: change(f"ALTER TABLE {SHELF} ALTER place TYPE text"))
+    run = ran(handler, retries=0)
+    assert (run.status, run.output) == ("completed", [answer] * OFTEN)
 
-    run = ran(handler)
-    assert (run.status, run.output) == ("completed", ["7"] * OFTEN)
-    assert not run.attempts.exists()
+
+@pytest.fixture
+def migrate() -> Iterator[Callable[[], None]]:
+    """Changes the type of a column, on another connection; in the end it has its old one."""
+    column = "songs_category ALTER folded"
+    before = Category._meta.get_field("folded").db_type(connection)
+    yield lambda: at_once(lambda: change(f"ALTER TABLE {column} TYPE text"))[0]
+    change(f"ALTER TABLE {column} TYPE {before}")
+
+
+def test_a_migration_under_a_running_worker_costs_no_attempt(migrate):
+    """A prepared statement may not return another type than before."""
+    Category.objects.create(name="Jazz", folded="jazz", pk=100_000)
+
+    def look() -> str:
+        return Category.objects.get(pk=100_000).folded
+
+    def handler(ctx: Context) -> list[str]:
+        return [ctx.step.run(f"look-{number}", look) for number in range(OFTEN)]
+
+    before = ran(handler)
+    assert prepared('FROM "songs_category"') == 1
+    migrate()
+    after = ran(handler)
+    for run in (before, after):
+        assert (run.status, run.output) == ("completed", ["jazz"] * OFTEN)
+        assert not run.attempts.exists()
