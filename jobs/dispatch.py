@@ -2,14 +2,15 @@
 
 django-q2 hands out one signed task at a time and signs each off again, which is dear for a run
 that takes milliseconds. So its tasks are shifts here: a worker on its shift takes claims from a
-pipe, one after the other, until no more come.
+pipe, one after the other, for a second.
 
-1. The pusher puts claims into the pipe first and looks then who is on shift; a worker whose pipe is
-   empty goes off shift first and looks into it once more then. Of two that miss each other one
-   sees the other, so that no claim is left lying; and the pusher looks again every second, since
-   a worker may also die.
+1. The pusher puts claims into the pipe first and looks then who is on shift; a worker goes off
+   shift first and looks into the pipe once more then. Of two that miss each other one sees the
+   other, so that no claim is left lying; and the pusher looks again every second, since a worker
+   may also die.
 2. A shift takes no new run after a second: django-q2 counts `timeout` from its beginning. The alarm
-   behind it is set anew for each run. Who leaves while claims wait calls the pusher.
+   behind it is set anew for each run. Who leaves while claims wait calls the pusher. Who has
+   nothing to do stays: what comes next finds him without django-q2's ceremony.
 3. Claims are taken ahead of the workers, but not far: what waits here, no other cluster can have.
    A worker that finds few of them rings, and the pusher claims the next ones.
 4. A run that ends may leave its worker the next one of its line, which then needs no pusher. While
@@ -32,7 +33,7 @@ from jobs.board import Board
 from jobs.claims import Claim
 
 LONGEST_SHIFT = 1.0  # seconds
-LINGER = 0.05  # seconds that a worker waits for one more
+GLANCE = 0.05  # seconds after which a worker that waits looks whether the cluster stops
 AHEAD = 4  # claims for each worker
 
 # Advances a run; what it returns is to be gone on with.
@@ -82,10 +83,11 @@ class Dispatch:
     def work(self, advance: Advance) -> None:
         """One shift."""
         ends = time.monotonic() + LONGEST_SHIFT
+        signal.alarm(0)  # see (2)
         self._board.begin_shift()
         try:
-            while time.monotonic() < ends and (claim := self._claims.take(LINGER)) is not None:
-                self._go_on(claim, advance, ends)
+            while time.monotonic() < ends and not self._board.is_stopping:
+                self._go_on(self._claims.take(GLANCE), advance, ends)
         finally:
             self._board.end_shift()
         claim = self._claims.take(0)  # see (1)

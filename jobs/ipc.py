@@ -94,6 +94,7 @@ class Queue:
         os.set_blocking(self._reader, False)
         self.capacity = _room_of(self._writer)
         self._end = Event()
+        self._turnstile_of, self._exclusive = 0, None
 
     def put(self, item: Any) -> None:
         if item == END:
@@ -115,10 +116,9 @@ class Queue:
                     return END
 
     def take(self, patience: float) -> Any:
-        """The next item; None if none comes within `patience` seconds, or the end has come."""
+        """The next item; None if none comes within `patience` seconds, or the end has come. Of
+        several processes that wait here an item wakes one."""
         deadline = time.monotonic() + patience
-        poll = select.poll()
-        poll.register(self._reader, select.POLLIN)
         while True:
             try:
                 return _unpacked(os.read(self._reader, PACKET))
@@ -126,7 +126,14 @@ class Queue:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._end.is_set():
                     return None
-                poll.poll(left * 1000)
+                self._turnstile().poll(left)
+
+    def _turnstile(self) -> Any:
+        """This process's own: with one that a fork has inherited, it would wait for its parent."""
+        pid = os.getpid()
+        if self._turnstile_of != pid:
+            self._turnstile_of, self._exclusive = pid, _turnstile(self._reader)
+        return self._exclusive
 
     def qsize(self) -> int:
         return waiting_bytes(self._reader) // PACKET
@@ -190,6 +197,25 @@ def _packet_pipe(packets: int) -> tuple[int, int]:
         except OSError:  # beyond what an ordinary user may have
             packets //= 2
     return reader, writer
+
+
+def _turnstile(pipe: int) -> Any:
+    """Waits for a packet with `poll(seconds)`, and is woken only if nobody else is; where the
+    system has no such thing, everybody is."""
+    if not hasattr(select, "EPOLLEXCLUSIVE"):
+        return _Everybody(pipe)
+    turnstile = select.epoll()
+    turnstile.register(pipe, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+    return turnstile
+
+
+class _Everybody:
+    def __init__(self, pipe: int) -> None:
+        self._poll = select.poll()
+        self._poll.register(pipe, select.POLLIN)
+
+    def poll(self, seconds: float) -> None:
+        self._poll.poll(seconds * 1000)
 
 
 def _room_of(pipe: int) -> int:

@@ -166,6 +166,7 @@ def test_the_statistics_of_a_quiet_hour_do_for_a_busy_one(settings):
 @pytest.mark.parametrize("options", [{}, {"concurrency": OPTIONS["concurrency"]}])
 def test_a_cluster_takes_a_few_of_a_long_queue_at_the_cost_of_a_few(options):
     """By the statistics of a quiet hour it would as well collect and sort all that is due."""
+    connection.close()
     with off_the_record(), registered(work, **options):
         tidy_up()
         send([Event(name="test/go", data={"user": n}) for n in range(BACKLOG)])

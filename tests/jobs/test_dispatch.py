@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import threading
+import time
 import uuid
 from typing import Any
 
@@ -51,7 +53,8 @@ def shifts() -> ipc.Hints:
 
 
 @pytest.fixture
-def dispatch(board: Board, shifts: ipc.Hints) -> Dispatch:
+def dispatch(board: Board, shifts: ipc.Hints, monkeypatch: Any) -> Dispatch:
+    monkeypatch.setattr("jobs.dispatch.LONGEST_SHIFT", 0.2)
     return Dispatch(board, shifts, WORKERS)
 
 
@@ -60,6 +63,30 @@ def test_one_shift_takes_claim_after_claim(dispatch: Dispatch):
     done: list[str] = []
     dispatch.work(lambda claim: done.append(claim.fn_id))
     assert done == ["a", "b", "c"]
+
+
+def test_who_has_nothing_to_do_stays_on_shift_until_the_cluster_stops(
+    dispatch: Dispatch, board: Board, monkeypatch: Any
+):
+    monkeypatch.setattr("jobs.dispatch.LONGEST_SHIFT", float("inf"))
+    done: list[str] = []
+
+    def come_later() -> None:
+        while not board.on_shift():
+            time.sleep(0.001)
+        dispatch.put([a_claim("first")])
+        while not done:
+            time.sleep(0.001)
+        dispatch.put([a_claim("next")])
+        while len(done) < 2:
+            time.sleep(0.001)
+        board.stop()
+
+    pusher = threading.Thread(target=come_later)
+    pusher.start()
+    dispatch.work(lambda claim: done.append(claim.fn_id))
+    pusher.join()
+    assert done == ["first", "next"]
 
 
 def test_a_worker_is_called_for_each_claim_as_far_as_there_are_workers(
@@ -167,6 +194,13 @@ def test_each_run_has_djangos_q_timeout_to_itself(dispatch: Dispatch, monkeypatc
 
     dispatch.work(advance)
     assert left == [100, 100]
+    assert signal.alarm(0) == 0
+
+
+def test_a_shift_in_which_nothing_comes_does_not_time_out(dispatch: Dispatch, monkeypatch: Any):
+    monkeypatch.setattr(Conf, "TIMEOUT", 1)
+    signal.alarm(1000)  # as django-q2 sets it before each of its tasks
+    dispatch.work(lambda _: None)
     assert signal.alarm(0) == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -69,6 +70,35 @@ def test_a_reader_that_is_killed_while_it_waits_leaves_the_others_their_items():
 
     queue.put("for whoever is left")
     assert queue.get() == "for whoever is left"
+
+
+class Counted:
+    """A turnstile, and how often something came while one waited at it."""
+
+    def __init__(self, real: Any) -> None:
+        self.wakes, self._real = 0, real
+
+    def poll(self, seconds: float) -> None:
+        self.wakes += bool(self._real.poll(seconds))
+
+
+@pytest.mark.skipif(not hasattr(select, "EPOLLEXCLUSIVE"), reason="needs Linux's epoll")
+def test_of_those_who_wait_an_item_wakes_one():
+    queue, told = ipc.Queue(), ipc.Queue()
+
+    def wait() -> None:
+        counted = Counted(queue._turnstile())
+        queue._exclusive = counted
+        item = queue.take(0.5)
+        told.put((counted.wakes, item))
+
+    children = [child(wait) for _ in range(4)]
+    for pid in children:
+        wait_until_blocked(pid)
+    queue.put("for one")
+    for pid in children:
+        os.waitpid(pid, 0)
+    assert sorted((told.get() for _ in children), key=str) == [(0, None)] * 3 + [(1, "for one")]
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs Linux's /proc")
