@@ -56,7 +56,7 @@ logger = logging.getLogger("jobs.engine")
 
 TICK = 1.0  # seconds between two looks at the table when nobody calls
 HANDFUL = 0.01  # seconds between two looks at least, however often it is called
-LARGE_HANDFUL = 0.025  # and between two landings, while the workers have enough to do
+LARGE_HANDFUL = 0.025  # between two landings, while the workers have enough to do
 RETRY = 0.2  # seconds between two tries to reach a database that is away
 BATCH = 200
 BATCH_BYTES = 8 * 1024 * 1024  # of answers in one statement, unless a single one is larger
@@ -178,7 +178,7 @@ class Gateway:
         if not self._urls:
             self._listen(max(patience, 0.0))
         if self._requests.silence():
-            self._look_at = min(self._look_at, self._looked + self._handful)
+            self._look_at = min(self._look_at, self._looked + HANDFUL)
         self._arrivals.silence()  # before the inbox is emptied: what comes then rings again
         while self._inbox:
             message = self._inbox.popleft()
@@ -188,10 +188,6 @@ class Gateway:
                 self._landed.append(message)
 
     @property
-    def _handful(self) -> float:
-        return LARGE_HANDFUL if self._workers.is_busy else HANDFUL
-
-    @property
     def _write_at(self) -> float:
         return self._wrote + LARGE_HANDFUL if self._workers.is_busy else 0.0
 
@@ -199,7 +195,7 @@ class Gateway:
         poll = select.poll()
         if not self._landed:  # else they are written by the handful
             poll.register(self._arrivals.reader, select.POLLIN)
-        if self._look_at > self._looked + self._handful:  # else it looks soon anyway
+        if self._look_at > self._looked + HANDFUL:  # else it looks soon anyway
             poll.register(self._requests.reader, select.POLLIN)
         poll.poll(patience * 1000)
 
