@@ -99,7 +99,10 @@ def gateway_grace() -> float:
 def prepare_steps() -> bool:
     """Whether PostgreSQL is to plan the statements of steps once for a worker's connection
     (PREPARE_STEPS, see prepared.py)."""
-    return bool(_setting("PREPARE_STEPS", False))
+    value = _setting("PREPARE_STEPS", False)
+    if not isinstance(value, bool):
+        raise ImproperlyConfigured(f'JOBS["PREPARE_STEPS"] = {value!r}: True or False is allowed.')
+    return value
 
 
 def retention() -> timedelta | None:
@@ -121,7 +124,8 @@ def retention_batch() -> int:
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """One error for each setting that cannot be used (`jobs.E001`), before anything starts."""
     problems = []
-    for read in (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch):
+    readers = (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch)
+    for read in (*readers, prepare_steps):
         try:
             read()
         except ImproperlyConfigured as problem:

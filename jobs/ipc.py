@@ -94,7 +94,7 @@ class Queue:
         os.set_blocking(self._reader, False)
         self.capacity = _room_of(self._writer)
         self._end = Event()
-        self._turnstile_of, self._exclusive = 0, None
+        self._turnstile_of, self._own_turnstile = 0, None
 
     def put(self, item: Any) -> None:
         if item == END:
@@ -132,8 +132,8 @@ class Queue:
         """This process's own: with one that a fork has inherited, it would wait for its parent."""
         pid = os.getpid()
         if self._turnstile_of != pid:
-            self._turnstile_of, self._exclusive = pid, _turnstile(self._reader)
-        return self._exclusive
+            self._turnstile_of, self._own_turnstile = pid, _new_turnstile(self._reader)
+        return self._own_turnstile
 
     def qsize(self) -> int:
         return waiting_bytes(self._reader) // PACKET
@@ -199,7 +199,7 @@ def _packet_pipe(packets: int) -> tuple[int, int]:
     return reader, writer
 
 
-def _turnstile(pipe: int) -> Any:
+def _new_turnstile(pipe: int) -> Any:
     """Waits for a packet with `poll(seconds)`, and is woken only if nobody else is; where the
     system has no such thing, everybody is."""
     if not hasattr(select, "EPOLLEXCLUSIVE"):

@@ -54,7 +54,7 @@ def shifts() -> ipc.Hints:
 
 @pytest.fixture
 def dispatch(board: Board, shifts: ipc.Hints, monkeypatch: Any) -> Dispatch:
-    monkeypatch.setattr("jobs.dispatch.LONGEST_SHIFT", 0.2)
+    monkeypatch.setattr("jobs.dispatch.LONGEST_SHIFT", 0.5)
     return Dispatch(board, shifts, WORKERS)
 
 

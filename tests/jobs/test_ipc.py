@@ -88,8 +88,8 @@ def test_of_those_who_wait_an_item_wakes_one():
 
     def wait() -> None:
         counted = Counted(queue._turnstile())
-        queue._exclusive = counted
-        item = queue.take(0.5)
+        queue._own_turnstile = counted
+        item = queue.take(2.0)
         told.put((counted.wakes, item))
 
     children = [child(wait) for _ in range(4)]
