@@ -120,7 +120,7 @@ def _play(
         output = remembered(output, f"What “{claim.fn_id}” returns")
     except Suspend as pause:
         asks = bool(journal.fetches)
-        _suspend(journal, pause)
+        _suspend(journal, pause, waits=not asks)
         if asks:
             watch.request_waits()
         return None
@@ -137,11 +137,11 @@ def _complete(claim: Claim, journal: Journal, output: Any, *, goes_on: bool) -> 
     return gone_on(then[-1], rows[-1]) if goes_on else None
 
 
-def _suspend(journal: Journal, pause: Suspend) -> None:
+def _suspend(journal: Journal, pause: Suspend, *, waits: bool = True) -> None:
     settled = Settlement(
         status=pause.status, reason=pause.reason, delay=pause.delay, until=pause.until
     )
-    journal.commit(settled)
+    journal.commit(settled, waits=waits)
 
 
 def _err(claim: Claim, function: registry.Function, journal: Journal, error: BaseException) -> None:

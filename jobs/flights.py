@@ -1,13 +1,16 @@
 """Requests on their way, as rows: taken under a lease, vouched for, landed.
 
 1. One statement for a whole batch, which is a transaction of its own.
-2. TAKE and LAND do not wait for the disk. The log has one order: whoever goes on from an answer
-   and does wait takes it along, so nothing that a run has built on is ever lost. What a crash of
-   the database itself undoes is its last moment: a request that was taken is pending again, an
-   answer that nobody has gone on from is asked for again after the lease. Both go out under their
-   old Idempotency-Key, as after any death between an answer and its commit; a commit that waits
-   has that gap too, and costs every song a turn of the disk.
-   The result URL of a 303 does wait: to lose it would be to order a second song.
+2. The log has one order: a commit that waits for the disk takes all earlier ones along. So of those
+   that a request's way is made of only TAKE waits, once for a whole batch: before a request goes
+   out, it is kept, and so is all that its run has done before. The workers' commits that leave
+   the requests do not wait (journal, 3), nor does LAND: whoever goes on from an answer and does
+   wait takes it along, so nothing that a run has built on is ever lost.
+   What a crash of the database itself undoes is its last moment. A run is back where it was before
+   it asked, and nobody has been asked; an answer that nobody has gone on from is asked for again
+   after the lease, under its old Idempotency-Key, as after any death between an answer and its
+   commit: a commit that waits has that gap too.
+   The result URL of a 303 waits by itself: to lose it would be to order a second song.
 3. Whose a request is, its lease token says; and once a sweep has taken that away, `sent_at`: while
    nobody has sent it again, whoever sent it last may lease it anew, and land it. So a database
    that was away for longer than a lease, or a gateway that stood still, repeats nothing by itself.
@@ -60,13 +63,11 @@ WITH RECURSIVE hosts(host) AS (
             FOR UPDATE SKIP LOCKED) AS f
 ), mine AS MATERIALIZED (
   SELECT id FROM oldest ORDER BY turn, id LIMIT %(limit)s
-), no_wait AS MATERIALIZED (
-  SELECT set_config('synchronous_commit', 'off', true)
 )
 UPDATE jobs_fetch f SET status = 'sending', lease_token = %(token)s,
        lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
        sent_at = clock_timestamp()
-  FROM no_wait WHERE f.id = ANY(ARRAY(SELECT id FROM mine))
+ WHERE f.id = ANY(ARRAY(SELECT id FROM mine))
 RETURNING f.id, f.run_id, f.step_name, f.sent_at, {HOST},
           f.method, f.url, f.headers, f.body, f.timeout, f.result_url
 """  # noqa: S608

@@ -8,8 +8,9 @@ back, which makes the waiting runs due.
    nobody. While the workers have enough to do anyway, answers are written by the handful. The runs
    go to this cluster's workers at once, as far as these have room (see flights, 4).
 2. It writes what landed, then vouches for what is in the air, and only then takes more, so that it
-   does not take again what it has in the air (see flights, 3). Should a crash of the database have
-   forgotten that it was taken, the request that is on its way lands for the one that is taken.
+   does not take again what it has in the air (see flights, 3). Should the database have lost that
+   it was taken, as a standby may that steps in, the request that is on its way lands for the one
+   that is taken.
 3. It looks when one of its cluster's workers rings, when room is made for which somebody may wait,
    and once a tick, for what another cluster's gateway has no room for. Workers with much to do ring
    often; their requests are then taken by the handful.

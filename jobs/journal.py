@@ -8,6 +8,10 @@ just before the commit, so that a step's effects and its memory are one fact.
 A step that fails takes its own effects with it and nothing else:
 1. The first one in a transaction needs no savepoint for that: the transaction itself goes.
 2. Each further one has a savepoint behind it. It is released in the trip that sets the next.
+
+3. A commit that leaves a request to the gateway does not wait for the disk: nothing has come of it
+   outside the database until the gateway takes the request, which waits for both (flights, 2).
+   What steps have left to `transaction.on_commit` may reach the outside: then it waits.
 """
 
 from __future__ import annotations
@@ -186,16 +190,24 @@ class Journal:
         settled: Settlement | None = None,
         also: Callable[[], None] | None = None,
         then: Sequence[Statement] = (),
+        *,
+        waits: bool = True,
     ) -> list[Rows]:
         """Write everything and the run's own row, if the lease is still ours; then commit.
 
         `settled` ends the execution; `then`, statements, and `also` write more in the same
-        transaction, after the run. Returns what `then` returns.
+        transaction, after the run. Whether it `waits` for the disk: see (3). Returns what `then`
+        returns.
         Raises LeaseLost, and nothing is written, if somebody else holds the run by now;
         CommitRefused if a deferred constraint turns the transaction down.
         """
         with self._ending(self.begin()):
-            rows = self._write(settled, then, commits=self._is_outermost and also is None)
+            rows = self._write(
+                settled,
+                then,
+                commits=self._is_outermost and also is None,
+                waits=waits or bool(self._database.run_on_commit),
+            )
             if also is not None:
                 also()
         self._remember_counts()
@@ -240,7 +252,7 @@ class Journal:
         self.steps[step.name] = step
 
     def _write(
-        self, settled: Settlement | None, then: Sequence[Statement], *, commits: bool
+        self, settled: Settlement | None, then: Sequence[Statement], *, commits: bool, waits: bool
     ) -> list[Rows]:
         """A commit that finds the lease in other hands leaves nothing behind: the transaction goes
         with it."""
@@ -260,6 +272,7 @@ class Journal:
             None if settled is None else settled.parameters(),
             then,
             commits=commits,
+            waits=waits,
         )
         self.is_stopped |= is_to_stop
         return rows

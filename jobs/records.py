@@ -124,7 +124,9 @@ UPDATE jobs_run SET steps_done = %(steps_done)s, attempt = %(attempt)s,
  WHERE id = %(run_id)s AND lease_token = %(token)s
 RETURNING stop_requested
 """
-WRITE = "WITH {records} SELECT bool_or(stop_requested), 1 / count(*) FROM run"
+WRITE = "WITH {records} SELECT bool_or(stop_requested), 1 / count(*) FROM {all}"
+# The commit behind it then does not wait for the disk.
+NO_WAIT = "SELECT set_config('synchronous_commit', 'off', true)"
 
 # LEAST lets stand what came meanwhile and has set due_at (events.wake_runs); it passes by nulls.
 SETTLED = """
@@ -165,12 +167,14 @@ def write(
     then: Sequence[Statement] = (),
     *,
     commits: bool = False,
+    waits: bool = True,
 ) -> tuple[bool, list[Rows]]:
     """Write a commit's records; whether the run was asked to stop, and what `then` returned.
     LeaseLost if it is in other hands: the transaction has failed then.
 
     `run` has run_id, token and the counts; `settled` how it ends, if it does; `then` is what
-    follows in the same trip, and so does the transaction's end with `commits`.
+    follows in the same trip, and so does the transaction's end with `commits`; whether that waits
+    for the disk, `waits` says.
     """
     rows = {
         "steps": _rows(steps, STEP),
@@ -178,7 +182,8 @@ def write(
         "attempts": _as_json(attempts),
         "lines": _as_json(lines),
     }
-    statement = _statement(tuple(name for name in rows if rows[name]), settled is not None)
+    kinds = tuple(name for name in rows if rows[name])
+    statement = _statement(kinds, settled is not None, waits)
     values = {**run, **rows, **(settled or {})}
     try:
         written, *more = statements.together((statement, values), *then, commits=commits)
@@ -191,11 +196,14 @@ def write(
 
 
 @cache
-def _statement(kinds: tuple[str, ...], is_settled: bool) -> str:
+def _statement(kinds: tuple[str, ...], is_settled: bool, waits: bool) -> str:
     parts = {"steps": STEPS, "fetches": FETCHES, "attempts": ATTEMPTS, "lines": LINES}
     parts = {kind: parts[kind] for kind in kinds}
     parts["run"] = RUN.format(settled=SETTLED if is_settled else "")
-    return WRITE.format(records=", ".join(f"{name} AS ({part})" for name, part in parts.items()))
+    if not waits:
+        parts["no_wait"] = NO_WAIT
+    records = ", ".join(f"{name} AS ({part})" for name, part in parts.items())
+    return WRITE.format(records=records, all="run" if waits else "run, no_wait")
 
 
 def _rows(records: Iterable[StepRecord | FetchRecord], columns: list[str]) -> str | None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs import gateway, recovery
@@ -182,26 +182,6 @@ def test_a_run_that_waits_for_its_turn_is_left_to_its_line():
     land([answered(flight)])
 
     assert Run.objects.get().due_at is None
-
-
-@pytest.mark.django_db(transaction=True)
-def test_neither_taking_nor_landing_waits_for_the_disk():
-    """The database's word for what a commit of this transaction would wait for."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET synchronous_commit = on")
-    said = []
-
-    def listen(execute: Any, sql: str, *rest: Any) -> Any:
-        result = execute(sql, *rest)
-        if "set_config" in sql:
-            said.append(connection.connection.execute("SHOW synchronous_commit").fetchone()[0])
-        return result
-
-    with transaction.atomic(), connection.execute_wrapper(listen):
-        (flight,) = in_the_air(1)
-        land([answered(flight)])
-    assert said == ["off", "off"]
-    assert connection.connection.execute("SHOW synchronous_commit").fetchone()[0] == "on"
 
 
 # --- batches --------------------------------------------------------------------------------------

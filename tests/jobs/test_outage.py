@@ -114,7 +114,7 @@ def statuses(database: Database) -> dict[str, int]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_taking_that_a_crash_of_the_database_undid_sends_nothing_again(settings):
+def test_a_taking_that_the_database_has_lost_sends_nothing_again(settings):
     """What is on its way lands for what is taken."""
     may_answer = threading.Event()
 
