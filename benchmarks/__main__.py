@@ -15,7 +15,7 @@ from benchmarks.contenders import LOCAL, PEERS, PEERS_PYTHON
 from benchmarks.database import Server
 from benchmarks.processes import ROOT, ProcessFailed, run
 from benchmarks.publish import PUBLISHED, publish
-from benchmarks.results import Results, table
+from benchmarks.results import Results, table, write
 from benchmarks.stage import Stage
 
 REQUIREMENTS = ROOT / "benchmarks" / "requirements-bench.txt"
@@ -35,10 +35,10 @@ def main() -> None:
         try:
             for name in chosen.cases:
                 play(name, stage, chosen, results)
-                results.write(path)
+                write(results.cases, path)
         finally:
             stage.close()
-    print(f"\n{table(results)}\n\n{path.relative_to(ROOT)}")
+    print(f"\n{table(results.cases)}\n\n{path.relative_to(ROOT)}")
     if chosen.publish:
         publish([*filter(Path.exists, [PUBLISHED]), path])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from benchmarks.results import Results, figure
+from benchmarks.results import Cases, figure
 
 A_DAY = 10_000_000
 PEAK = 3  # the busiest hour has so many times the day's average
@@ -13,9 +13,9 @@ IN_FLIGHT_A_CLUSTER = 1000
 DAYS_KEPT = 30
 
 
-def table(results: Results) -> str:
+def table(cases: Cases) -> str:
     """Markdown; empty if the overhead case was not measured whole."""
-    measured = results.cases["overhead"].rounds["ours"] if "overhead" in results.cases else {}
+    measured = cases["overhead"].rounds["ours"] if "overhead" in cases else {}
     a_song = {metric: statistics.median(values) for metric, values in measured.items()}
     try:
         rows = _rows(a_song)

@@ -16,26 +16,24 @@ from benchmarks import arithmetic
 from benchmarks.cases import CASES, CHARTED
 from benchmarks.charts import chart
 from benchmarks.processes import ROOT
-from benchmarks.results import Case, Results, figure, spread
+from benchmarks.results import Case, Cases, figure, read, spread, write
 
 DOCS = ROOT / "docs"
 PUBLISHED, PAPER = DOCS / "performance.json", DOCS / "performance.md"
 
 
 def publish(paths: Sequence[Path]) -> None:
-    whole = Results.read(paths[0])
-    for path in paths[1:]:
-        newer = Results.read(path)
-        whole.machine, whole.commit = newer.machine, newer.commit
-        whole.cases |= newer.cases
-    whole.cases = {name: whole.cases[name] for name in CASES if name in whole.cases}
-    whole.write(PUBLISHED)
-    for name, case in whole.cases.items():
+    found: Cases = {}
+    for path in paths:
+        found |= read(path)
+    cases = {name: found[name] for name in CASES if name in found}
+    write(cases, PUBLISHED)
+    for name, case in cases.items():
         drawn = chart(CASES[name].TITLE, case, CHARTED[name])
         (DOCS / f"performance-{name}.svg").write_text(drawn)
-    text = replace(PAPER.read_text(), "machine", machine(whole))
-    text = replace(text, "arithmetic", arithmetic.table(whole))
-    for name, case in whole.cases.items():
+    text = replace(PAPER.read_text(), "machine", machines(cases))
+    text = replace(text, "arithmetic", arithmetic.table(cases))
+    for name, case in cases.items():
         text = replace(text, name, figures(name, case))
     PAPER.write_text(text)
 
@@ -46,13 +44,24 @@ def replace(text: str, name: str, new: str) -> str:
     return found.sub(lambda match: f"{match[1]}{new}\n{match[2]}", text)
 
 
-def machine(results: Results) -> str:
-    told, server = results.machine, results.machine["postgresql"]
-    settings = ", ".join(f"`{name} = {value}`" for name, value in server.items())
+def machines(cases: Cases) -> str:
+    """Which case was measured on which, and with which PostgreSQL."""
+    used: dict[str, list[str]] = {}
+    servers: dict[str, None] = {}
+    for name, case in cases.items():
+        used.setdefault(machine(case), []).append(name)
+        settings = case.machine["postgresql"].items()
+        servers[", ".join(f"`{setting} = {value}`" for setting, value in settings)] = None
+    lines = [f"- **{', '.join(names).capitalize()}**: {told}" for told, names in used.items()]
+    return "\n".join([*lines, *(f"\nPostgreSQL: {settings}." for settings in servers)])
+
+
+def machine(case: Case) -> str:
+    told = case.machine
     return (
         f"{told['processor']}, {told['cores']} cores, {told['memory_gib']} GiB; {told['system']}, "
         f"Python {told['python']}. An 8 KiB write reached the disk (`fdatasync`) in "
-        f"{told['fdatasync_ms']} ms.\n\nPostgreSQL: {settings}."
+        f"{told['fdatasync_ms']} ms."
     )
 
 

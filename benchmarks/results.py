@@ -20,6 +20,7 @@ class Case:
 
     at: str
     commit: str
+    machine: dict[str, Any]  # see machine.describe
     # What others used of the machine just before each round, 0 to 1.
     others_used: list[float] = field(default_factory=list)
     rounds: Rounds = field(default_factory=dict)
@@ -30,15 +31,18 @@ class Case:
         return [x / y for x, y in zip(a, b, strict=False) if y]
 
 
+Cases = dict[str, Case]
+
+
 @dataclass
 class Results:
     machine: dict[str, Any]
     commit: str
-    cases: dict[str, Case] = field(default_factory=dict)
+    cases: Cases = field(default_factory=dict)
 
     def begin(self, case: str) -> Case:
         now = datetime.now(UTC).isoformat(timespec="minutes")
-        return self.cases.setdefault(case, Case(now, self.commit))
+        return self.cases.setdefault(case, Case(now, self.commit, self.machine))
 
     def add(self, case: str, contender: str, metric: str, value: float) -> None:
         rounds = self.cases[case].rounds.setdefault(contender, {})
@@ -49,17 +53,15 @@ class Results:
         metrics = self.cases[case].rounds.get(contender, {})
         return " · ".join(f"{metric} {figure(values[-1])}" for metric, values in metrics.items())
 
-    def write(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cases = {name: asdict(case) for name, case in self.cases.items()}
-        whole = {"machine": self.machine, "commit": self.commit, "cases": cases}
-        path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
 
-    @classmethod
-    def read(cls, path: Path) -> Results:
-        raw = json.loads(path.read_text())
-        cases = {name: Case(**case) for name, case in raw["cases"].items()}
-        return cls(raw["machine"], raw["commit"], cases)
+def write(cases: Cases, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plain = {name: asdict(case) for name, case in cases.items()}
+    path.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
+
+
+def read(path: Path) -> Cases:
+    return {name: Case(**case) for name, case in json.loads(path.read_text()).items()}
 
 
 def rows(name: str, case: Case) -> list[tuple[str, ...]]:
@@ -74,10 +76,10 @@ def rows(name: str, case: Case) -> list[tuple[str, ...]]:
     return found
 
 
-def table(results: Results) -> str:
+def table(cases: Cases) -> str:
     """All of it, for a terminal."""
     head = ("case", "who", "what", "median", "range", "ours ÷ it")
-    return columns([head, *(row for name, c in results.cases.items() for row in rows(name, c))])
+    return columns([head, *(row for name, case in cases.items() for row in rows(name, case))])
 
 
 def columns(lines: Sequence[Sequence[str]]) -> str:
