@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -19,11 +20,14 @@ from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST
 
 from jobs import api
+from jobs.admin.filters import CreatedFilter, FunctionFilter, beginning
 from jobs.admin.html import run_link
+from jobs.bulk import Action
 from jobs.errors import JobsError
 from jobs.models import UNFINISHED, Run, RunQuerySet, RunStatus
 
 MOST_AT_ONCE = 500  # as many ids as one form may send back (DATA_UPLOAD_MAX_NUMBER_FIELDS is 1000)
+STATUS = "status__exact"
 View = Callable[..., HttpResponse]
 
 
@@ -54,6 +58,7 @@ class Bulk:
     which: str  # the runs that it is for …
     others: str  # … and those that it leaves alone
     act: Callable[[str], str]
+    whole: Action  # the same of api.bulk
 
 
 RETRY = Bulk(
@@ -65,6 +70,7 @@ RETRY = Bulk(
     which="failed",
     others="not failed",
     act=retry,
+    whole="retry",
 )
 CANCEL = Bulk(
     action="cancel_selected",
@@ -76,23 +82,34 @@ CANCEL = Bulk(
     which="unfinished",
     others="already over",
     act=cancel,
+    whole="cancel",
 )
 
-STARTS = {"failed-step": (retry, RETRY.done), "start": (restart, "Rerun from the start.")}
+Start = tuple[Callable[[str], str], str]  # the deed, and its history line
+STARTS: dict[str, Start] = {
+    "failed-step": (retry, RETRY.done),
+    "start": (restart, "Rerun from the start."),
+}
+
+
+def _from_step(step: str) -> Start:
+    return partial(api.rerun, from_step=step), f"Rerun from step “{step}”."
 
 
 def rerun_view(model_admin: Any) -> View:
-    """POST `from=failed-step` or `from=start`."""
+    """POST `from=failed-step`, `from=start`, or `from=step` with the step's name as `step`."""
 
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
         if not model_admin.has_rerun_permission(request):
             raise PermissionDenied
         where = request.POST.get("from", "failed-step")
-        if where not in STARTS:
-            text = f"A run cannot start from {where!r:.40}; {' or '.join(STARTS)} are allowed."
+        starts = STARTS | {"step": _from_step(request.POST.get("step", ""))}
+        if where not in starts:
+            allowed = ", ".join(starts)
+            text = f"A run cannot start from {where!r:.40}; {allowed} are allowed."
             model_admin.message_user(request, text, messages.ERROR)
             return redirect("admin:jobs_run_change", run_id)
-        act, done = STARTS[where]
+        act, done = starts[where]
         return _do(model_admin, request, run_id, act, done)
 
     return require_POST(view)
@@ -143,8 +160,15 @@ def _act(
 def in_bulk(
     model_admin: Any, request: HttpRequest, runs: RunQuerySet, bulk: Bulk
 ) -> HttpResponse | None:
-    """First a page that says how many and which; then, with `post` in the form, the deed."""
+    """First a page that says how many and which; then, with `post` in the form, the deed.
+
+    Where more are selected than one form can hold, `post=all` leaves all that the list shows to a
+    run of the engine's own, if its filters can be said to that (see `_shown`).
+    """
     fitting = runs.in_status(*bulk.statuses).order_by("id")
+    if request.POST.get("post") == "all":
+        _leave_to_the_engine(model_admin, request, bulk)
+        return None
     if request.POST.get("post"):
         _do_all(model_admin, request, list(fitting[:MOST_AT_ONCE]), bulk)
         return None
@@ -164,10 +188,44 @@ def in_bulk(
             "bulk": bulk,
             "runs": chosen[:MOST_AT_ONCE],
             "more": len(chosen) > MOST_AT_ONCE,
+            "all": _shown(request, bulk) if len(chosen) > MOST_AT_ONCE else None,
             "passed_over": runs.exclude(status__in=bulk.statuses).order_by()[:10_000].count(),
             "checkbox": ACTION_CHECKBOX_NAME,
         },
     )
+
+
+def _shown(request: HttpRequest, bulk: Bulk) -> dict[str, Any] | None:
+    """What the list is filtered by, as api.bulk has it; None if it has no word for that."""
+    asked = request.GET.dict()
+    fn_id = asked.pop(FunctionFilter.parameter_name, "")
+    status = asked.pop(STATUS, "")
+    period = asked.pop(CreatedFilter.parameter_name, "")
+    asked.pop("p", None)  # the page
+    if asked or status not in ("", *bulk.statuses):
+        return None
+    status = status or (bulk.statuses[0] if len(bulk.statuses) == 1 else "")
+    return {"fn_id": fn_id, "status": status, "since": beginning(period) or ""}
+
+
+def _leave_to_the_engine(model_admin: Any, request: HttpRequest, bulk: Bulk) -> None:
+    shown = _shown(request, bulk)
+    if shown is None:
+        text = "Nothing was changed: only function, status and time can be said of all runs."
+        model_admin.message_user(request, text, messages.ERROR)
+        return
+    try:
+        with transaction.atomic():
+            made = api.bulk(bulk.whole, **shown)
+            run = Run.objects.get(pk=made)
+            model_admin.log_change(request, run, f"{bulk.verb} of all {bulk.which} runs asked for.")
+    except JobsError as error:
+        model_admin.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
+        return
+    text = format_html(
+        "{}: all {} runs, by {}.", bulk.verb, bulk.which, run_link(made, "a run of its own")
+    )
+    model_admin.message_user(request, text, messages.SUCCESS)
 
 
 def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk) -> None:

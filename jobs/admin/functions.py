@@ -7,13 +7,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import connection
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from jobs.admin import pauses
 from jobs.admin.base import ReadOnlyAdmin
-from jobs.admin.html import NONE, NOTHING, ago, lines, pretty
+from jobs.admin.html import NONE, NOTHING, ago, badge, lines, pretty
 from jobs.models import UNFINISHED, RegisteredFunction, RunStatus
 
 COUNTED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.FAILED]
@@ -31,7 +32,7 @@ STILL = dict.fromkeys(UNFINISHED, "AND ended_at IS NULL")  # as their index has 
 
 @admin.register(RegisteredFunction)
 class FunctionAdmin(ReadOnlyAdmin):
-    list_display = ("fn_id", "triggers", "concurrency", "retries", "runs_now", "synced")
+    list_display = ("fn_id", "state", "triggers", "concurrency", "retries", "runs_now", "synced")
     search_fields = ("fn_id", "name")
     fields = (
         *("fn_id", "name", "state", "runs_now", "triggers", "concurrency", "retries"),
@@ -47,6 +48,39 @@ class FunctionAdmin(ReadOnlyAdmin):
             function.run_counts = counts[function.fn_id]
         changelist.result_list = functions
         return changelist
+
+    # --- what people may do to it ---
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        function = kwargs.get("obj")
+        if function is not None:
+            number = pauses.skipped(function.fn_id) if self.has_replay_permission(request) else 0
+            context |= {
+                "state": pauses.state_of(function),
+                "can_pause": self.has_pause_permission(request),
+                "skipped": _capped(number) if number else "",
+            }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        state, replay = view(pauses.state_view(self)), view(pauses.replay_view(self))
+        return [
+            path("<path:object_id>/state/", state, name="jobs_registeredfunction_state"),
+            path("<path:object_id>/replay/", replay, name="jobs_registeredfunction_replay"),
+            *super().get_urls(),
+        ]
+
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        may = request.user.has_perm("jobs.pause_registeredfunction")
+        return self.has_view_permission(request) and may
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request) and request.user.has_perm("jobs.rerun_run")
+
+    # --- what is shown of it ---
 
     @admin.display(description="starts on")
     def triggers(self, function: RegisteredFunction) -> SafeString:
@@ -79,7 +113,8 @@ class FunctionAdmin(ReadOnlyAdmin):
     def state(self, function: RegisteredFunction) -> SafeString:
         if function.paused_at is None:
             return SafeString("active")
-        return format_html("paused {}", ago(function.paused_at))
+        still = SafeString(" · its unfinished runs stand still") if function.stands_still else ""
+        return format_html("{} {}{}", badge("paused"), ago(function.paused_at), still)
 
     @admin.display(description="after a run")
     def hooks(self, function: RegisteredFunction) -> SafeString:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from jobs.models import Run
+from jobs.testing import drain
 from tests.jobs import rows
 from tests.jobs.people import staff
 
@@ -83,6 +85,50 @@ def test_all_that_match_a_filter_are_done_as_many_as_fit_at_once(
 
     assert "these are the 2 oldest" in page
     assert states(*failed) == ["failed"] * 3
+
+
+def choose_all(client: Client, action: str, run: Run, query: str = "", **data: str) -> str:
+    """As the list's “select all” does it, while the list is filtered by `query`."""
+    form = {"action": action, "_selected_action": str(run.pk), "select_across": "1"}
+    return client.post(f"{LIST}?{query}", form | data, follow=True).content.decode()
+
+
+def test_more_than_a_form_can_hold_are_left_to_a_run_of_the_engines_own(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.admin.controls.MOST_AT_ONCE", 2)
+    failed = [rows.failed_run() for _ in range(3)]
+    query = f"fn_id={rows.FN}&status__exact=failed&created=7d"
+    old = rows.failed_run()
+    Run.objects.filter(pk=old.pk).update(created_at=rows.now() - timedelta(days=8))
+
+    asked = choose_all(admin_client, "retry_selected", failed[0], query)
+    assert f"Retry all that are failed, of {rows.FN}, since " in asked
+
+    said = choose_all(admin_client, "retry_selected", failed[0], query, post="all")
+
+    bulk = Run.objects.get(fn_id="jobs-bulk")
+    assert f"/{bulk.pk}/change/" in said
+    assert LogEntry.objects.get(object_id=str(bulk.pk)).get_change_message() == (
+        "Retry of all failed runs asked for."
+    )
+    drain()
+    assert states(old) == ["failed"]
+    assert Run.objects.get(pk=bulk.pk).output["done"] == 3
+
+
+@pytest.mark.parametrize("query", ["q=ann", "event__id=1", "status__exact=completed"])
+def test_what_the_engine_has_no_word_for_is_not_left_to_it(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    monkeypatch.setattr("jobs.admin.controls.MOST_AT_ONCE", 0)
+    run = rows.failed_run()
+
+    said = choose_all(admin_client, "retry_selected", run, query, post="all")
+
+    assert "Retry: all failed runs" not in said
+    assert not Run.objects.filter(fn_id="jobs-bulk").exists()
+    assert states(run) == ["failed"]
 
 
 @pytest.mark.parametrize("action", ["retry_selected", "cancel_selected"])

@@ -34,6 +34,10 @@ def press(client: Client, run: Run, button: str = "rerun", **data: str) -> Any:
     return client.post(reverse(f"admin:jobs_run_{button}", args=[run.pk]), data)
 
 
+def page_of(run: Run) -> str:
+    return reverse("admin:jobs_run_change", args=[run.pk])
+
+
 def said(response: Any) -> str:
     return " ".join(str(message) for message in get_messages(response.wsgi_request))
 
@@ -67,6 +71,37 @@ def test_a_rerun_from_the_start_is_a_new_run(admin_client: Client) -> None:
     assert f"/{new.pk}/change/" in said(response)
     assert history(run) == [f"admin: Rerun from the start. It runs as {new.pk}."]
     assert history(new) == [f"admin: Made by a rerun of {run.pk}."]
+
+
+def test_a_rerun_from_a_step_remembers_what_came_before_it(admin_client: Client) -> None:
+    run = rows.failed_run(fn_id=FN)
+    first, second, *_ = run.steps.order_by("position")
+    offered = f'name="step" value="{second.name}"'
+    assert offered in admin_client.get(page_of(run)).content.decode()
+
+    response = press(admin_client, run, **{"from": "step", "step": second.name})
+
+    new = Run.objects.get(rerun_of=run)
+    assert list(new.steps.values_list("name", flat=True)) == [first.name]
+    assert response.url == page_of(new)
+    assert history(run) == [f"admin: Rerun from step “{second.name}”. It runs as {new.pk}."]
+
+
+def test_a_step_that_the_run_has_not_is_a_message_that_names_those_it_has(
+    admin_client: Client,
+) -> None:
+    run = rows.failed_run(fn_id=FN)
+
+    response = press(admin_client, run, **{"from": "step", "step": "nowhere"})
+
+    assert "Nothing was changed." in said(response)
+    assert run.steps.first().name in said(response)
+    assert not Run.objects.filter(rerun_of=run).exists()
+
+
+def test_an_unfinished_run_offers_no_rerun_from_a_step(admin_client: Client) -> None:
+    run = rows.backing_off_run(fn_id=FN)
+    assert "Rerun from here" not in admin_client.get(page_of(run)).content.decode()
 
 
 def test_a_run_is_cancelled(admin_client: Client) -> None:

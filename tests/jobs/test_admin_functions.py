@@ -1,0 +1,173 @@
+"""Pause, resume and replay a function, from its page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.utils import quote
+from django.contrib.messages import get_messages
+from django.test import Client
+from django.urls import reverse
+
+from jobs.api import Event, pause, send
+from jobs.models import RegisteredFunction, Run
+from jobs.testing import drain
+from tests.functions import Diary, registered, three_steps
+from tests.jobs.people import staff
+
+pytestmark = pytest.mark.django_db
+FN = "panel/function_1"  # such ids are quoted in the admin's addresses
+
+
+@pytest.fixture(autouse=True)
+def diary() -> Iterator[Diary]:
+    diary = Diary()
+    with registered(three_steps(diary), fn_id=FN):
+        RegisteredFunction.objects.get_or_create(fn_id=FN, defaults={"name": "Panel"})
+        yield diary
+
+
+def press(client: Client, button: str = "state", **data: str) -> Any:
+    return client.post(reverse(f"admin:jobs_registeredfunction_{button}", args=[quote(FN)]), data)
+
+
+def said(response: Any) -> str:
+    return " ".join(str(message) for message in get_messages(response.wsgi_request))
+
+
+def page(client: Client) -> str:
+    response = client.get(reverse("admin:jobs_registeredfunction_change", args=[quote(FN)]))
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def history() -> list[str]:
+    entries = LogEntry.objects.filter(object_id=FN).order_by("id")
+    return [f"{entry.user.get_username()}: {entry.get_change_message()}" for entry in entries]
+
+
+def function() -> RegisteredFunction:
+    return RegisteredFunction.objects.get(pk=FN)
+
+
+def statuses() -> list[str]:
+    return list(Run.objects.filter(fn_id=FN).order_by("id").values_list("status", flat=True))
+
+
+def test_a_function_is_paused_and_resumed_and_its_page_says_so(admin_client: Client) -> None:
+    response = press(admin_client, to="paused")
+
+    assert response.url == reverse("admin:jobs_registeredfunction_change", args=[quote(FN)])
+    assert said(response) == "Paused; unfinished runs go on to their end."
+    assert (function().paused_at is None, function().stands_still) == (False, False)
+    assert "jobs-paused" in page(admin_client)
+    assert (
+        "jobs-paused"
+        in admin_client.get(reverse("admin:jobs_registeredfunction_changelist")).content.decode()
+    )
+
+    assert said(press(admin_client, to="active")).endswith("Resumed.")
+    assert function().paused_at is None
+    assert history() == ["admin: Paused; unfinished runs go on to their end.", "admin: Resumed."]
+
+
+def test_unfinished_runs_may_stand_still_too(admin_client: Client, diary: Diary) -> None:
+    send(Event(name="test/go"))
+
+    press(admin_client, to="still")
+    drain()
+    assert (function().stands_still, diary.entries) == (True, [])
+    assert "stand still" in page(admin_client)
+
+    press(admin_client, to="active")
+    drain()
+    assert diary.entries == ["first", "second", "third"]
+
+
+def test_what_was_skipped_is_replayed_once_by_a_run_that_can_be_followed(
+    admin_client: Client, diary: Diary
+) -> None:
+    pause(FN)
+    send([Event(name="test/go") for _ in range(3)])
+    assert "Replay what was skipped: 3" in page(admin_client)
+    press(admin_client, to="active")
+
+    response = press(admin_client, "replay")
+
+    bulk = Run.objects.get(fn_id="jobs-bulk")
+    assert f"/{bulk.pk}/change/" in said(response)
+    assert history()[-1] == f"admin: Replayed what was skipped, by run {bulk.pk}."
+    drain()
+    assert statuses() == ["skipped"] * 3 + ["completed"] * 3
+    assert len(diary.entries) == 9
+
+    assert "Replay" not in page(admin_client)
+    assert said(press(admin_client, "replay")).endswith("no skipped run is left to replay.")
+    drain()
+    assert len(diary.entries) == 9
+
+
+def test_who_comes_second_is_told_and_changes_nothing(admin_client: Client) -> None:
+    press(admin_client, to="paused")
+    before = function().paused_at
+
+    assert "somebody else was quicker" in said(press(admin_client, to="paused"))
+    assert (function().paused_at, len(history())) == (before, 1)
+
+
+def test_a_state_that_is_none_is_refused_with_what_is_allowed(admin_client: Client) -> None:
+    response = press(admin_client, to="asleep")
+
+    assert said(response) == ("A function cannot be 'asleep'; active, paused, still are allowed.")
+    assert function().paused_at is None
+
+
+def test_each_button_needs_its_permission() -> None:
+    viewer, pauser = staff(), staff("pause_registeredfunction", name="pauser")
+    pause(FN)
+    send(Event(name="test/go"))
+
+    for who, may in (
+        (viewer, {}),
+        (pauser, {"state"}),
+        (staff("rerun_run", name="mender"), {"replay"}),
+    ):
+        assert ("Resume" in page(who)) == ("state" in may)
+        assert ("Replay" in page(who)) == ("replay" in may)
+        for button in ("replay", "state"):
+            expected = 302 if button in may else 403
+            assert press(who, button, to="active").status_code == expected
+
+
+def test_looking_changes_nothing(admin_client: Client) -> None:
+    for button in ("state", "replay"):
+        address = reverse(f"admin:jobs_registeredfunction_{button}", args=[quote(FN)])
+        assert admin_client.get(address).status_code == 405
+
+
+def test_a_function_that_is_not_there_is_not_found(admin_client: Client) -> None:
+    for button in ("state", "replay"):
+        address = reverse(f"admin:jobs_registeredfunction_{button}", args=["gone"])
+        assert admin_client.post(address, {"to": "paused"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("state", "offered"),
+    [
+        ("active", {"paused", "still"}),
+        ("paused", {"active", "still"}),
+        ("still", {"active", "paused"}),
+    ],
+)
+def test_a_page_offers_what_would_change_something(
+    admin_client: Client, state: str, offered: set[str]
+) -> None:
+    if state != "active":
+        press(admin_client, to=state)
+    shown = page(admin_client)
+    assert {
+        to for to in ("active", "paused", "still") if f'name="to" value="{to}"' in shown
+    } == offered
