@@ -15,10 +15,10 @@ from django.utils.safestring import SafeString
 from jobs.admin import pauses
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.html import NONE, NOTHING, ago, badge, lines, pretty
+from jobs.admin.pauses import MOST_COUNTED
 from jobs.models import UNFINISHED, RegisteredFunction, RunStatus
 
 COUNTED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.FAILED]
-MOST_COUNTED = 1000
 Counts = dict[str, dict[str, int]]
 # One of these for each function and status, with the values written out: the planner then knows
 # how rare each is.

@@ -99,15 +99,12 @@ def replay_view(model_admin: Any) -> View:
                 model_admin.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
                 return _back_to(function)
             model_admin.log_change(request, function, f"Replayed what was skipped, by run {made}.")
-        text = format_html("What was skipped is being replayed, oldest first, by {}.", _run(made))
+        link = run_link(made, "a run of its own")
+        text = format_html("What was skipped is being replayed, oldest first, by {}.", link)
         model_admin.message_user(request, text, messages.SUCCESS)
         return _back_to(function)
 
     return require_POST(view)
-
-
-def _run(run_id: str) -> str:
-    return run_link(run_id, "a run of its own")
 
 
 def _locked(object_id: str) -> RegisteredFunction:
