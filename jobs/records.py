@@ -207,8 +207,10 @@ def _statement(kinds: tuple[str, ...], is_settled: bool, waits: bool) -> str:
 
 
 def _rows(records: Iterable[StepRecord | FetchRecord], columns: list[str]) -> str | None:
+    """What is not said is null."""
     get = attrgetter(*columns)
-    return _as_json([dict(zip(columns, get(record), strict=True)) for record in records])
+    found = [zip(columns, get(record), strict=True) for record in records]
+    return _as_json([{name: v for name, v in row if v is not None} for row in found])
 
 
 def _as_json(rows: list[Row]) -> str | None:

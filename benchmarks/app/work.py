@@ -43,7 +43,7 @@ def update_song(song_id: int, reply: dict[str, Any]) -> None:
     Song.objects.filter(pk=song_id).update(status="processed", s3_key=reply["s3_key"])
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)  # in a step it is in a transaction already
 def deduct_credits(song_id: int) -> None:
     song = Song.objects.get(pk=song_id)
     Listener.objects.select_for_update(no_key=True).get(pk=song.owner_id)
