@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from jobs import family
 from jobs.ipc import Bell
 
 CARD = 2048  # bytes: more than a step's name, id and branch can have
@@ -109,7 +110,7 @@ class Board:
 
     def _write(self, run: bytes, token: bytes, card: str) -> None:
         step = card.encode()[:CARD]
-        LINE.pack_into(self._page, self._start(self._line()), os.getpid(), run, token, step)
+        LINE.pack_into(self._page, self._start(self._line()), family.number(), run, token, step)
 
     def _read(self, line: int) -> Entry:
         pid, run, token, step = LINE.unpack_from(self._page, self._start(line))
@@ -120,7 +121,7 @@ class Board:
 
     def _line(self) -> int:
         """This process's line: found by its number, the next free one if another has it."""
-        pid = os.getpid()
+        pid = family.number()
         if self._mine is None or self._pid != pid:
             lines = [(pid + shift) % LINES for shift in range(LINES)]
             self._mine = next(line for line in lines if self._is_free(line, pid))

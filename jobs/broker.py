@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import select
 import socket
 import time
@@ -58,7 +57,7 @@ class RunBroker(Broker):
     def __init__(self, list_key: str | None = None) -> None:
         super().__init__(list_key)
         _share_without_locks()
-        self._worker = f"{socket.gethostname()}/{os.getpid()}"
+        self._worker = family.name()
         self._shift = SignedPackage.dumps(SHIFT | {"started": timezone.now()})
         self._gateway: Gateway | None = None
         self._keeper: Keeper | None = None
@@ -306,7 +305,7 @@ def _advance(c: Claim) -> Claim | None:
         c = replace(c, token=token)
     _board.begin(c.run_id, c.token)
     try:
-        return execute(replace(c, worker=f"{socket.gethostname()}/{os.getpid()}"), _board)
+        return execute(replace(c, worker=family.name()), _board)
     finally:
         _board.end()
 

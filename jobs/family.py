@@ -18,13 +18,31 @@ import ctypes
 import gc
 import os
 import signal
+import socket
 import sys
+from functools import cache
 from multiprocessing import popen_fork
 from multiprocessing.context import BaseContext, ForkContext, ForkProcess
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
 PR_SET_PDEATHSIG = 1
+
+
+@cache
+def number() -> int:
+    """This process's, asked for once: a worker needs it a dozen times a run."""
+    return os.getpid()
+
+
+@cache
+def name() -> str:
+    """This process's, as operators read it."""
+    return f"{socket.gethostname()}/{number()}"
+
+
+os.register_at_fork(after_in_child=number.cache_clear)
+os.register_at_fork(after_in_child=name.cache_clear)
 
 
 def die_with_parent() -> None:

@@ -28,6 +28,8 @@ from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from typing import Any
 
+from jobs import family
+
 PACKET = select.PIPE_BUF  # bytes; what is larger travels in a file
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SMALLEST_PIPE = 16_384  # bytes, of the systems that do not say
@@ -130,7 +132,7 @@ class Queue:
 
     def _turnstile(self) -> Any:
         """This process's own: with one that a fork has inherited, it would wait for its parent."""
-        pid = os.getpid()
+        pid = family.number()
         if self._turnstile_of != pid:
             self._turnstile_of, self._own_turnstile = pid, _new_turnstile(self._reader)
         return self._own_turnstile

@@ -9,6 +9,8 @@ costs what it holds.
 2. A pause ends once: who waited for it goes on with the first that comes of what was waited for
    and the end of patience.
 3. Other threads come by `_news` and the bell alone. Whoever goes on does so in this thread.
+4. Who has landed stays for the next flight: for each new greenlet the interpreter takes pages from
+   the system, and gives them back after it.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ logger = logging.getLogger("jobs.engine")
 
 T = TypeVar("T")
 READABLE, WRITABLE = selectors.EVENT_READ, selectors.EVENT_WRITE
+MOST_IDLE = 64  # pilots
 POLL = {READABLE: select.POLLIN, WRITABLE: select.POLLOUT}
 
 _here = threading.local()  # `pilots`: those of this thread, if it is theirs
@@ -76,6 +79,7 @@ class Pilots(Generic[T]):
         self._selector = selectors.DefaultSelector()
         self._pauses: set[Pause] = set()
         self._alarm = math.inf  # no pause's patience ends before
+        self._idle: list[greenlet] = []
         self._ground = getcurrent()  # the thread's own, which they all come back to
         self._thread: threading.Thread | None = None
 
@@ -137,7 +141,15 @@ class Pilots(Generic[T]):
             self._end_patience()
 
     def _take_off(self, flight: T) -> None:
-        greenlet(self._do, parent=self._ground).switch(flight)
+        if not self._idle:
+            greenlet(self._serve, parent=self._ground).switch()
+        self._idle.pop().switch(flight)
+
+    def _serve(self) -> None:
+        """One pilot, flight after flight: see (4)."""
+        while len(self._idle) < MOST_IDLE:
+            self._idle.append(getcurrent())
+            self._do(self._ground.switch())
 
     def _do(self, flight: T) -> None:
         try:

@@ -94,7 +94,7 @@ def welcome(user: User) -> CreditEntry | None:
     return grant(user, amount, why="Welcome to MelodyMaker", kind=EntryKind.WELCOME)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)  # a step is in a transaction already
 def charge(song: Song) -> CreditEntry:
     """Take the credit for a song that is there: once a song, whoever asks how often.
 

@@ -126,12 +126,16 @@ def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
 
 
 def categories_of(made: music.Music) -> list[Category]:
-    """A row for each name, made in one order by everybody: two songs that bring the same new names
-    would otherwise wait for each other."""
+    """A row for each name. New ones are made in one order by everybody: two songs that bring the
+    same new names would otherwise wait for each other."""
     names = {music.folded(name): name for name in made.categories}
-    new = [Category(folded=folded, name=names[folded]) for folded in sorted(names)]
-    Category.objects.bulk_create(new, ignore_conflicts=True)
-    return list(Category.objects.filter(folded__in=names))
+    known = Category.objects.filter(folded__in=names)
+    new = sorted(names.keys() - {category.folded for category in known})
+    if not new:
+        return list(known)
+    rows = [Category(folded=folded, name=names[folded]) for folded in new]
+    Category.objects.bulk_create(rows, ignore_conflicts=True)
+    return list(known.all())
 
 
 def deduct_credits(song: SongQuerySet) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 import threading
+import weakref
 from concurrent.futures import Future
 
 import pytest
+from greenlet import getcurrent
 
 from jobs.pilots import READABLE, WRITABLE, Pilots, result_of, until
 from tests.adversary import PATIENCE
@@ -110,6 +112,29 @@ def test_whoever_breaks_breaks_alone(caplog):
 
     assert flown("breaks", "goes on", fly=fly) == ["goes on"]
     assert "A request broke the gateway's own code" in caplog.text
+
+
+class Flight:
+    def __init__(self) -> None:
+        self.has_landed = threading.Event()
+
+
+def test_who_has_landed_takes_the_next_flight_and_keeps_nothing_of_the_last():
+    pilots_seen, flights_seen = [], []
+
+    def fly(flight: Flight) -> None:
+        pilots_seen.append(getcurrent())
+        flights_seen.append(weakref.ref(flight))
+        flight.has_landed.set()
+
+    pilots: Pilots = Pilots(fly)
+    for _ in range(3):
+        flight = Flight()
+        pilots.send(flight)
+        assert flight.has_landed.wait(PATIENCE)
+
+    assert len(set(pilots_seen)) == 1
+    assert [seen() for seen in flights_seen] == [None, None, flight]
 
 
 def test_any_other_thread_waits_as_ever(pair):
