@@ -1,7 +1,7 @@
 """Identifiers that sort by the time they were made (UUID version 7, RFC 9562 §5.7).
 
-Their random part is the system's, asked for by the hundred: a call of the system for each would be
-half of what an id costs. A forked process begins with none, so that it never has its parent's.
+Their random part is the system's, asked for by the hundred, which saves a system call for each. A
+forked process begins with none in store, so that it never makes one that its parent makes.
 """
 
 from __future__ import annotations
