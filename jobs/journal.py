@@ -7,7 +7,8 @@ just before the commit, so that a step's effects and its memory are one fact.
 
 A step that fails takes its own effects with it and nothing else:
 1. The first one in a transaction needs no savepoint for that: the transaction itself goes.
-2. Each further one has a savepoint behind it. It is released in the trip that sets the next.
+2. Each further one has a savepoint behind it, set in the trip of its first statement, in which the
+   last one is released.
 
 3. A commit that leaves a request to the gateway does not wait for the disk: nothing has come of it
    outside the database until the gateway takes the request, which waits for both (flights, 2).
@@ -153,10 +154,10 @@ class Journal:
 
     def _set_savepoint(self) -> str:
         self.raise_if_broken()
-        last = f"RELEASE SAVEPOINT step_{self._savepoints}; " if self._savepoints else ""
+        last = [f"RELEASE SAVEPOINT step_{self._savepoints}"] if self._savepoints else []
         self._savepoints += 1
         name = f"step_{self._savepoints}"
-        statements.at_once(f"{last}SAVEPOINT {name}")
+        statements.before_next(*last, f"SAVEPOINT {name}")
         return name
 
     @contextlib.contextmanager
@@ -238,6 +239,7 @@ class Journal:
 
     def _reset(self) -> None:
         self.attempt, self.function_errors, self.steps_done = self._committed
+        statements.forget_what_waits()
         self._clear()
 
     # --- the records --------------------------------------------------------------------------
@@ -283,9 +285,11 @@ class _Undo(Exception):
 
 
 def _go_back_to(savepoint: str) -> None:
+    transaction.set_rollback(False)  # as long as it is set, Django sends nothing
     with contextlib.suppress(DatabaseError):  # no database: no effects either
         transaction.savepoint_rollback(savepoint)
-        transaction.set_rollback(False)
+        return
+    transaction.set_rollback(True)
 
 
 def is_connection_lost(error: BaseException | None = None) -> bool:

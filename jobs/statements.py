@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -19,14 +19,21 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import PipelineStatus
 
 from jobs import conf
-from jobs.prepared import prepare_often
-from jobs.wire import Rows, Statement, Wire
+from jobs.prepared import is_for_steps, prepare_often
+from jobs.wire import NOTHING, Rows, Statement, Wire, wire_of
 
-__all__ = ["Rows", "Statement", "at_once", "begin", "execute", "read_by_index", "together"]
+__all__ = [
+    "Rows",
+    "Statement",
+    "at_once",
+    "before_next",
+    "begin",
+    "execute",
+    "forget_what_waits",
+    "read_by_index",
+    "together",
+]
 
-NOTHING: Mapping[str, Any] = {}
-
-_wires: WeakKeyDictionary[psycopg.Connection[Any], Wire] = WeakKeyDictionary()
 _by_index: WeakSet[psycopg.Connection[Any]] = WeakSet()
 
 
@@ -62,13 +69,33 @@ def at_once(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
 
 def begin() -> None:
     """Open the transaction that Django wants, for a step; psycopg would before the first statement,
-    but at twice the cost."""
+    but at twice the cost. On a connection that is set up for steps it opens in the trip of the
+    first statement."""
     here = _ready()
-    if here.connection.prepare_threshold is None and conf.prepare_steps() and not _is_pooled(here):
-        prepare_often(here.connection)
-    if not _is_watched(here):
+    raw = here.connection
+    if raw.prepare_threshold is None and conf.prepare_steps() and not _is_pooled(here):
+        prepare_often(raw)
+    wire = _wire(here)
+    if not is_for_steps(raw) and not _is_watched(here):
         with here.wrap_database_errors:
-            _wire(here).begin()
+            wire.begin()
+
+
+def before_next(*texts: str) -> None:
+    """Have these done before whatever is sent next in this transaction: in the same trip, if the
+    connection is set up for steps, else now."""
+    here = _ready()
+    if is_for_steps(here.connection) and not _is_watched(here):
+        _wire(here).ahead += texts
+    else:
+        at_once("; ".join(texts))
+
+
+def forget_what_waits() -> None:
+    """The transaction in which it would have been done is over."""
+    raw = connections[DEFAULT_DB_ALIAS].connection
+    if raw is not None:
+        wire_of(raw).ahead.clear()
 
 
 def _ready() -> BaseDatabaseWrapper:
@@ -108,10 +135,7 @@ def _is_watched(here: BaseDatabaseWrapper) -> bool:
 
 
 def _wire(here: BaseDatabaseWrapper) -> Wire:
-    wire = _wires.get(here.connection)
-    if wire is None:
-        wire = _wires[here.connection] = Wire(here.connection, prepares=not _is_pooled(here))
-    return wire
+    return wire_of(here.connection, prepares=not _is_pooled(here))
 
 
 class _ServerBinding(psycopg.Cursor[Any]):

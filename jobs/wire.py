@@ -15,6 +15,9 @@ ones is most of what they cost. So they are handed to libpq itself, through psyc
    half the processor time. While it lasts no signal's handler runs.
 6. psycopg may prepare the product's statements on the same connection. After a rollback it forgets
    them by a DEALLOCATE ALL, which would take ours along: here it names them.
+7. What is to go ahead of the next statement (a savepoint) goes in its trip, and so does BEGIN,
+   whoever sends that statement: the engine, a step's cursor whose statement is prepared
+   (prepared.py), or psycopg itself, which asks `_start_query` before whatever it sends.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 from psycopg._preparing import PrepareManager
+from psycopg.abc import PQGen
 from psycopg.adapt import AdaptersMap, PyFormat, Transformer
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
@@ -39,8 +43,10 @@ Rows = list[tuple[Any, ...]]
 Key = tuple[bytes, tuple[int, ...]]  # text, the values' types
 New = tuple[Key, bytes]  # a statement that is prepared in this conversation, and its name
 
-BEGIN: Statement = ("BEGIN", {})
-COMMIT: Statement = ("COMMIT", {})
+NOTHING: Mapping[str, Any] = {}
+BEGIN: Statement = ("BEGIN", NOTHING)
+COMMIT: Statement = ("COMMIT", NOTHING)
+WIRE = "jobs_wire"  # the connection's attribute
 STALE = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)  # see (4)
 PLANNED = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
 PLACEHOLDER = re.compile(r"%%|%\((\w+)\)s")
@@ -70,33 +76,71 @@ class Wire:
         self._numbers = itertools.count()
         self._poll = select.poll()
         self._poll.register(self._pg.socket, select.POLLIN)
+        self.ahead: list[str] = []  # see (7)
         theirs = ByName()
         vars(theirs).update(vars(raw._prepared))
         raw._prepared = theirs
+        self._psycopgs_start = raw._start_query
+        vars(raw)["_start_query"] = self._start_query
 
     def converse(self, statements: Sequence[Statement], *, commits: bool = False) -> list[Rows]:
         """What each statement returns. A transaction that is wanted and not open is opened in the
         same trip; with `commits` it ends in it."""
-        opens = not self._raw.autocommit and self._pg.transaction_status == TransactionStatus.IDLE
-        asked = [*([BEGIN] if opens else []), *statements, *([COMMIT] if commits else [])]
+        first = self._what_goes_first()
+        asked = [*first, *statements, *([COMMIT] if commits else [])]
         with self._raw.lock:
             rows = [self._loaded(result) for result in self._ask(asked)]
-        return rows[opens : opens + len(statements)]
+        return rows[len(first) : len(first) + len(statements)]
 
     def ask_at_once(self, text: str, values: Mapping[str, Any]) -> Rows:
         """What a statement returns that waits for nobody: see (5). A transaction that is wanted and
         not open is opened before."""
-        self.begin()
+        first = self._what_goes_first()
         with self._raw.lock:
+            for before, _ in first:
+                self._loaded(self._pg.exec_(before.encode()))
             result = self._answer_at_once(text, values)
             self._pass_on_notifications()
             return self._loaded(result)
 
     def begin(self) -> None:
         """Open the transaction, if one is wanted and not open."""
-        if not self._raw.autocommit and self._pg.transaction_status == TransactionStatus.IDLE:
+        if self._opens:
             with self._raw.lock:
                 self._loaded(self._pg.exec_(b"BEGIN"))
+
+    @property
+    def goes_alone(self) -> bool:
+        """Whether nothing has to go ahead of the next statement."""
+        return not self.ahead and not self._opens
+
+    def ask_prepared(self, name: bytes, values: Any, formats: Any) -> PGresult:
+        """The answer to what psycopg has prepared, be it an error, in one trip with what goes ahead
+        of it."""
+        first = self._what_goes_first()
+        with self._raw.lock:
+            *before, result = self._ask(first, (name, values, formats))
+            for answer in before:
+                self._loaded(answer)
+        return result
+
+    @property
+    def _opens(self) -> bool:
+        is_idle: bool = self._pg.transaction_status == TransactionStatus.IDLE
+        return is_idle and not self._raw.autocommit
+
+    def _what_goes_first(self) -> list[Statement]:
+        first = [BEGIN] if self._opens else []
+        if self.ahead:
+            first += [(text, NOTHING) for text in self.ahead]
+            self.ahead.clear()
+        return first
+
+    def _start_query(self) -> PQGen[None]:
+        """Before whatever psycopg sends: see (7)."""
+        yield from self._psycopgs_start()
+        while self.ahead:
+            yield from self._raw._exec_command(self.ahead.pop(0).encode())
 
     def _answer_at_once(self, text: str, values: Mapping[str, Any]) -> PGresult:
         query, names, is_planned = _compiled(text)
@@ -113,10 +157,16 @@ class Wire:
             self._prepared[key] = name
         return self._pg.exec_prepared(self._prepared[key], dumped, formats)
 
-    def _ask(self, statements: Sequence[Statement]) -> list[PGresult]:
+    def _ask(
+        self, statements: Sequence[Statement], prepared: tuple[bytes, Any, Any] | None = None
+    ) -> list[PGresult]:
+        """The answer to each, and to what psycopg has prepared."""
         try:
             self._pg.enter_pipeline_mode()
             sent = [self._send(*statement) for statement in statements]
+            if prepared is not None:
+                self._pg.send_query_prepared(*prepared)
+                sent.append(None)
             self._pg.pipeline_sync()
             self._flush()
             results = self._results()
@@ -203,6 +253,14 @@ class Wire:
         while notification := self._pg.notifies():
             if self._pg.notify_handler is not None:
                 self._pg.notify_handler(notification)
+
+
+def wire_of(raw: psycopg.Connection[Any], *, prepares: bool = True) -> Wire:
+    """The connection's own, which goes with it."""
+    wire: Wire | None = vars(raw).get(WIRE)
+    if wire is None:
+        wire = vars(raw)[WIRE] = Wire(raw, prepares=prepares)
+    return wire
 
 
 AUTO = [PyFormat.AUTO] * 100

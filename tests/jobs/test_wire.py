@@ -149,8 +149,8 @@ def test_what_is_asked_at_once_belongs_to_the_transaction():
         transaction.set_rollback(True)
     with transaction.atomic():
         statements.begin()
-        assert is_in_transaction()
         statements.at_once("SAVEPOINT here")
+        assert is_in_transaction()
         statements.at_once(ADD, {"id": "kept"})
         statements.at_once("RELEASE SAVEPOINT here; SAVEPOINT there")
         statements.at_once(ADD, {"id": "gone"})
