@@ -56,7 +56,7 @@ class StepCursor(ServerBindingCursor, psycopg.Cursor[Any]):
         name = raw._prepared._names.get((asked.query, asked.types))
         if name is None:
             return False
-        wire = wire_of(raw)
+        wire = wire_of(raw, prepares=True)  # see (2)
         if wire.goes_alone:
             with raw.lock:
                 raw.pgconn.send_query_prepared(name, asked.params, asked.formats)

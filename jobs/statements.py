@@ -18,7 +18,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import PipelineStatus
 
-from jobs import conf
+from jobs import conf, wire
 from jobs.prepared import is_for_steps, prepare_often
 from jobs.wire import NOTHING, Rows, Statement, Wire, wire_of
 
@@ -75,10 +75,9 @@ def begin() -> None:
     raw = here.connection
     if raw.prepare_threshold is None and conf.prepare_steps() and not _is_pooled(here):
         prepare_often(raw)
-    wire = _wire(here)
     if not is_for_steps(raw) and not _is_watched(here):
         with here.wrap_database_errors:
-            wire.begin()
+            _wire(here).begin()
 
 
 def before_next(*texts: str) -> None:
@@ -95,7 +94,7 @@ def forget_what_waits() -> None:
     """The transaction in which it would have been done is over."""
     raw = connections[DEFAULT_DB_ALIAS].connection
     if raw is not None:
-        wire_of(raw).ahead.clear()
+        wire.forget_what_waits(raw)
 
 
 def _ready() -> BaseDatabaseWrapper:

@@ -255,12 +255,19 @@ class Wire:
                 self._pg.notify_handler(notification)
 
 
-def wire_of(raw: psycopg.Connection[Any], *, prepares: bool = True) -> Wire:
+def wire_of(raw: psycopg.Connection[Any], *, prepares: bool) -> Wire:
     """The connection's own, which goes with it."""
     wire: Wire | None = vars(raw).get(WIRE)
     if wire is None:
         wire = vars(raw)[WIRE] = Wire(raw, prepares=prepares)
     return wire
+
+
+def forget_what_waits(raw: psycopg.Connection[Any]) -> None:
+    """Nothing goes ahead any more: the transaction in which it would have is over."""
+    wire: Wire | None = vars(raw).get(WIRE)
+    if wire is not None:
+        wire.ahead.clear()
 
 
 AUTO = [PyFormat.AUTO] * 100

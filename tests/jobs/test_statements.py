@@ -40,6 +40,8 @@ def test_a_statement_is_prepared_once_whatever_its_values():
 
 
 def test_behind_a_pool_it_is_sent_as_it_is(behind_a_pool):
+    connection.ensure_connection()
+    statements.forget_what_waits()  # before anything was sent
     assert statements.execute(COUNT, {"like": "a%"}) == [(0,)]
     assert prepared("jobs_registeredfunction") == 0
 
