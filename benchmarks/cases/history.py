@@ -63,11 +63,13 @@ def contenders(options: Options) -> list[Contender]:
 
 def play(stage: Stage, options: Options, results: Results, contender: Contender) -> None:
     songs = options.songs or overhead.SONGS
-    made = contender.database in stage.histories
-    with stage.site(contender, keep=made) as site:
-        if not made:
-            make(site.connection, int(contender.database.rpartition("_")[2]))
-            stage.histories.add(contender.database)
+    if contender.database not in stage.histories:
+        with stage.site(contender):
+            pass  # the runs of its warm-up are what the past is copied from
+        with stage.server.connect(contender.database) as connection:
+            make(connection, int(contender.database.rpartition("_")[2]))
+        stage.histories.add(contender.database)
+    with stage.site(contender, keep=True) as site:
         played = site.play(songs, max(songs // overhead.A_USER, 1), 0)
     results.add("history", contender.name, "songs", songs)
     results.add("history", contender.name, overhead.RATE, played.songs_per_second)
@@ -76,7 +78,8 @@ def play(stage: Stage, options: Options, results: Results, contender: Contender)
 
 
 def make(connection: psycopg.Connection[Any], count: int) -> None:
-    """`count` ended runs, each with its event and a step, in the order of their times."""
+    """`count` ended runs, each with its event and a step, in the order of their times. The tables
+    are locked meanwhile: no cluster should be at them."""
     if not count:
         return
     with connection.transaction():
