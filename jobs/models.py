@@ -181,7 +181,11 @@ class Run(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        permissions = [("rerun_run", "Can rerun runs"), ("cancel_run", "Can cancel runs")]
+        permissions = [
+            ("rerun_run", "Can rerun runs"),
+            ("edit_run", "Can rerun runs with other data"),
+            ("cancel_run", "Can cancel runs"),
+        ]
         # A run's row is written half a dozen times, each time with all its entries in these.
         indexes = [
             models.Index(

@@ -132,17 +132,22 @@ def _do(
     if run is None:
         raise Http404(f"There is no run {run_id}.")
     try:
-        made = _act(model_admin, request, run, act, done)
+        made = act_on(model_admin, request, run, act, done)
     except JobsError as error:
         model_admin.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
         return redirect("admin:jobs_run_change", run_id)
-    new = made != str(run_id)
+    return show(model_admin, request, run, made, done)
+
+
+def show(model_admin: Any, request: HttpRequest, run: Run, made: str, done: str) -> HttpResponse:
+    """The run that goes on, and what was done to this one."""
+    new = made != str(run.pk)
     text = format_html("{} It runs as {}.", done, run_link(made)) if new else done
     model_admin.message_user(request, text, messages.SUCCESS)
     return redirect("admin:jobs_run_change", made)
 
 
-def _act(
+def act_on(
     model_admin: Any, request: HttpRequest, run: Run, act: Callable[[str], str], done: str
 ) -> str:
     """The deed and its history line, both or neither; returns the id of the run that goes on."""
@@ -233,7 +238,7 @@ def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk)
     refused = []
     for run in runs:
         try:
-            _act(model_admin, request, run, bulk.act, bulk.done)
+            act_on(model_admin, request, run, bulk.act, bulk.done)
         except JobsError as error:
             refused.append((run_link(run.pk), str(error)))
     done = len(runs) - len(refused)

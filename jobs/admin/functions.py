@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -61,6 +62,8 @@ class FunctionAdmin(ReadOnlyAdmin):
                 "state": pauses.state_of(function),
                 "can_pause": self.has_pause_permission(request),
                 "skipped": _capped(number) if number else "",
+                "part": pauses.PartForm(initial=pauses.given(request.GET)),
+                "zone": timezone.get_current_timezone_name(),
             }
         return super().render_change_form(request, context, *args, **kwargs)
 

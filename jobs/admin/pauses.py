@@ -5,15 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
+from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
@@ -51,9 +56,49 @@ def state_of(function: RegisteredFunction) -> str:
     return STILL if function.stands_still else PAUSED
 
 
-def skipped(fn_id: str) -> int:
+class Moment(forms.DateTimeField):
+    """A time to the minute, in the site's zone; may be left out."""
+
+    widget = forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+
+    def __init__(self) -> None:
+        wrong = "This is no time; 2026-11-27T10:30 is one."
+        super().__init__(required=False, error_messages={"invalid": wrong})
+
+
+class PartForm(forms.Form):
+    """Of the skipped runs those that were skipped from `since` on and before `until`."""
+
+    since, until = Moment(), Moment()
+
+    def clean(self) -> dict[str, Any]:
+        since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
+        if since and until and since >= until:
+            raise forms.ValidationError("The time ends before it begins.")
+        return self.cleaned_data
+
+    def words(self) -> str:
+        """“ from … until …”, of what was given."""
+        ends = [("from", self.cleaned_data["since"]), ("until", self.cleaned_data["until"])]
+        return "".join(f" {word} {_words(moment)}" for word, moment in ends if moment)
+
+
+def given(data: QueryDict) -> dict[str, str]:
+    """What a PartForm was given, right or wrong."""
+    return {name: str(data[name]) for name in PartForm.base_fields if data.get(name)}
+
+
+def _words(moment: datetime) -> str:
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M %Z}"
+
+
+def skipped(fn_id: str, since: datetime | None = None, until: datetime | None = None) -> int:
     """How many of its runs were skipped and not replayed since, up to 1,001."""
     runs = Run.objects.filter(fn_id=fn_id, status=RunStatus.SKIPPED, reruns__isnull=True)
+    if since is not None:
+        runs = runs.filter(created_at__gte=since)
+    if until is not None:
+        runs = runs.filter(created_at__lt=until)
     return runs.order_by()[: MOST_COUNTED + 1].count()
 
 
@@ -82,29 +127,47 @@ def state_view(model_admin: Any) -> View:
 
 
 def replay_view(model_admin: Any) -> View:
-    """A run of the engine's own does it, however many there are."""
+    """POST, of a part only if `since` or `until` is given. A run of the engine's own does it,
+    however many there are."""
 
     def view(request: HttpRequest, object_id: str) -> HttpResponse:
         if not model_admin.has_replay_permission(request):
             raise PermissionDenied
+        part = PartForm(request.POST)
         with transaction.atomic():
             function = _locked(object_id)
-            if not skipped(function.fn_id):
-                text = "Nothing was changed: no skipped run is left to replay."
-                model_admin.message_user(request, text, messages.WARNING)
-                return _back_to(function)
             try:
-                made = api.bulk("rerun", fn_id=function.fn_id, status=RunStatus.SKIPPED)
+                made = _replay(function, part)
             except JobsError as error:
-                model_admin.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
-                return _back_to(function)
-            model_admin.log_change(request, function, f"Replayed what was skipped, by run {made}.")
-        link = run_link(made, "a run of its own")
-        text = format_html("What was skipped is being replayed, oldest first, by {}.", link)
+                text = f"Nothing was changed. {error}"
+                model_admin.message_user(request, text, messages.WARNING)
+                return _back_to(function, given(request.POST))
+            done = f"Replayed what was skipped{part.words()}, by run {made}."
+            model_admin.log_change(request, function, done)
+        text = format_html(
+            "What was skipped{} is being replayed, oldest first, by {}.",
+            part.words(),
+            run_link(made, "a run of its own"),
+        )
         model_admin.message_user(request, text, messages.SUCCESS)
         return _back_to(function)
 
     return require_POST(view)
+
+
+def _replay(function: RegisteredFunction, part: PartForm) -> str:
+    if not part.is_valid():
+        raise JobsError(" ".join(str(error) for errors in part.errors.values() for error in errors))
+    since, until = part.cleaned_data["since"], part.cleaned_data["until"]
+    if not skipped(function.fn_id, since, until):
+        raise JobsError(f"No skipped run{part.words()} is left to replay.")
+    return api.bulk(
+        "rerun",
+        fn_id=function.fn_id,
+        status=RunStatus.SKIPPED,
+        since=since or "",
+        until=until or "",
+    )
 
 
 def _locked(object_id: str) -> RegisteredFunction:
@@ -115,5 +178,7 @@ def _locked(object_id: str) -> RegisteredFunction:
     return function
 
 
-def _back_to(function: RegisteredFunction) -> HttpResponse:
-    return redirect("admin:jobs_registeredfunction_change", quote(function.pk))
+def _back_to(function: RegisteredFunction, given: dict[str, str] | None = None) -> HttpResponse:
+    """Its page, with what was given, so that it need not be typed again."""
+    page = reverse("admin:jobs_registeredfunction_change", args=[quote(function.pk)])
+    return redirect(f"{page}?{urlencode(given)}" if given else page)

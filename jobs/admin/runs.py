@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 from jobs import timeline
 from jobs.admin import controls, waterfall
 from jobs.admin.base import ReadOnlyAdmin, as_uuid
+from jobs.admin.edits import edit_view
 from jobs.admin.filters import CreatedFilter, FunctionFilter, StatusFilter
 from jobs.admin.functions import retries_of
 from jobs.admin.html import NOTHING, ago, event_link, run_link, run_status
@@ -188,6 +189,7 @@ class RunAdmin(ReadOnlyAdmin):
         return {
             "can_retry": may_rerun and mended,
             "can_restart": may_rerun,
+            "can_edit": self.has_edit_permission(request) and run.is_finished,
             "can_cancel": self.has_cancel_permission(request) and not run.is_finished,
         }
 
@@ -198,12 +200,16 @@ class RunAdmin(ReadOnlyAdmin):
         rerun, cancel = controls.rerun_view(self), controls.cancel_view(self)
         return [
             path("<uuid:run_id>/rerun/", view(rerun), name="jobs_run_rerun"),
+            path("<uuid:run_id>/edit/", view(edit_view(self)), name="jobs_run_edit"),
             path("<uuid:run_id>/cancel/", view(cancel), name="jobs_run_cancel"),
             *super().get_urls(),
         ]
 
     def has_rerun_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request) and request.user.has_perm("jobs.rerun_run")
+
+    def has_edit_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request) and request.user.has_perm("jobs.edit_run")
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request) and request.user.has_perm("jobs.cancel_run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -105,9 +106,73 @@ def test_what_was_skipped_is_replayed_once_by_a_run_that_can_be_followed(
     assert len(diary.entries) == 9
 
     assert "Replay" not in page(admin_client)
-    assert said(press(admin_client, "replay")).endswith("no skipped run is left to replay.")
+    assert said(press(admin_client, "replay")).endswith("No skipped run is left to replay.")
     drain()
     assert len(diary.entries) == 9
+
+
+def skip_one_an_hour(hours: int) -> None:
+    """One run skipped at 10:00, the next at 11:00 …, all on the same day."""
+    pause(FN)
+    send([Event(name="test/go") for _ in range(hours)])
+    day = datetime(2026, 3, 1, tzinfo=UTC)
+    for hour, run in enumerate(Run.objects.filter(fn_id=FN).order_by("id"), 10):
+        Run.objects.filter(pk=run.pk).update(created_at=day.replace(hour=hour))
+
+
+def replayed_hours() -> list[int]:
+    reruns = Run.objects.filter(fn_id=FN, rerun_of__isnull=False).order_by("id")
+    return [hour for (hour,) in reruns.values_list("rerun_of__created_at__hour")]
+
+
+@pytest.mark.parametrize(
+    ("part", "hours", "words"),
+    [
+        (
+            {"since": "2026-03-01T11:00", "until": "2026-03-01T13:00"},
+            [11, 12],
+            " from 2026-03-01 11:00 UTC until 2026-03-01 13:00 UTC",
+        ),
+        ({"since": "2026-03-01T12:00", "until": ""}, [12, 13], " from 2026-03-01 12:00 UTC"),
+        ({"until": "2026-03-01T10:30"}, [10], " until 2026-03-01 10:30 UTC"),
+    ],
+    ids=["both", "from", "until"],
+)
+def test_a_part_of_what_was_skipped_is_replayed_and_the_rest_stays(
+    admin_client: Client, part: dict[str, str], hours: list[int], words: str
+) -> None:
+    skip_one_an_hour(4)
+
+    response = press(admin_client, "replay", **part)
+
+    drain()
+    assert replayed_hours() == hours
+    assert f"What was skipped{words} is being replayed" in said(response)
+    assert f"Replayed what was skipped{words}, by run" in history()[-1]
+    assert f"Replay what was skipped: {4 - len(hours)}" in page(admin_client)
+
+
+@pytest.mark.parametrize(
+    ("part", "sentence"),
+    [
+        ({"since": "2026-03-01T13:00", "until": "2026-03-01T11:00"}, "ends before it begins"),
+        ({"since": "tomorrow"}, "This is no time"),
+        ({"since": "2026-03-02T00:00"}, "No skipped run from 2026-03-02 00:00 UTC is left"),
+    ],
+    ids=["backwards", "no time", "none of it"],
+)
+def test_a_part_that_cannot_be_replayed_is_a_sentence_and_stays_typed(
+    admin_client: Client, part: dict[str, str], sentence: str
+) -> None:
+    skip_one_an_hour(2)
+
+    response = press(admin_client, "replay", **part)
+
+    assert sentence in said(response)
+    assert not Run.objects.filter(fn_id="jobs-bulk").exists()
+    shown = admin_client.get(response.url).content.decode()
+    assert all(f'value="{value}"' in shown for value in part.values())
+    assert '<details class="jobs-part" open>' in shown
 
 
 def test_who_comes_second_is_told_and_changes_nothing(admin_client: Client) -> None:

@@ -1,0 +1,125 @@
+"""A rerun with other data than the event brought: a form, and what comes of it."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_http_methods
+
+from jobs import api, events, models
+from jobs.admin.controls import View, act_on, show
+from jobs.errors import InvalidEvent, JobsError
+from jobs.models import first_lines
+
+MIN_ROWS, MAX_ROWS = 8, 30  # of the text field
+SAME = "This is what the event brought. Change something, or rerun the run from the start."
+
+
+class JsonField(forms.CharField):
+    """A text that is JSON; what is wrong with it is said with its place. Django's own field says
+    neither, and fails on what is nested too deep or has too many digits."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return json.loads(value or "", object_pairs_hook=_each_once)
+        except json.JSONDecodeError as error:
+            place = f"line {error.lineno}, column {error.colno}"
+            raise ValidationError(f"This is not JSON: {error.msg}, in {place}.") from None
+        except (ValueError, RecursionError) as error:
+            raise ValidationError(f"This cannot be taken: {error}.") from None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"“{name:.80}” stands twice in one object")
+        found[name] = value
+    return found
+
+
+class DataForm(forms.Form):
+    """What an event brought, to be made into something else; the engine says what it takes."""
+
+    event_data = JsonField(
+        required=False,  # which an empty object would not be
+        widget=forms.Textarea({"spellcheck": "false", "class": "jobs-editor"}),
+    )
+
+    def __init__(self, brought: models.Event, given: QueryDict | None) -> None:
+        self.brought = brought
+        text = json.dumps(brought.data, indent=2, ensure_ascii=False)
+        super().__init__(given, initial={"event_data": text})
+        lines = text.count("\n") + 3
+        self.fields["event_data"].widget.attrs["rows"] = min(max(lines, MIN_ROWS), MAX_ROWS)
+
+    def clean_event_data(self) -> dict[str, Any]:
+        edited = events.Event(name=self.brought.name, data=self.cleaned_data["event_data"])
+        try:
+            data = events.validated(edited).data
+        except InvalidEvent as error:
+            raise ValidationError(str(error)) from None
+        if _text(data) == _text(self.brought.data):
+            raise ValidationError(SAME)
+        return data
+
+    def changed(self) -> str:
+        """The names of what is other than before, for the history."""
+        old, new = self.brought.data, self.cleaned_data["event_data"]
+        names = [name for name in old | new if _text(old.get(name)) != _text(new.get(name))]
+        return first_lines(", ".join(names), 200)
+
+
+def _text(value: Any) -> str:
+    """`true` and `1` differ in it, and the order of names does not matter."""
+    return json.dumps(value, sort_keys=True)
+
+
+def edit_view(model_admin: Any) -> View:
+    """GET shows what the event brought, POST reruns with the `event_data` that has become of it."""
+
+    def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
+        if not model_admin.has_edit_permission(request):
+            raise PermissionDenied
+        run = models.Run.objects.select_related("event").filter(pk=run_id).first()
+        if run is None:
+            raise Http404(f"There is no run {run_id}.")
+        form = DataForm(run.event, request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            again = partial(api.rerun, data=form.cleaned_data["event_data"])
+            done = f"Rerun with other data ({form.changed()})."
+            try:
+                made = act_on(model_admin, request, run, again, done)
+            except JobsError as error:
+                form.add_error(None, str(error))
+            else:
+                return show(model_admin, request, run, made, done)
+        return _page(model_admin, request, run, form)
+
+    return require_http_methods(["GET", "POST"])(view)
+
+
+def _page(
+    model_admin: Any, request: HttpRequest, run: models.Run, form: DataForm
+) -> TemplateResponse:
+    return TemplateResponse(
+        request,
+        "admin/jobs/run/edit.html",
+        {
+            **model_admin.admin_site.each_context(request),
+            "title": "Rerun with other data",
+            "subtitle": run.fn_id,
+            "opts": model_admin.opts,
+            "media": model_admin.media,
+            "run": run,
+            "form": form,
+        },
+        status=422 if form.is_bound else 200,
+    )
