@@ -229,9 +229,8 @@ def _earlier(event: Event, fresh: list[tuple[Event, models.Event]]) -> models.Ev
     for sibling, row in fresh:
         if sibling.id == event.id:
             return row
-    return models.Event.objects.filter(
-        dedupe_id=event.id, received_at__gt=Now() - DEDUPE_WINDOW
-    ).first()
+    known = models.Event.objects.filter(dedupe_id=event.id, received_at__gt=Now() - DEDUPE_WINDOW)
+    return known.order_by("-received_at").first()  # as their index has them
 
 
 def _row(event: Event) -> models.Event:

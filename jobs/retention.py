@@ -65,8 +65,9 @@ def forget(after: str = "", batches: int = BATCHES) -> Round:
 @transaction.atomic
 def _forget_runs(keep: timedelta, batch: int) -> int:
     """One batch of runs; those that somebody is at (a rerun, another cluster) are passed by."""
-    # Subqueries and not Exists, which the planner would join with all runs that are unfinished.
-    unfinished = Run.objects.unfinished().values("id")
+    # Subqueries and not Exists, which the planner would join with all runs that are unfinished; in
+    # no order, for whose sake it would go through all runs there are where statistics are missing.
+    unfinished = Run.objects.unfinished().order_by().values("id")
     rerun = Subquery(unfinished.filter(rerun_of=OuterRef("id"))[:1])
     invoker = Subquery(unfinished.filter(id=OuterRef("invoked_by"))[:1])
     ended = Run.objects.filter(ended_at__lt=Now() - keep).alias(rerun=rerun, invoker=invoker)
