@@ -32,15 +32,17 @@ class JsonField(forms.CharField):
         except json.JSONDecodeError as error:
             place = f"line {error.lineno}, column {error.colno}"
             raise ValidationError(f"This is not JSON: {error.msg}, in {place}.") from None
-        except (ValueError, RecursionError) as error:
-            raise ValidationError(f"This cannot be taken: {error}.") from None
+        except RecursionError:
+            raise ValidationError("This is nested too deep to be taken.") from None
+        except ValueError:
+            raise ValidationError("A number in it has too many digits to be taken.") from None
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"“{name:.80}” stands twice in one object")
+            raise ValidationError(f"“{name:.80}” stands twice in one object; leave one of them.")
         found[name] = value
     return found
 

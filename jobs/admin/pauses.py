@@ -178,7 +178,7 @@ def _locked(object_id: str) -> RegisteredFunction:
     return function
 
 
-def _back_to(function: RegisteredFunction, given: dict[str, str] | None = None) -> HttpResponse:
-    """Its page, with what was given, so that it need not be typed again."""
+def _back_to(function: RegisteredFunction, typed: dict[str, str] | None = None) -> HttpResponse:
+    """Its page, with what was typed, so that it need not be typed again."""
     page = reverse("admin:jobs_registeredfunction_change", args=[quote(function.pk)])
-    return redirect(f"{page}?{urlencode(given)}" if given else page)
+    return redirect(f"{page}?{urlencode(typed)}" if typed else page)
