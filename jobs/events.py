@@ -142,8 +142,13 @@ def _time(event: Event) -> int:
     return ts
 
 
+def is_reserved(name: str) -> bool:
+    """Whether only the engine itself may send it."""
+    return name.lower().startswith(RESERVED)
+
+
 def _refuse_reserved(event: Event) -> None:
-    if event.name.lower().startswith(RESERVED):
+    if is_reserved(event.name):
         names = " and ".join(f"“{prefix}”" for prefix in RESERVED)
         raise InvalidEvent(f"Event “{event.name}”: names that begin with {names} are reserved.")
 

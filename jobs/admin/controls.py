@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST
 from jobs import api
 from jobs.admin.filters import CreatedFilter, FunctionFilter, beginning
 from jobs.admin.html import run_link
+from jobs.bulk import FUNCTION as BULK_FUNCTION
 from jobs.bulk import Action
 from jobs.errors import JobsError
 from jobs.models import UNFINISHED, Run, RunQuerySet, RunStatus
@@ -109,33 +110,46 @@ def rerun_view(model_admin: Any) -> View:
             text = f"A run cannot start from {where!r:.40}; {allowed} are allowed."
             model_admin.message_user(request, text, messages.ERROR)
             return redirect("admin:jobs_run_change", run_id)
-        act, done = starts[where]
-        return _do(model_admin, request, run_id, act, done)
+        run = found(run_id)
+        if where != "failed-step" and not may_restart(model_admin, request, run):
+            raise PermissionDenied
+        return _do(model_admin, request, run, *starts[where])
 
     return require_POST(view)
+
+
+def may_restart(model_admin: Any, request: HttpRequest, run: Run) -> bool:
+    """To ask for a bulk action anew is to ask for it: one that cancels needs that permission."""
+    if run.fn_id == BULK_FUNCTION and run.event.data.get("action") == "cancel":
+        return bool(model_admin.has_cancel_permission(request))
+    return bool(model_admin.has_rerun_permission(request))
 
 
 def cancel_view(model_admin: Any) -> View:
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
         if not model_admin.has_cancel_permission(request):
             raise PermissionDenied
-        return _do(model_admin, request, run_id, cancel, CANCEL.done)
+        return _do(model_admin, request, found(run_id), cancel, CANCEL.done)
 
     return require_POST(view)
 
 
-def _do(
-    model_admin: Any, request: HttpRequest, run_id: UUID, act: Callable[[str], str], done: str
-) -> HttpResponse:
-    """Do it to one run and show the run that goes on; what cannot be done is a message."""
-    run = Run.objects.filter(pk=run_id).first()
+def found(run_id: UUID) -> Run:
+    run = Run.objects.select_related("event").filter(pk=run_id).first()
     if run is None:
         raise Http404(f"There is no run {run_id}.")
+    return run
+
+
+def _do(
+    model_admin: Any, request: HttpRequest, run: Run, act: Callable[[str], str], done: str
+) -> HttpResponse:
+    """Do it to one run and show the run that goes on; what cannot be done is a message."""
     try:
         made = act_on(model_admin, request, run, act, done)
     except JobsError as error:
         model_admin.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
-        return redirect("admin:jobs_run_change", run_id)
+        return redirect("admin:jobs_run_change", run.pk)
     return show(model_admin, request, run, made, done)
 
 

@@ -8,13 +8,15 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
 from jobs import api, events, models
-from jobs.admin.controls import View, act_on, show
+from jobs.admin.controls import View, act_on, found, show
 from jobs.errors import InvalidEvent, JobsError
 from jobs.models import first_lines
 
@@ -84,15 +86,22 @@ def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
+def may_edit(run: models.Run) -> bool:
+    """Not what the engine sends itself: a bulk action, say, needs a permission of its own."""
+    return not events.is_reserved(run.event.name)
+
+
 def edit_view(model_admin: Any) -> View:
     """GET shows what the event brought, POST reruns with the `event_data` that has become of it."""
 
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
         if not model_admin.has_edit_permission(request):
             raise PermissionDenied
-        run = models.Run.objects.select_related("event").filter(pk=run_id).first()
-        if run is None:
-            raise Http404(f"There is no run {run_id}.")
+        run = found(run_id)
+        if not may_edit(run):
+            text = f"What “{run.event.name}” brings comes from the engine alone."
+            model_admin.message_user(request, f"Nothing was changed. {text}", messages.ERROR)
+            return redirect("admin:jobs_run_change", run_id)
         form = DataForm(run.event, request.POST if request.method == "POST" else None)
         if form.is_valid():
             again = partial(api.rerun, data=form.cleaned_data["event_data"])

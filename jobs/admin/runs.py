@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from jobs import timeline
 from jobs.admin import controls, waterfall
 from jobs.admin.base import ReadOnlyAdmin, as_uuid
-from jobs.admin.edits import edit_view
+from jobs.admin.edits import edit_view, may_edit
 from jobs.admin.filters import CreatedFilter, FunctionFilter, StatusFilter
 from jobs.admin.functions import retries_of
 from jobs.admin.html import NOTHING, ago, event_link, run_link, run_status
@@ -188,8 +188,8 @@ class RunAdmin(ReadOnlyAdmin):
         mended = run.status in (RunStatus.FAILED, RunStatus.CANCELLED)
         return {
             "can_retry": may_rerun and mended,
-            "can_restart": may_rerun,
-            "can_edit": self.has_edit_permission(request) and run.is_finished,
+            "can_restart": may_rerun and controls.may_restart(self, request, run),
+            "can_edit": self.has_edit_permission(request) and run.is_finished and may_edit(run),
             "can_cancel": self.has_cancel_permission(request) and not run.is_finished,
         }
 

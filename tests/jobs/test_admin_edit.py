@@ -181,6 +181,19 @@ def test_editing_has_a_permission_of_its_own() -> None:
     assert Run.objects.filter(rerun_of=run).exists()
 
 
+def test_what_the_engine_sends_itself_is_not_edited(admin_client: Client) -> None:
+    """Else whoever may edit could make a bulk action of his own, which he may not ask for."""
+    run = rows.completed_run(fn_id=FN)
+    Event.objects.filter(pk=run.event_id).update(name="jobs/bulk.requested")
+
+    for response in (admin_client.get(editor_of(run)), edit(admin_client, run, '{"a": 1}')):
+        assert response.url == page_of(run)
+        said = " ".join(map(str, get_messages(response.wsgi_request)))
+        assert "“jobs/bulk.requested” brings comes from the engine alone" in said
+    assert editor_of(run) not in content(admin_client.get(page_of(run)))
+    assert not Run.objects.filter(rerun_of=run).exists()
+
+
 def test_a_stranger_is_sent_to_the_door() -> None:
     run = rows.failed_run(fn_id=FN)
 

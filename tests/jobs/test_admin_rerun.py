@@ -11,8 +11,10 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
+from jobs import api
 from jobs.api import Context
 from jobs.models import Run
+from jobs.testing import drain
 from tests.functions import registered
 from tests.jobs import rows
 from tests.jobs.people import staff
@@ -191,6 +193,21 @@ def test_the_permission_is_enough() -> None:
     failed.refresh_from_db()
     waiting.refresh_from_db()
     assert (failed.status, waiting.status) == ("queued", "cancelled")
+
+
+def test_to_rerun_a_bulk_action_that_cancels_is_to_cancel() -> None:
+    bulk = Run.objects.get(pk=api.bulk("cancel", fn_id=FN))
+    drain()
+    mender = staff("rerun_run", name="mender")
+    both = staff("rerun_run", "cancel_run", name="both")
+
+    for data in ({"from": "start"}, {"from": "step", "step": "batch"}):
+        assert press(mender, bulk, **data).status_code == 403
+    assert "Rerun from the start" not in mender.get(page_of(bulk)).content.decode()
+    assert not Run.objects.filter(rerun_of=bulk).exists()
+
+    press(both, bulk, **{"from": "start"})
+    assert Run.objects.filter(rerun_of=bulk).exists()
 
 
 def test_a_stranger_is_sent_to_the_door() -> None:
