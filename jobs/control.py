@@ -85,12 +85,14 @@ def rerun(
     """
     if from_step is not None and from_start:
         raise InvalidTransition("Give either from_step or from_start, not both.")
+    anew = from_start or from_step is not None or data is not None
+    # Also before its row is locked: it may be the next in a line, and who leaves that passes by
+    # what somebody is at.
+    _refuse(_found(run_id), anew)
     with transaction.atomic():
         run = _locked(run_id)
-        if from_start or from_step is not None or data is not None:
-            again = _anew(run, from_step, data)
-        else:
-            again = _resume(run)
+        _refuse(run, anew)
+        again = _anew(run, from_step, data) if anew else _resume(run)
         endings.announce(endings.RETRIED, endings.Ending.of_run(again), run.error, "retry")
         events.wake_clusters()
     return str(again.id)
@@ -106,14 +108,30 @@ def rerun_once(run_id: uuid.UUID) -> str | None:
 
 
 def _locked(run_id: str | uuid.UUID) -> models.Run:
+    return _one(models.Run.objects.select_for_update(of=("self",)), run_id)
+
+
+def _found(run_id: str | uuid.UUID) -> models.Run:
+    return _one(models.Run.objects.all(), run_id)
+
+
+def _one(runs: models.RunQuerySet, run_id: str | uuid.UUID) -> models.Run:
     try:
-        return (
-            models.Run.objects.select_for_update(of=("self",))
-            .select_related("event")
-            .get(id=run_id)
-        )
+        return runs.select_related("event").get(id=run_id)
     except (models.Run.DoesNotExist, ValidationError, ValueError, TypeError):
         raise UnknownRun(f"There is no run {str(run_id)!r:.80}.") from None
+
+
+def _refuse(run: models.Run, anew: bool) -> None:
+    if anew and run.status not in FINISHED:
+        raise InvalidTransition(
+            f"Run {run.id} is {run.status}; only a finished run can be rerun. Cancel it first."
+        )
+    if not anew and run.status not in RETRYABLE:
+        raise InvalidTransition(
+            f"Run {run.id} is {run.status}; only failed and cancelled runs go on from where they "
+            "stopped. A finished run can be rerun from the start."
+        )
 
 
 def _resume(run: models.Run) -> models.Run:
@@ -123,11 +141,6 @@ def _resume(run: models.Run) -> models.Run:
     (Attempts.went_well). A request that was in the air when the run was cancelled is waited for,
     or has been answered: it is not sent, and paid, once more.
     """
-    if run.status not in RETRYABLE:
-        raise InvalidTransition(
-            f"Run {run.id} is {run.status}; only failed and cancelled runs go on from where they "
-            "stopped. A finished run can be rerun from the start."
-        )
     tried = run.steps.filter(kind__in=[StepKind.RUN, StepKind.SEND, StepKind.FETCH])
     in_the_air = run.fetches.filter(status__in=[FetchStatus.SENDING, FetchStatus.ANSWERED])
     asked = tried.filter(status=StepStatus.RUNNING, name__in=in_the_air.values("step_name"))
@@ -158,10 +171,6 @@ def _resume(run: models.Run) -> models.Run:
 
 
 def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -> models.Run:
-    if run.status not in FINISHED:
-        raise InvalidTransition(
-            f"Run {run.id} is {run.status}; only a finished run can be rerun. Cancel it first."
-        )
     function = registry.get(run.fn_id)
     row, event = run.event, events.as_json(run.event)
     if data is not None:

@@ -11,11 +11,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from jobs import events, recovery
-from jobs.api import Concurrency, Context, cancel
+from jobs.api import Concurrency, Context, InvalidTransition, cancel, rerun
 from jobs.claims import claim
 from jobs.concurrency import lock
 from jobs.executor import execute
@@ -110,6 +110,23 @@ def test_a_turn_that_was_passed_by_a_transaction_that_came_to_nothing_is_mended(
         assert recovery.mend_lines() == 1
         drain()
     assert reasons() == ["sleep", "turn"]
+
+
+@pytest.mark.parametrize("how", [{}, {"from_start": True}], ids=["retry", "from the start"])
+def test_who_is_refused_a_rerun_has_not_locked_the_next_in_line(how):
+    """Else a leaver would pass by the one who is asked for, and is in no state for it."""
+
+    def refused() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '1s'")
+        with pytest.raises(InvalidTransition, match="is queued"):
+            rerun(second.id, **how)
+
+    with registered(nap(Diary()), concurrency=ONE):
+        _, second = one_holds_and_others_wait(2)
+        with transaction.atomic():
+            Run.objects.select_for_update().get(id=second.id)
+            assert at_once(refused) == [None]
 
 
 def test_a_sweep_that_ends_runs_of_two_lines_blocks_nobody_who_stands_between_them():

@@ -85,10 +85,14 @@ class Town:
             self.held += claims
 
     def come_back(self, number: int) -> None:
+        """Late, and perhaps once more later on; but a claim is in one worker's hands."""
         with self.lock:
             held = self.held[number % 3 :: 3]
+            self.held = [claimed for claimed in self.held if claimed not in held]
         for claimed in held:
             execute(claimed)
+        with self.lock:
+            self.held += held
 
     def cancel(self, number: int) -> None:
         run_id = self.somebody(number)
