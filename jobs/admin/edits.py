@@ -41,12 +41,12 @@ class JsonField(forms.CharField):
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    data: dict[str, Any] = {}
     for name, value in pairs:
-        if name in found:
+        if name in data:
             raise ValidationError(f"“{name:.80}” stands twice in one object; leave one of them.")
-        found[name] = value
-    return found
+        data[name] = value
+    return data
 
 
 class DataForm(forms.Form):

@@ -6,6 +6,8 @@ import pytest
 
 from jobs import secrets
 from tests.endpoint import Endpoint
+from tests.functions import registered
+from tests.jobs.panel import FN
 
 
 @pytest.fixture(autouse=True)
@@ -21,3 +23,10 @@ def endpoint(settings) -> Iterator[Endpoint]:
     with Endpoint().open() as endpoint:
         settings.JOBS = {**settings.JOBS, "ALLOWED_HOSTS": [endpoint.host]}
         yield endpoint
+
+
+@pytest.fixture
+def panel_function() -> Iterator[None]:
+    """The function of the runs that the panel's tests rerun."""
+    with registered(lambda ctx: None, fn_id=FN):
+        yield

@@ -4,41 +4,23 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
-from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
-from jobs.api import Context
 from jobs.events import SIZE_LIMIT
 from jobs.models import Event, Run
-from tests.functions import registered
 from tests.jobs import rows
+from tests.jobs.panel import FN, history, page_of, said
 from tests.jobs.people import staff
 
-pytestmark = pytest.mark.django_db
-FN = "panel-function"
-
-
-@pytest.fixture(autouse=True)
-def function() -> Iterator[None]:
-    def handler(ctx: Context) -> None:
-        return None
-
-    with registered(handler, fn_id=FN):
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("panel_function")]
 
 
 def editor_of(run: Run) -> str:
     return reverse("admin:jobs_run_edit", args=[run.pk])
-
-
-def page_of(run: Run) -> str:
-    return reverse("admin:jobs_run_change", args=[run.pk])
 
 
 def edit(client: Client, run: Run, text: str) -> Any:
@@ -73,15 +55,9 @@ def test_the_history_of_both_says_who_changed_what(admin_client: Client) -> None
     response = edit(admin_client, run, json.dumps(with_more(run, tempo="slow")))
 
     new = Run.objects.get(rerun_of=run)
-    lines = {
-        entry.object_id: f"{entry.user.get_username()}: {entry.get_change_message()}"
-        for entry in LogEntry.objects.all()
-    }
-    assert lines == {
-        str(run.pk): f"admin: Rerun with other data (tempo). It runs as {new.pk}.",
-        str(new.pk): f"admin: Made by a rerun of {run.pk}.",
-    }
-    assert "Rerun with other data (tempo)." in str(next(iter(get_messages(response.wsgi_request))))
+    assert history(run.pk) == [f"admin: Rerun with other data (tempo). It runs as {new.pk}."]
+    assert history(new.pk) == [f"admin: Made by a rerun of {run.pk}."]
+    assert "Rerun with other data (tempo)." in said(response)
 
 
 def test_the_editor_shows_what_the_event_brought(admin_client: Client) -> None:
@@ -188,8 +164,7 @@ def test_what_the_engine_sends_itself_is_not_edited(admin_client: Client) -> Non
 
     for response in (admin_client.get(editor_of(run)), edit(admin_client, run, '{"a": 1}')):
         assert response.url == page_of(run)
-        said = " ".join(map(str, get_messages(response.wsgi_request)))
-        assert "“jobs/bulk.requested” brings comes from the engine alone" in said
+        assert "“jobs/bulk.requested” brings comes from the engine alone" in said(response)
     assert editor_of(run) not in content(admin_client.get(page_of(run)))
     assert not Run.objects.filter(rerun_of=run).exists()
 

@@ -7,9 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import quote
-from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
@@ -17,6 +15,7 @@ from jobs.api import Event, pause, send
 from jobs.models import RegisteredFunction, Run
 from jobs.testing import drain
 from tests.functions import Diary, registered, three_steps
+from tests.jobs.panel import history, said
 from tests.jobs.people import staff
 
 pytestmark = pytest.mark.django_db
@@ -35,19 +34,10 @@ def press(client: Client, button: str = "state", **data: str) -> Any:
     return client.post(reverse(f"admin:jobs_registeredfunction_{button}", args=[quote(FN)]), data)
 
 
-def said(response: Any) -> str:
-    return " ".join(str(message) for message in get_messages(response.wsgi_request))
-
-
 def page(client: Client) -> str:
     response = client.get(reverse("admin:jobs_registeredfunction_change", args=[quote(FN)]))
     assert response.status_code == 200
     return response.content.decode()
-
-
-def history() -> list[str]:
-    entries = LogEntry.objects.filter(object_id=FN).order_by("id")
-    return [f"{entry.user.get_username()}: {entry.get_change_message()}" for entry in entries]
 
 
 def function() -> RegisteredFunction:
@@ -72,7 +62,7 @@ def test_a_function_is_paused_and_resumed_and_its_page_says_so(admin_client: Cli
 
     assert said(press(admin_client, to="active")).endswith("Resumed.")
     assert function().paused_at is None
-    assert history() == ["admin: Paused; unfinished runs go on to their end.", "admin: Resumed."]
+    assert history(FN) == ["admin: Paused; unfinished runs go on to their end.", "admin: Resumed."]
 
 
 def test_unfinished_runs_may_stand_still_too(admin_client: Client, diary: Diary) -> None:
@@ -100,7 +90,7 @@ def test_what_was_skipped_is_replayed_once_by_a_run_that_can_be_followed(
 
     bulk = Run.objects.get(fn_id="jobs-bulk")
     assert f"/{bulk.pk}/change/" in said(response)
-    assert history()[-1] == f"admin: Replayed what was skipped, by run {bulk.pk}."
+    assert history(FN)[-1] == f"admin: Replayed what was skipped, by run {bulk.pk}."
     drain()
     assert statuses() == ["skipped"] * 3 + ["completed"] * 3
     assert len(diary.entries) == 9
@@ -148,7 +138,7 @@ def test_a_part_of_what_was_skipped_is_replayed_and_the_rest_stays(
     drain()
     assert replayed_hours() == hours
     assert f"What was skipped{words} is being replayed" in said(response)
-    assert f"Replayed what was skipped{words}, by run" in history()[-1]
+    assert f"Replayed what was skipped{words}, by run" in history(FN)[-1]
     assert f"Replay what was skipped: {4 - len(hours)}" in page(admin_client)
 
 
@@ -180,7 +170,7 @@ def test_who_comes_second_is_told_and_changes_nothing(admin_client: Client) -> N
     before = function().paused_at
 
     assert "somebody else was quicker" in said(press(admin_client, to="paused"))
-    assert (function().paused_at, len(history())) == (before, 1)
+    assert (function().paused_at, len(history(FN))) == (before, 1)
 
 
 def test_a_state_that_is_none_is_refused_with_what_is_allowed(admin_client: Client) -> None:

@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
-from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
 from jobs import api
-from jobs.api import Context
 from jobs.models import Run
 from jobs.testing import drain
-from tests.functions import registered
 from tests.jobs import rows
+from tests.jobs.panel import FN, history, page_of, said
 from tests.jobs.people import staff
 
-pytestmark = pytest.mark.django_db
-FN = "panel-function"
-
-
-@pytest.fixture(autouse=True)
-def function() -> Iterator[None]:
-    def handler(ctx: Context) -> None:
-        return None
-
-    with registered(handler, fn_id=FN):
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("panel_function")]
 
 
 def press(client: Client, run: Run, button: str = "rerun", **data: str) -> Any:
     return client.post(reverse(f"admin:jobs_run_{button}", args=[run.pk]), data)
-
-
-def page_of(run: Run) -> str:
-    return reverse("admin:jobs_run_change", args=[run.pk])
-
-
-def said(response: Any) -> str:
-    return " ".join(str(message) for message in get_messages(response.wsgi_request))
-
-
-def history(run: Run) -> list[str]:
-    entries = LogEntry.objects.filter(object_id=str(run.pk)).order_by("id")
-    return [f"{entry.user.get_username()}: {entry.get_change_message()}" for entry in entries]
 
 
 def test_a_failed_run_goes_on_from_its_failed_step(admin_client: Client) -> None:
@@ -59,7 +32,7 @@ def test_a_failed_run_goes_on_from_its_failed_step(admin_client: Client) -> None
     assert run.steps_done == 2
     assert response.url == reverse("admin:jobs_run_change", args=[run.pk])
     assert said(response) == "Retried from the failed step."
-    assert history(run) == ["admin: Retried from the failed step."]
+    assert history(run.pk) == ["admin: Retried from the failed step."]
 
 
 def test_a_rerun_from_the_start_is_a_new_run(admin_client: Client) -> None:
@@ -71,8 +44,8 @@ def test_a_rerun_from_the_start_is_a_new_run(admin_client: Client) -> None:
     assert (new.status, new.event_id, new.steps_done) == ("queued", run.event_id, 0)
     assert response.url == reverse("admin:jobs_run_change", args=[new.pk])
     assert f"/{new.pk}/change/" in said(response)
-    assert history(run) == [f"admin: Rerun from the start. It runs as {new.pk}."]
-    assert history(new) == [f"admin: Made by a rerun of {run.pk}."]
+    assert history(run.pk) == [f"admin: Rerun from the start. It runs as {new.pk}."]
+    assert history(new.pk) == [f"admin: Made by a rerun of {run.pk}."]
 
 
 def test_a_rerun_from_a_step_remembers_what_came_before_it(admin_client: Client) -> None:
@@ -86,7 +59,7 @@ def test_a_rerun_from_a_step_remembers_what_came_before_it(admin_client: Client)
     new = Run.objects.get(rerun_of=run)
     assert list(new.steps.values_list("name", flat=True)) == [first.name]
     assert response.url == page_of(new)
-    assert history(run) == [f"admin: Rerun from step “{second.name}”. It runs as {new.pk}."]
+    assert history(run.pk) == [f"admin: Rerun from step “{second.name}”. It runs as {new.pk}."]
 
 
 def test_a_step_that_the_run_has_not_is_a_message_that_names_those_it_has(
@@ -113,7 +86,7 @@ def test_a_run_is_cancelled(admin_client: Client) -> None:
 
     run.refresh_from_db()
     assert run.status == "cancelled"
-    assert history(run) == ["admin: Cancelled."]
+    assert history(run.pk) == ["admin: Cancelled."]
 
 
 def test_a_second_click_is_a_message_and_no_second_line(admin_client: Client) -> None:
@@ -124,7 +97,7 @@ def test_a_second_click_is_a_message_and_no_second_line(admin_client: Client) ->
 
     assert response.status_code == 302
     assert "Nothing was changed." in said(response)
-    assert len(history(run)) == 1
+    assert len(history(run.pk)) == 1
 
 
 @pytest.mark.parametrize("button", ["rerun", "cancel"])
@@ -137,7 +110,7 @@ def test_what_cannot_be_done_is_a_message(admin_client: Client, button: str) -> 
     assert "Nothing was changed." in said(response)
     run.refresh_from_db()
     assert run.status == "completed"
-    assert history(run) == []
+    assert history(run.pk) == []
 
 
 def test_a_function_that_is_gone_is_a_message(admin_client: Client) -> None:
