@@ -23,6 +23,7 @@ from jobs.errors import (
 from jobs.events import Event, send
 from jobs.fetches import Response
 from jobs.ids import new_id
+from jobs.outages import is_unavailable
 from jobs.pausing import pause, replay_skipped, resume
 from jobs.registry import (
     Cancel,
@@ -59,6 +60,7 @@ __all__ = [
     "bulk",
     "cancel",
     "create_function",
+    "is_unavailable",
     "new_id",
     "pause",
     "replay_skipped",
