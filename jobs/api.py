@@ -25,6 +25,7 @@ from jobs.fetches import Response
 from jobs.ids import new_id
 from jobs.outages import is_unavailable
 from jobs.pausing import pause, replay_skipped, resume
+from jobs.pulse import standstill
 from jobs.registry import (
     Cancel,
     Concurrency,
@@ -67,4 +68,5 @@ __all__ = [
     "rerun",
     "resume",
     "send",
+    "standstill",
 ]

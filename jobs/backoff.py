@@ -10,7 +10,9 @@ import math
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from jobs.errors import (
     InvalidEvent,
@@ -50,23 +52,36 @@ def delay(
     None if there is none: the attempts are used up, or the error says so. `table` replaces
     Inngest's delays and has no jitter; its last entry repeats.
     """
-    if isinstance(error, FINAL) or attempt >= retries:
+    if issubclass(type(error), FINAL) or attempt >= retries:
         return None
-    asked = getattr(error, "retry_after", None)
+    asked = _asked_for(error, now or datetime.now(UTC))
     if asked is not None:
-        return clamped(seconds_until(asked, now or datetime.now(UTC)))
+        return clamped(asked)
     if table:
         return float(table[min(attempt, len(table) - 1)])
     return TABLE[min(attempt, len(TABLE) - 1)] + random.uniform(0.0, JITTER)  # noqa: S311
 
 
-def seconds_until(when: float | timedelta | datetime, now: datetime) -> float:
-    """The three ways to say “later”, as seconds."""
+def _asked_for(error: BaseException, now: datetime) -> float | None:
+    """The seconds that an error asks for by its `retry_after`. Other packages' exceptions have
+    attributes of that name, too: what is no finite number, timedelta or aware datetime asks for
+    nothing."""
+    try:
+        return seconds_until(getattr(error, "retry_after", None), now)
+    except Exception:  # of the attribute, which may be a property
+        return None
+
+
+def seconds_until(when: Any, now: datetime) -> float | None:
+    """The three ways to say “later” (a finite number of seconds, a timedelta, an aware datetime) as
+    seconds; None for anything else."""
     if isinstance(when, datetime):
-        return (when - now).total_seconds()
+        return (when - now).total_seconds() if when.tzinfo else None
     if isinstance(when, timedelta):
         return when.total_seconds()
-    return float(when)
+    if isinstance(when, bool) or not isinstance(when, int | float | Decimal):
+        return None
+    return float(when) if math.isfinite(when) else None
 
 
 def span(seconds: float) -> timedelta:
@@ -75,18 +90,17 @@ def span(seconds: float) -> timedelta:
 
 def clamped(seconds: float) -> float:
     """Between one second and a day, whole seconds upwards, as Inngest reads Retry-After."""
-    if not math.isfinite(seconds):
-        return MOST
     return float(min(max(math.ceil(seconds), LEAST), MOST))
 
 
 def header_seconds(value: str, now: datetime) -> float | None:
-    """A Retry-After header (seconds or an HTTP date, RFC 9110 §10.2.3) as seconds."""
+    """A Retry-After header (seconds or an HTTP date, RFC 9110 §10.2.3) as seconds, a day at most;
+    None if it cannot be read."""
     text = value.strip()
     if text.isascii() and text.isdigit():
-        return float(text)
+        return min(float(text), MOST)
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+        return (when - now).total_seconds() if when.tzinfo else None
+    except Exception:  # a server's text can be anything, and the parser raises what it meets
         return None
-    return (when - now).total_seconds() if when.tzinfo else None

@@ -20,9 +20,12 @@ from jobs.ipc import Bell
 CARD = 2048  # bytes: more than a step's name, id and branch can have
 LINE = struct.Struct(f"<i16s16s{CARD}s")  # pid, run, token, step
 LINES = 512
-# A byte that says whether the cluster is stopping; behind it one for each line: who is on shift.
+# A byte that says whether the cluster is stopping; behind it one for each line: who is on shift;
+# behind those the pusher's pulse.
 SHIFTS = 8
-HEADER = SHIFTS + LINES
+BEAT = SHIFTS + LINES
+PULSE = struct.Struct("<ddH500s")  # last looked, last claimed (monotonic), the problem's length
+HEADER = BEAT + PULSE.size
 NOBODY = bytes(16)
 NO_PID = bytes(4)
 
@@ -35,6 +38,16 @@ class Entry:
     run_id: uuid.UUID | None
     token: uuid.UUID | None
     step: str  # its card (see memory.card_of); empty: between two steps
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What the pusher last did, in times of the machine's monotonic clock (0: never), and what
+    keeps it from looking for due runs, if anything does."""
+
+    looked: float = 0.0
+    claimed: float = 0.0
+    problem: str = ""
 
 
 class Board:
@@ -74,6 +87,16 @@ class Board:
         """It advances nothing now."""
         self._write(NOBODY, NOBODY, "")
 
+    # --- the pusher's side, and the sentinel's ----------------------------------------------------
+
+    def beat(self, beat: Beat) -> None:
+        problem = beat.problem.encode()[:500]
+        PULSE.pack_into(self._page, BEAT, beat.looked, beat.claimed, len(problem), problem)
+
+    def last_beat(self) -> Beat:
+        looked, claimed, length, problem = PULSE.unpack_from(self._page, BEAT)
+        return Beat(looked, claimed, problem[:length].decode(errors="ignore"))
+
     # --- the keeper's side ------------------------------------------------------------------------
 
     def entries(self) -> Iterator[Entry]:
@@ -85,7 +108,7 @@ class Board:
 
     def on_shift(self) -> int:
         """How many processes are."""
-        return self._page[SHIFTS:HEADER].count(1)
+        return self._page[SHIFTS:BEAT].count(1)
 
     def erase(self, pid: int) -> None:
         """Forget a process that is gone."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import select
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -26,16 +27,30 @@ from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.signing import SignedPackage
 
-from jobs import conf, cron, events, family, ipc, models, recovery, registry, statements
-from jobs.board import Board
-from jobs.claims import Claim, look
+from jobs import (
+    conf,
+    cron,
+    events,
+    family,
+    ipc,
+    models,
+    pulse,
+    recovery,
+    registry,
+    requeues,
+    statements,
+)
+from jobs.board import Beat, Board
+from jobs.claims import Claim, LargeClaim, look, set_first_aside
 from jobs.dispatch import Dispatch
-from jobs.errors import JobsError
+from jobs.error_reports import class_path, text_of
+from jobs.errors import Interrupted, JobsError
 from jobs.events import CHANNEL, RUN_DUE
 from jobs.executor import execute
 from jobs.gateway import Gateway
-from jobs.journal import give_back, renewed
 from jobs.keeper import Keeper
+from jobs.lease import give_back, renewed
+from jobs.outages import is_unavailable
 
 logger = logging.getLogger("jobs.engine")
 
@@ -45,6 +60,7 @@ HANDFUL = 0.01  # seconds in which what is told is collected while the workers h
 HEARTBEAT = 2.0
 MENDING = 30.0
 STAT_LIFETIME = 10  # seconds
+CANNOT_GO_ON = 70  # the exit code of a worker that ends itself
 
 # Those of the cluster that this process belongs to: made in the sentinel, inherited by fork.
 _board = Board()
@@ -64,6 +80,8 @@ class RunBroker(Broker):
         self._runs = ipc.Bell()  # an answer has made some due
         self._listening = False
         self._may_be_more = True  # due runs, as far as is known
+        self._is_careful = False  # the last look failed: look at one run, to find which it is
+        self._claimed = 0.0
         self._swept = 0.0
         self._mended = 0.0
         self._told = 0.0
@@ -79,26 +97,67 @@ class RunBroker(Broker):
     # --- the pusher -----------------------------------------------------------------------------
 
     def dequeue(self) -> list[tuple[str, str]] | None:
-        """Due runs as django-q2 tasks; None after a wait in which nothing came."""
+        """Due runs as django-q2 tasks; None after a wait in which nothing came.
+
+        Lets nothing out: an error here would end the pusher. Whatever goes wrong is said in the
+        log and in the cluster's row (pulse), and tried again after a second. A run at which the
+        look for due ones fails is set aside alone.
+        """
         try:
-            gateway, keeper, dispatch = self._open()
-            self._sweep()
-            room = dispatch.room
-            if not room:
-                self._wait_for_room(gateway, dispatch)
-            elif not self._may_be_more:
-                self._wait_for_runs(gateway, dispatch)
-            else:
-                claims, self._may_be_more = look(room, self._worker)
-                keeper.add(claims)
-                dispatch.put(claims)
-            return [("shift", self._shift)] * dispatch.missing_shifts or None
-        except DatabaseError as error:
-            logger.warning("The cluster waits for the database: %s", error)
-            self._listening, self._may_be_more = False, True
-            connection.close()
-            time.sleep(POLL)
+            tasks = self._look_once()
+            self._beat()
+            return tasks
+        except Exception as error:
+            self._wait_after(error)
         return None
+
+    def _look_once(self) -> list[tuple[str, str]] | None:
+        gateway, keeper, dispatch = self._open()
+        self._sweep()
+        room = dispatch.room
+        if not room:
+            self._wait_for_room(gateway, dispatch)
+        elif not self._may_be_more:
+            self._wait_for_runs(gateway, dispatch)
+        else:
+            self._claim(1 if self._is_careful else room, keeper, dispatch)
+        return [("shift", self._shift)] * dispatch.missing_shifts or None
+
+    def _claim(self, room: int, keeper: Keeper, dispatch: Dispatch) -> None:
+        claims, self._may_be_more = look(room, self._worker)
+        keeper.add(claims)
+        for claim in claims:
+            self._claimed = time.monotonic()
+            try:
+                dispatch.put([claim])
+            except Exception as error:
+                logger.exception("Run %s cannot be given to a worker", claim.run_id)
+                requeues.requeue(claim, Interrupted(error, is_own=True))
+        self._is_careful &= self._may_be_more
+
+    def _wait_after(self, error: Exception) -> None:
+        self._listening, self._may_be_more = False, True
+        if is_unavailable(error):
+            logger.warning("The cluster waits for the database: %s", error)
+        else:
+            logger.exception("The pusher could not look for due runs")
+            if self._is_careful:
+                self._set_first_aside(error)
+            self._is_careful = True
+        self._beat(f"{class_path(error)}: {text_of(error)}")
+        connection.close()
+        time.sleep(POLL)
+
+    @staticmethod
+    def _set_first_aside(error: Exception) -> None:
+        try:
+            set_first_aside(error)
+        except Exception:
+            logger.exception("The run at which the look fails cannot be set aside")
+
+    def _beat(self, problem: str = "") -> None:
+        looked = _board.last_beat().looked if problem else time.monotonic()
+        _board.beat(Beat(looked, self._claimed, problem))
 
     def _open(self) -> tuple[Gateway, Keeper, Dispatch]:
         """The pusher's own connection.
@@ -118,8 +177,8 @@ class RunBroker(Broker):
                 cursor.execute(f"LISTEN {CHANNEL}")
             self._listening = True
         if self._gateway is None or self._keeper is None:
-            registry.sync()
-            cron.sync()
+            self._alone("to write down its functions", registry.sync)
+            self._alone("to write down its cron triggers", cron.sync)
             self._keeper = Keeper(_board)
             workers = Workers(self._worker, _the_dispatch(), self._keeper)
             self._gateway = Gateway(_board.requests, self._runs, workers)
@@ -173,11 +232,21 @@ class RunBroker(Broker):
     def _sweep(self) -> None:
         if time.monotonic() - self._swept > HEARTBEAT:
             self._swept = time.monotonic()
-            recovery.sweep()
-            cron.tick()
+            self._alone("to sweep", recovery.sweep)
+            self._alone("to tick", cron.tick)
         if time.monotonic() - self._mended > MENDING:
             self._mended = time.monotonic()
-            recovery.mend_lines()
+            self._alone("to mend lines", recovery.mend_lines)
+
+    @staticmethod
+    def _alone(what: str, do: Callable[[], object]) -> None:
+        """Its failure is said, and keeps the pusher from nothing else."""
+        try:
+            do()
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            logger.exception("The pusher failed %s", what)
 
     # --- what the sentinel says of the cluster ----------------------------------------------------
 
@@ -189,7 +258,12 @@ class RunBroker(Broker):
         try:
             models.Cluster.objects.update_or_create(
                 key=key,
-                defaults={"host": socket.gethostname(), "stat": value, "seen_at": Now()},
+                defaults={
+                    "host": socket.gethostname(),
+                    "stat": value,
+                    "pulse": pulse.pulse_of(_board, int(Conf.WORKERS)),
+                    "seen_at": Now(),
+                },
             )
         except DatabaseError:
             connection.close()
@@ -267,7 +341,7 @@ def _queue(maxsize: int = 0) -> ipc.Queue:
     """django-q2's queue of tasks, which are shifts, has a limit; the one of results has none."""
     global _board, _dispatch
     if not maxsize:
-        return ipc.Queue()
+        return ipc.Results()
     shifts = ipc.Hints(maxsize)
     _board = Board()
     _dispatch = Dispatch(_board, shifts, int(Conf.WORKERS))
@@ -285,12 +359,22 @@ def _alive() -> Any:
 
 
 def work() -> None:
-    """What a worker calls: a shift."""
-    _the_dispatch().work(_advance)
+    """What a worker calls: a shift.
+
+    A worker that cannot take or advance claims any more (a step has closed its pipes, say) ends
+    itself: the keeper makes of it an attempt of the run that it was at, and the sentinel starts
+    another one.
+    """
+    try:
+        _the_dispatch().work(_advance)
+    except Exception:
+        logger.exception("The worker cannot go on, and ends itself")
+        os._exit(CANNOT_GO_ON)
 
 
-def _advance(c: Claim) -> Claim | None:
-    """Advance one run, its name on the board meanwhile; returns what to go on with.
+def _advance(c: Claim | LargeClaim) -> Claim | None:
+    """Advance one run, its name on the board meanwhile; returns what to go on with. An error that
+    leaves the executor leaves the name on the board: see `work`.
 
     A claim that has waited long for its worker may be somebody else's by now, and a stopping
     cluster takes nothing new: both are settled before the function is called.
@@ -298,16 +382,24 @@ def _advance(c: Claim) -> Claim | None:
     if _board.is_stopping:
         give_back(c.run_id, c.token)
         return None
-    if c.clock.age > conf.lease() / 4:
-        token = renewed(c.run_id, c.token)
-        if token is None:
-            return None
-        c = replace(c, token=token)
-    _board.begin(c.run_id, c.token)
-    try:
-        return execute(replace(c, worker=family.name()), _board)
-    finally:
-        _board.end()
+    claim = _vouched(c)
+    if claim is None:
+        return None
+    _board.begin(claim.run_id, claim.token)
+    going_on = execute(replace(claim, worker=family.name()), _board)
+    _board.end()
+    return going_on
+
+
+def _vouched(c: Claim | LargeClaim) -> Claim | None:
+    """The claim whole, under a lease that lasts; None if it is lost."""
+    if isinstance(c, Claim) and c.clock.age <= conf.lease() / 4:
+        return c
+    token = renewed(c.run_id, c.token)
+    if token is None:
+        return None
+    c = replace(c, token=token)
+    return c.read() if isinstance(c, LargeClaim) else c
 
 
 # In the shape that django-q2 carries.

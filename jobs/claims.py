@@ -14,6 +14,7 @@ from jobs import concurrency, conf, registry, statements
 from jobs.clock import Clock
 from jobs.concurrency import take_turns
 from jobs.discovery import why_unknown
+from jobs.error_reports import describe
 from jobs.errors import LeaseLost
 from jobs.models import Reason, Run
 from jobs.options import seconds
@@ -88,6 +89,12 @@ SELECT passes AND NOT stands_still, (SELECT pg_notify('jobs', 'run') FROM woken)
   FROM next r {ITS_EVENT}
 """  # noqa: S608
 
+# A run that is leased under this token, as a claim of it.
+LEASED = f"""
+SELECT {CLAIMED} FROM (SELECT r.*, true AS has_memory FROM jobs_run r
+                        WHERE r.id = %(run_id)s AND r.lease_token = %(token)s) r {ITS_EVENT}
+"""  # noqa: S608
+
 SET_ASIDE = """
 UPDATE jobs_run SET reason = %(reason)s, error = %(why)s,
        due_at = statement_timestamp() + make_interval(secs => %(seconds)s)
@@ -106,7 +113,8 @@ class Claim:
     fn_id: str
     token: uuid.UUID
     event_id: uuid.UUID
-    event: dict[str, Any]  # name, data, id, ts
+    event_facts: tuple[str, str, int]  # name, id, ts
+    event_data: str  # JSON, read by the worker alone: see `event`
     turn_keys: list[str]
     turns_held: int  # before this claim; all of them after it
     attempt: int
@@ -117,6 +125,28 @@ class Claim:
     function_errors: int
     clock: Clock
     worker: str = ""
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """A new copy of the run's event: name, data, id, ts. What its data may do to the process
+        that reads it, is done to the worker that executes this run, and to no pusher."""
+        name, id, ts = self.event_facts
+        return {"name": name, "data": json.loads(self.event_data), "id": id, "ts": ts}
+
+
+@dataclass(frozen=True, slots=True)
+class LargeClaim:
+    """A claim that is too large for the way to a worker: the worker reads it from the run's row."""
+
+    run_id: uuid.UUID
+    token: uuid.UUID
+    worker: str
+
+    def read(self) -> Claim | None:
+        """The claim; None if the run is in other hands by now."""
+        rows = statements.execute(LEASED, {"run_id": self.run_id, "token": self.token})
+        lease = {"token": self.token, "worker": self.worker}
+        return claim_of(rows[0], lease) if rows else None
 
 
 def claim(limit: int, worker: str = "") -> list[Claim]:
@@ -178,6 +208,23 @@ def _set_aside(c: Claim, reason: Reason) -> None:
         cursor.execute(SET_ASIDE, told)
 
 
+# Due at the front: the run at which a look for due ones fails.
+SET_FIRST_ASIDE = """
+UPDATE jobs_run SET reason = 'aside', error = %(why)s, requeue_count = requeue_count + 1,
+       due_at = statement_timestamp() + make_interval(secs => %(seconds)s)
+ WHERE id = (SELECT id FROM jobs_run
+              WHERE due_at <= statement_timestamp() AND lease_token IS NULL
+              ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+"""
+
+
+def set_first_aside(error: BaseException) -> None:
+    """Let the first due run wait visibly: no cluster can take it, and others wait behind it."""
+    told: dict[str, Any] = {"why": json.dumps(describe(error)), "seconds": SET_ASIDE_SECONDS}
+    with connection.cursor() as cursor:
+        cursor.execute(SET_FIRST_ASIDE, told)
+
+
 def claim_of(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim:
     """What a statement returns as CLAIMED, under this lease."""
     run_id, fn_id, keys, turns, attempt, done, lost, invoked_by, function_errors, *rest = row
@@ -187,12 +234,8 @@ def claim_of(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim:
         fn_id=fn_id,
         token=lease["token"],
         event_id=event_id,
-        event={
-            "name": name,
-            "data": json.loads(data) if isinstance(data, str) else data,
-            "id": dedupe or str(event_id),
-            "ts": _milliseconds(ts),
-        },
+        event_facts=(name, dedupe or str(event_id), _milliseconds(ts)),
+        event_data=data,
         turn_keys=keys,
         turns_held=turns,
         attempt=attempt,

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from jobs import endings, events, models, registry
-from jobs.attempts import MESSAGE_LIMIT, storable
+from jobs.error_reports import MESSAGE_LIMIT, storable
 from jobs.errors import EndedFromInside, InvalidStep, InvalidTransition, UnknownRun
 from jobs.ids import new_id
 from jobs.models import FINISHED, UNFINISHED, FetchStatus, RunStatus, StepKind, StepStatus
@@ -162,6 +162,7 @@ def _resume(run: models.Run) -> models.Run:
         error=None,
         attempt=0,
         function_errors=0,
+        requeue_count=0,
         expires_at=None,
         stop_requested=False,
         turns_held=0,

@@ -30,14 +30,14 @@ from django_q.conf import Conf
 
 from jobs import ipc
 from jobs.board import Board
-from jobs.claims import Claim
+from jobs.claims import Claim, LargeClaim
 
 LONGEST_SHIFT = 1.0  # seconds
 GLANCE = 0.05  # seconds after which a worker that waits looks whether the cluster stops
 AHEAD = 4  # claims for each worker
 
 # Advances a run; what it returns is to be gone on with.
-Advance = Callable[[Claim], Claim | None]
+Advance = Callable[[Claim | LargeClaim], Claim | None]
 
 
 class Dispatch:
@@ -70,7 +70,10 @@ class Dispatch:
 
     def put(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
-            self._claims.put(claim)
+            try:
+                self._claims.put(claim)
+            except ipc.TooLarge:
+                self._claims.put(LargeClaim(claim.run_id, claim.token, claim.worker))
 
     @property
     def missing_shifts(self) -> int:
@@ -96,7 +99,7 @@ class Dispatch:
         if claim is not None:
             self._advance(claim, advance)
 
-    def _go_on(self, claim: Claim | None, advance: Advance, ends: float) -> None:
+    def _go_on(self, claim: Claim | LargeClaim | None, advance: Advance, ends: float) -> None:
         """This claim, and what it leaves to go on with: see (4)."""
         is_first = True
         while claim is not None:
@@ -107,7 +110,7 @@ class Dispatch:
             claim, is_first = self._advance(claim, advance), False
         self._board.may_go_on = False
 
-    def _advance(self, claim: Claim, advance: Advance) -> Claim | None:
+    def _advance(self, claim: Claim | LargeClaim, advance: Advance) -> Claim | None:
         if Conf.TIMEOUT:
             signal.alarm(int(Conf.TIMEOUT))
         try:

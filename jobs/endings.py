@@ -7,6 +7,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models.functions import Now
+
 from jobs import events, models, registry, statements
 from jobs.claims import Claim
 from jobs.concurrency import passing_on
@@ -15,6 +17,15 @@ from jobs.statements import Statement
 FAILED = "jobs/function.failed"
 CANCELLED = "jobs/function.cancelled"
 RETRIED = "jobs/function.retried"
+
+# The columns of a run that has ended, beside its status.
+ENDED: dict[str, Any] = {
+    "reason": "",
+    "due_at": None,
+    "expires_at": None,
+    "lease_token": None,
+    "lease_until": None,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +82,17 @@ def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: st
     hook = registry.hook_of(ending.fn_id, moment)
     if hook is not None:
         events.start([events.new_run(hook, row, events.stored(sent, row))])
+
+
+def fail_run(run: models.Run, error: dict[str, Any]) -> None:
+    """Fail a run from outside a worker; the caller holds its row lock, in a transaction."""
+    models.Run.objects.filter(id=run.id).update(
+        status=models.RunStatus.FAILED, error=error, ended_at=Now(), **ENDED
+    )
+    settle_failure(Ending.of_run(run), error)
+
+
+def settle_failure(ending: Ending, error: dict[str, Any]) -> None:
+    """What follows from a failure, in its transaction, behind the run's own row."""
+    announce(FAILED, ending, error, "failure")
+    leave(ending)

@@ -90,6 +90,17 @@ class SwallowedDatabaseError(JobsError):
     transaction.atomic() around the statement that may fail."""
 
 
+class TransactionLost(JobsError):
+    """The code closed the database connection, or ended the transaction, that its step was in, so
+    its work there is undone or was committed without the step's memory. Leave the connection and
+    the transaction of an atomic step alone; a step with atomic=False may do what it likes."""
+
+
+class TransactionLeftOpen(JobsError):
+    """The code opened a database transaction and left it open (autocommit off, or an atomic block
+    that was entered by hand), so its work there is undone. Commit it before you return."""
+
+
 class FetchError(JobsError):
     """A request did not lead to an answer that can be used."""
 
@@ -135,6 +146,30 @@ class TransactionBroken(ControlFlow):
     """Code between two steps swallowed a database error: nothing more can be done in the
     transaction that it broke, and what was done in it since the last commit is undone."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "Code between two steps swallowed a database error, so PostgreSQL has undone its work "
+            "and that of the steps since the last commit. Put a transaction.atomic() around the "
+            "statement that may fail, or move it into a step."
+        )
 
-class ConnectionLost(ControlFlow):
-    """The database went away under a step; what was not committed has left no effect."""
+
+class Interrupted(ControlFlow):
+    """The execution cannot go on in this transaction, or on this connection: what was not
+    committed has left no effect, and the run is requeued (see requeues.py).
+
+    `error` is what interrupted it. `is_own` says that the function's code brought it about, and
+    not the database: then it is an attempt at once. `card` is the step whose body was being
+    executed (see memory.card_of), `lines` are the log lines that it has said.
+    """
+
+    def __init__(
+        self,
+        error: BaseException,
+        *,
+        is_own: bool = False,
+        card: str = "",
+        lines: list[dict[str, Any]] | None = None,
+    ) -> None:
+        self.error, self.is_own, self.card, self.lines = error, is_own, card, lines or []
+        super().__init__(str(type(error).__name__))

@@ -3,42 +3,32 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
-from django.db import Error as DatabaseError
-from django.db import connection
-from django.db.models.functions import Now
-
-from jobs import backoff, conf, endings, models, registry
-from jobs.attempts import Attempts, describe
+from jobs import backoff, conf, models, registry
+from jobs.attempts import Attempts
 from jobs.claims import Claim, going_on, gone_on, refreshed
-from jobs.endings import Ending, announce, leave, leaving
+from jobs.endings import Ending, leaving, settle_failure
+from jobs.error_reports import chain, describe
 from jobs.errors import (
     CommitRefused,
-    ConnectionLost,
+    ControlFlow,
     EndedFromInside,
+    Interrupted,
     LeaseLost,
     StepError,
     Suspend,
     TransactionBroken,
 )
-from jobs.journal import (
-    Journal,
-    Settlement,
-    give_back,
-    is_connection_lost,
-)
+from jobs.journal import Journal, Settlement
 from jobs.models import Reason, RunStatus
+from jobs.outages import is_unavailable
+from jobs.requeues import requeue
 from jobs.runner import Watch
 from jobs.steps import Context
 from jobs.values import remembered
 
 logger = logging.getLogger("jobs.engine")
-
-RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None}
-ENDED: dict[str, Any] = {"reason": Reason.NONE, "due_at": None, "expires_at": None, **RELEASED}
-RECONNECT_SECONDS = 1.0
 
 
 class Nobody:
@@ -62,23 +52,33 @@ def execute(claim: Claim, watch: Watch | None = None) -> Claim | None:
        each step's constraints checked by itself, so that the step that breaks one is the one that
        fails.
     4. If the lease was lost, nothing since the last commit happened, and somebody else goes on.
-    5. If the database went away, hand the run on as soon as it is back.
+    5. An execution that ends in any other way has settled nothing: its run is requeued, which is
+       counted (requeues). Nothing that an author's code does leaves this function.
     """
     watch = watch or Nobody()
     try:
-        _begin(claim)
-        try:
-            return _advance(claim, Journal(claim), watch)
-        except CommitRefused as refusal:
-            logger.info("run %s: checking step by step, since %s", claim.run_id, refusal)
-            claim = refreshed(claim)
-            return _advance(claim, Journal(claim, solo=True), watch)
+        return _advance_or_check_step_by_step(claim, watch)
     except LeaseLost as lost:
         logger.warning("Let go: %s", lost)
-    except ConnectionLost as error:
-        logger.warning("run %s: the database went away: %s", claim.run_id, error)
-        _hand_on(claim)
+    except Interrupted as stop:
+        logger.warning("Run %s is interrupted: %s", claim.run_id, stop)
+        requeue(claim, stop)
+    except ControlFlow:
+        raise
+    except BaseException as error:
+        logger.exception("Run %s cannot be settled", claim.run_id)
+        requeue(claim, Interrupted(error, is_own=not is_unavailable(error)))
     return None
+
+
+def _advance_or_check_step_by_step(claim: Claim, watch: Watch) -> Claim | None:
+    _begin(claim)
+    try:
+        return _advance(claim, Journal(claim), watch)
+    except CommitRefused as refusal:
+        logger.info("run %s: checking step by step, since %s", claim.run_id, refusal)
+        claim = refreshed(claim)
+        return _advance(claim, Journal(claim, solo=True), watch)
 
 
 def _begin(claim: Claim) -> None:
@@ -94,17 +94,21 @@ def _advance(claim: Claim, journal: Journal, watch: Watch) -> Claim | None:
     function = registry.get(claim.fn_id)
     try:
         return _play(claim, function, journal, watch)
-    except (LeaseLost, CommitRefused, ConnectionLost):
-        journal.roll_back()
-        raise
     except EndedFromInside as exit_:
         journal.roll_back()
         exit_.end()
-    except (Exception, SystemExit, TransactionBroken) as error:
-        if is_connection_lost(error):
-            journal.roll_back()
-            raise ConnectionLost(str(error)) from error
+    except TransactionBroken as error:
         _err(claim, function, journal, error)
+    except ControlFlow:
+        journal.roll_back()
+        raise
+    except BaseException as error:
+        if journal.is_databases_fault(error):
+            journal.roll_back()
+            raise Interrupted(error) from error
+        _err(claim, function, journal, error)
+    finally:
+        journal.leave_connection()
     return None
 
 
@@ -116,6 +120,7 @@ def _play(
     try:
         with context.runner.playing(), context.runner.log.listening():
             output = function.handler(context)
+            journal.raise_if_left_open()
         context.runner.raise_if_suspended()  # a bare “except:” may have swallowed it
         output = remembered(output, f"What “{claim.fn_id}” returns")
     except Suspend as pause:
@@ -146,6 +151,7 @@ def _suspend(journal: Journal, pause: Suspend, *, waits: bool = True) -> None:
 
 def _err(claim: Claim, function: registry.Function, journal: Journal, error: BaseException) -> None:
     """The function itself erred, between its steps: try again from its memory, or fail."""
+    journal.has_erred = True
     if journal.is_broken:
         journal.roll_back()
     table = function.backoff or conf.backoff()
@@ -163,41 +169,14 @@ def _err(claim: Claim, function: registry.Function, journal: Journal, error: Bas
         return
     journal.commit(
         Settlement(status=RunStatus.FAILED, error=story, ended=True),
-        lambda: _settle_failure(Ending.of_claim(claim), story),
+        lambda: settle_failure(Ending.of_claim(claim), story),
     )
 
 
 def _step_behind(error: BaseException) -> dict[str, Any]:
     """The failed step that an error tells of, also where the function put it in other words: it
     is what a person's retry begins with."""
-    inner: BaseException | None = error
-    while inner is not None and not isinstance(inner, StepError):
-        inner = inner.__cause__ or inner.__context__
+    inner = next((link for link in chain(error) if isinstance(link, StepError)), None)
     if inner is None:
         return {}
     return {"step": inner.step_id, "cause": {"name": inner.name, "message": inner.message}}
-
-
-def fail_run(run: models.Run, error: dict[str, Any]) -> None:
-    """Fail a run from outside a worker; the caller holds its row lock, in a transaction."""
-    models.Run.objects.filter(id=run.id).update(
-        status=RunStatus.FAILED, error=error, ended_at=Now(), **ENDED
-    )
-    _settle_failure(Ending.of_run(run), error)
-
-
-def _settle_failure(ending: Ending, error: dict[str, Any]) -> None:
-    announce(endings.FAILED, ending, error, "failure")
-    leave(ending)
-
-
-def _hand_on(claim: Claim) -> None:
-    """Give the run back as soon as the database answers again; its lease ends the waiting."""
-    patience = time.monotonic() + conf.lease()
-    while time.monotonic() < patience:
-        connection.close()
-        try:
-            give_back(claim.run_id, claim.token)
-            return
-        except DatabaseError:
-            time.sleep(RECONNECT_SECONDS)

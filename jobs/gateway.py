@@ -33,10 +33,12 @@ from typing import Protocol
 
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, connection, transaction
+from greenlet import GreenletExit
 
 from jobs import conf, statements
 from jobs.claims import Claim
 from jobs.descriptors import make_room
+from jobs.error_reports import describe, storable
 from jobs.flights import (
     Flight,
     Landed,
@@ -48,6 +50,7 @@ from jobs.flights import (
     take,
 )
 from jobs.ipc import Bell
+from jobs.outages import is_unavailable
 from jobs.pilots import Pilots, result_of
 from jobs.transport import Outcome, perform
 
@@ -62,6 +65,7 @@ RETRY = 0.2  # seconds between two tries to reach a database that is away
 BATCH = 200
 BATCH_BYTES = 8 * 1024 * 1024  # of answers in one statement, unless a single one is larger
 SPARE = 200  # descriptors for all that is not a request
+LONGEST_PROBLEM = 1_000  # characters
 REMEMBERED_WITHIN = 10.0  # seconds that a request waits for its result URL to be written
 
 
@@ -165,12 +169,18 @@ class Gateway:
             if departing:
                 self._depart()
             self._is_away = False
-        except DatabaseError as error:
-            if not self._is_away:
-                logger.warning("The gateway waits for the database: %s", error)
-            self._is_away, self._look_at = True, 0.0
-            connection.close()
-            time.sleep(RETRY)
+        except Exception as error:
+            self._wait_after(error)
+
+    def _wait_after(self, error: Exception) -> None:
+        """Lets nothing out: all requests in flight hang on this thread."""
+        if not is_unavailable(error):
+            logger.exception("The gateway failed, and tries again")
+        elif not self._is_away:
+            logger.warning("The gateway waits for the database: %s", error)
+        self._is_away, self._look_at = True, 0.0
+        connection.close()
+        time.sleep(RETRY)
 
     def _collect(self, patience: float) -> None:
         """What has happened since the last time; waits if there is nothing else to do."""
@@ -224,9 +234,9 @@ class Gateway:
         """All at once; should one of them be such that no row can hold it, each by itself."""
         try:
             claims, some_are_due = land(batch, self._workers.room, self._workers.name)
-        except (OperationalError, InterfaceError):
-            raise
         except Exception as error:
+            if is_unavailable(error) or isinstance(error, OperationalError):
+                raise
             if batch[1:]:
                 for pair in batch:
                     self._land([pair])
@@ -287,7 +297,9 @@ class Gateway:
 
         try:
             outcome = perform(flight.request, remember)
-        except Exception as error:
+        except GreenletExit:
+            raise
+        except BaseException as error:  # whatever it is, the run that waits is told
             logger.exception("A request of run %s broke the gateway's own code", flight.run_id)
             outcome = _broken("the gateway itself broke", error)
         self._tell((flight, outcome))
@@ -297,7 +309,7 @@ class Gateway:
         the same Idempotency-Key, or asks at their result URL."""
         if self._air:
             logger.warning("%d requests in flight are handed on.", len(self._air))
-            with contextlib.suppress(DatabaseError):
+            with contextlib.suppress(DatabaseError, InterfaceError):
                 release(list(self._air.values()))
 
 
@@ -311,5 +323,7 @@ def _within_limits(landed: list[Landed]) -> int:
     return BATCH
 
 
-def _broken(what: str, error: Exception) -> Outcome:
-    return Outcome(error={"message": f"{what}: {type(error).__name__}: {error}"})
+def _broken(what: str, error: BaseException) -> Outcome:
+    told = describe(error)
+    message = storable(f"{what}: {told['name']}: {told['message']}", LONGEST_PROBLEM)
+    return Outcome(error={"message": message})

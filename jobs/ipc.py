@@ -21,21 +21,23 @@ import fcntl
 import os
 import pickle
 import select
-import tempfile
 import termios
 import time
 from multiprocessing.sharedctypes import RawValue
-from pathlib import Path
 from typing import Any
 
 from jobs import family
 
-PACKET = select.PIPE_BUF  # bytes; what is larger travels in a file
+PACKET = select.PIPE_BUF  # bytes; nothing larger travels
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SMALLEST_PIPE = 16_384  # bytes, of the systems that do not say
-HERE, IN_FILE = b"h", b"f"
 END = "STOP"  # django-q2's word
 MOST_WAITING = 256
+LONGEST_RESULT = 500  # characters
+
+
+class TooLarge(ValueError):
+    """An item that one packet cannot hold."""
 
 
 def waiting_bytes(pipe: int) -> int:
@@ -87,8 +89,9 @@ class Bell:
 class Queue:
     """As multiprocessing's, as far as a cluster uses it: many writers, many readers.
 
-    `maxsize` packets, rounded up to a power of two, may wait, or as many (`capacity`) as the system
-    allows an ordinary user; whoever puts one more waits too.
+    An item takes one packet: `put` raises TooLarge for one that does not fit, and nothing is in the
+    pipe then. `maxsize` packets, rounded up to a power of two, may wait, or as many (`capacity`) as
+    the system allows an ordinary user; a writer of one more waits, too.
     """
 
     def __init__(self, maxsize: int = 0) -> None:
@@ -163,6 +166,17 @@ class Hints(Queue):
             super().put(item)
 
 
+class Results(Queue):
+    """What workers tell django-q2's monitor of their tasks, which are shifts: a report that is too
+    long is cut."""
+
+    def put(self, item: Any) -> None:
+        try:
+            super().put(item)
+        except TooLarge:
+            super().put(item | {"result": str(item.get("result"))[:LONGEST_RESULT]})
+
+
 class Value:
     """A number that one process writes and another counts down, as multiprocessing's Value.
 
@@ -229,18 +243,10 @@ def _room_of(pipe: int) -> int:
 
 def _packed(item: Any) -> bytes:
     body = pickle.dumps(item)
-    if len(body) < PACKET:
-        return (HERE + body).ljust(PACKET, b"\0")
-    file, path = tempfile.mkstemp(prefix="jobs-")
-    with open(file, "wb") as out:
-        out.write(body)
-    return (IN_FILE + path.encode()).ljust(PACKET, b"\0")
+    if len(body) > PACKET:
+        raise TooLarge(f"{len(body):,} bytes; a packet holds {PACKET:,}")
+    return body.ljust(PACKET, b"\0")  # a pickle says itself where it ends
 
 
 def _unpacked(packet: bytes) -> Any:
-    if packet[:1] == HERE:
-        return pickle.loads(packet[1:])  # noqa: S301 - from a process of this cluster
-    path = Path(os.fsdecode(packet[1:].rstrip(b"\0")))
-    body = path.read_bytes()
-    path.unlink()
-    return pickle.loads(body)  # noqa: S301
+    return pickle.loads(packet)  # noqa: S301 - from a process of this cluster

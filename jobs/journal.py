@@ -13,46 +13,57 @@ A step that fails takes its own effects with it and nothing else:
 3. A commit that leaves a request to the gateway does not wait for the disk: nothing has come of it
    outside the database until the gateway takes the request, which waits for both (flights, 2).
    What steps have left to `transaction.on_commit` may reach the outside: then it waits.
+
+4. What has been committed stays, whatever the callbacks of `transaction.on_commit` raise: an error
+   of one is a log line of the run, and the callbacks behind it are called.
+5. The memory of a body that has acted outside is committed again, on another connection, if the
+   database breaks off that commit: else the body would act twice.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import (
     DEFAULT_DB_ALIAS,
     IntegrityError,
+    InterfaceError,
     OperationalError,
     connection,
     connections,
     transaction,
 )
 from django.db import Error as DatabaseError
-from django.db.models.functions import Now
-from psycopg.errors import FeatureNotSupported
-from psycopg.pq import TransactionStatus
 
-from jobs import conf, models, records, statements
+from jobs import conf, connection_state, models, records, statements
 from jobs.claims import Claim
 from jobs.errors import (
     CommitRefused,
-    ConnectionLost,
+    ControlFlow,
+    Interrupted,
     SwallowedDatabaseError,
     TransactionBroken,
+    TransactionLeftOpen,
+    TransactionLost,
 )
+from jobs.on_commit import Callbacks
+from jobs.outer_transaction import OuterTransaction, go_back_to
 from jobs.records import FetchRecord, StepRecord
 from jobs.statements import Rows, Statement
+
+logger = logging.getLogger("jobs.engine")
 
 # A transaction that has been open for this long is committed at the next step boundary: it holds
 # locks of the product's rows.
 LONGEST = 0.05  # seconds
+RECONNECT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +97,11 @@ class Journal:
         self.steps_done = claim.steps_done
         self.is_stopped = False  # somebody asked for the run to be put down at the next step
         self.function_errors = claim.function_errors
+        self.has_erred = False  # whether an attempt went wrong in this execution
         self._database = connections[DEFAULT_DB_ALIAS]  # this thread's; dear to look up
+        self._outer = OuterTransaction(self._database)
+        self._callbacks = Callbacks(claim)
+        self._raw: Any = None  # the connection that the open transaction is on
         self._remember_counts()
         self._clear()
 
@@ -96,7 +111,6 @@ class Journal:
         self.attempts: list[records.Row] = []
         self.lines: list[records.Row] = []
         self._scope: contextlib.ExitStack | None = None
-        self._is_outermost = True
         self._opened = 0.0
         self._savepoints = 0
 
@@ -106,25 +120,42 @@ class Journal:
         """The open transaction, opened now if none is."""
         self.raise_if_broken()
         if self._scope is None:
-            self._is_outermost = not self._database.in_atomic_block
-            self._scope = contextlib.ExitStack()
-            self._scope.enter_context(transaction.atomic())
+            self._outer.close_what_is_inside()
+            scope = contextlib.ExitStack()
+            scope.enter_context(transaction.atomic())
+            self._scope, self._raw = scope, self._database.connection
             self._opened = time.monotonic()
         return self._scope
 
     def raise_if_broken(self) -> None:
-        """Nothing more can be done in a transaction in which a statement failed."""
+        """Nothing more can be done in a transaction in which a statement failed, or that is gone
+        with its connection."""
         if self.is_broken:
             raise TransactionBroken
 
     @property
     def is_broken(self) -> bool:
-        """Whether a statement outside any savepoint failed: PostgreSQL then takes no more."""
-        raw = self._database.connection
-        if raw is None:
-            return False
-        failed: bool = raw.pgconn.transaction_status == TransactionStatus.INERROR
-        return failed or (self._database.in_atomic_block and self._database.needs_rollback)
+        return self._is_lost or connection_state.is_failed(self._database)
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether the open transaction is gone with its connection."""
+        return self._scope is not None and connection_state.is_lost(self._database, self._raw)
+
+    def raise_if_left_open(self) -> None:
+        """Code that is over, a body's or the function's, has ended each transaction that it has
+        opened; what it has not is undone."""
+        if self._scope is None and self._outer.close_what_is_inside():
+            raise TransactionLeftOpen
+
+    def leave_connection(self) -> None:
+        """What went wrong may have come of how the connection was set (a timeout, a search path)
+        by code that is long over: the next run has another one."""
+        if self.has_erred and not self._outer.is_there:
+            connection_state.drop(self._database)
+
+    def is_databases_fault(self, error: BaseException) -> bool:
+        return connection_state.is_databases_fault(self._database, error)
 
     @contextlib.contextmanager
     def effects(self) -> Iterator[None]:
@@ -135,22 +166,35 @@ class Journal:
         else:
             self.begin()
             statements.begin()
+        was_open = connection_state.is_in_transaction(self._database)
         try:
             with self._known_to_django(name):
                 yield
-            if self.is_broken:
-                raise SwallowedDatabaseError
-            if self.solo:
-                connection.check_constraints()
+            self._check_what_a_body_left(was_open)
         except BaseException as error:
-            is_lost = is_connection_lost(error)  # asked before Django makes a new one
-            if name is None:
-                self._undo()
-            else:
-                _go_back_to(name)
-            if is_lost and isinstance(error, Exception | SystemExit):
-                raise ConnectionLost(str(error)) from error
+            self._undo_body(name, error)
             raise
+
+    def _check_what_a_body_left(self, was_open: bool) -> None:
+        is_open = connection_state.is_in_transaction(self._database)
+        if self._is_lost or (was_open and not is_open and not self.is_broken):
+            raise TransactionLost
+        if self.is_broken:
+            raise SwallowedDatabaseError
+        if self.solo:
+            connection.check_constraints()
+
+    def _undo_body(self, savepoint: str | None, error: BaseException) -> None:
+        """Take a body's effects back. Where that takes the effects of earlier steps along, or there
+        is no database to do it with, the execution ends here."""
+        is_databases = self.is_databases_fault(error)  # asked before Django makes a new one
+        is_lost = self._is_lost or isinstance(error, TransactionLost)
+        if savepoint is None:
+            self._undo()
+        elif not is_lost:
+            go_back_to(savepoint)
+        if (is_lost or is_databases) and not isinstance(error, ControlFlow):
+            raise Interrupted(error, is_own=not is_databases) from error
 
     def _set_savepoint(self) -> str:
         self.raise_if_broken()
@@ -206,13 +250,60 @@ class Journal:
             rows = self._write(
                 settled,
                 then,
-                commits=self._is_outermost and also is None,
+                commits=not self._outer.is_there and also is None,
                 waits=waits or bool(self._database.run_on_commit),
             )
             if also is not None:
                 also()
+            if not self._outer.is_there:
+                self._callbacks.guard(self._database)
         self._remember_counts()
+        self._outer.keep()
+        self._tell_of_callbacks(is_over=settled is not None)
         return rows
+
+    def _tell_of_callbacks(self, *, is_over: bool) -> None:
+        lines = self._callbacks.take_lines(self.attempt)
+        if lines and is_over:
+            self._callbacks.write(lines)
+        else:
+            self.lines += lines
+
+    def commit_what_acted_outside(self, name: str) -> None:
+        """Commit the memory of a body that has run outside any transaction, and that is not to run
+        again: if the database breaks off the commit, again, for as long as a lease; see (5)."""
+        patience = time.monotonic() + conf.lease()
+        kept = self.steps, self.attempts, self.lines
+        counts = self.attempt, self.function_errors, self.steps_done
+        while True:
+            try:
+                self.commit()
+                return
+            except Interrupted as stop:
+                if stop.is_own or self._outer.is_there or time.monotonic() > patience:
+                    raise
+                logger.warning("Run %s: its commit is tried again: %s", self.claim.run_id, stop)
+            self.steps, self.attempts, self.lines = kept
+            self.attempt, self.function_errors, self.steps_done = counts
+            while not self._is_reached(patience):
+                time.sleep(RECONNECT_SECONDS)
+            if self._has_remembered(name):  # only the answer to the commit was lost
+                self._remember_counts()
+                self._clear()
+                return
+
+    def _is_reached(self, patience: float) -> bool:
+        """Whether another connection leads to a database; True also where there is no time left."""
+        connection_state.drop(self._database)
+        try:
+            self._database.connect()
+        except (DatabaseError, InterfaceError):
+            return time.monotonic() > patience
+        return True
+
+    def _has_remembered(self, name: str) -> bool:
+        mine = models.Step.objects.filter(run_id=self.claim.run_id, name=name)
+        return mine.filter(status__in=records.REMEMBERED).exists()
 
     @contextlib.contextmanager
     def _ending(self, scope: contextlib.ExitStack) -> Iterator[None]:
@@ -220,11 +311,12 @@ class Journal:
             with scope:
                 yield
         except BaseException as error:
+            is_databases = self.is_databases_fault(error)
             self._reset()
-            if isinstance(error, OperationalError):  # a deadlock, say: nobody's fault
-                raise ConnectionLost(str(error)) from error
-            refused = isinstance(error, IntegrityError) and not self.solo
-            if refused and not is_connection_lost():
+            # An OperationalError is a deadlock, say: no fault of the function's.
+            if is_databases or isinstance(error, OperationalError):
+                raise Interrupted(error) from error
+            if isinstance(error, IntegrityError) and not self.solo:
                 raise CommitRefused(str(error)) from error
             raise
         self._clear()
@@ -232,6 +324,7 @@ class Journal:
     def roll_back(self) -> None:
         """Forget everything since the last commit."""
         self._undo()
+        self._outer.restore()
         self._reset()
 
     def _remember_counts(self) -> None:
@@ -282,55 +375,3 @@ class Journal:
 
 class _Undo(Exception):
     pass
-
-
-def _go_back_to(savepoint: str) -> None:
-    transaction.set_rollback(False)  # as long as it is set, Django sends nothing
-    with contextlib.suppress(DatabaseError):  # no database: no effects either
-        transaction.savepoint_rollback(savepoint)
-        return
-    transaction.set_rollback(True)
-
-
-def is_connection_lost(error: BaseException | None = None) -> bool:
-    """Whether the database connection broke: then nothing can be said of the last statement. So it
-    is if a migration has changed what a prepared one returns: the next connection prepares anew."""
-    raw = connection.connection
-    if raw is not None and error is not None and _is_of_an_old_plan(error):
-        raw.close()
-    return raw is None or bool(raw.closed)
-
-
-def _is_of_an_old_plan(error: BaseException) -> bool:
-    cause = error.__cause__
-    if not isinstance(cause, FeatureNotSupported):
-        return False
-    return cause.diag.source_function == "RevalidateCachedQuery"
-
-
-def raise_if_connection_lost(error: BaseException) -> None:
-    """An error of a step's body is the step's, unless there is no database to write it to."""
-    if is_connection_lost(error):
-        raise ConnectionLost(str(error)) from error
-
-
-def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
-    """Hand a run on at once, unfinished and without blame; False if it was not ours any more."""
-    return bool(
-        models.Run.objects.filter(id=run_id, lease_token=token).update(
-            status=models.RunStatus.QUEUED,
-            due_at=Now(),
-            reason="",
-            lease_token=None,
-            lease_until=None,
-        )
-    )
-
-
-def renewed(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
-    """The new token of a lease that is still ours, None if it is not: whoever is about to take back
-    what has waited for so long (keeper) comes too late."""
-    fresh = uuid.uuid4()
-    mine = models.Run.objects.filter(id=run_id, lease_token=token)
-    until = Now() + timedelta(seconds=conf.lease())
-    return fresh if mine.update(lease_token=fresh, lease_until=until) else None

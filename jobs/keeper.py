@@ -19,12 +19,12 @@ import time
 import uuid
 from collections.abc import Iterable
 
-from django.db import Error as DatabaseError
 from django.db import connection
 
-from jobs import conf, events, recovery
+from jobs import conf, events, lost_workers
 from jobs.board import Board, Entry, is_alive
 from jobs.claims import Claim
+from jobs.outages import is_unavailable
 
 logger = logging.getLogger("jobs.engine")
 
@@ -92,14 +92,22 @@ class Keeper:
         connection.close()
 
     def _tick(self) -> None:
-        try:
-            self._bury()
-            if time.monotonic() - self._renewed > conf.lease() / 3:
-                self._renew()
-                self._renewed = time.monotonic()
-        except DatabaseError as error:
-            logger.warning("The keeper waits for the database: %s", error)
-            connection.close()
+        """Lets nothing out: the leases of all workers hang on this thread. Leases go first, since
+        whatever is wrong with the report of a death costs no other run its lease then."""
+        for do in (self._renew_in_time, self._bury):
+            try:
+                do()
+            except Exception as error:
+                if is_unavailable(error):
+                    logger.warning("The keeper waits for the database: %s", error)
+                else:
+                    logger.exception("The keeper failed, and tries again")
+                connection.close()
+
+    def _renew_in_time(self) -> None:
+        if time.monotonic() - self._renewed > conf.lease() / 3:
+            self._renew()
+            self._renewed = time.monotonic()
 
     def _bury(self) -> None:
         dead = {entry.pid for entry in self._board.entries() if not is_alive(entry.pid)}
@@ -107,8 +115,19 @@ class Keeper:
             if entry.pid not in dead:
                 continue
             if entry.run_id and entry.token:
-                recovery.worker_died(entry.run_id, entry.token, entry.pid, entry.step)
+                self._report_death(entry, entry.run_id, entry.token)
             self._board.erase(entry.pid)
+
+    @staticmethod
+    def _report_death(entry: Entry, run_id: uuid.UUID, token: uuid.UUID) -> None:
+        """A death that cannot be written down leaves its run to the lease, and the sweep."""
+        try:
+            lost_workers.worker_died(run_id, token, entry.pid, entry.step)
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            logger.exception("The death of worker %d cannot be written down", entry.pid)
+            connection.close()
 
     def _renew(self) -> None:
         self._extend(self._at_work())
@@ -144,7 +163,7 @@ class Keeper:
     def _stop_waiting(self) -> None:
         try:
             self._give_back()
-        except DatabaseError as error:
+        except Exception as error:
             logger.warning("What waits for a worker is left to its lease: %s", error)
             connection.close()
 

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Iterator
 from typing import TextIO
 
-from jobs.attempts import storable
 from jobs.claims import Claim
+from jobs.error_reports import storable
 from jobs.journal import Journal
 from jobs.records import Row, StepRecord
 
@@ -51,10 +51,14 @@ class LogCapture:
 
     def leave(self, *, replaying: bool) -> None:
         """It has ended."""
-        if self._echo is not None:
-            self._echo.end_line()
+        self.end_line()
         self._step_name, self._attempt = "", self._journal.attempt
         self._replaying = replaying
+
+    def end_line(self) -> None:
+        """What was printed without a line's end is a line, too."""
+        if self._echo is not None:
+            self._echo.end_line()
 
     def say(self, level: str, message: str) -> None:
         if self._count > MOST_LINES:

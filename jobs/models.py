@@ -89,6 +89,7 @@ class Reason(models.TextChoices):
     INVOKE = "invoke", "waiting for a function"
     FUNCTION = "function", "its function is not registered"
     PAUSED = "paused", "its function is paused"
+    ASIDE = "aside", "set aside: it could not be taken up"
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -135,6 +136,9 @@ class Run(models.Model):
     # has said that it begins with it again (see recovery.py).
     lost_count = models.SmallIntegerField(default=0)
     begun = models.BooleanField(default=False)
+    # How often, since its last remembered step, an execution of it was broken off without being
+    # settled, though the database was there (see requeues.py).
+    requeue_count = models.SmallIntegerField(default=0, db_default=0)
     # Its worker is to put it down after the step that it is at.
     stop_requested = models.BooleanField(default=False)
 
@@ -480,6 +484,8 @@ class Cluster(models.Model):
     key = models.CharField(max_length=200, primary_key=True)
     host = models.CharField(max_length=200, blank=True, default="")
     stat = models.TextField(blank=True, default="")
+    # What its pusher last did, and what keeps it from taking runs (see pulse.py).
+    pulse = models.JSONField(null=True, blank=True)
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
 

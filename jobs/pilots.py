@@ -35,6 +35,7 @@ logger = logging.getLogger("jobs.engine")
 T = TypeVar("T")
 READABLE, WRITABLE = selectors.EVENT_READ, selectors.EVENT_WRITE
 MOST_IDLE = 64  # pilots
+AFTER_FAILURE = 0.1  # seconds
 POLL = {READABLE: select.POLLIN, WRITABLE: select.POLLOUT}
 
 _here = threading.local()  # `pilots`: those of this thread, if it is theirs
@@ -125,7 +126,11 @@ class Pilots(Generic[T]):
         _here.pilots, self._ground = self, getcurrent()
         self._selector.register(self._bell.reader, READABLE, None)
         while True:
-            self._look()
+            try:
+                self._look()
+            except Exception:  # all requests in flight hang on this thread
+                logger.exception("The gateway's loop failed, and goes on")
+                time.sleep(AFTER_FAILURE)
 
     def _look(self) -> None:
         patience = None if self._alarm == math.inf else max(self._alarm - time.monotonic(), 0.0)

@@ -120,7 +120,9 @@ LINES = _insert("jobs_logline", LINE, "lines")
 # also holds where its COMMIT follows in the same trip.
 RUN = """
 UPDATE jobs_run SET steps_done = %(steps_done)s, attempt = %(attempt)s,
-       function_errors = %(function_errors)s {settled}
+       function_errors = %(function_errors)s,
+       requeue_count = CASE WHEN steps_done < %(steps_done)s THEN 0 ELSE requeue_count END
+       {settled}
  WHERE id = %(run_id)s AND lease_token = %(token)s
 RETURNING stop_requested
 """

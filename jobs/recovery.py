@@ -13,21 +13,14 @@ from __future__ import annotations
 
 import logging
 import uuid
-from datetime import datetime
-from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Max, Min
 from django.db.models.functions import Now
 
-from jobs import backoff, conf, events, models, registry, statements
-from jobs.attempts import class_path, describe
-from jobs.clock import database_clock
+from jobs import events, models, statements
 from jobs.control import cancel
 from jobs.errors import WorkerLost
-from jobs.executor import fail_run
-from jobs.memory import step_of
-from jobs.models import Reason, RunStatus, StepStatus
+from jobs.lost_workers import record_attempt
 
 logger = logging.getLogger("jobs.engine")
 
@@ -159,7 +152,7 @@ def _cluster_died(run_id: uuid.UUID) -> bool:
     lost = models.Run.objects.lost().filter(id=run_id, begun=True)
     run = lost.select_for_update(of=("self",), skip_locked=True).select_related("event").first()
     if run is not None:
-        _blame(run, WorkerLost("The whole cluster went silent."))
+        record_attempt(run, WorkerLost("The whole cluster went silent."))
     return run is not None
 
 
@@ -185,136 +178,6 @@ def mend_lines() -> int:
         logger.warning("Woke %d runs whose turn had come without a word.", found)
         events.wake_clusters()
     return found
-
-
-@transaction.atomic
-def worker_died(run_id: uuid.UUID, token: uuid.UUID, pid: int, card: str) -> bool:
-    """A worker of this cluster is gone while it held this run: that is an attempt of the step
-    that it was at (memory.card_of). False if the run is in other hands by now."""
-    held = models.Run.objects.filter(id=run_id, lease_token=token)
-    run = held.select_for_update(of=("self",)).select_related("event").first()
-    if run is None:
-        return False
-    step, seconds = step_of(card, run_id) or (None, 0.0)
-    where = f"in step “{step.name}”" if step else "between two steps"
-    error = WorkerLost(
-        f"The worker process {pid} vanished {where}: killed, out of memory, out of time, or "
-        "ended by the function itself."
-    )
-    _blame(run, error, step, seconds)
-    events.wake_clusters()
-    return True
-
-
-def _blame(
-    run: models.Run, error: WorkerLost, at: models.Step | None = None, seconds: float = 0.0
-) -> None:
-    """Record a lost worker as a failed attempt, then the retry policy, as a living worker would
-    have done it (executor and runner); the caller holds the run's row lock.
-
-    1. A step has a count of its own, `attempts`; the code between steps has the run's
-       `function_errors`. Neither uses up the other's attempts.
-    2. Without attempts left, a step is remembered as failed, and the function is called again, to
-       meet that as a StepError; the code between steps fails the run.
-    """
-    step = _step_of(run, at) if at else None
-    number = step.attempts if step else run.function_errors
-    delay = _delay(run, error, number)
-    now = database_clock().at
-    story = _record(run, step, number, error, (now - backoff.span(seconds), now), delay)
-    if step is not None:
-        _note(step, story, delay, now)
-    elif delay is None:
-        fail_run(run, story)
-        return
-    models.Run.objects.filter(id=run.id).update(
-        status=RunStatus.WAITING,
-        reason=Reason.BACKOFF if delay is not None else Reason.NONE,
-        due_at=_due_at(run, step, now, delay),
-        lease_token=None,
-        lease_until=None,
-        begun=False,
-        **_counts(run, step, number, final=delay is None),
-    )
-
-
-def _due_at(
-    run: models.Run, step: models.Step | None, now: datetime, delay: float | None
-) -> datetime:
-    """When the run is looked at again: other branches may have something to do before the step
-    that is to be tried again, which keeps its own time."""
-    if delay is None:
-        return now
-    waiting = run.steps.filter(status=StepStatus.WAITING) if step else run.steps.none()
-    earliest: datetime | None = waiting.aggregate(first=Min("due_at"))["first"]
-    return min(filter(None, [earliest, now + backoff.span(delay)]))
-
-
-def _counts(
-    run: models.Run, step: models.Step | None, number: int, *, final: bool
-) -> dict[str, int]:
-    if step is None:
-        return {"attempt": number + 1, "function_errors": number + 1}
-    if not final:
-        return {"attempt": number + 1}
-    return {"attempt": 0, "function_errors": 0, "steps_done": run.steps_done + 1}
-
-
-def _step_of(run: models.Run, at: models.Step) -> models.Step | None:
-    """As its row has it, if an earlier attempt has left one; None if it is over: what is
-    remembered is never undone, whoever says that a worker died in it (law 2)."""
-    step = run.steps.filter(name=at.name).first()
-    if step is None:
-        at.position = (run.steps.aggregate(last=Max("position"))["last"] or 0) + 1
-        return at
-    return None if step.is_remembered else step
-
-
-def _delay(run: models.Run, error: WorkerLost, number: int) -> float | None:
-    if not registry.knows(run.fn_id):
-        return backoff.delay(error, number, registry.DEFAULT_RETRIES, conf.backoff())
-    function = registry.get(run.fn_id)
-    return backoff.delay(error, number, function.retries, function.backoff or conf.backoff())
-
-
-def _record(
-    run: models.Run,
-    step: models.Step | None,
-    number: int,
-    error: WorkerLost,
-    span: tuple[datetime, datetime],
-    delay: float | None,
-) -> dict[str, Any]:
-    story = describe(error)
-    models.Attempt.objects.create(
-        run_id=run.id,
-        step_name=step.name if step else "",
-        number=number,
-        status=models.AttemptStatus.ERROR,
-        started_at=span[0],
-        ended_at=span[1],
-        worker=run.worker,
-        error_class=class_path(error),
-        error_message=story["message"],
-        traceback=story["stack"],
-        retry_at=None if delay is None else span[1] + backoff.span(delay),
-    )
-    return story
-
-
-def _note(step: models.Step, story: dict[str, Any], delay: float | None, now: datetime) -> None:
-    step.attempts += 1
-    step.error = story
-    if delay is None:
-        step.status, step.ended_at, step.due_at = StepStatus.FAILED, now, None
-    else:
-        step.status, step.due_at = StepStatus.WAITING, now + backoff.span(delay)
-    models.Step.objects.bulk_create(
-        [step],
-        update_conflicts=True,
-        unique_fields=["run", "name"],
-        update_fields=["attempts", "error", "status", "ended_at", "due_at"],
-    )
 
 
 def next_due(at_most: float) -> float:

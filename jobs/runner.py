@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import datetime
@@ -12,8 +11,8 @@ from typing import Any, NoReturn, Protocol
 from jobs import backoff, conf, registry
 from jobs.attempts import Attempts
 from jobs.claims import Claim
-from jobs.errors import ControlFlow, InvalidStep, StepError, Suspend
-from jobs.journal import Journal, raise_if_connection_lost
+from jobs.errors import ControlFlow, Interrupted, InvalidStep, StepError, Suspend
+from jobs.journal import Journal
 from jobs.loglines import LogCapture
 from jobs.memory import Memory, card_of
 from jobs.models import Reason, RunStatus, StepKind, StepStatus
@@ -97,32 +96,50 @@ class Runner:
             return self.recall(step)
         if step.due_at is not None and step.due_at > self.now():
             self.suspend(Suspend(RunStatus.WAITING, Reason.BACKOFF, until=step.due_at))
-        started = self.now()
+        if not atomic:
+            self.journal.commit()
+        started, card = self.now(), card_of(step)
         self.log.enter(step.name, step.attempts)
         self._inside = step.name
-        self._watch.at_step(card_of(step))
+        self._watch.at_step(card)
         try:
             output = self._call(step, body, atomic)
-        except (Exception, SystemExit, CancelledError) as error:
-            # SystemExit: sys.exit() in a body, and django-q2's timeout.
-            raise_if_connection_lost(error)
+        except Interrupted as stop:
+            raise self._interrupted(stop, step, card) from stop.error
+        except ControlFlow:
+            raise
+        except BaseException as error:
+            # Also SystemExit, as sys.exit() raises it and django-q2's timeout is one, and what
+            # comes of another language (a panic of Rust's).
+            if self.journal.is_databases_fault(error):
+                raise self._interrupted(Interrupted(error), step, card) from error
             self.err(step, error, started)
         finally:
             self._inside = ""
             self._watch.at_step("")
             self.log.leave(replaying=self.memory.is_replaying)
         self.complete(step, copied(output), started)
-        if not atomic or self.journal.is_overdue:
+        if not atomic:
+            self.journal.commit_what_acted_outside(step.name)
+        elif self.journal.is_overdue:
             self.journal.commit()
         return output
+
+    def _interrupted(self, stop: Interrupted, step: StepRecord, card: str) -> Interrupted:
+        """The same, as an attempt of this step may be made of it."""
+        self.log.end_line()
+        stop.lines = [line for line in self.journal.lines if line["step_name"] == step.name]
+        stop.card = card
+        return stop
 
     def _call(self, step: StepRecord, body: Callable[[], Any], atomic: bool) -> Any:
         what = f"The output of step “{step.name}”"
         if atomic:
             with self.journal.effects():
                 return remembered(body(), what)
-        self.journal.commit()
-        return remembered(body(), what)
+        output = body()
+        self.journal.raise_if_left_open()
+        return remembered(output, what)
 
     def complete(self, step: StepRecord, output: Any, started: datetime) -> None:
         """The step went well: its attempt, and its memory for ever."""
@@ -145,6 +162,7 @@ class Runner:
         ended: datetime | None = None,
     ) -> NoReturn:
         """Record a failed attempt; then wait for the next one, or fail the step (law 8)."""
+        self.journal.has_erred = True
         now = self.now()
         table = self._function.backoff or conf.backoff()
         delay = backoff.delay(error, step.attempts, self._function.retries, table, now)

@@ -16,7 +16,6 @@ from jobs.journal import Journal
 from jobs.models import FetchStatus, Reason, RunStatus, StepKind, StepStatus
 from jobs.records import FetchRecord, StepRecord
 from jobs.runner import Runner, Watch
-from jobs.values import copied
 
 T = TypeVar("T")
 LONGEST_WAIT = timedelta(days=366)
@@ -28,7 +27,7 @@ class Context:
     def __init__(
         self, claim: Claim, function: registry.Function, journal: Journal, watch: Watch
     ) -> None:
-        self.event = Event(**copied(claim.event))
+        self.event = Event(**claim.event)
         self.events = [self.event]
         self.run_id = str(claim.run_id)
         self.logger = logging.getLogger(f"jobs.run.{claim.fn_id}")

@@ -174,7 +174,8 @@ class Wire:
             list(results)
             self._pg.exit_pipeline_mode()
         except BaseException:  # see (3)
-            self._raw.close()
+            if self._pg.status != ConnStatus.BAD:  # else it is broken, and stays so to be told
+                self._raw.close()
             raise
         self._pass_on_notifications()
         return answers

@@ -31,8 +31,9 @@ from django.db import connection, transaction
 from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg.pq import TransactionStatus
 
-from jobs import cron, gateway, journal, recovery, statements
+from jobs import cron, gateway, journal, lost_workers, recovery, statements
 from jobs.claims import Claim, claim
+from jobs.errors import ControlFlow
 from jobs.executor import execute
 from jobs.models import Attempt, Event, Fetch, LogLine, Run, Step
 from jobs.testing import travel
@@ -44,7 +45,7 @@ TOGETHER = statements.together
 BATCH = 10
 
 
-class Killed(BaseException):
+class Killed(ControlFlow):
     """The process is gone. Nothing catches it, as nothing catches SIGKILL."""
 
 
@@ -117,7 +118,7 @@ class Cluster:
     def bury_worker(self) -> None:
         """Only the worker has died: the keeper of its cluster finds that out at once."""
         if self.in_hand is not None:
-            recovery.worker_died(self.in_hand.run_id, self.in_hand.token, 4711, self._step)
+            lost_workers.worker_died(self.in_hand.run_id, self.in_hand.token, 4711, self._step)
 
     # --- its commits ------------------------------------------------------------------------------
 

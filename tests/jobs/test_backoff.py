@@ -61,11 +61,34 @@ def test_some_errors_are_final_at_once(error):
         (timedelta(days=3), 86_400),
         (NOW + timedelta(seconds=30), 30),
         (NOW - timedelta(hours=1), 1),
-        (float("inf"), 86_400),
     ],
 )
 def test_retry_after_replaces_the_table_between_a_second_and_a_day(asked, seconds):
     assert delay(RetryAfterError("later", asked), 0, retries=1, now=NOW) == seconds
+
+
+class Property(Exception):
+    @property
+    def retry_after(self) -> float:
+        raise KeyError("of the author's")
+
+
+UNREADABLE = [
+    *("soon", "5", b"5", [], {}, object(), True, 1 + 2j),
+    *(float("inf"), float("-inf"), float("nan"), datetime(2026, 1, 1)),
+]
+
+
+@pytest.mark.parametrize("asked", UNREADABLE, ids=repr)
+def test_a_retry_after_that_is_no_time_is_ignored(asked):
+    error = ValueError("an author's")
+    error.retry_after = asked
+    assert delay(error, 0, retries=1, table=[7], now=NOW) == 7
+    assert delay(RetryAfterError("later", asked), 0, retries=1, table=[7], now=NOW) == 7
+
+
+def test_a_retry_after_that_cannot_even_be_read_is_ignored():
+    assert delay(Property(), 0, retries=1, table=[7], now=NOW) == 7
 
 
 def test_retry_after_grants_no_attempt_beyond_the_last():

@@ -15,10 +15,12 @@ from django.utils import timezone
 from django_q.conf import Conf
 
 from jobs import ipc
+from jobs.api import Event, send
 from jobs.board import Board
-from jobs.claims import Claim
+from jobs.claims import Claim, LargeClaim, claim
 from jobs.clock import Clock
 from jobs.dispatch import AHEAD, Dispatch
+from tests.functions import registered
 
 WORKERS = 2
 
@@ -29,7 +31,8 @@ def a_claim(name: str) -> Claim:
         fn_id=name,
         token=uuid.uuid4(),
         event_id=uuid.uuid4(),
-        event={},
+        event_facts=("test/go", "", 0),
+        event_data="{}",
         turn_keys=[],
         turns_held=0,
         attempt=0,
@@ -251,3 +254,28 @@ def test_a_worker_that_leaves_its_shift_while_claims_wait_calls_the_pusher(
     dispatch.work(lambda _: called.append(dispatch.call.silence()))
     assert called == [True]  # before it went to work again
     assert dispatch.missing_shifts == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_that_no_packet_holds_is_read_by_its_worker(dispatch: Dispatch):
+    with registered(lambda ctx: None):
+        send(Event(name="test/go", data={"words": "x" * 100_000}))
+        send(Event(name="test/go", data={"words": "few"}))
+        claims = claim(2)
+    dispatch.put(claims)
+    taken: list[Claim | LargeClaim] = []
+    dispatch.work(taken.append)
+    large, small = taken
+    assert isinstance(large, LargeClaim)
+    read = large.read()
+    assert read is not None
+    assert (read.event["data"], read.token) == ({"words": "x" * 100_000}, large.token)
+    assert small == claims[1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_large_claim_whose_lease_is_lost_is_none(dispatch: Dispatch):
+    with registered(lambda ctx: None):
+        send(Event(name="test/go"))
+        (claimed,) = claim(1)
+    assert LargeClaim(claimed.run_id, uuid.uuid4(), "").read() is None

@@ -41,7 +41,7 @@ WORKER_CODE = ("executor.", "runner.")
 WORKERS = {"claims.look", "executor.suspend", "executor.complete"}
 GATEWAYS = {"flights.take", "flights.land"}
 PLACES = {
-    "alone": WORKERS | {"runner.call", "runner.attempt"},
+    "alone": WORKERS | {"runner.attempt"},
     "with_others": WORKERS | GATEWAYS | {"executor.err"},
     "side_by_side": WORKERS | GATEWAYS | {"executor.err"},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import select
 import signal
 from collections.abc import Callable
@@ -44,14 +45,27 @@ def test_items_come_out_in_the_order_in_which_they_were_put_in():
     assert queue.empty()
 
 
-def test_an_item_larger_than_a_packet_comes_out_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_an_item_larger_than_a_packet_is_refused_and_leaves_nothing_in_the_pipe():
     queue = ipc.Queue()
-    queue.put("x" * 1_000_000)
+    with pytest.raises(ipc.TooLarge, match="4,096"):
+        queue.put("x" * 5_000)
     queue.put("small")
-    assert queue.get() == "x" * 1_000_000
     assert queue.get() == "small"
-    assert list(tmp_path.iterdir()) == []
+    assert queue.empty()
+
+
+def test_an_item_that_just_fits_comes_out_whole():
+    queue = ipc.Queue()
+    overhead = len(pickle.dumps("x" * 4_000)) - 4_000
+    item = "x" * (ipc.PACKET - overhead)
+    queue.put(item)
+    assert queue.get() == item
+
+
+def test_a_report_of_a_task_that_is_too_long_is_cut():
+    results = ipc.Results()
+    results.put({"id": "shift", "result": "y" * 10_000})
+    assert results.get() == {"id": "shift", "result": "y" * ipc.LONGEST_RESULT}
 
 
 def test_every_reader_meets_the_end_behind_what_waits():

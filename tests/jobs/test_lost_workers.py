@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from jobs import keeper, recovery
+from jobs import keeper, lost_workers
 from jobs.api import Context, Event, StepError, TriggerEvent
 from jobs.board import Board
 from jobs.claims import claim
@@ -91,7 +91,7 @@ def test_a_lost_attempt_lasted_as_long_as_its_worker_was_at_it(monkeypatch):
             ten_minutes_ago = time.monotonic() - 600
             patch.setattr(time, "monotonic", lambda: ten_minutes_ago)
             card = card_of(Step(name="drink", kind=StepKind.RUN))
-        assert recovery.worker_died(claimed.run_id, claimed.token, 4711, card)
+        assert lost_workers.worker_died(claimed.run_id, claimed.token, 4711, card)
     assert the_run().attempts.get().duration // timedelta(minutes=1) == 10
 
 
@@ -166,7 +166,7 @@ def test_a_death_that_is_told_of_a_step_that_is_over_does_not_undo_it():
             run_id=claimed.run_id, name="over", kind=StepKind.RUN, status="completed", position=1
         )
         late = card_of(Step.objects.get())
-        assert recovery.worker_died(claimed.run_id, claimed.token, 4711, late)
+        assert lost_workers.worker_died(claimed.run_id, claimed.token, 4711, late)
         drain()
     assert the_run().status == "completed"
     assert diary.entries == ["next"]
@@ -184,7 +184,7 @@ def test_the_keeper_reads_what_a_worker_was_at_after_its_death(monkeypatch):
         return False
 
     monkeypatch.setattr(keeper, "is_alive", it_goes_on_and_dies)
-    monkeypatch.setattr(recovery, "worker_died", lambda *words: told.append(words[2:]))
+    monkeypatch.setattr(lost_workers, "worker_died", lambda *words: told.append(words[2:]))
     Keeper(board)._bury()
     assert told == [(os.getpid(), "the second")]
     assert list(board.entries()) == []

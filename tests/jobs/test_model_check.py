@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobs import recovery
+from jobs import lost_workers, recovery
 from jobs.api import (
     Concurrency,
     Context,
@@ -41,7 +41,7 @@ from jobs.api import (
 )
 from jobs.claims import Claim, claim
 from jobs.executor import execute
-from jobs.journal import give_back, renewed
+from jobs.lease import give_back, renewed
 from jobs.models import RegisteredFunction, Run
 from tests.boundaries import forget_everything
 from tests.functions import registered
@@ -214,7 +214,7 @@ class Engine(RuleBasedStateMachine):
     def lose_a_worker(self, data):
         run = data.draw(st.sampled_from(self.at_work()))
         late = self.let_go(run)
-        assert recovery.worker_died(late.run_id, late.token, 4711, "")
+        assert lost_workers.worker_died(late.run_id, late.token, 4711, "")
         run.comes_back("waiting", due=False)
 
     @precondition(lambda self: self.at_work())
@@ -241,7 +241,7 @@ class Engine(RuleBasedStateMachine):
         execute(late)
         assert not renewed(late.run_id, late.token)
         assert not give_back(late.run_id, late.token)
-        assert not recovery.worker_died(late.run_id, late.token, 4711, "")
+        assert not lost_workers.worker_died(late.run_id, late.token, 4711, "")
         assert list(Run.objects.order_by("id").values()) == before
 
     @rule()

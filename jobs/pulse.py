@@ -1,0 +1,96 @@
+"""Whether due runs are being taken, and what keeps them from it, in sentences.
+
+A cluster's pusher writes into its cluster's shared memory when it last looked for due runs, when it
+last claimed any, and what went wrong since (board). The cluster's sentinel copies that into the
+cluster's row every two seconds (`Cluster.pulse`), so that all machines know it. A pusher that
+hangs, raises an error again and again, or is gone, is one that has not looked for a while.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from jobs.board import Board
+from jobs.clock import database_clock
+from jobs.models import Cluster, Reason, Run
+
+SILENCE = timedelta(seconds=10)  # a living cluster is heard of every two seconds
+PATIENCE = 6.0  # seconds; a pusher looks every second, and its sentinel tells of it every two
+# Of runs with these reasons each page says why they wait.
+EXPLAINED = (Reason.FUNCTION, Reason.PAUSED, Reason.ASIDE)
+
+
+def pulse_of(board: Board, workers: int) -> dict[str, Any]:
+    """What a cluster's row says: {"looked", "claimed"}, in seconds ago or null for never,
+    {"problem"}, a text, and {"at_work", "workers"}, numbers of processes."""
+    beat = board.last_beat()
+    return {
+        "looked": _ago(beat.looked),
+        "claimed": _ago(beat.claimed),
+        "problem": beat.problem,
+        "at_work": sum(entry.run_id is not None for entry in board.entries()),
+        "workers": workers,
+    }
+
+
+def _ago(moment: float) -> float | None:
+    return round(max(time.monotonic() - moment, 0.0), 1) if moment else None
+
+
+def standstill(*, in_detail: bool = False) -> str:
+    """One sentence that says that due runs are not being taken, and why; empty while they are. The
+    detail, a cluster's own error, is for operators alone."""
+    now = database_clock().at
+    alive = list(_alive())
+    if not alive:
+        return _silence(now)
+    pulses: list[dict[str, Any]] = [cluster.pulse for cluster in alive if cluster.pulse]
+    if len(pulses) < len(alive):
+        return ""  # an older version of the code, which tells less
+    looking = [pulse for pulse in pulses if _looks(pulse)]
+    if not looking:
+        return _blindness(pulses, in_detail)
+    return _standstill(looking, now)
+
+
+def _alive() -> QuerySet[Cluster]:
+    return Cluster.objects.filter(seen_at__gt=Now() - SILENCE).order_by("-seen_at")
+
+
+def _silence(now: datetime) -> str:
+    last = Cluster.objects.order_by("-seen_at").values_list("seen_at", flat=True).first()
+    if last is None:
+        return "no cluster has ever been heard of"
+    return f"no cluster has been heard of for {(now - last).total_seconds():.0f} s"
+
+
+def _looks(pulse: dict[str, Any]) -> bool:
+    return pulse["looked"] is not None and pulse["looked"] <= PATIENCE
+
+
+def _blindness(pulses: list[dict[str, Any]], in_detail: bool) -> str:
+    """Clusters are there, and none of them looks for due runs."""
+    times = [pulse["looked"] for pulse in pulses if pulse["looked"] is not None]
+    since = f"for {min(times):.0f} s" if times else "since its start"
+    why = next((f": {pulse['problem']}" for pulse in pulses if pulse["problem"] and in_detail), "")
+    return f"no cluster has looked for due runs {since}{why}"
+
+
+def _standstill(looking: list[dict[str, Any]], now: datetime) -> str:
+    """A run is due, workers are free, and no cluster takes anything."""
+    if any(pulse["at_work"] >= pulse["workers"] for pulse in looking):
+        return ""  # runs wait for a worker, which is what a queue is for
+    if any(pulse["claimed"] is not None and pulse["claimed"] <= PATIENCE for pulse in looking):
+        return ""
+    long_ago = now - timedelta(seconds=PATIENCE)
+    due = Run.objects.filter(lease_token__isnull=True, due_at__lt=long_ago)
+    oldest = due.exclude(reason__in=EXPLAINED).order_by("due_at").first()
+    if oldest is None or oldest.due_at is None:
+        return ""
+    seconds = (now - oldest.due_at).total_seconds()
+    return f"no cluster takes the runs that are due, the oldest since {seconds:.0f} s"
