@@ -19,7 +19,25 @@ def main() -> None:
             embedded.start(settings.BASE_DIR)
         except embedded.DatabaseUnavailable as problem:
             sys.exit(str(problem))
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except Exception as error:
+        if "--traceback" in sys.argv or not (outage := outage_in_words(error)):
+            raise
+        sys.exit(outage)
+
+
+def outage_in_words(error: Exception) -> str:
+    """What an operator reads instead of a traceback; empty if the database is not away."""
+    from django.apps import apps
+
+    if not apps.ready:  # the engine's door opens when Django is set up
+        return ""
+    from jobs.api import is_unavailable, why_unavailable
+
+    if not is_unavailable(error):
+        return ""
+    return f"The database {why_unavailable(error)}, so the command did not finish.\n{error}".strip()
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from jobs.errors import (
 from jobs.events import Event, send
 from jobs.fetches import Response
 from jobs.ids import new_id
-from jobs.outages import is_unavailable
+from jobs.outages import is_unavailable, why_unavailable
 from jobs.pausing import pause, replay_skipped, resume
 from jobs.pulse import standstill
 from jobs.registry import (
@@ -69,4 +69,5 @@ __all__ = [
     "resume",
     "send",
     "standstill",
+    "why_unavailable",
 ]

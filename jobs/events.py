@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Greatest, Now
 
-from jobs import expressions, models, registry, statements
+from jobs import expressions, models, registry, repeats, statements
 from jobs.errors import InvalidEvent, InvalidExpression
 from jobs.ids import new_id
 from jobs.options import seconds
@@ -34,7 +34,6 @@ RESERVED = ("jobs/", "inngest/")
 NAME_LIMIT = 256
 SIZE_LIMIT = 512 * 1024
 MOST_EVENTS = 5000
-DEDUPE_WINDOW = timedelta(hours=24)
 EARLIEST, LATEST = 315_532_800_000, 4_102_444_800_000  # 1980 and 2100, in ms
 
 
@@ -161,14 +160,19 @@ def accept(events: list[Event]) -> list[models.Event]:
     2. All new events are inserted, then all their runs.
     3. Clusters are told; PostgreSQL delivers that at commit, or never.
     """
-    _lock_ids({event.id for event in events if event.id})
+    ids = {event.id for event in events if event.id}
+    repeats.take_turns(ids)
+    known = repeats.accepted(ids)
     rows: list[models.Event] = []
     fresh: list[tuple[Event, models.Event]] = []
     for event in events:
-        earlier = _earlier(event, fresh) if event.id else None
-        rows.append(earlier or _row(event))
-        if earlier is None:
-            fresh.append((event, rows[-1]))
+        row = known.get(event.id)
+        if row is None:
+            row = _row(event)
+            fresh.append((event, row))
+            if event.id:
+                known[event.id] = row
+        rows.append(row)
     models.Event.objects.bulk_create([row for _, row in fresh])
     runs = [run for event, row in fresh for run in _runs(event, row)]
     start(runs)
@@ -217,25 +221,6 @@ def as_json(row: models.Event) -> dict[str, Any]:
         "id": row.dedupe_id or str(row.id),
         "ts": milliseconds(row.ts),
     }
-
-
-def _lock_ids(ids: set[str]) -> None:
-    """Senders of the same ids take turns; all take the locks in one order."""
-    if ids:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_advisory_xact_lock(h) FROM (SELECT hashtextextended(id, 1) AS h"
-                " FROM unnest(%s::text[]) AS id ORDER BY 1) locks",
-                [sorted(ids)],
-            )
-
-
-def _earlier(event: Event, fresh: list[tuple[Event, models.Event]]) -> models.Event | None:
-    for sibling, row in fresh:
-        if sibling.id == event.id:
-            return row
-    known = models.Event.objects.filter(dedupe_id=event.id, received_at__gt=Now() - DEDUPE_WINDOW)
-    return known.order_by("-received_at").first()  # as their index has them
 
 
 def _row(event: Event) -> models.Event:

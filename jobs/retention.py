@@ -23,8 +23,8 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 
 from jobs import conf
-from jobs.events import DEDUPE_WINDOW
 from jobs.models import Cluster, Event, Run, Step, StepStatus
+from jobs.repeats import DEDUPE_WINDOW
 
 CLUSTERS_AFTER = timedelta(days=1)
 BATCHES = 20  # of one round

@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -113,6 +114,7 @@ class UserAdmin(DjangoUserAdmin):
         template = "admin/songs/user/grant_credits.html"
         return TemplateResponse(request, template, context, status=status)
 
+    @transaction.atomic
     def granted(self, request: HttpRequest, user: User, form: GrantForm) -> bool:
         amount, why = form.cleaned_data["amount"], form.cleaned_data["why"]
         try:

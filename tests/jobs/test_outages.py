@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import psycopg
 import pytest
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db.transaction import TransactionManagementError
 from psycopg import errors
 
-from jobs.api import is_unavailable
+from jobs.api import is_unavailable, why_unavailable
+from jobs.models import Cluster
 from jobs.outages import sqlstate_of
 
 AWAY = [
@@ -28,6 +32,8 @@ HERE = [
     errors.QueryCanceled,
     errors.DeadlockDetected,
     errors.LockNotAvailable,
+    errors.ConfigurationLimitExceeded,
+    errors.PipelineAborted,
     errors.UniqueViolation,
     errors.UndefinedTable,
 ]
@@ -66,7 +72,42 @@ def test_a_reader_is_an_outage_and_says_its_code():
     assert (is_unavailable(caught.value), sqlstate_of(caught.value)) == (True, "25006")
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_reader", [True, False])
+def test_what_follows_in_the_same_transaction_is_of_the_kind_of_the_first_error(is_reader):
+    Cluster.objects.create(key="one")
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL transaction_read_only = {is_reader}")
+        with contextlib.suppress(DatabaseError):
+            Cluster(key="one").save(force_insert=True)
+        with pytest.raises(TransactionManagementError) as caught:
+            Cluster.objects.count()
+    assert is_unavailable(caught.value) is is_reader
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (errors.ReadOnlySqlTransaction("x"), "is read-only"),
+        (errors.DiskFull("x"), "has no disk space left"),
+        (errors.CannotConnectNow("x"), "is starting or stopping"),
+        (errors.QueryCanceled("x"), "takes too long to answer"),
+        (errors.ConnectionFailure("x"), "does not answer"),
+        (errors.UniqueViolation("x"), "answers an error"),
+        (psycopg.OperationalError("FATAL:  the database system is starting up"), "is starting"),
+        (psycopg.OperationalError("FATAL:  sorry, too many clients already"), "has no connection"),
+        (psycopg.OperationalError("… failed: Connection refused"), "refuses connections"),
+        (psycopg.OperationalError("… failed: No such file or directory"), "does not answer"),
+        (InterfaceError("connection already closed"), "does not answer"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words(error, words):
+    assert why_unavailable(error).startswith(words)
+    assert why_unavailable(of_django(error)).startswith(words)
+
+
 def of_django(cause: Exception) -> Exception:
-    error = OperationalError("x")
+    error = OperationalError(str(cause))
     error.__cause__ = cause
     return error
