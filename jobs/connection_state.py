@@ -38,6 +38,12 @@ def is_failed(here: BaseDatabaseWrapper) -> bool:
     return failed or (here.in_atomic_block and here.needs_rollback)
 
 
+def is_idle(here: BaseDatabaseWrapper) -> bool:
+    """Whether PostgreSQL has no transaction open on this connection."""
+    raw = here.connection
+    return raw is not None and raw.pgconn.transaction_status == TransactionStatus.IDLE
+
+
 def is_in_transaction(here: BaseDatabaseWrapper) -> bool:
     """Whether PostgreSQL has a transaction open on this connection."""
     raw = here.connection

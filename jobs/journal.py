@@ -124,6 +124,7 @@ class Journal:
             scope = contextlib.ExitStack()
             scope.enter_context(transaction.atomic())
             self._scope, self._raw = scope, self._database.connection
+            self._begun = statements.transactions_begun()
             self._opened = time.monotonic()
         return self._scope
 
@@ -166,23 +167,27 @@ class Journal:
         else:
             self.begin()
             statements.begin()
-        was_open = connection_state.is_in_transaction(self._database)
         try:
             with self._known_to_django(name):
                 yield
-            self._check_what_a_body_left(was_open)
+            self._check_what_a_body_left()
         except BaseException as error:
             self._undo_body(name, error)
             raise
 
-    def _check_what_a_body_left(self, was_open: bool) -> None:
-        is_open = connection_state.is_in_transaction(self._database)
-        if self._is_lost or (was_open and not is_open and not self.is_broken):
+    def _check_what_a_body_left(self) -> None:
+        if self._is_lost or self._was_ended_by_hand():
             raise TransactionLost
         if self.is_broken:
             raise SwallowedDatabaseError
         if self.solo:
             connection.check_constraints()
+
+    def _was_ended_by_hand(self) -> bool:
+        """Whether a COMMIT or a ROLLBACK that is not Django's has ended the open transaction."""
+        begun = statements.transactions_begun() - self._begun
+        is_over = connection_state.is_idle(self._database)
+        return not self._outer.is_there and begun > (0 if is_over else 1)
 
     def _undo_body(self, savepoint: str | None, error: BaseException) -> None:
         """Take a body's effects back. Where that takes the effects of earlier steps along, or there

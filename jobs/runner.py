@@ -73,6 +73,7 @@ class Runner:
         """The step of this id, at the place where the function stands."""
         self.raise_if_suspended()
         self.journal.raise_if_broken()
+        self.journal.raise_if_left_open()
         if self._inside:
             raise InvalidStep(
                 f"Step “{id}” was asked for inside step “{self._inside}”; steps cannot nest."
