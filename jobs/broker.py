@@ -26,7 +26,17 @@ from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.signing import SignedPackage
 
-from jobs import conf, cron, events, family, ipc, models, recovery, registry, statements
+from jobs import (
+    conf,
+    cron,
+    events,
+    family,
+    ipc,
+    models,
+    recovery,
+    registry,
+    statements,
+)
 from jobs.board import Board
 from jobs.claims import Claim, look
 from jobs.dispatch import Dispatch
@@ -71,7 +81,7 @@ class RunBroker(Broker):
     def ping(self) -> bool:
         """The sentinel's first call, before it forks its workers."""
         if multiprocessing.parent_process() is not None:
-            family.die_with_parent()
+            family.end_with_main()
             family.die_with_sentinel()
             family.leave_stopping_to_main()
         return True

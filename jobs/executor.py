@@ -10,7 +10,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.models.functions import Now
 
-from jobs import backoff, conf, endings, models, registry
+from jobs import backoff, conf, endings, forks, models, registry
 from jobs.attempts import Attempts, describe
 from jobs.claims import Claim, going_on, gone_on, refreshed
 from jobs.endings import Ending, announce, leave, leaving
@@ -114,7 +114,7 @@ def _play(
     """Call the function; settle its end, or its suspension."""
     context = Context(claim, function, journal, watch)
     try:
-        with context.runner.playing(), context.runner.log.listening():
+        with context.runner.playing(), context.runner.log.listening(), forks.OnlyHere():
             output = function.handler(context)
         context.runner.raise_if_suspended()  # a bare “except:” may have swallowed it
         output = remembered(output, f"What “{claim.fn_id}” returns")
