@@ -33,6 +33,7 @@ from jobs import (
     family,
     ipc,
     models,
+    querylog,
     recovery,
     registry,
     statements,
@@ -84,6 +85,7 @@ class RunBroker(Broker):
             family.end_with_main()
             family.die_with_sentinel()
             family.leave_stopping_to_main()
+            querylog.keep_none()
         return True
 
     # --- the pusher -----------------------------------------------------------------------------
