@@ -125,8 +125,8 @@ class _Popen(popen_fork.Popen):
 
     @classmethod
     def _tend(cls) -> None:
-        """See (4). Who is there is asked first: one that ends after that leaves its orphans to the
-        next look."""
+        """See (4). The children are listed first: a worker that ends after that leaves its
+        orphans to the next look."""
         present = children().difference(cls.living)
         ended = [pid for pid, one in cls.living.items() if popen_fork.Popen.poll(one) is not None]
         for pid in ended:

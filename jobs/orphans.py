@@ -35,7 +35,7 @@ def adopt() -> None:
 
 
 def children() -> set[int]:
-    """This process's, those included that have ended and nobody has asked for."""
+    """This process's, with those that have ended and have not been waited for."""
     found: set[int] = set()
     with contextlib.suppress(OSError):
         for thread in os.listdir("/proc/self/task"):
@@ -83,7 +83,7 @@ class Orphans:
 
     @staticmethod
     def _living(pids: set[int]) -> set[int]:
-        """Without those that have ended, who are buried."""
+        """Without those that have ended, which are reaped."""
         return {pid for pid in pids if not _has_ended(pid)}
 
 
