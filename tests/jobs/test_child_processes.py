@@ -36,6 +36,9 @@ def cluster(tmp_path: Path):
         tmp_path,
     )
     yield cluster
+    for pid in (pid for pid in cluster.groups if not cluster.is_down):
+        os.kill(pid, signal.SIGKILL)  # the sentinel ends the rest
+    wait_until(lambda: left_over(set(cluster.groups)) == [], cluster)
     cluster.bury()
 
 
@@ -104,7 +107,6 @@ def test_what_a_step_has_started_ends_with_its_worker_and_no_other_does(cluster:
     wait_until(are_gone(doomed["started"]), cluster)
     for pids in (spared["started"], spared["background"], doomed["background"]):
         assert living(pids) == pids
-    os.killpg(cluster.groups[0], signal.SIGKILL)
 
 
 ENDS: dict[str, Callable[[Cluster], None]] = {
