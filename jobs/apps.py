@@ -9,7 +9,10 @@ class JobsConfig(AppConfig):
     verbose_name = "Jobs"
 
     def ready(self) -> None:
-        from jobs import conf, discovery
+        from django_q import cluster
+
+        from jobs import conf, discovery, family
 
         register(conf.check)
         discovery.discover()
+        cluster.get_mp_context = family.context  # also for the main process, which has no broker

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from jobs import backoff, conf, models, registry
+from jobs import backoff, conf, forks, models, registry
 from jobs.attempts import Attempts
 from jobs.claims import Claim, going_on, gone_on, refreshed
 from jobs.endings import Ending, leaving, settle_failure
@@ -118,7 +118,7 @@ def _play(
     """Call the function; settle its end, or its suspension."""
     context = Context(claim, function, journal, watch)
     try:
-        with context.runner.playing(), context.runner.log.listening():
+        with context.runner.playing(), context.runner.log.listening(), forks.OnlyHere():
             output = function.handler(context)
             journal.raise_if_left_open()
         context.runner.raise_if_suspended()  # a bare “except:” may have swallowed it
