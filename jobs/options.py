@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal, get_args
+
+IfRunning = Literal["start", "skip"]
+IF_RUNNING: tuple[str, ...] = get_args(IfRunning)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +31,14 @@ class Concurrency:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerCron:
     """Start a run at each tick of a cron line: five fields, in UTC unless a time zone stands
-    before them, `TZ=Europe/Paris 0 12 * * 5` (see timetable.py)."""
+    before them, `TZ=Europe/Paris 0 12 * * 5` (see timetable.py).
+
+    With `if_running="skip"` a tick starts none while any run of its function is unfinished. With
+    "start", the default, it does, unless the run of an earlier tick still waits for its turn.
+    """
 
     cron: str
+    if_running: IfRunning = "start"
 
 
 Trigger = TriggerEvent | TriggerCron

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.errors import JobsError
 from jobs.expressions import compiled
-from jobs.options import Cancel, Concurrency, TriggerCron, TriggerEvent, seconds
+from jobs.options import IF_RUNNING, Cancel, Concurrency, TriggerCron, TriggerEvent, seconds
 from jobs.timetable import timetable
 
 if TYPE_CHECKING:
@@ -50,11 +50,23 @@ def _of_its_triggers(function: Function) -> Iterator[str]:
             yield f"trigger={trigger!r:.80}; TriggerEvent and TriggerCron are allowed."
         elif isinstance(trigger, TriggerEvent) and not _is_name(trigger.event):
             yield f"trigger: event={trigger.event!r} is not an event's name."
+    yield from _of_its_cron_triggers([t for t in function.triggers if isinstance(t, TriggerCron)])
     if len(function.cancel_on) > MOST_CANCEL_ON:
         yield f"{len(function.cancel_on)} cancel_on entries; at most {MOST_CANCEL_ON} are allowed."
     for cancel in function.cancel_on:
         if not isinstance(cancel, Cancel) or not _is_name(cancel.event):
             yield f"cancel_on={cancel!r:.80}; Cancel(event=…) is allowed."
+
+
+def _of_its_cron_triggers(triggers: list[TriggerCron]) -> Iterator[str]:
+    choices: dict[str, Any] = {}
+    for trigger in triggers:
+        given = trigger.if_running
+        if given not in IF_RUNNING:
+            allowed = " and ".join(f"“{choice}”" for choice in IF_RUNNING)
+            yield f"TriggerCron(if_running={given!r:.80}); {allowed} are allowed."
+        elif choices.setdefault(str(trigger.cron), given) != given:
+            yield f"cron={trigger.cron!r} is given twice, with if_running “start” and “skip”."
 
 
 def _of_its_limits(function: Function) -> Iterator[str]:
