@@ -48,7 +48,7 @@ Trigger = TriggerEvent | TriggerCron
 class Cancel:
     """Cancel the unfinished runs whose own event came before an event of this name, if `if_exp`
     (over `event`, the run's, and `async`, the cancelling one) is true; with `timeout`, only
-    those that are not older than that."""
+    those that could first start no longer ago than that."""
 
     event: str
     if_exp: str | None = None
@@ -57,8 +57,12 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Cancel a run that has not started `start` after it was accepted, or not ended `finish`
-    after it started (timedeltas or seconds). A step that is running is not interrupted."""
+    """Cancel a run that has not started `start` after it could, or not ended `finish` after it
+    started (timedeltas or seconds, at most 366 days). A step that is running is not interrupted.
+
+    A run could start when its event was due, when a person ran it again, when its function was
+    resumed. Waiting for a turn, for a worker or for a cluster that knows its function counts.
+    """
 
     start: timedelta | float | None = None
     finish: timedelta | float | None = None

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import JobsError
 from jobs.expressions import compiled
-from jobs.options import IF_RUNNING, Cancel, Concurrency, TriggerCron, TriggerEvent, seconds
+from jobs.options import (
+    IF_RUNNING,
+    Cancel,
+    Concurrency,
+    Timeouts,
+    TriggerCron,
+    TriggerEvent,
+)
 from jobs.timetable import timetable
 
 if TYPE_CHECKING:
@@ -19,6 +26,7 @@ MOST_RETRIES = 20
 MOST_CONCURRENCY = 2
 MOST_CANCEL_ON = 5
 LARGEST_LIMIT = 2**31 - 1
+LONGEST = timedelta(days=366).total_seconds()
 
 
 def problems(function: Function) -> Iterator[str]:
@@ -85,11 +93,18 @@ def _of_its_times(function: Function) -> Iterator[str]:
         yield f"retries={function.retries!r}; a whole number from 0 to {MOST_RETRIES} is allowed."
     delays = function.backoff if function.backoff is not None else (0,)
     if not delays or not all(_is_span(delay) for delay in delays):
-        yield "backoff must be a list of seconds, none of them negative or without end."
+        yield "backoff must be a list of seconds, none of them negative or above 366 days."
+    if not isinstance(function.timeouts, Timeouts):
+        yield f"timeouts={function.timeouts!r:.80}; Timeouts(start=…, finish=…) is allowed."
+        return
     spans = [function.timeouts.start, function.timeouts.finish]
     spans += [cancel.timeout for cancel in function.cancel_on if isinstance(cancel, Cancel)]
-    if not all(span is None or seconds(span) > 0 for span in spans):
-        yield "a timeout must be a timedelta or a number of seconds above 0."
+    for span in spans:
+        if span is not None and not _is_timeout(span):
+            yield (
+                "a timeout must be a timedelta or a number of seconds, above 0 and at most 366 "
+                f"days, not {span!r:.80}."
+            )
 
 
 def _to_be_read(function: Function) -> Iterator[tuple[Callable[[str], Any], str]]:
@@ -108,4 +123,10 @@ def _is_name(name: Any) -> bool:
 
 
 def _is_span(delay: Any) -> bool:
-    return isinstance(delay, int | float) and 0 <= delay < math.inf
+    return isinstance(delay, int | float) and 0 <= delay <= LONGEST
+
+
+def _is_timeout(span: Any) -> bool:
+    length = span.total_seconds() if isinstance(span, timedelta) else span
+    is_number = isinstance(length, int | float) and not isinstance(length, bool)
+    return is_number and 0 < length <= LONGEST
