@@ -11,8 +11,9 @@ class JobsConfig(AppConfig):
     def ready(self) -> None:
         from django_q import cluster
 
-        from jobs import conf, discovery, family
+        from jobs import conf, discovery, family, zones
 
         register(conf.check)
+        register(zones.check)
         discovery.discover()
         cluster.get_mp_context = family.context  # also for the main process, which has no broker

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 
 from jobs import events, expressions, models, registry
 from jobs.control import cancel
@@ -61,4 +61,5 @@ def _applies(rule: registry.Cancel, run: models.Run, variables: dict[str, Any]) 
     if rule.timeout is None:
         return True
     youngest = Now() - timedelta(seconds=seconds(rule.timeout))
-    return models.Run.objects.filter(id=run.id, created_at__gte=youngest).exists()
+    ages = models.Run.objects.annotate(ready=Greatest("created_at", "ready_at"))
+    return ages.filter(id=run.id, ready__gte=youngest).exists()

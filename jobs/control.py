@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from jobs.error_reports import MESSAGE_LIMIT, storable
 from jobs.errors import EndedFromInside, InvalidStep, InvalidTransition, UnknownRun
 from jobs.ids import new_id
 from jobs.models import FINISHED, UNFINISHED, FetchStatus, RunStatus, StepKind, StepStatus
+from jobs.options import seconds
 from jobs.runner import runner_inside
 
 RETRYABLE = (RunStatus.FAILED, RunStatus.CANCELLED)
@@ -163,12 +165,22 @@ def _resume(run: models.Run) -> models.Run:
         attempt=0,
         function_errors=0,
         requeue_count=0,
-        expires_at=None,
         stop_requested=False,
         turns_held=0,
         steps_done=run.steps.filter(status__in=remembered).count(),
+        **_ready_again(run),
     )
     return run
+
+
+def _ready_again(run: models.Run) -> dict[str, Any]:
+    """A run that has never started is ready from now on, and has all of `timeouts.start` again;
+    what has started has `timeouts.finish` again from its next start (claims.LEASE)."""
+    if run.started_at is not None:
+        return {"expires_at": None}
+    start = registry.get(run.fn_id).timeouts.start if registry.knows(run.fn_id) else None
+    in_time = None if start is None else Now() + timedelta(seconds=seconds(start))
+    return {"ready_at": Now(), "expires_at": in_time}
 
 
 def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -> models.Run:

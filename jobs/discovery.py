@@ -1,9 +1,9 @@
 """Finding every app's `functions.py`, as `admin.py` is found.
 
 A module that cannot be imported does not take the others down with it: its functions stay unknown
-to this process, their runs wait visibly and say why, and a system check tells of it. What is
-wrong with a function itself (two of one id, an expression that does not parse) is an error at
-start.
+to this process, their runs wait visibly and say why, and a system check tells of it. So with one
+whose cron line names a time zone where the machine has none. What is wrong with a function itself
+(two of one id, an expression that does not parse) is an error at start.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Warning, register
 from django.utils.module_loading import module_has_submodule
 
-from jobs.errors import InvalidFunction
+from jobs.errors import InvalidFunction, NoTimeZones
 
 logger = logging.getLogger("jobs.engine")
 
@@ -34,6 +34,9 @@ def discover() -> None:
 def _import(module: str) -> None:
     try:
         import_module(module)
+    except NoTimeZones as error:
+        broken[module] = f"{module} cannot be imported: {error}"
+        logger.error("Its functions are unknown to this process: %s", broken[module])
     except InvalidFunction:
         raise
     except Exception as error:

@@ -22,6 +22,10 @@ class InvalidFunction(JobsError):
     """A function's configuration cannot be used."""
 
 
+class NoTimeZones(InvalidFunction):
+    """A cron line names a time zone, and this Python has no time zone database."""
+
+
 class InvalidExpression(JobsError):
     """An expression (CEL) cannot be parsed or evaluated."""
 

@@ -254,7 +254,8 @@ def new_run(
     event: dict[str, Any],
     rerun_of: uuid.UUID | None = None,
 ) -> models.Run:
-    """An unsaved run, due when its event has happened, at the end of its lines."""
+    """An unsaved run, at the end of its lines: due when its event has happened, or at once if a
+    person runs it again. `timeouts.start` counts from then."""
     run = models.Run(
         fn_id=function.fn_id,
         event_id=row.id,
@@ -262,10 +263,11 @@ def new_run(
         turn_limits=[entry.limit for entry in function.concurrency],
         rerun_of_id=rerun_of,
     )
-    if isinstance(row.ts, datetime):
-        run.due_at = Greatest(Value(row.ts), Now())
+    if isinstance(row.ts, datetime) and rerun_of is None:
+        run.due_at = run.ready_at = Greatest(Value(row.ts), Now())
     if function.timeouts.start is not None:
-        run.expires_at = Now() + timedelta(seconds=seconds(function.timeouts.start))
+        in_time = timedelta(seconds=seconds(function.timeouts.start))
+        run.expires_at = (run.ready_at or Now()) + in_time
     return run
 
 

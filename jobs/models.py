@@ -178,6 +178,9 @@ class Run(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
 
     created_at = models.DateTimeField(db_default=Now())
+    # When it could first start, if that is not when it was made: when its event was due, when it
+    # was retried before it had started, when its function was resumed.
+    ready_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
@@ -467,6 +470,13 @@ class CronSchedule(models.Model):
     cron = models.CharField(max_length=255)
     next_at = models.DateTimeField()
     last_at = models.DateTimeField(null=True, blank=True)
+    # When a living cluster last said that its code has this trigger; and since when there have been
+    # clusters without one that has it (see cron.py).
+    known_at = models.DateTimeField(db_default=Now())
+    unknown_since = models.DateTimeField(null=True, blank=True)
+    # The run of the last tick that started one, and how many ticks after it have started none.
+    last_run = models.UUIDField(null=True, blank=True)
+    held = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         ordering = ["fn_id", "cron"]

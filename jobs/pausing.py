@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 
 from jobs import events, registry
 from jobs.control import rerun_once
@@ -22,6 +22,8 @@ def pause(fn_id: str, *, stop_running: bool = False) -> bool:
     for the unfinished runs is changed all the same).
     """
     _row(fn_id)
+    if not stop_running:
+        _ready(fn_id)
     paused = RegisteredFunction.objects.filter(fn_id=fn_id)
     changed = bool(paused.filter(paused_at__isnull=True).update(paused_at=Now()))
     paused.update(stands_still=stop_running)
@@ -38,6 +40,7 @@ def resume(fn_id: str) -> bool:
     """Let a function start runs again, and those that stood still go on. False if it was not
     paused. What was skipped stays skipped until `replay_skipped`."""
     _row(fn_id)
+    _ready(fn_id)
     paused = RegisteredFunction.objects.filter(fn_id=fn_id, paused_at__isnull=False)
     changed = bool(paused.update(paused_at=None, stands_still=False))
     _go_on(fn_id)
@@ -70,6 +73,21 @@ def _go_on(fn_id: str) -> None:
     unfinished.filter(stop_requested=True).update(stop_requested=False)
     unfinished.filter(reason=Reason.PAUSED).update(due_at=Now(), reason=Reason.NONE)
     events.wake_clusters()
+
+
+def _ready(fn_id: str) -> None:
+    """What has never started, and could not while its function stood still, can from now on: it
+    has all of `timeouts.start` again."""
+    stood = RegisteredFunction.objects.filter(fn_id=fn_id, stands_still=True).first()
+    if stood is None or stood.paused_at is None:
+        return
+    waiting = Run.objects.in_status(RunStatus.QUEUED).filter(fn_id=fn_id, started_at=None)
+    waiting.update(ready_at=Greatest("ready_at", Now()))
+    start = stood.config.get("timeouts", {}).get("start")
+    if start is not None:
+        in_time = Now() + timedelta(seconds=start)
+        timed = waiting.filter(expires_at__isnull=False)
+        timed.update(expires_at=Greatest("expires_at", in_time))
 
 
 def _row(fn_id: str) -> None:

@@ -119,7 +119,11 @@ def _cancel_expired() -> None:
 
 
 def _expired() -> models.RunQuerySet:
-    return models.Run.objects.unfinished().filter(expires_at__lt=Now())
+    """While its function stands still, a run cannot start, and is not late (pausing._ready)."""
+    expired = models.Run.objects.unfinished().filter(expires_at__lt=Now())
+    paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
+    still = paused.filter(stands_still=True).values("fn_id")
+    return expired.exclude(started_at__isnull=True, fn_id__in=still)
 
 
 @transaction.atomic

@@ -202,8 +202,8 @@ def event_triggers(function: Function) -> list[TriggerEvent]:
     return [trigger for trigger in function.triggers if isinstance(trigger, TriggerEvent)]
 
 
-def cron_lines(function: Function) -> list[str]:
-    return [trigger.cron for trigger in function.triggers if isinstance(trigger, TriggerCron)]
+def cron_triggers(function: Function) -> list[TriggerCron]:
+    return [trigger for trigger in function.triggers if isinstance(trigger, TriggerCron)]
 
 
 def _matches(trigger: TriggerEvent, event_name: str) -> bool:
@@ -216,7 +216,8 @@ def _matches(trigger: TriggerEvent, event_name: str) -> bool:
 
 def _trigger_config(trigger: Trigger) -> dict[str, Any]:
     if isinstance(trigger, TriggerCron):
-        return {"cron": trigger.cron}
+        is_plain = trigger.if_running == "start"
+        return {"cron": trigger.cron} | ({} if is_plain else {"if_running": trigger.if_running})
     return {"event": trigger.event, "if": trigger.if_exp}
 
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import JobsError
 from jobs.expressions import compiled
-from jobs.options import Cancel, Concurrency, TriggerCron, TriggerEvent, seconds
+from jobs.options import (
+    IF_RUNNING,
+    Cancel,
+    Concurrency,
+    Timeouts,
+    TriggerCron,
+    TriggerEvent,
+)
 from jobs.timetable import timetable
 
 if TYPE_CHECKING:
@@ -19,6 +26,7 @@ MOST_RETRIES = 20
 MOST_CONCURRENCY = 2
 MOST_CANCEL_ON = 5
 LARGEST_LIMIT = 2**31 - 1
+LONGEST = timedelta(days=366).total_seconds()
 
 
 def problems(function: Function) -> Iterator[str]:
@@ -50,11 +58,23 @@ def _of_its_triggers(function: Function) -> Iterator[str]:
             yield f"trigger={trigger!r:.80}; TriggerEvent and TriggerCron are allowed."
         elif isinstance(trigger, TriggerEvent) and not _is_name(trigger.event):
             yield f"trigger: event={trigger.event!r} is not an event's name."
+    yield from _of_its_cron_triggers([t for t in function.triggers if isinstance(t, TriggerCron)])
     if len(function.cancel_on) > MOST_CANCEL_ON:
         yield f"{len(function.cancel_on)} cancel_on entries; at most {MOST_CANCEL_ON} are allowed."
     for cancel in function.cancel_on:
         if not isinstance(cancel, Cancel) or not _is_name(cancel.event):
             yield f"cancel_on={cancel!r:.80}; Cancel(event=…) is allowed."
+
+
+def _of_its_cron_triggers(triggers: list[TriggerCron]) -> Iterator[str]:
+    choices: dict[str, Any] = {}
+    for trigger in triggers:
+        given = trigger.if_running
+        if given not in IF_RUNNING:
+            allowed = " and ".join(f"“{choice}”" for choice in IF_RUNNING)
+            yield f"TriggerCron(if_running={given!r:.80}); {allowed} are allowed."
+        elif choices.setdefault(str(trigger.cron), given) != given:
+            yield f"cron={trigger.cron!r} is given twice, with if_running “start” and “skip”."
 
 
 def _of_its_limits(function: Function) -> Iterator[str]:
@@ -73,11 +93,18 @@ def _of_its_times(function: Function) -> Iterator[str]:
         yield f"retries={function.retries!r}; a whole number from 0 to {MOST_RETRIES} is allowed."
     delays = function.backoff if function.backoff is not None else (0,)
     if not delays or not all(_is_span(delay) for delay in delays):
-        yield "backoff must be a list of seconds, none of them negative or without end."
+        yield "backoff must be a list of seconds, none of them negative or above 366 days."
+    if not isinstance(function.timeouts, Timeouts):
+        yield f"timeouts={function.timeouts!r:.80}; Timeouts(start=…, finish=…) is allowed."
+        return
     spans = [function.timeouts.start, function.timeouts.finish]
     spans += [cancel.timeout for cancel in function.cancel_on if isinstance(cancel, Cancel)]
-    if not all(span is None or seconds(span) > 0 for span in spans):
-        yield "a timeout must be a timedelta or a number of seconds above 0."
+    for span in spans:
+        if span is not None and not _is_timeout(span):
+            yield (
+                "a timeout must be a timedelta or a number of seconds, above 0 and at most 366 "
+                f"days, not {span!r:.80}."
+            )
 
 
 def _to_be_read(function: Function) -> Iterator[tuple[Callable[[str], Any], str]]:
@@ -96,4 +123,10 @@ def _is_name(name: Any) -> bool:
 
 
 def _is_span(delay: Any) -> bool:
-    return isinstance(delay, int | float) and 0 <= delay < math.inf
+    return isinstance(delay, int | float) and 0 <= delay <= LONGEST
+
+
+def _is_timeout(span: Any) -> bool:
+    length = span.total_seconds() if isinstance(span, timedelta) else span
+    is_number = isinstance(length, int | float) and not isinstance(length, bool)
+    return is_number and 0 < length <= LONGEST

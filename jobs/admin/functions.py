@@ -17,6 +17,7 @@ from jobs.admin import pauses
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.html import NONE, NOTHING, ago, badge, lines, pretty
 from jobs.admin.pauses import MOST_COUNTED
+from jobs.admin.ticks import ticks_in_words
 from jobs.models import UNFINISHED, RegisteredFunction, RunStatus
 
 COUNTED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.FAILED]
@@ -36,7 +37,7 @@ class FunctionAdmin(ReadOnlyAdmin):
     list_display = ("fn_id", "state", "triggers", "concurrency", "retries", "runs_now", "synced")
     search_fields = ("fn_id", "name")
     fields = (
-        *("fn_id", "name", "state", "runs_now", "triggers", "concurrency", "retries"),
+        *("fn_id", "name", "state", "runs_now", "triggers", "ticks", "concurrency", "retries"),
         *("hooks", "module", "synced", "config_pretty"),
     )
 
@@ -88,6 +89,12 @@ class FunctionAdmin(ReadOnlyAdmin):
     @admin.display(description="starts on")
     def triggers(self, function: RegisteredFunction) -> SafeString:
         return lines([_trigger(entry) for entry in _entries(function, "triggers")])
+
+    @admin.display(description="ticks")
+    def ticks(self, function: RegisteredFunction) -> SafeString:
+        entries = _entries(function, "triggers")
+        cron_lines = [e["cron"] for e in entries if isinstance(e, dict) and e.get("cron")]
+        return lines(ticks_in_words(function.fn_id, cron_lines))
 
     @admin.display(description="turns")
     def concurrency(self, function: RegisteredFunction) -> SafeString:
@@ -176,6 +183,8 @@ def _trigger(entry: Any) -> str:
     if not isinstance(entry, dict):
         return str(entry)
     what = f"event “{entry['event']}”" if entry.get("event") else f"cron {entry.get('cron')}"
+    if entry.get("if_running") == "skip":
+        what += ", but not while a run is unfinished"
     return f"{what} if {entry['if']}" if entry.get("if") else what
 
 

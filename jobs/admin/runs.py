@@ -244,6 +244,7 @@ def page(run: Run) -> dict[str, Any]:
         "situation": situation(run, now, retries, flight),
         "steps": steps_in_words(run, usual_steps([run.fn_id]).get(run.fn_id)),
         "story": story,
+        "planned": story.planned.duration if story.planned else None,
         "queue_wait": story.queued.duration,
         "run_time": (run.ended_at or now) - run.started_at if run.started_at else None,
         "waited": story.waited if story.waited > timedelta(milliseconds=50) else None,
