@@ -9,7 +9,7 @@ from jobs import backoff, conf, forks, models, registry
 from jobs.attempts import Attempts
 from jobs.claims import Claim, going_on, gone_on, refreshed
 from jobs.endings import Ending, leaving, settle_failure
-from jobs.error_reports import chain, describe
+from jobs.error_reports import chain, describe, is_a
 from jobs.errors import (
     CommitRefused,
     ControlFlow,
@@ -158,7 +158,7 @@ def _err(claim: Claim, function: registry.Function, journal: Journal, error: Bas
     attempt = journal.function_errors
     now = claim.clock.now()
     delay = backoff.delay(error, attempt, function.retries, table, now)
-    if isinstance(error, StepError):  # the step's own attempts have told it
+    if is_a(error, StepError):  # the step's own attempts have told it
         story = describe(error)
     else:
         story = Attempts(claim, journal).erred("", attempt, error, now, delay)
@@ -176,7 +176,7 @@ def _err(claim: Claim, function: registry.Function, journal: Journal, error: Bas
 def _step_behind(error: BaseException) -> dict[str, Any]:
     """The failed step that an error tells of, also where the function put it in other words: it
     is what a person's retry begins with."""
-    inner = next((link for link in chain(error) if isinstance(link, StepError)), None)
-    if inner is None:
+    inner = next((link for link in chain(error) if is_a(link, StepError)), None)
+    if not isinstance(inner, StepError):
         return {}
     return {"step": inner.step_id, "cause": {"name": inner.name, "message": inner.message}}

@@ -44,6 +44,7 @@ from django.db import Error as DatabaseError
 
 from jobs import conf, connection_state, models, records, statements
 from jobs.claims import Claim
+from jobs.error_reports import is_a
 from jobs.errors import (
     CommitRefused,
     ControlFlow,
@@ -193,12 +194,12 @@ class Journal:
         """Take a body's effects back. Where that takes the effects of earlier steps along, or there
         is no database to do it with, the execution ends here."""
         is_databases = self.is_databases_fault(error)  # asked before Django makes a new one
-        is_lost = self._is_lost or isinstance(error, TransactionLost)
+        is_lost = self._is_lost or is_a(error, TransactionLost)
         if savepoint is None:
             self._undo()
         elif not is_lost:
             go_back_to(savepoint)
-        if (is_lost or is_databases) and not isinstance(error, ControlFlow):
+        if (is_lost or is_databases) and not is_a(error, ControlFlow):
             raise Interrupted(error, is_own=not is_databases) from error
 
     def _set_savepoint(self) -> str:
@@ -319,9 +320,9 @@ class Journal:
             is_databases = self.is_databases_fault(error)
             self._reset()
             # An OperationalError is a deadlock, say: no fault of the function's.
-            if is_databases or isinstance(error, OperationalError):
+            if is_databases or is_a(error, OperationalError):
                 raise Interrupted(error) from error
-            if isinstance(error, IntegrityError) and not self.solo:
+            if is_a(error, IntegrityError) and not self.solo:
                 raise CommitRefused(str(error)) from error
             raise
         self._clear()
