@@ -33,9 +33,9 @@ from typing import Any
 
 from django.db import (
     DEFAULT_DB_ALIAS,
+    DataError,
     IntegrityError,
     InterfaceError,
-    OperationalError,
     connection,
     connections,
     transaction,
@@ -55,6 +55,7 @@ from jobs.errors import (
     TransactionLost,
 )
 from jobs.on_commit import Callbacks
+from jobs.outages import is_unavailable
 from jobs.outer_transaction import OuterTransaction, go_back_to
 from jobs.records import FetchRecord, StepRecord
 from jobs.statements import Rows, Statement
@@ -65,6 +66,7 @@ logger = logging.getLogger("jobs.engine")
 # locks of the product's rows.
 LONGEST = 0.05  # seconds
 RECONNECT_SECONDS = 0.5
+OF_THE_DATA = (DataError, IntegrityError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,17 +279,20 @@ class Journal:
 
     def commit_what_acted_outside(self, name: str) -> None:
         """Commit the memory of a body that has run outside any transaction, and that is not to run
-        again: if the database breaks off the commit, again, for as long as a lease; see (5)."""
+        again: if the commit is broken off, once more on another connection; in an outage of the
+        database as soon as it is back, for as long as a lease; see (5)."""
         patience = time.monotonic() + conf.lease()
         kept = self.steps, self.attempts, self.lines
         counts = self.attempt, self.function_errors, self.steps_done
+        is_last = self._outer.is_there
         while True:
             try:
                 self.commit()
                 return
             except Interrupted as stop:
-                if stop.is_own or self._outer.is_there or time.monotonic() > patience:
+                if is_last or time.monotonic() > patience:
                     raise
+                is_last = not is_unavailable(stop.error)
                 logger.warning("Run %s: its commit is tried again: %s", self.claim.run_id, stop)
             self.steps, self.attempts, self.lines = kept
             self.attempt, self.function_errors, self.steps_done = counts
@@ -317,13 +322,12 @@ class Journal:
             with scope:
                 yield
         except BaseException as error:
-            is_databases = self.is_databases_fault(error)
             self._reset()
-            # An OperationalError is a deadlock, say: no fault of the function's.
-            if is_databases or is_a(error, OperationalError):
-                raise Interrupted(error) from error
             if is_a(error, IntegrityError) and not self.solo:
                 raise CommitRefused(str(error)) from error
+            # Not of what is written: a deadlock, an outage, a session that code has spoilt.
+            if is_a(error, DatabaseError, InterfaceError) and not is_a(error, *OF_THE_DATA):
+                raise Interrupted(error) from error
             raise
         self._clear()
 

@@ -123,6 +123,7 @@ HARMLESS: dict[str, tuple[Callable[[], Any], bool]] = {
     "disturbs the collector": (disturb_the_collector, ATOMIC),
     "changes the folder": (change_the_folder, ATOMIC),
     "has no temporary folder": (no_temporary_folder, ATOMIC),
+    "closes every file": (lambda: os.closerange(3, 4096), OUTSIDE),
     "sets a search path": (sql("SET search_path = nowhere"), OUTSIDE),
     "makes its session read-only": (sql("SET default_transaction_read_only = on"), OUTSIDE),
     "sets a short timeout": (sql("SET statement_timeout = '1ms'"), OUTSIDE),
@@ -132,5 +133,4 @@ DEADLY: dict[str, tuple[Callable[[], Any], bool]] = {
     "aborts": (os.abort, ATOMIC),
     "kills itself": (kill(signal.SIGKILL), OUTSIDE),
     "segfaults": (kill(signal.SIGSEGV), ATOMIC),
-    "closes every file": (lambda: os.closerange(3, 4096), OUTSIDE),
 }
