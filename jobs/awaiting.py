@@ -6,7 +6,9 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobs import events, expressions, models, registry
+from django.db.models import Q
+
+from jobs import events, models, registry, vocabulary
 from jobs.errors import InvalidStep
 from jobs.ids import new_id
 from jobs.models import Reason, RunStatus, StepStatus
@@ -63,7 +65,7 @@ def _begin_wait(
     if not isinstance(name, str) or not name.strip() or len(name) > events.NAME_LIMIT:
         raise InvalidStep(f"{where}: event={name!r:.80} is not an event's name.")
     if if_exp is not None:
-        expressions.compiled(if_exp)
+        vocabulary.check(if_exp, vocabulary.EVENT, vocabulary.ASYNC)
     if step.status != StepStatus.WAITING:
         step.status, step.awaits = StepStatus.WAITING, name
         step.due_at = runner.now() + timeout
@@ -72,8 +74,13 @@ def _begin_wait(
 
 
 def _look(runner: Runner, step: StepRecord) -> models.Event | None:
-    """The first event after the run's own that fits, and that no other wait of it has taken."""
-    own = models.Event.objects.filter(runs=runner.claim.run_id).values("received_at")
+    """The first event after the run's own that fits, and that no other wait of it has taken.
+
+    Events are in the order of the database's clock; those of one send have one time, and the order
+    in which they were given, which is that of their ids.
+    """
+    own = models.Event.objects.filter(id=runner.claim.event_id).values("received_at")[:1]
+    later = Q(received_at__gt=own) | Q(id__gt=runner.claim.event_id)
     taken = models.Step.objects.filter(run_id=runner.claim.run_id, detail__has_key="matched")
     used = {uuid.UUID(detail["matched"]) for detail in taken.values_list("detail", flat=True)}
     used |= {
@@ -82,13 +89,14 @@ def _look(runner: Runner, step: StepRecord) -> models.Event | None:
         if "matched" in noted.detail
     }
     candidates = (
-        models.Event.objects.filter(name=step.awaits, received_at__gt=own[:1])
+        models.Event.objects.filter(later, name=step.awaits, received_at__gte=own)
         .exclude(id__in=used)
         .order_by("received_at", "id")
     )
     variables = {"event": runner.claim.event}
+    where = f"step “{step.name}” of run {runner.claim.run_id}"
     for row in candidates.iterator(chunk_size=100):
-        if events.satisfies(step.detail, variables | {"async": events.as_json(row)}):
+        if events.satisfies(step.detail, variables | {"async": events.as_json(row)}, where):
             return row
     return None
 

@@ -36,7 +36,9 @@ def cancel_on(ctx: Context) -> int:
     """Behind every function's `cancel_on`: started by each event that one of them names."""
     cancelled, after, more = 0, "", True
     while more:
-        done = ctx.step.run("cancel", cancelling.batch, ctx.event.as_json(), after, atomic=False)
+        done = ctx.step.run(
+            "cancel", cancelling.batch, ctx.event.as_json(), after, ctx.run_id, atomic=False
+        )
         cancelled, after, more = cancelled + done["cancelled"], done["after"], done["more"]
     return cancelled
 
