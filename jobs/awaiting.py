@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from jobs import events, models, registry, vocabulary
+from jobs import circles, events, models, registry, vocabulary
 from jobs.errors import InvalidStep
 from jobs.ids import new_id
 from jobs.models import Reason, RunStatus, StepStatus
@@ -112,25 +112,41 @@ def function(
 
     1. The other run's end wakes this one, in the same commit (endings.leave), and each time this
        one is woken it looks at the other.
-    2. An end that is being committed while this run is on its way from one worker to the next
+    2. A run of a paused function does not start before the function is resumed.
+    3. An end that is being committed while this run is on its way from one worker to the next
        finds nobody to wake, and this run sees no end yet: so there are more looks, as for events.
     """
-    if step.status != StepStatus.WAITING:
+    run = _invoked(step)
+    if run is None:
         run = _invoke(runner, step, target, data)
         step.status, step.due_at = StepStatus.WAITING, runner.now() + timeout
         step.detail = {**step.detail, "run_id": str(run.id)}
         runner.wait(step, Reason.INVOKE, _next_look(step, runner.now()))
-    run = models.Run.objects.get(id=step.detail["run_id"])
+    step.due_at = step.due_at or runner.now() + timeout  # a person's retry waits anew
     if run.status == RunStatus.COMPLETED:
         runner.settle(step, run.output)
     elif run.status == RunStatus.FAILED:
         runner.fail(step, run.error or {})
     elif run.is_finished:
         runner.fail(step, _error(f"Run {run.id} of “{run.fn_id}” was {run.status}."))
-    elif step.due_at is not None and step.due_at <= runner.now():
-        runner.fail(step, _error(f"Run {run.id} of “{run.fn_id}” has not ended in time."))
+    elif step.due_at <= runner.now():
+        runner.fail(
+            step, _error(f"Run {run.id} of “{run.fn_id}” has not ended in time{_why(run)}.")
+        )
     else:
         runner.wait(step, Reason.INVOKE, _next_look(step, runner.now()))
+
+
+def _invoked(step: StepRecord) -> models.Run | None:
+    """The run that the step waits for; None if there is none, or if retention has deleted it
+    before a person retried the step."""
+    if step.status != StepStatus.WAITING or "run_id" not in step.detail:
+        return None
+    return models.Run.objects.filter(id=step.detail["run_id"]).first()
+
+
+def _why(run: models.Run) -> str:
+    return ": its function is paused" if run.reason == Reason.PAUSED else ""
 
 
 def _invoke(
@@ -139,11 +155,15 @@ def _invoke(
     """The invoked run, in the transaction in which the step begins to wait for it."""
     called = target if isinstance(target, registry.Function) else registry.get(target)
     sent = events.validated(events.Event(name=INVOKED_EVENT, data=data))
-    runner.journal.begin()
     row = models.Event(id=new_id(), name=sent.name, data=sent.data)
-    row.save(force_insert=True)
     run = events.new_run(called, row, events.stored(sent, row))
     run.invoked_by_id = runner.claim.run_id
+    line = circles.line_shut_by(run, runner.claim.run_id)
+    if line:  # remembered: on the next call there may be no circle, and the function has gone on
+        runner.fail(step, circles.story(run.fn_id, line))
+    runner.journal.begin()
+    row.save(force_insert=True)
+    events.hold_if_paused(run)
     run.save(force_insert=True)
     events.wake_clusters()
     return run

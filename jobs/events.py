@@ -191,6 +191,14 @@ def start(runs: list[models.Run]) -> None:
     wake_clusters(RUN_DUE)
 
 
+def hold_if_paused(run: models.Run) -> None:
+    """Let a run that another one waits for not start as long as its function is paused: it is not
+    skipped, but is queued until that is resumed (claims.BEFORE)."""
+    paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
+    if paused.filter(fn_id=run.fn_id).exists():
+        run.reason, run.expires_at = models.Reason.PAUSED, None
+
+
 def _wake_waiting(names: set[str], fresh: list[tuple[Event, models.Event]]) -> None:
     """Wake the runs whose step.wait_for_event one of these events may satisfy; the step itself
     looks for its event when the run is looked at."""
