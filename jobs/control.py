@@ -216,8 +216,7 @@ def _resume(run: models.Run) -> models.Run:
     begun.exclude(id__in=asked.values("id")).update(
         status=StepStatus.WAITING, attempts=0, due_at=None
     )
-    failed_step = (run.error or {}).get("step")
-    run.steps.filter(name=failed_step, status=StepStatus.FAILED).update(
+    run.steps.filter(name=lineage.failed_step(run), status=StepStatus.FAILED).update(
         status=StepStatus.WAITING, attempts=0, ended_at=None
     )
     # What is waited for anew is looked at soon, and has its whole time again (awaiting.function).
