@@ -60,7 +60,7 @@ SELECT head.id FROM heads head
 class Node:
     """An unfinished run, and what its end depends on."""
 
-    ahead: dict[str, int]  # the lines that it has still to pass, with their limits
+    ahead: dict[str, int]  # the lines that it has still to pass, with its limit of each
     held: int  # how many lines it has passed
     invoked: list[uuid.UUID] = field(default_factory=list)  # whose end it waits for
 
@@ -70,8 +70,7 @@ class Graph:
 
     def __init__(self) -> None:
         self._nodes: dict[uuid.UUID, Node] = {}
-        self._holders: dict[str, list[uuid.UUID]] = {}
-        self._limits: dict[str, int] = {}
+        self._holders: dict[tuple[str, int], list[uuid.UUID]] = {}  # by line and limit
         self._unread: set[uuid.UUID] = set()
 
     def stuck_with(self, run_id: uuid.UUID) -> set[uuid.UUID]:
@@ -90,7 +89,8 @@ class Graph:
         self._find_holders(node)
 
     def line_that_keeps(self, run_id: uuid.UUID, stuck: set[uuid.UUID]) -> str:
-        return next((k for k in self._nodes[run_id].ahead if self._is_shut(k, stuck)), "")
+        ahead = self._nodes[run_id].ahead.items()
+        return next((line[0] for line in ahead if self._is_shut(line, stuck)), "")
 
     def look_at(self, run_id: uuid.UUID) -> None:
         self._unread.add(run_id)
@@ -108,11 +108,11 @@ class Graph:
         node = self._nodes[run_id]
         if any(child in stuck for child in node.invoked):
             return True
-        return any(self._is_shut(key, stuck) for key in node.ahead)
+        return any(self._is_shut(line, stuck) for line in node.ahead.items())
 
-    def _is_shut(self, key: str, stuck: set[uuid.UUID]) -> bool:
-        holders = self._holders[key]
-        return len(holders) >= self._limits[key] and all(holder in stuck for holder in holders)
+    def _is_shut(self, line: tuple[str, int], stuck: set[uuid.UUID]) -> bool:
+        holders = self._holders[line]
+        return len(holders) >= line[1] and all(holder in stuck for holder in holders)
 
     def _read(self) -> None:
         """The runs that are known by their ids alone; those that have ended are in nobody's way."""
@@ -122,11 +122,10 @@ class Graph:
             self.add(run.id, node_of(run, waits.get(run.id, [])))
 
     def _find_holders(self, node: Node) -> None:
-        for column, (key, limit) in enumerate(node.ahead.items(), start=node.held):
-            if key not in self._holders:
-                self._limits[key] = limit
-                self._holders[key] = _holders(key, limit, column)
-                self._unread |= {h for h in self._holders[key] if h not in self._nodes}
+        for column, line in enumerate(node.ahead.items(), start=node.held):
+            if line not in self._holders:
+                self._holders[line] = _holders(*line, column)
+                self._unread |= set(self._holders[line]) - self._nodes.keys()
 
 
 def node_of(run: models.Run, invoked: Iterable[uuid.UUID] = ()) -> Node:

@@ -109,6 +109,16 @@ def test_a_line_whose_other_turn_is_held_by_a_run_that_goes_on_is_waited_for():
     assert [run.output for run in runs("a")] == [0, 1, 0]
 
 
+def test_a_line_whose_limit_was_raised_is_looked_at_with_the_limit_of_each_run():
+    with registered(invokes("a"), fn_id="a", concurrency=ONE):
+        send(start(1))
+        (claimed,) = claim(1)
+    with registered(invokes("a"), fn_id="a", concurrency=TWO):
+        execute(claimed)
+        drain()
+    assert [run.output for run in runs("a")] == [1, 0]
+
+
 def test_a_parent_that_does_not_wait_any_more_is_in_no_circle():
     def parent(ctx: Context) -> str:
         try:
