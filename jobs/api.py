@@ -11,6 +11,7 @@ from jobs.bulk import bulk
 from jobs.control import cancel, rerun
 from jobs.errors import (
     InvalidEvent,
+    InvalidExpression,
     InvalidFunction,
     InvalidStep,
     InvalidTransition,
@@ -44,6 +45,7 @@ __all__ = [
     "Event",
     "Function",
     "InvalidEvent",
+    "InvalidExpression",
     "InvalidFunction",
     "InvalidStep",
     "InvalidTransition",

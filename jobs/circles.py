@@ -83,6 +83,10 @@ class Graph:
             self._read()
         return set()
 
+    def may_be_stuck(self, run_id: uuid.UUID) -> bool:
+        """As far as has been read."""
+        return run_id in self._stuck()
+
     def add(self, run_id: uuid.UUID, node: Node) -> None:
         self._nodes[run_id] = node
         self._unread |= {child for child in node.invoked if child not in self._nodes}
@@ -134,11 +138,21 @@ def node_of(run: models.Run, invoked: Iterable[uuid.UUID] = ()) -> Node:
 
 
 def line_shut_by(child: models.Run, parent: uuid.UUID) -> str:
-    """The line in which a run that is about to be invoked would wait for ever; empty if none."""
+    """The line in which a run that is about to be invoked would wait for ever; empty if none.
+
+    Rows are read one after the other while other runs go on; what is found to be stuck is read
+    again, since what is really stuck stays so.
+    """
     if not child.turn_keys:
         return ""
+    return _line_shut_by(child, parent) and _line_shut_by(child, parent)
+
+
+def _line_shut_by(child: models.Run, parent: uuid.UUID) -> str:
     graph = Graph()
     graph.add(child.id, node_of(child))
+    if not graph.may_be_stuck(child.id):  # nearly always: its lines have room
+        return ""
     running = models.Run.objects.get(id=parent)
     graph.add(parent, node_of(running, [*_invoked_by([parent]).get(parent, []), child.id]))
     stuck = graph.stuck_with(child.id)

@@ -206,7 +206,7 @@ def _wake_waiting(names: set[str], fresh: list[tuple[Event, models.Event]]) -> N
     woken = []
     for step in waiting.select_related("run__event").order_by("run_id"):
         variables = {"event": as_json(step.run.event)}
-        where = f"step “{step.name}” of run {step.run_id}"
+        where = f"sending to step “{step.name}” of run {step.run_id}"
         arrived = (stored(event, row) for event, row in fresh if event.name == step.awaits)
         if any(satisfies(step.detail, variables | {"async": event}, where) for event in arrived):
             woken.append(step.run_id)

@@ -190,6 +190,18 @@ def test_a_wait_says_it_on_its_runs_page_and_once_for_each_event():
     assert (line.level, odd in line.message) == ("WARNING", True)
 
 
+def test_the_sender_says_it_too_where_a_run_waits_already(caplog):
+    with registered(waits("async.data.n > 3")):
+        send(Event(name="test/go"))
+        drain()
+        (odd,) = send(Event(name="test/paid", data={"n": "many"}))
+        (text,) = warnings(caplog)
+        assert f"sending to step “w” of run {Run.objects.get().id}, event {odd}" in text
+        travel(timedelta(seconds=60))
+        drain()
+    assert odd in LogLine.objects.get().message
+
+
 def test_cancel_on_says_it_on_the_page_of_the_run_that_looked():
     rule = Cancel(event="test/stop", if_exp="async.data.n > event.data.n")
     with registered(naps, cancel_on=[rule]):
