@@ -119,7 +119,7 @@ class Graph:
         return len(holders) >= line[1] and all(holder in stuck for holder in holders)
 
     def _read(self) -> None:
-        """The runs that are known by their ids alone; those that have ended are in nobody's way."""
+        """The runs that are known by their ids alone; those that have ended are left out."""
         wanted, self._unread = self._unread - self._nodes.keys(), set()
         waits = _invoked_by(wanted)
         for run in models.Run.objects.unfinished().filter(id__in=wanted):

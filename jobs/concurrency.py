@@ -81,7 +81,7 @@ UPDATE jobs_run r
 RETURNING r.id, passes
 """  # noqa: S608
 
-# All lines in which anybody stands: it leaps through the index from one to the next, so that a long
+# All lines in which a run stands: the query leaps through the index from one to the next, so that a long
 # line costs no more than a short one.
 LINES = """lines(key) AS (
   (SELECT turn_keys[%(column)s] FROM jobs_run

@@ -41,6 +41,12 @@ END: Token = ("mark", "")
 def check(source: str, *known: str) -> None:
     """Raise InvalidExpression if an expression does not parse, or if it uses a variable that is
     not among `known`, a field that no event has, or a function that CEL does not have."""
+    compiled(source)
+    _check(source, known)
+
+
+@lru_cache(maxsize=1024)
+def _check(source: str, known: tuple[str, ...]) -> None:
     program = compiled(source)
     used = set(program.variables())
     for name in used:

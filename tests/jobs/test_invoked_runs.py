@@ -111,7 +111,7 @@ def test_asked_again_it_takes_along_those_that_were_left():
     assert status("grandchild") == RunStatus.CANCELLED
 
 
-def test_a_run_that_ended_otherwise_is_refused_and_takes_nobody_along():
+def test_a_run_that_ended_otherwise_is_refused_and_takes_none_along():
     def gives_up(ctx: Context) -> str:
         try:
             return ctx.step.invoke("ask", function="child", data={}, timeout=60)
@@ -146,7 +146,7 @@ def test_in_a_transaction_of_the_callers_all_are_cancelled_or_none():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_trees_are_cancelled_in_transactions_while_their_runs_end_and_nobody_blocks_another():
+def test_trees_are_cancelled_in_transactions_while_their_runs_end_and_none_blocks_another():
     """Rows from below, then lines: as a worker takes them."""
     with (
         registered(calls("child"), concurrency=[Concurrency(limit=5)]),
