@@ -81,8 +81,8 @@ UPDATE jobs_run r
 RETURNING r.id, passes
 """  # noqa: S608
 
-# All lines in which a run stands: the query leaps through the index from one to the next, so that a long
-# line costs no more than a short one.
+# All lines in which a run stands: the query leaps through the index from one to the next, so that a
+# long line costs no more than a short one.
 LINES = """lines(key) AS (
   (SELECT turn_keys[%(column)s] FROM jobs_run
     WHERE turn_keys[%(column)s] IS NOT NULL AND status IN ('queued', 'running', 'waiting')
