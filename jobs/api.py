@@ -11,6 +11,7 @@ from jobs.bulk import bulk
 from jobs.control import cancel, rerun
 from jobs.errors import (
     InvalidEvent,
+    InvalidExpression,
     InvalidFunction,
     InvalidStep,
     InvalidTransition,
@@ -45,6 +46,7 @@ __all__ = [
     "Event",
     "Function",
     "InvalidEvent",
+    "InvalidExpression",
     "InvalidFunction",
     "InvalidStep",
     "InvalidTransition",

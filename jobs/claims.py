@@ -37,13 +37,17 @@ LEASE = """
                            ELSE expires_at END
 """
 
-# What a claim needs of a run `r` as it was before, and of its event `e` (see claim_of).
+# What a claim needs of a run `r` as it was before, and of its event `e` (see claim_of). A run
+# stands still with its function, or when it was invoked while that was paused (hold_if_paused).
 BEFORE = """
          r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done, r.lost_count,
          r.invoked_by_id, r.function_errors, r.event_id,
          r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL AS has_memory,
-         r.fn_id = ANY(ARRAY(SELECT fn_id FROM jobs_registeredfunction
-                              WHERE stands_still AND paused_at IS NOT NULL)) AS stands_still
+         (r.fn_id = ANY(ARRAY(SELECT fn_id FROM jobs_registeredfunction
+                               WHERE stands_still AND paused_at IS NOT NULL))
+          OR r.reason = 'paused'
+         AND r.fn_id = ANY(ARRAY(SELECT fn_id FROM jobs_registeredfunction
+                                  WHERE paused_at IS NOT NULL))) AS stands_still
 """
 CLAIMED = """
        r.id, fn_id, turn_keys, turns_held, attempt, steps_done, lost_count, invoked_by_id,
@@ -176,7 +180,7 @@ def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
         mine |= take_turns(queued, in_line[0].clock.at, lease)
     for (is_known, is_still, _), c in found:
         if not is_known or is_still:
-            _set_aside(c, Reason.PAUSED if is_known else Reason.FUNCTION)
+            _set_aside(c, Reason.PAUSED if is_still else Reason.FUNCTION)
     return [c for _, c in found if c.run_id in mine], len(found) == limit
 
 

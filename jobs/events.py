@@ -195,6 +195,14 @@ def start(runs: list[models.Run]) -> None:
     wake_clusters(RUN_DUE)
 
 
+def hold_if_paused(run: models.Run) -> None:
+    """Let a run that another one waits for not start as long as its function is paused: it is not
+    skipped, but is queued until that is resumed (claims.BEFORE)."""
+    paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
+    if paused.filter(fn_id=run.fn_id).exists():
+        run.reason, run.expires_at = models.Reason.PAUSED, None
+
+
 def _wake_waiting(names: set[str], fresh: list[tuple[Event, models.Event]]) -> None:
     """Wake the runs whose step.wait_for_event one of these events may satisfy; the step itself
     looks for its event when the run is looked at."""
@@ -202,15 +210,19 @@ def _wake_waiting(names: set[str], fresh: list[tuple[Event, models.Event]]) -> N
     woken = []
     for step in waiting.select_related("run__event").order_by("run_id"):
         variables = {"event": as_json(step.run.event)}
+        where = f"sending to step “{step.name}” of run {step.run_id}"
         arrived = (stored(event, row) for event, row in fresh if event.name == step.awaits)
-        if any(satisfies(step.detail, variables | {"async": event}) for event in arrived):
+        if any(satisfies(step.detail, variables | {"async": event}, where) for event in arrived):
             woken.append(step.run_id)
     wake_runs(woken)
 
 
-def satisfies(detail: dict[str, Any], variables: dict[str, Any]) -> bool:
+def satisfies(detail: dict[str, Any], variables: dict[str, Any], where: str) -> bool:
+    """Whether the event `async` is one that a step waits for; `where` names the step."""
     condition = detail.get("if")
-    return not condition or expressions.holds(condition, variables)
+    if not condition:
+        return True
+    return expressions.holds(condition, variables, f"{where}, event {variables['async']['id']}")
 
 
 def as_json(row: models.Event) -> dict[str, Any]:
@@ -236,10 +248,19 @@ def _runs(event: Event, row: models.Event) -> Iterable[models.Run]:
     for function, triggers in registry.triggered_by(event.name):
         if variables is None:
             variables = {"event": stored(event, row)}
-        if any(t.if_exp is None or expressions.holds(t.if_exp, variables) for t in triggers):
+        if any(_fires(trigger, function, variables) for trigger in triggers):
             yield new_run(function, row, variables["event"])
     if registry.cancelled_by(event.name) and registry.knows(CANCELLER):
         yield new_run(registry.get(CANCELLER), row, stored(event, row))
+
+
+def _fires(
+    trigger: registry.TriggerEvent, function: registry.Function, variables: dict[str, Any]
+) -> bool:
+    if trigger.if_exp is None:
+        return True
+    where = f"trigger of “{function.fn_id}”, event {variables['event']['id']}"
+    return expressions.holds(trigger.if_exp, variables, where)
 
 
 def stored(event: Event, row: models.Event) -> dict[str, Any]:
@@ -280,7 +301,12 @@ def turn_keys(function: registry.Function, event: dict[str, Any]) -> list[str]:
             try:
                 value = expressions.evaluate(entry.key, {"event": event})
             except InvalidExpression as error:
-                logger.warning("%s: concurrency key taken as null: %s", function.fn_id, error)
+                logger.warning(
+                    "concurrency key of “%s”, event %s, taken as null: %s",
+                    function.fn_id,
+                    event["id"],
+                    error,
+                )
         keys.append(f"{function.fn_id}:{number}:{expressions.key_text(value)}")
     return keys
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Greatest, Now
 
 from jobs import events, registry
 from jobs.control import rerun_once
 from jobs.errors import InvalidTransition, UnknownFunction
 from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunStatus
+from jobs.options import seconds
 
 
 @transaction.atomic
 def pause(fn_id: str, *, stop_running: bool = False) -> bool:
-    """Start no more runs of a function: events that come are recorded as skipped runs.
+    """Start no more runs of a function: events that come are recorded as skipped runs; a run that
+    another function invokes is queued until `resume`. What a person reruns is started.
 
     Runs that are unfinished go on to their end; with `stop_running` they stand still instead,
     each after the step that it is at, until `resume`. False if it was paused before (the choice
@@ -31,7 +35,7 @@ def pause(fn_id: str, *, stop_running: bool = False) -> bool:
         running = Run.objects.in_status(RunStatus.RUNNING).filter(fn_id=fn_id)
         running.update(stop_requested=True)
     else:
-        _go_on(fn_id)
+        _go_on(fn_id, but=_held(fn_id))
     return changed
 
 
@@ -68,10 +72,19 @@ def replay_skipped(
     return [again for run_id in ids if (again := rerun_once(run_id)) is not None]
 
 
-def _go_on(fn_id: str) -> None:
+def _held(fn_id: str) -> Q:
+    """The runs that were invoked while the function was paused, and have not been started since."""
+    paused_at = RegisteredFunction.objects.filter(fn_id=fn_id).values("paused_at")[:1]
+    return Q(invoked_by__isnull=False, started_at=None, created_at__gte=paused_at)
+
+
+def _go_on(fn_id: str, but: Q | None = None) -> None:
     unfinished = Run.objects.in_status(*UNFINISHED).filter(fn_id=fn_id)
     unfinished.filter(stop_requested=True).update(stop_requested=False)
-    unfinished.filter(reason=Reason.PAUSED).update(due_at=Now(), reason=Reason.NONE)
+    still = unfinished.filter(reason=Reason.PAUSED).exclude(but or Q(pk__in=[]))
+    fresh = still.filter(started_at=None, expires_at=None)
+    fresh.update(expires_at=_expiry(fn_id), ready_at=Now())
+    still.update(due_at=Now(), reason=Reason.NONE)
     events.wake_clusters()
 
 
@@ -88,6 +101,12 @@ def _ready(fn_id: str) -> None:
         in_time = Now() + timedelta(seconds=start)
         timed = waiting.filter(expires_at__isnull=False)
         timed.update(expires_at=Greatest("expires_at", in_time))
+
+
+def _expiry(fn_id: str) -> Any:
+    """When a run that may start from now on is cancelled if it does not."""
+    start = registry.get(fn_id).timeouts.start if registry.knows(fn_id) else None
+    return None if start is None else Now() + timedelta(seconds=seconds(start))
 
 
 def _row(fn_id: str) -> None:

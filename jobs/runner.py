@@ -215,7 +215,6 @@ class Runner:
         self._pause = None
 
 
-def runner_inside(run_id: Any) -> Runner | None:
-    """The runner of this run, for code that its own function calls, in the function's thread."""
-    runner = _playing.get()
-    return runner if runner is not None and str(runner.claim.run_id) == str(run_id) else None
+def current_runner() -> Runner | None:
+    """The runner whose function is being called in this thread, for code that it calls."""
+    return _playing.get()

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import JobsError
-from jobs.expressions import compiled
 from jobs.options import (
     IF_RUNNING,
     Cancel,
@@ -18,6 +17,7 @@ from jobs.options import (
     TriggerEvent,
 )
 from jobs.timetable import timetable
+from jobs.vocabulary import ASYNC, EVENT, check
 
 if TYPE_CHECKING:
     from jobs.registry import Function
@@ -109,13 +109,23 @@ def _of_its_times(function: Function) -> Iterator[str]:
 
 def _to_be_read(function: Function) -> Iterator[tuple[Callable[[str], Any], str]]:
     """Every expression and cron line, each with what reads it."""
-    yield from ((compiled, entry.key) for entry in function.concurrency if entry.key)
-    yield from ((compiled, cancel.if_exp) for cancel in function.cancel_on if cancel.if_exp)
+    yield from ((_of_event, entry.key) for entry in function.concurrency if entry.key)
+    for cancel in function.cancel_on:
+        if cancel.if_exp is not None:
+            yield _of_both, cancel.if_exp
     for trigger in function.triggers:
         if isinstance(trigger, TriggerCron):
             yield timetable, trigger.cron
-        elif trigger.if_exp:
-            yield compiled, trigger.if_exp
+        elif trigger.if_exp is not None:
+            yield _of_event, trigger.if_exp
+
+
+def _of_event(source: str) -> None:
+    check(source, EVENT)
+
+
+def _of_both(source: str) -> None:
+    check(source, EVENT, ASYNC)
 
 
 def _is_name(name: Any) -> bool:

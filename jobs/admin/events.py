@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
@@ -12,6 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from jobs import events, expressions, registry
 from jobs.admin.base import ReadOnlyAdmin, as_uuid
 from jobs.admin.filters import CreatedFilter, EventNameFilter
 from jobs.admin.html import NONE, NOTHING, ago, pretty, run_link, run_status
@@ -28,7 +30,10 @@ class EventAdmin(ReadOnlyAdmin):
     list_filter = (EventNameFilter, CreatedFilter)
     search_fields = ("id",)
     search_help_text = "An event's id, or the sender's own id, in full."
-    fields = ("name", "id", "happened", "received", "sender_id", "runs_in_words", "data_pretty")
+    fields = (
+        *("name", "id", "happened", "received", "sender_id"),
+        *("runs_in_words", "not_started", "data_pretty"),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         runs = Run.objects.only("id", "event_id", "fn_id", "status").order_by("id")
@@ -90,6 +95,24 @@ class EventAdmin(ReadOnlyAdmin):
             ),
         )
 
+    @admin.display(description="not started")
+    def not_started(self, event: Event) -> SafeString:
+        """The functions that its name triggers, whose condition it does not meet."""
+        lines = format_html_join("", '<div class="jobs-line">{}: {}</div>', unmet(event))
+        return lines or NONE
+
     @admin.display(description="data")
     def data_pretty(self, event: Event) -> SafeString:
         return pretty(event.data)
+
+
+def unmet(event: Event) -> Iterator[tuple[str, str]]:
+    """Each function that this event might have started and did not, by its conditions as this
+    process has them, with the reason."""
+    variables = {"event": events.as_json(event)}
+    started = {run.fn_id for run in event.runs.all()}
+    for function, triggers in registry.triggered_by(event.name):
+        for trigger in triggers if function.fn_id not in started else ():
+            reason = expressions.why_not(trigger.if_exp or "true", variables)
+            if reason is not None:
+                yield function.fn_id, reason.text
