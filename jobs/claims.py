@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ from jobs.errors import LeaseLost
 from jobs.models import Reason, Run
 from jobs.options import seconds
 from jobs.statements import Rows, Statement
+
+logger = logging.getLogger("jobs.engine")
 
 FREE = (True, False, False)  # its function is known, does not stand still, and it is in no line
 
@@ -171,7 +174,8 @@ def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
     """
     lease = lease_for(worker)
     due = statements.execute(TAKE, {**lease, "known": registry.ids(), "limit": limit})
-    found = [(row[:3], claim_of(row[3:], lease)) for row in due]
+    read = [(row[:3], claim_or_aside(row[3:], lease)) for row in due]
+    found = [(kept, c) for kept, c in read if c is not None]
     mine = {c.run_id for kept, c in found if kept == FREE}
     in_line = [c for (is_known, is_still, _), c in found if is_known and not is_still]
     in_line = [c for c in in_line if c.run_id not in mine]
@@ -181,7 +185,7 @@ def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
     for (is_known, is_still, _), c in found:
         if not is_known or is_still:
             _set_aside(c, Reason.PAUSED if is_still else Reason.FUNCTION)
-    return [c for _, c in found if c.run_id in mine], len(found) == limit
+    return [c for _, c in found if c.run_id in mine], len(due) == limit
 
 
 def lease_for(worker: str) -> dict[str, Any]:
@@ -212,21 +216,39 @@ def _set_aside(c: Claim, reason: Reason) -> None:
         cursor.execute(SET_ASIDE, told)
 
 
-# Due at the front: the run at which a look for due ones fails.
-SET_FIRST_ASIDE = """
-UPDATE jobs_run SET reason = 'aside', error = %(why)s, requeue_count = requeue_count + 1,
+# A run that cannot be taken up: no other run waits behind it.
+ASIDE = """
+UPDATE jobs_run SET status = 'queued', reason = 'aside', error = %(why)s,
+       lease_token = NULL, lease_until = NULL, requeue_count = requeue_count + 1,
        due_at = statement_timestamp() + make_interval(secs => %(seconds)s)
+"""
+UNREADABLE = f"{ASIDE} WHERE id = %(id)s AND lease_token = %(token)s"
+FIRST = f"""{ASIDE}
  WHERE id = (SELECT id FROM jobs_run
               WHERE due_at <= statement_timestamp() AND lease_token IS NULL
               ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
-"""
+"""  # noqa: S608
 
 
 def set_first_aside(error: BaseException) -> None:
-    """Let the first due run wait visibly: no cluster can take it, and others wait behind it."""
-    told: dict[str, Any] = {"why": json.dumps(describe(error)), "seconds": SET_ASIDE_SECONDS}
+    """Let the first due run wait visibly: the look for due runs fails at it."""
+    _put_aside(FIRST, error)
+
+
+def claim_or_aside(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim | None:
+    """The claim that a row says; a run whose row cannot be read waits visibly, alone."""
+    try:
+        return claim_of(row, lease)
+    except Exception as error:
+        logger.exception("Run %s cannot be claimed", row[0])
+        _put_aside(UNREADABLE, error, id=row[0], token=lease["token"])
+        return None
+
+
+def _put_aside(statement: str, error: BaseException, **where: Any) -> None:
+    told = {"why": json.dumps(describe(error)), "seconds": SET_ASIDE_SECONDS, **where}
     with connection.cursor() as cursor:
-        cursor.execute(SET_FIRST_ASIDE, told)
+        cursor.execute(statement, told)
 
 
 def claim_of(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim:

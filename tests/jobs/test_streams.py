@@ -232,13 +232,13 @@ def test_dots_without_an_end_are_one_line_of_which_no_more_is_kept_than_is_looke
     monkeypatch, console
 ):
     kept = []
-    end_line = LogCapture._end_line
+    end_line = LogCapture.end_line
 
     def look(capture: LogCapture) -> None:
         kept.append(capture._line._text.tell())
         end_line(capture)
 
-    monkeypatch.setattr(LogCapture, "_end_line", look)
+    monkeypatch.setattr(LogCapture, "end_line", look)
 
     def body() -> None:
         for _ in range(100_000):
