@@ -6,12 +6,14 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobs import events, expressions, models, registry
-from jobs.errors import InvalidStep
+from jobs import events, models, registry
+from jobs.errors import InvalidExpression, InvalidStep
 from jobs.ids import new_id
 from jobs.models import Reason, RunStatus, StepStatus
 from jobs.records import StepRecord
 from jobs.runner import Runner
+from jobs.validation import expression_problems, is_event_name
+from jobs.values import plain, shown
 
 INVOKED_EVENT = "jobs/function.invoked"
 # Whoever ends a wait wakes the run. In case the word was lost, it looks by itself as well: this
@@ -60,10 +62,14 @@ def _begin_wait(
     if_exp: str | None,
     where: str,
 ) -> None:
-    if not isinstance(name, str) or not name.strip() or len(name) > events.NAME_LIMIT:
-        raise InvalidStep(f"{where}: event={name!r:.80} is not an event's name.")
-    if if_exp is not None:
-        expressions.compiled(if_exp)
+    if not is_event_name(name):
+        raise InvalidStep(
+            f"{where}: event={shown(name)} is not an event's name, 1 to {events.NAME_LIMIT} "
+            "characters that can be stored."
+        )
+    for problem in () if if_exp is None else expression_problems(if_exp):
+        raise InvalidExpression(f"{where}: {problem}")
+    name, if_exp = plain(name), plain(if_exp)
     if step.status != StepStatus.WAITING:
         step.status, step.awaits = StepStatus.WAITING, name
         step.due_at = runner.now() + timeout

@@ -108,9 +108,3 @@ def _masked_json(value: Any, forms: Forms) -> Any:
     written = json.dumps(value)
     masked = _masked(written, forms)
     return value if masked == written else masked
-
-
-def load_masked(text: str) -> Any:
-    """A JSON text as the value that may be kept."""
-    value = json.loads(text)
-    return value if mask(text) == text else mask_json(value)
