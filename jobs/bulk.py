@@ -71,11 +71,13 @@ def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
     try:
         found = _matching(action, wanted).exists()
     except (ValidationError, ValueError, TypeError, OverflowError) as problem:
-        raise InvalidTransition(f"The filter {shown(wanted)} cannot be read: {problem}") from None
+        raise InvalidTransition(
+            f"The filter {shown(wanted)} cannot be read: {problem!s:.200}"
+        ) from None
     fn_id = wanted["fn_id"]
     known = found or not fn_id or registry.knows(fn_id)
     if not known and not RegisteredFunction.objects.filter(fn_id=fn_id).exists():
-        raise UnknownFunction(f"There is no function “{fn_id}”.")
+        raise UnknownFunction(f"There is no function {shown(fn_id)}.")
 
 
 def batch(action: Action, wanted: dict[str, str], after: str, why: str, own: str) -> dict[str, Any]:

@@ -197,5 +197,6 @@ def _memory_before(run: models.Run, name: str) -> list[models.Step]:
     target = next((step for step in steps if step.name == name), None)
     if target is None:
         names = ", ".join(f"“{step.name}”" for step in steps) or "none"
-        raise InvalidStep(f"Run {run.id} has no step “{name!s:.80}”; it has {names}.")
+        given = f"“{name:.80}”" if isinstance(name, str) else shown(name)
+        raise InvalidStep(f"Run {run.id} has no step {given}; it has {names:.2000}.")
     return [s for s in steps if s.position < target.position and s.is_remembered]

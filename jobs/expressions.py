@@ -67,7 +67,19 @@ def holds(source: str, variables: dict[str, Any]) -> bool:
 
 def key_text(value: Any) -> str:
     """A key's value as the text that runs share: JSON, shortened by a digest when it is long."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    text = json.dumps(_plain(value), sort_keys=True, ensure_ascii=False, default=str)
     if len(text) <= KEY_LIMIT:
         return text
     return f"{text[:100]}…{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _plain(value: Any) -> Any:
+    """With texts as names: of a map that CEL has made, `{1: "a", "b": 2}`, they may be of any kind,
+    and have no order."""
+    if isinstance(value, dict):
+        return {
+            name if isinstance(name, str) else repr(name): _plain(v) for name, v in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

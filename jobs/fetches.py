@@ -15,7 +15,7 @@ from jobs.backoff import header_seconds
 from jobs.errors import FetchError, InvalidStep, NonRetriableError
 from jobs.records import FetchRecord, StepRecord
 from jobs.secrets import Secret, mask, reference_for
-from jobs.values import Unfit, is_text, plain, refuse_too_deep, shown, size_of, written
+from jobs.values import Unfit, is_text, plain, read_back, refuse_too_deep, shown, size_of, written
 
 DEFAULT_TIMEOUT = 300.0
 LONGEST_TIMEOUT = 7200.0
@@ -138,6 +138,7 @@ def _body(json: Any, data: str | None, refuse: Refuse) -> str:
     else:
         try:
             text = written(json)
+            read_back(text)  # as the endpoint will: no name twice, no number that is too long
         except Unfit as unfit:
             refuse(f"json cannot be written: it {unfit}")
     size = size_of(text)

@@ -29,9 +29,13 @@ class Secret:
         return {"$secret": self.name}
 
     def value(self) -> str:
+        if not isinstance(self.name, str):
+            kind = type(self.name).__name__
+            raise UnknownSecret(f"Secret(…) takes the name of a setting, a text, not {kind}.")
         found = getattr(settings, self.name, None)
         if not isinstance(found, str) or not found:
-            raise UnknownSecret(f"Secret(“{self.name}”): settings.{self.name} is missing or empty.")
+            name = f"{self.name:.80}"
+            raise UnknownSecret(f"Secret(“{name}”): settings.{name} is missing or empty.")
         if _resolved.get(self.name) != found:
             _resolved[self.name] = found
             _look_again()
