@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import sys
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +20,11 @@ ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 OUTPUT_LIMIT = 4 * 1024 * 1024
 # Levels of lists and objects. Python itself ends at about a thousand calls, wherever it is then.
 MOST_LEVELS = 100
-MOST_DIGITS = 4_300  # of a whole number, as Python's own limit is where nobody has changed it
+# A whole number is no larger than a float can be: expressions take no event in which one is, and
+# Python's own limit (4,300 digits) may be another one in the next process.
+LARGEST = "1.8e308"
+TOO_LARGE = f"which is too large; at most {LARGEST} is allowed"
+LONG = re.compile(r"\d{309}")
 # An escaped NUL: its backslash is not itself escaped, i.e. an even number stands before it.
 NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -93,15 +96,14 @@ def read_back(text: str) -> Any:
 
     Names come in its order (by length, then bytes), whole numbers are written out, and there is no
     negative zero. Unfit if an object has a name twice (`1` and `"1"` are the same one), of which
-    only one would be kept, or if a whole number has too many digits.
+    only one would be kept, or if a whole number is too large.
     """
-    value = _decoder().decode(text)
-    return value if mask(text) == text else _decoder().decode(ENCODER.encode(mask_json(value)))
+    value = _decoded(text)
+    return value if mask(text) == text else _decoded(ENCODER.encode(mask_json(value)))
 
 
-def _decoder() -> json.JSONDecoder:
-    limit = sys.get_int_max_str_digits()
-    return PATIENT if limit == 0 or limit > MOST_DIGITS else DECODER
+def _decoded(text: str) -> Any:
+    return (CAREFUL if LONG.search(text) else DECODER).decode(text)
 
 
 def _in_order(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -126,14 +128,17 @@ def _number(digits: str) -> float | int:
 
 
 def _whole(digits: str) -> int:
-    if len(digits) > MOST_DIGITS:
-        raise Unfit(f"holds a whole number of more than {MOST_DIGITS:,} digits.")
-    return int(digits)
+    try:
+        value = int(digits)
+        float(value)
+    except (ValueError, OverflowError):
+        raise Unfit(f"holds a whole number of {len(digits):,} digits, {TOO_LARGE}.") from None
+    return value
 
 
 DECODER = json.JSONDecoder(object_pairs_hook=_in_order, parse_float=_number)
-# Where a process takes longer numbers than the others do.
-PATIENT = json.JSONDecoder(object_pairs_hook=_in_order, parse_float=_number, parse_int=_whole)
+# With a look at each number, where there is a long one.
+CAREFUL = json.JSONDecoder(object_pairs_hook=_in_order, parse_float=_number, parse_int=_whole)
 
 
 def is_storable(text: str) -> bool:
@@ -212,7 +217,7 @@ def _of_number(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return f"is {value}"
     if isinstance(value, int):
-        return f"is a whole number of more than {MOST_DIGITS:,} digits"
+        return f"is a whole number of very many digits, {TOO_LARGE}"
     return f"is of type {type(value).__name__}"
 
 

@@ -46,7 +46,10 @@ BAD = {
     "half a character": (Event(name="e", data={"a": "\ud800"}), "surrogate"),
     "data without a bottom": (Event(name="e", data={"a": nested(100_000)}), "not JSON"),
     "a list in itself": (Event(name="e", data={"a": loop}), "holds itself"),
-    "a number longer than Python reads": (Event(name="e", data={"n": 10**5000}), "4,300 digits"),
+    "a number longer than Python reads": (
+        Event(name="e", data={"n": 10**5000}),
+        "very many digits",
+    ),
     "two keys that are one": (Event(name="e", data={1: "a", "1": "b"}), "the name '1' twice"),
     "a truth as time": (Event(name="e", ts=True), "milliseconds or a datetime"),
     "a time of very many digits": (Event(name="e", ts=10**5000), "not between 1980 and 2100"),

@@ -1,10 +1,10 @@
-"""A concurrency key may be any value that an expression has: none of them keeps an event out."""
+"""A concurrency key may be any value that an expression has; no data keep one from having it."""
 
 from __future__ import annotations
 
 import pytest
 
-from jobs.api import Concurrency, Event, send
+from jobs.api import Concurrency, Event, TriggerEvent, send
 from jobs.models import Run
 from jobs.testing import drain
 from tests.functions import registered
@@ -38,3 +38,12 @@ def test_runs_of_one_key_stand_in_one_line_and_are_run(key):
         drain()
     assert "event]" in key or len(keys) == 1
     assert [run.output for run in Run.objects.all()] == ["fine", "fine"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("number", [2**64 + 1, 10**308, -int(1.7976931348623157e308), 5e-324])
+def test_no_number_that_is_accepted_keeps_a_condition_about_another_from_its_value(number):
+    trigger = TriggerEvent(event="test/go", if_exp="event.data.a == 1")
+    with registered(lambda ctx: "fine", trigger=trigger):
+        send(Event(name="test/go", data={"a": 1, "b": [{"c": number}]}))
+    assert Run.objects.count() == 1
