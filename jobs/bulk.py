@@ -14,7 +14,7 @@ from jobs import events, registry
 from jobs.control import cancel, rerun, rerun_once
 from jobs.errors import InvalidTransition, JobsError, UnknownFunction
 from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run, RunStatus
-from jobs.values import shown
+from jobs.values import named, shown
 
 FUNCTION = "jobs-bulk"
 EVENT = "jobs/bulk.requested"
@@ -77,7 +77,7 @@ def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
     fn_id = wanted["fn_id"]
     known = found or not fn_id or registry.knows(fn_id)
     if not known and not RegisteredFunction.objects.filter(fn_id=fn_id).exists():
-        raise UnknownFunction(f"There is no function {shown(fn_id)}.")
+        raise UnknownFunction(f"There is no function {named(fn_id)}.")
 
 
 def batch(action: Action, wanted: dict[str, str], after: str, why: str, own: str) -> dict[str, Any]:

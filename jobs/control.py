@@ -17,7 +17,7 @@ from jobs.errors import EndedFromInside, InvalidStep, InvalidTransition, Unknown
 from jobs.ids import new_id
 from jobs.models import FINISHED, UNFINISHED, FetchStatus, RunStatus, StepKind, StepStatus
 from jobs.runner import runner_inside
-from jobs.values import shown
+from jobs.values import named, shown
 
 RETRYABLE = (RunStatus.FAILED, RunStatus.CANCELLED)
 
@@ -197,6 +197,5 @@ def _memory_before(run: models.Run, name: str) -> list[models.Step]:
     target = next((step for step in steps if step.name == name), None)
     if target is None:
         names = ", ".join(f"“{step.name}”" for step in steps) or "none"
-        given = f"“{name:.80}”" if isinstance(name, str) else shown(name)
-        raise InvalidStep(f"Run {run.id} has no step {given}; it has {names:.2000}.")
+        raise InvalidStep(f"Run {run.id} has no step {named(name)}; it has {names:.2000}.")
     return [s for s in steps if s.position < target.position and s.is_remembered]

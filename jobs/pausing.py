@@ -12,7 +12,7 @@ from jobs.control import rerun_once
 from jobs.errors import InvalidTransition, UnknownFunction
 from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunStatus
 from jobs.validation import NAME_LIMIT
-from jobs.values import is_name, shown
+from jobs.values import is_name, named, shown
 
 
 @transaction.atomic
@@ -79,7 +79,7 @@ def _go_on(fn_id: str) -> None:
 def _row(fn_id: str) -> None:
     """Make sure that the function has its row; it need not be registered in this process."""
     if not is_name(fn_id, NAME_LIMIT):
-        raise UnknownFunction(f"There is no function {shown(fn_id)}.")
+        raise UnknownFunction(f"There is no function {named(fn_id)}.")
     if registry.knows(fn_id):
         function = registry.get(fn_id)
         RegisteredFunction.objects.get_or_create(

@@ -26,7 +26,7 @@ from jobs.outages import is_unavailable
 from jobs.sameness import are_the_same, module_of, place_of
 from jobs.secrets import mask
 from jobs.validation import problems
-from jobs.values import fit, plain, shown
+from jobs.values import fit, named, plain, shown
 
 logger = logging.getLogger("jobs.engine")
 
@@ -168,17 +168,12 @@ def register(function: Function, *hooks: Function) -> None:
 
 def _refuse_unusable(function: Function) -> None:
     for problem in problems(function):
-        raise InvalidFunction(f"Function {_named(function)} ({function.place}): {problem}")
+        raise InvalidFunction(f"Function {named(function.fn_id)} ({function.place}): {problem}")
     known = _functions.get(function.fn_id)
     if known is not None and not are_the_same(known.handler, function.handler):
         raise InvalidFunction(
             f"Two functions have the id “{function.fn_id}”: {known.place} and {function.place}."
         )
-
-
-def _named(function: Function) -> str:
-    fn_id = function.fn_id
-    return f"“{fn_id}”" if isinstance(fn_id, str) and len(fn_id) <= 200 else shown(fn_id)
 
 
 def _set_aside(function: Function, why: str) -> None:
@@ -217,8 +212,9 @@ def get(fn_id: str) -> Function:
     try:
         return _functions[fn_id]
     except (KeyError, TypeError):
-        given = f"“{fn_id}”" if isinstance(fn_id, str) and len(fn_id) <= 200 else shown(fn_id)
-        raise UnknownFunction(f"No function {given} is registered in this process.") from None
+        raise UnknownFunction(
+            f"No function {named(fn_id)} is registered in this process."
+        ) from None
 
 
 def cancelled_by(event_name: str) -> list[tuple[Function, Cancel]]:

@@ -78,7 +78,7 @@ def refuse_too_deep(text: str) -> None:
     if text.count("[") + text.count("{") > MOST_LEVELS:  # else it cannot have
         levels = _levels(text)
         if levels > MOST_LEVELS:
-            raise Unfit(f"has {levels} levels of nesting; at most {MOST_LEVELS} are allowed.")
+            raise Unfit(f"is nested {levels} levels deep; at most {MOST_LEVELS} are allowed.")
 
 
 def _levels(text: str) -> int:
@@ -176,6 +176,11 @@ def shown(value: Any) -> str:
         return f"something of type {type(value).__name__}"
 
 
+def named(name: Any) -> str:
+    """A name that was given, in a sentence: “order-7”."""
+    return f"“{name:.{SHOWN}}”" if isinstance(name, str) and is_text(name) else shown(name)
+
+
 def copied(value: Any) -> Any:
     """A JSON value of one's own: `copy.deepcopy` looks for more than JSON can hold."""
     if isinstance(value, dict):
@@ -189,7 +194,7 @@ def _culprit_of(value: Any) -> str:
     try:
         return _culprit(value)
     except RecursionError:
-        return f"it holds itself, or has far more than the {MOST_LEVELS} levels that are allowed"
+        return f"it holds itself, or is nested far deeper than the {MOST_LEVELS} levels allowed"
     except Exception as error:
         return f"it cannot be read ({type(error).__name__})"
 
