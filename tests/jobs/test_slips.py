@@ -121,12 +121,14 @@ NO_NAMES = [*NOT_TEXTS, *NOT_FIT]
 NO_EXPRESSIONS = [5, HUGE, True, b"x", [], "", "a\0b", "\ud800", "event..x", "x" * 10_000, Mute()]
 
 
-def calls() -> dict[str, Any]:
-    """Each by its name: a step that is asked for in a wrong way."""
-    found: dict[str, Any] = {}
+Calls = list[tuple[str, Any]]  # what is wrong, and a step that is asked for in that way
+
+
+def steps() -> Calls:
+    found: Calls = []
 
     def add(name: str, call: Any) -> None:
-        found[f"{name} {len(found)}"] = call
+        found.append((name, call))
 
     for id in [*NOT_TEXTS, *NOT_FIT]:
         add("id", lambda s, u, id=id: s.run(id, lambda: 1))
@@ -156,6 +158,15 @@ def calls() -> dict[str, Any]:
         add("send_event", lambda s, u, e=sent: s.send_event("s", e))
     for branches in [None, 5, "x", [5], [None], [lambda: 1, "x"]]:
         add("parallel", lambda s, u, b=branches: s.parallel(b))
+    return found
+
+
+def requests() -> Calls:
+    found: Calls = []
+
+    def add(name: str, call: Any) -> None:
+        found.append((name, call))
+
     for url in [*NOT_TEXTS, *NOT_FIT, "ftp://x", "http://", "http://[", "//x", "http://x:99999/"]:
         add("fetch url", lambda s, u, url=url: s.fetch("s", url))
     for tail in ["/a b\n", "/\0", "/\ud800"]:
@@ -181,7 +192,7 @@ def calls() -> dict[str, Any]:
     return found
 
 
-CALLS = calls()
+CALLS = {f"{name} {number}": call for number, (name, call) in enumerate(steps() + requests())}
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
