@@ -9,11 +9,13 @@ from typing import Any
 from django.db.models import Q
 
 from jobs import circles, events, models, registry, vocabulary
-from jobs.errors import InvalidStep
+from jobs.errors import InvalidExpression, InvalidStep
 from jobs.ids import new_id
 from jobs.models import Reason, RunStatus, StepStatus
 from jobs.records import StepRecord
 from jobs.runner import Runner
+from jobs.validation import expression_problems, is_event_name
+from jobs.values import plain, shown
 
 INVOKED_EVENT = "jobs/function.invoked"
 # Whoever ends a wait wakes the run. In case the word was lost, it looks by itself as well: this
@@ -62,10 +64,15 @@ def _begin_wait(
     if_exp: str | None,
     where: str,
 ) -> None:
-    if not isinstance(name, str) or not name.strip() or len(name) > events.NAME_LIMIT:
-        raise InvalidStep(f"{where}: event={name!r:.80} is not an event's name.")
-    if if_exp is not None:
-        vocabulary.check(if_exp, vocabulary.EVENT, vocabulary.ASYNC)
+    if not is_event_name(name):
+        raise InvalidStep(
+            f"{where}: event={shown(name)} is not an event's name, 1 to {events.NAME_LIMIT} "
+            "characters that can be stored."
+        )
+    known = (vocabulary.EVENT, vocabulary.ASYNC)
+    for problem in () if if_exp is None else expression_problems(if_exp, *known):
+        raise InvalidExpression(f"{where}: {problem}")
+    name, if_exp = plain(name), plain(if_exp)
     if step.status != StepStatus.WAITING:
         step.status, step.awaits = StepStatus.WAITING, name
         step.due_at = runner.now() + timeout

@@ -14,6 +14,7 @@ from jobs import events, registry
 from jobs.control import cancel, rerun, rerun_once
 from jobs.errors import InvalidTransition, JobsError, UnknownFunction
 from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run, RunStatus
+from jobs.values import named, shown
 
 FUNCTION = "jobs-bulk"
 EVENT = "jobs/bulk.requested"
@@ -45,11 +46,13 @@ def bulk(
     because it had changed meanwhile. `since` and `until` (datetimes or ISO texts) are about when
     the runs were made; those that come after this call are not meant.
     """
-    if action not in ALLOWED:
-        raise InvalidTransition(f"{action!r} is no bulk action; cancel, retry and rerun are.")
+    if not isinstance(action, str) or action not in ALLOWED:
+        raise InvalidTransition(f"{shown(action)} is no bulk action; cancel, retry and rerun are.")
     if status and status not in ALLOWED[action]:
         allowed = ", ".join(ALLOWED[action])
-        raise InvalidTransition(f"Runs that are {status!r} cannot be asked to {action}: {allowed}.")
+        raise InvalidTransition(
+            f"Runs that are {shown(status)} cannot be asked to {action}: {allowed}."
+        )
     if invoked and action != "cancel":
         raise InvalidTransition(f"invoked=True is for bulk(“cancel”), not for {action!r}.")
     wanted = {"fn_id": fn_id, "status": status, "since": _text(since), "until": _text(until)}
@@ -71,12 +74,14 @@ def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
     """Say now what would come to nothing later."""
     try:
         found = _matching(action, wanted).exists()
-    except (ValidationError, ValueError) as problem:
-        raise InvalidTransition(f"The filter {wanted} cannot be read: {problem}") from None
+    except (ValidationError, ValueError, TypeError, OverflowError) as problem:
+        raise InvalidTransition(
+            f"The filter {shown(wanted)} cannot be read: {problem!s:.200}"
+        ) from None
     fn_id = wanted["fn_id"]
     known = found or not fn_id or registry.knows(fn_id)
     if not known and not RegisteredFunction.objects.filter(fn_id=fn_id).exists():
-        raise UnknownFunction(f"There is no function “{fn_id}”.")
+        raise UnknownFunction(f"There is no function {named(fn_id)}.")
 
 
 def batch(

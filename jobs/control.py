@@ -19,6 +19,7 @@ from jobs.ids import new_id
 from jobs.models import FINISHED, UNFINISHED, FetchStatus, RunStatus, StepKind, StepStatus
 from jobs.options import seconds
 from jobs.runner import Runner, current_runner
+from jobs.values import named, shown
 
 RETRYABLE = (RunStatus.FAILED, RunStatus.CANCELLED)
 
@@ -188,7 +189,8 @@ def _one(runs: models.RunQuerySet, run_id: str | uuid.UUID) -> models.Run:
     try:
         return runs.select_related("event").get(id=run_id)
     except (models.Run.DoesNotExist, ValidationError, ValueError, TypeError):
-        raise UnknownRun(f"There is no run {str(run_id)!r:.80}.") from None
+        given = str(run_id) if isinstance(run_id, uuid.UUID) else run_id
+        raise UnknownRun(f"There is no run {shown(given)}.") from None
 
 
 def _refuse(run: models.Run, anew: bool) -> None:
@@ -277,5 +279,5 @@ def _memory_before(run: models.Run, name: str) -> list[models.Step]:
     target = next((step for step in steps if step.name == name), None)
     if target is None:
         names = ", ".join(f"“{step.name}”" for step in steps) or "none"
-        raise InvalidStep(f"Run {run.id} has no step “{name}”; it has {names}.")
+        raise InvalidStep(f"Run {run.id} has no step {named(name)}; it has {names:.2000}.")
     return [s for s in steps if s.position < target.position and s.is_remembered]

@@ -3,26 +3,27 @@ there is one: the event, its runs and whatever the caller wrote are one fact (la
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Greatest, Now
 
-from jobs import expressions, models, registry, repeats, statements
+from jobs import conflicts, expressions, models, registry, repeats, statements
 from jobs.errors import InvalidEvent, InvalidExpression
 from jobs.ids import new_id
 from jobs.options import seconds
-from jobs.secrets import load_masked, mask
+from jobs.secrets import mask
 from jobs.statements import Statement
-from jobs.values import is_storable, is_text
+from jobs.validation import EVENT_LIMIT
+from jobs.values import Unfit, is_name, is_text, plain, read_back, shown, size_of, written
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ CHANNEL = "jobs"  # what clusters LISTEN to
 # What they are told: that a run may be due, or anything at all.
 RUN_DUE, ANYTHING = "run", ""
 RESERVED = ("jobs/", "inngest/")
-NAME_LIMIT = 256
+NAME_LIMIT = EVENT_LIMIT
 SIZE_LIMIT = 512 * 1024
 MOST_EVENTS = 5000
 EARLIEST, LATEST = 315_532_800_000, 4_102_444_800_000  # 1980 and 2100, in ms
@@ -64,11 +65,10 @@ def send(events: Event | Iterable[Event]) -> list[str]:
     """Accept events and start the functions that they trigger; returns the events' ids in order.
 
     Raises InvalidEvent before anything is written. An event whose `id` came within the last
-    24 hours starts nothing: the id of that earlier event is returned.
+    24 hours starts nothing: the id of that earlier event is returned. If that had another name, it
+    is no repeat but another fact, and InvalidEvent; with other data it is a repeat with a warning.
     """
     batch = [events] if isinstance(events, Event) else _listed(events)
-    if len(batch) > MOST_EVENTS:
-        raise InvalidEvent(f"{len(batch):,} events at once; at most {MOST_EVENTS:,} are allowed.")
     clean = [validated(event) for event in batch]
     for event in clean:
         _refuse_reserved(event)
@@ -77,11 +77,14 @@ def send(events: Event | Iterable[Event]) -> list[str]:
 
 
 def _listed(events: Any) -> list[Event]:
-    try:
-        return list(events)
-    except TypeError:
+    if isinstance(events, str | bytes | dict) or not isinstance(events, Iterable):
         given = type(events).__name__
-        raise InvalidEvent(f"send() takes an Event or a list of them, not {given}.") from None
+        raise InvalidEvent(f"send() takes an Event or a list of them, not {given}.")
+    batch = list(islice(events, MOST_EVENTS + 1))  # it may have no end
+    if len(batch) > MOST_EVENTS:
+        count = f"{len(events):,}" if isinstance(events, Sized) else f"More than {MOST_EVENTS:,}"
+        raise InvalidEvent(f"{count} events at once; at most {MOST_EVENTS:,} are allowed.")
+    return batch
 
 
 def validated(event: Event) -> Event:
@@ -89,22 +92,17 @@ def validated(event: Event) -> Event:
     if not isinstance(event, Event):
         given = f"{type(event).__module__}.{type(event).__qualname__}"
         raise InvalidEvent(f"send() takes jobs.api.Event(name=…, data=…), not {given}.")
-    name = event.name
-    if (
-        not isinstance(name, str)
-        or not name.strip()
-        or len(name) > NAME_LIMIT
-        or not _is_clean(name)
-    ):
+    name, dedupe_id = plain(event.name), plain(event.id)
+    if not is_name(name, NAME_LIMIT) or mask(name) != name:
         raise InvalidEvent(
-            f"An event's name must be 1 to {NAME_LIMIT} characters, not {name!r:.80}."
+            f"An event's name must be 1 to {NAME_LIMIT} characters, not {shown(name)}."
         )
     if not isinstance(event.data, dict):
         kind = type(event.data).__name__
         raise InvalidEvent(f"Event “{name}”: data must be a JSON object (a dict), not {kind}.")
-    if not isinstance(event.id, str) or len(event.id) > 256 or not _is_clean(event.id):
+    if not isinstance(dedupe_id, str) or len(dedupe_id) > 256 or not _is_clean(dedupe_id):
         raise InvalidEvent(f"Event “{name}”: id must be a text of at most 256 characters.")
-    return Event(name=name, data=_json(event), id=event.id, ts=_time(event))
+    return Event(name=name, data=_json(event), id=dedupe_id, ts=_time(event))
 
 
 def _is_clean(text: str) -> bool:
@@ -114,30 +112,26 @@ def _is_clean(text: str) -> bool:
 
 def _json(event: Event) -> dict[str, Any]:
     try:
-        text = json.dumps(event.data, allow_nan=False, ensure_ascii=False)
-        size = len(text.encode("utf-8", "surrogatepass"))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidEvent(f"Event “{event.name}”: data is not JSON: {error}.") from None
-    if size > SIZE_LIMIT:
-        raise InvalidEvent(
-            f"Event “{event.name}”: data has {size:,} bytes; at most {SIZE_LIMIT:,} are allowed."
-        )
-    if not is_storable(text):
-        raise InvalidEvent(
-            f"Event “{event.name}”: data holds a NUL or a lone surrogate, which cannot be stored."
-        )
-    data: dict[str, Any] = load_masked(text)
+        text = written(event.data)
+        size = size_of(text)
+        if size > SIZE_LIMIT:
+            raise Unfit(f"has {size:,} bytes; at most {SIZE_LIMIT:,} are allowed.")
+        data: dict[str, Any] = read_back(text)
+    except Unfit as unfit:
+        raise InvalidEvent(f"Event “{event.name}”: data {unfit}") from None
     return data
 
 
 def _time(event: Event) -> int:
-    if isinstance(event.ts, datetime) and event.ts.tzinfo is None:
+    if isinstance(event.ts, datetime) and event.ts.utcoffset() is None:
         raise InvalidEvent(f"Event “{event.name}”: ts must be an aware datetime or milliseconds.")
-    if not isinstance(event.ts, int | datetime):
+    if isinstance(event.ts, bool) or not isinstance(event.ts, int | datetime):
         raise InvalidEvent(f"Event “{event.name}”: ts must be Unix milliseconds or a datetime.")
     ts = milliseconds(event.ts)
     if ts and not EARLIEST <= ts < LATEST:
-        raise InvalidEvent(f"Event “{event.name}”: ts={ts} is not between 1980 and 2100 (in ms).")
+        raise InvalidEvent(
+            f"Event “{event.name}”: ts={shown(ts)} is not between 1980 and 2100 (in ms)."
+        )
     return ts
 
 
@@ -156,7 +150,7 @@ def accept(events: list[Event]) -> list[models.Event]:
     """Store events and their runs, inside the caller's transaction.
 
     1. An event whose id came within 24 hours is replaced by the stored one (a lock on the id
-       makes two senders of it take turns).
+       makes two senders of it take turns); one of another name is refused (conflicts).
     2. All new events are inserted, then all their runs.
     3. Clusters are told; PostgreSQL delivers that at commit, or never.
     """
@@ -167,7 +161,9 @@ def accept(events: list[Event]) -> list[models.Event]:
     fresh: list[tuple[Event, models.Event]] = []
     for event in events:
         row = known.get(event.id)
-        if row is None:
+        if row is not None:
+            conflicts.look_at(row, event.name, event.data)
+        else:
             row = _row(event)
             fresh.append((event, row))
             if event.id:

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import json as jsonlib
+import re
 import uuid
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+from urllib.parse import quote
 
 from jobs import addresses, conf, models
 from jobs.backoff import header_seconds
 from jobs.errors import FetchError, InvalidStep, NonRetriableError
 from jobs.records import FetchRecord, StepRecord
 from jobs.secrets import Secret, mask, reference_for
-from jobs.values import ENCODER, is_text
+from jobs.values import Unfit, is_text, plain, read_back, refuse_too_deep, shown, size_of, written
 
 DEFAULT_TIMEOUT = 300.0
 LONGEST_TIMEOUT = 7200.0
 BODY_LIMIT = 4 * 1024 * 1024
+HEADERS_LIMIT = 65_536  # bytes, names and values together
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
+# What a header's value must not hold, but for a tab; and what is lost at its end.
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+NO_HEADER = re.compile(r"[\x00-\x1f\x7f]|\s+\Z")
+
+Refuse = Callable[[str], NoReturn]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Answers that another try may better: timeout, too early, too many requests, and what a server
 # says when the fault is its own (RFC 9110 §15.5.9, RFC 8470, RFC 6585).
@@ -38,9 +48,13 @@ class Response:
         return self.status_code < 400
 
     def json(self) -> Any:
-        """The body as JSON; raises NonRetriableError with its first lines if it is none."""
+        """The body as JSON; raises NonRetriableError with its first lines if it is none, or with
+        its depth if it is nested more than 100 levels deep, which no step could remember."""
         try:
+            refuse_too_deep(self.text)
             return jsonlib.loads(self.text)
+        except Unfit as unfit:
+            raise NonRetriableError(f"The answer of {self.url} {unfit}") from None
         except (ValueError, RecursionError):
             start = models.first_lines(self.text, 200) or "nothing"
             raise NonRetriableError(f"The answer of {self.url} is not JSON: {start}") from None
@@ -57,21 +71,20 @@ def prepare(
     json: Any,
     data: str | None,
     headers: dict[str, Any] | None,
-    timeout: float,
+    timeout: float | timedelta,
 ) -> FetchRecord:
     """An unsaved request, secrets by reference; or InvalidStep that says what is wrong."""
 
-    def refuse(problem: str) -> None:
+    def refuse(problem: str) -> NoReturn:
         raise InvalidStep(f"step.fetch(“{step_name}”): {problem}")
 
-    verb = method.upper()
+    verb = method.upper() if isinstance(method, str) else ""
     if verb not in METHODS:
-        refuse(f"method {method!r}; {', '.join(METHODS)} are allowed.")
-    if not allows(url):
+        refuse(f"method {shown(method)}; {', '.join(METHODS)} are allowed.")
+    if not isinstance(url, str) or not allows(url):
         hosts = ", ".join(conf.allowed_hosts()) or "none"
-        refuse(f"{mask(url)!r:.200} is not an http(s) URL of an allowed host ({hosts}).")
-    if not 0 < timeout <= LONGEST_TIMEOUT:
-        refuse(f"timeout={timeout!r}; more than 0 and at most {LONGEST_TIMEOUT:g} s are allowed.")
+        given = mask(url) if isinstance(url, str) else url
+        refuse(f"{shown(given)} is not an http(s) URL of an allowed host ({hosts}).")
     if json is not None and data is not None:
         refuse("give either json or data, not both.")
     body = _body(json, data, refuse)
@@ -81,16 +94,29 @@ def prepare(
         refuse("the URL or the body holds a secret's value; pass it as a header, with Secret(…).")
     key = f"{run_id}:{step_name}"
     sent = {"Content-Type": "application/json"} if json is not None else {}
-    sent |= {"Idempotency-Key": key}
+    sent |= {"Idempotency-Key": NO_HEADER.sub(lambda found: quote(found[0], safe=""), key)}
+    own = _headers(headers, refuse)
+    set_otherwise = {name.lower() for name in own}
     return FetchRecord(
         step_name=step_name,
-        method=verb,
-        url=url,
-        headers=sent | {name: _header(name, v, refuse) for name, v in (headers or {}).items()},
-        body=body,
-        timeout=timeout,
+        method=plain(verb),
+        url=plain(url),
+        headers={n: v for n, v in sent.items() if n.lower() not in set_otherwise} | own,
+        body=plain(body),
+        timeout=_seconds(timeout, refuse),
         idempotency_key=key[:100],
     )
+
+
+def _seconds(timeout: Any, refuse: Refuse) -> float:
+    span = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    is_number = isinstance(span, int | float) and not isinstance(span, bool)
+    if not is_number or not 0 < span <= LONGEST_TIMEOUT:
+        refuse(
+            f"timeout={shown(timeout)}; more than 0 and at most {LONGEST_TIMEOUT:g} s are allowed, "
+            "as a number or a timedelta."
+        )
+    return float(span)
 
 
 def allows(url: str) -> bool:
@@ -104,25 +130,56 @@ def allows(url: str) -> bool:
     return True
 
 
-def _body(json: Any, data: str | None, refuse: Any) -> str:
+def _body(json: Any, data: str | None, refuse: Refuse) -> str:
     if json is None:
         if not isinstance(data, str | None):
             refuse(f"data must be a text, not {type(data).__name__}.")
-        return data or ""
-    try:
-        return ENCODER.encode(json)
-    except (TypeError, ValueError) as error:
-        refuse(f"json cannot be written: {error}.")
-        raise
+        text = data or ""
+    else:
+        try:
+            text = written(json)
+            read_back(text)  # as the endpoint will: no name twice, no number that is too long
+        except Unfit as unfit:
+            refuse(f"json cannot be written: it {unfit}")
+    size = size_of(text)
+    if size > BODY_LIMIT:
+        refuse(f"the body has {size:,} bytes; at most {BODY_LIMIT:,} are allowed.")
+    return text
 
 
-def _header(name: str, value: Any, refuse: Any) -> Any:
+def _headers(headers: Any, refuse: Refuse) -> dict[str, Any]:
+    """The author's own; the same name in two spellings (`X-A`, `x-a`) is refused."""
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        refuse(f"headers must be a dict, not {type(headers).__name__}.")
+    found = {plain(name): _header(name, value, refuse) for name, value in headers.items()}
+    if len({name.lower() for name in found}) < len(headers):
+        refuse("headers: a name is given twice; capitals do not matter in it.")
+    size = sum(len(name) + size_of(str(value)) for name, value in found.items())
+    if size > HEADERS_LIMIT:
+        refuse(f"headers have {size:,} bytes; at most {HEADERS_LIMIT:,} are allowed.")
+    return found
+
+
+def _header(name: Any, value: Any, refuse: Refuse) -> Any:
+    if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
+        refuse(f"{shown(name)} is not a header's name; letters, digits and hyphens are allowed.")
     if isinstance(value, Secret):
         value.value()  # a missing one is said now, not in flight
         return value.reference()
-    text = str(value)
-    if any(c in name + text for c in "\r\n\0"):
-        refuse(f"header {name!r} holds a line break.")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not isinstance(value, str) and not is_number:
+        kind = type(value).__name__
+        refuse(f"header {name!r} is of type {kind}; a text, a number or a Secret is allowed.")
+    try:
+        text = plain(value) if isinstance(value, str) else str(value)
+    except ValueError:
+        refuse(f"header {name!r} is a number with too many digits.")
+    if CONTROL.search(text) or text != text.strip():
+        refuse(f"header {name!r} holds a line break, or begins or ends with a space.")
+    if not is_text(text):
+        refuse(f"header {name!r} holds a lone surrogate, which cannot be sent.")
     return reference_for(text)
 
 

@@ -18,7 +18,7 @@ from jobs.errors import InvalidStep, NonRetriableError
 from jobs.models import StepKind
 from jobs.records import FetchRecord, StepRecord
 from jobs.secrets import mask
-from jobs.values import ENCODER, is_text
+from jobs.values import ENCODER, is_text, plain, shown
 
 MOST_STEPS = 1000
 NAME_LIMIT = 180
@@ -69,8 +69,9 @@ class Memory:
 
     def visit(self, id: str, kind: StepKind) -> StepRecord:
         """The step that stands here, as remembered or new."""
-        if not isinstance(id, str):  # else it is refused below, unless it was fit to be remembered
+        if type(id) is not str:  # else it is refused below, unless it was fit to be remembered
             _refuse_bad_id(id)
+            id = plain(id)
         used_for = self._kinds.setdefault(id, kind)
         if used_for != kind:
             raise InvalidStep(
@@ -131,10 +132,10 @@ class Memory:
 
 def _refuse_bad_id(id: Any) -> None:
     if not isinstance(id, str) or not id.strip() or len(id) > NAME_LIMIT:
-        raise InvalidStep(f"A step's id must be 1 to {NAME_LIMIT} characters, not {id!r:.80}.")
+        raise InvalidStep(f"A step's id must be 1 to {NAME_LIMIT} characters, not {shown(id)}.")
     if not is_text(id):
         raise InvalidStep(
-            f"A step's id must be 1 to {NAME_LIMIT} characters that can be stored, not {id!r:.80}."
+            f"A step's id must be 1 to {NAME_LIMIT} characters that can be stored, not {shown(id)}."
         )
     if mask(id) != id:
         raise InvalidStep(f"A step's id holds a secret: {mask(id)}.")

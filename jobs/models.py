@@ -25,6 +25,8 @@ class Event(models.Model):
     received_at = models.DateTimeField(db_default=Now())
     # The sender's own id: the same one within 24 hours starts nothing new.
     dedupe_id = models.CharField(max_length=256, blank=True, default="")
+    # How often that id came again with other data, when last, and with which (see repeats.py).
+    repeat = models.JSONField(null=True, blank=True, default=None)
 
     class Meta:
         indexes = [

@@ -14,6 +14,8 @@ from jobs.control import rerun_once
 from jobs.errors import InvalidTransition, UnknownFunction
 from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunStatus
 from jobs.options import seconds
+from jobs.validation import NAME_LIMIT
+from jobs.values import is_name, named, shown
 
 
 @transaction.atomic
@@ -61,8 +63,10 @@ def replay_skipped(
     """
     _row(fn_id)
     for moment in (since, until):
-        if moment is not None and not (isinstance(moment, datetime) and moment.tzinfo):
-            raise InvalidTransition(f"since and until are aware datetimes, not {moment!r:.80}.")
+        if moment is not None and not (
+            isinstance(moment, datetime) and moment.utcoffset() is not None
+        ):
+            raise InvalidTransition(f"since and until are aware datetimes, not {shown(moment)}.")
     skipped = Run.objects.filter(fn_id=fn_id, status=RunStatus.SKIPPED, reruns__isnull=True)
     if since is not None:
         skipped = skipped.filter(created_at__gte=since)
@@ -111,6 +115,8 @@ def _expiry(fn_id: str) -> Any:
 
 def _row(fn_id: str) -> None:
     """Make sure that the function has its row; it need not be registered in this process."""
+    if not is_name(fn_id, NAME_LIMIT):
+        raise UnknownFunction(f"There is no function {named(fn_id)}.")
     if registry.knows(fn_id):
         function = registry.get(fn_id)
         RegisteredFunction.objects.get_or_create(

@@ -29,9 +29,13 @@ class Secret:
         return {"$secret": self.name}
 
     def value(self) -> str:
+        if not isinstance(self.name, str):
+            kind = type(self.name).__name__
+            raise UnknownSecret(f"Secret(…) takes the name of a setting, a text, not {kind}.")
         found = getattr(settings, self.name, None)
         if not isinstance(found, str) or not found:
-            raise UnknownSecret(f"Secret(“{self.name}”): settings.{self.name} is missing or empty.")
+            name = f"{self.name:.80}"
+            raise UnknownSecret(f"Secret(“{name}”): settings.{name} is missing or empty.")
         if _resolved.get(self.name) != found:
             _resolved[self.name] = found
             _look_again()
@@ -108,9 +112,3 @@ def _masked_json(value: Any, forms: Forms) -> Any:
     written = json.dumps(value)
     masked = _masked(written, forms)
     return value if masked == written else masked
-
-
-def load_masked(text: str) -> Any:
-    """A JSON text as the value that may be kept."""
-    value = json.loads(text)
-    return value if mask(text) == text else mask_json(value)

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from jobs import events, expressions, registry
 from jobs.admin.base import ReadOnlyAdmin, as_uuid
 from jobs.admin.filters import CreatedFilter, EventNameFilter
-from jobs.admin.html import NONE, NOTHING, ago, pretty, run_link, run_status
+from jobs.admin.html import NONE, NOTHING, ago, block, pretty, run_link, run_status
 from jobs.models import Event, Run
 
 MOST_DOTS = 10
@@ -35,13 +35,17 @@ class EventAdmin(ReadOnlyAdmin):
         *("runs_in_words", "not_started", "data_pretty"),
     )
 
+    def get_fields(self, request: HttpRequest, obj: Event | None = None) -> Any:
+        fields = super().get_fields(request, obj)
+        return (*fields, "came_again") if obj is not None and obj.repeat else fields
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         runs = Run.objects.only("id", "event_id", "fn_id", "status").order_by("id")
         return super().get_queryset(request).prefetch_related(Prefetch("runs", runs))
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist = super().get_changelist_instance(request)
-        changelist.result_list = changelist.result_list.defer("data")
+        changelist.result_list = changelist.result_list.defer("data", "repeat")
         return changelist
 
     def get_search_results(
@@ -104,6 +108,19 @@ class EventAdmin(ReadOnlyAdmin):
     @admin.display(description="data")
     def data_pretty(self, event: Event) -> SafeString:
         return pretty(event.data)
+
+    @admin.display(description="came again with other data")
+    def came_again(self, event: Event) -> SafeString:
+        """What a sender gave under the same id afterwards: it has started nothing."""
+        told = event.repeat or {}
+        count = told.get("count", 0)
+        return format_html(
+            "{}, the last time at {}, with: {}It has started nothing: within 24 hours an id stands "
+            "for the event that came first.",
+            "once" if count == 1 else f"{count:,} times",
+            told.get("at", NOTHING),
+            block(str(told.get("data", ""))),
+        )
 
 
 def unmet(event: Event) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db import connection
@@ -18,7 +19,7 @@ from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.html import NONE, NOTHING, ago, badge, lines, pretty
 from jobs.admin.pauses import MOST_COUNTED
 from jobs.admin.ticks import ticks_in_words
-from jobs.models import UNFINISHED, RegisteredFunction, RunStatus
+from jobs.models import UNFINISHED, RegisteredFunction, RunStatus, first_lines
 
 COUNTED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.FAILED]
 Counts = dict[str, dict[str, int]]
@@ -115,12 +116,17 @@ class FunctionAdmin(ReadOnlyAdmin):
         url = reverse("admin:jobs_run_changelist")
         return format_html_join(
             " ",
-            '<a class="jobs-badge jobs-{}" href="{}?fn_id={}&amp;status__exact={}">{} {}</a>',
-            ((status, url, fn_id, status, _capped(n), status) for status, n in found),
+            '<a class="jobs-badge jobs-{}" href="{}?{}">{} {}</a>',
+            (
+                (status, url, urlencode(_filter(fn_id, status)), _capped(n), status)
+                for status, n in found
+            ),
         )
 
     @admin.display(description="state")
     def state(self, function: RegisteredFunction) -> SafeString:
+        if why := _config(function).get("unfit"):  # as a cluster has last said (registry.sync)
+            return format_html("{} {}", badge("unfit"), first_lines(str(why), 300))
         if function.paused_at is None:
             return SafeString("active")
         still = SafeString(" · its unfinished runs stand still") if function.stands_still else ""
@@ -143,6 +149,10 @@ class FunctionAdmin(ReadOnlyAdmin):
     @admin.display(description="configuration")
     def config_pretty(self, function: RegisteredFunction) -> SafeString:
         return pretty(function.config)
+
+
+def _filter(fn_id: str, status: str) -> dict[str, str]:
+    return {"fn_id": fn_id, "status__exact": status}
 
 
 def run_counts(fn_ids: Iterable[str]) -> Counts:
