@@ -11,13 +11,13 @@ from typing import Any
 
 from django.db import connection
 
-from jobs import concurrency, conf, registry, statements
+from jobs import concurrency, conf, registry, statements, unfit
 from jobs.clock import Clock
 from jobs.concurrency import take_turns
 from jobs.discovery import why_unknown
 from jobs.error_reports import describe
-from jobs.errors import LeaseLost
-from jobs.models import Reason, Run
+from jobs.errors import InvalidFunction, LeaseLost
+from jobs.models import Attempt, AttemptStatus, Reason, Run
 from jobs.options import seconds
 from jobs.statements import Rows, Statement
 
@@ -214,6 +214,23 @@ def _set_aside(c: Claim, reason: Reason) -> None:
     }
     with connection.cursor() as cursor:
         cursor.execute(SET_ASIDE, told)
+    if unfit.why(c.fn_id) is not None:
+        _note_unfit(c)
+
+
+def _note_unfit(c: Claim) -> None:
+    """Its function cannot be used, which the run's page tells among its attempts, once."""
+    kind = f"{InvalidFunction.__module__}.{InvalidFunction.__qualname__}"
+    if not Attempt.objects.filter(run_id=c.run_id, error_class=kind).exists():
+        Attempt.objects.create(
+            run_id=c.run_id,
+            status=AttemptStatus.ERROR,
+            started_at=c.clock.at,
+            ended_at=c.clock.at,
+            worker=c.worker,
+            error_class=kind,
+            error_message=unfit.why(c.fn_id) or "",
+        )
 
 
 # A run that cannot be taken up: no other run waits behind it.

@@ -19,10 +19,14 @@ def exact(value: Any) -> Any:
     """JSON as an expression is given it; the same object where nothing has to change."""
     kind = type(value)
     if kind is dict:
-        changed = {name: new for name, old in value.items() if (new := exact(old)) is not old}
+        changed = {}
+        for name, old in value.items():  # a comprehension would be a call more for each level
+            new = exact(old)
+            if new is not old:
+                changed[name] = new
         return value | changed if changed else value
     if kind is list:
-        items = [exact(item) for item in value]
+        items = list(map(exact, value))
         return value if all(map(_is_same, items, value)) else items
     if kind is int:
         return value if LEAST <= value <= MOST else {MARK: str(value)}

@@ -156,24 +156,23 @@ def key_text(value: Any) -> str:
 
 
 def _as_json(value: Any) -> Any:
-    """What JSON has no word for is an object with a name that JSON data cannot hold."""
-    if isinstance(value, dict):
-        return _object(value)
+    """What JSON has no word for is an object with a name that JSON data cannot hold. One call for
+    each level (values.MOST_LEVELS): a comprehension would be another one."""
     if isinstance(value, list):
-        return [_as_json(item) for item in value]
+        return list(map(_as_json, value))
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
     if value is None or isinstance(value, str | int):
         return value
-    shown = value.hex() if isinstance(value, bytes) else str(value)
-    return {f"\0{type(value).__name__}": shown}
-
-
-def _object(value: dict[Any, Any]) -> Any:
+    if not isinstance(value, dict):
+        shown = value.hex() if isinstance(value, bytes) else str(value)
+        return {f"\0{type(value).__name__}": shown}
     number = number_of(value)
     if number is not None:
         return number
+    pairs: list[list[Any]] = []
+    for name, item in value.items():
+        pairs.append([_as_json(name), _as_json(item)])
     if all(isinstance(name, str) for name in value):
-        return {name: _as_json(item) for name, item in value.items()}
-    pairs = [[_as_json(name), _as_json(item)] for name, item in value.items()]
+        return dict(pairs)
     return {"\0map": sorted(pairs, key=json.dumps)}

@@ -103,10 +103,16 @@ def mask_json(value: Any) -> Any:
 def _masked_json(value: Any, forms: Forms) -> Any:
     if isinstance(value, str):
         return _masked(value, forms)
-    if isinstance(value, list):
-        return [_masked_json(item, forms) for item in value]
+    if isinstance(value, list):  # a comprehension would be a call more for each level
+        items = []
+        for item in value:
+            items.append(_masked_json(item, forms))
+        return items
     if isinstance(value, dict):
-        return {_masked(key, forms): _masked_json(item, forms) for key, item in value.items()}
+        found = {}
+        for key, item in value.items():
+            found[_masked(key, forms)] = _masked_json(item, forms)
+        return found
     if isinstance(value, bool) or value is None:
         return value
     written = json.dumps(value)

@@ -18,8 +18,9 @@ from jobs.secrets import mask, mask_json
 
 ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 OUTPUT_LIMIT = 4 * 1024 * 1024
-# Levels of lists and objects. Python itself ends at about a thousand calls, wherever it is then.
-MOST_LEVELS = 100
+# Levels of lists and objects. Python itself ends at a thousand calls, wherever it is: what goes
+# through a value level by level makes one call for each (see `copied`).
+MOST_LEVELS = 512
 # A whole number is no larger than a float can be: expressions take no event in which one is, and
 # Python's own limit (4,300 digits) may be another one in the next process.
 LARGEST = "1.8e308"
@@ -184,9 +185,11 @@ def named(name: Any) -> str:
 def copied(value: Any) -> Any:
     """A JSON value of one's own: `copy.deepcopy` looks for more than JSON can hold."""
     if isinstance(value, dict):
-        return {key: copied(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [copied(item) for item in value]
+        value = dict(value)
+        for key in value:  # a comprehension would be a call more for each level
+            value[key] = copied(value[key])
+    elif isinstance(value, list):
+        value = list(map(copied, value))
     return value
 
 

@@ -53,7 +53,7 @@ KEYS = st.one_of(TEXTS, st.integers(), st.booleans(), st.none(), st.floats())
 def towers(draw: st.DrawFn, most: int = 3_000) -> Any:
     """Lists or objects in one another, up to and over the limit."""
     value: Any = draw(st.integers())
-    levels = [n for n in (1, 50, 96, 97, 98, 99, 100, 101, 300, 3_000) if n <= most]
+    levels = [n for n in (1, 50, 100, 507, 509, 510, 511, 512, 513, 700, 3_000) if n <= most]
     for _ in range(draw(st.sampled_from(levels))):
         value = [value] if draw(st.integers(0, 3)) else {"a": value}
     return value

@@ -1,4 +1,4 @@
-"""What is accepted can be run: JSON is nested at most 100 levels deep, wherever it comes in.
+"""What is accepted can be run: JSON is nested at most 512 levels deep, wherever it comes in.
 
 A worker reads it, a hook's event wraps it, a page indents it: each a few calls deeper than the
 sender was.
@@ -49,7 +49,7 @@ def deepest() -> dict[str, Any]:
 
 def test_as_many_levels_as_are_allowed_are_remembered_and_one_more_is_not():
     assert remembered(nested(MOST_LEVELS), "it") == nested(MOST_LEVELS)
-    with pytest.raises(InvalidOutput, match="is nested 101 levels deep; at most 100 are allowed"):
+    with pytest.raises(InvalidOutput, match="is nested 513 levels deep; at most 512 are allowed"):
         remembered(nested(MOST_LEVELS + 1), "it")
 
 
@@ -182,7 +182,7 @@ def test_the_form_says_it_beside_the_field(admin_client, levels):
     )
     assert response.status_code == 422
     (problem,) = response.context["form"].errors["event_data"]
-    assert "levels deep; at most 100" in problem or "nested too deep" in problem
+    assert "levels deep; at most 512" in problem or "nested too deep" in problem
     assert Run.objects.count() == 1
 
 
@@ -190,7 +190,7 @@ def test_the_form_says_it_beside_the_field(admin_client, levels):
 def test_an_answer_that_is_too_deep_is_no_json_for_a_function(levels):
     text = "[" * levels + "]" * levels
     answer = Response({"url": "http://songs.example", "status_code": 200, "body": text})
-    with pytest.raises(NonRetriableError, match=f"nested {levels} levels deep; at most 100"):
+    with pytest.raises(NonRetriableError, match=f"nested {levels} levels deep; at most 512"):
         answer.json()
     fits = json.dumps(nested(MOST_LEVELS))
     assert Response({"status_code": 200, "body": fits}).json() == nested(MOST_LEVELS)
