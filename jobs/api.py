@@ -7,6 +7,7 @@ Names follow Inngest's official Python SDK, so that a function ports line by lin
 
 from __future__ import annotations
 
+from jobs.askers import asked_by
 from jobs.bulk import bulk
 from jobs.control import cancel, rerun
 from jobs.errors import (
@@ -16,6 +17,7 @@ from jobs.errors import (
     InvalidTransition,
     JobsError,
     NonRetriableError,
+    NotAllowed,
     RetryAfterError,
     StepError,
     UnknownRun,
@@ -50,6 +52,7 @@ __all__ = [
     "InvalidTransition",
     "JobsError",
     "NonRetriableError",
+    "NotAllowed",
     "Response",
     "RetryAfterError",
     "Secret",
@@ -58,6 +61,7 @@ __all__ = [
     "TriggerCron",
     "TriggerEvent",
     "UnknownRun",
+    "asked_by",
     "bulk",
     "cancel",
     "create_function",

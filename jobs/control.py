@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models.functions import Now
 
-from jobs import endings, events, models, registry
+from jobs import askers, endings, events, models, registry
 from jobs.error_reports import MESSAGE_LIMIT, storable
 from jobs.errors import EndedFromInside, InvalidStep, InvalidTransition, UnknownRun
 from jobs.ids import new_id
@@ -28,11 +28,15 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "") -> bool:
     False if it was cancelled before; raises InvalidTransition if it ended otherwise.
 
     A function that cancels its own run is left there and then: this does not return, and what was
-    not committed is void.
+    not committed is void. At a person's asking (see askers.py) it asks for `jobs.cancel_run`, and
+    raises NotAllowed.
     """
     own = runner_inside(run_id)
     if own is not None:
         own.suspend(EndedFromInside(partial(_cancel_own, run_id, why)))
+    asker = askers.current()
+    if asker.id:
+        asker.refuse("jobs.cancel_run", _found(run_id))
     with transaction.atomic():
         run = _locked(run_id)
         if run.status == RunStatus.CANCELLED:
@@ -82,14 +86,18 @@ def rerun(
     By default the same run, from its failed step: what it remembers stays remembered. With
     `from_start` a new run (`rerun_of`) of the same event, or of an edited one with `data`; with
     `from_step` a new run that remembers what the old one did before that step. `on_retry` starts.
+    At a person's asking (see askers.py) it asks for `jobs.rerun_run`, with `data` for
+    `jobs.edit_run`, and raises NotAllowed; the run that goes on remembers the account.
     """
     if from_step is not None and from_start:
         raise InvalidTransition("Give either from_step or from_start, not both.")
     anew = from_start or from_step is not None or data is not None
     # Also before its row is locked: it may be the next in a line, and who leaves that passes by
     # what somebody is at.
-    _refuse(_found(run_id), anew)
-    with transaction.atomic():
+    asker, run = askers.current(), _found(run_id)
+    asker.refuse("jobs.rerun_run" if data is None else "jobs.edit_run", run)
+    _refuse(run, anew)
+    with transaction.atomic(), askers.asking(asker):
         run = _locked(run_id)
         _refuse(run, anew)
         again = _anew(run, from_step, data) if anew else _resume(run)
@@ -166,6 +174,7 @@ def _resume(run: models.Run) -> models.Run:
         expires_at=None,
         stop_requested=False,
         turns_held=0,
+        asked_by=askers.named(),
         steps_done=run.steps.filter(status__in=remembered).count(),
     )
     return run

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Greatest, Now
 
-from jobs import expressions, models, registry, repeats, statements
+from jobs import askers, expressions, models, registry, repeats, statements
 from jobs.errors import InvalidEvent, InvalidExpression
 from jobs.ids import new_id
 from jobs.options import seconds
@@ -239,7 +239,9 @@ def _runs(event: Event, row: models.Event) -> Iterable[models.Run]:
         if any(t.if_exp is None or expressions.holds(t.if_exp, variables) for t in triggers):
             yield new_run(function, row, variables["event"])
     if registry.cancelled_by(event.name) and registry.knows(CANCELLER):
-        yield new_run(registry.get(CANCELLER), row, stored(event, row))
+        canceller = new_run(registry.get(CANCELLER), row, stored(event, row))
+        canceller.asked_by = askers.current().id
+        yield canceller
 
 
 def stored(event: Event, row: models.Event) -> dict[str, Any]:
@@ -261,6 +263,7 @@ def new_run(
         turn_keys=turn_keys(function, event),
         turn_limits=[entry.limit for entry in function.concurrency],
         rerun_of_id=rerun_of,
+        asked_by=askers.named(),
     )
     if isinstance(row.ts, datetime):
         run.due_at = Greatest(Value(row.ts), Now())
