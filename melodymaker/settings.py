@@ -119,6 +119,7 @@ AUTH_USER_MODEL = "songs.User"
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "jobs.permissions.EngineBackend",
+    "songs.permissions.SiteBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
