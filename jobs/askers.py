@@ -4,9 +4,9 @@ which may do everything.
     with asked_by(request.user):
         rerun(run_id)  # NotAllowed, if this account may not
 
-A run that a person asked for remembers the account's id (`Run.asked_by`). What such a run does to
-other runs is asked for again when it does it: the account is looked up anew, and has to be there,
-open, and still allowed.
+A run that a person asked for remembers the account's id (`Run.asked_by`), and so do the runs that
+it invokes and its hooks. What such a run does to other runs is asked for again when it does it: the
+account is looked up anew, and has to be there, open, and still allowed.
 """
 
 from __future__ import annotations
@@ -95,29 +95,35 @@ def inside(run_id: uuid.UUID) -> Iterator[None]:
         _named.reset(named)
 
 
+def on_behalf_of(run_id: uuid.UUID) -> contextlib.AbstractContextManager[None]:
+    """What is done inside this block follows from this run, unless an asker is named already."""
+    named = _named.get()
+    return asking(named if named is not None else account(id_of(run_id)))
+
+
 def current() -> Asker:
     """The asker that is named, or that of the run whose code this is; CODE if there is none."""
+    named = _named.get()
+    return named if named is not None else account(current_id())
+
+
+def current_id() -> str:
+    """The same one's id alone."""
     named, run_id = _named.get(), _inside.get()
     if named is not None:
-        return named
-    return of_run(run_id) if run_id is not None else CODE
+        return named.id
+    return id_of(run_id) if run_id is not None else ""
 
 
-def named() -> str:
+def named_id() -> str:
     """The id of the asker, if one is named: what a new run remembers, without a query."""
     asker = _named.get()
     return asker.id if asker is not None else ""
 
 
-def of_run(run_id: uuid.UUID | str) -> Asker:
-    """The asker of a run, or else of the run that invoked it, looked up now."""
-    found: uuid.UUID | str | None = run_id
-    while found is not None:
-        row = Run.objects.filter(id=found).values_list("asked_by", "invoked_by").first()
-        asker, found = row or ("", None)
-        if asker:
-            return account(asker)
-    return CODE
+def id_of(run_id: uuid.UUID) -> str:
+    """The account that asked for this run."""
+    return Run.objects.filter(id=run_id).values_list("asked_by", flat=True).first() or ""
 
 
 def account(id: str) -> Asker:

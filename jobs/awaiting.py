@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobs import events, expressions, models, registry
+from jobs import askers, events, expressions, models, registry
 from jobs.errors import InvalidStep
 from jobs.ids import new_id
 from jobs.models import Reason, RunStatus, StepStatus
@@ -136,6 +136,7 @@ def _invoke(
     row.save(force_insert=True)
     run = events.new_run(called, row, events.stored(sent, row))
     run.invoked_by_id = runner.claim.run_id
+    run.asked_by = askers.current_id()
     run.save(force_insert=True)
     events.wake_clusters()
     return run

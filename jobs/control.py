@@ -37,7 +37,7 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "") -> bool:
     asker = askers.current()
     if asker.id:
         asker.refuse("jobs.cancel_run", _found(run_id))
-    with transaction.atomic():
+    with transaction.atomic(), askers.asking(asker):
         run = _locked(run_id)
         if run.status == RunStatus.CANCELLED:
             return False
@@ -174,7 +174,7 @@ def _resume(run: models.Run) -> models.Run:
         expires_at=None,
         stop_requested=False,
         turns_held=0,
-        asked_by=askers.named(),
+        asked_by=askers.named_id(),
         steps_done=run.steps.filter(status__in=remembered).count(),
     )
     return run

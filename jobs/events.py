@@ -240,7 +240,7 @@ def _runs(event: Event, row: models.Event) -> Iterable[models.Run]:
             yield new_run(function, row, variables["event"])
     if registry.cancelled_by(event.name) and registry.knows(CANCELLER):
         canceller = new_run(registry.get(CANCELLER), row, stored(event, row))
-        canceller.asked_by = askers.current().id
+        canceller.asked_by = askers.current_id()
         yield canceller
 
 
@@ -263,7 +263,7 @@ def new_run(
         turn_keys=turn_keys(function, event),
         turn_limits=[entry.limit for entry in function.concurrency],
         rerun_of_id=rerun_of,
-        asked_by=askers.named(),
+        asked_by=askers.named_id(),
     )
     if isinstance(row.ts, datetime):
         run.due_at = Greatest(Value(row.ts), Now())

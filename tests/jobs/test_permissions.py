@@ -282,6 +282,37 @@ def test_so_does_one_that_leaves_the_cancelling_to_the_engine(
     assert not lives(victim)
 
 
+@pytest.mark.parametrize("rule", ["a hook", "a cancel_on"])
+def test_so_do_its_failure_hook_and_the_rules_that_its_failure_meets(
+    rita: Any, carl: Any, rule: str
+) -> None:
+    def fails(ctx: Context) -> None:
+        raise ValueError("always")
+
+    def stops(ctx: Context) -> None:
+        ctx.step.run("stop", api.cancel, ctx.event.data["event"]["data"]["run"])
+
+    rules = [Cancel(event="jobs/function.failed")] if rule == "a cancel_on" else []
+    hook = stops if rule == "a hook" else None
+    own = TriggerEvent(event="test/own")
+    with (
+        registered(naps, cancel_on=rules),
+        registered(fails, fn_id="fails", trigger=own, retries=0, on_failure=hook),
+    ):
+        send(Event(name="test/own", data={"run": "none"}))
+        drain()
+        victim = go()
+        drain()
+        address = reverse("admin:jobs_run_edit", args=[the_run("fails").pk])
+        edit = {"event_data": f'{{"run": "{victim.pk}"}}'}
+        signed_in(rita).post(address, edit)
+        drain()
+        assert lives(victim)
+        signed_in(carl).post(address, edit)
+        drain()
+        assert not lives(victim)
+
+
 def test_a_retry_that_a_cancel_on_rule_waits_for_cancels_nothing(rita: Any, victim: Run) -> None:
     other = registered(
         naps,
