@@ -7,6 +7,7 @@ Names follow Inngest's official Python SDK, so that a function ports line by lin
 
 from __future__ import annotations
 
+from jobs.askers import asked_by
 from jobs.bulk import bulk
 from jobs.control import cancel, rerun
 from jobs.errors import (
@@ -18,6 +19,7 @@ from jobs.errors import (
     InvalidTransition,
     JobsError,
     NonRetriableError,
+    NotAllowed,
     RetryAfterError,
     StepError,
     UnknownFunction,
@@ -56,6 +58,7 @@ __all__ = [
     "InvalidTransition",
     "JobsError",
     "NonRetriableError",
+    "NotAllowed",
     "Response",
     "RetryAfterError",
     "Secret",
@@ -66,6 +69,7 @@ __all__ = [
     "UnknownFunction",
     "UnknownRun",
     "UnknownSecret",
+    "asked_by",
     "bulk",
     "cancel",
     "create_function",

@@ -176,6 +176,9 @@ class Run(models.Model):
         related_name="invoked",
         db_index=False,
     )
+    # The account of the person who asked for it, by a rerun or a bulk action; empty: no person did.
+    # By its id alone: the engine has no foreign key to a project's accounts (see askers.py).
+    asked_by = models.CharField(max_length=64, blank=True, default="", db_default="")
     # When its function's timeouts cancel it.
     expires_at = models.DateTimeField(null=True, blank=True)
 

@@ -184,8 +184,9 @@ class CreditEntry(models.Model):
     song = models.ForeignKey(
         Song, on_delete=models.SET_NULL, null=True, blank=True, related_name="credit_entries"
     )
+    # An account that stands here is closed and not deleted (see closing.py).
     by = models.ForeignKey(
-        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="entries_made"
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="entries_made"
     )
     at = models.DateTimeField(db_default=Now())
 

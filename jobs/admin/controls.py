@@ -23,8 +23,7 @@ from jobs import api, lineage
 from jobs.admin.filters import CreatedFilter, FunctionFilter, beginning
 from jobs.admin.html import run_link
 from jobs.admin.words import MOST_COUNTED, counted
-from jobs.bulk import FUNCTION as BULK_FUNCTION
-from jobs.bulk import Action
+from jobs.bulk import PERMISSION, Action
 from jobs.errors import JobsError
 from jobs.models import UNFINISHED, Run, RunQuerySet, RunStatus
 
@@ -62,6 +61,10 @@ class Bulk:
     others: str  # … and those that it leaves alone
     act: Callable[[str], str]
     whole: Action  # the same of api.bulk
+
+    @property
+    def permission(self) -> str:
+        return PERMISSION[self.whole]
 
 
 RETRY = Bulk(
@@ -105,8 +108,7 @@ def rerun_view(model_admin: Any) -> View:
     """POST `from=failed-step`, `from=start`, or `from=step` with the step's name as `step`."""
 
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
-        if not model_admin.has_rerun_permission(request):
-            raise PermissionDenied
+        run = asked(request, "jobs.rerun_run", run_id)
         where = request.POST.get("from", "failed-step")
         starts = STARTS | {"step": _from_step(request.POST.get("step", ""))}
         if where not in starts:
@@ -114,19 +116,20 @@ def rerun_view(model_admin: Any) -> View:
             text = f"A run cannot start from {where!r:.40}; {allowed} are allowed."
             model_admin.message_user(request, text, messages.ERROR)
             return redirect("admin:jobs_run_change", run_id)
-        run = found(run_id)
-        if where != "failed-step" and not may_restart(model_admin, request, run):
-            raise PermissionDenied
         return do(model_admin, request, run, *starts[where])
 
     return require_POST(view)
 
 
-def may_restart(model_admin: Any, request: HttpRequest, run: Run) -> bool:
-    """To ask for a bulk action anew is to ask for it: one that cancels needs that permission."""
-    if run.fn_id == BULK_FUNCTION and run.event.data.get("action") == "cancel":
-        return bool(model_admin.has_cancel_permission(request))
-    return bool(model_admin.has_rerun_permission(request))
+def asked(request: HttpRequest, permission: str, run_id: UUID) -> Run:
+    """The run, if this account may do that to it; an account that may do it to none is not told
+    which runs there are."""
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+    run = found(run_id)
+    if not request.user.has_perm(permission, run):
+        raise PermissionDenied
+    return run
 
 
 def found(run_id: UUID) -> Run:
@@ -160,7 +163,7 @@ def act_on(
     model_admin: Any, request: HttpRequest, run: Run, act: Callable[[str], str], done: str
 ) -> str:
     """The deed and its history line, both or neither; returns the id of the run that goes on."""
-    with transaction.atomic():
+    with transaction.atomic(), api.asked_by(request.user):
         made = str(act(str(run.pk)))
         if made == str(run.pk):
             model_admin.log_change(request, run, done)
@@ -174,11 +177,12 @@ def act_on(
 def cancel_tree(model_admin: Any, request: HttpRequest, run: Run) -> None:
     """Cancel a run with its history line, then those below it, each in a transaction of its own."""
     below = lineage.unfinished_below(run.pk, 1)
-    with transaction.atomic():
-        if not api.cancel(run.pk) and not below:
-            raise JobsError("It had already ended.")
-        model_admin.log_change(request, run, ALONG)
-    api.cancel(run.pk, invoked=True)
+    with api.asked_by(request.user):
+        with transaction.atomic():
+            if not api.cancel(run.pk) and not below:
+                raise JobsError("It had already ended.")
+            model_admin.log_change(request, run, ALONG)
+        api.cancel(run.pk, invoked=True)
 
 
 def in_bulk(
@@ -197,6 +201,13 @@ def in_bulk(
         _do_all(model_admin, request, list(fitting[:MOST_AT_ONCE]), bulk)
         return None
     chosen = list(fitting[: MOST_AT_ONCE + 1])
+    allowed = [run for run in chosen if request.user.has_perm(bulk.permission, run)]
+    if chosen and not allowed:
+        text = (
+            f"Your account may {bulk.verb.lower()} none of the selected runs: they cancel others."
+        )
+        model_admin.message_user(request, text, messages.ERROR)
+        return None
     if not chosen:
         text = f"None of the selected runs is {bulk.which}: nothing to {bulk.verb.lower()}."
         model_admin.message_user(request, text, messages.WARNING)
@@ -210,10 +221,11 @@ def in_bulk(
             "opts": model_admin.opts,
             "media": model_admin.media,
             "bulk": bulk,
-            "runs": chosen[:MOST_AT_ONCE],
+            "runs": allowed[:MOST_AT_ONCE],
+            "forbidden": len(chosen) - len(allowed),
             "more": len(chosen) > MOST_AT_ONCE,
             "all": _shown(request, bulk) if len(chosen) > MOST_AT_ONCE else None,
-            "below": _below(chosen[:MOST_AT_ONCE]) if bulk is CANCEL else "",
+            "below": _below(allowed[:MOST_AT_ONCE]) if bulk is CANCEL else "",
             "passed_over": runs.exclude(status__in=bulk.statuses).order_by()[:10_000].count(),
             "checkbox": ACTION_CHECKBOX_NAME,
         },
@@ -247,7 +259,7 @@ def _leave_to_the_engine(model_admin: Any, request: HttpRequest, bulk: Bulk) -> 
         model_admin.message_user(request, text, messages.ERROR)
         return
     try:
-        with transaction.atomic():
+        with transaction.atomic(), api.asked_by(request.user):
             made = api.bulk(bulk.whole, **shown, invoked=_takes_along(request, bulk))
             run = Run.objects.get(pk=made)
             model_admin.log_change(request, run, f"{bulk.verb} of all {bulk.which} runs asked for.")

@@ -9,14 +9,14 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
 from jobs import api, events, models
-from jobs.admin.controls import View, act_on, found, show
+from jobs.admin.controls import View, act_on, asked, show
 from jobs.errors import InvalidEvent, JobsError
 from jobs.models import first_lines
 
@@ -87,7 +87,7 @@ def _text(value: Any) -> str:
 
 
 def may_edit(run: models.Run) -> bool:
-    """Not what the engine sends itself: a bulk action, say, needs a permission of its own."""
+    """Not what the engine sends itself."""
     return not events.is_reserved(run.event.name)
 
 
@@ -95,9 +95,7 @@ def edit_view(model_admin: Any) -> View:
     """GET shows what the event brought, POST reruns with the `event_data` that has become of it."""
 
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
-        if not model_admin.has_edit_permission(request):
-            raise PermissionDenied
-        run = found(run_id)
+        run = asked(request, "jobs.edit_run", run_id)
         if not may_edit(run):
             text = f"What “{run.event.name}” brings comes from the engine alone."
             model_admin.message_user(request, f"Nothing was changed. {text}", messages.ERROR)

@@ -106,11 +106,9 @@ def state_view(model_admin: Any) -> View:
     """POST `to=active`, `to=paused` or `to=still`."""
 
     def view(request: HttpRequest, object_id: str) -> HttpResponse:
-        if not model_admin.has_pause_permission(request):
-            raise PermissionDenied
         wanted = request.POST.get("to", "")
         with transaction.atomic():
-            function = _locked(object_id)
+            function = _locked(request, "jobs.pause_registeredfunction", object_id)
             if wanted not in STATES:
                 text = f"A function cannot be {wanted!r:.40}; {', '.join(STATES)} are allowed."
                 model_admin.message_user(request, text, messages.ERROR)
@@ -131,11 +129,9 @@ def replay_view(model_admin: Any) -> View:
     however many there are."""
 
     def view(request: HttpRequest, object_id: str) -> HttpResponse:
-        if not model_admin.has_replay_permission(request):
-            raise PermissionDenied
         part = PartForm(request.POST)
-        with transaction.atomic():
-            function = _locked(object_id)
+        with transaction.atomic(), api.asked_by(request.user):
+            function = _locked(request, "jobs.rerun_run", object_id)
             try:
                 made = _replay(function, part)
             except JobsError as error:
@@ -170,11 +166,16 @@ def _replay(function: RegisteredFunction, part: PartForm) -> str:
     )
 
 
-def _locked(object_id: str) -> RegisteredFunction:
+def _locked(request: HttpRequest, permission: str, object_id: str) -> RegisteredFunction:
+    """The function, if this account may do that to it; see controls.asked."""
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
     fn_id = unquote(object_id)
     function = RegisteredFunction.objects.select_for_update().filter(pk=fn_id).first()
     if function is None:
         raise Http404(f"There is no function “{fn_id}”.")
+    if not request.user.has_perm(permission, function):
+        raise PermissionDenied
     return function
 
 
