@@ -37,8 +37,11 @@ from jobs.registry import (
 )
 from jobs.secrets import Secret
 from jobs.steps import Context
+from jobs.submissions import FIELD as FORM_TOKEN
+from jobs.submissions import Outcome, StaleForm, once
 
 __all__ = [
+    "FORM_TOKEN",
     "Cancel",
     "Concurrency",
     "Context",
@@ -50,9 +53,11 @@ __all__ = [
     "InvalidTransition",
     "JobsError",
     "NonRetriableError",
+    "Outcome",
     "Response",
     "RetryAfterError",
     "Secret",
+    "StaleForm",
     "StepError",
     "Timeouts",
     "TriggerCron",
@@ -63,6 +68,7 @@ __all__ = [
     "create_function",
     "is_unavailable",
     "new_id",
+    "once",
     "pause",
     "replay_skipped",
     "rerun",
