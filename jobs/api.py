@@ -43,8 +43,11 @@ from jobs.registry import (
 )
 from jobs.secrets import Secret
 from jobs.steps import Context
+from jobs.submissions import FIELD as FORM_TOKEN
+from jobs.submissions import Outcome, StaleForm, once
 
 __all__ = [
+    "FORM_TOKEN",
     "Cancel",
     "Concurrency",
     "Context",
@@ -59,9 +62,11 @@ __all__ = [
     "JobsError",
     "NonRetriableError",
     "NotAllowed",
+    "Outcome",
     "Response",
     "RetryAfterError",
     "Secret",
+    "StaleForm",
     "StepError",
     "Timeouts",
     "TriggerCron",
@@ -75,6 +80,7 @@ __all__ = [
     "create_function",
     "is_unavailable",
     "new_id",
+    "once",
     "pause",
     "replay_skipped",
     "rerun",

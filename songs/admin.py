@@ -9,7 +9,6 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -18,6 +17,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
 
+from jobs.api import FORM_TOKEN, StaleForm, once
 from songs import credits, permissions
 from songs.deletion import delete_song
 from songs.forms import GrantForm
@@ -133,22 +133,42 @@ class UserAdmin(AccountAdmin):
         template = "admin/songs/user/grant_credits.html"
         return TemplateResponse(request, template, context, status=status)
 
-    @transaction.atomic
     def granted(self, request: HttpRequest, user: User, form: GrantForm) -> bool:
+        """Once for one form with one content; what cannot be booked is an error of the form."""
         amount, why = form.cleaned_data["amount"], form.cleaned_data["why"]
+        by, once_more = cast(User, request.user), form.cleaned_data["once_more"]
+
+        def act() -> int:
+            if not once_more:
+                credits.refuse_repeat(user, amount, why=why, by=by)
+            entry = credits.grant(user, amount, why=why, by=by)
+            self.log_change(request, user, f"Granted {amount:+d} credits: {why}")
+            return entry.pk
+
+        asked = {"to": user.pk, "amount": amount, "why": why, "once_more": once_more}
+        token = request.POST.get(FORM_TOKEN)
         try:
-            credits.grant(user, amount, why=why, by=cast(User, request.user))
+            done = once(act, token=token, action="songs.grant", account=by.pk, asked=asked)
+        except StaleForm as error:
+            form.add_error(None, str(error))
+            return False
+        except credits.GrantedBefore as problem:
+            form.ask_back(str(problem))
+            return False
         except ValueError as problem:
             form.add_error("amount", str(problem))
             return False
-        self.log_change(request, user, f"Granted {amount:+d} credits: {why}")
-        user.refresh_from_db(fields=["credits"])
-        self.message_user(
-            request,
-            f"{amount:+d} credits for {user}: the balance is {user.credits} now.",
-            messages.SUCCESS,
-        )
+        self.say_granted(request, user, amount, is_repeat=done.is_repeat)
         return True
+
+    def say_granted(
+        self, request: HttpRequest, user: User, amount: int, *, is_repeat: bool
+    ) -> None:
+        user.refresh_from_db(fields=["credits"])
+        text = f"{amount:+d} credits for {user}: the balance is {user.credits} now."
+        if is_repeat:
+            text = f"This form was sent before, and books nothing twice. {text}"
+        self.message_user(request, text, messages.INFO if is_repeat else messages.SUCCESS)
 
     def page_after_grant(self, request: HttpRequest, user: User) -> str:
         if self.has_view_permission(request, user):

@@ -16,7 +16,8 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
 from jobs import api, events, models
-from jobs.admin.controls import View, act_on, asked, show
+from jobs.admin.controls import View, asked
+from jobs.admin.deeds import Deed, act_on, show
 from jobs.errors import InvalidEvent, JobsError
 from jobs.models import first_lines
 
@@ -102,17 +103,22 @@ def edit_view(model_admin: Any) -> View:
             return redirect("admin:jobs_run_change", run_id)
         form = DataForm(run.event, request.POST if request.method == "POST" else None)
         if form.is_valid():
-            again = partial(api.rerun, data=form.cleaned_data["event_data"])
-            done = f"Rerun with other data ({form.changed()})."
+            deed = _rerun_with(form)
             try:
-                made = act_on(model_admin, request, run, again, done)
+                outcome = act_on(model_admin, request, run, deed)
             except JobsError as error:
                 form.add_error(None, str(error))
             else:
-                return show(model_admin, request, run, made, done)
+                return show(model_admin, request, run, outcome, deed.done)
         return _page(model_admin, request, run, form)
 
     return require_http_methods(["GET", "POST"])(view)
+
+
+def _rerun_with(form: DataForm) -> Deed:
+    data = form.cleaned_data["event_data"]
+    done = f"Rerun with other data ({form.changed()})."
+    return Deed(act=partial(api.rerun, data=data), done=done, action="jobs.edit", asked=data)
 
 
 def _page(

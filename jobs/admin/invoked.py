@@ -14,7 +14,8 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from jobs import lineage
-from jobs.admin.controls import ALONG, CANCEL, MOST_WALKED, View, asked, cancel, cancel_tree, do
+from jobs.admin.controls import ALONG, CANCEL, MOST_WALKED, View, asked, cancel_tree, do
+from jobs.admin.deeds import show
 from jobs.admin.html import run_link, run_status
 from jobs.admin.words import MOST_COUNTED, counted
 from jobs.control import RETRYABLE
@@ -58,16 +59,15 @@ def cancel_view(model_admin: Any) -> View:
         run = asked(request, "jobs.cancel_run", run_id)
         if request.POST.get("invoked") == "yes":
             return _cancel_tree(model_admin, request, run)
-        return do(model_admin, request, run, cancel, CANCEL.done)
+        return do(model_admin, request, run, CANCEL.deed)
 
     return require_POST(view)
 
 
 def _cancel_tree(model_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
     try:
-        cancel_tree(model_admin, request, run)
+        outcome = cancel_tree(model_admin, request, run)
     except JobsError as error:
         model_admin.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
-    else:
-        model_admin.message_user(request, ALONG, messages.SUCCESS)
-    return redirect("admin:jobs_run_change", run.pk)
+        return redirect("admin:jobs_run_change", run.pk)
+    return show(model_admin, request, run, outcome, ALONG)
