@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from jobs.api import Context, TriggerEvent, create_function
+from django.db import transaction
+
+from jobs.api import Concurrency, Context, TriggerEvent, create_function
 from tests.catalogue.bodies import DEADLY, ENDING, HARMLESS
 from tests.catalogue.errors import RAISING
 
@@ -32,3 +34,13 @@ def innocent(ctx: Context) -> str:
     ctx.step.run("one", int)
     ctx.step.sleep("nap", 0.01)
     return ctx.step.run("two", str, "fine")
+
+
+@create_function(
+    fn_id="callback-in-a-line",
+    trigger=TriggerEvent(event="test/line"),
+    concurrency=Concurrency(limit=1),
+    retries=RETRIES,
+)
+def callback_in_a_line(ctx: Context) -> None:
+    ctx.step.run("leaves", transaction.on_commit, lambda: 1 / 0)

@@ -1,6 +1,7 @@
 """A catalogue of what an author's code may raise and do, in a step and between steps, in this
 process and in a real cluster: each comes to its end as attempts with the author's error within its
-retries, and the run beside it completes."""
+retries, and the run beside it completes. The cluster has no temporary folder, and the innocent runs
+have events that no packet of its pipes can hold."""
 
 from __future__ import annotations
 
@@ -106,7 +107,7 @@ def start(events: list[Event]) -> dict[str, Run]:
         stand_in.__enter__()
     try:
         for event in events:
-            send([event, Event(name="test/innocent")])
+            send([event, Event(name="test/innocent", data={"words": "x" * 8_000})])
     finally:
         for stand_in in stand_ins:
             stand_in.__exit__(None, None, None)
