@@ -20,7 +20,7 @@ from jobs.api import (
     TriggerEvent,
     create_function,
 )
-from songs import credits, music
+from songs import credits, files, music
 from songs.apologies import CANCELLED, NO_CREDITS, apology
 from songs.deletion import delete_files
 from songs.generation import EVENT
@@ -104,8 +104,9 @@ def set_processing(song: SongQuerySet) -> None:
 
 
 def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
-    """Keep what the endpoint has made. A reply that cannot be right fails at once: asked again
-    under the same Idempotency-Key, the endpoint would only repeat it."""
+    """Keep what the endpoint has made. A reply that cannot be right, or that names the file of
+    another song, fails at once: asked again under the same Idempotency-Key, the endpoint would
+    only repeat it."""
     try:
         made = music.read_reply(response.json())
     except music.ImpossibleReply as problem:
@@ -116,6 +117,7 @@ def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
             f"The song was deleted while it was being made; nobody is charged. "
             f"Its recording is {made.audio_key}."
         )
+    files.refuse_those_of_others(row, made)
     replaced = {row.s3_key, row.thumbnail_s3_key} - {made.audio_key, made.cover_key, ""}
     transaction.on_commit(partial(delete_files, sorted(replaced)))
     row.s3_key, row.thumbnail_s3_key = made.audio_key, made.cover_key

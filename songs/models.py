@@ -124,6 +124,9 @@ class Song(models.Model):
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="songs_song_library"),
             models.Index(fields=["event_id"], name="songs_song_event"),
+            # Which songs a file is named by (see files.py).
+            models.Index(fields=["s3_key"], name="songs_song_audio"),
+            models.Index(fields=["thumbnail_s3_key"], name="songs_song_cover"),
             models.Index(
                 fields=["owner"], name="songs_song_making", condition=Q(status__in=IN_THE_MAKING)
             ),
