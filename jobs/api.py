@@ -21,6 +21,7 @@ from jobs.errors import (
     UnknownRun,
 )
 from jobs.events import Event, send
+from jobs.excerpts import excerpt, quoted
 from jobs.fetches import Response
 from jobs.ids import new_id
 from jobs.outages import is_unavailable, why_unavailable
@@ -61,9 +62,11 @@ __all__ = [
     "bulk",
     "cancel",
     "create_function",
+    "excerpt",
     "is_unavailable",
     "new_id",
     "pause",
+    "quoted",
     "replay_skipped",
     "rerun",
     "resume",

@@ -9,7 +9,8 @@ class JobsConfig(AppConfig):
     verbose_name = "Jobs"
 
     def ready(self) -> None:
-        from jobs import conf, discovery
+        from jobs import conf, discovery, log_records
 
+        log_records.mask_all()
         register(conf.check)
         discovery.discover()

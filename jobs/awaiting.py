@@ -8,10 +8,12 @@ from typing import Any
 
 from jobs import events, expressions, models, registry
 from jobs.errors import InvalidStep
+from jobs.excerpts import quoted
 from jobs.ids import new_id
 from jobs.models import Reason, RunStatus, StepStatus
 from jobs.records import StepRecord
 from jobs.runner import Runner
+from jobs.secrets import names_in
 
 INVOKED_EVENT = "jobs/function.invoked"
 # Whoever ends a wait wakes the run. In case the word was lost, it looks by itself as well: this
@@ -60,10 +62,12 @@ def _begin_wait(
     if_exp: str | None,
     where: str,
 ) -> None:
-    if not isinstance(name, str) or not name.strip() or len(name) > events.NAME_LIMIT:
-        raise InvalidStep(f"{where}: event={name!r:.80} is not an event's name.")
+    if not isinstance(name, str) or not events.is_name(name):
+        raise InvalidStep(f"{where}: event={quoted(name)} is not an event's name.")
     if if_exp is not None:
         expressions.compiled(if_exp)
+        if names := names_in(if_exp):
+            raise InvalidStep(f"{where}: if_exp holds the value of settings.{names[0]}.")
     if step.status != StepStatus.WAITING:
         step.status, step.awaits = StepStatus.WAITING, name
         step.due_at = runner.now() + timeout

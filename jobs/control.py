@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from jobs import endings, events, models, registry
 from jobs.error_reports import MESSAGE_LIMIT, storable
 from jobs.errors import EndedFromInside, InvalidStep, InvalidTransition, UnknownRun
+from jobs.excerpts import quoted
 from jobs.ids import new_id
 from jobs.models import FINISHED, UNFINISHED, FetchStatus, RunStatus, StepKind, StepStatus
 from jobs.runner import runner_inside
@@ -119,7 +120,7 @@ def _one(runs: models.RunQuerySet, run_id: str | uuid.UUID) -> models.Run:
     try:
         return runs.select_related("event").get(id=run_id)
     except (models.Run.DoesNotExist, ValidationError, ValueError, TypeError):
-        raise UnknownRun(f"There is no run {str(run_id)!r:.80}.") from None
+        raise UnknownRun(f"There is no run {quoted(str(run_id))}.") from None
 
 
 def _refuse(run: models.Run, anew: bool) -> None:

@@ -16,6 +16,7 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Warning, register
 from django.utils.module_loading import module_has_submodule
 
+from jobs.error_reports import class_path, storable, text_of
 from jobs.errors import InvalidFunction
 
 logger = logging.getLogger("jobs.engine")
@@ -37,7 +38,9 @@ def _import(module: str) -> None:
     except InvalidFunction:
         raise
     except Exception as error:
-        broken[module] = f"{module} cannot be imported: {type(error).__name__}: {error}"
+        broken[module] = storable(
+            f"{module} cannot be imported: {class_path(error)}: {text_of(error)}"
+        )
         logger.exception("Its functions are unknown to this process: %s", module)
 
 

@@ -18,6 +18,7 @@ from django.db.models.functions import Greatest, Now
 
 from jobs import expressions, models, registry, repeats, statements
 from jobs.errors import InvalidEvent, InvalidExpression
+from jobs.excerpts import quoted
 from jobs.ids import new_id
 from jobs.options import seconds
 from jobs.secrets import load_masked, mask
@@ -90,21 +91,25 @@ def validated(event: Event) -> Event:
         given = f"{type(event).__module__}.{type(event).__qualname__}"
         raise InvalidEvent(f"send() takes jobs.api.Event(name=…, data=…), not {given}.")
     name = event.name
-    if (
-        not isinstance(name, str)
-        or not name.strip()
-        or len(name) > NAME_LIMIT
-        or not _is_clean(name)
-    ):
+    if not isinstance(name, str) or not is_name(name):
         raise InvalidEvent(
-            f"An event's name must be 1 to {NAME_LIMIT} characters, not {name!r:.80}."
+            f"An event's name must be 1 to {NAME_LIMIT} characters that can be stored and hold no "
+            f"secret, not {quoted(name)}."
         )
     if not isinstance(event.data, dict):
         kind = type(event.data).__name__
         raise InvalidEvent(f"Event “{name}”: data must be a JSON object (a dict), not {kind}.")
     if not isinstance(event.id, str) or len(event.id) > 256 or not _is_clean(event.id):
-        raise InvalidEvent(f"Event “{name}”: id must be a text of at most 256 characters.")
+        raise InvalidEvent(
+            f"Event “{name}”: id must be a text of at most 256 characters that can be stored and "
+            f"hold no secret, not {quoted(event.id)}."
+        )
     return Event(name=name, data=_json(event), id=event.id, ts=_time(event))
+
+
+def is_name(text: str) -> bool:
+    """Whether an event can be called so."""
+    return bool(text.strip()) and len(text) <= NAME_LIMIT and _is_clean(text)
 
 
 def _is_clean(text: str) -> bool:

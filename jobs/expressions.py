@@ -14,6 +14,8 @@ from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 from jobs.errors import InvalidExpression
+from jobs.excerpts import excerpt
+from jobs.secrets import mask
 
 KEY_LIMIT = 200
 
@@ -67,7 +69,7 @@ def holds(source: str, variables: dict[str, Any]) -> bool:
 
 def key_text(value: Any) -> str:
     """A key's value as the text that runs share: JSON, shortened by a digest when it is long."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    text = mask(json.dumps(value, sort_keys=True, ensure_ascii=False, default=str))
     if len(text) <= KEY_LIMIT:
         return text
-    return f"{text[:100]}…{hashlib.sha256(text.encode()).hexdigest()}"
+    return f"{excerpt(text, 101)}{hashlib.sha256(text.encode()).hexdigest()}"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json as jsonlib
 import uuid
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
-from jobs import addresses, conf, models
+from jobs import addresses, conf
 from jobs.backoff import header_seconds
 from jobs.errors import FetchError, InvalidStep, NonRetriableError
+from jobs.excerpts import excerpt, quoted
 from jobs.records import FetchRecord, StepRecord
-from jobs.secrets import Secret, mask, reference_for
+from jobs.secrets import Secret, names_in, reference_for, way_out
 from jobs.values import ENCODER, is_text
 
 DEFAULT_TIMEOUT = 300.0
@@ -22,6 +24,8 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # says when the fault is its own (RFC 9110 §15.5.9, RFC 8470, RFC 6585).
 RETRIABLE = frozenset({408, 425, 429})
 ASK_AGAIN = RETRIABLE | {502, 503, 504}
+
+Refuse = Callable[[str], NoReturn]
 
 
 class Response:
@@ -42,7 +46,7 @@ class Response:
         try:
             return jsonlib.loads(self.text)
         except (ValueError, RecursionError):
-            start = models.first_lines(self.text, 200) or "nothing"
+            start = excerpt(self.text.strip(), 200) or "nothing"
             raise NonRetriableError(f"The answer of {self.url} is not JSON: {start}") from None
 
     def __repr__(self) -> str:
@@ -61,15 +65,15 @@ def prepare(
 ) -> FetchRecord:
     """An unsaved request, secrets by reference; or InvalidStep that says what is wrong."""
 
-    def refuse(problem: str) -> None:
+    def refuse(problem: str) -> NoReturn:
         raise InvalidStep(f"step.fetch(“{step_name}”): {problem}")
 
-    verb = method.upper()
+    verb = str(method).upper()
     if verb not in METHODS:
-        refuse(f"method {method!r}; {', '.join(METHODS)} are allowed.")
+        refuse(f"method {quoted(method)}; {', '.join(METHODS)} are allowed.")
     if not allows(url):
         hosts = ", ".join(conf.allowed_hosts()) or "none"
-        refuse(f"{mask(url)!r:.200} is not an http(s) URL of an allowed host ({hosts}).")
+        refuse(f"{quoted(url, 200)} is not an http(s) URL of an allowed host ({hosts}).")
     if not 0 < timeout <= LONGEST_TIMEOUT:
         refuse(f"timeout={timeout!r}; more than 0 and at most {LONGEST_TIMEOUT:g} s are allowed.")
     if json is not None and data is not None:
@@ -77,8 +81,11 @@ def prepare(
     body = _body(json, data, refuse)
     if not is_text(url) or not is_text(body):
         refuse("the URL or the body holds a NUL or a lone surrogate, which cannot be stored.")
-    if mask(body) != body or mask(url) != url:
-        refuse("the URL or the body holds a secret's value; pass it as a header, with Secret(…).")
+    for name in names_in(url) + names_in(body):
+        refuse(
+            f"the URL or the body holds the value of settings.{name}, which rows would keep; pass "
+            f'it as a header, with Secret("{name}").'
+        )
     key = f"{run_id}:{step_name}"
     sent = {"Content-Type": "application/json"} if json is not None else {}
     sent |= {"Idempotency-Key": key}
@@ -86,10 +93,10 @@ def prepare(
         step_name=step_name,
         method=verb,
         url=url,
-        headers=sent | {name: _header(name, v, refuse) for name, v in (headers or {}).items()},
+        headers=sent | _headers(headers or {}, refuse),
         body=body,
         timeout=timeout,
-        idempotency_key=key[:100],
+        idempotency_key=excerpt(key, 100),
     )
 
 
@@ -104,7 +111,7 @@ def allows(url: str) -> bool:
     return True
 
 
-def _body(json: Any, data: str | None, refuse: Any) -> str:
+def _body(json: Any, data: str | None, refuse: Refuse) -> str:
     if json is None:
         if not isinstance(data, str | None):
             refuse(f"data must be a text, not {type(data).__name__}.")
@@ -113,17 +120,42 @@ def _body(json: Any, data: str | None, refuse: Any) -> str:
         return ENCODER.encode(json)
     except (TypeError, ValueError) as error:
         refuse(f"json cannot be written: {error}.")
-        raise
 
 
-def _header(name: str, value: Any, refuse: Any) -> Any:
+def _headers(given: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
+    """As rows hold them: a secret by reference, never a value of one, whole or in part."""
+    return {_header_name(name, refuse): _header(name, v, refuse) for name, v in given.items()}
+
+
+def _header_name(name: Any, refuse: Refuse) -> str:
+    if not isinstance(name, str) or not is_text(name):
+        refuse(f"{quoted(name)} is not a header's name.")
+    for secret in names_in(name):
+        refuse(
+            f"the header's name {quoted(name)} holds the value of settings.{secret}. Only the "
+            f'value of a header can be a secret: Secret("{secret}").'
+        )
+    return str(name)
+
+
+def _header(name: str, value: Any, refuse: Refuse) -> Any:
     if isinstance(value, Secret):
         value.value()  # a missing one is said now, not in flight
+        for secret in names_in(value.template):
+            refuse(f"the template of header {quoted(name)} holds the value of settings.{secret}.")
         return value.reference()
     text = str(value)
     if any(c in name + text for c in "\r\n\0"):
-        refuse(f"header {name!r} holds a line break.")
-    return reference_for(text)
+        refuse(f"header {quoted(name)} holds a line break.")
+    if not is_text(text):
+        refuse(f"header {quoted(name)} holds a lone surrogate, which cannot be stored.")
+    reference = reference_for(text)
+    for secret in names_in(text) if reference == text else []:
+        refuse(
+            f"header {quoted(name)} holds the value of settings.{secret}, which rows would keep; "
+            f"pass {way_out(text, secret)}."
+        )
+    return reference
 
 
 def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:

@@ -18,6 +18,7 @@ from jobs.records import Row, StepRecord
 RUN = logging.getLogger("jobs.run")
 MOST_LINES = 500  # of one execution
 LINE_LIMIT = 4_000  # characters
+LEVEL_LIMIT = 16
 
 
 class LogCapture:
@@ -70,7 +71,7 @@ class LogCapture:
             {
                 "step_name": self._step_name,
                 "attempt": self._attempt,
-                "level": level,
+                "level": storable(level, LEVEL_LIMIT),
                 "at": self._claim.clock.now(),
                 "message": storable(message, LINE_LIMIT),
             }
@@ -125,7 +126,8 @@ class _Handler(logging.Handler):
 
 
 class _Echo(io.TextIOBase):
-    """A standard output that is read along, line by line."""
+    """A standard output that is read along, line by line; the console gets each line when it is
+    whole, secrets masked."""
 
     def __init__(self, capture: LogCapture, console: TextIO) -> None:
         self._capture = capture
@@ -134,17 +136,22 @@ class _Echo(io.TextIOBase):
         self._pending = ""
 
     def write(self, text: str) -> int:
-        self._console.write(text.encode("utf-8", "backslashreplace").decode())
-        if threading.get_ident() == self._thread:
-            *lines, self._pending = (self._pending + text).split("\n")
-            for line in lines:
-                self._capture.say("PRINT", line)
+        if threading.get_ident() != self._thread:
+            self._console.write(storable(text))
+            return len(text)
+        *lines, self._pending = (self._pending + text).split("\n")
+        for line in lines:
+            self._say(line, "\n")
         return len(text)
 
     def end_line(self) -> None:
         if self._pending:
             pending, self._pending = self._pending, ""
-            self._capture.say("PRINT", pending)
+            self._say(pending)
+
+    def _say(self, line: str, end: str = "") -> None:
+        self._console.write(storable(line) + end)
+        self._capture.say("PRINT", line)
 
     def flush(self) -> None:
         self._console.flush()

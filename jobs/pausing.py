@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from jobs import events, registry
 from jobs.control import rerun_once
 from jobs.errors import InvalidTransition, UnknownFunction
+from jobs.excerpts import quoted
 from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunStatus
 
 
@@ -55,7 +56,7 @@ def replay_skipped(
     _row(fn_id)
     for moment in (since, until):
         if moment is not None and not (isinstance(moment, datetime) and moment.tzinfo):
-            raise InvalidTransition(f"since and until are aware datetimes, not {moment!r:.80}.")
+            raise InvalidTransition(f"since and until are aware datetimes, not {quoted(moment)}.")
     skipped = Run.objects.filter(fn_id=fn_id, status=RunStatus.SKIPPED, reruns__isnull=True)
     if since is not None:
         skipped = skipped.filter(created_at__gte=since)

@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from jobs.errors import InvalidFunction, UnknownFunction
 from jobs.models import RegisteredFunction
 from jobs.options import Cancel, Concurrency, Timeouts, Trigger, TriggerCron, TriggerEvent, seconds
+from jobs.secrets import mask
 from jobs.validation import problems
 
 Handler = Callable[..., Any]
@@ -137,7 +138,8 @@ def _hook(function: Function, moment: str, handler: Handler) -> Function:
 def register(function: Function) -> None:
     """Make a function known; the same code may come again (an autoreload), other code may not."""
     for problem in problems(function):
-        raise InvalidFunction(f"Function “{function.fn_id}” ({function.place}): {problem}")
+        said = f"Function “{function.fn_id}” ({function.place}): {problem}"
+        raise InvalidFunction(mask(said))
     known = _functions.get(function.fn_id)
     if known is not None and known.place != function.place:
         raise InvalidFunction(

@@ -86,7 +86,8 @@ class Steps:
 
         Transport errors, 408, 425, 429 and 5xx are retried like a step's errors (a Retry-After
         header sets the delay); another 4xx fails at once. `timeout` is in seconds, for the whole.
-        A header may be a `Secret`. Every attempt carries the same `Idempotency-Key`.
+        A header may be a `Secret`; a secret's value in clear is refused. Every attempt carries
+        the same `Idempotency-Key`.
         """
         step = self._runner.enter(id, StepKind.FETCH)
         if step.is_remembered:

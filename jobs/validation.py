@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import json
 import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import JobsError
+from jobs.excerpts import quoted
 from jobs.expressions import compiled
 from jobs.options import Cancel, Concurrency, TriggerCron, TriggerEvent, seconds
+from jobs.secrets import names_in
 from jobs.timetable import timetable
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ def problems(function: Function) -> Iterator[str]:
             read(source)
         except JobsError as error:
             yield str(error)
+    for name in names_in(json.dumps([function.fn_id, function.config()], default=str)):
+        yield f"its configuration, which is kept in a row, holds the value of settings.{name}."
 
 
 def _of_itself(function: Function) -> Iterator[str]:
@@ -47,14 +52,14 @@ def _of_itself(function: Function) -> Iterator[str]:
 def _of_its_triggers(function: Function) -> Iterator[str]:
     for trigger in function.triggers:
         if not isinstance(trigger, TriggerEvent | TriggerCron):
-            yield f"trigger={trigger!r:.80}; TriggerEvent and TriggerCron are allowed."
+            yield f"trigger={quoted(trigger)}; TriggerEvent and TriggerCron are allowed."
         elif isinstance(trigger, TriggerEvent) and not _is_name(trigger.event):
             yield f"trigger: event={trigger.event!r} is not an event's name."
     if len(function.cancel_on) > MOST_CANCEL_ON:
         yield f"{len(function.cancel_on)} cancel_on entries; at most {MOST_CANCEL_ON} are allowed."
     for cancel in function.cancel_on:
         if not isinstance(cancel, Cancel) or not _is_name(cancel.event):
-            yield f"cancel_on={cancel!r:.80}; Cancel(event=…) is allowed."
+            yield f"cancel_on={quoted(cancel)}; Cancel(event=…) is allowed."
 
 
 def _of_its_limits(function: Function) -> Iterator[str]:
@@ -63,7 +68,7 @@ def _of_its_limits(function: Function) -> Iterator[str]:
         yield f"{count} concurrency entries; at most {MOST_CONCURRENCY} are allowed."
     for entry in function.concurrency:
         if not isinstance(entry, Concurrency):
-            yield f"concurrency={entry!r:.80}; a list of Concurrency(limit=…) is allowed."
+            yield f"concurrency={quoted(entry)}; a list of Concurrency(limit=…) is allowed."
         elif not (isinstance(entry.limit, int) and 1 <= entry.limit <= LARGEST_LIMIT):
             yield f"Concurrency(limit={entry.limit!r}); a whole number of at least 1 is allowed."
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
+from jobs.api import excerpt
 from songs.models import CHARGES, CreditEntry, EntryKind, Song, User
 
 LARGEST_BALANCE = 1_000_000_000
@@ -83,7 +84,9 @@ def grant(
             f"and a balance goes up to {LARGEST_BALANCE:,} (it is {credits:,} now)."
         )
     User.objects.filter(pk=user.pk).update(credits=F("credits") + amount)
-    return CreditEntry.objects.create(user=user, amount=amount, kind=kind, why=why, by=by)
+    return CreditEntry.objects.create(
+        user=user, amount=amount, kind=kind, why=excerpt(why, 300), by=by
+    )
 
 
 def welcome(user: User) -> CreditEntry | None:

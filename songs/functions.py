@@ -19,6 +19,7 @@ from jobs.api import (
     Secret,
     TriggerEvent,
     create_function,
+    quoted,
 )
 from songs import credits, files, music
 from songs.apologies import CANCELLED, NO_CREDITS, apology
@@ -87,7 +88,7 @@ def check_credits(song: SongQuerySet, data: dict[str, Any]) -> dict[str, Any]:
     and the order for the endpoint."""
     found = song.select_related("owner").first()
     if found is None:
-        user_id, song_id = (repr(data.get(name))[:80] for name in ("userId", "songId"))
+        user_id, song_id = (quoted(data.get(name)) for name in ("userId", "songId"))
         raise NonRetriableError(f"There is no song: userId {user_id} has no songId {song_id}.")
     return {
         "credits": found.owner.credits,

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from jobs.api import new_id
+from jobs.api import excerpt, new_id
 
 DESCRIPTION_LIMIT = 2000
 GUIDANCE = (0.0, 30.0)
@@ -151,7 +151,7 @@ class Song(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title or self.full_described_song[:60]
+        return self.title or excerpt(self.full_described_song, 60)
 
     @property
     def is_in_the_making(self) -> bool:

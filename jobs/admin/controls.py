@@ -25,6 +25,7 @@ from jobs.admin.html import run_link
 from jobs.bulk import FUNCTION as BULK_FUNCTION
 from jobs.bulk import Action
 from jobs.errors import JobsError
+from jobs.excerpts import quoted
 from jobs.models import UNFINISHED, Run, RunQuerySet, RunStatus
 
 MOST_AT_ONCE = 500  # as many ids as one form may send back (DATA_UPLOAD_MAX_NUMBER_FIELDS is 1000)
@@ -107,7 +108,7 @@ def rerun_view(model_admin: Any) -> View:
         starts = STARTS | {"step": _from_step(request.POST.get("step", ""))}
         if where not in starts:
             allowed = ", ".join(starts)
-            text = f"A run cannot start from {where!r:.40}; {allowed} are allowed."
+            text = f"A run cannot start from {quoted(where, 40)}; {allowed} are allowed."
             model_admin.message_user(request, text, messages.ERROR)
             return redirect("admin:jobs_run_change", run_id)
         run = found(run_id)

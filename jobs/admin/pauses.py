@@ -25,6 +25,7 @@ from django.views.decorators.http import require_POST
 from jobs import api
 from jobs.admin.html import run_link
 from jobs.errors import JobsError
+from jobs.excerpts import quoted
 from jobs.models import RegisteredFunction, Run, RunStatus
 
 MOST_COUNTED = 1000
@@ -112,7 +113,9 @@ def state_view(model_admin: Any) -> View:
         with transaction.atomic():
             function = _locked(object_id)
             if wanted not in STATES:
-                text = f"A function cannot be {wanted!r:.40}; {', '.join(STATES)} are allowed."
+                text = (
+                    f"A function cannot be {quoted(wanted, 40)}; {', '.join(STATES)} are allowed."
+                )
                 model_admin.message_user(request, text, messages.ERROR)
             elif state_of(function) == wanted:
                 text = "Nothing was changed: somebody else was quicker."
