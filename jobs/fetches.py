@@ -81,11 +81,7 @@ def prepare(
     body = _body(json, data, refuse)
     if not is_text(url) or not is_text(body):
         refuse("the URL or the body holds a NUL or a lone surrogate, which cannot be stored.")
-    for name in names_in(url) + names_in(body):
-        refuse(
-            f"the URL or the body holds the value of settings.{name}, which rows would keep; pass "
-            f'it as a header, with Secret("{name}").'
-        )
+    _refuse_secrets(url, body, refuse)
     key = f"{run_id}:{step_name}"
     sent = {"Content-Type": "application/json"} if json is not None else {}
     sent |= {"Idempotency-Key": key}
@@ -120,6 +116,14 @@ def _body(json: Any, data: str | None, refuse: Refuse) -> str:
         return ENCODER.encode(json)
     except (TypeError, ValueError) as error:
         refuse(f"json cannot be written: {error}.")
+
+
+def _refuse_secrets(url: str, body: str, refuse: Refuse) -> None:
+    for name in names_in(url) + names_in(body):
+        refuse(
+            f"the URL or the body holds the value of settings.{name}, which rows would keep; pass "
+            f'it as a header, with Secret("{name}").'
+        )
 
 
 def _headers(given: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
