@@ -60,6 +60,13 @@ OURS_WITHOUT_NOTIFY = replace(
         "ALTER DATABASE {database} SET search_path = public, pg_catalog",
     ),
 )
+# Runs of nothing but statements that are written by hand.
+STATEMENTS = replace(
+    OURS,
+    kind="statements",
+    database="bench_statements",
+    done=OURS.done.replace("'bench-song'", "'bench-statements'"),
+)
 DJANGO_Q = Contender(
     name="django-q2",
     kind="django-q2",

@@ -45,6 +45,10 @@ class Process:
                 start_new_session=True,
             )
 
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
     def read(self, patience: float = PATIENCE) -> Any:
         """The next line of JSON that it says."""
         assert self._popen.stdout is not None
@@ -117,6 +121,17 @@ def cpu(pids: Iterable[int]) -> float:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             used += sum(map(int, fields[11:15]))
     return used / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid: int) -> float:
+    """MiB that it has in memory. Pages that it shares with others count whole: those that it has
+    been the first to write to since its fork would else look like growth."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1]) / 1024
+
+
+def threads(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
 def children(parent: int) -> list[int]:

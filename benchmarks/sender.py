@@ -54,6 +54,15 @@ def _ours() -> Callable[[list[Any]], None]:
     return enqueue
 
 
+def _statements() -> Callable[[list[Any]], None]:
+    from benchmarks.app.functions import STATEMENTS
+    from jobs.api import Event, send
+
+    return lambda songs: (
+        send([Event(name=STATEMENTS, data={"songId": s.pk}) for s in songs]) and None
+    )
+
+
 def _django_q() -> Callable[[list[Any]], None]:
     from django_q.brokers import get_broker
     from django_q.tasks import async_task
@@ -93,7 +102,7 @@ def _dbos() -> Callable[[list[Any]], None]:
     return enqueue
 
 
-ENQUEUE = {"ours": _ours, "django-q2": _django_q, "dbos": _dbos}
+ENQUEUE = {"ours": _ours, "statements": _statements, "django-q2": _django_q, "dbos": _dbos}
 
 if __name__ == "__main__":
     main()

@@ -11,14 +11,18 @@ from jobs.bulk import bulk
 from jobs.control import cancel, rerun
 from jobs.errors import (
     InvalidEvent,
+    InvalidExpression,
     InvalidFunction,
+    InvalidOutput,
     InvalidStep,
     InvalidTransition,
     JobsError,
     NonRetriableError,
     RetryAfterError,
     StepError,
+    UnknownFunction,
     UnknownRun,
+    UnknownSecret,
 )
 from jobs.events import Event, send
 from jobs.excerpts import excerpt, quoted
@@ -46,7 +50,9 @@ __all__ = [
     "Event",
     "Function",
     "InvalidEvent",
+    "InvalidExpression",
     "InvalidFunction",
+    "InvalidOutput",
     "InvalidStep",
     "InvalidTransition",
     "JobsError",
@@ -58,7 +64,9 @@ __all__ = [
     "Timeouts",
     "TriggerCron",
     "TriggerEvent",
+    "UnknownFunction",
     "UnknownRun",
+    "UnknownSecret",
     "bulk",
     "cancel",
     "create_function",

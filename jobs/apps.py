@@ -9,8 +9,12 @@ class JobsConfig(AppConfig):
     verbose_name = "Jobs"
 
     def ready(self) -> None:
-        from jobs import conf, discovery, log_records
+        from django_q import cluster
+
+        from jobs import conf, discovery, family, log_records, zones
 
         log_records.mask_all()
         register(conf.check)
+        register(zones.check)
         discovery.discover()
+        cluster.get_mp_context = family.context  # also for the main process, which has no broker

@@ -6,14 +6,18 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobs import events, expressions, models, registry
-from jobs.errors import InvalidStep
+from django.db.models import Q
+
+from jobs import circles, events, models, registry, vocabulary
+from jobs.errors import InvalidExpression, InvalidStep
 from jobs.excerpts import quoted
 from jobs.ids import new_id
 from jobs.models import Reason, RunStatus, StepStatus
 from jobs.records import StepRecord
 from jobs.runner import Runner
 from jobs.secrets import names_in
+from jobs.validation import expression_problems, is_event_name
+from jobs.values import plain
 
 INVOKED_EVENT = "jobs/function.invoked"
 # Whoever ends a wait wakes the run. In case the word was lost, it looks by itself as well: this
@@ -62,12 +66,17 @@ def _begin_wait(
     if_exp: str | None,
     where: str,
 ) -> None:
-    if not isinstance(name, str) or not events.is_name(name):
-        raise InvalidStep(f"{where}: event={quoted(name)} is not an event's name.")
-    if if_exp is not None:
-        expressions.compiled(if_exp)
-        if names := names_in(if_exp):
-            raise InvalidStep(f"{where}: if_exp holds the value of settings.{names[0]}.")
+    if not is_event_name(name):
+        raise InvalidStep(
+            f"{where}: event={quoted(name)} is not an event's name, 1 to {events.NAME_LIMIT} "
+            "characters that can be stored and hold no secret."
+        )
+    for secret in names_in(if_exp) if isinstance(if_exp, str) else ():
+        raise InvalidStep(f"{where}: if_exp holds the value of settings.{secret}.")
+    known = (vocabulary.EVENT, vocabulary.ASYNC)
+    for problem in () if if_exp is None else expression_problems(if_exp, *known):
+        raise InvalidExpression(f"{where}: {problem}")
+    name, if_exp = plain(name), plain(if_exp)
     if step.status != StepStatus.WAITING:
         step.status, step.awaits = StepStatus.WAITING, name
         step.due_at = runner.now() + timeout
@@ -76,8 +85,13 @@ def _begin_wait(
 
 
 def _look(runner: Runner, step: StepRecord) -> models.Event | None:
-    """The first event after the run's own that fits, and that no other wait of it has taken."""
-    own = models.Event.objects.filter(runs=runner.claim.run_id).values("received_at")
+    """The first event after the run's own that fits, and that no other wait of it has taken.
+
+    Events are in the order of the database's clock; those of one send have one time, and the order
+    in which they were given, which is that of their ids.
+    """
+    own = models.Event.objects.filter(id=runner.claim.event_id).values("received_at")[:1]
+    later = Q(received_at__gt=own) | Q(id__gt=runner.claim.event_id)
     taken = models.Step.objects.filter(run_id=runner.claim.run_id, detail__has_key="matched")
     used = {uuid.UUID(detail["matched"]) for detail in taken.values_list("detail", flat=True)}
     used |= {
@@ -86,13 +100,14 @@ def _look(runner: Runner, step: StepRecord) -> models.Event | None:
         if "matched" in noted.detail
     }
     candidates = (
-        models.Event.objects.filter(name=step.awaits, received_at__gt=own[:1])
+        models.Event.objects.filter(later, name=step.awaits, received_at__gte=own)
         .exclude(id__in=used)
         .order_by("received_at", "id")
     )
     variables = {"event": runner.claim.event}
+    where = f"step “{step.name}” of run {runner.claim.run_id}"
     for row in candidates.iterator(chunk_size=100):
-        if events.satisfies(step.detail, variables | {"async": events.as_json(row)}):
+        if events.satisfies(step.detail, variables | {"async": events.as_json(row)}, where):
             return row
     return None
 
@@ -108,25 +123,41 @@ def function(
 
     1. The other run's end wakes this one, in the same commit (endings.leave), and each time this
        one is woken it looks at the other.
-    2. An end that is being committed while this run is on its way from one worker to the next
+    2. A run of a paused function does not start before the function is resumed.
+    3. An end that is being committed while this run is on its way from one worker to the next
        finds nobody to wake, and this run sees no end yet: so there are more looks, as for events.
     """
-    if step.status != StepStatus.WAITING:
+    run = _invoked(step)
+    if run is None:
         run = _invoke(runner, step, target, data)
         step.status, step.due_at = StepStatus.WAITING, runner.now() + timeout
         step.detail = {**step.detail, "run_id": str(run.id)}
         runner.wait(step, Reason.INVOKE, _next_look(step, runner.now()))
-    run = models.Run.objects.get(id=step.detail["run_id"])
+    step.due_at = step.due_at or runner.now() + timeout  # a person's retry waits anew
     if run.status == RunStatus.COMPLETED:
         runner.settle(step, run.output)
     elif run.status == RunStatus.FAILED:
         runner.fail(step, run.error or {})
     elif run.is_finished:
         runner.fail(step, _error(f"Run {run.id} of “{run.fn_id}” was {run.status}."))
-    elif step.due_at is not None and step.due_at <= runner.now():
-        runner.fail(step, _error(f"Run {run.id} of “{run.fn_id}” has not ended in time."))
+    elif step.due_at <= runner.now():
+        runner.fail(
+            step, _error(f"Run {run.id} of “{run.fn_id}” has not ended in time{_why(run)}.")
+        )
     else:
         runner.wait(step, Reason.INVOKE, _next_look(step, runner.now()))
+
+
+def _invoked(step: StepRecord) -> models.Run | None:
+    """The run that the step waits for; None if there is none, or if retention has deleted it
+    before a person retried the step."""
+    if step.status != StepStatus.WAITING or "run_id" not in step.detail:
+        return None
+    return models.Run.objects.filter(id=step.detail["run_id"]).first()
+
+
+def _why(run: models.Run) -> str:
+    return ": its function is paused" if run.reason == Reason.PAUSED else ""
 
 
 def _invoke(
@@ -135,11 +166,15 @@ def _invoke(
     """The invoked run, in the transaction in which the step begins to wait for it."""
     called = target if isinstance(target, registry.Function) else registry.get(target)
     sent = events.validated(events.Event(name=INVOKED_EVENT, data=data))
-    runner.journal.begin()
     row = models.Event(id=new_id(), name=sent.name, data=sent.data)
-    row.save(force_insert=True)
     run = events.new_run(called, row, events.stored(sent, row))
     run.invoked_by_id = runner.claim.run_id
+    line = circles.line_shut_by(run, runner.claim.run_id)
+    if line:  # remembered: on the next call there may be no circle, and the function has gone on
+        runner.fail(step, circles.story(run.fn_id, line))
+    runner.journal.begin()
+    row.save(force_insert=True)
+    events.hold_if_paused(run)
     run.save(force_insert=True)
     events.wake_clusters()
     return run

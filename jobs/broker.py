@@ -35,6 +35,7 @@ from jobs import (
     ipc,
     models,
     pulse,
+    querylog,
     recovery,
     registry,
     requeues,
@@ -89,9 +90,10 @@ class RunBroker(Broker):
     def ping(self) -> bool:
         """The sentinel's first call, before it forks its workers."""
         if multiprocessing.parent_process() is not None:
-            family.die_with_parent()
+            family.end_with_main()
             family.die_with_sentinel()
             family.leave_stopping_to_main()
+            querylog.keep_none()
         return True
 
     # --- the pusher -----------------------------------------------------------------------------

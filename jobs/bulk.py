@@ -13,7 +13,9 @@ from django.db.models import QuerySet
 from jobs import events, registry
 from jobs.control import cancel, rerun, rerun_once
 from jobs.errors import InvalidTransition, JobsError, UnknownFunction
+from jobs.excerpts import excerpt, quoted
 from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run, RunStatus
+from jobs.values import named
 
 FUNCTION = "jobs-bulk"
 EVENT = "jobs/bulk.requested"
@@ -36,20 +38,26 @@ def bulk(
     since: str | datetime = "",
     until: str | datetime = "",
     why: str = "",
+    invoked: bool = False,
 ) -> str:
     """Cancel, retry (from the failed step) or rerun (from the start) all runs that fit a filter.
+    With `invoked`, those that are cancelled take along the runs that they have invoked.
 
     Returns the id of the run that does it; its output counts what was done and what was refused
     because it had changed meanwhile. `since` and `until` (datetimes or ISO texts) are about when
     the runs were made; those that come after this call are not meant.
     """
-    if action not in ALLOWED:
-        raise InvalidTransition(f"{action!r} is no bulk action; cancel, retry and rerun are.")
+    if not isinstance(action, str) or action not in ALLOWED:
+        raise InvalidTransition(f"{quoted(action)} is no bulk action; cancel, retry and rerun are.")
     if status and status not in ALLOWED[action]:
         allowed = ", ".join(ALLOWED[action])
-        raise InvalidTransition(f"Runs that are {status!r} cannot be asked to {action}: {allowed}.")
+        raise InvalidTransition(
+            f"Runs that are {quoted(status)} cannot be asked to {action}: {allowed}."
+        )
+    if invoked and action != "cancel":
+        raise InvalidTransition(f"invoked=True is for bulk(“cancel”), not for {action!r}.")
     wanted = {"fn_id": fn_id, "status": status, "since": _text(since), "until": _text(until)}
-    asked = {"action": action, "filter": wanted, "why": why}
+    asked = {"action": action, "filter": wanted, "why": why, "invoked": invoked}
     sent = events.validated(events.Event(name=EVENT, data=asked))
     _refuse_unreadable(action, wanted)
     with transaction.atomic():
@@ -67,15 +75,19 @@ def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
     """Say now what would come to nothing later."""
     try:
         found = _matching(action, wanted).exists()
-    except (ValidationError, ValueError) as problem:
-        raise InvalidTransition(f"The filter {wanted} cannot be read: {problem}") from None
+    except (ValidationError, ValueError, TypeError, OverflowError) as problem:
+        raise InvalidTransition(
+            f"The filter {quoted(wanted)} cannot be read: {excerpt(str(problem), 200)}"
+        ) from None
     fn_id = wanted["fn_id"]
     known = found or not fn_id or registry.knows(fn_id)
     if not known and not RegisteredFunction.objects.filter(fn_id=fn_id).exists():
-        raise UnknownFunction(f"There is no function “{fn_id}”.")
+        raise UnknownFunction(f"There is no function {named(fn_id)}.")
 
 
-def batch(action: Action, wanted: dict[str, str], after: str, why: str, own: str) -> dict[str, Any]:
+def batch(
+    action: Action, wanted: dict[str, str], after: str, why: str, own: str, invoked: bool = False
+) -> dict[str, Any]:
     """Do the next batch of the runs that were there when it was asked for, each in a transaction
     of its own; a repeat after a crash is harmless, since what was done no longer fits."""
     asked_at = Run.objects.filter(id=own).values("created_at")
@@ -83,7 +95,7 @@ def batch(action: Action, wanted: dict[str, str], after: str, why: str, own: str
     if after:
         runs = runs.filter(id__gt=after)
     ids = list(runs.values_list("id", flat=True)[:BATCH])
-    done = sum(_act(action, run_id, why) for run_id in ids)
+    done = sum(_act(action, run_id, why, invoked) for run_id in ids)
     return {
         "done": done,
         "refused": len(ids) - done,
@@ -92,11 +104,11 @@ def batch(action: Action, wanted: dict[str, str], after: str, why: str, own: str
     }
 
 
-def _act(action: Action, run_id: uuid.UUID, why: str) -> bool:
+def _act(action: Action, run_id: uuid.UUID, why: str, invoked: bool = False) -> bool:
     """Whether it was done; not if the run has changed since it was listed."""
     try:
         if action == "cancel":
-            return cancel(run_id, why=why)
+            return cancel(run_id, why=why, invoked=invoked)
         if action == "rerun":
             return rerun_once(run_id) is not None
         return bool(rerun(run_id))

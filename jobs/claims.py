@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,15 +11,17 @@ from typing import Any
 
 from django.db import connection
 
-from jobs import concurrency, conf, registry, statements
+from jobs import concurrency, conf, registry, statements, unfit
 from jobs.clock import Clock
 from jobs.concurrency import take_turns
 from jobs.discovery import why_unknown
 from jobs.error_reports import describe
-from jobs.errors import LeaseLost
-from jobs.models import Reason, Run
+from jobs.errors import InvalidFunction, LeaseLost
+from jobs.models import Attempt, AttemptStatus, Reason, Run
 from jobs.options import seconds
 from jobs.statements import Rows, Statement
+
+logger = logging.getLogger("jobs.engine")
 
 FREE = (True, False, False)  # its function is known, does not stand still, and it is in no line
 
@@ -37,13 +40,17 @@ LEASE = """
                            ELSE expires_at END
 """
 
-# What a claim needs of a run `r` as it was before, and of its event `e` (see claim_of).
+# What a claim needs of a run `r` as it was before, and of its event `e` (see claim_of). A run
+# stands still with its function, or when it was invoked while that was paused (hold_if_paused).
 BEFORE = """
          r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done, r.lost_count,
          r.invoked_by_id, r.function_errors, r.event_id,
          r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL AS has_memory,
-         r.fn_id = ANY(ARRAY(SELECT fn_id FROM jobs_registeredfunction
-                              WHERE stands_still AND paused_at IS NOT NULL)) AS stands_still
+         (r.fn_id = ANY(ARRAY(SELECT fn_id FROM jobs_registeredfunction
+                               WHERE stands_still AND paused_at IS NOT NULL))
+          OR r.reason = 'paused'
+         AND r.fn_id = ANY(ARRAY(SELECT fn_id FROM jobs_registeredfunction
+                                  WHERE paused_at IS NOT NULL))) AS stands_still
 """
 CLAIMED = """
        r.id, fn_id, turn_keys, turns_held, attempt, steps_done, lost_count, invoked_by_id,
@@ -167,7 +174,8 @@ def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
     """
     lease = lease_for(worker)
     due = statements.execute(TAKE, {**lease, "known": registry.ids(), "limit": limit})
-    found = [(row[:3], claim_of(row[3:], lease)) for row in due]
+    read = [(row[:3], claim_or_aside(row[3:], lease)) for row in due]
+    found = [(kept, c) for kept, c in read if c is not None]
     mine = {c.run_id for kept, c in found if kept == FREE}
     in_line = [c for (is_known, is_still, _), c in found if is_known and not is_still]
     in_line = [c for c in in_line if c.run_id not in mine]
@@ -176,8 +184,8 @@ def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
         mine |= take_turns(queued, in_line[0].clock.at, lease)
     for (is_known, is_still, _), c in found:
         if not is_known or is_still:
-            _set_aside(c, Reason.PAUSED if is_known else Reason.FUNCTION)
-    return [c for _, c in found if c.run_id in mine], len(found) == limit
+            _set_aside(c, Reason.PAUSED if is_still else Reason.FUNCTION)
+    return [c for _, c in found if c.run_id in mine], len(due) == limit
 
 
 def lease_for(worker: str) -> dict[str, Any]:
@@ -206,23 +214,58 @@ def _set_aside(c: Claim, reason: Reason) -> None:
     }
     with connection.cursor() as cursor:
         cursor.execute(SET_ASIDE, told)
+    if unfit.why(c.fn_id) is not None:
+        _note_unfit(c)
 
 
-# Due at the front: the run at which a look for due ones fails.
-SET_FIRST_ASIDE = """
-UPDATE jobs_run SET reason = 'aside', error = %(why)s, requeue_count = requeue_count + 1,
+def _note_unfit(c: Claim) -> None:
+    """Its function cannot be used, which the run's page tells among its attempts, once."""
+    kind = f"{InvalidFunction.__module__}.{InvalidFunction.__qualname__}"
+    if not Attempt.objects.filter(run_id=c.run_id, error_class=kind).exists():
+        Attempt.objects.create(
+            run_id=c.run_id,
+            status=AttemptStatus.ERROR,
+            started_at=c.clock.at,
+            ended_at=c.clock.at,
+            worker=c.worker,
+            error_class=kind,
+            error_message=unfit.why(c.fn_id) or "",
+        )
+
+
+# A run that cannot be taken up: no other run waits behind it.
+ASIDE = """
+UPDATE jobs_run SET status = 'queued', reason = 'aside', error = %(why)s,
+       lease_token = NULL, lease_until = NULL, requeue_count = requeue_count + 1,
        due_at = statement_timestamp() + make_interval(secs => %(seconds)s)
+"""
+UNREADABLE = f"{ASIDE} WHERE id = %(id)s AND lease_token = %(token)s"
+FIRST = f"""{ASIDE}
  WHERE id = (SELECT id FROM jobs_run
               WHERE due_at <= statement_timestamp() AND lease_token IS NULL
               ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
-"""
+"""  # noqa: S608
 
 
 def set_first_aside(error: BaseException) -> None:
-    """Let the first due run wait visibly: no cluster can take it, and others wait behind it."""
-    told: dict[str, Any] = {"why": json.dumps(describe(error)), "seconds": SET_ASIDE_SECONDS}
+    """Let the first due run wait visibly: the look for due runs fails at it."""
+    _put_aside(FIRST, error)
+
+
+def claim_or_aside(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim | None:
+    """The claim that a row says; a run whose row cannot be read waits visibly, alone."""
+    try:
+        return claim_of(row, lease)
+    except Exception as error:
+        logger.exception("Run %s cannot be claimed", row[0])
+        _put_aside(UNREADABLE, error, id=row[0], token=lease["token"])
+        return None
+
+
+def _put_aside(statement: str, error: BaseException, **where: Any) -> None:
+    told = {"why": json.dumps(describe(error)), "seconds": SET_ASIDE_SECONDS, **where}
     with connection.cursor() as cursor:
-        cursor.execute(SET_FIRST_ASIDE, told)
+        cursor.execute(statement, told)
 
 
 def claim_of(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim:

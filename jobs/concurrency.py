@@ -81,6 +81,19 @@ UPDATE jobs_run r
 RETURNING r.id, passes
 """  # noqa: S608
 
+# All lines in which a run stands: the query leaps through the index from one to the next, so that a
+# long line costs no more than a short one.
+LINES = """lines(key) AS (
+  (SELECT turn_keys[%(column)s] FROM jobs_run
+    WHERE turn_keys[%(column)s] IS NOT NULL AND status IN ('queued', 'running', 'waiting')
+    ORDER BY 1 LIMIT 1)
+  UNION ALL
+  SELECT (SELECT turn_keys[%(column)s] FROM jobs_run
+           WHERE turn_keys[%(column)s] > lines.key AND status IN ('queued', 'running', 'waiting')
+           ORDER BY 1 LIMIT 1)
+    FROM lines WHERE lines.key IS NOT NULL
+)"""
+
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))"
 
 FIRST = """

@@ -11,10 +11,12 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from django.db import DatabaseError, InterfaceError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName
 from psycopg.pq import ConnStatus, TransactionStatus
 
+from jobs.error_reports import cause_of, is_a
 from jobs.outages import is_unavailable, sqlstate_of
 
 
@@ -38,6 +40,12 @@ def is_failed(here: BaseDatabaseWrapper) -> bool:
     return failed or (here.in_atomic_block and here.needs_rollback)
 
 
+def is_idle(here: BaseDatabaseWrapper) -> bool:
+    """Whether PostgreSQL has no transaction open on this connection."""
+    raw = here.connection
+    return raw is not None and raw.pgconn.transaction_status == TransactionStatus.IDLE
+
+
 def is_in_transaction(here: BaseDatabaseWrapper) -> bool:
     """Whether PostgreSQL has a transaction open on this connection."""
     raw = here.connection
@@ -55,6 +63,8 @@ def is_databases_fault(here: BaseDatabaseWrapper, error: BaseException) -> bool:
     """Whether the database broke off the work, and not the code that was at it. An error without a
     code of PostgreSQL's says so only if the connection broke: code may close it, and an author may
     raise such an error, too."""
+    if not is_a(error, DatabaseError, InterfaceError):
+        return False
     if _is_of_an_old_plan(error):
         here.close()  # the next connection prepares anew
         return True
@@ -66,7 +76,7 @@ def is_databases_fault(here: BaseDatabaseWrapper, error: BaseException) -> bool:
 def _is_of_an_old_plan(error: BaseException) -> bool:
     """Whether a migration has changed what a prepared statement returns, or the server has
     forgotten it."""
-    cause = error.__cause__
+    cause = cause_of(error)
     if isinstance(cause, InvalidSqlStatementName):
         return True
     if not isinstance(cause, FeatureNotSupported):

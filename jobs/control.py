@@ -4,44 +4,71 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from jobs import endings, events, models, registry
+from jobs import concurrency, endings, events, lineage, models, registry
 from jobs.error_reports import MESSAGE_LIMIT, storable
 from jobs.errors import EndedFromInside, InvalidStep, InvalidTransition, UnknownRun
-from jobs.excerpts import quoted
+from jobs.excerpts import excerpt, quoted
 from jobs.ids import new_id
 from jobs.models import FINISHED, UNFINISHED, FetchStatus, RunStatus, StepKind, StepStatus
-from jobs.runner import runner_inside
+from jobs.options import seconds
+from jobs.runner import Runner, current_runner
+from jobs.values import named
 
 RETRYABLE = (RunStatus.FAILED, RunStatus.CANCELLED)
 
 
-def cancel(run_id: str | uuid.UUID, *, why: str = "") -> bool:
+def cancel(run_id: str | uuid.UUID, *, why: str = "", invoked: bool = False) -> bool:
     """End an unfinished run now, whatever its worker does: a late result of it is dropped.
 
     Its turn passes on and its `on_cancel` starts, in one transaction. True if it was cancelled,
     False if it was cancelled before; raises InvalidTransition if it ended otherwise.
 
+    Runs that it has invoked go on, unless `invoked` is true: then those that are unfinished are
+    cancelled too, and those that they have invoked, after it, each in a transaction of its own. To
+    call it again does what is left: True then if any of them was cancelled.
+
     A function that cancels its own run is left there and then: this does not return, and what was
     not committed is void.
     """
-    own = runner_inside(run_id)
+    own = _own_among(run_id, invoked)
     if own is not None:
-        own.suspend(EndedFromInside(partial(_cancel_own, run_id, why)))
+        _refuse_ended(_found(run_id))
+        own.suspend(EndedFromInside(partial(_cancel_own, run_id, why, invoked)))
+    if not invoked:
+        return _cancel_one(run_id, why)
+    root = _found(run_id).id
+    if connection.in_atomic_block:
+        _lock_tree(root)
+    done = _cancel_one(root, why)
+    reason = why or f"Run {root} was cancelled, which had invoked it."
+    while below := lineage.unfinished_below(root):
+        done |= sum(_cancel_unless_ended(run, reason) for run in below) > 0
+    return done
+
+
+def _own_among(run_id: str | uuid.UUID, invoked: bool) -> Runner | None:
+    """The runner that this is called in, if its run is one of those to be cancelled."""
+    own = current_runner()
+    if own is None:
+        return None
+    is_own = str(own.claim.run_id) == str(run_id)
+    return own if is_own or (invoked and lineage.is_below(own.claim.run_id, run_id)) else None
+
+
+def _cancel_one(run_id: str | uuid.UUID, why: str) -> bool:
     with transaction.atomic():
         run = _locked(run_id)
+        _refuse_ended(run)
         if run.status == RunStatus.CANCELLED:
             return False
-        if run.is_finished:
-            raise InvalidTransition(
-                f"Run {run.id} is {run.status}; only unfinished runs can be cancelled."
-            )
         error = _reason(why) if why else None
         models.Run.objects.filter(id=run.id, status__in=UNFINISHED).update(
             status=RunStatus.CANCELLED,
@@ -62,13 +89,40 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "") -> bool:
     return True
 
 
+def _refuse_ended(run: models.Run) -> None:
+    if run.is_finished and run.status != RunStatus.CANCELLED:
+        raise InvalidTransition(
+            f"Run {run.id} is {run.status}; only unfinished runs can be cancelled."
+        )
+
+
+def _cancel_unless_ended(run_id: uuid.UUID, why: str) -> bool:
+    with contextlib.suppress(InvalidTransition, UnknownRun):
+        return _cancel_one(run_id, why)
+    return False
+
+
+def _lock_tree(root: uuid.UUID) -> None:
+    """Take all locks that the cancellation of a tree needs, before it begins: in a transaction of
+    the caller's they are held together, and must be taken in the order that workers take them.
+
+    1. Rows, those of invoked runs before those of their parents: a run that ends wakes its parent.
+    2. Then lines, the first of each run before the second ones (see endings.leaving).
+    """
+    ids = [root, *lineage.unfinished_below(root)]
+    runs = [_locked(run_id) for run_id in reversed(ids)]
+    for line in (0, 1):
+        standing = [run for run in runs if line <= min(run.turns_held, len(run.turn_keys) - 1)]
+        concurrency.lock(sorted({run.turn_keys[line] for run in standing}))
+
+
 def _reason(why: str) -> dict[str, Any]:
     return {"name": "Cancelled", "message": storable(str(why), MESSAGE_LIMIT), "stack": ""}
 
 
-def _cancel_own(run_id: str | uuid.UUID, why: str) -> None:
+def _cancel_own(run_id: str | uuid.UUID, why: str, invoked: bool) -> None:
     with contextlib.suppress(InvalidTransition):  # it had lost its lease, and another ended it
-        cancel(run_id, why=why)
+        cancel(run_id, why=why, invoked=invoked)
 
 
 def rerun(
@@ -80,7 +134,9 @@ def rerun(
 ) -> str:
     """Run again; returns the id of the run that goes on.
 
-    By default the same run, from its failed step: what it remembers stays remembered. With
+    By default the same run, from its failed step: what it remembers stays remembered. If that step
+    waits for a run that it has invoked, and that has failed or was cancelled, the invoked run goes
+    on from its own failed step, and the step waits for it again. With
     `from_start` a new run (`rerun_of`) of the same event, or of an edited one with `data`; with
     `from_step` a new run that remembers what the old one did before that step. `on_retry` starts.
     """
@@ -91,12 +147,26 @@ def rerun(
     # what somebody is at.
     _refuse(_found(run_id), anew)
     with transaction.atomic():
+        below = [] if anew else [_locked(child) for child in reversed(_to_go_on(run_id))]
         run = _locked(run_id)
         _refuse(run, anew)
         again = _anew(run, from_step, data) if anew else _resume(run)
-        endings.announce(endings.RETRIED, endings.Ending.of_run(again), run.error, "retry")
+        for resumed in (again, *(_resume(child) for child in below if child.status in RETRYABLE)):
+            endings.announce(
+                endings.RETRIED, endings.Ending.of_run(resumed), resumed.error, "retry"
+            )
         events.wake_clusters()
     return str(again.id)
+
+
+def _to_go_on(run_id: str | uuid.UUID) -> list[uuid.UUID]:
+    """The ended runs that have to go on so that this one can: those that it waits for, and those
+    that these wait for. Their rows are locked before its own, as by a worker that ends one."""
+    found: list[uuid.UUID] = []
+    for child in lineage.awaited_by(_found(run_id)):
+        if child.status in RETRYABLE:
+            found += [child.id, *_to_go_on(child.id)]
+    return found
 
 
 def rerun_once(run_id: uuid.UUID) -> str | None:
@@ -120,7 +190,8 @@ def _one(runs: models.RunQuerySet, run_id: str | uuid.UUID) -> models.Run:
     try:
         return runs.select_related("event").get(id=run_id)
     except (models.Run.DoesNotExist, ValidationError, ValueError, TypeError):
-        raise UnknownRun(f"There is no run {quoted(str(run_id))}.") from None
+        given = str(run_id) if isinstance(run_id, uuid.UUID) else run_id
+        raise UnknownRun(f"There is no run {quoted(given)}.") from None
 
 
 def _refuse(run: models.Run, anew: bool) -> None:
@@ -150,10 +221,12 @@ def _resume(run: models.Run) -> models.Run:
     begun.exclude(id__in=asked.values("id")).update(
         status=StepStatus.WAITING, attempts=0, due_at=None
     )
-    failed_step = (run.error or {}).get("step")
-    run.steps.filter(name=failed_step, status=StepStatus.FAILED).update(
+    run.steps.filter(name=lineage.failed_step(run), status=StepStatus.FAILED).update(
         status=StepStatus.WAITING, attempts=0, ended_at=None
     )
+    # What is waited for anew is looked at soon, and has its whole time again (awaiting.function).
+    invoking = run.steps.filter(kind=StepKind.INVOKE, status=StepStatus.WAITING)
+    invoking.update(started_at=Now(), due_at=None)
     remembered = [StepStatus.COMPLETED, StepStatus.FAILED]
     models.Run.objects.filter(id=run.id, status__in=RETRYABLE).update(
         status=RunStatus.QUEUED,
@@ -164,12 +237,22 @@ def _resume(run: models.Run) -> models.Run:
         attempt=0,
         function_errors=0,
         requeue_count=0,
-        expires_at=None,
         stop_requested=False,
         turns_held=0,
         steps_done=run.steps.filter(status__in=remembered).count(),
+        **_ready_again(run),
     )
     return run
+
+
+def _ready_again(run: models.Run) -> dict[str, Any]:
+    """A run that has never started is ready from now on, and has all of `timeouts.start` again;
+    what has started has `timeouts.finish` again from its next start (claims.LEASE)."""
+    if run.started_at is not None:
+        return {"expires_at": None}
+    start = registry.get(run.fn_id).timeouts.start if registry.knows(run.fn_id) else None
+    in_time = None if start is None else Now() + timedelta(seconds=seconds(start))
+    return {"ready_at": Now(), "expires_at": in_time}
 
 
 def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -> models.Run:
@@ -197,5 +280,7 @@ def _memory_before(run: models.Run, name: str) -> list[models.Step]:
     target = next((step for step in steps if step.name == name), None)
     if target is None:
         names = ", ".join(f"“{step.name}”" for step in steps) or "none"
-        raise InvalidStep(f"Run {run.id} has no step “{name}”; it has {names}.")
+        raise InvalidStep(
+            f"Run {run.id} has no step {named(name)}; it has {excerpt(names, 2_000)}."
+        )
     return [s for s in steps if s.position < target.position and s.is_remembered]

@@ -24,6 +24,21 @@ MOST_LINKS = 100  # of a chain of causes
 HERE = str(Path(__file__).parent)
 
 
+# Their own, whatever an author's class has put in their place.
+CAUSE: Any = vars(BaseException)["__cause__"]
+CONTEXT: Any = vars(BaseException)["__context__"]
+
+
+def is_a(error: BaseException | None, *kinds: type[BaseException]) -> bool:
+    """As isinstance(), which asks an object for its class, and an author's may raise then."""
+    return issubclass(type(error), kinds)
+
+
+def cause_of(error: BaseException) -> BaseException | None:
+    cause: BaseException | None = CAUSE.__get__(error)
+    return cause
+
+
 def describe(error: BaseException) -> dict[str, Any]:
     """An error as it is remembered: {"name", "message", "stack"}, as Inngest writes it."""
     return {
@@ -65,10 +80,10 @@ def _read(attribute: Callable[[], Any], otherwise: str) -> str:
 def chain(error: BaseException | None) -> Iterator[BaseException]:
     """An error and what it came of, each once: causes may lead back to where they began."""
     seen: set[int] = set()
-    while isinstance(error, BaseException) and id(error) not in seen and len(seen) < MOST_LINKS:
+    while error is not None and id(error) not in seen and len(seen) < MOST_LINKS:
         seen.add(id(error))
         yield error
-        error = error.__cause__ or error.__context__
+        error = cause_of(error) or CONTEXT.__get__(error)
 
 
 def stack_of(error: BaseException) -> str:

@@ -22,6 +22,10 @@ class InvalidFunction(JobsError):
     """A function's configuration cannot be used."""
 
 
+class NoTimeZones(InvalidFunction):
+    """A cron line names a time zone, and this Python has no time zone database."""
+
+
 class InvalidExpression(JobsError):
     """An expression (CEL) cannot be parsed or evaluated."""
 
@@ -97,8 +101,9 @@ class TransactionLost(JobsError):
 
 
 class TransactionLeftOpen(JobsError):
-    """The code opened a database transaction and left it open (autocommit off, or an atomic block
-    that was entered by hand), so its work there is undone. Commit it before you return."""
+    """The code opened a database transaction (an atomic block, a BEGIN, autocommit off) and left it
+    open, or asked for a step inside it, so its work there is undone. End it before you return, and
+    before you ask for a step."""
 
 
 class FetchError(JobsError):

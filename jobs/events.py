@@ -3,27 +3,28 @@ there is one: the event, its runs and whatever the caller wrote are one fact (la
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Greatest, Now
 
-from jobs import expressions, models, registry, repeats, statements
+from jobs import conflicts, expressions, models, registry, repeats, statements
 from jobs.errors import InvalidEvent, InvalidExpression
 from jobs.excerpts import quoted
 from jobs.ids import new_id
 from jobs.options import seconds
-from jobs.secrets import load_masked, mask
+from jobs.secrets import mask
 from jobs.statements import Statement
-from jobs.values import is_storable, is_text
+from jobs.validation import EVENT_LIMIT, is_event_name
+from jobs.values import Unfit, is_text, plain, read_back, size_of, written
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ CHANNEL = "jobs"  # what clusters LISTEN to
 # What they are told: that a run may be due, or anything at all.
 RUN_DUE, ANYTHING = "run", ""
 RESERVED = ("jobs/", "inngest/")
-NAME_LIMIT = 256
+NAME_LIMIT = EVENT_LIMIT
 SIZE_LIMIT = 512 * 1024
 MOST_EVENTS = 5000
 EARLIEST, LATEST = 315_532_800_000, 4_102_444_800_000  # 1980 and 2100, in ms
@@ -65,11 +66,10 @@ def send(events: Event | Iterable[Event]) -> list[str]:
     """Accept events and start the functions that they trigger; returns the events' ids in order.
 
     Raises InvalidEvent before anything is written. An event whose `id` came within the last
-    24 hours starts nothing: the id of that earlier event is returned.
+    24 hours starts nothing: the id of that earlier event is returned. If that had another name, it
+    is no repeat but another fact, and InvalidEvent; with other data it is a repeat with a warning.
     """
     batch = [events] if isinstance(events, Event) else _listed(events)
-    if len(batch) > MOST_EVENTS:
-        raise InvalidEvent(f"{len(batch):,} events at once; at most {MOST_EVENTS:,} are allowed.")
     clean = [validated(event) for event in batch]
     for event in clean:
         _refuse_reserved(event)
@@ -78,11 +78,14 @@ def send(events: Event | Iterable[Event]) -> list[str]:
 
 
 def _listed(events: Any) -> list[Event]:
-    try:
-        return list(events)
-    except TypeError:
+    if isinstance(events, str | bytes | dict) or not isinstance(events, Iterable):
         given = type(events).__name__
-        raise InvalidEvent(f"send() takes an Event or a list of them, not {given}.") from None
+        raise InvalidEvent(f"send() takes an Event or a list of them, not {given}.")
+    batch = list(islice(events, MOST_EVENTS + 1))  # it may have no end
+    if len(batch) > MOST_EVENTS:
+        count = f"{len(events):,}" if isinstance(events, Sized) else f"More than {MOST_EVENTS:,}"
+        raise InvalidEvent(f"{count} events at once; at most {MOST_EVENTS:,} are allowed.")
+    return batch
 
 
 def validated(event: Event) -> Event:
@@ -90,8 +93,8 @@ def validated(event: Event) -> Event:
     if not isinstance(event, Event):
         given = f"{type(event).__module__}.{type(event).__qualname__}"
         raise InvalidEvent(f"send() takes jobs.api.Event(name=…, data=…), not {given}.")
-    name = event.name
-    if not isinstance(name, str) or not is_name(name):
+    name, dedupe_id = plain(event.name), plain(event.id)
+    if not is_event_name(name):
         raise InvalidEvent(
             f"An event's name must be 1 to {NAME_LIMIT} characters that can be stored and hold no "
             f"secret, not {quoted(name)}."
@@ -99,17 +102,12 @@ def validated(event: Event) -> Event:
     if not isinstance(event.data, dict):
         kind = type(event.data).__name__
         raise InvalidEvent(f"Event “{name}”: data must be a JSON object (a dict), not {kind}.")
-    if not isinstance(event.id, str) or len(event.id) > 256 or not _is_clean(event.id):
+    if not isinstance(dedupe_id, str) or len(dedupe_id) > 256 or not _is_clean(dedupe_id):
         raise InvalidEvent(
             f"Event “{name}”: id must be a text of at most 256 characters that can be stored and "
-            f"hold no secret, not {quoted(event.id)}."
+            f"hold no secret, not {quoted(dedupe_id)}."
         )
-    return Event(name=name, data=_json(event), id=event.id, ts=_time(event))
-
-
-def is_name(text: str) -> bool:
-    """Whether an event can be called so."""
-    return bool(text.strip()) and len(text) <= NAME_LIMIT and _is_clean(text)
+    return Event(name=name, data=_json(event), id=dedupe_id, ts=_time(event))
 
 
 def _is_clean(text: str) -> bool:
@@ -119,30 +117,26 @@ def _is_clean(text: str) -> bool:
 
 def _json(event: Event) -> dict[str, Any]:
     try:
-        text = json.dumps(event.data, allow_nan=False, ensure_ascii=False)
-        size = len(text.encode("utf-8", "surrogatepass"))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidEvent(f"Event “{event.name}”: data is not JSON: {error}.") from None
-    if size > SIZE_LIMIT:
-        raise InvalidEvent(
-            f"Event “{event.name}”: data has {size:,} bytes; at most {SIZE_LIMIT:,} are allowed."
-        )
-    if not is_storable(text):
-        raise InvalidEvent(
-            f"Event “{event.name}”: data holds a NUL or a lone surrogate, which cannot be stored."
-        )
-    data: dict[str, Any] = load_masked(text)
+        text = written(event.data)
+        size = size_of(text)
+        if size > SIZE_LIMIT:
+            raise Unfit(f"has {size:,} bytes; at most {SIZE_LIMIT:,} are allowed.")
+        data: dict[str, Any] = read_back(text)
+    except Unfit as unfit:
+        raise InvalidEvent(f"Event “{event.name}”: data {unfit}") from None
     return data
 
 
 def _time(event: Event) -> int:
-    if isinstance(event.ts, datetime) and event.ts.tzinfo is None:
+    if isinstance(event.ts, datetime) and event.ts.utcoffset() is None:
         raise InvalidEvent(f"Event “{event.name}”: ts must be an aware datetime or milliseconds.")
-    if not isinstance(event.ts, int | datetime):
+    if isinstance(event.ts, bool) or not isinstance(event.ts, int | datetime):
         raise InvalidEvent(f"Event “{event.name}”: ts must be Unix milliseconds or a datetime.")
     ts = milliseconds(event.ts)
     if ts and not EARLIEST <= ts < LATEST:
-        raise InvalidEvent(f"Event “{event.name}”: ts={ts} is not between 1980 and 2100 (in ms).")
+        raise InvalidEvent(
+            f"Event “{event.name}”: ts={quoted(ts)} is not between 1980 and 2100 (in ms)."
+        )
     return ts
 
 
@@ -161,7 +155,7 @@ def accept(events: list[Event]) -> list[models.Event]:
     """Store events and their runs, inside the caller's transaction.
 
     1. An event whose id came within 24 hours is replaced by the stored one (a lock on the id
-       makes two senders of it take turns).
+       makes two senders of it take turns); one of another name is refused (conflicts).
     2. All new events are inserted, then all their runs.
     3. Clusters are told; PostgreSQL delivers that at commit, or never.
     """
@@ -172,7 +166,9 @@ def accept(events: list[Event]) -> list[models.Event]:
     fresh: list[tuple[Event, models.Event]] = []
     for event in events:
         row = known.get(event.id)
-        if row is None:
+        if row is not None:
+            conflicts.look_at(row, event.name, event.data)
+        else:
             row = _row(event)
             fresh.append((event, row))
             if event.id:
@@ -200,6 +196,14 @@ def start(runs: list[models.Run]) -> None:
     wake_clusters(RUN_DUE)
 
 
+def hold_if_paused(run: models.Run) -> None:
+    """Let a run that another one waits for not start as long as its function is paused: it is not
+    skipped, but is queued until that is resumed (claims.BEFORE)."""
+    paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
+    if paused.filter(fn_id=run.fn_id).exists():
+        run.reason, run.expires_at = models.Reason.PAUSED, None
+
+
 def _wake_waiting(names: set[str], fresh: list[tuple[Event, models.Event]]) -> None:
     """Wake the runs whose step.wait_for_event one of these events may satisfy; the step itself
     looks for its event when the run is looked at."""
@@ -207,15 +211,19 @@ def _wake_waiting(names: set[str], fresh: list[tuple[Event, models.Event]]) -> N
     woken = []
     for step in waiting.select_related("run__event").order_by("run_id"):
         variables = {"event": as_json(step.run.event)}
+        where = f"sending to step “{step.name}” of run {step.run_id}"
         arrived = (stored(event, row) for event, row in fresh if event.name == step.awaits)
-        if any(satisfies(step.detail, variables | {"async": event}) for event in arrived):
+        if any(satisfies(step.detail, variables | {"async": event}, where) for event in arrived):
             woken.append(step.run_id)
     wake_runs(woken)
 
 
-def satisfies(detail: dict[str, Any], variables: dict[str, Any]) -> bool:
+def satisfies(detail: dict[str, Any], variables: dict[str, Any], where: str) -> bool:
+    """Whether the event `async` is one that a step waits for; `where` names the step."""
     condition = detail.get("if")
-    return not condition or expressions.holds(condition, variables)
+    if not condition:
+        return True
+    return expressions.holds(condition, variables, f"{where}, event {variables['async']['id']}")
 
 
 def as_json(row: models.Event) -> dict[str, Any]:
@@ -241,10 +249,19 @@ def _runs(event: Event, row: models.Event) -> Iterable[models.Run]:
     for function, triggers in registry.triggered_by(event.name):
         if variables is None:
             variables = {"event": stored(event, row)}
-        if any(t.if_exp is None or expressions.holds(t.if_exp, variables) for t in triggers):
+        if any(_fires(trigger, function, variables) for trigger in triggers):
             yield new_run(function, row, variables["event"])
     if registry.cancelled_by(event.name) and registry.knows(CANCELLER):
         yield new_run(registry.get(CANCELLER), row, stored(event, row))
+
+
+def _fires(
+    trigger: registry.TriggerEvent, function: registry.Function, variables: dict[str, Any]
+) -> bool:
+    if trigger.if_exp is None:
+        return True
+    where = f"trigger of “{function.fn_id}”, event {variables['event']['id']}"
+    return expressions.holds(trigger.if_exp, variables, where)
 
 
 def stored(event: Event, row: models.Event) -> dict[str, Any]:
@@ -259,7 +276,8 @@ def new_run(
     event: dict[str, Any],
     rerun_of: uuid.UUID | None = None,
 ) -> models.Run:
-    """An unsaved run, due when its event has happened, at the end of its lines."""
+    """An unsaved run, at the end of its lines: due when its event has happened, or at once if a
+    person runs it again. `timeouts.start` counts from then."""
     run = models.Run(
         fn_id=function.fn_id,
         event_id=row.id,
@@ -267,10 +285,11 @@ def new_run(
         turn_limits=[entry.limit for entry in function.concurrency],
         rerun_of_id=rerun_of,
     )
-    if isinstance(row.ts, datetime):
-        run.due_at = Greatest(Value(row.ts), Now())
+    if isinstance(row.ts, datetime) and rerun_of is None:
+        run.due_at = run.ready_at = Greatest(Value(row.ts), Now())
     if function.timeouts.start is not None:
-        run.expires_at = Now() + timedelta(seconds=seconds(function.timeouts.start))
+        in_time = timedelta(seconds=seconds(function.timeouts.start))
+        run.expires_at = (run.ready_at or Now()) + in_time
     return run
 
 
@@ -283,7 +302,12 @@ def turn_keys(function: registry.Function, event: dict[str, Any]) -> list[str]:
             try:
                 value = expressions.evaluate(entry.key, {"event": event})
             except InvalidExpression as error:
-                logger.warning("%s: concurrency key taken as null: %s", function.fn_id, error)
+                logger.warning(
+                    "concurrency key of “%s”, event %s, taken as null: %s",
+                    function.fn_id,
+                    event["id"],
+                    error,
+                )
         keys.append(f"{function.fn_id}:{number}:{expressions.key_text(value)}")
     return keys
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from jobs.secrets import longest, mask, mask_up_to
 
 STANDARD = 300  # characters
+SHOWN = 80  # characters of what was given, in a sentence
 TAIL = " ,.;:–—-"  # what a text that is cut at a word does not end with
 
 
@@ -41,6 +42,10 @@ def both_ends(text: str, limit: int) -> str:
     return f"{masked[:half]}\n… {len(masked) - limit:,} characters cut …\n{masked[-half:]}"
 
 
-def quoted(value: object, limit: int = 80) -> str:
-    """A value as Python writes it, for a sentence that says what was given."""
-    return excerpt(repr(value), limit)
+def quoted(value: object, limit: int = SHOWN) -> str:
+    """A value as Python writes it, for a sentence that says what was given; no error if it cannot
+    be written."""
+    try:
+        return excerpt(repr(value), limit)
+    except Exception:
+        return excerpt(f"something of type {type(value).__name__}", limit)

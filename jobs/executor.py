@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from jobs import backoff, conf, models, registry
+from jobs import backoff, conf, forks, models, registry
 from jobs.attempts import Attempts
 from jobs.claims import Claim, going_on, gone_on, refreshed
 from jobs.endings import Ending, leaving, settle_failure
-from jobs.error_reports import chain, describe
+from jobs.error_reports import chain, describe, is_a
 from jobs.errors import (
     CommitRefused,
     ControlFlow,
@@ -118,7 +118,7 @@ def _play(
     """Call the function; settle its end, or its suspension."""
     context = Context(claim, function, journal, watch)
     try:
-        with context.runner.playing(), context.runner.log.listening():
+        with context.runner.playing(), context.runner.log.listening(), forks.OnlyHere():
             output = function.handler(context)
             journal.raise_if_left_open()
         context.runner.raise_if_suspended()  # a bare “except:” may have swallowed it
@@ -158,7 +158,7 @@ def _err(claim: Claim, function: registry.Function, journal: Journal, error: Bas
     attempt = journal.function_errors
     now = claim.clock.now()
     delay = backoff.delay(error, attempt, function.retries, table, now)
-    if isinstance(error, StepError):  # the step's own attempts have told it
+    if is_a(error, StepError):  # the step's own attempts have told it
         story = describe(error)
     else:
         story = Attempts(claim, journal).erred("", attempt, error, now, delay)
@@ -176,7 +176,7 @@ def _err(claim: Claim, function: registry.Function, journal: Journal, error: Bas
 def _step_behind(error: BaseException) -> dict[str, Any]:
     """The failed step that an error tells of, also where the function put it in other words: it
     is what a person's retry begins with."""
-    inner = next((link for link in chain(error) if isinstance(link, StepError)), None)
-    if inner is None:
+    inner = next((link for link in chain(error) if is_a(link, StepError)), None)
+    if not isinstance(inner, StepError):
         return {}
     return {"step": inner.step_id, "cause": {"name": inner.name, "message": inner.message}}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json as jsonlib
+import re
 import uuid
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from jobs import addresses, conf
 from jobs.backoff import header_seconds
@@ -14,11 +16,17 @@ from jobs.errors import FetchError, InvalidStep, NonRetriableError
 from jobs.excerpts import excerpt, quoted
 from jobs.records import FetchRecord, StepRecord
 from jobs.secrets import Secret, names_in, reference_for, way_out
-from jobs.values import ENCODER, is_text
+from jobs.values import Unfit, is_text, plain, read_back, refuse_too_deep, size_of, written
 
 DEFAULT_TIMEOUT = 300.0
 LONGEST_TIMEOUT = 7200.0
 BODY_LIMIT = 4 * 1024 * 1024
+HEADERS_LIMIT = 65_536  # bytes, names and values together
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
+# What a header's value must not hold, but for a tab; and what is lost at its end.
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+NO_HEADER = re.compile(r"[\x00-\x1f\x7f]|\s+\Z")
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Answers that another try may better: timeout, too early, too many requests, and what a server
 # says when the fault is its own (RFC 9110 §15.5.9, RFC 8470, RFC 6585).
@@ -42,9 +50,13 @@ class Response:
         return self.status_code < 400
 
     def json(self) -> Any:
-        """The body as JSON; raises NonRetriableError with its first lines if it is none."""
+        """The body as JSON; raises NonRetriableError with its first lines if it is none, or with
+        its depth if it is nested more than 100 levels deep, which no step could remember."""
         try:
+            refuse_too_deep(self.text)
             return jsonlib.loads(self.text)
+        except Unfit as unfit:
+            raise NonRetriableError(f"The answer of {self.url} {unfit}") from None
         except (ValueError, RecursionError):
             start = excerpt(self.text.strip(), 200) or "nothing"
             raise NonRetriableError(f"The answer of {self.url} is not JSON: {start}") from None
@@ -61,21 +73,19 @@ def prepare(
     json: Any,
     data: str | None,
     headers: dict[str, Any] | None,
-    timeout: float,
+    timeout: float | timedelta,
 ) -> FetchRecord:
     """An unsaved request, secrets by reference; or InvalidStep that says what is wrong."""
 
     def refuse(problem: str) -> NoReturn:
         raise InvalidStep(f"step.fetch(“{step_name}”): {problem}")
 
-    verb = str(method).upper()
+    verb = method.upper() if isinstance(method, str) else ""
     if verb not in METHODS:
         refuse(f"method {quoted(method)}; {', '.join(METHODS)} are allowed.")
-    if not allows(url):
+    if not isinstance(url, str) or not allows(url):
         hosts = ", ".join(conf.allowed_hosts()) or "none"
         refuse(f"{quoted(url, 200)} is not an http(s) URL of an allowed host ({hosts}).")
-    if not 0 < timeout <= LONGEST_TIMEOUT:
-        refuse(f"timeout={timeout!r}; more than 0 and at most {LONGEST_TIMEOUT:g} s are allowed.")
     if json is not None and data is not None:
         refuse("give either json or data, not both.")
     body = _body(json, data, refuse)
@@ -84,16 +94,29 @@ def prepare(
     _refuse_secrets(url, body, refuse)
     key = f"{run_id}:{step_name}"
     sent = {"Content-Type": "application/json"} if json is not None else {}
-    sent |= {"Idempotency-Key": key}
+    sent |= {"Idempotency-Key": NO_HEADER.sub(lambda found: quote(found[0], safe=""), key)}
+    own = _headers(headers, refuse)
+    set_otherwise = {name.lower() for name in own}
     return FetchRecord(
         step_name=step_name,
-        method=verb,
-        url=url,
-        headers=sent | _headers(headers or {}, refuse),
-        body=body,
-        timeout=timeout,
+        method=plain(verb),
+        url=plain(url),
+        headers={n: v for n, v in sent.items() if n.lower() not in set_otherwise} | own,
+        body=plain(body),
+        timeout=_seconds(timeout, refuse),
         idempotency_key=excerpt(key, 100),
     )
+
+
+def _seconds(timeout: Any, refuse: Refuse) -> float:
+    span = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    is_number = isinstance(span, int | float) and not isinstance(span, bool)
+    if not is_number or not 0 < span <= LONGEST_TIMEOUT:
+        refuse(
+            f"timeout={quoted(timeout)}; more than 0 and at most {LONGEST_TIMEOUT:g} s are "
+            "allowed, as a number or a timedelta."
+        )
+    return float(span)
 
 
 def allows(url: str) -> bool:
@@ -111,11 +134,17 @@ def _body(json: Any, data: str | None, refuse: Refuse) -> str:
     if json is None:
         if not isinstance(data, str | None):
             refuse(f"data must be a text, not {type(data).__name__}.")
-        return data or ""
-    try:
-        return ENCODER.encode(json)
-    except (TypeError, ValueError) as error:
-        refuse(f"json cannot be written: {error}.")
+        text = data or ""
+    else:
+        try:
+            text = written(json)
+            read_back(text)  # as the endpoint will: no name twice, no number that is too long
+        except Unfit as unfit:
+            refuse(f"json cannot be written: it {unfit}")
+    size = size_of(text)
+    if size > BODY_LIMIT:
+        refuse(f"the body has {size:,} bytes; at most {BODY_LIMIT:,} are allowed.")
+    return text
 
 
 def _refuse_secrets(url: str, body: str, refuse: Refuse) -> None:
@@ -126,39 +155,57 @@ def _refuse_secrets(url: str, body: str, refuse: Refuse) -> None:
         )
 
 
-def _headers(given: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
-    """As rows hold them: a secret by reference, never a value of one, whole or in part."""
-    return {_header_name(name, refuse): _header(name, v, refuse) for name, v in given.items()}
+def _headers(headers: Any, refuse: Refuse) -> dict[str, Any]:
+    """The author's own, as rows hold them: a secret by reference, never a value of one, whole or in
+    part. The same name in two spellings (`X-A`, `x-a`) is refused."""
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        refuse(f"headers must be a dict, not {type(headers).__name__}.")
+    found = {_header_name(n, refuse): _header(n, value, refuse) for n, value in headers.items()}
+    if len({name.lower() for name in found}) < len(headers):
+        refuse("headers: a name is given twice; capitals do not matter in it.")
+    size = sum(len(name) + size_of(str(value)) for name, value in found.items())
+    if size > HEADERS_LIMIT:
+        refuse(f"headers have {size:,} bytes; at most {HEADERS_LIMIT:,} are allowed.")
+    return found
 
 
 def _header_name(name: Any, refuse: Refuse) -> str:
-    if not isinstance(name, str) or not is_text(name):
-        refuse(f"{quoted(name)} is not a header's name.")
-    for secret in names_in(name):
+    for secret in names_in(name) if isinstance(name, str) else ():
         refuse(
             f"the header's name {quoted(name)} holds the value of settings.{secret}. Only the "
             f'value of a header can be a secret: Secret("{secret}").'
         )
-    return str(name)
+    if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
+        refuse(f"{quoted(name)} is not a header's name; letters, digits and hyphens are allowed.")
+    return str.__str__(name)
 
 
-def _header(name: str, value: Any, refuse: Refuse) -> Any:
+def _header(name: Any, value: Any, refuse: Refuse) -> Any:
     if isinstance(value, Secret):
         value.value()  # a missing one is said now, not in flight
         for secret in names_in(value.template):
             refuse(f"the template of header {quoted(name)} holds the value of settings.{secret}.")
         return value.reference()
-    text = str(value)
-    if any(c in name + text for c in "\r\n\0"):
-        refuse(f"header {quoted(name)} holds a line break.")
-    if not is_text(text):
-        refuse(f"header {quoted(name)} holds a lone surrogate, which cannot be stored.")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not isinstance(value, str) and not is_number:
+        kind = type(value).__name__
+        refuse(f"header {quoted(name)} is of type {kind}; a text, a number or a Secret is allowed.")
+    try:
+        text = plain(value) if isinstance(value, str) else str(value)
+    except ValueError:
+        refuse(f"header {quoted(name)} is a number with too many digits.")
     reference = reference_for(text)
     for secret in names_in(text) if reference == text else []:
         refuse(
             f"header {quoted(name)} holds the value of settings.{secret}, which rows would keep; "
             f"pass {way_out(text, secret)}."
         )
+    if CONTROL.search(text) or text != text.strip():
+        refuse(f"header {quoted(name)} holds a line break, or begins or ends with a space.")
+    if not is_text(text):
+        refuse(f"header {quoted(name)} holds a lone surrogate, which cannot be sent.")
     return reference
 
 

@@ -34,7 +34,7 @@ from typing import Any
 from django.db import connection
 
 from jobs import conf, registry, statements
-from jobs.claims import BEFORE, CLAIMED, ITS_EVENT, LEASE, Claim, claim_of, lease_for
+from jobs.claims import BEFORE, CLAIMED, ITS_EVENT, LEASE, Claim, claim_or_aside, lease_for
 from jobs.events import CHANNEL, wake_clusters
 from jobs.recovery import HAND_ON
 from jobs.transport import Outcome, Request, perform
@@ -194,8 +194,9 @@ def land(landed: Sequence[Landed], room: int = 0, worker: str = "") -> tuple[lis
     for flight, _ in landed:
         if flight.id not in written:
             logger.warning("An answer for run %s came too late and is dropped.", flight.run_id)
-    claims = {row[2]: claim_of(row[2:], lease) for row in found if row[2] is not None}
-    return list(claims.values()), any(told for _, told, *_ in found)
+    claimed = {row[2]: row[2:] for row in found if row[2] is not None}
+    read = [claim_or_aside(row, lease) for row in claimed.values()]
+    return [claim for claim in read if claim is not None], any(told for _, told, *_ in found)
 
 
 def _landing(flight: Flight, outcome: Outcome) -> dict[str, Any]:

@@ -36,7 +36,9 @@ def cancel_on(ctx: Context) -> int:
     """Behind every function's `cancel_on`: started by each event that one of them names."""
     cancelled, after, more = 0, "", True
     while more:
-        done = ctx.step.run("cancel", cancelling.batch, ctx.event.as_json(), after, atomic=False)
+        done = ctx.step.run(
+            "cancel", cancelling.batch, ctx.event.as_json(), after, ctx.run_id, atomic=False
+        )
         cancelled, after, more = cancelled + done["cancelled"], done["after"], done["more"]
     return cancelled
 
@@ -45,7 +47,7 @@ def cancel_on(ctx: Context) -> int:
 def bulk_action(ctx: Context) -> dict[str, int]:
     """Behind `jobs.api.bulk`: batch after batch, each a remembered step that says how far it is.
     What is more than one run can have steps for, it invokes itself for."""
-    asked = {"after": "", "own": ctx.run_id} | ctx.event.data
+    asked = {"after": "", "own": ctx.run_id, "invoked": False} | ctx.event.data
     totals: Counter[str] = Counter(done=0, refused=0)
     after = asked["after"]
     for _ in range(bulk.MOST_BATCHES):
@@ -57,6 +59,7 @@ def bulk_action(ctx: Context) -> dict[str, int]:
             after,
             asked["why"],
             asked["own"],
+            asked["invoked"],
             atomic=False,
         )
         totals.update(done=done["done"], refused=done["refused"])

@@ -38,7 +38,7 @@ from greenlet import GreenletExit
 from jobs import conf, statements
 from jobs.claims import Claim
 from jobs.descriptors import make_room
-from jobs.error_reports import describe, storable
+from jobs.error_reports import describe, is_a, storable
 from jobs.flights import (
     Flight,
     Landed,
@@ -235,7 +235,7 @@ class Gateway:
         try:
             claims, some_are_due = land(batch, self._workers.room, self._workers.name)
         except Exception as error:
-            if is_unavailable(error) or isinstance(error, OperationalError):
+            if is_unavailable(error) or is_a(error, OperationalError):
                 raise
             if batch[1:]:
                 for pair in batch:

@@ -33,9 +33,9 @@ from typing import Any
 
 from django.db import (
     DEFAULT_DB_ALIAS,
+    DataError,
     IntegrityError,
     InterfaceError,
-    OperationalError,
     connection,
     connections,
     transaction,
@@ -44,6 +44,7 @@ from django.db import Error as DatabaseError
 
 from jobs import conf, connection_state, models, records, statements
 from jobs.claims import Claim
+from jobs.error_reports import is_a
 from jobs.errors import (
     CommitRefused,
     ControlFlow,
@@ -54,6 +55,7 @@ from jobs.errors import (
     TransactionLost,
 )
 from jobs.on_commit import Callbacks
+from jobs.outages import is_unavailable
 from jobs.outer_transaction import OuterTransaction, go_back_to
 from jobs.records import FetchRecord, StepRecord
 from jobs.statements import Rows, Statement
@@ -64,6 +66,7 @@ logger = logging.getLogger("jobs.engine")
 # locks of the product's rows.
 LONGEST = 0.05  # seconds
 RECONNECT_SECONDS = 0.5
+OF_THE_DATA = (DataError, IntegrityError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +127,7 @@ class Journal:
             scope = contextlib.ExitStack()
             scope.enter_context(transaction.atomic())
             self._scope, self._raw = scope, self._database.connection
+            self._begun = statements.transactions_begun()
             self._opened = time.monotonic()
         return self._scope
 
@@ -166,34 +170,38 @@ class Journal:
         else:
             self.begin()
             statements.begin()
-        was_open = connection_state.is_in_transaction(self._database)
         try:
             with self._known_to_django(name):
                 yield
-            self._check_what_a_body_left(was_open)
+            self._check_what_a_body_left()
         except BaseException as error:
             self._undo_body(name, error)
             raise
 
-    def _check_what_a_body_left(self, was_open: bool) -> None:
-        is_open = connection_state.is_in_transaction(self._database)
-        if self._is_lost or (was_open and not is_open and not self.is_broken):
+    def _check_what_a_body_left(self) -> None:
+        if self._is_lost or self._was_ended_by_hand():
             raise TransactionLost
         if self.is_broken:
             raise SwallowedDatabaseError
         if self.solo:
             connection.check_constraints()
 
+    def _was_ended_by_hand(self) -> bool:
+        """Whether a COMMIT or a ROLLBACK that is not Django's has ended the open transaction."""
+        begun = statements.transactions_begun() - self._begun
+        is_over = connection_state.is_idle(self._database)
+        return not self._outer.is_there and begun > (0 if is_over else 1)
+
     def _undo_body(self, savepoint: str | None, error: BaseException) -> None:
         """Take a body's effects back. Where that takes the effects of earlier steps along, or there
         is no database to do it with, the execution ends here."""
         is_databases = self.is_databases_fault(error)  # asked before Django makes a new one
-        is_lost = self._is_lost or isinstance(error, TransactionLost)
+        is_lost = self._is_lost or is_a(error, TransactionLost)
         if savepoint is None:
             self._undo()
         elif not is_lost:
             go_back_to(savepoint)
-        if (is_lost or is_databases) and not isinstance(error, ControlFlow):
+        if (is_lost or is_databases) and not is_a(error, ControlFlow):
             raise Interrupted(error, is_own=not is_databases) from error
 
     def _set_savepoint(self) -> str:
@@ -271,17 +279,20 @@ class Journal:
 
     def commit_what_acted_outside(self, name: str) -> None:
         """Commit the memory of a body that has run outside any transaction, and that is not to run
-        again: if the database breaks off the commit, again, for as long as a lease; see (5)."""
+        again: if the commit is broken off, once more on another connection; in an outage of the
+        database as soon as it is back, for as long as a lease; see (5)."""
         patience = time.monotonic() + conf.lease()
         kept = self.steps, self.attempts, self.lines
         counts = self.attempt, self.function_errors, self.steps_done
+        is_last = self._outer.is_there
         while True:
             try:
                 self.commit()
                 return
             except Interrupted as stop:
-                if stop.is_own or self._outer.is_there or time.monotonic() > patience:
+                if is_last or time.monotonic() > patience:
                     raise
+                is_last = not is_unavailable(stop.error)
                 logger.warning("Run %s: its commit is tried again: %s", self.claim.run_id, stop)
             self.steps, self.attempts, self.lines = kept
             self.attempt, self.function_errors, self.steps_done = counts
@@ -311,13 +322,12 @@ class Journal:
             with scope:
                 yield
         except BaseException as error:
-            is_databases = self.is_databases_fault(error)
             self._reset()
-            # An OperationalError is a deadlock, say: no fault of the function's.
-            if is_databases or isinstance(error, OperationalError):
-                raise Interrupted(error) from error
-            if isinstance(error, IntegrityError) and not self.solo:
+            if is_a(error, IntegrityError) and not self.solo:
                 raise CommitRefused(str(error)) from error
+            # Not of what is written: a deadlock, an outage, a session that code has spoilt.
+            if is_a(error, DatabaseError, InterfaceError) and not is_a(error, *OF_THE_DATA):
+                raise Interrupted(error) from error
             raise
         self._clear()
 

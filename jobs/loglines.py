@@ -1,24 +1,62 @@
-"""What a function says, by `ctx.logger`, `logging` or `print`, becomes log lines of its attempt."""
+"""What a function says, by `ctx.logger`, `logging` or `print`, becomes log lines of its attempt.
+
+1. The standard output is read along, and so are bytes that are written to its `buffer`. What goes
+   past it is not: the standard error, `sys.__stdout__`, descriptor 1, the programs that a body
+   starts, other threads and processes.
+2. Lines are masked first and cut then. A line that does not end is kept up to a size.
+3. What cannot be read (a record whose arguments do not fit its message, a level that is no text) is
+   kept in a form that can: it is never the function's error.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import logging
+import os
 import sys
 import threading
 from collections.abc import Iterator
-from typing import TextIO
+from typing import TextIO, cast
 
 from jobs.claims import Claim
-from jobs.error_reports import storable
+from jobs.error_reports import storable, text_of
 from jobs.journal import Journal
 from jobs.records import Row, StepRecord
+from jobs.secrets import longest, mask_up_to
+from jobs.streams import LONGEST, Heard, Lent, end_lines
 
 RUN = logging.getLogger("jobs.run")
 MOST_LINES = 500  # of one execution
 LINE_LIMIT = 4_000  # characters
 LEVEL_LIMIT = 16
+ENGINES_OWN = ("django.db", "jobs.engine")
+
+
+class _Thread(threading.local):
+    """Which capture listens to this thread."""
+
+    capture: LogCapture | None = None
+
+
+_this_thread = _Thread()
+
+
+def _hear(text: str) -> bool:
+    """What this thread prints, in pieces; whether a capture listens."""
+    if _this_thread.capture is None:
+        return False
+    if text:
+        _this_thread.capture.hear(text)
+    return True
+
+
+def _be_deaf() -> None:
+    """In a forked process: its records are not the worker's."""
+    _this_thread.capture = None
+
+
+os.register_at_fork(after_in_child=_be_deaf)
 
 
 class LogCapture:
@@ -37,7 +75,7 @@ class LogCapture:
         self._count = 0
         self._replaying = replaying
         self._held: list[Row] = []
-        self._echo: _Echo | None = None
+        self._line = _Line()
 
     def met(self, step: StepRecord, *, replaying: bool) -> None:
         """The function has come to a step, remembered or new."""
@@ -56,11 +94,6 @@ class LogCapture:
         self._step_name, self._attempt = "", self._journal.attempt
         self._replaying = replaying
 
-    def end_line(self) -> None:
-        """What was printed without a line's end is a line, too."""
-        if self._echo is not None:
-            self._echo.end_line()
-
     def say(self, level: str, message: str) -> None:
         if self._count > MOST_LINES:
             return
@@ -77,6 +110,24 @@ class LogCapture:
             }
         )
 
+    def hear(self, text: str) -> None:
+        """What is printed, in pieces."""
+        if self._count > MOST_LINES:
+            return
+        first, *others = str.split(text, "\n")
+        self._line.add(first)
+        for piece in others:
+            self.say("PRINT", self._line.take())
+            self._line.add(piece)
+
+    def end_line(self) -> None:
+        """What was printed without a line's end is a line, too."""
+        with contextlib.suppress(Exception):  # the body's own stream, perhaps, in its place
+            sys.stdout.flush()
+        end_lines()
+        if self._line:
+            self.say("PRINT", self._line.take())
+
     def _release(self) -> None:
         self._journal.lines += self._held
         self._held.clear()
@@ -89,23 +140,53 @@ class LogCapture:
         root.addHandler(handler)
         if RUN.level != logging.INFO:
             RUN.setLevel(logging.INFO)  # kept whatever the process logs
-        console = sys.stdout
-        sys.stdout = self._echo = _Echo(self, console)
+        streams, before = (sys.stdout, sys.stderr), _this_thread.capture
+        if type(sys.stdout) is not Heard:
+            sys.stdout = cast(TextIO, Heard(sys.stdout, _hear))
+        if sys.stderr is not None:
+            sys.stderr = cast(TextIO, Lent(sys.stderr))
+        _this_thread.capture = self
         try:
             yield
         finally:
-            self._echo.end_line()
-            self._echo.flush()
-            sys.stdout, self._echo = console, None
+            self.end_line()
+            _this_thread.capture = before
+            sys.stdout, sys.stderr = streams
             root.removeHandler(handler)
             self._release()
+
+
+class _Line:
+    """One that has not ended. Of a very long one the beginning is kept, masked: where it is cut off
+    a secret may have begun."""
+
+    def __init__(self) -> None:
+        self._text = io.StringIO()
+        self._is_cut = False
+
+    def __bool__(self) -> bool:
+        return self._text.tell() > 0
+
+    def add(self, piece: str) -> None:
+        if self._is_cut:
+            return
+        self._text.write(piece)
+        if self._text.tell() > LONGEST + longest():
+            masked = mask_up_to(LONGEST, self._text.getvalue())
+            self._text, self._is_cut = io.StringIO(), True
+            self._text.write(masked)
+
+    def take(self) -> str:
+        """What it is; another one begins."""
+        text, is_cut = self._text.getvalue(), self._is_cut
+        self.__init__()  # type: ignore[misc]
+        return f"{text}…" if is_cut else text
 
 
 class _Handler(logging.Handler):
     def __init__(self, capture: LogCapture) -> None:
         super().__init__(logging.INFO)
         self._capture = capture
-        self._thread = threading.get_ident()
 
     def createLock(self) -> None:
         """None is needed: one thread is listened to, all others pass by."""
@@ -116,45 +197,21 @@ class _Handler(logging.Handler):
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread and not record.name.startswith(
-            ("django.db", "jobs.engine")
-        ):
-            try:
-                self._capture.say(record.levelname, record.getMessage())
-            except Exception:
-                self.handleError(record)
+        if _this_thread.capture is self._capture and not _text(record.name).startswith(ENGINES_OWN):
+            self._capture.say(_text(record.levelname), _message_of(record))
 
 
-class _Echo(io.TextIOBase):
-    """A standard output that is read along, line by line; the console gets each line when it is
-    whole, secrets masked."""
+def _message_of(record: logging.LogRecord) -> str:
+    try:
+        return _text(record.getMessage())
+    except Exception as error:
+        reason = f"{type(error).__name__}: {text_of(error)}"
+        return f"{_text(record.msg)} (its arguments cannot be put in: {reason})"
 
-    def __init__(self, capture: LogCapture, console: TextIO) -> None:
-        self._capture = capture
-        self._console = console
-        self._thread = threading.get_ident()
-        self._pending = ""
 
-    def write(self, text: str) -> int:
-        if threading.get_ident() != self._thread:
-            self._console.write(storable(text))
-            return len(text)
-        *lines, self._pending = (self._pending + text).split("\n")
-        for line in lines:
-            self._say(line, "\n")
-        return len(text)
-
-    def end_line(self) -> None:
-        if self._pending:
-            pending, self._pending = self._pending, ""
-            self._say(pending)
-
-    def _say(self, line: str, end: str = "") -> None:
-        self._console.write(storable(line) + end)
-        self._capture.say("PRINT", line)
-
-    def flush(self) -> None:
-        self._console.flush()
-
-    def isatty(self) -> bool:
-        return False
+def _text(value: object) -> str:
+    """Any value as a text; not every class can say one."""
+    try:
+        return str(value)
+    except Exception as error:
+        return f"(a {type(value).__name__} that cannot be written: {type(error).__name__})"

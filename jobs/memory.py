@@ -19,7 +19,7 @@ from jobs.excerpts import quoted
 from jobs.models import StepKind
 from jobs.records import FetchRecord, StepRecord
 from jobs.secrets import mask
-from jobs.values import ENCODER, is_text
+from jobs.values import ENCODER, is_text, plain
 
 MOST_STEPS = 1000
 NAME_LIMIT = 180
@@ -70,8 +70,9 @@ class Memory:
 
     def visit(self, id: str, kind: StepKind) -> StepRecord:
         """The step that stands here, as remembered or new."""
-        if not isinstance(id, str):  # else it is refused below, unless it was fit to be remembered
+        if type(id) is not str:  # else it is refused below, unless it was fit to be remembered
             _refuse_bad_id(id)
+            id = plain(id)
         used_for = self._kinds.setdefault(id, kind)
         if used_for != kind:
             raise InvalidStep(

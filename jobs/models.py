@@ -26,6 +26,8 @@ class Event(models.Model):
     received_at = models.DateTimeField(db_default=Now())
     # The sender's own id: the same one within 24 hours starts nothing new.
     dedupe_id = models.CharField(max_length=256, blank=True, default="")
+    # How often that id came again with other data, when last, and with which (see repeats.py).
+    repeat = models.JSONField(null=True, blank=True, default=None)
 
     class Meta:
         indexes = [
@@ -179,6 +181,9 @@ class Run(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
 
     created_at = models.DateTimeField(db_default=Now())
+    # When it could first start, if that is not when it was made: when its event was due, when it
+    # was retried before it had started, when its function was resumed.
+    ready_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
@@ -468,6 +473,13 @@ class CronSchedule(models.Model):
     cron = models.CharField(max_length=255)
     next_at = models.DateTimeField()
     last_at = models.DateTimeField(null=True, blank=True)
+    # When a living cluster last said that its code has this trigger; and since when there have been
+    # clusters without one that has it (see cron.py).
+    known_at = models.DateTimeField(db_default=Now())
+    unknown_since = models.DateTimeField(null=True, blank=True)
+    # The run of the last tick that started one, and how many ticks after it have started none.
+    last_run = models.UUIDField(null=True, blank=True)
+    held = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         ordering = ["fn_id", "cron"]

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.db import InterfaceError
 
-from jobs import models
+from jobs import forks, models
 from jobs.claims import Claim
 from jobs.error_reports import describe
 from jobs.errors import ControlFlow
@@ -37,7 +37,8 @@ class Callbacks:
 
     def _call(self, callback: Callable[[], Any]) -> None:
         try:
-            callback()
+            with forks.OnlyHere():
+                callback()
         except ControlFlow:
             raise
         except BaseException as error:

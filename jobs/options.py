@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal, get_args
+
+IfRunning = Literal["start", "skip"]
+IF_RUNNING: tuple[str, ...] = get_args(IfRunning)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +31,14 @@ class Concurrency:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerCron:
     """Start a run at each tick of a cron line: five fields, in UTC unless a time zone stands
-    before them, `TZ=Europe/Paris 0 12 * * 5` (see timetable.py)."""
+    before them, `TZ=Europe/Paris 0 12 * * 5` (see timetable.py).
+
+    With `if_running="skip"` a tick starts none while any run of its function is unfinished. With
+    "start", the default, it does, unless the run of an earlier tick still waits for its turn.
+    """
 
     cron: str
+    if_running: IfRunning = "start"
 
 
 Trigger = TriggerEvent | TriggerCron
@@ -39,7 +48,7 @@ Trigger = TriggerEvent | TriggerCron
 class Cancel:
     """Cancel the unfinished runs whose own event came before an event of this name, if `if_exp`
     (over `event`, the run's, and `async`, the cancelling one) is true; with `timeout`, only
-    those that are not older than that."""
+    those that could first start no longer ago than that."""
 
     event: str
     if_exp: str | None = None
@@ -48,8 +57,12 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Cancel a run that has not started `start` after it was accepted, or not ended `finish`
-    after it started (timedeltas or seconds). A step that is running is not interrupted."""
+    """Cancel a run that has not started `start` after it could, or not ended `finish` after it
+    started (timedeltas or seconds, at most 366 days). A step that is running is not interrupted.
+
+    A run could start when its event was due, when a person ran it again, when its function was
+    resumed. Waiting for a turn, for a worker or for a cluster that knows its function counts.
+    """
 
     start: timedelta | float | None = None
     finish: timedelta | float | None = None

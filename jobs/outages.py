@@ -25,6 +25,8 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.transaction import TransactionManagementError
 from psycopg.errors import PipelineAborted
 
+from jobs.error_reports import is_a
+
 AWAY = ("08", "53000", "531", "532", "533", "58", "25006", "57P01", "57P02", "57P03", "57P04")
 
 # What is wrong, as the end of a sentence that begins with “The database”. An error that was met
@@ -54,7 +56,7 @@ IN_MESSAGES = {
 
 def is_unavailable(error: BaseException) -> bool:
     """Whether this error is Django's or psycopg's and says that the database is away."""
-    if not isinstance(error, DatabaseError | InterfaceError | psycopg.Error):
+    if not is_a(error, DatabaseError, InterfaceError, psycopg.Error):
         return False  # what an author makes of an outage is an error of theirs
     if isinstance(error, TransactionManagementError):
         return error.__cause__ is not None and is_unavailable(error.__cause__)

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models import Q
+from django.db.models.functions import Greatest, Now
 
 from jobs import events, registry
 from jobs.control import rerun_once
 from jobs.errors import InvalidTransition, UnknownFunction
 from jobs.excerpts import quoted
 from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunStatus
+from jobs.options import seconds
+from jobs.validation import NAME_LIMIT
+from jobs.values import is_name, named
 
 
 @transaction.atomic
 def pause(fn_id: str, *, stop_running: bool = False) -> bool:
-    """Start no more runs of a function: events that come are recorded as skipped runs.
+    """Start no more runs of a function: events that come are recorded as skipped runs; a run that
+    another function invokes is queued until `resume`. What a person reruns is started.
 
     Runs that are unfinished go on to their end; with `stop_running` they stand still instead,
     each after the step that it is at, until `resume`. False if it was paused before (the choice
     for the unfinished runs is changed all the same).
     """
     _row(fn_id)
+    if not stop_running:
+        _ready(fn_id)
     paused = RegisteredFunction.objects.filter(fn_id=fn_id)
     changed = bool(paused.filter(paused_at__isnull=True).update(paused_at=Now()))
     paused.update(stands_still=stop_running)
@@ -30,7 +38,7 @@ def pause(fn_id: str, *, stop_running: bool = False) -> bool:
         running = Run.objects.in_status(RunStatus.RUNNING).filter(fn_id=fn_id)
         running.update(stop_requested=True)
     else:
-        _go_on(fn_id)
+        _go_on(fn_id, but=_held(fn_id))
     return changed
 
 
@@ -39,6 +47,7 @@ def resume(fn_id: str) -> bool:
     """Let a function start runs again, and those that stood still go on. False if it was not
     paused. What was skipped stays skipped until `replay_skipped`."""
     _row(fn_id)
+    _ready(fn_id)
     paused = RegisteredFunction.objects.filter(fn_id=fn_id, paused_at__isnull=False)
     changed = bool(paused.update(paused_at=None, stands_still=False))
     _go_on(fn_id)
@@ -55,7 +64,9 @@ def replay_skipped(
     """
     _row(fn_id)
     for moment in (since, until):
-        if moment is not None and not (isinstance(moment, datetime) and moment.tzinfo):
+        if moment is not None and not (
+            isinstance(moment, datetime) and moment.utcoffset() is not None
+        ):
             raise InvalidTransition(f"since and until are aware datetimes, not {quoted(moment)}.")
     skipped = Run.objects.filter(fn_id=fn_id, status=RunStatus.SKIPPED, reruns__isnull=True)
     if since is not None:
@@ -66,15 +77,47 @@ def replay_skipped(
     return [again for run_id in ids if (again := rerun_once(run_id)) is not None]
 
 
-def _go_on(fn_id: str) -> None:
+def _held(fn_id: str) -> Q:
+    """The runs that were invoked while the function was paused, and have not been started since."""
+    paused_at = RegisteredFunction.objects.filter(fn_id=fn_id).values("paused_at")[:1]
+    return Q(invoked_by__isnull=False, started_at=None, created_at__gte=paused_at)
+
+
+def _go_on(fn_id: str, but: Q | None = None) -> None:
     unfinished = Run.objects.in_status(*UNFINISHED).filter(fn_id=fn_id)
     unfinished.filter(stop_requested=True).update(stop_requested=False)
-    unfinished.filter(reason=Reason.PAUSED).update(due_at=Now(), reason=Reason.NONE)
+    still = unfinished.filter(reason=Reason.PAUSED).exclude(but or Q(pk__in=[]))
+    fresh = still.filter(started_at=None, expires_at=None)
+    fresh.update(expires_at=_expiry(fn_id), ready_at=Now())
+    still.update(due_at=Now(), reason=Reason.NONE)
     events.wake_clusters()
+
+
+def _ready(fn_id: str) -> None:
+    """What has never started, and could not while its function stood still, can from now on: it
+    has all of `timeouts.start` again."""
+    stood = RegisteredFunction.objects.filter(fn_id=fn_id, stands_still=True).first()
+    if stood is None or stood.paused_at is None:
+        return
+    waiting = Run.objects.in_status(RunStatus.QUEUED).filter(fn_id=fn_id, started_at=None)
+    waiting.update(ready_at=Greatest("ready_at", Now()))
+    start = stood.config.get("timeouts", {}).get("start")
+    if start is not None:
+        in_time = Now() + timedelta(seconds=start)
+        timed = waiting.filter(expires_at__isnull=False)
+        timed.update(expires_at=Greatest("expires_at", in_time))
+
+
+def _expiry(fn_id: str) -> Any:
+    """When a run that may start from now on is cancelled if it does not."""
+    start = registry.get(fn_id).timeouts.start if registry.knows(fn_id) else None
+    return None if start is None else Now() + timedelta(seconds=seconds(start))
 
 
 def _row(fn_id: str) -> None:
     """Make sure that the function has its row; it need not be registered in this process."""
+    if not is_name(fn_id, NAME_LIMIT):
+        raise UnknownFunction(f"There is no function {named(fn_id)}.")
     if registry.knows(fn_id):
         function = registry.get(fn_id)
         RegisteredFunction.objects.get_or_create(

@@ -9,14 +9,13 @@ hangs, raises an error again and again, or is gone, is one that has not looked f
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from jobs.board import Board
-from jobs.clock import database_clock
 from jobs.models import Cluster, Reason, Run
 
 SILENCE = timedelta(seconds=10)  # a living cluster is heard of every two seconds
@@ -45,31 +44,31 @@ def _ago(moment: float) -> float | None:
 def standstill(*, in_detail: bool = False) -> str:
     """One sentence that says that due runs are not being taken, and why; empty while they are. The
     detail, a cluster's own error, is for operators alone."""
-    now = database_clock().at
     alive = list(_alive())
     if not alive:
-        return _silence(now)
+        return _silence()
     pulses: list[dict[str, Any]] = [cluster.pulse for cluster in alive if cluster.pulse]
     if len(pulses) < len(alive):
         return ""  # an older version of the code, which tells less
-    looking = [pulse for pulse in pulses if _looks(pulse)]
+    looking = [pulse for pulse in pulses if looks(pulse)]
     if not looking:
         return _blindness(pulses, in_detail)
-    return _standstill(looking, now)
+    return _standstill(looking)
 
 
 def _alive() -> QuerySet[Cluster]:
     return Cluster.objects.filter(seen_at__gt=Now() - SILENCE).order_by("-seen_at")
 
 
-def _silence(now: datetime) -> str:
-    last = Cluster.objects.order_by("-seen_at").values_list("seen_at", flat=True).first()
+def _silence() -> str:
+    last = Cluster.objects.annotate(now=Now()).order_by("-seen_at").first()
     if last is None:
         return "no cluster has ever been heard of"
-    return f"no cluster has been heard of for {(now - last).total_seconds():.0f} s"
+    return f"no cluster has been heard of for {(last.now - last.seen_at).total_seconds():.0f} s"
 
 
-def _looks(pulse: dict[str, Any]) -> bool:
+def looks(pulse: dict[str, Any]) -> bool:
+    """Whether the cluster of this pulse looks for due runs, as far as its sentinel knows."""
     return pulse["looked"] is not None and pulse["looked"] <= PATIENCE
 
 
@@ -81,16 +80,17 @@ def _blindness(pulses: list[dict[str, Any]], in_detail: bool) -> str:
     return f"no cluster has looked for due runs {since}{why}"
 
 
-def _standstill(looking: list[dict[str, Any]], now: datetime) -> str:
+def _standstill(looking: list[dict[str, Any]]) -> str:
     """A run is due, workers are free, and no cluster takes anything."""
     if any(pulse["at_work"] >= pulse["workers"] for pulse in looking):
         return ""  # runs wait for a worker, which is what a queue is for
     if any(pulse["claimed"] is not None and pulse["claimed"] <= PATIENCE for pulse in looking):
         return ""
-    long_ago = now - timedelta(seconds=PATIENCE)
+    long_ago = Now() - timedelta(seconds=PATIENCE)
     due = Run.objects.filter(lease_token__isnull=True, due_at__lt=long_ago)
-    oldest = due.exclude(reason__in=EXPLAINED).order_by("due_at").first()
-    if oldest is None or oldest.due_at is None:
+    due = due.exclude(reason__in=EXPLAINED).annotate(now=Now()).order_by("due_at")
+    moments = due.values_list("now", "due_at").first()
+    if moments is None or moments[1] is None:
         return ""
-    seconds = (now - oldest.due_at).total_seconds()
+    seconds = (moments[0] - moments[1]).total_seconds()
     return f"no cluster takes the runs that are due, the oldest since {seconds:.0f} s"

@@ -17,10 +17,13 @@ import uuid
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from jobs import events, models, statements
+from jobs import circles, events, models, statements
+from jobs.concurrency import LINES
 from jobs.control import cancel
+from jobs.endings import fail_run
 from jobs.errors import WorkerLost
 from jobs.lost_workers import record_attempt
+from jobs.models import RunStatus
 
 logger = logging.getLogger("jobs.engine")
 
@@ -50,19 +53,9 @@ SELECT id FROM jobs_fetch WHERE lease_until < statement_timestamp()
 """
 
 # The first parked run of a line that has room for it and for those who are on their way before it:
-# a wake was lost to somebody's rollback. `lines` leaps through the index from one line to the next,
-# so that a long one costs no more than a short one.
-FORGOTTEN = """
-WITH RECURSIVE lines(key) AS (
-  (SELECT turn_keys[%(column)s] FROM jobs_run
-    WHERE turn_keys[%(column)s] IS NOT NULL AND status IN ('queued', 'running', 'waiting')
-    ORDER BY 1 LIMIT 1)
-  UNION ALL
-  SELECT (SELECT turn_keys[%(column)s] FROM jobs_run
-           WHERE turn_keys[%(column)s] > lines.key AND status IN ('queued', 'running', 'waiting')
-           ORDER BY 1 LIMIT 1)
-    FROM lines WHERE lines.key IS NOT NULL
-), heads AS MATERIALIZED (
+# a wake was lost to somebody's rollback.
+FORGOTTEN = f"""
+WITH RECURSIVE {LINES}, heads AS MATERIALIZED (
   SELECT lines.key, head.* FROM lines CROSS JOIN LATERAL (
     SELECT id, created_at, turn_limits[%(column)s] AS room FROM jobs_run
      WHERE turn_keys[%(column)s] = lines.key AND turns_held = %(line)s
@@ -92,7 +85,7 @@ WITH RECURSIVE lines(key) AS (
 UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
  WHERE id = ANY(ARRAY(SELECT id FROM mine))
 RETURNING id
-"""
+"""  # noqa: S608
 
 NEXT_DUE = """
 SELECT extract(epoch FROM due_at - clock_timestamp()) FROM jobs_run
@@ -119,7 +112,11 @@ def _cancel_expired() -> None:
 
 
 def _expired() -> models.RunQuerySet:
-    return models.Run.objects.unfinished().filter(expires_at__lt=Now())
+    """While its function stands still, a run cannot start, and is not late (pausing._ready)."""
+    expired = models.Run.objects.unfinished().filter(expires_at__lt=Now())
+    paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
+    still = paused.filter(stands_still=True).values("fn_id")
+    return expired.exclude(started_at__isnull=True, fn_id__in=still)
 
 
 @transaction.atomic
@@ -165,7 +162,8 @@ def _lapsed_fetches() -> int:
 
 
 def mend_lines() -> int:
-    """Wake the first in every line that has room and does not know it; returns how many.
+    """Wake the first in every line that has room and does not know it, and break the circles of
+    runs that wait for each other; returns how many runs were woken or failed.
 
     A repair of what should not happen, and it looks at all lines: once in a while is enough.
     """
@@ -177,7 +175,25 @@ def mend_lines() -> int:
     if found:
         logger.warning("Woke %d runs whose turn had come without a word.", found)
         events.wake_clusters()
-    return found
+    return found + sum(_break_circle(suspect) for suspect in circles.suspects())
+
+
+@transaction.atomic
+def _break_circle(suspect: uuid.UUID) -> bool:
+    """Fail one of the invoked runs, if this run and others wait for each other (circles)."""
+    found = circles.victim_of(suspect)
+    if found is None:
+        return False
+    run_id, key = found
+    queued = models.Run.objects.filter(id=run_id, status=RunStatus.QUEUED)
+    run = queued.select_for_update(of=("self",), skip_locked=True).select_related("event").first()
+    if run is None or circles.victim_of(run_id) is None:
+        return False
+    error = circles.story(run.fn_id, key)
+    logger.warning("run %s: %s", run_id, error["message"])
+    fail_run(run, error)
+    events.wake_clusters()
+    return True
 
 
 def next_due(at_most: float) -> float:

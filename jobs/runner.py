@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, NoReturn, Protocol
 
-from jobs import backoff, conf, registry
+from jobs import backoff, conf, forks, registry
 from jobs.attempts import Attempts
 from jobs.claims import Claim
 from jobs.errors import ControlFlow, Interrupted, InvalidStep, StepError, Suspend
@@ -56,6 +56,7 @@ class Runner:
         self._attempts = Attempts(claim, journal)
         self._inside = ""
         self._pause: ControlFlow | None = None
+        self._depth = forks.depth()
 
     @contextlib.contextmanager
     def playing(self) -> Iterator[None]:
@@ -71,8 +72,10 @@ class Runner:
 
     def enter(self, id: str, kind: StepKind) -> StepRecord:
         """The step of this id, at the place where the function stands."""
+        self._raise_if_forked(id)
         self.raise_if_suspended()
         self.journal.raise_if_broken()
+        self.journal.raise_if_left_open()
         if self._inside:
             raise InvalidStep(
                 f"Step “{id}” was asked for inside step “{self._inside}”; steps cannot nest."
@@ -83,6 +86,13 @@ class Runner:
         if is_stopping and not step.is_remembered:
             self.suspend(Suspend(RunStatus.QUEUED, Reason.NONE, 0.0))
         return step
+
+    def _raise_if_forked(self, id: str) -> None:
+        if forks.depth() != self._depth:
+            raise InvalidStep(
+                f"Step “{id}” was asked for in a process that the function has forked; the worker "
+                "alone can do steps."
+            )
 
     def recall(self, step: StepRecord) -> Any:
         """What a step that is over has left: its output, or its error raised again."""
@@ -135,9 +145,10 @@ class Runner:
     def _call(self, step: StepRecord, body: Callable[[], Any], atomic: bool) -> Any:
         what = f"The output of step “{step.name}”"
         if atomic:
-            with self.journal.effects():
+            with self.journal.effects(), forks.OnlyHere():
                 return remembered(body(), what)
-        output = body()
+        with forks.OnlyHere():
+            output = body()
         self.journal.raise_if_left_open()
         return remembered(output, what)
 
@@ -204,7 +215,6 @@ class Runner:
         self._pause = None
 
 
-def runner_inside(run_id: Any) -> Runner | None:
-    """The runner of this run, for code that its own function calls, in the function's thread."""
-    runner = _playing.get()
-    return runner if runner is not None and str(runner.claim.run_id) == str(run_id) else None
+def current_runner() -> Runner | None:
+    """The runner whose function is being called in this thread, for code that it calls."""
+    return _playing.get()

@@ -169,17 +169,28 @@ def mask(text: str) -> str:
 
 def mask_up_to(end: int, text: str) -> str:
     """The masked text up to a place in it; a value that begins before that is masked whole."""
+    return _masked_until(end, text)[0]
+
+
+def mask_begun(text: str) -> tuple[str, str]:
+    """Of a text that goes on later: as much as can be masked now, and the rest, in which a value
+    may have begun."""
+    return _masked_until(max(0, len(text) - longest()), text)
+
+
+def _masked_until(end: int, text: str) -> tuple[str, str]:
+    """The masked text up to a place in it, or to the end of a value that it lies in; the rest."""
     if not _mask().may_find(text):
-        return text[:end]
+        return text[:end], text[end:]
     pieces, at, last = [], 0, ""
     for start, stop, name in sorted(_mask().find(text), key=lambda span: (span[0], -span[1])):
-        if start >= end:
+        if start >= max(at, end):
             break
         if stop > at:
             if start >= at or name != last:  # else it overlaps itself
                 pieces += [text[at:start], f"[{name}]"]
             at, last = stop, name
-    return "".join([*pieces, text[at:end]])
+    return "".join([*pieces, text[at:end]]), text[max(at, end) :]
 
 
 def longest() -> int:
@@ -198,18 +209,18 @@ def mask_json(value: Any) -> Any:
     """A JSON value with every secret masked: in texts, keys and the digits of numbers."""
     if isinstance(value, str):
         return mask(value)
-    if isinstance(value, list):
-        return [mask_json(item) for item in value]
+    if isinstance(value, list):  # a comprehension would be a call more for each level
+        items = []
+        for item in value:
+            items.append(mask_json(item))
+        return items
     if isinstance(value, dict):
-        return {mask(key): mask_json(item) for key, item in value.items()}
+        found = {}
+        for key, item in value.items():
+            found[mask(key)] = mask_json(item)
+        return found
     if isinstance(value, bool) or value is None:
         return value
     written = json.dumps(value)
     masked = mask(written)
     return value if masked == written else masked
-
-
-def load_masked(text: str) -> Any:
-    """A JSON text as the value that may be kept."""
-    value = json.loads(text)
-    return value if mask(text) == text else mask_json(value)

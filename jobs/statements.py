@@ -32,6 +32,7 @@ __all__ = [
     "forget_what_waits",
     "read_by_index",
     "together",
+    "transactions_begun",
 ]
 
 _by_index: WeakSet[psycopg.Connection[Any]] = WeakSet()
@@ -88,6 +89,12 @@ def before_next(*texts: str) -> None:
         _wire(here).ahead += texts
     else:
         at_once("; ".join(texts))
+
+
+def transactions_begun() -> int:
+    """How many transactions this thread's connection has begun up to now."""
+    here = _ready()
+    return _wire(here).begun
 
 
 def forget_what_waits() -> None:

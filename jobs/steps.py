@@ -11,6 +11,7 @@ from jobs import awaiting, events, fetches, parallel, registry
 from jobs.claims import Claim
 from jobs.errors import InvalidStep, Suspend
 from jobs.events import Event
+from jobs.excerpts import quoted
 from jobs.fetches import Response
 from jobs.journal import Journal
 from jobs.models import FetchStatus, Reason, RunStatus, StepKind, StepStatus
@@ -80,14 +81,14 @@ class Steps:
         json: Any = None,
         data: str | None = None,
         headers: dict[str, Any] | None = None,
-        timeout: float = fetches.DEFAULT_TIMEOUT,
+        timeout: float | timedelta = fetches.DEFAULT_TIMEOUT,
     ) -> Response:
         """Make an HTTP request once and remember the answer; no worker waits for it.
 
         Transport errors, 408, 425, 429 and 5xx are retried like a step's errors (a Retry-After
-        header sets the delay); another 4xx fails at once. `timeout` is in seconds, for the whole.
-        A header may be a `Secret`; a secret's value in clear is refused. Every attempt carries
-        the same `Idempotency-Key`.
+        header sets the delay); another 4xx fails at once. `timeout` (seconds or a timedelta, at
+        most 2 h) is for the whole. A header may be a `Secret`; a secret's value in clear is
+        refused. Every attempt carries the same `Idempotency-Key`.
         """
         step = self._runner.enter(id, StepKind.FETCH)
         if step.is_remembered:
@@ -122,8 +123,8 @@ class Steps:
 
     def sleep_until(self, id: str, when: datetime) -> None:
         """Suspend the run until an aware datetime; one that has passed is no sleep at all."""
-        if not isinstance(when, datetime) or when.tzinfo is None:
-            raise InvalidStep(f"step.sleep_until(“{id}”): {when!r} is not an aware datetime.")
+        if not isinstance(when, datetime) or when.utcoffset() is None:
+            raise InvalidStep(f"step.sleep_until(“{id}”): {quoted(when)} is not an aware datetime.")
         if when - self._runner.now() > LONGEST_WAIT:
             raise InvalidStep(f"step.sleep_until(“{id}”): {when} is more than 366 days away.")
         self._sleep(id, when)
@@ -176,7 +177,7 @@ class Steps:
         span = _span(timeout, f"step.invoke(“{id}”)")
         step = self._runner.enter(id, StepKind.INVOKE)
         if not step.is_remembered:
-            awaiting.function(self._runner, step, function, data or {}, span)
+            awaiting.function(self._runner, step, function, {} if data is None else data, span)
         return self._runner.recall(step)
 
     def parallel(self, callables: Iterable[Callable[[], Any]]) -> tuple[Any, ...]:
@@ -185,6 +186,9 @@ class Steps:
         Returns what they return, in their order, when all have come to an end; the first branch
         that raised raises here, after all have come to an end.
         """
+        if not isinstance(callables, Iterable):
+            given = type(callables).__name__
+            raise InvalidStep(f"step.parallel() takes a list of functions to call, not {given}.")
         memory = self._runner.memory
         group = self._groups[memory.branch] = self._groups.get(memory.branch, -1) + 1
         return parallel.branches(self._runner, group, list(callables))
@@ -195,6 +199,9 @@ def _span(duration: Any, where: str) -> timedelta:
         span = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
     except (TypeError, ValueError, OverflowError):
         span = timedelta(-1)
-    if not timedelta() <= span <= LONGEST_WAIT:
-        raise InvalidStep(f"{where}: {duration!r}; 0 s to 366 days are allowed.")
+    if isinstance(duration, bool) or not timedelta() <= span <= LONGEST_WAIT:
+        raise InvalidStep(
+            f"{where}: {quoted(duration)}; 0 s to 366 days are allowed, as a number of seconds or "
+            "a timedelta."
+        )
     return span

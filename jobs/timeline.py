@@ -19,6 +19,7 @@ from jobs.models import (
     AttemptStatus,
     Fetch,
     LogLine,
+    Reason,
     Run,
     RunStatus,
     Step,
@@ -29,10 +30,11 @@ from jobs.models import (
 MOST_STEPS = 300
 MOST_ATTEMPTS = 1000
 MOST_LOG_LINES = 500
+LEAST_PLANNED = timedelta(milliseconds=50)  # a run is made and ready in one moment, but for this
 
 
 class BarKind(StrEnum):
-    QUEUE = "queue"  # from the run's making to its first start
+    QUEUE = "queue"  # from when the run could first start to its start
     DONE = "done"  # work that went well
     ERROR = "error"  # an attempt that ended in an error
     OPEN = "open"  # work that has not ended yet
@@ -103,6 +105,7 @@ class Story:
     run: Run
     start: datetime
     end: datetime
+    planned: Bar | None  # before it could start
     queued: Bar
     lanes: tuple[Lane, ...]
     fetches: tuple[Fetch, ...]
@@ -112,9 +115,14 @@ class Story:
 
     @property
     def bars(self) -> Iterable[Bar]:
-        yield self.queued
+        yield from self.before
         for lane in self.lanes:
             yield from lane.bars
+
+    @property
+    def before(self) -> tuple[Bar, ...]:
+        """What was before its start."""
+        return (self.planned, self.queued) if self.planned else (self.queued,)
 
     @property
     def busy(self) -> list[tuple[datetime, datetime]]:
@@ -145,6 +153,7 @@ def tell(run: Run, now: datetime) -> Story:
         run=run,
         start=run.created_at,
         end=end,
+        planned=_planned(run, end),
         queued=_queued(run, end),
         lanes=_lanes(run, steps, attempts, _sent(fetches), end, whole=not more_steps),
         fetches=fetches,
@@ -159,10 +168,25 @@ def _beyond(rows: Manager[Any], shown: int, most: int) -> int:
     return rows.count() - shown if shown == most else 0
 
 
-def _queued(run: Run, end: datetime) -> Bar:
+def _ready(run: Run, end: datetime) -> datetime:
+    """When it could first start; not yet if its event is yet to come, or its function paused."""
     started = run.started_at or end
+    stands_still = run.started_at is None and run.reason == Reason.PAUSED
+    ready = started if stands_still else run.ready_at or run.created_at
+    return max(min(ready, started), run.created_at)
+
+
+def _planned(run: Run, end: datetime) -> Bar | None:
+    ready = _ready(run, end)
+    if ready - run.created_at < LEAST_PLANNED:
+        return None
+    return Bar(kind=BarKind.WAIT, start=run.created_at, end=ready, label="until it could start")
+
+
+def _queued(run: Run, end: datetime) -> Bar:
+    started = max(run.started_at or end, run.created_at)
     label = "queued" if run.started_at else "queued, not started"
-    return Bar(kind=BarKind.QUEUE, start=run.created_at, end=started, label=label)
+    return Bar(kind=BarKind.QUEUE, start=_ready(run, end), end=started, label=label)
 
 
 def _sent(fetches: Iterable[Fetch]) -> dict[str, datetime]:

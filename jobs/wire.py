@@ -77,6 +77,7 @@ class Wire:
         self._poll = select.poll()
         self._poll.register(self._pg.socket, select.POLLIN)
         self.ahead: list[str] = []  # see (7)
+        self.begun = 0  # transactions, up to now
         theirs = ByName()
         vars(theirs).update(vars(raw._prepared))
         raw._prepared = theirs
@@ -106,6 +107,7 @@ class Wire:
     def begin(self) -> None:
         """Open the transaction, if one is wanted and not open."""
         if self._opens:
+            self.begun += 1
             with self._raw.lock:
                 self._loaded(self._pg.exec_(b"BEGIN"))
 
@@ -131,6 +133,7 @@ class Wire:
 
     def _what_goes_first(self) -> list[Statement]:
         first = [BEGIN] if self._opens else []
+        self.begun += len(first)
         if self.ahead:
             first += [(text, NOTHING) for text in self.ahead]
             self.ahead.clear()
@@ -138,6 +141,7 @@ class Wire:
 
     def _start_query(self) -> PQGen[None]:
         """Before whatever psycopg sends: see (7)."""
+        self.begun += self._opens
         yield from self._psycopgs_start()
         while self.ahead:
             yield from self._raw._exec_command(self.ahead.pop(0).encode())

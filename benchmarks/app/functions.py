@@ -8,6 +8,7 @@ from benchmarks.app import work
 from jobs.api import Concurrency, Context, TriggerEvent, create_function
 
 EVENT = "bench-song"
+STATEMENTS, STEPS = "bench-statements", 5
 
 
 @create_function(
@@ -28,3 +29,10 @@ def make_song(ctx: Context) -> dict[str, bool]:
     ctx.step.run("update-song", work.update_song, song_id, response.json())
     ctx.step.run("deduct-credits", work.deduct_credits, song_id)
     return {"success": True}
+
+
+@create_function(fn_id=STATEMENTS, trigger=TriggerEvent(event=STATEMENTS))
+def write_statements(ctx: Context) -> None:
+    """Steps whose statements are written by hand, each another text."""
+    for number in range(STEPS):
+        ctx.step.run(f"statement-{number}", work.touch, ctx.event.data["songId"], number)

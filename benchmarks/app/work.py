@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import DateTimeField, F, Func
 
 from benchmarks.app.models import Charge, Listener, Song
@@ -59,3 +59,12 @@ def make_song(song_id: int) -> None:
     set_processing(song_id, order["started_at"])
     update_song(song_id, fetch(order["body"]))
     deduct_credits(song_id)
+
+
+def touch(song_id: int, number: int) -> None:
+    """A statement of 1 kB with its values in it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE bench_song SET started_at = coalesce(started_at, clock_timestamp())"
+            f" WHERE id = {int(song_id)} -- {number} {'x' * 900}"
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import history, latency, overhead, polling, scale, slow, turns, web
+from benchmarks.cases import history, latency, memory, overhead, polling, scale, slow, turns, web
 
 CASES = {
     "overhead": overhead,
@@ -13,6 +13,7 @@ CASES = {
     "history": history,
     "scale": scale,
     "web": web,
+    "memory": memory,
 }
 CHARTED = {
     "overhead": ["songs/s", "cluster's CPU, ms a song", "database's CPU, ms a song"],
@@ -23,4 +24,9 @@ CHARTED = {
     "history": ["songs/s"],
     "scale": ["songs/s"],
     "web": ["requests/s", "p50, ms", "p99, ms"],
+    "memory": [
+        f"{process} {when}"
+        for process in ("a worker", "the pusher")
+        for when in (memory.AFTER_FEW, memory.AFTER_MANY)
+    ],
 }

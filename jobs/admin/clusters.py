@@ -16,6 +16,7 @@ from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.html import NOTHING, ago, badge, pretty
 from jobs.admin.words import roughly
 from jobs.models import Cluster
+from jobs.pulse import looks
 
 SILENT = timedelta(seconds=15)
 
@@ -29,7 +30,7 @@ class ClusterAdmin(ReadOnlyAdmin):
     def health(self, cluster: Cluster) -> SafeString:
         silence = timezone.now() - cluster.seen_at
         if silence < SILENT:
-            return badge("alive")
+            return _what_keeps_it(cluster) or badge("alive")
         return format_html(
             '{} <span class="jobs-reason">for {}</span>', badge("silent"), roughly(silence)
         )
@@ -57,6 +58,18 @@ class ClusterAdmin(ReadOnlyAdmin):
     def last_words(self, cluster: Cluster) -> SafeString:
         words = said(cluster)
         return pretty(words) if words else SafeString("nothing that can be read here")
+
+
+def _what_keeps_it(cluster: Cluster) -> SafeString | None:
+    """A living cluster that does not look for due runs, and why."""
+    pulse = cluster.pulse
+    if not pulse or looks(pulse):
+        return None
+    since = pulse["looked"]
+    ago = f"for {since:.0f} s" if since is not None else "since its start"
+    words = f"has not looked for due runs {ago}"
+    why = f"{words}: {pulse['problem']}" if pulse["problem"] else words
+    return format_html('{} <span class="jobs-reason">{}</span>', badge("stalled"), why)
 
 
 def said(cluster: Cluster) -> dict[str, Any]:

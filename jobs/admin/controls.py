@@ -19,9 +19,10 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST
 
-from jobs import api
+from jobs import api, lineage
 from jobs.admin.filters import CreatedFilter, FunctionFilter, beginning
 from jobs.admin.html import run_link
+from jobs.admin.words import MOST_COUNTED, counted
 from jobs.bulk import FUNCTION as BULK_FUNCTION
 from jobs.bulk import Action
 from jobs.errors import JobsError
@@ -29,6 +30,7 @@ from jobs.excerpts import quoted
 from jobs.models import UNFINISHED, Run, RunQuerySet, RunStatus
 
 MOST_AT_ONCE = 500  # as many ids as one form may send back (DATA_UPLOAD_MAX_NUMBER_FIELDS is 1000)
+MOST_WALKED = 10_000  # runs of a tree, for a number on a page
 STATUS = "status__exact"
 View = Callable[..., HttpResponse]
 
@@ -87,6 +89,8 @@ CANCEL = Bulk(
     whole="cancel",
 )
 
+ALONG = "Cancelled, with the runs that it had invoked."
+
 Start = tuple[Callable[[str], str], str]  # the deed, and its history line
 STARTS: dict[str, Start] = {
     "failed-step": (retry, RETRY.done),
@@ -114,7 +118,7 @@ def rerun_view(model_admin: Any) -> View:
         run = found(run_id)
         if where != "failed-step" and not may_restart(model_admin, request, run):
             raise PermissionDenied
-        return _do(model_admin, request, run, *starts[where])
+        return do(model_admin, request, run, *starts[where])
 
     return require_POST(view)
 
@@ -126,15 +130,6 @@ def may_restart(model_admin: Any, request: HttpRequest, run: Run) -> bool:
     return bool(model_admin.has_rerun_permission(request))
 
 
-def cancel_view(model_admin: Any) -> View:
-    def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
-        if not model_admin.has_cancel_permission(request):
-            raise PermissionDenied
-        return _do(model_admin, request, found(run_id), cancel, CANCEL.done)
-
-    return require_POST(view)
-
-
 def found(run_id: UUID) -> Run:
     run = Run.objects.select_related("event").filter(pk=run_id).first()
     if run is None:
@@ -142,7 +137,7 @@ def found(run_id: UUID) -> Run:
     return run
 
 
-def _do(
+def do(
     model_admin: Any, request: HttpRequest, run: Run, act: Callable[[str], str], done: str
 ) -> HttpResponse:
     """Do it to one run and show the run that goes on; what cannot be done is a message."""
@@ -177,6 +172,16 @@ def act_on(
         return made
 
 
+def cancel_tree(model_admin: Any, request: HttpRequest, run: Run) -> None:
+    """Cancel a run with its history line, then those below it, each in a transaction of its own."""
+    below = lineage.unfinished_below(run.pk, 1)
+    with transaction.atomic():
+        if not api.cancel(run.pk) and not below:
+            raise JobsError("It had already ended.")
+        model_admin.log_change(request, run, ALONG)
+    api.cancel(run.pk, invoked=True)
+
+
 def in_bulk(
     model_admin: Any, request: HttpRequest, runs: RunQuerySet, bulk: Bulk
 ) -> HttpResponse | None:
@@ -209,10 +214,18 @@ def in_bulk(
             "runs": chosen[:MOST_AT_ONCE],
             "more": len(chosen) > MOST_AT_ONCE,
             "all": _shown(request, bulk) if len(chosen) > MOST_AT_ONCE else None,
+            "below": _below(chosen[:MOST_AT_ONCE]) if bulk is CANCEL else "",
             "passed_over": runs.exclude(status__in=bulk.statuses).order_by()[:10_000].count(),
             "checkbox": ACTION_CHECKBOX_NAME,
         },
     )
+
+
+def _below(runs: list[Run]) -> str:
+    """How many unfinished runs these have invoked, themselves left out: “3 unfinished runs”."""
+    ids = [run.pk for run in runs]
+    below = lineage.unfinished_below(ids, MOST_COUNTED + len(ids) + 1, MOST_WALKED)
+    return counted(set(below) - set(ids))
 
 
 def _shown(request: HttpRequest, bulk: Bulk) -> dict[str, Any] | None:
@@ -236,7 +249,7 @@ def _leave_to_the_engine(model_admin: Any, request: HttpRequest, bulk: Bulk) -> 
         return
     try:
         with transaction.atomic():
-            made = api.bulk(bulk.whole, **shown)
+            made = api.bulk(bulk.whole, **shown, invoked=_takes_along(request, bulk))
             run = Run.objects.get(pk=made)
             model_admin.log_change(request, run, f"{bulk.verb} of all {bulk.which} runs asked for.")
     except JobsError as error:
@@ -248,12 +261,20 @@ def _leave_to_the_engine(model_admin: Any, request: HttpRequest, bulk: Bulk) -> 
     model_admin.message_user(request, text, messages.SUCCESS)
 
 
+def _takes_along(request: HttpRequest, bulk: Bulk) -> bool:
+    """Whether invoked runs are to be cancelled with those that have invoked them."""
+    return bulk is CANCEL and request.POST.get("invoked") == "yes"
+
+
 def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk) -> None:
     """One transaction a run: what cannot be done for one does not undo the others."""
     refused = []
     for run in runs:
         try:
-            act_on(model_admin, request, run, bulk.act, bulk.done)
+            if _takes_along(request, bulk):
+                cancel_tree(model_admin, request, run)
+            else:
+                act_on(model_admin, request, run, bulk.act, bulk.done)
         except JobsError as error:
             refused.append((run_link(run.pk), str(error)))
     done = len(runs) - len(refused)

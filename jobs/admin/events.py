@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
@@ -12,9 +13,10 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from jobs import events, expressions, registry
 from jobs.admin.base import ReadOnlyAdmin, as_uuid
 from jobs.admin.filters import CreatedFilter, EventNameFilter
-from jobs.admin.html import NONE, NOTHING, ago, pretty, run_link, run_status
+from jobs.admin.html import NONE, NOTHING, ago, block, pretty, run_link, run_status
 from jobs.models import Event, Run
 
 MOST_DOTS = 10
@@ -28,7 +30,14 @@ class EventAdmin(ReadOnlyAdmin):
     list_filter = (EventNameFilter, CreatedFilter)
     search_fields = ("id",)
     search_help_text = "An event's id, or the sender's own id, in full."
-    fields = ("name", "id", "happened", "received", "sender_id", "runs_in_words", "data_pretty")
+    fields = (
+        *("name", "id", "happened", "received", "sender_id"),
+        *("runs_in_words", "not_started", "data_pretty"),
+    )
+
+    def get_fields(self, request: HttpRequest, obj: Event | None = None) -> Any:
+        fields = super().get_fields(request, obj)
+        return (*fields, "came_again") if obj is not None and obj.repeat else fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         runs = Run.objects.only("id", "event_id", "fn_id", "status").order_by("id")
@@ -36,7 +45,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist = super().get_changelist_instance(request)
-        changelist.result_list = changelist.result_list.defer("data")
+        changelist.result_list = changelist.result_list.defer("data", "repeat")
         return changelist
 
     def get_search_results(
@@ -90,6 +99,37 @@ class EventAdmin(ReadOnlyAdmin):
             ),
         )
 
+    @admin.display(description="not started")
+    def not_started(self, event: Event) -> SafeString:
+        """The functions that its name triggers, whose condition it does not meet."""
+        lines = format_html_join("", '<div class="jobs-line">{}: {}</div>', unmet(event))
+        return lines or NONE
+
     @admin.display(description="data")
     def data_pretty(self, event: Event) -> SafeString:
         return pretty(event.data)
+
+    @admin.display(description="came again with other data")
+    def came_again(self, event: Event) -> SafeString:
+        """What a sender gave under the same id afterwards: it has started nothing."""
+        told = event.repeat or {}
+        count = told.get("count", 0)
+        return format_html(
+            "{}, the last time at {}, with: {}It has started nothing: within 24 hours an id stands "
+            "for the event that came first.",
+            "once" if count == 1 else f"{count:,} times",
+            told.get("at", NOTHING),
+            block(str(told.get("data", ""))),
+        )
+
+
+def unmet(event: Event) -> Iterator[tuple[str, str]]:
+    """Each function that this event might have started and did not, by its conditions as this
+    process has them, with the reason."""
+    variables = {"event": events.as_json(event)}
+    started = {run.fn_id for run in event.runs.all()}
+    for function, triggers in registry.triggered_by(event.name):
+        for trigger in triggers if function.fn_id not in started else ():
+            reason = expressions.why_not(trigger.if_exp or "true", variables)
+            if reason is not None:
+                yield function.fn_id, reason.text

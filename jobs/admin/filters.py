@@ -59,7 +59,7 @@ def beginning(period: str) -> datetime | None:
     now = timezone.now()
     return {
         "hour": now - timedelta(hours=1),
-        "today": timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0),
+        "today": timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0, fold=0),
         "7d": now - timedelta(days=7),
         "30d": now - timedelta(days=30),
     }.get(period)

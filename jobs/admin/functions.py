@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db import connection
@@ -17,6 +18,8 @@ from jobs.admin import pauses
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.html import NONE, NOTHING, ago, badge, lines, pretty
 from jobs.admin.pauses import MOST_COUNTED
+from jobs.admin.ticks import ticks_in_words
+from jobs.excerpts import excerpt
 from jobs.models import UNFINISHED, RegisteredFunction, RunStatus
 
 COUNTED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.FAILED]
@@ -36,7 +39,7 @@ class FunctionAdmin(ReadOnlyAdmin):
     list_display = ("fn_id", "state", "triggers", "concurrency", "retries", "runs_now", "synced")
     search_fields = ("fn_id", "name")
     fields = (
-        *("fn_id", "name", "state", "runs_now", "triggers", "concurrency", "retries"),
+        *("fn_id", "name", "state", "runs_now", "triggers", "ticks", "concurrency", "retries"),
         *("hooks", "module", "synced", "config_pretty"),
     )
 
@@ -89,6 +92,12 @@ class FunctionAdmin(ReadOnlyAdmin):
     def triggers(self, function: RegisteredFunction) -> SafeString:
         return lines([_trigger(entry) for entry in _entries(function, "triggers")])
 
+    @admin.display(description="ticks")
+    def ticks(self, function: RegisteredFunction) -> SafeString:
+        entries = _entries(function, "triggers")
+        cron_lines = [e["cron"] for e in entries if isinstance(e, dict) and e.get("cron")]
+        return lines(ticks_in_words(function.fn_id, cron_lines))
+
     @admin.display(description="turns")
     def concurrency(self, function: RegisteredFunction) -> SafeString:
         return lines([_turn(entry) for entry in _entries(function, "concurrency")])
@@ -108,12 +117,17 @@ class FunctionAdmin(ReadOnlyAdmin):
         url = reverse("admin:jobs_run_changelist")
         return format_html_join(
             " ",
-            '<a class="jobs-badge jobs-{}" href="{}?fn_id={}&amp;status__exact={}">{} {}</a>',
-            ((status, url, fn_id, status, _capped(n), status) for status, n in found),
+            '<a class="jobs-badge jobs-{}" href="{}?{}">{} {}</a>',
+            (
+                (status, url, urlencode(_filter(fn_id, status)), _capped(n), status)
+                for status, n in found
+            ),
         )
 
     @admin.display(description="state")
     def state(self, function: RegisteredFunction) -> SafeString:
+        if why := _config(function).get("unfit"):  # as a cluster has last said (registry.sync)
+            return format_html("{} {}", badge("unfit"), excerpt(str(why).strip()))
         if function.paused_at is None:
             return SafeString("active")
         still = SafeString(" · its unfinished runs stand still") if function.stands_still else ""
@@ -136,6 +150,10 @@ class FunctionAdmin(ReadOnlyAdmin):
     @admin.display(description="configuration")
     def config_pretty(self, function: RegisteredFunction) -> SafeString:
         return pretty(function.config)
+
+
+def _filter(fn_id: str, status: str) -> dict[str, str]:
+    return {"fn_id": fn_id, "status__exact": status}
 
 
 def run_counts(fn_ids: Iterable[str]) -> Counts:
@@ -176,6 +194,8 @@ def _trigger(entry: Any) -> str:
     if not isinstance(entry, dict):
         return str(entry)
     what = f"event “{entry['event']}”" if entry.get("event") else f"cron {entry.get('cron')}"
+    if entry.get("if_running") == "skip":
+        what += ", but not while a run is unfinished"
     return f"{what} if {entry['if']}" if entry.get("if") else what
 
 

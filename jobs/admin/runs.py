@@ -24,6 +24,7 @@ from jobs.admin.edits import edit_view, may_edit
 from jobs.admin.filters import CreatedFilter, FunctionFilter, StatusFilter
 from jobs.admin.functions import retries_of
 from jobs.admin.html import NOTHING, ago, event_link, run_link, run_status
+from jobs.admin.invoked import cancel_view, relatives
 from jobs.admin.links import run_links
 from jobs.admin.words import is_stalled, situation, span
 from jobs.excerpts import excerpt
@@ -179,10 +180,11 @@ class RunAdmin(ReadOnlyAdmin):
         run = kwargs.get("obj")
         if run is not None:
             context |= {"title": run.fn_id, "subtitle": str(run.pk)}
-            context |= page(run) | self._buttons(request, run)
+            context |= page(run)
+            context |= self._buttons(request, run, has_below=bool(context["below"]))
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def _buttons(self, request: HttpRequest, run: Run) -> dict[str, bool]:
+    def _buttons(self, request: HttpRequest, run: Run, *, has_below: bool) -> dict[str, bool]:
         """Which of the buttons this person may press on this run."""
         may_rerun = self.has_rerun_permission(request) and run.is_finished
         mended = run.status in (RunStatus.FAILED, RunStatus.CANCELLED)
@@ -191,13 +193,16 @@ class RunAdmin(ReadOnlyAdmin):
             "can_restart": may_rerun and controls.may_restart(self, request, run),
             "can_edit": self.has_edit_permission(request) and run.is_finished and may_edit(run),
             "can_cancel": self.has_cancel_permission(request) and not run.is_finished,
+            "can_cancel_below": self.has_cancel_permission(request)
+            and run.status == RunStatus.CANCELLED
+            and has_below,
         }
 
     # --- what people may do to it ---
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        rerun, cancel = controls.rerun_view(self), controls.cancel_view(self)
+        rerun, cancel = controls.rerun_view(self), cancel_view(self)
         return [
             path("<uuid:run_id>/rerun/", view(rerun), name="jobs_run_rerun"),
             path("<uuid:run_id>/edit/", view(edit_view(self)), name="jobs_run_edit"),
@@ -244,11 +249,13 @@ def page(run: Run) -> dict[str, Any]:
         "situation": situation(run, now, retries, flight),
         "steps": steps_in_words(run, usual_steps([run.fn_id]).get(run.fn_id)),
         "story": story,
+        "planned": story.planned.duration if story.planned else None,
         "queue_wait": story.queued.duration,
         "run_time": (run.ended_at or now) - run.started_at if run.started_at else None,
         "waited": story.waited if story.waited > timedelta(milliseconds=50) else None,
         "waterfall": waterfall.draw(story),
         "function": function,
         "about": run_links(run.event.data),
+        **relatives(run, now),
         "reruns": [run_link(pk) for pk in run.reruns.order_by("id").values_list("pk", flat=True)],
     }

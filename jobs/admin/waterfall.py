@@ -73,7 +73,7 @@ def draw(story: Story) -> Waterfall:
         kind="",
         status="",
         duration=story.queued.duration,
-        marks=(_mark(story.queued, pieces),),
+        marks=tuple(_mark(bar, pieces) for bar in story.before),
     )
     return Waterfall(
         rows=(queued, *(_row(index, lane, pieces) for index, lane in enumerate(story.lanes))),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from jobs.in_flight import InFlight
 from jobs.models import Reason, Run, RunStatus
 
 OVERDUE = timedelta(seconds=30)
 LONG = timedelta(minutes=2)  # from which on a range is told in minutes
+MOST_COUNTED = 1_000  # invoked runs
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
@@ -90,6 +93,15 @@ def due(run: Run, now: datetime) -> str:
     if away > timedelta():
         return f"in {roughly(away)}"
     return f"due for {roughly(-away)}" if -away > OVERDUE else "due"
+
+
+def counted(below: Collection[UUID]) -> str:
+    """“1 unfinished run”; empty if there is none."""
+    if not below:
+        return ""
+    if len(below) > MOST_COUNTED:
+        return f"more than {MOST_COUNTED:,} unfinished runs"
+    return f"{len(below):,} unfinished run{'' if len(below) == 1 else 's'}"
 
 
 def is_stalled(run: Run, now: datetime) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import template
 
 from jobs.admin import base, html, words
+from jobs.pulse import standstill
 
 register = template.Library()
 register.filter("ago", html.ago)
@@ -16,3 +17,9 @@ register.filter("counted", base.counted)
 register.filter("event_link", html.event_link)
 register.filter("span", words.span)
 register.filter("after", words.after)
+
+
+@register.simple_tag(name="standstill")
+def why_runs_are_not_taken() -> str:
+    """A sentence for operators, with a cluster's own error; empty while all is well."""
+    return standstill(in_detail=True)

@@ -31,6 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--keys", type=int, default=20, help="concurrency keys of each function")
     parser.add_argument("--seconds", type=float, default=90.0, help="length of the storm")
     parser.add_argument("--blows", type=int, default=45, help="how many fall in it")
+    parser.add_argument("--fuzzed", type=int, default=300, help="events of every shape")
     parser.add_argument("--clusters", type=int, default=2)
     parser.add_argument("--workers", type=int, default=3, help="of each cluster")
     parser.add_argument("--lease", type=float, default=3.0, help="seconds")
@@ -51,6 +52,7 @@ def environment(given: argparse.Namespace, url: str, endpoint: Endpoint) -> dict
         "OPENBLAS_NUM_THREADS": "1",
         terms.ENDPOINT: endpoint.url,
         terms.LEASE: str(given.lease),
+        terms.FUZZ_SEED: str(given.seed),
     }
 
 
@@ -91,6 +93,7 @@ def hold_trial(
     from tests.chaos import report
     from tests.chaos.app.models import drop_tables, make_tables
     from tests.chaos.clusters import Cluster
+    from tests.chaos.door import Door
     from tests.chaos.orders import OrderBook
     from tests.chaos.storm import Storm
     from tests.chaos.trial import Plan, Trial
@@ -106,11 +109,13 @@ def hold_trial(
     plan = Plan(given.seed, given.runs, given.keys, given.seconds, given.blows, given.patience)
     book = OrderBook(Random(f"orders {given.seed}"), given.seed, given.keys, given.lease)
     storm = Storm(Random(f"blows {given.seed}"), clusters, database, given.lease)
-    trial = Trial(plan, clusters, endpoint, book, storm, say)
+    door = Door(given.seed, given.fuzzed)
+    trial = Trial(plan, clusters, endpoint, book, storm, door, say)
     began = time.monotonic()
     trial.run()
     verdict = trial.judge()
     found = report.figures(given.seed, storm, endpoint.calls(), time.monotonic() - began)
+    found["fuzzed events"] = {"accepted": len(door.accepted), "refused": door.refused}
     say(report.text(found, verdict))
     if given.report:
         given.report.write_text(json.dumps(found | {"broken": verdict}, indent=1))

@@ -1,4 +1,4 @@
-"""One trial: quiet, storm, calm; then the laws."""
+"""One trial: quiet, the door, storm, calm; then the laws."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.db import connection
 from jobs.api import send
 from jobs.models import UNFINISHED
 from tests.chaos.clusters import Cluster, left_over
+from tests.chaos.door import Door
 from tests.chaos.endpoint import Endpoint
 from tests.chaos.laws import LAWS, Evidence, runs
 from tests.chaos.orders import POISON, STRANGER, Order, OrderBook
@@ -45,6 +46,7 @@ class Trial:
         endpoint: Endpoint,
         book: OrderBook,
         storm: Storm,
+        door: Door,
         tell: Callable[[str], None],
     ) -> None:
         self._plan = plan
@@ -52,6 +54,7 @@ class Trial:
         self._endpoint = endpoint
         self._book = book
         self._storm = storm
+        self._door = door
         self._tell = tell
         self._random = Random(f"when {plan.seed}")
         self._told = 0.0
@@ -59,6 +62,7 @@ class Trial:
 
     def run(self) -> None:
         self._quiet()
+        self._knock()
         self._rage()
         self._calm()
         self._stop()
@@ -70,6 +74,19 @@ class Trial:
         for fn_id in [*POISON, STRANGER]:
             self._send([self._book.one(fn_id), *self._book.make(3)])
         self._await_end("quiet")
+
+    def _knock(self) -> None:
+        """Events of every shape, one ordinary order for every ten; nothing is killed."""
+        pushers = self._pushers()
+        while self._door.knock(patiently, BATCH * 2):
+            self._send(self._book.make(1))
+            self._tend("door")
+        self._await_end("door")
+        if pushers != self._pushers():
+            self.problems.append("a pusher has died of what came to the door")
+
+    def _pushers(self) -> list[list[int]]:
+        return [cluster.members("pusher") for cluster in self._clusters]
 
     def _rage(self) -> None:
         """Orders come in all the while; blows fall at moments drawn from the seed."""
@@ -131,10 +148,9 @@ class Trial:
         patiently(lambda: send([order.event for order in orders]))
         self._book.sent += orders
 
-    @staticmethod
-    def _unfinished() -> int:
+    def _unfinished(self) -> int:
         open_runs = runs().filter(status__in=UNFINISHED).exclude(fn_id=STRANGER)
-        return patiently(open_runs.count)
+        return patiently(open_runs.count) + patiently(lambda: self._door.unfinished)
 
     # --- what came of it --------------------------------------------------------------------------
 
@@ -142,6 +158,7 @@ class Trial:
         """Each law, and how it was broken."""
         seen = Evidence(self._book, self._storm, self._endpoint.calls())
         verdict = {name: list(ask(seen)) for name, ask in LAWS.items()}
+        verdict["accepted and not run as sent"] = list(self._door.broken())
         return verdict | {"processes that misbehaved": self.problems}
 
 

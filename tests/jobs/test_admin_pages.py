@@ -16,7 +16,9 @@ from django_q.signing import SignedPackage
 from django_q.status import Status
 
 from jobs.admin.filters import event_names
+from jobs.api import Event, TriggerEvent, send
 from jobs.models import Cluster, RegisteredFunction
+from tests.functions import registered
 from tests.jobs import rows
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +54,26 @@ def test_fifty_events_cost_as_many_queries_as_five(admin_client: Client) -> None
         rows.make_run()
 
     assert queries() == few
+
+
+@pytest.mark.parametrize(
+    ("n", "reason"),
+    [
+        (5, "none"),
+        (2, "“event.data.n &gt; 3” is false."),
+        ("many", "“event.data.n &gt; 3” has no value here"),
+        (None, "“event.data.n &gt; 3” has no value here: &#x27;n&#x27; is not there."),
+    ],
+)
+def test_an_event_says_why_it_has_not_started_a_function(admin_client, n, reason) -> None:
+    data = {} if n is None else {"n": n}
+    with registered(print, trigger=TriggerEvent(event="e", if_exp="event.data.n > 3")):
+        (event_id,) = send(Event(name="e", data=data))
+        page = shown(admin_client, "jobs_event_change", event_id)
+
+    story = page.split("field-not_started")[1].split("field-data_pretty")[0]
+    assert reason in story
+    assert ("test-function" in story) == (n != 5)
 
 
 def test_an_event_is_found_by_its_id_and_by_its_senders_id(admin_client: Client) -> None:

@@ -186,7 +186,7 @@ def test_a_long_run_costs_as_many_queries_as_a_short_one(
     for number in range(30):
         rows.make_step(run, f"step-{number}", start + timedelta(seconds=number), 1)
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(16):
         page(admin_client, run)
 
 

@@ -79,7 +79,7 @@ UNREADABLE = [
 ]
 
 
-@pytest.mark.parametrize("asked", UNREADABLE, ids=repr)
+@pytest.mark.parametrize("asked", UNREADABLE, ids=lambda asked: type(asked).__name__)
 def test_a_retry_after_that_is_no_time_is_ignored(asked):
     error = ValueError("an author's")
     error.retry_after = asked

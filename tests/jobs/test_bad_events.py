@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import count
 
 import pytest
 
@@ -18,6 +19,9 @@ def nested(depth: int) -> list:
         value = [value]
     return value
 
+
+loop: list = []
+loop.append(loop)
 
 BAD = {
     "no event at all": ("test/go", "takes .*Event"),
@@ -41,6 +45,16 @@ BAD = {
     "a NUL in a key": (Event(name="e", data={"x\0y": 1}), "NUL"),
     "half a character": (Event(name="e", data={"a": "\ud800"}), "surrogate"),
     "data without a bottom": (Event(name="e", data={"a": nested(100_000)}), "not JSON"),
+    "a list in itself": (Event(name="e", data={"a": loop}), "holds itself"),
+    "a number longer than Python reads": (
+        Event(name="e", data={"n": 10**5000}),
+        "very many digits",
+    ),
+    "two keys that are one": (Event(name="e", data={1: "a", "1": "b"}), "the name '1' twice"),
+    "a truth as time": (Event(name="e", ts=True), "milliseconds or a datetime"),
+    "a time of very many digits": (Event(name="e", ts=10**5000), "not between 1980 and 2100"),
+    "events without end": ((Event(name="e") for _ in count()), "More than 5,000 events at once"),
+    "a mapping": ({"name": "e"}, "an Event or a list of them, not dict"),
     "too much data": (Event(name="e", data={"a": "x" * 524_288}), r"524,\d+ bytes; .*524,288"),
     "an id that is no text": (Event(name="e", id=5), "id must be a text"),
     "an id that is too long": (Event(name="e", id="x" * 257), "256 characters"),

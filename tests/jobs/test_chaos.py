@@ -14,7 +14,15 @@ from tests.test_end_to_end import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SIZE = ["--runs=30", "--keys=4", "--workers=2", "--seconds=6", "--blows=6", "--lease=3"]
+SIZE = [
+    "--runs=30",
+    "--fuzzed=60",
+    "--keys=4",
+    "--workers=2",
+    "--seconds=6",
+    "--blows=6",
+    "--lease=3",
+]
 SEED = "--seed=526"  # a monitor, a pusher, two workers and a cluster are killed, one is frozen
 
 
@@ -32,4 +40,5 @@ def test_the_laws_hold_while_processes_are_killed(tmp_path: Path) -> None:
     report = json.loads(told.read_text())
     assert sum(report["blows"].values()) == 6
     assert report["runs"]["completed"] >= 30
+    assert report["fuzzed events"]["accepted"] >= 20
     assert not any(report["broken"].values())

@@ -169,11 +169,12 @@ def test_a_history_of_which_no_statistics_are_known_costs_no_more(settings):
     settings.JOBS = {**settings.JOBS, "ALLOWED_HOSTS": ["127.0.0.1:9"], "RETENTION_BATCH": 5}
     with off_the_record(), registered(work, **OPTIONS):
         cron.sync()
-        make_history(live_runs(), UNKNOWN)
+        ended = live_runs()
+        make_history(ended, UNKNOWN)
         with transaction.atomic(), explained() as engine:
             forget_statistics()
             a_bit_of_everything()
-            cancelling.batch({"name": "history/4", "id": "order-4"}, after="")
+            cancelling.batch({"name": "history/4", "id": "order-4"}, "", str(ended.id))
             transaction.set_rollback(True)
         tidy_up()
     for statement, pages in engine.pages.items():

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.excerpts import both_ends, excerpt, quoted
-from jobs.secrets import mask, names_in
+from jobs.secrets import mask, mask_begun, names_in
 
 SECRET = "wk-Canary+51/c2==q"
 PIECE = 4  # characters of a secret in a row, of which none may be left
@@ -61,6 +61,27 @@ def test_the_beginning_of_a_large_body_is_looked_at_and_not_all_of_it(monkeypatc
     excerpt("x" * 4_000_000, 300)
     [size] = looked_at
     assert size < 10_000
+
+
+class Mute:
+    def __repr__(self) -> str:
+        raise ValueError
+
+
+def test_what_cannot_be_written_is_told_by_its_type() -> None:
+    assert quoted(Mute()) == "something of type Mute"
+    assert quoted(type(SECRET, (Mute,), {})()) == "something of type [MODAL_KEY]"
+
+
+@pytest.mark.parametrize("step", [1, 3, 7, 40])
+def test_a_text_that_comes_in_pieces_is_masked_like_the_whole(step: int) -> None:
+    """What can be masked so far, and the rest, to which the next piece is added."""
+    text = "".join("." * n + SECRET for n in range(30)) + quote(SECRET, safe="")
+    told, rest = "", ""
+    for at in range(0, len(text), step):
+        masked, rest = mask_begun(rest + text[at : at + step])
+        told += masked
+    assert told + mask(rest) == mask(text)
 
 
 # --- how it is written ----------------------------------------------------------------------------

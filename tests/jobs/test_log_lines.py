@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -129,3 +131,54 @@ def test_the_console_gets_what_is_printed(capsys):
     ran(lambda ctx: ctx.step.run("one", lambda: print("both")))
 
     assert "both" in capsys.readouterr().out
+
+
+class Mute:
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+@contextmanager
+def no_handler_of_pytests() -> Iterator[None]:
+    """Its own raise what a record that cannot be put together raises; others write it down."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logging.getLogger(), "handlers", [])
+        yield
+
+
+ODD = {
+    "wrong arguments": (("%d of %d", "one"), "%d of %d (its arguments cannot be put in: TypeError"),
+    "an argument without words": (("%s", Mute()), "%s (its arguments cannot be put in: ValueError"),
+    "a message without words": ((Mute(),), "(a Mute that cannot be written: ValueError)"),
+    "a number": ((7,), "7"),
+}
+
+
+@pytest.mark.parametrize(("said_so", "kept"), ODD.values(), ids=ODD)
+def test_a_record_that_cannot_be_put_together_is_kept_as_it_can_be_read(said_so, kept):
+    with no_handler_of_pytests():
+        run = ran(lambda ctx: ctx.step.run("one", lambda: ctx.logger.warning(*said_so)))
+
+    assert run.status == "completed"
+    assert run.log_lines.get().message.startswith(kept)
+
+
+LEVELS = {
+    "long": ("L" * 300, "L" * 15 + "…"),
+    "with a NUL": ("a\0b", "a\\0b"),
+    "half a character": ("\ud800", "\\ud800"),
+    "a number": (7, "7"),
+    "nothing": (None, "None"),
+    "without words": (Mute(), "(a Mute that ca…"),
+}
+
+
+@pytest.mark.parametrize(("name", "kept"), LEVELS.values(), ids=LEVELS)
+def test_a_level_of_any_name_is_kept_as_it_can_be_read(name, kept):
+    def body() -> None:
+        record = logging.makeLogRecord({"msg": "said", "levelno": 35, "levelname": name})
+        logging.getLogger().handle(record)
+
+    with no_handler_of_pytests():
+        line = ran(lambda ctx: ctx.step.run("one", body)).log_lines.get()
+    assert (line.level, line.message) == (kept, "said")

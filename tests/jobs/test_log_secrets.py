@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from jobs.api import Context, Event, TriggerEvent, send
 from jobs.models import Run
+from jobs.streams import LONGEST
 from tests.chaos.clusters import Cluster, wait_until
 from tests.database import database_url
 from tests.functions import ran, registered
@@ -53,6 +57,34 @@ def test_the_console_gets_what_is_printed_line_by_line_and_masked(capsys, caplog
     assert "anary" not in caplog.text
     told = list(run.log_lines.values_list("message", flat=True))
     assert told == ["half [MODAL_KEY] whole", "logged [MODAL_KEY]", "no end [MODAL_KEY]"]
+
+
+@pytest.mark.django_db
+def test_the_console_gets_bytes_masked_and_others_as_they_are(tmp_path: Path) -> None:
+    def handler(ctx: Context) -> None:
+        sys.stdout.buffer.write(b"\xff " + SECRET.encode()[:7])
+        sys.stdout.buffer.write(SECRET.encode()[7:] + b" \xc3")
+        sys.stdout.buffer.write("é\n".encode()[1:])
+        sys.stdout.buffer.raw.write(SECRET.encode())
+
+    with open(tmp_path / "console", "w", encoding="utf-8") as console, redirect_stdout(console):
+        run = ran(handler)
+    told = (tmp_path / "console").read_bytes()
+    assert sorted(told.split(b"[MODAL_KEY]")) == [b"", b" \xc3\xa9\n", b"\xff "]
+    assert run.log_lines.first().message == "\\xff [MODAL_KEY] é"
+
+
+@pytest.mark.django_db
+def test_no_half_of_a_secret_is_on_the_console_where_a_line_is_too_long_to_be_held(capsys) -> None:
+    text = "".join("." * n + SECRET for n in range(400))
+    assert len(text) > LONGEST
+
+    def handler(ctx: Context) -> None:
+        for piece in re.findall(".{1,11}", text):
+            print(piece, end="")
+
+    ran(handler)
+    assert capsys.readouterr().out == text.replace(SECRET, "[MODAL_KEY]")
 
 
 @pytest.mark.django_db

@@ -35,20 +35,25 @@ NO_TEXTS = {
         "refused[:10]",
     },
     "jobs/admin/events.py": {"runs[:MOST_DOTS]"},
+    "jobs/admin/invoked.py": {"shown[:MOST_SHOWN]"},
     "jobs/admin/runs.py": {"ids[number:number + 1]"},
     "jobs/board.py": {  # bytes: a step's card has no secret, and the problem is an excerpt
         "self._page[end - CARD:end]",
         "card.encode()[:CARD]",
-        "excerpt(beat.problem, 500).encode()[:500]",
+        "storable(beat.problem, 500).encode()[:500]",
         "problem[:length]",
         "self._page[start:start + 4]",
         "self._page[SHIFTS:BEAT]",
         "self._page[self._start(line):self._start(line) + LINE.size]",
     },
     "jobs/cancelling.py": {
-        "_candidates(event, [function.fn_id for function, _ in rules], after)[:BATCH]"
+        "_candidates(came, [function.fn_id for function, _ in rules], after)[:BATCH]"
+    },
+    "jobs/circles.py": {
+        "list(zip(run.turn_keys, run.turn_limits, strict=True))[run.turns_held:]",
     },
     "jobs/concurrency.py": {"list(turn_keys)[:turns_held + 1]"},
+    "jobs/conflicts.py": {"names[:MOST_NAMES]"},
     "jobs/endpoint.py": {"data[:len(data) // 2]"},  # the answer that breaks off, of tests
     "jobs/error_reports.py": {"frames[called[0]:called[-1] + 1]"},
     "jobs/gateway.py": {
@@ -58,7 +63,13 @@ NO_TEXTS = {
     },
     "jobs/in_flight.py": {"sorted(steps)[:MOST_STEPS]"},
     "jobs/records.py": {"row[:len(STEP)]", "row[len(STEP):]"},
-    "jobs/secrets.py": {"text[:end]", "text[at:start]", "text[at:end]"},  # the mask
+    "jobs/secrets.py": {  # the mask
+        "text[:end]",
+        "text[end:]",
+        "text[at:start]",
+        "text[at:end]",
+        "text[max(at, end):]",
+    },
     "jobs/sockets.py": {"view[sent:]"},
     "jobs/wire.py": {"rows[len(first):len(first) + len(statements)]", "AUTO[:len(names)]"},
     "songs/admin.py": {"user.credit_entries.select_related('song', 'by')[:NEWEST_ENTRIES]"},

@@ -9,7 +9,6 @@ import pytest
 
 from jobs import discovery
 from jobs.api import Event, send
-from jobs.errors import InvalidFunction
 from jobs.models import Reason, Run, RunStatus
 from jobs.testing import drain, travel
 from tests.functions import registered
@@ -49,9 +48,3 @@ def test_a_module_that_raises_at_import_is_told_of_and_takes_nothing_down(module
     assert "some_functions cannot be imported: OSError" in discovery.why_unknown("x")
     (warning,) = discovery.modules(None)
     assert (warning.id, "no such setting" in warning.msg) == ("jobs.W001", True)
-
-
-def test_a_function_that_cannot_be_used_is_an_error_at_start_all_the_same(module):
-    source = "from jobs.api import create_function\ncreate_function(fn_id='')(print)"
-    with pytest.raises(InvalidFunction, match="1 to 200 characters"):
-        discovery._import(module(source))

@@ -19,6 +19,7 @@ from jobs.api import (
     TriggerEvent,
     create_function,
 )
+from tests.chaos.app import fuzzed  # noqa: F401
 from tests.chaos.app.models import Effect
 from tests.chaos.terms import KNOWS_STRANGER
 

@@ -1,0 +1,76 @@
+"""Runs that runs have invoked: links both ways, and what is said where one of them is cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+
+from jobs import lineage
+from jobs.admin.controls import ALONG, CANCEL, MOST_WALKED, View, cancel, cancel_tree, do, found
+from jobs.admin.html import run_link, run_status
+from jobs.admin.words import MOST_COUNTED, counted
+from jobs.control import RETRYABLE
+from jobs.errors import JobsError
+from jobs.models import Run
+
+MOST_SHOWN = 20
+
+
+def relatives(run: Run, now: datetime) -> dict[str, Any]:
+    """What a run's page says of the runs that it has invoked, and of those that wait with it."""
+    direct = run.invoked.defer("output", "error").order_by("-id")[: MOST_SHOWN + 1]
+    shown = [(run_link(child.pk, child.fn_id), run_status(child, now)) for child in direct]
+    below = lineage.unfinished_below(run.pk, MOST_COUNTED + 1, MOST_WALKED) if shown else []
+    return {
+        "invoked": shown[:MOST_SHOWN],
+        "more_invoked": len(shown) > MOST_SHOWN,
+        "below": counted(below),
+        "below_links": links(below[:5]),
+        "goes_along": _going_along(run),
+    }
+
+
+def links(run_ids: Iterable[UUID]) -> list[SafeString]:
+    runs = Run.objects.filter(pk__in=list(run_ids)).order_by("-id") if run_ids else []
+    return [run_link(run.pk, run.fn_id) for run in runs]
+
+
+def _going_along(run: Run) -> list[SafeString]:
+    """The runs that go on when this one is retried, as links."""
+    if run.status not in RETRYABLE:
+        return []
+    awaited = lineage.awaited_by(run)
+    return [run_link(child.pk, child.fn_id) for child in awaited if child.status in RETRYABLE]
+
+
+def cancel_view(model_admin: Any) -> View:
+    """POST; `invoked=yes` takes along the unfinished runs that it has invoked."""
+
+    def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
+        if not model_admin.has_cancel_permission(request):
+            raise PermissionDenied
+        run = found(run_id)
+        if request.POST.get("invoked") == "yes":
+            return _cancel_tree(model_admin, request, run)
+        return do(model_admin, request, run, cancel, CANCEL.done)
+
+    return require_POST(view)
+
+
+def _cancel_tree(model_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
+    try:
+        cancel_tree(model_admin, request, run)
+    except JobsError as error:
+        model_admin.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
+    else:
+        model_admin.message_user(request, ALONG, messages.SUCCESS)
+    return redirect("admin:jobs_run_change", run.pk)

@@ -1,0 +1,365 @@
+"""An execution that ends without a settlement is counted, spaced and bounded, whatever ended it
+(jobs/requeues.py). An outage of the database costs no attempt; what the function's own code brings
+about is an attempt like any other, with the author's error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, connections, transaction
+from django.db.backends.postgresql.base import DatabaseWrapper
+
+from jobs import requeues
+from jobs.api import Context, StepError
+from jobs.claims import claim
+from jobs.executor import execute
+from jobs.models import LogLine, Run
+from jobs.testing import drain, travel
+from songs.models import Category
+from tests.functions import go, registered, the_run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Body = Callable[[], Any]
+
+
+def play(handler: Callable[[Context], Any], **options: Any) -> Run:
+    """To its end, with all its retries; drain() itself finds a circle."""
+    with registered(handler, **{"retries": 1, "backoff": [1], **options}):
+        go()
+        for _ in range(4):
+            drain(limit=30)
+            travel(timedelta(seconds=2))
+    return the_run()
+
+
+def errors(run: Run) -> list[tuple[str, str]]:
+    found = run.attempts.filter(status="error")
+    return list(found.values_list("step_name", "error_class"))
+
+
+def create(name: str) -> None:
+    Category.objects.create(name=name, folded=f"{name} {Category.objects.count()}")
+
+
+def sql(statement: str) -> Body:
+    def body() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    return body
+
+
+def cut_off() -> None:
+    sql("SELECT pg_terminate_backend(pg_backend_pid())")()
+
+
+# --- what the function's own code brings about ----------------------------------------------------
+
+
+def replace_the_connection() -> None:
+    connection.close()
+    connection.connect()
+
+
+LOST = "jobs.errors.TransactionLost"
+ENDS = {
+    "it closes its connection": (connection.close, LOST),
+    "it closes all connections": (connections.close_all, LOST),
+    "it closes the socket": (lambda: connection.connection.close(), LOST),
+    "it takes another connection": (replace_the_connection, LOST),
+    "it commits by hand": (sql("SELECT 1; COMMIT"), LOST),
+    "it rolls back by hand": (sql("SELECT 1; ROLLBACK"), LOST),
+    "it is refused a commit": (
+        transaction.commit,
+        "django.db.transaction.TransactionManagementError",
+    ),
+}
+
+
+@pytest.mark.parametrize(("end", "error"), ENDS.values(), ids=ENDS)
+def test_a_body_that_ends_its_transaction_errs_and_its_attempts_come_to_an_end(end, error):
+    calls: list[int] = []
+
+    def body() -> None:
+        create("never")
+        calls.append(1)
+        end()
+
+    run = play(lambda ctx: ctx.step.run("atomic", body))
+    assert (run.status, len(calls)) == ("failed", 2)
+    assert errors(run) == [("atomic", error)] * 2
+    assert run.steps.get().status == "failed"
+
+
+def test_what_an_earlier_step_did_goes_and_comes_again_with_the_transaction_that_another_lost():
+    calls: list[str] = []
+
+    def loses() -> None:
+        calls.append("second")
+        if len(calls) < 4:
+            connection.close()
+
+    def handler(ctx: Context) -> None:
+        ctx.step.run("first", lambda: calls.append("first") or create("first"))
+        ctx.step.run("second", loses)
+
+    run = play(handler)
+    assert run.status == "completed"
+    assert calls == ["first", "second", "first", "second"]
+    assert Category.objects.count() == 1
+    assert errors(run) == [("second", LOST)]
+
+
+def test_a_step_that_always_loses_its_transaction_is_a_step_error_that_may_be_caught():
+    def handler(ctx: Context) -> str:
+        try:
+            ctx.step.run("loses", connection.close)
+        except StepError as error:
+            return ctx.step.run("other way", str, error.name)
+        return "went well"
+
+    run = play(handler)
+    assert (run.status, run.output) == ("completed", "TransactionLost")
+
+
+def test_a_body_outside_a_transaction_may_close_its_connection():
+    calls: list[int] = []
+
+    def body() -> str:
+        calls.append(1)
+        connections.close_all()
+        return "sent"
+
+    run = play(lambda ctx: ctx.step.run("mail", body, atomic=False))
+    assert (run.status, run.output, calls) == ("completed", "sent", [1])
+
+
+def test_what_an_attempt_has_said_before_it_lost_its_transaction_is_kept():
+    def body() -> None:
+        print("about to close")
+        connection.close()
+
+    run = play(lambda ctx: ctx.step.run("loses", body), retries=0)
+    said = run.log_lines.filter(step_name="loses").values_list("message", flat=True)
+    assert list(said) == ["about to close"]
+
+
+def leave_autocommit_off() -> None:
+    transaction.set_autocommit(False)
+    create("never")
+
+
+def leave_an_atomic_block_open() -> None:
+    transaction.atomic().__enter__()
+    create("never")
+
+
+LEFT_OPEN = {
+    "autocommit is off": leave_autocommit_off,
+    "an atomic block is open": leave_an_atomic_block_open,
+    "a BEGIN without an end": sql("BEGIN"),
+}
+
+
+@pytest.mark.parametrize("leave", LEFT_OPEN.values(), ids=LEFT_OPEN)
+@pytest.mark.parametrize("is_step", [True, False], ids=["in a step", "between steps"])
+def test_a_transaction_that_is_left_open_is_an_error_and_is_undone(leave, is_step):
+    def handler(ctx: Context) -> None:
+        if is_step:
+            ctx.step.run("leaves", leave, atomic=False)
+        else:
+            leave()
+            ctx.step.run("next", int)
+
+    run = play(handler)
+    step = "leaves" if is_step else ""
+    assert run.status == "failed"
+    assert errors(run) == [(step, "jobs.errors.TransactionLeftOpen")] * 2
+    assert Category.objects.count() == 0
+
+
+def test_idling_in_a_transaction_for_too_long_is_an_error_in_the_databases_words():
+    def body() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET idle_in_transaction_session_timeout = '50ms'")
+            create("never")
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+        wait_until_terminated()
+        create("never")
+
+    run = play(lambda ctx: ctx.step.run("slow", body), retries=1)
+    assert run.status == "failed"
+    assert [step for step, _ in errors(run)] == ["slow", "slow"]
+    assert "idle-in-transaction timeout" in run.error["message"]
+
+
+def wait_until_terminated() -> None:
+    """Until the server has said good-bye on this connection's socket."""
+    import select
+
+    poll = select.poll()
+    poll.register(connection.connection.fileno(), select.POLLIN)
+    assert poll.poll(10_000)
+
+
+def test_a_database_error_between_steps_is_said_in_a_sentence():
+    def handler(ctx: Context) -> None:
+        ctx.step.run("first", create, "first")
+        try:
+            sql("SELECT 1 / 0")()
+        except Exception:
+            ctx.step.run("second", create, "second")
+
+    run = play(handler)
+    assert run.status == "failed"
+    assert "swallowed a database error" in run.error["message"]
+    assert len(errors(run)) == 2
+
+
+def test_a_session_that_a_body_has_spoilt_costs_the_next_run_one_attempt_at_most():
+    """A table of the session's own hides the product's. The attempt that meets it takes another
+    connection along."""
+
+    def handler(ctx: Context) -> None:
+        if ctx.event.data["spoils"]:
+            spoil = sql("CREATE TEMPORARY TABLE songs_category (nothing int)")
+            ctx.step.run("spoil", spoil, atomic=False)
+        else:
+            ctx.step.run("create", create, "kept")
+
+    with registered(handler, retries=1, backoff=[1]):
+        go({"spoils": True})
+        go({"spoils": False})
+        drain()
+        assert errors(the_run()) == [("create", "django.db.utils.ProgrammingError")]
+        travel(timedelta(seconds=2))
+        drain()
+    assert the_run().status == "completed"
+    assert Category.objects.count() == 1
+
+
+# --- what the database brings about ---------------------------------------------------------------
+
+
+def test_a_connection_that_is_cut_once_costs_no_attempt_and_is_told():
+    calls: list[int] = []
+
+    def body() -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            cut_off()
+        create("kept")
+
+    run = play(lambda ctx: ctx.step.run("one", body), retries=0)
+    assert (run.status, errors(run), len(calls)) == ("completed", [], 2)
+    line = LogLine.objects.get(run=run, level="WARNING")
+    assert "queued again" in line.message
+    assert "terminating connection" in line.message
+
+
+def test_a_body_whose_connection_is_cut_each_time_comes_to_the_end_of_its_attempts():
+    calls: list[int] = []
+
+    def body() -> None:
+        calls.append(1)
+        cut_off()
+
+    run = play(lambda ctx: ctx.step.run("one", body), retries=1)
+    assert (run.status, len(calls)) == ("failed", 3)  # the first one is taken for the database's
+    assert [step for step, _ in errors(run)] == ["one", "one"]
+    assert "terminating connection" in run.error["message"]
+
+
+def test_the_count_begins_anew_at_each_remembered_step():
+    calls: list[str] = []
+
+    def body(name: str) -> None:
+        calls.append(name)
+        if calls.count(name) == 1:
+            cut_off()
+
+    def handler(ctx: Context) -> None:
+        for name in "abc":
+            ctx.step.run(name, body, name, atomic=False)
+
+    run = play(handler, retries=0)
+    assert (run.status, errors(run)) == ("completed", [])
+    assert calls == ["a", "a", "b", "b", "c", "c"]
+    assert run.requeue_count == 0
+
+
+@pytest.fixture
+def commits_fail(monkeypatch):
+    """Commits of the worker fail by a deadlock, as often as is said."""
+    left: list[int] = []
+    commit = DatabaseWrapper._commit
+
+    def deadlocked(self: DatabaseWrapper) -> None:
+        if left and self.connection.info.transaction_status.name == "INTRANS":
+            left.pop()
+            with self.wrap_database_errors:
+                from psycopg.errors import DeadlockDetected
+
+                raise DeadlockDetected("deadlock detected")
+        commit(self)
+
+    monkeypatch.setattr(DatabaseWrapper, "_commit", deadlocked)
+    return left
+
+
+def test_a_body_that_acted_outside_is_not_called_again_when_its_commit_is_broken_off(monkeypatch):
+    """A fail-over in the moment of the commit: the memory is committed on another connection."""
+    calls: list[int] = []
+
+    def body() -> str:
+        calls.append(1)
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = on")
+        return "sent"
+
+    run = play(lambda ctx: ctx.step.run("mail", body, atomic=False), retries=0)
+    assert (run.status, run.output, calls) == ("completed", "sent", [1])
+    assert errors(run) == []
+
+
+def test_what_cannot_be_told_is_told_shortly_and_what_cannot_be_told_at_all_waits_aside(
+    monkeypatch,
+):
+    """The error path of the error path."""
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the report broke")
+
+    with registered(lambda ctx: ctx.step.run("loses", connection.close), retries=0):
+        go()
+        with monkeypatch.context() as patch:
+            patch.setattr(requeues, "record_attempt", broken)
+            drain()
+    run = the_run()
+    assert (run.status, run.reason) == ("queued", "aside")
+    assert run.error["message"] == requeues.Unreported.__doc__
+    assert run.lease_token is None
+    assert run.due_at > run.created_at + timedelta(seconds=20)
+
+
+def test_an_error_of_the_engines_own_code_stays_with_its_run(monkeypatch):
+    """Nothing leaves execute(): the run behind it is executed."""
+
+    def broken(self: Any, *_: Any, **__: Any) -> None:
+        raise RuntimeError("the engine broke")
+
+    with registered(lambda ctx: ctx.step.run("one", int), retries=1, backoff=[1]):
+        go()
+        (claimed,) = claim(1)
+        with monkeypatch.context() as patch:
+            patch.setattr("jobs.journal.Journal.commit", broken)
+            assert execute(claimed) is None
+        run = the_run()
+        assert (run.status, run.reason) == ("waiting", "backoff")
+        assert errors(run) == [("", "RuntimeError")]
+        travel(timedelta(seconds=2))
+        drain()
+    assert the_run().status == "completed"
