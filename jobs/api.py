@@ -7,6 +7,7 @@ Names follow Inngest's official Python SDK, so that a function ports line by lin
 
 from __future__ import annotations
 
+from jobs.askers import asked_by
 from jobs.bulk import bulk
 from jobs.control import cancel, rerun
 from jobs.errors import (
@@ -18,6 +19,7 @@ from jobs.errors import (
     InvalidTransition,
     JobsError,
     NonRetriableError,
+    NotAllowed,
     RetryAfterError,
     StepError,
     UnknownFunction,
@@ -42,8 +44,11 @@ from jobs.registry import (
 )
 from jobs.secrets import Secret
 from jobs.steps import Context
+from jobs.submissions import FIELD as FORM_TOKEN
+from jobs.submissions import Outcome, StaleForm, once
 
 __all__ = [
+    "FORM_TOKEN",
     "Cancel",
     "Concurrency",
     "Context",
@@ -57,9 +62,12 @@ __all__ = [
     "InvalidTransition",
     "JobsError",
     "NonRetriableError",
+    "NotAllowed",
+    "Outcome",
     "Response",
     "RetryAfterError",
     "Secret",
+    "StaleForm",
     "StepError",
     "Timeouts",
     "TriggerCron",
@@ -67,12 +75,14 @@ __all__ = [
     "UnknownFunction",
     "UnknownRun",
     "UnknownSecret",
+    "asked_by",
     "bulk",
     "cancel",
     "create_function",
     "excerpt",
     "is_unavailable",
     "new_id",
+    "once",
     "pause",
     "quoted",
     "replay_skipped",

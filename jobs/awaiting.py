@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from jobs import circles, events, models, registry, vocabulary
+from jobs import askers, circles, events, models, registry, vocabulary
 from jobs.errors import InvalidExpression, InvalidStep
 from jobs.excerpts import quoted
 from jobs.ids import new_id
@@ -175,6 +175,7 @@ def _invoke(
     runner.journal.begin()
     row.save(force_insert=True)
     events.hold_if_paused(run)
+    run.asked_by = askers.current_id()
     run.save(force_insert=True)
     events.wake_clusters()
     return run

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 
-from jobs import events, registry
+from jobs import askers, events, registry
 from jobs.control import cancel, rerun, rerun_once
 from jobs.errors import InvalidTransition, JobsError, UnknownFunction
 from jobs.excerpts import excerpt, quoted
@@ -27,6 +27,11 @@ ALLOWED = {
     "cancel": [str(status) for status in UNFINISHED],
     "retry": [str(RunStatus.FAILED), str(RunStatus.CANCELLED)],
     "rerun": [str(status) for status in FINISHED],
+}
+PERMISSION = {
+    "cancel": "jobs.cancel_run",
+    "retry": "jobs.rerun_run",
+    "rerun": "jobs.rerun_run",
 }
 
 
@@ -46,6 +51,10 @@ def bulk(
     Returns the id of the run that does it; its output counts what was done and what was refused
     because it had changed meanwhile. `since` and `until` (datetimes or ISO texts) are about when
     the runs were made; those that come after this call are not meant.
+
+    At a person's asking (see askers.py) it asks for the permission of the action, or raises
+    NotAllowed, and each batch asks again: what that account may not do then is refused, and the
+    output says why.
     """
     if not isinstance(action, str) or action not in ALLOWED:
         raise InvalidTransition(f"{quoted(action)} is no bulk action; cancel, retry and rerun are.")
@@ -59,10 +68,13 @@ def bulk(
     wanted = {"fn_id": fn_id, "status": status, "since": _text(since), "until": _text(until)}
     asked = {"action": action, "filter": wanted, "why": why, "invoked": invoked}
     sent = events.validated(events.Event(name=EVENT, data=asked))
+    asker = askers.current()
+    asker.refuse(PERMISSION[action])
     _refuse_unreadable(action, wanted)
     with transaction.atomic():
         (row,) = events.accept([sent])
         run = events.new_run(registry.get(FUNCTION), row, events.stored(sent, row))
+        run.asked_by = asker.id
         events.start([run])
     return str(run.id)
 
@@ -89,18 +101,28 @@ def batch(
     action: Action, wanted: dict[str, str], after: str, why: str, own: str, invoked: bool = False
 ) -> dict[str, Any]:
     """Do the next batch of the runs that were there when it was asked for, each in a transaction
-    of its own; a repeat after a crash is harmless, since what was done no longer fits."""
+    of its own; a repeat after a crash is harmless, since what was done no longer fits.
+
+    The account that asked for it is looked up anew: one that may not do this any more has all the
+    rest refused.
+    """
     asked_at = Run.objects.filter(id=own).values("created_at")
     runs = _matching(action, wanted).filter(created_at__lt=asked_at[:1]).order_by("id")
     if after:
         runs = runs.filter(id__gt=after)
-    ids = list(runs.values_list("id", flat=True)[:BATCH])
-    done = sum(_act(action, run_id, why, invoked) for run_id in ids)
+    asker = askers.current()
+    if reason := asker.refusal(PERMISSION[action]):
+        return {"done": 0, "refused": runs.count(), "after": after, "more": False, "reason": reason}
+    found = list(runs.only("id", "fn_id", "event_id")[:BATCH])
+    reasons = {run.id: asker.refusal(PERMISSION[action], run) for run in found}
+    with askers.asking(asker):
+        done = sum(_act(action, run.id, why, invoked) for run in found if not reasons[run.id])
     return {
         "done": done,
-        "refused": len(ids) - done,
-        "after": str(ids[-1]) if ids else after,
-        "more": len(ids) == BATCH,
+        "refused": len(found) - done,
+        "after": str(found[-1].id) if found else after,
+        "more": len(found) == BATCH,
+        "reason": next(filter(None, reasons.values()), ""),
     }
 
 

@@ -13,9 +13,9 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Greatest, Now
 
-from jobs import events, expressions, models, registry
+from jobs import askers, events, expressions, models, registry
 from jobs.control import cancel
-from jobs.errors import InvalidTransition
+from jobs.errors import InvalidTransition, NotAllowed
 from jobs.options import seconds
 
 BATCH = 200
@@ -23,11 +23,19 @@ BATCH = 200
 
 def batch(event: dict[str, Any], after: str, own: str) -> dict[str, Any]:
     """Look at the next unfinished runs that this event may cancel; each in its own transaction.
-    `own` is the id of the run that the event has started for this."""
+    `own` is the id of the run that the event has started for this.
+
+    None is cancelled where a person who may not cancel asked for this run, or for the run that sent
+    the event.
+    """
+    asker = askers.current()
+    if reason := asker.refusal("jobs.cancel_run"):
+        return {"cancelled": 0, "after": after, "more": False, "reason": reason}
     rules = registry.cancelled_by(event["name"])
     came = models.Run.objects.select_related("event").get(id=own).event
     runs = list(_candidates(came, [function.fn_id for function, _ in rules], after)[:BATCH])
-    cancelled = sum(_cancel(run, event, rules) for run in runs)
+    with askers.asking(asker):
+        cancelled = sum(_cancel(run, event, rules) for run in runs)
     last = str(runs[-1].id) if runs else after
     return {"cancelled": cancelled, "after": last, "more": len(runs) == BATCH}
 
@@ -51,7 +59,7 @@ def _cancel(
         if function.fn_id == run.fn_id and _applies(rule, run, variables):
             try:
                 return cancel(run.id, why=f"An event “{event['name']}” came.")
-            except InvalidTransition:
+            except (InvalidTransition, NotAllowed):
                 return False
     return False
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
 LEASE = 15.0
@@ -17,6 +17,13 @@ RETENTION_DAYS = 30
 LONGEST_DAYS = 36_500
 RETENTION_BATCH = 500
 LONGEST = 86_400.0 * 366  # seconds
+BACKEND = "jobs.permissions.EngineBackend"
+NO_BACKEND = Warning(
+    f"AUTHENTICATION_BACKENDS does not name {BACKEND}: in the panel only superusers can retry, "
+    "cancel or pause anything.",
+    hint="Add it behind django.contrib.auth.backends.ModelBackend.",
+    id="jobs.W001",
+)
 
 
 def _setting(name: str, default: Any) -> Any:
@@ -122,7 +129,8 @@ def retention_batch() -> int:
 
 
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """One error for each setting that cannot be used (`jobs.E001`), before anything starts."""
+    """One error for each setting that cannot be used (`jobs.E001`), before anything starts; and a
+    warning if the backend that knows what an account may do to a run is missing (`jobs.W001`)."""
     problems = []
     readers = (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch)
     for read in (*readers, prepare_steps):
@@ -130,4 +138,6 @@ def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             read()
         except ImproperlyConfigured as problem:
             problems.append(str(problem))
-    return [Error(problem, id="jobs.E001") for problem in dict.fromkeys(problems)]
+    errors = [Error(problem, id="jobs.E001") for problem in dict.fromkeys(problems)]
+    is_asked = BACKEND in settings.AUTHENTICATION_BACKENDS
+    return [*errors] if is_asked else [*errors, NO_BACKEND]

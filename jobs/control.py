@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from jobs import concurrency, endings, events, lineage, models, registry
+from jobs import askers, concurrency, endings, events, lineage, models, registry
 from jobs.error_reports import MESSAGE_LIMIT, storable
 from jobs.errors import EndedFromInside, InvalidStep, InvalidTransition, UnknownRun
 from jobs.excerpts import excerpt, quoted
@@ -36,7 +36,8 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "", invoked: bool = False) -> 
     call it again does what is left: True then if any of them was cancelled.
 
     A function that cancels its own run is left there and then: this does not return, and what was
-    not committed is void.
+    not committed is void. At a person's asking (see askers.py) it asks for `jobs.cancel_run`, and
+    raises NotAllowed.
     """
     own = _own_among(run_id, invoked)
     if own is not None:
@@ -45,6 +46,7 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "", invoked: bool = False) -> 
     if not invoked:
         return _cancel_one(run_id, why)
     root = _found(run_id).id
+    _refuse_asker(root)
     if connection.in_atomic_block:
         _lock_tree(root)
     done = _cancel_one(root, why)
@@ -52,6 +54,14 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "", invoked: bool = False) -> 
     while below := lineage.unfinished_below(root):
         done |= sum(_cancel_unless_ended(run, reason) for run in below) > 0
     return done
+
+
+def _refuse_asker(root: uuid.UUID) -> None:
+    """Before any run of the tree is cancelled, the asker's permission for each of them."""
+    asker = askers.current()
+    if asker.id:
+        for run_id in (root, *lineage.unfinished_below(root)):
+            asker.refuse("jobs.cancel_run", _found(run_id))
 
 
 def _own_among(run_id: str | uuid.UUID, invoked: bool) -> Runner | None:
@@ -64,7 +74,10 @@ def _own_among(run_id: str | uuid.UUID, invoked: bool) -> Runner | None:
 
 
 def _cancel_one(run_id: str | uuid.UUID, why: str) -> bool:
-    with transaction.atomic():
+    asker = askers.current()
+    if asker.id:
+        asker.refuse("jobs.cancel_run", _found(run_id))
+    with transaction.atomic(), askers.asking(asker):
         run = _locked(run_id)
         _refuse_ended(run)
         if run.status == RunStatus.CANCELLED:
@@ -139,15 +152,21 @@ def rerun(
     on from its own failed step, and the step waits for it again. With
     `from_start` a new run (`rerun_of`) of the same event, or of an edited one with `data`; with
     `from_step` a new run that remembers what the old one did before that step. `on_retry` starts.
+    At a person's asking (see askers.py) it asks for `jobs.rerun_run`, with `data` for
+    `jobs.edit_run`, and raises NotAllowed; the run that goes on remembers the account.
     """
     if from_step is not None and from_start:
         raise InvalidTransition("Give either from_step or from_start, not both.")
     anew = from_start or from_step is not None or data is not None
     # Also before its row is locked: it may be the next in a line, and who leaves that passes by
     # what somebody is at.
-    _refuse(_found(run_id), anew)
-    with transaction.atomic():
+    asker, run = askers.current(), _found(run_id)
+    asker.refuse("jobs.rerun_run" if data is None else "jobs.edit_run", run)
+    _refuse(run, anew)
+    with transaction.atomic(), askers.asking(asker):
         below = [] if anew else [_locked(child) for child in reversed(_to_go_on(run_id))]
+        for child in below:
+            asker.refuse("jobs.rerun_run", child)
         run = _locked(run_id)
         _refuse(run, anew)
         again = _anew(run, from_step, data) if anew else _resume(run)
@@ -239,6 +258,7 @@ def _resume(run: models.Run) -> models.Run:
         requeue_count=0,
         stop_requested=False,
         turns_held=0,
+        asked_by=askers.named_id(),
         steps_done=run.steps.filter(status__in=remembered).count(),
         **_ready_again(run),
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from jobs import events, models, registry, statements
+from jobs import askers, events, models, registry, statements
 from jobs.claims import Claim
 from jobs.concurrency import passing_on
 from jobs.statements import Statement
@@ -78,10 +78,14 @@ def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: st
         "events": [ending.event],
     }
     sent = events.Event(name=name, data=data)
-    (row,) = events.accept([sent])
     hook = registry.hook_of(ending.fn_id, moment)
-    if hook is not None:
-        events.start([events.new_run(hook, row, events.stored(sent, row))])
+    if hook is None and not registry.cancelled_by(name):
+        events.accept([sent])
+        return
+    with askers.on_behalf_of(ending.run_id):
+        (row,) = events.accept([sent])
+        if hook is not None:
+            events.start([events.new_run(hook, row, events.stored(sent, row))])
 
 
 def fail_run(run: models.Run, error: dict[str, Any]) -> None:

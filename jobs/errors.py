@@ -50,6 +50,10 @@ class InvalidTransition(JobsError):
     """The run is not in a state that allows this."""
 
 
+class NotAllowed(JobsError):
+    """The account that asked for this lacks a permission."""
+
+
 class UnknownSecret(JobsError):
     """A Secret names a setting that is missing or empty."""
 

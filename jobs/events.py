@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Greatest, Now
 
-from jobs import conflicts, expressions, models, registry, repeats, statements
+from jobs import askers, conflicts, expressions, models, registry, repeats, statements
 from jobs.errors import InvalidEvent, InvalidExpression
 from jobs.excerpts import quoted
 from jobs.ids import new_id
@@ -252,7 +252,9 @@ def _runs(event: Event, row: models.Event) -> Iterable[models.Run]:
         if any(_fires(trigger, function, variables) for trigger in triggers):
             yield new_run(function, row, variables["event"])
     if registry.cancelled_by(event.name) and registry.knows(CANCELLER):
-        yield new_run(registry.get(CANCELLER), row, stored(event, row))
+        canceller = new_run(registry.get(CANCELLER), row, stored(event, row))
+        canceller.asked_by = askers.current_id()
+        yield canceller
 
 
 def _fires(
@@ -284,6 +286,7 @@ def new_run(
         turn_keys=turn_keys(function, event),
         turn_limits=[entry.limit for entry in function.concurrency],
         rerun_of_id=rerun_of,
+        asked_by=askers.named_id(),
     )
     if isinstance(row.ts, datetime) and rerun_of is None:
         run.due_at = run.ready_at = Greatest(Value(row.ts), Now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from jobs import bulk, cancelling, events, retention
 from jobs.api import Concurrency, Context, TriggerCron, create_function
@@ -40,15 +41,17 @@ def cancel_on(ctx: Context) -> int:
             "cancel", cancelling.batch, ctx.event.as_json(), after, ctx.run_id, atomic=False
         )
         cancelled, after, more = cancelled + done["cancelled"], done["after"], done["more"]
+        if done.get("reason"):
+            ctx.logger.warning("Not all was cancelled. %s", done["reason"])
     return cancelled
 
 
 @create_function(fn_id=bulk.FUNCTION, name="Bulk action")
-def bulk_action(ctx: Context) -> dict[str, int]:
+def bulk_action(ctx: Context) -> dict[str, Any]:
     """Behind `jobs.api.bulk`: batch after batch, each a remembered step that says how far it is.
     What is more than one run can have steps for, it invokes itself for."""
     asked = {"after": "", "own": ctx.run_id, "invoked": False} | ctx.event.data
-    totals: Counter[str] = Counter(done=0, refused=0)
+    totals: dict[str, Any] = {"done": 0, "refused": 0}
     after = asked["after"]
     for _ in range(bulk.MOST_BATCHES):
         done = ctx.step.run(
@@ -62,10 +65,18 @@ def bulk_action(ctx: Context) -> dict[str, int]:
             asked["invoked"],
             atomic=False,
         )
-        totals.update(done=done["done"], refused=done["refused"])
+        _add(totals, done)
         after = done["after"]
         if not done["more"]:
-            return dict(totals)
+            return totals
     rest = asked | {"after": after}
-    totals.update(ctx.step.invoke("rest", function=bulk.FUNCTION, data=rest))
-    return dict(totals)
+    _add(totals, ctx.step.invoke("rest", function=bulk.FUNCTION, data=rest))
+    return totals
+
+
+def _add(totals: dict[str, Any], done: dict[str, Any]) -> None:
+    """What was done and refused, and the first reason why an account was refused something."""
+    totals["done"] += done["done"]
+    totals["refused"] += done["refused"]
+    if done.get("reason"):
+        totals.setdefault("reason", done["reason"])

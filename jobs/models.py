@@ -177,6 +177,9 @@ class Run(models.Model):
         related_name="invoked",
         db_index=False,
     )
+    # The account of the person who asked for it, by a rerun or a bulk action; empty: no person did.
+    # By its id alone: the engine has no foreign key to a project's accounts (see askers.py).
+    asked_by = models.CharField(max_length=64, blank=True, default="", db_default="")
     # When its function's timeouts cancel it.
     expires_at = models.DateTimeField(null=True, blank=True)
 
@@ -507,3 +510,29 @@ class Cluster(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Submission(models.Model):
+    """One sending of a form that moved money or started a run: what it asked for, and what came of
+    it. Unique, so that the same form with the same content acts once (see submissions.py)."""
+
+    token = models.UUIDField()  # the form's own
+    action = models.CharField(max_length=100)
+    asked = models.CharField(max_length=64)  # a digest of the form's content
+    account = models.CharField(max_length=64)  # its id, as text
+    # The id of what was made or changed; empty only while the act's transaction is open.
+    result = models.CharField(max_length=200)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["token", "action", "account", "asked"], name="jobs_submission_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["at"], name="jobs_submission_at")]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.token}"

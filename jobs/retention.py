@@ -3,6 +3,7 @@
     runs      that ended longer ago than conf.retention(), with all that hangs on them
     events    accepted longer ago than that, to which no run points
     clusters  that nobody has heard of for a day
+    submissions  of forms whose tokens are too old to be taken (see submissions.py)
 
 Everything goes in small batches, a transaction each, so that no lock is held for long and
 autovacuum keeps up; stopping anywhere is harmless.
@@ -23,8 +24,9 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 
 from jobs import conf
-from jobs.models import Cluster, Event, Run, Step, StepStatus
+from jobs.models import Cluster, Event, Run, Step, StepStatus, Submission
 from jobs.repeats import DEDUPE_WINDOW
+from jobs.submissions import KEPT
 
 CLUSTERS_AFTER = timedelta(days=1)
 BATCHES = 20  # of one round
@@ -45,6 +47,7 @@ def forget(after: str = "", batches: int = BATCHES) -> Round:
     events, walking on from `after`. Call it outside a transaction, again while there is `more`."""
     keep, batch = conf.retention(), conf.retention_batch()
     done: Round = {"runs": 0, "events": 0, "clusters": 0, "after": after, "more": False}
+    done["more"] = _forget_submissions(batch, batches)
     done["clusters"] = Cluster.objects.filter(seen_at__lt=Now() - CLUSTERS_AFTER).delete()[0]
     if keep is None:
         return done
@@ -60,6 +63,19 @@ def forget(after: str = "", batches: int = BATCHES) -> Round:
             done["after"] = page[-1]
     done["more"] = True
     return done
+
+
+def _forget_submissions(batch: int, batches: int) -> bool:
+    """Up to `batches` batches of them; whether there are more. They are kept for days of their own,
+    however long runs are kept: what counts is how long a token is taken."""
+    return all(_forget_old_submissions(batch) == batch for _ in range(batches))
+
+
+@transaction.atomic
+def _forget_old_submissions(batch: int) -> int:
+    old = Submission.objects.filter(at__lt=Now() - KEPT).order_by("at")
+    ids = list(old.select_for_update(skip_locked=True).values_list("id", flat=True)[:batch])
+    return Submission.objects.filter(id__in=ids).delete()[0]
 
 
 @transaction.atomic

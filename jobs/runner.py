@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, NoReturn, Protocol
 
-from jobs import backoff, conf, forks, registry
+from jobs import askers, backoff, conf, forks, registry
 from jobs.attempts import Attempts
 from jobs.claims import Claim
 from jobs.errors import ControlFlow, Interrupted, InvalidStep, StepError, Suspend
@@ -63,7 +63,8 @@ class Runner:
         """The function is called inside this block."""
         token = _playing.set(self)
         try:
-            yield
+            with askers.inside(self.claim.run_id):
+                yield
         finally:
             _playing.reset(token)
 

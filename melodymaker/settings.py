@@ -115,6 +115,12 @@ DATABASES["default"]["OPTIONS"] = {
 # --- people -----------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "songs.User"
+# The first knows accounts and their permissions, the others what an account may do to one object.
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "jobs.permissions.EngineBackend",
+    "songs.permissions.SiteBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

@@ -7,8 +7,8 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -17,10 +17,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
 
-from songs import credits
+from jobs.api import FORM_TOKEN, StaleForm, once
+from songs import credits, permissions
 from songs.deletion import delete_song
 from songs.forms import GrantForm
 from songs.models import IN_THE_MAKING, Category, CreditEntry, Song, User
+from songs.rights import AccountAdmin, AsksOfEach, GroupAdmin
 from songs.signin import AdminSignInForm
 
 admin.site.login_form = AdminSignInForm
@@ -32,8 +34,12 @@ RESULT = ("s3_key", "thumbnail_s3_key", "categories", "charge")
 TIMES = ("created_at", "finished_at", "id")
 
 
+admin.site.unregister(Group)
+admin.site.register(Group, GroupAdmin)
+
+
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(AccountAdmin):
     list_display = ["username", "email", "credits", "is_active", "is_staff", "date_joined"]
     ordering = ["-date_joined"]
     readonly_fields = ["credits", "ledger", "songs_made", "last_login", "date_joined"]
@@ -46,6 +52,8 @@ class UserAdmin(DjangoUserAdmin):
             if entry[0] not in (None, "Personal info")
         ],
     ]
+
+    # --- what is shown ---
 
     @admin.display(description="Ledger")
     def ledger(self, user: User) -> SafeString:
@@ -83,6 +91,15 @@ class UserAdmin(DjangoUserAdmin):
             user.songs.count(),
         )
 
+    # --- granting credits ---
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        user = kwargs.get("obj")
+        context["may_grant"] = user and request.user.has_perm(permissions.GRANT, user)
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def get_urls(self) -> list[URLPattern]:
         grant = require_http_methods(["GET", "POST"])(self.grant_credits)
         page = path(
@@ -94,11 +111,13 @@ class UserAdmin(DjangoUserAdmin):
 
     def grant_credits(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """GET shows the form; POST writes the ledger, the history and a message."""
-        if not request.user.has_perm("songs.grant_credits"):
+        if not request.user.has_perm(permissions.GRANT):
             raise PermissionDenied
         user = self.get_object(request, unquote(object_id))
         if user is None:
             raise Http404(f"There is no user {object_id}.")
+        if not request.user.has_perm(permissions.GRANT, user):
+            raise PermissionDenied
         form = GrantForm(request.POST if request.method == "POST" else None)
         if form.is_valid() and self.granted(request, user, form):
             return HttpResponseRedirect(self.page_after_grant(request, user))
@@ -114,22 +133,42 @@ class UserAdmin(DjangoUserAdmin):
         template = "admin/songs/user/grant_credits.html"
         return TemplateResponse(request, template, context, status=status)
 
-    @transaction.atomic
     def granted(self, request: HttpRequest, user: User, form: GrantForm) -> bool:
+        """Once for one form with one content; what cannot be booked is an error of the form."""
         amount, why = form.cleaned_data["amount"], form.cleaned_data["why"]
+        by, once_more = cast(User, request.user), form.cleaned_data["once_more"]
+
+        def act() -> int:
+            if not once_more:
+                credits.refuse_repeat(user, amount, why=why, by=by)
+            entry = credits.grant(user, amount, why=why, by=by)
+            self.log_change(request, user, f"Granted {amount:+d} credits: {why}")
+            return entry.pk
+
+        asked = {"to": user.pk, "amount": amount, "why": why, "once_more": once_more}
+        token = request.POST.get(FORM_TOKEN)
         try:
-            credits.grant(user, amount, why=why, by=cast(User, request.user))
+            done = once(act, token=token, action="songs.grant", account=by.pk, asked=asked)
+        except StaleForm as error:
+            form.add_error(None, str(error))
+            return False
+        except credits.GrantedBefore as problem:
+            form.ask_back(str(problem))
+            return False
         except ValueError as problem:
             form.add_error("amount", str(problem))
             return False
-        self.log_change(request, user, f"Granted {amount:+d} credits: {why}")
-        user.refresh_from_db(fields=["credits"])
-        self.message_user(
-            request,
-            f"{amount:+d} credits for {user}: the balance is {user.credits} now.",
-            messages.SUCCESS,
-        )
+        self.say_granted(request, user, amount, is_repeat=done.is_repeat)
         return True
+
+    def say_granted(
+        self, request: HttpRequest, user: User, amount: int, *, is_repeat: bool
+    ) -> None:
+        user.refresh_from_db(fields=["credits"])
+        text = f"{amount:+d} credits for {user}: the balance is {user.credits} now."
+        if is_repeat:
+            text = f"This form was sent before, and books nothing twice. {text}"
+        self.message_user(request, text, messages.INFO if is_repeat else messages.SUCCESS)
 
     def page_after_grant(self, request: HttpRequest, user: User) -> str:
         if self.has_view_permission(request, user):
@@ -138,7 +177,7 @@ class UserAdmin(DjangoUserAdmin):
 
 
 @admin.register(Song)
-class SongAdmin(admin.ModelAdmin):
+class SongAdmin(AsksOfEach):
     list_display = ["title", "owner", "status", "events", "created_at"]
     list_filter = ["status", "instrumental", "created_at"]
     list_select_related = ["owner"]
@@ -186,7 +225,7 @@ class SongAdmin(admin.ModelAdmin):
 
 
 @admin.register(Category)
-class CategoryAdmin(admin.ModelAdmin):
+class CategoryAdmin(AsksOfEach):
     list_display = ["name", "folded"]
     search_fields = ["name", "folded"]
     readonly_fields = ["folded"]
@@ -196,7 +235,7 @@ class CategoryAdmin(admin.ModelAdmin):
 
 
 @admin.register(CreditEntry)
-class CreditEntryAdmin(admin.ModelAdmin):
+class CreditEntryAdmin(AsksOfEach):
     """To be read: `credits.py` alone writes the ledger."""
 
     list_display = ["at", "user", "amount", "kind", "why", "song", "by"]

@@ -4,15 +4,19 @@ one transaction, under the lock of the listener's row."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 
 from jobs.api import excerpt
 from songs.models import CHARGES, CreditEntry, EntryKind, Song, User
 
 LARGEST_BALANCE = 1_000_000_000
+A_MOMENT = timedelta(minutes=10)
+WHY_LIMIT = 300  # characters
 
 
 class NotEnoughCredits(ValueError):
@@ -23,6 +27,16 @@ class NotEnoughCredits(ValueError):
         super().__init__(
             f"{user.get_username()} has {credits} credits; {-amount} cannot be taken back. "
             f"Take at most {credits}."
+        )
+
+
+class GrantedBefore(ValueError):
+    """The same was granted a moment ago, by the same operator for the same reason."""
+
+    def __init__(self, entry: CreditEntry) -> None:
+        super().__init__(
+            f"You granted {entry.amount:+d} credits for this reason in the last ten minutes. "
+            "Tick the box if they are to be granted once more."
         )
 
 
@@ -85,8 +99,20 @@ def grant(
         )
     User.objects.filter(pk=user.pk).update(credits=F("credits") + amount)
     return CreditEntry.objects.create(
-        user=user, amount=amount, kind=kind, why=excerpt(why, 300), by=by
+        user=user, amount=amount, kind=kind, why=excerpt(why, WHY_LIMIT), by=by
     )
+
+
+def refuse_repeat(user: User, amount: int, *, why: str, by: User) -> None:
+    """Raise GrantedBefore if the ledger has the same grant of the last ten minutes. Call it in the
+    transaction of the grant."""
+    lock(user)
+    same = CreditEntry.objects.filter(
+        user=user, kind=EntryKind.GRANT, by=by, amount=amount, why=excerpt(why, WHY_LIMIT)
+    )
+    earlier = same.filter(at__gte=Now() - A_MOMENT).first()
+    if earlier:
+        raise GrantedBefore(earlier)
 
 
 def welcome(user: User) -> CreditEntry | None:

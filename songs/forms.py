@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import unicodedata
-import uuid
 from typing import Any
 
 from django import forms
@@ -87,14 +86,6 @@ class SongForm(forms.Form):
     instrumental = forms.BooleanField(
         label="Instrumental", help_text="No voice, only the music.", required=False
     )
-    form_token = forms.CharField(widget=forms.HiddenInput, required=False, initial=uuid.uuid4)
-
-    def clean_form_token(self) -> uuid.UUID:
-        """A token that was lost on the way is made anew: it guards a double click, no more."""
-        try:
-            return uuid.UUID(self.cleaned_data["form_token"])
-        except ValueError:
-            return uuid.uuid4()
 
 
 class TitleForm(forms.Form):
@@ -134,6 +125,12 @@ class GrantForm(forms.Form):
         widget=forms.TextInput({"class": "vLargeTextField"}),
         help_text="Kept in the ledger, where the listener sees it.",
     )
+    once_more = forms.BooleanField(label="Once more", required=False, widget=forms.HiddenInput)
 
     def clean_why(self) -> str:
         return excerpt(self.cleaned_data["why"], 300)
+
+    def ask_back(self, problem: str) -> None:
+        """Nothing was granted; the form comes back with a box that says that it is meant."""
+        self.fields["once_more"].widget = forms.CheckboxInput()
+        self.add_error("once_more", problem)

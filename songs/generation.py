@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from django.db import transaction
-
-from jobs.api import Event, send
+from jobs.api import Event, once, send
 from songs import credits
 from songs.models import Song, User
 from songs.titles import title_from
 
 EVENT = "generate-song-event"
+WISHES = ("full_described_song", "guidance_scale", "audio_duration", "instrumental")
 
 
 class NoCreditsLeft(Exception):
     """No credit is free for another song; the message is a sentence for the listener."""
 
 
-@transaction.atomic
+class SongDeleted(Exception):
+    """The song that a form made is deleted; the message is a sentence for the listener."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The song of that form was made before, and is deleted. Begin a new form for another."
+        )
+
+
+class Order(NamedTuple):
+    """The song of a form, and whether an earlier sending of the form had ordered it."""
+
+    song: Song
+    is_repeat: bool
+
+
 def queue_generation(
     user: User,
     *,
@@ -27,51 +43,91 @@ def queue_generation(
     guidance_scale: float,
     audio_duration: float,
     instrumental: bool,
-    form_token: uuid.UUID,
+    form_token: uuid.UUID | str,
     seed: int | None = None,
 ) -> Song:
-    """Queue one song for `user`, or raise NoCreditsLeft and store nothing.
-
-    1. Lock the listener's row: what follows counts, and two tabs must not count at once.
-    2. The same form sent again (a double click, a reload) is the same song. A form that came back
-       by the browser's Back and was changed is a new wish under a new token.
-    3. Each song in the making has spoken for a credit; without a free one there is no song.
-    4. The song and its event are one transaction: neither exists without the other.
-    """
-    credits.lock(user)
+    """Queue one song for `user`, or raise NoCreditsLeft and store nothing: the song of `order`, for
+    callers that do not tell a repeat apart."""
     wishes = {
         "full_described_song": full_described_song,
         "guidance_scale": guidance_scale,
         "audio_duration": audio_duration,
         "instrumental": instrumental,
     }
-    earlier = Song.objects.owned_by(user).filter(form_token=form_token).first()
-    if earlier and all(getattr(earlier, name) == wish for name, wish in wishes.items()):
-        return earlier
+    return order(user, wishes, form_token, seed=seed).song
+
+
+def order(
+    user: User, wishes: dict[str, Any], form_token: uuid.UUID | str, *, seed: int | None = None
+) -> Order:
+    """One song for one form with one set of wishes, however often the form is sent.
+
+    1. The form, the song and its event are one transaction: none exists without the others. The
+       same form with the same wishes (a double click, Back, a reload) is the same song.
+    2. Lock the listener's row: what follows counts, and two tabs must not count at once.
+    3. Each song in the making has spoken for a credit; without a free one there is no song.
+
+    Raises NoCreditsLeft, SongDeleted if the form's song is gone by now, and jobs.api.StaleForm if
+    the form is too old to tell; nothing is stored then.
+    """
+    return _once(user, "songs.order", form_token, wishes, lambda: _make(user, wishes, seed=seed))
+
+
+def try_again(song: Song, form_token: uuid.UUID | str = "") -> Song:
+    """The same wishes as a new song, of which a song that did not work has one at a time, in
+    however many forms it is asked for. Raises what `order` does."""
+    user, token = song.owner, uuid.uuid5(song.id, "again")
+
+    def make() -> Song:
+        credits.lock(user)
+        earlier = Song.objects.owned_by(user).filter(form_token=token).first()
+        return earlier or _make(user, {name: getattr(song, name) for name in WISHES}, token)
+
+    asked = {"song": str(song.id)}
+    return _once(user, "songs.again", form_token, asked, make, is_guarded=True).song
+
+
+def _once(
+    user: User,
+    action: str,
+    form_token: uuid.UUID | str,
+    asked: dict[str, Any],
+    make: Callable[[], Song],
+    is_guarded: bool = False,
+) -> Order:
+    done = once(
+        lambda: make().pk,
+        token=form_token,
+        action=action,
+        account=user.pk,
+        asked=asked,
+        is_guarded=is_guarded,
+    )
+    song = Song.objects.owned_by(user).filter(pk=done.result).first()
+    if song is None:
+        raise SongDeleted
+    return Order(song, done.is_repeat)
+
+
+def _make(
+    user: User,
+    wishes: dict[str, Any],
+    form_token: uuid.UUID | None = None,
+    *,
+    seed: int | None = None,
+) -> Song:
+    credits.lock(user)
     refusal = credits.balance(user).refusal
     if refusal:
         raise NoCreditsLeft(refusal)
     song = Song.objects.create(
         owner=user,
-        title=title_from(full_described_song),
+        title=title_from(wishes["full_described_song"]),
         seed=secrets.randbelow(2**31) if seed is None else seed,
-        form_token=uuid.uuid4() if earlier else form_token,
+        form_token=form_token or uuid.uuid4(),
         **wishes,
     )
     [event_id] = send(Event(name=EVENT, data={"songId": str(song.id), "userId": user.pk}))
     song.event_id = uuid.UUID(event_id)
     song.save(update_fields=["event_id"])
     return song
-
-
-def try_again(song: Song) -> Song:
-    """The same wishes as a new song. However often it is asked for, one song comes of it: the
-    token follows from the song that did not work."""
-    return queue_generation(
-        song.owner,
-        full_described_song=song.full_described_song,
-        guidance_scale=song.guidance_scale,
-        audio_duration=song.audio_duration,
-        instrumental=song.instrumental,
-        form_token=uuid.uuid5(song.id, "again"),
-    )

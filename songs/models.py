@@ -110,7 +110,8 @@ class Song(models.Model):
     thumbnail_s3_key = models.CharField("cover key", max_length=200, blank=True, default="")
     categories = models.ManyToManyField(Category, related_name="songs", blank=True)
 
-    # The form's own token: a double click or a resent form makes one song.
+    # Of a second try it follows from the song that did not work, which has one second try. Which
+    # form made which song is known by jobs/submissions.py.
     form_token = models.UUIDField(default=uuid.uuid4, editable=False)
     # The engine's event, by id only: songs and jobs share no foreign key.
     event_id = models.UUIDField(null=True, blank=True, editable=False)
@@ -187,8 +188,9 @@ class CreditEntry(models.Model):
     song = models.ForeignKey(
         Song, on_delete=models.SET_NULL, null=True, blank=True, related_name="credit_entries"
     )
+    # An account that stands here is closed and not deleted (see closing.py).
     by = models.ForeignKey(
-        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="entries_made"
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="entries_made"
     )
     at = models.DateTimeField(db_default=Now())
 

@@ -22,6 +22,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from jobs.api import FORM_TOKEN, StaleForm
 from songs import credits, generation
 from songs.deletion import delete_song
 from songs.forms import SongForm, TitleForm
@@ -31,6 +32,7 @@ from songs.storage import send_file
 
 NEWEST = 6
 A_PAGE = 24
+ASKED_BEFORE = "You asked for this song before, in the same form. Begin a new form for another."
 INSPIRATIONS = [
     "warm lo-fi beat for a rainy evening",
     "sad piano ballad about leaving home",
@@ -69,10 +71,15 @@ def queue_generation(request: ListenerRequest) -> HttpResponse:
     if not form.is_valid():
         return form_page(request, form, status=422)
     try:
-        song = generation.queue_generation(request.user, **form.cleaned_data)
-    except generation.NoCreditsLeft as refusal:
+        song, is_repeat = generation.order(request.user, form.cleaned_data, token_of(request))
+    except (generation.NoCreditsLeft, StaleForm) as refusal:
         form.add_error(None, str(refusal))
         return form_page(request, form, status=422)
+    except generation.SongDeleted as gone:
+        messages.info(request, str(gone))
+        return HttpResponseRedirect(reverse("songs"), status=303)
+    if is_repeat:
+        messages.info(request, ASKED_BEFORE)
     return see_other(song)
 
 
@@ -228,10 +235,12 @@ def again(request: ListenerRequest, pk: UUID) -> HttpResponse:
         messages.info(request, "This song needs no second try.")
         return see_other(song)
     try:
-        return see_other(generation.try_again(song))
-    except generation.NoCreditsLeft as refusal:
+        return see_other(generation.try_again(song, token_of(request)))
+    except (generation.NoCreditsLeft, StaleForm) as refusal:
         messages.error(request, str(refusal))
-        return see_other(song)
+    except generation.SongDeleted as gone:
+        messages.info(request, str(gone))
+    return see_other(song)
 
 
 @login_required
@@ -259,6 +268,11 @@ def mine(request: ListenerRequest) -> SongQuerySet:
 def own(request: ListenerRequest, pk: UUID, *, lock: bool = False) -> Song:
     songs = mine(request).select_for_update() if lock else mine(request)
     return get_object_or_404(songs, pk=pk)
+
+
+def token_of(request: HttpRequest) -> str:
+    """What the form brought as its token (see jobs/submissions.py), right or wrong."""
+    return request.POST.get(FORM_TOKEN, "")
 
 
 def see_other(song: Song) -> HttpResponseRedirect:

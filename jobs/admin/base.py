@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.auth import get_permission_codename
 from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.utils.text import capfirst
@@ -45,6 +46,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     class Media:
         css = {"all": ["jobs/admin.css"]}
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        view = get_permission_codename("view", self.opts)
+        return request.user.has_perm(f"{self.opts.app_label}.{view}", obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -12,7 +12,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -20,14 +19,15 @@ from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST
 
 from jobs import api, lineage
+from jobs.admin.deeds import ONCE, Deed, act_on, act_once, show
 from jobs.admin.filters import CreatedFilter, FunctionFilter, beginning
 from jobs.admin.html import run_link
 from jobs.admin.words import MOST_COUNTED, counted
-from jobs.bulk import FUNCTION as BULK_FUNCTION
-from jobs.bulk import Action
+from jobs.bulk import PERMISSION, Action
 from jobs.errors import JobsError
 from jobs.excerpts import quoted
 from jobs.models import UNFINISHED, Run, RunQuerySet, RunStatus
+from jobs.submissions import FIELD, Outcome, StaleForm, sent
 
 MOST_AT_ONCE = 500  # as many ids as one form may send back (DATA_UPLOAD_MAX_NUMBER_FIELDS is 1000)
 MOST_WALKED = 10_000  # runs of a tree, for a number on a page
@@ -56,58 +56,60 @@ class Bulk:
 
     action: str  # the admin action's name
     verb: str
-    done: str  # a history line
+    deed: Deed
     does: str  # what will happen, for the confirmation
     statuses: tuple[str, ...]
     which: str  # the runs that it is for …
     others: str  # … and those that it leaves alone
-    act: Callable[[str], str]
     whole: Action  # the same of api.bulk
+
+    @property
+    def permission(self) -> str:
+        return PERMISSION[self.whole]
 
 
 RETRY = Bulk(
     action="retry_selected",
     verb="Retry",
-    done="Retried from the failed step.",
+    deed=Deed(
+        act=retry, done="Retried from the failed step.", action="jobs.retry", is_guarded=True
+    ),
     does="Each goes on from its failed step; steps that are done are not done again.",
     statuses=(RunStatus.FAILED,),
     which="failed",
     others="not failed",
-    act=retry,
     whole="retry",
 )
 CANCEL = Bulk(
     action="cancel_selected",
     verb="Cancel",
-    done="Cancelled.",
+    deed=Deed(act=cancel, done="Cancelled.", action="jobs.cancel", is_guarded=True),
     does="Each ends at once; what its worker still does for it is dropped. Steps that are done "
     "stay done.",
     statuses=tuple(UNFINISHED),
     which="unfinished",
     others="already over",
-    act=cancel,
     whole="cancel",
 )
 
 ALONG = "Cancelled, with the runs that it had invoked."
 
-Start = tuple[Callable[[str], str], str]  # the deed, and its history line
-STARTS: dict[str, Start] = {
-    "failed-step": (retry, RETRY.done),
-    "start": (restart, "Rerun from the start."),
+STARTS = {
+    "failed-step": RETRY.deed,
+    "start": Deed(act=restart, done="Rerun from the start.", action="jobs.rerun"),
 }
 
 
-def _from_step(step: str) -> Start:
-    return partial(api.rerun, from_step=step), f"Rerun from step “{step}”."
+def _from_step(step: str) -> Deed:
+    again = partial(api.rerun, from_step=step)
+    return Deed(act=again, done=f"Rerun from step “{step}”.", action="jobs.rerun", asked=step)
 
 
 def rerun_view(model_admin: Any) -> View:
     """POST `from=failed-step`, `from=start`, or `from=step` with the step's name as `step`."""
 
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
-        if not model_admin.has_rerun_permission(request):
-            raise PermissionDenied
+        run = asked(request, "jobs.rerun_run", run_id)
         where = request.POST.get("from", "failed-step")
         starts = STARTS | {"step": _from_step(request.POST.get("step", ""))}
         if where not in starts:
@@ -115,19 +117,20 @@ def rerun_view(model_admin: Any) -> View:
             text = f"A run cannot start from {quoted(where, 40)}; {allowed} are allowed."
             model_admin.message_user(request, text, messages.ERROR)
             return redirect("admin:jobs_run_change", run_id)
-        run = found(run_id)
-        if where != "failed-step" and not may_restart(model_admin, request, run):
-            raise PermissionDenied
-        return do(model_admin, request, run, *starts[where])
+        return do(model_admin, request, run, starts[where])
 
     return require_POST(view)
 
 
-def may_restart(model_admin: Any, request: HttpRequest, run: Run) -> bool:
-    """To ask for a bulk action anew is to ask for it: one that cancels needs that permission."""
-    if run.fn_id == BULK_FUNCTION and run.event.data.get("action") == "cancel":
-        return bool(model_admin.has_cancel_permission(request))
-    return bool(model_admin.has_rerun_permission(request))
+def asked(request: HttpRequest, permission: str, run_id: UUID) -> Run:
+    """The run, if this account may do that to it; an account that may do it to none is not told
+    which runs there are."""
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+    run = found(run_id)
+    if not request.user.has_perm(permission, run):
+        raise PermissionDenied
+    return run
 
 
 def found(run_id: UUID) -> Run:
@@ -137,49 +140,31 @@ def found(run_id: UUID) -> Run:
     return run
 
 
-def do(
-    model_admin: Any, request: HttpRequest, run: Run, act: Callable[[str], str], done: str
-) -> HttpResponse:
+def do(model_admin: Any, request: HttpRequest, run: Run, deed: Deed) -> HttpResponse:
     """Do it to one run and show the run that goes on; what cannot be done is a message."""
     try:
-        made = act_on(model_admin, request, run, act, done)
+        outcome = act_on(model_admin, request, run, deed)
     except JobsError as error:
         model_admin.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
         return redirect("admin:jobs_run_change", run.pk)
-    return show(model_admin, request, run, made, done)
+    return show(model_admin, request, run, outcome, deed.done)
 
 
-def show(model_admin: Any, request: HttpRequest, run: Run, made: str, done: str) -> HttpResponse:
-    """The run that goes on, and what was done to this one."""
-    new = made != str(run.pk)
-    text = format_html("{} It runs as {}.", done, run_link(made)) if new else done
-    model_admin.message_user(request, text, messages.SUCCESS)
-    return redirect("admin:jobs_run_change", made)
-
-
-def act_on(
-    model_admin: Any, request: HttpRequest, run: Run, act: Callable[[str], str], done: str
-) -> str:
-    """The deed and its history line, both or neither; returns the id of the run that goes on."""
-    with transaction.atomic():
-        made = str(act(str(run.pk)))
-        if made == str(run.pk):
-            model_admin.log_change(request, run, done)
-        else:
-            model_admin.log_change(request, run, f"{done} It runs as {made}.")
-            new = Run.objects.get(pk=made)
-            model_admin.log_change(request, new, f"Made by a rerun of {run.pk}.")
-        return made
-
-
-def cancel_tree(model_admin: Any, request: HttpRequest, run: Run) -> None:
+def cancel_tree(model_admin: Any, request: HttpRequest, run: Run) -> Outcome:
     """Cancel a run with its history line, then those below it, each in a transaction of its own."""
     below = lineage.unfinished_below(run.pk, 1)
-    with transaction.atomic():
-        if not api.cancel(run.pk) and not below:
+
+    def end(run_id: str) -> str:
+        if not api.cancel(run_id) and not below:
             raise JobsError("It had already ended.")
-        model_admin.log_change(request, run, ALONG)
-    api.cancel(run.pk, invoked=True)
+        return run_id
+
+    deed = Deed(act=end, done=ALONG, action="jobs.cancel", asked="invoked", is_guarded=True)
+    outcome = act_on(model_admin, request, run, deed)
+    if not outcome.is_repeat:
+        with api.asked_by(request.user):
+            api.cancel(run.pk, invoked=True)
+    return outcome
 
 
 def in_bulk(
@@ -198,6 +183,13 @@ def in_bulk(
         _do_all(model_admin, request, list(fitting[:MOST_AT_ONCE]), bulk)
         return None
     chosen = list(fitting[: MOST_AT_ONCE + 1])
+    allowed = [run for run in chosen if request.user.has_perm(bulk.permission, run)]
+    if chosen and not allowed:
+        text = (
+            f"Your account may {bulk.verb.lower()} none of the selected runs: they cancel others."
+        )
+        model_admin.message_user(request, text, messages.ERROR)
+        return None
     if not chosen:
         text = f"None of the selected runs is {bulk.which}: nothing to {bulk.verb.lower()}."
         model_admin.message_user(request, text, messages.WARNING)
@@ -211,10 +203,11 @@ def in_bulk(
             "opts": model_admin.opts,
             "media": model_admin.media,
             "bulk": bulk,
-            "runs": chosen[:MOST_AT_ONCE],
+            "runs": allowed[:MOST_AT_ONCE],
+            "forbidden": len(chosen) - len(allowed),
             "more": len(chosen) > MOST_AT_ONCE,
             "all": _shown(request, bulk) if len(chosen) > MOST_AT_ONCE else None,
-            "below": _below(chosen[:MOST_AT_ONCE]) if bulk is CANCEL else "",
+            "below": _below(allowed[:MOST_AT_ONCE]) if bulk is CANCEL else "",
             "passed_over": runs.exclude(status__in=bulk.statuses).order_by()[:10_000].count(),
             "checkbox": ACTION_CHECKBOX_NAME,
         },
@@ -247,18 +240,26 @@ def _leave_to_the_engine(model_admin: Any, request: HttpRequest, bulk: Bulk) -> 
         text = "Nothing was changed: only function, status and time can be said of all runs."
         model_admin.message_user(request, text, messages.ERROR)
         return
-    try:
-        with transaction.atomic():
+
+    def ask() -> str:
+        with api.asked_by(request.user):
             made = api.bulk(bulk.whole, **shown, invoked=_takes_along(request, bulk))
-            run = Run.objects.get(pk=made)
-            model_admin.log_change(request, run, f"{bulk.verb} of all {bulk.which} runs asked for.")
+        run = Run.objects.get(pk=made)
+        model_admin.log_change(request, run, f"{bulk.verb} of all {bulk.which} runs asked for.")
+        return made
+
+    try:
+        asked = request.GET.dict() | {"takes along": _takes_along(request, bulk)}
+        outcome = act_once(request, ask, f"jobs.bulk.{bulk.whole}", asked)
     except JobsError as error:
         model_admin.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
         return
-    text = format_html(
-        "{}: all {} runs, by {}.", bulk.verb, bulk.which, run_link(made, "a run of its own")
-    )
-    model_admin.message_user(request, text, messages.SUCCESS)
+    own = run_link(outcome.result, "a run of its own")
+    text = format_html("{}: all {} runs, by {}.", bulk.verb, bulk.which, own)
+    if outcome.is_repeat:
+        text = format_html("{} {}", ONCE, text)
+    level = messages.INFO if outcome.is_repeat else messages.SUCCESS
+    model_admin.message_user(request, text, level)
 
 
 def _takes_along(request: HttpRequest, bulk: Bulk) -> bool:
@@ -266,21 +267,31 @@ def _takes_along(request: HttpRequest, bulk: Bulk) -> bool:
     return bulk is CANCEL and request.POST.get("invoked") == "yes"
 
 
+def _act_by(deed: Deed) -> Callable[[Any, HttpRequest, Run], Outcome]:
+    return lambda model_admin, request, run: act_on(model_admin, request, run, deed)
+
+
 def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk) -> None:
-    """One transaction a run: what cannot be done for one does not undo the others."""
-    refused = []
+    """One transaction a run: what cannot be done for one does not undo the others, and a form that
+    is sent again after a crash does those that are left."""
+    refused, done = [], 0
     for run in runs:
         try:
-            if _takes_along(request, bulk):
-                cancel_tree(model_admin, request, run)
-            else:
-                act_on(model_admin, request, run, bulk.act, bulk.done)
+            act = cancel_tree if _takes_along(request, bulk) else _act_by(bulk.deed)
+            done += not act(model_admin, request, run).is_repeat
+        except StaleForm as error:
+            model_admin.message_user(request, str(error), messages.ERROR)
+            return
         except JobsError as error:
             refused.append((run_link(run.pk), str(error)))
-    done = len(runs) - len(refused)
-    if done or not refused:
+    token, account = request.POST.get(FIELD), request.user.pk
+    before = sent(token=token, action=bulk.deed.action, account=account) - done
+    if done or not (refused or before > 0):
         text = f"{bulk.verb}: {done} {'run' if done == 1 else 'runs'} done."
         model_admin.message_user(request, text, messages.SUCCESS if done else messages.WARNING)
+    if before > 0:
+        text = f"{ONCE} {bulk.verb}: {before} {'run' if before == 1 else 'runs'} done before."
+        model_admin.message_user(request, text, messages.INFO)
     if refused:
         which = format_html_join(" ", "{} ({})", refused[:10])
         text = format_html("{} could not be changed: {}", len(refused), which)

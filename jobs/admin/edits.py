@@ -9,14 +9,15 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
 from jobs import api, events, models
-from jobs.admin.controls import View, act_on, found, show
+from jobs.admin.controls import View, asked
+from jobs.admin.deeds import Deed, act_on, show
 from jobs.errors import InvalidEvent, JobsError
 from jobs.excerpts import excerpt
 
@@ -89,7 +90,7 @@ def _text(value: Any) -> str:
 
 
 def may_edit(run: models.Run) -> bool:
-    """Not what the engine sends itself: a bulk action, say, needs a permission of its own."""
+    """Not what the engine sends itself."""
     return not events.is_reserved(run.event.name)
 
 
@@ -97,26 +98,29 @@ def edit_view(model_admin: Any) -> View:
     """GET shows what the event brought, POST reruns with the `event_data` that has become of it."""
 
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
-        if not model_admin.has_edit_permission(request):
-            raise PermissionDenied
-        run = found(run_id)
+        run = asked(request, "jobs.edit_run", run_id)
         if not may_edit(run):
             text = f"What “{run.event.name}” brings comes from the engine alone."
             model_admin.message_user(request, f"Nothing was changed. {text}", messages.ERROR)
             return redirect("admin:jobs_run_change", run_id)
         form = DataForm(run.event, request.POST if request.method == "POST" else None)
         if form.is_valid():
-            again = partial(api.rerun, data=form.cleaned_data["event_data"])
-            done = f"Rerun with other data ({form.changed()})."
+            deed = _rerun_with(form)
             try:
-                made = act_on(model_admin, request, run, again, done)
+                outcome = act_on(model_admin, request, run, deed)
             except JobsError as error:
                 form.add_error(None, str(error))
             else:
-                return show(model_admin, request, run, made, done)
+                return show(model_admin, request, run, outcome, deed.done)
         return _page(model_admin, request, run, form)
 
     return require_http_methods(["GET", "POST"])(view)
+
+
+def _rerun_with(form: DataForm) -> Deed:
+    data = form.cleaned_data["event_data"]
+    done = f"Rerun with other data ({form.changed()})."
+    return Deed(act=partial(api.rerun, data=data), done=done, action="jobs.edit", asked=data)
 
 
 def _page(

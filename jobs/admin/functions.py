@@ -60,10 +60,11 @@ class FunctionAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         function = kwargs.get("obj")
         if function is not None:
-            number = pauses.skipped(function.fn_id) if self.has_replay_permission(request) else 0
+            may_replay = request.user.has_perm("jobs.rerun_run", function)
+            number = pauses.skipped(function.fn_id) if may_replay else 0
             context |= {
                 "state": pauses.state_of(function),
-                "can_pause": self.has_pause_permission(request),
+                "can_pause": request.user.has_perm("jobs.pause_registeredfunction", function),
                 "skipped": _capped(number) if number else "",
                 "part": pauses.PartForm(initial=pauses.given(request.GET)),
                 "zone": timezone.get_current_timezone_name(),
@@ -78,13 +79,6 @@ class FunctionAdmin(ReadOnlyAdmin):
             path("<path:object_id>/replay/", replay, name="jobs_registeredfunction_replay"),
             *super().get_urls(),
         ]
-
-    def has_pause_permission(self, request: HttpRequest) -> bool:
-        may = request.user.has_perm("jobs.pause_registeredfunction")
-        return self.has_view_permission(request) and may
-
-    def has_replay_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request) and request.user.has_perm("jobs.rerun_run")
 
     # --- what is shown of it ---
 

@@ -8,14 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from jobs import lineage
-from jobs.admin.controls import ALONG, CANCEL, MOST_WALKED, View, cancel, cancel_tree, do, found
+from jobs.admin.controls import ALONG, CANCEL, MOST_WALKED, View, asked, cancel_tree, do
+from jobs.admin.deeds import show
 from jobs.admin.html import run_link, run_status
 from jobs.admin.words import MOST_COUNTED, counted
 from jobs.control import RETRYABLE
@@ -56,21 +56,18 @@ def cancel_view(model_admin: Any) -> View:
     """POST; `invoked=yes` takes along the unfinished runs that it has invoked."""
 
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
-        if not model_admin.has_cancel_permission(request):
-            raise PermissionDenied
-        run = found(run_id)
+        run = asked(request, "jobs.cancel_run", run_id)
         if request.POST.get("invoked") == "yes":
             return _cancel_tree(model_admin, request, run)
-        return do(model_admin, request, run, cancel, CANCEL.done)
+        return do(model_admin, request, run, CANCEL.deed)
 
     return require_POST(view)
 
 
 def _cancel_tree(model_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
     try:
-        cancel_tree(model_admin, request, run)
+        outcome = cancel_tree(model_admin, request, run)
     except JobsError as error:
         model_admin.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
-    else:
-        model_admin.message_user(request, ALONG, messages.SUCCESS)
-    return redirect("admin:jobs_run_change", run.pk)
+        return redirect("admin:jobs_run_change", run.pk)
+    return show(model_admin, request, run, outcome, ALONG)

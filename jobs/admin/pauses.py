@@ -23,10 +23,12 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from jobs import api
+from jobs.admin.deeds import ONCE, act_once
 from jobs.admin.html import run_link
 from jobs.errors import JobsError
 from jobs.excerpts import quoted
 from jobs.models import RegisteredFunction, Run, RunStatus
+from jobs.submissions import Outcome
 
 MOST_COUNTED = 1000
 ACTIVE, PAUSED, STILL = "active", "paused", "still"
@@ -107,26 +109,42 @@ def state_view(model_admin: Any) -> View:
     """POST `to=active`, `to=paused` or `to=still`."""
 
     def view(request: HttpRequest, object_id: str) -> HttpResponse:
-        if not model_admin.has_pause_permission(request):
-            raise PermissionDenied
         wanted = request.POST.get("to", "")
         with transaction.atomic():
-            function = _locked(object_id)
+            function = _locked(request, "jobs.pause_registeredfunction", object_id)
             if wanted not in STATES:
                 text = (
                     f"A function cannot be {quoted(wanted, 40)}; {', '.join(STATES)} are allowed."
                 )
                 model_admin.message_user(request, text, messages.ERROR)
-            elif state_of(function) == wanted:
-                text = "Nothing was changed: somebody else was quicker."
+                return _back_to(function)
+            try:
+                outcome = _bring(model_admin, request, function, wanted)
+            except JobsError as error:
+                text = f"Nothing was changed: {error}"
                 model_admin.message_user(request, text, messages.WARNING)
-            else:
-                STATES[wanted].bring(function.fn_id)
-                model_admin.log_change(request, function, STATES[wanted].done)
-                model_admin.message_user(request, STATES[wanted].done, messages.SUCCESS)
+                return _back_to(function)
+        text, level = STATES[wanted].done, messages.SUCCESS
+        if outcome.is_repeat:
+            text, level = f"{ONCE} {text}", messages.INFO
+        model_admin.message_user(request, text, level)
         return _back_to(function)
 
     return require_POST(view)
+
+
+def _bring(
+    model_admin: Any, request: HttpRequest, function: RegisteredFunction, wanted: str
+) -> Outcome:
+    def act() -> str:
+        if state_of(function) == wanted:
+            raise JobsError("somebody else was quicker.")
+        STATES[wanted].bring(function.fn_id)
+        model_admin.log_change(request, function, STATES[wanted].done)
+        return wanted
+
+    asked = {"function": function.fn_id, "to": wanted}
+    return act_once(request, act, "jobs.pause", asked, is_guarded=True)
 
 
 def replay_view(model_admin: Any) -> View:
@@ -134,50 +152,63 @@ def replay_view(model_admin: Any) -> View:
     however many there are."""
 
     def view(request: HttpRequest, object_id: str) -> HttpResponse:
-        if not model_admin.has_replay_permission(request):
-            raise PermissionDenied
         part = PartForm(request.POST)
-        with transaction.atomic():
-            function = _locked(object_id)
+        with transaction.atomic(), api.asked_by(request.user):
+            function = _locked(request, "jobs.rerun_run", object_id)
             try:
-                made = _replay(function, part)
+                outcome = _replay(model_admin, request, function, part)
             except JobsError as error:
                 text = f"Nothing was changed. {error}"
                 model_admin.message_user(request, text, messages.WARNING)
                 return _back_to(function, given(request.POST))
-            done = f"Replayed what was skipped{part.words()}, by run {made}."
-            model_admin.log_change(request, function, done)
         text = format_html(
-            "What was skipped{} is being replayed, oldest first, by {}.",
+            "{}What was skipped{} is being replayed, oldest first, by {}.",
+            f"{ONCE} " if outcome.is_repeat else "",
             part.words(),
-            run_link(made, "a run of its own"),
+            run_link(outcome.result, "a run of its own"),
         )
-        model_admin.message_user(request, text, messages.SUCCESS)
+        level = messages.INFO if outcome.is_repeat else messages.SUCCESS
+        model_admin.message_user(request, text, level)
         return _back_to(function)
 
     return require_POST(view)
 
 
-def _replay(function: RegisteredFunction, part: PartForm) -> str:
+def _replay(
+    model_admin: Any, request: HttpRequest, function: RegisteredFunction, part: PartForm
+) -> Outcome:
     if not part.is_valid():
         raise JobsError(" ".join(str(error) for errors in part.errors.values() for error in errors))
     since, until = part.cleaned_data["since"], part.cleaned_data["until"]
     if not skipped(function.fn_id, since, until):
         raise JobsError(f"No skipped run{part.words()} is left to replay.")
-    return api.bulk(
-        "rerun",
-        fn_id=function.fn_id,
-        status=RunStatus.SKIPPED,
-        since=since or "",
-        until=until or "",
-    )
+
+    def ask() -> str:
+        made = api.bulk(
+            "rerun",
+            fn_id=function.fn_id,
+            status=RunStatus.SKIPPED,
+            since=since or "",
+            until=until or "",
+        )
+        done = f"Replayed what was skipped{part.words()}, by run {made}."
+        model_admin.log_change(request, function, done)
+        return made
+
+    asked = {"function": function.fn_id, "since": since, "until": until}
+    return act_once(request, ask, "jobs.replay", asked)
 
 
-def _locked(object_id: str) -> RegisteredFunction:
+def _locked(request: HttpRequest, permission: str, object_id: str) -> RegisteredFunction:
+    """The function, if this account may do that to it; see controls.asked."""
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
     fn_id = unquote(object_id)
     function = RegisteredFunction.objects.select_for_update().filter(pk=fn_id).first()
     if function is None:
         raise Http404(f"There is no function “{fn_id}”.")
+    if not request.user.has_perm(permission, function):
+        raise PermissionDenied
     return function
 
 

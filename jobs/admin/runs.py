@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs import timeline
+from jobs import askers, timeline
 from jobs.admin import controls, waterfall
 from jobs.admin.base import ReadOnlyAdmin, as_uuid
 from jobs.admin.edits import edit_view, may_edit
@@ -186,16 +186,16 @@ class RunAdmin(ReadOnlyAdmin):
 
     def _buttons(self, request: HttpRequest, run: Run, *, has_below: bool) -> dict[str, bool]:
         """Which of the buttons this person may press on this run."""
-        may_rerun = self.has_rerun_permission(request) and run.is_finished
-        mended = run.status in (RunStatus.FAILED, RunStatus.CANCELLED)
+        may_rerun = run.is_finished and self.has_rerun_permission(request, run)
+        may_change = run.is_finished and request.user.has_perm("jobs.edit_run", run)
         return {
-            "can_retry": may_rerun and mended,
-            "can_restart": may_rerun and controls.may_restart(self, request, run),
-            "can_edit": self.has_edit_permission(request) and run.is_finished and may_edit(run),
-            "can_cancel": self.has_cancel_permission(request) and not run.is_finished,
-            "can_cancel_below": self.has_cancel_permission(request)
-            and run.status == RunStatus.CANCELLED
-            and has_below,
+            "can_retry": may_rerun and run.status in (RunStatus.FAILED, RunStatus.CANCELLED),
+            "can_restart": may_rerun,
+            "can_edit": may_change and may_edit(run),
+            "can_cancel": not run.is_finished and self.has_cancel_permission(request, run),
+            "can_cancel_below": run.status == RunStatus.CANCELLED
+            and has_below
+            and self.has_cancel_permission(request, run),
         }
 
     # --- what people may do to it ---
@@ -210,14 +210,11 @@ class RunAdmin(ReadOnlyAdmin):
             *super().get_urls(),
         ]
 
-    def has_rerun_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request) and request.user.has_perm("jobs.rerun_run")
+    def has_rerun_permission(self, request: HttpRequest, run: Run | None = None) -> bool:
+        return request.user.has_perm("jobs.rerun_run", run)
 
-    def has_edit_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request) and request.user.has_perm("jobs.edit_run")
-
-    def has_cancel_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request) and request.user.has_perm("jobs.cancel_run")
+    def has_cancel_permission(self, request: HttpRequest, run: Run | None = None) -> bool:
+        return request.user.has_perm("jobs.cancel_run", run)
 
     @admin.action(description="Retry selected failed runs", permissions=["rerun"])
     def retry_selected(self, request: HttpRequest, runs: RunQuerySet) -> HttpResponse | None:
@@ -255,6 +252,7 @@ def page(run: Run) -> dict[str, Any]:
         "waited": story.waited if story.waited > timedelta(milliseconds=50) else None,
         "waterfall": waterfall.draw(story),
         "function": function,
+        "asked_by": askers.account(run.asked_by).name,
         "about": run_links(run.event.data),
         **relatives(run, now),
         "reruns": [run_link(pk) for pk in run.reruns.order_by("id").values_list("pk", flat=True)],

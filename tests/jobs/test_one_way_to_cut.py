@@ -31,7 +31,7 @@ NO_TEXTS = {
     "jobs/admin/controls.py": {
         "fitting[:MOST_AT_ONCE]",
         "fitting[:MOST_AT_ONCE + 1]",
-        "chosen[:MOST_AT_ONCE]",
+        "allowed[:MOST_AT_ONCE]",
         "refused[:10]",
     },
     "jobs/admin/events.py": {"runs[:MOST_DOTS]"},
@@ -46,6 +46,7 @@ NO_TEXTS = {
         "self._page[SHIFTS:BEAT]",
         "self._page[self._start(line):self._start(line) + LINE.size]",
     },
+    "jobs/bulk.py": {"runs.only('id', 'fn_id', 'event_id')[:BATCH]"},
     "jobs/cancelling.py": {
         "_candidates(came, [function.fn_id for function, _ in rules], after)[:BATCH]"
     },

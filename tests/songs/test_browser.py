@@ -14,10 +14,20 @@ import pytest
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    Route,
+    expect,
+    sync_playwright,
+)
 
+from jobs.models import Run
 from songs.models import Song, SongStatus, User
 from tests import cast
+from tests.jobs import rows
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -70,13 +80,17 @@ def complaint(message: ConsoleMessage) -> list[str]:
 
 def alice_at(page: Page, client, address: str) -> User:
     alice = cast.alice()
-    client.force_login(alice)
+    sign_in(page, client, alice)
+    page.goto(address)
+    return alice
+
+
+def sign_in(page: Page, client, user: User) -> None:
+    client.force_login(user)
     cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
     page.context.add_cookies(
         [{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": page_base(page)}]
     )
-    page.goto(address)
-    return alice
 
 
 def page_base(page: Page) -> str:
@@ -150,6 +164,111 @@ def test_after_going_back_the_same_words_are_a_new_wish(page: Page, client) -> N
         expect(page.get_by_role("heading", name="A waltz for two cats")).to_be_visible()
         assert Song.objects.count() == made
         page.go_back()
+
+
+def test_after_going_back_a_form_that_is_sent_as_it_is_is_the_same_wish(page: Page, client) -> None:
+    alice_at(page, client, "/")
+    page.get_by_label("What should it sound like?").fill("a waltz for two cats")
+    for _ in range(3):
+        page.get_by_role("button", name="Make my song").click()
+        expect(page.get_by_role("heading", name="A waltz for two cats")).to_be_visible()
+        page.go_back()
+    assert Song.objects.count() == 1
+
+
+def test_a_form_that_came_back_and_was_changed_is_one_more_song_however_often_it_is_sent(
+    page: Page, client
+) -> None:
+    alice_at(page, client, "/")
+    for words, made in (("a waltz", 1), ("a march", 2)):
+        page.get_by_label("What should it sound like?").fill(words)
+        for _ in range(2):
+            page.get_by_role("button", name="Make my song").click()
+            expect(page.get_by_role("heading", name=words.capitalize())).to_be_visible()
+            page.go_back()
+        assert Song.objects.count() == made
+
+
+def test_back_to_a_page_that_the_browser_has_to_ask_for_anew_is_the_same_wish_too(
+    page: Page, client
+) -> None:
+    page.route("**/*", lambda route: route.continue_())  # which leaves its cache aside
+    alice_at(page, client, "/")
+    words = page.get_by_label("What should it sound like?")
+    words.fill("a waltz for two cats")
+    token = page.locator("[name=form_token]").input_value()
+    for _ in range(2):
+        page.get_by_role("button", name="Make my song").click()
+        expect(page.get_by_role("heading", name="A waltz for two cats")).to_be_visible()
+        page.go_back()
+        expect(words).to_have_value("a waltz for two cats")
+        expect(page.locator("[name=form_token]").first).to_have_value(token)
+    assert Song.objects.count() == 1
+
+
+def lose_the_first_answer(page: Page) -> list[Route]:
+    """The site does what the first form asks for, and the browser stays where it is, as when the
+    connection goes or a second click breaks the first one off. Gives the forms that were sent."""
+    sent: list[Route] = []
+
+    def send(route: Route) -> None:
+        if route.request.method != "POST":
+            return route.continue_()
+        sent.append(route)
+        if len(sent) > 1:
+            return route.continue_()
+        route.fetch(max_redirects=0)
+        return route.abort("aborted")
+
+    page.route("**/*", send)
+    return sent
+
+
+def test_without_scripts_a_second_click_makes_no_second_song(
+    browser: Browser, live_server, client
+) -> None:
+    context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
+    page = context.new_page()
+    client.force_login(cast.alice())
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    name = settings.SESSION_COOKIE_NAME
+    context.add_cookies([{"name": name, "value": cookie, "url": live_server.url}])
+    page.goto("/")
+    sent = lose_the_first_answer(page)
+    page.get_by_label("What should it sound like?").fill("a waltz for two cats")
+    for _ in range(2):
+        page.get_by_role("button", name="Make my song").click()
+    expect(page.get_by_role("heading", name="A waltz for two cats")).to_be_visible()
+    context.close()
+    assert (len(sent), Song.objects.count()) == (2, 1)
+
+
+def test_an_operators_second_click_grants_nothing_more(page: Page, client) -> None:
+    alice, olga = cast.alice(), cast.olga()
+    sign_in(page, client, olga)
+    page.goto(f"/admin/songs/user/{alice.pk}/grant-credits/")
+    sent = lose_the_first_answer(page)
+    page.get_by_label("Amount").fill("5")
+    page.get_by_label("Reason").fill("the broken night")
+    button = page.get_by_role("button", name="Write it into the ledger")
+    button.click()
+    button.click()
+    expect(page.get_by_text("books nothing twice")).to_be_visible()
+    assert len(sent) == 2
+    assert list(alice.credit_entries.values_list("amount", flat=True)) == [5, 3]
+
+
+def test_an_operators_double_click_is_one_rerun(page: Page, client) -> None:
+    run = rows.completed_run()
+    sign_in(page, client, cast.olga())
+    page.goto(f"/admin/jobs/run/{run.pk}/change/")
+    sent = lose_the_first_answer(page)
+    button = page.get_by_role("button", name="Rerun from the start")
+    button.dblclick()
+    button.dblclick()
+    expect(page.get_by_text("This form was sent before")).to_be_visible()
+    assert len(sent) == 2
+    assert Run.objects.filter(rerun_of=run).count() == 1
 
 
 def finish(song: Song) -> None:

@@ -11,19 +11,42 @@ document.addEventListener("submit", (event) => {
   form.dataset.sent = "yes";
   const button = form.querySelector("button:not([type=button])");
   if (button) button.setAttribute("aria-busy", "true");
+  // For Back, which may bring the page with another token than the words were sent with.
+  const token = tokenOf(form);
+  if (token) history.replaceState({ token: token.value }, "");
 });
 
-// Back to a page that the browser kept: its forms may be sent again, and the wish is a new one.
+const tokenOf = (form) => form?.querySelector("[name=form_token]:not([autocomplete=off])");
+
+// Back to a page that was left: its forms may be sent again. A form that is sent as it is asks for
+// what it asked for before, and the site does nothing twice. One in which the listener has written
+// again is a new wish.
 addEventListener("pageshow", (event) => {
   const [navigation] = performance.getEntriesByType("navigation");
   if (!event.persisted && navigation?.type !== "back_forward") return;
   for (const form of document.querySelectorAll("[data-once]")) {
     delete form.dataset.sent;
+    form.dataset.back = "yes";
     form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
+    const token = tokenOf(form);
+    if (token && history.state?.token) token.value = history.state.token;
   }
-  for (const field of document.querySelectorAll("[name=form_token]")) field.value = "";
   describeFields();
 });
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("[data-back]");
+  const token = tokenOf(form);
+  if (token) token.value = newToken();
+  if (form) delete form.dataset.back;
+});
+
+// A UUID of version 4; crypto.randomUUID is there on https only.
+function newToken() {
+  const hex = [...crypto.getRandomValues(new Uint8Array(16))]
+    .map((byte, at) => (at === 6 ? (byte & 15) | 64 : at === 8 ? (byte & 63) | 128 : byte))
+    .map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
 
 // How many characters are left, what the sliders say.
 function describeFields() {

@@ -1,0 +1,80 @@
+"""What a button of the panel does: once for one form, with a line in the history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.html import format_html
+
+from jobs.admin.html import run_link
+from jobs.askers import asked_by
+from jobs.models import Run
+from jobs.submissions import FIELD, Outcome, once
+
+ONCE = "This form was sent before, and does nothing twice. Open the page anew to do it again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """One thing to do to a run."""
+
+    act: Callable[[str], str]  # returns the id of the run that goes on
+    done: str  # a history line
+    action: str  # a form does it once (see submissions.py) …
+    asked: Any = None  # … with this content
+    is_guarded: bool = False  # the run's status allows it once
+
+
+def show(
+    model_admin: Any, request: HttpRequest, run: Run, outcome: Outcome, done: str
+) -> HttpResponse:
+    """The run that goes on, and what was done to this one."""
+    made = outcome.result
+    text = format_html("{} It runs as {}.", done, run_link(made)) if made != str(run.pk) else done
+    if outcome.is_repeat:
+        model_admin.message_user(request, format_html("{} {}", ONCE, text), messages.INFO)
+    else:
+        model_admin.message_user(request, text, messages.SUCCESS)
+    return redirect("admin:jobs_run_change", made)
+
+
+def act_on(model_admin: Any, request: HttpRequest, run: Run, deed: Deed) -> Outcome:
+    """The deed, its history line and the memory of the form: all or none. The outcome's result is
+    the id of the run that goes on."""
+
+    def act() -> str:
+        with asked_by(request.user):
+            made = str(deed.act(str(run.pk)))
+        if made == str(run.pk):
+            model_admin.log_change(request, run, deed.done)
+        else:
+            model_admin.log_change(request, run, f"{deed.done} It runs as {made}.")
+            new = Run.objects.get(pk=made)
+            model_admin.log_change(request, new, f"Made by a rerun of {run.pk}.")
+        return made
+
+    asked = {"run": str(run.pk), "asked": deed.asked}
+    return act_once(request, act, deed.action, asked, is_guarded=deed.is_guarded)
+
+
+def act_once(
+    request: HttpRequest,
+    act: Callable[[], object],
+    action: str,
+    asked: Any,
+    is_guarded: bool = False,
+) -> Outcome:
+    """`submissions.once` for the form of a request."""
+    return once(
+        act,
+        token=request.POST.get(FIELD),
+        action=action,
+        account=request.user.pk,
+        asked=asked,
+        is_guarded=is_guarded,
+    )

@@ -1,0 +1,35 @@
+"""The token of a form that acts once (see jobs/submissions.py), for templates of any app.
+
+{% load form_tokens %}
+<form method="post">{% csrf_token %}{% form_token %} … fields … </form>
+<form method="post">{% csrf_token %}{% button_token %} … only a button … </form>
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from jobs.submissions import FIELD, token_for_form
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def form_token(context: dict[str, Any]) -> SafeString:
+    """Of a form with fields. It keeps the token that it was sent with when it comes back with its
+    errors, and a browser that restores what was typed restores the token with it."""
+    request = context.get("request")
+    brought = request.POST.get(FIELD, "") if request is not None else ""
+    return format_html('<input type="hidden" name="{}" value="{}">', FIELD, token_for_form(brought))
+
+
+@register.simple_tag
+def button_token() -> SafeString:
+    """Of a form that is only a button: a new one for each page, never restored by a browser."""
+    return format_html(
+        '<input type="hidden" name="{}" value="{}" autocomplete="off">', FIELD, token_for_form()
+    )

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.db.models.signals import pre_delete
+
+
+class SongsConfig(AppConfig):
+    name = "songs"
+
+    def ready(self) -> None:
+        from songs import closing
+        from songs.models import User
+
+        pre_delete.connect(closing.refuse_deletion, sender=User)

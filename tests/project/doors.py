@@ -1,0 +1,288 @@
+"""Every door of the panel that a POST can go through, with the permissions that open it.
+
+A row is a door and an object: the address, the form, and the permissions that an account needs, all
+of them; of “a/b” one. `SUPERUSER` stands for what no permission opens, `CLOSED` for what is shut
+for superusers too.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.urls import reverse
+
+from jobs import api
+from jobs.models import Cluster, Event, RegisteredFunction, Run
+from songs.models import Category, CreditEntry, Song, SongStatus, User
+from tests.cast import PASSWORD, a_song, listener, staff
+from tests.jobs import rows
+from tests.jobs.panel import FN
+
+NUMBERS = itertools.count(1)
+SUPERUSER, CLOSED = frozenset({"superuser"}), frozenset({"closed"})
+
+
+@dataclass(frozen=True)
+class Door:
+    """`made` makes the object; `form` may be made of it."""
+
+    url: str
+    needs: frozenset[str]
+    made: Callable[[], Any] | None = None
+    form: dict[str, Any] | Callable[[Any], dict[str, Any]] = field(default_factory=dict)
+    about: str = ""
+
+    def __str__(self) -> str:
+        action = self.form.get("action", "") if isinstance(self.form, dict) else self.about
+        return " ".join(filter(None, [self.url, action or self.about]))
+
+    def opens_to(self, codenames: set[str]) -> bool:
+        return all(codenames & set(name.split("/")) for name in self.needs)
+
+    def address(self, obj: Any) -> str:
+        args = [] if obj is None or self.url.endswith(("_changelist", "_add")) else [obj.pk]
+        return reverse(f"admin:{self.url}", args=args)
+
+    def fields(self, obj: Any) -> dict[str, Any]:
+        form = self.form(obj) if callable(self.form) else self.form
+        chosen = {"_selected_action": [str(obj.pk)]} if self.url.endswith("_changelist") else {}
+        return {**chosen, **form}
+
+
+def needs(*codenames: str) -> frozenset[str]:
+    return frozenset(codenames)
+
+
+# --- the objects ---
+
+
+def failed() -> Run:
+    return rows.failed_run(fn_id=FN)
+
+
+def unfinished() -> Run:
+    return rows.backing_off_run(fn_id=FN)
+
+
+def _over(run: Run, status: str) -> Run:
+    Run.objects.filter(pk=run.pk).update(status=status, due_at=None, ended_at=rows.now())
+    return Run.objects.get(pk=run.pk)
+
+
+def bulk_cancel() -> Run:
+    return _over(Run.objects.get(pk=api.bulk("cancel")), "failed")
+
+
+def bulk_retry() -> Run:
+    return _over(Run.objects.get(pk=api.bulk("retry")), "failed")
+
+
+def canceller() -> Run:
+    event = rows.make_event(name="test/stop")
+    return rows.make_run(
+        event=event, fn_id="jobs-cancel-on", status="failed", ended_at=rows.now(), turns_held=0
+    )
+
+
+def a_function() -> RegisteredFunction:
+    return rows.make_function(FN)
+
+
+def one_that_skipped() -> RegisteredFunction:
+    rows.make_run(fn_id=FN, status="skipped", ended_at=rows.now())
+    return a_function()
+
+
+def canceller_that_skipped() -> RegisteredFunction:
+    rows.make_run(fn_id="jobs-cancel-on", status="skipped", ended_at=rows.now())
+    return rows.make_function("jobs-cancel-on")
+
+
+def new_listener() -> User:
+    return listener(f"new-{next(NUMBERS)}", credits_=0)
+
+
+def colleague() -> User:
+    return staff(f"colleague-{next(NUMBERS)}")
+
+
+def boss() -> User:
+    return User.objects.create_superuser(f"boss-{next(NUMBERS)}")
+
+
+def with_ledger() -> User:
+    return listener(f"payer-{next(NUMBERS)}")
+
+
+def a_group() -> Group:
+    return Group.objects.create(name=f"clerks-{next(NUMBERS)}")
+
+
+def made_song() -> Song:
+    return a_song(new_listener())
+
+
+def song_in_the_making() -> Song:
+    return a_song(new_listener(), status=SongStatus.PROCESSING)
+
+
+def a_category() -> Category:
+    name = f"waltz-{next(NUMBERS)}"
+    return Category.objects.create(name=name, folded=name)
+
+
+def an_entry() -> CreditEntry:
+    return with_ledger().credit_entries.get()
+
+
+def a_cluster() -> Cluster:
+    return rows.make_cluster(f"melodymaker:{next(NUMBERS)}")
+
+
+def an_event() -> Event:
+    return rows.make_event()
+
+
+# --- the rows ---
+
+NEW = {"username": "eve", "password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
+SET = {k: NEW[k] for k in ("password1", "password2", "usable_password")}
+GRANT = {"amount": "5", "why": "the night"}
+YES = {"post": "yes"}
+EDITED = {"event_data": '{"tempo": "slow"}'}
+
+
+def email_of(user: User) -> dict[str, Any]:
+    return {"username": user.username, "email": "n@example.com", "is_active": "on"}
+
+
+def chosen(action: str, **more: str) -> dict[str, str]:
+    return {"action": action, **YES, **more}
+
+
+RERUN, CANCEL = needs("view_run", "rerun_run"), needs("view_run", "cancel_run")
+EDIT = needs("view_run", "edit_run")
+RERUNS = [{"from": "failed-step"}, {"from": "start"}, {"from": "step", "step": "call-modal-api"}]
+
+RUNS = [
+    *(Door("jobs_run_rerun", RERUN, failed, form, form["from"]) for form in RERUNS),
+    *(
+        Door("jobs_run_rerun", RERUN | CANCEL, made, form, f"{made.__name__} {form['from']}")
+        for made in (bulk_cancel, canceller)
+        for form in RERUNS[:2]
+    ),
+    Door("jobs_run_rerun", RERUN, bulk_retry, RERUNS[1], "bulk_retry"),
+    Door("jobs_run_edit", EDIT, failed, EDITED),
+    Door("jobs_run_edit", EDIT | CANCEL, canceller, EDITED, "canceller"),
+    Door("jobs_run_edit", CLOSED, bulk_retry, EDITED, "the engine's own event"),
+    Door("jobs_run_cancel", CANCEL, unfinished),
+    Door("jobs_run_changelist", RERUN, failed, chosen("retry_selected")),
+    Door(
+        "jobs_run_changelist",
+        RERUN | CANCEL,
+        bulk_cancel,
+        lambda run: chosen("retry_selected"),
+        "retry_selected, of what cancels",
+    ),
+    Door(
+        "jobs_run_changelist",
+        RERUN,
+        failed,
+        lambda run: chosen("retry_selected", post="all"),
+        "retry_selected, by the engine",
+    ),
+    Door("jobs_run_changelist", CANCEL, unfinished, chosen("cancel_selected")),
+    Door(
+        "jobs_run_changelist",
+        CANCEL,
+        unfinished,
+        lambda run: chosen("cancel_selected", post="all"),
+        "cancel_selected, by the engine",
+    ),
+]
+PAUSE = needs("view_registeredfunction", "pause_registeredfunction")
+REPLAY = needs("view_registeredfunction", "view_run", "rerun_run")
+FUNCTIONS = [
+    Door("jobs_registeredfunction_state", PAUSE, a_function, {"to": "paused"}, "paused"),
+    Door("jobs_registeredfunction_state", PAUSE, a_function, {"to": "still"}, "still"),
+    Door("jobs_registeredfunction_replay", REPLAY, one_that_skipped),
+    Door("jobs_registeredfunction_replay", REPLAY | CANCEL, canceller_that_skipped, about="cancel"),
+]
+ACCOUNTS = [
+    Door("songs_user_add", needs("add_user", "change_user"), form=NEW),
+    Door("songs_user_change", needs("change_user"), new_listener, email_of, "listener"),
+    Door("songs_user_change", SUPERUSER, colleague, email_of, "colleague"),
+    Door("songs_user_change", SUPERUSER, boss, email_of, "superuser"),
+    Door("songs_user_delete", needs("delete_user"), new_listener, YES, "listener"),
+    Door("songs_user_delete", CLOSED, with_ledger, YES, "with a ledger"),
+    Door("songs_user_delete", SUPERUSER, colleague, YES, "colleague"),
+    Door("songs_user_delete", SUPERUSER, boss, YES, "superuser"),
+    *(
+        Door("auth_user_password_change", SUPERUSER, made, SET, made.__name__)
+        for made in (new_listener, colleague, boss)
+    ),
+    Door("songs_user_grant_credits", needs("grant_credits"), new_listener, GRANT, "listener"),
+    Door("songs_user_grant_credits", SUPERUSER, colleague, GRANT, "colleague"),
+    Door("songs_user_grant_credits", SUPERUSER, boss, GRANT, "superuser"),
+    *(
+        Door(
+            "songs_user_changelist",
+            needs("view_user/change_user", permission) if made is new_listener else SUPERUSER,
+            made,
+            lambda user, action=action: chosen(action),
+            f"{action}, {made.__name__}",
+        )
+        for action, permission in [
+            ("close_accounts", "change_user"),
+            ("delete_selected", "delete_user"),
+        ]
+        for made in (new_listener, colleague, boss)
+    ),
+    Door("auth_group_add", SUPERUSER, form={"name": "chiefs"}),
+    Door("auth_group_change", SUPERUSER, a_group, {"name": "chiefs"}),
+    Door("auth_group_delete", SUPERUSER, a_group, YES),
+    Door("auth_group_changelist", SUPERUSER, a_group, chosen("delete_selected")),
+]
+SONGS = [
+    Door("songs_song_add", CLOSED),
+    Door("songs_song_change", needs("change_song"), made_song, {"title": "Cats"}),
+    Door("songs_song_delete", needs("delete_song"), made_song, YES),
+    Door("songs_song_delete", CLOSED, song_in_the_making, YES, "in the making"),
+    Door(
+        "songs_song_changelist",
+        needs("view_song/change_song", "delete_song"),
+        made_song,
+        chosen("delete_selected"),
+    ),
+    Door("songs_category_add", CLOSED),
+    Door("songs_category_change", needs("change_category"), a_category, {"name": "Waltzes"}),
+    Door("songs_category_delete", needs("delete_category"), a_category, YES),
+    Door(
+        "songs_category_changelist",
+        needs("view_category/change_category", "delete_category"),
+        a_category,
+        chosen("delete_selected"),
+    ),
+]
+READ_ONLY = [
+    Door(f"{model}_{door}", CLOSED, None if door == "add" else made, YES)
+    for model, made in {
+        "jobs_run": failed,
+        "jobs_event": an_event,
+        "jobs_registeredfunction": a_function,
+        "jobs_cluster": a_cluster,
+        "songs_creditentry": an_entry,
+    }.items()
+    for door in ("add", "change", "delete")
+]
+DOORS = [*RUNS, *FUNCTIONS, *ACCOUNTS, *SONGS, *READ_ONLY]
+
+# What changes nothing of anybody's: pages to be read, and each account's own sign-in and password.
+TO_BE_READ = {
+    *("index", "app_list", "jsi18n", "autocomplete", "view_on_site", "password_change_done"),
+    *("login", "logout", "password_change"),
+}
