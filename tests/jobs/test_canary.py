@@ -11,10 +11,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test import Client
 
-from jobs import registry
+from jobs import discovery, registry, unfit
 from jobs.api import (
     Context,
     Event,
@@ -28,7 +29,13 @@ from jobs.api import (
     rerun,
     send,
 )
-from jobs.models import Run
+from jobs.board import Beat, Board
+from jobs.claims import claim
+from jobs.errors import Interrupted
+from jobs.expressions import why_not
+from jobs.models import Event as EventRow
+from jobs.models import LogLine, Run
+from jobs.requeues import requeue
 from jobs.testing import drain, travel
 from songs import credits
 from songs.models import Song, User
@@ -275,6 +282,69 @@ def test_what_the_endpoint_of_the_songs_says(settings) -> None:
         credits.grant(alice, len(manners), why="for the test")
         songs = [made(alice) for _ in manners]
     assert [song.is_processed for song in songs].count(True) == 1
+
+
+# --- what the engine itself says ------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("everywhere")
+def test_what_comes_again_under_one_id() -> None:
+    with registered(lambda ctx: None):
+        for n in range(1_960, 2_001, 5):
+            go({"n": 1}, id=f"id {n}")
+            go({"n": "." * n + CANARY, CANARY: 1}, id=f"id {n}")
+    assert all(event.repeat for event in EventRow.objects.all())
+
+
+@pytest.mark.usefixtures("everywhere")
+def test_what_has_interrupted_a_run() -> None:
+    with registered(lambda ctx: None):
+        for n in range(940, 1_001, 5):
+            go()
+            (claimed,) = claim(10)
+            requeue(claimed, Interrupted(ValueError("." * n + CANARY)))
+            cancel(claimed.run_id)
+    assert LogLine.objects.filter(message__contains="interrupted").count() == 13
+
+
+def test_a_condition_that_puts_a_secret_together_and_is_neither_true_nor_false() -> None:
+    """The expression itself has it in halves, which nothing masks (README); its value is masked."""
+    condition = f"'{CANARY[:9]}' + '{CANARY[9:]}'"
+    reason = why_not(condition, {})
+    assert reason is not None
+    assert reason.text == f'“{condition}” is "[MODAL_KEY]", neither true nor false.'
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"fn_id": f"set aside {CANARY}"},
+        {"name": "." * 190 + CANARY},
+        {"retries": "." * 60 + CANARY},
+        {"concurrency": [registry.Concurrency(limit=1, key=f"evnt.data.x + '{CANARY}'")]},
+    ],
+)
+@pytest.mark.usefixtures("everywhere")
+def test_a_function_that_is_set_aside(monkeypatch, options: dict[str, Any]) -> None:
+    for name, empty in (("_refused", {}), ("_unwritten", {}), ("refused", [])):
+        monkeypatch.setattr(unfit, name, empty)
+    monkeypatch.setattr(apps, "ready", False)
+    with registered(lambda ctx: None, **options):
+        monkeypatch.setattr(apps, "ready", True)
+        registry.sync()
+        send(Event(name="test/go"))
+        drain()
+        told = [*unfit.sentences(), discovery.why_unknown("test-function")]
+        assert unfit.sentences()
+        assert not pieces_in(" ".join(told))
+        look_everywhere()
+
+
+def test_why_a_cluster_cannot_work() -> None:
+    for n in range(470, 501):
+        board = Board()
+        board.beat(Beat(1.0, 1.0, f"\udcc3{'.' * n}{CANARY}"))
+        assert not pieces_in(board.last_beat().problem)
 
 
 # --- whether the search would find it -------------------------------------------------------------
