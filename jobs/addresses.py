@@ -23,6 +23,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from jobs import conf
+from jobs.excerpts import quoted
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -85,7 +86,7 @@ def origin_of(url: str) -> Origin:
     except ValueError:
         raise Refused("the address's host or port cannot be read") from None
     if parts.scheme not in DEFAULT_PORTS:
-        raise Refused(f"its scheme is {parts.scheme!r:.20}; only http and https are asked")
+        raise Refused(f"its scheme is {quoted(parts.scheme, 20)}; only http and https are asked")
     if "@" in parts.netloc:
         raise Refused("the address holds a user name or a password; pass them as a header")
     if port == 0:
@@ -103,9 +104,9 @@ def _refuse_odd(host: str) -> None:
         raise Refused("the host's name is not ASCII; write it in its xn-- form")
     labels = host.split(".")
     if len(host) > 253 or not all(LABEL.fullmatch(label) for label in labels):
-        raise Refused(f"{host!r:.80} is not a host's name")
+        raise Refused(f"{quoted(host)} is not a host's name")
     if NUMBER.fullmatch(labels[-1]):
-        raise Refused(f"{host!r:.80} is a number; write an IPv4 address as four decimal parts")
+        raise Refused(f"{quoted(host)} is a number; write an IPv4 address as four decimal parts")
 
 
 def is_literal(host: str) -> bool:

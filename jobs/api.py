@@ -27,6 +27,7 @@ from jobs.errors import (
     UnknownSecret,
 )
 from jobs.events import Event, send
+from jobs.excerpts import excerpt, quoted
 from jobs.fetches import Response
 from jobs.ids import new_id
 from jobs.outages import is_unavailable, why_unavailable
@@ -78,10 +79,12 @@ __all__ = [
     "bulk",
     "cancel",
     "create_function",
+    "excerpt",
     "is_unavailable",
     "new_id",
     "once",
     "pause",
+    "quoted",
     "replay_skipped",
     "rerun",
     "resume",

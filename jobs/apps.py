@@ -11,8 +11,9 @@ class JobsConfig(AppConfig):
     def ready(self) -> None:
         from django_q import cluster
 
-        from jobs import conf, discovery, family, zones
+        from jobs import conf, discovery, family, log_records, zones
 
+        log_records.mask_all()
         register(conf.check)
         register(zones.check)
         discovery.discover()

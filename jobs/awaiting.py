@@ -10,12 +10,14 @@ from django.db.models import Q
 
 from jobs import askers, circles, events, models, registry, vocabulary
 from jobs.errors import InvalidExpression, InvalidStep
+from jobs.excerpts import quoted
 from jobs.ids import new_id
 from jobs.models import Reason, RunStatus, StepStatus
 from jobs.records import StepRecord
 from jobs.runner import Runner
+from jobs.secrets import names_in
 from jobs.validation import expression_problems, is_event_name
-from jobs.values import plain, shown
+from jobs.values import plain
 
 INVOKED_EVENT = "jobs/function.invoked"
 # Whoever ends a wait wakes the run. In case the word was lost, it looks by itself as well: this
@@ -66,9 +68,11 @@ def _begin_wait(
 ) -> None:
     if not is_event_name(name):
         raise InvalidStep(
-            f"{where}: event={shown(name)} is not an event's name, 1 to {events.NAME_LIMIT} "
-            "characters that can be stored."
+            f"{where}: event={quoted(name)} is not an event's name, 1 to {events.NAME_LIMIT} "
+            "characters that can be stored and hold no secret."
         )
+    for secret in names_in(if_exp) if isinstance(if_exp, str) else ():
+        raise InvalidStep(f"{where}: if_exp holds the value of settings.{secret}.")
     known = (vocabulary.EVENT, vocabulary.ASYNC)
     for problem in () if if_exp is None else expression_problems(if_exp, *known):
         raise InvalidExpression(f"{where}: {problem}")

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jobs import family
+from jobs.error_reports import storable
 from jobs.ipc import Bell
 
 CARD = 2048  # bytes: more than a step's name, id and branch can have
@@ -90,7 +91,7 @@ class Board:
     # --- the pusher's side, and the sentinel's ----------------------------------------------------
 
     def beat(self, beat: Beat) -> None:
-        problem = beat.problem.encode()[:500]
+        problem = storable(beat.problem, 500).encode()[:500]
         PULSE.pack_into(self._page, BEAT, beat.looked, beat.claimed, len(problem), problem)
 
     def last_beat(self) -> Beat:

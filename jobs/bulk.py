@@ -13,8 +13,9 @@ from django.db.models import QuerySet
 from jobs import askers, events, registry
 from jobs.control import cancel, rerun, rerun_once
 from jobs.errors import InvalidTransition, JobsError, UnknownFunction
+from jobs.excerpts import excerpt, quoted
 from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run, RunStatus
-from jobs.values import named, shown
+from jobs.values import named
 
 FUNCTION = "jobs-bulk"
 EVENT = "jobs/bulk.requested"
@@ -56,11 +57,11 @@ def bulk(
     output says why.
     """
     if not isinstance(action, str) or action not in ALLOWED:
-        raise InvalidTransition(f"{shown(action)} is no bulk action; cancel, retry and rerun are.")
+        raise InvalidTransition(f"{quoted(action)} is no bulk action; cancel, retry and rerun are.")
     if status and status not in ALLOWED[action]:
         allowed = ", ".join(ALLOWED[action])
         raise InvalidTransition(
-            f"Runs that are {shown(status)} cannot be asked to {action}: {allowed}."
+            f"Runs that are {quoted(status)} cannot be asked to {action}: {allowed}."
         )
     if invoked and action != "cancel":
         raise InvalidTransition(f"invoked=True is for bulk(“cancel”), not for {action!r}.")
@@ -88,7 +89,7 @@ def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
         found = _matching(action, wanted).exists()
     except (ValidationError, ValueError, TypeError, OverflowError) as problem:
         raise InvalidTransition(
-            f"The filter {shown(wanted)} cannot be read: {problem!s:.200}"
+            f"The filter {quoted(wanted)} cannot be read: {excerpt(str(problem), 200)}"
         ) from None
     fn_id = wanted["fn_id"]
     known = found or not fn_id or registry.knows(fn_id)

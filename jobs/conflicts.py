@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from jobs import models
 from jobs.errors import InvalidEvent
-from jobs.values import ENCODER, shown
+from jobs.excerpts import excerpt, quoted
+from jobs.values import ENCODER
 
 logger = logging.getLogger("jobs.engine")
 
@@ -28,9 +29,9 @@ def look_at(first: models.Event, name: str, data: dict[str, Any]) -> None:
     """
     if name != first.name:
         raise InvalidEvent(
-            f"Event “{name}” has the id {shown(first.dedupe_id)} of an event “{first.name}” of the "
-            "last 24 hours. One id is for one fact: give this one an id of its own, such as "
-            f"“{name}:{first.dedupe_id:.80}”."
+            f"Event “{name}” has the id {quoted(first.dedupe_id)} of an event “{first.name}” of "
+            "the last 24 hours. One id is for one fact: give this one an id of its own, such as "
+            f"“{name}:{excerpt(first.dedupe_id, 80)}”."
         )
     before, now = ENCODER.encode(first.data), ENCODER.encode(data)
     if before != now:
@@ -39,7 +40,7 @@ def look_at(first: models.Event, name: str, data: dict[str, Any]) -> None:
             "Event “%s” with the id %s came again with other data (%s) and starts nothing: event "
             "%s, the first of this id within 24 hours, stands.",
             name,
-            shown(first.dedupe_id),
+            quoted(first.dedupe_id),
             _differences(first.data, data),
             first.pk,
         )
@@ -47,7 +48,7 @@ def look_at(first: models.Event, name: str, data: dict[str, Any]) -> None:
 
 def _note(first: models.Event, text: str) -> None:
     count = (first.repeat or {}).get("count", 0) + 1
-    data = text if len(text) <= KEPT else text[:KEPT] + "…"
+    data = excerpt(text, KEPT)
     first.repeat = {"count": count, "at": timezone.now().isoformat(), "data": data}
     if not first._state.adding:  # else it is about to be inserted
         models.Event.objects.filter(pk=first.pk).update(repeat=first.repeat)
@@ -61,7 +62,7 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
         if name not in before or name not in now or _text(before[name]) != _text(now[name])
     ]
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(f"{name:.80}" for name in names[:MOST_NAMES]) + more
+    return ", ".join(excerpt(name, 80) for name in names[:MOST_NAMES]) + more
 
 
 def _text(value: Any) -> str:

@@ -15,11 +15,12 @@ from django.db.models.functions import Now
 from jobs import askers, concurrency, endings, events, lineage, models, registry
 from jobs.error_reports import MESSAGE_LIMIT, storable
 from jobs.errors import EndedFromInside, InvalidStep, InvalidTransition, UnknownRun
+from jobs.excerpts import excerpt, quoted
 from jobs.ids import new_id
 from jobs.models import FINISHED, UNFINISHED, FetchStatus, RunStatus, StepKind, StepStatus
 from jobs.options import seconds
 from jobs.runner import Runner, current_runner
-from jobs.values import named, shown
+from jobs.values import named
 
 RETRYABLE = (RunStatus.FAILED, RunStatus.CANCELLED)
 
@@ -209,7 +210,7 @@ def _one(runs: models.RunQuerySet, run_id: str | uuid.UUID) -> models.Run:
         return runs.select_related("event").get(id=run_id)
     except (models.Run.DoesNotExist, ValidationError, ValueError, TypeError):
         given = str(run_id) if isinstance(run_id, uuid.UUID) else run_id
-        raise UnknownRun(f"There is no run {shown(given)}.") from None
+        raise UnknownRun(f"There is no run {quoted(given)}.") from None
 
 
 def _refuse(run: models.Run, anew: bool) -> None:
@@ -299,5 +300,7 @@ def _memory_before(run: models.Run, name: str) -> list[models.Step]:
     target = next((step for step in steps if step.name == name), None)
     if target is None:
         names = ", ".join(f"“{step.name}”" for step in steps) or "none"
-        raise InvalidStep(f"Run {run.id} has no step {named(name)}; it has {names:.2000}.")
+        raise InvalidStep(
+            f"Run {run.id} has no step {named(name)}; it has {excerpt(names, 2_000)}."
+        )
     return [s for s in steps if s.position < target.position and s.is_remembered]

@@ -21,6 +21,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.module_loading import module_has_submodule
 
 from jobs import unfit
+from jobs.error_reports import class_path, storable, text_of
 from jobs.errors import NoTimeZones
 
 logger = logging.getLogger("jobs.engine")
@@ -44,7 +45,9 @@ def _import(module: str) -> None:
         broken[module] = f"{module} cannot be imported: {error}"
         logger.error("Its functions are unknown to this process: %s", broken[module])
     except Exception as error:
-        broken[module] = f"{module} cannot be imported: {type(error).__name__}: {error}"
+        broken[module] = storable(
+            f"{module} cannot be imported: {class_path(error)}: {text_of(error)}"
+        )
         logger.exception("Its functions are unknown to this process: %s", module)
 
 
@@ -52,11 +55,10 @@ def why_unknown(fn_id: str) -> str:
     """Why a run waits for its function."""
     own = unfit.why(fn_id)
     if own is not None:
-        return f"This cluster cannot run it. {own}"[:REASON_LIMIT]
+        return storable(f"This cluster cannot run it. {own}", REASON_LIMIT)
     sentences = [*broken.values(), *unfit.sentences()]
-    return " ".join([f"No function “{fn_id}” is registered in this cluster.", *sentences])[
-        :REASON_LIMIT
-    ]
+    unknown = f"No function “{fn_id}” is registered in this cluster."
+    return storable(" ".join([unknown, *sentences]), REASON_LIMIT)
 
 
 @register()

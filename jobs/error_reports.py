@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import ControlFlow
+from jobs.excerpts import both_ends, excerpt
 from jobs.secrets import mask
 
 NAME_LIMIT = 200
@@ -89,15 +90,12 @@ def stack_of(error: BaseException) -> str:
     """The traceback from the author's first frame on: the engine's own frames above it are left
     out, and so are local variables."""
     try:
-        text = storable("".join(_told(error)))
+        text = "".join(_told(error))
     except ControlFlow:
         raise
     except BaseException as mute:
-        text = storable(_told_shortly(error, mute))
-    if len(text) > TRACEBACK_LIMIT:
-        half = TRACEBACK_LIMIT // 2
-        text = f"{text[:half]}\n… {len(text) - TRACEBACK_LIMIT:,} characters cut …\n{text[-half:]}"
-    return text
+        text = _told_shortly(error, mute)
+    return both_ends(_clean(text), TRACEBACK_LIMIT)
 
 
 def _told(error: BaseException) -> Iterator[str]:
@@ -132,7 +130,9 @@ def _frames_of_the_call() -> list[traceback.FrameSummary]:
 
 def storable(text: str, limit: int | None = None) -> str:
     """A text that PostgreSQL takes, secrets masked."""
-    clean = mask(text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode())
-    if limit is not None and len(clean) > limit:
-        clean = clean[: limit - 1] + "…"
-    return clean
+    clean = _clean(text)
+    return mask(clean) if limit is None else excerpt(clean, limit)
+
+
+def _clean(text: str) -> str:
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

@@ -18,12 +18,13 @@ from django.db.models.functions import Greatest, Now
 
 from jobs import askers, conflicts, expressions, models, registry, repeats, statements
 from jobs.errors import InvalidEvent, InvalidExpression
+from jobs.excerpts import quoted
 from jobs.ids import new_id
 from jobs.options import seconds
 from jobs.secrets import mask
 from jobs.statements import Statement
-from jobs.validation import EVENT_LIMIT
-from jobs.values import Unfit, is_name, is_text, plain, read_back, shown, size_of, written
+from jobs.validation import EVENT_LIMIT, is_event_name
+from jobs.values import Unfit, is_text, plain, read_back, size_of, written
 
 logger = logging.getLogger(__name__)
 
@@ -93,15 +94,19 @@ def validated(event: Event) -> Event:
         given = f"{type(event).__module__}.{type(event).__qualname__}"
         raise InvalidEvent(f"send() takes jobs.api.Event(name=…, data=…), not {given}.")
     name, dedupe_id = plain(event.name), plain(event.id)
-    if not is_name(name, NAME_LIMIT) or mask(name) != name:
+    if not is_event_name(name):
         raise InvalidEvent(
-            f"An event's name must be 1 to {NAME_LIMIT} characters, not {shown(name)}."
+            f"An event's name must be 1 to {NAME_LIMIT} characters that can be stored and hold no "
+            f"secret, not {quoted(name)}."
         )
     if not isinstance(event.data, dict):
         kind = type(event.data).__name__
         raise InvalidEvent(f"Event “{name}”: data must be a JSON object (a dict), not {kind}.")
     if not isinstance(dedupe_id, str) or len(dedupe_id) > 256 or not _is_clean(dedupe_id):
-        raise InvalidEvent(f"Event “{name}”: id must be a text of at most 256 characters.")
+        raise InvalidEvent(
+            f"Event “{name}”: id must be a text of at most 256 characters that can be stored and "
+            f"hold no secret, not {quoted(dedupe_id)}."
+        )
     return Event(name=name, data=_json(event), id=dedupe_id, ts=_time(event))
 
 
@@ -130,7 +135,7 @@ def _time(event: Event) -> int:
     ts = milliseconds(event.ts)
     if ts and not EARLIEST <= ts < LATEST:
         raise InvalidEvent(
-            f"Event “{event.name}”: ts={shown(ts)} is not between 1980 and 2100 (in ms)."
+            f"Event “{event.name}”: ts={quoted(ts)} is not between 1980 and 2100 (in ms)."
         )
     return ts
 

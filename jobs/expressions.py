@@ -19,6 +19,8 @@ from typing import Any
 
 from jobs.errors import InvalidExpression
 from jobs.exact import exact, number_of
+from jobs.excerpts import excerpt, quoted
+from jobs.secrets import mask
 from jobs.values import is_text
 
 logger = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ def compiled(source: str) -> Any:
     if not isinstance(source, str) or len(source) > SOURCE_LIMIT or not is_text(source):
         raise InvalidExpression(
             f"An expression is a text of at most {SOURCE_LIMIT:,} characters, none of them NUL or "
-            f"half of one; not {source!r:.80}."
+            f"half of one; not {quoted(source)}."
         )
     return _compiled(source)
 
@@ -137,8 +139,9 @@ def why_not(source: str, variables: dict[str, Any]) -> WhyNot | None:
         return None
     if value is False:
         return WhyNot(f"“{source}” is false.", is_mistake=False)
-    shown = key_text(value)
-    return WhyNot(f"“{source}” is {shown:.80}, neither true nor false.", is_mistake=True)
+    return WhyNot(
+        f"“{source}” is {excerpt(key_text(value), 80)}, neither true nor false.", is_mistake=True
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -149,10 +152,10 @@ def _warn(text: str) -> None:
 def key_text(value: Any) -> str:
     """A key's value as the text that runs share: JSON, shortened by a digest when it is long.
     Values that CEL takes for equal have one text, all others have texts of their own."""
-    text = json.dumps(_as_json(value), sort_keys=True, ensure_ascii=False)
+    text = mask(json.dumps(_as_json(value), sort_keys=True, ensure_ascii=False))
     if len(text) <= KEY_LIMIT:
         return text
-    return f"{text[:100]}…{hashlib.sha256(text.encode()).hexdigest()}"
+    return f"{excerpt(text, 101)}{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _as_json(value: Any) -> Any:

@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any, NoReturn
 from urllib.parse import quote
 
-from jobs import addresses, conf, models
+from jobs import addresses, conf
 from jobs.backoff import header_seconds
 from jobs.errors import FetchError, InvalidStep, NonRetriableError
+from jobs.excerpts import excerpt, quoted
 from jobs.records import FetchRecord, StepRecord
-from jobs.secrets import Secret, mask, reference_for
-from jobs.values import Unfit, is_text, plain, read_back, refuse_too_deep, shown, size_of, written
+from jobs.secrets import Secret, names_in, reference_for, way_out
+from jobs.values import Unfit, is_text, plain, read_back, refuse_too_deep, size_of, written
 
 DEFAULT_TIMEOUT = 300.0
 LONGEST_TIMEOUT = 7200.0
@@ -26,12 +27,13 @@ HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 NO_HEADER = re.compile(r"[\x00-\x1f\x7f]|\s+\Z")
 
-Refuse = Callable[[str], NoReturn]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Answers that another try may better: timeout, too early, too many requests, and what a server
 # says when the fault is its own (RFC 9110 §15.5.9, RFC 8470, RFC 6585).
 RETRIABLE = frozenset({408, 425, 429})
 ASK_AGAIN = RETRIABLE | {502, 503, 504}
+
+Refuse = Callable[[str], NoReturn]
 
 
 class Response:
@@ -56,7 +58,7 @@ class Response:
         except Unfit as unfit:
             raise NonRetriableError(f"The answer of {self.url} {unfit}") from None
         except (ValueError, RecursionError):
-            start = models.first_lines(self.text, 200) or "nothing"
+            start = excerpt(self.text.strip(), 200) or "nothing"
             raise NonRetriableError(f"The answer of {self.url} is not JSON: {start}") from None
 
     def __repr__(self) -> str:
@@ -80,18 +82,16 @@ def prepare(
 
     verb = method.upper() if isinstance(method, str) else ""
     if verb not in METHODS:
-        refuse(f"method {shown(method)}; {', '.join(METHODS)} are allowed.")
+        refuse(f"method {quoted(method)}; {', '.join(METHODS)} are allowed.")
     if not isinstance(url, str) or not allows(url):
         hosts = ", ".join(conf.allowed_hosts()) or "none"
-        given = mask(url) if isinstance(url, str) else url
-        refuse(f"{shown(given)} is not an http(s) URL of an allowed host ({hosts}).")
+        refuse(f"{quoted(url, 200)} is not an http(s) URL of an allowed host ({hosts}).")
     if json is not None and data is not None:
         refuse("give either json or data, not both.")
     body = _body(json, data, refuse)
     if not is_text(url) or not is_text(body):
         refuse("the URL or the body holds a NUL or a lone surrogate, which cannot be stored.")
-    if mask(body) != body or mask(url) != url:
-        refuse("the URL or the body holds a secret's value; pass it as a header, with Secret(…).")
+    _refuse_secrets(url, body, refuse)
     key = f"{run_id}:{step_name}"
     sent = {"Content-Type": "application/json"} if json is not None else {}
     sent |= {"Idempotency-Key": NO_HEADER.sub(lambda found: quote(found[0], safe=""), key)}
@@ -104,7 +104,7 @@ def prepare(
         headers={n: v for n, v in sent.items() if n.lower() not in set_otherwise} | own,
         body=plain(body),
         timeout=_seconds(timeout, refuse),
-        idempotency_key=key[:100],
+        idempotency_key=excerpt(key, 100),
     )
 
 
@@ -113,8 +113,8 @@ def _seconds(timeout: Any, refuse: Refuse) -> float:
     is_number = isinstance(span, int | float) and not isinstance(span, bool)
     if not is_number or not 0 < span <= LONGEST_TIMEOUT:
         refuse(
-            f"timeout={shown(timeout)}; more than 0 and at most {LONGEST_TIMEOUT:g} s are allowed, "
-            "as a number or a timedelta."
+            f"timeout={quoted(timeout)}; more than 0 and at most {LONGEST_TIMEOUT:g} s are "
+            "allowed, as a number or a timedelta."
         )
     return float(span)
 
@@ -147,13 +147,22 @@ def _body(json: Any, data: str | None, refuse: Refuse) -> str:
     return text
 
 
+def _refuse_secrets(url: str, body: str, refuse: Refuse) -> None:
+    for name in names_in(url) + names_in(body):
+        refuse(
+            f"the URL or the body holds the value of settings.{name}, which rows would keep; pass "
+            f'it as a header, with Secret("{name}").'
+        )
+
+
 def _headers(headers: Any, refuse: Refuse) -> dict[str, Any]:
-    """The author's own; the same name in two spellings (`X-A`, `x-a`) is refused."""
+    """The author's own, as rows hold them: a secret by reference, never a value of one, whole or in
+    part. The same name in two spellings (`X-A`, `x-a`) is refused."""
     if headers is None:
         return {}
     if not isinstance(headers, Mapping):
         refuse(f"headers must be a dict, not {type(headers).__name__}.")
-    found = {plain(name): _header(name, value, refuse) for name, value in headers.items()}
+    found = {_header_name(n, refuse): _header(n, value, refuse) for n, value in headers.items()}
     if len({name.lower() for name in found}) < len(headers):
         refuse("headers: a name is given twice; capitals do not matter in it.")
     size = sum(len(name) + size_of(str(value)) for name, value in found.items())
@@ -162,25 +171,42 @@ def _headers(headers: Any, refuse: Refuse) -> dict[str, Any]:
     return found
 
 
-def _header(name: Any, value: Any, refuse: Refuse) -> Any:
+def _header_name(name: Any, refuse: Refuse) -> str:
+    for secret in names_in(name) if isinstance(name, str) else ():
+        refuse(
+            f"the header's name {quoted(name)} holds the value of settings.{secret}. Only the "
+            f'value of a header can be a secret: Secret("{secret}").'
+        )
     if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
-        refuse(f"{shown(name)} is not a header's name; letters, digits and hyphens are allowed.")
+        refuse(f"{quoted(name)} is not a header's name; letters, digits and hyphens are allowed.")
+    return str.__str__(name)
+
+
+def _header(name: Any, value: Any, refuse: Refuse) -> Any:
     if isinstance(value, Secret):
         value.value()  # a missing one is said now, not in flight
+        for secret in names_in(value.template):
+            refuse(f"the template of header {quoted(name)} holds the value of settings.{secret}.")
         return value.reference()
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not isinstance(value, str) and not is_number:
         kind = type(value).__name__
-        refuse(f"header {name!r} is of type {kind}; a text, a number or a Secret is allowed.")
+        refuse(f"header {quoted(name)} is of type {kind}; a text, a number or a Secret is allowed.")
     try:
         text = plain(value) if isinstance(value, str) else str(value)
     except ValueError:
-        refuse(f"header {name!r} is a number with too many digits.")
+        refuse(f"header {quoted(name)} is a number with too many digits.")
+    reference = reference_for(text)
+    for secret in names_in(text) if reference == text else []:
+        refuse(
+            f"header {quoted(name)} holds the value of settings.{secret}, which rows would keep; "
+            f"pass {way_out(text, secret)}."
+        )
     if CONTROL.search(text) or text != text.strip():
-        refuse(f"header {name!r} holds a line break, or begins or ends with a space.")
+        refuse(f"header {quoted(name)} holds a line break, or begins or ends with a space.")
     if not is_text(text):
-        refuse(f"header {name!r} holds a lone surrogate, which cannot be sent.")
-    return reference_for(text)
+        refuse(f"header {quoted(name)} holds a lone surrogate, which cannot be sent.")
+    return reference
 
 
 def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:

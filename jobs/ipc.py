@@ -27,6 +27,8 @@ from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
 from jobs import family
+from jobs.excerpts import excerpt
+from jobs.secrets import mask
 
 PACKET = select.PIPE_BUF  # bytes; nothing larger travels
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -167,14 +169,17 @@ class Hints(Queue):
 
 
 class Results(Queue):
-    """What workers tell django-q2's monitor of their tasks, which are shifts: a report that is too
-    long is cut."""
+    """What workers tell django-q2's monitor of their tasks, which are shifts: an error's text, say,
+    which it keeps in a row. Secrets are masked; a report that is too long is cut."""
 
     def put(self, item: Any) -> None:
+        if isinstance(item, dict) and isinstance(item.get("result"), str):
+            item = item | {"result": mask(item["result"])}
         try:
             super().put(item)
         except TooLarge:
-            super().put(item | {"result": str(item.get("result"))[:LONGEST_RESULT]})
+            start = excerpt(str(item.get("result")), LONGEST_RESULT + 1).removesuffix("…")
+            super().put(item | {"result": start})
 
 
 class Value:

@@ -23,15 +23,13 @@ from jobs.claims import Claim
 from jobs.error_reports import storable, text_of
 from jobs.journal import Journal
 from jobs.records import Row, StepRecord
-from jobs.secrets import mask
-from jobs.streams import Heard, Lent
+from jobs.secrets import longest, mask_up_to
+from jobs.streams import LONGEST, Heard, Lent, end_lines
 
 RUN = logging.getLogger("jobs.run")
 MOST_LINES = 500  # of one execution
 LINE_LIMIT = 4_000  # characters
 LEVEL_LIMIT = 16
-LONGEST = 65_536  # characters of a line that are looked at
-MARGIN = 8_192  # of those, at the end of a longer one: half a secret may stand there
 ENGINES_OWN = ("django.db", "jobs.engine")
 
 
@@ -44,10 +42,13 @@ class _Thread(threading.local):
 _this_thread = _Thread()
 
 
-def _hear(text: str) -> None:
-    """What this thread prints, in pieces."""
-    if _this_thread.capture is not None and text:
+def _hear(text: str) -> bool:
+    """What this thread prints, in pieces; whether a capture listens."""
+    if _this_thread.capture is None:
+        return False
+    if text:
         _this_thread.capture.hear(text)
+    return True
 
 
 def _be_deaf() -> None:
@@ -123,6 +124,7 @@ class LogCapture:
         """What was printed without a line's end is a line, too."""
         with contextlib.suppress(Exception):  # the body's own stream, perhaps, in its place
             sys.stdout.flush()
+        end_lines()
         if self._line:
             self.say("PRINT", self._line.take())
 
@@ -155,7 +157,8 @@ class LogCapture:
 
 
 class _Line:
-    """One that has not ended."""
+    """One that has not ended. Of a very long one the beginning is kept, masked: where it is cut off
+    a secret may have begun."""
 
     def __init__(self) -> None:
         self._text = io.StringIO()
@@ -165,15 +168,19 @@ class _Line:
         return self._text.tell() > 0
 
     def add(self, piece: str) -> None:
-        room = LONGEST - self._text.tell()
-        self._text.write(piece[:room])
-        self._is_cut |= len(piece) > room
+        if self._is_cut:
+            return
+        self._text.write(piece)
+        if self._text.tell() > LONGEST + longest():
+            masked = mask_up_to(LONGEST, self._text.getvalue())
+            self._text, self._is_cut = io.StringIO(), True
+            self._text.write(masked)
 
     def take(self) -> str:
         """What it is; another one begins."""
         text, is_cut = self._text.getvalue(), self._is_cut
         self.__init__()  # type: ignore[misc]
-        return f"{mask(text)[:-MARGIN]}…" if is_cut else text
+        return f"{text}…" if is_cut else text
 
 
 class _Handler(logging.Handler):

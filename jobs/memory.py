@@ -15,10 +15,11 @@ from typing import Any
 from jobs import models, records
 from jobs.claims import Claim
 from jobs.errors import InvalidStep, NonRetriableError
+from jobs.excerpts import quoted
 from jobs.models import StepKind
 from jobs.records import FetchRecord, StepRecord
 from jobs.secrets import mask
-from jobs.values import ENCODER, is_text, plain, shown
+from jobs.values import ENCODER, is_text, plain
 
 MOST_STEPS = 1000
 NAME_LIMIT = 180
@@ -132,10 +133,11 @@ class Memory:
 
 def _refuse_bad_id(id: Any) -> None:
     if not isinstance(id, str) or not id.strip() or len(id) > NAME_LIMIT:
-        raise InvalidStep(f"A step's id must be 1 to {NAME_LIMIT} characters, not {shown(id)}.")
+        raise InvalidStep(f"A step's id must be 1 to {NAME_LIMIT} characters, not {quoted(id)}.")
     if not is_text(id):
         raise InvalidStep(
-            f"A step's id must be 1 to {NAME_LIMIT} characters that can be stored, not {shown(id)}."
+            f"A step's id must be 1 to {NAME_LIMIT} characters that can be stored, not "
+            f"{quoted(id)}."
         )
     if mask(id) != id:
         raise InvalidStep(f"A step's id holds a secret: {mask(id)}.")

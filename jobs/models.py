@@ -4,7 +4,7 @@ them (`events`, `executor`, `control`), each a conditional UPDATE under the run'
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Lower, Now
 from django.db.models.lookups import Exact, In, IsNull
 
+from jobs.excerpts import excerpt
 from jobs.ids import new_id
 
 
@@ -393,7 +394,7 @@ class LogLine(models.Model):
         indexes = [models.Index(fields=["run", "id"], name="jobs_logline_run")]
 
     def __str__(self) -> str:
-        return self.message[:80]
+        return excerpt(self.message, 80)
 
 
 class FetchStatus(models.TextChoices):
@@ -535,9 +536,3 @@ class Submission(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.token}"
-
-
-def first_lines(value: Any, limit: int = 300) -> str:
-    """The beginning of a text, for lists and messages."""
-    text = str(value).strip()
-    return text if len(text) <= limit else text[: limit - 1] + "…"

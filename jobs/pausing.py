@@ -12,10 +12,11 @@ from django.db.models.functions import Greatest, Now
 from jobs import events, registry
 from jobs.control import rerun_once
 from jobs.errors import InvalidTransition, UnknownFunction
+from jobs.excerpts import quoted
 from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunStatus
 from jobs.options import seconds
 from jobs.validation import NAME_LIMIT
-from jobs.values import is_name, named, shown
+from jobs.values import is_name, named
 
 
 @transaction.atomic
@@ -66,7 +67,7 @@ def replay_skipped(
         if moment is not None and not (
             isinstance(moment, datetime) and moment.utcoffset() is not None
         ):
-            raise InvalidTransition(f"since and until are aware datetimes, not {shown(moment)}.")
+            raise InvalidTransition(f"since and until are aware datetimes, not {quoted(moment)}.")
     skipped = Run.objects.filter(fn_id=fn_id, status=RunStatus.SKIPPED, reruns__isnull=True)
     if since is not None:
         skipped = skipped.filter(created_at__gte=since)

@@ -19,14 +19,16 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from jobs import unfit
+from jobs.error_reports import storable
 from jobs.errors import InvalidFunction, UnknownFunction
+from jobs.excerpts import quoted
 from jobs.models import RegisteredFunction
 from jobs.options import Cancel, Concurrency, Timeouts, Trigger, TriggerCron, TriggerEvent, seconds
 from jobs.outages import is_unavailable
 from jobs.sameness import are_the_same, module_of, place_of
 from jobs.secrets import mask
 from jobs.validation import problems
-from jobs.values import fit, named, plain, shown
+from jobs.values import named, plain
 
 logger = logging.getLogger("jobs.engine")
 
@@ -168,7 +170,8 @@ def register(function: Function, *hooks: Function) -> None:
 
 def _refuse_unusable(function: Function) -> None:
     for problem in problems(function):
-        raise InvalidFunction(f"Function {named(function.fn_id)} ({function.place}): {problem}")
+        said = f"Function {named(function.fn_id)} ({function.place}): {problem}"
+        raise InvalidFunction(mask(said))
     known = _functions.get(function.fn_id)
     if known is not None and not are_the_same(known.handler, function.handler):
         raise InvalidFunction(
@@ -342,7 +345,7 @@ def _write(rows: list[RegisteredFunction]) -> None:
 
 def _tell(fn_id: str) -> None:
     """Say on a function's own page why it is set aside, if it can have one."""
-    why = fit(mask(unfit.why(fn_id) or ""), REASON_LIMIT)
+    why = storable(unfit.why(fn_id) or "", REASON_LIMIT)
     row = RegisteredFunction(fn_id=fn_id, name=fn_id, config={"unfit": why}, synced_at=Now())
     try:
         with transaction.atomic():
@@ -350,4 +353,4 @@ def _tell(fn_id: str) -> None:
     except Exception as error:
         if is_unavailable(error):
             raise
-        logger.exception("Function %s cannot have a row.", shown(fn_id))
+        logger.exception("Function %s cannot have a row.", quoted(fn_id))

@@ -6,7 +6,8 @@ import inspect
 from types import FunctionType, MethodType
 from typing import Any
 
-from jobs.values import fit, shown
+from jobs.error_reports import storable
+from jobs.excerpts import quoted
 
 PLACE_LIMIT = 300  # characters of a module's and of a handler's name
 DEEPEST = 5  # functions in functions' closures
@@ -15,13 +16,13 @@ DEEPEST = 5  # functions in functions' closures
 def place_of(handler: Any) -> str:
     """Where it is written, for messages, e.g. “shop.functions.welcome:12”."""
     name = getattr(handler, "__qualname__", None)
-    name = name if isinstance(name, str) else shown(handler)
-    return f"{module_of(handler)}.{fit(name, PLACE_LIMIT)}{_line_of(handler)}"
+    name = name if isinstance(name, str) else quoted(handler)
+    return f"{module_of(handler)}.{storable(name, PLACE_LIMIT)}{_line_of(handler)}"
 
 
 def module_of(handler: Any) -> str:
     module = getattr(handler, "__module__", None)
-    return fit(module, PLACE_LIMIT) if isinstance(module, str) else "?"
+    return storable(module, PLACE_LIMIT) if isinstance(module, str) else "?"
 
 
 def _line_of(handler: Any) -> str:

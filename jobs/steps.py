@@ -11,12 +11,12 @@ from jobs import awaiting, events, fetches, parallel, registry
 from jobs.claims import Claim
 from jobs.errors import InvalidStep, Suspend
 from jobs.events import Event
+from jobs.excerpts import quoted
 from jobs.fetches import Response
 from jobs.journal import Journal
 from jobs.models import FetchStatus, Reason, RunStatus, StepKind, StepStatus
 from jobs.records import FetchRecord, StepRecord
 from jobs.runner import Runner, Watch
-from jobs.values import shown
 
 T = TypeVar("T")
 LONGEST_WAIT = timedelta(days=366)
@@ -87,8 +87,8 @@ class Steps:
 
         Transport errors, 408, 425, 429 and 5xx are retried like a step's errors (a Retry-After
         header sets the delay); another 4xx fails at once. `timeout` (seconds or a timedelta, at
-        most 2 h) is for the whole. A header may be a `Secret`. Every attempt carries the same
-        `Idempotency-Key`.
+        most 2 h) is for the whole. A header may be a `Secret`; a secret's value in clear is
+        refused. Every attempt carries the same `Idempotency-Key`.
         """
         step = self._runner.enter(id, StepKind.FETCH)
         if step.is_remembered:
@@ -124,7 +124,7 @@ class Steps:
     def sleep_until(self, id: str, when: datetime) -> None:
         """Suspend the run until an aware datetime; one that has passed is no sleep at all."""
         if not isinstance(when, datetime) or when.utcoffset() is None:
-            raise InvalidStep(f"step.sleep_until(“{id}”): {shown(when)} is not an aware datetime.")
+            raise InvalidStep(f"step.sleep_until(“{id}”): {quoted(when)} is not an aware datetime.")
         if when - self._runner.now() > LONGEST_WAIT:
             raise InvalidStep(f"step.sleep_until(“{id}”): {when} is more than 366 days away.")
         self._sleep(id, when)
@@ -201,7 +201,7 @@ def _span(duration: Any, where: str) -> timedelta:
         span = timedelta(-1)
     if isinstance(duration, bool) or not timedelta() <= span <= LONGEST_WAIT:
         raise InvalidStep(
-            f"{where}: {shown(duration)}; 0 s to 366 days are allowed, as a number of seconds or "
+            f"{where}: {quoted(duration)}; 0 s to 366 days are allowed, as a number of seconds or "
             "a timedelta."
         )
     return span

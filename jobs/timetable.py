@@ -25,6 +25,7 @@ from cronsim import CronSim, CronSimError
 
 from jobs import zones
 from jobs.errors import InvalidFunction, NoTimeZones
+from jobs.excerpts import quoted
 
 LONGEST = 255
 FORM = (
@@ -152,7 +153,7 @@ def timetable(line: str) -> Timetable:
     """Read a cron line; raises InvalidFunction, which says what is wrong with it."""
     if not isinstance(line, str) or len(line) > LONGEST:
         raise InvalidFunction(
-            f"cron={line!r:.80}: a text of at most {LONGEST} characters is allowed. {FORM}."
+            f"cron={quoted(line)}: a text of at most {LONGEST} characters is allowed. {FORM}."
         )
     return _read(line)
 

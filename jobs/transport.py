@@ -33,8 +33,8 @@ from urllib3.exceptions import DecodeError, HTTPError, LocationValueError, Proto
 from jobs.addresses import Origin, Refused, origin_of, permit
 from jobs.connections import Transport, Unreachable, current
 from jobs.errors import JobsError
+from jobs.excerpts import excerpt, quoted
 from jobs.fetches import BODY_LIMIT
-from jobs.models import first_lines
 from jobs.secrets import mask, mask_json, resolve
 
 MOST_HOPS = 25
@@ -88,7 +88,7 @@ def perform(
     except (Unreachable, Broken, RequestException, HTTPError, TimeoutError) as error:
         if time.monotonic() >= deadline:
             return Outcome(error={"message": f"no whole answer within {request.timeout:g} s"})
-        return Outcome(error={"message": first_lines(_clean(mask(_sentence(error))))})
+        return Outcome(error={"message": excerpt(_clean(_sentence(error)).strip())})
 
 
 def _ask(
@@ -129,10 +129,11 @@ def _headers(request: Request) -> dict[str, str]:
     headers = {name: resolve(value) for name, value in request.headers.items()}
     for name, value in headers.items():
         if not HEADER_NAME.fullmatch(name):
-            raise Refused(f"{name!r:.80} is not a header's name")
+            raise Refused(f"{quoted(name)} is not a header's name")
         if any(c in "\r\n\0" for c in value) or value != value.strip():
             raise Refused(
-                f"header {name!r}: its value begins or ends with a space or holds a line break"
+                f"header {quoted(name)}: its value begins or ends with a space or holds a line "
+                "break"
             )
     return {name: value.encode().decode("latin-1") for name, value in headers.items()}
 
@@ -203,7 +204,7 @@ def _read(response: Response) -> bytes:
 
 def _unpack(body: bytes, packing: str) -> bytes:
     if packing.lower() not in PACKINGS:
-        raise Refused(f"the answer is packed as {packing!r:.40}, which was not asked for")
+        raise Refused(f"the answer is packed as {quoted(packing, 40)}, which was not asked for")
     if not packing:
         return body
     packed = urllib3.HTTPResponse(
@@ -233,7 +234,7 @@ def _outcome(request: Request, response: Response, body: bytes) -> Outcome:
     }
     summary = {
         "status_code": response.status_code,
-        "start": first_lines(text),
+        "start": excerpt(text.strip()),
         "bytes": len(body),
         "retry_after": headers.get("Retry-After"),
     }
@@ -274,7 +275,7 @@ def _sentence(error: Exception) -> str:
     if isinstance(reason, RemoteDisconnected):
         return "the connection was closed before there was an answer"
     if isinstance(reason, BadStatusLine):
-        return f"what came back is not HTTP: {reason.args[0]!r:.80}"
+        return f"what came back is not HTTP: {quoted(reason.args[0])}"
     return f"the request broke: {_words(reason)}"
 
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import JobsError
+from jobs.excerpts import quoted
 from jobs.options import (
     IF_RUNNING,
     Cancel,
@@ -21,9 +22,9 @@ from jobs.options import (
     TriggerEvent,
     seconds,
 )
-from jobs.secrets import mask
+from jobs.secrets import names_in
 from jobs.timetable import timetable
-from jobs.values import Unfit, is_name, is_text, shown, size_of, written
+from jobs.values import Unfit, is_name, is_text, size_of, written
 from jobs.vocabulary import ASYNC, EVENT, check
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def problems(function: Function) -> Iterator[str]:
     yield from _of_its_cancel_on(function)
     yield from _of_its_times(function)
     yield from _of_its_size(function)
+    yield from _of_its_secrets(function)
 
 
 def _of_its_names(function: Function) -> Iterator[str]:
@@ -59,7 +61,7 @@ def _of_its_names(function: Function) -> Iterator[str]:
             f"its id must be 1 to {NAME_LIMIT} characters without space around them, that can be "
             f"stored, not {_given(fn_id)}."
         )
-    elif fn_id in (".", "..") or mask(fn_id) != fn_id:
+    elif fn_id in (".", "..") or names_in(fn_id):
         yield "its id must not be a path's “.” or “..”, nor hold a secret."
     if not is_name(name, NAME_LIMIT):
         yield (
@@ -70,7 +72,7 @@ def _of_its_names(function: Function) -> Iterator[str]:
 
 def _given(text: Any) -> str:
     long = isinstance(text, str) and len(text) > NAME_LIMIT
-    return f"{shown(text)} ({len(text):,} characters)" if long else shown(text)
+    return f"{quoted(text)} ({len(text):,} characters)" if long else quoted(text)
 
 
 def _of_its_handler(handler: Any) -> Iterator[str]:
@@ -111,7 +113,7 @@ def _of_its_triggers(function: Function) -> Iterator[str]:
         elif isinstance(trigger, TriggerCron):
             yield from _said_by(timetable, trigger.cron)
         else:
-            yield f"trigger={shown(trigger)}; TriggerEvent and TriggerCron are allowed."
+            yield f"trigger={quoted(trigger)}; TriggerEvent and TriggerCron are allowed."
     yield from _of_its_cron_triggers([t for t in function.triggers if isinstance(t, TriggerCron)])
 
 
@@ -121,16 +123,16 @@ def _of_its_cron_triggers(triggers: list[TriggerCron]) -> Iterator[str]:
         given = trigger.if_running
         if given not in IF_RUNNING:
             allowed = " and ".join(f"“{choice}”" for choice in IF_RUNNING)
-            yield f"TriggerCron(if_running={shown(given)}); {allowed} are allowed."
+            yield f"TriggerCron(if_running={quoted(given)}); {allowed} are allowed."
         elif choices.setdefault(str(trigger.cron), given) != given:
-            yield f"cron={shown(trigger.cron)} is given twice, with if_running “start” and “skip”."
+            yield f"cron={quoted(trigger.cron)} is given twice, with if_running “start” and “skip”."
 
 
 def _of_an_event(where: str, name: Any, condition: Any, *known: str) -> Iterator[str]:
     if not is_event_name(name):
         yield (
-            f"{where}: event={shown(name)} is not an event's name, 1 to {EVENT_LIMIT} characters "
-            "that can be stored."
+            f"{where}: event={quoted(name)} is not an event's name, 1 to {EVENT_LIMIT} characters "
+            "that can be stored and hold no secret."
         )
     if condition is not None:
         yield from expression_problems(condition, *known)
@@ -142,9 +144,9 @@ def _of_its_concurrency(function: Function) -> Iterator[str]:
         yield f"{count} concurrency entries; at most {MOST_CONCURRENCY} are allowed."
     for entry in function.concurrency:
         if not isinstance(entry, Concurrency):
-            yield f"concurrency={shown(entry)}; a list of Concurrency(limit=…) is allowed."
+            yield f"concurrency={quoted(entry)}; a list of Concurrency(limit=…) is allowed."
         elif not _is_whole(entry.limit, 1, LARGEST_LIMIT):
-            given = shown(entry.limit)
+            given = quoted(entry.limit)
             yield f"Concurrency(limit={given}); a whole number of at least 1 is allowed."
         elif entry.key is not None:
             yield from expression_problems(entry.key, EVENT)
@@ -155,7 +157,7 @@ def _of_its_cancel_on(function: Function) -> Iterator[str]:
         yield f"{len(function.cancel_on)} cancel_on entries; at most {MOST_CANCEL_ON} are allowed."
     for cancel in function.cancel_on:
         if not isinstance(cancel, Cancel):
-            yield f"cancel_on={shown(cancel)}; Cancel(event=…) is allowed."
+            yield f"cancel_on={quoted(cancel)}; Cancel(event=…) is allowed."
             continue
         yield from _of_an_event("cancel_on", cancel.event, cancel.if_exp, EVENT, ASYNC)
         yield from _of_a_span("Cancel(timeout=…)", cancel.timeout)
@@ -163,19 +165,19 @@ def _of_its_cancel_on(function: Function) -> Iterator[str]:
 
 def _of_its_times(function: Function) -> Iterator[str]:
     if not _is_whole(function.retries, 0, MOST_RETRIES):
-        given = shown(function.retries)
+        given = quoted(function.retries)
         yield f"retries={given}; a whole number from 0 to {MOST_RETRIES} is allowed."
     delays = function.backoff
     if delays is not None and not (
         isinstance(delays, tuple) and delays and all(map(_is_delay, delays))
     ):
         yield (
-            f"backoff={shown(delays)}; backoff must be a list of seconds or timedeltas, none of "
+            f"backoff={quoted(delays)}; backoff must be a list of seconds or timedeltas, none of "
             "them negative or more than 366 days."
         )
     timeouts = function.timeouts
     if not isinstance(timeouts, Timeouts):
-        yield f"timeouts={shown(timeouts)}; Timeouts(start=…, finish=…) is allowed."
+        yield f"timeouts={quoted(timeouts)}; Timeouts(start=…, finish=…) is allowed."
         return
     yield from _of_a_span("Timeouts(start=…)", timeouts.start)
     yield from _of_a_span("Timeouts(finish=…)", timeouts.finish)
@@ -183,7 +185,7 @@ def _of_its_times(function: Function) -> Iterator[str]:
 
 def _of_a_span(where: str, span: Any) -> Iterator[str]:
     if span is not None and not (_is_number(span) and 0 < seconds(span) <= MOST_SECONDS):
-        yield f"{where}: a timeout must be {SPAN}, not {shown(span)}."
+        yield f"{where}: a timeout must be {SPAN}, not {quoted(span)}."
 
 
 def _is_delay(delay: Any) -> bool:
@@ -212,15 +214,21 @@ def _of_its_size(function: Function) -> Iterator[str]:
         yield f"its configuration has {size:,} bytes; at most {CONFIG_LIMIT:,} are allowed."
 
 
+def _of_its_secrets(function: Function) -> Iterator[str]:
+    """Asked last, too."""
+    for secret in names_in(written([function.fn_id, function.name, function.config()])):
+        yield f"its configuration, which is kept in a row, holds the value of settings.{secret}."
+
+
 def expression_problems(source: Any, *known: str) -> Iterator[str]:
     """What keeps a text from being used as an expression over these variables, in a sentence."""
     if not isinstance(source, str):
-        yield f"an expression must be a text, not {shown(source)}."
+        yield f"an expression must be a text, not {quoted(source)}."
     elif len(source) > EXPRESSION_LIMIT:
         count = f"{len(source):,} characters"
         yield f"an expression has {count}; at most {EXPRESSION_LIMIT:,} are allowed."
     elif not is_text(source):
-        yield f"the expression {shown(source)} holds a NUL or a lone surrogate."
+        yield f"the expression {quoted(source)} holds a NUL or a lone surrogate."
     else:
         yield from _said_by(lambda text: check(text, *known), source)
 
@@ -234,4 +242,4 @@ def _said_by(read: Any, source: Any) -> Iterator[str]:
 
 def is_event_name(name: Any) -> bool:
     """Whether `send` would take an event of this name (or of one that it is a pattern for)."""
-    return is_name(name, EVENT_LIMIT)
+    return is_name(name, EVENT_LIMIT) and not names_in(name)

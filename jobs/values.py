@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from jobs.errors import InvalidOutput
+from jobs.excerpts import SHOWN, excerpt, quoted
 from jobs.secrets import mask, mask_json
 
 ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
@@ -32,7 +33,6 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 NO_BRACKET = re.compile(r"[^]\[}{]+")
 ONE_KIND = str.maketrans("{}", "[]")
-SHOWN = 80  # characters of what was given, in a sentence
 
 
 class Unfit(ValueError):
@@ -112,7 +112,7 @@ def _in_order(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise Unfit(f"has the name {shown(twice)} twice in one object.")
+        raise Unfit(f"has the name {quoted(twice)} twice in one object.")
     return found
 
 
@@ -163,23 +163,9 @@ def plain(text: Any) -> Any:
     return str.__str__(text) if isinstance(text, str) else text
 
 
-def fit(text: str, limit: int) -> str:
-    """As much of a text as can be stored, at most `limit` characters of it."""
-    clean = text if is_text(text) else text.replace("\0", "\\0")
-    return clean.encode("utf-8", "backslashreplace").decode()[:limit]
-
-
-def shown(value: Any) -> str:
-    """What was given, for a sentence: its beginning, and no error if it cannot be shown."""
-    try:
-        return f"{value!r:.{SHOWN}}"
-    except Exception:
-        return f"something of type {type(value).__name__}"
-
-
 def named(name: Any) -> str:
     """A name that was given, in a sentence: “order-7”."""
-    return f"“{name:.{SHOWN}}”" if isinstance(name, str) and is_text(name) else shown(name)
+    return f"“{excerpt(name, SHOWN)}”" if isinstance(name, str) and is_text(name) else quoted(name)
 
 
 def copied(value: Any) -> Any:
@@ -213,7 +199,7 @@ def _culprit(value: Any, path: str = "it", levels: int = 1) -> str:
             if not _is_json(key):
                 return f"{path} has a key that {_of_number(key)}"
             if not _is_json(item):
-                return _culprit(item, f"{path}[{shown(key)}]", levels + 1)
+                return _culprit(item, f"{path}[{quoted(key)}]", levels + 1)
     if isinstance(value, list | tuple):
         for index, item in enumerate(value):
             if not _is_json(item):

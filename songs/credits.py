@@ -11,10 +11,12 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from jobs.api import excerpt
 from songs.models import CHARGES, CreditEntry, EntryKind, Song, User
 
 LARGEST_BALANCE = 1_000_000_000
 A_MOMENT = timedelta(minutes=10)
+WHY_LIMIT = 300  # characters
 
 
 class NotEnoughCredits(ValueError):
@@ -96,7 +98,9 @@ def grant(
             f"and a balance goes up to {LARGEST_BALANCE:,} (it is {credits:,} now)."
         )
     User.objects.filter(pk=user.pk).update(credits=F("credits") + amount)
-    return CreditEntry.objects.create(user=user, amount=amount, kind=kind, why=why, by=by)
+    return CreditEntry.objects.create(
+        user=user, amount=amount, kind=kind, why=excerpt(why, WHY_LIMIT), by=by
+    )
 
 
 def refuse_repeat(user: User, amount: int, *, why: str, by: User) -> None:
@@ -104,7 +108,7 @@ def refuse_repeat(user: User, amount: int, *, why: str, by: User) -> None:
     transaction of the grant."""
     lock(user)
     same = CreditEntry.objects.filter(
-        user=user, kind=EntryKind.GRANT, by=by, amount=amount, why=why
+        user=user, kind=EntryKind.GRANT, by=by, amount=amount, why=excerpt(why, WHY_LIMIT)
     )
     earlier = same.filter(at__gte=Now() - A_MOMENT).first()
     if earlier:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 
+from songs.files import remove_unnamed
 from songs.models import Song
 
 logger = logging.getLogger(__name__)
@@ -20,8 +20,9 @@ def delete_song(song: Song) -> None:
 
 
 def delete_files(keys: list[str]) -> None:
-    for key in keys:
-        try:
-            default_storage.delete(key)
-        except Exception:  # any storage's error: the row is gone, so the key must be in the log
-            logger.exception("The file %s of a deleted song could not be removed", key)
+    """Remove the files that no song has any more. The rows are gone already, so what cannot be
+    removed is an error in the log and no error for the caller."""
+    try:
+        remove_unnamed(keys)
+    except Exception:
+        logger.exception("The files %s of a deleted song could not be removed", ", ".join(keys))

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.forms import UserCreationForm
 
+from jobs.api import excerpt
 from songs.credits import LARGEST_BALANCE
 from songs.models import DESCRIPTION_LIMIT, DURATION, GUIDANCE, User
 
@@ -35,9 +36,9 @@ class RangeField(forms.FloatField):
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
-            raise forms.ValidationError(f"“{given[:40]}” is not a number. {allowed}")
+            raise forms.ValidationError(f"“{excerpt(given, 40)}” is not a number. {allowed}")
         if not self.span[0] <= number <= self.span[1]:
-            raise forms.ValidationError(f"{given[:40]} is out of range. {allowed}")
+            raise forms.ValidationError(f"{excerpt(given, 40)} is out of range. {allowed}")
         return number
 
 
@@ -66,7 +67,7 @@ class DescriptionField(forms.CharField):
                 f"That is {len(text):,} characters, and {DESCRIPTION_LIMIT:,} are allowed. "
                 f"Shorten it by {len(text) - DESCRIPTION_LIMIT:,}."
             )
-        return text
+        return excerpt(text, DESCRIPTION_LIMIT)
 
 
 class SongForm(forms.Form):
@@ -96,6 +97,9 @@ class TitleForm(forms.Form):
         },
     )
 
+    def clean_title(self) -> str:
+        return excerpt(self.cleaned_data["title"], 80)
+
 
 class SignUpForm(UserCreationForm):
     email = forms.EmailField(
@@ -122,6 +126,9 @@ class GrantForm(forms.Form):
         help_text="Kept in the ledger, where the listener sees it.",
     )
     once_more = forms.BooleanField(label="Once more", required=False, widget=forms.HiddenInput)
+
+    def clean_why(self) -> str:
+        return excerpt(self.cleaned_data["why"], 300)
 
     def ask_back(self, problem: str) -> None:
         """Nothing was granted; the form comes back with a box that says that it is meant."""

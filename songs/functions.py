@@ -19,8 +19,9 @@ from jobs.api import (
     Secret,
     TriggerEvent,
     create_function,
+    quoted,
 )
-from songs import credits, music
+from songs import credits, files, music
 from songs.apologies import CANCELLED, NO_CREDITS, apology
 from songs.deletion import delete_files
 from songs.generation import EVENT
@@ -87,7 +88,7 @@ def check_credits(song: SongQuerySet, data: dict[str, Any]) -> dict[str, Any]:
     and the order for the endpoint."""
     found = song.select_related("owner").first()
     if found is None:
-        user_id, song_id = (repr(data.get(name))[:80] for name in ("userId", "songId"))
+        user_id, song_id = (quoted(data.get(name)) for name in ("userId", "songId"))
         raise NonRetriableError(f"There is no song: userId {user_id} has no songId {song_id}.")
     return {
         "credits": found.owner.credits,
@@ -104,8 +105,9 @@ def set_processing(song: SongQuerySet) -> None:
 
 
 def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
-    """Keep what the endpoint has made. A reply that cannot be right fails at once: asked again
-    under the same Idempotency-Key, the endpoint would only repeat it."""
+    """Keep what the endpoint has made. A reply that cannot be right, or that names the file of
+    another song, fails at once: asked again under the same Idempotency-Key, the endpoint would
+    only repeat it."""
     try:
         made = music.read_reply(response.json())
     except music.ImpossibleReply as problem:
@@ -116,6 +118,7 @@ def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
             f"The song was deleted while it was being made; nobody is charged. "
             f"Its recording is {made.audio_key}."
         )
+    files.refuse_those_of_others(row, made)
     replaced = {row.s3_key, row.thumbnail_s3_key} - {made.audio_key, made.cover_key, ""}
     transaction.on_commit(partial(delete_files, sorted(replaced)))
     row.s3_key, row.thumbnail_s3_key = made.audio_key, made.cover_key

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from jobs.api import new_id
+from jobs.api import excerpt, new_id
 
 DESCRIPTION_LIMIT = 2000
 GUIDANCE = (0.0, 30.0)
@@ -125,6 +125,9 @@ class Song(models.Model):
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="songs_song_library"),
             models.Index(fields=["event_id"], name="songs_song_event"),
+            # Which songs a file is named by (see files.py).
+            models.Index(fields=["s3_key"], name="songs_song_audio"),
+            models.Index(fields=["thumbnail_s3_key"], name="songs_song_cover"),
             models.Index(
                 fields=["owner"], name="songs_song_making", condition=Q(status__in=IN_THE_MAKING)
             ),
@@ -149,7 +152,7 @@ class Song(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title or self.full_described_song[:60]
+        return self.title or excerpt(self.full_described_song, 60)
 
     @property
     def is_in_the_making(self) -> bool:

@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.api import excerpt, quoted
 from songs.models import Song
 
 INFER_STEPS = 60
@@ -71,7 +72,7 @@ def _key(reply: dict[str, Any], name: str, types: tuple[str, ...], required: boo
         raise ImpossibleReply(f"The reply has no {name}; it has {_names(reply)}.")
     if not isinstance(key, str) or not KEY.fullmatch(key) or not key.endswith(types):
         raise ImpossibleReply(
-            f"{name}={str(key)[:80]!r} is not the key of a file ({', '.join(types)})."
+            f"{name}={quoted(key)} is not the key of a file ({', '.join(types)})."
         )
     if len(key) > KEY_LIMIT:
         raise ImpossibleReply(f"{name} has {len(key)} characters; {KEY_LIMIT} are allowed.")
@@ -79,7 +80,7 @@ def _key(reply: dict[str, Any], name: str, types: tuple[str, ...], required: boo
 
 
 def _names(reply: dict[str, Any]) -> str:
-    shown = [repr(name[:40]) for name in sorted(reply)[:10]]
+    shown = [quoted(name, 40) for name in sorted(reply)[:10]]
     return ", ".join(shown) + (", …" if len(reply) > len(shown) else "") or "nothing"
 
 
@@ -93,9 +94,9 @@ def _categories(names: Any) -> list[str]:
     kept: dict[str, str] = {}
     for name in names:
         if isinstance(name, str):
-            normal = unicodedata.normalize("NFKC", name[:LONGEST_NAME])
+            normal = unicodedata.normalize("NFKC", excerpt(name, LONGEST_NAME))
             printable = "".join(c if c.isprintable() else " " for c in normal)
-            clean = " ".join(printable.split())[:CATEGORY_LIMIT].strip()
+            clean = excerpt(" ".join(printable.split()), CATEGORY_LIMIT, at_word=True)
             if clean:
                 kept.setdefault(folded(clean), clean)
     return list(kept.values())[:MOST_CATEGORIES]
@@ -103,4 +104,4 @@ def _categories(names: Any) -> list[str]:
 
 def folded(name: str) -> str:
     """What makes two categories the same one."""
-    return name.casefold()[:FOLDED_LIMIT]
+    return excerpt(name.casefold(), FOLDED_LIMIT)

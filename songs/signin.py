@@ -11,6 +11,7 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from jobs.api import excerpt
 from songs.models import SignInFailure
 
 ALLOWED_FAILURES = 10
@@ -46,7 +47,7 @@ class SignInForm(AuthenticationForm):
     def who(self) -> dict[str, str]:
         address = self.request.META.get("REMOTE_ADDR", "") if self.request else ""
         username = str(self.cleaned_data.get("username", "")).casefold()
-        return {"username": username[:150], "address": address[:64]}
+        return {"username": excerpt(username, 150), "address": excerpt(address, 64)}
 
 
 class AdminSignInForm(SignInForm, AdminAuthenticationForm):

@@ -46,6 +46,7 @@ class Peer:
         self._sock = sock
         self._closing = closing
         self._lines = sock.makefile("rb")
+        self.number = 0  # of what it was asked: the same again has the same number
 
     def hear(self) -> Heard | None:
         start = self._lines.readline()
@@ -92,6 +93,8 @@ class Adversary:
         self._lock = threading.Lock()
         self._socks: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
+        self._bodies: dict[bytes, int] = {}
+        self._numbers: dict[str, int] = {}
         self.heard: list[Heard] = []
         self.port: int = self._listener.getsockname()[1]
         self.netloc = f"127.0.0.1:{self.port}"
@@ -146,11 +149,19 @@ class Adversary:
             while heard := peer.hear():
                 with self._lock:
                     self.heard.append(heard)
+                    peer.number = self._number_of(heard)
                     manner = self._manners.pop(0) if self._manners[1:] else self._manners[0]
                 if not manner(peer):
                     with contextlib.suppress(OSError):
                         sock.shutdown(socket.SHUT_RDWR)
                     return
+
+    def _number_of(self, heard: Heard) -> int:
+        """Of the body, from 0 on; a GET for its result is known by the Idempotency-Key."""
+        key = heard.headers.get("idempotency-key", "")
+        if heard.body:
+            self._numbers[key] = self._bodies.setdefault(heard.body, len(self._bodies))
+        return self._numbers.get(key, 0)
 
 
 def _server_tls() -> ssl.SSLContext:

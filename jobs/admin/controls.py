@@ -25,6 +25,7 @@ from jobs.admin.html import run_link
 from jobs.admin.words import MOST_COUNTED, counted
 from jobs.bulk import PERMISSION, Action
 from jobs.errors import JobsError
+from jobs.excerpts import quoted
 from jobs.models import UNFINISHED, Run, RunQuerySet, RunStatus
 from jobs.submissions import FIELD, Outcome, StaleForm, sent
 
@@ -113,7 +114,7 @@ def rerun_view(model_admin: Any) -> View:
         starts = STARTS | {"step": _from_step(request.POST.get("step", ""))}
         if where not in starts:
             allowed = ", ".join(starts)
-            text = f"A run cannot start from {where!r:.40}; {allowed} are allowed."
+            text = f"A run cannot start from {quoted(where, 40)}; {allowed} are allowed."
             model_admin.message_user(request, text, messages.ERROR)
             return redirect("admin:jobs_run_change", run_id)
         return do(model_admin, request, run, starts[where])

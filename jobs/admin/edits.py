@@ -19,7 +19,7 @@ from jobs import api, events, models
 from jobs.admin.controls import View, asked
 from jobs.admin.deeds import Deed, act_on, show
 from jobs.errors import InvalidEvent, JobsError
-from jobs.models import first_lines
+from jobs.excerpts import excerpt
 
 MIN_ROWS, MAX_ROWS = 8, 30  # of the text field
 SAME = "This is what the event brought. Change something, or rerun the run from the start."
@@ -45,7 +45,9 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for name, value in pairs:
         if name in data:
-            raise ValidationError(f"“{name:.80}” stands twice in one object; leave one of them.")
+            raise ValidationError(
+                f"“{excerpt(name, 80)}” stands twice in one object; leave one of them."
+            )
         data[name] = value
     return data
 
@@ -79,7 +81,7 @@ class DataForm(forms.Form):
         """The names of what is other than before, for the history."""
         old, new = self.brought.data, self.cleaned_data["event_data"]
         names = [name for name in old | new if _text(old.get(name)) != _text(new.get(name))]
-        return first_lines(", ".join(names), 200)
+        return excerpt(", ".join(names), 200)
 
 
 def _text(value: Any) -> str:

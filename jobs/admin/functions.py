@@ -19,7 +19,8 @@ from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.html import NONE, NOTHING, ago, badge, lines, pretty
 from jobs.admin.pauses import MOST_COUNTED
 from jobs.admin.ticks import ticks_in_words
-from jobs.models import UNFINISHED, RegisteredFunction, RunStatus, first_lines
+from jobs.excerpts import excerpt
+from jobs.models import UNFINISHED, RegisteredFunction, RunStatus
 
 COUNTED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.FAILED]
 Counts = dict[str, dict[str, int]]
@@ -120,7 +121,7 @@ class FunctionAdmin(ReadOnlyAdmin):
     @admin.display(description="state")
     def state(self, function: RegisteredFunction) -> SafeString:
         if why := _config(function).get("unfit"):  # as a cluster has last said (registry.sync)
-            return format_html("{} {}", badge("unfit"), first_lines(str(why), 300))
+            return format_html("{} {}", badge("unfit"), excerpt(str(why).strip()))
         if function.paused_at is None:
             return SafeString("active")
         still = SafeString(" · its unfinished runs stand still") if function.stands_still else ""

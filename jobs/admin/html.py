@@ -14,6 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.admin.words import is_stalled, situation
+from jobs.excerpts import excerpt
 from jobs.in_flight import InFlight
 from jobs.models import Event, Run
 
@@ -56,10 +57,10 @@ def ago(moment: datetime | None) -> SafeString:
 def block(text: str) -> SafeString:
     """A text as it is; a very long one up to a limit that is said beneath it."""
     if len(text) <= SHOWN:
-        return format_html('<pre class="jobs-text">{}</pre>', text)
+        return format_html('<pre class="jobs-text">{}</pre>', excerpt(text, SHOWN))
     return format_html(
         '<pre class="jobs-text">{}</pre><p class="jobs-quiet">The first {} of {} characters.</p>',
-        text[:SHOWN],
+        excerpt(text, SHOWN),
         f"{SHOWN:,}",
         f"{len(text):,}",
     )

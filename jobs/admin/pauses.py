@@ -26,6 +26,7 @@ from jobs import api
 from jobs.admin.deeds import ONCE, act_once
 from jobs.admin.html import run_link
 from jobs.errors import JobsError
+from jobs.excerpts import quoted
 from jobs.models import RegisteredFunction, Run, RunStatus
 from jobs.submissions import Outcome
 
@@ -112,7 +113,9 @@ def state_view(model_admin: Any) -> View:
         with transaction.atomic():
             function = _locked(request, "jobs.pause_registeredfunction", object_id)
             if wanted not in STATES:
-                text = f"A function cannot be {wanted!r:.40}; {', '.join(STATES)} are allowed."
+                text = (
+                    f"A function cannot be {quoted(wanted, 40)}; {', '.join(STATES)} are allowed."
+                )
                 model_admin.message_user(request, text, messages.ERROR)
                 return _back_to(function)
             try:

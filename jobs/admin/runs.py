@@ -27,6 +27,7 @@ from jobs.admin.html import NOTHING, ago, event_link, run_link, run_status
 from jobs.admin.invoked import cancel_view, relatives
 from jobs.admin.links import run_links
 from jobs.admin.words import is_stalled, situation, span
+from jobs.excerpts import excerpt
 from jobs.in_flight import in_flight
 from jobs.models import (
     Attempt,
@@ -35,7 +36,6 @@ from jobs.models import (
     Run,
     RunQuerySet,
     RunStatus,
-    first_lines,
 )
 
 MOST_SEARCHED = 50_000  # a part of a text is in no index
@@ -131,7 +131,7 @@ class RunAdmin(ReadOnlyAdmin):
         message = getattr(run, "error_message", None)
         if run.status != RunStatus.FAILED or not message:
             return words
-        shown = first_lines(message, 100)
+        shown = excerpt(message.strip(), 100)
         return format_html(
             '{} <span class="jobs-reason jobs-clamp" title="{}">{}</span>', words, message, shown
         )
@@ -161,7 +161,7 @@ class RunAdmin(ReadOnlyAdmin):
         short = [
             key.removeprefix(prefix) for key, prefix in zip(run.turn_keys, prefixes, strict=True)
         ]
-        shown = first_lines(", ".join(short), 60) or NOTHING
+        shown = excerpt(", ".join(short), 60) or NOTHING
         return format_html('<span title="{}">{}</span>', ", ".join(run.turn_keys), shown)
 
     @admin.display(description="created")

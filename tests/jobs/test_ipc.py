@@ -146,3 +146,12 @@ def test_a_value_is_one_number_in_every_process():
 
     assert in_a_child(write) == 0
     assert value.value == 3
+
+
+def test_a_report_of_a_task_has_no_secret_however_long_it_is(settings):
+    settings.MODAL_KEY = "wk-Canary-5f3e"
+    results = ipc.Results()
+    for offset in range(480, 501):
+        for size in (0, 60_000):
+            results.put({"id": "shift", "result": "." * offset + "wk-Canary-5f3e" + "." * size})
+            assert "wk" not in results.get()["result"]

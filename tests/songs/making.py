@@ -15,7 +15,7 @@ from jobs.models import Run
 from jobs.testing import drain, travel
 from songs.generation import queue_generation
 from songs.models import Song, User
-from tests.adversary import Adversary, Manner, allow, answer
+from tests.adversary import Adversary, Manner, Peer, allow, answer
 
 FN = "generate-song-event"
 STEPS = ["check-credits", "set-processing", "call-modal-api", "update-song", "deduct-credits"]
@@ -28,9 +28,22 @@ REPLY = {
 
 
 def replies(**changes: Any) -> Manner:
-    """The usual reply, changed; ... leaves a field out."""
-    reply = {name: value for name, value in {**REPLY, **changes}.items() if value is not ...}
-    return says_json(reply)
+    """The usual reply, changed; ... leaves a field out. Every song has files of its own, and the
+    same order the same ones."""
+
+    def manner(peer: Peer) -> bool | None:
+        said = {**reply_to(peer.number), **changes}
+        return says_json({name: value for name, value in said.items() if value is not ...})(peer)
+
+    return manner
+
+
+def reply_to(number: int) -> dict[str, Any]:
+    """The usual reply to an order, by its number at the endpoint, from 0 on."""
+    if not number:
+        return REPLY
+    keys = ("s3_key", "cover_image_s3_key")
+    return {**REPLY, **{key: REPLY[key].replace(".", f"-{number}.") for key in keys}}
 
 
 def says_json(reply: Any, status: int = 200, **headers: str) -> Manner:

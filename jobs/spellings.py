@@ -1,0 +1,116 @@
+"""In which ways a value may be written in a text, so that it is found however another program has
+passed it on.
+
+1. Each character as it is, in the other case, or escaped: as JSON, JavaScript, Python's repr() and
+   HTML write it, in percent-encoding, as UTF-8 that was read as Latin-1, and escaped once more.
+   The ways may be mixed in one text.
+2. The whole in Base64, also amid other bytes, as “user:value” of Basic authentication is, and in
+   hexadecimal digits.
+
+Not found: a value in pieces, reversed, compressed, encrypted, or in another encoding than these.
+"""
+
+from __future__ import annotations
+
+import html.entities
+import re
+import struct
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from urllib.parse import quote
+
+LONGEST_CHARACTER = 48  # characters: four bytes, each of them escaped as \\\\\\\\xf0
+SHORT_ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
+QUOTABLE = "\"'/`"  # what a backslash may stand before
+BACKSLASHES = r"\\\\{0,7}"  # one, or more where it was escaped again
+PERCENT = r"%(?:25){0,2}"
+ENTITIES: dict[str, list[str]] = {}
+for _name, _character in html.entities.html5.items():
+    if _name.endswith(";"):
+        ENTITIES.setdefault(_character, []).append(_name.removesuffix(";"))
+
+
+def pattern_of(value: str) -> re.Pattern[str]:
+    """What finds the value in the ways of (1). Every alternative begins with a literal, so that
+    `re` leaps to the next character with which the value may begin."""
+    units = []
+    for character, run in groupby(value):
+        count = len(list(run))
+        if character == "\\":  # a run of them is one unit, so that there is one way to read it
+            escaped = "|".join([*_in_percent(character), *_in_html(character)])
+            units.append(rf"(?:\\{{{count},{8 * count}}}|(?:{escaped}){{{count}}})")
+        else:
+            units += [f"(?:{'|'.join(_spellings(character))})"] * count
+    return re.compile("".join(units))
+
+
+def plain(value: str) -> set[str]:
+    """Of these, a text in lower case has one that holds the value without any escapes."""
+    return {value.lower(), _bytes(value).decode("latin-1").lower()}
+
+
+def encoded(value: str) -> list[str]:
+    """The texts of (2)."""
+    data = _bytes(value)
+    cores = [*_cores(data, b64encode), *_cores(data, urlsafe_b64encode)]
+    escaped = [text for core in cores for text in (quote(core, safe=""), core.replace("/", r"\/"))]
+    return list(dict.fromkeys([*cores, *escaped, data.hex(), data.hex().upper()]))
+
+
+def _spellings(character: str) -> list[str]:
+    misread = _bytes(character).decode("latin-1")
+    plain = [character, character.lower(), character.upper(), misread]
+    ways = [re.escape(way) for way in plain]
+    ways += [*_in_percent(character), *_with_backslashes(character), *_in_html(character)]
+    return list(dict.fromkeys(ways))
+
+
+def _in_percent(character: str) -> Iterator[str]:
+    """As a URL or a form has it, maybe encoded again (%25C3)."""
+    yield "".join(f"{PERCENT}{_hex(byte)}" for byte in _bytes(character))
+    if 127 < ord(character) < 256:
+        yield f"{PERCENT}{_hex(ord(character))}"
+    if character == " ":
+        yield r"\+"
+
+
+def _with_backslashes(character: str) -> Iterator[str]:
+    code = ord(character)
+    pairs = character.encode("utf-16-be", "surrogatepass")
+    halves = struct.unpack(f">{len(pairs) // 2}H", pairs)
+    yield "".join(f"{BACKSLASHES}u{_hex(half, 4)}" for half in halves)
+    yield f"{BACKSLASHES}U{_hex(code, 8)}"
+    yield "".join(f"{BACKSLASHES}x{_hex(byte)}" for byte in _bytes(character))
+    if code < 256:
+        yield f"{BACKSLASHES}x{_hex(code)}"
+    if character in SHORT_ESCAPES:
+        yield BACKSLASHES + SHORT_ESCAPES[character]
+    if character in QUOTABLE:
+        yield BACKSLASHES + re.escape(character)
+
+
+def _in_html(character: str) -> Iterator[str]:
+    """Maybe escaped again (&amp;quot;)."""
+    code = ord(character)
+    names = [f"#0{{0,5}}{code}", f"#[xX]0{{0,5}}{_hex(code, 1)}"]
+    names += [re.escape(name) for name in ENTITIES.get(character, ())]
+    yield f"&(?:amp;){{0,2}}(?:{'|'.join(names)});"
+
+
+def _hex(number: int, digits: int = 2) -> str:
+    """In either case."""
+    written = f"{number:0{digits}x}"
+    return "".join(f"[{d}{d.upper()}]" if d.isalpha() else d for d in written)
+
+
+def _cores(data: bytes, encode: Callable[[bytes], bytes]) -> Iterator[str]:
+    """What Base64 makes of these bytes wherever they stand among others: a character tells of six
+    bits, and those that tell of a neighbour's bits as well are left out."""
+    for before in range(3):
+        first, end = -(-before * 8 // 6), (before + len(data)) * 8 // 6
+        yield encode(b"\0" * before + data).decode()[first:end]
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,185 @@
+"""A text that is stored or shown is cut in one way, by `jobs.excerpts`, which masks secrets first.
+
+A secret that is cut before it is masked leaves its first half in clear. So any other means of
+cutting is looked for in the code: slices, formats with a precision, functions and template filters
+made for it. What is sliced and is no text is listed here, expression by expression.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+BASE = Path(__file__).resolve().parents[2]
+# The mask itself and what is cut there; numbers and sounds of the studio; what Django wrote.
+OTHERS = ("jobs/excerpts.py", "jobs/spellings.py", "songs/studio/", "migrations/")
+FEW = 5  # characters that tell nothing
+CUTTERS = {
+    *("shorten", "truncate", "Truncator", "truncatechars", "truncatewords", "slicefilter"),
+    *("first_lines", "Left", "Right", "Substr"),
+}
+# A number with a point in it ends with its type: “.1f”.
+PRECISION = re.compile(r"\.(\d+|\{\})s?$")
+IN_A_FORMAT = re.compile(r"%[-+ #0]*\d*\.\d+[sra]|\{[^{}]*:[^{}]*\.\d+s?\}")
+SQL = re.compile(r"\b(left|right|substr|overlay)\s*\(", re.IGNORECASE)
+QUERY = re.compile(r"\.(filter|exclude|order_by|values|values_list|all)\(")
+NO_TEXTS = {
+    "jobs/admin/controls.py": {
+        "fitting[:MOST_AT_ONCE]",
+        "fitting[:MOST_AT_ONCE + 1]",
+        "allowed[:MOST_AT_ONCE]",
+        "refused[:10]",
+    },
+    "jobs/admin/events.py": {"runs[:MOST_DOTS]"},
+    "jobs/admin/invoked.py": {"shown[:MOST_SHOWN]"},
+    "jobs/admin/runs.py": {"ids[number:number + 1]"},
+    "jobs/board.py": {  # bytes: a step's card has no secret, and the problem is an excerpt
+        "self._page[end - CARD:end]",
+        "card.encode()[:CARD]",
+        "storable(beat.problem, 500).encode()[:500]",
+        "problem[:length]",
+        "self._page[start:start + 4]",
+        "self._page[SHIFTS:BEAT]",
+        "self._page[self._start(line):self._start(line) + LINE.size]",
+    },
+    "jobs/bulk.py": {"runs.only('id', 'fn_id', 'event_id')[:BATCH]"},
+    "jobs/cancelling.py": {
+        "_candidates(came, [function.fn_id for function, _ in rules], after)[:BATCH]"
+    },
+    "jobs/circles.py": {
+        "list(zip(run.turn_keys, run.turn_limits, strict=True))[run.turns_held:]",
+    },
+    "jobs/concurrency.py": {"list(turn_keys)[:turns_held + 1]"},
+    "jobs/conflicts.py": {"names[:MOST_NAMES]"},
+    "jobs/endpoint.py": {"data[:len(data) // 2]"},  # the answer that breaks off, of tests
+    "jobs/error_reports.py": {"frames[called[0]:called[-1] + 1]"},
+    "jobs/gateway.py": {
+        "self._landed[:_within_limits(self._landed)]",
+        "self._landed[:len(batch)]",
+        "landed[:BATCH]",
+    },
+    "jobs/in_flight.py": {"sorted(steps)[:MOST_STEPS]"},
+    "jobs/records.py": {"row[:len(STEP)]", "row[len(STEP):]"},
+    "jobs/secrets.py": {  # the mask
+        "text[:end]",
+        "text[end:]",
+        "text[at:start]",
+        "text[at:end]",
+        "text[max(at, end):]",
+    },
+    "jobs/sockets.py": {"view[sent:]"},
+    "jobs/wire.py": {"rows[len(first):len(first) + len(statements)]", "AUTO[:len(names)]"},
+    "songs/admin.py": {"user.credit_entries.select_related('song', 'by')[:NEWEST_ENTRIES]"},
+    "songs/music.py": {"sorted(reply)[:10]"},
+    "songs/views.py": {
+        "mine(request).prefetch_related('categories')[:NEWEST]",
+        "request.GET.getlist('song')[:A_PAGE]",
+    },
+}
+FILTERS = {  # a time, and a list
+    "templates/admin/jobs/run/includes/log.html": {'line.at|date:"H:i:s.u"|slice:":12"'},
+    "templates/admin/jobs/run/confirm.html": {'runs|slice:":50"'},
+}
+
+
+def cuts(source: str) -> Iterator[str]:
+    """Each expression that may cut a text."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
+            if not (_is_short(node.slice) or QUERY.search(ast.unparse(node.value))):
+                yield ast.unparse(node)
+        elif isinstance(node, ast.FormattedValue) and node.format_spec is not None:
+            if PRECISION.search(_format_of(node.format_spec)):
+                yield ast.unparse(node)
+        elif isinstance(node, ast.Name | ast.Attribute):
+            if (node.id if isinstance(node, ast.Name) else node.attr) in CUTTERS:
+                yield ast.unparse(node)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from (m[0] for m in (IN_A_FORMAT.search(node.value), SQL.search(node.value)) if m)
+
+
+def _is_short(part: ast.Slice) -> bool:
+    """Whether its bounds are a few characters from an end: “[1:-1]”, “[:1]”."""
+    return all(bound is None or _is_few(bound) for bound in (part.lower, part.upper))
+
+
+def _is_few(bound: ast.expr) -> bool:
+    number = bound.operand if isinstance(bound, ast.UnaryOp) else bound
+    return isinstance(number, ast.Constant) and number.value <= FEW
+
+
+def _format_of(spec: ast.expr) -> str:
+    parts = spec.values if isinstance(spec, ast.JoinedStr) else []
+    return "".join(str(p.value) if isinstance(p, ast.Constant) else "{}" for p in parts)
+
+
+def files(*folders: str, suffix: str) -> Iterator[tuple[str, str]]:
+    for folder in folders:
+        for path in sorted((BASE / folder).rglob(f"*{suffix}")):
+            name = path.relative_to(BASE).as_posix()
+            if not any(other in name for other in OTHERS):
+                yield name, path.read_text()
+
+
+def test_no_text_is_cut_but_by_the_one_function_that_masks_it_first() -> None:
+    found = {
+        (name, cut) for name, text in files("jobs", "songs", suffix=".py") for cut in cuts(text)
+    }
+    listed = {(name, cut) for name, listed in NO_TEXTS.items() for cut in listed}
+    assert not found - listed, "cut a text with jobs.excerpts; what is no text is listed here"
+    assert not listed - found, "what is not there any more is listed"
+
+
+def test_no_template_cuts_a_text() -> None:
+    found = {
+        (name, cut)
+        for name, text in files("templates", suffix=".html")
+        for cut in re.findall(r"[^\s{%]*\|(?:truncat\w+|slice|wordwrap)[^\s}%]*", text)
+    }
+    assert found == {(name, cut) for name, listed in FILTERS.items() for cut in listed}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "start = body[:300]",
+        "start = str(error)[:LIMIT]",
+        "end = text[-2000:]",
+        "middle = text[10:90]",
+        "f'{name!r:.80} is not a name'",
+        "f'{name:.80}'",
+        "f'{name:<20.{limit}}'",
+        "'%.80s' % name",
+        "'{:.80}'.format(name)",
+        "textwrap.shorten(text, 80)",
+        "Truncator(text).chars(80)",
+        "first_lines(text)",
+        "Left('message', 80)",
+        "'SELECT left(message, 80) FROM jobs_logline'",
+        "(card.encode())[:CARD]",
+    ],
+)
+def test_each_way_of_cutting_is_found(line: str) -> None:
+    assert list(cuts(line))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "f'{seconds:.1f} s'",
+        "f'{share:.0%}'",
+        "f'{n:,}'",
+        "text[1:-1]",
+        "text[:1]",
+        "rows[1:]",
+        "runs.order_by('id')[:10]",
+        "excerpt(text, 80)",
+        "quoted(name)",
+    ],
+)
+def test_numbers_queries_and_a_character_or_two_are_no_cuts(line: str) -> None:
+    assert not list(cuts(line))
