@@ -24,8 +24,8 @@ def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
 
 
 def renewed(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
-    """The new token of a lease that is still ours, None if it is not: whoever is about to take back
-    what has waited for so long (keeper) comes too late."""
+    """The new token of a lease that this worker still holds; None if it holds it no more. With a
+    new token the keeper, which gives back what has waited for long, comes too late."""
     fresh = uuid.uuid4()
     mine = models.Run.objects.filter(id=run_id, lease_token=token)
     until = Now() + timedelta(seconds=conf.lease())

@@ -98,8 +98,8 @@ def _counts(
 
 
 def _step_of(run: models.Run, at: models.Step) -> models.Step | None:
-    """As its row has it, if an earlier attempt has left one; None if it is over: what is
-    remembered is never undone, whoever says that a worker died in it (law 2)."""
+    """As its row has it, if an earlier attempt has left one; None if it is over: a remembered step
+    is never undone, even if a worker is said to have died in it (law 2)."""
     step = run.steps.filter(name=at.name).first()
     if step is None:
         at.position = (run.steps.aggregate(last=Max("position"))["last"] or 0) + 1

@@ -5,7 +5,6 @@ have events that no packet of its pipes can hold."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +17,7 @@ from jobs.testing import drain, travel
 from tests.catalogue.bodies import DEADLY, ENDING, HARMLESS
 from tests.catalogue.errors import BUILT_IN, ODD, RAISING, class_of
 from tests.chaos.clusters import Cluster, wait_until
-from tests.database import database_url
+from tests.database import cluster_environment
 from tests.functions import registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,13 +84,7 @@ def test_what_an_authors_code_raises_is_an_attempt_with_its_error(share, place):
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    environment = {
-        **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
-        "DATABASE_URL": database_url(),
-        "DJANGO_SETTINGS_MODULE": "tests.catalogue.settings",
-        "DEBUG": "1",
-        "CLUSTER_WORKERS": "3",
-    }
+    environment = cluster_environment("tests.catalogue.settings", workers=3)
     cluster = Cluster(1, environment, tmp_path)
     yield cluster
     cluster.bury()

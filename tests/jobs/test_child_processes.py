@@ -16,7 +16,7 @@ from jobs.api import Event, TriggerEvent, send
 from jobs.models import Run, Step
 from tests.chaos.clusters import Cluster, left_over, state_of, wait_until
 from tests.children.ways import ENDING, ENDLESS, LEAVING
-from tests.database import database_url
+from tests.database import cluster_environment
 from tests.functions import registered, the_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,13 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def cluster(tmp_path: Path):
     cluster = Cluster(
         1,
-        {
-            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
-            "DATABASE_URL": database_url(),
-            "DJANGO_SETTINGS_MODULE": "tests.children.settings",
-            "DEBUG": "1",
-            "CLUSTER_WORKERS": "2",
-        },
+        cluster_environment("tests.children.settings", workers=2),
         tmp_path,
     )
     yield cluster

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sys
 from contextlib import redirect_stdout
@@ -15,7 +14,7 @@ from jobs.api import Context, Event, TriggerEvent, send
 from jobs.models import Run
 from jobs.streams import LONGEST
 from tests.chaos.clusters import Cluster, wait_until
-from tests.database import database_url
+from tests.database import cluster_environment
 from tests.functions import ran, registered
 
 SECRET = "wk-Canary-5f3e2d1c0b"
@@ -100,16 +99,9 @@ def test_the_name_of_a_level_is_masked_too() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_log_of_a_real_cluster_has_no_secret(tmp_path: Path) -> None:
-    names = ("PATH", "HOME")
-    environment = {
-        **{name: os.environ[name] for name in names if name in os.environ},
-        "DATABASE_URL": database_url(),
-        "DJANGO_SETTINGS_MODULE": "tests.leaks.settings",
-        "DEBUG": "1",
-        "CLUSTER_WORKERS": "1",
-        "MODAL_KEY": SECRET,
-        "MODAL_SECRET": "another-secret",
-    }
+    environment = cluster_environment(
+        "tests.leaks.settings", workers=1, MODAL_KEY=SECRET, MODAL_SECRET="another-secret"
+    )
     with registered(lambda ctx: None, fn_id="leaks", trigger=TriggerEvent(event="test/leak")):
         send(Event(name="test/leak"))
     cluster = Cluster(1, environment, tmp_path)

@@ -4,7 +4,6 @@ on at once."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +17,7 @@ from jobs.models import Attempt, Run
 from jobs.testing import drain, travel
 from songs.models import Category
 from tests.chaos.clusters import Cluster, wait_until
-from tests.database import database_url
+from tests.database import cluster_environment
 from tests.functions import go, registered, the_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -123,13 +122,7 @@ def test_a_callback_that_closes_the_connection_costs_nothing():
 
 def test_in_a_cluster_the_next_in_the_line_goes_on_at_once(tmp_path: Path):
     """The worker goes on with it there and then: it has lost nothing by the error."""
-    environment = {
-        **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
-        "DATABASE_URL": database_url(),
-        "DJANGO_SETTINGS_MODULE": "tests.catalogue.settings",
-        "DEBUG": "1",
-        "CLUSTER_WORKERS": "1",
-    }
+    environment = cluster_environment("tests.catalogue.settings", workers=1)
     options: dict[str, Any] = {"fn_id": "callback-in-a-line", "retries": 0}
     with registered(lambda ctx: None, concurrency=[Concurrency(limit=1)], **options):
         for _ in range(4):

@@ -11,7 +11,7 @@ import pytest
 from jobs.api import Event, TriggerEvent, send
 from jobs.models import Run
 from tests.chaos.clusters import Cluster, left_over, wait_until
-from tests.database import database_url
+from tests.database import cluster_environment
 from tests.functions import registered, the_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,14 +22,7 @@ FOREVER = 3600
 def cluster(tmp_path: Path):
     cluster = Cluster(
         1,
-        {
-            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
-            "DATABASE_URL": database_url(),
-            "DJANGO_SETTINGS_MODULE": "tests.stuck.settings",
-            "DEBUG": "1",
-            "CLUSTER_WORKERS": "2",
-            "STEP_TIMEOUT": "2",
-        },
+        cluster_environment("tests.stuck.settings", workers=2, STEP_TIMEOUT="2"),
         tmp_path,
     )
     yield cluster
