@@ -69,6 +69,10 @@ def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: st
     """Send one of the engine's own events, and start the function's hook for this moment.
 
     The event's data is Inngest's: function_id, run_id, error, event, events.
+
+    What becomes of a run that such an event has started by its name starts no other one that way:
+    a function that listens to failures, and fails, would be told of its own for ever, each time by
+    an event of twice the size.
     """
     data = {
         "function_id": ending.fn_id,
@@ -78,14 +82,23 @@ def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: st
         "events": [ending.event],
     }
     sent = events.Event(name=name, data=data)
+    triggers = not _listens(ending)
     hook = registry.hook_of(ending.fn_id, moment)
     if hook is None and not registry.cancelled_by(name):
-        events.accept([sent])
+        events.accept([sent], triggers=triggers)
         return
     with askers.on_behalf_of(ending.run_id):
-        (row,) = events.accept([sent])
+        (row,) = events.accept([sent], triggers=triggers)
         if hook is not None:
             events.start([events.new_run(hook, row, events.stored(sent, row))])
+
+
+def _listens(ending: Ending) -> bool:
+    """Whether one of the engine's own events has started this run by its name."""
+    name = ending.event["name"]
+    if name not in (FAILED, CANCELLED, RETRIED):
+        return False
+    return any(function.fn_id == ending.fn_id for function, _ in registry.triggered_by(name))
 
 
 def fail_run(run: models.Run, error: dict[str, Any]) -> None:

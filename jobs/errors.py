@@ -155,12 +155,25 @@ class TransactionBroken(ControlFlow):
     """Code between two steps swallowed a database error: nothing more can be done in the
     transaction that it broke, and what was done in it since the last commit is undone."""
 
+    story = (
+        "Code between two steps swallowed a database error, so PostgreSQL has undone its work "
+        "and that of the steps since the last commit. Put a transaction.atomic() around the "
+        "statement that may fail, or move it into a step."
+    )
+
     def __init__(self) -> None:
-        super().__init__(
-            "Code between two steps swallowed a database error, so PostgreSQL has undone its work "
-            "and that of the steps since the last commit. Put a transaction.atomic() around the "
-            "statement that may fail, or move it into a step."
-        )
+        super().__init__(self.story)
+
+
+class TransactionEnded(TransactionBroken):
+    """Code between two steps ended the transaction that the steps before it share: whether their
+    work is there, the engine cannot know, so it remembers none of them."""
+
+    story = (
+        "Code between two steps closed the database connection, or ended the transaction, in which "
+        "the steps since the last commit did their work, so none of them is remembered. Leave "
+        "both alone between steps, or move what ends them into a step with atomic=False."
+    )
 
 
 class Interrupted(ControlFlow):

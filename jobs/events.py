@@ -151,8 +151,9 @@ def _refuse_reserved(event: Event) -> None:
         raise InvalidEvent(f"Event “{event.name}”: names that begin with {names} are reserved.")
 
 
-def accept(events: list[Event]) -> list[models.Event]:
-    """Store events and their runs, inside the caller's transaction.
+def accept(events: list[Event], *, triggers: bool = True) -> list[models.Event]:
+    """Store events and their runs, inside the caller's transaction; without `triggers` they start
+    none.
 
     1. An event whose id came within 24 hours is replaced by the stored one (a lock on the id
        makes two senders of it take turns); one of another name is refused (conflicts).
@@ -175,7 +176,7 @@ def accept(events: list[Event]) -> list[models.Event]:
                 known[event.id] = row
         rows.append(row)
     models.Event.objects.bulk_create([row for _, row in fresh])
-    runs = [run for event, row in fresh for run in _runs(event, row)]
+    runs = [run for event, row in fresh if triggers for run in _runs(event, row)]
     start(runs)
     if fresh:
         _wake_waiting({event.name for event, _ in fresh}, fresh)

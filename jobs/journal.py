@@ -51,6 +51,7 @@ from jobs.errors import (
     Interrupted,
     SwallowedDatabaseError,
     TransactionBroken,
+    TransactionEnded,
     TransactionLeftOpen,
     TransactionLost,
 )
@@ -103,7 +104,7 @@ class Journal:
         self.has_erred = False  # whether an attempt went wrong in this execution
         self._database = connections[DEFAULT_DB_ALIAS]  # this thread's; dear to look up
         self._outer = OuterTransaction(self._database)
-        self._callbacks = Callbacks(claim)
+        self.callbacks = Callbacks(claim)
         self._raw: Any = None  # the connection that the open transaction is on
         self._remember_counts()
         self._clear()
@@ -127,13 +128,16 @@ class Journal:
             scope = contextlib.ExitStack()
             scope.enter_context(transaction.atomic())
             self._scope, self._raw = scope, self._database.connection
+            self._blocks = len(self._database.atomic_blocks)
             self._begun = statements.transactions_begun()
             self._opened = time.monotonic()
         return self._scope
 
     def raise_if_broken(self) -> None:
-        """Nothing more can be done in a transaction in which a statement failed, or that is gone
-        with its connection."""
+        """Nothing more can be done in a transaction in which a statement failed, or that is gone:
+        with its connection, or by a COMMIT or a ROLLBACK that is not Django's."""
+        if self._is_lost:
+            raise TransactionEnded
         if self.is_broken:
             raise TransactionBroken
 
@@ -143,19 +147,35 @@ class Journal:
 
     @property
     def _is_lost(self) -> bool:
-        """Whether the open transaction is gone with its connection."""
-        return self._scope is not None and connection_state.is_lost(self._database, self._raw)
+        """Whether the transaction that was opened here is not there any more."""
+        if self._scope is None:
+            return False
+        if connection_state.is_lost(self._database, self._raw):
+            return True
+        return not connection_state.is_failed(self._database) and self._was_ended_by_hand()
 
     def raise_if_left_open(self) -> None:
         """Code that is over, a body's or the function's, has ended each transaction that it has
         opened; what it has not is undone."""
-        if self._scope is None and self._outer.close_what_is_inside():
+        if self._is_left_open if self._scope else self._outer.close_what_is_inside():
             raise TransactionLeftOpen
+
+    @property
+    def _is_left_open(self) -> bool:
+        """Whether code has opened a block inside the open transaction, and not left it."""
+        return len(self._database.atomic_blocks) > self._blocks
+
+    def _undo_what_is_left_open(self) -> None:
+        while self._scope is not None and self._is_left_open:
+            self._database.atomic_blocks[-1].__exit__(_Undo, _Undo(), None)
 
     def leave_connection(self) -> None:
         """What went wrong may have come of how the connection was set (a timeout, a search path)
-        by code that is long over: the next run has another one."""
-        if self.has_erred and not self._outer.is_there:
+        by code that is long over: the next run has another one. So it has where a transaction was
+        left open, in which nothing that it did would ever be committed."""
+        if self._outer.is_there:
+            return
+        if self.has_erred or connection_state.is_left_open(self._database):
             connection_state.drop(self._database)
 
     def is_databases_fault(self, error: BaseException) -> bool:
@@ -179,10 +199,12 @@ class Journal:
             raise
 
     def _check_what_a_body_left(self) -> None:
-        if self._is_lost or self._was_ended_by_hand():
+        if self._is_lost:
             raise TransactionLost
         if self.is_broken:
             raise SwallowedDatabaseError
+        if self._is_left_open:
+            raise TransactionLeftOpen
         if self.solo:
             connection.check_constraints()
 
@@ -197,6 +219,8 @@ class Journal:
         is no database to do it with, the execution ends here."""
         is_databases = self.is_databases_fault(error)  # asked before Django makes a new one
         is_lost = self._is_lost or is_a(error, TransactionLost)
+        if not is_lost:
+            self._undo_what_is_left_open()
         if savepoint is None:
             self._undo()
         elif not is_lost:
@@ -254,7 +278,9 @@ class Journal:
         Raises LeaseLost, and nothing is written, if somebody else holds the run by now;
         CommitRefused if a deferred constraint turns the transaction down.
         """
-        with self._ending(self.begin()):
+        scope = self.begin()
+        self._undo_what_is_left_open()
+        with self._ending(scope):
             rows = self._write(
                 settled,
                 then,
@@ -264,16 +290,16 @@ class Journal:
             if also is not None:
                 also()
             if not self._outer.is_there:
-                self._callbacks.guard(self._database)
+                self.callbacks.guard(self._database)
         self._remember_counts()
         self._outer.keep()
         self._tell_of_callbacks(is_over=settled is not None)
         return rows
 
     def _tell_of_callbacks(self, *, is_over: bool) -> None:
-        lines = self._callbacks.take_lines(self.attempt)
+        lines = self.callbacks.take_lines(self.attempt)
         if lines and is_over:
-            self._callbacks.write(lines)
+            self.callbacks.write(lines)
         else:
             self.lines += lines
 

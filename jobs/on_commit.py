@@ -12,10 +12,10 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.db import InterfaceError
 
-from jobs import forks, models
+from jobs import connection_state, forks, models
 from jobs.claims import Claim
 from jobs.error_reports import describe
-from jobs.errors import ControlFlow
+from jobs.errors import ControlFlow, TransactionLeftOpen
 from jobs.records import Row
 
 logger = logging.getLogger("jobs.engine")
@@ -27,23 +27,30 @@ class Callbacks:
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
         self._errors: list[BaseException] = []
+        self.is_calling = False  # no step can be done meanwhile: its transaction is over
 
     def guard(self, database: Any) -> None:
         """Called before a commit: Django calls the callbacks behind it."""
         database.run_on_commit = [
-            (savepoints, partial(self._call, callback), robust)
+            (savepoints, partial(self._call, database, callback), robust)
             for savepoints, callback, robust in database.run_on_commit
         ]
 
-    def _call(self, callback: Callable[[], Any]) -> None:
+    def _call(self, database: Any, callback: Callable[[], Any]) -> None:
+        self.is_calling = True
         try:
             with forks.OnlyHere():
                 callback()
+            if connection_state.is_left_open(database):
+                raise TransactionLeftOpen
         except ControlFlow:
             raise
         except BaseException as error:
             logger.exception("Run %s: a callback of transaction.on_commit", self._claim.run_id)
             self._errors.append(error)
+            connection_state.drop(database)  # the next callback has a clean one
+        finally:
+            self.is_calling = False
 
     def take_lines(self, attempt: int) -> list[Row]:
         """What went wrong since the last commit, as log lines of the run."""

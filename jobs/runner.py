@@ -75,6 +75,11 @@ class Runner:
         """The step of this id, at the place where the function stands."""
         self._raise_if_forked(id)
         self.raise_if_suspended()
+        if self.journal.callbacks.is_calling:
+            raise InvalidStep(
+                f"Step “{id}” was asked for in a callback of transaction.on_commit, when the "
+                "transaction of the steps is over; ask for it in the function."
+            )
         self.journal.raise_if_broken()
         self.journal.raise_if_left_open()
         if self._inside:

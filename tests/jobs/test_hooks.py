@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from jobs.api import Context, NonRetriableError, cancel, rerun
+from jobs.api import Context, NonRetriableError, TriggerEvent, cancel, rerun
 from jobs.models import Event as EventRow
 from jobs.models import Run
 from jobs.testing import drain, travel
@@ -154,3 +154,35 @@ def test_a_function_that_changed_its_event_fails_with_the_event_as_it_was():
         drain()
     assert the_run().status == "failed"
     assert seen[0].data["event"]["data"] == {"songId": 7}
+
+
+@pytest.mark.parametrize("listens_to", ["jobs/function.failed", "jobs/*"])
+def test_a_function_that_listens_to_failures_and_fails_is_not_told_of_its_own(listens_to):
+    seen = []
+    listens = {"fn_id": "listener", "trigger": TriggerEvent(event=listens_to)}
+    with registered(fails), registered(fails, **listens, on_failure=remembers(seen)):
+        go()
+        drain(limit=10)
+    assert Run.objects.filter(fn_id="listener").count() == 1
+    assert [event.data["function_id"] for event in seen] == ["listener"]
+    assert EventRow.objects.filter(name="jobs/function.failed").count() == 2
+
+
+def test_a_function_that_listens_to_cancellations_and_is_cancelled_is_not_told_of_its_own():
+    listens = {"fn_id": "listener", "trigger": TriggerEvent(event="jobs/function.cancelled")}
+    with registered(naps), registered(naps, **listens):
+        cancel(go().id)
+        drain()
+        cancel(the_run("listener").id)
+        drain()
+    assert Run.objects.filter(fn_id="listener").count() == 1
+
+
+def test_the_failure_of_a_hook_is_told_to_who_listens_to_failures():
+    listens = {"fn_id": "listener", "trigger": TriggerEvent(event="jobs/function.failed")}
+    with registered(fails, on_failure=fails), registered(lambda ctx: None, **listens):
+        go()
+        drain(limit=10)
+    told = EventRow.objects.filter(runs__fn_id="listener").order_by("received_at", "id")
+    found = [event.data["function_id"] for event in told]
+    assert found == ["test-function", "test-function-failure"]

@@ -363,3 +363,101 @@ def test_an_error_of_the_engines_own_code_stays_with_its_run(monkeypatch):
         travel(timedelta(seconds=2))
         drain()
     assert the_run().status == "completed"
+
+
+# --- between two steps ----------------------------------------------------------------------------
+
+ENDED = "jobs.errors.TransactionEnded"
+ENDS_BETWEEN = {
+    "it rolls back by hand": sql("SELECT 1; ROLLBACK"),
+    "it rolls back past Django": lambda: connection.connection.rollback(),
+    "it commits by hand": sql("SELECT 1; COMMIT"),
+    "it closes its connection": connection.close,
+}
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+@pytest.mark.parametrize("end", ENDS_BETWEEN.values(), ids=ENDS_BETWEEN)
+def test_a_step_whose_transaction_is_ended_between_steps_is_not_remembered(end, goes_on):
+    def between(ctx: Context) -> None:
+        ctx.step.run("before", create, "maybe")
+        end()
+        if goes_on:
+            ctx.step.run("after", create, "never")
+
+    run = play(between)
+    assert (run.status, errors(run)) == ("failed", [("", ENDED)] * 2)
+    assert not run.steps.exists()
+    assert not Category.objects.filter(name="never").exists()
+
+
+def test_an_authors_error_beside_a_closed_connection_is_what_is_recorded():
+    def between(ctx: Context) -> None:
+        ctx.step.run("before", create, "never")
+        connection.close()
+        raise KeyError("mine")
+
+    assert errors(play(between)) == [("", "KeyError")] * 2
+
+
+def open_a_block() -> None:
+    transaction.atomic().__enter__()
+    create("never")
+
+
+def test_a_block_that_is_left_open_behind_a_step_is_an_error_and_the_step_is_remembered():
+    def between(ctx: Context) -> None:
+        ctx.step.run("before", create, "once")
+        open_a_block()
+
+    run = play(between)
+    assert errors(run) == [("", "jobs.errors.TransactionLeftOpen")] * 2
+    assert run.requeue_count == 0
+    assert [category.name for category in Category.objects.all()] == ["once"]
+
+
+def test_a_block_that_an_atomic_body_leaves_open_is_the_error_of_its_step():
+    def leaves(ctx: Context) -> None:
+        ctx.step.run("before", create, "once")
+        ctx.step.run("leaves", open_a_block)
+
+    run = play(leaves)
+    assert errors(run) == [("leaves", "jobs.errors.TransactionLeftOpen")] * 2
+    assert [category.name for category in Category.objects.all()] == ["once"]
+
+
+# --- callbacks ------------------------------------------------------------------------------------
+
+LEAVES = {
+    "a block": open_a_block,
+    "a transaction": sql("BEGIN"),
+    "autocommit off": lambda: transaction.set_autocommit(False),
+    "a broken connection": cut_off,
+}
+
+
+@pytest.mark.parametrize("leave", LEAVES.values(), ids=LEAVES)
+def test_what_a_callback_leaves_open_swallows_nothing_that_comes_after_it(leave):
+    def body() -> None:
+        transaction.on_commit(leave)
+        transaction.on_commit(lambda: create("of the next callback"))
+
+    run = play(lambda ctx: ctx.step.run("last", body))
+    assert run.status == "completed"
+    assert "on_commit raised an error" in LogLine.objects.get(run_id=run.id).message
+    play(lambda ctx: ctx.step.run("of the next run", create, "of the next run"))
+    connection.close()
+    kept = set(Category.objects.values_list("name", flat=True))
+    assert kept == {"of the next callback", "of the next run"}
+    assert set(Run.objects.values_list("status", flat=True)) == {"completed"}
+
+
+def test_a_step_that_a_callback_asks_for_is_said_to_be_wrong_and_the_run_goes_on():
+    def asks(ctx: Context) -> None:
+        ctx.step.run("one", lambda: transaction.on_commit(lambda: ctx.step.run("two", int)))
+        ctx.step.run("outside", int, atomic=False)
+
+    run = play(asks)
+    assert (run.status, errors(run)) == ("completed", [])
+    told = LogLine.objects.get(run_id=run.id).message
+    assert "Step “two” was asked for in a callback of transaction.on_commit" in told
