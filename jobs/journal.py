@@ -106,6 +106,7 @@ class Journal:
         self._outer = OuterTransaction(self._database)
         self.callbacks = Callbacks(claim)
         self._raw: Any = None  # the connection that the open transaction is on
+        self._wrappers = list(self._database.execute_wrappers)
         self._remember_counts()
         self._clear()
 
@@ -172,7 +173,9 @@ class Journal:
     def leave_connection(self) -> None:
         """What went wrong may have come of how the connection was set (a timeout, a search path)
         by code that is long over: the next run has another one. So it has where a transaction was
-        left open, in which nothing that it did would ever be committed."""
+        left open, in which nothing that it did would ever be committed. What code has put around
+        each statement goes, too."""
+        self._database.execute_wrappers[:] = self._wrappers
         if self._outer.is_there:
             return
         if self.has_erred or connection_state.is_left_open(self._database):
