@@ -364,8 +364,8 @@ def work() -> None:
     """What a worker calls: a shift.
 
     A worker that cannot take or advance claims any more (a step has closed its pipes, say) ends
-    itself: the keeper makes of it an attempt of the run that it was at, and the sentinel starts
-    another one.
+    itself: the keeper makes of it an attempt of the run that it was at, if it was at one, and the
+    sentinel starts another one.
     """
     try:
         _the_dispatch().work(_advance)
@@ -390,6 +390,8 @@ def _advance(c: Claim | LargeClaim) -> Claim | None:
     _board.begin(claim.run_id, claim.token)
     going_on = execute(replace(claim, worker=family.name()), _board)
     _board.end()
+    if _board.is_spoilt:
+        raise JobsError("What has happened in this process may happen to the next run, too.")
     return going_on
 
 

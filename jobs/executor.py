@@ -22,7 +22,6 @@ from jobs.errors import (
 )
 from jobs.journal import Journal, Settlement
 from jobs.models import Reason, RunStatus
-from jobs.outages import is_unavailable
 from jobs.requeues import requeue
 from jobs.runner import Watch
 from jobs.steps import Context
@@ -34,6 +33,7 @@ logger = logging.getLogger("jobs.engine")
 class Nobody:
     is_stopping = False
     may_go_on = False
+    is_spoilt = False
 
     def at_step(self, card: str) -> None:
         pass
@@ -54,6 +54,9 @@ def execute(claim: Claim, watch: Watch | None = None) -> Claim | None:
     4. If the lease was lost, nothing since the last commit happened, and somebody else goes on.
     5. An execution that ends in any other way has settled nothing: its run is requeued, which is
        counted (requeues). Nothing that an author's code does leaves this function.
+    6. If the engine's own code failed, or no database was reached for as long as a lease, this
+       process may be what is wrong: code that is over may have changed whatever lies in it. Then
+       it is to execute no other run (`watch.is_spoilt`).
     """
     watch = watch or Nobody()
     try:
@@ -62,12 +65,13 @@ def execute(claim: Claim, watch: Watch | None = None) -> Claim | None:
         logger.warning("Let go: %s", lost)
     except Interrupted as stop:
         logger.warning("Run %s is interrupted: %s", claim.run_id, stop)
-        requeue(claim, stop)
+        watch.is_spoilt |= not requeue(claim, stop)
     except ControlFlow:
         raise
     except BaseException as error:
         logger.exception("Run %s cannot be settled", claim.run_id)
-        requeue(claim, Interrupted(error, is_own=not is_unavailable(error)))
+        watch.is_spoilt = True
+        requeue(claim, Interrupted(error))
     return None
 
 

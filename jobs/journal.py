@@ -42,7 +42,7 @@ from django.db import (
 )
 from django.db import Error as DatabaseError
 
-from jobs import conf, connection_state, models, records, statements
+from jobs import conf, connection_state, models, records, sessions, statements
 from jobs.claims import Claim
 from jobs.error_reports import is_a
 from jobs.errors import (
@@ -106,6 +106,7 @@ class Journal:
         self._outer = OuterTransaction(self._database)
         self.callbacks = Callbacks(claim)
         self._raw: Any = None  # the connection that the open transaction is on
+        self._wrappers = list(self._database.execute_wrappers)
         self._remember_counts()
         self._clear()
 
@@ -128,6 +129,7 @@ class Journal:
             scope = contextlib.ExitStack()
             scope.enter_context(transaction.atomic())
             self._scope, self._raw = scope, self._database.connection
+            sessions.notice(self._raw)
             self._blocks = len(self._database.atomic_blocks)
             self._begun = statements.transactions_begun()
             self._opened = time.monotonic()
@@ -170,12 +172,15 @@ class Journal:
             self._database.atomic_blocks[-1].__exit__(_Undo, _Undo(), None)
 
     def leave_connection(self) -> None:
-        """What went wrong may have come of how the connection was set (a timeout, a search path)
-        by code that is long over: the next run has another one. So it has where a transaction was
-        left open, in which nothing that it did would ever be committed."""
+        """The next run has another one where code has set it up for itself (sessions), where it has
+        left a transaction open, in which nothing that comes would ever be committed, and where
+        something went wrong: that may have come of the connection, too. What code has put around
+        each statement goes in any case."""
+        self._database.execute_wrappers[:] = self._wrappers
         if self._outer.is_there:
             return
-        if self.has_erred or connection_state.is_left_open(self._database):
+        is_set_up = sessions.is_set_up(self._database.connection)
+        if self.has_erred or is_set_up or connection_state.is_left_open(self._database):
             connection_state.drop(self._database)
 
     def is_databases_fault(self, error: BaseException) -> bool:

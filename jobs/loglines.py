@@ -148,11 +148,12 @@ class LogCapture:
         _this_thread.capture = self
         try:
             yield
+            self.end_line()  # on the code's own stream, perhaps: see `end_line`
         finally:
-            self.end_line()
             _this_thread.capture = before
             sys.stdout, sys.stderr = streams
             root.removeHandler(handler)
+            self.end_line()
             self._release()
 
 

@@ -27,6 +27,7 @@ from psycopg._queries import PostgresQuery
 from psycopg.adapt import Transformer
 from psycopg.generators import execute
 
+from jobs.sessions import Noticing
 from jobs.wire import wire_of
 
 OFTEN = 5  # times after which a statement is prepared: psycopg's default
@@ -34,7 +35,7 @@ MOST_VALUES = 50
 BY_THE_ORM = re.compile(r'(SELECT (".|1 AS |COUNT\()|INSERT INTO "|UPDATE "|DELETE FROM ")')
 
 
-class StepCursor(ServerBindingCursor, psycopg.Cursor[Any]):
+class StepCursor(Noticing, ServerBindingCursor, psycopg.Cursor[Any]):
     def execute(self, query: Any, params: Any = None, **options: Any) -> StepCursor:
         if not _is_short_and_the_orms(query, params):  # see (1)
             options["prepare"] = False

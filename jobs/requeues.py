@@ -14,6 +14,8 @@ raised an error), the run goes back into the queue from here, counted on its row
    attempt as in (2). So nothing is repeated for ever, whatever the reason.
 4. A report that cannot be written is made shorter; a run whose report cannot be written at all is
    set aside for a while. Neither stops another run.
+5. If not even that can be written though there is a database, this process is what is wrong. It
+   leaves here with an error, and its worker ends: the cluster's keeper makes an attempt of it.
 
 If the process dies in here, the lease lapses, which is counted too (`lost_count`).
 """
@@ -51,15 +53,17 @@ class Unreported(JobsError):
     """The engine could not write down what went wrong; its log has it."""
 
 
-def requeue(claim: Claim, stop: Interrupted) -> None:
-    """Hand a run on whose execution was interrupted. Does nothing if its lease is lost by now."""
+def requeue(claim: Claim, stop: Interrupted) -> bool:
+    """Hand a run on whose execution was interrupted. Does nothing if its lease is lost by now.
+    False if no database was reached for as long as a lease; raises Unreported: see (5)."""
     patience = time.monotonic() + conf.lease()
     was_away = False
     for report in (stop, _shortened(stop), None):
         while True:
             _take_a_clean_connection()
             try:
-                return _hand_on(claim, report, was_away=was_away)
+                _hand_on(claim, report, was_away=was_away)
+                return True
             except Exception as error:
                 if not is_unavailable(error):
                     logger.exception("Run %s: its interruption cannot be told", claim.run_id)
@@ -67,8 +71,9 @@ def requeue(claim: Claim, stop: Interrupted) -> None:
                 was_away |= sqlstate_of(error).startswith(GONE) or not sqlstate_of(error)
                 if time.monotonic() > patience:
                     logger.warning("Run %s is left to its lease: %s", claim.run_id, error)
-                    return
+                    return False
             time.sleep(RECONNECT_SECONDS)
+    raise Unreported(f"Run {claim.run_id} can be neither settled nor set aside here.")
 
 
 def _shortened(stop: Interrupted) -> Interrupted:

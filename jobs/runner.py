@@ -26,6 +26,9 @@ _playing: ContextVar[Runner | None] = ContextVar("playing", default=None)
 class Watch(Protocol):
     """Who looks on while a worker is at a run: a cluster's board, or nobody."""
 
+    is_spoilt: bool
+    """Whether the worker is to execute no other run: see executor.execute (6)."""
+
     @property
     def is_stopping(self) -> bool:
         """Whether the worker is to put the run down at the next step."""

@@ -1,10 +1,13 @@
 """What a step's body may do to its process and its connection. `ENDING` come to an end as attempts
-with an error; `HARMLESS` go well; `DEADLY` take their worker down."""
+with an error; `HARMLESS` go well; `DEADLY` take their worker down; `SPOILING` leave a process in
+which the engine's own code fails."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
+import json
 import os
 import signal
 import sys
@@ -96,6 +99,30 @@ def kill(number: int) -> Callable[[], None]:
     return body
 
 
+def leave_an_event_loop_running() -> None:
+    asyncio._set_running_loop(asyncio.new_event_loop())
+
+
+def break_json() -> None:
+    def broken(*_: Any, **__: Any) -> str:
+        raise RuntimeError("no JSON any more")
+
+    json.dumps = broken
+
+
+def forget_all_functions() -> None:
+    from jobs import registry
+
+    registry._functions.clear()
+
+
+def refuse_every_statement() -> None:
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("no statements any more")
+
+    connection.execute_wrappers.append(refuse)
+
+
 ATOMIC, OUTSIDE = True, False
 ENDING: dict[str, tuple[Callable[[], Any], bool]] = {
     "closes its connection": (connection.close, ATOMIC),
@@ -133,4 +160,10 @@ DEADLY: dict[str, tuple[Callable[[], Any], bool]] = {
     "aborts": (os.abort, ATOMIC),
     "kills itself": (kill(signal.SIGKILL), OUTSIDE),
     "segfaults": (kill(signal.SIGSEGV), ATOMIC),
+}
+SPOILING: dict[str, tuple[Callable[[], Any], bool]] = {
+    "leaves an event loop running": (leave_an_event_loop_running, OUTSIDE),
+    "breaks JSON": (break_json, OUTSIDE),
+    "forgets all functions": (forget_all_functions, OUTSIDE),
+    "refuses every statement": (refuse_every_statement, OUTSIDE),
 }

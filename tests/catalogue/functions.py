@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.db import transaction
 
 from jobs.api import Concurrency, Context, TriggerEvent, create_function
-from tests.catalogue.bodies import DEADLY, ENDING, HARMLESS
+from tests.catalogue.bodies import DEADLY, ENDING, HARMLESS, SPOILING
 from tests.catalogue.errors import RAISING
 
-BODIES = ENDING | HARMLESS | DEADLY
+BODIES = ENDING | HARMLESS | DEADLY | SPOILING
 RETRIES = 1
 
 

@@ -9,13 +9,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 from jobs import requeues
 from jobs.api import Context, StepError
 from jobs.claims import claim
-from jobs.executor import execute
+from jobs.executor import Nobody, execute
 from jobs.models import LogLine, Run
 from jobs.testing import drain, travel
 from songs.models import Category
@@ -219,26 +219,60 @@ def test_a_database_error_between_steps_is_said_in_a_sentence():
     assert len(errors(run)) == 2
 
 
-def test_a_session_that_a_body_has_spoilt_costs_the_next_run_one_attempt_at_most():
-    """A table of the session's own hides the product's. The attempt that meets it takes another
-    connection along."""
+SETS_UP = {
+    "a table that hides the product's": "CREATE TEMPORARY TABLE songs_category (nothing int)",
+    "a time zone": "SET timezone = 'Asia/Tokyo'",
+    "a function's time zone": "SELECT set_config('TimeZone', 'Asia/Tokyo', false)",
+    "a timeout": "SET statement_timeout = '1ms'",
+    "a search path": "set search_path to nowhere",
+    "a role": "SET ROLE pg_monitor",
+    "a prepared statement": "PREPARE mine AS SELECT 1",
+    "a lock": "SELECT pg_advisory_lock(4711)",
+}
 
-    def handler(ctx: Context) -> None:
-        if ctx.event.data["spoils"]:
-            spoil = sql("CREATE TEMPORARY TABLE songs_category (nothing int)")
-            ctx.step.run("spoil", spoil, atomic=False)
-        else:
-            ctx.step.run("create", create, "kept")
 
-    with registered(handler, retries=1, backoff=[1]):
-        go({"spoils": True})
-        go({"spoils": False})
-        drain()
-        assert errors(the_run()) == [("create", "django.db.utils.ProgrammingError")]
-        travel(timedelta(seconds=2))
-        drain()
-    assert the_run().status == "completed"
-    assert Category.objects.count() == 1
+OF_THE_SESSION = """
+SELECT current_setting('TimeZone'), current_user = session_user,
+       (SELECT count(*) FROM pg_prepared_statements WHERE name = 'mine'),
+       (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())
+"""
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+@pytest.mark.parametrize("statement", SETS_UP.values(), ids=SETS_UP)
+def test_a_session_that_code_has_set_up_is_not_the_next_runs(statement, atomic):
+    def handler(ctx: Context) -> Any:
+        if ctx.event.data["sets"]:
+            return ctx.step.run("sets", sql(statement), atomic=atomic)
+        ctx.step.run("create", create, "kept")
+        return ctx.step.run("look", look)
+
+    def look() -> list[Any]:
+        with connection.cursor() as cursor:
+            cursor.execute(OF_THE_SESSION)
+            return list(cursor.fetchone())
+
+    with registered(handler, retries=0):
+        go({"sets": True})
+        go({"sets": False})
+        drain(limit=20)
+    run = the_run()
+    assert (run.status, errors(run)) == ("completed", [])
+    assert run.output == ["UTC", True, 0, 0]
+    assert Category.objects.filter(name="kept").count() == 1
+
+
+def test_a_connection_that_code_has_only_used_is_the_next_runs():
+    def uses() -> None:
+        create("one")
+        sql("SET LOCAL statement_timeout = '1min'")()
+        connection.check_constraints()
+
+    play(lambda ctx: ctx.step.run("uses", uses))
+    used = connection.connection
+    assert used is not None
+    play(lambda ctx: ctx.step.run("uses", uses))
+    assert connection.connection is used
 
 
 # --- what the database brings about ---------------------------------------------------------------
@@ -345,23 +379,39 @@ def test_what_cannot_be_told_is_told_shortly_and_what_cannot_be_told_at_all_wait
     assert run.due_at > run.created_at + timedelta(seconds=20)
 
 
-def test_an_error_of_the_engines_own_code_stays_with_its_run(monkeypatch):
-    """Nothing leaves execute(): the run behind it is executed."""
+class Onlooker(Nobody):
+    """A worker's board, as far as it is asked here."""
+
+
+def test_an_error_of_the_engines_own_code_stays_with_its_run_and_ends_its_worker(monkeypatch):
+    """Nothing leaves execute(): the run behind it is executed, in another process."""
 
     def broken(self: Any, *_: Any, **__: Any) -> None:
         raise RuntimeError("the engine broke")
 
-    with registered(lambda ctx: ctx.step.run("one", int), retries=1, backoff=[1]):
-        go()
+    def fails_to_settle() -> Onlooker:
         (claimed,) = claim(1)
         with monkeypatch.context() as patch:
             patch.setattr("jobs.journal.Journal.commit", broken)
-            assert execute(claimed) is None
+            watch = Onlooker()
+            assert execute(claimed, watch) is None
+        return watch
+
+    with registered(lambda ctx: ctx.step.run("one", int), retries=1, backoff=[1]):
+        go()
+        assert fails_to_settle().is_spoilt
+        run = the_run()
+        assert (run.status, run.requeue_count, errors(run)) == ("queued", 1, [])
+        assert "the engine broke" in LogLine.objects.get(run_id=run.id).message
+        assert fails_to_settle().is_spoilt
         run = the_run()
         assert (run.status, run.reason) == ("waiting", "backoff")
         assert errors(run) == [("", "RuntimeError")]
         travel(timedelta(seconds=2))
-        drain()
+        (claimed,) = claim(1)
+        watch = Onlooker()
+        assert execute(claimed, watch) is None
+        assert not watch.is_spoilt
     assert the_run().status == "completed"
 
 
@@ -461,3 +511,44 @@ def test_a_step_that_a_callback_asks_for_is_said_to_be_wrong_and_the_run_goes_on
     assert (run.status, errors(run)) == ("completed", [])
     told = LogLine.objects.get(run_id=run.id).message
     assert "Step “two” was asked for in a callback of transaction.on_commit" in told
+
+
+def test_what_a_body_has_put_around_each_statement_goes_with_it():
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("no more statements")
+
+    def wraps() -> None:
+        connection.execute_wrappers.append(refuse)
+
+    run = play(lambda ctx: ctx.step.run("wraps", wraps, atomic=False))
+    assert (run.status, connection.execute_wrappers) == ("failed", [])
+
+
+def test_a_process_in_which_nothing_can_be_told_is_left_with_an_error(monkeypatch):
+    """Its worker ends, and the death is counted: else the run would come back uncounted."""
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("everything is broken")
+
+    with registered(lambda ctx: ctx.step.run("loses", connection.close), retries=0):
+        go()
+        (claimed,) = claim(1)
+        monkeypatch.setattr(requeues, "_hand_on", broken)
+        with pytest.raises(requeues.Unreported, match="neither settled nor set aside"):
+            execute(claimed)
+
+
+def test_a_worker_that_reaches_no_database_for_a_whole_lease_ends(monkeypatch, settings):
+    """Its own limits may be the reason; in an outage another worker is as good."""
+
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise OperationalError("too many open files")
+
+    settings.JOBS = {**settings.JOBS, "LEASE": 1}
+    with registered(lambda ctx: ctx.step.run("loses", connection.close), retries=0):
+        go()
+        (claimed,) = claim(1)
+        monkeypatch.setattr(requeues, "_hand_on", unreachable)
+        watch = Onlooker()
+        assert execute(claimed, watch) is None
+    assert watch.is_spoilt

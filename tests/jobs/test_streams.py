@@ -274,3 +274,24 @@ def test_what_a_forked_process_prints_and_logs_is_not_the_runs(console):
 
     assert said_by(body, console) == ["the worker"]
     assert "the child" in what_is_on(console)
+
+
+class Stubborn:
+    """A stream of the body's own that nothing can be done with."""
+
+    def write(self, text: str) -> int:
+        raise KeyboardInterrupt("no writing")
+
+    def flush(self) -> None:
+        raise KeyboardInterrupt("no flushing")
+
+
+def test_a_stream_that_a_body_leaves_in_the_place_of_the_output_goes_with_its_run(console):
+    def body() -> None:
+        sys.stdout = Stubborn()
+
+    before = sys.stdout
+    run = played(body, console)
+    assert sys.stdout is before
+    assert (run.status, run.error["name"]) == ("failed", "KeyboardInterrupt")
+    assert said_by(lambda: print("of the next run"), console) == ["of the next run"]
