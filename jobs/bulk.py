@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 
-from jobs import events, registry
+from jobs import events, hooks, registry
 from jobs.control import cancel, rerun, rerun_once
 from jobs.errors import InvalidTransition, JobsError, UnknownFunction
 from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run, RunStatus
@@ -39,8 +39,9 @@ def bulk(
 ) -> str:
     """Cancel, retry (from the failed step) or rerun (from the start) all runs that fit a filter.
 
-    Returns the id of the run that does it; its output counts what was done and what was refused
-    because it had changed meanwhile. `since` and `until` (datetimes or ISO texts) are about when
+    Returns the id of the run that does it; its output counts what was done, what was refused
+    because it had changed meanwhile, and, if there were any, skipped hooks that were left out
+    because their run has gone on. `since` and `until` (datetimes or ISO texts) are about when
     the runs were made; those that come after this call are not meant.
     """
     if action not in ALLOWED:
@@ -77,16 +78,21 @@ def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
 
 def batch(action: Action, wanted: dict[str, str], after: str, why: str, own: str) -> dict[str, Any]:
     """Do the next batch of the runs that were there when it was asked for, each in a transaction
-    of its own; a repeat after a crash is harmless, since what was done no longer fits."""
+    of its own; a repeat after a crash is harmless, since what was done no longer fits. Skipped
+    hooks whose run has gone on are left out."""
     asked_at = Run.objects.filter(id=own).values("created_at")
     runs = _matching(action, wanted).filter(created_at__lt=asked_at[:1]).order_by("id")
     if after:
         runs = runs.filter(id__gt=after)
-    ids = list(runs.values_list("id", flat=True)[:BATCH])
-    done = sum(_act(action, run_id, why) for run_id in ids)
+    rows = list(runs.values_list("id", "status")[:BATCH])
+    ids = [run_id for run_id, _ in rows]
+    skipped = [run_id for run_id, status in rows if status == RunStatus.SKIPPED]
+    left_out = hooks.outdated(skipped) if skipped else set()
+    done = sum(_act(action, run_id, why) for run_id in ids if run_id not in left_out)
     return {
         "done": done,
-        "refused": len(ids) - done,
+        "refused": len(ids) - done - len(left_out),
+        "left_out": len(left_out),
         "after": str(ids[-1]) if ids else after,
         "more": len(ids) == BATCH,
     }

@@ -9,9 +9,10 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import endings, events, models, registry
+from jobs import endings, events, hooks, models, registry
 from jobs.error_reports import MESSAGE_LIMIT, storable
 from jobs.errors import EndedFromInside, InvalidStep, InvalidTransition, UnknownRun
 from jobs.ids import new_id
@@ -51,12 +52,13 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "") -> bool:
             lease_until=None,
             ended_at=Now(),
             error=error,
+            epoch=F("epoch") + 1,
         )
         models.Fetch.objects.filter(run_id=run.id, status=FetchStatus.PENDING).update(
             status=FetchStatus.FAILED, error={"message": "cancelled", "final": True}, ended_at=Now()
         )
         ending = endings.Ending.of_run(run)
-        endings.announce(endings.CANCELLED, ending, error, "cancel")
+        endings.announce(hooks.CANCELLED, ending, error, "cancel")
         endings.leave(ending)
     return True
 
@@ -93,7 +95,8 @@ def rerun(
         run = _locked(run_id)
         _refuse(run, anew)
         again = _anew(run, from_step, data) if anew else _resume(run)
-        endings.announce(endings.RETRIED, endings.Ending.of_run(again), run.error, "retry")
+        models.Run.objects.filter(id=run.id).update(epoch=F("epoch") + 1)
+        endings.announce(hooks.RETRIED, endings.Ending.of_run(again), run.error, "retry")
         events.wake_clusters()
     return str(again.id)
 

@@ -60,6 +60,8 @@ def bulk_action(ctx: Context) -> dict[str, int]:
             atomic=False,
         )
         totals.update(done=done["done"], refused=done["refused"])
+        if done.get("left_out"):  # a batch of an earlier version has none
+            totals.update(left_out=done["left_out"])
         after = done["after"]
         if not done["more"]:
             return dict(totals)

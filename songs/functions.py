@@ -3,6 +3,7 @@ there; never for a failure, never for a cancellation."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -29,24 +30,29 @@ from songs.orders import song_of
 
 
 def song_failed(ctx: Context) -> None:
-    song, at = song_of(ctx.event.data["event"]["data"]), happened_at(ctx)
-    reason = apology(ctx.event.data["error"])
-    ctx.step.run("set-failed", end_without_song, song, SongStatus.FAILED, reason, at)
+    ended = SongStatus.FAILED, apology(ctx.event.data["error"]), happened_at(ctx)
+    ctx.step.run("set-failed", tell, ctx, end_without_song, *ended)
 
 
 def song_cancelled(ctx: Context) -> None:
-    song, at = song_of(ctx.event.data["event"]["data"]), happened_at(ctx)
-    ctx.step.run("set-cancelled", end_without_song, song, SongStatus.CANCELLED, CANCELLED, at)
+    ended = SongStatus.CANCELLED, CANCELLED, happened_at(ctx)
+    ctx.step.run("set-cancelled", tell, ctx, end_without_song, *ended)
 
 
 def song_retried(ctx: Context) -> None:
-    song, at = song_of(ctx.event.data["event"]["data"]), happened_at(ctx)
-    ctx.step.run("set-queued", set_queued, song, at)
+    ctx.step.run("set-queued", tell, ctx, set_queued)
+
+
+def tell(ctx: Context, write: Callable[..., None], *words: Any) -> None:
+    """Write what befell the song's run, unless the run has gone on since. The song is locked
+    first, as the run's own steps do it."""
+    song = song_of(ctx.event.data["event"]["data"])
+    if song.select_for_update(no_key=True).first() and not ctx.is_outdated:
+        write(song, *words)
 
 
 def happened_at(ctx: Context) -> datetime:
-    """When its run failed, was cancelled or was retried: the three run on their own, in whatever
-    order workers come to them, so each goes by that time and not by the time of its own run."""
+    """When its run failed, was cancelled or was retried, however late the hook is."""
     return datetime.fromtimestamp(ctx.event.as_json()["ts"] / 1000, UTC)
 
 
@@ -155,9 +161,8 @@ def end_without_song(
     )
 
 
-def set_queued(song: SongQuerySet, at: datetime) -> None:
-    """A person tries again: in the making once more, unless the retry was faster than this word
-    of it and has ended already."""
-    song.filter(status__in=UNSUCCESSFUL).exclude(finished_at__gt=at).update(
+def set_queued(song: SongQuerySet) -> None:
+    """A person tries again: in the making once more, unless the run has begun to make it."""
+    song.filter(status__in=UNSUCCESSFUL).update(
         status=SongStatus.QUEUED, reason="", finished_at=None
     )

@@ -57,7 +57,8 @@ class FunctionAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         function = kwargs.get("obj")
         if function is not None:
-            number = pauses.skipped(function.fn_id) if self.has_replay_permission(request) else 0
+            may_replay = self.has_replay_permission(request)
+            number = pauses.skipped(function.fn_id).to_replay if may_replay else 0
             context |= {
                 "state": pauses.state_of(function),
                 "can_pause": self.has_pause_permission(request),
