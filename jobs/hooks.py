@@ -70,6 +70,16 @@ SELECT t.number FROM told t JOIN jobs_run r ON r.id = t.run_id
 """  # noqa: S608
 
 
+UNDER_WAY = """
+WITH RECURSIVE family(event_id, id, rerun_of_id) AS (
+  SELECT event_id, id, rerun_of_id FROM jobs_run WHERE event_id = ANY(%(event_ids)s::uuid[])
+  UNION
+  SELECT f.event_id, r.id, r.rerun_of_id FROM family f
+    JOIN jobs_run r ON r.rerun_of_id = f.id)
+SELECT DISTINCT f.event_id FROM family f JOIN jobs_run r ON r.id = f.id WHERE r.ended_at IS NULL
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What an event of the engine's own tells of a run."""
@@ -122,6 +132,12 @@ def outdated(run_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
         return set()
     still = {number for (number,) in statements.execute(STILL_SO, _asked(list(tell.values())))}
     return {run_id for number, run_id in enumerate(tell, 1) if number not in still}
+
+
+def under_way(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of these events of which a run is unfinished, or a run that a person made of theirs."""
+    rows = statements.execute(UNDER_WAY, {"event_ids": list(event_ids)})
+    return {event_id for (event_id,) in rows}
 
 
 def _asked(tell: list[Told]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-"""What the engine runs for the product, and what it promises: a song is charged once, after it is
-there; never for a failure, never for a cancellation."""
+"""What the engine runs for the product, and what it promises: a song is charged once, in the commit
+in which it becomes playable; never for a failure, never for a cancellation."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from jobs.api import (
     create_function,
 )
 from songs import credits, music
-from songs.apologies import CANCELLED, NO_CREDITS, apology
-from songs.deletion import delete_files
+from songs.apologies import CAME_AS_ANOTHER, CANCELLED, NO_CREDITS, apology
+from songs.deletion import delete_files, discard
 from songs.generation import EVENT
-from songs.models import CHARGES, UNSUCCESSFUL, Category, SongQuerySet, SongStatus
+from songs.models import CHARGES, UNSUCCESSFUL, Category, Song, SongQuerySet, SongStatus
 from songs.orders import song_of
 
 
@@ -95,6 +95,8 @@ def check_credits(song: SongQuerySet, data: dict[str, Any]) -> dict[str, Any]:
     if found is None:
         user_id, song_id = (repr(data.get(name))[:80] for name in ("userId", "songId"))
         raise NonRetriableError(f"There is no song: userId {user_id} has no songId {song_id}.")
+    if credits.is_paid_as_another(found):
+        raise NonRetriableError(CAME_AS_ANOTHER)
     return {
         "credits": found.owner.credits,
         "paid": found.credit_entries.filter(kind__in=CHARGES).exists(),
@@ -110,25 +112,42 @@ def set_processing(song: SongQuerySet) -> None:
 
 
 def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
-    """Keep what the endpoint has made. A reply that cannot be right fails at once: asked again
-    under the same Idempotency-Key, the endpoint would only repeat it."""
+    """Keep what the endpoint has made, and charge it in the same transaction.
+
+    A reply that cannot be right fails at once: asked again under the same Idempotency-Key, the
+    endpoint would only repeat it. So does one that comes too late; its files go.
+    """
     try:
         made = music.read_reply(response.json())
     except music.ImpossibleReply as problem:
         raise NonRetriableError(str(problem)) from problem
-    row = song.select_for_update().first()
+    row = locked(song)
     if row is None:
-        raise NonRetriableError(
-            f"The song was deleted while it was being made; nobody is charged. "
-            f"Its recording is {made.audio_key}."
-        )
-    replaced = {row.s3_key, row.thumbnail_s3_key} - {made.audio_key, made.cover_key, ""}
+        discard(made.keys)
+        raise NonRetriableError("The song was deleted while it was being made; nobody is charged.")
+    if credits.is_paid_as_another(row):
+        discard(made.keys)
+        raise NonRetriableError(CAME_AS_ANOTHER)
+    keep(row, made)
+    credits.charge(row)
+    return {"audio": made.audio_key, "cover": made.cover_key, "categories": made.categories}
+
+
+def locked(song: SongQuerySet) -> Song | None:
+    """The song as it is now, its listener's row and its own locked; None if it is gone."""
+    found = song.first()
+    if found is not None:
+        credits.lock_owner(found)
+    return song.select_for_update().first()
+
+
+def keep(row: Song, made: music.Music) -> None:
+    replaced = {row.s3_key, row.thumbnail_s3_key} - {*made.keys, ""}
     transaction.on_commit(partial(delete_files, sorted(replaced)))
     row.s3_key, row.thumbnail_s3_key = made.audio_key, made.cover_key
     row.status, row.reason, row.finished_at = SongStatus.PROCESSED, "", Now()
     row.save(update_fields=["s3_key", "thumbnail_s3_key", "status", "reason", "finished_at"])
     row.categories.set(categories_of(made))
-    return {"audio": made.audio_key, "cover": made.cover_key, "categories": made.categories}
 
 
 def categories_of(made: music.Music) -> list[Category]:
@@ -145,9 +164,13 @@ def categories_of(made: music.Music) -> list[Category]:
 
 
 def deduct_credits(song: SongQuerySet) -> dict[str, Any]:
-    found = song.select_related("owner").first()
+    """What the song has cost. It was charged when it became playable; only a run that has come so
+    far under an earlier version is charged here. A song that is gone was charged, by then, too."""
+    found = locked(song)
     if found is None:
-        raise NonRetriableError("The song was deleted before it was charged; nobody is charged.")
+        return {"kind": "deleted", "amount": 0}
+    if not found.is_processed:
+        raise NonRetriableError("The song is not there; nobody is charged.")
     entry = credits.charge(found)
     return {"kind": entry.kind, "amount": entry.amount}
 
