@@ -29,6 +29,7 @@ from jobs.errors import (
 from jobs.events import Event, send
 from jobs.excerpts import excerpt, quoted
 from jobs.fetches import Response
+from jobs.hooks import under_way
 from jobs.ids import new_id
 from jobs.outages import is_unavailable, why_unavailable
 from jobs.pausing import pause, replay_skipped, resume
@@ -90,5 +91,6 @@ __all__ = [
     "resume",
     "send",
     "standstill",
+    "under_way",
     "why_unavailable",
 ]

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 
-from jobs import askers, events, registry
+from jobs import askers, events, hooks, registry
 from jobs.control import cancel, rerun, rerun_once
 from jobs.errors import InvalidTransition, JobsError, UnknownFunction
 from jobs.excerpts import excerpt, quoted
@@ -48,8 +48,9 @@ def bulk(
     """Cancel, retry (from the failed step) or rerun (from the start) all runs that fit a filter.
     With `invoked`, those that are cancelled take along the runs that they have invoked.
 
-    Returns the id of the run that does it; its output counts what was done and what was refused
-    because it had changed meanwhile. `since` and `until` (datetimes or ISO texts) are about when
+    Returns the id of the run that does it; its output counts what was done, what was refused
+    because it had changed meanwhile, and, if there were any, skipped hooks that were left out
+    because their run has gone on. `since` and `until` (datetimes or ISO texts) are about when
     the runs were made; those that come after this call are not meant.
 
     At a person's asking (see askers.py) it asks for the permission of the action, or raises
@@ -101,7 +102,8 @@ def batch(
     action: Action, wanted: dict[str, str], after: str, why: str, own: str, invoked: bool = False
 ) -> dict[str, Any]:
     """Do the next batch of the runs that were there when it was asked for, each in a transaction
-    of its own; a repeat after a crash is harmless, since what was done no longer fits.
+    of its own; a repeat after a crash is harmless, since what was done no longer fits. Skipped
+    hooks whose run has gone on are left out.
 
     The account that asked for it is looked up anew: one that may not do this any more has all the
     rest refused.
@@ -113,13 +115,17 @@ def batch(
     asker = askers.current()
     if reason := asker.refusal(PERMISSION[action]):
         return {"done": 0, "refused": runs.count(), "after": after, "more": False, "reason": reason}
-    found = list(runs.only("id", "fn_id", "event_id")[:BATCH])
-    reasons = {run.id: asker.refusal(PERMISSION[action], run) for run in found}
+    found = list(runs.only("id", "fn_id", "event_id", "status")[:BATCH])
+    skipped = [run.id for run in found if run.status == RunStatus.SKIPPED]
+    left_out = hooks.outdated(skipped) if skipped else set()
+    still = [run for run in found if run.id not in left_out]
+    reasons = {run.id: asker.refusal(PERMISSION[action], run) for run in still}
     with askers.asking(asker):
-        done = sum(_act(action, run.id, why, invoked) for run in found if not reasons[run.id])
+        done = sum(_act(action, run.id, why, invoked) for run in still if not reasons[run.id])
     return {
         "done": done,
-        "refused": len(found) - done,
+        "refused": len(still) - done,
+        "left_out": len(left_out),
         "after": str(found[-1].id) if found else after,
         "more": len(found) == BATCH,
         "reason": next(filter(None, reasons.values()), ""),

@@ -10,9 +10,10 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import askers, concurrency, endings, events, lineage, models, registry
+from jobs import askers, concurrency, endings, events, hooks, lineage, models, registry
 from jobs.error_reports import MESSAGE_LIMIT, storable
 from jobs.errors import EndedFromInside, InvalidStep, InvalidTransition, UnknownRun
 from jobs.excerpts import excerpt, quoted
@@ -92,12 +93,13 @@ def _cancel_one(run_id: str | uuid.UUID, why: str) -> bool:
             lease_until=None,
             ended_at=Now(),
             error=error,
+            epoch=F("epoch") + 1,
         )
         models.Fetch.objects.filter(run_id=run.id, status=FetchStatus.PENDING).update(
             status=FetchStatus.FAILED, error={"message": "cancelled", "final": True}, ended_at=Now()
         )
         ending = endings.Ending.of_run(run)
-        endings.announce(endings.CANCELLED, ending, error, "cancel")
+        endings.announce(hooks.CANCELLED, ending, error, "cancel")
         endings.leave(ending)
     return True
 
@@ -170,12 +172,17 @@ def rerun(
         run = _locked(run_id)
         _refuse(run, anew)
         again = _anew(run, from_step, data) if anew else _resume(run)
-        for resumed in (again, *(_resume(child) for child in below if child.status in RETRYABLE)):
-            endings.announce(
-                endings.RETRIED, endings.Ending.of_run(resumed), resumed.error, "retry"
-            )
+        _announce_retry(run, again)
+        for child in (child for child in below if child.status in RETRYABLE):
+            _announce_retry(child, _resume(child))
         events.wake_clusters()
     return str(again.id)
+
+
+def _announce_retry(run: models.Run, again: models.Run) -> None:
+    """Tell of a rerun of this run, which `again` is; the run's epoch is another one then."""
+    models.Run.objects.filter(id=run.id).update(epoch=F("epoch") + 1)
+    endings.announce(hooks.RETRIED, endings.Ending.of_run(again), run.error, "retry")
 
 
 def _to_go_on(run_id: str | uuid.UUID) -> list[uuid.UUID]:

@@ -7,16 +7,14 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import F
 from django.db.models.functions import Now
 
 from jobs import askers, events, models, registry, statements
 from jobs.claims import Claim
 from jobs.concurrency import passing_on
+from jobs.hooks import CANCELLED, FAILED, RETRIED
 from jobs.statements import Statement
-
-FAILED = "jobs/function.failed"
-CANCELLED = "jobs/function.cancelled"
-RETRIED = "jobs/function.retried"
 
 # The columns of a run that has ended, beside its status.
 ENDED: dict[str, Any] = {
@@ -68,18 +66,21 @@ def leave(ending: Ending) -> None:
 def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: str) -> None:
     """Send one of the engine's own events, and start the function's hook for this moment.
 
-    The event's data is Inngest's: function_id, run_id, error, event, events.
+    The event's data is Inngest's (function_id, run_id, error, event, events) and the run's epoch,
+    which its end or its rerun has raised in this transaction.
 
     What becomes of a run that such an event has started by its name starts no other one that way:
     a function that listens to failures, and fails, would be told of its own for ever, each time by
     an event of twice the size.
     """
+    runs = models.Run.objects.filter(id=ending.run_id)
     data = {
         "function_id": ending.fn_id,
         "run_id": str(ending.run_id),
         "error": error,
         "event": ending.event,
         "events": [ending.event],
+        "epoch": runs.values_list("epoch", flat=True).get(),
     }
     sent = events.Event(name=name, data=data)
     triggers = not _listens(ending)
@@ -104,7 +105,7 @@ def _listens(ending: Ending) -> bool:
 def fail_run(run: models.Run, error: dict[str, Any]) -> None:
     """Fail a run from outside a worker; the caller holds its row lock, in a transaction."""
     models.Run.objects.filter(id=run.id).update(
-        status=models.RunStatus.FAILED, error=error, ended_at=Now(), **ENDED
+        status=models.RunStatus.FAILED, error=error, ended_at=Now(), epoch=F("epoch") + 1, **ENDED
     )
     settle_failure(Ending.of_run(run), error)
 

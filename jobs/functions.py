@@ -78,5 +78,7 @@ def _add(totals: dict[str, Any], done: dict[str, Any]) -> None:
     """What was done and refused, and the first reason why an account was refused something."""
     totals["done"] += done["done"]
     totals["refused"] += done["refused"]
+    if done.get("left_out"):  # a batch of an earlier version has none
+        totals["left_out"] = totals.get("left_out", 0) + done["left_out"]
     if done.get("reason"):
         totals.setdefault("reason", done["reason"])

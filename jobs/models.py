@@ -151,6 +151,10 @@ class Run(models.Model):
     turn_limits = ArrayField(models.PositiveIntegerField(), default=list, blank=True)
     turns_held = models.SmallIntegerField(default=0)
 
+    # How often it has ended, and how often a person has had it run again, as itself or as a new
+    # run: by this number a hook knows which end or rerun it tells of (see hooks.py).
+    epoch = models.IntegerField(default=0, db_default=0)
+
     # Errors so far at the point where it stands; a newly remembered step sets it back to 0.
     attempt = models.IntegerField(default=0)
     # Of those, the errors of the code between steps: a step has a count of its own.

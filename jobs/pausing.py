@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Greatest, Now
 
-from jobs import events, registry
+from jobs import events, hooks, registry
 from jobs.control import rerun_once
 from jobs.errors import InvalidTransition, UnknownFunction
 from jobs.excerpts import quoted
@@ -17,6 +17,15 @@ from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunStatus
 from jobs.options import seconds
 from jobs.validation import NAME_LIMIT
 from jobs.values import is_name, named
+
+BATCH = 500
+
+
+class Replayed(list[str]):
+    """The ids of the runs that `replay_skipped` made, oldest first; `left_out` says how many
+    skipped runs it left out, since they are hooks whose run has gone on."""
+
+    left_out = 0
 
 
 @transaction.atomic
@@ -56,11 +65,12 @@ def resume(fn_id: str) -> bool:
 
 def replay_skipped(
     fn_id: str, *, since: datetime | None = None, until: datetime | None = None
-) -> list[str]:
+) -> Replayed:
     """Start what was skipped while the function was paused, oldest first; returns the new runs.
 
     A skipped run that was replayed before is left alone, so calling this twice does no harm,
-    at the same moment neither. What a person starts runs also while the function is paused.
+    at the same moment neither. A hook whose run has gone on since is left out, and counted in
+    `left_out`. What a person starts runs also while the function is paused.
     """
     _row(fn_id)
     for moment in (since, until):
@@ -74,7 +84,14 @@ def replay_skipped(
     if until is not None:
         skipped = skipped.filter(created_at__lt=until)
     ids = list(skipped.order_by("id").values_list("id", flat=True))
-    return [again for run_id in ids if (again := rerun_once(run_id)) is not None]
+    replayed = Replayed()
+    for start in range(0, len(ids), BATCH):
+        batch = ids[start : start + BATCH]
+        left_out = hooks.outdated(batch)
+        replayed.left_out += len(left_out)
+        made = (rerun_once(run_id) for run_id in batch if run_id not in left_out)
+        replayed.extend(again for again in made if again is not None)
+    return replayed
 
 
 def _held(fn_id: str) -> Q:

@@ -135,6 +135,7 @@ SETTLED = """
      , status = %(status)s, reason = %(reason)s, lease_token = NULL, lease_until = NULL,
        output = %(output)s::jsonb, error = %(error)s::jsonb,
        ended_at = CASE WHEN %(ended)s THEN statement_timestamp() END,
+       epoch = CASE WHEN %(ended)s THEN epoch + 1 ELSE epoch END,
        expires_at = CASE WHEN %(ended)s THEN NULL ELSE expires_at END,
        due_at = CASE WHEN NOT %(ended)s THEN least(due_at, %(until)s::timestamptz,
                 statement_timestamp() + make_interval(secs => %(delay)s::double precision)) END

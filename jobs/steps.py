@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from jobs import awaiting, events, fetches, parallel, registry
+from jobs import awaiting, events, fetches, hooks, parallel, registry
 from jobs.claims import Claim
 from jobs.errors import InvalidStep, Suspend
 from jobs.events import Event
@@ -39,6 +39,17 @@ class Context:
     def attempt(self) -> int:
         """How many errors there have been at the point where the run stands (0-based)."""
         return self.runner.journal.attempt
+
+    @property
+    def is_outdated(self) -> bool:
+        """In a hook: whether the run that it tells of has gone on since, so that what the hook
+        has to say is not so any more. In any other function it is False.
+
+        Ask in the atomic step that writes: the answer then holds until the step has committed. If
+        the function's steps lock the same row of yours, lock it first.
+        """
+        event = self.runner.claim.event
+        return hooks.is_outdated(event["name"], event["data"])
 
 
 class Steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -210,11 +211,13 @@ class SongAdmin(AsksOfEach):
         obj.save(update_fields=form.changed_data)
 
     def delete_model(self, request: HttpRequest, obj: Song) -> None:
-        delete_song(obj)
+        if not delete_song(obj):
+            raise PermissionDenied("This song is being made again.")
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Song]) -> None:
         for song in queryset.exclude(status__in=IN_THE_MAKING):
-            delete_song(song)
+            with contextlib.suppress(Song.DoesNotExist):
+                delete_song(song)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

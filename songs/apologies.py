@@ -23,10 +23,15 @@ UNUSABLE = f"The music service answered, but what it sent is not a song. {FREE}"
 OURS = f"Something went wrong on our side while this song was being made. {FREE}"
 NO_CREDITS = f"There was no credit left when its turn came. {FREE}"
 CANCELLED = f"This song was cancelled. {FREE}"
+ANOTHER = f"Another try at this song has come, so this one was not needed. {FREE}"
+
+# What the run of a song says that is not needed any more.
+CAME_AS_ANOTHER = "Another try at this song's wish has come and was charged; this one is free."
 
 CALL = r"step “call-modal-api” failed: \w+: [A-Z]+ \S+"
 # The first that the message begins with; anything else is our own fault.
 BY_MESSAGE = [
+    (rf"step “[a-z-]+” failed: NonRetriableError: {re.escape(CAME_AS_ANOTHER)}", ANOTHER),
     (rf"{CALL} answered (5\d\d|408|425|429)\b", TROUBLED),
     (rf"{CALL} answered \d\d\d\b", REFUSED),
     (rf"{CALL}: no whole answer within", TOO_SLOW),

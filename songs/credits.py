@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from jobs.api import excerpt
@@ -125,13 +125,14 @@ def welcome(user: User) -> CreditEntry | None:
 
 @transaction.atomic(savepoint=False)  # a step is in a transaction already
 def charge(song: Song) -> CreditEntry:
-    """Take the credit for a song that is there: once a song, whoever asks how often.
+    """Take the credit for a song, in the transaction in which it becomes playable: once a wish,
+    however often this is called.
 
     A balance that has meanwhile gone to zero is not the listener's fault: the entry then says
     `waived` and moves nothing. A second call returns the first entry.
     """
-    lock(song.owner)
-    earlier = CreditEntry.objects.filter(song=song, kind__in=CHARGES).first()
+    lock_owner(song)
+    earlier = charge_of(song)
     if earlier:
         return earlier
     payers = User.objects.filter(pk=song.owner_id, credits__gte=1)
@@ -142,10 +143,31 @@ def charge(song: Song) -> CreditEntry:
         kind=EntryKind.CHARGE if paid else EntryKind.WAIVED,
         why=song.title,
         song=song,
+        wish=song.wish_id,
     )
+
+
+def charge_of(song: Song) -> CreditEntry | None:
+    """What was booked for the song, or else for another try at the same wish."""
+    same = Q(song=song) | Q(wish=song.wish_id) | Q(song_id=song.wish_id)
+    entries = list(CreditEntry.objects.filter(same, kind__in=CHARGES))
+    own = (entry for entry in entries if entry.song_id == song.pk)
+    return next(own, entries[0] if entries else None)
+
+
+def is_paid_as_another(song: Song) -> bool:
+    """Whether another try at the same wish has come and was booked."""
+    entry = charge_of(song)
+    return entry is not None and entry.song_id != song.pk
 
 
 def lock(user: User) -> User:
     """The listener's row as it is now, ours until the transaction ends. Everything that counts a
-    listener's credits or songs takes it first, so two tabs cannot both count before the other."""
+    listener's credits or songs takes it first, so two tabs cannot both count before the other;
+    then comes the song's row, and last the engine's."""
     return User.objects.select_for_update(no_key=True).get(pk=user.pk)
+
+
+def lock_owner(song: Song) -> None:
+    """The same for the listener of a song; nothing if the listener is gone by now."""
+    User.objects.select_for_update(no_key=True).filter(pk=song.owner_id).first()

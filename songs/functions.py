@@ -1,8 +1,9 @@
-"""What the engine runs for the product, and what it promises: a song is charged once, after it is
-there; never for a failure, never for a cancellation."""
+"""What the engine runs for the product, and what it promises: a song is charged once, in the commit
+in which it becomes playable; never for a failure, never for a cancellation."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -22,32 +23,37 @@ from jobs.api import (
     quoted,
 )
 from songs import credits, files, music
-from songs.apologies import CANCELLED, NO_CREDITS, apology
+from songs.apologies import CAME_AS_ANOTHER, CANCELLED, NO_CREDITS, apology
 from songs.deletion import delete_files
 from songs.generation import EVENT
-from songs.models import CHARGES, UNSUCCESSFUL, Category, SongQuerySet, SongStatus
+from songs.models import CHARGES, UNSUCCESSFUL, Category, Song, SongQuerySet, SongStatus
 from songs.orders import song_of
 
 
 def song_failed(ctx: Context) -> None:
-    song, at = song_of(ctx.event.data["event"]["data"]), happened_at(ctx)
-    reason = apology(ctx.event.data["error"])
-    ctx.step.run("set-failed", end_without_song, song, SongStatus.FAILED, reason, at)
+    ended = SongStatus.FAILED, apology(ctx.event.data["error"]), happened_at(ctx)
+    ctx.step.run("set-failed", tell, ctx, end_without_song, *ended)
 
 
 def song_cancelled(ctx: Context) -> None:
-    song, at = song_of(ctx.event.data["event"]["data"]), happened_at(ctx)
-    ctx.step.run("set-cancelled", end_without_song, song, SongStatus.CANCELLED, CANCELLED, at)
+    ended = SongStatus.CANCELLED, CANCELLED, happened_at(ctx)
+    ctx.step.run("set-cancelled", tell, ctx, end_without_song, *ended)
 
 
 def song_retried(ctx: Context) -> None:
-    song, at = song_of(ctx.event.data["event"]["data"]), happened_at(ctx)
-    ctx.step.run("set-queued", set_queued, song, at)
+    ctx.step.run("set-queued", tell, ctx, set_queued)
+
+
+def tell(ctx: Context, write: Callable[..., None], *words: Any) -> None:
+    """Write what befell the song's run, unless the run has gone on since. The song is locked
+    first, as the run's own steps do it."""
+    song = song_of(ctx.event.data["event"]["data"])
+    if song.select_for_update(no_key=True).first() and not ctx.is_outdated:
+        write(song, *words)
 
 
 def happened_at(ctx: Context) -> datetime:
-    """When its run failed, was cancelled or was retried: the three run on their own, in whatever
-    order workers come to them, so each goes by that time and not by the time of its own run."""
+    """When its run failed, was cancelled or was retried, however late the hook is."""
     return datetime.fromtimestamp(ctx.event.as_json()["ts"] / 1000, UTC)
 
 
@@ -90,6 +96,8 @@ def check_credits(song: SongQuerySet, data: dict[str, Any]) -> dict[str, Any]:
     if found is None:
         user_id, song_id = (quoted(data.get(name)) for name in ("userId", "songId"))
         raise NonRetriableError(f"There is no song: userId {user_id} has no songId {song_id}.")
+    if credits.is_paid_as_another(found):
+        raise NonRetriableError(CAME_AS_ANOTHER)
     return {
         "credits": found.owner.credits,
         "paid": found.credit_entries.filter(kind__in=CHARGES).exists(),
@@ -105,27 +113,44 @@ def set_processing(song: SongQuerySet) -> None:
 
 
 def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
-    """Keep what the endpoint has made. A reply that cannot be right, or that names the file of
-    another song, fails at once: asked again under the same Idempotency-Key, the endpoint would
-    only repeat it."""
+    """Keep what the endpoint has made, and charge it in the same transaction.
+
+    A reply that cannot be right, or that names the file of another song, fails at once: asked
+    again under the same Idempotency-Key, the endpoint would only repeat it. So does one that comes
+    too late; its files go.
+    """
     try:
         made = music.read_reply(response.json())
     except music.ImpossibleReply as problem:
         raise NonRetriableError(str(problem)) from problem
-    row = song.select_for_update().first()
+    row = locked(song)
     if row is None:
-        raise NonRetriableError(
-            f"The song was deleted while it was being made; nobody is charged. "
-            f"Its recording is {made.audio_key}."
-        )
+        delete_files(made.keys)
+        raise NonRetriableError("The song was deleted while it was being made; nobody is charged.")
+    if credits.is_paid_as_another(row):
+        delete_files(made.keys)
+        raise NonRetriableError(CAME_AS_ANOTHER)
     files.refuse_those_of_others(row, made)
-    replaced = {row.s3_key, row.thumbnail_s3_key} - {made.audio_key, made.cover_key, ""}
+    keep(row, made)
+    credits.charge(row)
+    return {"audio": made.audio_key, "cover": made.cover_key, "categories": made.categories}
+
+
+def locked(song: SongQuerySet) -> Song | None:
+    """The song as it is now, its listener's row and its own locked; None if it is gone."""
+    found = song.first()
+    if found is not None:
+        credits.lock_owner(found)
+    return song.select_for_update().first()
+
+
+def keep(row: Song, made: music.Music) -> None:
+    replaced = {row.s3_key, row.thumbnail_s3_key} - {*made.keys, ""}
     transaction.on_commit(partial(delete_files, sorted(replaced)))
     row.s3_key, row.thumbnail_s3_key = made.audio_key, made.cover_key
     row.status, row.reason, row.finished_at = SongStatus.PROCESSED, "", Now()
     row.save(update_fields=["s3_key", "thumbnail_s3_key", "status", "reason", "finished_at"])
     row.categories.set(categories_of(made))
-    return {"audio": made.audio_key, "cover": made.cover_key, "categories": made.categories}
 
 
 def categories_of(made: music.Music) -> list[Category]:
@@ -142,9 +167,13 @@ def categories_of(made: music.Music) -> list[Category]:
 
 
 def deduct_credits(song: SongQuerySet) -> dict[str, Any]:
-    found = song.select_related("owner").first()
+    """What the song has cost. It was charged when it became playable; only a run that has come so
+    far under an earlier version is charged here. A song that is gone was charged, by then, too."""
+    found = locked(song)
     if found is None:
-        raise NonRetriableError("The song was deleted before it was charged; nobody is charged.")
+        return {"kind": "deleted", "amount": 0}
+    if not found.is_processed:
+        raise NonRetriableError("The song is not there; nobody is charged.")
     entry = credits.charge(found)
     return {"kind": entry.kind, "amount": entry.amount}
 
@@ -158,9 +187,8 @@ def end_without_song(
     )
 
 
-def set_queued(song: SongQuerySet, at: datetime) -> None:
-    """A person tries again: in the making once more, unless the retry was faster than this word
-    of it and has ended already."""
-    song.filter(status__in=UNSUCCESSFUL).exclude(finished_at__gt=at).update(
+def set_queued(song: SongQuerySet) -> None:
+    """A person tries again: in the making once more, unless the run has begun to make it."""
+    song.filter(status__in=UNSUCCESSFUL).update(
         status=SongStatus.QUEUED, reason="", finished_at=None
     )

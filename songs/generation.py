@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from jobs.api import Event, once, send
+from jobs.api import Event, new_id, once, send, under_way
 from songs import credits
 from songs.models import Song, User
 from songs.titles import title_from
@@ -18,6 +18,10 @@ WISHES = ("full_described_song", "guidance_scale", "audio_duration", "instrument
 
 class NoCreditsLeft(Exception):
     """No credit is free for another song; the message is a sentence for the listener."""
+
+
+class NoSecondTry(Exception):
+    """A song is not to be tried again; the message is a sentence for the listener."""
 
 
 class SongDeleted(Exception):
@@ -75,13 +79,25 @@ def order(
 
 def try_again(song: Song, form_token: uuid.UUID | str = "") -> Song:
     """The same wishes as a new song, of which a song that did not work has one at a time, in
-    however many forms it is asked for. Raises what `order` does."""
+    however many forms it is asked for. Raises what `order` does, and NoSecondTry if the song has
+    come or is coming.
+
+    It is another try at the same wish, which is charged once, whichever of its songs comes; unless
+    that wish was charged already, for a song that was deleted, say: then it is a wish of its own.
+    """
     user, token = song.owner, uuid.uuid5(song.id, "again")
 
     def make() -> Song:
         credits.lock(user)
+        found = Song.objects.select_for_update(no_key=True).get(pk=song.pk)
+        if not found.can_be_tried_again:
+            raise NoSecondTry("This song needs no second try.")
+        if is_made_again(found):
+            raise NoSecondTry("This song is being made again already.")
         earlier = Song.objects.owned_by(user).filter(form_token=token).first()
-        return earlier or _make(user, {name: getattr(song, name) for name in WISHES}, token)
+        wishes = {name: getattr(found, name) for name in WISHES}
+        wish = None if credits.charge_of(found) else found.wish_id
+        return earlier or _make(user, wishes, token, wish=wish)
 
     asked = {"song": str(song.id)}
     return _once(user, "songs.again", form_token, asked, make, is_guarded=True).song
@@ -115,12 +131,17 @@ def _make(
     form_token: uuid.UUID | None = None,
     *,
     seed: int | None = None,
+    wish: uuid.UUID | None = None,
 ) -> Song:
+    """`wish` is that of the song of which this is another try, if it is one."""
     credits.lock(user)
     refusal = credits.balance(user).refusal
     if refusal:
         raise NoCreditsLeft(refusal)
+    song_id = new_id()
     song = Song.objects.create(
+        id=song_id,
+        wish=wish or song_id,
         owner=user,
         title=title_from(wishes["full_described_song"]),
         seed=secrets.randbelow(2**31) if seed is None else seed,
@@ -131,3 +152,15 @@ def _make(
     song.event_id = uuid.UUID(event_id)
     song.save(update_fields=["event_id"])
     return song
+
+
+def is_made_again(song: Song) -> bool:
+    return bool(made_again([song]))
+
+
+def made_again(songs: Iterable[Song]) -> set[uuid.UUID]:
+    """Those of these songs that did not work and are coming after all: a person has had the run go
+    on, and the hook that tells of it may be late."""
+    events = {song.event_id: song.id for song in songs if song.can_be_tried_again}
+    asked = [event_id for event_id in events if event_id is not None]
+    return {events[event_id] for event_id in under_way(asked)} if asked else set()

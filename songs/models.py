@@ -110,6 +110,9 @@ class Song(models.Model):
     thumbnail_s3_key = models.CharField("cover key", max_length=200, blank=True, default="")
     categories = models.ManyToManyField(Category, related_name="songs", blank=True)
 
+    # The wish that it is to fulfil: the id of the song that was first asked for with it, so that
+    # a second try is paid once with the first. Null, in old rows, stands for its own id.
+    wish = models.UUIDField(null=True, editable=False)
     # Of a second try it follows from the song that did not work, which has one second try. Which
     # form made which song is known by jobs/submissions.py.
     form_token = models.UUIDField(default=uuid.uuid4, editable=False)
@@ -155,6 +158,10 @@ class Song(models.Model):
         return self.title or excerpt(self.full_described_song, 60)
 
     @property
+    def wish_id(self) -> uuid.UUID:
+        return self.wish or self.id
+
+    @property
     def is_in_the_making(self) -> bool:
         return self.status in IN_THE_MAKING
 
@@ -188,6 +195,8 @@ class CreditEntry(models.Model):
     song = models.ForeignKey(
         Song, on_delete=models.SET_NULL, null=True, blank=True, related_name="credit_entries"
     )
+    # The wish that was charged (Song.wish), which outlives the song.
+    wish = models.UUIDField(null=True, blank=True, editable=False)
     # An account that stands here is closed and not deleted (see closing.py).
     by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="entries_made"
@@ -202,6 +211,11 @@ class CreditEntry(models.Model):
             models.UniqueConstraint(
                 fields=["song"],
                 name="songs_creditentry_one_charge_a_song",
+                condition=Q(kind__in=CHARGES),
+            ),
+            models.UniqueConstraint(
+                fields=["wish"],
+                name="songs_creditentry_one_charge_a_wish",
                 condition=Q(kind__in=CHARGES),
             ),
             models.CheckConstraint(

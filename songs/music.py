@@ -39,6 +39,10 @@ class Music:
     cover_key: str  # empty if there is no cover
     categories: list[str]
 
+    @property
+    def keys(self) -> list[str]:
+        return [key for key in (self.audio_key, self.cover_key) if key]
+
 
 def request_body(song: Song) -> dict[str, Any]:
     """The request for a song. The seed is always explicit: the endpoint takes -1 literally, and

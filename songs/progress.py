@@ -8,6 +8,7 @@ from math import ceil, floor
 from statistics import quantiles
 from uuid import UUID
 
+from songs.generation import made_again
 from songs.models import Song, SongStatus, User
 
 RECENT = 50
@@ -78,12 +79,23 @@ STATUS_LINES = {
 
 def cards(user: User, songs: Iterable[Song]) -> list[Card]:
     """The songs with their places in the listener's line."""
-    found = list(songs)
+    found = as_they_are(songs)
     if not any(song.is_in_the_making for song in found):
         return [Card(song) for song in found]
     places = {song_id: place for place, song_id in enumerate(waiting_line(user))}
     usual = usual_time()
     return [Card(song, places.get(song.id, 0), usual) for song in found]
+
+
+def as_they_are(songs: Iterable[Song]) -> list[Song]:
+    """The songs; one that is being made again is shown as in line, though its hook has not said so
+    yet. The rows are left to the hook."""
+    found = list(songs)
+    again = made_again(found)
+    for song in found:
+        if song.id in again:
+            song.status, song.reason, song.finished_at = SongStatus.QUEUED, "", None
+    return found
 
 
 def waiting_line(user: User) -> list[UUID]:

@@ -8,7 +8,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db import transaction
 from django.http import (
     Http404,
     HttpRequest,
@@ -27,7 +26,7 @@ from songs import credits, generation
 from songs.deletion import delete_song
 from songs.forms import SongForm, TitleForm
 from songs.models import Song, SongQuerySet, User
-from songs.progress import Card, cards
+from songs.progress import Card, as_they_are, cards
 from songs.storage import send_file
 
 NEWEST = 6
@@ -179,7 +178,7 @@ def song_card(request: ListenerRequest, pk: UUID) -> HttpResponse:
 @never_cache
 @require_safe
 def song_json(request: ListenerRequest, pk: UUID) -> JsonResponse:
-    song = own(request, pk)
+    [song] = as_they_are([own(request, pk)])
     ready = song.is_processed
     return JsonResponse(
         {
@@ -231,11 +230,11 @@ def rename(request: ListenerRequest, pk: UUID) -> HttpResponse:
 def again(request: ListenerRequest, pk: UUID) -> HttpResponse:
     """A song that did not work, asked for anew with the same wishes."""
     song = own(request, pk)
-    if not song.can_be_tried_again:
-        messages.info(request, "This song needs no second try.")
-        return see_other(song)
     try:
         return see_other(generation.try_again(song, token_of(request)))
+    except generation.NoSecondTry as reason:
+        messages.info(request, str(reason))
+        return see_other(song)
     except (generation.NoCreditsLeft, StaleForm) as refusal:
         messages.error(request, str(refusal))
     except generation.SongDeleted as gone:
@@ -246,12 +245,14 @@ def again(request: ListenerRequest, pk: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def delete(request: ListenerRequest, pk: UUID) -> HttpResponse:
-    with transaction.atomic():
-        song = own(request, pk, lock=True)
-        if not song.is_in_the_making:
-            delete_song(song)
-            messages.success(request, f"“{song}” is deleted.")
-            return HttpResponseRedirect(reverse("songs"), status=303)
+    song = own(request, pk)
+    try:
+        is_deleted = delete_song(song)
+    except Song.DoesNotExist as gone:
+        raise Http404("The song is deleted already.") from gone
+    if is_deleted:
+        messages.success(request, f"“{song}” is deleted.")
+        return HttpResponseRedirect(reverse("songs"), status=303)
     messages.error(request, "This song is still being made. Delete it when that has ended.")
     return see_other(song)
 
@@ -265,9 +266,8 @@ def mine(request: ListenerRequest) -> SongQuerySet:
     return Song.objects.owned_by(request.user)
 
 
-def own(request: ListenerRequest, pk: UUID, *, lock: bool = False) -> Song:
-    songs = mine(request).select_for_update() if lock else mine(request)
-    return get_object_or_404(songs, pk=pk)
+def own(request: ListenerRequest, pk: UUID) -> Song:
+    return get_object_or_404(mine(request), pk=pk)
 
 
 def token_of(request: HttpRequest) -> str:

@@ -95,13 +95,20 @@ class Cluster:
 
     def work(self) -> bool:
         """Do what is due, HTTP requests included; False if that was the end of the cluster."""
+        return self.does(self._rounds)
+
+    def does(self, job: Callable[[], Any]) -> bool:
+        """Do one thing; False if that was the end of the cluster."""
         try:
             with self._watched():
-                while self._round():
-                    pass
+                job()
         except Killed:
             connection.close()
         return not self.is_dead
+
+    def _rounds(self) -> None:
+        while self._round():
+            pass
 
     def _round(self) -> bool:
         recovery.sweep()

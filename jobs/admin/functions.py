@@ -61,7 +61,7 @@ class FunctionAdmin(ReadOnlyAdmin):
         function = kwargs.get("obj")
         if function is not None:
             may_replay = request.user.has_perm("jobs.rerun_run", function)
-            number = pauses.skipped(function.fn_id) if may_replay else 0
+            number = pauses.skipped(function.fn_id).to_replay if may_replay else 0
             context |= {
                 "state": pauses.state_of(function),
                 "can_pause": request.user.has_perm("jobs.pause_registeredfunction", function),

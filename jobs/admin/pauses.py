@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from jobs import api
+from jobs import api, hooks
 from jobs.admin.deeds import ONCE, act_once
 from jobs.admin.html import run_link
 from jobs.errors import JobsError
@@ -95,14 +95,26 @@ def _words(moment: datetime) -> str:
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M %Z}"
 
 
-def skipped(fn_id: str, since: datetime | None = None, until: datetime | None = None) -> int:
-    """How many of its runs were skipped and not replayed since, up to 1,001."""
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A function's skipped runs that were not replayed. Of more than 1,000 it is not told which
+    are left out."""
+
+    to_replay: int
+    left_out: int = 0  # hooks whose run has gone on since
+
+
+def skipped(fn_id: str, since: datetime | None = None, until: datetime | None = None) -> Skipped:
     runs = Run.objects.filter(fn_id=fn_id, status=RunStatus.SKIPPED, reruns__isnull=True)
     if since is not None:
         runs = runs.filter(created_at__gte=since)
     if until is not None:
         runs = runs.filter(created_at__lt=until)
-    return runs.order_by()[: MOST_COUNTED + 1].count()
+    ids = list(runs.order_by().values_list("id", flat=True)[: MOST_COUNTED + 1])
+    if len(ids) > MOST_COUNTED:
+        return Skipped(len(ids))
+    left_out = len(hooks.outdated(ids))
+    return Skipped(len(ids) - left_out, left_out)
 
 
 def state_view(model_admin: Any) -> View:
@@ -156,16 +168,17 @@ def replay_view(model_admin: Any) -> View:
         with transaction.atomic(), api.asked_by(request.user):
             function = _locked(request, "jobs.rerun_run", object_id)
             try:
-                outcome = _replay(model_admin, request, function, part)
+                outcome, left_out = _replay(model_admin, request, function, part)
             except JobsError as error:
                 text = f"Nothing was changed. {error}"
                 model_admin.message_user(request, text, messages.WARNING)
                 return _back_to(function, given(request.POST))
         text = format_html(
-            "{}What was skipped{} is being replayed, oldest first, by {}.",
+            "{}What was skipped{} is being replayed, oldest first, by {}.{}",
             f"{ONCE} " if outcome.is_repeat else "",
             part.words(),
             run_link(outcome.result, "a run of its own"),
+            left_out,
         )
         level = messages.INFO if outcome.is_repeat else messages.SUCCESS
         model_admin.message_user(request, text, level)
@@ -176,12 +189,15 @@ def replay_view(model_admin: Any) -> View:
 
 def _replay(
     model_admin: Any, request: HttpRequest, function: RegisteredFunction, part: PartForm
-) -> Outcome:
+) -> tuple[Outcome, str]:
+    """The run that does it, and a sentence about what it leaves out, if it does."""
     if not part.is_valid():
         raise JobsError(" ".join(str(error) for errors in part.errors.values() for error in errors))
     since, until = part.cleaned_data["since"], part.cleaned_data["until"]
-    if not skipped(function.fn_id, since, until):
-        raise JobsError(f"No skipped run{part.words()} is left to replay.")
+    found = skipped(function.fn_id, since, until)
+    left_out = _left_out(found.left_out)
+    if not found.to_replay:
+        raise JobsError(f"No skipped run{part.words()} is left to replay.{left_out}")
 
     def ask() -> str:
         made = api.bulk(
@@ -191,12 +207,20 @@ def _replay(
             since=since or "",
             until=until or "",
         )
-        done = f"Replayed what was skipped{part.words()}, by run {made}."
+        done = f"Replayed what was skipped{part.words()}, by run {made}.{left_out}"
         model_admin.log_change(request, function, done)
         return made
 
     asked = {"function": function.fn_id, "since": since, "until": until}
-    return act_once(request, ask, "jobs.replay", asked)
+    return act_once(request, ask, "jobs.replay", asked), left_out
+
+
+def _left_out(number: int) -> str:
+    if not number:
+        return ""
+    if number == 1:
+        return " 1 hook is left out: the run that it tells of has gone on since."
+    return f" {number:,} hooks are left out: the runs that they tell of have gone on since."
 
 
 def _locked(request: HttpRequest, permission: str, object_id: str) -> RegisteredFunction:

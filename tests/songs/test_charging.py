@@ -1,4 +1,5 @@
-"""A song is charged once, after it is there; never for a failure, never for a cancellation."""
+"""A song is charged once, in the commit in which it is there; never for a failure, never for a
+cancellation."""
 
 from __future__ import annotations
 
@@ -68,7 +69,7 @@ def test_a_song_costs_one_credit_and_the_ledger_names_it(server, alice: User) ->
     assert (entry.user, entry.amount, entry.why) == (alice, -1, "A waltz for two cats")
 
 
-def test_the_credit_is_taken_after_the_song_is_there(server, alice: User) -> None:
+def test_the_credit_is_taken_when_the_song_is_there_and_not_before(server, alice: User) -> None:
     song = order(alice)
     advance()
     assert balance(alice) == 3
@@ -153,7 +154,7 @@ def test_ten_reruns_side_by_side_are_one_charge(server, alice: User) -> None:
     assert (taken(alice), balance(alice)) == ([("charge", -1)], 2)
 
 
-def test_a_charge_that_cannot_be_written_leaves_the_song_and_is_tried_again(
+def test_a_charge_that_cannot_be_written_keeps_the_song_back_and_both_are_tried_again(
     server, alice: User, monkeypatch
 ) -> None:
     charge, tries = credits.charge, []
@@ -169,9 +170,11 @@ def test_a_charge_that_cannot_be_written_leaves_the_song_and_is_tried_again(
     song = order(alice)
     drain()
     song.refresh_from_db()
-    assert (song.status, taken(alice), balance(alice)) == ("processed", [], 3)
+    assert (song.status, song.s3_key, taken(alice), balance(alice)) == ("processing", "", [], 3)
     to_the_end()
-    assert (len(tries), taken(alice), balance(alice)) == (2, [("charge", -1)], 2)
+    song.refresh_from_db()
+    assert (song.status, taken(alice), balance(alice)) == ("processed", [("charge", -1)], 2)
+    assert posts(server) == 1
 
 
 # --- death ----------------------------------------------------------------------------------------

@@ -175,7 +175,7 @@ def test_the_notice_of_a_failure_that_comes_late_does_not_outweigh_the_retry(
         execute(failure)
         execute(retry)
         song.refresh_from_db()
-        assert song.status == SongStatus.QUEUED
+        assert song.is_in_the_making
         travel(LATER)
         to_the_end()
     song.refresh_from_db()

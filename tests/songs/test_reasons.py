@@ -11,6 +11,7 @@ from django.test import Client
 
 from songs import apologies
 from songs.apologies import (
+    ANOTHER,
     CANCELLED,
     FREE,
     NO_CREDITS,
@@ -26,7 +27,17 @@ from songs.models import Song, SongStatus, User
 from tests.adversary import allow, answer, promises_10_gb, redirect, says, silent
 from tests.songs.making import charges, endpoint, made, run_of
 
-SENTENCES = [UNREACHABLE, TOO_SLOW, TROUBLED, REFUSED, UNUSABLE, OURS, NO_CREDITS, CANCELLED]
+SENTENCES = [
+    UNREACHABLE,
+    TOO_SLOW,
+    TROUBLED,
+    REFUSED,
+    UNUSABLE,
+    OURS,
+    NO_CREDITS,
+    CANCELLED,
+    ANOTHER,
+]
 JARGON = r"(?i)endpoint|http|json|status|error|exception|null|timeout|retry|run\b|step|\d"
 
 

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("songs", "0004_the_ledger_keeps_who")]
+    dependencies = [("songs", "0002_the_ledger_keeps_who")]
 
     operations = [
         migrations.AddIndex(

@@ -1,0 +1,269 @@
+"""Whatever order things come in, a wish is paid once, a song that can be played is paid, and no
+page says “It cost you nothing” over a song that is coming.
+
+Hypothesis lets a listener order, listen, try again and delete; operators cancel, rerun, pause
+hooks, replay them and move credits; workers be slow, and clusters die at any commit. The endpoint
+is a real server that answers as drawn. When all is over, each song's status is that of its last
+run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+from django.db.models import Count, Sum
+from django.test import Client
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from jobs import gateway, recovery
+from jobs.api import InvalidTransition, cancel, pause, replay_skipped, rerun, resume
+from jobs.claims import Claim, claim
+from jobs.executor import execute
+from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run
+from jobs.testing import drain, travel
+from songs import credits
+from songs.generation import NoCreditsLeft
+from songs.models import CHARGES, CreditEntry, Song, SongStatus, User
+from tests.adversary import Adversary, Peer, answer
+from tests.boundaries import Boundary, Cluster, forget_everything
+from tests.cast import listener
+from tests.songs.making import FN, LATER, endpoint, order, replies
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HOOKS = [f"{FN}-{moment}" for moment in ("failure", "cancel", "retry")]
+MANNERS = {"a song": replies(), "refused": answer(b"no", 422), "no song": answer(b"<html>")}
+MOST_SONGS = 4
+ENDLESS = 60
+LAST_WORD = {
+    "failed": SongStatus.FAILED,
+    "cancelled": SongStatus.CANCELLED,
+    "completed": SongStatus.NO_CREDITS,
+}
+# A commit at which a cluster dies; mostly none.
+deaths = st.none() | st.none() | st.builds(Boundary, st.just(""), st.integers(1, 4), st.booleans())
+
+
+class Site(RuleBasedStateMachine):
+    server: ClassVar[Adversary]
+    replies: ClassVar[list[str]] = []
+
+    @initialize(credits_=st.integers(1, 3))
+    def listener(self, credits_):
+        self.alice = listener("alice", credits_=credits_)
+        self.browser = Client()
+        self.browser.force_login(self.alice)
+        self.hands: list[Claim] = []
+        self.heard: set[Any] = set()
+        Site.replies.clear()
+
+    def teardown(self):
+        if not hasattr(self, "alice"):
+            return
+        try:
+            self.everything_ends()
+        finally:
+            forget_everything()
+            RegisteredFunction.objects.all().delete()
+            User.objects.all().delete()
+
+    # --- the listener -----------------------------------------------------------------------------
+
+    @precondition(lambda self: Song.objects.count() < MOST_SONGS)
+    @rule()
+    def order(self):
+        try:
+            order(self.alice)
+        except NoCreditsLeft:
+            assert credits.available(self.alice) == 0
+
+    @precondition(lambda self: Song.objects.exists())
+    @rule(data=st.data())
+    def try_again(self, data):
+        song = self.one(data, Song.objects.all())
+        coming, before = runs_of(song, *UNFINISHED), Song.objects.count()
+        self.browser.post(f"/songs/{song.pk}/again")
+        assert not (coming and Song.objects.count() > before)
+
+    @precondition(lambda self: Song.objects.exists())
+    @rule(data=st.data())
+    def listen(self, data):
+        song = self.one(data, Song.objects.all())
+        if self.browser.get(f"/songs/{song.pk}.json").json()["audio_url"]:
+            self.heard.add(song.wish)
+
+    @precondition(lambda self: Song.objects.exists())
+    @rule(data=st.data())
+    def delete(self, data):
+        self.browser.post(f"/songs/{self.one(data, Song.objects.all()).pk}/delete")
+
+    # --- operators --------------------------------------------------------------------------------
+
+    @rule(data=st.data(), how=st.sampled_from([{}, {}, {"from_start": True}, {"edited": True}]))
+    def run_again(self, data, how):
+        run = self.one(data, Run.objects.filter(fn_id__in=[FN, *HOOKS], status__in=FINISHED))
+        if run is not None:
+            how = {"data": run.event.data} if "edited" in how else how
+            allowed(lambda: rerun(run.id, **how))
+
+    @rule(data=st.data())
+    def cancel(self, data):
+        run = self.one(data, Run.objects.filter(fn_id__in=[FN, *HOOKS], status__in=UNFINISHED))
+        if run is not None and run.fn_id == FN:
+            cancel(run.id)
+
+    @rule(hook=st.sampled_from(HOOKS), stop=st.booleans())
+    def pause(self, hook, stop):
+        pause(hook, stop_running=stop)
+
+    @rule(hook=st.sampled_from(HOOKS), replays=st.booleans())
+    def resume(self, hook, replays):
+        resume(hook)
+        if replays:
+            replay_skipped(hook)
+
+    @rule(amount=st.sampled_from([-1, 1]))
+    def move_credits(self, amount):
+        try:
+            credits.grant(self.alice, amount, why="for the test")
+        except credits.NotEnoughCredits:
+            assert amount < 0
+
+    # --- clusters ---------------------------------------------------------------------------------
+
+    @rule(limit=st.integers(1, 3))
+    def take(self, limit):
+        """Workers that may be slow."""
+        self.hands += claim(limit, "worker")
+
+    @precondition(lambda self: self.hands)
+    @rule(data=st.data(), dies_at=deaths, one_by_one=st.booleans())
+    def execute(self, data, dies_at, one_by_one):
+        claimed = data.draw(st.sampled_from(self.hands))
+        self.hands.remove(claimed)
+        Cluster(dies_at, one_by_one=one_by_one).does(lambda: execute(claimed))
+
+    @rule(reply=st.sampled_from(list(MANNERS)), dies_at=deaths)
+    def fly(self, reply, dies_at):
+        Site.replies.append(reply)
+        flights = gateway.take(10)
+        landed = [(flight, gateway.fly(flight)) for flight in flights]
+        Site.replies.clear()
+        if landed:
+            Cluster(dies_at).does(lambda: gateway.land(landed))
+
+    @rule(reply=st.sampled_from(list(MANNERS)))
+    def all_goes_on(self, reply):
+        Site.replies.append(reply)
+        drain()
+        Site.replies.clear()
+
+    @rule()
+    def time_passes(self):
+        travel(LATER)
+        recovery.sweep()
+
+    # --- what is so at every moment ---------------------------------------------------------------
+
+    @invariant()
+    def the_ledger_is_the_balance(self):
+        self.alice.refresh_from_db()
+        booked = self.alice.credit_entries.aggregate(sum=Sum("amount", default=0))["sum"]
+        assert self.alice.credits == booked
+
+    @invariant()
+    def a_wish_is_charged_once_and_one_song_of_it_is_there(self):
+        booked = CreditEntry.objects.filter(kind__in=CHARGES)
+        assert booked.filter(wish=None).count() == 0
+        for rows in (booked, Song.objects.processed()):
+            times = rows.order_by().values("wish").annotate(times=Count("id"))
+            assert all(row["times"] == 1 for row in times)
+
+    @invariant()
+    def what_is_there_and_what_was_heard_is_paid(self):
+        booked = CreditEntry.objects.filter(kind__in=CHARGES)
+        assert set(Song.objects.processed()) <= {entry.song for entry in booked}
+        assert self.heard <= {entry.wish for entry in booked}
+
+    @invariant()
+    def no_page_gives_a_song_up_that_is_coming(self):
+        for song in Song.objects.all():
+            if runs_of(song, *UNFINISHED):
+                told = self.browser.get(f"/songs/{song.pk}.json").json()
+                assert told["status"] in ("queued", "processing", "processed")
+                assert "cost you nothing" not in told["reason"]
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def everything_ends(self):
+        self.hands.clear()
+        for hook in HOOKS:
+            resume(hook)
+        for _ in range(ENDLESS):
+            for hook in HOOKS:
+                replay_skipped(hook)
+            drain()
+            if not Run.objects.unfinished().exists():
+                break
+            travel(LATER)
+        assert not Run.objects.unfinished().exists()
+        self.the_ledger_is_the_balance()
+        self.a_wish_is_charged_once_and_one_song_of_it_is_there()
+        self.what_is_there_and_what_was_heard_is_paid()
+        for song in Song.objects.all():
+            self.its_status_is_its_last_run_s(song)
+
+    def its_status_is_its_last_run_s(self, song: Song) -> None:
+        runs = runs_of(song, *FINISHED)
+        if song.is_processed:
+            assert any(run.output == {"success": True} for run in runs)
+        else:
+            last = max(runs, key=lambda run: run.ended_at)
+            assert song.status == LAST_WORD[last.status], [(r.status, r.ended_at) for r in runs]
+
+    def one(self, data: Any, rows: Any) -> Any:
+        """One of these rows, or None."""
+        found = list(rows.order_by("pk"))
+        return data.draw(st.sampled_from(found)) if found else None
+
+
+def runs_of(song: Song, *statuses: str) -> list[Run]:
+    """Whatever event they are of, an edited one too."""
+    runs = Run.objects.filter(fn_id=FN, event__data__songId=str(song.pk))
+    return list(runs.filter(status__in=statuses))
+
+
+def allowed(act: Callable[[], Any]) -> None:
+    """Do it, unless the engine refuses it in the state that the run is in."""
+    with contextlib.suppress(InvalidTransition):
+        act()
+
+
+def as_drawn(peer: Peer) -> bool | None:
+    return MANNERS[Site.replies[-1] if Site.replies else "a song"](peer)
+
+
+def test_any_order_of_things_is_paid_once_and_told_as_it_is(settings):
+    with endpoint(settings, as_drawn) as Site.server:
+        run_state_machine_as_test(Site, settings=PROFILE)
+
+
+PROFILE = settings(
+    max_examples=20,
+    stateful_step_count=40,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
