@@ -108,6 +108,7 @@ class Journal:
         self.callbacks = Callbacks(claim)
         self._raw: Any = None  # the connection that the open transaction is on
         self._wrappers = list(self._database.execute_wrappers)
+        sessions.forget(self._database.connection)
         self._remember_counts()
         self._clear()
 
