@@ -148,7 +148,8 @@ class LeaseLost(ControlFlow):
 
 
 class CommitRefused(ControlFlow):
-    """A constraint that is checked at commit (a foreign key, say) was broken by some step."""
+    """A constraint that is checked at commit (a foreign key, say) was broken by some step, or a
+    deferred trigger refused what some step did."""
 
 
 class TransactionBroken(ControlFlow):

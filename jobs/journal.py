@@ -56,7 +56,7 @@ from jobs.errors import (
     TransactionLost,
 )
 from jobs.on_commit import Callbacks
-from jobs.outages import is_unavailable
+from jobs.outages import is_unavailable, sqlstate_of
 from jobs.outer_transaction import OuterTransaction, go_back_to
 from jobs.records import FetchRecord, StepRecord
 from jobs.statements import Rows, Statement
@@ -68,6 +68,7 @@ logger = logging.getLogger("jobs.engine")
 LONGEST = 0.05  # seconds
 RECONNECT_SECONDS = 0.5
 OF_THE_DATA = (DataError, IntegrityError)
+RAISED = "P0"  # the class of PL/pgSQL's own errors: RAISE EXCEPTION, ASSERT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,7 @@ class Journal:
         self.callbacks = Callbacks(claim)
         self._raw: Any = None  # the connection that the open transaction is on
         self._wrappers = list(self._database.execute_wrappers)
+        sessions.forget(self._database.connection)
         self._remember_counts()
         self._clear()
 
@@ -354,7 +356,7 @@ class Journal:
                 yield
         except BaseException as error:
             self._reset()
-            if is_a(error, IntegrityError) and not self.solo:
+            if _is_refusal(error) and not self.solo:
                 raise CommitRefused(str(error)) from error
             # Not of what is written: a deadlock, an outage, a session that code has spoilt.
             if is_a(error, DatabaseError, InterfaceError) and not is_a(error, *OF_THE_DATA):
@@ -412,6 +414,14 @@ class Journal:
         )
         self.is_stopped |= is_to_stop
         return rows
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether a constraint that is checked at commit was broken, or a trigger that is called then
+    has raised an exception."""
+    if not is_a(error, DatabaseError):
+        return False
+    return is_a(error, IntegrityError) or sqlstate_of(error).startswith(RAISED)
 
 
 class _Undo(Exception):

@@ -42,6 +42,13 @@ def notice(raw: psycopg.Connection[Any]) -> None:
     raw.cursor_factory = _noticing(factory)
 
 
+def forget(raw: psycopg.Connection[Any] | None) -> None:
+    """What lasts in this session was there before: a test's, say."""
+    if raw is not None:
+        notice(raw)
+        vars(raw).pop(MARK, None)
+
+
 @cache
 def _noticing(kind: Any) -> Any:
     return kind if issubclass(kind, Noticing) else type(kind.__name__, (Noticing, kind), {})

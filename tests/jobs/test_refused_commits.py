@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
-from jobs.api import Context
+from jobs.api import Context, StepError
 from jobs.models import Run
 from jobs.testing import drain
 from songs.models import Category, CreditEntry
@@ -99,3 +99,38 @@ def test_a_step_id_of_any_letters_comes_to_an_end(id):
         go()
         drain(limit=5)
     assert not Run.objects.unfinished().exists()
+
+
+REFUSING = """
+CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN IF NEW.name = 'bad' THEN RAISE EXCEPTION 'no bad ones'; END IF; RETURN NEW; END $$;
+CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON songs_category DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION public.refuse()
+"""
+
+
+@pytest.fixture
+def refusing_trigger():
+    """Called at commit."""
+    with connection.cursor() as cursor:
+        cursor.execute(REFUSING)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION public.refuse() CASCADE")
+
+
+def test_a_deferred_trigger_that_raises_fails_the_step_that_it_refuses(refusing_trigger):
+    def handler(ctx: Context) -> str:
+        ctx.step.run("good", create, "good")
+        try:
+            ctx.step.run("bad", create, "bad")
+        except StepError as error:
+            return error.message
+        return "accepted"
+
+    run = ran(handler, retries=0)
+    assert run.status == "completed"
+    assert run.output.startswith("no bad ones")
+    assert [(a.step_name, a.status) for a in run.attempts.all()] == [("bad", "error")]
+    assert [category.name for category in Category.objects.all()] == ["good"]
+    assert run.requeue_count == 0
