@@ -54,8 +54,9 @@ def towers(draw: st.DrawFn, most: int = 3_000) -> Any:
     """Lists or objects in one another, up to and over the limit."""
     value: Any = draw(st.integers())
     levels = [n for n in (1, 50, 100, 507, 509, 510, 511, 512, 513, 700, 3_000) if n <= most]
-    for _ in range(draw(st.sampled_from(levels))):
-        value = [value] if draw(st.integers(0, 3)) else {"a": value}
+    pattern = draw(st.lists(st.booleans(), min_size=1, max_size=4))  # a draw a level is too many
+    for level in range(draw(st.sampled_from(levels))):
+        value = {"a": value} if pattern[level % len(pattern)] else [value]
     return value
 
 

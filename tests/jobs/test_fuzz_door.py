@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.urls import reverse
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import example as explicit
 from hypothesis import strategies as st
 
 from jobs import cron, registry, retention
@@ -159,6 +160,8 @@ def test_whatever_a_step_or_a_function_returns_is_remembered_or_refused(admin_cl
     tally = Tally()
 
     @BOUNDED
+    @explicit("fit", {"a": float("nan")})
+    @explicit("\0", 1)
     @given(fuzz.NAMES, fuzz.SOME_VALUES)
     def example(id: Any, value: Any) -> None:
         seen: list[Any] = []

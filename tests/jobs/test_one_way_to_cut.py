@@ -46,7 +46,7 @@ NO_TEXTS = {
         "self._page[SHIFTS:BEAT]",
         "self._page[self._start(line):self._start(line) + LINE.size]",
     },
-    "jobs/bulk.py": {"runs.only('id', 'fn_id', 'event_id')[:BATCH]"},
+    "jobs/bulk.py": {"runs.only('id', 'fn_id', 'event_id', 'status')[:BATCH]"},
     "jobs/cancelling.py": {
         "_candidates(came, [function.fn_id for function, _ in rules], after)[:BATCH]"
     },
@@ -63,6 +63,7 @@ NO_TEXTS = {
         "landed[:BATCH]",
     },
     "jobs/in_flight.py": {"sorted(steps)[:MOST_STEPS]"},
+    "jobs/pausing.py": {"ids[start:start + BATCH]"},
     "jobs/records.py": {"row[:len(STEP)]", "row[len(STEP):]"},
     "jobs/secrets.py": {  # the mask
         "text[:end]",

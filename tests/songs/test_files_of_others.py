@@ -167,8 +167,8 @@ def test_a_deletion_that_is_rolled_back_removes_nothing(alice: User) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_deletions_at_the_same_moment_leave_no_file(alice: User) -> None:
-    songs = [a_song(alice, thumbnail_s3_key=COVER) for _ in range(2)]
+def test_two_deletions_at_the_same_moment_leave_no_file(alice: User, bob: User) -> None:
+    songs = [a_song(owner, thumbnail_s3_key=COVER) for owner in (alice, bob)]
     keep(COVER)
     ready = threading.Barrier(2)
 
