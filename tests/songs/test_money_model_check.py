@@ -35,7 +35,7 @@ from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run
 from jobs.testing import drain, travel
 from songs import credits
 from songs.generation import NoCreditsLeft
-from songs.models import CHARGES, CreditEntry, Song, SongStatus, User
+from songs.models import CHARGES, UNSUCCESSFUL, CreditEntry, Song, SongQuerySet, SongStatus, User
 from tests.adversary import Adversary, Peer, answer
 from tests.boundaries import Boundary, Cluster, forget_everything
 from tests.cast import listener
@@ -52,22 +52,34 @@ LAST_WORD = {
     "cancelled": SongStatus.CANCELLED,
     "completed": SongStatus.NO_CREDITS,
 }
-# A commit at which a cluster dies; mostly none.
-deaths = st.none() | st.none() | st.builds(Boundary, st.just(""), st.integers(1, 4), st.booleans())
+# A commit at which a cluster dies, if it comes to it.
+deaths = st.none() | st.builds(
+    Boundary,
+    st.sampled_from(["runner.attempt", "executor.complete"]),
+    st.sampled_from([3, 1, 2, 4, 5]),
+    st.booleans(),
+)
+anywhere = deaths | st.builds(Boundary, st.just(""), st.sampled_from(range(1, 20)), st.booleans())
+manners = st.sampled_from(["a song", "a song", "refused", "no song"])
 
 
 class Site(RuleBasedStateMachine):
     server: ClassVar[Adversary]
     replies: ClassVar[list[str]] = []
 
-    @initialize(credits_=st.integers(1, 3))
-    def listener(self, credits_):
+    @initialize(
+        credits_=st.integers(2, 4), songs=st.integers(1, 2), reply=manners, dies_at=anywhere
+    )
+    def listener(self, credits_, songs, reply, dies_at):
+        """With songs that have come to some end: there is something to quarrel over."""
         self.alice = listener("alice", credits_=credits_)
         self.browser = Client()
         self.browser.force_login(self.alice)
         self.hands: list[Claim] = []
         self.heard: set[Any] = set()
-        Site.replies.clear()
+        for _ in range(songs):
+            order(self.alice)
+        self.a_cluster_works(reply, dies_at, one_by_one=False)
 
     def teardown(self):
         if not hasattr(self, "alice"):
@@ -89,10 +101,10 @@ class Site(RuleBasedStateMachine):
         except NoCreditsLeft:
             assert credits.available(self.alice) == 0
 
-    @precondition(lambda self: Song.objects.exists())
+    @precondition(lambda self: unsuccessful().exists())
     @rule(data=st.data())
     def try_again(self, data):
-        song = self.one(data, Song.objects.all())
+        song = self.one(data, unsuccessful())
         coming, before = runs_of(song, *UNFINISHED), Song.objects.count()
         self.browser.post(f"/songs/{song.pk}/again")
         assert not (coming and Song.objects.count() > before)
@@ -113,25 +125,30 @@ class Site(RuleBasedStateMachine):
 
     @rule(data=st.data(), how=st.sampled_from([{}, {}, {"from_start": True}, {"edited": True}]))
     def run_again(self, data, how):
-        run = self.one(data, Run.objects.filter(fn_id__in=[FN, *HOOKS], status__in=FINISHED))
+        run = self.one(data, Run.objects.filter(fn_id=FN, status__in=FINISHED))
         if run is not None:
             how = {"data": run.event.data} if "edited" in how else how
             allowed(lambda: rerun(run.id, **how))
 
     @rule(data=st.data())
+    def run_a_hook_again(self, data):
+        run = self.one(data, Run.objects.filter(fn_id__in=HOOKS, status__in=FINISHED))
+        if run is not None:
+            rerun(run.id, from_start=True)
+
+    @rule(data=st.data())
     def cancel(self, data):
-        run = self.one(data, Run.objects.filter(fn_id__in=[FN, *HOOKS], status__in=UNFINISHED))
-        if run is not None and run.fn_id == FN:
+        run = self.one(data, Run.objects.filter(fn_id=FN, status__in=UNFINISHED))
+        if run is not None:
             cancel(run.id)
 
-    @rule(hook=st.sampled_from(HOOKS), stop=st.booleans())
-    def pause(self, hook, stop):
-        pause(hook, stop_running=stop)
-
-    @rule(hook=st.sampled_from(HOOKS), replays=st.booleans())
-    def resume(self, hook, replays):
-        resume(hook)
-        if replays:
+    @rule(hook=st.sampled_from(HOOKS), what=st.sampled_from(["pause", "stop", "resume", "replay"]))
+    def switch(self, hook, what):
+        if what in ("pause", "stop"):
+            pause(hook, stop_running=what == "stop")
+        else:
+            resume(hook)
+        if what == "replay":
             replay_skipped(hook)
 
     @rule(amount=st.sampled_from([-1, 1]))
@@ -155,7 +172,7 @@ class Site(RuleBasedStateMachine):
         self.hands.remove(claimed)
         Cluster(dies_at, one_by_one=one_by_one).does(lambda: execute(claimed))
 
-    @rule(reply=st.sampled_from(list(MANNERS)), dies_at=deaths)
+    @rule(reply=manners, dies_at=deaths)
     def fly(self, reply, dies_at):
         Site.replies.append(reply)
         flights = gateway.take(10)
@@ -164,10 +181,14 @@ class Site(RuleBasedStateMachine):
         if landed:
             Cluster(dies_at).does(lambda: gateway.land(landed))
 
-    @rule(reply=st.sampled_from(list(MANNERS)))
-    def all_goes_on(self, reply):
+    @rule(reply=manners, dies_at=anywhere, one_by_one=st.booleans())
+    def a_cluster_goes_on(self, reply, dies_at, one_by_one):
+        self.a_cluster_works(reply, dies_at, one_by_one)
+
+    def a_cluster_works(self, reply: str, dies_at: Boundary | None, one_by_one: bool) -> None:
+        one_by_one |= dies_at is not None and dies_at.place == "runner.attempt"
         Site.replies.append(reply)
-        drain()
+        Cluster(dies_at, one_by_one=one_by_one).work()
         Site.replies.clear()
 
     @rule()
@@ -239,6 +260,10 @@ class Site(RuleBasedStateMachine):
         return data.draw(st.sampled_from(found)) if found else None
 
 
+def unsuccessful() -> SongQuerySet:
+    return Song.objects.filter(status__in=UNSUCCESSFUL)
+
+
 def runs_of(song: Song, *statuses: str) -> list[Run]:
     """Whatever event they are of, an edited one too."""
     runs = Run.objects.filter(fn_id=FN, event__data__songId=str(song.pk))
@@ -261,8 +286,8 @@ def test_any_order_of_things_is_paid_once_and_told_as_it_is(settings):
 
 
 PROFILE = settings(
-    max_examples=20,
-    stateful_step_count=40,
+    max_examples=40,
+    stateful_step_count=30,
     deadline=None,
     print_blob=True,
     suppress_health_check=list(HealthCheck),
