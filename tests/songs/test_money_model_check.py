@@ -286,7 +286,7 @@ def test_any_order_of_things_is_paid_once_and_told_as_it_is(settings):
 
 
 PROFILE = settings(
-    max_examples=60,
+    max_examples=40,
     stateful_step_count=30,
     deadline=None,
     print_blob=True,
