@@ -107,6 +107,11 @@ def test_retry_after_grants_no_attempt_beyond_the_last():
         ("-5", None),
         ("1.5", None),
         ("²", None),
+        (", , ,", None),
+        ("Fri, 31 Dec 99999999999 23:59:59 GMT", None),
+        (f"Fri, 31 Dec {'9' * 5000} 23:59:59 GMT", None),
+        ("Wed, 21 Oct 2026 07:28:00 +99999999999999999", None),
+        ("9" * 5000, 86_400),
     ],
 )
 def test_a_retry_after_header_is_seconds_or_an_http_date(value, seconds):

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.api import Context, Secret
+from jobs.api import Context, Secret, rerun
 from jobs.models import Run
 from jobs.testing import drain, travel
 from tests.endpoint import Answer
@@ -85,6 +85,22 @@ def test_a_retry_after_that_is_nonsense_changes_nothing(endpoint):
 
     assert run.status in ("completed", "waiting")
     assert all("answered 503" in message for message in errors(run))
+
+
+@pytest.mark.parametrize("year", ["99999999999", "9" * 5000])
+def test_a_retry_after_beyond_all_years_leaves_the_attempt_the_steps_and_a_retry_asks_again(
+    endpoint, year
+):
+    endpoint.answers(Answer(429, headers={"Retry-After": f"Fri, 31 Dec {year} 23:59:59 GMT"}))
+    run = through(endpoint.url, retries=0)
+
+    assert (run.status, run.steps.get().status) == ("failed", "failed")
+    assert "answered 429" in run.error["message"]
+    with registered(lambda ctx: ctx.step.fetch("call", endpoint.url).json(), retries=0):
+        rerun(run.id)
+        drain()
+    run.refresh_from_db()
+    assert (run.status, len(endpoint.asked)) == ("completed", 2)
 
 
 def test_html_instead_of_json_fails_with_its_first_words(endpoint):
