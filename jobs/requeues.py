@@ -27,9 +27,8 @@ import time
 import uuid
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
-from django.db.models import F, Func, Value
-from django.db.models.fields import DateTimeField
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
 from jobs import backoff, conf, connection_state, events, models
@@ -94,7 +93,7 @@ def _hand_on(claim: Claim, report: Interrupted | None, *, was_away: bool) -> Non
         logger.warning("Let go: run %s is in other hands", claim.run_id)
     elif report is None:
         set_aside(run, Unreported())
-    elif was_away or (not report.is_own and _is_of_before(run, report.error)):
+    elif was_away or (not report.is_own and _is_of_before(claim, report.error)):
         _put_back(run)
     elif not report.is_own and run.requeue_count == 0:
         _put_back(run, report)
@@ -109,19 +108,14 @@ def _locked(run_id: uuid.UUID, token: uuid.UUID) -> models.Run | None:
     return mine.select_for_update(of=("self",)).select_related("event").first()
 
 
-def _is_of_before(run: models.Run, error: BaseException) -> bool:
-    """Whether the server has begun anew since the run was leased: the error was an outage's."""
+def _is_of_before(claim: Claim, error: BaseException) -> bool:
+    """Whether the server has begun anew since the run was claimed: the error was an outage's, also
+    if its worker met it long after, at the end of a slow step."""
     if not is_unavailable(error):
         return False
-    began = Func(function="pg_postmaster_start_time", output_field=DateTimeField())
-    leased = F("lease_until") - Value(backoff.span(conf.lease()))
-    return (
-        models.Run.objects.filter(id=run.id)
-        .filter(lease_until__isnull=False)
-        .alias(began=began)
-        .filter(began__gt=leased)
-        .exists()
-    )
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_postmaster_start_time() > %s", [claim.clock.at])
+        return bool(cursor.fetchone()[0])
 
 
 def _count(run: models.Run) -> None:

@@ -60,7 +60,7 @@ class Cluster:
 
     def kill_one(self, role: str, random: Random) -> int | None:
         """SIGKILL a process of this role; its number, or None if none is known just now."""
-        pids = [pid for pid in self.members(role) if self._is_mine(pid)]
+        pids = [pid for pid in self.members(role) if self.has(pid)]
         if not pids:
             return None
         pid = random.choice(pids)
@@ -128,8 +128,8 @@ class Cluster:
             found += value if isinstance(value, list) else [value]
         return [pid for pid in found if pid]
 
-    def _is_mine(self, pid: int) -> bool:
-        """A number may be another process's by now."""
+    def has(self, pid: int) -> bool:
+        """Whether this process is one of its own, and lives; its number may be another's by now."""
         try:
             return os.getpgid(pid) == self._popen.pid and state_of(pid) != "Z"
         except ProcessLookupError:

@@ -77,16 +77,14 @@ class Trial:
 
     def _knock(self) -> None:
         """Events of every shape, one ordinary order for every ten; nothing is killed."""
-        pushers = self._pushers()
+        pushers = [cluster.members("pusher") for cluster in self._clusters]
         while self._door.knock(patiently, BATCH * 2):
             self._send(self._book.make(1))
             self._tend("door")
         self._await_end("door")
-        if pushers != self._pushers():
-            self.problems.append("a pusher has died of what came to the door")
-
-    def _pushers(self) -> list[list[int]]:
-        return [cluster.members("pusher") for cluster in self._clusters]
+        for cluster, known in zip(self._clusters, pushers, strict=True):
+            if not all(map(cluster.has, known)):
+                self.problems.append("a pusher has died of what came to the door")
 
     def _rage(self) -> None:
         """Orders come in all the while; blows fall at moments drawn from the seed."""

@@ -5,6 +5,7 @@ about is an attempt like any other, with the author's error."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -552,3 +553,22 @@ def test_a_worker_that_reaches_no_database_for_a_whole_lease_ends(monkeypatch, s
         watch = Onlooker()
         assert execute(claimed, watch) is None
     assert watch.is_spoilt
+
+
+def test_an_outage_that_a_worker_meets_long_after_costs_no_attempt_however_often(monkeypatch):
+    """The server began anew while a slow step was at its work, and the lease was renewed since."""
+    calls: list[int] = []
+
+    def slow() -> None:
+        calls.append(1)
+        if len(calls) < 4:
+            cut_off()
+
+    with registered(lambda ctx: ctx.step.run("slow", slow), retries=0):
+        go()
+        while the_run().status != "completed":
+            (claimed,) = claim(1)
+            before = replace(claimed.clock, at=claimed.clock.at - timedelta(days=3650))
+            execute(replace(claimed, clock=before))  # the server has begun since
+    assert (len(calls), errors(the_run())) == (4, [])
+    assert the_run().requeue_count == 0
