@@ -22,7 +22,7 @@ NO_BACKEND = Warning(
     f"AUTHENTICATION_BACKENDS does not name {BACKEND}: in the panel only superusers can retry, "
     "cancel or pause anything.",
     hint="Add it behind django.contrib.auth.backends.ModelBackend.",
-    id="jobs.W001",
+    id="jobs.W003",
 )
 
 
@@ -130,7 +130,7 @@ def retention_batch() -> int:
 
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """One error for each setting that cannot be used (`jobs.E001`), before anything starts; and a
-    warning if the backend that knows what an account may do to a run is missing (`jobs.W001`)."""
+    warning if the backend that knows what an account may do to a run is missing (`jobs.W003`)."""
     problems = []
     readers = (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch)
     for read in (*readers, prepare_steps):

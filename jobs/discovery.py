@@ -77,11 +77,11 @@ def functions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """An error if anything at all is unknown or set aside (`jobs.E002`): the clusters of before go
+    """An error if anything at all is unknown or set aside (`jobs.E004`): the clusters of before go
     on with it, those of this code would not."""
     count = len(broken) + len(unfit.sentences())
     if not count:
         return []
     what = "1 function or module of functions" if count == 1 else f"{count} functions or modules"
     hint = "See the warnings jobs.W001 and jobs.W002. Mend them before you restart the clusters."
-    return [Error(f"{what} cannot be used.", hint=hint, id="jobs.E002")]
+    return [Error(f"{what} cannot be used.", hint=hint, id="jobs.E004")]

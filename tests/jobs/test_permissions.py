@@ -129,7 +129,7 @@ def test_a_bulk_action_of_an_unknown_kind_counts_as_one_that_cancels(
 def test_a_project_without_the_backend_is_warned(settings) -> None:
     assert conf.check(None) == []
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
-    assert [warning.id for warning in conf.check(None)] == ["jobs.W001"]
+    assert [warning.id for warning in conf.check(None)] == ["jobs.W003"]
 
 
 # --- the ways by which a rerun cancels ---

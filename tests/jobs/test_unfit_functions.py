@@ -135,15 +135,15 @@ def test_a_command_goes_on_with_a_warning_and_a_deployments_check_fails(start):
     assert "retries=1000" in warning.msg
     call_command("check", "--tag", "compatibility")
     (error,) = discovery.deployment(None)
-    assert (error.id, error.is_serious()) == ("jobs.E002", True)
-    with pytest.raises(CommandError, match=r"jobs.E002.*1 function or module of functions"):
+    assert (error.id, error.is_serious()) == ("jobs.E004", True)
+    with pytest.raises(CommandError, match=r"jobs.E004.*1 function or module of functions"):
         call_command("check", "--deploy", stdout=None, stderr=None)
 
 
 def test_a_module_that_cannot_be_imported_fails_a_deployments_check_too(start):
     start("import nothing_of_this_name")
     (error,) = discovery.deployment(None)
-    assert error.id == "jobs.E002"
+    assert error.id == "jobs.E004"
 
 
 def test_a_cron_trigger_of_its_own_waits_and_gives_one_late_tick(start):
