@@ -110,11 +110,6 @@ def fails_with(request: HttpRequest, code: str) -> HttpResponse:
     return HttpResponse(OK)
 
 
-def fills_the_table_of_locks(request: HttpRequest) -> HttpResponse:
-    execute("SELECT count(pg_advisory_xact_lock(n)) FROM generate_series(1, 1000000) n")
-    return HttpResponse(OK)
-
-
 VIEWS = [
     view,
     in_a_template,
@@ -124,7 +119,7 @@ VIEWS = [
     goes_on_with_a_model,
     goes_on_with_sql,
 ]
-OTHERS = [says_nothing, loses_it_before_the_commit, fills_the_table_of_locks]
+OTHERS = [says_nothing, loses_it_before_the_commit]
 urlpatterns = [
     *[path(f"{page.__name__}/", page) for page in [*VIEWS, *OTHERS]],
     path("fails_with/<code>/", fails_with),
