@@ -391,6 +391,8 @@ def _advance(c: Claim | LargeClaim) -> Claim | None:
     going_on = execute(replace(claim, worker=family.name()), _board)
     _board.end()
     if _board.is_spoilt:
+        if going_on is not None:
+            give_back(going_on.run_id, going_on.token)
         raise JobsError("What has happened in this process may happen to the next run, too.")
     return going_on
 

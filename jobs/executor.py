@@ -24,6 +24,7 @@ from jobs.journal import Journal, Settlement
 from jobs.models import Reason, RunStatus
 from jobs.requeues import requeue
 from jobs.runner import Watch
+from jobs.soundness import is_sound
 from jobs.steps import Context
 from jobs.values import remembered
 
@@ -54,11 +55,19 @@ def execute(claim: Claim, watch: Watch | None = None) -> Claim | None:
     4. If the lease was lost, nothing since the last commit happened, and somebody else goes on.
     5. An execution that ends in any other way has settled nothing: its run is requeued, which is
        counted (requeues). Nothing that an author's code does leaves this function.
-    6. If the engine's own code failed, or no database was reached for as long as a lease, this
-       process may be what is wrong: code that is over may have changed whatever lies in it. Then
-       it is to execute no other run (`watch.is_spoilt`).
+    6. If the engine's own code failed, if no database was reached for as long as a lease, or if
+       something that every run needs does not work any more (soundness), this process may be what
+       is wrong: code that is over may have changed whatever lies in it. Then it is to execute no
+       other run (`watch.is_spoilt`).
     """
     watch = watch or Nobody()
+    try:
+        return _execute(claim, watch)
+    finally:
+        watch.is_spoilt |= not is_sound(claim.fn_id)
+
+
+def _execute(claim: Claim, watch: Watch) -> Claim | None:
     try:
         return _advance_or_check_step_by_step(claim, watch)
     except LeaseLost as lost:

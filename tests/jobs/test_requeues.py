@@ -4,7 +4,10 @@ about is an attempt like any other, with the author's error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -414,6 +417,46 @@ def test_an_error_of_the_engines_own_code_stays_with_its_run_and_ends_its_worker
         assert execute(claimed, watch) is None
         assert not watch.is_spoilt
     assert the_run().status == "completed"
+
+
+@contextlib.contextmanager
+def put_back_afterwards() -> Iterator[None]:
+    kept = json.dumps, sys.getrecursionlimit()
+    try:
+        yield
+    finally:
+        json.dumps = kept[0]
+        sys.setrecursionlimit(kept[1])
+
+
+def break_json() -> None:
+    json.dumps = lambda *_, **__: 1 / 0
+
+
+SPOILING = {
+    "it breaks JSON": break_json,
+    "it lowers the limit of nested calls": lambda: sys.setrecursionlimit(
+        sys.getrecursionlimit() - 1
+    ),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILING)
+def test_a_run_that_spoils_its_process_is_the_last_one_there_also_if_it_goes_well(spoil):
+    """Its own step is remembered; what comes next would fail without a fault of its own."""
+    with registered(lambda ctx: ctx.step.run("spoils", lambda: None)):
+        go()
+        (claimed,) = claim(1)
+        watch = Onlooker()
+        execute(claimed, watch)
+        assert not watch.is_spoilt
+    with registered(lambda ctx: ctx.step.run("spoils", SPOILING[spoil], atomic=False)):
+        go()
+        (claimed,) = claim(1)
+        with put_back_afterwards():
+            execute(claimed, watch)
+    assert watch.is_spoilt
+    assert the_run().steps.filter(name="spoils", status="completed").exists()
 
 
 # --- between two steps ----------------------------------------------------------------------------
