@@ -64,7 +64,8 @@ def execute(claim: Claim, watch: Watch | None = None) -> Claim | None:
     try:
         return _execute(claim, watch)
     finally:
-        watch.is_spoilt |= not is_sound(claim.fn_id)
+        if not is_sound(claim.fn_id):
+            watch.is_spoilt = True
 
 
 def _execute(claim: Claim, watch: Watch) -> Claim | None:
