@@ -11,8 +11,9 @@ class JobsConfig(AppConfig):
     def ready(self) -> None:
         from django_q import cluster
 
-        from jobs import conf, discovery, family, log_records, zones
+        from jobs import conf, discovery, family, jit, log_records, zones
 
+        jit.install()
         log_records.mask_all()
         register(conf.check)
         register(zones.check)

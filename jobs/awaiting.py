@@ -167,7 +167,7 @@ def _invoke(
     called = target if isinstance(target, registry.Function) else registry.get(target)
     sent = events.validated(events.Event(name=INVOKED_EVENT, data=data))
     row = models.Event(id=new_id(), name=sent.name, data=sent.data)
-    run = events.new_run(called, row, events.stored(sent, row))
+    run = events.new_run(called, row, events.stored(sent, row)).unsaved()
     run.invoked_by_id = runner.claim.run_id
     line = circles.line_shut_by(run, runner.claim.run_id)
     if line:  # remembered: on the next call there may be no circle, and the function has gone on

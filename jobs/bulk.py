@@ -73,7 +73,7 @@ def bulk(
     asker.refuse(PERMISSION[action])
     _refuse_unreadable(action, wanted)
     with transaction.atomic():
-        (row,) = events.accept([sent])
+        (row,) = events.accept_fresh([sent])
         run = events.new_run(registry.get(FUNCTION), row, events.stored(sent, row))
         run.asked_by = asker.id
         events.start([run])

@@ -10,6 +10,8 @@ from django.utils import timezone
 from jobs import models
 from jobs.errors import InvalidEvent
 from jobs.excerpts import excerpt, quoted
+from jobs.intake import NewEvent
+from jobs.repeats import KnownEvent
 from jobs.values import ENCODER
 
 logger = logging.getLogger("jobs.engine")
@@ -18,7 +20,7 @@ KEPT = 2_000  # characters of the data that came again
 MOST_NAMES = 10
 
 
-def look_at(first: models.Event, name: str, data: dict[str, Any]) -> None:
+def look_at(first: NewEvent | KnownEvent, name: str, data: dict[str, Any]) -> None:
     """What an event of this name and data is to the first one of its id; it starts nothing.
 
     1. Another name is another fact, which would be lost: InvalidEvent, and the caller's
@@ -33,8 +35,8 @@ def look_at(first: models.Event, name: str, data: dict[str, Any]) -> None:
             "the last 24 hours. One id is for one fact: give this one an id of its own, such as "
             f"“{name}:{excerpt(first.dedupe_id, 80)}”."
         )
-    before, now = ENCODER.encode(first.data), ENCODER.encode(data)
-    if before != now:
+    now = ENCODER.encode(data)
+    if first.text != now and ENCODER.encode(first.data) != now:
         _note(first, now)
         logger.warning(
             "Event “%s” with the id %s came again with other data (%s) and starts nothing: event "
@@ -42,16 +44,19 @@ def look_at(first: models.Event, name: str, data: dict[str, Any]) -> None:
             name,
             quoted(first.dedupe_id),
             _differences(first.data, data),
-            first.pk,
+            first.id,
         )
 
 
-def _note(first: models.Event, text: str) -> None:
+def _note(first: NewEvent | KnownEvent, text: str) -> None:
     count = (first.repeat or {}).get("count", 0) + 1
     data = excerpt(text, KEPT)
-    first.repeat = {"count": count, "at": timezone.now().isoformat(), "data": data}
-    if not first._state.adding:  # else it is about to be inserted
-        models.Event.objects.filter(pk=first.pk).update(repeat=first.repeat)
+    repeat = {"count": count, "at": timezone.now().isoformat(), "data": data}
+    if isinstance(first, NewEvent):
+        first.repeat = repeat
+    else:
+        first.repeated = ENCODER.encode(repeat)
+        models.Event.objects.filter(pk=first.id).update(repeat=repeat)
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:

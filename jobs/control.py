@@ -290,7 +290,7 @@ def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -
         row = models.Event(id=new_id(), name=edited.name, data=edited.data)
         row.save(force_insert=True)
         event = events.stored(edited, row)
-    again = events.new_run(function, row, event, rerun_of=run.id)
+    again = events.new_run(function, row, event, rerun_of=run.id).unsaved()
     again.event = row
     memory = _memory_before(run, from_step) if from_step is not None else []
     again.steps_done = len(memory)

@@ -86,10 +86,10 @@ def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: st
     triggers = not _listens(ending)
     hook = registry.hook_of(ending.fn_id, moment)
     if hook is None and not registry.cancelled_by(name):
-        events.accept([sent], triggers=triggers)
+        events.accept_fresh([sent], triggers=triggers)
         return
     with askers.on_behalf_of(ending.run_id):
-        (row,) = events.accept([sent], triggers=triggers)
+        (row,) = events.accept_fresh([sent], triggers=triggers)
         if hook is not None:
             events.start([events.new_run(hook, row, events.stored(sent, row))])
 

@@ -8,23 +8,23 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import Value
-from django.db.models.functions import Greatest, Now
+from django.db import DataError, connection, transaction
+from psycopg.errors import DivisionByZero
 
-from jobs import askers, conflicts, expressions, models, registry, repeats, statements
+from jobs import askers, conflicts, expressions, intake, models, registry, repeats, statements
 from jobs.errors import InvalidEvent, InvalidExpression
 from jobs.excerpts import quoted
-from jobs.ids import new_id
+from jobs.intake import NewEvent, NewRun
 from jobs.options import seconds
+from jobs.repeats import KnownEvent
 from jobs.secrets import mask
 from jobs.statements import Statement
 from jobs.validation import EVENT_LIMIT, is_event_name
-from jobs.values import Unfit, is_text, plain, read_back, size_of, written
+from jobs.values import ENCODER, Unfit, is_text, plain, read_back, size_of, written
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +73,7 @@ def send(events: Event | Iterable[Event]) -> list[str]:
     clean = [validated(event) for event in batch]
     for event in clean:
         _refuse_reserved(event)
-    with transaction.atomic():
-        return [str(row.id) for row in accept(clean)]
+    return [str(row.id) for row in accept(clean)]
 
 
 def _listed(events: Any) -> list[Event]:
@@ -151,20 +150,33 @@ def _refuse_reserved(event: Event) -> None:
         raise InvalidEvent(f"Event “{event.name}”: names that begin with {names} are reserved.")
 
 
-def accept(events: list[Event], *, triggers: bool = True) -> list[models.Event]:
-    """Store events and their runs, inside the caller's transaction; without `triggers` they start
-    none.
+def accept(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
+    """Store events and their runs, inside the caller's transaction if there is one.
 
     1. An event whose id came within 24 hours is replaced by the stored one (a lock on the id
        makes two senders of it take turns); one of another name is refused (conflicts).
-    2. All new events are inserted, then all their runs.
-    3. Clusters are told; PostgreSQL delivers that at commit, or never.
+    2. All new events are inserted with all their runs, in one statement (intake).
+    3. Clusters are told.
     """
-    ids = {event.id for event in events if event.id}
-    repeats.take_turns(ids)
-    known = repeats.accepted(ids)
-    rows: list[models.Event] = []
-    fresh: list[tuple[Event, models.Event]] = []
+    if not any(event.id for event in events):
+        return accept_fresh(events)
+    with transaction.atomic():
+        return _accept_once(events)
+
+
+def accept_fresh(events: list[Event], *, triggers: bool = True) -> list[NewEvent]:
+    """The same for events without an id of their sender's, of which none is a repeat; without
+    `triggers` they start no run."""
+    fresh = [(event, _row(event)) for event in events]
+    _insert(fresh, triggers=triggers)
+    return [row for _, row in fresh]
+
+
+def _accept_once(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
+    known: dict[str, NewEvent | KnownEvent] = {}
+    known |= repeats.take_turns({event.id for event in events if event.id})
+    rows: list[NewEvent | KnownEvent] = []
+    fresh: list[tuple[Event, NewEvent]] = []
     for event in events:
         row = known.get(event.id)
         if row is not None:
@@ -175,26 +187,64 @@ def accept(events: list[Event], *, triggers: bool = True) -> list[models.Event]:
             if event.id:
                 known[event.id] = row
         rows.append(row)
-    models.Event.objects.bulk_create([row for _, row in fresh])
-    runs = [run for event, row in fresh if triggers for run in _runs(event, row)]
-    start(runs)
-    if fresh:
-        _wake_waiting({event.name for event, _ in fresh}, fresh)
+    _insert(fresh, triggers=True)
     return rows
 
 
-def start(runs: list[models.Run]) -> None:
-    """Insert new runs: due, or skipped where their function is paused."""
-    if not runs:
+# Whether a step waits for an event of one of these names: looked at after the events are inserted,
+# so that of a sender and a run that begins to wait one sees the other.
+AWAITED = """
+SELECT EXISTS (SELECT FROM jobs_step WHERE status = 'waiting' AND awaits = ANY(%(names)s))
+"""
+# The same for a sender without a transaction: its statements are one of their own, which ends with
+# the last of them. The division by zero takes it back, and the sender opens one.
+NOT_AWAITED = f"SELECT 1 / (NOT ({AWAITED}))::int"
+LATELY = 60.0  # seconds for which a sender opens a transaction at once for a name that was awaited
+MOST_AWAITED = 1_000  # names
+_awaited_until: dict[str, float] = {}  # monotonic
+
+
+def _insert(fresh: Sequence[tuple[Event, NewEvent]], *, triggers: bool) -> None:
+    """Insert events and their runs, wake the runs that wait for one of them, tell the clusters."""
+    if not fresh:
         return
-    paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
-    skipped = set(paused.filter(fn_id__in={r.fn_id for r in runs}).values_list("fn_id", flat=True))
-    for run in runs:
-        if run.fn_id in skipped:
-            run.status, run.reason = models.RunStatus.SKIPPED, models.Reason.PAUSED
-            run.due_at, run.expires_at, run.ended_at = None, None, Now()
-    models.Run.objects.bulk_create(runs)
-    wake_clusters(RUN_DUE)
+    pairs = [(row, list(_runs(event, row)) if triggers else []) for event, row in fresh]
+    inserting = list(intake.inserting(pairs))
+    names = {event.name for event, _ in fresh}
+    asked = {"names": sorted(names)}
+    if not _may_go_at_once(names) or not _insert_at_once([*inserting, (NOT_AWAITED, asked)]):
+        with transaction.atomic(savepoint=False):
+            ((is_awaited,),) = statements.together(*inserting, (AWAITED, asked))[-1]
+            if is_awaited:
+                _wake_waiting(names, fresh)
+    if any(runs for _, runs in pairs):
+        wake_clusters(RUN_DUE)
+
+
+def _may_go_at_once(names: set[str]) -> bool:
+    if connection.in_atomic_block or not connection.get_autocommit():
+        return False
+    now = time.monotonic()
+    return not any(_awaited_until.get(name, 0.0) > now for name in names)
+
+
+def _insert_at_once(inserting: Sequence[Statement]) -> bool:
+    """In one trip that is a transaction; False if a step waits for one of the events, and nothing
+    is inserted."""
+    try:
+        statements.together(*inserting)
+    except DataError as error:
+        if isinstance(error.__cause__, DivisionByZero):
+            return False
+        raise
+    return True
+
+
+def start(runs: Sequence[NewRun]) -> None:
+    """Insert new runs of events that are there: due, or skipped where their function is paused."""
+    if runs:
+        statements.execute(*intake.inserting_runs(runs))
+        wake_clusters(RUN_DUE)
 
 
 def hold_if_paused(run: models.Run) -> None:
@@ -205,9 +255,10 @@ def hold_if_paused(run: models.Run) -> None:
         run.reason, run.expires_at = models.Reason.PAUSED, None
 
 
-def _wake_waiting(names: set[str], fresh: list[tuple[Event, models.Event]]) -> None:
+def _wake_waiting(names: set[str], fresh: Sequence[tuple[Event, NewEvent]]) -> None:
     """Wake the runs whose step.wait_for_event one of these events may satisfy; the step itself
     looks for its event when the run is looked at."""
+    _remember_awaited(names)
     waiting = models.Step.objects.filter(status=models.StepStatus.WAITING, awaits__in=names)
     woken = []
     for step in waiting.select_related("run__event").order_by("run_id"):
@@ -217,6 +268,12 @@ def _wake_waiting(names: set[str], fresh: list[tuple[Event, models.Event]]) -> N
         if any(satisfies(step.detail, variables | {"async": event}, where) for event in arrived):
             woken.append(step.run_id)
     wake_runs(woken)
+
+
+def _remember_awaited(names: set[str]) -> None:
+    if len(_awaited_until) > MOST_AWAITED:
+        _awaited_until.clear()
+    _awaited_until.update(dict.fromkeys(names, time.monotonic() + LATELY))
 
 
 def satisfies(detail: dict[str, Any], variables: dict[str, Any], where: str) -> bool:
@@ -237,14 +294,15 @@ def as_json(row: models.Event) -> dict[str, Any]:
     }
 
 
-def _row(event: Event) -> models.Event:
-    row = models.Event(id=new_id(), name=event.name, data=event.data, dedupe_id=event.id)
+def _row(event: Event) -> NewEvent:
+    text = ENCODER.encode(event.data)
+    row = NewEvent(name=event.name, data=event.data, text=text, dedupe_id=event.id)
     if event.ts:
         row.ts = datetime.fromtimestamp(milliseconds(event.ts) / 1000, UTC)
     return row
 
 
-def _runs(event: Event, row: models.Event) -> Iterable[models.Run]:
+def _runs(event: Event, row: NewEvent) -> Iterable[NewRun]:
     """One run for each function with a trigger that matches, however many of them do."""
     variables: dict[str, Any] | None = None
     for function, triggers in registry.triggered_by(event.name):
@@ -267,7 +325,7 @@ def _fires(
     return expressions.holds(trigger.if_exp, variables, where)
 
 
-def stored(event: Event, row: models.Event) -> dict[str, Any]:
+def stored(event: Event, row: NewEvent | models.Event) -> dict[str, Any]:
     """An accepted event as expressions and functions see it: its id and time filled in."""
     ts = milliseconds(event.ts) or time.time_ns() // 1_000_000
     return {"name": event.name, "data": event.data, "id": event.id or str(row.id), "ts": ts}
@@ -275,26 +333,23 @@ def stored(event: Event, row: models.Event) -> dict[str, Any]:
 
 def new_run(
     function: registry.Function,
-    row: models.Event,
+    row: NewEvent | models.Event,
     event: dict[str, Any],
     rerun_of: uuid.UUID | None = None,
-) -> models.Run:
-    """An unsaved run, at the end of its lines: due when its event has happened, or at once if a
-    person runs it again. `timeouts.start` counts from then."""
-    run = models.Run(
+) -> NewRun:
+    """A new run, at the end of its lines: due when its event has happened, or at once if a person
+    runs it again. `timeouts.start` counts from then."""
+    start = function.timeouts.start
+    return NewRun(
         fn_id=function.fn_id,
         event_id=row.id,
         turn_keys=turn_keys(function, event),
         turn_limits=[entry.limit for entry in function.concurrency],
-        rerun_of_id=rerun_of,
+        planned=row.ts if isinstance(row.ts, datetime) and rerun_of is None else None,
+        start_within=None if start is None else seconds(start),
+        rerun_of=rerun_of,
         asked_by=askers.named_id(),
     )
-    if isinstance(row.ts, datetime) and rerun_of is None:
-        run.due_at = run.ready_at = Greatest(Value(row.ts), Now())
-    if function.timeouts.start is not None:
-        in_time = timedelta(seconds=seconds(function.timeouts.start))
-        run.expires_at = (run.ready_at or Now()) + in_time
-    return run
 
 
 def turn_keys(function: registry.Function, event: dict[str, Any]) -> list[str]:

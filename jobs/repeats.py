@@ -22,10 +22,14 @@ share one table for them, with room for some 64 a session. So there are two kind
 
 from __future__ import annotations
 
+import json
+import uuid
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from jobs import models, statements
+from jobs import statements
 
 DEDUPE_WINDOW = timedelta(hours=24)
 FEW = 50  # ids of one transaction that have locks of their own
@@ -72,28 +76,42 @@ SELECT pg_advisory_xact_lock(h)
 # One leap through the index for each id, however long the list and whatever the statistics say.
 NEWEST = """
 SELECT known.* FROM unnest(%(ids)s::text[]) AS sent(id) CROSS JOIN LATERAL (
-  SELECT * FROM jobs_event
+  SELECT id, name, data, dedupe_id, repeat FROM jobs_event
    WHERE dedupe_id = sent.id AND NOT (dedupe_id = '')
      AND received_at > statement_timestamp() - %(window)s
    ORDER BY received_at DESC LIMIT 1) known
 """
 
 
-def take_turns(ids: Collection[str]) -> None:
-    """Wait for other senders of these ids, and have later ones wait for this transaction's end."""
-    if not ids:
-        return
-    wanted = {"ids": sorted(ids)}
-    if statements.execute(LOCK_FEW, wanted):
-        return
-    shared = [bucket for (bucket,) in statements.execute(LOCK_BUCKETS, wanted)]
-    if shared:
-        statements.execute(LOCK_IDS_IN, {**wanted, "shared": shared})
+@dataclass(slots=True, eq=False)
+class KnownEvent:
+    """An event that is stored already; JSON columns as their texts."""
+
+    id: uuid.UUID
+    name: str
+    text: str  # its data
+    dedupe_id: str
+    repeated: str | None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.text)
+        return found
+
+    @property
+    def repeat(self) -> dict[str, Any] | None:
+        """What came again under its id, see conflicts."""
+        found: dict[str, Any] | None = json.loads(self.repeated or "null")
+        return found
 
 
-def accepted(ids: Collection[str]) -> dict[str, models.Event]:
-    """The newest event of each id that came within the last 24 hours."""
-    if not ids:
-        return {}
-    wanted = {"ids": list(ids), "window": DEDUPE_WINDOW}
-    return {row.dedupe_id: row for row in models.Event.objects.raw(NEWEST, wanted)}
+def take_turns(ids: Collection[str]) -> dict[str, KnownEvent]:
+    """Wait for other senders of these ids, and have later ones wait for this transaction's end;
+    returns the newest event of each id that came within the last 24 hours."""
+    wanted = {"ids": sorted(ids), "window": DEDUPE_WINDOW}
+    locked, found = statements.together((LOCK_FEW, wanted), (NEWEST, wanted))
+    if not locked:
+        shared = [bucket for (bucket,) in statements.execute(LOCK_BUCKETS, wanted)]
+        waits = [(LOCK_IDS_IN, {**wanted, "shared": shared})] if shared else []
+        found = statements.together(*waits, (NEWEST, wanted))[-1]
+    return {row[3]: KnownEvent(*row) for row in found}

@@ -18,7 +18,8 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import PipelineStatus
 
-from jobs import conf, wire
+from jobs import conf, jit, wire
+from jobs.jit import is_pooled
 from jobs.prepared import is_for_steps, prepare_often
 from jobs.wire import NOTHING, Rows, Statement, Wire, wire_of
 
@@ -53,6 +54,14 @@ def together(*statements: Statement, commits: bool = False) -> list[Rows]:
     if not statements:
         return []
     here = _ready()
+    if jit.is_on(here.connection):
+        return _converse(here, [(jit.OFF, NOTHING), *statements], commits=commits)[1:]
+    return _converse(here, statements, commits=commits)
+
+
+def _converse(
+    here: BaseDatabaseWrapper, statements: Sequence[Statement], *, commits: bool
+) -> list[Rows]:
     with here.wrap_database_errors:
         if _is_watched(here):
             return _by_cursor(here, statements)
@@ -62,6 +71,12 @@ def together(*statements: Statement, commits: bool = False) -> list[Rows]:
 def at_once(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
     """As `execute`, for what waits for nobody's lock: cheaper, and no signal interrupts it."""
     here = _ready()
+    if jit.is_on(here.connection):
+        return together((text, values))[0]
+    return _at_once(here, text, values)
+
+
+def _at_once(here: BaseDatabaseWrapper, text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
     with here.wrap_database_errors:
         if _is_watched(here):
             return _by_cursor(here, [(text, values)])[0]
@@ -74,7 +89,7 @@ def begin() -> None:
     first statement."""
     here = _ready()
     raw = here.connection
-    if raw.prepare_threshold is None and conf.prepare_steps() and not _is_pooled(here):
+    if raw.prepare_threshold is None and conf.prepare_steps() and not is_pooled(here):
         prepare_often(raw)
     if not is_for_steps(raw) and not _is_watched(here):
         with here.wrap_database_errors:
@@ -88,7 +103,7 @@ def before_next(*texts: str) -> None:
     if is_for_steps(here.connection) and not _is_watched(here):
         _wire(here).ahead += texts
     else:
-        at_once("; ".join(texts))
+        _at_once(here, "; ".join(texts))
 
 
 def transactions_begun() -> int:
@@ -119,14 +134,10 @@ def read_by_index() -> None:
     transaction mode the settings would be somebody else's next."""
     here = connections[DEFAULT_DB_ALIAS]
     here.ensure_connection()
-    if here.connection not in _by_index and not _is_pooled(here):
+    if here.connection not in _by_index and not is_pooled(here):
         with here.cursor() as cursor:
             cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
         _by_index.add(here.connection)
-
-
-def _is_pooled(here: BaseDatabaseWrapper) -> bool:
-    return bool(here.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"))
 
 
 def _is_watched(here: BaseDatabaseWrapper) -> bool:
@@ -141,7 +152,7 @@ def _is_watched(here: BaseDatabaseWrapper) -> bool:
 
 
 def _wire(here: BaseDatabaseWrapper) -> Wire:
-    return wire_of(here.connection, prepares=not _is_pooled(here))
+    return wire_of(here.connection, prepares=not is_pooled(here))
 
 
 class _ServerBinding(psycopg.Cursor[Any]):
