@@ -5,12 +5,20 @@ ours."""
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.backends.signals import connection_created
 
-from jobs import statements
+from jobs import cron, recovery, retention, statements
+from jobs.api import Concurrency, Context, Event, cancel, rerun, send
+from jobs.models import Run
+from jobs.testing import drain, travel
+from tests.functions import registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
 JIT = "SELECT current_setting('jit')"
@@ -83,3 +91,82 @@ def test_behind_a_pool_whose_role_has_it_off_nothing_more_is_sent():
         with transaction.atomic():
             statements.before_next("SAVEPOINT one", "SAVEPOINT two")
             assert by_the_engine() == {"off"}
+
+
+# --- seen by PostgreSQL itself --------------------------------------------------------------------
+
+EXPLAINING = {
+    "session_preload_libraries": "auto_explain",
+    "auto_explain.log_min_duration": "0",
+    "auto_explain.log_analyze": "on",
+    "auto_explain.log_nested_statements": "on",
+    "auto_explain.log_level": "notice",
+    "jit": "on",
+    "jit_above_cost": "0",  # whatever would be compiled for being dear, is
+}
+
+
+@pytest.fixture
+def plans() -> Iterator[list[str]]:
+    """How each statement is executed that this process sends from here on."""
+    seen: list[str] = []
+
+    def listen(connection: Any, **_: Any) -> None:
+        raw = connection.connection
+        raw.add_notice_handler(lambda notice: seen.append(notice.message_primary))
+
+    with contextlib.ExitStack() as stack:
+        for name, value in EXPLAINING.items():
+            stack.enter_context(set_for_the_role(name, value))
+        connection_created.connect(listen)
+        stack.callback(connection_created.disconnect, listen)
+        connection.close()
+        yield seen
+
+
+def has_jit() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_jit_available()")
+        return bool(cursor.fetchone()[0])
+
+
+def a_life(ctx: Context) -> str:
+    ctx.step.run("one", Run.objects.count)
+    ctx.step.sleep("nap", 0.001)
+    ctx.step.fetch("asks", ctx.event.data["url"])
+    ctx.step.send_event("tells", Event(name="test/told", data={}))
+    ctx.step.wait_for_event("hears", event="test/answer", timeout=timedelta(days=1))
+    if ctx.event.data["fails"]:
+        raise ValueError("so it fails")
+    return "done"
+
+
+def test_postgresql_compiles_nothing_of_the_engines_in_a_runs_whole_life(plans, endpoint):
+    """On a server without LLVM, as the wheel's is, nothing ever is: `make test-postgres` plays this
+    on one that would compile each of these statements."""
+    statements.read_by_index()
+    lines = Concurrency(limit=1, key="event.data.user")
+    with registered(a_life, on_failure=lambda ctx: None, concurrency=lines, retries=0):
+        data = {"url": endpoint.url, "user": 1}
+        send([Event(name="test/go", data=data | {"fails": number > 1}) for number in range(3)])
+        for _ in range(3):
+            drain()
+            travel(timedelta(seconds=1))
+            drain()
+            send(Event(name="test/answer", id=str(uuid.uuid4())))
+        drain()
+        again = rerun(Run.objects.get(fn_id="test-function", status="failed").id)
+        cancel(again)
+        recovery.sweep()
+        recovery.mend_lines()
+        cron.tick()
+        travel(timedelta(days=40))
+        retention.forget()
+    assert not Run.objects.exists()
+    for what in ("INSERT INTO jobs_run", "FOR UPDATE SKIP LOCKED", "INSERT INTO jobs_step"):
+        assert any(what in plan for plan in plans)
+    assert [plan for plan in plans if "\nJIT:" in plan] == []
+    if has_jit():
+        run("SET jit = on")
+        by_django()
+        assert any("\nJIT:" in plan for plan in plans)
