@@ -4,11 +4,11 @@ import socket
 
 
 class PortTaken(Exception):
-    """A port that a part needs cannot be had; the message names it and a way out."""
+    """A part cannot have the port that it needs. The message names the port and a way out."""
 
 
 def refuse_taken(ports: dict[str, int]) -> None:
-    """`ports`: variable name → port. Raises PortTaken for the first that is not free."""
+    """Raise PortTaken for the first port that is not free. `ports` maps variable names to ports."""
     for name, port in ports.items():
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

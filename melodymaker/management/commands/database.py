@@ -1,4 +1,4 @@
-"""`manage.py database start|stop|status|forget`: the checkout's own PostgreSQL, by hand."""
+"""`manage.py database start|stop|status|forget`: control the checkout's own PostgreSQL."""
 
 from __future__ import annotations
 

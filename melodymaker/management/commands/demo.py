@@ -29,7 +29,7 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def make(self, name: str) -> bool:
-        """The account with its credits; one that is there is left as its owner has it."""
+        """Make the account with its credits. An account that exists is left as it is."""
         people = get_user_model().objects
         if people.filter(username=name).exists():
             return False

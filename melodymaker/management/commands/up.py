@@ -1,4 +1,4 @@
-"""`manage.py up`: everything that a development machine needs, in one terminal, until Ctrl-C."""
+"""`manage.py up`: run everything that a development machine needs, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Command(BaseCommand):
         try:
             self.run(claim, site)
         except KeyboardInterrupt:
-            pass  # Ctrl-C is how it is meant to end
+            pass  # Ctrl-C is the normal end
         except (PortTaken, PartEnded, embedded.DatabaseUnavailable) as problem:
             raise CommandError(str(problem)) from None
         finally:
@@ -97,7 +97,7 @@ class Command(BaseCommand):
         connections.close_all()
 
     def wait_until_ready(self, household: Household, claim: Claim) -> None:
-        """What /health/ready says, without its error lines while things are still coming up."""
+        """Wait for web and cluster. /health/ready would log errors while the parts are starting."""
         deadline = time.monotonic() + PATIENCE
         while (missing := {"web": _web(), "cluster": health.cluster()}) != READY:
             household.look()
@@ -115,7 +115,7 @@ class Command(BaseCommand):
             time.sleep(0.25)
 
     def stop(self, household: Household | None) -> None:
-        """Uninterruptible; what doesn't end by itself is killed after a few seconds."""
+        """End the parts, which are killed after a few seconds. Signals cannot interrupt this."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         self.stdout.write("\nStopping …")
