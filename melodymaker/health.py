@@ -38,7 +38,7 @@ def ready(request: HttpRequest) -> JsonResponse:
             said["database"] = database()
             said["cluster"] = cluster()
     except (DatabaseError, InterfaceError) as problem:
-        logger.warning("The database cannot be asked: %s", problem)
+        logger.warning("The database does not answer: %s", problem)
         said["database"] = why_unavailable(problem)
     if said["database"] != "ok":
         connection.close()  # a new one may lead to another server

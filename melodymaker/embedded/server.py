@@ -88,7 +88,7 @@ def status(base: Path) -> str:
         return f"The database of this checkout runs; its data are in {place.guard}."
     if place.data.exists():
         return f"The database of this checkout is stopped; its data are in {place.guard}."
-    return "This checkout has no database yet; the first command that needs one makes it."
+    return "This checkout has no database yet. The first command that needs one creates it."
 
 
 def others(base: Path) -> int:
@@ -175,8 +175,8 @@ def _same_version(place: Place, programs: Programs) -> None:
     if version != programs.major:
         raise DatabaseUnavailable(
             f"The data in {place.guard} were written by PostgreSQL {version}, and the one here "
-            f"is {programs.major}: `make clean` forgets them and begins anew, or name a database "
-            f"in DATABASE_URL."
+            f"is {programs.major}: delete the data with `make clean`, or name a database in "
+            f"DATABASE_URL."
         )
 
 
@@ -256,4 +256,4 @@ def _unavailable(
     if log is not None:
         said += log.read_text(errors="replace").strip().splitlines()[-5:]
     lines = "\n".join(f"  {line}" for line in said[-10:])
-    return DatabaseUnavailable(f"{what}. It said:\n{lines}")
+    return DatabaseUnavailable(f"{what}. Its last lines:\n{lines}")

@@ -56,7 +56,7 @@ class Running:
         code = self.popen.returncode
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         said = "".join(f"\n  {line}" for line in self.last) or "\n  (nothing)"
-        return f"The {self.part.name} {how}, so everything was stopped. It said last:{said}"
+        return f"The {self.part.name} {how}, so all parts were stopped. Its last lines:{said}"
 
 
 class Household:

@@ -16,11 +16,11 @@ def refuse_taken(ports: dict[str, int]) -> None:
                 probe.bind(("127.0.0.1", port))
             except PermissionError:
                 raise PortTaken(
-                    f"Port {port} ({name}) is for the system's own services: "
-                    f"take one above 1023, such as `PORT=9000 make run`."
+                    f"Port {port} ({name}) is reserved for the system: "
+                    f"choose one above 1023, such as `PORT=9000 make run`."
                 ) from None
             except OSError:
                 raise PortTaken(
-                    f"Port {port} ({name}) is taken by another program: stop that one, or take "
-                    f"another port with `PORT=9000 make run`."
+                    f"Port {port} ({name}) is taken by another program: stop that program, or "
+                    f"choose another port with `PORT=9000 make run`."
                 ) from None
