@@ -1,4 +1,4 @@
-"""`manage.py studio`: the local song endpoint, for a machine without a hosted one."""
+"""`manage.py studio`: serve the local song endpoint, which stands in for the hosted one."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _open(host: str, port: int, studio: Studio) -> StudioServer:
 
 
 def _close_on_signal(server: StudioServer) -> None:
-    """`shutdown()` waits for the loop that a signal interrupts, so it needs a thread of its own."""
+    """Call `shutdown()` in another thread: it waits for the loop that the signal interrupts."""
 
     def close(signum: int, frame: object) -> None:
         threading.Thread(target=server.shutdown, daemon=True).start()
