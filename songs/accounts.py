@@ -49,7 +49,7 @@ def new_listener(form: SignUpForm) -> User | None:
             user = form.save()
             credits.welcome(user)
     except IntegrityError:
-        form.add_error("username", "Somebody has just taken this name. Choose another.")
+        form.add_error("username", "Another account has just taken this name. Choose another name.")
         return None
     return user
 

@@ -168,7 +168,7 @@ class UserAdmin(AccountAdmin):
         user.refresh_from_db(fields=["credits"])
         text = f"{amount:+d} credits for {user}: the balance is {user.credits} now."
         if is_repeat:
-            text = f"This form was sent before, and books nothing twice. {text}"
+            text = f"This form was sent before. Nothing was granted twice. {text}"
         self.message_user(request, text, messages.INFO if is_repeat else messages.SUCCESS)
 
     def page_after_grant(self, request: HttpRequest, user: User) -> str:

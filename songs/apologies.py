@@ -14,16 +14,16 @@ from typing import Any
 FREE = "It cost you nothing."
 UNREACHABLE = f"The music service could not be reached. Please try again a little later. {FREE}"
 TOO_SLOW = f"The music service took too long over this song, so we stopped waiting. {FREE}"
-TROUBLED = f"The music service had trouble of its own and could not make this song. {FREE}"
+TROUBLED = f"The music service had a problem and could not make this song. {FREE}"
 REFUSED = (
     "The music service did not accept our request. That is ours to mend, and no other words of "
     f"yours would change it. {FREE}"
 )
 UNUSABLE = f"The music service answered, but what it sent is not a song. {FREE}"
 OURS = f"Something went wrong on our side while this song was being made. {FREE}"
-NO_CREDITS = f"There was no credit left when its turn came. {FREE}"
+NO_CREDITS = f"You had no credit left when this song's turn came. {FREE}"
 CANCELLED = f"This song was cancelled. {FREE}"
-ANOTHER = f"Another try at this song has come, so this one was not needed. {FREE}"
+ANOTHER = f"Another try at this song has succeeded, so this one was not needed. {FREE}"
 
 # The error of a run whose wish another song has fulfilled.
 CAME_AS_ANOTHER = "Another try at this song's wish has come and was charged; this one is free."

@@ -39,7 +39,7 @@ class GrantedBefore(ValueError):
     def __init__(self, entry: CreditEntry) -> None:
         super().__init__(
             f"You granted {entry.amount:+d} credits for this reason in the last ten minutes. "
-            "Tick the box if they are to be granted once more."
+            "Tick the box to grant them once more."
         )
 
 
@@ -60,12 +60,12 @@ class Balance:
         if self.available:
             return ""
         if not self.credits:
-            return "You have no credits left. Ask the people who run this site for more."
+            return "You have no credits left. Ask the operators of this site for more."
         if self.credits == 1:
-            return "Your last credit is spoken for by a song in the making. Wait until it is there."
+            return "Your last credit is spoken for by a song in the making. Wait until it is ready."
         return (
             f"All {self.credits} of your credits are spoken for by songs in the making. "
-            "Wait until one of them is there."
+            "Wait until one of these songs is ready."
         )
 
 

@@ -33,8 +33,8 @@ def refuse_those_of_others(song: Song, made: Music) -> None:
     for key in _locked([made.audio_key, made.cover_key]):
         if naming(key).exclude(pk=song.pk).exists():
             raise NonRetriableError(
-                f"The reply names the file {key}, which is another song's; every song needs files "
-                "of its own."
+                f"The reply names the file {key}, which belongs to another song; every song needs "
+                "files of its own."
             )
 
 

@@ -134,7 +134,7 @@ def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
     row = locked(song)
     if row is None:
         delete_files(made.keys)
-        raise NonRetriableError("The song was deleted while it was being made; nobody is charged.")
+        raise NonRetriableError("The song was deleted while it was being made. It is not charged.")
     if credits.is_paid_as_another(row):
         delete_files(made.keys)
         raise NonRetriableError(CAME_AS_ANOTHER)
@@ -184,7 +184,7 @@ def deduct_credits(song: SongQuerySet) -> dict[str, Any]:
     if found is None:
         return {"kind": "deleted", "amount": 0}
     if not found.is_processed:
-        raise NonRetriableError("The song is not there; nobody is charged.")
+        raise NonRetriableError("The song was not made. It is not charged.")
     entry = credits.charge(found)
     return {"kind": entry.kind, "amount": entry.amount}
 

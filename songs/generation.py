@@ -28,9 +28,7 @@ class SongDeleted(Exception):
     """The song of this form was deleted. The message is for the listener."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "The song of that form was made before, and is deleted. Begin a new form for another."
-        )
+        super().__init__("The song of this form was deleted. Open a new form for another song.")
 
 
 class Order(NamedTuple):
@@ -97,7 +95,7 @@ def try_again(song: Song, form_token: uuid.UUID | str = "") -> Song:
         if not found.can_be_tried_again:
             raise NoSecondTry("This song needs no second try.")
         if is_made_again(found):
-            raise NoSecondTry("This song is being made again already.")
+            raise NoSecondTry("This song is already being made again.")
         earlier = Song.objects.owned_by(user).filter(form_token=token).first()
         wishes = {name: getattr(found, name) for name in WISHES}
         wish = None if credits.charge_of(found) else found.wish_id

@@ -105,10 +105,10 @@ class AccountAdmin(AsksOfEach, DjangoUserAdmin):
                 closing.close(user)
                 self.log_change(request, user, "Closed the account.")
             closed += 1
-        text = f"{closed} closed: what they did stays, and they cannot sign in any more."
+        text = f"{closed} closed. They cannot sign in, and the record of their acts stays."
         self.message_user(request, text, messages.SUCCESS if closed else messages.WARNING)
         if refused:
-            text = f"Not yours to close: {', '.join(refused)}."
+            text = f"Your account may not close: {', '.join(refused)}."
             self.message_user(request, text, messages.ERROR)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:

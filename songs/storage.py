@@ -55,7 +55,7 @@ def send_file(request: HttpRequest, key: str, *, title: str, download: bool) -> 
     except NotImplementedError:
         return redirect_to_bucket(key, content_type, str(disposition))
     except SuspiciousFileOperation as problem:
-        logger.error("A song's key leads out of the storage: %s", problem)
+        logger.error("The key of a song lies outside the storage: %s", problem)
         raise Http404 from problem
     try:
         file = open(path, "rb")  # noqa: SIM115 (the response closes it)

@@ -31,7 +31,7 @@ from songs.storage import send_file
 
 NEWEST = 6
 A_PAGE = 24
-ASKED_BEFORE = "You asked for this song before, in the same form. Begin a new form for another."
+ASKED_BEFORE = "You ordered this song before, with the same form. Open a new form for another song."
 INSPIRATIONS = [
     "warm lo-fi beat for a rainy evening",
     "sad piano ballad about leaving home",
@@ -249,11 +249,11 @@ def delete(request: ListenerRequest, pk: UUID) -> HttpResponse:
     try:
         is_deleted = delete_song(song)
     except Song.DoesNotExist as gone:
-        raise Http404("The song is deleted already.") from gone
+        raise Http404("The song was already deleted.") from gone
     if is_deleted:
         messages.success(request, f"“{song}” is deleted.")
         return HttpResponseRedirect(reverse("songs"), status=303)
-    messages.error(request, "This song is still being made. Delete it when that has ended.")
+    messages.error(request, "This song is still being made. You can delete it afterwards.")
     return see_other(song)
 
 
@@ -262,7 +262,7 @@ def delete(request: ListenerRequest, pk: UUID) -> HttpResponse:
 
 def mine(request: ListenerRequest) -> SongQuerySet:
     if not request.user.is_authenticated:
-        raise Http404("Songs are for those who made them.")
+        raise Http404("Sign in to see your songs.")
     return Song.objects.owned_by(request.user)
 
 

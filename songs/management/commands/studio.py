@@ -45,7 +45,7 @@ def _studio(delay: float) -> Studio:
     key, secret = getattr(settings, "MODAL_KEY", ""), getattr(settings, "MODAL_SECRET", "")
     if not (key and secret):
         raise CommandError(
-            "The studio needs MODAL_KEY and MODAL_SECRET: it answers only who sends them."
+            "The studio needs MODAL_KEY and MODAL_SECRET, which each request must send."
         )
     if not 0 <= delay <= 3600:
         raise CommandError(f"--delay is {delay:g}; it must be between 0 and 3600 seconds.")
