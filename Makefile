@@ -14,8 +14,8 @@ help: ## list these commands
 
 run: .local/running ## start everything for development; PORT=9000 make run takes other ports
 
-# The file that is there while it runs is this rule's target: when make is interrupted it deletes
-# the file, and that is what tells `up` to stop (melodymaker/supervisor/claim.py).
+# `up` runs as long as its file, this rule's target, exists. An interrupted make deletes the target,
+# and so `up` stops (melodymaker/supervisor/claim.py).
 .local/running: environment FORCE
 	@exec $(MANAGE) up
 
@@ -31,10 +31,10 @@ test: tools ## run the whole suite; ARGS="-k credits" runs a part of it
 	@sh deploy/browser.sh
 	$(HERE) -m pytest -n 3 $(ARGS)
 
-bench: tools ## measure it beside its peers; ARGS="overhead latency --times 1" plays a part
+bench: tools ## measure the engine beside its peers; ARGS="overhead latency --times 1" runs a part
 	@$(HERE) -m benchmarks $(ARGS)
 
-chaos: tools ## kill processes and the database at random, look whether the laws held (3 minutes)
+chaos: tools ## kill processes and the database at random, check the laws (3 minutes)
 	$(HERE) -m tests.chaos $(ARGS)
 
 check: tools ## style, types, the order of imports, migrations, the settings of production
@@ -49,11 +49,11 @@ check: tools ## style, types, the order of imports, migrations, the settings of 
 		MODAL_KEY=key MODAL_SECRET=secret \
 		$(MANAGE) check --deploy --fail-level WARNING
 
-format: tools ## put the code into the house's style
+format: tools ## format the code
 	$(HERE) -m ruff check --fix .
 	$(HERE) -m ruff format .
 
-# Installed again whenever the file of requirements is another one than last time.
+# The script installs the requirements again when their file has changed.
 environment:
 	@PYTHON="$(PYTHON)" sh deploy/environment.sh requirements.txt
 

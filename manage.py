@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line; it wakes the checkout's own PostgreSQL when no DATABASE_URL is set."""
+"""Django's command line. Without DATABASE_URL it starts the checkout's own PostgreSQL."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def main() -> None:
 
 
 def outage_in_words(error: Exception) -> str:
-    """What an operator reads instead of a traceback; empty if the database is not away."""
+    """The sentence that replaces the traceback of an outage; empty if the database is not away."""
     from django.apps import apps
 
-    if not apps.ready:  # the engine's door opens when Django is set up
+    if not apps.ready:  # jobs.api can be imported only after django.setup()
         return ""
     from jobs.api import is_unavailable, why_unavailable
 

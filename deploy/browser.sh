@@ -1,5 +1,5 @@
 #!/bin/sh
-# Some tests look at the pages in Chromium. Where we may, it is installed; else they are skipped.
+# Install Chromium, in which some tests open the pages; without the right to, they are skipped.
 set -u
 
 for name in chromium chromium-browser google-chrome; do

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes .venv if there is none that works, and installs the given file of requirements into it,
-# unless that very file is what was installed last.
+# Makes .venv if none works, and installs the given file of requirements into it unless the same
+# file was installed last.
 set -eu
 requirements=$1
 python=.venv/bin/python

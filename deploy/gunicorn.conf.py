@@ -4,11 +4,11 @@ import os
 
 bind = f"127.0.0.1:{os.environ.get('PORT') or '8000'}"
 workers = 2
-worker_class = "gthread"  # audio goes out to slow listeners: a thread each, not a process each
+worker_class = "gthread"  # slow listeners of audio occupy a thread each, not a process each
 threads = 8
 timeout = 60
-# In production a download that is under way may end; in development Ctrl-C should not wait for it.
+# In production gunicorn lets downloads end; in development Ctrl-C should not wait for them.
 graceful_timeout = 30 if os.environ.get("DATABASE_URL") else 3
-max_requests = 10_000  # a slow leak in any library stays a small one
+max_requests = 10_000  # a worker is replaced before a library's slow leak grows large
 max_requests_jitter = 1_000
-control_socket_disable = True  # its path is one for all of a user's sites
+control_socket_disable = True  # all sites of a user would share its path

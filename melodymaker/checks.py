@@ -1,4 +1,4 @@
-"""System checks: what the environment got wrong, said in sentences at start."""
+"""System checks: one error, in a sentence, for each faulty variable of the environment."""
 
 from __future__ import annotations
 

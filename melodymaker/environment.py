@@ -1,7 +1,7 @@
-"""Reading the environment without ever ending in a traceback.
+"""Read the environment without raising an exception.
 
-Each value that is missing or malformed becomes one sentence in `problems`; the system check
-`melodymaker.checks` says them all at once, and a usable default stands in until then.
+Each missing or malformed value adds a sentence to `problems` and gets a usable default. The system
+check in `melodymaker.checks` reports all of them at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import environ
 
 
 class Environment:
-    """The process's environment, `.env` beside `manage.py` filling what it leaves open."""
+    """The variables of the process, completed by the file `.env` beside `manage.py`."""
 
     def __init__(self, dotenv: Path) -> None:
         self.problems: list[str] = []
@@ -46,7 +46,7 @@ class Environment:
         return self._read(name, default, lambda raw: _within(int(raw), least, most), allowed)
 
     def port(self, name: str, default: int) -> int:
-        allowed = "a port from 1 to 65534"  # one less than there are: STUDIO_PORT is PORT + 1
+        allowed = "a port from 1 to 65534"  # not 65535: STUDIO_PORT is PORT + 1
         return self._read(name, default, lambda raw: _between(int(raw), 1, 65534), allowed)
 
     def one_of(self, name: str, words: list[str]) -> str:

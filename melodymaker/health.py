@@ -1,4 +1,4 @@
-"""Two answers for load balancers and for `make run`: the process lives, the house is ready."""
+"""Health checks for load balancers and `make run`: the process is alive, the site is ready."""
 
 from __future__ import annotations
 
@@ -24,33 +24,35 @@ PATIENCE = 2  # seconds for the database's answer
 @never_cache
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
-    """200 as long as this process answers; asks nobody else."""
+    """200 as long as this process answers. It queries neither the database nor the cluster."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 if web and database live and due runs are being taken, else 503; says which is not."""
+    """200 if web, database and cluster are `ok`, else 503. The answer has the state of each."""
     said = {"web": "ok", "database": "ok", "cluster": "unknown"}
     try:
         with within(PATIENCE):
             said["database"] = database()
             said["cluster"] = cluster()
     except (DatabaseError, InterfaceError) as problem:
-        logger.warning("The database cannot be asked: %s", problem)
+        logger.warning("The database does not answer: %s", problem)
         said["database"] = why_unavailable(problem)
     if said["database"] != "ok":
-        connection.close()  # the next look is on another one, which may lead elsewhere
+        connection.close()  # a new one may lead to another server
     alive = all(state == "ok" for state in said.values())
     return JsonResponse(said, status=200 if alive else 503)
 
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Cut this thread's connection after `seconds`: a server that is frozen, or whose machine has
-    gone, does not even say that a statement takes too long. Connecting has a limit of its own,
-    `connect_timeout`."""
+    """Cut this thread's connection after `seconds`.
+
+    `statement_timeout` does not help when the server is frozen or its machine is gone: the server
+    cannot report it. Connecting has a limit of its own, `connect_timeout`.
+    """
     raw = connection.connection
     if raw is None or raw.closed:
         yield
@@ -66,13 +68,13 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def cut(line: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # the other side has done it
+    with contextlib.suppress(OSError):  # the server has closed it already
         line.shutdown(socket.SHUT_RDWR)
 
 
 def database() -> str:
-    """`ok`, or that it cannot be written: after a fail-over this connection may lead to a reader.
-    Whatever else is wrong with it is an error of Django's."""
+    """`ok`, or `is read-only`: after a fail-over this connection may lead to a reader. Any other
+    problem raises Django's error."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL statement_timeout = '{PATIENCE}s'")
         cursor.execute("SHOW transaction_read_only")
@@ -81,7 +83,7 @@ def database() -> str:
 
 
 def cluster() -> str:
-    """`ok`, or why due runs are not being taken (jobs.api.standstill)."""
+    """`ok`, or why the clusters take no due runs (jobs.api.standstill)."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = '{PATIENCE}s'")

@@ -1,5 +1,4 @@
-"""Two small habits of every answer: a strict content security policy, and honesty about a
-database that is away."""
+"""Middleware: a strict content security policy, and 503 while the database is away."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from melodymaker import health
 logger = logging.getLogger(__name__)
 Answer = Callable[[HttpRequest], HttpResponse]
 
-OUTAGE = "melodymaker.outage"  # in the META of a request that failed because of one
+OUTAGE = "melodymaker.outage"  # key in the META of a request that an outage has failed
 COME_BACK = "MelodyMaker cannot use its database just now. Try again in a few seconds."
 
 
@@ -41,15 +40,16 @@ def content_security_policy(get_response: Answer) -> Answer:
 
 
 def database_away(get_response: Answer) -> Answer:
-    """Answer 503 while PostgreSQL is away, and let the next request have another connection.
+    """Answer 503 while PostgreSQL is away, and give the next request a new connection.
 
-    Away is what `jobs.api.is_unavailable` says: gone, starting, full, read-only after a fail-over.
-    A failed statement on a healthy connection is a defect of ours and stays an error.
+    `jobs.api.is_unavailable` decides what counts as away: gone, starting, full, read-only after a
+    fail-over. A statement that fails on a healthy connection is a defect and stays a 500.
 
-    1. Errors of views and of templates come to `process_exception`.
-    2. Errors of other middleware (a session that cannot be saved) are made into an answer before
-       they get here. Django tells of them by a signal, see `note_outage`.
-    3. A connection on which a statement failed is not kept, even if code has caught the error.
+    1. Errors of views and templates reach `process_exception`.
+    2. Django turns errors of other middleware (a session that cannot be saved) into a response
+       before they reach this one. It sends a signal for them, which `note_outage` receives.
+    3. A connection on which a statement failed is dropped, even if the view caught the error: it
+       may lead to a server that has become read-only, and later requests would fail on it too.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -69,14 +69,14 @@ def database_away(get_response: Answer) -> Answer:
 
 @receiver(got_request_exception)
 def note_outage(request: HttpRequest, **of_django: Any) -> None:
-    """Remember of a request that it failed because of an outage."""
+    """Mark a request that failed because of an outage."""
     error = sys.exc_info()[1]
     if error is not None and is_outage(error):
         request.META[OUTAGE] = True
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether a request failed because the database is away; says so in the log."""
+    """Whether an outage failed the request. If so, log it and drop the connection."""
     met = [link for link in chain(error) if isinstance(link, DatabaseError | InterfaceError)]
     away = any(is_unavailable(link) for link in met) or bool(met and became_reader())
     if away:
@@ -86,7 +86,7 @@ def is_outage(error: BaseException) -> bool:
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and those that it was raised from, or that were being handled then."""
+    """The error and the errors before it, by `__cause__` or `__context__`."""
     seen: list[BaseException] = []
     link: BaseException | None = error
     while link is not None and link not in seen:
@@ -96,8 +96,11 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def became_reader() -> bool:
-    """Whether this connection leads to a reader. Code may have caught the error that said so: what
-    it met later in the same transaction is only that this had failed."""
+    """Whether this connection leads to a reader.
+
+    The view may have caught the error that said so. Later statements of that transaction fail
+    with `InFailedSqlTransaction`, which does not tell the reason.
+    """
     if connection.connection is None:
         return False
     try:
@@ -107,19 +110,22 @@ def became_reader() -> bool:
 
 
 def drop_connection() -> None:
-    """The next request makes a new one. A transaction around the request, a test's, is kept."""
+    """Make the next request open a new connection. A transaction around the request, as in a test,
+    keeps it."""
     if not connection.in_atomic_block:
         connection.close()
 
 
 def come_back(request: HttpRequest) -> HttpResponse:
-    """503 in the form that was asked for. It asks the database nothing."""
+    """503 as a page, as JSON or as plain text. Building it makes no query."""
     headers = {"Retry-After": "5", "Cache-Control": "no-store"}
     if wants_json(request):
         return JsonResponse({"error": COME_BACK}, status=503, headers=headers)
     if is_part_of_a_page(request):
         return HttpResponse(COME_BACK, "text/plain; charset=utf-8", status=503, headers=headers)
-    page = render_to_string("503.html", {"is_form": request.method == "POST"})  # without request
+    page = render_to_string(
+        "503.html", {"is_form": request.method == "POST"}
+    )  # no request: its context processors would query
     return HttpResponse(page, status=503, headers=headers)
 
 
@@ -129,6 +135,6 @@ def wants_json(request: HttpRequest) -> bool:
 
 
 def is_part_of_a_page(request: HttpRequest) -> bool:
-    """A fragment that htmx fetches, a sound, a picture: no page is shown for it."""
+    """Whether the browser fetches a fragment, a sound or a picture rather than a page."""
     destination = request.headers.get("Sec-Fetch-Dest", "document")
     return "HX-Request" in request.headers or destination not in ("document", "iframe")

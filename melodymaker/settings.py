@@ -1,7 +1,7 @@
-"""The whole configuration, read top to bottom.
+"""The settings of the site and of its clusters.
 
-With nothing set this is a development machine: its own PostgreSQL, the local studio, debug pages.
-Naming a database (`DATABASE_URL`) makes it production, unless `DEBUG` says otherwise.
+If no variable is set, the configuration is for development: an embedded PostgreSQL, the local
+studio, debug pages. `DATABASE_URL` makes it production's, unless `DEBUG` is set too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 LOCAL_DIR = BASE_DIR / ".local"
 env = Environment(BASE_DIR / ".env")
 
-# --- who we are -------------------------------------------------------------------------------
+# --- the site ---------------------------------------------------------------------------------
 
 DATABASE_URL = env.text("DATABASE_URL")
 DEBUG = env.flag("DEBUG", default=not DATABASE_URL)
@@ -33,7 +33,7 @@ CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", default=[])
 if not DEBUG and not env.text("ALLOWED_HOSTS"):
     env.problems.append("ALLOWED_HOSTS: missing. Name the site's hosts, separated by commas.")
 
-# --- what it is made of -----------------------------------------------------------------------
+# --- apps, middleware, templates --------------------------------------------------------------
 
 INSTALLED_APPS = [
     "melodymaker",
@@ -92,11 +92,11 @@ DATABASES: dict[str, dict[str, Any]] = {
         **env.database("DATABASE_URL", default=embedded.connection(BASE_DIR)),
     }
 }
-# Whose machine has lost its power says nothing any more, not even that it is gone: both sides ask
-# (TCP keepalives), so that its row locks last a minute and not the system's two hours. The server
-# asks because it is told to by `options`, which no pool takes.
+# A machine that loses its power does not close its connections. With TCP keepalives on both sides
+# its row locks last a minute; by the system's default they would last two hours. `options` makes
+# the server send keepalives too; it is left out behind a pool, which would refuse the connection.
 KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-USER_TIMEOUT = 60_000  # ms for which what was sent may stay without an acknowledgement
+USER_TIMEOUT = 60_000  # ms that sent data may stay unacknowledged
 SERVER_SIDE = {f"tcp_{name}": value for name, value in KEEPALIVE.items()} | {
     "tcp_user_timeout": USER_TIMEOUT
 }
@@ -109,13 +109,13 @@ DATABASES["default"]["OPTIONS"] = {
     "options": ""
     if IS_POOLED
     else " ".join(f"-c {name}={value}" for name, value in SERVER_SIDE.items()),
-    **DATABASES["default"].get("OPTIONS", {}),  # what stands behind the ? of the URL
+    **DATABASES["default"].get("OPTIONS", {}),  # from the query string of DATABASE_URL
 }
 
-# --- people -----------------------------------------------------------------------------------
+# --- accounts ---------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "songs.User"
-# The first knows accounts and their permissions, the others what an account may do to one object.
+# ModelBackend checks passwords and permissions; the others decide for single objects.
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "jobs.permissions.EngineBackend",
@@ -151,12 +151,12 @@ Q_CLUSTER = {
     "broker_class": "jobs.broker.RunBroker",
     "workers": CLUSTER_WORKERS,
     "queue_limit": CLUSTER_WORKERS,
-    "timeout": STEP_TIMEOUT,  # seconds a worker may be busy without a pause
+    "timeout": STEP_TIMEOUT,  # seconds that a worker may be busy without a pause
     "retry": STEP_TIMEOUT + 60,
     "max_attempts": 1,  # the engine retries; django-q2 never does
     "ack_failures": True,
-    "save_limit": -1,  # nothing of a success is kept in django-q2's own tables
-    "recycle": 1000,  # shifts of up to a second
+    "save_limit": -1,  # django-q2 keeps no successful task in its own tables
+    "recycle": 1000,  # a worker is replaced after so many shifts of up to a second
     "catch_up": False,
     "scheduler": False,
     "log_level": "WARNING",
@@ -167,24 +167,24 @@ JOBS: dict[str, Any] = {
     # settings whose values never reach a row, a log line or a page
     "SECRETS": ["SECRET_KEY", "MODAL_KEY", "MODAL_SECRET"],
     # hosts that `step.fetch` may call
-    "ALLOWED_HOSTS": [],  # filled below, from the endpoint
-    # those of them that may have private addresses
+    "ALLOWED_HOSTS": [],  # set below, from the endpoint
+    # those of ALLOWED_HOSTS that may have private addresses
     "PRIVATE_HOSTS": env.names("JOBS_PRIVATE_HOSTS", default=[]),
-    # requests that one cluster has in flight at most, in all
+    # how many requests one cluster has in flight at most
     "GATEWAY_LIMIT": env.whole("JOBS_GATEWAY_LIMIT", 1000, least=1),
-    # and to one host; None: all of them, or three quarters if several hosts are allowed
+    # how many of them to one host; None: all, or three quarters if several hosts are allowed
     "GATEWAY_PER_HOST": env.whole("JOBS_GATEWAY_PER_HOST", 1000, least=1)
     if env.text("JOBS_GATEWAY_PER_HOST")
     else None,
-    # seconds that a stopping cluster waits for the requests it has in flight
+    # seconds that a stopping cluster waits for its requests in flight
     "GATEWAY_GRACE": 2.0 if DEBUG else 10.0,
-    # whether PostgreSQL plans the statements of steps once for a worker's connection
+    # whether a worker prepares the statements of steps on its connection
     "PREPARE_STEPS": True,
-    # days for which a run that has ended is kept; 0 keeps all
+    # days that an ended run is kept; 0 keeps all
     "RETENTION_DAYS": env.whole("JOBS_RETENTION_DAYS", 30),
-    # seconds for which a worker that stopped answering keeps its run
+    # seconds that a silent worker keeps the lease on its run
     "LEASE": env.number("JOBS_LEASE", 15.0, least=1.0),
-    # what a run's page in the admin links to
+    # the function that gives the links on a run's page in the admin
     "RUN_LINKS": "songs.links.run_links",
 }
 
@@ -265,7 +265,7 @@ if S3_BUCKET:
     CONTENT_SECURITY_POLICY["media-src"].append(S3_ORIGIN)
     CONTENT_SECURITY_POLICY["img-src"].append(S3_ORIGIN)
 
-# --- what is said where -------------------------------------------------------------------------
+# --- logs ---------------------------------------------------------------------------------------
 
 LOG_LEVEL = env.one_of("LOG_LEVEL", ["INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL"])
 LOGGING = {
@@ -275,9 +275,13 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        "django": {"level": LOG_LEVEL},  # without Django's own handlers: each line once
-        "django-q": {"level": "WARNING"},  # else a line for each process that starts or ends
-        "urllib3": {"level": "ERROR"},  # its warnings show a result's URL, which is as good as it
+        "django": {
+            "level": LOG_LEVEL
+        },  # without Django's own handlers, which would repeat each line
+        "django-q": {"level": "WARNING"},  # at INFO it logs each process that starts or ends
+        "urllib3": {
+            "level": "ERROR"
+        },  # its warnings contain the URL of a result, which is a secret
     },
 }
 

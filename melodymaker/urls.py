@@ -12,7 +12,7 @@ from melodymaker import health
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
-    """Where browsers look on pages that name no icon, the admin's."""
+    """The icon of pages that name none, such as the admin's."""
     return redirect(static("site/logo.svg"))
 
 

@@ -1,4 +1,4 @@
-"""What gunicorn serves. A server never starts on a configuration that the checks refuse."""
+"""The application that gunicorn serves. It refuses to start on a faulty environment."""
 
 from __future__ import annotations
 

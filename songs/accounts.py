@@ -1,4 +1,4 @@
-"""Signing up, and the ledger as its listener sees it. Signing in and out are Django's own views."""
+"""Views for signing up and for a listener's ledger. Signing in and out are Django's views."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def sign_up(request: HttpRequest) -> HttpResponse:
 
 
 def new_listener(form: SignUpForm) -> User | None:
-    """The account and its welcome credits in one transaction; None if the name went meanwhile."""
+    """Make the account and its welcome credits in one transaction. None if the name was taken."""
     try:
         with transaction.atomic():
             user = form.save()
             credits.welcome(user)
     except IntegrityError:
-        form.add_error("username", "Somebody has just taken this name. Choose another.")
+        form.add_error("username", "Another account has just taken this name. Choose another name.")
         return None
     return user
 
@@ -64,7 +64,7 @@ def next_page(request: HttpRequest) -> str:
 @login_required
 @require_safe
 def ledger(request: HttpRequest) -> HttpResponse:
-    """Where the listener's credits came from and went to, newest first."""
+    """The listener's ledger, the newest entry first."""
     user = cast(User, request.user)
     entries = user.credit_entries.select_related("song")
     page = Paginator(entries, ENTRIES_A_PAGE).get_page(request.GET.get("page"))

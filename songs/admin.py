@@ -1,4 +1,4 @@
-"""The operator's view of the product: songs, listeners with their ledgers, granting credits."""
+"""The admin of the product: songs, listeners and their ledgers, granting credits."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class UserAdmin(AccountAdmin):
 
     @admin.display(description="Ledger")
     def ledger(self, user: User) -> SafeString:
-        """The newest entries; the rest is a list of its own."""
+        """The newest entries, and a link to all of them."""
         entries = user.credit_entries.select_related("song", "by")[:NEWEST_ENTRIES]
         rows = format_html_join(
             "",
@@ -135,7 +135,7 @@ class UserAdmin(AccountAdmin):
         return TemplateResponse(request, template, context, status=status)
 
     def granted(self, request: HttpRequest, user: User, form: GrantForm) -> bool:
-        """Once for one form with one content; what cannot be booked is an error of the form."""
+        """Grant once, however often the form is sent. A refusal becomes an error of the form."""
         amount, why = form.cleaned_data["amount"], form.cleaned_data["why"]
         by, once_more = cast(User, request.user), form.cleaned_data["once_more"]
 
@@ -168,7 +168,7 @@ class UserAdmin(AccountAdmin):
         user.refresh_from_db(fields=["credits"])
         text = f"{amount:+d} credits for {user}: the balance is {user.credits} now."
         if is_repeat:
-            text = f"This form was sent before, and books nothing twice. {text}"
+            text = f"This form was sent before. Nothing was granted twice. {text}"
         self.message_user(request, text, messages.INFO if is_repeat else messages.SUCCESS)
 
     def page_after_grant(self, request: HttpRequest, user: User) -> str:
@@ -191,11 +191,11 @@ class SongAdmin(AsksOfEach):
         ("Result", {"fields": RESULT}),
         ("Times", {"fields": TIMES}),
     ]
-    readonly_fields = [*STATE, *WISHES, *RESULT, *TIMES]  # the pipeline writes all but the title
+    readonly_fields = [*STATE, *WISHES, *RESULT, *TIMES]  # the run writes all but the title
 
     @admin.display(description="Event")
     def events(self, song: Song) -> SafeString | str:
-        """The engine's side of the song: its event, with the runs that came of it."""
+        """A link to the song's event and its runs."""
         if song.event_id is None:
             return "–"
         address = reverse("admin:jobs_event_change", args=[song.event_id])
@@ -207,7 +207,7 @@ class SongAdmin(AsksOfEach):
         return ", ".join(entries) or "nothing so far"
 
     def save_model(self, request: HttpRequest, obj: Song, form: Any, change: bool) -> None:
-        """Only what the form shows: the pipeline may write the other columns meanwhile."""
+        """Save only the form's fields: a run may write the other columns in the meantime."""
         obj.save(update_fields=form.changed_data)
 
     def delete_model(self, request: HttpRequest, obj: Song) -> None:
@@ -239,7 +239,7 @@ class CategoryAdmin(AsksOfEach):
 
 @admin.register(CreditEntry)
 class CreditEntryAdmin(AsksOfEach):
-    """To be read: `credits.py` alone writes the ledger."""
+    """Read-only: only `credits.py` writes the ledger."""
 
     list_display = ["at", "user", "amount", "kind", "why", "song", "by"]
     list_filter = ["kind", "at"]

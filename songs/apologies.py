@@ -1,9 +1,9 @@
-"""What a listener is told when a song did not come: from the run's error to an honest sentence.
+"""Turn the error of a failed run into a sentence for the listener.
 
-The engine's error is for operators: {"name", "message", "stack", "step"}, its message in the form
-“step “call-modal-api” failed: FetchError: POST https://… answered 503: …”. What a listener can do
-with it is to try again, or to leave it to those who run the site; so that is what the sentences
-tell apart. Each is at most 300 characters and ends with what the failure cost.
+The engine's error is for operators: {"name", "message", "stack", "step"}, with a message such as
+“step “call-modal-api” failed: FetchError: POST https://… answered 503: …”. The sentences tell the
+listener whether another try can help or the operators have to act. Each has at most 300 characters
+and ends with what the failure cost.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any
 FREE = "It cost you nothing."
 UNREACHABLE = f"The music service could not be reached. Please try again a little later. {FREE}"
 TOO_SLOW = f"The music service took too long over this song, so we stopped waiting. {FREE}"
-TROUBLED = f"The music service had trouble of its own and could not make this song. {FREE}"
+TROUBLED = f"The music service had a problem and could not make this song. {FREE}"
 REFUSED = (
     "The music service did not accept our request. That is ours to mend, and no other words of "
     f"yours would change it. {FREE}"
 )
 UNUSABLE = f"The music service answered, but what it sent is not a song. {FREE}"
 OURS = f"Something went wrong on our side while this song was being made. {FREE}"
-NO_CREDITS = f"There was no credit left when its turn came. {FREE}"
+NO_CREDITS = f"You had no credit left when this song's turn came. {FREE}"
 CANCELLED = f"This song was cancelled. {FREE}"
-ANOTHER = f"Another try at this song has come, so this one was not needed. {FREE}"
+ANOTHER = f"Another try at this song has succeeded, so this one was not needed. {FREE}"
 
-# What the run of a song says that is not needed any more.
+# The error of a run whose wish another song has fulfilled.
 CAME_AS_ANOTHER = "Another try at this song's wish has come and was charged; this one is free."
 
 CALL = r"step “call-modal-api” failed: \w+: [A-Z]+ \S+"
-# The first that the message begins with; anything else is our own fault.
+# The first pattern that matches wins; without a match the fault is the site's.
 BY_MESSAGE = [
     (rf"step “[a-z-]+” failed: NonRetriableError: {re.escape(CAME_AS_ANOTHER)}", ANOTHER),
     (rf"{CALL} answered (5\d\d|408|425|429)\b", TROUBLED),

@@ -1,7 +1,8 @@
-"""Accounts that something names are closed, not deleted, so that the history keeps its names.
+"""Close accounts that the history names, and refuse to delete them.
 
-An account that has acted, as an operator or in the ledger of another, cannot be deleted by any
-means that Django has: not in the panel, and not by `delete()` of one account or of a queryset.
+An account that has acted, as an operator or in the ledger of another account, cannot be deleted
+in the panel, nor with `delete()` of the account or of a queryset: history and ledger would lose
+the name of their actor.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from songs.models import User
 
 
 def close(user: User) -> None:
-    """The account cannot sign in any more, and its sessions end with their next request."""
+    """Close the account: it cannot sign in, and its sessions end with their next request."""
     User.objects.filter(pk=user.pk).update(is_active=False)
 
 
@@ -24,7 +25,7 @@ def has_acted(user: User) -> bool:
 
 
 def why_it_stays(user: User) -> str:
-    """Why the panel does not delete this account; empty if it does."""
+    """Why the panel refuses to delete the account; empty if it may."""
     if has_acted(user):
         return f"{user} has acted: the history and the ledger name this account. Close it instead."
     if user.credit_entries.exists():
@@ -33,6 +34,6 @@ def why_it_stays(user: User) -> str:
 
 
 def refuse_deletion(sender: type[User], instance: User, **kwargs: Any) -> None:
-    """Before any deletion of an account (`pre_delete`); Django undoes the whole of it."""
+    """Receive `pre_delete` for an account. The error makes Django roll back the whole deletion."""
     if has_acted(instance):
         raise ProtectedError(why_it_stays(instance), {instance})

@@ -1,5 +1,8 @@
-"""The ledger's only writers. A listener's `credits` is the sum of the entries, always: both move in
-one transaction, under the lock of the listener's row."""
+"""The only code that writes the ledger.
+
+`User.credits` always equals the sum of the account's entries: one transaction changes both, under
+the lock of the account's row.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ WHY_LIMIT = 300  # characters
 
 
 class NotEnoughCredits(ValueError):
-    """More credits would be taken than there are."""
+    """The operator wants to take back more credits than the account has."""
 
     def __init__(self, user: User, credits: int, amount: int) -> None:
         self.credits, self.amount = credits, amount
@@ -31,18 +34,18 @@ class NotEnoughCredits(ValueError):
 
 
 class GrantedBefore(ValueError):
-    """The same was granted a moment ago, by the same operator for the same reason."""
+    """The same operator has just granted the same amount for the same reason."""
 
     def __init__(self, entry: CreditEntry) -> None:
         super().__init__(
             f"You granted {entry.amount:+d} credits for this reason in the last ten minutes. "
-            "Tick the box if they are to be granted once more."
+            "Tick the box to grant them once more."
         )
 
 
 @dataclass(frozen=True)
 class Balance:
-    """What a listener has, and how much of it songs in the making will cost."""
+    """A listener's credits, and how many of them songs in the making will cost."""
 
     credits: int
     spoken_for: int
@@ -53,16 +56,16 @@ class Balance:
 
     @property
     def refusal(self) -> str:
-        """Why no song can be asked for now; empty if one can."""
+        """Why the listener cannot order a song now; empty if that is possible."""
         if self.available:
             return ""
         if not self.credits:
-            return "You have no credits left. Ask the people who run this site for more."
+            return "You have no credits left. Ask the operators of this site for more."
         if self.credits == 1:
-            return "Your last credit is spoken for by a song in the making. Wait until it is there."
+            return "Your last credit is spoken for by a song in the making. Wait until it is ready."
         return (
             f"All {self.credits} of your credits are spoken for by songs in the making. "
-            "Wait until one of them is there."
+            "Wait until one of these songs is ready."
         )
 
 
@@ -72,7 +75,7 @@ def balance(user: User) -> Balance:
 
 
 def available(user: User) -> int:
-    """The credits that no song in the making will need."""
+    """The credits that no song in the making has reserved."""
     return balance(user).available
 
 
@@ -85,9 +88,10 @@ def grant(
     by: User | None = None,
     kind: EntryKind = EntryKind.GRANT,
 ) -> CreditEntry:
-    """Give credits, or take them back with a negative amount; never below zero.
+    """Grant credits; a negative amount takes them back.
 
-    Raises NotEnoughCredits with the figures, ValueError for an amount that cannot be booked.
+    Raises NotEnoughCredits if the balance would go below zero, and ValueError for an amount of zero
+    or a balance that is too large.
     """
     credits = lock(user).credits
     if credits + amount < 0:
@@ -104,8 +108,11 @@ def grant(
 
 
 def refuse_repeat(user: User, amount: int, *, why: str, by: User) -> None:
-    """Raise GrantedBefore if the ledger has the same grant of the last ten minutes. Call it in the
-    transaction of the grant."""
+    """Raise GrantedBefore if the ledger has the same grant of the last ten minutes.
+
+    Call this in the transaction of the grant: its lock makes a second tab wait and see the first
+    tab's grant.
+    """
     lock(user)
     same = CreditEntry.objects.filter(
         user=user, kind=EntryKind.GRANT, by=by, amount=amount, why=excerpt(why, WHY_LIMIT)
@@ -116,20 +123,21 @@ def refuse_repeat(user: User, amount: int, *, why: str, by: User) -> None:
 
 
 def welcome(user: User) -> CreditEntry | None:
-    """What every new listener begins with; None if the site gives nothing."""
+    """Grant the welcome credits; None if the site gives none."""
     if not settings.STARTING_CREDITS:
         return None
     amount = settings.STARTING_CREDITS
     return grant(user, amount, why="Welcome to MelodyMaker", kind=EntryKind.WELCOME)
 
 
-@transaction.atomic(savepoint=False)  # a step is in a transaction already
+@transaction.atomic(savepoint=False)  # a step already has a transaction
 def charge(song: Song) -> CreditEntry:
-    """Take the credit for a song, in the transaction in which it becomes playable: once a wish,
-    however often this is called.
+    """Charge one credit for a song, in the transaction in which the song becomes playable.
 
-    A balance that has meanwhile gone to zero is not the listener's fault: the entry then says
-    `waived` and moves nothing. A second call returns the first entry.
+    1. A wish is charged once: a second call, or another song of the same wish, returns the entry
+       of the first. Otherwise a retried step or a second try would charge again.
+    2. If the balance is zero by now, the entry is `waived` and moves nothing. The song is made,
+       and the listener could not prevent it.
     """
     lock_owner(song)
     earlier = charge_of(song)
@@ -148,7 +156,7 @@ def charge(song: Song) -> CreditEntry:
 
 
 def charge_of(song: Song) -> CreditEntry | None:
-    """What was booked for the song, or else for another try at the same wish."""
+    """The charge for the song, else for another song of the same wish."""
     same = Q(song=song) | Q(wish=song.wish_id) | Q(song_id=song.wish_id)
     entries = list(CreditEntry.objects.filter(same, kind__in=CHARGES))
     own = (entry for entry in entries if entry.song_id == song.pk)
@@ -156,18 +164,21 @@ def charge_of(song: Song) -> CreditEntry | None:
 
 
 def is_paid_as_another(song: Song) -> bool:
-    """Whether another try at the same wish has come and was booked."""
+    """Whether another song of the same wish was made and charged."""
     entry = charge_of(song)
     return entry is not None and entry.song_id != song.pk
 
 
 def lock(user: User) -> User:
-    """The listener's row as it is now, ours until the transaction ends. Everything that counts a
-    listener's credits or songs takes it first, so two tabs cannot both count before the other;
-    then comes the song's row, and last the engine's."""
+    """Lock the listener's row until the transaction ends, and return it as it is now.
+
+    Take this lock before counting a listener's credits or songs, or two tabs could both count
+    first and then both spend the last credit. Lock order: the listener's row, the song's row, the
+    engine's rows; another order can deadlock.
+    """
     return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
 def lock_owner(song: Song) -> None:
-    """The same for the listener of a song; nothing if the listener is gone by now."""
+    """Lock the row of the song's listener, unless that account was deleted."""
     User.objects.select_for_update(no_key=True).filter(pk=song.owner_id).first()

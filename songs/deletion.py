@@ -1,5 +1,8 @@
-"""Deleting a song: the row, and the files that only it had. Its ledger entries stay. A song that is
-there was charged with the same commit, or, if an earlier version made it, is charged now."""
+"""Delete a song's row, and the files that no other song names. The ledger entries stay.
+
+A finished song was charged in the commit that finished it. A song that an earlier version of the
+site made may not have been, and is charged when it is deleted.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,11 @@ logger = logging.getLogger(__name__)
 
 @transaction.atomic
 def delete_song(song: Song) -> bool:
-    """Delete a song and, once that has committed, its files. False, and nothing is deleted, if the
-    song is being made; raises Song.DoesNotExist if it is gone.
+    """Delete a song and, after the commit, its files.
 
-    Under the lock of its listener, then its own: what has become of it meanwhile counts.
+    Returns False and deletes nothing if the song is being made. Raises Song.DoesNotExist if the
+    song is already deleted. The song is read again under the locks of its listener and of itself,
+    because a run may have changed it since the caller read it.
     """
     credits.lock_owner(song)
     row = Song.objects.select_for_update().get(pk=song.pk)
@@ -34,8 +38,10 @@ def delete_song(song: Song) -> bool:
 
 
 def delete_files(keys: list[str]) -> None:
-    """Remove those of these files that no song has: of songs that are gone, or of a reply that
-    becomes no song. What cannot be removed is an error in the log and no error for the caller."""
+    """Remove those of the files that no song names: a deleted song's, or those of a dropped reply.
+
+    A failure is logged and not raised: the deletion has been committed.
+    """
     try:
         remove_unnamed(keys)
     except Exception:

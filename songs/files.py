@@ -1,8 +1,9 @@
-"""Whose a file is: a song's row names it by its key, and no file is two songs'.
+"""Which song a file belongs to: the song's row names the file's key, and no two songs share a file.
 
-A key's lock, which lasts until the transaction ends, is taken before any row begins to name the
-key and before its file is removed. So a file is never removed while a song is about to name it,
-and of two songs that name one file at the same moment the second one sees the first.
+1. A transaction locks the key before a row begins to name it, and before the file is removed.
+   Otherwise a file could be removed just as a song begins to name it.
+2. The lock lasts until the transaction ends. Of two songs that name one file at the same moment,
+   the second waits, sees the first and is refused.
 """
 
 from __future__ import annotations
@@ -24,20 +25,21 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('songs.files:' || %s, 0))"
 
 
 def refuse_those_of_others(song: Song, made: Music) -> None:
-    """Raise NonRetriableError if the reply for this song names a file that another song has.
+    """Raise NonRetriableError if the reply names a file of another song.
 
-    In the transaction in which the song is to name the files; they are its own until that ends.
+    Call this in the transaction in which the song begins to name the files: the keys stay locked
+    until that ends.
     """
     for key in _locked([made.audio_key, made.cover_key]):
         if naming(key).exclude(pk=song.pk).exists():
             raise NonRetriableError(
-                f"The reply names the file {key}, which is another song's; every song needs files "
-                "of its own."
+                f"The reply names the file {key}, which belongs to another song; every song needs "
+                "files of its own."
             )
 
 
 def remove_unnamed(keys: Iterable[str]) -> None:
-    """Remove the files that no song names any more; in a transaction of its own."""
+    """Remove those of the files that no song names, in a transaction of its own."""
     with transaction.atomic():
         for key in _locked(keys):
             if not naming(key).exists():
@@ -45,13 +47,12 @@ def remove_unnamed(keys: Iterable[str]) -> None:
 
 
 def naming(key: str) -> SongQuerySet:
-    """The songs that have this file, as audio or as cover."""
+    """The songs that name this file as their audio or their cover."""
     return Song.objects.filter(Q(s3_key=key) | Q(thumbnail_s3_key=key))
 
 
 def _locked(keys: Iterable[str]) -> list[str]:
-    """Each key once, in one order for everybody: two transactions would otherwise wait for each
-    other."""
+    """Lock the keys, sorted: two transactions that lock the same keys in another order deadlock."""
     wanted = sorted({key for key in keys if key})
     with connection.cursor() as cursor:
         for key in wanted:
@@ -62,5 +63,5 @@ def _locked(keys: Iterable[str]) -> list[str]:
 def _remove(key: str) -> None:
     try:
         default_storage.delete(key)
-    except Exception:  # any storage's error: no row has the key, so the log must have it
+    except Exception:  # of any storage. No row names the key any more, so log it
         logger.exception("The file %s, which no song names any more, could not be removed", key)

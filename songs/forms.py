@@ -1,4 +1,4 @@
-"""What a listener may type, and the sentence beside the field if it cannot be taken."""
+"""The site's forms, with a sentence beside each field that is refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Slider(forms.NumberInput):
 
 
 class RangeField(forms.FloatField):
-    """A number on a slider; an error says what was given and what is allowed."""
+    """A number on a slider. An error names the given number and the allowed range."""
 
     def __init__(self, span: tuple[float, float], step: float, what: str, **kwargs: Any) -> None:
         self.span, self.what = span, what
@@ -43,7 +43,7 @@ class RangeField(forms.FloatField):
 
 
 class DescriptionField(forms.CharField):
-    """Free text of a limited length, without characters that cannot be shown."""
+    """Text of a limited length without control characters."""
 
     def __init__(self, **kwargs: Any) -> None:
         area = forms.Textarea({"rows": 5, "data-limit": DESCRIPTION_LIMIT})
@@ -71,7 +71,7 @@ class DescriptionField(forms.CharField):
 
 
 class SongForm(forms.Form):
-    """The wish for one song; the field names are the endpoint's."""
+    """The wish for one song. The fields are named as in the endpoint's request."""
 
     full_described_song = DescriptionField(label="What should it sound like?")
     audio_duration = RangeField(DURATION, 5, "a length in seconds", label="Length", initial=60)
@@ -112,7 +112,7 @@ class SignUpForm(UserCreationForm):
 
 
 class GrantForm(forms.Form):
-    """How many credits an operator gives or takes back, and why."""
+    """The operator's form to grant credits or to take them back."""
 
     amount = forms.IntegerField(
         min_value=-LARGEST_BALANCE,
@@ -131,6 +131,6 @@ class GrantForm(forms.Form):
         return excerpt(self.cleaned_data["why"], 300)
 
     def ask_back(self, problem: str) -> None:
-        """Nothing was granted; the form comes back with a box that says that it is meant."""
+        """Show the form again, with a box to tick if the repeated grant is intended."""
         self.fields["once_more"].widget = forms.CheckboxInput()
         self.add_error("once_more", problem)

@@ -1,5 +1,8 @@
-"""What the engine runs for the product, and what it promises: a song is charged once, in the commit
-in which it becomes playable; never for a failure, never for a cancellation."""
+"""The function that makes a song, step by step, and its hooks.
+
+A song is charged once, in the commit in which it becomes playable. A failed or cancelled song is
+never charged.
+"""
 
 from __future__ import annotations
 
@@ -45,15 +48,19 @@ def song_retried(ctx: Context) -> None:
 
 
 def tell(ctx: Context, write: Callable[..., None], *words: Any) -> None:
-    """Write what befell the song's run, unless the run has gone on since. The song is locked
-    first, as the run's own steps do it."""
+    """Write the news of a hook to the song, unless the run has gone on since: a late hook must not
+    undo what a retry has mended.
+
+    Lock the song first, as the run's steps do. A run that goes on after the check then writes
+    after this hook.
+    """
     song = song_of(ctx.event.data["event"]["data"])
     if song.select_for_update(no_key=True).first() and not ctx.is_outdated:
         write(song, *words)
 
 
 def happened_at(ctx: Context) -> datetime:
-    """When its run failed, was cancelled or was retried, however late the hook is."""
+    """When the run failed, was cancelled or was retried; the hook may be much later."""
     return datetime.fromtimestamp(ctx.event.as_json()["ts"] / 1000, UTC)
 
 
@@ -90,8 +97,8 @@ def generate_song(ctx: Context) -> dict[str, Any]:
 
 
 def check_credits(song: SongQuerySet, data: dict[str, Any]) -> dict[str, Any]:
-    """The listener's balance, whether this song is paid for already (a song that is made anew),
-    and the order for the endpoint."""
+    """The listener's balance, whether the song is paid (true if a rerun makes it again), and the
+    body of the request."""
     found = song.select_related("owner").first()
     if found is None:
         user_id, song_id = (quoted(data.get(name)) for name in ("userId", "songId"))
@@ -106,18 +113,19 @@ def check_credits(song: SongQuerySet, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def set_processing(song: SongQuerySet) -> None:
-    """Being made; a song that is there stays so while it is made anew."""
+    """Mark the song as being made. A finished song stays playable while a rerun makes it again."""
     song.exclude(status=SongStatus.PROCESSED).update(
         status=SongStatus.PROCESSING, reason="", finished_at=None
     )
 
 
 def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
-    """Keep what the endpoint has made, and charge it in the same transaction.
+    """Store the endpoint's reply and charge the song in the same transaction.
 
-    A reply that cannot be right, or that names the file of another song, fails at once: asked
-    again under the same Idempotency-Key, the endpoint would only repeat it. So does one that comes
-    too late; its files go.
+    1. An invalid reply, or one that names another song's file, fails at once. A retry would send
+       the same Idempotency-Key, and the endpoint would repeat the reply.
+    2. A reply for a deleted song, or for a wish that another song has fulfilled, fails too. Its
+       files are removed, because no song will name them.
     """
     try:
         made = music.read_reply(response.json())
@@ -126,7 +134,7 @@ def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
     row = locked(song)
     if row is None:
         delete_files(made.keys)
-        raise NonRetriableError("The song was deleted while it was being made; nobody is charged.")
+        raise NonRetriableError("The song was deleted while it was being made. It is not charged.")
     if credits.is_paid_as_another(row):
         delete_files(made.keys)
         raise NonRetriableError(CAME_AS_ANOTHER)
@@ -137,7 +145,7 @@ def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
 
 
 def locked(song: SongQuerySet) -> Song | None:
-    """The song as it is now, its listener's row and its own locked; None if it is gone."""
+    """Lock the listener's row, then the song's, and return the song; None if it was deleted."""
     found = song.first()
     if found is not None:
         credits.lock_owner(found)
@@ -154,8 +162,8 @@ def keep(row: Song, made: music.Music) -> None:
 
 
 def categories_of(made: music.Music) -> list[Category]:
-    """A row for each name. New ones are made in one order by everybody: two songs that bring the
-    same new names would otherwise wait for each other."""
+    """A row for each name. New rows are inserted sorted: two songs that insert the same names in
+    another order deadlock."""
     names = {music.folded(name): name for name in made.categories}
     known = Category.objects.filter(folded__in=names)
     new = sorted(names.keys() - {category.folded for category in known})
@@ -167,13 +175,16 @@ def categories_of(made: music.Music) -> list[Category]:
 
 
 def deduct_credits(song: SongQuerySet) -> dict[str, Any]:
-    """What the song has cost. It was charged when it became playable; only a run that has come so
-    far under an earlier version is charged here. A song that is gone was charged, by then, too."""
+    """The charge for the song, which `update_song` has made.
+
+    Only a run that an earlier version of the site brought this far charges here. A deleted song was
+    charged at the latest when it was deleted.
+    """
     found = locked(song)
     if found is None:
         return {"kind": "deleted", "amount": 0}
     if not found.is_processed:
-        raise NonRetriableError("The song is not there; nobody is charged.")
+        raise NonRetriableError("The song was not made. It is not charged.")
     entry = credits.charge(found)
     return {"kind": entry.kind, "amount": entry.amount}
 
@@ -181,14 +192,14 @@ def deduct_credits(song: SongQuerySet) -> dict[str, Any]:
 def end_without_song(
     song: SongQuerySet, status: str, reason: str, at: datetime | None = None
 ) -> None:
-    """The song will not come; a song that is there meanwhile stays."""
+    """End a song that will not be made. A finished song is left as it is."""
     song.exclude(status=SongStatus.PROCESSED).update(
         status=status, reason=reason, finished_at=at or Now()
     )
 
 
 def set_queued(song: SongQuerySet) -> None:
-    """A person tries again: in the making once more, unless the run has begun to make it."""
+    """Put an unsuccessful song back in line after a retry. If its run has started, leave it."""
     song.filter(status__in=UNSUCCESSFUL).update(
         status=SongStatus.QUEUED, reason="", finished_at=None
     )

@@ -1,4 +1,4 @@
-"""A listener's wish becomes a song to be made, and the event that has it made, in one fact."""
+"""Order a song: a listener's wish becomes a song and its event in one transaction."""
 
 from __future__ import annotations
 
@@ -17,24 +17,22 @@ WISHES = ("full_described_song", "guidance_scale", "audio_duration", "instrument
 
 
 class NoCreditsLeft(Exception):
-    """No credit is free for another song; the message is a sentence for the listener."""
+    """The listener has no free credit. The message is for the listener."""
 
 
 class NoSecondTry(Exception):
-    """A song is not to be tried again; the message is a sentence for the listener."""
+    """The song cannot be tried again. The message is for the listener."""
 
 
 class SongDeleted(Exception):
-    """The song that a form made is deleted; the message is a sentence for the listener."""
+    """The song of this form was deleted. The message is for the listener."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "The song of that form was made before, and is deleted. Begin a new form for another."
-        )
+        super().__init__("The song of this form was deleted. Open a new form for another song.")
 
 
 class Order(NamedTuple):
-    """The song of a form, and whether an earlier sending of the form had ordered it."""
+    """A song, and whether the same form had ordered it before."""
 
     song: Song
     is_repeat: bool
@@ -50,7 +48,7 @@ def queue_generation(
     form_token: uuid.UUID | str,
     seed: int | None = None,
 ) -> Song:
-    """Queue one song for `user`, or raise NoCreditsLeft and store nothing: the song of `order`, for
+    """Queue one song for `user`, or raise NoCreditsLeft and store nothing. This is `order` for
     callers that do not tell a repeat apart."""
     wishes = {
         "full_described_song": full_described_song,
@@ -64,26 +62,30 @@ def queue_generation(
 def order(
     user: User, wishes: dict[str, Any], form_token: uuid.UUID | str, *, seed: int | None = None
 ) -> Order:
-    """One song for one form with one set of wishes, however often the form is sent.
+    """Order one song for one form and one set of wishes, however often the form is sent.
 
-    1. The form, the song and its event are one transaction: none exists without the others. The
-       same form with the same wishes (a double click, Back, a reload) is the same song.
-    2. Lock the listener's row: what follows counts, and two tabs must not count at once.
-    3. Each song in the making has spoken for a credit; without a free one there is no song.
+    1. One transaction writes the form's token, the song and the event. A song without its event
+       would stay queued for ever.
+    2. The same form with the same wishes (a double click, Back, a reload) returns the same song.
+    3. The listener's row is locked before songs are counted. Two tabs that count at once would
+       both spend the last credit.
+    4. Each song in the making reserves a credit; without a free one no song is made.
 
-    Raises NoCreditsLeft, SongDeleted if the form's song is gone by now, and jobs.api.StaleForm if
-    the form is too old to tell; nothing is stored then.
+    Raises NoCreditsLeft, SongDeleted if the form's song was deleted, and jobs.api.StaleForm if the
+    token is too old to be known. Nothing is stored then.
     """
     return _once(user, "songs.order", form_token, wishes, lambda: _make(user, wishes, seed=seed))
 
 
 def try_again(song: Song, form_token: uuid.UUID | str = "") -> Song:
-    """The same wishes as a new song, of which a song that did not work has one at a time, in
-    however many forms it is asked for. Raises what `order` does, and NoSecondTry if the song has
-    come or is coming.
+    """Order a new song with the wishes of a song that did not work.
 
-    It is another try at the same wish, which is charged once, whichever of its songs comes; unless
-    that wish was charged already, for a song that was deleted, say: then it is a wish of its own.
+    1. A song has one second try at a time, however many forms ask for it.
+    2. The new song belongs to the same wish, which is charged once, for whichever song is made.
+    3. If the wish was charged already, for a song that was deleted since, the new song is a wish
+       of its own. Otherwise its run would end as not needed.
+
+    Raises what `order` raises, and NoSecondTry if the song is finished or is being made again.
     """
     user, token = song.owner, uuid.uuid5(song.id, "again")
 
@@ -93,7 +95,7 @@ def try_again(song: Song, form_token: uuid.UUID | str = "") -> Song:
         if not found.can_be_tried_again:
             raise NoSecondTry("This song needs no second try.")
         if is_made_again(found):
-            raise NoSecondTry("This song is being made again already.")
+            raise NoSecondTry("This song is already being made again.")
         earlier = Song.objects.owned_by(user).filter(form_token=token).first()
         wishes = {name: getattr(found, name) for name in WISHES}
         wish = None if credits.charge_of(found) else found.wish_id
@@ -133,7 +135,7 @@ def _make(
     seed: int | None = None,
     wish: uuid.UUID | None = None,
 ) -> Song:
-    """`wish` is that of the song of which this is another try, if it is one."""
+    """Make the song and send its event. For a second try `wish` is the wish of the first song."""
     credits.lock(user)
     refusal = credits.balance(user).refusal
     if refusal:
@@ -159,8 +161,8 @@ def is_made_again(song: Song) -> bool:
 
 
 def made_again(songs: Iterable[Song]) -> set[uuid.UUID]:
-    """Those of these songs that did not work and are coming after all: a person has had the run go
-    on, and the hook that tells of it may be late."""
+    """Those of the songs that did not work whose run goes on after all: an operator has retried it,
+    and the hook that updates the song may be late."""
     events = {song.event_id: song.id for song in songs if song.can_be_tried_again}
     asked = [event_id for event_id in events if event_id is not None]
     return {events[event_id] for event_id in under_way(asked)} if asked else set()

@@ -1,4 +1,4 @@
-"""From a run's page in the admin to the song and the listener that it is about."""
+"""Links from a run's page in the admin to the run's song and listener."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from songs.orders import song_of, user_id_of
 
 
 def run_links(event_data: Any) -> list[tuple[str, str]]:
-    """(label, url) pairs for the data of a run's event; none for events that are not ours.
+    """(label, url) pairs for the data of a run's event; empty for other events than a song's.
 
-    A failure, cancellation or retry tells of the event that it is about, one level further in.
+    The event of a failure, cancellation or retry holds the run's original event in its data.
     """
     told = event_data.get("event") if isinstance(event_data, dict) else None
     data = told.get("data") if isinstance(told, dict) else event_data

@@ -1,4 +1,4 @@
-"""What the product remembers: listeners, their songs, and every credit that moved."""
+"""The models of the product: accounts, songs, categories and the ledger."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DURATION = (10.0, 240.0)
 
 
 class User(AbstractUser):
-    """A listener, or an operator. `credits` is the sum of the ledger, kept by `credits.py`."""
+    """An account of a listener or an operator. `credits` is the sum of its ledger (credits.py)."""
 
     credits = models.IntegerField(default=0, editable=False)
 
@@ -32,8 +32,8 @@ class User(AbstractUser):
         permissions = [("grant_credits", "Can grant and take back credits")]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """A stored row keeps its `credits`: a form that was opened before a song was charged must
-        not write the old balance back. Only `credits.py` moves it, by UPDATE."""
+        """Save a stored row without `credits`, which only `credits.py` changes, by UPDATE. A form
+        that was opened before a charge would otherwise write the old balance back."""
         if not self._state.adding and not args and kwargs.get("update_fields") is None:
             columns = {field.name for field in self._meta.concrete_fields}
             kwargs["update_fields"] = columns - {"id", "credits"}
@@ -41,7 +41,7 @@ class User(AbstractUser):
 
 
 class Category(models.Model):
-    """One row a name: the name as first written, its case-folded form as identity."""
+    """A category. `name` is as first written; `folded`, its case-folded form, is unique."""
 
     name = models.CharField(max_length=40)
     folded = models.CharField(max_length=80, unique=True, editable=False)
@@ -85,7 +85,7 @@ SongManager = models.Manager.from_queryset(SongQuerySet)
 
 
 class Song(models.Model):
-    """What a listener asked for and, once it is there, where it lies."""
+    """A listener's wish and, once the song is made, the keys of its files."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="songs")
@@ -110,13 +110,13 @@ class Song(models.Model):
     thumbnail_s3_key = models.CharField("cover key", max_length=200, blank=True, default="")
     categories = models.ManyToManyField(Category, related_name="songs", blank=True)
 
-    # The wish that it is to fulfil: the id of the song that was first asked for with it, so that
-    # a second try is paid once with the first. Null, in old rows, stands for its own id.
+    # The id of the first song of the wish. A second try has the same wish, so that the two are
+    # charged once. Null, in old rows, means the song's own id.
     wish = models.UUIDField(null=True, editable=False)
-    # Of a second try it follows from the song that did not work, which has one second try. Which
-    # form made which song is known by jobs/submissions.py.
+    # For a second try it is derived from the first song's id, so that a song has one second try.
+    # jobs/submissions.py knows which form ordered which song.
     form_token = models.UUIDField(default=uuid.uuid4, editable=False)
-    # The engine's event, by id only: songs and jobs share no foreign key.
+    # The engine's event. There is no foreign key: the apps share no schema.
     event_id = models.UUIDField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -128,7 +128,7 @@ class Song(models.Model):
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="songs_song_library"),
             models.Index(fields=["event_id"], name="songs_song_event"),
-            # Which songs a file is named by (see files.py).
+            # For the songs that name a file (see files.py).
             models.Index(fields=["s3_key"], name="songs_song_audio"),
             models.Index(fields=["thumbnail_s3_key"], name="songs_song_cover"),
             models.Index(
@@ -186,7 +186,7 @@ CHARGES = [EntryKind.CHARGE, EntryKind.WAIVED]
 
 
 class CreditEntry(models.Model):
-    """One line of the ledger. Written by `credits.py` alone, never changed, never deleted."""
+    """One entry of the ledger. Only `credits.py` writes it; it is never changed or deleted."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="credit_entries")
     amount = models.IntegerField()
@@ -195,9 +195,9 @@ class CreditEntry(models.Model):
     song = models.ForeignKey(
         Song, on_delete=models.SET_NULL, null=True, blank=True, related_name="credit_entries"
     )
-    # The wish that was charged (Song.wish), which outlives the song.
+    # The wish that was charged (Song.wish). It is kept when the song is deleted.
     wish = models.UUIDField(null=True, blank=True, editable=False)
-    # An account that stands here is closed and not deleted (see closing.py).
+    # The operator. Such an account is closed, not deleted (see closing.py).
     by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="entries_made"
     )
@@ -229,7 +229,7 @@ class CreditEntry(models.Model):
 
 
 class SignInFailure(models.Model):
-    """A wrong password: too many for one name from one address, and sign-in pauses."""
+    """A wrong password. After too many for one name from one address, sign-in pauses."""
 
     username = models.CharField(max_length=150)
     address = models.CharField(max_length=64)

@@ -1,7 +1,7 @@
-"""The endpoint's contract: what is asked for a song, and what its reply must say.
+"""The endpoint's contract: the request for a song, and the reply.
 
-The endpoint is a Modal function around ACE-Step; its replies are another program's words, the
-categories a language model's. Nothing of a reply is believed before it has been looked at here.
+The endpoint is a Modal function around ACE-Step, and a language model writes the categories. This
+module validates every field of a reply before the site uses it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from songs.models import Song
 INFER_STEPS = 60
 MOST_CATEGORIES = 5
 CATEGORY_LIMIT = 40  # characters
-LONGEST_NAME = 1000  # of which the first characters are looked at
-FOLDED_LIMIT = 80  # case-folding can make a name three times as long
+LONGEST_NAME = 1000  # further characters of a name are ignored
+FOLDED_LIMIT = 80  # case-folding can triple a name's length
 KEY_LIMIT = 200
 KEY = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(/[A-Za-z0-9][A-Za-z0-9_-]{0,99}){0,3}\.[a-z0-9]{2,5}"
@@ -28,12 +28,12 @@ COVER_TYPES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 class ImpossibleReply(ValueError):
-    """The endpoint's reply cannot be right; the message says what is wrong with it."""
+    """The endpoint's reply is invalid. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Music:
-    """What the endpoint has made: keys in the storage, never paths."""
+    """A valid reply. The keys are keys of the storage, never paths."""
 
     audio_key: str
     cover_key: str  # empty if there is no cover
@@ -45,8 +45,11 @@ class Music:
 
 
 def request_body(song: Song) -> dict[str, Any]:
-    """The request for a song. The seed is always explicit: the endpoint takes -1 literally, and
-    the same words would be the same song for everybody."""
+    """The body of the request for a song.
+
+    It always has a seed: the endpoint takes the default, -1, literally, so that all listeners
+    would get the same song for the same words.
+    """
     return {
         "full_described_song": song.full_described_song,
         "audio_duration": song.audio_duration,
@@ -58,7 +61,7 @@ def request_body(song: Song) -> dict[str, Any]:
 
 
 def read_reply(reply: Any) -> Music:
-    """The music that a reply speaks of, or ImpossibleReply."""
+    """Validate a reply. Raises ImpossibleReply."""
     if not isinstance(reply, dict):
         raise ImpossibleReply(f"The reply is a {type(reply).__name__}, not an object.")
     return Music(
@@ -89,8 +92,8 @@ def _names(reply: dict[str, Any]) -> str:
 
 
 def _categories(names: Any) -> list[str]:
-    """Names in their order: in one normal form, white space folded, cut to length, each once
-    whatever its case."""
+    """The categories in their order: normalised, white space folded, cut to length, without repeats
+    that differ only in case."""
     if names is None:
         return []
     if not isinstance(names, list):
@@ -107,5 +110,5 @@ def _categories(names: Any) -> list[str]:
 
 
 def folded(name: str) -> str:
-    """What makes two categories the same one."""
+    """The identity of a category: its case-folded name."""
     return excerpt(name.casefold(), FOLDED_LIMIT)

@@ -1,5 +1,8 @@
-"""Which song an event is about. Events may have been edited by an operator, so nothing of their
-data is believed: a song counts only if it is the named user's."""
+"""Find the song of an event.
+
+An operator may have edited the event's data, so they are validated. A song counts only if it
+belongs to the user that the event names.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from songs.models import Song, SongQuerySet
 
 
 def song_of(data: Any) -> SongQuerySet:
-    """The song of {"songId", "userId"}: one row, or none if that user has no such song."""
+    """The song of {"songId", "userId"}: one row, or none if the user has no such song."""
     song_id, user_id = song_id_of(data), user_id_of(data)
     if song_id is None or user_id is None:
         return Song.objects.none()

@@ -1,9 +1,11 @@
-"""What an account may do to one object of the product: `user.has_perm("songs.change_user", user)`.
+"""Permissions for single objects of the product: `user.has_perm("songs.change_user", user)`.
 
-Django's own backend answers for a model and never for an object; this one answers for the product's
-objects. An account may do it if it has the permission and, where the object is an account, if that
-is not a stronger one: superusers alone act on staff, and on any account that has rights. Superusers
-may do everything.
+Django's backend decides for models only. This one decides for the product's single objects:
+
+1. An account needs the permission itself.
+2. If the object is an account, it must not have rights of its own: only superusers act on staff and
+   on any account with rights. Otherwise staff could take over a stronger account.
+3. Superusers may do everything.
 """
 
 from __future__ import annotations
@@ -19,13 +21,13 @@ from songs.models import User
 VIEW, CHANGE, DELETE, GRANT = (
     f"songs.{name}" for name in ("view_user", "change_user", "delete_user", "grant_credits")
 )
-# No row of the table of permissions has these names, so they cannot be given: superusers alone set
-# an account's rights (its flags, groups and permissions), and the password of another account.
+# No row in the table of permissions has these names, so no account can be given them: only
+# superusers set rights (flags, groups and permissions) and the password of another account.
 RIGHTS, PASSWORD = "songs.change_rights_of_user", "songs.change_password_of_user"
 
 
 class SiteBackend(BaseBackend):
-    """Stands in AUTHENTICATION_BACKENDS behind Django's ModelBackend."""
+    """The backend. In AUTHENTICATION_BACKENDS it follows Django's ModelBackend."""
 
     def has_perm(self, user_obj: Any, perm: str, obj: Model | None = None) -> bool:
         if obj is None or obj._meta.app_label != "songs" or not user_obj.has_perm(perm):
@@ -34,7 +36,7 @@ class SiteBackend(BaseBackend):
 
 
 def is_listener(user: User) -> bool:
-    """Whether the account has no rights at all, not even sleeping ones of a closed account."""
+    """Whether the account has no rights. A closed account's rights count too."""
     if user.is_staff or user.is_superuser:
         return False
     return not (user.user_permissions.exists() or user.groups.exists())

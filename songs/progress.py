@@ -1,4 +1,4 @@
-"""How far a song is, in words a listener understands, and how long songs usually take."""
+"""The progress of a song in words, and how long songs usually take."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FEWEST = 5
 
 @dataclass(frozen=True)
 class UsualTime:
-    """The middle half of the last songs, in seconds from wish to song."""
+    """The middle half of the last songs' times, in seconds from wish to song."""
 
     low: float
     high: float
@@ -31,7 +31,7 @@ class UsualTime:
 
 
 def usual_time() -> UsualTime | None:
-    """From the last 50 songs that were made; None while there are too few to tell."""
+    """The usual time of the last 50 songs; None if there are too few."""
     newest = Song.objects.processed().filter(finished_at__isnull=False).order_by("-finished_at")
     times = newest.values_list("created_at", "finished_at")[:RECENT]
     seconds = [(end - start).total_seconds() for start, end in times if end]
@@ -46,12 +46,12 @@ class Card:
     """A song as a page shows it."""
 
     song: Song
-    ahead: int = 0  # the listener's own songs that are made before this one
+    ahead: int = 0  # how many of the listener's songs are made before this one
     usual: UsualTime | None = None
 
     @property
     def state(self) -> str:
-        """Changes whenever the card has something new to say."""
+        """A text that changes when the card changes."""
         return f"{self.song.status.replace(' ', '-')}.{self.ahead}"
 
     @property
@@ -63,7 +63,7 @@ class Card:
 
     @property
     def news(self) -> str:
-        """What a screen reader says when the state has changed."""
+        """The sentence for screen readers when the state changes."""
         return f"“{self.song}”: {self.status_line}."
 
 
@@ -78,7 +78,7 @@ STATUS_LINES = {
 
 
 def cards(user: User, songs: Iterable[Song]) -> list[Card]:
-    """The songs with their places in the listener's line."""
+    """The cards of the songs, with their places in the listener's line."""
     found = as_they_are(songs)
     if not any(song.is_in_the_making for song in found):
         return [Card(song) for song in found]
@@ -88,8 +88,10 @@ def cards(user: User, songs: Iterable[Song]) -> list[Card]:
 
 
 def as_they_are(songs: Iterable[Song]) -> list[Song]:
-    """The songs; one that is being made again is shown as in line, though its hook has not said so
-    yet. The rows are left to the hook."""
+    """The songs, of which those whose run was retried are shown as in line.
+
+    The hook that updates the row may be late. This changes the objects only, never the row.
+    """
     found = list(songs)
     again = made_again(found)
     for song in found:
@@ -99,6 +101,6 @@ def as_they_are(songs: Iterable[Song]) -> list[Song]:
 
 
 def waiting_line(user: User) -> list[UUID]:
-    """The listener's songs in the making, first come first: they are made one after the other."""
+    """The listener's songs in the making, the oldest first: they are made one after the other."""
     making = Song.objects.owned_by(user).in_the_making().order_by("created_at", "id")
     return list(making.values_list("id", flat=True))

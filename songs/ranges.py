@@ -1,4 +1,4 @@
-"""The Range header (RFC 9110 §14): which bytes of a file are wanted. No Django package reads it."""
+"""Parse the Range header (RFC 9110 §14), which Django does not read."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ ONE_RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.ASCII | re.IGNORECASE)
 
 
 class RangeNotSatisfiable(ValueError):
-    """The range begins after the file's end."""
+    """The range begins after the end of the file."""
 
 
 def parse_range(header: str, size: int) -> range | None:
-    """The wanted bytes of a file of `size` bytes; None stands for the whole file.
+    """The requested bytes of a file of `size` bytes; None means the whole file.
 
-    Several ranges at once, other units and what cannot be read are answered with the whole file,
-    as the RFC allows. Raises RangeNotSatisfiable where there is nothing to send (416).
+    Several ranges, other units and malformed headers get the whole file, as the RFC allows. Raises
+    RangeNotSatisfiable if the range contains no byte of the file (416).
     """
     match = ONE_RANGE.fullmatch(header)
     if match is None or match.group(1) == match.group(2) == "":

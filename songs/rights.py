@@ -1,4 +1,4 @@
-"""The panel's pages of accounts: what an account may change of which other (see permissions.py)."""
+"""The admin of accounts and groups, by the rules of permissions.py."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from songs import closing, permissions
 from songs.models import CreditEntry, User
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
-OWN = ("username", "is_active")  # what an account may not change of itself
+OWN = ("username", "is_active")  # fields of its own that an account may not change
 
 
 class AsksOfEach(admin.ModelAdmin):
-    """What an account may do to an object is asked of this object (see permissions.py)."""
+    """A ModelAdmin that checks permissions for each object (see permissions.py)."""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.may(request, "view", obj) or self.may(request, "change", obj)
@@ -40,7 +40,7 @@ class AsksOfEach(admin.ModelAdmin):
 
 
 class GroupAdmin(DjangoGroupAdmin):
-    """A group is rights: no backend answers for one, so superusers alone make and change them."""
+    """Only superusers make and change groups, which are rights: no backend decides for a group."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("auth.add_group", Group())
@@ -53,20 +53,20 @@ class GroupAdmin(DjangoGroupAdmin):
 
 
 class AccountAdmin(AsksOfEach, DjangoUserAdmin):
-    """Accounts: their rights are a superuser's to give, and what something names is not deleted."""
+    """Only superusers give rights. An account that the history names cannot be deleted."""
 
     actions = ["close_accounts"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
-        """Rights are a superuser's to give. Others may not change the name that stands under their
-        own acts, nor close their own account."""
+        """Only superusers may set rights. Other accounts may not change their own username, which
+        the history shows, nor close their own account."""
         fields = [str(field) for field in super().get_readonly_fields(request, obj)]
         if obj is not None and not request.user.has_perm(permissions.RIGHTS, obj):
             fields += [*RIGHTS, *(OWN if obj == request.user else ())]
         return fields
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """With the way to an account's password for superusers alone."""
+        """Show the link to an account's password only to superusers."""
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or request.user.has_perm(permissions.PASSWORD, obj):
             return fieldsets
@@ -76,15 +76,15 @@ class AccountAdmin(AsksOfEach, DjangoUserAdmin):
         ]
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
-        """One's own password is changed at /admin/password_change/, by the old one."""
+        """For superusers. Staff change their own password at /admin/password_change/."""
         user = self.get_object(request, unquote(id))
         if not request.user.has_perm(permissions.PASSWORD, user):
             raise PermissionDenied
         return super().user_change_password(request, id, form_url)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Of a stored account what was changed alone: a superuser may change its rights meanwhile,
-        and the old ones must not be written back."""
+        """Save only the changed fields of a stored account. A superuser may have changed its rights
+        since the form was opened; saving all fields would restore the old ones."""
         if not change:
             obj.save()
             return
@@ -95,7 +95,7 @@ class AccountAdmin(AsksOfEach, DjangoUserAdmin):
 
     @admin.action(description="Close selected accounts", permissions=["change"])
     def close_accounts(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        """Each in its own right: those that are not this account's to close are named."""
+        """Close those accounts that this account may close, and name the others."""
         closed, refused = 0, []
         for user in users.filter(is_active=True):
             if user == request.user or not self.has_change_permission(request, user):
@@ -105,14 +105,14 @@ class AccountAdmin(AsksOfEach, DjangoUserAdmin):
                 closing.close(user)
                 self.log_change(request, user, "Closed the account.")
             closed += 1
-        text = f"{closed} closed: what they did stays, and they cannot sign in any more."
+        text = f"{closed} closed. They cannot sign in, and the record of their acts stays."
         self.message_user(request, text, messages.SUCCESS if closed else messages.WARNING)
         if refused:
-            text = f"Not yours to close: {', '.join(refused)}."
+            text = f"Your account may not close: {', '.join(refused)}."
             self.message_user(request, text, messages.ERROR)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What something names is protected, in a sentence each."""
+        """Report the accounts that cannot be deleted, each with a sentence."""
         shown, counts, lacking, protected = super().get_deleted_objects(objs, request)
         staying = [why for user in objs if (why := closing.why_it_stays(user))]
         if staying:

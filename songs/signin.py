@@ -1,4 +1,4 @@
-"""Signing in, with a pause after too many wrong passwords. The admin's sign-in uses it too."""
+"""The sign-in forms of site and admin, with a pause after too many wrong passwords."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAUSED = (
 
 class SignInForm(AuthenticationForm):
     def clean(self) -> dict[str, Any]:
-        """The library's check, unless this name has failed too often from this address."""
+        """Check the password, unless this name has failed too often from this address."""
         failures = self.recent_failures()
         if failures.count() >= ALLOWED_FAILURES:
             raise forms.ValidationError(PAUSED, code="paused")
@@ -51,4 +51,4 @@ class SignInForm(AuthenticationForm):
 
 
 class AdminSignInForm(SignInForm, AdminAuthenticationForm):
-    """Both checks: staff only, and the pause."""
+    """The admin's form: staff only, with the pause."""

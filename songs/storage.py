@@ -1,4 +1,4 @@
-"""Sending a song's files. Keys are given by our own rows, never by the browser."""
+"""Send a song's files. The keys come from songs' rows, never from the browser."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from songs.ranges import RangeNotSatisfiable, parse_range
 logger = logging.getLogger(__name__)
 CHUNK = 64 * 1024
 UNKNOWN = "application/octet-stream"
-# What a browser may show or play as itself; anything else is only ever a download.
+# Types that the browser may show or play. It gets any other file as a download.
 CONTENT_TYPES = {
     ".mp3": "audio/mpeg",
     ".wav": "audio/wav",
@@ -43,8 +43,8 @@ CONTENT_TYPES = {
 
 
 def send_file(request: HttpRequest, key: str, *, title: str, download: bool) -> HttpResponseBase:
-    """The file under `key`: streamed where it lies on this machine, else a 302 to a fresh link
-    that its bucket has signed for a short while."""
+    """Stream the file under `key` if it is on this machine, else redirect (302) to a link to the
+    bucket that is signed for a short time."""
     suffix = PurePosixPath(key).suffix.lower()
     content_type = CONTENT_TYPES.get(suffix, UNKNOWN)
     disposition = content_disposition_header(
@@ -55,7 +55,7 @@ def send_file(request: HttpRequest, key: str, *, title: str, download: bool) -> 
     except NotImplementedError:
         return redirect_to_bucket(key, content_type, str(disposition))
     except SuspiciousFileOperation as problem:
-        logger.error("A song's key leads out of the storage: %s", problem)
+        logger.error("The key of a song lies outside the storage: %s", problem)
         raise Http404 from problem
     try:
         file = open(path, "rb")  # noqa: SIM115 (the response closes it)
@@ -71,7 +71,7 @@ def send_file(request: HttpRequest, key: str, *, title: str, download: bool) -> 
 
 
 def file_name(title: str, suffix: str) -> str:
-    """The title as a name that every file system takes."""
+    """The title as a file name that every file system accepts."""
     name = "".join(" " if c in '/\\:*?"<>|' or not c.isprintable() else c for c in title)
     return (" ".join(name.split()).strip(". ") or "song") + suffix
 
@@ -85,7 +85,7 @@ def redirect_to_bucket(key: str, content_type: str, disposition: str) -> HttpRes
 
 
 def send_local(request: HttpRequest, file: IO[bytes]) -> HttpResponseBase:
-    """200 with all of it, 206 with a part, 304 if the browser has it, 416 if it is past the end."""
+    """200 with the file, 206 with a part, 304 if unchanged, 416 if the range is past the end."""
     facts = os.fstat(file.fileno())
     size, modified = facts.st_size, int(facts.st_mtime)
     etag = quote_etag(f"{facts.st_mtime_ns:x}-{size:x}")
@@ -108,7 +108,7 @@ def send_local(request: HttpRequest, file: IO[bytes]) -> HttpResponseBase:
 
 
 def wanted_range(request: HttpRequest, etag: str, modified: int, size: int) -> range | None:
-    """What Range asks for, unless If-Range says that it was meant for an older file."""
+    """The requested range, unless If-Range names an older file."""
     condition = request.headers.get("If-Range", "")
     if condition and condition not in (etag, http_date(modified)):
         return None

@@ -1,4 +1,4 @@
-"""A song's title, made from its description until the listener gives it a better one."""
+"""Make a song's first title from its description."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SHORTEST_CLAUSE = 8
 
 
 def title_from(description: str) -> str:
-    """The first clause, capitalised, at most 60 characters, cut at a word."""
+    """The description's first clause: capitalised, at most 60 characters, cut at a word."""
     words = " ".join(description.split())
     clause = re.split(r"[,.;:!?](?:\s|$)|\s[–—-]\s", words, maxsplit=1)[0].strip()
     told = clause if len(clause) >= SHORTEST_CLAUSE else words

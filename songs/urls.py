@@ -1,4 +1,4 @@
-"""The listener's addresses."""
+"""The URLs of the listener's pages."""
 
 from __future__ import annotations
 

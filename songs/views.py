@@ -1,4 +1,4 @@
-"""The listener's pages. Someone else's song is a 404 on every one of them."""
+"""The listener's pages. A song of another listener is a 404 on all of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from songs.storage import send_file
 
 NEWEST = 6
 A_PAGE = 24
-ASKED_BEFORE = "You asked for this song before, in the same form. Begin a new form for another."
+ASKED_BEFORE = "You ordered this song before, with the same form. Open a new form for another song."
 INSPIRATIONS = [
     "warm lo-fi beat for a rainy evening",
     "sad piano ballad about leaving home",
@@ -43,7 +43,7 @@ INSPIRATIONS = [
 
 
 class ListenerRequest(HttpRequest):
-    """A request of somebody who is signed in."""
+    """A request of a signed-in account."""
 
     user: User
 
@@ -65,7 +65,7 @@ def songs(request: ListenerRequest) -> HttpResponse:
 
 
 def queue_generation(request: ListenerRequest) -> HttpResponse:
-    """A wish that can be taken becomes a song; any other comes back as it was typed."""
+    """Order a song. A refused wish is shown in the form again, as the listener typed it."""
     form = SongForm(request.POST)
     if not form.is_valid():
         return form_page(request, form, status=422)
@@ -94,7 +94,7 @@ def form_page(request: ListenerRequest, form: SongForm, status: int = 200) -> Ht
 
 
 def wishes_like(request: ListenerRequest) -> dict[str, Any]:
-    """“Another like this” begins with the wishes of one of the listener's own songs."""
+    """The initial wishes of “Another like this”: those of one of the listener's songs."""
     try:
         song = mine(request).get(pk=UUID(request.GET.get("like", "")))
     except (ValueError, Song.DoesNotExist):
@@ -120,9 +120,9 @@ def list_of(cards: list[Card]) -> dict[str, list[Card]]:
 @never_cache
 @require_safe
 def changed_cards(request: ListenerRequest) -> HttpResponse:
-    """The cards of a list that have changed since the page last looked; 204 if none has.
+    """The cards that have changed since the page last asked; 204 if none has.
 
-    Each `song` parameter is `<id>:<state>`, as `Card.state` gave it.
+    Each `song` parameter is `<id>:<state>`, with the `Card.state` that the page shows.
     """
     seen = dict(pair.partition(":")[::2] for pair in request.GET.getlist("song")[:A_PAGE])
     watched = mine(request).filter(pk__in=[pk for pk in seen if is_uuid(pk)])
@@ -168,7 +168,7 @@ def took(song: Song) -> str:
 @never_cache
 @require_safe
 def song_card(request: ListenerRequest, pk: UUID) -> HttpResponse:
-    """The song as it is now; 204 if that is what the page shows already."""
+    """The song's card; 204 if the page shows its current state."""
     [card] = cards(request.user, [own(request, pk)])
     if request.GET.get("seen") == card.state:
         return HttpResponse(status=204)
@@ -228,7 +228,7 @@ def rename(request: ListenerRequest, pk: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def again(request: ListenerRequest, pk: UUID) -> HttpResponse:
-    """A song that did not work, asked for anew with the same wishes."""
+    """Order a song that did not work once more, with the same wishes."""
     song = own(request, pk)
     try:
         return see_other(generation.try_again(song, token_of(request)))
@@ -249,11 +249,11 @@ def delete(request: ListenerRequest, pk: UUID) -> HttpResponse:
     try:
         is_deleted = delete_song(song)
     except Song.DoesNotExist as gone:
-        raise Http404("The song is deleted already.") from gone
+        raise Http404("The song was already deleted.") from gone
     if is_deleted:
         messages.success(request, f"“{song}” is deleted.")
         return HttpResponseRedirect(reverse("songs"), status=303)
-    messages.error(request, "This song is still being made. Delete it when that has ended.")
+    messages.error(request, "This song is still being made. You can delete it afterwards.")
     return see_other(song)
 
 
@@ -262,7 +262,7 @@ def delete(request: ListenerRequest, pk: UUID) -> HttpResponse:
 
 def mine(request: ListenerRequest) -> SongQuerySet:
     if not request.user.is_authenticated:
-        raise Http404("Songs are for those who made them.")
+        raise Http404("Sign in to see your songs.")
     return Song.objects.owned_by(request.user)
 
 
@@ -271,7 +271,7 @@ def own(request: ListenerRequest, pk: UUID) -> Song:
 
 
 def token_of(request: HttpRequest) -> str:
-    """What the form brought as its token (see jobs/submissions.py), right or wrong."""
+    """The token that the form sent, not validated yet (see jobs/submissions.py)."""
     return request.POST.get(FORM_TOKEN, "")
 
 

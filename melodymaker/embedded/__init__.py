@@ -1,7 +1,7 @@
-"""A real PostgreSQL of the checkout's own, for machines where nobody has installed one.
+"""The embedded database: a real PostgreSQL that belongs to one checkout.
 
-Used when `DATABASE_URL` is not set. Its data are kept under `.local/postgres`, it listens on a
-Unix socket only, and any `manage.py` command that needs it starts it.
+The site uses it when `DATABASE_URL` is not set. The server keeps its data under `.local/postgres`
+and listens on a Unix socket only. Any `manage.py` command that needs the database starts it.
 """
 
 from __future__ import annotations

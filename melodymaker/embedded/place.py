@@ -1,5 +1,4 @@
-"""Where one checkout's PostgreSQL keeps its things. Nothing here touches the disk or the server,
-except `locked`."""
+"""The folders and files of one checkout's PostgreSQL. Only `locked` touches the disk."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ class Place:
 
     @property
     def guard(self) -> Path:
-        """The folder around the data: 0700, so that only who started the server gets near."""
+        """The folder around the data. Its mode is 0700: only the user that owns it may enter."""
         return self.base / ".local" / "postgres"
 
     @property
@@ -45,9 +44,11 @@ class Place:
 
     @property
     def sockets(self) -> Path:
-        """A short folder outside the checkout: a socket's path may have 107 bytes (103 on macOS).
+        """The folder of the server's socket.
 
-        `/tmp` rather than $TMPDIR, so that every process of the checkout computes the same one.
+        It lies outside the checkout because a socket's path may have at most 107 bytes (103 on
+        macOS), and in `/tmp` rather than $TMPDIR because every process of the checkout must
+        compute the same path.
         """
         temporary = "/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir()  # noqa: S108
         checkout = hashlib.sha256(os.fsencode(self.base.resolve())).hexdigest()[:16]
@@ -59,7 +60,7 @@ class Place:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One process at a time; a second one waits until the first has the server ready."""
+        """Let one process at a time in. The next waits until the first has the server ready."""
         self.lock.parent.mkdir(exist_ok=True)
         with self.lock.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -67,6 +68,6 @@ class Place:
 
 
 def connection(base: Path) -> dict[str, Any]:
-    """Django's connection settings for the checkout's server, whether it runs or not."""
+    """Django's connection settings for the checkout's server, which need not be running."""
     sockets = str(Place(base).sockets)
     return {"NAME": DATABASE, "USER": USER, "HOST": sockets, "PORT": str(PORT)}

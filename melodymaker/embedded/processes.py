@@ -1,4 +1,4 @@
-"""Process numbers that PostgreSQL wrote into its lock files, and whether they still mean it."""
+"""Process numbers from PostgreSQL's lock files. Another program may have the number by now."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def pid_in(lock: Path) -> int:
 
 
 def is_postgres(pid: int) -> bool:
-    """Whether a process with this number lives and is a PostgreSQL server.
+    """Whether a process with this number is alive and is a PostgreSQL server.
 
-    A zombie does not live: in a container without an init nobody collects a killed server.
+    A zombie counts as dead: in a container without an init process a killed server stays one.
     """
     if not pid:
         return False
@@ -30,7 +30,7 @@ def is_postgres(pid: int) -> bool:
 
 
 def end_postgres(pid: int, patience: float = 10.0) -> None:
-    """End a server at once, without a shutdown of its data; nothing if it is none."""
+    """End a PostgreSQL server at once, without a clean shutdown. Other processes are left alone."""
     deadline = time.monotonic() + patience
     if is_postgres(pid):
         os.kill(pid, signal.SIGQUIT)

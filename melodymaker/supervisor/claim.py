@@ -1,10 +1,10 @@
-"""One `up` in a checkout, and how it is asked to stop.
+"""One supervisor (`manage.py up`) for each checkout, and how it is asked to stop.
 
-1. Whoever holds the lock on `.local/run.lock` runs this checkout; the kernel frees the lock with
-   its holder, so it is never stale. The file says who it is.
-2. `.local/running` exists while it runs. It goes on only as long as the file is there: `make stop`
-   deletes it, and so does `make run` itself when it is interrupted, because the file is the
-   target of its rule (make hands an interrupt that was sent to it alone to nobody).
+1. The supervisor holds the lock on `.local/run.lock`, which contains its process number. The
+   kernel frees the lock when the process ends, so a lock is never stale.
+2. The supervisor runs as long as `.local/running` exists. `make stop` deletes the file. An
+   interrupted `make run` deletes it too, because it is the target of that rule; make does not
+   pass on an interrupt that was sent to make alone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Claim:
         self._parent = os.getppid() if "MAKELEVEL" in os.environ else 0
 
     def take(self, address: str) -> None:
-        """Hold the checkout until `release`; Occupied if somebody else does."""
+        """Hold the checkout until `release`. Raises Occupied if another supervisor holds it."""
         self.lock.parent.mkdir(exist_ok=True)
         file = self.lock.open("a+")
         if not _locks(file):
@@ -49,7 +49,7 @@ class Claim:
 
     @property
     def withdrawn(self) -> bool:
-        """Whether somebody wants us to stop, or the make that started us is gone."""
+        """Whether the supervisor has to stop: its file was deleted, or its make has ended."""
         orphaned = bool(self._parent) and os.getppid() != self._parent
         return orphaned or not self.marker.exists()
 
@@ -61,9 +61,9 @@ class Claim:
             self._file = None
 
     def withdraw(self, patience: float = 30.0) -> bool:
-        """Make whoever holds the checkout stop, and wait for it; False if nobody does.
+        """Ask the checkout's supervisor to stop, and wait for it. False if none runs.
 
-        One that does not listen is killed; its guardian then ends what it had started.
+        After `patience` seconds the supervisor is killed; its guardian then ends its parts.
         """
         self.lock.parent.mkdir(exist_ok=True)
         with self.lock.open("a+") as file:

@@ -1,5 +1,7 @@
-"""What `make stop` and `make clean` run. It asks nothing of Django, so that a checkout whose
-settings or packages are broken just now can still be stopped."""
+"""`make stop` and `make clean` run this module.
+
+It does not use Django: a checkout with broken settings or packages must still stop.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from melodymaker.supervisor import Claim
 
 
 def down(base: Path, *, forget: bool) -> str:
-    """Stop what `manage.py up` runs in the checkout, then its database; say what was done."""
+    """Stop the checkout's supervisor and its database. Returns what was done, in a sentence."""
     ran = Claim(base).withdraw()
     served = embedded.stop(base)
     said = "Stopped." if ran or served else "Nothing runs in this checkout."

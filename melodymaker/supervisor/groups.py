@@ -1,4 +1,4 @@
-"""Ending a part with everything that it started: each part leads a process group of its own."""
+"""End a part and every process that it started. Each part leads a process group of its own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from contextlib import suppress
 
 
 def end(leaders: Iterable[int], alive: Callable[[int], bool], patience: float) -> None:
-    """Ask each group's leader to end, and kill what is left of the groups after `patience`.
+    """Send SIGTERM to the leader of each group, and kill what is left of it after `patience`.
 
-    The leader alone is asked: gunicorn and django-q2 end their own processes in good order.
+    Only the leader gets the SIGTERM: gunicorn and django-q2 end their own processes in order.
     """
     leaders = list(leaders)
     deadline = time.monotonic() + patience

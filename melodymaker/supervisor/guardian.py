@@ -1,8 +1,9 @@
-"""Ends what a supervisor started if the supervisor itself is killed.
+"""The guardian ends the parts of a supervisor that was killed.
 
-It lives in a session of its own and reads, line by line, the leaders of the process groups that
-were started. The pipe's end means that the supervisor is gone: unless it said `done` before,
-its groups are ended, and the checkout's database with them.
+The guardian has a session of its own. The supervisor writes the leader of each process group that
+it starts to the guardian's pipe, one a line, and `done` when it has stopped them. If the pipe ends
+without `done`, the supervisor was killed: the guardian ends the groups. If the supervisor had
+started the checkout's database and no other program uses it, the guardian stops that too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The parts as child processes: their lines with a prefix, their end noticed, all ended at last."""
+"""Run the parts as child processes: prefix their output, notice when one ends, end all of them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ COLOURS = ("36", "35", "33", "32")
 
 
 class PartEnded(Exception):
-    """A part ended that should go on; the message says which, how, and its last lines."""
+    """A part ended by itself. The message says which, how, and its last lines."""
 
 
 class Running:
-    """One part and its lines."""
+    """The process of a part, and the thread that reads its output."""
 
     def __init__(
         self, part: Part, label: str, household: Household, environment: dict[str, str]
@@ -45,7 +45,7 @@ class Running:
         )
 
     def say(self, household: Household) -> None:
-        """Hand the part's lines on, until it closes its output."""
+        """Pass the part's lines on until it closes its output."""
         for line in self.popen.stdout or ():
             self.last.append(line.rstrip())
             with household.turn:
@@ -56,7 +56,7 @@ class Running:
         code = self.popen.returncode
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         said = "".join(f"\n  {line}" for line in self.last) or "\n  (nothing)"
-        return f"The {self.part.name} {how}, so everything was stopped. It said last:{said}"
+        return f"The {self.part.name} {how}, so all parts were stopped. Its last lines:{said}"
 
 
 class Household:
@@ -95,7 +95,7 @@ class Household:
                 raise PartEnded(running.obituary())
 
     def stop(self) -> None:
-        """End every part, the last one first: the cluster while it can still reach the others."""
+        """End the cluster first, while it can still reach the studio, then the other parts."""
         leaders = {running.popen.pid: running.popen for running in reversed(self.running)}
 
         def alive(pid: int) -> bool:
@@ -114,6 +114,6 @@ class Household:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Ours without what make adds for its own children."""
+    """The process's environment without the variables that make sets for its children."""
     make = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"}
     return {**{k: v for k, v in os.environ.items() if k not in make}, **more}

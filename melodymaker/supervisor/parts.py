@@ -1,4 +1,4 @@
-"""The processes that make up a running MelodyMaker, in the order of their start."""
+"""The processes of a running MelodyMaker, in the order in which they start."""
 
 from __future__ import annotations
 

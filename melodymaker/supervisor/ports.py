@@ -4,11 +4,11 @@ import socket
 
 
 class PortTaken(Exception):
-    """A port that a part needs cannot be had; the message names it and a way out."""
+    """A part cannot have the port that it needs. The message names the port and a way out."""
 
 
 def refuse_taken(ports: dict[str, int]) -> None:
-    """`ports`: variable name → port. Raises PortTaken for the first that is not free."""
+    """Raise PortTaken for the first port that is not free. `ports` maps variable names to ports."""
     for name, port in ports.items():
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -16,11 +16,11 @@ def refuse_taken(ports: dict[str, int]) -> None:
                 probe.bind(("127.0.0.1", port))
             except PermissionError:
                 raise PortTaken(
-                    f"Port {port} ({name}) is for the system's own services: "
-                    f"take one above 1023, such as `PORT=9000 make run`."
+                    f"Port {port} ({name}) is reserved for the system: "
+                    f"choose one above 1023, such as `PORT=9000 make run`."
                 ) from None
             except OSError:
                 raise PortTaken(
-                    f"Port {port} ({name}) is taken by another program: stop that one, or take "
-                    f"another port with `PORT=9000 make run`."
+                    f"Port {port} ({name}) is taken by another program: stop that program, or "
+                    f"choose another port with `PORT=9000 make run`."
                 ) from None

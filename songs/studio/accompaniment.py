@@ -77,7 +77,7 @@ def bass_bar(
 
 
 def _locked(kicks: Sequence[float], beats: int) -> Pattern:
-    """The bass speaks with the kick: the root where it strikes, perhaps a fifth late in the bar."""
+    """A bass line on the kick drum's beats: the root, perhaps a fifth late in the bar."""
     places = sorted({0.0, *kicks})
     ends = [*places[1:], float(beats)]
     strokes: list[Stroke] = []

@@ -1,4 +1,4 @@
-"""Brief: what the studio understood from the words, and every choice they leave open."""
+"""Brief: the meaning of a description, with a choice for everything that it leaves open."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Brief:
         return float(np.clip(self.style.energy + 0.25 * self.mood.arousal, 0.05, 1.0))
 
     def rng(self, purpose: str) -> np.random.Generator:
-        """The song's own dice, one independent set for each purpose."""
+        """A random generator of the song, an independent one for each purpose."""
         seed = hashlib.sha256(f"{self.digest}/{purpose}".encode()).digest()
         return np.random.default_rng(int.from_bytes(seed[:16], "big"))
 
@@ -74,7 +74,7 @@ def understand(
     steps: int = 60,
     instrumental: bool = False,
 ) -> Brief:
-    """Read a description. Words nobody knows still give a song; the same words the same song."""
+    """Read a description. Unknown words still give a song; the same words give the same song."""
     text = _plain(description)
     digest = _digest(description, seed, guidance, steps)
     dice = np.random.default_rng(int(digest[:16], 16))
@@ -123,7 +123,7 @@ def _split_refusals(text: str) -> tuple[str, set[str]]:
 
 
 def _found(text: str, words: Mapping[str, T]) -> dict[str, T]:
-    """The entries said in `text`, in the order they were said; a longer phrase hides its words."""
+    """The entries that `text` contains, in its order. A longer phrase hides the words in it."""
     hits: list[tuple[int, int, str]] = []
     for phrase in sorted(words, key=len, reverse=True):
         for match in re.finditer(rf"\b{re.escape(phrase)}\b", text):
@@ -162,7 +162,7 @@ def _fitting_styles(mood: Mood) -> list[str]:
 
 
 def _with_instruments(style: Style, said: str) -> Style:
-    """Whoever is named plays: a soloist leads, a chordal instrument accompanies."""
+    """The named instruments play: a solo instrument leads, a chordal one accompanies."""
     for _, (instrument, role, _) in _found(said, INSTRUMENT_WORDS).items():
         if role == "lead":
             style = replace(style, lead=instrument)
@@ -220,7 +220,7 @@ def _tempo(
     if said:
         place, label = next(iter(said.values()))
         return round(low + (high - low) * place + 2 * dice.random()), label, False
-    # Low guidance lets the dice wander further from what the mood asks for.
+    # With low guidance the random choices stray further from the mood.
     wander = (dice.random() - 0.5) * (1.0 - guidance / 40.0)
     place = float(np.clip(0.5 + 0.35 * mood.arousal + wander, 0.0, 1.0))
     tempo = round(low + (high - low) * place)
@@ -254,7 +254,7 @@ def _fitting_modes(modes: Iterable[str], mood: Mood) -> list[str]:
 
 
 def _title(description: str) -> str:
-    """The words themselves, one line, at most 60 characters, cut between words."""
+    """The description on one line, at most 60 characters, cut between words."""
     line = " ".join("".join(c if c.isprintable() else " " for c in description).split())
     if len(line) > 60:
         line = line[:60].rsplit(" ", 1)[0].rstrip(",.;:-") + "…"
@@ -275,7 +275,7 @@ def _categories(
 
 
 def _character(style: Style, mood: Mood) -> str:
-    """A name for the feeling of a song whose words name none."""
+    """The mood of a song whose description names none."""
     if style.energy >= 0.7:
         return "Energetic"
     if style.energy <= 0.3:

@@ -1,11 +1,14 @@
-"""Calls: renders in flight and lately done, one for each order however often it is asked for.
+"""Calls: renders that run or have ended lately, one for each order however often it comes.
 
-1. An order's identity (its body and its Idempotency-Key) finds its call; a new one starts a render.
-2. Renders share a small pool of threads: they are bound by the processor, not by waiting.
-3. A caller waits for its call in slices; what is not ready is redirected to the call's own URL.
-4. A failed call is forgotten by its identity (a retry renders again) but not by its id.
-5. Closing abandons what is being rendered: nothing of it is written yet, its caller asks again.
-6. Memory is bounded: the oldest finished calls go first, a running one never.
+1. An order is identified by its body and its Idempotency-Key. A known order joins its call, so
+   that a retried request does not render twice; a new order starts a render.
+2. Renders share a small pool of threads, because the processor limits them.
+3. A caller waits for its call for a limited time and is then redirected to the call's URL.
+4. A failed call is forgotten under its order, so that a retry renders again, but kept under its
+   id, so that a redirected caller still gets the error.
+5. When the studio closes it abandons its renders. They have written nothing yet, and their callers
+   ask again.
+6. Memory is bounded: the oldest finished calls are dropped first, running ones never.
 """
 
 from __future__ import annotations
@@ -34,12 +37,12 @@ OUT_OF_MEMORY = (
 
 
 class Closing(Exception):
-    """The studio closes: the render is abandoned."""
+    """The studio is closing, so the render is abandoned."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One render: its id, its future reply, and the moment before which it may not be told."""
+    """A render: its id, its future reply, and the time before which the reply is held back."""
 
     id: str
     identity: uuid.UUID
@@ -47,7 +50,7 @@ class Call:
     ready_at: float
 
     def wait(self, seconds: float) -> Reply | None:
-        """The reply, or None when it isn't ready within `seconds`."""
+        """The reply; None if it is not ready within `seconds`."""
         until = time.monotonic() + seconds
         try:
             reply = self.future.result(timeout=max(0.0, seconds))
@@ -62,7 +65,7 @@ class Call:
 
 
 class Calls:
-    """All calls of this endpoint. Safe to use from many threads."""
+    """All calls of the studio. Safe to use from many threads."""
 
     def __init__(self, delay: float, workers: int | None = None) -> None:
         self.delay = delay
@@ -75,7 +78,7 @@ class Calls:
         self._failed_once: OrderedDict[uuid.UUID, None] = OrderedDict()
 
     def place(self, order: Order, idempotency_key: str) -> Call:
-        """The order's call: the one under way or lately done, else a new one."""
+        """The order's call: the known one, else a new one."""
         identity = order.identity(idempotency_key)
         with self._lock:
             call = self._by_identity.get(identity)

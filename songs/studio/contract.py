@@ -1,4 +1,4 @@
-"""The endpoint's contract: what an order may say, and how a refusal is worded (as FastAPI does)."""
+"""The endpoint's contract: the fields of an order, and refusals worded as FastAPI words them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMESPACE = uuid.UUID("5b0c7c62-2f0f-5d0e-9a54-6a2d0f4c9b11")
 
 
 class Order(BaseModel):
-    """A song that was ordered; the ranges are those of the hosted endpoint's model (seconds)."""
+    """The order for a song. The ranges (seconds) are those of the hosted endpoint's model."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -27,13 +27,13 @@ class Order(BaseModel):
     instrumental: bool = False
 
     def identity(self, idempotency_key: str) -> uuid.UUID:
-        """The same order under the same key is the same song, and the same file."""
+        """The identity of an order and its key. The same identity gives the same song and file."""
         return uuid.uuid5(NAMESPACE, f"{self.model_dump_json()}\n{idempotency_key}")
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered: a status, a JSON body, further headers."""
+    """The reply: a status, a JSON body, further headers."""
 
     status: int
     body: bytes
@@ -41,7 +41,7 @@ class Reply:
 
 
 class Refused(Exception):
-    """The order breaks the contract; `reply` says where and how."""
+    """The order breaks the contract. `reply` says where and how."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.body.decode())
@@ -49,7 +49,7 @@ class Refused(Exception):
 
 
 def read(body: bytes, content_type: str) -> Order:
-    """The body as an Order. Raises Refused (422) with one entry for each fault."""
+    """Read the body as an Order. Raises Refused (422) with one entry for each fault."""
     if not body:
         raise _unprocessable([_fault("missing", ["body"], "Field required", None)])
     if content_type.partition(";")[0].strip().lower() not in ("application/json", ""):

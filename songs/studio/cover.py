@@ -1,7 +1,8 @@
 """Cover: a square picture whose shapes follow the genre and whose colours follow the feeling.
 
-Drawn at twice its size and brought down, so that every edge is smooth; flat colours and gradients
-only, so that a PNG of 1024 x 1024 stays far below 400 kB. The song's own dice place every shape.
+The picture is drawn at twice its size and reduced, so that every edge is smooth. It has only flat
+colours and gradients, so that a PNG of 1024 x 1024 stays far below 400 kB. The song's random
+generator places the shapes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Effects: the amplifiers, choruses and compressors that players bring with them."""
+"""Effects: the amplifiers, choruses and compressors of the players."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pedalboard as pb
 
 
 def effects_of(instrument: str) -> pb.Pedalboard | None:
-    """A fresh chain for a player, or None: effects remember what went through them."""
+    """A new chain of effects for a player, or None. Effects keep state, so none is used twice."""
     build = _CHAINS.get(instrument)
     return pb.Pedalboard(build()) if build else None
 

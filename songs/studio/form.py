@@ -1,4 +1,4 @@
-"""Form: how the bars of a song are shared out among intro, verses, choruses, bridge and ending."""
+"""Form: the division of a song's bars into intro, verses, choruses, bridge and ending."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Form:
 
 
 def plan(brief: Brief) -> Form:
-    """Lay out the song so that its last chord rings out just as the time is up."""
+    """Plan the sections so that the last chord has faded when the duration is over."""
     count, tempo = _count_bars(brief)
     body = count - 1
     intro, units, unit = _divide(body, brief, 60.0 / tempo * brief.style.beats)

@@ -32,7 +32,7 @@ def measure(sound: Audio) -> float:
 
 
 def active_rms(sound: Audio) -> float:
-    """RMS of a stem where it plays: blocks 10 dB below the mean of the others do not count."""
+    """RMS of a stem where it plays. Blocks 10 dB below the mean of the rest do not count."""
     usable = sound[:, : sound.shape[1] // HOP * HOP].reshape(2, -1, HOP)
     power = np.einsum("cbh,cbh->b", usable, usable) / HOP
     power = power[power > 1e-9]

@@ -1,11 +1,11 @@
-"""Melody: a motif, and what becomes of it.
+"""Melody: a motif and its development.
 
 1. A motif is a rhythm of one cell (a bar, or two in fast music) and a contour in scale steps.
 2. A phrase is four cells: the motif, its sequence on the next chord, a development (inverted or
    broken in two and climbing), a cadence that comes to rest and breathes.
 3. Two phrases make question and answer: the first rests on an open note, the second comes home.
 4. Notes on strong beats are chord tones; what lies between moves by step in the chord's scale.
-5. Several motifs are drafted and the one that sings best is kept.
+5. Several motifs are drafted, and the one with the best rating is kept.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Line:
 def best_motif(
     line: Line, slots: Sequence[Slot], busy: float, drafts: int, dice: np.random.Generator
 ) -> Motif:
-    """Of `drafts` motifs, the one whose whole phrase sings best over these chords."""
+    """The motif, of `drafts`, whose phrase has the best rating over these chords."""
     motifs = [_draft(line, busy, dice) for _ in range(drafts)]
     return max(motifs, key=lambda motif: _rating(write(line, motif, slots), line))
 
@@ -185,7 +185,7 @@ def _resting_tone(line: Line, slot: Slot, before: list[Note], *, home: bool) -> 
 
 
 def _approach(line: Line, slots: Sequence[Slot], at: float, origin: int, target: int) -> list[int]:
-    """A chord tone on the way, then a neighbour of the goal on the side one comes from."""
+    """A chord tone on the way, then the neighbour of the goal on the near side."""
     slot = _slot(slots, at)
     way = [p for p in range(target - 7, target + 8) if p != target and line.low <= p <= line.high]
     tones = [p for p in way if p % 12 in slot.chord.classes]

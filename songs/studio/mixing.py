@@ -3,7 +3,7 @@
 1. Each part is played into a stereo stem, goes through its own effects, and is added to the mix
    and, in its share, to the room.
 2. The room (reverb and a tempo-synced echo) comes back under the mix.
-3. The master takes out rumble, glues gently, is brought to -14 LUFS, and never passes -1 dBTP.
+3. The master bus removes rumble, compresses gently, and is brought to -14 LUFS and at most -1 dBTP.
 Long songs are processed in blocks, so that memory stays near three buffers of the song's length.
 """
 
@@ -26,8 +26,8 @@ from .voice import SINGERS, Sung, sing
 
 BLOCK = 1 << 15  # a block of every bus fits the processor's cache
 TARGET_LUFS = -14.0
-CEILING_DB = -2.0  # the MP3 coder may add up to a decibel
-LIMITING = 0.0  # what the limiter takes back, in decibels
+CEILING_DB = -2.0  # the MP3 encoder may add up to a decibel
+LIMITING = 0.0  # decibels that make up for what the limiter removes
 FADE_OUT = 2.5
 DUCKED = {"pad", "comp", "bass"}
 
@@ -41,7 +41,7 @@ ROLES: dict[str, tuple[float, float, float, float]] = {
     "bass": (-20.5, 0.02, 0.0, 0.0),
     "drums": (-19.5, 0.0, 0.0, 0.0),
 }
-# style -> what it brings forward or holds back, in decibels
+# style -> role -> gain in decibels
 BALANCE: dict[str, dict[str, float]] = {
     "piano ballad": {"comp": 3, "bass": -4, "drums": -6},
     "ambient": {"pad": 5, "bass": -3},
@@ -69,7 +69,7 @@ BALANCE: dict[str, dict[str, float]] = {
 
 
 def mix(score: Score, go_on: Callable[[], None] = lambda: None) -> Audio:
-    """The finished song, stereo float32, shape (2, samples); `go_on` is called between players."""
+    """Mix the song: stereo float32, shape (2, samples). `go_on` is called between players."""
     samples = round(score.form.duration * RATE)
     desk = Desk(score, samples)
     for index, part in enumerate(score.parts):
@@ -190,7 +190,7 @@ class Desk:
         self, name: str, pitch: int, velocity: float, held: float,
         cache: dict[tuple[int, int, int], Audio],
     ) -> Audio:  # fmt: skip
-        """One rendering per pitch, force and length class serves every such note of the part."""
+        """Render a tone once for all notes of the part with its pitch, force and length class."""
         instrument = INSTRUMENTS[name]
         force = 0 if velocity < 0.45 else 1 if velocity < 0.7 else 2
         needed = held + instrument.release
@@ -221,7 +221,7 @@ class Desk:
         piece += sound[: len(piece)]
 
     def _blend(self, stem: Audio, role: str, effects: pb.Pedalboard | None) -> float:
-        """Add a stem at its role's loudness to the mix and its sends; the gain that took."""
+        """Add a stem at its role's loudness to the mix and its sends. Returns the gain."""
         level, room, echo, _ = ROLES[role]
         level += BALANCE.get(self.score.brief.style.name, {}).get(role, 0.0)
         if effects is not None:
@@ -242,7 +242,7 @@ class Desk:
         return float(gain)
 
     def _ducking(self) -> Audio | None:
-        """Pads and bass bow to the kick drum, as in dance music."""
+        """Lower pads and bass at each stroke of the kick drum, as in dance music."""
         depth = self.score.brief.style.ducking
         kicks = [h for h in self.score.hits if h.piece == "kick"]
         if not depth or not kicks:
@@ -277,7 +277,7 @@ def _stereo(mono: Audio) -> Audio:
 
 
 def _process(sound: Audio, effects: pb.Pedalboard) -> None:
-    """In place, whole: a limiter that looks ahead must see across block edges."""
+    """Process the whole song at once: the limiter looks ahead, across the edges of blocks."""
     sound[:] = effects(sound, RATE)
 
 

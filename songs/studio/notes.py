@@ -1,4 +1,4 @@
-"""Notes: what is written down, in beats; the Clock turns beats into seconds."""
+"""Notes, written in beats. The Clock turns beats into seconds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Slot:
 
 @dataclass
 class Part:
-    """One player: an instrument's name, its role in the mix, what it plays."""
+    """One player: the name of an instrument, its role in the mix, its notes."""
 
     instrument: str
     role: str

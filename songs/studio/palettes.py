@@ -25,7 +25,7 @@ _NEON_STYLES = {"synthwave", "techno", "trance", "house", "drum and bass", "trap
 
 
 def palette(brief: Brief, dice: np.random.Generator) -> Palette:
-    """The feeling's colours, chosen by the song's own dice."""
+    """A palette of the feeling, chosen by the song's random generator."""
     family = _family(brief)
     return tuple(_colour(code) for code in str(dice.choice(family)).split())
 

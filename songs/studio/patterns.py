@@ -1,4 +1,4 @@
-"""Patterns: what a chordal instrument or a bass plays in a bar, lightly and in full."""
+"""Patterns: a bar of a chordal instrument or a bass, in a light and in a full form."""
 
 from __future__ import annotations
 

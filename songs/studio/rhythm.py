@@ -193,7 +193,7 @@ def drums(
 
 
 def steps(groove: str, piece: str, weight: str = "full") -> list[float]:
-    """The places, in beats, where a groove strikes a piece (so that the bass can join it)."""
+    """The beats on which a groove strikes a piece, so that the bass can join it."""
     lines = GROOVES[groove].get(piece, (SILENT, SILENT))
     line = lines[weight == "full"]
     return [index / 4 for index, mark in enumerate(line) if mark in "Xx"]

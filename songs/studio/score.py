@@ -43,7 +43,7 @@ class Score:
 
 
 def compose(brief: Brief) -> Score:
-    """Form, then harmony, then the tunes over it, then those who accompany."""
+    """Write the form, the harmony, the tunes over it and the accompaniment, in this order."""
     form = plan(brief)
     slots = _harmonise(brief, form)
     parts = [*_tunes(brief, form, slots), *_chords(brief, form, slots)]
@@ -93,7 +93,7 @@ def _section_slots(
 
 
 def _dominant(brief: Brief) -> harmony.Chord:
-    """What leads home: a dominant, or the softer chord that the genre prefers."""
+    """The chord that leads home: a dominant, or the softer chord that the genre prefers."""
     soft = {"ambient": "IVmaj7", "club": "VII", "metal": "VII", "rock": "V", "synthwave": "VII"}
     bright_soft = {"ambient": "IVmaj7", "club": "V", "synthwave": "V", "rock": "IV", "metal": "V"}
     family = brief.style.progressions

@@ -1,9 +1,9 @@
-"""The studio's HTTP door: keys, orders, and Modal's way of answering a slow one.
+"""The studio's HTTP server: keys, orders, and redirects for slow ones as Modal sends them.
 
-1. POST PATH orders a song; it needs Modal-Key and Modal-Secret.
-2. What takes longer than `redirect_after` seconds is answered 303 to the same URL with the call's
-   id; GET there waits as long again. It may be fetched as often as one likes.
-3. Answers leave in one packet on a connection that stays open.
+1. POST PATH orders a song. It needs Modal-Key and Modal-Secret.
+2. An order that takes longer than `redirect_after` seconds is answered with 303 to the same URL
+   with the call's id. A GET there waits as long again, and may be repeated.
+3. An answer leaves in one packet, and the connection stays open.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LONGEST_KEY = 255
 
 @dataclass(frozen=True)
 class Door:
-    """Who may enter, and for how long an answer is waited for (seconds)."""
+    """The keys that are accepted, and how long a caller waits before a redirect (seconds)."""
 
     key: str
     secret: str
@@ -40,14 +40,14 @@ class Door:
 
 @dataclass
 class Studio:
-    """The endpoint as a whole: its door and its calls."""
+    """The endpoint: its door and its calls."""
 
     door: Door
     calls: Calls = field(default_factory=lambda: Calls(0.0))
 
 
 class StudioServer(ThreadingHTTPServer):
-    """Listens until `shutdown()`; a request's thread never keeps the process alive."""
+    """Listen until `shutdown()`. A request's thread does not keep the process alive."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
     server_version = "studio"
     sys_version = ""
     timeout = 75
-    wbufsize = -1  # buffered: headers and body leave in one packet
+    wbufsize = -1  # buffered, so that headers and body leave in one packet
     disable_nagle_algorithm = True
     error_content_type = "application/json"
     error_message_format = '{"detail": "HTTP error %(code)d"}'
@@ -158,7 +158,7 @@ class Handler(BaseHTTPRequestHandler):
         return answer(303, {"detail": "not ready yet: follow Location"}, (("Location", location),))
 
     def _body(self) -> bytes | Reply:
-        """The request's body, or why it wasn't read (then the connection cannot go on)."""
+        """The body, or why it was not read; the connection cannot be used again then."""
         if "Transfer-Encoding" in self.headers:
             return self._hang_up(411, "Length Required: send Content-Length, not a chunked body")
         declared = self._header("Content-Length") or "0"
@@ -187,7 +187,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.headers.get(name, "").strip()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """`_serve` writes the one line there is for a request."""
+        """Log nothing: `_serve` logs each request."""
 
     def log_message(self, format: str, *args: Any) -> None:
         logger.warning(format, *args)

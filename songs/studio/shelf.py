@@ -1,4 +1,4 @@
-"""Shelf: finished files in the site's own storage, whole or not at all."""
+"""Shelf: finished files in the site's storage, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def has(key: str) -> bool:
 
 
 def keep(key: str, content: bytes) -> None:
-    """Store `content` under exactly `key`, once: what is there already is the same song."""
+    """Store `content` under exactly `key`, unless the key exists: it is the same song then."""
     if has(key):
         return
     path = _local_path(default_storage, key)
@@ -29,7 +29,7 @@ def keep(key: str, content: bytes) -> None:
 
 
 def _local_path(storage: Storage, key: str) -> Path | None:
-    """Where a storage of plain files would put it; None for a bucket, which is whole by itself."""
+    """The path in a storage of files; None for a bucket, which writes whole files by itself."""
     try:
         return Path(storage.path(key))
     except NotImplementedError:
@@ -37,7 +37,7 @@ def _local_path(storage: Storage, key: str) -> Path | None:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """A neighbour first, then a rename: a reader sees nothing or all of it, even after a crash."""
+    """Write beside the file and rename: a reader sees all or nothing, even after a crash."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".studio-")
     try:

@@ -1,4 +1,4 @@
-"""Styles: what a genre asks of tempo, harmony, band and room."""
+"""Styles: the tempo, harmony, band and room of each genre."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EITHER = ("major", "minor")
 
 @dataclass(frozen=True)
 class Style:
-    """One genre's habits. Tempo in beats per minute; `swing` 0 (straight) to 1 (triplets)."""
+    """One genre. Tempo in beats per minute; `swing` from 0 (straight) to 1 (triplets)."""
 
     name: str
     label: str

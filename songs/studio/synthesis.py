@@ -1,7 +1,8 @@
 """Synthesis: the few primitives that every sound is made of. Mono float32 at 44.1 kHz.
 
-`ring` is the heart: a sum of damped sinusoids. Splitting time into blocks turns the sum into one
-matrix product, exp(s(b + i)) = exp(sb) exp(si), so a hundred partials cost what one used to.
+Most instruments use `ring`, a sum of damped sinusoids. It splits time into blocks, which turns the
+sum into one matrix product, exp(s(b + i)) = exp(sb) exp(si): a hundred partials cost as much as one
+does without it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 
 def tagged(mp3: bytes, brief: Brief, description: str) -> bytes:
-    """The MP3 with title, artist, genre, tempo, key and the listener's own words as a comment."""
+    """Add title, artist, genre, tempo, key and, as a comment, the description to the MP3."""
     words = "".join(c for c in description.strip()[:2000] if c.isprintable() or c == "\n")
     tags = ID3()
     tags.add(TIT2(encoding=3, text=brief.title))

@@ -1,4 +1,4 @@
-"""Textures: quiet beds of noise under a song, when its words speak of weather or of old records."""
+"""Textures: quiet noise under a song whose description names weather or old records."""
 
 from __future__ import annotations
 

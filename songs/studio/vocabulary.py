@@ -1,4 +1,4 @@
-"""Vocabulary: the words a listener may use, and what each of them means to the studio."""
+"""Vocabulary: the words that the studio knows, and their meanings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Voice: players of one line at a time, who glide from note to note and breathe between phrases.
+"""Voice: players of a single line that glide from note to note and breathe between phrases.
 
 1. The line becomes three curves on a coarse grid: pitch (smoothed, so that it slides), loudness
    (smoothed, so that it swells) and vowel (which changes with the note).
@@ -262,7 +262,7 @@ def _smooth(grid: Floats) -> Audio:
 
 
 def _breath(air: Audio, loudness: Floats, origin: float) -> Audio:
-    """Air for one phrase, cut from the line's own loop of it at a place of its own."""
+    """The breath of one phrase, cut from the line's loop of noise at its own place."""
     turned = np.roll(air, -round(origin * 977) % len(air))
     samples = len(loudness) * GRID
     looped: Audio = np.resize(turned, samples)

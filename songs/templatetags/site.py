@@ -1,4 +1,4 @@
-"""Small words and marks that the pages share."""
+"""Template tags and filters of the pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ register = template.Library()
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
-    """A picture from the sprite, for the eye only: the words beside it say the same."""
+    """An icon from the sprite, hidden from screen readers: the text beside it says the same."""
     sprite = static("site/icons.svg")
     return format_html(
         '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
@@ -35,7 +35,7 @@ def balance_of(user: User) -> credits.Balance:
 
 @register.filter
 def ago(moment: datetime) -> str:
-    """The largest unit is enough: “2 hours ago”."""
+    """The age in its largest unit: “2 hours ago”."""
     if timezone.now() - moment < timedelta(minutes=1):
         return "just now"
     return f"{timesince(moment, depth=1)} ago"

@@ -83,7 +83,7 @@ def test_what_was_skipped_is_replayed_once_by_a_run_that_can_be_followed(
 ) -> None:
     pause(FN)
     send([Event(name="test/go") for _ in range(3)])
-    assert "Replay what was skipped: 3" in page(admin_client)
+    assert "Replay skipped runs: 3" in page(admin_client)
     press(admin_client, to="active")
 
     response = press(admin_client, "replay")
@@ -139,7 +139,7 @@ def test_a_part_of_what_was_skipped_is_replayed_and_the_rest_stays(
     assert replayed_hours() == hours
     assert f"What was skipped{words} is being replayed" in said(response)
     assert f"Replayed what was skipped{words}, by run" in history(FN)[-1]
-    assert f"Replay what was skipped: {4 - len(hours)}" in page(admin_client)
+    assert f"Replay skipped runs: {4 - len(hours)}" in page(admin_client)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_the_panel_says_what_it_leaves_out_and_offers_the_rest(
     patient.does = "naps"
     rerun(runs[0].id)
     page = reverse("admin:jobs_registeredfunction_change", args=[quote(FAILURE)])
-    button = "Replay what was skipped: 1<"
+    button = "Replay skipped runs: 1<"
     assert button in admin_client.get(page).content.decode()
     replay = reverse("admin:jobs_registeredfunction_replay", args=[quote(FAILURE)])
     left_out = "1 hook is left out: the run that it tells of has gone on since."

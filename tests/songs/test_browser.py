@@ -250,10 +250,10 @@ def test_an_operators_second_click_grants_nothing_more(page: Page, client) -> No
     sent = lose_the_first_answer(page)
     page.get_by_label("Amount").fill("5")
     page.get_by_label("Reason").fill("the broken night")
-    button = page.get_by_role("button", name="Write it into the ledger")
+    button = page.get_by_role("button", name="Grant credits")
     button.click()
     button.click()
-    expect(page.get_by_text("books nothing twice")).to_be_visible()
+    expect(page.get_by_text("Nothing was granted twice")).to_be_visible()
     assert len(sent) == 2
     assert list(alice.credit_entries.values_list("amount", flat=True)) == [5, 3]
 

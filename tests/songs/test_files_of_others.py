@@ -53,7 +53,10 @@ def test_a_reply_that_names_another_songs_file_fails_the_song_at_once_and_costs_
         assert posts(server) == 1
     error = run_of(song).error
     assert error["step"] == "update-song"
-    assert f"names the file {getattr(other, column)}, which is another song's" in error["message"]
+    assert (
+        f"names the file {getattr(other, column)}, which belongs to another song"
+        in error["message"]
+    )
     assert (song.status, song.reason) == (SongStatus.FAILED, UNUSABLE)
     assert (song.s3_key, song.thumbnail_s3_key, charges(alice)) == ("", "", [])
 

@@ -104,7 +104,7 @@ def test_a_song_that_is_deleted_while_it_is_made_charges_nobody(server, alice: U
     song.delete()
     run = answer_comes(song)
     assert (run.status, run.error["step"]) == ("failed", "update-song")
-    assert "was deleted while it was being made; nobody is charged" in run.error["message"]
+    assert "was deleted while it was being made. It is not charged" in run.error["message"]
     assert run.attempts.filter(step_name="update-song").count() == 1
     assert charges(alice) == []
     assert Run.objects.get(fn_id=f"{FN}-failure").status == "completed"

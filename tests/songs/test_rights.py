@@ -275,8 +275,8 @@ def test_no_account_closes_itself_nor_a_stronger_one(
 
     response = as_(sam).post(USERS, form)
     assert "1 closed" in said(response)
-    assert "Not yours to close: " in said(response)
+    assert "Your account may not close: " in said(response)
     assert [rights(user)[0] for user in (sam, olga, alice)] == [True, True, False]
 
-    assert "Not yours to close: olga." in said(olgas.post(USERS, form))
+    assert "Your account may not close: olga." in said(olgas.post(USERS, form))
     assert [rights(user)[0] for user in (sam, olga, alice)] == [False, True, False]

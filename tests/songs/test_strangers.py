@@ -61,7 +61,7 @@ def test_a_form_without_its_token_is_refused(alice: User, song: Song) -> None:
     client.force_login(alice)
     answer = client.post(f"/songs/{song.pk}/delete")
     assert answer.status_code == 403
-    assert "This form has gone stale" in answer.content.decode()
+    assert "This form has expired" in answer.content.decode()
     assert Song.objects.filter(pk=song.pk).exists()
 
 

@@ -115,7 +115,7 @@ def test_a_deleted_song_does_not_come_back_by_its_form(alices: Client) -> None:
     alices.post("/songs/", form)
     Song.objects.all().delete()
     answer = alices.post("/songs/", form, follow=True)
-    assert "is deleted. Begin a new form for another." in answer.content.decode()
+    assert "was deleted. Open a new form for another song." in answer.content.decode()
     assert answer.redirect_chain == [("/songs/", 303)]
     assert not Song.objects.exists()
 
@@ -180,7 +180,7 @@ def test_a_second_try_that_was_deleted_is_not_made_again_by_the_same_form(
     alices.post(again, {FIELD: token})
     Song.objects.exclude(pk=failed.pk).delete()
     page = alices.post(again, {FIELD: token}, follow=True).content.decode()
-    assert "is deleted" in page
+    assert "was deleted" in page
     assert Song.objects.count() == 1
     alices.post(again, {FIELD: token_of(alices, f"/songs/{failed.pk}/", again)})
     assert Song.objects.count() == 2
@@ -214,7 +214,7 @@ def test_the_same_grant_that_is_sent_twice_is_booked_once(olgas: Client, alice: 
     assert (granted(alice), User.objects.get(pk=alice.pk).credits) == (1, 8)
     assert LogEntry.objects.count() == 1
     page = olgas.get(f"/admin/songs/user/{alice.pk}/change/").content.decode()
-    assert "books nothing twice" in page
+    assert "Nothing was granted twice" in page
 
 
 @pytest.mark.parametrize("token", ["", "nonsense"])

@@ -1,4 +1,4 @@
-"""`manage.py database start|stop|status|forget`: the checkout's own PostgreSQL, by hand."""
+"""`manage.py database start|stop|status|forget`: control the checkout's own PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from melodymaker import embedded
 
 
 class Command(BaseCommand):
-    help = "Start, stop, look at or forget this checkout's own PostgreSQL."
+    help = "Start, stop, show or delete this checkout's own PostgreSQL."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -38,4 +38,4 @@ class Command(BaseCommand):
     def forget(self) -> str:
         if embedded.forget(settings.BASE_DIR):
             return "The database and its data are deleted."
-        return "There was no database to forget."
+        return "There was no database to delete."

@@ -16,7 +16,7 @@ DEMO_CREDITS = 100
 
 
 class Command(BaseCommand):
-    help = "Make the demo listener (demo) and operator (admin), unless they are there already."
+    help = "Make the demo listener (demo) and operator (admin), unless they exist."
 
     def handle(self, *args: Any, verbosity: int, **options: Any) -> None:
         if not settings.DEBUG:
@@ -25,11 +25,13 @@ class Command(BaseCommand):
             )
         made = [name for name in ("demo", "admin") if self.make(name)]
         if verbosity:
-            self.stdout.write(f"Made: {', '.join(made)}." if made else "Both were there already.")
+            self.stdout.write(
+                f"Made: {', '.join(made)}." if made else "Both accounts exist already."
+            )
 
     @transaction.atomic
     def make(self, name: str) -> bool:
-        """The account with its credits; one that is there is left as its owner has it."""
+        """Make the account with its credits. An account that exists is left as it is."""
         people = get_user_model().objects
         if people.filter(username=name).exists():
             return False

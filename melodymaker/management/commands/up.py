@@ -1,4 +1,4 @@
-"""`manage.py up`: everything that a development machine needs, in one terminal, until Ctrl-C."""
+"""`manage.py up`: run everything that a development machine needs, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from melodymaker.supervisor import (
 )
 from melodymaker.supervisor.household import environment
 
-PATIENCE = 120.0  # seconds until everything must be alive
+PATIENCE = 120.0  # seconds until web and cluster must be ready
 READY = {"web": "ok", "cluster": "ok"}
 
 WELCOME = """
@@ -56,7 +56,7 @@ class Command(BaseCommand):
         try:
             self.run(claim, site)
         except KeyboardInterrupt:
-            pass  # Ctrl-C is how it is meant to end
+            pass  # Ctrl-C is the normal end
         except (PortTaken, PartEnded, embedded.DatabaseUnavailable) as problem:
             raise CommandError(str(problem)) from None
         finally:
@@ -67,7 +67,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "`make run` is for a development machine: it makes accounts with known passwords. "
                 "This configuration is production's (DATABASE_URL is set, or DEBUG is off). "
-                "If these accounts may be made in that database, set DEBUG=1 as well."
+                "If that database may have these accounts, set DEBUG=1 as well."
             )
 
     def run(self, claim: Claim, site: str) -> None:
@@ -91,13 +91,13 @@ class Command(BaseCommand):
         if settings.EMBEDDED_DATABASE:
             self.stdout.write("Starting the database …")
             embedded.start(settings.BASE_DIR)
-        self.stdout.write("Bringing its tables up to date …")
+        self.stdout.write("Migrating the database …")
         call_command("migrate", verbosity=0, interactive=False)
         call_command("demo", verbosity=0)
         connections.close_all()
 
     def wait_until_ready(self, household: Household, claim: Claim) -> None:
-        """What /health/ready says, without its error lines while things are still coming up."""
+        """Wait for web and cluster. /health/ready would log errors while the parts are starting."""
         deadline = time.monotonic() + PATIENCE
         while (missing := {"web": _web(), "cluster": health.cluster()}) != READY:
             household.look()
@@ -105,7 +105,7 @@ class Command(BaseCommand):
                 raise KeyboardInterrupt
             if time.monotonic() > deadline:
                 what = "; ".join(f"{name}: {state}" for name, state in missing.items())
-                raise PartEnded(f"Not everything came alive within {PATIENCE:.0f} s ({what}).")
+                raise PartEnded(f"MelodyMaker was not ready within {PATIENCE:.0f} s ({what}).")
             time.sleep(0.2)
         connections.close_all()
 
@@ -115,7 +115,7 @@ class Command(BaseCommand):
             time.sleep(0.25)
 
     def stop(self, household: Household | None) -> None:
-        """Uninterruptible; what doesn't end by itself is killed after a few seconds."""
+        """End the parts, which are killed after a few seconds. Signals cannot interrupt this."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         self.stdout.write("\nStopping …")
@@ -132,8 +132,8 @@ class Command(BaseCommand):
             time.sleep(0.1)
         if others:
             self.stdout.write(
-                f"The database goes on, because other programs still use it (connections: "
-                f"{others}). `make stop` stops it all the same."
+                f"The database keeps running, because other programs still use it (connections: "
+                f"{others}). `make stop` stops it anyway."
             )
             return
         try:

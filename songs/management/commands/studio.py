@@ -1,4 +1,4 @@
-"""`manage.py studio`: the local song endpoint, for a machine without a hosted one."""
+"""`manage.py studio`: serve the local song endpoint, which stands in for the hosted one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _studio(delay: float) -> Studio:
     key, secret = getattr(settings, "MODAL_KEY", ""), getattr(settings, "MODAL_SECRET", "")
     if not (key and secret):
         raise CommandError(
-            "The studio needs MODAL_KEY and MODAL_SECRET: it answers only who sends them."
+            "The studio needs MODAL_KEY and MODAL_SECRET, which each request must send."
         )
     if not 0 <= delay <= 3600:
         raise CommandError(f"--delay is {delay:g}; it must be between 0 and 3600 seconds.")
@@ -70,7 +70,7 @@ def _open(host: str, port: int, studio: Studio) -> StudioServer:
 
 
 def _close_on_signal(server: StudioServer) -> None:
-    """`shutdown()` waits for the loop that a signal interrupts, so it needs a thread of its own."""
+    """Call `shutdown()` in another thread: it waits for the loop that the signal interrupts."""
 
     def close(signum: int, frame: object) -> None:
         threading.Thread(target=server.shutdown, daemon=True).start()

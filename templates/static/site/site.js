@@ -1,9 +1,9 @@
-// What the pages do beyond HTML. Without this file every form still works.
+// The pages' behaviour beyond HTML. Without this file every form still works.
 "use strict";
 
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")}`;
 
-// A form marked data-once is sent once: the button rests until the answer is there.
+// A form with data-once is sent once: its button is busy until the answer comes.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("[data-once]")) return;
@@ -11,16 +11,15 @@ document.addEventListener("submit", (event) => {
   form.dataset.sent = "yes";
   const button = form.querySelector("button:not([type=button])");
   if (button) button.setAttribute("aria-busy", "true");
-  // For Back, which may bring the page with another token than the words were sent with.
+  // Keep the token for Back, which may show the page with another token than the form was sent with.
   const token = tokenOf(form);
   if (token) history.replaceState({ token: token.value }, "");
 });
 
 const tokenOf = (form) => form?.querySelector("[name=form_token]:not([autocomplete=off])");
 
-// Back to a page that was left: its forms may be sent again. A form that is sent as it is asks for
-// what it asked for before, and the site does nothing twice. One in which the listener has written
-// again is a new wish.
+// After Back the listener may send the page's forms again. An unchanged form keeps its token, so the
+// site recognises the repeat. A changed form is a new wish and gets a new token.
 addEventListener("pageshow", (event) => {
   const [navigation] = performance.getEntriesByType("navigation");
   if (!event.persisted && navigation?.type !== "back_forward") return;
@@ -40,7 +39,7 @@ document.addEventListener("input", (event) => {
   if (form) delete form.dataset.back;
 });
 
-// A UUID of version 4; crypto.randomUUID is there on https only.
+// A UUID of version 4. crypto.randomUUID exists only on https.
 function newToken() {
   const hex = [...crypto.getRandomValues(new Uint8Array(16))]
     .map((byte, at) => (at === 6 ? (byte & 15) | 64 : at === 8 ? (byte & 63) | 128 : byte))
@@ -48,7 +47,7 @@ function newToken() {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
-// How many characters are left, what the sliders say.
+// Show the length of texts and the values of sliders.
 function describeFields() {
   for (const counter of document.querySelectorAll("[data-count-for]")) {
     const area = document.getElementById(counter.dataset.countFor);
@@ -64,7 +63,7 @@ function describeFields() {
 }
 document.addEventListener("input", describeFields);
 
-// An idea is added to what is already typed.
+// Add an idea to the typed text.
 document.addEventListener("click", (event) => {
   const idea = event.target.closest("[data-idea]");
   if (!idea) return;
@@ -75,12 +74,12 @@ document.addEventListener("click", (event) => {
   describeFields();
 });
 
-// One song plays at a time.
+// Play one song at a time.
 document.addEventListener("play", (event) => {
   for (const audio of document.querySelectorAll("audio")) if (audio !== event.target) audio.pause();
 }, true);
 
-// Songs in the making: time goes by between two looks at the server.
+// Advance the times of songs in the making between two requests.
 function tick() {
   for (const box of document.querySelectorAll("[data-since]")) {
     const seconds = Math.max(0, (Date.now() - Date.parse(box.dataset.since)) / 1000);
@@ -98,7 +97,7 @@ function tick() {
 setInterval(tick, 1000);
 document.addEventListener("htmx:afterSettle", tick);
 
-// A song that is gone, or a sign-in that has ended: the page itself knows what to say.
+// The song was deleted or the session has ended: the reloaded page says which.
 document.addEventListener("htmx:responseError", (event) => {
   if (event.detail.xhr.status === 404) location.reload();
 });
