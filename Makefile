@@ -7,7 +7,7 @@ MANAGE := $(HERE) manage.py
 DOWN := $(HERE) -m melodymaker.supervisor.down
 ARGS ?=
 
-.PHONY: help run stop clean test chaos bench check format environment tools FORCE
+.PHONY: help run stop clean test chaos bench check format environment studio tools lock FORCE
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 16
@@ -16,7 +16,7 @@ run: .local/running ## start everything for development; PORT=9000 make run take
 
 # `up` runs as long as its file, this rule's target, exists. An interrupted make deletes the target,
 # and so `up` stops (melodymaker/supervisor/claim.py).
-.local/running: environment FORCE
+.local/running: studio FORCE
 	@exec $(MANAGE) up
 
 stop: ## stop what runs in this checkout, its database too
@@ -53,9 +53,18 @@ format: tools ## format the code
 	$(HERE) -m ruff check --fix .
 	$(HERE) -m ruff format .
 
+lock: tools ## write the versions and hashes of all that requirements*.in pull in
+	@for name in requirements requirements-studio requirements-dev; do \
+		$(HERE) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --custom-compile-command "make lock" $$name.in -o $$name.txt || exit; \
+	done
+
 # The script installs the requirements again when their file has changed.
 environment:
 	@PYTHON="$(PYTHON)" sh deploy/environment.sh requirements.txt
+
+studio: environment
+	@PYTHON="$(PYTHON)" sh deploy/environment.sh requirements-studio.txt
 
 tools: environment
 	@PYTHON="$(PYTHON)" sh deploy/environment.sh requirements-dev.txt

@@ -12,19 +12,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import pedalboard as pb
 
 from .drums import PLACES, stroke
 from .effects import effects_of, kit_effects
 from .instruments import INSTRUMENTS
 from .loudness import active_rms, measure
 from .notes import Part
+from .pedals import (
+    Chain,
+    Compressor,
+    Echo,
+    Effect,
+    Limiter,
+    Room,
+    high_pass,
+    high_shelf,
+    low_pass,
+    low_shelf,
+)
 from .score import Score
 from .synthesis import RATE, Audio, hertz, ramp_up
 from .textures import texture
 from .voice import SINGERS, Sung, sing
 
 BLOCK = 1 << 15  # a block of every bus fits the processor's cache
+LARGE_BLOCK = 1 << 19  # for the room, whose answer is long
 TARGET_LUFS = -14.0
 CEILING_DB = -2.0  # the MP3 encoder may add up to a decibel
 LIMITING = 0.0  # decibels that make up for what the limiter removes
@@ -129,27 +141,23 @@ class Desk:
     def add_room(self) -> None:
         space = self.score.brief.style.space
         beat = 60.0 / self.score.form.tempo
-        hall = pb.Pedalboard([pb.HighpassFilter(220), _reverb(space)])
-        tape = pb.Pedalboard([pb.Delay(min(1.5, beat * 0.75), feedback=0.32, mix=1.0),
-                              pb.HighpassFilter(300), pb.LowpassFilter(3800)])  # fmt: skip
-        for part in _blocks(self.samples):
-            echoes = tape(_stereo(self.echo[part]), RATE, reset=part.start == 0)
+        hall = Chain([high_pass(220), _room(space)])
+        tape = Chain([Echo(min(1.5, beat * 0.75), feedback=0.32), high_pass(300), low_pass(3800)])
+        for part in _blocks(self.samples, LARGE_BLOCK):
+            echoes = tape(_stereo(self.echo[part]))
             echoes[1] *= 0.75
             self.out[:, part] += 0.8 * echoes
             wet = _stereo(self.room[part]) + 0.25 * echoes
-            self.out[:, part] += hall(wet, RATE, reset=part.start == 0)
+            self.out[:, part] += hall(wet)
 
     def master(self) -> Audio:
-        glue = pb.Pedalboard(
-            [pb.HighpassFilter(28), pb.LowShelfFilter(110, -1.0), pb.HighShelfFilter(6000, 3.0)]
-        )
-        _process(self.out, glue)
+        _process(self.out, Chain([high_pass(28), low_shelf(110, -1.0), high_shelf(6000, 3.0)]))
         self.out *= np.float32(10 ** ((TARGET_LUFS - measure(self.out)) / 20))
-        _process(self.out, pb.Pedalboard([pb.Compressor(-14, 1.8, 25, 180)]))
+        _process(self.out, Compressor(-14, 1.8, 25, 180))
         self._fades()
         gain = np.clip(TARGET_LUFS - measure(self.out) + LIMITING, -12, 12)
         self.out *= np.float32(10 ** (gain / 20))
-        _process(self.out, pb.Pedalboard([pb.BrickwallLimiter(CEILING_DB, 120, 5)]))
+        Limiter(CEILING_DB, 120, 5)(self.out)
         return self.out
 
     def _fades(self) -> None:
@@ -220,13 +228,13 @@ class Desk:
         piece = bus[start : start + len(sound)]
         piece += sound[: len(piece)]
 
-    def _blend(self, stem: Audio, role: str, effects: pb.Pedalboard | None) -> float:
+    def _blend(self, stem: Audio, role: str, effects: Chain | None) -> float:
         """Add a stem at its role's loudness to the mix and its sends. Returns the gain."""
         level, room, echo, _ = ROLES[role]
         level += BALANCE.get(self.score.brief.style.name, {}).get(role, 0.0)
         if effects is not None:
             for part in _blocks(self.samples):
-                stem[:, part] = effects(stem[:, part], RATE, reset=part.start == 0)
+                stem[:, part] = effects(stem[:, part])
         gain = 10 ** (level / 20) / active_rms(stem)
         ducked = self.duck is not None and role in DUCKED
         for part in _blocks(self.samples):
@@ -267,21 +275,20 @@ def _released(sound: Audio, held: float, release: float) -> Audio:
     return cut
 
 
-def _blocks(samples: int) -> Iterator[slice]:
-    for start in range(0, samples, BLOCK):
-        yield slice(start, min(samples, start + BLOCK))
+def _blocks(samples: int, size: int = BLOCK) -> Iterator[slice]:
+    for start in range(0, samples, size):
+        yield slice(start, min(samples, start + size))
 
 
 def _stereo(mono: Audio) -> Audio:
     return np.stack([mono, mono])
 
 
-def _process(sound: Audio, effects: pb.Pedalboard) -> None:
-    """Process the whole song at once: the limiter looks ahead, across the edges of blocks."""
-    sound[:] = effects(sound, RATE)
+def _process(sound: Audio, effect: Effect) -> None:
+    """In place."""
+    for part in _blocks(sound.shape[1]):
+        sound[:, part] = effect(sound[:, part])
 
 
-def _reverb(space: float) -> pb.Reverb:
-    return pb.Reverb(
-        room_size=0.35 + 0.6 * space, damping=0.45, wet_level=0.5 + 0.35 * space, dry_level=0.0
-    )
+def _room(space: float) -> Room:
+    return Room(size=0.35 + 0.6 * space, damping=0.45, wet=1.0 + 0.7 * space)

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pedalboard.io import AudioFile
+import soundfile
 
 from .brief import Brief
 from .cover import paint
@@ -15,7 +15,7 @@ from .score import compose
 from .synthesis import RATE, Audio
 from .tags import tagged
 
-QUALITY = "V2"  # LAME's variable rate, about 190 kbit/s
+QUALITY = 0.2  # of LAME's variable rate, its V2: about 190 kbit/s
 CHUNK = 1 << 17
 
 
@@ -39,9 +39,16 @@ def record(brief: Brief, description: str, go_on: Callable[[], None] = lambda: N
 def encode(sound: Audio) -> bytes:
     """Stereo float32, shape (2, samples) -> MP3 without tags."""
     target = io.BytesIO()
-    with AudioFile(
-        target, "w", samplerate=RATE, num_channels=2, format="mp3", quality=QUALITY
+    with soundfile.SoundFile(
+        target,
+        "w",
+        samplerate=RATE,
+        channels=2,
+        format="MP3",
+        subtype="MPEG_LAYER_III",
+        bitrate_mode="VARIABLE",
+        compression_level=QUALITY,
     ) as file:
         for start in range(0, sound.shape[1], CHUNK):
-            file.write(sound[:, start : start + CHUNK])
+            file.write(sound[:, start : start + CHUNK].T)
     return target.getvalue()

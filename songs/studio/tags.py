@@ -1,29 +1,43 @@
-"""Tags: the ID3 header that a player shows."""
+"""Tags: the ID3 header that a player shows (version 2.4, id3.org)."""
 
 from __future__ import annotations
 
-import io
-
-from mutagen.id3 import COMM, ID3, TBPM, TCON, TENC, TIT2, TKEY, TLEN, TPE1
+from collections.abc import Iterator
 
 from .brief import Brief
 
 ARTIST = "MelodyMaker Studio"
 NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+UTF8 = b"\3"
+LONGEST = 2000  # characters of the listener's words
 
 
 def tagged(mp3: bytes, brief: Brief, description: str) -> bytes:
     """Add title, artist, genre, tempo, key and, as a comment, the description to the MP3."""
-    words = "".join(c for c in description.strip()[:2000] if c.isprintable() or c == "\n")
-    tags = ID3()
-    tags.add(TIT2(encoding=3, text=brief.title))
-    tags.add(TPE1(encoding=3, text=ARTIST))
-    tags.add(TCON(encoding=3, text=brief.style.label))
-    tags.add(TBPM(encoding=3, text=str(round(brief.tempo))))
-    tags.add(TKEY(encoding=3, text=NAMES[brief.tonic] + ("" if brief.bright else "m")))
-    tags.add(TLEN(encoding=3, text=str(round(brief.duration * 1000))))
-    tags.add(TENC(encoding=3, text=ARTIST))
-    tags.add(COMM(encoding=3, lang="eng", desc="", text=words))
-    header = io.BytesIO()
-    tags.save(header, v2_version=4, padding=lambda info: 0)
-    return header.getvalue() + mp3
+    frames = b"".join(_frames(brief, description))
+    return b"ID3\4\0\0" + _size(len(frames)) + frames + mp3
+
+
+def _frames(brief: Brief, description: str) -> Iterator[bytes]:
+    words = "".join(c for c in description.strip()[:LONGEST] if c.isprintable() or c == "\n")
+    yield _text("TIT2", brief.title)
+    yield _text("TPE1", ARTIST)
+    yield _text("TCON", brief.style.label)
+    yield _text("TBPM", str(round(brief.tempo)))
+    yield _text("TKEY", NAMES[brief.tonic] + ("" if brief.bright else "m"))
+    yield _text("TLEN", str(round(brief.duration * 1000)))  # milliseconds
+    yield _text("TENC", ARTIST)
+    yield _frame("COMM", b"eng\0" + words.encode())
+
+
+def _text(name: str, text: str) -> bytes:
+    return _frame(name, text.encode())
+
+
+def _frame(name: str, content: bytes) -> bytes:
+    return name.encode() + _size(1 + len(content)) + b"\0\0" + UTF8 + content
+
+
+def _size(count: int) -> bytes:
+    """Four bytes of seven bits each."""
+    return bytes(count >> shift & 0x7F for shift in (21, 14, 7, 0))

@@ -30,15 +30,46 @@ def test_a_default_that_the_readme_shows_is_the_one_of_env_example():
     assert {"PORT", "JOBS_LEASE", "GENERATION_TIMEOUT"} <= set(plain)
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
-def test_each_dependency_has_its_line(file: str):
-    lines = (BASE / file).read_text().splitlines()
-    required = {re.split(r"[=<>~\[ ]", line)[0] for line in lines if line and line[0] not in "-#"}
+FILES = ["requirements", "requirements-studio", "requirements-dev"]  # as README tells of them
+
+
+def required(text: str) -> dict[str, str]:
+    """The versions of the packages that a file of requirements names."""
+    found = re.findall(r"^([\w-]+)(?:\[\w+\])?==([\w.]+)", text, re.M)
+    return {name.lower(): version for name, version in found}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_dependency_has_its_line(name: str):
     text = section(README, "Why each dependency is there")
-    runtime, development = text.split("To work on it")
-    table = rows(runtime if file == "requirements.txt" else development)
-    assert {code(row[0]) for row in table} == required
+    tables = re.split("What the local studio|To work on it", text)
+    table = rows(tables[FILES.index(name)])
+    assert {code(row[0]) for row in table} == set(required((BASE / f"{name}.in").read_text()))
     assert all(row[1] for row in table)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_installed_is_locked_with_its_hashes(name: str):
+    asked = required((BASE / f"{name}.in").read_text())
+    locked = (BASE / f"{name}.txt").read_text()
+    assert asked.items() <= required(locked).items()
+    assert required(locked).keys() >= {"django", "django-q2"} or name == "requirements-studio"
+    for package in re.split(r"\n(?=[\w-]+(?:\[\w+\])?==)", locked)[1:]:
+        assert "--hash=sha256:" in package
+
+
+@pytest.mark.parametrize("name", FILES[1:])
+def test_the_same_package_has_the_same_version_everywhere(name: str):
+    site = required((BASE / "requirements.txt").read_text())
+    other = required((BASE / f"{name}.txt").read_text())
+    assert {package: other[package] for package in site.keys() & other.keys()} == {
+        package: site[package] for package in site.keys() & other.keys()
+    }
+
+
+def test_a_production_installs_nothing_of_the_studios():
+    site = required((BASE / "requirements.txt").read_text())
+    assert not {"numpy", "scipy", "soundfile", "pillow", "pyloudnorm"} & site.keys()
 
 
 def test_the_readme_names_the_two_commands_and_ci_runs_the_test_command():

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mutagen.id3 import ID3
-from pedalboard.io import AudioFile
+import soundfile
 
 from songs.studio.brief import understand
 from songs.studio.loudness import measure
@@ -30,8 +29,9 @@ def recorded(description: str) -> Recording:
 @cache
 def heard(description: str) -> np.ndarray[Any, Any]:
     """The decoded MP3, shape (2, samples)."""
-    with AudioFile(io.BytesIO(recorded(description).mp3)) as file:
-        return file.read(file.frames)
+    sound, rate = soundfile.read(io.BytesIO(recorded(description).mp3), dtype="float32")
+    assert rate == RATE
+    return sound.T
 
 
 def score(description: str, duration: float = 60, **order: Any) -> Score:
@@ -141,8 +141,6 @@ def test_a_chorus_is_louder_than_a_verse() -> None:
 
 
 def test_the_file_carries_its_title_and_its_words() -> None:
-    tags = ID3(io.BytesIO(recorded(BALLAD).mp3))
-    assert str(tags["TIT2"]) == "Sad piano ballad"
-    assert str(tags["TPE1"]) == "MelodyMaker Studio"
-    assert str(tags["TCON"]) == "Ballad"
-    assert BALLAD in str(tags.getall("COMM")[0])
+    with soundfile.SoundFile(io.BytesIO(recorded(BALLAD).mp3)) as file:
+        assert (file.title, file.artist) == ("Sad piano ballad", "MelodyMaker Studio")
+        assert (file.genre, file.comment) == ("Ballad", BALLAD)
