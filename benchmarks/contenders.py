@@ -67,6 +67,14 @@ STATEMENTS = replace(
     database="bench_statements",
     done=OURS.done.replace("'bench-song'", "'bench-statements'"),
 )
+# A run that remembers much, and one that remembers as many outputs of a few bytes.
+OUTPUTS = replace(
+    OURS,
+    kind="outputs",
+    database="bench_outputs",
+    done=OURS.done.replace("'bench-song'", "'bench-outputs'"),
+)
+TINY_OUTPUTS = replace(OUTPUTS, name="tiny outputs", database="bench_tiny_outputs")
 DJANGO_Q = Contender(
     name="django-q2",
     kind="django-q2",

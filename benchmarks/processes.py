@@ -126,8 +126,17 @@ def cpu(pids: Iterable[int]) -> float:
 def resident(pid: int) -> float:
     """MiB that it has in memory. Pages that it shares with others count whole: those that it has
     been the first to write to since its fork would else look like growth."""
+    return _status(pid, "VmRSS:")
+
+
+def peak(pid: int) -> float:
+    """The most MiB that it has had in memory."""
+    return _status(pid, "VmHWM:")
+
+
+def _status(pid: int, name: str) -> float:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1]) / 1024
+    return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1024
 
 
 def threads(pid: int) -> int:

@@ -63,6 +63,21 @@ def _statements() -> Callable[[list[Any]], None]:
     )
 
 
+def _outputs() -> Callable[[list[Any]], None]:
+    """A lone song is the one that is measured; of several, which warm up, each has one output."""
+    from benchmarks.app.functions import OUTPUTS, OUTPUTS_OF_A_RUN
+    from jobs.api import Event, send
+
+    size = int(os.environ["BENCH_OUTPUT"])
+
+    def enqueue(songs: list[Any]) -> None:
+        outputs = 1 if songs[1:] else OUTPUTS_OF_A_RUN
+        asked = {"bytes": size, "outputs": outputs}
+        send([Event(name=OUTPUTS, data={"songId": s.pk} | asked) for s in songs])
+
+    return enqueue
+
+
 def _django_q() -> Callable[[list[Any]], None]:
     from django_q.brokers import get_broker
     from django_q.tasks import async_task
@@ -102,7 +117,13 @@ def _dbos() -> Callable[[list[Any]], None]:
     return enqueue
 
 
-ENQUEUE = {"ours": _ours, "statements": _statements, "django-q2": _django_q, "dbos": _dbos}
+ENQUEUE = {
+    "ours": _ours,
+    "statements": _statements,
+    "outputs": _outputs,
+    "django-q2": _django_q,
+    "dbos": _dbos,
+}
 
 if __name__ == "__main__":
     main()

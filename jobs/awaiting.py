@@ -43,8 +43,8 @@ def event(
     _begin_wait(runner, step, name, timeout, if_exp, where)
     found = _look(runner, step)
     if found is not None:
+        runner.receive(step, events.as_json(found))
         step.detail = {**step.detail, "matched": str(found.id)}
-        runner.settle(step, events.as_json(found))
         return
     now = runner.now()
     if step.due_at is None or step.due_at <= now:
@@ -135,7 +135,7 @@ def function(
         runner.wait(step, Reason.INVOKE, _next_look(step, runner.now()))
     step.due_at = step.due_at or runner.now() + timeout  # a person's retry waits anew
     if run.status == RunStatus.COMPLETED:
-        runner.settle(step, run.output)
+        runner.receive(step, run.output)
     elif run.status == RunStatus.FAILED:
         runner.fail(step, run.error or {})
     elif run.is_finished:

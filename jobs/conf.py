@@ -16,6 +16,7 @@ GATEWAY_GRACE = 10.0
 RETENTION_DAYS = 30
 LONGEST_DAYS = 36_500
 RETENTION_BATCH = 500
+RUN_OUTPUT_LIMIT = 32 * 1024 * 1024  # as Inngest has it for the state of a run
 LONGEST = 86_400.0 * 366  # seconds
 BACKEND = "jobs.permissions.EngineBackend"
 NO_BACKEND = Warning(
@@ -128,12 +129,17 @@ def retention_batch() -> int:
     return _whole("RETENTION_BATCH", RETENTION_BATCH, "rows")
 
 
+def run_output_limit() -> int:
+    """Bytes of JSON that the steps of one run leave together at most (RUN_OUTPUT_LIMIT)."""
+    return _whole("RUN_OUTPUT_LIMIT", RUN_OUTPUT_LIMIT, "bytes")
+
+
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """One error for each setting that cannot be used (`jobs.E001`), before anything starts; and a
     warning if the backend that knows what an account may do to a run is missing (`jobs.W003`)."""
     problems = []
     readers = (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch)
-    for read in (*readers, prepare_steps):
+    for read in (*readers, prepare_steps, run_output_limit):
         try:
             read()
         except ImproperlyConfigured as problem:

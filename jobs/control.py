@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import askers, concurrency, endings, events, hooks, lineage, models, registry
+from jobs import askers, concurrency, endings, events, hooks, lineage, models, records, registry
 from jobs.error_reports import MESSAGE_LIMIT, storable
 from jobs.errors import EndedFromInside, InvalidStep, InvalidTransition, UnknownRun
 from jobs.excerpts import excerpt, quoted
@@ -296,18 +296,18 @@ def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -
     again.steps_done = len(memory)
     again.due_at = Now()
     again.save(force_insert=True)
-    for step in memory:
-        step.id, step.run_id = new_id(), again.id
-    models.Step.objects.bulk_create(memory)
+    if memory:
+        records.copy_steps(run.id, memory, again.id)
     return again
 
 
-def _memory_before(run: models.Run, name: str) -> list[models.Step]:
-    steps = list(run.steps.order_by("position", "id"))
+def _memory_before(run: models.Run, name: str) -> list[str]:
+    """The names of the steps that are remembered and came before this one, in their order."""
+    steps = list(run.steps.only("name", "position", "status").order_by("position", "id"))
     target = next((step for step in steps if step.name == name), None)
     if target is None:
         names = ", ".join(f"“{step.name}”" for step in steps) or "none"
         raise InvalidStep(
             f"Run {run.id} has no step {named(name)}; it has {excerpt(names, 2_000)}."
         )
-    return [s for s in steps if s.position < target.position and s.is_remembered]
+    return [s.name for s in steps if s.position < target.position and s.is_remembered]

@@ -35,7 +35,8 @@ class InvalidStep(JobsError):
 
 
 class InvalidOutput(JobsError):
-    """What a step returns must be JSON of at most 4 MiB."""
+    """What a step returns must be JSON of at most 4 MiB, and of all of a run's steps together no
+    more than JOBS["RUN_OUTPUT_LIMIT"] allows."""
 
 
 class UnknownFunction(JobsError):

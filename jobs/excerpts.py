@@ -3,7 +3,10 @@ is cut before it is masked would leave its first half in clear."""
 
 from __future__ import annotations
 
-from jobs.secrets import longest, mask, mask_up_to
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Left
+
+from jobs.secrets import longest, mask, mask_begun, mask_up_to
 
 STANDARD = 300  # characters
 SHOWN = 80  # characters of what was given, in a sentence
@@ -31,6 +34,17 @@ def _beginning(text: str, limit: int) -> str:
             return masked
         size *= 2
     return mask(text)
+
+
+def begins(text: Combinable, limit: int) -> Left:
+    """Of a text in the database as much as `begun` needs to show `limit` characters."""
+    return Left(text, limit + 1 + longest())
+
+
+def begun(text: str, limit: int) -> str:
+    """The beginning of a text that goes on behind what was read of it (`begins`), secrets masked:
+    `limit` characters, the last of which is “…”."""
+    return excerpt(mask_begun(text)[0], limit)
 
 
 def both_ends(text: str, limit: int) -> str:

@@ -107,7 +107,8 @@ WITH no_wait AS MATERIALIZED (
     FROM landed s WHERE f.id = ANY(ARRAY(SELECT id FROM landed)) AND {OURS}
   RETURNING f.id, f.run_id, f.step_name, s.answer
 ), answered AS (
-  UPDATE jobs_step SET output = w.answer FROM written w
+  UPDATE jobs_step SET output = w.answer, output_bytes = octet_length(w.answer::text)
+    FROM written w
    WHERE jobs_step.run_id = ANY(ARRAY(SELECT run_id FROM written))
      AND jobs_step.run_id = w.run_id AND jobs_step.name = w.step_name
      AND jobs_step.status = 'running' AND w.answer IS NOT NULL

@@ -362,7 +362,13 @@ class Journal:
             if is_a(error, DatabaseError, InterfaceError) and not is_a(error, *OF_THE_DATA):
                 raise Interrupted(error) from error
             raise
+        self._let_go_of_outputs()
         self._clear()
+
+    def _let_go_of_outputs(self) -> None:
+        """They are written; a function asks for each of its steps once in an execution."""
+        for step in self.steps.values():
+            step.output = None
 
     def roll_back(self) -> None:
         """Forget everything since the last commit."""

@@ -17,6 +17,7 @@ from jobs.claims import Claim
 from jobs.errors import InvalidStep, NonRetriableError
 from jobs.excerpts import quoted
 from jobs.models import StepKind
+from jobs.outputs import Outputs
 from jobs.records import FetchRecord, StepRecord
 from jobs.secrets import mask
 from jobs.values import ENCODER, is_text, plain
@@ -42,6 +43,7 @@ class Memory:
         self._met: set[str] = set()  # names of old steps that this execution has come past
         self._last = 0  # the last position that is taken
         self.fetches: dict[str, FetchRecord] = {}
+        self.outputs = Outputs(claim.run_id)
         self.branch = ""
         if claim.has_memory:
             self._load()
@@ -58,6 +60,7 @@ class Memory:
             )
             self._steps[place] = step
             self._names.add(step.name)
+            self.outputs.meet(step)
             self._last = max(self._last, step.position)
             if request is not None:
                 self.fetches[step.name] = request

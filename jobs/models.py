@@ -313,6 +313,9 @@ class Step(models.Model):
     position = models.IntegerField(default=0)
     attempts = models.IntegerField(default=0)
     output = models.JSONField(null=True, blank=True)
+    # How long that is as JSON (see outputs.py); null where there is none, and in rows that are
+    # older than this column.
+    output_bytes = models.IntegerField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)

@@ -23,7 +23,7 @@ from psycopg.errors import DivisionByZero
 
 from jobs import statements
 from jobs.errors import LeaseLost
-from jobs.ids import new_key
+from jobs.ids import new_id, new_key
 from jobs.models import FetchStatus, StepStatus
 from jobs.statements import Rows, Statement
 
@@ -42,6 +42,7 @@ class StepRecord:
     position: int = 0
     attempts: int = 0
     output: Any = None
+    output_bytes: int | None = None
     error: dict[str, Any] | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -87,12 +88,43 @@ ATTEMPT = ["id", "step_name", "number", "status", "started_at", "ended_at", "wor
 ATTEMPT += ["error_class", "error_message", "traceback", "retry_at"]
 LINE = ["step_name", "attempt", "level", "at", "message"]
 
+# Of what the steps have left, so many bytes are read at once (see outputs.py): in the order of the
+# steps, those passed by that are larger by themselves. How large one is, is known without reading
+# it; in a row that is older than output_bytes, by the room that it takes.
+AT_ONCE = 256 * 1024
+SIZE = """CASE WHEN output IS NOT NULL THEN coalesce(output_bytes, pg_column_size(output)) END"""
+OTHERWISE = {
+    "s.output": """
+       CASE WHEN s.size <= %(at_once)s AND sum(s.size) FILTER (WHERE s.size <= %(at_once)s)
+                      OVER (ORDER BY s.position, s.id) <= %(at_once)s
+            THEN s.output END""",
+    "s.output_bytes": "s.size",
+    "f.body": "''",  # of a request that was made: nobody in a worker looks at it again
+}
+COLUMNS = [*(f"s.{name}" for name in STEP), *(f"f.{name}" for name in FETCH)]
+
 # Steps that are over have no use for their requests any more.
 READ = f"""
-SELECT {", ".join(f"s.{name}" for name in STEP)}, {", ".join(f"f.{name}" for name in FETCH)}
-  FROM jobs_step s LEFT JOIN jobs_fetch f ON s.kind = 'fetch'
+SELECT {", ".join(OTHERWISE.get(name, name) for name in COLUMNS)}
+  FROM (SELECT *, {SIZE} AS size FROM jobs_step WHERE run_id = %(run_id)s) s
+       LEFT JOIN jobs_fetch f ON s.kind = 'fetch'
        AND s.status NOT IN ('completed', 'failed') AND f.run_id = s.run_id AND f.step_name = s.name
- WHERE s.run_id = %(run_id)s ORDER BY s.position, s.id
+ ORDER BY s.position, s.id
+"""  # noqa: S608
+
+# As their text.
+OUTPUTS = """
+SELECT name, output FROM jobs_step
+ WHERE run_id = %(run_id)s AND name = ANY(%(names)s) AND output IS NOT NULL
+"""
+
+
+THE_SAME = [name for name in STEP if name != "id"]
+COPY = f"""
+INSERT INTO jobs_step (id, run_id, {", ".join(THE_SAME)})
+SELECT a_copy.id, %(into)s, {", ".join(f"s.{name}" for name in THE_SAME)}
+  FROM unnest(%(ids)s::uuid[], %(names)s::text[]) AS a_copy(id, name)
+  JOIN jobs_step s ON s.run_id = %(run_id)s AND s.name = a_copy.name
 """  # noqa: S608
 
 
@@ -143,14 +175,29 @@ SETTLED = """
 
 
 def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
-    """A run's steps in their order, each with its request if that is not over."""
+    """A run's steps in their order, each with its request if that is not over. An output that did
+    not come along is None, and its bytes are told."""
     found: list[tuple[StepRecord, FetchRecord | None]] = []
-    for row in statements.at_once(READ, {"run_id": run_id}):
+    for row in statements.at_once(READ, {"run_id": run_id, "at_once": AT_ONCE}):
         of_step, of_fetch = row[: len(STEP)], row[len(STEP) :]
         step = StepRecord(*_loaded(STEP, of_step))
         step.is_new = False
         found.append((step, FetchRecord(*_loaded(FETCH, of_fetch)) if of_fetch[0] else None))
     return found
+
+
+def outputs(run_id: uuid.UUID, names: list[str]) -> dict[str, str]:
+    """What these steps have left, each as the text of its JSON, by their names."""
+    found = statements.at_once(OUTPUTS, {"run_id": run_id, "names": names})
+    return dict(found)
+
+
+def copy_steps(run_id: uuid.UUID, names: Sequence[str], into: uuid.UUID) -> None:
+    """Give another run these steps of a run, in this order of their ids: what they have left does
+    not leave the database."""
+    ids = [new_id() for _ in names]
+    copied = {"run_id": run_id, "names": list(names), "ids": ids, "into": into}
+    statements.execute(COPY, copied)
 
 
 def _loaded(columns: list[str], values: Sequence[Any]) -> list[Any]:

@@ -8,16 +8,25 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, NoReturn, Protocol
 
+from django.db import DatabaseError, InterfaceError
+
 from jobs import askers, backoff, conf, forks, registry
 from jobs.attempts import Attempts
 from jobs.claims import Claim
-from jobs.errors import ControlFlow, Interrupted, InvalidStep, StepError, Suspend
+from jobs.error_reports import describe
+from jobs.errors import (
+    ControlFlow,
+    Interrupted,
+    InvalidStep,
+    StepError,
+    Suspend,
+)
 from jobs.journal import Journal
 from jobs.loglines import LogCapture
 from jobs.memory import Memory, card_of
 from jobs.models import Reason, RunStatus, StepKind, StepStatus
 from jobs.records import StepRecord
-from jobs.values import copied, remembered
+from jobs.values import ENCODER, copied, measured, size_of
 
 # The runner of the function that this thread is in, if it is in one.
 _playing: ContextVar[Runner | None] = ContextVar("playing", default=None)
@@ -107,7 +116,17 @@ class Runner:
         """What a step that is over has left: its output, or its error raised again."""
         if step.status == StepStatus.FAILED:
             raise StepError(step.name, step.error or {})
-        return copied(step.output)
+        return self.output_of(step)
+
+    def output_of(self, step: StepRecord) -> Any:
+        """A copy of what a step has left. If it cannot be read, the execution is over: the
+        function is not to take that for an error of the step's."""
+        try:
+            return self.memory.outputs.of(step)
+        except (DatabaseError, InterfaceError) as error:
+            self.suspend(Interrupted(error))
+        except ControlFlow as stop:
+            self.suspend(stop)
 
     def attempt(self, step: StepRecord, body: Callable[[], Any], *, atomic: bool) -> Any:
         """Call a step's body, unless it is over or backing off, and settle how it went."""
@@ -152,14 +171,23 @@ class Runner:
         return stop
 
     def _call(self, step: StepRecord, body: Callable[[], Any], atomic: bool) -> Any:
-        what = f"The output of step “{step.name}”"
         if atomic:
             with self.journal.effects(), forks.OnlyHere():
-                return remembered(body(), what)
+                return self._fit(step, body())
         with forks.OnlyHere():
             output = body()
         self.journal.raise_if_left_open()
-        return remembered(output, what)
+        return self._fit(step, output)
+
+    def _fit(self, step: StepRecord, output: Any) -> Any:
+        """What a body returns, as it will be read back; InvalidOutput if it cannot be remembered,
+        or is too much for the run."""
+        kept, size = measured(output, f"The output of step “{step.name}”")
+        refusal = self.memory.outputs.refusal(step.name, size)
+        if refusal is not None:
+            raise refusal
+        step.output_bytes = size
+        return kept
 
     def complete(self, step: StepRecord, output: Any, started: datetime) -> None:
         """The step went well: its attempt, and its memory for ever."""
@@ -168,10 +196,21 @@ class Runner:
         step.attempts += 1
         self.settle(step, output)
 
+    def receive(self, step: StepRecord, output: Any) -> None:
+        """A step is over by what another run or the outside has brought: it went well, unless that
+        is too much for the run."""
+        size = 0 if output is None else size_of(ENCODER.encode(output))
+        refusal = self.memory.outputs.refusal(step.name, size)
+        if refusal is not None:
+            self.fail(step, describe(refusal), refusal)
+        step.output_bytes = size
+        self.settle(step, output)
+
     def settle(self, step: StepRecord, output: Any) -> None:
         """A step is over, without an attempt to tell of."""
         step.status, step.output, step.error = StepStatus.COMPLETED, output, None
         step.ended_at, step.due_at = step.ended_at or self.now(), None
+        self.memory.outputs.hold(step)
         self.journal.remember(step)
 
     def err(
@@ -183,6 +222,7 @@ class Runner:
     ) -> NoReturn:
         """Record a failed attempt; then wait for the next one, or fail the step (law 8)."""
         self.journal.has_erred = True
+        step.output = step.output_bytes = None
         now = self.now()
         table = self._function.backoff or conf.backoff()
         delay = backoff.delay(error, step.attempts, self._function.retries, table, now)

@@ -111,7 +111,7 @@ class Steps:
         run_id = self._runner.claim.run_id
         request = fetches.prepare(run_id, step.name, url, method, json, data, headers, timeout)
         request.attempt, step.status, step.due_at = step.attempts, StepStatus.RUNNING, None
-        step.output = None  # an earlier attempt's answer is not this one's
+        step.output = step.output_bytes = None  # an earlier attempt's answer is not this one's
         request.result_url = fetches.where_to_go_on(
             self._runner.memory.fetches.get(step.name), step
         )
@@ -123,9 +123,10 @@ class Steps:
             self._runner.suspend(Suspend(RunStatus.WAITING, Reason.FETCH))
         started = request.sent_at or step.started_at or self._runner.now()
         error = fetches.problem(request, self._runner.now())
+        error = error or self._runner.memory.outputs.refusal(step.name, step.output_bytes or 0)
         if error is not None:
             self._runner.err(step, error, started, request.ended_at)
-        self._runner.complete(step, step.output, started)
+        self._runner.complete(step, self._runner.output_of(step), started)
         return Response(step.output or {})
 
     def sleep(self, id: str, duration: timedelta | float) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import Manager
+from django.db.models import Manager, QuerySet
 
 from jobs.models import (
     Attempt,
@@ -141,9 +141,11 @@ class Story:
         return max(self.end - self.queued.end - self.busy_time, timedelta())
 
 
-def tell(run: Run, now: datetime) -> Story:
-    """Read the run's rows (four queries, however long it is) and arrange them."""
-    steps = list(run.steps.order_by("position", "id")[:MOST_STEPS])
+def tell(run: Run, now: datetime, steps_of_it: QuerySet[Step] | None = None) -> Story:
+    """Read the run's rows (four queries, however long it is) and arrange them. What its steps have
+    left is not read, unless a query is given for them that does so."""
+    rows = run.steps.defer("output") if steps_of_it is None else steps_of_it
+    steps = list(rows.order_by("position", "id")[:MOST_STEPS])
     attempts = list(run.attempts.order_by("id")[:MOST_ATTEMPTS])
     fetches = tuple(run.fetches.order_by("id")[:MOST_STEPS])
     log_lines = tuple(reversed(run.log_lines.order_by("-id")[:MOST_LOG_LINES]))

@@ -44,14 +44,19 @@ def remembered(value: Any, what: str) -> Any:
 
     `what` names it in the error, e.g. “the output of step “update-song””.
     """
+    return measured(value, what)[0]
+
+
+def measured(value: Any, what: str) -> tuple[Any, int]:
+    """The same, and its size: bytes of JSON, 0 for None."""
     if value is None:  # as most steps return
-        return None
+        return None, 0
     try:
         text = written(value)
         size = size_of(text)
         if size > OUTPUT_LIMIT:
             raise Unfit(f"has {size:,} bytes of JSON; at most {OUTPUT_LIMIT:,} fit.")
-        return read_back(text)
+        return read_back(text), size
     except Unfit as unfit:
         raise InvalidOutput(f"{what} {unfit}") from None
 

@@ -9,6 +9,7 @@ from jobs.api import Concurrency, Context, TriggerEvent, create_function
 
 EVENT = "bench-song"
 STATEMENTS, STEPS = "bench-statements", 5
+OUTPUTS, OUTPUTS_OF_A_RUN, NAPS, NAP = "bench-outputs", 990, 5, 1.5
 
 
 @create_function(
@@ -36,3 +37,14 @@ def write_statements(ctx: Context) -> None:
     """Steps whose statements are written by hand, each another text."""
     for number in range(STEPS):
         ctx.step.run(f"statement-{number}", work.touch, ctx.event.data["songId"], number)
+
+
+@create_function(fn_id=OUTPUTS, trigger=TriggerEvent(event=OUTPUTS))
+def remember(ctx: Context) -> None:
+    """Steps that leave texts of a size, and naps behind them: after each the run is replayed."""
+    asked = ctx.event.data
+    ctx.step.run("begin", work.touch, asked["songId"], 0)
+    for _ in range(asked["outputs"]):
+        ctx.step.run("output", work.text, asked["bytes"])
+    for _ in range(NAPS):
+        ctx.step.sleep("nap", NAP)

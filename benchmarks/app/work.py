@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from typing import Any
 
@@ -68,3 +69,8 @@ def touch(song_id: int, number: int) -> None:
             "UPDATE bench_song SET started_at = coalesce(started_at, clock_timestamp())"
             f" WHERE id = {int(song_id)} -- {number} {'x' * 900}"
         )
+
+
+def text(size: int) -> str:
+    """So many characters that are like no other."""
+    return os.urandom(size // 2).hex()

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import history, latency, memory, overhead, polling, scale, slow, turns, web
+from benchmarks.cases import (
+    history,
+    latency,
+    memory,
+    overhead,
+    polling,
+    replay,
+    scale,
+    slow,
+    turns,
+    web,
+)
 
 CASES = {
     "overhead": overhead,
@@ -14,6 +25,7 @@ CASES = {
     "scale": scale,
     "web": web,
     "memory": memory,
+    "replay": replay,
 }
 CHARTED = {
     "overhead": ["songs/s", "cluster's CPU, ms a song", "database's CPU, ms a song"],
@@ -29,4 +41,5 @@ CHARTED = {
         for process in ("a worker", "the pusher")
         for when in (memory.AFTER_FEW, memory.AFTER_MANY)
     ],
+    "replay": [replay.TIME, replay.SIZE],
 }

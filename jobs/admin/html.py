@@ -14,7 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.admin.words import is_stalled, situation
-from jobs.excerpts import excerpt
+from jobs.excerpts import begun, excerpt
 from jobs.in_flight import InFlight
 from jobs.models import Event, Run
 
@@ -63,6 +63,16 @@ def block(text: str) -> SafeString:
         excerpt(text, SHOWN),
         f"{SHOWN:,}",
         f"{len(text):,}",
+    )
+
+
+def beginning(text: str, whole: str) -> SafeString:
+    """The beginning of a text of which no more was read (excerpts.begins)."""
+    return format_html(
+        '<pre class="jobs-text">{}</pre><p class="jobs-quiet">The first {} characters of {}.</p>',
+        begun(text, SHOWN),
+        f"{SHOWN:,}",
+        whole,
     )
 
 

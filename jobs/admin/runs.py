@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs import askers, timeline
-from jobs.admin import controls, waterfall
+from jobs.admin import controls, outputs, waterfall
 from jobs.admin.base import ReadOnlyAdmin, as_uuid
 from jobs.admin.edits import edit_view, may_edit
 from jobs.admin.filters import CreatedFilter, FunctionFilter, StatusFilter
@@ -237,7 +237,7 @@ def page(run: Run) -> dict[str, Any]:
     now = timezone.now()
     function = RegisteredFunction.objects.filter(pk=run.fn_id).first()
     retries = retries_of(function) if function else None
-    story = timeline.tell(run, now)
+    story = timeline.tell(run, now, outputs.cut(run.steps.all()))
     flight = in_flight([run]).get(run.pk)
     return {
         "run": run,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django import template
 
-from jobs.admin import base, html, words
+from jobs.admin import base, html, outputs, words
 from jobs.pulse import standstill
 
 register = template.Library()
 register.filter("ago", html.ago)
 register.filter("badge", html.badge)
 register.filter("block", html.block)
+register.filter("output", outputs.shown)
 register.filter("pretty", html.pretty)
 register.filter("run_link", html.run_link)
 register.filter("counted", base.counted)

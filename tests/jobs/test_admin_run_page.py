@@ -14,6 +14,7 @@ from django.urls import reverse
 from jobs.models import Run, Step
 from tests.jobs import rows
 from tests.jobs.people import staff
+from tests.jobs.received import received
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +105,38 @@ def test_a_text_of_megabytes_is_cut_and_says_so(admin_client: Client) -> None:
 
     assert "The first 20,000 of 1,000," in text
     assert len(text) < 200_000
+
+
+def test_of_large_outputs_the_site_reads_no_more_than_the_page_shows(admin_client: Client) -> None:
+    run = rows.make_run(status="running", started_at=rows.now())
+    for n in range(3):
+        lines = [f"verse {n}-{line}" for line in range(60_000)]
+        rows.make_step(run, f"large-{n}", rows.now(), 1, output=lines, output_bytes=1_000_001)
+    rows.make_step(run, "small", rows.now(), 1, output={"a": 1}, output_bytes=8)
+
+    with received() as seen:
+        text = page(admin_client, run)
+
+    assert text.count("The first 20,000 characters of 1,000,001 bytes of JSON.") == 3
+    assert all(f"    &quot;verse {n}-100&quot;,\n" in text for n in range(3))
+    assert "{\n  &quot;a&quot;: 1\n}" in text
+    assert seen.bytes < 3 * 21_000 + 20_000
+
+
+def test_no_half_of_a_secret_is_left_where_an_output_is_cut(
+    admin_client: Client, settings: Any
+) -> None:
+    settings.MODAL_KEY = secret = "wk-canary-0123456789"
+    for offset in range(0, 24, 3):
+        run = rows.make_run(status="running", started_at=rows.now())
+        verse = "x" * (20_000 - offset) + secret * 5_000
+        rows.make_step(run, "large", rows.now(), 1, output=verse, output_bytes=len(verse) + 2)
+
+        text = page(admin_client, run)
+
+        assert "The first 20,000 characters" in text
+        assert "wk-c" not in text
+        assert "56789" not in text
 
 
 def test_rerun_and_origin_point_at_each_other(admin_client: Client) -> None:

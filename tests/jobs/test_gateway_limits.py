@@ -259,6 +259,7 @@ UNUSABLE = [
     ("GATEWAY_GRACE", float("nan"), "a number of seconds"),
     ("LEASE", 0, "a number of seconds of at least 1 is allowed"),
     ("RETENTION_BATCH", 0, "a whole number of rows"),
+    ("RUN_OUTPUT_LIMIT", 0, "a whole number of bytes is allowed, at least 1"),
     ("PREPARE_STEPS", "no", "True or False is allowed"),
 ]
 

@@ -21,10 +21,11 @@ from jobs.api import (
 )
 from jobs.claims import claim
 from jobs.executor import execute
-from jobs.models import Run
+from jobs.models import Run, Step
 from jobs.testing import drain, travel
 from tests.endpoint import Answer
 from tests.functions import Diary, go, nap, registered, the_run, three_steps
+from tests.jobs.received import received
 
 pytestmark = pytest.mark.django_db
 
@@ -214,6 +215,27 @@ def test_from_a_step_a_new_run_remembers_what_came_before_it():
     assert diary.entries == ["first", "second", "third", "second", "third"]
     run.refresh_from_db()
     assert (run.status, run.steps.count()) == ("completed", 3)
+
+
+def test_what_it_remembers_is_copied_inside_the_database():
+    def handler(ctx: Context) -> int:
+        sizes = [len(ctx.step.run(f"step-{n}", lambda: "x" * 100_000)) for n in range(5)]
+        return sum(sizes)
+
+    with registered(handler):
+        run = go()
+        drain()
+        with received() as seen:
+            again = rerun(run.id, from_step="step-4")
+        copied = ("name", "status", "position", "output", "output_bytes", "ended_at", "detail")
+        old, new = (
+            list(Step.objects.filter(run_id=of).order_by("position", "id").values(*copied))
+            for of in (run.id, again)
+        )
+        drain()
+    assert new == old[:4]
+    assert seen.bytes < 10_000
+    assert the_run().output == 500_000
 
 
 def test_with_other_data_a_new_run_has_an_event_of_its_own():
