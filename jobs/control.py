@@ -128,7 +128,7 @@ def _lock_tree(root: uuid.UUID) -> None:
     runs = [_locked(run_id) for run_id in reversed(ids)]
     for line in (0, 1):
         standing = [run for run in runs if line <= min(run.turns_held, len(run.turn_keys) - 1)]
-        concurrency.lock(sorted({run.turn_keys[line] for run in standing}))
+        concurrency.lock({run.turn_keys[line] for run in standing}, line)
 
 
 def _reason(why: str) -> dict[str, Any]:
