@@ -91,23 +91,26 @@ SELECT set_config('{SETTING}',
 # Both lines' rules are the same; the column (an index of the array) is all that differs.
 # PostgreSQL arrays count from 1.
 
-# Whether the run `r` may pass: how many hold a turn, or stand before it.
-PASSES = """
-         (SELECT count(*) FROM (
+# How many hold a turn of the line in which the run `r` stands, and how many stand before it: both
+# counted no further than the line has turns.
+HOLDING = """
+          SELECT count(*) FROM (
             SELECT 1 FROM jobs_run h
              WHERE h.turn_keys[%(column)s] = r.turn_keys[%(column)s]
                AND h.turns_held > %(line)s AND h.status IN ('queued', 'running', 'waiting')
-             LIMIT r.turn_limits[%(column)s]) held)
-       + (SELECT count(*) FROM (
+             LIMIT r.turn_limits[%(column)s]) held
+"""
+AHEAD = """
+          SELECT count(*) FROM (
             SELECT 1 FROM jobs_run w
              WHERE w.turn_keys[%(column)s] = r.turn_keys[%(column)s]
                AND w.turns_held = %(line)s AND w.status = 'queued'
                AND (w.created_at, w.id) < (r.created_at, r.id)
                AND (w.due_at IS NULL OR w.due_at <= clock_timestamp())
                AND w.reason NOT IN ('function', 'paused')
-             LIMIT r.turn_limits[%(column)s]) ahead)
-         < r.turn_limits[%(column)s]
+             LIMIT r.turn_limits[%(column)s]) ahead
 """
+PASSES = f"({HOLDING}) + ({AHEAD}) < r.turn_limits[%(column)s]"
 
 TAKE = f"""
 WITH mine AS MATERIALIZED (
@@ -165,6 +168,31 @@ SELECT pg_notify('jobs', 'run') FROM woken
 """  # noqa: S608
 
 
+# For many lines at once, each of which several runs may have left: as many are woken as it has room
+# for beside those that hold a turn, and those that are on their way before them.
+PARKED = """
+     WHERE turn_keys[%(column)s] = line.key AND turns_held = %(line)s
+       AND status = 'queued' AND due_at IS NULL
+     ORDER BY created_at, id
+"""
+WAKE_EACH = f"""
+WITH lines AS MATERIALIZED (
+  SELECT line.key, r.* FROM unnest(%(keys)s::text[]) AS line(key)
+   CROSS JOIN LATERAL (SELECT id, created_at, turn_keys, turn_limits
+                         FROM jobs_run {PARKED} LIMIT 1) r
+), next AS MATERIALIZED (
+  SELECT next.id FROM (
+           SELECT r.key, r.turn_limits[%(column)s] - ({HOLDING}) - ({AHEAD}) AS room
+             FROM lines r) line
+   CROSS JOIN LATERAL (SELECT id FROM jobs_run {PARKED}
+                        LIMIT greatest(line.room, 0) FOR UPDATE SKIP LOCKED) next
+), woken AS (
+  UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
+   WHERE id = ANY(ARRAY(SELECT id FROM next)) RETURNING id)
+SELECT pg_notify('jobs', 'run') FROM woken LIMIT 1
+"""  # noqa: S608
+
+
 def take_turns(
     waiting: Sequence[tuple[uuid.UUID, list[str], int]], seen: datetime, lease: dict[str, Any]
 ) -> set[uuid.UUID]:
@@ -203,6 +231,14 @@ def passing_on(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
         asked = {"key": key, "line": line}
         passing += [(of_line(LOCK, line), asked), (of_line(WAKE, line), asked)]
     return passing
+
+
+def pass_on(keys: Collection[str], line: int) -> None:
+    """Pass on, once for each of these first (0) or second lines (1), what many runs leave that have
+    ended in this transaction: as `passing_on`, in a few statements for all of them."""
+    if keys:
+        lock(keys, line)
+        statements.execute(of_line(WAKE_EACH, line), {"keys": list(keys), "line": line})
 
 
 def of_line(statement: str, line: int) -> str:

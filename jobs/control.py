@@ -83,7 +83,7 @@ def _cancel_one(run_id: str | uuid.UUID, why: str) -> bool:
         _refuse_ended(run)
         if run.status == RunStatus.CANCELLED:
             return False
-        error = _reason(why) if why else None
+        error = reason_of(why) if why else None
         models.Run.objects.filter(id=run.id, status__in=UNFINISHED).update(
             status=RunStatus.CANCELLED,
             reason="",
@@ -131,7 +131,8 @@ def _lock_tree(root: uuid.UUID) -> None:
         concurrency.lock({run.turn_keys[line] for run in standing}, line)
 
 
-def _reason(why: str) -> dict[str, Any]:
+def reason_of(why: str) -> dict[str, Any]:
+    """Why a run was cancelled, as its error is remembered."""
     return {"name": "Cancelled", "message": storable(str(why), MESSAGE_LIMIT), "stack": ""}
 
 
