@@ -17,7 +17,6 @@ from jobs.control import cancel, rerun, rerun_once
 from jobs.errors import InvalidTransition, JobsError, UnknownFunction
 from jobs.excerpts import excerpt, quoted
 from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run, RunStatus
-from jobs.runner import current_runner
 from jobs.values import named
 
 FUNCTION = "jobs-bulk"
@@ -180,14 +179,9 @@ def _cancel_together(runs: list[Listed], why: str, invoked: bool) -> list[uuid.U
     began = time.monotonic()
     ids, fn_ids = [run.id for run in runs], {run.fn_id for run in runs}
     left = cancel_plain(ids, fn_ids, why, alone=invoked)
-    if pace.is_crowded(_own()):
+    if pace.is_crowded(FUNCTION):
         time.sleep(pace.rest_after(time.monotonic() - began, SHARE))
     return [run_id for run_id in ids if run_id in left]
-
-
-def _own() -> uuid.UUID:
-    runner = current_runner()
-    return pace.NO_RUN if runner is None else runner.claim.run_id
 
 
 def _act(action: Action, run_id: uuid.UUID, why: str, invoked: bool = False) -> bool:

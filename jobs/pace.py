@@ -7,28 +7,43 @@ go is small, so that the rests are short too.
 
 from __future__ import annotations
 
-import uuid
-
 from jobs import statements
 
-NO_RUN = uuid.UUID(int=0)
-
-# Whether a worker has another run in hand, or a run waits for a worker, or one has just ended
-# otherwise than by being cancelled, which a bulk action may have done.
+# Whether a worker has a run of another function in hand, or one waits for a worker, or one has just
+# ended otherwise than by being cancelled, which a bulk action may have done.
+# In the order of an index each, so that it is read from there whatever the statistics say.
 CROWDED = """
-SELECT (SELECT 1 FROM jobs_run WHERE lease_until IS NOT NULL AND id <> %(own)s LIMIT 1) IS NOT NULL
-    OR (SELECT 1 FROM jobs_run WHERE due_at <= statement_timestamp() AND lease_token IS NULL
-         LIMIT 1) IS NOT NULL
-    OR (SELECT 1 FROM (SELECT status FROM jobs_run
-                        WHERE ended_at > statement_timestamp() - interval '1 second'
-                        ORDER BY ended_at DESC LIMIT 100) ended
-         WHERE status <> 'cancelled' LIMIT 1) IS NOT NULL
+SELECT EXISTS (SELECT 1 FROM (
+         SELECT fn_id FROM jobs_run WHERE lease_until IS NOT NULL
+          ORDER BY lease_until DESC LIMIT 20) held WHERE fn_id <> %(fn_id)s)
+    OR EXISTS (SELECT 1 FROM (
+         SELECT fn_id FROM jobs_run WHERE due_at <= statement_timestamp() AND lease_token IS NULL
+          ORDER BY due_at LIMIT 20) due WHERE fn_id <> %(fn_id)s)
+    OR EXISTS (SELECT 1 FROM (
+         SELECT fn_id, status FROM jobs_run WHERE ended_at > statement_timestamp() - interval '1 s'
+          ORDER BY ended_at DESC LIMIT 100) ended
+        WHERE fn_id <> %(fn_id)s AND status <> 'cancelled')
+"""
+
+# The larger of the two: an event may start several runs, or none. Ids of events begin with their
+# time, by their senders' clocks.
+MADE = """
+SELECT greatest(
+  (SELECT count(*) FROM jobs_run WHERE ended_at > statement_timestamp() - interval '1 second'),
+  (SELECT count(*) FROM jobs_event
+    WHERE id > (lpad(to_hex((extract(epoch FROM statement_timestamp()) * 1000)::bigint - 1000),
+                     12, '0') || repeat('0', 20))::uuid))
 """
 
 
-def is_crowded(own: uuid.UUID = NO_RUN) -> bool:
-    """Whether runs are under way, apart from this one."""
-    return bool(statements.execute(CROWDED, {"own": own})[0][0])
+def is_crowded(fn_id: str) -> bool:
+    """Whether runs are under way, those of this function left aside."""
+    return bool(statements.execute(CROWDED, {"fn_id": fn_id})[0][0])
+
+
+def made_in_a_second() -> int:
+    """How many runs have ended, or events have come, within the last second."""
+    return int(statements.execute(MADE, {})[0][0])
 
 
 def rest_after(busy: float, share: float) -> float:

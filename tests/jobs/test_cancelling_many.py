@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from django.forms.models import model_to_dict
 from django.test.utils import CaptureQueriesContext
 
@@ -274,20 +276,20 @@ def test_two_bulk_actions_beside_single_cancels_and_claims_block_nobody():
     assert statuses() == {RunStatus.CANCELLED}
 
 
-def test_it_rests_beside_runs_that_are_under_way_and_not_for_itself():
+def test_it_makes_way_for_runs_that_are_under_way_and_not_for_its_own_kind():
     with registered(naps):
-        assert not pace.is_crowded()
-        due = make_run(turns_held=0, turn_keys=[], turn_limits=[], fn_id="test-function")
-        assert not pace.is_crowded()
         send(Event(name="test/go"))
-        assert pace.is_crowded()
+        assert pace.is_crowded("jobs-bulk")
+        assert not pace.is_crowded("test-function")
         (claimed,) = claim(1)
-        assert pace.is_crowded()
-        assert not pace.is_crowded(claimed.run_id)
+        assert pace.is_crowded("jobs-bulk")
+        assert not pace.is_crowded("test-function")
         execute(claimed)
-        assert not pace.is_crowded()
-    cancel(due.id)
-    assert not pace.is_crowded()
+        assert not pace.is_crowded("jobs-bulk")
+        cancel(claimed.run_id)
+        assert not pace.is_crowded("jobs-bulk")
+    make_run(status="completed", ended_at=Now() + timedelta(minutes=1))
+    assert pace.is_crowded("jobs-bulk")
 
 
 def test_a_rest_is_the_rest_of_the_time():
