@@ -133,7 +133,7 @@ def batch(
     began = time.monotonic()
     with askers.asking(asker):
         for start in range(0, len(found), LARGEST_SET):
-            if time.monotonic() - began > LONGEST:
+            if start and time.monotonic() - began > LONGEST:
                 return tally | {"more": True}
             _do_set(action, found[start : start + LARGEST_SET], tally, why, invoked)
     return tally

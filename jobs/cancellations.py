@@ -96,7 +96,7 @@ def cancel_plain(
     At most LARGEST_SET at a time. Whether the asker may do it has been asked before.
     """
     hooks = _hooks(fn_ids)
-    if hooks is None:
+    if hooks is None or not run_ids:
         return set(run_ids)
     with transaction.atomic():
         statements.before_next(*IN_ORDER)

@@ -134,6 +134,18 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_runs():
     assert statuses() == {RunStatus.CANCELLED}
 
 
+def test_a_step_that_has_taken_long_leaves_the_rest_to_the_next(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bulk_module, "LONGEST", 0.0)
+    monkeypatch.setattr(bulk_module, "LARGEST_SET", 2)
+    with registered(naps):
+        go_to_sleep(5)
+        own = Run.objects.get(id=bulk("cancel", fn_id="test-function"))
+        drain()
+    own.refresh_from_db()
+    assert (own.output, own.steps_done) == ({"done": 5, "refused": 0}, 3)
+    assert statuses() == {RunStatus.CANCELLED}
+
+
 # --- whose turn it is then ------------------------------------------------------------------------
 
 
@@ -163,6 +175,12 @@ def test_a_run_that_leaves_two_lines_passes_both_turns_on():
         assert together([first]) == set()
         drain()
         assert Run.objects.get(reason=Reason.SLEEP).id in {second.id, third.id}
+
+
+def test_no_runs_are_no_work():
+    with CaptureQueriesContext(connection) as queries:
+        assert cancel_plain([], set(), "") == set()
+    assert not queries
 
 
 # --- what is left to be cancelled one by one ------------------------------------------------------
