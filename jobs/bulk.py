@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 
-from jobs import askers, events, hooks, registry
+from jobs import askers, events, hooks, pace, registry
+from jobs.cancellations import LARGEST_SET, cancel_plain
 from jobs.control import cancel, rerun, rerun_once
 from jobs.errors import InvalidTransition, JobsError, UnknownFunction
 from jobs.excerpts import excerpt, quoted
@@ -19,7 +21,9 @@ from jobs.values import named
 
 FUNCTION = "jobs-bulk"
 EVENT = "jobs/bulk.requested"
-BATCH = 500
+BATCH = 2_000  # runs of one step, at most
+LONGEST = 1.0  # seconds of one step; only what is cancelled together comes to more than a few
+SHARE = 0.25  # of the time, while others want the machine too
 MOST_BATCHES = 900  # of one run, within the limit of its steps
 
 Action = Literal["cancel", "retry", "rerun"]
@@ -98,12 +102,20 @@ def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
         raise UnknownFunction(f"There is no function {named(fn_id)}.")
 
 
+class Listed(NamedTuple):
+    """What has to be known of a run that a bulk action finds."""
+
+    id: uuid.UUID
+    fn_id: str
+    status: str
+
+
 def batch(
     action: Action, wanted: dict[str, str], after: str, why: str, own: str, invoked: bool = False
 ) -> dict[str, Any]:
-    """Do the next batch of the runs that were there when it was asked for, each in a transaction
-    of its own; a repeat after a crash is harmless, since what was done no longer fits. Skipped
-    hooks whose run has gone on are left out.
+    """Do the next batch of the runs that were there when it was asked for, in transactions of their
+    own; a repeat after a crash is harmless, since what was done no longer fits. Skipped hooks whose
+    run has gone on are left out.
 
     The account that asked for it is looked up anew: one that may not do this any more has all the
     rest refused.
@@ -115,21 +127,61 @@ def batch(
     asker = askers.current()
     if reason := asker.refusal(PERMISSION[action]):
         return {"done": 0, "refused": runs.count(), "after": after, "more": False, "reason": reason}
-    found = list(runs.only("id", "fn_id", "event_id", "status")[:BATCH])
+    found = [Listed(*row) for row in runs.values_list("id", "fn_id", "status")[:BATCH]]
+    tally: dict[str, Any] = {"done": 0, "refused": 0, "left_out": 0, "after": after, "reason": ""}
+    tally["more"] = len(found) == BATCH
+    began = time.monotonic()
+    with askers.asking(asker):
+        for start in range(0, len(found), LARGEST_SET):
+            if start and time.monotonic() - began > LONGEST:
+                return tally | {"more": True}
+            _do_set(action, found[start : start + LARGEST_SET], tally, why, invoked)
+    return tally
+
+
+def _do_set(
+    action: Action, found: list[Listed], tally: dict[str, Any], why: str, invoked: bool
+) -> None:
+    """Do it to these, and add to the tally what became of them."""
     skipped = [run.id for run in found if run.status == RunStatus.SKIPPED]
     left_out = hooks.outdated(skipped) if skipped else set()
     still = [run for run in found if run.id not in left_out]
-    reasons = {run.id: asker.refusal(PERMISSION[action], run) for run in still}
-    with askers.asking(asker):
-        done = sum(_act(action, run.id, why, invoked) for run in still if not reasons[run.id])
-    return {
-        "done": done,
-        "refused": len(still) - done,
-        "left_out": len(left_out),
-        "after": str(found[-1].id) if found else after,
-        "more": len(found) == BATCH,
-        "reason": next(filter(None, reasons.values()), ""),
-    }
+    reasons = _refusals(action, still)
+    done = _do(action, [run for run in still if run.id not in reasons], why, invoked)
+    tally["done"] += done
+    tally["refused"] += len(still) - done
+    tally["left_out"] += len(left_out)
+    tally["after"] = str(found[-1].id)
+    tally["reason"] = tally["reason"] or next(iter(reasons.values()), "")
+
+
+def _refusals(action: Action, found: list[Listed]) -> dict[uuid.UUID, str]:
+    """Why the asker may not do it to some of these. The code may do it to all."""
+    asker = askers.current()
+    if not asker.id:
+        return {}
+    runs = Run.objects.filter(id__in=[run.id for run in found]).order_by("id")
+    runs = runs.only("id", "fn_id", "event_id", "status")
+    reasons = {run.id: asker.refusal(PERMISSION[action], run) for run in runs}
+    return {run_id: reason for run_id, reason in reasons.items() if reason}
+
+
+def _do(action: Action, runs: list[Listed], why: str, invoked: bool) -> int:
+    """How many of these it was done to."""
+    left = [run.id for run in runs]
+    if action == "cancel" and runs:
+        left = _cancel_together(runs, why, invoked)
+    return len(runs) - len(left) + sum(_act(action, run_id, why, invoked) for run_id in left)
+
+
+def _cancel_together(runs: list[Listed], why: str, invoked: bool) -> list[uuid.UUID]:
+    """Those that are left to be cancelled one by one. It rests, if others want the machine too."""
+    began = time.monotonic()
+    ids, fn_ids = [run.id for run in runs], {run.fn_id for run in runs}
+    left = cancel_plain(ids, fn_ids, why, alone=invoked)
+    if pace.is_crowded(FUNCTION):
+        time.sleep(pace.rest_after(time.monotonic() - began, SHARE))
+    return [run_id for run_id in ids if run_id in left]
 
 
 def _act(action: Action, run_id: uuid.UUID, why: str, invoked: bool = False) -> bool:

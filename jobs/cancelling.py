@@ -7,6 +7,7 @@ when it was asked for. Runs that a cancelled run has invoked go on.
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Greatest, Now
 
 from jobs import askers, events, expressions, models, registry
+from jobs.cancellations import cancel_plain
 from jobs.control import cancel
 from jobs.errors import InvalidTransition, NotAllowed
 from jobs.options import seconds
@@ -22,7 +24,7 @@ BATCH = 200
 
 
 def batch(event: dict[str, Any], after: str, own: str) -> dict[str, Any]:
-    """Look at the next unfinished runs that this event may cancel; each in its own transaction.
+    """Look at the next unfinished runs that this event may cancel; in transactions of their own.
     `own` is the id of the run that the event has started for this.
 
     None is cancelled where a person who may not cancel asked for this run, or for the run that sent
@@ -35,7 +37,8 @@ def batch(event: dict[str, Any], after: str, own: str) -> dict[str, Any]:
     came = models.Run.objects.select_related("event").get(id=own).event
     runs = list(_candidates(came, [function.fn_id for function, _ in rules], after)[:BATCH])
     with askers.asking(asker):
-        cancelled = sum(_cancel(run, event, rules) for run in runs)
+        meant = [run for run in runs if _is_meant(run, event, rules)]
+        cancelled = _cancel(meant, f"An event “{event['name']}” came.")
     last = str(runs[-1].id) if runs else after
     return {"cancelled": cancelled, "after": last, "more": len(runs) == BATCH}
 
@@ -51,17 +54,26 @@ def _candidates(came: models.Event, fn_ids: list[str], after: str) -> QuerySet[m
     return unfinished.filter(before, made).select_related("event").order_by("id")
 
 
-def _cancel(
+def _is_meant(
     run: models.Run, event: dict[str, Any], rules: list[tuple[registry.Function, registry.Cancel]]
 ) -> bool:
     variables = {"event": events.as_json(run.event), "async": event}
-    for function, rule in rules:
-        if function.fn_id == run.fn_id and _applies(rule, run, variables):
-            try:
-                return cancel(run.id, why=f"An event “{event['name']}” came.")
-            except (InvalidTransition, NotAllowed):
-                return False
-    return False
+    return any(
+        function.fn_id == run.fn_id and _applies(rule, run, variables) for function, rule in rules
+    )
+
+
+def _cancel(runs: list[models.Run], why: str) -> int:
+    """How many of these were cancelled: some have ended meanwhile, or may not be cancelled by the
+    account that asks."""
+    asker = askers.current()
+    allowed = [run for run in runs if not asker.refusal("jobs.cancel_run", run)]
+    left = cancel_plain([run.id for run in allowed], {run.fn_id for run in allowed}, why)
+    done = len(allowed) - len(left)
+    for run_id in sorted(left):
+        with contextlib.suppress(InvalidTransition, NotAllowed):
+            done += cancel(run_id, why=why)
+    return done
 
 
 def _applies(rule: registry.Cancel, run: models.Run, variables: dict[str, Any]) -> bool:

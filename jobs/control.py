@@ -83,7 +83,7 @@ def _cancel_one(run_id: str | uuid.UUID, why: str) -> bool:
         _refuse_ended(run)
         if run.status == RunStatus.CANCELLED:
             return False
-        error = _reason(why) if why else None
+        error = reason_of(why) if why else None
         models.Run.objects.filter(id=run.id, status__in=UNFINISHED).update(
             status=RunStatus.CANCELLED,
             reason="",
@@ -128,10 +128,11 @@ def _lock_tree(root: uuid.UUID) -> None:
     runs = [_locked(run_id) for run_id in reversed(ids)]
     for line in (0, 1):
         standing = [run for run in runs if line <= min(run.turns_held, len(run.turn_keys) - 1)]
-        concurrency.lock(sorted({run.turn_keys[line] for run in standing}))
+        concurrency.lock({run.turn_keys[line] for run in standing}, line)
 
 
-def _reason(why: str) -> dict[str, Any]:
+def reason_of(why: str) -> dict[str, Any]:
+    """Why a run was cancelled, as its error is remembered."""
     return {"name": "Cancelled", "message": storable(str(why), MESSAGE_LIMIT), "stack": ""}
 
 

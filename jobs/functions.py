@@ -8,11 +8,11 @@ from typing import Any
 from jobs import bulk, cancelling, events, retention
 from jobs.api import Concurrency, Context, TriggerCron, create_function
 
-MOST_ROUNDS = 100  # of one run; what is left then is the next hour's
+MOST_ROUNDS = 200  # of one run, each a step and a rest; then another run goes on
 
 
 @create_function(
-    fn_id="jobs-retention",
+    fn_id=retention.FUNCTION,
     name="Forget what ended long ago",
     trigger=TriggerCron(cron="17 * * * *"),
     concurrency=[Concurrency(limit=1)],
@@ -20,15 +20,16 @@ MOST_ROUNDS = 100  # of one run; what is left then is the next hour's
 def forget_history(ctx: Context) -> dict[str, int]:
     """A step for each round, which is not atomic: each of its batches commits by itself."""
     forgotten: Counter[str] = Counter(runs=0, events=0, clusters=0)
-    after, more = "", True
+    after = since = ""
     for _ in range(MOST_ROUNDS):
-        done = ctx.step.run("forget", retention.forget, after, atomic=False)
+        done = ctx.step.run("forget", retention.forget, after, since=since, atomic=False)
         forgotten.update(runs=done["runs"], events=done["events"], clusters=done["clusters"])
-        after, more = done["after"], done["more"]
-        if not more:
-            break
-    if more:
-        ctx.logger.warning("More than %d rounds; the next run goes on.", MOST_ROUNDS)
+        after, since = done["after"], done.get("since", "")  # an earlier version's has no time
+        if not done["more"]:
+            return dict(forgotten)
+        if done.get("rest"):
+            ctx.step.sleep("rest", done["rest"])
+    ctx.step.run("go-on", retention.go_on)
     return dict(forgotten)
 
 

@@ -53,7 +53,7 @@ def at_the_lines_lock(*jobs: Callable[[], Any]) -> list[Any]:
     """Have the jobs come to the line's lock in this order, and pass it in this order."""
     with others() as other:
         with transaction.atomic():
-            lock([LINE])
+            lock([LINE], 0)
             begun = []
             for number, job in enumerate(jobs, start=1):
                 begun.append(other(job))
@@ -143,10 +143,10 @@ def test_a_sweep_that_ends_runs_of_two_lines_blocks_nobody_who_stands_between_th
         Run.objects.filter(id=late.id).update(lease_until=Now() - timedelta(milliseconds=1))
         with others() as other:
             with transaction.atomic():
-                lock(['test-function:0:"bob"'])
+                lock(['test-function:0:"bob"'], 0)
                 swept = other(recovery.sweep)
                 wait_until_blocked(1)
-                lock(["test-function:1:null"])
+                lock(["test-function:1:null"], 1)
             assert swept.result() == 2
     assert set(Run.objects.values_list("status", flat=True)) == {"failed"}
 

@@ -46,7 +46,7 @@ NO_TEXTS = {
         "self._page[SHIFTS:BEAT]",
         "self._page[self._start(line):self._start(line) + LINE.size]",
     },
-    "jobs/bulk.py": {"runs.only('id', 'fn_id', 'event_id', 'status')[:BATCH]"},
+    "jobs/bulk.py": {"found[start:start + LARGEST_SET]"},
     "jobs/cancelling.py": {
         "_candidates(came, [function.fn_id for function, _ in rules], after)[:BATCH]"
     },

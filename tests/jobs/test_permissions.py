@@ -351,14 +351,14 @@ def test_what_an_account_may_no_longer_do_is_refused_and_counted_from_the_next_b
     carl: Any, victim: Run, monkeypatch: pytest.MonkeyPatch, lose: Any, reason: str
 ) -> None:
     runs = two_naps(monkeypatch)
-    real = bulk_module._act
+    real = bulk_module._do
 
-    def act_and_lose(*args: Any) -> bool:
+    def act_and_lose(*args: Any) -> int:
         done = real(*args)
         lose(carl)
         return done
 
-    monkeypatch.setattr(bulk_module, "_act", act_and_lose)
+    monkeypatch.setattr(bulk_module, "_do", act_and_lose)
     with asked_by(carl):
         own = api.bulk("cancel", fn_id="test-function")
     drain()
@@ -382,13 +382,13 @@ def test_so_is_what_another_run_does_for_the_first(
     runs = two_naps(monkeypatch)
     with asked_by(carl):
         own = api.bulk("cancel", fn_id="test-function")
-    real = bulk_module._act
+    real = bulk_module._do
 
-    def act_and_lose(*args: Any) -> bool:
+    def act_and_lose(*args: Any) -> int:
         take_away(carl, "cancel_run")
         return real(*args)
 
-    monkeypatch.setattr(bulk_module, "_act", act_and_lose)
+    monkeypatch.setattr(bulk_module, "_do", act_and_lose)
     drain()
     output = Run.objects.get(pk=own).output
     assert (output["done"], output["refused"]) == (1, 2)

@@ -37,7 +37,7 @@ def test_who_was_woken_while_a_later_one_waited_for_the_lock_is_not_overtaken():
         late = go({"user": second})
         with others() as other:
             with transaction.atomic():
-                lock([f'test-function:0:"{first}"'])
+                lock([f'test-function:0:"{first}"'], 0)
                 claimed = other(lambda: claim(10))
                 wait_until_blocked(1)
                 assert other(lambda: cancel(holder.id)).result() is True

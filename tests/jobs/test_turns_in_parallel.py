@@ -118,7 +118,7 @@ def test_one_who_leaves_two_lines_and_one_who_enters_them_do_not_block_each_othe
         leaver = Run.objects.order_by("id").first()
         with others() as other:
             with transaction.atomic():
-                lock([second_line])
+                lock([second_line], 1)
                 left = other(lambda: cancel(leaver.id))
                 wait_until_blocked(1)
                 entered = other(lambda: claim(10))
