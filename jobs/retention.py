@@ -105,7 +105,7 @@ def go_on() -> None:
     if waiting.exists():
         return
     sent = events.Event(name=CONTINUED)
-    (row,) = events.accept([sent], triggers=False)
+    (row,) = events.accept_fresh([sent], triggers=False)
     events.start([events.new_run(registry.get(FUNCTION), row, events.stored(sent, row))])
 
 
