@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Value
 from django.db.models.functions import Greatest, Now
 
-from jobs import askers, conflicts, expressions, models, registry, repeats, statements
+from jobs import askers, conflicts, expressions, models, notifier, registry, repeats, statements
 from jobs.errors import InvalidEvent, InvalidExpression
 from jobs.excerpts import quoted
 from jobs.ids import new_id
@@ -29,9 +29,6 @@ from jobs.values import Unfit, is_text, plain, read_back, size_of, written
 logger = logging.getLogger(__name__)
 
 CANCELLER = "jobs-cancel-on"  # the engine's own function behind cancel_on
-CHANNEL = "jobs"  # what clusters LISTEN to
-# What they are told: that a run may be due, or anything at all.
-RUN_DUE, ANYTHING = "run", ""
 RESERVED = ("jobs/", "inngest/")
 NAME_LIMIT = EVENT_LIMIT
 SIZE_LIMIT = 512 * 1024
@@ -158,7 +155,7 @@ def accept(events: list[Event], *, triggers: bool = True) -> list[models.Event]:
     1. An event whose id came within 24 hours is replaced by the stored one (a lock on the id
        makes two senders of it take turns); one of another name is refused (conflicts).
     2. All new events are inserted, then all their runs.
-    3. Clusters are told; PostgreSQL delivers that at commit, or never.
+    3. Clusters are told after the commit (notifier).
     """
     ids = {event.id for event in events if event.id}
     repeats.take_turns(ids)
@@ -194,7 +191,7 @@ def start(runs: list[models.Run]) -> None:
             run.status, run.reason = models.RunStatus.SKIPPED, models.Reason.PAUSED
             run.due_at, run.expires_at, run.ended_at = None, None, Now()
     models.Run.objects.bulk_create(runs)
-    wake_clusters(RUN_DUE)
+    notifier.wake_clusters(notifier.RUN_DUE)
 
 
 def hold_if_paused(run: models.Run) -> None:
@@ -322,7 +319,7 @@ WITH woken AS (
    WHERE id = ANY(%(run_ids)s)
      AND (status IN ('waiting', 'running') OR status = 'queued' AND due_at IS NOT NULL)
   RETURNING id)
-SELECT pg_notify('jobs', 'run') FROM woken LIMIT 1
+SELECT 'run' FROM woken LIMIT 1
 """
 
 
@@ -340,10 +337,4 @@ def waking(run_ids: Sequence[uuid.UUID]) -> Statement:
 
 def wake_runs(run_ids: Sequence[uuid.UUID]) -> None:
     if run_ids:
-        statements.execute(*waking(run_ids))
-
-
-def wake_clusters(what: str = ANYTHING) -> None:
-    """Tell every listening cluster, at commit, that something may be due."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, what])
+        notifier.pass_on(statements.together(waking(run_ids)))

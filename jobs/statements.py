@@ -30,6 +30,7 @@ __all__ = [
     "begin",
     "execute",
     "forget_what_waits",
+    "has_pool",
     "read_by_index",
     "together",
     "transactions_begun",
@@ -123,6 +124,11 @@ def read_by_index() -> None:
         with here.cursor() as cursor:
             cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
         _by_index.add(here.connection)
+
+
+def has_pool() -> bool:
+    """Whether the site's connections go through a pool in transaction mode."""
+    return _is_pooled(connections[DEFAULT_DB_ALIAS])
 
 
 def _is_pooled(here: BaseDatabaseWrapper) -> bool:
