@@ -60,6 +60,7 @@ SHORTEST = 0.02  # what is due and was not taken, somebody else is looking at
 HANDFUL = 0.01  # seconds in which what is told is collected while the workers have enough to do
 HEARTBEAT = 2.0
 MENDING = 30.0
+KEPT = 60  # seconds that a connection of the cluster lives at least
 STAT_LIFETIME = 10  # seconds
 CANNOT_GO_ON = 70  # the exit code of a worker that ends itself
 
@@ -94,6 +95,7 @@ class RunBroker(Broker):
             family.die_with_sentinel()
             family.leave_stopping_to_main()
             querylog.keep_none()
+            statements.keep_connections(KEPT)
         return True
 
     # --- the pusher -----------------------------------------------------------------------------
@@ -170,13 +172,11 @@ class RunBroker(Broker):
            it first, since a later commit that does wait takes the earlier ones along: the log has
            one order.
         2. What it reads, it reads by index.
-        3. Behind a pool in transaction mode a session's settings would be somebody else's next.
+        3. Behind a pool in transaction mode that holds for the engine's own statements (pooled, 5).
         """
         if not self._is_set_up:
             statements.read_by_index()
-            if not statements.has_pool():
-                with connection.cursor() as cursor:
-                    cursor.execute("SET synchronous_commit = off")
+            statements.do_not_wait_for_the_disk()
             self._is_set_up = True
         self._may_be_more |= self._listener.open()
         if self._gateway is None or self._keeper is None:
