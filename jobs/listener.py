@@ -3,8 +3,8 @@
 1. LISTEN is for a session, so it goes to a direct connection only: to the pusher's own, or, where
    that goes through a pool in transaction mode, to a second one, of the database that
    `JOBS["LISTEN"]` names. Without one the cluster looks more often.
-2. A process that has told the clusters a moment ago tells nothing (notifier, 2). So whoever hears
-   a word looks at once, and once more when that moment is over.
+2. A process that has told the clusters a moment ago tells nothing (notifier, 2). So a cluster that
+   hears a word looks at once, and once more when that moment is over.
 3. What a cluster's own processes have to say, its bells say. The pusher passes it on to the other
    clusters, and its own words it does not hear.
 4. Where the second connection cannot be had, or does not lead to the same database, the cluster

@@ -16,8 +16,8 @@ all others may use it there.
 4. The first time on a connection a statement is sent unprepared: those of sites are often short. To
    prepare is to close what had the name before, which is never an error. A PgBouncer that knows of
    prepared statements (from 1.21) wants to be told of them by each of its clients: the second time.
-5. A session's settings would be somebody else's next. What a connection has asked for goes ahead of
-   each of its trips, for the length of a transaction.
+5. A session's settings would be the next client's. What a connection has asked for goes ahead of
+   each of its trips that begins outside a transaction, and holds for that transaction.
 """
 
 from __future__ import annotations
