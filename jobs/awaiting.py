@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from jobs import askers, circles, events, models, registry, vocabulary
+from jobs import askers, circles, events, models, notifier, registry, vocabulary
 from jobs.errors import InvalidExpression, InvalidStep
 from jobs.excerpts import quoted
 from jobs.ids import new_id
@@ -177,7 +177,7 @@ def _invoke(
     events.hold_if_paused(run)
     run.asked_by = askers.current_id()
     run.save(force_insert=True)
-    events.wake_clusters()
+    notifier.wake_clusters(notifier.RUN_DUE)
     return run
 
 

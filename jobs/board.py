@@ -56,6 +56,7 @@ class Board:
 
     def __init__(self) -> None:
         self.requests = Bell()  # for the cluster's gateway
+        self.runs = Bell()  # for its pusher: a run may be due
         self.may_go_on = False  # this process, with the turn that its run leaves (see dispatch)
         self.is_spoilt = False  # this process is to execute no other run (see executor)
         self._page = mmap.mmap(-1, HEADER + LINES * LINE.size)

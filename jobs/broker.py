@@ -30,10 +30,10 @@ from django_q.signing import SignedPackage
 from jobs import (
     conf,
     cron,
-    events,
     family,
     ipc,
     models,
+    notifier,
     pulse,
     querylog,
     recovery,
@@ -46,20 +46,21 @@ from jobs.claims import Claim, LargeClaim, look, set_first_aside
 from jobs.dispatch import Dispatch
 from jobs.error_reports import class_path, text_of
 from jobs.errors import Interrupted, JobsError
-from jobs.events import CHANNEL, RUN_DUE
 from jobs.executor import execute
 from jobs.gateway import Gateway
 from jobs.keeper import Keeper
 from jobs.lease import give_back, renewed
+from jobs.listener import Listener
 from jobs.outages import is_unavailable
 
 logger = logging.getLogger("jobs.engine")
 
-POLL = 1.0  # seconds between two looks when no NOTIFY comes; also how fast a stop is noticed
+POLL = 1.0  # seconds between two tries after an error; also how fast a stop is noticed
 SHORTEST = 0.02  # what is due and was not taken, somebody else is looking at
 HANDFUL = 0.01  # seconds in which what is told is collected while the workers have enough to do
 HEARTBEAT = 2.0
 MENDING = 30.0
+KEPT = 60  # seconds that a connection of the cluster lives at least
 STAT_LIFETIME = 10  # seconds
 CANNOT_GO_ON = 70  # the exit code of a worker that ends itself
 
@@ -78,8 +79,8 @@ class RunBroker(Broker):
         self._shift = SignedPackage.dumps(SHIFT | {"started": timezone.now()})
         self._gateway: Gateway | None = None
         self._keeper: Keeper | None = None
-        self._runs = ipc.Bell()  # an answer has made some due
-        self._listening = False
+        self._listener = Listener()
+        self._is_set_up = False  # the pusher's connection
         self._may_be_more = True  # due runs, as far as is known
         self._is_careful = False  # the last look failed: look at one run, to find which it is
         self._claimed = 0.0
@@ -94,6 +95,7 @@ class RunBroker(Broker):
             family.die_with_sentinel()
             family.leave_stopping_to_main()
             querylog.keep_none()
+            statements.keep_connections(KEPT)
         return True
 
     # --- the pusher -----------------------------------------------------------------------------
@@ -138,7 +140,8 @@ class RunBroker(Broker):
         self._is_careful &= self._may_be_more
 
     def _wait_after(self, error: Exception) -> None:
-        self._listening, self._may_be_more = False, True
+        self._is_set_up, self._may_be_more = False, True
+        self._listener.close()
         if is_unavailable(error):
             logger.warning("The cluster waits for the database: %s", error)
         else:
@@ -169,43 +172,43 @@ class RunBroker(Broker):
            it first, since a later commit that does wait takes the earlier ones along: the log has
            one order.
         2. What it reads, it reads by index.
-        3. Behind a pool in transaction mode a session's settings would be somebody else's next.
+        3. Behind a pool in transaction mode that holds for the engine's own statements (pooled, 5).
         """
-        if not self._listening:
+        if not self._is_set_up:
             statements.read_by_index()
-            with connection.cursor() as cursor:
-                if not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
-                    cursor.execute("SET synchronous_commit = off")
-                cursor.execute(f"LISTEN {CHANNEL}")
-            self._listening = True
+            statements.do_not_wait_for_the_disk()
+            self._is_set_up = True
+        self._may_be_more |= self._listener.open()
         if self._gateway is None or self._keeper is None:
             self._alone("to write down its functions", registry.sync)
             self._alone("to write down its cron triggers", cron.sync)
             self._keeper = Keeper(_board)
             workers = Workers(self._worker, _the_dispatch(), self._keeper)
-            self._gateway = Gateway(_board.requests, self._runs, workers)
+            self._gateway = Gateway(_board.requests, _board.runs, workers)
             self._gateway.start()
             self._keeper.start()
         return self._gateway, self._keeper, _the_dispatch()
 
     def _wait_for_runs(self, gateway: Gateway, dispatch: Dispatch) -> None:
         """Until a run may be due, or a shift is missing; at most for the poll's time."""
-        deadline = time.monotonic() + max(recovery.next_due(POLL), SHORTEST)
+        listener = self._listener
+        deadline = time.monotonic() + max(recovery.next_due(listener.poll), SHORTEST)
         while not self._is_told_of_a_run(gateway):
-            patience = deadline - time.monotonic()
-            if patience <= 0:
+            patience = min(deadline, listener.again) - time.monotonic()
+            if listener.is_to_look_again() or patience <= 0:
                 self._may_be_more = True
                 return
-            told, called = connection.connection.fileno(), dispatch.call.reader
-            self._poll(patience, told, self._runs.reader, called)
+            self._poll(patience, *listener.readers, _board.runs.reader, dispatch.call.reader)
             if dispatch.call.silence():
                 return
 
     def _wait_for_room(self, gateway: Gateway, dispatch: Dispatch) -> None:
         """Until the workers are short of claims, or a shift is missing. What is told meanwhile is
-        for the gateway, and is read by the handful: under load there is always some."""
-        told, bells = connection.connection.fileno(), (dispatch.bell.reader, dispatch.call.reader)
-        if not self._poll(POLL, told, *bells).intersection(bells):
+        for the gateway and for other clusters, and is read by the handful: under load there is
+        always some."""
+        told = *self._listener.readers, _board.runs.reader
+        bells = dispatch.bell.reader, dispatch.call.reader
+        if not self._poll(POLL, *told, *bells).intersection(bells):
             self._poll(HANDFUL, *bells)
         dispatch.bell.silence()
         dispatch.call.silence()
@@ -220,16 +223,15 @@ class RunBroker(Broker):
         return {descriptor for descriptor, _ in poll.poll(patience * 1000)}
 
     def _is_told_of_a_run(self, gateway: Gateway) -> bool:
-        """Since the last look, by a cluster or by this one's gateway."""
-        is_told = self._runs.silence()
-        with connection.wrap_database_errors:
-            for notification in connection.connection.notifies(timeout=0):
-                if notification.pid != gateway.backend:
-                    is_told = True
-                    if notification.payload != RUN_DUE:
-                        gateway.wake()
-        self._may_be_more |= is_told
-        return is_told
+        """Since the last look, by another process or by one of this cluster."""
+        is_rung = _board.runs.silence()
+        if is_rung:
+            self._listener.tell_others()
+        words = self._listener.hear()
+        if words - {notifier.RUN_DUE}:
+            gateway.wake()
+        self._may_be_more |= is_rung or bool(words)
+        return is_rung or bool(words)
 
     def _sweep(self) -> None:
         if time.monotonic() - self._swept > HEARTBEAT:
@@ -330,7 +332,7 @@ class Workers:
             return
         for claim in claims:  # the cluster has begun to stop meanwhile
             give_back(claim.run_id, claim.token)
-        events.wake_clusters(RUN_DUE)
+        notifier.wake_clusters(notifier.RUN_DUE)
 
 
 def _share_without_locks() -> None:
@@ -347,6 +349,7 @@ def _queue(maxsize: int = 0) -> ipc.Queue:
     shifts = ipc.Hints(maxsize)
     _board = Board()
     _dispatch = Dispatch(_board, shifts, int(Conf.WORKERS))
+    notifier.belong_to(_board)
     return shifts
 
 

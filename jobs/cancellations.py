@@ -20,7 +20,7 @@ from typing import Any
 
 from django.db import transaction
 
-from jobs import askers, concurrency, events, models, registry, statements
+from jobs import askers, concurrency, models, notifier, registry, statements
 from jobs.control import reason_of
 from jobs.hooks import CANCELLED
 from jobs.ids import new_key
@@ -110,7 +110,7 @@ def cancel_plain(
             transaction.set_rollback(True)
             return set(run_ids)
         if hooked:
-            events.wake_clusters(events.RUN_DUE)
+            notifier.wake_clusters(notifier.RUN_DUE)
         concurrency.pass_on(first_keys, 0)  # in take_turns's order
         concurrency.pass_on(second_keys, 1)
     return set(left)

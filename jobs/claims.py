@@ -92,7 +92,7 @@ woken AS (
   UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
    WHERE id = (SELECT id FROM next WHERE stands_still OR NOT passes)
   RETURNING id)
-SELECT passes AND NOT stands_still, (SELECT pg_notify('jobs', 'run') FROM woken), {CLAIMED}
+SELECT passes AND NOT stands_still, (SELECT 'run' FROM woken), {CLAIMED}
   FROM next r {ITS_EVENT}
 """  # noqa: S608
 

@@ -37,7 +37,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from jobs import statements
+from jobs import notifier, statements
 from jobs.statements import Statement
 
 FEW = 250  # lines of one transaction that have locks of their own
@@ -159,12 +159,12 @@ SELECT id FROM jobs_run
  ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 
-# Clusters are told, at the commit, if there was a next.
+# Returns the word that is to be told after the commit, if there was a next (notifier.pass_on).
 WAKE = f"""
 WITH woken AS (
   UPDATE jobs_run SET due_at = statement_timestamp(), reason = '' WHERE id = ({FIRST})
   RETURNING id)
-SELECT pg_notify('jobs', 'run') FROM woken
+SELECT 'run' FROM woken
 """  # noqa: S608
 
 
@@ -189,7 +189,7 @@ WITH lines AS MATERIALIZED (
 ), woken AS (
   UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
    WHERE id = ANY(ARRAY(SELECT id FROM next)) RETURNING id)
-SELECT pg_notify('jobs', 'run') FROM woken LIMIT 1
+SELECT 'run' FROM woken LIMIT 1
 """  # noqa: S608
 
 
@@ -238,7 +238,8 @@ def pass_on(keys: Collection[str], line: int) -> None:
     ended in this transaction: as `passing_on`, in a few statements for all of them."""
     if keys:
         lock(keys, line)
-        statements.execute(of_line(WAKE_EACH, line), {"keys": list(keys), "line": line})
+        woken = statements.execute(of_line(WAKE_EACH, line), {"keys": list(keys), "line": line})
+        notifier.pass_on([woken])
 
 
 def of_line(statement: str, line: int) -> str:

@@ -113,6 +113,26 @@ def prepare_steps() -> bool:
     return value
 
 
+def listen() -> str | None:
+    """The name in DATABASES of a direct connection that clusters may use to LISTEN, beside those
+    that go through a pool in transaction mode (LISTEN)."""
+    alias: str | None = _setting("LISTEN", None)
+    if alias is None:
+        return None
+    there = settings.DATABASES.get(alias) if isinstance(alias, str) else None
+    if there is None:
+        known = ", ".join(sorted(settings.DATABASES))
+        raise ImproperlyConfigured(
+            f'JOBS["LISTEN"] = {alias!r}: the name of a database of DATABASES is allowed: {known}.'
+        )
+    if there.get("DISABLE_SERVER_SIDE_CURSORS"):
+        raise ImproperlyConfigured(
+            f'JOBS["LISTEN"] = {alias!r}: that connection goes through a pool in transaction mode '
+            "(DISABLE_SERVER_SIDE_CURSORS), where LISTEN is not possible. Name a direct one."
+        )
+    return alias
+
+
 def retention() -> timedelta | None:
     """How long what has ended is remembered (RETENTION_DAYS); None for ever."""
     days = _setting("RETENTION_DAYS", RETENTION_DAYS)
@@ -139,7 +159,7 @@ def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     warning if the backend that knows what an account may do to a run is missing (`jobs.W003`)."""
     problems = []
     readers = (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch)
-    for read in (*readers, prepare_steps, run_output_limit):
+    for read in (*readers, prepare_steps, run_output_limit, listen):
         try:
             read()
         except ImproperlyConfigured as problem:

@@ -13,7 +13,18 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import askers, concurrency, endings, events, hooks, lineage, models, records, registry
+from jobs import (
+    askers,
+    concurrency,
+    endings,
+    events,
+    hooks,
+    lineage,
+    models,
+    notifier,
+    records,
+    registry,
+)
 from jobs.error_reports import MESSAGE_LIMIT, storable
 from jobs.errors import EndedFromInside, InvalidStep, InvalidTransition, UnknownRun
 from jobs.excerpts import excerpt, quoted
@@ -176,7 +187,7 @@ def rerun(
         _announce_retry(run, again)
         for child in (child for child in below if child.status in RETRYABLE):
             _announce_retry(child, _resume(child))
-        events.wake_clusters()
+        notifier.wake_clusters()
     return str(again.id)
 
 

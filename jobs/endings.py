@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import askers, events, models, registry, statements
+from jobs import askers, events, models, notifier, registry, statements
 from jobs.claims import Claim
 from jobs.concurrency import passing_on
 from jobs.hooks import CANCELLED, FAILED, RETRIED
@@ -60,7 +60,7 @@ def leaving(ending: Ending) -> list[Statement]:
 
 
 def leave(ending: Ending) -> None:
-    statements.together(*leaving(ending))
+    notifier.pass_on(statements.together(*leaving(ending)))
 
 
 def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: str) -> None:

@@ -15,7 +15,17 @@ from typing import Any
 from django.db import DataError, connection, transaction
 from psycopg.errors import DivisionByZero
 
-from jobs import askers, conflicts, expressions, intake, models, registry, repeats, statements
+from jobs import (
+    askers,
+    conflicts,
+    expressions,
+    intake,
+    models,
+    notifier,
+    registry,
+    repeats,
+    statements,
+)
 from jobs.errors import InvalidEvent, InvalidExpression
 from jobs.excerpts import quoted
 from jobs.intake import NewEvent, NewRun
@@ -29,9 +39,6 @@ from jobs.values import ENCODER, Unfit, is_text, plain, read_back, size_of, writ
 logger = logging.getLogger(__name__)
 
 CANCELLER = "jobs-cancel-on"  # the engine's own function behind cancel_on
-CHANNEL = "jobs"  # what clusters LISTEN to
-# What they are told: that a run may be due, or anything at all.
-RUN_DUE, ANYTHING = "run", ""
 RESERVED = ("jobs/", "inngest/")
 NAME_LIMIT = EVENT_LIMIT
 SIZE_LIMIT = 512 * 1024
@@ -156,7 +163,7 @@ def accept(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
     1. An event whose id came within 24 hours is replaced by the stored one (a lock on the id
        makes two senders of it take turns); one of another name is refused (conflicts).
     2. All new events are inserted with all their runs, in one statement (intake).
-    3. Clusters are told.
+    3. Clusters are told after the commit (notifier).
     """
     if not any(event.id for event in events):
         return accept_fresh(events)
@@ -218,7 +225,7 @@ def _insert(fresh: Sequence[tuple[Event, NewEvent]], *, triggers: bool) -> None:
             if is_awaited:
                 _wake_waiting(names, fresh)
     if any(runs for _, runs in pairs):
-        wake_clusters(RUN_DUE)
+        notifier.wake_clusters(notifier.RUN_DUE)
 
 
 def _may_go_at_once(names: set[str]) -> bool:
@@ -244,7 +251,7 @@ def start(runs: Sequence[NewRun]) -> None:
     """Insert new runs of events that are there: due, or skipped where their function is paused."""
     if runs:
         statements.execute(*intake.inserting_runs(runs))
-        wake_clusters(RUN_DUE)
+        notifier.wake_clusters(notifier.RUN_DUE)
 
 
 def hold_if_paused(run: models.Run) -> None:
@@ -377,7 +384,7 @@ WITH woken AS (
    WHERE id = ANY(%(run_ids)s)
      AND (status IN ('waiting', 'running') OR status = 'queued' AND due_at IS NOT NULL)
   RETURNING id)
-SELECT pg_notify('jobs', 'run') FROM woken LIMIT 1
+SELECT 'run' FROM woken LIMIT 1
 """
 
 
@@ -395,10 +402,4 @@ def waking(run_ids: Sequence[uuid.UUID]) -> Statement:
 
 def wake_runs(run_ids: Sequence[uuid.UUID]) -> None:
     if run_ids:
-        statements.execute(*waking(run_ids))
-
-
-def wake_clusters(what: str = ANYTHING) -> None:
-    """Tell every listening cluster, at commit, that something may be due."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, what])
+        notifier.pass_on(statements.together(waking(run_ids)))

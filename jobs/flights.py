@@ -33,9 +33,8 @@ from typing import Any
 
 from django.db import connection
 
-from jobs import conf, registry, statements
+from jobs import conf, notifier, registry, statements
 from jobs.claims import BEFORE, CLAIMED, ITS_EVENT, LEASE, Claim, claim_or_aside, lease_for
-from jobs.events import CHANNEL, wake_clusters
 from jobs.recovery import HAND_ON
 from jobs.transport import Outcome, Request, perform
 
@@ -126,12 +125,10 @@ WITH no_wait AS MATERIALIZED (
 ), woken AS (
   UPDATE jobs_run SET due_at = statement_timestamp()
    WHERE id = ANY(ARRAY(SELECT id FROM waiting EXCEPT SELECT id FROM mine)) RETURNING id
-), told AS (
-  SELECT pg_notify(%(channel)s, 'run') FROM woken LIMIT 1
 ), claimed AS (
   SELECT {CLAIMED} FROM mine r {ITS_EVENT}
 )
-SELECT w.id, (SELECT count(*) FROM told), c.*
+SELECT w.id, (SELECT count(*) FROM woken), c.*
   FROM written w LEFT JOIN claimed c ON c.id = w.run_id
 """  # noqa: S608
 
@@ -189,7 +186,7 @@ def land(landed: Sequence[Landed], room: int = 0, worker: str = "") -> tuple[lis
     """
     rows = json.dumps([_landing(*pair) for pair in landed], ensure_ascii=False)
     lease = lease_for(worker)
-    asked = {"landed": rows, "channel": CHANNEL, "room": room, "known": registry.ids(), **lease}
+    asked = {"landed": rows, "room": room, "known": registry.ids(), **lease}
     found = statements.execute(LAND, asked)
     written = {row[0] for row in found}
     for flight, _ in landed:
@@ -197,7 +194,7 @@ def land(landed: Sequence[Landed], room: int = 0, worker: str = "") -> tuple[lis
             logger.warning("An answer for run %s came too late and is dropped.", flight.run_id)
     claimed = {row[2]: row[2:] for row in found if row[2] is not None}
     read = [claim_or_aside(row, lease) for row in claimed.values()]
-    return [claim for claim in read if claim is not None], any(told for _, told, *_ in found)
+    return [claim for claim in read if claim is not None], any(woken for _, woken, *_ in found)
 
 
 def _landing(flight: Flight, outcome: Outcome) -> dict[str, Any]:
@@ -227,7 +224,7 @@ def release(flights: Sequence[Flight]) -> None:
     """Let another gateway take these at once."""
     with connection.cursor() as cursor:
         cursor.execute(RELEASE, _sent(flights))
-    wake_clusters()
+    notifier.tell(notifier.ANYTHING)
 
 
 def _sent(flights: Sequence[Flight]) -> dict[str, Any]:

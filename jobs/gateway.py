@@ -118,7 +118,6 @@ class Gateway:
         workers: Workers | None = None,
     ) -> None:
         self.limit, self.per_host = conf.gateway_limit(), conf.gateway_per_host()
-        self.backend: int | None = None  # what its connection notifies, the bell has told already
         self._requests, self._runs = requests or Bell(), runs or Bell()
         self._workers = workers or NoWorkers()
         self._inbox: deque[ResultUrl | Landed] = deque()
@@ -228,7 +227,6 @@ class Gateway:
             for flight, _ in batch:
                 self._has_landed(flight)
             del self._landed[: len(batch)]
-        self.backend = connection.connection.info.backend_pid
 
     def _land(self, batch: list[Landed]) -> None:
         """All at once; should one of them be such that no row can hold it, each by itself."""

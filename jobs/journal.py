@@ -42,7 +42,7 @@ from django.db import (
 )
 from django.db import Error as DatabaseError
 
-from jobs import conf, connection_state, models, records, sessions, statements
+from jobs import conf, connection_state, models, notifier, records, sessions, statements
 from jobs.claims import Claim
 from jobs.error_reports import is_a
 from jobs.errors import (
@@ -292,7 +292,7 @@ class Journal:
                 settled,
                 then,
                 commits=not self._outer.is_there and also is None,
-                waits=waits or bool(self._database.run_on_commit),
+                waits=waits or self._leaves_callbacks,
             )
             if also is not None:
                 also()
@@ -301,7 +301,14 @@ class Journal:
         self._remember_counts()
         self._outer.keep()
         self._tell_of_callbacks(is_over=settled is not None)
+        notifier.pass_on(rows)
         return rows
+
+    @property
+    def _leaves_callbacks(self) -> bool:
+        """Whether steps have left to `transaction.on_commit` what may reach the outside."""
+        callbacks = [entry[1] for entry in self._database.run_on_commit]
+        return not all(notifier.is_word(callback) for callback in callbacks)
 
     def _tell_of_callbacks(self, *, is_over: bool) -> None:
         lines = self.callbacks.take_lines(self.attempt)

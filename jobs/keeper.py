@@ -21,7 +21,7 @@ from collections.abc import Iterable
 
 from django.db import connection
 
-from jobs import conf, events, lost_workers
+from jobs import conf, lost_workers, notifier
 from jobs.board import Board, Entry, is_alive
 from jobs.claims import Claim
 from jobs.outages import is_unavailable
@@ -154,7 +154,7 @@ class Keeper:
             with connection.cursor() as cursor:
                 cursor.execute(GIVE_BACK, held)
                 if cursor.rowcount:
-                    events.wake_clusters(events.RUN_DUE)
+                    notifier.wake_clusters(notifier.RUN_DUE)
         with self._lock:
             for run_id, token in old.items():
                 if self._claimed.get(run_id, (None, 0))[0] == token:

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max, Min
 
-from jobs import backoff, conf, events, models, registry
+from jobs import backoff, conf, models, notifier, registry
 from jobs.clock import database_clock
 from jobs.endings import fail_run
 from jobs.error_reports import class_path, describe
@@ -36,7 +36,7 @@ def worker_died(run_id: uuid.UUID, token: uuid.UUID, pid: int, card: str) -> boo
         "ended by the function itself."
     )
     record_attempt(run, error, card)
-    events.wake_clusters()
+    notifier.wake_clusters()
     return True
 
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Greatest, Now
 
-from jobs import events, hooks, registry
+from jobs import hooks, notifier, registry
 from jobs.control import rerun_once
 from jobs.errors import InvalidTransition, UnknownFunction
 from jobs.excerpts import quoted
@@ -107,7 +107,7 @@ def _go_on(fn_id: str, but: Q | None = None) -> None:
     fresh = still.filter(started_at=None, expires_at=None)
     fresh.update(expires_at=_expiry(fn_id), ready_at=Now())
     still.update(due_at=Now(), reason=Reason.NONE)
-    events.wake_clusters()
+    notifier.wake_clusters()
 
 
 def _ready(fn_id: str) -> None:

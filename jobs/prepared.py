@@ -27,8 +27,8 @@ from psycopg._queries import PostgresQuery
 from psycopg.adapt import Transformer
 from psycopg.generators import execute
 
+from jobs.pooled import wire_of
 from jobs.sessions import Noticing
-from jobs.wire import wire_of
 
 OFTEN = 5  # times after which a statement is prepared: psycopg's default
 MOST_VALUES = 50

@@ -17,7 +17,7 @@ import uuid
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from jobs import circles, events, models, statements
+from jobs import circles, models, notifier, statements
 from jobs.concurrency import LINES
 from jobs.control import cancel
 from jobs.endings import fail_run
@@ -100,7 +100,7 @@ def sweep() -> int:
     handed_on = _lapsed_runs() + _lapsed_fetches()
     if handed_on:
         logger.warning("Handed on %d runs and requests whose cluster went silent.", handed_on)
-        events.wake_clusters()
+        notifier.wake_clusters()
     return handed_on
 
 
@@ -174,7 +174,7 @@ def mend_lines() -> int:
             found += len(cursor.fetchall())
     if found:
         logger.warning("Woke %d runs whose turn had come without a word.", found)
-        events.wake_clusters()
+        notifier.wake_clusters()
     return found + sum(_break_circle(suspect) for suspect in circles.suspects())
 
 
@@ -192,7 +192,7 @@ def _break_circle(suspect: uuid.UUID) -> bool:
     error = circles.story(run.fn_id, key)
     logger.warning("run %s: %s", run_id, error["message"])
     fail_run(run, error)
-    events.wake_clusters()
+    notifier.wake_clusters()
     return True
 
 

@@ -31,7 +31,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import backoff, conf, connection_state, events, models
+from jobs import backoff, conf, connection_state, models, notifier
 from jobs.claims import Claim
 from jobs.error_reports import class_path, describe, storable
 from jobs.errors import Interrupted, JobsError
@@ -100,7 +100,7 @@ def _hand_on(claim: Claim, report: Interrupted | None, *, was_away: bool) -> Non
     else:
         _count(run)
         record_attempt(run, report.error, report.card, report.lines)
-    events.wake_clusters(events.RUN_DUE)
+    notifier.wake_clusters(notifier.RUN_DUE)
 
 
 def _locked(run_id: uuid.UUID, token: uuid.UUID) -> models.Run | None:

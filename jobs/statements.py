@@ -2,8 +2,8 @@
 
 They are prepared, so that PostgreSQL reads and plans each once for a connection: planning one takes
 longer than what it does. So may be those of steps (see prepared.py). Behind a pool in transaction
-mode prepared statements cannot be had (`DISABLE_SERVER_SIDE_CURSORS` says so), and they are sent as
-they are.
+mode, as `DISABLE_SERVER_SIDE_CURSORS` says, they are prepared in another way (pooled.py), and those
+of steps are not.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import PipelineStatus
 
-from jobs import conf, jit, wire
-from jobs.jit import is_pooled
+from jobs import conf, wire
+from jobs.pooled import PooledWire, is_pooled, wire_of
 from jobs.prepared import is_for_steps, prepare_often
-from jobs.wire import NOTHING, Rows, Statement, Wire, wire_of
+from jobs.wire import NOTHING, Rows, Statement, Wire
 
 __all__ = [
     "Rows",
@@ -29,8 +29,11 @@ __all__ = [
     "at_once",
     "before_next",
     "begin",
+    "do_not_wait_for_the_disk",
     "execute",
     "forget_what_waits",
+    "has_pool",
+    "keep_connections",
     "read_by_index",
     "together",
     "transactions_begun",
@@ -54,14 +57,6 @@ def together(*statements: Statement, commits: bool = False) -> list[Rows]:
     if not statements:
         return []
     here = _ready()
-    if jit.is_on(here.connection):
-        return _converse(here, [(jit.OFF, NOTHING), *statements], commits=commits)[1:]
-    return _converse(here, statements, commits=commits)
-
-
-def _converse(
-    here: BaseDatabaseWrapper, statements: Sequence[Statement], *, commits: bool
-) -> list[Rows]:
     with here.wrap_database_errors:
         if _is_watched(here):
             return _by_cursor(here, statements)
@@ -71,12 +66,6 @@ def _converse(
 def at_once(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
     """As `execute`, for what waits for nobody's lock: cheaper, and no signal interrupts it."""
     here = _ready()
-    if jit.is_on(here.connection):
-        return together((text, values))[0]
-    return _at_once(here, text, values)
-
-
-def _at_once(here: BaseDatabaseWrapper, text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
     with here.wrap_database_errors:
         if _is_watched(here):
             return _by_cursor(here, [(text, values)])[0]
@@ -103,7 +92,7 @@ def before_next(*texts: str) -> None:
     if is_for_steps(here.connection) and not _is_watched(here):
         _wire(here).ahead += texts
     else:
-        _at_once(here, "; ".join(texts))
+        at_once("; ".join(texts))
 
 
 def transactions_begun() -> int:
@@ -130,14 +119,43 @@ def _ready() -> BaseDatabaseWrapper:
 def read_by_index() -> None:
     """Have this thread's connection read tables by their indexes alone, and in their order, as long
     as it lives: what is known of a queue's size is always of another time, and by that it can seem
-    as cheap to collect and sort all that is due as to read the first few. Behind a pool in
-    transaction mode the settings would be somebody else's next."""
+    as cheap to collect and sort all that is due as to read the first few."""
     here = connections[DEFAULT_DB_ALIAS]
     here.ensure_connection()
-    if here.connection not in _by_index and not is_pooled(here):
-        with here.cursor() as cursor:
-            cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
+    if here.connection not in _by_index:
+        _set(here, enable_seqscan="off", enable_bitmapscan="off")
         _by_index.add(here.connection)
+
+
+def do_not_wait_for_the_disk() -> None:
+    """Have what this thread's connection commits not wait for the disk, as long as it lives."""
+    here = connections[DEFAULT_DB_ALIAS]
+    here.ensure_connection()
+    _set(here, synchronous_commit="off")
+
+
+def keep_connections(seconds: int) -> None:
+    """Have connections of this process, and of those that it forks, live for so long at least: a
+    site closes them after each request (`CONN_MAX_AGE`), a worker would after each shift."""
+    there = connections[DEFAULT_DB_ALIAS].settings_dict
+    if there["CONN_MAX_AGE"] is not None:
+        there["CONN_MAX_AGE"] = max(there["CONN_MAX_AGE"], seconds)
+
+
+def _set(here: BaseDatabaseWrapper, **settings: str) -> None:
+    """For this connection's session; behind a pool, for the engine's own statements alone."""
+    wire = _wire(here)
+    if isinstance(wire, PooledWire):
+        wire.settings |= settings
+        return
+    with here.cursor() as cursor:
+        for name, value in settings.items():
+            cursor.execute(f"SET {name} = {value}")
+
+
+def has_pool() -> bool:
+    """Whether the site's connections go through a pool in transaction mode."""
+    return is_pooled(connections[DEFAULT_DB_ALIAS])
 
 
 def _is_watched(here: BaseDatabaseWrapper) -> bool:

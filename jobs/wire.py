@@ -69,8 +69,8 @@ class ByName(PrepareManager):
 class Wire:
     """The way through one connection, for as long as that lives."""
 
-    def __init__(self, raw: psycopg.Connection[Any], *, prepares: bool) -> None:
-        self._raw, self._pg, self._prepares = raw, raw.pgconn, prepares
+    def __init__(self, raw: psycopg.Connection[Any]) -> None:
+        self._raw, self._pg = raw, raw.pgconn
         self._adapter = Transformer(ADAPTERS)
         self._prepared: dict[Key, bytes] = {}  # their names
         self._numbers = itertools.count()
@@ -147,12 +147,10 @@ class Wire:
             yield from self._raw._exec_command(self.ahead.pop(0).encode())
 
     def _answer_at_once(self, text: str, values: Mapping[str, Any]) -> PGresult:
-        query, names, is_planned = _compiled(text)
+        query, names, is_planned = compiled(text)
         if not is_planned:
             return self._pg.exec_(query)
         key, dumped, formats = self._dumped(query, names, values)
-        if not self._prepares:
-            return self._pg.exec_params(query, dumped, key[1], formats)
         if key not in self._prepared:
             name = self._new_name()
             prepared = self._pg.prepare(name, query, key[1])
@@ -185,9 +183,9 @@ class Wire:
         return answers
 
     def _send(self, text: str, values: Mapping[str, Any]) -> New | None:
-        query, names, is_planned = _compiled(text)
+        query, names, is_planned = compiled(text)
         key, dumped, formats = self._dumped(query, names, values)
-        if not (self._prepares and is_planned):
+        if not is_planned:
             self._pg.send_query_params(query, dumped, key[1], formats)
             return None
         if key in self._prepared:
@@ -260,14 +258,6 @@ class Wire:
                 self._pg.notify_handler(notification)
 
 
-def wire_of(raw: psycopg.Connection[Any], *, prepares: bool) -> Wire:
-    """The connection's own, which goes with it."""
-    wire: Wire | None = vars(raw).get(WIRE)
-    if wire is None:
-        wire = vars(raw)[WIRE] = Wire(raw, prepares=prepares)
-    return wire
-
-
 def forget_what_waits(raw: psycopg.Connection[Any]) -> None:
     """Nothing goes ahead any more: the transaction in which it would have is over."""
     wire: Wire | None = vars(raw).get(WIRE)
@@ -279,7 +269,7 @@ AUTO = [PyFormat.AUTO] * 100
 
 
 @lru_cache(maxsize=256)
-def _compiled(text: str) -> tuple[bytes, list[str], bool]:
+def compiled(text: str) -> tuple[bytes, list[str], bool]:
     """A statement in PostgreSQL's own notation, the names of its values in their order, and whether
     there is anything in it to plan."""
     names: list[str] = []

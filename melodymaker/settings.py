@@ -84,14 +84,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- the database: PostgreSQL and only PostgreSQL -----------------------------------------------
 
 EMBEDDED_DATABASE = not DATABASE_URL
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": {
-        "ENGINE": "django.db.backends.postgresql",
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
-        **env.database("DATABASE_URL", default=embedded.connection(BASE_DIR)),
-    }
-}
 # A machine that loses its power does not close its connections. With TCP keepalives on both sides
 # its row locks last a minute; by the system's default they would last two hours. `options` makes
 # the server send keepalives too; it is left out behind a pool, which would refuse the connection.
@@ -100,17 +92,36 @@ USER_TIMEOUT = 60_000  # ms that sent data may stay unacknowledged
 SERVER_SIDE = {f"tcp_{name}": value for name, value in KEEPALIVE.items()} | {
     "tcp_user_timeout": USER_TIMEOUT
 }
-IS_POOLED = DATABASES["default"].get("DISABLE_SERVER_SIDE_CURSORS", False)
-DATABASES["default"]["OPTIONS"] = {
-    "connect_timeout": 5,
-    "application_name": "melodymaker",
-    **KEEPALIVE,
-    "tcp_user_timeout": USER_TIMEOUT,
-    "options": ""
-    if IS_POOLED
-    else " ".join(f"-c {name}={value}" for name, value in SERVER_SIDE.items()),
-    **DATABASES["default"].get("OPTIONS", {}),  # from the query string of DATABASE_URL
+
+
+def _database(given: dict[str, Any]) -> dict[str, Any]:
+    """What a URL says, and what it leaves open."""
+    is_pooled = given.get("DISABLE_SERVER_SIDE_CURSORS", False)
+    asked = {} if is_pooled else SERVER_SIDE
+    options = {
+        "connect_timeout": 5,
+        "application_name": "melodymaker",
+        **KEEPALIVE,
+        "tcp_user_timeout": USER_TIMEOUT,
+        "options": " ".join(f"-c {name}={value}" for name, value in asked.items()),
+        **given.get("OPTIONS", {}),  # from the query string of the URL
+    }
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        **given,
+        "OPTIONS": options,
+    }
+
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": _database(env.database("DATABASE_URL", default=embedded.connection(BASE_DIR)))
 }
+# A direct connection to the same database, for clusters whose others go through a pool.
+LISTEN_DATABASE = env.database("DATABASE_LISTEN_URL", default={})
+if LISTEN_DATABASE:
+    DATABASES["listen"] = _database(LISTEN_DATABASE) | {"TEST": {"MIRROR": "default"}}
 
 # --- accounts ---------------------------------------------------------------------------------
 
@@ -184,6 +195,8 @@ JOBS: dict[str, Any] = {
     "RETENTION_DAYS": env.whole("JOBS_RETENTION_DAYS", 30),
     # seconds that a silent worker keeps the lease on its run
     "LEASE": env.number("JOBS_LEASE", 15.0, least=1.0),
+    # the database of DATABASES by which clusters LISTEN if the others go through a pool
+    "LISTEN": "listen" if LISTEN_DATABASE else None,
     # the function that gives the links on a run's page in the admin
     "RUN_LINKS": "songs.links.run_links",
 }

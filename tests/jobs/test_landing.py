@@ -70,15 +70,14 @@ def test_many_answers_and_errors_land_in_one_statement():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_clusters_are_told_once_however_many_land():
-    flights = in_the_air(3)
-    with connection.cursor() as cursor:
-        cursor.execute("LISTEN jobs")
-        land([answered(flight) for flight in flights])
-        heard = list(connection.connection.notifies(timeout=0))
-        cursor.execute("UNLISTEN jobs")
+def test_the_cluster_is_told_by_its_bell_alone_however_many_land():
+    here, flights = gateway.Gateway(), in_the_air(3)
+    with CaptureQueriesContext(connection) as asked:
+        here._land([answered(flight) for flight in flights])
 
-    assert [notify.channel for notify in heard] == ["jobs"]
+    assert here._runs.silence()
+    assert "notify" not in asked.captured_queries[0]["sql"]
+    assert len(asked) == 1
     assert Run.objects.filter(due_at__isnull=False).count() == 3
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from jobs.api import Context
+from jobs.api import Context, Event, send
 from jobs.claims import claim
 from jobs.executor import execute
 from jobs.flights import Flight, land, take
@@ -45,6 +45,11 @@ def asks(ctx: Context) -> None:
 
 def tells_and_asks(ctx: Context) -> None:
     ctx.step.run("tell", tell)
+    ctx.step.fetch("call", URL)
+
+
+def sends_and_asks(ctx: Context) -> None:
+    ctx.step.run("send", lambda: send(Event(name="test/sent")))
     ctx.step.fetch("call", URL)
 
 
@@ -98,6 +103,12 @@ def test_the_steps_before_a_request_wait_for_it_to_be_taken():
         go()
         assert waits() == ["off"]
     assert setting() == "on"
+
+
+def test_a_word_to_the_clusters_after_the_commit_is_nothing_outside_the_database():
+    with registered(sends_and_asks):
+        go()
+        assert waits() == ["off"]
 
 
 @pytest.mark.parametrize("function", [ends, sleeps])

@@ -1,0 +1,151 @@
+"""LISTEN goes to a direct connection only; without one, a cluster looks more often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection, connections
+
+from jobs import conf, listener, notifier
+from jobs.listener import POLL, POLL_UNTOLD, Listener
+from jobs.notifier import ANYTHING, RUN_DUE
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SILENCE = {"NAME": "postgres"}
+NOWHERE = {"HOST": "127.0.0.1", "PORT": "1"}
+
+
+@pytest.fixture(autouse=True)
+def has_told_nothing(monkeypatch) -> None:
+    monkeypatch.setattr(notifier, "_told", {})
+
+
+@pytest.fixture
+def pool(monkeypatch) -> None:
+    """As the settings say it: connections go through a pool in transaction mode."""
+    monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
+
+
+@pytest.fixture
+def direct(monkeypatch, settings) -> Iterator[dict[str, Any]]:
+    """A direct connection beside the pool; what is written into it changes where it leads."""
+    there = {**connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS": False}
+    monkeypatch.setitem(connections.settings, "listen", there)
+    settings.JOBS = settings.JOBS | {"LISTEN": "listen"}
+    connections["listen"].alias = "default"  # Django allows its tests no other one
+    yield there
+    connections["listen"].close()
+    del connections["listen"]
+
+
+def opened() -> Listener:
+    found = Listener()
+    assert found.open()
+    return found
+
+
+def statements_of(act: Any) -> list[str]:
+    found: list[str] = []
+
+    def look(execute: Any, sql: str, *rest: Any) -> Any:
+        found.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(look):
+        act()
+    return found
+
+
+def test_a_cluster_with_connections_of_its_own_listens_on_its_pushers():
+    assert statements_of(opened) == ["LISTEN jobs"]
+    assert opened().readers == [connection.connection.fileno()]
+    assert opened().poll == POLL
+
+
+def test_it_hears_others_and_not_itself(direct):
+    here = opened()
+    here.tell_others()
+    notifier.say(RUN_DUE, by="listen")
+    notifier.say(RUN_DUE, by="listen")
+    connection.cursor().execute("SELECT 1")
+    assert here.hear() == {RUN_DUE}
+
+
+def test_what_it_has_heard_is_a_reason_to_look_once_more(monkeypatch, direct):
+    monkeypatch.setattr(listener, "AGAIN", 0.0)
+    here = opened()
+    assert here.is_to_look_again()
+    assert not here.is_to_look_again()
+    notifier.say(RUN_DUE, by="listen")
+    connection.cursor().execute("SELECT 1")
+    assert here.hear()
+    assert here.is_to_look_again()
+
+
+def test_through_a_pool_it_does_not_listen_and_looks_more_often(pool, caplog):
+    with caplog.at_level("INFO"):
+        assert statements_of(opened) == []
+        here = opened()
+        assert not here.open()
+    assert (here.poll, here.readers, here.hear()) == (POLL_UNTOLD, [], set())
+    assert "LISTEN is not possible: the cluster looks for due runs every 0.1 s" in caplog.text
+    assert {record.levelname for record in caplog.records} == {"INFO"}
+
+
+def test_through_a_pool_it_listens_on_the_direct_connection(pool, direct, caplog):
+    assert not any("LISTEN" in sql for sql in statements_of(opened))
+    here = opened()
+    assert here.readers == [connections["listen"].connection.fileno()]
+    assert here.poll == POLL
+    here.tell_others()
+    assert here.hear() == set()
+    notifier.say(ANYTHING)
+    connections["listen"].cursor().execute("SELECT 1")
+    assert here.hear() == {ANYTHING}
+    assert caplog.text == ""
+
+
+def test_a_direct_connection_to_another_database_is_said_and_the_cluster_looks_more_often(
+    pool, direct, caplog, monkeypatch
+):
+    monkeypatch.setattr(listener, "ECHO", 0.0)
+    direct.update(SILENCE)
+    here = opened()
+    assert (
+        "what is told through the database “default” is not heard through “listen”" in caplog.text
+    )
+    assert (here.poll, here.readers) == (POLL_UNTOLD, [])
+    assert not here.open()
+
+
+def test_a_direct_connection_that_cannot_be_had_is_tried_again(pool, direct, caplog, monkeypatch):
+    monkeypatch.setattr(listener, "RETRY", 0.0)
+    there = {name: direct[name] for name in NOWHERE}
+    direct.update(NOWHERE)
+    here = opened()
+    assert "there is no connection to “listen”" in caplog.text
+    assert here.poll == POLL_UNTOLD
+    direct.update(there)
+    assert here.open()
+    assert here.poll == POLL
+
+
+def test_a_direct_connection_that_is_lost_is_a_reason_to_look(pool, direct, caplog):
+    here = opened()
+    lost = connections["listen"].connection.info.backend_pid
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [lost])
+    assert {ANYTHING} in [here.hear() for _ in range(3)]  # once more than the socket is read
+    assert "there is no connection to “listen”" in caplog.text
+    assert here.poll == POLL_UNTOLD
+
+
+@pytest.mark.parametrize("name", ["nowhere", 7, "default"])
+def test_a_name_that_is_no_direct_connection_is_refused_in_a_sentence(settings, pool, name):
+    settings.JOBS = settings.JOBS | {"LISTEN": name}
+    with pytest.raises(ImproperlyConfigured, match=r'^JOBS\["LISTEN"\] = '):
+        conf.listen()
+    assert [problem.id for problem in conf.check(None)] == ["jobs.E001"]
