@@ -73,7 +73,7 @@ def test_a_worker_lost_while_it_sends_an_event_leaves_the_step_what_it_was(monke
     ):
         go()
         with monkeypatch.context() as patch:
-            patch.setattr("jobs.events.start", lambda runs: deadly())
+            patch.setattr("jobs.intake.inserting", lambda pairs: deadly())
             lose_worker()
         drain()
     run = the_run()

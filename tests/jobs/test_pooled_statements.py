@@ -40,8 +40,11 @@ def insert(name: str) -> None:
 
 
 def prepared() -> int:
-    """How many of the engine's statements this session has."""
-    asked = "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'jobs_%'"
+    """How many of the engine's statements this session has, without its settings."""
+    asked = (
+        "SELECT count(*) FROM pg_prepared_statements"
+        " WHERE name LIKE 'jobs_%' AND statement NOT LIKE 'SELECT set_config%'"
+    )
     return int(connection.connection.execute(asked).fetchone()[0])
 
 
