@@ -16,8 +16,18 @@ hypothesis.settings.load_profile("suite")
 def pytest_configure(config: pytest.Config) -> None:
     if settings.EMBEDDED_DATABASE:
         embedded.start(settings.BASE_DIR)
-    options = settings.DATABASES["default"]["OPTIONS"]
-    # A test's rows are worth nothing after a power cut.
-    options["options"] = f"{options.get('options', '')} -c synchronous_commit=off".strip()
+    if not settings.IS_POOLED:  # a pool takes no options
+        options = settings.DATABASES["default"]["OPTIONS"]
+        # A test's rows are worth nothing after a power cut.
+        options["options"] = f"{options.get('options', '')} -c synchronous_commit=off".strip()
     # The files of the pages are collected for production only.
     config.addinivalue_line("filterwarnings", "ignore:No directory at:UserWarning")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each test where it can hold: the summary counts those that are deselected."""
+    unfit = "needs_session" if settings.IS_POOLED else "needs_pool"
+    left_out = [item for item in items if item.get_closest_marker(unfit)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker(unfit)]

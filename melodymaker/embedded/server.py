@@ -33,25 +33,28 @@ CONFIGURATION = """\
 listen_addresses = ''
 unix_socket_directories = '{sockets}'
 port = {port}
-max_connections = 100
-shared_buffers = 64MB
 """
+SMALL = "shared_buffers = 64MB\n"
 
 
-def start(base: Path) -> None:
-    """Return once the server of the checkout `base` answers; DatabaseUnavailable if it can't."""
+def start(base: Path, programs: Programs | None = None, more: str = SMALL) -> None:
+    """Return once the server of the checkout `base` answers; DatabaseUnavailable if it can't.
+
+    `programs` are those of the wheel unless others are given; `more` are lines of its
+    configuration.
+    """
     place = Place(base)
     if _lets_us_in(place):
         return
     with place.locked():
         if _lets_us_in(place):
             return
-        programs = Programs.find()
+        programs = programs or Programs.find()
         _own_folders(place, programs)
         if not place.data.exists():
             _initialise(place, programs)
         _same_version(place, programs)
-        _configure(place, programs)
+        _configure(place, programs, more)
         _run(place, programs)
         _create_database(place)
 
@@ -177,11 +180,11 @@ def _same_version(place: Place, programs: Programs) -> None:
         )
 
 
-def _configure(place: Place, programs: Programs) -> None:
+def _configure(place: Place, programs: Programs, more: str) -> None:
     """A file rather than options of `pg_ctl`, which quotes none of them."""
     sockets = str(place.sockets).replace("'", "''")
     file = place.data / "melodymaker.conf"
-    file.write_text(CONFIGURATION.format(sockets=sockets, port=PORT))
+    file.write_text(CONFIGURATION.format(sockets=sockets, port=PORT) + more)
     os.chown(file, programs.account.uid, programs.account.gid)
 
 
