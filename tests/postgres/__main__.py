@@ -28,9 +28,9 @@ CHOSEN = [
     *("bulk_actions", "cancel", "catalogue", "chaos", "circles", "cron_clusters", "death"),
     *("event_ids", "fetch", "fetch_landing", "going_on", "hooks", "invoking", "landing"),
     *("late_senders", "lost_clusters", "lost_words", "lost_workers", "memory", "on_commit"),
-    *("one_writer", "order_of_events", "outages", "poll_fallback"),
+    *("one_writer", "order_of_events", "outages", "poll_fallback", "pools"),
     *("prepared_steps", "refused_commits", "requeues", "rerun", "retention", "retries"),
-    *("sleepers", "statements", "stuck_workers", "submissions"),
+    *("server_checks", "sleepers", "statements", "stuck_workers", "submissions"),
     *("suspension", "turns", "turns_in_parallel", "waiting_for_events"),
 ]
 FOLDER = Path(".local", "test-postgres")
