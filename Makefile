@@ -7,10 +7,10 @@ MANAGE := $(HERE) manage.py
 DOWN := $(HERE) -m melodymaker.supervisor.down
 ARGS ?=
 
-.PHONY: help run stop clean test chaos bench check format environment studio tools lock FORCE
+.PHONY: help run stop clean test test-postgres chaos bench check format environment studio tools lock FORCE
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
 
 run: .local/running ## start everything for development; PORT=9000 make run takes other ports
 
@@ -30,6 +30,10 @@ clean: ## stop, and delete this checkout's database and songs (.venv stays)
 test: tools ## run the whole suite; ARGS="-k credits" runs a part of it
 	@sh deploy/browser.sh
 	$(HERE) -m pytest -n 3 $(ARGS)
+
+test-postgres: tools ## run the engine's tests on Debian's PostgreSQL, through PgBouncer, and on the oldest version
+	@sh deploy/postgres.sh
+	@$(HERE) -m tests.postgres $(ARGS)
 
 bench: tools ## measure the engine beside its peers; ARGS="overhead latency --times 1" runs a part
 	@$(HERE) -m benchmarks $(ARGS)

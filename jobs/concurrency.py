@@ -112,6 +112,8 @@ AHEAD = """
 """
 PASSES = f"({HOLDING}) + ({AHEAD}) < r.turn_limits[%(column)s]"
 
+# Each run's row is looked up once: a join with `mine`, of which the planner expects one row, would
+# look up all of them for each.
 TAKE = f"""
 WITH mine AS MATERIALIZED (
   SELECT r.id, r.turns_held + 1 = cardinality(r.turn_keys) AS is_last, {PASSES} AS passes
@@ -120,23 +122,26 @@ WITH mine AS MATERIALIZED (
      AND coalesce(r.due_at, 'infinity') <= %(seen)s AND r.lease_token IS NULL
      FOR UPDATE SKIP LOCKED)
 UPDATE jobs_run r
-   SET turns_held = turns_held + passes::int,
-       due_at = CASE WHEN passes AND NOT is_last THEN due_at END,
-       reason = CASE WHEN passes THEN '' ELSE 'turn' END,
-       status = CASE WHEN passes AND is_last THEN 'running' ELSE status END,
-       worker = CASE WHEN passes AND is_last THEN %(worker)s ELSE worker END,
-       lease_token = CASE WHEN passes AND is_last THEN %(token)s::uuid END,
-       lease_until = CASE WHEN passes AND is_last
-                     THEN statement_timestamp() + make_interval(secs => %(lease)s) END,
-       started_at = CASE WHEN passes AND is_last
-                    THEN coalesce(started_at, statement_timestamp()) ELSE started_at END,
-       expires_at = CASE WHEN passes AND is_last AND (started_at IS NULL OR expires_at IS NULL)
-                    THEN statement_timestamp() + make_interval(
-                         secs => (%(finish)s::jsonb ->> fn_id)::double precision)
-                    ELSE expires_at END,
+   SET (turns_held, due_at, reason, status, worker, lease_token, lease_until, started_at,
+        expires_at) = (
+     SELECT r.turns_held + passes::int,
+            CASE WHEN passes AND NOT is_last THEN r.due_at END,
+            CASE WHEN passes THEN '' ELSE 'turn' END,
+            CASE WHEN passes AND is_last THEN 'running' ELSE r.status END,
+            CASE WHEN passes AND is_last THEN %(worker)s ELSE r.worker END,
+            CASE WHEN passes AND is_last THEN %(token)s::uuid END,
+            CASE WHEN passes AND is_last
+            THEN statement_timestamp() + make_interval(secs => %(lease)s) END,
+            CASE WHEN passes AND is_last
+            THEN coalesce(r.started_at, statement_timestamp()) ELSE r.started_at END,
+            CASE WHEN passes AND is_last AND (r.started_at IS NULL OR r.expires_at IS NULL)
+            THEN statement_timestamp() + make_interval(
+                 secs => (%(finish)s::jsonb ->> r.fn_id)::double precision)
+            ELSE r.expires_at END
+       FROM mine WHERE mine.id = r.id),
        begun = false, stop_requested = false, error = NULL
-  FROM mine WHERE r.id = mine.id AND r.id = ANY(%(ids)s)
-RETURNING r.id, passes
+ WHERE r.id = ANY(ARRAY(SELECT id FROM mine))
+RETURNING r.id, r.turns_held > %(line)s
 """  # noqa: S608
 
 # All lines in which a run stands: the query leaps through the index from one to the next, so that a

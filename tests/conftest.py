@@ -8,6 +8,8 @@ from django.conf import settings
 
 from melodymaker import embedded
 
+IS_POOLED = settings.DATABASES["default"].get("DISABLE_SERVER_SIDE_CURSORS", False)
+
 # How long an example takes is the machine's business, and no law.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
@@ -16,8 +18,18 @@ hypothesis.settings.load_profile("suite")
 def pytest_configure(config: pytest.Config) -> None:
     if settings.EMBEDDED_DATABASE:
         embedded.start(settings.BASE_DIR)
-    options = settings.DATABASES["default"]["OPTIONS"]
-    # A test's rows are worth nothing after a power cut.
-    options["options"] = f"{options.get('options', '')} -c synchronous_commit=off".strip()
+    if not IS_POOLED:  # a pool takes no options
+        options = settings.DATABASES["default"]["OPTIONS"]
+        # A test's rows are worth nothing after a power cut.
+        options["options"] = f"{options.get('options', '')} -c synchronous_commit=off".strip()
     # The files of the pages are collected for production only.
     config.addinivalue_line("filterwarnings", "ignore:No directory at:UserWarning")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each test where it can hold: the summary counts those that are deselected."""
+    unfit = "needs_session" if IS_POOLED else "needs_pool"
+    left_out = [item for item in items if item.get_closest_marker(unfit)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker(unfit)]

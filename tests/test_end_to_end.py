@@ -23,7 +23,7 @@ from jobs.models import Run
 from songs.generation import queue_generation
 from songs.models import Song, User
 from tests import cast
-from tests.database import database_url
+from tests.database import sites_database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENCE = 60.0  # seconds; only a test that fails waits for so long
@@ -85,7 +85,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     ours = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
     return ours | {
         "DEBUG": "1",
-        "DATABASE_URL": database_url(),
+        "DATABASE_URL": sites_database_url(),
         "MEDIA_ROOT": str(tmp_path / "media"),
         "CLUSTER_WORKERS": "2",
         "MODAL_KEY": "end-to-end-key",

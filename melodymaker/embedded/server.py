@@ -35,25 +35,29 @@ CONFIGURATION = """\
 listen_addresses = ''
 unix_socket_directories = '{sockets}'
 port = {port}
-max_connections = 100
-shared_buffers = 64MB
 """
+SMALL = "shared_buffers = 64MB\n"
 
 
-def start(base: Path) -> None:
-    """Start the server and return when it answers. Raises DatabaseUnavailable if it cannot."""
+def start(base: Path, programs: Programs | None = None, more: str = SMALL) -> None:
+    """Start the server of the checkout `base` and return when it answers. Raises
+    DatabaseUnavailable if it cannot.
+
+    `programs` are those of the wheel unless others are given; `more` are lines of its
+    configuration.
+    """
     place = Place(base)
     if _lets_us_in(place):
         return
     with place.locked():
         if _lets_us_in(place):
             return
-        programs = Programs.find()
+        programs = programs or Programs.find()
         _own_folders(place, programs)
         if not place.data.exists():
             _initialise(place, programs)
         _same_version(place, programs)
-        _configure(place, programs)
+        _configure(place, programs, more)
         _run(place, programs)
         _create_database(place)
 
@@ -180,11 +184,11 @@ def _same_version(place: Place, programs: Programs) -> None:
         )
 
 
-def _configure(place: Place, programs: Programs) -> None:
+def _configure(place: Place, programs: Programs, more: str) -> None:
     """Write a file. Options on the command line would not do: `pg_ctl` quotes none of them."""
     sockets = str(place.sockets).replace("'", "''")
     file = place.data / "melodymaker.conf"
-    file.write_text(CONFIGURATION.format(sockets=sockets, port=PORT))
+    file.write_text(CONFIGURATION.format(sockets=sockets, port=PORT) + more)
     os.chown(file, programs.account.uid, programs.account.gid)
 
 

@@ -20,7 +20,10 @@ from tests.chaos.clusters import Cluster, wait_until
 from tests.database import cluster_environment
 from tests.functions import registered
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.needs_session("its bodies set up their sessions in every way"),
+]
 FUNCTIONS = {
     "raise-in-a-step": "test/step",
     "raise-between": "test/between",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from tests.test_end_to_end import database_url
+from tests.database import sites_database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,7 +28,11 @@ SEED = "--seed=526"  # a monitor, a pusher, two workers and a cluster are killed
 
 def test_the_laws_hold_while_processes_are_killed(tmp_path: Path) -> None:
     told = tmp_path / "report.json"
-    places = [f"--database={database_url()}", f"--report={told}", f"--logs={tmp_path / 'logs'}"]
+    places = [
+        f"--database={sites_database_url()}",
+        f"--report={told}",
+        f"--logs={tmp_path / 'logs'}",
+    ]
     trial = subprocess.run(
         [sys.executable, "-m", "tests.chaos", SEED, *SIZE, *places],
         cwd=settings.BASE_DIR,

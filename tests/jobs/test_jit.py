@@ -20,7 +20,10 @@ from jobs.models import Run
 from jobs.testing import drain, travel
 from tests.functions import registered
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.needs_session("a role's settings count for a session when it begins"),
+]
 JIT = "SELECT current_setting('jit')"
 
 

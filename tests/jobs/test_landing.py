@@ -56,6 +56,7 @@ def outcomes() -> list[tuple[str, Any]]:
     return list(Run.objects.order_by("id").values_list("status", "output"))
 
 
+@pytest.mark.needs_session("counts the statements of a session that has switched JIT off")
 def test_many_answers_and_errors_land_in_one_statement():
     flights = in_the_air(4)
     with CaptureQueriesContext(connection) as asked:

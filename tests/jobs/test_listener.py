@@ -13,7 +13,10 @@ from jobs import conf, listener, notifier
 from jobs.listener import POLL, POLL_UNTOLD, Listener
 from jobs.notifier import ANYTHING, RUN_DUE
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.needs_session("listens on its own session"),
+]
 SILENCE = {"NAME": "postgres"}
 NOWHERE = {"HOST": "127.0.0.1", "PORT": "1"}
 

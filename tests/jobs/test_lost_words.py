@@ -112,6 +112,7 @@ def test_a_turn_that_was_passed_by_a_transaction_that_came_to_nothing_is_mended(
     assert reasons() == ["sleep", "turn"]
 
 
+@pytest.mark.needs_session("sets the session's timeout")
 @pytest.mark.parametrize("how", [{}, {"from_start": True}], ids=["retry", "from the start"])
 def test_who_is_refused_a_rerun_has_not_locked_the_next_in_line(how):
     """Else a leaver would pass by the one who is asked for, and is in no state for it."""

@@ -62,6 +62,7 @@ def test_an_error_that_an_author_made_of_an_outage_is_the_authors():
     assert not is_unavailable(error)
 
 
+@pytest.mark.needs_session("makes its session read-only")
 @pytest.mark.django_db(transaction=True)
 def test_a_reader_is_an_outage_and_says_its_code():
     with connection.cursor() as cursor:

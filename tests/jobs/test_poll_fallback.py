@@ -15,11 +15,14 @@ from jobs.api import Event, TriggerEvent, send
 from jobs.models import Attempt, Run
 from tests.adversary import Adversary, answer
 from tests.chaos.clusters import Cluster
+from tests.database import database_url
 from tests.functions import registered
 from tests.jobs.test_outage import wait_until
-from tests.test_end_to_end import database_url
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.needs_session("the cluster's sessions begin with a search_path of the test's"),
+]
 
 # Found before PostgreSQL's own by whoever looks into `public` first.
 MUTE = """

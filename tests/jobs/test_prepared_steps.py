@@ -15,7 +15,10 @@ from jobs.api import Context
 from songs.models import Category
 from tests.functions import at_once, ran
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.needs_session("nothing is prepared behind a pool"),
+]
 
 OFTEN = preparing.OFTEN + 1
 

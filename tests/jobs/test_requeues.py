@@ -185,6 +185,7 @@ def test_a_transaction_that_is_left_open_is_an_error_and_is_undone(leave, is_ste
     assert Category.objects.count() == 0
 
 
+@pytest.mark.needs_session("sets the session's timeout")
 def test_idling_in_a_transaction_for_too_long_is_an_error_in_the_databases_words():
     def body() -> None:
         with connection.cursor() as cursor:
@@ -242,6 +243,7 @@ SELECT current_setting('TimeZone'), current_user = session_user,
 """
 
 
+@pytest.mark.needs_session("sets up its session")
 @pytest.mark.parametrize("atomic", [False, True])
 @pytest.mark.parametrize("statement", SETS_UP.values(), ids=SETS_UP)
 def test_a_session_that_code_has_set_up_is_not_the_next_runs(statement, atomic):
@@ -348,6 +350,7 @@ def commits_fail(monkeypatch):
     return left
 
 
+@pytest.mark.needs_session("makes its session read-only")
 def test_a_body_that_acted_outside_is_not_called_again_when_its_commit_is_broken_off(monkeypatch):
     """A fail-over in the moment of the commit: the memory is committed on another connection."""
     calls: list[int] = []

@@ -90,6 +90,7 @@ def claim_all() -> tuple[list[int], list[int]]:
         queries.append(len(asked))
 
 
+@pytest.mark.needs_session("counts the statements of a session that has switched JIT off")
 def test_each_of_them_goes_on_once_and_at_the_same_cost():
     costs = []
     with registered(naps):

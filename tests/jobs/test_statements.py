@@ -33,6 +33,7 @@ def prepared(text: str) -> int:
         return sum(text in row[0] for row in cursor.fetchall())
 
 
+@pytest.mark.needs_session("nothing is prepared behind a pool")
 def test_a_statement_is_prepared_once_whatever_its_values():
     for like in ("a%", "b%", "c%"):
         assert statements.execute(COUNT, {"like": like}) == [(0,)]
@@ -79,6 +80,7 @@ def scans() -> set[str]:
         return {name for (name,) in cursor.fetchall()}
 
 
+@pytest.mark.needs_session("what a connection is told is kept nowhere behind a pool")
 def test_a_connection_may_be_told_to_read_by_index_as_long_as_it_lives():
     connection.close()
     assert scans() == {"enable_seqscan", "enable_bitmapscan"}

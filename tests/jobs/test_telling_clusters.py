@@ -22,7 +22,10 @@ from jobs.testing import drain
 from tests.database import cluster_environment, database_url
 from tests.functions import go, registered
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.needs_session("listens on its own session"),
+]
 
 
 @pytest.fixture(autouse=True)

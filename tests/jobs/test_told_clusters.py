@@ -17,7 +17,10 @@ from tests.chaos.clusters import Cluster, wait_until
 from tests.database import cluster_environment, database_url
 from tests.functions import registered
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.needs_session("listens on its own session"),
+]
 
 
 @pytest.fixture(autouse=True)

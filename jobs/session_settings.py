@@ -1,0 +1,115 @@
+"""Settings of PostgreSQL that the engine's sessions begin with, and that do not suit it.
+
+They may be the server's, the database's, the role's or `DATABASE_URL`'s. The engine changes none of
+them by itself: behind a pool in transaction mode it could not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+SESSION = "SELECT name, setting, coalesce(' ' || unit, '') FROM pg_settings WHERE name = ANY(%s)"
+LONGEST_WAIT = 10_000  # ms: an atomic step that another session waits for is seldom longer
+LONGEST_STATEMENT = 30_000  # ms: the engine's own take milliseconds, and seconds on a busy disk
+LONGEST_PAUSE = 3_600_000  # ms for which nothing comes, as at night
+
+
+@dataclass(frozen=True)
+class Rule:
+    name: str
+    suits: Callable[[str], bool]
+    what: str  # the rest of the sentence
+    hint: str
+    id: str
+    kind: type[Error] | type[Warning] = Warning
+
+    def problem(self, value: str, unit: str) -> CheckMessage:
+        return self.kind(f"{self.name} is {value}{unit}: {self.what}", hint=self.hint, id=self.id)
+
+
+def _is_none_or(least: Callable[[], int]) -> Callable[[str], bool]:
+    """Whether there is no such timeout, or it is at least so long (ms)."""
+    return lambda value: int(value) == 0 or int(value) >= least()
+
+
+def _longest_step() -> int:
+    return int(getattr(settings, "Q_CLUSTER", {}).get("timeout") or 0) * 1000
+
+
+RULES = (
+    Rule(
+        "default_transaction_isolation",
+        lambda value: value == "read committed",
+        "what waits for its turn, or for another sender, then fails instead of going on.",
+        "Set it to 'read committed': ALTER ROLE … SET default_transaction_isolation = …",
+        id="jobs.E015",
+        kind=Error,
+    ),
+    Rule(
+        "default_transaction_read_only",
+        lambda value: value == "off",
+        "nothing can be written.",
+        "ALTER ROLE … SET default_transaction_read_only = off, or name the writer.",
+        id="jobs.E016",
+        kind=Error,
+    ),
+    Rule(
+        "synchronous_commit",
+        lambda value: value != "off",
+        "a crash of the server may lose what was accepted and paid a moment before.",
+        "ALTER ROLE … SET synchronous_commit = on. The engine itself turns it off where it can.",
+        id="jobs.W013",
+    ),
+    Rule(
+        "lock_timeout",
+        _is_none_or(lambda: LONGEST_WAIT),
+        "a sender or an operator that waits for a long step gets an error.",
+        f"Set it to 0, or to {LONGEST_WAIT} ms at least.",
+        id="jobs.W014",
+    ),
+    Rule(
+        "statement_timeout",
+        _is_none_or(lambda: LONGEST_STATEMENT),
+        "retention, bulk actions and steps may need longer on a busy disk, and fail then.",
+        f"Set it to 0, or to {LONGEST_STATEMENT} ms at least.",
+        id="jobs.W015",
+    ),
+    Rule(
+        "idle_in_transaction_session_timeout",
+        _is_none_or(_longest_step),
+        "an atomic step that computes for longer loses its connection, and an attempt.",
+        "Set it to 0, or to the longest step: Q_CLUSTER['timeout'] (STEP_TIMEOUT).",
+        id="jobs.W016",
+    ),
+    Rule(
+        "transaction_timeout",
+        _is_none_or(_longest_step),
+        "an atomic step that takes longer loses its connection, and an attempt.",
+        "Set it to 0, or to the longest step: Q_CLUSTER['timeout'] (STEP_TIMEOUT).",
+        id="jobs.W017",
+    ),
+    Rule(
+        "idle_session_timeout",
+        _is_none_or(lambda: LONGEST_PAUSE),
+        "a worker that waits for a run, and a site that waits for a page, lose their connections.",
+        f"Set it to 0, or to {LONGEST_PAUSE} ms at least.",
+        id="jobs.W018",
+    ),
+)
+
+
+def check(here: BaseDatabaseWrapper) -> list[CheckMessage]:
+    """One problem for each setting that does not suit the engine."""
+    with here.cursor() as cursor:
+        cursor.execute(SESSION, [[rule.name for rule in RULES]])
+        values = {name: (setting, unit) for name, setting, unit in cursor.fetchall()}
+    return [
+        rule.problem(*values[rule.name])
+        for rule in RULES
+        if rule.name in values and not rule.suits(values[rule.name][0])
+    ]

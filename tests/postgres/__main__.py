@@ -1,0 +1,111 @@
+"""`python -m tests.postgres [way …] [what pytest takes]`: the engine's tests on other servers than
+the wheel's.
+
+1. `direct`: Debian's PostgreSQL with its own default settings, JIT among them.
+2. `pool`: the same server behind PgBouncer in transaction mode.
+3. `oldest`: the oldest version that is promised.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from melodymaker.embedded import DatabaseUnavailable
+from tests.postgres import programs, servers
+
+WAYS = ("direct", "pool", "oldest")
+TESTS = Path("tests", "jobs")
+# Transactions, locks, notifications and real clusters: what a pool or an old version may do to the
+# laws. What is left out computes, draws pages or measures.
+CHOSEN = [
+    *("accepted_means_durable", "atomic_steps", "between_two_hands", "broken_transactions"),
+    *("bulk_actions", "cancel", "catalogue", "chaos", "circles", "cron_clusters", "death"),
+    *("event_ids", "fetch", "fetch_landing", "going_on", "hooks", "invoking", "landing"),
+    *("late_senders", "lost_clusters", "lost_words", "lost_workers", "memory", "on_commit"),
+    *("one_writer", "order_of_events", "outages", "poll_fallback", "pools"),
+    *("prepared_steps", "refused_commits", "requeues", "rerun", "retention", "retries"),
+    *("intake", "jit", "pooled_statements", "server_checks", "sleepers", "statements"),
+    *("stuck_workers", "submissions", "telling_clusters", "cancelling_many"),
+    *("suspension", "turns", "turns_in_parallel", "waiting_for_events"),
+]
+FOLDER = Path(".local", "test-postgres")
+PYTEST = [sys.executable, "-m", "pytest", "-n", "3", "--reuse-db"]
+
+
+class Missing(Exception):
+    """What this machine does not have."""
+
+
+def main(arguments: list[str]) -> int:
+    ways = [word for word in arguments if word in WAYS] or WAYS
+    given = [word for word in arguments if word not in WAYS]
+    try:
+        with alone():
+            return max(_tested(way, given) for way in ways)
+    except BlockingIOError:
+        print("`make test-postgres` runs in this checkout already.")
+        return 1
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """The servers' folders are this process's."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def _tested(way: str, given: list[str]) -> int:
+    try:
+        with _database(way) as (version, url):
+            print(f"\n=== {way}: the engine's tests on PostgreSQL {version} ===", flush=True)
+            return _pytest(way, url, given)
+    except (Missing, DatabaseUnavailable) as problem:
+        print(f"\nNOTE: NOT TESTED: {way}. {problem}", flush=True)
+        return 1 if os.environ.get("CI") else 0
+
+
+@contextmanager
+def _database(way: str) -> Iterator[tuple[str, str]]:
+    oldest = way == "oldest"
+    found = programs.of_the_oldest_version() if oldest else programs.of_the_system()
+    if found is None:
+        what = "PostgreSQL 14 (a package of npm)" if oldest else "PostgreSQL (Debian: postgresql)"
+        raise Missing(f"This machine has no {what}, and it could not be installed.")
+    with servers.server(FOLDER.resolve() / way, found) as sockets:
+        if way != "pool":
+            yield found.major, servers.url(sockets)
+            return
+        pgbouncer = programs.pgbouncer()
+        if pgbouncer is None:
+            raise Missing("This machine has no PgBouncer, and it could not be installed.")
+        with servers.pool(sockets, pgbouncer) as port:
+            pooled = servers.url(sockets, port=port, **servers.BEHIND_A_POOL)
+            yield f"{found.major} behind PgBouncer in transaction mode", pooled
+
+
+def _pytest(way: str, url: str, given: list[str]) -> int:
+    names = [name for name in os.environ if name in ("PATH", "HOME", "LANG", "CI", "TMPDIR")]
+    environment = {name: os.environ[name] for name in names}
+    environment |= {"DATABASE_URL": url, "DEBUG": "1"}
+    return subprocess.run([*PYTEST, *_tests(way, given)], env=environment).returncode
+
+
+def _tests(way: str, given: list[str]) -> list[str]:
+    """What is given may name files of its own."""
+    if any(Path(word.partition("::")[0]).exists() for word in given):
+        return given
+    if way == "direct":
+        return ["-m", "django_db", *given, str(TESTS)]
+    return [*given, *(str(TESTS / f"test_{name}.py") for name in CHOSEN)]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
