@@ -34,6 +34,7 @@ from jobs import (
     family,
     ipc,
     models,
+    parking,
     pulse,
     querylog,
     recovery,
@@ -81,6 +82,7 @@ class RunBroker(Broker):
         self._runs = ipc.Bell()  # an answer has made some due
         self._listening = False
         self._may_be_more = True  # due runs, as far as is known
+        self._may_park = True  # due runs that stand in a line behind others, as far as is known
         self._is_careful = False  # the last look failed: look at one run, to find which it is
         self._claimed = 0.0
         self._swept = 0.0
@@ -203,9 +205,12 @@ class RunBroker(Broker):
 
     def _wait_for_room(self, gateway: Gateway, dispatch: Dispatch) -> None:
         """Until the workers are short of claims, or a shift is missing. What is told meanwhile is
-        for the gateway, and is read by the handful: under load there is always some."""
+        for the gateway, and is read by the handful: under load there is always some. What is due
+        meanwhile may be parked."""
+        self._may_park = self._may_park and parking.park_due()
         told, bells = connection.connection.fileno(), (dispatch.bell.reader, dispatch.call.reader)
-        if not self._poll(POLL, told, *bells).intersection(bells):
+        patience = 0.0 if self._may_park else POLL
+        if not self._poll(patience, told, *bells).intersection(bells) and not self._may_park:
             self._poll(HANDFUL, *bells)
         dispatch.bell.silence()
         dispatch.call.silence()
@@ -229,6 +234,7 @@ class RunBroker(Broker):
                     if notification.payload != RUN_DUE:
                         gateway.wake()
         self._may_be_more |= is_told
+        self._may_park |= is_told
         return is_told
 
     def _sweep(self) -> None:
@@ -324,7 +330,7 @@ class Workers:
 
     def take(self, claims: Sequence[Claim]) -> None:
         if self._keeper.add(claims):
-            self._dispatch.put(claims)
+            self._dispatch.put_answered(claims)
             if self._dispatch.missing_shifts:
                 self._dispatch.call.ring()
             return

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Greatest, Now
 
-from jobs import askers, conflicts, expressions, models, registry, repeats, statements
+from jobs import askers, conflicts, expressions, models, parking, registry, repeats, statements
 from jobs.errors import InvalidEvent, InvalidExpression
 from jobs.excerpts import quoted
 from jobs.ids import new_id
@@ -157,7 +157,8 @@ def accept(events: list[Event], *, triggers: bool = True) -> list[models.Event]:
 
     1. An event whose id came within 24 hours is replaced by the stored one (a lock on the id
        makes two senders of it take turns); one of another name is refused (conflicts).
-    2. All new events are inserted, then all their runs.
+    2. All new events are inserted, then all their runs: of those that are to start at once and
+       stand in one line only the first are due (parking).
     3. Clusters are told; PostgreSQL delivers that at commit, or never.
     """
     ids = {event.id for event in events if event.id}
@@ -177,6 +178,8 @@ def accept(events: list[Event], *, triggers: bool = True) -> list[models.Event]:
         rows.append(row)
     models.Event.objects.bulk_create([row for _, row in fresh])
     runs = [run for event, row in fresh if triggers for run in _runs(event, row)]
+    at_once = {row.id for event, row in fresh if not event.ts}
+    parking.park_behind(run for run in runs if run.event_id in at_once)
     start(runs)
     if fresh:
         _wake_waiting({event.name for event, _ in fresh}, fresh)
