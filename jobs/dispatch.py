@@ -16,8 +16,10 @@ pipe, one after the other, for a second.
 4. A run that ends may leave its worker the next one of its line, which then needs no pusher. While
    other claims wait it goes on so once, so that a long line keeps no other run from its turn.
 5. Runs whose answer has come are put in by the gateway, into a pipe of their own; workers take in
-   turn from it and from the pusher's (see feeds). Neither the pusher nor the gateway puts in more
-   than its pipe holds, so that neither ever waits for room; a shift too many is dropped.
+   turn from it and from the pusher's (see feeds). What finds no room there is due, for any cluster,
+   which costs more; so there is room for twice as many, and for a second's work of quick workers.
+   Neither the pusher nor the gateway puts in more than its pipe holds, so that neither ever waits
+   for room; a shift too many is dropped.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from jobs.feeds import Feeds
 LONGEST_SHIFT = 1.0  # seconds
 GLANCE = 0.05  # seconds after which a worker that waits looks whether the cluster stops
 AHEAD = 4  # claims for each worker
+MOST_ANSWERS = 64  # for each worker, if they are quick
 
 # Advances a run; what it returns is to be gone on with.
 Advance = Callable[[Claim | LargeClaim], Claim | None]
@@ -48,7 +51,7 @@ class Dispatch:
         self.bell = ipc.Bell()  # claims are short
         self.call = ipc.Bell()  # a shift is missing
         self._board, self._shifts, self._workers = board, shifts, workers
-        self._feeds = Feeds(AHEAD * workers, 2 * AHEAD * workers)
+        self._feeds = Feeds(AHEAD * workers, MOST_ANSWERS * workers)
         due, answers = self._feeds.due.capacity, self._feeds.answers.capacity
         self._ahead = min(AHEAD * workers, due, answers // 2)
 
@@ -63,8 +66,10 @@ class Dispatch:
 
     @property
     def room_for_answers(self) -> int:
-        """How many runs that go on from an answer may be put in now."""
-        return max(0, 2 * self._ahead - self._feeds.answers.qsize())
+        """How many runs that go on from an answer may be put in now: as many may wait as the
+        workers take in a second."""
+        most = min(self._feeds.answers.capacity, int(self._feeds.pace.per_second))
+        return max(0, max(2 * self._ahead, most) - self._feeds.answers.qsize())
 
     @property
     def is_busy(self) -> bool:
@@ -78,6 +83,7 @@ class Dispatch:
     def put_answered(self, claims: Sequence[Claim]) -> None:
         """Runs that go on from an answer."""
         _put(claims, self._feeds.answers)
+        self._feeds.pace.put(len(claims))
 
     @property
     def missing_shifts(self) -> int:

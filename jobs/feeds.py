@@ -12,10 +12,13 @@ from typing import Any
 
 from jobs import ipc
 
+SPAN = 0.5  # seconds over which a pace is measured, at least
+
 
 class Feeds:
     def __init__(self, due: int, answers: int) -> None:
         self.due, self.answers = ipc.Queue(due), ipc.Queue(answers)
+        self.pace = Pace(self.answers)
         self._next, self._after_it = self.due, self.answers  # in this process
         self._turnstile = ipc.Turnstile(self.due.reader, self.answers.reader)
 
@@ -45,3 +48,25 @@ class Feeds:
 
     def empty(self) -> bool:
         return self.due.empty() and self.answers.empty()
+
+
+class Pace:
+    """How fast items are taken from a queue into which only this process puts any."""
+
+    def __init__(self, queue: ipc.Queue) -> None:
+        self._queue = queue
+        self._put = self._taken = 0
+        self._since, self._per_second = time.monotonic(), 0.0
+
+    def put(self, count: int) -> None:
+        self._put += count
+
+    @property
+    def per_second(self) -> float:
+        now = time.monotonic()
+        span = now - self._since
+        if span > SPAN:
+            taken = self._put - self._queue.qsize()
+            self._per_second = (taken - self._taken) / span
+            self._taken, self._since = taken, now
+        return self._per_second

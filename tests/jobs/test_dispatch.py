@@ -155,6 +155,20 @@ def test_neither_answers_nor_what_is_due_take_the_others_room(dispatch: Dispatch
     assert [dispatch.room, dispatch.room_for_answers] == [0, 0]
 
 
+def test_as_many_answers_may_wait_as_the_workers_take_in_a_second(
+    dispatch: Dispatch, monkeypatch: Any
+):
+    monkeypatch.setattr("jobs.feeds.SPAN", 0.0)
+    at_first = 2 * AHEAD * WORKERS
+    dispatch.put_answered([a_claim("x") for _ in range(at_first)])
+    assert dispatch.room_for_answers == 0  # none has been taken yet
+    dispatch.work(lambda _: None)
+    some = dispatch.room_for_answers
+    assert some > at_first
+    dispatch.put_answered([a_claim("x") for _ in range(some)])
+    assert dispatch.room_for_answers == 0
+
+
 def test_answers_and_what_is_due_take_turns_at_a_worker(dispatch: Dispatch):
     dispatch.put_answered([a_claim(f"answer {n}") for n in range(4)])
     dispatch.put([a_claim(f"due {n}") for n in range(2)])
