@@ -17,7 +17,7 @@ pipe, one after the other, for a second.
    other claims wait it goes on so once, so that a long line keeps no other run from its turn.
 5. Runs whose answer has come are put in by the gateway, into a pipe of their own; workers take in
    turn from it and from the pusher's (see feeds). What finds no room there is due, for any cluster,
-   which costs more; so there is room for twice as many, and for a second's work of quick workers.
+   which costs more; so there is room for twice as many, and for two seconds' work of quick workers.
    Neither the pusher nor the gateway puts in more than its pipe holds, so that neither ever waits
    for room; a shift too many is dropped.
 """
@@ -39,6 +39,7 @@ LONGEST_SHIFT = 1.0  # seconds
 GLANCE = 0.05  # seconds after which a worker that waits looks whether the cluster stops
 AHEAD = 4  # claims for each worker
 MOST_ANSWERS = 64  # for each worker, if they are quick
+PATIENCE = 2.0  # seconds for which answers may wait rather than be due
 
 # Advances a run; what it returns is to be gone on with.
 Advance = Callable[[Claim | LargeClaim], Claim | None]
@@ -67,8 +68,8 @@ class Dispatch:
     @property
     def room_for_answers(self) -> int:
         """How many runs that go on from an answer may be put in now: as many may wait as the
-        workers take in a second."""
-        most = min(self._feeds.answers.capacity, int(self._feeds.pace.per_second))
+        workers take in two seconds."""
+        most = min(self._feeds.answers.capacity, int(PATIENCE * self._feeds.pace.per_second))
         return max(0, max(2 * self._ahead, most) - self._feeds.answers.qsize())
 
     @property

@@ -155,7 +155,7 @@ def test_neither_answers_nor_what_is_due_take_the_others_room(dispatch: Dispatch
     assert [dispatch.room, dispatch.room_for_answers] == [0, 0]
 
 
-def test_as_many_answers_may_wait_as_the_workers_take_in_a_second(
+def test_as_many_answers_may_wait_as_quick_workers_take_in_a_moment(
     dispatch: Dispatch, monkeypatch: Any
 ):
     monkeypatch.setattr("jobs.feeds.SPAN", 0.0)
