@@ -34,6 +34,7 @@ from jobs import (
     ipc,
     models,
     notifier,
+    parking,
     pulse,
     querylog,
     recovery,
@@ -82,6 +83,7 @@ class RunBroker(Broker):
         self._listener = Listener()
         self._is_set_up = False  # the pusher's connection
         self._may_be_more = True  # due runs, as far as is known
+        self._may_park = True  # due runs that stand in a line behind others, as far as is known
         self._is_careful = False  # the last look failed: look at one run, to find which it is
         self._claimed = 0.0
         self._swept = 0.0
@@ -205,10 +207,12 @@ class RunBroker(Broker):
     def _wait_for_room(self, gateway: Gateway, dispatch: Dispatch) -> None:
         """Until the workers are short of claims, or a shift is missing. What is told meanwhile is
         for the gateway and for other clusters, and is read by the handful: under load there is
-        always some."""
+        always some. What is due meanwhile may be parked."""
+        self._may_park = self._may_park and parking.park_due()
         told = *self._listener.readers, _board.runs.reader
         bells = dispatch.bell.reader, dispatch.call.reader
-        if not self._poll(POLL, *told, *bells).intersection(bells):
+        patience = 0.0 if self._may_park else POLL
+        if not self._poll(patience, *told, *bells).intersection(bells) and not self._may_park:
             self._poll(HANDFUL, *bells)
         dispatch.bell.silence()
         dispatch.call.silence()
@@ -230,8 +234,10 @@ class RunBroker(Broker):
         words = self._listener.hear()
         if words - {notifier.RUN_DUE}:
             gateway.wake()
-        self._may_be_more |= is_rung or bool(words)
-        return is_rung or bool(words)
+        is_told = is_rung or bool(words)
+        self._may_be_more |= is_told
+        self._may_park |= is_told
+        return is_told
 
     def _sweep(self) -> None:
         if time.monotonic() - self._swept > HEARTBEAT:
@@ -326,7 +332,7 @@ class Workers:
 
     def take(self, claims: Sequence[Claim]) -> None:
         if self._keeper.add(claims):
-            self._dispatch.put(claims)
+            self._dispatch.put_answered(claims)
             if self._dispatch.missing_shifts:
                 self._dispatch.call.ring()
             return

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection
 
-from jobs import concurrency, conf, registry, statements, unfit
+from jobs import concurrency, conf, registry, shares, statements, unfit
 from jobs.clock import Clock
 from jobs.concurrency import take_turns
 from jobs.discovery import why_unknown
@@ -58,22 +58,28 @@ CLAIMED = """
 """
 ITS_EVENT = "CROSS JOIN LATERAL (SELECT * FROM jobs_event WHERE id = r.event_id LIMIT 1) e"
 
-# Due runs, oldest first, those that another cluster is looking at left out. Who stands in no line,
-# or is past all of them, is leased at once; what keeps the others is told.
+# Due runs of every class (see shares), those that another cluster is looking at left out. A run in
+# no line, or past all of its lines, is leased at once; what keeps the others is told. There is one
+# row at least, which says how the look went.
 TAKE = f"""
-WITH due AS MATERIALIZED (
-  SELECT r.fn_id = ANY(%(known)s) AS is_known,
-         r.turns_held < cardinality(r.turn_keys) AS stands_in_line, r.due_at, {BEFORE}
-    FROM jobs_run r
-   WHERE r.due_at <= statement_timestamp() AND r.lease_token IS NULL
-   ORDER BY r.due_at, r.id LIMIT %(limit)s
-     FOR UPDATE SKIP LOCKED),
+WITH RECURSIVE {shares.CLASSES}, due AS MATERIALIZED (
+  SELECT ready.number, picked.*,
+         row_number() OVER (PARTITION BY ready.number ORDER BY picked.due_at, picked.id) AS place
+    FROM ready CROSS JOIN LATERAL (
+         SELECT r.due_at, r.fn_id = ANY(%(known)s) AS is_known,
+                r.turns_held < cardinality(r.turn_keys) AS stands_in_line, {BEFORE}
+           FROM jobs_run r
+          WHERE {shares.OF_CLASS} LIMIT {shares.SHARE}
+            FOR UPDATE SKIP LOCKED) picked),
 leased AS (
   UPDATE jobs_run r SET {LEASE}
    WHERE r.id = ANY(ARRAY(SELECT id FROM due
                            WHERE is_known AND NOT stands_still AND NOT stands_in_line)))
-SELECT is_known, stands_still, stands_in_line, {CLAIMED}
-  FROM due r {ITS_EVENT} ORDER BY r.due_at, r.id
+SELECT {shares.SHARE}, {shares.NEXT}, taken.*
+  FROM (SELECT) look LEFT JOIN LATERAL (
+       SELECT number, place, is_known, stands_still, stands_in_line, {CLAIMED}
+         FROM due r {ITS_EVENT}) taken ON true
+ ORDER BY place, number
 """  # noqa: S608
 
 # The turn that a run of this function leaves, taken up at once by the worker that it leaves free:
@@ -162,8 +168,8 @@ def claim(limit: int, worker: str = "") -> list[Claim]:
 
 
 def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
-    """Take due runs whose turn it is, `limit` due ones being looked at; and whether there may be
-    more.
+    """Take due runs whose turn it is, `limit` due ones being looked at, of every function alike
+    (see shares); and whether there may be more.
 
     Each statement is a transaction, and right whatever became of the one before it:
     1. lease the due runs that stand in no line, or are past all of theirs;
@@ -173,8 +179,10 @@ def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
     never written lets nobody write.
     """
     lease = lease_for(worker)
-    due = statements.execute(TAKE, {**lease, "known": registry.ids(), "limit": limit})
-    read = [(row[:3], claim_or_aside(row[3:], lease)) for row in due]
+    rows = statements.execute(TAKE, {**lease, "known": registry.ids(), **shares.asked(limit)})
+    (share, next_after), due = rows[0][:2], [row[2:] for row in rows if row[2] is not None]
+    may_be_more = shares.here.goes_on(share, next_after, [number for number, *_ in due])
+    read = [(row[2:5], claim_or_aside(row[5:], lease)) for row in due]
     found = [(kept, c) for kept, c in read if c is not None]
     mine = {c.run_id for kept, c in found if kept == FREE}
     in_line = [c for (is_known, is_still, _), c in found if is_known and not is_still]
@@ -185,7 +193,7 @@ def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
     for (is_known, is_still, _), c in found:
         if not is_known or is_still:
             _set_aside(c, Reason.PAUSED if is_still else Reason.FUNCTION)
-    return [c for _, c in found if c.run_id in mine], len(due) == limit
+    return [c for _, c in found if c.run_id in mine], may_be_more
 
 
 def lease_for(worker: str) -> dict[str, Any]:
@@ -240,16 +248,12 @@ UPDATE jobs_run SET status = 'queued', reason = 'aside', error = %(why)s,
        due_at = statement_timestamp() + make_interval(secs => %(seconds)s)
 """
 UNREADABLE = f"{ASIDE} WHERE id = %(id)s AND lease_token = %(token)s"
-FIRST = f"""{ASIDE}
- WHERE id = (SELECT id FROM jobs_run
-              WHERE due_at <= statement_timestamp() AND lease_token IS NULL
-              ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
-"""  # noqa: S608
+FIRST = f"""{ASIDE} WHERE id = ({shares.FIRST})"""
 
 
 def set_first_aside(error: BaseException) -> None:
-    """Let the first due run wait visibly: the look for due runs fails at it."""
-    _put_aside(FIRST, error)
+    """Let the run wait visibly that the next look would take first: the look fails at it."""
+    _put_aside(FIRST, error, **shares.asked(1))
 
 
 def claim_or_aside(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim | None:

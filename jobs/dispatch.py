@@ -14,10 +14,12 @@ pipe, one after the other, for a second.
 3. Claims are taken ahead of the workers, but not far: what waits here, no other cluster can have.
    A worker that finds few of them rings, and the pusher claims the next ones.
 4. A run that ends may leave its worker the next one of its line, which then needs no pusher. While
-   other claims wait it goes on so once, so that a long line keeps nobody else from his turn.
-5. Runs whose answer has come are put in by the gateway, and may be as many again: what has begun
-   goes before what has not. Together they never put in more than the pipe holds, so that nobody
-   ever waits for room; a shift too many is dropped.
+   other claims wait it goes on so once, so that a long line keeps no other run from its turn.
+5. Runs whose answer has come are put in by the gateway, into a pipe of their own; workers take in
+   turn from it and from the pusher's (see feeds). What finds no room there is due, for any cluster,
+   which costs more; so there is room for twice as many, and for two seconds' work of quick workers.
+   Neither the pusher nor the gateway puts in more than its pipe holds, so that neither ever waits
+   for room; a shift too many is dropped.
 """
 
 from __future__ import annotations
@@ -31,10 +33,13 @@ from django_q.conf import Conf
 from jobs import ipc
 from jobs.board import Board
 from jobs.claims import Claim, LargeClaim
+from jobs.feeds import Feeds
 
 LONGEST_SHIFT = 1.0  # seconds
 GLANCE = 0.05  # seconds after which a worker that waits looks whether the cluster stops
 AHEAD = 4  # claims for each worker
+MOST_ANSWERS = 64  # for each worker, if they are quick
+PATIENCE = 2.0  # seconds for which answers may wait rather than be due
 
 # Advances a run; what it returns is to be gone on with.
 Advance = Callable[[Claim | LargeClaim], Claim | None]
@@ -47,39 +52,45 @@ class Dispatch:
         self.bell = ipc.Bell()  # claims are short
         self.call = ipc.Bell()  # a shift is missing
         self._board, self._shifts, self._workers = board, shifts, workers
-        self._claims = ipc.Queue(3 * AHEAD * workers)
-        self._ahead = min(AHEAD * workers, self._claims.capacity // 3)
+        self._feeds = Feeds(AHEAD * workers, MOST_ANSWERS * workers)
+        due, answers = self._feeds.due.capacity, self._feeds.answers.capacity
+        self._ahead = min(AHEAD * workers, due, answers // 2)
 
     # --- the pusher's and the gateway's side ------------------------------------------------------
 
     @property
     def room(self) -> int:
-        """How many claims to fetch now: none while there is more than one for each worker."""
-        waiting = self._claims.qsize()
+        """How many claims to fetch now: none while there is more than one for each worker, answers
+        left out."""
+        waiting = self._feeds.due.qsize()
         return max(0, self._ahead - waiting) if waiting <= self._workers else 0
 
     @property
     def room_for_answers(self) -> int:
-        """How many runs that go on from an answer may be put in now."""
-        return max(0, 2 * self._ahead - self._claims.qsize())
+        """How many runs that go on from an answer may be put in now: as many may wait as the
+        workers take in two seconds."""
+        most = min(self._feeds.answers.capacity, int(PATIENCE * self._feeds.pace.per_second))
+        return max(0, max(2 * self._ahead, most) - self._feeds.answers.qsize())
 
     @property
     def is_busy(self) -> bool:
         """Whether claims wait for a worker."""
-        return not self._claims.empty()
+        return not self._feeds.empty()
 
     def put(self, claims: Sequence[Claim]) -> None:
-        for claim in claims:
-            try:
-                self._claims.put(claim)
-            except ipc.TooLarge:
-                self._claims.put(LargeClaim(claim.run_id, claim.token, claim.worker))
+        """Runs that were due."""
+        _put(claims, self._feeds.due)
+
+    def put_answered(self, claims: Sequence[Claim]) -> None:
+        """Runs that go on from an answer."""
+        _put(claims, self._feeds.answers)
+        self._feeds.pace.put(len(claims))
 
     @property
     def missing_shifts(self) -> int:
         """How many more workers there is something to do for."""
         called = self._board.on_shift() + self._shifts.qsize()
-        return max(0, min(self._claims.qsize(), self._workers - called))
+        return max(0, min(self._feeds.qsize(), self._workers - called))
 
     # --- a worker's side --------------------------------------------------------------------------
 
@@ -90,11 +101,11 @@ class Dispatch:
         self._board.begin_shift()
         try:
             while time.monotonic() < ends and not self._board.is_stopping:
-                self._go_on(self._claims.take(GLANCE), advance, ends)
+                self._go_on(self._feeds.take(GLANCE), advance, ends)
         finally:
             self._board.end_shift()
-        claim = self._claims.take(0)  # see (1)
-        if not self._claims.empty():
+        claim = self._feeds.take(0)  # see (1)
+        if not self._feeds.empty():
             self.call.ring()
         if claim is not None:
             self._advance(claim, advance)
@@ -103,9 +114,9 @@ class Dispatch:
         """This claim, and what it leaves to go on with: see (4)."""
         is_first = True
         while claim is not None:
-            if self._claims.qsize() <= self._workers:
+            if self._feeds.due.qsize() <= self._workers:
                 self.bell.ring()
-            nobody_waits = is_first or self._claims.empty()
+            nobody_waits = is_first or self._feeds.empty()
             self._board.may_go_on = nobody_waits and time.monotonic() < ends
             claim, is_first = self._advance(claim, advance), False
         self._board.may_go_on = False
@@ -117,3 +128,11 @@ class Dispatch:
             return advance(claim)
         finally:
             signal.alarm(0)
+
+
+def _put(claims: Sequence[Claim], feed: ipc.Queue) -> None:
+    for claim in claims:
+        try:
+            feed.put(claim)
+        except ipc.TooLarge:
+            feed.put(LargeClaim(claim.run_id, claim.token, claim.worker))

@@ -22,6 +22,7 @@ from jobs import (
     intake,
     models,
     notifier,
+    parking,
     registry,
     repeats,
     statements,
@@ -162,7 +163,8 @@ def accept(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
 
     1. An event whose id came within 24 hours is replaced by the stored one (a lock on the id
        makes two senders of it take turns); one of another name is refused (conflicts).
-    2. All new events are inserted with all their runs, in one statement (intake).
+    2. All new events are inserted with all their runs, in one statement (intake): of those that
+       are to start at once and stand in one line only the first are due (parking).
     3. Clusters are told after the commit (notifier).
     """
     if not any(event.id for event in events):
@@ -216,6 +218,7 @@ def _insert(fresh: Sequence[tuple[Event, NewEvent]], *, triggers: bool) -> None:
     if not fresh:
         return
     pairs = [(row, list(_runs(event, row)) if triggers else []) for event, row in fresh]
+    parking.park_behind(run for _, runs in pairs for run in runs if run.planned is None)
     inserting = list(intake.inserting(pairs))
     names = {event.name for event, _ in fresh}
     asked = {"names": sorted(names)}

@@ -51,7 +51,8 @@ class NewEvent:
 @dataclass(slots=True, eq=False, kw_only=True)
 class NewRun:
     """A run that is about to be inserted: due at `planned`, or at once, unless its function is
-    paused; cancelled if it has not started `start_within` seconds after that."""
+    paused, or it is parked in its line; cancelled if it has not started `start_within` seconds
+    after that."""
 
     fn_id: str
     event_id: uuid.UUID
@@ -61,6 +62,7 @@ class NewRun:
     start_within: float | None = None
     rerun_of: uuid.UUID | None = None
     asked_by: str = ""
+    is_parked: bool = False
     id: uuid.UUID = field(default_factory=new_id)
 
     def as_json(self) -> str:
@@ -74,6 +76,7 @@ class NewRun:
                 "planned": None if self.planned is None else self.planned.isoformat(),
                 "start_within": self.start_within,
                 "asked_by": self.asked_by,
+                "is_parked": self.is_parked,
             }
         )
 
@@ -101,7 +104,7 @@ SELECT id, name, data, coalesce(ts, statement_timestamp()), dedupe_id, repeat
   FROM json_to_recordset(%(events)s::json)
     AS e(id uuid, name text, data jsonb, ts timestamptz, dedupe_id text, repeat jsonb)
 """
-# Due, or skipped where their function is paused.
+# Due, or parked, or skipped where their function is paused.
 RUNS = """
 INSERT INTO jobs_run (
   id, fn_id, event_id, turn_keys, turn_limits, asked_by, status, reason, due_at, ready_at,
@@ -109,8 +112,9 @@ INSERT INTO jobs_run (
   function_errors, steps_done)
 SELECT r.id, r.fn_id, r.event_id, r.turn_keys, r.turn_limits, r.asked_by,
        CASE WHEN is_paused THEN 'skipped' ELSE 'queued' END,
-       CASE WHEN is_paused THEN 'paused' ELSE '' END,
-       CASE WHEN NOT is_paused THEN greatest(planned, statement_timestamp()) END,
+       CASE WHEN is_paused THEN 'paused' WHEN is_parked THEN 'turn' ELSE '' END,
+       CASE WHEN NOT is_paused AND NOT is_parked
+            THEN greatest(planned, statement_timestamp()) END,
        CASE WHEN planned IS NOT NULL THEN greatest(planned, statement_timestamp()) END,
        CASE WHEN NOT is_paused THEN greatest(planned, statement_timestamp())
             + make_interval(secs => start_within) END,
@@ -120,7 +124,7 @@ SELECT r.id, r.fn_id, r.event_id, r.turn_keys, r.turn_limits, r.asked_by,
                              WHERE f.fn_id = r.fn_id AND f.paused_at IS NOT NULL) AS is_paused
           FROM json_to_recordset(%(runs)s::json)
             AS r(id uuid, fn_id text, event_id uuid, turn_keys text[], turn_limits int[],
-                 asked_by text, planned timestamptz, start_within float8)) r
+                 asked_by text, planned timestamptz, start_within float8, is_parked bool)) r
 """
 BOTH = f"WITH events AS ({EVENTS}) {RUNS}"
 

@@ -23,6 +23,7 @@ import pickle
 import select
 import termios
 import time
+from collections.abc import Callable, Sequence
 from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
@@ -101,7 +102,7 @@ class Queue:
         os.set_blocking(self._reader, False)
         self.capacity = _room_of(self._writer)
         self._end = Event()
-        self._turnstile_of, self._own_turnstile = 0, None
+        self._turnstile = Turnstile(self._reader)
 
     def put(self, item: Any) -> None:
         if item == END:
@@ -133,14 +134,12 @@ class Queue:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._end.is_set():
                     return None
-                self._turnstile().poll(left)
+                self._turnstile.wait(left)
 
-    def _turnstile(self) -> Any:
-        """This process's own: with one that a fork has inherited, it would wait for its parent."""
-        pid = family.number()
-        if self._turnstile_of != pid:
-            self._turnstile_of, self._own_turnstile = pid, _new_turnstile(self._reader)
-        return self._own_turnstile
+    @property
+    def reader(self) -> int:
+        """The descriptor that can be read while items wait."""
+        return self._reader
 
     def qsize(self) -> int:
         return waiting_bytes(self._reader) // PACKET
@@ -220,23 +219,33 @@ def _packet_pipe(packets: int) -> tuple[int, int]:
     return reader, writer
 
 
-def _new_turnstile(pipe: int) -> Any:
-    """Waits for a packet with `poll(seconds)`, and is woken only if nobody else is; where the
-    system has no such thing, everybody is."""
-    if not hasattr(select, "EPOLLEXCLUSIVE"):
-        return _Everybody(pipe)
-    turnstile = select.epoll()
-    turnstile.register(pipe, select.EPOLLIN | select.EPOLLEXCLUSIVE)
-    return turnstile
+class Turnstile:
+    """Waits for a packet in any of some pipes. Of several processes that wait a packet wakes one,
+    where the system has such a thing; else all."""
+
+    def __init__(self, *pipes: int) -> None:
+        self._pipes = pipes
+        self._pid, self._poll = 0, _polling(())
+
+    def wait(self, seconds: float) -> bool:
+        """Until a packet is there, or for so long; whether one is. Each process waits with what it
+        has made itself: with what a fork has inherited it would wait for its parent."""
+        pid = family.number()
+        if self._pid != pid:
+            self._pid, self._poll = pid, _polling(self._pipes)
+        return bool(self._poll(seconds))
 
 
-class _Everybody:
-    def __init__(self, pipe: int) -> None:
-        self._poll = select.poll()
-        self._poll.register(pipe, select.POLLIN)
-
-    def poll(self, seconds: float) -> None:
-        self._poll.poll(seconds * 1000)
+def _polling(pipes: Sequence[int]) -> Callable[[float], object]:
+    if hasattr(select, "EPOLLEXCLUSIVE"):
+        turnstile = select.epoll()
+        for pipe in pipes:
+            turnstile.register(pipe, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        return turnstile.poll
+    poll = select.poll()
+    for pipe in pipes:
+        poll.register(pipe, select.POLLIN)
+    return lambda seconds: poll.poll(seconds * 1000)
 
 
 def _room_of(pipe: int) -> int:

@@ -118,6 +118,19 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(lease_until__lt=Now())
 
 
+# Which class a due run is of, and since when it is due: see shares, which has the same words.
+CLASS = models.Func(
+    template=(
+        "(CASE WHEN due_at > created_at THEN '1' WHEN due_at <= created_at THEN '0' END"
+        " || fn_id::text)"
+    ),
+    output_field=models.TextField(),
+)
+DUE_AT = models.Func(
+    template="coalesce(due_at, 'infinity'::timestamptz)", output_field=models.DateTimeField()
+)
+
+
 class Run(models.Model):
     """One durable execution of a function for one event."""
 
@@ -207,6 +220,9 @@ class Run(models.Model):
         indexes = [
             models.Index(
                 fields=["due_at", "id"], name="jobs_run_due", condition=Q(due_at__isnull=False)
+            ),
+            models.Index(
+                CLASS, DUE_AT, F("id"), name="jobs_run_shares", condition=Q(IsNull(CLASS, False))
             ),
             models.Index(
                 fields=["lease_until"],

@@ -146,12 +146,35 @@ def test_claims_are_fetched_ahead_but_not_far(dispatch: Dispatch):
     assert dispatch.room == 0
 
 
-def test_runs_with_an_answer_may_be_as_many_again_and_nobody_waits_for_room(dispatch: Dispatch):
-    """The pusher and the gateway may have asked for room at the same moment."""
-    room = [dispatch.room, dispatch.room_for_answers]
-    assert room == [AHEAD * WORKERS, 2 * AHEAD * WORKERS]
-    dispatch.put([a_claim("x") for _ in range(sum(room))])
+def test_neither_answers_nor_what_is_due_take_the_others_room(dispatch: Dispatch):
+    """The pusher and the gateway never wait for room: each has a pipe of its own."""
+    assert [dispatch.room, dispatch.room_for_answers] == [AHEAD * WORKERS, 2 * AHEAD * WORKERS]
+    dispatch.put_answered([a_claim("x") for _ in range(dispatch.room_for_answers)])
+    assert [dispatch.room, dispatch.room_for_answers] == [AHEAD * WORKERS, 0]
+    dispatch.put([a_claim("x") for _ in range(dispatch.room)])
     assert [dispatch.room, dispatch.room_for_answers] == [0, 0]
+
+
+def test_as_many_answers_may_wait_as_quick_workers_take_in_a_moment(
+    dispatch: Dispatch, monkeypatch: Any
+):
+    monkeypatch.setattr("jobs.feeds.SPAN", 0.0)
+    at_first = 2 * AHEAD * WORKERS
+    dispatch.put_answered([a_claim("x") for _ in range(at_first)])
+    assert dispatch.room_for_answers == 0  # none has been taken yet
+    dispatch.work(lambda _: None)
+    some = dispatch.room_for_answers
+    assert some > at_first
+    dispatch.put_answered([a_claim("x") for _ in range(some)])
+    assert dispatch.room_for_answers == 0
+
+
+def test_answers_and_what_is_due_take_turns_at_a_worker(dispatch: Dispatch):
+    dispatch.put_answered([a_claim(f"answer {n}") for n in range(4)])
+    dispatch.put([a_claim(f"due {n}") for n in range(2)])
+    done: list[str] = []
+    dispatch.work(lambda claim: done.append(claim.fn_id))
+    assert done == ["due 0", "answer 0", "due 1", "answer 1", "answer 2", "answer 3"]
 
 
 def test_of_a_pipe_smaller_than_wanted_no_more_is_used_than_it_holds(
@@ -166,11 +189,11 @@ def test_of_a_pipe_smaller_than_wanted_no_more_is_used_than_it_holds(
         return allowed(pipe, command, size)
 
     monkeypatch.setattr(fcntl, "fcntl", refuses)
-    crowd = Dispatch(board, shifts, 100)
-    room = crowd.room + crowd.room_for_answers
-    assert 200 < room <= 256
-    crowd.put([a_claim("x") for _ in range(room)])
-    assert crowd.room_for_answers == 0
+    crowd = Dispatch(board, shifts, 200)
+    assert 100 < crowd.room < crowd.room_for_answers <= 256
+    crowd.put([a_claim("x") for _ in range(crowd.room)])
+    crowd.put_answered([a_claim("x") for _ in range(crowd.room_for_answers)])
+    assert [crowd.room, crowd.room_for_answers] == [0, 0]
 
 
 def test_a_worker_that_finds_few_claims_rings(dispatch: Dispatch):
@@ -239,6 +262,22 @@ def test_while_others_wait_it_goes_on_once(dispatch: Dispatch, board: Board):
     dispatch.put([a_claim("first"), a_claim("other")])
     dispatch.work(advance)
     assert done == [("first", True), ("second", False), ("other", True)]
+
+
+@pytest.mark.parametrize("others", ["put", "put_answered"])
+def test_a_line_gives_way_to_other_claims_of_either_kind(
+    dispatch: Dispatch, board: Board, others: str
+):
+    done: list[tuple[str, bool]] = []
+
+    def advance(claim: Claim) -> Claim | None:
+        done.append((claim.fn_id, board.may_go_on))
+        return a_claim("its next") if claim.fn_id == "first" else None
+
+    dispatch.put([a_claim("first")])
+    getattr(dispatch, others)([a_claim("other")])
+    dispatch.work(advance)
+    assert done == [("first", True), ("its next", False), ("other", True)]
 
 
 def test_a_worker_that_leaves_its_shift_while_claims_wait_calls_the_pusher(

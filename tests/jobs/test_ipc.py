@@ -92,8 +92,8 @@ class Counted:
     def __init__(self, real: Any) -> None:
         self.wakes, self._real = 0, real
 
-    def poll(self, seconds: float) -> None:
-        self.wakes += bool(self._real.poll(seconds))
+    def wait(self, seconds: float) -> None:
+        self.wakes += self._real.wait(seconds)
 
 
 @pytest.mark.skipif(not hasattr(select, "EPOLLEXCLUSIVE"), reason="needs Linux's epoll")
@@ -101,8 +101,7 @@ def test_of_those_who_wait_an_item_wakes_one():
     queue, told = ipc.Queue(), ipc.Queue()
 
     def wait() -> None:
-        counted = Counted(queue._turnstile())
-        queue._own_turnstile = counted
+        queue._turnstile = counted = Counted(queue._turnstile)
         item = queue.take(2.0)
         told.put((counted.wakes, item))
 

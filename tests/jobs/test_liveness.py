@@ -216,6 +216,21 @@ def test_a_run_at_which_the_whole_statement_fails_is_found_and_set_aside(pusher,
     assert bad.error["message"] == "interval out of range"
 
 
+def test_while_its_workers_have_enough_to_do_a_pusher_parks_what_stands_behind_others(pusher):
+    with registered(lambda ctx: None, concurrency=[Concurrency(key="event.data.user", limit=1)]):
+        for user in range(8):
+            go({"user": user})
+        pusher.dequeue()
+        assert broker._dispatch is not None
+        assert broker._dispatch.room == 0
+        first, second = go({"user": "ann"}), go({"user": "ann"})
+        pusher.dequeue()
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.reason, second.reason) == ("", "turn")
+    assert (first.due_at is None, second.due_at) == (False, None)
+
+
 def test_a_claim_that_cannot_be_packed_is_an_attempt_of_its_own_run_alone(pusher, monkeypatch):
     with registered(lambda ctx: None, retries=0):
         bad, good = go(), go()

@@ -8,6 +8,7 @@ after each step.
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack
 from datetime import timedelta
 from itertools import count
@@ -25,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobs import lost_workers, recovery
+from jobs import lost_workers, recovery, shares
 from jobs.api import (
     Concurrency,
     Context,
@@ -52,6 +53,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 FATES = ["completed", "failed", "asleep", "backing off"]
 FUNCTIONS = ["one line", "two lines"]
 ENDLESS = 100
+
+
+def next_batch(limit: int) -> list[str]:
+    """As many due runs of each class, the oldest first, from the class on that comes next."""
+    classes: dict[str, list[str]] = {}
+    for run in Run.objects.due().filter(lease_token=None).order_by("due_at", "id"):
+        name = f"{int(run.due_at > run.created_at)}{run.fn_id}"
+        classes.setdefault(name, []).append(str(run.id))
+    order = sorted(classes, key=lambda name: (name <= shares.here.after, name))[:limit]
+    return [run_id for name in order for run_id in classes[name][: limit // len(order)]]
 
 
 class Engine(RuleBasedStateMachine):
@@ -103,16 +114,20 @@ class Engine(RuleBasedStateMachine):
     def send(self, fn_id, users):
         send([Event(name=f"test/{fn_id}", data={"user": user}) for user in users])
         made = list(Run.objects.order_by("-id")[: len(users)])[::-1]
+        ahead: Counter[str] = Counter()
         for run in made:
             known = Known(str(run.id), fn_id, run.turn_keys)
             if fn_id in self.model.paused:
                 known.status, known.is_due = "skipped", False
+            elif known.keys:
+                ahead[known.keys[0]] += 1
+                known.is_parked = ahead[known.keys[0]] > self.model.limits[fn_id][0]
+                known.is_due = not known.is_parked
             self.model.runs[known.id] = known
 
     @rule(limit=st.integers(1, 4))
     def claim(self, limit):
-        batch = Run.objects.due().order_by("due_at", "id").values_list("id", flat=True)[:limit]
-        expected = self.model.claim([str(run_id) for run_id in batch])
+        expected = self.model.claim(next_batch(limit))
         claims = claim(limit, "worker")
         assert {str(c.run_id) for c in claims} == expected
         for c in claims:
