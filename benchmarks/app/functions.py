@@ -9,6 +9,7 @@ from jobs.api import Concurrency, Context, TriggerEvent, create_function
 
 EVENT = "bench-song"
 STATEMENTS, STEPS = "bench-statements", 5
+NOTHING, FRESH = "bench-nothing", "bench-fresh"
 
 
 @create_function(
@@ -36,3 +37,14 @@ def write_statements(ctx: Context) -> None:
     """Steps whose statements are written by hand, each another text."""
     for number in range(STEPS):
         ctx.step.run(f"statement-{number}", work.touch, ctx.event.data["songId"], number)
+
+
+@create_function(fn_id=NOTHING, trigger=TriggerEvent(event=NOTHING))
+def do_nothing(ctx: Context) -> None:
+    """What is measured is its sending."""
+
+
+@create_function(fn_id=FRESH, trigger=TriggerEvent(event=FRESH))
+def start_afresh(ctx: Context) -> None:
+    """A run that stands in no line, and notes when it starts."""
+    ctx.step.run("begin", work.begin, ctx.event.data["songId"])

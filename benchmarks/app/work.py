@@ -68,3 +68,12 @@ def touch(song_id: int, number: int) -> None:
             "UPDATE bench_song SET started_at = coalesce(started_at, clock_timestamp())"
             f" WHERE id = {int(song_id)} -- {number} {'x' * 900}"
         )
+
+
+def begin(song_id: int) -> None:
+    now = Func(function="clock_timestamp", output_field=DateTimeField())
+    Song.objects.filter(pk=song_id).update(started_at=now)
+
+
+def nothing(number: int) -> None:
+    """A task of django-q2's whose sending is measured."""
