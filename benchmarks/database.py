@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import psycopg
+from psycopg import sql
 
 from benchmarks.processes import children, cpu
 from melodymaker import embedded
@@ -28,6 +29,7 @@ ROOMY = {
 SHOWN = ("server_version", "jit", "fsync", "synchronous_commit", "full_page_writes")
 SHOWN += (*ROOMY, *TIMED)
 COMPILES = "SELECT CASE WHEN pg_jit_available() THEN 'on' ELSE 'off (built without it)' END"
+CONTEXT = "SELECT context FROM pg_settings WHERE name = %s"
 LOG_BYTES = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8"
 # How often the log was flushed: until PostgreSQL 17 the log has statistics of its own.
 FLUSHES = "SELECT wal_sync FROM pg_stat_wal"
@@ -84,8 +86,14 @@ class Server:
         """Settings that need no new start, for all that are connected; `DEFAULT` takes one back."""
         with self.connect("postgres") as connection:
             for name, value in settings.items():
-                said = value if value == "DEFAULT" else f"'{value}'"
-                connection.execute(f"ALTER SYSTEM SET {name} = {said}")
+                found = connection.execute(CONTEXT, [name]).fetchone()
+                if found is None or found[0] in ("internal", "postmaster"):
+                    raise ServerUnavailable(f"{name} is no setting that a running server takes.")
+                said = value if value == "DEFAULT" else sql.Literal(value).as_string(connection)
+                try:
+                    connection.execute(f"ALTER SYSTEM SET {name} = {said}")
+                except psycopg.Error as problem:
+                    raise ServerUnavailable(f"{name} = {value}: {problem}") from None
             connection.execute("SELECT pg_reload_conf()")
 
     def url(self, name: str) -> str:

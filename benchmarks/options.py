@@ -36,34 +36,42 @@ def parse(
         description="Real PostgreSQL, real clusters, a real endpoint. "
         'make bench ARGS="overhead latency --times 1" plays a part of it.',
     )
-    parser.add_argument(
-        "cases",
-        nargs="*",
-        metavar="case",
-        help=f"of {', '.join(cases)} (all but {', '.join(only_if_named)})",
-    )
-    parser.add_argument("--times", type=positive, default=3, help="rounds of each case (3)")
-    parser.add_argument(
-        "--songs", type=positive, help="songs of a round, where a case leaves that open"
-    )
-    parser.add_argument(
-        "--history", type=whole, nargs="+", help="ended runs in the tables (0 100000 5000000)"
-    )
-    parser.add_argument(
-        "--sleepers", type=positive, nargs="+", help="that are due at the same second (10000)"
-    )
-    parser.add_argument("--queued", type=positive, help="runs that a bulk cancels (10000)")
-    parser.add_argument("--expired", type=positive, help="runs that retention deletes (100000)")
-    parser.add_argument(
-        "--peers", nargs="*", choices=peers, default=list(peers), help="all; none after --peers"
-    )
-    parser.add_argument(
+    known = f"of {', '.join(cases)} (all but {', '.join(sorted(only_if_named)) or 'none'})"
+    parser.add_argument("cases", nargs="*", metavar="case", help=known)
+    add_sizes(parser)
+    add_surroundings(parser, peers)
+    given = vars(parser.parse_args(argv))
+    named, settings = given.pop("cases"), dict(given.pop("set"))
+    for name in named:
+        if name not in cases:
+            parser.error(f"there is no case {name!r}; choose of {', '.join(cases)}")
+    if settings and given["publish"]:
+        parser.error("--publish shows the servers as they are described; it goes without --set")
+    chosen = named or [name for name in cases if name not in only_if_named]
+    in_order = [name for name in cases if name in chosen]
+    return Options(cases=in_order, settings=settings, **given)
+
+
+def add_sizes(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--times", type=positive, default=3, help="rounds of each case (3)")
+    add("--songs", type=positive, help="songs of a round, where a case leaves that open")
+    add("--history", type=whole, nargs="+", help="ended runs in the tables (0 100000 5000000)")
+    add("--sleepers", type=positive, nargs="+", help="that are due at the same second (10000)")
+    add("--queued", type=positive, help="runs that a bulk cancels (10000)")
+    add("--expired", type=positive, help="runs that retention deletes (100000)")
+
+
+def add_surroundings(parser: argparse.ArgumentParser, peers: Sequence[str]) -> None:
+    add = parser.add_argument
+    add("--peers", nargs="*", choices=peers, default=list(peers), help="all; none after --peers")
+    add(
         "--server",
         choices=list(SERVERS),
         default="embedded",
         help="the wheel's PostgreSQL, or the newest that this system has installed (embedded)",
     )
-    parser.add_argument(
+    add(
         "--set",
         type=setting,
         action="append",
@@ -71,40 +79,14 @@ def parse(
         metavar="NAME=VALUE",
         help="a setting of the server that is to be another one, as jit=off",
     )
-    parser.add_argument(
+    add(
         "--patience",
         type=whole,
         default=0,
         metavar="SECONDS",
         help="how long to wait before each round for others on the machine to be quiet (0)",
     )
-    parser.add_argument(
-        "--publish", action="store_true", help="write docs/performance.json and the charts"
-    )
-    given = parser.parse_args(argv)
-    for name in given.cases:
-        if name not in cases:
-            parser.error(f"there is no case {name!r}; choose of {', '.join(cases)}")
-    if given.set and given.publish:
-        parser.error("--publish shows the servers as they are described; it goes without --set")
-    return Options(
-        cases=[
-            name
-            for name in cases
-            if name in given.cases or (not given.cases and name not in only_if_named)
-        ],
-        times=given.times,
-        songs=given.songs,
-        history=given.history,
-        sleepers=given.sleepers,
-        queued=given.queued,
-        expired=given.expired,
-        peers=given.peers,
-        server=given.server,
-        settings=dict(given.set),
-        patience=given.patience,
-        publish=given.publish,
-    )
+    add("--publish", action="store_true", help="write docs/performance.json and the charts")
 
 
 def positive(text: str) -> int:

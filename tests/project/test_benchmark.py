@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks import options, publish
 from benchmarks.cases import CASES, CHARTED, ONLY_IF_NAMED
+from benchmarks.database import ServerUnavailable
 from benchmarks.flow import rate
 from benchmarks.results import Case, Results, key
+from benchmarks.system import newest
 
 MACHINE = {"postgresql": {"server_version": "15.18 (Debian)"}}
 
@@ -47,6 +51,19 @@ def test_what_was_measured_with_other_settings_is_not_published(
     with pytest.raises(SystemExit):
         parse("--publish", "--set", "jit=off")
     assert "goes without --set" in capsys.readouterr().err
+
+
+def test_a_system_without_postgresql_is_told_what_to_install(tmp_path: Path):
+    with pytest.raises(ServerUnavailable, match="apt-get install postgresql"):
+        newest(tmp_path)
+
+
+def test_the_newest_postgresql_of_the_system_is_taken(tmp_path: Path):
+    for version in ("9.6", "14", "15"):
+        (tmp_path / version / "bin").mkdir(parents=True)
+        (tmp_path / version / "bin" / "initdb").touch()
+    (tmp_path / "18" / "bin").mkdir(parents=True)  # its client alone
+    assert newest(tmp_path).folder == tmp_path / "15" / "bin"
 
 
 def test_one_case_on_two_servers_is_two_results():
