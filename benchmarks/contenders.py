@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass, replace
 
@@ -98,10 +97,8 @@ DBOS = Contender(
     " dbos.workflow_output",
     python=PEERS_PYTHON,
     clusters=2,
-    environment=(("BENCH_THREADS", "8"), ("BENCH_POLL", "0.1")),
+    environment=(("BENCH_THREADS", "16"), ("BENCH_POLL", "0.05")),
 )
-# A connection carries so few invocations that they spread evenly over the processes.
-BALANCED = json.dumps({"RESTATE_WORKER__INVOKER__HTTP2_STREAMS_PER_CONNECTION_LIMIT": "16"})
 # Its log and its state are in a store of its own; PostgreSQL has the songs alone.
 RESTATE = Contender(
     name="restate",
@@ -113,7 +110,7 @@ RESTATE = Contender(
     unfinished=DJANGO_Q.unfinished,
     forget="",
     python=PEERS_PYTHON,
-    environment=(("BENCH_PROCESSES", "2"), ("BENCH_THREADS", "4"), ("BENCH_RESTATE", BALANCED)),
+    environment=(("BENCH_PROCESSES", "1"), ("BENCH_THREADS", "8"), ("BENCH_RESTATE", "{}")),
     ports=tuple(f"BENCH_{name}_PORT" for name in ("SERVICES", "NODE", "ADMIN", "INGRESS")),
 )
 PEERS = {"django-q2": DJANGO_Q, "dbos": DBOS, "restate": RESTATE}
