@@ -6,30 +6,32 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import machine, options
-from benchmarks.cases import CASES
-from benchmarks.contenders import LOCAL, PEERS, PEERS_PYTHON
-from benchmarks.database import Server
-from benchmarks.processes import ROOT, ProcessFailed, run
+from benchmarks import machine, options, peers
+from benchmarks.cases import CASES, ONLY_IF_NAMED
+from benchmarks.contenders import LOCAL, PEERS
+from benchmarks.database import Embedded, ServerUnavailable
+from benchmarks.processes import ROOT, ProcessFailed
 from benchmarks.publish import PUBLISHED, publish
 from benchmarks.results import Results, table, write
 from benchmarks.stage import Stage
-
-REQUIREMENTS = ROOT / "benchmarks" / "requirements-bench.txt"
+from benchmarks.system import System
 
 
 def main() -> None:
-    chosen = options.parse(sys.argv[1:], list(CASES), list(PEERS))
+    chosen = options.parse(sys.argv[1:], list(CASES), list(PEERS), ONLY_IF_NAMED)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     LOCAL.mkdir(parents=True, exist_ok=True)
-    if "dbos" in chosen.peers:
-        install_peers(LOCAL / f"logs-{stamp}" / "pip.log")
-    with Server(LOCAL) as server:
+    playing = peers.install(chosen.peers, LOCAL / f"logs-{stamp}" / "pip.log")
+    chosen = replace(chosen, peers=playing)
+    kind = System if chosen.server == "system" else Embedded
+    with kind(LOCAL) as server:
+        server.set(**chosen.settings)
         here = machine.describe(LOCAL) | {"postgresql": server.settings()}
-        results = Results(here, machine.commit(ROOT))
+        results = Results(here, machine.commit(ROOT), chosen.server)
         stage = Stage(server, LOCAL / f"logs-{stamp}")
         path = LOCAL / f"results-{stamp}.json"
         try:
@@ -43,23 +45,15 @@ def main() -> None:
         publish([*filter(Path.exists, [PUBLISHED]), path])
 
 
-def install_peers(log: Path) -> None:
-    """An environment of their own, made anew when what it must hold has changed."""
-    installed = LOCAL / "peers" / REQUIREMENTS.name
-    if installed.exists() and installed.read_text() == REQUIREMENTS.read_text():
-        return
-    say("Installing the peers into .local/bench/peers …\n")
-    run([sys.executable, "-m", "venv", "--clear", str(LOCAL / "peers")], {}, log)
-    pip = [PEERS_PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=True)
-    installed.write_text(REQUIREMENTS.read_text())
-
-
 def play(name: str, stage: Stage, chosen: options.Options, results: Results) -> None:
     """Round after round, everybody once in each: they share what else the machine does."""
-    case, measured = CASES[name], results.begin(name)
+    case = CASES[name]
+    contenders = case.contenders(chosen)
+    if not contenders:
+        return
+    measured = results.begin(name)
     for number in range(1, chosen.times + 1):
-        for contender in case.contenders(chosen):
+        for contender in contenders:
             what = f"{name} {number}/{chosen.times}: {contender.name}"
             say(f"{what} …")
             measured.others_used.append(round(machine.wait_for_quiet(chosen.patience), 2))
@@ -86,7 +80,7 @@ if __name__ == "__main__":
         signal.signal(ending, stop)  # all that was started is ended too
     try:
         main()
-    except (ProcessFailed, subprocess.CalledProcessError) as failure:
+    except (ProcessFailed, ServerUnavailable, subprocess.CalledProcessError) as failure:
         sys.exit(f"\n{failure}")
     except KeyboardInterrupt:
         sys.exit("\nInterrupted; nothing is left running.")

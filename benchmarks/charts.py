@@ -42,7 +42,8 @@ def chart(title: str, case: Case, metrics: Sequence[str]) -> str:
     note = "Bars are medians, lines the range of all rounds."
     rounds = max(len(v) for who in case.rounds.values() for v in who.values())
     parts.append(_text(0, 40, note if rounds > 1 else "One round.", "quiet"))
-    for metric in metrics:
+    measured = {metric for who in case.rounds.values() for metric in who}
+    for metric in filter(measured.__contains__, metrics):  # what an older round did not measure
         parts.append(_text(0, y + 22, metric, "what"))
         y += PANEL
         for line in _bars(case, metric):

@@ -29,11 +29,14 @@ class Contender:
     cluster: list[str]
     done: str  # joined as `done`: the row whose last write ends the song's making
     unfinished: str
-    forget: str  # between two rounds: these tables are emptied
+    forget: str  # between two rounds: these tables of its own are emptied
     accepted: str = "pg_xact_commit_timestamp(o.xmin)"
     prepare: tuple[str, ...] = ()  # a command, after the migrations
     database_setup: tuple[str, ...] = ()  # statements, after that
     python: str = sys.executable
+    clusters: int = 1  # unless the case says how many
+    ports: tuple[str, ...] = ()  # environment variables that name free ones
+    environment: tuple[tuple[str, str], ...] = ()
 
     @property
     def times(self) -> str:
@@ -101,5 +104,21 @@ DBOS = Contender(
     forget="dbos.workflow_status, dbos.operation_outputs, dbos.workflow_input,"
     " dbos.workflow_output",
     python=PEERS_PYTHON,
+    clusters=2,
+    environment=(("BENCH_THREADS", "16"), ("BENCH_POLL", "0.05")),
 )
-PEERS = {"django-q2": DJANGO_Q, "dbos": DBOS}
+# Its log and its state are in a store of its own; PostgreSQL has the songs alone.
+RESTATE = Contender(
+    name="restate",
+    kind="restate",
+    settings="benchmarks.settings.bare",
+    database="bench_restate",
+    cluster=["-m", "benchmarks.restate_site"],
+    done=DJANGO_Q.done,
+    unfinished=DJANGO_Q.unfinished,
+    forget="",
+    python=PEERS_PYTHON,
+    environment=(("BENCH_PROCESSES", "1"), ("BENCH_THREADS", "8"), ("BENCH_RESTATE", "{}")),
+    ports=tuple(f"BENCH_{name}_PORT" for name in ("SERVICES", "NODE", "ADMIN", "INGRESS")),
+)
+PEERS = {"django-q2": DJANGO_Q, "dbos": DBOS, "restate": RESTATE}

@@ -15,6 +15,7 @@ from typing import Any
 
 import django
 from dbos import DBOS, DBOSConfig
+from django.conf import settings
 from django.db import connection
 
 django.setup()
@@ -22,7 +23,7 @@ django.setup()
 from benchmarks.app import work  # noqa: E402
 
 QUEUE = "songs"
-THREADS = int(os.environ.get("BENCH_THREADS", "16"))
+THREADS = int(os.environ["BENCH_THREADS"])
 
 
 @DBOS.workflow(name="make_song")
@@ -37,14 +38,15 @@ def make_song(song_id: int) -> None:
 
 
 def step(name: str, body: Callable[..., Any]) -> Callable[..., Any]:
-    """A step that gives its thread's connection back to Django's pool."""
+    """A step; where there is a pool, it gives its thread's connection back."""
 
     @DBOS.step(name=name)
     def wrapped(*args: Any) -> Any:
         try:
             return body(*args)
         finally:
-            connection.close()
+            if not settings.KEEPS_CONNECTIONS:
+                connection.close()
 
     return wrapped
 
@@ -83,7 +85,7 @@ def main() -> None:
         QUEUE,
         worker_concurrency=THREADS,
         partition_concurrency=1 if takes_turns else None,
-        polling_interval_sec=float(os.environ.get("BENCH_POLL", "0.05")),
+        polling_interval_sec=float(os.environ["BENCH_POLL"]),
         on_conflict="always_update",
     )
     told = threading.Event()

@@ -16,7 +16,7 @@ from benchmarks import arithmetic
 from benchmarks.cases import CASES, CHARTED
 from benchmarks.charts import chart
 from benchmarks.processes import ROOT
-from benchmarks.results import Case, Cases, figure, read, spread, write
+from benchmarks.results import SERVERS, Case, Cases, figure, key, read, spread, write
 
 DOCS = ROOT / "docs"
 PUBLISHED, PAPER = DOCS / "performance.json", DOCS / "performance.md"
@@ -26,16 +26,28 @@ def publish(paths: Sequence[Path]) -> None:
     found: Cases = {}
     for path in paths:
         found |= read(path)
-    cases = {name: found[name] for name in CASES if name in found}
+    keys = [key(name, server) for name in CASES for server in SERVERS]
+    cases = {known: found[known] for known in keys if known in found}
     write(cases, PUBLISHED)
-    for name, case in cases.items():
-        drawn = chart(CASES[name].TITLE, case, CHARTED[name])
-        (DOCS / f"performance-{name}.svg").write_text(drawn)
     text = replace(PAPER.read_text(), "machine", machines(cases))
     text = replace(text, "arithmetic", arithmetic.table(cases))
-    for name, case in cases.items():
-        text = replace(text, name, figures(name, case))
+    for name in CASES:
+        parts = [
+            part(name, server, cases[key(name, server)])
+            for server in SERVERS
+            if key(name, server) in cases
+        ]
+        if parts:
+            text = replace(text, name, "\n\n".join(parts))
     PAPER.write_text(text)
+
+
+def part(name: str, server: str, case: Case) -> str:
+    """What a page shows of a case on one server; its chart is drawn."""
+    image = f"performance-{key(name, server).replace(' ', '-')}.svg"
+    (DOCS / image).write_text(chart(CASES[name].TITLE, case, CHARTED[name]))
+    version = case.machine["postgresql"]["server_version"].partition(" ")[0]
+    return f"**{SERVERS[server]}** ({version})\n\n{figures(name, image, case)}"
 
 
 def replace(text: str, name: str, new: str) -> str:
@@ -65,26 +77,35 @@ def machine(case: Case) -> str:
     )
 
 
-def figures(name: str, case: Case) -> str:
+def figures(name: str, image: str, case: Case) -> str:
     others = ", ".join(f"{used:.0%}" for used in case.others_used)
-    peers = [who for who in case.rounds if "ours" in case.rounds and who != "ours"]
-    head = ["", *case.rounds, *(f"ours ÷ {peer}" for peer in peers)]
+    pairs = compared(name, case)
+    head = ["", *case.rounds, *(f"{who} ÷ {beside}" for who, beside in pairs)]
     lines = [f"| {' | '.join(head)} |", "|---|" + "--:|" * (len(head) - 1)]
-    lines += [f"| {' | '.join(row)} |" for row in rows(case, peers)]
+    lines += [f"| {' | '.join(row)} |" for row in rows(case, pairs)]
     return (
-        f"![{CASES[name].TITLE}](performance-{name}.svg)\n\n"
+        f"![{CASES[name].TITLE}]({image})\n\n"
         + "\n".join(lines)
         + f"\n\nMeasured {case.at[:10]} at `{case.commit}`. What other programs used of the "
         f"machine just before each round: {others}."
     )
 
 
-def rows(case: Case, peers: Sequence[str]) -> Iterator[list[str]]:
+def compared(name: str, case: Case) -> list[tuple[str, str]]:
+    """Whom the table shows beside whom: ours beside each peer, or all beside the one that the case
+    names."""
+    beside = getattr(CASES[name], "BESIDE", None)
+    if beside is not None:
+        return [(who, beside) for who in case.rounds if who != beside]
+    return [("ours", who) for who in case.rounds if "ours" in case.rounds and who != "ours"]
+
+
+def rows(case: Case, pairs: Sequence[tuple[str, str]]) -> Iterator[list[str]]:
     """A line for each metric: everybody's median and range, and the ratios' medians."""
     metrics = dict.fromkeys(metric for measured in case.rounds.values() for metric in measured)
     for metric in metrics:
         measured = [found.get(metric, []) for found in case.rounds.values()]
-        ratios = [case.ratios(metric, "ours", peer) for peer in peers]
+        ratios = [case.ratios(metric, who, beside) for who, beside in pairs]
         yield [metric, *map(cell, measured), *(middle(values) for values in ratios)]
 
 

@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 Rounds = dict[str, dict[str, list[float]]]  # contender → metric → a value for each round
+SERVERS = {
+    "embedded": "The embedded PostgreSQL",
+    "system": "The system's PostgreSQL, with its default settings",
+}
 
 
 @dataclass
@@ -31,27 +35,36 @@ class Case:
         return [x / y for x, y in zip(a, b, strict=False) if y]
 
 
-Cases = dict[str, Case]
+Cases = dict[str, Case]  # by name and server, see `key`
+
+
+def key(case: str, server: str) -> str:
+    return case if server == "embedded" else f"{case} on {server}"
 
 
 @dataclass
 class Results:
     machine: dict[str, Any]
     commit: str
+    server: str = "embedded"
     cases: Cases = field(default_factory=dict)
 
     def begin(self, case: str) -> Case:
         now = datetime.now(UTC).isoformat(timespec="minutes")
-        return self.cases.setdefault(case, Case(now, self.commit, self.machine))
+        measured = Case(now, self.commit, self.machine)
+        return self.cases.setdefault(key(case, self.server), measured)
 
     def add(self, case: str, contender: str, metric: str, value: float) -> None:
-        rounds = self.cases[case].rounds.setdefault(contender, {})
+        rounds = self._of(case).rounds.setdefault(contender, {})
         rounds.setdefault(metric, []).append(round(value, 4))
 
     def last(self, case: str, contender: str) -> str:
         """The newest round, in a line."""
-        metrics = self.cases[case].rounds.get(contender, {})
+        metrics = self._of(case).rounds.get(contender, {})
         return " · ".join(f"{metric} {figure(values[-1])}" for metric, values in metrics.items())
+
+    def _of(self, case: str) -> Case:
+        return self.cases[key(case, self.server)]
 
 
 def write(cases: Cases, path: Path) -> None:

@@ -1,8 +1,10 @@
 """Orders songs in a contender's own way, from a process of its own: a question a line, in JSON.
 
-    {"songs": 2000, "users": 200, "delay": 0}   →   {"songs": 2000, "seconds": 1.2}
+    {"songs": 2000, "users": 200, "delay": 0, "together": 2000}
+    →   {"songs": 2000, "seconds": 1.2, "sent_at": 1795852800.0}
 
-The songs and what starts their making are one transaction; DBOS's workflows are enqueued after it.
+So many songs `together` and what starts their making are one transaction. DBOS's workflows and
+Restate's invocations are enqueued after it.
 """
 
 from __future__ import annotations
@@ -22,26 +24,36 @@ def main() -> None:
     enqueue = ENQUEUE[os.environ["BENCH_CONTENDER"]]()
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
-        began = time.monotonic()
-        count = order(json.loads(line), enqueue)
-        answer = {"songs": count, "seconds": time.monotonic() - began}
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(answer(json.loads(line), enqueue)), flush=True)
 
 
-def order(asked: dict[str, Any], enqueue: Callable[[list[Any]], None]) -> int:
+def answer(asked: dict[str, Any], enqueue: Callable[[list[Any]], None]) -> dict[str, Any]:
+    """The listeners are there before the clock starts."""
+    from benchmarks.app.models import Listener
+
+    rich = (Listener(credits=1_000_000) for _ in range(asked["users"]))
+    users = Listener.objects.bulk_create(rich)
+    owners = [users[n % len(users)] for n in range(asked["songs"])]
+    sent_at, began = time.time(), time.monotonic()
+    for at in range(0, len(owners), asked["together"]):
+        order(owners[at : at + asked["together"]], asked["delay"], enqueue)
+    return {
+        "songs": asked["songs"],
+        "seconds": time.monotonic() - began,
+        "sent_at": sent_at,
+    }
+
+
+def order(owners: list[Any], delay: float, enqueue: Callable[[list[Any]], None]) -> None:
+    """A song for each of the owners, in one transaction."""
     from django.db import transaction
 
-    from benchmarks.app.models import Listener, Order, Song
+    from benchmarks.app.models import Order, Song
 
     with transaction.atomic():
-        users = Listener.objects.bulk_create(
-            Listener(credits=1_000_000) for _ in range(asked["users"])
-        )
-        owners = [users[n % len(users)] for n in range(asked["songs"])]
-        songs = Song.objects.bulk_create(Song(owner=o, delay=asked["delay"]) for o in owners)
+        songs = Song.objects.bulk_create(Song(owner=owner, delay=delay) for owner in owners)
         Order.objects.bulk_create(Order(song=song) for song in songs)
         enqueue(songs)
-    return len(songs)
 
 
 def _ours() -> Callable[[list[Any]], None]:
@@ -117,12 +129,23 @@ def _dbos() -> Callable[[list[Any]], None]:
     return enqueue
 
 
+def _restate() -> Callable[[list[Any]], None]:
+    from django.db import transaction
+
+    from benchmarks.restate_ingress import Ingress
+
+    ingress = Ingress(int(os.environ["BENCH_INGRESS_PORT"]), bool(os.environ.get("BENCH_TURNS")))
+    ingress.wait()
+    return lambda songs: transaction.on_commit(lambda: ingress.send(songs))
+
+
 ENQUEUE = {
     "ours": _ours,
     "statements": _statements,
     "outputs": _outputs,
     "django-q2": _django_q,
     "dbos": _dbos,
+    "restate": _restate,
 }
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ import psycopg
 
 from benchmarks.cases.history import copy
 from benchmarks.contenders import LOCAL, OURS
-from benchmarks.database import Server
+from benchmarks.database import Embedded, Server
 from benchmarks.processes import Process
 from benchmarks.stage import Stage
 
@@ -58,7 +58,7 @@ def main() -> None:
     options = parse()
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     LOCAL.mkdir(parents=True, exist_ok=True)
-    with Server(LOCAL) as server, staged(server, f"sleepers-{stamp}") as (stage, cluster):
+    with Embedded(LOCAL) as server, staged(server, f"sleepers-{stamp}") as (stage, cluster):
         run_id = one_that_sleeps(stage)
         with server.connect(SLEEPERS.database) as connection:
             make(connection, run_id, options.runs)
@@ -96,7 +96,7 @@ def one_that_sleeps(stage: Stage) -> str:
     """The cluster sends a run to sleep; all others are copies of it."""
     os.environ.update(stage.environment(SLEEPERS))
     django.setup()
-    from benchmarks.sleeping.functions import EVENT, FN_ID
+    from benchmarks.sleeping import EVENT, FN_ID
     from jobs.api import Event, send
     from jobs.models import Run
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.contenders import Contender
 from benchmarks.database import Server
-from benchmarks.processes import Process, run
+from benchmarks.processes import Process, free_port, run
 
 WARM_UP = 20  # songs: every worker has its connections by then
 GLANCE = 0.25  # seconds between two looks how far it is, which cost the database something
@@ -35,6 +35,7 @@ class Round:
     times: Times
     endpoint: dict[str, int]
     enqueue_seconds: float
+    sent_at: float  # when the first order began to be sent, seconds since 1970
     pss: list[float] = field(default_factory=list)
     spent: dict[str, float] = field(default_factory=dict)  # a song: metric → value
 
@@ -43,6 +44,11 @@ class Round:
         """From the first step's start to the last commit."""
         begun, done = min(t[1] for t in self.times), max(t[2] for t in self.times)
         return len(self.times) / (done - begun)
+
+    @property
+    def songs_per_second_sent(self) -> float:
+        """From the first order's being sent to the last commit."""
+        return len(self.times) / (max(t[2] for t in self.times) - self.sent_at)
 
     @property
     def wall(self) -> float:
@@ -64,7 +70,7 @@ class Site:
     def __init__(
         self, stage: Stage, contender: Contender, environment: dict[str, str], clusters: int
     ) -> None:
-        self.stage, self.contender = stage, contender
+        self.stage, self.contender, self.environment = stage, contender, environment
         start = partial(stage.start, contender)
         self.clusters = [
             start(contender.cluster, f"cluster-{n}", environment | {"BENCH_EXECUTOR": str(n)})
@@ -78,25 +84,36 @@ class Site:
         self.play(songs, songs, 0)
         self.stage.report()
 
-    def play(self, songs: int, users: int, delay: float, weigh: bool = False) -> Round:
-        """Order songs at once, and wait until all are done."""
+    def play(
+        self,
+        songs: int,
+        users: int,
+        delay: float,
+        *,
+        weigh: bool = False,
+        together: int | None = None,
+    ) -> Round:
+        """Order songs, so many `together` or all at once, and wait until all are done."""
         self.forget_songs()
         before = self.spent()
-        told = self.order(songs, users, delay)
+        told = self.order(songs, users, delay, together)
         pss = self.wait(weigh=weigh)
         spent = {name: (now - before[name]) / songs for name, now in self.spent().items()}
-        return Round(self.times(songs), self.stage.report(), told["seconds"], pss, spent)
+        return Round(
+            self.times(songs), self.stage.report(), told["seconds"], told["sent_at"], pss, spent
+        )
 
     def spent(self) -> dict[str, float]:
         """What its work has cost so far; statistics of the server are a second late."""
         time.sleep(STATISTICS)
         bytes_, flushes = self.stage.server.written()
+        kept = {"records kept, KiB a song": self.kept() / 1024} if self.contender.forget else {}
         return {
             "cluster's CPU, ms a song": 1000 * sum(cluster.cpu() for cluster in self.clusters),
             "database's CPU, ms a song": 1000 * self.stage.server.cpu(),
             "log written, KiB a song": bytes_ / 1024,
             "log flushes a song": flushes,
-            "records kept, KiB a song": self.kept() / 1024,
+            **kept,
         }
 
     def kept(self) -> int:
@@ -108,14 +125,17 @@ class Site:
     def play_in_turn(self, songs: int) -> Round:
         """One song at a time, each ordered when the one before is done."""
         self.forget_songs()
-        seconds = 0.0
+        orders = []
         for _ in range(songs):
-            seconds += self.order(1, 1, 0)["seconds"]
+            orders.append(self.order(1, 1, 0))
             self.wait(glance=0.02)
-        return Round(self.times(songs), self.stage.report(), seconds)
+        seconds = sum(told["seconds"] for told in orders)
+        return Round(self.times(songs), self.stage.report(), seconds, orders[0]["sent_at"])
 
-    def order(self, songs: int, users: int, delay: float) -> dict[str, float]:
-        asked = {"songs": songs, "users": users, "delay": delay}
+    def order(
+        self, songs: int, users: int, delay: float, together: int | None = None
+    ) -> dict[str, float]:
+        asked = {"songs": songs, "users": users, "delay": delay, "together": together or songs}
         told: dict[str, float] = self.sender.ask(asked, SENDING)
         return told
 
@@ -180,24 +200,29 @@ class Stage:
         self,
         contender: Contender,
         *,
-        clusters: int = 1,
+        clusters: int | None = None,
         keep: bool = False,
         **environment: str,
     ) -> Iterator[Site]:
         """A fresh start: emptied tables (`keep` leaves history), new processes, warmed up."""
         self.prepare(contender)
-        with self.server.connect(contender.database) as connection:
-            tables = SONGS if keep else f"{SONGS}, {contender.forget}"
-            connection.execute(f"TRUNCATE {tables} CASCADE")
-            # Else what the last round has changed has the empty tables analyzed in this one.
-            connection.execute("SELECT pg_stat_reset()")
-            connection.execute("CHECKPOINT")
-        site = Site(self, contender, environment, clusters)
+        self.empty(contender, keep=keep)
+        environment |= {name: str(free_port()) for name in contender.ports}
+        count = contender.clusters if clusters is None else clusters
+        site = Site(self, contender, environment, count)
         try:
             site.warm_up()
             yield site
         finally:
             site.close()
+
+    def empty(self, contender: Contender, *, keep: bool = False) -> None:
+        with self.server.connect(contender.database) as connection:
+            tables = [SONGS] if keep else filter(None, [SONGS, contender.forget])
+            connection.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
+            # Else what the last round has changed has the empty tables analyzed in this one.
+            connection.execute("SELECT pg_stat_reset()")
+            connection.execute("CHECKPOINT")
 
     def prepare(self, contender: Contender) -> None:
         if contender.database in self._prepared:
@@ -239,6 +264,8 @@ class Stage:
             "MODAL_KEY": "benchmark-key",
             "MODAL_SECRET": "benchmark-secret",
             "LOG_LEVEL": "WARNING",
+            "BENCH_FOLDER": str(self.folder.resolve()),
+            **dict(contender.environment),
         }
 
     def report(self) -> dict[str, int]:

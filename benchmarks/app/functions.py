@@ -10,6 +10,7 @@ from jobs.api import Concurrency, Context, TriggerEvent, create_function
 EVENT = "bench-song"
 STATEMENTS, STEPS = "bench-statements", 5
 OUTPUTS, OUTPUTS_OF_A_RUN, NAPS, NAP = "bench-outputs", 990, 5, 1.5
+NOTHING, FRESH = "bench-nothing", "bench-fresh"
 
 
 @create_function(
@@ -48,3 +49,14 @@ def remember(ctx: Context) -> None:
         ctx.step.run("output", work.text, asked["bytes"])
     for _ in range(NAPS):
         ctx.step.sleep("nap", NAP)
+
+
+@create_function(fn_id=NOTHING, trigger=TriggerEvent(event=NOTHING))
+def do_nothing(ctx: Context) -> None:
+    """What is measured is its sending."""
+
+
+@create_function(fn_id=FRESH, trigger=TriggerEvent(event=FRESH))
+def start_afresh(ctx: Context) -> None:
+    """A run that stands in no line, and notes when it starts."""
+    ctx.step.run("begin", work.begin, ctx.event.data["songId"])

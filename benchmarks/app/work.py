@@ -74,3 +74,12 @@ def touch(song_id: int, number: int) -> None:
 def text(size: int) -> str:
     """So many characters that are like no other."""
     return os.urandom(size // 2).hex()
+
+
+def begin(song_id: int) -> None:
+    now = Func(function="clock_timestamp", output_field=DateTimeField())
+    Song.objects.filter(pk=song_id).update(started_at=now)
+
+
+def nothing(number: int) -> None:
+    """A task of django-q2's whose sending is measured."""

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from benchmarks.cases import (
+    bulk,
+    fairness,
+    herd,
     history,
+    intake,
     latency,
     memory,
+    notify,
     overhead,
     polling,
+    pool,
     replay,
+    retention,
     scale,
     slow,
+    tried,
     turns,
     web,
 )
@@ -26,9 +34,24 @@ CASES = {
     "web": web,
     "memory": memory,
     "replay": replay,
+    "intake": intake,
+    "notify": notify,
+    "fairness": fairness,
+    "herd": herd,
+    "bulk": bulk,
+    "retention": retention,
+    "pool": pool,
+    "tried-dbos": tried.dbos,
+    "tried-restate": tried.restate,
 }
+ONLY_IF_NAMED = {"tried-dbos", "tried-restate"}
 CHARTED = {
-    "overhead": ["songs/s", "cluster's CPU, ms a song", "database's CPU, ms a song"],
+    "overhead": [
+        "songs/s",
+        "songs/s, sender on the clock",
+        "cluster's CPU, ms a song",
+        "database's CPU, ms a song",
+    ],
     "latency": ["started p50, ms", "started p95, ms", "completed p50, ms", "completed p95, ms"],
     "polling": ["started p50, ms", "completed p50, ms"],
     "slow": ["all done, s", "memory (PSS), MiB"],
@@ -42,4 +65,17 @@ CHARTED = {
         for when in (memory.AFTER_FEW, memory.AFTER_MANY)
     ],
     "replay": [replay.TIME, replay.SIZE],
+    "intake": ["single, 1 sender, events/s", "single, 16 senders, events/s"],
+    "notify": [
+        f"{count} senders, flush of {flush} ms, commits/s"
+        for flush in notify.FLUSHES
+        for count in notify.SENDERS
+    ],
+    "fairness": ["fresh started p50, ms", "fresh started p95, ms"],
+    "herd": ["woken/s", "fresh started p95, ms"],
+    "bulk": ["cancelled/s", "songs/s without", "songs/s meanwhile"],
+    "retention": ["expired runs deleted/s", "songs/s without", "songs/s meanwhile"],
+    "pool": ["songs/s", "started p50, ms", "completed p50, ms"],
+    "tried-dbos": ["songs/s"],
+    "tried-restate": ["songs/s"],
 }

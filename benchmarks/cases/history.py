@@ -18,12 +18,13 @@ LEVELS = [0, 100_000, 5_000_000]
 SPENT = ["cluster's CPU, ms a song", "database's CPU, ms a song", "log written, KiB a song"]
 
 # Each is a copy of a run that has really run, with its event and its last step. Ids sort by time,
-# as real ones do; the times are the 30 days before now.
+# as real ones do; the times are 30 days, which ended so many days `ago`.
 PAST = """
 CREATE TEMPORARY TABLE past AS
 SELECT at, (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '70008000'
             || lpad(to_hex(n), 12, '0'))::uuid AS id
-  FROM (SELECT n, now() - interval '30 days' * ({count} - n + 1) / {count} AS at
+  FROM (SELECT n, now() - interval '{ago} days'
+                        - interval '30 days' * ({count} - n + 1) / {count} AS at
           FROM generate_series(1, {count}) n) times
 """
 LIKE = """
@@ -77,7 +78,7 @@ def play(stage: Stage, options: Options, results: Results, contender: Contender)
         results.add("history", contender.name, metric, played.spent[metric])
 
 
-def make(connection: psycopg.Connection[Any], count: int) -> None:
+def make(connection: psycopg.Connection[Any], count: int, ago: int = 0) -> None:
     """`count` ended runs, each with its event and a step, in the order of their times. The tables
     are locked meanwhile: no cluster should be at them."""
     if not count:
@@ -85,7 +86,7 @@ def make(connection: psycopg.Connection[Any], count: int) -> None:
     with connection.transaction():
         connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
         connection.execute("SET LOCAL session_replication_role = replica")  # keys are right
-        connection.execute(PAST.format(count=count))
+        connection.execute(PAST.format(count=count, ago=ago))
         connection.execute(LIKE)
         indexes = connection.execute(INDEXES).fetchall()
         for name, _ in indexes:

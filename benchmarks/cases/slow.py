@@ -12,13 +12,16 @@ __all__ = ["TITLE", "contenders", "play"]
 
 TITLE = "Slow endpoint: all songs ordered at once, 5 s each"
 SONGS, SECONDS = 1000, 5.0
-# A peer's worker waits for the answer: it gets as many as it is sensibly given.
-DJANGO_Q_WORKERS, DBOS_THREADS = "64", "1000"
+# A peer's worker waits for the answer: it gets as many as it is sensibly given. Restate's services
+# wait without one.
+MORE = {
+    "django-q2": {"CLUSTER_WORKERS": "64"},
+    "dbos": {"BENCH_THREADS": "500"},  # in each of two processes
+}
 
 
 def play(stage: Stage, options: Options, results: Results, contender: Contender) -> None:
-    workers = {"CLUSTER_WORKERS": DJANGO_Q_WORKERS} if contender.name == "django-q2" else {}
-    with stage.site(contender, BENCH_THREADS=DBOS_THREADS, **workers) as site:
+    with stage.site(contender, **MORE.get(contender.name, {})) as site:
         songs = options.songs or SONGS
         played = site.play(songs, songs, SECONDS, weigh=True)
     results.add("slow", contender.name, "songs", songs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.contenders import DBOS, OURS, Contender
+from benchmarks.contenders import OURS, PEERS, Contender
 from benchmarks.options import Options
 from benchmarks.results import Results
 from benchmarks.stage import Stage
@@ -13,11 +13,12 @@ USERS, SONGS_A_USER, SECONDS = 20, 10, 0.1
 
 def contenders(options: Options) -> list[Contender]:
     """Plain django-q2 knows no turns."""
-    return [OURS, *([DBOS] if "dbos" in options.peers else [])]
+    return [OURS, *(PEERS[name] for name in options.peers if name != "django-q2")]
 
 
 def play(stage: Stage, options: Options, results: Results, contender: Contender) -> None:
-    with stage.site(contender, BENCH_TURNS="1", BENCH_THREADS="40") as site:
+    threads = {"BENCH_THREADS": str(USERS)} if contender.kind == "dbos" else {}
+    with stage.site(contender, BENCH_TURNS="1", **threads) as site:
         played = site.play(USERS * SONGS_A_USER, USERS, SECONDS)
     results.add("turns", contender.name, "all done, s", played.wall)
     results.add("turns", contender.name, "times the ideal", played.wall / (SONGS_A_USER * SECONDS))

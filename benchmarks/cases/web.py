@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 import time
 import urllib.error
@@ -10,7 +9,7 @@ import urllib.request
 
 from benchmarks.contenders import OURS, Contender
 from benchmarks.options import Options
-from benchmarks.processes import PATIENCE, Process
+from benchmarks.processes import PATIENCE, Process, free_port
 from benchmarks.results import Results, percentile
 from benchmarks.stage import Site, Stage
 
@@ -78,12 +77,6 @@ def accepted(told: dict) -> int:
 
 def count(site: Site, question: str) -> int:
     return int(site.connection.execute(question).fetchone()[0])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(web: Process, port: int) -> None:
