@@ -67,6 +67,6 @@ def park_due(most: int = MOST) -> bool:
         return False
     ids, keys, seen = zip(*standing, strict=True)
     asked = {"ids": list(ids), "keys": list(set(keys)), "seen": max(seen), "line": 0}
-    park = (concurrency.of_line(PARK, 0), asked)
-    _, parked = statements.together((concurrency.LOCKS, asked), park)
+    locks, park = concurrency.of_line(concurrency.LOCKS, 0), (concurrency.of_line(PARK, 0), asked)
+    _, parked = statements.together((locks, asked), park)
     return 2 * len(parked) >= most

@@ -63,8 +63,13 @@ NO_TEXTS = {
         "landed[:BATCH]",
     },
     "jobs/in_flight.py": {"sorted(steps)[:MOST_STEPS]"},
+    "jobs/intake.py": {"pairs[start:]", "pairs[start:number]"},
     "jobs/pausing.py": {"ids[start:start + BATCH]"},
+    "jobs/pooled.py": {
+        "super().converse([*ahead, *statements], commits=commits)[len(ahead):]",
+    },
     "jobs/records.py": {"row[:len(STEP)]", "row[len(STEP):]"},
+    "jobs/roles.py": {"tables[:SHOWN]"},
     "jobs/secrets.py": {  # the mask
         "text[:end]",
         "text[end:]",
