@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
-from jobs import concurrency, conf, registry, shares, statements, unfit
+from jobs import concurrency, conf, notifier, registry, shares, statements, unfit
 from jobs.clock import Clock
-from jobs.concurrency import take_turns
+from jobs.concurrency import making_way, take_turns
 from jobs.discovery import why_unknown
 from jobs.error_reports import describe
 from jobs.errors import InvalidFunction, LeaseLost
@@ -220,8 +220,9 @@ def _set_aside(c: Claim, reason: Reason) -> None:
         "why": why,
         "seconds": SET_ASIDE_SECONDS,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(SET_ASIDE, told)
+    with transaction.atomic():
+        statements.execute(SET_ASIDE, told)
+        notifier.pass_on(statements.together(*making_way(c.turn_keys, c.turns_held)))
     if unfit.why(c.fn_id) is not None:
         _note_unfit(c)
 

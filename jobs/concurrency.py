@@ -233,9 +233,19 @@ def passing_on(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
     in. To be executed after the run's own row was changed, in the same transaction."""
     passing: list[Statement] = []
     for line, key in enumerate(list(turn_keys)[: turns_held + 1]):  # in take_turns's order
-        asked = {"key": key, "line": line}
-        passing += [(of_line(LOCK, line), asked), (of_line(WAKE, line), asked)]
+        passing += _waking_next(key, line)
     return passing
+
+
+def making_way(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
+    """What wakes the next in the line in which a run stands that is set aside: it keeps its place
+    and its turns, but no other run waits behind it. In the same transaction as passing_on."""
+    return _waking_next(turn_keys[turns_held], turns_held) if turns_held < len(turn_keys) else []
+
+
+def _waking_next(key: str, line: int) -> list[Statement]:
+    asked = {"key": key, "line": line}
+    return [(of_line(LOCK, line), asked), (of_line(WAKE, line), asked)]
 
 
 def pass_on(keys: Collection[str], line: int) -> None:

@@ -121,7 +121,7 @@ def _deaf(here: BaseDatabaseWrapper) -> list[CheckMessage]:
             return []
     what = "No NOTIFY of DATABASE_URL arrives at DATABASE_LISTEN_URL: they lead to two databases."
     hint = "Let both name the same database, one through the pool and one past it."
-    return [Warning(what, hint=hint, id="jobs.W010")]
+    return [Warning(what, hint=hint, id="jobs.W020")]
 
 
 def _pool_unnamed() -> CheckMessage:

@@ -67,6 +67,9 @@ class Model:
         for run in here:
             run.is_due = False
             run.is_parked = not run.is_aside and run.turns < len(run.keys)
+        for run in here:
+            if run.is_aside and run.turns < len(run.keys):
+                self._wake_next(run.turns, run.keys[run.turns])
         return {run.id for run in moving if not run.is_parked}
 
     def _may_pass(self, run: Known, line: int) -> bool:
@@ -87,6 +90,9 @@ class Model:
         run.comes_back(status, due=False)
         run.is_parked = run.is_aside = False
         for line, key in list(enumerate(run.keys))[: run.turns + 1]:
-            parked = [o for o in self.runs.values() if o.stands_in(line, key) and o.is_parked]
-            if parked:
-                parked[0].is_parked, parked[0].is_due = False, True
+            self._wake_next(line, key)
+
+    def _wake_next(self, line: int, key: str) -> None:
+        parked = [o for o in self.runs.values() if o.stands_in(line, key) and o.is_parked]
+        if parked:
+            parked[0].is_parked, parked[0].is_due = False, True
