@@ -15,7 +15,7 @@ help: ## list these commands
 run: .local/running ## start everything for development; PORT=9000 make run takes other ports
 
 # `up` runs as long as its file, this rule's target, exists. An interrupted make deletes the target,
-# and so `up` stops (melodymaker/supervisor/claim.py).
+# and so `up` stops (melodymaker/supervisor/instance_lock.py).
 .local/running: studio FORCE
 	@exec $(MANAGE) up
 

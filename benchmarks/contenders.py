@@ -94,8 +94,8 @@ DBOS = Contender(
     kind="dbos",
     settings="benchmarks.settings.dbos",
     database="bench_dbos",
-    cluster=["-m", "benchmarks.dbos_worker"],
-    prepare=("-m", "benchmarks.dbos_worker", "prepare"),
+    cluster=["-m", "benchmarks.peers.dbos_worker"],
+    prepare=("-m", "benchmarks.peers.dbos_worker", "prepare"),
     # It enqueues by itself, after the songs are there; its own time of that, in whole ms.
     accepted="to_timestamp(done.created_at / 1000.0)",
     done="dbos.workflow_status done ON done.workflow_uuid = 'song-' || s.id",

@@ -107,7 +107,7 @@ def _dbos() -> Callable[[list[Any]], None]:
     from dbos import DBOSClient
     from django.db import transaction
 
-    from benchmarks.dbos_worker import QUEUE, url
+    from benchmarks.peers.dbos_worker import QUEUE, url
 
     client = DBOSClient(system_database_url=url())
 

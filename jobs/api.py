@@ -7,9 +7,12 @@ Names follow Inngest's official Python SDK, so that a function ports line by lin
 
 from __future__ import annotations
 
-from jobs.askers import asked_by
-from jobs.bulk import bulk
-from jobs.control import cancel, rerun
+from jobs.control.bulk_actions import bulk
+from jobs.control.cancellation import cancel
+from jobs.control.form_submissions import FIELD as FORM_TOKEN
+from jobs.control.form_submissions import Outcome, StaleForm, once
+from jobs.control.pauses import pause, replay_skipped, resume
+from jobs.control.reruns import rerun
 from jobs.errors import (
     InvalidEvent,
     InvalidExpression,
@@ -26,27 +29,20 @@ from jobs.errors import (
     UnknownRun,
     UnknownSecret,
 )
-from jobs.events import Event, send
-from jobs.excerpts import excerpt, quoted
-from jobs.fetches import Response
-from jobs.hooks import under_way
+from jobs.events.event import Event
+from jobs.events.intake import send
+from jobs.events.requester import asked_by
+from jobs.execution.context import Context
+from jobs.fetch.request import Response
 from jobs.ids import new_id
-from jobs.outages import is_unavailable, why_unavailable
-from jobs.pausing import pause, replay_skipped, resume
-from jobs.pulse import standstill
-from jobs.registry import (
-    Cancel,
-    Concurrency,
-    Function,
-    Timeouts,
-    TriggerCron,
-    TriggerEvent,
-    create_function,
-)
-from jobs.secrets import Secret
-from jobs.steps import Context
-from jobs.submissions import FIELD as FORM_TOKEN
-from jobs.submissions import Outcome, StaleForm, once
+from jobs.lib.excerpts import excerpt, quoted
+from jobs.lib.secrets import Secret
+from jobs.platform.postgres.outages import is_unavailable, why_unavailable
+from jobs.registry.decorator import create_function
+from jobs.registry.function import Function
+from jobs.registry.options import Cancel, Concurrency, Timeouts, TriggerCron, TriggerEvent
+from jobs.runs.hook_events import under_way
+from jobs.runs.standstill import standstill
 
 __all__ = [
     "FORM_TOKEN",

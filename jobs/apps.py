@@ -11,12 +11,17 @@ class JobsConfig(AppConfig):
     def ready(self) -> None:
         from django_q import cluster
 
-        from jobs import conf, discovery, family, jit, log_records, server_checks, zones
+        from jobs import conf
+        from jobs.lib import log_masking, time_zones
+        from jobs.platform.ipc import process_tree
+        from jobs.platform.postgres import jit, server_checks
+        from jobs.registry import discovery
 
         jit.install()
-        log_records.mask_all()
+        log_masking.mask_all()
         register(conf.check)
-        register(zones.check)
+        register(time_zones.check)
         register(server_checks.check, Tags.database)
         discovery.discover()
-        cluster.get_mp_context = family.context  # also for the main process, which has no broker
+        # also for the main process, which has no broker
+        cluster.get_mp_context = process_tree.context

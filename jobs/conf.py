@@ -18,7 +18,7 @@ LONGEST_DAYS = 36_500
 RETENTION_BATCH = 500
 RUN_OUTPUT_LIMIT = 32 * 1024 * 1024  # as Inngest has it for the state of a run
 LONGEST = 86_400.0 * 366  # seconds
-BACKEND = "jobs.permissions.EngineBackend"
+BACKEND = "jobs.control.permissions.EngineBackend"
 NO_BACKEND = Warning(
     f"AUTHENTICATION_BACKENDS does not name {BACKEND}: in the panel only superusers can retry, "
     "cancel or pause anything.",
@@ -78,7 +78,7 @@ def allowed_hosts() -> Sequence[str]:
 
 
 def private_hosts() -> Sequence[str]:
-    """Allowed hosts whose names may lead to private addresses (see addresses.py)."""
+    """Allowed hosts whose names may lead to private addresses (see address_policy.py)."""
     hosts: Sequence[str] = _setting("PRIVATE_HOSTS", ())
     return hosts
 
@@ -106,7 +106,7 @@ def gateway_grace() -> float:
 
 def prepare_steps() -> bool:
     """Whether PostgreSQL is to plan the statements of steps once for a worker's connection
-    (PREPARE_STEPS, see prepared.py)."""
+    (PREPARE_STEPS, see step_cursor.py)."""
     value = _setting("PREPARE_STEPS", False)
     if not isinstance(value, bool):
         raise ImproperlyConfigured(f'JOBS["PREPARE_STEPS"] = {value!r}: True or False is allowed.')

@@ -180,11 +180,11 @@ class TransactionEnded(TransactionBroken):
 
 class Interrupted(ControlFlow):
     """The execution cannot go on in this transaction, or on this connection: what was not
-    committed has left no effect, and the run is requeued (see requeues.py).
+    committed has left no effect, and the run is requeued (see requeue.py).
 
     `error` is what interrupted it. `is_own` says that the function's code brought it about, and
     not the database: then it is an attempt at once. `card` is the step whose body was being
-    executed (see memory.card_of), `lines` are the log lines that it has said.
+    executed (see current_step.card_of), `lines` are the log lines that it has said.
     """
 
     def __init__(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from jobs import bulk, cancelling, events, retention
 from jobs.api import Concurrency, Context, TriggerCron, create_function
+from jobs.control import bulk_actions
+from jobs.control import cancel_on as control_cancel_on
+from jobs.events import fan_out
+from jobs.maintenance import retention
 
 MOST_ROUNDS = 200  # of one run, each a step and a rest; then another run goes on
 
@@ -33,13 +36,13 @@ def forget_history(ctx: Context) -> dict[str, int]:
     return dict(forgotten)
 
 
-@create_function(fn_id=events.CANCELLER, name="Cancel runs by an event")
+@create_function(fn_id=fan_out.CANCELLER, name="Cancel runs by an event")
 def cancel_on(ctx: Context) -> int:
     """Behind every function's `cancel_on`: started by each event that one of them names."""
     cancelled, after, more = 0, "", True
     while more:
         done = ctx.step.run(
-            "cancel", cancelling.batch, ctx.event.as_json(), after, ctx.run_id, atomic=False
+            "cancel", control_cancel_on.batch, ctx.event.as_json(), after, ctx.run_id, atomic=False
         )
         cancelled, after, more = cancelled + done["cancelled"], done["after"], done["more"]
         if done.get("reason"):
@@ -47,17 +50,17 @@ def cancel_on(ctx: Context) -> int:
     return cancelled
 
 
-@create_function(fn_id=bulk.FUNCTION, name="Bulk action")
+@create_function(fn_id=bulk_actions.FUNCTION, name="Bulk action")
 def bulk_action(ctx: Context) -> dict[str, Any]:
     """Behind `jobs.api.bulk`: batch after batch, each a remembered step that says how far it is.
     What is more than one run can have steps for, it invokes itself for."""
     asked = {"after": "", "own": ctx.run_id, "invoked": False} | ctx.event.data
     totals: dict[str, Any] = {"done": 0, "refused": 0}
     after = asked["after"]
-    for _ in range(bulk.MOST_BATCHES):
+    for _ in range(bulk_actions.MOST_BATCHES):
         done = ctx.step.run(
             "batch",
-            bulk.batch,
+            bulk_actions.batch,
             asked["action"],
             asked["filter"],
             after,
@@ -71,7 +74,7 @@ def bulk_action(ctx: Context) -> dict[str, Any]:
         if not done["more"]:
             return totals
     rest = asked | {"after": after}
-    _add(totals, ctx.step.invoke("rest", function=bulk.FUNCTION, data=rest))
+    _add(totals, ctx.step.invoke("rest", function=bulk_actions.FUNCTION, data=rest))
     return totals
 
 

@@ -129,7 +129,7 @@ AUTH_USER_MODEL = "songs.User"
 # ModelBackend checks passwords and permissions; the others decide for single objects.
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
-    "jobs.permissions.EngineBackend",
+    "jobs.control.permissions.EngineBackend",
     "songs.permissions.SiteBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -159,7 +159,7 @@ CLUSTER_WORKERS = env.whole("CLUSTER_WORKERS", 4, least=1)
 STEP_TIMEOUT = env.whole("STEP_TIMEOUT", 900, least=1)
 Q_CLUSTER = {
     "name": "melodymaker",
-    "broker_class": "jobs.broker.RunBroker",
+    "broker_class": "jobs.cluster.broker.RunBroker",
     "workers": CLUSTER_WORKERS,
     "queue_limit": CLUSTER_WORKERS,
     "timeout": STEP_TIMEOUT,  # seconds that a worker may be busy without a pause

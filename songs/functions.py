@@ -26,11 +26,11 @@ from jobs.api import (
     quoted,
 )
 from songs import credits, files, music
-from songs.apologies import CAME_AS_ANOTHER, CANCELLED, NO_CREDITS, apology
 from songs.deletion import delete_files
+from songs.event_songs import song_of
+from songs.failure_messages import CAME_AS_ANOTHER, CANCELLED, NO_CREDITS, apology
 from songs.generation import EVENT
 from songs.models import CHARGES, UNSUCCESSFUL, Category, Song, SongQuerySet, SongStatus
-from songs.orders import song_of
 
 
 def song_failed(ctx: Context) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.urls import reverse
 
+from songs.event_songs import song_of, user_id_of
 from songs.models import User
-from songs.orders import song_of, user_id_of
 
 
 def run_links(event_data: Any) -> list[tuple[str, str]]:

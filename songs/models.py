@@ -114,7 +114,7 @@ class Song(models.Model):
     # charged once. Null, in old rows, means the song's own id.
     wish = models.UUIDField(null=True, editable=False)
     # For a second try it is derived from the first song's id, so that a song has one second try.
-    # jobs/submissions.py knows which form ordered which song.
+    # jobs/control/form_submissions.py knows which form ordered which song.
     form_token = models.UUIDField(default=uuid.uuid4, editable=False)
     # The engine's event. There is no foreign key: the apps share no schema.
     event_id = models.UUIDField(null=True, blank=True, editable=False)

@@ -271,7 +271,7 @@ def own(request: ListenerRequest, pk: UUID) -> Song:
 
 
 def token_of(request: HttpRequest) -> str:
-    """The token that the form sent, not validated yet (see jobs/submissions.py)."""
+    """The token that the form sent, not validated yet (see jobs/control/form_submissions.py)."""
     return request.POST.get(FORM_TOKEN, "")
 
 

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.connections import Transport
-from jobs.pilots import Pilots
-from jobs.transport import Outcome, Request, perform
+from jobs.platform.http.client import perform
+from jobs.platform.http.connection_pool import Transport
+from jobs.platform.http.exchange import Outcome, Request
+from jobs.platform.http.greenlet_loop import Pilots
 
 CERTIFICATES = Path(__file__).parent / "certificates"
 DRIP = 0.05  # seconds between two bytes

@@ -31,14 +31,20 @@ from django.db import connection, transaction
 from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg.pq import TransactionStatus
 
-from jobs import cron, gateway, journal, lost_workers, recovery, statements
-from jobs.claims import Claim, claim
+import jobs
 from jobs.errors import ControlFlow
-from jobs.executor import execute
+from jobs.execution import unit_of_work
+from jobs.execution.executor import execute
+from jobs.fetch import gateway
+from jobs.maintenance import cron, lost_workers, sweeper
 from jobs.models import Attempt, Event, Fetch, LogLine, Run, Step
+from jobs.platform.postgres import statements
+from jobs.runs import queue
+from jobs.runs.claim import Claim
+from jobs.runs.queue import claim
 from jobs.testing import travel
 
-ENGINE = Path(recovery.__file__).parent
+ENGINE = Path(jobs.__file__).parent
 A_MINUTE = timedelta(minutes=1)  # longer than a lease
 MOST_MINUTES = 60
 TOGETHER = statements.together
@@ -111,7 +117,7 @@ class Cluster:
             pass
 
     def _round(self) -> bool:
-        recovery.sweep()
+        sweeper.sweep()
         cron.tick()
         claims = claim(BATCH, "cluster")
         for self.in_hand in claims:
@@ -120,7 +126,7 @@ class Cluster:
         flights = gateway.take(BATCH)
         if flights:
             gateway.land([(flight, gateway.fly(flight)) for flight in flights])
-        return bool(claims or flights) or recovery.next_due(1.0) == 0
+        return bool(claims or flights) or queue.next_due(1.0) == 0
 
     def bury_worker(self) -> None:
         """Only the worker has died: the keeper of its cluster finds that out at once."""
@@ -138,7 +144,7 @@ class Cluster:
 
         with pytest.MonkeyPatch.context() as patch, connection.execute_wrapper(self._execute):
             patch.setattr(DatabaseWrapper, "_commit", watched)
-            patch.setattr(journal, "LONGEST", self._longest)
+            patch.setattr(unit_of_work, "LONGEST", self._longest)
             patch.setattr(statements, "together", self._together)
             yield
 
@@ -188,7 +194,7 @@ def place_in_the_engine() -> str:
     frame = sys._getframe()
     while frame := frame.f_back:
         path = Path(frame.f_code.co_filename)
-        if path.parent == ENGINE and path.stem not in ("journal", "statements"):
+        if ENGINE in path.parents and path.stem not in ("unit_of_work", "statements"):
             return f"{path.stem}.{frame.f_code.co_name.strip('_')}"
     return "elsewhere"
 

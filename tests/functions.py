@@ -11,10 +11,10 @@ from typing import Any
 
 from django.db import connection, connections
 
-from jobs import registry
 from jobs.api import Context, Event, TriggerEvent, create_function, send
 from jobs.models import Run
-from jobs.registry import Function
+from jobs.registry import catalog
+from jobs.registry.function import Function
 from jobs.testing import drain
 
 
@@ -28,7 +28,7 @@ def registered(handler: Any, **options: Any) -> Iterator[Function]:
     try:
         yield function
     finally:
-        registry.unregister(function.fn_id)
+        catalog.unregister(function.fn_id)
 
 
 def go(data: dict[str, Any] | None = None, **event: Any) -> Run:

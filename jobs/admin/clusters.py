@@ -16,7 +16,7 @@ from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.html import NOTHING, ago, badge, pretty
 from jobs.admin.words import roughly
 from jobs.models import Cluster
-from jobs.pulse import looks
+from jobs.runs.standstill import looks
 
 SILENT = timedelta(seconds=15)
 

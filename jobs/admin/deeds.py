@@ -12,9 +12,9 @@ from django.shortcuts import redirect
 from django.utils.html import format_html
 
 from jobs.admin.html import run_link
-from jobs.askers import asked_by
+from jobs.control.form_submissions import FIELD, Outcome, once
+from jobs.events.requester import asked_by
 from jobs.models import Run
-from jobs.submissions import FIELD, Outcome, once
 
 ONCE = "This form was sent before, and does nothing twice. Open the page anew to do it again."
 
@@ -25,7 +25,7 @@ class Deed:
 
     act: Callable[[str], str]  # returns the id of the run that goes on
     done: str  # a history line
-    action: str  # a form does it once (see submissions.py) …
+    action: str  # a form does it once (see form_submissions.py) …
     asked: Any = None  # … with this content
     is_guarded: bool = False  # the run's status allows it once
 
@@ -69,7 +69,7 @@ def act_once(
     asked: Any,
     is_guarded: bool = False,
 ) -> Outcome:
-    """`submissions.once` for the form of a request."""
+    """`form_submissions.once` for the form of a request."""
     return once(
         act,
         token=request.POST.get(FIELD),

@@ -15,11 +15,12 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
-from jobs import api, events, models
-from jobs.admin.controls import View, asked
+from jobs import api, models
 from jobs.admin.deeds import Deed, act_on, show
+from jobs.admin.run_actions import View, asked
 from jobs.errors import InvalidEvent, JobsError
-from jobs.excerpts import excerpt
+from jobs.events import event, validation
+from jobs.lib.excerpts import excerpt
 
 MIN_ROWS, MAX_ROWS = 8, 30  # of the text field
 SAME = "This is what the event brought. Change something, or rerun the run from the start."
@@ -68,9 +69,9 @@ class DataForm(forms.Form):
         self.fields["event_data"].widget.attrs["rows"] = min(max(lines, MIN_ROWS), MAX_ROWS)
 
     def clean_event_data(self) -> dict[str, Any]:
-        edited = events.Event(name=self.brought.name, data=self.cleaned_data["event_data"])
+        edited = event.Event(name=self.brought.name, data=self.cleaned_data["event_data"])
         try:
-            data = events.validated(edited).data
+            data = validation.validated(edited).data
         except InvalidEvent as error:
             raise ValidationError(str(error)) from None
         if _text(data) == _text(self.brought.data):
@@ -91,7 +92,7 @@ def _text(value: Any) -> str:
 
 def may_edit(run: models.Run) -> bool:
     """Not what the engine sends itself."""
-    return not events.is_reserved(run.event.name)
+    return not validation.is_reserved(run.event.name)
 
 
 def edit_view(model_admin: Any) -> View:

@@ -13,11 +13,12 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from jobs import events, expressions, registry
 from jobs.admin.base import ReadOnlyAdmin, as_uuid
 from jobs.admin.filters import CreatedFilter, EventNameFilter
 from jobs.admin.html import NONE, NOTHING, ago, block, pretty, run_link, run_status
+from jobs.events import event as events_event
 from jobs.models import Event, Run
+from jobs.registry import catalog, expressions
 
 MOST_DOTS = 10
 MOST_RUNS = 100
@@ -126,9 +127,9 @@ class EventAdmin(ReadOnlyAdmin):
 def unmet(event: Event) -> Iterator[tuple[str, str]]:
     """Each function that this event might have started and did not, by its conditions as this
     process has them, with the reason."""
-    variables = {"event": events.as_json(event)}
+    variables = {"event": events_event.as_json(event)}
     started = {run.fn_id for run in event.runs.all()}
-    for function, triggers in registry.triggered_by(event.name):
+    for function, triggers in catalog.triggered_by(event.name):
         for trigger in triggers if function.fn_id not in started else ():
             reason = expressions.why_not(trigger.if_exp or "true", variables)
             if reason is not None:

@@ -19,7 +19,7 @@ from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.html import NONE, NOTHING, ago, badge, lines, pretty
 from jobs.admin.pauses import MOST_COUNTED
 from jobs.admin.ticks import ticks_in_words
-from jobs.excerpts import excerpt
+from jobs.lib.excerpts import excerpt
 from jobs.models import UNFINISHED, RegisteredFunction, RunStatus
 
 COUNTED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.FAILED]
@@ -120,7 +120,7 @@ class FunctionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="state")
     def state(self, function: RegisteredFunction) -> SafeString:
-        if why := _config(function).get("unfit"):  # as a cluster has last said (registry.sync)
+        if why := _config(function).get("unfit"):  # as a cluster has last said (rows.sync)
             return format_html("{} {}", badge("unfit"), excerpt(str(why).strip()))
         if function.paused_at is None:
             return SafeString("active")

@@ -13,9 +13,9 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from jobs.admin.in_flight import InFlight
 from jobs.admin.words import is_stalled, situation
-from jobs.excerpts import begun, excerpt
-from jobs.in_flight import InFlight
+from jobs.lib.excerpts import begun, excerpt
 from jobs.models import Event, Run
 
 SHOWN = 20_000  # characters of one text in a page

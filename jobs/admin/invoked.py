@@ -13,14 +13,16 @@ from django.shortcuts import redirect
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from jobs import lineage
-from jobs.admin.controls import ALONG, CANCEL, MOST_WALKED, View, asked, cancel_tree, do
+from jobs.admin.bulk_actions import CANCEL, MOST_WALKED
 from jobs.admin.deeds import show
 from jobs.admin.html import run_link, run_status
+from jobs.admin.run_actions import View, asked, do
+from jobs.admin.run_transitions import ALONG, cancel_tree
 from jobs.admin.words import MOST_COUNTED, counted
-from jobs.control import RETRYABLE
+from jobs.control.reruns import RETRYABLE
 from jobs.errors import JobsError
 from jobs.models import Run
+from jobs.runs import invocation_tree
 
 MOST_SHOWN = 20
 
@@ -29,7 +31,7 @@ def relatives(run: Run, now: datetime) -> dict[str, Any]:
     """What a run's page says of the runs that it has invoked, and of those that wait with it."""
     direct = run.invoked.defer("output", "error").order_by("-id")[: MOST_SHOWN + 1]
     shown = [(run_link(child.pk, child.fn_id), run_status(child, now)) for child in direct]
-    below = lineage.unfinished_below(run.pk, MOST_COUNTED + 1, MOST_WALKED) if shown else []
+    below = invocation_tree.unfinished_below(run.pk, MOST_COUNTED + 1, MOST_WALKED) if shown else []
     return {
         "invoked": shown[:MOST_SHOWN],
         "more_invoked": len(shown) > MOST_SHOWN,
@@ -48,7 +50,7 @@ def _going_along(run: Run) -> list[SafeString]:
     """The runs that go on when this one is retried, as links."""
     if run.status not in RETRYABLE:
         return []
-    awaited = lineage.awaited_by(run)
+    awaited = invocation_tree.awaited_by(run)
     return [run_link(child.pk, child.fn_id) for child in awaited if child.status in RETRYABLE]
 
 

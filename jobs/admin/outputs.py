@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from django.utils.safestring import SafeString
 
 from jobs.admin.html import SHOWN, beginning, pretty
-from jobs.excerpts import begins
+from jobs.lib.excerpts import begins
 from jobs.models import Step
 
 WHOLE = SHOWN  # bytes: an output of no more comes whole

@@ -22,13 +22,14 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from jobs import api, hooks
+from jobs import api
 from jobs.admin.deeds import ONCE, act_once
 from jobs.admin.html import run_link
+from jobs.control.form_submissions import Outcome
 from jobs.errors import JobsError
-from jobs.excerpts import quoted
+from jobs.lib.excerpts import quoted
 from jobs.models import RegisteredFunction, Run, RunStatus
-from jobs.submissions import Outcome
+from jobs.runs import hook_events
 
 MOST_COUNTED = 1000
 ACTIVE, PAUSED, STILL = "active", "paused", "still"
@@ -113,7 +114,7 @@ def skipped(fn_id: str, since: datetime | None = None, until: datetime | None = 
     ids = list(runs.order_by().values_list("id", flat=True)[: MOST_COUNTED + 1])
     if len(ids) > MOST_COUNTED:
         return Skipped(len(ids))
-    left_out = len(hooks.outdated(ids))
+    left_out = len(hook_events.outdated(ids))
     return Skipped(len(ids) - left_out, left_out)
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from jobs.admin.timeline import Bar, Lane, Story
 from jobs.admin.words import roughly, span
-from jobs.timeline import Bar, Lane, Story
 
 FOLD_SHARE = 0.4  # a fold is drawn as long as this share of all the work …
 FOLD_GAIN = 1.5  # … and only if that makes it this much shorter

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from jobs.in_flight import InFlight
+from jobs.admin.in_flight import InFlight
 from jobs.models import Reason, Run, RunStatus
 
 OVERDUE = timedelta(seconds=30)

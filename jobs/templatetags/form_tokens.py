@@ -1,4 +1,5 @@
-"""The token of a form that acts once (see jobs/submissions.py), for templates of any app.
+"""The token of a form that acts once (see jobs/control/form_submissions.py), for templates of any
+app.
 
 {% load form_tokens %}
 <form method="post">{% csrf_token %}{% form_token %} … fields … </form>
@@ -13,7 +14,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.submissions import FIELD, token_for_form
+from jobs.control.form_submissions import FIELD, token_for_form
 
 register = template.Library()
 

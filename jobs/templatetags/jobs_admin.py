@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import template
 
 from jobs.admin import base, html, outputs, words
-from jobs.pulse import standstill
+from jobs.runs.standstill import standstill
 
 register = template.Library()
 register.filter("ago", html.ago)

@@ -6,9 +6,9 @@ and listens on a Unix socket only. Any `manage.py` command that needs the databa
 
 from __future__ import annotations
 
-from .errors import DatabaseUnavailable
-from .place import connection
-from .server import forget, others, start, status, stop
+from melodymaker.embedded.errors import DatabaseUnavailable
+from melodymaker.embedded.place import connection
+from melodymaker.embedded.server import forget, others, start, status, stop
 
 __all__ = [
     "DatabaseUnavailable",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from .errors import DatabaseUnavailable
+from melodymaker.embedded.errors import DatabaseUnavailable
 
 # setpriv's options for the capability to pass over file permissions. `no_setuid_fixup` makes
 # access(2), which initdb calls, count the capability.

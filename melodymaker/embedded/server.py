@@ -23,10 +23,10 @@ from typing import Any
 
 import psycopg
 
-from .errors import DatabaseUnavailable
-from .place import DATABASE, PORT, USER, Place
-from .processes import end_postgres, is_postgres, pid_in
-from .programs import Programs, unreachable
+from melodymaker.embedded.errors import DatabaseUnavailable
+from melodymaker.embedded.place import DATABASE, PORT, USER, Place
+from melodymaker.embedded.processes import end_postgres, is_postgres, pid_in
+from melodymaker.embedded.programs import Programs, unreachable
 
 PATIENCE = 60  # seconds for a start (it may be replaying its log) or a stop
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .claim import Claim, Occupied
-from .household import Household, PartEnded
-from .parts import PARTS, Part
-from .ports import PortTaken, refuse_taken
+from melodymaker.supervisor.children import Household, PartEnded
+from melodymaker.supervisor.instance_lock import Claim, Occupied
+from melodymaker.supervisor.ports import PortTaken, refuse_taken
+from melodymaker.supervisor.processes import PARTS, Part
 
 __all__ = [
     "PARTS",

@@ -23,10 +23,11 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotReady
 from dataclasses import dataclass
 
+from songs.studio.contract import Order, Reply, answer, refusal
+from songs.studio.recording import record
+from songs.studio.words.brief import Brief, understand
+
 from . import shelf
-from .brief import Brief, understand
-from .contract import Order, Reply, answer, refusal
-from .recording import record
 
 logger = logging.getLogger("studio")
 REMEMBERED = 1000

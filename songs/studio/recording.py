@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import soundfile
 
-from .brief import Brief
-from .cover import paint
-from .mixing import mix
-from .score import compose
-from .synthesis import RATE, Audio
-from .tags import tagged
+from songs.studio.picture.cover import paint
+from songs.studio.score.score import compose
+from songs.studio.sound.mixing import mix
+from songs.studio.sound.synthesis import RATE, Audio
+from songs.studio.tags import tagged
+from songs.studio.words.brief import Brief
 
 QUALITY = 0.2  # of LAME's variable rate, its V2: about 190 kbit/s
 CHUNK = 1 << 17

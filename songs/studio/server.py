@@ -16,8 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
-from .calls import Call, Calls
-from .contract import CALL_PARAMETER, PATH, Refused, Reply, answer, read, refusal
+from songs.studio.calls import Call, Calls
+from songs.studio.contract import CALL_PARAMETER, PATH, Refused, Reply, answer, read, refusal
 
 logger = logging.getLogger("studio")
 LARGEST_BODY = 64 * 1024

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .brief import Brief
+from songs.studio.words.brief import Brief
 
 ARTIST = "MelodyMaker Studio"
 NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")

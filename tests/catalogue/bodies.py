@@ -111,9 +111,9 @@ def break_json() -> None:
 
 
 def forget_all_functions() -> None:
-    from jobs import registry
+    from jobs.registry import catalog
 
-    registry._functions.clear()
+    catalog._functions.clear()
 
 
 def refuse_every_statement() -> None:

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from jobs import registry
+from jobs.registry import catalog
 from tests.docs.pages import BASE, blocks
 
 pytestmark = pytest.mark.django_db
@@ -24,8 +24,8 @@ def examples() -> Iterator[ModuleType]:
     module = sys.modules[NAME] = ModuleType(NAME)
     exec(compile(SOURCE, str(PAGE), "exec"), module.__dict__)
     yield module
-    registry.unregister("remind-to-pay")
-    registry.unregister("convert")
+    catalog.unregister("remind-to-pay")
+    catalog.unregister("convert")
     del sys.modules[NAME]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs import secrets
+from jobs.lib import secrets
 from tests.endpoint import Endpoint
 from tests.functions import registered
 from tests.jobs.panel import FN

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from django.db.models.functions import Now
 
-from jobs import recovery
-from jobs.board import Board
-from jobs.claims import claim
-from jobs.executor import execute
-from jobs.keeper import Keeper
+from jobs.cluster.heartbeat import Keeper
+from jobs.cluster.worker_table import Board
+from jobs.execution.executor import execute
+from jobs.maintenance import sweeper
 from jobs.models import Run
+from jobs.runs.queue import claim
 from tests.functions import in_a_child
 
 DIED = 9
@@ -43,7 +43,7 @@ def lose_cluster() -> None:
     """Have a cluster claim what is due and die of it as a whole; another one finds that out."""
     assert in_a_child(lambda: [execute(claimed) for claimed in claim(10)]) == DIED
     leases_lapse()
-    recovery.sweep()
+    sweeper.sweep()
 
 
 def leases_lapse() -> None:

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from jobs.api import Context, NonRetriableError
-from jobs.claims import Claim, claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
 from jobs.models import Run
+from jobs.runs.claim import Claim
+from jobs.runs.queue import claim
 from tests.functions import registered
 
 FAILURE, CANCEL, RETRY = (f"test-function-{moment}" for moment in ("failure", "cancel", "retry"))

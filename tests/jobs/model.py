@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from jobs.claims import Claim
+from jobs.runs.claim import Claim
 
 UNFINISHED = ("queued", "running", "waiting")
 

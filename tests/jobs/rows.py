@@ -23,7 +23,7 @@ from jobs.models import (
 FN = "generate-song-event"
 WORKER = "studio-1:4121:4130"
 TRACEBACK = """Traceback (most recent call last):
-  File "jobs/steps.py", line 88, in run
+  File "jobs/execution/steps.py", line 88, in run
     value = body(*args)
   File "songs/functions.py", line 61, in call_modal_api
     raise FetchError("500 Internal Server Error: the GPU <fell> over")

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from jobs.events import SIZE_LIMIT
+from jobs.events.validation import SIZE_LIMIT
 from jobs.models import Event, Run
 from tests.jobs import rows
 from tests.jobs.panel import FN, history, page_of, said

@@ -11,8 +11,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from jobs.admin.in_flight import InFlight, in_flight, usual_span
 from jobs.admin.words import between, situation
-from jobs.in_flight import InFlight, in_flight, usual_span
 from jobs.models import Run
 from tests.jobs import rows
 from tests.jobs.explained import explained

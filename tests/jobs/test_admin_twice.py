@@ -15,8 +15,8 @@ from django.urls import reverse
 
 from jobs import api
 from jobs.admin.deeds import ONCE
+from jobs.control.form_submissions import FIELD, LIFE
 from jobs.models import RegisteredFunction, Run, Submission
-from jobs.submissions import FIELD, LIFE
 from jobs.testing import drain
 from tests.forms import Form, form_of, forms_of
 from tests.functions import at_once
@@ -260,7 +260,7 @@ def test_two_bulk_clicks_at_once_do_each_run_once(admin_client: Client) -> None:
 def test_what_is_left_to_the_engine_is_left_to_it_once(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.admin.controls.MOST_AT_ONCE", 1)
+    monkeypatch.setattr("jobs.admin.bulk_actions.MOST_AT_ONCE", 1)
     failed = [rows.failed_run() for _ in range(2)]
     confirmed = confirm_page(
         admin_client, "retry_selected", *failed, query="status__exact=failed", select_across="1"

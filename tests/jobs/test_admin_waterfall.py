@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from jobs.admin.timeline import tell
 from jobs.admin.waterfall import axis, draw, place
 from jobs.models import Run
-from jobs.timeline import tell
 from tests.jobs import rows
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

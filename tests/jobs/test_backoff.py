@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.api import InvalidStep, NonRetriableError, RetryAfterError, StepError
-from jobs.backoff import delay, header_seconds
+from jobs.lib.backoff import delay, header_seconds
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 TABLE = [15, 30, 60, 120, 300, 600, 1200, 2400, 3600, 7200, 7200, 7200]

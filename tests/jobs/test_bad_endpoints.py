@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from jobs.api import Context, Secret
-from jobs.connections import Transport
 from jobs.models import Run
+from jobs.platform.http.connection_pool import Transport
 from jobs.testing import drain, travel
 from tests import adversary
 from tests.adversary import Adversary, Peer, allow, answer, redirect, says
@@ -153,7 +153,9 @@ def test_no_redirect_to_another_origin_carries_anything_of_ours_there(settings, 
 def test_a_name_that_leads_inside_is_refused_after_it_was_resolved(
     settings, monkeypatch, address, kind
 ):
-    monkeypatch.setattr("jobs.connections._transport", Transport(lambda host, port: [address]))
+    monkeypatch.setattr(
+        "jobs.platform.http.connection_pool._transport", Transport(lambda host, port: [address])
+    )
     allow(settings, "songs.test")
     sentence = sentence_of(asked("http://songs.test/make", retries=3))
     assert sentence.startswith(f"songs.test leads to {address}, a {kind} address; ")
@@ -163,7 +165,9 @@ def test_a_name_that_resolves_differently_the_second_time_is_vetted_the_second_t
     settings, monkeypatch
 ):
     found = iter([["127.0.0.1"], ["169.254.169.254"]])
-    monkeypatch.setattr("jobs.connections._transport", Transport(lambda host, port: next(found)))
+    monkeypatch.setattr(
+        "jobs.platform.http.connection_pool._transport", Transport(lambda host, port: next(found))
+    )
     with Adversary(answer(b"busy", 503, Connection="close")) as server:
         allow(settings, f"songs.test:{server.port}", private=("songs.test",))
         run = asked(server.url_of("songs.test"), retries=3)

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from django.db.models.functions import Now
 
-from jobs import flights, recovery
 from jobs.api import Context, Event, cancel, send
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
+from jobs.fetch import outbox
+from jobs.maintenance import sweeper
 from jobs.models import Run, Step
+from jobs.runs.queue import claim
 from jobs.testing import drain
 from tests.functions import go, registered, the_run
 from tests.jobs.blocking import Uncommitted
@@ -32,7 +33,7 @@ def in_other_hands(run: Run) -> None:
     """The run's cluster is gone: it is due, and nobody has it."""
     claim(1)
     leases_lapse()
-    recovery.sweep()
+    sweeper.sweep()
     run.refresh_from_db()
     assert run.status == "queued"
 
@@ -55,9 +56,9 @@ def test_an_answer_that_lands_while_its_run_is_between_two_hands_is_not_missed(e
     with registered(handler):
         go()
         execute(*claim(1))
-        (flight,) = flights.take(1)
-        outcome = flights.fly(flight)
-        hurried(lambda: flights.land([(flight, outcome)]))
+        (flight,) = outbox.take(1)
+        outcome = outbox.fly(flight)
+        hurried(lambda: outbox.land([(flight, outcome)]))
         drain()
     assert (the_run().status, the_run().output) == ("completed", [200, None])
     assert len(endpoint.asked) == 1

@@ -8,11 +8,11 @@ from uuid import UUID
 import pytest
 from django.db.models.functions import Now
 
-from jobs import bulk as bulk_module
 from jobs.api import Context, Event, InvalidEvent, InvalidTransition, bulk, send
-from jobs.clock import database_clock
+from jobs.control import bulk_actions, reruns
 from jobs.errors import UnknownFunction
 from jobs.models import Run, RunStatus
+from jobs.platform.postgres.clock import database_clock
 from jobs.testing import drain, travel
 from tests.functions import registered
 
@@ -24,7 +24,7 @@ def naps(ctx: Context) -> None:
 
 
 def test_all_that_fit_are_cancelled_and_the_run_counts_them(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bulk_module, "BATCH", 3)
+    monkeypatch.setattr(bulk_actions, "BATCH", 3)
     with registered(naps), registered(naps, fn_id="other"):
         send([Event(name="test/go") for _ in range(7)])
         drain()
@@ -40,8 +40,8 @@ def test_all_that_fit_are_cancelled_and_the_run_counts_them(monkeypatch: pytest.
 def test_what_is_more_than_one_run_has_steps_for_is_done_by_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(bulk_module, "BATCH", 2)
-    monkeypatch.setattr(bulk_module, "MOST_BATCHES", 2)
+    monkeypatch.setattr(bulk_actions, "BATCH", 2)
+    monkeypatch.setattr(bulk_actions, "MOST_BATCHES", 2)
     with registered(naps):
         send([Event(name="test/go") for _ in range(9)])
         drain()
@@ -83,15 +83,15 @@ def test_a_rerun_from_the_start_makes_each_run_once_however_often_it_is_asked():
 
 def test_runs_that_came_after_it_was_asked_for_are_not_meant(monkeypatch: pytest.MonkeyPatch):
     """Nor those that it makes itself: it would never come to an end."""
-    monkeypatch.setattr(bulk_module, "BATCH", 1)
-    rerun_once = bulk_module.rerun_once
+    monkeypatch.setattr(bulk_actions, "BATCH", 1)
+    rerun_once = reruns.rerun_once
 
     def rerun_and_end(run_id: UUID) -> str | None:
         made = rerun_once(run_id)
         Run.objects.filter(id=made).update(status="completed", due_at=None, ended_at=Now())
         return made
 
-    monkeypatch.setattr(bulk_module, "rerun_once", rerun_and_end)
+    monkeypatch.setattr(bulk_actions, "rerun_once", rerun_and_end)
     with registered(lambda ctx: "x"):
         send([Event(name="test/go") for _ in range(3)])
         drain()
@@ -108,10 +108,10 @@ def test_what_changed_meanwhile_is_counted_as_refused():
         drain()
         own = bulk("cancel", fn_id="test-function")
         first = Run.objects.filter(fn_id="test-function").earliest("id")
-        done = bulk_module.batch("cancel", {"fn_id": "test-function"}, "", "", own)
+        done = bulk_actions.batch("cancel", {"fn_id": "test-function"}, "", "", own)
         assert done["done"] == 2
-        assert bulk_module._act("cancel", first.id, "") is False
-        assert bulk_module._act("retry", Run.objects.get(id=own).id, "") is False
+        assert bulk_actions._act("cancel", first.id, "") is False
+        assert bulk_actions._act("retry", Run.objects.get(id=own).id, "") is False
 
 
 def test_a_span_of_time_is_datetimes_or_texts():

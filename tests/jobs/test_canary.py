@@ -15,7 +15,6 @@ from django.apps import apps
 from django.db import connection
 from django.test import Client
 
-from jobs import discovery, registry, unfit
 from jobs.api import (
     Context,
     Event,
@@ -29,13 +28,16 @@ from jobs.api import (
     rerun,
     send,
 )
-from jobs.board import Beat, Board
-from jobs.claims import claim
+from jobs.cluster.worker_table import Beat, Board
 from jobs.errors import Interrupted
-from jobs.expressions import why_not
+from jobs.execution.requeue import requeue
 from jobs.models import Event as EventRow
 from jobs.models import LogLine, Run
-from jobs.requeues import requeue
+from jobs.registry import catalog, discovery, unusable
+from jobs.registry import rows as registry_rows
+from jobs.registry.expressions import why_not
+from jobs.registry.options import Cancel, Concurrency, TriggerCron, TriggerEvent
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from songs import credits
 from songs.models import Song, User
@@ -69,7 +71,7 @@ def look_everywhere() -> None:
     for table, row in rows():
         assert not pieces_in(row), (table, row)
     operator = User.objects.filter(username="olga").first() or cast.olga()
-    registry.sync()
+    registry_rows.sync()
     browsers = [operator, *User.objects.filter(songs__isnull=False).distinct()]
     for browser in map(as_, browsers):
         for name, address in pages():
@@ -248,11 +250,11 @@ def test_what_an_event_is_called() -> None:
     [
         {"fn_id": CANARY},
         {"name": CANARY},
-        {"concurrency": [registry.Concurrency(limit=1, key=f"'{CANARY}'")]},
-        {"trigger": registry.TriggerEvent(event=CANARY)},
-        {"trigger": registry.TriggerEvent(event="e", if_exp=f"event.name == '{CANARY}'")},
-        {"trigger": registry.TriggerCron(cron="." * 60 + CANARY)},
-        {"cancel_on": [registry.Cancel(event=CANARY)]},
+        {"concurrency": [Concurrency(limit=1, key=f"'{CANARY}'")]},
+        {"trigger": TriggerEvent(event=CANARY)},
+        {"trigger": TriggerEvent(event="e", if_exp=f"event.name == '{CANARY}'")},
+        {"trigger": TriggerCron(cron="." * 60 + CANARY)},
+        {"cancel_on": [Cancel(event=CANARY)]},
         {"trigger": [f"{'.' * 60}{CANARY}"]},
     ],
 )
@@ -264,10 +266,10 @@ def test_how_a_function_is_configured(options: dict[str, Any]) -> None:
 
 def test_a_key_that_takes_a_secret_apart_and_puts_it_together() -> None:
     key = f"'{CANARY[:9]}' + '{CANARY[9:]}'"
-    with registered(lambda ctx: None, concurrency=[registry.Concurrency(limit=1, key=key)]):
+    with registered(lambda ctx: None, concurrency=[Concurrency(limit=1, key=key)]):
         keys = go().turn_keys
     assert keys == ['test-function:0:"[MODAL_KEY]"']
-    registry.unregister("test-function")
+    catalog.unregister("test-function")
 
 
 @pytest.mark.usefixtures("everywhere")
@@ -321,21 +323,21 @@ def test_a_condition_that_puts_a_secret_together_and_is_neither_true_nor_false()
         {"fn_id": f"set aside {CANARY}"},
         {"name": "." * 190 + CANARY},
         {"retries": "." * 60 + CANARY},
-        {"concurrency": [registry.Concurrency(limit=1, key=f"evnt.data.x + '{CANARY}'")]},
+        {"concurrency": [Concurrency(limit=1, key=f"evnt.data.x + '{CANARY}'")]},
     ],
 )
 @pytest.mark.usefixtures("everywhere")
 def test_a_function_that_is_set_aside(monkeypatch, options: dict[str, Any]) -> None:
     for name, empty in (("_refused", {}), ("_unwritten", {}), ("refused", [])):
-        monkeypatch.setattr(unfit, name, empty)
+        monkeypatch.setattr(unusable, name, empty)
     monkeypatch.setattr(apps, "ready", False)
     with registered(lambda ctx: None, **options):
         monkeypatch.setattr(apps, "ready", True)
-        registry.sync()
+        registry_rows.sync()
         send(Event(name="test/go"))
         drain()
-        told = [*unfit.sentences(), discovery.why_unknown("test-function")]
-        assert unfit.sentences()
+        told = [*unusable.sentences(), discovery.why_unknown("test-function")]
+        assert unusable.sentences()
         assert not pieces_in(" ".join(told))
         look_everywhere()
 

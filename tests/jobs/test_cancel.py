@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from jobs import flights
 from jobs.api import Concurrency, Context, InvalidTransition, UnknownRun, cancel
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
+from jobs.fetch import outbox
 from jobs.models import Event as EventRow
 from jobs.models import Fetch, Run, Step
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from songs.models import Category
 from tests.functions import Diary, at_once, go, nap, ran, registered, the_run, three_steps
@@ -100,7 +100,7 @@ def test_a_request_whose_gateway_died_is_not_sent_again_for_a_cancelled_run(endp
     with registered(lambda ctx: ctx.step.fetch("call", endpoint.url).json()):
         run = go()
         execute(*claim(10))
-        flights.take(10)
+        outbox.take(10)
         cancel(run.id)
         travel(timedelta(minutes=1))
         drain()

@@ -13,15 +13,16 @@ from django.db.models.functions import Now
 from django.forms.models import model_to_dict
 from django.test.utils import CaptureQueriesContext
 
-from jobs import bulk as bulk_module
-from jobs import events, pace
 from jobs.api import Concurrency, Context, Event, TriggerEvent, bulk, cancel, pause, send
-from jobs.cancellations import cancel_plain
-from jobs.claims import claim
-from jobs.executor import execute
-from jobs.hooks import CANCELLED
+from jobs.control import bulk_actions as bulk_module
+from jobs.control.cancellation_sets import cancel_plain
+from jobs.events import event as events_event
+from jobs.execution.executor import execute
 from jobs.models import Event as EventRow
 from jobs.models import Reason, Run, RunStatus
+from jobs.runs import pace
+from jobs.runs.hook_events import CANCELLED
+from jobs.runs.queue import claim
 from jobs.testing import drain
 from tests.functions import Diary, at_once, in_a_child, registered, the_run
 from tests.jobs.blocking import Uncommitted
@@ -79,8 +80,8 @@ def test_a_run_its_event_and_its_hook_are_as_if_it_had_been_cancelled_alone(why:
             "function_id": "test-function",
             "run_id": str(run.id),
             "error": Run.objects.get(id=run.id).error,
-            "event": events.as_json(run.event),
-            "events": [events.as_json(run.event)],
+            "event": events_event.as_json(run.event),
+            "events": [events_event.as_json(run.event)],
             "epoch": 1,
         }
         for run in (one, two)

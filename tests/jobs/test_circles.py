@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from jobs import circles, recovery
 from jobs.api import Concurrency, Context, Event, StepError, rerun, send
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
+from jobs.maintenance import turn_repair
 from jobs.models import Reason, Run, RunStatus
+from jobs.runs import deadlocks
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from tests.functions import registered
 
@@ -182,7 +183,7 @@ def test_a_person_may_retry_it_when_the_line_has_room():
 @pytest.fixture
 def unseen(monkeypatch):
     """Each invocation is made before those that would tell it of the circle are committed."""
-    monkeypatch.setattr(circles, "line_shut_by", lambda child, parent: "")
+    monkeypatch.setattr(deadlocks, "line_shut_by", lambda child, parent: "")
 
 
 @pytest.mark.usefixtures("unseen")
@@ -193,7 +194,7 @@ def test_a_circle_that_two_have_closed_together_is_found_by_the_sweep():
             execute(claimed)
         assert [run.fn_id for run in Run.objects.filter(invoked_by=None)] == ["a", "a"]
         claim(9)
-        assert recovery.mend_lines() == 1
+        assert turn_repair.mend_lines() == 1
         drain()
     failed = Run.objects.filter(status=RunStatus.FAILED).order_by("created_at", "id")
     parent, child = failed
@@ -219,5 +220,5 @@ def test_a_line_that_is_full_of_runs_that_can_go_on_is_left_alone_by_the_sweep()
     ):
         send([start(1), start(1)])
         drain()
-        assert recovery.mend_lines() == 0
+        assert turn_repair.mend_lines() == 0
     assert statuses() == {RunStatus.WAITING, RunStatus.QUEUED}

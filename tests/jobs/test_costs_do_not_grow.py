@@ -13,9 +13,12 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
 
-from jobs import cancelling, claims, cron, recovery, retention, statements
 from jobs.api import Concurrency, Context, Event, TriggerCron, TriggerEvent, cancel, rerun, send
+from jobs.control import cancel_on
+from jobs.maintenance import cron, retention
 from jobs.models import CronSchedule, Run
+from jobs.platform.postgres import statements
+from jobs.runs import queue
 from jobs.testing import drain
 from songs.models import User
 from tests.functions import registered
@@ -88,7 +91,7 @@ def a_bit_of_everything() -> None:
     cancel(sleeper.id)
     rerun(Run.objects.filter(status="failed").latest("id").id)
     drain()
-    recovery.next_due(1.0)
+    queue.next_due(1.0)
     retention.forget(batches=2)
 
 
@@ -174,7 +177,7 @@ def test_a_history_of_which_no_statistics_are_known_costs_no_more(settings):
         with transaction.atomic(), explained() as engine:
             forget_statistics()
             a_bit_of_everything()
-            cancelling.batch({"name": "history/4", "id": "order-4"}, "", str(ended.id))
+            cancel_on.batch({"name": "history/4", "id": "order-4"}, "", str(ended.id))
             transaction.set_rollback(True)
         tidy_up()
     for statement, pages in engine.pages.items():
@@ -204,7 +207,7 @@ def test_a_cluster_takes_a_few_of_a_long_queue_at_the_cost_of_a_few(options):
         assert not collects, long.story(statement)
         allowed = short.pages[statement] + DEEPER
         assert long.pages[statement] <= allowed, long.story(statement)
-    assert any("jobs_run_shares" in node for node in long.plans[" ".join(claims.TAKE.split())])
+    assert any("jobs_run_shares" in node for node in long.plans[" ".join(queue.TAKE.split())])
 
 
 def taking_ten(of: int) -> Explained:
@@ -212,6 +215,6 @@ def taking_ten(of: int) -> Explained:
     with transaction.atomic():
         send([Event(name="test/go", data={"user": n}) for n in range(of)])
         with explained() as engine:
-            assert len(claims.claim(10)) == 10
+            assert len(queue.claim(10)) == 10
         transaction.set_rollback(True)
     return engine

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.db.models.functions import Now
 
-from jobs import cron
 from jobs.api import Concurrency, Context, TriggerCron, TriggerEvent
+from jobs.maintenance import cron
 from jobs.models import CronSchedule, Event, RegisteredFunction, Run
-from jobs.registry import sync
+from jobs.registry.rows import sync
 from jobs.testing import drain, travel
 from tests.functions import registered
 

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jobs.timetable import timetable
+from jobs.registry.cron_expression import timetable
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 AROUND = 2 * DAY  # before and after a change

@@ -10,8 +10,8 @@ import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from jobs import cron
 from jobs.api import Context, TriggerCron
+from jobs.maintenance import cron
 from jobs.models import CronSchedule, Event, Run
 from tests.functions import registered
 

@@ -9,12 +9,12 @@ import pytest
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import cron
 from jobs.api import Context, TriggerCron
 from jobs.errors import InvalidFunction
+from jobs.maintenance import cron
 from jobs.models import CronSchedule, Event, Run
+from jobs.registry.cron_expression import timetable
 from jobs.testing import travel
-from jobs.timetable import timetable
 from tests.functions import registered
 
 pytestmark = pytest.mark.django_db

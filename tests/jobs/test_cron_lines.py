@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import registry
 from jobs.api import InvalidFunction, TriggerCron, TriggerEvent, create_function
-from jobs.timetable import timetable
+from jobs.registry import catalog
+from jobs.registry.cron_expression import timetable
 
 PARIS = ZoneInfo("Europe/Paris")
 DAILY_IN_A_GAP = "TZ=Europe/Paris 30 2 * * *"
@@ -106,10 +106,10 @@ def test_a_line_that_means_nothing_is_refused_at_registration(line, said: str):
         create_function(fn_id="never", trigger=TriggerCron(cron=line))(handler)
     assert "“never”" in str(refusal.value)
     assert said in str(refusal.value)
-    assert not registry.knows("never")
+    assert not catalog.knows("never")
 
 
 def test_a_trigger_that_is_none_is_refused():
     with pytest.raises(InvalidFunction, match="TriggerEvent and TriggerCron are allowed"):
         create_function(fn_id="never", trigger=[TriggerEvent(event="a"), "0 12 * * *"])(print)
-    assert not registry.knows("never")
+    assert not catalog.knows("never")

@@ -11,7 +11,6 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
 
-from jobs import cron
 from jobs.api import (
     Concurrency,
     Context,
@@ -23,8 +22,9 @@ from jobs.api import (
     rerun,
     send,
 )
+from jobs.maintenance import cron
 from jobs.models import CronSchedule, Run, RunStatus
-from jobs.registry import sync
+from jobs.registry.rows import sync
 from jobs.testing import drain, travel
 from tests.functions import registered
 

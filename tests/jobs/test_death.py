@@ -14,9 +14,9 @@ from django.db import connection
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 from jobs.api import Context
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
 from jobs.models import Run
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from songs.models import Category
 from tests.functions import go, in_a_child, registered, the_run

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs.descriptors import make_room
-from jobs.gateway import Gateway
+from jobs.fetch.gateway import Gateway
+from jobs.platform.http.file_limit import make_room
 
 
 @pytest.fixture(autouse=True)

@@ -14,12 +14,13 @@ import pytest
 from django.utils import timezone
 from django_q.conf import Conf
 
-from jobs import ipc
 from jobs.api import Event, send
-from jobs.board import Board
-from jobs.claims import Claim, LargeClaim, claim
-from jobs.clock import Clock
-from jobs.dispatch import AHEAD, Dispatch
+from jobs.cluster.dispatch import AHEAD, Dispatch
+from jobs.cluster.worker_table import Board
+from jobs.platform.ipc import pipe_queue, shared_state
+from jobs.platform.postgres.clock import Clock
+from jobs.runs.claim import Claim, LargeClaim
+from jobs.runs.queue import claim
 from tests.functions import registered
 
 WORKERS = 2
@@ -51,13 +52,13 @@ def board() -> Board:
 
 
 @pytest.fixture
-def shifts() -> ipc.Hints:
-    return ipc.Hints(WORKERS)
+def shifts() -> pipe_queue.Hints:
+    return pipe_queue.Hints(WORKERS)
 
 
 @pytest.fixture
-def dispatch(board: Board, shifts: ipc.Hints, monkeypatch: Any) -> Dispatch:
-    monkeypatch.setattr("jobs.dispatch.LONGEST_SHIFT", 0.5)
+def dispatch(board: Board, shifts: pipe_queue.Hints, monkeypatch: Any) -> Dispatch:
+    monkeypatch.setattr("jobs.cluster.dispatch.LONGEST_SHIFT", 0.5)
     return Dispatch(board, shifts, WORKERS)
 
 
@@ -71,7 +72,7 @@ def test_one_shift_takes_claim_after_claim(dispatch: Dispatch):
 def test_who_has_nothing_to_do_stays_on_shift_until_the_cluster_stops(
     dispatch: Dispatch, board: Board, monkeypatch: Any
 ):
-    monkeypatch.setattr("jobs.dispatch.LONGEST_SHIFT", float("inf"))
+    monkeypatch.setattr("jobs.cluster.dispatch.LONGEST_SHIFT", float("inf"))
     done: list[str] = []
 
     def come_later() -> None:
@@ -93,7 +94,7 @@ def test_who_has_nothing_to_do_stays_on_shift_until_the_cluster_stops(
 
 
 def test_a_worker_is_called_for_each_claim_as_far_as_there_are_workers(
-    dispatch: Dispatch, board: Board, shifts: ipc.Hints
+    dispatch: Dispatch, board: Board, shifts: pipe_queue.Hints
 ):
     assert dispatch.missing_shifts == 0
     dispatch.put([a_claim("a")])
@@ -158,7 +159,7 @@ def test_neither_answers_nor_what_is_due_take_the_others_room(dispatch: Dispatch
 def test_as_many_answers_may_wait_as_quick_workers_take_in_a_moment(
     dispatch: Dispatch, monkeypatch: Any
 ):
-    monkeypatch.setattr("jobs.feeds.SPAN", 0.0)
+    monkeypatch.setattr("jobs.cluster.feeds.SPAN", 0.0)
     at_first = 2 * AHEAD * WORKERS
     dispatch.put_answered([a_claim("x") for _ in range(at_first)])
     assert dispatch.room_for_answers == 0  # none has been taken yet
@@ -178,7 +179,7 @@ def test_answers_and_what_is_due_take_turns_at_a_worker(dispatch: Dispatch):
 
 
 def test_of_a_pipe_smaller_than_wanted_no_more_is_used_than_it_holds(
-    board: Board, shifts: ipc.Hints, monkeypatch: Any
+    board: Board, shifts: pipe_queue.Hints, monkeypatch: Any
 ):
     """An ordinary user's pipes end at 1 MiB."""
     allowed = fcntl.fcntl
@@ -201,7 +202,7 @@ def test_a_worker_that_finds_few_claims_rings(dispatch: Dispatch):
     rung: list[bool] = []
 
     def look(claim: Claim) -> None:
-        rung.append(ipc.waiting_bytes(dispatch.bell.reader) > 0)
+        rung.append(shared_state.waiting_bytes(dispatch.bell.reader) > 0)
         dispatch.bell.silence()
 
     dispatch.work(look)
@@ -230,7 +231,7 @@ def test_a_shift_in_which_nothing_comes_does_not_time_out(dispatch: Dispatch, mo
     assert signal.alarm(0) == 0
 
 
-def test_a_shift_too_many_is_dropped(shifts: ipc.Hints):
+def test_a_shift_too_many_is_dropped(shifts: pipe_queue.Hints):
     for _ in range(10_000):
         shifts.put("shift")
     assert WORKERS <= shifts.qsize() < 10_000
@@ -287,7 +288,7 @@ def test_a_worker_that_leaves_its_shift_while_claims_wait_calls_the_pusher(
     dispatch.work(lambda _: None)
     assert not dispatch.call.silence()
 
-    monkeypatch.setattr("jobs.dispatch.LONGEST_SHIFT", 0.0)
+    monkeypatch.setattr("jobs.cluster.dispatch.LONGEST_SHIFT", 0.0)
     dispatch.put([a_claim(name) for name in "abc"])
     called: list[bool] = []
     dispatch.work(lambda _: called.append(dispatch.call.silence()))

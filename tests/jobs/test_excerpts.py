@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.excerpts import both_ends, excerpt, quoted
-from jobs.secrets import mask, mask_begun, names_in
+from jobs.lib.excerpts import both_ends, excerpt, quoted
+from jobs.lib.secrets import mask, mask_begun, names_in
 
 SECRET = "wk-Canary+51/c2==q"
 PIECE = 4  # characters of a secret in a row, of which none may be left
@@ -56,7 +56,7 @@ def test_a_text_without_secrets_is_cut_as_ever() -> None:
 def test_the_beginning_of_a_large_body_is_looked_at_and_not_all_of_it(monkeypatch) -> None:
     looked_at: list[int] = []
     monkeypatch.setattr(
-        "jobs.excerpts.mask_up_to", lambda end, text: looked_at.append(len(text)) or text[:end]
+        "jobs.lib.excerpts.mask_up_to", lambda end, text: looked_at.append(len(text)) or text[:end]
     )
     excerpt("x" * 4_000_000, 300)
     [size] = looked_at

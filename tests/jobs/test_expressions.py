@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from jobs import expressions
 from jobs.api import Cancel, Concurrency, Context, Event, InvalidFunction, TriggerEvent, send
 from jobs.errors import InvalidExpression
 from jobs.models import LogLine, Run, RunStatus
+from jobs.registry import expressions
+from jobs.registry.expression_names import check
 from jobs.testing import drain, travel
-from jobs.vocabulary import check
 from tests.functions import registered
 
 pytestmark = pytest.mark.django_db

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from jobs import gateway
 from jobs.api import Context, Secret
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
+from jobs.fetch import gateway
 from jobs.models import Fetch
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from tests.endpoint import Answer
 from tests.functions import go, ran, registered, the_run

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from jobs import gateway
 from jobs.api import Context
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
+from jobs.fetch import gateway
 from jobs.models import Run
+from jobs.runs.queue import claim
 from jobs.testing import drain
 from tests.endpoint import Answer
 from tests.functions import at_once, go, registered, the_run

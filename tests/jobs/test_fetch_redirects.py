@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from jobs import gateway
 from jobs.api import Context, Secret
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
+from jobs.fetch import gateway, outbox
 from jobs.models import Fetch
+from jobs.platform.http import client
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from tests.endpoint import Answer, Endpoint
 from tests.functions import go, ran, registered, the_run
@@ -66,11 +67,11 @@ def test_the_result_url_is_remembered_so_that_a_crash_asks_there_and_orders_noth
         (flight,) = gateway.take(10)
 
         def crash(url: str) -> None:
-            gateway.remember_result_url(flight, url)
+            outbox.remember_result_url(flight, url)
             raise Crash
 
         with pytest.raises(Crash):
-            gateway.perform(flight.request, crash)
+            client.perform(flight.request, crash)
         assert Fetch.objects.get().result_url == f"{endpoint.url}/result/7"
         travel(timedelta(minutes=1))
         drain()

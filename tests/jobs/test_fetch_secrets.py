@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import reverse
 
 from jobs.api import Context, InvalidStep, Secret
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
 from jobs.models import Fetch, Run
+from jobs.runs.queue import claim
 from jobs.testing import Answer, Endpoint, drain
 from tests.functions import go, ran, registered, the_run
 from tests.jobs.test_secrets import assert_no_canary

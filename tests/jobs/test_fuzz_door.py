@@ -21,10 +21,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import example as explicit
 from hypothesis import strategies as st
 
-from jobs import cron, registry, retention
 from jobs.api import Context, Event, JobsError, TriggerEvent, create_function, send
+from jobs.maintenance import cron, retention
 from jobs.models import CronSchedule, RegisteredFunction, Run
 from jobs.models import Event as EventRow
+from jobs.registry import catalog, rows
 from jobs.testing import drain, travel
 from tests.functions import registered
 from tests.jobs import fuzz
@@ -190,20 +191,20 @@ def test_whatever_a_step_or_a_function_returns_is_remembered_or_refused(admin_cl
 
 
 def test_whatever_function_is_accepted_runs_beside_others(admin_client):
-    tally, known = Tally(), list(registry.all_functions())
+    tally, known = Tally(), list(catalog.all_functions())
 
     @BOUNDED
     @given(fuzz.HANDLERS, fuzz.OPTIONS)
     def example(handler: Any, options: dict[str, Any]) -> None:
         options = {"fn_id": "fuzzed", **options}
         if tally.count(refused=refused(lambda: create_function(**options)(handler))):
-            assert list(registry.all_functions()) == known
+            assert list(catalog.all_functions()) == known
             return
-        registry.sync()
+        rows.sync()
         cron.sync()
         CronSchedule.objects.filter(fn_id__startswith="jobs-").delete()  # forgets too early here
-        mine = [f for f in registry.all_functions() if f not in known]
-        names = {t.event for f in mine for t in registry.event_triggers(f)}
+        mine = [f for f in catalog.all_functions() if f not in known]
+        names = {t.event for f in mine for t in catalog.event_triggers(f)}
         with registered(lambda ctx: "fine"):
             send([Event(name=name, data={"a": 1}) for name in ("test/go", "fuzz/go", "fuzz/stop")])
             for name in names:
@@ -216,9 +217,9 @@ def test_whatever_function_is_accepted_runs_beside_others(admin_client):
         forget_everything()
 
     def forgotten() -> None:
-        for function in registry.all_functions():
+        for function in catalog.all_functions():
             if function not in known:
-                registry.unregister(function.fn_id)
+                catalog.unregister(function.fn_id)
 
     undoing(example, forgotten)
     tally.raise_if_idle()

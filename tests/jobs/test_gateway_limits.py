@@ -15,14 +15,17 @@ from django.core.management.base import SystemCheckError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jobs import conf, gateway, statements
+from jobs import conf
 from jobs.api import Context
-from jobs.claims import claim
-from jobs.executor import execute
-from jobs.flights import Flight, Landed, release, take
-from jobs.gateway import Gateway, NoWorkers
+from jobs.execution.executor import execute
+from jobs.fetch import gateway
+from jobs.fetch.gateway import Gateway
+from jobs.fetch.outbox import Flight, Landed, release, take
+from jobs.fetch.workers import NoWorkers
 from jobs.models import Fetch, Run
-from jobs.transport import Outcome
+from jobs.platform.http.exchange import Outcome
+from jobs.platform.postgres import statements
+from jobs.runs.queue import claim
 from tests.adversary import PATIENCE, Adversary, allow, answer, silent
 from tests.functions import go, registered
 from tests.jobs.explained import explained

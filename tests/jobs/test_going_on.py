@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from jobs.api import Concurrency, Context, pause
-from jobs.claims import claim
-from jobs.executor import Nobody, execute
+from jobs.execution.executor import execute
+from jobs.execution.observer import Nobody
 from jobs.models import Run
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from tests.functions import go, registered
 

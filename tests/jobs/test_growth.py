@@ -13,14 +13,15 @@ from django.conf import settings
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from jobs import family, statements
 from jobs.api import Context
-from jobs.broker import RunBroker
-from jobs.journal import Journal
-from jobs.loglines import LogCapture
-from jobs.runner import Runner
-from jobs.statements import wire_of
-from jobs.streams import Heard
+from jobs.cluster.broker import RunBroker
+from jobs.execution.log_capture import LogCapture
+from jobs.execution.standard_streams import Heard
+from jobs.execution.step_runner import Runner
+from jobs.execution.unit_of_work import Journal
+from jobs.platform.ipc import process_tree
+from jobs.platform.postgres import statements
+from jobs.platform.postgres.pooled_pipeline import wire_of
 from jobs.testing import drain, travel
 from tests.functions import Diary, go, registered
 
@@ -41,7 +42,7 @@ def in_a_sentinel(work: Callable[[], bool]) -> bool:
         raise SystemExit(0 if work() else 1)
 
     connections.close_all()
-    process = family.context().Process(target=begin)
+    process = process_tree.context().Process(target=begin)
     process.start()
     process.join()
     return bool(process.exitcode == 0)
@@ -69,7 +70,7 @@ def test_nor_does_a_thread_of_it_or_a_process_that_it_has_forked():
         return told == [True]
 
     def in_a_worker() -> bool:
-        worker = family.context().Process(target=lambda: exit(0 if in_a_thread() else 1))
+        worker = process_tree.context().Process(target=lambda: exit(0 if in_a_thread() else 1))
         worker.start()
         worker.join()
         return bool(worker.exitcode == 0)

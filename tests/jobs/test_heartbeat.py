@@ -9,12 +9,14 @@ import pytest
 from django.db import transaction
 from django.db.models import F
 
-from jobs import broker, conf
+from jobs import conf
 from jobs.api import Context
-from jobs.board import Board
-from jobs.claims import Claim, claim
-from jobs.keeper import Keeper
+from jobs.cluster import worker
+from jobs.cluster.heartbeat import Keeper
+from jobs.cluster.worker_table import Board
 from jobs.models import Run
+from jobs.runs.claim import Claim
+from jobs.runs.queue import claim
 from tests.functions import Diary, at_once, go, registered, three_steps
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,7 +86,7 @@ def test_a_worker_leaves_what_was_given_back_alone():
         keeper = Keeper(Board())
         waiting_since(keeper, claims, 60)
         keeper._renew()
-        broker._advance(aged(claims[0]))
+        worker._advance(aged(claims[0]))
     assert diary.entries == []
     assert Run.objects.get().status == "queued"
 
@@ -101,7 +103,7 @@ def test_a_worker_that_takes_an_old_claim_up_is_quicker_than_who_gives_it_back()
             return "done"
 
     with registered(late_keeper):
-        broker._advance(aged(claims[0]))
+        worker._advance(aged(claims[0]))
     assert (Run.objects.get().status, Run.objects.get().output) == ("completed", "done")
 
 

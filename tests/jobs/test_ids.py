@@ -7,7 +7,8 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobs import family, ids
+from jobs import ids
+from jobs.platform.ipc import process_tree
 from tests.functions import in_a_child
 
 MANY = 1000
@@ -35,12 +36,12 @@ def test_a_forked_process_makes_none_that_its_parent_makes(tmp_path: Path):
 
 
 def test_a_forked_process_knows_its_own_number():
-    mine = family.number()
-    assert family.name().endswith(f"/{mine}")
+    mine = process_tree.number()
+    assert process_tree.name().endswith(f"/{mine}")
 
     def look() -> None:
-        assert family.number() == os.getpid() != mine
-        assert family.name().endswith(f"/{os.getpid()}")
+        assert process_tree.number() == os.getpid() != mine
+        assert process_tree.name().endswith(f"/{os.getpid()}")
 
     assert in_a_child(look) == 0
 

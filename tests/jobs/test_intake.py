@@ -12,8 +12,8 @@ from django.db import DatabaseError, connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
-from jobs import events
 from jobs.api import Context, Event, Timeouts, send
+from jobs.events import wake
 from jobs.models import Event as Stored
 from jobs.models import RegisteredFunction, Run
 from jobs.testing import drain
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def nothing_known():
-    events._awaited_until.clear()
+    wake.awaited_until.clear()
 
 
 def go(**data: object) -> Event:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jobs import ipc
+from jobs.platform.ipc import pipe_queue, shared_state
 from tests.functions import in_a_child
 
 
@@ -37,7 +37,7 @@ def kill(pid: int) -> None:
 
 
 def test_items_come_out_in_the_order_in_which_they_were_put_in():
-    queue = ipc.Queue()
+    queue = pipe_queue.Queue()
     for item in ("a", {"b": 1}, None):
         queue.put(item)
     assert queue.qsize() == 3
@@ -46,8 +46,8 @@ def test_items_come_out_in_the_order_in_which_they_were_put_in():
 
 
 def test_an_item_larger_than_a_packet_is_refused_and_leaves_nothing_in_the_pipe():
-    queue = ipc.Queue()
-    with pytest.raises(ipc.TooLarge, match="4,096"):
+    queue = pipe_queue.Queue()
+    with pytest.raises(pipe_queue.TooLarge, match="4,096"):
         queue.put("x" * 5_000)
     queue.put("small")
     assert queue.get() == "small"
@@ -55,29 +55,29 @@ def test_an_item_larger_than_a_packet_is_refused_and_leaves_nothing_in_the_pipe(
 
 
 def test_an_item_that_just_fits_comes_out_whole():
-    queue = ipc.Queue()
+    queue = pipe_queue.Queue()
     overhead = len(pickle.dumps("x" * 4_000)) - 4_000
-    item = "x" * (ipc.PACKET - overhead)
+    item = "x" * (pipe_queue.PACKET - overhead)
     queue.put(item)
     assert queue.get() == item
 
 
 def test_a_report_of_a_task_that_is_too_long_is_cut():
-    results = ipc.Results()
+    results = pipe_queue.Results()
     results.put({"id": "shift", "result": "y" * 10_000})
-    assert results.get() == {"id": "shift", "result": "y" * ipc.LONGEST_RESULT}
+    assert results.get() == {"id": "shift", "result": "y" * pipe_queue.LONGEST_RESULT}
 
 
 def test_every_reader_meets_the_end_behind_what_waits():
-    queue = ipc.Queue()
+    queue = pipe_queue.Queue()
     queue.put("last")
-    queue.put(ipc.END)
-    assert [queue.get() for _ in range(3)] == ["last", ipc.END, ipc.END]
+    queue.put(pipe_queue.END)
+    assert [queue.get() for _ in range(3)] == ["last", pipe_queue.END, pipe_queue.END]
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs Linux's /proc")
 def test_a_reader_that_is_killed_while_it_waits_leaves_the_others_their_items():
-    queue = ipc.Queue()
+    queue = pipe_queue.Queue()
     waiting = child(queue.get)
     wait_until_blocked(waiting)
     kill(waiting)
@@ -98,7 +98,7 @@ class Counted:
 
 @pytest.mark.skipif(not hasattr(select, "EPOLLEXCLUSIVE"), reason="needs Linux's epoll")
 def test_of_those_who_wait_an_item_wakes_one():
-    queue, told = ipc.Queue(), ipc.Queue()
+    queue, told = pipe_queue.Queue(), pipe_queue.Queue()
 
     def wait() -> None:
         queue._turnstile = counted = Counted(queue._turnstile)
@@ -116,7 +116,7 @@ def test_of_those_who_wait_an_item_wakes_one():
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs Linux's /proc")
 def test_a_writer_that_is_killed_while_the_queue_is_full_leaves_no_torn_item():
-    queue = ipc.Queue(maxsize=1)
+    queue = pipe_queue.Queue(maxsize=1)
     queue.put("first")
     writing = child(lambda: queue.put("never"))
     wait_until_blocked(writing)
@@ -128,7 +128,7 @@ def test_a_writer_that_is_killed_while_the_queue_is_full_leaves_no_torn_item():
 
 
 def test_an_event_is_seen_by_who_waits_for_it_in_another_process():
-    event = ipc.Event()
+    event = shared_state.Event()
     assert not event.is_set()
     assert not event.wait(0.0)
     assert in_a_child(event.set) == 0
@@ -137,7 +137,7 @@ def test_an_event_is_seen_by_who_waits_for_it_in_another_process():
 
 
 def test_a_value_is_one_number_in_every_process():
-    value = ipc.Value("f", -1)
+    value = shared_state.Value("f", -1)
 
     def write() -> None:
         with value.get_lock():
@@ -149,7 +149,7 @@ def test_a_value_is_one_number_in_every_process():
 
 def test_a_report_of_a_task_has_no_secret_however_long_it_is(settings):
     settings.MODAL_KEY = "wk-Canary-5f3e"
-    results = ipc.Results()
+    results = pipe_queue.Results()
     for offset in range(480, 501):
         for size in (0, 60_000):
             results.put({"id": "shift", "result": "." * offset + "wk-Canary-5f3e" + "." * size})

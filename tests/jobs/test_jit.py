@@ -14,9 +14,10 @@ import pytest
 from django.db import connection, transaction
 from django.db.backends.signals import connection_created
 
-from jobs import cron, recovery, retention, statements
 from jobs.api import Concurrency, Context, Event, cancel, rerun, send
+from jobs.maintenance import cron, retention, sweeper, turn_repair
 from jobs.models import Run
+from jobs.platform.postgres import statements
 from jobs.testing import drain, travel
 from tests.functions import registered
 
@@ -160,8 +161,8 @@ def test_postgresql_compiles_nothing_of_the_engines_in_a_runs_whole_life(plans, 
         drain()
         again = rerun(Run.objects.get(fn_id="test-function", status="failed").id)
         cancel(again)
-        recovery.sweep()
-        recovery.mend_lines()
+        sweeper.sweep()
+        turn_repair.mend_lines()
         cron.tick()
         travel(timedelta(days=40))
         retention.forget()

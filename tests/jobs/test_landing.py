@@ -9,14 +9,15 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jobs import gateway, recovery
 from jobs.api import Context, cancel
-from jobs.claims import claim
-from jobs.executor import execute
-from jobs.flights import Flight, Landed, land, release, renew, take
+from jobs.execution.executor import execute
+from jobs.fetch import gateway
+from jobs.fetch.outbox import Flight, Landed, land, release, renew, take
+from jobs.maintenance import sweeper
 from jobs.models import Fetch, Run, Step
+from jobs.platform.http.exchange import Outcome
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
-from jobs.transport import Outcome
 from tests.functions import go, registered
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +87,7 @@ def test_the_answer_of_somebody_who_lost_the_request_is_dropped_and_those_beside
     lost, kept = in_the_air(2)
     travel(A_MINUTE)
     renew([kept])
-    recovery.sweep()
+    sweeper.sweep()
     (again,) = take(10)
     assert again.id == lost.id
     land([answered(lost, "too late"), answered(kept)])
@@ -146,7 +147,7 @@ def test_an_answer_for_an_earlier_attempt_is_not_taken_for_the_next():
 def lapse() -> None:
     """The lease is over, and a sweep has seen it."""
     Fetch.objects.update(lease_until="2020-01-01T00:00Z")
-    assert recovery.sweep() == 1
+    assert sweeper.sweep() == 1
     assert Fetch.objects.get().status == "pending"
 
 

@@ -8,19 +8,22 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import broker, registry
 from jobs.api import Concurrency, Context, cancel, pause
-from jobs.board import Board
-from jobs.claims import Claim, claim
-from jobs.dispatch import Dispatch
-from jobs.executor import execute
-from jobs.flights import Flight, Landed, land, take
-from jobs.gateway import Gateway, NoWorkers
-from jobs.ipc import Hints
-from jobs.keeper import Keeper
+from jobs.cluster.dispatch import Dispatch
+from jobs.cluster.heartbeat import Keeper
+from jobs.cluster.worker_table import Board
+from jobs.cluster.workers import Workers
+from jobs.execution.executor import execute
+from jobs.fetch.gateway import Gateway
+from jobs.fetch.outbox import Flight, Landed, land, take
+from jobs.fetch.workers import NoWorkers
 from jobs.models import Run
+from jobs.platform.http.exchange import Outcome
+from jobs.platform.ipc.pipe_queue import Hints
+from jobs.registry.function import Function
+from jobs.runs.claim import Claim
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
-from jobs.transport import Outcome
 from tests.functions import go, registered
 
 pytestmark = pytest.mark.django_db
@@ -109,7 +112,7 @@ def test_nobody_is_given_a_run_that_may_not_go_on_here(state):
     assert Run.objects.get().lease_token is None
 
 
-def test_nor_one_that_is_cancelled_or_stands_still(function: registry.Function):
+def test_nor_one_that_is_cancelled_or_stands_still(function: Function):
     cancelled, still = in_the_air(2)
     cancel(cancelled.run_id)
     pause(function.fn_id, stop_running=True)
@@ -174,7 +177,7 @@ def dispatch() -> Dispatch:
 
 def test_a_worker_is_called_if_one_is_missing(dispatch: Dispatch):
     (flight,) = in_the_air(1)
-    workers = broker.Workers("here", dispatch, Keeper(Board()))
+    workers = Workers("here", dispatch, Keeper(Board()))
     claims, _ = land([answered(flight)], workers.room, workers.name)
     workers.take(claims)
     assert dispatch.call.silence()
@@ -186,7 +189,7 @@ def test_a_worker_is_called_if_one_is_missing(dispatch: Dispatch):
 def test_what_lands_while_the_cluster_stops_is_given_back(dispatch: Dispatch):
     (flight,) = in_the_air(1)
     keeper = Keeper(Board())
-    workers = broker.Workers("here", dispatch, keeper)
+    workers = Workers("here", dispatch, keeper)
     claims, _ = land([answered(flight)], workers.room, workers.name)
     keeper._is_stopping = True
     workers.take(claims)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from jobs.api import cancel, rerun
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
 from jobs.models import Event, Run
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from tests.functions import go, ran, the_run
 from tests.jobs.late_hooks import (

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from jobs.api import Context, rerun
-from jobs.claims import Claim, claim
-from jobs.executor import execute
-from jobs.lease import give_back
+from jobs.execution.executor import execute
+from jobs.runs.claim import Claim
+from jobs.runs.lease import give_back
+from jobs.runs.queue import claim
 from jobs.testing import drain
 from tests.functions import go, registered, the_run
 from tests.jobs.blocking import Uncommitted, others, wait_until_blocked

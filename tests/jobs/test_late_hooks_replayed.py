@@ -9,9 +9,9 @@ from django.contrib.admin.utils import quote
 from django.test import Client
 from django.urls import reverse
 
-from jobs import registry
 from jobs.api import TriggerEvent, pause, replay_skipped, rerun, resume
 from jobs.models import Run
+from jobs.registry import rows
 from jobs.testing import drain
 from tests.functions import go, registered, the_run
 from tests.jobs.late_hooks import FAILURE, Patient, patient_and_hooks, says_whether_outdated
@@ -58,7 +58,7 @@ def test_a_function_of_ones_own_that_counts_failures_is_replayed_whatever_came_o
 def test_the_panel_says_what_it_leaves_out_and_offers_the_rest(
     patient: Patient, admin_client: Client
 ):
-    registry.sync()
+    rows.sync()
     pause(FAILURE)
     runs = [go({"n": n}) for n in range(2)]
     drain()

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from jobs import events, recovery
 from jobs.api import Context, Event, send
-from jobs.claims import claim
+from jobs.events import wake
+from jobs.runs import queue
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from tests.functions import Diary, go, nap, registered, the_run
 
@@ -75,6 +76,6 @@ def test_a_run_that_is_woken_while_a_worker_has_it_keeps_no_cluster_busy():
     with registered(nap(Diary())):
         run = go()
         (_,) = claim(10)
-        events.wake_runs([run.id])
+        wake.wake_runs([run.id])
         assert claim(10) == []
-        assert recovery.next_due(1.0) > 0.9
+        assert queue.next_due(1.0) > 0.9

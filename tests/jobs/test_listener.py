@@ -9,9 +9,11 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections
 
-from jobs import conf, listener, notifier
-from jobs.listener import POLL, POLL_UNTOLD, Listener
-from jobs.notifier import ANYTHING, RUN_DUE
+from jobs import conf
+from jobs.cluster import listener
+from jobs.cluster.listener import POLL, POLL_UNTOLD, Listener
+from jobs.platform.postgres import notifier
+from jobs.platform.postgres.notifier import ANYTHING, RUN_DUE
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

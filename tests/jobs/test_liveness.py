@@ -14,15 +14,20 @@ from django.db import DataError, OperationalError, connection
 from django.db.models.functions import Now
 from django.test import Client
 
-from jobs import broker, claims, keeper, lost_workers, recovery
 from jobs.api import Concurrency, Context, standstill
-from jobs.board import Beat, Board
-from jobs.broker import RunBroker
-from jobs.claims import claim
-from jobs.gateway import Gateway
-from jobs.keeper import Keeper
+from jobs.cluster import broker, dispatch, django_q_adapter, worker_table
+from jobs.cluster.broker import RunBroker
+from jobs.cluster.heartbeat import Keeper
+from jobs.cluster.pulse import pulse_of
+from jobs.cluster.worker_table import Beat, Board
+from jobs.fetch.gateway import Gateway
+from jobs.maintenance import lost_workers, sweeper, turn_repair
 from jobs.models import Cluster, Run
-from jobs.pulse import pulse_of
+from jobs.platform.ipc import pipe_queue
+from jobs.platform.postgres import statements
+from jobs.runs import claim as runs_claim
+from jobs.runs import queue, unclaimable
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from tests.functions import go, registered, the_run
 
@@ -130,18 +135,18 @@ def pusher(monkeypatch) -> RunBroker:
     """A pusher without a cluster: what it hands out stays in its pipe."""
     monkeypatch.setattr(broker, "POLL", 0.01)
     board = Board()
-    monkeypatch.setattr(broker, "_board", board)
-    shifts = broker.ipc.Hints(2)
-    monkeypatch.setattr(broker, "_dispatch", broker.Dispatch(board, shifts, 2))
+    monkeypatch.setattr(django_q_adapter, "board", board)
+    shifts = pipe_queue.Hints(2)
+    monkeypatch.setattr(django_q_adapter, "_dispatch", dispatch.Dispatch(board, shifts, 2))
     pusher = RunBroker.__new__(RunBroker)
-    monkeypatch.setattr(broker, "_share_without_locks", lambda: None)
+    monkeypatch.setattr(broker, "share_without_locks", lambda: None)
     pusher.__init__()  # type: ignore[misc]
     pusher._gateway, pusher._keeper = Gateway(), Keeper(board)
     return pusher
 
 
 def looked(pusher: RunBroker) -> float:
-    return broker._board.last_beat().looked
+    return django_q_adapter.board.last_beat().looked
 
 
 @pytest.mark.parametrize(
@@ -160,16 +165,16 @@ def test_whatever_the_look_raises_the_pusher_lets_nothing_out_and_says_it(
     with monkeypatch.context() as patch:
         patch.setattr(broker, "look", raises(error))
         assert pusher.dequeue() is None
-    beat = broker._board.last_beat()
+    beat = django_q_adapter.board.last_beat()
     assert (beat.looked, type(error).__name__ in beat.problem) == (0.0, True)
     pusher.dequeue()
     assert looked(pusher) > 0
-    assert broker._board.last_beat().problem == ""
+    assert django_q_adapter.board.last_beat().problem == ""
 
 
-@pytest.mark.parametrize("job", ["sweep", "mend_lines"])
-def test_a_sweep_that_fails_keeps_no_run_from_being_taken(pusher, monkeypatch, job):
-    monkeypatch.setattr(recovery, job, raises(RecursionError("too deep")))
+@pytest.mark.parametrize(("where", "job"), [(sweeper, "sweep"), (turn_repair, "mend_lines")])
+def test_a_sweep_that_fails_keeps_no_run_from_being_taken(pusher, monkeypatch, where, job):
+    monkeypatch.setattr(where, job, raises(RecursionError("too deep")))
     with registered(lambda ctx: None):
         go()
         pusher.dequeue()
@@ -178,7 +183,7 @@ def test_a_sweep_that_fails_keeps_no_run_from_being_taken(pusher, monkeypatch, j
 
 def test_a_run_that_cannot_be_read_is_set_aside_alone(pusher, monkeypatch):
     """The first due run cannot be read, whatever it is: those behind it are taken."""
-    real = claims.claim_of
+    real = runs_claim.claim_of
     with registered(lambda ctx: None):
         bad = go()
         good = go()
@@ -188,7 +193,7 @@ def test_a_run_that_cannot_be_read_is_set_aside_alone(pusher, monkeypatch):
                 raise RecursionError("too deep")
             return real(row, lease)
 
-        monkeypatch.setattr(claims, "claim_of", unreadable)
+        monkeypatch.setattr(unclaimable, "claim_of", unreadable)
         pusher.dequeue()
     bad.refresh_from_db()
     good.refresh_from_db()
@@ -197,17 +202,17 @@ def test_a_run_that_cannot_be_read_is_set_aside_alone(pusher, monkeypatch):
 
 
 def test_a_run_at_which_the_whole_statement_fails_is_found_and_set_aside(pusher, monkeypatch):
-    real = claims.statements.execute
+    real = statements.execute
     with registered(lambda ctx: None):
         bad, good = go(), go()
 
         def fails(text: str, values: Any) -> Any:
             due = Run.objects.due().filter(lease_token=None).order_by("due_at", "id")
-            if text == claims.TAKE and bad in due[: values["limit"]]:
+            if text == queue.TAKE and bad in due[: values["limit"]]:
                 raise DataError("interval out of range")
             return real(text, values)
 
-        monkeypatch.setattr(claims.statements, "execute", fails)
+        monkeypatch.setattr(statements, "execute", fails)
         for _ in range(3):
             pusher.dequeue()
     bad.refresh_from_db()
@@ -221,8 +226,8 @@ def test_while_its_workers_have_enough_to_do_a_pusher_parks_what_stands_behind_o
         for user in range(8):
             go({"user": user})
         pusher.dequeue()
-        assert broker._dispatch is not None
-        assert broker._dispatch.room == 0
+        assert django_q_adapter._dispatch is not None
+        assert django_q_adapter._dispatch.room == 0
         first, second = go({"user": "ann"}), go({"user": "ann"})
         pusher.dequeue()
     first.refresh_from_db()
@@ -234,14 +239,14 @@ def test_while_its_workers_have_enough_to_do_a_pusher_parks_what_stands_behind_o
 def test_a_claim_that_cannot_be_packed_is_an_attempt_of_its_own_run_alone(pusher, monkeypatch):
     with registered(lambda ctx: None, retries=0):
         bad, good = go(), go()
-        put = broker._dispatch.put
+        put = django_q_adapter._dispatch.put
 
         def unpackable(found: list[Any]) -> None:
             if found[0].run_id == bad.id:
                 raise RecursionError("too deep")
             put(found)
 
-        monkeypatch.setattr(broker._dispatch, "put", unpackable)
+        monkeypatch.setattr(django_q_adapter._dispatch, "put", unpackable)
         pusher.dequeue()
     bad.refresh_from_db()
     good.refresh_from_db()
@@ -260,7 +265,7 @@ def test_a_death_that_cannot_be_written_down_costs_no_other_run_its_lease(monkey
     board.begin(claimed.run_id, claimed.token)
     dead = Board()
     heart = Keeper(board)
-    entries = [*board.entries(), keeper.Entry(2**22 + 1, claimed.run_id, claimed.token, "")]
+    entries = [*board.entries(), worker_table.Entry(2**22 + 1, claimed.run_id, claimed.token, "")]
     monkeypatch.setattr(board, "entries", lambda: iter(entries))
     monkeypatch.setattr(lost_workers, "worker_died", raises(RecursionError("too deep")))
     travel(timedelta(seconds=10))
@@ -272,7 +277,7 @@ def test_a_death_that_cannot_be_written_down_costs_no_other_run_its_lease(monkey
 
 def test_the_gateway_lets_nothing_out(monkeypatch):
     gateway = Gateway()
-    monkeypatch.setattr("jobs.gateway.RETRY", 0.0)
+    monkeypatch.setattr("jobs.fetch.gateway.RETRY", 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(gateway, "_depart", raises(RecursionError("too deep")))
         gateway._look_at = 0.0
@@ -290,12 +295,12 @@ def test_a_request_that_breaks_the_gateways_code_by_whatever_is_told_to_its_run(
     def handler(ctx: Context) -> str:
         return ctx.step.fetch("ask", endpoint.url).text
 
-    monkeypatch.setattr("jobs.flights.perform", raises(Panic("of Rust's")))
-    monkeypatch.setattr("jobs.gateway.perform", raises(Panic("of Rust's")))
+    monkeypatch.setattr("jobs.fetch.outbox.perform", raises(Panic("of Rust's")))
+    monkeypatch.setattr("jobs.fetch.gateway.perform", raises(Panic("of Rust's")))
     with registered(handler, retries=0, concurrency=[Concurrency(limit=1)]):
         go()
         for claimed in claim(1):
-            from jobs.executor import execute
+            from jobs.execution.executor import execute
 
             execute(claimed)
         gateway = Gateway()

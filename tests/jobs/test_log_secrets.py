@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from jobs.api import Context, Event, TriggerEvent, send
+from jobs.execution.standard_streams import LONGEST
 from jobs.models import Run
-from jobs.streams import LONGEST
 from tests.chaos.clusters import Cluster, wait_until
 from tests.database import cluster_environment
 from tests.functions import ran, registered

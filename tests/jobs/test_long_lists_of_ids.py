@@ -7,8 +7,8 @@ import pytest
 from django.db import connection, transaction
 
 from jobs.api import Event, send
+from jobs.events.deduplication import BUCKETS, FEW
 from jobs.models import Event as EventRow
-from jobs.repeats import BUCKETS, FEW
 from tests.functions import at_once
 from tests.jobs.blocking import Uncommitted, others, wait_until_blocked
 

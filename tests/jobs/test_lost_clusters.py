@@ -6,11 +6,11 @@ from __future__ import annotations
 import pytest
 from django.db import transaction
 
-from jobs import recovery
 from jobs.api import Context
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
+from jobs.maintenance import sweeper
 from jobs.models import Run
+from jobs.runs.queue import claim
 from jobs.testing import drain
 from tests.functions import Diary, at_once, go, registered, the_run, three_steps
 from tests.jobs.deaths import deadly, leases_lapse, lose_cluster, lost_attempts
@@ -119,7 +119,7 @@ def test_a_run_that_somebody_is_at_is_left_to_the_next_sweep():
         leases_lapse()
         with transaction.atomic():
             Run.objects.select_for_update().get(id=busy.id)
-            assert at_once(recovery.sweep) == [1]
+            assert at_once(sweeper.sweep) == [1]
         other.refresh_from_db()
         assert other.status == "queued"
-        assert recovery.sweep() == 1
+        assert sweeper.sweep() == 1

@@ -14,12 +14,13 @@ import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from jobs import events, recovery
 from jobs.api import Concurrency, Context, InvalidTransition, cancel, rerun
-from jobs.claims import claim
-from jobs.concurrency import lock
-from jobs.executor import execute
+from jobs.events import wake
+from jobs.execution.executor import execute
+from jobs.maintenance import sweeper, turn_repair
 from jobs.models import Run
+from jobs.runs.queue import claim
+from jobs.runs.turns import lock
 from jobs.testing import drain
 from tests.functions import Diary, at_once, go, nap, registered, the_run
 from tests.jobs.blocking import Uncommitted, others, wait_until_blocked
@@ -106,8 +107,8 @@ def test_a_turn_that_was_passed_by_a_transaction_that_came_to_nothing_is_mended(
             assert at_once(lambda: cancel(holder.id)) == [True]
             at_once(drain)
             assert reasons() == ["turn", "turn"]
-            assert at_once(recovery.mend_lines) == [0]
-        assert recovery.mend_lines() == 1
+            assert at_once(turn_repair.mend_lines) == [0]
+        assert turn_repair.mend_lines() == 1
         drain()
     assert reasons() == ["sleep", "turn"]
 
@@ -145,7 +146,7 @@ def test_a_sweep_that_ends_runs_of_two_lines_blocks_nobody_who_stands_between_th
         with others() as other:
             with transaction.atomic():
                 lock(['test-function:0:"bob"'], 0)
-                swept = other(recovery.sweep)
+                swept = other(sweeper.sweep)
                 wait_until_blocked(1)
                 lock(["test-function:1:null"], 1)
             assert swept.result() == 2
@@ -157,7 +158,7 @@ def test_a_sweep_that_ends_runs_of_two_lines_blocks_nobody_who_stands_between_th
 
 def test_a_word_that_comes_while_the_worker_is_at_the_run_is_kept_in_its_row():
     def handler(ctx: Context) -> None:
-        with Uncommitted(lambda: events.wake_runs([claimed.run_id])):
+        with Uncommitted(lambda: wake.wake_runs([claimed.run_id])):
             pass
         ctx.step.sleep("nap", 3600)
 
@@ -173,7 +174,7 @@ def test_a_worker_that_suspends_while_the_word_is_being_said_waits_for_it():
         go()
         (claimed,) = claim(1)
         with others() as other:
-            with Uncommitted(lambda: events.wake_runs([claimed.run_id])):
+            with Uncommitted(lambda: wake.wake_runs([claimed.run_id])):
                 suspended = other(lambda: execute(claimed))
                 wait_until_blocked(1)
             suspended.result()

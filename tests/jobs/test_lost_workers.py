@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from jobs import keeper, lost_workers
 from jobs.api import Context, Event, StepError, TriggerEvent
-from jobs.board import Board
-from jobs.claims import claim
-from jobs.keeper import Keeper
-from jobs.memory import card_of
+from jobs.cluster import heartbeat
+from jobs.cluster.heartbeat import Keeper
+from jobs.cluster.worker_table import Board
+from jobs.execution.current_step import card_of
+from jobs.maintenance import lost_workers
 from jobs.models import Run, Step, StepKind
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from tests.functions import Diary, go, registered, the_run
 from tests.jobs.deaths import deadly, lose_worker
@@ -73,7 +74,7 @@ def test_a_worker_lost_while_it_sends_an_event_leaves_the_step_what_it_was(monke
     ):
         go()
         with monkeypatch.context() as patch:
-            patch.setattr("jobs.intake.inserting", lambda pairs: deadly())
+            patch.setattr("jobs.events.insertion.inserting", lambda pairs: deadly())
             lose_worker()
         drain()
     run = the_run()
@@ -183,7 +184,7 @@ def test_the_keeper_reads_what_a_worker_was_at_after_its_death(monkeypatch):
         board.at_step("the second")
         return False
 
-    monkeypatch.setattr(keeper, "is_alive", it_goes_on_and_dies)
+    monkeypatch.setattr(heartbeat, "is_alive", it_goes_on_and_dies)
     monkeypatch.setattr(lost_workers, "worker_died", lambda *words: told.append(words[2:]))
     Keeper(board)._bury()
     assert told == [(os.getpid(), "the second")]

@@ -8,8 +8,8 @@ from enum import IntEnum
 import pytest
 from django.db.models import JSONField
 
-from jobs import records
 from jobs.api import Context
+from jobs.execution import records
 from jobs.models import Fetch, Step
 from jobs.testing import drain, travel
 from tests.functions import Diary, go, nap, ran, registered, the_run, three_steps

@@ -26,7 +26,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobs import lost_workers, recovery, shares
 from jobs.api import (
     Concurrency,
     Context,
@@ -40,10 +39,13 @@ from jobs.api import (
     resume,
     send,
 )
-from jobs.claims import Claim, claim
-from jobs.executor import execute
-from jobs.lease import give_back, renewed
+from jobs.execution.executor import execute
+from jobs.maintenance import lost_workers, sweeper, turn_repair
 from jobs.models import RegisteredFunction, Run
+from jobs.runs import shares
+from jobs.runs.claim import Claim
+from jobs.runs.lease import give_back, renewed
+from jobs.runs.queue import claim
 from tests.boundaries import forget_everything
 from tests.functions import registered
 from tests.jobs.model import Known, Model
@@ -220,7 +222,7 @@ class Engine(RuleBasedStateMachine):
     def lose_a_cluster(self, data):
         run = data.draw(st.sampled_from(self.at_work()))
         Run.objects.filter(id=run.id).update(lease_until=Now() - timedelta(seconds=1))
-        assert recovery.sweep() == 1
+        assert sweeper.sweep() == 1
         self.let_go(run)
         run.comes_back("queued", due=True)
 
@@ -261,8 +263,8 @@ class Engine(RuleBasedStateMachine):
 
     @rule()
     def sweeps_find_nothing(self):
-        assert recovery.sweep() == 0
-        assert recovery.mend_lines() == 0
+        assert sweeper.sweep() == 0
+        assert turn_repair.mend_lines() == 0
 
     # --- what must hold ---------------------------------------------------------------------------
 

@@ -19,7 +19,6 @@ from django.db.models.functions import Now
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from jobs import recovery
 from jobs.api import (
     Concurrency,
     Context,
@@ -30,9 +29,11 @@ from jobs.api import (
     rerun,
     send,
 )
-from jobs.claims import Claim, claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
+from jobs.maintenance import sweeper
 from jobs.models import Attempt, Run, Step
+from jobs.runs.claim import Claim
+from jobs.runs.queue import claim
 from songs.models import Category
 from tests.boundaries import forget_everything
 from tests.functions import at_once, registered
@@ -117,7 +118,7 @@ class Town:
         leased = Run.objects.filter(lease_token__isnull=False).order_by("id")
         ids = list(leased.values_list("id", flat=True))[number % 2 :: 2]
         leased.filter(id__in=ids).update(lease_until=Now() - timedelta(seconds=1))
-        recovery.sweep()
+        sweeper.sweep()
 
     def somebody(self, number: int) -> str | None:
         ids = Run.objects.filter(fn_id="test-function").order_by("-id").values_list("id", flat=True)
@@ -165,7 +166,7 @@ def everything_ends(town: Town) -> None:
         if not Run.objects.unfinished().exists():
             break
         Run.objects.filter(lease_token__isnull=False).update(lease_until=Now())
-        recovery.sweep()
+        sweeper.sweep()
         town.wake(0)
         town.work(3)
     assert list(Run.objects.unfinished().annotate(now=Now()).values()) == []

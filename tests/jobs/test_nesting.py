@@ -24,10 +24,10 @@ from jobs.api import (
     rerun,
     send,
 )
+from jobs.lib.json_values import MOST_LEVELS, remembered
 from jobs.models import Event as EventRow
 from jobs.models import Run
 from jobs.testing import drain, travel
-from jobs.values import MOST_LEVELS, remembered
 from tests.functions import go, ran, registered, the_run
 from tests.jobs.panel import FN, page_of
 

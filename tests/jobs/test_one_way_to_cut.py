@@ -1,4 +1,5 @@
-"""A text that is stored or shown is cut in one way, by `jobs.excerpts`, which masks secrets first.
+"""A text that is stored or shown is cut in one way, by `jobs.lib.excerpts`, which masks secrets
+first.
 
 A secret that is cut before it is masked leaves its first half in clear. So any other means of
 cutting is looked for in the code: slices, formats with a precision, functions and template filters
@@ -16,7 +17,7 @@ import pytest
 
 BASE = Path(__file__).resolve().parents[2]
 # The mask itself and what is cut there; numbers and sounds of the studio; what Django wrote.
-OTHERS = ("jobs/excerpts.py", "jobs/spellings.py", "songs/studio/", "migrations/")
+OTHERS = ("jobs/lib/excerpts.py", "jobs/lib/secret_spellings.py", "songs/studio/", "migrations/")
 FEW = 5  # characters that tell nothing
 CUTTERS = {
     *("shorten", "truncate", "Truncator", "truncatechars", "truncatewords", "slicefilter"),
@@ -28,7 +29,7 @@ IN_A_FORMAT = re.compile(r"%[-+ #0]*\d*\.\d+[sra]|\{[^{}]*:[^{}]*\.\d+s?\}")
 SQL = re.compile(r"\b(left|right|substr|overlay)\s*\(", re.IGNORECASE)
 QUERY = re.compile(r"\.(filter|exclude|order_by|values|values_list|all)\(")
 NO_TEXTS = {
-    "jobs/admin/controls.py": {
+    "jobs/admin/bulk_actions.py": {
         "fitting[:MOST_AT_ONCE]",
         "fitting[:MOST_AT_ONCE + 1]",
         "allowed[:MOST_AT_ONCE]",
@@ -36,8 +37,9 @@ NO_TEXTS = {
     },
     "jobs/admin/events.py": {"runs[:MOST_DOTS]"},
     "jobs/admin/invoked.py": {"shown[:MOST_SHOWN]"},
-    "jobs/admin/runs.py": {"ids[number:number + 1]"},
-    "jobs/board.py": {  # bytes: a step's card has no secret, and the problem is an excerpt
+    "jobs/admin/run_list.py": {"ids[number:number + 1]"},
+    # bytes: a step's card has no secret, and the problem is an excerpt
+    "jobs/cluster/worker_table.py": {
         "self._page[end - CARD:end]",
         "card.encode()[:CARD]",
         "storable(beat.problem, 500).encode()[:500]",
@@ -46,39 +48,42 @@ NO_TEXTS = {
         "self._page[SHIFTS:BEAT]",
         "self._page[self._start(line):self._start(line) + LINE.size]",
     },
-    "jobs/bulk.py": {"found[start:start + LARGEST_SET]"},
-    "jobs/cancelling.py": {
+    "jobs/control/bulk_actions.py": {"found[start:start + LARGEST_SET]"},
+    "jobs/control/cancel_on.py": {
         "_candidates(came, [function.fn_id for function, _ in rules], after)[:BATCH]"
     },
-    "jobs/circles.py": {
+    "jobs/runs/deadlocks.py": {
         "list(zip(run.turn_keys, run.turn_limits, strict=True))[run.turns_held:]",
     },
-    "jobs/concurrency.py": {"list(turn_keys)[:turns_held + 1]"},
-    "jobs/conflicts.py": {"names[:MOST_NAMES]"},
-    "jobs/endpoint.py": {"data[:len(data) // 2]"},  # the answer that breaks off, of tests
-    "jobs/error_reports.py": {"frames[called[0]:called[-1] + 1]"},
-    "jobs/gateway.py": {
+    "jobs/runs/turns.py": {"list(turn_keys)[:turns_held + 1]"},
+    "jobs/events/id_conflicts.py": {"names[:MOST_NAMES]"},
+    "jobs/testing/endpoint.py": {"data[:len(data) // 2]"},  # the answer that breaks off, of tests
+    "jobs/lib/error_report.py": {"frames[called[0]:called[-1] + 1]"},
+    "jobs/fetch/gateway.py": {
         "self._landed[:_within_limits(self._landed)]",
         "self._landed[:len(batch)]",
         "landed[:BATCH]",
     },
-    "jobs/in_flight.py": {"sorted(steps)[:MOST_STEPS]"},
-    "jobs/intake.py": {"pairs[start:]", "pairs[start:number]"},
-    "jobs/pausing.py": {"ids[start:start + BATCH]"},
-    "jobs/pooled.py": {
+    "jobs/admin/in_flight.py": {"sorted(steps)[:MOST_STEPS]"},
+    "jobs/events/insertion.py": {"pairs[start:]", "pairs[start:number]"},
+    "jobs/control/pauses.py": {"ids[start:start + BATCH]"},
+    "jobs/platform/postgres/pooled_pipeline.py": {
         "super().converse([*ahead, *statements], commits=commits)[len(ahead):]",
     },
-    "jobs/records.py": {"row[:len(STEP)]", "row[len(STEP):]"},
-    "jobs/roles.py": {"tables[:SHOWN]"},
-    "jobs/secrets.py": {  # the mask
+    "jobs/execution/records.py": {"row[:len(STEP)]", "row[len(STEP):]"},
+    "jobs/platform/postgres/role_privileges.py": {"tables[:SHOWN]"},
+    "jobs/lib/secrets.py": {  # the mask
         "text[:end]",
         "text[end:]",
         "text[at:start]",
         "text[at:end]",
         "text[max(at, end):]",
     },
-    "jobs/sockets.py": {"view[sent:]"},
-    "jobs/wire.py": {"rows[len(first):len(first) + len(statements)]", "AUTO[:len(names)]"},
+    "jobs/platform/http/deadline_socket.py": {"view[sent:]"},
+    "jobs/platform/postgres/pipeline.py": {
+        "rows[len(first):len(first) + len(statements)]",
+        "AUTO[:len(names)]",
+    },
     "songs/admin.py": {"user.credit_entries.select_related('song', 'by')[:NEWEST_ENTRIES]"},
     "songs/music.py": {"sorted(reply)[:10]"},
     "songs/views.py": {
@@ -136,7 +141,7 @@ def test_no_text_is_cut_but_by_the_one_function_that_masks_it_first() -> None:
         (name, cut) for name, text in files("jobs", "songs", suffix=".py") for cut in cuts(text)
     }
     listed = {(name, cut) for name, listed in NO_TEXTS.items() for cut in listed}
-    assert not found - listed, "cut a text with jobs.excerpts; what is no text is listed here"
+    assert not found - listed, "cut a text with jobs.lib.excerpts; what is no text is listed here"
     assert not listed - found, "what is not there any more is listed"
 
 

@@ -9,9 +9,9 @@ import pytest
 from django.db.models.functions import Now
 
 from jobs.api import Context, Event, send
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
 from jobs.models import Attempt, LogLine, Run, Step
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from songs.models import Category
 from tests.functions import Diary, at_once, go, registered, the_run, three_steps

@@ -18,10 +18,10 @@ import psycopg
 import pytest
 from django.conf import settings
 
-from jobs.claims import claim
-from jobs.executor import execute
-from jobs.gateway import Gateway
+from jobs.execution.executor import execute
+from jobs.fetch.gateway import Gateway
 from jobs.models import Fetch, Run
+from jobs.runs.queue import claim
 from jobs.testing import drain
 from melodymaker import embedded
 from melodymaker.embedded.place import Place

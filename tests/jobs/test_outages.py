@@ -1,4 +1,5 @@
-"""One predicate says whether the database is away, in whatever way (see jobs/outages.py)."""
+"""One predicate says whether the database is away, in whatever way (see
+jobs/platform/postgres/outages.py)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from psycopg import errors
 
 from jobs.api import is_unavailable, why_unavailable
 from jobs.models import Cluster
-from jobs.outages import sqlstate_of
+from jobs.platform.postgres.outages import sqlstate_of
 
 AWAY = [
     errors.AdminShutdown,

@@ -11,10 +11,10 @@ import pytest
 from django.db import connection
 
 from jobs.api import Context
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
+from jobs.execution.records import AT_ONCE
 from jobs.models import Run, Step
-from jobs.records import AT_ONCE
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from tests.endpoint import Answer
 from tests.functions import Diary, at_once, go, registered, the_run

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from jobs.api import Concurrency, Context, Event, cancel, send
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
 from jobs.models import Run
-from jobs.parking import park_due
+from jobs.runs.parking import park_due
+from jobs.runs.queue import claim
 from jobs.testing import drain
 from tests.functions import registered
 

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from jobs.api import Context, Event, cancel, pause, replay_skipped, rerun, resume, send
-from jobs.claims import claim
-from jobs.clock import database_clock
 from jobs.errors import InvalidTransition, UnknownFunction
 from jobs.models import Reason, RegisteredFunction, Run, RunStatus
+from jobs.platform.postgres.clock import database_clock
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from tests.functions import Diary, at_once, registered, three_steps
 

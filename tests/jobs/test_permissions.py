@@ -13,8 +13,8 @@ from django.test import Client
 from django.urls import reverse
 
 from jobs import api, conf
-from jobs import bulk as bulk_module
 from jobs.api import Cancel, Context, Event, NotAllowed, TriggerEvent, asked_by, send
+from jobs.control import bulk_actions as bulk_module
 from jobs.models import RegisteredFunction, Run, RunStatus
 from jobs.testing import drain
 from tests.functions import go, registered, the_run

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 import pytest
 from greenlet import getcurrent
 
-from jobs.pilots import READABLE, WRITABLE, Pilots, result_of, until
+from jobs.platform.http.greenlet_loop import READABLE, WRITABLE, Pilots, result_of, until
 from tests.adversary import PATIENCE
 
 MANY = 300

@@ -14,10 +14,9 @@ from django.db import connection
 from jobs.api import Event, TriggerEvent, send
 from jobs.models import Attempt, Run
 from tests.adversary import Adversary, answer
-from tests.chaos.clusters import Cluster
+from tests.chaos.clusters import Cluster, wait_until
 from tests.database import database_url
 from tests.functions import registered
-from tests.jobs.test_outage import wait_until
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

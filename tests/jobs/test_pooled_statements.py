@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from jobs import pooled, statements
 from jobs.api import Context
-from jobs.pooled import PooledWire
-from jobs.wire import NOTHING
+from jobs.platform.postgres import pooled_pipeline, statements
+from jobs.platform.postgres.pipeline import NOTHING
+from jobs.platform.postgres.pooled_pipeline import PooledWire
 from songs.models import Category
 from tests.functions import ran
 
@@ -52,8 +52,8 @@ def another_session(monkeypatch) -> None:
     """The same one, as it looks to a client of a pool that is led to another."""
     connection.connection.execute("DEALLOCATE ALL")
     number = another_session.number = getattr(another_session, "number", 0) - 1  # type: ignore[attr-defined]
-    monkeypatch.setattr(pooled, "SERVER", (f"SELECT {number}", NOTHING))
-    monkeypatch.setattr(pooled, "BEGIN", f"BEGIN; SELECT {number}".encode())
+    monkeypatch.setattr(pooled_pipeline, "SERVER", (f"SELECT {number}", NOTHING))
+    monkeypatch.setattr(pooled_pipeline, "BEGIN", f"BEGIN; SELECT {number}".encode())
 
 
 def trips(act: Callable[[], object], monkeypatch) -> int:
@@ -131,7 +131,7 @@ def test_in_a_transaction_what_the_session_has_is_used(monkeypatch):
 
 
 def test_where_no_session_keeps_anything_nothing_is_taken_for_granted(monkeypatch):
-    monkeypatch.setattr(pooled, "MOST_MISSES", 3)
+    monkeypatch.setattr(pooled_pipeline, "MOST_MISSES", 3)
     for n in range(6):
         assert one(n) == n
         with transaction.atomic():

@@ -10,8 +10,8 @@ from django.db import connection, transaction
 from django.db.models import Count, Value
 from django.db.models.functions import Substr
 
-from jobs import prepared as preparing
 from jobs.api import Context
+from jobs.platform.postgres import step_cursor as preparing
 from songs.models import Category
 from tests.functions import at_once, ran
 

@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from jobs import timeline
+from jobs.admin import timeline
+from jobs.admin.timeline import BarKind
 from jobs.api import (
     Cancel,
     Context,
@@ -24,9 +25,9 @@ from jobs.api import (
     send,
 )
 from jobs.models import Run, RunStatus
-from jobs.registry import sync, unregister
+from jobs.registry.catalog import unregister
+from jobs.registry.rows import sync
 from jobs.testing import drain, travel
-from jobs.timeline import BarKind
 from tests.functions import registered
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,6 @@ import pytest
 from django.contrib.admin.utils import quote
 from django.urls import reverse
 
-from jobs import cron, registry
 from jobs.api import (
     Cancel,
     Concurrency,
@@ -23,7 +22,9 @@ from jobs.api import (
     send,
 )
 from jobs.errors import InvalidFunction, UnknownFunction
+from jobs.maintenance import cron
 from jobs.models import RegisteredFunction
+from jobs.registry import catalog, rows
 from jobs.testing import drain
 from tests.functions import go, registered, the_run
 from tests.jobs.panel import page_of
@@ -39,14 +40,14 @@ def other(ctx):
 
 def test_a_registered_function_is_found_by_its_id_and_still_callable():
     with registered(one, fn_id="one", name="The one") as function:
-        assert registry.get("one") is function
+        assert catalog.get("one") is function
         assert (function.name, function(None)) == ("The one", 1)
     with pytest.raises(UnknownFunction, match="“one”"):
-        registry.get("one")
+        catalog.get("one")
 
 
 def test_the_products_functions_are_discovered():
-    assert registry.knows("generate-song-event")
+    assert catalog.knows("generate-song-event")
 
 
 def test_two_functions_with_one_id_are_told_with_both_places():
@@ -66,9 +67,9 @@ def test_the_same_code_may_be_registered_again():
 
 def test_a_hook_is_a_function_of_its_own_and_goes_with_its_function():
     with registered(one, fn_id="one", on_failure=other, retries=2):
-        hook = registry.get("one-failure")
+        hook = catalog.get("one-failure")
         assert (hook.handler, hook.retries, hook.triggers) == (other, 2, ())
-    assert not registry.knows("one-failure")
+    assert not catalog.knows("one-failure")
 
 
 @pytest.mark.django_db
@@ -79,8 +80,8 @@ def test_what_is_registered_is_written_down_for_operators():
         "on_failure": other,
     }
     with registered(one, fn_id="one", name="The one", **options):
-        registry.sync()
-        registry.sync()
+        rows.sync()
+        rows.sync()
     row = RegisteredFunction.objects.get(fn_id="one")
     assert row.name == "The one"
     assert row.config["concurrency"] == [{"limit": 1, "key": "event.data.userId"}]
@@ -115,11 +116,11 @@ BAD = {
 
 @pytest.mark.parametrize(("options", "sentence"), BAD.values(), ids=BAD)
 def test_a_configuration_that_cannot_be_used_is_refused_with_the_place(options, sentence):
-    known = list(registry.all_functions())
+    known = list(catalog.all_functions())
     with pytest.raises(InvalidFunction, match=sentence) as raised, registered(one, **options):
         pass
     assert "test_registry.one:" in str(raised.value)
-    assert list(registry.all_functions()) == known
+    assert list(catalog.all_functions()) == known
 
 
 UNCHECKED = {
@@ -205,10 +206,10 @@ UNCHECKED |= {
 
 @pytest.mark.parametrize(("options", "sentence"), UNCHECKED.values(), ids=UNCHECKED)
 def test_a_configuration_of_the_wrong_types_is_refused_too(options, sentence):
-    known = list(registry.all_functions())
+    known = list(catalog.all_functions())
     with pytest.raises(InvalidFunction, match=sentence), registered(one, **options):
         pass
-    assert list(registry.all_functions()) == known
+    assert list(catalog.all_functions()) == known
 
 
 FITS = {
@@ -232,7 +233,7 @@ FITS = {
 @pytest.mark.parametrize("options", FITS.values(), ids=FITS)
 def test_what_is_accepted_is_synced_shown_and_run(options, admin_client):
     with registered(one, **options) as function:
-        registry.sync()
+        rows.sync()
         cron.sync()
         send(Event(name=function.triggers[0].event))
         drain()
@@ -304,7 +305,7 @@ def test_what_cannot_be_called_with_a_context_is_refused(role, handler, sentence
     main, options = (handler, {}) if role == "handler" else (one, {"on_failure": handler})
     with pytest.raises(InvalidFunction, match=sentence), registered(main, **options):
         pass
-    assert not registry.knows("test-function")
+    assert not catalog.knows("test-function")
 
 
 def odd() -> Any:
@@ -319,7 +320,7 @@ def odd() -> Any:
 @pytest.mark.parametrize("handler", [Callable(), functools.partial(one), odd(), lambda ctx, n=1: n])
 def test_a_handler_may_be_odd(handler, admin_client):
     with registered(handler):
-        registry.sync()
+        rows.sync()
         go()
         drain()
     assert the_run().output == 1
@@ -345,10 +346,10 @@ def test_two_functions_of_one_factory_are_two():
     try:
         with pytest.raises(InvalidFunction, match="Two functions have the id “looped”"):
             loop("looped")
-        assert registry.get("looped")(None) == 0
+        assert catalog.get("looped")(None) == 0
         create_function(fn_id="looped")(made(0))  # the same, as when its module is imported again
     finally:
-        registry.unregister("looped")
+        catalog.unregister("looped")
 
 
 def test_a_module_that_is_imported_again_registers_its_functions_again(tmp_path, monkeypatch):
@@ -362,18 +363,18 @@ def test_a_module_that_is_imported_again_registers_its_functions_again(tmp_path,
     try:
         module = importlib.import_module("made_twice")
         again = importlib.reload(module)
-        assert registry.get("twice") is again.twice
+        assert catalog.get("twice") is again.twice
     finally:
-        registry.unregister("twice")
+        catalog.unregister("twice")
 
 
 def test_nothing_is_half_registered_when_a_hook_is_refused():
     with registered(other, fn_id="one-cancel"):
         with pytest.raises(InvalidFunction, match="Two functions have the id “one-cancel”"):
             create_function(fn_id="one", on_failure=other, on_cancel=one)(one)
-        assert not registry.knows("one")
-        assert not registry.knows("one-failure")
-        assert registry.get("one-cancel").handler is other
+        assert not catalog.knows("one")
+        assert not catalog.knows("one-failure")
+        assert catalog.get("one-cancel").handler is other
 
 
 def test_anything_that_can_be_called_is_a_handler():

@@ -1,6 +1,6 @@
 """An execution that ends without a settlement is counted, spaced and bounded, whatever ended it
-(jobs/requeues.py). An outage of the database costs no attempt; what the function's own code brings
-about is an attempt like any other, with the author's error."""
+(jobs/execution/requeue.py). An outage of the database costs no attempt; what the function's own
+code brings about is an attempt like any other, with the author's error."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.postgresql.base import DatabaseWrapper
 
-from jobs import requeues
 from jobs.api import Context, StepError
-from jobs.claims import claim
-from jobs.executor import Nobody, execute
+from jobs.execution import requeue
+from jobs.execution.executor import execute
+from jobs.execution.observer import Nobody
 from jobs.models import LogLine, Run
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from songs.models import Category
 from tests.functions import go, registered, the_run
@@ -377,11 +378,11 @@ def test_what_cannot_be_told_is_told_shortly_and_what_cannot_be_told_at_all_wait
     with registered(lambda ctx: ctx.step.run("loses", connection.close), retries=0):
         go()
         with monkeypatch.context() as patch:
-            patch.setattr(requeues, "record_attempt", broken)
+            patch.setattr(requeue, "record_attempt", broken)
             drain()
     run = the_run()
     assert (run.status, run.reason) == ("queued", "aside")
-    assert run.error["message"] == requeues.Unreported.__doc__
+    assert run.error["message"] == requeue.Unreported.__doc__
     assert run.lease_token is None
     assert run.due_at > run.created_at + timedelta(seconds=20)
 
@@ -399,7 +400,7 @@ def test_an_error_of_the_engines_own_code_stays_with_its_run_and_ends_its_worker
     def fails_to_settle() -> Onlooker:
         (claimed,) = claim(1)
         with monkeypatch.context() as patch:
-            patch.setattr("jobs.journal.Journal.commit", broken)
+            patch.setattr("jobs.execution.unit_of_work.Journal.commit", broken)
             watch = Onlooker()
             assert execute(claimed, watch) is None
         return watch
@@ -580,8 +581,8 @@ def test_a_process_in_which_nothing_can_be_told_is_left_with_an_error(monkeypatc
     with registered(lambda ctx: ctx.step.run("loses", connection.close), retries=0):
         go()
         (claimed,) = claim(1)
-        monkeypatch.setattr(requeues, "_hand_on", broken)
-        with pytest.raises(requeues.Unreported, match="neither settled nor set aside"):
+        monkeypatch.setattr(requeue, "_hand_on", broken)
+        with pytest.raises(requeue.Unreported, match="neither settled nor set aside"):
             execute(claimed)
 
 
@@ -595,7 +596,7 @@ def test_a_worker_that_reaches_no_database_for_a_whole_lease_ends(monkeypatch, s
     with registered(lambda ctx: ctx.step.run("loses", connection.close), retries=0):
         go()
         (claimed,) = claim(1)
-        monkeypatch.setattr(requeues, "_hand_on", unreachable)
+        monkeypatch.setattr(requeue, "_hand_on", unreachable)
         watch = Onlooker()
         assert execute(claimed, watch) is None
     assert watch.is_spoilt

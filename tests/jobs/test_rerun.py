@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from jobs import flights
 from jobs.api import (
     Concurrency,
     Context,
@@ -19,9 +18,10 @@ from jobs.api import (
     cancel,
     rerun,
 )
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
+from jobs.fetch import outbox
 from jobs.models import Run, Step
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from tests.endpoint import Answer
 from tests.functions import Diary, go, nap, registered, the_run, three_steps
@@ -156,9 +156,9 @@ def test_a_request_that_was_in_the_air_when_its_run_was_cancelled_is_not_paid_tw
     with registered(lambda ctx: ctx.step.fetch("make", endpoint.url, method="POST").json()):
         run = go()
         execute(*claim(1))
-        (flight,) = flights.take(1)
+        (flight,) = outbox.take(1)
         cancel(run.id)
-        flights.land([(flight, flights.fly(flight))])
+        outbox.land([(flight, outbox.fly(flight))])
         rerun(run.id)
         drain()
     assert (the_run().status, the_run().output) == ("completed", {"song": 1})
@@ -169,12 +169,12 @@ def test_a_run_that_is_retried_before_its_request_has_landed_waits_for_it(endpoi
     with registered(lambda ctx: ctx.step.fetch("make", endpoint.url, method="POST").json()):
         run = go()
         execute(*claim(1))
-        (flight,) = flights.take(1)
+        (flight,) = outbox.take(1)
         cancel(run.id)
         rerun(run.id)
         drain()
         assert (the_run().status, the_run().reason) == ("waiting", "fetch")
-        flights.land([(flight, flights.fly(flight))])
+        outbox.land([(flight, outbox.fly(flight))])
         drain()
     assert the_run().status == "completed"
     assert len(endpoint.asked) == 1

@@ -10,8 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import cron, retention
 from jobs.api import Context, Event, rerun, send
+from jobs.maintenance import cron, retention
 from jobs.models import (
     Attempt,
     Cluster,
@@ -246,7 +246,7 @@ def test_the_engine_forgets_by_itself_as_a_run_that_operators_see():
 
 def test_a_long_history_is_forgotten_in_steps(settings, monkeypatch):
     settings.JOBS = {**settings.JOBS, "RETENTION_BATCH": 1}
-    monkeypatch.setattr("jobs.retention.forget.__defaults__", ("", 3))
+    monkeypatch.setattr("jobs.maintenance.retention.forget.__defaults__", ("", 3))
     with registered(do_two_things):
         send([Event(name="test/go") for _ in range(7)])
         drain()

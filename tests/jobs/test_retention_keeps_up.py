@@ -11,12 +11,13 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from jobs import cron, functions, retention
+from jobs import functions
 from jobs.api import Event, pause, send
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
+from jobs.maintenance import cron, retention
 from jobs.models import CronSchedule, Reason, Run, RunStatus, Step
 from jobs.models import Event as EventRow
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from tests.functions import in_a_child, registered
 from tests.jobs.deaths import DIED, HERE, leases_lapse
@@ -57,7 +58,7 @@ def retentions() -> Any:
 def small_rounds(settings, monkeypatch) -> None:
     """Rounds of one batch, batches of one run, and runs of two rounds."""
     settings.JOBS = {**settings.JOBS, "RETENTION_BATCH": 1}
-    monkeypatch.setattr("jobs.retention.forget.__defaults__", ("", 1))
+    monkeypatch.setattr("jobs.maintenance.retention.forget.__defaults__", ("", 1))
     monkeypatch.setattr(functions, "MOST_ROUNDS", 2)
 
 
@@ -128,7 +129,7 @@ def test_a_batch_takes_as_many_statements_however_many_runs_are_in_it():
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("small_rounds")
 def test_when_its_worker_dies_between_two_batches_another_goes_on(monkeypatch):
-    monkeypatch.setattr("jobs.retention.forget.__defaults__", ("", 3))
+    monkeypatch.setattr("jobs.maintenance.retention.forget.__defaults__", ("", 3))
     real, batches = retention._forget_runs, []
 
     def die_at_the_second(*args: Any) -> int:

@@ -11,9 +11,9 @@ from django.apps import apps
 from django.db import connection
 
 from jobs.api import Context, Event, InvalidEvent, NonRetriableError, Secret, cancel, rerun, send
-from jobs.secrets import mask
+from jobs.lib.json_values import remembered
+from jobs.lib.secrets import mask
 from jobs.testing import drain, travel
-from jobs.values import remembered
 from tests.functions import go, ran, registered, the_run
 
 CANARY = 'canary-"ö"/needle'

@@ -12,9 +12,9 @@ from django.db import connection
 from django.db.backends.base import base
 from django.db.backends.postgresql.features import DatabaseFeatures
 
-from jobs import server_checks
 from jobs.api import Event, TriggerEvent, send
 from jobs.models import Run
+from jobs.platform.postgres import server_checks
 from jobs.testing import drain
 from tests.functions import registered
 

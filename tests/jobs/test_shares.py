@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from jobs import shares
 from jobs.api import Concurrency, Context, Event, TriggerEvent, send
-from jobs.claims import claim, look
-from jobs.executor import execute
+from jobs.execution.executor import execute
 from jobs.models import Run
+from jobs.runs import shares
+from jobs.runs.queue import claim, look
 from jobs.testing import drain, travel
 from tests.functions import registered
 from tests.jobs.blocking import Uncommitted

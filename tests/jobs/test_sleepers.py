@@ -11,10 +11,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs.api import Context
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
 from jobs.models import Attempt, Event, Fetch, LogLine, Run, Step
-from jobs.recovery import next_due
+from jobs.runs.queue import claim, next_due
 from jobs.testing import drain, travel
 from tests.functions import go, ran, registered
 from tests.jobs.sleepers import make_sleepers

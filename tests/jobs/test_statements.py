@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from jobs import statements
 from jobs.models import RegisteredFunction
+from jobs.platform.postgres import statements
 from tests.jobs.blocking import others, wait_until_blocked
 
 pytestmark = pytest.mark.django_db(transaction=True)

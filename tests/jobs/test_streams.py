@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from jobs.loglines import LONGEST, LogCapture
+from jobs.execution.log_capture import LogCapture
+from jobs.execution.standard_streams import LONGEST
 from jobs.models import Run
 from tests.functions import ran
 

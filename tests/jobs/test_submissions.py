@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from jobs import retention
 from jobs.api import Outcome, StaleForm, once
+from jobs.control.form_submissions import LIFE, sent, token_for_form
 from jobs.ids import new_id
+from jobs.maintenance import retention
 from jobs.models import Submission
-from jobs.submissions import LIFE, sent, token_for_form
 from jobs.testing import travel
 from tests.functions import Diary, at_once
 from tests.jobs.blocking import others, wait_until_blocked

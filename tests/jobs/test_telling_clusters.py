@@ -14,10 +14,10 @@ import pytest
 from django.conf import settings as project
 from django.db import connection, transaction
 
-from jobs import notifier
 from jobs.api import Concurrency, Context, Event, cancel, pause, rerun, resume, send
-from jobs.board import Board
+from jobs.cluster.worker_table import Board
 from jobs.models import Run
+from jobs.platform.postgres import notifier
 from jobs.testing import drain
 from tests.database import cluster_environment, database_url
 from tests.functions import go, registered

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from jobs import timeline
+from jobs.admin import timeline
+from jobs.admin.timeline import BarKind
 from jobs.models import Run
-from jobs.timeline import BarKind
 from tests.jobs import rows
 
 pytestmark = pytest.mark.django_db

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from jobs import recovery
 from jobs.api import Cancel, Concurrency, Context, Event, InvalidFunction, Timeouts, send
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
+from jobs.maintenance import sweeper
 from jobs.models import Run, RunStatus
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from tests.functions import at_once, registered
 
@@ -55,14 +55,14 @@ def test_a_run_that_starts_while_a_sweep_is_about_to_cancel_it_is_spared(monkeyp
     with registered(naps, timeouts=Timeouts(start=60)):
         send(Event(name="test/go"))
         travel(timedelta(seconds=61))
-        cancel_if_expired = recovery._cancel_if_expired
+        cancel_if_expired = sweeper._cancel_if_expired
 
         def it_starts_before(run_id):
             execute(*claim(1))
             cancel_if_expired(run_id)
 
-        monkeypatch.setattr(recovery, "_cancel_if_expired", it_starts_before)
-        recovery._cancel_expired()
+        monkeypatch.setattr(sweeper, "_cancel_if_expired", it_starts_before)
+        sweeper._cancel_expired()
     assert statuses() == [RunStatus.WAITING]
 
 
@@ -74,9 +74,9 @@ def test_a_run_that_somebody_is_at_keeps_no_sweep_waiting():
         travel(timedelta(seconds=61))
         with transaction.atomic():
             busy = Run.objects.select_for_update().order_by("id").first()
-            assert at_once(recovery.sweep) == [0]
+            assert at_once(sweeper.sweep) == [0]
             assert statuses() == [RunStatus.WAITING, RunStatus.CANCELLED]
-        recovery.sweep()
+        sweeper.sweep()
         busy.refresh_from_db()
     assert busy.status == RunStatus.CANCELLED
 

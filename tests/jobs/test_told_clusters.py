@@ -10,9 +10,9 @@ import psycopg
 import pytest
 from django.db import connection
 
-from jobs import notifier
 from jobs.api import Event, TriggerEvent, send
 from jobs.models import Run
+from jobs.platform.postgres import notifier
 from tests.chaos.clusters import Cluster, wait_until
 from tests.database import cluster_environment, database_url
 from tests.functions import registered

@@ -7,9 +7,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from jobs.addresses import Refused, kind_of, origin_of
-from jobs.connections import Transport
-from jobs.fetches import allows
+from jobs.fetch.request import allows
+from jobs.platform.http.address_policy import Refused, kind_of, origin_of
+from jobs.platform.http.connection_pool import Transport
 from tests.adversary import Adversary, allow, answer, ask, is_final, message
 
 
@@ -271,7 +271,7 @@ def test_what_was_found_is_not_kept():
 
 
 def test_nobody_joins_in_a_look_up_that_hangs(monkeypatch):
-    monkeypatch.setattr("jobs.connections.SHARED", 0.0)
+    monkeypatch.setattr("jobs.platform.http.connection_pool.SHARED", 0.0)
     resolver = Resolver()
     transport = Transport(resolver)
     hanging, fresh = (transport._found("songs.test", 80) for _ in range(2))

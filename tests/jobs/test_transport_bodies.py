@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from jobs.fetches import BODY_LIMIT
+from jobs.platform.http.exchange import BODY_LIMIT
 from tests import adversary
 from tests.adversary import Adversary, allow, answer, ask, is_final, message, says
 

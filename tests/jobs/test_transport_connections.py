@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from jobs.connections import Transport, current
+from jobs.platform.http.connection_pool import Transport, current
 from tests.adversary import (
     CERTIFICATES,
     PATIENCE,
@@ -118,7 +118,7 @@ def test_a_process_has_connections_of_its_own():
 
 
 def test_threads_that_start_together_share_one_transport(monkeypatch):
-    monkeypatch.setattr("jobs.connections._transport", None)
+    monkeypatch.setattr("jobs.platform.http.connection_pool._transport", None)
     start = threading.Barrier(20)
 
     def get(_: int) -> Transport:

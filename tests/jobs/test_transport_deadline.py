@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from jobs.connections import Transport
+from jobs.platform.http.connection_pool import Transport
 from tests import adversary
 from tests.adversary import Adversary, allow, answer, ask, is_final, message, redirect
 
@@ -79,7 +79,7 @@ def test_a_tls_handshake_that_never_ends_is_given_up(settings):
 
 
 def test_a_connection_has_a_shorter_time_of_its_own(settings, monkeypatch):
-    monkeypatch.setattr("jobs.connections.CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr("jobs.platform.http.connection.CONNECT_TIMEOUT", 0.2)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     allow(settings, f"127.0.0.1:{port}")
@@ -91,7 +91,7 @@ def test_a_connection_has_a_shorter_time_of_its_own(settings, monkeypatch):
 
 def test_the_connection_s_time_ends_with_the_connection(settings, monkeypatch):
     """An answer may take longer than connecting may."""
-    monkeypatch.setattr("jobs.connections.CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr("jobs.platform.http.connection.CONNECT_TIMEOUT", 0.2)
 
     def late(peer):
         peer.drip(b"HTTP/1.1 200 OK\r\n")  # 17 bytes, 0.05 s each
@@ -105,7 +105,7 @@ def test_the_connection_s_time_ends_with_the_connection(settings, monkeypatch):
 
 
 def test_sending_may_take_longer_than_connecting(settings, monkeypatch):
-    monkeypatch.setattr("jobs.connections.CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr("jobs.platform.http.connection.CONNECT_TIMEOUT", 0.2)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     allow(settings, f"127.0.0.1:{port}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.transport import MOST_HOPS
+from jobs.platform.http.client import MOST_HOPS
 from tests import adversary
 from tests.adversary import Adversary, allow, answer, ask, is_final, message, redirect
 

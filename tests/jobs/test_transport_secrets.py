@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.secrets import Secret
+from jobs.lib.secrets import Secret
 from tests.adversary import Adversary, allow, answer, ask, is_final, message, redirect, says
 
 SECRET = "wk-Canary-51c2"

@@ -7,9 +7,9 @@ import pytest
 from django.db import transaction
 
 from jobs.api import cancel
-from jobs.concurrency import BUCKETS, FEW, lock
 from jobs.ids import new_id
 from jobs.models import Run, RunStatus
+from jobs.runs.turns import BUCKETS, FEW, lock
 from tests.functions import at_once, registered
 from tests.jobs.blocking import Uncommitted, others, wait_until_blocked
 from tests.jobs.rows import make_event, make_run

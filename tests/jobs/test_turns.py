@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from jobs.api import Concurrency, Context, Event, cancel, send
-from jobs.claims import claim
 from jobs.models import Run
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from tests.functions import Diary, registered
 

@@ -6,8 +6,8 @@ import pytest
 from django.db import connection, transaction
 
 from jobs.api import Concurrency, cancel
-from jobs.claims import claim
-from jobs.concurrency import lock
+from jobs.runs.queue import claim
+from jobs.runs.turns import lock
 from jobs.testing import drain
 from tests.functions import Diary, go, nap, registered
 from tests.jobs.blocking import others, wait_until_blocked

@@ -9,10 +9,10 @@ import pytest
 from django.db import connection, transaction
 
 from jobs.api import Concurrency, Context, Event, InvalidTransition, cancel, send
-from jobs.claims import claim
-from jobs.concurrency import lock
-from jobs.executor import execute
+from jobs.execution.executor import execute
 from jobs.models import Run
+from jobs.runs.queue import claim
+from jobs.runs.turns import lock
 from tests.functions import at_once, registered
 from tests.jobs.blocking import others, wait_until_blocked
 

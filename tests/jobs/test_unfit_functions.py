@@ -13,9 +13,11 @@ from django.db import OperationalError, connection
 from django.urls import reverse
 from django.utils.html import strip_tags
 
-from jobs import cron, discovery, registry, unfit
 from jobs.api import Event, TriggerEvent, create_function, send
+from jobs.maintenance import cron
 from jobs.models import CronSchedule, Reason, RegisteredFunction, Run
+from jobs.registry import catalog, discovery, unusable
+from jobs.registry import rows as registry_rows
 from jobs.testing import drain, travel
 from tests.functions import registered, the_run
 from tests.jobs.panel import page_of
@@ -48,11 +50,11 @@ BAD = {
 def _clean(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(discovery, "broken", {})
     for name in ("_refused", "_unwritten"):
-        monkeypatch.setattr(unfit, name, {})
-    monkeypatch.setattr(unfit, "refused", [])
+        monkeypatch.setattr(unusable, name, {})
+    monkeypatch.setattr(unusable, "refused", [])
     yield
     for fn_id in ("before", "bad", "after"):
-        registry.unregister(fn_id)
+        catalog.unregister(fn_id)
 
 
 @pytest.fixture
@@ -75,7 +77,7 @@ def test_the_other_functions_of_its_module_run_and_its_own_runs_wait_with_the_se
     start, options, admin_client
 ):
     start(MODULE.replace("{options}", options))
-    registry.sync()
+    registry_rows.sync()
     send(Event(name="test/go"))
     drain()
 
@@ -92,10 +94,10 @@ def test_its_runs_go_on_when_a_deployment_has_mended_it(start):
     start(MODULE.replace("{options}", "retries=1000"))
     send(Event(name="test/go"))
     drain()
-    registry.unregister("bad")
+    catalog.unregister("bad")
 
     with registered(lambda ctx: "mended", fn_id="bad"):
-        registry.sync()
+        registry_rows.sync()
         travel(timedelta(seconds=31))
         drain()
 
@@ -117,7 +119,7 @@ def test_of_two_functions_with_one_id_the_first_stays_and_both_places_are_told(s
 @pytest.mark.parametrize("fn_id", ["''", "7", "'a\\0b'", "None"])
 def test_one_that_cannot_even_have_runs_is_told_of_all_the_same(start, fn_id):
     start(MODULE.replace('fn_id="bad"', f"fn_id={fn_id}").replace("{options}", ""))
-    registry.sync()
+    registry_rows.sync()
     send(Event(name="test/go"))
     drain()
 
@@ -175,7 +177,7 @@ def test_a_function_that_cannot_be_written_is_set_aside_alone():
     trigger = TriggerEvent(event="test/go")
     create_function(fn_id="before", trigger=trigger)(lambda ctx: "fine")
     create_function(fn_id="bad", name="Bad", trigger=trigger)(lambda ctx: "never")
-    registry.sync()
+    registry_rows.sync()
     send(Event(name="test/go"))
     drain()
 
@@ -190,14 +192,14 @@ def test_a_function_that_cannot_be_written_is_set_aside_alone():
 @pytest.mark.usefixtures("refusing_bad")
 def test_the_next_sync_asks_again():
     create_function(fn_id="bad", name="Bad")(lambda ctx: "fine")
-    registry.sync()
-    assert "bad" not in registry.ids()
+    registry_rows.sync()
+    assert "bad" not in catalog.ids()
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE jobs_registeredfunction DROP CONSTRAINT no_bad")
 
-    registry.sync()
+    registry_rows.sync()
 
-    assert "bad" in registry.ids()
+    assert "bad" in catalog.ids()
     assert RegisteredFunction.objects.get(fn_id="bad").name == "Bad"
 
 
@@ -205,13 +207,13 @@ def test_an_outage_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch):
     def away(rows):
         raise OperationalError("the server closed the connection unexpectedly")
 
-    monkeypatch.setattr(registry, "_write", away)
+    monkeypatch.setattr(registry_rows, "_write", away)
     with pytest.raises(OperationalError):
-        registry.sync()
-    assert unfit.sentences() == []
+        registry_rows.sync()
+    assert unusable.sentences() == []
 
 
 def test_once_django_has_started_the_author_gets_the_error():
     with pytest.raises(Exception, match="retries=1000"):
         create_function(fn_id="bad", retries=1000)(lambda ctx: None)
-    assert unfit.sentences() == []
+    assert unusable.sentences() == []

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from jobs import discovery
 from jobs.api import Event, send
 from jobs.models import Reason, Run, RunStatus
+from jobs.registry import discovery
 from jobs.testing import drain, travel
 from tests.functions import registered
 

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import pytest
 
-from jobs import events
 from jobs.api import Event
 from jobs.errors import InvalidOutput
+from jobs.events import event, validation
+from jobs.lib.json_values import OUTPUT_LIMIT, remembered
 from jobs.testing import drain, travel
-from jobs.values import OUTPUT_LIMIT, remembered
 from tests.functions import go, ran, registered, the_run
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -114,7 +114,7 @@ def test_what_is_remembered_is_what_the_database_gives_back_to_the_last_digit(va
 
     with registered(handler):
         run = go({"value": value})
-        expressed = events.stored(validated_event(value), run.event)["data"]["value"]
+        expressed = event.stored(validated_event(value), run.event)["data"]["value"]
         drain()
         travel(timedelta(seconds=2))
         drain()
@@ -125,7 +125,7 @@ def test_what_is_remembered_is_what_the_database_gives_back_to_the_last_digit(va
 
 
 def validated_event(value):
-    return events.validated(Event(name="test/go", data={"value": value}))
+    return validation.validated(Event(name="test/go", data={"value": value}))
 
 
 def test_a_process_that_takes_longer_numbers_accepts_none_that_others_cannot_read():

@@ -9,10 +9,10 @@ import pytest
 from django.db import connection, transaction
 
 from jobs.api import Context, Event, send
-from jobs.claims import claim
-from jobs.executor import execute
-from jobs.flights import Flight, land, take
-from jobs.transport import Outcome
+from jobs.execution.executor import execute
+from jobs.fetch.outbox import Flight, land, take
+from jobs.platform.http.exchange import Outcome
+from jobs.runs.queue import claim
 from songs.models import Category
 from tests.functions import go, registered
 

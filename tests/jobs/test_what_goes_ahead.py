@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from jobs import prepared, statements
 from jobs.api import Context, StepError, cancel
 from jobs.models import Attempt
+from jobs.platform.postgres import statements, step_cursor
 from songs.models import Category
 from tests.functions import ran
 
@@ -82,7 +82,7 @@ WAYS += [by_the_engine, by_the_engine_at_once, nothing]
 
 def often(way: Callable[[], Any]) -> None:
     """Until its statements are prepared."""
-    for _ in range(prepared.OFTEN + 1):
+    for _ in range(step_cursor.OFTEN + 1):
         way()
         Category.objects.all().delete()
 
@@ -93,7 +93,7 @@ def test_whoever_sends_the_first_statement_sends_what_goes_ahead(
     way: Callable[[], Any], is_prepared: bool
 ):
     connection.ensure_connection()
-    prepared.prepare_often(connection.connection)
+    step_cursor.prepare_often(connection.connection)
     if is_prepared:
         often(way)
     with transaction.atomic():
@@ -108,7 +108,7 @@ def test_whoever_sends_the_first_statement_sends_what_goes_ahead(
 
 def test_it_waits_until_there_is_something_to_send():
     connection.ensure_connection()
-    prepared.prepare_often(connection.connection)
+    step_cursor.prepare_often(connection.connection)
     with transaction.atomic():
         statements.begin()
         statements.before_next("SAVEPOINT here")
@@ -119,7 +119,7 @@ def test_it_waits_until_there_is_something_to_send():
 
 def test_an_error_of_the_statement_leaves_what_went_ahead():
     connection.ensure_connection()
-    prepared.prepare_often(connection.connection)
+    step_cursor.prepare_often(connection.connection)
     often(add)
     add()
     with transaction.atomic():
@@ -151,7 +151,7 @@ def test_a_step_that_fails_before_it_has_sent_anything_takes_nothing_of_others_a
 
 def test_a_step_whose_prepared_statement_errs_takes_nothing_of_others_along():
     def handler(ctx: Context) -> None:
-        for number in range(prepared.OFTEN + 2):
+        for number in range(step_cursor.OFTEN + 2):
             ctx.step.run(f"add-{number}", add_and_say_nothing, f"Jazz {number}")
         with contextlib.suppress(StepError):
             ctx.step.run("again", add_and_say_nothing, "Jazz 0")
@@ -159,9 +159,9 @@ def test_a_step_whose_prepared_statement_errs_takes_nothing_of_others_along():
 
     run = ran(handler, retries=0)
     assert run.status == "completed"
-    assert run.steps_done == prepared.OFTEN + 4
+    assert run.steps_done == step_cursor.OFTEN + 4
     assert Attempt.objects.filter(run=run).count() == 1
-    assert Category.objects.count() == prepared.OFTEN + 3
+    assert Category.objects.count() == step_cursor.OFTEN + 3
 
 
 def test_what_waits_when_a_transaction_is_undone_goes_ahead_of_nothing_else():

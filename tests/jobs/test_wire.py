@@ -8,8 +8,8 @@ import threading
 import pytest
 from django.db import IntegrityError, OperationalError, ProgrammingError, connection, transaction
 
-from jobs import statements
 from jobs.models import RegisteredFunction
+from jobs.platform.postgres import statements
 from tests.jobs.blocking import Uncommitted, others, wait_until_blocked
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,10 +10,11 @@ from types import ModuleType
 import pytest
 from django.conf import settings
 
-from jobs import discovery, registry, zones
 from jobs.api import InvalidFunction, TriggerCron, create_function
 from jobs.errors import NoTimeZones
-from jobs.timetable import _read
+from jobs.lib import time_zones
+from jobs.registry import catalog, discovery
+from jobs.registry.cron_expression import _read
 from tests.project.test_environment import run
 
 NO_ZONES = """
@@ -63,13 +64,13 @@ def test_a_line_in_a_zone_does_not_blame_the_zones_name_for_it(no_zones) -> None
             in_paris
         )
     assert "is called" not in str(refusal.value)
-    assert not registry.knows("never")
+    assert not catalog.knows("never")
 
 
 @pytest.mark.parametrize("line", ["0 12 * * 5", "TZ=UTC 0 12 * * 5"])
 def test_a_line_in_utc_needs_no_zones(no_zones, line: str) -> None:
     create_function(fn_id="noon", trigger=TriggerCron(cron=line))(in_paris)
-    registry.unregister("noon")
+    catalog.unregister("noon")
 
 
 def test_modules_with_lines_in_zones_are_unknown_and_start_goes_on(no_zones, monkeypatch) -> None:
@@ -85,7 +86,7 @@ def test_modules_with_lines_in_zones_are_unknown_and_start_goes_on(no_zones, mon
 
 def test_a_check_names_a_zone_of_the_site_that_is_not_there(monkeypatch) -> None:
     monkeypatch.setattr(settings, "TIME_ZONE", "Europe/Pariss")
-    (error,) = zones.check(None)
+    (error,) = time_zones.check(None)
     assert error.id == "jobs.E003"
     assert "TIME_ZONE='Europe/Pariss'" in error.msg
     assert "did you mean “Europe/Paris”?" in error.msg

@@ -11,10 +11,10 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
 
-from jobs import journal
 from jobs.api import rerun
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution import unit_of_work
+from jobs.execution.executor import execute
+from jobs.runs.queue import claim
 from jobs.testing import drain
 from songs import credits, functions
 from songs.deletion import delete_song
@@ -48,7 +48,7 @@ def server(settings) -> Iterator[Adversary]:
 @pytest.fixture
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step commits by itself."""
-    monkeypatch.setattr(journal, "LONGEST", 0.0)
+    monkeypatch.setattr(unit_of_work, "LONGEST", 0.0)
 
 
 def just_before(monkeypatch: pytest.MonkeyPatch, step: str, happens: Callable[[], Any]) -> None:
@@ -90,7 +90,7 @@ def test_a_song_that_is_heard_and_deleted_before_the_last_step_is_paid(
 def test_what_is_not_charged_is_not_played_however_the_steps_commit(
     server, alice: User, alices: Client, monkeypatch
 ) -> None:
-    monkeypatch.setattr(journal, "LONGEST", 60.0)
+    monkeypatch.setattr(unit_of_work, "LONGEST", 60.0)
     heard: list[int] = []
 
     def listen() -> None:
@@ -129,7 +129,7 @@ def stop_after(patch: pytest.MonkeyPatch, step: str) -> None:
     patch.setattr(functions, step, stops)
     patch.setattr("jobs.testing.execute", lambda claimed: advance(claimed, watch))
     patch.setattr("jobs.testing.claim", lambda n, who: [] if watch.is_stopping else claim(n, who))
-    patch.setattr("jobs.testing.recovery.next_due", lambda at_most: at_most)
+    patch.setattr("jobs.runs.queue.next_due", lambda at_most: at_most)
 
 
 class Stopping:

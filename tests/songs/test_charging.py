@@ -11,13 +11,13 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.models import Sum
 
 from jobs.api import rerun
-from jobs.claims import claim
-from jobs.executor import execute
-from jobs.gateway import fly, land, take
+from jobs.execution.executor import execute
+from jobs.fetch.gateway import fly, land, take
 from jobs.models import Run
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from songs import credits
-from songs.apologies import NO_CREDITS
+from songs.failure_messages import NO_CREDITS
 from songs.models import CreditEntry, Song, SongStatus, User
 from tests.adversary import Adversary, answer
 from tests.cast import listener

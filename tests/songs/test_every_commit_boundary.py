@@ -27,7 +27,7 @@ from tests.songs.making import FN, charges, endpoint, order, posts, replies
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ENGINE = {"claims.look", "executor.suspend", "flights.take", "flights.land"}
+ENGINE = {"queue.look", "executor.suspend", "outbox.take", "outbox.land"}
 sides = pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 
 
@@ -99,12 +99,12 @@ def test_whatever_dies_while_two_songs_are_made_each_is_there_once_and_paid_once
             assert studio.took_turns()
             # The one call that a death explains: the song was ordered, where it will be was not
             # written down yet. It is asked for under the same key.
-            unwritten = before and dead.commits[-1] == "flights.remember_result_url"
+            unwritten = before and dead.commits[-1] == "outbox.remember_result_url"
             assert posts(studio.server) == 2 + unwritten
             assert studio.different_orders() == 2
             died_at.append(dead.commits[-1])
     assert len(died_at) == len(boundaries) >= (20 if one_by_one else 14)
-    assert set(died_at) >= ENGINE | {"executor.complete", "flights.remember_result_url"}
+    assert set(died_at) >= ENGINE | {"executor.complete", "outbox.remember_result_url"}
 
 
 @sides
@@ -133,7 +133,7 @@ def test_a_worker_that_dies_at_any_commit_costs_an_attempt_and_not_a_song(settin
     with studio.server:
         boundaries = studio.undisturbed(one_by_one=True).boundaries(before=before)
         whole = studio.story()
-        workers = [b for b in boundaries if b.place.startswith(("executor.", "runner."))]
+        workers = [b for b in boundaries if b.place.startswith(("executor.", "step_runner."))]
         for dead in deaths(studio.begin, workers, one_by_one=True):
             dead.bury_worker()
             assert to_the_end(Cluster())

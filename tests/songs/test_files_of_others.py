@@ -14,8 +14,8 @@ from django.test import Client
 
 from jobs.api import rerun
 from jobs.testing import drain
-from songs.apologies import UNUSABLE
 from songs.deletion import delete_files, delete_song
+from songs.failure_messages import UNUSABLE
 from songs.files import naming, refuse_those_of_others
 from songs.models import Song, SongStatus, User
 from songs.music import read_reply

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from jobs import gateway
 from jobs.api import cancel, pause, replay_skipped, rerun, resume
-from jobs.claims import Claim, claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
+from jobs.fetch import gateway
 from jobs.models import Run
+from jobs.runs.claim import Claim
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from songs.models import Song, SongStatus, User
 from tests.adversary import answer

@@ -27,11 +27,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobs import gateway, recovery
 from jobs.api import InvalidTransition, cancel, pause, replay_skipped, rerun, resume
-from jobs.claims import Claim, claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
+from jobs.fetch import gateway
+from jobs.maintenance import sweeper
 from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run
+from jobs.runs.claim import Claim
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
 from songs import credits
 from songs.generation import NoCreditsLeft
@@ -55,7 +57,7 @@ LAST_WORD = {
 # A commit at which a cluster dies, if it comes to it.
 deaths = st.none() | st.builds(
     Boundary,
-    st.sampled_from(["runner.attempt", "executor.complete"]),
+    st.sampled_from(["step_runner.attempt", "executor.complete"]),
     st.sampled_from([3, 1, 2, 4, 5]),
     st.booleans(),
 )
@@ -186,7 +188,7 @@ class Site(RuleBasedStateMachine):
         self.a_cluster_works(reply, dies_at, one_by_one)
 
     def a_cluster_works(self, reply: str, dies_at: Boundary | None, one_by_one: bool) -> None:
-        one_by_one |= dies_at is not None and dies_at.place == "runner.attempt"
+        one_by_one |= dies_at is not None and dies_at.place == "step_runner.attempt"
         Site.replies.append(reply)
         Cluster(dies_at, one_by_one=one_by_one).work()
         Site.replies.clear()
@@ -194,7 +196,7 @@ class Site(RuleBasedStateMachine):
     @rule()
     def time_passes(self):
         travel(LATER)
-        recovery.sweep()
+        sweeper.sweep()
 
     # --- what is so at every moment ---------------------------------------------------------------
 

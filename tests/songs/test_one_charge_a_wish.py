@@ -7,11 +7,11 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from jobs.api import cancel, pause, rerun
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
+from jobs.runs.queue import claim
 from jobs.testing import drain
 from songs import credits
-from songs.apologies import ANOTHER
+from songs.failure_messages import ANOTHER
 from songs.generation import NoSecondTry, try_again
 from songs.models import CreditEntry, Song, SongStatus, User
 from tests.adversary import answer

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs.claims import claim
-from jobs.executor import execute
+from jobs.execution.executor import execute
 from jobs.models import Attempt, Fetch, LogLine, Run, Step
+from jobs.runs.queue import claim
 from jobs.testing import drain
 from songs.models import SongStatus, User
 from songs.studio.calls import Calls

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from jobs.api import cancel, rerun
-from jobs.claims import Claim, claim
-from jobs.executor import execute
-from jobs.gateway import Flight, land, take
+from jobs.execution.executor import execute
+from jobs.fetch.gateway import Flight, land, take
+from jobs.platform.http.exchange import Outcome
+from jobs.runs.claim import Claim
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
-from jobs.transport import Outcome
-from songs.apologies import CANCELLED
+from songs.failure_messages import CANCELLED
 from songs.models import SongStatus, User
 from tests.adversary import answer
 from tests.songs.making import (

@@ -10,10 +10,10 @@ from django.test import Client
 from django.urls import reverse
 
 from jobs.api import Event, rerun, send
-from jobs.claims import claim
-from jobs.executor import execute
-from jobs.gateway import fly, land, take
+from jobs.execution.executor import execute
+from jobs.fetch.gateway import fly, land, take
 from jobs.models import Run
+from jobs.runs.queue import claim
 from songs.links import run_links
 from songs.models import Song, SongStatus, User
 from tests.adversary import Adversary

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from jobs.api import rerun
-from jobs.claims import Claim, claim
-from jobs.executor import execute
-from jobs.gateway import fly, land, take
+from jobs.execution.executor import execute
+from jobs.fetch.gateway import fly, land, take
 from jobs.models import Run
+from jobs.runs.claim import Claim
+from jobs.runs.queue import claim
 from jobs.testing import drain, travel
-from songs.apologies import REFUSED, TROUBLED
+from songs.failure_messages import REFUSED, TROUBLED
 from songs.models import SongStatus, User
 from tests.adversary import answer
 from tests.songs.making import (

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from songs import apologies
-from songs.apologies import (
+from songs import failure_messages
+from songs.failure_messages import (
     ANOTHER,
     CANCELLED,
     FREE,
@@ -191,6 +191,6 @@ def test_the_song_s_page_and_json_tell_it_and_nothing_of_the_machinery(
 
 
 def test_the_sentences_are_all_there_is() -> None:
-    texts = [value for value in vars(apologies).values() if isinstance(value, str)]
+    texts = [value for value in vars(failure_messages).values() if isinstance(value, str)]
     assert {text for text in texts if text.endswith(f" {FREE}")} == set(SENTENCES)
-    assert {words for _, words in apologies.BY_MESSAGE} < set(SENTENCES)
+    assert {words for _, words in failure_messages.BY_MESSAGE} < set(SENTENCES)

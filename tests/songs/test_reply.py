@@ -10,7 +10,7 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from songs.apologies import UNUSABLE
+from songs.failure_messages import UNUSABLE
 from songs.models import Category, Song, SongStatus, User
 from songs.music import (
     CATEGORY_LIMIT,

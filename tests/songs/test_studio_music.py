@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from songs.studio.brief import understand
-from songs.studio.loudness import measure
-from songs.studio.mixing import mix
 from songs.studio.recording import Recording, record
-from songs.studio.score import Score, compose
-from songs.studio.styles import STYLES
-from songs.studio.synthesis import RATE
+from songs.studio.score.score import Score, compose
+from songs.studio.sound.loudness import measure
+from songs.studio.sound.mixing import mix
+from songs.studio.sound.synthesis import RATE
+from songs.studio.words.brief import understand
+from songs.studio.words.styles import STYLES
 
 BALLAD, TECHNO = "sad piano ballad", "fast techno"
 

@@ -6,9 +6,9 @@ import numpy as np
 import pyloudnorm
 import pytest
 
-from songs.studio import pedals
-from songs.studio.loudness import measure
-from songs.studio.synthesis import RATE
+from songs.studio.sound import pedals
+from songs.studio.sound.loudness import measure
+from songs.studio.sound.synthesis import RATE
 
 SECONDS = np.arange(2 * RATE) / RATE
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from songs.studio.brief import understand
-from songs.studio.score import compose
-from songs.studio.vocabulary import GENRE_WORDS
+from songs.studio.score.score import compose
+from songs.studio.words.brief import understand
+from songs.studio.words.vocabulary import GENRE_WORDS
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from django.contrib.admin.models import LogEntry
 from django.db.models import F
 from django.test import Client
 
+from jobs.control.form_submissions import FIELD, LIFE
 from jobs.models import Event, Run
-from jobs.submissions import FIELD, LIFE
 from jobs.testing import travel
 from songs.models import CreditEntry, Song, SongStatus, User
 from songs.views import ASKED_BEFORE

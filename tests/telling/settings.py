@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from jobs import listener
+from jobs.cluster import listener
 from melodymaker.settings import *  # noqa: F403
 from melodymaker.settings import INSTALLED_APPS
 

@@ -23,7 +23,7 @@ from melodymaker.supervisor import (
     PortTaken,
     refuse_taken,
 )
-from melodymaker.supervisor.household import environment
+from melodymaker.supervisor.children import environment
 
 PATIENCE = 120.0  # seconds until web and cluster must be ready
 READY = {"web": "ok", "cluster": "ok"}

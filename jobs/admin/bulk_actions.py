@@ -1,0 +1,203 @@
+"""Retry and cancel for many runs at once, with a page that asks first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.html import format_html, format_html_join
+
+from jobs import api
+from jobs.admin.deeds import ONCE, Deed, act_on, act_once
+from jobs.admin.filters import CreatedFilter, FunctionFilter, beginning
+from jobs.admin.html import run_link
+from jobs.admin.run_transitions import cancel, cancel_tree, retry
+from jobs.admin.words import MOST_COUNTED, counted
+from jobs.control.bulk_actions import PERMISSION, Action
+from jobs.control.form_submissions import FIELD, Outcome, StaleForm, sent
+from jobs.errors import JobsError
+from jobs.models import UNFINISHED, Run, RunQuerySet, RunStatus
+from jobs.runs import invocation_tree
+
+MOST_AT_ONCE = 500  # as many ids as one form may send back (DATA_UPLOAD_MAX_NUMBER_FIELDS is 1000)
+MOST_WALKED = 10_000  # runs of a tree, for a number on a page
+STATUS = "status__exact"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bulk:
+    """One thing to do to many runs."""
+
+    action: str  # the admin action's name
+    verb: str
+    deed: Deed
+    does: str  # what will happen, for the confirmation
+    statuses: tuple[str, ...]
+    which: str  # the runs that it is for …
+    others: str  # … and those that it leaves alone
+    whole: Action  # the same of api.bulk
+
+    @property
+    def permission(self) -> str:
+        return PERMISSION[self.whole]
+
+
+RETRY = Bulk(
+    action="retry_selected",
+    verb="Retry",
+    deed=Deed(
+        act=retry, done="Retried from the failed step.", action="jobs.retry", is_guarded=True
+    ),
+    does="Each goes on from its failed step; steps that are done are not done again.",
+    statuses=(RunStatus.FAILED,),
+    which="failed",
+    others="not failed",
+    whole="retry",
+)
+CANCEL = Bulk(
+    action="cancel_selected",
+    verb="Cancel",
+    deed=Deed(act=cancel, done="Cancelled.", action="jobs.cancel", is_guarded=True),
+    does="Each ends at once; what its worker still does for it is dropped. Steps that are done "
+    "stay done.",
+    statuses=tuple(UNFINISHED),
+    which="unfinished",
+    others="already over",
+    whole="cancel",
+)
+
+
+def in_bulk(
+    model_admin: Any, request: HttpRequest, runs: RunQuerySet, bulk: Bulk
+) -> HttpResponse | None:
+    """First a page that says how many and which; then, with `post` in the form, the deed.
+
+    Where more are selected than one form can hold, `post=all` leaves all that the list shows to a
+    run of the engine's own, if its filters can be said to that (see `_shown`).
+    """
+    fitting = runs.in_status(*bulk.statuses).order_by("id")
+    if request.POST.get("post") == "all":
+        _leave_to_the_engine(model_admin, request, bulk)
+        return None
+    if request.POST.get("post"):
+        _do_all(model_admin, request, list(fitting[:MOST_AT_ONCE]), bulk)
+        return None
+    chosen = list(fitting[: MOST_AT_ONCE + 1])
+    allowed = [run for run in chosen if request.user.has_perm(bulk.permission, run)]
+    if chosen and not allowed:
+        text = (
+            f"Your account may {bulk.verb.lower()} none of the selected runs: they cancel others."
+        )
+        model_admin.message_user(request, text, messages.ERROR)
+        return None
+    if not chosen:
+        text = f"None of the selected runs is {bulk.which}: nothing to {bulk.verb.lower()}."
+        model_admin.message_user(request, text, messages.WARNING)
+        return None
+    return TemplateResponse(
+        request,
+        "admin/jobs/run/confirm.html",
+        {
+            **model_admin.admin_site.each_context(request),
+            "title": f"{bulk.verb} runs",
+            "opts": model_admin.opts,
+            "media": model_admin.media,
+            "bulk": bulk,
+            "runs": allowed[:MOST_AT_ONCE],
+            "forbidden": len(chosen) - len(allowed),
+            "more": len(chosen) > MOST_AT_ONCE,
+            "all": _shown(request, bulk) if len(chosen) > MOST_AT_ONCE else None,
+            "below": _below(allowed[:MOST_AT_ONCE]) if bulk is CANCEL else "",
+            "passed_over": runs.exclude(status__in=bulk.statuses).order_by()[:10_000].count(),
+            "checkbox": ACTION_CHECKBOX_NAME,
+        },
+    )
+
+
+def _below(runs: list[Run]) -> str:
+    """How many unfinished runs these have invoked, themselves left out: “3 unfinished runs”."""
+    ids = [run.pk for run in runs]
+    below = invocation_tree.unfinished_below(ids, MOST_COUNTED + len(ids) + 1, MOST_WALKED)
+    return counted(set(below) - set(ids))
+
+
+def _shown(request: HttpRequest, bulk: Bulk) -> dict[str, Any] | None:
+    """What the list is filtered by, as api.bulk has it; None if it has no word for that."""
+    asked = request.GET.dict()
+    fn_id = asked.pop(FunctionFilter.parameter_name, "")
+    status = asked.pop(STATUS, "")
+    period = asked.pop(CreatedFilter.parameter_name, "")
+    asked.pop("p", None)  # the page
+    if asked or status not in ("", *bulk.statuses):
+        return None
+    status = status or (bulk.statuses[0] if len(bulk.statuses) == 1 else "")
+    return {"fn_id": fn_id, "status": status, "since": beginning(period) or ""}
+
+
+def _leave_to_the_engine(model_admin: Any, request: HttpRequest, bulk: Bulk) -> None:
+    shown = _shown(request, bulk)
+    if shown is None:
+        text = "Nothing was changed: only function, status and time can be said of all runs."
+        model_admin.message_user(request, text, messages.ERROR)
+        return
+
+    def ask() -> str:
+        with api.asked_by(request.user):
+            made = api.bulk(bulk.whole, **shown, invoked=_takes_along(request, bulk))
+        run = Run.objects.get(pk=made)
+        model_admin.log_change(request, run, f"{bulk.verb} of all {bulk.which} runs asked for.")
+        return made
+
+    try:
+        asked = request.GET.dict() | {"takes along": _takes_along(request, bulk)}
+        outcome = act_once(request, ask, f"jobs.bulk.{bulk.whole}", asked)
+    except JobsError as error:
+        model_admin.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
+        return
+    own = run_link(outcome.result, "a run of its own")
+    text = format_html("{}: all {} runs, by {}.", bulk.verb, bulk.which, own)
+    if outcome.is_repeat:
+        text = format_html("{} {}", ONCE, text)
+    level = messages.INFO if outcome.is_repeat else messages.SUCCESS
+    model_admin.message_user(request, text, level)
+
+
+def _takes_along(request: HttpRequest, bulk: Bulk) -> bool:
+    """Whether invoked runs are to be cancelled with those that have invoked them."""
+    return bulk is CANCEL and request.POST.get("invoked") == "yes"
+
+
+def _act_by(deed: Deed) -> Callable[[Any, HttpRequest, Run], Outcome]:
+    return lambda model_admin, request, run: act_on(model_admin, request, run, deed)
+
+
+def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk) -> None:
+    """One transaction a run: what cannot be done for one does not undo the others, and a form that
+    is sent again after a crash does those that are left."""
+    refused, done = [], 0
+    for run in runs:
+        try:
+            act = cancel_tree if _takes_along(request, bulk) else _act_by(bulk.deed)
+            done += not act(model_admin, request, run).is_repeat
+        except StaleForm as error:
+            model_admin.message_user(request, str(error), messages.ERROR)
+            return
+        except JobsError as error:
+            refused.append((run_link(run.pk), str(error)))
+    token, account = request.POST.get(FIELD), request.user.pk
+    before = sent(token=token, action=bulk.deed.action, account=account) - done
+    if done or not (refused or before > 0):
+        text = f"{bulk.verb}: {done} {'run' if done == 1 else 'runs'} done."
+        model_admin.message_user(request, text, messages.SUCCESS if done else messages.WARNING)
+    if before > 0:
+        text = f"{ONCE} {bulk.verb}: {before} {'run' if before == 1 else 'runs'} done before."
+        model_admin.message_user(request, text, messages.INFO)
+    if refused:
+        which = format_html_join(" ", "{} ({})", refused[:10])
+        text = format_html("{} could not be changed: {}", len(refused), which)
+        model_admin.message_user(request, text, messages.ERROR)

@@ -1,0 +1,81 @@
+"""Retry, rerun and cancel: each a POST with its own permission, and a line in the history of who
+did what when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from jobs import api
+from jobs.admin.bulk_actions import RETRY
+from jobs.admin.deeds import Deed, act_on, show
+from jobs.admin.run_transitions import restart
+from jobs.errors import JobsError
+from jobs.lib.excerpts import quoted
+from jobs.models import Run
+
+View = Callable[..., HttpResponse]
+
+
+STARTS = {
+    "failed-step": RETRY.deed,
+    "start": Deed(act=restart, done="Rerun from the start.", action="jobs.rerun"),
+}
+
+
+def _from_step(step: str) -> Deed:
+    again = partial(api.rerun, from_step=step)
+    return Deed(act=again, done=f"Rerun from step “{step}”.", action="jobs.rerun", asked=step)
+
+
+def rerun_view(model_admin: Any) -> View:
+    """POST `from=failed-step`, `from=start`, or `from=step` with the step's name as `step`."""
+
+    def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
+        run = asked(request, "jobs.rerun_run", run_id)
+        where = request.POST.get("from", "failed-step")
+        starts = STARTS | {"step": _from_step(request.POST.get("step", ""))}
+        if where not in starts:
+            allowed = ", ".join(starts)
+            text = f"A run cannot start from {quoted(where, 40)}; {allowed} are allowed."
+            model_admin.message_user(request, text, messages.ERROR)
+            return redirect("admin:jobs_run_change", run_id)
+        return do(model_admin, request, run, starts[where])
+
+    return require_POST(view)
+
+
+def asked(request: HttpRequest, permission: str, run_id: UUID) -> Run:
+    """The run, if this account may do that to it; an account that may do it to none is not told
+    which runs there are."""
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+    run = found(run_id)
+    if not request.user.has_perm(permission, run):
+        raise PermissionDenied
+    return run
+
+
+def found(run_id: UUID) -> Run:
+    run = Run.objects.select_related("event").filter(pk=run_id).first()
+    if run is None:
+        raise Http404(f"There is no run {run_id}.")
+    return run
+
+
+def do(model_admin: Any, request: HttpRequest, run: Run, deed: Deed) -> HttpResponse:
+    """Do it to one run and show the run that goes on; what cannot be done is a message."""
+    try:
+        outcome = act_on(model_admin, request, run, deed)
+    except JobsError as error:
+        model_admin.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
+        return redirect("admin:jobs_run_change", run.pk)
+    return show(model_admin, request, run, outcome, deed.done)

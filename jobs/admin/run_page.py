@@ -1,0 +1,46 @@
+"""What a run's page shows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from jobs.admin import outputs, timeline, waterfall
+from jobs.admin.functions import retries_of
+from jobs.admin.html import run_link, run_status
+from jobs.admin.in_flight import in_flight
+from jobs.admin.invoked import relatives
+from jobs.admin.links import run_links
+from jobs.admin.run_list import steps_in_words, usual_steps
+from jobs.admin.words import is_stalled, situation
+from jobs.events import requester
+from jobs.models import RegisteredFunction, Run
+
+
+def page(run: Run) -> dict[str, Any]:
+    """Everything that a run's page shows, read at one moment."""
+    now = timezone.now()
+    function = RegisteredFunction.objects.filter(pk=run.fn_id).first()
+    retries = retries_of(function) if function else None
+    story = timeline.tell(run, now, outputs.cut(run.steps.all()))
+    flight = in_flight([run]).get(run.pk)
+    return {
+        "run": run,
+        "status": run_status(run, now, retries, flight),
+        "stalled": is_stalled(run, now),
+        "situation": situation(run, now, retries, flight),
+        "steps": steps_in_words(run, usual_steps([run.fn_id]).get(run.fn_id)),
+        "story": story,
+        "planned": story.planned.duration if story.planned else None,
+        "queue_wait": story.queued.duration,
+        "run_time": (run.ended_at or now) - run.started_at if run.started_at else None,
+        "waited": story.waited if story.waited > timedelta(milliseconds=50) else None,
+        "waterfall": waterfall.draw(story),
+        "function": function,
+        "asked_by": requester.account(run.asked_by).name,
+        "about": run_links(run.event.data),
+        **relatives(run, now),
+        "reruns": [run_link(pk) for pk in run.reruns.order_by("id").values_list("pk", flat=True)],
+    }

@@ -1,0 +1,49 @@
+"""Retry, restart and cancel, as a page's button does them to one run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from jobs import api
+from jobs.admin.deeds import Deed, act_on
+from jobs.control.form_submissions import Outcome
+from jobs.errors import JobsError
+from jobs.models import Run
+from jobs.runs import invocation_tree
+
+
+def retry(run_id: str) -> str:
+    """Go on from the failed step; what the run remembers is not done again."""
+    return api.rerun(run_id)
+
+
+def restart(run_id: str) -> str:
+    return api.rerun(run_id, from_start=True)
+
+
+def cancel(run_id: str) -> str:
+    if not api.cancel(run_id):
+        raise JobsError("It had already ended.")
+    return run_id
+
+
+ALONG = "Cancelled, with the runs that it had invoked."
+
+
+def cancel_tree(model_admin: Any, request: HttpRequest, run: Run) -> Outcome:
+    """Cancel a run with its history line, then those below it, each in a transaction of its own."""
+    below = invocation_tree.unfinished_below(run.pk, 1)
+
+    def end(run_id: str) -> str:
+        if not api.cancel(run_id) and not below:
+            raise JobsError("It had already ended.")
+        return run_id
+
+    deed = Deed(act=end, done=ALONG, action="jobs.cancel", asked="invoked", is_guarded=True)
+    outcome = act_on(model_admin, request, run, deed)
+    if not outcome.is_repeat:
+        with api.asked_by(request.user):
+            api.cancel(run.pk, invoked=True)
+    return outcome

@@ -1,0 +1,156 @@
+"""The cluster's heartbeat: a thread in the pusher's process that vouches for what its workers hold.
+
+1. A run that a living worker is at keeps its lease, however long the step.
+2. A run whose worker is gone is handed on at once, the death written down as an attempt.
+3. A claimed run that has waited for a worker for a third of its lease is given back: other
+   clusters may have their hands free. A worker that takes one up which has waited for a quarter
+   of it makes sure first that it is still his (worker._advance).
+4. When the cluster is told to stop, what waits is given back at once, and the keeper goes on
+   until the last worker has put its run down: django-q2's pusher, and so its sentinel, waits for
+   this thread.
+If the whole cluster dies, nobody renews: its leases lapse and any other cluster's sweep finds them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Iterable
+
+from django.db import connection
+
+from jobs import conf
+from jobs.cluster.worker_table import Board, Entry
+from jobs.maintenance import lost_workers
+from jobs.platform.ipc.process_tree import is_alive
+from jobs.platform.postgres import notifier
+from jobs.platform.postgres.outages import is_unavailable
+from jobs.runs.claim import Claim
+from jobs.runs.lease import GIVE_BACK, RENEW
+
+logger = logging.getLogger("jobs.engine")
+
+TICK = 0.5  # seconds
+
+
+Held = dict[uuid.UUID, uuid.UUID]  # run → token
+
+
+class Keeper:
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._claimed: dict[uuid.UUID, tuple[uuid.UUID, float]] = {}  # run → token, since when
+        self._lock = threading.Lock()
+        self._renewed = 0.0
+        self._is_stopping = False
+        # Not a daemon: the pusher's process ends when this thread does (4).
+        self._thread = threading.Thread(target=self._keep, name="keeper")
+
+    def start(self) -> None:
+        self._board.go_on()
+        self._thread.start()
+
+    def add(self, claims: Iterable[Claim]) -> bool:
+        """These are on their way to the workers; False if the cluster is stopping, and they are to
+        be given back."""
+        with self._lock:
+            if not self._is_stopping:
+                self._claimed |= {c.run_id: (c.token, time.monotonic()) for c in claims}
+            return not self._is_stopping
+
+    def _keep(self) -> None:
+        while threading.main_thread().is_alive():
+            self._tick()
+            time.sleep(TICK)
+        self._board.stop()
+        with self._lock:
+            self._is_stopping = True
+        self._stop_waiting()
+        while any(entry.run_id for entry in self._living()):
+            self._tick()
+            time.sleep(TICK)
+        connection.close()
+
+    def _tick(self) -> None:
+        """Lets nothing out: the leases of all workers hang on this thread. Leases go first, since
+        whatever is wrong with the report of a death costs no other run its lease then."""
+        for do in (self._renew_in_time, self._bury):
+            try:
+                do()
+            except Exception as error:
+                if is_unavailable(error):
+                    logger.warning("The keeper waits for the database: %s", error)
+                else:
+                    logger.exception("The keeper failed, and tries again")
+                connection.close()
+
+    def _renew_in_time(self) -> None:
+        if time.monotonic() - self._renewed > conf.lease() / 3:
+            self._renew()
+            self._renewed = time.monotonic()
+
+    def _bury(self) -> None:
+        dead = {entry.pid for entry in self._board.entries() if not is_alive(entry.pid)}
+        for entry in self._board.entries():  # again: it may have come further before it died
+            if entry.pid not in dead:
+                continue
+            if entry.run_id and entry.token:
+                self._report_death(entry, entry.run_id, entry.token)
+            self._board.erase(entry.pid)
+
+    @staticmethod
+    def _report_death(entry: Entry, run_id: uuid.UUID, token: uuid.UUID) -> None:
+        """A death that cannot be written down leaves its run to the lease, and the sweep."""
+        try:
+            lost_workers.worker_died(run_id, token, entry.pid, entry.step)
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            logger.exception("The death of worker %d cannot be written down", entry.pid)
+            connection.close()
+
+    def _renew(self) -> None:
+        self._extend(self._at_work())
+        self._give_back(waiting_for=conf.lease() / 3)
+
+    def _extend(self, held: Held) -> set[uuid.UUID]:
+        if not held:
+            return set()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                RENEW,
+                {"lease": conf.lease(), "ids": list(held), "tokens": list(held.values())},
+            )
+            return {row[0] for row in cursor.fetchall()}
+
+    def _give_back(self, waiting_for: float = 0.0) -> None:
+        """Claims that have waited for so long; most have been done, and are forgotten."""
+        at_work, long_ago = self._at_work(), time.monotonic() - waiting_for
+        with self._lock:
+            old = {i: token for i, (token, since) in self._claimed.items() if since <= long_ago}
+        waiting = {i: token for i, token in old.items() if i not in at_work}
+        if waiting:
+            held = {"ids": list(waiting), "tokens": list(waiting.values())}
+            with connection.cursor() as cursor:
+                cursor.execute(GIVE_BACK, held)
+                if cursor.rowcount:
+                    notifier.wake_clusters(notifier.RUN_DUE)
+        with self._lock:
+            for run_id, token in old.items():
+                if self._claimed.get(run_id, (None, 0))[0] == token:
+                    del self._claimed[run_id]
+
+    def _stop_waiting(self) -> None:
+        try:
+            self._give_back()
+        except Exception as error:
+            logger.warning("What waits for a worker is left to its lease: %s", error)
+            connection.close()
+
+    def _at_work(self) -> Held:
+        return {e.run_id: e.token for e in self._living() if e.run_id and e.token}
+
+    def _living(self) -> list[Entry]:
+        return [entry for entry in self._board.entries() if is_alive(entry.pid)]

@@ -1,0 +1,213 @@
+"""Cancelling and rerunning many runs: a run of the engine's own does it, visibly."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+
+from jobs.control.cancellation import cancel
+from jobs.control.cancellation_sets import LARGEST_SET, cancel_plain
+from jobs.control.reruns import rerun, rerun_once
+from jobs.errors import InvalidTransition, JobsError, UnknownFunction
+from jobs.events import event, fan_out, intake, requester, validation
+from jobs.lib.excerpts import excerpt, quoted
+from jobs.lib.json_values import named
+from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run, RunStatus
+from jobs.registry import catalog
+from jobs.runs import hook_events, pace
+
+FUNCTION = "jobs-bulk"
+EVENT = "jobs/bulk.requested"
+BATCH = 2_000  # runs of one step, at most
+LONGEST = 1.0  # seconds of one step; only what is cancelled together comes to more than a few
+SHARE = 0.25  # of the time, while others want the machine too
+MOST_BATCHES = 900  # of one run, within the limit of its steps
+
+Action = Literal["cancel", "retry", "rerun"]
+ALLOWED = {
+    "cancel": [str(status) for status in UNFINISHED],
+    "retry": [str(RunStatus.FAILED), str(RunStatus.CANCELLED)],
+    "rerun": [str(status) for status in FINISHED],
+}
+PERMISSION = {
+    "cancel": "jobs.cancel_run",
+    "retry": "jobs.rerun_run",
+    "rerun": "jobs.rerun_run",
+}
+
+
+def bulk(
+    action: Action,
+    *,
+    fn_id: str = "",
+    status: str = "",
+    since: str | datetime = "",
+    until: str | datetime = "",
+    why: str = "",
+    invoked: bool = False,
+) -> str:
+    """Cancel, retry (from the failed step) or rerun (from the start) all runs that fit a filter.
+    With `invoked`, those that are cancelled take along the runs that they have invoked.
+
+    Returns the id of the run that does it; its output counts what was done, what was refused
+    because it had changed meanwhile, and, if there were any, skipped hooks that were left out
+    because their run has gone on. `since` and `until` (datetimes or ISO texts) are about when
+    the runs were made; those that come after this call are not meant.
+
+    At a person's asking (see requester.py) it asks for the permission of the action, or raises
+    NotAllowed, and each batch asks again: what that account may not do then is refused, and the
+    output says why.
+    """
+    if not isinstance(action, str) or action not in ALLOWED:
+        raise InvalidTransition(f"{quoted(action)} is no bulk action; cancel, retry and rerun are.")
+    if status and status not in ALLOWED[action]:
+        allowed = ", ".join(ALLOWED[action])
+        raise InvalidTransition(
+            f"Runs that are {quoted(status)} cannot be asked to {action}: {allowed}."
+        )
+    if invoked and action != "cancel":
+        raise InvalidTransition(f"invoked=True is for bulk(“cancel”), not for {action!r}.")
+    wanted = {"fn_id": fn_id, "status": status, "since": _text(since), "until": _text(until)}
+    asked = {"action": action, "filter": wanted, "why": why, "invoked": invoked}
+    sent = validation.validated(event.Event(name=EVENT, data=asked))
+    asker = requester.current()
+    asker.refuse(PERMISSION[action])
+    _refuse_unreadable(action, wanted)
+    with transaction.atomic():
+        (row,) = intake.accept_fresh([sent])
+        run = fan_out.new_run(catalog.get(FUNCTION), row, event.stored(sent, row))
+        run.asked_by = asker.id
+        fan_out.start([run])
+    return str(run.id)
+
+
+def _text(moment: str | datetime) -> str:
+    return moment.isoformat() if isinstance(moment, datetime) else moment
+
+
+def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
+    """Say now what would come to nothing later."""
+    try:
+        found = _matching(action, wanted).exists()
+    except (ValidationError, ValueError, TypeError, OverflowError) as problem:
+        raise InvalidTransition(
+            f"The filter {quoted(wanted)} cannot be read: {excerpt(str(problem), 200)}"
+        ) from None
+    fn_id = wanted["fn_id"]
+    known = found or not fn_id or catalog.knows(fn_id)
+    if not known and not RegisteredFunction.objects.filter(fn_id=fn_id).exists():
+        raise UnknownFunction(f"There is no function {named(fn_id)}.")
+
+
+class Listed(NamedTuple):
+    """What has to be known of a run that a bulk action finds."""
+
+    id: uuid.UUID
+    fn_id: str
+    status: str
+
+
+def batch(
+    action: Action, wanted: dict[str, str], after: str, why: str, own: str, invoked: bool = False
+) -> dict[str, Any]:
+    """Do the next batch of the runs that were there when it was asked for, in transactions of their
+    own; a repeat after a crash is harmless, since what was done no longer fits. Skipped hooks whose
+    run has gone on are left out.
+
+    The account that asked for it is looked up anew: one that may not do this any more has all the
+    rest refused.
+    """
+    asked_at = Run.objects.filter(id=own).values("created_at")
+    runs = _matching(action, wanted).filter(created_at__lt=asked_at[:1]).order_by("id")
+    if after:
+        runs = runs.filter(id__gt=after)
+    asker = requester.current()
+    if reason := asker.refusal(PERMISSION[action]):
+        return {"done": 0, "refused": runs.count(), "after": after, "more": False, "reason": reason}
+    found = [Listed(*row) for row in runs.values_list("id", "fn_id", "status")[:BATCH]]
+    tally: dict[str, Any] = {"done": 0, "refused": 0, "left_out": 0, "after": after, "reason": ""}
+    tally["more"] = len(found) == BATCH
+    began = time.monotonic()
+    with requester.asking(asker):
+        for start in range(0, len(found), LARGEST_SET):
+            if start and time.monotonic() - began > LONGEST:
+                return tally | {"more": True}
+            _do_set(action, found[start : start + LARGEST_SET], tally, why, invoked)
+    return tally
+
+
+def _do_set(
+    action: Action, found: list[Listed], tally: dict[str, Any], why: str, invoked: bool
+) -> None:
+    """Do it to these, and add to the tally what became of them."""
+    skipped = [run.id for run in found if run.status == RunStatus.SKIPPED]
+    left_out = hook_events.outdated(skipped) if skipped else set()
+    still = [run for run in found if run.id not in left_out]
+    reasons = _refusals(action, still)
+    done = _do(action, [run for run in still if run.id not in reasons], why, invoked)
+    tally["done"] += done
+    tally["refused"] += len(still) - done
+    tally["left_out"] += len(left_out)
+    tally["after"] = str(found[-1].id)
+    tally["reason"] = tally["reason"] or next(iter(reasons.values()), "")
+
+
+def _refusals(action: Action, found: list[Listed]) -> dict[uuid.UUID, str]:
+    """Why the asker may not do it to some of these. The code may do it to all."""
+    asker = requester.current()
+    if not asker.id:
+        return {}
+    runs = Run.objects.filter(id__in=[run.id for run in found]).order_by("id")
+    runs = runs.only("id", "fn_id", "event_id", "status")
+    reasons = {run.id: asker.refusal(PERMISSION[action], run) for run in runs}
+    return {run_id: reason for run_id, reason in reasons.items() if reason}
+
+
+def _do(action: Action, runs: list[Listed], why: str, invoked: bool) -> int:
+    """How many of these it was done to."""
+    left = [run.id for run in runs]
+    if action == "cancel" and runs:
+        left = _cancel_together(runs, why, invoked)
+    return len(runs) - len(left) + sum(_act(action, run_id, why, invoked) for run_id in left)
+
+
+def _cancel_together(runs: list[Listed], why: str, invoked: bool) -> list[uuid.UUID]:
+    """Those that are left to be cancelled one by one. It rests, if others want the machine too."""
+    began = time.monotonic()
+    ids, fn_ids = [run.id for run in runs], {run.fn_id for run in runs}
+    left = cancel_plain(ids, fn_ids, why, alone=invoked)
+    if pace.is_crowded(FUNCTION):
+        time.sleep(pace.rest_after(time.monotonic() - began, SHARE))
+    return [run_id for run_id in ids if run_id in left]
+
+
+def _act(action: Action, run_id: uuid.UUID, why: str, invoked: bool = False) -> bool:
+    """Whether it was done; not if the run has changed since it was listed."""
+    try:
+        if action == "cancel":
+            return cancel(run_id, why=why, invoked=invoked)
+        if action == "rerun":
+            return rerun_once(run_id) is not None
+        return bool(rerun(run_id))
+    except JobsError:
+        return False
+
+
+def _matching(action: Action, wanted: dict[str, str]) -> QuerySet[Run]:
+    statuses = [wanted["status"]] if wanted.get("status") else ALLOWED[action]
+    runs: QuerySet[Run] = Run.objects.in_status(*statuses)
+    if action == "rerun":
+        runs = runs.filter(reruns__isnull=True)
+    if wanted.get("fn_id"):
+        runs = runs.filter(fn_id=wanted["fn_id"])
+    if wanted.get("since"):
+        runs = runs.filter(created_at__gte=wanted["since"])
+    if wanted.get("until"):
+        runs = runs.filter(created_at__lt=wanted["until"])
+    return runs

@@ -1,0 +1,91 @@
+"""Cancelling runs because of an event (`cancel_on`).
+
+An event cancels runs whose own event came before it: by the database's clock, and within one send
+in the order in which they were given, which is that of their ids. A person's rerun counts from
+when it was asked for. Runs that a cancelled run has invoked go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Greatest, Now
+
+from jobs import models
+from jobs.control.cancellation import cancel
+from jobs.control.cancellation_sets import cancel_plain
+from jobs.errors import InvalidTransition, NotAllowed
+from jobs.events import event as events_event
+from jobs.events import requester
+from jobs.registry import catalog, expressions, options
+from jobs.registry.function import Function
+from jobs.registry.options import seconds
+
+BATCH = 200
+
+
+def batch(event: dict[str, Any], after: str, own: str) -> dict[str, Any]:
+    """Look at the next unfinished runs that this event may cancel; in transactions of their own.
+    `own` is the id of the run that the event has started for this.
+
+    None is cancelled where a person who may not cancel asked for this run, or for the run that sent
+    the event.
+    """
+    asker = requester.current()
+    if reason := asker.refusal("jobs.cancel_run"):
+        return {"cancelled": 0, "after": after, "more": False, "reason": reason}
+    rules = catalog.cancelled_by(event["name"])
+    came = models.Run.objects.select_related("event").get(id=own).event
+    runs = list(_candidates(came, [function.fn_id for function, _ in rules], after)[:BATCH])
+    with requester.asking(asker):
+        meant = [run for run in runs if _is_meant(run, event, rules)]
+        cancelled = _cancel(meant, f"An event “{event['name']}” came.")
+    last = str(runs[-1].id) if runs else after
+    return {"cancelled": cancelled, "after": last, "more": len(runs) == BATCH}
+
+
+def _candidates(came: models.Event, fn_ids: list[str], after: str) -> QuerySet[models.Run]:
+    """Unfinished runs that were there when the event came."""
+    at = came.received_at
+    before = Q(event__received_at__lt=at) | Q(event__received_at=at, event_id__lt=came.id)
+    made = Q(rerun_of=None) | Q(created_at__lt=at)
+    unfinished = models.Run.objects.in_status(*models.UNFINISHED).filter(fn_id__in=fn_ids)
+    if after:
+        unfinished = unfinished.filter(id__gt=after)
+    return unfinished.filter(before, made).select_related("event").order_by("id")
+
+
+def _is_meant(
+    run: models.Run, event: dict[str, Any], rules: list[tuple[Function, options.Cancel]]
+) -> bool:
+    variables = {"event": events_event.as_json(run.event), "async": event}
+    return any(
+        function.fn_id == run.fn_id and _applies(rule, run, variables) for function, rule in rules
+    )
+
+
+def _cancel(runs: list[models.Run], why: str) -> int:
+    """How many of these were cancelled: some have ended meanwhile, or may not be cancelled by the
+    account that asks."""
+    asker = requester.current()
+    allowed = [run for run in runs if not asker.refusal("jobs.cancel_run", run)]
+    left = cancel_plain([run.id for run in allowed], {run.fn_id for run in allowed}, why)
+    done = len(allowed) - len(left)
+    for run_id in sorted(left):
+        with contextlib.suppress(InvalidTransition, NotAllowed):
+            done += cancel(run_id, why=why)
+    return done
+
+
+def _applies(rule: options.Cancel, run: models.Run, variables: dict[str, Any]) -> bool:
+    where = f"cancel_on of “{run.fn_id}”, run {run.id}, event {variables['async']['id']}"
+    if rule.if_exp is not None and not expressions.holds(rule.if_exp, variables, where):
+        return False
+    if rule.timeout is None:
+        return True
+    youngest = Now() - timedelta(seconds=seconds(rule.timeout))
+    ages = models.Run.objects.annotate(ready=Greatest("created_at", "ready_at"))
+    return ages.filter(id=run.id, ready__gte=youngest).exists()

@@ -1,0 +1,162 @@
+"""Cancelling many runs, a set at a time.
+
+A set is one transaction of a fixed number of statements, however many its runs are: the rows are
+locked, cancelled, told of and given their `on_cancel` in one statement each or all in one, and the
+next in each of their lines is woken once. It does to each run what `cancellation.cancel` does.
+
+1. Rows are locked where nobody is at them, so a set waits for no row. The lines' locks come after
+   all rows, as everywhere (completion.leaving).
+2. It takes the plain ones: runs that no worker has in hand, that no run has invoked, and that have
+   made no request. What is left is for `cancellation.cancel`, one by one, which waits where it has
+   to.
+3. If the process dies, a set is done or it is not.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from django.db import transaction
+
+from jobs import models
+from jobs.control.cancellation import reason_of
+from jobs.events import requester
+from jobs.ids import new_key
+from jobs.platform.postgres import notifier, statements
+from jobs.registry import catalog
+from jobs.registry.function import Function
+from jobs.runs import turns
+from jobs.runs.hook_events import CANCELLED
+
+LARGEST_SET = turns.FEW  # runs of one transaction: each stands in a line of its own at most
+
+# Lines are followed in the order of their index. By the statistics of a quiet hour one would be
+# collected and sorted as a whole.
+IN_ORDER = ("SET LOCAL enable_bitmapscan = off", "SET LOCAL enable_seqscan = off")
+
+# Lists of ids go from one statement into the next as they are, as text.
+LOCK = """
+SELECT array_agg(id)::text FROM (
+  SELECT id FROM jobs_run
+   WHERE id = ANY(%(ids)s) AND ended_at IS NULL AND lease_token IS NULL AND invoked_by_id IS NULL
+   ORDER BY id FOR UPDATE SKIP LOCKED) free
+"""
+
+# What a run has invoked, or asked of the gateway, is looked for behind the lock of its row: by then
+# all is committed that was done in its name.
+CANCEL = f"""
+WITH cancelled AS (
+  UPDATE jobs_run r
+     SET status = 'cancelled', reason = '', due_at = NULL, expires_at = NULL,
+         ended_at = statement_timestamp(), error = %(error)s::jsonb, epoch = epoch + 1
+   WHERE id = ANY(%(locked)s::uuid[])
+     AND (SELECT 1 FROM jobs_fetch WHERE run_id = r.id LIMIT 1) IS NULL
+     AND (NOT %(alone)s OR (SELECT 1 FROM jobs_run WHERE invoked_by_id = r.id LIMIT 1) IS NULL)
+  RETURNING id, fn_id, event_id, epoch, turn_keys, turns_held
+), numbered AS MATERIALIZED (
+  SELECT *, row_number() OVER (ORDER BY id) AS number, %(hooks)s::jsonb ->> fn_id AS hook
+    FROM cancelled
+), told AS (
+  INSERT INTO jobs_event (id, name, dedupe_id, data)
+  SELECT (%(event_ids)s::uuid[])[number], '{CANCELLED}', '', jsonb_build_object(
+           'function_id', r.fn_id, 'run_id', r.id, 'epoch', r.epoch,
+           'error', coalesce(%(error)s::jsonb, 'null'), 'event', e.event,
+           'events', jsonb_build_array(e.event))
+    FROM numbered r CROSS JOIN LATERAL (
+         SELECT jsonb_build_object('name', name, 'data', data,
+                  'id', coalesce(nullif(dedupe_id, ''), id::text),
+                  'ts', round(extract(epoch FROM ts) * 1000)::bigint) AS event
+           FROM jobs_event WHERE id = r.event_id LIMIT 1) e
+), hooked AS (
+  INSERT INTO jobs_run (
+         id, fn_id, event_id, status, reason, due_at, ended_at, worker, asked_by, lost_count, begun,
+         stop_requested, turn_keys, turn_limits, turns_held, attempt, function_errors, steps_done)
+  SELECT (%(hook_ids)s::uuid[])[number], hook, (%(event_ids)s::uuid[])[number],
+         CASE WHEN is_paused THEN 'skipped' ELSE 'queued' END,
+         CASE WHEN is_paused THEN 'paused' ELSE '' END,
+         CASE WHEN NOT is_paused THEN statement_timestamp() END,
+         CASE WHEN is_paused THEN statement_timestamp() END,
+         '', %(asked_by)s, 0, false, false, '{{}}', '{{}}', 0, 0, 0, 0
+    FROM (SELECT number, hook, hook = ANY(%(paused)s) AS is_paused
+            FROM numbered WHERE hook IS NOT NULL) h
+  RETURNING id
+)
+SELECT (SELECT count(*) FROM hooked),
+       ARRAY(SELECT unnest(%(ids)s) EXCEPT SELECT id FROM numbered),
+       ARRAY(SELECT DISTINCT turn_keys[1] FROM numbered WHERE turn_keys[1] IS NOT NULL),
+       ARRAY(SELECT DISTINCT turn_keys[2] FROM numbered
+              WHERE turn_keys[2] IS NOT NULL AND turns_held > 0)
+"""  # noqa: S608
+
+
+def cancel_plain(
+    run_ids: Sequence[uuid.UUID], fn_ids: Collection[str], why: str, *, alone: bool = False
+) -> set[uuid.UUID]:
+    """Cancel those of these runs that can be cancelled together; returns the ids of the others.
+    With `alone` those that have invoked others are among them. `fn_ids` are the runs' functions.
+
+    At most LARGEST_SET at a time. Whether the asker may do it has been asked before.
+    """
+    hooks = _hooks(fn_ids)
+    if hooks is None or not run_ids:
+        return set(run_ids)
+    with transaction.atomic():
+        statements.before_next(*IN_ORDER)
+        asked = {"ids": list(run_ids)}
+        ((locked,),) = statements.execute(LOCK, asked)
+        if locked is None:
+            return set(run_ids)
+        values = asked | {"locked": locked, "alone": alone} | _values(len(run_ids), hooks, why)
+        ((hooked, left, first_keys, second_keys),) = statements.execute(CANCEL, values)
+        if _is_waited_for():
+            transaction.set_rollback(True)
+            return set(run_ids)
+        if hooked:
+            notifier.wake_clusters(notifier.RUN_DUE)
+        turns.pass_on(first_keys, 0)  # in take_turns's order
+        turns.pass_on(second_keys, 1)
+    return set(left)
+
+
+def _hooks(fn_ids: Collection[str]) -> dict[str, str] | None:
+    """Which function's runs follow a cancellation of each of these; None if more follows than that,
+    since a function listens to cancellations by their name."""
+    if catalog.triggered_by(CANCELLED) or catalog.cancelled_by(CANCELLED):
+        return None
+    found = {fn_id: catalog.hook_of(fn_id, "cancel") for fn_id in fn_ids}
+    hooks = {fn_id: hook for fn_id, hook in found.items() if hook is not None}
+    if any(not _is_plain(hook) for hook in hooks.values()):
+        return None
+    return {fn_id: hook.fn_id for fn_id, hook in hooks.items()}
+
+
+def _is_plain(hook: Function) -> bool:
+    """As create_function makes them: its runs stand in no line and have all the time to start."""
+    return not hook.concurrency and hook.timeouts.start is None
+
+
+def _values(count: int, hooks: dict[str, str], why: str) -> dict[str, Any]:
+    paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
+    skipped = paused.filter(fn_id__in=hooks.values()).values_list("fn_id", flat=True)
+    return {
+        "event_ids": _new_ids(count),
+        "hook_ids": _new_ids(count if hooks else 0),
+        "error": json.dumps(reason_of(why)) if why else None,
+        "hooks": json.dumps(hooks),
+        "paused": list(skipped) if hooks else [],
+        "asked_by": requester.named_id(),
+    }
+
+
+def _new_ids(count: int) -> str:
+    return "{" + ",".join(new_key() for _ in range(count)) + "}"
+
+
+def _is_waited_for() -> bool:
+    """Whether a step waits for a cancellation by its name: which, is for `intake.accept` to say.
+    Asked when the events are there: a wait that begins later looks for them itself."""
+    waiting = models.Step.objects.filter(status=models.StepStatus.WAITING, awaits=CANCELLED)
+    return waiting.exists()

@@ -1,0 +1,146 @@
+"""Pausing a function, and what becomes of the runs that it did not start meanwhile."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Greatest, Now
+
+from jobs.control.reruns import rerun_once
+from jobs.errors import InvalidTransition, UnknownFunction
+from jobs.lib.excerpts import quoted
+from jobs.lib.json_values import is_name, named
+from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunStatus
+from jobs.platform.postgres import notifier
+from jobs.registry import catalog
+from jobs.registry.options import seconds
+from jobs.registry.validation import NAME_LIMIT
+from jobs.runs import hook_events
+
+BATCH = 500
+
+
+class Replayed(list[str]):
+    """The ids of the runs that `replay_skipped` made, oldest first; `left_out` says how many
+    skipped runs it left out, since they are hooks whose run has gone on."""
+
+    left_out = 0
+
+
+@transaction.atomic
+def pause(fn_id: str, *, stop_running: bool = False) -> bool:
+    """Start no more runs of a function: events that come are recorded as skipped runs; a run that
+    another function invokes is queued until `resume`. What a person reruns is started.
+
+    Runs that are unfinished go on to their end; with `stop_running` they stand still instead,
+    each after the step that it is at, until `resume`. False if it was paused before (the choice
+    for the unfinished runs is changed all the same).
+    """
+    _row(fn_id)
+    if not stop_running:
+        _ready(fn_id)
+    paused = RegisteredFunction.objects.filter(fn_id=fn_id)
+    changed = bool(paused.filter(paused_at__isnull=True).update(paused_at=Now()))
+    paused.update(stands_still=stop_running)
+    if stop_running:
+        running = Run.objects.in_status(RunStatus.RUNNING).filter(fn_id=fn_id)
+        running.update(stop_requested=True)
+    else:
+        _go_on(fn_id, but=_held(fn_id))
+    return changed
+
+
+@transaction.atomic
+def resume(fn_id: str) -> bool:
+    """Let a function start runs again, and those that stood still go on. False if it was not
+    paused. What was skipped stays skipped until `replay_skipped`."""
+    _row(fn_id)
+    _ready(fn_id)
+    paused = RegisteredFunction.objects.filter(fn_id=fn_id, paused_at__isnull=False)
+    changed = bool(paused.update(paused_at=None, stands_still=False))
+    _go_on(fn_id)
+    return changed
+
+
+def replay_skipped(
+    fn_id: str, *, since: datetime | None = None, until: datetime | None = None
+) -> Replayed:
+    """Start what was skipped while the function was paused, oldest first; returns the new runs.
+
+    A skipped run that was replayed before is left alone, so calling this twice does no harm,
+    at the same moment neither. A hook whose run has gone on since is left out, and counted in
+    `left_out`. What a person starts runs also while the function is paused.
+    """
+    _row(fn_id)
+    for moment in (since, until):
+        if moment is not None and not (
+            isinstance(moment, datetime) and moment.utcoffset() is not None
+        ):
+            raise InvalidTransition(f"since and until are aware datetimes, not {quoted(moment)}.")
+    skipped = Run.objects.filter(fn_id=fn_id, status=RunStatus.SKIPPED, reruns__isnull=True)
+    if since is not None:
+        skipped = skipped.filter(created_at__gte=since)
+    if until is not None:
+        skipped = skipped.filter(created_at__lt=until)
+    ids = list(skipped.order_by("id").values_list("id", flat=True))
+    replayed = Replayed()
+    for start in range(0, len(ids), BATCH):
+        batch = ids[start : start + BATCH]
+        left_out = hook_events.outdated(batch)
+        replayed.left_out += len(left_out)
+        made = (rerun_once(run_id) for run_id in batch if run_id not in left_out)
+        replayed.extend(again for again in made if again is not None)
+    return replayed
+
+
+def _held(fn_id: str) -> Q:
+    """The runs that were invoked while the function was paused, and have not been started since."""
+    paused_at = RegisteredFunction.objects.filter(fn_id=fn_id).values("paused_at")[:1]
+    return Q(invoked_by__isnull=False, started_at=None, created_at__gte=paused_at)
+
+
+def _go_on(fn_id: str, but: Q | None = None) -> None:
+    unfinished = Run.objects.in_status(*UNFINISHED).filter(fn_id=fn_id)
+    unfinished.filter(stop_requested=True).update(stop_requested=False)
+    still = unfinished.filter(reason=Reason.PAUSED).exclude(but or Q(pk__in=[]))
+    fresh = still.filter(started_at=None, expires_at=None)
+    fresh.update(expires_at=_expiry(fn_id), ready_at=Now())
+    still.update(due_at=Now(), reason=Reason.NONE)
+    notifier.wake_clusters()
+
+
+def _ready(fn_id: str) -> None:
+    """What has never started, and could not while its function stood still, can from now on: it
+    has all of `timeouts.start` again."""
+    stood = RegisteredFunction.objects.filter(fn_id=fn_id, stands_still=True).first()
+    if stood is None or stood.paused_at is None:
+        return
+    waiting = Run.objects.in_status(RunStatus.QUEUED).filter(fn_id=fn_id, started_at=None)
+    waiting.update(ready_at=Greatest("ready_at", Now()))
+    start = stood.config.get("timeouts", {}).get("start")
+    if start is not None:
+        in_time = Now() + timedelta(seconds=start)
+        timed = waiting.filter(expires_at__isnull=False)
+        timed.update(expires_at=Greatest("expires_at", in_time))
+
+
+def _expiry(fn_id: str) -> Any:
+    """When a run that may start from now on is cancelled if it does not."""
+    start = catalog.get(fn_id).timeouts.start if catalog.knows(fn_id) else None
+    return None if start is None else Now() + timedelta(seconds=seconds(start))
+
+
+def _row(fn_id: str) -> None:
+    """Make sure that the function has its row; it need not be registered in this process."""
+    if not is_name(fn_id, NAME_LIMIT):
+        raise UnknownFunction(f"There is no function {named(fn_id)}.")
+    if catalog.knows(fn_id):
+        function = catalog.get(fn_id)
+        RegisteredFunction.objects.get_or_create(
+            fn_id=fn_id, defaults={"name": function.name, "config": function.config()}
+        )
+    elif not RegisteredFunction.objects.filter(fn_id=fn_id).exists():
+        raise UnknownFunction(f"There is no function “{fn_id}”.")

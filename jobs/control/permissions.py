@@ -1,0 +1,52 @@
+"""What an account may do to one object of the engine: `user.has_perm("jobs.rerun_run", run)`.
+
+Every door of the panel, and every batch of a bulk action, asks this one question. Django's own
+backend answers for a model and never for an object; this one answers for the engine's objects: an
+account may do it if it has the permission, and whatever else the act on this very object asks for.
+Superusers may do everything.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.backends import BaseBackend
+from django.db.models import Model
+
+from jobs.control.bulk_actions import FUNCTION as BULK
+from jobs.events.fan_out import CANCELLER
+from jobs.models import RegisteredFunction, Run
+
+VIEW_RUN, RERUN, EDIT, CANCEL = (f"jobs.{name}_run" for name in ("view", "rerun", "edit", "cancel"))
+VIEW_FUNCTION, PAUSE = "jobs.view_registeredfunction", "jobs.pause_registeredfunction"
+HARMLESS = ("retry", "rerun")  # of the bulk actions
+
+
+class EngineBackend(BaseBackend):
+    """Stands in AUTHENTICATION_BACKENDS behind Django's ModelBackend."""
+
+    def has_perm(self, user_obj: Any, perm: str, obj: Model | None = None) -> bool:
+        if obj is None or obj._meta.app_label != "jobs":
+            return False
+        return all(user_obj.has_perm(asked) for asked in (perm, *besides(perm, obj)))
+
+
+def besides(perm: str, obj: Model) -> list[str]:
+    """The permissions that an act on this object asks for besides its own."""
+    if isinstance(obj, Run) and perm in (RERUN, EDIT):
+        return [VIEW_RUN, CANCEL] if cancels(obj) else [VIEW_RUN]
+    if isinstance(obj, Run) and perm == CANCEL:
+        return [VIEW_RUN]
+    if isinstance(obj, RegisteredFunction) and perm == RERUN:  # to replay what it skipped
+        more = [CANCEL] if obj.fn_id == CANCELLER else []
+        return [VIEW_FUNCTION, VIEW_RUN, *more]
+    if isinstance(obj, RegisteredFunction) and perm == PAUSE:
+        return [VIEW_FUNCTION]
+    return []
+
+
+def cancels(run: Run) -> bool:
+    """Whether what this run does is to cancel others."""
+    if run.fn_id == BULK:
+        return run.event.data.get("action") not in HARMLESS
+    return run.fn_id == CANCELLER

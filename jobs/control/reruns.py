@@ -1,0 +1,186 @@
+"""What a person may do to a run: cancel it, run it again."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from jobs import models
+from jobs.control.lookup import find, locked
+from jobs.errors import InvalidStep, InvalidTransition
+from jobs.events import event as events_event
+from jobs.events import fan_out, requester, validation
+from jobs.events.event import Event
+from jobs.execution import records
+from jobs.ids import new_id
+from jobs.lib.excerpts import excerpt
+from jobs.lib.json_values import named
+from jobs.models import FINISHED, FetchStatus, RunStatus, StepKind, StepStatus
+from jobs.platform.postgres import notifier
+from jobs.registry import catalog
+from jobs.registry.options import seconds
+from jobs.runs import completion, hook_events, invocation_tree
+
+RETRYABLE = (RunStatus.FAILED, RunStatus.CANCELLED)
+
+
+def rerun(
+    run_id: str | uuid.UUID,
+    *,
+    from_step: str | None = None,
+    from_start: bool = False,
+    data: dict[str, Any] | None = None,
+) -> str:
+    """Run again; returns the id of the run that goes on.
+
+    By default the same run, from its failed step: what it remembers stays remembered. If that step
+    waits for a run that it has invoked, and that has failed or was cancelled, the invoked run goes
+    on from its own failed step, and the step waits for it again. With
+    `from_start` a new run (`rerun_of`) of the same event, or of an edited one with `data`; with
+    `from_step` a new run that remembers what the old one did before that step. `on_retry` starts.
+    At a person's asking (see requester.py) it asks for `jobs.rerun_run`, with `data` for
+    `jobs.edit_run`, and raises NotAllowed; the run that goes on remembers the account.
+    """
+    if from_step is not None and from_start:
+        raise InvalidTransition("Give either from_step or from_start, not both.")
+    anew = from_start or from_step is not None or data is not None
+    # Also before its row is locked: it may be the next in a line, and who leaves that passes by
+    # what somebody is at.
+    asker, run = requester.current(), find(run_id)
+    asker.refuse("jobs.rerun_run" if data is None else "jobs.edit_run", run)
+    _refuse(run, anew)
+    with transaction.atomic(), requester.asking(asker):
+        below = [] if anew else [locked(child) for child in reversed(_to_go_on(run_id))]
+        for child in below:
+            asker.refuse("jobs.rerun_run", child)
+        run = locked(run_id)
+        _refuse(run, anew)
+        again = _anew(run, from_step, data) if anew else _resume(run)
+        _announce_retry(run, again)
+        for child in (child for child in below if child.status in RETRYABLE):
+            _announce_retry(child, _resume(child))
+        notifier.wake_clusters()
+    return str(again.id)
+
+
+def _announce_retry(run: models.Run, again: models.Run) -> None:
+    """Tell of a rerun of this run, which `again` is; the run's epoch is another one then."""
+    models.Run.objects.filter(id=run.id).update(epoch=F("epoch") + 1)
+    completion.announce(hook_events.RETRIED, completion.Ending.of_run(again), run.error, "retry")
+
+
+def _to_go_on(run_id: str | uuid.UUID) -> list[uuid.UUID]:
+    """The ended runs that have to go on so that this one can: those that it waits for, and those
+    that these wait for. Their rows are locked before its own, as by a worker that ends one."""
+    found: list[uuid.UUID] = []
+    for child in invocation_tree.awaited_by(find(run_id)):
+        if child.status in RETRYABLE:
+            found += [child.id, *_to_go_on(child.id)]
+    return found
+
+
+def rerun_once(run_id: uuid.UUID) -> str | None:
+    """Run again from the start, unless somebody has asked for that before: None then."""
+    with transaction.atomic():
+        locked(run_id)  # who asks at the same moment takes turns
+        if models.Run.objects.filter(rerun_of=run_id).exists():
+            return None
+        return rerun(run_id, from_start=True)
+
+
+def _refuse(run: models.Run, anew: bool) -> None:
+    if anew and run.status not in FINISHED:
+        raise InvalidTransition(
+            f"Run {run.id} is {run.status}; only a finished run can be rerun. Cancel it first."
+        )
+    if not anew and run.status not in RETRYABLE:
+        raise InvalidTransition(
+            f"Run {run.id} is {run.status}; only failed and cancelled runs go on from where they "
+            "stopped. A finished run can be rerun from the start."
+        )
+
+
+def _resume(run: models.Run) -> models.Run:
+    """The same run, due again, its failed step forgotten; by its age it is first in its lines.
+
+    Open steps have all their attempts again; their errors stay, as a sign that there were some
+    (Attempts.went_well). A request that was in the air when the run was cancelled is waited for,
+    or has been answered: it is not sent, and paid, once more.
+    """
+    tried = run.steps.filter(kind__in=[StepKind.RUN, StepKind.SEND, StepKind.FETCH])
+    in_the_air = run.fetches.filter(status__in=[FetchStatus.SENDING, FetchStatus.ANSWERED])
+    asked = tried.filter(status=StepStatus.RUNNING, name__in=in_the_air.values("step_name"))
+    asked.update(attempts=0)
+    begun = tried.filter(status__in=[StepStatus.RUNNING, StepStatus.WAITING])
+    begun.exclude(id__in=asked.values("id")).update(
+        status=StepStatus.WAITING, attempts=0, due_at=None
+    )
+    run.steps.filter(name=invocation_tree.failed_step(run), status=StepStatus.FAILED).update(
+        status=StepStatus.WAITING, attempts=0, ended_at=None
+    )
+    # What is waited for anew is looked at soon, and has its whole time again (waits.function).
+    invoking = run.steps.filter(kind=StepKind.INVOKE, status=StepStatus.WAITING)
+    invoking.update(started_at=Now(), due_at=None)
+    remembered = [StepStatus.COMPLETED, StepStatus.FAILED]
+    models.Run.objects.filter(id=run.id, status__in=RETRYABLE).update(
+        status=RunStatus.QUEUED,
+        reason="",
+        due_at=Now(),
+        ended_at=None,
+        error=None,
+        attempt=0,
+        function_errors=0,
+        requeue_count=0,
+        stop_requested=False,
+        turns_held=0,
+        asked_by=requester.named_id(),
+        steps_done=run.steps.filter(status__in=remembered).count(),
+        **_ready_again(run),
+    )
+    return run
+
+
+def _ready_again(run: models.Run) -> dict[str, Any]:
+    """A run that has never started is ready from now on, and has all of `timeouts.start` again;
+    what has started has `timeouts.finish` again from its next start (claim.LEASE)."""
+    if run.started_at is not None:
+        return {"expires_at": None}
+    start = catalog.get(run.fn_id).timeouts.start if catalog.knows(run.fn_id) else None
+    in_time = None if start is None else Now() + timedelta(seconds=seconds(start))
+    return {"ready_at": Now(), "expires_at": in_time}
+
+
+def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -> models.Run:
+    function = catalog.get(run.fn_id)
+    row, event = run.event, events_event.as_json(run.event)
+    if data is not None:
+        edited = validation.validated(Event(name=run.event.name, data=data))
+        row = models.Event(id=new_id(), name=edited.name, data=edited.data)
+        row.save(force_insert=True)
+        event = events_event.stored(edited, row)
+    again = fan_out.new_run(function, row, event, rerun_of=run.id).unsaved()
+    again.event = row
+    memory = _memory_before(run, from_step) if from_step is not None else []
+    again.steps_done = len(memory)
+    again.due_at = Now()
+    again.save(force_insert=True)
+    if memory:
+        records.copy_steps(run.id, memory, again.id)
+    return again
+
+
+def _memory_before(run: models.Run, name: str) -> list[str]:
+    """The names of the steps that are remembered and came before this one, in their order."""
+    steps = list(run.steps.only("name", "position", "status").order_by("position", "id"))
+    target = next((step for step in steps if step.name == name), None)
+    if target is None:
+        names = ", ".join(f"“{step.name}”" for step in steps) or "none"
+        raise InvalidStep(
+            f"Run {run.id} has no step {named(name)}; it has {excerpt(names, 2_000)}."
+        )
+    return [s.name for s in steps if s.position < target.position and s.is_remembered]

@@ -1,0 +1,1 @@
+"""An event is accepted, deduplicated, and becomes runs."""

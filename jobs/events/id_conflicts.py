@@ -1,0 +1,74 @@
+"""The same sender's id again within 24 hours: a repeat, a repeat that differs, or another fact."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.utils import timezone
+
+from jobs import models
+from jobs.errors import InvalidEvent
+from jobs.events.deduplication import KnownEvent
+from jobs.events.insertion import NewEvent
+from jobs.lib.excerpts import excerpt, quoted
+from jobs.lib.json_values import ENCODER
+
+logger = logging.getLogger("jobs.engine")
+
+KEPT = 2_000  # characters of the data that came again
+MOST_NAMES = 10
+
+
+def look_at(first: NewEvent | KnownEvent, name: str, data: dict[str, Any]) -> None:
+    """What an event of this name and data is to the first one of its id; it starts nothing.
+
+    1. Another name is another fact, which would be lost: InvalidEvent, and the caller's
+       transaction writes nothing.
+    2. Other data are noted on the first event's row, for operators, and in the log. The caller
+       holds the id's lock, so no two senders count at once.
+    3. The same again is what ids are for.
+    """
+    if name != first.name:
+        raise InvalidEvent(
+            f"Event “{name}” has the id {quoted(first.dedupe_id)} of an event “{first.name}” of "
+            "the last 24 hours. One id is for one fact: give this one an id of its own, such as "
+            f"“{name}:{excerpt(first.dedupe_id, 80)}”."
+        )
+    now = ENCODER.encode(data)
+    if first.text != now and ENCODER.encode(first.data) != now:
+        _note(first, now)
+        logger.warning(
+            "Event “%s” with the id %s came again with other data (%s) and starts nothing: event "
+            "%s, the first of this id within 24 hours, stands.",
+            name,
+            quoted(first.dedupe_id),
+            _differences(first.data, data),
+            first.id,
+        )
+
+
+def _note(first: NewEvent | KnownEvent, text: str) -> None:
+    count = (first.repeat or {}).get("count", 0) + 1
+    data = excerpt(text, KEPT)
+    repeat = {"count": count, "at": timezone.now().isoformat(), "data": data}
+    if isinstance(first, NewEvent):
+        first.repeat = repeat
+    else:
+        first.repeated = ENCODER.encode(repeat)
+        models.Event.objects.filter(pk=first.id).update(repeat=repeat)
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """The names of what is other than before."""
+    names = [
+        name
+        for name in before | now
+        if name not in before or name not in now or _text(before[name]) != _text(now[name])
+    ]
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(excerpt(name, 80) for name in names[:MOST_NAMES]) + more
+
+
+def _text(value: Any) -> str:
+    return ENCODER.encode(value)

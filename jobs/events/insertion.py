@@ -1,0 +1,174 @@
+"""Writing what a sender brings: new events and their runs, one statement for all of them.
+
+The rows travel as JSON texts that PostgreSQL unfolds, as a commit's records do (records.py): the
+statement is the same for one event and for a thousand, and it is one trip. An event's data is
+spliced into that text as the sender's own JSON, so that it is encoded once.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Value
+from django.db.models.functions import Greatest, Now
+
+from jobs import models
+from jobs.ids import new_id
+from jobs.lib.json_values import ENCODER
+from jobs.platform.postgres.statements import Statement
+
+# What one statement takes at most, unless a single event is larger.
+BATCH = 1_000  # events
+BATCH_CHARACTERS = 8 * 1024 * 1024
+
+
+@dataclass(slots=True, eq=False)
+class NewEvent:
+    """A row of jobs_event that is about to be inserted (models.Event says what its columns mean);
+    `text` is its data as JSON."""
+
+    name: str
+    data: dict[str, Any]
+    text: str
+    dedupe_id: str = ""
+    ts: datetime | None = None
+    repeat: dict[str, Any] | None = None
+    id: uuid.UUID = field(default_factory=new_id)
+
+    def as_json(self) -> str:
+        facts: dict[str, Any] = {"id": self.id.hex, "name": self.name, "dedupe_id": self.dedupe_id}
+        if self.ts is not None:
+            facts["ts"] = self.ts.isoformat()
+        if self.repeat is not None:
+            facts["repeat"] = self.repeat
+        return f'{ENCODER.encode(facts)[:-1]}, "data": {self.text}}}'
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class NewRun:
+    """A run that is about to be inserted: due at `planned`, or at once, unless its function is
+    paused, or it is parked in its line; cancelled if it has not started `start_within` seconds
+    after that."""
+
+    fn_id: str
+    event_id: uuid.UUID
+    turn_keys: list[str]
+    turn_limits: list[int]
+    planned: datetime | None = None
+    start_within: float | None = None
+    rerun_of: uuid.UUID | None = None
+    asked_by: str = ""
+    is_parked: bool = False
+    id: uuid.UUID = field(default_factory=new_id)
+
+    def as_json(self) -> str:
+        return ENCODER.encode(
+            {
+                "id": self.id.hex,
+                "fn_id": self.fn_id,
+                "event_id": self.event_id.hex,
+                "turn_keys": self.turn_keys,
+                "turn_limits": self.turn_limits,
+                "planned": None if self.planned is None else self.planned.isoformat(),
+                "start_within": self.start_within,
+                "asked_by": self.asked_by,
+                "is_parked": self.is_parked,
+            }
+        )
+
+    def unsaved(self) -> models.Run:
+        """The same as a model's instance, for a run that is inserted by itself."""
+        run = models.Run(
+            id=self.id,
+            fn_id=self.fn_id,
+            event_id=self.event_id,
+            turn_keys=self.turn_keys,
+            turn_limits=self.turn_limits,
+            rerun_of_id=self.rerun_of,
+            asked_by=self.asked_by,
+        )
+        if self.planned is not None:
+            run.due_at = run.ready_at = Greatest(Value(self.planned), Now())
+        if self.start_within is not None:
+            run.expires_at = (run.ready_at or Now()) + timedelta(seconds=self.start_within)
+        return run
+
+
+EVENTS = """
+INSERT INTO jobs_event (id, name, data, ts, dedupe_id, repeat)
+SELECT id, name, data, coalesce(ts, statement_timestamp()), dedupe_id, repeat
+  FROM json_to_recordset(%(events)s::json)
+    AS e(id uuid, name text, data jsonb, ts timestamptz, dedupe_id text, repeat jsonb)
+"""
+# Due, or parked, or skipped where their function is paused.
+RUNS = """
+INSERT INTO jobs_run (
+  id, fn_id, event_id, turn_keys, turn_limits, asked_by, status, reason, due_at, ready_at,
+  expires_at, ended_at, worker, lost_count, begun, stop_requested, turns_held, attempt,
+  function_errors, steps_done)
+SELECT r.id, r.fn_id, r.event_id, r.turn_keys, r.turn_limits, r.asked_by,
+       CASE WHEN is_paused THEN 'skipped' ELSE 'queued' END,
+       CASE WHEN is_paused THEN 'paused' WHEN is_parked THEN 'turn' ELSE '' END,
+       CASE WHEN NOT is_paused AND NOT is_parked
+            THEN greatest(planned, statement_timestamp()) END,
+       CASE WHEN planned IS NOT NULL THEN greatest(planned, statement_timestamp()) END,
+       CASE WHEN NOT is_paused THEN greatest(planned, statement_timestamp())
+            + make_interval(secs => start_within) END,
+       CASE WHEN is_paused THEN statement_timestamp() END,
+       '', 0, false, false, 0, 0, 0, 0
+  FROM (SELECT r.*, EXISTS (SELECT FROM jobs_registeredfunction f
+                             WHERE f.fn_id = r.fn_id AND f.paused_at IS NOT NULL) AS is_paused
+          FROM json_to_recordset(%(runs)s::json)
+            AS r(id uuid, fn_id text, event_id uuid, turn_keys text[], turn_limits int[],
+                 asked_by text, planned timestamptz, start_within float8, is_parked bool)) r
+"""
+BOTH = f"WITH events AS ({EVENTS}) {RUNS}"
+
+Pair = tuple[NewEvent, list[NewRun]]  # an event, and the runs that it starts
+
+
+def inserting(pairs: Sequence[Pair]) -> Iterator[Statement]:
+    """The statements that insert events with their runs: one, unless they are many or large."""
+    for batch in _batches(pairs):
+        runs = [run.as_json() for _, runs in batch for run in runs]
+        values = {"events": _list([event.as_json() for event, _ in batch])}
+        yield (BOTH, values | {"runs": _list(runs)}) if runs else (EVENTS, values)
+
+
+def inserting_runs(runs: Sequence[NewRun]) -> Statement:
+    """The statement that inserts runs of events that are there."""
+    return RUNS, {"runs": _list([run.as_json() for run in runs])}
+
+
+def _batches(pairs: Sequence[Pair]) -> Iterator[Sequence[Pair]]:
+    start = size = 0
+    for number, (event, _) in enumerate(pairs):
+        size += len(event.text)
+        if number - start >= BATCH or (size > BATCH_CHARACTERS and number > start):
+            yield pairs[start:number]
+            start, size = number, len(event.text)
+    if start < len(pairs):
+        yield pairs[start:]
+
+
+def _list(texts: Sequence[str]) -> str:
+    return f"[{', '.join(texts)}]"
+
+
+def park_behind(runs: Iterable[NewRun]) -> None:
+    """Of new runs that are to be inserted together, and are due at once, park those that stand
+    behind as many others of them as their line lets past at a time."""
+    ahead: Counter[str] = Counter()
+    for run in sorted(runs, key=lambda run: run.id):  # in the order of their lines
+        if not run.turn_keys:
+            continue
+        key = run.turn_keys[0]
+        if ahead[key] < run.turn_limits[0]:
+            ahead[key] += 1
+        else:
+            run.is_parked = True

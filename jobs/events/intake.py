@@ -1,0 +1,131 @@
+"""Accepting events: validate, drop repeats, fan out into runs. One transaction, the caller's if
+there is one: the event, its runs and whatever the caller wrote are one fact (law 1)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from django.db import DataError, connection, transaction
+from psycopg.errors import DivisionByZero
+
+from jobs.events import deduplication, id_conflicts, insertion
+from jobs.events.deduplication import KnownEvent
+from jobs.events.event import Event, milliseconds
+from jobs.events.fan_out import triggered_runs
+from jobs.events.insertion import NewEvent
+from jobs.events.validation import listed, refuse_reserved, validated
+from jobs.events.wake import AWAITED, awaited_until, wake_waiting
+from jobs.lib.json_values import ENCODER
+from jobs.platform.postgres import notifier, statements
+from jobs.platform.postgres.statements import Statement
+
+logger = logging.getLogger("jobs.events")
+
+
+def send(events: Event | Iterable[Event]) -> list[str]:
+    """Accept events and start the functions that they trigger; returns the events' ids in order.
+
+    Raises InvalidEvent before anything is written. An event whose `id` came within the last
+    24 hours starts nothing: the id of that earlier event is returned. If that had another name, it
+    is no repeat but another fact, and InvalidEvent; with other data it is a repeat with a warning.
+    """
+    batch = [events] if isinstance(events, Event) else listed(events)
+    clean = [validated(event) for event in batch]
+    for event in clean:
+        refuse_reserved(event)
+    return [str(row.id) for row in accept(clean)]
+
+
+def accept(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
+    """Store events and their runs, inside the caller's transaction if there is one.
+
+    1. An event whose id came within 24 hours is replaced by the stored one (a lock on the id
+       makes two senders of it take turns); one of another name is refused (id_conflicts).
+    2. All new events are inserted with all their runs, in one statement (insertion): of those that
+       are to start at once and stand in one line only the first are due (parking).
+    3. Clusters are told after the commit (notifier).
+    """
+    if not any(event.id for event in events):
+        return accept_fresh(events)
+    with transaction.atomic():
+        return _accept_once(events)
+
+
+def accept_fresh(events: list[Event], *, triggers: bool = True) -> list[NewEvent]:
+    """The same for events without an id of their sender's, of which none is a repeat; without
+    `triggers` they start no run."""
+    fresh = [(event, _row(event)) for event in events]
+    _insert(fresh, triggers=triggers)
+    return [row for _, row in fresh]
+
+
+def _accept_once(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
+    known: dict[str, NewEvent | KnownEvent] = {}
+    known |= deduplication.take_turns({event.id for event in events if event.id})
+    rows: list[NewEvent | KnownEvent] = []
+    fresh: list[tuple[Event, NewEvent]] = []
+    for event in events:
+        row = known.get(event.id)
+        if row is not None:
+            id_conflicts.look_at(row, event.name, event.data)
+        else:
+            row = _row(event)
+            fresh.append((event, row))
+            if event.id:
+                known[event.id] = row
+        rows.append(row)
+    _insert(fresh, triggers=True)
+    return rows
+
+
+# The same for a sender without a transaction: its statements are one of their own, which ends with
+# the last of them. The division by zero takes it back, and the sender opens one.
+NOT_AWAITED = f"SELECT 1 / (NOT ({AWAITED}))::int"
+
+
+def _insert(fresh: Sequence[tuple[Event, NewEvent]], *, triggers: bool) -> None:
+    """Insert events and their runs, wake the runs that wait for one of them, tell the clusters."""
+    if not fresh:
+        return
+    pairs = [(row, list(triggered_runs(event, row)) if triggers else []) for event, row in fresh]
+    insertion.park_behind(run for _, runs in pairs for run in runs if run.planned is None)
+    inserting = list(insertion.inserting(pairs))
+    names = {event.name for event, _ in fresh}
+    asked = {"names": sorted(names)}
+    if not _may_go_at_once(names) or not _insert_at_once([*inserting, (NOT_AWAITED, asked)]):
+        with transaction.atomic(savepoint=False):
+            ((is_awaited,),) = statements.together(*inserting, (AWAITED, asked))[-1]
+            if is_awaited:
+                wake_waiting(names, fresh)
+    if any(runs for _, runs in pairs):
+        notifier.wake_clusters(notifier.RUN_DUE)
+
+
+def _may_go_at_once(names: set[str]) -> bool:
+    if connection.in_atomic_block or not connection.get_autocommit():
+        return False
+    now = time.monotonic()
+    return not any(awaited_until.get(name, 0.0) > now for name in names)
+
+
+def _insert_at_once(inserting: Sequence[Statement]) -> bool:
+    """In one trip that is a transaction; False if a step waits for one of the events, and nothing
+    is inserted."""
+    try:
+        statements.together(*inserting)
+    except DataError as error:
+        if isinstance(error.__cause__, DivisionByZero):
+            return False
+        raise
+    return True
+
+
+def _row(event: Event) -> NewEvent:
+    text = ENCODER.encode(event.data)
+    row = NewEvent(name=event.name, data=event.data, text=text, dedupe_id=event.id)
+    if event.ts:
+        row.ts = datetime.fromtimestamp(milliseconds(event.ts) / 1000, UTC)
+    return row

@@ -1,0 +1,95 @@
+"""What an event may be: its name, its data, its time, its size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sized
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from jobs.errors import InvalidEvent
+from jobs.events.event import Event, milliseconds
+from jobs.lib.excerpts import quoted
+from jobs.lib.json_values import Unfit, is_text, plain, read_back, size_of, written
+from jobs.lib.secrets import mask
+from jobs.registry.validation import EVENT_LIMIT, is_event_name
+
+RESERVED = ("jobs/", "inngest/")
+NAME_LIMIT = EVENT_LIMIT
+SIZE_LIMIT = 512 * 1024
+MOST_EVENTS = 5000
+EARLIEST, LATEST = 315_532_800_000, 4_102_444_800_000  # 1980 and 2100, in ms
+
+
+def listed(events: Any) -> list[Event]:
+    if isinstance(events, str | bytes | dict) or not isinstance(events, Iterable):
+        given = type(events).__name__
+        raise InvalidEvent(f"send() takes an Event or a list of them, not {given}.")
+    batch = list(islice(events, MOST_EVENTS + 1))  # it may have no end
+    if len(batch) > MOST_EVENTS:
+        count = f"{len(events):,}" if isinstance(events, Sized) else f"More than {MOST_EVENTS:,}"
+        raise InvalidEvent(f"{count} events at once; at most {MOST_EVENTS:,} are allowed.")
+    return batch
+
+
+def validated(event: Event) -> Event:
+    """The event as it will be stored: data through JSON, secrets masked; or InvalidEvent."""
+    if not isinstance(event, Event):
+        given = f"{type(event).__module__}.{type(event).__qualname__}"
+        raise InvalidEvent(f"send() takes jobs.api.Event(name=…, data=…), not {given}.")
+    name, dedupe_id = plain(event.name), plain(event.id)
+    if not is_event_name(name):
+        raise InvalidEvent(
+            f"An event's name must be 1 to {NAME_LIMIT} characters that can be stored and hold no "
+            f"secret, not {quoted(name)}."
+        )
+    if not isinstance(event.data, dict):
+        kind = type(event.data).__name__
+        raise InvalidEvent(f"Event “{name}”: data must be a JSON object (a dict), not {kind}.")
+    if not isinstance(dedupe_id, str) or len(dedupe_id) > 256 or not _is_clean(dedupe_id):
+        raise InvalidEvent(
+            f"Event “{name}”: id must be a text of at most 256 characters that can be stored and "
+            f"hold no secret, not {quoted(dedupe_id)}."
+        )
+    return Event(name=name, data=_json(event), id=dedupe_id, ts=_time(event))
+
+
+def _is_clean(text: str) -> bool:
+    """No NUL, no half of a character, no secret."""
+    return is_text(text) and mask(text) == text
+
+
+def _json(event: Event) -> dict[str, Any]:
+    try:
+        text = written(event.data)
+        size = size_of(text)
+        if size > SIZE_LIMIT:
+            raise Unfit(f"has {size:,} bytes; at most {SIZE_LIMIT:,} are allowed.")
+        data: dict[str, Any] = read_back(text)
+    except Unfit as unfit:
+        raise InvalidEvent(f"Event “{event.name}”: data {unfit}") from None
+    return data
+
+
+def _time(event: Event) -> int:
+    if isinstance(event.ts, datetime) and event.ts.utcoffset() is None:
+        raise InvalidEvent(f"Event “{event.name}”: ts must be an aware datetime or milliseconds.")
+    if isinstance(event.ts, bool) or not isinstance(event.ts, int | datetime):
+        raise InvalidEvent(f"Event “{event.name}”: ts must be Unix milliseconds or a datetime.")
+    ts = milliseconds(event.ts)
+    if ts and not EARLIEST <= ts < LATEST:
+        raise InvalidEvent(
+            f"Event “{event.name}”: ts={quoted(ts)} is not between 1980 and 2100 (in ms)."
+        )
+    return ts
+
+
+def is_reserved(name: str) -> bool:
+    """Whether only the engine itself may send it."""
+    return name.lower().startswith(RESERVED)
+
+
+def refuse_reserved(event: Event) -> None:
+    if is_reserved(event.name):
+        names = " and ".join(f"“{prefix}”" for prefix in RESERVED)
+        raise InvalidEvent(f"Event “{event.name}”: names that begin with {names} are reserved.")

@@ -1,0 +1,82 @@
+"""Runs that wait for an event are woken by it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from jobs import models
+from jobs.events.event import Event, as_json, stored
+from jobs.events.insertion import NewEvent
+from jobs.platform.postgres import notifier, statements
+from jobs.platform.postgres.statements import Statement
+from jobs.registry import expressions
+
+# Whether a step waits for an event of one of these names: looked at after the events are inserted,
+# so that of a sender and a run that begins to wait one sees the other.
+AWAITED = """
+SELECT EXISTS (SELECT FROM jobs_step WHERE status = 'waiting' AND awaits = ANY(%(names)s))
+"""
+
+
+LATELY = 60.0  # seconds for which a sender opens a transaction at once for a name that was awaited
+MOST_AWAITED = 1_000  # names
+awaited_until: dict[str, float] = {}  # monotonic
+
+
+def wake_waiting(names: set[str], fresh: Sequence[tuple[Event, NewEvent]]) -> None:
+    """Wake the runs whose step.wait_for_event one of these events may satisfy; the step itself
+    looks for its event when the run is looked at."""
+    _remember_awaited(names)
+    waiting = models.Step.objects.filter(status=models.StepStatus.WAITING, awaits__in=names)
+    woken = []
+    for step in waiting.select_related("run__event").order_by("run_id"):
+        variables = {"event": as_json(step.run.event)}
+        where = f"sending to step “{step.name}” of run {step.run_id}"
+        arrived = (stored(event, row) for event, row in fresh if event.name == step.awaits)
+        if any(satisfies(step.detail, variables | {"async": event}, where) for event in arrived):
+            woken.append(step.run_id)
+    wake_runs(woken)
+
+
+def _remember_awaited(names: set[str]) -> None:
+    if len(awaited_until) > MOST_AWAITED:
+        awaited_until.clear()
+    awaited_until.update(dict.fromkeys(names, time.monotonic() + LATELY))
+
+
+def satisfies(detail: dict[str, Any], variables: dict[str, Any], where: str) -> bool:
+    """Whether the event `async` is one that a step waits for; `where` names the step."""
+    condition = detail.get("if")
+    if not condition:
+        return True
+    return expressions.holds(condition, variables, f"{where}, event {variables['async']['id']}")
+
+
+WAKE = """
+WITH woken AS (
+  UPDATE jobs_run SET due_at = statement_timestamp()
+   WHERE id = ANY(%(run_ids)s)
+     AND (status IN ('waiting', 'running') OR status = 'queued' AND due_at IS NOT NULL)
+  RETURNING id)
+SELECT 'run' FROM woken LIMIT 1
+"""
+
+
+def waking(run_ids: Sequence[uuid.UUID]) -> Statement:
+    """Something that these runs wait for has come: have them looked at again.
+
+    1. A run that a worker has in hand keeps the word in its row until it suspends (see
+       records.SETTLED), so that it cannot be lost between the two.
+    2. So does one that is due and in nobody's hands: its row is ours until we commit, so nobody
+       takes it up before he can see what we have written.
+    3. A parked one is left to its line: it looks when it has its turn.
+    """
+    return WAKE, {"run_ids": list(run_ids)}
+
+
+def wake_runs(run_ids: Sequence[uuid.UUID]) -> None:
+    if run_ids:
+        notifier.pass_on(statements.together(waking(run_ids)))

@@ -1,0 +1,1 @@
+"""One worker advances one run: replay ▸ advance ▸ settle."""

@@ -1,0 +1,79 @@
+"""Every try leaves its trace: class, message, traceback, times (law 11)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from jobs import models
+from jobs.execution.unit_of_work import Journal
+from jobs.ids import new_key
+from jobs.lib.error_report import class_path, describe
+from jobs.runs.claim import Claim
+from jobs.runs.step_record import StepRecord
+
+WITHOUT_ERROR = {"error_class": "", "error_message": "", "traceback": "", "retry_at": None}
+
+
+class Attempts:
+    """Writes the attempts of one execution into its journal."""
+
+    def __init__(self, claim: Claim, journal: Journal) -> None:
+        self._claim = claim
+        self._journal = journal
+
+    def went_well(self, step: StepRecord, started: datetime, ended: datetime) -> None:
+        """A step that goes well when it is first tried has its trace in its own row, when it began
+        and when it ended, and in its request's. That is nearly every step, and a row less for
+        each. One that was tried before has the error of that, also when somebody has given it all
+        its attempts again."""
+        if step.attempts or step.error is not None:
+            self._note(step.name, step.attempts, models.AttemptStatus.COMPLETED, started, ended)
+
+    def erred(
+        self,
+        step_name: str,
+        number: int,
+        error: BaseException,
+        started: datetime,
+        delay: float | None,
+        ended: datetime | None = None,
+    ) -> dict[str, Any]:
+        """Record a failed attempt; returns the error as it is remembered."""
+        now = self._claim.clock.now()
+        story = describe(error)
+        self._note(
+            step_name,
+            number,
+            models.AttemptStatus.ERROR,
+            started,
+            ended or now,
+            error_class=class_path(error),
+            error_message=story["message"],
+            traceback=story["stack"],
+            retry_at=None if delay is None else now + timedelta(seconds=delay),
+        )
+        return story
+
+    def _note(
+        self,
+        step_name: str,
+        number: int,
+        status: models.AttemptStatus,
+        started: datetime,
+        ended: datetime,
+        **error: Any,
+    ) -> None:
+        """A row of the table, not a model's instance: nobody looks at it before it is written."""
+        self._journal.attempts.append(
+            {
+                "id": new_key(),
+                "step_name": step_name,
+                "number": number,
+                "status": status,
+                "started_at": started,
+                "ended_at": max(started, ended),
+                "worker": self._claim.worker,
+                **(error or WITHOUT_ERROR),
+            }
+        )

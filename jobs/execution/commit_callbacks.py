@@ -1,0 +1,76 @@
+"""The callbacks that steps leave to `transaction.on_commit`: what has been committed stays,
+whatever they raise. An error of one is a log line of the run, and the next ones are called."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.db import Error as DatabaseError
+from django.db import InterfaceError
+
+from jobs import models
+from jobs.errors import ControlFlow, TransactionLeftOpen
+from jobs.execution.records import Row
+from jobs.lib.error_report import describe
+from jobs.platform.ipc import forked_copies
+from jobs.platform.postgres import connection_state
+from jobs.runs.claim import Claim
+
+logger = logging.getLogger("jobs.engine")
+
+
+class Callbacks:
+    """Those of one execution."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim = claim
+        self._errors: list[BaseException] = []
+        self.is_calling = False  # no step can be done meanwhile: its transaction is over
+
+    def guard(self, database: Any) -> None:
+        """Called before a commit: Django calls the callbacks behind it."""
+        database.run_on_commit = [
+            (savepoints, partial(self._call, database, callback), robust)
+            for savepoints, callback, robust in database.run_on_commit
+        ]
+
+    def _call(self, database: Any, callback: Callable[[], Any]) -> None:
+        self.is_calling = True
+        try:
+            with forked_copies.OnlyHere():
+                callback()
+            if connection_state.is_left_open(database):
+                raise TransactionLeftOpen
+        except ControlFlow:
+            raise
+        except BaseException as error:
+            logger.exception("Run %s: a callback of transaction.on_commit", self._claim.run_id)
+            self._errors.append(error)
+            connection_state.drop(database)  # the next callback has a clean one
+        finally:
+            self.is_calling = False
+
+    def take_lines(self, attempt: int) -> list[Row]:
+        """What went wrong since the last commit, as log lines of the run."""
+        errors, self._errors = self._errors, []
+        return [self._line_of(error, attempt) for error in errors]
+
+    def write(self, lines: list[Row]) -> None:
+        """For a run that is over: no later commit takes its lines along."""
+        rows = [models.LogLine(run_id=self._claim.run_id, **line) for line in lines]
+        with contextlib.suppress(DatabaseError, InterfaceError):  # the console has them
+            models.LogLine.objects.bulk_create(rows)
+
+    def _line_of(self, error: BaseException, attempt: int) -> Row:
+        stack = describe(error)["stack"]
+        return {
+            "step_name": "",
+            "attempt": attempt,
+            "level": "ERROR",
+            "at": self._claim.clock.now(),
+            "message": f"A callback of transaction.on_commit raised an error.\n{stack}",
+        }

@@ -1,0 +1,42 @@
+"""What a function is given."""
+
+from __future__ import annotations
+
+import logging
+
+from jobs.events.event import Event
+from jobs.execution.observer import Watch
+from jobs.execution.step_runner import Runner
+from jobs.execution.steps import Steps
+from jobs.execution.unit_of_work import Journal
+from jobs.registry.function import Function
+from jobs.runs import hook_events
+from jobs.runs.claim import Claim
+
+
+class Context:
+    """What a function's handler is called with."""
+
+    def __init__(self, claim: Claim, function: Function, journal: Journal, watch: Watch) -> None:
+        self.event = Event(**claim.event)
+        self.events = [self.event]
+        self.run_id = str(claim.run_id)
+        self.logger = logging.getLogger(f"jobs.run.{claim.fn_id}")
+        self.runner = Runner(claim, function, journal, watch)
+        self.step = Steps(self.runner)
+
+    @property
+    def attempt(self) -> int:
+        """How many errors there have been at the point where the run stands (0-based)."""
+        return self.runner.journal.attempt
+
+    @property
+    def is_outdated(self) -> bool:
+        """In a hook: whether the run that it tells of has gone on since, so that what the hook
+        has to say is not so any more. In any other function it is False.
+
+        Ask in the atomic step that writes: the answer then holds until the step has committed. If
+        the function's steps lock the same row of yours, lock it first.
+        """
+        event = self.runner.claim.event
+        return hook_events.is_outdated(event["name"], event["data"])

@@ -1,0 +1,29 @@
+"""The step that a worker is at, as text in the cluster's shared memory."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+
+from jobs import models
+from jobs.lib.json_values import ENCODER
+from jobs.runs.step_record import StepRecord
+
+
+def card_of(step: StepRecord | models.Step) -> str:
+    """A step whose body begins now, in one line: from it another process of this machine can write
+    its row and its attempt (see sweeper)."""
+    card = [step.name, step.kind, step.detail, time.monotonic()]
+    return ENCODER.encode(card)
+
+
+def step_of(card: str, run_id: uuid.UUID) -> tuple[models.Step, float] | None:
+    """The unsaved step of a card, and for how many seconds its body has been going on; None if
+    there is no card, or its writer died over it."""
+    try:
+        name, kind, detail, began = json.loads(card)
+    except ValueError:
+        return None
+    step = models.Step(run_id=run_id, name=name, kind=kind, detail=detail)
+    return step, max(time.monotonic() - began, 0.0)

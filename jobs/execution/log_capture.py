@@ -1,0 +1,219 @@
+"""What a function says, by `ctx.logger`, `logging` or `print`, becomes log lines of its attempt.
+
+1. The standard output is read along, and so are bytes that are written to its `buffer`. What goes
+   past it is not: the standard error, `sys.__stdout__`, descriptor 1, the programs that a body
+   starts, other threads and processes.
+2. Lines are masked first and cut then. A line that does not end is kept up to a size.
+3. What cannot be read (a record whose arguments do not fit its message, a level that is no text) is
+   kept in a form that can: it is never the function's error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TextIO, cast
+
+from jobs.execution.records import Row
+from jobs.execution.standard_streams import LONGEST, Heard, Lent, end_lines
+from jobs.execution.unit_of_work import Journal
+from jobs.lib.error_report import storable, text_of
+from jobs.lib.secrets import longest, mask_up_to
+from jobs.runs.claim import Claim
+from jobs.runs.step_record import StepRecord
+
+RUN = logging.getLogger("jobs.run")
+MOST_LINES = 500  # of one execution
+LINE_LIMIT = 4_000  # characters
+LEVEL_LIMIT = 16
+ENGINES_OWN = ("django.db", "jobs.engine")
+
+
+class _Thread(threading.local):
+    """Which capture listens to this thread."""
+
+    capture: LogCapture | None = None
+
+
+_this_thread = _Thread()
+
+
+def _hear(text: str) -> bool:
+    """What this thread prints, in pieces; whether a capture listens."""
+    if _this_thread.capture is None:
+        return False
+    if text:
+        _this_thread.capture.hear(text)
+    return True
+
+
+def _be_deaf() -> None:
+    """In a forked process: its records are not the worker's."""
+    _this_thread.capture = None
+
+
+os.register_at_fork(after_in_child=_be_deaf)
+
+
+class LogCapture:
+    """Collects the lines of one execution in its journal.
+
+    While the function replays what it remembers, the code between its steps says again what it
+    has said before. Such lines are held back: they are dropped when the next remembered step is
+    met, and kept if none is met any more (it was removed from the code).
+    """
+
+    def __init__(self, claim: Claim, journal: Journal, *, replaying: bool) -> None:
+        self._claim = claim
+        self._journal = journal
+        self._step_name = ""
+        self._attempt = claim.attempt
+        self._count = 0
+        self._replaying = replaying
+        self._held: list[Row] = []
+        self._line = _Line()
+
+    def met(self, step: StepRecord, *, replaying: bool) -> None:
+        """The function has come to a step, remembered or new."""
+        if step.is_new:
+            self._release()
+        self._held.clear()
+        self._replaying = replaying
+
+    def enter(self, step_name: str, attempt: int) -> None:
+        """The body of a step begins."""
+        self._step_name, self._attempt, self._replaying = step_name, attempt, False
+
+    def leave(self, *, replaying: bool) -> None:
+        """It has ended."""
+        self.end_line()
+        self._step_name, self._attempt = "", self._journal.attempt
+        self._replaying = replaying
+
+    def say(self, level: str, message: str) -> None:
+        if self._count > MOST_LINES:
+            return
+        self._count += 1
+        if self._count > MOST_LINES:
+            level, message = "WARNING", f"More than {MOST_LINES} lines; the rest is left out."
+        (self._held if self._replaying else self._journal.lines).append(
+            {
+                "step_name": self._step_name,
+                "attempt": self._attempt,
+                "level": storable(level, LEVEL_LIMIT),
+                "at": self._claim.clock.now(),
+                "message": storable(message, LINE_LIMIT),
+            }
+        )
+
+    def hear(self, text: str) -> None:
+        """What is printed, in pieces."""
+        if self._count > MOST_LINES:
+            return
+        first, *others = str.split(text, "\n")
+        self._line.add(first)
+        for piece in others:
+            self.say("PRINT", self._line.take())
+            self._line.add(piece)
+
+    def end_line(self) -> None:
+        """What was printed without a line's end is a line, too."""
+        with contextlib.suppress(Exception):  # the body's own stream, perhaps, in its place
+            sys.stdout.flush()
+        end_lines()
+        if self._line:
+            self.say("PRINT", self._line.take())
+
+    def _release(self) -> None:
+        self._journal.lines += self._held
+        self._held.clear()
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Catch this thread's log records and what it prints, which goes on to the console."""
+        handler = _Handler(self)
+        root = logging.getLogger()
+        root.addHandler(handler)
+        if RUN.level != logging.INFO:
+            RUN.setLevel(logging.INFO)  # kept whatever the process logs
+        streams, before = (sys.stdout, sys.stderr), _this_thread.capture
+        if type(sys.stdout) is not Heard:
+            sys.stdout = cast(TextIO, Heard(sys.stdout, _hear))
+        if sys.stderr is not None:
+            sys.stderr = cast(TextIO, Lent(sys.stderr))
+        _this_thread.capture = self
+        try:
+            yield
+            self.end_line()  # on the code's own stream, perhaps: see `end_line`
+        finally:
+            _this_thread.capture = before
+            sys.stdout, sys.stderr = streams
+            root.removeHandler(handler)
+            self.end_line()
+            self._release()
+
+
+class _Line:
+    """One that has not ended. Of a very long one the beginning is kept, masked: where it is cut off
+    a secret may have begun."""
+
+    def __init__(self) -> None:
+        self._text = io.StringIO()
+        self._is_cut = False
+
+    def __bool__(self) -> bool:
+        return self._text.tell() > 0
+
+    def add(self, piece: str) -> None:
+        if self._is_cut:
+            return
+        self._text.write(piece)
+        if self._text.tell() > LONGEST + longest():
+            masked = mask_up_to(LONGEST, self._text.getvalue())
+            self._text, self._is_cut = io.StringIO(), True
+            self._text.write(masked)
+
+    def take(self) -> str:
+        """What it is; another one begins."""
+        text, is_cut = self._text.getvalue(), self._is_cut
+        self.__init__()  # type: ignore[misc]
+        return f"{text}…" if is_cut else text
+
+
+class _Handler(logging.Handler):
+    def __init__(self, capture: LogCapture) -> None:
+        super().__init__(logging.INFO)
+        self._capture = capture
+
+    def createLock(self) -> None:
+        """None is needed: one thread is listened to, all others pass by."""
+        self.lock = None
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        self.emit(record)
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if _this_thread.capture is self._capture and not _text(record.name).startswith(ENGINES_OWN):
+            self._capture.say(_text(record.levelname), _message_of(record))
+
+
+def _message_of(record: logging.LogRecord) -> str:
+    try:
+        return _text(record.getMessage())
+    except Exception as error:
+        reason = f"{type(error).__name__}: {text_of(error)}"
+        return f"{_text(record.msg)} (its arguments cannot be put in: {reason})"
+
+
+def _text(value: object) -> str:
+    """Any value as a text; not every class can say one."""
+    try:
+        return str(value)
+    except Exception as error:
+        return f"(a {type(value).__name__} that cannot be written: {type(error).__name__})"

@@ -1,0 +1,135 @@
+"""What a worker leaves that is gone, or that could not settle its run: an attempt, recorded from
+outside the execution, and then the retry policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Max, Min
+
+from jobs import conf, models
+from jobs.execution.current_step import step_of
+from jobs.execution.records import Row
+from jobs.lib import backoff
+from jobs.lib.error_report import class_path, describe
+from jobs.models import Reason, RunStatus, StepStatus
+from jobs.platform.postgres.clock import database_clock
+from jobs.registry import catalog
+from jobs.registry.function import DEFAULT_RETRIES
+from jobs.runs.completion import fail_run
+
+
+def record_attempt(
+    run: models.Run, error: BaseException, card: str = "", lines: Iterable[Row] = ()
+) -> None:
+    """Record an error as a failed attempt of the step on the card (current_step.card_of), or of the
+    code between steps, then the retry policy, as a worker that settles its run does it (executor
+    and runner); the caller holds the run's row lock. `lines` are what the attempt has said.
+
+    1. A step has a count of its own, `attempts`; the code between steps has the run's
+       `function_errors`. Neither uses up the other's attempts.
+    2. Without attempts left, a step is remembered as failed, and the function is called again, to
+       meet that as a StepError; the code between steps fails the run.
+    """
+    at, seconds = step_of(card, run.id) or (None, 0.0)
+    step = _step_of(run, at) if at else None
+    number = step.attempts if step else run.function_errors
+    delay = _delay(run, error, number)
+    now = database_clock().at
+    story = _record(run, step, number, error, (now - backoff.span(seconds), now), delay)
+    models.LogLine.objects.bulk_create(models.LogLine(run_id=run.id, **line) for line in lines)
+    if step is not None:
+        _note(step, story, delay, now)
+    elif delay is None:
+        fail_run(run, story)
+        return
+    models.Run.objects.filter(id=run.id).update(
+        status=RunStatus.WAITING,
+        reason=Reason.BACKOFF if delay is not None else Reason.NONE,
+        due_at=_due_at(run, step, now, delay),
+        lease_token=None,
+        lease_until=None,
+        begun=False,
+        **_counts(run, step, number, final=delay is None),
+    )
+
+
+def _due_at(
+    run: models.Run, step: models.Step | None, now: datetime, delay: float | None
+) -> datetime:
+    """When the run is looked at again: other branches may have something to do before the step
+    that is to be tried again, which keeps its own time."""
+    if delay is None:
+        return now
+    waiting = run.steps.filter(status=StepStatus.WAITING) if step else run.steps.none()
+    earliest: datetime | None = waiting.aggregate(first=Min("due_at"))["first"]
+    return min(filter(None, [earliest, now + backoff.span(delay)]))
+
+
+def _counts(
+    run: models.Run, step: models.Step | None, number: int, *, final: bool
+) -> dict[str, int]:
+    if step is None:
+        return {"attempt": number + 1, "function_errors": number + 1}
+    if not final:
+        return {"attempt": number + 1}
+    return {"attempt": 0, "function_errors": 0, "steps_done": run.steps_done + 1}
+
+
+def _step_of(run: models.Run, at: models.Step) -> models.Step | None:
+    """As its row has it, if an earlier attempt has left one; None if it is over: a remembered step
+    is never undone, even if a worker is said to have died in it (law 2)."""
+    step = run.steps.filter(name=at.name).first()
+    if step is None:
+        at.position = (run.steps.aggregate(last=Max("position"))["last"] or 0) + 1
+        return at
+    return None if step.is_remembered else step
+
+
+def _delay(run: models.Run, error: BaseException, number: int) -> float | None:
+    if not catalog.knows(run.fn_id):
+        return backoff.delay(error, number, DEFAULT_RETRIES, conf.backoff())
+    function = catalog.get(run.fn_id)
+    return backoff.delay(error, number, function.retries, function.backoff or conf.backoff())
+
+
+def _record(
+    run: models.Run,
+    step: models.Step | None,
+    number: int,
+    error: BaseException,
+    span: tuple[datetime, datetime],
+    delay: float | None,
+) -> dict[str, Any]:
+    story = describe(error)
+    models.Attempt.objects.create(
+        run_id=run.id,
+        step_name=step.name if step else "",
+        number=number,
+        status=models.AttemptStatus.ERROR,
+        started_at=span[0],
+        ended_at=span[1],
+        worker=run.worker,
+        error_class=class_path(error),
+        error_message=story["message"],
+        traceback=story["stack"],
+        retry_at=None if delay is None else span[1] + backoff.span(delay),
+    )
+    return story
+
+
+def _note(step: models.Step, story: dict[str, Any], delay: float | None, now: datetime) -> None:
+    step.attempts += 1
+    step.error = story
+    if delay is None:
+        step.status, step.ended_at, step.due_at = StepStatus.FAILED, now, None
+    else:
+        step.status, step.due_at = StepStatus.WAITING, now + backoff.span(delay)
+    models.Step.objects.bulk_create(
+        [step],
+        update_conflicts=True,
+        unique_fields=["run", "name"],
+        update_fields=["attempts", "error", "status", "ended_at", "due_at"],
+    )

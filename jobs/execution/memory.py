@@ -1,0 +1,155 @@
+"""What a run remembers, and how a step is found in it again.
+
+A step is found by where it stands: its branch (“” outside step.parallel), its id, and how often
+that branch has used the id before. Its name is that id, with “:1”, “:2”, … when the id is taken;
+it is given once and remembered, so that branches may progress in any order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs.errors import InvalidStep, NonRetriableError
+from jobs.execution import records
+from jobs.execution.outputs import Outputs
+from jobs.fetch.request import FetchRecord
+from jobs.lib.excerpts import quoted
+from jobs.lib.json_values import is_text, plain
+from jobs.lib.secrets import mask
+from jobs.models import StepKind
+from jobs.runs.claim import Claim
+from jobs.runs.step_record import StepRecord
+
+MOST_STEPS = 1000
+NAME_LIMIT = 180
+
+# Kinds that are tried in a worker, which may die of it.
+TRIED = (StepKind.RUN, StepKind.SEND)
+
+Place = tuple[str, str, int]  # branch, id, how many times before
+
+
+class Memory:
+    """The steps of one run, as they were when a worker took it up, and those that it adds."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim = claim
+        self._steps: dict[Place, StepRecord] = {}
+        self._names: set[str] = set()
+        self._visits: dict[tuple[str, str], int] = {}
+        self._kinds: dict[str, StepKind] = {}  # what each id is used for
+        self._met: set[str] = set()  # names of old steps that this execution has come past
+        self._last = 0  # the last position that is taken
+        self.fetches: dict[str, FetchRecord] = {}
+        self.outputs = Outputs(claim.run_id)
+        self.branch = ""
+        if claim.has_memory:
+            self._load()
+        self._old = len(self._steps)
+
+    def _load(self) -> None:
+        for step, request in records.read(self._claim.run_id):
+            detail = step.detail
+            default = _place_of(step.name)
+            place = (
+                detail.get("branch", ""),
+                detail.get("id", default[0]),
+                detail.get("n", default[1]),
+            )
+            self._steps[place] = step
+            self._names.add(step.name)
+            self.outputs.meet(step)
+            self._last = max(self._last, step.position)
+            if request is not None:
+                self.fetches[step.name] = request
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether steps of an earlier execution are still to come: the code between them has run
+        before."""
+        return len(self._met) < self._old
+
+    def visit(self, id: str, kind: StepKind) -> StepRecord:
+        """The step that stands here, as remembered or new."""
+        if type(id) is not str:  # else it is refused below, unless it was fit to be remembered
+            _refuse_bad_id(id)
+            id = plain(id)
+        used_for = self._kinds.setdefault(id, kind)
+        if used_for != kind:
+            raise InvalidStep(
+                f"Step id “{id}” is used for step.{used_for} and for step.{kind} in one function; "
+                "an id may repeat for steps of one kind only."
+            )
+        count = self._visits.get((self.branch, id), 0)
+        self._visits[self.branch, id] = count + 1
+        place = (self.branch, id, count)
+        step = self._steps.get(place)
+        if step is None:
+            _refuse_bad_id(id)
+            step = self._steps[place] = self._new(place, kind)
+            self._old = 0  # from here on nothing has run before
+        elif step.kind != kind:
+            raise InvalidStep(
+                f"Step “{step.name}” was step.{step.kind} in this run and is step.{kind} now; "
+                "give the new one another id."
+            )
+        else:
+            self._met.add(step.name)
+            self._move_behind_the_new(step)
+        return step
+
+    def _move_behind_the_new(self, step: StepRecord) -> None:
+        """Positions tell what came before what. A step whose worker vanished has its row already,
+        while those that went with it have not: when they are new again, it comes behind them."""
+        if self._old == 0 and step.kind in TRIED and not step.is_remembered:
+            step.position = self._next_position()
+
+    def _next_position(self) -> int:
+        self._last += 1
+        return self._last
+
+    def _new(self, place: Place, kind: StepKind) -> StepRecord:
+        if len(self._steps) >= MOST_STEPS:
+            raise NonRetriableError(f"The run exceeded the limit of {MOST_STEPS} steps.")
+        branch, id, count = place
+        name = self._free_name(id, count)
+        # The name tells the place, unless it was taken or a branch had it.
+        told = not branch and _place_of(name) == (id, count)
+        return StepRecord(
+            name=name,
+            kind=kind,
+            position=self._next_position(),
+            started_at=self._claim.clock.now(),
+            detail={} if told else {"branch": branch, "id": id, "n": count},
+        )
+
+    def _free_name(self, id: str, count: int) -> str:
+        name = f"{id}:{count}" if count else id
+        while name in self._names:
+            count += 1
+            name = f"{id}:{count}"
+        self._names.add(name)
+        return name
+
+
+def _refuse_bad_id(id: Any) -> None:
+    if not isinstance(id, str) or not id.strip() or len(id) > NAME_LIMIT:
+        raise InvalidStep(f"A step's id must be 1 to {NAME_LIMIT} characters, not {quoted(id)}.")
+    if not is_text(id):
+        raise InvalidStep(
+            f"A step's id must be 1 to {NAME_LIMIT} characters that can be stored, not "
+            f"{quoted(id)}."
+        )
+    if mask(id) != id:
+        raise InvalidStep(f"A step's id holds a secret: {mask(id)}.")
+
+
+def _place_of(name: str) -> tuple[str, int]:
+    """A name without more said is its id, and the number behind its last colon the repeat."""
+    id, colon, number = name.rpartition(":")
+    return (id, int(number)) if colon and id and number.isdecimal() and number != "0" else (name, 0)
+
+
+def branch_name(branch: str, group: int, index: int) -> str:
+    """A branch inside another, e.g. “0.1/2.0”: group 2 of the run's branch 0.1, its first."""
+    return f"{branch}/{group}.{index}" if branch else f"{group}.{index}"

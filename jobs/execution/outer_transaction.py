@@ -1,0 +1,58 @@
+"""What an execution finds when it begins, and leaves as it was: normally a connection without a
+transaction; in a test, the transaction that the test is in.
+
+Code that is over, a step's body or the function, has ended each transaction that it has opened.
+What it has left open is undone here, since nothing else would ever commit it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from django.db import Error as DatabaseError
+from django.db import transaction
+
+from jobs.platform.postgres import connection_state
+
+
+class OuterTransaction:
+    def __init__(self, database: Any) -> None:
+        self._database = database
+        self.is_there = bool(database.in_atomic_block)
+        self._depth = len(database.savepoint_ids)
+        self._savepoint = transaction.savepoint() if self.is_there else None
+
+    def close_what_is_inside(self) -> bool:
+        """Undo what code that is over has left open; whether there was anything."""
+        if self.is_there:
+            return len(self._database.savepoint_ids) > self._depth
+        if self._database.connection is not None and connection_state.is_bad(self._database):
+            self._database.close()
+        is_left_open = connection_state.is_left_open(self._database)
+        if is_left_open:
+            connection_state.drop(self._database)
+        return is_left_open
+
+    def keep(self) -> None:
+        """What was done up to now stays, whatever comes."""
+        if self._savepoint is not None:
+            transaction.savepoint_commit(self._savepoint)
+            self._savepoint = transaction.savepoint()
+
+    def restore(self) -> None:
+        """Make the connection usable again after a statement has failed on it."""
+        if not connection_state.is_failed(self._database):
+            return
+        if self._savepoint is None:
+            connection_state.drop(self._database)
+        else:
+            go_back_to(self._savepoint)
+
+
+def go_back_to(savepoint: str) -> None:
+    transaction.set_rollback(False)  # as long as it is set, Django sends nothing
+    with contextlib.suppress(DatabaseError):  # no database: no effects either
+        transaction.savepoint_rollback(savepoint)
+        return
+    transaction.set_rollback(True)

@@ -1,0 +1,56 @@
+"""Branches of a run that wait at the same time.
+
+A worker goes through them one after the other, each as far as it gets; what suspends one does
+not keep the next from starting. When the run is woken, it goes through them again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from jobs.errors import InvalidStep, Suspend
+from jobs.execution.memory import branch_name
+from jobs.execution.step_runner import Runner
+
+MOST_BRANCHES = 1000
+
+
+def branches(runner: Runner, group: int, callables: list[Callable[[], Any]]) -> tuple[Any, ...]:
+    """Call each branch; suspend the run if any of them waits, for the shortest of their waits."""
+    if not all(callable(branch) for branch in callables) or len(callables) > MOST_BRANCHES:
+        raise InvalidStep(f"step.parallel() takes at most {MOST_BRANCHES:,} functions to call.")
+    memory = runner.memory
+    parent = memory.branch
+    results: list[Any] = []
+    pauses: list[Suspend] = []
+    errors: list[Exception] = []
+    for index, branch in enumerate(callables):
+        memory.branch = branch_name(parent, group, index)
+        try:
+            results.append(branch())
+        except Suspend as pause:
+            pauses.append(pause)
+            runner.wake_up()
+        except Exception as error:
+            errors.append(error)
+        finally:
+            memory.branch = parent
+    if pauses:
+        runner.suspend(shortest(pauses, runner.now()))
+    if errors:
+        raise errors[0]
+    return tuple(results)
+
+
+def shortest(pauses: list[Suspend], now: datetime) -> Suspend:
+    """The wait that ends first; one without a time has to be woken and comes last."""
+
+    def seconds(pause: Suspend) -> float:
+        if pause.delay is not None:
+            return pause.delay
+        return math.inf if pause.until is None else (pause.until - now).total_seconds()
+
+    return min(pauses, key=seconds)

@@ -1,0 +1,223 @@
+"""What a worker reads of a run, and what it writes at a commit: a statement each.
+
+A commit is steps, requests, attempts, log lines and the run's own row.
+
+The rows travel as one JSON text a table, which PostgreSQL unfolds (jsonb_populate_recordset): the
+statement is always the same, however many rows there are, and it is one round trip. Since they
+are one statement, either all of it is written under the lease or nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+from django.db import DataError
+from psycopg.errors import DivisionByZero
+
+from jobs.errors import LeaseLost
+from jobs.fetch.request import FetchRecord
+from jobs.ids import new_id
+from jobs.platform.postgres import statements
+from jobs.platform.postgres.statements import Rows, Statement
+from jobs.runs.step_record import StepRecord
+
+Row = dict[str, Any]  # of a table, by the columns' names
+
+
+STEP = [column.name for column in fields(StepRecord) if column.name != "is_new"]
+FETCH = [column.name for column in fields(FetchRecord)]
+JSON = {"output", "error", "detail", "headers", "response"}  # read as their text
+ATTEMPT = ["id", "step_name", "number", "status", "started_at", "ended_at", "worker"]
+ATTEMPT += ["error_class", "error_message", "traceback", "retry_at"]
+LINE = ["step_name", "attempt", "level", "at", "message"]
+
+# Of what the steps have left, so many bytes are read at once (see outputs.py): in the order of the
+# steps, those passed by that are larger by themselves. How large one is, is known without reading
+# it; in a row that is older than output_bytes, by the room that it takes.
+AT_ONCE = 256 * 1024
+SIZE = """CASE WHEN output IS NOT NULL THEN coalesce(output_bytes, pg_column_size(output)) END"""
+OTHERWISE = {
+    "s.output": """
+       CASE WHEN s.size <= %(at_once)s AND sum(s.size) FILTER (WHERE s.size <= %(at_once)s)
+                      OVER (ORDER BY s.position, s.id) <= %(at_once)s
+            THEN s.output END""",
+    "s.output_bytes": "s.size",
+    "f.body": "''",  # of a request that was made: nobody in a worker looks at it again
+}
+COLUMNS = [*(f"s.{name}" for name in STEP), *(f"f.{name}" for name in FETCH)]
+
+# Steps that are over have no use for their requests any more.
+READ = f"""
+SELECT {", ".join(OTHERWISE.get(name, name) for name in COLUMNS)}
+  FROM (SELECT *, {SIZE} AS size FROM jobs_step WHERE run_id = %(run_id)s) s
+       LEFT JOIN jobs_fetch f ON s.kind = 'fetch'
+       AND s.status NOT IN ('completed', 'failed') AND f.run_id = s.run_id AND f.step_name = s.name
+ ORDER BY s.position, s.id
+"""  # noqa: S608
+
+# As their text.
+OUTPUTS = """
+SELECT name, output FROM jobs_step
+ WHERE run_id = %(run_id)s AND name = ANY(%(names)s) AND output IS NOT NULL
+"""
+
+
+THE_SAME = [name for name in STEP if name != "id"]
+COPY = f"""
+INSERT INTO jobs_step (id, run_id, {", ".join(THE_SAME)})
+SELECT a_copy.id, %(into)s, {", ".join(f"s.{name}" for name in THE_SAME)}
+  FROM unnest(%(ids)s::uuid[], %(names)s::text[]) AS a_copy(id, name)
+  JOIN jobs_step s ON s.run_id = %(run_id)s AND s.name = a_copy.name
+"""  # noqa: S608
+
+
+def _insert(table: str, columns: list[str], parameter: str, on_conflict: str = "") -> str:
+    names = ", ".join(columns)
+    rows = f"jsonb_populate_recordset(NULL::{table}, %({parameter})s::jsonb)"
+    into = f"INSERT INTO {table} (run_id, {names}) SELECT %(run_id)s, {names}"
+    return f"{into} FROM {rows} {on_conflict}"
+
+
+def _again(key: str, columns: list[str]) -> str:
+    """A row that is noted again (another attempt, an answer) keeps its id."""
+    kept = {"id", key, "idempotency_key"}
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in kept)
+    return f"ON CONFLICT (run_id, {key}) DO UPDATE SET {changes}"
+
+
+STEPS = _insert("jobs_step", STEP, "steps", _again("name", STEP))
+FETCHES = _insert("jobs_fetch", FETCH, "fetches", _again("step_name", FETCH))
+ATTEMPTS = _insert("jobs_attempt", ATTEMPT, "attempts")
+LINES = _insert("jobs_logline", LINE, "lines")
+
+# What a run's row is told at every commit; SETTLED adds how the execution came to its end. If the
+# lease is in other hands, no row is changed, and the division by zero ends the transaction: that
+# also holds where its COMMIT follows in the same trip.
+RUN = """
+UPDATE jobs_run SET steps_done = %(steps_done)s, attempt = %(attempt)s,
+       function_errors = %(function_errors)s,
+       requeue_count = CASE WHEN steps_done < %(steps_done)s THEN 0 ELSE requeue_count END
+       {settled}
+ WHERE id = %(run_id)s AND lease_token = %(token)s
+RETURNING stop_requested
+"""
+WRITE = "WITH {records} SELECT bool_or(stop_requested), 1 / count(*) FROM {all}"
+# The commit behind it then does not wait for the disk.
+NO_WAIT = "SELECT set_config('synchronous_commit', 'off', true)"
+
+# LEAST lets stand what came meanwhile and has set due_at (wake.wake_runs); it passes by nulls.
+SETTLED = """
+     , status = %(status)s, reason = %(reason)s, lease_token = NULL, lease_until = NULL,
+       output = %(output)s::jsonb, error = %(error)s::jsonb,
+       ended_at = CASE WHEN %(ended)s THEN statement_timestamp() END,
+       epoch = CASE WHEN %(ended)s THEN epoch + 1 ELSE epoch END,
+       expires_at = CASE WHEN %(ended)s THEN NULL ELSE expires_at END,
+       due_at = CASE WHEN NOT %(ended)s THEN least(due_at, %(until)s::timestamptz,
+                statement_timestamp() + make_interval(secs => %(delay)s::double precision)) END
+"""
+
+
+def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
+    """A run's steps in their order, each with its request if that is not over. An output that did
+    not come along is None, and its bytes are told."""
+    found: list[tuple[StepRecord, FetchRecord | None]] = []
+    for row in statements.at_once(READ, {"run_id": run_id, "at_once": AT_ONCE}):
+        of_step, of_fetch = row[: len(STEP)], row[len(STEP) :]
+        step = StepRecord(*_loaded(STEP, of_step))
+        step.is_new = False
+        found.append((step, FetchRecord(*_loaded(FETCH, of_fetch)) if of_fetch[0] else None))
+    return found
+
+
+def outputs(run_id: uuid.UUID, names: list[str]) -> dict[str, str]:
+    """What these steps have left, each as the text of its JSON, by their names."""
+    found = statements.at_once(OUTPUTS, {"run_id": run_id, "names": names})
+    return dict(found)
+
+
+def copy_steps(run_id: uuid.UUID, names: Sequence[str], into: uuid.UUID) -> None:
+    """Give another run these steps of a run, in this order of their ids: what they have left does
+    not leave the database."""
+    ids = [new_id() for _ in names]
+    copied = {"run_id": run_id, "names": list(names), "ids": ids, "into": into}
+    statements.execute(COPY, copied)
+
+
+def _loaded(columns: list[str], values: Sequence[Any]) -> list[Any]:
+    return [
+        json.loads(value) if name in JSON and value is not None else value
+        for name, value in zip(columns, values, strict=True)
+    ]
+
+
+def write(
+    run: dict[str, Any],
+    steps: Iterable[StepRecord],
+    fetches: Iterable[FetchRecord],
+    attempts: list[Row],
+    lines: list[Row],
+    settled: dict[str, Any] | None,
+    then: Sequence[Statement] = (),
+    *,
+    commits: bool = False,
+    waits: bool = True,
+) -> tuple[bool, list[Rows]]:
+    """Write a commit's records; whether the run was asked to stop, and what `then` returned.
+    LeaseLost if it is in other hands: the transaction has failed then.
+
+    `run` has run_id, token and the counts; `settled` how it ends, if it does; `then` is what
+    follows in the same trip, and so does the transaction's end with `commits`; whether that waits
+    for the disk, `waits` says.
+    """
+    rows = {
+        "steps": _rows(steps, STEP),
+        "fetches": _rows(fetches, FETCH),
+        "attempts": _as_json(attempts),
+        "lines": _as_json(lines),
+    }
+    kinds = tuple(name for name in rows if rows[name])
+    statement = _statement(kinds, settled is not None, waits)
+    values = {**run, **rows, **(settled or {})}
+    try:
+        written, *more = statements.together((statement, values), *then, commits=commits)
+    except DataError as error:
+        if isinstance(error.__cause__, DivisionByZero):
+            raise LeaseLost(f"run {run['run_id']} is in other hands") from None
+        raise
+    ((is_to_stop, _),) = written
+    return bool(is_to_stop), more
+
+
+@cache
+def _statement(kinds: tuple[str, ...], is_settled: bool, waits: bool) -> str:
+    parts = {"steps": STEPS, "fetches": FETCHES, "attempts": ATTEMPTS, "lines": LINES}
+    parts = {kind: parts[kind] for kind in kinds}
+    parts["run"] = RUN.format(settled=SETTLED if is_settled else "")
+    if not waits:
+        parts["no_wait"] = NO_WAIT
+    records = ", ".join(f"{name} AS ({part})" for name, part in parts.items())
+    return WRITE.format(records=records, all="run" if waits else "run, no_wait")
+
+
+def _rows(records: Iterable[StepRecord | FetchRecord], columns: list[str]) -> str | None:
+    """What is not said is null."""
+    get = attrgetter(*columns)
+    found = [zip(columns, get(record), strict=True) for record in records]
+    return _as_json([{name: v for name, v in row if v is not None} for row in found])
+
+
+def _as_json(rows: list[Row]) -> str | None:
+    return ENCODER.encode(rows) if rows else None
+
+
+def _plain(value: Any) -> str:
+    return str(value) if isinstance(value, uuid.UUID) else value.isoformat()
+
+
+ENCODER = json.JSONEncoder(default=_plain, ensure_ascii=False)

@@ -1,0 +1,163 @@
+"""The one place where an execution that ends without a settlement hands its run on.
+
+An execution is to end in a settlement: completed, failed, or suspended for a reason. Where it
+cannot (its connection or its transaction is gone, its commit is turned down, the engine's own code
+raised an error), the run goes back into the queue from here, counted on its row:
+
+1. An outage, i.e. the server was gone or began anew, costs nothing: the run is due as soon as the
+   database answers, for as long as the lease lasts; then a sweep finds it (sweeper).
+2. If the function's own code brought it about (it closed its connection, say), it is an attempt of
+   the step that it was at, or of the code between steps, with the error, its traceback and its log
+   lines, and the retry policy spaces and bounds what follows.
+3. Otherwise the first time is taken for the database's fault: the run is due at once, and a log
+   line of it says why. From the second time on, counted from its last remembered step, each is an
+   attempt as in (2). So nothing is repeated for ever, whatever the reason.
+4. A report that cannot be written is made shorter; a run whose report cannot be written at all is
+   set aside for a while. Neither stops another run.
+5. If not even that can be written though there is a database, this process is what is wrong. It
+   leaves here with an error, and its worker ends: the cluster's keeper makes an attempt of it.
+
+If the process dies in here, the lease lapses, which is counted too (`lost_count`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from jobs import conf, models
+from jobs.errors import Interrupted, JobsError
+from jobs.execution.lost_attempt import record_attempt
+from jobs.lib import backoff
+from jobs.lib.error_report import class_path, describe, storable
+from jobs.models import Reason, RunStatus
+from jobs.platform.postgres import connection_state, notifier
+from jobs.platform.postgres.outages import is_unavailable, sqlstate_of
+from jobs.runs.claim import Claim
+
+logger = logging.getLogger("jobs.engine")
+
+RECONNECT_SECONDS = 1.0
+SET_ASIDE_SECONDS = 30.0
+LINE_LIMIT = 1_000
+# What a client is told of a server that is really gone: see (1).
+GONE = ("08", "57P01", "57P02", "57P03")
+
+
+class Unreported(JobsError):
+    """The engine could not write down what went wrong; its log has it."""
+
+
+def requeue(claim: Claim, stop: Interrupted) -> bool:
+    """Hand a run on whose execution was interrupted. Does nothing if its lease is lost by now.
+    False if no database was reached for as long as a lease; raises Unreported: see (5)."""
+    patience = time.monotonic() + conf.lease()
+    was_away = False
+    for report in (stop, _shortened(stop), None):
+        while True:
+            _take_a_clean_connection()
+            try:
+                _hand_on(claim, report, was_away=was_away)
+                return True
+            except Exception as error:
+                if not is_unavailable(error):
+                    logger.exception("Run %s: its interruption cannot be told", claim.run_id)
+                    break  # to the next shorter report
+                was_away |= sqlstate_of(error).startswith(GONE) or not sqlstate_of(error)
+                if time.monotonic() > patience:
+                    logger.warning("Run %s is left to its lease: %s", claim.run_id, error)
+                    return False
+            time.sleep(RECONNECT_SECONDS)
+    raise Unreported(f"Run {claim.run_id} can be neither settled nor set aside here.")
+
+
+def _shortened(stop: Interrupted) -> Interrupted:
+    return Interrupted(Unreported(f"{class_path(stop.error)}; {Unreported.__doc__}"), is_own=True)
+
+
+def _take_a_clean_connection() -> None:
+    """Where a test has a transaction around it, there is no other one to take."""
+    here = connections[DEFAULT_DB_ALIAS]
+    if not here.in_atomic_block or connection_state.is_bad(here):
+        connection_state.drop(here)
+
+
+@transaction.atomic
+def _hand_on(claim: Claim, report: Interrupted | None, *, was_away: bool) -> None:
+    run = _locked(claim.run_id, claim.token)
+    if run is None:
+        logger.warning("Let go: run %s is in other hands", claim.run_id)
+    elif report is None:
+        set_aside(run, Unreported())
+    elif was_away or (not report.is_own and _is_of_before(claim, report.error)):
+        _put_back(run)
+    elif not report.is_own and run.requeue_count == 0:
+        _put_back(run, report)
+    else:
+        _count(run)
+        record_attempt(run, report.error, report.card, report.lines)
+    notifier.wake_clusters(notifier.RUN_DUE)
+
+
+def _locked(run_id: uuid.UUID, token: uuid.UUID) -> models.Run | None:
+    mine = models.Run.objects.filter(id=run_id, lease_token=token)
+    return mine.select_for_update(of=("self",)).select_related("event").first()
+
+
+def _is_of_before(claim: Claim, error: BaseException) -> bool:
+    """Whether the server has begun anew since the run was claimed: the error was an outage's, also
+    if its worker met it long after, at the end of a slow step."""
+    if not is_unavailable(error):
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_postmaster_start_time() > %s", [claim.clock.at])
+        return bool(cursor.fetchone()[0])
+
+
+def _count(run: models.Run) -> None:
+    models.Run.objects.filter(id=run.id).update(requeue_count=F("requeue_count") + 1)
+
+
+def _put_back(run: models.Run, report: Interrupted | None = None) -> None:
+    """Due at once. With a report it is counted, and a log line says why."""
+    counted: dict[str, Any] = {}
+    if report is not None:
+        counted = {"requeue_count": F("requeue_count") + 1}
+        _say(run, report)
+    models.Run.objects.filter(id=run.id).update(
+        status=RunStatus.QUEUED,
+        reason=Reason.NONE,
+        due_at=Now(),
+        lease_token=None,
+        lease_until=None,
+        **counted,
+    )
+
+
+def _say(run: models.Run, report: Interrupted) -> None:
+    told = describe(report.error)
+    why = storable(f"{class_path(report.error)}: {told['message']}", LINE_LIMIT)
+    message = f"The execution was interrupted and the run is queued again: {why}"
+    logger.warning("Run %s: %s", run.id, message)
+    models.LogLine.objects.create(
+        run_id=run.id, attempt=run.attempt, level="WARNING", at=Now(), message=message
+    )
+
+
+def set_aside(run: models.Run, error: BaseException, seconds: float = SET_ASIDE_SECONDS) -> None:
+    """Let a run wait visibly that cannot be given to a worker, nor settled; its row says why."""
+    models.Run.objects.filter(id=run.id, ended_at__isnull=True).update(
+        status=RunStatus.QUEUED,
+        reason=Reason.ASIDE,
+        error=describe(error),
+        due_at=Now() + backoff.span(seconds),
+        lease_token=None,
+        lease_until=None,
+        requeue_count=F("requeue_count") + 1,
+    )

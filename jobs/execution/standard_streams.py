@@ -1,0 +1,243 @@
+"""The worker's standard streams, lent to the body of a step.
+
+What is done to a lent stream is done to the worker's own one, with these exceptions:
+
+1. A close ends the loan and nothing else: the worker's stream stays open, for the next run. So does
+   what lies beneath it, `buffer` and `raw`.
+2. What is written to the standard output is heard on its way. Bytes are heard as text. What a
+   listener hears reaches the console line by line, secrets masked: a line is held until it is
+   whole, the body ends, or it is very long. What is not listened to (another thread writes it, say)
+   goes on at once, masked as far as one write tells.
+3. A console that fails (its pipe is broken, its disk is full, its encoding has no such character)
+   is not the body's error: what was written has been heard.
+4. The standard output says that it is no terminal. A program that believes it is one writes colors
+   and moves its cursor, which would end in the log lines.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, SupportsIndex
+
+from jobs.lib.secrets import mask, mask_begun
+
+Hear = Callable[[str], bool]  # whether a run listens
+Put = Callable[[str], None]
+
+LONGEST = 65_536  # characters of a line that are held
+
+BENEATH = ("buffer", "raw")
+CLOSED = "I/O operation on closed file."
+
+
+class Lent:
+    """Another stream, which stays open: see (1)."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream, self._is_over = stream, False
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._stream, name)
+        return self._lent(found) if name in BENEATH else found
+
+    def _lent(self, stream: Any) -> Lent:
+        """What lies beneath this one."""
+        return Lent(stream)
+
+    def write(self, data: Any) -> Any:
+        self._raise_if_closed()
+        return self._stream.write(data)
+
+    def writelines(self, lines: Iterable[Any]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        self._raise_if_closed()
+        self._stream.flush()
+
+    def close(self) -> None:
+        if not self.closed:
+            with contextlib.suppress(OSError, ValueError):
+                self.flush()
+        self._is_over = True
+
+    def detach(self) -> Any:
+        """What lies beneath it; this stream cannot be used any more."""
+        self._raise_if_closed()
+        name = next((name for name in BENEATH if hasattr(self._stream, name)), "detach")
+        beneath = getattr(self, name)
+        self.close()
+        return beneath
+
+    @property
+    def closed(self) -> bool:
+        return self._is_over or bool(self._stream.closed)
+
+    def _raise_if_closed(self) -> None:
+        if self._is_over:
+            raise ValueError(CLOSED)
+
+    # --- what Python asks the class for -----------------------------------------------------------
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """So that isinstance() says the same as of the worker's stream."""
+        return type(self._stream)
+
+    def __enter__(self) -> Lent:
+        self._raise_if_closed()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Lent:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._stream)
+
+    def __repr__(self) -> str:
+        return repr(self._stream)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        return self._stream.__reduce_ex__(protocol)
+
+
+class _Held(threading.local):
+    """What this thread has written and no line's end has followed yet."""
+
+    def __init__(self) -> None:
+        self.lines: dict[int, _Line] = {}
+
+
+_held = _Held()
+
+
+class _Line:
+    """The line that a stream is in the midst of."""
+
+    def __init__(self, put: Put) -> None:
+        self._put = put
+        self._pieces: list[str] = []
+        self._size = 0
+
+    def add(self, text: str) -> None:
+        *whole, rest = str.rpartition(text, "\n")
+        if whole[1]:
+            self.end("".join(whole))
+        if rest:
+            self._pieces.append(rest)
+            self._size += len(rest)
+        if self._size > LONGEST:
+            told, rest = mask_begun("".join(self._pieces))
+            self._put(told)
+            self._pieces, self._size = [rest], 0
+
+    def end(self, text: str = "") -> None:
+        line = "".join([*self._pieces, text])
+        self._pieces, self._size = [], 0
+        if line:
+            self._put(mask(line))
+
+
+def _go_on(stream: Any, put: Put, text: str, *, heard: bool) -> None:
+    """To a stream of the worker's, with `put`: at once, or when the line is whole."""
+    if not heard:
+        put(mask(text))
+        return
+    line = _held.lines.get(id(stream))
+    if line is None:
+        line = _held.lines[id(stream)] = _Line(put)
+    line.add(text)
+
+
+def _forget_lines() -> None:
+    """In a forked process: its parent writes them."""
+    _held.lines = {}
+
+
+os.register_at_fork(after_in_child=_forget_lines)
+
+
+def end_lines() -> None:
+    """What this thread has begun to write is whole."""
+    lines, _held.lines = _held.lines, {}
+    for line in lines.values():
+        line.end()
+
+
+class Heard(Lent):
+    """The standard output, which may be missing (None): see (2) to (4)."""
+
+    def __init__(self, console: Any, hear: Hear) -> None:
+        super().__init__(console)
+        self._hear = hear
+        self._decoder: codecs.IncrementalDecoder | None = None
+
+    def _lent(self, stream: Any) -> Lent:
+        return _HeardBytes(stream, self._hear_bytes)
+
+    def write(self, text: str) -> int:
+        self._raise_if_closed()
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        said = str.__str__(text)
+        _go_on(self._stream, self._put, said, heard=self._hear(said))
+        return len(said)
+
+    def _put(self, text: str) -> None:
+        if self._stream is not None:
+            with contextlib.suppress(OSError, ValueError):  # see (3)
+                self._write(text)
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+        except UnicodeEncodeError:
+            encoding = self._encoding
+            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+    def flush(self) -> None:
+        self._raise_if_closed()
+        if self._stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._stream.flush()
+
+    def isatty(self) -> bool:
+        return False
+
+    def _hear_bytes(self, data: bytes) -> bool:
+        if self._decoder is None:
+            self._decoder = codecs.getincrementaldecoder(self._encoding)("backslashreplace")
+        return self._hear(self._decoder.decode(data))
+
+    @property
+    def _encoding(self) -> str:
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+
+class _HeardBytes(Lent):
+    def __init__(self, stream: Any, hear: Callable[[bytes], bool]) -> None:
+        super().__init__(stream)
+        self._hear = hear
+
+    def _lent(self, stream: Any) -> Lent:
+        return _HeardBytes(stream, self._hear)
+
+    def write(self, data: Any) -> int:
+        self._raise_if_closed()
+        size = memoryview(data).nbytes  # TypeError for a text
+        said = bytes(data)
+        _go_on(self._stream, self._put, said.decode("latin-1"), heard=self._hear(said))
+        return size
+
+    def _put(self, text: str) -> None:
+        """Bytes are held as Latin-1, which the mask reads, too."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text.encode("latin-1"))

@@ -1,0 +1,252 @@
+"""How a step is entered, tried and settled: the part that all kinds of steps share."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any, NoReturn
+
+from django.db import DatabaseError, InterfaceError
+
+from jobs import conf
+from jobs.errors import (
+    ControlFlow,
+    Interrupted,
+    InvalidStep,
+    StepError,
+    Suspend,
+)
+from jobs.events import requester
+from jobs.execution.attempts import Attempts
+from jobs.execution.current_step import card_of
+from jobs.execution.log_capture import LogCapture
+from jobs.execution.memory import Memory
+from jobs.execution.observer import Watch
+from jobs.execution.unit_of_work import Journal
+from jobs.lib import backoff
+from jobs.lib.error_report import describe
+from jobs.lib.json_values import ENCODER, copied, measured, size_of
+from jobs.models import Reason, RunStatus, StepKind, StepStatus
+from jobs.platform.ipc import forked_copies
+from jobs.registry.function import Function
+from jobs.runs.claim import Claim
+from jobs.runs.step_record import StepRecord
+
+# The runner of the function that this thread is in, if it is in one.
+_playing: ContextVar[Runner | None] = ContextVar("playing", default=None)
+
+
+class Runner:
+    """One execution of a run, step by step."""
+
+    def __init__(self, claim: Claim, function: Function, journal: Journal, watch: Watch) -> None:
+        self.claim = claim
+        self.journal = journal
+        self.memory = Memory(claim)
+        self.log = LogCapture(claim, journal, replaying=self.memory.is_replaying)
+        self._function = function
+        self._watch = watch
+        self._attempts = Attempts(claim, journal)
+        self._inside = ""
+        self._pause: ControlFlow | None = None
+        self._depth = forked_copies.depth()
+
+    @contextlib.contextmanager
+    def playing(self) -> Iterator[None]:
+        """The function is called inside this block."""
+        token = _playing.set(self)
+        try:
+            with requester.inside(self.claim.run_id):
+                yield
+        finally:
+            _playing.reset(token)
+
+    def now(self) -> datetime:
+        return self.claim.clock.now()
+
+    def enter(self, id: str, kind: StepKind) -> StepRecord:
+        """The step of this id, at the place where the function stands."""
+        self._raise_if_forked(id)
+        self.raise_if_suspended()
+        if self.journal.callbacks.is_calling:
+            raise InvalidStep(
+                f"Step “{id}” was asked for in a callback of transaction.on_commit, when the "
+                "transaction of the steps is over; ask for it in the function."
+            )
+        self.journal.raise_if_broken()
+        self.journal.raise_if_left_open()
+        if self._inside:
+            raise InvalidStep(
+                f"Step “{id}” was asked for inside step “{self._inside}”; steps cannot nest."
+            )
+        step = self.memory.visit(id, kind)
+        self.log.met(step, replaying=self.memory.is_replaying)
+        is_stopping = self._watch.is_stopping or self.journal.is_stopped
+        if is_stopping and not step.is_remembered:
+            self.suspend(Suspend(RunStatus.QUEUED, Reason.NONE, 0.0))
+        return step
+
+    def _raise_if_forked(self, id: str) -> None:
+        if forked_copies.depth() != self._depth:
+            raise InvalidStep(
+                f"Step “{id}” was asked for in a process that the function has forked; the worker "
+                "alone can do steps."
+            )
+
+    def recall(self, step: StepRecord) -> Any:
+        """What a step that is over has left: its output, or its error raised again."""
+        if step.status == StepStatus.FAILED:
+            raise StepError(step.name, step.error or {})
+        return self.output_of(step)
+
+    def output_of(self, step: StepRecord) -> Any:
+        """A copy of what a step has left. If it cannot be read, the execution is over: the
+        function is not to take that for an error of the step's."""
+        try:
+            return self.memory.outputs.of(step)
+        except (DatabaseError, InterfaceError) as error:
+            self.suspend(Interrupted(error))
+        except ControlFlow as stop:
+            self.suspend(stop)
+
+    def attempt(self, step: StepRecord, body: Callable[[], Any], *, atomic: bool) -> Any:
+        """Call a step's body, unless it is over or backing off, and settle how it went."""
+        if step.is_remembered:
+            return self.recall(step)
+        if step.due_at is not None and step.due_at > self.now():
+            self.suspend(Suspend(RunStatus.WAITING, Reason.BACKOFF, until=step.due_at))
+        if not atomic:
+            self.journal.commit()
+        started, card = self.now(), card_of(step)
+        self.log.enter(step.name, step.attempts)
+        self._inside = step.name
+        self._watch.at_step(card)
+        try:
+            output = self._call(step, body, atomic)
+        except Interrupted as stop:
+            raise self._interrupted(stop, step, card) from stop.error
+        except ControlFlow:
+            raise
+        except BaseException as error:
+            # Also SystemExit, as sys.exit() raises it and django-q2's timeout is one, and what
+            # comes of another language (a panic of Rust's).
+            if self.journal.is_databases_fault(error):
+                raise self._interrupted(Interrupted(error), step, card) from error
+            self.err(step, error, started)
+        finally:
+            self._inside = ""
+            self._watch.at_step("")
+            self.log.leave(replaying=self.memory.is_replaying)
+        self.complete(step, copied(output), started)
+        if not atomic:
+            self.journal.commit_what_acted_outside(step.name)
+        elif self.journal.is_overdue:
+            self.journal.commit()
+        return output
+
+    def _interrupted(self, stop: Interrupted, step: StepRecord, card: str) -> Interrupted:
+        """The same, as an attempt of this step may be made of it."""
+        self.log.end_line()
+        stop.lines = [line for line in self.journal.lines if line["step_name"] == step.name]
+        stop.card = card
+        return stop
+
+    def _call(self, step: StepRecord, body: Callable[[], Any], atomic: bool) -> Any:
+        if atomic:
+            with self.journal.effects(), forked_copies.OnlyHere():
+                return self._fit(step, body())
+        with forked_copies.OnlyHere():
+            output = body()
+        self.journal.raise_if_left_open()
+        return self._fit(step, output)
+
+    def _fit(self, step: StepRecord, output: Any) -> Any:
+        """What a body returns, as it will be read back; InvalidOutput if it cannot be remembered,
+        or is too much for the run."""
+        kept, size = measured(output, f"The output of step “{step.name}”")
+        refusal = self.memory.outputs.refusal(step.name, size)
+        if refusal is not None:
+            raise refusal
+        step.output_bytes = size
+        return kept
+
+    def complete(self, step: StepRecord, output: Any, started: datetime) -> None:
+        """The step went well: its attempt, and its memory for ever."""
+        step.ended_at = self.now()
+        self._attempts.went_well(step, started, step.ended_at)
+        step.attempts += 1
+        self.settle(step, output)
+
+    def receive(self, step: StepRecord, output: Any) -> None:
+        """A step is over by what another run or the outside has brought: it went well, unless that
+        is too much for the run."""
+        size = 0 if output is None else size_of(ENCODER.encode(output))
+        refusal = self.memory.outputs.refusal(step.name, size)
+        if refusal is not None:
+            self.fail(step, describe(refusal), refusal)
+        step.output_bytes = size
+        self.settle(step, output)
+
+    def settle(self, step: StepRecord, output: Any) -> None:
+        """A step is over, without an attempt to tell of."""
+        step.status, step.output, step.error = StepStatus.COMPLETED, output, None
+        step.ended_at, step.due_at = step.ended_at or self.now(), None
+        self.memory.outputs.hold(step)
+        self.journal.remember(step)
+
+    def err(
+        self,
+        step: StepRecord,
+        error: BaseException,
+        started: datetime,
+        ended: datetime | None = None,
+    ) -> NoReturn:
+        """Record a failed attempt; then wait for the next one, or fail the step (law 8)."""
+        self.journal.has_erred = True
+        step.output = step.output_bytes = None
+        now = self.now()
+        table = self._function.backoff or conf.backoff()
+        delay = backoff.delay(error, step.attempts, self._function.retries, table, now)
+        step.error = self._attempts.erred(step.name, step.attempts, error, started, delay, ended)
+        step.attempts += 1
+        if delay is not None:
+            step.status, step.due_at = StepStatus.WAITING, now + backoff.span(delay)
+            self.journal.note(step)
+            self.journal.attempt = step.attempts
+            self.suspend(Suspend(RunStatus.WAITING, Reason.BACKOFF, delay))
+        self.fail(step, step.error, error)
+
+    def fail(
+        self, step: StepRecord, error: dict[str, Any], cause: BaseException | None = None
+    ) -> NoReturn:
+        """A step is over, and it went wrong."""
+        step.status, step.error, step.ended_at = StepStatus.FAILED, error, self.now()
+        step.due_at = None
+        self.journal.remember(step)
+        raise StepError(step.name, error) from cause
+
+    def wait(self, step: StepRecord, reason: Reason, until: datetime | None = None) -> NoReturn:
+        """Suspend the run until a time, or until something wakes it."""
+        self.journal.note(step)
+        self.suspend(Suspend(RunStatus.WAITING, reason, until=until))
+
+    def suspend(self, pause: ControlFlow) -> NoReturn:
+        """Leave the function. From here on no step of it does anything, in a `finally` clause, say,
+        or behind a bare `except:`, which gets to see the suspension again (law 10)."""
+        self._pause = pause
+        raise pause
+
+    def raise_if_suspended(self) -> None:
+        if self._pause is not None:
+            raise self._pause
+
+    def wake_up(self) -> None:
+        """One branch of a parallel group is suspended; the next one may begin."""
+        self._pause = None
+
+
+def current_runner() -> Runner | None:
+    """The runner whose function is being called in this thread, for code that it calls."""
+    return _playing.get()

@@ -1,0 +1,191 @@
+"""What a function is given: its event, and the tools to do things once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from jobs.errors import InvalidStep, Suspend
+from jobs.events import intake
+from jobs.events.event import Event
+from jobs.execution import parallel, waits
+from jobs.execution.step_runner import Runner
+from jobs.fetch import request as fetch_request
+from jobs.fetch.request import DEFAULT_TIMEOUT, FetchRecord, Response
+from jobs.lib.excerpts import quoted
+from jobs.models import FetchStatus, Reason, RunStatus, StepKind, StepStatus
+from jobs.registry.function import Function
+from jobs.runs.step_record import StepRecord
+
+T = TypeVar("T")
+LONGEST_WAIT = timedelta(days=366)
+
+
+class Steps:
+    """`ctx.step`: each call is remembered under its id, once for the whole life of the run.
+
+    The same id again in one run (a loop) is remembered as `id:1`, `id:2`, ….
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._groups: dict[str, int] = {}
+
+    def run(
+        self, id: str, fn: Callable[..., T], /, *args: Any, atomic: bool = True, **kwargs: Any
+    ) -> T:
+        """Call `fn(*args, **kwargs)` once and remember what it returns (JSON).
+
+        With `atomic` the body's database work and its memory commit together: exactly once. A
+        body that talks to the outside takes `atomic=False`: at least once, with no transaction
+        open meanwhile.
+        """
+        if not callable(fn):
+            raise InvalidStep(f"step.run(“{id}”, …) takes a function, not {type(fn).__name__}.")
+        step = self._runner.enter(id, StepKind.RUN)
+        output: T = self._runner.attempt(step, lambda: fn(*args, **kwargs), atomic=atomic)
+        return output
+
+    def send_event(self, id: str, events_: Event | list[Event]) -> list[str]:
+        """Send events exactly once; returns their ids. A send outside a step may happen again."""
+        step = self._runner.enter(id, StepKind.SEND)
+        ids: list[str] = self._runner.attempt(step, lambda: intake.send(events_), atomic=True)
+        return ids
+
+    def fetch(
+        self,
+        id: str,
+        url: str,
+        *,
+        method: str = "GET",
+        json: Any = None,
+        data: str | None = None,
+        headers: dict[str, Any] | None = None,
+        timeout: float | timedelta = DEFAULT_TIMEOUT,
+    ) -> Response:
+        """Make an HTTP request once and remember the answer; no worker waits for it.
+
+        Transport errors, 408, 425, 429 and 5xx are retried like a step's errors (a Retry-After
+        header sets the delay); another 4xx fails at once. `timeout` (seconds or a timedelta, at
+        most 2 h) is for the whole. A header may be a `Secret`; a secret's value in clear is
+        refused. Every attempt carries the same `Idempotency-Key`.
+        """
+        step = self._runner.enter(id, StepKind.FETCH)
+        if step.is_remembered:
+            return Response(self._runner.recall(step))
+        if step.status == StepStatus.RUNNING and step.name in self._runner.memory.fetches:
+            return self._read_answer(step, self._runner.memory.fetches[step.name])
+        if step.due_at is not None and step.due_at > self._runner.now():
+            self._runner.suspend(Suspend(RunStatus.WAITING, Reason.BACKOFF, until=step.due_at))
+        run_id = self._runner.claim.run_id
+        request = fetch_request.prepare(
+            run_id, step.name, url, method, json, data, headers, timeout
+        )
+        request.attempt, step.status, step.due_at = step.attempts, StepStatus.RUNNING, None
+        step.output = step.output_bytes = None  # an earlier attempt's answer is not this one's
+        request.result_url = fetch_request.where_to_go_on(
+            self._runner.memory.fetches.get(step.name), step
+        )
+        self._runner.journal.fetches.append(request)
+        self._runner.wait(step, Reason.FETCH)
+
+    def _read_answer(self, step: StepRecord, request: FetchRecord) -> Response:
+        if request.status in (FetchStatus.PENDING, FetchStatus.SENDING):
+            self._runner.suspend(Suspend(RunStatus.WAITING, Reason.FETCH))
+        started = request.sent_at or step.started_at or self._runner.now()
+        error = fetch_request.problem(request, self._runner.now())
+        error = error or self._runner.memory.outputs.refusal(step.name, step.output_bytes or 0)
+        if error is not None:
+            self._runner.err(step, error, started, request.ended_at)
+        self._runner.complete(step, self._runner.output_of(step), started)
+        return Response(step.output or {})
+
+    def sleep(self, id: str, duration: timedelta | float) -> None:
+        """Suspend the run for a timedelta or a number of seconds; no worker waits."""
+        self._sleep(id, self._runner.now() + _span(duration, f"step.sleep(“{id}”)"))
+
+    def sleep_until(self, id: str, when: datetime) -> None:
+        """Suspend the run until an aware datetime; one that has passed is no sleep at all."""
+        if not isinstance(when, datetime) or when.utcoffset() is None:
+            raise InvalidStep(f"step.sleep_until(“{id}”): {quoted(when)} is not an aware datetime.")
+        if when - self._runner.now() > LONGEST_WAIT:
+            raise InvalidStep(f"step.sleep_until(“{id}”): {when} is more than 366 days away.")
+        self._sleep(id, when)
+
+    def _sleep(self, id: str, until: datetime) -> None:
+        step = self._runner.enter(id, StepKind.SLEEP)
+        if step.is_remembered:
+            return
+        step.due_at, step.status = step.due_at or until, StepStatus.WAITING
+        if step.due_at > self._runner.now():
+            self._runner.wait(step, Reason.SLEEP, step.due_at)
+        self._runner.settle(step, None)
+
+    def wait_for_event(
+        self,
+        id: str,
+        *,
+        event: str,
+        timeout: timedelta | float | None = None,
+        if_exp: str | None = None,
+    ) -> Event | None:
+        """Suspend the run until an event of this name comes for which `if_exp` is true; None
+        after `timeout` (a timedelta or seconds, at most 366 days).
+
+        `if_exp` is a CEL expression over `event`, the run's own, and `async`, the awaited one.
+        An event that was sent after the run's own event is not missed, even if it came before
+        the wait; each event is taken by one wait of a run at most.
+        """
+        where = f"step.wait_for_event(“{id}”)"
+        span = _span(timeout, where)
+        step = self._runner.enter(id, StepKind.WAIT)
+        if not step.is_remembered:
+            waits.event(self._runner, step, event, span, if_exp, where)
+        found = self._runner.recall(step)
+        return Event(**found) if found else None
+
+    def invoke(
+        self,
+        id: str,
+        *,
+        function: Function | str,
+        data: dict[str, Any] | None = None,
+        timeout: timedelta | float = LONGEST_WAIT,
+    ) -> Any:
+        """Start a run of another function and return what it returns; no worker waits.
+
+        Its failure, its cancellation and a timeout raise StepError. After a timeout the other
+        run goes on.
+        """
+        span = _span(timeout, f"step.invoke(“{id}”)")
+        step = self._runner.enter(id, StepKind.INVOKE)
+        if not step.is_remembered:
+            waits.function(self._runner, step, function, {} if data is None else data, span)
+        return self._runner.recall(step)
+
+    def parallel(self, callables: Iterable[Callable[[], Any]]) -> tuple[Any, ...]:
+        """Let branches go on side by side: while the steps of one wait, the others' go on.
+
+        Returns what they return, in their order, when all have come to an end; the first branch
+        that raised raises here, after all have come to an end.
+        """
+        if not isinstance(callables, Iterable):
+            given = type(callables).__name__
+            raise InvalidStep(f"step.parallel() takes a list of functions to call, not {given}.")
+        memory = self._runner.memory
+        group = self._groups[memory.branch] = self._groups.get(memory.branch, -1) + 1
+        return parallel.branches(self._runner, group, list(callables))
+
+
+def _span(duration: Any, where: str) -> timedelta:
+    try:
+        span = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
+    except (TypeError, ValueError, OverflowError):
+        span = timedelta(-1)
+    if isinstance(duration, bool) or not timedelta() <= span <= LONGEST_WAIT:
+        raise InvalidStep(
+            f"{where}: {quoted(duration)}; 0 s to 366 days are allowed, as a number of seconds or "
+            "a timedelta."
+        )
+    return span

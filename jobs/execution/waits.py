@@ -1,0 +1,192 @@
+"""Steps that wait for something another run or the outside does: an event, a function's end."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+
+from jobs import models
+from jobs.errors import InvalidExpression, InvalidStep
+from jobs.events import event as events_event
+from jobs.events import fan_out, requester, validation, wake
+from jobs.events.event import Event
+from jobs.execution.step_runner import Runner
+from jobs.ids import new_id
+from jobs.lib.excerpts import quoted
+from jobs.lib.json_values import plain
+from jobs.lib.secrets import names_in
+from jobs.models import Reason, RunStatus, StepStatus
+from jobs.platform.postgres import notifier
+from jobs.registry import catalog, expression_names
+from jobs.registry.function import Function
+from jobs.registry.validation import expression_problems, is_event_name
+from jobs.runs import deadlocks
+from jobs.runs.step_record import StepRecord
+
+INVOKED_EVENT = "jobs/function.invoked"
+# Whoever ends a wait wakes the run. In case the word was lost, it looks by itself as well: this
+# long after the wait has begun, then after twice the time, and so on: two dozen looks in a year.
+SECOND_LOOK = timedelta(seconds=1)
+
+
+def event(
+    runner: Runner,
+    step: StepRecord,
+    name: str,
+    timeout: timedelta,
+    if_exp: str | None,
+    where: str,
+) -> None:
+    """Settle the step with the awaited event, or suspend.
+
+    1. Whoever sends an event wakes the runs that wait for it (wake.wake_waiting), and each
+       time the run is woken it looks among the events that came after its own.
+    2. A sender that did not see the wait, since neither had committed, wakes nobody: so there are
+       more looks, each after twice the time of the one before, and a last one when it is over.
+    """
+    _begin_wait(runner, step, name, timeout, if_exp, where)
+    found = _look(runner, step)
+    if found is not None:
+        runner.receive(step, events_event.as_json(found))
+        step.detail = {**step.detail, "matched": str(found.id)}
+        return
+    now = runner.now()
+    if step.due_at is None or step.due_at <= now:
+        runner.settle(step, None)
+        return
+    runner.wait(step, Reason.EVENT, _next_look(step, now))
+
+
+def _next_look(step: StepRecord, now: datetime) -> datetime | None:
+    look = now + max(SECOND_LOOK, now - (step.started_at or now))
+    return look if step.due_at is None else min(look, step.due_at)
+
+
+def _begin_wait(
+    runner: Runner,
+    step: StepRecord,
+    name: str,
+    timeout: timedelta,
+    if_exp: str | None,
+    where: str,
+) -> None:
+    if not is_event_name(name):
+        raise InvalidStep(
+            f"{where}: event={quoted(name)} is not an event's name, 1 to {validation.NAME_LIMIT} "
+            "characters that can be stored and hold no secret."
+        )
+    for secret in names_in(if_exp) if isinstance(if_exp, str) else ():
+        raise InvalidStep(f"{where}: if_exp holds the value of settings.{secret}.")
+    known = (expression_names.EVENT, expression_names.ASYNC)
+    for problem in () if if_exp is None else expression_problems(if_exp, *known):
+        raise InvalidExpression(f"{where}: {problem}")
+    name, if_exp = plain(name), plain(if_exp)
+    if step.status != StepStatus.WAITING:
+        step.status, step.awaits = StepStatus.WAITING, name
+        step.due_at = runner.now() + timeout
+        if if_exp is not None:
+            step.detail = {**step.detail, "if": if_exp}
+
+
+def _look(runner: Runner, step: StepRecord) -> models.Event | None:
+    """The first event after the run's own that fits, and that no other wait of it has taken.
+
+    Events are in the order of the database's clock; those of one send have one time, and the order
+    in which they were given, which is that of their ids.
+    """
+    own = models.Event.objects.filter(id=runner.claim.event_id).values("received_at")[:1]
+    later = Q(received_at__gt=own) | Q(id__gt=runner.claim.event_id)
+    taken = models.Step.objects.filter(run_id=runner.claim.run_id, detail__has_key="matched")
+    used = {uuid.UUID(detail["matched"]) for detail in taken.values_list("detail", flat=True)}
+    used |= {
+        uuid.UUID(noted.detail["matched"])
+        for noted in runner.journal.steps.values()
+        if "matched" in noted.detail
+    }
+    candidates = (
+        models.Event.objects.filter(later, name=step.awaits, received_at__gte=own)
+        .exclude(id__in=used)
+        .order_by("received_at", "id")
+    )
+    variables = {"event": runner.claim.event}
+    where = f"step “{step.name}” of run {runner.claim.run_id}"
+    for row in candidates.iterator(chunk_size=100):
+        if wake.satisfies(step.detail, variables | {"async": events_event.as_json(row)}, where):
+            return row
+    return None
+
+
+def function(
+    runner: Runner,
+    step: StepRecord,
+    target: Function | str,
+    data: dict[str, Any],
+    timeout: timedelta,
+) -> None:
+    """Settle the step with the other run's end, or start that run and suspend.
+
+    1. The other run's end wakes this one, in the same commit (completion.leave), and each time this
+       one is woken it looks at the other.
+    2. A run of a paused function does not start before the function is resumed.
+    3. An end that is being committed while this run is on its way from one worker to the next
+       finds nobody to wake, and this run sees no end yet: so there are more looks, as for events.
+    """
+    run = _invoked(step)
+    if run is None:
+        run = _invoke(runner, step, target, data)
+        step.status, step.due_at = StepStatus.WAITING, runner.now() + timeout
+        step.detail = {**step.detail, "run_id": str(run.id)}
+        runner.wait(step, Reason.INVOKE, _next_look(step, runner.now()))
+    step.due_at = step.due_at or runner.now() + timeout  # a person's retry waits anew
+    if run.status == RunStatus.COMPLETED:
+        runner.receive(step, run.output)
+    elif run.status == RunStatus.FAILED:
+        runner.fail(step, run.error or {})
+    elif run.is_finished:
+        runner.fail(step, _error(f"Run {run.id} of “{run.fn_id}” was {run.status}."))
+    elif step.due_at <= runner.now():
+        runner.fail(
+            step, _error(f"Run {run.id} of “{run.fn_id}” has not ended in time{_why(run)}.")
+        )
+    else:
+        runner.wait(step, Reason.INVOKE, _next_look(step, runner.now()))
+
+
+def _invoked(step: StepRecord) -> models.Run | None:
+    """The run that the step waits for; None if there is none, or if retention has deleted it
+    before a person retried the step."""
+    if step.status != StepStatus.WAITING or "run_id" not in step.detail:
+        return None
+    return models.Run.objects.filter(id=step.detail["run_id"]).first()
+
+
+def _why(run: models.Run) -> str:
+    return ": its function is paused" if run.reason == Reason.PAUSED else ""
+
+
+def _invoke(
+    runner: Runner, step: StepRecord, target: Function | str, data: dict[str, Any]
+) -> models.Run:
+    """The invoked run, in the transaction in which the step begins to wait for it."""
+    called = target if isinstance(target, Function) else catalog.get(target)
+    sent = validation.validated(Event(name=INVOKED_EVENT, data=data))
+    row = models.Event(id=new_id(), name=sent.name, data=sent.data)
+    run = fan_out.new_run(called, row, events_event.stored(sent, row)).unsaved()
+    run.invoked_by_id = runner.claim.run_id
+    line = deadlocks.line_shut_by(run, runner.claim.run_id)
+    if line:  # remembered: on the next call there may be no circle, and the function has gone on
+        runner.fail(step, deadlocks.story(run.fn_id, line))
+    runner.journal.begin()
+    row.save(force_insert=True)
+    fan_out.hold_if_paused(run)
+    run.asked_by = requester.current_id()
+    run.save(force_insert=True)
+    notifier.wake_clusters(notifier.RUN_DUE)
+    return run
+
+
+def _error(message: str) -> dict[str, Any]:
+    return {"name": "InvokeError", "message": message, "stack": ""}

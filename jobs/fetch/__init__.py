@@ -1,0 +1,1 @@
+"""`step.fetch`: a request is a row, and a gateway sends it."""

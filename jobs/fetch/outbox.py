@@ -1,0 +1,259 @@
+"""Requests on their way, as rows: taken under a lease, vouched for, landed.
+
+1. One statement for a whole batch, which is a transaction of its own.
+2. The log has one order: a commit that waits for the disk takes all earlier ones along. So of those
+   that a request's way is made of only TAKE waits, once for a whole batch: before a request goes
+   out, it is kept, and so is all that its run has done before. The workers' commits that leave
+   the requests do not wait (unit_of_work, 3), nor does LAND: whoever goes on from an answer and
+   does wait takes it along, so nothing that a run has built on is ever lost.
+   What a crash of the database itself undoes is its last moment. A run is back where it was before
+   it asked, and nobody has been asked; an answer that nobody has gone on from is asked for again
+   after the lease, under its old Idempotency-Key, as after any death between an answer and its
+   commit: a commit that waits has that gap too.
+   The result URL of a 303 waits by itself: to lose it would be to order a second song.
+3. Whose a request is, its lease token says; and once a sweep has taken that away, `sent_at`: while
+   nobody has sent it again, whoever sent it last may lease it anew, and land it. So a database
+   that was away for longer than a lease, or a gateway that stood still, repeats nothing by itself.
+4. An answer's run is leased in the statement that lands it, if there is a worker for it: nobody has
+   to be told, to look and to claim. Otherwise it is due, for any cluster.
+5. Of several hosts the one with the fewest requests in the air goes first, and each host's oldest
+   first; a host that is at its limit is passed by. `hosts` leaps through the index from one host
+   to the next, so that nothing is read but what goes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from jobs import conf
+from jobs.platform.http.client import perform
+from jobs.platform.http.exchange import Outcome, Request
+from jobs.platform.postgres import notifier, statements
+from jobs.registry import catalog
+from jobs.runs.claim import BEFORE, CLAIMED, ITS_EVENT, LEASE, Claim, lease_for
+from jobs.runs.unclaimable import claim_or_aside
+
+# Requests whose gateway is gone, or goes. Nobody waits for the answer to one whose run has ended:
+# it is not sent again.
+HAND_ON = """
+UPDATE jobs_fetch f SET lease_token = NULL, lease_until = NULL, sent_at = {sent_at},
+       status = CASE WHEN r.ended_at IS NULL THEN 'pending' ELSE 'failed' END,
+       error = CASE WHEN r.ended_at IS NULL THEN f.error
+                    ELSE jsonb_build_object('message', 'its run has ended', 'final', true) END,
+       ended_at = CASE WHEN r.ended_at IS NOT NULL THEN statement_timestamp() END
+  FROM jobs_run r WHERE r.id = f.run_id AND f.id IN ({which})
+RETURNING f.id
+"""
+LAPSED = """
+SELECT id FROM jobs_fetch WHERE lease_until < statement_timestamp()
+ ORDER BY lease_until LIMIT 500 FOR UPDATE SKIP LOCKED
+"""
+
+logger = logging.getLogger("jobs.engine")
+
+# Which host a request is for, as the index jobs_fetch_waiting has it: with its port, if it has one.
+HOST = "lower(coalesce(substring(url, '//([^/?#]*)'), ''))"
+
+TAKE = f"""
+WITH RECURSIVE hosts(host) AS (
+  (SELECT {HOST} FROM jobs_fetch WHERE status = 'pending' ORDER BY 1 LIMIT 1)
+  UNION ALL
+  SELECT (SELECT {HOST} FROM jobs_fetch
+           WHERE status = 'pending' AND {HOST} > hosts.host ORDER BY 1 LIMIT 1)
+    FROM hosts WHERE hosts.host IS NOT NULL
+), oldest AS (
+  SELECT f.id, coalesce(air.requests, 0)
+               + row_number() OVER (PARTITION BY hosts.host ORDER BY f.id) AS turn
+    FROM hosts LEFT JOIN unnest(%(hosts)s::text[], %(requests)s::int[]) AS air(host, requests)
+                      ON air.host = hosts.host
+   CROSS JOIN LATERAL (
+         SELECT id FROM jobs_fetch
+          WHERE status = 'pending' AND {HOST} = hosts.host ORDER BY id
+          LIMIT greatest(least(%(limit)s, %(per_host)s - coalesce(air.requests, 0)), 0)
+            FOR UPDATE SKIP LOCKED) AS f
+), mine AS MATERIALIZED (
+  SELECT id FROM oldest ORDER BY turn, id LIMIT %(limit)s
+)
+UPDATE jobs_fetch f SET status = 'sending', lease_token = %(token)s,
+       lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
+       sent_at = clock_timestamp()
+ WHERE f.id = ANY(ARRAY(SELECT id FROM mine))
+RETURNING f.id, f.run_id, f.step_name, f.sent_at, {HOST},
+          f.method, f.url, f.headers, f.body, f.timeout, f.result_url
+"""  # noqa: S608
+
+# Still the sender's, under a lease or after one (3); `s` is what the sender says.
+OURS = "f.id = s.id AND (f.lease_token = s.token OR f.status = 'pending' AND f.sent_at = s.sent_at)"
+SENT = """unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(times)s::timestamptz[])
+          AS s(id, token, sent_at)"""
+
+RENEW = f"""
+UPDATE jobs_fetch f SET status = 'sending', lease_token = s.token,
+       lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+  FROM {SENT} WHERE {OURS}
+"""  # noqa: S608
+
+# Whoever sent them sends them no more (3).
+RELEASE = HAND_ON.format(
+    sent_at="NULL",
+    which=f"SELECT f.id FROM jobs_fetch f, {SENT} WHERE {OURS} FOR UPDATE OF f",  # noqa: S608
+)
+
+REMEMBER = f"UPDATE jobs_fetch f SET result_url = %(url)s FROM {SENT} WHERE {OURS}"  # noqa: S608
+
+# The rows travel as one JSON text. Runs are locked in their order, so that two gateways with
+# answers for the same two runs do not wait for each other; and which runs are woken is said in
+# wake.wake_runs.
+LAND = f"""
+WITH no_wait AS MATERIALIZED (
+  SELECT set_config('synchronous_commit', 'off', true)
+), landed AS (
+  SELECT s.* FROM no_wait, jsonb_to_recordset(%(landed)s::jsonb)
+      AS s(id uuid, token uuid, sent_at timestamptz, status text,
+           response jsonb, error jsonb, answer jsonb)
+), written AS (
+  UPDATE jobs_fetch f SET status = s.status, response = s.response, error = s.error,
+         ended_at = clock_timestamp(), lease_token = NULL, lease_until = NULL
+    FROM landed s WHERE f.id = ANY(ARRAY(SELECT id FROM landed)) AND {OURS}
+  RETURNING f.id, f.run_id, f.step_name, s.answer
+), answered AS (
+  UPDATE jobs_step SET output = w.answer, output_bytes = octet_length(w.answer::text)
+    FROM written w
+   WHERE jobs_step.run_id = ANY(ARRAY(SELECT run_id FROM written))
+     AND jobs_step.run_id = w.run_id AND jobs_step.name = w.step_name
+     AND jobs_step.status = 'running' AND w.answer IS NOT NULL
+), waiting AS MATERIALIZED (
+  SELECT r.status = 'waiting' AND r.lease_token IS NULL AND r.fn_id = ANY(%(known)s)
+         AND r.turns_held = cardinality(r.turn_keys) AS is_free, {BEFORE}
+    FROM jobs_run r
+   WHERE r.id IN (SELECT run_id FROM written)
+     AND (r.status IN ('waiting', 'running') OR r.status = 'queued' AND r.due_at IS NOT NULL)
+   ORDER BY r.id FOR NO KEY UPDATE
+), mine AS MATERIALIZED (
+  SELECT * FROM waiting WHERE is_free AND NOT stands_still LIMIT %(room)s
+), leased AS (
+  UPDATE jobs_run r SET {LEASE} WHERE r.id = ANY(ARRAY(SELECT id FROM mine))
+), woken AS (
+  UPDATE jobs_run SET due_at = statement_timestamp()
+   WHERE id = ANY(ARRAY(SELECT id FROM waiting EXCEPT SELECT id FROM mine)) RETURNING id
+), claimed AS (
+  SELECT {CLAIMED} FROM mine r {ITS_EVENT}
+)
+SELECT w.id, (SELECT count(*) FROM woken), c.*
+  FROM written w LEFT JOIN claimed c ON c.id = w.run_id
+"""  # noqa: S608
+
+
+@dataclass(eq=False, slots=True)
+class Flight:
+    """A request that this gateway has in the air."""
+
+    id: uuid.UUID
+    run_id: uuid.UUID
+    step_name: str
+    token: uuid.UUID
+    sent_at: datetime
+    host: str
+    request: Request
+
+    def takes_over(self, other: Flight) -> bool:
+        """Land for another one of the same row, if that asks the same: its answer is the same."""
+        if replace(self.request, result_url="") != replace(other.request, result_url=""):
+            return False
+        self.token, self.sent_at = other.token, other.sent_at
+        return True
+
+
+Landed = tuple[Flight, Outcome]
+
+
+def take(
+    limit: int, per_host: int | None = None, air: Mapping[str, int] | None = None
+) -> list[Flight]:
+    """Lease up to `limit` pending requests; `air` is how many of each host are in the air."""
+    token, air = uuid.uuid4(), air or {}
+    asked: dict[str, Any] = {
+        "token": token,
+        "lease": conf.lease(),
+        "limit": limit,
+        "per_host": conf.gateway_per_host() if per_host is None else per_host,
+        "hosts": list(air),
+        "requests": list(air.values()),
+    }
+    return [_flight(row, token) for row in statements.execute(TAKE, asked)]
+
+
+def _flight(row: tuple[Any, ...], token: uuid.UUID) -> Flight:
+    id, run_id, step_name, sent_at, host, method, url, headers, *rest = row
+    headers = json.loads(headers) if isinstance(headers, str) else headers
+    return Flight(id, run_id, step_name, token, sent_at, host, Request(method, url, headers, *rest))
+
+
+def land(landed: Sequence[Landed], room: int = 0, worker: str = "") -> tuple[list[Claim], bool]:
+    """Write what came back, lease up to `room` of the runs for a worker, make the others due: one
+    statement. Returns the claims, and whether any run was made due.
+
+    An outcome whose request is another gateway's by now, or nobody's, is dropped.
+    """
+    rows = json.dumps([_landing(*pair) for pair in landed], ensure_ascii=False)
+    lease = lease_for(worker)
+    asked = {"landed": rows, "room": room, "known": catalog.ids(), **lease}
+    found = statements.execute(LAND, asked)
+    written = {row[0] for row in found}
+    for flight, _ in landed:
+        if flight.id not in written:
+            logger.warning("An answer for run %s came too late and is dropped.", flight.run_id)
+    claimed = {row[2]: row[2:] for row in found if row[2] is not None}
+    read = [claim_or_aside(row, lease) for row in claimed.values()]
+    return [claim for claim in read if claim is not None], any(woken for _, woken, *_ in found)
+
+
+def _landing(flight: Flight, outcome: Outcome) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": str(flight.id),
+        "token": str(flight.token),
+        "sent_at": flight.sent_at.isoformat(),
+    }
+    if outcome.error is not None:
+        return row | {"status": "failed", "error": outcome.error}
+    return row | {"status": "answered", "response": outcome.summary, "answer": outcome.answer}
+
+
+def remember_result_url(flight: Flight, url: str) -> None:
+    """Where the answer will be: whoever takes the request next asks there and sends nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(REMEMBER, {"url": url, **_sent([flight])})
+
+
+def renew(flights: Sequence[Flight]) -> None:
+    """Say that these are still in the air."""
+    with connection.cursor() as cursor:
+        cursor.execute(RENEW, {"lease": conf.lease(), **_sent(flights)})
+
+
+def release(flights: Sequence[Flight]) -> None:
+    """Let another gateway take these at once."""
+    with connection.cursor() as cursor:
+        cursor.execute(RELEASE, _sent(flights))
+    notifier.tell(notifier.ANYTHING)
+
+
+def _sent(flights: Sequence[Flight]) -> dict[str, Any]:
+    return {
+        "ids": [flight.id for flight in flights],
+        "tokens": [flight.token for flight in flights],
+        "times": [flight.sent_at for flight in flights],
+    }
+
+
+def fly(flight: Flight) -> Outcome:
+    """Make the request here and now, in this thread and on its connection (for tests and tools)."""
+    return perform(flight.request, lambda url: remember_result_url(flight, url))

@@ -1,0 +1,273 @@
+"""HTTP requests as a run sees them: how one is prepared, what its answer means."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+from jobs import conf
+from jobs.errors import FetchError, InvalidStep, NonRetriableError
+from jobs.ids import new_key
+from jobs.lib.backoff import header_seconds
+from jobs.lib.excerpts import excerpt, quoted
+from jobs.lib.json_values import Unfit, is_text, plain, read_back, refuse_too_deep, size_of, written
+from jobs.lib.secrets import Secret, names_in, reference_for, way_out
+from jobs.models import FetchStatus
+from jobs.platform.http import address_policy
+from jobs.platform.http.exchange import BODY_LIMIT
+from jobs.runs.step_record import StepRecord
+
+DEFAULT_TIMEOUT = 300.0
+LONGEST_TIMEOUT = 7200.0
+HEADERS_LIMIT = 65_536  # bytes, names and values together
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
+# What a header's value must not hold, but for a tab; and what is lost at its end.
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+NO_HEADER = re.compile(r"[\x00-\x1f\x7f]|\s+\Z")
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+# Answers that another try may better: timeout, too early, too many requests, and what a server
+# says when the fault is its own (RFC 9110 §15.5.9, RFC 8470, RFC 6585).
+RETRIABLE = frozenset({408, 425, 429})
+ASK_AGAIN = RETRIABLE | {502, 503, 504}
+
+Refuse = Callable[[str], NoReturn]
+
+
+class Response:
+    """A remembered answer."""
+
+    def __init__(self, memory: dict[str, Any]) -> None:
+        self.url: str = memory.get("url", "")
+        self.status_code: int = memory["status_code"]
+        self.headers: dict[str, str] = memory.get("headers", {})
+        self.text: str = memory.get("body", "")
+
+    @property
+    def ok(self) -> bool:
+        return self.status_code < 400
+
+    def json(self) -> Any:
+        """The body as JSON; raises NonRetriableError with its first lines if it is none, or with
+        its depth if it is nested more than 100 levels deep, which no step could remember."""
+        try:
+            refuse_too_deep(self.text)
+            return jsonlib.loads(self.text)
+        except Unfit as unfit:
+            raise NonRetriableError(f"The answer of {self.url} {unfit}") from None
+        except (ValueError, RecursionError):
+            start = excerpt(self.text.strip(), 200) or "nothing"
+            raise NonRetriableError(f"The answer of {self.url} is not JSON: {start}") from None
+
+    def __repr__(self) -> str:
+        return f"<Response [{self.status_code}]>"
+
+
+def prepare(
+    run_id: uuid.UUID,
+    step_name: str,
+    url: str,
+    method: str,
+    json: Any,
+    data: str | None,
+    headers: dict[str, Any] | None,
+    timeout: float | timedelta,
+) -> FetchRecord:
+    """An unsaved request, secrets by reference; or InvalidStep that says what is wrong."""
+
+    def refuse(problem: str) -> NoReturn:
+        raise InvalidStep(f"step.fetch(“{step_name}”): {problem}")
+
+    verb = method.upper() if isinstance(method, str) else ""
+    if verb not in METHODS:
+        refuse(f"method {quoted(method)}; {', '.join(METHODS)} are allowed.")
+    if not isinstance(url, str) or not allows(url):
+        hosts = ", ".join(conf.allowed_hosts()) or "none"
+        refuse(f"{quoted(url, 200)} is not an http(s) URL of an allowed host ({hosts}).")
+    if json is not None and data is not None:
+        refuse("give either json or data, not both.")
+    body = _body(json, data, refuse)
+    if not is_text(url) or not is_text(body):
+        refuse("the URL or the body holds a NUL or a lone surrogate, which cannot be stored.")
+    _refuse_secrets(url, body, refuse)
+    key = f"{run_id}:{step_name}"
+    sent = {"Content-Type": "application/json"} if json is not None else {}
+    sent |= {"Idempotency-Key": NO_HEADER.sub(lambda found: quote(found[0], safe=""), key)}
+    own = _headers(headers, refuse)
+    set_otherwise = {name.lower() for name in own}
+    return FetchRecord(
+        step_name=step_name,
+        method=plain(verb),
+        url=plain(url),
+        headers={n: v for n, v in sent.items() if n.lower() not in set_otherwise} | own,
+        body=plain(body),
+        timeout=_seconds(timeout, refuse),
+        idempotency_key=excerpt(key, 100),
+    )
+
+
+def _seconds(timeout: Any, refuse: Refuse) -> float:
+    span = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    is_number = isinstance(span, int | float) and not isinstance(span, bool)
+    if not is_number or not 0 < span <= LONGEST_TIMEOUT:
+        refuse(
+            f"timeout={quoted(timeout)}; more than 0 and at most {LONGEST_TIMEOUT:g} s are "
+            "allowed, as a number or a timedelta."
+        )
+    return float(span)
+
+
+def allows(url: str) -> bool:
+    """Whether settings allow a request to this URL: JOBS["ALLOWED_HOSTS"] holds hosts, or
+    host:port pairs; what its name leads to is seen when it is sent."""
+    try:
+        origin = address_policy.origin_of(url)
+        address_policy.permit(origin.host, origin.port)
+    except address_policy.Refused:
+        return False
+    return True
+
+
+def _body(json: Any, data: str | None, refuse: Refuse) -> str:
+    if json is None:
+        if not isinstance(data, str | None):
+            refuse(f"data must be a text, not {type(data).__name__}.")
+        text = data or ""
+    else:
+        try:
+            text = written(json)
+            read_back(text)  # as the endpoint will: no name twice, no number that is too long
+        except Unfit as unfit:
+            refuse(f"json cannot be written: it {unfit}")
+    size = size_of(text)
+    if size > BODY_LIMIT:
+        refuse(f"the body has {size:,} bytes; at most {BODY_LIMIT:,} are allowed.")
+    return text
+
+
+def _refuse_secrets(url: str, body: str, refuse: Refuse) -> None:
+    for name in names_in(url) + names_in(body):
+        refuse(
+            f"the URL or the body holds the value of settings.{name}, which rows would keep; pass "
+            f'it as a header, with Secret("{name}").'
+        )
+
+
+def _headers(headers: Any, refuse: Refuse) -> dict[str, Any]:
+    """The author's own, as rows hold them: a secret by reference, never a value of one, whole or in
+    part. The same name in two spellings (`X-A`, `x-a`) is refused."""
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        refuse(f"headers must be a dict, not {type(headers).__name__}.")
+    found = {_header_name(n, refuse): _header(n, value, refuse) for n, value in headers.items()}
+    if len({name.lower() for name in found}) < len(headers):
+        refuse("headers: a name is given twice; capitals do not matter in it.")
+    size = sum(len(name) + size_of(str(value)) for name, value in found.items())
+    if size > HEADERS_LIMIT:
+        refuse(f"headers have {size:,} bytes; at most {HEADERS_LIMIT:,} are allowed.")
+    return found
+
+
+def _header_name(name: Any, refuse: Refuse) -> str:
+    for secret in names_in(name) if isinstance(name, str) else ():
+        refuse(
+            f"the header's name {quoted(name)} holds the value of settings.{secret}. Only the "
+            f'value of a header can be a secret: Secret("{secret}").'
+        )
+    if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
+        refuse(f"{quoted(name)} is not a header's name; letters, digits and hyphens are allowed.")
+    return str.__str__(name)
+
+
+def _header(name: Any, value: Any, refuse: Refuse) -> Any:
+    if isinstance(value, Secret):
+        value.value()  # a missing one is said now, not in flight
+        for secret in names_in(value.template):
+            refuse(f"the template of header {quoted(name)} holds the value of settings.{secret}.")
+        return value.reference()
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not isinstance(value, str) and not is_number:
+        kind = type(value).__name__
+        refuse(f"header {quoted(name)} is of type {kind}; a text, a number or a Secret is allowed.")
+    try:
+        text = plain(value) if isinstance(value, str) else str(value)
+    except ValueError:
+        refuse(f"header {quoted(name)} is a number with too many digits.")
+    reference = reference_for(text)
+    for secret in names_in(text) if reference == text else []:
+        refuse(
+            f"header {quoted(name)} holds the value of settings.{secret}, which rows would keep; "
+            f"pass {way_out(text, secret)}."
+        )
+    if CONTROL.search(text) or text != text.strip():
+        refuse(f"header {quoted(name)} holds a line break, or begins or ends with a space.")
+    if not is_text(text):
+        refuse(f"header {quoted(name)} holds a lone surrogate, which cannot be sent.")
+    return reference
+
+
+def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:
+    """The result URL that the next attempt asks, instead of sending the request again.
+
+    A 303 said that the answer will be there; that the asking broke off, or that a proxy answered
+    for the endpoint, does not undo it. Anything else does, and so does a person's retry.
+    """
+    if earlier is None or not step.attempts or not earlier.result_url:
+        return ""
+    if earlier.error is not None:
+        return "" if earlier.error.get("final") else earlier.result_url
+    status = (earlier.response or {}).get("status_code")
+    return earlier.result_url if status in ASK_AGAIN else ""
+
+
+def problem(request: FetchRecord, now: datetime) -> Exception | None:
+    """The error that an ended request amounts to; None if its answer can be used."""
+    if request.error is not None:
+        message = f"{request.method} {request.url}: {request.error.get('message', '')}"
+        if request.error.get("final"):
+            return NonRetriableError(message)
+        return FetchError(message)
+    answer = request.response or {}
+    status = answer.get("status_code", 0)
+    if status < 400:
+        return None
+    start = answer.get("start") or "an empty body"
+    message = f"{request.method} {request.url} answered {status}: {start}"
+    if status < 500 and status not in RETRIABLE:
+        return NonRetriableError(message)
+    error = FetchError(message)
+    asked = answer.get("retry_after")
+    seconds = header_seconds(asked, now) if asked else None
+    if seconds is not None:
+        error.retry_after = seconds  # type: ignore[attr-defined]
+    return error
+
+
+@dataclass(slots=True, eq=False)
+class FetchRecord:
+    """The same of jobs_fetch (models.Fetch)."""
+
+    step_name: str
+    idempotency_key: str
+    method: str
+    url: str
+    headers: dict[str, Any]
+    body: str
+    timeout: float
+    id: uuid.UUID | str = field(default_factory=new_key)
+    status: str = FetchStatus.PENDING
+    attempt: int = 0
+    lease_token: uuid.UUID | None = None
+    lease_until: datetime | None = None
+    response: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    sent_at: datetime | None = None
+    ended_at: datetime | None = None
+    result_url: str = ""

@@ -1,0 +1,138 @@
+"""How an error is told: its class, message and traceback, as texts that a row can hold.
+
+The report of an error must not fail, whatever the error is: an author's exception may have no
+text, a cause that leads back to itself, attributes that raise, names that PostgreSQL cannot keep.
+What cannot be read of it is left out, and a word says so.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from jobs.errors import ControlFlow
+from jobs.lib.excerpts import both_ends, excerpt
+from jobs.lib.secrets import mask
+
+NAME_LIMIT = 200
+CLASS_LIMIT = 300
+MESSAGE_LIMIT = 4_000
+TRACEBACK_LIMIT = 40_000
+MOST_LINKS = 100  # of a chain of causes
+HERE = str(Path(__file__).parents[1])  # the engine
+
+
+# Their own, whatever an author's class has put in their place.
+CAUSE: Any = vars(BaseException)["__cause__"]
+CONTEXT: Any = vars(BaseException)["__context__"]
+
+
+def is_a(error: BaseException | None, *kinds: type[BaseException]) -> bool:
+    """As isinstance(), which asks an object for its class, and an author's may raise then."""
+    return issubclass(type(error), kinds)
+
+
+def cause_of(error: BaseException) -> BaseException | None:
+    cause: BaseException | None = CAUSE.__get__(error)
+    return cause
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An error as it is remembered: {"name", "message", "stack"}, as Inngest writes it."""
+    return {
+        "name": storable(_read(lambda: type(error).__name__, "Error"), NAME_LIMIT),
+        "message": storable(text_of(error), MESSAGE_LIMIT),
+        "stack": stack_of(error),
+    }
+
+
+def text_of(error: BaseException) -> str:
+    """What an error says; not every class can say it."""
+    try:
+        return str.__str__(str(error))
+    except ControlFlow:
+        raise
+    except BaseException as mute:
+        return f"(its text cannot be had: {type(mute).__name__})"
+
+
+def class_path(error: BaseException) -> str:
+    """“module.Class”, the module left out for Python's own."""
+    kind = type(error)
+    module = _read(lambda: kind.__module__, "?")
+    name = _read(lambda: kind.__qualname__, "Error")
+    return storable(name if module == "builtins" else f"{module}.{name}", CLASS_LIMIT)
+
+
+def _read(attribute: Callable[[], Any], otherwise: str) -> str:
+    """A text that an author's class may compute, or compute wrongly."""
+    try:
+        found = attribute()
+        return str.__str__(found) if isinstance(found, str) else otherwise
+    except ControlFlow:
+        raise
+    except BaseException:
+        return otherwise
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it came of, each once: causes may lead back to where they began."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen and len(seen) < MOST_LINKS:
+        seen.add(id(error))
+        yield error
+        error = cause_of(error) or CONTEXT.__get__(error)
+
+
+def stack_of(error: BaseException) -> str:
+    """The traceback from the author's first frame on: the engine's own frames above it are left
+    out, and so are local variables."""
+    try:
+        text = "".join(_told(error))
+    except ControlFlow:
+        raise
+    except BaseException as mute:
+        text = _told_shortly(error, mute)
+    return both_ends(_clean(text), TRACEBACK_LIMIT)
+
+
+def _told(error: BaseException) -> Iterator[str]:
+    story = traceback.TracebackException.from_exception(error, capture_locals=False)
+    frames = list(story.stack)
+    if error.__traceback__ is None:  # an answer's error was made, not raised: it is the call's
+        frames = _frames_of_the_call()
+    while len(frames) > 1 and frames[0].filename.startswith(HERE):
+        frames.pop(0)
+    story.stack = traceback.StackSummary.from_list(frames)
+    yield from story.format()
+
+
+def _told_shortly(error: BaseException, mute: BaseException) -> str:
+    """Its frames and its class, where the rest of its story cannot be had."""
+    try:
+        frames = "".join(traceback.format_tb(error.__traceback__))
+    except Exception:
+        frames = ""
+    reason = type(mute).__name__
+    return f"{frames}{class_path(error)}\n(the rest of its story cannot be had: {reason})\n"
+
+
+def _frames_of_the_call() -> list[traceback.FrameSummary]:
+    """From the function's first frame to the one that called the engine."""
+    frames = list(traceback.extract_stack())
+    inside = [i for i, frame in enumerate(frames) if frame.filename.startswith(HERE)]
+    authors = [i for i, frame in enumerate(frames) if not frame.filename.startswith(HERE)]
+    called = [i for i in authors if inside and inside[0] < i < inside[-1]]
+    return frames[called[0] : called[-1] + 1] if called else []
+
+
+def storable(text: str, limit: int | None = None) -> str:
+    """A text that PostgreSQL takes, secrets masked."""
+    clean = _clean(text)
+    return mask(clean) if limit is None else excerpt(clean, limit)
+
+
+def _clean(text: str) -> str:
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

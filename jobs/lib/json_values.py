@@ -1,0 +1,228 @@
+"""What may be kept: JSON of a bounded size and depth, the same when it is read back.
+
+Every door goes through `written` and `read_back`: events, outputs, request bodies, answers. What
+they let in can be packed, sent, stored, read, shown and wrapped into an event of the engine's own,
+however deep in a program that happens.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from decimal import Decimal
+from typing import Any
+
+from jobs.errors import InvalidOutput
+from jobs.lib.excerpts import SHOWN, excerpt, quoted
+from jobs.lib.secrets import mask, mask_json
+
+ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
+OUTPUT_LIMIT = 4 * 1024 * 1024
+# Levels of lists and objects. Python itself ends at a thousand calls, wherever it is: what goes
+# through a value level by level makes one call for each (see `copied`).
+MOST_LEVELS = 512
+# A whole number is no larger than a float can be: expressions take no event in which one is, and
+# Python's own limit (4,300 digits) may be another one in the next process.
+LARGEST = "1.8e308"
+TOO_LARGE = f"which is too large; at most {LARGEST} is allowed"
+LONG = re.compile(r"\d{309}")
+# An escaped NUL: its backslash is not itself escaped, i.e. an even number stands before it.
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+SURROGATE = re.compile("[\ud800-\udfff]")
+STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
+NO_BRACKET = re.compile(r"[^]\[}{]+")
+ONE_KIND = str.maketrans("{}", "[]")
+
+
+class Unfit(ValueError):
+    """A value that cannot be kept; the sentence's end says why, e.g. “is not JSON: …”."""
+
+
+def remembered(value: Any, what: str) -> Any:
+    """The value as it will be read back: through JSON and the mask of secrets.
+
+    `what` names it in the error, e.g. “the output of step “update-song””.
+    """
+    return measured(value, what)[0]
+
+
+def measured(value: Any, what: str) -> tuple[Any, int]:
+    """The same, and its size: bytes of JSON, 0 for None."""
+    if value is None:  # as most steps return
+        return None, 0
+    try:
+        text = written(value)
+        size = size_of(text)
+        if size > OUTPUT_LIMIT:
+            raise Unfit(f"has {size:,} bytes of JSON; at most {OUTPUT_LIMIT:,} fit.")
+        return read_back(text), size
+    except Unfit as unfit:
+        raise InvalidOutput(f"{what} {unfit}") from None
+
+
+def written(value: Any) -> str:
+    """A value as JSON text that can be stored and read; Unfit if it is none, or has more than
+    MOST_LEVELS levels."""
+    try:
+        text = ENCODER.encode(value)
+    except Exception:  # a value may have methods of its own
+        raise Unfit(f"is not JSON: {_culprit_of(value)}.") from None
+    refuse_too_deep(text)
+    if not is_storable(text):
+        raise Unfit("holds a NUL or a lone surrogate, which cannot be stored.")
+    return text
+
+
+def size_of(text: str) -> int:
+    """Bytes of UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def refuse_too_deep(text: str) -> None:
+    """Unfit if a JSON text has more than MOST_LEVELS levels."""
+    if text.count("[") + text.count("{") > MOST_LEVELS:  # else it cannot have
+        levels = _levels(text)
+        if levels > MOST_LEVELS:
+            raise Unfit(f"is nested {levels} levels deep; at most {MOST_LEVELS} are allowed.")
+
+
+def _levels(text: str) -> int:
+    """How deep the brackets of a JSON text are nested: each round takes the innermost away."""
+    brackets = NO_BRACKET.sub("", STRING.sub("", text)).translate(ONE_KIND)
+    levels = 0
+    while "[]" in brackets:
+        brackets = brackets.replace("[]", "")
+        levels += 1
+    return levels
+
+
+def read_back(text: str) -> Any:
+    """The value of a JSON text as PostgreSQL gives it back from a jsonb column, secrets masked.
+
+    Names come in its order (by length, then bytes), whole numbers are written out, and there is no
+    negative zero. Unfit if an object has a name twice (`1` and `"1"` are the same one), of which
+    only one would be kept, or if a whole number is too large.
+    """
+    value = _decoded(text)
+    return value if mask(text) == text else _decoded(ENCODER.encode(mask_json(value)))
+
+
+def _decoded(text: str) -> Any:
+    return (CAREFUL if LONG.search(text) else DECODER).decode(text)
+
+
+def _in_order(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(sorted(pairs, key=_jsonb_order)) if len(pairs) > 1 else dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Unfit(f"has the name {quoted(twice)} twice in one object.")
+    return found
+
+
+def _jsonb_order(pair: tuple[str, Any]) -> tuple[int, bytes]:
+    name = pair[0].encode()
+    return len(name), name
+
+
+def _number(digits: str) -> float | int:
+    value = float(digits)
+    if not value.is_integer():
+        return value
+    return int(Decimal(digits)) if "e" in digits else value + 0.0
+
+
+def _whole(digits: str) -> int:
+    try:
+        value = int(digits)
+        float(value)
+    except (ValueError, OverflowError):
+        raise Unfit(f"holds a whole number of {len(digits):,} digits, {TOO_LARGE}.") from None
+    return value
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_in_order, parse_float=_number)
+# With a look at each number, where there is a long one.
+CAREFUL = json.JSONDecoder(object_pairs_hook=_in_order, parse_float=_number, parse_int=_whole)
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL can keep this JSON text: no NUL, no half of a character."""
+    return is_text(text) and not ("\\u0000" in text and NUL.search(text))
+
+
+def is_text(text: str) -> bool:
+    """Whether PostgreSQL can keep this text: no NUL, no half of a character."""
+    return "\0" not in text and (text.isascii() or not SURROGATE.search(text))
+
+
+def is_name(text: Any, limit: int) -> bool:
+    """Whether it is a text of 1 to `limit` characters, not only space, that can be stored."""
+    return isinstance(text, str) and 0 < len(text) <= limit and bool(text.strip()) and is_text(text)
+
+
+def plain(text: Any) -> Any:
+    """A text as nothing but a text: an enumeration's member, say, would be written otherwise here
+    than there. Anything else is left as it is."""
+    return str.__str__(text) if isinstance(text, str) else text
+
+
+def named(name: Any) -> str:
+    """A name that was given, in a sentence: “order-7”."""
+    return f"“{excerpt(name, SHOWN)}”" if isinstance(name, str) and is_text(name) else quoted(name)
+
+
+def copied(value: Any) -> Any:
+    """A JSON value of one's own: `copy.deepcopy` looks for more than JSON can hold."""
+    if isinstance(value, dict):
+        value = dict(value)
+        for key in value:  # a comprehension would be a call more for each level
+            value[key] = copied(value[key])
+    elif isinstance(value, list):
+        value = list(map(copied, value))
+    return value
+
+
+def _culprit_of(value: Any) -> str:
+    try:
+        return _culprit(value)
+    except RecursionError:
+        return f"it holds itself, or is nested far deeper than the {MOST_LEVELS} levels allowed"
+    except Exception as error:
+        return f"it cannot be read ({type(error).__name__})"
+
+
+def _culprit(value: Any, path: str = "it", levels: int = 1) -> str:
+    """Where the first thing lies that JSON has no word for, e.g. “it["when"] is a datetime”."""
+    if levels > MOST_LEVELS:
+        raise RecursionError
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str | int | float | bool | type(None)):
+                return f"{path} has a key of type {type(key).__name__}"
+            if not _is_json(key):
+                return f"{path} has a key that {_of_number(key)}"
+            if not _is_json(item):
+                return _culprit(item, f"{path}[{quoted(key)}]", levels + 1)
+    if isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            if not _is_json(item):
+                return _culprit(item, f"{path}[{index}]", levels + 1)
+    return f"{path} {_of_number(value)}"
+
+
+def _of_number(value: Any) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"is {value}"
+    if isinstance(value, int):
+        return f"is a whole number of very many digits, {TOO_LARGE}"
+    return f"is of type {type(value).__name__}"
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        ENCODER.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,226 @@
+"""Secrets by reference, and the mask that keeps their values out of every row."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+from jobs import conf
+from jobs.errors import InvalidStep, UnknownSecret
+from jobs.lib.secret_spellings import LONGEST_CHARACTER, encoded, pattern_of, plain
+
+SHORTEST = 6  # a shorter value would be masked in the middle of innocent words
+PLACE = "{}"  # of the value in a template
+_resolved: dict[str, str] = {}
+
+
+# --- by reference ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A setting's name that stands for its value, which is read at the moment of sending.
+
+    With a template, `Secret("MODAL_KEY", "Bearer {}")`, for a text that has the value in the place
+    of its `{}`. Raises InvalidStep for a template that is not one line with one `{}`.
+    """
+
+    name: str
+    template: str = PLACE
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.isidentifier():
+            raise InvalidStep('A Secret takes the name of a setting: Secret("MODAL_KEY").')
+        if not isinstance(self.template, str) or self.template.count(PLACE) != 1:
+            raise InvalidStep(
+                f"Secret(“{self.name}”): its template has one {{}} where the value goes, as "
+                "“Bearer {}” has."
+            )
+        if not self.template.isprintable() or self.template != self.template.strip():
+            raise InvalidStep(
+                f"Secret(“{self.name}”): its template is one line of printable characters without "
+                "space around them."
+            )
+
+    def reference(self) -> dict[str, str]:
+        """What rows hold in its stead."""
+        whole = {"$secret": self.name}
+        return whole if self.template == PLACE else whole | {"$template": self.template}
+
+    def value(self) -> str:
+        """The text to send. Raises UnknownSecret if the setting is missing or empty."""
+        found = getattr(settings, self.name, None)
+        if not isinstance(found, str) or not found:
+            raise UnknownSecret(f"Secret(“{self.name}”): settings.{self.name} is missing or empty.")
+        if _resolved.get(self.name) != found:
+            _resolved[self.name] = found
+            _look_again()
+        return self.template.replace(PLACE, found)
+
+
+def reference_for(value: str) -> str | dict[str, str]:
+    """A plain value, or the reference if it is exactly a known secret."""
+    for name, secret in known().items():
+        if value == secret:
+            return Secret(name).reference()
+    return value
+
+
+def way_out(text: str, name: str) -> str:
+    """What stands for a header that holds a secret's value and more: `Secret("KEY", "Bearer {}")`,
+    or, where a template cannot say it, a setting that holds the whole."""
+    value = known()[name].strip()
+    template = text.strip().replace(value, PLACE)
+    if template.count(PLACE) == 1 and template.isprintable() and not names_in(template):
+        return f'Secret("{name}")' if template == PLACE else f'Secret("{name}", {template!r})'
+    return "Secret(…) of a setting that holds the header's whole value"
+
+
+def resolve(value: str | dict[str, str]) -> str:
+    if isinstance(value, dict):
+        return Secret(value["$secret"], value.get("$template", PLACE)).value()
+    return value
+
+
+@lru_cache(maxsize=1)
+def known() -> dict[str, str]:
+    """Values that must never be written, by the name that stands for each."""
+    named = {name: getattr(settings, name, "") for name in conf.secrets()} | _resolved
+    return {
+        name: value
+        for name, value in named.items()
+        if isinstance(value, str) and len(value.strip()) >= SHORTEST
+    }
+
+
+# --- the mask -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """What is looked for: patterns and texts, each with the secret's name."""
+
+    patterns: list[tuple[re.Pattern[str], str]]
+    texts: list[tuple[str, str]]
+    plain: set[str]
+    longest: int  # characters that a value takes at most, however it is written
+
+    def may_find(self, text: str) -> bool:
+        """A quick look: most texts hold neither a secret nor an escape."""
+        if not self.plain:
+            return False
+        if "\\" in text or "%" in text or "&" in text or "+" in text:
+            return True
+        lower = text.lower()
+        return any(value in lower for value in self.plain) or any(t in text for t, _ in self.texts)
+
+    def find(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Where values stand, which may overlap: (start, end, name)."""
+        for pattern, name in self.patterns:
+            found = pattern.search(text)
+            while found is not None:
+                yield found.start(), found.end(), name
+                found = pattern.search(text, found.start() + 1)
+        for written, name in self.texts:
+            start = text.find(written)
+            while start >= 0:
+                yield start, start + len(written), name
+                start = text.find(written, start + 1)
+
+
+@lru_cache(maxsize=1)
+def _mask() -> Mask:
+    values = [(part, name) for name, value in known().items() for part in _parts(value)]
+    return Mask(
+        patterns=[(pattern_of(value), name) for value, name in values],
+        texts=[(text, name) for value, name in values for text in encoded(value)],
+        plain={text for value, _ in values for text in plain(value)},
+        longest=max((len(value) for value, _ in values), default=0) * LONGEST_CHARACTER,
+    )
+
+
+def _parts(value: str) -> list[str]:
+    """The value, and the lines of one that has several (a private key): a log has a line each."""
+    lines = [line.strip() for line in value.splitlines()]
+    return [value.strip(), *(line for line in lines[1:] and lines if len(line) >= SHORTEST)]
+
+
+def _look_again(**_: Any) -> None:
+    """Settings stay as they are but in tests, which say so."""
+    known.cache_clear()
+    _mask.cache_clear()
+
+
+setting_changed.connect(_look_again)
+
+
+def mask(text: str) -> str:
+    """The text with each secret's value replaced by its name, in whatever way of `spellings` it is
+    written. Of a secret that holds another one, the whole is replaced."""
+    return mask_up_to(len(text), text)
+
+
+def mask_up_to(end: int, text: str) -> str:
+    """The masked text up to a place in it; a value that begins before that is masked whole."""
+    return _masked_until(end, text)[0]
+
+
+def mask_begun(text: str) -> tuple[str, str]:
+    """Of a text that goes on later: as much as can be masked now, and the rest, in which a value
+    may have begun."""
+    return _masked_until(max(0, len(text) - longest()), text)
+
+
+def _masked_until(end: int, text: str) -> tuple[str, str]:
+    """The masked text up to a place in it, or to the end of a value that it lies in; the rest."""
+    if not _mask().may_find(text):
+        return text[:end], text[end:]
+    pieces, at, last = [], 0, ""
+    for start, stop, name in sorted(_mask().find(text), key=lambda span: (span[0], -span[1])):
+        if start >= max(at, end):
+            break
+        if stop > at:
+            if start >= at or name != last:  # else it overlaps itself
+                pieces += [text[at:start], f"[{name}]"]
+            at, last = stop, name
+    return "".join([*pieces, text[at:end]]), text[max(at, end) :]
+
+
+def longest() -> int:
+    """How many characters a secret's value takes at most, however it is written."""
+    return _mask().longest
+
+
+def names_in(text: str) -> list[str]:
+    """The settings whose values a text holds, each once."""
+    if not _mask().may_find(text):
+        return []
+    return list(dict.fromkeys(name for _, _, name in _mask().find(text)))
+
+
+def mask_json(value: Any) -> Any:
+    """A JSON value with every secret masked: in texts, keys and the digits of numbers."""
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, list):  # a comprehension would be a call more for each level
+        items = []
+        for item in value:
+            items.append(mask_json(item))
+        return items
+    if isinstance(value, dict):
+        found = {}
+        for key, item in value.items():
+            found[mask(key)] = mask_json(item)
+        return found
+    if isinstance(value, bool) or value is None:
+        return value
+    written = json.dumps(value)
+    masked = mask(written)
+    return value if masked == written else masked

@@ -1,0 +1,1 @@
+"""What happens by the clock: lapsed leases, lost workers, cron, retention."""

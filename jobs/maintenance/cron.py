@@ -1,0 +1,228 @@
+"""Cron triggers: a row for each (function, cron line) says when it ticks next.
+
+Every cluster looks every couple of seconds; a row's lock decides which one gives its tick. Each row
+is a transaction of its own, by the database's clock alone: the row is locked, unless another
+cluster is at it; the event and the one run that it starts are inserted; the row moves on to the
+first tick after now. A row that errs is logged, and the others tick.
+
+So a tick starts exactly one run however many clusters look, and what was missed while none did
+(the site was down for a week) starts one run too, for the latest tick of those, not a storm.
+
+A tick that comes while clusters live, and none of them has its trigger, was not missed:
+
+1. A cluster that has the trigger writes so every few minutes (`known_at`).
+2. A cluster without it notes since when that has not been said (`unknown_since`). The next word of
+   a cluster that has it wipes the note out.
+3. A note that has stood for an hour says that the trigger is not deployed. A cluster that brings it
+   back begins with its next tick.
+4. Less than an hour is a restart: its tick is given late. So is one of a time in which no cluster
+   lived, since none was there to write a note.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from jobs import models
+from jobs.events import event as events_event
+from jobs.events import fan_out
+from jobs.events.event import Event
+from jobs.ids import new_id
+from jobs.models import UNFINISHED, CronSchedule, Run, RunStatus
+from jobs.platform.postgres.clock import database_clock
+from jobs.platform.postgres.outages import is_unavailable
+from jobs.registry import catalog
+from jobs.registry.cron_expression import timetable
+from jobs.registry.function import Function
+from jobs.registry.options import TriggerCron
+
+logger = logging.getLogger("jobs.engine")
+
+EVENT = "jobs/scheduled.timer"
+RENEWAL = timedelta(minutes=5)  # how often a row is said to be known
+RESTART = timedelta(hours=1)  # what is away for less was only restarted
+# A row overdue for this long is of a trigger that no living cluster knows: one that knows it, be it
+# of an older version of the code, moves it on within seconds.
+FORGOTTEN_AFTER = timedelta(days=1)
+GIVEN = ["next_at", "last_at", "last_run", "held", "known_at", "unknown_since"]
+SAID_FOR = 60.0  # seconds until the same row's error is logged again
+
+Known = dict[tuple[str, str], TriggerCron]
+Act = Callable[[CronSchedule, TriggerCron | None, datetime], bool]
+Choose = Callable[[CronSchedule, TriggerCron | None, datetime], Act | None]
+
+_said: dict[int, float] = {}  # when a row's error was logged
+
+
+def sync() -> None:
+    """Give every cron trigger its row, and drop the rows that no version of the code ticks.
+
+    Called when a cluster starts. A row that exists keeps its time: a tick that was missed while
+    nothing ran is given late. One that was not deployed for a while begins with its next tick.
+    """
+    known = _triggers()
+    for row in CronSchedule.objects.annotate(now=Now()):
+        _look(row, row.now, known, _at_start)
+    overdue = CronSchedule.objects.filter(next_at__lt=Now() - FORGOTTEN_AFTER)
+    unknown = [row.id for row in overdue if (row.fn_id, row.cron) not in known]
+    overdue.filter(id__in=unknown).delete()
+    _add(known)
+
+
+def tick() -> int:
+    """Give every tick whose time has come; returns how many runs were started."""
+    known = _triggers()
+    rows = CronSchedule.objects.annotate(now=Now())
+    return sum(_look(row, row.now, known, _while_alive) for row in rows)
+
+
+def _triggers() -> Known:
+    return {
+        (function.fn_id, trigger.cron): trigger
+        for function in catalog.all_functions()
+        for trigger in catalog.cron_triggers(function)
+    }
+
+
+def _add(known: Known) -> None:
+    """Rows for triggers that have none."""
+    now = database_clock().at
+    there = set(CronSchedule.objects.values_list("fn_id", "cron"))
+    for fn_id, line in sorted(known.keys() - there):
+        row = CronSchedule(fn_id=fn_id, cron=line)
+        try:
+            row.next_at = timetable(line).after(now)
+            CronSchedule.objects.bulk_create([row], ignore_conflicts=True)
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            _say(row, error)
+
+
+def _look(row: CronSchedule, now: datetime, known: Known, choose: Choose) -> bool:
+    """Do with a row what is to be done, alone and under its lock; whether that started a run."""
+    trigger = known.get((row.fn_id, row.cron))
+    if choose(row, trigger, now) is None:
+        return False
+    try:
+        return _act(row.id, trigger, choose)
+    except Exception as error:
+        if is_unavailable(error):
+            raise
+        _say(row, error)
+        return False
+
+
+@transaction.atomic
+def _act(row_id: int, trigger: TriggerCron | None, choose: Choose) -> bool:
+    """Asked again under its lock: another cluster may have done it since it was listed."""
+    rows = CronSchedule.objects.annotate(now=Now()).filter(id=row_id)
+    row = rows.select_for_update(skip_locked=True).first()
+    act = choose(row, trigger, row.now) if row is not None else None
+    return row is not None and act is not None and act(row, trigger, row.now)
+
+
+def _say(row: CronSchedule, error: Exception) -> None:
+    """Once in a while: it is tried again at each look."""
+    now = time.monotonic()
+    if row.id is None or now - _said.get(row.id, now - SAID_FOR) >= SAID_FOR:
+        text = "The cron line “%s” of function “%s” does not tick, the others do: %s"
+        logger.error(text, row.cron, row.fn_id, error, exc_info=error)
+        if row.id is not None:
+            _said[row.id] = now
+
+
+# --- what is to be done with a row ----------------------------------------------------------------
+
+
+def _at_start(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> Act | None:
+    if trigger is not None:
+        return _renew
+    return _note if row.unknown_since is None else None
+
+
+def _while_alive(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> Act | None:
+    if trigger is None:
+        is_silent = row.unknown_since is None and row.known_at < now - 2 * RENEWAL
+        return _note if is_silent else None
+    if row.next_at <= now:
+        return _give
+    is_fresh = row.unknown_since is None and now - RENEWAL < row.known_at <= now
+    return None if is_fresh else _renew
+
+
+def _note(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool:
+    row.unknown_since = now
+    row.save(update_fields=["unknown_since"])
+    return False
+
+
+def _renew(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool:
+    """Say that the row is known.
+
+    Of a trigger that was not deployed, what has come meanwhile is passed over. A time farther off
+    than the next tick was set by a clock that was wrong, or by older time zones.
+    """
+    upcoming = timetable(row.cron).after(_given_until(row, now))
+    was_undeployed = row.unknown_since is not None and row.unknown_since <= now - RESTART
+    if row.next_at > upcoming or (was_undeployed and row.next_at <= now):
+        row.next_at = upcoming
+    row.known_at, row.unknown_since = now, None
+    row.save(update_fields=["next_at", "known_at", "unknown_since"])
+    return False
+
+
+def _given_until(row: CronSchedule, now: datetime) -> datetime:
+    """No tick up to this moment is given again. A clock that is set back a little does not bring
+    one twice; one that was far ahead does not keep the ticks away until then."""
+    is_sane = row.last_at is not None and row.last_at < now + RESTART
+    return max(now, row.last_at) if row.last_at is not None and is_sane else now
+
+
+def _give(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool:
+    table = timetable(row.cron)
+    # The row's own time wins if a newer time zone database has moved the tick since.
+    scheduled_at = max(row.next_at, table.latest(now))
+    obstacle = _obstacle(row, trigger)
+    if obstacle:
+        if not row.held:
+            text = "%s: a tick of “%s” starts no run: %s. Its page counts the next ones."
+            logger.warning(text, row.fn_id, row.cron, obstacle)
+        row.held += 1
+    else:
+        row.last_run = _start(catalog.get(row.fn_id), row.cron, scheduled_at)
+        row.last_at, row.held = scheduled_at, 0
+    row.next_at = table.after(now)
+    row.known_at, row.unknown_since = now, None
+    row.save(update_fields=GIVEN)
+    return not obstacle
+
+
+def _obstacle(row: CronSchedule, trigger: TriggerCron | None) -> str:
+    """Why a tick starts no run; empty if it does."""
+    not_started = Run.objects.filter(status=RunStatus.QUEUED, started_at=None)
+    earlier = not_started.exclude(turn_keys=[])
+    if row.last_run is not None and earlier.filter(id=row.last_run).exists():
+        return "the run of an earlier tick still waits for its turn"
+    unfinished = Run.objects.in_status(*UNFINISHED).filter(fn_id=row.fn_id)
+    if trigger is not None and trigger.if_running == "skip" and unfinished.exists():
+        return "a run of its function is unfinished"
+    return ""
+
+
+def _start(function: Function, line: str, scheduled_at: datetime) -> uuid.UUID:
+    """The tick's event, and its run: of this function alone, whatever else listens to the name."""
+    data = {"cron": line, "scheduled_at": scheduled_at.isoformat()}
+    event = Event(name=EVENT, data=data, ts=scheduled_at)
+    row = models.Event(id=new_id(), name=event.name, data=event.data, ts=scheduled_at)
+    row.save(force_insert=True)
+    run = fan_out.new_run(function, row, events_event.stored(event, row))
+    fan_out.start([run])
+    return run.id

@@ -1,0 +1,32 @@
+"""A worker is gone while it held a run: an attempt of the step that it was at (law 5)."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import transaction
+
+from jobs import models
+from jobs.errors import WorkerLost
+from jobs.execution.current_step import step_of
+from jobs.execution.lost_attempt import record_attempt
+from jobs.platform.postgres import notifier
+
+
+@transaction.atomic
+def worker_died(run_id: uuid.UUID, token: uuid.UUID, pid: int, card: str) -> bool:
+    """A worker of this cluster is gone while it held this run: that is an attempt of the step
+    that it was at (current_step.card_of). False if the run is in other hands by now."""
+    held = models.Run.objects.filter(id=run_id, lease_token=token)
+    run = held.select_for_update(of=("self",)).select_related("event").first()
+    if run is None:
+        return False
+    step, _ = step_of(card, run_id) or (None, 0.0)
+    where = f"in step “{step.name}”" if step else "between two steps"
+    error = WorkerLost(
+        f"The worker process {pid} vanished {where}: killed, out of memory, out of time, or "
+        "ended by the function itself."
+    )
+    record_attempt(run, error, card)
+    notifier.wake_clusters()
+    return True

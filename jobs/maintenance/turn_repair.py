@@ -1,0 +1,88 @@
+"""Lines whose head was not woken, and circles of runs, found and mended."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+
+from django.db import connection, transaction
+
+from jobs import models
+from jobs.models import RunStatus
+from jobs.platform.postgres import notifier
+from jobs.runs import deadlocks
+from jobs.runs.completion import fail_run
+from jobs.runs.turns import LINES
+
+logger = logging.getLogger("jobs.engine")
+
+
+# The first parked run of a line that has room for it and for those who are on their way before it:
+# a wake was lost to somebody's rollback.
+FORGOTTEN = f"""
+WITH RECURSIVE {LINES}, heads AS MATERIALIZED (
+  SELECT lines.key, head.* FROM lines CROSS JOIN LATERAL (
+    SELECT id, created_at, turn_limits[%(column)s] AS room FROM jobs_run
+     WHERE turn_keys[%(column)s] = lines.key AND turns_held = %(line)s
+       AND status = 'queued' AND due_at IS NULL AND reason = 'turn'
+     ORDER BY created_at, id LIMIT 1) head
+), forgotten AS MATERIALIZED (
+  SELECT head.id FROM heads head
+   WHERE (SELECT count(*) FROM (
+            SELECT 1 FROM jobs_run h
+             WHERE h.turn_keys[%(column)s] = head.key AND h.turns_held > %(line)s
+               AND h.status IN ('queued', 'running', 'waiting')
+             LIMIT head.room) held)
+       + (SELECT count(*) FROM (
+            SELECT 1 FROM jobs_run w
+             WHERE w.turn_keys[%(column)s] = head.key AND w.turns_held = %(line)s
+               AND w.status = 'queued'
+               AND (w.created_at, w.id) < (head.created_at, head.id)
+               AND coalesce(w.due_at, 'infinity') <= statement_timestamp()
+               AND w.reason NOT IN ('function', 'paused')
+             LIMIT head.room) on_the_way) < head.room
+   LIMIT 500
+), mine AS MATERIALIZED (
+  SELECT id FROM jobs_run
+   WHERE id = ANY(ARRAY(SELECT id FROM forgotten)) AND status = 'queued' AND due_at IS NULL
+     FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
+ WHERE id = ANY(ARRAY(SELECT id FROM mine))
+RETURNING id
+"""  # noqa: S608
+
+
+def mend_lines() -> int:
+    """Wake the first in every line that has room and does not know it, and break the circles of
+    runs that wait for each other; returns how many runs were woken or failed.
+
+    A repair of what should not happen, and it looks at all lines: once in a while is enough.
+    """
+    found = 0
+    with connection.cursor() as cursor:
+        for line in (0, 1):
+            cursor.execute(FORGOTTEN.replace("%(column)s", str(line + 1)), {"line": line})
+            found += len(cursor.fetchall())
+    if found:
+        logger.warning("Woke %d runs whose turn had come without a word.", found)
+        notifier.wake_clusters()
+    return found + sum(_break_circle(suspect) for suspect in deadlocks.suspects())
+
+
+@transaction.atomic
+def _break_circle(suspect: uuid.UUID) -> bool:
+    """Fail one of the invoked runs, if this run and others wait for each other (deadlocks)."""
+    found = deadlocks.victim_of(suspect)
+    if found is None:
+        return False
+    run_id, key = found
+    queued = models.Run.objects.filter(id=run_id, status=RunStatus.QUEUED)
+    run = queued.select_for_update(of=("self",), skip_locked=True).select_related("event").first()
+    if run is None or deadlocks.victim_of(run_id) is None:
+        return False
+    error = deadlocks.story(run.fn_id, key)
+    logger.warning("run %s: %s", run_id, error["message"])
+    fail_run(run, error)
+    notifier.wake_clusters()
+    return True

@@ -1,0 +1,36 @@
+"""What the engine remembers, a family of tables a file."""
+
+from __future__ import annotations
+
+from jobs.models.cluster import Cluster, CronSchedule
+from jobs.models.event import Event
+from jobs.models.fetch import HOST, Fetch, FetchStatus
+from jobs.models.function import RegisteredFunction
+from jobs.models.run import CLASS, DUE_AT, FINISHED, UNFINISHED, Reason, Run, RunQuerySet, RunStatus
+from jobs.models.step import Attempt, AttemptStatus, LogLine, Step, StepKind, StepStatus
+from jobs.models.submission import Submission
+
+__all__ = [
+    "CLASS",
+    "DUE_AT",
+    "FINISHED",
+    "HOST",
+    "UNFINISHED",
+    "Attempt",
+    "AttemptStatus",
+    "Cluster",
+    "CronSchedule",
+    "Event",
+    "Fetch",
+    "FetchStatus",
+    "LogLine",
+    "Reason",
+    "RegisteredFunction",
+    "Run",
+    "RunQuerySet",
+    "RunStatus",
+    "Step",
+    "StepKind",
+    "StepStatus",
+    "Submission",
+]

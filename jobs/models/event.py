@@ -1,0 +1,40 @@
+"""Events."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from jobs.ids import new_id
+
+
+class Event(models.Model):
+    """A fact that happened: name, JSON data, time. Immutable."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=256)
+    data = models.JSONField(default=dict)
+    ts = models.DateTimeField("happened at", db_default=Now())
+    received_at = models.DateTimeField(db_default=Now())
+    # The sender's own id: the same one within 24 hours starts nothing new.
+    dedupe_id = models.CharField(max_length=256, blank=True, default="")
+    # How often that id came again with other data, when last, and with which (see
+    # deduplication.py).
+    repeat = models.JSONField(null=True, blank=True, default=None)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["name", "-id"], name="jobs_event_name"),
+            # Those of a name since a time: what a step.wait_for_event looks through.
+            models.Index(fields=["name", "received_at", "id"], name="jobs_event_awaited"),
+            models.Index(
+                fields=["dedupe_id", "received_at"],
+                name="jobs_event_dedupe",
+                condition=~Q(dedupe_id=""),
+            ),
+        ]
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.id}"

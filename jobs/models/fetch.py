@@ -1,0 +1,82 @@
+"""HTTP requests of runs."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Lower, Now
+
+from jobs.ids import new_id
+from jobs.models.run import Run
+
+
+class FetchStatus(models.TextChoices):
+    PENDING = "pending"
+    SENDING = "sending"
+    ANSWERED = "answered"
+    FAILED = "failed"
+
+
+# Whom a request is for: the host of its URL, with the port if there is one (outbox.HOST).
+HOST = Lower(
+    Coalesce(
+        models.Func(
+            F("url"),
+            models.Value("//([^/?#]*)"),
+            function="SUBSTRING",
+            output_field=models.TextField(),
+        ),
+        models.Value(""),
+    )
+)
+
+
+class Fetch(models.Model):
+    """An HTTP request of a run: what is asked (secrets by reference) and what came back."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="fetches", db_index=False)
+    step_name = models.CharField(max_length=200)
+    method = models.CharField(max_length=10)
+    url = models.TextField()
+    headers = models.JSONField(default=dict)
+    body = models.TextField(blank=True, default="")
+    timeout = models.FloatField(help_text="seconds for the whole answer")
+    # The same for every attempt of the step.
+    idempotency_key = models.CharField(max_length=100)
+    # Where a 303 said that the answer will be: asked again after a crash instead of the request.
+    result_url = models.TextField(blank=True, default="")
+    status = models.CharField(
+        max_length=16, choices=FetchStatus.choices, default=FetchStatus.PENDING
+    )
+    attempt = models.IntegerField(default=0)
+    response = models.JSONField(null=True, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    sent_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "fetches"
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "step_name"], name="jobs_fetch_once"),
+        ]
+        indexes = [
+            models.Index(
+                HOST,
+                "id",
+                name="jobs_fetch_waiting",
+                condition=Q(status=FetchStatus.PENDING),
+            ),
+            models.Index(
+                fields=["lease_until"],
+                name="jobs_fetch_lease",
+                condition=Q(lease_until__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.url}"

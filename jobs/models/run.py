@@ -1,0 +1,250 @@
+"""Runs, and the states that they are in."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.db.models.lookups import Exact, In, IsNull
+
+from jobs.ids import new_id
+from jobs.models.event import Event
+
+
+class RunStatus(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
+UNFINISHED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING]
+FINISHED = [RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.SKIPPED]
+
+
+class Reason(models.TextChoices):
+    """Why a run is queued or waiting: shown beside its status, never instead of it."""
+
+    NONE = "", "due"
+    TURN = "turn", "its turn"
+    BACKOFF = "backoff", "backing off"
+    SLEEP = "sleep", "sleeping"
+    FETCH = "fetch", "HTTP in flight"
+    EVENT = "event", "waiting for an event"
+    INVOKE = "invoke", "waiting for a function"
+    FUNCTION = "function", "its function is not registered"
+    PAUSED = "paused", "its function is paused"
+    ASIDE = "aside", "set aside: it could not be taken up"
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    def due(self) -> RunQuerySet:
+        return self.filter(due_at__lte=Now())
+
+    def unfinished(self) -> RunQuerySet:
+        return self.filter(status__in=UNFINISHED)
+
+    def in_status(self, *statuses: str) -> RunQuerySet:
+        """All that are in one of these statuses: said as the panel's indexes have it."""
+        runs = self.filter(status__in=statuses)
+        return runs.filter(ended_at__isnull=True) if set(statuses) <= set(UNFINISHED) else runs
+
+    def finished(self) -> RunQuerySet:
+        return self.filter(status__in=FINISHED)
+
+    def failed(self) -> RunQuerySet:
+        return self.filter(status=RunStatus.FAILED)
+
+    def lost(self) -> RunQuerySet:
+        """Held by a worker that has not been heard of since its lease ran out."""
+        return self.filter(lease_until__lt=Now())
+
+
+# Which class a due run is of, and since when it is due: see shares, which has the same words.
+CLASS = models.Func(
+    template=(
+        "(CASE WHEN due_at > created_at THEN '1' WHEN due_at <= created_at THEN '0' END"
+        " || fn_id::text)"
+    ),
+    output_field=models.TextField(),
+)
+DUE_AT = models.Func(
+    template="coalesce(due_at, 'infinity'::timestamptz)", output_field=models.DateTimeField()
+)
+
+
+class Run(models.Model):
+    """One durable execution of a function for one event."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    fn_id = models.CharField("function", max_length=200)
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="runs")
+    status = models.CharField(max_length=16, choices=RunStatus.choices, default=RunStatus.QUEUED)
+    reason = models.CharField(
+        max_length=16, choices=Reason.choices, default=Reason.NONE, blank=True
+    )
+
+    # When a worker may take it; null while one has it, while it waits, and once it has ended.
+    due_at = models.DateTimeField(null=True, blank=True, db_default=Now())
+    # The fencing token of whoever may write it, and until when that is believed.
+    lease_token = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=120, blank=True, default="")
+    # How often its whole cluster went silent under it, and whether, after such a loss, a worker
+    # has said that it begins with it again (see sweeper.py).
+    lost_count = models.SmallIntegerField(default=0)
+    begun = models.BooleanField(default=False)
+    # How often, since its last remembered step, an execution of it was broken off without being
+    # settled, though the database was there (see requeue.py).
+    requeue_count = models.SmallIntegerField(default=0, db_default=0)
+    # Its worker is to put it down after the step that it is at.
+    stop_requested = models.BooleanField(default=False)
+
+    # The lines it stands in, one for each Concurrency of its function, and how many turns it has
+    # got so far: it stands in line number `turns_held` (see turns.py).
+    turn_keys = ArrayField(models.TextField(), default=list, blank=True)
+    turn_limits = ArrayField(models.PositiveIntegerField(), default=list, blank=True)
+    turns_held = models.SmallIntegerField(default=0)
+
+    # How often it has ended, and how often a person has had it run again, as itself or as a new
+    # run: by this number a hook knows which end or rerun it tells of (see hook_events.py).
+    epoch = models.IntegerField(default=0, db_default=0)
+
+    # Errors so far at the point where it stands; a newly remembered step sets it back to 0.
+    attempt = models.IntegerField(default=0)
+    # Of those, the errors of the code between steps: a step has a count of its own.
+    function_errors = models.IntegerField(default=0)
+    steps_done = models.IntegerField(default=0)
+    output = models.JSONField(null=True, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    # The run that this one was made from, by a person's rerun.
+    rerun_of = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="reruns",
+        db_index=False,
+    )
+
+    # The run whose step.invoke made this one; woken when this one ends.
+    invoked_by = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="invoked",
+        db_index=False,
+    )
+    # The account of the person who asked for it, by a rerun or a bulk action; empty: no person did.
+    # By its id alone: the engine has no foreign key to a project's accounts (see requester.py).
+    asked_by = models.CharField(max_length=64, blank=True, default="", db_default="")
+    # When its function's timeouts cancel it.
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    created_at = models.DateTimeField(db_default=Now())
+    # When it could first start, if that is not when it was made: when its event was due, when it
+    # was retried before it had started, when its function was resumed.
+    ready_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager[Run]] = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        permissions = [
+            ("rerun_run", "Can rerun runs"),
+            ("edit_run", "Can rerun runs with other data"),
+            ("cancel_run", "Can cancel runs"),
+        ]
+        # A run's row is written half a dozen times, each time with all its entries in these.
+        indexes = [
+            models.Index(
+                fields=["due_at", "id"], name="jobs_run_due", condition=Q(due_at__isnull=False)
+            ),
+            models.Index(
+                CLASS, DUE_AT, F("id"), name="jobs_run_shares", condition=Q(IsNull(CLASS, False))
+            ),
+            models.Index(
+                fields=["lease_until"],
+                name="jobs_run_lease",
+                condition=Q(lease_until__isnull=False),
+            ),
+            models.Index(
+                F("turn_keys__0"),
+                F("turns_held"),
+                F("created_at"),
+                F("id"),
+                name="jobs_run_line_1",
+                condition=Q(status__in=UNFINISHED, turn_keys__0__isnull=False),
+            ),
+            models.Index(
+                F("turn_keys__1"),
+                F("turns_held"),
+                F("created_at"),
+                F("id"),
+                name="jobs_run_line_2",
+                condition=Q(status__in=UNFINISHED, turn_keys__1__isnull=False),
+            ),
+            models.Index(
+                fields=["ended_at"], name="jobs_run_ended_at", condition=Q(ended_at__isnull=False)
+            ),
+            models.Index(
+                fields=["expires_at"], name="jobs_run_expiry", condition=Q(expires_at__isnull=False)
+            ),
+            # The panel's, each with a condition that no statement on a run's way has. By the
+            # statistics of a quiet hour nothing is unfinished, and to read a whole index of that
+            # is as cheap as to look into another; in a busy hour it would still be read whole.
+            models.Index(
+                fields=["status", "-id"], name="jobs_run_over", condition=Q(status__in=FINISHED)
+            ),
+            models.Index(
+                fields=["-id"], name="jobs_run_unfinished", condition=Q(ended_at__isnull=True)
+            ),
+            models.Index(fields=["fn_id", "-id"], name="jobs_run_of_function"),
+            models.Index(
+                fields=["rerun_of"],
+                name="jobs_run_rerun_of",
+                condition=Q(rerun_of__isnull=False),
+            ),
+            models.Index(
+                fields=["invoked_by"],
+                name="jobs_run_invoked_by",
+                condition=Q(invoked_by__isnull=False),
+            ),
+        ]
+        # One, and none for each count: PostgreSQL reads every check anew with every statement, and
+        # ten of them took a tenth of a commit.
+        constraints = [
+            models.CheckConstraint(
+                name="jobs_run_whole",
+                condition=Q(
+                    Exact(IsNull(F("lease_token"), True), IsNull(F("lease_until"), True)),
+                    Exact(IsNull(F("ended_at"), True), In(F("status"), UNFINISHED)),
+                    Exact(IsNull(F("ended_at"), False), In(F("status"), FINISHED)),
+                    Q(ended_at__isnull=True) | Q(due_at__isnull=True),
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.fn_id} {self.id}"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in FINISHED
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From its first start to its end, waits included; None before that."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return self.ended_at - self.started_at

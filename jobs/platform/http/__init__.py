@@ -1,0 +1,1 @@
+"""An HTTP client with a deadline and an allow-list: a thousand requests in one thread."""

@@ -1,0 +1,174 @@
+"""One HTTP request on its way: what is sent, which redirects are followed, what is read.
+
+1. The deadline is for the whole: resolving, connecting, every redirect and the last byte
+   (`connections` keeps to it).
+2. Modal answers 303 after 150 s to a URL where the result may be fetched, again and again, without
+   making a new request (modal.com/docs/guide/webhook-timeouts). So a 303 within the origin is
+   followed with GET and the same headers, its URL remembered first: whoever takes the request over
+   asks there and sends nothing twice. The result's URL may be the same each time.
+3. Nothing else is followed, so that no header reaches a host for which it was not meant. Whoever
+   has the result's URL has the result: it stands in no message and in no answer.
+4. An answer is held in memory whole, so it is limited: as sent, unpacked, and its headers.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from contextlib import closing
+from urllib.parse import urljoin
+
+from requests import RequestException, Response
+from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError
+
+from jobs.errors import JobsError
+from jobs.lib.excerpts import excerpt, quoted
+from jobs.lib.secrets import mask, mask_json, resolve
+from jobs.platform.http.address_policy import Origin, Refused, origin_of, permit
+from jobs.platform.http.body import clean_text, read_body, text_of
+from jobs.platform.http.connection import Unreachable
+from jobs.platform.http.connection_pool import Transport, current
+from jobs.platform.http.error_text import Broken, sentence
+from jobs.platform.http.exchange import Outcome, Request
+
+MOST_HOPS = 25
+REDIRECTS = {301, 302, 303, 307, 308}
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HIDDEN_HEADERS = {"set-cookie", "authorization", "proxy-authorization"}
+
+
+def perform(
+    request: Request,
+    remember: Callable[[str], None] = lambda url: None,
+    transport: Transport | None = None,
+) -> Outcome:
+    """Make the request and read its answer; never raises for what the other side does.
+
+    `remember(url)` is called with the result URL of a 303 before it is asked.
+    """
+    deadline = time.monotonic() + request.timeout
+    try:
+        return _ask(transport or current(), request, deadline, remember)
+    except (Refused, JobsError) as refusal:
+        return Outcome(error={"message": clean_text(mask(str(refusal))), "final": True})
+    except (Unreachable, Broken, RequestException, HTTPError, TimeoutError) as error:
+        if time.monotonic() >= deadline:
+            return Outcome(error={"message": f"no whole answer within {request.timeout:g} s"})
+        return Outcome(error={"message": excerpt(clean_text(sentence(error)).strip())})
+
+
+def _ask(
+    transport: Transport,
+    request: Request,
+    deadline: float,
+    remember: Callable[[str], None],
+) -> Outcome:
+    origin = origin_of(request.url)
+    permit(origin.host, origin.port)
+    headers = _headers(request)
+    method, url, body = request.method, request.url, request.body.encode()
+    if request.result_url:
+        method, url, body = "GET", _within(origin, request.result_url), b""
+    for _ in range(MOST_HOPS + 1):
+        sent = headers if body or method != "GET" else _without_content(headers)
+        with closing(transport.open(method, url, sent, body, _left(deadline))) as response:
+            target = _redirect(response, url, origin)
+            if target is None:
+                return _outcome(request, response, read_body(response))
+        method, url, body = "GET", target, b""
+        remember(url)
+    raise Refused(f"it redirected {MOST_HOPS} times and did not answer")
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+# --- what is sent ---------------------------------------------------------------------------------
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """With secrets in place, non-ASCII text as UTF-8."""
+    headers = {name: resolve(value) for name, value in request.headers.items()}
+    for name, value in headers.items():
+        if not HEADER_NAME.fullmatch(name):
+            raise Refused(f"{quoted(name)} is not a header's name")
+        if any(c in "\r\n\0" for c in value) or value != value.strip():
+            raise Refused(
+                f"header {quoted(name)}: its value begins or ends with a space or holds a line "
+                "break"
+            )
+    return {name: value.encode().decode("latin-1") for name, value in headers.items()}
+
+
+def _without_content(headers: dict[str, str]) -> dict[str, str]:
+    """What describes a body goes where the body goes."""
+    return {name: v for name, v in headers.items() if not name.lower().startswith("content-")}
+
+
+# --- redirects ------------------------------------------------------------------------------------
+
+
+def _redirect(response: Response, url: str, origin: Origin) -> str | None:
+    """Where a 303 says that the answer is; None if this is the answer."""
+    status = response.status_code
+    if status not in REDIRECTS:
+        return None
+    location = response.headers.get("Location", "").encode("latin-1").decode("utf-8", "replace")
+    if not location:
+        raise Refused(f"it redirects ({status}) without saying where to")
+    if mask(location) != location:
+        raise Refused(f"it redirects ({status}) to an address that holds a secret")
+    try:
+        target = urljoin(url, location)
+    except ValueError:
+        raise Refused(f"it redirects ({status}) to what is no address") from None
+    if status == 303:
+        return _within(origin, target)
+    raise Refused(f"it redirects ({status}) to {_origin_in_words(target)}; only a 303 is followed")
+
+
+def _within(origin: Origin, target: str) -> str:
+    if _origin_in_words(target) != str(origin):
+        raise Refused(
+            f"it redirects to {_origin_in_words(target)}; only {origin} itself gets this request"
+        )
+    return target
+
+
+def _origin_in_words(url: str) -> str:
+    try:
+        return str(origin_of(url))
+    except Refused as refusal:
+        return f"an address that is not asked ({refusal})"
+
+
+# --- what is read ---------------------------------------------------------------------------------
+
+
+def _outcome(request: Request, response: Response, body: bytes) -> Outcome:
+    text = text_of(body, response.headers.get("Content-Type", ""))
+    headers = CaseInsensitiveDict({k: clean_text(v) for k, v in response.headers.items()})
+    answer = {
+        "url": request.url,
+        "status_code": response.status_code,
+        "headers": {
+            clean_text(k): v for k, v in headers.items() if k.lower() not in HIDDEN_HEADERS
+        },
+        "body": text,
+    }
+    summary = {
+        "status_code": response.status_code,
+        "start": excerpt(text.strip()),
+        "bytes": len(body),
+        "retry_after": headers.get("Retry-After"),
+    }
+    return Outcome(answer=mask_json(answer), summary=mask_json(summary))
+
+
+# --- errors in words ------------------------------------------------------------------------------

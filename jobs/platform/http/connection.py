@@ -1,0 +1,76 @@
+"""One connection: it dials vetted addresses only, and keeps to the request's time."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from jobs.platform.http.deadline_socket import dial
+
+CONNECT_TIMEOUT = 10.0  # seconds for resolving, dialling and TLS together
+SHORTEST = 0.001  # 0 would mean "do not wait", which is another error
+
+
+Route = Callable[[str, int, float], list[str]]
+
+
+class Unreachable(Exception):
+    """There is no connection, and why."""
+
+
+class PlainConnection(HTTPConnection):
+    """Dials vetted addresses only, and counts what that took."""
+
+    timeout: float
+    sock: socket.socket
+
+    def __init__(self, *args: Any, route: Route, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._route = route
+
+    def connect(self) -> None:
+        """Resolve, dial and shake hands, within CONNECT_TIMEOUT; what is left is the request's."""
+        begun = time.monotonic()
+        budget = min(CONNECT_TIMEOUT, self.timeout)
+        self._connected_by = begun + budget
+        where = f"no connection to {self.host}:{self.port}"
+        try:
+            super().connect()
+        except TimeoutError:
+            raise Unreachable(f"{where} within {budget:.2g} s") from None
+        except OSError as error:
+            raise Unreachable(f"{where}: {error.strerror or error}") from error
+        self.timeout = max(self.timeout - (time.monotonic() - begun), SHORTEST)
+        self.sock.settimeout(self.timeout)
+
+    def _new_conn(self) -> socket.socket:
+        found = self._route(self.host, self.port, self._left())
+        for later, address in zip(range(len(found) - 1, -1, -1), found, strict=True):
+            try:
+                sock = dial(address, self.port, self._left() / (later + 1))
+                sock.settimeout(self._left())
+                return sock
+            except OSError:
+                if not later:
+                    raise
+        raise OSError("its name has no address")
+
+    def _left(self) -> float:
+        return max(self._connected_by - time.monotonic(), SHORTEST)
+
+
+class TlsConnection(PlainConnection, HTTPSConnection):
+    """The same under TLS."""
+
+
+class PlainPool(HTTPConnectionPool):
+    ConnectionCls = PlainConnection  # type: ignore[assignment]
+
+
+class TlsPool(HTTPSConnectionPool):
+    ConnectionCls = TlsConnection  # type: ignore[assignment]

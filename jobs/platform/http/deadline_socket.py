@@ -1,0 +1,117 @@
+"""Sockets that keep to the clock.
+
+A socket's timeout is a budget for all that follows, not for each call: whoever sends a byte a
+second, in a header or in a chunk, gets no more time than whoever sends nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from jobs.platform.http.greenlet_loop import READABLE, WRITABLE, until
+
+T = TypeVar("T")
+
+# A peer that is gone is noticed within a minute, also while an answer takes ten; and what stands
+# between (NAT) does not forget a connection on which nothing is said.
+KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+SOCKET_OPTIONS = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in KEEPALIVE.items()
+        if hasattr(socket, name)
+    ),
+]
+
+
+SHORTEST = 0.001  # 0 would mean that nobody ever waits
+
+
+class PlainSocket(socket.socket):
+    """A socket on which `settimeout` gives a budget for everything that follows.
+
+    To the system it is one that never blocks: where it has to wait, `pilots` says how.
+    """
+
+    _deadline = math.inf
+
+    def settimeout(self, value: float | None) -> None:
+        self._deadline = math.inf if value is None else time.monotonic() + value
+        super().settimeout(0.0)
+
+    def gettimeout(self) -> float | None:
+        """What is left of the budget."""
+        left = self._deadline - time.monotonic()
+        return None if left == math.inf else max(left, SHORTEST)
+
+    def connect(self, address: Any) -> None:
+        error = self.connect_ex(address)
+        if error == errno.EINPROGRESS:
+            self._wait(WRITABLE)
+            error = self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+
+    def makefile(self, *args: Any, **kwargs: Any) -> Any:
+        """Its buffer is made when there is something to put into it."""
+        self._wait(READABLE)
+        return super().makefile(*args, **kwargs)
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        return self._patiently(READABLE, super().recv_into, *args, **kwargs)
+
+    def send(self, *args: Any, **kwargs: Any) -> int:
+        return self._patiently(WRITABLE, super().send, *args, **kwargs)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        with memoryview(data).cast("B") as view:
+            sent = 0
+            while sent < len(view):
+                sent += self.send(view[sent:], flags)
+
+    def _patiently(self, event: int, do: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        while True:
+            if time.monotonic() >= self._deadline:
+                raise TimeoutError("timed out")
+            try:
+                return do(*args, **kwargs)
+            except ssl.SSLWantReadError:
+                self._wait(READABLE)
+            except ssl.SSLWantWriteError:
+                self._wait(WRITABLE)
+            except BlockingIOError:
+                self._wait(event)
+
+    def _wait(self, event: int) -> None:
+        if not until(self.fileno(), event, self._deadline - time.monotonic()):
+            raise TimeoutError("timed out")
+
+
+class TlsSocket(PlainSocket, ssl.SSLSocket):
+    """The same under TLS."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        self._patiently(READABLE, super().do_handshake, block)
+
+
+def dial(address: str, port: int, timeout: float) -> PlainSocket:
+    """A connection to an IP address within `timeout` s, which stay its budget."""
+    sock = PlainSocket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    try:
+        for option in SOCKET_OPTIONS:
+            sock.setsockopt(*option)
+        sock.settimeout(timeout)
+        sock.connect((address, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,1 @@
+"""Forked processes: queues without locks, wake-ups, a cluster that ends together."""

@@ -1,0 +1,188 @@
+"""A cluster is a family of processes that stops in its order and dies together.
+
+1. No orphan goes on working unseen. Linux tells a process of its parent's death (prctl(2),
+   PR_SET_PDEATHSIG); elsewhere these calls do nothing, and a supervisor has to bury the orphans of
+   a killed cluster. Workers, monitor and pusher die with the sentinel, at once.
+2. SIGTERM means the main process alone, which has the others finish what they hold. A service
+   manager sends it to every process (systemd's KillMode=control-group, timeout(1)), and by default
+   the sentinel would die of it first and take the runs with it.
+3. So django-q2's way to end a stuck worker is SIGKILL. The others' handler is a function and not
+   SIG_IGN: programs that a step starts would inherit that, and could not be stopped.
+4. What steps have started dies with its worker (see orphans). The sentinel looks for it whenever it
+   looks at its processes, and the main process when the sentinel has ended. If the main process
+   is killed, the sentinel ends everything before it ends itself.
+5. A worker may have children, which multiprocessing forbids daemons: only its parent takes it for
+   one. It does not wait for long for what steps have left, processes or threads, when it ends.
+6. Pages are shared until somebody writes to them, and the garbage collector writes to every object
+   that it looks at. So whatever there is at a fork is frozen: no collection looks at it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import signal
+import socket
+import sys
+from functools import cache
+from multiprocessing import popen_fork
+from multiprocessing.context import BaseContext, ForkContext, ForkProcess
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import ClassVar
+
+from jobs.platform.ipc import forked_copies
+from jobs.platform.ipc.orphans import Orphans, adopt, children
+
+PR_SET_PDEATHSIG = 1
+ABANDONED = signal.SIGUSR1  # what the sentinel gets when the main process has ended
+END_PATIENCE = 2  # seconds that a worker's own end may take
+
+
+@cache
+def number() -> int:
+    """This process's, asked for once: a worker needs it a dozen times a run."""
+    return os.getpid()
+
+
+@cache
+def name() -> str:
+    """This process's, as operators read it."""
+    return f"{socket.gethostname()}/{number()}"
+
+
+os.register_at_fork(after_in_child=number.cache_clear)
+os.register_at_fork(after_in_child=name.cache_clear)
+
+
+def end_with_main() -> None:
+    """Called by the sentinel: when the main process has ended, for whatever reason, everything
+    ends that the sentinel has started, and then the sentinel: see (4)."""
+    signal.signal(ABANDONED, _end_everything)
+    _hear_of_parents_end(ABANDONED)
+
+
+def _end_everything(number: int, frame: FrameType | None) -> None:
+    for pid in _Popen.living:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    _Popen.orphans.end_all()
+    os._exit(1)
+
+
+def die_with_sentinel() -> None:
+    """Have every process that this one forks from now on die with it: called by the sentinel."""
+    sentinel = os.getpid()
+
+    def in_child() -> None:
+        if os.getppid() == sentinel:
+            signal.signal(ABANDONED, signal.SIG_DFL)
+            _hear_of_parents_end(signal.SIGKILL)
+
+    os.register_at_fork(after_in_child=in_child)
+
+
+def _hear_of_parents_end(number: signal.Signals) -> None:
+    """Have the kernel send this process a signal when its parent ends."""
+    if not sys.platform.startswith("linux"):
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if os.getppid() != parent:  # it ended between the two calls
+        os.kill(os.getpid(), number)
+
+
+def leave_stopping_to_main() -> None:
+    """Called by the sentinel; those that it forks inherit it."""
+    signal.signal(signal.SIGTERM, _not_meant)
+
+
+def _not_meant(number: int, frame: FrameType | None) -> None:
+    """See (2)."""
+
+
+class _Popen(popen_fork.Popen):
+    """How a process of the cluster is started, looked at and ended by its parent."""
+
+    living: ClassVar[dict[int, _Popen]] = {}  # those of this process, by their numbers
+    orphans: ClassVar[Orphans] = Orphans()
+
+    def __init__(self, process_obj: BaseProcess) -> None:
+        adopt()
+        super().__init__(process_obj)
+        self.living[self.pid] = self
+
+    def poll(self, flag: int = os.WNOHANG) -> int | None:
+        code: int | None = super().poll(flag)
+        self._tend()
+        return code
+
+    def terminate(self) -> None:
+        """For django-q2 and for multiprocessing's own exit: see (3)."""
+        self.kill()
+
+    @classmethod
+    def _tend(cls) -> None:
+        """See (4). The children are listed first: a worker that ends after that leaves its
+        orphans to the next look."""
+        present = children().difference(cls.living)
+        ended = [pid for pid, one in cls.living.items() if popen_fork.Popen.poll(one) is not None]
+        for pid in ended:
+            del cls.living[pid]
+        if not ended:
+            cls.orphans.tend(present)
+        elif cls.living:
+            cls.orphans.end_new(children().difference(cls.living))
+        else:
+            cls.orphans.end_all()
+
+
+class Process(ForkProcess):
+    @staticmethod
+    def _Popen(process_obj: BaseProcess) -> _Popen:
+        gc.freeze()  # see (6)
+        return _Popen(process_obj)
+
+    def run(self) -> None:
+        """In the new process."""
+        _Popen.living, _Popen.orphans = {}, Orphans()
+        if not hasattr(self, "timer"):  # django-q2's workers have one
+            super().run()
+            return
+        self.daemon = False  # see (5)
+        forked_copies.release()
+        try:
+            super().run()
+        finally:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(END_PATIENCE)
+
+
+class Context(ForkContext):
+    Process = Process
+
+
+def context() -> BaseContext:
+    """As django-q2's get_mp_context()."""
+    return Context()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine is there and is more than an unburied one."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rsplit(b")", 1)[-1].split()[0] == b"Z"
+    except (OSError, IndexError):
+        return False

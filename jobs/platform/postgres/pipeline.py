@@ -1,0 +1,277 @@
+"""The shortest way to the server: libpq's pipeline, with prepared statements.
+
+A cursor takes a statement through some dozens of calls in Python, which for the engine's few small
+ones is most of what they cost. So they are handed to libpq itself, through psycopg's bindings
+(psycopg.pq); values stay with psycopg's own adaptation. See “Pipeline Mode” in PostgreSQL's manual.
+
+1. A conversation is: send everything, sync, read everything. An error has the server skip what
+   comes behind it. Outside a transaction the conversation is one of its own.
+2. A statement counts as prepared when the server has said so: one that was skipped is not.
+3. Who breaks off in the midst of a conversation, as an exception from a signal's handler does,
+   leaves a connection that nobody understands any more: it is closed.
+4. So is one whose server has forgotten what was prepared (DISCARD ALL), or says that a migration
+   has changed what it returns. The next connection prepares anew.
+5. A lone statement that waits for nobody's lock needs no conversation: libpq's blocking call takes
+   half the processor time. While it lasts no signal's handler runs.
+6. psycopg may prepare the product's statements on the same connection. After a rollback it forgets
+   them by a DEALLOCATE ALL, which would take ours along: here it names them.
+7. What is to go ahead of the next statement (a savepoint) goes in its trip, and so does BEGIN,
+   whoever sends that statement: the engine, a step's cursor whose statement is prepared
+   (prepared.py), or psycopg itself, which asks `_start_query` before whatever it sends.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import select
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from psycopg import errors
+from psycopg.abc import PQGen
+from psycopg.adapt import AdaptersMap, PyFormat, Transformer
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
+from psycopg.types.string import TextLoader
+
+from jobs.platform.postgres.psycopg_internals import ByName
+
+Statement = tuple[str, Mapping[str, Any]]  # text, values by name
+Rows = list[tuple[Any, ...]]
+Key = tuple[bytes, tuple[int, ...]]  # text, the values' types
+New = tuple[Key, bytes]  # a statement that is prepared in this conversation, and its name
+
+NOTHING: Mapping[str, Any] = {}
+BEGIN: Statement = ("BEGIN", NOTHING)
+COMMIT: Statement = ("COMMIT", NOTHING)
+WIRE = "jobs_wire"  # the connection's attribute
+STALE = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)  # see (4)
+PLANNED = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
+PLACEHOLDER = re.compile(r"%%|%\((\w+)\)s")
+
+# As Django's: a jsonb is read as its text. Times are in UTC.
+ADAPTERS = AdaptersMap(psycopg.adapters)
+ADAPTERS.register_loader("jsonb", TextLoader)
+
+
+class Wire:
+    """The way through one connection, for as long as that lives."""
+
+    def __init__(self, raw: psycopg.Connection[Any]) -> None:
+        self._raw, self._pg = raw, raw.pgconn
+        self._adapter = Transformer(ADAPTERS)
+        self._prepared: dict[Key, bytes] = {}  # their names
+        self._numbers = itertools.count()
+        self._poll = select.poll()
+        self._poll.register(self._pg.socket, select.POLLIN)
+        self.ahead: list[str] = []  # see (7)
+        self.begun = 0  # transactions, up to now
+        theirs = ByName()
+        vars(theirs).update(vars(raw._prepared))
+        raw._prepared = theirs
+        self._psycopgs_start = raw._start_query
+        vars(raw)["_start_query"] = self._start_query
+
+    def converse(self, statements: Sequence[Statement], *, commits: bool = False) -> list[Rows]:
+        """What each statement returns. A transaction that is wanted and not open is opened in the
+        same trip; with `commits` it ends in it."""
+        first = self._what_goes_first()
+        asked = [*first, *statements, *([COMMIT] if commits else [])]
+        with self._raw.lock:
+            rows = [self._loaded(result) for result in self._ask(asked)]
+        return rows[len(first) : len(first) + len(statements)]
+
+    def ask_at_once(self, text: str, values: Mapping[str, Any]) -> Rows:
+        """What a statement returns that waits for nobody: see (5). A transaction that is wanted and
+        not open is opened before."""
+        first = self._what_goes_first()
+        with self._raw.lock:
+            for before, _ in first:
+                self._loaded(self._pg.exec_(before.encode()))
+            result = self._answer_at_once(text, values)
+            self._pass_on_notifications()
+            return self._loaded(result)
+
+    def begin(self) -> None:
+        """Open the transaction, if one is wanted and not open."""
+        if self._opens:
+            self.begun += 1
+            with self._raw.lock:
+                self._loaded(self._pg.exec_(b"BEGIN"))
+
+    @property
+    def goes_alone(self) -> bool:
+        """Whether nothing has to go ahead of the next statement."""
+        return not self.ahead and not self._opens
+
+    def ask_prepared(self, name: bytes, values: Any, formats: Any) -> PGresult:
+        """The answer to what psycopg has prepared, be it an error, in one trip with what goes ahead
+        of it."""
+        first = self._what_goes_first()
+        with self._raw.lock:
+            *before, result = self._ask(first, (name, values, formats))
+            for answer in before:
+                self._loaded(answer)
+        return result
+
+    @property
+    def _opens(self) -> bool:
+        is_idle: bool = self._pg.transaction_status == TransactionStatus.IDLE
+        return is_idle and not self._raw.autocommit
+
+    def _what_goes_first(self) -> list[Statement]:
+        first = [BEGIN] if self._opens else []
+        self.begun += len(first)
+        if self.ahead:
+            first += [(text, NOTHING) for text in self.ahead]
+            self.ahead.clear()
+        return first
+
+    def _start_query(self) -> PQGen[None]:
+        """Before whatever psycopg sends: see (7)."""
+        self.begun += self._opens
+        yield from self._psycopgs_start()
+        while self.ahead:
+            yield from self._raw._exec_command(self.ahead.pop(0).encode())
+
+    def _answer_at_once(self, text: str, values: Mapping[str, Any]) -> PGresult:
+        query, names, is_planned = compiled(text)
+        if not is_planned:
+            return self._pg.exec_(query)
+        key, dumped, formats = self._dumped(query, names, values)
+        if key not in self._prepared:
+            name = self._new_name()
+            prepared = self._pg.prepare(name, query, key[1])
+            if prepared.status != ExecStatus.COMMAND_OK:
+                return prepared
+            self._prepared[key] = name
+        return self._pg.exec_prepared(self._prepared[key], dumped, formats)
+
+    def _ask(
+        self, statements: Sequence[Statement], prepared: tuple[bytes, Any, Any] | None = None
+    ) -> list[PGresult]:
+        """The answer to each, and to what psycopg has prepared."""
+        try:
+            self._pg.enter_pipeline_mode()
+            sent = [self._send(*statement) for statement in statements]
+            if prepared is not None:
+                self._pg.send_query_prepared(*prepared)
+                sent.append(None)
+            self._pg.pipeline_sync()
+            self._flush()
+            results = self._results()
+            answers = [self._answer(new, results) for new in sent]
+            list(results)
+            self._pg.exit_pipeline_mode()
+        except BaseException:  # see (3)
+            if self._pg.status != ConnStatus.BAD:  # else it is broken, and stays so to be told
+                self._raw.close()
+            raise
+        self._pass_on_notifications()
+        return answers
+
+    def _send(self, text: str, values: Mapping[str, Any]) -> New | None:
+        query, names, is_planned = compiled(text)
+        key, dumped, formats = self._dumped(query, names, values)
+        if not is_planned:
+            self._pg.send_query_params(query, dumped, key[1], formats)
+            return None
+        if key in self._prepared:
+            self._pg.send_query_prepared(self._prepared[key], dumped, formats)
+            return None
+        name = self._new_name()
+        self._pg.send_prepare(name, query, key[1])
+        self._pg.send_query_prepared(name, dumped, formats)
+        return key, name
+
+    def _dumped(
+        self, query: bytes, names: list[str], values: Mapping[str, Any]
+    ) -> tuple[Key, Sequence[Any], Any]:
+        dumped = self._adapter.dump_sequence([values[n] for n in names], AUTO[: len(names)])
+        return (query, tuple(self._adapter.types or ())), dumped, self._adapter.formats
+
+    def _new_name(self) -> bytes:
+        return b"jobs_%d" % next(self._numbers)
+
+    def _flush(self) -> None:
+        """The server may not read on before what it has answered is taken from it."""
+        while self._pg.flush():
+            self._poll.modify(self._pg.socket, select.POLLIN | select.POLLOUT)
+            self._poll.poll()
+            self._poll.modify(self._pg.socket, select.POLLIN)
+            self._pg.consume_input()
+
+    def _results(self) -> Iterator[PGresult]:
+        """What the server says of everything that was sent, up to the sync."""
+        while True:
+            while self._pg.is_busy():
+                self._poll.poll()
+                self._pg.consume_input()
+            result = self._pg.get_result()
+            if result is None:  # behind each answer
+                if self._pg.status == ConnStatus.BAD:
+                    raise psycopg.OperationalError("the connection was lost")
+            elif result.status == ExecStatus.PIPELINE_SYNC:
+                return
+            else:
+                yield result
+
+    def _answer(self, new: New | None, results: Iterator[PGresult]) -> PGresult:
+        if new is not None:
+            prepared = next(results)
+            if prepared.status != ExecStatus.COMMAND_OK:
+                next(results)
+                return prepared
+            key, name = new
+            self._prepared[key] = name
+        return next(results)
+
+    def _loaded(self, result: PGresult) -> Rows:
+        if result.status == ExecStatus.TUPLES_OK:
+            self._adapter.set_pgresult(result)
+            return self._adapter.load_rows(0, result.ntuples, tuple)
+        if result.status == ExecStatus.COMMAND_OK:
+            return []
+        if self._pg.status == ConnStatus.BAD:
+            raise psycopg.OperationalError("the connection was lost")
+        error = errors.error_from_result(result)
+        if isinstance(error, STALE):
+            self._raw.close()
+        raise error
+
+    def _pass_on_notifications(self) -> None:
+        """What came meanwhile is for whoever listens, as psycopg keeps it."""
+        while notification := self._pg.notifies():
+            if self._pg.notify_handler is not None:
+                self._pg.notify_handler(notification)
+
+
+def forget_what_waits(raw: psycopg.Connection[Any]) -> None:
+    """Nothing goes ahead any more: the transaction in which it would have is over."""
+    wire: Wire | None = vars(raw).get(WIRE)
+    if wire is not None:
+        wire.ahead.clear()
+
+
+AUTO = [PyFormat.AUTO] * 100
+
+
+@lru_cache(maxsize=256)
+def compiled(text: str) -> tuple[bytes, list[str], bool]:
+    """A statement in PostgreSQL's own notation, the names of its values in their order, and whether
+    there is anything in it to plan."""
+    names: list[str] = []
+
+    def number(match: re.Match[str]) -> str:
+        name = match[1]
+        if name is None:
+            return "%"
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    query = PLACEHOLDER.sub(number, text)
+    return query.encode(), names, query.split(None, 1)[0] in PLANNED

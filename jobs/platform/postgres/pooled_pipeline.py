@@ -1,0 +1,202 @@
+"""The way through a pool in transaction mode: each transaction may lead to another session of the
+server, so what one has prepared there, the next may miss.
+
+To read and plan the engine's statements takes longer than to execute them, so they are prepared all
+the same, each under a name that its text gives it: whatever process has prepared it in a session,
+all others may use it there.
+
+1. A trip that begins outside a transaction takes it for granted that its statements are prepared.
+   If one is not, nothing of the trip has been done: it is made again, and prepares them.
+2. In a transaction a miss would end it. There a statement is only used if this connection knows
+   that it is prepared in the transaction's session, which says its number as the transaction
+   begins; else it is prepared. What begins without a number is sent unprepared.
+3. That a session keeps what was prepared has to be seen first, in a trip of (1): a pool may be set
+   to reset sessions (`server_reset_query_always`). Where that is never seen, the trips are not made
+   twice for ever.
+4. The first time on a connection a statement is sent unprepared: those of sites are often short. To
+   prepare is to close what had the name before, which is never an error. A PgBouncer that knows of
+   prepared statements (from 1.21) wants to be told of them by each of its clients: the second time.
+5. A session's settings would be the next client's. What a connection has asked for goes ahead of
+   the first trip in each transaction, and holds for that transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import capabilities
+from psycopg.abc import PQGen
+from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
+
+from jobs.platform.postgres.pipeline import NOTHING, WIRE, Key, New, Rows, Statement, Wire, compiled
+
+SERVER: Statement = ("SELECT pg_backend_pid()", NOTHING)
+BEGIN = b"BEGIN; SELECT pg_backend_pid()"
+MISSED = (b"26000", b"0A000")  # not prepared here, or for tables that were migrated since
+MOST_MISSES = 200  # in a row
+MOST_SERVERS = 500
+FINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
+
+
+def is_pooled(here: BaseDatabaseWrapper) -> bool:
+    """Whether this connection of Django's leads to a pool in transaction mode."""
+    return bool(here.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"))
+
+
+class PooledWire(Wire):
+    def __init__(self, raw: psycopg.Connection[Any]) -> None:
+        super().__init__(raw)
+        self.settings: dict[str, str] = {}  # see (5)
+        self._are_set = False  # in the open transaction
+        # Statements, by their names:
+        self._known: set[bytes] = set()  # that were sent, see (4)
+        self._told: set[bytes] = set()  # that were prepared
+        self._servers: dict[int, set[bytes]] = {}  # that are prepared in a session
+        self._here: set[bytes] | None = None  # in that of the open transaction, see (2)
+        self._taken: set[bytes] = set()  # that were taken for prepared in this trip
+        self._made: set[bytes] = set()  # that were prepared in it
+        # This trip began outside a transaction; is made for the second time.
+        self._is_free = self._is_anew = False
+        self._is_kept = False  # see (3)
+        self._misses = 0 if capabilities.has_send_close_prepared() else MOST_MISSES
+
+    def converse(self, statements: Sequence[Statement], *, commits: bool = False) -> list[Rows]:
+        ahead = self._settings() if self._is_idle or not self._are_set else []
+        self._are_set = True
+        if self._opens and not commits:
+            ahead.append(SERVER)
+        return super().converse([*ahead, *statements], commits=commits)[len(ahead) :]
+
+    def ask_at_once(self, text: str, values: Mapping[str, Any]) -> Rows:
+        if compiled(text)[2]:
+            return self.converse([(text, values)])[0]
+        return super().ask_at_once(text, values)
+
+    def begin(self) -> None:
+        if self._opens:
+            self.begun += 1
+            with self._raw.lock:
+                ((number,),) = self._loaded(self._pg.exec_(BEGIN))
+            self._is_at(number)
+            self._are_set = False
+
+    def _start_query(self) -> PQGen[None]:
+        if self._is_idle:
+            self._here, self._are_set = None, False
+        yield from super()._start_query()
+
+    @property
+    def _is_idle(self) -> bool:
+        return bool(self._pg.transaction_status == TransactionStatus.IDLE)
+
+    def _settings(self) -> list[Statement]:
+        parts = [f"set_config('{name}', '{v}', true)" for name, v in self.settings.items()]
+        return [(f"SELECT {', '.join(parts)}", NOTHING)] if parts else []
+
+    def _is_at(self, number: int) -> None:
+        """The open transaction is in the session of this number."""
+        if len(self._servers) > MOST_SERVERS:
+            self._servers.clear()
+        self._here = self._servers.setdefault(number, set())
+
+    # --- a trip -----------------------------------------------------------------------------------
+
+    def _ask(
+        self, statements: Sequence[Statement], prepared: tuple[bytes, Any, Any] | None = None
+    ) -> list[PGresult]:
+        self._is_free = self._is_idle
+        answers = self._go(statements, prepared)
+        if self._is_free and any(map(_is_missed, answers)):
+            self._misses += 1
+            if not self._is_idle:
+                self._pg.exec_(b"ROLLBACK")
+            answers = self._go(statements, prepared, is_anew=True)
+        elif self._is_free and self._taken:
+            self._is_kept, self._misses = True, 0
+        self._learn(statements, answers)
+        return answers
+
+    def _go(
+        self,
+        statements: Sequence[Statement],
+        prepared: tuple[bytes, Any, Any] | None,
+        *,
+        is_anew: bool = False,
+    ) -> list[PGresult]:
+        self._is_anew, self._taken, self._made = is_anew, set(), set()
+        if self._is_free:
+            self._here = None
+        return super()._ask(statements, prepared)
+
+    def _learn(self, statements: Sequence[Statement], answers: Sequence[PGresult]) -> None:
+        """What is prepared in which session."""
+        self._told |= self._made
+        if any(answer.status not in FINE for answer in answers):
+            return
+        for statement, answer in zip(statements, answers, strict=False):
+            if statement is SERVER:
+                self._is_at(int(answer.get_value(0, 0) or 0))
+        if self._here is not None:
+            self._here |= self._made | self._taken
+
+    def _send(self, text: str, values: Mapping[str, Any]) -> New | None:
+        query, names, is_planned = compiled(text)
+        key, dumped, formats = self._dumped(query, names, values)
+        name = name_of(key)
+        if not is_planned or self._goes_unprepared(name):
+            self._pg.send_query_params(query, dumped, key[1], formats)
+            return None
+        if self._is_prepared(name):
+            self._taken.add(name)
+            self._pg.send_query_prepared(name, dumped, formats)
+            return None
+        self._pg.send_close_prepared(name)
+        self._pg.send_prepare(name, query, key[1])
+        self._pg.send_query_prepared(name, dumped, formats)
+        return key, name
+
+    def _goes_unprepared(self, name: bytes) -> bool:
+        if name not in self._known:
+            self._known.add(name)
+            return not self._is_anew
+        if self._misses >= MOST_MISSES:
+            return True
+        return not self._is_free and (self._here is None or not self._is_kept)
+
+    def _is_prepared(self, name: bytes) -> bool:
+        if self._is_free:
+            return name in self._told and not self._is_anew
+        return self._here is not None and name in self._here
+
+    def _answer(self, new: New | None, results: Iterator[PGresult]) -> PGresult:
+        if new is None:
+            return next(results)
+        before, answer = [next(results), next(results)], next(results)
+        failed = [result for result in before if result.status != ExecStatus.COMMAND_OK]
+        if not failed:
+            self._made.add(new[1])
+        return failed[0] if failed else answer
+
+
+def _is_missed(answer: PGresult) -> bool:
+    return answer.error_field(DiagnosticField.SQLSTATE) in MISSED
+
+
+@lru_cache(maxsize=256)
+def name_of(key: Key) -> bytes:
+    """The same in every process."""
+    return b"jobs_" + hashlib.blake2b(repr(key).encode(), digest_size=12).hexdigest().encode()
+
+
+def wire_of(raw: psycopg.Connection[Any], *, prepares: bool) -> Wire:
+    """The connection's own, which goes with it; `prepares`: it leads to one session."""
+    wire: Wire | None = vars(raw).get(WIRE)
+    if wire is None:
+        wire = vars(raw)[WIRE] = Wire(raw) if prepares else PooledWire(raw)
+    return wire

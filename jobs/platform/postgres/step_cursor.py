@@ -1,0 +1,91 @@
+"""The statements of steps, prepared: in a worker the same few come again with every run.
+
+Django puts values into a statement's text, so that PostgreSQL reads and plans each one anew. With
+`JOBS["PREPARE_STEPS"]` a worker's connection leaves the values of the ORM's short statements to the
+server, and psycopg has those planned once that come often.
+
+1. All others go as Django sends them: those written by hand, where a value may stand for which the
+   server takes none (`interval %s`); GROUP BY, where two of the server's values are never the same
+   one (Django's ticket 34255); long ones, of which each length would be a plan, and of which the
+   server takes no more than 65,535 values.
+2. Only connections in which a run's steps are called are set up so. Behind a pool in transaction
+   mode none is.
+3. What psycopg has prepared goes by the wire, in one trip with what has to go ahead of it, and
+   without most of what a cursor does.
+4. A migration may change what a prepared statement returns. Its error costs the connection and no
+   attempt: see journal.is_connection_lost.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import psycopg
+from django.db.backends.postgresql.base import ServerBindingCursor
+from psycopg._queries import PostgresQuery
+from psycopg.adapt import Transformer
+from psycopg.generators import execute
+
+from jobs.platform.postgres.pooled_pipeline import wire_of
+from jobs.platform.postgres.session_state import Noticing
+
+OFTEN = 5  # times after which a statement is prepared: psycopg's default
+MOST_VALUES = 50
+BY_THE_ORM = re.compile(r'(SELECT (".|1 AS |COUNT\()|INSERT INTO "|UPDATE "|DELETE FROM ")')
+
+
+class StepCursor(Noticing, ServerBindingCursor, psycopg.Cursor[Any]):
+    def execute(self, query: Any, params: Any = None, **options: Any) -> StepCursor:
+        if not _is_short_and_the_orms(query, params):  # see (1)
+            options["prepare"] = False
+            if params is not None:
+                query = psycopg.ClientCursor(self.connection).mogrify(query, params)
+                params = None
+        elif self._is_answered_by_wire(query, params):
+            return self
+        super().execute(query, params, **options)
+        return self
+
+    def _is_answered_by_wire(self, query: str, params: Any) -> bool:
+        """Whether psycopg has prepared it: then it is done, see (3)."""
+        raw = self._conn
+        if self.closed or raw.closed or raw._pipeline is not None:
+            return False
+        asked = PostgresQuery(Transformer(self))
+        asked.convert(query, params)
+        name = raw._prepared._names.get((asked.query, asked.types))
+        if name is None:
+            return False
+        wire = wire_of(raw, prepares=True)  # see (2)
+        if wire.goes_alone:
+            with raw.lock:
+                raw.pgconn.send_query_prepared(name, asked.params, asked.formats)
+                results = raw.wait(execute(raw.pgconn))
+        else:
+            results = [wire.ask_prepared(name, asked.params, asked.formats)]
+        self._reset()
+        self._tx, self._query = asked._tx, asked
+        self._check_results(results)
+        self._set_results(results)
+        return True
+
+
+def is_for_steps(raw: psycopg.Connection[Any]) -> bool:
+    return raw.cursor_factory is StepCursor
+
+
+def prepare_often(raw: psycopg.Connection[Any]) -> None:
+    """Set up a connection for steps."""
+    raw.cursor_factory = StepCursor
+    raw.prepare_threshold = OFTEN
+
+
+def _is_short_and_the_orms(query: Any, params: Any) -> bool:
+    return (
+        bool(params)
+        and len(params) <= MOST_VALUES
+        and isinstance(query, str)
+        and BY_THE_ORM.match(query) is not None
+        and " GROUP BY " not in query
+    )

@@ -1,0 +1,1 @@
+"""Functions as code: declared, checked, discovered, found."""

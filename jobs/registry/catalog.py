@@ -1,0 +1,159 @@
+"""Functions as code: how they are declared, and how they are found.
+
+`create_function` is used as a decorator in an app's `functions.py`, which is discovered at start
+as `admin.py` is. What cannot be used is refused: with InvalidFunction, or, while Django starts, set
+aside alone (see unusable.py), so that the other functions go on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Any
+
+from django.apps import apps
+
+from jobs.errors import InvalidFunction, UnknownFunction
+from jobs.lib.json_values import named
+from jobs.lib.secrets import mask
+from jobs.registry import unusable
+from jobs.registry.function import ENGINE_PREFIX, Function
+from jobs.registry.handler_identity import are_the_same
+from jobs.registry.options import Cancel, TriggerCron, TriggerEvent
+from jobs.registry.validation import problems
+
+logger = logging.getLogger("jobs.engine")
+
+
+_functions: dict[str, Function] = {}
+
+
+def register(function: Function, *hooks: Function) -> None:
+    """Make a function known with its hooks, all or none of them; the same code may come again (an
+    autoreload), other code may not.
+
+    Raises InvalidFunction. While Django starts, the function is set aside instead, and what Django
+    checks (discovery) tells of it.
+    """
+    try:
+        for one in (function, *hooks):
+            _refuse_unusable(one)
+    except InvalidFunction as error:
+        if apps.ready:
+            raise
+        _set_aside(function, str(error))
+        return
+    for one in (function, *hooks):
+        unusable.forget(one.fn_id)
+        _functions[one.fn_id] = one
+
+
+def _refuse_unusable(function: Function) -> None:
+    for problem in problems(function):
+        said = f"Function {named(function.fn_id)} ({function.place}): {problem}"
+        raise InvalidFunction(mask(said))
+    known = _functions.get(function.fn_id)
+    if known is not None and not are_the_same(known.handler, function.handler):
+        raise InvalidFunction(
+            f"Two functions have the id “{function.fn_id}”: {known.place} and {function.place}."
+        )
+
+
+def _set_aside(function: Function, why: str) -> None:
+    """Of a function that cannot be used what can be is kept: what makes its runs, which then wait
+    until a cluster comes that can execute them."""
+    logger.error("It is set aside, the others go on: %s", why)
+    waiting = Function(
+        fn_id=function.fn_id,
+        name=function.fn_id,
+        handler=_cannot_run,
+        triggers=function.triggers,
+        concurrency=function.concurrency,
+    )
+    try:
+        _refuse_unusable(waiting)
+    except InvalidFunction:  # or there is another one of its id
+        unusable.refused.append(why)
+        return
+    unusable.refuse(function.fn_id, why)
+    _functions[function.fn_id] = waiting
+
+
+def _cannot_run(ctx: Any) -> None:
+    raise UnknownFunction("This function was refused when it was registered.")
+
+
+def unregister(fn_id: str) -> None:
+    """Forget a function and its hooks: as a deployment does that no longer has it."""
+    function = _functions.pop(fn_id, None)
+    unusable.forget(fn_id)
+    for hook in function.hooks.values() if function else ():
+        _functions.pop(hook, None)
+
+
+def get(fn_id: str) -> Function:
+    try:
+        return _functions[fn_id]
+    except (KeyError, TypeError):
+        raise UnknownFunction(
+            f"No function {named(fn_id)} is registered in this process."
+        ) from None
+
+
+def cancelled_by(event_name: str) -> list[tuple[Function, Cancel]]:
+    """The functions whose runs an event of this name may cancel."""
+    return [
+        (function, cancel)
+        for function in _functions.values()
+        for cancel in function.cancel_on
+        if cancel.event == event_name
+    ]
+
+
+def hook_of(fn_id: str, moment: str) -> Function | None:
+    """The function that is to start when a run of this one fails, is cancelled or is retried."""
+    function = _functions.get(fn_id)
+    return _functions.get(function.hooks.get(moment, "")) if function else None
+
+
+def knows(fn_id: str) -> bool:
+    return isinstance(fn_id, str) and fn_id in _functions
+
+
+def ids() -> list[str]:
+    """Those whose runs this process can take: without what is unfit (see unusable.py)."""
+    return [fn_id for fn_id in _functions if unusable.why(fn_id) is None]
+
+
+def all_functions() -> Iterable[Function]:
+    return list(_functions.values())
+
+
+def triggered_by(event_name: str) -> list[tuple[Function, list[TriggerEvent]]]:
+    """The functions that listen to this event name, each with the triggers that match."""
+    found = []
+    for function in _functions.values():
+        matching = [t for t in event_triggers(function) if _matches(t, event_name)]
+        if matching:
+            found.append((function, matching))
+    return found
+
+
+def event_triggers(function: Function) -> list[TriggerEvent]:
+    return [trigger for trigger in function.triggers if isinstance(trigger, TriggerEvent)]
+
+
+def cron_triggers(function: Function) -> list[TriggerCron]:
+    """Its lines that tick; not while it is unfit: a tick that is missed is given late."""
+    if unusable.why(function.fn_id) is not None:
+        return []
+    return [trigger for trigger in function.triggers if isinstance(trigger, TriggerCron)]
+
+
+def _matches(trigger: TriggerEvent, event_name: str) -> bool:
+    if "*" in trigger.event:
+        if event_name.startswith(ENGINE_PREFIX) and not trigger.event.startswith(ENGINE_PREFIX):
+            return False  # "*" is everything of the product's, not the engine's own failures
+        return fnmatchcase(event_name, trigger.event.replace("[", "[[]"))
+    return trigger.event == event_name

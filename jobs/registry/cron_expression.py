@@ -1,0 +1,191 @@
+"""Cron lines, `TZ=Europe/Paris 0 12 * * 5`: what they mean.
+
+cronsim reads their fields as dates and times on the wall. Which moments these are in a time zone is
+said here.
+
+Five fields (minute, hour, day of month, month, day of week), after them nothing, before them a
+time zone or nothing, which is UTC. As Debian's cron has it where clocks are set forward or back:
+
+- a line that names its hour (`30 2 * * *`) comes once a day: in the night that has no 2:30, at
+  the moment of the change (3:00); in the night that has two, at the first of them;
+- a line whose minute or hour begins with `*` goes by elapsed time: it has no tick in an hour that
+  is left out, and ticks in both passes of an hour that is repeated.
+
+Clocks may leave out or repeat any stretch: half an hour, midnight, a whole day.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from cronsim import CronSim, CronSimError
+
+from jobs.errors import InvalidFunction, NoTimeZones
+from jobs.lib import time_zones
+from jobs.lib.excerpts import quoted
+
+LONGEST = 255
+FORM = (
+    "Five fields are allowed (minute, hour, day of month, month, day of week), with a time zone "
+    "before them if it is not UTC: “TZ=Europe/Paris 0 12 * * 5”"
+)
+ANY_TIME = datetime(2024, 1, 1, tzinfo=UTC)
+SECOND, MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
+STRIDE = timedelta(days=1)  # no zone has set its clocks twice in a day since 1970
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """When a cron line ticks. Moments are aware datetimes, and come back in UTC; a wall is a date
+    and a time as a clock in the zone shows them, without a zone of its own."""
+
+    fields: str
+    zone: tzinfo
+
+    def after(self, moment: datetime) -> datetime:
+        """The first tick later than `moment`."""
+        moment = moment.astimezone(UTC)
+        if self._goes_by_elapsed_time:
+            return self._elapsed_after(moment)
+        ticks = map(self._moment, self._walls(self._wall(moment)))
+        return next(tick for tick in ticks if tick > moment)
+
+    def latest(self, moment: datetime) -> datetime:
+        """The last tick that is not later than `moment`."""
+        moment = moment.astimezone(UTC)
+        if self._goes_by_elapsed_time:
+            return self._elapsed_latest(moment)
+        # In the second pass of a repeated hour, ticks of the first pass are over.
+        begin = self._wall(moment) + self._repeated(moment)
+        ticks = map(self._moment, self._walls_back(begin))
+        return next(tick for tick in ticks if tick <= moment)
+
+    @property
+    def _goes_by_elapsed_time(self) -> bool:
+        return any(field.startswith("*") for field in self.fields.split()[:2])
+
+    def _elapsed_after(self, moment: datetime) -> datetime:
+        """As if the clocks were never set; if they are before that tick, again from there on."""
+        wall = self._wall(moment)
+        while True:
+            tick = self._as_set_at(moment, next(self._walls(wall)))
+            change = self._first_change(moment, tick)
+            if change is None:
+                return tick
+            moment, wall = change, self._wall(change) - SECOND  # the change itself may be a tick
+
+    def _elapsed_latest(self, moment: datetime) -> datetime:
+        while True:
+            tick = self._as_set_at(moment, next(self._walls_back(self._wall(moment))))
+            change = self._last_change(tick, moment)
+            if change is None:
+                return tick
+            moment = change - MICROSECOND
+
+    # --- the calendar, as cronsim reads it ---
+
+    def _walls(self, wall: datetime) -> Iterator[datetime]:
+        """The line's dates and times after one."""
+        return CronSim(self.fields, wall)
+
+    def _walls_back(self, wall: datetime) -> Iterator[datetime]:
+        """Those up to one, the last first."""
+        return CronSim(self.fields, wall + MICROSECOND, reverse=True)
+
+    # --- the clocks ---
+
+    def _wall(self, moment: datetime) -> datetime:
+        return moment.astimezone(self.zone).replace(tzinfo=None, fold=0)
+
+    def _offset(self, moment: datetime) -> timedelta:
+        return moment.astimezone(self.zone).utcoffset() or timedelta()
+
+    def _as_set_at(self, moment: datetime, wall: datetime) -> datetime:
+        """When a clock that goes on as it goes at `moment` shows this."""
+        return wall.replace(tzinfo=UTC) - self._offset(moment)
+
+    def _repeated(self, moment: datetime) -> timedelta:
+        """How much of the day the clocks repeat, if `moment` is in one of the two passes."""
+        local = moment.astimezone(self.zone)
+        first, second = local.replace(fold=0).utcoffset(), local.replace(fold=1).utcoffset()
+        return max((first or timedelta()) - (second or timedelta()), timedelta())
+
+    def _moment(self, wall: datetime) -> datetime:
+        """When the clocks show this first; if they leave it out, when they are set."""
+        local = wall.replace(tzinfo=self.zone)
+        moment = local.astimezone(UTC)
+        if self._wall(moment) == wall:
+            return moment
+        return self._first_change(local.replace(fold=1).astimezone(UTC), moment) or moment
+
+    def _first_change(self, since: datetime, until: datetime) -> datetime | None:
+        """When the clocks are set first, after `since` and not after `until`."""
+        while self.zone is not UTC and since < until:
+            step = min(since + STRIDE, until)
+            if self._offset(since) != self._offset(step):
+                return self._change(since, step)
+            since = step
+        return None
+
+    def _last_change(self, since: datetime, until: datetime) -> datetime | None:
+        """When the clocks are set last, after `since` and not after `until`."""
+        while self.zone is not UTC and since < until:
+            step = max(until - STRIDE, since)
+            if self._offset(step) != self._offset(until):
+                return self._change(step, until)
+            until = step
+        return None
+
+    def _change(self, before: datetime, after: datetime) -> datetime:
+        """The moment of the one change between the two, to the second."""
+        old = self._offset(before)
+        before, after = before.replace(microsecond=0), after.replace(microsecond=0)
+        while after - before > SECOND:
+            middle = (before + (after - before) / 2).replace(microsecond=0)
+            before, after = (middle, after) if self._offset(middle) == old else (before, middle)
+        return after
+
+
+def timetable(line: str) -> Timetable:
+    """Read a cron line; raises InvalidFunction, which says what is wrong with it."""
+    if not isinstance(line, str) or len(line) > LONGEST:
+        raise InvalidFunction(
+            f"cron={quoted(line)}: a text of at most {LONGEST} characters is allowed. {FORM}."
+        )
+    return _read(line)
+
+
+@functools.cache
+def _read(line: str) -> Timetable:
+    zone_name, fields = _parts(line)
+    zone = _zone(line, zone_name) if zone_name is not None else UTC
+    if len(fields) != 5:
+        raise InvalidFunction(f"cron={line!r}: it has {len(fields)} fields. {FORM}.")
+    found = Timetable(" ".join(fields), zone)
+    try:
+        found.after(ANY_TIME)
+    except CronSimError as error:
+        reason = str(error).removeprefix("Bad ")
+        raise InvalidFunction(f"cron={line!r}: its {reason} cannot be read. {FORM}.") from None
+    except (StopIteration, OverflowError):
+        raise InvalidFunction(f"cron={line!r}: there is no such day. {FORM}.") from None
+    return found
+
+
+def _parts(line: str) -> tuple[str | None, list[str]]:
+    words = line.split()
+    if words and words[0].startswith("TZ="):
+        return words[0].removeprefix("TZ="), words[1:]
+    return None, words
+
+
+def _zone(line: str, name: str) -> tzinfo:
+    try:
+        return time_zones.zone(name)
+    except time_zones.Missing as error:
+        raise NoTimeZones(f"cron={line!r}: {error}.") from None
+    except time_zones.Unknown as error:
+        raise InvalidFunction(f"cron={line!r}: {error}") from None

@@ -1,0 +1,78 @@
+"""`create_function`: how a function is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from jobs.lib.json_values import plain
+from jobs.registry.catalog import register
+from jobs.registry.function import DEFAULT_RETRIES, Function, Handler
+from jobs.registry.options import Cancel, Concurrency, Timeouts, Trigger
+
+
+def create_function(
+    *,
+    fn_id: str,
+    trigger: Trigger | Sequence[Trigger] = (),
+    name: str = "",
+    concurrency: Concurrency | Sequence[Concurrency] = (),
+    retries: int = DEFAULT_RETRIES,
+    backoff: Sequence[float | timedelta] | None = None,
+    timeouts: Timeouts | None = None,
+    cancel_on: Cancel | Sequence[Cancel] = (),
+    on_failure: Handler | None = None,
+    on_cancel: Handler | None = None,
+    on_retry: Handler | None = None,
+) -> Callable[[Handler], Function]:
+    """Register the decorated handler, `def f(ctx: Context) -> JSON`, as a durable function.
+
+    `retries=3` is four attempts of each step (0–20). `backoff` is a list of seconds or timedeltas
+    before retry 1, 2, …. `on_failure`, `on_cancel` and `on_retry` become functions of their own
+    (`<fn_id>-failure`, …) whose event tells of the run: `data["error"]`, `data["event"]`,
+    `data["run_id"]`, `data["function_id"]`. Raises InvalidFunction (see `register`).
+    """
+    hooks = {"failure": on_failure, "cancel": on_cancel, "retry": on_retry}
+    given = {moment: hook for moment, hook in hooks.items() if hook is not None}
+    fn_id, name = plain(fn_id), plain(name)
+
+    def decorate(handler: Handler) -> Function:
+        function = Function(
+            fn_id=fn_id,
+            name=fn_id if name in ("", None) else name,
+            handler=handler,
+            triggers=_tuple(trigger),
+            concurrency=_tuple(concurrency),
+            retries=retries,
+            backoff=_delays(backoff),
+            timeouts=Timeouts() if timeouts is None else timeouts,
+            cancel_on=_tuple(cancel_on),
+            hooks={moment: f"{fn_id}-{moment}" for moment in given},
+        )
+        register(function, *(_hook(function, moment, hook) for moment, hook in given.items()))
+        return function
+
+    return decorate
+
+
+def _tuple(given: Any) -> tuple[Any, ...]:
+    """One, or a list of them."""
+    return tuple(given) if isinstance(given, list | tuple) else (given,)
+
+
+def _delays(backoff: Any) -> Any:
+    """In seconds; what is no list of times is left as it is, to be refused."""
+    if not isinstance(backoff, list | tuple):
+        return backoff
+    return tuple(d.total_seconds() if isinstance(d, timedelta) else d for d in backoff)
+
+
+def _hook(function: Function, moment: str, handler: Handler) -> Function:
+    return Function(
+        fn_id=f"{function.fn_id}-{moment}",
+        name=f"{function.name} ({moment})",
+        handler=handler,
+        retries=function.retries,
+        backoff=function.backoff,
+    )

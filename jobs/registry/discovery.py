@@ -1,0 +1,87 @@
+"""Finding every app's `functions.py`, as `admin.py` is found.
+
+What is wrong stops no other module and no other function:
+1. A module that cannot be imported does not take the others down with it: its functions stay
+   unknown to this process, their runs wait visibly and say why.
+2. A function that cannot be used (an expression that does not parse, a name that is too long) is
+   set aside alone; the rest of its module is registered.
+
+A deployment is to notice all the same: each is logged as an error, Django's checks warn of it
+wherever a command starts, and `manage.py check --deploy` fails.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from typing import Any
+
+from django.apps import apps
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.utils.module_loading import module_has_submodule
+
+from jobs.errors import NoTimeZones
+from jobs.lib.error_report import class_path, storable, text_of
+from jobs.registry import unusable
+
+logger = logging.getLogger("jobs.engine")
+
+REASON_LIMIT = 4_000  # characters
+# Modules that could not be imported, and the sentence that says why.
+broken: dict[str, str] = {}
+
+
+def discover() -> None:
+    """Import the `functions` module of every installed app."""
+    for config in apps.get_app_configs():
+        if config.module is not None and module_has_submodule(config.module, "functions"):
+            _import(f"{config.name}.functions")
+
+
+def _import(module: str) -> None:
+    try:
+        import_module(module)
+    except NoTimeZones as error:
+        broken[module] = f"{module} cannot be imported: {error}"
+        logger.error("Its functions are unknown to this process: %s", broken[module])
+    except Exception as error:
+        broken[module] = storable(
+            f"{module} cannot be imported: {class_path(error)}: {text_of(error)}"
+        )
+        logger.exception("Its functions are unknown to this process: %s", module)
+
+
+def why_unknown(fn_id: str) -> str:
+    """Why a run waits for its function."""
+    own = unusable.why(fn_id)
+    if own is not None:
+        return storable(f"This cluster cannot run it. {own}", REASON_LIMIT)
+    sentences = [*broken.values(), *unusable.sentences()]
+    unknown = f"No function “{fn_id}” is registered in this cluster."
+    return storable(" ".join([unknown, *sentences]), REASON_LIMIT)
+
+
+@register()
+def modules(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """One warning for each module of functions that cannot be imported (`jobs.W001`)."""
+    hint = "Runs of its functions wait until a cluster that knows them comes."
+    return [Warning(problem, hint=hint, id="jobs.W001") for problem in broken.values()]
+
+
+@register()
+def functions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """One warning for each function that is set aside (`jobs.W002`)."""
+    hint = "Its runs wait until a cluster that can run it comes."
+    return [Warning(problem, hint=hint, id="jobs.W002") for problem in unusable.sentences()]
+
+
+@register(deploy=True)
+def deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """An error if anything at all is unknown or set aside (`jobs.E004`): the clusters of before go
+    on with it, those of this code would not."""
+    count = len(broken) + len(unusable.sentences())
+    if not count:
+        return []
+    what = "1 function or module of functions" if count == 1 else f"{count} functions or modules"
+    hint = "See the warnings jobs.W001 and jobs.W002. Mend them before you restart the clusters."
+    return [Error(f"{what} cannot be used.", hint=hint, id="jobs.E004")]

@@ -1,0 +1,181 @@
+"""CEL expressions over an event: compiled once, evaluated often, explained when they are wrong.
+
+The syntax is that of Inngest's `key` and `if` (https://cel.dev); `event` is the triggering event
+as {"name", "data", "id", "ts"}, `async` the event that is being waited for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder
+from importlib.util import find_spec, module_from_spec
+from typing import Any
+
+from jobs.errors import InvalidExpression
+from jobs.lib.excerpts import excerpt, quoted
+from jobs.lib.json_values import is_text
+from jobs.lib.secrets import mask
+from jobs.registry.exact_numbers import exact, number_of
+
+logger = logging.getLogger("jobs.expressions")
+
+KEY_LIMIT = 200
+# The library calls itself for each operator: a chain of some ten thousand ends the process.
+SOURCE_LIMIT = 4_000
+
+
+def _library() -> Any:
+    """The compiled part of the package `cel`. To import the package itself brings its command
+    line along: 12 MiB in every process, and a third of a second before each starts."""
+    package = find_spec("cel")
+    if package is None or not package.submodule_search_locations:
+        raise ModuleNotFoundError("common-expression-language is not installed.")
+    finder = FileFinder(
+        package.submodule_search_locations[0], (ExtensionFileLoader, EXTENSION_SUFFIXES)
+    )
+    spec = finder.find_spec("cel")
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError("The package cel has no compiled part for this Python.")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+cel = _library()
+
+
+class FieldAbsent(InvalidExpression):
+    """The expression reads a field, or a place in a list, that the event does not have."""
+
+
+def compiled(source: str) -> Any:
+    """The program of an expression; raises InvalidExpression, with the column, if it has none."""
+    if not isinstance(source, str) or len(source) > SOURCE_LIMIT or not is_text(source):
+        raise InvalidExpression(
+            f"An expression is a text of at most {SOURCE_LIMIT:,} characters, none of them NUL or "
+            f"half of one; not {quoted(source)}."
+        )
+    return _compiled(source)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(source: str) -> Any:
+    with _explained(f"“{source}” cannot be parsed"):
+        try:
+            return cel.compile(source)
+        except ValueError as error:
+            reason = str(error).split("ERROR: ", 1)[-1].replace("<input>:", "at ", 1)
+            raise InvalidExpression(f"“{source}” cannot be parsed {reason}") from None
+
+
+def evaluate(source: str, variables: dict[str, Any]) -> Any:
+    """The value of an expression; raises InvalidExpression if it has none for these variables.
+
+    A whole number of more than 64 bits is an object that `key_text` can read (exact.py).
+    """
+    program = compiled(source)
+    with _explained(f"“{source}” has no value here"):
+        return program.execute(exact(variables))
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Whatever goes wrong in the library as an InvalidExpression. It passes on whatever its
+    functions raise, and its panics are no Exceptions."""
+    try:
+        yield
+    except InvalidExpression:
+        raise
+    except LookupError as error:
+        raise FieldAbsent(f"{what}: {error} is not there.") from None
+    except Exception as error:
+        raise InvalidExpression(f"{what}: {_in_short(error)}") from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise InvalidExpression(f"{what}: {error}") from None
+
+
+def _in_short(error: Exception) -> str:
+    """Without the library's advice."""
+    return str(error).split(" Check ", 1)[0].split(" CEL does not coerce", 1)[0]
+
+
+def holds(source: str, variables: dict[str, Any], where: str = "") -> bool:
+    """Whether a condition is met; one that has no value for these variables is not.
+
+    That a field is absent is ordinary. Any other reason is logged as a warning that begins with
+    `where`: once in a process, since a wait looks at the same events again and again.
+    """
+    reason = why_not(source, variables)
+    if reason is None:
+        return True
+    if where and reason.is_mistake:
+        _warn(f"{where}: {reason.text}")
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class WhyNot:
+    """Why a condition is not met, as a sentence; and whether that looks like a mistake."""
+
+    text: str
+    is_mistake: bool
+
+
+def why_not(source: str, variables: dict[str, Any]) -> WhyNot | None:
+    """None if the condition is met."""
+    try:
+        value = evaluate(source, variables)
+    except InvalidExpression as error:
+        return WhyNot(str(error), is_mistake=not isinstance(error, FieldAbsent))
+    if value is True:
+        return None
+    if value is False:
+        return WhyNot(f"“{source}” is false.", is_mistake=False)
+    return WhyNot(
+        f"“{source}” is {excerpt(key_text(value), 80)}, neither true nor false.", is_mistake=True
+    )
+
+
+@lru_cache(maxsize=1024)
+def _warn(text: str) -> None:
+    logger.warning("%s", text)
+
+
+def key_text(value: Any) -> str:
+    """A key's value as the text that runs share: JSON, shortened by a digest when it is long.
+    Values that CEL takes for equal have one text, all others have texts of their own."""
+    text = mask(json.dumps(_as_json(value), sort_keys=True, ensure_ascii=False))
+    if len(text) <= KEY_LIMIT:
+        return text
+    return f"{excerpt(text, 101)}{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _as_json(value: Any) -> Any:
+    """What JSON has no word for is an object with a name that JSON data cannot hold. One call for
+    each level (json_values.MOST_LEVELS): a comprehension would be another one."""
+    if isinstance(value, list):
+        return list(map(_as_json, value))
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if value is None or isinstance(value, str | int):
+        return value
+    if not isinstance(value, dict):
+        shown = value.hex() if isinstance(value, bytes) else str(value)
+        return {f"\0{type(value).__name__}": shown}
+    number = number_of(value)
+    if number is not None:
+        return number
+    pairs: list[list[Any]] = []
+    for name, item in value.items():
+        pairs.append([_as_json(name), _as_json(item)])
+    if all(isinstance(name, str) for name in value):
+        return dict(pairs)
+    return {"\0map": sorted(pairs, key=json.dumps)}

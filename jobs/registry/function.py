@@ -1,0 +1,64 @@
+"""A registered function: its handler and what was said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobs.registry.handler_identity import module_of, place_of
+from jobs.registry.options import Cancel, Concurrency, Timeouts, Trigger, TriggerCron, seconds
+
+Handler = Callable[..., Any]
+DEFAULT_RETRIES = 4
+
+
+ENGINE_PREFIX = "jobs/"  # names of the engine's own events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """What is registered under an id. Calling it calls the handler, as plain Python would."""
+
+    fn_id: str
+    name: str
+    handler: Handler
+    triggers: tuple[Trigger, ...] = ()
+    concurrency: tuple[Concurrency, ...] = ()
+    retries: int = DEFAULT_RETRIES
+    backoff: tuple[float, ...] | None = None  # seconds; None: the setting, else Inngest's table
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    cancel_on: tuple[Cancel, ...] = ()
+    hooks: dict[str, str] = field(default_factory=dict)  # "failure" | "cancel" | "retry" → fn_id
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.handler(*args, **kwargs)
+
+    @property
+    def place(self) -> str:
+        """Where it is written, for messages."""
+        return place_of(self.handler)
+
+    def config(self) -> dict[str, Any]:
+        """What the database is told of it, for operators."""
+        return {
+            "name": self.name,
+            "module": module_of(self.handler),
+            "triggers": [_trigger_config(trigger) for trigger in self.triggers],
+            "concurrency": [{"limit": c.limit, "key": c.key} for c in self.concurrency],
+            "retries": self.retries,
+            "timeouts": {
+                name: seconds(value)
+                for name in ("start", "finish")
+                if (value := getattr(self.timeouts, name)) is not None
+            },
+            "cancel_on": [{"event": c.event, "if": c.if_exp} for c in self.cancel_on],
+            **{f"on_{moment}": fn_id for moment, fn_id in self.hooks.items()},
+        }
+
+
+def _trigger_config(trigger: Trigger) -> dict[str, Any]:
+    if isinstance(trigger, TriggerCron):
+        is_plain = trigger.if_running == "start"
+        return {"cron": trigger.cron} | ({} if is_plain else {"if_running": trigger.if_running})
+    return {"event": trigger.event, "if": trigger.if_exp}

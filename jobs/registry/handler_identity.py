@@ -1,0 +1,69 @@
+"""Whether two handlers are the same code, and where code is written."""
+
+from __future__ import annotations
+
+import inspect
+from types import FunctionType, MethodType
+from typing import Any
+
+from jobs.lib.error_report import storable
+from jobs.lib.excerpts import quoted
+
+PLACE_LIMIT = 300  # characters of a module's and of a handler's name
+DEEPEST = 5  # functions in functions' closures
+
+
+def place_of(handler: Any) -> str:
+    """Where it is written, for messages, e.g. “shop.functions.welcome:12”."""
+    name = getattr(handler, "__qualname__", None)
+    name = name if isinstance(name, str) else quoted(handler)
+    return f"{module_of(handler)}.{storable(name, PLACE_LIMIT)}{_line_of(handler)}"
+
+
+def module_of(handler: Any) -> str:
+    module = getattr(handler, "__module__", None)
+    return storable(module, PLACE_LIMIT) if isinstance(module, str) else "?"
+
+
+def _line_of(handler: Any) -> str:
+    try:
+        code = inspect.unwrap(handler).__code__
+    except (ValueError, AttributeError):  # wrapped in itself; nothing of Python's
+        return ""
+    return f":{code.co_firstlineno}"
+
+
+def are_the_same(one: Any, other: Any, depth: int = DEEPEST) -> bool:
+    """Whether they do the same: written at one place, and made with the same values around them. A
+    module that is imported again makes them anew; a factory in a loop makes different ones."""
+    if one is other:
+        return True
+    if isinstance(one, MethodType) and isinstance(other, MethodType):
+        return one.__self__ is other.__self__ and are_the_same(one.__func__, other.__func__, depth)
+    if not isinstance(one, FunctionType) or not isinstance(other, FunctionType):
+        return type(one) is type(other) and _are_equal(one, other)
+    if place_of(one) != place_of(other) or depth == 0:
+        return False
+    pairs = zip(_surroundings(one), _surroundings(other), strict=False)
+    return len(_surroundings(one)) == len(_surroundings(other)) and all(
+        are_the_same(mine, others, depth - 1) for mine, others in pairs
+    )
+
+
+def _surroundings(function: FunctionType) -> list[Any]:
+    """What a function's code is given from outside: its closure and its defaults."""
+    found: list[Any] = list(function.__defaults__ or ())
+    found += [value for _, value in sorted((function.__kwdefaults__ or {}).items())]
+    for cell in function.__closure__ or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:  # not filled yet
+            found.append(None)
+    return found
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    try:
+        return bool(one == other)
+    except Exception:  # an author's own comparison
+        return False

@@ -1,0 +1,92 @@
+"""The functions' rows, which a cluster writes when it starts, so that operators see them."""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from jobs.lib.error_report import storable
+from jobs.lib.excerpts import quoted
+from jobs.models import RegisteredFunction
+from jobs.platform.postgres.outages import is_unavailable
+from jobs.registry import unusable
+from jobs.registry.catalog import all_functions
+from jobs.registry.function import Function
+
+logger = logging.getLogger("jobs.engine")
+
+
+REASON_LIMIT = 4_000  # characters
+
+
+def sync() -> None:
+    """Write every function's configuration to its row, for operators to see.
+
+    All in one statement. If that cannot be, and the database is there, one by one: a function that
+    cannot be written is set aside alone, with its error in words. Raises Django's errors when the
+    database is away.
+    """
+    functions = sorted(all_functions(), key=lambda f: f.fn_id)
+    refused = [f for f in functions if unusable.is_refused(f.fn_id)]
+    usable = [f for f in functions if not unusable.is_refused(f.fn_id)]
+    for function in usable:
+        unusable.forget(function.fn_id)
+    if not _is_written(usable):
+        for function in usable:
+            _write_alone(function)
+    for function in refused:
+        _tell(function.fn_id)
+
+
+def _is_written(functions: list[Function]) -> bool:
+    try:
+        with transaction.atomic():
+            _write([_row_of(function) for function in functions])
+    except Exception as error:
+        if is_unavailable(error):
+            raise
+        logger.exception("The functions cannot be written at once; now one by one.")
+        return False
+    return True
+
+
+def _write_alone(function: Function) -> None:
+    try:
+        with transaction.atomic():
+            _write([_row_of(function)])
+    except Exception as error:
+        if is_unavailable(error):
+            raise
+        why = f"Function “{function.fn_id}” ({function.place}) cannot be written: "
+        unusable.set_aside(function.fn_id, why + f"{type(error).__name__}: {error}")
+        logger.exception("It is set aside, the others go on: %s", function.fn_id)
+        _tell(function.fn_id)
+
+
+def _row_of(function: Function) -> RegisteredFunction:
+    name, config = function.name, function.config()
+    return RegisteredFunction(fn_id=function.fn_id, name=name, config=config, synced_at=Now())
+
+
+def _write(rows: list[RegisteredFunction]) -> None:
+    RegisteredFunction.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["fn_id"],
+        update_fields=["name", "config", "synced_at"],
+    )
+
+
+def _tell(fn_id: str) -> None:
+    """Say on a function's own page why it is set aside, if it can have one."""
+    why = storable(unusable.why(fn_id) or "", REASON_LIMIT)
+    row = RegisteredFunction(fn_id=fn_id, name=fn_id, config={"unfit": why}, synced_at=Now())
+    try:
+        with transaction.atomic():
+            _write([row])
+    except Exception as error:
+        if is_unavailable(error):
+            raise
+        logger.exception("Function %s cannot have a row.", quoted(fn_id))

@@ -1,0 +1,245 @@
+"""What is wrong with a function's configuration, in sentences, said when it is registered.
+
+All that the database, a claim or an expression's library could stumble over later: types, lengths,
+characters that cannot be stored, times that no calendar has.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from jobs.errors import JobsError
+from jobs.lib.excerpts import quoted
+from jobs.lib.json_values import Unfit, is_name, is_text, size_of, written
+from jobs.lib.secrets import names_in
+from jobs.registry.cron_expression import timetable
+from jobs.registry.expression_names import ASYNC, EVENT, check
+from jobs.registry.options import (
+    IF_RUNNING,
+    Cancel,
+    Concurrency,
+    Timeouts,
+    TriggerCron,
+    TriggerEvent,
+    seconds,
+)
+
+if TYPE_CHECKING:
+    from jobs.registry.function import Function
+
+NAME_LIMIT = 200  # characters of a function's id and of its name
+EVENT_LIMIT = 256  # of an event's name
+EXPRESSION_LIMIT = 4_000
+CONFIG_LIMIT = 65_536  # bytes of JSON
+MOST_RETRIES = 20
+MOST_CONCURRENCY = 2
+MOST_CANCEL_ON = 5
+LARGEST_LIMIT = 2**31 - 1
+MOST_SECONDS = timedelta(days=366).total_seconds()
+SPAN = "a timedelta or a number of seconds, above 0 and at most 366 days"
+
+
+def problems(function: Function) -> Iterator[str]:
+    """Each problem as a sentence; none if the function can be used."""
+    yield from _of_its_names(function)
+    yield from _of_its_handler(function.handler)
+    yield from _of_its_triggers(function)
+    yield from _of_its_concurrency(function)
+    yield from _of_its_cancel_on(function)
+    yield from _of_its_times(function)
+    yield from _of_its_size(function)
+    yield from _of_its_secrets(function)
+
+
+def _of_its_names(function: Function) -> Iterator[str]:
+    fn_id, name = function.fn_id, function.name
+    if not is_name(fn_id, NAME_LIMIT) or fn_id != fn_id.strip():
+        yield (
+            f"its id must be 1 to {NAME_LIMIT} characters without space around them, that can be "
+            f"stored, not {_given(fn_id)}."
+        )
+    elif fn_id in (".", "..") or names_in(fn_id):
+        yield "its id must not be a path's “.” or “..”, nor hold a secret."
+    if not is_name(name, NAME_LIMIT):
+        yield (
+            f"its name must be a text of 1 to {NAME_LIMIT} characters that can be stored, not "
+            f"{_given(name)}."
+        )
+
+
+def _given(text: Any) -> str:
+    long = isinstance(text, str) and len(text) > NAME_LIMIT
+    return f"{quoted(text)} ({len(text):,} characters)" if long else quoted(text)
+
+
+def _of_its_handler(handler: Any) -> Iterator[str]:
+    if not callable(handler):
+        yield "its handler is not callable."
+        return
+    call = type(handler).__call__
+    kinds = (handler, call) if inspect.isroutine(call) else (handler,)
+    if any(map(inspect.iscoroutinefunction, kinds)):
+        yield "its handler is async; steps are called from plain functions (def, not async def)."
+    elif any(inspect.isgeneratorfunction(k) or inspect.isasyncgenfunction(k) for k in kinds):
+        yield "its handler is a generator; a function returns its output and does not yield."
+    elif not _takes_a_context(handler):
+        yield f"its handler must take one argument, the context: def {_name_of(handler)}(ctx)."
+
+
+def _takes_a_context(handler: Any) -> bool:
+    try:
+        signature = inspect.signature(handler)
+    except Exception:  # some of C's have none, and an object's own may err
+        return True
+    try:
+        signature.bind(object())
+    except TypeError:
+        return False
+    return True
+
+
+def _name_of(handler: Any) -> str:
+    name = getattr(handler, "__name__", "")
+    return name if isinstance(name, str) and name.isidentifier() else "handler"
+
+
+def _of_its_triggers(function: Function) -> Iterator[str]:
+    for trigger in function.triggers:
+        if isinstance(trigger, TriggerEvent):
+            yield from _of_an_event("trigger", trigger.event, trigger.if_exp, EVENT)
+        elif isinstance(trigger, TriggerCron):
+            yield from _said_by(timetable, trigger.cron)
+        else:
+            yield f"trigger={quoted(trigger)}; TriggerEvent and TriggerCron are allowed."
+    yield from _of_its_cron_triggers([t for t in function.triggers if isinstance(t, TriggerCron)])
+
+
+def _of_its_cron_triggers(triggers: list[TriggerCron]) -> Iterator[str]:
+    choices: dict[str, Any] = {}
+    for trigger in triggers:
+        given = trigger.if_running
+        if given not in IF_RUNNING:
+            allowed = " and ".join(f"“{choice}”" for choice in IF_RUNNING)
+            yield f"TriggerCron(if_running={quoted(given)}); {allowed} are allowed."
+        elif choices.setdefault(str(trigger.cron), given) != given:
+            yield f"cron={quoted(trigger.cron)} is given twice, with if_running “start” and “skip”."
+
+
+def _of_an_event(where: str, name: Any, condition: Any, *known: str) -> Iterator[str]:
+    if not is_event_name(name):
+        yield (
+            f"{where}: event={quoted(name)} is not an event's name, 1 to {EVENT_LIMIT} characters "
+            "that can be stored and hold no secret."
+        )
+    if condition is not None:
+        yield from expression_problems(condition, *known)
+
+
+def _of_its_concurrency(function: Function) -> Iterator[str]:
+    if len(function.concurrency) > MOST_CONCURRENCY:
+        count = len(function.concurrency)
+        yield f"{count} concurrency entries; at most {MOST_CONCURRENCY} are allowed."
+    for entry in function.concurrency:
+        if not isinstance(entry, Concurrency):
+            yield f"concurrency={quoted(entry)}; a list of Concurrency(limit=…) is allowed."
+        elif not _is_whole(entry.limit, 1, LARGEST_LIMIT):
+            given = quoted(entry.limit)
+            yield f"Concurrency(limit={given}); a whole number of at least 1 is allowed."
+        elif entry.key is not None:
+            yield from expression_problems(entry.key, EVENT)
+
+
+def _of_its_cancel_on(function: Function) -> Iterator[str]:
+    if len(function.cancel_on) > MOST_CANCEL_ON:
+        yield f"{len(function.cancel_on)} cancel_on entries; at most {MOST_CANCEL_ON} are allowed."
+    for cancel in function.cancel_on:
+        if not isinstance(cancel, Cancel):
+            yield f"cancel_on={quoted(cancel)}; Cancel(event=…) is allowed."
+            continue
+        yield from _of_an_event("cancel_on", cancel.event, cancel.if_exp, EVENT, ASYNC)
+        yield from _of_a_span("Cancel(timeout=…)", cancel.timeout)
+
+
+def _of_its_times(function: Function) -> Iterator[str]:
+    if not _is_whole(function.retries, 0, MOST_RETRIES):
+        given = quoted(function.retries)
+        yield f"retries={given}; a whole number from 0 to {MOST_RETRIES} is allowed."
+    delays = function.backoff
+    if delays is not None and not (
+        isinstance(delays, tuple) and delays and all(map(_is_delay, delays))
+    ):
+        yield (
+            f"backoff={quoted(delays)}; backoff must be a list of seconds or timedeltas, none of "
+            "them negative or more than 366 days."
+        )
+    timeouts = function.timeouts
+    if not isinstance(timeouts, Timeouts):
+        yield f"timeouts={quoted(timeouts)}; Timeouts(start=…, finish=…) is allowed."
+        return
+    yield from _of_a_span("Timeouts(start=…)", timeouts.start)
+    yield from _of_a_span("Timeouts(finish=…)", timeouts.finish)
+
+
+def _of_a_span(where: str, span: Any) -> Iterator[str]:
+    if span is not None and not (_is_number(span) and 0 < seconds(span) <= MOST_SECONDS):
+        yield f"{where}: a timeout must be {SPAN}, not {quoted(span)}."
+
+
+def _is_delay(delay: Any) -> bool:
+    return _is_number(delay) and 0 <= seconds(delay) <= MOST_SECONDS
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it says how long, in one of the two ways."""
+    if isinstance(value, bool) or not isinstance(value, int | float | timedelta):
+        return False
+    return isinstance(value, timedelta) or -MOST_SECONDS <= value <= MOST_SECONDS
+
+
+def _is_whole(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _of_its_size(function: Function) -> Iterator[str]:
+    """What the database is told of it; asked last, when each part is known to be sound."""
+    try:
+        size = size_of(written(function.config()))
+    except Unfit as unfit:
+        yield f"its configuration {unfit}"
+        return
+    if size > CONFIG_LIMIT:
+        yield f"its configuration has {size:,} bytes; at most {CONFIG_LIMIT:,} are allowed."
+
+
+def _of_its_secrets(function: Function) -> Iterator[str]:
+    """Asked last, too."""
+    for secret in names_in(written([function.fn_id, function.name, function.config()])):
+        yield f"its configuration, which is kept in a row, holds the value of settings.{secret}."
+
+
+def expression_problems(source: Any, *known: str) -> Iterator[str]:
+    """What keeps a text from being used as an expression over these variables, in a sentence."""
+    if not isinstance(source, str):
+        yield f"an expression must be a text, not {quoted(source)}."
+    elif len(source) > EXPRESSION_LIMIT:
+        count = f"{len(source):,} characters"
+        yield f"an expression has {count}; at most {EXPRESSION_LIMIT:,} are allowed."
+    elif not is_text(source):
+        yield f"the expression {quoted(source)} holds a NUL or a lone surrogate."
+    else:
+        yield from _said_by(lambda text: check(text, *known), source)
+
+
+def _said_by(read: Any, source: Any) -> Iterator[str]:
+    try:
+        read(source)
+    except JobsError as error:
+        yield str(error)
+
+
+def is_event_name(name: Any) -> bool:
+    """Whether `send` would take an event of this name (or of one that it is a pattern for)."""
+    return is_name(name, EVENT_LIMIT) and not names_in(name)

@@ -1,0 +1,1 @@
+"""A run's life in the database: every transition, each one statement."""

@@ -1,0 +1,121 @@
+"""What a run's end means for others, in the transaction in which it ends: its turns are the next
+one's, who invoked it goes on, and its hooks start (law 9)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import F
+from django.db.models.functions import Now
+
+from jobs import models
+from jobs.events import event as events_event
+from jobs.events import fan_out, intake, requester, wake
+from jobs.events.event import Event
+from jobs.platform.postgres import notifier, statements
+from jobs.platform.postgres.statements import Statement
+from jobs.registry import catalog
+from jobs.runs.claim import Claim
+from jobs.runs.hook_events import CANCELLED, FAILED, RETRIED
+from jobs.runs.turns import passing_on
+
+# The columns of a run that has ended, beside its status.
+ENDED: dict[str, Any] = {
+    "reason": "",
+    "due_at": None,
+    "expires_at": None,
+    "lease_token": None,
+    "lease_until": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What has to be known of the run that ends."""
+
+    run_id: uuid.UUID
+    fn_id: str
+    event: dict[str, Any]
+    turn_keys: list[str]
+    turns_held: int
+    invoked_by: uuid.UUID | None
+
+    @classmethod
+    def of_claim(cls, claim: Claim) -> Ending:
+        keys = claim.turn_keys
+        return cls(claim.run_id, claim.fn_id, claim.event, keys, len(keys), claim.invoked_by)
+
+    @classmethod
+    def of_run(cls, run: models.Run) -> Ending:
+        event = events_event.as_json(run.event)
+        return cls(run.id, run.fn_id, event, run.turn_keys, run.turns_held, run.invoked_by_id)
+
+
+def leaving(ending: Ending) -> list[Statement]:
+    """What wakes whoever invoked the run, and passes its turns on.
+
+    The last thing in its transaction: the lines' locks come after all locks of rows, and behind
+    them only rows that nobody holds are touched, so nobody waits here for somebody who waits
+    for us.
+    """
+    invoker = [] if ending.invoked_by is None else [wake.waking([ending.invoked_by])]
+    return invoker + passing_on(ending.turn_keys, ending.turns_held)
+
+
+def leave(ending: Ending) -> None:
+    notifier.pass_on(statements.together(*leaving(ending)))
+
+
+def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: str) -> None:
+    """Send one of the engine's own events, and start the function's hook for this moment.
+
+    The event's data is Inngest's (function_id, run_id, error, event, events) and the run's epoch,
+    which its end or its rerun has raised in this transaction.
+
+    What becomes of a run that such an event has started by its name starts no other one that way:
+    a function that listens to failures, and fails, would be told of its own for ever, each time by
+    an event of twice the size.
+    """
+    runs = models.Run.objects.filter(id=ending.run_id)
+    data = {
+        "function_id": ending.fn_id,
+        "run_id": str(ending.run_id),
+        "error": error,
+        "event": ending.event,
+        "events": [ending.event],
+        "epoch": runs.values_list("epoch", flat=True).get(),
+    }
+    sent = Event(name=name, data=data)
+    triggers = not _listens(ending)
+    hook = catalog.hook_of(ending.fn_id, moment)
+    if hook is None and not catalog.cancelled_by(name):
+        intake.accept_fresh([sent], triggers=triggers)
+        return
+    with requester.on_behalf_of(ending.run_id):
+        (row,) = intake.accept_fresh([sent], triggers=triggers)
+        if hook is not None:
+            fan_out.start([fan_out.new_run(hook, row, events_event.stored(sent, row))])
+
+
+def _listens(ending: Ending) -> bool:
+    """Whether one of the engine's own events has started this run by its name."""
+    name = ending.event["name"]
+    if name not in (FAILED, CANCELLED, RETRIED):
+        return False
+    return any(function.fn_id == ending.fn_id for function, _ in catalog.triggered_by(name))
+
+
+def fail_run(run: models.Run, error: dict[str, Any]) -> None:
+    """Fail a run from outside a worker; the caller holds its row lock, in a transaction."""
+    models.Run.objects.filter(id=run.id).update(
+        status=models.RunStatus.FAILED, error=error, ended_at=Now(), epoch=F("epoch") + 1, **ENDED
+    )
+    settle_failure(Ending.of_run(run), error)
+
+
+def settle_failure(ending: Ending, error: dict[str, Any]) -> None:
+    """What follows from a failure, in its transaction, behind the run's own row."""
+    announce(FAILED, ending, error, "failure")
+    leave(ending)

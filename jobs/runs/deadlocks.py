@@ -1,0 +1,210 @@
+"""Runs that wait for each other for ever.
+
+A run that waits for one that it has invoked holds its turns meanwhile. If the invoked run waits for
+such a turn, neither goes on: not in a year, and the line is shut for all others.
+
+An unfinished run is stuck if
+1. a run that it waits for (step.invoke) is stuck; or
+2. a line that it has still to pass is full, and all runs that hold a turn of it are stuck.
+
+The stuck ones are found by taking a run and all that its end depends on, and leaving out, until
+none is left to be left out, those to which neither applies. What lies beyond the runs that were
+read counts as stuck while there is more to read, and as free if that is too much.
+
+An invocation that would close a circle is refused (waits). Two that close one together, in
+transactions that do not see each other, or a turn that was taken meanwhile, are found by the sweep
+(turn_repair.mend_lines), which fails one of the invoked runs.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobs import models
+from jobs.errors import InvalidStep
+from jobs.models import StepKind, StepStatus
+from jobs.platform.postgres import statements
+from jobs.runs.turns import LINES, of_line
+
+MOST_RUNS = 1_000  # that are read for one answer
+
+HOLDERS = """
+SELECT id FROM jobs_run
+ WHERE turn_keys[%(column)s] = %(key)s AND turns_held > %(line)s
+   AND status IN ('queued', 'running', 'waiting')
+ LIMIT %(room)s
+"""
+
+# The first parked run of each line whose turns are held by nothing but runs that wait for an
+# invoked run, or for a turn of another line. A run with several branches has the reason of the
+# shortest wait: it is looked at when no other branch waits any more.
+SUSPECTS = f"""
+WITH RECURSIVE {LINES}, heads AS MATERIALIZED (
+  SELECT lines.key, head.id FROM lines CROSS JOIN LATERAL (
+    SELECT id FROM jobs_run
+     WHERE turn_keys[%(column)s] = lines.key AND turns_held = %(line)s
+       AND status = 'queued' AND due_at IS NULL AND reason = 'turn'
+     ORDER BY created_at, id LIMIT 1) head)
+SELECT head.id FROM heads head
+ WHERE (SELECT 1 FROM jobs_run h
+         WHERE h.turn_keys[%(column)s] = head.key AND h.turns_held > %(line)s
+           AND (h.status = 'running' OR h.status = 'waiting' AND h.reason <> 'invoke')
+         LIMIT 1) IS NULL
+ LIMIT 100
+"""  # noqa: S608
+
+
+@dataclass(slots=True)
+class Node:
+    """An unfinished run, and what its end depends on."""
+
+    ahead: dict[str, int]  # the lines that it has still to pass, with its limit of each
+    held: int  # how many lines it has passed
+    invoked: list[uuid.UUID] = field(default_factory=list)  # whose end it waits for
+
+
+class Graph:
+    """The runs that were read, and the holders of the lines that they have still to pass."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[uuid.UUID, Node] = {}
+        self._holders: dict[tuple[str, int], list[uuid.UUID]] = {}  # by line and limit
+        self._unread: set[uuid.UUID] = set()
+
+    def stuck_with(self, run_id: uuid.UUID) -> set[uuid.UUID]:
+        """The run and those that are stuck with it; empty if it can go on."""
+        while run_id in (stuck := self._stuck()):
+            if not self._unread:
+                return stuck
+            if len(self._nodes) + len(self._unread) > MOST_RUNS:
+                return set()
+            self._read()
+        return set()
+
+    def may_be_stuck(self, run_id: uuid.UUID) -> bool:
+        """As far as has been read."""
+        return run_id in self._stuck()
+
+    def add(self, run_id: uuid.UUID, node: Node) -> None:
+        self._nodes[run_id] = node
+        self._unread |= {child for child in node.invoked if child not in self._nodes}
+        self._find_holders(node)
+
+    def line_that_keeps(self, run_id: uuid.UUID, stuck: set[uuid.UUID]) -> str:
+        ahead = self._nodes[run_id].ahead.items()
+        return next((line[0] for line in ahead if self._is_shut(line, stuck)), "")
+
+    def look_at(self, run_id: uuid.UUID) -> None:
+        self._unread.add(run_id)
+
+    def waits_for(self, run_id: uuid.UUID | None, child: uuid.UUID) -> bool:
+        return run_id in self._nodes and child in self._nodes[run_id].invoked
+
+    def _stuck(self) -> set[uuid.UUID]:
+        stuck = set(self._nodes) | self._unread
+        while free := {r for r in self._nodes.keys() & stuck if not self._is_stuck(r, stuck)}:
+            stuck -= free
+        return stuck
+
+    def _is_stuck(self, run_id: uuid.UUID, stuck: set[uuid.UUID]) -> bool:
+        node = self._nodes[run_id]
+        if any(child in stuck for child in node.invoked):
+            return True
+        return any(self._is_shut(line, stuck) for line in node.ahead.items())
+
+    def _is_shut(self, line: tuple[str, int], stuck: set[uuid.UUID]) -> bool:
+        holders = self._holders[line]
+        return len(holders) >= line[1] and all(holder in stuck for holder in holders)
+
+    def _read(self) -> None:
+        """The runs that are known by their ids alone; those that have ended are left out."""
+        wanted, self._unread = self._unread - self._nodes.keys(), set()
+        waits = _invoked_by(wanted)
+        for run in models.Run.objects.unfinished().filter(id__in=wanted):
+            self.add(run.id, node_of(run, waits.get(run.id, [])))
+
+    def _find_holders(self, node: Node) -> None:
+        for column, line in enumerate(node.ahead.items(), start=node.held):
+            if line not in self._holders:
+                self._holders[line] = _holders(*line, column)
+                self._unread |= set(self._holders[line]) - self._nodes.keys()
+
+
+def node_of(run: models.Run, invoked: Iterable[uuid.UUID] = ()) -> Node:
+    lines = list(zip(run.turn_keys, run.turn_limits, strict=True))[run.turns_held :]
+    return Node(ahead=dict(lines), held=run.turns_held, invoked=list(invoked))
+
+
+def line_shut_by(child: models.Run, parent: uuid.UUID) -> str:
+    """The line in which a run that is about to be invoked would wait for ever; empty if none.
+
+    Rows are read one after the other while other runs go on; what is found to be stuck is read
+    again, since what is really stuck stays so.
+    """
+    if not child.turn_keys:
+        return ""
+    return _line_shut_by(child, parent) and _line_shut_by(child, parent)
+
+
+def _line_shut_by(child: models.Run, parent: uuid.UUID) -> str:
+    graph = Graph()
+    graph.add(child.id, node_of(child))
+    if not graph.may_be_stuck(child.id):  # nearly always: its lines have room
+        return ""
+    running = models.Run.objects.get(id=parent)
+    graph.add(parent, node_of(running, [*_invoked_by([parent]).get(parent, []), child.id]))
+    stuck = graph.stuck_with(child.id)
+    return graph.line_that_keeps(child.id, stuck) if stuck else ""
+
+
+def victim_of(suspect: uuid.UUID) -> tuple[uuid.UUID, str] | None:
+    """If a run is stuck: an invoked run of the circle, the youngest, and the line that keeps it."""
+    graph = Graph()
+    graph.look_at(suspect)
+    stuck = graph.stuck_with(suspect)
+    invoked = models.Run.objects.filter(id__in=stuck, invoked_by__in=stuck)
+    for run_id, parent in invoked.order_by("-created_at", "-id").values_list("id", "invoked_by"):
+        key = graph.line_that_keeps(run_id, stuck)
+        if key and graph.waits_for(parent, run_id):
+            return run_id, key
+    return None
+
+
+def suspects() -> list[uuid.UUID]:
+    """Parked runs whose line only runs hold that wait themselves."""
+    found: list[uuid.UUID] = []
+    for line in (0, 1):
+        rows = statements.execute(of_line(SUSPECTS, line), {"line": line})
+        found += [run_id for (run_id,) in rows]
+    return found
+
+
+def story(fn_id: str, key: str) -> dict[str, Any]:
+    """Why a run of this function is not waited for, as an error is remembered."""
+    message = (
+        f"A run of “{fn_id}” would wait for ever for its turn in the line {key}: all turns of it "
+        "are held by runs that cannot end before it does. Invoke it with another key, or give the "
+        "line a higher limit, or send an event and do not wait."
+    )
+    return {"name": InvalidStep.__name__, "message": message, "stack": ""}
+
+
+def _holders(key: str, limit: int, column: int) -> list[uuid.UUID]:
+    """Who holds a turn of a line: as many as it has, at most."""
+    values = {"key": key, "room": min(limit, MOST_RUNS + 1), "line": column}
+    return [run_id for (run_id,) in statements.execute(of_line(HOLDERS, column), values)]
+
+
+def _invoked_by(run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Sequence[uuid.UUID]]:
+    """For which runs each of these waits."""
+    waiting = models.Step.objects.filter(
+        run_id__in=list(run_ids), kind=StepKind.INVOKE, status=StepStatus.WAITING
+    )
+    found: dict[uuid.UUID, list[uuid.UUID]] = {}
+    for run_id, detail in waiting.values_list("run_id", "detail"):
+        if "run_id" in detail:
+            found.setdefault(run_id, []).append(uuid.UUID(detail["run_id"]))
+    return dict(found)

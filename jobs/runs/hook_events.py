@@ -1,0 +1,148 @@
+"""What a hook tells of, and whether that is still so.
+
+A hook (`on_failure`, `on_cancel`, `on_retry`) is a run of its own, which may come late: it was
+paused and replayed, backs off, waits for a worker. Meanwhile the run that it tells of may have gone
+on, itself or as another run that a person made of it.
+
+1. A run's `epoch` counts its ends and its reruns: each raises it, in the commit in which it
+   happens. The hook's event carries the count as it was.
+2. A failure and a cancellation are the last word as long as the run has that status and that epoch,
+   no run of its family is unfinished, and none has ended after it. A family is a run, what was made
+   of it by reruns, and what it was made of.
+3. A retry is told as long as the run has that epoch, and is unfinished.
+4. An answer that is given in a transaction stays true until its commit. The family's ended runs are
+   share-locked, so that a rerun of one of them waits; and hooks of one run take turns, so that the
+   hook of its next end comes later. An unfinished run is not locked: the next in a line, and what
+   is due, is looked for among the rows that are free.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.models import Run
+from jobs.platform.postgres import statements
+
+FAILED = "jobs/function.failed"
+CANCELLED = "jobs/function.cancelled"
+RETRIED = "jobs/function.retried"
+MOMENTS = {FAILED: "failure", CANCELLED: "cancel", RETRIED: "retry"}
+LARGEST = 2**31 - 1  # that the column holds
+
+# Lines have the seed 0, ids of events 1.
+TURN = """
+SELECT pg_advisory_xact_lock(hashtextextended(run_id::text, 2))
+  FROM unnest(%(run_ids)s::uuid[]) AS run_id
+"""
+
+FAMILY = """
+WITH RECURSIVE told AS (
+  SELECT * FROM unnest(%(names)s::text[], %(run_ids)s::uuid[], %(epochs)s::int[])
+           WITH ORDINALITY AS t(name, run_id, epoch, number)),
+family(number, id, rerun_of_id) AS (
+  SELECT t.number, r.id, r.rerun_of_id FROM told t JOIN jobs_run r ON r.id = t.run_id
+  UNION
+  SELECT f.number, r.id, r.rerun_of_id FROM family f CROSS JOIN LATERAL (
+    SELECT id, rerun_of_id FROM jobs_run WHERE rerun_of_id = f.id
+    UNION ALL
+    SELECT id, rerun_of_id FROM jobs_run WHERE id = f.rerun_of_id) r)
+"""
+
+HOLD = f"""
+SELECT id FROM jobs_run
+ WHERE id = ANY(ARRAY({FAMILY} SELECT id FROM family)) AND ended_at IS NOT NULL
+ ORDER BY id FOR SHARE
+"""  # noqa: S608
+
+STILL_SO = f"""
+{FAMILY}
+SELECT t.number FROM told t JOIN jobs_run r ON r.id = t.run_id
+ WHERE (t.epoch IS NULL OR t.epoch = r.epoch)
+   AND CASE WHEN t.name = '{RETRIED}' THEN r.ended_at IS NULL
+            ELSE r.status = CASE t.name WHEN '{FAILED}' THEN 'failed' ELSE 'cancelled' END
+                 AND NOT EXISTS (
+                   SELECT 1 FROM family f JOIN jobs_run o ON o.id = f.id
+                    WHERE f.number = t.number AND o.id <> r.id
+                      AND (o.ended_at IS NULL OR o.ended_at > r.ended_at)) END
+"""  # noqa: S608
+
+
+UNDER_WAY = """
+WITH RECURSIVE family(event_id, id, rerun_of_id) AS (
+  SELECT event_id, id, rerun_of_id FROM jobs_run WHERE event_id = ANY(%(event_ids)s::uuid[])
+  UNION
+  SELECT f.event_id, r.id, r.rerun_of_id FROM family f
+    JOIN jobs_run r ON r.rerun_of_id = f.id)
+SELECT DISTINCT f.event_id FROM family f JOIN jobs_run r ON r.id = f.id WHERE r.ended_at IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an event of the engine's own tells of a run."""
+
+    name: str
+    run_id: uuid.UUID
+    epoch: int | None  # None: by a version that did not count
+
+    @classmethod
+    def by(cls, name: str, run_id: Any, epoch: Any) -> Told:
+        """What the event says; an operator may have edited its data. A run that is none has gone
+        on, for all that can be known."""
+        return cls(name, _id(run_id), _epoch(epoch))
+
+
+def _epoch(given: Any) -> int | None:
+    if type(given) is not int:
+        return None
+    return given if 0 <= given <= LARGEST else -1  # which no run has
+
+
+def _id(given: Any) -> uuid.UUID:
+    try:
+        return uuid.UUID(given)
+    except (AttributeError, TypeError, ValueError):
+        return uuid.UUID(int=0)
+
+
+def is_outdated(name: str, data: dict[str, Any]) -> bool:
+    """Whether the run that this event tells of has gone on since; see (4) for how long that is
+    true. False for an event that tells of no run."""
+    if name not in MOMENTS:
+        return False
+    asked = _asked([Told.by(name, data.get("run_id"), data.get("epoch"))])
+    *_, still = statements.together((TURN, asked), (HOLD, asked), (STILL_SO, asked))
+    return not still
+
+
+def outdated(run_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """The hooks among these runs that tell of what is not so any more, at this moment."""
+    runs = Run.objects.filter(id__in=run_ids, event__name__in=MOMENTS)
+    data = ("event__data__function_id", "event__data__run_id", "event__data__epoch")
+    rows = runs.values_list("id", "fn_id", "event__name", *data)
+    tell = {
+        run_id: Told.by(name, *said)
+        for run_id, fn_id, name, function_id, *said in rows
+        if fn_id == f"{function_id}-{MOMENTS[name]}"  # others count failures, say: past ones too
+    }
+    if not tell:
+        return set()
+    still = {number for (number,) in statements.execute(STILL_SO, _asked(list(tell.values())))}
+    return {run_id for number, run_id in enumerate(tell, 1) if number not in still}
+
+
+def under_way(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of these events of which a run is unfinished, or a run that a person made of theirs."""
+    rows = statements.execute(UNDER_WAY, {"event_ids": list(event_ids)})
+    return {event_id for (event_id,) in rows}
+
+
+def _asked(tell: list[Told]) -> dict[str, Any]:
+    return {
+        "names": [told.name for told in tell],
+        "run_ids": [told.run_id for told in tell],
+        "epochs": [told.epoch for told in tell],
+    }

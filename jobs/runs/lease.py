@@ -1,0 +1,55 @@
+"""A worker's right to write a run: how it is given back, and how it is renewed."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+from django.db.models.functions import Now
+
+from jobs import conf, models
+
+# A row that somebody is at is passed by: a transaction that takes its time over one run, a person's
+# perhaps, must not cost the others their leases.
+RENEW = """
+UPDATE jobs_run r SET lease_until = statement_timestamp() + make_interval(secs => %(lease)s)
+  FROM (SELECT l.id FROM jobs_run l
+          JOIN unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS held(id, token)
+            ON l.id = held.id AND l.lease_token = held.token
+           FOR NO KEY UPDATE OF l SKIP LOCKED) mine
+ WHERE r.id = mine.id
+RETURNING r.id
+"""
+
+GIVE_BACK = """
+WITH mine AS MATERIALIZED (
+  SELECT r.id FROM jobs_run r
+    JOIN unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS held(id, token)
+         ON r.id = held.id AND r.lease_token = held.token
+     FOR UPDATE OF r SKIP LOCKED)
+UPDATE jobs_run r SET status = 'queued', reason = '', due_at = statement_timestamp(),
+       lease_token = NULL, lease_until = NULL
+  FROM mine WHERE r.id = mine.id
+"""
+
+
+def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
+    """Hand a run on at once, unfinished and without blame; False if it was not ours any more."""
+    return bool(
+        models.Run.objects.filter(id=run_id, lease_token=token).update(
+            status=models.RunStatus.QUEUED,
+            due_at=Now(),
+            reason="",
+            lease_token=None,
+            lease_until=None,
+        )
+    )
+
+
+def renewed(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
+    """The new token of a lease that this worker still holds; None if it holds it no more. With a
+    new token the keeper, which gives back what has waited for long, comes too late."""
+    fresh = uuid.uuid4()
+    mine = models.Run.objects.filter(id=run_id, lease_token=token)
+    until = Now() + timedelta(seconds=conf.lease())
+    return fresh if mine.update(lease_token=fresh, lease_until=until) else None

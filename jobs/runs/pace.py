@@ -1,0 +1,51 @@
+"""How fast the engine does work of its own that is in no hurry.
+
+Beside runs it works a share of the time and rests for the others, so that it takes no more of the
+processors and of the disk than that. With no run to be seen it does not rest. What is done in one
+go is small, so that the rests are short too.
+"""
+
+from __future__ import annotations
+
+from jobs.platform.postgres import statements
+
+# Whether a worker has a run of another function in hand, or one waits for a worker, or one has just
+# ended otherwise than by being cancelled, which a bulk action may have done.
+# In the order of an index each, so that it is read from there whatever the statistics say.
+CROWDED = """
+SELECT EXISTS (SELECT 1 FROM (
+         SELECT fn_id FROM jobs_run WHERE lease_until IS NOT NULL
+          ORDER BY lease_until DESC LIMIT 20) held WHERE fn_id <> %(fn_id)s)
+    OR EXISTS (SELECT 1 FROM (
+         SELECT fn_id FROM jobs_run WHERE due_at <= statement_timestamp() AND lease_token IS NULL
+          ORDER BY due_at LIMIT 20) due WHERE fn_id <> %(fn_id)s)
+    OR EXISTS (SELECT 1 FROM (
+         SELECT fn_id, status FROM jobs_run WHERE ended_at > statement_timestamp() - interval '1 s'
+          ORDER BY ended_at DESC LIMIT 100) ended
+        WHERE fn_id <> %(fn_id)s AND status <> 'cancelled')
+"""
+
+# The larger of the two: an event may start several runs, or none. Ids of events begin with their
+# time, by their senders' clocks.
+MADE = """
+SELECT greatest(
+  (SELECT count(*) FROM jobs_run WHERE ended_at > statement_timestamp() - interval '1 second'),
+  (SELECT count(*) FROM jobs_event
+    WHERE id > (lpad(to_hex((extract(epoch FROM statement_timestamp()) * 1000)::bigint - 1000),
+                     12, '0') || repeat('0', 20))::uuid))
+"""
+
+
+def is_crowded(fn_id: str) -> bool:
+    """Whether runs are under way, those of this function left aside."""
+    return bool(statements.execute(CROWDED, {"fn_id": fn_id})[0][0])
+
+
+def made_in_a_second() -> int:
+    """How many runs have ended, or events have come, within the last second."""
+    return int(statements.execute(MADE, {})[0][0])
+
+
+def rest_after(busy: float, share: float) -> float:
+    """How long to rest after so many seconds of work, to have worked this share of the time."""
+    return busy * (1 - share) / share

@@ -1,0 +1,270 @@
+"""Whose turn it is (law 6).
+
+A run stands in one line for each Concurrency of its function, and takes them in order: it holds
+`turns_held` turns and waits in line number `turns_held` until it has all. Taking locks in one
+order is what keeps two runs from waiting for each other.
+
+First come is by the database's clock (`created_at`): ids carry the sender's.
+
+A line is made of rows, nothing else, so it cannot drift from the truth: who holds a turn is an
+unfinished run that got past that line, who waits is a queued run that stands in it.
+
+1. Every decision about a line is made under its advisory lock, which lasts until the end of the
+   transaction; the statement after the lock sees all that earlier holders of the lock committed.
+   Both travel together, which PostgreSQL takes as one transaction.
+2. A run that finds its line full is parked: `due_at` null, reason `turn`. Nothing polls it.
+3. Whoever leaves a line (done, failed, cancelled) makes its first parked run due again, in the
+   transaction in which it leaves. The woken run then takes its turn like anybody else, so a wake
+   too many does no harm, and the sweep repairs a wake that was lost to a rollback.
+
+All sessions share one table for advisory locks, so no transaction may take one for each of
+thousands of lines. Every line belongs to one of a fixed number of buckets (as ids do, see
+deduplication):
+
+4. A transaction that decides about few lines shares their buckets, and then locks each line.
+   Transactions of few meet only at a line that both decide about.
+5. A transaction that decides about many takes whole buckets, and needs no locks for the lines in
+   them. It waits for no transaction of few: a bucket that is shared just then it shares too, and
+   locks its own lines in it.
+6. The order is the same for all: the buckets of first lines, first lines, the buckets of second
+   lines, second lines, each by its number. A transaction of many goes through all buckets, so that
+   it may come again with other lines.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from jobs.platform.postgres import notifier, statements
+from jobs.platform.postgres.statements import Statement
+
+FEW = 250  # lines of one transaction that have locks of their own
+BUCKETS = 512  # a power of two
+NAMESPACE = 1_785_672_308  # plus 1 for the buckets of first lines, plus 2 for those of second ones
+
+# `shared` is null in a transaction of few; in one of many it has the buckets that others share with
+# it. It is the transaction's own and goes with it, or with its savepoint, as the locks do.
+SETTING = "jobs.shared_buckets_%(column)s"
+SHARED = f"nullif(current_setting('{SETTING}', true), '') AS shared"
+BUCKET = f"(h & {BUCKETS - 1})::int AS bucket"
+LINES_OF = f"""
+SELECT h, {BUCKET}, {SHARED}
+  FROM (SELECT hashtextextended(key, 0) AS h FROM unnest(%(keys)s::text[]) AS key) hashes
+"""  # noqa: S608
+
+# For few lines: see (4). In a transaction of many only what it does not have already: see (5).
+LOCKS = f"""
+WITH lines AS MATERIALIZED ({LINES_OF})
+SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket)
+            ELSE pg_advisory_xact_lock(h) END
+  FROM (SELECT NULL::bigint AS h, bucket
+          FROM (SELECT DISTINCT bucket FROM lines WHERE shared IS NULL) b
+        UNION ALL
+        SELECT h, NULL FROM lines WHERE shared IS NULL OR bucket = ANY(shared::int[])
+        ORDER BY 1 NULLS FIRST, 2) in_order
+"""  # noqa: S608
+
+# For one line; as little as can be, since every run that ends sends it.
+LOCK = f"""
+SELECT CASE WHEN shared IS NULL
+            THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket) END,
+       CASE WHEN shared IS NULL OR bucket = ANY(shared::int[]) THEN pg_advisory_xact_lock(h) END
+  FROM (SELECT h, {BUCKET}, {SHARED}
+          FROM (SELECT hashtextextended(%(key)s, 0) AS h) hashed) line
+"""  # noqa: S608
+
+# For many: see (5) and (6).
+LOCK_BUCKETS = f"""
+SELECT set_config('{SETTING}',
+                  coalesce(array_agg(bucket) FILTER (WHERE is_shared), '{{}}')::text, true)
+  FROM (SELECT bucket,
+               CASE WHEN pg_try_advisory_xact_lock({NAMESPACE} + %(column)s, bucket) THEN false
+                    ELSE pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket) IS NOT NULL
+                    END AS is_shared
+          FROM (SELECT bucket FROM generate_series(0, {BUCKETS - 1}) AS bucket ORDER BY 1) in_order
+        OFFSET 0) asked
+"""  # noqa: S608
+
+# A due run is found by its id: by the statistics of a quiet hour the index of what is due is empty.
+# Both lines' rules are the same; the column (an index of the array) is all that differs.
+# PostgreSQL arrays count from 1.
+
+# How many hold a turn of the line in which the run `r` stands, and how many stand before it: both
+# counted no further than the line has turns.
+HOLDING = """
+          SELECT count(*) FROM (
+            SELECT 1 FROM jobs_run h
+             WHERE h.turn_keys[%(column)s] = r.turn_keys[%(column)s]
+               AND h.turns_held > %(line)s AND h.status IN ('queued', 'running', 'waiting')
+             LIMIT r.turn_limits[%(column)s]) held
+"""
+AHEAD = """
+          SELECT count(*) FROM (
+            SELECT 1 FROM jobs_run w
+             WHERE w.turn_keys[%(column)s] = r.turn_keys[%(column)s]
+               AND w.turns_held = %(line)s AND w.status = 'queued'
+               AND (w.created_at, w.id) < (r.created_at, r.id)
+               AND (w.due_at IS NULL OR w.due_at <= clock_timestamp())
+               AND w.reason NOT IN ('function', 'paused')
+             LIMIT r.turn_limits[%(column)s]) ahead
+"""
+PASSES = f"({HOLDING}) + ({AHEAD}) < r.turn_limits[%(column)s]"
+
+# Each run's row is looked up once: a join with `mine`, of which the planner expects one row, would
+# look up all of them for each.
+TAKE = f"""
+WITH mine AS MATERIALIZED (
+  SELECT r.id, r.turns_held + 1 = cardinality(r.turn_keys) AS is_last, {PASSES} AS passes
+    FROM jobs_run r
+   WHERE r.id = ANY(%(ids)s) AND r.turns_held = %(line)s
+     AND coalesce(r.due_at, 'infinity') <= %(seen)s AND r.lease_token IS NULL
+     FOR UPDATE SKIP LOCKED)
+UPDATE jobs_run r
+   SET (turns_held, due_at, reason, status, worker, lease_token, lease_until, started_at,
+        expires_at) = (
+     SELECT r.turns_held + passes::int,
+            CASE WHEN passes AND NOT is_last THEN r.due_at END,
+            CASE WHEN passes THEN '' ELSE 'turn' END,
+            CASE WHEN passes AND is_last THEN 'running' ELSE r.status END,
+            CASE WHEN passes AND is_last THEN %(worker)s ELSE r.worker END,
+            CASE WHEN passes AND is_last THEN %(token)s::uuid END,
+            CASE WHEN passes AND is_last
+            THEN statement_timestamp() + make_interval(secs => %(lease)s) END,
+            CASE WHEN passes AND is_last
+            THEN coalesce(r.started_at, statement_timestamp()) ELSE r.started_at END,
+            CASE WHEN passes AND is_last AND (r.started_at IS NULL OR r.expires_at IS NULL)
+            THEN statement_timestamp() + make_interval(
+                 secs => (%(finish)s::jsonb ->> r.fn_id)::double precision)
+            ELSE r.expires_at END
+       FROM mine WHERE mine.id = r.id),
+       begun = false, stop_requested = false, error = NULL
+ WHERE r.id = ANY(ARRAY(SELECT id FROM mine))
+RETURNING r.id, r.turns_held > %(line)s
+"""  # noqa: S608
+
+# All lines in which a run stands: the query leaps through the index from one to the next, so that a
+# long line costs no more than a short one.
+LINES = """lines(key) AS (
+  (SELECT turn_keys[%(column)s] FROM jobs_run
+    WHERE turn_keys[%(column)s] IS NOT NULL AND status IN ('queued', 'running', 'waiting')
+    ORDER BY 1 LIMIT 1)
+  UNION ALL
+  SELECT (SELECT turn_keys[%(column)s] FROM jobs_run
+           WHERE turn_keys[%(column)s] > lines.key AND status IN ('queued', 'running', 'waiting')
+           ORDER BY 1 LIMIT 1)
+    FROM lines WHERE lines.key IS NOT NULL
+)"""
+
+FIRST = """
+SELECT id FROM jobs_run
+ WHERE turn_keys[%(column)s] = %(key)s AND turns_held = %(line)s
+   AND status = 'queued' AND due_at IS NULL
+ ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+
+# Returns the word that is to be told after the commit, if there was a next (notifier.pass_on).
+WAKE = f"""
+WITH woken AS (
+  UPDATE jobs_run SET due_at = statement_timestamp(), reason = '' WHERE id = ({FIRST})
+  RETURNING id)
+SELECT 'run' FROM woken
+"""  # noqa: S608
+
+
+# For many lines at once, each of which several runs may have left: as many are woken as it has room
+# for beside those that hold a turn, and those that are on their way before them.
+PARKED = """
+     WHERE turn_keys[%(column)s] = line.key AND turns_held = %(line)s
+       AND status = 'queued' AND due_at IS NULL
+     ORDER BY created_at, id
+"""
+WAKE_EACH = f"""
+WITH lines AS MATERIALIZED (
+  SELECT line.key, r.* FROM unnest(%(keys)s::text[]) AS line(key)
+   CROSS JOIN LATERAL (SELECT id, created_at, turn_keys, turn_limits
+                         FROM jobs_run {PARKED} LIMIT 1) r
+), next AS MATERIALIZED (
+  SELECT next.id FROM (
+           SELECT r.key, r.turn_limits[%(column)s] - ({HOLDING}) - ({AHEAD}) AS room
+             FROM lines r) line
+   CROSS JOIN LATERAL (SELECT id FROM jobs_run {PARKED}
+                        LIMIT greatest(line.room, 0) FOR UPDATE SKIP LOCKED) next
+), woken AS (
+  UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
+   WHERE id = ANY(ARRAY(SELECT id FROM next)) RETURNING id)
+SELECT 'run' FROM woken LIMIT 1
+"""  # noqa: S608
+
+
+def take_turns(
+    waiting: Sequence[tuple[uuid.UUID, list[str], int]], seen: datetime, lease: dict[str, Any]
+) -> set[uuid.UUID]:
+    """Let due runs past their lines, in order; lease those that hold all their turns, park those
+    that are not let past. Returns the leased ones.
+
+    `waiting` is (run id, turn keys, turns held) as they were `seen` at a time, `lease` what
+    claims._lease says. First come first served: a run goes through only if fewer than `limit`
+    others hold a turn or stand before it. A run that somebody else is looking at, or that has
+    become due since it was seen, whatever befell it meanwhile, is left alone.
+    """
+    held = {run_id: turns for run_id, _, turns in waiting}
+    keys = {run_id: run_keys for run_id, run_keys, _ in waiting}
+    for line in range(max(len(run_keys) for run_keys in keys.values())):
+        here = [i for i, turns in held.items() if turns == line < len(keys[i])]
+        if here:
+            parameters = {**lease, "seen": seen, "keys": list({keys[i][line] for i in here})}
+            for run_id in _take(here, line, parameters):
+                held[run_id] = line + 1
+    return {run_id for run_id, turns in held.items() if turns == len(keys[run_id])}
+
+
+def _take(run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]) -> list[uuid.UUID]:
+    """One transaction: the line's locks, then all that is decided under them."""
+    parameters = {**parameters, "ids": run_ids, "line": line}
+    locks, take = of_line(LOCKS, line), of_line(TAKE, line)
+    _, taken = statements.together((locks, parameters), (take, parameters))
+    return [run_id for run_id, passes in taken if passes]
+
+
+def passing_on(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
+    """What wakes the next in every line that a run leaves: those it got past and the one it stood
+    in. To be executed after the run's own row was changed, in the same transaction."""
+    passing: list[Statement] = []
+    for line, key in enumerate(list(turn_keys)[: turns_held + 1]):  # in take_turns's order
+        passing += _waking_next(key, line)
+    return passing
+
+
+def making_way(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
+    """What wakes the next in the line in which a run stands that is set aside: it keeps its place
+    and its turns, but no other run waits behind it. In the same transaction as passing_on."""
+    return _waking_next(turn_keys[turns_held], turns_held) if turns_held < len(turn_keys) else []
+
+
+def _waking_next(key: str, line: int) -> list[Statement]:
+    asked = {"key": key, "line": line}
+    return [(of_line(LOCK, line), asked), (of_line(WAKE, line), asked)]
+
+
+def pass_on(keys: Collection[str], line: int) -> None:
+    """Pass on, once for each of these first (0) or second lines (1), what many runs leave that have
+    ended in this transaction: as `passing_on`, in a few statements for all of them."""
+    if keys:
+        lock(keys, line)
+        woken = statements.execute(of_line(WAKE_EACH, line), {"keys": list(keys), "line": line})
+        notifier.pass_on([woken])
+
+
+def of_line(statement: str, line: int) -> str:
+    return statement.replace("%(column)s", str(line + 1))
+
+
+def lock(keys: Collection[str], line: int) -> None:
+    """Take the locks of these first lines (0) or second lines (1): see (4) to (6)."""
+    wanted = {"keys": sorted(keys)}
+    if len(keys) > FEW:
+        statements.execute(of_line(LOCK_BUCKETS, line), {})
+    statements.execute(of_line(LOCKS, line), wanted)

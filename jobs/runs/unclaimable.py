@@ -1,0 +1,97 @@
+"""Due runs that cannot be taken up now: each is set aside, visibly, and alone."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from django.db import connection, transaction
+
+from jobs.errors import InvalidFunction
+from jobs.lib.error_report import describe
+from jobs.models import Attempt, AttemptStatus, Reason
+from jobs.platform.postgres import notifier, statements
+from jobs.registry import unusable
+from jobs.registry.discovery import why_unknown
+from jobs.runs import shares
+from jobs.runs.claim import Claim, claim_of
+from jobs.runs.turns import making_way
+
+logger = logging.getLogger("jobs.engine")
+
+
+# Asking again whether a function has come to be known, by a deployment, or was resumed.
+SET_ASIDE_SECONDS = 30
+
+
+SET_ASIDE = """
+UPDATE jobs_run SET reason = %(reason)s, error = %(why)s,
+       due_at = statement_timestamp() + make_interval(secs => %(seconds)s)
+ WHERE id = %(id)s AND due_at <= statement_timestamp() AND lease_token IS NULL
+"""
+
+
+def set_aside(c: Claim, reason: Reason) -> None:
+    """Let a run wait visibly that this process cannot take up, and say why."""
+    why = None
+    if reason == Reason.FUNCTION:
+        story = {"name": "UnknownFunction", "message": why_unknown(c.fn_id), "stack": ""}
+        why = json.dumps(story)
+    told: dict[str, Any] = {
+        "id": c.run_id,
+        "reason": reason,
+        "why": why,
+        "seconds": SET_ASIDE_SECONDS,
+    }
+    with transaction.atomic():
+        statements.execute(SET_ASIDE, told)
+        notifier.pass_on(statements.together(*making_way(c.turn_keys, c.turns_held)))
+    if unusable.why(c.fn_id) is not None:
+        _note_unfit(c)
+
+
+def _note_unfit(c: Claim) -> None:
+    """Its function cannot be used, which the run's page tells among its attempts, once."""
+    kind = f"{InvalidFunction.__module__}.{InvalidFunction.__qualname__}"
+    if not Attempt.objects.filter(run_id=c.run_id, error_class=kind).exists():
+        Attempt.objects.create(
+            run_id=c.run_id,
+            status=AttemptStatus.ERROR,
+            started_at=c.clock.at,
+            ended_at=c.clock.at,
+            worker=c.worker,
+            error_class=kind,
+            error_message=unusable.why(c.fn_id) or "",
+        )
+
+
+# A run that cannot be taken up: no other run waits behind it.
+ASIDE = """
+UPDATE jobs_run SET status = 'queued', reason = 'aside', error = %(why)s,
+       lease_token = NULL, lease_until = NULL, requeue_count = requeue_count + 1,
+       due_at = statement_timestamp() + make_interval(secs => %(seconds)s)
+"""
+UNREADABLE = f"{ASIDE} WHERE id = %(id)s AND lease_token = %(token)s"
+FIRST = f"""{ASIDE} WHERE id = ({shares.FIRST})"""
+
+
+def set_first_aside(error: BaseException) -> None:
+    """Let the run wait visibly that the next look would take first: the look fails at it."""
+    _put_aside(FIRST, error, **shares.asked(1))
+
+
+def claim_or_aside(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim | None:
+    """The claim that a row says; a run whose row cannot be read waits visibly, alone."""
+    try:
+        return claim_of(row, lease)
+    except Exception as error:
+        logger.exception("Run %s cannot be claimed", row[0])
+        _put_aside(UNREADABLE, error, id=row[0], token=lease["token"])
+        return None
+
+
+def _put_aside(statement: str, error: BaseException, **where: Any) -> None:
+    told = {"why": json.dumps(describe(error)), "seconds": SET_ASIDE_SECONDS, **where}
+    with connection.cursor() as cursor:
+        cursor.execute(statement, told)

@@ -1,0 +1,64 @@
+"""For tests of functions: run what is due in this process, and let time pass without waiting.
+
+drain()                      # everything that is due, HTTP requests included
+travel(timedelta(hours=1))   # everything the engine has written is an hour older
+
+with Endpoint().open() as endpoint:              # a real server, on a free port
+    endpoint.answers(Answer(500), Answer(body={"made": True}))
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.apps import apps
+from django.db import transaction
+from django.db.models import DateTimeField, F
+
+from jobs.execution.executor import execute
+from jobs.fetch import gateway
+from jobs.maintenance import cron, sweeper, turn_repair
+from jobs.runs import queue
+from jobs.runs.queue import claim
+from jobs.testing.endpoint import Answer, Asked, Endpoint
+
+__all__ = ["Answer", "Asked", "Endpoint", "drain", "travel"]
+
+MOST_ROUNDS = 10_000
+
+
+def drain(limit: int = MOST_ROUNDS) -> int:
+    """Run until nothing is due and nothing is in flight; returns how many times a run advanced.
+
+    Raises RuntimeError after `limit` advances: something goes in a circle.
+    """
+    advanced = 0
+    while True:
+        sweeper.sweep()
+        turn_repair.mend_lines()
+        cron.tick()
+        claims = claim(10, "drain")
+        for claimed in claims:
+            execute(claimed)
+        advanced += len(claims)
+        if advanced > limit:
+            raise RuntimeError(f"drain() has advanced runs {advanced} times and is not done.")
+        flights = gateway.take(10)
+        if flights:
+            gateway.land([(flight, gateway.fly(flight)) for flight in flights])
+        # A batch may be claimed by nobody, each run of it parked; behind it may be others.
+        if not claims and not flights and queue.next_due(1.0) > 0:
+            return advanced
+
+
+def travel(by: timedelta) -> None:
+    """Let time pass: every time that the engine has written moves `by` into the past.
+
+    There is one clock, the database's, and it cannot be set; so the rows move instead, and what
+    was to happen within `by` is due now.
+    """
+    with transaction.atomic():
+        for model in apps.get_app_config("jobs").get_models():
+            times = [f.name for f in model._meta.fields if isinstance(f, DateTimeField)]
+            if times:
+                model._default_manager.update(**{name: F(name) - by for name in times})

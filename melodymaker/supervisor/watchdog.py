@@ -1,0 +1,30 @@
+"""The guardian ends the parts of a supervisor that was killed.
+
+The guardian has a session of its own. The supervisor writes the leader of each process group that
+it starts to the guardian's pipe, one a line, and `done` when it has stopped them. If the pipe ends
+without `done`, the supervisor was killed: the guardian ends the groups. If the supervisor had
+started the checkout's database and no other program uses it, the guardian stops that too.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from melodymaker import embedded
+from melodymaker.supervisor import process_groups
+
+PATIENCE = 5.0
+
+
+def watch(base: Path, with_database: bool) -> None:
+    lines = [line.strip() for line in sys.stdin]
+    if "done" in lines:
+        return
+    process_groups.end(map(int, lines), process_groups.exists, PATIENCE)
+    if with_database and not embedded.others(base):
+        embedded.stop(base)
+
+
+if __name__ == "__main__":
+    watch(Path(sys.argv[1]), with_database="--with-database" in sys.argv)

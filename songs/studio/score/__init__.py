@@ -1,0 +1,1 @@
+"""The song as notes: form, harmony, melody, rhythm."""

@@ -1,0 +1,1 @@
+"""The notes as sound: instruments, drums, voice, and their mix."""

@@ -1,0 +1,1 @@
+"""The words of a request: what they mean for the song."""
