@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from django.db import DataError, connection, transaction
-from psycopg.errors import DivisionByZero
 
 from jobs.events import deduplication, id_conflicts, insertion
 from jobs.events.deduplication import KnownEvent
@@ -20,6 +19,7 @@ from jobs.events.validation import listed, refuse_reserved, validated
 from jobs.events.wake import AWAITED, awaited_until, wake_waiting
 from jobs.lib.json_values import ENCODER
 from jobs.platform.postgres import notifier, statements
+from jobs.platform.postgres.connection_state import DivisionByZero
 from jobs.platform.postgres.statements import Statement
 
 logger = logging.getLogger("jobs.events")

@@ -18,12 +18,12 @@ from operator import attrgetter
 from typing import Any
 
 from django.db import DataError
-from psycopg.errors import DivisionByZero
 
 from jobs.errors import LeaseLost
 from jobs.fetch.request import FetchRecord
 from jobs.ids import new_id
 from jobs.platform.postgres import statements
+from jobs.platform.postgres.connection_state import DivisionByZero
 from jobs.platform.postgres.statements import Rows, Statement
 from jobs.runs.step_record import StepRecord
 

@@ -31,7 +31,6 @@ from dataclasses import dataclass
 
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, connection, transaction
-from greenlet import GreenletExit
 
 from jobs import conf
 from jobs.fetch.outbox import Flight, Landed, fly, land, release, remember_result_url, renew, take
@@ -40,7 +39,7 @@ from jobs.lib.error_report import describe, is_a, storable
 from jobs.platform.http.client import perform
 from jobs.platform.http.exchange import Outcome
 from jobs.platform.http.file_limit import make_room
-from jobs.platform.http.greenlet_loop import Pilots, result_of
+from jobs.platform.http.greenlet_loop import GreenletExit, Pilots, result_of
 from jobs.platform.ipc.wakeup import Bell
 from jobs.platform.postgres import statements
 from jobs.platform.postgres.outages import is_unavailable

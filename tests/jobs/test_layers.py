@@ -1,4 +1,4 @@
-"""Arrows point one way: `songs → jobs.api`, and `jobs` knows nothing of songs."""
+"""Arrows point one way: the contracts of pyproject.toml are kept, and are whole."""
 
 from __future__ import annotations
 
@@ -10,8 +10,18 @@ import pytest
 from importlinter import api
 from importlinter.cli import lint_imports
 
-ROOT = Path(__file__).parents[2]
-ENGINE = sorted((ROOT / "jobs").rglob("*.py"))
+import jobs
+
+ENGINE = Path(jobs.__file__).parent
+ROOT = ENGINE.parent
+MODULES = sorted(ENGINE.rglob("*.py"))
+DOORS = {"admin", "models", "testing"}  # wings whose __init__ hands on or sets up
+NO_WINGS = {"migrations", "templatetags"}  # Django's folders
+WINGS = [
+    path
+    for path in sorted(ENGINE.rglob("__init__.py"))
+    if path.parent != ENGINE and path.parent.name not in NO_WINGS
+]
 
 
 @pytest.fixture
@@ -30,17 +40,45 @@ def test_the_contracts_of_the_import_linter_are_kept(monkeypatch, capsys):
     assert lint_imports(no_cache=True) == 0, capsys.readouterr().out
 
 
-def test_there_are_contracts_to_keep():
-    contracts = api.read_configuration(str(ROOT / "pyproject.toml"))["contracts_options"]
-
-    assert any(
-        contract["source_modules"] == ["jobs"] and "songs" in contract["forbidden_modules"]
-        for contract in contracts
-        if contract["type"] == "forbidden"
-    )
+@pytest.fixture
+def contracts() -> list[dict]:
+    return api.read_configuration(str(ROOT / "pyproject.toml"))["contracts_options"]
 
 
-@pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_engine_is_forbidden_the_product(contracts):
+    forbidden = [
+        c for c in contracts if c["type"] == "forbidden" and "songs" in c["forbidden_modules"]
+    ]
+
+    assert [contract["source_modules"] for contract in forbidden] == [["jobs"]]
+
+
+def test_a_module_that_nobody_has_opened_is_shut_to_the_product(contracts):
+    [door] = [contract for contract in contracts if contract["type"] == "protected"]
+
+    assert (door["protected_modules"], door["allowed_importers"]) == (["jobs.*"], ["jobs"])
+    assert {line.split(" -> ")[1] for line in door["ignore_imports"]} == {"jobs.api", "jobs.ids"}
+
+
+def test_a_module_that_stands_in_no_layer_is_an_error(contracts):
+    layers = [contract for contract in contracts if contract["type"] == "layers"]
+
+    assert [contract["containers"] for contract in layers] == [["jobs"], ["jobs.platform"]]
+    assert all(contract["exhaustive"] for contract in layers)
+
+
+@pytest.mark.parametrize("path", WINGS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_wing_has_a_caption(path):
+    """`head -qn1 jobs/*/__init__.py` prints the plan of the house."""
+    tree = ast.parse(path.read_text())
+    caption = (ast.get_docstring(tree) or "").splitlines()[:1]
+
+    assert caption
+    assert caption[0].endswith(".")
+    assert path.parent.name in DOORS or len(tree.body) == 1
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_module_of_the_engine_imports_the_product(path):
     imported = set()
     for node in ast.walk(ast.parse(path.read_text())):

@@ -26,9 +26,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 
 from jobs.platform.ipc.wakeup import Bell
+
+__all__ = ["GreenletExit"]  # handed on: no other wing imports greenlet
 
 logger = logging.getLogger("jobs.engine")
 

@@ -20,7 +20,6 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from django.db import connections
-from psycopg import Error
 
 _depth = 0
 _inherited: list[Any] = []  # never collected: a destructor would speak to the parent's server
@@ -82,7 +81,7 @@ def _be_of_ones_own() -> None:
     for wrapper in connections.all(initialized_only=True):
         _inherited.append(wrapper)
         if wrapper.connection is not None:
-            with contextlib.suppress(OSError, Error):
+            with contextlib.suppress(OSError, wrapper.Database.Error):  # type: ignore[attr-defined]
                 os.close(wrapper.connection.fileno())
         del connections[wrapper.alias]
 
