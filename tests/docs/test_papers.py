@@ -140,3 +140,15 @@ def test_the_porting_page_names_the_song_s_steps_in_their_order():
     [ours] = [block for block in blocks(PORTING, "python") if "def generate_song(" in block]
     plain = re.sub(r" +# \d+$", "", ours, flags=re.M)
     assert re.findall(r'ctx\.step\.\w+\(\s*"([\w-]+)"', plain) == steps
+
+
+def test_the_plan_of_the_engine_has_each_wing_with_its_caption():
+    wings = {path.parent for path in (BASE / "jobs").glob("*/__init__.py")}
+    wings -= {BASE / "jobs" / name for name in ("migrations", "templatetags")}
+    captions = {
+        f"{wing.name}/": (ast.get_docstring(ast.parse((wing / "__init__.py").read_text())) or "")
+        for wing in wings
+    }
+    table = rows(section(ENGINE, "The plan of the engine"))
+    told = {code(row[0].split("]")[0].strip("[")): row[1] for row in table}
+    assert told == {name: text.splitlines()[0] for name, text in captions.items()}
