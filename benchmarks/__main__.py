@@ -10,10 +10,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import machine, options, peers
+from benchmarks import machine, options
 from benchmarks.cases import CASES, ONLY_IF_NAMED
 from benchmarks.contenders import LOCAL, PEERS
 from benchmarks.database import Embedded, ServerUnavailable
+from benchmarks.peers import installation
 from benchmarks.processes import ROOT, ProcessFailed
 from benchmarks.publish import PUBLISHED, publish
 from benchmarks.results import Results, table, write
@@ -25,7 +26,7 @@ def main() -> None:
     chosen = options.parse(sys.argv[1:], list(CASES), list(PEERS), ONLY_IF_NAMED)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     LOCAL.mkdir(parents=True, exist_ok=True)
-    playing = peers.install(chosen.peers, LOCAL / f"logs-{stamp}" / "pip.log")
+    playing = installation.install(chosen.peers, LOCAL / f"logs-{stamp}" / "pip.log")
     chosen = replace(chosen, peers=playing)
     kind = System if chosen.server == "system" else Embedded
     with kind(LOCAL) as server:

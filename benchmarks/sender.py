@@ -132,7 +132,7 @@ def _dbos() -> Callable[[list[Any]], None]:
 def _restate() -> Callable[[list[Any]], None]:
     from django.db import transaction
 
-    from benchmarks.restate_ingress import Ingress
+    from benchmarks.peers.restate_ingress import Ingress
 
     ingress = Ingress(int(os.environ["BENCH_INGRESS_PORT"]), bool(os.environ.get("BENCH_TURNS")))
     ingress.wait()

@@ -1,4 +1,4 @@
-"""Restate's server and the processes that it calls: `python -m benchmarks.restate_site`.
+"""Restate's server and the processes that it calls: `python -m benchmarks.peers.restate_site`.
 
 The server keeps its log in a folder of its own, new each time, with durability as shipped.
 """
@@ -22,7 +22,7 @@ from typing import Any
 PATIENCE = 30.0  # seconds for the server and the services to be there
 PROCESSES = os.environ["BENCH_PROCESSES"]
 HTTP_2 = ["--interface", "asgi", "--http", "2", "--loop", "uvloop", "--log-level", "warning"]
-APP = "benchmarks.restate_services:app"
+APP = "benchmarks.peers.restate_services:app"
 
 
 def main() -> None:
