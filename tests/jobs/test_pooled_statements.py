@@ -16,7 +16,10 @@ from jobs.platform.postgres.pooled_pipeline import PooledWire
 from songs.models import Category
 from tests.functions import ran
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.needs_session("counts what is prepared in its own session"),
+]
 ONE = "SELECT 1, %(n)s::int"
 INSERT = "INSERT INTO songs_category (name, folded) VALUES (%(name)s, %(name)s)"
 
