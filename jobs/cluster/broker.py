@@ -52,6 +52,7 @@ POLL = 1.0  # seconds between two tries after an error; also how fast a stop is 
 SHORTEST = 0.02  # what is due and was not taken, somebody else is looking at
 HANDFUL = 0.01  # seconds in which what is told is collected while the workers have enough to do
 HEARTBEAT = 2.0
+PARKING = 0.5  # seconds between two looks for what can be parked
 MENDING = 30.0
 KEPT = 60  # seconds that a connection of the cluster lives at least
 STAT_LIFETIME = 10  # seconds
@@ -70,6 +71,7 @@ class RunBroker(Broker):
         self._listener = Listener()
         self._is_set_up = False  # the pusher's connection
         self._may_be_more = True  # due runs, as far as is known
+        self._parked = 0.0
         self._may_park = True  # due runs that stand in a line behind others, as far as is known
         self._is_careful = False  # the last look failed: look at one run, to find which it is
         self._claimed = 0.0
@@ -203,15 +205,20 @@ class RunBroker(Broker):
         """Until the workers are short of claims, or a shift is missing. What is told meanwhile is
         for the gateway and for other clusters, and is read by the handful: under load there is
         always some. What is due meanwhile may be parked."""
-        self._may_park = self._may_park and parking.park_due()
+        self._park()
         told = *self._listener.readers, django_q_adapter.board.runs.reader
         bells = dispatch.bell.reader, dispatch.call.reader
-        patience = 0.0 if self._may_park else POLL
-        if not self._poll(patience, *told, *bells).intersection(bells) and not self._may_park:
+        if not self._poll(POLL, *told, *bells).intersection(bells):
             self._poll(HANDFUL, *bells)
         dispatch.bell.silence()
         dispatch.call.silence()
         self._is_told_of_a_run(gateway)
+
+    def _park(self) -> None:
+        """Not too often: it takes the locks of many lines, for which the workers wait."""
+        if self._may_park and time.monotonic() - self._parked > PARKING:
+            self._parked = time.monotonic()
+            self._may_park = parking.park_due()
 
     @staticmethod
     def _poll(patience: float, *descriptors: int) -> set[int]:
