@@ -1,8 +1,8 @@
 """Writing what a sender brings: new events and their runs, one statement for all of them.
 
-The rows travel as JSON texts that PostgreSQL unfolds, as a commit's records do (records.py): the
-statement is the same for one event and for a thousand, and it is one trip. An event's data is
-spliced into that text as the sender's own JSON, so that it is encoded once.
+The rows travel as JSON texts that PostgreSQL unfolds, as a commit's records do (execution.records):
+the statement is the same for one event and for a thousand, and it is one trip. An event's data is
+spliced into that text as JSON, not encoded once more within it.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ for a few microseconds, at what such code is known to change. If something does 
 the worker ends and the sentinel starts another one (executor.execute, 6).
 
 What is tried is whether a thing works, not whether it is the same: a library that replaces
-`json.dumps` by a faster one costs nobody a worker.
+`json.dumps` by a faster one costs no worker.
 """
 
 from __future__ import annotations
