@@ -1,15 +1,12 @@
 """Where a request may go: which URLs, and which addresses behind a host's name.
 
-Only hosts of JOBS["ALLOWED_HOSTS"] are asked, and a name may lead to public addresses only, so
-that nobody who can write a name's DNS records reaches what stands beside the workers: databases,
-neighbours, the cloud's metadata service (OWASP, "Server-Side Request Forgery Prevention").
+Requests go to hosts of JOBS["ALLOWED_HOSTS"], and names lead to public addresses only. Otherwise an
+attacker with a name's DNS records could reach the workers' neighbours: databases, the cloud's
+metadata service (OWASP, "Server-Side Request Forgery Prevention").
 
-| may lead to | who |
-|---|---|
-| public addresses | every allowed host |
-| any address | an IP literal listed with its port, as in `127.0.0.1:8001` |
-| loopback | `localhost`, listed with its port |
-| private, loopback and carrier-grade NAT addresses | names in JOBS["PRIVATE_HOSTS"] too |
+| may lead to | which hosts | |---|---| | public addresses | every allowed host | | any address | an
+IP literal listed with its port, as in `127.0.0.1:8001` | | loopback | `localhost`, listed with its
+port | | private, loopback and carrier-grade NAT addresses | names in JOBS["PRIVATE_HOSTS"] |
 """
 
 from __future__ import annotations
@@ -31,8 +28,8 @@ NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 LOOPBACK, PRIVATE, SHARED = "loopback", "private", "carrier-grade NAT"
-# The first that holds the address names its kind (IANA's special-purpose registries; is_global of
-# older Pythons does not know all of them).
+# The first match names the kind (IANA's special-purpose registries; older Pythons' is_global lacks
+# some).
 KINDS = {
     "cloud metadata": (
         "169.254.169.254/32 169.254.170.2/32 100.100.100.200/32 168.63.129.16/32 "
@@ -53,11 +50,11 @@ GLOBAL_UNICAST = ip_network("2000::/3")
 
 
 class Refused(Exception):
-    """What is not done, and why; trying again would bring the same."""
+    """Why a request is not made; a retry would be refused too."""
 
 
 class Origin(NamedTuple):
-    """Scheme, host and port: what a redirect must not change."""
+    """What a redirect must not change."""
 
     scheme: str
     host: str
@@ -77,7 +74,7 @@ class Origin(NamedTuple):
 
 @lru_cache(maxsize=1000)
 def origin_of(url: str) -> Origin:
-    """The URL's origin; Refused says what is wrong with it, never more of it than the host."""
+    """The URL's origin. Refused quotes no more of the URL than its host."""
     if CONTROL.search(url):
         raise Refused("the address holds a line break or another control character")
     try:
@@ -97,7 +94,7 @@ def origin_of(url: str) -> Origin:
 
 
 def _refuse_odd(host: str) -> None:
-    """A host that two programs might read differently is not asked at all."""
+    """Two programs might read such a host differently."""
     if "%" not in host and _literal(host) is not None:
         return
     if not host.isascii():
@@ -124,8 +121,8 @@ def _literal(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def permit(host: str, port: int) -> None:
-    """Refused unless JOBS["ALLOWED_HOSTS"] lists the host: with this port, or without any, which
-    stands for 80 and 443."""
+    """Raise Refused unless JOBS["ALLOWED_HOSTS"] lists the host with this port, or without a port,
+    which stands for 80 and 443."""
     allowed = conf.allowed_hosts()
     if not _is_listed(host, port, allowed):
         netloc = Origin("", host, port).netloc
@@ -151,7 +148,7 @@ def _entry(entry: str) -> tuple[str, int | None]:
 
 
 def vet(host: str, port: int, addresses: Iterable[str]) -> list[str]:
-    """The addresses that an allowed host's name leads to; Refused if one of them must not be."""
+    """The addresses as text; Refused if the host may not lead to one of them."""
     vetted = []
     for text in addresses:
         address = ipaddress.ip_address(text)
@@ -163,7 +160,7 @@ def vet(host: str, port: int, addresses: Iterable[str]) -> list[str]:
 
 
 def kind_of(address: IPv4Address | IPv6Address) -> str:
-    """Why the address is not a public one; "" if it is."""
+    """Why the address is not public; "" if it is."""
     for kind, network in NETWORKS:
         if address in network:
             return kind
@@ -176,7 +173,6 @@ def kind_of(address: IPv4Address | IPv6Address) -> str:
 
 
 def _is_opened(host: str, port: int, kind: str) -> bool:
-    """Whether settings say that this host may stand at an address of this kind."""
     listed = (host, port) in map(_entry, conf.allowed_hosts())
     if _literal(host) is not None:
         return listed

@@ -1,4 +1,4 @@
-"""An answer's body: read within its limits, unpacked, as text."""
+"""A response's body: read within its limits, unpacked, as text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PACKINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
 
 
 def read_body(response: Response) -> bytes:
-    """The body, unpacked; Refused if it, or what it unpacks to, is over the limit."""
+    """The body, unpacked; Refused if packed or unpacked size is over the limit."""
     if response.status_code < 200:
         raise Broken(f"it said {response.status_code} and no more")
     if sum(len(name) + len(value) for name, value in response.headers.items()) > HEADERS_LIMIT:
@@ -64,7 +64,7 @@ def _refuse_over_limit(size: int) -> None:
 
 
 def text_of(body: bytes, content_type: str) -> str:
-    """As its charset says, else as UTF-8; what is no text becomes �."""
+    """By its charset, else UTF-8; undecodable bytes become �."""
     charset = _charset(content_type)
     try:
         return clean_text(body.decode("utf-8-sig" if charset == "utf-8" else charset, "replace"))
@@ -80,5 +80,5 @@ def _charset(content_type: str) -> str:
 
 
 def clean_text(text: str) -> str:
-    """What a database can hold: no NUL, no half of a surrogate pair."""
+    """PostgreSQL stores no NUL and no half of a surrogate pair."""
     return text.replace("\0", "�").encode("utf-8", "replace").decode()

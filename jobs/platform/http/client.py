@@ -1,14 +1,13 @@
-"""One HTTP request on its way: what is sent, which redirects are followed, what is read.
+"""One HTTP request: what is sent, which redirects are followed, what is read.
 
-1. The deadline is for the whole: resolving, connecting, every redirect and the last byte
-   (`connections` keeps to it).
-2. Modal answers 303 after 150 s to a URL where the result may be fetched, again and again, without
-   making a new request (modal.com/docs/guide/webhook-timeouts). So a 303 within the origin is
-   followed with GET and the same headers, its URL remembered first: whoever takes the request over
-   asks there and sends nothing twice. The result's URL may be the same each time.
-3. Nothing else is followed, so that no header reaches a host for which it was not meant. Whoever
-   has the result's URL has the result: it stands in no message and in no answer.
-4. An answer is held in memory whole, so it is limited: as sent, unpacked, and its headers.
+1. The deadline covers resolving, connecting, every redirect and the last byte (deadline_socket).
+2. Modal answers 303 after 150 s, to a URL that gives the result without a new request
+   (modal.com/docs/guide/webhook-timeouts), maybe again and again. So a 303 within the origin is
+   followed with GET and the same headers. Its URL is stored first: a gateway that takes the request
+   over asks there and sends nothing twice. The URL may be the same each time.
+3. No other redirect is followed: headers would reach a host that they were not meant for. The
+   result's URL gives access to the result, so no message or response holds it.
+4. A response is limited as sent, unpacked, and in its headers, because memory holds it whole.
 """
 
 from __future__ import annotations
@@ -44,9 +43,9 @@ def perform(
     remember: Callable[[str], None] = lambda url: None,
     transport: Transport | None = None,
 ) -> Outcome:
-    """Make the request and read its answer; never raises for what the other side does.
+    """Make the request and read its response; the Outcome holds the remote host's errors, too.
 
-    `remember(url)` is called with the result URL of a 303 before it is asked.
+    `remember(url)` gets a 303's result URL before the request goes there.
     """
     deadline = time.monotonic() + request.timeout
     try:
@@ -93,7 +92,7 @@ def _left(deadline: float) -> float:
 
 
 def _headers(request: Request) -> dict[str, str]:
-    """With secrets in place, non-ASCII text as UTF-8."""
+    """Secrets resolved, non-ASCII text as UTF-8."""
     headers = {name: resolve(value) for name, value in request.headers.items()}
     for name, value in headers.items():
         if not HEADER_NAME.fullmatch(name):
@@ -107,7 +106,6 @@ def _headers(request: Request) -> dict[str, str]:
 
 
 def _without_content(headers: dict[str, str]) -> dict[str, str]:
-    """What describes a body goes where the body goes."""
     return {name: v for name, v in headers.items() if not name.lower().startswith("content-")}
 
 
@@ -115,7 +113,7 @@ def _without_content(headers: dict[str, str]) -> dict[str, str]:
 
 
 def _redirect(response: Response, url: str, origin: Origin) -> str | None:
-    """Where a 303 says that the answer is; None if this is the answer."""
+    """Where a 303 leads; None if this is the response."""
     status = response.status_code
     if status not in REDIRECTS:
         return None

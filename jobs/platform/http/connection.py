@@ -1,4 +1,4 @@
-"""One connection: it dials vetted addresses only, and keeps to the request's time."""
+"""One connection: it dials vetted addresses only, within the request's time."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from jobs.platform.http.deadline_socket import dial
 
 CONNECT_TIMEOUT = 10.0  # seconds for resolving, dialling and TLS together
-SHORTEST = 0.001  # 0 would mean "do not wait", which is another error
+SHORTEST = 0.001  # 0 would mean "do not wait"
 
 
 Route = Callable[[str, int, float], list[str]]
 
 
 class Unreachable(Exception):
-    """There is no connection, and why."""
+    """Why there is no connection."""
 
 
 class PlainConnection(HTTPConnection):
-    """Dials vetted addresses only, and counts what that took."""
-
     timeout: float
     sock: socket.socket
 
@@ -34,7 +32,7 @@ class PlainConnection(HTTPConnection):
         self._route = route
 
     def connect(self) -> None:
-        """Resolve, dial and shake hands, within CONNECT_TIMEOUT; what is left is the request's."""
+        """Resolve, dial and shake hands within CONNECT_TIMEOUT; the request gets the rest."""
         begun = time.monotonic()
         budget = min(CONNECT_TIMEOUT, self.timeout)
         self._connected_by = begun + budget
@@ -65,7 +63,7 @@ class PlainConnection(HTTPConnection):
 
 
 class TlsConnection(PlainConnection, HTTPSConnection):
-    """The same under TLS."""
+    """PlainConnection under TLS."""
 
 
 class PlainPool(HTTPConnectionPool):

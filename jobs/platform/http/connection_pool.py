@@ -1,11 +1,10 @@
-"""Connections that keep to the clock and go only where they may.
+"""Connections that keep to the deadline and the address policy.
 
-1. A request has one budget of time, connecting and reading included (`sockets` keep to it).
-2. A name is resolved, its addresses are vetted and one of them is dialled, in one place. Nothing
-   resolves it a second time, so that it does not matter what it would resolve to then. TLS still
-   asks for, and verifies, the name.
-3. Connections are kept and shared by all requests of one process; cookies, proxies and passwords
-   of the environment are nobody's.
+1. A request has one budget of time, connecting and reading included (deadline_socket).
+2. One place resolves a name, vets its addresses and dials one. A second look-up could give an
+   unvetted address. TLS still verifies the name.
+3. All requests of a process share its connections, and use no cookies, and no proxies or passwords
+   of the environment.
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ from jobs.platform.http.connection import PlainPool, Route, TlsPool
 from jobs.platform.http.deadline_socket import TlsSocket
 from jobs.platform.http.greenlet_loop import result_of
 
-SHARED = 1.0  # seconds for which others may join in a look-up of the same name
-HOSTS = 100  # whose connections are kept
+SHARED = 1.0  # seconds for which requests share a look-up of a name
+HOSTS = 100  # hosts with kept connections
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "MelodyMaker-jobs"}
 FRAMING = {"content-length", "transfer-encoding"}
 
@@ -42,10 +41,7 @@ Resolve = Callable[[str, int], list[str]]
 
 
 class Adapter(HTTPAdapter):
-    """What requests sends with, over connections of this module.
-
-    Whom TLS believes is said by `tls` alone; there are no retries, and no cookies are looked at.
-    """
+    """Sends for requests over this module's connections. TLS trusts what `tls` says."""
 
     def __init__(self, route: Route, tls: ssl.SSLContext) -> None:
         self._route = route
@@ -65,12 +61,12 @@ class Adapter(HTTPAdapter):
         self.poolmanager = pools
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Nothing: requests would have its own authorities loaded with each connection."""
+        """Does nothing: requests would load its authorities for each connection."""
 
     def get_connection_with_tls_context(
         self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
     ) -> HTTPConnectionPool:
-        """By the origin alone: there are no proxies, and no certificates of ours."""
+        """By origin alone: no proxies, no client certificates."""
         origin = address_policy.origin_of(request.url or "")
         required = {"cert_reqs": "CERT_REQUIRED"} if origin.scheme == "https" else None
         return self.poolmanager.connection_from_host(
@@ -78,7 +74,7 @@ class Adapter(HTTPAdapter):
         )
 
     def request_url(self, request: PreparedRequest, proxies: Any) -> str:
-        """What stands behind the host: there are no proxies, which would be told it as well."""
+        """The path: only a proxy would need the host."""
         return request.path_url
 
     def build_response(self, req: PreparedRequest, resp: urllib3.BaseHTTPResponse) -> Response:
@@ -91,10 +87,10 @@ class Adapter(HTTPAdapter):
 
 
 class Transport:
-    """The pools of connections of one process; `open` may be called by any thread."""
+    """A process's connection pools. Any thread may call `open`."""
 
     def __init__(self, resolve: Resolve | None = None, tls: ssl.SSLContext | None = None) -> None:
-        """`resolve(name, port)` gives a name's addresses; `tls` whose certificates are believed."""
+        """`resolve(name, port)` gives a name's addresses; `tls` holds the trusted authorities."""
         self._resolve = resolve or look_up
         self._looked_up: dict[tuple[str, int], tuple[float, Future[list[str]]]] = {}
         self._lock = threading.Lock()
@@ -105,11 +101,10 @@ class Transport:
     def open(
         self, method: str, url: str, headers: dict[str, str], body: bytes, timeout: float
     ) -> Response:
-        """Send a request and read the answer's head; all of it, and of the body, in `timeout` s.
+        """Send a request and read the response's head; head and body have `timeout` s.
 
-        The adapter sends, not a Session: that would read a redirect's whole body, and has cookies,
-        proxies and passwords. Raises Refused, Unreachable, requests' RequestException or urllib3's
-        HTTPError.
+        A Session would read a redirect's whole body and use cookies, proxies and passwords. Raises
+        Refused, Unreachable, RequestException (requests) or HTTPError (urllib3).
         """
         return self._adapter.send(
             _prepared(method, url, headers, body),
@@ -118,7 +113,6 @@ class Transport:
         )
 
     def _route(self, host: str, port: int, timeout: float) -> list[str]:
-        """The addresses that may be dialled for a host."""
         address_policy.permit(host, port)
         if address_policy.is_literal(host):
             return address_policy.vet(host, port, [host])
@@ -126,8 +120,8 @@ class Transport:
         return address_policy.vet(host, port, found)
 
     def _found(self, host: str, port: int) -> Future[list[str]]:
-        """A name's addresses. Who asks while somebody else's look-up is young shares it, so that a
-        thousand requests to one host are not a thousand look-ups."""
+        """A name's addresses. Requests share a young look-up: a thousand to one host are not a
+        thousand look-ups."""
         now = time.monotonic()
         with self._lock:
             begun, found = self._looked_up.get((host, port), (0.0, None))
@@ -137,8 +131,8 @@ class Transport:
         return found
 
     def _looking_up(self, host: str, port: int) -> Future[list[str]]:
-        """In a thread: the system's resolver knows no deadline. In one of its own, so that one
-        that hangs keeps neither other names nor the process's end waiting."""
+        """The system's resolver has no deadline. In a thread of its own, a hanging one blocks
+        neither other names nor the process's end."""
         found: Future[list[str]] = Future()
 
         def find() -> None:
@@ -152,8 +146,7 @@ class Transport:
 
 
 def _prepared(method: str, url: str, headers: dict[str, str], body: bytes) -> PreparedRequest:
-    """The URL stays as it was vetted, which `prepare_url` would rewrite; where the body ends is
-    said by its length alone."""
+    """`prepare_url` would rewrite the vetted URL; only the length says where the body ends."""
     own = {name: v for name, v in headers.items() if name.lower() not in FRAMING}
     prepared = PreparedRequest()
     prepared.prepare_method(method)
@@ -168,7 +161,6 @@ _transport: Transport | None = None
 
 
 def current() -> Transport:
-    """This process's own, made when it is first asked for."""
     global _transport
     with _lock:
         if _transport is None:
@@ -177,7 +169,7 @@ def current() -> Transport:
 
 
 def _forget() -> None:
-    """After a fork: the connections are the parent's, and so is who held the lock."""
+    """After a fork: connections and lock are the parent's."""
     global _lock, _transport
     _lock, _transport = threading.Lock(), None
 
@@ -186,14 +178,14 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def look_up(host: str, port: int) -> list[str]:
-    """The system's answer, each address once, in its order of preference."""
+    """The system's addresses, each once, in its order of preference."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
 def trusted() -> ssl.SSLContext:
-    """The system's certificate authorities and Mozilla's. One for all connections: loading them
-    takes longer than the handshake."""
+    """The system's authorities and Mozilla's. Loading them takes longer than a handshake, so all
+    connections share them."""
     tls = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
     tls.load_default_certs()
     return tls

@@ -1,7 +1,7 @@
-"""Sockets that keep to the clock.
+"""Sockets with a deadline.
 
-A socket's timeout is a budget for all that follows, not for each call: whoever sends a byte a
-second, in a header or in a chunk, gets no more time than whoever sends nothing.
+A timeout is a budget for all calls that follow, not for each: a server that sends a byte a second
+would otherwise hold a request for ever.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from jobs.platform.http.greenlet_loop import READABLE, WRITABLE, until
 
 T = TypeVar("T")
 
-# A peer that is gone is noticed within a minute, also while an answer takes ten; and what stands
-# between (NAT) does not forget a connection on which nothing is said.
+# A gone peer is noticed within a minute, and NAT does not forget an idle connection.
 KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -33,14 +32,12 @@ SOCKET_OPTIONS = [
 ]
 
 
-SHORTEST = 0.001  # 0 would mean that nobody ever waits
+SHORTEST = 0.001  # 0 would mean "do not wait"
 
 
 class PlainSocket(socket.socket):
-    """A socket on which `settimeout` gives a budget for everything that follows.
-
-    To the system it is one that never blocks: where it has to wait, `pilots` says how.
-    """
+    """`settimeout` gives a budget for all that follows. The system's socket never blocks;
+    greenlet_loop waits."""
 
     _deadline = math.inf
 
@@ -49,7 +46,6 @@ class PlainSocket(socket.socket):
         super().settimeout(0.0)
 
     def gettimeout(self) -> float | None:
-        """What is left of the budget."""
         left = self._deadline - time.monotonic()
         return None if left == math.inf else max(left, SHORTEST)
 
@@ -62,7 +58,7 @@ class PlainSocket(socket.socket):
             raise OSError(error, os.strerror(error))
 
     def makefile(self, *args: Any, **kwargs: Any) -> Any:
-        """Its buffer is made when there is something to put into it."""
+        """Its buffer is allocated when data is there."""
         self._wait(READABLE)
         return super().makefile(*args, **kwargs)
 
@@ -97,14 +93,14 @@ class PlainSocket(socket.socket):
 
 
 class TlsSocket(PlainSocket, ssl.SSLSocket):
-    """The same under TLS."""
+    """PlainSocket under TLS."""
 
     def do_handshake(self, block: bool = False) -> None:
         self._patiently(READABLE, super().do_handshake, block)
 
 
 def dial(address: str, port: int, timeout: float) -> PlainSocket:
-    """A connection to an IP address within `timeout` s, which stay its budget."""
+    """A connection to an IP address; `timeout` s stay its budget."""
     sock = PlainSocket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
         for option in SOCKET_OPTIONS:

@@ -1,4 +1,4 @@
-"""What went wrong with a request, in a sentence."""
+"""A request's error in a sentence."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from jobs.platform.http.connection import Unreachable
 
 
 class Broken(Exception):
-    """An answer that did not arrive whole; another try may bring it."""
+    """The response did not arrive whole; a retry may bring it."""
 
 
 def sentence(error: Exception) -> str:
-    """What happened, without the address: whoever has a result's URL has the result."""
+    """Without the URL: a result's URL gives access to the result."""
     if isinstance(error, Unreachable | Broken):
         return str(error)
     reason = innermost(error)

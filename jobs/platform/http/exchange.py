@@ -10,7 +10,7 @@ BODY_LIMIT = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked: plain values, secrets still by reference."""
+    """Plain values; secrets are references."""
 
     method: str
     url: str
@@ -22,7 +22,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came back: an answer as a run remembers it, or an error {"message", "final"}."""
+    """A response as a run remembers it, or an error {"message", "final"}."""
 
     answer: dict[str, Any] | None = None
     error: dict[str, Any] | None = None

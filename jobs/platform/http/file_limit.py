@@ -1,4 +1,4 @@
-"""Open connections are descriptors, of which a process may have so many and no more."""
+"""Each connection takes a file descriptor, and a process has a limit."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ logger = logging.getLogger("jobs.engine")
 
 
 def make_room(wanted: int) -> bool:
-    """Raise this process's own limit to `wanted` descriptors, or as far as the system allows.
-
-    Says in the log what to do if that is not enough; True if it is.
-    """
+    """Raise this process's limit to `wanted` descriptors, or as far as the system allows. If that
+    is too few, log what to do; True if not."""
     if _allowed() >= wanted:
         return True
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    with contextlib.suppress(OSError, ValueError):  # the kernel may have a ceiling below `hard`
+    with contextlib.suppress(OSError, ValueError):  # the kernel's ceiling may be below `hard`
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     if _allowed() >= wanted:
         return True

@@ -1,16 +1,15 @@
-"""Many requests in one thread: each a greenlet, which steps aside while it waits.
+"""Many requests in one thread, each in a greenlet that yields while it waits.
 
-A request does little and waits long: for a name, a connection, an answer, the coordinator's word.
-A thread for each costs some 70 KiB and a place in the queue for the interpreter's lock; a greenlet
-costs what it holds.
+A request waits long: for a name, a connection, a response, the coordinator. A thread each costs 70
+KiB and competes for the interpreter's lock; a greenlet costs what it holds.
 
-1. What flies is written as if it blocked. Where it waits, it says so, by `until` or `result_of`.
-   In the pilots' thread these let others go on; in any other thread they do block.
-2. A pause ends once: who waited for it goes on with the first that comes of what was waited for
-   and the end of patience.
-3. Other threads come by `_news` and the bell alone. Whoever goes on does so in this thread.
-4. Who has landed stays for the next flight: for each new greenlet the interpreter takes pages from
-   the system, and gives them back after it.
+1. Code for a request is written as if it blocked, and waits by `until` or `result_of`. In the
+   loop's thread these let other greenlets run; in other threads they block.
+2. A wait is resumed once: by its descriptor, its future or its timeout, whichever comes first.
+3. Other threads reach the loop by `_news` and the bell alone; greenlets are resumed in the loop's
+   thread.
+4. A finished greenlet takes the next request: for each new one the interpreter takes pages from the
+   system, and gives them back.
 """
 
 from __future__ import annotations
@@ -30,22 +29,22 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from jobs.platform.ipc.wakeup import Bell
 
-__all__ = ["GreenletExit"]  # handed on: no other wing imports greenlet
+__all__ = ["GreenletExit"]  # other wings do not import greenlet
 
 logger = logging.getLogger("jobs.engine")
 
 T = TypeVar("T")
 READABLE, WRITABLE = selectors.EVENT_READ, selectors.EVENT_WRITE
-MOST_IDLE = 64  # pilots
+MOST_IDLE = 64  # greenlets
 AFTER_FAILURE = 0.1  # seconds
 POLL = {READABLE: select.POLLIN, WRITABLE: select.POLLOUT}
 
-_here = threading.local()  # `pilots`: those of this thread, if it is theirs
+_here = threading.local()  # `pilots`: the loop of this thread
 
 
 def until(descriptor: int, event: int, patience: float) -> bool:
-    """Wait until a descriptor is READABLE or WRITABLE; False if that takes longer than `patience`
-    seconds, which may be infinite."""
+    """Wait until a descriptor is READABLE or WRITABLE; False after `patience` seconds, which may be
+    infinite."""
     pilots = getattr(_here, "pilots", None)
     if pilots is not None:
         return bool(pilots.until(descriptor, event, patience))
@@ -55,7 +54,7 @@ def until(descriptor: int, event: int, patience: float) -> bool:
 
 
 def result_of(future: Future[T], patience: float) -> T:
-    """Like `future.result(patience)`."""
+    """As `future.result(patience)`."""
     pilots = getattr(_here, "pilots", None)
     if pilots is None:
         return future.result(patience)
@@ -64,7 +63,7 @@ def result_of(future: Future[T], patience: float) -> T:
 
 
 class Pause:
-    """The greenlet that waits, and until when at most (monotonic)."""
+    """A waiting greenlet, and until when at most (monotonic)."""
 
     __slots__ = ("deadline", "pilot")
 
@@ -73,7 +72,7 @@ class Pause:
 
 
 class Pilots(Generic[T]):
-    """Calls `fly(flight)` for whatever is sent, each in a greenlet of its own."""
+    """Calls `fly(flight)` for each request, in a greenlet."""
 
     def __init__(self, fly: Callable[[T], None]) -> None:
         self._fly = fly
@@ -81,9 +80,9 @@ class Pilots(Generic[T]):
         self._bell = Bell()
         self._selector = selectors.DefaultSelector()
         self._pauses: set[Pause] = set()
-        self._alarm = math.inf  # no pause's patience ends before
+        self._alarm = math.inf  # the earliest deadline, or an earlier time
         self._idle: list[greenlet] = []
-        self._ground = getcurrent()  # the thread's own, which they all come back to
+        self._ground = getcurrent()  # the loop's own greenlet, the parent of the others
         self._thread: threading.Thread | None = None
 
     # --- for any thread ---------------------------------------------------------------------------
@@ -130,7 +129,7 @@ class Pilots(Generic[T]):
         while True:
             try:
                 self._look()
-            except Exception:  # all requests in flight hang on this thread
+            except Exception:  # all requests in flight depend on this thread
                 logger.exception("The gateway's loop failed, and goes on")
                 time.sleep(AFTER_FAILURE)
 
@@ -153,7 +152,7 @@ class Pilots(Generic[T]):
         self._idle.pop().switch(flight)
 
     def _serve(self) -> None:
-        """One pilot, flight after flight: see (4)."""
+        """One greenlet, request after request: see (4)."""
         while len(self._idle) < MOST_IDLE:
             self._idle.append(getcurrent())
             self._do(self._ground.switch())
@@ -161,7 +160,7 @@ class Pilots(Generic[T]):
     def _do(self, flight: T) -> None:
         try:
             self._fly(flight)
-        except BaseException:  # whatever it is, the others fly on
+        except BaseException:  # the other requests go on
             logger.exception("A request broke the gateway's own code")
 
     def _go_on(self, pause: Pause, *, in_time: bool = True) -> None:

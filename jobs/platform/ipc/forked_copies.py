@@ -1,12 +1,11 @@
-"""What a step's process forks is a process of its own, and never goes on as if it were the worker.
+"""A process that a step forks never continues as the worker.
 
-1. A copy that comes to the end of the function's code ends there, with its exit code: it has no
-   lease, no records to write, and no right to the connection.
-2. The connections that it has inherited are its parent's. They are taken out of its sight and their
-   sockets closed without a word, so that the server hears nothing of it; Django opens others when
-   the copy asks for one.
-3. Of the worker's handlers of signals none is meant for it: SIGTERM ends it, as `terminate()` of
-   multiprocessing's processes and pools expects.
+1. A copy that reaches the end of the function's code exits there: it has no lease, no records to
+   write and no right to the connection.
+2. It inherits its parent's connections. They are hidden, and their sockets closed without a word to
+   the server; Django opens others on demand.
+3. The worker's signal handlers are not for it: SIGTERM ends it, as `terminate()` of multiprocessing
+   expects.
 """
 
 from __future__ import annotations
@@ -22,18 +21,16 @@ from typing import Any, NoReturn
 from django.db import connections
 
 _depth = 0
-_inherited: list[Any] = []  # never collected: a destructor would speak to the parent's server
+_inherited: list[Any] = []  # never collected: a destructor would write to the parent's server
 
 
 def depth() -> int:
-    """How many forks lie between this process and the first one: another number, another process
-    than the one that has asked before."""
+    """How many forks this process is away from the first one."""
     return _depth
 
 
 class OnlyHere:
-    """A block that is left by the process alone that has entered it: a copy that was forked in it
-    ends where it would leave it (see 1)."""
+    """Only the process that entered the block leaves it; a copy exits there (1)."""
 
     def __enter__(self) -> None:
         self._entered_at = _depth
@@ -49,8 +46,7 @@ class OnlyHere:
 
 
 def end(error: BaseException | None) -> NoReturn:
-    """End this process as Python does with this error, without what its parent has registered for
-    its own end."""
+    """Exit as Python does with this error, but without the parent's exit handlers."""
     code = 0 if error is None else _code_of(error)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
@@ -71,7 +67,7 @@ def _code_of(error: BaseException) -> int:
 
 
 def release() -> None:
-    """From now on, what this process forks is a process of its own: see (2) and (3)."""
+    """Apply (2) and (3) to all that this process forks."""
     os.register_at_fork(after_in_child=_be_of_ones_own)
 
 

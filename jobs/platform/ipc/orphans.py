@@ -1,16 +1,15 @@
-"""What the processes of steps leave behind when they end: found, and ended.
+"""Finds and ends what the processes of steps leave behind.
 
-A process whose parent has ended belongs to the nearest of its ancestors that has asked the kernel
-for it (prctl(2), PR_SET_CHILD_SUBREAPER): here a cluster's sentinel, and its main process when the
-sentinel is gone. So whatever a step has started, by a fork or as a program, and whatever that has
-started, is a child of one of the two when its worker is gone.
+When a process ends, the kernel gives its children to the nearest ancestor that asked for them
+(prctl(2), PR_SET_CHILD_SUBREAPER): the cluster's sentinel, or its main process when the sentinel is
+gone. So all that a step forked or started ends up there when its worker is gone.
 
-1. An orphan that comes while every worker lives has lost a parent of its own: a program that put
-   itself into the background, say. It is left alone as long as the cluster lives.
-2. One that comes with the death of a worker is the dead worker's: it gets SIGTERM, and SIGKILL a
-   second later. So do those that it leaves behind in turn.
-3. Linux alone has this, with a /proc that names a process's children (CONFIG_PROC_CHILDREN, which
-   distributions set). Elsewhere nothing is found, and nothing ended.
+1. An orphan that appears while all workers live lost another parent: a program that went into the
+   background. It is left alone.
+2. One that appears with a worker's death is that worker's: it gets SIGTERM, and a second later
+   SIGKILL. So do its own orphans.
+3. Only Linux has this, with a /proc that lists children (CONFIG_PROC_CHILDREN, usual in
+   distributions). Elsewhere no orphan is found.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ import time
 
 PR_SET_CHILD_SUBREAPER = 36
 PATIENCE = 1.0  # seconds from SIGTERM to SIGKILL
-LONGEST = 3.0  # seconds: what does not end of SIGKILL waits for a device, and is left to the system
+LONGEST = 3.0  # seconds: a process that survives SIGKILL waits for a device
 GLANCE = 0.02
 
 
 def adopt() -> None:
-    """Have this process be given the orphans among its descendants."""
+    """Let the kernel give this process its descendants' orphans."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def children() -> set[int]:
-    """This process's, with those that have ended and have not been waited for."""
+    """This process's children, ended ones included."""
     found: set[int] = set()
     with contextlib.suppress(OSError):
         for thread in os.listdir("/proc/self/task"):
@@ -45,15 +44,12 @@ def children() -> set[int]:
 
 
 class Orphans:
-    """Those of this process."""
-
     def __init__(self) -> None:
         self._left_alone: set[int] = set()
-        self._kill_at: dict[int, float] = {}  # those that have got SIGTERM
+        self._kill_at: dict[int, float] = {}  # got SIGTERM
 
     def tend(self, present: set[int]) -> None:
-        """These are there, and no worker has died: they are left alone, but for what those that are
-        being ended have left behind in turn."""
+        """No worker died: leave these alone, except orphans of those being ended."""
         present = self._living(present)
         self._kill_at = {pid: at for pid, at in self._kill_at.items() if pid in present}
         if self._kill_at:
@@ -62,11 +58,11 @@ class Orphans:
             self._left_alone = present
 
     def end_new(self, present: set[int]) -> None:
-        """These are there, and a worker has died: all that were not there before are its."""
+        """A worker died: children that were not there before are its."""
         self._end(self._living(present) - self._left_alone)
 
     def end_all(self) -> None:
-        """End every child that this process has, and wait until they have ended."""
+        """End all children of this process, and wait for their end."""
         deadline = time.monotonic() + LONGEST
         while (present := self._living(children())) and time.monotonic() < deadline:
             self._end(present)
@@ -83,7 +79,7 @@ class Orphans:
 
     @staticmethod
     def _living(pids: set[int]) -> set[int]:
-        """Without those that have ended, which are reaped."""
+        """Reaps those that ended."""
         return {pid for pid in pids if not _has_ended(pid)}
 
 

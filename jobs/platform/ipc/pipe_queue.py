@@ -1,16 +1,15 @@
-"""What a cluster's processes tell each other: no lock that a killed one could take with it.
+"""Queues between a cluster's processes, without a lock that a killed process could keep.
 
-django-q2 shares queues, events and timers of `multiprocessing` among its processes, each guarded
-by a semaphore. A process that is killed while it holds one never gives it back: an idle worker
-waits for its next task with the queue's lock in its hands, so its death would leave the others
-deaf, and a monitor's the cluster unable to stop. These stand in for them, with the same methods.
+django-q2 uses queues, events and timers of `multiprocessing`, each with a semaphore. An idle worker
+holds the queue's lock while it waits; killed there, it would leave the other workers deaf. A killed
+monitor would keep the cluster from stopping. These have the same methods.
 
-1. The kernel is the only arbiter. A packet goes into a pipe, and comes out of it, whole or not at
-   all (pipe(7): PIPE_BUF, O_DIRECT), whoever dies before, meanwhile or after.
-2. How many packets wait is asked of the pipe: nothing is counted, so nothing can be miscounted.
-3. What a process had taken when it died is lost here; for a run that is a lapsed lease.
-4. The end is not a message for each reader, but a state: every reader, also one that was started
-   after it, meets it when nothing waits any more.
+1. A packet enters and leaves a pipe whole (pipe(7): PIPE_BUF, O_DIRECT), whichever process dies
+   when.
+2. The pipe itself tells how many packets wait, so no count can be wrong.
+3. What a process had taken when it died is lost; a run's lease lapses then.
+4. The end is a state, not a message: every reader, also a later one, sees it when the pipe is
+   empty.
 """
 
 from __future__ import annotations
@@ -29,24 +28,23 @@ from jobs.lib.secrets import mask
 from jobs.platform.ipc import process_tree
 from jobs.platform.ipc.shared_state import Event, waiting_bytes
 
-PACKET = select.PIPE_BUF  # bytes; nothing larger travels
+PACKET = select.PIPE_BUF  # bytes; a packet holds no more
 PAGE = os.sysconf("SC_PAGE_SIZE")
-SMALLEST_PIPE = 16_384  # bytes, of the systems that do not say
-END = "STOP"  # django-q2's word
+SMALLEST_PIPE = 16_384  # bytes, where the system does not tell
+END = "STOP"  # as django-q2 has it
 MOST_WAITING = 256
 LONGEST_RESULT = 500  # characters
 
 
 class TooLarge(ValueError):
-    """An item that one packet cannot hold."""
+    """The item does not fit into a packet."""
 
 
 class Queue:
-    """As multiprocessing's, as far as a cluster uses it: many writers, many readers.
+    """As multiprocessing's Queue, as far as a cluster uses it, for many writers and readers.
 
-    An item takes one packet: `put` raises TooLarge for one that does not fit, and nothing is in the
-    pipe then. `maxsize` packets, rounded up to a power of two, may wait, or as many (`capacity`) as
-    the system allows an ordinary user; a writer of one more waits, too.
+    `put` writes one packet, or raises TooLarge and writes none. `maxsize` packets (rounded up to a
+    power of two) may wait, or `capacity` where the system allows fewer; then writers block.
     """
 
     def __init__(self, maxsize: int = 0) -> None:
@@ -63,7 +61,7 @@ class Queue:
             os.write(self._writer, _packed(item))
 
     def get(self) -> Any:
-        """The next item; END when nothing waits and nothing will come."""
+        """The next item; END when the queue is empty and has ended."""
         poll = select.poll()
         poll.register(self._reader, select.POLLIN)
         poll.register(self._end.reader, select.POLLIN)
@@ -71,13 +69,13 @@ class Queue:
             poll.poll()
             try:
                 return _unpacked(os.read(self._reader, PACKET))
-            except BlockingIOError:  # another reader was quicker
+            except BlockingIOError:  # another reader was faster
                 if self._end.is_set():
                     return END
 
     def take(self, patience: float) -> Any:
-        """The next item; None if none comes within `patience` seconds, or the end has come. Of
-        several processes that wait here an item wakes one."""
+        """The next item; None after `patience` seconds or at the end. An item wakes one waiting
+        process."""
         deadline = time.monotonic() + patience
         while True:
             try:
@@ -90,7 +88,7 @@ class Queue:
 
     @property
     def reader(self) -> int:
-        """The descriptor that can be read while items wait."""
+        """Readable while items wait."""
         return self._reader
 
     def qsize(self) -> int:
@@ -100,15 +98,14 @@ class Queue:
         return self.qsize() == 0
 
     def close(self) -> None:
-        """The pipe ends with the last process that has it."""
+        """The pipe ends with its last process."""
 
     def join_thread(self) -> None:
-        """There is no thread: what was put is in the pipe."""
+        """No thread: an item is in the pipe at once."""
 
 
 class Hints(Queue):
-    """A queue whose items say nothing but that there is something to do: when it is full, another
-    one says no more."""
+    """An item says only that there is work, so a full queue drops it."""
 
     def __init__(self, maxsize: int) -> None:
         super().__init__(maxsize)
@@ -120,8 +117,8 @@ class Hints(Queue):
 
 
 class Results(Queue):
-    """What workers tell django-q2's monitor of their tasks, which are shifts: an error's text, say,
-    which it keeps in a row. Secrets are masked; a report that is too long is cut."""
+    """Workers' reports to django-q2's monitor, which stores them: secrets are masked, and long
+    reports cut."""
 
     def put(self, item: Any) -> None:
         if isinstance(item, dict) and isinstance(item.get("result"), str):
@@ -134,8 +131,7 @@ class Results(Queue):
 
 
 def _packet_pipe(packets: int) -> tuple[int, int]:
-    """A pipe in which packets stay apart, with room for as many; where the system has no such
-    thing, packets of one size stay apart anyway."""
+    """A pipe that keeps packets apart. Elsewhere than on Linux their equal size does that."""
     if not hasattr(fcntl, "F_SETPIPE_SZ"):
         return os.pipe()
     reader, writer = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
@@ -143,22 +139,21 @@ def _packet_pipe(packets: int) -> tuple[int, int]:
         try:
             fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, packets * PAGE)
             break
-        except OSError:  # beyond what an ordinary user may have
+        except OSError:  # over an ordinary user's limit
             packets //= 2
     return reader, writer
 
 
 class Turnstile:
-    """Waits for a packet in any of some pipes. Of several processes that wait a packet wakes one,
-    where the system has such a thing; else all."""
+    """Waits for a packet in any of these pipes. On Linux a packet wakes one process."""
 
     def __init__(self, *pipes: int) -> None:
         self._pipes = pipes
         self._pid, self._poll = 0, _polling(())
 
     def wait(self, seconds: float) -> bool:
-        """Until a packet is there, or for so long; whether one is. Each process waits with what it
-        has made itself: with what a fork has inherited it would wait for its parent."""
+        """True if a packet is there within `seconds`. An inherited epoll would wait for the parent,
+        so each process makes its own."""
         pid = process_tree.number()
         if self._pid != pid:
             self._pid, self._poll = pid, _polling(self._pipes)
@@ -178,7 +173,7 @@ def _polling(pipes: Sequence[int]) -> Callable[[float], object]:
 
 
 def _room_of(pipe: int) -> int:
-    """How many packets it holds: each takes a page."""
+    """In packets: each takes a page."""
     if not hasattr(fcntl, "F_GETPIPE_SZ"):
         return SMALLEST_PIPE // PACKET
     return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // PAGE
@@ -188,7 +183,7 @@ def _packed(item: Any) -> bytes:
     body = pickle.dumps(item)
     if len(body) > PACKET:
         raise TooLarge(f"{len(body):,} bytes; a packet holds {PACKET:,}")
-    return body.ljust(PACKET, b"\0")  # a pickle says itself where it ends
+    return body.ljust(PACKET, b"\0")  # a pickle marks its own end
 
 
 def _unpacked(packet: bytes) -> Any:

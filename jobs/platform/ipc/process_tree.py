@@ -1,20 +1,20 @@
-"""A cluster is a family of processes that stops in its order and dies together.
+"""A cluster's processes stop in order and die together.
 
-1. No orphan goes on working unseen. Linux tells a process of its parent's death (prctl(2),
-   PR_SET_PDEATHSIG); elsewhere these calls do nothing, and a supervisor has to bury the orphans of
-   a killed cluster. Workers, monitor and pusher die with the sentinel, at once.
-2. SIGTERM means the main process alone, which has the others finish what they hold. A service
-   manager sends it to every process (systemd's KillMode=control-group, timeout(1)), and by default
-   the sentinel would die of it first and take the runs with it.
-3. So django-q2's way to end a stuck worker is SIGKILL. The others' handler is a function and not
-   SIG_IGN: programs that a step starts would inherit that, and could not be stopped.
-4. What steps have started dies with its worker (see orphans). The sentinel looks for it whenever it
-   looks at its processes, and the main process when the sentinel has ended. If the main process
-   is killed, the sentinel ends everything before it ends itself.
-5. A worker may have children, which multiprocessing forbids daemons: only its parent takes it for
-   one. It does not wait for long for what steps have left, processes or threads, when it ends.
-6. Pages are shared until somebody writes to them, and the garbage collector writes to every object
-   that it looks at. So whatever there is at a fork is frozen: no collection looks at it again.
+1. No orphan works on unseen. Linux signals a parent's death (prctl(2), PR_SET_PDEATHSIG): workers,
+   monitor and pusher die with the sentinel. Elsewhere a supervisor has to end a killed cluster's
+   processes.
+2. Only the main process acts on SIGTERM; it lets the others finish their work. Service managers
+   signal every process (systemd's KillMode=control-group, timeout(1)), and the sentinel would die
+   first and take the runs with it.
+3. So django-q2's `terminate()` has to send SIGKILL. The handler for SIGTERM is a function: programs
+   that a step starts would inherit SIG_IGN and could not be stopped.
+4. A step's processes die with its worker (see orphans). The sentinel looks for them whenever it
+   looks at its processes, and the main process when the sentinel ended. If the main process is
+   killed, the sentinel ends all others, then itself.
+5. A worker may have children, which multiprocessing forbids to daemons: only its parent takes it
+   for one. At its end it waits END_PATIENCE for a step's processes and threads.
+6. Memory pages are shared until written, and the garbage collector writes to each object that it
+   visits. So objects are frozen at a fork, and it skips them.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ from jobs.platform.ipc import forked_copies
 from jobs.platform.ipc.orphans import Orphans, adopt, children
 
 PR_SET_PDEATHSIG = 1
-ABANDONED = signal.SIGUSR1  # what the sentinel gets when the main process has ended
-END_PATIENCE = 2  # seconds that a worker's own end may take
+ABANDONED = signal.SIGUSR1  # to the sentinel when the main process ended
+END_PATIENCE = 2  # seconds
 
 
 @cache
 def number() -> int:
-    """This process's, asked for once: a worker needs it a dozen times a run."""
+    """This process's id, cached: a worker needs it a dozen times a run."""
     return os.getpid()
 
 
 @cache
 def name() -> str:
-    """This process's, as operators read it."""
+    """This process, as operators read it."""
     return f"{socket.gethostname()}/{number()}"
 
 
@@ -58,8 +58,7 @@ os.register_at_fork(after_in_child=name.cache_clear)
 
 
 def end_with_main() -> None:
-    """Called by the sentinel: when the main process has ended, for whatever reason, everything
-    ends that the sentinel has started, and then the sentinel: see (4)."""
+    """Called in the sentinel: see (4)."""
     signal.signal(ABANDONED, _end_everything)
     _hear_of_parents_end(ABANDONED)
 
@@ -73,7 +72,7 @@ def _end_everything(number: int, frame: FrameType | None) -> None:
 
 
 def die_with_sentinel() -> None:
-    """Have every process that this one forks from now on die with it: called by the sentinel."""
+    """Called in the sentinel: all that it forks from now on dies with it."""
     sentinel = os.getpid()
 
     def in_child() -> None:
@@ -85,17 +84,17 @@ def die_with_sentinel() -> None:
 
 
 def _hear_of_parents_end(number: signal.Signals) -> None:
-    """Have the kernel send this process a signal when its parent ends."""
+    """The kernel sends this signal when the parent ends."""
     if not sys.platform.startswith("linux"):
         return
     parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
-    if os.getppid() != parent:  # it ended between the two calls
+    if os.getppid() != parent:  # the parent ended between the two calls
         os.kill(os.getpid(), number)
 
 
 def leave_stopping_to_main() -> None:
-    """Called by the sentinel; those that it forks inherit it."""
+    """Called in the sentinel; its forks inherit this."""
     signal.signal(signal.SIGTERM, _not_meant)
 
 
@@ -104,9 +103,9 @@ def _not_meant(number: int, frame: FrameType | None) -> None:
 
 
 class _Popen(popen_fork.Popen):
-    """How a process of the cluster is started, looked at and ended by its parent."""
+    """How a parent starts, polls and ends a process of the cluster."""
 
-    living: ClassVar[dict[int, _Popen]] = {}  # those of this process, by their numbers
+    living: ClassVar[dict[int, _Popen]] = {}  # this process's children, by pid
     orphans: ClassVar[Orphans] = Orphans()
 
     def __init__(self, process_obj: BaseProcess) -> None:
@@ -120,13 +119,13 @@ class _Popen(popen_fork.Popen):
         return code
 
     def terminate(self) -> None:
-        """For django-q2 and for multiprocessing's own exit: see (3)."""
+        """See (3)."""
         self.kill()
 
     @classmethod
     def _tend(cls) -> None:
-        """See (4). The children are listed first: a worker that ends after that leaves its
-        orphans to the next look."""
+        """See (4). Children are listed first: a worker that ends later leaves its orphans to the
+        next poll."""
         present = children().difference(cls.living)
         ended = [pid for pid, one in cls.living.items() if popen_fork.Popen.poll(one) is not None]
         for pid in ended:
@@ -146,7 +145,6 @@ class Process(ForkProcess):
         return _Popen(process_obj)
 
     def run(self) -> None:
-        """In the new process."""
         _Popen.living, _Popen.orphans = {}, Orphans()
         if not hasattr(self, "timer"):  # django-q2's workers have one
             super().run()
@@ -165,12 +163,11 @@ class Context(ForkContext):
 
 
 def context() -> BaseContext:
-    """As django-q2's get_mp_context()."""
     return Context()
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of this machine is there and is more than an unburied one."""
+    """Whether this machine has the process, and it is not a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -19,14 +19,14 @@ def waiting_bytes(pipe: int) -> int:
 
 
 class Event:
-    """As multiprocessing's, as far as a cluster uses it: set once, never cleared."""
+    """As multiprocessing's Event, as far as a cluster uses it: never cleared."""
 
     def __init__(self) -> None:
         self.reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
 
     def set(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # full: it has been set often enough
+        with contextlib.suppress(BlockingIOError):  # full: it is set
             os.write(self._writer, b"!")
 
     def is_set(self) -> bool:
@@ -39,10 +39,10 @@ class Event:
 
 
 class Value:
-    """A number that one process writes and another counts down, as multiprocessing's Value.
+    """As multiprocessing's Value: one process writes it, another counts down.
 
-    Should the two meet, one of them is overwritten: a worker's timeout then counts from a moment
-    ago, which a lock's being lost for ever is not worth.
+    A write may be lost when both meet; a worker's timeout then counts from a moment earlier. A
+    killed process could keep a lock for ever.
     """
 
     def __init__(self, typecode: str, value: float) -> None:

@@ -1,4 +1,4 @@
-"""A bell between processes: rung by one, heard by who polls it."""
+"""A pipe by which one process wakes another that polls it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ from jobs.platform.ipc.pipe_queue import PACKET
 
 
 class Bell:
-    """Somebody is to have a look: rung by anybody, as often as they like."""
-
     def __init__(self) -> None:
         self.reader, self._writer = os.pipe()
         os.set_blocking(self.reader, False)
         os.set_blocking(self._writer, False)
 
     def ring(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # full: it has been rung often enough
+        with contextlib.suppress(BlockingIOError):  # full: a wake-up is waiting
             os.write(self._writer, b"!")
 
     def silence(self) -> bool:
-        """Whether it has been rung since the last time."""
+        """Whether it has rung since the last call."""
         try:
             return bool(os.read(self.reader, PACKET))
         except BlockingIOError:

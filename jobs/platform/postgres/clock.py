@@ -1,7 +1,7 @@
 """One clock for all machines: the database's.
 
-A worker learns the database's time when it claims a run and counts on from there with the
-monotonic clock, which all processes of a machine share. Its own wall clock is never asked.
+A worker learns the time with each claim and counts on with the monotonic clock. No process asks its
+wall clock.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ class Clock:
 
     @property
     def age(self) -> float:
-        """Seconds since the database said so."""
         return time.monotonic() - self.monotonic
 
 

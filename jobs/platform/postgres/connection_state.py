@@ -1,9 +1,9 @@
-"""What a function's code may have done to the worker's connection, and how the worker gets a clean
-one. The one file that writes the insides of Django's connection wrapper.
+"""What a function's code did to the worker's connection, and how the worker gets a clean one. Only
+this file writes to the insides of Django's connection wrapper.
 
-A function's code may close its connection, end its transaction by hand, open one and leave it
-open, or replace it. Django's wrapper then believes something that is not so, and the engine's next
-statement would be part of a transaction that never commits, or of none.
+A function may close or replace the connection, end its transaction or leave one open. The wrapper
+then believes something false, and the engine's next statement would run in a transaction that never
+commits, or in none.
 """
 
 from __future__ import annotations
@@ -19,22 +19,20 @@ from psycopg.pq import ConnStatus, TransactionStatus
 from jobs.lib.error_report import cause_of, is_a
 from jobs.platform.postgres.outages import is_unavailable, sqlstate_of
 
-__all__ = ["DivisionByZero"]  # handed on: no other wing imports psycopg
+__all__ = ["DivisionByZero"]  # other wings do not import psycopg
 
 
 def is_bad(here: BaseDatabaseWrapper) -> bool:
-    """Whether there is no connection that a statement could be sent on."""
     raw = here.connection
     return raw is None or bool(raw.closed) or raw.pgconn.status == ConnStatus.BAD
 
 
 def is_lost(here: BaseDatabaseWrapper, raw: Any) -> bool:
-    """Whether the transaction that was opened on the connection `raw` is gone with it."""
     return is_bad(here) or here.connection is not raw or not here.in_atomic_block
 
 
 def is_failed(here: BaseDatabaseWrapper) -> bool:
-    """Whether a statement outside any savepoint failed: PostgreSQL then takes no more."""
+    """Whether PostgreSQL refuses further statements because one failed outside any savepoint."""
     raw = here.connection
     if raw is None:
         return False
@@ -43,32 +41,29 @@ def is_failed(here: BaseDatabaseWrapper) -> bool:
 
 
 def is_idle(here: BaseDatabaseWrapper) -> bool:
-    """Whether PostgreSQL has no transaction open on this connection."""
     raw = here.connection
     return raw is not None and raw.pgconn.transaction_status == TransactionStatus.IDLE
 
 
 def is_in_transaction(here: BaseDatabaseWrapper) -> bool:
-    """Whether PostgreSQL has a transaction open on this connection."""
     raw = here.connection
     return raw is not None and raw.pgconn.transaction_status == TransactionStatus.INTRANS
 
 
 def is_left_open(here: BaseDatabaseWrapper) -> bool:
-    """Whether code that is over has left a transaction open, or autocommit off."""
+    """Whether code left a transaction open, or autocommit off."""
     if here.connection is None:
         return bool(here.in_atomic_block)
     return bool(here.in_atomic_block) or not here.get_autocommit() or is_in_transaction(here)
 
 
 def is_databases_fault(here: BaseDatabaseWrapper, error: BaseException) -> bool:
-    """Whether the database broke off the work, and not the code that was at it. An error without a
-    code of PostgreSQL's says so only if the connection broke: code may close it, and an author may
-    raise such an error, too."""
+    """Whether the database broke off the work. An error without an SQLSTATE counts only if the
+    connection broke: code may close it, or raise such an error."""
     if not is_a(error, DatabaseError, InterfaceError):
         return False
     if _is_of_an_old_plan(error):
-        here.close()  # the next connection prepares anew
+        here.close()  # the next connection prepares again
         return True
     if not is_unavailable(error):
         return False
@@ -76,8 +71,7 @@ def is_databases_fault(here: BaseDatabaseWrapper, error: BaseException) -> bool:
 
 
 def _is_of_an_old_plan(error: BaseException) -> bool:
-    """Whether a migration has changed what a prepared statement returns, or the server has
-    forgotten it."""
+    """Whether a migration changed the result of a prepared statement, or the server forgot it."""
     cause = cause_of(error)
     if isinstance(cause, InvalidSqlStatementName):
         return True
@@ -92,9 +86,8 @@ def _is_closed_by_code(here: BaseDatabaseWrapper) -> bool:
 
 
 def drop(here: BaseDatabaseWrapper) -> None:
-    """Forget the connection and every transaction that Django believes it has open; the next
-    statement makes another connection."""
-    with contextlib.suppress(Exception):  # it may be broken in any way
+    """Forget the connection and its transactions; the next statement connects again."""
+    with contextlib.suppress(Exception):  # the connection may be broken in any way
         here.close()
     here.connection = None
     here.in_atomic_block = here.closed_in_transaction = here.needs_rollback = False

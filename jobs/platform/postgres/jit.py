@@ -1,17 +1,14 @@
-"""No statement of the engine is compiled.
+"""The engine switches JIT compilation off.
 
-PostgreSQL compiles a statement (JIT) whose plan it takes for dear: `jit_above_cost`, 100,000 by
-default. What it thinks of a table without statistics, or of a plan that the engine has shut out
-(statements.read_by_index), is far above that, and to compile takes a quarter of a second where the
-statement itself takes a fraction of a millisecond. The engine's statements read few rows, each by
-an index; none of them is ever worth it.
+PostgreSQL compiles a statement whose plan looks expensive (`jit_above_cost`), as plans do without
+statistics or under statements.read_by_index. Compiling takes a quarter of a second, the engine's
+statements a fraction of a millisecond.
 
-1. A direct connection has JIT switched off when Django has made it, in every process: the sites'
-   that send events, and the clusters'. So the sites' own statements are not compiled either.
-2. Behind a pool in transaction mode a session's settings would be the next client's. Where the
-   role's JIT is on, the engine's own statements switch it off for their transaction
-   (pooled_pipeline, 5). Statements of the ORM that come before them go as they are; `manage.py
-   check --database default` tells how to switch JIT off for the role.
+1. A direct connection gets `jit = off` when Django connects, in sites too.
+2. Behind a pool the setting would reach the next client. If the role has JIT on, the engine's
+   statements switch it off for their transaction (pooled_pipeline, rule 5). Earlier statements of
+   the ORM are not covered; `manage.py check --database default` says how to switch JIT off for the
+   role.
 """
 
 from __future__ import annotations
@@ -26,7 +23,6 @@ from jobs.platform.postgres.pooled_pipeline import PooledWire, is_pooled, wire_o
 
 
 def install() -> None:
-    """From now on."""
     connection_created.connect(_switch_off, dispatch_uid="jobs.platform.postgres.jit")
 
 

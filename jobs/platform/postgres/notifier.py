@@ -1,18 +1,15 @@
-"""Telling the clusters that a run may be due: after the commit, and one word for many.
+"""How the clusters hear that a run may be due.
 
-PostgreSQL lets transactions that NOTIFY commit one after the other, in the whole server, and each
-holds that lock until its commit is on the disk. So no transaction that writes anything does it:
+In the whole server, transactions with a NOTIFY commit one after the other, each holding a lock
+until its commit is on disk. So no transaction that writes also notifies:
 
-1. The clusters are told after the commit (`transaction.on_commit`), by a statement of its own that
-   leaves nothing to write to the disk. What was rolled back, a savepoint included, tells nothing.
-   If the process dies in between, or the statement fails, the clusters find the run all the same:
-   each looks once a second.
-2. A process that has told the clusters less than GAP ago tells nothing: a cluster that hears a
-   word looks at once, and once more GAP later (listener). So nothing is left to be told later, by
-   a thread or at the end of the process.
-3. The processes of a cluster ring the bells of their own cluster, which cost no statement. Its
-   pusher hears them and tells the other clusters. In a cluster that is stopping, nothing listens
-   to the bells any more: then its processes tell the clusters themselves.
+1. The sender notifies after its commit, by a statement that writes nothing; a rollback notifies
+   nothing. If the sender dies or the statement fails, the clusters find the run within a second:
+   each looks that often.
+2. A process notifies once per GAP at most. A cluster looks at once and again GAP later (listener),
+   so no thread must notify later.
+3. Processes of a cluster write to its pipes, which costs no statement; the pusher tells the other
+   clusters. In a stopping cluster no pusher reads the pipes, so its processes notify themselves.
 """
 
 from __future__ import annotations
@@ -31,40 +28,40 @@ from jobs.platform.postgres.statements import Rows
 logger = logging.getLogger("jobs.engine")
 
 CHANNEL = "jobs"  # what clusters LISTEN to
-# What they are told: that a run may be due, or anything at all.
+# The payload: a run may be due, or anything at all may be.
 RUN_DUE, ANYTHING = "run", ""
-GAP = 0.01  # seconds between two words of one process at least
+GAP = 0.01  # seconds between two notifications of one process, at least
 
-# Nothing waits for the disk: it writes nothing. The setting is for servers that see it otherwise.
+# It writes nothing. The setting is for servers that would wait for the disk all the same.
 TELL = """
 SELECT set_config('synchronous_commit', 'off', true), pg_notify(%(channel)s, %(what)s)
 """
 
 
 class Cluster(Protocol):
-    """The one that this process belongs to, as its board has it."""
+    """This process's cluster; the worker table implements it."""
 
     runs: Bell
     requests: Bell
 
     @property
     def is_stopping(self) -> bool:
-        """Whether its pusher has ended, or is about to."""
+        """Whether the pusher has ended, or is about to."""
 
 
 _cluster: Cluster | None = None
-_told: dict[str, float] = {}  # each word: when this process has told it last (monotonic)
+_told: dict[str, float] = {}  # word → when this process last sent it (monotonic)
 
 
 def belong_to(cluster: Cluster | None) -> None:
-    """From now on, this process and what it forks are part of this cluster."""
+    """Make this process, and all that it forks, part of this cluster."""
     global _cluster
     _cluster = cluster
 
 
 def wake_clusters(what: str = ANYTHING) -> None:
-    """Tell every cluster that something may be due, as soon as the open transaction of this
-    thread's connection has committed; now, if none is open. Raises nothing."""
+    """Tell every cluster that something may be due: after the commit of this thread's open
+    transaction, or now without one. Raises nothing."""
     here = connections[DEFAULT_DB_ALIAS]
     if not here.in_atomic_block:
         WORDS[what]()
@@ -73,20 +70,18 @@ def wake_clusters(what: str = ANYTHING) -> None:
 
 
 def pass_on(returned: Iterable[Rows]) -> None:
-    """Tell the clusters what statements have returned: one that makes a run due returns the word,
-    RUN_DUE."""
+    """Wake the clusters if a statement returned RUN_DUE: it made a run due."""
     if any(RUN_DUE in row for rows in returned for row in rows):
         wake_clusters(RUN_DUE)
 
 
 def is_word(callback: Callable[[], Any]) -> bool:
-    """Whether this callback of `transaction.on_commit` is one of `wake_clusters`."""
     return callback in WORDS.values()
 
 
 def _is_last(here: Any, word: Callable[[], Any]) -> bool:
-    """Whether it is what the transaction will do last, and no rollback that is possible from here
-    takes it back alone."""
+    """Whether the word is the last callback, and no rollback to a savepoint could remove it
+    alone."""
     if not here.run_on_commit:
         return False
     savepoints, callback, _ = here.run_on_commit[-1]
@@ -114,7 +109,7 @@ def _wake(what: str) -> None:
 
 
 def tell(what: str, by: str = DEFAULT_DB_ALIAS) -> None:
-    """Tell every cluster now, on this thread's connection of that name; see (2). Raises nothing."""
+    """Notify now on this thread's connection `by`, but see (2). Raises nothing."""
     now = time.monotonic()
     if now - _told.get(what, -GAP) < GAP:
         return
@@ -127,7 +122,7 @@ def tell(what: str, by: str = DEFAULT_DB_ALIAS) -> None:
 
 
 def say(what: str, by: str = DEFAULT_DB_ALIAS) -> None:
-    """The same, whenever the last word was; raises Django's errors."""
+    """Notify regardless of GAP. Raises Django's errors."""
     told = {"channel": CHANNEL, "what": what}
     if by == DEFAULT_DB_ALIAS:
         statements.at_once(TELL, told)

@@ -1,21 +1,20 @@
-"""Whether the database is away, in any of the ways in which it can be: the one predicate for that.
+"""The one predicate for “the database is away”.
 
-The database is away when another connection, or the same statement a little later, can succeed
-without a change of code or data. Sites answer 503 then; workers, pushers and gateways drop the
-connection and go on with another one; a run pays no attempt for it (see requeue).
+The database is away when another connection, or the same statement later, can succeed without a
+change of code or data. Sites answer 503 then; workers, pushers and gateways take another
+connection; a run pays no attempt (see requeue).
 
-    08…, no code at all   the connection broke, or none can be made
-    57P01 … 57P04         the server stops, crashed, starts, or its database was dropped
-    25006                 the server has become a reader: after a fail-over the socket leads there
-    53000 … 53300         no connection left, no memory (a full table of locks counts), no disk
-    58…                   the server's own files failed
+    08…, no code    the connection broke, or none can be made
+    57P01 … 57P04   the server stops, crashed, starts, or lost its database
+    25006           after a fail-over the server is a reader
+    53000 … 53300   no connection, memory, lock or disk space left
+    58…             the server's own files failed
 
-What one session brings upon itself is no outage: `idle_in_transaction_session_timeout` (25P03),
-`transaction_timeout` (25P04), `idle_session_timeout` (57P05), `statement_timeout` (57014),
-`temp_file_limit` (53400), a deadlock (40P01). Codes: appendix A of PostgreSQL's manual.
+A session's own fault is no outage: its timeouts (25P03, 25P04, 57P05, 57014), `temp_file_limit`
+(53400), a deadlock (40P01). Codes: appendix A of PostgreSQL's manual.
 
-What follows from an outage is one as well, where Django says what it follows from: code that
-catches the first error and asks on, in the same transaction, gets a TransactionManagementError.
+A TransactionManagementError counts if Django names an outage as its cause: code caught that and
+went on in the transaction.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ from jobs.lib.error_report import is_a
 
 AWAY = ("08", "53000", "531", "532", "533", "58", "25006", "57P01", "57P02", "57P03", "57P04")
 
-# What is wrong, as the end of a sentence that begins with “The database”. An error that was met
-# while connecting carries no code: the server's message is all there is, if it speaks English.
+# Ends of a sentence that begins with “The database”. An error while connecting has no SQLSTATE; its
+# (English) message is matched instead.
 IN_WORDS = {
     "25006": "is read-only",
     "53100": "has no disk space left",
@@ -55,27 +54,25 @@ IN_MESSAGES = {
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether this error is Django's or psycopg's and says that the database is away."""
     if not is_a(error, DatabaseError, InterfaceError, psycopg.Error):
-        return False  # what an author makes of an outage is an error of theirs
+        return False  # an author's error about an outage is the author's
     if isinstance(error, TransactionManagementError):
         return error.__cause__ is not None and is_unavailable(error.__cause__)
     code = sqlstate_of(error)
     if code:
         return code.startswith(AWAY)
     if isinstance(error, PipelineAborted) or isinstance(error.__cause__, PipelineAborted):
-        return False  # a consequence: the statement before it in the pipeline failed
+        return False  # an earlier statement of the pipeline failed
     kinds = (psycopg.OperationalError, psycopg.InterfaceError)
     if isinstance(error, kinds) or isinstance(error.__cause__, kinds):
         return True
-    # Django raises these by itself where there is no connection to ask.
+    # Django raises these by itself when there is no connection.
     return isinstance(error, OperationalError | InterfaceError) and error.__cause__ is None
 
 
 def why_unavailable(error: BaseException) -> str:
-    """What is wrong with the database, for a sentence that begins with “The database”: “is
-    read-only”, “refuses connections”. Nothing of the error's own text is in it, so anybody may read
-    it."""
+    """The end of a sentence that begins with “The database”. It quotes nothing of the error, so
+    visitors may read it."""
     code = sqlstate_of(error)
     if code:
         return IN_WORDS.get(
@@ -89,7 +86,7 @@ def why_unavailable(error: BaseException) -> str:
 
 
 def sqlstate_of(error: BaseException) -> str:
-    """The code that PostgreSQL gave for this error of Django's or psycopg's; empty without any."""
+    """PostgreSQL's code for the error; "" if there is none."""
     for link in (error, error.__cause__):
         if isinstance(link, psycopg.Error) and link.sqlstate:
             return str(link.sqlstate)

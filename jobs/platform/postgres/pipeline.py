@@ -1,23 +1,21 @@
-"""The shortest way to the server: libpq's pipeline, with prepared statements.
+"""The engine's statements over libpq's pipeline, prepared.
 
-A cursor takes a statement through some dozens of calls in Python, which for the engine's few small
-ones is most of what they cost. So they are handed to libpq itself, through psycopg's bindings
-(psycopg.pq); values stay with psycopg's own adaptation. See “Pipeline Mode” in PostgreSQL's manual.
+For a small statement, psycopg's cursor costs more than PostgreSQL. So the engine calls libpq
+through psycopg.pq; psycopg still adapts values. See “Pipeline Mode” in PostgreSQL's manual.
 
-1. A conversation is: send everything, sync, read everything. An error has the server skip what
-   comes behind it. Outside a transaction the conversation is one of its own.
-2. A statement counts as prepared when the server has said so: one that was skipped is not.
-3. Who breaks off in the midst of a conversation, as an exception from a signal's handler does,
-   leaves a connection that nobody understands any more: it is closed.
-4. So is one whose server has forgotten what was prepared (DISCARD ALL), or says that a migration
-   has changed what it returns. The next connection prepares anew.
-5. A lone statement that waits for nobody's lock needs no conversation: libpq's blocking call takes
-   half the processor time. While it lasts no signal's handler runs.
-6. psycopg may prepare the product's statements on the same connection. After a rollback it forgets
-   them by a DEALLOCATE ALL, which would take ours along: here it names them.
-7. What is to go ahead of the next statement (a savepoint) goes in its trip, and so does BEGIN,
-   whoever sends that statement: the engine, a step's cursor whose statement is prepared
-   (prepared.py), or psycopg itself, which asks `_start_query` before whatever it sends.
+1. A conversation sends all statements and a sync, then reads all results. After an error the server
+   skips the rest. Outside a transaction the conversation is one.
+2. A statement counts as prepared when the server confirmed it: the server may have skipped it.
+3. An exception in a conversation, as from a signal handler, leaves unread results, which the next
+   statement would take for its own: the connection is closed.
+4. So it is when the server forgot its prepared statements (DISCARD ALL) or a migration changed
+   their results. The next connection prepares again.
+5. A lone statement that waits for no lock uses libpq's blocking call at half the processor time. No
+   signal handler runs during it.
+6. psycopg may prepare the product's statements here. After a rollback it would forget them by
+   DEALLOCATE ALL, and the engine's too; here it deallocates by name.
+7. What must precede the next statement (BEGIN, a savepoint) goes in the same trip, also before a
+   step's prepared statement (step_cursor) and before psycopg's own, which call `_start_query`.
 """
 
 from __future__ import annotations
@@ -41,8 +39,8 @@ from jobs.platform.postgres.psycopg_internals import ByName
 
 Statement = tuple[str, Mapping[str, Any]]  # text, values by name
 Rows = list[tuple[Any, ...]]
-Key = tuple[bytes, tuple[int, ...]]  # text, the values' types
-New = tuple[Key, bytes]  # a statement that is prepared in this conversation, and its name
+Key = tuple[bytes, tuple[int, ...]]  # text, types of the values
+New = tuple[Key, bytes]  # a statement that this conversation prepares, and its name
 
 NOTHING: Mapping[str, Any] = {}
 BEGIN: Statement = ("BEGIN", NOTHING)
@@ -52,23 +50,23 @@ STALE = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)  # see (4)
 PLANNED = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
 PLACEHOLDER = re.compile(r"%%|%\((\w+)\)s")
 
-# As Django's: a jsonb is read as its text. Times are in UTC.
+# As Django does: a jsonb is read as text. Times are in UTC.
 ADAPTERS = AdaptersMap(psycopg.adapters)
 ADAPTERS.register_loader("jsonb", TextLoader)
 
 
 class Wire:
-    """The way through one connection, for as long as that lives."""
+    """One connection's pipeline."""
 
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         self._raw, self._pg = raw, raw.pgconn
         self._adapter = Transformer(ADAPTERS)
-        self._prepared: dict[Key, bytes] = {}  # their names
+        self._prepared: dict[Key, bytes] = {}  # statement → name
         self._numbers = itertools.count()
         self._poll = select.poll()
         self._poll.register(self._pg.socket, select.POLLIN)
         self.ahead: list[str] = []  # see (7)
-        self.begun = 0  # transactions, up to now
+        self.begun = 0  # transactions so far
         theirs = ByName()
         vars(theirs).update(vars(raw._prepared))
         raw._prepared = theirs
@@ -76,8 +74,8 @@ class Wire:
         vars(raw)["_start_query"] = self._start_query
 
     def converse(self, statements: Sequence[Statement], *, commits: bool = False) -> list[Rows]:
-        """What each statement returns. A transaction that is wanted and not open is opened in the
-        same trip; with `commits` it ends in it."""
+        """Execute statements in one trip; each one's rows. The trip opens the transaction that
+        Django wants, and with `commits` ends it."""
         first = self._what_goes_first()
         asked = [*first, *statements, *([COMMIT] if commits else [])]
         with self._raw.lock:
@@ -85,8 +83,8 @@ class Wire:
         return rows[len(first) : len(first) + len(statements)]
 
     def ask_at_once(self, text: str, values: Mapping[str, Any]) -> Rows:
-        """What a statement returns that waits for nobody: see (5). A transaction that is wanted and
-        not open is opened before."""
+        """Execute one statement that waits for no lock (5), in the transaction that Django
+        wants."""
         first = self._what_goes_first()
         with self._raw.lock:
             for before, _ in first:
@@ -96,7 +94,7 @@ class Wire:
             return self._loaded(result)
 
     def begin(self) -> None:
-        """Open the transaction, if one is wanted and not open."""
+        """Open the transaction that Django wants."""
         if self._opens:
             self.begun += 1
             with self._raw.lock:
@@ -104,12 +102,10 @@ class Wire:
 
     @property
     def goes_alone(self) -> bool:
-        """Whether nothing has to go ahead of the next statement."""
         return not self.ahead and not self._opens
 
     def ask_prepared(self, name: bytes, values: Any, formats: Any) -> PGresult:
-        """The answer to what psycopg has prepared, be it an error, in one trip with what goes ahead
-        of it."""
+        """The result, maybe an error, of a statement that psycopg prepared."""
         first = self._what_goes_first()
         with self._raw.lock:
             *before, result = self._ask(first, (name, values, formats))
@@ -131,7 +127,7 @@ class Wire:
         return first
 
     def _start_query(self) -> PQGen[None]:
-        """Before whatever psycopg sends: see (7)."""
+        """psycopg calls this before each statement (7)."""
         self.begun += self._opens
         yield from self._psycopgs_start()
         while self.ahead:
@@ -153,7 +149,6 @@ class Wire:
     def _ask(
         self, statements: Sequence[Statement], prepared: tuple[bytes, Any, Any] | None = None
     ) -> list[PGresult]:
-        """The answer to each, and to what psycopg has prepared."""
         try:
             self._pg.enter_pipeline_mode()
             sent = [self._send(*statement) for statement in statements]
@@ -167,7 +162,7 @@ class Wire:
             list(results)
             self._pg.exit_pipeline_mode()
         except BaseException:  # see (3)
-            if self._pg.status != ConnStatus.BAD:  # else it is broken, and stays so to be told
+            if self._pg.status != ConnStatus.BAD:  # a broken one stays open
                 self._raw.close()
             raise
         self._pass_on_notifications()
@@ -197,7 +192,7 @@ class Wire:
         return b"jobs_%d" % next(self._numbers)
 
     def _flush(self) -> None:
-        """The server may not read on before what it has answered is taken from it."""
+        """The server may stop reading until its results are read."""
         while self._pg.flush():
             self._poll.modify(self._pg.socket, select.POLLIN | select.POLLOUT)
             self._poll.poll()
@@ -205,13 +200,12 @@ class Wire:
             self._pg.consume_input()
 
     def _results(self) -> Iterator[PGresult]:
-        """What the server says of everything that was sent, up to the sync."""
         while True:
             while self._pg.is_busy():
                 self._poll.poll()
                 self._pg.consume_input()
             result = self._pg.get_result()
-            if result is None:  # behind each answer
+            if result is None:  # ends each statement's results
                 if self._pg.status == ConnStatus.BAD:
                     raise psycopg.OperationalError("the connection was lost")
             elif result.status == ExecStatus.PIPELINE_SYNC:
@@ -243,14 +237,12 @@ class Wire:
         raise error
 
     def _pass_on_notifications(self) -> None:
-        """What came meanwhile is for whoever listens, as psycopg keeps it."""
         while notification := self._pg.notifies():
             if self._pg.notify_handler is not None:
                 self._pg.notify_handler(notification)
 
 
 def forget_what_waits(raw: psycopg.Connection[Any]) -> None:
-    """Nothing goes ahead any more: the transaction in which it would have is over."""
     wire: Wire | None = vars(raw).get(WIRE)
     if wire is not None:
         wire.ahead.clear()
@@ -261,8 +253,8 @@ AUTO = [PyFormat.AUTO] * 100
 
 @lru_cache(maxsize=256)
 def compiled(text: str) -> tuple[bytes, list[str], bool]:
-    """A statement in PostgreSQL's own notation, the names of its values in their order, and whether
-    there is anything in it to plan."""
+    """The statement in PostgreSQL's notation, the names of its values in order, and whether it has
+    a plan."""
     names: list[str] = []
 
     def number(match: re.Match[str]) -> str:

@@ -1,23 +1,21 @@
-"""The way through a pool in transaction mode: each transaction may lead to another session of the
-server, so what one has prepared there, the next may miss.
+"""The pipeline behind a pool in transaction mode, where each transaction may reach another session
+and find nothing prepared.
 
-To read and plan the engine's statements takes longer than to execute them, so they are prepared all
-the same, each under a name that its text gives it: whatever process has prepared it in a session,
-all others may use it there.
+Planning takes longer than executing, so the engine prepares here too, under a name hashed from the
+text: what one process prepared in a session, all may use.
 
-1. A trip that begins outside a transaction takes it for granted that its statements are prepared.
-   If one is not, nothing of the trip has been done: it is made again, and prepares them.
-2. In a transaction a miss would end it. There a statement is only used if this connection knows
-   that it is prepared in the transaction's session, which says its number as the transaction
-   begins; else it is prepared. What begins without a number is sent unprepared.
-3. That a session keeps what was prepared has to be seen first, in a trip of (1): a pool may be set
-   to reset sessions (`server_reset_query_always`). Where that is never seen, the trips are not made
-   twice for ever.
-4. The first time on a connection a statement is sent unprepared: those of sites are often short. To
-   prepare is to close what had the name before, which is never an error. A PgBouncer that knows of
-   prepared statements (from 1.21) wants to be told of them by each of its clients: the second time.
-5. A session's settings would be the next client's. What a connection has asked for goes ahead of
-   the first trip in each transaction, and holds for that transaction.
+1. A trip outside a transaction assumes that its statements are prepared. If one is missing, nothing
+   was done: the trip is repeated and prepares.
+2. Inside a transaction a missing statement would end it. So a statement is used only if this
+   connection knows it in the session, whose backend number is read at BEGIN; else it is prepared.
+   Without a known number it goes unprepared.
+3. A pool may reset its sessions (`server_reset_query_always`). The engine trusts sessions only
+   after a trip of (1) found its statements, and stops trying after MOST_MISSES.
+4. The first time, a connection sends a statement unprepared: a site's connections are often short.
+   Preparing closes the name first, which is never an error. PgBouncer (from 1.21) wants each client
+   to prepare.
+5. A session setting would reach the next client. So each transaction's first trip sets the
+   connection's settings for that transaction.
 """
 
 from __future__ import annotations
@@ -38,14 +36,13 @@ from jobs.platform.postgres.pipeline import NOTHING, WIRE, Key, New, Rows, State
 
 SERVER: Statement = ("SELECT pg_backend_pid()", NOTHING)
 BEGIN = b"BEGIN; SELECT pg_backend_pid()"
-MISSED = (b"26000", b"0A000")  # not prepared here, or for tables that were migrated since
+MISSED = (b"26000", b"0A000")  # not prepared in this session, or prepared before a migration
 MOST_MISSES = 200  # in a row
 MOST_SERVERS = 500
 FINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
 
 def is_pooled(here: BaseDatabaseWrapper) -> bool:
-    """Whether this connection of Django's leads to a pool in transaction mode."""
     return bool(here.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"))
 
 
@@ -54,14 +51,14 @@ class PooledWire(Wire):
         super().__init__(raw)
         self.settings: dict[str, str] = {}  # see (5)
         self._are_set = False  # in the open transaction
-        # Statements, by their names:
-        self._known: set[bytes] = set()  # that were sent, see (4)
-        self._told: set[bytes] = set()  # that were prepared
-        self._servers: dict[int, set[bytes]] = {}  # that are prepared in a session
-        self._here: set[bytes] | None = None  # in that of the open transaction, see (2)
-        self._taken: set[bytes] = set()  # that were taken for prepared in this trip
-        self._made: set[bytes] = set()  # that were prepared in it
-        # This trip began outside a transaction; is made for the second time.
+        # Sets of statement names:
+        self._known: set[bytes] = set()  # sent before, see (4)
+        self._told: set[bytes] = set()  # prepared before
+        self._servers: dict[int, set[bytes]] = {}  # backend number → prepared there
+        self._here: set[bytes] | None = None  # prepared in the open transaction's session, see (2)
+        self._taken: set[bytes] = set()  # assumed to be prepared, in this trip
+        self._made: set[bytes] = set()  # prepared in this trip
+        # The trip began outside a transaction; it is the repetition.
         self._is_free = self._is_anew = False
         self._is_kept = False  # see (3)
         self._misses = 0 if capabilities.has_send_close_prepared() else MOST_MISSES
@@ -100,7 +97,6 @@ class PooledWire(Wire):
         return [(f"SELECT {', '.join(parts)}", NOTHING)] if parts else []
 
     def _is_at(self, number: int) -> None:
-        """The open transaction is in the session of this number."""
         if len(self._servers) > MOST_SERVERS:
             self._servers.clear()
         self._here = self._servers.setdefault(number, set())
@@ -135,7 +131,6 @@ class PooledWire(Wire):
         return super()._ask(statements, prepared)
 
     def _learn(self, statements: Sequence[Statement], answers: Sequence[PGresult]) -> None:
-        """What is prepared in which session."""
         self._told |= self._made
         if any(answer.status not in FINE for answer in answers):
             return
@@ -190,12 +185,11 @@ def _is_missed(answer: PGresult) -> bool:
 
 @lru_cache(maxsize=256)
 def name_of(key: Key) -> bytes:
-    """The same in every process."""
     return b"jobs_" + hashlib.blake2b(repr(key).encode(), digest_size=12).hexdigest().encode()
 
 
 def wire_of(raw: psycopg.Connection[Any], *, prepares: bool) -> Wire:
-    """The connection's own, which goes with it; `prepares`: it leads to one session."""
+    """The connection's pipeline. `prepares`: the connection has one session."""
     wire: Wire | None = vars(raw).get(WIRE)
     if wire is None:
         wire = vars(raw)[WIRE] = Wire(raw) if prepares else PooledWire(raw)

@@ -6,7 +6,7 @@ from psycopg._preparing import PrepareManager
 
 
 class ByName(PrepareManager):
-    """psycopg's memory of what it has prepared: see (6)."""
+    """Deallocates by name: rule 6 of pipeline.py."""
 
     def clear(self) -> bool:
         self._counts.clear()

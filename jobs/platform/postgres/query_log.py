@@ -1,7 +1,6 @@
-"""The statements that Django keeps for DEBUG's pages: a cluster has no pages, and keeps none.
+"""Clusters keep no DEBUG log of statements.
 
-With DEBUG each connection remembers its last 9,000 statements with their values, until the next web
-request begins. A cluster has no requests, and its processes live for weeks.
+Django keeps a connection's last 9,000 until the next web request begins, and a cluster has none.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from django.db.backends.signals import connection_created
 
 
 class OnDemand(deque[Any]):
-    """Keeps what is asked for (CaptureQueriesContext, assertNumQueries), for as long as it is."""
+    """Keeps statements only while CaptureQueriesContext or assertNumQueries asks for them."""
 
     def __init__(self, wrapper: BaseDatabaseWrapper) -> None:
         super().__init__(maxlen=wrapper.queries_limit)
@@ -30,7 +29,7 @@ class OnDemand(deque[Any]):
 
 
 def keep_none() -> None:
-    """From now on, in this process and in those that it forks, whichever thread connects."""
+    """For all connections of this process and of its forks."""
     for wrapper in connections.all(initialized_only=True):
         _keep_none(connection=wrapper)
     connection_created.connect(_keep_none, dispatch_uid="jobs.platform.postgres.query_log")

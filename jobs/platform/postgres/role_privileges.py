@@ -1,4 +1,4 @@
-"""What the role of the database may do with the site's tables."""
+"""What the database role may do with the site's tables."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ SELECT c.relname, pg_has_role(c.relowner, 'USAGE'),
 @dataclass(frozen=True)
 class Role:
     name: str
-    schema: str | None  # where its new tables would be
+    schema: str | None  # where its new tables would go
     may_create: bool
 
 
 def check(here: BaseDatabaseWrapper) -> list[CheckMessage]:
-    """Whether the role may use the tables that are there, and make and alter tables."""
     wanted = here.introspection.django_table_names(include_views=False)
     with here.cursor() as cursor:
         cursor.execute(WHERE)
@@ -55,7 +54,7 @@ def _cannot_use(role: Role, tables: list[str]) -> CheckMessage:
 
 
 def _cannot_migrate(role: Role, others: list[str], *, is_new: bool) -> CheckMessage:
-    """It is an error only if nothing is there to work with."""
+    """An error only if there are no tables to work with."""
     what = f"does not own {_names(others)}" if others else f"may make no tables in {_place(role)}"
     sentence = f"The role “{role.name}” {what}, so that it cannot migrate."
     hint = f'Make it the owner of the database and of its tables: ALTER … OWNER TO "{role.name}".'

@@ -1,9 +1,8 @@
-"""`manage.py check --database default`: what of the server, of the role and of a pool before the
-server does not suit the engine. `manage.py migrate` asks the same before it begins.
+"""`manage.py check --database default`, also run by `migrate`: what does not suit the engine in the
+server, the role, or a pool.
 
-Each is asked of the server itself, on connections that are made as every other one is, so that an
-answer counts what the server, the database, the role and `DATABASE_URL` say together. A database
-that is away is no problem of the settings: its error goes to whoever asked.
+The checks use ordinary connections, so the answers cover the settings of server, database, role and
+`DATABASE_URL`. If the database is away, the caller gets its error.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from jobs import conf
 from jobs.platform.postgres import role_privileges, session_settings
 
-OLDEST = 14  # the oldest version of PostgreSQL on which the engine is tested
-PATIENCE = 2.0  # seconds for a NOTIFY to come
-MANY_PAGES = 1_000  # a table that is smaller is read as fast without statistics
+OLDEST = 14  # oldest version of PostgreSQL that the engine is tested with
+PATIENCE = 2.0  # seconds for a NOTIFY to arrive
+MANY_PAGES = 1_000  # a smaller table is read as fast without statistics
 POOLED = "DISABLE_SERVER_SIDE_CURSORS"
 UNKNOWN_TABLES = """
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -35,7 +34,7 @@ SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 
 
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Errors for what the engine cannot work with, warnings for what it works with badly."""
+    """Errors where the engine cannot work, warnings where it works badly."""
     if DEFAULT_DB_ALIAS not in (kwargs.get("databases") or []):
         return []
     with _session() as here:
@@ -54,7 +53,7 @@ def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @contextmanager
 def _session(alias: str = DEFAULT_DB_ALIAS) -> Iterator[BaseDatabaseWrapper]:
-    """A connection of its own, which no code has set up."""
+    """A new connection, untouched by other code."""
     here = connections[alias].copy()
     try:
         yield here
@@ -63,8 +62,7 @@ def _session(alias: str = DEFAULT_DB_ALIAS) -> Iterator[BaseDatabaseWrapper]:
 
 
 def _refused(here: BaseDatabaseWrapper) -> CheckMessage | None:
-    """What cannot even be connected to: what Django knows as too old, and a pool that is told of
-    settings which it does not take."""
+    """Django finds the server too old, or a pool refuses a startup setting."""
     try:
         here.ensure_connection()
     except NotSupportedError as error:
@@ -87,7 +85,6 @@ def _older_than_promised(what: str) -> CheckMessage:
 
 
 def _without_transactions(here: BaseDatabaseWrapper) -> CheckMessage | None:
-    """What a pool in statement mode does not have."""
     try:
         with here.cursor() as cursor:
             cursor.execute("BEGIN")
@@ -104,8 +101,8 @@ def _without_transactions(here: BaseDatabaseWrapper) -> CheckMessage | None:
 
 
 def _deaf(here: BaseDatabaseWrapper) -> list[CheckMessage]:
-    """Whether a NOTIFY comes to a session that listens. Nothing listens through a pool in
-    transaction mode: its sessions would go on listening, for other clients."""
+    """Whether NOTIFY arrives. A session of a pool in transaction mode would go on listening for
+    other clients."""
     if not here.settings_dict.get(POOLED):
         with _session() as other:
             return [] if _hears(here, other) else [_pool_unnamed()]
@@ -148,7 +145,7 @@ def _hears(here: BaseDatabaseWrapper, other: BaseDatabaseWrapper) -> bool:
 
 
 def _compiling(here: BaseDatabaseWrapper) -> list[CheckMessage]:
-    """Where the site's sessions are its own, the engine switches JIT off."""
+    """On direct connections the engine switches JIT off (jit.py)."""
     with here.cursor() as cursor:
         cursor.execute("SELECT current_setting('jit')::bool AND pg_jit_available()")
         is_on = cursor.fetchone() == (True,)

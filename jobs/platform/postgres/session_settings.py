@@ -1,8 +1,5 @@
-"""Settings of PostgreSQL that the engine's sessions begin with, and that do not suit it.
-
-They may be the server's, the database's, the role's or `DATABASE_URL`'s. The engine changes none of
-them by itself: behind a pool in transaction mode it could not.
-"""
+"""PostgreSQL settings that do not suit the engine, by server, database, role or `DATABASE_URL`. The
+engine does not change them: behind a pool it could not."""
 
 from __future__ import annotations
 
@@ -14,16 +11,16 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 SESSION = "SELECT name, setting, coalesce(' ' || unit, '') FROM pg_settings WHERE name = ANY(%s)"
-LONGEST_WAIT = 10_000  # ms: an atomic step that another session waits for is seldom longer
-LONGEST_STATEMENT = 30_000  # ms: the engine's own take milliseconds, and seconds on a busy disk
-LONGEST_PAUSE = 3_600_000  # ms for which nothing comes, as at night
+LONGEST_WAIT = 10_000  # ms: longest usual wait of one session for another's atomic step
+LONGEST_STATEMENT = 30_000  # ms; the engine's own take milliseconds, or seconds on a busy disk
+LONGEST_PAUSE = 3_600_000  # ms without traffic, as at night
 
 
 @dataclass(frozen=True)
 class Rule:
     name: str
     suits: Callable[[str], bool]
-    what: str  # the rest of the sentence
+    what: str  # end of the sentence
     hint: str
     id: str
     kind: type[Error] | type[Warning] = Warning
@@ -33,7 +30,7 @@ class Rule:
 
 
 def _is_none_or(least: Callable[[], int]) -> Callable[[str], bool]:
-    """Whether there is no such timeout, or it is at least so long (ms)."""
+    """Whether the timeout is off, or at least this long (ms)."""
     return lambda value: int(value) == 0 or int(value) >= least()
 
 
@@ -104,7 +101,6 @@ RULES = (
 
 
 def check(here: BaseDatabaseWrapper) -> list[CheckMessage]:
-    """One problem for each setting that does not suit the engine."""
     with here.cursor() as cursor:
         cursor.execute(SESSION, [[rule.name for rule in RULES]])
         values = {name: (setting, unit) for name, setting, unit in cursor.fetchall()}

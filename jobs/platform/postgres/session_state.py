@@ -1,9 +1,9 @@
-"""Whether code has set up a database session for itself: its settings, tables, prepared statements
-and locks last as long as the connection, and the next run of the worker would find them.
+"""Whether code set up a database session for itself.
 
-A time zone, say, in which that reads its times; a timeout of which it dies; a table that hides the
-product's. So a connection that code has set up is not the next run's (journal.leave_connection).
-What is said here is read off the beginning of each statement that a cursor sends.
+Settings, temporary tables, prepared statements and session locks last as long as the connection.
+The worker's next run would read times in a foreign zone, die of a foreign timeout, or meet a table
+that hides the product's; so it gets a new connection (journal.leave_connection). The beginning of
+each statement shows such a setup.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LASTS = re.compile(
 
 
 class Noticing(psycopg.Cursor[Any]):
-    """Together with another cursor's class: notices what lasts."""
+    """Marks the connection when a statement outlasts its transaction."""
 
     def execute(self, query: Any, *given: Any, **options: Any) -> Noticing:
         if isinstance(query, str) and LASTS.match(query):
@@ -37,13 +37,13 @@ class Noticing(psycopg.Cursor[Any]):
 
 
 def notice(raw: psycopg.Connection[Any]) -> None:
-    """From now on."""
+    """Watch this connection."""
     factory: Any = raw.cursor_factory
     raw.cursor_factory = _noticing(factory)
 
 
 def forget(raw: psycopg.Connection[Any] | None) -> None:
-    """What lasts in this session was there before: a test's, say."""
+    """Take the present state as normal, for tests."""
     if raw is not None:
         notice(raw)
         vars(raw).pop(MARK, None)
@@ -55,5 +55,4 @@ def _noticing(kind: Any) -> Any:
 
 
 def is_set_up(raw: psycopg.Connection[Any] | None) -> bool:
-    """Whether code has left something in this session, or has made the connection itself."""
     return raw is not None and (MARK in vars(raw) or not issubclass(raw.cursor_factory, Noticing))

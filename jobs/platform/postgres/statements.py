@@ -1,9 +1,8 @@
-"""The engine's own statements: a few, always the same, sent for every run.
+"""The engine's own statements: a few, sent for every run, and prepared once per connection, because
+planning takes longer than executing.
 
-They are prepared, so that PostgreSQL reads and plans each once for a connection: planning one takes
-longer than what it does. So may be those of steps (see step_cursor.py). Behind a pool in
-transaction mode, as `DISABLE_SERVER_SIDE_CURSORS` says, they are prepared in another way
-(pooled.py), and those of steps are not.
+A step's statements may be prepared too (step_cursor). Behind a pool in transaction mode
+(`DISABLE_SERVER_SIDE_CURSORS`) pooled_pipeline takes over, and a step's are not.
 """
 
 from __future__ import annotations
@@ -44,16 +43,14 @@ _by_index: WeakSet[psycopg.Connection[Any]] = WeakSet()
 
 
 def execute(text: str, values: Mapping[str, Any]) -> Rows:
-    """What it returns; its errors are Django's."""
     return together((text, values))[0]
 
 
 def together(*statements: Statement, commits: bool = False) -> list[Rows]:
-    """Several statements in one trip, each seeing what was committed when its turn came. Outside
-    any transaction they are one of their own.
+    """Execute statements in one trip, each with its own snapshot; outside a transaction they are
+    one. Raises Django's errors.
 
-    With `commits` the trip may end the transaction: Django's own COMMIT, which has to follow, is
-    then done already.
+    With `commits` the trip may include COMMIT; Django's own has to follow, and does nothing.
     """
     if not statements:
         return []
@@ -65,7 +62,7 @@ def together(*statements: Statement, commits: bool = False) -> list[Rows]:
 
 
 def at_once(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
-    """As `execute`, for what waits for nobody's lock: cheaper, and no signal interrupts it."""
+    """For a statement that waits for no lock: cheaper, but no signal interrupts it."""
     here = _ready()
     with here.wrap_database_errors:
         if _is_watched(here):
@@ -74,9 +71,8 @@ def at_once(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
 
 
 def begin() -> None:
-    """Open the transaction that Django wants, for a step; psycopg would before the first statement,
-    but at twice the cost. On a connection that is set up for steps it opens in the trip of the
-    first statement."""
+    """Open a step's transaction at half of psycopg's cost. A connection for steps opens it in the
+    trip of the first statement."""
     here = _ready()
     raw = here.connection
     if raw.prepare_threshold is None and conf.prepare_steps() and not is_pooled(here):
@@ -87,8 +83,8 @@ def begin() -> None:
 
 
 def before_next(*texts: str) -> None:
-    """Have these done before whatever is sent next in this transaction: in the same trip, if the
-    connection is set up for steps, else now."""
+    """Execute these before the transaction's next statement: in its trip if the connection is for
+    steps, else now."""
     here = _ready()
     if is_for_steps(here.connection) and not _is_watched(here):
         _wire(here).ahead += texts
@@ -97,20 +93,19 @@ def before_next(*texts: str) -> None:
 
 
 def transactions_begun() -> int:
-    """How many transactions this thread's connection has begun up to now."""
     here = _ready()
     return _wire(here).begun
 
 
 def forget_what_waits() -> None:
-    """The transaction in which it would have been done is over."""
+    """The transaction of `before_next` is over."""
     raw = connections[DEFAULT_DB_ALIAS].connection
     if raw is not None:
         pipeline.forget_what_waits(raw)
 
 
 def _ready() -> BaseDatabaseWrapper:
-    here = connections[DEFAULT_DB_ALIAS]  # `connection` would look it up for every attribute
+    here = connections[DEFAULT_DB_ALIAS]  # `connection` would look this up for every attribute
     here.close_if_health_check_failed()
     here.ensure_connection()
     here.validate_no_broken_transaction()
@@ -118,9 +113,9 @@ def _ready() -> BaseDatabaseWrapper:
 
 
 def read_by_index() -> None:
-    """Have this thread's connection read tables by their indexes alone, and in their order, as long
-    as it lives: what is known of a queue's size is always of another time, and by that it can seem
-    as cheap to collect and sort all that is due as to read the first few."""
+    """Let this thread's connection read by indexes alone, in their order. The planner's figure for
+    the queue's size is always old; by it, sorting all due runs can look as cheap as reading the
+    first few."""
     here = connections[DEFAULT_DB_ALIAS]
     here.ensure_connection()
     if here.connection not in _by_index:
@@ -129,22 +124,22 @@ def read_by_index() -> None:
 
 
 def do_not_wait_for_the_disk() -> None:
-    """Have what this thread's connection commits not wait for the disk, as long as it lives."""
+    """For this thread's connection."""
     here = connections[DEFAULT_DB_ALIAS]
     here.ensure_connection()
     _set(here, synchronous_commit="off")
 
 
 def keep_connections(seconds: int) -> None:
-    """Have connections of this process, and of those that it forks, live for so long at least: a
-    site closes them after each request (`CONN_MAX_AGE`), a worker would after each shift."""
+    """Let connections of this process and its forks live so long at least. By the site's
+    `CONN_MAX_AGE` a worker would close them after each shift."""
     there = connections[DEFAULT_DB_ALIAS].settings_dict
     if there["CONN_MAX_AGE"] is not None:
         there["CONN_MAX_AGE"] = max(there["CONN_MAX_AGE"], seconds)
 
 
 def _set(here: BaseDatabaseWrapper, **settings: str) -> None:
-    """For this connection's session; behind a pool, for the engine's own statements alone."""
+    """For the session; behind a pool, for the engine's statements alone."""
     wire = _wire(here)
     if isinstance(wire, PooledWire):
         wire.settings |= settings
@@ -155,13 +150,12 @@ def _set(here: BaseDatabaseWrapper, **settings: str) -> None:
 
 
 def has_pool() -> bool:
-    """Whether the site's connections go through a pool in transaction mode."""
     return is_pooled(connections[DEFAULT_DB_ALIAS])
 
 
 def _is_watched(here: BaseDatabaseWrapper) -> bool:
-    """Whether somebody wants to see each statement, or has set this connection up in a way that
-    psycopg knows and we do not."""
+    """Whether Django's wrappers must see each statement, or only psycopg handles the connection's
+    setup."""
     return bool(
         here.execute_wrappers
         or here.queries_logged
@@ -175,7 +169,7 @@ def _wire(here: BaseDatabaseWrapper) -> Wire:
 
 
 class _ServerBinding(psycopg.Cursor[Any]):
-    """Django's own cursors put the values into the text."""
+    """Django's cursors would put the values into the text."""
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> _ServerBinding:
         super().execute(query, params, prepare=False, **options)
@@ -183,7 +177,6 @@ class _ServerBinding(psycopg.Cursor[Any]):
 
 
 def _by_cursor(here: BaseDatabaseWrapper, statements: Sequence[Statement]) -> list[Rows]:
-    """The same, with Django's wrappers around each statement."""
     prepare = here._prepare_cursor  # type: ignore[attr-defined]
     asked = [prepare(_ServerBinding(here.connection)) for _ in statements]
     with here.connection.pipeline() if statements[1:] else contextlib.nullcontext():

@@ -1,19 +1,16 @@
-"""The statements of steps, prepared: in a worker the same few come again with every run.
+"""The statements of steps, prepared: a worker repeats the same few with every run.
 
-Django puts values into a statement's text, so that PostgreSQL reads and plans each one anew. With
-`JOBS["PREPARE_STEPS"]` a worker's connection leaves the values of the ORM's short statements to the
-server, and psycopg has those planned once that come often.
+Django puts values into the text, so PostgreSQL plans each statement anew. With
+`JOBS["PREPARE_STEPS"]` a worker's connection binds the values of the ORM's short statements, and
+psycopg prepares those that repeat.
 
-1. All others go as Django sends them: those written by hand, where a value may stand for which the
-   server takes none (`interval %s`); GROUP BY, where two of the server's values are never the same
-   one (Django's ticket 34255); long ones, of which each length would be a plan, and of which the
-   server takes no more than 65,535 values.
-2. Only connections in which a run's steps are called are set up so. Behind a pool in transaction
-   mode none is.
-3. What psycopg has prepared goes by the wire, in one trip with what has to go ahead of it, and
-   without most of what a cursor does.
-4. A migration may change what a prepared statement returns. Its error costs the connection and no
-   attempt: see journal.is_connection_lost.
+1. All others go as Django sends them: hand-written ones, where the server may take no value
+   (`interval %s`); GROUP BY, where two bound values never count as equal (Django's ticket 34255);
+   long ones, where each length needs a plan and the server takes 65,535 values.
+2. Only a worker's connection for steps is set up so, and none behind a pool in transaction mode.
+3. psycopg's prepared statements go through the pipeline, in one trip with what must precede them.
+4. One whose result a migration changed fails. That costs the connection and no attempt
+   (journal.is_connection_lost).
 """
 
 from __future__ import annotations
@@ -30,7 +27,7 @@ from psycopg.generators import execute
 from jobs.platform.postgres.pooled_pipeline import wire_of
 from jobs.platform.postgres.session_state import Noticing
 
-OFTEN = 5  # times after which a statement is prepared: psycopg's default
+OFTEN = 5  # uses before psycopg prepares a statement; its default
 MOST_VALUES = 50
 BY_THE_ORM = re.compile(r'(SELECT (".|1 AS |COUNT\()|INSERT INTO "|UPDATE "|DELETE FROM ")')
 
@@ -48,7 +45,7 @@ class StepCursor(Noticing, ServerBindingCursor, psycopg.Cursor[Any]):
         return self
 
     def _is_answered_by_wire(self, query: str, params: Any) -> bool:
-        """Whether psycopg has prepared it: then it is done, see (3)."""
+        """Execute the statement if psycopg prepared it (3)."""
         raw = self._conn
         if self.closed or raw.closed or raw._pipeline is not None:
             return False
@@ -76,7 +73,6 @@ def is_for_steps(raw: psycopg.Connection[Any]) -> bool:
 
 
 def prepare_often(raw: psycopg.Connection[Any]) -> None:
-    """Set up a connection for steps."""
     raw.cursor_factory = StepCursor
     raw.prepare_threshold = OFTEN
 
