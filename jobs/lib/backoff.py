@@ -1,7 +1,7 @@
-"""When to try again: pure arithmetic, no clock and no database.
+"""When to try again: pure arithmetic.
 
-The default is Inngest's table (`pkg/backoff/backoff.go`, `TableBackoff`): the delay after failure
-n, then 0–30 s of jitter so that what failed together does not come back together.
+The default is Inngest's table (`pkg/backoff/backoff.go`, `TableBackoff`), plus 0–30 s of jitter, so
+that runs that failed together do not return together.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TABLE = (15, 30, 60, 120, 300, 600, 1200, 2400, 3600, 7200)
 JITTER = 30.0
 LEAST, MOST = 1.0, 86_400.0
 
-# Trying again cannot help: the next attempt would meet the same code and the same data.
+# Another attempt would meet the same code and data.
 FINAL = (
     NonRetriableError,
     StepError,
@@ -47,10 +47,10 @@ def delay(
     table: Sequence[float] | None = None,
     now: datetime | None = None,
 ) -> float | None:
-    """Seconds until the next try after attempt number `attempt` (0-based) ended in `error`.
+    """Seconds until the next try after attempt `attempt` (0-based) ended in `error`; None if the
+    attempts are used up or the error is final.
 
-    None if there is none: the attempts are used up, or the error says so. `table` replaces
-    Inngest's delays and has no jitter; its last entry repeats.
+    `table` replaces Inngest's delays and has no jitter; its last entry repeats.
     """
     if issubclass(type(error), FINAL) or attempt >= retries:
         return None
@@ -63,18 +63,17 @@ def delay(
 
 
 def _asked_for(error: BaseException, now: datetime) -> float | None:
-    """The seconds that an error asks for by its `retry_after`. Other packages' exceptions have
-    attributes of that name, too: what is no finite number, timedelta or aware datetime asks for
-    nothing."""
+    """The error's `retry_after` in seconds. Exceptions of other packages have that attribute, too:
+    only a finite number, timedelta or aware datetime counts."""
     try:
         return seconds_until(getattr(error, "retry_after", None), now)
-    except Exception:  # of the attribute, which may be a property
+    except Exception:  # the attribute may be a property
         return None
 
 
 def seconds_until(when: Any, now: datetime) -> float | None:
-    """The three ways to say “later” (a finite number of seconds, a timedelta, an aware datetime) as
-    seconds; None for anything else."""
+    """A finite number of seconds, a timedelta or an aware datetime, as seconds; None for anything
+    else."""
     if isinstance(when, datetime):
         return (when - now).total_seconds() if when.tzinfo else None
     if isinstance(when, timedelta):
@@ -89,18 +88,18 @@ def span(seconds: float) -> timedelta:
 
 
 def clamped(seconds: float) -> float:
-    """Between one second and a day, whole seconds upwards, as Inngest reads Retry-After."""
+    """Rounded up, between one second and a day, as Inngest reads Retry-After."""
     return float(min(max(math.ceil(seconds), LEAST), MOST))
 
 
 def header_seconds(value: str, now: datetime) -> float | None:
     """A Retry-After header (seconds or an HTTP date, RFC 9110 §10.2.3) as seconds, a day at most;
-    None if it cannot be read."""
+    None if unreadable."""
     text = value.strip()
     if text.isascii() and text.isdigit():
         return min(float(text), MOST)
     try:
         when = parsedate_to_datetime(text)
         return (when - now).total_seconds() if when.tzinfo else None
-    except Exception:  # a server's text can be anything, and the parser raises what it meets
+    except Exception:  # the parser raises all sorts of errors on a server's text
         return None

@@ -1,8 +1,7 @@
-"""How an error is told: its class, message and traceback, as texts that a row can hold.
+"""An error's class, message and traceback, as texts that PostgreSQL can store.
 
-The report of an error must not fail, whatever the error is: an author's exception may have no
-text, a cause that leads back to itself, attributes that raise, names that PostgreSQL cannot keep.
-What cannot be read of it is left out, and a word says so.
+The report must not fail: an author's exception may have no text, a circle of causes, attributes
+that raise, names with a NUL. The report leaves out what it cannot read, and says so.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ CLASS_LIMIT = 300
 MESSAGE_LIMIT = 4_000
 TRACEBACK_LIMIT = 40_000
 MOST_LINKS = 100  # of a chain of causes
-HERE = str(Path(__file__).parents[1])  # the engine
+HERE = str(Path(__file__).parents[1])  # the engine's folder
 
 
-# Their own, whatever an author's class has put in their place.
+# An author's class may replace these attributes.
 CAUSE: Any = vars(BaseException)["__cause__"]
 CONTEXT: Any = vars(BaseException)["__context__"]
 
 
 def is_a(error: BaseException | None, *kinds: type[BaseException]) -> bool:
-    """As isinstance(), which asks an object for its class, and an author's may raise then."""
+    """isinstance() asks the object for its class, and an author's may raise."""
     return issubclass(type(error), kinds)
 
 
@@ -40,7 +39,7 @@ def cause_of(error: BaseException) -> BaseException | None:
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """An error as it is remembered: {"name", "message", "stack"}, as Inngest writes it."""
+    """{"name", "message", "stack"}, as Inngest writes an error."""
     return {
         "name": storable(_read(lambda: type(error).__name__, "Error"), NAME_LIMIT),
         "message": storable(text_of(error), MESSAGE_LIMIT),
@@ -49,7 +48,6 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 
 def text_of(error: BaseException) -> str:
-    """What an error says; not every class can say it."""
     try:
         return str.__str__(str(error))
     except ControlFlow:
@@ -59,7 +57,7 @@ def text_of(error: BaseException) -> str:
 
 
 def class_path(error: BaseException) -> str:
-    """“module.Class”, the module left out for Python's own."""
+    """“module.Class”, without the module for Python's own."""
     kind = type(error)
     module = _read(lambda: kind.__module__, "?")
     name = _read(lambda: kind.__qualname__, "Error")
@@ -67,7 +65,7 @@ def class_path(error: BaseException) -> str:
 
 
 def _read(attribute: Callable[[], Any], otherwise: str) -> str:
-    """A text that an author's class may compute, or compute wrongly."""
+    """An author's class may compute these texts, or fail to."""
     try:
         found = attribute()
         return str.__str__(found) if isinstance(found, str) else otherwise
@@ -78,7 +76,7 @@ def _read(attribute: Callable[[], Any], otherwise: str) -> str:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and what it came of, each once: causes may lead back to where they began."""
+    """An error and its causes, each once: they may form a circle."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen and len(seen) < MOST_LINKS:
         seen.add(id(error))
@@ -87,8 +85,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def stack_of(error: BaseException) -> str:
-    """The traceback from the author's first frame on: the engine's own frames above it are left
-    out, and so are local variables."""
+    """The traceback from the author's first frame on, without local variables."""
     try:
         text = "".join(_told(error))
     except ControlFlow:
@@ -101,7 +98,7 @@ def stack_of(error: BaseException) -> str:
 def _told(error: BaseException) -> Iterator[str]:
     story = traceback.TracebackException.from_exception(error, capture_locals=False)
     frames = list(story.stack)
-    if error.__traceback__ is None:  # an answer's error was made, not raised: it is the call's
+    if error.__traceback__ is None:  # an error of a response was made, not raised
         frames = _frames_of_the_call()
     while len(frames) > 1 and frames[0].filename.startswith(HERE):
         frames.pop(0)
@@ -110,7 +107,7 @@ def _told(error: BaseException) -> Iterator[str]:
 
 
 def _told_shortly(error: BaseException, mute: BaseException) -> str:
-    """Its frames and its class, where the rest of its story cannot be had."""
+    """Frames and class, where the rest cannot be read."""
     try:
         frames = "".join(traceback.format_tb(error.__traceback__))
     except Exception:
@@ -120,7 +117,7 @@ def _told_shortly(error: BaseException, mute: BaseException) -> str:
 
 
 def _frames_of_the_call() -> list[traceback.FrameSummary]:
-    """From the function's first frame to the one that called the engine."""
+    """From the function's first frame to its call of the engine."""
     frames = list(traceback.extract_stack())
     inside = [i for i, frame in enumerate(frames) if frame.filename.startswith(HERE)]
     authors = [i for i, frame in enumerate(frames) if not frame.filename.startswith(HERE)]
@@ -129,7 +126,6 @@ def _frames_of_the_call() -> list[traceback.FrameSummary]:
 
 
 def storable(text: str, limit: int | None = None) -> str:
-    """A text that PostgreSQL takes, secrets masked."""
     clean = _clean(text)
     return mask(clean) if limit is None else excerpt(clean, limit)
 

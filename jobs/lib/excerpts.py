@@ -1,5 +1,5 @@
-"""How a text is shortened, wherever one is stored or shown: masked first, then cut. A secret that
-is cut before it is masked would leave its first half in clear."""
+"""How a text is shortened: masked first, then cut. A secret cut before masking would leave its
+first half in clear."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from django.db.models.functions import Left
 from jobs.lib.secrets import longest, mask, mask_begun, mask_up_to
 
 STANDARD = 300  # characters
-SHOWN = 80  # characters of what was given, in a sentence
-TAIL = " ,.;:–—-"  # what a text that is cut at a word does not end with
+SHOWN = 80  # characters of a given value, in a sentence
+TAIL = " ,.;:–—-"  # not left at the end of a text that is cut at a word
 
 
 def excerpt(text: str, limit: int = STANDARD, *, at_word: bool = False) -> str:
-    """The beginning of a text, secrets masked: at most `limit` characters, the last of which is
-    “…” if there is more."""
+    """The beginning of a text, secrets masked: `limit` characters at most, the last one “…” if more
+    follows."""
     masked = _beginning(text, limit)
     if len(masked) <= limit:
         return masked
@@ -26,7 +26,7 @@ def excerpt(text: str, limit: int = STANDARD, *, at_word: bool = False) -> str:
 
 
 def _beginning(text: str, limit: int) -> str:
-    """The masked text whole, or more than `limit` characters of it: a body may have millions."""
+    """The masked text, or more than `limit` characters of it: a body may have millions."""
     size = limit + 1
     while size + longest() < len(text):
         masked = mask_up_to(size, text[: size + longest()])
@@ -37,18 +37,17 @@ def _beginning(text: str, limit: int) -> str:
 
 
 def begins(text: Combinable, limit: int) -> Left:
-    """Of a text in the database as much as `begun` needs to show `limit` characters."""
+    """As much of a database text as `begun` needs for `limit` characters."""
     return Left(text, limit + 1 + longest())
 
 
 def begun(text: str, limit: int) -> str:
-    """The beginning of a text that goes on behind what was read of it (`begins`), secrets masked:
-    `limit` characters, the last of which is “…”."""
+    """The excerpt of a text of which only the beginning (`begins`) was read."""
     return excerpt(mask_begun(text)[0], limit)
 
 
 def both_ends(text: str, limit: int) -> str:
-    """A text, secrets masked, of which the middle is left out if it is longer than `limit`."""
+    """A text, secrets masked; a longer one than `limit` loses its middle."""
     masked = mask(text)
     if len(masked) <= limit:
         return masked
@@ -57,8 +56,7 @@ def both_ends(text: str, limit: int) -> str:
 
 
 def quoted(value: object, limit: int = SHOWN) -> str:
-    """A value as Python writes it, for a sentence that says what was given; no error if it cannot
-    be written."""
+    """A value's repr for an error sentence; never raises."""
     try:
         return excerpt(repr(value), limit)
     except Exception:

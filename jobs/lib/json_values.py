@@ -1,8 +1,7 @@
-"""What may be kept: JSON of a bounded size and depth, the same when it is read back.
+"""Which values the engine keeps: JSON of a bounded size and depth, the same when read back.
 
-Every door goes through `written` and `read_back`: events, outputs, request bodies, answers. What
-they let in can be packed, sent, stored, read, shown and wrapped into an event of the engine's own,
-however deep in a program that happens.
+Events, outputs, request bodies and responses pass `written` and `read_back`. A value that passes
+can be sent, stored, read, shown and wrapped into one of the engine's events, at any depth of calls.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from jobs.lib.secrets import mask, mask_json
 
 ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 OUTPUT_LIMIT = 4 * 1024 * 1024
-# Levels of lists and objects. Python itself ends at a thousand calls, wherever it is: what goes
-# through a value level by level makes one call for each (see `copied`).
+# Levels of lists and objects. Python allows a thousand nested calls; code that descends makes one
+# call per level (see `copied`).
 MOST_LEVELS = 512
-# A whole number is no larger than a float can be: expressions take no event in which one is, and
-# Python's own limit (4,300 digits) may be another one in the next process.
+# No number beyond a float: expressions refuse such events, and Python's own limit (4,300 digits)
+# may differ in the next process.
 LARGEST = "1.8e308"
 TOO_LARGE = f"which is too large; at most {LARGEST} is allowed"
 LONG = re.compile(r"\d{309}")
-# An escaped NUL: its backslash is not itself escaped, i.e. an even number stands before it.
+# An escaped NUL: an even number of backslashes stands before its own.
 NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 SURROGATE = re.compile("[\ud800-\udfff]")
 STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
@@ -36,19 +35,17 @@ ONE_KIND = str.maketrans("{}", "[]")
 
 
 class Unfit(ValueError):
-    """A value that cannot be kept; the sentence's end says why, e.g. “is not JSON: …”."""
+    """The value cannot be kept. The message ends a sentence: “is not JSON: …”."""
 
 
 def remembered(value: Any, what: str) -> Any:
-    """The value as it will be read back: through JSON and the mask of secrets.
-
-    `what` names it in the error, e.g. “the output of step “update-song””.
-    """
+    """The value as it will be read back. `what` names it in the error: “the output of step
+    “update-song””. Raises InvalidOutput."""
     return measured(value, what)[0]
 
 
 def measured(value: Any, what: str) -> tuple[Any, int]:
-    """The same, and its size: bytes of JSON, 0 for None."""
+    """The same, and its size in bytes of JSON (0 for None)."""
     if value is None:  # as most steps return
         return None, 0
     try:
@@ -62,11 +59,10 @@ def measured(value: Any, what: str) -> tuple[Any, int]:
 
 
 def written(value: Any) -> str:
-    """A value as JSON text that can be stored and read; Unfit if it is none, or has more than
-    MOST_LEVELS levels."""
+    """A value as storable JSON text; raises Unfit."""
     try:
         text = ENCODER.encode(value)
-    except Exception:  # a value may have methods of its own
+    except Exception:  # the value's own methods may raise
         raise Unfit(f"is not JSON: {_culprit_of(value)}.") from None
     refuse_too_deep(text)
     if not is_storable(text):
@@ -75,12 +71,12 @@ def written(value: Any) -> str:
 
 
 def size_of(text: str) -> int:
-    """Bytes of UTF-8."""
+    """In bytes of UTF-8."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def refuse_too_deep(text: str) -> None:
-    """Unfit if a JSON text has more than MOST_LEVELS levels."""
+    """Raise Unfit beyond MOST_LEVELS."""
     if text.count("[") + text.count("{") > MOST_LEVELS:  # else it cannot have
         levels = _levels(text)
         if levels > MOST_LEVELS:
@@ -88,7 +84,7 @@ def refuse_too_deep(text: str) -> None:
 
 
 def _levels(text: str) -> int:
-    """How deep the brackets of a JSON text are nested: each round takes the innermost away."""
+    """The depth of brackets; each round removes the innermost."""
     brackets = NO_BRACKET.sub("", STRING.sub("", text)).translate(ONE_KIND)
     levels = 0
     while "[]" in brackets:
@@ -98,11 +94,11 @@ def _levels(text: str) -> int:
 
 
 def read_back(text: str) -> Any:
-    """The value of a JSON text as PostgreSQL gives it back from a jsonb column, secrets masked.
+    """The value of a JSON text as a jsonb column returns it, secrets masked.
 
-    Names come in its order (by length, then bytes), whole numbers are written out, and there is no
-    negative zero. Unfit if an object has a name twice (`1` and `"1"` are the same one), of which
-    only one would be kept, or if a whole number is too large.
+    Names come in jsonb's order (by length, then bytes), whole numbers are written out, and there is
+    no negative zero. Raises Unfit for a number that is too large, and for a name twice in an object
+    (`1` and `"1"` are the same): PostgreSQL would keep one.
     """
     value = _decoded(text)
     return value if mask(text) == text else _decoded(ENCODER.encode(mask_json(value)))
@@ -143,41 +139,41 @@ def _whole(digits: str) -> int:
 
 
 DECODER = json.JSONDecoder(object_pairs_hook=_in_order, parse_float=_number)
-# With a look at each number, where there is a long one.
+# Checks each number, if the text has a long one.
 CAREFUL = json.JSONDecoder(object_pairs_hook=_in_order, parse_float=_number, parse_int=_whole)
 
 
 def is_storable(text: str) -> bool:
-    """Whether PostgreSQL can keep this JSON text: no NUL, no half of a character."""
+    """Whether PostgreSQL can store this JSON text."""
     return is_text(text) and not ("\\u0000" in text and NUL.search(text))
 
 
 def is_text(text: str) -> bool:
-    """Whether PostgreSQL can keep this text: no NUL, no half of a character."""
+    """Whether PostgreSQL can store this text: no NUL, no lone surrogate."""
     return "\0" not in text and (text.isascii() or not SURROGATE.search(text))
 
 
 def is_name(text: Any, limit: int) -> bool:
-    """Whether it is a text of 1 to `limit` characters, not only space, that can be stored."""
+    """A storable text of 1 to `limit` characters, not only space."""
     return isinstance(text, str) and 0 < len(text) <= limit and bool(text.strip()) and is_text(text)
 
 
 def plain(text: Any) -> Any:
-    """A text as nothing but a text: an enumeration's member, say, would be written otherwise here
-    than there. Anything else is left as it is."""
+    """A str without its subclass: an enumeration's member is written differently in different
+    places. Other values stay."""
     return str.__str__(text) if isinstance(text, str) else text
 
 
 def named(name: Any) -> str:
-    """A name that was given, in a sentence: “order-7”."""
+    """A given name for a sentence: “order-7”."""
     return f"“{excerpt(name, SHOWN)}”" if isinstance(name, str) and is_text(name) else quoted(name)
 
 
 def copied(value: Any) -> Any:
-    """A JSON value of one's own: `copy.deepcopy` looks for more than JSON can hold."""
+    """Faster than `copy.deepcopy`, which expects more than JSON."""
     if isinstance(value, dict):
         value = dict(value)
-        for key in value:  # a comprehension would be a call more for each level
+        for key in value:  # a comprehension costs another call per level
             value[key] = copied(value[key])
     elif isinstance(value, list):
         value = list(map(copied, value))
@@ -194,7 +190,7 @@ def _culprit_of(value: Any) -> str:
 
 
 def _culprit(value: Any, path: str = "it", levels: int = 1) -> str:
-    """Where the first thing lies that JSON has no word for, e.g. “it["when"] is a datetime”."""
+    """The first part that is not JSON, e.g. “it["when"] is a datetime”."""
     if levels > MOST_LEVELS:
         raise RecursionError
     if isinstance(value, dict):

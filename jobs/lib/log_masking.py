@@ -1,5 +1,5 @@
-"""No secret in a log: each record of `logging` is masked when it is made, whichever logger it comes
-from and whatever handlers the site has."""
+"""No secret in a log: each record of `logging` is masked when it is made, for all loggers and
+handlers."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ _formatter = logging.Formatter()
 
 
 def mask_all() -> None:
-    """From now on, in this process and those that it forks."""
+    """For this process and its forks."""
     made_by = logging.getLogRecordFactory()
     if not isinstance(made_by, _Masking):
         logging.setLogRecordFactory(_Masking(made_by))
 
 
 class _Masking:
-    """Makes what another factory makes, without secrets."""
-
     def __init__(self, made_by: Factory) -> None:
         self._made_by = made_by
 
@@ -31,7 +29,7 @@ class _Masking:
         try:
             _mask_message(record)
             _mask_traceback(record)
-        except Exception:  # a message that cannot be made is told by the handlers
+        except Exception:  # the handlers report a message that cannot be formatted
             return record
         return record
 
@@ -44,7 +42,7 @@ def _mask_message(record: logging.LogRecord) -> None:
 
 
 def _mask_traceback(record: logging.LogRecord) -> None:
-    """As text, which handlers take in place of the exception, if that is what holds a secret."""
+    """Handlers prefer `exc_text` to the exception."""
     if record.exc_info and record.exc_info[0] is not None:
         told = _formatter.formatException(record.exc_info)
         clean = mask(told)

@@ -1,13 +1,11 @@
-"""In which ways a value may be written in a text, so that it is found however another program has
-passed it on.
+"""How a secret may be spelled in a text that another program passed on.
 
-1. Each character as it is, in the other case, or escaped: as JSON, JavaScript, Python's repr() and
-   HTML write it, in percent-encoding, as UTF-8 that was read as Latin-1, and escaped once more.
-   The ways may be mixed in one text.
-2. The whole in Base64, also amid other bytes, as “user:value” of Basic authentication is, and in
-   hexadecimal digits.
+1. Each character as it is, in the other case, or escaped, maybe twice: by JSON, JavaScript,
+   Python's repr(), HTML, percent-encoding, or UTF-8 read as Latin-1; also mixed in one text.
+2. The whole in hexadecimal or Base64, also amid other bytes, as “user:value” of Basic
+   authentication.
 
-Not found: a value in pieces, reversed, compressed, encrypted, or in another encoding than these.
+Not found: a value in pieces, reversed, compressed, encrypted, or in another encoding.
 """
 
 from __future__ import annotations
@@ -20,10 +18,10 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from urllib.parse import quote
 
-LONGEST_CHARACTER = 48  # characters: four bytes, each of them escaped as \\\\\\\\xf0
+LONGEST_CHARACTER = 48  # characters: four bytes, each as \\\\\\\\xf0
 SHORT_ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
-QUOTABLE = "\"'/`"  # what a backslash may stand before
-BACKSLASHES = r"\\\\{0,7}"  # one, or more where it was escaped again
+QUOTABLE = "\"'/`"  # may follow a backslash
+BACKSLASHES = r"\\\\{0,7}"  # several, if escaped again
 PERCENT = r"%(?:25){0,2}"
 ENTITIES: dict[str, list[str]] = {}
 for _name, _character in html.entities.html5.items():
@@ -32,12 +30,12 @@ for _name, _character in html.entities.html5.items():
 
 
 def pattern_of(value: str) -> re.Pattern[str]:
-    """What finds the value in the ways of (1). Every alternative begins with a literal, so that
-    `re` leaps to the next character with which the value may begin."""
+    """Matches the spellings of (1). Each alternative begins with a literal, so that `re` leaps to
+    the next candidate."""
     units = []
     for character, run in groupby(value):
         count = len(list(run))
-        if character == "\\":  # a run of them is one unit, so that there is one way to read it
+        if character == "\\":  # one unit, so that a run has one reading
             escaped = "|".join([*_in_percent(character), *_in_html(character)])
             units.append(rf"(?:\\{{{count},{8 * count}}}|(?:{escaped}){{{count}}})")
         else:
@@ -46,12 +44,12 @@ def pattern_of(value: str) -> re.Pattern[str]:
 
 
 def plain(value: str) -> set[str]:
-    """Of these, a text in lower case has one that holds the value without any escapes."""
+    """A lower-case text with the unescaped value holds one of these."""
     return {value.lower(), _bytes(value).decode("latin-1").lower()}
 
 
 def encoded(value: str) -> list[str]:
-    """The texts of (2)."""
+    """The spellings of (2)."""
     data = _bytes(value)
     cores = [*_cores(data, b64encode), *_cores(data, urlsafe_b64encode)]
     escaped = [text for core in cores for text in (quote(core, safe=""), core.replace("/", r"\/"))]
@@ -67,7 +65,7 @@ def _spellings(character: str) -> list[str]:
 
 
 def _in_percent(character: str) -> Iterator[str]:
-    """As a URL or a form has it, maybe encoded again (%25C3)."""
+    """As in a URL or form, maybe encoded again (%25C3)."""
     yield "".join(f"{PERCENT}{_hex(byte)}" for byte in _bytes(character))
     if 127 < ord(character) < 256:
         yield f"{PERCENT}{_hex(ord(character))}"
@@ -99,14 +97,14 @@ def _in_html(character: str) -> Iterator[str]:
 
 
 def _hex(number: int, digits: int = 2) -> str:
-    """In either case."""
+    """In both cases."""
     written = f"{number:0{digits}x}"
     return "".join(f"[{d}{d.upper()}]" if d.isalpha() else d for d in written)
 
 
 def _cores(data: bytes, encode: Callable[[bytes], bytes]) -> Iterator[str]:
-    """What Base64 makes of these bytes wherever they stand among others: a character tells of six
-    bits, and those that tell of a neighbour's bits as well are left out."""
+    """The value's Base64 at each offset. A character encodes six bits; those with a neighbour's
+    bits are left out."""
     for before in range(3):
         first, end = -(-before * 8 // 6), (before + len(data)) * 8 // 6
         yield encode(b"\0" * before + data).decode()[first:end]

@@ -1,4 +1,4 @@
-"""Secrets by reference, and the mask that keeps their values out of every row."""
+"""Secrets by reference, and the mask that keeps their values out of rows."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from jobs import conf
 from jobs.errors import InvalidStep, UnknownSecret
 from jobs.lib.secret_spellings import LONGEST_CHARACTER, encoded, pattern_of, plain
 
-SHORTEST = 6  # a shorter value would be masked in the middle of innocent words
-PLACE = "{}"  # of the value in a template
+SHORTEST = 6  # a shorter value would match inside ordinary words
+PLACE = "{}"  # the value's place in a template
 _resolved: dict[str, str] = {}
 
 
@@ -26,10 +26,10 @@ _resolved: dict[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A setting's name that stands for its value, which is read at the moment of sending.
+    """The name of a setting, whose value is read when the request is sent.
 
-    With a template, `Secret("MODAL_KEY", "Bearer {}")`, for a text that has the value in the place
-    of its `{}`. Raises InvalidStep for a template that is not one line with one `{}`.
+    `Secret("MODAL_KEY", "Bearer {}")` puts the value into a template. Raises InvalidStep unless the
+    template is one line with one `{}`.
     """
 
     name: str
@@ -50,12 +50,12 @@ class Secret:
             )
 
     def reference(self) -> dict[str, str]:
-        """What rows hold in its stead."""
+        """Rows hold this."""
         whole = {"$secret": self.name}
         return whole if self.template == PLACE else whole | {"$template": self.template}
 
     def value(self) -> str:
-        """The text to send. Raises UnknownSecret if the setting is missing or empty."""
+        """The text to send; raises UnknownSecret if the setting is missing or empty."""
         found = getattr(settings, self.name, None)
         if not isinstance(found, str) or not found:
             raise UnknownSecret(f"Secret(“{self.name}”): settings.{self.name} is missing or empty.")
@@ -66,7 +66,7 @@ class Secret:
 
 
 def reference_for(value: str) -> str | dict[str, str]:
-    """A plain value, or the reference if it is exactly a known secret."""
+    """The reference, if the value is exactly a known secret; else the value."""
     for name, secret in known().items():
         if value == secret:
             return Secret(name).reference()
@@ -74,8 +74,7 @@ def reference_for(value: str) -> str | dict[str, str]:
 
 
 def way_out(text: str, name: str) -> str:
-    """What stands for a header that holds a secret's value and more: `Secret("KEY", "Bearer {}")`,
-    or, where a template cannot say it, a setting that holds the whole."""
+    """The `Secret(…)` to use instead of a header that holds a secret's value and more."""
     value = known()[name].strip()
     template = text.strip().replace(value, PLACE)
     if template.count(PLACE) == 1 and template.isprintable() and not names_in(template):
@@ -91,7 +90,7 @@ def resolve(value: str | dict[str, str]) -> str:
 
 @lru_cache(maxsize=1)
 def known() -> dict[str, str]:
-    """Values that must never be written, by the name that stands for each."""
+    """Names and values that must never be written."""
     named = {name: getattr(settings, name, "") for name in conf.secrets()} | _resolved
     return {
         name: value
@@ -105,15 +104,15 @@ def known() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """What is looked for: patterns and texts, each with the secret's name."""
+    """Patterns and texts to look for, each with the secret's name."""
 
     patterns: list[tuple[re.Pattern[str], str]]
     texts: list[tuple[str, str]]
     plain: set[str]
-    longest: int  # characters that a value takes at most, however it is written
+    longest: int  # characters of the longest spelling
 
     def may_find(self, text: str) -> bool:
-        """A quick look: most texts hold neither a secret nor an escape."""
+        """Quick: most texts hold neither a secret nor an escape."""
         if not self.plain:
             return False
         if "\\" in text or "%" in text or "&" in text or "+" in text:
@@ -122,7 +121,7 @@ class Mask:
         return any(value in lower for value in self.plain) or any(t in text for t, _ in self.texts)
 
     def find(self, text: str) -> Iterator[tuple[int, int, str]]:
-        """Where values stand, which may overlap: (start, end, name)."""
+        """(start, end, name) of values, which may overlap."""
         for pattern, name in self.patterns:
             found = pattern.search(text)
             while found is not None:
@@ -147,13 +146,13 @@ def _mask() -> Mask:
 
 
 def _parts(value: str) -> list[str]:
-    """The value, and the lines of one that has several (a private key): a log has a line each."""
+    """The value, and each line of a private key: a log splits lines."""
     lines = [line.strip() for line in value.splitlines()]
     return [value.strip(), *(line for line in lines[1:] and lines if len(line) >= SHORTEST)]
 
 
 def _look_again(**_: Any) -> None:
-    """Settings stay as they are but in tests, which say so."""
+    """Only tests change settings."""
     known.cache_clear()
     _mask.cache_clear()
 
@@ -162,24 +161,24 @@ setting_changed.connect(_look_again)
 
 
 def mask(text: str) -> str:
-    """The text with each secret's value replaced by its name, in whatever way of `spellings` it is
-    written. Of a secret that holds another one, the whole is replaced."""
+    """Replace each secret's value, in any of its spellings, by its name; of nested secrets, the
+    outer one."""
     return mask_up_to(len(text), text)
 
 
 def mask_up_to(end: int, text: str) -> str:
-    """The masked text up to a place in it; a value that begins before that is masked whole."""
+    """The masked text up to `end`; a value that begins before `end` is masked whole."""
     return _masked_until(end, text)[0]
 
 
 def mask_begun(text: str) -> tuple[str, str]:
-    """Of a text that goes on later: as much as can be masked now, and the rest, in which a value
-    may have begun."""
+    """For a text that goes on later: what can be masked now, and the rest, where a value may have
+    begun."""
     return _masked_until(max(0, len(text) - longest()), text)
 
 
 def _masked_until(end: int, text: str) -> tuple[str, str]:
-    """The masked text up to a place in it, or to the end of a value that it lies in; the rest."""
+    """The masked text up to `end`, or to the end of a value across it; the rest."""
     if not _mask().may_find(text):
         return text[:end], text[end:]
     pieces, at, last = [], 0, ""
@@ -187,29 +186,29 @@ def _masked_until(end: int, text: str) -> tuple[str, str]:
         if start >= max(at, end):
             break
         if stop > at:
-            if start >= at or name != last:  # else it overlaps itself
+            if start >= at or name != last:  # else a secret overlaps itself
                 pieces += [text[at:start], f"[{name}]"]
             at, last = stop, name
     return "".join([*pieces, text[at:end]]), text[max(at, end) :]
 
 
 def longest() -> int:
-    """How many characters a secret's value takes at most, however it is written."""
+    """Characters of the longest spelling of a secret."""
     return _mask().longest
 
 
 def names_in(text: str) -> list[str]:
-    """The settings whose values a text holds, each once."""
+    """The settings whose values a text holds."""
     if not _mask().may_find(text):
         return []
     return list(dict.fromkeys(name for _, _, name in _mask().find(text)))
 
 
 def mask_json(value: Any) -> Any:
-    """A JSON value with every secret masked: in texts, keys and the digits of numbers."""
+    """Masks texts, keys and the digits of numbers."""
     if isinstance(value, str):
         return mask(value)
-    if isinstance(value, list):  # a comprehension would be a call more for each level
+    if isinstance(value, list):  # a comprehension costs another call per level
         items = []
         for item in value:
             items.append(mask_json(item))

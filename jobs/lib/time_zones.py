@@ -1,7 +1,4 @@
-"""Time zones by name, and what is said where there are none.
-
-Python brings no time zones of its own: it reads the system's, else those of the package tzdata.
-"""
+"""Time zones by name. Python reads the system's, else those of the package tzdata."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ class Unknown(LookupError):
 
 
 class Missing(LookupError):
-    """There is no zone at all."""
+    """There are no zones."""
 
     def __init__(self) -> None:
         places = ", ".join(zoneinfo.TZPATH) or "nowhere, since PYTHONTZPATH is empty"
@@ -50,7 +47,7 @@ def zone(name: str) -> tzinfo:
 
 
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Whether there are time zones (`jobs.E002`), the site's own among them (`jobs.E003`)."""
+    """Whether there are time zones (`jobs.E002`), and the site's own (`jobs.E003`)."""
     if not zoneinfo.available_timezones():
         sentence = str(Missing())
         return [Error(f"{sentence[0].upper()}{sentence[1:]}.", id="jobs.E002")]
