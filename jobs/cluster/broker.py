@@ -1,8 +1,8 @@
-"""The django-q2 broker whose queue is the Run table: what makes `manage.py qcluster` ours.
+"""The django-q2 broker whose queue is the Run table.
 
-django-q2's pusher calls `dequeue` in a loop: claimed runs go to the workers (see dispatch), and
-django-q2 gets the shifts in which workers call `work`. Nothing is ever enqueued: a run is in the
-queue because its row is due.
+django-q2's pusher calls `dequeue` in a loop. The claimed runs go to the workers (see dispatch);
+django-q2 gets shifts, in which workers call `work`. No run is ever enqueued: a run is queued
+because its row is due.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ from jobs.runs.unclaimable import set_first_aside
 
 logger = logging.getLogger("jobs.engine")
 
-POLL = 1.0  # seconds between two tries after an error; also how fast a stop is noticed
-SHORTEST = 0.02  # what is due and was not taken, somebody else is looking at
-HANDFUL = 0.01  # seconds in which what is told is collected while the workers have enough to do
+POLL = 1.0  # seconds between two tries after an error, and until a stop is noticed
+SHORTEST = 0.02  # another cluster is looking at due runs that were not taken
+HANDFUL = 0.01  # seconds to collect notifications while workers are busy
 HEARTBEAT = 2.0
-PARKING = 0.5  # seconds between two looks for what can be parked
+PARKING = 0.5  # seconds between two attempts to park runs
 MENDING = 30.0
-KEPT = 60  # seconds that a connection of the cluster lives at least
+KEPT = 60  # seconds that a connection lives at least
 STAT_LIFETIME = 10  # seconds
 
 
 class RunBroker(Broker):
-    """One per process that asks for it; the one in a cluster's pusher is the one that works."""
+    """One per process; the pusher's does the work."""
 
     def __init__(self, list_key: str | None = None) -> None:
         super().__init__(list_key)
@@ -70,17 +70,17 @@ class RunBroker(Broker):
         self._keeper: Keeper | None = None
         self._listener = Listener()
         self._is_set_up = False  # the pusher's connection
-        self._may_be_more = True  # due runs, as far as is known
+        self._may_be_more = True  # due runs, perhaps
         self._parked = 0.0
-        self._may_park = True  # due runs that stand in a line behind others, as far as is known
-        self._is_careful = False  # the last look failed: look at one run, to find which it is
+        self._may_park = True  # due runs behind others in a line, perhaps
+        self._is_careful = False  # the last look failed: claim one run at a time (dequeue)
         self._claimed = 0.0
         self._swept = 0.0
         self._mended = 0.0
         self._told = 0.0
 
     def ping(self) -> bool:
-        """The sentinel's first call, before it forks its workers."""
+        """The sentinel's first call, before it forks."""
         if multiprocessing.parent_process() is not None:
             process_tree.end_with_main()
             process_tree.die_with_sentinel()
@@ -92,11 +92,11 @@ class RunBroker(Broker):
     # --- the pusher -----------------------------------------------------------------------------
 
     def dequeue(self) -> list[tuple[str, str]] | None:
-        """Due runs as django-q2 tasks; None after a wait in which nothing came.
+        """Shifts as django-q2 tasks; None after a wait without any.
 
-        Lets nothing out: an error here would end the pusher. Whatever goes wrong is said in the
-        log and in the cluster's row (standstill), and tried again after a second. A run at which
-        the look for due ones fails is set aside alone.
+        Raises nothing: an error would end the pusher. The pusher logs it, writes it into the
+        cluster's row (standstill) and tries again after a second. A run at which the look fails is
+        set aside alone.
         """
         try:
             tasks = self._look_once()
@@ -156,13 +156,12 @@ class RunBroker(Broker):
         django_q_adapter.board.beat(Beat(looked, self._claimed, problem))
 
     def _open(self) -> tuple[Gateway, Keeper, Dispatch]:
-        """The pusher's own connection.
+        """Set up the pusher's connection.
 
-        1. What it commits (leases, sweeps, ticks) does not wait for the disk. Whatever of it a
-           crash of the database undoes is undone as a whole and done again; and nobody builds on
-           it first, since a later commit that does wait takes the earlier ones along: the log has
-           one order.
-        2. What it reads, it reads by index.
+        1. Its commits (leases, sweeps, ticks) do not wait for the disk. A crash of the database
+           undoes each as a whole, and the pusher repeats it. No process builds on a lost one: the
+           log has one order, so a later commit that waits takes earlier ones along.
+        2. It reads by index.
         3. Behind a pool in transaction mode that holds for the engine's own statements
            (pooled_pipeline, 5).
         """
@@ -184,7 +183,7 @@ class RunBroker(Broker):
         return self._gateway, self._keeper, the_dispatch()
 
     def _wait_for_runs(self, gateway: Gateway, dispatch: Dispatch) -> None:
-        """Until a run may be due, or a shift is missing; at most for the poll's time."""
+        """Until a run may be due, a shift is missing, or the poll's time is over."""
         listener = self._listener
         deadline = time.monotonic() + max(queue.next_due(listener.poll), SHORTEST)
         while not self._is_told_of_a_run(gateway):
@@ -202,9 +201,8 @@ class RunBroker(Broker):
                 return
 
     def _wait_for_room(self, gateway: Gateway, dispatch: Dispatch) -> None:
-        """Until the workers are short of claims, or a shift is missing. What is told meanwhile is
-        for the gateway and for other clusters, and is read by the handful: under load there is
-        always some. What is due meanwhile may be parked."""
+        """Until workers need claims or shifts. Notifications, which never stop under load, are read
+        in batches meanwhile, for the gateway and other clusters. Due runs may be parked."""
         self._park()
         told = *self._listener.readers, django_q_adapter.board.runs.reader
         bells = dispatch.bell.reader, dispatch.call.reader
@@ -215,21 +213,21 @@ class RunBroker(Broker):
         self._is_told_of_a_run(gateway)
 
     def _park(self) -> None:
-        """Not too often: it takes the locks of many lines, for which the workers wait."""
+        """Seldom: parking takes the locks of many lines, and workers wait for them."""
         if self._may_park and time.monotonic() - self._parked > PARKING:
             self._parked = time.monotonic()
             self._may_park = parking.park_due()
 
     @staticmethod
     def _poll(patience: float, *descriptors: int) -> set[int]:
-        """Those that can be read, within `patience` seconds."""
+        """Readable descriptors, within `patience` seconds."""
         poll = select.poll()
         for descriptor in descriptors:
             poll.register(descriptor, select.POLLIN)
         return {descriptor for descriptor, _ in poll.poll(patience * 1000)}
 
     def _is_told_of_a_run(self, gateway: Gateway) -> bool:
-        """Since the last look, by another process or by one of this cluster."""
+        """By a process of this cluster or another one, since the last call."""
         is_rung = django_q_adapter.board.runs.silence()
         if is_rung:
             self._listener.tell_others()
@@ -252,7 +250,7 @@ class RunBroker(Broker):
 
     @staticmethod
     def _alone(what: str, do: Callable[[], object]) -> None:
-        """Its failure is said, and keeps the pusher from nothing else."""
+        """Its failure is logged and stops nothing else."""
         try:
             do()
         except Exception as error:
@@ -263,7 +261,7 @@ class RunBroker(Broker):
     # --- what the sentinel says of the cluster ----------------------------------------------------
 
     def set_stat(self, key: str, value: str, timeout: int) -> None:
-        """Keep the cluster's word of itself in a row: all machines see it, no cache is shared."""
+        """Store django-q2's status in a row, for all machines, without a shared cache."""
         if time.monotonic() - self._told < HEARTBEAT:
             return
         self._told = time.monotonic()
@@ -296,13 +294,13 @@ class RunBroker(Broker):
         )
 
     def acknowledge(self, task_id: str) -> None:
-        """Nothing to do: the worker has settled the run in its own transaction."""
+        """The worker has settled the run."""
 
     def fail(self, task_id: str) -> None:
-        """Nothing to do: a lease that nobody uses runs out."""
+        """The lease runs out."""
 
     def delete(self, task_id: str) -> None:
-        """Nothing to do: runs are deleted by retention alone."""
+        """Only retention deletes runs."""
 
     def queue_size(self) -> int:
         return models.Run.objects.filter(due_at__lte=Now()).count()

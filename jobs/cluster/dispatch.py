@@ -1,25 +1,22 @@
-"""How claimed runs get from a cluster's pusher to its workers.
+"""How claims get from a cluster's pusher to its workers.
 
-django-q2 hands out one signed task at a time and signs each off again, which is dear for a run
-that takes milliseconds. So its tasks are shifts here: a worker on its shift takes claims from a
-pipe, one after the other, for a second.
+django-q2 signs and hands out one task at a time, which costs too much for a run of milliseconds. So
+its task is a shift: for a second, a worker takes claims from a pipe.
 
-1. The pusher puts claims into the pipe first and looks then who is on shift; a worker goes off
-   shift first and looks into the pipe once more then. Of two that miss each other one sees the
-   other, so that no claim is left lying; and the pusher looks again every second, since a worker
-   may also die.
-2. A shift takes no new run after a second: django-q2 counts `timeout` from its beginning. The alarm
-   behind it is set anew for each run. Who leaves while claims wait calls the pusher. Who has
-   nothing to do stays: what comes next finds him without django-q2's ceremony.
-3. Claims are taken ahead of the workers, but not far: what waits here, no other cluster can have.
-   A worker that finds few of them rings, and the pusher claims the next ones.
-4. A run that ends may leave its worker the next one of its line, which then needs no pusher. While
-   other claims wait it goes on so once, so that a long line keeps no other run from its turn.
-5. Runs whose answer has come are put in by the gateway, into a pipe of their own; workers take in
-   turn from it and from the pusher's (see feeds). What finds no room there is due, for any cluster,
-   which costs more; so there is room for twice as many, and for two seconds' work of quick workers.
-   Neither the pusher nor the gateway puts in more than its pipe holds, so that neither ever waits
-   for room; a shift too many is dropped.
+1. The pusher writes claims before it counts workers on shift; a worker leaves its shift before its
+   final read. Either the pusher sees the missing worker or the worker sees the claim, so no claim
+   is left. A worker may also die, so the pusher counts again every second.
+2. A shift takes no new run after a second: django-q2 counts `timeout` from the shift's start. Its
+   alarm is set anew for each run. A worker that leaves while claims wait calls the pusher; one
+   without work stays, and saves django-q2's overhead at the next claim.
+3. The pusher claims a few runs ahead: other clusters cannot take them. A worker that finds few
+   rings for more.
+4. An ended run may leave its worker the next run of its line, without the pusher. While other
+   claims wait, a worker does that once, so that a long line does not hold up other runs.
+5. The gateway puts runs with a response into a pipe of their own; workers take from both pipes in
+   turn (see feeds). A run that finds no room becomes due for any cluster, which costs more; so
+   there is room for twice as many claims, and for two seconds' work of quick workers. Pusher and
+   gateway never put in more than a pipe holds, so neither blocks; a shift too many is dropped.
 """
 
 from __future__ import annotations
@@ -36,20 +33,20 @@ from jobs.platform.ipc import pipe_queue, wakeup
 from jobs.runs.claim import Claim, LargeClaim
 
 LONGEST_SHIFT = 1.0  # seconds
-GLANCE = 0.05  # seconds after which a worker that waits looks whether the cluster stops
-AHEAD = 4  # claims for each worker
-MOST_ANSWERS = 64  # for each worker, if they are quick
-PATIENCE = 2.0  # seconds for which answers may wait rather than be due
+GLANCE = 0.05  # seconds between a waiting worker's looks for a stop
+AHEAD = 4  # claims per worker
+MOST_ANSWERS = 64  # per worker, if runs are quick
+PATIENCE = 2.0  # seconds that responses may wait, instead of being due
 
-# Advances a run; what it returns is to be gone on with.
+# Advances a run; returns the claim to continue with.
 Advance = Callable[[Claim | LargeClaim], Claim | None]
 
 
 class Dispatch:
-    """Made in the sentinel, inherited by the processes that it forks."""
+    """Made in the sentinel; its forks inherit it."""
 
     def __init__(self, board: Board, shifts: pipe_queue.Hints, workers: int) -> None:
-        self.bell = wakeup.Bell()  # claims are short
+        self.bell = wakeup.Bell()  # claims are low
         self.call = wakeup.Bell()  # a shift is missing
         self._board, self._shifts, self._workers = board, shifts, workers
         self._feeds = Feeds(AHEAD * workers, MOST_ANSWERS * workers)
@@ -60,42 +57,40 @@ class Dispatch:
 
     @property
     def room(self) -> int:
-        """How many claims to fetch now: none while there is more than one for each worker, answers
-        left out."""
+        """How many runs to claim now: none while the pusher's pipe holds more than one per
+        worker."""
         waiting = self._feeds.due.qsize()
         return max(0, self._ahead - waiting) if waiting <= self._workers else 0
 
     @property
     def room_for_answers(self) -> int:
-        """How many runs that go on from an answer may be put in now: as many may wait as the
-        workers take in two seconds."""
+        """How many runs with a response to put in now."""
         most = min(self._feeds.answers.capacity, int(PATIENCE * self._feeds.pace.per_second))
         return max(0, max(2 * self._ahead, most) - self._feeds.answers.qsize())
 
     @property
     def is_busy(self) -> bool:
-        """Whether claims wait for a worker."""
         return not self._feeds.empty()
 
     def put(self, claims: Sequence[Claim]) -> None:
-        """Runs that were due."""
+        """Claims of due runs."""
         _put(claims, self._feeds.due)
 
     def put_answered(self, claims: Sequence[Claim]) -> None:
-        """Runs that go on from an answer."""
+        """Claims of runs with a response."""
         _put(claims, self._feeds.answers)
         self._feeds.pace.put(len(claims))
 
     @property
     def missing_shifts(self) -> int:
-        """How many more workers there is something to do for."""
+        """How many more workers have work."""
         called = self._board.on_shift() + self._shifts.qsize()
         return max(0, min(self._feeds.qsize(), self._workers - called))
 
     # --- a worker's side --------------------------------------------------------------------------
 
     def work(self, advance: Advance) -> None:
-        """One shift."""
+        """A worker's shift."""
         ends = time.monotonic() + LONGEST_SHIFT
         signal.alarm(0)  # see (2)
         self._board.begin_shift()
@@ -111,7 +106,7 @@ class Dispatch:
             self._advance(claim, advance)
 
     def _go_on(self, claim: Claim | LargeClaim | None, advance: Advance, ends: float) -> None:
-        """This claim, and what it leaves to go on with: see (4)."""
+        """Advance the run and the next ones of its line: see (4)."""
         is_first = True
         while claim is not None:
             if self._feeds.due.qsize() <= self._workers:

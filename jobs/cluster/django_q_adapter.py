@@ -1,4 +1,4 @@
-"""What a cluster's processes share, put into django-q2's place for it."""
+"""Puts the engine's shared objects in the place of django-q2's."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from jobs.errors import JobsError
 from jobs.platform.ipc import pipe_queue, process_tree, shared_state
 from jobs.platform.postgres import notifier
 
-# Those of the cluster that this process belongs to: made in the sentinel, inherited by fork.
+# This process's cluster: made in the sentinel, inherited by fork.
 board = Board()
 _dispatch: Dispatch | None = None
 
 
 def share_without_locks() -> None:
-    """The sentinel asks for its broker just before it makes what its processes share: see
+    """The sentinel makes its broker just before the objects that its processes share; why:
     pipe_queue."""
     cluster.Queue, cluster.Event, cluster.Value = _queue, shared_state.Event, shared_state.Value
     cluster.get_mp_context = process_tree.context
 
 
 def _queue(maxsize: int = 0) -> pipe_queue.Queue:
-    """django-q2's queue of tasks, which are shifts, has a limit; the one of results has none."""
+    """django-q2's task queue, which holds shifts, has a limit; its result queue has none."""
     global board, _dispatch
     if not maxsize:
         return pipe_queue.Results()

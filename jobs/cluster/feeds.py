@@ -1,8 +1,8 @@
-"""The two pipes from which a cluster's workers take claims.
+"""The two pipes from which workers take claims: the pusher's due runs, and the gateway's runs with
+a response.
 
-What the pusher has claimed and what the gateway has landed travel apart, so that neither fills the
-other's pipe: runs that are due get to the workers however many answers come, and answers do however
-many runs are due. A worker takes from both in turn, while something waits in both.
+Neither pipe can fill the other, so due runs get to workers however many responses come, and the
+reverse. A worker takes from both in turn.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ from typing import Any
 
 from jobs.platform.ipc import pipe_queue
 
-SPAN = 0.5  # seconds over which a pace is measured, at least
+SPAN = 0.5  # seconds that a pace is measured over, at least
 
 
 class Feeds:
     def __init__(self, due: int, answers: int) -> None:
         self.due, self.answers = pipe_queue.Queue(due), pipe_queue.Queue(answers)
         self.pace = Pace(self.answers)
-        self._next, self._after_it = self.due, self.answers  # in this process
+        self._next, self._after_it = self.due, self.answers  # this process's next feed
         self._turnstile = pipe_queue.Turnstile(self.due.reader, self.answers.reader)
 
     def take(self, patience: float) -> Any:
-        """The next item; None if none comes within `patience` seconds. Of several processes that
-        wait here an item wakes one."""
+        """The next item; None after `patience` seconds. An item wakes one waiting process."""
         deadline = time.monotonic() + patience
         while True:
             item = self._take_now()
@@ -34,7 +33,7 @@ class Feeds:
             self._turnstile.wait(left)
 
     def _take_now(self) -> Any:
-        """From the pipe whose turn it is, or else from the other one; then it is the other's."""
+        """From the pipe whose turn it is, else from the other."""
         for feed in (self._next, self._after_it):
             item = feed.take(0)
             if item is not None:
@@ -51,7 +50,7 @@ class Feeds:
 
 
 class Pace:
-    """How fast items are taken from a queue into which only this process puts any."""
+    """How fast workers empty a queue that only this process fills."""
 
     def __init__(self, queue: pipe_queue.Queue) -> None:
         self._queue = queue

@@ -1,14 +1,13 @@
-"""The cluster's heartbeat: a thread in the pusher's process that vouches for what its workers hold.
+"""The keeper: a thread of the pusher that renews the leases of the cluster's runs.
 
-1. A run that a living worker is at keeps its lease, however long the step.
-2. A run whose worker is gone is handed on at once, the death written down as an attempt.
-3. A claimed run that has waited for a worker for a third of its lease is given back: other
-   clusters may have their hands free. A worker that takes one up which has waited for a quarter
-   of it makes sure first that it is still his (worker._advance).
-4. When the cluster is told to stop, what waits is given back at once, and the keeper goes on
-   until the last worker has put its run down: django-q2's pusher, and so its sentinel, waits for
-   this thread.
-If the whole cluster dies, nobody renews: its leases lapse and any other cluster's sweep finds them.
+1. A run in a living worker keeps its lease, however long the step.
+2. A dead worker's run is requeued at once, and the death recorded as an attempt.
+3. A claim that waited a third of its lease for a worker is given back: other clusters may have free
+   workers. A worker first renews a claim older than a quarter of it (worker._vouched).
+4. When the cluster stops, waiting claims are given back at once. The keeper goes on until the last
+   worker has settled its run: django-q2's pusher, and so its sentinel, waits for this thread.
+
+If the whole cluster dies, its leases lapse, and another cluster's sweep finds the runs.
 """
 
 from __future__ import annotations
@@ -53,8 +52,8 @@ class Keeper:
         self._thread.start()
 
     def add(self, claims: Iterable[Claim]) -> bool:
-        """These are on their way to the workers; False if the cluster is stopping, and they are to
-        be given back."""
+        """Claims on their way to workers. False if the cluster is stopping; the caller gives them
+        back."""
         with self._lock:
             if not self._is_stopping:
                 self._claimed |= {c.run_id: (c.token, time.monotonic()) for c in claims}
@@ -74,8 +73,8 @@ class Keeper:
         connection.close()
 
     def _tick(self) -> None:
-        """Lets nothing out: the leases of all workers hang on this thread. Leases go first, since
-        whatever is wrong with the report of a death costs no other run its lease then."""
+        """Raises nothing: all workers' leases depend on this thread. Leases come first, so that a
+        failing death report costs no other run its lease."""
         for do in (self._renew_in_time, self._bury):
             try:
                 do()
@@ -93,7 +92,7 @@ class Keeper:
 
     def _bury(self) -> None:
         dead = {entry.pid for entry in self._board.entries() if not is_alive(entry.pid)}
-        for entry in self._board.entries():  # again: it may have come further before it died
+        for entry in self._board.entries():  # again: each may have moved on before its death
             if entry.pid not in dead:
                 continue
             if entry.run_id and entry.token:
@@ -102,7 +101,7 @@ class Keeper:
 
     @staticmethod
     def _report_death(entry: Entry, run_id: uuid.UUID, token: uuid.UUID) -> None:
-        """A death that cannot be written down leaves its run to the lease, and the sweep."""
+        """If this fails, the run's lease lapses and the sweep finds it."""
         try:
             lost_workers.worker_died(run_id, token, entry.pid, entry.step)
         except Exception as error:
@@ -126,7 +125,7 @@ class Keeper:
             return {row[0] for row in cursor.fetchall()}
 
     def _give_back(self, waiting_for: float = 0.0) -> None:
-        """Claims that have waited for so long; most have been done, and are forgotten."""
+        """Give back claims that waited so long, and forget those that are done."""
         at_work, long_ago = self._at_work(), time.monotonic() - waiting_for
         with self._lock:
             old = {i: token for i, (token, since) in self._claimed.items() if since <= long_ago}

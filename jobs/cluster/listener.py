@@ -1,14 +1,13 @@
-"""How a cluster's pusher hears that a run may be due, and tells the other clusters.
+"""How a pusher hears that a run may be due, and tells other clusters.
 
-1. LISTEN is for a session, so it goes to a direct connection only: to the pusher's own, or, where
-   that goes through a pool in transaction mode, to a second one, of the database that
-   `JOBS["LISTEN"]` names. Without one the cluster looks more often.
-2. A process that has told the clusters a moment ago tells nothing (notifier, 2). So a cluster that
-   hears a word looks at once, and once more when that moment is over.
-3. What a cluster's own processes have to say, its bells say. The pusher passes it on to the other
-   clusters, and its own words it does not hear.
-4. Where the second connection cannot be had, or does not lead to the same database, the cluster
-   looks more often, and tries again after a while.
+1. LISTEN needs a session: the pusher's own direct connection, or, behind a pool in transaction
+   mode, one to the database that `JOBS["LISTEN"]` names. Without one, the cluster looks more often.
+2. A process notifies once per GAP (notifier, 2). So the cluster looks when it hears a word, and
+   again when GAP is over.
+3. The cluster's own processes use its bells. The pusher tells the other clusters, and skips its own
+   notifications.
+4. If the second connection fails or leads to another database, the cluster looks more often; after
+   a failure it reconnects later.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from jobs.platform.postgres.notifier import ANYTHING, CHANNEL, GAP, RUN_DUE
 
 logger = logging.getLogger("jobs.engine")
 
-POLL = 1.0  # seconds between two looks when nothing is heard
-POLL_UNTOLD = 0.1  # the same where nothing can be heard
-AGAIN = GAP + 0.002  # seconds after a word at which to look once more
-RETRY = 30.0  # seconds after which a second connection is tried again
-ECHO = 1.0  # seconds in which a word that goes through the pool arrives
+POLL = 1.0  # seconds between two looks without notifications
+POLL_UNTOLD = 0.1  # the same while nothing listens
+AGAIN = GAP + 0.002  # seconds from a word to the second look
+RETRY = 30.0  # seconds until the second connection is tried again
+ECHO = 1.0  # seconds for a notification through the pool to arrive
 
 DEAF = (
     "The database connections go through a pool in transaction mode, where LISTEN is not possible: "
@@ -51,17 +50,17 @@ LOST = (
 
 
 class Listener:
-    """The pusher's; used by its one thread."""
+    """For the pusher's main thread."""
 
     def __init__(self) -> None:
-        self.again = math.inf  # when to look once more (monotonic); see (2)
-        self._alias: str | None = None  # the connection that listens
+        self.again = math.inf  # time of the second look (monotonic); see (2)
+        self._alias: str | None = None  # the listening connection
         self._is_open = False
         self._opens_at = 0.0
         self._has_said = False
 
     def open(self) -> bool:
-        """Listen, where that is possible; whether it began just now: then anything may be due."""
+        """Listen, if possible. True if this call began it: anything may be due."""
         if self._is_open and (self._alias or time.monotonic() < self._opens_at):
             return False
         self._is_open, self._opens_at, self._alias = True, math.inf, None
@@ -102,7 +101,7 @@ class Listener:
 
     @staticmethod
     def _is_heard(alias: str) -> bool:
-        """Whether a word that went through the pool arrives here."""
+        """Whether a notification through the pool arrives here."""
         raw: Any = connections[alias].connection
         return any(True for _ in raw.notifies(timeout=ECHO, stop_after=1))
 
@@ -118,23 +117,22 @@ class Listener:
                 connections[alias].close()
 
     def close(self) -> None:
-        """After an error of the database: it listens again when it is opened next."""
+        """After a database error; `open` listens again."""
         if self._alias not in (None, DEFAULT_DB_ALIAS):
             self._close_own()
         self._is_open, self._opens_at, self._alias = False, 0.0, None
 
     @property
     def poll(self) -> float:
-        """Seconds between two looks when nothing is heard."""
+        """Seconds between two looks without notifications."""
         return POLL if self._alias else POLL_UNTOLD
 
     @property
     def readers(self) -> list[int]:
-        """The descriptors that can be read when there is something to hear."""
         return [connections[self._alias].connection.fileno()] if self._alias else []
 
     def hear(self) -> set[str]:
-        """What other clusters and processes have told since the last time."""
+        """Words of other processes since the last call."""
         if self._alias is None:
             return set()
         try:
@@ -156,11 +154,11 @@ class Listener:
             return {word.payload for word in told if word.pid != own}
 
     def tell_others(self) -> None:
-        """Tell the other clusters what a bell of this one has said."""
+        """Tell other clusters what this one's bell said."""
         notifier.tell(RUN_DUE, self._alias or DEFAULT_DB_ALIAS)
 
     def is_to_look_again(self) -> bool:
-        """Whether the time for the second look has come: see (2). Asked for once."""
+        """Whether the second look (2) is due; true once."""
         if time.monotonic() < self.again:
             return False
         self.again = math.inf

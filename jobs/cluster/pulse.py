@@ -1,4 +1,4 @@
-"""What a cluster says of itself in its row: when it last looked, what keeps it from it."""
+"""What a cluster's row says of its pusher."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from jobs.cluster.worker_table import Board
 
 
 def pulse_of(board: Board, workers: int) -> dict[str, Any]:
-    """What a cluster's row says: {"looked", "claimed"}, in seconds ago or null for never,
-    {"problem"}, a text, and {"at_work", "workers"}, numbers of processes."""
+    """{"looked", "claimed"}: seconds ago, or null for never; {"problem"}: a text; {"at_work",
+    "workers"}: numbers of processes."""
     beat = board.last_beat()
     return {
         "looked": _ago(beat.looked),

@@ -1,4 +1,4 @@
-"""What a worker process does: a shift, one claim after the other."""
+"""A worker's shift: one claim after the other."""
 
 from __future__ import annotations
 
@@ -19,16 +19,12 @@ from jobs.runs.lease import give_back, renewed
 logger = logging.getLogger("jobs.engine")
 
 
-CANNOT_GO_ON = 70  # the exit code of a worker that ends itself
+CANNOT_GO_ON = 70  # exit code of a worker that ends itself
 
 
 def work() -> None:
-    """What a worker calls: a shift.
-
-    A worker that cannot take or advance claims any more (a step has closed its pipes, say) ends
-    itself: the keeper makes of it an attempt of the run that it was at, if it was at one, and the
-    sentinel starts another one.
-    """
+    """A worker that cannot take or advance claims (a step closed its pipes, say) ends itself. The
+    keeper records that as an attempt of its run, if any, and the sentinel starts another worker."""
     try:
         the_dispatch().work(_advance)
     except Exception:
@@ -37,11 +33,11 @@ def work() -> None:
 
 
 def _advance(c: Claim | LargeClaim) -> Claim | None:
-    """Advance one run, its name on the board meanwhile; returns what to go on with. An error that
-    leaves the executor leaves the name on the board: see `work`.
+    """Advance one run, entered in the worker table; the claim to continue with. After an error the
+    entry stays, see `work`.
 
-    A claim that has waited long for its worker may be somebody else's by now, and a stopping
-    cluster takes nothing new: both are settled before the function is called.
+    First: the lease of a claim that waited long may be another worker's by now, and a stopping
+    cluster starts no run.
     """
     if django_q_adapter.board.is_stopping:
         give_back(c.run_id, c.token)
@@ -60,7 +56,7 @@ def _advance(c: Claim | LargeClaim) -> Claim | None:
 
 
 def _vouched(c: Claim | LargeClaim) -> Claim | None:
-    """The claim whole, under a lease that lasts; None if it is lost."""
+    """The whole claim under a lease that lasts; None if the lease is lost."""
     if isinstance(c, Claim) and c.clock.age <= conf.lease() / 4:
         return c
     token = renewed(c.run_id, c.token)
@@ -70,5 +66,5 @@ def _vouched(c: Claim | LargeClaim) -> Claim | None:
     return c.read() if isinstance(c, LargeClaim) else c
 
 
-# In the shape that django-q2 carries.
+# As django-q2 carries a task.
 SHIFT: dict[str, Any] = {"id": "shift", "name": "shift", "func": work, "args": (), "kwargs": {}}

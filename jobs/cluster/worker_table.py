@@ -1,8 +1,7 @@
-"""Who of a cluster's workers is at which run: a page of memory that its processes share.
+"""Which worker advances which run: shared memory of a cluster's processes.
 
-A cluster is a family of forks. Its sentinel makes the board before it makes them; each worker
-writes its own line, and the keeper in the pusher's process reads all of them. No lock: a line has
-one writer, and a torn read costs one heartbeat, never a lease.
+The sentinel makes it before it forks. Each worker writes its own line, and the keeper reads all
+lines. There is no lock: a torn read costs one heartbeat, never a lease.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from jobs.platform.ipc import process_tree
 from jobs.platform.ipc.process_tree import is_alive
 from jobs.platform.ipc.wakeup import Bell
 
-CARD = 2048  # bytes: more than a step's name, id and branch can have
+CARD = 2048  # bytes: more than a step's name, id and branch need
 LINE = struct.Struct(f"<i16s16s{CARD}s")  # pid, run, token, step
 LINES = 512
-# A byte that says whether the cluster is stopping; behind it one for each line: who is on shift;
-# behind those the pusher's pulse.
+# One byte says whether the cluster stops, then one per line whether its worker is on shift; then
+# the pusher's pulse.
 SHIFTS = 8
 BEAT = SHIFTS + LINES
-PULSE = struct.Struct("<ddH500s")  # last looked, last claimed (monotonic), the problem's length
+PULSE = struct.Struct("<ddH500s")  # last look, last claim (monotonic), the problem's length
 HEADER = BEAT + PULSE.size
 NOBODY = bytes(16)
 NO_PID = bytes(4)
@@ -33,18 +32,18 @@ NO_PID = bytes(4)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A worker's line: what it is at, if anything."""
+    """A worker's line."""
 
     pid: int
     run_id: uuid.UUID | None
     token: uuid.UUID | None
-    step: str  # its card (see current_step.card_of); empty: between two steps
+    step: str  # as current_step.card_of writes it; empty between steps
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What the pusher last did, in times of the machine's monotonic clock (0: never), and what
-    keeps it from looking for due runs, if anything does."""
+    """When the pusher last looked and claimed (monotonic; 0: never), and what keeps it from
+    looking."""
 
     looked: float = 0.0
     claimed: float = 0.0
@@ -52,13 +51,13 @@ class Beat:
 
 
 class Board:
-    """Shared by every process that is forked after it was made."""
+    """Processes that are forked later share it."""
 
     def __init__(self) -> None:
-        self.requests = Bell()  # for the cluster's gateway
-        self.runs = Bell()  # for its pusher: a run may be due
-        self.may_go_on = False  # this process, with the turn that its run leaves (see dispatch)
-        self.is_spoilt = False  # this process is to execute no other run (see executor)
+        self.requests = Bell()  # wakes the gateway
+        self.runs = Bell()  # wakes the pusher: a run may be due
+        self.may_go_on = False  # this process, with the next run of the line (see dispatch)
+        self.is_spoilt = False  # this process must execute no other run (see executor)
         self._page = mmap.mmap(-1, HEADER + LINES * LINE.size)
         self._mine: int | None = None
         self._pid = 0
@@ -66,7 +65,6 @@ class Board:
     # --- a worker's side --------------------------------------------------------------------------
 
     def begin_shift(self) -> None:
-        """This process takes what there is to do (see dispatch)."""
         self.end()
         self._page[SHIFTS + self._line()] = 1
 
@@ -74,20 +72,18 @@ class Board:
         self._page[SHIFTS + self._line()] = 0
 
     def begin(self, run_id: uuid.UUID, token: uuid.UUID) -> None:
-        """This process advances a run from now on."""
         self._write(run_id.bytes, token.bytes, "")
 
     def at_step(self, card: str) -> None:
-        """It is in the body of this step; empty: between steps."""
+        """The step in whose body this process is; empty between steps."""
         end = self._start(self._line()) + LINE.size
         self._page[end - CARD : end] = card.encode()[:CARD].ljust(CARD, b"\0")
 
     def request_waits(self) -> None:
-        """It has left a request to the cluster's gateway."""
+        """This process stored a request for the gateway."""
         self.requests.ring()
 
     def end(self) -> None:
-        """It advances nothing now."""
         self._write(NOBODY, NOBODY, "")
 
     # --- the pusher's side, and the sentinel's ----------------------------------------------------
@@ -103,18 +99,17 @@ class Board:
     # --- the keeper's side ------------------------------------------------------------------------
 
     def entries(self) -> Iterator[Entry]:
-        """Every line that a process has ever written."""
+        """All lines ever written."""
         for line in range(LINES):
             start = self._start(line)
             if self._page[start : start + 4] != NO_PID:
                 yield self._read(line)
 
     def on_shift(self) -> int:
-        """How many processes are."""
         return self._page[SHIFTS:BEAT].count(1)
 
     def erase(self, pid: int) -> None:
-        """Forget a process that is gone."""
+        """The process is gone."""
         for line in range(LINES):
             if self._read(line).pid == pid:
                 self._page[SHIFTS + line] = 0
@@ -125,11 +120,11 @@ class Board:
         return self._page[0] != 0
 
     def go_on(self) -> None:
-        """A new keeper is there: the one before ended with its process, not with the cluster."""
+        """A new pusher's keeper starts: the last one ended, but not the cluster."""
         self._page[0] = 0
 
     def stop(self) -> None:
-        """Tell every worker to finish the step that it is at, and to take nothing new."""
+        """Workers finish their step and take no new run."""
         self._page[0] = 1
 
     # --- the page ---------------------------------------------------------------------------------
@@ -148,7 +143,7 @@ class Board:
         return Entry(pid, uuid.UUID(bytes=run), uuid.UUID(bytes=token), card)
 
     def _line(self) -> int:
-        """This process's line: found by its number, the next free one if another has it."""
+        """This process's line, by its pid; the next free one if that is taken."""
         pid = process_tree.number()
         if self._mine is None or self._pid != pid:
             lines = [(pid + shift) % LINES for shift in range(LINES)]

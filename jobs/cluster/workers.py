@@ -13,8 +13,6 @@ from jobs.runs.lease import give_back
 
 
 class Workers:
-    """Those of this cluster, as its gateway knows them."""
-
     def __init__(self, name: str, dispatch: Dispatch, keeper: Keeper) -> None:
         self.name, self._dispatch, self._keeper = name, dispatch, keeper
 
@@ -32,6 +30,6 @@ class Workers:
             if self._dispatch.missing_shifts:
                 self._dispatch.call.ring()
             return
-        for claim in claims:  # the cluster has begun to stop meanwhile
+        for claim in claims:  # the cluster began to stop meanwhile
             give_back(claim.run_id, claim.token)
         notifier.wake_clusters(notifier.RUN_DUE)
