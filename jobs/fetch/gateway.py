@@ -1,20 +1,19 @@
-"""HTTP in flight: a greenlet each, never a worker, a transaction or a database connection each.
+"""HTTP in flight: a greenlet per request, not a worker, transaction or connection each.
 
-The gateway lives in every cluster's pusher process. Its coordinator, a thread with the only
-database connection here, takes pending requests, hands them to the pilots, and writes what comes
-back, which makes the waiting runs due.
+The gateway runs in each pusher. Its coordinator, a thread with the gateway's only database
+connection, leases pending requests, hands them to the greenlet loop, and stores the responses,
+which makes their runs due.
 
-1. What lands while something is being written goes with the next batch; a lone answer waits for
-   nobody. While the workers have enough to do anyway, answers are written by the handful. The runs
-   go to this cluster's workers at once, as far as these have room (see outbox, 4).
-2. It writes what landed, then vouches for what is in the air, and only then takes more, so that it
-   does not take again what it has in the air (see outbox, 3). Should the database have lost that
-   it was taken, as a standby may that steps in, the request that is on its way lands for the one
-   that is taken.
-3. It looks when one of its cluster's workers rings, when room is made for which somebody may wait,
-   and once a tick, for what another cluster's gateway has no room for. Workers with much to do ring
-   often; their requests are then taken by the handful.
-4. The limits, of all and of each host, are this cluster's own.
+1. A lone response is stored at once; those that arrive meanwhile go with the next batch. While
+   workers are busy, responses are batched. Runs go to this cluster's workers at once, if these have
+   room (outbox, 4).
+2. It stores responses, then renews its requests, then leases new ones, so that it does not lease
+   its own again (outbox, 3). A standby that steps in may have lost a lease: then the request in
+   flight answers for the one leased again.
+3. It looks when a worker of its cluster rings, when a place frees that a request may wait for, and
+   once a tick, for requests of full gateways elsewhere. Busy workers ring often, so their requests
+   are batched.
+4. The limits, of all and per host, are this cluster's own.
 """
 
 from __future__ import annotations
@@ -49,15 +48,15 @@ __all__ = ["Flight", "Gateway", "fly", "land", "take"]
 
 logger = logging.getLogger("jobs.engine")
 
-TICK = 1.0  # seconds between two looks at the table when nobody calls
-HANDFUL = 0.01  # seconds between two looks at least, however often it is called
-LARGE_HANDFUL = 0.025  # between two landings, while the workers have enough to do
-RETRY = 0.2  # seconds between two tries to reach a database that is away
+TICK = 1.0  # seconds between two looks without a ring
+HANDFUL = 0.01  # seconds between two looks at least
+LARGE_HANDFUL = 0.025  # seconds between two writes while workers are busy
+RETRY = 0.2  # seconds between two tries to reach the database
 BATCH = 200
-BATCH_BYTES = 8 * 1024 * 1024  # of answers in one statement, unless a single one is larger
-SPARE = 200  # descriptors for all that is not a request
+BATCH_BYTES = 8 * 1024 * 1024  # of responses in one statement, unless a single one is larger
+SPARE = 200  # descriptors for everything but requests
 LONGEST_PROBLEM = 1_000  # characters
-REMEMBERED_WITHIN = 10.0  # seconds that a request waits for its result URL to be written
+REMEMBERED_WITHIN = 10.0  # seconds that a request waits until its result URL is stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +67,10 @@ class ResultUrl:
 
 
 class Gateway:
-    """The coordinator, and the requests that are in the air.
+    """The coordinator and its requests in flight.
 
-    `requests` is rung when there is one more to send, by any process of the cluster; it rings
-    `runs` when an answer has made some due.
+    Processes of the cluster ring `requests` for a new request; the gateway rings `runs` when a
+    response made runs due.
     """
 
     def __init__(
@@ -87,33 +86,33 @@ class Gateway:
         self._arrivals = Bell()
         self._urls: list[ResultUrl] = []
         self._landed: list[Landed] = []
-        self._air: dict[uuid.UUID, Flight] = {}  # by their rows: what it vouches for
-        self._hosts: Counter[str] = Counter()  # how many are in the air to each
+        self._air: dict[uuid.UUID, Flight] = {}  # by id: the leases to renew
+        self._hosts: Counter[str] = Counter()  # requests in flight per host
         self._look_at = self._looked = self._renewed = self._wrote = 0.0
         self._is_away = False  # the database
         self._pilots = Pilots(self._fly)
-        # Not a daemon: the pusher's process lets it land what is in the air.
+        # Not a daemon: the pusher lets it store what is in flight.
         self._thread = threading.Thread(target=self._coordinate, name="gateway")
 
     def start(self) -> None:
-        # The connections of each host are kept.
+        # Connections per host are kept.
         make_room(self.per_host * max(len(conf.allowed_hosts()), 1) + SPARE)
         self._pilots.start()
         self._thread.start()
 
     def wake(self) -> None:
-        """Have a look: there may be something to send."""
+        """A request may be waiting."""
         self._requests.ring()
 
     def _tell(self, message: ResultUrl | Landed) -> None:
-        """From the pilots' one thread to the coordinator, who empties the inbox whenever he has
-        heard the bell: behind a message that is still there no other needs to ring."""
+        """From the loop's thread to the coordinator, which empties the inbox after each ring: only
+        the first message needs to ring."""
         self._inbox.append(message)
         if len(self._inbox) == 1:
             self._arrivals.ring()
 
     def _coordinate(self) -> None:
-        """Go round; in the end, wait a while for what is in the air and hand the rest on."""
+        """At the end, wait a while for requests in flight, and hand on the rest."""
         while threading.main_thread().is_alive():
             self._round(departing=True)
         patience = time.monotonic() + conf.gateway_grace()
@@ -135,7 +134,7 @@ class Gateway:
             self._wait_after(error)
 
     def _wait_after(self, error: Exception) -> None:
-        """Lets nothing out: all requests in flight hang on this thread."""
+        """All requests in flight depend on this thread, so no error ends it."""
         if not is_unavailable(error):
             logger.exception("The gateway failed, and tries again")
         elif not self._is_away:
@@ -145,14 +144,14 @@ class Gateway:
         time.sleep(RETRY)
 
     def _collect(self, patience: float) -> None:
-        """What has happened since the last time; waits if there is nothing else to do."""
+        """Read messages; wait if there is nothing else to do."""
         if self._landed:
             patience = min(patience, self._write_at - time.monotonic())
         if not self._urls:
             self._listen(max(patience, 0.0))
         if self._requests.silence():
             self._look_at = min(self._look_at, self._looked + HANDFUL)
-        self._arrivals.silence()  # before the inbox is emptied: what comes then rings again
+        self._arrivals.silence()  # before reading the inbox: a later message rings again
         while self._inbox:
             message = self._inbox.popleft()
             if isinstance(message, ResultUrl):
@@ -166,14 +165,14 @@ class Gateway:
 
     def _listen(self, patience: float) -> None:
         poll = select.poll()
-        if not self._landed:  # else they are written by the handful
+        if not self._landed:  # else they are written in batches
             poll.register(self._arrivals.reader, select.POLLIN)
         if self._look_at > self._looked + HANDFUL:  # else it looks soon anyway
             poll.register(self._requests.reader, select.POLLIN)
         poll.poll(patience * 1000)
 
     def _write(self) -> None:
-        """What has been written is forgotten; the rest is written when the database is back."""
+        """A written message is dropped; the rest waits for the database."""
         with transaction.atomic() if self._urls[1:] else contextlib.nullcontext():
             for message in self._urls:
                 remember_result_url(message.flight, message.url)
@@ -192,7 +191,7 @@ class Gateway:
             del self._landed[: len(batch)]
 
     def _land(self, batch: list[Landed]) -> None:
-        """All at once; should one of them be such that no row can hold it, each by itself."""
+        """All at once; if no row can hold one of them, each by itself."""
         try:
             claims, some_are_due = land(batch, self._workers.room, self._workers.name)
         except Exception as error:
@@ -211,7 +210,7 @@ class Gateway:
             self._runs.ring()
 
     def _give(self, claims: list[Claim]) -> None:
-        """Their answers are written, whatever happens here; their leases hand them on then."""
+        """The responses are stored; if this fails, the runs' leases lapse."""
         try:
             self._workers.take(claims)
         except Exception:
@@ -219,7 +218,7 @@ class Gateway:
 
     def _has_landed(self, flight: Flight) -> None:
         if self._hosts.total() >= self.limit or self._hosts[flight.host] >= self.per_host:
-            self._look_at = 0.0  # somebody may have waited for its place
+            self._look_at = 0.0  # a request may have waited for this place
         if self._air.get(flight.id) is flight:
             del self._air[flight.id]
         self._hosts[flight.host] -= 1
@@ -246,7 +245,7 @@ class Gateway:
                 self._air[flight.id] = flight
                 self._hosts[flight.host] += 1
                 self._pilots.send(flight)
-        if len(flights) == room:  # there may be more
+        if len(flights) == room:  # more may wait
             self._look_at = 0.0
 
     def _fly(self, flight: Flight) -> None:
@@ -260,14 +259,14 @@ class Gateway:
             outcome = perform(flight.request, remember)
         except GreenletExit:
             raise
-        except BaseException as error:  # whatever it is, the run that waits is told
+        except BaseException as error:  # the waiting run is told of any error
             logger.exception("A request of run %s broke the gateway's own code", flight.run_id)
             outcome = _broken("the gateway itself broke", error)
         self._tell((flight, outcome))
 
     def _hand_on(self) -> None:
-        """Requests that are still in the air are another cluster's now: it sends them again, under
-        the same Idempotency-Key, or asks at their result URL."""
+        """Another cluster sends the rest again, with the same Idempotency-Key, or asks at their
+        result URL."""
         if self._air:
             logger.warning("%d requests in flight are handed on.", len(self._air))
             with contextlib.suppress(DatabaseError, InterfaceError):
@@ -275,7 +274,7 @@ class Gateway:
 
 
 def _within_limits(landed: list[Landed]) -> int:
-    """How many of them one statement takes."""
+    """How many fit into one statement."""
     size = 0
     for count, (_, outcome) in enumerate(landed[:BATCH]):
         size += outcome.summary.get("bytes", 0)

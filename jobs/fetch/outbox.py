@@ -1,24 +1,22 @@
-"""Requests on their way, as rows: taken under a lease, vouched for, landed.
+"""Requests as rows: leased, renewed, answered.
 
-1. One statement for a whole batch, which is a transaction of its own.
-2. The log has one order: a commit that waits for the disk takes all earlier ones along. So of those
-   that a request's way is made of only TAKE waits, once for a whole batch: before a request goes
-   out, it is kept, and so is all that its run has done before. The workers' commits that leave
-   the requests do not wait (unit_of_work, 3), nor does LAND: whoever goes on from an answer and
-   does wait takes it along, so nothing that a run has built on is ever lost.
-   What a crash of the database itself undoes is its last moment. A run is back where it was before
-   it asked, and nobody has been asked; an answer that nobody has gone on from is asked for again
-   after the lease, under its old Idempotency-Key, as after any death between an answer and its
-   commit: a commit that waits has that gap too.
-   The result URL of a 303 waits by itself: to lose it would be to order a second song.
-3. Whose a request is, its lease token says; and once a sweep has taken that away, `sent_at`: while
-   nobody has sent it again, whoever sent it last may lease it anew, and land it. So a database
-   that was away for longer than a lease, or a gateway that stood still, repeats nothing by itself.
-4. An answer's run is leased in the statement that lands it, if there is a worker for it: nobody has
-   to be told, to look and to claim. Otherwise it is due, for any cluster.
-5. Of several hosts the one with the fewest requests in the air goes first, and each host's oldest
-   first; a host that is at its limit is passed by. `hosts` leaps through the index from one host
-   to the next, so that nothing is read but what goes.
+1. One statement, and so one transaction, for a whole batch.
+2. The log has one order: a commit that waits for the disk takes all earlier ones along. In a
+   request's life only TAKE waits, once per batch: before a request goes out, it is on disk, and so
+   is all that its run did before. The workers' commits of requests (unit_of_work, 3) and LAND do
+   not wait: a run that continues from a response and waits takes it along.
+   A crash of the database undoes its last moment only. A run is back before its request, which was
+   not sent; or a response that no run used is asked for again after the lease, with the same
+   Idempotency-Key. A commit that waits has that gap, too, between response and commit.
+   A 303's result URL waits by itself: without it, a second song would be ordered.
+3. A request belongs to the holder of its lease token. After a sweep cleared the token, the last
+   sender, recognised by `sent_at`, may lease it again and store its response until another gateway
+   has sent it. So neither a long outage nor a gateway that stood still repeats a request.
+4. The statement that stores a response leases its run, if a worker has room: no notification, look
+   and claim. Else the run is due for any cluster.
+5. The host with the fewest requests in flight goes first, then the oldest request of each host;
+   hosts at their limit are skipped. `hosts` leaps through the index from host to host, so only rows
+   that go are read.
 """
 
 from __future__ import annotations
@@ -41,8 +39,7 @@ from jobs.registry import catalog
 from jobs.runs.claim import BEFORE, CLAIMED, ITS_EVENT, LEASE, Claim, lease_for
 from jobs.runs.unclaimable import claim_or_aside
 
-# Requests whose gateway is gone, or goes. Nobody waits for the answer to one whose run has ended:
-# it is not sent again.
+# Requests whose gateway ends or died. If the run has ended, the request is not sent again.
 HAND_ON = """
 UPDATE jobs_fetch f SET lease_token = NULL, lease_until = NULL, sent_at = {sent_at},
        status = CASE WHEN r.ended_at IS NULL THEN 'pending' ELSE 'failed' END,
@@ -59,7 +56,7 @@ SELECT id FROM jobs_fetch WHERE lease_until < statement_timestamp()
 
 logger = logging.getLogger("jobs.engine")
 
-# Which host a request is for, as the index jobs_fetch_waiting has it: with its port, if it has one.
+# The request's host, with its port if given, as the index jobs_fetch_waiting has it.
 HOST = "lower(coalesce(substring(url, '//([^/?#]*)'), ''))"
 
 TAKE = f"""
@@ -90,7 +87,7 @@ RETURNING f.id, f.run_id, f.step_name, f.sent_at, {HOST},
           f.method, f.url, f.headers, f.body, f.timeout, f.result_url
 """  # noqa: S608
 
-# Still the sender's, under a lease or after one (3); `s` is what the sender says.
+# Still the sender's, also after its lease (3); `s` is what the sender says.
 OURS = "f.id = s.id AND (f.lease_token = s.token OR f.status = 'pending' AND f.sent_at = s.sent_at)"
 SENT = """unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(times)s::timestamptz[])
           AS s(id, token, sent_at)"""
@@ -101,7 +98,7 @@ UPDATE jobs_fetch f SET status = 'sending', lease_token = s.token,
   FROM {SENT} WHERE {OURS}
 """  # noqa: S608
 
-# Whoever sent them sends them no more (3).
+# The sender gives them up (3).
 RELEASE = HAND_ON.format(
     sent_at="NULL",
     which=f"SELECT f.id FROM jobs_fetch f, {SENT} WHERE {OURS} FOR UPDATE OF f",  # noqa: S608
@@ -109,9 +106,8 @@ RELEASE = HAND_ON.format(
 
 REMEMBER = f"UPDATE jobs_fetch f SET result_url = %(url)s FROM {SENT} WHERE {OURS}"  # noqa: S608
 
-# The rows travel as one JSON text. Runs are locked in their order, so that two gateways with
-# answers for the same two runs do not wait for each other; and which runs are woken is said in
-# wake.wake_runs.
+# The rows travel as one JSON text. Runs are locked in order, so that two gateways do not deadlock;
+# which runs are woken: wake.wake_runs.
 LAND = f"""
 WITH no_wait AS MATERIALIZED (
   SELECT set_config('synchronous_commit', 'off', true)
@@ -154,7 +150,7 @@ SELECT w.id, (SELECT count(*) FROM woken), c.*
 
 @dataclass(eq=False, slots=True)
 class Flight:
-    """A request that this gateway has in the air."""
+    """A request that this gateway has in flight."""
 
     id: uuid.UUID
     run_id: uuid.UUID
@@ -165,7 +161,7 @@ class Flight:
     request: Request
 
     def takes_over(self, other: Flight) -> bool:
-        """Land for another one of the same row, if that asks the same: its answer is the same."""
+        """Answer for another lease of the same row, if the request is the same."""
         if replace(self.request, result_url="") != replace(other.request, result_url=""):
             return False
         self.token, self.sent_at = other.token, other.sent_at
@@ -178,7 +174,7 @@ Landed = tuple[Flight, Outcome]
 def take(
     limit: int, per_host: int | None = None, air: Mapping[str, int] | None = None
 ) -> list[Flight]:
-    """Lease up to `limit` pending requests; `air` is how many of each host are in the air."""
+    """Lease up to `limit` pending requests; `air` counts those in flight per host."""
     token, air = uuid.uuid4(), air or {}
     asked: dict[str, Any] = {
         "token": token,
@@ -198,11 +194,9 @@ def _flight(row: tuple[Any, ...], token: uuid.UUID) -> Flight:
 
 
 def land(landed: Sequence[Landed], room: int = 0, worker: str = "") -> tuple[list[Claim], bool]:
-    """Write what came back, lease up to `room` of the runs for a worker, make the others due: one
-    statement. Returns the claims, and whether any run was made due.
-
-    An outcome whose request is another gateway's by now, or nobody's, is dropped.
-    """
+    """Store outcomes, lease up to `room` of their runs for the worker and make the other runs due,
+    in one statement. Returns the claims, and whether a run was made due. An outcome of a request
+    that is not ours any more (3) is dropped."""
     rows = json.dumps([_landing(*pair) for pair in landed], ensure_ascii=False)
     lease = lease_for(worker)
     asked = {"landed": rows, "room": room, "known": catalog.ids(), **lease}
@@ -228,19 +222,18 @@ def _landing(flight: Flight, outcome: Outcome) -> dict[str, Any]:
 
 
 def remember_result_url(flight: Flight, url: str) -> None:
-    """Where the answer will be: whoever takes the request next asks there and sends nothing."""
+    """The next gateway asks there and sends nothing."""
     with connection.cursor() as cursor:
         cursor.execute(REMEMBER, {"url": url, **_sent([flight])})
 
 
 def renew(flights: Sequence[Flight]) -> None:
-    """Say that these are still in the air."""
     with connection.cursor() as cursor:
         cursor.execute(RENEW, {"lease": conf.lease(), **_sent(flights)})
 
 
 def release(flights: Sequence[Flight]) -> None:
-    """Let another gateway take these at once."""
+    """Let other gateways lease these at once."""
     with connection.cursor() as cursor:
         cursor.execute(RELEASE, _sent(flights))
     notifier.tell(notifier.ANYTHING)
@@ -255,5 +248,5 @@ def _sent(flights: Sequence[Flight]) -> dict[str, Any]:
 
 
 def fly(flight: Flight) -> Outcome:
-    """Make the request here and now, in this thread and on its connection (for tests and tools)."""
+    """Make the request in this thread, for tests and tools."""
     return perform(flight.request, lambda url: remember_result_url(flight, url))

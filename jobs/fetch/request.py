@@ -1,4 +1,4 @@
-"""HTTP requests as a run sees them: how one is prepared, what its answer means."""
+"""HTTP requests as a run sees them: preparing one, reading its response."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ DEFAULT_TIMEOUT = 300.0
 LONGEST_TIMEOUT = 7200.0
 HEADERS_LIMIT = 65_536  # bytes, names and values together
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
-# What a header's value must not hold, but for a tab; and what is lost at its end.
+# Not allowed in a header's value (tabs are); lost at its end.
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 NO_HEADER = re.compile(r"[\x00-\x1f\x7f]|\s+\Z")
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-# Answers that another try may better: timeout, too early, too many requests, and what a server
-# says when the fault is its own (RFC 9110 §15.5.9, RFC 8470, RFC 6585).
+# A retry may help: timeout, too early, too many requests (RFC 9110 §15.5.9, RFC 8470, RFC 6585),
+# and for ASK_AGAIN a gateway's errors.
 RETRIABLE = frozenset({408, 425, 429})
 ASK_AGAIN = RETRIABLE | {502, 503, 504}
 
@@ -41,7 +41,7 @@ Refuse = Callable[[str], NoReturn]
 
 
 class Response:
-    """A remembered answer."""
+    """A remembered response."""
 
     def __init__(self, memory: dict[str, Any]) -> None:
         self.url: str = memory.get("url", "")
@@ -54,8 +54,8 @@ class Response:
         return self.status_code < 400
 
     def json(self) -> Any:
-        """The body as JSON; raises NonRetriableError with its first lines if it is none, or with
-        its depth if it is nested more than 100 levels deep, which no step could remember."""
+        """The body as JSON. Raises NonRetriableError with its first lines if it is none, or with
+        its depth if no step could remember it."""
         try:
             refuse_too_deep(self.text)
             return jsonlib.loads(self.text)
@@ -79,7 +79,7 @@ def prepare(
     headers: dict[str, Any] | None,
     timeout: float | timedelta,
 ) -> FetchRecord:
-    """An unsaved request, secrets by reference; or InvalidStep that says what is wrong."""
+    """An unsaved request, secrets by reference; raises InvalidStep."""
 
     def refuse(problem: str) -> NoReturn:
         raise InvalidStep(f"step.fetch(“{step_name}”): {problem}")
@@ -124,8 +124,8 @@ def _seconds(timeout: Any, refuse: Refuse) -> float:
 
 
 def allows(url: str) -> bool:
-    """Whether settings allow a request to this URL: JOBS["ALLOWED_HOSTS"] holds hosts, or
-    host:port pairs; what its name leads to is seen when it is sent."""
+    """Whether JOBS["ALLOWED_HOSTS"] (hosts, or host:port pairs) allows this URL. The addresses
+    behind the name are checked when it is sent."""
     try:
         origin = address_policy.origin_of(url)
         address_policy.permit(origin.host, origin.port)
@@ -142,7 +142,7 @@ def _body(json: Any, data: str | None, refuse: Refuse) -> str:
     else:
         try:
             text = written(json)
-            read_back(text)  # as the endpoint will: no name twice, no number that is too long
+            read_back(text)  # the endpoint would refuse a name twice or too long a number
         except Unfit as unfit:
             refuse(f"json cannot be written: it {unfit}")
     size = size_of(text)
@@ -160,8 +160,8 @@ def _refuse_secrets(url: str, body: str, refuse: Refuse) -> None:
 
 
 def _headers(headers: Any, refuse: Refuse) -> dict[str, Any]:
-    """The author's own, as rows hold them: a secret by reference, never a value of one, whole or in
-    part. The same name in two spellings (`X-A`, `x-a`) is refused."""
+    """The author's headers as rows hold them: secrets by reference, never a value or part of one. A
+    name in two spellings (`X-A`, `x-a`) is refused."""
     if headers is None:
         return {}
     if not isinstance(headers, Mapping):
@@ -188,7 +188,7 @@ def _header_name(name: Any, refuse: Refuse) -> str:
 
 def _header(name: Any, value: Any, refuse: Refuse) -> Any:
     if isinstance(value, Secret):
-        value.value()  # a missing one is said now, not in flight
+        value.value()  # raises now for a missing setting, not in flight
         for secret in names_in(value.template):
             refuse(f"the template of header {quoted(name)} holds the value of settings.{secret}.")
         return value.reference()
@@ -214,10 +214,10 @@ def _header(name: Any, value: Any, refuse: Refuse) -> Any:
 
 
 def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:
-    """The result URL that the next attempt asks, instead of sending the request again.
+    """The result URL that the next attempt asks, instead of sending again.
 
-    A 303 said that the answer will be there; that the asking broke off, or that a proxy answered
-    for the endpoint, does not undo it. Anything else does, and so does a person's retry.
+    A 303 promised the response there. A broken-off poll or a proxy's error does not undo that; any
+    other response does, and so does an operator's retry.
     """
     if earlier is None or not step.attempts or not earlier.result_url:
         return ""
@@ -228,7 +228,7 @@ def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:
 
 
 def problem(request: FetchRecord, now: datetime) -> Exception | None:
-    """The error that an ended request amounts to; None if its answer can be used."""
+    """The error that an ended request amounts to; None for a usable response."""
     if request.error is not None:
         message = f"{request.method} {request.url}: {request.error.get('message', '')}"
         if request.error.get("final"):
@@ -252,7 +252,7 @@ def problem(request: FetchRecord, now: datetime) -> Exception | None:
 
 @dataclass(slots=True, eq=False)
 class FetchRecord:
-    """The same of jobs_fetch (models.Fetch)."""
+    """A row of jobs_fetch (models.Fetch) without the ORM."""
 
     step_name: str
     idempotency_key: str

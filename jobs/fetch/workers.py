@@ -1,4 +1,4 @@
-"""The workers of a cluster as its gateway sees them."""
+"""A cluster's workers, as its gateway sees them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ from jobs.runs.claim import Claim
 
 
 class Workers(Protocol):
-    """Those of its cluster."""
-
     @property
     def name(self) -> str:
-        """In whose name runs are leased for them."""
+        """The name for their leases."""
 
     @property
     def is_busy(self) -> bool:
-        """Whether they have enough to do."""
+        """Whether claims wait for them."""
 
     @property
     def room(self) -> int:
-        """How many more runs may be given to them."""
+        """How many more runs they take."""
 
     def take(self, claims: Sequence[Claim]) -> None:
-        """Here they are."""
+        """Give them these runs."""
 
 
 class NoWorkers:
@@ -33,4 +31,4 @@ class NoWorkers:
     room = 0
 
     def take(self, claims: Sequence[Claim]) -> None:
-        """There is no room, so there are none."""
+        """Never called: there is no room."""
