@@ -1,8 +1,8 @@
-"""Functions as code: how they are declared, and how they are found.
+"""The registered functions of this process.
 
-`create_function` is used as a decorator in an app's `functions.py`, which is discovered at start
-as `admin.py` is. What cannot be used is refused: with InvalidFunction, or, while Django starts, set
-aside alone (see unusable.py), so that the other functions go on.
+`create_function` decorates functions in an app's `functions.py`, which is discovered as `admin.py`
+is. An unusable function raises InvalidFunction, or, while Django starts, is set aside alone (see
+unusable.py), so that the others go on.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _functions: dict[str, Function] = {}
 
 
 def register(function: Function, *hooks: Function) -> None:
-    """Make a function known with its hooks, all or none of them; the same code may come again (an
-    autoreload), other code may not.
+    """Register a function with its hooks, all or none. The same code may come again (an
+    autoreload); other code under a known id may not.
 
-    Raises InvalidFunction. While Django starts, the function is set aside instead, and what Django
-    checks (discovery) tells of it.
+    Raises InvalidFunction. While Django starts, the function is set aside instead, and Django's
+    checks (discovery) tell of it.
     """
     try:
         for one in (function, *hooks):
@@ -61,9 +61,8 @@ def _refuse_unusable(function: Function) -> None:
 
 
 def _set_aside(function: Function, why: str) -> None:
-    """Of a function that cannot be used what can be is kept: what makes its runs, which then wait
-    until a cluster comes that can execute them."""
-    logger.error("It is set aside, the others go on: %s", why)
+    """Keep what makes the function's runs; these wait for a cluster that can execute them."""
+    logger.error("A function is set aside, the others go on: %s", why)
     waiting = Function(
         fn_id=function.fn_id,
         name=function.fn_id,
@@ -73,7 +72,7 @@ def _set_aside(function: Function, why: str) -> None:
     )
     try:
         _refuse_unusable(waiting)
-    except InvalidFunction:  # or there is another one of its id
+    except InvalidFunction:  # or its id is taken
         unusable.refused.append(why)
         return
     unusable.refuse(function.fn_id, why)
@@ -85,7 +84,7 @@ def _cannot_run(ctx: Any) -> None:
 
 
 def unregister(fn_id: str) -> None:
-    """Forget a function and its hooks: as a deployment does that no longer has it."""
+    """Forget a function and its hooks, as a deployment without it does."""
     function = _functions.pop(fn_id, None)
     unusable.forget(fn_id)
     for hook in function.hooks.values() if function else ():
@@ -102,7 +101,6 @@ def get(fn_id: str) -> Function:
 
 
 def cancelled_by(event_name: str) -> list[tuple[Function, Cancel]]:
-    """The functions whose runs an event of this name may cancel."""
     return [
         (function, cancel)
         for function in _functions.values()
@@ -112,7 +110,7 @@ def cancelled_by(event_name: str) -> list[tuple[Function, Cancel]]:
 
 
 def hook_of(fn_id: str, moment: str) -> Function | None:
-    """The function that is to start when a run of this one fails, is cancelled or is retried."""
+    """The function to start when a run of this one fails, is cancelled or is retried."""
     function = _functions.get(fn_id)
     return _functions.get(function.hooks.get(moment, "")) if function else None
 
@@ -122,7 +120,7 @@ def knows(fn_id: str) -> bool:
 
 
 def ids() -> list[str]:
-    """Those whose runs this process can take: without what is unfit (see unusable.py)."""
+    """Functions whose runs this process can execute."""
     return [fn_id for fn_id in _functions if unusable.why(fn_id) is None]
 
 
@@ -131,7 +129,7 @@ def all_functions() -> Iterable[Function]:
 
 
 def triggered_by(event_name: str) -> list[tuple[Function, list[TriggerEvent]]]:
-    """The functions that listen to this event name, each with the triggers that match."""
+    """The functions that this event name triggers, with the matching triggers."""
     found = []
     for function in _functions.values():
         matching = [t for t in event_triggers(function) if _matches(t, event_name)]
@@ -145,7 +143,7 @@ def event_triggers(function: Function) -> list[TriggerEvent]:
 
 
 def cron_triggers(function: Function) -> list[TriggerCron]:
-    """Its lines that tick; not while it is unfit: a tick that is missed is given late."""
+    """None while the function is unfit: a missed tick is given late."""
     if unusable.why(function.fn_id) is not None:
         return []
     return [trigger for trigger in function.triggers if isinstance(trigger, TriggerCron)]
@@ -154,6 +152,6 @@ def cron_triggers(function: Function) -> list[TriggerCron]:
 def _matches(trigger: TriggerEvent, event_name: str) -> bool:
     if "*" in trigger.event:
         if event_name.startswith(ENGINE_PREFIX) and not trigger.event.startswith(ENGINE_PREFIX):
-            return False  # "*" is everything of the product's, not the engine's own failures
+            return False  # "*" covers the product's events, not the engine's own
         return fnmatchcase(event_name, trigger.event.replace("[", "[[]"))
     return trigger.event == event_name

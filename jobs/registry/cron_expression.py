@@ -1,15 +1,12 @@
-"""Cron lines, `TZ=Europe/Paris 0 12 * * 5`: what they mean.
+"""Cron lines, `TZ=Europe/Paris 0 12 * * 5`, as moments in a time zone; cronsim reads the fields.
 
-cronsim reads their fields as dates and times on the wall. Which moments these are in a time zone is
-said here.
+Five fields (minute, hour, day of month, month, day of week), with an optional time zone before
+them, else UTC. When clocks are set forward or back, lines behave as in Debian's cron:
 
-Five fields (minute, hour, day of month, month, day of week), after them nothing, before them a
-time zone or nothing, which is UTC. As Debian's cron has it where clocks are set forward or back:
-
-- a line that names its hour (`30 2 * * *`) comes once a day: in the night that has no 2:30, at
-  the moment of the change (3:00); in the night that has two, at the first of them;
-- a line whose minute or hour begins with `*` goes by elapsed time: it has no tick in an hour that
-  is left out, and ticks in both passes of an hour that is repeated.
+- a line that names its hour (`30 2 * * *`) ticks once a day: in a night without 2:30 at the change
+  (3:00), in a night with two at the first;
+- a line whose minute or hour begins with `*` goes by elapsed time: it skips an hour that is left
+  out, and ticks in both passes of a repeated one.
 
 Clocks may leave out or repeat any stretch: half an hour, midnight, a whole day.
 """
@@ -39,8 +36,8 @@ STRIDE = timedelta(days=1)  # no zone has set its clocks twice in a day since 19
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """When a cron line ticks. Moments are aware datetimes, and come back in UTC; a wall is a date
-    and a time as a clock in the zone shows them, without a zone of its own."""
+    """When a cron line ticks. A moment is an aware datetime, returned in UTC; a wall is the naive
+    date and time that a clock in the zone shows."""
 
     fields: str
     zone: tzinfo
@@ -58,7 +55,7 @@ class Timetable:
         moment = moment.astimezone(UTC)
         if self._goes_by_elapsed_time:
             return self._elapsed_latest(moment)
-        # In the second pass of a repeated hour, ticks of the first pass are over.
+        # In the second pass of a repeated hour, the ticks of the first are over.
         begin = self._wall(moment) + self._repeated(moment)
         ticks = map(self._moment, self._walls_back(begin))
         return next(tick for tick in ticks if tick <= moment)
@@ -68,7 +65,7 @@ class Timetable:
         return any(field.startswith("*") for field in self.fields.split()[:2])
 
     def _elapsed_after(self, moment: datetime) -> datetime:
-        """As if the clocks were never set; if they are before that tick, again from there on."""
+        """Assume clocks that are never set; if they are set before the tick, start again there."""
         wall = self._wall(moment)
         while True:
             tick = self._as_set_at(moment, next(self._walls(wall)))
@@ -88,11 +85,11 @@ class Timetable:
     # --- the calendar, as cronsim reads it ---
 
     def _walls(self, wall: datetime) -> Iterator[datetime]:
-        """The line's dates and times after one."""
+        """Walls after this one."""
         return CronSim(self.fields, wall)
 
     def _walls_back(self, wall: datetime) -> Iterator[datetime]:
-        """Those up to one, the last first."""
+        """Walls up to this one, backwards."""
         return CronSim(self.fields, wall + MICROSECOND, reverse=True)
 
     # --- the clocks ---
@@ -104,17 +101,17 @@ class Timetable:
         return moment.astimezone(self.zone).utcoffset() or timedelta()
 
     def _as_set_at(self, moment: datetime, wall: datetime) -> datetime:
-        """When a clock that goes on as it goes at `moment` shows this."""
+        """When a clock that runs on from `moment` shows this wall."""
         return wall.replace(tzinfo=UTC) - self._offset(moment)
 
     def _repeated(self, moment: datetime) -> timedelta:
-        """How much of the day the clocks repeat, if `moment` is in one of the two passes."""
+        """How much the clocks repeat, if `moment` is in one of the two passes."""
         local = moment.astimezone(self.zone)
         first, second = local.replace(fold=0).utcoffset(), local.replace(fold=1).utcoffset()
         return max((first or timedelta()) - (second or timedelta()), timedelta())
 
     def _moment(self, wall: datetime) -> datetime:
-        """When the clocks show this first; if they leave it out, when they are set."""
+        """When the clocks first show this wall; if never, when they are set."""
         local = wall.replace(tzinfo=self.zone)
         moment = local.astimezone(UTC)
         if self._wall(moment) == wall:
@@ -122,7 +119,7 @@ class Timetable:
         return self._first_change(local.replace(fold=1).astimezone(UTC), moment) or moment
 
     def _first_change(self, since: datetime, until: datetime) -> datetime | None:
-        """When the clocks are set first, after `since` and not after `until`."""
+        """The first change of the clocks after `since`, up to `until`."""
         while self.zone is not UTC and since < until:
             step = min(since + STRIDE, until)
             if self._offset(since) != self._offset(step):
@@ -131,7 +128,7 @@ class Timetable:
         return None
 
     def _last_change(self, since: datetime, until: datetime) -> datetime | None:
-        """When the clocks are set last, after `since` and not after `until`."""
+        """The last change of the clocks after `since`, up to `until`."""
         while self.zone is not UTC and since < until:
             step = max(until - STRIDE, since)
             if self._offset(step) != self._offset(until):
@@ -140,7 +137,7 @@ class Timetable:
         return None
 
     def _change(self, before: datetime, after: datetime) -> datetime:
-        """The moment of the one change between the two, to the second."""
+        """The change between the two, to the second."""
         old = self._offset(before)
         before, after = before.replace(microsecond=0), after.replace(microsecond=0)
         while after - before > SECOND:
@@ -150,7 +147,7 @@ class Timetable:
 
 
 def timetable(line: str) -> Timetable:
-    """Read a cron line; raises InvalidFunction, which says what is wrong with it."""
+    """Read a cron line; raises InvalidFunction with the reason."""
     if not isinstance(line, str) or len(line) > LONGEST:
         raise InvalidFunction(
             f"cron={quoted(line)}: a text of at most {LONGEST} characters is allowed. {FORM}."

@@ -28,10 +28,10 @@ def create_function(
 ) -> Callable[[Handler], Function]:
     """Register the decorated handler, `def f(ctx: Context) -> JSON`, as a durable function.
 
-    `retries=3` is four attempts of each step (0–20). `backoff` is a list of seconds or timedeltas
-    before retry 1, 2, …. `on_failure`, `on_cancel` and `on_retry` become functions of their own
-    (`<fn_id>-failure`, …) whose event tells of the run: `data["error"]`, `data["event"]`,
-    `data["run_id"]`, `data["function_id"]`. Raises InvalidFunction (see `register`).
+    `retries=3` is four attempts of each step (0–20). `backoff` lists seconds or timedeltas before
+    retry 1, 2, …. `on_failure`, `on_cancel` and `on_retry` become functions (`<fn_id>-failure`, …)
+    whose event has `data["error"]`, `data["event"]`, `data["run_id"]` and `data["function_id"]` of
+    the run. Raises InvalidFunction (see `register`).
     """
     hooks = {"failure": on_failure, "cancel": on_cancel, "retry": on_retry}
     given = {moment: hook for moment, hook in hooks.items() if hook is not None}
@@ -57,12 +57,11 @@ def create_function(
 
 
 def _tuple(given: Any) -> tuple[Any, ...]:
-    """One, or a list of them."""
     return tuple(given) if isinstance(given, list | tuple) else (given,)
 
 
 def _delays(backoff: Any) -> Any:
-    """In seconds; what is no list of times is left as it is, to be refused."""
+    """In seconds; validation refuses what is not a list of times."""
     if not isinstance(backoff, list | tuple):
         return backoff
     return tuple(d.total_seconds() if isinstance(d, timedelta) else d for d in backoff)

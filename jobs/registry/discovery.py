@@ -1,13 +1,13 @@
-"""Finding every app's `functions.py`, as `admin.py` is found.
+"""Finds every app's `functions.py`, as Django finds `admin.py`. One mistake stops no other module
+or function:
 
-What is wrong stops no other module and no other function:
-1. A module that cannot be imported does not take the others down with it: its functions stay
-   unknown to this process, their runs wait visibly and say why.
-2. A function that cannot be used (an expression that does not parse, a name that is too long) is
-   set aside alone; the rest of its module is registered.
+1. A module that cannot be imported: this process does not know its functions, whose runs wait
+   visibly and say why.
+2. A function that cannot be used (an expression that does not parse, a long name) is set aside
+   alone.
 
-A deployment is to notice all the same: each is logged as an error, Django's checks warn of it
-wherever a command starts, and `manage.py check --deploy` fails.
+So that a deployment notices, each is logged as an error, Django's checks warn when a command
+starts, and `manage.py check --deploy` fails.
 """
 
 from __future__ import annotations
@@ -27,12 +27,11 @@ from jobs.registry import unusable
 logger = logging.getLogger("jobs.engine")
 
 REASON_LIMIT = 4_000  # characters
-# Modules that could not be imported, and the sentence that says why.
+# Modules that could not be imported → why.
 broken: dict[str, str] = {}
 
 
 def discover() -> None:
-    """Import the `functions` module of every installed app."""
     for config in apps.get_app_configs():
         if config.module is not None and module_has_submodule(config.module, "functions"):
             _import(f"{config.name}.functions")
@@ -52,7 +51,6 @@ def _import(module: str) -> None:
 
 
 def why_unknown(fn_id: str) -> str:
-    """Why a run waits for its function."""
     own = unusable.why(fn_id)
     if own is not None:
         return storable(f"This cluster cannot run it. {own}", REASON_LIMIT)
@@ -63,21 +61,21 @@ def why_unknown(fn_id: str) -> str:
 
 @register()
 def modules(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """One warning for each module of functions that cannot be imported (`jobs.W001`)."""
+    """A warning for each module that cannot be imported (`jobs.W001`)."""
     hint = "Runs of its functions wait until a cluster that knows them comes."
     return [Warning(problem, hint=hint, id="jobs.W001") for problem in broken.values()]
 
 
 @register()
 def functions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """One warning for each function that is set aside (`jobs.W002`)."""
+    """A warning for each function that is set aside (`jobs.W002`)."""
     hint = "Its runs wait until a cluster that can run it comes."
     return [Warning(problem, hint=hint, id="jobs.W002") for problem in unusable.sentences()]
 
 
 @register(deploy=True)
 def deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """An error if anything at all is unknown or set aside (`jobs.E004`): the clusters of before go
+    """An error if a function is unknown or set aside (`jobs.E004`): the running clusters would go
     on with it, those of this code would not."""
     count = len(broken) + len(unusable.sentences())
     if not count:

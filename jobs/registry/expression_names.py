@@ -1,6 +1,5 @@
-"""The names that an expression may use. A name that nothing bears never has a value: a condition
-with it would be false for ever, without a word. So it is refused when the expression is given.
-"""
+"""Checks the names in an expression. A condition with a misspelled name would be false for ever
+without a word, so such an expression is refused at once."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from functools import lru_cache
 from jobs.errors import InvalidExpression
 from jobs.registry.expressions import cel, compiled
 
-FIELDS = ("name", "data", "id", "ts")  # of an event
+FIELDS = ("name", "data", "id", "ts")  # fields of an event
 EVENT, ASYNC = "event", "async"
 MACROS = {"all", "exists", "exists_one", "map", "filter"}  # each binds a name: list.all(x, x > 1)
 LITERALS = {"true", "false", "null", "in"}
@@ -27,20 +26,20 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-# Whether the library has a function can only be seen by calling it.
+# Only a call shows whether the library has a function.
 THINGS = (
     *("'a'", "1", "1u", "1.5", "true", "null", "b'a'", "[1]", "{'a': 1}"),
     *("timestamp('2024-01-01T00:00:00Z')", "duration('1s')"),
 )
 UNDEFINED = "Undefined variable or function"
 
-Token = tuple[str, str]  # its kind and its text
+Token = tuple[str, str]  # kind, text
 END: Token = ("mark", "")
 
 
 def check(source: str, *known: str) -> None:
-    """Raise InvalidExpression if an expression does not parse, or if it uses a variable that is
-    not among `known`, a field that no event has, or a function that CEL does not have."""
+    """Raise InvalidExpression if an expression does not parse, or uses a variable that is not in
+    `known`, an unknown field of an event, or an unknown function."""
     compiled(source)
     _check(source, known)
 
@@ -89,8 +88,8 @@ def _tokens(source: str) -> list[Token]:
 
 
 def _paths(tokens: list[Token]) -> Iterator[tuple[str, str]]:
-    """Each variable with the field that is read from it, or with an empty text. Variables that a
-    macro binds are left out, within its parentheses."""
+    """Each variable with the field read from it, or "". Variables that a macro binds are left
+    out."""
     bound: list[str] = []
     for i, (kind, text) in enumerate(tokens):
         before, after = tokens[i - 1] if i else END, _at(tokens, i + 1)
@@ -108,14 +107,14 @@ def _at(tokens: list[Token], i: int) -> Token:
 
 
 def _bound_by(tokens: list[Token], i: int) -> str:
-    """The variable that is bound by the macro whose parenthesis opens here, if it is one."""
+    """The variable bound by the macro whose parenthesis opens here, or ""."""
     is_macro = _at(tokens, i - 1)[1] in MACROS and _at(tokens, i - 2)[1] == "."
     name, comma = _at(tokens, i + 1), _at(tokens, i + 2)
     return name[1] if is_macro and name[0] == "name" and comma[1] == "," else ""
 
 
 def _field(tokens: list[Token], i: int) -> str:
-    """`.field` or `["field"]`; empty for a method that is called, and for what is computed."""
+    """`.field` or `["field"]`; "" for method calls and computed names."""
     opening, field, closing = (_at(tokens, i + n) for n in range(3))
     if opening[1] == "." and field[0] == "name" and closing[1] != "(":
         return field[1]
@@ -126,7 +125,7 @@ def _field(tokens: list[Token], i: int) -> str:
 
 @lru_cache(maxsize=1024)
 def _is_type(name: str) -> bool:
-    """Types are values of CEL: `type(x) == int`."""
+    """Types are values in CEL: `type(x) == int`."""
     return not _is_undefined(name)
 
 

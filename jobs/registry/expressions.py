@@ -1,7 +1,7 @@
-"""CEL expressions over an event: compiled once, evaluated often, explained when they are wrong.
+"""CEL expressions over an event, compiled once.
 
-The syntax is that of Inngest's `key` and `if` (https://cel.dev); `event` is the triggering event
-as {"name", "data", "id", "ts"}, `async` the event that is being waited for.
+The syntax is that of Inngest's `key` and `if` (https://cel.dev). `event` is the triggering event as
+{"name", "data", "id", "ts"}, `async` the awaited one.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from jobs.registry.exact_numbers import exact, number_of
 logger = logging.getLogger("jobs.expressions")
 
 KEY_LIMIT = 200
-# The library calls itself for each operator: a chain of some ten thousand ends the process.
+# The library recurses for each operator: a chain of ten thousand crashes the process.
 SOURCE_LIMIT = 4_000
 
 
 def _library() -> Any:
-    """The compiled part of the package `cel`. To import the package itself brings its command
-    line along: 12 MiB in every process, and a third of a second before each starts."""
+    """The compiled part of `cel`. The package itself imports its command line: 12 MiB, and a third
+    of a second at each start."""
     package = find_spec("cel")
     if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("common-expression-language is not installed.")
@@ -51,11 +51,11 @@ cel = _library()
 
 
 class FieldAbsent(InvalidExpression):
-    """The expression reads a field, or a place in a list, that the event does not have."""
+    """The event lacks a field, or a list's place, that the expression reads."""
 
 
 def compiled(source: str) -> Any:
-    """The program of an expression; raises InvalidExpression, with the column, if it has none."""
+    """The program; raises InvalidExpression, with the column."""
     if not isinstance(source, str) or len(source) > SOURCE_LIMIT or not is_text(source):
         raise InvalidExpression(
             f"An expression is a text of at most {SOURCE_LIMIT:,} characters, none of them NUL or "
@@ -75,10 +75,8 @@ def _compiled(source: str) -> Any:
 
 
 def evaluate(source: str, variables: dict[str, Any]) -> Any:
-    """The value of an expression; raises InvalidExpression if it has none for these variables.
-
-    A whole number of more than 64 bits is an object that `key_text` can read (exact.py).
-    """
+    """The value; raises InvalidExpression if there is none for these variables. A whole number of
+    more than 64 bits is an object for `key_text` (exact_numbers.py)."""
     program = compiled(source)
     with _explained(f"“{source}” has no value here"):
         return program.execute(exact(variables))
@@ -86,8 +84,7 @@ def evaluate(source: str, variables: dict[str, Any]) -> Any:
 
 @contextlib.contextmanager
 def _explained(what: str) -> Iterator[None]:
-    """Whatever goes wrong in the library as an InvalidExpression. It passes on whatever its
-    functions raise, and its panics are no Exceptions."""
+    """All errors of the library as InvalidExpression; its panics are no Exceptions."""
     try:
         yield
     except InvalidExpression:
@@ -108,10 +105,10 @@ def _in_short(error: Exception) -> str:
 
 
 def holds(source: str, variables: dict[str, Any], where: str = "") -> bool:
-    """Whether a condition is met; one that has no value for these variables is not.
+    """Whether a condition is true; without a value it is not.
 
-    That a field is absent is ordinary. Any other reason is logged as a warning that begins with
-    `where`: once in a process, since a wait looks at the same events again and again.
+    An absent field is ordinary. Other reasons are logged as a warning that begins with `where`,
+    once per process: a wait tests the same events again and again.
     """
     reason = why_not(source, variables)
     if reason is None:
@@ -123,7 +120,7 @@ def holds(source: str, variables: dict[str, Any], where: str = "") -> bool:
 
 @dataclass(frozen=True, slots=True)
 class WhyNot:
-    """Why a condition is not met, as a sentence; and whether that looks like a mistake."""
+    """Why a condition is not met, and whether that looks like a mistake."""
 
     text: str
     is_mistake: bool
@@ -150,8 +147,8 @@ def _warn(text: str) -> None:
 
 
 def key_text(value: Any) -> str:
-    """A key's value as the text that runs share: JSON, shortened by a digest when it is long.
-    Values that CEL takes for equal have one text, all others have texts of their own."""
+    """A key's value as JSON, with a digest if long. Values that are equal in CEL share one text,
+    others never do."""
     text = mask(json.dumps(_as_json(value), sort_keys=True, ensure_ascii=False))
     if len(text) <= KEY_LIMIT:
         return text
@@ -159,8 +156,8 @@ def key_text(value: Any) -> str:
 
 
 def _as_json(value: Any) -> Any:
-    """What JSON has no word for is an object with a name that JSON data cannot hold. One call for
-    each level (json_values.MOST_LEVELS): a comprehension would be another one."""
+    """A value outside JSON becomes an object with a name that JSON data cannot hold. One call per
+    level (json_values.MOST_LEVELS), so no comprehension."""
     if isinstance(value, list):
         return list(map(_as_json, value))
     if isinstance(value, float):

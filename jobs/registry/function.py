@@ -1,4 +1,4 @@
-"""A registered function: its handler and what was said about it."""
+"""A registered function: its handler and configuration."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Handler = Callable[..., Any]
 DEFAULT_RETRIES = 4
 
 
-ENGINE_PREFIX = "jobs/"  # names of the engine's own events
+ENGINE_PREFIX = "jobs/"  # begins the names of the engine's events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """What is registered under an id. Calling it calls the handler, as plain Python would."""
+    """Calling it calls the handler."""
 
     fn_id: str
     name: str
@@ -36,11 +36,11 @@ class Function:
 
     @property
     def place(self) -> str:
-        """Where it is written, for messages."""
+        """Its place in the code, for messages."""
         return place_of(self.handler)
 
     def config(self) -> dict[str, Any]:
-        """What the database is told of it, for operators."""
+        """For the function's row."""
         return {
             "name": self.name,
             "module": module_of(self.handler),

@@ -1,4 +1,4 @@
-"""Whether two handlers are the same code, and where code is written."""
+"""Whether two handlers are the same code, and its place."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from jobs.lib.error_report import storable
 from jobs.lib.excerpts import quoted
 
-PLACE_LIMIT = 300  # characters of a module's and of a handler's name
-DEEPEST = 5  # functions in functions' closures
+PLACE_LIMIT = 300  # characters of a module's and a handler's name
+DEEPEST = 5  # nested closures
 
 
 def place_of(handler: Any) -> str:
-    """Where it is written, for messages, e.g. “shop.functions.welcome:12”."""
+    """“shop.functions.welcome:12”, for messages."""
     name = getattr(handler, "__qualname__", None)
     name = name if isinstance(name, str) else quoted(handler)
     return f"{module_of(handler)}.{storable(name, PLACE_LIMIT)}{_line_of(handler)}"
@@ -28,14 +28,14 @@ def module_of(handler: Any) -> str:
 def _line_of(handler: Any) -> str:
     try:
         code = inspect.unwrap(handler).__code__
-    except (ValueError, AttributeError):  # wrapped in itself; nothing of Python's
+    except (ValueError, AttributeError):  # wrapped in itself, or not Python's
         return ""
     return f":{code.co_firstlineno}"
 
 
 def are_the_same(one: Any, other: Any, depth: int = DEEPEST) -> bool:
-    """Whether they do the same: written at one place, and made with the same values around them. A
-    module that is imported again makes them anew; a factory in a loop makes different ones."""
+    """Whether both come from one place, with equal closures and defaults. A second import makes the
+    same handler anew; a factory in a loop makes different ones."""
     if one is other:
         return True
     if isinstance(one, MethodType) and isinstance(other, MethodType):
@@ -51,7 +51,7 @@ def are_the_same(one: Any, other: Any, depth: int = DEEPEST) -> bool:
 
 
 def _surroundings(function: FunctionType) -> list[Any]:
-    """What a function's code is given from outside: its closure and its defaults."""
+    """A function's closure and defaults."""
     found: list[Any] = list(function.__defaults__ or ())
     found += [value for _, value in sorted((function.__kwdefaults__ or {}).items())]
     for cell in function.__closure__ or ():
@@ -65,5 +65,5 @@ def _surroundings(function: FunctionType) -> list[Any]:
 def _are_equal(one: Any, other: Any) -> bool:
     try:
         return bool(one == other)
-    except Exception:  # an author's own comparison
+    except Exception:  # an author's comparison may raise
         return False

@@ -1,4 +1,4 @@
-"""What a function may be given: its triggers, limits and times."""
+"""A function's options: triggers, limits and timeouts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ IF_RUNNING: tuple[str, ...] = get_args(IfRunning)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerEvent:
-    """Start a run for each event of this name (`*` stands for any characters) for which `if_exp`,
-    a CEL expression over `event`, is true."""
+    """Start a run for each event of this name (`*` stands for any characters) for which `if_exp`, a
+    CEL expression over `event`, is true."""
 
     event: str
     if_exp: str | None = None
@@ -21,8 +21,8 @@ class TriggerEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concurrency:
-    """At most `limit` unfinished started runs that share the value of `key`, a CEL expression
-    over `event`; without a key, of the function as a whole."""
+    """At most `limit` started, unfinished runs share the value of `key`, a CEL expression over
+    `event`; without a key, the function has that many."""
 
     limit: int
     key: str | None = None
@@ -30,11 +30,11 @@ class Concurrency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerCron:
-    """Start a run at each tick of a cron line: five fields, in UTC unless a time zone stands
-    before them, `TZ=Europe/Paris 0 12 * * 5` (see cron_expression.py).
+    """Start a run at each tick of a cron line: five fields, in UTC or after a time zone,
+    `TZ=Europe/Paris 0 12 * * 5` (see cron_expression.py).
 
-    With `if_running="skip"` a tick starts none while any run of its function is unfinished. With
-    "start", the default, it does, unless the run of an earlier tick still waits for its turn.
+    With `if_running="skip"` a tick starts no run while one of its function is unfinished. With
+    "start", the default, only an earlier tick's run that waits for its turn prevents it.
     """
 
     cron: str
@@ -46,9 +46,9 @@ Trigger = TriggerEvent | TriggerCron
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """Cancel the unfinished runs whose own event came before an event of this name, if `if_exp`
-    (over `event`, the run's, and `async`, the cancelling one) is true; with `timeout`, only
-    those that could first start no longer ago than that."""
+    """Cancel unfinished runs whose own event came before an event of this name, if `if_exp` (over
+    `event`, the run's, and `async`, the cancelling one) is true. With `timeout`, only runs that
+    could first start no longer ago."""
 
     event: str
     if_exp: str | None = None
@@ -58,10 +58,10 @@ class Cancel:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """Cancel a run that has not started `start` after it could, or not ended `finish` after it
-    started (timedeltas or seconds, at most 366 days). A step that is running is not interrupted.
+    started (timedeltas or seconds, at most 366 days). A running step is not interrupted.
 
-    A run could start when its event was due, when a person ran it again, when its function was
-    resumed. Waiting for a turn, for a worker or for a cluster that knows its function counts.
+    A run could start when its event was due, an operator ran it again, or its function was resumed.
+    Waiting for a turn, a worker, or a cluster with its function counts.
     """
 
     start: timedelta | float | None = None

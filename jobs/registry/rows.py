@@ -1,4 +1,4 @@
-"""The functions' rows, which a cluster writes when it starts, so that operators see them."""
+"""The functions' rows, which a starting cluster writes for operators."""
 
 from __future__ import annotations
 
@@ -22,12 +22,9 @@ REASON_LIMIT = 4_000  # characters
 
 
 def sync() -> None:
-    """Write every function's configuration to its row, for operators to see.
-
-    All in one statement. If that cannot be, and the database is there, one by one: a function that
-    cannot be written is set aside alone, with its error in words. Raises Django's errors when the
-    database is away.
-    """
+    """Write every function's configuration to its row, in one statement. If that fails and the
+    database is there, one by one: a function that cannot be written is set aside with its error.
+    Raises Django's errors if the database is away."""
     functions = sorted(all_functions(), key=lambda f: f.fn_id)
     refused = [f for f in functions if unusable.is_refused(f.fn_id)]
     usable = [f for f in functions if not unusable.is_refused(f.fn_id)]
@@ -47,7 +44,9 @@ def _is_written(functions: list[Function]) -> bool:
     except Exception as error:
         if is_unavailable(error):
             raise
-        logger.exception("The functions cannot be written at once; now one by one.")
+        logger.exception(
+            "The cluster cannot write its functions at once, and writes them one by one."
+        )
         return False
     return True
 
@@ -61,7 +60,7 @@ def _write_alone(function: Function) -> None:
             raise
         why = f"Function “{function.fn_id}” ({function.place}) cannot be written: "
         unusable.set_aside(function.fn_id, why + f"{type(error).__name__}: {error}")
-        logger.exception("It is set aside, the others go on: %s", function.fn_id)
+        logger.exception("A function is set aside, the others go on: %s", function.fn_id)
         _tell(function.fn_id)
 
 
@@ -80,7 +79,7 @@ def _write(rows: list[RegisteredFunction]) -> None:
 
 
 def _tell(fn_id: str) -> None:
-    """Say on a function's own page why it is set aside, if it can have one."""
+    """Say in the function's row why it is set aside, if it can have one."""
     why = storable(unusable.why(fn_id) or "", REASON_LIMIT)
     row = RegisteredFunction(fn_id=fn_id, name=fn_id, config={"unfit": why}, synced_at=Now())
     try:

@@ -1,15 +1,15 @@
-"""Functions that are set aside alone, so that the others go on: why, in a sentence each.
+"""Why functions are set aside, in a sentence each.
 
-    refused when registered     what it was given cannot be used; for as long as this code is there
-    not written by a sync       the database did not take its row; asked again with the next sync
+    refused when registered   its configuration cannot be used, as long as this code runs
+    not written by a sync     the database refused its row; the next sync tries again
 
-This process takes none of their runs. Those wait visibly, with the sentence, for a cluster that can
-(discovery.why_unknown), and are still made, where enough of the function could be read for that.
+This process takes none of their runs. The runs are still made, if the function could be read so
+far, and wait with the sentence for another cluster (discovery.why_unknown).
 """
 
 from __future__ import annotations
 
-# Sentences about what could not even be kept under an id: two functions of one, say.
+# Sentences about functions that no id could keep: two of one id, say.
 refused: list[str] = []
 _refused: dict[str, str] = {}
 _unwritten: dict[str, str] = {}
@@ -24,7 +24,7 @@ def set_aside(fn_id: str, why: str) -> None:
 
 
 def forget(fn_id: str) -> None:
-    """It has been registered, or written, or is no more."""
+    """The function was registered, written or removed."""
     _refused.pop(fn_id, None)
     _unwritten.pop(fn_id, None)
 
@@ -34,10 +34,10 @@ def is_refused(fn_id: str) -> bool:
 
 
 def why(fn_id: str) -> str | None:
-    """Why this process cannot take its runs; None if it can."""
+    """Why this process cannot take the function's runs, or None."""
     return _refused.get(fn_id) or _unwritten.get(fn_id)
 
 
 def sentences() -> list[str]:
-    """All of them, for the checks."""
+    """For the checks."""
     return [*refused, *_refused.values(), *_unwritten.values()]

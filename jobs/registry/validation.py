@@ -1,8 +1,6 @@
-"""What is wrong with a function's configuration, in sentences, said when it is registered.
-
-All that the database, a claim or an expression's library could stumble over later: types, lengths,
-characters that cannot be stored, times that no calendar has.
-"""
+"""What is wrong with a function's configuration, in sentences, when it is registered: all that
+would fail later in the database, a claim or CEL (types, lengths, characters that cannot be stored,
+times that no calendar has)."""
 
 from __future__ import annotations
 
@@ -30,8 +28,8 @@ from jobs.registry.options import (
 if TYPE_CHECKING:
     from jobs.registry.function import Function
 
-NAME_LIMIT = 200  # characters of a function's id and of its name
-EVENT_LIMIT = 256  # of an event's name
+NAME_LIMIT = 200  # characters of a function's id and name
+EVENT_LIMIT = 256  # characters of an event's name
 EXPRESSION_LIMIT = 4_000
 CONFIG_LIMIT = 65_536  # bytes of JSON
 MOST_RETRIES = 20
@@ -43,7 +41,7 @@ SPAN = "a timedelta or a number of seconds, above 0 and at most 366 days"
 
 
 def problems(function: Function) -> Iterator[str]:
-    """Each problem as a sentence; none if the function can be used."""
+    """Each problem as a sentence."""
     yield from _of_its_names(function)
     yield from _of_its_handler(function.handler)
     yield from _of_its_triggers(function)
@@ -92,7 +90,7 @@ def _of_its_handler(handler: Any) -> Iterator[str]:
 def _takes_a_context(handler: Any) -> bool:
     try:
         signature = inspect.signature(handler)
-    except Exception:  # some of C's have none, and an object's own may err
+    except Exception:  # some C functions have none, and an object's own may raise
         return True
     try:
         signature.bind(object())
@@ -193,7 +191,7 @@ def _is_delay(delay: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it says how long, in one of the two ways."""
+    """Seconds or a timedelta."""
     if isinstance(value, bool) or not isinstance(value, int | float | timedelta):
         return False
     return isinstance(value, timedelta) or -MOST_SECONDS <= value <= MOST_SECONDS
@@ -204,7 +202,7 @@ def _is_whole(value: Any, least: int, most: int) -> bool:
 
 
 def _of_its_size(function: Function) -> Iterator[str]:
-    """What the database is told of it; asked last, when each part is known to be sound."""
+    """Called when each part is known to be sound; so is the next."""
     try:
         size = size_of(written(function.config()))
     except Unfit as unfit:
@@ -215,13 +213,12 @@ def _of_its_size(function: Function) -> Iterator[str]:
 
 
 def _of_its_secrets(function: Function) -> Iterator[str]:
-    """Asked last, too."""
     for secret in names_in(written([function.fn_id, function.name, function.config()])):
         yield f"its configuration, which is kept in a row, holds the value of settings.{secret}."
 
 
 def expression_problems(source: Any, *known: str) -> Iterator[str]:
-    """What keeps a text from being used as an expression over these variables, in a sentence."""
+    """Why a text is no expression over these variables."""
     if not isinstance(source, str):
         yield f"an expression must be a text, not {quoted(source)}."
     elif len(source) > EXPRESSION_LIMIT:
@@ -241,5 +238,5 @@ def _said_by(read: Any, source: Any) -> Iterator[str]:
 
 
 def is_event_name(name: Any) -> bool:
-    """Whether `send` would take an event of this name (or of one that it is a pattern for)."""
+    """Whether `send` accepts this event name, or pattern."""
     return is_name(name, EVENT_LIMIT) and not names_in(name)
