@@ -1,8 +1,8 @@
-"""The public door: everything that an app needs in order to work with the engine.
+"""The public door: all that an app needs from the engine.
 
     from jobs.api import create_function, TriggerEvent, Concurrency, Context, Event, send
 
-Names follow Inngest's official Python SDK, so that a function ports line by line.
+Names follow Inngest's official Python SDK, so that functions port line by line.
 """
 
 from __future__ import annotations

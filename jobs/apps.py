@@ -23,5 +23,5 @@ class JobsConfig(AppConfig):
         register(time_zones.check)
         register(server_checks.check, Tags.database)
         discovery.discover()
-        # also for the main process, which has no broker
+        # The main process has no broker that would do this.
         cluster.get_mp_context = process_tree.context

@@ -1,4 +1,4 @@
-"""The engine's settings, `JOBS = {…}`, read where they are used; each has a default."""
+"""The engine's settings, `JOBS = {…}`, each with a default, read at each use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GATEWAY_GRACE = 10.0
 RETENTION_DAYS = 30
 LONGEST_DAYS = 36_500
 RETENTION_BATCH = 500
-RUN_OUTPUT_LIMIT = 32 * 1024 * 1024  # as Inngest has it for the state of a run
+RUN_OUTPUT_LIMIT = 32 * 1024 * 1024  # as Inngest's for the state of a run
 LONGEST = 86_400.0 * 366  # seconds
 BACKEND = "jobs.control.permissions.EngineBackend"
 NO_BACKEND = Warning(
@@ -55,7 +55,7 @@ def _whole(name: str, default: int, what: str) -> int:
 
 
 def lease() -> float:
-    """Seconds for which a worker that is not heard of keeps its run."""
+    """Seconds for which a run's lease lasts if its worker is silent."""
     return _number("LEASE", LEASE, 1.0)
 
 
@@ -78,21 +78,21 @@ def allowed_hosts() -> Sequence[str]:
 
 
 def private_hosts() -> Sequence[str]:
-    """Allowed hosts whose names may lead to private addresses (see address_policy.py)."""
+    """Allowed hosts whose names may lead to private addresses (address_policy.py)."""
     hosts: Sequence[str] = _setting("PRIVATE_HOSTS", ())
     return hosts
 
 
 def gateway_limit() -> int:
-    """Requests that one cluster has in flight at most (GATEWAY_LIMIT)."""
+    """Requests that a cluster has in flight at most."""
     return _whole("GATEWAY_LIMIT", GATEWAY_LIMIT, "requests in flight")
 
 
 def gateway_per_host() -> int:
-    """Requests that one cluster has in flight to one host at most (GATEWAY_PER_HOST).
+    """Requests that a cluster has in flight to one host at most.
 
-    By default all of GATEWAY_LIMIT if a single host is allowed, else three quarters of it, so that
-    a host that does not answer leaves room for the others.
+    By default GATEWAY_LIMIT if one host is allowed, else three quarters of it: a host that does not
+    answer leaves room for others.
     """
     limit = gateway_limit()
     share = limit if len(allowed_hosts()) <= 1 else max(limit * 3 // 4, 1)
@@ -100,13 +100,12 @@ def gateway_per_host() -> int:
 
 
 def gateway_grace() -> float:
-    """Seconds that a stopping cluster waits for the requests it has in flight (GATEWAY_GRACE)."""
+    """Seconds that a stopping cluster waits for its requests in flight."""
     return _number("GATEWAY_GRACE", GATEWAY_GRACE, 0.0)
 
 
 def prepare_steps() -> bool:
-    """Whether PostgreSQL is to plan the statements of steps once for a worker's connection
-    (PREPARE_STEPS, see step_cursor.py)."""
+    """Whether PostgreSQL plans a step's statements once per worker connection (step_cursor.py)."""
     value = _setting("PREPARE_STEPS", False)
     if not isinstance(value, bool):
         raise ImproperlyConfigured(f'JOBS["PREPARE_STEPS"] = {value!r}: True or False is allowed.')
@@ -114,8 +113,8 @@ def prepare_steps() -> bool:
 
 
 def listen() -> str | None:
-    """The name in DATABASES of a direct connection that clusters may use to LISTEN, beside those
-    that go through a pool in transaction mode (LISTEN)."""
+    """The alias in DATABASES of a direct connection on which clusters LISTEN, if the others go
+    through a pool in transaction mode."""
     alias: str | None = _setting("LISTEN", None)
     if alias is None:
         return None
@@ -134,7 +133,7 @@ def listen() -> str | None:
 
 
 def retention() -> timedelta | None:
-    """How long what has ended is remembered (RETENTION_DAYS); None for ever."""
+    """How long ended runs and events are kept; None for ever."""
     days = _setting("RETENTION_DAYS", RETENTION_DAYS)
     if isinstance(days, bool) or not isinstance(days, int | float) or not 0 <= days <= LONGEST_DAYS:
         raise ImproperlyConfigured(
@@ -145,18 +144,18 @@ def retention() -> timedelta | None:
 
 
 def retention_batch() -> int:
-    """Rows that one transaction of the retention forgets at most (RETENTION_BATCH)."""
+    """Rows that one transaction of the retention deletes at most."""
     return _whole("RETENTION_BATCH", RETENTION_BATCH, "rows")
 
 
 def run_output_limit() -> int:
-    """Bytes of JSON that the steps of one run leave together at most (RUN_OUTPUT_LIMIT)."""
+    """Bytes of JSON that the outputs of a run's steps have together at most."""
     return _whole("RUN_OUTPUT_LIMIT", RUN_OUTPUT_LIMIT, "bytes")
 
 
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """One error for each setting that cannot be used (`jobs.E001`), before anything starts; and a
-    warning if the backend that knows what an account may do to a run is missing (`jobs.W003`)."""
+    """An error for each unusable setting (`jobs.E001`), and a warning if the backend for
+    permissions on runs is missing (`jobs.W003`)."""
     problems = []
     readers = (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch)
     for read in (*readers, prepare_steps, run_output_limit, listen):

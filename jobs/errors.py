@@ -1,4 +1,5 @@
-"""What can go wrong, each with its sentence, and the one thing that is not an error: `Suspend`."""
+"""The engine's errors, each with its sentence (the docstring is the default message), and
+`Suspend`, which is not an error."""
 
 from __future__ import annotations
 
@@ -66,8 +67,8 @@ class NonRetriableError(JobsError):
 class RetryAfterError(JobsError):
     """Try again, but not before a given time.
 
-    `retry_after` is a number of seconds, a timedelta or an aware datetime; it replaces the
-    backoff of this one retry and is clamped to 1 s … 24 h.
+    `retry_after` (seconds, a timedelta or an aware datetime) replaces this retry's backoff and is
+    clamped to 1 s … 24 h.
     """
 
     def __init__(self, message: str, retry_after: float | timedelta | datetime) -> None:
@@ -76,10 +77,10 @@ class RetryAfterError(JobsError):
 
 
 class StepError(JobsError):
-    """A step has failed for good; raised in the function, which may catch it.
+    """A step has failed for good; the function may catch it.
 
-    `name`, `message` and `stack` are those of the step's last error; the original class is gone,
-    since a remembered failure is JSON like any other memory.
+    `name`, `message` and `stack` are those of the step's last error. Its class is gone: a failure
+    is remembered as JSON.
     """
 
     def __init__(self, step_id: str, error: dict[str, Any]) -> None:
@@ -116,14 +117,12 @@ class FetchError(JobsError):
 
 
 class ControlFlow(BaseException):
-    """Leaves a function's body without being an error.
-
-    A BaseException, so that a function's own `except Exception` cannot swallow it (law 10).
-    """
+    """Leaves a function's body without an error. A BaseException, so that a function's `except
+    Exception` does not swallow it (law 10)."""
 
 
 class Suspend(ControlFlow):
-    """The run has to wait: for `delay` seconds, until a time, or until something wakes it."""
+    """The run waits: `delay` seconds, until a time, or until an event or a run wakes it."""
 
     def __init__(
         self, status: str, reason: str, delay: float | None = None, until: datetime | None = None
@@ -136,8 +135,8 @@ class Suspend(ControlFlow):
 
 
 class EndedFromInside(ControlFlow):
-    """The function has ended its own run: what it did since its last commit is void, and `end` is
-    called in its place."""
+    """The function ended its own run: its work since the last commit is void, and `end` is called
+    instead."""
 
     def __init__(self, end: Callable[[], object]) -> None:
         self.end = end
@@ -145,17 +144,17 @@ class EndedFromInside(ControlFlow):
 
 
 class LeaseLost(ControlFlow):
-    """Another worker holds the run by now: what this one did since its last commit is void."""
+    """Another worker holds the run: this one's work since its last commit is void."""
 
 
 class CommitRefused(ControlFlow):
-    """A constraint that is checked at commit (a foreign key, say) was broken by some step, or a
-    deferred trigger refused what some step did."""
+    """A step broke a constraint that is checked at commit (a foreign key, say), or a deferred
+    trigger refused its work."""
 
 
 class TransactionBroken(ControlFlow):
-    """Code between two steps swallowed a database error: nothing more can be done in the
-    transaction that it broke, and what was done in it since the last commit is undone."""
+    """Code between two steps swallowed a database error: its transaction is broken, and all work
+    since the last commit is undone."""
 
     story = (
         "Code between two steps swallowed a database error, so PostgreSQL has undone its work "
@@ -168,8 +167,8 @@ class TransactionBroken(ControlFlow):
 
 
 class TransactionEnded(TransactionBroken):
-    """Code between two steps ended the transaction that the steps before it share: whether their
-    work is there, the engine cannot know, so it remembers none of them."""
+    """Code between two steps ended the transaction of the steps before it. The engine cannot know
+    whether their work is there, so it remembers none of them."""
 
     story = (
         "Code between two steps closed the database connection, or ended the transaction, in which "
@@ -179,12 +178,12 @@ class TransactionEnded(TransactionBroken):
 
 
 class Interrupted(ControlFlow):
-    """The execution cannot go on in this transaction, or on this connection: what was not
-    committed has left no effect, and the run is requeued (see requeue.py).
+    """The execution cannot go on in this transaction or on this connection: uncommitted work has no
+    effect, and the run is requeued (requeue.py).
 
-    `error` is what interrupted it. `is_own` says that the function's code brought it about, and
-    not the database: then it is an attempt at once. `card` is the step whose body was being
-    executed (see current_step.card_of), `lines` are the log lines that it has said.
+    `error` is the cause. `is_own`: the function's code caused it, not the database, so it is an
+    attempt at once. `card` is the step in whose body it happened (current_step.card_of), `lines`
+    the log lines so far.
     """
 
     def __init__(

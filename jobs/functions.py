@@ -1,4 +1,4 @@
-"""The engine's own functions: it lives by its own means."""
+"""The engine's own functions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_ROUNDS = 200  # of one run, each a step and a rest; then another run goes o
     concurrency=[Concurrency(limit=1)],
 )
 def forget_history(ctx: Context) -> dict[str, int]:
-    """A step for each round, which is not atomic: each of its batches commits by itself."""
+    """A step for each round, not atomic: each batch commits by itself."""
     forgotten: Counter[str] = Counter(runs=0, events=0, clusters=0)
     after = since = ""
     for _ in range(MOST_ROUNDS):
@@ -38,7 +38,7 @@ def forget_history(ctx: Context) -> dict[str, int]:
 
 @create_function(fn_id=fan_out.CANCELLER, name="Cancel runs by an event")
 def cancel_on(ctx: Context) -> int:
-    """Behind every function's `cancel_on`: started by each event that one of them names."""
+    """For `cancel_on` of all functions; each event that one of them names starts it."""
     cancelled, after, more = 0, "", True
     while more:
         done = ctx.step.run(
@@ -52,8 +52,8 @@ def cancel_on(ctx: Context) -> int:
 
 @create_function(fn_id=bulk_actions.FUNCTION, name="Bulk action")
 def bulk_action(ctx: Context) -> dict[str, Any]:
-    """Behind `jobs.api.bulk`: batch after batch, each a remembered step that says how far it is.
-    What is more than one run can have steps for, it invokes itself for."""
+    """For `jobs.api.bulk`: batch after batch, each a remembered step that reports its progress. If
+    one run cannot have that many steps, the function invokes itself."""
     asked = {"after": "", "own": ctx.run_id, "invoked": False} | ctx.event.data
     totals: dict[str, Any] = {"done": 0, "refused": 0}
     after = asked["after"]
@@ -79,7 +79,7 @@ def bulk_action(ctx: Context) -> dict[str, Any]:
 
 
 def _add(totals: dict[str, Any], done: dict[str, Any]) -> None:
-    """What was done and refused, and the first reason why an account was refused something."""
+    """Counts, and the first reason for a refusal."""
     totals["done"] += done["done"]
     totals["refused"] += done["refused"]
     if done.get("left_out"):  # a batch of an earlier version has none

@@ -1,4 +1,4 @@
-"""The panel's pieces of HTML and its words, for templates."""
+"""The panel's HTML and words, for templates."""
 
 from __future__ import annotations
 

@@ -28,9 +28,9 @@ MOST_ROUNDS = 10_000
 
 
 def drain(limit: int = MOST_ROUNDS) -> int:
-    """Run until nothing is due and nothing is in flight; returns how many times a run advanced.
+    """Run until nothing is due and no request is in flight; returns how many times a run advanced.
 
-    Raises RuntimeError after `limit` advances: something goes in a circle.
+    Raises RuntimeError after `limit` advances: a run goes in a circle.
     """
     advanced = 0
     while True:
@@ -46,16 +46,15 @@ def drain(limit: int = MOST_ROUNDS) -> int:
         flights = gateway.take(10)
         if flights:
             gateway.land([(flight, gateway.fly(flight)) for flight in flights])
-        # A batch may be claimed by nobody, each run of it parked; behind it may be others.
+        # A batch may be empty because all its runs were parked; more may follow.
         if not claims and not flights and queue.next_due(1.0) > 0:
             return advanced
 
 
 def travel(by: timedelta) -> None:
-    """Let time pass: every time that the engine has written moves `by` into the past.
+    """Let time pass: every time that the engine has stored moves `by` into the past.
 
-    There is one clock, the database's, and it cannot be set; so the rows move instead, and what
-    was to happen within `by` is due now.
+    The database's clock cannot be set, so the rows move, and what was to happen within `by` is due.
     """
     with transaction.atomic():
         for model in apps.get_app_config("jobs").get_models():
