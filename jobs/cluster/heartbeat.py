@@ -145,7 +145,7 @@ class Keeper:
         try:
             self._give_back()
         except Exception as error:
-            logger.warning("What waits for a worker is left to its lease: %s", error)
+            logger.warning("Claims that wait for a worker are left to their lease: %s", error)
             connection.close()
 
     def _at_work(self) -> Held:

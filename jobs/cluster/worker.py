@@ -51,7 +51,7 @@ def _advance(c: Claim | LargeClaim) -> Claim | None:
     if django_q_adapter.board.is_spoilt:
         if going_on is not None:
             give_back(going_on.run_id, going_on.token)
-        raise JobsError("What has happened in this process may happen to the next run, too.")
+        raise JobsError("This worker may fail its next run, too, and takes no other.")
     return going_on
 
 
