@@ -50,12 +50,10 @@ GLOBAL_UNICAST = ip_network("2000::/3")
 
 
 class Refused(Exception):
-    """Why a request is not made; a retry would be refused too."""
+    """Why a request is not made; a retry would not help."""
 
 
 class Origin(NamedTuple):
-    """What a redirect must not change."""
-
     scheme: str
     host: str
     port: int
@@ -74,7 +72,7 @@ class Origin(NamedTuple):
 
 @lru_cache(maxsize=1000)
 def origin_of(url: str) -> Origin:
-    """The URL's origin. Refused quotes no more of the URL than its host."""
+    """Refused quotes no more of the URL than its host."""
     if CONTROL.search(url):
         raise Refused("the address holds a line break or another control character")
     try:
@@ -94,7 +92,7 @@ def origin_of(url: str) -> Origin:
 
 
 def _refuse_odd(host: str) -> None:
-    """Two programs might read such a host differently."""
+    """Two programs might read it differently."""
     if "%" not in host and _literal(host) is not None:
         return
     if not host.isascii():
@@ -121,8 +119,8 @@ def _literal(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def permit(host: str, port: int) -> None:
-    """Raise Refused unless JOBS["ALLOWED_HOSTS"] lists the host with this port, or without a port,
-    which stands for 80 and 443."""
+    """Refused unless JOBS["ALLOWED_HOSTS"] lists the host with this port, or without one, for 80
+    and 443."""
     allowed = conf.allowed_hosts()
     if not _is_listed(host, port, allowed):
         netloc = Origin("", host, port).netloc
@@ -148,7 +146,7 @@ def _entry(entry: str) -> tuple[str, int | None]:
 
 
 def vet(host: str, port: int, addresses: Iterable[str]) -> list[str]:
-    """The addresses as text; Refused if the host may not lead to one of them."""
+    """Refused if the host may not lead to one of them."""
     vetted = []
     for text in addresses:
         address = ipaddress.ip_address(text)

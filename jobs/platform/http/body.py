@@ -24,7 +24,7 @@ PACKINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
 
 
 def read_body(response: Response) -> bytes:
-    """The body, unpacked; Refused if packed or unpacked size is over the limit."""
+    """Refused if the packed or unpacked size is over the limit."""
     if response.status_code < 200:
         raise Broken(f"it said {response.status_code} and no more")
     if sum(len(name) + len(value) for name, value in response.headers.items()) > HEADERS_LIMIT:
@@ -80,5 +80,5 @@ def _charset(content_type: str) -> str:
 
 
 def clean_text(text: str) -> str:
-    """PostgreSQL stores no NUL and no half of a surrogate pair."""
+    """PostgreSQL stores no NUL and no lone surrogate."""
     return text.replace("\0", "�").encode("utf-8", "replace").decode()

@@ -1,13 +1,13 @@
 """One HTTP request: what is sent, which redirects are followed, what is read.
 
 1. The deadline covers resolving, connecting, every redirect and the last byte (deadline_socket).
-2. Modal answers 303 after 150 s, to a URL that gives the result without a new request
-   (modal.com/docs/guide/webhook-timeouts), maybe again and again. So a 303 within the origin is
-   followed with GET and the same headers. Its URL is stored first: a gateway that takes the request
-   over asks there and sends nothing twice. The URL may be the same each time.
-3. No other redirect is followed: headers would reach a host that they were not meant for. The
-   result's URL gives access to the result, so no message or response holds it.
-4. A response is limited as sent, unpacked, and in its headers, because memory holds it whole.
+2. Modal answers 303 after 150 s, to a URL that gives the result without a new request, maybe again
+   and again (modal.com/docs/guide/webhook-timeouts). So a 303 within the origin is followed with
+   GET and the same headers. Its URL is stored first: a gateway that takes the request over asks
+   there and sends nothing twice. The URL may stay the same.
+3. No other redirect is followed: the headers were not meant for that host. The result's URL gives
+   access to the result, so no message or response holds it.
+4. A response is limited as sent, unpacked, and in its headers: memory holds it whole.
 """
 
 from __future__ import annotations
@@ -43,10 +43,8 @@ def perform(
     remember: Callable[[str], None] = lambda url: None,
     transport: Transport | None = None,
 ) -> Outcome:
-    """Make the request and read its response; the Outcome holds the remote host's errors, too.
-
-    `remember(url)` gets a 303's result URL before the request goes there.
-    """
+    """Make the request and read its response. The Outcome holds errors, too; `remember(url)` gets a
+    303's result URL before the request goes there."""
     deadline = time.monotonic() + request.timeout
     try:
         return _ask(transport or current(), request, deadline, remember)
@@ -167,6 +165,3 @@ def _outcome(request: Request, response: Response, body: bytes) -> Outcome:
         "retry_after": headers.get("Retry-After"),
     }
     return Outcome(answer=mask_json(answer), summary=mask_json(summary))
-
-
-# --- errors in words ------------------------------------------------------------------------------

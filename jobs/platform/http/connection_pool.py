@@ -1,10 +1,10 @@
 """Connections that keep to the deadline and the address policy.
 
 1. A request has one budget of time, connecting and reading included (deadline_socket).
-2. One place resolves a name, vets its addresses and dials one. A second look-up could give an
+2. One place resolves a name, vets its addresses and dials one: a second look-up could give an
    unvetted address. TLS still verifies the name.
-3. All requests of a process share its connections, and use no cookies, and no proxies or passwords
-   of the environment.
+3. A process's requests share connections, but no cookies, and use no proxies or passwords of the
+   environment.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from jobs.platform.http.connection import PlainPool, Route, TlsPool
 from jobs.platform.http.deadline_socket import TlsSocket
 from jobs.platform.http.greenlet_loop import result_of
 
-SHARED = 1.0  # seconds for which requests share a look-up of a name
+SHARED = 1.0  # seconds for which requests share a look-up
 HOSTS = 100  # hosts with kept connections
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "MelodyMaker-jobs"}
 FRAMING = {"content-length", "transfer-encoding"}
@@ -41,7 +41,7 @@ Resolve = Callable[[str, int], list[str]]
 
 
 class Adapter(HTTPAdapter):
-    """Sends for requests over this module's connections. TLS trusts what `tls` says."""
+    """Sends for requests. TLS trusts what `tls` says."""
 
     def __init__(self, route: Route, tls: ssl.SSLContext) -> None:
         self._route = route
@@ -61,12 +61,12 @@ class Adapter(HTTPAdapter):
         self.poolmanager = pools
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Does nothing: requests would load its authorities for each connection."""
+        """requests would load its authorities for each connection."""
 
     def get_connection_with_tls_context(
         self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
     ) -> HTTPConnectionPool:
-        """By origin alone: no proxies, no client certificates."""
+        """No proxies, no client certificates."""
         origin = address_policy.origin_of(request.url or "")
         required = {"cert_reqs": "CERT_REQUIRED"} if origin.scheme == "https" else None
         return self.poolmanager.connection_from_host(
@@ -74,7 +74,7 @@ class Adapter(HTTPAdapter):
         )
 
     def request_url(self, request: PreparedRequest, proxies: Any) -> str:
-        """The path: only a proxy would need the host."""
+        """Only a proxy would need the host."""
         return request.path_url
 
     def build_response(self, req: PreparedRequest, resp: urllib3.BaseHTTPResponse) -> Response:
@@ -87,10 +87,10 @@ class Adapter(HTTPAdapter):
 
 
 class Transport:
-    """A process's connection pools. Any thread may call `open`."""
+    """A process's connection pools, for any thread."""
 
     def __init__(self, resolve: Resolve | None = None, tls: ssl.SSLContext | None = None) -> None:
-        """`resolve(name, port)` gives a name's addresses; `tls` holds the trusted authorities."""
+        """`resolve(name, port)` gives addresses; `tls` holds the trusted authorities."""
         self._resolve = resolve or look_up
         self._looked_up: dict[tuple[str, int], tuple[float, Future[list[str]]]] = {}
         self._lock = threading.Lock()
@@ -101,10 +101,10 @@ class Transport:
     def open(
         self, method: str, url: str, headers: dict[str, str], body: bytes, timeout: float
     ) -> Response:
-        """Send a request and read the response's head; head and body have `timeout` s.
+        """Send a request and read the response's head; head and body have `timeout` s. A Session
+        would read a redirect's body and use cookies and proxies.
 
-        A Session would read a redirect's whole body and use cookies, proxies and passwords. Raises
-        Refused, Unreachable, RequestException (requests) or HTTPError (urllib3).
+        Raises Refused, Unreachable, RequestException (requests) or HTTPError (urllib3).
         """
         return self._adapter.send(
             _prepared(method, url, headers, body),
@@ -120,8 +120,7 @@ class Transport:
         return address_policy.vet(host, port, found)
 
     def _found(self, host: str, port: int) -> Future[list[str]]:
-        """A name's addresses. Requests share a young look-up: a thousand to one host are not a
-        thousand look-ups."""
+        """A thousand requests to one host share a young look-up."""
         now = time.monotonic()
         with self._lock:
             begun, found = self._looked_up.get((host, port), (0.0, None))
@@ -131,8 +130,8 @@ class Transport:
         return found
 
     def _looking_up(self, host: str, port: int) -> Future[list[str]]:
-        """The system's resolver has no deadline. In a thread of its own, a hanging one blocks
-        neither other names nor the process's end."""
+        """The system's resolver has no deadline. In its own thread, a hanging one blocks neither
+        other names nor the process's end."""
         found: Future[list[str]] = Future()
 
         def find() -> None:
@@ -146,7 +145,7 @@ class Transport:
 
 
 def _prepared(method: str, url: str, headers: dict[str, str], body: bytes) -> PreparedRequest:
-    """`prepare_url` would rewrite the vetted URL; only the length says where the body ends."""
+    """`prepare_url` would rewrite the vetted URL; the length alone ends the body."""
     own = {name: v for name, v in headers.items() if name.lower() not in FRAMING}
     prepared = PreparedRequest()
     prepared.prepare_method(method)
@@ -169,7 +168,7 @@ def current() -> Transport:
 
 
 def _forget() -> None:
-    """After a fork: connections and lock are the parent's."""
+    """After a fork: they are the parent's."""
     global _lock, _transport
     _lock, _transport = threading.Lock(), None
 
@@ -178,17 +177,13 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def look_up(host: str, port: int) -> list[str]:
-    """The system's addresses, each once, in its order of preference."""
+    """Each address once, in the system's order."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
 def trusted() -> ssl.SSLContext:
-    """The system's authorities and Mozilla's. Loading them takes longer than a handshake, so all
-    connections share them."""
+    """The system's authorities and Mozilla's, shared: loading takes longer than a handshake."""
     tls = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
     tls.load_default_certs()
     return tls
-
-
-# --- connections ----------------------------------------------------------------------------------

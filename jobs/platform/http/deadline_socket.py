@@ -1,8 +1,5 @@
-"""Sockets with a deadline.
-
-A timeout is a budget for all calls that follow, not for each: a server that sends a byte a second
-would otherwise hold a request for ever.
-"""
+"""Sockets with a deadline: a timeout is a budget for all calls that follow. Else a server that
+sends a byte a second would hold a request for ever."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from jobs.platform.http.greenlet_loop import READABLE, WRITABLE, until
 
 T = TypeVar("T")
 
-# A gone peer is noticed within a minute, and NAT does not forget an idle connection.
+# A gone peer is noticed within a minute; NAT remembers an idle connection.
 KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -36,8 +33,7 @@ SHORTEST = 0.001  # 0 would mean "do not wait"
 
 
 class PlainSocket(socket.socket):
-    """`settimeout` gives a budget for all that follows. The system's socket never blocks;
-    greenlet_loop waits."""
+    """`settimeout` gives the budget. The system's socket never blocks; greenlet_loop waits."""
 
     _deadline = math.inf
 
@@ -93,14 +89,12 @@ class PlainSocket(socket.socket):
 
 
 class TlsSocket(PlainSocket, ssl.SSLSocket):
-    """PlainSocket under TLS."""
-
     def do_handshake(self, block: bool = False) -> None:
         self._patiently(READABLE, super().do_handshake, block)
 
 
 def dial(address: str, port: int, timeout: float) -> PlainSocket:
-    """A connection to an IP address; `timeout` s stay its budget."""
+    """`timeout` s stay the connection's budget."""
     sock = PlainSocket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
         for option in SOCKET_OPTIONS:

@@ -11,11 +11,11 @@ from jobs.platform.http.connection import Unreachable
 
 
 class Broken(Exception):
-    """The response did not arrive whole; a retry may bring it."""
+    """The response did not arrive whole; a retry may help."""
 
 
 def sentence(error: Exception) -> str:
-    """Without the URL: a result's URL gives access to the result."""
+    """Without the URL, which gives access to the result."""
     if isinstance(error, Unreachable | Broken):
         return str(error)
     reason = innermost(error)

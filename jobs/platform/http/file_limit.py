@@ -1,4 +1,4 @@
-"""Each connection takes a file descriptor, and a process has a limit."""
+"""Each connection takes a file descriptor."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ logger = logging.getLogger("jobs.engine")
 
 
 def make_room(wanted: int) -> bool:
-    """Raise this process's limit to `wanted` descriptors, or as far as the system allows. If that
-    is too few, log what to do; True if not."""
+    """Raise this process's limit to `wanted` descriptors, as far as the system allows; True, or a
+    log line what to do."""
     if _allowed() >= wanted:
         return True
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,15 +1,14 @@
 """Many requests in one thread, each in a greenlet that yields while it waits.
 
-A request waits long: for a name, a connection, a response, the coordinator. A thread each costs 70
-KiB and competes for the interpreter's lock; a greenlet costs what it holds.
+A request waits long. A thread each costs 70 KiB and competes for the interpreter's lock; a greenlet
+costs what it holds.
 
 1. Code for a request is written as if it blocked, and waits by `until` or `result_of`. In the
-   loop's thread these let other greenlets run; in other threads they block.
+   loop's thread these let other greenlets run; elsewhere they block.
 2. A wait is resumed once: by its descriptor, its future or its timeout, whichever comes first.
-3. Other threads reach the loop by `_news` and the bell alone; greenlets are resumed in the loop's
-   thread.
-4. A finished greenlet takes the next request: for each new one the interpreter takes pages from the
-   system, and gives them back.
+3. Other threads reach the loop by `_news` and the bell alone; greenlets run in the loop's thread
+   only.
+4. A finished greenlet takes the next request: a new one costs the interpreter pages of the system.
 """
 
 from __future__ import annotations
@@ -43,8 +42,7 @@ _here = threading.local()  # `pilots`: the loop of this thread
 
 
 def until(descriptor: int, event: int, patience: float) -> bool:
-    """Wait until a descriptor is READABLE or WRITABLE; False after `patience` seconds, which may be
-    infinite."""
+    """Wait for READABLE or WRITABLE; False after `patience` seconds (may be infinite)."""
     pilots = getattr(_here, "pilots", None)
     if pilots is not None:
         return bool(pilots.until(descriptor, event, patience))
@@ -63,7 +61,7 @@ def result_of(future: Future[T], patience: float) -> T:
 
 
 class Pause:
-    """A waiting greenlet, and until when at most (monotonic)."""
+    """A waiting greenlet, and its deadline (monotonic)."""
 
     __slots__ = ("deadline", "pilot")
 
@@ -72,7 +70,7 @@ class Pause:
 
 
 class Pilots(Generic[T]):
-    """Calls `fly(flight)` for each request, in a greenlet."""
+    """Calls `fly(flight)` in a greenlet each."""
 
     def __init__(self, fly: Callable[[T], None]) -> None:
         self._fly = fly
@@ -80,9 +78,9 @@ class Pilots(Generic[T]):
         self._bell = Bell()
         self._selector = selectors.DefaultSelector()
         self._pauses: set[Pause] = set()
-        self._alarm = math.inf  # the earliest deadline, or an earlier time
+        self._alarm = math.inf  # no deadline is earlier
         self._idle: list[greenlet] = []
-        self._ground = getcurrent()  # the loop's own greenlet, the parent of the others
+        self._ground = getcurrent()  # the parent of all greenlets
         self._thread: threading.Thread | None = None
 
     # --- for any thread ---------------------------------------------------------------------------
@@ -152,7 +150,7 @@ class Pilots(Generic[T]):
         self._idle.pop().switch(flight)
 
     def _serve(self) -> None:
-        """One greenlet, request after request: see (4)."""
+        """See (4)."""
         while len(self._idle) < MOST_IDLE:
             self._idle.append(getcurrent())
             self._do(self._ground.switch())
@@ -160,7 +158,7 @@ class Pilots(Generic[T]):
     def _do(self, flight: T) -> None:
         try:
             self._fly(flight)
-        except BaseException:  # the other requests go on
+        except BaseException:
             logger.exception("A request broke the gateway's own code")
 
     def _go_on(self, pause: Pause, *, in_time: bool = True) -> None:

@@ -2,10 +2,10 @@
 
 1. A copy that reaches the end of the function's code exits there: it has no lease, no records to
    write and no right to the connection.
-2. It inherits its parent's connections. They are hidden, and their sockets closed without a word to
-   the server; Django opens others on demand.
-3. The worker's signal handlers are not for it: SIGTERM ends it, as `terminate()` of multiprocessing
-   expects.
+2. Its parent's connections are hidden, and their sockets closed without a word to the server;
+   Django opens others on demand.
+3. SIGTERM ends it, as `terminate()` of multiprocessing expects: the worker's handlers are not for
+   it.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _inherited: list[Any] = []  # never collected: a destructor would write to the p
 
 
 def depth() -> int:
-    """How many forks this process is away from the first one."""
+    """Forks between the first process and this one."""
     return _depth
 
 
 class OnlyHere:
-    """Only the process that entered the block leaves it; a copy exits there (1)."""
+    """A copy exits where it would leave this block (1)."""
 
     def __enter__(self) -> None:
         self._entered_at = _depth
@@ -46,7 +46,7 @@ class OnlyHere:
 
 
 def end(error: BaseException | None) -> NoReturn:
-    """Exit as Python does with this error, but without the parent's exit handlers."""
+    """Exit as Python does, but without the parent's exit handlers."""
     code = 0 if error is None else _code_of(error)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
@@ -67,7 +67,7 @@ def _code_of(error: BaseException) -> int:
 
 
 def release() -> None:
-    """Apply (2) and (3) to all that this process forks."""
+    """For all that this process forks: (2) and (3)."""
     os.register_at_fork(after_in_child=_be_of_ones_own)
 
 

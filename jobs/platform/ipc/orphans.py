@@ -1,15 +1,15 @@
 """Finds and ends what the processes of steps leave behind.
 
-When a process ends, the kernel gives its children to the nearest ancestor that asked for them
-(prctl(2), PR_SET_CHILD_SUBREAPER): the cluster's sentinel, or its main process when the sentinel is
-gone. So all that a step forked or started ends up there when its worker is gone.
+The kernel gives an ended process's children to the nearest ancestor that asked (prctl(2),
+PR_SET_CHILD_SUBREAPER): the sentinel, or the main process when the sentinel is gone. So all that a
+step forked or started ends up there when its worker is gone.
 
-1. An orphan that appears while all workers live lost another parent: a program that went into the
-   background. It is left alone.
-2. One that appears with a worker's death is that worker's: it gets SIGTERM, and a second later
-   SIGKILL. So do its own orphans.
+1. An orphan that appears while all workers live lost another parent (a program went into the
+   background), and is left alone.
+2. One that appears with a worker's death is that worker's: it gets SIGTERM, a second later SIGKILL.
+   So do its own orphans.
 3. Only Linux has this, with a /proc that lists children (CONFIG_PROC_CHILDREN, usual in
-   distributions). Elsewhere no orphan is found.
+   distributions).
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ GLANCE = 0.02
 
 
 def adopt() -> None:
-    """Let the kernel give this process its descendants' orphans."""
+    """This process gets its descendants' orphans."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def children() -> set[int]:
-    """This process's children, ended ones included."""
+    """Ended ones included."""
     found: set[int] = set()
     with contextlib.suppress(OSError):
         for thread in os.listdir("/proc/self/task"):
@@ -49,7 +49,7 @@ class Orphans:
         self._kill_at: dict[int, float] = {}  # got SIGTERM
 
     def tend(self, present: set[int]) -> None:
-        """No worker died: leave these alone, except orphans of those being ended."""
+        """No worker died."""
         present = self._living(present)
         self._kill_at = {pid: at for pid, at in self._kill_at.items() if pid in present}
         if self._kill_at:
@@ -58,11 +58,11 @@ class Orphans:
             self._left_alone = present
 
     def end_new(self, present: set[int]) -> None:
-        """A worker died: children that were not there before are its."""
+        """A worker died: new children are its."""
         self._end(self._living(present) - self._left_alone)
 
     def end_all(self) -> None:
-        """End all children of this process, and wait for their end."""
+        """And wait for their end."""
         deadline = time.monotonic() + LONGEST
         while (present := self._living(children())) and time.monotonic() < deadline:
             self._end(present)

@@ -1,12 +1,11 @@
 """Queues between a cluster's processes, without a lock that a killed process could keep.
 
 django-q2 uses queues, events and timers of `multiprocessing`, each with a semaphore. An idle worker
-holds the queue's lock while it waits; killed there, it would leave the other workers deaf. A killed
-monitor would keep the cluster from stopping. These have the same methods.
+holds the queue's lock while it waits: killed there, it would leave the other workers deaf; a killed
+monitor would keep the cluster from stopping.
 
-1. A packet enters and leaves a pipe whole (pipe(7): PIPE_BUF, O_DIRECT), whichever process dies
-   when.
-2. The pipe itself tells how many packets wait, so no count can be wrong.
+1. A packet enters and leaves a pipe whole (pipe(7): PIPE_BUF, O_DIRECT), whichever process dies.
+2. The pipe itself tells how many packets wait: no count can be wrong.
 3. What a process had taken when it died is lost; a run's lease lapses then.
 4. The end is a state, not a message: every reader, also a later one, sees it when the pipe is
    empty.
@@ -41,10 +40,10 @@ class TooLarge(ValueError):
 
 
 class Queue:
-    """As multiprocessing's Queue, as far as a cluster uses it, for many writers and readers.
+    """As multiprocessing's, for many writers and readers.
 
-    `put` writes one packet, or raises TooLarge and writes none. `maxsize` packets (rounded up to a
-    power of two) may wait, or `capacity` where the system allows fewer; then writers block.
+    `put` writes one packet, or raises TooLarge. `maxsize` packets (rounded up to a power of two)
+    may wait, or `capacity` where the system allows fewer; then writers block.
     """
 
     def __init__(self, maxsize: int = 0) -> None:
@@ -74,8 +73,7 @@ class Queue:
                     return END
 
     def take(self, patience: float) -> Any:
-        """The next item; None after `patience` seconds or at the end. An item wakes one waiting
-        process."""
+        """The next item; None after `patience` seconds or at the end. An item wakes one process."""
         deadline = time.monotonic() + patience
         while True:
             try:
@@ -101,11 +99,11 @@ class Queue:
         """The pipe ends with its last process."""
 
     def join_thread(self) -> None:
-        """No thread: an item is in the pipe at once."""
+        """There is no thread."""
 
 
 class Hints(Queue):
-    """An item says only that there is work, so a full queue drops it."""
+    """An item says only that there is work; a full queue drops it."""
 
     def __init__(self, maxsize: int) -> None:
         super().__init__(maxsize)
@@ -117,8 +115,7 @@ class Hints(Queue):
 
 
 class Results(Queue):
-    """Workers' reports to django-q2's monitor, which stores them: secrets are masked, and long
-    reports cut."""
+    """Workers' reports, which django-q2's monitor stores: masked, and cut."""
 
     def put(self, item: Any) -> None:
         if isinstance(item, dict) and isinstance(item.get("result"), str):
@@ -131,7 +128,7 @@ class Results(Queue):
 
 
 def _packet_pipe(packets: int) -> tuple[int, int]:
-    """A pipe that keeps packets apart. Elsewhere than on Linux their equal size does that."""
+    """Keeps packets apart; elsewhere than on Linux their equal size does that."""
     if not hasattr(fcntl, "F_SETPIPE_SZ"):
         return os.pipe()
     reader, writer = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
@@ -145,15 +142,14 @@ def _packet_pipe(packets: int) -> tuple[int, int]:
 
 
 class Turnstile:
-    """Waits for a packet in any of these pipes. On Linux a packet wakes one process."""
+    """Waits for a packet in these pipes. On Linux a packet wakes one process."""
 
     def __init__(self, *pipes: int) -> None:
         self._pipes = pipes
         self._pid, self._poll = 0, _polling(())
 
     def wait(self, seconds: float) -> bool:
-        """True if a packet is there within `seconds`. An inherited epoll would wait for the parent,
-        so each process makes its own."""
+        """An inherited epoll would wait for the parent, so each process makes its own."""
         pid = process_tree.number()
         if self._pid != pid:
             self._pid, self._poll = pid, _polling(self._pipes)
@@ -173,7 +169,7 @@ def _polling(pipes: Sequence[int]) -> Callable[[float], object]:
 
 
 def _room_of(pipe: int) -> int:
-    """In packets: each takes a page."""
+    """Each packet takes a page."""
     if not hasattr(fcntl, "F_GETPIPE_SZ"):
         return SMALLEST_PIPE // PACKET
     return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // PAGE

@@ -3,18 +3,18 @@
 1. No orphan works on unseen. Linux signals a parent's death (prctl(2), PR_SET_PDEATHSIG): workers,
    monitor and pusher die with the sentinel. Elsewhere a supervisor has to end a killed cluster's
    processes.
-2. Only the main process acts on SIGTERM; it lets the others finish their work. Service managers
-   signal every process (systemd's KillMode=control-group, timeout(1)), and the sentinel would die
-   first and take the runs with it.
-3. So django-q2's `terminate()` has to send SIGKILL. The handler for SIGTERM is a function: programs
-   that a step starts would inherit SIG_IGN and could not be stopped.
-4. A step's processes die with its worker (see orphans). The sentinel looks for them whenever it
-   looks at its processes, and the main process when the sentinel ended. If the main process is
-   killed, the sentinel ends all others, then itself.
-5. A worker may have children, which multiprocessing forbids to daemons: only its parent takes it
-   for one. At its end it waits END_PATIENCE for a step's processes and threads.
-6. Memory pages are shared until written, and the garbage collector writes to each object that it
-   visits. So objects are frozen at a fork, and it skips them.
+2. Only the main process acts on SIGTERM, and lets the others finish. Service managers signal every
+   process (systemd's KillMode=control-group, timeout(1)); the sentinel would die first and take the
+   runs with it.
+3. So django-q2's `terminate()` has to send SIGKILL. SIGTERM's handler is a function: a step's
+   programs would inherit SIG_IGN and could not be stopped.
+4. A step's processes die with its worker (orphans). The sentinel looks for them whenever it polls,
+   and the main process when the sentinel ended. If the main process is killed, the sentinel ends
+   all others, then itself.
+5. A worker may have children, which multiprocessing forbids to daemons. At its end it waits
+   END_PATIENCE for a step's processes and threads.
+6. Forks share memory pages until a write, and the garbage collector writes to each object. So
+   objects are frozen at a fork, and it skips them.
 """
 
 from __future__ import annotations
@@ -43,13 +43,12 @@ END_PATIENCE = 2  # seconds
 
 @cache
 def number() -> int:
-    """This process's id, cached: a worker needs it a dozen times a run."""
+    """Cached: a worker needs it a dozen times a run."""
     return os.getpid()
 
 
 @cache
 def name() -> str:
-    """This process, as operators read it."""
     return f"{socket.gethostname()}/{number()}"
 
 
@@ -58,7 +57,7 @@ os.register_at_fork(after_in_child=name.cache_clear)
 
 
 def end_with_main() -> None:
-    """Called in the sentinel: see (4)."""
+    """In the sentinel: see (4)."""
     signal.signal(ABANDONED, _end_everything)
     _hear_of_parents_end(ABANDONED)
 
@@ -72,7 +71,7 @@ def _end_everything(number: int, frame: FrameType | None) -> None:
 
 
 def die_with_sentinel() -> None:
-    """Called in the sentinel: all that it forks from now on dies with it."""
+    """In the sentinel: its later forks die with it."""
     sentinel = os.getpid()
 
     def in_child() -> None:
@@ -84,17 +83,16 @@ def die_with_sentinel() -> None:
 
 
 def _hear_of_parents_end(number: signal.Signals) -> None:
-    """The kernel sends this signal when the parent ends."""
     if not sys.platform.startswith("linux"):
         return
     parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
-    if os.getppid() != parent:  # the parent ended between the two calls
+    if os.getppid() != parent:  # it ended between the two calls
         os.kill(os.getpid(), number)
 
 
 def leave_stopping_to_main() -> None:
-    """Called in the sentinel; its forks inherit this."""
+    """In the sentinel; its forks inherit this."""
     signal.signal(signal.SIGTERM, _not_meant)
 
 
@@ -103,7 +101,7 @@ def _not_meant(number: int, frame: FrameType | None) -> None:
 
 
 class _Popen(popen_fork.Popen):
-    """How a parent starts, polls and ends a process of the cluster."""
+    """How a parent starts, polls and ends its process."""
 
     living: ClassVar[dict[int, _Popen]] = {}  # this process's children, by pid
     orphans: ClassVar[Orphans] = Orphans()
@@ -124,8 +122,8 @@ class _Popen(popen_fork.Popen):
 
     @classmethod
     def _tend(cls) -> None:
-        """See (4). Children are listed first: a worker that ends later leaves its orphans to the
-        next poll."""
+        """See (4). Children come first: a worker that ends later leaves its orphans to the next
+        poll."""
         present = children().difference(cls.living)
         ended = [pid for pid, one in cls.living.items() if popen_fork.Popen.poll(one) is not None]
         for pid in ended:
@@ -167,7 +165,7 @@ def context() -> BaseContext:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether this machine has the process, and it is not a zombie."""
+    """A zombie is not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -19,7 +19,7 @@ def waiting_bytes(pipe: int) -> int:
 
 
 class Event:
-    """As multiprocessing's Event, as far as a cluster uses it: never cleared."""
+    """As multiprocessing's, but never cleared."""
 
     def __init__(self) -> None:
         self.reader, self._writer = os.pipe()
@@ -39,11 +39,9 @@ class Event:
 
 
 class Value:
-    """As multiprocessing's Value: one process writes it, another counts down.
-
-    A write may be lost when both meet; a worker's timeout then counts from a moment earlier. A
-    killed process could keep a lock for ever.
-    """
+    """As multiprocessing's: one process writes it, another counts down. Without a lock, which a
+    killed process could keep, a write may be lost: a worker's timeout then counts from a moment
+    earlier."""
 
     def __init__(self, typecode: str, value: float) -> None:
         self._shared: Any = RawValue(typecode, value)

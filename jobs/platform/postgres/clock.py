@@ -15,8 +15,6 @@ from django.db import connection
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The database's time at one moment, and the monotonic time of that moment."""
-
     at: datetime
     monotonic: float = field(default_factory=time.monotonic)
 

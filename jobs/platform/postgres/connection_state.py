@@ -1,5 +1,5 @@
 """What a function's code did to the worker's connection, and how the worker gets a clean one. Only
-this file writes to the insides of Django's connection wrapper.
+this file writes to the insides of Django's wrapper.
 
 A function may close or replace the connection, end its transaction or leave one open. The wrapper
 then believes something false, and the engine's next statement would run in a transaction that never
@@ -32,7 +32,7 @@ def is_lost(here: BaseDatabaseWrapper, raw: Any) -> bool:
 
 
 def is_failed(here: BaseDatabaseWrapper) -> bool:
-    """Whether PostgreSQL refuses further statements because one failed outside any savepoint."""
+    """A statement outside any savepoint failed: PostgreSQL refuses more."""
     raw = here.connection
     if raw is None:
         return False
@@ -51,7 +51,7 @@ def is_in_transaction(here: BaseDatabaseWrapper) -> bool:
 
 
 def is_left_open(here: BaseDatabaseWrapper) -> bool:
-    """Whether code left a transaction open, or autocommit off."""
+    """Code left a transaction open, or autocommit off."""
     if here.connection is None:
         return bool(here.in_atomic_block)
     return bool(here.in_atomic_block) or not here.get_autocommit() or is_in_transaction(here)
@@ -63,7 +63,7 @@ def is_databases_fault(here: BaseDatabaseWrapper, error: BaseException) -> bool:
     if not is_a(error, DatabaseError, InterfaceError):
         return False
     if _is_of_an_old_plan(error):
-        here.close()  # the next connection prepares again
+        here.close()
         return True
     if not is_unavailable(error):
         return False
@@ -71,7 +71,7 @@ def is_databases_fault(here: BaseDatabaseWrapper, error: BaseException) -> bool:
 
 
 def _is_of_an_old_plan(error: BaseException) -> bool:
-    """Whether a migration changed the result of a prepared statement, or the server forgot it."""
+    """A migration changed a prepared statement's result, or the server forgot it."""
     cause = cause_of(error)
     if isinstance(cause, InvalidSqlStatementName):
         return True
@@ -86,8 +86,8 @@ def _is_closed_by_code(here: BaseDatabaseWrapper) -> bool:
 
 
 def drop(here: BaseDatabaseWrapper) -> None:
-    """Forget the connection and its transactions; the next statement connects again."""
-    with contextlib.suppress(Exception):  # the connection may be broken in any way
+    """Forget the connection and its transactions."""
+    with contextlib.suppress(Exception):
         here.close()
     here.connection = None
     here.in_atomic_block = here.closed_in_transaction = here.needs_rollback = False

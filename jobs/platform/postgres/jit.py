@@ -1,14 +1,13 @@
 """The engine switches JIT compilation off.
 
-PostgreSQL compiles a statement whose plan looks expensive (`jit_above_cost`), as plans do without
-statistics or under statements.read_by_index. Compiling takes a quarter of a second, the engine's
-statements a fraction of a millisecond.
+PostgreSQL compiles a statement whose plan looks expensive (`jit_above_cost`), as without statistics
+or under statements.read_by_index. That takes a quarter of a second; the engine's statements take a
+fraction of a millisecond.
 
 1. A direct connection gets `jit = off` when Django connects, in sites too.
 2. Behind a pool the setting would reach the next client. If the role has JIT on, the engine's
-   statements switch it off for their transaction (pooled_pipeline, rule 5). Earlier statements of
-   the ORM are not covered; `manage.py check --database default` says how to switch JIT off for the
-   role.
+   statements switch it off for their transaction (pooled_pipeline, 5), not for earlier statements
+   of the ORM; `manage.py check --database default` tells the remedy.
 """
 
 from __future__ import annotations

@@ -1,15 +1,14 @@
 """How the clusters hear that a run may be due.
 
-In the whole server, transactions with a NOTIFY commit one after the other, each holding a lock
-until its commit is on disk. So no transaction that writes also notifies:
+PostgreSQL commits transactions with a NOTIFY one after the other, each under a lock until it is on
+disk. So no transaction that writes also notifies:
 
-1. The sender notifies after its commit, by a statement that writes nothing; a rollback notifies
-   nothing. If the sender dies or the statement fails, the clusters find the run within a second:
-   each looks that often.
+1. The sender notifies after its commit; a rollback notifies nothing. If the sender dies or the
+   statement fails, the clusters find the run within a second.
 2. A process notifies once per GAP at most. A cluster looks at once and again GAP later (listener),
    so no thread must notify later.
-3. Processes of a cluster write to its pipes, which costs no statement; the pusher tells the other
-   clusters. In a stopping cluster no pusher reads the pipes, so its processes notify themselves.
+3. A cluster's processes write to its pipes, without a statement; the pusher tells the other
+   clusters. When a cluster stops, its pusher reads no pipes, and its processes notify.
 """
 
 from __future__ import annotations
@@ -28,40 +27,40 @@ from jobs.platform.postgres.statements import Rows
 logger = logging.getLogger("jobs.engine")
 
 CHANNEL = "jobs"  # what clusters LISTEN to
-# The payload: a run may be due, or anything at all may be.
+# A run may be due, or anything.
 RUN_DUE, ANYTHING = "run", ""
-GAP = 0.01  # seconds between two notifications of one process, at least
+GAP = 0.01  # seconds between two notifications of a process
 
-# It writes nothing. The setting is for servers that would wait for the disk all the same.
+# Writes nothing; for servers that would wait for the disk all the same.
 TELL = """
 SELECT set_config('synchronous_commit', 'off', true), pg_notify(%(channel)s, %(what)s)
 """
 
 
 class Cluster(Protocol):
-    """This process's cluster; the worker table implements it."""
+    """This process's cluster (the worker table)."""
 
     runs: Bell
     requests: Bell
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the pusher has ended, or is about to."""
+        """The pusher has ended, or is about to."""
 
 
 _cluster: Cluster | None = None
-_told: dict[str, float] = {}  # word → when this process last sent it (monotonic)
+_told: dict[str, float] = {}  # word → sent last (monotonic)
 
 
 def belong_to(cluster: Cluster | None) -> None:
-    """Make this process, and all that it forks, part of this cluster."""
+    """This process and its forks belong to this cluster."""
     global _cluster
     _cluster = cluster
 
 
 def wake_clusters(what: str = ANYTHING) -> None:
-    """Tell every cluster that something may be due: after the commit of this thread's open
-    transaction, or now without one. Raises nothing."""
+    """After the commit of this thread's open transaction, or now without one, tell every cluster
+    that something may be due. Raises nothing."""
     here = connections[DEFAULT_DB_ALIAS]
     if not here.in_atomic_block:
         WORDS[what]()
@@ -70,7 +69,7 @@ def wake_clusters(what: str = ANYTHING) -> None:
 
 
 def pass_on(returned: Iterable[Rows]) -> None:
-    """Wake the clusters if a statement returned RUN_DUE: it made a run due."""
+    """Wake the clusters if a statement returned RUN_DUE."""
     if any(RUN_DUE in row for rows in returned for row in rows):
         wake_clusters(RUN_DUE)
 
@@ -80,8 +79,7 @@ def is_word(callback: Callable[[], Any]) -> bool:
 
 
 def _is_last(here: Any, word: Callable[[], Any]) -> bool:
-    """Whether the word is the last callback, and no rollback to a savepoint could remove it
-    alone."""
+    """Whether the word is the last callback, and no rollback to a savepoint removes it."""
     if not here.run_on_commit:
         return False
     savepoints, callback, _ = here.run_on_commit[-1]
@@ -109,7 +107,7 @@ def _wake(what: str) -> None:
 
 
 def tell(what: str, by: str = DEFAULT_DB_ALIAS) -> None:
-    """Notify now on this thread's connection `by`, but see (2). Raises nothing."""
+    """Notify now on this thread's connection `by`; see (2). Raises nothing."""
     now = time.monotonic()
     if now - _told.get(what, -GAP) < GAP:
         return

@@ -1,8 +1,8 @@
 """The one predicate for “the database is away”.
 
-The database is away when another connection, or the same statement later, can succeed without a
-change of code or data. Sites answer 503 then; workers, pushers and gateways take another
-connection; a run pays no attempt (see requeue).
+It is away when another connection, or the same statement later, can succeed without a change of
+code or data. Sites answer 503 then; workers, pushers and gateways take another connection; a run
+pays no attempt (requeue).
 
     08…, no code    the connection broke, or none can be made
     57P01 … 57P04   the server stops, crashed, starts, or lost its database
@@ -13,8 +13,7 @@ connection; a run pays no attempt (see requeue).
 A session's own fault is no outage: its timeouts (25P03, 25P04, 57P05, 57014), `temp_file_limit`
 (53400), a deadlock (40P01). Codes: appendix A of PostgreSQL's manual.
 
-A TransactionManagementError counts if Django names an outage as its cause: code caught that and
-went on in the transaction.
+A TransactionManagementError counts if Django names an outage as its cause.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ from jobs.lib.error_report import is_a
 
 AWAY = ("08", "53000", "531", "532", "533", "58", "25006", "57P01", "57P02", "57P03", "57P04")
 
-# Ends of a sentence that begins with “The database”. An error while connecting has no SQLSTATE; its
-# (English) message is matched instead.
+# End a sentence that begins with “The database”. An error while connecting has no SQLSTATE, but an
+# (English) message.
 IN_WORDS = {
     "25006": "is read-only",
     "53100": "has no disk space left",
@@ -55,7 +54,7 @@ IN_MESSAGES = {
 
 def is_unavailable(error: BaseException) -> bool:
     if not is_a(error, DatabaseError, InterfaceError, psycopg.Error):
-        return False  # an author's error about an outage is the author's
+        return False  # an author's error about an outage
     if isinstance(error, TransactionManagementError):
         return error.__cause__ is not None and is_unavailable(error.__cause__)
     code = sqlstate_of(error)
@@ -66,13 +65,13 @@ def is_unavailable(error: BaseException) -> bool:
     kinds = (psycopg.OperationalError, psycopg.InterfaceError)
     if isinstance(error, kinds) or isinstance(error.__cause__, kinds):
         return True
-    # Django raises these by itself when there is no connection.
+    # Django raises these when there is no connection.
     return isinstance(error, OperationalError | InterfaceError) and error.__cause__ is None
 
 
 def why_unavailable(error: BaseException) -> str:
-    """The end of a sentence that begins with “The database”. It quotes nothing of the error, so
-    visitors may read it."""
+    """Ends a sentence that begins with “The database”; quotes nothing of the error, so visitors may
+    read it."""
     code = sqlstate_of(error)
     if code:
         return IN_WORDS.get(
@@ -86,7 +85,7 @@ def why_unavailable(error: BaseException) -> str:
 
 
 def sqlstate_of(error: BaseException) -> str:
-    """PostgreSQL's code for the error; "" if there is none."""
+    """ "" if there is none."""
     for link in (error, error.__cause__):
         if isinstance(link, psycopg.Error) and link.sqlstate:
             return str(link.sqlstate)

@@ -1,21 +1,21 @@
 """The engine's statements over libpq's pipeline, prepared.
 
 For a small statement, psycopg's cursor costs more than PostgreSQL. So the engine calls libpq
-through psycopg.pq; psycopg still adapts values. See “Pipeline Mode” in PostgreSQL's manual.
+through psycopg.pq; psycopg adapts the values. See “Pipeline Mode” in PostgreSQL's manual.
 
 1. A conversation sends all statements and a sync, then reads all results. After an error the server
    skips the rest. Outside a transaction the conversation is one.
 2. A statement counts as prepared when the server confirmed it: the server may have skipped it.
 3. An exception in a conversation, as from a signal handler, leaves unread results, which the next
    statement would take for its own: the connection is closed.
-4. So it is when the server forgot its prepared statements (DISCARD ALL) or a migration changed
-   their results. The next connection prepares again.
-5. A lone statement that waits for no lock uses libpq's blocking call at half the processor time. No
-   signal handler runs during it.
-6. psycopg may prepare the product's statements here. After a rollback it would forget them by
-   DEALLOCATE ALL, and the engine's too; here it deallocates by name.
-7. What must precede the next statement (BEGIN, a savepoint) goes in the same trip, also before a
-   step's prepared statement (step_cursor) and before psycopg's own, which call `_start_query`.
+4. So it is when the server forgot prepared statements (DISCARD ALL) or a migration changed their
+   results. The next connection prepares again.
+5. A lone statement that waits for no lock uses libpq's blocking call, at half the processor time.
+   No signal handler runs during it.
+6. psycopg may prepare the product's statements here. After a rollback its DEALLOCATE ALL would take
+   the engine's along; here it deallocates by name.
+7. What must precede the next statement (BEGIN, a savepoint) goes in its trip, also before a step's
+   prepared one (step_cursor) and before psycopg's own, which call `_start_query`.
 """
 
 from __future__ import annotations
@@ -40,24 +40,22 @@ from jobs.platform.postgres.psycopg_internals import ByName
 Statement = tuple[str, Mapping[str, Any]]  # text, values by name
 Rows = list[tuple[Any, ...]]
 Key = tuple[bytes, tuple[int, ...]]  # text, types of the values
-New = tuple[Key, bytes]  # a statement that this conversation prepares, and its name
+New = tuple[Key, bytes]  # a statement prepared in this conversation, and its name
 
 NOTHING: Mapping[str, Any] = {}
 BEGIN: Statement = ("BEGIN", NOTHING)
 COMMIT: Statement = ("COMMIT", NOTHING)
-WIRE = "jobs_wire"  # the connection's attribute
+WIRE = "jobs_wire"
 STALE = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)  # see (4)
 PLANNED = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
 PLACEHOLDER = re.compile(r"%%|%\((\w+)\)s")
 
-# As Django does: a jsonb is read as text. Times are in UTC.
+# As Django: a jsonb is read as text, times in UTC.
 ADAPTERS = AdaptersMap(psycopg.adapters)
 ADAPTERS.register_loader("jsonb", TextLoader)
 
 
 class Wire:
-    """One connection's pipeline."""
-
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         self._raw, self._pg = raw, raw.pgconn
         self._adapter = Transformer(ADAPTERS)
@@ -74,8 +72,8 @@ class Wire:
         vars(raw)["_start_query"] = self._start_query
 
     def converse(self, statements: Sequence[Statement], *, commits: bool = False) -> list[Rows]:
-        """Execute statements in one trip; each one's rows. The trip opens the transaction that
-        Django wants, and with `commits` ends it."""
+        """Each statement's rows, in one trip. It opens the transaction that Django wants, and with
+        `commits` ends it."""
         first = self._what_goes_first()
         asked = [*first, *statements, *([COMMIT] if commits else [])]
         with self._raw.lock:
@@ -83,7 +81,7 @@ class Wire:
         return rows[len(first) : len(first) + len(statements)]
 
     def ask_at_once(self, text: str, values: Mapping[str, Any]) -> Rows:
-        """Execute one statement that waits for no lock (5), in the transaction that Django
+        """The rows of a statement that waits for no lock (5), in the transaction that Django
         wants."""
         first = self._what_goes_first()
         with self._raw.lock:
@@ -94,7 +92,6 @@ class Wire:
             return self._loaded(result)
 
     def begin(self) -> None:
-        """Open the transaction that Django wants."""
         if self._opens:
             self.begun += 1
             with self._raw.lock:
@@ -105,7 +102,7 @@ class Wire:
         return not self.ahead and not self._opens
 
     def ask_prepared(self, name: bytes, values: Any, formats: Any) -> PGresult:
-        """The result, maybe an error, of a statement that psycopg prepared."""
+        """The result, maybe an error."""
         first = self._what_goes_first()
         with self._raw.lock:
             *before, result = self._ask(first, (name, values, formats))
@@ -127,7 +124,7 @@ class Wire:
         return first
 
     def _start_query(self) -> PQGen[None]:
-        """psycopg calls this before each statement (7)."""
+        """psycopg calls this first (7)."""
         self.begun += self._opens
         yield from self._psycopgs_start()
         while self.ahead:
@@ -253,8 +250,7 @@ AUTO = [PyFormat.AUTO] * 100
 
 @lru_cache(maxsize=256)
 def compiled(text: str) -> tuple[bytes, list[str], bool]:
-    """The statement in PostgreSQL's notation, the names of its values in order, and whether it has
-    a plan."""
+    """The text in PostgreSQL's notation, the values' names in order, and whether it has a plan."""
     names: list[str] = []
 
     def number(match: re.Match[str]) -> str:

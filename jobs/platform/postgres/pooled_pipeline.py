@@ -1,21 +1,21 @@
 """The pipeline behind a pool in transaction mode, where each transaction may reach another session
 and find nothing prepared.
 
-Planning takes longer than executing, so the engine prepares here too, under a name hashed from the
-text: what one process prepared in a session, all may use.
+Planning takes longer than executing, so the engine prepares all the same. A statement's name is a
+hash of its text: what one process prepared in a session, all may use.
 
 1. A trip outside a transaction assumes that its statements are prepared. If one is missing, nothing
    was done: the trip is repeated and prepares.
-2. Inside a transaction a missing statement would end it. So a statement is used only if this
-   connection knows it in the session, whose backend number is read at BEGIN; else it is prepared.
-   Without a known number it goes unprepared.
-3. A pool may reset its sessions (`server_reset_query_always`). The engine trusts sessions only
-   after a trip of (1) found its statements, and stops trying after MOST_MISSES.
-4. The first time, a connection sends a statement unprepared: a site's connections are often short.
+2. Inside a transaction a missing statement would end it. So one is used only if this connection
+   knows it in the session, whose backend number is read at BEGIN; else it is prepared, or, without
+   a number, sent unprepared.
+3. A pool may reset its sessions (`server_reset_query_always`). The engine trusts them only after a
+   trip of (1) found its statements, and stops trying after MOST_MISSES.
+4. A connection sends a statement unprepared the first time: a site's connections are often short.
    Preparing closes the name first, which is never an error. PgBouncer (from 1.21) wants each client
    to prepare.
-5. A session setting would reach the next client. So each transaction's first trip sets the
-   connection's settings for that transaction.
+5. A setting would reach the next client. So each transaction's first trip sets the connection's
+   settings for that transaction.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from jobs.platform.postgres.pipeline import NOTHING, WIRE, Key, New, Rows, State
 
 SERVER: Statement = ("SELECT pg_backend_pid()", NOTHING)
 BEGIN = b"BEGIN; SELECT pg_backend_pid()"
-MISSED = (b"26000", b"0A000")  # not prepared in this session, or prepared before a migration
+MISSED = (b"26000", b"0A000")  # not prepared here, or before a migration
 MOST_MISSES = 200  # in a row
 MOST_SERVERS = 500
 FINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
@@ -55,10 +55,10 @@ class PooledWire(Wire):
         self._known: set[bytes] = set()  # sent before, see (4)
         self._told: set[bytes] = set()  # prepared before
         self._servers: dict[int, set[bytes]] = {}  # backend number → prepared there
-        self._here: set[bytes] | None = None  # prepared in the open transaction's session, see (2)
-        self._taken: set[bytes] = set()  # assumed to be prepared, in this trip
+        self._here: set[bytes] | None = None  # prepared in this transaction's session, see (2)
+        self._taken: set[bytes] = set()  # assumed to be prepared in this trip
         self._made: set[bytes] = set()  # prepared in this trip
-        # The trip began outside a transaction; it is the repetition.
+        # The trip began outside a transaction; is repeated.
         self._is_free = self._is_anew = False
         self._is_kept = False  # see (3)
         self._misses = 0 if capabilities.has_send_close_prepared() else MOST_MISSES
@@ -100,8 +100,6 @@ class PooledWire(Wire):
         if len(self._servers) > MOST_SERVERS:
             self._servers.clear()
         self._here = self._servers.setdefault(number, set())
-
-    # --- a trip -----------------------------------------------------------------------------------
 
     def _ask(
         self, statements: Sequence[Statement], prepared: tuple[bytes, Any, Any] | None = None
@@ -189,7 +187,7 @@ def name_of(key: Key) -> bytes:
 
 
 def wire_of(raw: psycopg.Connection[Any], *, prepares: bool) -> Wire:
-    """The connection's pipeline. `prepares`: the connection has one session."""
+    """`prepares`: the connection has one session."""
     wire: Wire | None = vars(raw).get(WIRE)
     if wire is None:
         wire = vars(raw)[WIRE] = Wire(raw) if prepares else PooledWire(raw)

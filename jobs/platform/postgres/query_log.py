@@ -15,7 +15,7 @@ from django.db.backends.signals import connection_created
 
 
 class OnDemand(deque[Any]):
-    """Keeps statements only while CaptureQueriesContext or assertNumQueries asks for them."""
+    """Keeps statements for CaptureQueriesContext and assertNumQueries only."""
 
     def __init__(self, wrapper: BaseDatabaseWrapper) -> None:
         super().__init__(maxlen=wrapper.queries_limit)
@@ -29,7 +29,7 @@ class OnDemand(deque[Any]):
 
 
 def keep_none() -> None:
-    """For all connections of this process and of its forks."""
+    """In this process and its forks."""
     for wrapper in connections.all(initialized_only=True):
         _keep_none(connection=wrapper)
     connection_created.connect(_keep_none, dispatch_uid="jobs.platform.postgres.query_log")

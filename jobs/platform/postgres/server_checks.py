@@ -19,8 +19,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from jobs import conf
 from jobs.platform.postgres import role_privileges, session_settings
 
-OLDEST = 14  # oldest version of PostgreSQL that the engine is tested with
-PATIENCE = 2.0  # seconds for a NOTIFY to arrive
+OLDEST = 14  # oldest tested version of PostgreSQL
+PATIENCE = 2.0
 MANY_PAGES = 1_000  # a smaller table is read as fast without statistics
 POOLED = "DISABLE_SERVER_SIDE_CURSORS"
 UNKNOWN_TABLES = """
@@ -53,7 +53,6 @@ def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @contextmanager
 def _session(alias: str = DEFAULT_DB_ALIAS) -> Iterator[BaseDatabaseWrapper]:
-    """A new connection, untouched by other code."""
     here = connections[alias].copy()
     try:
         yield here
@@ -62,7 +61,6 @@ def _session(alias: str = DEFAULT_DB_ALIAS) -> Iterator[BaseDatabaseWrapper]:
 
 
 def _refused(here: BaseDatabaseWrapper) -> CheckMessage | None:
-    """Django finds the server too old, or a pool refuses a startup setting."""
     try:
         here.ensure_connection()
     except NotSupportedError as error:
@@ -101,8 +99,7 @@ def _without_transactions(here: BaseDatabaseWrapper) -> CheckMessage | None:
 
 
 def _deaf(here: BaseDatabaseWrapper) -> list[CheckMessage]:
-    """Whether NOTIFY arrives. A session of a pool in transaction mode would go on listening for
-    other clients."""
+    """A pool's session would go on listening for other clients."""
     if not here.settings_dict.get(POOLED):
         with _session() as other:
             return [] if _hears(here, other) else [_pool_unnamed()]

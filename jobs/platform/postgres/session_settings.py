@@ -1,5 +1,5 @@
-"""PostgreSQL settings that do not suit the engine, by server, database, role or `DATABASE_URL`. The
-engine does not change them: behind a pool it could not."""
+"""PostgreSQL settings, of server, database, role or `DATABASE_URL`, that do not suit the engine.
+Behind a pool it could not change them, so it only reports them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 SESSION = "SELECT name, setting, coalesce(' ' || unit, '') FROM pg_settings WHERE name = ANY(%s)"
-LONGEST_WAIT = 10_000  # ms: longest usual wait of one session for another's atomic step
+LONGEST_WAIT = 10_000  # ms: one session's usual wait for another's atomic step
 LONGEST_STATEMENT = 30_000  # ms; the engine's own take milliseconds, or seconds on a busy disk
 LONGEST_PAUSE = 3_600_000  # ms without traffic, as at night
 
@@ -20,7 +20,7 @@ LONGEST_PAUSE = 3_600_000  # ms without traffic, as at night
 class Rule:
     name: str
     suits: Callable[[str], bool]
-    what: str  # end of the sentence
+    what: str
     hint: str
     id: str
     kind: type[Error] | type[Warning] = Warning
@@ -30,7 +30,6 @@ class Rule:
 
 
 def _is_none_or(least: Callable[[], int]) -> Callable[[str], bool]:
-    """Whether the timeout is off, or at least this long (ms)."""
     return lambda value: int(value) == 0 or int(value) >= least()
 
 

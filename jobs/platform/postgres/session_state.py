@@ -1,9 +1,9 @@
 """Whether code set up a database session for itself.
 
-Settings, temporary tables, prepared statements and session locks last as long as the connection.
-The worker's next run would read times in a foreign zone, die of a foreign timeout, or meet a table
-that hides the product's; so it gets a new connection (journal.leave_connection). The beginning of
-each statement shows such a setup.
+Settings, temporary tables, prepared statements and session locks outlast a transaction. The
+worker's next run would read times in a foreign zone, die of a foreign timeout, or meet a table that
+hides the product's; so it gets a new connection (journal.leave_connection). The beginning of each
+statement tells.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-MARK = "jobs_session"  # the connection's attribute
+MARK = "jobs_session"
 LASTS = re.compile(
     r"""\s*(?:
       SET\s+(?!(?:LOCAL|CONSTRAINTS|TRANSACTION)\b) | RESET\b | DISCARD\b | LISTEN\b | LOAD\b
@@ -27,7 +27,7 @@ LASTS = re.compile(
 
 
 class Noticing(psycopg.Cursor[Any]):
-    """Marks the connection when a statement outlasts its transaction."""
+    """Marks the connection when such a statement passes."""
 
     def execute(self, query: Any, *given: Any, **options: Any) -> Noticing:
         if isinstance(query, str) and LASTS.match(query):
@@ -37,13 +37,12 @@ class Noticing(psycopg.Cursor[Any]):
 
 
 def notice(raw: psycopg.Connection[Any]) -> None:
-    """Watch this connection."""
     factory: Any = raw.cursor_factory
     raw.cursor_factory = _noticing(factory)
 
 
 def forget(raw: psycopg.Connection[Any] | None) -> None:
-    """Take the present state as normal, for tests."""
+    """For tests: the present state is normal."""
     if raw is not None:
         notice(raw)
         vars(raw).pop(MARK, None)

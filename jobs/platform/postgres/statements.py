@@ -1,8 +1,8 @@
 """The engine's own statements: a few, sent for every run, and prepared once per connection, because
 planning takes longer than executing.
 
-A step's statements may be prepared too (step_cursor). Behind a pool in transaction mode
-(`DISABLE_SERVER_SIDE_CURSORS`) pooled_pipeline takes over, and a step's are not.
+A step's may be prepared too (step_cursor); behind a pool in transaction mode pooled_pipeline takes
+over.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def together(*statements: Statement, commits: bool = False) -> list[Rows]:
     """Execute statements in one trip, each with its own snapshot; outside a transaction they are
     one. Raises Django's errors.
 
-    With `commits` the trip may include COMMIT; Django's own has to follow, and does nothing.
+    With `commits` the trip may include COMMIT; Django's own must follow.
     """
     if not statements:
         return []
@@ -71,8 +71,8 @@ def at_once(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
 
 
 def begin() -> None:
-    """Open a step's transaction at half of psycopg's cost. A connection for steps opens it in the
-    trip of the first statement."""
+    """Open a step's transaction at half of psycopg's cost; a connection for steps opens it with the
+    first statement."""
     here = _ready()
     raw = here.connection
     if raw.prepare_threshold is None and conf.prepare_steps() and not is_pooled(here):
@@ -83,8 +83,8 @@ def begin() -> None:
 
 
 def before_next(*texts: str) -> None:
-    """Execute these before the transaction's next statement: in its trip if the connection is for
-    steps, else now."""
+    """Execute these before the transaction's next statement: in its trip on a connection for steps,
+    else now."""
     here = _ready()
     if is_for_steps(here.connection) and not _is_watched(here):
         _wire(here).ahead += texts
@@ -105,7 +105,7 @@ def forget_what_waits() -> None:
 
 
 def _ready() -> BaseDatabaseWrapper:
-    here = connections[DEFAULT_DB_ALIAS]  # `connection` would look this up for every attribute
+    here = connections[DEFAULT_DB_ALIAS]
     here.close_if_health_check_failed()
     here.ensure_connection()
     here.validate_no_broken_transaction()
@@ -113,9 +113,8 @@ def _ready() -> BaseDatabaseWrapper:
 
 
 def read_by_index() -> None:
-    """Let this thread's connection read by indexes alone, in their order. The planner's figure for
-    the queue's size is always old; by it, sorting all due runs can look as cheap as reading the
-    first few."""
+    """Let this thread's connection read by indexes alone. The planner's figure for the queue's size
+    is always old; by it, sorting all due runs can look as cheap as reading the first few."""
     here = connections[DEFAULT_DB_ALIAS]
     here.ensure_connection()
     if here.connection not in _by_index:
@@ -131,15 +130,14 @@ def do_not_wait_for_the_disk() -> None:
 
 
 def keep_connections(seconds: int) -> None:
-    """Let connections of this process and its forks live so long at least. By the site's
-    `CONN_MAX_AGE` a worker would close them after each shift."""
+    """By the site's `CONN_MAX_AGE` a worker would close its connection after each shift."""
     there = connections[DEFAULT_DB_ALIAS].settings_dict
     if there["CONN_MAX_AGE"] is not None:
         there["CONN_MAX_AGE"] = max(there["CONN_MAX_AGE"], seconds)
 
 
 def _set(here: BaseDatabaseWrapper, **settings: str) -> None:
-    """For the session; behind a pool, for the engine's statements alone."""
+    """Behind a pool, for the engine's statements alone."""
     wire = _wire(here)
     if isinstance(wire, PooledWire):
         wire.settings |= settings
@@ -154,8 +152,7 @@ def has_pool() -> bool:
 
 
 def _is_watched(here: BaseDatabaseWrapper) -> bool:
-    """Whether Django's wrappers must see each statement, or only psycopg handles the connection's
-    setup."""
+    """Whether Django's wrappers must see each statement, or the setup needs psycopg."""
     return bool(
         here.execute_wrappers
         or here.queries_logged

@@ -6,10 +6,10 @@ psycopg prepares those that repeat.
 
 1. All others go as Django sends them: hand-written ones, where the server may take no value
    (`interval %s`); GROUP BY, where two bound values never count as equal (Django's ticket 34255);
-   long ones, where each length needs a plan and the server takes 65,535 values.
-2. Only a worker's connection for steps is set up so, and none behind a pool in transaction mode.
-3. psycopg's prepared statements go through the pipeline, in one trip with what must precede them.
-4. One whose result a migration changed fails. That costs the connection and no attempt
+   long ones: each length needs a plan, and the server takes 65,535 values.
+2. Only a worker's connection for steps is set up so, never behind a pool.
+3. Prepared statements go through the pipeline, with what must precede them.
+4. One whose result a migration changed costs the connection and no attempt
    (journal.is_connection_lost).
 """
 
@@ -27,7 +27,7 @@ from psycopg.generators import execute
 from jobs.platform.postgres.pooled_pipeline import wire_of
 from jobs.platform.postgres.session_state import Noticing
 
-OFTEN = 5  # uses before psycopg prepares a statement; its default
+OFTEN = 5  # psycopg's default
 MOST_VALUES = 50
 BY_THE_ORM = re.compile(r'(SELECT (".|1 AS |COUNT\()|INSERT INTO "|UPDATE "|DELETE FROM ")')
 
