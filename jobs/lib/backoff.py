@@ -1,8 +1,5 @@
-"""When to try again: pure arithmetic.
-
-The default is Inngest's table (`pkg/backoff/backoff.go`, `TableBackoff`), plus 0–30 s of jitter, so
-that runs that failed together do not return together.
-"""
+"""When to try again. The default is Inngest's table (`pkg/backoff/backoff.go`, `TableBackoff`),
+plus 0–30 s of jitter, so that runs that failed together do not return together."""
 
 from __future__ import annotations
 
@@ -63,8 +60,8 @@ def delay(
 
 
 def _asked_for(error: BaseException, now: datetime) -> float | None:
-    """The error's `retry_after` in seconds. Exceptions of other packages have that attribute, too:
-    only a finite number, timedelta or aware datetime counts."""
+    """Other packages' exceptions have a `retry_after`, too: only a finite number, timedelta or
+    aware datetime counts."""
     try:
         return seconds_until(getattr(error, "retry_after", None), now)
     except Exception:  # the attribute may be a property
@@ -72,8 +69,7 @@ def _asked_for(error: BaseException, now: datetime) -> float | None:
 
 
 def seconds_until(when: Any, now: datetime) -> float | None:
-    """A finite number of seconds, a timedelta or an aware datetime, as seconds; None for anything
-    else."""
+    """None if it is no finite number, timedelta or aware datetime."""
     if isinstance(when, datetime):
         return (when - now).total_seconds() if when.tzinfo else None
     if isinstance(when, timedelta):
@@ -88,18 +84,18 @@ def span(seconds: float) -> timedelta:
 
 
 def clamped(seconds: float) -> float:
-    """Rounded up, between one second and a day, as Inngest reads Retry-After."""
+    """Rounded up, from 1 s to a day, as Inngest reads Retry-After."""
     return float(min(max(math.ceil(seconds), LEAST), MOST))
 
 
 def header_seconds(value: str, now: datetime) -> float | None:
-    """A Retry-After header (seconds or an HTTP date, RFC 9110 §10.2.3) as seconds, a day at most;
-    None if unreadable."""
+    """A Retry-After header (seconds or an HTTP date, RFC 9110 §10.2.3), a day at most; None if
+    unreadable."""
     text = value.strip()
     if text.isascii() and text.isdigit():
         return min(float(text), MOST)
     try:
         when = parsedate_to_datetime(text)
         return (when - now).total_seconds() if when.tzinfo else None
-    except Exception:  # the parser raises all sorts of errors on a server's text
+    except Exception:  # a server's text can raise anything here
         return None

@@ -1,7 +1,7 @@
 """An error's class, message and traceback, as texts that PostgreSQL can store.
 
-The report must not fail: an author's exception may have no text, a circle of causes, attributes
-that raise, names with a NUL. The report leaves out what it cannot read, and says so.
+An author's exception may have no text, a circle of causes, attributes that raise, names with a NUL.
+The report never fails: it leaves out what it cannot read, and says so.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def text_of(error: BaseException) -> str:
 
 
 def class_path(error: BaseException) -> str:
-    """“module.Class”, without the module for Python's own."""
+    """“module.Class”; “Class” for Python's own."""
     kind = type(error)
     module = _read(lambda: kind.__module__, "?")
     name = _read(lambda: kind.__qualname__, "Error")
@@ -76,7 +76,6 @@ def _read(attribute: Callable[[], Any], otherwise: str) -> str:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and its causes, each once: they may form a circle."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen and len(seen) < MOST_LINKS:
         seen.add(id(error))
@@ -85,7 +84,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def stack_of(error: BaseException) -> str:
-    """The traceback from the author's first frame on, without local variables."""
+    """From the author's first frame on, without local variables."""
     try:
         text = "".join(_told(error))
     except ControlFlow:
@@ -107,7 +106,6 @@ def _told(error: BaseException) -> Iterator[str]:
 
 
 def _told_shortly(error: BaseException, mute: BaseException) -> str:
-    """Frames and class, where the rest cannot be read."""
     try:
         frames = "".join(traceback.format_tb(error.__traceback__))
     except Exception:

@@ -9,13 +9,12 @@ from django.db.models.functions import Left
 from jobs.lib.secrets import longest, mask, mask_begun, mask_up_to
 
 STANDARD = 300  # characters
-SHOWN = 80  # characters of a given value, in a sentence
-TAIL = " ,.;:–—-"  # not left at the end of a text that is cut at a word
+SHOWN = 80  # characters of a value in a sentence
+TAIL = " ,.;:–—-"  # not left before the “…”
 
 
 def excerpt(text: str, limit: int = STANDARD, *, at_word: bool = False) -> str:
-    """The beginning of a text, secrets masked: `limit` characters at most, the last one “…” if more
-    follows."""
+    """At most `limit` characters, secrets masked; “…” at the end if more follows."""
     masked = _beginning(text, limit)
     if len(masked) <= limit:
         return masked
@@ -37,17 +36,17 @@ def _beginning(text: str, limit: int) -> str:
 
 
 def begins(text: Combinable, limit: int) -> Left:
-    """As much of a database text as `begun` needs for `limit` characters."""
+    """As much of a database text as `begun` needs."""
     return Left(text, limit + 1 + longest())
 
 
 def begun(text: str, limit: int) -> str:
-    """The excerpt of a text of which only the beginning (`begins`) was read."""
+    """An excerpt, if only the beginning (`begins`) was read."""
     return excerpt(mask_begun(text)[0], limit)
 
 
 def both_ends(text: str, limit: int) -> str:
-    """A text, secrets masked; a longer one than `limit` loses its middle."""
+    """Secrets masked; beyond `limit` the middle is left out."""
     masked = mask(text)
     if len(masked) <= limit:
         return masked

@@ -1,7 +1,7 @@
 """Which values the engine keeps: JSON of a bounded size and depth, the same when read back.
 
-Events, outputs, request bodies and responses pass `written` and `read_back`. A value that passes
-can be sent, stored, read, shown and wrapped into one of the engine's events, at any depth of calls.
+Events, outputs, request bodies and responses pass `written` and `read_back`, and can then be sent,
+stored, read, shown and wrapped into an event at any depth of calls.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from jobs.lib.secrets import mask, mask_json
 
 ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 OUTPUT_LIMIT = 4 * 1024 * 1024
-# Levels of lists and objects. Python allows a thousand nested calls; code that descends makes one
-# call per level (see `copied`).
+# Levels of lists and objects. Python allows a thousand calls; code that descends makes one per
+# level.
 MOST_LEVELS = 512
-# No number beyond a float: expressions refuse such events, and Python's own limit (4,300 digits)
-# may differ in the next process.
+# Expressions refuse larger numbers, and Python's limit (4,300 digits) may differ in the next
+# process.
 LARGEST = "1.8e308"
 TOO_LARGE = f"which is too large; at most {LARGEST} is allowed"
 LONG = re.compile(r"\d{309}")
@@ -35,17 +35,16 @@ ONE_KIND = str.maketrans("{}", "[]")
 
 
 class Unfit(ValueError):
-    """The value cannot be kept. The message ends a sentence: “is not JSON: …”."""
+    """The message ends a sentence: “is not JSON: …”."""
 
 
 def remembered(value: Any, what: str) -> Any:
-    """The value as it will be read back. `what` names it in the error: “the output of step
-    “update-song””. Raises InvalidOutput."""
+    """The value as it will be read back. `what` names it in the error. Raises InvalidOutput."""
     return measured(value, what)[0]
 
 
 def measured(value: Any, what: str) -> tuple[Any, int]:
-    """The same, and its size in bytes of JSON (0 for None)."""
+    """The same, and its bytes of JSON (0 for None)."""
     if value is None:  # as most steps return
         return None, 0
     try:
@@ -59,7 +58,7 @@ def measured(value: Any, what: str) -> tuple[Any, int]:
 
 
 def written(value: Any) -> str:
-    """A value as storable JSON text; raises Unfit."""
+    """Storable JSON text; raises Unfit."""
     try:
         text = ENCODER.encode(value)
     except Exception:  # the value's own methods may raise
@@ -76,7 +75,7 @@ def size_of(text: str) -> int:
 
 
 def refuse_too_deep(text: str) -> None:
-    """Raise Unfit beyond MOST_LEVELS."""
+    """Unfit beyond MOST_LEVELS."""
     if text.count("[") + text.count("{") > MOST_LEVELS:  # else it cannot have
         levels = _levels(text)
         if levels > MOST_LEVELS:
@@ -84,7 +83,7 @@ def refuse_too_deep(text: str) -> None:
 
 
 def _levels(text: str) -> int:
-    """The depth of brackets; each round removes the innermost."""
+    """Each round removes the innermost brackets."""
     brackets = NO_BRACKET.sub("", STRING.sub("", text)).translate(ONE_KIND)
     levels = 0
     while "[]" in brackets:
@@ -94,11 +93,11 @@ def _levels(text: str) -> int:
 
 
 def read_back(text: str) -> Any:
-    """The value of a JSON text as a jsonb column returns it, secrets masked.
+    """The value as a jsonb column returns it, secrets masked.
 
     Names come in jsonb's order (by length, then bytes), whole numbers are written out, and there is
     no negative zero. Raises Unfit for a number that is too large, and for a name twice in an object
-    (`1` and `"1"` are the same): PostgreSQL would keep one.
+    (`1` and `"1"` are the same), of which PostgreSQL would keep one.
     """
     value = _decoded(text)
     return value if mask(text) == text else _decoded(ENCODER.encode(mask_json(value)))
@@ -144,12 +143,11 @@ CAREFUL = json.JSONDecoder(object_pairs_hook=_in_order, parse_float=_number, par
 
 
 def is_storable(text: str) -> bool:
-    """Whether PostgreSQL can store this JSON text."""
     return is_text(text) and not ("\\u0000" in text and NUL.search(text))
 
 
 def is_text(text: str) -> bool:
-    """Whether PostgreSQL can store this text: no NUL, no lone surrogate."""
+    """PostgreSQL stores no NUL and no lone surrogate."""
     return "\0" not in text and (text.isascii() or not SURROGATE.search(text))
 
 
@@ -159,18 +157,17 @@ def is_name(text: Any, limit: int) -> bool:
 
 
 def plain(text: Any) -> Any:
-    """A str without its subclass: an enumeration's member is written differently in different
-    places. Other values stay."""
+    """A str without its subclass: an enumeration's member is written differently in places."""
     return str.__str__(text) if isinstance(text, str) else text
 
 
 def named(name: Any) -> str:
-    """A given name for a sentence: “order-7”."""
+    """For a sentence: “order-7”."""
     return f"“{excerpt(name, SHOWN)}”" if isinstance(name, str) and is_text(name) else quoted(name)
 
 
 def copied(value: Any) -> Any:
-    """Faster than `copy.deepcopy`, which expects more than JSON."""
+    """Faster than `copy.deepcopy`."""
     if isinstance(value, dict):
         value = dict(value)
         for key in value:  # a comprehension costs another call per level

@@ -1,5 +1,4 @@
-"""No secret in a log: each record of `logging` is masked when it is made, for all loggers and
-handlers."""
+"""Masks secrets in every record of `logging` when it is made."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ _formatter = logging.Formatter()
 
 
 def mask_all() -> None:
-    """For this process and its forks."""
+    """In this process and its forks."""
     made_by = logging.getLogRecordFactory()
     if not isinstance(made_by, _Masking):
         logging.setLogRecordFactory(_Masking(made_by))

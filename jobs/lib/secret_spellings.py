@@ -1,9 +1,8 @@
 """How a secret may be spelled in a text that another program passed on.
 
 1. Each character as it is, in the other case, or escaped, maybe twice: by JSON, JavaScript,
-   Python's repr(), HTML, percent-encoding, or UTF-8 read as Latin-1; also mixed in one text.
-2. The whole in hexadecimal or Base64, also amid other bytes, as “user:value” of Basic
-   authentication.
+   Python's repr(), HTML, percent-encoding, or UTF-8 read as Latin-1; also mixed.
+2. In hexadecimal or Base64, also amid other bytes, as “user:value” of Basic authentication.
 
 Not found: a value in pieces, reversed, compressed, encrypted, or in another encoding.
 """
@@ -30,8 +29,7 @@ for _name, _character in html.entities.html5.items():
 
 
 def pattern_of(value: str) -> re.Pattern[str]:
-    """Matches the spellings of (1). Each alternative begins with a literal, so that `re` leaps to
-    the next candidate."""
+    """For (1). Each alternative begins with a literal, so that `re` leaps to candidates."""
     units = []
     for character, run in groupby(value):
         count = len(list(run))
@@ -49,7 +47,7 @@ def plain(value: str) -> set[str]:
 
 
 def encoded(value: str) -> list[str]:
-    """The spellings of (2)."""
+    """For (2)."""
     data = _bytes(value)
     cores = [*_cores(data, b64encode), *_cores(data, urlsafe_b64encode)]
     escaped = [text for core in cores for text in (quote(core, safe=""), core.replace("/", r"\/"))]
@@ -97,14 +95,13 @@ def _in_html(character: str) -> Iterator[str]:
 
 
 def _hex(number: int, digits: int = 2) -> str:
-    """In both cases."""
     written = f"{number:0{digits}x}"
     return "".join(f"[{d}{d.upper()}]" if d.isalpha() else d for d in written)
 
 
 def _cores(data: bytes, encode: Callable[[bytes], bytes]) -> Iterator[str]:
-    """The value's Base64 at each offset. A character encodes six bits; those with a neighbour's
-    bits are left out."""
+    """Base64 at each offset. A character encodes six bits; those with a neighbour's bits are left
+    out."""
     for before in range(3):
         first, end = -(-before * 8 // 6), (before + len(data)) * 8 // 6
         yield encode(b"\0" * before + data).decode()[first:end]

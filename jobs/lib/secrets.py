@@ -26,10 +26,10 @@ _resolved: dict[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """The name of a setting, whose value is read when the request is sent.
+    """The name of a setting, whose value is read at sending.
 
-    `Secret("MODAL_KEY", "Bearer {}")` puts the value into a template. Raises InvalidStep unless the
-    template is one line with one `{}`.
+    `Secret("MODAL_KEY", "Bearer {}")` puts the value into a template. Raises InvalidStep unless
+    that is one line with one `{}`.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Secret:
         return whole if self.template == PLACE else whole | {"$template": self.template}
 
     def value(self) -> str:
-        """The text to send; raises UnknownSecret if the setting is missing or empty."""
+        """Raises UnknownSecret if the setting is missing or empty."""
         found = getattr(settings, self.name, None)
         if not isinstance(found, str) or not found:
             raise UnknownSecret(f"Secret(“{self.name}”): settings.{self.name} is missing or empty.")
@@ -66,7 +66,7 @@ class Secret:
 
 
 def reference_for(value: str) -> str | dict[str, str]:
-    """The reference, if the value is exactly a known secret; else the value."""
+    """The reference, if the value is exactly a known secret."""
     for name, secret in known().items():
         if value == secret:
             return Secret(name).reference()
@@ -74,7 +74,7 @@ def reference_for(value: str) -> str | dict[str, str]:
 
 
 def way_out(text: str, name: str) -> str:
-    """The `Secret(…)` to use instead of a header that holds a secret's value and more."""
+    """The `Secret(…)` for a header that holds a secret's value and more."""
     value = known()[name].strip()
     template = text.strip().replace(value, PLACE)
     if template.count(PLACE) == 1 and template.isprintable() and not names_in(template):
@@ -90,7 +90,7 @@ def resolve(value: str | dict[str, str]) -> str:
 
 @lru_cache(maxsize=1)
 def known() -> dict[str, str]:
-    """Names and values that must never be written."""
+    """Names and values that must not be written."""
     named = {name: getattr(settings, name, "") for name in conf.secrets()} | _resolved
     return {
         name: value
@@ -104,7 +104,7 @@ def known() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """Patterns and texts to look for, each with the secret's name."""
+    """Patterns and texts, each with the secret's name."""
 
     patterns: list[tuple[re.Pattern[str], str]]
     texts: list[tuple[str, str]]
@@ -112,7 +112,7 @@ class Mask:
     longest: int  # characters of the longest spelling
 
     def may_find(self, text: str) -> bool:
-        """Quick: most texts hold neither a secret nor an escape."""
+        """Most texts hold neither a secret nor an escape."""
         if not self.plain:
             return False
         if "\\" in text or "%" in text or "&" in text or "+" in text:
@@ -121,7 +121,7 @@ class Mask:
         return any(value in lower for value in self.plain) or any(t in text for t, _ in self.texts)
 
     def find(self, text: str) -> Iterator[tuple[int, int, str]]:
-        """(start, end, name) of values, which may overlap."""
+        """(start, end, name); values may overlap."""
         for pattern, name in self.patterns:
             found = pattern.search(text)
             while found is not None:
@@ -161,24 +161,21 @@ setting_changed.connect(_look_again)
 
 
 def mask(text: str) -> str:
-    """Replace each secret's value, in any of its spellings, by its name; of nested secrets, the
-    outer one."""
+    """Replace secrets, however spelled, by their names; of nested ones, the outer."""
     return mask_up_to(len(text), text)
 
 
 def mask_up_to(end: int, text: str) -> str:
-    """The masked text up to `end`; a value that begins before `end` is masked whole."""
+    """A value that begins before `end` is masked whole."""
     return _masked_until(end, text)[0]
 
 
 def mask_begun(text: str) -> tuple[str, str]:
-    """For a text that goes on later: what can be masked now, and the rest, where a value may have
-    begun."""
+    """What can be masked now of a text that goes on, and the rest, where a value may have begun."""
     return _masked_until(max(0, len(text) - longest()), text)
 
 
 def _masked_until(end: int, text: str) -> tuple[str, str]:
-    """The masked text up to `end`, or to the end of a value across it; the rest."""
     if not _mask().may_find(text):
         return text[:end], text[end:]
     pieces, at, last = [], 0, ""
@@ -193,19 +190,17 @@ def _masked_until(end: int, text: str) -> tuple[str, str]:
 
 
 def longest() -> int:
-    """Characters of the longest spelling of a secret."""
     return _mask().longest
 
 
 def names_in(text: str) -> list[str]:
-    """The settings whose values a text holds."""
     if not _mask().may_find(text):
         return []
     return list(dict.fromkeys(name for _, _, name in _mask().find(text)))
 
 
 def mask_json(value: Any) -> Any:
-    """Masks texts, keys and the digits of numbers."""
+    """In texts, keys and the digits of numbers."""
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, list):  # a comprehension costs another call per level
