@@ -1,8 +1,7 @@
 """The django-q2 broker whose queue is the Run table.
 
-django-q2's pusher calls `dequeue` in a loop. The claimed runs go to the workers (see dispatch);
-django-q2 gets shifts, in which workers call `work`. No run is ever enqueued: a run is queued
-because its row is due.
+django-q2's pusher calls `dequeue` in a loop. Claimed runs go to the workers (dispatch); django-q2
+gets shifts, in which workers call `work`. A run is queued because its row is due.
 """
 
 from __future__ import annotations
@@ -48,8 +47,8 @@ from jobs.runs.unclaimable import set_first_aside
 
 logger = logging.getLogger("jobs.engine")
 
-POLL = 1.0  # seconds between two tries after an error, and until a stop is noticed
-SHORTEST = 0.02  # another cluster is looking at due runs that were not taken
+POLL = 1.0  # seconds from an error to the next try, and until a stop is noticed
+SHORTEST = 0.02  # another cluster is looking at the runs that were not taken
 HANDFUL = 0.01  # seconds to collect notifications while workers are busy
 HEARTBEAT = 2.0
 PARKING = 0.5  # seconds between two attempts to park runs
@@ -94,9 +93,8 @@ class RunBroker(Broker):
     def dequeue(self) -> list[tuple[str, str]] | None:
         """Shifts as django-q2 tasks; None after a wait without any.
 
-        Raises nothing: an error would end the pusher. The pusher logs it, writes it into the
-        cluster's row (standstill) and tries again after a second. A run at which the look fails is
-        set aside alone.
+        An error would end the pusher. So it is logged, written into the cluster's row (standstill),
+        and the pusher tries again. A run at which the look fails is set aside alone.
         """
         try:
             tasks = self._look_once()
@@ -159,11 +157,10 @@ class RunBroker(Broker):
         """Set up the pusher's connection.
 
         1. Its commits (leases, sweeps, ticks) do not wait for the disk. A crash of the database
-           undoes each as a whole, and the pusher repeats it. No process builds on a lost one: the
-           log has one order, so a later commit that waits takes earlier ones along.
+           undoes each as a whole, and the pusher repeats it. No process builds on a lost one: a
+           later commit that waits takes earlier ones along.
         2. It reads by index.
-        3. Behind a pool in transaction mode that holds for the engine's own statements
-           (pooled_pipeline, 5).
+        3. Behind a pool both hold for the engine's statements (pooled_pipeline, 5).
         """
         if not self._is_set_up:
             statements.read_by_index()
@@ -183,7 +180,6 @@ class RunBroker(Broker):
         return self._gateway, self._keeper, the_dispatch()
 
     def _wait_for_runs(self, gateway: Gateway, dispatch: Dispatch) -> None:
-        """Until a run may be due, a shift is missing, or the poll's time is over."""
         listener = self._listener
         deadline = time.monotonic() + max(queue.next_due(listener.poll), SHORTEST)
         while not self._is_told_of_a_run(gateway):
@@ -201,8 +197,8 @@ class RunBroker(Broker):
                 return
 
     def _wait_for_room(self, gateway: Gateway, dispatch: Dispatch) -> None:
-        """Until workers need claims or shifts. Notifications, which never stop under load, are read
-        in batches meanwhile, for the gateway and other clusters. Due runs may be parked."""
+        """Until workers need claims or shifts. Notifications, endless under load, are read in
+        batches meanwhile, for the gateway and other clusters. Due runs may be parked."""
         self._park()
         told = *self._listener.readers, django_q_adapter.board.runs.reader
         bells = dispatch.bell.reader, dispatch.call.reader
@@ -213,21 +209,19 @@ class RunBroker(Broker):
         self._is_told_of_a_run(gateway)
 
     def _park(self) -> None:
-        """Seldom: parking takes the locks of many lines, and workers wait for them."""
+        """Workers wait for the locks of lines that parking takes."""
         if self._may_park and time.monotonic() - self._parked > PARKING:
             self._parked = time.monotonic()
             self._may_park = parking.park_due()
 
     @staticmethod
     def _poll(patience: float, *descriptors: int) -> set[int]:
-        """Readable descriptors, within `patience` seconds."""
         poll = select.poll()
         for descriptor in descriptors:
             poll.register(descriptor, select.POLLIN)
         return {descriptor for descriptor, _ in poll.poll(patience * 1000)}
 
     def _is_told_of_a_run(self, gateway: Gateway) -> bool:
-        """By a process of this cluster or another one, since the last call."""
         is_rung = django_q_adapter.board.runs.silence()
         if is_rung:
             self._listener.tell_others()
@@ -261,7 +255,7 @@ class RunBroker(Broker):
     # --- what the sentinel says of the cluster ----------------------------------------------------
 
     def set_stat(self, key: str, value: str, timeout: int) -> None:
-        """Store django-q2's status in a row, for all machines, without a shared cache."""
+        """django-q2's status, in a row that all machines see."""
         if time.monotonic() - self._told < HEARTBEAT:
             return
         self._told = time.monotonic()

@@ -4,19 +4,19 @@ django-q2 signs and hands out one task at a time, which costs too much for a run
 its task is a shift: for a second, a worker takes claims from a pipe.
 
 1. The pusher writes claims before it counts workers on shift; a worker leaves its shift before its
-   final read. Either the pusher sees the missing worker or the worker sees the claim, so no claim
-   is left. A worker may also die, so the pusher counts again every second.
-2. A shift takes no new run after a second: django-q2 counts `timeout` from the shift's start. Its
-   alarm is set anew for each run. A worker that leaves while claims wait calls the pusher; one
-   without work stays, and saves django-q2's overhead at the next claim.
+   final read. Either the pusher sees the missing worker or the worker sees the claim. The pusher
+   counts again every second, since a worker may die.
+2. A shift takes no new run after a second: django-q2 counts `timeout` from its start. The alarm is
+   set anew for each run. A worker that leaves while claims wait calls the pusher; one without work
+   stays, which saves django-q2's overhead.
 3. The pusher claims a few runs ahead: other clusters cannot take them. A worker that finds few
    rings for more.
-4. An ended run may leave its worker the next run of its line, without the pusher. While other
-   claims wait, a worker does that once, so that a long line does not hold up other runs.
-5. The gateway puts runs with a response into a pipe of their own; workers take from both pipes in
-   turn (see feeds). A run that finds no room becomes due for any cluster, which costs more; so
-   there is room for twice as many claims, and for two seconds' work of quick workers. Pusher and
-   gateway never put in more than a pipe holds, so neither blocks; a shift too many is dropped.
+4. An ended run may leave its worker the next run of its line. While other claims wait, a worker
+   does that once, so that a long line does not hold up other runs.
+5. Runs with a response come from the gateway in a pipe of their own; workers take from both in turn
+   (feeds). A run that finds no room becomes due for any cluster, which costs more; so there is room
+   for twice as many claims, and for two seconds' work of quick workers. Pusher and gateway never
+   block: they put in no more than a pipe holds; a shift too many is dropped.
 """
 
 from __future__ import annotations
@@ -57,14 +57,12 @@ class Dispatch:
 
     @property
     def room(self) -> int:
-        """How many runs to claim now: none while the pusher's pipe holds more than one per
-        worker."""
+        """None while the pusher's pipe holds more than a run per worker."""
         waiting = self._feeds.due.qsize()
         return max(0, self._ahead - waiting) if waiting <= self._workers else 0
 
     @property
     def room_for_answers(self) -> int:
-        """How many runs with a response to put in now."""
         most = min(self._feeds.answers.capacity, int(PATIENCE * self._feeds.pace.per_second))
         return max(0, max(2 * self._ahead, most) - self._feeds.answers.qsize())
 
@@ -83,7 +81,7 @@ class Dispatch:
 
     @property
     def missing_shifts(self) -> int:
-        """How many more workers have work."""
+        """Workers that could work and do not."""
         called = self._board.on_shift() + self._shifts.qsize()
         return max(0, min(self._feeds.qsize(), self._workers - called))
 
@@ -106,7 +104,7 @@ class Dispatch:
             self._advance(claim, advance)
 
     def _go_on(self, claim: Claim | LargeClaim | None, advance: Advance, ends: float) -> None:
-        """Advance the run and the next ones of its line: see (4)."""
+        """The run and the next ones of its line (4)."""
         is_first = True
         while claim is not None:
             if self._feeds.due.qsize() <= self._workers:

@@ -1,9 +1,5 @@
 """The two pipes from which workers take claims: the pusher's due runs, and the gateway's runs with
-a response.
-
-Neither pipe can fill the other, so due runs get to workers however many responses come, and the
-reverse. A worker takes from both in turn.
-"""
+a response. Neither can fill the other's pipe; a worker takes from both in turn."""
 
 from __future__ import annotations
 
@@ -33,7 +29,7 @@ class Feeds:
             self._turnstile.wait(left)
 
     def _take_now(self) -> Any:
-        """From the pipe whose turn it is, else from the other."""
+        """From the pipe whose turn it is, else the other."""
         for feed in (self._next, self._after_it):
             item = feed.take(0)
             if item is not None:

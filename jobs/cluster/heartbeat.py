@@ -2,12 +2,12 @@
 
 1. A run in a living worker keeps its lease, however long the step.
 2. A dead worker's run is requeued at once, and the death recorded as an attempt.
-3. A claim that waited a third of its lease for a worker is given back: other clusters may have free
-   workers. A worker first renews a claim older than a quarter of it (worker._vouched).
+3. A claim that waited a third of its lease is given back: other clusters may have free workers. A
+   worker first renews a claim older than a quarter (worker._vouched).
 4. When the cluster stops, waiting claims are given back at once. The keeper goes on until the last
    worker has settled its run: django-q2's pusher, and so its sentinel, waits for this thread.
 
-If the whole cluster dies, its leases lapse, and another cluster's sweep finds the runs.
+If the whole cluster dies, another cluster's sweep finds its lapsed leases.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Keeper:
         self._thread.start()
 
     def add(self, claims: Iterable[Claim]) -> bool:
-        """Claims on their way to workers. False if the cluster is stopping; the caller gives them
+        """Claims on their way to workers. False if the cluster stops; the caller gives them
         back."""
         with self._lock:
             if not self._is_stopping:
@@ -73,8 +73,7 @@ class Keeper:
         connection.close()
 
     def _tick(self) -> None:
-        """Raises nothing: all workers' leases depend on this thread. Leases come first, so that a
-        failing death report costs no other run its lease."""
+        """All workers' leases depend on this thread: it survives errors, and renews first."""
         for do in (self._renew_in_time, self._bury):
             try:
                 do()
@@ -101,7 +100,7 @@ class Keeper:
 
     @staticmethod
     def _report_death(entry: Entry, run_id: uuid.UUID, token: uuid.UUID) -> None:
-        """If this fails, the run's lease lapses and the sweep finds it."""
+        """If this fails, the lease lapses and the sweep finds the run."""
         try:
             lost_workers.worker_died(run_id, token, entry.pid, entry.step)
         except Exception as error:
@@ -125,7 +124,7 @@ class Keeper:
             return {row[0] for row in cursor.fetchall()}
 
     def _give_back(self, waiting_for: float = 0.0) -> None:
-        """Give back claims that waited so long, and forget those that are done."""
+        """Give back claims that waited so long; most are done, and forgotten."""
         at_work, long_ago = self._at_work(), time.monotonic() - waiting_for
         with self._lock:
             old = {i: token for i, (token, since) in self._claimed.items() if since <= long_ago}

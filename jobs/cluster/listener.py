@@ -1,12 +1,12 @@
 """How a pusher hears that a run may be due, and tells other clusters.
 
-1. LISTEN needs a session: the pusher's own direct connection, or, behind a pool in transaction
-   mode, one to the database that `JOBS["LISTEN"]` names. Without one, the cluster looks more often.
-2. A process notifies once per GAP (notifier, 2). So the cluster looks when it hears a word, and
-   again when GAP is over.
-3. The cluster's own processes use its bells. The pusher tells the other clusters, and skips its own
-   notifications.
-4. If the second connection fails or leads to another database, the cluster looks more often; after
+1. LISTEN needs a session: the pusher's direct connection, or, behind a pool in transaction mode,
+   one to the database that `JOBS["LISTEN"]` names. Without one, the cluster looks more often.
+2. A process notifies once per GAP (notifier, 2). So the cluster looks at once, and again when GAP
+   is over.
+3. The cluster's own processes ring its bells. The pusher tells the other clusters, and skips its
+   own notifications.
+4. If the second connection leads to another database, or fails, the cluster looks more often; after
    a failure it reconnects later.
 """
 
@@ -60,7 +60,7 @@ class Listener:
         self._has_said = False
 
     def open(self) -> bool:
-        """Listen, if possible. True if this call began it: anything may be due."""
+        """True if it listens only now: anything may be due."""
         if self._is_open and (self._alias or time.monotonic() < self._opens_at):
             return False
         self._is_open, self._opens_at, self._alias = True, math.inf, None
@@ -101,7 +101,6 @@ class Listener:
 
     @staticmethod
     def _is_heard(alias: str) -> bool:
-        """Whether a notification through the pool arrives here."""
         raw: Any = connections[alias].connection
         return any(True for _ in raw.notifies(timeout=ECHO, stop_after=1))
 
@@ -117,14 +116,13 @@ class Listener:
                 connections[alias].close()
 
     def close(self) -> None:
-        """After a database error; `open` listens again."""
+        """After a database error."""
         if self._alias not in (None, DEFAULT_DB_ALIAS):
             self._close_own()
         self._is_open, self._opens_at, self._alias = False, 0.0, None
 
     @property
     def poll(self) -> float:
-        """Seconds between two looks without notifications."""
         return POLL if self._alias else POLL_UNTOLD
 
     @property
@@ -154,11 +152,10 @@ class Listener:
             return {word.payload for word in told if word.pid != own}
 
     def tell_others(self) -> None:
-        """Tell other clusters what this one's bell said."""
         notifier.tell(RUN_DUE, self._alias or DEFAULT_DB_ALIAS)
 
     def is_to_look_again(self) -> bool:
-        """Whether the second look (2) is due; true once."""
+        """See (2); true once."""
         if time.monotonic() < self.again:
             return False
         self.again = math.inf

@@ -23,8 +23,8 @@ CANNOT_GO_ON = 70  # exit code of a worker that ends itself
 
 
 def work() -> None:
-    """A worker that cannot take or advance claims (a step closed its pipes, say) ends itself. The
-    keeper records that as an attempt of its run, if any, and the sentinel starts another worker."""
+    """A worker that cannot go on (a step closed its pipes, say) ends itself. The keeper records an
+    attempt of its run, if any, and the sentinel starts another worker."""
     try:
         the_dispatch().work(_advance)
     except Exception:
@@ -34,11 +34,8 @@ def work() -> None:
 
 def _advance(c: Claim | LargeClaim) -> Claim | None:
     """Advance one run, entered in the worker table; the claim to continue with. After an error the
-    entry stays, see `work`.
-
-    First: the lease of a claim that waited long may be another worker's by now, and a stopping
-    cluster starts no run.
-    """
+    entry stays, see `work`. Before: the lease may be another worker's by now, and a stopping
+    cluster starts no run."""
     if django_q_adapter.board.is_stopping:
         give_back(c.run_id, c.token)
         return None
@@ -56,7 +53,7 @@ def _advance(c: Claim | LargeClaim) -> Claim | None:
 
 
 def _vouched(c: Claim | LargeClaim) -> Claim | None:
-    """The whole claim under a lease that lasts; None if the lease is lost."""
+    """The whole claim, with a lease that lasts; None if it is lost."""
     if isinstance(c, Claim) and c.clock.age <= conf.lease() / 4:
         return c
     token = renewed(c.run_id, c.token)

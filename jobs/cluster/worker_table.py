@@ -1,7 +1,7 @@
-"""Which worker advances which run: shared memory of a cluster's processes.
+"""Which worker advances which run: memory that a cluster's processes share.
 
-The sentinel makes it before it forks. Each worker writes its own line, and the keeper reads all
-lines. There is no lock: a torn read costs one heartbeat, never a lease.
+The sentinel makes it before it forks. Each worker writes its own line; the keeper reads all. There
+is no lock: a torn read costs one heartbeat, never a lease.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from jobs.platform.ipc.wakeup import Bell
 CARD = 2048  # bytes: more than a step's name, id and branch need
 LINE = struct.Struct(f"<i16s16s{CARD}s")  # pid, run, token, step
 LINES = 512
-# One byte says whether the cluster stops, then one per line whether its worker is on shift; then
-# the pusher's pulse.
+# A byte: the cluster stops; one per line: its worker is on shift; then the pusher's pulse.
 SHIFTS = 8
 BEAT = SHIFTS + LINES
 PULSE = struct.Struct("<ddH500s")  # last look, last claim (monotonic), the problem's length
@@ -42,8 +41,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """When the pusher last looked and claimed (monotonic; 0: never), and what keeps it from
-    looking."""
+    """The pusher's last look and claim (monotonic; 0: never), and what keeps it from looking."""
 
     looked: float = 0.0
     claimed: float = 0.0
@@ -75,12 +73,12 @@ class Board:
         self._write(run_id.bytes, token.bytes, "")
 
     def at_step(self, card: str) -> None:
-        """The step in whose body this process is; empty between steps."""
+        """Empty between steps."""
         end = self._start(self._line()) + LINE.size
         self._page[end - CARD : end] = card.encode()[:CARD].ljust(CARD, b"\0")
 
     def request_waits(self) -> None:
-        """This process stored a request for the gateway."""
+        """For the gateway."""
         self.requests.ring()
 
     def end(self) -> None:
@@ -99,7 +97,6 @@ class Board:
     # --- the keeper's side ------------------------------------------------------------------------
 
     def entries(self) -> Iterator[Entry]:
-        """All lines ever written."""
         for line in range(LINES):
             start = self._start(line)
             if self._page[start : start + 4] != NO_PID:
@@ -120,7 +117,7 @@ class Board:
         return self._page[0] != 0
 
     def go_on(self) -> None:
-        """A new pusher's keeper starts: the last one ended, but not the cluster."""
+        """The last pusher ended, but not the cluster."""
         self._page[0] = 0
 
     def stop(self) -> None:
@@ -143,7 +140,7 @@ class Board:
         return Entry(pid, uuid.UUID(bytes=run), uuid.UUID(bytes=token), card)
 
     def _line(self) -> int:
-        """This process's line, by its pid; the next free one if that is taken."""
+        """By pid; the next free one if that is taken."""
         pid = process_tree.number()
         if self._mine is None or self._pid != pid:
             lines = [(pid + shift) % LINES for shift in range(LINES)]
