@@ -1,18 +1,16 @@
 """HTTP in flight: a greenlet per request, not a worker, transaction or connection each.
 
-The gateway runs in each pusher. Its coordinator, a thread with the gateway's only database
-connection, leases pending requests, hands them to the greenlet loop, and stores the responses,
-which makes their runs due.
+The gateway runs in each pusher. Its coordinator, a thread with its only database connection, leases
+pending requests, hands them to the greenlet loop, and stores the responses, which makes their runs
+due.
 
-1. A lone response is stored at once; those that arrive meanwhile go with the next batch. While
-   workers are busy, responses are batched. Runs go to this cluster's workers at once, if these have
-   room (outbox, 4).
-2. It stores responses, then renews its requests, then leases new ones, so that it does not lease
-   its own again (outbox, 3). A standby that steps in may have lost a lease: then the request in
-   flight answers for the one leased again.
-3. It looks when a worker of its cluster rings, when a place frees that a request may wait for, and
-   once a tick, for requests of full gateways elsewhere. Busy workers ring often, so their requests
-   are batched.
+1. A lone response is stored at once; those that arrive meanwhile go with the next batch, and so do
+   all while workers are busy. Runs go to this cluster's workers, if these have room (outbox, 4).
+2. It stores, then renews, then leases, so that it does not lease its own requests again (outbox,
+   3). A standby that steps in may have lost a lease: the request in flight then answers for the one
+   leased again.
+3. It looks when a worker of its cluster rings (busy workers ring often: their requests are
+   batched), when a place frees, and once a tick, for requests of full gateways elsewhere.
 4. The limits, of all and per host, are this cluster's own.
 """
 
@@ -67,11 +65,8 @@ class ResultUrl:
 
 
 class Gateway:
-    """The coordinator and its requests in flight.
-
-    Processes of the cluster ring `requests` for a new request; the gateway rings `runs` when a
-    response made runs due.
-    """
+    """The coordinator and its requests in flight. Processes of the cluster ring `requests` for a
+    new request; the gateway rings `runs` when it made runs due."""
 
     def __init__(
         self,
@@ -101,18 +96,17 @@ class Gateway:
         self._thread.start()
 
     def wake(self) -> None:
-        """A request may be waiting."""
         self._requests.ring()
 
     def _tell(self, message: ResultUrl | Landed) -> None:
-        """From the loop's thread to the coordinator, which empties the inbox after each ring: only
-        the first message needs to ring."""
+        """To the coordinator, which empties the inbox after each ring: only the first message needs
+        to ring."""
         self._inbox.append(message)
         if len(self._inbox) == 1:
             self._arrivals.ring()
 
     def _coordinate(self) -> None:
-        """At the end, wait a while for requests in flight, and hand on the rest."""
+        """At the end, wait for requests in flight, and hand on the rest."""
         while threading.main_thread().is_alive():
             self._round(departing=True)
         patience = time.monotonic() + conf.gateway_grace()
@@ -144,7 +138,7 @@ class Gateway:
         time.sleep(RETRY)
 
     def _collect(self, patience: float) -> None:
-        """Read messages; wait if there is nothing else to do."""
+        """Read messages; wait without other work."""
         if self._landed:
             patience = min(patience, self._write_at - time.monotonic())
         if not self._urls:
@@ -172,7 +166,6 @@ class Gateway:
         poll.poll(patience * 1000)
 
     def _write(self) -> None:
-        """A written message is dropped; the rest waits for the database."""
         with transaction.atomic() if self._urls[1:] else contextlib.nullcontext():
             for message in self._urls:
                 remember_result_url(message.flight, message.url)
@@ -210,7 +203,7 @@ class Gateway:
             self._runs.ring()
 
     def _give(self, claims: list[Claim]) -> None:
-        """The responses are stored; if this fails, the runs' leases lapse."""
+        """If this fails, the runs' leases lapse."""
         try:
             self._workers.take(claims)
         except Exception:
@@ -274,7 +267,6 @@ class Gateway:
 
 
 def _within_limits(landed: list[Landed]) -> int:
-    """How many fit into one statement."""
     size = 0
     for count, (_, outcome) in enumerate(landed[:BATCH]):
         size += outcome.summary.get("bytes", 0)

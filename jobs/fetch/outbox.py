@@ -2,21 +2,19 @@
 
 1. One statement, and so one transaction, for a whole batch.
 2. The log has one order: a commit that waits for the disk takes all earlier ones along. In a
-   request's life only TAKE waits, once per batch: before a request goes out, it is on disk, and so
-   is all that its run did before. The workers' commits of requests (unit_of_work, 3) and LAND do
-   not wait: a run that continues from a response and waits takes it along.
-   A crash of the database undoes its last moment only. A run is back before its request, which was
-   not sent; or a response that no run used is asked for again after the lease, with the same
-   Idempotency-Key. A commit that waits has that gap, too, between response and commit.
-   A 303's result URL waits by itself: without it, a second song would be ordered.
+   request's life only TAKE waits, once per batch: before a request goes out, it is on disk, with
+   all that its run did before. Workers' commits of requests (unit_of_work, 3) and LAND do not: a
+   run that continues from a response and waits takes it along. So a crash of the database loses
+   only a request that was not sent, or a response that no run used: it is asked for again after the
+   lease, with the same Idempotency-Key, as after any death between response and commit. A 303's
+   result URL waits by itself: without it, a second song would be ordered.
 3. A request belongs to the holder of its lease token. After a sweep cleared the token, the last
    sender, recognised by `sent_at`, may lease it again and store its response until another gateway
-   has sent it. So neither a long outage nor a gateway that stood still repeats a request.
+   has sent it. So neither an outage nor a gateway that stood still repeats a request.
 4. The statement that stores a response leases its run, if a worker has room: no notification, look
    and claim. Else the run is due for any cluster.
-5. The host with the fewest requests in flight goes first, then the oldest request of each host;
-   hosts at their limit are skipped. `hosts` leaps through the index from host to host, so only rows
-   that go are read.
+5. The host with the fewest requests in flight goes first, then each host's oldest request; hosts at
+   their limit are skipped. `hosts` leaps through the index, so only rows that go are read.
 """
 
 from __future__ import annotations
@@ -106,8 +104,8 @@ RELEASE = HAND_ON.format(
 
 REMEMBER = f"UPDATE jobs_fetch f SET result_url = %(url)s FROM {SENT} WHERE {OURS}"  # noqa: S608
 
-# The rows travel as one JSON text. Runs are locked in order, so that two gateways do not deadlock;
-# which runs are woken: wake.wake_runs.
+# One JSON text holds the rows. Runs are locked in order, so that two gateways do not deadlock; see
+# wake.wake_runs.
 LAND = f"""
 WITH no_wait AS MATERIALIZED (
   SELECT set_config('synchronous_commit', 'off', true)
@@ -194,9 +192,9 @@ def _flight(row: tuple[Any, ...], token: uuid.UUID) -> Flight:
 
 
 def land(landed: Sequence[Landed], room: int = 0, worker: str = "") -> tuple[list[Claim], bool]:
-    """Store outcomes, lease up to `room` of their runs for the worker and make the other runs due,
-    in one statement. Returns the claims, and whether a run was made due. An outcome of a request
-    that is not ours any more (3) is dropped."""
+    """Store outcomes, lease up to `room` of their runs for the worker and make the others due, in
+    one statement. Returns the claims, and whether a run was made due. Drops an outcome whose
+    request is another sender's (3)."""
     rows = json.dumps([_landing(*pair) for pair in landed], ensure_ascii=False)
     lease = lease_for(worker)
     asked = {"landed": rows, "room": room, "known": catalog.ids(), **lease}
@@ -233,7 +231,7 @@ def renew(flights: Sequence[Flight]) -> None:
 
 
 def release(flights: Sequence[Flight]) -> None:
-    """Let other gateways lease these at once."""
+    """Other gateways may lease these at once."""
     with connection.cursor() as cursor:
         cursor.execute(RELEASE, _sent(flights))
     notifier.tell(notifier.ANYTHING)

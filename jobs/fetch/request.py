@@ -1,4 +1,4 @@
-"""HTTP requests as a run sees them: preparing one, reading its response."""
+"""HTTP requests as a run sees them."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Response:
         return self.status_code < 400
 
     def json(self) -> Any:
-        """The body as JSON. Raises NonRetriableError with its first lines if it is none, or with
-        its depth if no step could remember it."""
+        """Raises NonRetriableError with the body's first lines if it is not JSON, or with its depth
+        if no step could remember it."""
         try:
             refuse_too_deep(self.text)
             return jsonlib.loads(self.text)
@@ -124,8 +124,8 @@ def _seconds(timeout: Any, refuse: Refuse) -> float:
 
 
 def allows(url: str) -> bool:
-    """Whether JOBS["ALLOWED_HOSTS"] (hosts, or host:port pairs) allows this URL. The addresses
-    behind the name are checked when it is sent."""
+    """Whether JOBS["ALLOWED_HOSTS"] (hosts, or host:port pairs) allows the URL; the host's
+    addresses are checked at sending."""
     try:
         origin = address_policy.origin_of(url)
         address_policy.permit(origin.host, origin.port)
@@ -160,8 +160,8 @@ def _refuse_secrets(url: str, body: str, refuse: Refuse) -> None:
 
 
 def _headers(headers: Any, refuse: Refuse) -> dict[str, Any]:
-    """The author's headers as rows hold them: secrets by reference, never a value or part of one. A
-    name in two spellings (`X-A`, `x-a`) is refused."""
+    """As rows hold them: secrets by reference. A name in two spellings (`X-A`, `x-a`) is
+    refused."""
     if headers is None:
         return {}
     if not isinstance(headers, Mapping):
@@ -217,7 +217,7 @@ def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:
     """The result URL that the next attempt asks, instead of sending again.
 
     A 303 promised the response there. A broken-off poll or a proxy's error does not undo that; any
-    other response does, and so does an operator's retry.
+    other response, and an operator's retry, do.
     """
     if earlier is None or not step.attempts or not earlier.result_url:
         return ""
@@ -228,7 +228,7 @@ def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:
 
 
 def problem(request: FetchRecord, now: datetime) -> Exception | None:
-    """The error that an ended request amounts to; None for a usable response."""
+    """The error that an ended request amounts to, or None."""
     if request.error is not None:
         message = f"{request.method} {request.url}: {request.error.get('message', '')}"
         if request.error.get("final"):
@@ -252,7 +252,7 @@ def problem(request: FetchRecord, now: datetime) -> Exception | None:
 
 @dataclass(slots=True, eq=False)
 class FetchRecord:
-    """A row of jobs_fetch (models.Fetch) without the ORM."""
+    """A row of jobs_fetch without the ORM."""
 
     step_name: str
     idempotency_key: str
