@@ -1,9 +1,5 @@
-"""The registered functions of this process.
-
-`create_function` decorates functions in an app's `functions.py`, which is discovered as `admin.py`
-is. An unusable function raises InvalidFunction, or, while Django starts, is set aside alone (see
-unusable.py), so that the others go on.
-"""
+"""The registered functions of this process. An unusable one raises InvalidFunction, or, while
+Django starts, is set aside alone (unusable.py), so that the others go on."""
 
 from __future__ import annotations
 
@@ -33,8 +29,7 @@ def register(function: Function, *hooks: Function) -> None:
     """Register a function with its hooks, all or none. The same code may come again (an
     autoreload); other code under a known id may not.
 
-    Raises InvalidFunction. While Django starts, the function is set aside instead, and Django's
-    checks (discovery) tell of it.
+    Raises InvalidFunction, but sets aside while Django starts.
     """
     try:
         for one in (function, *hooks):
@@ -61,7 +56,7 @@ def _refuse_unusable(function: Function) -> None:
 
 
 def _set_aside(function: Function, why: str) -> None:
-    """Keep what makes the function's runs; these wait for a cluster that can execute them."""
+    """The function's runs are made, and wait for a cluster that can execute them."""
     logger.error("A function is set aside, the others go on: %s", why)
     waiting = Function(
         fn_id=function.fn_id,
@@ -84,7 +79,7 @@ def _cannot_run(ctx: Any) -> None:
 
 
 def unregister(fn_id: str) -> None:
-    """Forget a function and its hooks, as a deployment without it does."""
+    """As a deployment without the function does."""
     function = _functions.pop(fn_id, None)
     unusable.forget(fn_id)
     for hook in function.hooks.values() if function else ():
@@ -120,7 +115,6 @@ def knows(fn_id: str) -> bool:
 
 
 def ids() -> list[str]:
-    """Functions whose runs this process can execute."""
     return [fn_id for fn_id in _functions if unusable.why(fn_id) is None]
 
 
@@ -129,7 +123,6 @@ def all_functions() -> Iterable[Function]:
 
 
 def triggered_by(event_name: str) -> list[tuple[Function, list[TriggerEvent]]]:
-    """The functions that this event name triggers, with the matching triggers."""
     found = []
     for function in _functions.values():
         matching = [t for t in event_triggers(function) if _matches(t, event_name)]

@@ -1,7 +1,7 @@
 """Cron lines, `TZ=Europe/Paris 0 12 * * 5`, as moments in a time zone; cronsim reads the fields.
 
-Five fields (minute, hour, day of month, month, day of week), with an optional time zone before
-them, else UTC. When clocks are set forward or back, lines behave as in Debian's cron:
+Five fields (minute, hour, day of month, month, day of week), after an optional time zone, else UTC.
+When clocks are set, as in Debian's cron:
 
 - a line that names its hour (`30 2 * * *`) ticks once a day: in a night without 2:30 at the change
   (3:00), in a night with two at the first;
@@ -36,8 +36,8 @@ STRIDE = timedelta(days=1)  # no zone has set its clocks twice in a day since 19
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """When a cron line ticks. A moment is an aware datetime, returned in UTC; a wall is the naive
-    date and time that a clock in the zone shows."""
+    """When a cron line ticks. A moment is an aware datetime, returned in UTC; a wall is what a
+    clock in the zone shows, without zone."""
 
     fields: str
     zone: tzinfo
@@ -65,7 +65,7 @@ class Timetable:
         return any(field.startswith("*") for field in self.fields.split()[:2])
 
     def _elapsed_after(self, moment: datetime) -> datetime:
-        """Assume clocks that are never set; if they are set before the tick, start again there."""
+        """If clocks are set before the tick, start again there."""
         wall = self._wall(moment)
         while True:
             tick = self._as_set_at(moment, next(self._walls(wall)))
@@ -85,11 +85,9 @@ class Timetable:
     # --- the calendar, as cronsim reads it ---
 
     def _walls(self, wall: datetime) -> Iterator[datetime]:
-        """Walls after this one."""
         return CronSim(self.fields, wall)
 
     def _walls_back(self, wall: datetime) -> Iterator[datetime]:
-        """Walls up to this one, backwards."""
         return CronSim(self.fields, wall + MICROSECOND, reverse=True)
 
     # --- the clocks ---
@@ -101,7 +99,7 @@ class Timetable:
         return moment.astimezone(self.zone).utcoffset() or timedelta()
 
     def _as_set_at(self, moment: datetime, wall: datetime) -> datetime:
-        """When a clock that runs on from `moment` shows this wall."""
+        """When a clock that runs on from `moment` shows this."""
         return wall.replace(tzinfo=UTC) - self._offset(moment)
 
     def _repeated(self, moment: datetime) -> timedelta:
@@ -128,7 +126,6 @@ class Timetable:
         return None
 
     def _last_change(self, since: datetime, until: datetime) -> datetime | None:
-        """The last change of the clocks after `since`, up to `until`."""
         while self.zone is not UTC and since < until:
             step = max(until - STRIDE, since)
             if self._offset(step) != self._offset(until):
@@ -137,7 +134,6 @@ class Timetable:
         return None
 
     def _change(self, before: datetime, after: datetime) -> datetime:
-        """The change between the two, to the second."""
         old = self._offset(before)
         before, after = before.replace(microsecond=0), after.replace(microsecond=0)
         while after - before > SECOND:
@@ -147,7 +143,7 @@ class Timetable:
 
 
 def timetable(line: str) -> Timetable:
-    """Read a cron line; raises InvalidFunction with the reason."""
+    """Raises InvalidFunction with the reason."""
     if not isinstance(line, str) or len(line) > LONGEST:
         raise InvalidFunction(
             f"cron={quoted(line)}: a text of at most {LONGEST} characters is allowed. {FORM}."

@@ -1,8 +1,8 @@
-"""Finds every app's `functions.py`, as Django finds `admin.py`. One mistake stops no other module
-or function:
+"""Finds every app's `functions.py`, as Django finds `admin.py`. One mistake stops no other
+function:
 
-1. A module that cannot be imported: this process does not know its functions, whose runs wait
-   visibly and say why.
+1. Of a module that cannot be imported this process knows no function; their runs wait visibly and
+   say why.
 2. A function that cannot be used (an expression that does not parse, a long name) is set aside
    alone.
 
@@ -76,7 +76,7 @@ def functions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register(deploy=True)
 def deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """An error if a function is unknown or set aside (`jobs.E004`): the running clusters would go
-    on with it, those of this code would not."""
+    on with it, new ones would not."""
     count = len(broken) + len(unusable.sentences())
     if not count:
         return []

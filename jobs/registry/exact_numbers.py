@@ -1,8 +1,7 @@
 """Numbers in expressions: exact, or comparable for equality only.
 
-CEL has whole numbers of 64 bits, and its library makes floats of larger ones: 2**64 + 1 would equal
-2**64 + 2. So `exact` gives expressions an object that equals the same number only; any other
-operation on it has no value.
+CEL has whole numbers of 64 bits; its library makes floats of larger ones, so 2**64 + 1 would equal
+2**64 + 2. `exact` gives expressions an object instead, equal to the same number only.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ MARK = "\0number"  # storable JSON has no name with a NUL
 
 
 def exact(value: Any) -> Any:
-    """JSON for an expression; the same object if nothing changes."""
+    """The same object if nothing changes."""
     kind = type(value)
     if kind is dict:
         changed = {}
@@ -40,8 +39,7 @@ def _is_same(new: Any, old: Any) -> bool:
 
 
 def _whole(value: float) -> Any:
-    """A large float as an int: PostgreSQL writes it out, and reads back an int. Zero has no
-    sign."""
+    """PostgreSQL writes a large float out, and reads back an int. Zero has no sign."""
     if value == 0.0:
         return 0.0 if math.copysign(1.0, value) < 0 else value
     if math.isfinite(value) and abs(value) >= WHOLE:
@@ -50,5 +48,5 @@ def _whole(value: float) -> Any:
 
 
 def number_of(value: dict[Any, Any]) -> int | None:
-    """The number behind `exact`'s object; None for another object."""
+    """None for another object."""
     return int(value[MARK]) if value.keys() == {MARK} else None

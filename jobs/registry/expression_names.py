@@ -1,5 +1,5 @@
-"""Checks the names in an expression. A condition with a misspelled name would be false for ever
-without a word, so such an expression is refused at once."""
+"""Checks the names in an expression: a condition with a misspelled name would be false for ever
+without a word."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ END: Token = ("mark", "")
 
 
 def check(source: str, *known: str) -> None:
-    """Raise InvalidExpression if an expression does not parse, or uses a variable that is not in
-    `known`, an unknown field of an event, or an unknown function."""
+    """InvalidExpression if an expression does not parse, or uses a variable that is not in `known`,
+    or an unknown field or function."""
     compiled(source)
     _check(source, known)
 
@@ -88,8 +88,7 @@ def _tokens(source: str) -> list[Token]:
 
 
 def _paths(tokens: list[Token]) -> Iterator[tuple[str, str]]:
-    """Each variable with the field read from it, or "". Variables that a macro binds are left
-    out."""
+    """Each variable with the field read from it, or "". A macro's variables are left out."""
     bound: list[str] = []
     for i, (kind, text) in enumerate(tokens):
         before, after = tokens[i - 1] if i else END, _at(tokens, i + 1)
@@ -107,7 +106,7 @@ def _at(tokens: list[Token], i: int) -> Token:
 
 
 def _bound_by(tokens: list[Token], i: int) -> str:
-    """The variable bound by the macro whose parenthesis opens here, or ""."""
+    """The variable of the macro whose parenthesis opens here, or ""."""
     is_macro = _at(tokens, i - 1)[1] in MACROS and _at(tokens, i - 2)[1] == "."
     name, comma = _at(tokens, i + 1), _at(tokens, i + 2)
     return name[1] if is_macro and name[0] == "name" and comma[1] == "," else ""

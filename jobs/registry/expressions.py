@@ -1,8 +1,5 @@
-"""CEL expressions over an event, compiled once.
-
-The syntax is that of Inngest's `key` and `if` (https://cel.dev). `event` is the triggering event as
-{"name", "data", "id", "ts"}, `async` the awaited one.
-"""
+"""CEL expressions over an event (https://cel.dev), as Inngest's `key` and `if`. `event` is the
+triggering event as {"name", "data", "id", "ts"}, `async` the awaited one."""
 
 from __future__ import annotations
 
@@ -31,8 +28,8 @@ SOURCE_LIMIT = 4_000
 
 
 def _library() -> Any:
-    """The compiled part of `cel`. The package itself imports its command line: 12 MiB, and a third
-    of a second at each start."""
+    """The package imports its command line: 12 MiB, and a third of a second at each start. This is
+    its compiled part alone."""
     package = find_spec("cel")
     if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("common-expression-language is not installed.")
@@ -51,11 +48,11 @@ cel = _library()
 
 
 class FieldAbsent(InvalidExpression):
-    """The event lacks a field, or a list's place, that the expression reads."""
+    """The event lacks a field, or a list's place."""
 
 
 def compiled(source: str) -> Any:
-    """The program; raises InvalidExpression, with the column."""
+    """Raises InvalidExpression, with the column."""
     if not isinstance(source, str) or len(source) > SOURCE_LIMIT or not is_text(source):
         raise InvalidExpression(
             f"An expression is a text of at most {SOURCE_LIMIT:,} characters, none of them NUL or "
@@ -75,8 +72,8 @@ def _compiled(source: str) -> Any:
 
 
 def evaluate(source: str, variables: dict[str, Any]) -> Any:
-    """The value; raises InvalidExpression if there is none for these variables. A whole number of
-    more than 64 bits is an object for `key_text` (exact_numbers.py)."""
+    """Raises InvalidExpression if there is no value. A whole number of more than 64 bits is an
+    object (exact_numbers.py)."""
     program = compiled(source)
     with _explained(f"“{source}” has no value here"):
         return program.execute(exact(variables))
@@ -84,7 +81,7 @@ def evaluate(source: str, variables: dict[str, Any]) -> Any:
 
 @contextlib.contextmanager
 def _explained(what: str) -> Iterator[None]:
-    """All errors of the library as InvalidExpression; its panics are no Exceptions."""
+    """The library's panics are no Exceptions."""
     try:
         yield
     except InvalidExpression:
@@ -105,10 +102,10 @@ def _in_short(error: Exception) -> str:
 
 
 def holds(source: str, variables: dict[str, Any], where: str = "") -> bool:
-    """Whether a condition is true; without a value it is not.
+    """Whether a condition is true.
 
-    An absent field is ordinary. Other reasons are logged as a warning that begins with `where`,
-    once per process: a wait tests the same events again and again.
+    An absent field is ordinary. Other reasons are logged, after `where`, once per process: a wait
+    tests the same events again and again.
     """
     reason = why_not(source, variables)
     if reason is None:
@@ -127,7 +124,7 @@ class WhyNot:
 
 
 def why_not(source: str, variables: dict[str, Any]) -> WhyNot | None:
-    """None if the condition is met."""
+    """None if the condition is true."""
     try:
         value = evaluate(source, variables)
     except InvalidExpression as error:
@@ -147,7 +144,7 @@ def _warn(text: str) -> None:
 
 
 def key_text(value: Any) -> str:
-    """A key's value as JSON, with a digest if long. Values that are equal in CEL share one text,
+    """A key's value as JSON, with a digest if long. Values that are equal in CEL share a text,
     others never do."""
     text = mask(json.dumps(_as_json(value), sort_keys=True, ensure_ascii=False))
     if len(text) <= KEY_LIMIT:
@@ -157,7 +154,7 @@ def key_text(value: Any) -> str:
 
 def _as_json(value: Any) -> Any:
     """A value outside JSON becomes an object with a name that JSON data cannot hold. One call per
-    level (json_values.MOST_LEVELS), so no comprehension."""
+    level (json_values.MOST_LEVELS)."""
     if isinstance(value, list):
         return list(map(_as_json, value))
     if isinstance(value, float):

@@ -3,8 +3,8 @@
     refused when registered   its configuration cannot be used, as long as this code runs
     not written by a sync     the database refused its row; the next sync tries again
 
-This process takes none of their runs. The runs are still made, if the function could be read so
-far, and wait with the sentence for another cluster (discovery.why_unknown).
+The runs are still made, if enough of the function could be read, and wait with the sentence for
+another cluster (discovery.why_unknown).
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ def set_aside(fn_id: str, why: str) -> None:
 
 
 def forget(fn_id: str) -> None:
-    """The function was registered, written or removed."""
     _refused.pop(fn_id, None)
     _unwritten.pop(fn_id, None)
 
@@ -34,7 +33,7 @@ def is_refused(fn_id: str) -> bool:
 
 
 def why(fn_id: str) -> str | None:
-    """Why this process cannot take the function's runs, or None."""
+    """None if this process can take the function's runs."""
     return _refused.get(fn_id) or _unwritten.get(fn_id)
 
 

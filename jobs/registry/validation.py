@@ -1,6 +1,6 @@
-"""What is wrong with a function's configuration, in sentences, when it is registered: all that
-would fail later in the database, a claim or CEL (types, lengths, characters that cannot be stored,
-times that no calendar has)."""
+"""What is wrong with a function's configuration, in sentences: all that would fail later in the
+database, a claim or CEL (types, lengths, characters that cannot be stored, times that no calendar
+has)."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def _is_whole(value: Any, least: int, most: int) -> bool:
 
 
 def _of_its_size(function: Function) -> Iterator[str]:
-    """Called when each part is known to be sound; so is the next."""
+    """Like `_of_its_secrets`, asked when each part is sound."""
     try:
         size = size_of(written(function.config()))
     except Unfit as unfit:
@@ -218,7 +218,6 @@ def _of_its_secrets(function: Function) -> Iterator[str]:
 
 
 def expression_problems(source: Any, *known: str) -> Iterator[str]:
-    """Why a text is no expression over these variables."""
     if not isinstance(source, str):
         yield f"an expression must be a text, not {quoted(source)}."
     elif len(source) > EXPRESSION_LIMIT:
