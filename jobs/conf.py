@@ -89,11 +89,8 @@ def gateway_limit() -> int:
 
 
 def gateway_per_host() -> int:
-    """Requests that a cluster has in flight to one host at most.
-
-    By default GATEWAY_LIMIT if one host is allowed, else three quarters of it: a host that does not
-    answer leaves room for others.
-    """
+    """Requests that a cluster has in flight to one host at most: GATEWAY_LIMIT if one host is
+    allowed, else three quarters of it, so that a silent host leaves room."""
     limit = gateway_limit()
     share = limit if len(allowed_hosts()) <= 1 else max(limit * 3 // 4, 1)
     return min(_whole("GATEWAY_PER_HOST", share, "requests in flight to one host"), limit)
@@ -113,8 +110,8 @@ def prepare_steps() -> bool:
 
 
 def listen() -> str | None:
-    """The alias in DATABASES of a direct connection on which clusters LISTEN, if the others go
-    through a pool in transaction mode."""
+    """The alias of a direct connection on which clusters LISTEN, if the others go through a pool in
+    transaction mode."""
     alias: str | None = _setting("LISTEN", None)
     if alias is None:
         return None
@@ -154,8 +151,8 @@ def run_output_limit() -> int:
 
 
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """An error for each unusable setting (`jobs.E001`), and a warning if the backend for
-    permissions on runs is missing (`jobs.W003`)."""
+    """An error for each unusable setting (`jobs.E001`); a warning without the backend for
+    permissions on runs (`jobs.W003`)."""
     problems = []
     readers = (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch)
     for read in (*readers, prepare_steps, run_output_limit, listen):

@@ -1,7 +1,7 @@
 """Identifiers that sort by time (UUID version 7, RFC 9562 §5.7).
 
-The system's random bytes are fetched by the hundred ids, which saves system calls. A forked process
-begins without any, so that it makes none of its parent's ids.
+Random bytes are fetched by the hundred ids, which saves system calls; a forked process drops them,
+so that it makes none of its parent's ids.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _tails: Iterator[int] = iter(())
 
 
 def new_id() -> uuid.UUID:
-    """A UUIDv7: 48 bits of Unix milliseconds, then 12 bits that count within the millisecond, so
-    that one process's ids sort in order."""
+    """A UUIDv7: 48 bits of Unix milliseconds, 12 bits that count within the millisecond: one
+    process's ids sort in order."""
     return uuid.UUID(int=_next())
 
 
 def new_key() -> str:
-    """The same as 32 hexadecimal digits, for a row that travels as JSON."""
+    """In 32 hexadecimal digits, for a row that travels as JSON."""
     return f"{_next():032x}"
 
 
@@ -46,7 +46,6 @@ def _next() -> int:
 
 
 def _begin_anew() -> None:
-    """After a fork: no ids of the parent, and no lock that one of its threads held."""
     global _lock, _tails
     _lock, _tails = threading.Lock(), iter(())
 

@@ -21,8 +21,8 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def form_token(context: dict[str, Any]) -> SafeString:
-    """For a form with fields. The token stays when the form returns with errors, and when a browser
-    restores the fields."""
+    """For a form with fields: the token stays when the form returns with errors, or a browser
+    restores it."""
     request = context.get("request")
     brought = request.POST.get(FIELD, "") if request is not None else ""
     return format_html('<input type="hidden" name="{}" value="{}">', FIELD, token_for_form(brought))
@@ -30,7 +30,7 @@ def form_token(context: dict[str, Any]) -> SafeString:
 
 @register.simple_tag
 def button_token() -> SafeString:
-    """For a form that is only a button: new with each page, never restored by a browser."""
+    """For a form that is only a button: new with each page."""
     return format_html(
         '<input type="hidden" name="{}" value="{}" autocomplete="off">', FIELD, token_for_form()
     )
