@@ -197,7 +197,7 @@ class RunBroker(Broker):
                 return
 
     def _wait_for_room(self, gateway: Gateway, dispatch: Dispatch) -> None:
-        """Until workers need claims or shifts. Notifications, endless under load, are read in
+        """Wait until workers need claims or shifts. Notifications, endless under load, are read in
         batches meanwhile, for the gateway and other clusters. Due runs may be parked."""
         self._park()
         told = *self._listener.readers, django_q_adapter.board.runs.reader
@@ -209,7 +209,7 @@ class RunBroker(Broker):
         self._is_told_of_a_run(gateway)
 
     def _park(self) -> None:
-        """Workers wait for the locks of lines that parking takes."""
+        """Not too often: parking takes the locks of many lines, and workers wait for them."""
         if self._may_park and time.monotonic() - self._parked > PARKING:
             self._parked = time.monotonic()
             self._may_park = parking.park_due()
@@ -255,7 +255,7 @@ class RunBroker(Broker):
     # --- what the sentinel says of the cluster ----------------------------------------------------
 
     def set_stat(self, key: str, value: str, timeout: int) -> None:
-        """django-q2's status, in a row that all machines see."""
+        """Store django-q2's status in a row, which all machines see."""
         if time.monotonic() - self._told < HEARTBEAT:
             return
         self._told = time.monotonic()

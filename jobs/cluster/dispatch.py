@@ -57,7 +57,8 @@ class Dispatch:
 
     @property
     def room(self) -> int:
-        """None while the pusher's pipe holds more than a run per worker."""
+        """How many runs to claim now: none while the pusher's pipe holds more than one per
+        worker."""
         waiting = self._feeds.due.qsize()
         return max(0, self._ahead - waiting) if waiting <= self._workers else 0
 
@@ -71,17 +72,17 @@ class Dispatch:
         return not self._feeds.empty()
 
     def put(self, claims: Sequence[Claim]) -> None:
-        """Claims of due runs."""
+        """Hand over claims of due runs."""
         _put(claims, self._feeds.due)
 
     def put_answered(self, claims: Sequence[Claim]) -> None:
-        """Claims of runs with a response."""
+        """Hand over claims of runs with a response."""
         _put(claims, self._feeds.answers)
         self._feeds.pace.put(len(claims))
 
     @property
     def missing_shifts(self) -> int:
-        """Workers that could work and do not."""
+        """How many more workers have work."""
         called = self._board.on_shift() + self._shifts.qsize()
         return max(0, min(self._feeds.qsize(), self._workers - called))
 
@@ -104,7 +105,7 @@ class Dispatch:
             self._advance(claim, advance)
 
     def _go_on(self, claim: Claim | LargeClaim | None, advance: Advance, ends: float) -> None:
-        """The run and the next ones of its line (4)."""
+        """Advance the run and the next ones of its line (4)."""
         is_first = True
         while claim is not None:
             if self._feeds.due.qsize() <= self._workers:

@@ -17,7 +17,7 @@ _dispatch: Dispatch | None = None
 
 
 def share_without_locks() -> None:
-    """The sentinel makes its broker just before the objects that its processes share; why:
+    """The sentinel makes its broker just before the objects that its processes share. Why no locks:
     pipe_queue."""
     cluster.Queue, cluster.Event, cluster.Value = _queue, shared_state.Event, shared_state.Value
     cluster.get_mp_context = process_tree.context

@@ -52,8 +52,8 @@ class Keeper:
         self._thread.start()
 
     def add(self, claims: Iterable[Claim]) -> bool:
-        """Claims on their way to workers. False if the cluster stops; the caller gives them
-        back."""
+        """These claims are on their way to workers. False if the cluster stops; the caller gives
+        them back."""
         with self._lock:
             if not self._is_stopping:
                 self._claimed |= {c.run_id: (c.token, time.monotonic()) for c in claims}
@@ -73,7 +73,8 @@ class Keeper:
         connection.close()
 
     def _tick(self) -> None:
-        """All workers' leases depend on this thread: it survives errors, and renews first."""
+        """All workers' leases depend on this thread, so it survives errors. It renews first: a
+        failing death report costs no lease."""
         for do in (self._renew_in_time, self._bury):
             try:
                 do()

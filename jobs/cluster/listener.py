@@ -116,7 +116,7 @@ class Listener:
                 connections[alias].close()
 
     def close(self) -> None:
-        """After a database error."""
+        """After a database error; `open` listens again."""
         if self._alias not in (None, DEFAULT_DB_ALIAS):
             self._close_own()
         self._is_open, self._opens_at, self._alias = False, 0.0, None

@@ -34,8 +34,11 @@ def work() -> None:
 
 def _advance(c: Claim | LargeClaim) -> Claim | None:
     """Advance one run, entered in the worker table; the claim to continue with. After an error the
-    entry stays, see `work`. Before: the lease may be another worker's by now, and a stopping
-    cluster starts no run."""
+    entry stays, see `work`.
+
+    Before that: the lease of a claim that waited may be another worker's by now, and a stopping
+    cluster starts no run.
+    """
     if django_q_adapter.board.is_stopping:
         give_back(c.run_id, c.token)
         return None

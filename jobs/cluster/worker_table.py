@@ -49,7 +49,7 @@ class Beat:
 
 
 class Board:
-    """Processes that are forked later share it."""
+    """All processes that are forked later share it."""
 
     def __init__(self) -> None:
         self.requests = Bell()  # wakes the gateway
@@ -73,12 +73,12 @@ class Board:
         self._write(run_id.bytes, token.bytes, "")
 
     def at_step(self, card: str) -> None:
-        """Empty between steps."""
+        """This process is in the body of a step; empty between steps."""
         end = self._start(self._line()) + LINE.size
         self._page[end - CARD : end] = card.encode()[:CARD].ljust(CARD, b"\0")
 
     def request_waits(self) -> None:
-        """For the gateway."""
+        """This process stored a request for the gateway."""
         self.requests.ring()
 
     def end(self) -> None:
@@ -106,7 +106,7 @@ class Board:
         return self._page[SHIFTS:BEAT].count(1)
 
     def erase(self, pid: int) -> None:
-        """The process is gone."""
+        """Forget a process that is gone."""
         for line in range(LINES):
             if self._read(line).pid == pid:
                 self._page[SHIFTS + line] = 0
@@ -117,11 +117,11 @@ class Board:
         return self._page[0] != 0
 
     def go_on(self) -> None:
-        """The last pusher ended, but not the cluster."""
+        """A new pusher starts: the last one ended, but not the cluster."""
         self._page[0] = 0
 
     def stop(self) -> None:
-        """Workers finish their step and take no new run."""
+        """Tell workers to finish their step and take no new run."""
         self._page[0] = 1
 
     # --- the page ---------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class Board:
         return Entry(pid, uuid.UUID(bytes=run), uuid.UUID(bytes=token), card)
 
     def _line(self) -> int:
-        """By pid; the next free one if that is taken."""
+        """This process's line, by pid; the next free one if that is taken."""
         pid = process_tree.number()
         if self._mine is None or self._pid != pid:
             lines = [(pid + shift) % LINES for shift in range(LINES)]

@@ -99,14 +99,14 @@ class Gateway:
         self._requests.ring()
 
     def _tell(self, message: ResultUrl | Landed) -> None:
-        """To the coordinator, which empties the inbox after each ring: only the first message needs
-        to ring."""
+        """A message to the coordinator, which empties the inbox after each ring: only the first one
+        needs to ring."""
         self._inbox.append(message)
         if len(self._inbox) == 1:
             self._arrivals.ring()
 
     def _coordinate(self) -> None:
-        """At the end, wait for requests in flight, and hand on the rest."""
+        """At the end, wait a while for requests in flight, and hand on the rest."""
         while threading.main_thread().is_alive():
             self._round(departing=True)
         patience = time.monotonic() + conf.gateway_grace()
@@ -138,7 +138,7 @@ class Gateway:
         time.sleep(RETRY)
 
     def _collect(self, patience: float) -> None:
-        """Read messages; wait without other work."""
+        """Read messages; wait if there is no other work."""
         if self._landed:
             patience = min(patience, self._write_at - time.monotonic())
         if not self._urls:
@@ -184,7 +184,7 @@ class Gateway:
             del self._landed[: len(batch)]
 
     def _land(self, batch: list[Landed]) -> None:
-        """All at once; if no row can hold one of them, each by itself."""
+        """Store all at once; if no row can hold one of them, each by itself."""
         try:
             claims, some_are_due = land(batch, self._workers.room, self._workers.name)
         except Exception as error:

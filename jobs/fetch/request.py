@@ -160,7 +160,7 @@ def _refuse_secrets(url: str, body: str, refuse: Refuse) -> None:
 
 
 def _headers(headers: Any, refuse: Refuse) -> dict[str, Any]:
-    """As rows hold them: secrets by reference. A name in two spellings (`X-A`, `x-a`) is
+    """Headers as rows hold them: secrets by reference. A name in two spellings (`X-A`, `x-a`) is
     refused."""
     if headers is None:
         return {}

@@ -69,7 +69,8 @@ def _asked_for(error: BaseException, now: datetime) -> float | None:
 
 
 def seconds_until(when: Any, now: datetime) -> float | None:
-    """None if it is no finite number, timedelta or aware datetime."""
+    """A finite number of seconds, a timedelta or an aware datetime, in seconds; None for anything
+    else."""
     if isinstance(when, datetime):
         return (when - now).total_seconds() if when.tzinfo else None
     if isinstance(when, timedelta):

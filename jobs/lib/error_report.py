@@ -84,7 +84,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def stack_of(error: BaseException) -> str:
-    """From the author's first frame on, without local variables."""
+    """The traceback from the author's first frame on, without local variables."""
     try:
         text = "".join(_told(error))
     except ControlFlow:

@@ -14,7 +14,8 @@ TAIL = " ,.;:–—-"  # not left before the “…”
 
 
 def excerpt(text: str, limit: int = STANDARD, *, at_word: bool = False) -> str:
-    """At most `limit` characters, secrets masked; “…” at the end if more follows."""
+    """The beginning of a text, secrets masked: at most `limit` characters, the last one “…” if more
+    follows."""
     masked = _beginning(text, limit)
     if len(masked) <= limit:
         return masked
@@ -41,12 +42,12 @@ def begins(text: Combinable, limit: int) -> Left:
 
 
 def begun(text: str, limit: int) -> str:
-    """An excerpt, if only the beginning (`begins`) was read."""
+    """An excerpt of a text of which only the beginning (`begins`) was read."""
     return excerpt(mask_begun(text)[0], limit)
 
 
 def both_ends(text: str, limit: int) -> str:
-    """Secrets masked; beyond `limit` the middle is left out."""
+    """A text, secrets masked; a longer one than `limit` loses its middle."""
     masked = mask(text)
     if len(masked) <= limit:
         return masked

@@ -75,7 +75,7 @@ def size_of(text: str) -> int:
 
 
 def refuse_too_deep(text: str) -> None:
-    """Unfit beyond MOST_LEVELS."""
+    """Raise Unfit if the text has more than MOST_LEVELS levels."""
     if text.count("[") + text.count("{") > MOST_LEVELS:  # else it cannot have
         levels = _levels(text)
         if levels > MOST_LEVELS:
@@ -167,7 +167,7 @@ def named(name: Any) -> str:
 
 
 def copied(value: Any) -> Any:
-    """Faster than `copy.deepcopy`."""
+    """A copy of a JSON value, faster than `copy.deepcopy`."""
     if isinstance(value, dict):
         value = dict(value)
         for key in value:  # a comprehension costs another call per level

@@ -29,7 +29,8 @@ for _name, _character in html.entities.html5.items():
 
 
 def pattern_of(value: str) -> re.Pattern[str]:
-    """For (1). Each alternative begins with a literal, so that `re` leaps to candidates."""
+    """Matches the spellings of (1). Each alternative begins with a literal, so that `re` leaps to
+    candidates."""
     units = []
     for character, run in groupby(value):
         count = len(list(run))
@@ -47,7 +48,7 @@ def plain(value: str) -> set[str]:
 
 
 def encoded(value: str) -> list[str]:
-    """For (2)."""
+    """The spellings of (2)."""
     data = _bytes(value)
     cores = [*_cores(data, b64encode), *_cores(data, urlsafe_b64encode)]
     escaped = [text for core in cores for text in (quote(core, safe=""), core.replace("/", r"\/"))]

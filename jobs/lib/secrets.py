@@ -50,12 +50,12 @@ class Secret:
             )
 
     def reference(self) -> dict[str, str]:
-        """Rows hold this."""
+        """What rows hold."""
         whole = {"$secret": self.name}
         return whole if self.template == PLACE else whole | {"$template": self.template}
 
     def value(self) -> str:
-        """Raises UnknownSecret if the setting is missing or empty."""
+        """The text to send. Raises UnknownSecret if the setting is missing or empty."""
         found = getattr(settings, self.name, None)
         if not isinstance(found, str) or not found:
             raise UnknownSecret(f"Secret(“{self.name}”): settings.{self.name} is missing or empty.")
@@ -112,7 +112,7 @@ class Mask:
     longest: int  # characters of the longest spelling
 
     def may_find(self, text: str) -> bool:
-        """Most texts hold neither a secret nor an escape."""
+        """A quick look: most texts hold neither a secret nor an escape."""
         if not self.plain:
             return False
         if "\\" in text or "%" in text or "&" in text or "+" in text:
@@ -166,7 +166,7 @@ def mask(text: str) -> str:
 
 
 def mask_up_to(end: int, text: str) -> str:
-    """A value that begins before `end` is masked whole."""
+    """The masked text up to `end`; a value that begins before `end` is masked whole."""
     return _masked_until(end, text)[0]
 
 
@@ -200,7 +200,7 @@ def names_in(text: str) -> list[str]:
 
 
 def mask_json(value: Any) -> Any:
-    """In texts, keys and the digits of numbers."""
+    """Masks texts, keys and the digits of numbers."""
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, list):  # a comprehension costs another call per level

@@ -29,7 +29,7 @@ def register(function: Function, *hooks: Function) -> None:
     """Register a function with its hooks, all or none. The same code may come again (an
     autoreload); other code under a known id may not.
 
-    Raises InvalidFunction, but sets aside while Django starts.
+    Raises InvalidFunction; while Django starts, sets the function aside instead.
     """
     try:
         for one in (function, *hooks):
@@ -79,7 +79,7 @@ def _cannot_run(ctx: Any) -> None:
 
 
 def unregister(fn_id: str) -> None:
-    """As a deployment without the function does."""
+    """Forget a function and its hooks, as a deployment without it does."""
     function = _functions.pop(fn_id, None)
     unusable.forget(fn_id)
     for hook in function.hooks.values() if function else ():

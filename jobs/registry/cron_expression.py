@@ -143,7 +143,7 @@ class Timetable:
 
 
 def timetable(line: str) -> Timetable:
-    """Raises InvalidFunction with the reason."""
+    """Read a cron line. Raises InvalidFunction with the reason."""
     if not isinstance(line, str) or len(line) > LONGEST:
         raise InvalidFunction(
             f"cron={quoted(line)}: a text of at most {LONGEST} characters is allowed. {FORM}."

@@ -15,7 +15,7 @@ MARK = "\0number"  # storable JSON has no name with a NUL
 
 
 def exact(value: Any) -> Any:
-    """The same object if nothing changes."""
+    """JSON for an expression; the same object if nothing changes."""
     kind = type(value)
     if kind is dict:
         changed = {}
@@ -48,5 +48,5 @@ def _whole(value: float) -> Any:
 
 
 def number_of(value: dict[Any, Any]) -> int | None:
-    """None for another object."""
+    """The number behind `exact`'s object; None for another object."""
     return int(value[MARK]) if value.keys() == {MARK} else None

@@ -38,8 +38,8 @@ END: Token = ("mark", "")
 
 
 def check(source: str, *known: str) -> None:
-    """InvalidExpression if an expression does not parse, or uses a variable that is not in `known`,
-    or an unknown field or function."""
+    """Raise InvalidExpression if an expression does not parse, or uses a variable that is not in
+    `known`, or an unknown field or function."""
     compiled(source)
     _check(source, known)
 

@@ -52,7 +52,7 @@ class FieldAbsent(InvalidExpression):
 
 
 def compiled(source: str) -> Any:
-    """Raises InvalidExpression, with the column."""
+    """The program of an expression. Raises InvalidExpression, with the column."""
     if not isinstance(source, str) or len(source) > SOURCE_LIMIT or not is_text(source):
         raise InvalidExpression(
             f"An expression is a text of at most {SOURCE_LIMIT:,} characters, none of them NUL or "
@@ -72,8 +72,8 @@ def _compiled(source: str) -> Any:
 
 
 def evaluate(source: str, variables: dict[str, Any]) -> Any:
-    """Raises InvalidExpression if there is no value. A whole number of more than 64 bits is an
-    object (exact_numbers.py)."""
+    """The value of an expression. Raises InvalidExpression if it has none for these variables. A
+    whole number of more than 64 bits is an object (exact_numbers.py)."""
     program = compiled(source)
     with _explained(f"“{source}” has no value here"):
         return program.execute(exact(variables))

@@ -14,7 +14,7 @@ DEEPEST = 5  # nested closures
 
 
 def place_of(handler: Any) -> str:
-    """“shop.functions.welcome:12”"""
+    """For messages: “shop.functions.welcome:12”."""
     name = getattr(handler, "__qualname__", None)
     name = name if isinstance(name, str) else quoted(handler)
     return f"{module_of(handler)}.{storable(name, PLACE_LIMIT)}{_line_of(handler)}"
@@ -34,8 +34,8 @@ def _line_of(handler: Any) -> str:
 
 
 def are_the_same(one: Any, other: Any, depth: int = DEEPEST) -> bool:
-    """One place, with equal closures and defaults. A second import makes a handler anew; a factory
-    in a loop makes different ones."""
+    """Whether both come from one place, with equal closures and defaults. A second import makes a
+    handler anew; a factory in a loop makes different ones."""
     if one is other:
         return True
     if isinstance(one, MethodType) and isinstance(other, MethodType):

@@ -21,8 +21,8 @@ class TriggerEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concurrency:
-    """At most `limit` started, unfinished runs share the value of `key`, a CEL expression over
-    `event`; without a key, the function has that many."""
+    """Allow `limit` started, unfinished runs for each value of `key`, a CEL expression over
+    `event`; without a key, for the function as a whole."""
 
     limit: int
     key: str | None = None

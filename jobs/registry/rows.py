@@ -79,7 +79,7 @@ def _write(rows: list[RegisteredFunction]) -> None:
 
 
 def _tell(fn_id: str) -> None:
-    """In its row, if it can have one."""
+    """Write into the function's row why it is set aside, if it can have one."""
     why = storable(unusable.why(fn_id) or "", REASON_LIMIT)
     row = RegisteredFunction(fn_id=fn_id, name=fn_id, config={"unfit": why}, synced_at=Now())
     try:

@@ -4,9 +4,12 @@ Requests go to hosts of JOBS["ALLOWED_HOSTS"], and names lead to public addresse
 attacker with a name's DNS records could reach the workers' neighbours: databases, the cloud's
 metadata service (OWASP, "Server-Side Request Forgery Prevention").
 
-| may lead to | which hosts | |---|---| | public addresses | every allowed host | | any address | an
-IP literal listed with its port, as in `127.0.0.1:8001` | | loopback | `localhost`, listed with its
-port | | private, loopback and carrier-grade NAT addresses | names in JOBS["PRIVATE_HOSTS"] |
+| may lead to | which hosts |
+|---|---|
+| public addresses | every allowed host |
+| any address | an IP literal listed with its port, as in `127.0.0.1:8001` |
+| loopback | `localhost`, listed with its port |
+| private, loopback and carrier-grade NAT addresses | names in JOBS["PRIVATE_HOSTS"] |
 """
 
 from __future__ import annotations
@@ -72,7 +75,7 @@ class Origin(NamedTuple):
 
 @lru_cache(maxsize=1000)
 def origin_of(url: str) -> Origin:
-    """Refused quotes no more of the URL than its host."""
+    """The origin of a URL. Refused quotes no more of the URL than its host."""
     if CONTROL.search(url):
         raise Refused("the address holds a line break or another control character")
     try:
@@ -92,7 +95,7 @@ def origin_of(url: str) -> Origin:
 
 
 def _refuse_odd(host: str) -> None:
-    """Two programs might read it differently."""
+    """Two programs might read such a host differently."""
     if "%" not in host and _literal(host) is not None:
         return
     if not host.isascii():
@@ -119,8 +122,8 @@ def _literal(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def permit(host: str, port: int) -> None:
-    """Refused unless JOBS["ALLOWED_HOSTS"] lists the host with this port, or without one, for 80
-    and 443."""
+    """Raise Refused unless JOBS["ALLOWED_HOSTS"] lists the host with this port, or without a port,
+    which stands for 80 and 443."""
     allowed = conf.allowed_hosts()
     if not _is_listed(host, port, allowed):
         netloc = Origin("", host, port).netloc
@@ -146,7 +149,7 @@ def _entry(entry: str) -> tuple[str, int | None]:
 
 
 def vet(host: str, port: int, addresses: Iterable[str]) -> list[str]:
-    """Refused if the host may not lead to one of them."""
+    """The addresses as text; Refused if the host may not lead to one of them."""
     vetted = []
     for text in addresses:
         address = ipaddress.ip_address(text)

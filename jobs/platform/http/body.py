@@ -24,7 +24,7 @@ PACKINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
 
 
 def read_body(response: Response) -> bytes:
-    """Refused if the packed or unpacked size is over the limit."""
+    """The body, unpacked; Refused if the packed or unpacked size is over the limit."""
     if response.status_code < 200:
         raise Broken(f"it said {response.status_code} and no more")
     if sum(len(name) + len(value) for name, value in response.headers.items()) > HEADERS_LIMIT:

@@ -41,7 +41,7 @@ Resolve = Callable[[str, int], list[str]]
 
 
 class Adapter(HTTPAdapter):
-    """Sends for requests. TLS trusts what `tls` says."""
+    """requests sends with it, over this module's connections. TLS trusts what `tls` says."""
 
     def __init__(self, route: Route, tls: ssl.SSLContext) -> None:
         self._route = route
@@ -61,12 +61,12 @@ class Adapter(HTTPAdapter):
         self.poolmanager = pools
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """requests would load its authorities for each connection."""
+        """Does nothing: requests would load its authorities for each connection."""
 
     def get_connection_with_tls_context(
         self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
     ) -> HTTPConnectionPool:
-        """No proxies, no client certificates."""
+        """There are no proxies, and no client certificates."""
         origin = address_policy.origin_of(request.url or "")
         required = {"cert_reqs": "CERT_REQUIRED"} if origin.scheme == "https" else None
         return self.poolmanager.connection_from_host(
@@ -168,7 +168,7 @@ def current() -> Transport:
 
 
 def _forget() -> None:
-    """After a fork: they are the parent's."""
+    """After a fork the connections, and maybe the lock, are the parent's."""
     global _lock, _transport
     _lock, _transport = threading.Lock(), None
 

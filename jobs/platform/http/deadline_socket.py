@@ -1,4 +1,4 @@
-"""Sockets with a deadline: a timeout is a budget for all calls that follow. Else a server that
+"""Sockets with a deadline: a timeout is a budget for all calls that follow. Otherwise a server that
 sends a byte a second would hold a request for ever."""
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class PlainSocket(socket.socket):
             raise OSError(error, os.strerror(error))
 
     def makefile(self, *args: Any, **kwargs: Any) -> Any:
-        """Its buffer is allocated when data is there."""
+        """Memory for the buffer is taken when data is there."""
         self._wait(READABLE)
         return super().makefile(*args, **kwargs)
 
@@ -94,7 +94,7 @@ class TlsSocket(PlainSocket, ssl.SSLSocket):
 
 
 def dial(address: str, port: int, timeout: float) -> PlainSocket:
-    """`timeout` s stay the connection's budget."""
+    """A connection to an IP address; `timeout` s stay its budget."""
     sock = PlainSocket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
         for option in SOCKET_OPTIONS:

@@ -15,7 +15,7 @@ class Broken(Exception):
 
 
 def sentence(error: Exception) -> str:
-    """Without the URL, which gives access to the result."""
+    """The URL is left out: a result's URL gives access to the result."""
     if isinstance(error, Unreachable | Broken):
         return str(error)
     reason = innermost(error)

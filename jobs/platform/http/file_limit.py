@@ -10,8 +10,8 @@ logger = logging.getLogger("jobs.engine")
 
 
 def make_room(wanted: int) -> bool:
-    """Raise this process's limit to `wanted` descriptors, as far as the system allows; True, or a
-    log line what to do."""
+    """Raise this process's limit to `wanted` descriptors, or as far as the system allows. True if
+    that is enough; else the log says what to do."""
     if _allowed() >= wanted:
         return True
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

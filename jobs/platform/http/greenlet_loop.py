@@ -70,7 +70,7 @@ class Pause:
 
 
 class Pilots(Generic[T]):
-    """Calls `fly(flight)` in a greenlet each."""
+    """Calls `fly(flight)` for each request, in a greenlet of its own."""
 
     def __init__(self, fly: Callable[[T], None]) -> None:
         self._fly = fly
@@ -150,7 +150,7 @@ class Pilots(Generic[T]):
         self._idle.pop().switch(flight)
 
     def _serve(self) -> None:
-        """See (4)."""
+        """A greenlet serves one request after the other: see (4)."""
         while len(self._idle) < MOST_IDLE:
             self._idle.append(getcurrent())
             self._do(self._ground.switch())

@@ -25,12 +25,12 @@ _inherited: list[Any] = []  # never collected: a destructor would write to the p
 
 
 def depth() -> int:
-    """Forks between the first process and this one."""
+    """The number of forks between the first process and this one."""
     return _depth
 
 
 class OnlyHere:
-    """A copy exits where it would leave this block (1)."""
+    """Only the process that entered this block leaves it; a copy exits there (1)."""
 
     def __enter__(self) -> None:
         self._entered_at = _depth
@@ -67,7 +67,7 @@ def _code_of(error: BaseException) -> int:
 
 
 def release() -> None:
-    """For all that this process forks: (2) and (3)."""
+    """Apply (2) and (3) to all that this process forks."""
     os.register_at_fork(after_in_child=_be_of_ones_own)
 
 

@@ -28,13 +28,13 @@ GLANCE = 0.02
 
 
 def adopt() -> None:
-    """This process gets its descendants' orphans."""
+    """Let the kernel give this process its descendants' orphans."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def children() -> set[int]:
-    """Ended ones included."""
+    """This process's children, ended ones included."""
     found: set[int] = set()
     with contextlib.suppress(OSError):
         for thread in os.listdir("/proc/self/task"):
@@ -49,7 +49,7 @@ class Orphans:
         self._kill_at: dict[int, float] = {}  # got SIGTERM
 
     def tend(self, present: set[int]) -> None:
-        """No worker died."""
+        """No worker died: leave the children alone, except orphans of those being ended."""
         present = self._living(present)
         self._kill_at = {pid: at for pid, at in self._kill_at.items() if pid in present}
         if self._kill_at:
@@ -58,11 +58,11 @@ class Orphans:
             self._left_alone = present
 
     def end_new(self, present: set[int]) -> None:
-        """A worker died: new children are its."""
+        """A worker died: children that were not there before are its."""
         self._end(self._living(present) - self._left_alone)
 
     def end_all(self) -> None:
-        """And wait for their end."""
+        """End all children of this process, and wait for that."""
         deadline = time.monotonic() + LONGEST
         while (present := self._living(children())) and time.monotonic() < deadline:
             self._end(present)

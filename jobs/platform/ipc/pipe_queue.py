@@ -40,7 +40,7 @@ class TooLarge(ValueError):
 
 
 class Queue:
-    """As multiprocessing's, for many writers and readers.
+    """As multiprocessing's Queue, for many writers and readers.
 
     `put` writes one packet, or raises TooLarge. `maxsize` packets (rounded up to a power of two)
     may wait, or `capacity` where the system allows fewer; then writers block.
@@ -99,7 +99,7 @@ class Queue:
         """The pipe ends with its last process."""
 
     def join_thread(self) -> None:
-        """There is no thread."""
+        """There is no thread to wait for."""
 
 
 class Hints(Queue):
@@ -115,7 +115,8 @@ class Hints(Queue):
 
 
 class Results(Queue):
-    """Workers' reports, which django-q2's monitor stores: masked, and cut."""
+    """What workers report to django-q2's monitor, which stores it: secrets are masked, and long
+    reports cut."""
 
     def put(self, item: Any) -> None:
         if isinstance(item, dict) and isinstance(item.get("result"), str):
@@ -128,7 +129,7 @@ class Results(Queue):
 
 
 def _packet_pipe(packets: int) -> tuple[int, int]:
-    """Keeps packets apart; elsewhere than on Linux their equal size does that."""
+    """A pipe that keeps packets apart. Elsewhere than on Linux their equal size does that."""
     if not hasattr(fcntl, "F_SETPIPE_SZ"):
         return os.pipe()
     reader, writer = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)

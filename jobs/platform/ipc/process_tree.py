@@ -43,7 +43,7 @@ END_PATIENCE = 2  # seconds
 
 @cache
 def number() -> int:
-    """Cached: a worker needs it a dozen times a run."""
+    """This process's pid, cached: a worker needs it a dozen times a run."""
     return os.getpid()
 
 
@@ -57,7 +57,7 @@ os.register_at_fork(after_in_child=name.cache_clear)
 
 
 def end_with_main() -> None:
-    """In the sentinel: see (4)."""
+    """The sentinel calls this: see (4)."""
     signal.signal(ABANDONED, _end_everything)
     _hear_of_parents_end(ABANDONED)
 
@@ -71,7 +71,7 @@ def _end_everything(number: int, frame: FrameType | None) -> None:
 
 
 def die_with_sentinel() -> None:
-    """In the sentinel: its later forks die with it."""
+    """The sentinel calls this: its later forks die with it."""
     sentinel = os.getpid()
 
     def in_child() -> None:
@@ -92,7 +92,7 @@ def _hear_of_parents_end(number: signal.Signals) -> None:
 
 
 def leave_stopping_to_main() -> None:
-    """In the sentinel; its forks inherit this."""
+    """The sentinel calls this; its forks inherit the handler."""
     signal.signal(signal.SIGTERM, _not_meant)
 
 
@@ -165,7 +165,7 @@ def context() -> BaseContext:
 
 
 def is_alive(pid: int) -> bool:
-    """A zombie is not."""
+    """Whether this machine has the process, and it is no zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -19,7 +19,7 @@ def waiting_bytes(pipe: int) -> int:
 
 
 class Event:
-    """As multiprocessing's, but never cleared."""
+    """As multiprocessing's Event, but never cleared."""
 
     def __init__(self) -> None:
         self.reader, self._writer = os.pipe()
@@ -39,8 +39,8 @@ class Event:
 
 
 class Value:
-    """As multiprocessing's: one process writes it, another counts down. Without a lock, which a
-    killed process could keep, a write may be lost: a worker's timeout then counts from a moment
+    """As multiprocessing's Value: one process writes it, another counts down. Without a lock, which
+    a killed process could keep, a write may be lost: a worker's timeout then counts from a moment
     earlier."""
 
     def __init__(self, typecode: str, value: float) -> None:

@@ -32,7 +32,7 @@ def is_lost(here: BaseDatabaseWrapper, raw: Any) -> bool:
 
 
 def is_failed(here: BaseDatabaseWrapper) -> bool:
-    """A statement outside any savepoint failed: PostgreSQL refuses more."""
+    """Whether a statement outside any savepoint failed: PostgreSQL then refuses more."""
     raw = here.connection
     if raw is None:
         return False
@@ -51,7 +51,7 @@ def is_in_transaction(here: BaseDatabaseWrapper) -> bool:
 
 
 def is_left_open(here: BaseDatabaseWrapper) -> bool:
-    """Code left a transaction open, or autocommit off."""
+    """Whether code left a transaction open, or autocommit off."""
     if here.connection is None:
         return bool(here.in_atomic_block)
     return bool(here.in_atomic_block) or not here.get_autocommit() or is_in_transaction(here)
@@ -71,7 +71,7 @@ def is_databases_fault(here: BaseDatabaseWrapper, error: BaseException) -> bool:
 
 
 def _is_of_an_old_plan(error: BaseException) -> bool:
-    """A migration changed a prepared statement's result, or the server forgot it."""
+    """Whether a migration changed a prepared statement's result, or the server forgot it."""
     cause = cause_of(error)
     if isinstance(cause, InvalidSqlStatementName):
         return True
@@ -86,7 +86,7 @@ def _is_closed_by_code(here: BaseDatabaseWrapper) -> bool:
 
 
 def drop(here: BaseDatabaseWrapper) -> None:
-    """Forget the connection and its transactions."""
+    """Forget the connection and its transactions; the next statement connects again."""
     with contextlib.suppress(Exception):
         here.close()
     here.connection = None

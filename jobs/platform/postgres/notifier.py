@@ -45,7 +45,7 @@ class Cluster(Protocol):
 
     @property
     def is_stopping(self) -> bool:
-        """The pusher has ended, or is about to."""
+        """Whether the pusher has ended, or is about to."""
 
 
 _cluster: Cluster | None = None
@@ -53,7 +53,7 @@ _told: dict[str, float] = {}  # word → sent last (monotonic)
 
 
 def belong_to(cluster: Cluster | None) -> None:
-    """This process and its forks belong to this cluster."""
+    """Make this process and its forks part of this cluster."""
     global _cluster
     _cluster = cluster
 

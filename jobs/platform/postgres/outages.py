@@ -71,8 +71,8 @@ def is_unavailable(error: BaseException) -> bool:
 
 
 def why_unavailable(error: BaseException) -> str:
-    """Ends a sentence that begins with “The database”; quotes nothing of the error, so visitors may
-    read it."""
+    """What is wrong, to end a sentence that begins with “The database”. It quotes nothing of the
+    error, so visitors may read it."""
     code = sqlstate_of(error)
     if code:
         return IN_WORDS.get(
@@ -86,7 +86,7 @@ def why_unavailable(error: BaseException) -> str:
 
 
 def sqlstate_of(error: BaseException) -> str:
-    """ "" if there is none."""
+    """PostgreSQL's code for the error; "" if there is none."""
     for link in (error, error.__cause__):
         if isinstance(link, psycopg.Error) and link.sqlstate:
             return str(link.sqlstate)

@@ -4,14 +4,14 @@ For a small statement, psycopg's cursor costs more than PostgreSQL. So the engin
 through psycopg.pq; psycopg adapts the values. See “Pipeline Mode” in PostgreSQL's manual.
 
 1. A conversation sends all statements and a sync, then reads all results. After an error the server
-   skips the rest. Outside a transaction the conversation is one.
+   skips the rest. Outside a transaction, a conversation is a transaction of its own.
 2. A statement counts as prepared when the server confirmed it: the server may have skipped it.
 3. An exception in a conversation, as from a signal handler, leaves unread results, which the next
    statement would take for its own: the connection is closed.
-4. So it is when the server forgot prepared statements (DISCARD ALL) or a migration changed their
-   results. The next connection prepares again.
+4. It is also closed when the server forgot prepared statements (DISCARD ALL) or a migration changed
+   their results. The next connection prepares again.
 5. A lone statement that waits for no lock uses libpq's blocking call, at half the processor time.
-   No signal handler runs during it.
+   No signal handler runs during the call.
 6. psycopg may prepare the product's statements here. After a rollback its DEALLOCATE ALL would take
    the engine's along; here it deallocates by name.
 7. What must precede the next statement (BEGIN, a savepoint) goes in its trip, also before a step's

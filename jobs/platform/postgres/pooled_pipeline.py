@@ -187,7 +187,7 @@ def name_of(key: Key) -> bytes:
 
 
 def wire_of(raw: psycopg.Connection[Any], *, prepares: bool) -> Wire:
-    """`prepares`: the connection has one session."""
+    """The connection's pipeline. `prepares`: the connection has one session."""
     wire: Wire | None = vars(raw).get(WIRE)
     if wire is None:
         wire = vars(raw)[WIRE] = Wire(raw) if prepares else PooledWire(raw)

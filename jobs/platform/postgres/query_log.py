@@ -29,7 +29,7 @@ class OnDemand(deque[Any]):
 
 
 def keep_none() -> None:
-    """In this process and its forks."""
+    """For all connections of this process and its forks."""
     for wrapper in connections.all(initialized_only=True):
         _keep_none(connection=wrapper)
     connection_created.connect(_keep_none, dispatch_uid="jobs.platform.postgres.query_log")

@@ -99,7 +99,8 @@ def _without_transactions(here: BaseDatabaseWrapper) -> CheckMessage | None:
 
 
 def _deaf(here: BaseDatabaseWrapper) -> list[CheckMessage]:
-    """A pool's session would go on listening for other clients."""
+    """Whether NOTIFY arrives. Through a pool in transaction mode no session can LISTEN: it would go
+    on listening for other clients."""
     if not here.settings_dict.get(POOLED):
         with _session() as other:
             return [] if _hears(here, other) else [_pool_unnamed()]

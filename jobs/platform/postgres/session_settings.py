@@ -1,5 +1,5 @@
 """PostgreSQL settings, of server, database, role or `DATABASE_URL`, that do not suit the engine.
-Behind a pool it could not change them, so it only reports them."""
+Behind a pool the engine could not change them, so it only reports them."""
 
 from __future__ import annotations
 

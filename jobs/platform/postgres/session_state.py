@@ -27,7 +27,7 @@ LASTS = re.compile(
 
 
 class Noticing(psycopg.Cursor[Any]):
-    """Marks the connection when such a statement passes."""
+    """Marks the connection when a statement's effect outlasts its transaction."""
 
     def execute(self, query: Any, *given: Any, **options: Any) -> Noticing:
         if isinstance(query, str) and LASTS.match(query):
@@ -42,7 +42,7 @@ def notice(raw: psycopg.Connection[Any]) -> None:
 
 
 def forget(raw: psycopg.Connection[Any] | None) -> None:
-    """For tests: the present state is normal."""
+    """Tests call this: the session's present state is normal."""
     if raw is not None:
         notice(raw)
         vars(raw).pop(MARK, None)

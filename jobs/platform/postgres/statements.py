@@ -47,8 +47,8 @@ def execute(text: str, values: Mapping[str, Any]) -> Rows:
 
 
 def together(*statements: Statement, commits: bool = False) -> list[Rows]:
-    """Execute statements in one trip, each with its own snapshot; outside a transaction they are
-    one. Raises Django's errors.
+    """Execute statements in one trip, each with its own snapshot. Outside a transaction they are a
+    transaction of their own. Raises Django's errors.
 
     With `commits` the trip may include COMMIT; Django's own must follow.
     """
@@ -62,7 +62,7 @@ def together(*statements: Statement, commits: bool = False) -> list[Rows]:
 
 
 def at_once(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
-    """For a statement that waits for no lock: cheaper, but no signal interrupts it."""
+    """Execute a statement that waits for no lock: cheaper, but no signal interrupts it."""
     here = _ready()
     with here.wrap_database_errors:
         if _is_watched(here):
@@ -98,7 +98,7 @@ def transactions_begun() -> int:
 
 
 def forget_what_waits() -> None:
-    """The transaction of `before_next` is over."""
+    """Drop what `before_next` left: its transaction is over."""
     raw = connections[DEFAULT_DB_ALIAS].connection
     if raw is not None:
         pipeline.forget_what_waits(raw)
@@ -123,21 +123,22 @@ def read_by_index() -> None:
 
 
 def do_not_wait_for_the_disk() -> None:
-    """For this thread's connection."""
+    """Let this thread's connection commit without waiting for the disk."""
     here = connections[DEFAULT_DB_ALIAS]
     here.ensure_connection()
     _set(here, synchronous_commit="off")
 
 
 def keep_connections(seconds: int) -> None:
-    """By the site's `CONN_MAX_AGE` a worker would close its connection after each shift."""
+    """Let connections live for so long at least: by the site's `CONN_MAX_AGE` a worker would close
+    its connection after each shift."""
     there = connections[DEFAULT_DB_ALIAS].settings_dict
     if there["CONN_MAX_AGE"] is not None:
         there["CONN_MAX_AGE"] = max(there["CONN_MAX_AGE"], seconds)
 
 
 def _set(here: BaseDatabaseWrapper, **settings: str) -> None:
-    """Behind a pool, for the engine's statements alone."""
+    """For the session; behind a pool, for the engine's statements alone."""
     wire = _wire(here)
     if isinstance(wire, PooledWire):
         wire.settings |= settings
