@@ -1,5 +1,6 @@
-"""What a run's end means for others, in the transaction in which it ends: its turns are the next
-one's, who invoked it goes on, and its hooks start (law 9)."""
+"""What follows from a run's end, in the same transaction: its turns pass to the next runs, its
+invoker goes on, its hooks start (law 9).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +22,6 @@ from jobs.runs.claim import Claim
 from jobs.runs.hook_events import CANCELLED, FAILED, RETRIED
 from jobs.runs.turns import passing_on
 
-# The columns of a run that has ended, beside its status.
 ENDED: dict[str, Any] = {
     "reason": "",
     "due_at": None,
@@ -33,7 +33,7 @@ ENDED: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What has to be known of the run that ends."""
+    """The facts about a run that its end needs."""
 
     run_id: uuid.UUID
     fn_id: str
@@ -54,11 +54,10 @@ class Ending:
 
 
 def leaving(ending: Ending) -> list[Statement]:
-    """What wakes whoever invoked the run, and passes its turns on.
+    """The statements that wake the invoking run and pass the turns on.
 
-    The last thing in its transaction: the lines' locks come after all locks of rows, and behind
-    them only rows that nobody holds are touched, so nobody waits here for somebody who waits
-    for us.
+    Run them last in the transaction. Lock order: rows first, then the lines' advisory locks; after
+    those only rows found with SKIP LOCKED are written, so two ending runs cannot deadlock.
     """
     invoker = [] if ending.invoked_by is None else [wake.waking([ending.invoked_by])]
     return invoker + passing_on(ending.turn_keys, ending.turns_held)
@@ -71,12 +70,12 @@ def leave(ending: Ending) -> None:
 def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: str) -> None:
     """Send one of the engine's own events, and start the function's hook for this moment.
 
-    The event's data is Inngest's (function_id, run_id, error, event, events) and the run's epoch,
-    which its end or its rerun has raised in this transaction.
+    The data is Inngest's (function_id, run_id, error, event, events) and the run's epoch, which
+    this transaction has raised.
 
-    What becomes of a run that such an event has started by its name starts no other one that way:
-    a function that listens to failures, and fails, would be told of its own for ever, each time by
-    an event of twice the size.
+    If such an event had itself started this run by name, the new one starts nothing by name.
+    Otherwise a function that listens to failures, and fails, would be started by its own failure
+    for ever, each time by an event of twice the size.
     """
     runs = models.Run.objects.filter(id=ending.run_id)
     data = {
@@ -100,7 +99,6 @@ def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: st
 
 
 def _listens(ending: Ending) -> bool:
-    """Whether one of the engine's own events has started this run by its name."""
     name = ending.event["name"]
     if name not in (FAILED, CANCELLED, RETRIED):
         return False
@@ -116,6 +114,6 @@ def fail_run(run: models.Run, error: dict[str, Any]) -> None:
 
 
 def settle_failure(ending: Ending, error: dict[str, Any]) -> None:
-    """What follows from a failure, in its transaction, behind the run's own row."""
+    """Announce the failure and pass the turns on; the transaction has written the run's row."""
     announce(FAILED, ending, error, "failure")
     leave(ending)

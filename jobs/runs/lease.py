@@ -9,8 +9,8 @@ from django.db.models.functions import Now
 
 from jobs import conf, models
 
-# A row that somebody is at is passed by: a transaction that takes its time over one run, a person's
-# perhaps, must not cost the others their leases.
+# SKIP LOCKED: a long transaction on one run, an operator's for instance, must not cost the other
+# runs their leases.
 RENEW = """
 UPDATE jobs_run r SET lease_until = statement_timestamp() + make_interval(secs => %(lease)s)
   FROM (SELECT l.id FROM jobs_run l
@@ -34,7 +34,9 @@ UPDATE jobs_run r SET status = 'queued', reason = '', due_at = statement_timesta
 
 
 def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
-    """Hand a run on at once, unfinished and without blame; False if it was not ours any more."""
+    """Put a run back into the queue at once, unfinished and without blame; False if the lease was
+    lost.
+    """
     return bool(
         models.Run.objects.filter(id=run_id, lease_token=token).update(
             status=models.RunStatus.QUEUED,
@@ -47,8 +49,10 @@ def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
 
 
 def renewed(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
-    """The new token of a lease that this worker still holds; None if it holds it no more. With a
-    new token the keeper, which gives back what has waited for long, comes too late."""
+    """A new token for a lease that this worker still holds; None if it is lost.
+
+    The keeper gives back claims that waited for long; with a new token it comes too late.
+    """
     fresh = uuid.uuid4()
     mine = models.Run.objects.filter(id=run_id, lease_token=token)
     until = Now() + timedelta(seconds=conf.lease())

@@ -1,15 +1,13 @@
-"""Runs that stand in a line behind others are parked before any worker has room for them.
+"""Runs that stand in a line behind others are parked before a worker has room for them.
 
-The pusher lets a due run past its line when it takes it, and parks it if its turn has not come (see
-concurrency). Of many runs of few lines nearly all are parked; as long as they are not, they stand
-among what is due before the runs whose turn it is.
-
-1. Runs that are sent together are inserted together: those of one line beyond its limit stand
-   behind the first ones whatever else is in the line, and are parked from the beginning. The first
-   ones are due, and wake the next ones as they leave the line, which they do later than all become
-   visible.
-2. While its workers have enough to do, the pusher parks what is due and stands behind others. A run
-   whose turn it is stays due; it is taken when there is room.
+The pusher takes a due run's turns when it claims the run, and parks the run if its turn has not
+come (see turns). With many runs in few lines nearly all get parked; until then they stand in the
+queue before runs whose turn it is.
+1. Runs sent together are inserted together. Those of one line beyond its limit stand behind the
+   first ones whatever else is in the line, so they are inserted parked. The first ones wake them as
+   they leave the line, which is after all have become visible.
+2. While its workers are busy, the pusher parks due runs that stand behind others. A run whose turn
+   it is stays due until there is room.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from typing import Any
 from jobs.platform.postgres import statements
 from jobs.runs import shares, turns
 
-MOST = 100  # due runs that are looked at at a time
+MOST = 100  # due runs per look
 
 STANDING = f"""
 WITH RECURSIVE {shares.CLASSES}
@@ -43,8 +41,9 @@ RETURNING r.id
 
 
 def park_due(most: int = MOST) -> bool:
-    """Park due runs that stand in their first line behind others; returns whether it is worth
-    looking for more of them at once."""
+    """Park due runs that stand behind others in their first line; returns whether another look at
+    once is worthwhile.
+    """
     asked: dict[str, Any] = {"limit": most, "after": ""}
     standing = statements.execute(STANDING, asked)
     if not standing:

@@ -1,34 +1,31 @@
 """Whose turn it is (law 6).
 
-A run stands in one line for each Concurrency of its function, and takes them in order: it holds
-`turns_held` turns and waits in line number `turns_held` until it has all. Taking locks in one
-order is what keeps two runs from waiting for each other.
+A run stands in one line for each Concurrency of its function, and passes them in order: it holds
+`turns_held` turns and waits in line number `turns_held` until it has all. Because all runs take
+turns in one order, no two runs wait for each other.
 
-First come is by the database's clock (`created_at`): ids carry the sender's.
+First come first served goes by the database's clock (`created_at`); ids carry the sender's.
 
-A line is made of rows, nothing else, so it cannot drift from the truth: who holds a turn is an
-unfinished run that got past that line, who waits is a queued run that stands in it.
-
-1. Every decision about a line is made under its advisory lock, which lasts until the end of the
-   transaction; the statement after the lock sees all that earlier holders of the lock committed.
-   Both travel together, which PostgreSQL takes as one transaction.
+A line consists of rows alone, so it cannot drift from the truth: an unfinished run that got past a
+line holds a turn of it, and a queued run that stands in it waits.
+1. Every decision about a line is made under its advisory lock, held to the end of the transaction.
+   The statement after the lock sees what earlier holders committed. Both travel in one trip, which
+   PostgreSQL takes as one transaction.
 2. A run that finds its line full is parked: `due_at` null, reason `turn`. Nothing polls it.
-3. Whoever leaves a line (done, failed, cancelled) makes its first parked run due again, in the
-   transaction in which it leaves. The woken run then takes its turn like anybody else, so a wake
-   too many does no harm, and the sweep repairs a wake that was lost to a rollback.
+3. A run that leaves a line (completed, failed, cancelled) makes the line's first parked run due, in
+   the same transaction. The woken run takes its turn like any other, so a wake too many does no
+   harm, and the sweep repairs a wake lost to a rollback.
 
-All sessions share one table for advisory locks, so no transaction may take one for each of
-thousands of lines. Every line belongs to one of a fixed number of buckets (as ids do, see
-deduplication):
-
-4. A transaction that decides about few lines shares their buckets, and then locks each line.
-   Transactions of few meet only at a line that both decide about.
+All sessions share one table of advisory locks, so no transaction may take thousands of them. Every
+line belongs to one of a fixed number of buckets (as ids do, see deduplication):
+4. A transaction that decides about few lines shares their buckets, and then locks each line. Two
+   such transactions meet only at a line that both decide about.
 5. A transaction that decides about many takes whole buckets, and needs no locks for the lines in
-   them. It waits for no transaction of few: a bucket that is shared just then it shares too, and
-   locks its own lines in it.
-6. The order is the same for all: the buckets of first lines, first lines, the buckets of second
-   lines, second lines, each by its number. A transaction of many goes through all buckets, so that
-   it may come again with other lines.
+   them. It never waits for a transaction of few: a bucket that others share just then it shares
+   too, and locks its own lines in it.
+6. All take locks in one order: buckets of first lines, first lines, buckets of second lines, second
+   lines, each by number. A transaction of many goes through all buckets, so that it may come again
+   with other lines.
 """
 
 from __future__ import annotations
@@ -41,12 +38,12 @@ from typing import Any
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
 
-FEW = 250  # lines of one transaction that have locks of their own
+FEW = 250  # lines of one transaction that get locks of their own
 BUCKETS = 512  # a power of two
-NAMESPACE = 1_785_672_308  # plus 1 for the buckets of first lines, plus 2 for those of second ones
+NAMESPACE = 1_785_672_308  # plus 1 for buckets of first lines, 2 for those of second ones
 
-# `shared` is null in a transaction of few; in one of many it has the buckets that others share with
-# it. It is the transaction's own and goes with it, or with its savepoint, as the locks do.
+# `shared`: null in a transaction of few; in one of many, the buckets that it shares with others.
+# The setting ends with the transaction or savepoint, as the locks do.
 SETTING = "jobs.shared_buckets_%(column)s"
 SHARED = f"nullif(current_setting('{SETTING}', true), '') AS shared"
 BUCKET = f"(h & {BUCKETS - 1})::int AS bucket"
@@ -55,7 +52,7 @@ SELECT h, {BUCKET}, {SHARED}
   FROM (SELECT hashtextextended(key, 0) AS h FROM unnest(%(keys)s::text[]) AS key) hashes
 """  # noqa: S608
 
-# For few lines: see (4). In a transaction of many only what it does not have already: see (5).
+# For few lines (4). In a transaction of many: only locks that it does not have (5).
 LOCKS = f"""
 WITH lines AS MATERIALIZED ({LINES_OF})
 SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket)
@@ -67,7 +64,7 @@ SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(col
         ORDER BY 1 NULLS FIRST, 2) in_order
 """  # noqa: S608
 
-# For one line; as little as can be, since every run that ends sends it.
+# For one line; small, since every ending run sends it.
 LOCK = f"""
 SELECT CASE WHEN shared IS NULL
             THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket) END,
@@ -76,7 +73,7 @@ SELECT CASE WHEN shared IS NULL
           FROM (SELECT hashtextextended(%(key)s, 0) AS h) hashed) line
 """  # noqa: S608
 
-# For many: see (5) and (6).
+# For many lines (5, 6).
 LOCK_BUCKETS = f"""
 SELECT set_config('{SETTING}',
                   coalesce(array_agg(bucket) FILTER (WHERE is_shared), '{{}}')::text, true)
@@ -88,12 +85,12 @@ SELECT set_config('{SETTING}',
         OFFSET 0) asked
 """  # noqa: S608
 
-# A due run is found by its id: by the statistics of a quiet hour the index of what is due is empty.
-# Both lines' rules are the same; the column (an index of the array) is all that differs.
-# PostgreSQL arrays count from 1.
+# A due run is found by id: after a quiet hour the statistics say that the index of due runs is
+# empty. Both lines have the same rules and differ in the column, an index of the array: PostgreSQL
+# counts from 1.
 
-# How many hold a turn of the line in which the run `r` stands, and how many stand before it: both
-# counted no further than the line has turns.
+# How many runs hold a turn of the line in which the run `r` stands, and how many stand before it,
+# each counted up to the limit.
 HOLDING = """
           SELECT count(*) FROM (
             SELECT 1 FROM jobs_run h
@@ -113,8 +110,8 @@ AHEAD = """
 """
 PASSES = f"({HOLDING}) + ({AHEAD}) < r.turn_limits[%(column)s]"
 
-# Each run's row is looked up once: a join with `mine`, of which the planner expects one row, would
-# look up all of them for each.
+# One look-up for each run: the planner expects one row of `mine`, and a join would look up all runs
+# for each.
 TAKE = f"""
 WITH mine AS MATERIALIZED (
   SELECT r.id, r.turns_held + 1 = cardinality(r.turn_keys) AS is_last, {PASSES} AS passes
@@ -145,7 +142,7 @@ UPDATE jobs_run r
 RETURNING r.id, r.turns_held > %(line)s
 """  # noqa: S608
 
-# All lines in which a run stands: the query leaps through the index from one to the next, so that a
+# All lines in which a run stands: the query leaps through the index from line to line, so that a
 # long line costs no more than a short one.
 LINES = """lines(key) AS (
   (SELECT turn_keys[%(column)s] FROM jobs_run
@@ -165,7 +162,7 @@ SELECT id FROM jobs_run
  ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 
-# Returns the word that is to be told after the commit, if there was a next (notifier.pass_on).
+# Returns what the notifier sends after the commit, if a run was woken.
 WAKE = f"""
 WITH woken AS (
   UPDATE jobs_run SET due_at = statement_timestamp(), reason = '' WHERE id = ({FIRST})
@@ -174,8 +171,8 @@ SELECT 'run' FROM woken
 """  # noqa: S608
 
 
-# For many lines at once, each of which several runs may have left: as many are woken as it has room
-# for beside those that hold a turn, and those that are on their way before them.
+# For many lines, each of which several runs may have left: wakes as many as there is room for
+# beside the holders and the runs already on their way.
 PARKED = """
      WHERE turn_keys[%(column)s] = line.key AND turns_held = %(line)s
        AND status = 'queued' AND due_at IS NULL
@@ -202,13 +199,12 @@ SELECT 'run' FROM woken LIMIT 1
 def take_turns(
     waiting: Sequence[tuple[uuid.UUID, list[str], int]], seen: datetime, lease: dict[str, Any]
 ) -> set[uuid.UUID]:
-    """Let due runs past their lines, in order; lease those that hold all their turns, park those
-    that are not let past. Returns the leased ones.
+    """Let due runs past their lines, in order: lease those that hold all their turns, park those
+    that are not let past. Returns the ids of the leased ones.
 
-    `waiting` is (run id, turn keys, turns held) as they were `seen` at a time, `lease` what
-    claims._lease says. First come first served: a run goes through only if fewer than `limit`
-    others hold a turn or stand before it. A run that somebody else is looking at, or that has
-    become due since it was seen, whatever befell it meanwhile, is left alone.
+    `waiting` is (run id, turn keys, turns held) as `seen` at that time; `lease` is of `lease_for`.
+    A run goes through only if fewer than `limit` others hold a turn or stand before it. A run that
+    another session has locked, or that became due after `seen`, is left alone.
     """
     held = {run_id: turns for run_id, _, turns in waiting}
     keys = {run_id: run_keys for run_id, run_keys, _ in waiting}
@@ -222,7 +218,7 @@ def take_turns(
 
 
 def _take(run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]) -> list[uuid.UUID]:
-    """One transaction: the line's locks, then all that is decided under them."""
+    """One transaction: the line's locks, then what is decided under them."""
     parameters = {**parameters, "ids": run_ids, "line": line}
     locks, take = of_line(LOCKS, line), of_line(TAKE, line)
     _, taken = statements.together((locks, parameters), (take, parameters))
@@ -230,8 +226,9 @@ def _take(run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]) -> li
 
 
 def passing_on(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
-    """What wakes the next in every line that a run leaves: those it got past and the one it stood
-    in. To be executed after the run's own row was changed, in the same transaction."""
+    """Statements that wake the next run in every line that a run leaves: those it got past, and the
+    one it stood in. Execute them after the change of the run's row, in the same transaction.
+    """
     passing: list[Statement] = []
     for line, key in enumerate(list(turn_keys)[: turns_held + 1]):  # in take_turns's order
         passing += _waking_next(key, line)
@@ -239,8 +236,9 @@ def passing_on(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
 
 
 def making_way(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
-    """What wakes the next in the line in which a run stands that is set aside: it keeps its place
-    and its turns, but no other run waits behind it. In the same transaction as passing_on."""
+    """Statements that wake the next run in the line of a run that is set aside: that run keeps its
+    place and its turns, and no other waits behind it. Same transaction as passing_on.
+    """
     return _waking_next(turn_keys[turns_held], turns_held) if turns_held < len(turn_keys) else []
 
 
@@ -250,8 +248,9 @@ def _waking_next(key: str, line: int) -> list[Statement]:
 
 
 def pass_on(keys: Collection[str], line: int) -> None:
-    """Pass on, once for each of these first (0) or second lines (1), what many runs leave that have
-    ended in this transaction: as `passing_on`, in a few statements for all of them."""
+    """`passing_on` for many runs that ended in this transaction, once for each of these first (0)
+    or second lines (1).
+    """
     if keys:
         lock(keys, line)
         woken = statements.execute(of_line(WAKE_EACH, line), {"keys": list(keys), "line": line})
@@ -263,7 +262,7 @@ def of_line(statement: str, line: int) -> str:
 
 
 def lock(keys: Collection[str], line: int) -> None:
-    """Take the locks of these first lines (0) or second lines (1): see (4) to (6)."""
+    """Take the locks of these first lines (0) or second lines (1), by rules 4 to 6."""
     wanted = {"keys": sorted(keys)}
     if len(keys) > FEW:
         statements.execute(of_line(LOCK_BUCKETS, line), {})
