@@ -16,17 +16,17 @@ WITHOUT_ERROR = {"error_class": "", "error_message": "", "traceback": "", "retry
 
 
 class Attempts:
-    """Writes the attempts of one execution into its journal."""
+    """Adds the attempts of one execution to its journal."""
 
     def __init__(self, claim: Claim, journal: Journal) -> None:
         self._claim = claim
         self._journal = journal
 
     def went_well(self, step: StepRecord, started: datetime, ended: datetime) -> None:
-        """A step that goes well when it is first tried has its trace in its own row, when it began
-        and when it ended, and in its request's. That is nearly every step, and a row less for
-        each. One that was tried before has the error of that, also when somebody has given it all
-        its attempts again."""
+        """A step that succeeds at the first try gets no attempt: its own row and its request's have
+        its times, which saves nearly every step a row. A step with an earlier error gets one, also
+        after an operator has reset its attempts.
+        """
         if step.attempts or step.error is not None:
             self._note(step.name, step.attempts, models.AttemptStatus.COMPLETED, started, ended)
 
@@ -64,7 +64,6 @@ class Attempts:
         ended: datetime,
         **error: Any,
     ) -> None:
-        """A row of the table, not a model's instance: nobody looks at it before it is written."""
         self._journal.attempts.append(
             {
                 "id": new_key(),

@@ -1,5 +1,3 @@
-"""What a function is given."""
-
 from __future__ import annotations
 
 import logging
@@ -15,7 +13,7 @@ from jobs.runs.claim import Claim
 
 
 class Context:
-    """What a function's handler is called with."""
+    """The argument of a function's handler."""
 
     def __init__(self, claim: Claim, function: Function, journal: Journal, watch: Watch) -> None:
         self.event = Event(**claim.event)
@@ -32,11 +30,10 @@ class Context:
 
     @property
     def is_outdated(self) -> bool:
-        """In a hook: whether the run that it tells of has gone on since, so that what the hook
-        has to say is not so any more. In any other function it is False.
+        """In a hook: whether the run that it tells of has gone on since; elsewhere False.
 
-        Ask in the atomic step that writes: the answer then holds until the step has committed. If
-        the function's steps lock the same row of yours, lock it first.
+        Ask in the atomic step that writes: the answer then holds until the step commits. If the
+        function's steps lock the same row of yours, lock it first.
         """
         event = self.runner.claim.event
         return hook_events.is_outdated(event["name"], event["data"])

@@ -37,21 +37,19 @@ logger = logging.getLogger("jobs.engine")
 
 
 def execute(claim: Claim, watch: Watch | None = None) -> Claim | None:
-    """Advance a claimed run as far as it goes, and settle it; returns the claim that the worker
-    is to go on with, if it may (`watch.may_go_on`): who was next in the run's line.
+    """Advance a claimed run as far as it goes, and settle it. If the worker may go on
+    (`watch.may_go_on`), returns the claim of the next run in the line, if there is one.
 
-    1. Call the function from the top; steps that are remembered return at once.
-    2. It comes to an end, it has to wait, or it errs: each is one commit, under the lease.
-    3. If the commit is refused by a deferred constraint, nothing of it happened: go again, with
-       each step's constraints checked by itself, so that the step that breaks one is the one that
-       fails.
-    4. If the lease was lost, nothing since the last commit happened, and somebody else goes on.
-    5. An execution that ends in any other way has settled nothing: its run is requeued, which is
-       counted (requeue). Nothing that an author's code does leaves this function.
-    6. If the engine's own code failed, if no database was reached for as long as a lease, or if
-       something that every run needs does not work any more (process_checks), this process may be
-       what is wrong: code that is over may have changed whatever lies in it. Then it is to execute
-       no other run (`watch.is_spoilt`).
+    1. The function is called from the top; remembered steps return at once.
+    2. It ends, or has to wait, or errs: each is one commit, under the lease.
+    3. If a deferred constraint refuses the commit, nothing happened. The function is called again
+       with each step's constraints checked alone, so that the step that breaks one fails.
+    4. If the lease was lost, nothing since the last commit happened; another worker goes on.
+    5. Any other end has settled nothing: the run is requeued, and counted (requeue). No exception
+       of an author's code leaves this function.
+    6. If the engine's own code failed, no database was reached for a lease's time, or a process
+       check fails, this process itself may be damaged, by code that ran in it. It must execute no
+       other run (`watch.is_spoilt`).
     """
     watch = watch or Nobody()
     try:
@@ -89,8 +87,9 @@ def _advance_or_check_step_by_step(claim: Claim, watch: Watch) -> Claim | None:
 
 
 def _begin(claim: Claim) -> None:
-    """A run that went down with a cluster before may be what took it down: say, durably, that a
-    worker begins with it, so that the next loss can be told from bad neighbourhood."""
+    """A run that was lost with a cluster may have been the cause. Record that a worker begins it,
+    so that its next loss is told from the loss of runs beside it.
+    """
     if claim.lost_count:
         mine = models.Run.objects.filter(id=claim.run_id, lease_token=claim.token)
         if not mine.update(begun=True):
@@ -142,7 +141,7 @@ def _complete(claim: Claim, journal: Journal, output: Any, *, goes_on: bool) -> 
     then = leaving(Ending.of_claim(claim))
     goes_on = goes_on and len(claim.turn_keys) == 1
     if goes_on:
-        then[-1] = going_on(claim)  # instead of waking him
+        then[-1] = going_on(claim)  # instead of waking the next run
     rows = journal.commit(settled, then=then)
     return gone_on(then[-1], rows[-1]) if goes_on else None
 
@@ -155,7 +154,7 @@ def _suspend(journal: Journal, pause: Suspend, *, waits: bool = True) -> None:
 
 
 def _err(claim: Claim, function: Function, journal: Journal, error: BaseException) -> None:
-    """The function itself erred, between its steps: try again from its memory, or fail."""
+    """The function erred between its steps: retry from its memory, or fail the run."""
     journal.has_erred = True
     if journal.is_broken:
         journal.roll_back()
@@ -163,7 +162,7 @@ def _err(claim: Claim, function: Function, journal: Journal, error: BaseExceptio
     attempt = journal.function_errors
     now = claim.clock.now()
     delay = backoff.delay(error, attempt, function.retries, table, now)
-    if is_a(error, StepError):  # the step's own attempts have told it
+    if is_a(error, StepError):  # the step's own attempts have it
         story = describe(error)
     else:
         story = Attempts(claim, journal).erred("", attempt, error, now, delay)
@@ -179,8 +178,9 @@ def _err(claim: Claim, function: Function, journal: Journal, error: BaseExceptio
 
 
 def _step_behind(error: BaseException) -> dict[str, Any]:
-    """The failed step that an error tells of, also where the function put it in other words: it
-    is what a person's retry begins with."""
+    """The failed step behind an error, also where the function wrapped it: an operator's retry
+    begins there.
+    """
     inner = next((link for link in chain(error) if is_a(link, StepError)), None)
     if not isinstance(inner, StepError):
         return {}

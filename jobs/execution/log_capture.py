@@ -1,11 +1,9 @@
 """What a function says, by `ctx.logger`, `logging` or `print`, becomes log lines of its attempt.
 
-1. The standard output is read along, and so are bytes that are written to its `buffer`. What goes
-   past it is not: the standard error, `sys.__stdout__`, descriptor 1, the programs that a body
-   starts, other threads and processes.
-2. Lines are masked first and cut then. A line that does not end is kept up to a size.
-3. What cannot be read (a record whose arguments do not fit its message, a level that is no text) is
-   kept in a form that can: it is never the function's error.
+1. Standard output is captured, and bytes written to its `buffer`. Not captured: standard error,
+   `sys.__stdout__`, descriptor 1, programs that a body starts, other threads and processes.
+2. Lines are masked before they are cut. A line without an end is kept up to a size.
+3. A record that cannot be formatted is kept in a form that can: it is never the function's error.
 """
 
 from __future__ import annotations
@@ -35,8 +33,6 @@ ENGINES_OWN = ("django.db", "jobs.engine")
 
 
 class _Thread(threading.local):
-    """Which capture listens to this thread."""
-
     capture: LogCapture | None = None
 
 
@@ -44,7 +40,7 @@ _this_thread = _Thread()
 
 
 def _hear(text: str) -> bool:
-    """What this thread prints, in pieces; whether a capture listens."""
+    """Give this thread's capture what is printed; False if there is none."""
     if _this_thread.capture is None:
         return False
     if text:
@@ -53,7 +49,7 @@ def _hear(text: str) -> bool:
 
 
 def _be_deaf() -> None:
-    """In a forked process: its records are not the worker's."""
+    """In a forked process, whose records are not the worker's."""
     _this_thread.capture = None
 
 
@@ -63,9 +59,8 @@ os.register_at_fork(after_in_child=_be_deaf)
 class LogCapture:
     """Collects the lines of one execution in its journal.
 
-    While the function replays what it remembers, the code between its steps says again what it
-    has said before. Such lines are held back: they are dropped when the next remembered step is
-    met, and kept if none is met any more (it was removed from the code).
+    During replay, the code between remembered steps says its lines again. These are held: the next
+    remembered step drops them; if none follows (it was removed from the code), they are kept.
     """
 
     def __init__(self, claim: Claim, journal: Journal, *, replaying: bool) -> None:
@@ -86,11 +81,9 @@ class LogCapture:
         self._replaying = replaying
 
     def enter(self, step_name: str, attempt: int) -> None:
-        """The body of a step begins."""
         self._step_name, self._attempt, self._replaying = step_name, attempt, False
 
     def leave(self, *, replaying: bool) -> None:
-        """It has ended."""
         self.end_line()
         self._step_name, self._attempt = "", self._journal.attempt
         self._replaying = replaying
@@ -112,7 +105,7 @@ class LogCapture:
         )
 
     def hear(self, text: str) -> None:
-        """What is printed, in pieces."""
+        """Take printed text, in pieces."""
         if self._count > MOST_LINES:
             return
         first, *others = str.split(text, "\n")
@@ -122,8 +115,8 @@ class LogCapture:
             self._line.add(piece)
 
     def end_line(self) -> None:
-        """What was printed without a line's end is a line, too."""
-        with contextlib.suppress(Exception):  # the body's own stream, perhaps, in its place
+        """End a line that was printed without its end."""
+        with contextlib.suppress(Exception):  # may be the body's own stream
             sys.stdout.flush()
         end_lines()
         if self._line:
@@ -135,12 +128,12 @@ class LogCapture:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Catch this thread's log records and what it prints, which goes on to the console."""
+        """Capture this thread's log records and prints; both still reach the console."""
         handler = _Handler(self)
         root = logging.getLogger()
         root.addHandler(handler)
         if RUN.level != logging.INFO:
-            RUN.setLevel(logging.INFO)  # kept whatever the process logs
+            RUN.setLevel(logging.INFO)  # captured whatever level the process logs
         streams, before = (sys.stdout, sys.stderr), _this_thread.capture
         if type(sys.stdout) is not Heard:
             sys.stdout = cast(TextIO, Heard(sys.stdout, _hear))
@@ -149,7 +142,7 @@ class LogCapture:
         _this_thread.capture = self
         try:
             yield
-            self.end_line()  # on the code's own stream, perhaps: see `end_line`
+            self.end_line()  # perhaps on the code's own stream: see `end_line`
         finally:
             _this_thread.capture = before
             sys.stdout, sys.stderr = streams
@@ -159,8 +152,7 @@ class LogCapture:
 
 
 class _Line:
-    """One that has not ended. Of a very long one the beginning is kept, masked: where it is cut off
-    a secret may have begun."""
+    """A line in progress. A long one is cut and masked: a secret may begin at the cut."""
 
     def __init__(self) -> None:
         self._text = io.StringIO()
@@ -179,7 +171,6 @@ class _Line:
             self._text.write(masked)
 
     def take(self) -> str:
-        """What it is; another one begins."""
         text, is_cut = self._text.getvalue(), self._is_cut
         self.__init__()  # type: ignore[misc]
         return f"{text}…" if is_cut else text
@@ -191,7 +182,6 @@ class _Handler(logging.Handler):
         self._capture = capture
 
     def createLock(self) -> None:
-        """None is needed: one thread is listened to, all others pass by."""
         self.lock = None
 
     def handle(self, record: logging.LogRecord) -> bool:
@@ -212,7 +202,7 @@ def _message_of(record: logging.LogRecord) -> str:
 
 
 def _text(value: object) -> str:
-    """Any value as a text; not every class can say one."""
+    """A value as text, also of a class whose `str()` fails."""
     try:
         return str(value)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What a worker tells of the step that it is at, and whom it asks whether to go on."""
+"""A worker reports its current step to an observer, and asks it whether to go on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Watch(Protocol):
-    """Who looks on while a worker is at a run: a cluster's board, or nobody."""
+    """The observer of a worker: the cluster's board, or a Nobody."""
 
     is_spoilt: bool
     """Whether the worker is to execute no other run: see executor.execute (6)."""
@@ -17,13 +17,13 @@ class Watch(Protocol):
 
     @property
     def may_go_on(self) -> bool:
-        """Whether the worker may take up the turn that the run leaves, when it has ended."""
+        """Whether the worker may go on with the next run of the line, when this one has ended."""
 
     def at_step(self, card: str) -> None:
-        """The worker enters the body of this step (current_step.card_of); empty: it has left it."""
+        """The worker enters the body of this step (current_step.card_of); with "", it leaves it."""
 
     def request_waits(self) -> None:
-        """The worker has committed a request, which a gateway is to send."""
+        """The worker has committed a request for a gateway."""
 
 
 class Nobody:

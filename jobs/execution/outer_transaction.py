@@ -1,8 +1,8 @@
-"""What an execution finds when it begins, and leaves as it was: normally a connection without a
-transaction; in a test, the transaction that the test is in.
+"""The transaction around an execution: normally none; in a test, the test's own. It is left as
+found.
 
-Code that is over, a step's body or the function, has ended each transaction that it has opened.
-What it has left open is undone here, since nothing else would ever commit it.
+Code that has returned must have ended the transactions that it opened. The rest is undone here:
+nothing else would ever end it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class OuterTransaction:
         self._savepoint = transaction.savepoint() if self.is_there else None
 
     def close_what_is_inside(self) -> bool:
-        """Undo what code that is over has left open; whether there was anything."""
+        """Undo what returned code has left open; True if there was anything."""
         if self.is_there:
             return len(self._database.savepoint_ids) > self._depth
         if self._database.connection is not None and connection_state.is_bad(self._database):
@@ -35,7 +35,7 @@ class OuterTransaction:
         return is_left_open
 
     def keep(self) -> None:
-        """What was done up to now stays, whatever comes."""
+        """Keep what was done so far, whatever follows."""
         if self._savepoint is not None:
             transaction.savepoint_commit(self._savepoint)
             self._savepoint = transaction.savepoint()
@@ -51,7 +51,7 @@ class OuterTransaction:
 
 
 def go_back_to(savepoint: str) -> None:
-    transaction.set_rollback(False)  # as long as it is set, Django sends nothing
+    transaction.set_rollback(False)  # while it is set, Django sends nothing
     with contextlib.suppress(DatabaseError):  # no database: no effects either
         transaction.savepoint_rollback(savepoint)
         return

@@ -1,13 +1,12 @@
-"""What the steps of a run have left: how much that is, and how it is read back.
+"""The outputs of a run's steps: how much they are, and how they are read back.
 
-1. Together it may have `JOBS["RUN_OUTPUT_LIMIT"]` bytes of JSON. An output that would go beyond is
-   refused like one that is too large by itself. A run that holds more already, since the limit was
-   another one, goes on with what it has, and adds nothing.
-2. The first `records.AT_ONCE` bytes come with the rows, in one trip: of most runs that is all. The
-   rest is read when the function asks for it, each time as much of what follows with it as fits
-   into as many bytes.
-3. A function asks for each of its steps once in an execution. What it has been given is kept here
-   no longer, nor is what was read ahead when it then asks for something else.
+1. All together may have `JOBS["RUN_OUTPUT_LIMIT"]` bytes of JSON; an output beyond is refused like
+   one too large by itself. A run that holds more, under an earlier limit, goes on and adds nothing.
+2. The first `records.AT_ONCE` bytes come with the rows, in one trip, which is all of most runs. The
+   rest is read when the function asks for it, the following outputs with it, as many bytes at a
+   time.
+3. A function asks for each step once in an execution, so an output is dropped when it was given,
+   and outputs read ahead when the function asks for another.
 """
 
 from __future__ import annotations
@@ -26,27 +25,25 @@ from jobs.runs.step_record import StepRecord
 
 
 class Outputs:
-    """Those of one run, in one execution of it."""
-
     def __init__(self, run_id: uuid.UUID) -> None:
         self._run_id = run_id
-        self._held = 0  # bytes of JSON, of the steps that are remembered
-        self._unread: dict[str, int] = {}  # their bytes by the steps' names, in the steps' order
-        self._ahead: dict[str, str] = {}  # of these, what was read ahead
+        self._held = 0  # bytes of JSON, of the remembered steps
+        self._unread: dict[str, int] = {}  # bytes by step name, in the steps' order
+        self._ahead: dict[str, str] = {}  # read ahead, of these
 
     def meet(self, step: StepRecord) -> None:
-        """A step that was read with its row."""
+        """Note a step that was read with its row."""
         if step.is_remembered:
             self.hold(step)
         if step.output is None and step.output_bytes:
             self._unread[step.name] = step.output_bytes
 
     def hold(self, step: StepRecord) -> None:
-        """A step is remembered now, with its output."""
+        """Count the output of a step that is remembered now."""
         self._held += step.output_bytes or 0
 
     def refusal(self, name: str, size: int) -> InvalidOutput | None:
-        """The error that a step's output amounts to, if so many bytes more are too many."""
+        """The error of a step whose output of `size` bytes is too much for the run."""
         limit = conf.run_output_limit()
         if not size or self._held + size <= limit:
             return None
@@ -58,8 +55,9 @@ class Outputs:
         )
 
     def of(self, step: StepRecord) -> Any:
-        """A copy of what a step has left. LeaseLost if it is not there any more: only a run that
-        has been ended is ever forgotten."""
+        """A copy of a step's output. LeaseLost if its row is gone: retention deletes only ended
+        runs.
+        """
         size = self._unread.get(step.name)
         if size is None:
             return copied(step.output)

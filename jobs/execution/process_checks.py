@@ -1,11 +1,11 @@
-"""Whether the code that has just run left its process as it found it.
+"""Whether code has damaged the process in which it ran.
 
-A worker executes runs of many functions, one after the other. Code that changes what they all lean
-on would cost the next run, which is innocent, an attempt. So a worker looks after each execution,
-for a few microseconds, at what such code is known to change. If something does not work any more,
-the worker ends and the sentinel starts another one (executor.execute, 6).
+A worker executes runs of many functions. Code that changes what all need would cost the next,
+innocent run an attempt. So after each execution the worker checks, in a few microseconds, what such
+code is known to change; if a check fails, the worker ends, and the sentinel starts another
+(executor.execute, 6).
 
-What is tried is whether a thing works, not whether it is the same: a library that replaces
+A check tries whether a thing works, not whether it is the same: a library that replaces
 `json.dumps` by a faster one costs no worker.
 """
 
@@ -26,8 +26,9 @@ LEVELS = sys.getrecursionlimit()
 
 
 def is_sound(fn_id: str) -> bool:
-    """Whether another run may be executed in this process. `fn_id` is the function that was just
-    called, which the registry must know still."""
+    """Whether this process may execute another run, after one of the function `fn_id`, which the
+    registry must still know.
+    """
     for what, works in CHECKS.items():
         try:
             is_well = works()

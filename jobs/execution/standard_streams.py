@@ -1,17 +1,15 @@
 """The worker's standard streams, lent to the body of a step.
 
-What is done to a lent stream is done to the worker's own one, with these exceptions:
-
-1. A close ends the loan and nothing else: the worker's stream stays open, for the next run. So does
-   what lies beneath it, `buffer` and `raw`.
-2. What is written to the standard output is heard on its way. Bytes are heard as text. What a
-   listener hears reaches the console line by line, secrets masked: a line is held until it is
-   whole, the body ends, or it is very long. What is not listened to (another thread writes it, say)
-   goes on at once, masked as far as one write tells.
-3. A console that fails (its pipe is broken, its disk is full, its encoding has no such character)
-   is not the body's error: what was written has been heard.
-4. The standard output says that it is no terminal. A program that believes it is one writes colors
-   and moves its cursor, which would end in the log lines.
+What is done to a lent stream is done to the worker's, except:
+1. A close ends the loan only: the worker's stream stays open for the next run, and so do its
+   `buffer` and `raw`.
+2. Standard output is captured, bytes as text. Captured text reaches the console line by line,
+   secrets masked: a line is held until it is whole, the body ends, or it is very long. Other text
+   (from another thread, say) goes on at once, masked within each write.
+3. A console that fails (broken pipe, full disk, no such character) is not the body's error: the
+   text was captured.
+4. Standard output says that it is no terminal. Otherwise programs would write colors and cursor
+   moves into the log lines.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ from typing import Any, SupportsIndex
 
 from jobs.lib.secrets import mask, mask_begun
 
-Hear = Callable[[str], bool]  # whether a run listens
+Hear = Callable[[str], bool]  # whether a capture listens
 Put = Callable[[str], None]
 
 LONGEST = 65_536  # characters of a line that are held
@@ -35,7 +33,7 @@ CLOSED = "I/O operation on closed file."
 
 
 class Lent:
-    """Another stream, which stays open: see (1)."""
+    """A stream that stays open (1)."""
 
     def __init__(self, stream: Any) -> None:
         self._stream, self._is_over = stream, False
@@ -45,7 +43,6 @@ class Lent:
         return self._lent(found) if name in BENEATH else found
 
     def _lent(self, stream: Any) -> Lent:
-        """What lies beneath this one."""
         return Lent(stream)
 
     def write(self, data: Any) -> Any:
@@ -67,7 +64,7 @@ class Lent:
         self._is_over = True
 
     def detach(self) -> Any:
-        """What lies beneath it; this stream cannot be used any more."""
+        """The stream beneath; this one cannot be used any more."""
         self._raise_if_closed()
         name = next((name for name in BENEATH if hasattr(self._stream, name)), "detach")
         beneath = getattr(self, name)
@@ -86,7 +83,7 @@ class Lent:
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        """So that isinstance() says the same as of the worker's stream."""
+        """isinstance() answers as for the worker's stream."""
         return type(self._stream)
 
     def __enter__(self) -> Lent:
@@ -110,7 +107,7 @@ class Lent:
 
 
 class _Held(threading.local):
-    """What this thread has written and no line's end has followed yet."""
+    """The lines that this thread has begun, by stream."""
 
     def __init__(self) -> None:
         self.lines: dict[int, _Line] = {}
@@ -120,8 +117,6 @@ _held = _Held()
 
 
 class _Line:
-    """The line that a stream is in the midst of."""
-
     def __init__(self, put: Put) -> None:
         self._put = put
         self._pieces: list[str] = []
@@ -147,7 +142,7 @@ class _Line:
 
 
 def _go_on(stream: Any, put: Put, text: str, *, heard: bool) -> None:
-    """To a stream of the worker's, with `put`: at once, or when the line is whole."""
+    """Pass text to the worker's stream with `put`: at once, or when its line is whole."""
     if not heard:
         put(mask(text))
         return
@@ -158,7 +153,7 @@ def _go_on(stream: Any, put: Put, text: str, *, heard: bool) -> None:
 
 
 def _forget_lines() -> None:
-    """In a forked process: its parent writes them."""
+    """In a forked process; the parent writes them."""
     _held.lines = {}
 
 
@@ -166,7 +161,7 @@ os.register_at_fork(after_in_child=_forget_lines)
 
 
 def end_lines() -> None:
-    """What this thread has begun to write is whole."""
+    """End the lines that this thread has begun."""
     lines, _held.lines = _held.lines, {}
     for line in lines.values():
         line.end()
@@ -232,12 +227,12 @@ class _HeardBytes(Lent):
 
     def write(self, data: Any) -> int:
         self._raise_if_closed()
-        size = memoryview(data).nbytes  # TypeError for a text
+        size = memoryview(data).nbytes  # TypeError for text
         said = bytes(data)
         _go_on(self._stream, self._put, said.decode("latin-1"), heard=self._hear(said))
         return size
 
     def _put(self, text: str) -> None:
-        """Bytes are held as Latin-1, which the mask reads, too."""
+        """Bytes are held as Latin-1, which the mask can read."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(text.encode("latin-1"))

@@ -1,23 +1,18 @@
-"""The transaction that a run advances in, and the records that will commit with it (laws 3, 4).
+"""The transaction that a run advances in, and the records that commit with it (laws 3, 4).
 
     begin ─ step, step, step … ─ commit(steps, attempts, log lines, the run's own row)
 
-Consecutive atomic steps share one transaction. What they return is collected here and written
-just before the commit, so that a step's effects and its memory are one fact.
-
-A step that fails takes its own effects with it and nothing else:
-1. The first one in a transaction needs no savepoint for that: the transaction itself goes.
-2. Each further one has a savepoint behind it, set in the trip of its first statement, in which the
-   last one is released.
-
-3. A commit that leaves a request to the gateway does not wait for the disk: nothing has come of it
-   outside the database until the gateway takes the request, which waits for both (outbox, 2).
-   What steps have left to `transaction.on_commit` may reach the outside: then it waits.
-
-4. What has been committed stays, whatever the callbacks of `transaction.on_commit` raise: an error
-   of one is a log line of the run, and the callbacks behind it are called.
-5. The memory of a body that has acted outside is committed again, on another connection, if the
-   database breaks off that commit: else the body would act twice.
+Consecutive atomic steps share one transaction. Their records are collected and written just before
+the commit, so that effects and memory are one fact. A step that fails loses its own effects only:
+1. The first step of a transaction needs no savepoint: the transaction itself is rolled back.
+2. Before each further step a savepoint is set, in the trip of the step's first statement, which
+   also releases the last one.
+3. A commit that leaves a request does not wait for the disk: nothing reaches the outside until a
+   gateway takes the request, which waits for both (outbox, 2). If callbacks of
+   `transaction.on_commit` may reach the outside, the commit waits.
+4. The commit stands, whatever those callbacks raise (commit_callbacks).
+5. If the database breaks off the commit of a body that acted outside, the commit is repeated on
+   another connection. Otherwise the body would act twice.
 """
 
 from __future__ import annotations
@@ -67,18 +62,19 @@ from jobs.runs.step_record import StepRecord
 
 logger = logging.getLogger("jobs.engine")
 
-# A transaction that has been open for this long is committed at the next step boundary: it holds
-# locks of the product's rows.
+# A transaction open for this long commits at the next step boundary: it holds locks on the
+# product's rows.
 LONGEST = 0.05  # seconds
 RECONNECT_SECONDS = 0.5
 OF_THE_DATA = (DataError, IntegrityError)
-RAISED = "P0"  # the class of PL/pgSQL's own errors: RAISE EXCEPTION, ASSERT
+RAISED = "P0"  # the class of PL/pgSQL's RAISE EXCEPTION and ASSERT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """How an execution leaves its run: ended, or due again after a delay (seconds), at a time, or
-    when something wakes it."""
+    """The state in which an execution leaves its run: ended, or due after a delay (seconds), at a
+    time, or at a wake.
+    """
 
     status: str
     reason: str = ""
@@ -97,20 +93,20 @@ class Settlement:
 
 
 class Journal:
-    """What a worker has done for a run since the last commit."""
+    """A worker's work for a run since the last commit."""
 
     def __init__(self, claim: Claim, *, solo: bool = False) -> None:
         self.claim = claim
-        self.solo = solo  # check each step's constraints by itself, to know which broke them
+        self.solo = solo  # check each step's constraints alone, to find the one that breaks them
         self.attempt = claim.attempt
         self.steps_done = claim.steps_done
-        self.is_stopped = False  # somebody asked for the run to be put down at the next step
+        self.is_stopped = False  # the run is to be put down at the next step
         self.function_errors = claim.function_errors
-        self.has_erred = False  # whether an attempt went wrong in this execution
-        self._database = connections[DEFAULT_DB_ALIAS]  # this thread's; dear to look up
+        self.has_erred = False  # an attempt failed in this execution
+        self._database = connections[DEFAULT_DB_ALIAS]  # this thread's; a look-up is slow
         self._outer = OuterTransaction(self._database)
         self.callbacks = Callbacks(claim)
-        self._raw: Any = None  # the connection that the open transaction is on
+        self._raw: Any = None  # the connection of the open transaction
         self._wrappers = list(self._database.execute_wrappers)
         session_state.forget(self._database.connection)
         self._remember_counts()
@@ -128,7 +124,7 @@ class Journal:
     # --- the transaction ----------------------------------------------------------------------
 
     def begin(self) -> contextlib.ExitStack:
-        """The open transaction, opened now if none is."""
+        """The open transaction; opened now if there is none."""
         self.raise_if_broken()
         if self._scope is None:
             self._outer.close_what_is_inside()
@@ -142,8 +138,9 @@ class Journal:
         return self._scope
 
     def raise_if_broken(self) -> None:
-        """Nothing more can be done in a transaction in which a statement failed, or that is gone:
-        with its connection, or by a COMMIT or a ROLLBACK that is not Django's."""
+        """A transaction takes no more work after a failed statement, or once it is gone: with its
+        connection, or by a COMMIT or ROLLBACK that is not Django's.
+        """
         if self._is_lost:
             raise TransactionEnded
         if self.is_broken:
@@ -155,7 +152,6 @@ class Journal:
 
     @property
     def _is_lost(self) -> bool:
-        """Whether the transaction that was opened here is not there any more."""
         if self._scope is None:
             return False
         if connection_state.is_lost(self._database, self._raw):
@@ -163,14 +159,14 @@ class Journal:
         return not connection_state.is_failed(self._database) and self._was_ended_by_hand()
 
     def raise_if_left_open(self) -> None:
-        """Code that is over, a body's or the function's, has ended each transaction that it has
-        opened; what it has not is undone."""
+        """Undo the transactions that returned code has left open, and raise TransactionLeftOpen if
+        there were any.
+        """
         if self._is_left_open if self._scope else self._outer.close_what_is_inside():
             raise TransactionLeftOpen
 
     @property
     def _is_left_open(self) -> bool:
-        """Whether code has opened a block inside the open transaction, and not left it."""
         return len(self._database.atomic_blocks) > self._blocks
 
     def _undo_what_is_left_open(self) -> None:
@@ -178,10 +174,11 @@ class Journal:
             self._database.atomic_blocks[-1].__exit__(_Undo, _Undo(), None)
 
     def leave_connection(self) -> None:
-        """The next run has another one where code has set it up for itself (session_state), where
-        it has left a transaction open, in which nothing that comes would ever be committed, and
-        where something went wrong: that may have come of the connection, too. What code has put
-        around each statement goes in any case."""
+        """Undo what code did to the connection. It is replaced if code has set it up
+        (session_state) or left a transaction open, in which no later work would be committed, and
+        after an error, which may have come of it. Wrappers that code put around statements are
+        always removed.
+        """
         self._database.execute_wrappers[:] = self._wrappers
         if self._outer.is_there:
             return
@@ -194,7 +191,7 @@ class Journal:
 
     @contextlib.contextmanager
     def effects(self) -> Iterator[None]:
-        """A step's body: what it writes goes if it raises, and nothing else does."""
+        """A step's body: if it raises, its own writes are undone and no others."""
         name = None
         if self._scope is not None:
             name = self._set_savepoint()
@@ -220,15 +217,16 @@ class Journal:
             connection.check_constraints()
 
     def _was_ended_by_hand(self) -> bool:
-        """Whether a COMMIT or a ROLLBACK that is not Django's has ended the open transaction."""
+        """Whether a COMMIT or ROLLBACK that is not Django's has ended the open transaction."""
         begun = statements.transactions_begun() - self._begun
         is_over = connection_state.is_idle(self._database)
         return not self._outer.is_there and begun > (0 if is_over else 1)
 
     def _undo_body(self, savepoint: str | None, error: BaseException) -> None:
-        """Take a body's effects back. Where that takes the effects of earlier steps along, or there
-        is no database to do it with, the execution ends here."""
-        is_databases = self.is_databases_fault(error)  # asked before Django makes a new one
+        """Undo a body's effects. If earlier steps' effects go too, or no database is reached, the
+        execution ends here.
+        """
+        is_databases = self.is_databases_fault(error)  # before Django makes a new connection
         is_lost = self._is_lost or is_a(error, TransactionLost)
         if not is_lost:
             self._undo_what_is_left_open()
@@ -249,7 +247,7 @@ class Journal:
 
     @contextlib.contextmanager
     def _known_to_django(self, savepoint: str | None) -> Iterator[None]:
-        """What a body leaves to `transaction.on_commit` goes with its savepoint."""
+        """Tie the body's `transaction.on_commit` callbacks to its savepoint."""
         if savepoint is None:
             yield
             return
@@ -262,7 +260,7 @@ class Journal:
                 savepoints.remove(savepoint)
 
     def _undo(self) -> None:
-        """End the transaction without a trace; what is collected here stays."""
+        """Roll the transaction back; the collected records stay."""
         scope, self._scope = self._scope, None
         self._savepoints = 0
         if scope is not None:
@@ -281,13 +279,13 @@ class Journal:
         *,
         waits: bool = True,
     ) -> list[Rows]:
-        """Write everything and the run's own row, if the lease is still ours; then commit.
+        """Write all records and the run's row, if the lease still holds; then commit.
 
-        `settled` ends the execution; `then`, statements, and `also` write more in the same
-        transaction, after the run. Whether it `waits` for the disk: see (3). Returns what `then`
-        returns.
-        Raises LeaseLost, and nothing is written, if somebody else holds the run by now;
-        CommitRefused if a deferred constraint turns the transaction down.
+        `settled` ends the execution; `then` (statements) and `also` write more in the same
+        transaction, after the run. `waits` is for the disk: see (3). Returns the rows of `then`.
+
+        Raises LeaseLost if the lease was lost, and CommitRefused if a deferred constraint refuses
+        the transaction; nothing is written then.
         """
         scope = self.begin()
         self._undo_what_is_left_open()
@@ -310,7 +308,6 @@ class Journal:
 
     @property
     def _leaves_callbacks(self) -> bool:
-        """Whether steps have left to `transaction.on_commit` what may reach the outside."""
         callbacks = [entry[1] for entry in self._database.run_on_commit]
         return not all(notifier.is_word(callback) for callback in callbacks)
 
@@ -322,9 +319,9 @@ class Journal:
             self.lines += lines
 
     def commit_what_acted_outside(self, name: str) -> None:
-        """Commit the memory of a body that has run outside any transaction, and that is not to run
-        again: if the commit is broken off, once more on another connection; in an outage of the
-        database as soon as it is back, for as long as a lease; see (5)."""
+        """Commit the memory of a body that ran outside any transaction, by rule (5): on a broken
+        commit once more, in an outage as soon as the database is back, within a lease's time.
+        """
         patience = time.monotonic() + conf.lease()
         kept = self.steps, self.attempts, self.lines
         counts = self.attempt, self.function_errors, self.steps_done
@@ -348,7 +345,7 @@ class Journal:
                 return
 
     def _is_reached(self, patience: float) -> bool:
-        """Whether another connection leads to a database; True also where there is no time left."""
+        """Whether another connection reaches a database; True also when patience has run out."""
         connection_state.drop(self._database)
         try:
             self._database.connect()
@@ -369,7 +366,7 @@ class Journal:
             self._reset()
             if _is_refusal(error) and not self.solo:
                 raise CommitRefused(str(error)) from error
-            # Not of what is written: a deadlock, an outage, a session that code has spoilt.
+            # Not the records' fault: a deadlock, an outage, a spoilt session.
             if is_a(error, DatabaseError, InterfaceError) and not is_a(error, *OF_THE_DATA):
                 raise Interrupted(error) from error
             raise
@@ -377,12 +374,12 @@ class Journal:
         self._clear()
 
     def _let_go_of_outputs(self) -> None:
-        """They are written; a function asks for each of its steps once in an execution."""
+        """A function asks for each step once in an execution, so written outputs are dropped."""
         for step in self.steps.values():
             step.output = None
 
     def roll_back(self) -> None:
-        """Forget everything since the last commit."""
+        """Drop everything since the last commit."""
         self._undo()
         self._outer.restore()
         self._reset()
@@ -398,7 +395,7 @@ class Journal:
     # --- the records --------------------------------------------------------------------------
 
     def remember(self, step: StepRecord) -> None:
-        """A step that is completed or failed for good: the run has come further."""
+        """Record a step that is completed or failed for good: the run has come further."""
         self.note(step)
         self.steps_done += 1
         self.attempt = self.function_errors = 0
@@ -409,8 +406,6 @@ class Journal:
     def _write(
         self, settled: Settlement | None, then: Sequence[Statement], *, commits: bool, waits: bool
     ) -> list[Rows]:
-        """A commit that finds the lease in other hands leaves nothing behind: the transaction goes
-        with it."""
         run = {
             "run_id": self.claim.run_id,
             "token": self.claim.token,
@@ -434,8 +429,7 @@ class Journal:
 
 
 def _is_refusal(error: BaseException) -> bool:
-    """Whether a constraint that is checked at commit was broken, or a trigger that is called then
-    has raised an exception."""
+    """Whether a constraint refused the commit, or a trigger raised at commit."""
     if not is_a(error, DatabaseError):
         return False
     return is_a(error, IntegrityError) or sqlstate_of(error).startswith(RAISED)
