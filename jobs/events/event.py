@@ -1,5 +1,3 @@
-"""An event as a sender gives it, and as functions and expressions see it."""
-
 from __future__ import annotations
 
 import time
@@ -16,8 +14,8 @@ class Event:
     """A fact to send, or the one that a run was started by.
 
     `data` is a JSON object; `id` the sender's own, by which a repeat within 24 h is recognised;
-    `ts` the time it happened in Unix milliseconds (or an aware datetime): in the future, its runs
-    wait until then.
+    `ts` the time it happened, in Unix milliseconds or as an aware datetime: if that is in the
+    future, the event's runs wait until then.
     """
 
     name: str
@@ -26,7 +24,6 @@ class Event:
     ts: int | datetime = 0
 
     def as_json(self) -> dict[str, Any]:
-        """The shape that expressions and `on_failure` see."""
         return {"name": self.name, "data": self.data, "id": self.id, "ts": milliseconds(self.ts)}
 
 
@@ -45,6 +42,6 @@ def as_json(row: models.Event) -> dict[str, Any]:
 
 
 def stored(event: Event, row: NewEvent | models.Event) -> dict[str, Any]:
-    """An accepted event as expressions and functions see it: its id and time filled in."""
+    """An accepted event as they see it: its id and time filled in."""
     ts = milliseconds(event.ts) or time.time_ns() // 1_000_000
     return {"name": event.name, "data": event.data, "id": event.id or str(row.id), "ts": ts}

@@ -33,7 +33,7 @@ def listed(events: Any) -> list[Event]:
 
 
 def validated(event: Event) -> Event:
-    """The event as it will be stored: data through JSON, secrets masked; or InvalidEvent."""
+    """The event to store: data through JSON, secrets masked. Raises InvalidEvent."""
     if not isinstance(event, Event):
         given = f"{type(event).__module__}.{type(event).__qualname__}"
         raise InvalidEvent(f"send() takes jobs.api.Event(name=…, data=…), not {given}.")
@@ -55,7 +55,6 @@ def validated(event: Event) -> Event:
 
 
 def _is_clean(text: str) -> bool:
-    """No NUL, no half of a character, no secret."""
     return is_text(text) and mask(text) == text
 
 
@@ -85,7 +84,6 @@ def _time(event: Event) -> int:
 
 
 def is_reserved(name: str) -> bool:
-    """Whether only the engine itself may send it."""
     return name.lower().startswith(RESERVED)
 
 

@@ -1,4 +1,4 @@
-"""Runs that wait for an event are woken by it."""
+"""An event wakes the runs that wait for it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
 from jobs.registry import expressions
 
-# Whether a step waits for an event of one of these names: looked at after the events are inserted,
-# so that of a sender and a run that begins to wait one sees the other.
+# Whether a step waits for one of these names. Run after the insertion, so that a sender and a run
+# that begins to wait do not miss each other.
 AWAITED = """
 SELECT EXISTS (SELECT FROM jobs_step WHERE status = 'waiting' AND awaits = ANY(%(names)s))
 """
 
 
-LATELY = 60.0  # seconds for which a sender opens a transaction at once for a name that was awaited
+LATELY = 60.0  # seconds for which a sender opens a transaction at once for an awaited name
 MOST_AWAITED = 1_000  # names
 awaited_until: dict[str, float] = {}  # monotonic
 
 
 def wake_waiting(names: set[str], fresh: Sequence[tuple[Event, NewEvent]]) -> None:
-    """Wake the runs whose step.wait_for_event one of these events may satisfy; the step itself
-    looks for its event when the run is looked at."""
+    """Wake the runs that one of these events may satisfy; each then looks for its event itself."""
     _remember_awaited(names)
     waiting = models.Step.objects.filter(status=models.StepStatus.WAITING, awaits__in=names)
     woken = []
@@ -48,7 +47,7 @@ def _remember_awaited(names: set[str]) -> None:
 
 
 def satisfies(detail: dict[str, Any], variables: dict[str, Any], where: str) -> bool:
-    """Whether the event `async` is one that a step waits for; `where` names the step."""
+    """Whether the event `async` fits the step's condition; `where` names the step."""
     condition = detail.get("if")
     if not condition:
         return True
@@ -66,13 +65,13 @@ SELECT 'run' FROM woken LIMIT 1
 
 
 def waking(run_ids: Sequence[uuid.UUID]) -> Statement:
-    """Something that these runs wait for has come: have them looked at again.
+    """The statement that wakes these runs.
 
-    1. A run that a worker has in hand keeps the word in its row until it suspends (see
-       records.SETTLED), so that it cannot be lost between the two.
-    2. So does one that is due and in nobody's hands: its row is ours until we commit, so nobody
-       takes it up before he can see what we have written.
-    3. A parked one is left to its line: it looks when it has its turn.
+    1. A leased run keeps the wake in its row until it suspends (records.SETTLED), so it is not
+       lost.
+    2. So does a due run without a lease: its row is locked until this transaction commits, so no
+       cluster claims it before it can see what was written.
+    3. A parked run is left to its line: it looks when it has its turn.
     """
     return WAKE, {"run_ids": list(run_ids)}
 
