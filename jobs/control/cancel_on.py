@@ -1,8 +1,8 @@
 """Cancelling runs because of an event (`cancel_on`).
 
-An event cancels runs whose own event came before it: by the database's clock, and within one send
-in the order in which they were given, which is that of their ids. A person's rerun counts from
-when it was asked for. Runs that a cancelled run has invoked go on.
+An event cancels runs whose own event came before it, by the database's clock, and within one send
+by their order there. A rerun counts from when it was asked for. Runs that a cancelled run invoked
+go on.
 """
 
 from __future__ import annotations
@@ -28,11 +28,10 @@ BATCH = 200
 
 
 def batch(event: dict[str, Any], after: str, own: str) -> dict[str, Any]:
-    """Look at the next unfinished runs that this event may cancel; in transactions of their own.
-    `own` is the id of the run that the event has started for this.
+    """Cancel what this event means among the next unfinished runs, in transactions of their own.
+    `own` is the run that the event has started for this.
 
-    None is cancelled where a person who may not cancel asked for this run, or for the run that sent
-    the event.
+    Nothing is cancelled if the account behind this run may not cancel.
     """
     asker = requester.current()
     if reason := asker.refusal("jobs.cancel_run"):
@@ -68,8 +67,7 @@ def _is_meant(
 
 
 def _cancel(runs: list[models.Run], why: str) -> int:
-    """How many of these were cancelled: some have ended meanwhile, or may not be cancelled by the
-    account that asks."""
+    """Returns how many were cancelled: others have ended, or the account may not."""
     asker = requester.current()
     allowed = [run for run in runs if not asker.refusal("jobs.cancel_run", run)]
     left = cancel_plain([run.id for run in allowed], {run.fn_id for run in allowed}, why)

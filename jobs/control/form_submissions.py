@@ -1,19 +1,16 @@
 """A form that moves money or starts a run acts once, however often it is sent.
 
-The site puts a token into each such form when it makes the page (`{% form_token %}`). A sending of
-the form is a row (`Submission`), unique by token, action, account and content, and written in the
-transaction of the act:
+The site puts a token into each such form (`{% form_token %}`). A sending is a row (`Submission`),
+unique by token, action, account and content, written in the act's transaction:
+- A second sending waits at the unique index for the first one's transaction, and gets its result;
+  if that was rolled back, the second acts.
+- The same token with other content (Back, and another word) is another act.
+- Two pages have two tokens: the forms of two operators are two acts, as far as the state of things
+  allows.
 
-- A second sending waits at the unique index until the transaction of the first ends, and learns
-  what came of it. If that was rolled back, the second one acts.
-- The same token with another content (Back, and another word) is another act.
-- Two pages have two tokens: what two operators ask for, each with a form of their own, is two
-  acts, as far as the state of things allows them.
-
-A row is kept for longer than a token lives. The site's tokens (UUIDv7) say when they were made; an
-older one is refused, since nothing can tell any more whether it has acted. A form that lost its
-token on the way is known by its content for ten minutes, which covers a double click, a reload and
-a proxy that repeats a request.
+A row is kept longer than its token lives. The site's tokens (UUIDv7) carry their time; an older one
+is refused, since whether it has acted cannot be told any more. A form without its token is known by
+its content for ten minutes: enough for a double click, a reload, a proxy that repeats a request.
 """
 
 from __future__ import annotations
@@ -33,15 +30,15 @@ from jobs.errors import JobsError
 from jobs.ids import new_id
 from jobs.models import Submission
 
-FIELD = "form_token"  # the name of the hidden field
+FIELD = "form_token"  # the hidden field
 LIFE = timedelta(days=7)  # of a token
-SKEW = timedelta(days=1)  # by which the clocks of site and database may differ
+SKEW = timedelta(days=1)  # between the clocks of site and database
 KEPT = LIFE + SKEW
 WITHOUT_TOKEN = timedelta(minutes=10)
 LOST = uuid.UUID(int=0)
 
-# The row is ours to act for if its `result` is empty: a committed one never is. One that had no
-# token and is known no longer is taken over.
+# An empty `result` is this sending's to act on: committed rows always have one. A row without a
+# token is taken over after its ten minutes.
 TAKE = """
 INSERT INTO jobs_submission AS known (token, action, asked, account, result, at)
 VALUES (%(token)s, %(action)s, %(asked)s, %(account)s, '', statement_timestamp())
@@ -66,8 +63,7 @@ class StaleForm(JobsError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a form: the id that its act returned, and whether an earlier sending had done
-    it."""
+    """The id that the act returned, and whether an earlier sending did it."""
 
     result: str
     is_repeat: bool
@@ -82,15 +78,14 @@ def once(
     asked: Any,
     is_guarded: bool = False,
 ) -> Outcome:
-    """Call `act` unless this form has done so before; returns the id that it returned then or now.
+    """Call `act` unless this form has done so; returns the id that it returned then or now.
 
-    `token` is what the form brought, `action` names what it does ("songs.order"), `account` is the
-    id of the account that sends it, and `asked` is the content of the form, as JSON. The act and
-    the memory of it are one transaction: what `act` raises leaves neither. Raises StaleForm for a
-    token that is too old.
+    `token` came with the form, `action` names the act ("songs.order"), `account` is the sending
+    account's id, `asked` the form's content, as JSON. Act and memory are one transaction: if `act`
+    raises, neither stays. Raises StaleForm for a token that is too old.
 
-    With `is_guarded` the state of what is acted on allows the act once (a run that is cancelled
-    cannot be cancelled): a form without a token then simply acts.
+    With `is_guarded` the state itself allows the act only once (a cancelled run cannot be
+    cancelled): a form without a token then simply acts.
     """
     read = read_token(token)
     if read is not None and _is_stale(read):
@@ -107,7 +102,7 @@ def once(
 
 
 def sent(*, token: str | None, action: str, account: object) -> int:
-    """How many acts a form has done, whose one sending is about many things."""
+    """How many acts one sending has done that is about many things."""
     read = read_token(token)
     if read is None:
         return 0
@@ -115,8 +110,7 @@ def sent(*, token: str | None, action: str, account: object) -> int:
 
 
 def token_for_form(brought: str = "") -> str:
-    """The token for a form: the one that it brought, if it comes back with its errors, or a new
-    one."""
+    """The token for a form: the one that it brought, if it comes back with errors, or a new one."""
     read = read_token(brought)
     return str(new_id() if read is None or _is_stale(read) else read)
 
@@ -131,13 +125,13 @@ def read_token(given: str | uuid.UUID | None) -> uuid.UUID | None:
 
 
 def digest(asked: Any) -> str:
-    """The same for the same content, in whatever order its names stand."""
+    """The same for the same content, whatever the order of its names."""
     text = json.dumps(asked, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _is_stale(token: uuid.UUID) -> bool:
-    """Whether its time is over. Only the site's own tokens have one: version 7 begins with it."""
+    """Only the site's own tokens grow old: version 7 begins with its time."""
     if token.version != 7:
         return False
     age = timedelta(milliseconds=time.time_ns() // 1_000_000 - (token.int >> 80))
@@ -145,7 +139,7 @@ def _is_stale(token: uuid.UUID) -> bool:
 
 
 def _take(token: uuid.UUID, action: str, account: str, asked: str) -> tuple[int, str]:
-    """The row of this sending: its id, and the result if it has acted."""
+    """This sending's row: its id, and the result if it has acted."""
     values: dict[str, Any] = {
         **{"token": token, "action": action, "account": account, "asked": asked},
         **{"lost": LOST, "window": WITHOUT_TOKEN},

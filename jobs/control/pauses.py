@@ -1,5 +1,3 @@
-"""Pausing a function, and what becomes of the runs that it did not start meanwhile."""
-
 from __future__ import annotations
 
 from datetime import datetime, timedelta
@@ -24,20 +22,20 @@ BATCH = 500
 
 
 class Replayed(list[str]):
-    """The ids of the runs that `replay_skipped` made, oldest first; `left_out` says how many
-    skipped runs it left out, since they are hooks whose run has gone on."""
+    """The ids of the runs that `replay_skipped` made, oldest first; `left_out` counts the skipped
+    hooks whose run has gone on.
+    """
 
     left_out = 0
 
 
 @transaction.atomic
 def pause(fn_id: str, *, stop_running: bool = False) -> bool:
-    """Start no more runs of a function: events that come are recorded as skipped runs; a run that
-    another function invokes is queued until `resume`. What a person reruns is started.
+    """Start no more runs of a function. Events that come are recorded as skipped runs; invoked runs
+    are queued until `resume`; an operator's reruns start.
 
-    Runs that are unfinished go on to their end; with `stop_running` they stand still instead,
-    each after the step that it is at, until `resume`. False if it was paused before (the choice
-    for the unfinished runs is changed all the same).
+    Unfinished runs go on to their end; with `stop_running` each stands still after its current
+    step, until `resume`. False if it was paused before (`stop_running` applies all the same).
     """
     _row(fn_id)
     if not stop_running:
@@ -55,8 +53,9 @@ def pause(fn_id: str, *, stop_running: bool = False) -> bool:
 
 @transaction.atomic
 def resume(fn_id: str) -> bool:
-    """Let a function start runs again, and those that stood still go on. False if it was not
-    paused. What was skipped stays skipped until `replay_skipped`."""
+    """Let a function start runs again, and its runs that stood still go on. False if it was not
+    paused. Skipped runs stay so until `replay_skipped`.
+    """
     _row(fn_id)
     _ready(fn_id)
     paused = RegisteredFunction.objects.filter(fn_id=fn_id, paused_at__isnull=False)
@@ -68,11 +67,11 @@ def resume(fn_id: str) -> bool:
 def replay_skipped(
     fn_id: str, *, since: datetime | None = None, until: datetime | None = None
 ) -> Replayed:
-    """Start what was skipped while the function was paused, oldest first; returns the new runs.
+    """Start the runs that were skipped while the function was paused, oldest first; returns the new
+    runs.
 
-    A skipped run that was replayed before is left alone, so calling this twice does no harm,
-    at the same moment neither. A hook whose run has gone on since is left out, and counted in
-    `left_out`. What a person starts runs also while the function is paused.
+    Each skipped run is replayed once, also by calls at the same moment. Hooks whose run has gone on
+    are left out, and counted in `left_out`. The new runs start even if the function is paused.
     """
     _row(fn_id)
     for moment in (since, until):
@@ -97,7 +96,7 @@ def replay_skipped(
 
 
 def _held(fn_id: str) -> Q:
-    """The runs that were invoked while the function was paused, and have not been started since."""
+    """Runs invoked while the function was paused, and not started since."""
     paused_at = RegisteredFunction.objects.filter(fn_id=fn_id).values("paused_at")[:1]
     return Q(invoked_by__isnull=False, started_at=None, created_at__gte=paused_at)
 
@@ -113,8 +112,7 @@ def _go_on(fn_id: str, but: Q | None = None) -> None:
 
 
 def _ready(fn_id: str) -> None:
-    """What has never started, and could not while its function stood still, can from now on: it
-    has all of `timeouts.start` again."""
+    """Give runs that stood still and never started the whole of `timeouts.start` again."""
     stood = RegisteredFunction.objects.filter(fn_id=fn_id, stands_still=True).first()
     if stood is None or stood.paused_at is None:
         return
@@ -128,13 +126,13 @@ def _ready(fn_id: str) -> None:
 
 
 def _expiry(fn_id: str) -> Any:
-    """When a run that may start from now on is cancelled if it does not."""
+    """When a run that may start now expires."""
     start = catalog.get(fn_id).timeouts.start if catalog.knows(fn_id) else None
     return None if start is None else Now() + timedelta(seconds=seconds(start))
 
 
 def _row(fn_id: str) -> None:
-    """Make sure that the function has its row; it need not be registered in this process."""
+    """Make sure of the function's row; this process need not know the function."""
     if not is_name(fn_id, NAME_LIMIT):
         raise UnknownFunction(f"There is no function {named(fn_id)}.")
     if catalog.knows(fn_id):
