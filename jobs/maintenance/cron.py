@@ -1,22 +1,18 @@
 """Cron triggers: a row for each (function, cron line) says when it ticks next.
 
-Every cluster looks every couple of seconds; a row's lock decides which one gives its tick. Each row
-is a transaction of its own, by the database's clock alone: the row is locked, unless another
-cluster is at it; the event and the one run that it starts are inserted; the row moves on to the
-first tick after now. A row that errs is logged, and the others tick.
+Every cluster looks every couple of seconds. Each row is a transaction of its own, by the database's
+clock: lock the row unless another cluster has it, insert the tick's event and its one run, move the
+row to the first tick after now. A row that fails is logged; the others tick. So each tick starts
+one run, however many clusters look; ticks missed while none ran start one run together, not a
+storm.
 
-So a tick starts exactly one run however many clusters look, and what was missed while none did
-(the site was down for a week) starts one run too, for the latest tick of those, not a storm.
-
-A tick that comes while clusters live, and none of them has its trigger, was not missed:
-
-1. A cluster that has the trigger writes so every few minutes (`known_at`).
-2. A cluster without it notes since when that has not been said (`unknown_since`). The next word of
-   a cluster that has it wipes the note out.
-3. A note that has stood for an hour says that the trigger is not deployed. A cluster that brings it
-   back begins with its next tick.
-4. Less than an hour is a restart: its tick is given late. So is one of a time in which no cluster
-   lived, since none was there to write a note.
+A tick in a time when the living clusters lacked its trigger was not missed:
+1. A cluster that has the trigger notes that every few minutes (`known_at`).
+2. A cluster without it notes since when that was absent (`unknown_since`); the next note of (1)
+   clears it.
+3. A trigger unknown for an hour is not deployed: a cluster that brings it back begins with the next
+   tick.
+4. Less is a restart: the tick is given late. So is a tick of a time without clusters.
 """
 
 from __future__ import annotations
@@ -46,26 +42,26 @@ from jobs.registry.options import TriggerCron
 logger = logging.getLogger("jobs.engine")
 
 EVENT = "jobs/scheduled.timer"
-RENEWAL = timedelta(minutes=5)  # how often a row is said to be known
-RESTART = timedelta(hours=1)  # what is away for less was only restarted
-# A row overdue for this long is of a trigger that no living cluster knows: one that knows it, be it
-# of an older version of the code, moves it on within seconds.
+RENEWAL = timedelta(minutes=5)  # how often `known_at` is renewed
+RESTART = timedelta(hours=1)  # a shorter absence is a restart
+# A row overdue for this long has no living cluster: one that knows it, even of an older version,
+# moves it on within seconds.
 FORGOTTEN_AFTER = timedelta(days=1)
 GIVEN = ["next_at", "last_at", "last_run", "held", "known_at", "unknown_since"]
-SAID_FOR = 60.0  # seconds until the same row's error is logged again
+SAID_FOR = 60.0  # seconds between log lines of one row's error
 
 Known = dict[tuple[str, str], TriggerCron]
 Act = Callable[[CronSchedule, TriggerCron | None, datetime], bool]
 Choose = Callable[[CronSchedule, TriggerCron | None, datetime], Act | None]
 
-_said: dict[int, float] = {}  # when a row's error was logged
+_said: dict[int, float] = {}  # by row: when its error was logged
 
 
 def sync() -> None:
-    """Give every cron trigger its row, and drop the rows that no version of the code ticks.
+    """At a cluster's start: give every cron trigger its row, and drop the rows that no version
+    ticks.
 
-    Called when a cluster starts. A row that exists keeps its time: a tick that was missed while
-    nothing ran is given late. One that was not deployed for a while begins with its next tick.
+    Existing rows keep their time, so a tick missed while no cluster ran is given late.
     """
     known = _triggers()
     for row in CronSchedule.objects.annotate(now=Now()):
@@ -77,7 +73,7 @@ def sync() -> None:
 
 
 def tick() -> int:
-    """Give every tick whose time has come; returns how many runs were started."""
+    """Give every tick that is due; returns how many runs were started."""
     known = _triggers()
     rows = CronSchedule.objects.annotate(now=Now())
     return sum(_look(row, row.now, known, _while_alive) for row in rows)
@@ -92,7 +88,6 @@ def _triggers() -> Known:
 
 
 def _add(known: Known) -> None:
-    """Rows for triggers that have none."""
     now = database_clock().at
     there = set(CronSchedule.objects.values_list("fn_id", "cron"))
     for fn_id, line in sorted(known.keys() - there):
@@ -107,7 +102,7 @@ def _add(known: Known) -> None:
 
 
 def _look(row: CronSchedule, now: datetime, known: Known, choose: Choose) -> bool:
-    """Do with a row what is to be done, alone and under its lock; whether that started a run."""
+    """Do what a row needs, alone and under its lock; True if that started a run."""
     trigger = known.get((row.fn_id, row.cron))
     if choose(row, trigger, now) is None:
         return False
@@ -122,7 +117,7 @@ def _look(row: CronSchedule, now: datetime, known: Known, choose: Choose) -> boo
 
 @transaction.atomic
 def _act(row_id: int, trigger: TriggerCron | None, choose: Choose) -> bool:
-    """Asked again under its lock: another cluster may have done it since it was listed."""
+    """Asks again under the lock: another cluster may have acted."""
     rows = CronSchedule.objects.annotate(now=Now()).filter(id=row_id)
     row = rows.select_for_update(skip_locked=True).first()
     act = choose(row, trigger, row.now) if row is not None else None
@@ -130,7 +125,7 @@ def _act(row_id: int, trigger: TriggerCron | None, choose: Choose) -> bool:
 
 
 def _say(row: CronSchedule, error: Exception) -> None:
-    """Once in a while: it is tried again at each look."""
+    """Once in a while, since each look tries again."""
     now = time.monotonic()
     if row.id is None or now - _said.get(row.id, now - SAID_FOR) >= SAID_FOR:
         text = "The cron line “%s” of function “%s” does not tick, the others do: %s"
@@ -165,10 +160,10 @@ def _note(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool
 
 
 def _renew(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool:
-    """Say that the row is known.
+    """Note that the row is known.
 
-    Of a trigger that was not deployed, what has come meanwhile is passed over. A time farther off
-    than the next tick was set by a clock that was wrong, or by older time zones.
+    Ticks of a time in which the trigger was not deployed are passed over. A row's time after the
+    next tick came from a wrong clock, or from older time zones.
     """
     upcoming = timetable(row.cron).after(_given_until(row, now))
     was_undeployed = row.unknown_since is not None and row.unknown_since <= now - RESTART
@@ -180,15 +175,16 @@ def _renew(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> boo
 
 
 def _given_until(row: CronSchedule, now: datetime) -> datetime:
-    """No tick up to this moment is given again. A clock that is set back a little does not bring
-    one twice; one that was far ahead does not keep the ticks away until then."""
+    """No tick up to this moment is given again, also after a clock was set back a little. A clock
+    that was far ahead does not hold the ticks back.
+    """
     is_sane = row.last_at is not None and row.last_at < now + RESTART
     return max(now, row.last_at) if row.last_at is not None and is_sane else now
 
 
 def _give(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool:
     table = timetable(row.cron)
-    # The row's own time wins if a newer time zone database has moved the tick since.
+    # The row's own time wins if a newer time zone database has moved the tick.
     scheduled_at = max(row.next_at, table.latest(now))
     obstacle = _obstacle(row, trigger)
     if obstacle:
@@ -218,7 +214,7 @@ def _obstacle(row: CronSchedule, trigger: TriggerCron | None) -> str:
 
 
 def _start(function: Function, line: str, scheduled_at: datetime) -> uuid.UUID:
-    """The tick's event, and its run: of this function alone, whatever else listens to the name."""
+    """The tick's event and its run; functions that listen to the event's name start nothing."""
     data = {"cron": line, "scheduled_at": scheduled_at.isoformat()}
     event = Event(name=EVENT, data=data, ts=scheduled_at)
     row = models.Event(id=new_id(), name=event.name, data=event.data, ts=scheduled_at)

@@ -1,4 +1,4 @@
-"""Lines whose head was not woken, and circles of runs, found and mended."""
+"""Repairs lines whose first run was not woken, and circles of runs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from jobs.runs.turns import LINES
 logger = logging.getLogger("jobs.engine")
 
 
-# The first parked run of a line that has room for it and for those who are on their way before it:
-# a wake was lost to somebody's rollback.
+# The first parked run of a line with room for it and for the runs on their way before it: its wake
+# was lost to a rollback.
 FORGOTTEN = f"""
 WITH RECURSIVE {LINES}, heads AS MATERIALIZED (
   SELECT lines.key, head.* FROM lines CROSS JOIN LATERAL (
@@ -54,10 +54,10 @@ RETURNING id
 
 
 def mend_lines() -> int:
-    """Wake the first in every line that has room and does not know it, and break the circles of
-    runs that wait for each other; returns how many runs were woken or failed.
+    """Wake the first run of every line with room, and break circles of runs that wait for each
+    other; returns how many runs were woken or failed.
 
-    A repair of what should not happen, and it looks at all lines: once in a while is enough.
+    It reads all lines for what should not happen: once in a while is enough.
     """
     found = 0
     with connection.cursor() as cursor:
@@ -72,7 +72,7 @@ def mend_lines() -> int:
 
 @transaction.atomic
 def _break_circle(suspect: uuid.UUID) -> bool:
-    """Fail one of the invoked runs, if this run and others wait for each other (deadlocks)."""
+    """Fail one of the invoked runs, if the suspect is in a circle (deadlocks)."""
     found = deadlocks.victim_of(suspect)
     if found is None:
         return False
