@@ -1,5 +1,6 @@
-"""What steps have left, as a run's page shows it. A large output is cut in the database: the site
-does not read megabytes to show their beginning."""
+"""The outputs of steps on a run's page. The database cuts large ones, so that the site does not
+read megabytes to show their start.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from jobs.admin.html import SHOWN, beginning, pretty
 from jobs.lib.excerpts import begins
 from jobs.models import Step
 
-WHOLE = SHOWN  # bytes: an output of no more comes whole
+WHOLE = SHOWN  # bytes of an output that is read whole
 
 ROOM = Func("output", function="pg_column_size", output_field=IntegerField())
 SIZE = Coalesce(F("output_bytes"), ROOM)
@@ -21,7 +22,7 @@ PRETTY = Func("output", function="jsonb_pretty", output_field=TextField())
 
 
 def cut(steps: QuerySet[Step]) -> QuerySet[Step]:
-    """These steps, each with as much of what it has left as `shown` shows of it."""
+    """Read of each step's output what `shown` shows."""
     return steps.defer("output").annotate(
         size=SIZE,
         whole=Case(When(size__lte=WHOLE, then=F("output"))),
@@ -30,7 +31,7 @@ def cut(steps: QuerySet[Step]) -> QuerySet[Step]:
 
 
 def shown(step: Any) -> SafeString:
-    """What a step that was read so has left."""
+    """The output of a step read by `cut`."""
     if step.start is None:
         return pretty(step.whole)
     return beginning(step.start, f"{step.size:,} bytes of JSON")

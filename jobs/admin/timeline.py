@@ -1,7 +1,5 @@
-"""A run as a readable story: its rows, read once, arranged by what happened when.
-
-Nothing here writes, and nothing here knows of pages: `tell(run, now)` gives a `Story` of lanes
-(one a step), each with the bars that a drawing or a table can show.
+"""A run's rows, read once and arranged by time: `tell(run, now)` returns a `Story` of lanes, one
+for each step, with bars that a drawing or a table can show.
 """
 
 from __future__ import annotations
@@ -30,16 +28,16 @@ from jobs.models import (
 MOST_STEPS = 300
 MOST_ATTEMPTS = 1000
 MOST_LOG_LINES = 500
-LEAST_PLANNED = timedelta(milliseconds=50)  # a run is made and ready in one moment, but for this
+LEAST_PLANNED = timedelta(milliseconds=50)  # shorter times pass anyway
 
 
 class BarKind(StrEnum):
     QUEUE = "queue"  # from when the run could first start to its start
-    DONE = "done"  # work that went well
+    DONE = "done"  # work that succeeded
     ERROR = "error"  # an attempt that ended in an error
-    OPEN = "open"  # work that has not ended yet
+    OPEN = "open"  # unfinished work
     BACKOFF = "backoff"  # between an error and the next attempt
-    WAIT = "wait"  # sleeping, or waiting for an event or a function
+    WAIT = "wait"  # sleep, or a wait for an event or a function
 
 
 WAITS = {StepKind.SLEEP, StepKind.WAIT, StepKind.INVOKE}
@@ -48,8 +46,6 @@ BUSY = {BarKind.DONE, BarKind.ERROR, BarKind.OPEN}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """A stretch of time in a lane."""
-
     kind: BarKind
     start: datetime
     end: datetime
@@ -62,7 +58,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """One step with its attempts; or, with an empty name, the code between steps."""
+    """A step with its attempts; with an empty name, the code between steps."""
 
     name: str
     step: Step | None
@@ -75,7 +71,7 @@ class Lane:
 
     @property
     def status(self) -> str:
-        """The step's own; without a row, what its last attempt says."""
+        """The step's own; without a row, its last attempt's."""
         if self.step is not None:
             return self.step.status
         return str(self.attempts[-1].status) if self.attempts else ""
@@ -86,7 +82,7 @@ class Lane:
 
     @property
     def duration(self) -> timedelta | None:
-        """From its first start to its end, backoff included; None before it has begun."""
+        """From the first start to the end, backoff included."""
         return self.bars[-1].end - self.bars[0].start if self.bars else None
 
     @property
@@ -121,12 +117,11 @@ class Story:
 
     @property
     def before(self) -> tuple[Bar, ...]:
-        """What was before its start."""
         return (self.planned, self.queued) if self.planned else (self.queued,)
 
     @property
     def busy(self) -> list[tuple[datetime, datetime]]:
-        """When any work was under way: intervals that do not overlap, in order."""
+        """Times of work: intervals without overlap, in order."""
         return merged((bar.start, bar.end) for bar in self.bars if bar.kind in BUSY)
 
     @property
@@ -135,15 +130,16 @@ class Story:
 
     @property
     def waited(self) -> timedelta:
-        """Started, but no work under way: backoff, sleeping, waiting for a worker."""
+        """Time without work since the start: backoff, sleep, waits for a worker."""
         if self.run.started_at is None:
             return timedelta()
         return max(self.end - self.queued.end - self.busy_time, timedelta())
 
 
 def tell(run: Run, now: datetime, steps_of_it: QuerySet[Step] | None = None) -> Story:
-    """Read the run's rows (four queries, however long it is) and arrange them. What its steps have
-    left is not read, unless a query is given for them that does so."""
+    """Read the run's rows, in four queries, and arrange them. Outputs are read only if
+    `steps_of_it` does.
+    """
     rows = run.steps.defer("output") if steps_of_it is None else steps_of_it
     steps = list(rows.order_by("position", "id")[:MOST_STEPS])
     attempts = list(run.attempts.order_by("id")[:MOST_ATTEMPTS])
@@ -166,12 +162,12 @@ def tell(run: Run, now: datetime, steps_of_it: QuerySet[Step] | None = None) -> 
 
 
 def _beyond(rows: Manager[Any], shown: int, most: int) -> int:
-    """How many rows there are beside those shown; asked only when the page is full."""
+    """The rows beyond those shown; counted only if the page is full."""
     return rows.count() - shown if shown == most else 0
 
 
 def _ready(run: Run, end: datetime) -> datetime:
-    """When it could first start; not yet if its event is yet to come, or its function paused."""
+    """When the run could first start; `end` while it stands still."""
     started = run.started_at or end
     stands_still = run.started_at is None and run.reason == Reason.PAUSED
     ready = started if stands_still else run.ready_at or run.created_at
@@ -192,7 +188,7 @@ def _queued(run: Run, end: datetime) -> Bar:
 
 
 def _sent(fetches: Iterable[Fetch]) -> dict[str, datetime]:
-    """When the request of a step was sent, which is when its work begins."""
+    """When each step's request was sent: its work begins then."""
     return {fetch.step_name: fetch.sent_at for fetch in fetches if fetch.sent_at}
 
 
@@ -205,7 +201,7 @@ def _lanes(
     *,
     whole: bool,
 ) -> tuple[Lane, ...]:
-    """A lane for each step, and one for attempts that no step remembers, by their first start."""
+    """A lane for each step, and for attempts without a step, by first start."""
     tries: dict[str, list[Attempt]] = {}
     for attempt in attempts:
         tries.setdefault(attempt.step_name, []).append(attempt)
@@ -235,7 +231,7 @@ def _lane(
 
 
 def _attempt_bars(tries: Sequence[Attempt]) -> Iterable[Bar]:
-    """Each attempt, and what was waited for between two of them."""
+    """Each attempt, and the wait before the next."""
     for index, attempt in enumerate(tries):
         if index:
             yield _between(tries[index - 1], attempt)
@@ -258,7 +254,7 @@ def _between(before: Attempt, after: Attempt) -> Bar:
 def _last_bars(
     run: Run, step: Step | None, last: Attempt | None, begun: datetime | None, end: datetime
 ) -> Iterable[Bar]:
-    """What no attempt tells: work under way or done at once, a wait, a backoff that goes on."""
+    """What no attempt records: current or first-try work, a wait, a running backoff."""
     if last is not None and last.status == AttemptStatus.COMPLETED:
         return
     since = last.ended_at if last else begun
@@ -288,7 +284,7 @@ def _work(run: Run, step: Step) -> tuple[BarKind, str]:
 
 
 def merged(intervals: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
-    """Overlapping and touching intervals as one, in order of time."""
+    """Join overlapping and touching intervals; in order of time."""
     union: list[tuple[datetime, datetime]] = []
     for start, end in sorted(intervals):
         if union and start <= union[-1][1]:
