@@ -1,4 +1,4 @@
-"""Cancelling and rerunning many runs: a run of the engine's own does it, visibly."""
+"""Cancelling and rerunning many runs, by a run of the engine's own."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from jobs.runs import hook_events, pace
 
 FUNCTION = "jobs-bulk"
 EVENT = "jobs/bulk.requested"
-BATCH = 2_000  # runs of one step, at most
-LONGEST = 1.0  # seconds of one step; only runs cancelled together are more than a few
-SHARE = 0.25  # of the time, while other runs need the machine
-MOST_BATCHES = 900  # of one run, within its limit of steps
+BATCH = 2_000  # runs of one step
+LONGEST = 1.0  # seconds of one step; only cancelling together goes beyond a few
+SHARE = 0.25  # of the time, beside other runs
+MOST_BATCHES = 900  # within the limit of steps
 
 Action = Literal["cancel", "retry", "rerun"]
 ALLOWED = {
@@ -52,15 +52,15 @@ def bulk(
     why: str = "",
     invoked: bool = False,
 ) -> str:
-    """Cancel, retry (from the failed step) or rerun (from the start) all runs that fit a filter.
-    With `invoked`, cancelled runs take along those that they invoked.
+    """Cancel, retry (from the failed step) or rerun (from the start) all runs that fit a filter;
+    with `invoked`, cancelled runs take along those that they invoked.
 
-    Returns the id of the run that does it. Its output counts the runs done, those refused since
-    they had changed, and skipped hooks left out since their run has gone on. `since` and `until`
-    (datetimes or ISO texts) compare when runs were made; later runs than this call are not meant.
+    Returns the id of the run that does it, whose output counts the runs done, those refused since
+    changed, and skipped hooks left out. `since` and `until` (datetimes or ISO texts) compare when
+    runs were made; runs made after this call are not meant.
 
     An operator (see requester) needs the action's permission, else NotAllowed. Each batch checks
-    again; what the account may not do then is refused, with the reason in the output.
+    again, and refuses with a reason in the output.
     """
     if not isinstance(action, str) or action not in ALLOWED:
         raise InvalidTransition(f"{quoted(action)} is no bulk action; cancel, retry and rerun are.")
@@ -90,7 +90,7 @@ def _text(moment: str | datetime) -> str:
 
 
 def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
-    """Refuse now a filter that would fail later."""
+    """A filter that would fail later."""
     try:
         found = _matching(action, wanted).exists()
     except (ValidationError, ValueError, TypeError, OverflowError) as problem:
@@ -112,8 +112,8 @@ class Listed(NamedTuple):
 def batch(
     action: Action, wanted: dict[str, str], after: str, why: str, own: str, invoked: bool = False
 ) -> dict[str, Any]:
-    """Do the next batch, in transactions of its own. A repeat after a crash is harmless: runs
-    already done no longer fit. If the account has lost the permission, all the rest is refused.
+    """The next batch, in transactions of its own, harmless to repeat: runs once done do not fit.
+    Without the permission all the rest is refused.
     """
     asked_at = Run.objects.filter(id=own).values("created_at")
     runs = _matching(action, wanted).filter(created_at__lt=asked_at[:1]).order_by("id")
@@ -150,7 +150,7 @@ def _do_set(
 
 
 def _refusals(action: Action, found: list[Listed]) -> dict[uuid.UUID, str]:
-    """By run: why the asker may not act on it."""
+    """Reasons, by run."""
     asker = requester.current()
     if not asker.id:
         return {}
@@ -168,9 +168,7 @@ def _do(action: Action, runs: list[Listed], why: str, invoked: bool) -> int:
 
 
 def _cancel_together(runs: list[Listed], why: str, invoked: bool) -> list[uuid.UUID]:
-    """Cancel runs in sets; returns the rest, to cancel one by one. Rests if other runs need the
-    machine.
-    """
+    """Cancel in sets, with rests beside other runs; returns those to cancel one by one."""
     began = time.monotonic()
     ids, fn_ids = [run.id for run in runs], {run.fn_id for run in runs}
     left = cancel_plain(ids, fn_ids, why, alone=invoked)
@@ -180,7 +178,7 @@ def _cancel_together(runs: list[Listed], why: str, invoked: bool) -> list[uuid.U
 
 
 def _act(action: Action, run_id: uuid.UUID, why: str, invoked: bool = False) -> bool:
-    """False if the run has changed since it was listed."""
+    """False if the run has changed meanwhile."""
     try:
         if action == "cancel":
             return cancel(run_id, why=why, invoked=invoked)

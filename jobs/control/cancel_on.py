@@ -1,8 +1,5 @@
-"""Cancelling runs because of an event (`cancel_on`).
-
-An event cancels runs whose own event came before it, by the database's clock, and within one send
-by their order there. A rerun counts from when it was asked for. Runs that a cancelled run invoked
-go on.
+"""Cancelling runs because of an event (`cancel_on`): those whose own event came before it, by the
+database's clock and within one send by order. A rerun counts from its making. Invoked runs go on.
 """
 
 from __future__ import annotations
@@ -29,9 +26,7 @@ BATCH = 200
 
 def batch(event: dict[str, Any], after: str, own: str) -> dict[str, Any]:
     """Cancel what this event means among the next unfinished runs, in transactions of their own.
-    `own` is the run that the event has started for this.
-
-    Nothing is cancelled if the account behind this run may not cancel.
+    `own` is the run started for it, whose account must be allowed to cancel.
     """
     asker = requester.current()
     if reason := asker.refusal("jobs.cancel_run"):
@@ -47,7 +42,7 @@ def batch(event: dict[str, Any], after: str, own: str) -> dict[str, Any]:
 
 
 def _candidates(came: models.Event, fn_ids: list[str], after: str) -> QuerySet[models.Run]:
-    """Unfinished runs that were there when the event came."""
+    """Made before the event came."""
     at = came.received_at
     before = Q(event__received_at__lt=at) | Q(event__received_at=at, event_id__lt=came.id)
     made = Q(rerun_of=None) | Q(created_at__lt=at)
@@ -67,7 +62,7 @@ def _is_meant(
 
 
 def _cancel(runs: list[models.Run], why: str) -> int:
-    """Returns how many were cancelled: others have ended, or the account may not."""
+    """Returns how many; others have ended, or are not allowed."""
     asker = requester.current()
     allowed = [run for run in runs if not asker.refusal("jobs.cancel_run", run)]
     left = cancel_plain([run.id for run in allowed], {run.fn_id for run in allowed}, why)

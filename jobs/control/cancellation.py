@@ -20,16 +20,16 @@ from jobs.runs import completion, hook_events, invocation_tree, turns
 
 
 def cancel(run_id: str | uuid.UUID, *, why: str = "", invoked: bool = False) -> bool:
-    """End an unfinished run now, whatever its worker does: a late result is dropped. Its turn
-    passes on and its `on_cancel` starts, in one transaction.
+    """End an unfinished run now; its worker's late result is dropped. Its turn passes on and its
+    `on_cancel` starts, in one transaction.
 
-    True if it was cancelled, False if it was cancelled before; raises InvalidTransition if it ended
-    otherwise. Invoked runs go on, unless `invoked` is true: then the unfinished ones below are
-    cancelled after it, each in a transaction of its own. A repeated call does what is left, and
-    returns True if it cancelled any.
+    True if it was cancelled, False if it was before; raises InvalidTransition if it ended
+    otherwise. Invoked runs go on, unless `invoked` is true: then unfinished ones below are
+    cancelled next, each in a transaction of its own; a repeated call does what is left, and is True
+    if any.
 
-    A function that cancels its own run ends there: this does not return, and uncommitted work is
-    void. An operator (see requester) needs `jobs.cancel_run`, else NotAllowed.
+    A function that cancels its own run ends there: uncommitted work is void. An operator (see
+    requester) needs `jobs.cancel_run`, else NotAllowed.
     """
     own = _own_among(run_id, invoked)
     if own is not None:
@@ -49,7 +49,7 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "", invoked: bool = False) -> 
 
 
 def _refuse_asker(root: uuid.UUID) -> None:
-    """Check the asker's permission for the whole tree before any run is cancelled."""
+    """For the whole tree, before any run is cancelled."""
     asker = requester.current()
     if asker.id:
         for run_id in (root, *invocation_tree.unfinished_below(root)):
@@ -57,7 +57,7 @@ def _refuse_asker(root: uuid.UUID) -> None:
 
 
 def _own_among(run_id: str | uuid.UUID, invoked: bool) -> Runner | None:
-    """The runner of this thread, if its run is to be cancelled."""
+    """This thread's runner, if its run is to be cancelled."""
     own = current_runner()
     if own is None:
         return None
@@ -111,11 +111,10 @@ def _cancel_unless_ended(run_id: uuid.UUID, why: str) -> bool:
 
 
 def _lock_tree(root: uuid.UUID) -> None:
-    """Lock a whole tree before it is cancelled in a transaction of the caller's, in the workers'
-    order.
+    """Lock a tree for the caller's transaction, in the workers' order.
 
-    1. Rows, those of invoked runs before their parents': an ending run wakes its parent.
-    2. Then lines, first ones before second ones (completion.leaving).
+    1. Rows, invoked runs before their parents: an ending run wakes its parent.
+    2. Lines, first ones before second ones (completion.leaving).
     """
     ids = [root, *invocation_tree.unfinished_below(root)]
     runs = [locked(run_id) for run_id in reversed(ids)]
@@ -125,10 +124,9 @@ def _lock_tree(root: uuid.UUID) -> None:
 
 
 def reason_of(why: str) -> dict[str, Any]:
-    """The reason, as a cancelled run's error."""
     return {"name": "Cancelled", "message": storable(str(why), MESSAGE_LIMIT), "stack": ""}
 
 
 def _cancel_own(run_id: str | uuid.UUID, why: str, invoked: bool) -> None:
-    with contextlib.suppress(InvalidTransition):  # the lease was lost, and the run has ended
+    with contextlib.suppress(InvalidTransition):  # lease lost, run ended
         cancel(run_id, why=why, invoked=invoked)

@@ -1,11 +1,10 @@
-"""Cancelling many runs, a set at a time.
+"""Cancelling many runs, a set at a time: one transaction with a fixed number of statements, which
+does what `cancellation.cancel` does, and wakes each line once.
 
-A set is one transaction with a fixed number of statements. It does to each run what
-`cancellation.cancel` does, and wakes the next run of each line once.
-1. Rows that another session has locked are passed by, so a set waits for no row. The lines' locks
-   come after all rows (completion.leaving).
-2. It takes plain runs: without a lease, not invoked, without requests. `cancellation.cancel` takes
-   the others one by one, and waits where it has to.
+1. Locked rows are passed by, so a set waits for none. Lines are locked after rows
+   (completion.leaving).
+2. It takes plain runs: without a lease, not invoked, without requests. `cancellation.cancel` does
+   the others one by one.
 3. If the process dies, a set is done or not.
 """
 
@@ -28,13 +27,12 @@ from jobs.registry.function import Function
 from jobs.runs import turns
 from jobs.runs.hook_events import CANCELLED
 
-LARGEST_SET = turns.FEW  # runs of one transaction: each stands in one line at most
+LARGEST_SET = turns.FEW  # runs; one line each at most
 
-# Lines are read in index order. After a quiet hour's statistics, PostgreSQL would collect and sort
-# a whole line.
+# By index order: after a quiet hour's statistics a whole line would be sorted.
 IN_ORDER = ("SET LOCAL enable_bitmapscan = off", "SET LOCAL enable_seqscan = off")
 
-# Lists of ids pass between statements as text.
+# Lists of ids stay text between statements.
 LOCK = """
 SELECT array_agg(id)::text FROM (
   SELECT id FROM jobs_run
@@ -42,8 +40,8 @@ SELECT array_agg(id)::text FROM (
    ORDER BY id FOR UPDATE SKIP LOCKED) free
 """
 
-# Invoked runs and requests are looked for under the row's lock: by then all that was done in the
-# run's name is committed.
+# Invoked runs and requests are looked for under the row's lock: earlier work of the run is
+# committed.
 CANCEL = f"""
 WITH cancelled AS (
   UPDATE jobs_run r
@@ -92,10 +90,10 @@ SELECT (SELECT count(*) FROM hooked),
 def cancel_plain(
     run_ids: Sequence[uuid.UUID], fn_ids: Collection[str], why: str, *, alone: bool = False
 ) -> set[uuid.UUID]:
-    """Cancel those of these runs that are plain; returns the ids of the others.
+    """Cancel the plain ones of these runs; returns the others' ids.
 
-    With `alone`, runs that have invoked others are not plain. `fn_ids` are the runs' functions. At
-    most LARGEST_SET runs; the caller has checked the asker's permissions.
+    With `alone`, runs that invoked others are not plain. `fn_ids` are the runs' functions. At most
+    LARGEST_SET runs; permissions are checked already.
     """
     hooks = _hooks(fn_ids)
     if hooks is None or not run_ids:
@@ -119,7 +117,7 @@ def cancel_plain(
 
 
 def _hooks(fn_ids: Collection[str]) -> dict[str, str] | None:
-    """The `on_cancel` hook of each function; None if another function listens to cancellations."""
+    """Each function's `on_cancel` hook; None if a function listens to cancellations."""
     if catalog.triggered_by(CANCELLED) or catalog.cancelled_by(CANCELLED):
         return None
     found = {fn_id: catalog.hook_of(fn_id, "cancel") for fn_id in fn_ids}
@@ -130,7 +128,7 @@ def _hooks(fn_ids: Collection[str]) -> dict[str, str] | None:
 
 
 def _is_plain(hook: Function) -> bool:
-    """As create_function makes them: without lines or a timeout to start."""
+    """Without lines or a timeout to start, as create_function makes hooks."""
     return not hook.concurrency and hook.timeouts.start is None
 
 
@@ -152,8 +150,8 @@ def _new_ids(count: int) -> str:
 
 
 def _is_waited_for() -> bool:
-    """Whether a step waits for a cancellation by name, which `intake.accept` must handle. Asked
-    after the events are inserted: a wait that begins later looks for them itself.
+    """Whether a step waits for a cancellation by name, left to `intake.accept`. Asked after the
+    insertion: a later wait looks by itself.
     """
     waiting = models.Step.objects.filter(status=models.StepStatus.WAITING, awaits=CANCELLED)
     return waiting.exists()

@@ -1,16 +1,13 @@
-"""A form that moves money or starts a run acts once, however often it is sent.
+"""A form that moves money or starts a run acts once, however often it is sent (README, “A form that
+acts once”).
 
-The site puts a token into each such form (`{% form_token %}`). A sending is a row (`Submission`),
-unique by token, action, account and content, written in the act's transaction:
-- A second sending waits at the unique index for the first one's transaction, and gets its result;
-  if that was rolled back, the second acts.
-- The same token with other content (Back, and another word) is another act.
-- Two pages have two tokens: the forms of two operators are two acts, as far as the state of things
-  allows.
+A sending is a row (`Submission`), unique by token, action, account and content, written in the
+act's transaction. A second one waits at the unique index, and gets the first one's result, or acts
+if the first was rolled back.
 
-A row is kept longer than its token lives. The site's tokens (UUIDv7) carry their time; an older one
-is refused, since whether it has acted cannot be told any more. A form without its token is known by
-its content for ten minutes: enough for a double click, a reload, a proxy that repeats a request.
+A row outlives its token, whose time is in it (UUIDv7): older tokens are refused, since whether they
+have acted is unknown. A form without its token is known by content for ten minutes: enough for a
+double click, a reload, a proxy that repeats a request.
 """
 
 from __future__ import annotations
@@ -32,13 +29,13 @@ from jobs.models import Submission
 
 FIELD = "form_token"  # the hidden field
 LIFE = timedelta(days=7)  # of a token
-SKEW = timedelta(days=1)  # between the clocks of site and database
+SKEW = timedelta(days=1)  # between the site's and the database's clock
 KEPT = LIFE + SKEW
 WITHOUT_TOKEN = timedelta(minutes=10)
 LOST = uuid.UUID(int=0)
 
-# An empty `result` is this sending's to act on: committed rows always have one. A row without a
-# token is taken over after its ten minutes.
+# The row is this sending's if `result` is empty; committed rows have one. Rows without a token are
+# taken over after their ten minutes.
 TAKE = """
 INSERT INTO jobs_submission AS known (token, action, asked, account, result, at)
 VALUES (%(token)s, %(action)s, %(asked)s, %(account)s, '', statement_timestamp())
@@ -63,7 +60,7 @@ class StaleForm(JobsError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The id that the act returned, and whether an earlier sending did it."""
+    """The act's id, and whether an earlier sending did it."""
 
     result: str
     is_repeat: bool
@@ -78,14 +75,13 @@ def once(
     asked: Any,
     is_guarded: bool = False,
 ) -> Outcome:
-    """Call `act` unless this form has done so; returns the id that it returned then or now.
+    """Call `act` unless this form has; returns the id that it returned then or now.
 
-    `token` came with the form, `action` names the act ("songs.order"), `account` is the sending
-    account's id, `asked` the form's content, as JSON. Act and memory are one transaction: if `act`
-    raises, neither stays. Raises StaleForm for a token that is too old.
+    `token` came with the form, `action` names the act ("songs.order"), `account` is an id, `asked`
+    the content, as JSON. Act and memory are one transaction. Raises StaleForm for an old token.
 
-    With `is_guarded` the state itself allows the act only once (a cancelled run cannot be
-    cancelled): a form without a token then simply acts.
+    With `is_guarded` the state allows the act only once (a cancelled run cannot be cancelled):
+    without a token the form simply acts.
     """
     read = read_token(token)
     if read is not None and _is_stale(read):
@@ -102,7 +98,7 @@ def once(
 
 
 def sent(*, token: str | None, action: str, account: object) -> int:
-    """How many acts one sending has done that is about many things."""
+    """How many acts a form about many things has done."""
     read = read_token(token)
     if read is None:
         return 0
@@ -110,13 +106,13 @@ def sent(*, token: str | None, action: str, account: object) -> int:
 
 
 def token_for_form(brought: str = "") -> str:
-    """The token for a form: the one that it brought, if it comes back with errors, or a new one."""
+    """The one brought back with a form's errors, or a new one."""
     read = read_token(brought)
     return str(new_id() if read is None or _is_stale(read) else read)
 
 
 def read_token(given: str | uuid.UUID | None) -> uuid.UUID | None:
-    """The token that a form brought; None if it is missing or no UUID."""
+    """None if missing or no UUID."""
     try:
         read = uuid.UUID(str(given or ""))
     except ValueError:
@@ -125,13 +121,13 @@ def read_token(given: str | uuid.UUID | None) -> uuid.UUID | None:
 
 
 def digest(asked: Any) -> str:
-    """The same for the same content, whatever the order of its names."""
+    """The same in whatever order."""
     text = json.dumps(asked, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _is_stale(token: uuid.UUID) -> bool:
-    """Only the site's own tokens grow old: version 7 begins with its time."""
+    """Only the site's own tokens grow old."""
     if token.version != 7:
         return False
     age = timedelta(milliseconds=time.time_ns() // 1_000_000 - (token.int >> 80))
@@ -139,7 +135,7 @@ def _is_stale(token: uuid.UUID) -> bool:
 
 
 def _take(token: uuid.UUID, action: str, account: str, asked: str) -> tuple[int, str]:
-    """This sending's row: its id, and the result if it has acted."""
+    """Its row's id, and the result if it has acted."""
     values: dict[str, Any] = {
         **{"token": token, "action": action, "account": account, "asked": asked},
         **{"lost": LOST, "window": WITHOUT_TOKEN},

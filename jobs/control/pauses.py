@@ -22,20 +22,18 @@ BATCH = 500
 
 
 class Replayed(list[str]):
-    """The ids of the runs that `replay_skipped` made, oldest first; `left_out` counts the skipped
-    hooks whose run has gone on.
-    """
+    """New runs' ids, oldest first; `left_out` counts outdated hooks."""
 
     left_out = 0
 
 
 @transaction.atomic
 def pause(fn_id: str, *, stop_running: bool = False) -> bool:
-    """Start no more runs of a function. Events that come are recorded as skipped runs; invoked runs
-    are queued until `resume`; an operator's reruns start.
+    """Start no more runs of a function: events make skipped runs, invoked runs wait for `resume`,
+    an operator's reruns start.
 
-    Unfinished runs go on to their end; with `stop_running` each stands still after its current
-    step, until `resume`. False if it was paused before (`stop_running` applies all the same).
+    Unfinished runs go on; with `stop_running` each stands still after its step, until `resume`.
+    False if it was paused before (`stop_running` applies all the same).
     """
     _row(fn_id)
     if not stop_running:
@@ -53,8 +51,8 @@ def pause(fn_id: str, *, stop_running: bool = False) -> bool:
 
 @transaction.atomic
 def resume(fn_id: str) -> bool:
-    """Let a function start runs again, and its runs that stood still go on. False if it was not
-    paused. Skipped runs stay so until `replay_skipped`.
+    """Let a function start runs again, and those that stood still go on; skipped runs stay so until
+    `replay_skipped`. False if it was not paused.
     """
     _row(fn_id)
     _ready(fn_id)
@@ -67,11 +65,11 @@ def resume(fn_id: str) -> bool:
 def replay_skipped(
     fn_id: str, *, since: datetime | None = None, until: datetime | None = None
 ) -> Replayed:
-    """Start the runs that were skipped while the function was paused, oldest first; returns the new
-    runs.
+    """Start a function's skipped runs, oldest first; returns the new runs, which start even if it
+    is paused.
 
-    Each skipped run is replayed once, also by calls at the same moment. Hooks whose run has gone on
-    are left out, and counted in `left_out`. The new runs start even if the function is paused.
+    Each is replayed once, also by calls at the same moment. Outdated hooks are left out, and
+    counted in `left_out`.
     """
     _row(fn_id)
     for moment in (since, until):
@@ -96,7 +94,7 @@ def replay_skipped(
 
 
 def _held(fn_id: str) -> Q:
-    """Runs invoked while the function was paused, and not started since."""
+    """Invoked while the function was paused, not started since."""
     paused_at = RegisteredFunction.objects.filter(fn_id=fn_id).values("paused_at")[:1]
     return Q(invoked_by__isnull=False, started_at=None, created_at__gte=paused_at)
 
@@ -112,7 +110,7 @@ def _go_on(fn_id: str, but: Q | None = None) -> None:
 
 
 def _ready(fn_id: str) -> None:
-    """Give runs that stood still and never started the whole of `timeouts.start` again."""
+    """Runs that stood still and never started get all of `timeouts.start` again."""
     stood = RegisteredFunction.objects.filter(fn_id=fn_id, stands_still=True).first()
     if stood is None or stood.paused_at is None:
         return
@@ -126,13 +124,12 @@ def _ready(fn_id: str) -> None:
 
 
 def _expiry(fn_id: str) -> Any:
-    """When a run that may start now expires."""
     start = catalog.get(fn_id).timeouts.start if catalog.knows(fn_id) else None
     return None if start is None else Now() + timedelta(seconds=seconds(start))
 
 
 def _row(fn_id: str) -> None:
-    """Make sure of the function's row; this process need not know the function."""
+    """Make sure of the row, also of a function unknown here."""
     if not is_name(fn_id, NAME_LIMIT):
         raise UnknownFunction(f"There is no function {named(fn_id)}.")
     if catalog.knows(fn_id):

@@ -1,8 +1,8 @@
 """What an account may do to one object of the engine: `user.has_perm("jobs.rerun_run", run)`.
 
-Each act of the panel and each batch of a bulk action checks this. Django's backend answers for
-models, never for objects; this one allows an act on the engine's object if the account has its
-permission and the others that this object needs. Superusers may do everything.
+Every act of the panel and every batch of a bulk action checks this. Django's backend answers for
+models only; this one asks for the permission, and others that the object needs. Superusers may do
+everything.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jobs.models import RegisteredFunction, Run
 
 VIEW_RUN, RERUN, EDIT, CANCEL = (f"jobs.{name}_run" for name in ("view", "rerun", "edit", "cancel"))
 VIEW_FUNCTION, PAUSE = "jobs.view_registeredfunction", "jobs.pause_registeredfunction"
-HARMLESS = ("retry", "rerun")  # bulk actions that cancel nothing
+HARMLESS = ("retry", "rerun")  # cancel nothing
 
 
 class EngineBackend(BaseBackend):
@@ -31,7 +31,7 @@ class EngineBackend(BaseBackend):
 
 
 def besides(perm: str, obj: Model) -> list[str]:
-    """The further permissions that an act on this object needs."""
+    """The further permissions for this object."""
     if isinstance(obj, Run) and perm in (RERUN, EDIT):
         return [VIEW_RUN, CANCEL] if cancels(obj) else [VIEW_RUN]
     if isinstance(obj, Run) and perm == CANCEL:
@@ -45,7 +45,7 @@ def besides(perm: str, obj: Model) -> list[str]:
 
 
 def cancels(run: Run) -> bool:
-    """Whether this run cancels other runs."""
+    """Whether it cancels other runs."""
     if run.fn_id == BULK:
         return run.event.data.get("action") not in HARMLESS
     return run.fn_id == CANCELLER

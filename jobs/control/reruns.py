@@ -1,5 +1,3 @@
-"""An operator runs a run again."""
-
 from __future__ import annotations
 
 import uuid
@@ -38,18 +36,17 @@ def rerun(
 ) -> str:
     """Run again; returns the id of the run that goes on.
 
-    By default the same run goes on from its failed step, with its memory. If that step waits for an
-    invoked run that failed or was cancelled, the invoked run goes on from its own failed step. With
-    `from_start` a new run (`rerun_of`) gets the same event, or with `data` an edited one; with
-    `from_step` a new run remembers the steps before that one. `on_retry` starts.
+    By default the same run goes on from its failed step, and an invoked run that the step waits for
+    from its own. With `from_start` a new run (`rerun_of`) gets the same event, with `data` an
+    edited one; with `from_step` a new run remembers the steps before that. `on_retry` starts.
 
-    An operator (see requester) needs `jobs.rerun_run`, with `data` `jobs.edit_run`, else
-    NotAllowed; the run that goes on remembers the account.
+    An operator (see requester) needs `jobs.rerun_run`, for `data` `jobs.edit_run`, else NotAllowed;
+    the run remembers the account.
     """
     if from_step is not None and from_start:
         raise InvalidTransition("Give either from_step or from_start, not both.")
     anew = from_start or from_step is not None or data is not None
-    # Checked before the lock, too: a run that leaves a line passes by locked rows.
+    # Also before the lock: a run that leaves a line passes by locked rows.
     asker, run = requester.current(), find(run_id)
     asker.refuse("jobs.rerun_run" if data is None else "jobs.edit_run", run)
     _refuse(run, anew)
@@ -68,14 +65,13 @@ def rerun(
 
 
 def _announce_retry(run: models.Run, again: models.Run) -> None:
-    """Announce a rerun, with a new epoch."""
     models.Run.objects.filter(id=run.id).update(epoch=F("epoch") + 1)
     completion.announce(hook_events.RETRIED, completion.Ending.of_run(again), run.error, "retry")
 
 
 def _to_go_on(run_id: str | uuid.UUID) -> list[uuid.UUID]:
-    """The ended runs that this one waits for, directly or not, and that must go on too. Their rows
-    are locked before its own, as by a worker that ends one.
+    """The ended runs that this one waits for, directly or not. They are locked first, as by a
+    worker that ends one.
     """
     found: list[uuid.UUID] = []
     for child in invocation_tree.awaited_by(find(run_id)):
@@ -85,7 +81,7 @@ def _to_go_on(run_id: str | uuid.UUID) -> list[uuid.UUID]:
 
 
 def rerun_once(run_id: uuid.UUID) -> str | None:
-    """Rerun from the start; None if that was asked for before."""
+    """None if it was rerun before."""
     with transaction.atomic():
         locked(run_id)  # concurrent callers take turns
         if models.Run.objects.filter(rerun_of=run_id).exists():
@@ -106,10 +102,10 @@ def _refuse(run: models.Run, anew: bool) -> None:
 
 
 def _resume(run: models.Run) -> models.Run:
-    """The same run, due again, its failed step forgotten; by its age it is first in its lines.
+    """The same run, due, its failed step forgotten; by age it is first in its lines.
 
-    Open steps get all attempts again; their errors stay as a sign of that (Attempts.went_well). A
-    request in the air is awaited, or has its answer: it is not sent, and paid, again.
+    Open steps get all attempts again; their errors stay (Attempts.went_well). A request in the air
+    is awaited, or has its answer: it is not sent, and paid, again.
     """
     tried = run.steps.filter(kind__in=[StepKind.RUN, StepKind.SEND, StepKind.FETCH])
     in_the_air = run.fetches.filter(status__in=[FetchStatus.SENDING, FetchStatus.ANSWERED])
@@ -122,7 +118,7 @@ def _resume(run: models.Run) -> models.Run:
     run.steps.filter(name=invocation_tree.failed_step(run), status=StepStatus.FAILED).update(
         status=StepStatus.WAITING, attempts=0, ended_at=None
     )
-    # A wait gets an early look and its whole time (waits.function).
+    # An early look, and the whole time again (waits.function).
     invoking = run.steps.filter(kind=StepKind.INVOKE, status=StepStatus.WAITING)
     invoking.update(started_at=Now(), due_at=None)
     remembered = [StepStatus.COMPLETED, StepStatus.FAILED]
@@ -145,9 +141,7 @@ def _resume(run: models.Run) -> models.Run:
 
 
 def _ready_again(run: models.Run) -> dict[str, Any]:
-    """A run that never started gets all of `timeouts.start` from now; a started one gets
-    `timeouts.finish` again at its next start (claim.LEASE).
-    """
+    """All of `timeouts.start` from now, or of `timeouts.finish` from the next start (claim)."""
     if run.started_at is not None:
         return {"expires_at": None}
     start = catalog.get(run.fn_id).timeouts.start if catalog.knows(run.fn_id) else None
@@ -175,7 +169,7 @@ def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -
 
 
 def _memory_before(run: models.Run, name: str) -> list[str]:
-    """The names of the remembered steps before this one, in order."""
+    """Remembered steps before this one, in order."""
     steps = list(run.steps.only("name", "position", "status").order_by("position", "id"))
     target = next((step for step in steps if step.name == name), None)
     if target is None:

@@ -1,18 +1,14 @@
-"""Events sent again under their sender's own id: senders of one id take turns, and the later one
-gets the first one's event.
+"""Senders of one event id take turns, and the later one gets the first one's event.
 
-The locks are advisory, held to the end of the sender's transaction. All sessions share one table
-with room for some 64 each, so a sender of few ids locks each id, and shares the ids' buckets; a
-sender of many takes whole buckets, of which there is a fixed number, and no locks for the ids in
-them.
+The locks are advisory, held to the end of the sender's transaction. PostgreSQL has one table of
+them, some 64 for each session. So a sender of few ids locks each, and shares the ids' buckets; a
+sender of many takes whole buckets, of a fixed number, without locks for their ids.
 1. Many are more than FEW ids in one transaction, in one list or one by one.
-2. A sender of many does not wait for senders of few: a bucket that they share it shares too, and
-   locks its own ids in it.
-3. Other senders with an id wait until it commits, unless they came first. So a transaction should
-   send its long list last.
-4. All take buckets, then ids, each by number. A sender of many takes all buckets when it becomes
-   one; from then on it waits only over an id that another sends too. So two transactions that send
-   repeatedly never deadlock over a bucket.
+2. A sender of many never waits for few: a bucket that they share it shares too, and locks its ids
+   there.
+3. Others with an id wait for its commit, unless they came first: send a long list last.
+4. All lock buckets, then ids, by number. A sender of many takes all buckets when it becomes one,
+   and from then on waits only over a common id: transactions that send repeatedly never deadlock.
 """
 
 from __future__ import annotations
@@ -27,17 +23,16 @@ from typing import Any
 from jobs.platform.postgres import statements
 
 DEDUPE_WINDOW = timedelta(hours=24)
-FEW = 50  # ids of one transaction with locks of their own
+FEW = 50  # ids with locks of their own
 BUCKETS = 512  # a power of two
-NAMESPACE = 1_785_672_307  # of the buckets' locks; those of ids are 64-bit hashes
+NAMESPACE = 1_785_672_307  # of the buckets' locks; ids have 64-bit hashes
 
 IDS = f"""
 SELECT h, (h & {BUCKETS - 1})::int AS bucket
   FROM (SELECT hashtextextended(id, 1) AS h FROM unnest(%(ids)s::text[]) AS id) hashes
 """  # noqa: S608
 
-# The count ends with the transaction or savepoint, as the locks do. Over FEW, nothing is locked and
-# no row returned.
+# The count ends with the transaction or savepoint, as locks do. Over FEW: no lock, no row.
 LOCK_FEW = f"""
 WITH ids AS MATERIALIZED ({IDS}), sent AS MATERIALIZED (
   SELECT set_config('jobs.ids_sent', (cardinality(%(ids)s::text[])
@@ -50,7 +45,7 @@ SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE}, bucket
  WHERE (SELECT so_far FROM sent) <= {FEW}
 """  # noqa: S608
 
-# Returns the buckets shared with others. A transaction that gets over FEW takes all of them.
+# Returns the buckets shared with others; all are taken by a transaction that gets over FEW.
 LOCK_BUCKETS = f"""
 WITH ids AS MATERIALIZED ({IDS})
 SELECT bucket FROM (
@@ -68,7 +63,7 @@ SELECT pg_advisory_xact_lock(h)
   FROM (SELECT h FROM ({IDS}) ids WHERE bucket = ANY(%(shared)s::int[]) ORDER BY h) in_order
 """  # noqa: S608
 
-# One index look-up for each id, whatever the statistics say.
+# An index look-up for each id, whatever the statistics say.
 NEWEST = """
 SELECT known.* FROM unnest(%(ids)s::text[]) AS sent(id) CROSS JOIN LATERAL (
   SELECT id, name, data, dedupe_id, repeat FROM jobs_event
@@ -80,7 +75,7 @@ SELECT known.* FROM unnest(%(ids)s::text[]) AS sent(id) CROSS JOIN LATERAL (
 
 @dataclass(slots=True, eq=False)
 class KnownEvent:
-    """A stored event; JSON columns as text."""
+    """JSON columns are text."""
 
     id: uuid.UUID
     name: str
@@ -95,14 +90,14 @@ class KnownEvent:
 
     @property
     def repeat(self) -> dict[str, Any] | None:
-        """The repeat noted under its id: see id_conflicts."""
+        """See id_conflicts."""
         found: dict[str, Any] | None = json.loads(self.repeated or "null")
         return found
 
 
 def take_turns(ids: Collection[str]) -> dict[str, KnownEvent]:
-    """Wait for other senders of these ids, and let later ones wait for this transaction's end.
-    Returns the newest event of each id within 24 hours.
+    """Lock these ids against other senders until this transaction ends. Returns the newest event of
+    each within 24 hours.
     """
     wanted = {"ids": sorted(ids), "window": DEDUPE_WINDOW}
     locked, found = statements.together((LOCK_FEW, wanted), (NEWEST, wanted))

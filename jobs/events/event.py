@@ -14,8 +14,7 @@ class Event:
     """A fact to send, or the one that a run was started by.
 
     `data` is a JSON object; `id` the sender's own, by which a repeat within 24 h is recognised;
-    `ts` the time it happened, in Unix milliseconds or as an aware datetime: if that is in the
-    future, the event's runs wait until then.
+    `ts` its time in Unix milliseconds or as an aware datetime: its runs wait for a future one.
     """
 
     name: str
@@ -42,6 +41,6 @@ def as_json(row: models.Event) -> dict[str, Any]:
 
 
 def stored(event: Event, row: NewEvent | models.Event) -> dict[str, Any]:
-    """An accepted event as they see it: its id and time filled in."""
+    """An accepted event as they see it."""
     ts = milliseconds(event.ts) or time.time_ns() // 1_000_000
     return {"name": event.name, "data": event.data, "id": event.id or str(row.id), "ts": ts}

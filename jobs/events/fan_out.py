@@ -23,15 +23,15 @@ CANCELLER = "jobs-cancel-on"  # the engine's function behind cancel_on
 
 
 def start(runs: Sequence[NewRun]) -> None:
-    """Insert runs of stored events: due, or skipped where their function is paused."""
+    """Insert runs of stored events."""
     if runs:
         statements.execute(*insertion.inserting_runs(runs))
         notifier.wake_clusters(notifier.RUN_DUE)
 
 
 def hold_if_paused(run: models.Run) -> None:
-    """Queue an invoked run of a paused function until the function is resumed (claim.BEFORE); it is
-    not skipped, since its invoker waits for it.
+    """Queue an invoked run of a paused function until that is resumed (claim.BEFORE), since its
+    invoker waits for it.
     """
     paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
     if paused.filter(fn_id=run.fn_id).exists():
@@ -39,7 +39,6 @@ def hold_if_paused(run: models.Run) -> None:
 
 
 def triggered_runs(event: Event, row: NewEvent) -> Iterable[NewRun]:
-    """One run for each function with a trigger that matches."""
     variables: dict[str, Any] | None = None
     for function, triggers in catalog.triggered_by(event.name):
         if variables is None:
@@ -65,8 +64,8 @@ def new_run(
     event: dict[str, Any],
     rerun_of: uuid.UUID | None = None,
 ) -> NewRun:
-    """A run at the end of its lines. It is due, and `timeouts.start` counts, from its event's time;
-    a rerun from now.
+    """A run at the end of its lines, due at its event's time; a rerun now. `timeouts.start` counts
+    from then.
     """
     start = function.timeouts.start
     return NewRun(
@@ -82,7 +81,6 @@ def new_run(
 
 
 def turn_keys(function: Function, event: dict[str, Any]) -> list[str]:
-    """The lines of a run, one for each Concurrency, in order."""
     keys = []
     for number, entry in enumerate(function.concurrency):
         value = None

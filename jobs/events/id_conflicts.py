@@ -1,4 +1,4 @@
-"""A sender's id again within 24 hours: a repeat, a repeat that differs, or another fact."""
+"""A sender's id again within 24 hours."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from jobs.lib.json_values import ENCODER
 
 logger = logging.getLogger("jobs.engine")
 
-KEPT = 2_000  # characters of a repeat's data
+KEPT = 2_000  # characters
 MOST_NAMES = 10
 
 
 def look_at(first: NewEvent | KnownEvent, name: str, data: dict[str, Any]) -> None:
-    """Judge a repeat, which starts nothing, against the first event of its id.
+    """Judge an event against the first of its id; it starts nothing.
 
-    1. Another name is another fact, which would be lost: InvalidEvent; the caller writes nothing.
-    2. Other data are noted on the first event's row and in the log. The caller holds the id's lock,
-       so no two senders count at once.
+    1. Another name is another fact, which would be lost: InvalidEvent.
+    2. Other data are noted on the first event's row and in the log, under the caller's lock on the
+       id.
     3. The same again needs nothing.
     """
     if name != first.name:

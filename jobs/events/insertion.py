@@ -1,7 +1,5 @@
-"""New events and their runs are inserted by one statement.
-
-The rows travel as JSON, as a commit's records do (execution.records): one statement and one trip,
-however many events. An event's data is spliced in as JSON, not encoded again.
+"""New events and their runs are inserted by one statement, as JSON (see execution.records); an
+event's data is spliced in, not encoded again.
 """
 
 from __future__ import annotations
@@ -21,14 +19,14 @@ from jobs.ids import new_id
 from jobs.lib.json_values import ENCODER
 from jobs.platform.postgres.statements import Statement
 
-# The most for one statement; a single event may be larger.
+# For one statement, unless one event is larger.
 BATCH = 1_000  # events
 BATCH_CHARACTERS = 8 * 1024 * 1024
 
 
 @dataclass(slots=True, eq=False)
 class NewEvent:
-    """A row of jobs_event to insert (see models.Event); `text` is its data as JSON."""
+    """An event to insert; `text` is its data as JSON."""
 
     name: str
     data: dict[str, Any]
@@ -49,8 +47,8 @@ class NewEvent:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class NewRun:
-    """A run to insert: due at `planned` or at once, unless its function is paused or the run is
-    parked; cancelled if it has not started `start_within` seconds later.
+    """A run to insert: due at `planned` or at once, unless its function is paused or it is parked;
+    cancelled unless started within `start_within` seconds.
     """
 
     fn_id: str
@@ -80,7 +78,7 @@ class NewRun:
         )
 
     def unsaved(self) -> models.Run:
-        """A model's instance, for a run that is inserted alone."""
+        """For a run that is inserted alone."""
         run = models.Run(
             id=self.id,
             fn_id=self.fn_id,
@@ -126,11 +124,11 @@ SELECT r.id, r.fn_id, r.event_id, r.turn_keys, r.turn_limits, r.asked_by,
 """
 BOTH = f"WITH events AS ({EVENTS}) {RUNS}"
 
-Pair = tuple[NewEvent, list[NewRun]]  # an event and its runs
+Pair = tuple[NewEvent, list[NewRun]]
 
 
 def inserting(pairs: Sequence[Pair]) -> Iterator[Statement]:
-    """Statements that insert events with their runs: one, unless they are many or large."""
+    """One statement for the events with their runs, unless many or large."""
     for batch in _batches(pairs):
         runs = [run.as_json() for _, runs in batch for run in runs]
         values = {"events": _list([event.as_json() for event, _ in batch])}
@@ -157,8 +155,8 @@ def _list(texts: Sequence[str]) -> str:
 
 
 def park_behind(runs: Iterable[NewRun]) -> None:
-    """Park those of these new runs, all due at once, that stand in their line behind as many others
-    of them as its limit.
+    """Park those of new runs, all due at once, that stand behind as many others as their line's
+    limit.
     """
     ahead: Counter[str] = Counter()
     for run in sorted(runs, key=lambda run: run.id):  # in their line's order

@@ -1,6 +1,4 @@
-"""Accepting events: validate, drop repeats, fan out into runs, in the caller's transaction if there
-is one (law 1).
-"""
+"""Accepting events, in the caller's transaction if there is one (law 1)."""
 
 from __future__ import annotations
 
@@ -29,9 +27,9 @@ logger = logging.getLogger("jobs.events")
 def send(events: Event | Iterable[Event]) -> list[str]:
     """Accept events and start the functions that they trigger; returns the events' ids in order.
 
-    An event whose `id` came within the last 24 hours starts nothing, and the earlier event's id is
-    returned; with other data this logs a warning. Raises InvalidEvent before anything is written,
-    also for a known id under another name.
+    An `id` of the last 24 hours starts nothing and returns the earlier event's id; other data under
+    it are logged as a warning. Raises InvalidEvent, also for that id under another name, before
+    anything is written.
     """
     batch = [events] if isinstance(events, Event) else listed(events)
     clean = [validated(event) for event in batch]
@@ -41,12 +39,11 @@ def send(events: Event | Iterable[Event]) -> list[str]:
 
 
 def accept(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
-    """Store events and their runs, in the caller's transaction if there is one.
+    """Store events and their runs.
 
-    1. A repeated id yields the stored event, under a lock on the id; another name is refused
-       (id_conflicts).
-    2. One statement inserts new events with all their runs (insertion). Of runs that start at once
-       in one line, only the first are due (parking).
+    1. A repeated id yields the stored event, under a lock on the id (id_conflicts).
+    2. New events and runs are one statement (insertion); of runs that start at once in one line,
+       only the first are due (parking).
     3. Clusters are told after the commit (notifier).
     """
     if not any(event.id for event in events):
@@ -56,7 +53,7 @@ def accept(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
 
 
 def accept_fresh(events: list[Event], *, triggers: bool = True) -> list[NewEvent]:
-    """`accept` for events without an id of their sender's; without `triggers` they start no run."""
+    """Without ids of a sender's; without `triggers` no run starts."""
     fresh = [(event, _row(event)) for event in events]
     _insert(fresh, triggers=triggers)
     return [row for _, row in fresh]
@@ -81,8 +78,8 @@ def _accept_once(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
     return rows
 
 
-# For a sender without a transaction, whose statements form one of their own: if a step waits for an
-# event, the division by zero takes them back, and the sender opens a transaction.
+# For a sender without a transaction: if a step waits for an event, the division by zero undoes the
+# insertion, and the sender opens a transaction.
 NOT_AWAITED = f"SELECT 1 / (NOT ({AWAITED}))::int"
 
 
@@ -111,9 +108,7 @@ def _may_go_at_once(names: set[str]) -> bool:
 
 
 def _insert_at_once(inserting: Sequence[Statement]) -> bool:
-    """One trip, one transaction; False, with nothing inserted, if a step waits for one of the
-    events.
-    """
+    """In one trip; False, with nothing inserted, if a step waits for one of the events."""
     try:
         statements.together(*inserting)
     except DataError as error:

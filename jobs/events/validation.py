@@ -1,5 +1,3 @@
-"""What an event may be: its name, its data, its time, its size."""
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Sized

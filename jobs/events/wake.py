@@ -1,5 +1,3 @@
-"""An event wakes the runs that wait for it."""
-
 from __future__ import annotations
 
 import time
@@ -14,20 +12,19 @@ from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
 from jobs.registry import expressions
 
-# Whether a step waits for one of these names. Run after the insertion, so that a sender and a run
-# that begins to wait do not miss each other.
+# Run after the insertion, so that a sender and a run that begins to wait do not miss each other.
 AWAITED = """
 SELECT EXISTS (SELECT FROM jobs_step WHERE status = 'waiting' AND awaits = ANY(%(names)s))
 """
 
 
-LATELY = 60.0  # seconds for which a sender opens a transaction at once for an awaited name
+LATELY = 60.0  # seconds for which an awaited name's senders open a transaction at once
 MOST_AWAITED = 1_000  # names
 awaited_until: dict[str, float] = {}  # monotonic
 
 
 def wake_waiting(names: set[str], fresh: Sequence[tuple[Event, NewEvent]]) -> None:
-    """Wake the runs that one of these events may satisfy; each then looks for its event itself."""
+    """Wake the runs that these events may satisfy; each looks for its event itself."""
     _remember_awaited(names)
     waiting = models.Step.objects.filter(status=models.StepStatus.WAITING, awaits__in=names)
     woken = []
@@ -47,7 +44,7 @@ def _remember_awaited(names: set[str]) -> None:
 
 
 def satisfies(detail: dict[str, Any], variables: dict[str, Any], where: str) -> bool:
-    """Whether the event `async` fits the step's condition; `where` names the step."""
+    """Whether the event `async` fits; `where` names the step."""
     condition = detail.get("if")
     if not condition:
         return True
@@ -65,13 +62,12 @@ SELECT 'run' FROM woken LIMIT 1
 
 
 def waking(run_ids: Sequence[uuid.UUID]) -> Statement:
-    """The statement that wakes these runs.
+    """Wake these runs.
 
-    1. A leased run keeps the wake in its row until it suspends (records.SETTLED), so it is not
-       lost.
-    2. So does a due run without a lease: its row is locked until this transaction commits, so no
-       cluster claims it before it can see what was written.
-    3. A parked run is left to its line: it looks when it has its turn.
+    1. A leased run keeps the wake in its row until it suspends (records.SETTLED).
+    2. A due run's row is locked until this commit, so a cluster that claims it sees what was
+       written.
+    3. A parked run looks when it has its turn.
     """
     return WAKE, {"run_ids": list(run_ids)}
 

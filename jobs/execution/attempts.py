@@ -16,16 +16,14 @@ WITHOUT_ERROR = {"error_class": "", "error_message": "", "traceback": "", "retry
 
 
 class Attempts:
-    """Adds the attempts of one execution to its journal."""
-
     def __init__(self, claim: Claim, journal: Journal) -> None:
         self._claim = claim
         self._journal = journal
 
     def went_well(self, step: StepRecord, started: datetime, ended: datetime) -> None:
-        """A step that succeeds at the first try gets no attempt: its own row and its request's have
-        its times, which saves nearly every step a row. A step with an earlier error gets one, also
-        after an operator has reset its attempts.
+        """A first-try success gets no attempt, since its own row and its request's have its times:
+        nearly every step saves a row. A step with an earlier error gets one, also after its
+        attempts were reset.
         """
         if step.attempts or step.error is not None:
             self._note(step.name, step.attempts, models.AttemptStatus.COMPLETED, started, ended)
@@ -39,7 +37,6 @@ class Attempts:
         delay: float | None,
         ended: datetime | None = None,
     ) -> dict[str, Any]:
-        """Record a failed attempt; returns the error as it is remembered."""
         now = self._claim.clock.now()
         story = describe(error)
         self._note(

@@ -1,7 +1,5 @@
-"""What steps leave to `transaction.on_commit`.
-
-The commit stands whatever a callback raises: the error becomes a log line of the run, and the next
-callbacks are called.
+"""The callbacks of `transaction.on_commit` in steps. The commit stands whatever one raises: that
+becomes a log line of the run, and the next ones are called.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ class Callbacks:
         self.is_calling = False  # no step can run now: its transaction is over
 
     def guard(self, database: Any) -> None:
-        """Call this before a commit; Django calls the callbacks after it."""
+        """Call this before a commit."""
         database.run_on_commit = [
             (savepoints, partial(self._call, database, callback), robust)
             for savepoints, callback, robust in database.run_on_commit
@@ -51,17 +49,17 @@ class Callbacks:
         except BaseException as error:
             logger.exception("Run %s: a callback of transaction.on_commit", self._claim.run_id)
             self._errors.append(error)
-            connection_state.drop(database)  # the next callback gets a clean one
+            connection_state.drop(database)  # a clean one for the next
         finally:
             self.is_calling = False
 
     def take_lines(self, attempt: int) -> list[Row]:
-        """The errors since the last commit, as log lines of the run."""
+        """The errors since the last commit, as log lines."""
         errors, self._errors = self._errors, []
         return [self._line_of(error, attempt) for error in errors]
 
     def write(self, lines: list[Row]) -> None:
-        """For an ended run, which no later commit takes its lines along with."""
+        """For an ended run, which has no later commit."""
         rows = [models.LogLine(run_id=self._claim.run_id, **line) for line in lines]
         with contextlib.suppress(DatabaseError, InterfaceError):  # the console has them
             models.LogLine.objects.bulk_create(rows)

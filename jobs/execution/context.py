@@ -25,7 +25,7 @@ class Context:
 
     @property
     def attempt(self) -> int:
-        """How many errors there have been at the point where the run stands (0-based)."""
+        """Errors so far at the point where the run stands (0-based)."""
         return self.runner.journal.attempt
 
     @property

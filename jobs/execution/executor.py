@@ -37,19 +37,18 @@ logger = logging.getLogger("jobs.engine")
 
 
 def execute(claim: Claim, watch: Watch | None = None) -> Claim | None:
-    """Advance a claimed run as far as it goes, and settle it. If the worker may go on
-    (`watch.may_go_on`), returns the claim of the next run in the line, if there is one.
+    """Advance a claimed run as far as it goes, and settle it. Returns the claim of the line's next
+    run, if the worker may go on with it (`watch.may_go_on`).
 
     1. The function is called from the top; remembered steps return at once.
-    2. It ends, or has to wait, or errs: each is one commit, under the lease.
-    3. If a deferred constraint refuses the commit, nothing happened. The function is called again
-       with each step's constraints checked alone, so that the step that breaks one fails.
+    2. It ends, waits, or errs: each is one commit, under the lease.
+    3. If a deferred constraint refuses the commit, nothing happened: the function is called again
+       with constraints checked after each step, so that the step that breaks one fails.
     4. If the lease was lost, nothing since the last commit happened; another worker goes on.
-    5. Any other end has settled nothing: the run is requeued, and counted (requeue). No exception
-       of an author's code leaves this function.
-    6. If the engine's own code failed, no database was reached for a lease's time, or a process
-       check fails, this process itself may be damaged, by code that ran in it. It must execute no
-       other run (`watch.is_spoilt`).
+    5. Any other end settles nothing: the run is requeued and counted (requeue). No exception of an
+       author's code leaves this function.
+    6. If the engine's code failed, no database was reached for a lease's time, or a process check
+       fails, code may have damaged this process: it must execute no other run (`watch.is_spoilt`).
     """
     watch = watch or Nobody()
     try:
@@ -87,8 +86,8 @@ def _advance_or_check_step_by_step(claim: Claim, watch: Watch) -> Claim | None:
 
 
 def _begin(claim: Claim) -> None:
-    """A run that was lost with a cluster may have been the cause. Record that a worker begins it,
-    so that its next loss is told from the loss of runs beside it.
+    """A run lost with a cluster may have caused that. Record that a worker begins it, so that its
+    next loss is told from its neighbours'.
     """
     if claim.lost_count:
         mine = models.Run.objects.filter(id=claim.run_id, lease_token=claim.token)
@@ -119,13 +118,12 @@ def _advance(claim: Claim, journal: Journal, watch: Watch) -> Claim | None:
 
 
 def _play(claim: Claim, function: Function, journal: Journal, watch: Watch) -> Claim | None:
-    """Call the function; settle its end, or its suspension."""
     context = Context(claim, function, journal, watch)
     try:
         with context.runner.playing(), context.runner.log.listening(), forked_copies.OnlyHere():
             output = function.handler(context)
             journal.raise_if_left_open()
-        context.runner.raise_if_suspended()  # a bare “except:” may have swallowed it
+        context.runner.raise_if_suspended()  # a bare “except:” may have caught it
         output = remembered(output, f"What “{claim.fn_id}” returns")
     except Suspend as pause:
         asks = bool(journal.fetches)
@@ -141,7 +139,7 @@ def _complete(claim: Claim, journal: Journal, output: Any, *, goes_on: bool) -> 
     then = leaving(Ending.of_claim(claim))
     goes_on = goes_on and len(claim.turn_keys) == 1
     if goes_on:
-        then[-1] = going_on(claim)  # instead of waking the next run
+        then[-1] = going_on(claim)  # instead of a wake
     rows = journal.commit(settled, then=then)
     return gone_on(then[-1], rows[-1]) if goes_on else None
 
@@ -154,7 +152,7 @@ def _suspend(journal: Journal, pause: Suspend, *, waits: bool = True) -> None:
 
 
 def _err(claim: Claim, function: Function, journal: Journal, error: BaseException) -> None:
-    """The function erred between its steps: retry from its memory, or fail the run."""
+    """An error between steps: retry, or fail the run."""
     journal.has_erred = True
     if journal.is_broken:
         journal.roll_back()
@@ -162,7 +160,7 @@ def _err(claim: Claim, function: Function, journal: Journal, error: BaseExceptio
     attempt = journal.function_errors
     now = claim.clock.now()
     delay = backoff.delay(error, attempt, function.retries, table, now)
-    if is_a(error, StepError):  # the step's own attempts have it
+    if is_a(error, StepError):  # already in the step's attempts
         story = describe(error)
     else:
         story = Attempts(claim, journal).erred("", attempt, error, now, delay)
@@ -178,9 +176,7 @@ def _err(claim: Claim, function: Function, journal: Journal, error: BaseExceptio
 
 
 def _step_behind(error: BaseException) -> dict[str, Any]:
-    """The failed step behind an error, also where the function wrapped it: an operator's retry
-    begins there.
-    """
+    """The failed step behind an error, wrapped or not: an operator's retry begins there."""
     inner = next((link for link in chain(error) if is_a(link, StepError)), None)
     if not isinstance(inner, StepError):
         return {}

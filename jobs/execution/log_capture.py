@@ -1,9 +1,7 @@
-"""What a function says, by `ctx.logger`, `logging` or `print`, becomes log lines of its attempt.
+"""A function's log records and prints become log lines (README, “What a function says”).
 
-1. Standard output is captured, and bytes written to its `buffer`. Not captured: standard error,
-   `sys.__stdout__`, descriptor 1, programs that a body starts, other threads and processes.
-2. Lines are masked before they are cut. A line without an end is kept up to a size.
-3. A record that cannot be formatted is kept in a form that can: it is never the function's error.
+1. Lines are masked before they are cut. A line without an end is kept up to a size.
+2. A record that cannot be formatted is kept in another form: it is never the function's error.
 """
 
 from __future__ import annotations
@@ -40,7 +38,7 @@ _this_thread = _Thread()
 
 
 def _hear(text: str) -> bool:
-    """Give this thread's capture what is printed; False if there is none."""
+    """True if a capture took the printed text."""
     if _this_thread.capture is None:
         return False
     if text:
@@ -49,7 +47,7 @@ def _hear(text: str) -> bool:
 
 
 def _be_deaf() -> None:
-    """In a forked process, whose records are not the worker's."""
+    """In a forked process: its records are not the worker's."""
     _this_thread.capture = None
 
 
@@ -57,10 +55,10 @@ os.register_at_fork(after_in_child=_be_deaf)
 
 
 class LogCapture:
-    """Collects the lines of one execution in its journal.
+    """The lines of one execution.
 
-    During replay, the code between remembered steps says its lines again. These are held: the next
-    remembered step drops them; if none follows (it was removed from the code), they are kept.
+    Code between remembered steps says its lines again. These are held: the next remembered step
+    drops them; if none follows (removed from the code), they are kept.
     """
 
     def __init__(self, claim: Claim, journal: Journal, *, replaying: bool) -> None:
@@ -74,7 +72,6 @@ class LogCapture:
         self._line = _Line()
 
     def met(self, step: StepRecord, *, replaying: bool) -> None:
-        """The function has come to a step, remembered or new."""
         if step.is_new:
             self._release()
         self._held.clear()
@@ -105,7 +102,6 @@ class LogCapture:
         )
 
     def hear(self, text: str) -> None:
-        """Take printed text, in pieces."""
         if self._count > MOST_LINES:
             return
         first, *others = str.split(text, "\n")
@@ -115,8 +111,7 @@ class LogCapture:
             self._line.add(piece)
 
     def end_line(self) -> None:
-        """End a line that was printed without its end."""
-        with contextlib.suppress(Exception):  # may be the body's own stream
+        with contextlib.suppress(Exception):  # may be the body's own
             sys.stdout.flush()
         end_lines()
         if self._line:
@@ -128,12 +123,12 @@ class LogCapture:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Capture this thread's log records and prints; both still reach the console."""
+        """Capture this thread's log records and prints on their way to the console."""
         handler = _Handler(self)
         root = logging.getLogger()
         root.addHandler(handler)
         if RUN.level != logging.INFO:
-            RUN.setLevel(logging.INFO)  # captured whatever level the process logs
+            RUN.setLevel(logging.INFO)  # captured whatever the process logs
         streams, before = (sys.stdout, sys.stderr), _this_thread.capture
         if type(sys.stdout) is not Heard:
             sys.stdout = cast(TextIO, Heard(sys.stdout, _hear))
@@ -142,7 +137,7 @@ class LogCapture:
         _this_thread.capture = self
         try:
             yield
-            self.end_line()  # perhaps on the code's own stream: see `end_line`
+            self.end_line()  # perhaps on the code's own stream
         finally:
             _this_thread.capture = before
             sys.stdout, sys.stderr = streams
@@ -152,7 +147,7 @@ class LogCapture:
 
 
 class _Line:
-    """A line in progress. A long one is cut and masked: a secret may begin at the cut."""
+    """An unfinished line. A long one is masked and cut: a secret may begin at the cut."""
 
     def __init__(self) -> None:
         self._text = io.StringIO()
@@ -202,7 +197,7 @@ def _message_of(record: logging.LogRecord) -> str:
 
 
 def _text(value: object) -> str:
-    """A value as text, also of a class whose `str()` fails."""
+    """`str(value)`, also where that fails."""
     try:
         return str(value)
     except Exception as error:

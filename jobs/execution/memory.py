@@ -1,8 +1,8 @@
-"""The steps of a run, and how a call finds its step again.
+"""The steps of a run, and how a call finds its step.
 
-A step is found by its place: its branch (“” outside step.parallel), its id, and how often the
-branch has used the id before. Its name is the id, with “:1”, “:2”, … if the id is taken; the name
-is given once and remembered, so that branches may progress in any order.
+A step's place is its branch (“” outside step.parallel), its id, and the id's earlier uses in the
+branch. Its name, the id with “:1”, “:2”, … if taken, is given once and remembered, so that branches
+may progress in any order.
 """
 
 from __future__ import annotations
@@ -23,22 +23,20 @@ from jobs.runs.step_record import StepRecord
 MOST_STEPS = 1000
 NAME_LIMIT = 180
 
-# Kinds that a worker tries, and may die of.
+# Kinds that a worker may die of.
 TRIED = (StepKind.RUN, StepKind.SEND)
 
 Place = tuple[str, str, int]  # branch, id, earlier uses
 
 
 class Memory:
-    """The steps that a run had when its worker claimed it, and those that the worker adds."""
-
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
         self._steps: dict[Place, StepRecord] = {}
         self._names: set[str] = set()
         self._visits: dict[tuple[str, str], int] = {}
-        self._kinds: dict[str, StepKind] = {}  # the kind that each id is used for
-        self._met: set[str] = set()  # names of old steps that this execution has passed
+        self._kinds: dict[str, StepKind] = {}  # by id
+        self._met: set[str] = set()  # old steps that were passed
         self._last = 0
         self.fetches: dict[str, FetchRecord] = {}
         self.outputs = Outputs(claim.run_id)
@@ -65,14 +63,11 @@ class Memory:
 
     @property
     def is_replaying(self) -> bool:
-        """Whether steps of an earlier execution are still to come: the code before them has run
-        before.
-        """
+        """Whether earlier executions' steps are still to come: code so far has run."""
         return len(self._met) < self._old
 
     def visit(self, id: str, kind: StepKind) -> StepRecord:
-        """The step at this place, remembered or new."""
-        if type(id) is not str:  # _refuse_bad_id checks the others below, if new
+        if type(id) is not str:  # others are checked if new
             _refuse_bad_id(id)
             id = plain(id)
         used_for = self._kinds.setdefault(id, kind)
@@ -88,7 +83,7 @@ class Memory:
         if step is None:
             _refuse_bad_id(id)
             step = self._steps[place] = self._new(place, kind)
-            self._old = 0  # no code from here on has run before
+            self._old = 0  # no later code has run before
         elif step.kind != kind:
             raise InvalidStep(
                 f"Step “{step.name}” was step.{step.kind} in this run and is step.{kind} now; "
@@ -100,8 +95,8 @@ class Memory:
         return step
 
     def _move_behind_the_new(self, step: StepRecord) -> None:
-        """Positions tell what came before what. A step whose worker vanished has a row; the steps
-        that were lost with its transaction have none, and become new before it.
+        """Positions keep the order. A lost worker's step has a row, earlier uncommitted steps have
+        none: they come first again.
         """
         if self._old == 0 and step.kind in TRIED and not step.is_remembered:
             step.position = self._next_position()
@@ -115,7 +110,7 @@ class Memory:
             raise NonRetriableError(f"The run exceeded the limit of {MOST_STEPS} steps.")
         branch, id, count = place
         name = self._free_name(id, count)
-        # The name tells the place, unless the name was taken or the step is in a branch.
+        # The name tells the place unless it was taken or in a branch.
         told = not branch and _place_of(name) == (id, count)
         return StepRecord(
             name=name,
@@ -147,11 +142,11 @@ def _refuse_bad_id(id: Any) -> None:
 
 
 def _place_of(name: str) -> tuple[str, int]:
-    """The id and repeat in a name without further detail: the number is behind its last colon."""
+    """The id and the repeat, behind the last colon."""
     id, colon, number = name.rpartition(":")
     return (id, int(number)) if colon and id and number.isdecimal() and number != "0" else (name, 0)
 
 
 def branch_name(branch: str, group: int, index: int) -> str:
-    """A branch inside another: “0.1/2.0” is the first branch of group 2 in the run's branch 0.1."""
+    """“0.1/2.0”: the first branch of group 2 in branch 0.1."""
     return f"{branch}/{group}.{index}" if branch else f"{group}.{index}"

@@ -1,12 +1,11 @@
-"""The outputs of a run's steps: how much they are, and how they are read back.
+"""The outputs of a run's steps.
 
-1. All together may have `JOBS["RUN_OUTPUT_LIMIT"]` bytes of JSON; an output beyond is refused like
-   one too large by itself. A run that holds more, under an earlier limit, goes on and adds nothing.
-2. The first `records.AT_ONCE` bytes come with the rows, in one trip, which is all of most runs. The
-   rest is read when the function asks for it, the following outputs with it, as many bytes at a
-   time.
-3. A function asks for each step once in an execution, so an output is dropped when it was given,
-   and outputs read ahead when the function asks for another.
+1. Together they have at most `JOBS["RUN_OUTPUT_LIMIT"]` bytes of JSON (README, “How much a run
+   remembers”).
+2. The first `records.AT_ONCE` bytes come with the rows, which is all of most runs. The rest is read
+   when asked for, with as much of the following as fits into as many bytes.
+3. A function asks for each step once, so given outputs are dropped, and outputs read ahead too when
+   it asks for another step.
 """
 
 from __future__ import annotations
@@ -27,23 +26,22 @@ from jobs.runs.step_record import StepRecord
 class Outputs:
     def __init__(self, run_id: uuid.UUID) -> None:
         self._run_id = run_id
-        self._held = 0  # bytes of JSON, of the remembered steps
-        self._unread: dict[str, int] = {}  # bytes by step name, in the steps' order
-        self._ahead: dict[str, str] = {}  # read ahead, of these
+        self._held = 0  # bytes of JSON
+        self._unread: dict[str, int] = {}  # bytes by name, in order
+        self._ahead: dict[str, str] = {}  # of these, read ahead
 
     def meet(self, step: StepRecord) -> None:
-        """Note a step that was read with its row."""
         if step.is_remembered:
             self.hold(step)
         if step.output is None and step.output_bytes:
             self._unread[step.name] = step.output_bytes
 
     def hold(self, step: StepRecord) -> None:
-        """Count the output of a step that is remembered now."""
+        """Count a remembered step's output."""
         self._held += step.output_bytes or 0
 
     def refusal(self, name: str, size: int) -> InvalidOutput | None:
-        """The error of a step whose output of `size` bytes is too much for the run."""
+        """The error, if `size` bytes more are too many."""
         limit = conf.run_output_limit()
         if not size or self._held + size <= limit:
             return None
@@ -55,9 +53,7 @@ class Outputs:
         )
 
     def of(self, step: StepRecord) -> Any:
-        """A copy of a step's output. LeaseLost if its row is gone: retention deletes only ended
-        runs.
-        """
+        """A copy of a step's output. LeaseLost if the row is gone: only ended runs are deleted."""
         size = self._unread.get(step.name)
         if size is None:
             return copied(step.output)
@@ -69,7 +65,7 @@ class Outputs:
         return json.loads(self._ahead.pop(step.name))
 
     def _from(self, name: str) -> Iterator[str]:
-        """This step, and as many of those behind it as are read with it."""
+        """This step, and those read with it."""
         room = records.AT_ONCE
         for behind, size in dropwhile(lambda item: item[0] != name, self._unread.items()):
             room -= size

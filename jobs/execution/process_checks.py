@@ -1,12 +1,9 @@
-"""Whether code has damaged the process in which it ran.
+"""Whether code has damaged its process.
 
-A worker executes runs of many functions. Code that changes what all need would cost the next,
-innocent run an attempt. So after each execution the worker checks, in a few microseconds, what such
-code is known to change; if a check fails, the worker ends, and the sentinel starts another
-(executor.execute, 6).
-
-A check tries whether a thing works, not whether it is the same: a library that replaces
-`json.dumps` by a faster one costs no worker.
+Code that changes what all runs need would cost the next, innocent run an attempt. So after each
+execution the worker checks, within microseconds, what such code is known to change, and ends if a
+check fails (executor.execute, 6). A check tries whether a thing works: a library may replace
+`json.dumps` by a faster one.
 """
 
 from __future__ import annotations
@@ -26,8 +23,8 @@ LEVELS = sys.getrecursionlimit()
 
 
 def is_sound(fn_id: str) -> bool:
-    """Whether this process may execute another run, after one of the function `fn_id`, which the
-    registry must still know.
+    """Whether this process may execute another run, after one of `fn_id`, which must still be
+    known.
     """
     for what, works in CHECKS.items():
         try:

@@ -1,8 +1,7 @@
-"""A worker reads a run by one statement, and writes a commit by one.
+"""A worker reads a run, and writes a commit, by one statement each.
 
-A commit is steps, requests, attempts, log lines and the run's own row. Each table's rows travel as
-one JSON text, which PostgreSQL unfolds (jsonb_populate_recordset): one round trip, and the same
-statement however many rows. Since it is one, all is written under the lease, or nothing.
+Each table's rows travel as one JSON text (jsonb_populate_recordset): one trip, and one statement
+however many rows. So all is written under the lease, or nothing.
 """
 
 from __future__ import annotations
@@ -35,9 +34,8 @@ ATTEMPT = ["id", "step_name", "number", "status", "started_at", "ended_at", "wor
 ATTEMPT += ["error_class", "error_message", "traceback", "retry_at"]
 LINE = ["step_name", "attempt", "level", "at", "message"]
 
-# Outputs read with the rows (see outputs.py): so many bytes, in the steps' order, without those
-# that are larger alone. The size is known without reading: in rows older than output_bytes, from
-# storage.
+# So many bytes of outputs come with the rows, in order, without larger single ones (see
+# outputs.py). Rows older than output_bytes tell their size by storage.
 AT_ONCE = 256 * 1024
 SIZE = """CASE WHEN output IS NOT NULL THEN coalesce(output_bytes, pg_column_size(output)) END"""
 OTHERWISE = {
@@ -46,11 +44,11 @@ OTHERWISE = {
                       OVER (ORDER BY s.position, s.id) <= %(at_once)s
             THEN s.output END""",
     "s.output_bytes": "s.size",
-    "f.body": "''",  # a worker has no use for a sent body
+    "f.body": "''",  # a sent body is not needed
 }
 COLUMNS = [*(f"s.{name}" for name in STEP), *(f"f.{name}" for name in FETCH)]
 
-# Only open steps need their requests.
+# Only open steps need requests.
 READ = f"""
 SELECT {", ".join(OTHERWISE.get(name, name) for name in COLUMNS)}
   FROM (SELECT *, {SIZE} AS size FROM jobs_step WHERE run_id = %(run_id)s) s
@@ -83,7 +81,7 @@ def _insert(table: str, columns: list[str], parameter: str, on_conflict: str = "
 
 
 def _again(key: str, columns: list[str]) -> str:
-    """A row that is written again (another attempt, an answer) keeps its id."""
+    """A rewritten row keeps its id."""
     kept = {"id", key, "idempotency_key"}
     changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in kept)
     return f"ON CONFLICT (run_id, {key}) DO UPDATE SET {changes}"
@@ -94,8 +92,8 @@ FETCHES = _insert("jobs_fetch", FETCH, "fetches", _again("step_name", FETCH))
 ATTEMPTS = _insert("jobs_attempt", ATTEMPT, "attempts")
 LINES = _insert("jobs_logline", LINE, "lines")
 
-# Every commit writes this; SETTLED adds the end of the execution. If the lease was lost, no row
-# matches, and the division by zero ends the transaction, even with its COMMIT in the same trip.
+# For every commit; SETTLED adds the end. Without the lease no row matches, and the division by zero
+# ends the transaction, even with its COMMIT in the same trip.
 RUN = """
 UPDATE jobs_run SET steps_done = %(steps_done)s, attempt = %(attempt)s,
        function_errors = %(function_errors)s,
@@ -105,10 +103,10 @@ UPDATE jobs_run SET steps_done = %(steps_done)s, attempt = %(attempt)s,
 RETURNING stop_requested
 """
 WRITE = "WITH {records} SELECT bool_or(stop_requested), 1 / count(*) FROM {all}"
-# The commit then does not wait for the disk.
+# The commit does not wait for the disk.
 NO_WAIT = "SELECT set_config('synchronous_commit', 'off', true)"
 
-# LEAST keeps a due_at that was set meanwhile (wake.wake_runs); it ignores nulls.
+# LEAST keeps a due_at set meanwhile (wake.wake_runs), and ignores nulls.
 SETTLED = """
      , status = %(status)s, reason = %(reason)s, lease_token = NULL, lease_until = NULL,
        output = %(output)s::jsonb, error = %(error)s::jsonb,
@@ -121,8 +119,8 @@ SETTLED = """
 
 
 def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
-    """A run's steps in order, each with its request if the step is open. An output that was not
-    read is None; output_bytes tells its size.
+    """Steps in order, each with its request if open. An unread output is None, with its
+    output_bytes.
     """
     found: list[tuple[StepRecord, FetchRecord | None]] = []
     for row in statements.at_once(READ, {"run_id": run_id, "at_once": AT_ONCE}):
@@ -134,13 +132,13 @@ def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
 
 
 def outputs(run_id: uuid.UUID, names: list[str]) -> dict[str, str]:
-    """The outputs of these steps by name, as JSON text."""
+    """JSON texts by name."""
     found = statements.at_once(OUTPUTS, {"run_id": run_id, "names": names})
     return dict(found)
 
 
 def copy_steps(run_id: uuid.UUID, names: Sequence[str], into: uuid.UUID) -> None:
-    """Give another run these steps, in this order; the outputs stay in the database."""
+    """Copy these steps in this order; the outputs stay in the database."""
     ids = [new_id() for _ in names]
     copied = {"run_id": run_id, "names": list(names), "ids": ids, "into": into}
     statements.execute(COPY, copied)
@@ -165,11 +163,11 @@ def write(
     commits: bool = False,
     waits: bool = True,
 ) -> tuple[bool, list[Rows]]:
-    """Write a commit's records. Returns whether the run was asked to stop, and the rows of `then`.
-    Raises LeaseLost if the lease was lost: the transaction has failed.
+    """Write a commit. Returns whether the run was asked to stop, and the rows of `then`. Raises
+    LeaseLost: the transaction has failed.
 
-    `run` has run_id, token and counts; `settled` the end of the execution, if it ends; `then` are
-    statements in the same trip, as is the COMMIT with `commits`; `waits` for the disk.
+    `run` has run_id, token and counts, `settled` the execution's end; `then` and, with `commits`,
+    the COMMIT go in the same trip; `waits` is for the disk.
     """
     rows = {
         "steps": _rows(steps, STEP),
@@ -202,7 +200,7 @@ def _statement(kinds: tuple[str, ...], is_settled: bool, waits: bool) -> str:
 
 
 def _rows(records: Iterable[StepRecord | FetchRecord], columns: list[str]) -> str | None:
-    """Null values are left out."""
+    """Leaves nulls out."""
     get = attrgetter(*columns)
     found = [zip(columns, get(record), strict=True) for record in records]
     return _as_json([{name: v for name, v in row if v is not None} for row in found])

@@ -1,20 +1,17 @@
-"""An execution that ends without a settlement puts its run back, here only.
+"""The one place that requeues an execution without a settlement, counted on its row.
 
-It cannot settle if its connection or transaction is gone, its commit is refused, or the engine's
-own code failed. Then the run is requeued, and counted on its row:
-1. An outage (the server was gone or restarted) costs nothing: the run is due when the database
-   answers, for as long as the lease lasts; then a sweep finds it.
+1. An outage (the server was gone or restarted) costs nothing: the run is due as soon as the
+   database answers within the lease; later a sweep finds it.
 2. If the function's own code was the cause (it closed its connection, say), it is an attempt of the
-   current step or of the code between steps, under the retry policy.
-3. Otherwise the first time is blamed on the database: the run is due at once, with a log line.
-   Every further time since its last remembered step is an attempt as in (2), so no run is repeated
-   for ever.
-4. A report that cannot be written is shortened; a run without any report is set aside for a while.
-   Neither stops another run.
-5. If there is a database and still none of this can be written, this process is at fault. It
-   raises, its worker ends, and the keeper makes an attempt of it.
+   step or of the code between steps.
+3. Otherwise the first time is blamed on the database: due at once, with a log line. Each further
+   time since the last remembered step is an attempt, so nothing repeats for ever.
+4. A report that cannot be written is shortened; without any, the run is set aside. Neither stops
+   another run.
+5. If the database is there and even that fails, this process is at fault: it raises, its worker
+   ends, and the keeper makes an attempt of it.
 
-If the process dies in here, the lease lapses, which is counted too (`lost_count`).
+If the process dies here, the lease lapses, also counted (`lost_count`).
 """
 
 from __future__ import annotations
@@ -43,7 +40,7 @@ logger = logging.getLogger("jobs.engine")
 RECONNECT_SECONDS = 1.0
 SET_ASIDE_SECONDS = 30.0
 LINE_LIMIT = 1_000
-# SQLSTATEs of a server that is really gone (1).
+# SQLSTATEs of a server that is gone (1).
 GONE = ("08", "57P01", "57P02", "57P03")
 
 
@@ -52,8 +49,8 @@ class Unreported(JobsError):
 
 
 def requeue(claim: Claim, stop: Interrupted) -> bool:
-    """Requeue a run whose execution was interrupted; nothing if its lease is lost. False if no
-    database was reached for a lease's time; raises Unreported in case (5).
+    """Requeue an interrupted run, unless the lease is lost. False if no database was reached for a
+    lease's time; raises Unreported (5).
     """
     patience = time.monotonic() + conf.lease()
     was_away = False
@@ -80,7 +77,7 @@ def _shortened(stop: Interrupted) -> Interrupted:
 
 
 def _take_a_clean_connection() -> None:
-    """Inside a test's transaction there is no other connection to take."""
+    """A test's transaction has no other connection."""
     here = connections[DEFAULT_DB_ALIAS]
     if not here.in_atomic_block or connection_state.is_bad(here):
         connection_state.drop(here)
@@ -109,8 +106,8 @@ def _locked(run_id: uuid.UUID, token: uuid.UUID) -> models.Run | None:
 
 
 def _is_of_before(claim: Claim, error: BaseException) -> bool:
-    """Whether the server has restarted since the claim: then the error was an outage's, even if a
-    slow step met it long after.
+    """Whether the server has restarted since the claim: an outage's error, even if a slow step met
+    it late.
     """
     if not is_unavailable(error):
         return False
@@ -124,7 +121,7 @@ def _count(run: models.Run) -> None:
 
 
 def _put_back(run: models.Run, report: Interrupted | None = None) -> None:
-    """Make the run due; with a report, count that and write a log line."""
+    """Due at once; a report is counted and logged."""
     counted: dict[str, Any] = {}
     if report is not None:
         counted = {"requeue_count": F("requeue_count") + 1}
@@ -150,7 +147,7 @@ def _say(run: models.Run, report: Interrupted) -> None:
 
 
 def set_aside(run: models.Run, error: BaseException, seconds: float = SET_ASIDE_SECONDS) -> None:
-    """Let a run wait visibly that can be neither executed nor settled; its row says why."""
+    """Let a run wait visibly that can be neither executed nor settled."""
     models.Run.objects.filter(id=run.id, ended_at__isnull=True).update(
         status=RunStatus.QUEUED,
         reason=Reason.ASIDE,

@@ -1,15 +1,11 @@
-"""The worker's standard streams, lent to the body of a step.
+"""The worker's standard streams, lent to a step's body. A lent stream acts on the worker's, except:
 
-What is done to a lent stream is done to the worker's, except:
-1. A close ends the loan only: the worker's stream stays open for the next run, and so do its
-   `buffer` and `raw`.
-2. Standard output is captured, bytes as text. Captured text reaches the console line by line,
-   secrets masked: a line is held until it is whole, the body ends, or it is very long. Other text
-   (from another thread, say) goes on at once, masked within each write.
-3. A console that fails (broken pipe, full disk, no such character) is not the body's error: the
-   text was captured.
-4. Standard output says that it is no terminal. Otherwise programs would write colors and cursor
-   moves into the log lines.
+1. A close ends the loan: the worker's stream, `buffer` and `raw` stay open for the next run.
+2. Standard output is captured, bytes as text. Captured text reaches the console in masked lines: a
+   line is held until it is whole, the body ends, or it is very long. Other threads' text goes on at
+   once, masked within each write.
+3. A failing console (broken pipe, full disk, missing character) is not the body's error.
+4. Standard output is no terminal: colors and cursor moves would end in the log lines.
 """
 
 from __future__ import annotations
@@ -26,7 +22,7 @@ from jobs.lib.secrets import mask, mask_begun
 Hear = Callable[[str], bool]  # whether a capture listens
 Put = Callable[[str], None]
 
-LONGEST = 65_536  # characters of a line that are held
+LONGEST = 65_536  # of a held line
 
 BENEATH = ("buffer", "raw")
 CLOSED = "I/O operation on closed file."
@@ -64,7 +60,7 @@ class Lent:
         self._is_over = True
 
     def detach(self) -> Any:
-        """The stream beneath; this one cannot be used any more."""
+        """The stream beneath; this one is over."""
         self._raise_if_closed()
         name = next((name for name in BENEATH if hasattr(self._stream, name)), "detach")
         beneath = getattr(self, name)
@@ -79,11 +75,12 @@ class Lent:
         if self._is_over:
             raise ValueError(CLOSED)
 
-    # --- what Python asks the class for -----------------------------------------------------------
+    # --- asked of the class by Python
+    # -----------------------------------------------------------------
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        """isinstance() answers as for the worker's stream."""
+        """For isinstance()."""
         return type(self._stream)
 
     def __enter__(self) -> Lent:
@@ -107,7 +104,7 @@ class Lent:
 
 
 class _Held(threading.local):
-    """The lines that this thread has begun, by stream."""
+    """This thread's begun lines, by stream."""
 
     def __init__(self) -> None:
         self.lines: dict[int, _Line] = {}
@@ -142,7 +139,7 @@ class _Line:
 
 
 def _go_on(stream: Any, put: Put, text: str, *, heard: bool) -> None:
-    """Pass text to the worker's stream with `put`: at once, or when its line is whole."""
+    """Pass text on with `put`: at once, or in whole lines."""
     if not heard:
         put(mask(text))
         return
@@ -153,7 +150,7 @@ def _go_on(stream: Any, put: Put, text: str, *, heard: bool) -> None:
 
 
 def _forget_lines() -> None:
-    """In a forked process; the parent writes them."""
+    """In a forked process: the parent writes them."""
     _held.lines = {}
 
 
@@ -161,14 +158,13 @@ os.register_at_fork(after_in_child=_forget_lines)
 
 
 def end_lines() -> None:
-    """End the lines that this thread has begun."""
     lines, _held.lines = _held.lines, {}
     for line in lines.values():
         line.end()
 
 
 class Heard(Lent):
-    """The standard output, which may be missing (None): see (2) to (4)."""
+    """The standard output, or None: see (2) to (4)."""
 
     def __init__(self, console: Any, hear: Hear) -> None:
         super().__init__(console)
@@ -233,6 +229,6 @@ class _HeardBytes(Lent):
         return size
 
     def _put(self, text: str) -> None:
-        """Bytes are held as Latin-1, which the mask can read."""
+        """Bytes are held as Latin-1, for the mask."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(text.encode("latin-1"))

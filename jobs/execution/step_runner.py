@@ -1,4 +1,4 @@
-"""How a step is entered, tried and settled: what all kinds of steps share."""
+"""How every step is entered, tried and settled."""
 
 from __future__ import annotations
 
@@ -38,8 +38,6 @@ _playing: ContextVar[Runner | None] = ContextVar("playing", default=None)
 
 
 class Runner:
-    """One execution of a run, step by step."""
-
     def __init__(self, claim: Claim, function: Function, journal: Journal, watch: Watch) -> None:
         self.claim = claim
         self.journal = journal
@@ -65,7 +63,6 @@ class Runner:
         return self.claim.clock.now()
 
     def enter(self, id: str, kind: StepKind) -> StepRecord:
-        """The step of this id, at the place where the function stands."""
         self._raise_if_forked(id)
         self.raise_if_suspended()
         if self.journal.callbacks.is_calling:
@@ -94,14 +91,14 @@ class Runner:
             )
 
     def recall(self, step: StepRecord) -> Any:
-        """A remembered step's output, or its error raised again."""
+        """The output of a remembered step, or its StepError."""
         if step.status == StepStatus.FAILED:
             raise StepError(step.name, step.error or {})
         return self.output_of(step)
 
     def output_of(self, step: StepRecord) -> Any:
-        """A copy of a step's output. If it cannot be read, the execution ends, so that the function
-        does not take that for the step's error.
+        """A copy of a step's output. If it cannot be read, the execution ends: that is no error of
+        the step.
         """
         try:
             return self.memory.outputs.of(step)
@@ -111,7 +108,7 @@ class Runner:
             self.suspend(stop)
 
     def attempt(self, step: StepRecord, body: Callable[[], Any], *, atomic: bool) -> Any:
-        """Call a step's body, unless it is over or backing off, and settle the result."""
+        """Call a step's body unless it is over or backing off; settle the result."""
         if step.is_remembered:
             return self.recall(step)
         if step.due_at is not None and step.due_at > self.now():
@@ -145,7 +142,7 @@ class Runner:
         return output
 
     def _interrupted(self, stop: Interrupted, step: StepRecord, card: str) -> Interrupted:
-        """Add the step, of which the interruption may become an attempt."""
+        """Add the step, for its attempt."""
         self.log.end_line()
         stop.lines = [line for line in self.journal.lines if line["step_name"] == step.name]
         stop.card = card
@@ -161,9 +158,7 @@ class Runner:
         return self._fit(step, output)
 
     def _fit(self, step: StepRecord, output: Any) -> Any:
-        """A body's output as it will be read back; InvalidOutput if it cannot be remembered, or is
-        too much for the run.
-        """
+        """The output as it will be read back; InvalidOutput if it cannot be kept."""
         kept, size = measured(output, f"The output of step “{step.name}”")
         refusal = self.memory.outputs.refusal(step.name, size)
         if refusal is not None:
@@ -172,16 +167,14 @@ class Runner:
         return kept
 
     def complete(self, step: StepRecord, output: Any, started: datetime) -> None:
-        """The body succeeded: record its attempt, and remember it."""
+        """The body succeeded."""
         step.ended_at = self.now()
         self._attempts.went_well(step, started, step.ended_at)
         step.attempts += 1
         self.settle(step, output)
 
     def receive(self, step: StepRecord, output: Any) -> None:
-        """Another run or the outside has answered the step; the step fails if the output is too
-        much for the run.
-        """
+        """Another run or the outside has answered; too large an output fails the step."""
         size = 0 if output is None else size_of(ENCODER.encode(output))
         refusal = self.memory.outputs.refusal(step.name, size)
         if refusal is not None:
@@ -190,7 +183,7 @@ class Runner:
         self.settle(step, output)
 
     def settle(self, step: StepRecord, output: Any) -> None:
-        """Remember the step without an attempt."""
+        """Remember a step without an attempt."""
         step.status, step.output, step.error = StepStatus.COMPLETED, output, None
         step.ended_at, step.due_at = step.ended_at or self.now(), None
         self.memory.outputs.hold(step)
@@ -203,7 +196,7 @@ class Runner:
         started: datetime,
         ended: datetime | None = None,
     ) -> NoReturn:
-        """Record a failed attempt; then wait for the next one, or fail the step (law 8)."""
+        """Record a failed attempt; retry, or fail the step (law 8)."""
         self.journal.has_erred = True
         step.output = step.output_bytes = None
         now = self.now()
@@ -228,13 +221,12 @@ class Runner:
         raise StepError(step.name, error) from cause
 
     def wait(self, step: StepRecord, reason: Reason, until: datetime | None = None) -> NoReturn:
-        """Suspend the run until a time, or until a wake."""
         self.journal.note(step)
         self.suspend(Suspend(RunStatus.WAITING, reason, until=until))
 
     def suspend(self, pause: ControlFlow) -> NoReturn:
-        """Leave the function. From here on each step raises the suspension again, in a `finally`
-        clause for instance, or behind a bare `except:` (law 10).
+        """Leave the function. From here on each step raises the suspension again, also in a
+        `finally` or behind a bare `except:` (law 10).
         """
         self._pause = pause
         raise pause
@@ -244,10 +236,10 @@ class Runner:
             raise self._pause
 
     def wake_up(self) -> None:
-        """Allow the next branch of a parallel group to begin."""
+        """The next branch of a parallel group may begin."""
         self._pause = None
 
 
 def current_runner() -> Runner | None:
-    """The runner of the function that this thread is in."""
+    """This thread's runner."""
     return _playing.get()

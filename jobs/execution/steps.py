@@ -1,5 +1,3 @@
-"""`ctx.step`: the tools to do things once."""
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
@@ -164,10 +162,9 @@ class Steps:
         return self._runner.recall(step)
 
     def parallel(self, callables: Iterable[Callable[[], Any]]) -> tuple[Any, ...]:
-        """Let branches go on side by side: while the steps of one wait, the others' go on.
+        """Let branches go on side by side: one's waits do not stop the others.
 
-        When all have ended, returns their results in order, or raises the error of the first that
-        raised.
+        When all have ended, returns their results in order, or raises the first one's error.
         """
         if not isinstance(callables, Iterable):
             given = type(callables).__name__

@@ -2,17 +2,16 @@
 
     begin ─ step, step, step … ─ commit(steps, attempts, log lines, the run's own row)
 
-Consecutive atomic steps share one transaction. Their records are collected and written just before
-the commit, so that effects and memory are one fact. A step that fails loses its own effects only:
-1. The first step of a transaction needs no savepoint: the transaction itself is rolled back.
-2. Before each further step a savepoint is set, in the trip of the step's first statement, which
-   also releases the last one.
-3. A commit that leaves a request does not wait for the disk: nothing reaches the outside until a
-   gateway takes the request, which waits for both (outbox, 2). If callbacks of
-   `transaction.on_commit` may reach the outside, the commit waits.
-4. The commit stands, whatever those callbacks raise (commit_callbacks).
-5. If the database breaks off the commit of a body that acted outside, the commit is repeated on
-   another connection. Otherwise the body would act twice.
+Consecutive atomic steps share one transaction; their records are written just before the commit. A
+step that fails loses its own effects only:
+1. The transaction's first step needs no savepoint: the transaction is rolled back.
+2. Each further step sets a savepoint, in the trip of its first statement, and releases the last.
+3. A commit with a request does not wait for the disk: nothing reaches the outside before a gateway
+   takes the request, which waits for both (outbox, 2). It waits if callbacks of
+   `transaction.on_commit` may reach the outside.
+4. The commit stands, whatever those raise (commit_callbacks).
+5. A broken commit of a body that acted outside is repeated on another connection. Otherwise the
+   body would act twice.
 """
 
 from __future__ import annotations
@@ -62,18 +61,17 @@ from jobs.runs.step_record import StepRecord
 
 logger = logging.getLogger("jobs.engine")
 
-# A transaction open for this long commits at the next step boundary: it holds locks on the
-# product's rows.
+# After this long the next step boundary commits: the product's rows are locked.
 LONGEST = 0.05  # seconds
 RECONNECT_SECONDS = 0.5
 OF_THE_DATA = (DataError, IntegrityError)
-RAISED = "P0"  # the class of PL/pgSQL's RAISE EXCEPTION and ASSERT
+RAISED = "P0"  # PL/pgSQL: RAISE EXCEPTION, ASSERT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """The state in which an execution leaves its run: ended, or due after a delay (seconds), at a
-    time, or at a wake.
+    """An execution's end: the run has ended, or is due after a delay (seconds), at a time, or at a
+    wake.
     """
 
     status: str
@@ -93,20 +91,20 @@ class Settlement:
 
 
 class Journal:
-    """A worker's work for a run since the last commit."""
+    """The work for a run since the last commit."""
 
     def __init__(self, claim: Claim, *, solo: bool = False) -> None:
         self.claim = claim
-        self.solo = solo  # check each step's constraints alone, to find the one that breaks them
+        self.solo = solo  # check constraints after each step, to find the breaking one
         self.attempt = claim.attempt
         self.steps_done = claim.steps_done
-        self.is_stopped = False  # the run is to be put down at the next step
+        self.is_stopped = False  # put the run down at the next step
         self.function_errors = claim.function_errors
-        self.has_erred = False  # an attempt failed in this execution
-        self._database = connections[DEFAULT_DB_ALIAS]  # this thread's; a look-up is slow
+        self.has_erred = False  # in this execution
+        self._database = connections[DEFAULT_DB_ALIAS]  # looked up once: slow
         self._outer = OuterTransaction(self._database)
         self.callbacks = Callbacks(claim)
-        self._raw: Any = None  # the connection of the open transaction
+        self._raw: Any = None  # of the open transaction
         self._wrappers = list(self._database.execute_wrappers)
         session_state.forget(self._database.connection)
         self._remember_counts()
@@ -124,7 +122,7 @@ class Journal:
     # --- the transaction ----------------------------------------------------------------------
 
     def begin(self) -> contextlib.ExitStack:
-        """The open transaction; opened now if there is none."""
+        """The open transaction, or a new one."""
         self.raise_if_broken()
         if self._scope is None:
             self._outer.close_what_is_inside()
@@ -138,8 +136,8 @@ class Journal:
         return self._scope
 
     def raise_if_broken(self) -> None:
-        """A transaction takes no more work after a failed statement, or once it is gone: with its
-        connection, or by a COMMIT or ROLLBACK that is not Django's.
+        """Refuse work after a failed statement or in a lost transaction: its connection is gone, or
+        a COMMIT or ROLLBACK not Django's ended it.
         """
         if self._is_lost:
             raise TransactionEnded
@@ -159,9 +157,7 @@ class Journal:
         return not connection_state.is_failed(self._database) and self._was_ended_by_hand()
 
     def raise_if_left_open(self) -> None:
-        """Undo the transactions that returned code has left open, and raise TransactionLeftOpen if
-        there were any.
-        """
+        """Undo what returned code has left open, and raise TransactionLeftOpen."""
         if self._is_left_open if self._scope else self._outer.close_what_is_inside():
             raise TransactionLeftOpen
 
@@ -174,10 +170,9 @@ class Journal:
             self._database.atomic_blocks[-1].__exit__(_Undo, _Undo(), None)
 
     def leave_connection(self) -> None:
-        """Undo what code did to the connection. It is replaced if code has set it up
-        (session_state) or left a transaction open, in which no later work would be committed, and
-        after an error, which may have come of it. Wrappers that code put around statements are
-        always removed.
+        """Drop the connection if code has set it up (session_state), left a transaction open (whose
+        later work would never commit), or erred, perhaps because of it. Always remove code's
+        wrappers.
         """
         self._database.execute_wrappers[:] = self._wrappers
         if self._outer.is_there:
@@ -191,7 +186,7 @@ class Journal:
 
     @contextlib.contextmanager
     def effects(self) -> Iterator[None]:
-        """A step's body: if it raises, its own writes are undone and no others."""
+        """A step's body: its own writes, and no others, are undone if it raises."""
         name = None
         if self._scope is not None:
             name = self._set_savepoint()
@@ -217,16 +212,16 @@ class Journal:
             connection.check_constraints()
 
     def _was_ended_by_hand(self) -> bool:
-        """Whether a COMMIT or ROLLBACK that is not Django's has ended the open transaction."""
+        """By a COMMIT or ROLLBACK that is not Django's."""
         begun = statements.transactions_begun() - self._begun
         is_over = connection_state.is_idle(self._database)
         return not self._outer.is_there and begun > (0 if is_over else 1)
 
     def _undo_body(self, savepoint: str | None, error: BaseException) -> None:
-        """Undo a body's effects. If earlier steps' effects go too, or no database is reached, the
-        execution ends here.
+        """Undo a body's effects; if earlier steps' go too, or no database is reached, the execution
+        ends.
         """
-        is_databases = self.is_databases_fault(error)  # before Django makes a new connection
+        is_databases = self.is_databases_fault(error)  # before Django reconnects
         is_lost = self._is_lost or is_a(error, TransactionLost)
         if not is_lost:
             self._undo_what_is_left_open()
@@ -247,7 +242,7 @@ class Journal:
 
     @contextlib.contextmanager
     def _known_to_django(self, savepoint: str | None) -> Iterator[None]:
-        """Tie the body's `transaction.on_commit` callbacks to its savepoint."""
+        """So that a body's on_commit callbacks go with its savepoint."""
         if savepoint is None:
             yield
             return
@@ -260,7 +255,7 @@ class Journal:
                 savepoints.remove(savepoint)
 
     def _undo(self) -> None:
-        """Roll the transaction back; the collected records stay."""
+        """Roll back; the collected records stay."""
         scope, self._scope = self._scope, None
         self._savepoints = 0
         if scope is not None:
@@ -279,13 +274,11 @@ class Journal:
         *,
         waits: bool = True,
     ) -> list[Rows]:
-        """Write all records and the run's row, if the lease still holds; then commit.
+        """Write all records and the run's row under the lease, and commit.
 
-        `settled` ends the execution; `then` (statements) and `also` write more in the same
-        transaction, after the run. `waits` is for the disk: see (3). Returns the rows of `then`.
-
-        Raises LeaseLost if the lease was lost, and CommitRefused if a deferred constraint refuses
-        the transaction; nothing is written then.
+        `settled` ends the execution; `then` (statements) and `also` write more after the run's row;
+        `waits` is for the disk (3). Returns the rows of `then`. Raises LeaseLost, or CommitRefused
+        if a deferred constraint refuses; nothing is written then.
         """
         scope = self.begin()
         self._undo_what_is_left_open()
@@ -319,8 +312,8 @@ class Journal:
             self.lines += lines
 
     def commit_what_acted_outside(self, name: str) -> None:
-        """Commit the memory of a body that ran outside any transaction, by rule (5): on a broken
-        commit once more, in an outage as soon as the database is back, within a lease's time.
+        """Commit by rule (5): after a broken commit once more, in an outage when the database is
+        back, within a lease's time.
         """
         patience = time.monotonic() + conf.lease()
         kept = self.steps, self.attempts, self.lines
@@ -339,13 +332,13 @@ class Journal:
             self.attempt, self.function_errors, self.steps_done = counts
             while not self._is_reached(patience):
                 time.sleep(RECONNECT_SECONDS)
-            if self._has_remembered(name):  # only the answer to the commit was lost
+            if self._has_remembered(name):  # only the answer was lost
                 self._remember_counts()
                 self._clear()
                 return
 
     def _is_reached(self, patience: float) -> bool:
-        """Whether another connection reaches a database; True also when patience has run out."""
+        """True also without time left."""
         connection_state.drop(self._database)
         try:
             self._database.connect()
@@ -366,7 +359,7 @@ class Journal:
             self._reset()
             if _is_refusal(error) and not self.solo:
                 raise CommitRefused(str(error)) from error
-            # Not the records' fault: a deadlock, an outage, a spoilt session.
+            # A deadlock, an outage, a spoilt session: not the records' fault.
             if is_a(error, DatabaseError, InterfaceError) and not is_a(error, *OF_THE_DATA):
                 raise Interrupted(error) from error
             raise
@@ -374,12 +367,11 @@ class Journal:
         self._clear()
 
     def _let_go_of_outputs(self) -> None:
-        """A function asks for each step once in an execution, so written outputs are dropped."""
+        """Written outputs are not asked for again."""
         for step in self.steps.values():
             step.output = None
 
     def roll_back(self) -> None:
-        """Drop everything since the last commit."""
         self._undo()
         self._outer.restore()
         self._reset()
@@ -395,7 +387,7 @@ class Journal:
     # --- the records --------------------------------------------------------------------------
 
     def remember(self, step: StepRecord) -> None:
-        """Record a step that is completed or failed for good: the run has come further."""
+        """A step completed or failed for good."""
         self.note(step)
         self.steps_done += 1
         self.attempt = self.function_errors = 0
@@ -429,7 +421,7 @@ class Journal:
 
 
 def _is_refusal(error: BaseException) -> bool:
-    """Whether a constraint refused the commit, or a trigger raised at commit."""
+    """Whether a constraint or trigger refused the commit."""
     if not is_a(error, DatabaseError):
         return False
     return is_a(error, IntegrityError) or sqlstate_of(error).startswith(RAISED)

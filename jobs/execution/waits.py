@@ -1,4 +1,4 @@
-"""Steps that wait for another run or the outside: for an event, for a function's end."""
+"""Steps that wait for an event or for a function's end."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from jobs.runs import deadlocks
 from jobs.runs.step_record import StepRecord
 
 INVOKED_EVENT = "jobs/function.invoked"
-# A wait is ended by a wake. In case a wake is lost, the run also looks by itself: this long after
-# the wait began, then after twice the time, and so on, two dozen looks in a year.
+# In case a wake is lost, the run also looks by itself: this long after the wait began, then after
+# twice the time, and so on: two dozen looks in a year.
 SECOND_LOOK = timedelta(seconds=1)
 
 
@@ -42,10 +42,10 @@ def event(
 ) -> None:
     """Settle the step with the awaited event, or suspend.
 
-    1. The sender of an event wakes the runs that wait for it (wake.wake_waiting); a woken run looks
-       among the events after its own.
-    2. Sender and wait may miss each other if neither has committed. So the run looks again by
-       itself (SECOND_LOOK), and a last time at the timeout.
+    1. The event's sender wakes the run (wake.wake_waiting), which looks among the events after its
+       own.
+    2. Sender and wait miss each other if neither has committed: the run looks again (SECOND_LOOK),
+       last at the timeout.
     """
     _begin_wait(runner, step, name, timeout, if_exp, where)
     found = _look(runner, step)
@@ -92,10 +92,8 @@ def _begin_wait(
 
 
 def _look(runner: Runner, step: StepRecord) -> models.Event | None:
-    """The first event after the run's own that fits and that no other wait of the run has taken.
-
-    Events are ordered by the database's clock; those of one send have one time, and ids in their
-    given order.
+    """The first fitting event after the run's own that no other wait of the run has taken, by the
+    database's clock; events of one send by their ids, in their given order.
     """
     own = models.Event.objects.filter(id=runner.claim.event_id).values("received_at")[:1]
     later = Q(received_at__gt=own) | Q(id__gt=runner.claim.event_id)
@@ -128,11 +126,10 @@ def function(
 ) -> None:
     """Settle the step with the other run's end, or start that run and suspend.
 
-    1. The other run's end wakes this one, in the same commit (completion.leave); a woken run looks
-       at the other.
+    1. The other run's end wakes this one, in the same commit (completion.leave).
     2. A run of a paused function starts when that is resumed.
-    3. An end that commits while this run passes from one worker to the next finds no run to wake,
-       and this run does not see that end yet. So it looks again, as for events.
+    3. An end that commits while this run passes between workers finds no run to wake and is not
+       seen yet: the run looks again, as for events.
     """
     run = _invoked(step)
     if run is None:
@@ -156,9 +153,7 @@ def function(
 
 
 def _invoked(step: StepRecord) -> models.Run | None:
-    """The run that the step waits for; None if not started, or if retention has deleted it before
-    an operator retried the step.
-    """
+    """None if not started, or deleted before an operator retried the step."""
     if step.status != StepStatus.WAITING or "run_id" not in step.detail:
         return None
     return models.Run.objects.filter(id=step.detail["run_id"]).first()
@@ -171,14 +166,14 @@ def _why(run: models.Run) -> str:
 def _invoke(
     runner: Runner, step: StepRecord, target: Function | str, data: dict[str, Any]
 ) -> models.Run:
-    """Start the invoked run in the transaction in which the step begins to wait."""
+    """Start the invoked run in the transaction in which the wait begins."""
     called = target if isinstance(target, Function) else catalog.get(target)
     sent = validation.validated(Event(name=INVOKED_EVENT, data=data))
     row = models.Event(id=new_id(), name=sent.name, data=sent.data)
     run = fan_out.new_run(called, row, events_event.stored(sent, row)).unsaved()
     run.invoked_by_id = runner.claim.run_id
     line = deadlocks.line_shut_by(run, runner.claim.run_id)
-    if line:  # remembered: the next call might find no circle
+    if line:  # the next call might find no circle
         runner.fail(step, deadlocks.story(run.fn_id, line))
     runner.journal.begin()
     row.save(force_insert=True)

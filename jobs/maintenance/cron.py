@@ -1,18 +1,15 @@
-"""Cron triggers: a row for each (function, cron line) says when it ticks next.
+"""Cron triggers: each (function, cron line) has a row with its next tick.
 
-Every cluster looks every couple of seconds. Each row is a transaction of its own, by the database's
-clock: lock the row unless another cluster has it, insert the tick's event and its one run, move the
-row to the first tick after now. A row that fails is logged; the others tick. So each tick starts
-one run, however many clusters look; ticks missed while none ran start one run together, not a
-storm.
+Every cluster looks every couple of seconds. Each row is a transaction, by the database's clock:
+lock it, unless another cluster has; insert the tick's event and its one run; move on to the first
+tick after now. A failing row is logged, the others tick. So a tick starts one run, however many
+clusters look, and ticks missed while none lived start one together, not a storm.
 
-A tick in a time when the living clusters lacked its trigger was not missed:
-1. A cluster that has the trigger notes that every few minutes (`known_at`).
-2. A cluster without it notes since when that was absent (`unknown_since`); the next note of (1)
-   clears it.
-3. A trigger unknown for an hour is not deployed: a cluster that brings it back begins with the next
-   tick.
-4. Less is a restart: the tick is given late. So is a tick of a time without clusters.
+A tick without its trigger among living clusters was not missed:
+1. A cluster with the trigger notes that every few minutes (`known_at`).
+2. One without notes since when it is absent (`unknown_since`), until the next note of (1).
+3. Unknown for an hour means undeployed: the trigger begins with its next tick.
+4. Less is a restart: the tick is given late, as after a time without clusters.
 """
 
 from __future__ import annotations
@@ -42,26 +39,24 @@ from jobs.registry.options import TriggerCron
 logger = logging.getLogger("jobs.engine")
 
 EVENT = "jobs/scheduled.timer"
-RENEWAL = timedelta(minutes=5)  # how often `known_at` is renewed
-RESTART = timedelta(hours=1)  # a shorter absence is a restart
-# A row overdue for this long has no living cluster: one that knows it, even of an older version,
-# moves it on within seconds.
+RENEWAL = timedelta(minutes=5)  # between notes of `known_at`
+RESTART = timedelta(hours=1)  # a shorter absence
+# Overdue rows that no cluster knows: one that does, even of an older version, moves a row on in
+# seconds.
 FORGOTTEN_AFTER = timedelta(days=1)
 GIVEN = ["next_at", "last_at", "last_run", "held", "known_at", "unknown_since"]
-SAID_FOR = 60.0  # seconds between log lines of one row's error
+SAID_FOR = 60.0  # seconds between a row's logged errors
 
 Known = dict[tuple[str, str], TriggerCron]
 Act = Callable[[CronSchedule, TriggerCron | None, datetime], bool]
 Choose = Callable[[CronSchedule, TriggerCron | None, datetime], Act | None]
 
-_said: dict[int, float] = {}  # by row: when its error was logged
+_said: dict[int, float] = {}  # when, by row
 
 
 def sync() -> None:
-    """At a cluster's start: give every cron trigger its row, and drop the rows that no version
-    ticks.
-
-    Existing rows keep their time, so a tick missed while no cluster ran is given late.
+    """At a cluster's start: give triggers rows, keep the time of existing ones (a missed tick is
+    given late), drop those of no version.
     """
     known = _triggers()
     for row in CronSchedule.objects.annotate(now=Now()):
@@ -73,7 +68,7 @@ def sync() -> None:
 
 
 def tick() -> int:
-    """Give every tick that is due; returns how many runs were started."""
+    """Give all due ticks; returns how many runs were started."""
     known = _triggers()
     rows = CronSchedule.objects.annotate(now=Now())
     return sum(_look(row, row.now, known, _while_alive) for row in rows)
@@ -102,7 +97,7 @@ def _add(known: Known) -> None:
 
 
 def _look(row: CronSchedule, now: datetime, known: Known, choose: Choose) -> bool:
-    """Do what a row needs, alone and under its lock; True if that started a run."""
+    """Do what a row needs, alone, under its lock; True if a run was started."""
     trigger = known.get((row.fn_id, row.cron))
     if choose(row, trigger, now) is None:
         return False
@@ -117,7 +112,7 @@ def _look(row: CronSchedule, now: datetime, known: Known, choose: Choose) -> boo
 
 @transaction.atomic
 def _act(row_id: int, trigger: TriggerCron | None, choose: Choose) -> bool:
-    """Asks again under the lock: another cluster may have acted."""
+    """Asked again: another cluster may have acted."""
     rows = CronSchedule.objects.annotate(now=Now()).filter(id=row_id)
     row = rows.select_for_update(skip_locked=True).first()
     act = choose(row, trigger, row.now) if row is not None else None
@@ -125,7 +120,7 @@ def _act(row_id: int, trigger: TriggerCron | None, choose: Choose) -> bool:
 
 
 def _say(row: CronSchedule, error: Exception) -> None:
-    """Once in a while, since each look tries again."""
+    """Once in a while; each look tries again."""
     now = time.monotonic()
     if row.id is None or now - _said.get(row.id, now - SAID_FOR) >= SAID_FOR:
         text = "The cron line “%s” of function “%s” does not tick, the others do: %s"
@@ -134,7 +129,7 @@ def _say(row: CronSchedule, error: Exception) -> None:
             _said[row.id] = now
 
 
-# --- what is to be done with a row ----------------------------------------------------------------
+# --- what a row needs -----------------------------------------------------------------------------
 
 
 def _at_start(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> Act | None:
@@ -160,10 +155,8 @@ def _note(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool
 
 
 def _renew(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool:
-    """Note that the row is known.
-
-    Ticks of a time in which the trigger was not deployed are passed over. A row's time after the
-    next tick came from a wrong clock, or from older time zones.
+    """Note the trigger, without ticks of an undeployed time. A time beyond the next tick came from
+    a wrong clock or older time zones.
     """
     upcoming = timetable(row.cron).after(_given_until(row, now))
     was_undeployed = row.unknown_since is not None and row.unknown_since <= now - RESTART
@@ -175,8 +168,8 @@ def _renew(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> boo
 
 
 def _given_until(row: CronSchedule, now: datetime) -> datetime:
-    """No tick up to this moment is given again, also after a clock was set back a little. A clock
-    that was far ahead does not hold the ticks back.
+    """Ticks up to here are not repeated after a clock was set back a little; a clock that was far
+    ahead holds none back.
     """
     is_sane = row.last_at is not None and row.last_at < now + RESTART
     return max(now, row.last_at) if row.last_at is not None and is_sane else now
@@ -184,7 +177,7 @@ def _given_until(row: CronSchedule, now: datetime) -> datetime:
 
 def _give(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool:
     table = timetable(row.cron)
-    # The row's own time wins if a newer time zone database has moved the tick.
+    # The row's time wins over a newer time zone database.
     scheduled_at = max(row.next_at, table.latest(now))
     obstacle = _obstacle(row, trigger)
     if obstacle:
@@ -202,7 +195,7 @@ def _give(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool
 
 
 def _obstacle(row: CronSchedule, trigger: TriggerCron | None) -> str:
-    """Why a tick starts no run; empty if it does."""
+    """Empty if the tick starts a run."""
     not_started = Run.objects.filter(status=RunStatus.QUEUED, started_at=None)
     earlier = not_started.exclude(turn_keys=[])
     if row.last_run is not None and earlier.filter(id=row.last_run).exists():
@@ -214,7 +207,7 @@ def _obstacle(row: CronSchedule, trigger: TriggerCron | None) -> str:
 
 
 def _start(function: Function, line: str, scheduled_at: datetime) -> uuid.UUID:
-    """The tick's event and its run; functions that listen to the event's name start nothing."""
+    """Functions that listen to the event's name start nothing."""
     data = {"cron": line, "scheduled_at": scheduled_at.isoformat()}
     event = Event(name=EVENT, data=data, ts=scheduled_at)
     row = models.Event(id=new_id(), name=event.name, data=event.data, ts=scheduled_at)

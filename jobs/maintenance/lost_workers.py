@@ -13,9 +13,7 @@ from jobs.platform.postgres import notifier
 
 @transaction.atomic
 def worker_died(run_id: uuid.UUID, token: uuid.UUID, pid: int, card: str) -> bool:
-    """Record the loss of a worker of this cluster as an attempt of the step that it was at
-    (current_step.card_of; law 5). False if the run's lease was lost.
-    """
+    """A worker's loss is an attempt of its card's step (law 5). False if the lease was lost."""
     held = models.Run.objects.filter(id=run_id, lease_token=token)
     run = held.select_for_update(of=("self",)).select_related("event").first()
     if run is None:

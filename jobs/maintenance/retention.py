@@ -3,20 +3,18 @@
     runs         ended longer ago than conf.retention(), with all their rows
     events       accepted longer ago than that, without a run
     clusters     silent for a day
-    submissions  of forms whose tokens are too old to be taken (see form_submissions.py)
+    submissions  with expired tokens (see form_submissions.py)
 
-Rows go in small batches, a transaction each: no lock is held for long, autovacuum keeps up, and
-stopping anywhere is harmless. An event goes with its last run. While runs are under way the
-deletion rests in proportion to its work:
-1. It works a tenth of the time (SHARE); a rest is a suspension, which takes no worker.
-2. It deletes at least twice as many as are made meanwhile (LEAD), and so comes to an end; that
-   costs a small part of making them.
-3. A walk starts at the oldest and never goes back, so kept and dead rows are not read by every
-   batch.
+Small batches, a transaction each: locks are short, autovacuum keeps up, stopping is harmless. An
+event goes with its last run. While runs are under way:
+1. It works a tenth of the time (SHARE); a rest is a suspension, without a worker.
+2. It deletes at least twice as many as are made meanwhile (LEAD), so it comes to an end, at a small
+   part of their making's cost.
+3. A walk begins at the oldest and never goes back: batches do not read kept and dead rows again.
 
-Unfinished runs are never deleted, nor their events, the runs that they are reruns of (`rerun_of`
-tells a worker of a memory), the runs that they invoked (they read their end), nor events whose name
-they wait for. Only a wait that begins after a deletion may miss an event.
+Kept with an unfinished run: its event, the run that it is a rerun of (`rerun_of` tells its worker
+of a memory), runs that it invoked (it reads their end), events whose name it waits for. Only a wait
+that begins after a deletion may miss an event.
 """
 
 from __future__ import annotations
@@ -43,28 +41,28 @@ from jobs.runs import pace
 FUNCTION = "jobs-retention"
 CONTINUED = "jobs/retention.continued"
 CLUSTERS_AFTER = timedelta(days=1)
-BATCHES = 10  # of one round
-SHARE = 0.1  # of the time, while runs are under way
-LEAD = 2  # deleted for each one made
-LEAST_REST = 0.05  # seconds; a suspension costs some milliseconds
+BATCHES = 10  # in a round
+SHARE = 0.1  # of the time, beside runs
+LEAD = 2  # deleted for one made
+LEAST_REST = 0.05  # seconds; suspending costs milliseconds
 
 
 class Round(TypedDict):
-    """The result of one forget(), and how the next goes on."""
+    """What forget() did, and how to go on."""
 
     runs: int
     events: int
     clusters: int
-    after: str  # the last event looked at
-    since: str  # when the last deleted run ended
+    after: str  # last event looked at
+    since: str  # last deleted run's end
     more: bool
-    rest: float  # seconds until the next round
+    rest: float  # seconds
 
 
 def forget(after: str = "", batches: int = BATCHES, *, since: str = "") -> Round:
     """Delete up to `batches` batches: runs with their events, oldest first, from `since`; then
-    events without runs, from `after`. Call it outside a transaction, and again while there is
-    `more`, after its `rest` (seconds).
+    events without runs, from `after`. Call it outside a transaction, again while there is `more`,
+    after `rest` seconds.
     """
     keep, batch, began = conf.retention(), conf.retention_batch(), time.monotonic()
     done: Round = {
@@ -90,7 +88,7 @@ def forget(after: str = "", batches: int = BATCHES, *, since: str = "") -> Round
 
 
 def _rest(looked_at: int, busy: float) -> float:
-    """Seconds to rest, by rules (1) and (2)."""
+    """Rules (1) and (2)."""
     if not pace.is_crowded(FUNCTION):
         return 0.0
     rest = pace.rest_after(busy, SHARE)
@@ -101,7 +99,7 @@ def _rest(looked_at: int, busy: float) -> float:
 
 
 def go_on() -> None:
-    """Start a run that goes on after many rounds, unless one is queued. In a transaction."""
+    """Start a run that goes on, unless one is queued. In a transaction."""
     waiting = Run.objects.in_status(RunStatus.QUEUED).filter(fn_id=FUNCTION, started_at=None)
     if waiting.exists():
         return
@@ -111,9 +109,7 @@ def go_on() -> None:
 
 
 def _forget_submissions(batch: int, batches: int) -> bool:
-    """True if there are more. Submissions are kept as long as tokens are taken, whatever the runs'
-    retention.
-    """
+    """True if more are left. Their time is their tokens', not the runs' retention."""
     return all(_forget_old_submissions(batch) == batch for _ in range(batches))
 
 
@@ -126,11 +122,11 @@ def _forget_old_submissions(batch: int) -> int:
 
 @transaction.atomic
 def _forget_runs(keep: timedelta, batch: int, awaited: set[str], done: Round) -> int:
-    """One batch of runs, and the events left without a run; returns how many. Locked rows (by a
-    rerun, another cluster) are passed by.
+    """A batch of runs, and events left without one; returns how many. Locked rows (a rerun, another
+    cluster) are passed by.
     """
-    # Subqueries, since the planner would join Exists with all unfinished runs; unordered, since
-    # without statistics it would go through all runs for the order.
+    # Subqueries, since Exists would be joined with all unfinished runs; unordered, since without
+    # statistics the order would read all runs.
     unfinished = Run.objects.unfinished().order_by().values("id")
     rerun = Subquery(unfinished.filter(rerun_of=OuterRef("id"))[:1])
     invoker = Subquery(unfinished.filter(id=OuterRef("invoked_by"))[:1])
@@ -140,7 +136,7 @@ def _forget_runs(keep: timedelta, batch: int, awaited: set[str], done: Round) ->
     free = ended.filter(rerun=None, invoker=None)
     free = free.order_by("ended_at").select_for_update(skip_locked=True)
     rows = list(free.values_list("id", "event_id", "ended_at")[:batch])
-    # Only ids: outputs and data can be megabytes.
+    # Outputs and data can be megabytes.
     _, deleted = Run.objects.filter(id__in=[row[0] for row in rows]).only("id").delete()
     done["runs"] += deleted.get("jobs.Run", 0)
     done["events"] += _forget_events({row[1] for row in rows}, _old(keep), awaited)
@@ -149,19 +145,18 @@ def _forget_runs(keep: timedelta, batch: int, awaited: set[str], done: Round) ->
 
 
 def _awaited(keep: timedelta) -> set[str]:
-    """Names of events that old runs wait for."""
     waiting = Step.objects.filter(status=StepStatus.WAITING).exclude(awaits="")
     return set(waiting.filter(run__created_at__lt=Now() - keep).values_list("awaits", flat=True))
 
 
 def _old(keep: timedelta) -> Q:
-    """Old enough events: ids are remembered for a day, however short the retention."""
+    """Ids are remembered for a day, however short the retention."""
     return Q(received_at__lt=Now() - max(keep, DEDUPE_WINDOW))
 
 
 def _walk_on(keep: timedelta, batch: int, awaited: set[str], done: Round) -> int:
-    """The next page of old events by id; returns its length. Each is visited once, so events that
-    are kept (for a run that sleeps a year) do not slow every batch.
+    """A page of old events by id; returns its length. Kept events (of a run that sleeps a year) are
+    passed once.
     """
     after = done["after"]
     walk = Event.objects.filter(id__gt=after) if after else Event.objects.all()

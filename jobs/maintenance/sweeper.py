@@ -1,10 +1,8 @@
-"""The sweep hands on what dead clusters held (laws 4, 5).
+"""Every cluster sweeps, every few seconds, for what dead clusters held (laws 4, 5). No sweep waits:
 
-Every cluster sweeps, every few seconds. Several may sweep at once, and none ever waits for another:
-1. Each change ends its own condition, which is checked again under the row's lock.
-2. Locked rows are passed by; the next sweep sees what became of them.
-3. A run is ended in a transaction of its own, since that locks its lines: the lines of two runs in
-   one transaction could deadlock with another.
+1. Each change ends its own condition, checked again under the row's lock.
+2. Locked rows are left to the next sweep.
+3. An end of a run is a transaction of its own: the lines of two could deadlock with another.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from jobs.platform.postgres import notifier
 
 logger = logging.getLogger("jobs.engine")
 
-# A run's first loss, or one before a worker has begun it, has no blame.
+# No blame: the first loss, or one before a worker began.
 INNOCENT = """
 UPDATE jobs_run SET status = 'queued', due_at = statement_timestamp(), reason = '',
        lease_token = NULL, lease_until = NULL, lost_count = lost_count + 1
@@ -35,9 +33,7 @@ UPDATE jobs_run SET status = 'queued', due_at = statement_timestamp(), reason = 
 
 
 def sweep() -> int:
-    """Hand on what dead clusters held, and cancel what is out of time; returns how many were handed
-    on.
-    """
+    """Hand on what dead clusters held, and cancel late runs; returns how many were handed on."""
     _cancel_expired()
     handed_on = _lapsed_runs() + _lapsed_fetches()
     if handed_on:
@@ -53,7 +49,7 @@ def _cancel_expired() -> None:
 
 
 def _expired() -> models.RunQuerySet:
-    """A run that cannot start while its function stands still is not late (pauses._ready)."""
+    """While its function stands still, a run cannot start and is not late (pauses._ready)."""
     expired = models.Run.objects.unfinished().filter(expires_at__lt=Now())
     paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
     still = paused.filter(stands_still=True).values("fn_id")
@@ -62,7 +58,7 @@ def _expired() -> models.RunQuerySet:
 
 @transaction.atomic
 def _cancel_if_expired(run_id: uuid.UUID) -> None:
-    """Asks again under the lock: the run may have started or ended."""
+    """Asked again: the run may have started or ended."""
     run = _expired().select_for_update(skip_locked=True).filter(id=run_id).first()
     if run is not None:
         limit = "start" if run.started_at is None else "finish"
@@ -70,13 +66,11 @@ def _cancel_if_expired(run_id: uuid.UUID) -> None:
 
 
 def _lapsed_runs() -> int:
-    """Hand on runs whose lease lapsed, since their cluster is gone.
+    """Hand on runs of lost clusters.
 
-    1. Which of them a worker was at is unknown, so the first loss has no blame: the run is due
-       again.
-    2. After that a worker notes durably when it begins the run (`begun`, see executor). A further
-       loss is an attempt of this run. So a run that kills its cluster each time uses up its
-       attempts, and its neighbours do not.
+    1. Which of them a worker was at is unknown: the first loss has no blame.
+    2. From then on a worker notes when it begins the run (`begun`, see executor), and a loss is an
+       attempt: a run that kills its cluster uses up its attempts, and its neighbours do not.
     """
     suspects = models.Run.objects.lost().filter(begun=True).order_by("lease_until")
     blamed = sum(_cluster_died(run_id) for run_id in suspects.values_list("id", flat=True)[:200])
@@ -95,9 +89,7 @@ def _cluster_died(run_id: uuid.UUID) -> bool:
 
 
 def _lapsed_fetches() -> int:
-    """Send requests of lost gateways again, under the same Idempotency-Key, if their run still
-    waits.
-    """
+    """Sent again under the same Idempotency-Key, if the run still waits."""
     with connection.cursor() as cursor:
         cursor.execute(HAND_ON.format(sent_at="f.sent_at", which=LAPSED))
         return len(cursor.fetchall())

@@ -1,4 +1,4 @@
-"""Repairs lines whose first run was not woken, and circles of runs."""
+"""Repairs lost wakes and circles of runs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from jobs.runs.turns import LINES
 logger = logging.getLogger("jobs.engine")
 
 
-# The first parked run of a line with room for it and for the runs on their way before it: its wake
-# was lost to a rollback.
+# Parked firsts of lines with room for them and for runs on their way: a rollback lost the wake.
 FORGOTTEN = f"""
 WITH RECURSIVE {LINES}, heads AS MATERIALIZED (
   SELECT lines.key, head.* FROM lines CROSS JOIN LATERAL (
@@ -54,10 +53,8 @@ RETURNING id
 
 
 def mend_lines() -> int:
-    """Wake the first run of every line with room, and break circles of runs that wait for each
-    other; returns how many runs were woken or failed.
-
-    It reads all lines for what should not happen: once in a while is enough.
+    """Wake them, and break circles; returns how many runs were woken or failed. It reads all lines
+    for what should not happen: once in a while is enough.
     """
     found = 0
     with connection.cursor() as cursor:
@@ -72,7 +69,7 @@ def mend_lines() -> int:
 
 @transaction.atomic
 def _break_circle(suspect: uuid.UUID) -> bool:
-    """Fail one of the invoked runs, if the suspect is in a circle (deadlocks)."""
+    """Fail an invoked run of the suspect's circle (deadlocks)."""
     found = deadlocks.victim_of(suspect)
     if found is None:
         return False

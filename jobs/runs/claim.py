@@ -16,7 +16,6 @@ from jobs.platform.postgres.clock import Clock
 from jobs.registry import catalog
 from jobs.registry.options import seconds
 
-# The columns of a run `r` that a lease sets.
 LEASE = """
          due_at = NULL, reason = '', error = NULL, begun = false, stop_requested = false,
          status = 'running', worker = %(worker)s, lease_token = %(token)s,
@@ -29,8 +28,8 @@ LEASE = """
 """
 
 
-# A claim reads this from the run `r` before the lease, and from its event `e` (see claim_of). A run
-# stands still with its function, or if it was invoked while that was paused (hold_if_paused).
+# A claim reads this from the run `r` before the lease. A run stands still with its function, or if
+# it was invoked while that was paused (hold_if_paused).
 BEFORE = """
          r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done, r.lost_count,
          r.invoked_by_id, r.function_errors, r.event_id,
@@ -56,9 +55,8 @@ SELECT {CLAIMED} FROM (SELECT r.*, true AS has_memory FROM jobs_run r
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a worker needs to go on with a run, and its token.
-
-    Plain values only: the pusher pickles a claim for a worker's process.
+    """What a worker needs to go on with a run, and its token; plain values, since the pusher
+    pickles it.
     """
 
     run_id: uuid.UUID
@@ -66,9 +64,9 @@ class Claim:
     token: uuid.UUID
     event_id: uuid.UUID
     event_facts: tuple[str, str, int]  # name, id, ts
-    event_data: str  # JSON; only the worker parses it: see `event`
+    event_data: str  # JSON; see `event`
     turn_keys: list[str]
-    turns_held: int  # before this claim; it holds all afterwards
+    turns_held: int  # before this claim
     attempt: int
     steps_done: int
     has_memory: bool
@@ -82,8 +80,7 @@ class Claim:
     def event(self) -> dict[str, Any]:
         """A new copy of the run's event: name, data, id, ts.
 
-        The JSON is parsed here, in the worker, so that data which harms its reader never harms a
-        pusher.
+        Parsed by the worker, so that harmful data never harms a pusher.
         """
         name, id, ts = self.event_facts
         return {"name": name, "data": json.loads(self.event_data), "id": id, "ts": ts}
@@ -98,14 +95,13 @@ class LargeClaim:
     worker: str
 
     def read(self) -> Claim | None:
-        """The claim; None if the lease is gone."""
+        """None if the lease is lost."""
         rows = statements.execute(LEASED, {"run_id": self.run_id, "token": self.token})
         lease = {"token": self.token, "worker": self.worker}
         return claim_of(rows[0], lease) if rows else None
 
 
 def lease_for(worker: str) -> dict[str, Any]:
-    """The values that LEASE needs."""
     timed = {f.fn_id: f.timeouts.finish for f in catalog.all_functions()}
     finish = {fn_id: seconds(span) for fn_id, span in timed.items() if span is not None}
     return {
@@ -144,7 +140,7 @@ def _milliseconds(ts: datetime) -> int:
 
 
 def refreshed(claimed: Claim) -> Claim:
-    """The same claim after a commit of its worker: with a memory, and the current counts."""
+    """The same claim after a commit of its worker."""
     run = Run.objects.filter(id=claimed.run_id, lease_token=claimed.token).first()
     if run is None:
         raise LeaseLost(f"run {claimed.run_id} is in other hands")

@@ -1,6 +1,4 @@
-"""What follows from a run's end, in the same transaction: its turns pass to the next runs, its
-invoker goes on, its hooks start (law 9).
-"""
+"""A run's end, in its own transaction: turns pass on, the invoker goes on, hooks start (law 9)."""
 
 from __future__ import annotations
 
@@ -33,8 +31,6 @@ ENDED: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The facts about a run that its end needs."""
-
     run_id: uuid.UUID
     fn_id: str
     event: dict[str, Any]
@@ -54,10 +50,8 @@ class Ending:
 
 
 def leaving(ending: Ending) -> list[Statement]:
-    """The statements that wake the invoking run and pass the turns on.
-
-    Run them last in the transaction. Lock order: rows first, then the lines' advisory locks; after
-    those only rows found with SKIP LOCKED are written, so two ending runs cannot deadlock.
+    """Wake the invoker and pass the turns on. Run these last: rows are locked first, then lines;
+    after those only SKIP LOCKED rows are written, so two ending runs cannot deadlock.
     """
     invoker = [] if ending.invoked_by is None else [wake.waking([ending.invoked_by])]
     return invoker + passing_on(ending.turn_keys, ending.turns_held)
@@ -70,12 +64,9 @@ def leave(ending: Ending) -> None:
 def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: str) -> None:
     """Send one of the engine's own events, and start the function's hook for this moment.
 
-    The data is Inngest's (function_id, run_id, error, event, events) and the run's epoch, which
-    this transaction has raised.
-
-    If such an event had itself started this run by name, the new one starts nothing by name.
-    Otherwise a function that listens to failures, and fails, would be started by its own failure
-    for ever, each time by an event of twice the size.
+    The data is Inngest's (function_id, run_id, error, event, events) and the epoch, raised in this
+    transaction. If such an event had started this run by name, the new one starts nothing by name:
+    a function that listens to failures, and fails, would go on for ever with doubling events.
     """
     runs = models.Run.objects.filter(id=ending.run_id)
     data = {
@@ -114,6 +105,5 @@ def fail_run(run: models.Run, error: dict[str, Any]) -> None:
 
 
 def settle_failure(ending: Ending, error: dict[str, Any]) -> None:
-    """Announce the failure and pass the turns on; the transaction has written the run's row."""
     announce(FAILED, ending, error, "failure")
     leave(ending)

@@ -1,19 +1,17 @@
 """Runs that wait for each other for ever.
 
-A run that waits for a run that it invoked keeps its turns. If the invoked run needs one of those
-turns, neither ever goes on, and the line is shut for all others.
+A run keeps its turns while it waits for a run that it invoked. If the invoked run needs one of
+those turns, neither ever goes on.
 
 An unfinished run is stuck if
 1. a run that it waits for (step.invoke) is stuck; or
-2. a line that it has still to pass is full, and all holders of that line's turns are stuck.
+2. a line that it has still to pass is full, and all holders of its turns are stuck.
 
-The search takes a run and all runs that its end depends on, and removes those to which neither
-applies until none is left to remove. Runs not read yet count as stuck while the search may read on,
-and as free beyond MOST_RUNS.
+The search takes a run and all that its end depends on, and removes runs that are not stuck until
+none is left to remove. Unread runs count as stuck, and as free beyond MOST_RUNS.
 
-step.invoke refuses an invocation that would close a circle (waits). The sweep (turn_repair) finds
-the rest, and fails one of the invoked runs: circles that two transactions close together, unseen by
-each other, and circles closed by a turn taken meanwhile.
+step.invoke refuses to close a circle (waits). Circles that two transactions close at once, or that
+a later turn closes, are found by the sweep (turn_repair), which fails one of the invoked runs.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ from jobs.models import StepKind, StepStatus
 from jobs.platform.postgres import statements
 from jobs.runs.turns import LINES, of_line
 
-MOST_RUNS = 1_000  # runs read for one answer, at most
+MOST_RUNS = 1_000  # read for one answer
 
 HOLDERS = """
 SELECT id FROM jobs_run
@@ -38,9 +36,9 @@ SELECT id FROM jobs_run
  LIMIT %(room)s
 """
 
-# The first parked run of each line whose holders all wait for an invoked run or for a turn of
-# another line. A run with several branches shows the reason of its shortest wait, so it is a
-# suspect only when no other branch waits.
+# The first parked run of each line whose holders all wait for an invoked run or another line's
+# turn. A run with several branches shows its shortest wait, so only its last wait makes it a
+# suspect.
 SUSPECTS = f"""
 WITH RECURSIVE {LINES}, heads AS MATERIALIZED (
   SELECT lines.key, head.id FROM lines CROSS JOIN LATERAL (
@@ -60,12 +58,12 @@ SELECT head.id FROM heads head
 @dataclass(slots=True)
 class Node:
     ahead: dict[str, int]  # line to pass: its limit
-    held: int  # lines passed
+    held: int
     invoked: list[uuid.UUID] = field(default_factory=list)  # runs whose end it waits for
 
 
 class Graph:
-    """The runs read so far, and the holders of the lines that they have still to pass."""
+    """The runs read so far, and the holders of the lines ahead of them."""
 
     def __init__(self) -> None:
         self._nodes: dict[uuid.UUID, Node] = {}
@@ -117,7 +115,6 @@ class Graph:
         return len(holders) >= line[1] and all(holder in stuck for holder in holders)
 
     def _read(self) -> None:
-        """Read the runs known by id alone, without those that have ended."""
         wanted, self._unread = self._unread - self._nodes.keys(), set()
         waits = _invoked_by(wanted)
         for run in models.Run.objects.unfinished().filter(id__in=wanted):
@@ -136,10 +133,8 @@ def node_of(run: models.Run, invoked: Iterable[uuid.UUID] = ()) -> Node:
 
 
 def line_shut_by(child: models.Run, parent: uuid.UUID) -> str:
-    """The line in which a run about to be invoked would wait for ever; empty if none.
-
-    Other runs go on between the reads, so a stuck answer is read again: a run that is really stuck
-    is still stuck then.
+    """The line in which a run about to be invoked would wait for ever; empty if none. Other runs go
+    on between the reads, so a stuck answer is read again: what is really stuck stays so.
     """
     if not child.turn_keys:
         return ""
@@ -158,7 +153,7 @@ def _line_shut_by(child: models.Run, parent: uuid.UUID) -> str:
 
 
 def victim_of(suspect: uuid.UUID) -> tuple[uuid.UUID, str] | None:
-    """If the suspect is stuck: the circle's youngest invoked run, and the line that keeps it."""
+    """The youngest invoked run of the suspect's circle, and the line that keeps it."""
     graph = Graph()
     graph.look_at(suspect)
     stuck = graph.stuck_with(suspect)
@@ -190,7 +185,6 @@ def story(fn_id: str, key: str) -> dict[str, Any]:
 
 
 def _holders(key: str, limit: int, column: int) -> list[uuid.UUID]:
-    """The holders of a line's turns: at most its limit."""
     values = {"key": key, "room": min(limit, MOST_RUNS + 1), "line": column}
     return [run_id for (run_id,) in statements.execute(of_line(HOLDERS, column), values)]
 

@@ -6,8 +6,7 @@ from jobs.platform.postgres.statements import Rows, Statement
 from jobs.runs import turns
 from jobs.runs.claim import BEFORE, CLAIMED, ITS_EVENT, LEASE, Claim, claim_of, lease_for
 
-# Lease the next run of the line for this worker if it now holds all its turns, by the rules of
-# `turns`; otherwise wake it.
+# Lease the line's next run if it now holds all its turns (see turns); otherwise wake it.
 GO_ON = f"""
 WITH first AS MATERIALIZED ({turns.FIRST}),
 next AS MATERIALIZED (
@@ -27,11 +26,11 @@ SELECT passes AND NOT stands_still, (SELECT 'run' FROM woken), {CLAIMED}
 
 
 def going_on(claimed: Claim) -> Statement:
-    """Execute this when a run that stood in one line has ended. `gone_on` reads the result."""
+    """For a completed run of one line; `gone_on` reads the result."""
     key = {"key": claimed.turn_keys[0], "line": 0}
     return turns.of_line(GO_ON, 0), lease_for(claimed.worker) | key
 
 
 def gone_on(statement: Statement, rows: Rows) -> Claim | None:
-    """The claim that `going_on` has made; None if it made none."""
+    """The claim that `going_on` has made."""
     return next((claim_of(row[2:], dict(statement[1])) for row in rows if row[0]), None)

@@ -1,18 +1,15 @@
-"""Whether what a hook's event tells is still so.
+"""Whether what a hook's event tells is still so, although the hook may come late (README, “A hook
+that comes late”).
 
-A hook (`on_failure`, `on_cancel`, `on_retry`) is a run of its own and may come late: it was paused
-and replayed, backs off, waits for a worker. Meanwhile its subject, the run that ended, may have
-gone on, itself or as a rerun.
-1. A run's `epoch` counts its ends and reruns; each raises it in its own commit. The event carries
-   the count of its moment.
+1. A run's `epoch` counts its ends and reruns, raised in their commits. The event carries its
+   moment's.
 2. A failure or cancellation is current while the run has that status and epoch, no run of its
-   family is unfinished, and none has ended later. The family of a run is the runs it was made from,
-   itself, and its reruns.
+   family is unfinished, and none has ended later. The family: what it was made from, and its
+   reruns.
 3. A retry is current while the run has that epoch and is unfinished.
-4. An answer given in a transaction holds until its commit: the family's ended runs are
-   share-locked, so a rerun of one waits, and hooks of one run take turns, so the hook of its next
-   end comes later. Unfinished runs are not locked: the pusher looks for due runs, and a leaving run
-   for the next in its line, among unlocked rows and would pass them by.
+4. An answer holds until its transaction commits: the family's ended runs are share-locked, so a
+   rerun waits, and hooks of one run take turns. Unfinished runs are not locked, since claims and
+   wakes pass by locked rows.
 """
 
 from __future__ import annotations
@@ -31,7 +28,7 @@ RETRIED = "jobs/function.retried"
 MOMENTS = {FAILED: "failure", CANCELLED: "cancel", RETRIED: "retry"}
 LARGEST = 2**31 - 1  # the column's largest
 
-# Seed 2: lines have seed 0, ids of events 1.
+# Seed 2: lines have 0, ids of events 1.
 TURN = """
 SELECT pg_advisory_xact_lock(hashtextextended(run_id::text, 2))
   FROM unnest(%(run_ids)s::uuid[]) AS run_id
@@ -83,20 +80,18 @@ SELECT DISTINCT f.event_id FROM family f JOIN jobs_run r ON r.id = f.id WHERE r.
 class Told:
     name: str
     run_id: uuid.UUID
-    epoch: int | None  # None: sent by a version without epochs
+    epoch: int | None  # None: from a version without epochs
 
     @classmethod
     def by(cls, name: str, run_id: Any, epoch: Any) -> Told:
-        """Read the event's data, which an operator may have edited: an id of no run counts as
-        outdated.
-        """
+        """An operator may have edited the data: an id of no run counts as outdated."""
         return cls(name, _id(run_id), _epoch(epoch))
 
 
 def _epoch(given: Any) -> int | None:
     if type(given) is not int:
         return None
-    return given if 0 <= given <= LARGEST else -1  # an epoch that no run has
+    return given if 0 <= given <= LARGEST else -1  # no run's epoch
 
 
 def _id(given: Any) -> uuid.UUID:
@@ -107,9 +102,7 @@ def _id(given: Any) -> uuid.UUID:
 
 
 def is_outdated(name: str, data: dict[str, Any]) -> bool:
-    """Whether the run that this event tells of has gone on since; (4) says how long the answer
-    holds. False for an event that tells of no run.
-    """
+    """Whether the event's run has gone on since (4); False for an event that tells of no run."""
     if name not in MOMENTS:
         return False
     asked = _asked([Told.by(name, data.get("run_id"), data.get("epoch"))])
@@ -118,7 +111,7 @@ def is_outdated(name: str, data: dict[str, Any]) -> bool:
 
 
 def outdated(run_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """The hooks among these runs that are outdated at this moment."""
+    """The outdated hooks among these runs."""
     runs = Run.objects.filter(id__in=run_ids, event__name__in=MOMENTS)
     data = ("event__data__function_id", "event__data__run_id", "event__data__epoch")
     rows = runs.values_list("id", "fn_id", "event__name", *data)
@@ -135,7 +128,7 @@ def outdated(run_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
 
 
 def under_way(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """Those of these events that have an unfinished run, reruns included."""
+    """The events with an unfinished run, reruns included."""
     rows = statements.execute(UNDER_WAY, {"event_ids": list(event_ids)})
     return {event_id for (event_id,) in rows}
 

@@ -1,4 +1,4 @@
-"""A worker's right to write a run: how it is given back, and how it is renewed."""
+"""A worker's right to write a run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from django.db.models.functions import Now
 
 from jobs import conf, models
 
-# SKIP LOCKED: a long transaction on one run, an operator's for instance, must not cost the other
-# runs their leases.
+# SKIP LOCKED: one run's long transaction must not cost the others their leases.
 RENEW = """
 UPDATE jobs_run r SET lease_until = statement_timestamp() + make_interval(secs => %(lease)s)
   FROM (SELECT l.id FROM jobs_run l
@@ -34,9 +33,7 @@ UPDATE jobs_run r SET status = 'queued', reason = '', due_at = statement_timesta
 
 
 def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
-    """Put a run back into the queue at once, unfinished and without blame; False if the lease was
-    lost.
-    """
+    """Requeue a run at once, without blame; False if the lease was lost."""
     return bool(
         models.Run.objects.filter(id=run_id, lease_token=token).update(
             status=models.RunStatus.QUEUED,
@@ -49,9 +46,8 @@ def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
 
 
 def renewed(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
-    """A new token for a lease that this worker still holds; None if it is lost.
-
-    The keeper gives back claims that waited for long; with a new token it comes too late.
+    """A new token, so that the keeper, which gives back claims that waited for long, comes too
+    late. None if the lease is lost.
     """
     fresh = uuid.uuid4()
     mine = models.Run.objects.filter(id=run_id, lease_token=token)

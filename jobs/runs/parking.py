@@ -1,13 +1,11 @@
-"""Runs that stand in a line behind others are parked before a worker has room for them.
+"""Runs behind others in a line are parked before a worker has room for them.
 
-The pusher takes a due run's turns when it claims the run, and parks the run if its turn has not
-come (see turns). With many runs in few lines nearly all get parked; until then they stand in the
-queue before runs whose turn it is.
-1. Runs sent together are inserted together. Those of one line beyond its limit stand behind the
-   first ones whatever else is in the line, so they are inserted parked. The first ones wake them as
-   they leave the line, which is after all have become visible.
-2. While its workers are busy, the pusher parks due runs that stand behind others. A run whose turn
-   it is stays due until there is room.
+A claim takes a run's turns, or parks the run (see turns). With many runs in few lines, unparked
+ones would stand in the queue before runs whose turn it is.
+1. Of runs sent together, those beyond their line's limit are inserted parked: they stand behind the
+   first ones, which wake them as they leave, after all have become visible.
+2. While its workers are busy, the pusher parks due runs behind others. A run whose turn it is stays
+   due.
 """
 
 from __future__ import annotations
@@ -41,9 +39,7 @@ RETURNING r.id
 
 
 def park_due(most: int = MOST) -> bool:
-    """Park due runs that stand behind others in their first line; returns whether another look at
-    once is worthwhile.
-    """
+    """Park due runs behind others in their first line; True if another look is worthwhile."""
     asked: dict[str, Any] = {"limit": most, "after": ""}
     standing = statements.execute(STANDING, asked)
     if not standing:

@@ -14,12 +14,11 @@ from jobs.runs.unclaimable import claim_or_aside, set_aside
 
 logger = logging.getLogger("jobs.engine")
 
-FREE = (True, False, False)  # its function is known and does not stand still; it is in no line
+FREE = (True, False, False)  # known function, not standing still; in no line
 
 
-# Due runs of every class (see shares) that no other cluster is looking at. Runs in no line, or past
-# all of their lines, are leased; for the others the row tells why not. There is always one row,
-# since it carries the state of the round.
+# Due runs of every class (see shares) that no other cluster is looking at; those in no line, or
+# past all, are leased. There is always one row, with the state of the round.
 TAKE = f"""
 WITH RECURSIVE {shares.CLASSES}, due AS MATERIALIZED (
   SELECT ready.number, picked.*,
@@ -49,21 +48,19 @@ SELECT extract(epoch FROM due_at - clock_timestamp()) FROM jobs_run
 
 
 def claim(limit: int, worker: str = "") -> list[Claim]:
-    """Claim up to `limit` due runs whose turn it is."""
     return look(limit, worker)[0]
 
 
 def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
-    """Claim due runs whose turn it is, out of `limit` due ones, every function alike (see shares);
-    returns them, and whether there may be more.
+    """Claim due runs whose turn it is, out of `limit` due ones (see shares); returns them, and
+    whether there may be more.
 
-    Each statement is a transaction of its own, and right whatever became of the one before:
-    1. lease the due runs that stand in no line, or are past all of theirs;
-    2. set aside runs whose function this process does not know, or which is to stand still;
-    3. let the others past their lines, lease those that are through, park the rest.
+    Each statement is a transaction, right whatever became of the one before:
+    1. lease due runs in no line, or past all of theirs;
+    2. set aside runs whose function this process does not know, or which stands still;
+    3. take the others' turns: lease those that are through, park the rest.
 
-    A crash between them loses nothing: unleased runs are still due, and the sweep requeues leased
-    ones.
+    A crash in between loses nothing: unleased runs are still due.
     """
     lease = lease_for(worker)
     rows = statements.execute(TAKE, {**lease, "known": catalog.ids(), **shares.asked(limit)})

@@ -1,15 +1,13 @@
-"""Which due runs a look takes: each function has its share.
+"""Which due runs a look takes: each function has its share (README, “In which order runs are
+taken”).
 
-The class of a due run is its function, and whether it has been due since it was made, or is due
-again: its turn has come, its sleep is over, its answer is there, it is retried.
-1. A look takes as many runs of one class as of another, oldest first. So a function with 100,000
-   due runs takes no more of a look than a function with one, and runs that have begun take turns
-   with new ones.
-2. A look leaps through the index from class to class. It reads a bounded number of classes, and of
-   each no more than it takes, so its cost does not depend on how many runs are due.
-3. If there are more classes than a look takes runs, the next look goes on after the last (`Round`).
-4. By its expressions, jobs_run_shares is the only index that can answer these statements, whatever
-   the statistics say; and no other statement can use it.
+A due run's class is its function, and whether it is due for the first time or again.
+1. A look takes as many runs of one class as of another, oldest first.
+2. It leaps through the index from class to class, a bounded number, and reads of each no more than
+   it takes: its cost does not depend on how many runs are due.
+3. If there are more classes than a look takes runs, the next look goes on (`Round`).
+4. By its expressions, jobs_run_shares is the only index for these statements, whatever the
+   statistics say, and serves no other statement.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MOST_CLASSES = 64  # that one look passes, due or not
+MOST_CLASSES = 64  # passed in one look
 
 # Null for a run without due_at. '0…' sorts before '1…'.
 CLASS = (
@@ -39,7 +37,6 @@ LEAP = f"""
     FROM {{name}} WHERE class IS NOT NULL {{within}} AND number < {MOST_CLASSES}
 """  # noqa: S608
 
-# At most `limit` classes that have due runs, in order.
 CLASSES = f"""
 later AS ({LEAP.format(start=NEXT_CLASS.format(after="%(after)s"), name="later", within="")}
 ), earlier AS (
@@ -54,12 +51,12 @@ later AS ({LEAP.format(start=NEXT_CLASS.format(after="%(after)s"), name="later",
    ORDER BY number LIMIT %(limit)s
 )"""  # noqa: S608
 
-# How many runs of each class a look takes.
+# Runs of each class in a look.
 SHARE = "(SELECT %(limit)s::int / greatest(count(*), 1) FROM ready)"
 
 OF_CLASS = f"{CLASS} = ready.class AND {IS_DUE} ORDER BY {DUE_AT}, id"
 
-# Where the next look starts; null if this one has passed all classes.
+# The next look's start; null after all classes.
 NEXT = f"""
 CASE WHEN (SELECT count(*) FROM ready) = %(limit)s::int
      THEN (SELECT class FROM ready ORDER BY number DESC LIMIT 1)
@@ -75,14 +72,10 @@ SELECT first.id FROM ready CROSS JOIN LATERAL (
 
 @dataclass
 class Round:
-    """The class after which this process's next look starts."""
-
     after: str = ""
 
     def goes_on(self, share: int, next_after: str | None, taken: Sequence[int]) -> bool:
-        """Note a look's end; `taken` has the class number of each run taken. Returns whether more
-        runs may be due.
-        """
+        """Note a look's end, with the class number of each run taken; True if more may be due."""
         self.after = next_after or ""
         return next_after is not None or any(count == share for count in Counter(taken).values())
 

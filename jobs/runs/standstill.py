@@ -1,9 +1,8 @@
 """Whether due runs are being claimed, and if not, why, in sentences.
 
-A cluster's pusher notes in shared memory (worker_table) when it last looked for due runs, when it
-last claimed any, and what went wrong since. The sentinel copies that into the cluster's row every
-two seconds (`Cluster.pulse`), so that all machines can read it. A pusher that hangs, fails again
-and again, or is gone shows as one that has not looked for a while.
+The pusher notes its last look, its last claim and its problem in shared memory (worker_table), and
+the sentinel copies them to the cluster's row every two seconds (`Cluster.pulse`). A pusher that
+hangs, fails or is gone shows as one without a recent look.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ from django.db.models.functions import Now
 
 from jobs.models import Cluster, Reason, Run
 
-SILENCE = timedelta(seconds=10)  # a living cluster writes its row every two seconds
-PATIENCE = 6.0  # seconds; a pusher looks every second, its sentinel reports every two
-# Each page explains runs with these reasons itself.
+SILENCE = timedelta(seconds=10)  # a cluster writes its row every 2 s
+PATIENCE = 6.0  # seconds; looks come every second, reports every two
+# These runs' pages say why.
 EXPLAINED = (Reason.FUNCTION, Reason.PAUSED, Reason.ASIDE)
 
 
 def standstill(*, in_detail: bool = False) -> str:
-    """One sentence that due runs are not being claimed, and why; empty while they are. The detail,
-    a cluster's own error, is for operators alone.
+    """Why due runs are not being claimed; empty while they are. The detail, a cluster's own error,
+    is for operators.
     """
     alive = list(_alive())
     if not alive:
@@ -62,9 +61,8 @@ def _blindness(pulses: list[dict[str, Any]], in_detail: bool) -> str:
 
 
 def _standstill(looking: list[dict[str, Any]]) -> str:
-    """A run is due, workers are free, and no cluster claims it."""
     if any(pulse["at_work"] >= pulse["workers"] for pulse in looking):
-        return ""  # the runs wait for a worker, as in any queue
+        return ""  # a queue for workers is normal
     if any(pulse["claimed"] is not None and pulse["claimed"] <= PATIENCE for pulse in looking):
         return ""
     long_ago = Now() - timedelta(seconds=PATIENCE)

@@ -11,9 +11,8 @@ from jobs.models import StepStatus
 
 @dataclass(slots=True, eq=False)
 class StepRecord:
-    """A row of jobs_step in a worker's hands (models.Step explains the columns), without the run.
-
-    A model's instance takes four times as long to make.
+    """A row of jobs_step without the run; see models.Step. A model's instance takes four times as
+    long.
     """
 
     name: str
@@ -31,7 +30,7 @@ class StepRecord:
     awaits: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
 
-    is_new: bool = True  # no column: this execution made it
+    is_new: bool = True  # no column: made by this execution
 
     @property
     def is_remembered(self) -> bool:

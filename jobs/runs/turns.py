@@ -1,31 +1,24 @@
 """Whose turn it is (law 6).
 
-A run stands in one line for each Concurrency of its function, and passes them in order: it holds
-`turns_held` turns and waits in line number `turns_held` until it has all. Because all runs take
-turns in one order, no two runs wait for each other.
+A run passes the lines of its function's Concurrency entries in order: it holds `turns_held` turns
+and waits in line number `turns_held`. One order for all keeps two runs from waiting for each other.
+First come first served goes by `created_at`, the database's clock; ids carry the sender's.
 
-First come first served goes by the database's clock (`created_at`); ids carry the sender's.
-
-A line consists of rows alone, so it cannot drift from the truth: an unfinished run that got past a
-line holds a turn of it, and a queued run that stands in it waits.
-1. Every decision about a line is made under its advisory lock, held to the end of the transaction.
-   The statement after the lock sees what earlier holders committed. Both travel in one trip, which
-   PostgreSQL takes as one transaction.
+A line is rows alone, so it cannot drift: an unfinished run past it holds a turn, a queued run in it
+waits.
+1. Each decision about a line is made under its advisory lock, held to the transaction's end. The
+   next statement, in the same trip and transaction, sees what earlier holders committed.
 2. A run that finds its line full is parked: `due_at` null, reason `turn`. Nothing polls it.
-3. A run that leaves a line (completed, failed, cancelled) makes the line's first parked run due, in
-   the same transaction. The woken run takes its turn like any other, so a wake too many does no
-   harm, and the sweep repairs a wake lost to a rollback.
+3. A run that leaves a line makes the first parked run due, in the same transaction. That run takes
+   its turn like any other, so a wake too many does no harm; the sweep repairs a lost one.
 
-All sessions share one table of advisory locks, so no transaction may take thousands of them. Every
-line belongs to one of a fixed number of buckets (as ids do, see deduplication):
-4. A transaction that decides about few lines shares their buckets, and then locks each line. Two
-   such transactions meet only at a line that both decide about.
-5. A transaction that decides about many takes whole buckets, and needs no locks for the lines in
-   them. It never waits for a transaction of few: a bucket that others share just then it shares
-   too, and locks its own lines in it.
-6. All take locks in one order: buckets of first lines, first lines, buckets of second lines, second
-   lines, each by number. A transaction of many goes through all buckets, so that it may come again
-   with other lines.
+PostgreSQL has one table of advisory locks, so no transaction may take thousands. Lines belong to a
+fixed number of buckets (as ids do, see deduplication):
+4. A transaction about few lines shares their buckets, and locks each line.
+5. One about many takes whole buckets, without locks for their lines. It never waits for few: a
+   bucket that others share it shares too, and locks its lines there.
+6. All lock buckets of first lines, first lines, buckets of second lines, second lines, each by
+   number. A transaction of many takes all buckets, so that it may come again with other lines.
 """
 
 from __future__ import annotations
@@ -38,12 +31,12 @@ from typing import Any
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
 
-FEW = 250  # lines of one transaction that get locks of their own
+FEW = 250  # lines with locks of their own
 BUCKETS = 512  # a power of two
-NAMESPACE = 1_785_672_308  # plus 1 for buckets of first lines, 2 for those of second ones
+NAMESPACE = 1_785_672_308  # +1 for buckets of first lines, +2 of second
 
-# `shared`: null in a transaction of few; in one of many, the buckets that it shares with others.
-# The setting ends with the transaction or savepoint, as the locks do.
+# `shared`: null in a transaction of few; in one of many, its shared buckets. It ends with the
+# transaction or savepoint, as locks do.
 SETTING = "jobs.shared_buckets_%(column)s"
 SHARED = f"nullif(current_setting('{SETTING}', true), '') AS shared"
 BUCKET = f"(h & {BUCKETS - 1})::int AS bucket"
@@ -52,7 +45,7 @@ SELECT h, {BUCKET}, {SHARED}
   FROM (SELECT hashtextextended(key, 0) AS h FROM unnest(%(keys)s::text[]) AS key) hashes
 """  # noqa: S608
 
-# For few lines (4). In a transaction of many: only locks that it does not have (5).
+# Few lines (4); in a transaction of many, only missing locks (5).
 LOCKS = f"""
 WITH lines AS MATERIALIZED ({LINES_OF})
 SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket)
@@ -64,7 +57,7 @@ SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(col
         ORDER BY 1 NULLS FIRST, 2) in_order
 """  # noqa: S608
 
-# For one line; small, since every ending run sends it.
+# One line; small, since every ending run sends it.
 LOCK = f"""
 SELECT CASE WHEN shared IS NULL
             THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket) END,
@@ -73,7 +66,7 @@ SELECT CASE WHEN shared IS NULL
           FROM (SELECT hashtextextended(%(key)s, 0) AS h) hashed) line
 """  # noqa: S608
 
-# For many lines (5, 6).
+# Many lines (5, 6).
 LOCK_BUCKETS = f"""
 SELECT set_config('{SETTING}',
                   coalesce(array_agg(bucket) FILTER (WHERE is_shared), '{{}}')::text, true)
@@ -85,12 +78,10 @@ SELECT set_config('{SETTING}',
         OFFSET 0) asked
 """  # noqa: S608
 
-# A due run is found by id: after a quiet hour the statistics say that the index of due runs is
-# empty. Both lines have the same rules and differ in the column, an index of the array: PostgreSQL
-# counts from 1.
+# Due runs are found by id: after a quiet hour the statistics call the index of due runs empty. The
+# lines differ in the column, an index of the array (PostgreSQL counts from 1).
 
-# How many runs hold a turn of the line in which the run `r` stands, and how many stand before it,
-# each counted up to the limit.
+# Runs that hold a turn of the line of `r`, and runs before `r`, counted up to the limit.
 HOLDING = """
           SELECT count(*) FROM (
             SELECT 1 FROM jobs_run h
@@ -110,8 +101,7 @@ AHEAD = """
 """
 PASSES = f"({HOLDING}) + ({AHEAD}) < r.turn_limits[%(column)s]"
 
-# One look-up for each run: the planner expects one row of `mine`, and a join would look up all runs
-# for each.
+# Looked up one by one: a join, planned for one row of `mine`, would look up all for each.
 TAKE = f"""
 WITH mine AS MATERIALIZED (
   SELECT r.id, r.turns_held + 1 = cardinality(r.turn_keys) AS is_last, {PASSES} AS passes
@@ -142,8 +132,7 @@ UPDATE jobs_run r
 RETURNING r.id, r.turns_held > %(line)s
 """  # noqa: S608
 
-# All lines in which a run stands: the query leaps through the index from line to line, so that a
-# long line costs no more than a short one.
+# All lines, by leaps through the index: a long line costs no more than a short one.
 LINES = """lines(key) AS (
   (SELECT turn_keys[%(column)s] FROM jobs_run
     WHERE turn_keys[%(column)s] IS NOT NULL AND status IN ('queued', 'running', 'waiting')
@@ -162,7 +151,7 @@ SELECT id FROM jobs_run
  ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 
-# Returns what the notifier sends after the commit, if a run was woken.
+# Returns what the notifier sends after the commit.
 WAKE = f"""
 WITH woken AS (
   UPDATE jobs_run SET due_at = statement_timestamp(), reason = '' WHERE id = ({FIRST})
@@ -171,8 +160,7 @@ SELECT 'run' FROM woken
 """  # noqa: S608
 
 
-# For many lines, each of which several runs may have left: wakes as many as there is room for
-# beside the holders and the runs already on their way.
+# Wakes in each line as many as there is room for beside holders and runs on their way.
 PARKED = """
      WHERE turn_keys[%(column)s] = line.key AND turns_held = %(line)s
        AND status = 'queued' AND due_at IS NULL
@@ -199,12 +187,12 @@ SELECT 'run' FROM woken LIMIT 1
 def take_turns(
     waiting: Sequence[tuple[uuid.UUID, list[str], int]], seen: datetime, lease: dict[str, Any]
 ) -> set[uuid.UUID]:
-    """Let due runs past their lines, in order: lease those that hold all their turns, park those
-    that are not let past. Returns the ids of the leased ones.
+    """Take due runs' turns, line by line: lease those that hold all, park those that are not let
+    past; returns the leased ids.
 
-    `waiting` is (run id, turn keys, turns held) as `seen` at that time; `lease` is of `lease_for`.
-    A run goes through only if fewer than `limit` others hold a turn or stand before it. A run that
-    another session has locked, or that became due after `seen`, is left alone.
+    `waiting` has (run id, turn keys, turns held) as `seen` at that time; `lease` is lease_for's. A
+    run passes if fewer than `limit` others hold a turn or stand before it. Locked runs, and runs
+    that became due after `seen`, are left alone.
     """
     held = {run_id: turns for run_id, _, turns in waiting}
     keys = {run_id: run_keys for run_id, run_keys, _ in waiting}
@@ -218,7 +206,7 @@ def take_turns(
 
 
 def _take(run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]) -> list[uuid.UUID]:
-    """One transaction: the line's locks, then what is decided under them."""
+    """The line's locks and the decision, in one transaction."""
     parameters = {**parameters, "ids": run_ids, "line": line}
     locks, take = of_line(LOCKS, line), of_line(TAKE, line)
     _, taken = statements.together((locks, parameters), (take, parameters))
@@ -226,8 +214,8 @@ def _take(run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]) -> li
 
 
 def passing_on(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
-    """Statements that wake the next run in every line that a run leaves: those it got past, and the
-    one it stood in. Execute them after the change of the run's row, in the same transaction.
+    """Wake the next run in every line that a run leaves, passed ones and its own. After the change
+    of the run's row, in its transaction.
     """
     passing: list[Statement] = []
     for line, key in enumerate(list(turn_keys)[: turns_held + 1]):  # in take_turns's order
@@ -236,9 +224,7 @@ def passing_on(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
 
 
 def making_way(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
-    """Statements that wake the next run in the line of a run that is set aside: that run keeps its
-    place and its turns, and no other waits behind it. Same transaction as passing_on.
-    """
+    """Wake the next run in the line of a run that is set aside, which keeps its place and turns."""
     return _waking_next(turn_keys[turns_held], turns_held) if turns_held < len(turn_keys) else []
 
 
@@ -248,9 +234,7 @@ def _waking_next(key: str, line: int) -> list[Statement]:
 
 
 def pass_on(keys: Collection[str], line: int) -> None:
-    """`passing_on` for many runs that ended in this transaction, once for each of these first (0)
-    or second lines (1).
-    """
+    """`passing_on` for many ended runs at once, for first (0) or second lines (1)."""
     if keys:
         lock(keys, line)
         woken = statements.execute(of_line(WAKE_EACH, line), {"keys": list(keys), "line": line})
@@ -262,7 +246,7 @@ def of_line(statement: str, line: int) -> str:
 
 
 def lock(keys: Collection[str], line: int) -> None:
-    """Take the locks of these first lines (0) or second lines (1), by rules 4 to 6."""
+    """Lock first (0) or second lines (1), by rules 4 to 6."""
     wanted = {"keys": sorted(keys)}
     if len(keys) > FEW:
         statements.execute(of_line(LOCK_BUCKETS, line), {})

@@ -1,4 +1,4 @@
-"""Due runs that cannot be claimed now: each is set aside, visibly, and alone."""
+"""Due runs that cannot be claimed now are set aside, visibly and alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jobs.runs.turns import making_way
 logger = logging.getLogger("jobs.engine")
 
 
-# Until the next try: a deployment may have brought the function, an operator may have resumed it.
+# Then the function may be deployed or resumed.
 SET_ASIDE_SECONDS = 30
 
 
@@ -33,7 +33,7 @@ UPDATE jobs_run SET reason = %(reason)s, error = %(why)s,
 
 
 def set_aside(c: Claim, reason: Reason) -> None:
-    """Let a run that this process cannot execute wait visibly, with the reason."""
+    """Let a run wait visibly that this process cannot execute."""
     why = None
     if reason == Reason.FUNCTION:
         story = {"name": "UnknownFunction", "message": why_unknown(c.fn_id), "stack": ""}
@@ -52,7 +52,7 @@ def set_aside(c: Claim, reason: Reason) -> None:
 
 
 def _note_unfit(c: Claim) -> None:
-    """Record once, among the run's attempts, that its function cannot be used."""
+    """Record an unusable function once among the run's attempts."""
     kind = f"{InvalidFunction.__module__}.{InvalidFunction.__qualname__}"
     if not Attempt.objects.filter(run_id=c.run_id, error_class=kind).exists():
         Attempt.objects.create(
@@ -76,12 +76,12 @@ FIRST = f"""{ASIDE} WHERE id = ({shares.FIRST})"""
 
 
 def set_first_aside(error: BaseException) -> None:
-    """Set aside the run that the next look would take first, since the look fails at it."""
+    """Set aside the next look's first run, at which the look fails."""
     _put_aside(FIRST, error, **shares.asked(1))
 
 
 def claim_or_aside(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim | None:
-    """The claim in a row; a run whose row cannot be read waits visibly, alone."""
+    """The claim in a row; an unreadable run is set aside."""
     try:
         return claim_of(row, lease)
     except Exception as error:
