@@ -34,8 +34,6 @@ def counted(changelist: ChangeList) -> str:
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """A model that operators read and the engine writes."""
-
     paginator = CappedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER

@@ -25,7 +25,7 @@ from jobs.models import UNFINISHED, Run, RunQuerySet, RunStatus
 from jobs.runs import invocation_tree
 
 MOST_AT_ONCE = 500  # ids in one form (DATA_UPLOAD_MAX_NUMBER_FIELDS is 1000)
-MOST_WALKED = 10_000  # runs of a tree, for a number on a page
+MOST_WALKED = 10_000  # runs of a tree
 STATUS = "status__exact"
 
 
@@ -118,7 +118,7 @@ def in_bulk(
 
 
 def _below(runs: list[Run]) -> str:
-    """The unfinished runs that these have invoked, counted: “3 unfinished runs”."""
+    """The unfinished runs that these have invoked: “3 unfinished runs”."""
     ids = [run.pk for run in runs]
     below = invocation_tree.unfinished_below(ids, MOST_COUNTED + len(ids) + 1, MOST_WALKED)
     return counted(set(below) - set(ids))

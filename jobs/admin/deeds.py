@@ -22,7 +22,7 @@ ONCE = "This form was sent before, and does nothing twice. Open the page anew to
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
     act: Callable[[str], str]  # returns the id of the run that goes on
-    done: str  # a history line
+    done: str  # for the history
     action: str  # once for a form (see form_submissions.py) …
     asked: Any = None  # … with this content
     is_guarded: bool = False  # the run's status allows it once

@@ -80,14 +80,13 @@ class DataForm(forms.Form):
         return data
 
     def changed(self) -> str:
-        """The changed names, for the history."""
         old, new = self.brought.data, self.cleaned_data["event_data"]
         names = [name for name in old | new if _text(old.get(name)) != _text(new.get(name))]
         return excerpt(", ".join(names), 200)
 
 
 def _text(value: Any) -> str:
-    """Tells `true` from `1`; ignores the order of names."""
+    """Tells `true` from `1`, in whatever order."""
     return json.dumps(value, sort_keys=True)
 
 

@@ -100,7 +100,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="not started")
     def not_started(self, event: Event) -> SafeString:
-        """Functions that its name triggers, but whose condition it fails."""
+        """Triggered by its name, with an unmet condition."""
         lines = format_html_join("", '<div class="jobs-line">{}: {}</div>', unmet(event))
         return lines or NONE
 
@@ -110,7 +110,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="came again with other data")
     def came_again(self, event: Event) -> SafeString:
-        """A later event under the same id, which has started nothing."""
+        """A later event under the same id."""
         told = event.repeat or {}
         count = told.get("count", 0)
         return format_html(
@@ -123,7 +123,7 @@ class EventAdmin(ReadOnlyAdmin):
 
 
 def unmet(event: Event) -> Iterator[tuple[str, str]]:
-    """Each function that this event did not start, by this process's code, with the reason."""
+    """The functions that this event did not start, by this process's code, with reasons."""
     variables = {"event": events_event.as_json(event)}
     started = {run.fn_id for run in event.runs.all()}
     for function, triggers in catalog.triggered_by(event.name):

@@ -55,7 +55,6 @@ class CreatedFilter(admin.SimpleListFilter):
 
 
 def beginning(period: str) -> datetime | None:
-    """The start of one of CreatedFilter's periods."""
     now = timezone.now()
     return {
         "hour": now - timedelta(hours=1),

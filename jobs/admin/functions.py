@@ -43,7 +43,7 @@ class FunctionAdmin(ReadOnlyAdmin):
     )
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Adds all functions' counts, by one query."""
+        """All counts take one query."""
         changelist = super().get_changelist_instance(request)
         functions = list(changelist.result_list)
         counts = run_counts(function.fn_id for function in functions)
@@ -150,9 +150,7 @@ def _filter(fn_id: str, status: str) -> dict[str, str]:
 
 
 def run_counts(fn_ids: Iterable[str]) -> Counts:
-    """Runs by function and status, counted up to 1,001 each, so neither history nor a backlog costs
-    more.
-    """
+    """Counted up to 1,001 each, so neither history nor a backlog costs more."""
     counts: Counts = {fn_id: {} for fn_id in fn_ids}
     wanted = [(fn_id, status) for fn_id in counts for status in COUNTED]
     if not wanted:

@@ -18,7 +18,7 @@ from jobs.admin.words import is_stalled, situation
 from jobs.lib.excerpts import begun, excerpt
 from jobs.models import Event, Run
 
-SHOWN = 20_000  # characters of one text in a page
+SHOWN = 20_000  # characters of a text
 NOTHING = "–"
 NONE = SafeString('<span class="jobs-quiet">none</span>')
 
@@ -41,7 +41,7 @@ def run_status(
 
 
 def ago(moment: datetime | None) -> SafeString:
-    """A relative time, with the exact one as its title."""
+    """Relative, with the exact time as title."""
     if moment is None:
         return SafeString(NOTHING)
     exact = timezone.localtime(moment)
@@ -90,7 +90,6 @@ def event_link(event: Event) -> SafeString:
 
 
 def lines(items: list[Any]) -> SafeString:
-    """Values one below the other."""
     if not items:
         return SafeString(NOTHING)
     return format_html_join("", "<div>{}</div>", ((item,) for item in items))

@@ -34,8 +34,6 @@ Span = tuple[timedelta, timedelta]
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """The run's oldest open request."""
-
     since: datetime | None  # None: it waits to be sent, behind what a cluster has in flight
     usual: Span | None  # 10th to 90th percentile; None: unknown
 
@@ -66,7 +64,6 @@ def _open_requests(run_ids: Iterable[uuid.UUID]) -> list[Fetch]:
 
 
 def usual_span(fn_id: str, step_name: str) -> Span | None:
-    """How long requests of a step usually take."""
     asked: dict[str, Any] = {
         "fn_id": fn_id,
         "step_name": step_name,

@@ -28,7 +28,6 @@ MOST_SHOWN = 20
 
 
 def relatives(run: Run, now: datetime) -> dict[str, Any]:
-    """A run page's part on invoked runs."""
     direct = run.invoked.defer("output", "error").order_by("-id")[: MOST_SHOWN + 1]
     shown = [(run_link(child.pk, child.fn_id), run_status(child, now)) for child in direct]
     below = invocation_tree.unfinished_below(run.pk, MOST_COUNTED + 1, MOST_WALKED) if shown else []
@@ -47,7 +46,7 @@ def links(run_ids: Iterable[UUID]) -> list[SafeString]:
 
 
 def _going_along(run: Run) -> list[SafeString]:
-    """Links to the runs that a retry of this one lets go on."""
+    """Links to runs that a retry lets go on."""
     if run.status not in RETRYABLE:
         return []
     awaited = invocation_tree.awaited_by(run)

@@ -1,6 +1,4 @@
-"""The outputs of steps on a run's page. The database cuts large ones, so that the site does not
-read megabytes to show their start.
-"""
+"""A run page's outputs. The database cuts large ones, so the site never reads megabytes."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from jobs.admin.html import SHOWN, beginning, pretty
 from jobs.lib.excerpts import begins
 from jobs.models import Step
 
-WHOLE = SHOWN  # bytes of an output that is read whole
+WHOLE = SHOWN  # bytes of a whole output
 
 ROOM = Func("output", function="pg_column_size", output_field=IntegerField())
 SIZE = Coalesce(F("output_bytes"), ROOM)
@@ -31,7 +29,6 @@ def cut(steps: QuerySet[Step]) -> QuerySet[Step]:
 
 
 def shown(step: Any) -> SafeString:
-    """The output of a step read by `cut`."""
     if step.start is None:
         return pretty(step.whole)
     return beginning(step.start, f"{step.size:,} bytes of JSON")

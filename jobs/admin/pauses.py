@@ -79,13 +79,12 @@ class PartForm(forms.Form):
         return self.cleaned_data
 
     def words(self) -> str:
-        """“ from … until …”, of the given ends."""
         ends = [("from", self.cleaned_data["since"]), ("until", self.cleaned_data["until"])]
         return "".join(f" {word} {_words(moment)}" for word, moment in ends if moment)
 
 
 def given(data: QueryDict) -> dict[str, str]:
-    """What the form was given, valid or not."""
+    """Valid or not."""
     return {name: str(data[name]) for name in PartForm.base_fields if data.get(name)}
 
 
@@ -235,6 +234,6 @@ def _locked(request: HttpRequest, permission: str, object_id: str) -> Registered
 
 
 def _back_to(function: RegisteredFunction, typed: dict[str, str] | None = None) -> HttpResponse:
-    """The function's page, with the typed values."""
+    """With the typed values."""
     page = reverse("admin:jobs_registeredfunction_change", args=[quote(function.pk)])
     return redirect(f"{page}?{urlencode(typed)}" if typed else page)

@@ -15,7 +15,7 @@ from jobs.models import Attempt, AttemptStatus, RegisteredFunction, Run, RunStat
 
 
 class RunChangeList(ChangeList):
-    """Reads for all runs of the page, in a few queries, what their columns lack."""
+    """A few queries read what the runs' columns lack."""
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Run]:
         runs = super().get_queryset(request, *args, **kwargs)
@@ -38,8 +38,8 @@ class RunChangeList(ChangeList):
 
 
 def usual_steps(fn_ids: Iterable[str]) -> dict[str, int]:
-    """The number of steps of each function's last completed run. One query with an index look-up
-    each; a join or DISTINCT ON would read all history.
+    """Steps of each function's last completed run. One query with an index look-up each; a join or
+    DISTINCT ON would read all history.
     """
     last = [
         Run.objects.filter(fn_id=fn_id, status=RunStatus.COMPLETED)
@@ -57,7 +57,6 @@ def newest(number: int) -> uuid.UUID:
 
 
 def error_counts(runs: list[Run]) -> dict[Any, int]:
-    """Failed attempts of steps, by run."""
     erred = Attempt.objects.filter(run__in=runs, status=AttemptStatus.ERROR).exclude(step_name="")
     return dict(erred.order_by().values_list("run").annotate(Count("id")))
 

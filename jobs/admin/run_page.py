@@ -18,7 +18,6 @@ from jobs.models import RegisteredFunction, Run
 
 
 def page(run: Run) -> dict[str, Any]:
-    """The context of a run's page, read at one moment."""
     now = timezone.now()
     function = RegisteredFunction.objects.filter(pk=run.fn_id).first()
     retries = retries_of(function) if function else None

@@ -127,7 +127,6 @@ class RunAdmin(ReadOnlyAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _buttons(self, request: HttpRequest, run: Run, *, has_below: bool) -> dict[str, bool]:
-        """The buttons that this account may use on this run."""
         may_rerun = run.is_finished and self.has_rerun_permission(request, run)
         may_change = run.is_finished and request.user.has_perm("jobs.edit_run", run)
         return {

@@ -8,7 +8,6 @@ from jobs.models import CronSchedule, Run
 
 
 def ticks_in_words(fn_id: str, cron_lines: list[str]) -> list[SafeString]:
-    """For each cron line with a row: its next tick, and what became of the last ones."""
     rows = list(CronSchedule.objects.filter(fn_id=fn_id, cron__in=cron_lines))
     there = Run.objects.filter(id__in=[row.last_run for row in rows if row.last_run])
     known = set(there.values_list("id", flat=True))

@@ -32,12 +32,12 @@ LEAST_PLANNED = timedelta(milliseconds=50)  # shorter times pass anyway
 
 
 class BarKind(StrEnum):
-    QUEUE = "queue"  # from when the run could first start to its start
+    QUEUE = "queue"  # from the first possible start to the start
     DONE = "done"  # work that succeeded
-    ERROR = "error"  # an attempt that ended in an error
+    ERROR = "error"  # a failed attempt
     OPEN = "open"  # unfinished work
-    BACKOFF = "backoff"  # between an error and the next attempt
-    WAIT = "wait"  # sleep, or a wait for an event or a function
+    BACKOFF = "backoff"  # from an error to the next attempt
+    WAIT = "wait"  # sleep, or a wait for another
 
 
 WAITS = {StepKind.SLEEP, StepKind.WAIT, StepKind.INVOKE}
@@ -96,8 +96,6 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """A run from its making to its end, or to `now`."""
-
     run: Run
     start: datetime
     end: datetime
@@ -121,7 +119,7 @@ class Story:
 
     @property
     def busy(self) -> list[tuple[datetime, datetime]]:
-        """Times of work: intervals without overlap, in order."""
+        """Of work: intervals without overlap, in order."""
         return merged((bar.start, bar.end) for bar in self.bars if bar.kind in BUSY)
 
     @property
@@ -167,7 +165,7 @@ def _beyond(rows: Manager[Any], shown: int, most: int) -> int:
 
 
 def _ready(run: Run, end: datetime) -> datetime:
-    """When the run could first start; `end` while it stands still."""
+    """`end` while the run stands still."""
     started = run.started_at or end
     stands_still = run.started_at is None and run.reason == Reason.PAUSED
     ready = started if stands_still else run.ready_at or run.created_at
@@ -188,7 +186,7 @@ def _queued(run: Run, end: datetime) -> Bar:
 
 
 def _sent(fetches: Iterable[Fetch]) -> dict[str, datetime]:
-    """When each step's request was sent: its work begins then."""
+    """A request's work begins when it is sent."""
     return {fetch.step_name: fetch.sent_at for fetch in fetches if fetch.sent_at}
 
 
@@ -231,7 +229,6 @@ def _lane(
 
 
 def _attempt_bars(tries: Sequence[Attempt]) -> Iterable[Bar]:
-    """Each attempt, and the wait before the next."""
     for index, attempt in enumerate(tries):
         if index:
             yield _between(tries[index - 1], attempt)
@@ -284,7 +281,7 @@ def _work(run: Run, step: Step) -> tuple[BarKind, str]:
 
 
 def merged(intervals: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
-    """Join overlapping and touching intervals; in order of time."""
+    """Overlapping and touching intervals become one; in order."""
     union: list[tuple[datetime, datetime]] = []
     for start, end in sorted(intervals):
         if union and start <= union[-1][1]:

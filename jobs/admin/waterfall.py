@@ -25,8 +25,6 @@ TICK_ROOM = 16.0  # percent between labels, and before the right edge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A stretch of the axis: its time, and its place."""
-
     start: datetime
     end: datetime
     x: float
@@ -85,7 +83,6 @@ def draw(story: Story) -> Waterfall:
 def axis(
     start: datetime, end: datetime, busy: Iterable[tuple[datetime, datetime]]
 ) -> tuple[Piece, ...]:
-    """Fold the long idle stretches, and lay the time out over 100 %."""
     stretches = list(_stretches(start, end, busy))
     work = sum((b - a).total_seconds() for a, b, idle in stretches if not idle)
     longest = max(work, LEAST_WORK) * FOLD_SHARE
@@ -105,7 +102,7 @@ def axis(
 def _stretches(
     start: datetime, end: datetime, busy: Iterable[tuple[datetime, datetime]]
 ) -> Iterable[tuple[datetime, datetime, bool]]:
-    """Consecutive (from, to, is idle), from start to end."""
+    """(from, to, is idle), in order."""
     at = start
     for begins, ends in busy:
         begins, ends = max(begins, at), min(max(ends, at), end)

@@ -95,7 +95,6 @@ def due(run: Run, now: datetime) -> str:
 
 
 def counted(below: Collection[UUID]) -> str:
-    """“1 unfinished run”; empty if there is none."""
     if not below:
         return ""
     if len(below) > MOST_COUNTED:

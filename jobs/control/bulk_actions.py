@@ -90,7 +90,7 @@ def _text(moment: str | datetime) -> str:
 
 
 def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
-    """A filter that would fail later."""
+    """Refuse a filter that would fail later."""
     try:
         found = _matching(action, wanted).exists()
     except (ValidationError, ValueError, TypeError, OverflowError) as problem:

@@ -24,9 +24,9 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "", invoked: bool = False) -> 
     `on_cancel` starts, in one transaction.
 
     True if it was cancelled, False if it was before; raises InvalidTransition if it ended
-    otherwise. Invoked runs go on, unless `invoked` is true: then unfinished ones below are
-    cancelled next, each in a transaction of its own; a repeated call does what is left, and is True
-    if any.
+    otherwise. Invoked runs go on, unless `invoked` is true: then the unfinished ones below are
+    cancelled next, each in a transaction of its own. A repeated call does what is left, and returns
+    True if it cancelled any.
 
     A function that cancels its own run ends there: uncommitted work is void. An operator (see
     requester) needs `jobs.cancel_run`, else NotAllowed.

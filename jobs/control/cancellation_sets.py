@@ -29,7 +29,7 @@ from jobs.runs.hook_events import CANCELLED
 
 LARGEST_SET = turns.FEW  # runs; one line each at most
 
-# By index order: after a quiet hour's statistics a whole line would be sorted.
+# Reads lines in index order: after a quiet hour's statistics PostgreSQL would sort a whole line.
 IN_ORDER = ("SET LOCAL enable_bitmapscan = off", "SET LOCAL enable_seqscan = off")
 
 # Lists of ids stay text between statements.

@@ -22,7 +22,7 @@ BATCH = 500
 
 
 class Replayed(list[str]):
-    """New runs' ids, oldest first; `left_out` counts outdated hooks."""
+    """The new runs' ids, oldest first; `left_out` counts outdated hooks."""
 
     left_out = 0
 

@@ -18,7 +18,7 @@ from jobs.models import RegisteredFunction, Run
 
 VIEW_RUN, RERUN, EDIT, CANCEL = (f"jobs.{name}_run" for name in ("view", "rerun", "edit", "cancel"))
 VIEW_FUNCTION, PAUSE = "jobs.view_registeredfunction", "jobs.pause_registeredfunction"
-HARMLESS = ("retry", "rerun")  # cancel nothing
+HARMLESS = ("retry", "rerun")  # these cancel nothing
 
 
 class EngineBackend(BaseBackend):

@@ -32,7 +32,8 @@ SELECT h, (h & {BUCKETS - 1})::int AS bucket
   FROM (SELECT hashtextextended(id, 1) AS h FROM unnest(%(ids)s::text[]) AS id) hashes
 """  # noqa: S608
 
-# The count ends with the transaction or savepoint, as locks do. Over FEW: no lock, no row.
+# The count ends with the transaction or savepoint, as locks do. Over FEW, nothing is locked and no
+# row returned.
 LOCK_FEW = f"""
 WITH ids AS MATERIALIZED ({IDS}), sent AS MATERIALIZED (
   SELECT set_config('jobs.ids_sent', (cardinality(%(ids)s::text[])

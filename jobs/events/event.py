@@ -41,6 +41,6 @@ def as_json(row: models.Event) -> dict[str, Any]:
 
 
 def stored(event: Event, row: NewEvent | models.Event) -> dict[str, Any]:
-    """An accepted event as they see it."""
+    """An accepted event as functions and expressions see it."""
     ts = milliseconds(event.ts) or time.time_ns() // 1_000_000
     return {"name": event.name, "data": event.data, "id": event.id or str(row.id), "ts": ts}

@@ -23,7 +23,6 @@ CANCELLER = "jobs-cancel-on"  # the engine's function behind cancel_on
 
 
 def start(runs: Sequence[NewRun]) -> None:
-    """Insert runs of stored events."""
     if runs:
         statements.execute(*insertion.inserting_runs(runs))
         notifier.wake_clusters(notifier.RUN_DUE)

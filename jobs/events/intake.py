@@ -53,7 +53,7 @@ def accept(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
 
 
 def accept_fresh(events: list[Event], *, triggers: bool = True) -> list[NewEvent]:
-    """Without ids of a sender's; without `triggers` no run starts."""
+    """For events without an id; without `triggers` they start no run."""
     fresh = [(event, _row(event)) for event in events]
     _insert(fresh, triggers=triggers)
     return [row for _, row in fresh]

@@ -13,8 +13,6 @@ from jobs.runs.claim import Claim
 
 
 class Context:
-    """The argument of a function's handler."""
-
     def __init__(self, claim: Claim, function: Function, journal: Journal, watch: Watch) -> None:
         self.event = Event(**claim.event)
         self.events = [self.event]

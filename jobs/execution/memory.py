@@ -63,7 +63,7 @@ class Memory:
 
     @property
     def is_replaying(self) -> bool:
-        """Whether earlier executions' steps are still to come: code so far has run."""
+        """Whether steps of earlier executions are still to come: the code so far has run before."""
         return len(self._met) < self._old
 
     def visit(self, id: str, kind: StepKind) -> StepRecord:

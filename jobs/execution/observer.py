@@ -6,8 +6,6 @@ from typing import Protocol
 
 
 class Watch(Protocol):
-    """The cluster's board, or a Nobody."""
-
     is_spoilt: bool
     """Whether the worker is to execute no other run: see executor.execute (6)."""
 

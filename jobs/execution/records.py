@@ -200,7 +200,6 @@ def _statement(kinds: tuple[str, ...], is_settled: bool, waits: bool) -> str:
 
 
 def _rows(records: Iterable[StepRecord | FetchRecord], columns: list[str]) -> str | None:
-    """Leaves nulls out."""
     get = attrgetter(*columns)
     found = [zip(columns, get(record), strict=True) for record in records]
     return _as_json([{name: v for name, v in row if v is not None} for row in found])

@@ -75,8 +75,7 @@ class Lent:
         if self._is_over:
             raise ValueError(CLOSED)
 
-    # --- asked of the class by Python
-    # -----------------------------------------------------------------
+    # --- Python asks the class for these ---------------------------------------------------------
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:

@@ -142,7 +142,7 @@ class Runner:
         return output
 
     def _interrupted(self, stop: Interrupted, step: StepRecord, card: str) -> Interrupted:
-        """Add the step, for its attempt."""
+        """Add the step, so that the interruption can become an attempt of it."""
         self.log.end_line()
         stop.lines = [line for line in self.journal.lines if line["step_name"] == step.name]
         stop.card = card
@@ -167,7 +167,6 @@ class Runner:
         return kept
 
     def complete(self, step: StepRecord, output: Any, started: datetime) -> None:
-        """The body succeeded."""
         step.ended_at = self.now()
         self._attempts.went_well(step, started, step.ended_at)
         step.attempts += 1
@@ -214,7 +213,6 @@ class Runner:
     def fail(
         self, step: StepRecord, error: dict[str, Any], cause: BaseException | None = None
     ) -> NoReturn:
-        """Remember the step as failed, and raise StepError."""
         step.status, step.error, step.ended_at = StepStatus.FAILED, error, self.now()
         step.due_at = None
         self.journal.remember(step)
@@ -241,5 +239,4 @@ class Runner:
 
 
 def current_runner() -> Runner | None:
-    """This thread's runner."""
     return _playing.get()

@@ -122,7 +122,6 @@ class Journal:
     # --- the transaction ----------------------------------------------------------------------
 
     def begin(self) -> contextlib.ExitStack:
-        """The open transaction, or a new one."""
         self.raise_if_broken()
         if self._scope is None:
             self._outer.close_what_is_inside()

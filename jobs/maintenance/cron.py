@@ -5,10 +5,10 @@ lock it, unless another cluster has; insert the tick's event and its one run; mo
 tick after now. A failing row is logged, the others tick. So a tick starts one run, however many
 clusters look, and ticks missed while none lived start one together, not a storm.
 
-A tick without its trigger among living clusters was not missed:
+A tick is not missed if no living cluster has its trigger:
 1. A cluster with the trigger notes that every few minutes (`known_at`).
-2. One without notes since when it is absent (`unknown_since`), until the next note of (1).
-3. Unknown for an hour means undeployed: the trigger begins with its next tick.
+2. A cluster without notes since when it is absent (`unknown_since`), until the next note of (1).
+3. A trigger unknown for an hour is undeployed: it begins with its next tick.
 4. Less is a restart: the tick is given late, as after a time without clusters.
 """
 
@@ -40,9 +40,9 @@ logger = logging.getLogger("jobs.engine")
 
 EVENT = "jobs/scheduled.timer"
 RENEWAL = timedelta(minutes=5)  # between notes of `known_at`
-RESTART = timedelta(hours=1)  # a shorter absence
-# Overdue rows that no cluster knows: one that does, even of an older version, moves a row on in
-# seconds.
+RESTART = timedelta(hours=1)  # a shorter absence is a restart
+# No cluster knows a row that is overdue for this long: one that did, even of an older version,
+# would move it on within seconds.
 FORGOTTEN_AFTER = timedelta(days=1)
 GIVEN = ["next_at", "last_at", "last_run", "held", "known_at", "unknown_since"]
 SAID_FOR = 60.0  # seconds between a row's logged errors

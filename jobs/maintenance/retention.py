@@ -109,7 +109,7 @@ def go_on() -> None:
 
 
 def _forget_submissions(batch: int, batches: int) -> bool:
-    """True if more are left. Their time is their tokens', not the runs' retention."""
+    """True if more are left. They are kept as long as tokens are taken, not as long as runs."""
     return all(_forget_old_submissions(batch) == batch for _ in range(batches))
 
 

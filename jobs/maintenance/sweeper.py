@@ -1,8 +1,8 @@
 """Every cluster sweeps, every few seconds, for what dead clusters held (laws 4, 5). No sweep waits:
 
-1. Each change ends its own condition, checked again under the row's lock.
+1. Each change ends its own condition, which is checked again under the row's lock.
 2. Locked rows are left to the next sweep.
-3. An end of a run is a transaction of its own: the lines of two could deadlock with another.
+3. A run is ended in a transaction of its own: the lines of two runs could deadlock with another.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jobs.platform.postgres import notifier
 
 logger = logging.getLogger("jobs.engine")
 
-# No blame: the first loss, or one before a worker began.
+# The first loss, or one before a worker began, has no blame.
 INNOCENT = """
 UPDATE jobs_run SET status = 'queued', due_at = statement_timestamp(), reason = '',
        lease_token = NULL, lease_until = NULL, lost_count = lost_count + 1

@@ -175,7 +175,6 @@ def suspects() -> list[uuid.UUID]:
 
 
 def story(fn_id: str, key: str) -> dict[str, Any]:
-    """The error that the invoking step remembers when its run is not waited for."""
     message = (
         f"A run of “{fn_id}” would wait for ever for its turn in the line {key}: all turns of it "
         "are held by runs that cannot end before it does. Invoke it with another key, or give the "

@@ -32,5 +32,4 @@ def going_on(claimed: Claim) -> Statement:
 
 
 def gone_on(statement: Statement, rows: Rows) -> Claim | None:
-    """The claim that `going_on` has made."""
     return next((claim_of(row[2:], dict(statement[1])) for row in rows if row[0]), None)

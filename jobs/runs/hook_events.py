@@ -1,10 +1,10 @@
-"""Whether what a hook's event tells is still so, although the hook may come late (README, “A hook
-that comes late”).
+"""Whether what a hook's event tells is still so, since a hook may come late (README, “A hook that
+comes late”).
 
 1. A run's `epoch` counts its ends and reruns, raised in their commits. The event carries its
    moment's.
 2. A failure or cancellation is current while the run has that status and epoch, no run of its
-   family is unfinished, and none has ended later. The family: what it was made from, and its
+   family is unfinished, and none has ended later. The family is what the run was made from, and its
    reruns.
 3. A retry is current while the run has that epoch and is unfinished.
 4. An answer holds until its transaction commits: the family's ended runs are share-locked, so a

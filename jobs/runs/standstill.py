@@ -53,7 +53,6 @@ def looks(pulse: dict[str, Any]) -> bool:
 
 
 def _blindness(pulses: list[dict[str, Any]], in_detail: bool) -> str:
-    """No living cluster looks for due runs."""
     times = [pulse["looked"] for pulse in pulses if pulse["looked"] is not None]
     since = f"for {min(times):.0f} s" if times else "since its start"
     why = next((f": {pulse['problem']}" for pulse in pulses if pulse["problem"] and in_detail), "")

@@ -132,7 +132,7 @@ UPDATE jobs_run r
 RETURNING r.id, r.turns_held > %(line)s
 """  # noqa: S608
 
-# All lines, by leaps through the index: a long line costs no more than a short one.
+# All lines; the query leaps through the index, so that a long line costs no more than a short one.
 LINES = """lines(key) AS (
   (SELECT turn_keys[%(column)s] FROM jobs_run
     WHERE turn_keys[%(column)s] IS NOT NULL AND status IN ('queued', 'running', 'waiting')
@@ -214,8 +214,8 @@ def _take(run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]) -> li
 
 
 def passing_on(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
-    """Wake the next run in every line that a run leaves, passed ones and its own. After the change
-    of the run's row, in its transaction.
+    """Wake the next run in every line that a run leaves: those it got past, and its own. Run these
+    after the change of the run's row, in its transaction.
     """
     passing: list[Statement] = []
     for line, key in enumerate(list(turn_keys)[: turns_held + 1]):  # in take_turns's order
