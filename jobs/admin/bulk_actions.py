@@ -51,7 +51,7 @@ RETRY = Bulk(
     deed=Deed(
         act=retry, done="Retried from the failed step.", action="jobs.retry", is_guarded=True
     ),
-    does="Each goes on from its failed step; steps that are done are not done again.",
+    does="Each run goes on from its failed step. Completed steps are not executed again.",
     statuses=(RunStatus.FAILED,),
     which="failed",
     others="not failed",
@@ -61,8 +61,8 @@ CANCEL = Bulk(
     action="cancel_selected",
     verb="Cancel",
     deed=Deed(act=cancel, done="Cancelled.", action="jobs.cancel", is_guarded=True),
-    does="Each ends at once; what its worker still does for it is dropped. Steps that are done "
-    "stay done.",
+    does="Each run ends at once, and the result of its current step is dropped. Completed steps "
+    "stay completed.",
     statuses=tuple(UNFINISHED),
     which="unfinished",
     others="already over",
@@ -140,7 +140,7 @@ def _shown(request: HttpRequest, bulk: Bulk) -> dict[str, Any] | None:
 def _leave_to_the_engine(model_admin: Any, request: HttpRequest, bulk: Bulk) -> None:
     shown = _shown(request, bulk)
     if shown is None:
-        text = "Nothing was changed: only function, status and time can be said of all runs."
+        text = "Nothing was changed: only function, status and time can choose all runs."
         model_admin.message_user(request, text, messages.ERROR)
         return
 

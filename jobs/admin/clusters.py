@@ -52,10 +52,10 @@ class ClusterAdmin(ReadOnlyAdmin):
     def heard(self, cluster: Cluster) -> SafeString:
         return ago(cluster.seen_at)
 
-    @admin.display(description="what it said")
+    @admin.display(description="last report")
     def last_words(self, cluster: Cluster) -> SafeString:
         words = said(cluster)
-        return pretty(words) if words else SafeString("nothing that can be read here")
+        return pretty(words) if words else SafeString("none that can be read here")
 
 
 def _what_keeps_it(cluster: Cluster) -> SafeString | None:

@@ -23,7 +23,7 @@ from jobs.events import event, validation
 from jobs.lib.excerpts import excerpt
 
 MIN_ROWS, MAX_ROWS = 8, 30  # of the text field
-SAME = "This is what the event brought. Change something, or rerun the run from the start."
+SAME = "This is the data of the old event. Change it, or rerun the run from the start."
 
 
 class JsonField(forms.CharField):
@@ -101,7 +101,7 @@ def edit_view(model_admin: Any) -> View:
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
         run = asked(request, "jobs.edit_run", run_id)
         if not may_edit(run):
-            text = f"What “{run.event.name}” brings comes from the engine alone."
+            text = f"The data of “{run.event.name}” comes from the engine alone."
             model_admin.message_user(request, f"Nothing was changed. {text}", messages.ERROR)
             return redirect("admin:jobs_run_change", run_id)
         form = DataForm(run.event, request.POST if request.method == "POST" else None)

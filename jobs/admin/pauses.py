@@ -146,7 +146,7 @@ def _bring(
 ) -> Outcome:
     def act() -> str:
         if state_of(function) == wanted:
-            raise JobsError("somebody else was quicker.")
+            raise JobsError("another operator was quicker.")
         STATES[wanted].bring(function.fn_id)
         model_admin.log_change(request, function, STATES[wanted].done)
         return wanted
@@ -171,7 +171,7 @@ def replay_view(model_admin: Any) -> View:
                 model_admin.message_user(request, text, messages.WARNING)
                 return _back_to(function, given(request.POST))
         text = format_html(
-            "{}What was skipped{} is being replayed, oldest first, by {}.{}",
+            "{}Skipped runs{} are being replayed, oldest first, by {}.{}",
             f"{ONCE} " if outcome.is_repeat else "",
             part.words(),
             run_link(outcome.result, "a run of its own"),
@@ -204,7 +204,7 @@ def _replay(
             since=since or "",
             until=until or "",
         )
-        done = f"Replayed what was skipped{part.words()}, by run {made}.{left_out}"
+        done = f"Replayed the skipped runs{part.words()}, by run {made}.{left_out}"
         model_admin.log_change(request, function, done)
         return made
 

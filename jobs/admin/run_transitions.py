@@ -25,7 +25,7 @@ def restart(run_id: str) -> str:
 
 def cancel(run_id: str) -> str:
     if not api.cancel(run_id):
-        raise JobsError("It had already ended.")
+        raise JobsError("The run had already ended.")
     return run_id
 
 
@@ -38,7 +38,7 @@ def cancel_tree(model_admin: Any, request: HttpRequest, run: Run) -> Outcome:
 
     def end(run_id: str) -> str:
         if not api.cancel(run_id) and not below:
-            raise JobsError("It had already ended.")
+            raise JobsError("The run had already ended.")
         return run_id
 
     deed = Deed(act=end, done=ALONG, action="jobs.cancel", asked="invoked", is_guarded=True)

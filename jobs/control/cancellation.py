@@ -42,7 +42,7 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "", invoked: bool = False) -> 
     if connection.in_atomic_block:
         _lock_tree(root)
     done = _cancel_one(root, why)
-    reason = why or f"Run {root} was cancelled, which had invoked it."
+    reason = why or f"Run {root} was cancelled; it had invoked this run."
     while below := invocation_tree.unfinished_below(root):
         done |= sum(_cancel_unless_ended(run, reason) for run in below) > 0
     return done

@@ -62,7 +62,7 @@ def requeue(claim: Claim, stop: Interrupted) -> bool:
                 return True
             except Exception as error:
                 if not is_unavailable(error):
-                    logger.exception("Run %s: its interruption cannot be told", claim.run_id)
+                    logger.exception("Run %s: its interruption cannot be recorded", claim.run_id)
                     break  # to the next shorter report
                 was_away |= sqlstate_of(error).startswith(GONE) or not sqlstate_of(error)
                 if time.monotonic() > patience:

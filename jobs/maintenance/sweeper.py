@@ -62,7 +62,7 @@ def _cancel_if_expired(run_id: uuid.UUID) -> None:
     run = _expired().select_for_update(skip_locked=True).filter(id=run_id).first()
     if run is not None:
         limit = "start" if run.started_at is None else "finish"
-        cancel(run.id, why=f"It did not {limit} within its function's timeouts.{limit}.")
+        cancel(run.id, why=f"The run did not {limit} within its function's timeouts.{limit}.")
 
 
 def _lapsed_runs() -> int:

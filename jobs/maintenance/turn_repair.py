@@ -62,7 +62,7 @@ def mend_lines() -> int:
             cursor.execute(FORGOTTEN.replace("%(column)s", str(line + 1)), {"line": line})
             found += len(cursor.fetchall())
     if found:
-        logger.warning("Woke %d runs whose turn had come without a word.", found)
+        logger.warning("Woke %d runs whose turn had come: their wake was lost.", found)
         notifier.wake_clusters()
     return found + sum(_break_circle(suspect) for suspect in deadlocks.suspects())
 
