@@ -118,7 +118,7 @@ def in_bulk(
 
 
 def _below(runs: list[Run]) -> str:
-    """The unfinished runs that these have invoked: “3 unfinished runs”."""
+    """As “3 unfinished runs”."""
     ids = [run.pk for run in runs]
     below = invocation_tree.unfinished_below(ids, MOST_COUNTED + len(ids) + 1, MOST_WALKED)
     return counted(set(below) - set(ids))

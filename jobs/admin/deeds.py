@@ -1,4 +1,4 @@
-"""A button's deed: done once for each form, with a line in the history."""
+"""What a button does: once for each form, with a line in the history."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ class Deed:
 def show(
     model_admin: Any, request: HttpRequest, run: Run, outcome: Outcome, done: str
 ) -> HttpResponse:
-    """Redirect to the run that goes on, with a message."""
     made = outcome.result
     text = format_html("{} It runs as {}.", done, run_link(made)) if made != str(run.pk) else done
     if outcome.is_repeat:
@@ -42,9 +41,7 @@ def show(
 
 
 def act_on(model_admin: Any, request: HttpRequest, run: Run, deed: Deed) -> Outcome:
-    """The deed, its history line and the form's memory, in one transaction; the result is the id of
-    the run that goes on.
-    """
+    """The deed, its history line and the form's memory are one transaction."""
 
     def act() -> str:
         with asked_by(request.user):

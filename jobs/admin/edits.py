@@ -55,8 +55,6 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class DataForm(forms.Form):
-    """An event's data to edit, validated by the engine."""
-
     event_data = JsonField(
         required=False,  # an empty object would be refused
         widget=forms.Textarea({"spellcheck": "false", "class": "jobs-editor"}),

@@ -100,7 +100,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="not started")
     def not_started(self, event: Event) -> SafeString:
-        """Triggered by its name, with an unmet condition."""
+        """Functions that its name triggers, but whose condition it fails."""
         lines = format_html_join("", '<div class="jobs-line">{}: {}</div>', unmet(event))
         return lines or NONE
 
@@ -123,7 +123,7 @@ class EventAdmin(ReadOnlyAdmin):
 
 
 def unmet(event: Event) -> Iterator[tuple[str, str]]:
-    """The functions that this event did not start, by this process's code, with reasons."""
+    """The functions that this event did not start, with reasons, by this process's code."""
     variables = {"event": events_event.as_json(event)}
     started = {run.fn_id for run in event.runs.all()}
     for function, triggers in catalog.triggered_by(event.name):

@@ -168,7 +168,7 @@ def run_counts(fn_ids: Iterable[str]) -> Counts:
 
 
 def retries_of(function: RegisteredFunction) -> int | None:
-    """As last synced; None if unknown."""
+    """None if unknown."""
     retries = _config(function).get("retries")
     return retries if isinstance(retries, int) else None
 

@@ -54,7 +54,7 @@ def ago(moment: datetime | None) -> SafeString:
 
 
 def block(text: str) -> SafeString:
-    """A text; a very long one is cut, with a note."""
+    """Cut if very long, with a note."""
     if len(text) <= SHOWN:
         return format_html('<pre class="jobs-text">{}</pre>', excerpt(text, SHOWN))
     return format_html(
@@ -66,7 +66,7 @@ def block(text: str) -> SafeString:
 
 
 def beginning(text: str, whole: str) -> SafeString:
-    """The start of a text that was not read further (excerpts.begins)."""
+    """The start of a text read no further (excerpts.begins)."""
     return format_html(
         '<pre class="jobs-text">{}</pre><p class="jobs-quiet">The first {} characters of {}.</p>',
         begun(text, SHOWN),

@@ -39,7 +39,7 @@ class InFlight:
 
 
 def in_flight(runs: Iterable[Run]) -> dict[uuid.UUID, InFlight]:
-    """The open requests of the waiting runs among these: one query, and one for each step."""
+    """One query, and one for each step."""
     waiting = {run.pk: run for run in runs if run.reason == Reason.FETCH and not run.is_finished}
     found = {fetch.run_id: fetch for fetch in reversed(_open_requests(waiting))}
     steps = {(waiting[run_id].fn_id, fetch.step_name) for run_id, fetch in found.items()}

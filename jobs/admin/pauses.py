@@ -84,7 +84,7 @@ class PartForm(forms.Form):
 
 
 def given(data: QueryDict) -> dict[str, str]:
-    """Valid or not."""
+    """What the form was given, valid or not."""
     return {name: str(data[name]) for name in PartForm.base_fields if data.get(name)}
 
 
@@ -156,9 +156,7 @@ def _bring(
 
 
 def replay_view(model_admin: Any) -> View:
-    """POST, with `since` or `until` for a part. A run of the engine's own replays, however many
-    there are.
-    """
+    """POST, with `since` or `until` for a part; a run of the engine's own replays."""
 
     def view(request: HttpRequest, object_id: str) -> HttpResponse:
         part = PartForm(request.POST)
@@ -187,7 +185,6 @@ def replay_view(model_admin: Any) -> View:
 def _replay(
     model_admin: Any, request: HttpRequest, function: RegisteredFunction, part: PartForm
 ) -> tuple[Outcome, str]:
-    """The outcome, and a sentence about hooks left out, if any."""
     if not part.is_valid():
         raise JobsError(" ".join(str(error) for errors in part.errors.values() for error in errors))
     since, until = part.cleaned_data["since"], part.cleaned_data["until"]
@@ -234,6 +231,6 @@ def _locked(request: HttpRequest, permission: str, object_id: str) -> Registered
 
 
 def _back_to(function: RegisteredFunction, typed: dict[str, str] | None = None) -> HttpResponse:
-    """With the typed values."""
+    """The function's page, with the typed values."""
     page = reverse("admin:jobs_registeredfunction_change", args=[quote(function.pk)])
     return redirect(f"{page}?{urlencode(typed)}" if typed else page)

@@ -70,7 +70,6 @@ def found(run_id: UUID) -> Run:
 
 
 def do(model_admin: Any, request: HttpRequest, run: Run, deed: Deed) -> HttpResponse:
-    """Act on one run and show the run that goes on; a refusal becomes a message."""
     try:
         outcome = act_on(model_admin, request, run, deed)
     except JobsError as error:

@@ -51,7 +51,7 @@ def usual_steps(fn_ids: Iterable[str]) -> dict[str, int]:
 
 
 def newest(number: int) -> uuid.UUID:
-    """The id of the run `number` places back, or the lowest possible id."""
+    """The id `number` places back, or the lowest possible one."""
     ids = Run.objects.order_by("-id").values_list("id", flat=True)
     return next(iter(ids[number : number + 1]), uuid.UUID(int=0))
 

@@ -15,7 +15,6 @@ from jobs.runs import invocation_tree
 
 
 def retry(run_id: str) -> str:
-    """Go on from the failed step; remembered steps are not done again."""
     return api.rerun(run_id)
 
 

@@ -58,7 +58,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """A step with its attempts; with an empty name, the code between steps."""
+    """The name is empty for code between steps."""
 
     name: str
     step: Step | None
@@ -119,7 +119,7 @@ class Story:
 
     @property
     def busy(self) -> list[tuple[datetime, datetime]]:
-        """Of work: intervals without overlap, in order."""
+        """Times of work, in order, without overlap."""
         return merged((bar.start, bar.end) for bar in self.bars if bar.kind in BUSY)
 
     @property
@@ -160,7 +160,7 @@ def tell(run: Run, now: datetime, steps_of_it: QuerySet[Step] | None = None) -> 
 
 
 def _beyond(rows: Manager[Any], shown: int, most: int) -> int:
-    """The rows beyond those shown; counted only if the page is full."""
+    """Counted only if the page is full."""
     return rows.count() - shown if shown == most else 0
 
 
@@ -199,7 +199,7 @@ def _lanes(
     *,
     whole: bool,
 ) -> tuple[Lane, ...]:
-    """A lane for each step, and for attempts without a step, by first start."""
+    """A lane for each step, and for attempts without one."""
     tries: dict[str, list[Attempt]] = {}
     for attempt in attempts:
         tries.setdefault(attempt.step_name, []).append(attempt)

@@ -116,7 +116,7 @@ def _stretches(
 
 
 def place(moment: datetime, pieces: tuple[Piece, ...]) -> float:
-    """A moment's place, in percent; moments off the axis are at its ends."""
+    """In percent; moments off the axis are at its ends."""
     for piece in pieces:
         if moment <= piece.end:
             passed = max((moment - piece.start).total_seconds(), 0.0)

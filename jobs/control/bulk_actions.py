@@ -150,7 +150,6 @@ def _do_set(
 
 
 def _refusals(action: Action, found: list[Listed]) -> dict[uuid.UUID, str]:
-    """Reasons, by run."""
     asker = requester.current()
     if not asker.id:
         return {}

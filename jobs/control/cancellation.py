@@ -57,7 +57,6 @@ def _refuse_asker(root: uuid.UUID) -> None:
 
 
 def _own_among(run_id: str | uuid.UUID, invoked: bool) -> Runner | None:
-    """This thread's runner, if its run is to be cancelled."""
     own = current_runner()
     if own is None:
         return None

@@ -27,7 +27,7 @@ from jobs.errors import JobsError
 from jobs.ids import new_id
 from jobs.models import Submission
 
-FIELD = "form_token"  # the hidden field
+FIELD = "form_token"
 LIFE = timedelta(days=7)  # of a token
 SKEW = timedelta(days=1)  # between the site's and the database's clock
 KEPT = LIFE + SKEW
@@ -135,7 +135,6 @@ def _is_stale(token: uuid.UUID) -> bool:
 
 
 def _take(token: uuid.UUID, action: str, account: str, asked: str) -> tuple[int, str]:
-    """Its row's id, and the result if it has acted."""
     values: dict[str, Any] = {
         **{"token": token, "action": action, "account": account, "asked": asked},
         **{"lost": LOST, "window": WITHOUT_TOKEN},

@@ -21,7 +21,7 @@ class Attempts:
         self._journal = journal
 
     def went_well(self, step: StepRecord, started: datetime, ended: datetime) -> None:
-        """A first-try success gets no attempt, since its own row and its request's have its times:
+        """A first-try success gets no attempt: its own row and its request's have its times, so
         nearly every step saves a row. A step with an earlier error gets one, also after its
         attempts were reset.
         """

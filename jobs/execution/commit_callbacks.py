@@ -31,7 +31,6 @@ class Callbacks:
         self.is_calling = False  # no step can run now: its transaction is over
 
     def guard(self, database: Any) -> None:
-        """Call this before a commit."""
         database.run_on_commit = [
             (savepoints, partial(self._call, database, callback), robust)
             for savepoints, callback, robust in database.run_on_commit
@@ -59,7 +58,7 @@ class Callbacks:
         return [self._line_of(error, attempt) for error in errors]
 
     def write(self, lines: list[Row]) -> None:
-        """For an ended run, which has no later commit."""
+        """An ended run has no later commit."""
         rows = [models.LogLine(run_id=self._claim.run_id, **line) for line in lines]
         with contextlib.suppress(DatabaseError, InterfaceError):  # the console has them
             models.LogLine.objects.bulk_create(rows)

@@ -123,7 +123,7 @@ class LogCapture:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Capture this thread's log records and prints on their way to the console."""
+        """Capture this thread's log records and prints; both still reach the console."""
         handler = _Handler(self)
         root = logging.getLogger()
         root.addHandler(handler)

@@ -35,7 +35,7 @@ class Memory:
         self._steps: dict[Place, StepRecord] = {}
         self._names: set[str] = set()
         self._visits: dict[tuple[str, str], int] = {}
-        self._kinds: dict[str, StepKind] = {}  # by id
+        self._kinds: dict[str, StepKind] = {}
         self._met: set[str] = set()  # old steps that were passed
         self._last = 0
         self.fetches: dict[str, FetchRecord] = {}

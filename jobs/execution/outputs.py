@@ -37,7 +37,6 @@ class Outputs:
             self._unread[step.name] = step.output_bytes
 
     def hold(self, step: StepRecord) -> None:
-        """Count a remembered step's output."""
         self._held += step.output_bytes or 0
 
     def refusal(self, name: str, size: int) -> InvalidOutput | None:
@@ -65,7 +64,6 @@ class Outputs:
         return json.loads(self._ahead.pop(step.name))
 
     def _from(self, name: str) -> Iterator[str]:
-        """This step, and those read with it."""
         room = records.AT_ONCE
         for behind, size in dropwhile(lambda item: item[0] != name, self._unread.items()):
             room -= size

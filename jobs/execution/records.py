@@ -132,7 +132,6 @@ def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
 
 
 def outputs(run_id: uuid.UUID, names: list[str]) -> dict[str, str]:
-    """JSON texts by name."""
     found = statements.at_once(OUTPUTS, {"run_id": run_id, "names": names})
     return dict(found)
 

@@ -97,9 +97,7 @@ class Runner:
         return self.output_of(step)
 
     def output_of(self, step: StepRecord) -> Any:
-        """A copy of a step's output. If it cannot be read, the execution ends: that is no error of
-        the step.
-        """
+        """If the output cannot be read, the execution ends: that is no error of the step."""
         try:
             return self.memory.outputs.of(step)
         except (DatabaseError, InterfaceError) as error:
@@ -158,7 +156,7 @@ class Runner:
         return self._fit(step, output)
 
     def _fit(self, step: StepRecord, output: Any) -> Any:
-        """The output as it will be read back; InvalidOutput if it cannot be kept."""
+        """InvalidOutput if the output cannot be kept."""
         kept, size = measured(output, f"The output of step “{step.name}”")
         refusal = self.memory.outputs.refusal(step.name, size)
         if refusal is not None:

@@ -1,5 +1,3 @@
-"""Steps that wait for an event or for a function's end."""
-
 from __future__ import annotations
 
 import uuid

@@ -48,8 +48,6 @@ LEAST_REST = 0.05  # seconds; suspending costs milliseconds
 
 
 class Round(TypedDict):
-    """What forget() did, and how to go on."""
-
     runs: int
     events: int
     clusters: int
@@ -88,7 +86,7 @@ def forget(after: str = "", batches: int = BATCHES, *, since: str = "") -> Round
 
 
 def _rest(looked_at: int, busy: float) -> float:
-    """Rules (1) and (2)."""
+    """See (1) and (2)."""
     if not pace.is_crowded(FUNCTION):
         return 0.0
     rest = pace.rest_after(busy, SHARE)

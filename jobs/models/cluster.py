@@ -11,10 +11,10 @@ class CronSchedule(models.Model):
     cron = models.CharField(max_length=255)
     next_at = models.DateTimeField()
     last_at = models.DateTimeField(null=True, blank=True)
-    # When a living cluster last had this trigger, and since when clusters lack it (see cron.py).
+    # When a living cluster last had this trigger; since when it is absent (see cron.py).
     known_at = models.DateTimeField(db_default=Now())
     unknown_since = models.DateTimeField(null=True, blank=True)
-    # The run of the last tick that started one, and how many later ticks started none.
+    # The last tick's run, and how many later ticks started none.
     last_run = models.UUIDField(null=True, blank=True)
     held = models.PositiveIntegerField(default=0, db_default=0)
 
@@ -34,7 +34,7 @@ class Cluster(models.Model):
     key = models.CharField(max_length=200, primary_key=True)
     host = models.CharField(max_length=200, blank=True, default="")
     stat = models.TextField(blank=True, default="")
-    # The pusher's last acts and problem (see standstill.py).
+    # See standstill.py.
     pulse = models.JSONField(null=True, blank=True)
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())

@@ -15,9 +15,9 @@ class Event(models.Model):
     data = models.JSONField(default=dict)
     ts = models.DateTimeField("happened at", db_default=Now())
     received_at = models.DateTimeField(db_default=Now())
-    # The sender's own id; a repeat within 24 hours starts nothing.
+    # The sender's own; a repeat within 24 hours starts nothing.
     dedupe_id = models.CharField(max_length=256, blank=True, default="")
-    # Repeats with other data: count, last time, data (see id_conflicts.py).
+    # Repeats with other data (see id_conflicts.py).
     repeat = models.JSONField(null=True, blank=True, default=None)
 
     class Meta:

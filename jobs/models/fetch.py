@@ -42,7 +42,7 @@ class Fetch(models.Model):
     timeout = models.FloatField(help_text="seconds for the whole answer")
     # One for all attempts of the step.
     idempotency_key = models.CharField(max_length=100)
-    # Where a 303 has pointed: asked after a crash instead of the request.
+    # From a 303: asked after a crash instead of the request.
     result_url = models.TextField(blank=True, default="")
     status = models.CharField(
         max_length=16, choices=FetchStatus.choices, default=FetchStatus.PENDING

@@ -12,7 +12,7 @@ class RegisteredFunction(models.Model):
     config = models.JSONField(default=dict)
     synced_at = models.DateTimeField(db_default=Now())
     paused_at = models.DateTimeField(null=True, blank=True)
-    # While paused: unfinished runs stand still too, each after its step.
+    # While paused: unfinished runs stand still, too.
     stands_still = models.BooleanField(default=False)
 
     class Meta:

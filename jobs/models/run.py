@@ -28,7 +28,7 @@ FINISHED = [RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatu
 
 
 class Reason(models.TextChoices):
-    """Why a run is queued or waiting; shown beside its status."""
+    """Shown beside the status."""
 
     NONE = "", "due"
     TURN = "turn", "its turn"
@@ -61,11 +61,10 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(status=RunStatus.FAILED)
 
     def lost(self) -> RunQuerySet:
-        """Runs whose lease has lapsed."""
         return self.filter(lease_until__lt=Now())
 
 
-# A due run's class, and since when it is due: the same text as in shares.
+# A due run's class, as in shares.
 CLASS = models.Func(
     template=(
         "(CASE WHEN due_at > created_at THEN '1' WHEN due_at <= created_at THEN '0' END"
@@ -89,39 +88,36 @@ class Run(models.Model):
         max_length=16, choices=Reason.choices, default=Reason.NONE, blank=True
     )
 
-    # When a worker may take the run; null while leased, while parked or awaiting, and at its end.
+    # When a worker may take the run; null while leased or parked, and at its end.
     due_at = models.DateTimeField(null=True, blank=True, db_default=Now())
-    # The fencing token of the worker that may write, and the lease's end.
+    # The fencing token of the worker that may write.
     lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=120, blank=True, default="")
-    # How often the run's cluster was lost, and whether a worker has begun the run since (see
-    # sweeper.py).
+    # Losses of its cluster, and whether a worker has begun it since (see sweeper.py).
     lost_count = models.SmallIntegerField(default=0)
     begun = models.BooleanField(default=False)
-    # Executions without a settlement since the last remembered step, though the database was there
-    # (see requeue.py).
+    # Executions without a settlement since the last remembered step (see requeue.py).
     requeue_count = models.SmallIntegerField(default=0, db_default=0)
-    # The worker is to put the run down after its step.
+    # The worker puts the run down after its step.
     stop_requested = models.BooleanField(default=False)
 
-    # The run's lines, their limits, and its turns so far: it stands in line number `turns_held`
-    # (see turns.py).
+    # Its lines, their limits, and its turns so far (see turns.py).
     turn_keys = ArrayField(models.TextField(), default=list, blank=True)
     turn_limits = ArrayField(models.PositiveIntegerField(), default=list, blank=True)
     turns_held = models.SmallIntegerField(default=0)
 
-    # Counts ends and reruns, so that a hook knows which one it tells of (see hook_events.py).
+    # Counts ends and reruns (see hook_events.py).
     epoch = models.IntegerField(default=0, db_default=0)
 
     # Errors at the current point; a newly remembered step resets it.
     attempt = models.IntegerField(default=0)
-    # Those of code between steps; each step has its own count.
+    # Of these, errors between steps.
     function_errors = models.IntegerField(default=0)
     steps_done = models.IntegerField(default=0)
     output = models.JSONField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
-    # The run that an operator's rerun made this one from.
+    # By an operator's rerun.
     rerun_of = models.ForeignKey(
         "self",
         on_delete=models.SET_NULL,
@@ -131,7 +127,7 @@ class Run(models.Model):
         db_index=False,
     )
 
-    # The run whose step.invoke made this one, and which its end wakes.
+    # By its step.invoke; woken at the end.
     invoked_by = models.ForeignKey(
         "self",
         on_delete=models.SET_NULL,
@@ -140,14 +136,14 @@ class Run(models.Model):
         related_name="invoked",
         db_index=False,
     )
-    # The account that asked for the run; empty: none did. The engine has no foreign key to a
-    # project's accounts (see requester.py).
+    # An account's id, or empty; the engine has no foreign key to a project's accounts (see
+    # requester.py).
     asked_by = models.CharField(max_length=64, blank=True, default="", db_default="")
-    # When the function's timeouts cancel it.
+    # By its function's timeouts.
     expires_at = models.DateTimeField(null=True, blank=True)
 
     created_at = models.DateTimeField(db_default=Now())
-    # When it could first start, if later than made: its event's time, a retry before its start, the
+    # When it could first start, if later than made: its event's time, a retry before the start, the
     # function's resumption.
     ready_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -162,7 +158,7 @@ class Run(models.Model):
             ("edit_run", "Can rerun runs with other data"),
             ("cancel_run", "Can cancel runs"),
         ]
-        # Every write of a run's row writes its entries in these.
+        # Every write of a run writes these.
         indexes = [
             models.Index(
                 fields=["due_at", "id"], name="jobs_run_due", condition=Q(due_at__isnull=False)

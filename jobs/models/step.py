@@ -38,7 +38,7 @@ class Step(models.Model):
     position = models.IntegerField(default=0)
     attempts = models.IntegerField(default=0)
     output = models.JSONField(null=True, blank=True)
-    # Bytes as JSON (see outputs.py); null without output, and in older rows.
+    # Of JSON (see outputs.py); null in older rows.
     output_bytes = models.IntegerField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -76,9 +76,8 @@ class AttemptStatus(models.TextChoices):
 
 
 class Attempt(models.Model):
-    """One try of a step, or (with `step_name` empty) of the code between steps.
-
-    A step that succeeds at the first try has none (Attempts.went_well).
+    """One try of a step, or (with `step_name` empty) of code between steps. A first-try success has
+    none (Attempts.went_well).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -92,7 +91,7 @@ class Attempt(models.Model):
     error_class = models.CharField(max_length=300, blank=True, default="")
     error_message = models.TextField(blank=True, default="")
     traceback = models.TextField(blank=True, default="")
-    # The next try; null after the last, or after success.
+    # Null after the last try, or success.
     retry_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -108,7 +107,7 @@ class Attempt(models.Model):
 
 
 class LogLine(models.Model):
-    """A line that a function said, by ctx.logger, logging or print."""
+    """A line by ctx.logger, logging or print."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="log_lines", db_index=False)
     step_name = models.CharField(max_length=200, blank=True, default="")

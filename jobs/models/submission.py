@@ -5,15 +5,13 @@ from django.db.models.functions import Now
 
 
 class Submission(models.Model):
-    """One sending of a form that moved money or started a run. Unique, so that the same form with
-    the same content acts once (see form_submissions.py).
-    """
+    """One sending of a form that moved money or started a run (see form_submissions.py)."""
 
     token = models.UUIDField()
     action = models.CharField(max_length=100)
     asked = models.CharField(max_length=64)  # a digest of the content
     account = models.CharField(max_length=64)  # its id, as text
-    # What was made or changed; empty only within the act's transaction.
+    # Empty only within the act's transaction.
     result = models.CharField(max_length=200)
     at = models.DateTimeField(db_default=Now())
 

@@ -140,7 +140,6 @@ def _milliseconds(ts: datetime) -> int:
 
 
 def refreshed(claimed: Claim) -> Claim:
-    """The same claim after a commit of its worker."""
     run = Run.objects.filter(id=claimed.run_id, lease_token=claimed.token).first()
     if run is None:
         raise LeaseLost(f"run {claimed.run_id} is in other hands")

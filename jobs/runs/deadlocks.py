@@ -63,8 +63,6 @@ class Node:
 
 
 class Graph:
-    """The runs read so far, and the holders of the lines ahead of them."""
-
     def __init__(self) -> None:
         self._nodes: dict[uuid.UUID, Node] = {}
         self._holders: dict[tuple[str, int], list[uuid.UUID]] = {}  # by line and limit
@@ -166,7 +164,6 @@ def victim_of(suspect: uuid.UUID) -> tuple[uuid.UUID, str] | None:
 
 
 def suspects() -> list[uuid.UUID]:
-    """Parked runs in lines whose holders all wait."""
     found: list[uuid.UUID] = []
     for line in (0, 1):
         rows = statements.execute(of_line(SUSPECTS, line), {"line": line})

@@ -111,7 +111,6 @@ def is_outdated(name: str, data: dict[str, Any]) -> bool:
 
 
 def outdated(run_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """The outdated hooks among these runs."""
     runs = Run.objects.filter(id__in=run_ids, event__name__in=MOMENTS)
     data = ("event__data__function_id", "event__data__run_id", "event__data__epoch")
     rows = runs.values_list("id", "fn_id", "event__name", *data)
