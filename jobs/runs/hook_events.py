@@ -117,8 +117,7 @@ def outdated(run_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     tell = {
         run_id: Told.by(name, *said)
         for run_id, fn_id, name, function_id, *said in rows
-        if fn_id
-        == f"{function_id}-{MOMENTS[name]}"  # a hook; other listeners may want past ends too
+        if fn_id == f"{function_id}-{MOMENTS[name]}"  # others may count past failures, say
     }
     if not tell:
         return set()

@@ -66,6 +66,7 @@ def _note_unfit(c: Claim) -> None:
         )
 
 
+# No other run waits behind it.
 ASIDE = """
 UPDATE jobs_run SET status = 'queued', reason = 'aside', error = %(why)s,
        lease_token = NULL, lease_until = NULL, requeue_count = requeue_count + 1,
