@@ -55,9 +55,9 @@ def bulk(
     """Cancel, retry (from the failed step) or rerun (from the start) all runs that fit a filter;
     with `invoked`, cancelled runs take along those that they invoked.
 
-    Returns the id of the run that does it, whose output counts the runs done, those refused since
-    changed, and skipped hooks left out. `since` and `until` (datetimes or ISO texts) compare when
-    runs were made; runs made after this call are not meant.
+    Returns the id of the run that does it. Its output counts the runs done, those refused because
+    they had changed, and skipped hooks left out because they are outdated. `since` and `until`
+    (datetimes or ISO texts) compare when runs were made; runs made after this call are not meant.
 
     An operator (see requester) needs the action's permission, else NotAllowed. Each batch checks
     again, and refuses with a reason in the output.

@@ -42,7 +42,7 @@ def batch(event: dict[str, Any], after: str, own: str) -> dict[str, Any]:
 
 
 def _candidates(came: models.Event, fn_ids: list[str], after: str) -> QuerySet[models.Run]:
-    """Made before the event came."""
+    """Unfinished runs made before the event came."""
     at = came.received_at
     before = Q(event__received_at__lt=at) | Q(event__received_at=at, event_id__lt=came.id)
     made = Q(rerun_of=None) | Q(created_at__lt=at)

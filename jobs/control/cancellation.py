@@ -127,5 +127,5 @@ def reason_of(why: str) -> dict[str, Any]:
 
 
 def _cancel_own(run_id: str | uuid.UUID, why: str, invoked: bool) -> None:
-    with contextlib.suppress(InvalidTransition):  # lease lost, run ended
+    with contextlib.suppress(InvalidTransition):  # the lease was lost, and the run has ended
         cancel(run_id, why=why, invoked=invoked)

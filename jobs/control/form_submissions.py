@@ -121,7 +121,7 @@ def read_token(given: str | uuid.UUID | None) -> uuid.UUID | None:
 
 
 def digest(asked: Any) -> str:
-    """The same in whatever order."""
+    """The same for the same content, in any order."""
     text = json.dumps(asked, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -6,7 +6,7 @@ sender of many takes whole buckets, of a fixed number, without locks for their i
 1. Many are more than FEW ids in one transaction, in one list or one by one.
 2. A sender of many never waits for few: a bucket that they share it shares too, and locks its ids
    there.
-3. Others with an id wait for its commit, unless they came first: send a long list last.
+3. Others with an id wait until it commits, unless they came first: send a long list last.
 4. All lock buckets, then ids, by number. A sender of many takes all buckets when it becomes one,
    and from then on waits only over a common id: transactions that send repeatedly never deadlock.
 """

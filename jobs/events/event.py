@@ -14,7 +14,7 @@ class Event:
     """A fact to send, or the one that a run was started by.
 
     `data` is a JSON object; `id` the sender's own, by which a repeat within 24 h is recognised;
-    `ts` its time in Unix milliseconds or as an aware datetime: its runs wait for a future one.
+    `ts` its time, in Unix milliseconds or as an aware datetime; its runs wait for a future time.
     """
 
     name: str

@@ -48,7 +48,7 @@ class Callbacks:
         except BaseException as error:
             logger.exception("Run %s: a callback of transaction.on_commit", self._claim.run_id)
             self._errors.append(error)
-            connection_state.drop(database)  # a clean one for the next
+            connection_state.drop(database)  # the next callback gets a clean one
         finally:
             self.is_calling = False
 

@@ -111,7 +111,7 @@ class LogCapture:
             self._line.add(piece)
 
     def end_line(self) -> None:
-        with contextlib.suppress(Exception):  # may be the body's own
+        with contextlib.suppress(Exception):  # may be the body's own stream
             sys.stdout.flush()
         end_lines()
         if self._line:

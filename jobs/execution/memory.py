@@ -67,7 +67,7 @@ class Memory:
         return len(self._met) < self._old
 
     def visit(self, id: str, kind: StepKind) -> StepRecord:
-        if type(id) is not str:  # others are checked if new
+        if type(id) is not str:  # _refuse_bad_id checks the others, if new
             _refuse_bad_id(id)
             id = plain(id)
         used_for = self._kinds.setdefault(id, kind)

@@ -34,7 +34,7 @@ ATTEMPT = ["id", "step_name", "number", "status", "started_at", "ended_at", "wor
 ATTEMPT += ["error_class", "error_message", "traceback", "retry_at"]
 LINE = ["step_name", "attempt", "level", "at", "message"]
 
-# So many bytes of outputs come with the rows, in order, without larger single ones (see
+# So many bytes of outputs come with the rows, in order, without those that are larger alone (see
 # outputs.py). Rows older than output_bytes tell their size by storage.
 AT_ONCE = 256 * 1024
 SIZE = """CASE WHEN output IS NOT NULL THEN coalesce(output_bytes, pg_column_size(output)) END"""

@@ -106,8 +106,8 @@ def _locked(run_id: uuid.UUID, token: uuid.UUID) -> models.Run | None:
 
 
 def _is_of_before(claim: Claim, error: BaseException) -> bool:
-    """Whether the server has restarted since the claim: an outage's error, even if a slow step met
-    it late.
+    """Whether the server has restarted since the claim. The error is an outage's then, even if a
+    slow step met it late.
     """
     if not is_unavailable(error):
         return False

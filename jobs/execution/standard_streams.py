@@ -22,7 +22,7 @@ from jobs.lib.secrets import mask, mask_begun
 Hear = Callable[[str], bool]  # whether a capture listens
 Put = Callable[[str], None]
 
-LONGEST = 65_536  # of a held line
+LONGEST = 65_536  # characters held of a line
 
 BENEATH = ("buffer", "raw")
 CLOSED = "I/O operation on closed file."

@@ -100,11 +100,11 @@ class Journal:
         self.steps_done = claim.steps_done
         self.is_stopped = False  # put the run down at the next step
         self.function_errors = claim.function_errors
-        self.has_erred = False  # in this execution
-        self._database = connections[DEFAULT_DB_ALIAS]  # looked up once: slow
+        self.has_erred = False  # an attempt erred in this execution
+        self._database = connections[DEFAULT_DB_ALIAS]  # this thread's; a look-up is slow
         self._outer = OuterTransaction(self._database)
         self.callbacks = Callbacks(claim)
-        self._raw: Any = None  # of the open transaction
+        self._raw: Any = None  # the open transaction's connection
         self._wrappers = list(self._database.execute_wrappers)
         session_state.forget(self._database.connection)
         self._remember_counts()
@@ -337,7 +337,7 @@ class Journal:
                 return
 
     def _is_reached(self, patience: float) -> bool:
-        """True also without time left."""
+        """True also when no time is left."""
         connection_state.drop(self._database)
         try:
             self._database.connect()

@@ -171,7 +171,7 @@ def _invoke(
     run = fan_out.new_run(called, row, events_event.stored(sent, row)).unsaved()
     run.invoked_by_id = runner.claim.run_id
     line = deadlocks.line_shut_by(run, runner.claim.run_id)
-    if line:  # the next call might find no circle
+    if line:  # remembered: the next call might find no circle
         runner.fail(step, deadlocks.story(run.fn_id, line))
     runner.journal.begin()
     row.save(force_insert=True)

@@ -51,7 +51,7 @@ Known = dict[tuple[str, str], TriggerCron]
 Act = Callable[[CronSchedule, TriggerCron | None, datetime], bool]
 Choose = Callable[[CronSchedule, TriggerCron | None, datetime], Act | None]
 
-_said: dict[int, float] = {}  # when, by row
+_said: dict[int, float] = {}  # when a row's error was logged
 
 
 def sync() -> None:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MOST_CLASSES = 64  # passed in one look
+MOST_CLASSES = 64  # that one look passes
 
 # Null for a run without due_at. '0…' sorts before '1…'.
 CLASS = (
