@@ -55,8 +55,8 @@ _said: dict[int, float] = {}  # when a row's error was logged
 
 
 def sync() -> None:
-    """At a cluster's start: give triggers rows, keep the time of existing ones (a missed tick is
-    given late), drop those of no version.
+    """At a cluster's start: give each trigger its row, and drop the rows that no version ticks.
+    Existing rows keep their time, so a missed tick is given late.
     """
     known = _triggers()
     for row in CronSchedule.objects.annotate(now=Now()):

@@ -17,7 +17,8 @@ from jobs.runs.turns import LINES
 logger = logging.getLogger("jobs.engine")
 
 
-# Parked firsts of lines with room for them and for runs on their way: a rollback lost the wake.
+# The first parked run of a line with room for it and for runs on their way: a rollback lost its
+# wake.
 FORGOTTEN = f"""
 WITH RECURSIVE {LINES}, heads AS MATERIALIZED (
   SELECT lines.key, head.* FROM lines CROSS JOIN LATERAL (
@@ -53,8 +54,8 @@ RETURNING id
 
 
 def mend_lines() -> int:
-    """Wake them, and break circles; returns how many runs were woken or failed. It reads all lines
-    for what should not happen: once in a while is enough.
+    """Wake these runs, and break circles; returns how many runs were woken or failed. It reads all
+    lines for what should not happen: once in a while is enough.
     """
     found = 0
     with connection.cursor() as cursor:

@@ -14,7 +14,7 @@ class CronSchedule(models.Model):
     # When a living cluster last had this trigger; since when it is absent (see cron.py).
     known_at = models.DateTimeField(db_default=Now())
     unknown_since = models.DateTimeField(null=True, blank=True)
-    # The last tick's run, and how many later ticks started none.
+    # The run of the last tick that started one, and how many later ticks started none.
     last_run = models.UUIDField(null=True, blank=True)
     held = models.PositiveIntegerField(default=0, db_default=0)
 

@@ -94,7 +94,7 @@ class Run(models.Model):
     lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=120, blank=True, default="")
-    # Losses of its cluster, and whether a worker has begun it since (see sweeper.py).
+    # How often its cluster was lost, and whether a worker has begun it since (see sweeper.py).
     lost_count = models.SmallIntegerField(default=0)
     begun = models.BooleanField(default=False)
     # Executions without a settlement since the last remembered step (see requeue.py).
