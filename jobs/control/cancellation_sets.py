@@ -117,7 +117,7 @@ def cancel_plain(
 
 
 def _hooks(fn_ids: Collection[str]) -> dict[str, str] | None:
-    """Each function's `on_cancel` hook; None if a function listens to cancellations."""
+    """Each function's `on_cancel` hook; None if more follows: a listener, or a hook not plain."""
     if catalog.triggered_by(CANCELLED) or catalog.cancelled_by(CANCELLED):
         return None
     found = {fn_id: catalog.hook_of(fn_id, "cancel") for fn_id in fn_ids}

@@ -88,7 +88,7 @@ class Run(models.Model):
         max_length=16, choices=Reason.choices, default=Reason.NONE, blank=True
     )
 
-    # When a worker may take the run; null while leased or parked, and at its end.
+    # When a worker may take the run; null while leased, parked or awaiting a wake, and once ended.
     due_at = models.DateTimeField(null=True, blank=True, db_default=Now())
     # The fencing token of the worker that may write.
     lease_token = models.UUIDField(null=True, blank=True)
