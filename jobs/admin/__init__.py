@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# django-q2 registers its pages first, so that they can be taken back.
+# django-q2 registers its pages first, so that they can be removed.
 import django_q.admin  # noqa: F401
 from django.contrib import admin
 from django_q.models import Failure, OrmQ, Schedule, Success

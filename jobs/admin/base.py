@@ -1,5 +1,4 @@
-"""What the panel's pages share: rows are read here, never written, at a cost that does not grow
-with history."""
+"""What the panel's pages share: they only read, at a cost that does not grow with history."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ MOST_COUNTED = 10_000
 
 
 class CappedPaginator(Paginator):
-    """Counts no further than 10,000 rows; what lies beyond is reached by filters."""
+    """Counts up to 10,000 rows; filters reach the others."""
 
     @cached_property
     def count(self) -> int:
@@ -27,7 +26,7 @@ class CappedPaginator(Paginator):
 
 
 def counted(changelist: ChangeList) -> str:
-    """“67 runs”, or that the counting stopped."""
+    """“67 runs”, or that counting stopped."""
     number, opts = changelist.result_count, changelist.opts
     if number >= MOST_COUNTED:
         return f"{MOST_COUNTED:,} or more {opts.verbose_name_plural}; filter to reach the others"
@@ -35,8 +34,6 @@ def counted(changelist: ChangeList) -> str:
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """A model that operators look at and the engine writes."""
-
     paginator = CappedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER

@@ -1,4 +1,4 @@
-"""Retry and cancel for many runs at once, with a page that asks first."""
+"""Retry and cancel for many runs, after a page that asks."""
 
 from __future__ import annotations
 
@@ -24,23 +24,21 @@ from jobs.errors import JobsError
 from jobs.models import UNFINISHED, Run, RunQuerySet, RunStatus
 from jobs.runs import invocation_tree
 
-MOST_AT_ONCE = 500  # as many ids as one form may send back (DATA_UPLOAD_MAX_NUMBER_FIELDS is 1000)
-MOST_WALKED = 10_000  # runs of a tree, for a number on a page
+MOST_AT_ONCE = 500  # ids in one form (DATA_UPLOAD_MAX_NUMBER_FIELDS is 1000)
+MOST_WALKED = 10_000  # runs of a tree
 STATUS = "status__exact"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bulk:
-    """One thing to do to many runs."""
-
     action: str  # the admin action's name
     verb: str
     deed: Deed
-    does: str  # what will happen, for the confirmation
+    does: str  # for the confirmation
     statuses: tuple[str, ...]
-    which: str  # the runs that it is for …
-    others: str  # … and those that it leaves alone
-    whole: Action  # the same of api.bulk
+    which: str  # its runs …
+    others: str  # … and the others
+    whole: Action  # its name in api.bulk
 
     @property
     def permission(self) -> str:
@@ -53,7 +51,7 @@ RETRY = Bulk(
     deed=Deed(
         act=retry, done="Retried from the failed step.", action="jobs.retry", is_guarded=True
     ),
-    does="Each goes on from its failed step; steps that are done are not done again.",
+    does="Each run goes on from its failed step. Completed steps are not executed again.",
     statuses=(RunStatus.FAILED,),
     which="failed",
     others="not failed",
@@ -63,8 +61,8 @@ CANCEL = Bulk(
     action="cancel_selected",
     verb="Cancel",
     deed=Deed(act=cancel, done="Cancelled.", action="jobs.cancel", is_guarded=True),
-    does="Each ends at once; what its worker still does for it is dropped. Steps that are done "
-    "stay done.",
+    does="Each run ends at once, and the result of its current step is dropped. Completed steps "
+    "stay completed.",
     statuses=tuple(UNFINISHED),
     which="unfinished",
     others="already over",
@@ -75,10 +73,10 @@ CANCEL = Bulk(
 def in_bulk(
     model_admin: Any, request: HttpRequest, runs: RunQuerySet, bulk: Bulk
 ) -> HttpResponse | None:
-    """First a page that says how many and which; then, with `post` in the form, the deed.
+    """Show a page that asks, with the runs; then, with `post` in the form, do it.
 
-    Where more are selected than one form can hold, `post=all` leaves all that the list shows to a
-    run of the engine's own, if its filters can be said to that (see `_shown`).
+    If more runs are selected than one form can hold, `post=all` lets a run of the engine's own do
+    all that the list shows, if bulk() has its filters (`_shown`).
     """
     fitting = runs.in_status(*bulk.statuses).order_by("id")
     if request.POST.get("post") == "all":
@@ -120,14 +118,14 @@ def in_bulk(
 
 
 def _below(runs: list[Run]) -> str:
-    """How many unfinished runs these have invoked, themselves left out: “3 unfinished runs”."""
+    """As “3 unfinished runs”."""
     ids = [run.pk for run in runs]
     below = invocation_tree.unfinished_below(ids, MOST_COUNTED + len(ids) + 1, MOST_WALKED)
     return counted(set(below) - set(ids))
 
 
 def _shown(request: HttpRequest, bulk: Bulk) -> dict[str, Any] | None:
-    """What the list is filtered by, as api.bulk has it; None if it has no word for that."""
+    """The list's filters in api.bulk's terms; None if it lacks one."""
     asked = request.GET.dict()
     fn_id = asked.pop(FunctionFilter.parameter_name, "")
     status = asked.pop(STATUS, "")
@@ -142,7 +140,7 @@ def _shown(request: HttpRequest, bulk: Bulk) -> dict[str, Any] | None:
 def _leave_to_the_engine(model_admin: Any, request: HttpRequest, bulk: Bulk) -> None:
     shown = _shown(request, bulk)
     if shown is None:
-        text = "Nothing was changed: only function, status and time can be said of all runs."
+        text = "Nothing was changed: only function, status and time can choose all runs."
         model_admin.message_user(request, text, messages.ERROR)
         return
 
@@ -168,7 +166,6 @@ def _leave_to_the_engine(model_admin: Any, request: HttpRequest, bulk: Bulk) -> 
 
 
 def _takes_along(request: HttpRequest, bulk: Bulk) -> bool:
-    """Whether invoked runs are to be cancelled with those that have invoked them."""
     return bulk is CANCEL and request.POST.get("invoked") == "yes"
 
 
@@ -177,8 +174,9 @@ def _act_by(deed: Deed) -> Callable[[Any, HttpRequest, Run], Outcome]:
 
 
 def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk) -> None:
-    """One transaction a run: what cannot be done for one does not undo the others, and a form that
-    is sent again after a crash does those that are left."""
+    """One transaction for each run: one refusal does not undo the others, and a form sent again
+    after a crash does the rest.
+    """
     refused, done = [], 0
     for run in runs:
         try:

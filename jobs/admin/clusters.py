@@ -1,5 +1,3 @@
-"""Clusters: every `manage.py qcluster` that has been heard of."""
-
 from __future__ import annotations
 
 from datetime import timedelta
@@ -54,14 +52,14 @@ class ClusterAdmin(ReadOnlyAdmin):
     def heard(self, cluster: Cluster) -> SafeString:
         return ago(cluster.seen_at)
 
-    @admin.display(description="what it said")
+    @admin.display(description="last report")
     def last_words(self, cluster: Cluster) -> SafeString:
         words = said(cluster)
-        return pretty(words) if words else SafeString("nothing that can be read here")
+        return pretty(words) if words else SafeString("none that can be read here")
 
 
 def _what_keeps_it(cluster: Cluster) -> SafeString | None:
-    """A living cluster that does not look for due runs, and why."""
+    """For a living cluster that does not look for due runs: why."""
     pulse = cluster.pulse
     if not pulse or looks(pulse):
         return None
@@ -73,9 +71,9 @@ def _what_keeps_it(cluster: Cluster) -> SafeString | None:
 
 
 def said(cluster: Cluster) -> dict[str, Any]:
-    """What the cluster last said of itself, or nothing if that cannot be read."""
+    """The cluster's last report; empty if it cannot be read."""
     try:
         stat = SignedPackage.loads(cluster.stat)
-    except Exception:  # unsigned, signed by another key, or of another django-q2: whatever it is
+    except Exception:  # unsigned, signed with another key, or from another django-q2
         return {}
     return vars(stat) if isinstance(stat, Status) else {}

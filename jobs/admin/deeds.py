@@ -1,4 +1,4 @@
-"""What a button of the panel does: once for one form, with a line in the history."""
+"""What a button does: once for each form, with a line in the history."""
 
 from __future__ import annotations
 
@@ -21,11 +21,9 @@ ONCE = "This form was sent before, and does nothing twice. Open the page anew to
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
-    """One thing to do to a run."""
-
     act: Callable[[str], str]  # returns the id of the run that goes on
-    done: str  # a history line
-    action: str  # a form does it once (see form_submissions.py) …
+    done: str  # for the history
+    action: str  # once for a form (see form_submissions.py) …
     asked: Any = None  # … with this content
     is_guarded: bool = False  # the run's status allows it once
 
@@ -33,7 +31,6 @@ class Deed:
 def show(
     model_admin: Any, request: HttpRequest, run: Run, outcome: Outcome, done: str
 ) -> HttpResponse:
-    """The run that goes on, and what was done to this one."""
     made = outcome.result
     text = format_html("{} It runs as {}.", done, run_link(made)) if made != str(run.pk) else done
     if outcome.is_repeat:
@@ -44,8 +41,7 @@ def show(
 
 
 def act_on(model_admin: Any, request: HttpRequest, run: Run, deed: Deed) -> Outcome:
-    """The deed, its history line and the memory of the form: all or none. The outcome's result is
-    the id of the run that goes on."""
+    """The deed, its history line and the form's memory are one transaction."""
 
     def act() -> str:
         with asked_by(request.user):
@@ -69,7 +65,6 @@ def act_once(
     asked: Any,
     is_guarded: bool = False,
 ) -> Outcome:
-    """`form_submissions.once` for the form of a request."""
     return once(
         act,
         token=request.POST.get(FIELD),

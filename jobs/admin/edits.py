@@ -1,4 +1,4 @@
-"""A rerun with other data than the event brought: a form, and what comes of it."""
+"""A rerun with edited event data."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from jobs.events import event, validation
 from jobs.lib.excerpts import excerpt
 
 MIN_ROWS, MAX_ROWS = 8, 30  # of the text field
-SAME = "This is what the event brought. Change something, or rerun the run from the start."
+SAME = "This is the data of the old event. Change it, or rerun the run from the start."
 
 
 class JsonField(forms.CharField):
-    """A text that is JSON; what is wrong with it is said with its place. Django's own field says
-    neither, and fails on what is nested too deep or has too many digits."""
+    """JSON text; an error names its place. Django's field names none, and fails on deep nesting and
+    numbers with too many digits.
+    """
 
     def to_python(self, value: Any) -> Any:
         try:
@@ -54,10 +55,8 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class DataForm(forms.Form):
-    """What an event brought, to be made into something else; the engine says what it takes."""
-
     event_data = JsonField(
-        required=False,  # which an empty object would not be
+        required=False,  # an empty object would be refused
         widget=forms.Textarea({"spellcheck": "false", "class": "jobs-editor"}),
     )
 
@@ -79,29 +78,28 @@ class DataForm(forms.Form):
         return data
 
     def changed(self) -> str:
-        """The names of what is other than before, for the history."""
         old, new = self.brought.data, self.cleaned_data["event_data"]
         names = [name for name in old | new if _text(old.get(name)) != _text(new.get(name))]
         return excerpt(", ".join(names), 200)
 
 
 def _text(value: Any) -> str:
-    """`true` and `1` differ in it, and the order of names does not matter."""
+    """Tells `true` from `1`, in whatever order."""
     return json.dumps(value, sort_keys=True)
 
 
 def may_edit(run: models.Run) -> bool:
-    """Not what the engine sends itself."""
+    """False for the engine's own events."""
     return not validation.is_reserved(run.event.name)
 
 
 def edit_view(model_admin: Any) -> View:
-    """GET shows what the event brought, POST reruns with the `event_data` that has become of it."""
+    """GET shows the event's data, POST reruns with the edited `event_data`."""
 
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
         run = asked(request, "jobs.edit_run", run_id)
         if not may_edit(run):
-            text = f"What “{run.event.name}” brings comes from the engine alone."
+            text = f"The data of “{run.event.name}” comes from the engine alone."
             model_admin.message_user(request, f"Nothing was changed. {text}", messages.ERROR)
             return redirect("admin:jobs_run_change", run_id)
         form = DataForm(run.event, request.POST if request.method == "POST" else None)

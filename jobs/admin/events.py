@@ -1,5 +1,3 @@
-"""Events: what happened, and which runs it made."""
-
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -102,7 +100,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="not started")
     def not_started(self, event: Event) -> SafeString:
-        """The functions that its name triggers, whose condition it does not meet."""
+        """Functions that its name triggers, but whose condition it fails."""
         lines = format_html_join("", '<div class="jobs-line">{}: {}</div>', unmet(event))
         return lines or NONE
 
@@ -112,7 +110,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="came again with other data")
     def came_again(self, event: Event) -> SafeString:
-        """What a sender gave under the same id afterwards: it has started nothing."""
+        """A later event under the same id."""
         told = event.repeat or {}
         count = told.get("count", 0)
         return format_html(
@@ -125,8 +123,7 @@ class EventAdmin(ReadOnlyAdmin):
 
 
 def unmet(event: Event) -> Iterator[tuple[str, str]]:
-    """Each function that this event might have started and did not, by its conditions as this
-    process has them, with the reason."""
+    """The functions that this event did not start, with reasons, by this process's code."""
     variables = {"event": events_event.as_json(event)}
     started = {run.fn_id for run in event.runs.all()}
     for function, triggers in catalog.triggered_by(event.name):

@@ -1,4 +1,4 @@
-"""Filters whose choices cost the same however many rows there are."""
+"""Filters with a cost independent of the number of rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_NAMES = 50
 
 
 class StatusFilter(admin.ChoicesFieldListFilter):
-    """A run's status, by the index that has it."""
+    """Uses the index of statuses."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
         wanted: Any = self.used_parameters.get(self.lookup_kwarg)
@@ -40,7 +40,7 @@ class FunctionFilter(admin.SimpleListFilter):
 
 
 class CreatedFilter(admin.SimpleListFilter):
-    """By the time that is in the id (UUIDv7): the primary key serves it, no further index."""
+    """By the time in the id (UUIDv7), so the primary key serves it."""
 
     title = "created"
     parameter_name = "created"
@@ -55,7 +55,6 @@ class CreatedFilter(admin.SimpleListFilter):
 
 
 def beginning(period: str) -> datetime | None:
-    """Of one of CreatedFilter's periods."""
     now = timezone.now()
     return {
         "hour": now - timedelta(hours=1),
@@ -66,7 +65,7 @@ def beginning(period: str) -> datetime | None:
 
 
 def first_id(moment: datetime) -> uuid.UUID:
-    """No id made at that moment or later sorts before this one."""
+    """The lowest id of that moment."""
     return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
@@ -82,8 +81,7 @@ class EventNameFilter(admin.SimpleListFilter):
 
 
 def event_names() -> list[str]:
-    """The distinct names of events: one look into the index for each, instead of a scan of all
-    rows, which is what DISTINCT would be."""
+    """Distinct event names: one index look-up each, where DISTINCT would scan all rows."""
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -1,4 +1,4 @@
-"""Functions: what starts them, whose turn they keep, how often they try, what they do now."""
+"""Functions: triggers, turns, retries, state."""
 
 from __future__ import annotations
 
@@ -24,14 +24,13 @@ from jobs.models import UNFINISHED, RegisteredFunction, RunStatus
 
 COUNTED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.FAILED]
 Counts = dict[str, dict[str, int]]
-# One of these for each function and status, with the values written out: the planner then knows
-# how rare each is.
+# One for each function and status, with literal values: the planner then knows how rare each is.
 CAPPED_COUNT = """
 SELECT %s, %s, count(*) FROM (
     SELECT 1 FROM jobs_run WHERE fn_id = %s AND status = %s {still} ORDER BY id DESC LIMIT %s
 ) AS capped
 """
-STILL = dict.fromkeys(UNFINISHED, "AND ended_at IS NULL")  # as their index has it
+STILL = dict.fromkeys(UNFINISHED, "AND ended_at IS NULL")  # for their index
 
 
 @admin.register(RegisteredFunction)
@@ -44,7 +43,7 @@ class FunctionAdmin(ReadOnlyAdmin):
     )
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The page's functions, each with its counts: one query for all of them."""
+        """All counts take one query."""
         changelist = super().get_changelist_instance(request)
         functions = list(changelist.result_list)
         counts = run_counts(function.fn_id for function in functions)
@@ -53,7 +52,7 @@ class FunctionAdmin(ReadOnlyAdmin):
         changelist.result_list = functions
         return changelist
 
-    # --- what people may do to it ---
+    # --- actions ---
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -80,7 +79,7 @@ class FunctionAdmin(ReadOnlyAdmin):
             *super().get_urls(),
         ]
 
-    # --- what is shown of it ---
+    # --- fields ---
 
     @admin.display(description="starts on")
     def triggers(self, function: RegisteredFunction) -> SafeString:
@@ -120,7 +119,7 @@ class FunctionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="state")
     def state(self, function: RegisteredFunction) -> SafeString:
-        if why := _config(function).get("unfit"):  # as a cluster has last said (rows.sync)
+        if why := _config(function).get("unfit"):  # as a cluster last reported (rows.sync)
             return format_html("{} {}", badge("unfit"), excerpt(str(why).strip()))
         if function.paused_at is None:
             return SafeString("active")
@@ -151,8 +150,7 @@ def _filter(fn_id: str, status: str) -> dict[str, str]:
 
 
 def run_counts(fn_ids: Iterable[str]) -> Counts:
-    """Runs of each function in the states that an operator acts on; no state is counted beyond
-    1,001, so neither history nor a backlog costs more than that."""
+    """Counted up to 1,001 each, so neither history nor a backlog costs more."""
     counts: Counts = {fn_id: {} for fn_id in fn_ids}
     wanted = [(fn_id, status) for fn_id in counts for status in COUNTED]
     if not wanted:
@@ -170,7 +168,7 @@ def run_counts(fn_ids: Iterable[str]) -> Counts:
 
 
 def retries_of(function: RegisteredFunction) -> int | None:
-    """How often an erring step is tried again, as last synced; None if that is not known."""
+    """None if unknown."""
     retries = _config(function).get("retries")
     return retries if isinstance(retries, int) else None
 

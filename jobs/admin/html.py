@@ -1,4 +1,4 @@
-"""The few pieces of HTML that every page of the panel shows; all of it escaped."""
+"""HTML that the panel's pages share; all of it escaped."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ from jobs.admin.words import is_stalled, situation
 from jobs.lib.excerpts import begun, excerpt
 from jobs.models import Event, Run
 
-SHOWN = 20_000  # characters of one text in a page
+SHOWN = 20_000  # characters of a text
 NOTHING = "–"
 NONE = SafeString('<span class="jobs-quiet">none</span>')
 
 
 def badge(status: str) -> SafeString:
-    """A status as a word with its dot."""
     return format_html('<span class="jobs-badge jobs-{}">{}</span>', status, status or NOTHING)
 
 
 def run_status(
     run: Run, now: datetime, retries: int | None = None, flight: InFlight | None = None
 ) -> SafeString:
-    """Status, reason and, if its worker has gone silent, “stalled”."""
+    """Status, reason, and “stalled” if the lease has run out."""
     reason = situation(run, now, retries, flight)
     return format_html(
         "{}{}{}",
@@ -42,7 +41,7 @@ def run_status(
 
 
 def ago(moment: datetime | None) -> SafeString:
-    """A time as people say it, with the exact one in its title."""
+    """Relative, with the exact time as title."""
     if moment is None:
         return SafeString(NOTHING)
     exact = timezone.localtime(moment)
@@ -55,7 +54,7 @@ def ago(moment: datetime | None) -> SafeString:
 
 
 def block(text: str) -> SafeString:
-    """A text as it is; a very long one up to a limit that is said beneath it."""
+    """Cut if very long, with a note."""
     if len(text) <= SHOWN:
         return format_html('<pre class="jobs-text">{}</pre>', excerpt(text, SHOWN))
     return format_html(
@@ -67,7 +66,7 @@ def block(text: str) -> SafeString:
 
 
 def beginning(text: str, whole: str) -> SafeString:
-    """The beginning of a text of which no more was read (excerpts.begins)."""
+    """The start of a text read no further (excerpts.begins)."""
     return format_html(
         '<pre class="jobs-text">{}</pre><p class="jobs-quiet">The first {} characters of {}.</p>',
         begun(text, SHOWN),
@@ -77,7 +76,6 @@ def beginning(text: str, whole: str) -> SafeString:
 
 
 def pretty(value: Any) -> SafeString:
-    """JSON, indented."""
     return block(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
@@ -92,7 +90,6 @@ def event_link(event: Event) -> SafeString:
 
 
 def lines(items: list[Any]) -> SafeString:
-    """Values one beneath the other."""
     if not items:
         return SafeString(NOTHING)
     return format_html_join("", "<div>{}</div>", ((item,) for item in items))

@@ -1,4 +1,4 @@
-"""Requests that runs wait for: since when, and how long such ones took before."""
+"""Requests in flight: since when, and how long such requests took before."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from django.db import connection
 
 from jobs.models import Fetch, FetchStatus, Reason, Run
 
-# The requests of the same step in the last completed runs of the same function; of runs that are
-# looked through for these, there is a limit, should none of them complete.
+# Requests of the same step in the function's last completed runs, among MOST_RUNS runs at most.
 LATEST = 50
 MOST_RUNS = 5000
 MOST_STEPS = 10  # of one page
-ENOUGH = 10  # from which on the fastest and the slowest tenth are left out
+ENOUGH = 10  # from here on the fastest and slowest tenths are left out
 
 TOOK = """
 SELECT f.ended_at - f.sent_at
@@ -35,15 +34,12 @@ Span = tuple[timedelta, timedelta]
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """The request that a run has waited for longest."""
-
-    since: datetime | None  # None: it waits to be sent, beyond what a cluster has in flight
-    usual: Span | None  # from the tenth to the ninetieth percentile; None: nothing is known
+    since: datetime | None  # None: it waits to be sent, behind what a cluster has in flight
+    usual: Span | None  # 10th to 90th percentile; None: unknown
 
 
 def in_flight(runs: Iterable[Run]) -> dict[uuid.UUID, InFlight]:
-    """What the runs among these that wait for an answer wait for: a query, and one more for each
-    step that they are at."""
+    """One query, and one for each step."""
     waiting = {run.pk: run for run in runs if run.reason == Reason.FETCH and not run.is_finished}
     found = {fetch.run_id: fetch for fetch in reversed(_open_requests(waiting))}
     steps = {(waiting[run_id].fn_id, fetch.step_name) for run_id, fetch in found.items()}
@@ -58,7 +54,6 @@ def in_flight(runs: Iterable[Run]) -> dict[uuid.UUID, InFlight]:
 
 
 def _open_requests(run_ids: Iterable[uuid.UUID]) -> list[Fetch]:
-    """In the order in which they were sent."""
     ids = list(run_ids)
     if not ids:
         return []
@@ -69,7 +64,6 @@ def _open_requests(run_ids: Iterable[uuid.UUID]) -> list[Fetch]:
 
 
 def usual_span(fn_id: str, step_name: str) -> Span | None:
-    """How long the requests of a step take, as a rule."""
     asked: dict[str, Any] = {
         "fn_id": fn_id,
         "step_name": step_name,

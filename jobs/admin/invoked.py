@@ -1,4 +1,4 @@
-"""Runs that runs have invoked: links both ways, and what is said where one of them is cancelled."""
+"""Invoked runs: links both ways, and cancellation of a tree."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ MOST_SHOWN = 20
 
 
 def relatives(run: Run, now: datetime) -> dict[str, Any]:
-    """What a run's page says of the runs that it has invoked, and of those that wait with it."""
     direct = run.invoked.defer("output", "error").order_by("-id")[: MOST_SHOWN + 1]
     shown = [(run_link(child.pk, child.fn_id), run_status(child, now)) for child in direct]
     below = invocation_tree.unfinished_below(run.pk, MOST_COUNTED + 1, MOST_WALKED) if shown else []
@@ -47,7 +46,7 @@ def links(run_ids: Iterable[UUID]) -> list[SafeString]:
 
 
 def _going_along(run: Run) -> list[SafeString]:
-    """The runs that go on when this one is retried, as links."""
+    """Links to runs that a retry lets go on."""
     if run.status not in RETRYABLE:
         return []
     awaited = invocation_tree.awaited_by(run)
@@ -55,7 +54,7 @@ def _going_along(run: Run) -> list[SafeString]:
 
 
 def cancel_view(model_admin: Any) -> View:
-    """POST; `invoked=yes` takes along the unfinished runs that it has invoked."""
+    """POST; `invoked=yes` also cancels the unfinished runs below."""
 
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
         run = asked(request, "jobs.cancel_run", run_id)

@@ -1,13 +1,12 @@
-"""From a run to the thing that it is about, without the engine knowing what that is.
+"""Links from a run to the product's thing that it is about.
 
 `JOBS["RUN_LINKS"]` may name a callable by its dotted path:
 
     def run_links(event_data: dict[str, Any]) -> list[tuple[str, str]]:
         return [("Song", reverse("admin:songs_song_change", args=[event_data["songId"]]))]
 
-It is given the data of the run's event and returns (label, url) pairs, which a run's page shows
-under “About”. It is called for every such page, also for events that it knows nothing about: it
-should return an empty list for those.
+It gets the data of the run's event and returns (label, url) pairs, which the run's page shows under
+“About”. For events that it does not know it must return an empty list.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def run_links(event_data: Any) -> list[tuple[str, str]]:
-    """What the project links to; its mistake costs the links (and a log line), not the page."""
+    """The project's links; an error in its code costs the links and a log line, not the page."""
     path: Any = settings.JOBS.get("RUN_LINKS")
     if not path:
         return []

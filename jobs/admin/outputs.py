@@ -1,5 +1,4 @@
-"""What steps have left, as a run's page shows it. A large output is cut in the database: the site
-does not read megabytes to show their beginning."""
+"""A run page's outputs. The database cuts large ones, so the site never reads megabytes."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from jobs.admin.html import SHOWN, beginning, pretty
 from jobs.lib.excerpts import begins
 from jobs.models import Step
 
-WHOLE = SHOWN  # bytes: an output of no more comes whole
+WHOLE = SHOWN  # bytes of a whole output
 
 ROOM = Func("output", function="pg_column_size", output_field=IntegerField())
 SIZE = Coalesce(F("output_bytes"), ROOM)
@@ -21,7 +20,7 @@ PRETTY = Func("output", function="jsonb_pretty", output_field=TextField())
 
 
 def cut(steps: QuerySet[Step]) -> QuerySet[Step]:
-    """These steps, each with as much of what it has left as `shown` shows of it."""
+    """Read of each step's output what `shown` shows."""
     return steps.defer("output").annotate(
         size=SIZE,
         whole=Case(When(size__lte=WHOLE, then=F("output"))),
@@ -30,7 +29,6 @@ def cut(steps: QuerySet[Step]) -> QuerySet[Step]:
 
 
 def shown(step: Any) -> SafeString:
-    """What a step that was read so has left."""
     if step.start is None:
         return pretty(step.whole)
     return beginning(step.start, f"{step.size:,} bytes of JSON")

@@ -1,5 +1,4 @@
-"""Pause, resume and replay a function: each a POST with its own permission, and a line in the
-history of who did what when."""
+"""Pause, resume and replay a function: each a POST with a permission and a history line."""
 
 from __future__ import annotations
 
@@ -38,10 +37,8 @@ View = Callable[..., HttpResponse]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a function may be brought to."""
-
     bring: Callable[[str], bool]
-    done: str  # a history line, and what is said
+    done: str  # a history line and a message
 
 
 STATES = {
@@ -61,7 +58,7 @@ def state_of(function: RegisteredFunction) -> str:
 
 
 class Moment(forms.DateTimeField):
-    """A time to the minute, in the site's zone; may be left out."""
+    """An optional time to the minute, in the site's zone."""
 
     widget = forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
@@ -71,7 +68,7 @@ class Moment(forms.DateTimeField):
 
 
 class PartForm(forms.Form):
-    """Of the skipped runs those that were skipped from `since` on and before `until`."""
+    """Limits a replay to runs skipped from `since` on and before `until`."""
 
     since, until = Moment(), Moment()
 
@@ -82,13 +79,12 @@ class PartForm(forms.Form):
         return self.cleaned_data
 
     def words(self) -> str:
-        """“ from … until …”, of what was given."""
         ends = [("from", self.cleaned_data["since"]), ("until", self.cleaned_data["until"])]
         return "".join(f" {word} {_words(moment)}" for word, moment in ends if moment)
 
 
 def given(data: QueryDict) -> dict[str, str]:
-    """What a PartForm was given, right or wrong."""
+    """What the form was given, valid or not."""
     return {name: str(data[name]) for name in PartForm.base_fields if data.get(name)}
 
 
@@ -98,11 +94,10 @@ def _words(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A function's skipped runs that were not replayed. Of more than 1,000 it is not told which
-    are left out."""
+    """A function's skipped runs that were not replayed. Beyond 1,000, `left_out` is not counted."""
 
     to_replay: int
-    left_out: int = 0  # hooks whose run has gone on since
+    left_out: int = 0  # hooks whose run has gone on
 
 
 def skipped(fn_id: str, since: datetime | None = None, until: datetime | None = None) -> Skipped:
@@ -151,7 +146,7 @@ def _bring(
 ) -> Outcome:
     def act() -> str:
         if state_of(function) == wanted:
-            raise JobsError("somebody else was quicker.")
+            raise JobsError("another operator was quicker.")
         STATES[wanted].bring(function.fn_id)
         model_admin.log_change(request, function, STATES[wanted].done)
         return wanted
@@ -161,8 +156,7 @@ def _bring(
 
 
 def replay_view(model_admin: Any) -> View:
-    """POST, of a part only if `since` or `until` is given. A run of the engine's own does it,
-    however many there are."""
+    """POST, with `since` or `until` for a part; a run of the engine's own replays."""
 
     def view(request: HttpRequest, object_id: str) -> HttpResponse:
         part = PartForm(request.POST)
@@ -175,7 +169,7 @@ def replay_view(model_admin: Any) -> View:
                 model_admin.message_user(request, text, messages.WARNING)
                 return _back_to(function, given(request.POST))
         text = format_html(
-            "{}What was skipped{} is being replayed, oldest first, by {}.{}",
+            "{}Skipped runs{} are being replayed, oldest first, by {}.{}",
             f"{ONCE} " if outcome.is_repeat else "",
             part.words(),
             run_link(outcome.result, "a run of its own"),
@@ -191,7 +185,6 @@ def replay_view(model_admin: Any) -> View:
 def _replay(
     model_admin: Any, request: HttpRequest, function: RegisteredFunction, part: PartForm
 ) -> tuple[Outcome, str]:
-    """The run that does it, and a sentence about what it leaves out, if it does."""
     if not part.is_valid():
         raise JobsError(" ".join(str(error) for errors in part.errors.values() for error in errors))
     since, until = part.cleaned_data["since"], part.cleaned_data["until"]
@@ -208,7 +201,7 @@ def _replay(
             since=since or "",
             until=until or "",
         )
-        done = f"Replayed what was skipped{part.words()}, by run {made}.{left_out}"
+        done = f"Replayed the skipped runs{part.words()}, by run {made}.{left_out}"
         model_admin.log_change(request, function, done)
         return made
 
@@ -225,7 +218,7 @@ def _left_out(number: int) -> str:
 
 
 def _locked(request: HttpRequest, permission: str, object_id: str) -> RegisteredFunction:
-    """The function, if this account may do that to it; see controls.asked."""
+    """The function, locked; permissions as in run_actions.asked."""
     if not request.user.has_perm(permission):
         raise PermissionDenied
     fn_id = unquote(object_id)
@@ -238,6 +231,6 @@ def _locked(request: HttpRequest, permission: str, object_id: str) -> Registered
 
 
 def _back_to(function: RegisteredFunction, typed: dict[str, str] | None = None) -> HttpResponse:
-    """Its page, with what was typed, so that it need not be typed again."""
+    """The function's page, with the typed values."""
     page = reverse("admin:jobs_registeredfunction_change", args=[quote(function.pk)])
     return redirect(f"{page}?{urlencode(typed)}" if typed else page)

@@ -1,5 +1,4 @@
-"""Retry, rerun and cancel: each a POST with its own permission, and a line in the history of who
-did what when."""
+"""Retry, rerun and cancel: each a POST with a permission and a history line."""
 
 from __future__ import annotations
 
@@ -54,8 +53,7 @@ def rerun_view(model_admin: Any) -> View:
 
 
 def asked(request: HttpRequest, permission: str, run_id: UUID) -> Run:
-    """The run, if this account may do that to it; an account that may do it to none is not told
-    which runs there are."""
+    """The run, if this account may act on it. An account without the permission learns no ids."""
     if not request.user.has_perm(permission):
         raise PermissionDenied
     run = found(run_id)
@@ -72,7 +70,6 @@ def found(run_id: UUID) -> Run:
 
 
 def do(model_admin: Any, request: HttpRequest, run: Run, deed: Deed) -> HttpResponse:
-    """Do it to one run and show the run that goes on; what cannot be done is a message."""
     try:
         outcome = act_on(model_admin, request, run, deed)
     except JobsError as error:

@@ -1,5 +1,3 @@
-"""The list of runs: its search, its page, what each row says."""
-
 from __future__ import annotations
 
 import uuid
@@ -17,7 +15,7 @@ from jobs.models import Attempt, AttemptStatus, RegisteredFunction, Run, RunStat
 
 
 class RunChangeList(ChangeList):
-    """The page's runs; a few queries more tell of all of them what no column of theirs does."""
+    """A few queries read what the runs' columns lack."""
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Run]:
         runs = super().get_queryset(request, *args, **kwargs)
@@ -40,8 +38,9 @@ class RunChangeList(ChangeList):
 
 
 def usual_steps(fn_ids: Iterable[str]) -> dict[str, int]:
-    """How many steps each function's last completed run had. One query; a look into the index
-    for each, where a join or DISTINCT ON would go through all of their history."""
+    """Steps of each function's last completed run. One query with an index look-up each; a join or
+    DISTINCT ON would read all history.
+    """
     last = [
         Run.objects.filter(fn_id=fn_id, status=RunStatus.COMPLETED)
         .order_by("-id")
@@ -52,19 +51,18 @@ def usual_steps(fn_ids: Iterable[str]) -> dict[str, int]:
 
 
 def newest(number: int) -> uuid.UUID:
-    """The id from which on there are so many runs, or the first possible id."""
+    """The id `number` places back, or the lowest possible one."""
     ids = Run.objects.order_by("-id").values_list("id", flat=True)
     return next(iter(ids[number : number + 1]), uuid.UUID(int=0))
 
 
 def error_counts(runs: list[Run]) -> dict[Any, int]:
-    """How many attempts of each run ended in an error."""
     erred = Attempt.objects.filter(run__in=runs, status=AttemptStatus.ERROR).exclude(step_name="")
     return dict(erred.order_by().values_list("run").annotate(Count("id")))
 
 
 def steps_in_words(run: Run, usual: int | None) -> str:
-    """“3/5”: how many steps it remembers, of as many as its function's last completed run had."""
+    """“3/5”: remembered steps, of those in the function's last completed run."""
     if not usual or (run.is_finished and run.status == RunStatus.COMPLETED):
         return str(run.steps_done)
     return f"{run.steps_done}/{max(usual, run.steps_done)}"

@@ -1,5 +1,3 @@
-"""What a run's page shows."""
-
 from __future__ import annotations
 
 from datetime import timedelta
@@ -20,7 +18,6 @@ from jobs.models import RegisteredFunction, Run
 
 
 def page(run: Run) -> dict[str, Any]:
-    """Everything that a run's page shows, read at one moment."""
     now = timezone.now()
     function = RegisteredFunction.objects.filter(pk=run.fn_id).first()
     retries = retries_of(function) if function else None

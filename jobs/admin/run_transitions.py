@@ -1,4 +1,4 @@
-"""Retry, restart and cancel, as a page's button does them to one run."""
+"""A button's acts on one run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from jobs.runs import invocation_tree
 
 
 def retry(run_id: str) -> str:
-    """Go on from the failed step; what the run remembers is not done again."""
     return api.rerun(run_id)
 
 
@@ -25,7 +24,7 @@ def restart(run_id: str) -> str:
 
 def cancel(run_id: str) -> str:
     if not api.cancel(run_id):
-        raise JobsError("It had already ended.")
+        raise JobsError("The run had already ended.")
     return run_id
 
 
@@ -33,12 +32,12 @@ ALONG = "Cancelled, with the runs that it had invoked."
 
 
 def cancel_tree(model_admin: Any, request: HttpRequest, run: Run) -> Outcome:
-    """Cancel a run with its history line, then those below it, each in a transaction of its own."""
+    """Cancel a run with its history line, then the runs below, a transaction each."""
     below = invocation_tree.unfinished_below(run.pk, 1)
 
     def end(run_id: str) -> str:
         if not api.cancel(run_id) and not below:
-            raise JobsError("It had already ended.")
+            raise JobsError("The run had already ended.")
         return run_id
 
     deed = Deed(act=end, done=ALONG, action="jobs.cancel", asked="invoked", is_guarded=True)

@@ -1,5 +1,3 @@
-"""Runs: the list, and a run's page from its title to its raw data."""
-
 from __future__ import annotations
 
 from typing import Any
@@ -29,7 +27,7 @@ from jobs.models import (
     RunStatus,
 )
 
-MOST_SEARCHED = 50_000  # a part of a text is in no index
+MOST_SEARCHED = 50_000  # no index serves a part of a text
 
 
 @admin.register(Run)
@@ -92,7 +90,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="attempt")
     def attempt_number(self, run: Run) -> str:
-        """Of the step where it stands; of a run that has ended, how many attempts erred."""
+        """Of the current step; for an ended run, its failed attempts."""
         errors, retries = getattr(run, "errors", 0), getattr(run, "retries", None)
         if run.is_finished:
             return f"{errors} {'error' if errors == 1 else 'errors'}" if errors else NOTHING
@@ -100,7 +98,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="key")
     def key(self, run: Run) -> SafeString:
-        """What the run shares with those it takes turns with; in full in the title."""
+        """Turn keys without their prefix; in full in the title."""
         prefixes = (f"{run.fn_id}:{line}:" for line in range(len(run.turn_keys)))
         short = [
             key.removeprefix(prefix) for key, prefix in zip(run.turn_keys, prefixes, strict=True)
@@ -129,7 +127,6 @@ class RunAdmin(ReadOnlyAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _buttons(self, request: HttpRequest, run: Run, *, has_below: bool) -> dict[str, bool]:
-        """Which of the buttons this person may press on this run."""
         may_rerun = run.is_finished and self.has_rerun_permission(request, run)
         may_change = run.is_finished and request.user.has_perm("jobs.edit_run", run)
         return {
@@ -142,7 +139,7 @@ class RunAdmin(ReadOnlyAdmin):
             and self.has_cancel_permission(request, run),
         }
 
-    # --- what people may do to it ---
+    # --- actions ---
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

@@ -1,5 +1,3 @@
-"""A function's cron lines on its page: when each ticks next, and what became of its last ticks."""
-
 from __future__ import annotations
 
 from django.utils.html import format_html
@@ -10,7 +8,6 @@ from jobs.models import CronSchedule, Run
 
 
 def ticks_in_words(fn_id: str, cron_lines: list[str]) -> list[SafeString]:
-    """A line of words for each cron line that a cluster has made a row for."""
     rows = list(CronSchedule.objects.filter(fn_id=fn_id, cron__in=cron_lines))
     there = Run.objects.filter(id__in=[row.last_run for row in rows if row.last_run])
     known = set(there.values_list("id", flat=True))
@@ -30,7 +27,6 @@ def _words(row: CronSchedule, *, link: bool) -> SafeString:
 
 
 def _held(number: int) -> str:
-    """What an operator has to know of ticks that started nothing."""
     if not number:
         return ""
     ticks = "1 tick since then has" if number == 1 else f"{number:,} ticks since then have"

@@ -1,7 +1,5 @@
-"""A run as a readable story: its rows, read once, arranged by what happened when.
-
-Nothing here writes, and nothing here knows of pages: `tell(run, now)` gives a `Story` of lanes
-(one a step), each with the bars that a drawing or a table can show.
+"""A run's rows, read once and arranged by time: `tell(run, now)` returns a `Story` of lanes, one
+for each step, with bars that a drawing or a table can show.
 """
 
 from __future__ import annotations
@@ -30,16 +28,16 @@ from jobs.models import (
 MOST_STEPS = 300
 MOST_ATTEMPTS = 1000
 MOST_LOG_LINES = 500
-LEAST_PLANNED = timedelta(milliseconds=50)  # a run is made and ready in one moment, but for this
+LEAST_PLANNED = timedelta(milliseconds=50)  # shorter times pass anyway
 
 
 class BarKind(StrEnum):
-    QUEUE = "queue"  # from when the run could first start to its start
-    DONE = "done"  # work that went well
-    ERROR = "error"  # an attempt that ended in an error
-    OPEN = "open"  # work that has not ended yet
-    BACKOFF = "backoff"  # between an error and the next attempt
-    WAIT = "wait"  # sleeping, or waiting for an event or a function
+    QUEUE = "queue"  # from the first possible start to the start
+    DONE = "done"  # work that succeeded
+    ERROR = "error"  # a failed attempt
+    OPEN = "open"  # unfinished work
+    BACKOFF = "backoff"  # from an error to the next attempt
+    WAIT = "wait"  # sleep, or a wait for another
 
 
 WAITS = {StepKind.SLEEP, StepKind.WAIT, StepKind.INVOKE}
@@ -48,8 +46,6 @@ BUSY = {BarKind.DONE, BarKind.ERROR, BarKind.OPEN}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """A stretch of time in a lane."""
-
     kind: BarKind
     start: datetime
     end: datetime
@@ -62,7 +58,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """One step with its attempts; or, with an empty name, the code between steps."""
+    """The name is empty for code between steps."""
 
     name: str
     step: Step | None
@@ -75,7 +71,7 @@ class Lane:
 
     @property
     def status(self) -> str:
-        """The step's own; without a row, what its last attempt says."""
+        """The step's own; without a row, its last attempt's."""
         if self.step is not None:
             return self.step.status
         return str(self.attempts[-1].status) if self.attempts else ""
@@ -86,7 +82,7 @@ class Lane:
 
     @property
     def duration(self) -> timedelta | None:
-        """From its first start to its end, backoff included; None before it has begun."""
+        """From the first start to the end, backoff included."""
         return self.bars[-1].end - self.bars[0].start if self.bars else None
 
     @property
@@ -100,8 +96,6 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """A run from its making to its end, or to `now`."""
-
     run: Run
     start: datetime
     end: datetime
@@ -121,12 +115,11 @@ class Story:
 
     @property
     def before(self) -> tuple[Bar, ...]:
-        """What was before its start."""
         return (self.planned, self.queued) if self.planned else (self.queued,)
 
     @property
     def busy(self) -> list[tuple[datetime, datetime]]:
-        """When any work was under way: intervals that do not overlap, in order."""
+        """Times of work, in order, without overlap."""
         return merged((bar.start, bar.end) for bar in self.bars if bar.kind in BUSY)
 
     @property
@@ -135,15 +128,16 @@ class Story:
 
     @property
     def waited(self) -> timedelta:
-        """Started, but no work under way: backoff, sleeping, waiting for a worker."""
+        """Time without work since the start: backoff, sleep, waits for a worker."""
         if self.run.started_at is None:
             return timedelta()
         return max(self.end - self.queued.end - self.busy_time, timedelta())
 
 
 def tell(run: Run, now: datetime, steps_of_it: QuerySet[Step] | None = None) -> Story:
-    """Read the run's rows (four queries, however long it is) and arrange them. What its steps have
-    left is not read, unless a query is given for them that does so."""
+    """Read the run's rows, in four queries, and arrange them. Outputs are read only if
+    `steps_of_it` does.
+    """
     rows = run.steps.defer("output") if steps_of_it is None else steps_of_it
     steps = list(rows.order_by("position", "id")[:MOST_STEPS])
     attempts = list(run.attempts.order_by("id")[:MOST_ATTEMPTS])
@@ -166,12 +160,12 @@ def tell(run: Run, now: datetime, steps_of_it: QuerySet[Step] | None = None) -> 
 
 
 def _beyond(rows: Manager[Any], shown: int, most: int) -> int:
-    """How many rows there are beside those shown; asked only when the page is full."""
+    """Counted only if the page is full."""
     return rows.count() - shown if shown == most else 0
 
 
 def _ready(run: Run, end: datetime) -> datetime:
-    """When it could first start; not yet if its event is yet to come, or its function paused."""
+    """`end` while the run stands still."""
     started = run.started_at or end
     stands_still = run.started_at is None and run.reason == Reason.PAUSED
     ready = started if stands_still else run.ready_at or run.created_at
@@ -192,7 +186,7 @@ def _queued(run: Run, end: datetime) -> Bar:
 
 
 def _sent(fetches: Iterable[Fetch]) -> dict[str, datetime]:
-    """When the request of a step was sent, which is when its work begins."""
+    """A request's work begins when it is sent."""
     return {fetch.step_name: fetch.sent_at for fetch in fetches if fetch.sent_at}
 
 
@@ -205,7 +199,7 @@ def _lanes(
     *,
     whole: bool,
 ) -> tuple[Lane, ...]:
-    """A lane for each step, and one for attempts that no step remembers, by their first start."""
+    """A lane for each step, and for attempts without one."""
     tries: dict[str, list[Attempt]] = {}
     for attempt in attempts:
         tries.setdefault(attempt.step_name, []).append(attempt)
@@ -235,7 +229,6 @@ def _lane(
 
 
 def _attempt_bars(tries: Sequence[Attempt]) -> Iterable[Bar]:
-    """Each attempt, and what was waited for between two of them."""
     for index, attempt in enumerate(tries):
         if index:
             yield _between(tries[index - 1], attempt)
@@ -258,7 +251,7 @@ def _between(before: Attempt, after: Attempt) -> Bar:
 def _last_bars(
     run: Run, step: Step | None, last: Attempt | None, begun: datetime | None, end: datetime
 ) -> Iterable[Bar]:
-    """What no attempt tells: work under way or done at once, a wait, a backoff that goes on."""
+    """What no attempt records: current or first-try work, a wait, a running backoff."""
     if last is not None and last.status == AttemptStatus.COMPLETED:
         return
     since = last.ended_at if last else begun
@@ -288,7 +281,7 @@ def _work(run: Run, step: Step) -> tuple[BarKind, str]:
 
 
 def merged(intervals: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
-    """Overlapping and touching intervals as one, in order of time."""
+    """Overlapping and touching intervals become one; in order."""
     union: list[tuple[datetime, datetime]] = []
     for start, end in sorted(intervals):
         if union and start <= union[-1][1]:

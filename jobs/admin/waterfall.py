@@ -1,8 +1,8 @@
-"""The drawing of a story: where each bar begins and how long it is, in percent of the width.
+"""Draws a story: each bar's place and width, in percent.
 
-Time runs evenly while something works. A long stretch in which nothing does (a backoff, a sleep,
-a night before somebody retried) is folded: drawn short, marked, and labelled with its true length,
-so that 20 s of work stay readable beside 2 h of waiting.
+Time is even while something works. A long idle stretch (a backoff, a sleep, a night before a retry)
+is folded: drawn short, marked, and labelled with its length, so that 20 s of work stay readable
+beside 2 h of waiting.
 """
 
 from __future__ import annotations
@@ -14,19 +14,17 @@ from datetime import datetime, timedelta
 from jobs.admin.timeline import Bar, Lane, Story
 from jobs.admin.words import roughly, span
 
-FOLD_SHARE = 0.4  # a fold is drawn as long as this share of all the work …
-FOLD_GAIN = 1.5  # … and only if that makes it this much shorter
+FOLD_SHARE = 0.4  # a fold's share of all the work …
+FOLD_GAIN = 1.5  # … if that makes it this much shorter
 LEAST_WORK = 1.0  # seconds
-LEAST_WIDTH = 0.1  # percent; SVG does not draw a rectangle of width 0
+LEAST_WIDTH = 0.1  # percent; SVG draws no rectangle of width 0
 TICK_STEPS = (0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600, 21_600, 86_400)
 MOST_TICKS = 6
-TICK_ROOM = 16.0  # percent between two labels, and before the right edge
+TICK_ROOM = 16.0  # percent between labels, and before the right edge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A stretch of the axis: real time, and where it is drawn."""
-
     start: datetime
     end: datetime
     x: float
@@ -40,7 +38,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A rectangle or a line on the axis; `x` and `width` are percentages as SVG writes them."""
+    """A rectangle or line; `x` and `width` are percentages as SVG writes them."""
 
     x: str
     width: str
@@ -85,7 +83,6 @@ def draw(story: Story) -> Waterfall:
 def axis(
     start: datetime, end: datetime, busy: Iterable[tuple[datetime, datetime]]
 ) -> tuple[Piece, ...]:
-    """Cut the time from `start` to `end` at its long idle stretches and lay it out over 100 %."""
     stretches = list(_stretches(start, end, busy))
     work = sum((b - a).total_seconds() for a, b, idle in stretches if not idle)
     longest = max(work, LEAST_WORK) * FOLD_SHARE
@@ -105,7 +102,7 @@ def axis(
 def _stretches(
     start: datetime, end: datetime, busy: Iterable[tuple[datetime, datetime]]
 ) -> Iterable[tuple[datetime, datetime, bool]]:
-    """(from, to, is idle), one after the other, from start to end."""
+    """(from, to, is idle), in order."""
     at = start
     for begins, ends in busy:
         begins, ends = max(begins, at), min(max(ends, at), end)
@@ -119,7 +116,7 @@ def _stretches(
 
 
 def place(moment: datetime, pieces: tuple[Piece, ...]) -> float:
-    """Where a moment is drawn, in percent; what lies outside the axis is at its ends."""
+    """In percent; moments off the axis are at its ends."""
     for piece in pieces:
         if moment <= piece.end:
             passed = max((moment - piece.start).total_seconds(), 0.0)
@@ -160,7 +157,7 @@ def _folds(pieces: tuple[Piece, ...]) -> Iterable[Mark]:
 
 
 def _ticks(pieces: tuple[Piece, ...], start: datetime) -> Iterable[Mark]:
-    """Round times since the run was made, where there is room for their labels."""
+    """Round times since the run was made, where their labels have room."""
     evenly = [piece for piece in pieces if not piece.folded]
     seconds = sum(piece.seconds for piece in evenly)
     step = next((s for s in TICK_STEPS if seconds / s <= MOST_TICKS), TICK_STEPS[-1])

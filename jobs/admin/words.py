@@ -1,4 +1,4 @@
-"""What a run's columns mean, in words that an operator understands."""
+"""A run's columns in words for operators."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from jobs.admin.in_flight import InFlight
 from jobs.models import Reason, Run, RunStatus
 
 OVERDUE = timedelta(seconds=30)
-LONG = timedelta(minutes=2)  # from which on a range is told in minutes
+LONG = timedelta(minutes=2)  # longer ranges are told in minutes
 MOST_COUNTED = 1_000  # invoked runs
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def span(duration: timedelta | None) -> str:
-    """A duration with the precision that its size deserves: “430 ms”, “21.9 s”, “3 min 4 s”."""
+    """A duration, as precise as its size deserves: “430 ms”, “21.9 s”, “3 min 4 s”."""
     if duration is None:
         return ""
     seconds = max(duration.total_seconds(), 0.0)
@@ -34,18 +34,17 @@ def span(duration: timedelta | None) -> str:
 
 
 def roughly(duration: timedelta) -> str:
-    """A duration in whole seconds, where a tenth of one would only flicker: “12 s”."""
+    """A duration in whole seconds: “12 s”; tenths would flicker."""
     whole = timedelta(seconds=round(duration.total_seconds()))
     return span(whole).replace(".0 s", " s") if whole else span(duration)
 
 
 def after(later: datetime, earlier: datetime) -> str:
-    """How long after `earlier` the other was."""
     return span(later - earlier)
 
 
 def between(least: timedelta, most: timedelta) -> str:
-    """A range as people say it: “30–70 s”, “120–340 ms”, “1 min 50 s – 3 min 4 s”."""
+    """“30–70 s”, “120–340 ms”, “1 min 50 s – 3 min 4 s”."""
     low, high = roughly(least), roughly(most)
     if low == high:
         return low
@@ -70,7 +69,7 @@ def flight_in_words(flight: InFlight, now: datetime) -> str:
 def situation(
     run: Run, now: datetime, retries: int | None = None, flight: InFlight | None = None
 ) -> str:
-    """Why a run is where it is; empty if its status says it all."""
+    """Why a run is where it is; empty if the status says it all."""
     if run.status not in (RunStatus.QUEUED, RunStatus.WAITING):
         return ""
     if run.reason == Reason.BACKOFF:
@@ -96,7 +95,6 @@ def due(run: Run, now: datetime) -> str:
 
 
 def counted(below: Collection[UUID]) -> str:
-    """“1 unfinished run”; empty if there is none."""
     if not below:
         return ""
     if len(below) > MOST_COUNTED:
@@ -105,5 +103,5 @@ def counted(below: Collection[UUID]) -> str:
 
 
 def is_stalled(run: Run, now: datetime) -> bool:
-    """Its worker's lease has run out: nobody has been heard of since."""
+    """The lease has run out."""
     return run.lease_until is not None and run.lease_until < now

@@ -1,4 +1,4 @@
-"""Cancelling and rerunning many runs: a run of the engine's own does it, visibly."""
+"""Cancelling and rerunning many runs, by a run of the engine's own."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from jobs.runs import hook_events, pace
 
 FUNCTION = "jobs-bulk"
 EVENT = "jobs/bulk.requested"
-BATCH = 2_000  # runs of one step, at most
-LONGEST = 1.0  # seconds of one step; only what is cancelled together comes to more than a few
-SHARE = 0.25  # of the time, while others want the machine too
-MOST_BATCHES = 900  # of one run, within the limit of its steps
+BATCH = 2_000  # runs of one step
+LONGEST = 1.0  # seconds of one step; only cancelling together goes beyond a few
+SHARE = 0.25  # of the time, beside other runs
+MOST_BATCHES = 900  # within the limit of steps
 
 Action = Literal["cancel", "retry", "rerun"]
 ALLOWED = {
@@ -52,17 +52,15 @@ def bulk(
     why: str = "",
     invoked: bool = False,
 ) -> str:
-    """Cancel, retry (from the failed step) or rerun (from the start) all runs that fit a filter.
-    With `invoked`, those that are cancelled take along the runs that they have invoked.
+    """Cancel, retry (from the failed step) or rerun (from the start) all runs that fit a filter;
+    with `invoked`, cancelled runs take along those that they invoked.
 
-    Returns the id of the run that does it; its output counts what was done, what was refused
-    because it had changed meanwhile, and, if there were any, skipped hooks that were left out
-    because their run has gone on. `since` and `until` (datetimes or ISO texts) are about when
-    the runs were made; those that come after this call are not meant.
+    Returns the id of the run that does it. Its output counts the runs done, those refused because
+    they had changed, and skipped hooks left out because they are outdated. `since` and `until`
+    (datetimes or ISO texts) compare when runs were made; runs made after this call are not meant.
 
-    At a person's asking (see requester.py) it asks for the permission of the action, or raises
-    NotAllowed, and each batch asks again: what that account may not do then is refused, and the
-    output says why.
+    An operator (see requester) needs the action's permission, else NotAllowed. Each batch checks
+    again, and refuses with a reason in the output.
     """
     if not isinstance(action, str) or action not in ALLOWED:
         raise InvalidTransition(f"{quoted(action)} is no bulk action; cancel, retry and rerun are.")
@@ -92,7 +90,7 @@ def _text(moment: str | datetime) -> str:
 
 
 def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
-    """Say now what would come to nothing later."""
+    """Refuse a filter that would fail later."""
     try:
         found = _matching(action, wanted).exists()
     except (ValidationError, ValueError, TypeError, OverflowError) as problem:
@@ -106,8 +104,6 @@ def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
 
 
 class Listed(NamedTuple):
-    """What has to be known of a run that a bulk action finds."""
-
     id: uuid.UUID
     fn_id: str
     status: str
@@ -116,12 +112,8 @@ class Listed(NamedTuple):
 def batch(
     action: Action, wanted: dict[str, str], after: str, why: str, own: str, invoked: bool = False
 ) -> dict[str, Any]:
-    """Do the next batch of the runs that were there when it was asked for, in transactions of their
-    own; a repeat after a crash is harmless, since what was done no longer fits. Skipped hooks whose
-    run has gone on are left out.
-
-    The account that asked for it is looked up anew: one that may not do this any more has all the
-    rest refused.
+    """The next batch, in transactions of its own, harmless to repeat: runs once done do not fit.
+    Without the permission all the rest is refused.
     """
     asked_at = Run.objects.filter(id=own).values("created_at")
     runs = _matching(action, wanted).filter(created_at__lt=asked_at[:1]).order_by("id")
@@ -145,7 +137,6 @@ def batch(
 def _do_set(
     action: Action, found: list[Listed], tally: dict[str, Any], why: str, invoked: bool
 ) -> None:
-    """Do it to these, and add to the tally what became of them."""
     skipped = [run.id for run in found if run.status == RunStatus.SKIPPED]
     left_out = hook_events.outdated(skipped) if skipped else set()
     still = [run for run in found if run.id not in left_out]
@@ -159,7 +150,6 @@ def _do_set(
 
 
 def _refusals(action: Action, found: list[Listed]) -> dict[uuid.UUID, str]:
-    """Why the asker may not do it to some of these. The code may do it to all."""
     asker = requester.current()
     if not asker.id:
         return {}
@@ -170,7 +160,6 @@ def _refusals(action: Action, found: list[Listed]) -> dict[uuid.UUID, str]:
 
 
 def _do(action: Action, runs: list[Listed], why: str, invoked: bool) -> int:
-    """How many of these it was done to."""
     left = [run.id for run in runs]
     if action == "cancel" and runs:
         left = _cancel_together(runs, why, invoked)
@@ -178,7 +167,7 @@ def _do(action: Action, runs: list[Listed], why: str, invoked: bool) -> int:
 
 
 def _cancel_together(runs: list[Listed], why: str, invoked: bool) -> list[uuid.UUID]:
-    """Those that are left to be cancelled one by one. It rests, if others want the machine too."""
+    """Cancel in sets, with rests beside other runs; returns those to cancel one by one."""
     began = time.monotonic()
     ids, fn_ids = [run.id for run in runs], {run.fn_id for run in runs}
     left = cancel_plain(ids, fn_ids, why, alone=invoked)
@@ -188,7 +177,7 @@ def _cancel_together(runs: list[Listed], why: str, invoked: bool) -> list[uuid.U
 
 
 def _act(action: Action, run_id: uuid.UUID, why: str, invoked: bool = False) -> bool:
-    """Whether it was done; not if the run has changed since it was listed."""
+    """False if the run has changed meanwhile."""
     try:
         if action == "cancel":
             return cancel(run_id, why=why, invoked=invoked)

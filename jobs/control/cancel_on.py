@@ -1,8 +1,5 @@
-"""Cancelling runs because of an event (`cancel_on`).
-
-An event cancels runs whose own event came before it: by the database's clock, and within one send
-in the order in which they were given, which is that of their ids. A person's rerun counts from
-when it was asked for. Runs that a cancelled run has invoked go on.
+"""Cancelling runs because of an event (`cancel_on`): those whose own event came before it, by the
+database's clock and within one send by order. A rerun counts from its making. Invoked runs go on.
 """
 
 from __future__ import annotations
@@ -28,11 +25,8 @@ BATCH = 200
 
 
 def batch(event: dict[str, Any], after: str, own: str) -> dict[str, Any]:
-    """Look at the next unfinished runs that this event may cancel; in transactions of their own.
-    `own` is the id of the run that the event has started for this.
-
-    None is cancelled where a person who may not cancel asked for this run, or for the run that sent
-    the event.
+    """Cancel what this event means among the next unfinished runs, in transactions of their own.
+    `own` is the run started for it, whose account must be allowed to cancel.
     """
     asker = requester.current()
     if reason := asker.refusal("jobs.cancel_run"):
@@ -48,7 +42,7 @@ def batch(event: dict[str, Any], after: str, own: str) -> dict[str, Any]:
 
 
 def _candidates(came: models.Event, fn_ids: list[str], after: str) -> QuerySet[models.Run]:
-    """Unfinished runs that were there when the event came."""
+    """Unfinished runs made before the event came."""
     at = came.received_at
     before = Q(event__received_at__lt=at) | Q(event__received_at=at, event_id__lt=came.id)
     made = Q(rerun_of=None) | Q(created_at__lt=at)
@@ -68,8 +62,7 @@ def _is_meant(
 
 
 def _cancel(runs: list[models.Run], why: str) -> int:
-    """How many of these were cancelled: some have ended meanwhile, or may not be cancelled by the
-    account that asks."""
+    """Returns how many; others have ended, or are not allowed."""
     asker = requester.current()
     allowed = [run for run in runs if not asker.refusal("jobs.cancel_run", run)]
     left = cancel_plain([run.id for run in allowed], {run.fn_id for run in allowed}, why)

@@ -1,5 +1,3 @@
-"""Cancelling a run, and the runs that it has invoked."""
-
 from __future__ import annotations
 
 import contextlib
@@ -22,18 +20,16 @@ from jobs.runs import completion, hook_events, invocation_tree, turns
 
 
 def cancel(run_id: str | uuid.UUID, *, why: str = "", invoked: bool = False) -> bool:
-    """End an unfinished run now, whatever its worker does: a late result of it is dropped.
+    """End an unfinished run now; its worker's late result is dropped. Its turn passes on and its
+    `on_cancel` starts, in one transaction.
 
-    Its turn passes on and its `on_cancel` starts, in one transaction. True if it was cancelled,
-    False if it was cancelled before; raises InvalidTransition if it ended otherwise.
+    True if it was cancelled, False if it was before; raises InvalidTransition if it ended
+    otherwise. Invoked runs go on, unless `invoked` is true: then the unfinished ones below are
+    cancelled next, each in a transaction of its own. A repeated call does what is left, and returns
+    True if it cancelled any.
 
-    Runs that it has invoked go on, unless `invoked` is true: then those that are unfinished are
-    cancelled too, and those that they have invoked, after it, each in a transaction of its own. To
-    call it again does what is left: True then if any of them was cancelled.
-
-    A function that cancels its own run is left there and then: this does not return, and what was
-    not committed is void. At a person's asking (see requester.py) it asks for `jobs.cancel_run`,
-    and raises NotAllowed.
+    A function that cancels its own run ends there: uncommitted work is void. An operator (see
+    requester) needs `jobs.cancel_run`, else NotAllowed.
     """
     own = _own_among(run_id, invoked)
     if own is not None:
@@ -46,14 +42,14 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "", invoked: bool = False) -> 
     if connection.in_atomic_block:
         _lock_tree(root)
     done = _cancel_one(root, why)
-    reason = why or f"Run {root} was cancelled, which had invoked it."
+    reason = why or f"Run {root} was cancelled; it had invoked this run."
     while below := invocation_tree.unfinished_below(root):
         done |= sum(_cancel_unless_ended(run, reason) for run in below) > 0
     return done
 
 
 def _refuse_asker(root: uuid.UUID) -> None:
-    """Before any run of the tree is cancelled, the asker's permission for each of them."""
+    """For the whole tree, before any run is cancelled."""
     asker = requester.current()
     if asker.id:
         for run_id in (root, *invocation_tree.unfinished_below(root)):
@@ -61,7 +57,6 @@ def _refuse_asker(root: uuid.UUID) -> None:
 
 
 def _own_among(run_id: str | uuid.UUID, invoked: bool) -> Runner | None:
-    """The runner that this is called in, if its run is one of those to be cancelled."""
     own = current_runner()
     if own is None:
         return None
@@ -115,11 +110,10 @@ def _cancel_unless_ended(run_id: uuid.UUID, why: str) -> bool:
 
 
 def _lock_tree(root: uuid.UUID) -> None:
-    """Take all locks that the cancellation of a tree needs, before it begins: in a transaction of
-    the caller's they are held together, and must be taken in the order that workers take them.
+    """Lock a tree for the caller's transaction, in the workers' order.
 
-    1. Rows, those of invoked runs before those of their parents: a run that ends wakes its parent.
-    2. Then lines, the first of each run before the second ones (see completion.leaving).
+    1. Rows, invoked runs before their parents: an ending run wakes its parent.
+    2. Lines, first ones before second ones (completion.leaving).
     """
     ids = [root, *invocation_tree.unfinished_below(root)]
     runs = [locked(run_id) for run_id in reversed(ids)]
@@ -129,10 +123,9 @@ def _lock_tree(root: uuid.UUID) -> None:
 
 
 def reason_of(why: str) -> dict[str, Any]:
-    """Why a run was cancelled, as its error is remembered."""
     return {"name": "Cancelled", "message": storable(str(why), MESSAGE_LIMIT), "stack": ""}
 
 
 def _cancel_own(run_id: str | uuid.UUID, why: str, invoked: bool) -> None:
-    with contextlib.suppress(InvalidTransition):  # it had lost its lease, and another ended it
+    with contextlib.suppress(InvalidTransition):  # the lease was lost, and the run has ended
         cancel(run_id, why=why, invoked=invoked)

@@ -1,15 +1,11 @@
-"""Cancelling many runs, a set at a time.
+"""Cancelling many runs, a set at a time: one transaction with a fixed number of statements, which
+does what `cancellation.cancel` does, and wakes each line once.
 
-A set is one transaction of a fixed number of statements, however many its runs are: the rows are
-locked, cancelled, told of and given their `on_cancel` in one statement each or all in one, and the
-next in each of their lines is woken once. It does to each run what `cancellation.cancel` does.
-
-1. Rows are locked where nobody is at them, so a set waits for no row. The lines' locks come after
-   all rows, as everywhere (completion.leaving).
-2. It takes the plain ones: runs that no worker has in hand, that no run has invoked, and that have
-   made no request. What is left is for `cancellation.cancel`, one by one, which waits where it has
-   to.
-3. If the process dies, a set is done or it is not.
+1. Locked rows are passed by, so a set waits for none. Lines are locked after rows
+   (completion.leaving).
+2. It takes plain runs: without a lease, not invoked, without requests. `cancellation.cancel` does
+   the others one by one.
+3. If the process dies, a set is done or not.
 """
 
 from __future__ import annotations
@@ -31,13 +27,12 @@ from jobs.registry.function import Function
 from jobs.runs import turns
 from jobs.runs.hook_events import CANCELLED
 
-LARGEST_SET = turns.FEW  # runs of one transaction: each stands in a line of its own at most
+LARGEST_SET = turns.FEW  # runs; one line each at most
 
-# Lines are followed in the order of their index. By the statistics of a quiet hour one would be
-# collected and sorted as a whole.
+# Reads lines in index order: after a quiet hour's statistics PostgreSQL would sort a whole line.
 IN_ORDER = ("SET LOCAL enable_bitmapscan = off", "SET LOCAL enable_seqscan = off")
 
-# Lists of ids go from one statement into the next as they are, as text.
+# Lists of ids stay text between statements.
 LOCK = """
 SELECT array_agg(id)::text FROM (
   SELECT id FROM jobs_run
@@ -45,8 +40,8 @@ SELECT array_agg(id)::text FROM (
    ORDER BY id FOR UPDATE SKIP LOCKED) free
 """
 
-# What a run has invoked, or asked of the gateway, is looked for behind the lock of its row: by then
-# all is committed that was done in its name.
+# Invoked runs and requests are looked for under the row's lock: earlier work of the run is
+# committed.
 CANCEL = f"""
 WITH cancelled AS (
   UPDATE jobs_run r
@@ -95,10 +90,10 @@ SELECT (SELECT count(*) FROM hooked),
 def cancel_plain(
     run_ids: Sequence[uuid.UUID], fn_ids: Collection[str], why: str, *, alone: bool = False
 ) -> set[uuid.UUID]:
-    """Cancel those of these runs that can be cancelled together; returns the ids of the others.
-    With `alone` those that have invoked others are among them. `fn_ids` are the runs' functions.
+    """Cancel the plain ones of these runs; returns the others' ids.
 
-    At most LARGEST_SET at a time. Whether the asker may do it has been asked before.
+    With `alone`, runs that invoked others are not plain. `fn_ids` are the runs' functions. At most
+    LARGEST_SET runs; permissions are checked already.
     """
     hooks = _hooks(fn_ids)
     if hooks is None or not run_ids:
@@ -122,8 +117,7 @@ def cancel_plain(
 
 
 def _hooks(fn_ids: Collection[str]) -> dict[str, str] | None:
-    """Which function's runs follow a cancellation of each of these; None if more follows than that,
-    since a function listens to cancellations by their name."""
+    """Each function's `on_cancel` hook; None if more follows: a listener, or a hook not plain."""
     if catalog.triggered_by(CANCELLED) or catalog.cancelled_by(CANCELLED):
         return None
     found = {fn_id: catalog.hook_of(fn_id, "cancel") for fn_id in fn_ids}
@@ -134,7 +128,7 @@ def _hooks(fn_ids: Collection[str]) -> dict[str, str] | None:
 
 
 def _is_plain(hook: Function) -> bool:
-    """As create_function makes them: its runs stand in no line and have all the time to start."""
+    """Without lines or a timeout to start, as create_function makes hooks."""
     return not hook.concurrency and hook.timeouts.start is None
 
 
@@ -156,7 +150,8 @@ def _new_ids(count: int) -> str:
 
 
 def _is_waited_for() -> bool:
-    """Whether a step waits for a cancellation by its name: which, is for `intake.accept` to say.
-    Asked when the events are there: a wait that begins later looks for them itself."""
+    """Whether a step waits for a cancellation by name, left to `intake.accept`. Asked after the
+    insertion: a later wait looks by itself.
+    """
     waiting = models.Step.objects.filter(status=models.StepStatus.WAITING, awaits=CANCELLED)
     return waiting.exists()

@@ -1,19 +1,13 @@
-"""A form that moves money or starts a run acts once, however often it is sent.
+"""A form that moves money or starts a run acts once, however often it is sent (README, “A form that
+acts once”).
 
-The site puts a token into each such form when it makes the page (`{% form_token %}`). A sending of
-the form is a row (`Submission`), unique by token, action, account and content, and written in the
-transaction of the act:
+A sending is a row (`Submission`), unique by token, action, account and content, written in the
+act's transaction. A second one waits at the unique index, and gets the first one's result, or acts
+if the first was rolled back.
 
-- A second sending waits at the unique index until the transaction of the first ends, and learns
-  what came of it. If that was rolled back, the second one acts.
-- The same token with another content (Back, and another word) is another act.
-- Two pages have two tokens: what two operators ask for, each with a form of their own, is two
-  acts, as far as the state of things allows them.
-
-A row is kept for longer than a token lives. The site's tokens (UUIDv7) say when they were made; an
-older one is refused, since nothing can tell any more whether it has acted. A form that lost its
-token on the way is known by its content for ten minutes, which covers a double click, a reload and
-a proxy that repeats a request.
+A row outlives its token, whose time is in it (UUIDv7): older tokens are refused, since whether they
+have acted is unknown. A form without its token is known by content for ten minutes: enough for a
+double click, a reload, a proxy that repeats a request.
 """
 
 from __future__ import annotations
@@ -33,15 +27,15 @@ from jobs.errors import JobsError
 from jobs.ids import new_id
 from jobs.models import Submission
 
-FIELD = "form_token"  # the name of the hidden field
+FIELD = "form_token"
 LIFE = timedelta(days=7)  # of a token
-SKEW = timedelta(days=1)  # by which the clocks of site and database may differ
+SKEW = timedelta(days=1)  # between the site's and the database's clock
 KEPT = LIFE + SKEW
 WITHOUT_TOKEN = timedelta(minutes=10)
 LOST = uuid.UUID(int=0)
 
-# The row is ours to act for if its `result` is empty: a committed one never is. One that had no
-# token and is known no longer is taken over.
+# The row is this sending's if `result` is empty; committed rows have one. Rows without a token are
+# taken over after their ten minutes.
 TAKE = """
 INSERT INTO jobs_submission AS known (token, action, asked, account, result, at)
 VALUES (%(token)s, %(action)s, %(asked)s, %(account)s, '', statement_timestamp())
@@ -66,8 +60,7 @@ class StaleForm(JobsError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a form: the id that its act returned, and whether an earlier sending had done
-    it."""
+    """The act's id, and whether an earlier sending did it."""
 
     result: str
     is_repeat: bool
@@ -82,15 +75,13 @@ def once(
     asked: Any,
     is_guarded: bool = False,
 ) -> Outcome:
-    """Call `act` unless this form has done so before; returns the id that it returned then or now.
+    """Call `act` unless this form has; returns the id that it returned then or now.
 
-    `token` is what the form brought, `action` names what it does ("songs.order"), `account` is the
-    id of the account that sends it, and `asked` is the content of the form, as JSON. The act and
-    the memory of it are one transaction: what `act` raises leaves neither. Raises StaleForm for a
-    token that is too old.
+    `token` came with the form, `action` names the act ("songs.order"), `account` is an id, `asked`
+    the content, as JSON. Act and memory are one transaction. Raises StaleForm for an old token.
 
-    With `is_guarded` the state of what is acted on allows the act once (a run that is cancelled
-    cannot be cancelled): a form without a token then simply acts.
+    With `is_guarded` the state allows the act only once (a cancelled run cannot be cancelled):
+    without a token the form simply acts.
     """
     read = read_token(token)
     if read is not None and _is_stale(read):
@@ -107,7 +98,7 @@ def once(
 
 
 def sent(*, token: str | None, action: str, account: object) -> int:
-    """How many acts a form has done, whose one sending is about many things."""
+    """How many acts a form about many things has done."""
     read = read_token(token)
     if read is None:
         return 0
@@ -115,14 +106,13 @@ def sent(*, token: str | None, action: str, account: object) -> int:
 
 
 def token_for_form(brought: str = "") -> str:
-    """The token for a form: the one that it brought, if it comes back with its errors, or a new
-    one."""
+    """The one brought back with a form's errors, or a new one."""
     read = read_token(brought)
     return str(new_id() if read is None or _is_stale(read) else read)
 
 
 def read_token(given: str | uuid.UUID | None) -> uuid.UUID | None:
-    """The token that a form brought; None if it is missing or no UUID."""
+    """None if missing or no UUID."""
     try:
         read = uuid.UUID(str(given or ""))
     except ValueError:
@@ -131,13 +121,13 @@ def read_token(given: str | uuid.UUID | None) -> uuid.UUID | None:
 
 
 def digest(asked: Any) -> str:
-    """The same for the same content, in whatever order its names stand."""
+    """The same for the same content, in any order."""
     text = json.dumps(asked, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _is_stale(token: uuid.UUID) -> bool:
-    """Whether its time is over. Only the site's own tokens have one: version 7 begins with it."""
+    """Only the site's own tokens grow old."""
     if token.version != 7:
         return False
     age = timedelta(milliseconds=time.time_ns() // 1_000_000 - (token.int >> 80))
@@ -145,7 +135,6 @@ def _is_stale(token: uuid.UUID) -> bool:
 
 
 def _take(token: uuid.UUID, action: str, account: str, asked: str) -> tuple[int, str]:
-    """The row of this sending: its id, and the result if it has acted."""
     values: dict[str, Any] = {
         **{"token": token, "action": action, "account": account, "asked": asked},
         **{"lost": LOST, "window": WITHOUT_TOKEN},

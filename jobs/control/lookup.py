@@ -1,5 +1,3 @@
-"""The run that an id means, under its row lock where it is to change."""
-
 from __future__ import annotations
 
 import uuid

@@ -1,5 +1,3 @@
-"""Pausing a function, and what becomes of the runs that it did not start meanwhile."""
-
 from __future__ import annotations
 
 from datetime import datetime, timedelta
@@ -24,20 +22,18 @@ BATCH = 500
 
 
 class Replayed(list[str]):
-    """The ids of the runs that `replay_skipped` made, oldest first; `left_out` says how many
-    skipped runs it left out, since they are hooks whose run has gone on."""
+    """The new runs' ids, oldest first; `left_out` counts outdated hooks."""
 
     left_out = 0
 
 
 @transaction.atomic
 def pause(fn_id: str, *, stop_running: bool = False) -> bool:
-    """Start no more runs of a function: events that come are recorded as skipped runs; a run that
-    another function invokes is queued until `resume`. What a person reruns is started.
+    """Start no more runs of a function: events make skipped runs, invoked runs wait for `resume`,
+    an operator's reruns start.
 
-    Runs that are unfinished go on to their end; with `stop_running` they stand still instead,
-    each after the step that it is at, until `resume`. False if it was paused before (the choice
-    for the unfinished runs is changed all the same).
+    Unfinished runs go on; with `stop_running` each stands still after its step, until `resume`.
+    False if it was paused before (`stop_running` applies all the same).
     """
     _row(fn_id)
     if not stop_running:
@@ -55,8 +51,9 @@ def pause(fn_id: str, *, stop_running: bool = False) -> bool:
 
 @transaction.atomic
 def resume(fn_id: str) -> bool:
-    """Let a function start runs again, and those that stood still go on. False if it was not
-    paused. What was skipped stays skipped until `replay_skipped`."""
+    """Let a function start runs again, and those that stood still go on; skipped runs stay so until
+    `replay_skipped`. False if it was not paused.
+    """
     _row(fn_id)
     _ready(fn_id)
     paused = RegisteredFunction.objects.filter(fn_id=fn_id, paused_at__isnull=False)
@@ -68,11 +65,11 @@ def resume(fn_id: str) -> bool:
 def replay_skipped(
     fn_id: str, *, since: datetime | None = None, until: datetime | None = None
 ) -> Replayed:
-    """Start what was skipped while the function was paused, oldest first; returns the new runs.
+    """Start a function's skipped runs, oldest first; returns the new runs, which start even if it
+    is paused.
 
-    A skipped run that was replayed before is left alone, so calling this twice does no harm,
-    at the same moment neither. A hook whose run has gone on since is left out, and counted in
-    `left_out`. What a person starts runs also while the function is paused.
+    Each is replayed once, also by calls at the same moment. Outdated hooks are left out, and
+    counted in `left_out`.
     """
     _row(fn_id)
     for moment in (since, until):
@@ -97,7 +94,7 @@ def replay_skipped(
 
 
 def _held(fn_id: str) -> Q:
-    """The runs that were invoked while the function was paused, and have not been started since."""
+    """Invoked while the function was paused, not started since."""
     paused_at = RegisteredFunction.objects.filter(fn_id=fn_id).values("paused_at")[:1]
     return Q(invoked_by__isnull=False, started_at=None, created_at__gte=paused_at)
 
@@ -113,8 +110,7 @@ def _go_on(fn_id: str, but: Q | None = None) -> None:
 
 
 def _ready(fn_id: str) -> None:
-    """What has never started, and could not while its function stood still, can from now on: it
-    has all of `timeouts.start` again."""
+    """Runs that stood still and never started get all of `timeouts.start` again."""
     stood = RegisteredFunction.objects.filter(fn_id=fn_id, stands_still=True).first()
     if stood is None or stood.paused_at is None:
         return
@@ -128,13 +124,12 @@ def _ready(fn_id: str) -> None:
 
 
 def _expiry(fn_id: str) -> Any:
-    """When a run that may start from now on is cancelled if it does not."""
     start = catalog.get(fn_id).timeouts.start if catalog.knows(fn_id) else None
     return None if start is None else Now() + timedelta(seconds=seconds(start))
 
 
 def _row(fn_id: str) -> None:
-    """Make sure that the function has its row; it need not be registered in this process."""
+    """Make sure of the row, also of a function unknown here."""
     if not is_name(fn_id, NAME_LIMIT):
         raise UnknownFunction(f"There is no function {named(fn_id)}.")
     if catalog.knows(fn_id):

@@ -1,9 +1,8 @@
 """What an account may do to one object of the engine: `user.has_perm("jobs.rerun_run", run)`.
 
-Every door of the panel, and every batch of a bulk action, asks this one question. Django's own
-backend answers for a model and never for an object; this one answers for the engine's objects: an
-account may do it if it has the permission, and whatever else the act on this very object asks for.
-Superusers may do everything.
+Every act of the panel and every batch of a bulk action checks this. Django's backend answers for
+models only; this one asks for the permission, and others that the object needs. Superusers may do
+everything.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from jobs.models import RegisteredFunction, Run
 
 VIEW_RUN, RERUN, EDIT, CANCEL = (f"jobs.{name}_run" for name in ("view", "rerun", "edit", "cancel"))
 VIEW_FUNCTION, PAUSE = "jobs.view_registeredfunction", "jobs.pause_registeredfunction"
-HARMLESS = ("retry", "rerun")  # of the bulk actions
+HARMLESS = ("retry", "rerun")  # these cancel nothing
 
 
 class EngineBackend(BaseBackend):
-    """Stands in AUTHENTICATION_BACKENDS behind Django's ModelBackend."""
+    """For AUTHENTICATION_BACKENDS, after Django's ModelBackend."""
 
     def has_perm(self, user_obj: Any, perm: str, obj: Model | None = None) -> bool:
         if obj is None or obj._meta.app_label != "jobs":
@@ -32,12 +31,12 @@ class EngineBackend(BaseBackend):
 
 
 def besides(perm: str, obj: Model) -> list[str]:
-    """The permissions that an act on this object asks for besides its own."""
+    """The further permissions for this object."""
     if isinstance(obj, Run) and perm in (RERUN, EDIT):
         return [VIEW_RUN, CANCEL] if cancels(obj) else [VIEW_RUN]
     if isinstance(obj, Run) and perm == CANCEL:
         return [VIEW_RUN]
-    if isinstance(obj, RegisteredFunction) and perm == RERUN:  # to replay what it skipped
+    if isinstance(obj, RegisteredFunction) and perm == RERUN:  # to replay its skipped runs
         more = [CANCEL] if obj.fn_id == CANCELLER else []
         return [VIEW_FUNCTION, VIEW_RUN, *more]
     if isinstance(obj, RegisteredFunction) and perm == PAUSE:
@@ -46,7 +45,7 @@ def besides(perm: str, obj: Model) -> list[str]:
 
 
 def cancels(run: Run) -> bool:
-    """Whether what this run does is to cancel others."""
+    """Whether it cancels other runs."""
     if run.fn_id == BULK:
         return run.event.data.get("action") not in HARMLESS
     return run.fn_id == CANCELLER

@@ -1,5 +1,3 @@
-"""What a person may do to a run: cancel it, run it again."""
-
 from __future__ import annotations
 
 import uuid
@@ -38,19 +36,17 @@ def rerun(
 ) -> str:
     """Run again; returns the id of the run that goes on.
 
-    By default the same run, from its failed step: what it remembers stays remembered. If that step
-    waits for a run that it has invoked, and that has failed or was cancelled, the invoked run goes
-    on from its own failed step, and the step waits for it again. With
-    `from_start` a new run (`rerun_of`) of the same event, or of an edited one with `data`; with
-    `from_step` a new run that remembers what the old one did before that step. `on_retry` starts.
-    At a person's asking (see requester.py) it asks for `jobs.rerun_run`, with `data` for
-    `jobs.edit_run`, and raises NotAllowed; the run that goes on remembers the account.
+    By default the same run goes on from its failed step, and an invoked run that the step waits for
+    from its own. With `from_start` a new run (`rerun_of`) gets the same event, with `data` an
+    edited one; with `from_step` a new run remembers the steps before that. `on_retry` starts.
+
+    An operator (see requester) needs `jobs.rerun_run`, for `data` `jobs.edit_run`, else NotAllowed;
+    the run remembers the account.
     """
     if from_step is not None and from_start:
         raise InvalidTransition("Give either from_step or from_start, not both.")
     anew = from_start or from_step is not None or data is not None
-    # Also before its row is locked: it may be the next in a line, and who leaves that passes by
-    # what somebody is at.
+    # Also before the lock: a run that leaves a line passes by locked rows.
     asker, run = requester.current(), find(run_id)
     asker.refuse("jobs.rerun_run" if data is None else "jobs.edit_run", run)
     _refuse(run, anew)
@@ -69,14 +65,14 @@ def rerun(
 
 
 def _announce_retry(run: models.Run, again: models.Run) -> None:
-    """Tell of a rerun of this run, which `again` is; the run's epoch is another one then."""
     models.Run.objects.filter(id=run.id).update(epoch=F("epoch") + 1)
     completion.announce(hook_events.RETRIED, completion.Ending.of_run(again), run.error, "retry")
 
 
 def _to_go_on(run_id: str | uuid.UUID) -> list[uuid.UUID]:
-    """The ended runs that have to go on so that this one can: those that it waits for, and those
-    that these wait for. Their rows are locked before its own, as by a worker that ends one."""
+    """The ended runs that this one waits for, directly or not. They are locked first, as by a
+    worker that ends one.
+    """
     found: list[uuid.UUID] = []
     for child in invocation_tree.awaited_by(find(run_id)):
         if child.status in RETRYABLE:
@@ -85,9 +81,9 @@ def _to_go_on(run_id: str | uuid.UUID) -> list[uuid.UUID]:
 
 
 def rerun_once(run_id: uuid.UUID) -> str | None:
-    """Run again from the start, unless somebody has asked for that before: None then."""
+    """None if it was rerun before."""
     with transaction.atomic():
-        locked(run_id)  # who asks at the same moment takes turns
+        locked(run_id)  # concurrent callers take turns
         if models.Run.objects.filter(rerun_of=run_id).exists():
             return None
         return rerun(run_id, from_start=True)
@@ -106,11 +102,10 @@ def _refuse(run: models.Run, anew: bool) -> None:
 
 
 def _resume(run: models.Run) -> models.Run:
-    """The same run, due again, its failed step forgotten; by its age it is first in its lines.
+    """The same run, due, its failed step forgotten; by age it is first in its lines.
 
-    Open steps have all their attempts again; their errors stay, as a sign that there were some
-    (Attempts.went_well). A request that was in the air when the run was cancelled is waited for,
-    or has been answered: it is not sent, and paid, once more.
+    Open steps get all attempts again; their errors stay (Attempts.went_well). A request in the air
+    is awaited, or has its answer: it is not sent, and paid, again.
     """
     tried = run.steps.filter(kind__in=[StepKind.RUN, StepKind.SEND, StepKind.FETCH])
     in_the_air = run.fetches.filter(status__in=[FetchStatus.SENDING, FetchStatus.ANSWERED])
@@ -123,7 +118,7 @@ def _resume(run: models.Run) -> models.Run:
     run.steps.filter(name=invocation_tree.failed_step(run), status=StepStatus.FAILED).update(
         status=StepStatus.WAITING, attempts=0, ended_at=None
     )
-    # What is waited for anew is looked at soon, and has its whole time again (waits.function).
+    # An early look, and the whole time again (waits.function).
     invoking = run.steps.filter(kind=StepKind.INVOKE, status=StepStatus.WAITING)
     invoking.update(started_at=Now(), due_at=None)
     remembered = [StepStatus.COMPLETED, StepStatus.FAILED]
@@ -146,8 +141,7 @@ def _resume(run: models.Run) -> models.Run:
 
 
 def _ready_again(run: models.Run) -> dict[str, Any]:
-    """A run that has never started is ready from now on, and has all of `timeouts.start` again;
-    what has started has `timeouts.finish` again from its next start (claim.LEASE)."""
+    """All of `timeouts.start` from now, or of `timeouts.finish` from the next start (claim)."""
     if run.started_at is not None:
         return {"expires_at": None}
     start = catalog.get(run.fn_id).timeouts.start if catalog.knows(run.fn_id) else None
@@ -175,7 +169,7 @@ def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -
 
 
 def _memory_before(run: models.Run, name: str) -> list[str]:
-    """The names of the steps that are remembered and came before this one, in their order."""
+    """Remembered steps before this one, in order."""
     steps = list(run.steps.only("name", "position", "status").order_by("position", "id"))
     target = next((step for step in steps if step.name == name), None)
     if target is None:

@@ -1,23 +1,14 @@
-"""Events that are sent again under their sender's own id: senders of one id take turns, and the
-later one is told which event came first.
+"""Senders of one event id take turns, and the later one gets the first one's event.
 
-The locks are PostgreSQL's advisory ones, held to the end of the sender's transaction. All sessions
-share one table for them, with room for some 64 a session. So there are two kinds:
-
-    an id      one lock each for a sender of few ids, so that unrelated senders never meet
-    a bucket   every id belongs to one of a fixed number. A sender of few ids shares the buckets of
-               its ids with others. A sender of many takes whole buckets for itself, and needs no
-               locks for the ids in them
-
+The locks are advisory, held to the end of the sender's transaction. PostgreSQL has one table of
+them, some 64 for each session. So a sender of few ids locks each, and shares the ids' buckets; a
+sender of many takes whole buckets, of a fixed number, without locks for their ids.
 1. Many are more than FEW ids in one transaction, in one list or one by one.
-2. A sender of many does not wait for those of few. If a bucket is shared just then, it shares it
-   too, and takes a lock for each of its own ids in it.
-3. Others with an id wait until a sender of many commits, unless they came first. So a transaction
-   does best to send its long list last.
-4. The order is the same for all: buckets, then ids, each by its number. A sender of many goes
-   through all buckets when it becomes one, also those that none of its ids is in. From then on it
-   waits for another sender only over an id that both send. So two transactions that send several
-   times never wait for each other because of a bucket.
+2. A sender of many never waits for few: a bucket that they share it shares too, and locks its ids
+   there.
+3. Others with an id wait until it commits, unless they came first: send a long list last.
+4. All lock buckets, then ids, by number. A sender of many takes all buckets when it becomes one,
+   and from then on waits only over a common id: transactions that send repeatedly never deadlock.
 """
 
 from __future__ import annotations
@@ -32,17 +23,17 @@ from typing import Any
 from jobs.platform.postgres import statements
 
 DEDUPE_WINDOW = timedelta(hours=24)
-FEW = 50  # ids of one transaction that have locks of their own
+FEW = 50  # ids with locks of their own
 BUCKETS = 512  # a power of two
-NAMESPACE = 1_785_672_307  # of the buckets' locks; those of ids are hashes of 64 bits
+NAMESPACE = 1_785_672_307  # of the buckets' locks; ids have 64-bit hashes
 
 IDS = f"""
 SELECT h, (h & {BUCKETS - 1})::int AS bucket
   FROM (SELECT hashtextextended(id, 1) AS h FROM unnest(%(ids)s::text[]) AS id) hashes
 """  # noqa: S608
 
-# The count is the transaction's own and goes with it, or with its savepoint, as the locks do.
-# Nothing is locked, and no row returned, if it is over FEW.
+# The count ends with the transaction or savepoint, as locks do. Over FEW, nothing is locked and no
+# row returned.
 LOCK_FEW = f"""
 WITH ids AS MATERIALIZED ({IDS}), sent AS MATERIALIZED (
   SELECT set_config('jobs.ids_sent', (cardinality(%(ids)s::text[])
@@ -55,7 +46,7 @@ SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE}, bucket
  WHERE (SELECT so_far FROM sent) <= {FEW}
 """  # noqa: S608
 
-# Which buckets are shared with others. A transaction that gets over FEW goes through all of them.
+# Returns the buckets shared with others; all are taken by a transaction that gets over FEW.
 LOCK_BUCKETS = f"""
 WITH ids AS MATERIALIZED ({IDS})
 SELECT bucket FROM (
@@ -73,7 +64,7 @@ SELECT pg_advisory_xact_lock(h)
   FROM (SELECT h FROM ({IDS}) ids WHERE bucket = ANY(%(shared)s::int[]) ORDER BY h) in_order
 """  # noqa: S608
 
-# One leap through the index for each id, however long the list and whatever the statistics say.
+# An index look-up for each id, whatever the statistics say.
 NEWEST = """
 SELECT known.* FROM unnest(%(ids)s::text[]) AS sent(id) CROSS JOIN LATERAL (
   SELECT id, name, data, dedupe_id, repeat FROM jobs_event
@@ -85,11 +76,11 @@ SELECT known.* FROM unnest(%(ids)s::text[]) AS sent(id) CROSS JOIN LATERAL (
 
 @dataclass(slots=True, eq=False)
 class KnownEvent:
-    """An event that is stored already; JSON columns as their texts."""
+    """JSON columns are text."""
 
     id: uuid.UUID
     name: str
-    text: str  # its data
+    text: str
     dedupe_id: str
     repeated: str | None
 
@@ -100,14 +91,15 @@ class KnownEvent:
 
     @property
     def repeat(self) -> dict[str, Any] | None:
-        """What came again under its id, see id_conflicts."""
+        """See id_conflicts."""
         found: dict[str, Any] | None = json.loads(self.repeated or "null")
         return found
 
 
 def take_turns(ids: Collection[str]) -> dict[str, KnownEvent]:
-    """Wait for other senders of these ids, and have later ones wait for this transaction's end;
-    returns the newest event of each id that came within the last 24 hours."""
+    """Lock these ids against other senders until this transaction ends. Returns the newest event of
+    each within 24 hours.
+    """
     wanted = {"ids": sorted(ids), "window": DEDUPE_WINDOW}
     locked, found = statements.together((LOCK_FEW, wanted), (NEWEST, wanted))
     if not locked:

@@ -1,5 +1,3 @@
-"""An event as a sender gives it, and as functions and expressions see it."""
-
 from __future__ import annotations
 
 import time
@@ -16,8 +14,7 @@ class Event:
     """A fact to send, or the one that a run was started by.
 
     `data` is a JSON object; `id` the sender's own, by which a repeat within 24 h is recognised;
-    `ts` the time it happened in Unix milliseconds (or an aware datetime): in the future, its runs
-    wait until then.
+    `ts` its time, in Unix milliseconds or as an aware datetime; its runs wait for a future time.
     """
 
     name: str
@@ -26,7 +23,6 @@ class Event:
     ts: int | datetime = 0
 
     def as_json(self) -> dict[str, Any]:
-        """The shape that expressions and `on_failure` see."""
         return {"name": self.name, "data": self.data, "id": self.id, "ts": milliseconds(self.ts)}
 
 
@@ -45,6 +41,6 @@ def as_json(row: models.Event) -> dict[str, Any]:
 
 
 def stored(event: Event, row: NewEvent | models.Event) -> dict[str, Any]:
-    """An accepted event as expressions and functions see it: its id and time filled in."""
+    """An accepted event as functions and expressions see it."""
     ts = milliseconds(event.ts) or time.time_ns() // 1_000_000
     return {"name": event.name, "data": event.data, "id": event.id or str(row.id), "ts": ts}

@@ -1,5 +1,3 @@
-"""Which runs an event makes, and in which lines they stand."""
-
 from __future__ import annotations
 
 import logging
@@ -21,26 +19,25 @@ from jobs.registry.options import seconds
 logger = logging.getLogger("jobs.events")
 
 
-CANCELLER = "jobs-cancel-on"  # the engine's own function behind cancel_on
+CANCELLER = "jobs-cancel-on"  # the engine's function behind cancel_on
 
 
 def start(runs: Sequence[NewRun]) -> None:
-    """Insert new runs of events that are there: due, or skipped where their function is paused."""
     if runs:
         statements.execute(*insertion.inserting_runs(runs))
         notifier.wake_clusters(notifier.RUN_DUE)
 
 
 def hold_if_paused(run: models.Run) -> None:
-    """Let a run that another one waits for not start as long as its function is paused: it is not
-    skipped, but is queued until that is resumed (claim.BEFORE)."""
+    """Queue an invoked run of a paused function until that is resumed (claim.BEFORE), since its
+    invoker waits for it.
+    """
     paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
     if paused.filter(fn_id=run.fn_id).exists():
         run.reason, run.expires_at = models.Reason.PAUSED, None
 
 
 def triggered_runs(event: Event, row: NewEvent) -> Iterable[NewRun]:
-    """One run for each function with a trigger that matches, however many of them do."""
     variables: dict[str, Any] | None = None
     for function, triggers in catalog.triggered_by(event.name):
         if variables is None:
@@ -66,8 +63,9 @@ def new_run(
     event: dict[str, Any],
     rerun_of: uuid.UUID | None = None,
 ) -> NewRun:
-    """A new run, at the end of its lines: due when its event has happened, or at once if a person
-    runs it again. `timeouts.start` counts from then."""
+    """A run at the end of its lines, due at its event's time; a rerun now. `timeouts.start` counts
+    from then.
+    """
     start = function.timeouts.start
     return NewRun(
         fn_id=function.fn_id,
@@ -82,7 +80,6 @@ def new_run(
 
 
 def turn_keys(function: Function, event: dict[str, Any]) -> list[str]:
-    """The lines that a run stands in, one for each Concurrency, in their order."""
     keys = []
     for number, entry in enumerate(function.concurrency):
         value = None

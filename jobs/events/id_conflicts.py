@@ -1,4 +1,4 @@
-"""The same sender's id again within 24 hours: a repeat, a repeat that differs, or another fact."""
+"""A sender's id again within 24 hours."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from jobs.lib.json_values import ENCODER
 
 logger = logging.getLogger("jobs.engine")
 
-KEPT = 2_000  # characters of the data that came again
+KEPT = 2_000  # characters
 MOST_NAMES = 10
 
 
 def look_at(first: NewEvent | KnownEvent, name: str, data: dict[str, Any]) -> None:
-    """What an event of this name and data is to the first one of its id; it starts nothing.
+    """Judge an event against the first of its id; it starts nothing.
 
-    1. Another name is another fact, which would be lost: InvalidEvent, and the caller's
-       transaction writes nothing.
-    2. Other data are noted on the first event's row, for operators, and in the log. The caller
-       holds the id's lock, so no two senders count at once.
-    3. The same again is what ids are for.
+    1. Another name is another fact, which would be lost: InvalidEvent.
+    2. Other data are noted on the first event's row and in the log, under the caller's lock on the
+       id, so no two senders count at once.
+    3. The same again needs nothing.
     """
     if name != first.name:
         raise InvalidEvent(
@@ -60,7 +59,6 @@ def _note(first: NewEvent | KnownEvent, text: str) -> None:
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """The names of what is other than before."""
     names = [
         name
         for name in before | now

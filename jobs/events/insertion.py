@@ -1,8 +1,5 @@
-"""Writing what a sender brings: new events and their runs, one statement for all of them.
-
-The rows travel as JSON texts that PostgreSQL unfolds, as a commit's records do (execution.records):
-the statement is the same for one event and for a thousand, and it is one trip. An event's data is
-spliced into that text as JSON, not encoded once more within it.
+"""New events and their runs are inserted by one statement, as JSON (see execution.records); an
+event's data is spliced in, not encoded again.
 """
 
 from __future__ import annotations
@@ -22,15 +19,14 @@ from jobs.ids import new_id
 from jobs.lib.json_values import ENCODER
 from jobs.platform.postgres.statements import Statement
 
-# What one statement takes at most, unless a single event is larger.
+# For one statement, unless one event is larger.
 BATCH = 1_000  # events
 BATCH_CHARACTERS = 8 * 1024 * 1024
 
 
 @dataclass(slots=True, eq=False)
 class NewEvent:
-    """A row of jobs_event that is about to be inserted (models.Event says what its columns mean);
-    `text` is its data as JSON."""
+    """An event to insert; `text` is its data as JSON."""
 
     name: str
     data: dict[str, Any]
@@ -51,9 +47,9 @@ class NewEvent:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class NewRun:
-    """A run that is about to be inserted: due at `planned`, or at once, unless its function is
-    paused, or it is parked in its line; cancelled if it has not started `start_within` seconds
-    after that."""
+    """A run to insert: due at `planned` or at once, unless its function is paused or it is parked;
+    cancelled unless started within `start_within` seconds.
+    """
 
     fn_id: str
     event_id: uuid.UUID
@@ -82,7 +78,7 @@ class NewRun:
         )
 
     def unsaved(self) -> models.Run:
-        """The same as a model's instance, for a run that is inserted by itself."""
+        """For a run that is inserted alone."""
         run = models.Run(
             id=self.id,
             fn_id=self.fn_id,
@@ -105,7 +101,6 @@ SELECT id, name, data, coalesce(ts, statement_timestamp()), dedupe_id, repeat
   FROM json_to_recordset(%(events)s::json)
     AS e(id uuid, name text, data jsonb, ts timestamptz, dedupe_id text, repeat jsonb)
 """
-# Due, or parked, or skipped where their function is paused.
 RUNS = """
 INSERT INTO jobs_run (
   id, fn_id, event_id, turn_keys, turn_limits, asked_by, status, reason, due_at, ready_at,
@@ -129,11 +124,11 @@ SELECT r.id, r.fn_id, r.event_id, r.turn_keys, r.turn_limits, r.asked_by,
 """
 BOTH = f"WITH events AS ({EVENTS}) {RUNS}"
 
-Pair = tuple[NewEvent, list[NewRun]]  # an event, and the runs that it starts
+Pair = tuple[NewEvent, list[NewRun]]
 
 
 def inserting(pairs: Sequence[Pair]) -> Iterator[Statement]:
-    """The statements that insert events with their runs: one, unless they are many or large."""
+    """One statement for the events with their runs, unless many or large."""
     for batch in _batches(pairs):
         runs = [run.as_json() for _, runs in batch for run in runs]
         values = {"events": _list([event.as_json() for event, _ in batch])}
@@ -141,7 +136,6 @@ def inserting(pairs: Sequence[Pair]) -> Iterator[Statement]:
 
 
 def inserting_runs(runs: Sequence[NewRun]) -> Statement:
-    """The statement that inserts runs of events that are there."""
     return RUNS, {"runs": _list([run.as_json() for run in runs])}
 
 
@@ -161,10 +155,11 @@ def _list(texts: Sequence[str]) -> str:
 
 
 def park_behind(runs: Iterable[NewRun]) -> None:
-    """Of new runs that are to be inserted together, and are due at once, park those that stand
-    behind as many others of them as their line lets past at a time."""
+    """Park those of new runs, all due at once, that stand behind as many others as their line's
+    limit.
+    """
     ahead: Counter[str] = Counter()
-    for run in sorted(runs, key=lambda run: run.id):  # in the order of their lines
+    for run in sorted(runs, key=lambda run: run.id):  # in their line's order
         if not run.turn_keys:
             continue
         key = run.turn_keys[0]

@@ -1,5 +1,4 @@
-"""Accepting events: validate, drop repeats, fan out into runs. One transaction, the caller's if
-there is one: the event, its runs and whatever the caller wrote are one fact (law 1)."""
+"""Accepting events, in the caller's transaction if there is one (law 1)."""
 
 from __future__ import annotations
 
@@ -28,9 +27,9 @@ logger = logging.getLogger("jobs.events")
 def send(events: Event | Iterable[Event]) -> list[str]:
     """Accept events and start the functions that they trigger; returns the events' ids in order.
 
-    Raises InvalidEvent before anything is written. An event whose `id` came within the last
-    24 hours starts nothing: the id of that earlier event is returned. If that had another name, it
-    is no repeat but another fact, and InvalidEvent; with other data it is a repeat with a warning.
+    An `id` of the last 24 hours starts nothing and returns the earlier event's id; other data under
+    it are logged as a warning. Raises InvalidEvent, also for that id under another name, before
+    anything is written.
     """
     batch = [events] if isinstance(events, Event) else listed(events)
     clean = [validated(event) for event in batch]
@@ -40,12 +39,11 @@ def send(events: Event | Iterable[Event]) -> list[str]:
 
 
 def accept(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
-    """Store events and their runs, inside the caller's transaction if there is one.
+    """Store events and their runs.
 
-    1. An event whose id came within 24 hours is replaced by the stored one (a lock on the id
-       makes two senders of it take turns); one of another name is refused (id_conflicts).
-    2. All new events are inserted with all their runs, in one statement (insertion): of those that
-       are to start at once and stand in one line only the first are due (parking).
+    1. A repeated id yields the stored event, under a lock on the id (id_conflicts).
+    2. New events and runs are one statement (insertion); of runs that start at once in one line,
+       only the first are due (parking).
     3. Clusters are told after the commit (notifier).
     """
     if not any(event.id for event in events):
@@ -55,8 +53,7 @@ def accept(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
 
 
 def accept_fresh(events: list[Event], *, triggers: bool = True) -> list[NewEvent]:
-    """The same for events without an id of their sender's, of which none is a repeat; without
-    `triggers` they start no run."""
+    """For events without an id; without `triggers` they start no run."""
     fresh = [(event, _row(event)) for event in events]
     _insert(fresh, triggers=triggers)
     return [row for _, row in fresh]
@@ -81,13 +78,12 @@ def _accept_once(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
     return rows
 
 
-# The same for a sender without a transaction: its statements are one of their own, which ends with
-# the last of them. The division by zero takes it back, and the sender opens one.
+# For a sender without a transaction: if a step waits for an event, the division by zero undoes the
+# insertion, and the sender opens a transaction.
 NOT_AWAITED = f"SELECT 1 / (NOT ({AWAITED}))::int"
 
 
 def _insert(fresh: Sequence[tuple[Event, NewEvent]], *, triggers: bool) -> None:
-    """Insert events and their runs, wake the runs that wait for one of them, tell the clusters."""
     if not fresh:
         return
     pairs = [(row, list(triggered_runs(event, row)) if triggers else []) for event, row in fresh]
@@ -112,8 +108,7 @@ def _may_go_at_once(names: set[str]) -> bool:
 
 
 def _insert_at_once(inserting: Sequence[Statement]) -> bool:
-    """In one trip that is a transaction; False if a step waits for one of the events, and nothing
-    is inserted."""
+    """In one trip; False, with nothing inserted, if a step waits for one of the events."""
     try:
         statements.together(*inserting)
     except DataError as error:

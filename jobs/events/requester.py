@@ -1,12 +1,10 @@
-"""At whose asking something is done: a person's, whose permissions are asked, or the code's own,
-which may do everything.
+"""The account that an act is done for, with its permissions; code may do everything.
 
     with asked_by(request.user):
         rerun(run_id)  # NotAllowed, if this account may not
 
-A run that a person asked for remembers the account's id (`Run.asked_by`), and so do the runs that
-it invokes and its hooks. What such a run does to other runs is asked for again when it does it: the
-account is looked up anew, and has to be there, open, and still allowed.
+A run remembers its account's id (`Run.asked_by`), and so do runs that it invokes and its hooks.
+When it acts on other runs, the account is looked up anew: it must exist, be active and be allowed.
 """
 
 from __future__ import annotations
@@ -26,21 +24,22 @@ from jobs.models import Run
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """An account as it is now. `id` is empty if the code itself asks; `user` is then None, as it
-    is for an account that is gone."""
+    """An account as it is now. `id` is empty for code; `user` is None for code and a deleted
+    account.
+    """
 
     id: str = ""
     user: Any = None
 
     @property
     def name(self) -> str:
-        """How people call the account; empty for the code."""
+        """Empty for code."""
         if self.user is None:
             return self.id and f"account {self.id}, which is gone"
         return str(self.user.get_username())
 
     def refusal(self, permission: str, run: Run | None = None) -> str:
-        """Why this asker may not do it (to this run); empty if nothing is in the way."""
+        """Why this asker may not do it (to this run); empty if allowed."""
         if not self.id:
             return ""
         if self.user is None:
@@ -57,21 +56,20 @@ class Asker:
         return ""
 
     def refuse(self, permission: str, run: Run | None = None) -> None:
-        """Raise NotAllowed with the reason, if there is one."""
+        """Raise NotAllowed if there is a reason."""
         if refusal := self.refusal(permission, run):
             raise NotAllowed(refusal)
 
 
 CODE = Asker()
-# The asker, where one is named …
 _named: ContextVar[Asker | None] = ContextVar("named", default=None)
-# … and the run whose function this thread is in, which has an asker, or none.
+# this thread's
 _inside: ContextVar[uuid.UUID | None] = ContextVar("inside", default=None)
 
 
 @contextlib.contextmanager
 def asking(asker: Asker) -> Iterator[None]:
-    """What is done inside this block is done at this asker's asking."""
+    """Name the asker of this block."""
     token = _named.set(asker)
     try:
         yield
@@ -80,13 +78,13 @@ def asking(asker: Asker) -> Iterator[None]:
 
 
 def asked_by(user: Any) -> contextlib.AbstractContextManager[None]:
-    """What is done inside this block is done at the asking of this account (a user of Django's)."""
+    """Name this account (a user of Django's) as the asker of this block."""
     return asking(Asker(str(user.pk), user))
 
 
 @contextlib.contextmanager
 def inside(run_id: uuid.UUID) -> Iterator[None]:
-    """The function of this run is called inside this block."""
+    """Call this run's function in this block."""
     named, run = _named.set(None), _inside.set(run_id)
     try:
         yield
@@ -96,19 +94,18 @@ def inside(run_id: uuid.UUID) -> Iterator[None]:
 
 
 def on_behalf_of(run_id: uuid.UUID) -> contextlib.AbstractContextManager[None]:
-    """What is done inside this block follows from this run, unless an asker is named already."""
+    """Name this run's asker, unless one is named."""
     named = _named.get()
     return asking(named if named is not None else account(id_of(run_id)))
 
 
 def current() -> Asker:
-    """The asker that is named, or that of the run whose code this is; CODE if there is none."""
+    """The named asker, or this run's, or CODE."""
     named = _named.get()
     return named if named is not None else account(current_id())
 
 
 def current_id() -> str:
-    """The same one's id alone."""
     named, run_id = _named.get(), _inside.get()
     if named is not None:
         return named.id
@@ -116,18 +113,17 @@ def current_id() -> str:
 
 
 def named_id() -> str:
-    """The id of the asker, if one is named: what a new run remembers, without a query."""
+    """For a new run; it takes no query."""
     asker = _named.get()
     return asker.id if asker is not None else ""
 
 
 def id_of(run_id: uuid.UUID) -> str:
-    """The account that asked for this run."""
     return Run.objects.filter(id=run_id).values_list("asked_by", flat=True).first() or ""
 
 
 def account(id: str) -> Asker:
-    """The asker of this id, looked up now; CODE if it is empty."""
+    """Looked up now; CODE for an empty id."""
     if not id:
         return CODE
     model = get_user_model()

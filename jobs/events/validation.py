@@ -1,5 +1,3 @@
-"""What an event may be: its name, its data, its time, its size."""
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Sized
@@ -33,7 +31,7 @@ def listed(events: Any) -> list[Event]:
 
 
 def validated(event: Event) -> Event:
-    """The event as it will be stored: data through JSON, secrets masked; or InvalidEvent."""
+    """The event to store: data through JSON, secrets masked. Raises InvalidEvent."""
     if not isinstance(event, Event):
         given = f"{type(event).__module__}.{type(event).__qualname__}"
         raise InvalidEvent(f"send() takes jobs.api.Event(name=…, data=…), not {given}.")
@@ -55,7 +53,6 @@ def validated(event: Event) -> Event:
 
 
 def _is_clean(text: str) -> bool:
-    """No NUL, no half of a character, no secret."""
     return is_text(text) and mask(text) == text
 
 
@@ -85,7 +82,6 @@ def _time(event: Event) -> int:
 
 
 def is_reserved(name: str) -> bool:
-    """Whether only the engine itself may send it."""
     return name.lower().startswith(RESERVED)
 
 

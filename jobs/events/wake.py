@@ -1,5 +1,3 @@
-"""Runs that wait for an event are woken by it."""
-
 from __future__ import annotations
 
 import time
@@ -14,21 +12,19 @@ from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
 from jobs.registry import expressions
 
-# Whether a step waits for an event of one of these names: looked at after the events are inserted,
-# so that of a sender and a run that begins to wait one sees the other.
+# Run after the insertion, so that a sender and a run that begins to wait do not miss each other.
 AWAITED = """
 SELECT EXISTS (SELECT FROM jobs_step WHERE status = 'waiting' AND awaits = ANY(%(names)s))
 """
 
 
-LATELY = 60.0  # seconds for which a sender opens a transaction at once for a name that was awaited
+LATELY = 60.0  # seconds for which an awaited name's senders open a transaction at once
 MOST_AWAITED = 1_000  # names
 awaited_until: dict[str, float] = {}  # monotonic
 
 
 def wake_waiting(names: set[str], fresh: Sequence[tuple[Event, NewEvent]]) -> None:
-    """Wake the runs whose step.wait_for_event one of these events may satisfy; the step itself
-    looks for its event when the run is looked at."""
+    """Wake the runs that these events may satisfy; each looks for its event itself."""
     _remember_awaited(names)
     waiting = models.Step.objects.filter(status=models.StepStatus.WAITING, awaits__in=names)
     woken = []
@@ -48,7 +44,7 @@ def _remember_awaited(names: set[str]) -> None:
 
 
 def satisfies(detail: dict[str, Any], variables: dict[str, Any], where: str) -> bool:
-    """Whether the event `async` is one that a step waits for; `where` names the step."""
+    """Whether the event `async` fits; `where` names the step."""
     condition = detail.get("if")
     if not condition:
         return True
@@ -66,13 +62,12 @@ SELECT 'run' FROM woken LIMIT 1
 
 
 def waking(run_ids: Sequence[uuid.UUID]) -> Statement:
-    """Something that these runs wait for has come: have them looked at again.
+    """Wake these runs.
 
-    1. A run that a worker has in hand keeps the word in its row until it suspends (see
-       records.SETTLED), so that it cannot be lost between the two.
-    2. So does one that is due and in nobody's hands: its row is ours until we commit, so nobody
-       takes it up before he can see what we have written.
-    3. A parked one is left to its line: it looks when it has its turn.
+    1. A leased run keeps the wake in its row until it suspends (records.SETTLED).
+    2. A due run's row is locked until this commit, so a cluster that claims it sees what was
+       written.
+    3. A parked run looks when it has its turn.
     """
     return WAKE, {"run_ids": list(run_ids)}
 

@@ -16,17 +16,15 @@ WITHOUT_ERROR = {"error_class": "", "error_message": "", "traceback": "", "retry
 
 
 class Attempts:
-    """Writes the attempts of one execution into its journal."""
-
     def __init__(self, claim: Claim, journal: Journal) -> None:
         self._claim = claim
         self._journal = journal
 
     def went_well(self, step: StepRecord, started: datetime, ended: datetime) -> None:
-        """A step that goes well when it is first tried has its trace in its own row, when it began
-        and when it ended, and in its request's. That is nearly every step, and a row less for
-        each. One that was tried before has the error of that, also when somebody has given it all
-        its attempts again."""
+        """A first-try success gets no attempt: its own row and its request's have its times, so
+        nearly every step saves a row. A step with an earlier error gets one, also after its
+        attempts were reset.
+        """
         if step.attempts or step.error is not None:
             self._note(step.name, step.attempts, models.AttemptStatus.COMPLETED, started, ended)
 
@@ -39,7 +37,6 @@ class Attempts:
         delay: float | None,
         ended: datetime | None = None,
     ) -> dict[str, Any]:
-        """Record a failed attempt; returns the error as it is remembered."""
         now = self._claim.clock.now()
         story = describe(error)
         self._note(
@@ -64,7 +61,6 @@ class Attempts:
         ended: datetime,
         **error: Any,
     ) -> None:
-        """A row of the table, not a model's instance: nobody looks at it before it is written."""
         self._journal.attempts.append(
             {
                 "id": new_key(),

@@ -1,5 +1,6 @@
-"""The callbacks that steps leave to `transaction.on_commit`: what has been committed stays,
-whatever they raise. An error of one is a log line of the run, and the next ones are called."""
+"""The callbacks of `transaction.on_commit` in steps. The commit stands whatever one raises: that
+becomes a log line of the run, and the next ones are called.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +25,12 @@ logger = logging.getLogger("jobs.engine")
 
 
 class Callbacks:
-    """Those of one execution."""
-
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
         self._errors: list[BaseException] = []
-        self.is_calling = False  # no step can be done meanwhile: its transaction is over
+        self.is_calling = False  # no step can run now: its transaction is over
 
     def guard(self, database: Any) -> None:
-        """Called before a commit: Django calls the callbacks behind it."""
         database.run_on_commit = [
             (savepoints, partial(self._call, database, callback), robust)
             for savepoints, callback, robust in database.run_on_commit
@@ -50,17 +48,17 @@ class Callbacks:
         except BaseException as error:
             logger.exception("Run %s: a callback of transaction.on_commit", self._claim.run_id)
             self._errors.append(error)
-            connection_state.drop(database)  # the next callback has a clean one
+            connection_state.drop(database)  # the next callback gets a clean one
         finally:
             self.is_calling = False
 
     def take_lines(self, attempt: int) -> list[Row]:
-        """What went wrong since the last commit, as log lines of the run."""
+        """The errors since the last commit, as log lines."""
         errors, self._errors = self._errors, []
         return [self._line_of(error, attempt) for error in errors]
 
     def write(self, lines: list[Row]) -> None:
-        """For a run that is over: no later commit takes its lines along."""
+        """An ended run has no later commit."""
         rows = [models.LogLine(run_id=self._claim.run_id, **line) for line in lines]
         with contextlib.suppress(DatabaseError, InterfaceError):  # the console has them
             models.LogLine.objects.bulk_create(rows)

@@ -1,5 +1,3 @@
-"""What a function is given."""
-
 from __future__ import annotations
 
 import logging
@@ -15,8 +13,6 @@ from jobs.runs.claim import Claim
 
 
 class Context:
-    """What a function's handler is called with."""
-
     def __init__(self, claim: Claim, function: Function, journal: Journal, watch: Watch) -> None:
         self.event = Event(**claim.event)
         self.events = [self.event]
@@ -27,16 +23,15 @@ class Context:
 
     @property
     def attempt(self) -> int:
-        """How many errors there have been at the point where the run stands (0-based)."""
+        """Errors so far at the point where the run stands (0-based)."""
         return self.runner.journal.attempt
 
     @property
     def is_outdated(self) -> bool:
-        """In a hook: whether the run that it tells of has gone on since, so that what the hook
-        has to say is not so any more. In any other function it is False.
+        """In a hook: whether the run that it tells of has gone on since; elsewhere False.
 
-        Ask in the atomic step that writes: the answer then holds until the step has committed. If
-        the function's steps lock the same row of yours, lock it first.
+        Ask in the atomic step that writes: the answer then holds until the step commits. If the
+        function's steps lock the same row of yours, lock it first.
         """
         event = self.runner.claim.event
         return hook_events.is_outdated(event["name"], event["data"])

@@ -1,4 +1,4 @@
-"""The step that a worker is at, as text in the cluster's shared memory."""
+"""A worker's current step, as text in the cluster's shared memory."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from jobs.runs.step_record import StepRecord
 
 
 def card_of(step: StepRecord | models.Step) -> str:
-    """A step whose body begins now, in one line: from it another process of this machine can write
-    its row and its attempt (see sweeper)."""
+    """A step that begins now: the sweeper can write its row and its attempt from this line."""
     card = [step.name, step.kind, step.detail, time.monotonic()]
     return ENCODER.encode(card)
 
 
 def step_of(card: str, run_id: uuid.UUID) -> tuple[models.Step, float] | None:
-    """The unsaved step of a card, and for how many seconds its body has been going on; None if
-    there is no card, or its writer died over it."""
+    """The unsaved step of a card, and its seconds so far; None without a readable card."""
     try:
         name, kind, detail, began = json.loads(card)
     except ValueError:

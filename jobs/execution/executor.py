@@ -37,21 +37,18 @@ logger = logging.getLogger("jobs.engine")
 
 
 def execute(claim: Claim, watch: Watch | None = None) -> Claim | None:
-    """Advance a claimed run as far as it goes, and settle it; returns the claim that the worker
-    is to go on with, if it may (`watch.may_go_on`): who was next in the run's line.
+    """Advance a claimed run as far as it goes, and settle it. Returns the claim of the line's next
+    run, if the worker may go on with it (`watch.may_go_on`).
 
-    1. Call the function from the top; steps that are remembered return at once.
-    2. It comes to an end, it has to wait, or it errs: each is one commit, under the lease.
-    3. If the commit is refused by a deferred constraint, nothing of it happened: go again, with
-       each step's constraints checked by itself, so that the step that breaks one is the one that
-       fails.
-    4. If the lease was lost, nothing since the last commit happened, and somebody else goes on.
-    5. An execution that ends in any other way has settled nothing: its run is requeued, which is
-       counted (requeue). Nothing that an author's code does leaves this function.
-    6. If the engine's own code failed, if no database was reached for as long as a lease, or if
-       something that every run needs does not work any more (process_checks), this process may be
-       what is wrong: code that is over may have changed whatever lies in it. Then it is to execute
-       no other run (`watch.is_spoilt`).
+    1. The function is called from the top; remembered steps return at once.
+    2. It ends, waits, or errs: each is one commit, under the lease.
+    3. If a deferred constraint refuses the commit, nothing happened: the function is called again
+       with constraints checked after each step, so that the step that breaks one fails.
+    4. If the lease was lost, nothing since the last commit happened; another worker goes on.
+    5. Any other end settles nothing: the run is requeued and counted (requeue). No exception of an
+       author's code leaves this function.
+    6. If the engine's code failed, no database was reached for a lease's time, or a process check
+       fails, code may have damaged this process: it must execute no other run (`watch.is_spoilt`).
     """
     watch = watch or Nobody()
     try:
@@ -89,8 +86,9 @@ def _advance_or_check_step_by_step(claim: Claim, watch: Watch) -> Claim | None:
 
 
 def _begin(claim: Claim) -> None:
-    """A run that went down with a cluster before may be what took it down: say, durably, that a
-    worker begins with it, so that the next loss can be told from bad neighbourhood."""
+    """A run lost with a cluster may have caused that. Record that a worker begins it, so that its
+    next loss is told from its neighbours'.
+    """
     if claim.lost_count:
         mine = models.Run.objects.filter(id=claim.run_id, lease_token=claim.token)
         if not mine.update(begun=True):
@@ -120,14 +118,13 @@ def _advance(claim: Claim, journal: Journal, watch: Watch) -> Claim | None:
 
 
 def _play(claim: Claim, function: Function, journal: Journal, watch: Watch) -> Claim | None:
-    """Call the function; settle its end, or its suspension."""
     context = Context(claim, function, journal, watch)
     try:
         with context.runner.playing(), context.runner.log.listening(), forked_copies.OnlyHere():
             output = function.handler(context)
             journal.raise_if_left_open()
-        context.runner.raise_if_suspended()  # a bare “except:” may have swallowed it
-        output = remembered(output, f"What “{claim.fn_id}” returns")
+        context.runner.raise_if_suspended()  # a bare “except:” may have caught it
+        output = remembered(output, f"The output of “{claim.fn_id}”")
     except Suspend as pause:
         asks = bool(journal.fetches)
         _suspend(journal, pause, waits=not asks)
@@ -142,7 +139,7 @@ def _complete(claim: Claim, journal: Journal, output: Any, *, goes_on: bool) -> 
     then = leaving(Ending.of_claim(claim))
     goes_on = goes_on and len(claim.turn_keys) == 1
     if goes_on:
-        then[-1] = going_on(claim)  # instead of waking him
+        then[-1] = going_on(claim)  # instead of a wake
     rows = journal.commit(settled, then=then)
     return gone_on(then[-1], rows[-1]) if goes_on else None
 
@@ -155,7 +152,7 @@ def _suspend(journal: Journal, pause: Suspend, *, waits: bool = True) -> None:
 
 
 def _err(claim: Claim, function: Function, journal: Journal, error: BaseException) -> None:
-    """The function itself erred, between its steps: try again from its memory, or fail."""
+    """An error between steps: retry, or fail the run."""
     journal.has_erred = True
     if journal.is_broken:
         journal.roll_back()
@@ -163,7 +160,7 @@ def _err(claim: Claim, function: Function, journal: Journal, error: BaseExceptio
     attempt = journal.function_errors
     now = claim.clock.now()
     delay = backoff.delay(error, attempt, function.retries, table, now)
-    if is_a(error, StepError):  # the step's own attempts have told it
+    if is_a(error, StepError):  # already in the step's attempts
         story = describe(error)
     else:
         story = Attempts(claim, journal).erred("", attempt, error, now, delay)
@@ -179,8 +176,7 @@ def _err(claim: Claim, function: Function, journal: Journal, error: BaseExceptio
 
 
 def _step_behind(error: BaseException) -> dict[str, Any]:
-    """The failed step that an error tells of, also where the function put it in other words: it
-    is what a person's retry begins with."""
+    """The failed step behind an error, wrapped or not: an operator's retry begins there."""
     inner = next((link for link in chain(error) if is_a(link, StepError)), None)
     if not isinstance(inner, StepError):
         return {}

@@ -1,11 +1,7 @@
-"""What a function says, by `ctx.logger`, `logging` or `print`, becomes log lines of its attempt.
+"""A function's log records and prints become log lines (README, “What a function says”).
 
-1. The standard output is read along, and so are bytes that are written to its `buffer`. What goes
-   past it is not: the standard error, `sys.__stdout__`, descriptor 1, the programs that a body
-   starts, other threads and processes.
-2. Lines are masked first and cut then. A line that does not end is kept up to a size.
-3. What cannot be read (a record whose arguments do not fit its message, a level that is no text) is
-   kept in a form that can: it is never the function's error.
+1. Lines are masked before they are cut. A line without an end is kept up to a size.
+2. A record that cannot be formatted is kept in another form: it is never the function's error.
 """
 
 from __future__ import annotations
@@ -35,8 +31,6 @@ ENGINES_OWN = ("django.db", "jobs.engine")
 
 
 class _Thread(threading.local):
-    """Which capture listens to this thread."""
-
     capture: LogCapture | None = None
 
 
@@ -44,7 +38,7 @@ _this_thread = _Thread()
 
 
 def _hear(text: str) -> bool:
-    """What this thread prints, in pieces; whether a capture listens."""
+    """True if a capture took the printed text."""
     if _this_thread.capture is None:
         return False
     if text:
@@ -61,11 +55,10 @@ os.register_at_fork(after_in_child=_be_deaf)
 
 
 class LogCapture:
-    """Collects the lines of one execution in its journal.
+    """The lines of one execution.
 
-    While the function replays what it remembers, the code between its steps says again what it
-    has said before. Such lines are held back: they are dropped when the next remembered step is
-    met, and kept if none is met any more (it was removed from the code).
+    Code between remembered steps says its lines again. These are held: the next remembered step
+    drops them; if none follows (removed from the code), they are kept.
     """
 
     def __init__(self, claim: Claim, journal: Journal, *, replaying: bool) -> None:
@@ -79,18 +72,15 @@ class LogCapture:
         self._line = _Line()
 
     def met(self, step: StepRecord, *, replaying: bool) -> None:
-        """The function has come to a step, remembered or new."""
         if step.is_new:
             self._release()
         self._held.clear()
         self._replaying = replaying
 
     def enter(self, step_name: str, attempt: int) -> None:
-        """The body of a step begins."""
         self._step_name, self._attempt, self._replaying = step_name, attempt, False
 
     def leave(self, *, replaying: bool) -> None:
-        """It has ended."""
         self.end_line()
         self._step_name, self._attempt = "", self._journal.attempt
         self._replaying = replaying
@@ -112,7 +102,6 @@ class LogCapture:
         )
 
     def hear(self, text: str) -> None:
-        """What is printed, in pieces."""
         if self._count > MOST_LINES:
             return
         first, *others = str.split(text, "\n")
@@ -122,8 +111,7 @@ class LogCapture:
             self._line.add(piece)
 
     def end_line(self) -> None:
-        """What was printed without a line's end is a line, too."""
-        with contextlib.suppress(Exception):  # the body's own stream, perhaps, in its place
+        with contextlib.suppress(Exception):  # may be the body's own stream
             sys.stdout.flush()
         end_lines()
         if self._line:
@@ -135,12 +123,12 @@ class LogCapture:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Catch this thread's log records and what it prints, which goes on to the console."""
+        """Capture this thread's log records and prints; both still reach the console."""
         handler = _Handler(self)
         root = logging.getLogger()
         root.addHandler(handler)
         if RUN.level != logging.INFO:
-            RUN.setLevel(logging.INFO)  # kept whatever the process logs
+            RUN.setLevel(logging.INFO)  # captured whatever the process logs
         streams, before = (sys.stdout, sys.stderr), _this_thread.capture
         if type(sys.stdout) is not Heard:
             sys.stdout = cast(TextIO, Heard(sys.stdout, _hear))
@@ -149,7 +137,7 @@ class LogCapture:
         _this_thread.capture = self
         try:
             yield
-            self.end_line()  # on the code's own stream, perhaps: see `end_line`
+            self.end_line()  # perhaps on the code's own stream
         finally:
             _this_thread.capture = before
             sys.stdout, sys.stderr = streams
@@ -159,8 +147,7 @@ class LogCapture:
 
 
 class _Line:
-    """One that has not ended. Of a very long one the beginning is kept, masked: where it is cut off
-    a secret may have begun."""
+    """An unfinished line. A long one is masked and cut: a secret may begin at the cut."""
 
     def __init__(self) -> None:
         self._text = io.StringIO()
@@ -179,7 +166,6 @@ class _Line:
             self._text.write(masked)
 
     def take(self) -> str:
-        """What it is; another one begins."""
         text, is_cut = self._text.getvalue(), self._is_cut
         self.__init__()  # type: ignore[misc]
         return f"{text}…" if is_cut else text
@@ -191,7 +177,6 @@ class _Handler(logging.Handler):
         self._capture = capture
 
     def createLock(self) -> None:
-        """None is needed: one thread is listened to, all others pass by."""
         self.lock = None
 
     def handle(self, record: logging.LogRecord) -> bool:
@@ -212,7 +197,7 @@ def _message_of(record: logging.LogRecord) -> str:
 
 
 def _text(value: object) -> str:
-    """Any value as a text; not every class can say one."""
+    """`str(value)`, also where that fails."""
     try:
         return str(value)
     except Exception as error:

@@ -1,5 +1,4 @@
-"""What a worker leaves that is gone, or that could not settle its run: an attempt, recorded from
-outside the execution, and then the retry policy."""
+"""The attempt of a worker that is lost or could not settle, recorded from outside."""
 
 from __future__ import annotations
 
@@ -24,14 +23,14 @@ from jobs.runs.completion import fail_run
 def record_attempt(
     run: models.Run, error: BaseException, card: str = "", lines: Iterable[Row] = ()
 ) -> None:
-    """Record an error as a failed attempt of the step on the card (current_step.card_of), or of the
-    code between steps, then the retry policy, as a worker that settles its run does it (executor
-    and runner); the caller holds the run's row lock. `lines` are what the attempt has said.
+    """Record an error as an attempt of the card's step (current_step.card_of) or of the code
+    between steps, then apply the retry policy, as the executor does. The caller holds the run's row
+    lock; `lines` are the attempt's log lines.
 
-    1. A step has a count of its own, `attempts`; the code between steps has the run's
-       `function_errors`. Neither uses up the other's attempts.
-    2. Without attempts left, a step is remembered as failed, and the function is called again, to
-       meet that as a StepError; the code between steps fails the run.
+    1. A step counts its own `attempts`, the code between steps `function_errors`: neither uses up
+       the other's.
+    2. Without attempts left, a step is remembered as failed, and the function meets a StepError;
+       code between steps fails the run.
     """
     at, seconds = step_of(card, run.id) or (None, 0.0)
     step = _step_of(run, at) if at else None
@@ -59,8 +58,7 @@ def record_attempt(
 def _due_at(
     run: models.Run, step: models.Step | None, now: datetime, delay: float | None
 ) -> datetime:
-    """When the run is looked at again: other branches may have something to do before the step
-    that is to be tried again, which keeps its own time."""
+    """The retry's time, or another branch's if earlier."""
     if delay is None:
         return now
     waiting = run.steps.filter(status=StepStatus.WAITING) if step else run.steps.none()
@@ -79,8 +77,9 @@ def _counts(
 
 
 def _step_of(run: models.Run, at: models.Step) -> models.Step | None:
-    """As its row has it, if an earlier attempt has left one; None if it is over: a remembered step
-    is never undone, even if a worker is said to have died in it (law 2)."""
+    """Its row, if there is one; None if the step is over: a remembered step is never undone, even
+    if a worker is said to have died in it (law 2).
+    """
     step = run.steps.filter(name=at.name).first()
     if step is None:
         at.position = (run.steps.aggregate(last=Max("position"))["last"] or 0) + 1

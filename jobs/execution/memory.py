@@ -1,8 +1,8 @@
-"""What a run remembers, and how a step is found in it again.
+"""The steps of a run, and how a call finds its step.
 
-A step is found by where it stands: its branch (“” outside step.parallel), its id, and how often
-that branch has used the id before. Its name is that id, with “:1”, “:2”, … when the id is taken;
-it is given once and remembered, so that branches may progress in any order.
+A step's place is its branch (“” outside step.parallel), its id, and the id's earlier uses in the
+branch. Its name, the id with “:1”, “:2”, … if taken, is given once and remembered, so that branches
+may progress in any order.
 """
 
 from __future__ import annotations
@@ -23,23 +23,21 @@ from jobs.runs.step_record import StepRecord
 MOST_STEPS = 1000
 NAME_LIMIT = 180
 
-# Kinds that are tried in a worker, which may die of it.
+# Kinds that a worker may die of.
 TRIED = (StepKind.RUN, StepKind.SEND)
 
-Place = tuple[str, str, int]  # branch, id, how many times before
+Place = tuple[str, str, int]  # branch, id, earlier uses
 
 
 class Memory:
-    """The steps of one run, as they were when a worker took it up, and those that it adds."""
-
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
         self._steps: dict[Place, StepRecord] = {}
         self._names: set[str] = set()
         self._visits: dict[tuple[str, str], int] = {}
-        self._kinds: dict[str, StepKind] = {}  # what each id is used for
-        self._met: set[str] = set()  # names of old steps that this execution has come past
-        self._last = 0  # the last position that is taken
+        self._kinds: dict[str, StepKind] = {}
+        self._met: set[str] = set()  # old steps that were passed
+        self._last = 0
         self.fetches: dict[str, FetchRecord] = {}
         self.outputs = Outputs(claim.run_id)
         self.branch = ""
@@ -65,13 +63,11 @@ class Memory:
 
     @property
     def is_replaying(self) -> bool:
-        """Whether steps of an earlier execution are still to come: the code between them has run
-        before."""
+        """Whether steps of earlier executions are still to come: the code so far has run before."""
         return len(self._met) < self._old
 
     def visit(self, id: str, kind: StepKind) -> StepRecord:
-        """The step that stands here, as remembered or new."""
-        if type(id) is not str:  # else it is refused below, unless it was fit to be remembered
+        if type(id) is not str:  # _refuse_bad_id checks the others, if new
             _refuse_bad_id(id)
             id = plain(id)
         used_for = self._kinds.setdefault(id, kind)
@@ -87,7 +83,7 @@ class Memory:
         if step is None:
             _refuse_bad_id(id)
             step = self._steps[place] = self._new(place, kind)
-            self._old = 0  # from here on nothing has run before
+            self._old = 0  # no later code has run before
         elif step.kind != kind:
             raise InvalidStep(
                 f"Step “{step.name}” was step.{step.kind} in this run and is step.{kind} now; "
@@ -99,8 +95,9 @@ class Memory:
         return step
 
     def _move_behind_the_new(self, step: StepRecord) -> None:
-        """Positions tell what came before what. A step whose worker vanished has its row already,
-        while those that went with it have not: when they are new again, it comes behind them."""
+        """Positions keep the order. A lost worker's step has a row, earlier uncommitted steps have
+        none: they come first again.
+        """
         if self._old == 0 and step.kind in TRIED and not step.is_remembered:
             step.position = self._next_position()
 
@@ -113,7 +110,7 @@ class Memory:
             raise NonRetriableError(f"The run exceeded the limit of {MOST_STEPS} steps.")
         branch, id, count = place
         name = self._free_name(id, count)
-        # The name tells the place, unless it was taken or a branch had it.
+        # The name tells the place unless it was taken or in a branch.
         told = not branch and _place_of(name) == (id, count)
         return StepRecord(
             name=name,
@@ -145,11 +142,11 @@ def _refuse_bad_id(id: Any) -> None:
 
 
 def _place_of(name: str) -> tuple[str, int]:
-    """A name without more said is its id, and the number behind its last colon the repeat."""
+    """The id and the repeat, behind the last colon."""
     id, colon, number = name.rpartition(":")
     return (id, int(number)) if colon and id and number.isdecimal() and number != "0" else (name, 0)
 
 
 def branch_name(branch: str, group: int, index: int) -> str:
-    """A branch inside another, e.g. “0.1/2.0”: group 2 of the run's branch 0.1, its first."""
+    """“0.1/2.0”: the first branch of group 2 in branch 0.1."""
     return f"{branch}/{group}.{index}" if branch else f"{group}.{index}"

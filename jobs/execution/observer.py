@@ -1,4 +1,4 @@
-"""What a worker tells of the step that it is at, and whom it asks whether to go on."""
+"""The observer to which a worker reports, and which it asks whether to go on."""
 
 from __future__ import annotations
 
@@ -6,24 +6,22 @@ from typing import Protocol
 
 
 class Watch(Protocol):
-    """Who looks on while a worker is at a run: a cluster's board, or nobody."""
-
     is_spoilt: bool
     """Whether the worker is to execute no other run: see executor.execute (6)."""
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the worker is to put the run down at the next step."""
+        """The worker is to put the run down at the next step."""
 
     @property
     def may_go_on(self) -> bool:
-        """Whether the worker may take up the turn that the run leaves, when it has ended."""
+        """The worker may go on with the line's next run."""
 
     def at_step(self, card: str) -> None:
-        """The worker enters the body of this step (current_step.card_of); empty: it has left it."""
+        """The worker enters this step's body (current_step.card_of); "" when it leaves."""
 
     def request_waits(self) -> None:
-        """The worker has committed a request, which a gateway is to send."""
+        """The worker has committed a request for a gateway."""
 
 
 class Nobody:

@@ -1,8 +1,5 @@
-"""What an execution finds when it begins, and leaves as it was: normally a connection without a
-transaction; in a test, the transaction that the test is in.
-
-Code that is over, a step's body or the function, has ended each transaction that it has opened.
-What it has left open is undone here, since nothing else would ever commit it.
+"""The transaction around an execution: none, or a test's. It is left as found: transactions that
+returned code has left open are undone, since nothing else would end them.
 """
 
 from __future__ import annotations
@@ -24,7 +21,7 @@ class OuterTransaction:
         self._savepoint = transaction.savepoint() if self.is_there else None
 
     def close_what_is_inside(self) -> bool:
-        """Undo what code that is over has left open; whether there was anything."""
+        """Undo what returned code left open; True if anything."""
         if self.is_there:
             return len(self._database.savepoint_ids) > self._depth
         if self._database.connection is not None and connection_state.is_bad(self._database):
@@ -35,13 +32,12 @@ class OuterTransaction:
         return is_left_open
 
     def keep(self) -> None:
-        """What was done up to now stays, whatever comes."""
         if self._savepoint is not None:
             transaction.savepoint_commit(self._savepoint)
             self._savepoint = transaction.savepoint()
 
     def restore(self) -> None:
-        """Make the connection usable again after a statement has failed on it."""
+        """Make the connection usable after a failed statement."""
         if not connection_state.is_failed(self._database):
             return
         if self._savepoint is None:
@@ -51,8 +47,8 @@ class OuterTransaction:
 
 
 def go_back_to(savepoint: str) -> None:
-    transaction.set_rollback(False)  # as long as it is set, Django sends nothing
-    with contextlib.suppress(DatabaseError):  # no database: no effects either
+    transaction.set_rollback(False)  # while it is set, Django sends nothing
+    with contextlib.suppress(DatabaseError):  # no database, no effects
         transaction.savepoint_rollback(savepoint)
         return
     transaction.set_rollback(True)

@@ -1,7 +1,7 @@
 """Branches of a run that wait at the same time.
 
-A worker goes through them one after the other, each as far as it gets; what suspends one does
-not keep the next from starting. When the run is woken, it goes through them again.
+A worker calls them in order, each as far as it gets; a suspended one does not stop the next. After
+a wake it calls them again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MOST_BRANCHES = 1000
 
 
 def branches(runner: Runner, group: int, callables: list[Callable[[], Any]]) -> tuple[Any, ...]:
-    """Call each branch; suspend the run if any of them waits, for the shortest of their waits."""
+    """Call each branch; suspend for the shortest wait if any waits."""
     if not all(callable(branch) for branch in callables) or len(callables) > MOST_BRANCHES:
         raise InvalidStep(f"step.parallel() takes at most {MOST_BRANCHES:,} functions to call.")
     memory = runner.memory
@@ -46,7 +46,7 @@ def branches(runner: Runner, group: int, callables: list[Callable[[], Any]]) -> 
 
 
 def shortest(pauses: list[Suspend], now: datetime) -> Suspend:
-    """The wait that ends first; one without a time has to be woken and comes last."""
+    """The wait that ends first; those without a time come last."""
 
     def seconds(pause: Suspend) -> float:
         if pause.delay is not None:

@@ -1,12 +1,9 @@
-"""Whether the code that has just run left its process as it found it.
+"""Whether code has damaged its process.
 
-A worker executes runs of many functions, one after the other. Code that changes what they all lean
-on would cost the next run, which is innocent, an attempt. So a worker looks after each execution,
-for a few microseconds, at what such code is known to change. If something does not work any more,
-the worker ends and the sentinel starts another one (executor.execute, 6).
-
-What is tried is whether a thing works, not whether it is the same: a library that replaces
-`json.dumps` by a faster one costs no worker.
+Code that changes what all runs need would cost the next, innocent run an attempt. So after each
+execution the worker checks, within microseconds, what such code is known to change, and ends if a
+check fails (executor.execute, 6). A check tries whether a thing works: a library may replace
+`json.dumps` by a faster one.
 """
 
 from __future__ import annotations
@@ -26,8 +23,9 @@ LEVELS = sys.getrecursionlimit()
 
 
 def is_sound(fn_id: str) -> bool:
-    """Whether another run may be executed in this process. `fn_id` is the function that was just
-    called, which the registry must know still."""
+    """Whether this process may execute another run, after one of `fn_id`, which must still be
+    known.
+    """
     for what, works in CHECKS.items():
         try:
             is_well = works()

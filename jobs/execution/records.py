@@ -1,10 +1,7 @@
-"""What a worker reads of a run, and what it writes at a commit: a statement each.
+"""A worker reads a run, and writes a commit, by one statement each.
 
-A commit is steps, requests, attempts, log lines and the run's own row.
-
-The rows travel as one JSON text a table, which PostgreSQL unfolds (jsonb_populate_recordset): the
-statement is always the same, however many rows there are, and it is one round trip. Since they
-are one statement, either all of it is written under the lease or nothing.
+Each table's rows travel as one JSON text (jsonb_populate_recordset): one trip, and one statement
+however many rows. So all is written under the lease, or nothing.
 """
 
 from __future__ import annotations
@@ -27,19 +24,18 @@ from jobs.platform.postgres.connection_state import DivisionByZero
 from jobs.platform.postgres.statements import Rows, Statement
 from jobs.runs.step_record import StepRecord
 
-Row = dict[str, Any]  # of a table, by the columns' names
+Row = dict[str, Any]  # by column name
 
 
 STEP = [column.name for column in fields(StepRecord) if column.name != "is_new"]
 FETCH = [column.name for column in fields(FetchRecord)]
-JSON = {"output", "error", "detail", "headers", "response"}  # read as their text
+JSON = {"output", "error", "detail", "headers", "response"}  # read as text
 ATTEMPT = ["id", "step_name", "number", "status", "started_at", "ended_at", "worker"]
 ATTEMPT += ["error_class", "error_message", "traceback", "retry_at"]
 LINE = ["step_name", "attempt", "level", "at", "message"]
 
-# Of what the steps have left, so many bytes are read at once (see outputs.py): in the order of the
-# steps, those passed by that are larger by themselves. How large one is, is known without reading
-# it; in a row that is older than output_bytes, by the room that it takes.
+# So many bytes of outputs come with the rows, in order, without those that are larger alone (see
+# outputs.py). Rows older than output_bytes tell their size by storage.
 AT_ONCE = 256 * 1024
 SIZE = """CASE WHEN output IS NOT NULL THEN coalesce(output_bytes, pg_column_size(output)) END"""
 OTHERWISE = {
@@ -48,11 +44,11 @@ OTHERWISE = {
                       OVER (ORDER BY s.position, s.id) <= %(at_once)s
             THEN s.output END""",
     "s.output_bytes": "s.size",
-    "f.body": "''",  # of a request that was made: nobody in a worker looks at it again
+    "f.body": "''",  # a sent body is not needed
 }
 COLUMNS = [*(f"s.{name}" for name in STEP), *(f"f.{name}" for name in FETCH)]
 
-# Steps that are over have no use for their requests any more.
+# Only open steps need requests.
 READ = f"""
 SELECT {", ".join(OTHERWISE.get(name, name) for name in COLUMNS)}
   FROM (SELECT *, {SIZE} AS size FROM jobs_step WHERE run_id = %(run_id)s) s
@@ -61,7 +57,7 @@ SELECT {", ".join(OTHERWISE.get(name, name) for name in COLUMNS)}
  ORDER BY s.position, s.id
 """  # noqa: S608
 
-# As their text.
+# As text.
 OUTPUTS = """
 SELECT name, output FROM jobs_step
  WHERE run_id = %(run_id)s AND name = ANY(%(names)s) AND output IS NOT NULL
@@ -85,7 +81,7 @@ def _insert(table: str, columns: list[str], parameter: str, on_conflict: str = "
 
 
 def _again(key: str, columns: list[str]) -> str:
-    """A row that is noted again (another attempt, an answer) keeps its id."""
+    """A rewritten row keeps its id."""
     kept = {"id", key, "idempotency_key"}
     changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in kept)
     return f"ON CONFLICT (run_id, {key}) DO UPDATE SET {changes}"
@@ -96,9 +92,8 @@ FETCHES = _insert("jobs_fetch", FETCH, "fetches", _again("step_name", FETCH))
 ATTEMPTS = _insert("jobs_attempt", ATTEMPT, "attempts")
 LINES = _insert("jobs_logline", LINE, "lines")
 
-# What a run's row is told at every commit; SETTLED adds how the execution came to its end. If the
-# lease is in other hands, no row is changed, and the division by zero ends the transaction: that
-# also holds where its COMMIT follows in the same trip.
+# For every commit; SETTLED adds the end. Without the lease no row matches, and the division by zero
+# ends the transaction, even with its COMMIT in the same trip.
 RUN = """
 UPDATE jobs_run SET steps_done = %(steps_done)s, attempt = %(attempt)s,
        function_errors = %(function_errors)s,
@@ -108,10 +103,10 @@ UPDATE jobs_run SET steps_done = %(steps_done)s, attempt = %(attempt)s,
 RETURNING stop_requested
 """
 WRITE = "WITH {records} SELECT bool_or(stop_requested), 1 / count(*) FROM {all}"
-# The commit behind it then does not wait for the disk.
+# The commit does not wait for the disk.
 NO_WAIT = "SELECT set_config('synchronous_commit', 'off', true)"
 
-# LEAST lets stand what came meanwhile and has set due_at (wake.wake_runs); it passes by nulls.
+# LEAST keeps a due_at set meanwhile (wake.wake_runs), and ignores nulls.
 SETTLED = """
      , status = %(status)s, reason = %(reason)s, lease_token = NULL, lease_until = NULL,
        output = %(output)s::jsonb, error = %(error)s::jsonb,
@@ -124,8 +119,9 @@ SETTLED = """
 
 
 def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
-    """A run's steps in their order, each with its request if that is not over. An output that did
-    not come along is None, and its bytes are told."""
+    """Steps in order, each with its request if open. An unread output is None, with its
+    output_bytes.
+    """
     found: list[tuple[StepRecord, FetchRecord | None]] = []
     for row in statements.at_once(READ, {"run_id": run_id, "at_once": AT_ONCE}):
         of_step, of_fetch = row[: len(STEP)], row[len(STEP) :]
@@ -136,14 +132,12 @@ def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
 
 
 def outputs(run_id: uuid.UUID, names: list[str]) -> dict[str, str]:
-    """What these steps have left, each as the text of its JSON, by their names."""
     found = statements.at_once(OUTPUTS, {"run_id": run_id, "names": names})
     return dict(found)
 
 
 def copy_steps(run_id: uuid.UUID, names: Sequence[str], into: uuid.UUID) -> None:
-    """Give another run these steps of a run, in this order of their ids: what they have left does
-    not leave the database."""
+    """Copy these steps in this order; the outputs stay in the database."""
     ids = [new_id() for _ in names]
     copied = {"run_id": run_id, "names": list(names), "ids": ids, "into": into}
     statements.execute(COPY, copied)
@@ -168,12 +162,11 @@ def write(
     commits: bool = False,
     waits: bool = True,
 ) -> tuple[bool, list[Rows]]:
-    """Write a commit's records; whether the run was asked to stop, and what `then` returned.
-    LeaseLost if it is in other hands: the transaction has failed then.
+    """Write a commit. Returns whether the run was asked to stop, and the rows of `then`. Raises
+    LeaseLost: the transaction has failed.
 
-    `run` has run_id, token and the counts; `settled` how it ends, if it does; `then` is what
-    follows in the same trip, and so does the transaction's end with `commits`; whether that waits
-    for the disk, `waits` says.
+    `run` has run_id, token and counts, `settled` the execution's end; `then` and, with `commits`,
+    the COMMIT go in the same trip; `waits` is for the disk.
     """
     rows = {
         "steps": _rows(steps, STEP),
@@ -206,7 +199,6 @@ def _statement(kinds: tuple[str, ...], is_settled: bool, waits: bool) -> str:
 
 
 def _rows(records: Iterable[StepRecord | FetchRecord], columns: list[str]) -> str | None:
-    """What is not said is null."""
     get = attrgetter(*columns)
     found = [zip(columns, get(record), strict=True) for record in records]
     return _as_json([{name: v for name, v in row if v is not None} for row in found])

@@ -1,23 +1,17 @@
-"""The one place where an execution that ends without a settlement hands its run on.
+"""The one place that requeues an execution without a settlement, counted on its row.
 
-An execution is to end in a settlement: completed, failed, or suspended for a reason. Where it
-cannot (its connection or its transaction is gone, its commit is turned down, the engine's own code
-raised an error), the run goes back into the queue from here, counted on its row:
+1. An outage (the server was gone or restarted) costs nothing: the run is due as soon as the
+   database answers within the lease; later a sweep finds it.
+2. If the function's own code was the cause (it closed its connection, say), it is an attempt of the
+   step or of the code between steps.
+3. Otherwise the first time is blamed on the database: due at once, with a log line. Each further
+   time since the last remembered step is an attempt, so nothing repeats for ever.
+4. A report that cannot be written is shortened; without any, the run is set aside. Neither stops
+   another run.
+5. If the database is there and even that fails, this process is at fault: it raises, its worker
+   ends, and the keeper makes an attempt of it.
 
-1. An outage, i.e. the server was gone or began anew, costs nothing: the run is due as soon as the
-   database answers, for as long as the lease lasts; then a sweep finds it (sweeper).
-2. If the function's own code brought it about (it closed its connection, say), it is an attempt of
-   the step that it was at, or of the code between steps, with the error, its traceback and its log
-   lines, and the retry policy spaces and bounds what follows.
-3. Otherwise the first time is taken for the database's fault: the run is due at once, and a log
-   line of it says why. From the second time on, counted from its last remembered step, each is an
-   attempt as in (2). So nothing is repeated for ever, whatever the reason.
-4. A report that cannot be written is made shorter; a run whose report cannot be written at all is
-   set aside for a while. Neither stops another run.
-5. If not even that can be written though there is a database, this process is what is wrong. It
-   leaves here with an error, and its worker ends: the cluster's keeper makes an attempt of it.
-
-If the process dies in here, the lease lapses, which is counted too (`lost_count`).
+If the process dies here, the lease lapses, also counted (`lost_count`).
 """
 
 from __future__ import annotations
@@ -46,7 +40,7 @@ logger = logging.getLogger("jobs.engine")
 RECONNECT_SECONDS = 1.0
 SET_ASIDE_SECONDS = 30.0
 LINE_LIMIT = 1_000
-# What a client is told of a server that is really gone: see (1).
+# SQLSTATEs of a server that is gone (1).
 GONE = ("08", "57P01", "57P02", "57P03")
 
 
@@ -55,8 +49,9 @@ class Unreported(JobsError):
 
 
 def requeue(claim: Claim, stop: Interrupted) -> bool:
-    """Hand a run on whose execution was interrupted. Does nothing if its lease is lost by now.
-    False if no database was reached for as long as a lease; raises Unreported: see (5)."""
+    """Requeue an interrupted run, unless the lease is lost. False if no database was reached for a
+    lease's time; raises Unreported (5).
+    """
     patience = time.monotonic() + conf.lease()
     was_away = False
     for report in (stop, _shortened(stop), None):
@@ -67,7 +62,7 @@ def requeue(claim: Claim, stop: Interrupted) -> bool:
                 return True
             except Exception as error:
                 if not is_unavailable(error):
-                    logger.exception("Run %s: its interruption cannot be told", claim.run_id)
+                    logger.exception("Run %s: its interruption cannot be recorded", claim.run_id)
                     break  # to the next shorter report
                 was_away |= sqlstate_of(error).startswith(GONE) or not sqlstate_of(error)
                 if time.monotonic() > patience:
@@ -82,7 +77,7 @@ def _shortened(stop: Interrupted) -> Interrupted:
 
 
 def _take_a_clean_connection() -> None:
-    """Where a test has a transaction around it, there is no other one to take."""
+    """A test's transaction has no other connection."""
     here = connections[DEFAULT_DB_ALIAS]
     if not here.in_atomic_block or connection_state.is_bad(here):
         connection_state.drop(here)
@@ -111,8 +106,9 @@ def _locked(run_id: uuid.UUID, token: uuid.UUID) -> models.Run | None:
 
 
 def _is_of_before(claim: Claim, error: BaseException) -> bool:
-    """Whether the server has begun anew since the run was claimed: the error was an outage's, also
-    if its worker met it long after, at the end of a slow step."""
+    """Whether the server has restarted since the claim. The error is an outage's then, even if a
+    slow step met it late.
+    """
     if not is_unavailable(error):
         return False
     with connection.cursor() as cursor:
@@ -125,7 +121,7 @@ def _count(run: models.Run) -> None:
 
 
 def _put_back(run: models.Run, report: Interrupted | None = None) -> None:
-    """Due at once. With a report it is counted, and a log line says why."""
+    """Due at once; a report is counted and logged."""
     counted: dict[str, Any] = {}
     if report is not None:
         counted = {"requeue_count": F("requeue_count") + 1}
@@ -151,7 +147,7 @@ def _say(run: models.Run, report: Interrupted) -> None:
 
 
 def set_aside(run: models.Run, error: BaseException, seconds: float = SET_ASIDE_SECONDS) -> None:
-    """Let a run wait visibly that cannot be given to a worker, nor settled; its row says why."""
+    """Let a run wait visibly that can be neither executed nor settled."""
     models.Run.objects.filter(id=run.id, ended_at__isnull=True).update(
         status=RunStatus.QUEUED,
         reason=Reason.ASIDE,

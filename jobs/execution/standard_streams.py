@@ -1,17 +1,11 @@
-"""The worker's standard streams, lent to the body of a step.
+"""The worker's standard streams, lent to a step's body. A lent stream acts on the worker's, except:
 
-What is done to a lent stream is done to the worker's own one, with these exceptions:
-
-1. A close ends the loan and nothing else: the worker's stream stays open, for the next run. So does
-   what lies beneath it, `buffer` and `raw`.
-2. What is written to the standard output is heard on its way. Bytes are heard as text. What a
-   listener hears reaches the console line by line, secrets masked: a line is held until it is
-   whole, the body ends, or it is very long. What is not listened to (another thread writes it, say)
-   goes on at once, masked as far as one write tells.
-3. A console that fails (its pipe is broken, its disk is full, its encoding has no such character)
-   is not the body's error: what was written has been heard.
-4. The standard output says that it is no terminal. A program that believes it is one writes colors
-   and moves its cursor, which would end in the log lines.
+1. A close ends the loan: the worker's stream, `buffer` and `raw` stay open for the next run.
+2. Standard output is captured, bytes as text. Captured text reaches the console in masked lines: a
+   line is held until it is whole, the body ends, or it is very long. Other threads' text goes on at
+   once, masked within each write.
+3. A failing console (broken pipe, full disk, missing character) is not the body's error.
+4. Standard output is no terminal: colors and cursor moves would end in the log lines.
 """
 
 from __future__ import annotations
@@ -25,17 +19,17 @@ from typing import Any, SupportsIndex
 
 from jobs.lib.secrets import mask, mask_begun
 
-Hear = Callable[[str], bool]  # whether a run listens
+Hear = Callable[[str], bool]  # whether a capture listens
 Put = Callable[[str], None]
 
-LONGEST = 65_536  # characters of a line that are held
+LONGEST = 65_536  # characters held of a line
 
 BENEATH = ("buffer", "raw")
 CLOSED = "I/O operation on closed file."
 
 
 class Lent:
-    """Another stream, which stays open: see (1)."""
+    """A stream that stays open (1)."""
 
     def __init__(self, stream: Any) -> None:
         self._stream, self._is_over = stream, False
@@ -45,7 +39,6 @@ class Lent:
         return self._lent(found) if name in BENEATH else found
 
     def _lent(self, stream: Any) -> Lent:
-        """What lies beneath this one."""
         return Lent(stream)
 
     def write(self, data: Any) -> Any:
@@ -67,7 +60,7 @@ class Lent:
         self._is_over = True
 
     def detach(self) -> Any:
-        """What lies beneath it; this stream cannot be used any more."""
+        """The stream beneath; this one is over."""
         self._raise_if_closed()
         name = next((name for name in BENEATH if hasattr(self._stream, name)), "detach")
         beneath = getattr(self, name)
@@ -82,11 +75,11 @@ class Lent:
         if self._is_over:
             raise ValueError(CLOSED)
 
-    # --- what Python asks the class for -----------------------------------------------------------
+    # --- Python asks the class for these ---------------------------------------------------------
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        """So that isinstance() says the same as of the worker's stream."""
+        """For isinstance()."""
         return type(self._stream)
 
     def __enter__(self) -> Lent:
@@ -110,7 +103,7 @@ class Lent:
 
 
 class _Held(threading.local):
-    """What this thread has written and no line's end has followed yet."""
+    """This thread's begun lines, by stream."""
 
     def __init__(self) -> None:
         self.lines: dict[int, _Line] = {}
@@ -120,8 +113,6 @@ _held = _Held()
 
 
 class _Line:
-    """The line that a stream is in the midst of."""
-
     def __init__(self, put: Put) -> None:
         self._put = put
         self._pieces: list[str] = []
@@ -147,7 +138,7 @@ class _Line:
 
 
 def _go_on(stream: Any, put: Put, text: str, *, heard: bool) -> None:
-    """To a stream of the worker's, with `put`: at once, or when the line is whole."""
+    """Pass text on with `put`: at once, or in whole lines."""
     if not heard:
         put(mask(text))
         return
@@ -158,7 +149,7 @@ def _go_on(stream: Any, put: Put, text: str, *, heard: bool) -> None:
 
 
 def _forget_lines() -> None:
-    """In a forked process: its parent writes them."""
+    """In a forked process: the parent writes them."""
     _held.lines = {}
 
 
@@ -166,14 +157,13 @@ os.register_at_fork(after_in_child=_forget_lines)
 
 
 def end_lines() -> None:
-    """What this thread has begun to write is whole."""
     lines, _held.lines = _held.lines, {}
     for line in lines.values():
         line.end()
 
 
 class Heard(Lent):
-    """The standard output, which may be missing (None): see (2) to (4)."""
+    """The standard output, or None: see (2) to (4)."""
 
     def __init__(self, console: Any, hear: Hear) -> None:
         super().__init__(console)
@@ -232,12 +222,12 @@ class _HeardBytes(Lent):
 
     def write(self, data: Any) -> int:
         self._raise_if_closed()
-        size = memoryview(data).nbytes  # TypeError for a text
+        size = memoryview(data).nbytes  # TypeError for text
         said = bytes(data)
         _go_on(self._stream, self._put, said.decode("latin-1"), heard=self._hear(said))
         return size
 
     def _put(self, text: str) -> None:
-        """Bytes are held as Latin-1, which the mask reads, too."""
+        """Bytes are held as Latin-1, for the mask."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(text.encode("latin-1"))

@@ -1,4 +1,4 @@
-"""How a step is entered, tried and settled: the part that all kinds of steps share."""
+"""How every step is entered, tried and settled."""
 
 from __future__ import annotations
 
@@ -34,13 +34,10 @@ from jobs.registry.function import Function
 from jobs.runs.claim import Claim
 from jobs.runs.step_record import StepRecord
 
-# The runner of the function that this thread is in, if it is in one.
 _playing: ContextVar[Runner | None] = ContextVar("playing", default=None)
 
 
 class Runner:
-    """One execution of a run, step by step."""
-
     def __init__(self, claim: Claim, function: Function, journal: Journal, watch: Watch) -> None:
         self.claim = claim
         self.journal = journal
@@ -55,7 +52,6 @@ class Runner:
 
     @contextlib.contextmanager
     def playing(self) -> Iterator[None]:
-        """The function is called inside this block."""
         token = _playing.set(self)
         try:
             with requester.inside(self.claim.run_id):
@@ -67,7 +63,6 @@ class Runner:
         return self.claim.clock.now()
 
     def enter(self, id: str, kind: StepKind) -> StepRecord:
-        """The step of this id, at the place where the function stands."""
         self._raise_if_forked(id)
         self.raise_if_suspended()
         if self.journal.callbacks.is_calling:
@@ -96,14 +91,13 @@ class Runner:
             )
 
     def recall(self, step: StepRecord) -> Any:
-        """What a step that is over has left: its output, or its error raised again."""
+        """The output of a remembered step, or its StepError."""
         if step.status == StepStatus.FAILED:
             raise StepError(step.name, step.error or {})
         return self.output_of(step)
 
     def output_of(self, step: StepRecord) -> Any:
-        """A copy of what a step has left. If it cannot be read, the execution is over: the
-        function is not to take that for an error of the step's."""
+        """If the output cannot be read, the execution ends: that is no error of the step."""
         try:
             return self.memory.outputs.of(step)
         except (DatabaseError, InterfaceError) as error:
@@ -112,7 +106,7 @@ class Runner:
             self.suspend(stop)
 
     def attempt(self, step: StepRecord, body: Callable[[], Any], *, atomic: bool) -> Any:
-        """Call a step's body, unless it is over or backing off, and settle how it went."""
+        """Call a step's body unless it is over or backing off; settle the result."""
         if step.is_remembered:
             return self.recall(step)
         if step.due_at is not None and step.due_at > self.now():
@@ -130,8 +124,7 @@ class Runner:
         except ControlFlow:
             raise
         except BaseException as error:
-            # Also SystemExit, as sys.exit() raises it and django-q2's timeout is one, and what
-            # comes of another language (a panic of Rust's).
+            # Also SystemExit (sys.exit(), django-q2's timeout), and a panic of Rust's.
             if self.journal.is_databases_fault(error):
                 raise self._interrupted(Interrupted(error), step, card) from error
             self.err(step, error, started)
@@ -147,7 +140,7 @@ class Runner:
         return output
 
     def _interrupted(self, stop: Interrupted, step: StepRecord, card: str) -> Interrupted:
-        """The same, as an attempt of this step may be made of it."""
+        """Add the step, so that the interruption can become an attempt of it."""
         self.log.end_line()
         stop.lines = [line for line in self.journal.lines if line["step_name"] == step.name]
         stop.card = card
@@ -163,8 +156,7 @@ class Runner:
         return self._fit(step, output)
 
     def _fit(self, step: StepRecord, output: Any) -> Any:
-        """What a body returns, as it will be read back; InvalidOutput if it cannot be remembered,
-        or is too much for the run."""
+        """InvalidOutput if the output cannot be kept."""
         kept, size = measured(output, f"The output of step “{step.name}”")
         refusal = self.memory.outputs.refusal(step.name, size)
         if refusal is not None:
@@ -173,15 +165,13 @@ class Runner:
         return kept
 
     def complete(self, step: StepRecord, output: Any, started: datetime) -> None:
-        """The step went well: its attempt, and its memory for ever."""
         step.ended_at = self.now()
         self._attempts.went_well(step, started, step.ended_at)
         step.attempts += 1
         self.settle(step, output)
 
     def receive(self, step: StepRecord, output: Any) -> None:
-        """A step is over by what another run or the outside has brought: it went well, unless that
-        is too much for the run."""
+        """Another run or the outside has answered; too large an output fails the step."""
         size = 0 if output is None else size_of(ENCODER.encode(output))
         refusal = self.memory.outputs.refusal(step.name, size)
         if refusal is not None:
@@ -190,7 +180,7 @@ class Runner:
         self.settle(step, output)
 
     def settle(self, step: StepRecord, output: Any) -> None:
-        """A step is over, without an attempt to tell of."""
+        """Remember a step without an attempt."""
         step.status, step.output, step.error = StepStatus.COMPLETED, output, None
         step.ended_at, step.due_at = step.ended_at or self.now(), None
         self.memory.outputs.hold(step)
@@ -203,7 +193,7 @@ class Runner:
         started: datetime,
         ended: datetime | None = None,
     ) -> NoReturn:
-        """Record a failed attempt; then wait for the next one, or fail the step (law 8)."""
+        """Record a failed attempt; retry, or fail the step (law 8)."""
         self.journal.has_erred = True
         step.output = step.output_bytes = None
         now = self.now()
@@ -221,20 +211,19 @@ class Runner:
     def fail(
         self, step: StepRecord, error: dict[str, Any], cause: BaseException | None = None
     ) -> NoReturn:
-        """A step is over, and it went wrong."""
         step.status, step.error, step.ended_at = StepStatus.FAILED, error, self.now()
         step.due_at = None
         self.journal.remember(step)
         raise StepError(step.name, error) from cause
 
     def wait(self, step: StepRecord, reason: Reason, until: datetime | None = None) -> NoReturn:
-        """Suspend the run until a time, or until something wakes it."""
         self.journal.note(step)
         self.suspend(Suspend(RunStatus.WAITING, reason, until=until))
 
     def suspend(self, pause: ControlFlow) -> NoReturn:
-        """Leave the function. From here on no step of it does anything, in a `finally` clause, say,
-        or behind a bare `except:`, which gets to see the suspension again (law 10)."""
+        """Leave the function. From here on each step raises the suspension again, also in a
+        `finally` or behind a bare `except:` (law 10).
+        """
         self._pause = pause
         raise pause
 
@@ -243,10 +232,9 @@ class Runner:
             raise self._pause
 
     def wake_up(self) -> None:
-        """One branch of a parallel group is suspended; the next one may begin."""
+        """The next branch of a parallel group may begin."""
         self._pause = None
 
 
 def current_runner() -> Runner | None:
-    """The runner whose function is being called in this thread, for code that it calls."""
     return _playing.get()

@@ -1,5 +1,3 @@
-"""What a function is given: its event, and the tools to do things once."""
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
@@ -23,7 +21,7 @@ LONGEST_WAIT = timedelta(days=366)
 
 
 class Steps:
-    """`ctx.step`: each call is remembered under its id, once for the whole life of the run.
+    """`ctx.step`: each call is remembered under its id for the whole life of the run.
 
     The same id again in one run (a loop) is remembered as `id:1`, `id:2`, ….
     """
@@ -37,9 +35,9 @@ class Steps:
     ) -> T:
         """Call `fn(*args, **kwargs)` once and remember what it returns (JSON).
 
-        With `atomic` the body's database work and its memory commit together: exactly once. A
-        body that talks to the outside takes `atomic=False`: at least once, with no transaction
-        open meanwhile.
+        With `atomic` the body's database work and its memory commit together: exactly once. A body
+        that talks to the outside takes `atomic=False`: at least once, with no transaction open
+        meanwhile.
         """
         if not callable(fn):
             raise InvalidStep(f"step.run(“{id}”, …) takes a function, not {type(fn).__name__}.")
@@ -83,7 +81,7 @@ class Steps:
             run_id, step.name, url, method, json, data, headers, timeout
         )
         request.attempt, step.status, step.due_at = step.attempts, StepStatus.RUNNING, None
-        step.output = step.output_bytes = None  # an earlier attempt's answer is not this one's
+        step.output = step.output_bytes = None  # the answer of an earlier attempt
         request.result_url = fetch_request.where_to_go_on(
             self._runner.memory.fetches.get(step.name), step
         )
@@ -106,7 +104,7 @@ class Steps:
         self._sleep(id, self._runner.now() + _span(duration, f"step.sleep(“{id}”)"))
 
     def sleep_until(self, id: str, when: datetime) -> None:
-        """Suspend the run until an aware datetime; one that has passed is no sleep at all."""
+        """Suspend the run until an aware datetime; a past one does not suspend."""
         if not isinstance(when, datetime) or when.utcoffset() is None:
             raise InvalidStep(f"step.sleep_until(“{id}”): {quoted(when)} is not an aware datetime.")
         if when - self._runner.now() > LONGEST_WAIT:
@@ -130,12 +128,12 @@ class Steps:
         timeout: timedelta | float | None = None,
         if_exp: str | None = None,
     ) -> Event | None:
-        """Suspend the run until an event of this name comes for which `if_exp` is true; None
-        after `timeout` (a timedelta or seconds, at most 366 days).
+        """Suspend the run until an event of this name comes for which `if_exp` is true; None after
+        `timeout` (a timedelta or seconds, at most 366 days).
 
-        `if_exp` is a CEL expression over `event`, the run's own, and `async`, the awaited one.
-        An event that was sent after the run's own event is not missed, even if it came before
-        the wait; each event is taken by one wait of a run at most.
+        `if_exp` is a CEL expression over `event`, the run's own, and `async`, the awaited one. An
+        event sent after the run's own is not missed, even if it came before the wait; one wait of a
+        run at most takes each event.
         """
         where = f"step.wait_for_event(“{id}”)"
         span = _span(timeout, where)
@@ -153,10 +151,9 @@ class Steps:
         data: dict[str, Any] | None = None,
         timeout: timedelta | float = LONGEST_WAIT,
     ) -> Any:
-        """Start a run of another function and return what it returns; no worker waits.
+        """Start a run of another function and return its output; no worker waits.
 
-        Its failure, its cancellation and a timeout raise StepError. After a timeout the other
-        run goes on.
+        Failure, cancellation and timeout raise StepError. After a timeout the other run goes on.
         """
         span = _span(timeout, f"step.invoke(“{id}”)")
         step = self._runner.enter(id, StepKind.INVOKE)
@@ -165,10 +162,9 @@ class Steps:
         return self._runner.recall(step)
 
     def parallel(self, callables: Iterable[Callable[[], Any]]) -> tuple[Any, ...]:
-        """Let branches go on side by side: while the steps of one wait, the others' go on.
+        """Let branches go on side by side: one's waits do not stop the others.
 
-        Returns what they return, in their order, when all have come to an end; the first branch
-        that raised raises here, after all have come to an end.
+        When all have ended, returns their results in order, or raises the first one's error.
         """
         if not isinstance(callables, Iterable):
             given = type(callables).__name__

@@ -1,23 +1,17 @@
-"""The transaction that a run advances in, and the records that will commit with it (laws 3, 4).
+"""The transaction that a run advances in, and the records that commit with it (laws 3, 4).
 
     begin ─ step, step, step … ─ commit(steps, attempts, log lines, the run's own row)
 
-Consecutive atomic steps share one transaction. What they return is collected here and written
-just before the commit, so that a step's effects and its memory are one fact.
-
-A step that fails takes its own effects with it and nothing else:
-1. The first one in a transaction needs no savepoint for that: the transaction itself goes.
-2. Each further one has a savepoint behind it, set in the trip of its first statement, in which the
-   last one is released.
-
-3. A commit that leaves a request to the gateway does not wait for the disk: nothing has come of it
-   outside the database until the gateway takes the request, which waits for both (outbox, 2).
-   What steps have left to `transaction.on_commit` may reach the outside: then it waits.
-
-4. What has been committed stays, whatever the callbacks of `transaction.on_commit` raise: an error
-   of one is a log line of the run, and the callbacks behind it are called.
-5. The memory of a body that has acted outside is committed again, on another connection, if the
-   database breaks off that commit: else the body would act twice.
+Consecutive atomic steps share one transaction; their records are written just before the commit. A
+step that fails loses its own effects only:
+1. The transaction's first step needs no savepoint: the transaction is rolled back.
+2. Each further step sets a savepoint, in the trip of its first statement, and releases the last.
+3. A commit with a request does not wait for the disk: nothing reaches the outside before a gateway
+   takes the request, which waits for both (outbox, 2). It waits if callbacks of
+   `transaction.on_commit` may reach the outside.
+4. The commit stands, whatever those raise (commit_callbacks).
+5. A broken commit of a body that acted outside is repeated on another connection. Otherwise the
+   body would act twice.
 """
 
 from __future__ import annotations
@@ -67,18 +61,18 @@ from jobs.runs.step_record import StepRecord
 
 logger = logging.getLogger("jobs.engine")
 
-# A transaction that has been open for this long is committed at the next step boundary: it holds
-# locks of the product's rows.
+# After this long the next step boundary commits: the product's rows are locked.
 LONGEST = 0.05  # seconds
 RECONNECT_SECONDS = 0.5
 OF_THE_DATA = (DataError, IntegrityError)
-RAISED = "P0"  # the class of PL/pgSQL's own errors: RAISE EXCEPTION, ASSERT
+RAISED = "P0"  # PL/pgSQL: RAISE EXCEPTION, ASSERT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """How an execution leaves its run: ended, or due again after a delay (seconds), at a time, or
-    when something wakes it."""
+    """An execution's end: the run has ended, or is due after a delay (seconds), at a time, or at a
+    wake.
+    """
 
     status: str
     reason: str = ""
@@ -97,20 +91,20 @@ class Settlement:
 
 
 class Journal:
-    """What a worker has done for a run since the last commit."""
+    """The work for a run since the last commit."""
 
     def __init__(self, claim: Claim, *, solo: bool = False) -> None:
         self.claim = claim
-        self.solo = solo  # check each step's constraints by itself, to know which broke them
+        self.solo = solo  # check constraints after each step, to find the breaking one
         self.attempt = claim.attempt
         self.steps_done = claim.steps_done
-        self.is_stopped = False  # somebody asked for the run to be put down at the next step
+        self.is_stopped = False  # put the run down at the next step
         self.function_errors = claim.function_errors
-        self.has_erred = False  # whether an attempt went wrong in this execution
-        self._database = connections[DEFAULT_DB_ALIAS]  # this thread's; dear to look up
+        self.has_erred = False  # an attempt erred in this execution
+        self._database = connections[DEFAULT_DB_ALIAS]  # this thread's; a look-up is slow
         self._outer = OuterTransaction(self._database)
         self.callbacks = Callbacks(claim)
-        self._raw: Any = None  # the connection that the open transaction is on
+        self._raw: Any = None  # the open transaction's connection
         self._wrappers = list(self._database.execute_wrappers)
         session_state.forget(self._database.connection)
         self._remember_counts()
@@ -128,7 +122,6 @@ class Journal:
     # --- the transaction ----------------------------------------------------------------------
 
     def begin(self) -> contextlib.ExitStack:
-        """The open transaction, opened now if none is."""
         self.raise_if_broken()
         if self._scope is None:
             self._outer.close_what_is_inside()
@@ -142,8 +135,9 @@ class Journal:
         return self._scope
 
     def raise_if_broken(self) -> None:
-        """Nothing more can be done in a transaction in which a statement failed, or that is gone:
-        with its connection, or by a COMMIT or a ROLLBACK that is not Django's."""
+        """Refuse work after a failed statement or in a lost transaction: its connection is gone, or
+        a COMMIT or ROLLBACK not Django's ended it.
+        """
         if self._is_lost:
             raise TransactionEnded
         if self.is_broken:
@@ -155,7 +149,6 @@ class Journal:
 
     @property
     def _is_lost(self) -> bool:
-        """Whether the transaction that was opened here is not there any more."""
         if self._scope is None:
             return False
         if connection_state.is_lost(self._database, self._raw):
@@ -163,14 +156,12 @@ class Journal:
         return not connection_state.is_failed(self._database) and self._was_ended_by_hand()
 
     def raise_if_left_open(self) -> None:
-        """Code that is over, a body's or the function's, has ended each transaction that it has
-        opened; what it has not is undone."""
+        """Undo what returned code has left open, and raise TransactionLeftOpen."""
         if self._is_left_open if self._scope else self._outer.close_what_is_inside():
             raise TransactionLeftOpen
 
     @property
     def _is_left_open(self) -> bool:
-        """Whether code has opened a block inside the open transaction, and not left it."""
         return len(self._database.atomic_blocks) > self._blocks
 
     def _undo_what_is_left_open(self) -> None:
@@ -178,10 +169,10 @@ class Journal:
             self._database.atomic_blocks[-1].__exit__(_Undo, _Undo(), None)
 
     def leave_connection(self) -> None:
-        """The next run has another one where code has set it up for itself (session_state), where
-        it has left a transaction open, in which nothing that comes would ever be committed, and
-        where something went wrong: that may have come of the connection, too. What code has put
-        around each statement goes in any case."""
+        """Drop the connection if code has set it up (session_state), left a transaction open (whose
+        later work would never commit), or erred, perhaps because of it. Always remove code's
+        wrappers.
+        """
         self._database.execute_wrappers[:] = self._wrappers
         if self._outer.is_there:
             return
@@ -194,7 +185,7 @@ class Journal:
 
     @contextlib.contextmanager
     def effects(self) -> Iterator[None]:
-        """A step's body: what it writes goes if it raises, and nothing else does."""
+        """A step's body: its own writes, and no others, are undone if it raises."""
         name = None
         if self._scope is not None:
             name = self._set_savepoint()
@@ -220,15 +211,16 @@ class Journal:
             connection.check_constraints()
 
     def _was_ended_by_hand(self) -> bool:
-        """Whether a COMMIT or a ROLLBACK that is not Django's has ended the open transaction."""
+        """By a COMMIT or ROLLBACK that is not Django's."""
         begun = statements.transactions_begun() - self._begun
         is_over = connection_state.is_idle(self._database)
         return not self._outer.is_there and begun > (0 if is_over else 1)
 
     def _undo_body(self, savepoint: str | None, error: BaseException) -> None:
-        """Take a body's effects back. Where that takes the effects of earlier steps along, or there
-        is no database to do it with, the execution ends here."""
-        is_databases = self.is_databases_fault(error)  # asked before Django makes a new one
+        """Undo a body's effects; if earlier steps' go too, or no database is reached, the execution
+        ends.
+        """
+        is_databases = self.is_databases_fault(error)  # before Django reconnects
         is_lost = self._is_lost or is_a(error, TransactionLost)
         if not is_lost:
             self._undo_what_is_left_open()
@@ -249,7 +241,7 @@ class Journal:
 
     @contextlib.contextmanager
     def _known_to_django(self, savepoint: str | None) -> Iterator[None]:
-        """What a body leaves to `transaction.on_commit` goes with its savepoint."""
+        """So that a body's on_commit callbacks go with its savepoint."""
         if savepoint is None:
             yield
             return
@@ -262,7 +254,7 @@ class Journal:
                 savepoints.remove(savepoint)
 
     def _undo(self) -> None:
-        """End the transaction without a trace; what is collected here stays."""
+        """Roll back; the collected records stay."""
         scope, self._scope = self._scope, None
         self._savepoints = 0
         if scope is not None:
@@ -281,13 +273,11 @@ class Journal:
         *,
         waits: bool = True,
     ) -> list[Rows]:
-        """Write everything and the run's own row, if the lease is still ours; then commit.
+        """Write all records and the run's row under the lease, and commit.
 
-        `settled` ends the execution; `then`, statements, and `also` write more in the same
-        transaction, after the run. Whether it `waits` for the disk: see (3). Returns what `then`
-        returns.
-        Raises LeaseLost, and nothing is written, if somebody else holds the run by now;
-        CommitRefused if a deferred constraint turns the transaction down.
+        `settled` ends the execution; `then` (statements) and `also` write more after the run's row;
+        `waits` is for the disk (3). Returns the rows of `then`. Raises LeaseLost, or CommitRefused
+        if a deferred constraint refuses; nothing is written then.
         """
         scope = self.begin()
         self._undo_what_is_left_open()
@@ -310,7 +300,6 @@ class Journal:
 
     @property
     def _leaves_callbacks(self) -> bool:
-        """Whether steps have left to `transaction.on_commit` what may reach the outside."""
         callbacks = [entry[1] for entry in self._database.run_on_commit]
         return not all(notifier.is_word(callback) for callback in callbacks)
 
@@ -322,9 +311,9 @@ class Journal:
             self.lines += lines
 
     def commit_what_acted_outside(self, name: str) -> None:
-        """Commit the memory of a body that has run outside any transaction, and that is not to run
-        again: if the commit is broken off, once more on another connection; in an outage of the
-        database as soon as it is back, for as long as a lease; see (5)."""
+        """Commit by rule (5): after a broken commit once more, in an outage when the database is
+        back, within a lease's time.
+        """
         patience = time.monotonic() + conf.lease()
         kept = self.steps, self.attempts, self.lines
         counts = self.attempt, self.function_errors, self.steps_done
@@ -342,13 +331,13 @@ class Journal:
             self.attempt, self.function_errors, self.steps_done = counts
             while not self._is_reached(patience):
                 time.sleep(RECONNECT_SECONDS)
-            if self._has_remembered(name):  # only the answer to the commit was lost
+            if self._has_remembered(name):  # only the answer was lost
                 self._remember_counts()
                 self._clear()
                 return
 
     def _is_reached(self, patience: float) -> bool:
-        """Whether another connection leads to a database; True also where there is no time left."""
+        """True also when no time is left."""
         connection_state.drop(self._database)
         try:
             self._database.connect()
@@ -369,7 +358,7 @@ class Journal:
             self._reset()
             if _is_refusal(error) and not self.solo:
                 raise CommitRefused(str(error)) from error
-            # Not of what is written: a deadlock, an outage, a session that code has spoilt.
+            # A deadlock, an outage, a spoilt session: not the records' fault.
             if is_a(error, DatabaseError, InterfaceError) and not is_a(error, *OF_THE_DATA):
                 raise Interrupted(error) from error
             raise
@@ -377,12 +366,11 @@ class Journal:
         self._clear()
 
     def _let_go_of_outputs(self) -> None:
-        """They are written; a function asks for each of its steps once in an execution."""
+        """Written outputs are not asked for again."""
         for step in self.steps.values():
             step.output = None
 
     def roll_back(self) -> None:
-        """Forget everything since the last commit."""
         self._undo()
         self._outer.restore()
         self._reset()
@@ -398,7 +386,7 @@ class Journal:
     # --- the records --------------------------------------------------------------------------
 
     def remember(self, step: StepRecord) -> None:
-        """A step that is completed or failed for good: the run has come further."""
+        """A step completed or failed for good."""
         self.note(step)
         self.steps_done += 1
         self.attempt = self.function_errors = 0
@@ -409,8 +397,6 @@ class Journal:
     def _write(
         self, settled: Settlement | None, then: Sequence[Statement], *, commits: bool, waits: bool
     ) -> list[Rows]:
-        """A commit that finds the lease in other hands leaves nothing behind: the transaction goes
-        with it."""
         run = {
             "run_id": self.claim.run_id,
             "token": self.claim.token,
@@ -434,8 +420,7 @@ class Journal:
 
 
 def _is_refusal(error: BaseException) -> bool:
-    """Whether a constraint that is checked at commit was broken, or a trigger that is called then
-    has raised an exception."""
+    """Whether a constraint or trigger refused the commit."""
     if not is_a(error, DatabaseError):
         return False
     return is_a(error, IntegrityError) or sqlstate_of(error).startswith(RAISED)

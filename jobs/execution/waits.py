@@ -1,5 +1,3 @@
-"""Steps that wait for something another run or the outside does: an event, a function's end."""
-
 from __future__ import annotations
 
 import uuid
@@ -27,8 +25,8 @@ from jobs.runs import deadlocks
 from jobs.runs.step_record import StepRecord
 
 INVOKED_EVENT = "jobs/function.invoked"
-# Whoever ends a wait wakes the run. In case the word was lost, it looks by itself as well: this
-# long after the wait has begun, then after twice the time, and so on: two dozen looks in a year.
+# In case a wake is lost, the run also looks by itself: this long after the wait began, then after
+# twice the time, and so on: two dozen looks in a year.
 SECOND_LOOK = timedelta(seconds=1)
 
 
@@ -42,10 +40,10 @@ def event(
 ) -> None:
     """Settle the step with the awaited event, or suspend.
 
-    1. Whoever sends an event wakes the runs that wait for it (wake.wake_waiting), and each
-       time the run is woken it looks among the events that came after its own.
-    2. A sender that did not see the wait, since neither had committed, wakes nobody: so there are
-       more looks, each after twice the time of the one before, and a last one when it is over.
+    1. The event's sender wakes the run (wake.wake_waiting), which looks among the events after its
+       own.
+    2. Sender and wait miss each other if neither has committed: the run looks again (SECOND_LOOK),
+       last at the timeout.
     """
     _begin_wait(runner, step, name, timeout, if_exp, where)
     found = _look(runner, step)
@@ -92,10 +90,8 @@ def _begin_wait(
 
 
 def _look(runner: Runner, step: StepRecord) -> models.Event | None:
-    """The first event after the run's own that fits, and that no other wait of it has taken.
-
-    Events are in the order of the database's clock; those of one send have one time, and the order
-    in which they were given, which is that of their ids.
+    """The first fitting event after the run's own that no other wait of the run has taken, by the
+    database's clock; events of one send by their ids, in their given order.
     """
     own = models.Event.objects.filter(id=runner.claim.event_id).values("received_at")[:1]
     later = Q(received_at__gt=own) | Q(id__gt=runner.claim.event_id)
@@ -128,11 +124,10 @@ def function(
 ) -> None:
     """Settle the step with the other run's end, or start that run and suspend.
 
-    1. The other run's end wakes this one, in the same commit (completion.leave), and each time this
-       one is woken it looks at the other.
-    2. A run of a paused function does not start before the function is resumed.
-    3. An end that is being committed while this run is on its way from one worker to the next
-       finds nobody to wake, and this run sees no end yet: so there are more looks, as for events.
+    1. The other run's end wakes this one, in the same commit (completion.leave).
+    2. A run of a paused function starts when that is resumed.
+    3. An end that commits while this run passes between workers finds no run to wake and is not
+       seen yet: the run looks again, as for events.
     """
     run = _invoked(step)
     if run is None:
@@ -140,7 +135,7 @@ def function(
         step.status, step.due_at = StepStatus.WAITING, runner.now() + timeout
         step.detail = {**step.detail, "run_id": str(run.id)}
         runner.wait(step, Reason.INVOKE, _next_look(step, runner.now()))
-    step.due_at = step.due_at or runner.now() + timeout  # a person's retry waits anew
+    step.due_at = step.due_at or runner.now() + timeout  # an operator's retry waits anew
     if run.status == RunStatus.COMPLETED:
         runner.receive(step, run.output)
     elif run.status == RunStatus.FAILED:
@@ -156,8 +151,7 @@ def function(
 
 
 def _invoked(step: StepRecord) -> models.Run | None:
-    """The run that the step waits for; None if there is none, or if retention has deleted it
-    before a person retried the step."""
+    """None if not started, or deleted before an operator retried the step."""
     if step.status != StepStatus.WAITING or "run_id" not in step.detail:
         return None
     return models.Run.objects.filter(id=step.detail["run_id"]).first()
@@ -170,14 +164,14 @@ def _why(run: models.Run) -> str:
 def _invoke(
     runner: Runner, step: StepRecord, target: Function | str, data: dict[str, Any]
 ) -> models.Run:
-    """The invoked run, in the transaction in which the step begins to wait for it."""
+    """Start the invoked run in the transaction in which the wait begins."""
     called = target if isinstance(target, Function) else catalog.get(target)
     sent = validation.validated(Event(name=INVOKED_EVENT, data=data))
     row = models.Event(id=new_id(), name=sent.name, data=sent.data)
     run = fan_out.new_run(called, row, events_event.stored(sent, row)).unsaved()
     run.invoked_by_id = runner.claim.run_id
     line = deadlocks.line_shut_by(run, runner.claim.run_id)
-    if line:  # remembered: on the next call there may be no circle, and the function has gone on
+    if line:  # remembered: the next call might find no circle
         runner.fail(step, deadlocks.story(run.fn_id, line))
     runner.journal.begin()
     row.save(force_insert=True)

@@ -1,22 +1,15 @@
-"""Cron triggers: a row for each (function, cron line) says when it ticks next.
+"""Cron triggers: each (function, cron line) has a row with its next tick.
 
-Every cluster looks every couple of seconds; a row's lock decides which one gives its tick. Each row
-is a transaction of its own, by the database's clock alone: the row is locked, unless another
-cluster is at it; the event and the one run that it starts are inserted; the row moves on to the
-first tick after now. A row that errs is logged, and the others tick.
+Every cluster looks every couple of seconds. Each row is a transaction, by the database's clock:
+lock it, unless another cluster has; insert the tick's event and its one run; move on to the first
+tick after now. A failing row is logged, the others tick. So a tick starts one run, however many
+clusters look, and ticks missed while none lived start one together, not a storm.
 
-So a tick starts exactly one run however many clusters look, and what was missed while none did
-(the site was down for a week) starts one run too, for the latest tick of those, not a storm.
-
-A tick that comes while clusters live, and none of them has its trigger, was not missed:
-
-1. A cluster that has the trigger writes so every few minutes (`known_at`).
-2. A cluster without it notes since when that has not been said (`unknown_since`). The next word of
-   a cluster that has it wipes the note out.
-3. A note that has stood for an hour says that the trigger is not deployed. A cluster that brings it
-   back begins with its next tick.
-4. Less than an hour is a restart: its tick is given late. So is one of a time in which no cluster
-   lived, since none was there to write a note.
+A tick is not missed if no living cluster has its trigger:
+1. A cluster with the trigger notes that every few minutes (`known_at`).
+2. A cluster without notes since when it is absent (`unknown_since`), until the next note of (1).
+3. A trigger unknown for an hour is undeployed: it begins with its next tick.
+4. Less is a restart: the tick is given late, as after a time without clusters.
 """
 
 from __future__ import annotations
@@ -46,13 +39,13 @@ from jobs.registry.options import TriggerCron
 logger = logging.getLogger("jobs.engine")
 
 EVENT = "jobs/scheduled.timer"
-RENEWAL = timedelta(minutes=5)  # how often a row is said to be known
-RESTART = timedelta(hours=1)  # what is away for less was only restarted
-# A row overdue for this long is of a trigger that no living cluster knows: one that knows it, be it
-# of an older version of the code, moves it on within seconds.
+RENEWAL = timedelta(minutes=5)  # between notes of `known_at`
+RESTART = timedelta(hours=1)  # a shorter absence is a restart
+# No cluster knows a row that is overdue for this long: one that did, even of an older version,
+# would move it on within seconds.
 FORGOTTEN_AFTER = timedelta(days=1)
 GIVEN = ["next_at", "last_at", "last_run", "held", "known_at", "unknown_since"]
-SAID_FOR = 60.0  # seconds until the same row's error is logged again
+SAID_FOR = 60.0  # seconds between a row's logged errors
 
 Known = dict[tuple[str, str], TriggerCron]
 Act = Callable[[CronSchedule, TriggerCron | None, datetime], bool]
@@ -62,10 +55,8 @@ _said: dict[int, float] = {}  # when a row's error was logged
 
 
 def sync() -> None:
-    """Give every cron trigger its row, and drop the rows that no version of the code ticks.
-
-    Called when a cluster starts. A row that exists keeps its time: a tick that was missed while
-    nothing ran is given late. One that was not deployed for a while begins with its next tick.
+    """At a cluster's start: give each trigger its row, and drop the rows that no version ticks.
+    Existing rows keep their time, so a missed tick is given late.
     """
     known = _triggers()
     for row in CronSchedule.objects.annotate(now=Now()):
@@ -77,7 +68,7 @@ def sync() -> None:
 
 
 def tick() -> int:
-    """Give every tick whose time has come; returns how many runs were started."""
+    """Give all due ticks; returns how many runs were started."""
     known = _triggers()
     rows = CronSchedule.objects.annotate(now=Now())
     return sum(_look(row, row.now, known, _while_alive) for row in rows)
@@ -92,7 +83,6 @@ def _triggers() -> Known:
 
 
 def _add(known: Known) -> None:
-    """Rows for triggers that have none."""
     now = database_clock().at
     there = set(CronSchedule.objects.values_list("fn_id", "cron"))
     for fn_id, line in sorted(known.keys() - there):
@@ -107,7 +97,7 @@ def _add(known: Known) -> None:
 
 
 def _look(row: CronSchedule, now: datetime, known: Known, choose: Choose) -> bool:
-    """Do with a row what is to be done, alone and under its lock; whether that started a run."""
+    """Do what a row needs, alone, under its lock; True if a run was started."""
     trigger = known.get((row.fn_id, row.cron))
     if choose(row, trigger, now) is None:
         return False
@@ -122,7 +112,7 @@ def _look(row: CronSchedule, now: datetime, known: Known, choose: Choose) -> boo
 
 @transaction.atomic
 def _act(row_id: int, trigger: TriggerCron | None, choose: Choose) -> bool:
-    """Asked again under its lock: another cluster may have done it since it was listed."""
+    """Asked again: another cluster may have acted."""
     rows = CronSchedule.objects.annotate(now=Now()).filter(id=row_id)
     row = rows.select_for_update(skip_locked=True).first()
     act = choose(row, trigger, row.now) if row is not None else None
@@ -130,7 +120,7 @@ def _act(row_id: int, trigger: TriggerCron | None, choose: Choose) -> bool:
 
 
 def _say(row: CronSchedule, error: Exception) -> None:
-    """Once in a while: it is tried again at each look."""
+    """Once in a while; each look tries again."""
     now = time.monotonic()
     if row.id is None or now - _said.get(row.id, now - SAID_FOR) >= SAID_FOR:
         text = "The cron line “%s” of function “%s” does not tick, the others do: %s"
@@ -139,7 +129,7 @@ def _say(row: CronSchedule, error: Exception) -> None:
             _said[row.id] = now
 
 
-# --- what is to be done with a row ----------------------------------------------------------------
+# --- what a row needs -----------------------------------------------------------------------------
 
 
 def _at_start(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> Act | None:
@@ -165,10 +155,8 @@ def _note(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool
 
 
 def _renew(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool:
-    """Say that the row is known.
-
-    Of a trigger that was not deployed, what has come meanwhile is passed over. A time farther off
-    than the next tick was set by a clock that was wrong, or by older time zones.
+    """Note the trigger, without ticks of an undeployed time. A time beyond the next tick came from
+    a wrong clock or older time zones.
     """
     upcoming = timetable(row.cron).after(_given_until(row, now))
     was_undeployed = row.unknown_since is not None and row.unknown_since <= now - RESTART
@@ -180,15 +168,16 @@ def _renew(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> boo
 
 
 def _given_until(row: CronSchedule, now: datetime) -> datetime:
-    """No tick up to this moment is given again. A clock that is set back a little does not bring
-    one twice; one that was far ahead does not keep the ticks away until then."""
+    """Ticks up to here are not repeated after a clock was set back a little; a clock that was far
+    ahead holds none back.
+    """
     is_sane = row.last_at is not None and row.last_at < now + RESTART
     return max(now, row.last_at) if row.last_at is not None and is_sane else now
 
 
 def _give(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool:
     table = timetable(row.cron)
-    # The row's own time wins if a newer time zone database has moved the tick since.
+    # The row's time wins over a newer time zone database.
     scheduled_at = max(row.next_at, table.latest(now))
     obstacle = _obstacle(row, trigger)
     if obstacle:
@@ -206,7 +195,7 @@ def _give(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool
 
 
 def _obstacle(row: CronSchedule, trigger: TriggerCron | None) -> str:
-    """Why a tick starts no run; empty if it does."""
+    """Empty if the tick starts a run."""
     not_started = Run.objects.filter(status=RunStatus.QUEUED, started_at=None)
     earlier = not_started.exclude(turn_keys=[])
     if row.last_run is not None and earlier.filter(id=row.last_run).exists():
@@ -218,7 +207,7 @@ def _obstacle(row: CronSchedule, trigger: TriggerCron | None) -> str:
 
 
 def _start(function: Function, line: str, scheduled_at: datetime) -> uuid.UUID:
-    """The tick's event, and its run: of this function alone, whatever else listens to the name."""
+    """Functions that listen to the event's name start nothing."""
     data = {"cron": line, "scheduled_at": scheduled_at.isoformat()}
     event = Event(name=EVENT, data=data, ts=scheduled_at)
     row = models.Event(id=new_id(), name=event.name, data=event.data, ts=scheduled_at)

@@ -1,5 +1,3 @@
-"""A worker is gone while it held a run: an attempt of the step that it was at (law 5)."""
-
 from __future__ import annotations
 
 import uuid
@@ -15,8 +13,7 @@ from jobs.platform.postgres import notifier
 
 @transaction.atomic
 def worker_died(run_id: uuid.UUID, token: uuid.UUID, pid: int, card: str) -> bool:
-    """A worker of this cluster is gone while it held this run: that is an attempt of the step
-    that it was at (current_step.card_of). False if the run is in other hands by now."""
+    """A worker's loss is an attempt of its card's step (law 5). False if the lease was lost."""
     held = models.Run.objects.filter(id=run_id, lease_token=token)
     run = held.select_for_update(of=("self",)).select_related("event").first()
     if run is None:

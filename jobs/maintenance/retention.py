@@ -1,25 +1,20 @@
-"""What may be forgotten, and when.
+"""What is deleted, and when.
 
-    runs      that ended longer ago than conf.retention(), with all that hangs on them
-    events    accepted longer ago than that, to which no run points
-    clusters  that nobody has heard of for a day
-    submissions  of forms whose tokens are too old to be taken (see form_submissions.py)
+    runs         ended longer ago than conf.retention(), with all their rows
+    events       accepted longer ago than that, without a run
+    clusters     silent for a day
+    submissions  with expired tokens (see form_submissions.py)
 
-Everything goes in small batches, a transaction each, so that no lock is held for long and
-autovacuum keeps up; stopping anywhere is harmless. An event goes with the last run of it.
+Small batches, a transaction each: locks are short, autovacuum keeps up, stopping is harmless. An
+event goes with its last run. While runs are under way:
+1. It works a tenth of the time (SHARE); a rest is a suspension, without a worker.
+2. It deletes at least twice as many as are made meanwhile (LEAD), so it comes to an end, at a small
+   part of their making's cost.
+3. A walk begins at the oldest and never goes back: batches do not read kept and dead rows again.
 
-It goes on until nothing is left, with rests in proportion to the work while runs are under way:
-
-1. It works a tenth of the time then (SHARE), and the rest is a suspension: it keeps no worker.
-2. But it forgets at least twice as many as are made meanwhile, however many that is, and so comes
-   to an end. What that costs is a small part of what making them costs.
-3. A walk goes from the oldest on and does not come back: what was passed by, and what is dead until
-   the next vacuum, is not read again by each batch.
-
-What is unfinished is never touched, nor what it needs: an unfinished run, its event, the run that
-it is a rerun of (`rerun_of` tells its worker that it began with a memory), the runs that it has
-invoked (it reads their end when it is its turn), and the events whose name it waits for. Only a
-wait that begins later than that looks in vain for an event of before.
+Kept with an unfinished run: its event, the run that it is a rerun of (`rerun_of` tells its worker
+of a memory), runs that it invoked (it reads their end), events whose name it waits for. Only a wait
+that begins after a deletion may miss an event.
 """
 
 from __future__ import annotations
@@ -46,28 +41,27 @@ from jobs.runs import pace
 FUNCTION = "jobs-retention"
 CONTINUED = "jobs/retention.continued"
 CLUSTERS_AFTER = timedelta(days=1)
-BATCHES = 10  # of one round
-SHARE = 0.1  # of the time, while runs are under way
-LEAD = 2  # times as many are forgotten as are made
-LEAST_REST = 0.05  # seconds; a suspension costs some milliseconds itself
+BATCHES = 10  # in a round
+SHARE = 0.1  # of the time, beside runs
+LEAD = 2  # deleted for one made
+LEAST_REST = 0.05  # seconds; suspending costs milliseconds
 
 
 class Round(TypedDict):
-    """What one call of forget() did, and where and when the next one goes on."""
-
     runs: int
     events: int
     clusters: int
-    after: str  # the last event that was looked at
-    since: str  # when the last run ended that was forgotten
+    after: str  # last event looked at
+    since: str  # last deleted run's end
     more: bool
-    rest: float  # seconds until the next round
+    rest: float  # seconds
 
 
 def forget(after: str = "", batches: int = BATCHES, *, since: str = "") -> Round:
-    """Delete up to `batches` batches of what may be forgotten: runs with their events, oldest
-    first, walking on from `since`, then events without runs, walking on from `after`. Call it
-    outside a transaction, again while there is `more`, after its `rest`."""
+    """Delete up to `batches` batches: runs with their events, oldest first, from `since`; then
+    events without runs, from `after`. Call it outside a transaction, again while there is `more`,
+    after `rest` seconds.
+    """
     keep, batch, began = conf.retention(), conf.retention_batch(), time.monotonic()
     done: Round = {
         "runs": 0,
@@ -92,7 +86,7 @@ def forget(after: str = "", batches: int = BATCHES, *, since: str = "") -> Round
 
 
 def _rest(looked_at: int, busy: float) -> float:
-    """How long to rest after a round: see (1) and (2)."""
+    """See (1) and (2)."""
     if not pace.is_crowded(FUNCTION):
         return 0.0
     rest = pace.rest_after(busy, SHARE)
@@ -103,8 +97,7 @@ def _rest(looked_at: int, busy: float) -> float:
 
 
 def go_on() -> None:
-    """Start the run that goes on where one of many rounds has left off; none if a tick's run waits
-    for its turn already. In a transaction."""
+    """Start a run that goes on, unless one is queued. In a transaction."""
     waiting = Run.objects.in_status(RunStatus.QUEUED).filter(fn_id=FUNCTION, started_at=None)
     if waiting.exists():
         return
@@ -114,8 +107,7 @@ def go_on() -> None:
 
 
 def _forget_submissions(batch: int, batches: int) -> bool:
-    """Up to `batches` batches of them; whether there are more. They are kept for days of their own,
-    however long runs are kept: what counts is how long a token is taken."""
+    """True if more are left. They are kept as long as tokens are taken, not as long as runs."""
     return all(_forget_old_submissions(batch) == batch for _ in range(batches))
 
 
@@ -128,10 +120,11 @@ def _forget_old_submissions(batch: int) -> int:
 
 @transaction.atomic
 def _forget_runs(keep: timedelta, batch: int, awaited: set[str], done: Round) -> int:
-    """One batch of runs, and the events of which no run is left then; those that somebody is at (a
-    rerun, another cluster) are passed by. Returns how many."""
-    # Subqueries and not Exists, which the planner would join with all runs that are unfinished; in
-    # no order, for whose sake it would go through all runs there are where statistics are missing.
+    """A batch of runs, and events left without one; returns how many. Locked rows (a rerun, another
+    cluster) are passed by.
+    """
+    # Subqueries, since Exists would be joined with all unfinished runs; unordered, since without
+    # statistics the order would read all runs.
     unfinished = Run.objects.unfinished().order_by().values("id")
     rerun = Subquery(unfinished.filter(rerun_of=OuterRef("id"))[:1])
     invoker = Subquery(unfinished.filter(id=OuterRef("invoked_by"))[:1])
@@ -141,7 +134,7 @@ def _forget_runs(keep: timedelta, batch: int, awaited: set[str], done: Round) ->
     free = ended.filter(rerun=None, invoker=None)
     free = free.order_by("ended_at").select_for_update(skip_locked=True)
     rows = list(free.values_list("id", "event_id", "ended_at")[:batch])
-    # Only ids: a run's output and an event's data can be megabytes.
+    # Outputs and data can be megabytes.
     _, deleted = Run.objects.filter(id__in=[row[0] for row in rows]).only("id").delete()
     done["runs"] += deleted.get("jobs.Run", 0)
     done["events"] += _forget_events({row[1] for row in rows}, _old(keep), awaited)
@@ -150,21 +143,18 @@ def _forget_runs(keep: timedelta, batch: int, awaited: set[str], done: Round) ->
 
 
 def _awaited(keep: timedelta) -> set[str]:
-    """Names of events that a run has been waiting for since before what is forgotten now."""
     waiting = Step.objects.filter(status=StepStatus.WAITING).exclude(awaits="")
     return set(waiting.filter(run__created_at__lt=Now() - keep).values_list("awaits", flat=True))
 
 
 def _old(keep: timedelta) -> Q:
-    """Events that are old enough: their ids are remembered for a day, even if less is kept."""
+    """Ids are remembered for a day, however short the retention."""
     return Q(received_at__lt=Now() - max(keep, DEDUPE_WINDOW))
 
 
 def _walk_on(keep: timedelta, batch: int, awaited: set[str], done: Round) -> int:
-    """The next page of a walk over the old events, in the order of their ids; how many there were.
-
-    A walk comes past each of them once: those that are kept, since a run sleeps for a year, do
-    not stand in the way of every batch.
+    """A page of old events by id; returns its length. Kept events (of a run that sleeps a year) are
+    passed once.
     """
     after = done["after"]
     walk = Event.objects.filter(id__gt=after) if after else Event.objects.all()
@@ -178,7 +168,6 @@ def _walk_on(keep: timedelta, batch: int, awaited: set[str], done: Round) -> int
 
 @transaction.atomic
 def _forget_events(ids: Collection[uuid.UUID], old: Q, awaited: set[str]) -> int:
-    """Those of these to which no run points and for which none waits."""
     started = Run.objects.filter(event=OuterRef("id"))
     free = Event.objects.filter(~Exists(started), old, id__in=ids).exclude(name__in=awaited)
     found = list(free.select_for_update(skip_locked=True).values_list("id", flat=True))

@@ -1,12 +1,8 @@
-"""What died, and who goes on (laws 4 and 5).
+"""Every cluster sweeps, every few seconds, for what dead clusters held (laws 4, 5). No sweep waits:
 
-Any cluster sweeps, every few seconds. It is safe for several to do so at once, and none of them
-ever has to wait for anybody:
-
-1. A row is changed by a condition that the change itself ends, and asked for again under its lock.
-2. A row that somebody else is at is passed by; the next sweep will see what became of it.
-3. Whatever ends a run is a transaction of its own, since it takes the locks of the run's lines: two
-   runs' lines in one transaction could be taken in an order that blocks somebody else.
+1. Each change ends its own condition, which is checked again under the row's lock.
+2. Locked rows are left to the next sweep.
+3. A run is ended in a transaction of its own: the lines of two runs could deadlock with another.
 """
 
 from __future__ import annotations
@@ -26,7 +22,7 @@ from jobs.platform.postgres import notifier
 
 logger = logging.getLogger("jobs.engine")
 
-# The first loss of a run, or one before a worker had begun with it: nobody's fault.
+# The first loss, or one before a worker began, has no blame.
 INNOCENT = """
 UPDATE jobs_run SET status = 'queued', due_at = statement_timestamp(), reason = '',
        lease_token = NULL, lease_until = NULL, lost_count = lost_count + 1
@@ -37,8 +33,7 @@ UPDATE jobs_run SET status = 'queued', due_at = statement_timestamp(), reason = 
 
 
 def sweep() -> int:
-    """Hand on what dead clusters held, and cancel what is out of time; returns how many were
-    handed on."""
+    """Hand on what dead clusters held, and cancel late runs; returns how many were handed on."""
     _cancel_expired()
     handed_on = _lapsed_runs() + _lapsed_fetches()
     if handed_on:
@@ -48,14 +43,13 @@ def sweep() -> int:
 
 
 def _cancel_expired() -> None:
-    """Runs whose function's timeouts have passed (registry.Timeouts)."""
     expired = _expired().order_by("expires_at")
     for run_id in expired.values_list("id", flat=True)[:100]:
         _cancel_if_expired(run_id)
 
 
 def _expired() -> models.RunQuerySet:
-    """While its function stands still, a run cannot start, and is not late (pauses._ready)."""
+    """While its function stands still, a run cannot start and is not late (pauses._ready)."""
     expired = models.Run.objects.unfinished().filter(expires_at__lt=Now())
     paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
     still = paused.filter(stands_still=True).values("fn_id")
@@ -64,21 +58,19 @@ def _expired() -> models.RunQuerySet:
 
 @transaction.atomic
 def _cancel_if_expired(run_id: uuid.UUID) -> None:
-    """Asked again under its lock: the run may have started, or ended, since it was listed."""
+    """Asked again: the run may have started or ended."""
     run = _expired().select_for_update(skip_locked=True).filter(id=run_id).first()
     if run is not None:
         limit = "start" if run.started_at is None else "finish"
-        cancel(run.id, why=f"It did not {limit} within its function's timeouts.{limit}.")
+        cancel(run.id, why=f"The run did not {limit} within its function's timeouts.{limit}.")
 
 
 def _lapsed_runs() -> int:
-    """Runs whose lease lapsed: their whole cluster is gone.
+    """Hand on runs of lost clusters.
 
-    1. Nobody can say which of them a worker was at. The first loss is nobody's fault: the run is
-       due again, without blame.
-    2. But from then on a worker that begins with it says so first, durably (`begun`, see
-       executor). If it is lost again after that, the loss is an attempt of this run: a run that
-       kills its cluster every time comes to the end of its attempts, its neighbours do not.
+    1. Which of them a worker was at is unknown: the first loss has no blame.
+    2. From then on a worker notes when it begins the run (`begun`, see executor), and a loss is an
+       attempt: a run that kills its cluster uses up its attempts, and its neighbours do not.
     """
     suspects = models.Run.objects.lost().filter(begun=True).order_by("lease_until")
     blamed = sum(_cluster_died(run_id) for run_id in suspects.values_list("id", flat=True)[:200])
@@ -97,8 +89,7 @@ def _cluster_died(run_id: uuid.UUID) -> bool:
 
 
 def _lapsed_fetches() -> int:
-    """Requests whose gateway is gone: sent again, under the same Idempotency-Key, if their run
-    still waits for them."""
+    """Sent again under the same Idempotency-Key, if the run still waits."""
     with connection.cursor() as cursor:
         cursor.execute(HAND_ON.format(sent_at="f.sent_at", which=LAPSED))
         return len(cursor.fetchall())

@@ -1,4 +1,4 @@
-"""Lines whose head was not woken, and circles of runs, found and mended."""
+"""Repairs lost wakes and circles of runs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from jobs.runs.turns import LINES
 logger = logging.getLogger("jobs.engine")
 
 
-# The first parked run of a line that has room for it and for those who are on their way before it:
-# a wake was lost to somebody's rollback.
+# The first parked run of a line with room for it and for runs on their way: a rollback lost its
+# wake.
 FORGOTTEN = f"""
 WITH RECURSIVE {LINES}, heads AS MATERIALIZED (
   SELECT lines.key, head.* FROM lines CROSS JOIN LATERAL (
@@ -54,10 +54,8 @@ RETURNING id
 
 
 def mend_lines() -> int:
-    """Wake the first in every line that has room and does not know it, and break the circles of
-    runs that wait for each other; returns how many runs were woken or failed.
-
-    A repair of what should not happen, and it looks at all lines: once in a while is enough.
+    """Wake these runs, and break circles; returns how many runs were woken or failed. It reads all
+    lines for what should not happen: once in a while is enough.
     """
     found = 0
     with connection.cursor() as cursor:
@@ -65,14 +63,14 @@ def mend_lines() -> int:
             cursor.execute(FORGOTTEN.replace("%(column)s", str(line + 1)), {"line": line})
             found += len(cursor.fetchall())
     if found:
-        logger.warning("Woke %d runs whose turn had come without a word.", found)
+        logger.warning("Woke %d runs whose turn had come: their wake was lost.", found)
         notifier.wake_clusters()
     return found + sum(_break_circle(suspect) for suspect in deadlocks.suspects())
 
 
 @transaction.atomic
 def _break_circle(suspect: uuid.UUID) -> bool:
-    """Fail one of the invoked runs, if this run and others wait for each other (deadlocks)."""
+    """Fail an invoked run of the suspect's circle (deadlocks)."""
     found = deadlocks.victim_of(suspect)
     if found is None:
         return False

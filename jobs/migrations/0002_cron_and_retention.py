@@ -20,7 +20,7 @@ SETTINGS = {
         "autovacuum_vacuum_threshold": 1000,
     },
     # Pending, sending, answered: each changes an index; the row is wide (body and answer), so
-    # room on its page would be large and serve nobody.
+    # room on its page would be large and of no use.
     "jobs_fetch": {
         "autovacuum_vacuum_scale_factor": 0.01,
         "autovacuum_vacuum_threshold": 500,

@@ -1,5 +1,3 @@
-"""Clusters, and the cron triggers that they tick by."""
-
 from __future__ import annotations
 
 from django.db import models
@@ -7,17 +5,16 @@ from django.db.models.functions import Now
 
 
 class CronSchedule(models.Model):
-    """When a function's cron trigger ticks next: a row for each function and cron line."""
+    """When a function's cron line ticks next."""
 
     fn_id = models.CharField("function", max_length=200)
     cron = models.CharField(max_length=255)
     next_at = models.DateTimeField()
     last_at = models.DateTimeField(null=True, blank=True)
-    # When a living cluster last said that its code has this trigger; and since when there have been
-    # clusters without one that has it (see cron.py).
+    # When a living cluster last had this trigger; since when it is absent (see cron.py).
     known_at = models.DateTimeField(db_default=Now())
     unknown_since = models.DateTimeField(null=True, blank=True)
-    # The run of the last tick that started one, and how many ticks after it have started none.
+    # The run of the last tick that started one, and how many later ticks started none.
     last_run = models.UUIDField(null=True, blank=True)
     held = models.PositiveIntegerField(default=0, db_default=0)
 
@@ -32,12 +29,12 @@ class CronSchedule(models.Model):
 
 
 class Cluster(models.Model):
-    """A living `manage.py qcluster`: what its sentinel last said of itself."""
+    """A living `manage.py qcluster`, as its sentinel last reported it."""
 
     key = models.CharField(max_length=200, primary_key=True)
     host = models.CharField(max_length=200, blank=True, default="")
     stat = models.TextField(blank=True, default="")
-    # What its pusher last did, and what keeps it from taking runs (see standstill.py).
+    # See standstill.py.
     pulse = models.JSONField(null=True, blank=True)
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())

@@ -1,5 +1,3 @@
-"""Events."""
-
 from __future__ import annotations
 
 from django.db import models
@@ -17,16 +15,15 @@ class Event(models.Model):
     data = models.JSONField(default=dict)
     ts = models.DateTimeField("happened at", db_default=Now())
     received_at = models.DateTimeField(db_default=Now())
-    # The sender's own id: the same one within 24 hours starts nothing new.
+    # The sender's own; a repeat within 24 hours starts nothing.
     dedupe_id = models.CharField(max_length=256, blank=True, default="")
-    # How often that id came again with other data, when last, and with which (see
-    # deduplication.py).
+    # Repeats with other data (see id_conflicts.py).
     repeat = models.JSONField(null=True, blank=True, default=None)
 
     class Meta:
         indexes = [
             models.Index(fields=["name", "-id"], name="jobs_event_name"),
-            # Those of a name since a time: what a step.wait_for_event looks through.
+            # For step.wait_for_event.
             models.Index(fields=["name", "received_at", "id"], name="jobs_event_awaited"),
             models.Index(
                 fields=["dedupe_id", "received_at"],

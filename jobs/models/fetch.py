@@ -1,5 +1,3 @@
-"""HTTP requests of runs."""
-
 from __future__ import annotations
 
 from django.db import models
@@ -17,7 +15,7 @@ class FetchStatus(models.TextChoices):
     FAILED = "failed"
 
 
-# Whom a request is for: the host of its URL, with the port if there is one (outbox.HOST).
+# The host of a request's URL, with its port (outbox.HOST).
 HOST = Lower(
     Coalesce(
         models.Func(
@@ -32,7 +30,7 @@ HOST = Lower(
 
 
 class Fetch(models.Model):
-    """An HTTP request of a run: what is asked (secrets by reference) and what came back."""
+    """An HTTP request of a run (secrets by reference), and its response."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="fetches", db_index=False)
@@ -42,9 +40,9 @@ class Fetch(models.Model):
     headers = models.JSONField(default=dict)
     body = models.TextField(blank=True, default="")
     timeout = models.FloatField(help_text="seconds for the whole answer")
-    # The same for every attempt of the step.
+    # One for all attempts of the step.
     idempotency_key = models.CharField(max_length=100)
-    # Where a 303 said that the answer will be: asked again after a crash instead of the request.
+    # From a 303: asked after a crash instead of the request.
     result_url = models.TextField(blank=True, default="")
     status = models.CharField(
         max_length=16, choices=FetchStatus.choices, default=FetchStatus.PENDING

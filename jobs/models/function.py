@@ -1,5 +1,3 @@
-"""Functions, as far as operators see and pause them."""
-
 from __future__ import annotations
 
 from django.db import models
@@ -7,14 +5,14 @@ from django.db.models.functions import Now
 
 
 class RegisteredFunction(models.Model):
-    """What the database must know of a function: its configuration as last synced."""
+    """A function's configuration as last synced, and whether it is paused."""
 
     fn_id = models.CharField("id", max_length=200, primary_key=True)
     name = models.CharField(max_length=200)
     config = models.JSONField(default=dict)
     synced_at = models.DateTimeField(db_default=Now())
     paused_at = models.DateTimeField(null=True, blank=True)
-    # While it is paused: whether its unfinished runs stand still too, each after its step.
+    # While paused: unfinished runs stand still, too.
     stands_still = models.BooleanField(default=False)
 
     class Meta:

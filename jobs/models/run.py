@@ -1,5 +1,3 @@
-"""Runs, and the states that they are in."""
-
 from __future__ import annotations
 
 from datetime import timedelta
@@ -30,7 +28,7 @@ FINISHED = [RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatu
 
 
 class Reason(models.TextChoices):
-    """Why a run is queued or waiting: shown beside its status, never instead of it."""
+    """Shown beside the status."""
 
     NONE = "", "due"
     TURN = "turn", "its turn"
@@ -52,7 +50,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(status__in=UNFINISHED)
 
     def in_status(self, *statuses: str) -> RunQuerySet:
-        """All that are in one of these statuses: said as the panel's indexes have it."""
+        """Phrased as the panel's indexes are."""
         runs = self.filter(status__in=statuses)
         return runs.filter(ended_at__isnull=True) if set(statuses) <= set(UNFINISHED) else runs
 
@@ -63,11 +61,10 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(status=RunStatus.FAILED)
 
     def lost(self) -> RunQuerySet:
-        """Held by a worker that has not been heard of since its lease ran out."""
         return self.filter(lease_until__lt=Now())
 
 
-# Which class a due run is of, and since when it is due: see shares, which has the same words.
+# A due run's class, as in shares.
 CLASS = models.Func(
     template=(
         "(CASE WHEN due_at > created_at THEN '1' WHEN due_at <= created_at THEN '0' END"
@@ -91,40 +88,36 @@ class Run(models.Model):
         max_length=16, choices=Reason.choices, default=Reason.NONE, blank=True
     )
 
-    # When a worker may take it; null while one has it, while it waits, and once it has ended.
+    # When a worker may take the run; null while leased, parked or awaiting a wake, and once ended.
     due_at = models.DateTimeField(null=True, blank=True, db_default=Now())
-    # The fencing token of whoever may write it, and until when that is believed.
+    # The fencing token of the worker that may write.
     lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=120, blank=True, default="")
-    # How often its whole cluster went silent under it, and whether, after such a loss, a worker
-    # has said that it begins with it again (see sweeper.py).
+    # How often its cluster was lost, and whether a worker has begun it since (see sweeper.py).
     lost_count = models.SmallIntegerField(default=0)
     begun = models.BooleanField(default=False)
-    # How often, since its last remembered step, an execution of it was broken off without being
-    # settled, though the database was there (see requeue.py).
+    # Executions without a settlement since the last remembered step (see requeue.py).
     requeue_count = models.SmallIntegerField(default=0, db_default=0)
-    # Its worker is to put it down after the step that it is at.
+    # The worker puts the run down after its step.
     stop_requested = models.BooleanField(default=False)
 
-    # The lines it stands in, one for each Concurrency of its function, and how many turns it has
-    # got so far: it stands in line number `turns_held` (see turns.py).
+    # Its lines, their limits, and its turns so far (see turns.py).
     turn_keys = ArrayField(models.TextField(), default=list, blank=True)
     turn_limits = ArrayField(models.PositiveIntegerField(), default=list, blank=True)
     turns_held = models.SmallIntegerField(default=0)
 
-    # How often it has ended, and how often a person has had it run again, as itself or as a new
-    # run: by this number a hook knows which end or rerun it tells of (see hook_events.py).
+    # Counts ends and reruns (see hook_events.py).
     epoch = models.IntegerField(default=0, db_default=0)
 
-    # Errors so far at the point where it stands; a newly remembered step sets it back to 0.
+    # Errors at the current point; a newly remembered step resets it.
     attempt = models.IntegerField(default=0)
-    # Of those, the errors of the code between steps: a step has a count of its own.
+    # Of these, errors between steps.
     function_errors = models.IntegerField(default=0)
     steps_done = models.IntegerField(default=0)
     output = models.JSONField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
-    # The run that this one was made from, by a person's rerun.
+    # By an operator's rerun.
     rerun_of = models.ForeignKey(
         "self",
         on_delete=models.SET_NULL,
@@ -134,7 +127,7 @@ class Run(models.Model):
         db_index=False,
     )
 
-    # The run whose step.invoke made this one; woken when this one ends.
+    # By its step.invoke; woken at the end.
     invoked_by = models.ForeignKey(
         "self",
         on_delete=models.SET_NULL,
@@ -143,15 +136,15 @@ class Run(models.Model):
         related_name="invoked",
         db_index=False,
     )
-    # The account of the person who asked for it, by a rerun or a bulk action; empty: no person did.
-    # By its id alone: the engine has no foreign key to a project's accounts (see requester.py).
+    # An account's id, or empty; the engine has no foreign key to a project's accounts (see
+    # requester.py).
     asked_by = models.CharField(max_length=64, blank=True, default="", db_default="")
-    # When its function's timeouts cancel it.
+    # By its function's timeouts.
     expires_at = models.DateTimeField(null=True, blank=True)
 
     created_at = models.DateTimeField(db_default=Now())
-    # When it could first start, if that is not when it was made: when its event was due, when it
-    # was retried before it had started, when its function was resumed.
+    # When it could first start, if later than made: its event's time, a retry before the start, the
+    # function's resumption.
     ready_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -165,7 +158,7 @@ class Run(models.Model):
             ("edit_run", "Can rerun runs with other data"),
             ("cancel_run", "Can cancel runs"),
         ]
-        # A run's row is written half a dozen times, each time with all its entries in these.
+        # Every write of a run writes these.
         indexes = [
             models.Index(
                 fields=["due_at", "id"], name="jobs_run_due", condition=Q(due_at__isnull=False)
@@ -200,9 +193,8 @@ class Run(models.Model):
             models.Index(
                 fields=["expires_at"], name="jobs_run_expiry", condition=Q(expires_at__isnull=False)
             ),
-            # The panel's, each with a condition that no statement on a run's way has. By the
-            # statistics of a quiet hour nothing is unfinished, and to read a whole index of that
-            # is as cheap as to look into another; in a busy hour it would still be read whole.
+            # The panel's. Their conditions occur in no statement of the engine: after a quiet
+            # hour's statistics, PostgreSQL would read such an index whole, even in a busy hour.
             models.Index(
                 fields=["status", "-id"], name="jobs_run_over", condition=Q(status__in=FINISHED)
             ),
@@ -221,8 +213,8 @@ class Run(models.Model):
                 condition=Q(invoked_by__isnull=False),
             ),
         ]
-        # One, and none for each count: PostgreSQL reads every check anew with every statement, and
-        # ten of them took a tenth of a commit.
+        # One check, not one for each count: PostgreSQL reads every check anew with each statement;
+        # ten took a tenth of a commit.
         constraints = [
             models.CheckConstraint(
                 name="jobs_run_whole",
@@ -244,7 +236,7 @@ class Run(models.Model):
 
     @property
     def duration(self) -> timedelta | None:
-        """From its first start to its end, waits included; None before that."""
+        """From the first start to the end, waits included; None before that."""
         if self.started_at is None or self.ended_at is None:
             return None
         return self.ended_at - self.started_at

@@ -1,5 +1,3 @@
-"""A run's steps, attempts and log lines."""
-
 from __future__ import annotations
 
 from datetime import timedelta
@@ -29,29 +27,26 @@ class StepStatus(models.TextChoices):
 
 
 class Step(models.Model):
-    """A named part of a run. Once completed or failed for good it is never run again."""
+    """A named part of a run. Completed or failed for good, it never runs again."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps", db_index=False)
-    # The author's id; repeats in one run get ":1", ":2", …
+    # The id; repeats in one run get ":1", ":2", …
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=16, choices=StepKind.choices)
     status = models.CharField(max_length=16, choices=StepStatus.choices)
     position = models.IntegerField(default=0)
     attempts = models.IntegerField(default=0)
     output = models.JSONField(null=True, blank=True)
-    # How long that is as JSON (see outputs.py); null where there is none, and in rows that are
-    # older than this column.
+    # Of JSON (see outputs.py); null in older rows.
     output_bytes = models.IntegerField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
-    # The name of the event that it waits for.
+    # The awaited event's name.
     awaits = models.CharField(max_length=256, blank=True, default="")
-    # What its kind needs to know: the event that came, the run that was invoked, where in a
-    # parallel group it stands.
+    # By kind: the event that came, the invoked run, the place in a parallel group.
     detail = models.JSONField(default=dict, blank=True)
-    # Sleeping, backing off or waiting until.
     due_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -81,10 +76,8 @@ class AttemptStatus(models.TextChoices):
 
 
 class Attempt(models.Model):
-    """One try of a step, or (with `step_name` empty) of the code between steps.
-
-    A step that goes well when it is first tried leaves none: its row, and its request's, tell the
-    same.
+    """One try of a step, or (with `step_name` empty) of code between steps. A first-try success has
+    none (Attempts.went_well).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -98,7 +91,7 @@ class Attempt(models.Model):
     error_class = models.CharField(max_length=300, blank=True, default="")
     error_message = models.TextField(blank=True, default="")
     traceback = models.TextField(blank=True, default="")
-    # When the policy will try again; null if this was the last attempt or it went well.
+    # Null after the last try, or success.
     retry_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -114,7 +107,7 @@ class Attempt(models.Model):
 
 
 class LogLine(models.Model):
-    """One line that a function said: by ctx.logger, logging or print."""
+    """A line by ctx.logger, logging or print."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="log_lines", db_index=False)
     step_name = models.CharField(max_length=200, blank=True, default="")

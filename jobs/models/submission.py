@@ -1,5 +1,3 @@
-"""Forms that were sent."""
-
 from __future__ import annotations
 
 from django.db import models
@@ -7,14 +5,13 @@ from django.db.models.functions import Now
 
 
 class Submission(models.Model):
-    """One sending of a form that moved money or started a run: what it asked for, and what came of
-    it. Unique, so that the same form with the same content acts once (see form_submissions.py)."""
+    """One sending of a form that moved money or started a run (see form_submissions.py)."""
 
-    token = models.UUIDField()  # the form's own
+    token = models.UUIDField()
     action = models.CharField(max_length=100)
-    asked = models.CharField(max_length=64)  # a digest of the form's content
+    asked = models.CharField(max_length=64)  # a digest of the content
     account = models.CharField(max_length=64)  # its id, as text
-    # The id of what was made or changed; empty only while the act's transaction is open.
+    # Empty only within the act's transaction.
     result = models.CharField(max_length=200)
     at = models.DateTimeField(db_default=Now())
 

@@ -16,7 +16,6 @@ from jobs.platform.postgres.clock import Clock
 from jobs.registry import catalog
 from jobs.registry.options import seconds
 
-# What is written into a run `r` that is leased.
 LEASE = """
          due_at = NULL, reason = '', error = NULL, begun = false, stop_requested = false,
          status = 'running', worker = %(worker)s, lease_token = %(token)s,
@@ -29,8 +28,8 @@ LEASE = """
 """
 
 
-# What a claim needs of a run `r` as it was before, and of its event `e` (see claim_of). A run
-# stands still with its function, or when it was invoked while that was paused (hold_if_paused).
+# A claim reads this from the run `r` before the lease. A run stands still with its function, or if
+# it was invoked while that was paused (hold_if_paused).
 BEFORE = """
          r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done, r.lost_count,
          r.invoked_by_id, r.function_errors, r.event_id,
@@ -48,7 +47,6 @@ CLAIMED = """
 ITS_EVENT = "CROSS JOIN LATERAL (SELECT * FROM jobs_event WHERE id = r.event_id LIMIT 1) e"
 
 
-# A run that is leased under this token, as a claim of it.
 LEASED = f"""
 SELECT {CLAIMED} FROM (SELECT r.*, true AS has_memory FROM jobs_run r
                         WHERE r.id = %(run_id)s AND r.lease_token = %(token)s) r {ITS_EVENT}
@@ -57,9 +55,8 @@ SELECT {CLAIMED} FROM (SELECT r.*, true AS has_memory FROM jobs_run r
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A run in the hands of one worker: what it needs to know to go on, and its token.
-
-    Made of plain values, since it travels from the pusher's process to a worker's.
+    """What a worker needs to go on with a run, and its token; plain values, since the pusher
+    pickles it.
     """
 
     run_id: uuid.UUID
@@ -67,9 +64,9 @@ class Claim:
     token: uuid.UUID
     event_id: uuid.UUID
     event_facts: tuple[str, str, int]  # name, id, ts
-    event_data: str  # JSON, read by the worker alone: see `event`
+    event_data: str  # JSON; see `event`
     turn_keys: list[str]
-    turns_held: int  # before this claim; all of them after it
+    turns_held: int  # before this claim
     attempt: int
     steps_done: int
     has_memory: bool
@@ -81,29 +78,30 @@ class Claim:
 
     @property
     def event(self) -> dict[str, Any]:
-        """A new copy of the run's event: name, data, id, ts. What its data may do to the process
-        that reads it, is done to the worker that executes this run, and to no pusher."""
+        """A new copy of the run's event: name, data, id, ts.
+
+        Parsed by the worker, so that harmful data never harms a pusher.
+        """
         name, id, ts = self.event_facts
         return {"name": name, "data": json.loads(self.event_data), "id": id, "ts": ts}
 
 
 @dataclass(frozen=True, slots=True)
 class LargeClaim:
-    """A claim that is too large for the way to a worker: the worker reads it from the run's row."""
+    """A claim too large for the pipe to a worker, which reads it from the run's row."""
 
     run_id: uuid.UUID
     token: uuid.UUID
     worker: str
 
     def read(self) -> Claim | None:
-        """The claim; None if the run is in other hands by now."""
+        """None if the lease is lost."""
         rows = statements.execute(LEASED, {"run_id": self.run_id, "token": self.token})
         lease = {"token": self.token, "worker": self.worker}
         return claim_of(rows[0], lease) if rows else None
 
 
 def lease_for(worker: str) -> dict[str, Any]:
-    """What is written into the rows that are leased."""
     timed = {f.fn_id: f.timeouts.finish for f in catalog.all_functions()}
     finish = {fn_id: seconds(span) for fn_id, span in timed.items() if span is not None}
     return {
@@ -115,7 +113,6 @@ def lease_for(worker: str) -> dict[str, Any]:
 
 
 def claim_of(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim:
-    """What a statement returns as CLAIMED, under this lease."""
     run_id, fn_id, keys, turns, attempt, done, lost, invoked_by, function_errors, *rest = row
     event_id, has_memory, name, data, dedupe, ts, now = rest
     return Claim(
@@ -143,7 +140,6 @@ def _milliseconds(ts: datetime) -> int:
 
 
 def refreshed(claimed: Claim) -> Claim:
-    """The same claim after its worker has committed: with a memory, and the counts of now."""
     run = Run.objects.filter(id=claimed.run_id, lease_token=claimed.token).first()
     if run is None:
         raise LeaseLost(f"run {claimed.run_id} is in other hands")

@@ -1,5 +1,4 @@
-"""What a run's end means for others, in the transaction in which it ends: its turns are the next
-one's, who invoked it goes on, and its hooks start (law 9)."""
+"""A run's end, in its own transaction: turns pass on, the invoker goes on, hooks start (law 9)."""
 
 from __future__ import annotations
 
@@ -21,7 +20,6 @@ from jobs.runs.claim import Claim
 from jobs.runs.hook_events import CANCELLED, FAILED, RETRIED
 from jobs.runs.turns import passing_on
 
-# The columns of a run that has ended, beside its status.
 ENDED: dict[str, Any] = {
     "reason": "",
     "due_at": None,
@@ -33,8 +31,6 @@ ENDED: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What has to be known of the run that ends."""
-
     run_id: uuid.UUID
     fn_id: str
     event: dict[str, Any]
@@ -54,11 +50,8 @@ class Ending:
 
 
 def leaving(ending: Ending) -> list[Statement]:
-    """What wakes whoever invoked the run, and passes its turns on.
-
-    The last thing in its transaction: the lines' locks come after all locks of rows, and behind
-    them only rows that nobody holds are touched, so nobody waits here for somebody who waits
-    for us.
+    """Wake the invoker and pass the turns on. Run these last: rows are locked first, then lines;
+    after those only SKIP LOCKED rows are written, so two ending runs cannot deadlock.
     """
     invoker = [] if ending.invoked_by is None else [wake.waking([ending.invoked_by])]
     return invoker + passing_on(ending.turn_keys, ending.turns_held)
@@ -71,12 +64,9 @@ def leave(ending: Ending) -> None:
 def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: str) -> None:
     """Send one of the engine's own events, and start the function's hook for this moment.
 
-    The event's data is Inngest's (function_id, run_id, error, event, events) and the run's epoch,
-    which its end or its rerun has raised in this transaction.
-
-    What becomes of a run that such an event has started by its name starts no other one that way:
-    a function that listens to failures, and fails, would be told of its own for ever, each time by
-    an event of twice the size.
+    The data is Inngest's (function_id, run_id, error, event, events) and the epoch, raised in this
+    transaction. If such an event had started this run by name, the new one starts nothing by name:
+    a function that listens to failures, and fails, would go on for ever with doubling events.
     """
     runs = models.Run.objects.filter(id=ending.run_id)
     data = {
@@ -100,7 +90,6 @@ def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: st
 
 
 def _listens(ending: Ending) -> bool:
-    """Whether one of the engine's own events has started this run by its name."""
     name = ending.event["name"]
     if name not in (FAILED, CANCELLED, RETRIED):
         return False
@@ -116,6 +105,5 @@ def fail_run(run: models.Run, error: dict[str, Any]) -> None:
 
 
 def settle_failure(ending: Ending, error: dict[str, Any]) -> None:
-    """What follows from a failure, in its transaction, behind the run's own row."""
     announce(FAILED, ending, error, "failure")
     leave(ending)

@@ -1,19 +1,17 @@
 """Runs that wait for each other for ever.
 
-A run that waits for one that it has invoked holds its turns meanwhile. If the invoked run waits for
-such a turn, neither goes on: not in a year, and the line is shut for all others.
+A run keeps its turns while it waits for a run that it invoked. If the invoked run needs one of
+those turns, neither ever goes on.
 
 An unfinished run is stuck if
 1. a run that it waits for (step.invoke) is stuck; or
-2. a line that it has still to pass is full, and all runs that hold a turn of it are stuck.
+2. a line that it has still to pass is full, and all holders of its turns are stuck.
 
-The stuck ones are found by taking a run and all that its end depends on, and leaving out, until
-none is left to be left out, those to which neither applies. What lies beyond the runs that were
-read counts as stuck while there is more to read, and as free if that is too much.
+The search takes a run and all that its end depends on, and removes runs that are not stuck until
+none is left to remove. Unread runs count as stuck, and as free beyond MOST_RUNS.
 
-An invocation that would close a circle is refused (waits). Two that close one together, in
-transactions that do not see each other, or a turn that was taken meanwhile, are found by the sweep
-(turn_repair.mend_lines), which fails one of the invoked runs.
+step.invoke refuses to close a circle (waits). Circles that two transactions close at once, or that
+a later turn closes, are found by the sweep (turn_repair), which fails one of the invoked runs.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ from jobs.models import StepKind, StepStatus
 from jobs.platform.postgres import statements
 from jobs.runs.turns import LINES, of_line
 
-MOST_RUNS = 1_000  # that are read for one answer
+MOST_RUNS = 1_000  # read for one answer
 
 HOLDERS = """
 SELECT id FROM jobs_run
@@ -38,9 +36,9 @@ SELECT id FROM jobs_run
  LIMIT %(room)s
 """
 
-# The first parked run of each line whose turns are held by nothing but runs that wait for an
-# invoked run, or for a turn of another line. A run with several branches has the reason of the
-# shortest wait: it is looked at when no other branch waits any more.
+# The first parked run of each line whose holders all wait for an invoked run or another line's
+# turn. A run with several branches shows its shortest wait, so only its last wait makes it a
+# suspect.
 SUSPECTS = f"""
 WITH RECURSIVE {LINES}, heads AS MATERIALIZED (
   SELECT lines.key, head.id FROM lines CROSS JOIN LATERAL (
@@ -59,23 +57,19 @@ SELECT head.id FROM heads head
 
 @dataclass(slots=True)
 class Node:
-    """An unfinished run, and what its end depends on."""
-
-    ahead: dict[str, int]  # the lines that it has still to pass, with its limit of each
-    held: int  # how many lines it has passed
-    invoked: list[uuid.UUID] = field(default_factory=list)  # whose end it waits for
+    ahead: dict[str, int]  # line to pass: its limit
+    held: int
+    invoked: list[uuid.UUID] = field(default_factory=list)  # runs whose end it waits for
 
 
 class Graph:
-    """The runs that were read, and the holders of the lines that they have still to pass."""
-
     def __init__(self) -> None:
         self._nodes: dict[uuid.UUID, Node] = {}
         self._holders: dict[tuple[str, int], list[uuid.UUID]] = {}  # by line and limit
         self._unread: set[uuid.UUID] = set()
 
     def stuck_with(self, run_id: uuid.UUID) -> set[uuid.UUID]:
-        """The run and those that are stuck with it; empty if it can go on."""
+        """The run and those stuck with it; empty if it can go on."""
         while run_id in (stuck := self._stuck()):
             if not self._unread:
                 return stuck
@@ -85,7 +79,6 @@ class Graph:
         return set()
 
     def may_be_stuck(self, run_id: uuid.UUID) -> bool:
-        """As far as has been read."""
         return run_id in self._stuck()
 
     def add(self, run_id: uuid.UUID, node: Node) -> None:
@@ -120,7 +113,6 @@ class Graph:
         return len(holders) >= line[1] and all(holder in stuck for holder in holders)
 
     def _read(self) -> None:
-        """The runs that are known by their ids alone; those that have ended are left out."""
         wanted, self._unread = self._unread - self._nodes.keys(), set()
         waits = _invoked_by(wanted)
         for run in models.Run.objects.unfinished().filter(id__in=wanted):
@@ -139,10 +131,8 @@ def node_of(run: models.Run, invoked: Iterable[uuid.UUID] = ()) -> Node:
 
 
 def line_shut_by(child: models.Run, parent: uuid.UUID) -> str:
-    """The line in which a run that is about to be invoked would wait for ever; empty if none.
-
-    Rows are read one after the other while other runs go on; what is found to be stuck is read
-    again, since what is really stuck stays so.
+    """The line in which a run about to be invoked would wait for ever; empty if none. Other runs go
+    on between the reads, so a stuck answer is read again: what is really stuck stays so.
     """
     if not child.turn_keys:
         return ""
@@ -161,7 +151,7 @@ def _line_shut_by(child: models.Run, parent: uuid.UUID) -> str:
 
 
 def victim_of(suspect: uuid.UUID) -> tuple[uuid.UUID, str] | None:
-    """If a run is stuck: an invoked run of the circle, the youngest, and the line that keeps it."""
+    """The youngest invoked run of the suspect's circle, and the line that keeps it."""
     graph = Graph()
     graph.look_at(suspect)
     stuck = graph.stuck_with(suspect)
@@ -174,7 +164,6 @@ def victim_of(suspect: uuid.UUID) -> tuple[uuid.UUID, str] | None:
 
 
 def suspects() -> list[uuid.UUID]:
-    """Parked runs whose line only runs hold that wait themselves."""
     found: list[uuid.UUID] = []
     for line in (0, 1):
         rows = statements.execute(of_line(SUSPECTS, line), {"line": line})
@@ -183,7 +172,6 @@ def suspects() -> list[uuid.UUID]:
 
 
 def story(fn_id: str, key: str) -> dict[str, Any]:
-    """Why a run of this function is not waited for, as an error is remembered."""
     message = (
         f"A run of “{fn_id}” would wait for ever for its turn in the line {key}: all turns of it "
         "are held by runs that cannot end before it does. Invoke it with another key, or give the "
@@ -193,13 +181,12 @@ def story(fn_id: str, key: str) -> dict[str, Any]:
 
 
 def _holders(key: str, limit: int, column: int) -> list[uuid.UUID]:
-    """Who holds a turn of a line: as many as it has, at most."""
     values = {"key": key, "room": min(limit, MOST_RUNS + 1), "line": column}
     return [run_id for (run_id,) in statements.execute(of_line(HOLDERS, column), values)]
 
 
 def _invoked_by(run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Sequence[uuid.UUID]]:
-    """For which runs each of these waits."""
+    """By run: the runs that it waits for."""
     waiting = models.Step.objects.filter(
         run_id__in=list(run_ids), kind=StepKind.INVOKE, status=StepStatus.WAITING
     )

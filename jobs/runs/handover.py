@@ -1,4 +1,4 @@
-"""The turn that a run leaves, handed to the next run of its line on the same worker."""
+"""A completed run hands its turn to the next run of its line, on the same worker."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from jobs.platform.postgres.statements import Rows, Statement
 from jobs.runs import turns
 from jobs.runs.claim import BEFORE, CLAIMED, ITS_EVENT, LEASE, Claim, claim_of, lease_for
 
-# The turn that a run of this function leaves, taken up at once by the worker that it leaves free:
-# the first in the line is leased, if it is past all of its lines then, by the same rules as any
-# other (see turns). Otherwise it is woken.
+# Lease the line's next run if it now holds all its turns (see turns); otherwise wake it.
 GO_ON = f"""
 WITH first AS MATERIALIZED ({turns.FIRST}),
 next AS MATERIALIZED (
@@ -28,12 +26,10 @@ SELECT passes AND NOT stands_still, (SELECT 'run' FROM woken), {CLAIMED}
 
 
 def going_on(claimed: Claim) -> Statement:
-    """To be executed when a run has ended that stood in one line: who is next in it is leased for
-    the same worker, if anybody is, and if it is his turn. See `gone_on`."""
+    """For a completed run of one line; `gone_on` reads the result."""
     key = {"key": claimed.turn_keys[0], "line": 0}
     return turns.of_line(GO_ON, 0), lease_for(claimed.worker) | key
 
 
 def gone_on(statement: Statement, rows: Rows) -> Claim | None:
-    """The claim that `going_on` has made, if it has."""
     return next((claim_of(row[2:], dict(statement[1])) for row in rows if row[0]), None)

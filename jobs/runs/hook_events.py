@@ -1,19 +1,15 @@
-"""What a hook tells of, and whether that is still so.
+"""Whether what a hook's event tells is still so, since a hook may come late (README, “A hook that
+comes late”).
 
-A hook (`on_failure`, `on_cancel`, `on_retry`) is a run of its own, which may come late: it was
-paused and replayed, backs off, waits for a worker. Meanwhile the run that it tells of may have gone
-on, itself or as another run that a person made of it.
-
-1. A run's `epoch` counts its ends and its reruns: each raises it, in the commit in which it
-   happens. The hook's event carries the count as it was.
-2. A failure and a cancellation are the last word as long as the run has that status and that epoch,
-   no run of its family is unfinished, and none has ended after it. A family is a run, what was made
-   of it by reruns, and what it was made of.
-3. A retry is told as long as the run has that epoch, and is unfinished.
-4. An answer that is given in a transaction stays true until its commit. The family's ended runs are
-   share-locked, so that a rerun of one of them waits; and hooks of one run take turns, so that the
-   hook of its next end comes later. An unfinished run is not locked: the next in a line, and what
-   is due, is looked for among the rows that are free.
+1. A run's `epoch` counts its ends and reruns, raised in their commits. The event carries its
+   moment's.
+2. A failure or cancellation is current while the run has that status and epoch, no run of its
+   family is unfinished, and none has ended later. The family is what the run was made from, and its
+   reruns.
+3. A retry is current while the run has that epoch and is unfinished.
+4. An answer holds until its transaction commits: the family's ended runs are share-locked, so a
+   rerun waits, and hooks of one run take turns. Unfinished runs are not locked, since claims and
+   wakes pass by locked rows.
 """
 
 from __future__ import annotations
@@ -30,9 +26,9 @@ FAILED = "jobs/function.failed"
 CANCELLED = "jobs/function.cancelled"
 RETRIED = "jobs/function.retried"
 MOMENTS = {FAILED: "failure", CANCELLED: "cancel", RETRIED: "retry"}
-LARGEST = 2**31 - 1  # that the column holds
+LARGEST = 2**31 - 1  # the column's largest
 
-# Lines have the seed 0, ids of events 1.
+# Seed 2: lines have 0, ids of events 1.
 TURN = """
 SELECT pg_advisory_xact_lock(hashtextextended(run_id::text, 2))
   FROM unnest(%(run_ids)s::uuid[]) AS run_id
@@ -82,23 +78,20 @@ SELECT DISTINCT f.event_id FROM family f JOIN jobs_run r ON r.id = f.id WHERE r.
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What an event of the engine's own tells of a run."""
-
     name: str
     run_id: uuid.UUID
-    epoch: int | None  # None: by a version that did not count
+    epoch: int | None  # None: from a version without epochs
 
     @classmethod
     def by(cls, name: str, run_id: Any, epoch: Any) -> Told:
-        """What the event says; an operator may have edited its data. A run that is none has gone
-        on, for all that can be known."""
+        """An operator may have edited the data: an id of no run counts as outdated."""
         return cls(name, _id(run_id), _epoch(epoch))
 
 
 def _epoch(given: Any) -> int | None:
     if type(given) is not int:
         return None
-    return given if 0 <= given <= LARGEST else -1  # which no run has
+    return given if 0 <= given <= LARGEST else -1  # no run's epoch
 
 
 def _id(given: Any) -> uuid.UUID:
@@ -109,8 +102,7 @@ def _id(given: Any) -> uuid.UUID:
 
 
 def is_outdated(name: str, data: dict[str, Any]) -> bool:
-    """Whether the run that this event tells of has gone on since; see (4) for how long that is
-    true. False for an event that tells of no run."""
+    """Whether the event's run has gone on since (4); False for an event that tells of no run."""
     if name not in MOMENTS:
         return False
     asked = _asked([Told.by(name, data.get("run_id"), data.get("epoch"))])
@@ -119,14 +111,13 @@ def is_outdated(name: str, data: dict[str, Any]) -> bool:
 
 
 def outdated(run_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """The hooks among these runs that tell of what is not so any more, at this moment."""
     runs = Run.objects.filter(id__in=run_ids, event__name__in=MOMENTS)
     data = ("event__data__function_id", "event__data__run_id", "event__data__epoch")
     rows = runs.values_list("id", "fn_id", "event__name", *data)
     tell = {
         run_id: Told.by(name, *said)
         for run_id, fn_id, name, function_id, *said in rows
-        if fn_id == f"{function_id}-{MOMENTS[name]}"  # others count failures, say: past ones too
+        if fn_id == f"{function_id}-{MOMENTS[name]}"  # others may count past failures, say
     }
     if not tell:
         return set()
@@ -135,7 +126,7 @@ def outdated(run_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
 
 
 def under_way(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """Those of these events of which a run is unfinished, or a run that a person made of theirs."""
+    """The events with an unfinished run, reruns included."""
     rows = statements.execute(UNDER_WAY, {"event_ids": list(event_ids)})
     return {event_id for (event_id,) in rows}
 

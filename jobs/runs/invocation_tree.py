@@ -1,7 +1,5 @@
-"""Runs that runs have invoked: a tree, by `invoked_by`.
-
-A parent waits for a run that it has invoked, but the two end by themselves: what cancels the
-parent, or fails it, lets the other go on.
+"""The tree of invoked runs (`invoked_by`). A parent waits, but each run ends by itself: cancelling
+or failing the parent lets the others go on.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from jobs import models
 from jobs.models import StepKind, StepStatus
 from jobs.platform.postgres import statements
 
-# A tree is walked through runs that have ended too: what they have invoked may go on.
+# Ended runs are passed through: their invoked runs may go on.
 BELOW = """
 WITH RECURSIVE below(id, depth, is_open) AS (
   SELECT id, 1, ended_at IS NULL FROM jobs_run WHERE invoked_by_id = ANY(%(roots)s)
@@ -36,21 +34,20 @@ MOST = 10_000
 def unfinished_below(
     root: uuid.UUID | Sequence[uuid.UUID], most: int = MOST, walked: int | None = None
 ) -> list[uuid.UUID]:
-    """The unfinished runs that a run, or any of several, has invoked, that these have invoked, and
-    so on: nearest first, at most so many; among the first `walked` that there are."""
+    """Unfinished runs below, nearest first: at most `most`, among the first `walked`."""
     roots = [root] if isinstance(root, uuid.UUID) else list(root)
     values = {"roots": roots, "most": most, "walked": walked}
     return [run_id for (run_id,) in statements.execute(BELOW, values)]
 
 
 def is_below(run_id: uuid.UUID, root: str | uuid.UUID) -> bool:
-    """Whether a run was invoked by another, or by one that this has invoked, and so on."""
+    """Whether `root` has invoked this run, directly or not."""
     line = [str(found) for (found,) in statements.execute(ABOVE, {"run_id": run_id})]
     return str(root) in line[1:]
 
 
 def awaited_by(run: models.Run) -> list[models.Run]:
-    """The runs that a run waits for, or whose end its failed step tells of."""
+    """The runs that a run waits for, or whose end its failed step reports."""
     steps = run.steps.filter(kind=StepKind.INVOKE)
     open_steps = [
         *steps.filter(status=StepStatus.WAITING),
@@ -61,5 +58,4 @@ def awaited_by(run: models.Run) -> list[models.Run]:
 
 
 def failed_step(run: models.Run) -> str | None:
-    """The name of the step that a run's error tells of."""
     return run.error.get("step") if isinstance(run.error, dict) else None

@@ -1,4 +1,4 @@
-"""A worker's right to write a run: how it is given back, and how it is renewed."""
+"""A worker's right to write a run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from django.db.models.functions import Now
 
 from jobs import conf, models
 
-# A row that somebody is at is passed by: a transaction that takes its time over one run, a person's
-# perhaps, must not cost the others their leases.
+# SKIP LOCKED: one run's long transaction must not cost the others their leases.
 RENEW = """
 UPDATE jobs_run r SET lease_until = statement_timestamp() + make_interval(secs => %(lease)s)
   FROM (SELECT l.id FROM jobs_run l
@@ -34,7 +33,7 @@ UPDATE jobs_run r SET status = 'queued', reason = '', due_at = statement_timesta
 
 
 def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
-    """Hand a run on at once, unfinished and without blame; False if it was not ours any more."""
+    """Requeue a run at once, without blame; False if the lease was lost."""
     return bool(
         models.Run.objects.filter(id=run_id, lease_token=token).update(
             status=models.RunStatus.QUEUED,
@@ -47,8 +46,9 @@ def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
 
 
 def renewed(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
-    """The new token of a lease that this worker still holds; None if it holds it no more. With a
-    new token the keeper, which gives back what has waited for long, comes too late."""
+    """A new token, so that the keeper, which gives back claims that waited for long, comes too
+    late. None if the lease is lost.
+    """
     fresh = uuid.uuid4()
     mine = models.Run.objects.filter(id=run_id, lease_token=token)
     until = Now() + timedelta(seconds=conf.lease())

@@ -1,17 +1,15 @@
-"""How fast the engine does work of its own that is in no hurry.
+"""The pace of the engine's own unhurried work.
 
-Beside runs it works a share of the time and rests for the others, so that it takes no more of the
-processors and of the disk than that. With no run to be seen it does not rest. What is done in one
-go is small, so that the rests are short too.
+While runs are under way it works a share of the time, in small portions, and rests in between.
 """
 
 from __future__ import annotations
 
 from jobs.platform.postgres import statements
 
-# Whether a worker has a run of another function in hand, or one waits for a worker, or one has just
-# ended otherwise than by being cancelled, which a bulk action may have done.
-# In the order of an index each, so that it is read from there whatever the statistics say.
+# Whether a run of another function is leased, or due, or has just ended other than by cancellation
+# (a bulk action's). Each part is ordered as an index, to be read from it whatever the statistics
+# say.
 CROWDED = """
 SELECT EXISTS (SELECT 1 FROM (
          SELECT fn_id FROM jobs_run WHERE lease_until IS NOT NULL
@@ -25,8 +23,7 @@ SELECT EXISTS (SELECT 1 FROM (
         WHERE fn_id <> %(fn_id)s AND status <> 'cancelled')
 """
 
-# The larger of the two: an event may start several runs, or none. Ids of events begin with their
-# time, by their senders' clocks.
+# The larger, since an event may start several runs or none. Event ids begin with the sender's time.
 MADE = """
 SELECT greatest(
   (SELECT count(*) FROM jobs_run WHERE ended_at > statement_timestamp() - interval '1 second'),
@@ -37,15 +34,14 @@ SELECT greatest(
 
 
 def is_crowded(fn_id: str) -> bool:
-    """Whether runs are under way, those of this function left aside."""
     return bool(statements.execute(CROWDED, {"fn_id": fn_id})[0][0])
 
 
 def made_in_a_second() -> int:
-    """How many runs have ended, or events have come, within the last second."""
+    """Runs that have ended, or events that have come, within a second."""
     return int(statements.execute(MADE, {})[0][0])
 
 
 def rest_after(busy: float, share: float) -> float:
-    """How long to rest after so many seconds of work, to have worked this share of the time."""
+    """Seconds to rest after `busy` seconds of work."""
     return busy * (1 - share) / share

@@ -1,15 +1,11 @@
-"""Runs that stand in a line behind others are parked before any worker has room for them.
+"""Runs behind others in a line are parked before a worker has room for them.
 
-The pusher lets a due run past its line when it takes it, and parks it if its turn has not come (see
-concurrency). Of many runs of few lines nearly all are parked; as long as they are not, they stand
-among what is due before the runs whose turn it is.
-
-1. Runs that are sent together are inserted together: those of one line beyond its limit stand
-   behind the first ones whatever else is in the line, and are parked from the beginning. The first
-   ones are due, and wake the next ones as they leave the line, which they do later than all become
-   visible.
-2. While its workers have enough to do, the pusher parks what is due and stands behind others. A run
-   whose turn it is stays due; it is taken when there is room.
+A claim takes a run's turns, or parks the run (see turns). With many runs in few lines, unparked
+ones would stand in the queue before runs whose turn it is.
+1. Of runs sent together, those beyond their line's limit are inserted parked: they stand behind the
+   first ones, which wake them as they leave, after all have become visible.
+2. While its workers are busy, the pusher parks due runs behind others. A run whose turn it is stays
+   due.
 """
 
 from __future__ import annotations
@@ -19,7 +15,7 @@ from typing import Any
 from jobs.platform.postgres import statements
 from jobs.runs import shares, turns
 
-MOST = 100  # due runs that are looked at at a time
+MOST = 100  # due runs per look
 
 STANDING = f"""
 WITH RECURSIVE {shares.CLASSES}
@@ -43,8 +39,7 @@ RETURNING r.id
 
 
 def park_due(most: int = MOST) -> bool:
-    """Park due runs that stand in their first line behind others; returns whether it is worth
-    looking for more of them at once."""
+    """Park due runs behind others in their first line; True if another look is worthwhile."""
     asked: dict[str, Any] = {"limit": most, "after": ""}
     standing = statements.execute(STANDING, asked)
     if not standing:

@@ -1,4 +1,4 @@
-"""Taking due runs: a batch at a time, each under a lease (law 4)."""
+"""Claiming due runs: a batch at a time, each under a lease (law 4)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from jobs.runs.unclaimable import claim_or_aside, set_aside
 
 logger = logging.getLogger("jobs.engine")
 
-FREE = (True, False, False)  # its function is known, does not stand still, and it is in no line
+FREE = (True, False, False)  # known function, not standing still; in no line
 
 
-# Due runs of every class (see shares), those that another cluster is looking at left out. A run in
-# no line, or past all of its lines, is leased at once; what keeps the others is told. There is one
-# row at least, which says how the look went.
+# Due runs of every class (see shares) that no other cluster is looking at; those in no line, or
+# past all, are leased. There is always one row, with the state of the round.
 TAKE = f"""
 WITH RECURSIVE {shares.CLASSES}, due AS MATERIALIZED (
   SELECT ready.number, picked.*,
@@ -49,20 +48,19 @@ SELECT extract(epoch FROM due_at - clock_timestamp()) FROM jobs_run
 
 
 def claim(limit: int, worker: str = "") -> list[Claim]:
-    """Take up to `limit` due runs whose turn it is."""
     return look(limit, worker)[0]
 
 
 def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
-    """Take due runs whose turn it is, `limit` due ones being looked at, of every function alike
-    (see shares); and whether there may be more.
+    """Claim due runs whose turn it is, out of `limit` due ones (see shares); returns them, and
+    whether there may be more.
 
-    Each statement is a transaction, and right whatever became of the one before it:
-    1. lease the due runs that stand in no line, or are past all of theirs;
-    2. set aside those whose function this process does not know, or which is to stand still;
-    3. let the others past their lines, lease those that are through, park the rest.
-    To lose one of them in a crash loses nothing: the runs are still due, and a token that was
-    never written lets nobody write.
+    Each statement is a transaction, right whatever became of the one before:
+    1. lease due runs in no line, or past all of theirs;
+    2. set aside runs whose function this process does not know, or which stands still;
+    3. take the others' turns: lease those that are through, park the rest.
+
+    A crash in between loses nothing: unleased runs are still due.
     """
     lease = lease_for(worker)
     rows = statements.execute(TAKE, {**lease, "known": catalog.ids(), **shares.asked(limit)})
@@ -83,6 +81,5 @@ def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
 
 
 def next_due(at_most: float) -> float:
-    """Seconds until the next run is due, between 0 and `at_most`."""
     rows = statements.execute(NEXT_DUE, {})
     return min(max(float(rows[0][0]), 0.0), at_most) if rows else at_most

@@ -1,19 +1,13 @@
-"""Which due runs a look takes: each function has its share of it.
+"""Which due runs a look takes: each function has its share (README, “In which order runs are
+taken”).
 
-Due runs are of classes. The class of a run is its function, and whether it has been due since it
-was made or is due again: its turn has come, its sleep is over, its answer is there, it is retried.
-
-1. A look takes as many runs of one class as of another, the oldest first. So a function with
-   100,000 due runs takes no more of a look than a function with one, and what a function has begun
-   takes turns with what it has not.
-2. It goes from class to class in their order, and leaps through the index from one to the next. It
-   reads a bounded number of them, and of each no more than it takes: what it costs does not depend
-   on how many runs are due.
-3. If there are more classes than a look takes runs, the next look goes on where it left off
-   (`Round`).
-4. By its expressions the index jobs_run_shares is the only one that these statements can be
-   answered by, whatever the statistics say of the others; and no other statement can take it for
-   its own.
+A due run's class is its function, and whether it is due for the first time or again.
+1. A look takes as many runs of one class as of another, oldest first.
+2. It leaps through the index from class to class, a bounded number, and reads of each no more than
+   it takes: its cost does not depend on how many runs are due.
+3. If there are more classes than a look takes runs, the next look goes on (`Round`).
+4. By its expressions, jobs_run_shares is the only index for these statements, whatever the
+   statistics say, and serves no other statement.
 """
 
 from __future__ import annotations
@@ -23,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MOST_CLASSES = 64  # that one look goes past, due or not
+MOST_CLASSES = 64  # that one look passes
 
-# Of a run that has a time to be due; null for all others. '0…' sorts before '1…'.
+# Null for a run without due_at. '0…' sorts before '1…'.
 CLASS = (
     "(CASE WHEN due_at > created_at THEN '1' WHEN due_at <= created_at THEN '0' END || fn_id::text)"
 )
@@ -34,7 +28,6 @@ IS_DUE = f"{DUE_AT} <= statement_timestamp() AND lease_token IS NULL"
 
 FIRST_CLASS = f"""
 (SELECT {CLASS} FROM jobs_run WHERE {CLASS} IS NOT NULL ORDER BY 1 LIMIT 1)"""  # noqa: S608
-# From one class to the next, up from `after`, and from the first one up to that.
 NEXT_CLASS = f"""
 (SELECT {CLASS} FROM jobs_run WHERE {CLASS} > {{after}} ORDER BY 1 LIMIT 1)"""  # noqa: S608
 LEAP = f"""
@@ -44,7 +37,6 @@ LEAP = f"""
     FROM {{name}} WHERE class IS NOT NULL {{within}} AND number < {MOST_CLASSES}
 """  # noqa: S608
 
-# The classes that have due runs, in their order, `limit` at most.
 CLASSES = f"""
 later AS ({LEAP.format(start=NEXT_CLASS.format(after="%(after)s"), name="later", within="")}
 ), earlier AS (
@@ -59,13 +51,12 @@ later AS ({LEAP.format(start=NEXT_CLASS.format(after="%(after)s"), name="later",
    ORDER BY number LIMIT %(limit)s
 )"""  # noqa: S608
 
-# How many runs of each a look takes.
+# Runs of each class in a look.
 SHARE = "(SELECT %(limit)s::int / greatest(count(*), 1) FROM ready)"
 
-# The due runs of a class `ready`, the oldest first.
 OF_CLASS = f"{CLASS} = ready.class AND {IS_DUE} ORDER BY {DUE_AT}, id"
 
-# Where the next look goes on: null if this one has gone past all classes.
+# The next look's start; null after all classes.
 NEXT = f"""
 CASE WHEN (SELECT count(*) FROM ready) = %(limit)s::int
      THEN (SELECT class FROM ready ORDER BY number DESC LIMIT 1)
@@ -81,13 +72,10 @@ SELECT first.id FROM ready CROSS JOIN LATERAL (
 
 @dataclass
 class Round:
-    """Where a process's looks have come to, among the classes."""
-
     after: str = ""
 
     def goes_on(self, share: int, next_after: str | None, taken: Sequence[int]) -> bool:
-        """A look has taken runs of classes with these numbers; returns whether there may be more
-        that are due."""
+        """Note a look's end, with the class number of each run taken; True if more may be due."""
         self.after = next_after or ""
         return next_after is not None or any(count == share for count in Counter(taken).values())
 

@@ -1,9 +1,8 @@
-"""Whether due runs are being taken, and what keeps them from it, in sentences.
+"""Whether due runs are being claimed, and if not, why, in sentences.
 
-A cluster's pusher writes into its cluster's shared memory when it last looked for due runs, when it
-last claimed any, and what went wrong since (worker_table). The cluster's sentinel copies that into
-the cluster's row every two seconds (`Cluster.pulse`), so that all machines know it. A pusher that
-hangs, raises an error again and again, or is gone, is one that has not looked for a while.
+The pusher notes its last look, its last claim and its problem in shared memory (worker_table), and
+the sentinel copies them to the cluster's row every two seconds (`Cluster.pulse`). A pusher that
+hangs, fails or is gone shows as one without a recent look.
 """
 
 from __future__ import annotations
@@ -16,21 +15,22 @@ from django.db.models.functions import Now
 
 from jobs.models import Cluster, Reason, Run
 
-SILENCE = timedelta(seconds=10)  # a living cluster is heard of every two seconds
-PATIENCE = 6.0  # seconds; a pusher looks every second, and its sentinel tells of it every two
-# Of runs with these reasons each page says why they wait.
+SILENCE = timedelta(seconds=10)  # a cluster writes its row every 2 s
+PATIENCE = 6.0  # seconds; looks come every second, reports every two
+# These runs' pages say why.
 EXPLAINED = (Reason.FUNCTION, Reason.PAUSED, Reason.ASIDE)
 
 
 def standstill(*, in_detail: bool = False) -> str:
-    """One sentence that says that due runs are not being taken, and why; empty while they are. The
-    detail, a cluster's own error, is for operators alone."""
+    """Why due runs are not being claimed; empty while they are. The detail, a cluster's own error,
+    is for operators.
+    """
     alive = list(_alive())
     if not alive:
         return _silence()
     pulses: list[dict[str, Any]] = [cluster.pulse for cluster in alive if cluster.pulse]
     if len(pulses) < len(alive):
-        return ""  # an older version of the code, which tells less
+        return ""  # an older version's pulse says less
     looking = [pulse for pulse in pulses if looks(pulse)]
     if not looking:
         return _blindness(pulses, in_detail)
@@ -49,12 +49,10 @@ def _silence() -> str:
 
 
 def looks(pulse: dict[str, Any]) -> bool:
-    """Whether the cluster of this pulse looks for due runs, as far as its sentinel knows."""
     return pulse["looked"] is not None and pulse["looked"] <= PATIENCE
 
 
 def _blindness(pulses: list[dict[str, Any]], in_detail: bool) -> str:
-    """Clusters are there, and none of them looks for due runs."""
     times = [pulse["looked"] for pulse in pulses if pulse["looked"] is not None]
     since = f"for {min(times):.0f} s" if times else "since its start"
     why = next((f": {pulse['problem']}" for pulse in pulses if pulse["problem"] and in_detail), "")
@@ -62,9 +60,8 @@ def _blindness(pulses: list[dict[str, Any]], in_detail: bool) -> str:
 
 
 def _standstill(looking: list[dict[str, Any]]) -> str:
-    """A run is due, workers are free, and no cluster takes anything."""
     if any(pulse["at_work"] >= pulse["workers"] for pulse in looking):
-        return ""  # runs wait for a worker, which is what a queue is for
+        return ""  # a queue for workers is normal
     if any(pulse["claimed"] is not None and pulse["claimed"] <= PATIENCE for pulse in looking):
         return ""
     long_ago = Now() - timedelta(seconds=PATIENCE)

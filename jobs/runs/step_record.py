@@ -1,5 +1,3 @@
-"""A step's row as a worker has it."""
-
 from __future__ import annotations
 
 import uuid
@@ -13,8 +11,9 @@ from jobs.models import StepStatus
 
 @dataclass(slots=True, eq=False)
 class StepRecord:
-    """A row of jobs_step as a worker has it, by its columns (models.Step says what they mean) but
-    for the run, which is his. To make a model's instance takes four times as long."""
+    """A row of jobs_step without the run; see models.Step. A model's instance takes four times as
+    long.
+    """
 
     name: str
     kind: str
@@ -31,7 +30,7 @@ class StepRecord:
     awaits: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
 
-    is_new: bool = True  # no column: whether this execution has made it
+    is_new: bool = True  # no column: made by this execution
 
     @property
     def is_remembered(self) -> bool:

@@ -1,34 +1,24 @@
 """Whose turn it is (law 6).
 
-A run stands in one line for each Concurrency of its function, and takes them in order: it holds
-`turns_held` turns and waits in line number `turns_held` until it has all. Taking locks in one
-order is what keeps two runs from waiting for each other.
+A run passes the lines of its function's Concurrency entries in order: it holds `turns_held` turns
+and waits in line number `turns_held`. One order for all keeps two runs from waiting for each other.
+First come first served goes by `created_at`, the database's clock; ids carry the sender's.
 
-First come is by the database's clock (`created_at`): ids carry the sender's.
-
-A line is made of rows, nothing else, so it cannot drift from the truth: who holds a turn is an
-unfinished run that got past that line, who waits is a queued run that stands in it.
-
-1. Every decision about a line is made under its advisory lock, which lasts until the end of the
-   transaction; the statement after the lock sees all that earlier holders of the lock committed.
-   Both travel together, which PostgreSQL takes as one transaction.
+A line is rows alone, so it cannot drift: an unfinished run past it holds a turn, a queued run in it
+waits.
+1. Each decision about a line is made under its advisory lock, held to the transaction's end. The
+   next statement, in the same trip and transaction, sees what earlier holders committed.
 2. A run that finds its line full is parked: `due_at` null, reason `turn`. Nothing polls it.
-3. Whoever leaves a line (done, failed, cancelled) makes its first parked run due again, in the
-   transaction in which it leaves. The woken run then takes its turn like anybody else, so a wake
-   too many does no harm, and the sweep repairs a wake that was lost to a rollback.
+3. A run that leaves a line makes the first parked run due, in the same transaction. That run takes
+   its turn like any other, so a wake too many does no harm; the sweep repairs a lost one.
 
-All sessions share one table for advisory locks, so no transaction may take one for each of
-thousands of lines. Every line belongs to one of a fixed number of buckets (as ids do, see
-deduplication):
-
-4. A transaction that decides about few lines shares their buckets, and then locks each line.
-   Transactions of few meet only at a line that both decide about.
-5. A transaction that decides about many takes whole buckets, and needs no locks for the lines in
-   them. It waits for no transaction of few: a bucket that is shared just then it shares too, and
-   locks its own lines in it.
-6. The order is the same for all: the buckets of first lines, first lines, the buckets of second
-   lines, second lines, each by its number. A transaction of many goes through all buckets, so that
-   it may come again with other lines.
+PostgreSQL has one table of advisory locks, so no transaction may take thousands. Lines belong to a
+fixed number of buckets (as ids do, see deduplication):
+4. A transaction about few lines shares their buckets, and locks each line.
+5. One about many takes whole buckets, without locks for their lines. It never waits for few: a
+   bucket that others share it shares too, and locks its lines there.
+6. All lock buckets of first lines, first lines, buckets of second lines, second lines, each by
+   number. A transaction of many takes all buckets, so that it may come again with other lines.
 """
 
 from __future__ import annotations
@@ -41,12 +31,12 @@ from typing import Any
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
 
-FEW = 250  # lines of one transaction that have locks of their own
+FEW = 250  # lines with locks of their own
 BUCKETS = 512  # a power of two
-NAMESPACE = 1_785_672_308  # plus 1 for the buckets of first lines, plus 2 for those of second ones
+NAMESPACE = 1_785_672_308  # +1 for buckets of first lines, +2 of second
 
-# `shared` is null in a transaction of few; in one of many it has the buckets that others share with
-# it. It is the transaction's own and goes with it, or with its savepoint, as the locks do.
+# `shared`: null in a transaction of few; in one of many, its shared buckets. It ends with the
+# transaction or savepoint, as locks do.
 SETTING = "jobs.shared_buckets_%(column)s"
 SHARED = f"nullif(current_setting('{SETTING}', true), '') AS shared"
 BUCKET = f"(h & {BUCKETS - 1})::int AS bucket"
@@ -55,7 +45,7 @@ SELECT h, {BUCKET}, {SHARED}
   FROM (SELECT hashtextextended(key, 0) AS h FROM unnest(%(keys)s::text[]) AS key) hashes
 """  # noqa: S608
 
-# For few lines: see (4). In a transaction of many only what it does not have already: see (5).
+# Few lines (4); in a transaction of many, only missing locks (5).
 LOCKS = f"""
 WITH lines AS MATERIALIZED ({LINES_OF})
 SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket)
@@ -67,7 +57,7 @@ SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(col
         ORDER BY 1 NULLS FIRST, 2) in_order
 """  # noqa: S608
 
-# For one line; as little as can be, since every run that ends sends it.
+# One line; small, since every ending run sends it.
 LOCK = f"""
 SELECT CASE WHEN shared IS NULL
             THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket) END,
@@ -76,7 +66,7 @@ SELECT CASE WHEN shared IS NULL
           FROM (SELECT hashtextextended(%(key)s, 0) AS h) hashed) line
 """  # noqa: S608
 
-# For many: see (5) and (6).
+# Many lines (5, 6).
 LOCK_BUCKETS = f"""
 SELECT set_config('{SETTING}',
                   coalesce(array_agg(bucket) FILTER (WHERE is_shared), '{{}}')::text, true)
@@ -88,12 +78,10 @@ SELECT set_config('{SETTING}',
         OFFSET 0) asked
 """  # noqa: S608
 
-# A due run is found by its id: by the statistics of a quiet hour the index of what is due is empty.
-# Both lines' rules are the same; the column (an index of the array) is all that differs.
-# PostgreSQL arrays count from 1.
+# Due runs are found by id: after a quiet hour the statistics call the index of due runs empty. The
+# lines differ in the column, an index of the array (PostgreSQL counts from 1).
 
-# How many hold a turn of the line in which the run `r` stands, and how many stand before it: both
-# counted no further than the line has turns.
+# Runs that hold a turn of the line of `r`, and runs before `r`, counted up to the limit.
 HOLDING = """
           SELECT count(*) FROM (
             SELECT 1 FROM jobs_run h
@@ -113,8 +101,7 @@ AHEAD = """
 """
 PASSES = f"({HOLDING}) + ({AHEAD}) < r.turn_limits[%(column)s]"
 
-# Each run's row is looked up once: a join with `mine`, of which the planner expects one row, would
-# look up all of them for each.
+# Looked up one by one: a join, planned for one row of `mine`, would look up all for each.
 TAKE = f"""
 WITH mine AS MATERIALIZED (
   SELECT r.id, r.turns_held + 1 = cardinality(r.turn_keys) AS is_last, {PASSES} AS passes
@@ -145,8 +132,7 @@ UPDATE jobs_run r
 RETURNING r.id, r.turns_held > %(line)s
 """  # noqa: S608
 
-# All lines in which a run stands: the query leaps through the index from one to the next, so that a
-# long line costs no more than a short one.
+# All lines; the query leaps through the index, so that a long line costs no more than a short one.
 LINES = """lines(key) AS (
   (SELECT turn_keys[%(column)s] FROM jobs_run
     WHERE turn_keys[%(column)s] IS NOT NULL AND status IN ('queued', 'running', 'waiting')
@@ -165,7 +151,7 @@ SELECT id FROM jobs_run
  ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 
-# Returns the word that is to be told after the commit, if there was a next (notifier.pass_on).
+# Returns what the notifier sends after the commit.
 WAKE = f"""
 WITH woken AS (
   UPDATE jobs_run SET due_at = statement_timestamp(), reason = '' WHERE id = ({FIRST})
@@ -174,8 +160,7 @@ SELECT 'run' FROM woken
 """  # noqa: S608
 
 
-# For many lines at once, each of which several runs may have left: as many are woken as it has room
-# for beside those that hold a turn, and those that are on their way before them.
+# Wakes in each line as many as there is room for beside holders and runs on their way.
 PARKED = """
      WHERE turn_keys[%(column)s] = line.key AND turns_held = %(line)s
        AND status = 'queued' AND due_at IS NULL
@@ -202,13 +187,12 @@ SELECT 'run' FROM woken LIMIT 1
 def take_turns(
     waiting: Sequence[tuple[uuid.UUID, list[str], int]], seen: datetime, lease: dict[str, Any]
 ) -> set[uuid.UUID]:
-    """Let due runs past their lines, in order; lease those that hold all their turns, park those
-    that are not let past. Returns the leased ones.
+    """Take due runs' turns, line by line: lease those that hold all, park those that are not let
+    past; returns the leased ids.
 
-    `waiting` is (run id, turn keys, turns held) as they were `seen` at a time, `lease` what
-    claims._lease says. First come first served: a run goes through only if fewer than `limit`
-    others hold a turn or stand before it. A run that somebody else is looking at, or that has
-    become due since it was seen, whatever befell it meanwhile, is left alone.
+    `waiting` has (run id, turn keys, turns held) as `seen` at that time; `lease` is lease_for's. A
+    run passes if fewer than `limit` others hold a turn or stand before it. Locked runs, and runs
+    that became due after `seen`, are left alone.
     """
     held = {run_id: turns for run_id, _, turns in waiting}
     keys = {run_id: run_keys for run_id, run_keys, _ in waiting}
@@ -222,7 +206,7 @@ def take_turns(
 
 
 def _take(run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]) -> list[uuid.UUID]:
-    """One transaction: the line's locks, then all that is decided under them."""
+    """The line's locks and the decision, in one transaction."""
     parameters = {**parameters, "ids": run_ids, "line": line}
     locks, take = of_line(LOCKS, line), of_line(TAKE, line)
     _, taken = statements.together((locks, parameters), (take, parameters))
@@ -230,8 +214,9 @@ def _take(run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]) -> li
 
 
 def passing_on(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
-    """What wakes the next in every line that a run leaves: those it got past and the one it stood
-    in. To be executed after the run's own row was changed, in the same transaction."""
+    """Wake the next run in every line that a run leaves: those it got past, and its own. Run these
+    after the change of the run's row, in its transaction.
+    """
     passing: list[Statement] = []
     for line, key in enumerate(list(turn_keys)[: turns_held + 1]):  # in take_turns's order
         passing += _waking_next(key, line)
@@ -239,8 +224,7 @@ def passing_on(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
 
 
 def making_way(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
-    """What wakes the next in the line in which a run stands that is set aside: it keeps its place
-    and its turns, but no other run waits behind it. In the same transaction as passing_on."""
+    """Wake the next run in the line of a run that is set aside, which keeps its place and turns."""
     return _waking_next(turn_keys[turns_held], turns_held) if turns_held < len(turn_keys) else []
 
 
@@ -250,8 +234,7 @@ def _waking_next(key: str, line: int) -> list[Statement]:
 
 
 def pass_on(keys: Collection[str], line: int) -> None:
-    """Pass on, once for each of these first (0) or second lines (1), what many runs leave that have
-    ended in this transaction: as `passing_on`, in a few statements for all of them."""
+    """`passing_on` for many ended runs at once, for first (0) or second lines (1)."""
     if keys:
         lock(keys, line)
         woken = statements.execute(of_line(WAKE_EACH, line), {"keys": list(keys), "line": line})
@@ -263,7 +246,7 @@ def of_line(statement: str, line: int) -> str:
 
 
 def lock(keys: Collection[str], line: int) -> None:
-    """Take the locks of these first lines (0) or second lines (1): see (4) to (6)."""
+    """Lock first (0) or second lines (1), by rules 4 to 6."""
     wanted = {"keys": sorted(keys)}
     if len(keys) > FEW:
         statements.execute(of_line(LOCK_BUCKETS, line), {})

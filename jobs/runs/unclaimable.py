@@ -1,4 +1,4 @@
-"""Due runs that cannot be taken up now: each is set aside, visibly, and alone."""
+"""Due runs that cannot be claimed now are set aside, visibly and alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jobs.runs.turns import making_way
 logger = logging.getLogger("jobs.engine")
 
 
-# Asking again whether a function has come to be known, by a deployment, or was resumed.
+# Then the function may be deployed or resumed.
 SET_ASIDE_SECONDS = 30
 
 
@@ -33,7 +33,7 @@ UPDATE jobs_run SET reason = %(reason)s, error = %(why)s,
 
 
 def set_aside(c: Claim, reason: Reason) -> None:
-    """Let a run wait visibly that this process cannot take up, and say why."""
+    """Let a run wait visibly that this process cannot execute."""
     why = None
     if reason == Reason.FUNCTION:
         story = {"name": "UnknownFunction", "message": why_unknown(c.fn_id), "stack": ""}
@@ -52,7 +52,7 @@ def set_aside(c: Claim, reason: Reason) -> None:
 
 
 def _note_unfit(c: Claim) -> None:
-    """Its function cannot be used, which the run's page tells among its attempts, once."""
+    """Record an unusable function once among the run's attempts."""
     kind = f"{InvalidFunction.__module__}.{InvalidFunction.__qualname__}"
     if not Attempt.objects.filter(run_id=c.run_id, error_class=kind).exists():
         Attempt.objects.create(
@@ -66,7 +66,7 @@ def _note_unfit(c: Claim) -> None:
         )
 
 
-# A run that cannot be taken up: no other run waits behind it.
+# No other run waits behind it.
 ASIDE = """
 UPDATE jobs_run SET status = 'queued', reason = 'aside', error = %(why)s,
        lease_token = NULL, lease_until = NULL, requeue_count = requeue_count + 1,
@@ -77,12 +77,12 @@ FIRST = f"""{ASIDE} WHERE id = ({shares.FIRST})"""
 
 
 def set_first_aside(error: BaseException) -> None:
-    """Let the run wait visibly that the next look would take first: the look fails at it."""
+    """Set aside the next look's first run, at which the look fails."""
     _put_aside(FIRST, error, **shares.asked(1))
 
 
 def claim_or_aside(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim | None:
-    """The claim that a row says; a run whose row cannot be read waits visibly, alone."""
+    """The claim in a row; an unreadable run is set aside."""
     try:
         return claim_of(row, lease)
     except Exception as error:

@@ -164,7 +164,7 @@ def test_what_the_engine_sends_itself_is_not_edited(admin_client: Client) -> Non
 
     for response in (admin_client.get(editor_of(run)), edit(admin_client, run, '{"a": 1}')):
         assert response.url == page_of(run)
-        assert "“jobs/bulk.requested” brings comes from the engine alone" in said(response)
+        assert "The data of “jobs/bulk.requested” comes from the engine alone" in said(response)
     assert editor_of(run) not in content(admin_client.get(page_of(run)))
     assert not Run.objects.filter(rerun_of=run).exists()
 

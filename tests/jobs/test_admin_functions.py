@@ -90,7 +90,7 @@ def test_what_was_skipped_is_replayed_once_by_a_run_that_can_be_followed(
 
     bulk = Run.objects.get(fn_id="jobs-bulk")
     assert f"/{bulk.pk}/change/" in said(response)
-    assert history(FN)[-1] == f"admin: Replayed what was skipped, by run {bulk.pk}."
+    assert history(FN)[-1] == f"admin: Replayed the skipped runs, by run {bulk.pk}."
     drain()
     assert statuses() == ["skipped"] * 3 + ["completed"] * 3
     assert len(diary.entries) == 9
@@ -137,8 +137,8 @@ def test_a_part_of_what_was_skipped_is_replayed_and_the_rest_stays(
 
     drain()
     assert replayed_hours() == hours
-    assert f"What was skipped{words} is being replayed" in said(response)
-    assert f"Replayed what was skipped{words}, by run" in history(FN)[-1]
+    assert f"Skipped runs{words} are being replayed" in said(response)
+    assert f"Replayed the skipped runs{words}, by run" in history(FN)[-1]
     assert f"Replay skipped runs: {4 - len(hours)}" in page(admin_client)
 
 
@@ -169,7 +169,7 @@ def test_who_comes_second_is_told_and_changes_nothing(admin_client: Client) -> N
     press(admin_client, to="paused")
     before = function().paused_at
 
-    assert "somebody else was quicker" in said(press(admin_client, to="paused"))
+    assert "another operator was quicker" in said(press(admin_client, to="paused"))
     assert (function().paused_at, len(history(FN))) == (before, 1)
 
 

@@ -102,7 +102,7 @@ def test_what_has_ended_with_all_that_it_invoked_is_refused(admin_client: Client
 
     response = press(admin_client, the_run(), invoked="yes")
 
-    assert said(response) == "Nothing was changed. It had already ended."
+    assert said(response) == "Nothing was changed. The run had already ended."
     assert history(the_run().pk) == []
 
 

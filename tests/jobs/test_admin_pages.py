@@ -161,7 +161,7 @@ def test_what_a_cluster_says_may_be_unreadable(admin_client: Client, stat: str) 
     Cluster.objects.create(key="odd", stat=stat)
 
     assert "odd" in shown(admin_client, "jobs_cluster_changelist")
-    assert "nothing that can be read here" in shown(admin_client, "jobs_cluster_change", "odd")
+    assert "none that can be read here" in shown(admin_client, "jobs_cluster_change", "odd")
 
 
 @pytest.mark.parametrize("model", ["event", "registeredfunction", "cluster", "run"])

@@ -162,7 +162,7 @@ def test_what_a_function_returns_is_json_too():
     run = ran(lambda ctx: NOON)
 
     assert run.status == "failed"
-    assert "What “test-function” returns is not JSON" in run.error["message"]
+    assert "The output of “test-function” is not JSON" in run.error["message"]
 
 
 @pytest.mark.django_db
