@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from django import template
+from typing import Any
 
-from jobs.admin import base, html, outputs, words
+from django import template
+from django.utils.safestring import SafeString
+
+from jobs.admin import base, html, navigation, outputs, words
 from jobs.runs.standstill import standstill
 
 register = template.Library()
@@ -24,3 +27,9 @@ register.filter("after", words.after)
 def why_runs_are_not_taken() -> str:
     """A sentence for operators, with a cluster's own error; empty while all is well."""
     return standstill(in_detail=True)
+
+
+@register.simple_tag(takes_context=True)
+def nav_item(context: Any, label: str, page: str, *permissions: str) -> SafeString:
+    """An item of the navigation, for accounts that have one of the permissions."""
+    return navigation.item(context["request"], label, page, *permissions)
