@@ -24,6 +24,12 @@ class PanelSite(AdminSite):
     index_template = "admin/tables.html"
     enable_nav_sidebar = False  # the panel's navigation stands on top of every page
 
+    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Operations."""
+        from jobs.admin import operations  # registers pages, for which this site must exist
+
+        return operations.page(request, self.each_context(request) | (extra_context or {}))
+
     def tables(self, request: HttpRequest) -> HttpResponse:
         """Django's own first page: every table that this account may see."""
         return super().index(request, {"title": "All tables"})

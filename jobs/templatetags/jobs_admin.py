@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 from django.utils.safestring import SafeString
 
-from jobs.admin import base, html, navigation, outputs, words
+from jobs.admin import base, charts, html, navigation, outputs, words
 from jobs.runs.standstill import standstill
 
 register = template.Library()
@@ -21,6 +21,11 @@ register.filter("counted", base.counted)
 register.filter("event_link", html.event_link)
 register.filter("span", words.span)
 register.filter("after", words.after)
+register.filter("spark", charts.sparkline)
+register.filter("seconds", charts.in_words)
+register.filter("percent", words.percent)
+register.filter("clock", html.clock)
+register.filter("kind_url", html.kind_url)
 
 
 @register.simple_tag(name="standstill")

@@ -1,5 +1,5 @@
 """Each page of the panel in Chromium, at two widths, light and dark: nothing sticks out, the console
-is silent (the security policy is kept), and axe finds nothing."""
+stays silent (so the security policy is kept), and axe finds nothing."""
 
 from __future__ import annotations
 
@@ -111,7 +111,8 @@ def test_every_page_is_whole(browser, live_server, cookie, world, width, scheme)
     with chromium.opened(browser, live_server.url, cookie, **view) as looked:
         for number, address in enumerate(world):
             answer = looked.page.goto(address)
-            assert answer is not None and answer.ok, address
+            assert answer, address
+            assert answer.ok, address
             looked.picture(f"{scheme}-{width}-{number:02}")
             found = looked.too_wide() + looked.axe_violations()
             if found:
