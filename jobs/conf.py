@@ -150,12 +150,22 @@ def run_output_limit() -> int:
     return _whole("RUN_OUTPUT_LIMIT", RUN_OUTPUT_LIMIT, "bytes")
 
 
+def panel_cards() -> Sequence[str]:
+    """Dotted paths of the callables that make the project's cards on Operations (PANEL_CARDS)."""
+    paths = _setting("PANEL_CARDS", ())
+    if not isinstance(paths, list | tuple) or not all(isinstance(path, str) for path in paths):
+        raise ImproperlyConfigured(
+            f'JOBS["PANEL_CARDS"] = {paths!r}: a list of dotted paths to callables is allowed.'
+        )
+    return paths
+
+
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """An error for each unusable setting (`jobs.E001`); a warning without the backend for
     permissions on runs (`jobs.W003`)."""
     problems = []
     readers = (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch)
-    for read in (*readers, prepare_steps, run_output_limit, listen):
+    for read in (*readers, prepare_steps, run_output_limit, listen, panel_cards):
         try:
             read()
         except ImproperlyConfigured as problem:

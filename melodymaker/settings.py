@@ -41,7 +41,7 @@ INSTALLED_APPS = [
     "jobs",
     "django_q",
     "django_htmx",
-    "django.contrib.admin",
+    "jobs.apps.PanelConfig",  # django.contrib.admin, with Operations as its first page
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

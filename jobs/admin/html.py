@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.urls import reverse
@@ -51,6 +52,18 @@ def ago(moment: datetime | None) -> SafeString:
         f"{date_format(exact, 'Y-m-d H:i:s')}.{exact.microsecond // 1000:03d} {exact.tzname()}",
         naturaltime(moment),
     )
+
+
+def clock(moment: datetime) -> str:
+    """The time of day to the second, with its zone: “02:09:15 UTC”."""
+    local = timezone.localtime(moment)
+    return f"{local:%H:%M:%S} {local.tzname()}"
+
+
+def kind_url(kind: str) -> str:
+    """The open failures of one kind."""
+    query = urlencode({"status__exact": "failed", "kind": kind})
+    return f"{reverse('admin:jobs_run_changelist')}?{query}"
 
 
 def block(text: str) -> SafeString:
