@@ -41,8 +41,8 @@ logger = logging.getLogger("jobs.engine")
 EVENT = "jobs/scheduled.timer"
 RENEWAL = timedelta(minutes=5)  # between notes of `known_at`
 RESTART = timedelta(hours=1)  # a shorter absence is a restart
-# No cluster knows a row that is overdue for this long: one that did, even of an older version,
-# would move it on within seconds.
+# No version knows a row that is overdue and was noted as unknown for this long: a cluster that knew
+# it, even one of an older version, would move it on within seconds.
 FORGOTTEN_AFTER = timedelta(days=1)
 GIVEN = ["next_at", "last_at", "last_run", "held", "known_at", "unknown_since"]
 SAID_FOR = 60.0  # seconds between a row's logged errors
@@ -61,7 +61,8 @@ def sync() -> None:
     known = _triggers()
     for row in CronSchedule.objects.annotate(now=Now()):
         _look(row, row.now, known, _at_start)
-    overdue = CronSchedule.objects.filter(next_at__lt=Now() - FORGOTTEN_AFTER)
+    long_ago = Now() - FORGOTTEN_AFTER
+    overdue = CronSchedule.objects.filter(next_at__lt=long_ago, unknown_since__lt=long_ago)
     unknown = [row.id for row in overdue if (row.fn_id, row.cron) not in known]
     overdue.filter(id__in=unknown).delete()
     _add(known)

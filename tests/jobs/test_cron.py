@@ -167,11 +167,14 @@ def test_a_trigger_of_an_older_version_that_still_runs_is_left_to_it():
         assert cron.tick() == 1
 
 
-def test_a_trigger_that_nobody_has_ticked_for_a_day_is_dropped():
+def test_a_trigger_that_no_cluster_has_known_or_ticked_for_a_day_is_dropped():
     with registered(tell_the_tick, trigger=RARE):
         cron.sync()
-    make_due(timedelta(days=1, seconds=1))
+    make_due(timedelta(seconds=1))
     with registered(tell_the_tick, trigger=WEEKLY):
+        cron.sync()
+        assert CronSchedule.objects.filter(cron=RARE.cron).exists()
+        travel(timedelta(days=1, seconds=1))
         cron.sync()
         assert [r.cron for r in CronSchedule.objects.filter(fn_id="test-function")] == [WEEKLY.cron]
 

@@ -84,9 +84,11 @@ def test_so_does_one_that_clusters_without_it_saw_nothing_of_until_they_were_sta
     assert runs() == 0
 
 
-def test_what_was_missed_while_no_cluster_lived_is_given_late():
+@pytest.mark.parametrize("overdue", [HOUR, 30 * HOUR], ids=str)
+def test_what_was_missed_while_no_cluster_lived_is_given_late(overdue):
     begin()
     travel(40 * HOUR)
+    rows().update(next_at=Now() - overdue)  # at whatever hour this test runs
     with without():
         cron.sync()  # the first that starts, of two versions
         cron.tick()
@@ -189,7 +191,7 @@ def test_a_row_in_a_zone_that_is_no_more_stops_nothing():
         cron.sync()
         rows().filter(cron=NIGHTLY.cron).update(next_at=Now())
         assert cron.tick() == 1
-        rows().filter(cron=gone).update(next_at=Now() - DAY)
+        rows().filter(cron=gone).update(next_at=Now() - DAY, unknown_since=Now() - DAY)
         cron.sync()
     assert [row.cron for row in rows()] == [NIGHTLY.cron]
 
