@@ -14,6 +14,7 @@ from jobs.control.form_submissions import Outcome, StaleForm, once
 from jobs.control.pauses import pause, replay_skipped, resume
 from jobs.control.reruns import rerun
 from jobs.errors import (
+    FetchCode,
     InvalidEvent,
     InvalidExpression,
     InvalidFunction,
@@ -50,6 +51,7 @@ __all__ = [
     "Concurrency",
     "Context",
     "Event",
+    "FetchCode",
     "Function",
     "InvalidEvent",
     "InvalidExpression",

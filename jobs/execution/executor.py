@@ -23,7 +23,7 @@ from jobs.execution.process_checks import is_sound
 from jobs.execution.requeue import requeue
 from jobs.execution.unit_of_work import Journal, Settlement
 from jobs.lib import backoff
-from jobs.lib.error_report import chain, describe, is_a
+from jobs.lib.error_report import chain, codes_of, describe, is_a
 from jobs.lib.json_values import remembered
 from jobs.models import Reason, RunStatus
 from jobs.platform.ipc import forked_copies
@@ -184,4 +184,5 @@ def _step_behind(error: BaseException) -> dict[str, Any]:
     inner = next((link for link in chain(error) if is_a(link, StepError)), None)
     if not isinstance(inner, StepError):
         return {}
-    return {"step": inner.step_id, "cause": {"name": inner.name, "message": inner.message}}
+    cause = {"name": inner.name, "message": inner.message, **codes_of(inner)}
+    return {"step": inner.step_id, "cause": cause}
