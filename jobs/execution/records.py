@@ -25,6 +25,7 @@ from jobs.ids import new_id
 from jobs.platform.postgres import statements
 from jobs.platform.postgres.connection_state import DivisionByZero
 from jobs.platform.postgres.statements import Rows, Statement
+from jobs.runs.lease import releasing
 from jobs.runs.step_record import StepRecord
 
 Row = dict[str, Any]  # of a table, by the columns' names
@@ -112,15 +113,17 @@ WRITE = "WITH {records} SELECT bool_or(stop_requested), 1 / count(*) FROM {all}"
 NO_WAIT = "SELECT set_config('synchronous_commit', 'off', true)"
 
 # LEAST lets stand what came meanwhile and has set due_at (wake.wake_runs); it passes by nulls.
-SETTLED = """
-     , status = %(status)s, reason = %(reason)s, lease_token = NULL, lease_until = NULL,
-       output = %(output)s::jsonb, error = %(error)s::jsonb,
-       ended_at = CASE WHEN %(ended)s THEN statement_timestamp() END,
-       epoch = CASE WHEN %(ended)s THEN epoch + 1 ELSE epoch END,
-       expires_at = CASE WHEN %(ended)s THEN NULL ELSE expires_at END,
-       due_at = CASE WHEN NOT %(ended)s THEN least(due_at, %(until)s::timestamptz,
-                statement_timestamp() + make_interval(secs => %(delay)s::double precision)) END
-"""
+SETTLED = releasing(
+    status="%(status)s",
+    reason="%(reason)s",
+    due_at="""CASE WHEN NOT %(ended)s THEN least(due_at, %(until)s::timestamptz,
+              statement_timestamp() + make_interval(secs => %(delay)s::double precision)) END""",
+    output="%(output)s::jsonb",
+    error="%(error)s::jsonb",
+    ended_at="CASE WHEN %(ended)s THEN statement_timestamp() END",
+    epoch="CASE WHEN %(ended)s THEN epoch + 1 ELSE epoch END",
+    expires_at="CASE WHEN %(ended)s THEN NULL ELSE expires_at END",
+)
 
 
 def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
@@ -198,7 +201,7 @@ def write(
 def _statement(kinds: tuple[str, ...], is_settled: bool, waits: bool) -> str:
     parts = {"steps": STEPS, "fetches": FETCHES, "attempts": ATTEMPTS, "lines": LINES}
     parts = {kind: parts[kind] for kind in kinds}
-    parts["run"] = RUN.format(settled=SETTLED if is_settled else "")
+    parts["run"] = RUN.format(settled=f", {SETTLED}" if is_settled else "")
     if not waits:
         parts["no_wait"] = NO_WAIT
     records = ", ".join(f"{name} AS ({part})" for name, part in parts.items())

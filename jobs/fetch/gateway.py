@@ -34,7 +34,8 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from jobs import conf
 from jobs.errors import FetchCode
-from jobs.fetch.outbox import Flight, Landed, fly, land, release, remember_result_url, renew, take
+from jobs.fetch.flight import Flight, Landed
+from jobs.fetch.outbox import fly, land, release, remember_result_url, renew, take
 from jobs.fetch.workers import NoWorkers, Workers
 from jobs.lib.error_report import describe, is_a, storable
 from jobs.platform.http.client import perform

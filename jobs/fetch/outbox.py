@@ -27,35 +27,19 @@ import json
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
 from jobs import conf
+from jobs.fetch.flight import Flight, Landed
+from jobs.fetch.lease import OURS, RELEASE, RELEASED, RENEW, SENT, leased
 from jobs.platform.http.client import perform
 from jobs.platform.http.exchange import Outcome, Request
 from jobs.platform.postgres import notifier, statements
 from jobs.registry import catalog
 from jobs.runs.claim import BEFORE, CLAIMED, ITS_EVENT, LEASE, Claim, lease_for
 from jobs.runs.unclaimable import claim_or_aside
-
-# Requests whose gateway is gone, or goes. Nobody waits for the answer to one whose run has ended:
-# it is not sent again.
-HAND_ON = """
-UPDATE jobs_fetch f SET lease_token = NULL, lease_until = NULL, sent_at = {sent_at},
-       status = CASE WHEN r.ended_at IS NULL THEN 'pending' ELSE 'failed' END,
-       error = CASE WHEN r.ended_at IS NULL THEN f.error
-                    ELSE jsonb_build_object('message', 'its run has ended', 'final', true) END,
-       ended_at = CASE WHEN r.ended_at IS NOT NULL THEN statement_timestamp() END
-  FROM jobs_run r WHERE r.id = f.run_id AND f.id IN ({which})
-RETURNING f.id
-"""
-LAPSED = """
-SELECT id FROM jobs_fetch WHERE lease_until < statement_timestamp()
- ORDER BY lease_until LIMIT 500 FOR UPDATE SKIP LOCKED
-"""
 
 logger = logging.getLogger("jobs.engine")
 
@@ -82,30 +66,11 @@ WITH RECURSIVE hosts(host) AS (
 ), mine AS MATERIALIZED (
   SELECT id FROM oldest ORDER BY turn, id LIMIT %(limit)s
 )
-UPDATE jobs_fetch f SET status = 'sending', lease_token = %(token)s,
-       lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
-       sent_at = clock_timestamp()
+UPDATE jobs_fetch f SET {leased("%(token)s")}, sent_at = clock_timestamp()
  WHERE f.id = ANY(ARRAY(SELECT id FROM mine))
 RETURNING f.id, f.run_id, f.step_name, f.sent_at, {HOST},
           f.method, f.url, f.headers, f.body, f.timeout, f.result_url
 """  # noqa: S608
-
-# Still the sender's, under a lease or after one (3); `s` is what the sender says.
-OURS = "f.id = s.id AND (f.lease_token = s.token OR f.status = 'pending' AND f.sent_at = s.sent_at)"
-SENT = """unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(times)s::timestamptz[])
-          AS s(id, token, sent_at)"""
-
-RENEW = f"""
-UPDATE jobs_fetch f SET status = 'sending', lease_token = s.token,
-       lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-  FROM {SENT} WHERE {OURS}
-"""  # noqa: S608
-
-# Whoever sent them sends them no more (3).
-RELEASE = HAND_ON.format(
-    sent_at="NULL",
-    which=f"SELECT f.id FROM jobs_fetch f, {SENT} WHERE {OURS} FOR UPDATE OF f",  # noqa: S608
-)
 
 REMEMBER = f"UPDATE jobs_fetch f SET result_url = %(url)s FROM {SENT} WHERE {OURS}"  # noqa: S608
 
@@ -121,7 +86,7 @@ WITH no_wait AS MATERIALIZED (
            response jsonb, error jsonb, answer jsonb)
 ), written AS (
   UPDATE jobs_fetch f SET status = s.status, response = s.response, error = s.error,
-         ended_at = clock_timestamp(), lease_token = NULL, lease_until = NULL
+         ended_at = clock_timestamp(), {RELEASED}
     FROM landed s WHERE f.id = ANY(ARRAY(SELECT id FROM landed)) AND {OURS}
   RETURNING f.id, f.run_id, f.step_name, s.answer
 ), answered AS (
@@ -150,29 +115,6 @@ WITH no_wait AS MATERIALIZED (
 SELECT w.id, (SELECT count(*) FROM woken), c.*
   FROM written w LEFT JOIN claimed c ON c.id = w.run_id
 """  # noqa: S608
-
-
-@dataclass(eq=False, slots=True)
-class Flight:
-    """A request that this gateway has in the air."""
-
-    id: uuid.UUID
-    run_id: uuid.UUID
-    step_name: str
-    token: uuid.UUID
-    sent_at: datetime
-    host: str
-    request: Request
-
-    def takes_over(self, other: Flight) -> bool:
-        """Land for another one of the same row, if that asks the same: its answer is the same."""
-        if replace(self.request, result_url="") != replace(other.request, result_url=""):
-            return False
-        self.token, self.sent_at = other.token, other.sent_at
-        return True
-
-
-Landed = tuple[Flight, Outcome]
 
 
 def take(

@@ -19,16 +19,8 @@ from jobs.platform.postgres.statements import Statement
 from jobs.registry import catalog
 from jobs.runs.claim import Claim
 from jobs.runs.hook_events import CANCELLED, FAILED, RETRIED
+from jobs.runs.lease import release
 from jobs.runs.turns import passing_on
-
-# The columns of a run that has ended, beside its status.
-ENDED: dict[str, Any] = {
-    "reason": "",
-    "due_at": None,
-    "expires_at": None,
-    "lease_token": None,
-    "lease_until": None,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +99,23 @@ def _listens(ending: Ending) -> bool:
     return any(function.fn_id == ending.fn_id for function, _ in catalog.triggered_by(name))
 
 
+def end(run: models.Run, status: models.RunStatus, error: dict[str, Any] | None) -> None:
+    """Write the end of a run from outside a worker; the caller holds its row lock, in a
+    transaction. What follows for others is not written here."""
+    release(
+        models.Run.objects.filter(id=run.id),
+        status=status,
+        due_at=None,
+        error=error,
+        ended_at=Now(),
+        expires_at=None,
+        epoch=F("epoch") + 1,
+    )
+
+
 def fail_run(run: models.Run, error: dict[str, Any]) -> None:
     """Fail a run from outside a worker; the caller holds its row lock, in a transaction."""
-    models.Run.objects.filter(id=run.id).update(
-        status=models.RunStatus.FAILED, error=error, ended_at=Now(), epoch=F("epoch") + 1, **ENDED
-    )
+    end(run, models.RunStatus.FAILED, error)
     settle_failure(Ending.of_run(run), error)
 
 

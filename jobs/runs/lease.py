@@ -1,49 +1,103 @@
-"""A worker's right to write a run: how it is given back, and how it is renewed."""
+"""A worker's right to write a run (law 4): how it is renewed, and how it is released.
+
+A run under a lease has a token and a time, any other has neither (the check jobs_run_whole). A
+lease ends in the statement that says where the run stands then. Each such statement is built here,
+by `releasing` as SQL or by `release` for a queryset. Unless told otherwise the run is queued and
+due at once, without a reason.
+"""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
+from django.db import connection
 from django.db.models.functions import Now
 
 from jobs import conf, models
+from jobs.models import Reason, RunStatus
+from jobs.platform.postgres import notifier
 
-# A row that somebody is at is passed by: a transaction that takes its time over one run, a person's
-# perhaps, must not cost the others their leases.
-RENEW = """
+Held = Mapping[uuid.UUID, uuid.UUID]  # run → token
+
+
+def releasing(**changes: str) -> str:
+    """The assignments of an UPDATE of jobs_run that releases leases; `changes` are SQL expressions
+    by their columns."""
+    columns = {
+        "status": f"'{RunStatus.QUEUED.value}'",
+        "reason": f"'{Reason.NONE.value}'",
+        "due_at": "statement_timestamp()",
+        "lease_token": "NULL",
+        "lease_until": "NULL",
+        **changes,
+    }
+    return ", ".join(f"{column} = {value}" for column, value in columns.items())
+
+
+def release(runs: models.RunQuerySet, **changes: Any) -> int:
+    """Release the leases of these runs; returns how many there were. `changes` are values by their
+    columns."""
+    columns = {
+        "status": RunStatus.QUEUED,
+        "reason": Reason.NONE,
+        "due_at": Now(),
+        "lease_token": None,
+        "lease_until": None,
+        **changes,
+    }
+    return runs.update(**columns)
+
+
+# Both pass by what another transaction has locked, if told to: a transaction that takes its time
+# over one run, an operator's perhaps, must not cost the others their leases.
+HELD = """
+  SELECT l.id FROM jobs_run l
+    JOIN unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS held(id, token)
+         ON l.id = held.id AND l.lease_token = held.token
+"""
+RENEW = f"""
 UPDATE jobs_run r SET lease_until = statement_timestamp() + make_interval(secs => %(lease)s)
-  FROM (SELECT l.id FROM jobs_run l
-          JOIN unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS held(id, token)
-            ON l.id = held.id AND l.lease_token = held.token
-           FOR NO KEY UPDATE OF l SKIP LOCKED) mine
+  FROM ({HELD} FOR NO KEY UPDATE OF l SKIP LOCKED) mine
  WHERE r.id = mine.id
 RETURNING r.id
-"""
+"""  # noqa: S608
+GIVE_BACK = f"""
+WITH mine AS MATERIALIZED ({HELD} FOR UPDATE OF l {{passing_by}})
+UPDATE jobs_run r SET {releasing()} FROM mine WHERE r.id = mine.id
+"""  # noqa: S608
 
-GIVE_BACK = """
-WITH mine AS MATERIALIZED (
-  SELECT r.id FROM jobs_run r
-    JOIN unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS held(id, token)
-         ON r.id = held.id AND r.lease_token = held.token
-     FOR UPDATE OF r SKIP LOCKED)
-UPDATE jobs_run r SET status = 'queued', reason = '', due_at = statement_timestamp(),
-       lease_token = NULL, lease_until = NULL
-  FROM mine WHERE r.id = mine.id
-"""
+
+def renew(held: Held) -> set[uuid.UUID]:
+    """Extend these leases; returns the runs that are still held under them, but for those whose
+    rows another transaction has locked."""
+    with connection.cursor() as cursor:
+        cursor.execute(RENEW, {"lease": conf.lease(), **_parameters(held)})
+        return {run_id for (run_id,) in cursor.fetchall()}
+
+
+def give_back_all(held: Held, *, skip_locked: bool = False) -> int:
+    """Hand these runs on at once, unfinished and without blame, and tell the clusters; returns how
+    many were still held. With `skip_locked` those are left whose rows another transaction has
+    locked; otherwise this waits for it."""
+    statement = GIVE_BACK.format(passing_by="SKIP LOCKED" if skip_locked else "")
+    with connection.cursor() as cursor:
+        cursor.execute(statement, _parameters(held))
+        given_back = int(cursor.rowcount)
+    if given_back:
+        notifier.wake_clusters(notifier.RUN_DUE)
+    return given_back
 
 
 def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
-    """Hand a run on at once, unfinished and without blame; False if it was not ours any more."""
-    return bool(
-        models.Run.objects.filter(id=run_id, lease_token=token).update(
-            status=models.RunStatus.QUEUED,
-            due_at=Now(),
-            reason="",
-            lease_token=None,
-            lease_until=None,
-        )
-    )
+    """The same for one run; False if its lease was in other hands."""
+    return give_back_all({run_id: token}) > 0
+
+
+def _parameters(held: Held) -> dict[str, Any]:
+    return {"ids": list(held), "tokens": list(held.values())}
 
 
 def renewed(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:

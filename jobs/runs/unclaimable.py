@@ -16,6 +16,7 @@ from jobs.registry import unusable
 from jobs.registry.discovery import why_unknown
 from jobs.runs import shares
 from jobs.runs.claim import Claim, claim_of
+from jobs.runs.lease import releasing
 from jobs.runs.turns import making_way
 
 logger = logging.getLogger("jobs.engine")
@@ -67,13 +68,12 @@ def _note_unfit(c: Claim) -> None:
 
 
 # A run that cannot be taken up: no other run waits behind it.
-ASIDE = """
-UPDATE jobs_run SET status = 'queued', reason = 'aside', error = %(why)s,
-       lease_token = NULL, lease_until = NULL, requeue_count = requeue_count + 1,
-       due_at = statement_timestamp() + make_interval(secs => %(seconds)s)
-"""
-UNREADABLE = f"{ASIDE} WHERE id = %(id)s AND lease_token = %(token)s"
-FIRST = f"""{ASIDE} WHERE id = ({shares.FIRST})"""
+LATER = "statement_timestamp() + make_interval(secs => %(seconds)s)"
+ASIDE = releasing(
+    reason="'aside'", due_at=LATER, error="%(why)s", requeue_count="requeue_count + 1"
+)
+UNREADABLE = f"UPDATE jobs_run SET {ASIDE} WHERE id = %(id)s AND lease_token = %(token)s"  # noqa: S608
+FIRST = f"UPDATE jobs_run SET {ASIDE} WHERE id = ({shares.FIRST})"  # noqa: S608
 
 
 def set_first_aside(error: BaseException) -> None:
