@@ -24,6 +24,7 @@ from django.db import transaction
 from jobs import models
 from jobs.control.cancellation import reason_of
 from jobs.events import requester
+from jobs.events.event import EventPayload
 from jobs.ids import new_key
 from jobs.platform.postgres import notifier, statements
 from jobs.registry import catalog
@@ -66,10 +67,7 @@ WITH cancelled AS (
            'error', coalesce(%(error)s::jsonb, 'null'), 'event', e.event,
            'events', jsonb_build_array(e.event))
     FROM numbered r CROSS JOIN LATERAL (
-         SELECT jsonb_build_object('name', name, 'data', data,
-                  'id', coalesce(nullif(dedupe_id, ''), id::text),
-                  'ts', round(extract(epoch FROM ts) * 1000)::bigint) AS event
-           FROM jobs_event WHERE id = r.event_id LIMIT 1) e
+         SELECT {EventPayload.SQL} AS event FROM jobs_event WHERE id = r.event_id LIMIT 1) e
 ), hooked AS (
   INSERT INTO jobs_run (
          id, fn_id, event_id, status, reason, due_at, ended_at, worker, asked_by, lost_count, begun,

@@ -13,9 +13,8 @@ from django.db.models.functions import Now
 from jobs import models
 from jobs.control.lookup import find, locked
 from jobs.errors import InvalidStep, InvalidTransition
-from jobs.events import event as events_event
 from jobs.events import fan_out, requester, validation
-from jobs.events.event import Event
+from jobs.events.event import Event, EventPayload
 from jobs.execution import records
 from jobs.ids import new_id
 from jobs.lib.excerpts import excerpt
@@ -157,13 +156,13 @@ def _ready_again(run: models.Run) -> dict[str, Any]:
 
 def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -> models.Run:
     function = catalog.get(run.fn_id)
-    row, event = run.event, events_event.as_json(run.event)
+    row, payload = run.event, EventPayload.of_row(run.event)
     if data is not None:
         edited = validation.validated(Event(name=run.event.name, data=data))
         row = models.Event(id=new_id(), name=edited.name, data=edited.data)
         row.save(force_insert=True)
-        event = events_event.stored(edited, row)
-    again = fan_out.new_run(function, row, event, rerun_of=run.id).unsaved()
+        payload = EventPayload.of_event(edited, row)
+    again = fan_out.new_run(function, row, payload, rerun_of=run.id).unsaved()
     again.event = row
     memory = _memory_before(run, from_step) if from_step is not None else []
     again.steps_done = len(memory)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from jobs import conf
 from jobs.errors import LeaseLost
+from jobs.events.event import EventPayload, milliseconds, own_id
 from jobs.models import Run
 from jobs.platform.postgres import statements
 from jobs.platform.postgres.clock import Clock
@@ -84,7 +84,7 @@ class Claim:
         """A new copy of the run's event: name, data, id, ts. What its data may do to the process
         that reads it, is done to the worker that executes this run, and to no pusher."""
         name, id, ts = self.event_facts
-        return {"name": name, "data": json.loads(self.event_data), "id": id, "ts": ts}
+        return EventPayload(name, json.loads(self.event_data), id, ts).as_json()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def claim_of(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim:
         fn_id=fn_id,
         token=lease["token"],
         event_id=event_id,
-        event_facts=(name, dedupe or str(event_id), _milliseconds(ts)),
+        event_facts=(name, own_id(dedupe, event_id), milliseconds(ts)),
         event_data=data,
         turn_keys=keys,
         turns_held=turns,
@@ -136,10 +136,6 @@ def claim_of(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim:
         clock=Clock(now),
         worker=lease["worker"],
     )
-
-
-def _milliseconds(ts: datetime) -> int:
-    return round(ts.astimezone(UTC).timestamp() * 1000)
 
 
 def refreshed(claimed: Claim) -> Claim:

@@ -11,9 +11,8 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from jobs import models
-from jobs.events import event as events_event
 from jobs.events import fan_out, intake, requester, wake
-from jobs.events.event import Event
+from jobs.events.event import Event, EventPayload
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
 from jobs.registry import catalog
@@ -41,7 +40,7 @@ class Ending:
 
     @classmethod
     def of_run(cls, run: models.Run) -> Ending:
-        event = events_event.as_json(run.event)
+        event = EventPayload.of_row(run.event).as_json()
         return cls(run.id, run.fn_id, event, run.turn_keys, run.turns_held, run.invoked_by_id)
 
 
@@ -88,7 +87,7 @@ def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: st
     with requester.on_behalf_of(ending.run_id):
         (row,) = intake.accept_fresh([sent], triggers=triggers)
         if hook is not None:
-            fan_out.start([fan_out.new_run(hook, row, events_event.stored(sent, row))])
+            fan_out.start([fan_out.new_run(hook, row, EventPayload.of_event(sent, row))])
 
 
 def _listens(ending: Ending) -> bool:
