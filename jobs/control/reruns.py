@@ -146,7 +146,7 @@ def _resume(run: models.Run) -> models.Run:
 
 def _ready_again(run: models.Run) -> dict[str, Any]:
     """A run that has never started is ready from now on, and has all of `timeouts.start` again;
-    what has started has `timeouts.finish` again from its next start (claim.LEASE)."""
+    what has started has `timeouts.finish` again from its next start (lease.LEASED)."""
     if run.started_at is not None:
         return {"expires_at": None}
     start = catalog.get(run.fn_id).timeouts.start if catalog.knows(run.fn_id) else None

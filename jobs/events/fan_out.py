@@ -32,7 +32,7 @@ def start(runs: Sequence[NewRun]) -> None:
 
 def hold_if_paused(run: models.Run) -> None:
     """Let a run that another one waits for not start as long as its function is paused: it is not
-    skipped, but is queued until that is resumed (claim.BEFORE)."""
+    skipped, but is queued until that is resumed (claim_row.STANDS_STILL)."""
     paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
     if paused.filter(fn_id=run.fn_id).exists():
         run.reason, run.expires_at = models.Reason.PAUSED, None

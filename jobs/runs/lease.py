@@ -1,9 +1,9 @@
-"""A worker's right to write a run (law 4): how it is renewed, and how it is released.
+"""A worker's right to write a run (law 4): how it is taken, renewed, and released.
 
 A run under a lease has a token and a time, any other has neither (the check jobs_run_whole). A
 lease ends in the statement that says where the run stands then. Each such statement is built here,
 by `releasing` as SQL or by `release` for a queryset. Unless told otherwise the run is queued and
-due at once, without a reason.
+due at once, without a reason. What is written when a run is leased stands here, too (`leasing`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,42 @@ from jobs.platform.postgres import notifier
 Held = Mapping[uuid.UUID, uuid.UUID]  # run → token
 
 
+# What is written into a run `r` that is leased, with the parameters of claim.lease_for.
+LEASED = {
+    "status": "'running'",
+    "worker": "%(worker)s",
+    "lease_token": "%(token)s::uuid",
+    "lease_until": "statement_timestamp() + make_interval(secs => %(lease)s)",
+    "started_at": "coalesce(r.started_at, statement_timestamp())",
+    "expires_at": """CASE WHEN r.started_at IS NULL OR r.expires_at IS NULL
+                          THEN statement_timestamp() + make_interval(
+                               secs => (%(finish)s::jsonb ->> r.fn_id)::double precision)
+                          ELSE r.expires_at END""",
+}
+# What of an earlier wait or worker goes with that.
+CLEARED = {"begun": "false", "stop_requested": "false", "error": "NULL"}
+
+
+def leasing(**changes: str) -> str:
+    """The assignments of an UPDATE of jobs_run `r` that leases runs; `changes` are SQL expressions
+    by their columns."""
+    waits_no_more = {"due_at": "NULL", "reason": f"'{Reason.NONE.value}'"}
+    return _assignments({**LEASED, **CLEARED, **waits_no_more, **changes})
+
+
+def leasing_where(condition: str) -> dict[str, str]:
+    """The same columns with the expressions that lease a run if the condition holds, and leave
+    them as they are if not."""
+    return {
+        column: f"CASE WHEN {condition} THEN {value} ELSE r.{column} END"
+        for column, value in LEASED.items()
+    }
+
+
+def clearing() -> str:
+    return _assignments(CLEARED)
+
+
 def releasing(**changes: str) -> str:
     """The assignments of an UPDATE of jobs_run that releases leases; `changes` are SQL expressions
     by their columns."""
@@ -32,8 +68,11 @@ def releasing(**changes: str) -> str:
         "due_at": "statement_timestamp()",
         "lease_token": "NULL",
         "lease_until": "NULL",
-        **changes,
     }
+    return _assignments({**columns, **changes})
+
+
+def _assignments(columns: dict[str, str]) -> str:
     return ", ".join(f"{column} = {value}" for column, value in columns.items())
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from jobs.ids import new_key
 from jobs.models import StepStatus
+from jobs.platform.postgres.query import NO_COLUMN
 
 
 @dataclass(slots=True, eq=False)
@@ -31,7 +32,8 @@ class StepRecord:
     awaits: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
 
-    is_new: bool = True  # no column: whether this execution has made it
+    # Whether this execution has made it.
+    is_new: bool = field(default=True, metadata=NO_COLUMN)
 
     @property
     def is_remembered(self) -> bool:

@@ -16,6 +16,7 @@ from jobs.registry import unusable
 from jobs.registry.discovery import why_unknown
 from jobs.runs import shares
 from jobs.runs.claim import Claim, claim_of
+from jobs.runs.claim_row import ClaimRow
 from jobs.runs.lease import releasing
 from jobs.runs.turns import making_way
 
@@ -81,13 +82,13 @@ def set_first_aside(error: BaseException) -> None:
     _put_aside(FIRST, error, **shares.asked(1))
 
 
-def claim_or_aside(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim | None:
+def claim_or_aside(row: ClaimRow, lease: dict[str, Any]) -> Claim | None:
     """The claim that a row says; a run whose row cannot be read waits visibly, alone."""
     try:
         return claim_of(row, lease)
     except Exception as error:
-        logger.exception("Run %s cannot be claimed", row[0])
-        _put_aside(UNREADABLE, error, id=row[0], token=lease["token"])
+        logger.exception("Run %s cannot be claimed", row.id)
+        _put_aside(UNREADABLE, error, id=row.id, token=lease["token"])
         return None
 
 
