@@ -179,7 +179,7 @@ def _invoke(
     line = deadlocks.line_shut_by(run, runner.claim.run_id)
     if line:  # remembered: on the next call there may be no circle, and the function has gone on
         runner.fail(step, deadlocks.story(run.fn_id, line))
-    runner.journal.begin()
+    runner.journal.transaction.begin()
     row.save(force_insert=True)
     fan_out.hold_if_paused(run)
     run.asked_by = requester.current_id()
