@@ -20,19 +20,10 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from django.db import (
-    DEFAULT_DB_ALIAS,
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    connections,
-)
+from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, InterfaceError, connections
 from django.db import Error as DatabaseError
 
-from jobs.errors import (
-    CommitRefused,
-    Interrupted,
-)
+from jobs.errors import CommitRefused, Interrupted
 from jobs.execution import records
 from jobs.execution.commit_callbacks import Callbacks
 from jobs.execution.settlement import Settlement
