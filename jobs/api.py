@@ -15,6 +15,7 @@ from jobs.control.form_submissions import Outcome, StaleForm, once
 from jobs.control.pauses import pause, replay_skipped, resume
 from jobs.control.reruns import rerun
 from jobs.errors import (
+    FetchCode,
     InvalidEvent,
     InvalidExpression,
     InvalidFunction,
@@ -52,6 +53,7 @@ __all__ = [
     "Context",
     "Dealt",
     "Event",
+    "FetchCode",
     "Function",
     "InvalidEvent",
     "InvalidExpression",

@@ -5,13 +5,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 
-class JobsError(Exception):
-    """The engine was asked for something that it cannot do."""
+class FetchCode(StrEnum):
+    """Why a request did not lead to an answer that can be used."""
 
-    def __init__(self, message: str | None = None) -> None:
+    TIMEOUT = "timeout"  # no whole answer within the request's timeout
+    UNREACHABLE = "unreachable"  # no connection, or it closed before there was an answer
+    REFUSED = "refused"  # the engine did not send it: settings, or the request, do not allow it
+    UNUSABLE = "unusable"  # what came back is no answer: not HTTP, broken off, too large, elsewhere
+    HTTP_4XX = "http_4xx"
+    HTTP_5XX = "http_5xx"
+    INTERNAL = "internal"  # the engine's own code failed
+
+
+class JobsError(Exception):
+    """The engine was asked for something that it cannot do.
+
+    `code` names the kind of error for programs; the message is for people, and may change. A
+    request's error has a FetchCode, and with an answer its `status_code`. An author's error has
+    the code that the author gives it (40 characters at most), others have "".
+    """
+
+    def __init__(
+        self, message: str | None = None, *, code: str = "", status_code: int | None = None
+    ) -> None:
+        self.code, self.status_code = code, status_code
         super().__init__(message or self.__doc__)
 
 
@@ -71,16 +92,19 @@ class RetryAfterError(JobsError):
     clamped to 1 s … 24 h.
     """
 
-    def __init__(self, message: str, retry_after: float | timedelta | datetime) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, retry_after: float | timedelta | datetime, *, code: str = ""
+    ) -> None:
+        super().__init__(message, code=code)
         self.retry_after = retry_after
 
 
 class StepError(JobsError):
     """A step has failed for good; the function may catch it.
 
-    `name`, `message` and `stack` are those of the step's last error. Its class is gone: a failure
-    is remembered as JSON.
+    `name`, `message`, `stack`, `code` and `status_code` are those of the step's last error; the
+    original class is gone, since a remembered failure is JSON like any other memory. What was
+    remembered without a code has "".
     """
 
     def __init__(self, step_id: str, error: dict[str, Any]) -> None:
@@ -88,7 +112,11 @@ class StepError(JobsError):
         self.name = str(error.get("name", "Error"))
         self.message = str(error.get("message", ""))
         self.stack = str(error.get("stack", ""))
-        super().__init__(f"step “{step_id}” failed: {self.name}: {self.message}")
+        super().__init__(
+            f"step “{step_id}” failed: {self.name}: {self.message}",
+            code=str(error.get("code", "")),
+            status_code=error.get("status_code"),
+        )
 
 
 class WorkerLost(JobsError):
@@ -113,7 +141,10 @@ class TransactionLeftOpen(JobsError):
 
 
 class FetchError(JobsError):
-    """A request did not lead to an answer that can be used."""
+    """A request did not lead to an answer that can be used; another one may. `retry_after` is
+    the number of seconds that the endpoint asks for, None if it asks for none."""
+
+    retry_after: float | None = None
 
 
 class ControlFlow(BaseException):

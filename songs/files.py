@@ -15,7 +15,7 @@ from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.db.models import Q
 
-from jobs.api import NonRetriableError
+from jobs.api import FetchCode, NonRetriableError
 from songs.models import Song, SongQuerySet
 from songs.music import Music
 
@@ -34,7 +34,8 @@ def refuse_those_of_others(song: Song, made: Music) -> None:
         if naming(key).exclude(pk=song.pk).exists():
             raise NonRetriableError(
                 f"The reply names the file {key}, which belongs to another song; every song needs "
-                "files of its own."
+                "files of its own.",
+                code=FetchCode.UNUSABLE,
             )
 
 

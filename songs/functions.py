@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 from jobs.api import (
     Concurrency,
     Context,
+    FetchCode,
     NonRetriableError,
     Response,
     Secret,
@@ -28,7 +29,7 @@ from jobs.api import (
 from songs import credits, files, music
 from songs.deletion import delete_files
 from songs.event_songs import song_of
-from songs.failure_messages import CAME_AS_ANOTHER, CANCELLED, NO_CREDITS, apology
+from songs.failure_messages import CANCELLED, NO_CREDITS, CameAsAnother, apology
 from songs.generation import EVENT
 from songs.models import CHARGES, UNSUCCESSFUL, Category, Song, SongQuerySet, SongStatus
 
@@ -104,7 +105,7 @@ def check_credits(song: SongQuerySet, data: dict[str, Any]) -> dict[str, Any]:
         user_id, song_id = (quoted(data.get(name)) for name in ("userId", "songId"))
         raise NonRetriableError(f"There is no song: userId {user_id} has no songId {song_id}.")
     if credits.is_paid_as_another(found):
-        raise NonRetriableError(CAME_AS_ANOTHER)
+        raise CameAsAnother
     return {
         "credits": found.owner.credits,
         "paid": found.credit_entries.filter(kind__in=CHARGES).exists(),
@@ -130,14 +131,14 @@ def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
     try:
         made = music.read_reply(response.json())
     except music.ImpossibleReply as problem:
-        raise NonRetriableError(str(problem)) from problem
+        raise NonRetriableError(str(problem), code=FetchCode.UNUSABLE) from problem
     row = locked(song)
     if row is None:
         delete_files(made.keys)
         raise NonRetriableError("The song was deleted while it was being made. It is not charged.")
     if credits.is_paid_as_another(row):
         delete_files(made.keys)
-        raise NonRetriableError(CAME_AS_ANOTHER)
+        raise CameAsAnother
     files.refuse_those_of_others(row, made)
     keep(row, made)
     credits.charge(row)

@@ -45,6 +45,7 @@ from jobs.runs.queue import claim
 from jobs.testing import travel
 
 ENGINE = Path(jobs.__file__).parent
+CARRIERS = ("unit_of_work", "step_transaction", "statements", "query")  # of what others decide
 A_MINUTE = timedelta(minutes=1)  # longer than a lease
 MOST_MINUTES = 60
 TOGETHER = statements.together
@@ -194,7 +195,7 @@ def place_in_the_engine() -> str:
     frame = sys._getframe()
     while frame := frame.f_back:
         path = Path(frame.f_code.co_filename)
-        if ENGINE in path.parents and path.stem not in ("unit_of_work", "statements"):
+        if ENGINE in path.parents and path.stem not in CARRIERS:
             return f"{path.stem}.{frame.f_code.co_name.strip('_')}"
     return "elsewhere"
 

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from jobs.admin.base import ReadOnlyAdmin, as_uuid
 from jobs.admin.filters import CreatedFilter, EventNameFilter
 from jobs.admin.html import NONE, NOTHING, ago, block, pretty, run_link, run_status
-from jobs.events import event as events_event
+from jobs.events.event import EventPayload
 from jobs.models import Event, Run
 from jobs.registry import catalog, expressions
 
@@ -123,8 +123,9 @@ class EventAdmin(ReadOnlyAdmin):
 
 
 def unmet(event: Event) -> Iterator[tuple[str, str]]:
-    """The functions that this event did not start, with reasons, by this process's code."""
-    variables = {"event": events_event.as_json(event)}
+    """Each function that this event might have started and did not, by its conditions as this
+    process has them, with the reason."""
+    variables = {"event": EventPayload.of_row(event).as_json()}
     started = {run.fn_id for run in event.runs.all()}
     for function, triggers in catalog.triggered_by(event.name):
         for trigger in triggers if function.fn_id not in started else ():

@@ -24,17 +24,14 @@ from jobs import conf
 from jobs.cluster.worker_table import Board, Entry
 from jobs.maintenance import lost_workers
 from jobs.platform.ipc.process_tree import is_alive
-from jobs.platform.postgres import notifier
 from jobs.platform.postgres.outages import is_unavailable
+from jobs.runs import lease
 from jobs.runs.claim import Claim
-from jobs.runs.lease import GIVE_BACK, RENEW
+from jobs.runs.lease import Held
 
 logger = logging.getLogger("jobs.engine")
 
 TICK = 0.5  # seconds
-
-
-Held = dict[uuid.UUID, uuid.UUID]  # run → token
 
 
 class Keeper:
@@ -114,15 +111,9 @@ class Keeper:
         self._extend(self._at_work())
         self._give_back(waiting_for=conf.lease() / 3)
 
-    def _extend(self, held: Held) -> set[uuid.UUID]:
-        if not held:
-            return set()
-        with connection.cursor() as cursor:
-            cursor.execute(
-                RENEW,
-                {"lease": conf.lease(), "ids": list(held), "tokens": list(held.values())},
-            )
-            return {row[0] for row in cursor.fetchall()}
+    @staticmethod
+    def _extend(held: Held) -> set[uuid.UUID]:
+        return lease.renew(held) if held else set()
 
     def _give_back(self, waiting_for: float = 0.0) -> None:
         """Give back claims that waited so long; most are done, and forgotten."""
@@ -131,11 +122,7 @@ class Keeper:
             old = {i: token for i, (token, since) in self._claimed.items() if since <= long_ago}
         waiting = {i: token for i, token in old.items() if i not in at_work}
         if waiting:
-            held = {"ids": list(waiting), "tokens": list(waiting.values())}
-            with connection.cursor() as cursor:
-                cursor.execute(GIVE_BACK, held)
-                if cursor.rowcount:
-                    notifier.wake_clusters(notifier.RUN_DUE)
+            lease.give_back_all(waiting, skip_locked=True)
         with self._lock:
             for run_id, token in old.items():
                 if self._claimed.get(run_id, (None, 0))[0] == token:

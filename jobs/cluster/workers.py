@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from jobs.cluster import django_q_adapter
 from jobs.cluster.dispatch import Dispatch
 from jobs.cluster.heartbeat import Keeper
-from jobs.platform.postgres import notifier
+from jobs.runs import lease
 from jobs.runs.claim import Claim
-from jobs.runs.lease import give_back
 
 
 class Workers:
@@ -30,6 +29,5 @@ class Workers:
             if self._dispatch.missing_shifts:
                 self._dispatch.call.ring()
             return
-        for claim in claims:  # the cluster began to stop meanwhile
-            give_back(claim.run_id, claim.token)
-        notifier.wake_clusters(notifier.RUN_DUE)
+        # The cluster has begun to stop meanwhile.
+        lease.give_back_all({claim.run_id: claim.token for claim in claims})

@@ -15,7 +15,8 @@ from jobs.control.cancellation import cancel
 from jobs.control.cancellation_sets import LARGEST_SET, cancel_plain
 from jobs.control.reruns import rerun, rerun_once
 from jobs.errors import InvalidTransition, JobsError, UnknownFunction
-from jobs.events import event, fan_out, intake, requester, validation
+from jobs.events import fan_out, intake, requester, validation
+from jobs.events.event import Event, EventPayload
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.json_values import named
 from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run, RunStatus
@@ -73,13 +74,13 @@ def bulk(
         raise InvalidTransition(f"invoked=True is for bulk(“cancel”), not for {action!r}.")
     wanted = {"fn_id": fn_id, "status": status, "since": _text(since), "until": _text(until)}
     asked = {"action": action, "filter": wanted, "why": why, "invoked": invoked}
-    sent = validation.validated(event.Event(name=EVENT, data=asked))
+    sent = validation.validated(Event(name=EVENT, data=asked))
     asker = requester.current()
     asker.refuse(PERMISSION[action])
     _refuse_unreadable(action, wanted)
     with transaction.atomic():
         (row,) = intake.accept_fresh([sent])
-        run = fan_out.new_run(catalog.get(FUNCTION), row, event.stored(sent, row))
+        run = fan_out.new_run(catalog.get(FUNCTION), row, EventPayload.of_event(sent, row))
         run.asked_by = asker.id
         fan_out.start([run])
     return str(run.id)

@@ -15,8 +15,8 @@ from jobs import models
 from jobs.control.cancellation import cancel
 from jobs.control.cancellation_sets import cancel_plain
 from jobs.errors import InvalidTransition, NotAllowed
-from jobs.events import event as events_event
 from jobs.events import requester
+from jobs.events.event import EventPayload
 from jobs.registry import catalog, expressions, options
 from jobs.registry.function import Function
 from jobs.registry.options import seconds
@@ -55,7 +55,7 @@ def _candidates(came: models.Event, fn_ids: list[str], after: str) -> QuerySet[m
 def _is_meant(
     run: models.Run, event: dict[str, Any], rules: list[tuple[Function, options.Cancel]]
 ) -> bool:
-    variables = {"event": events_event.as_json(run.event), "async": event}
+    variables = {"event": EventPayload.of_row(run.event).as_json(), "async": event}
     return any(
         function.fn_id == run.fn_id and _applies(rule, run, variables) for function, rule in rules
     )

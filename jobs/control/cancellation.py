@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
 from django.db.models.functions import Now
 
 from jobs import models
@@ -15,7 +14,7 @@ from jobs.errors import EndedFromInside, InvalidTransition, UnknownRun
 from jobs.events import requester
 from jobs.execution.step_runner import Runner, current_runner
 from jobs.lib.error_report import MESSAGE_LIMIT, storable
-from jobs.models import UNFINISHED, FetchStatus, RunStatus
+from jobs.models import FetchStatus, RunStatus
 from jobs.runs import completion, hook_events, invocation_tree, turns
 
 
@@ -76,17 +75,7 @@ def _cancel_one(run_id: str | uuid.UUID, why: str) -> bool:
         if run.status == RunStatus.CANCELLED:
             return False
         error = reason_of(why) if why else None
-        models.Run.objects.filter(id=run.id, status__in=UNFINISHED).update(
-            status=RunStatus.CANCELLED,
-            reason="",
-            due_at=None,
-            expires_at=None,
-            lease_token=None,
-            lease_until=None,
-            ended_at=Now(),
-            error=error,
-            epoch=F("epoch") + 1,
-        )
+        completion.end(run, RunStatus.CANCELLED, error)
         models.Fetch.objects.filter(run_id=run.id, status=FetchStatus.PENDING).update(
             status=FetchStatus.FAILED, error={"message": "cancelled", "final": True}, ended_at=Now()
         )

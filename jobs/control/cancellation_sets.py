@@ -13,15 +13,17 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
 from jobs import models
 from jobs.control.cancellation import reason_of
 from jobs.events import requester
+from jobs.events.event import EventPayload
 from jobs.ids import new_key
 from jobs.platform.postgres import notifier, statements
+from jobs.platform.postgres.query import Query
 from jobs.registry import catalog
 from jobs.registry.function import Function
 from jobs.runs import turns
@@ -61,10 +63,7 @@ WITH cancelled AS (
            'error', coalesce(%(error)s::jsonb, 'null'), 'event', e.event,
            'events', jsonb_build_array(e.event))
     FROM numbered r CROSS JOIN LATERAL (
-         SELECT jsonb_build_object('name', name, 'data', data,
-                  'id', coalesce(nullif(dedupe_id, ''), id::text),
-                  'ts', round(extract(epoch FROM ts) * 1000)::bigint) AS event
-           FROM jobs_event WHERE id = r.event_id LIMIT 1) e
+         SELECT {EventPayload.SQL} AS event FROM jobs_event WHERE id = r.event_id LIMIT 1) e
 ), hooked AS (
   INSERT INTO jobs_run (
          id, fn_id, event_id, status, reason, due_at, ended_at, worker, asked_by, lost_count, begun,
@@ -79,12 +78,25 @@ WITH cancelled AS (
             FROM numbered WHERE hook IS NOT NULL) h
   RETURNING id
 )
-SELECT (SELECT count(*) FROM hooked),
-       ARRAY(SELECT unnest(%(ids)s) EXCEPT SELECT id FROM numbered),
-       ARRAY(SELECT DISTINCT turn_keys[1] FROM numbered WHERE turn_keys[1] IS NOT NULL),
+SELECT (SELECT count(*) FROM hooked) AS hooks,
+       ARRAY(SELECT unnest(%(ids)s::uuid[]) EXCEPT SELECT id FROM numbered) AS others,
+       ARRAY(SELECT DISTINCT turn_keys[1] FROM numbered
+              WHERE turn_keys[1] IS NOT NULL) AS keys_of_first_lines,
        ARRAY(SELECT DISTINCT turn_keys[2] FROM numbered
-              WHERE turn_keys[2] IS NOT NULL AND turns_held > 0)
+              WHERE turn_keys[2] IS NOT NULL AND turns_held > 0) AS keys_of_second_lines
 """  # noqa: S608
+
+
+class CancelledRow(NamedTuple):
+    """What became of a set."""
+
+    hooks: int  # how many runs of on_cancel follow
+    others: list[uuid.UUID]  # runs that were not cancelled
+    keys_of_first_lines: list[str]  # that the cancelled ones have left
+    keys_of_second_lines: list[str]
+
+
+CANCELLING = Query(CANCEL, CancelledRow)
 
 
 def cancel_plain(
@@ -105,15 +117,15 @@ def cancel_plain(
         if locked is None:
             return set(run_ids)
         values = asked | {"locked": locked, "alone": alone} | _values(len(run_ids), hooks, why)
-        ((hooked, left, first_keys, second_keys),) = statements.execute(CANCEL, values)
+        (row,) = CANCELLING.execute(values)
         if _is_waited_for():
             transaction.set_rollback(True)
             return set(run_ids)
-        if hooked:
+        if row.hooks:
             notifier.wake_clusters(notifier.RUN_DUE)
-        turns.pass_on(first_keys, 0)  # in take_turns's order
-        turns.pass_on(second_keys, 1)
-    return set(left)
+        turns.pass_on(row.keys_of_first_lines, 0)  # in take_turns's order
+        turns.pass_on(row.keys_of_second_lines, 1)
+    return set(row.others)
 
 
 def _hooks(fn_ids: Collection[str]) -> dict[str, str] | None:

@@ -11,9 +11,8 @@ from django.db.models.functions import Now
 from jobs import models
 from jobs.control.lookup import find, locked
 from jobs.errors import InvalidStep, InvalidTransition
-from jobs.events import event as events_event
 from jobs.events import fan_out, requester, validation
-from jobs.events.event import Event
+from jobs.events.event import Event, EventPayload
 from jobs.execution import records
 from jobs.ids import new_id
 from jobs.lib.excerpts import excerpt
@@ -143,7 +142,8 @@ def _resume(run: models.Run) -> models.Run:
 
 
 def _ready_again(run: models.Run) -> dict[str, Any]:
-    """All of `timeouts.start` from now, or of `timeouts.finish` from the next start (claim)."""
+    """A run that has never started is ready from now on, and has all of `timeouts.start` again;
+    what has started has `timeouts.finish` again from its next start (lease.LEASED)."""
     if run.started_at is not None:
         return {"expires_at": None}
     start = catalog.get(run.fn_id).timeouts.start if catalog.knows(run.fn_id) else None
@@ -153,13 +153,13 @@ def _ready_again(run: models.Run) -> dict[str, Any]:
 
 def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -> models.Run:
     function = catalog.get(run.fn_id)
-    row, event = run.event, events_event.as_json(run.event)
+    row, payload = run.event, EventPayload.of_row(run.event)
     if data is not None:
         edited = validation.validated(Event(name=run.event.name, data=data))
         row = models.Event(id=new_id(), name=edited.name, data=edited.data)
         row.save(force_insert=True)
-        event = events_event.stored(edited, row)
-    again = fan_out.new_run(function, row, event, rerun_of=run.id).unsaved()
+        payload = EventPayload.of_event(edited, row)
+    again = fan_out.new_run(function, row, payload, rerun_of=run.id).unsaved()
     again.event = row
     memory = _memory_before(run, from_step) if from_step is not None else []
     again.steps_done = len(memory)

@@ -21,6 +21,7 @@ from datetime import timedelta
 from typing import Any
 
 from jobs.platform.postgres import statements
+from jobs.platform.postgres.query import Query
 
 DEDUPE_WINDOW = timedelta(hours=24)
 FEW = 50  # ids with locks of their own
@@ -67,9 +68,9 @@ SELECT pg_advisory_xact_lock(h)
 # An index look-up for each id, whatever the statistics say.
 NEWEST = """
 SELECT known.* FROM unnest(%(ids)s::text[]) AS sent(id) CROSS JOIN LATERAL (
-  SELECT id, name, data, dedupe_id, repeat FROM jobs_event
+  SELECT id, name, data AS text, dedupe_id, repeat AS repeated FROM jobs_event
    WHERE dedupe_id = sent.id AND NOT (dedupe_id = '')
-     AND received_at > statement_timestamp() - %(window)s
+     AND received_at > statement_timestamp() - %(window)s::interval
    ORDER BY received_at DESC LIMIT 1) known
 """
 
@@ -96,14 +97,17 @@ class KnownEvent:
         return found
 
 
+KNOWN = Query(NEWEST, KnownEvent)
+
+
 def take_turns(ids: Collection[str]) -> dict[str, KnownEvent]:
     """Lock these ids against other senders until this transaction ends. Returns the newest event of
     each within 24 hours.
     """
     wanted = {"ids": sorted(ids), "window": DEDUPE_WINDOW}
-    locked, found = statements.together((LOCK_FEW, wanted), (NEWEST, wanted))
+    locked, found = statements.together((LOCK_FEW, wanted), KNOWN.asked(wanted))
     if not locked:
         shared = [bucket for (bucket,) in statements.execute(LOCK_BUCKETS, wanted)]
         waits = [(LOCK_IDS_IN, {**wanted, "shared": shared})] if shared else []
-        found = statements.together(*waits, (NEWEST, wanted))[-1]
-    return {row[3]: KnownEvent(*row) for row in found}
+        found = statements.together(*waits, KNOWN.asked(wanted))[-1]
+    return {event.dedupe_id: event for event in KNOWN.rows(found)}

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import time
+import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from jobs import models
 from jobs.events.insertion import NewEvent
@@ -23,24 +24,48 @@ class Event:
     ts: int | datetime = 0
 
     def as_json(self) -> dict[str, Any]:
-        return {"name": self.name, "data": self.data, "id": self.id, "ts": milliseconds(self.ts)}
+        """The shape that expressions and `on_failure` see."""
+        return EventPayload(self.name, self.data, self.id, milliseconds(self.ts)).as_json()
+
+
+@dataclass(frozen=True, slots=True)
+class EventPayload:
+    """An event as functions, expressions and hooks see it.
+
+    `id` is the sender's own, or else the id of the event's row; `ts` is in Unix milliseconds.
+    """
+
+    name: str
+    data: dict[str, Any]
+    id: str
+    ts: int
+
+    # The same in SQL, of a row of jobs_event.
+    SQL: ClassVar[str] = """
+         jsonb_build_object('name', name, 'data', data,
+                            'id', coalesce(nullif(dedupe_id, ''), id::text),
+                            'ts', round(extract(epoch FROM ts) * 1000)::bigint)
+"""
+
+    @classmethod
+    def of_event(cls, event: Event, row: NewEvent | models.Event) -> EventPayload:
+        """An event that is being accepted as this row, its time filled in."""
+        ts = milliseconds(event.ts) or time.time_ns() // 1_000_000
+        return cls(event.name, event.data, own_id(event.id, row.id), ts)
+
+    @classmethod
+    def of_row(cls, row: models.Event) -> EventPayload:
+        """An event that is stored."""
+        return cls(row.name, row.data, own_id(row.dedupe_id, row.id), milliseconds(row.ts))
+
+    def as_json(self) -> dict[str, Any]:
+        return {"name": self.name, "data": self.data, "id": self.id, "ts": self.ts}
+
+
+def own_id(dedupe_id: str, row_id: uuid.UUID) -> str:
+    """The id by which an event is known outside."""
+    return dedupe_id or str(row_id)
 
 
 def milliseconds(ts: int | datetime) -> int:
     return round(ts.timestamp() * 1000) if isinstance(ts, datetime) else ts
-
-
-def as_json(row: models.Event) -> dict[str, Any]:
-    """A stored event as functions and expressions see it."""
-    return {
-        "name": row.name,
-        "data": row.data,
-        "id": row.dedupe_id or str(row.id),
-        "ts": milliseconds(row.ts),
-    }
-
-
-def stored(event: Event, row: NewEvent | models.Event) -> dict[str, Any]:
-    """An accepted event as functions and expressions see it."""
-    ts = milliseconds(event.ts) or time.time_ns() // 1_000_000
-    return {"name": event.name, "data": event.data, "id": event.id or str(row.id), "ts": ts}

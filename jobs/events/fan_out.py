@@ -4,12 +4,11 @@ import logging
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from jobs import models
 from jobs.errors import InvalidExpression
 from jobs.events import insertion, requester
-from jobs.events.event import Event, stored
+from jobs.events.event import Event, EventPayload
 from jobs.events.insertion import NewEvent, NewRun
 from jobs.platform.postgres import notifier, statements
 from jobs.registry import catalog, expressions, options
@@ -29,38 +28,36 @@ def start(runs: Sequence[NewRun]) -> None:
 
 
 def hold_if_paused(run: models.Run) -> None:
-    """Queue an invoked run of a paused function until that is resumed (claim.BEFORE), since its
-    invoker waits for it.
-    """
+    """Let a run that another one waits for not start as long as its function is paused: it is not
+    skipped, but is queued until that is resumed (claim_row.STANDS_STILL)."""
     paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
     if paused.filter(fn_id=run.fn_id).exists():
         run.reason, run.expires_at = models.Reason.PAUSED, None
 
 
 def triggered_runs(event: Event, row: NewEvent) -> Iterable[NewRun]:
-    variables: dict[str, Any] | None = None
+    """One run for each function with a trigger that matches, however many of them do."""
+    payload = EventPayload.of_event(event, row)
     for function, triggers in catalog.triggered_by(event.name):
-        if variables is None:
-            variables = {"event": stored(event, row)}
-        if any(_fires(trigger, function, variables) for trigger in triggers):
-            yield new_run(function, row, variables["event"])
+        if any(_fires(trigger, function, payload) for trigger in triggers):
+            yield new_run(function, row, payload)
     if catalog.cancelled_by(event.name) and catalog.knows(CANCELLER):
-        canceller = new_run(catalog.get(CANCELLER), row, stored(event, row))
+        canceller = new_run(catalog.get(CANCELLER), row, payload)
         canceller.asked_by = requester.current_id()
         yield canceller
 
 
-def _fires(trigger: options.TriggerEvent, function: Function, variables: dict[str, Any]) -> bool:
+def _fires(trigger: options.TriggerEvent, function: Function, payload: EventPayload) -> bool:
     if trigger.if_exp is None:
         return True
-    where = f"trigger of “{function.fn_id}”, event {variables['event']['id']}"
-    return expressions.holds(trigger.if_exp, variables, where)
+    where = f"trigger of “{function.fn_id}”, event {payload.id}"
+    return expressions.holds(trigger.if_exp, {"event": payload.as_json()}, where)
 
 
 def new_run(
     function: Function,
     row: NewEvent | models.Event,
-    event: dict[str, Any],
+    payload: EventPayload,
     rerun_of: uuid.UUID | None = None,
 ) -> NewRun:
     """A run at the end of its lines, due at its event's time; a rerun now. `timeouts.start` counts
@@ -70,7 +67,7 @@ def new_run(
     return NewRun(
         fn_id=function.fn_id,
         event_id=row.id,
-        turn_keys=turn_keys(function, event),
+        turn_keys=turn_keys(function, payload),
         turn_limits=[entry.limit for entry in function.concurrency],
         planned=row.ts if isinstance(row.ts, datetime) and rerun_of is None else None,
         start_within=None if start is None else seconds(start),
@@ -79,18 +76,19 @@ def new_run(
     )
 
 
-def turn_keys(function: Function, event: dict[str, Any]) -> list[str]:
+def turn_keys(function: Function, payload: EventPayload) -> list[str]:
+    """The lines that a run stands in, one for each Concurrency, in their order."""
     keys = []
     for number, entry in enumerate(function.concurrency):
         value = None
         if entry.key:
             try:
-                value = expressions.evaluate(entry.key, {"event": event})
+                value = expressions.evaluate(entry.key, {"event": payload.as_json()})
             except InvalidExpression as error:
                 logger.warning(
                     "concurrency key of “%s”, event %s, taken as null: %s",
                     function.fn_id,
-                    event["id"],
+                    payload.id,
                     error,
                 )
         keys.append(f"{function.fn_id}:{number}:{expressions.key_text(value)}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jobs import models
-from jobs.events.event import Event, as_json, stored
+from jobs.events.event import Event, EventPayload
 from jobs.events.insertion import NewEvent
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
@@ -29,10 +29,10 @@ def wake_waiting(names: set[str], fresh: Sequence[tuple[Event, NewEvent]]) -> No
     waiting = models.Step.objects.filter(status=models.StepStatus.WAITING, awaits__in=names)
     woken = []
     for step in waiting.select_related("run__event").order_by("run_id"):
-        variables = {"event": as_json(step.run.event)}
+        variables = {"event": EventPayload.of_row(step.run.event).as_json()}
         where = f"sending to step “{step.name}” of run {step.run_id}"
-        arrived = (stored(event, row) for event, row in fresh if event.name == step.awaits)
-        if any(satisfies(step.detail, variables | {"async": event}, where) for event in arrived):
+        arrived = (EventPayload.of_event(*pair) for pair in fresh if pair[0].name == step.awaits)
+        if any(satisfies(step.detail, variables | {"async": e.as_json()}, where) for e in arrived):
             woken.append(step.run_id)
     wake_runs(woken)
 

@@ -21,9 +21,10 @@ from jobs.execution.context import Context
 from jobs.execution.observer import Nobody, Watch
 from jobs.execution.process_checks import is_sound
 from jobs.execution.requeue import requeue
-from jobs.execution.unit_of_work import Journal, Settlement
+from jobs.execution.settlement import Settlement
+from jobs.execution.unit_of_work import Journal
 from jobs.lib import backoff
-from jobs.lib.error_report import chain, describe, is_a
+from jobs.lib.error_report import chain, codes_of, describe, is_a
 from jobs.lib.json_values import remembered
 from jobs.models import Reason, RunStatus
 from jobs.platform.ipc import forked_copies
@@ -108,7 +109,7 @@ def _advance(claim: Claim, journal: Journal, watch: Watch) -> Claim | None:
         journal.roll_back()
         raise
     except BaseException as error:
-        if journal.is_databases_fault(error):
+        if journal.transaction.is_databases_fault(error):
             journal.roll_back()
             raise Interrupted(error) from error
         _err(claim, function, journal, error)
@@ -122,9 +123,9 @@ def _play(claim: Claim, function: Function, journal: Journal, watch: Watch) -> C
     try:
         with context.runner.playing(), context.runner.log.listening(), forked_copies.OnlyHere():
             output = function.handler(context)
-            journal.raise_if_left_open()
-        context.runner.raise_if_suspended()  # a bare “except:” may have caught it
-        output = remembered(output, f"The output of “{claim.fn_id}”")
+            journal.transaction.raise_if_left_open()
+        context.runner.raise_if_suspended()  # a bare “except:” may have swallowed it
+        output = remembered(output, f"What “{claim.fn_id}” returns")
     except Suspend as pause:
         asks = bool(journal.fetches)
         _suspend(journal, pause, waits=not asks)
@@ -154,7 +155,7 @@ def _suspend(journal: Journal, pause: Suspend, *, waits: bool = True) -> None:
 def _err(claim: Claim, function: Function, journal: Journal, error: BaseException) -> None:
     """An error between steps: retry, or fail the run."""
     journal.has_erred = True
-    if journal.is_broken:
+    if journal.transaction.is_broken:
         journal.roll_back()
     table = function.backoff or conf.backoff()
     attempt = journal.function_errors
@@ -180,4 +181,5 @@ def _step_behind(error: BaseException) -> dict[str, Any]:
     inner = next((link for link in chain(error) if is_a(link, StepError)), None)
     if not isinstance(inner, StepError):
         return {}
-    return {"step": inner.step_id, "cause": {"name": inner.name, "message": inner.message}}
+    cause = {"name": inner.name, "message": inner.message, **codes_of(inner)}
+    return {"step": inner.step_id, "cause": cause}

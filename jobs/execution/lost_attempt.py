@@ -18,6 +18,7 @@ from jobs.platform.postgres.clock import database_clock
 from jobs.registry import catalog
 from jobs.registry.function import DEFAULT_RETRIES
 from jobs.runs.completion import fail_run
+from jobs.runs.lease import release
 
 
 def record_attempt(
@@ -44,12 +45,11 @@ def record_attempt(
     elif delay is None:
         fail_run(run, story)
         return
-    models.Run.objects.filter(id=run.id).update(
+    release(
+        models.Run.objects.filter(id=run.id),
         status=RunStatus.WAITING,
         reason=Reason.BACKOFF if delay is not None else Reason.NONE,
         due_at=_due_at(run, step, now, delay),
-        lease_token=None,
-        lease_until=None,
         begun=False,
         **_counts(run, step, number, final=delay is None),
     )

@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DataError
 
@@ -21,15 +20,19 @@ from jobs.fetch.request import FetchRecord
 from jobs.ids import new_id
 from jobs.platform.postgres import statements
 from jobs.platform.postgres.connection_state import DivisionByZero
+from jobs.platform.postgres.query import Query, columns_of
 from jobs.platform.postgres.statements import Rows, Statement
+from jobs.runs.lease import releasing
 from jobs.runs.step_record import StepRecord
 
 Row = dict[str, Any]  # by column name
 
 
-STEP = [column.name for column in fields(StepRecord) if column.name != "is_new"]
-FETCH = [column.name for column in fields(FetchRecord)]
-JSON = {"output", "error", "detail", "headers", "response"}  # read as text
+STEP = columns_of(StepRecord)
+FETCH = columns_of(FetchRecord)
+JSON = {"output", "error", "detail", "headers", "response"}  # read as their text
+JSON_OF_STEP = [name for name in STEP if name in JSON]
+JSON_OF_FETCH = [name for name in FETCH if name in JSON]
 ATTEMPT = ["id", "step_name", "number", "status", "started_at", "ended_at", "worker"]
 ATTEMPT += ["error_class", "error_message", "traceback", "retry_at"]
 LINE = ["step_name", "attempt", "level", "at", "message"]
@@ -50,14 +53,24 @@ COLUMNS = [*(f"s.{name}" for name in STEP), *(f"f.{name}" for name in FETCH)]
 
 # Only open steps need requests.
 READ = f"""
-SELECT {", ".join(OTHERWISE.get(name, name) for name in COLUMNS)}
+SELECT {", ".join(f"{OTHERWISE.get(name, name)} AS {name.split('.')[1]}" for name in COLUMNS)}
   FROM (SELECT *, {SIZE} AS size FROM jobs_step WHERE run_id = %(run_id)s) s
        LEFT JOIN jobs_fetch f ON s.kind = 'fetch'
        AND s.status NOT IN ('completed', 'failed') AND f.run_id = s.run_id AND f.step_name = s.name
  ORDER BY s.position, s.id
 """  # noqa: S608
 
-# As text.
+
+class StoredStep(NamedTuple):
+    """A step, and its request if that is not over; else nulls."""
+
+    step: StepRecord
+    request: FetchRecord
+
+
+STORED = Query(READ, StoredStep)
+
+# As their text.
 OUTPUTS = """
 SELECT name, output FROM jobs_step
  WHERE run_id = %(run_id)s AND name = ANY(%(names)s) AND output IS NOT NULL
@@ -102,20 +115,24 @@ UPDATE jobs_run SET steps_done = %(steps_done)s, attempt = %(attempt)s,
  WHERE id = %(run_id)s AND lease_token = %(token)s
 RETURNING stop_requested
 """
-WRITE = "WITH {records} SELECT bool_or(stop_requested), 1 / count(*) FROM {all}"
-# The commit does not wait for the disk.
+WRITE = """WITH {records}
+SELECT bool_or(stop_requested) AS is_to_stop, 1 / count(*) AS asserts_the_lease FROM {all}
+"""
+# The commit behind it then does not wait for the disk.
 NO_WAIT = "SELECT set_config('synchronous_commit', 'off', true)"
 
-# LEAST keeps a due_at set meanwhile (wake.wake_runs), and ignores nulls.
-SETTLED = """
-     , status = %(status)s, reason = %(reason)s, lease_token = NULL, lease_until = NULL,
-       output = %(output)s::jsonb, error = %(error)s::jsonb,
-       ended_at = CASE WHEN %(ended)s THEN statement_timestamp() END,
-       epoch = CASE WHEN %(ended)s THEN epoch + 1 ELSE epoch END,
-       expires_at = CASE WHEN %(ended)s THEN NULL ELSE expires_at END,
-       due_at = CASE WHEN NOT %(ended)s THEN least(due_at, %(until)s::timestamptz,
-                statement_timestamp() + make_interval(secs => %(delay)s::double precision)) END
-"""
+# LEAST lets stand what came meanwhile and has set due_at (wake.wake_runs); it passes by nulls.
+SETTLED = releasing(
+    status="%(status)s",
+    reason="%(reason)s",
+    due_at="""CASE WHEN NOT %(ended)s THEN least(due_at, %(until)s::timestamptz,
+              statement_timestamp() + make_interval(secs => %(delay)s::double precision)) END""",
+    output="%(output)s::jsonb",
+    error="%(error)s::jsonb",
+    ended_at="CASE WHEN %(ended)s THEN statement_timestamp() END",
+    epoch="CASE WHEN %(ended)s THEN epoch + 1 ELSE epoch END",
+    expires_at="CASE WHEN %(ended)s THEN NULL ELSE expires_at END",
+)
 
 
 def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
@@ -123,12 +140,20 @@ def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
     output_bytes.
     """
     found: list[tuple[StepRecord, FetchRecord | None]] = []
-    for row in statements.at_once(READ, {"run_id": run_id, "at_once": AT_ONCE}):
-        of_step, of_fetch = row[: len(STEP)], row[len(STEP) :]
-        step = StepRecord(*_loaded(STEP, of_step))
+    for step, request in STORED.at_once({"run_id": run_id, "at_once": AT_ONCE}):
+        _load(step, JSON_OF_STEP)
         step.is_new = False
-        found.append((step, FetchRecord(*_loaded(FETCH, of_fetch)) if of_fetch[0] else None))
+        if request.id is not None:
+            _load(request, JSON_OF_FETCH)
+        found.append((step, request if request.id is not None else None))
     return found
+
+
+def _load(record: StepRecord | FetchRecord, columns: Sequence[str]) -> None:
+    for name in columns:
+        text = getattr(record, name)
+        if text is not None:
+            setattr(record, name, json.loads(text))
 
 
 def outputs(run_id: uuid.UUID, names: list[str]) -> dict[str, str]:
@@ -141,13 +166,6 @@ def copy_steps(run_id: uuid.UUID, names: Sequence[str], into: uuid.UUID) -> None
     ids = [new_id() for _ in names]
     copied = {"run_id": run_id, "names": list(names), "ids": ids, "into": into}
     statements.execute(COPY, copied)
-
-
-def _loaded(columns: list[str], values: Sequence[Any]) -> list[Any]:
-    return [
-        json.loads(value) if name in JSON and value is not None else value
-        for name, value in zip(columns, values, strict=True)
-    ]
 
 
 def write(
@@ -175,27 +193,35 @@ def write(
         "lines": _as_json(lines),
     }
     kinds = tuple(name for name in rows if rows[name])
-    statement = _statement(kinds, settled is not None, waits)
+    query = _query(kinds, settled is not None, waits)
     values = {**run, **rows, **(settled or {})}
     try:
-        written, *more = statements.together((statement, values), *then, commits=commits)
+        written, *more = statements.together(query.asked(values), *then, commits=commits)
     except DataError as error:
         if isinstance(error.__cause__, DivisionByZero):
             raise LeaseLost(f"run {run['run_id']} is in other hands") from None
         raise
-    ((is_to_stop, _),) = written
-    return bool(is_to_stop), more
+    (row,) = query.rows(written)
+    return bool(row.is_to_stop), more
+
+
+class WrittenRow(NamedTuple):
+    """Whether the run was asked to stop; without a lease the statement fails."""
+
+    is_to_stop: bool
+    asserts_the_lease: int
 
 
 @cache
-def _statement(kinds: tuple[str, ...], is_settled: bool, waits: bool) -> str:
+def _query(kinds: tuple[str, ...], is_settled: bool, waits: bool) -> Query[WrittenRow]:
     parts = {"steps": STEPS, "fetches": FETCHES, "attempts": ATTEMPTS, "lines": LINES}
     parts = {kind: parts[kind] for kind in kinds}
-    parts["run"] = RUN.format(settled=SETTLED if is_settled else "")
+    parts["run"] = RUN.format(settled=f", {SETTLED}" if is_settled else "")
     if not waits:
         parts["no_wait"] = NO_WAIT
     records = ", ".join(f"{name} AS ({part})" for name, part in parts.items())
-    return WRITE.format(records=records, all="run" if waits else "run, no_wait")
+    text = WRITE.format(records=records, all="run" if waits else "run, no_wait")
+    return Query(text, WrittenRow)
 
 
 def _rows(records: Iterable[StepRecord | FetchRecord], columns: list[str]) -> str | None:

@@ -30,10 +30,11 @@ from jobs.errors import Interrupted, JobsError
 from jobs.execution.lost_attempt import record_attempt
 from jobs.lib import backoff
 from jobs.lib.error_report import class_path, describe, storable
-from jobs.models import Reason, RunStatus
+from jobs.models import Reason
 from jobs.platform.postgres import connection_state, notifier
 from jobs.platform.postgres.outages import is_unavailable, sqlstate_of
 from jobs.runs.claim import Claim
+from jobs.runs.lease import release
 
 logger = logging.getLogger("jobs.engine")
 
@@ -126,14 +127,7 @@ def _put_back(run: models.Run, report: Interrupted | None = None) -> None:
     if report is not None:
         counted = {"requeue_count": F("requeue_count") + 1}
         _say(run, report)
-    models.Run.objects.filter(id=run.id).update(
-        status=RunStatus.QUEUED,
-        reason=Reason.NONE,
-        due_at=Now(),
-        lease_token=None,
-        lease_until=None,
-        **counted,
-    )
+    release(models.Run.objects.filter(id=run.id), **counted)
 
 
 def _say(run: models.Run, report: Interrupted) -> None:
@@ -147,13 +141,11 @@ def _say(run: models.Run, report: Interrupted) -> None:
 
 
 def set_aside(run: models.Run, error: BaseException, seconds: float = SET_ASIDE_SECONDS) -> None:
-    """Let a run wait visibly that can be neither executed nor settled."""
-    models.Run.objects.filter(id=run.id, ended_at__isnull=True).update(
-        status=RunStatus.QUEUED,
+    """Let a run wait visibly that cannot be given to a worker, nor settled; its row says why."""
+    release(
+        models.Run.objects.filter(id=run.id, ended_at__isnull=True),
         reason=Reason.ASIDE,
-        error=describe(error),
         due_at=Now() + backoff.span(seconds),
-        lease_token=None,
-        lease_until=None,
+        error=describe(error),
         requeue_count=F("requeue_count") + 1,
     )

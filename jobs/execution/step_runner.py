@@ -24,6 +24,7 @@ from jobs.execution.current_step import card_of
 from jobs.execution.log_capture import LogCapture
 from jobs.execution.memory import Memory
 from jobs.execution.observer import Watch
+from jobs.execution.outside_commit import commit_what_acted_outside
 from jobs.execution.unit_of_work import Journal
 from jobs.lib import backoff
 from jobs.lib.error_report import describe
@@ -70,8 +71,8 @@ class Runner:
                 f"Step “{id}” was asked for in a callback of transaction.on_commit, when the "
                 "transaction of the steps is over; ask for it in the function."
             )
-        self.journal.raise_if_broken()
-        self.journal.raise_if_left_open()
+        self.journal.transaction.raise_if_broken()
+        self.journal.transaction.raise_if_left_open()
         if self._inside:
             raise InvalidStep(
                 f"Step “{id}” was asked for inside step “{self._inside}”; steps cannot nest."
@@ -124,8 +125,9 @@ class Runner:
         except ControlFlow:
             raise
         except BaseException as error:
-            # Also SystemExit (sys.exit(), django-q2's timeout), and a panic of Rust's.
-            if self.journal.is_databases_fault(error):
+            # Also SystemExit, as sys.exit() raises it and django-q2's timeout is one, and what
+            # comes of another language (a panic of Rust's).
+            if self.journal.transaction.is_databases_fault(error):
                 raise self._interrupted(Interrupted(error), step, card) from error
             self.err(step, error, started)
         finally:
@@ -134,7 +136,7 @@ class Runner:
             self.log.leave(replaying=self.memory.is_replaying)
         self.complete(step, copied(output), started)
         if not atomic:
-            self.journal.commit_what_acted_outside(step.name)
+            commit_what_acted_outside(self.journal, step.name)
         elif self.journal.is_overdue:
             self.journal.commit()
         return output
@@ -148,11 +150,11 @@ class Runner:
 
     def _call(self, step: StepRecord, body: Callable[[], Any], atomic: bool) -> Any:
         if atomic:
-            with self.journal.effects(), forked_copies.OnlyHere():
+            with self.journal.transaction.effects(), forked_copies.OnlyHere():
                 return self._fit(step, body())
         with forked_copies.OnlyHere():
             output = body()
-        self.journal.raise_if_left_open()
+        self.journal.transaction.raise_if_left_open()
         return self._fit(step, output)
 
     def _fit(self, step: StepRecord, output: Any) -> Any:

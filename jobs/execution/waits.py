@@ -8,9 +8,8 @@ from django.db.models import Q
 
 from jobs import models
 from jobs.errors import InvalidExpression, InvalidStep
-from jobs.events import event as events_event
 from jobs.events import fan_out, requester, validation, wake
-from jobs.events.event import Event
+from jobs.events.event import Event, EventPayload
 from jobs.execution.step_runner import Runner
 from jobs.ids import new_id
 from jobs.lib.excerpts import quoted
@@ -48,7 +47,7 @@ def event(
     _begin_wait(runner, step, name, timeout, if_exp, where)
     found = _look(runner, step)
     if found is not None:
-        runner.receive(step, events_event.as_json(found))
+        runner.receive(step, EventPayload.of_row(found).as_json())
         step.detail = {**step.detail, "matched": str(found.id)}
         return
     now = runner.now()
@@ -110,7 +109,8 @@ def _look(runner: Runner, step: StepRecord) -> models.Event | None:
     variables = {"event": runner.claim.event}
     where = f"step “{step.name}” of run {runner.claim.run_id}"
     for row in candidates.iterator(chunk_size=100):
-        if wake.satisfies(step.detail, variables | {"async": events_event.as_json(row)}, where):
+        variables["async"] = EventPayload.of_row(row).as_json()
+        if wake.satisfies(step.detail, variables, where):
             return row
     return None
 
@@ -168,12 +168,12 @@ def _invoke(
     called = target if isinstance(target, Function) else catalog.get(target)
     sent = validation.validated(Event(name=INVOKED_EVENT, data=data))
     row = models.Event(id=new_id(), name=sent.name, data=sent.data)
-    run = fan_out.new_run(called, row, events_event.stored(sent, row)).unsaved()
+    run = fan_out.new_run(called, row, EventPayload.of_event(sent, row)).unsaved()
     run.invoked_by_id = runner.claim.run_id
     line = deadlocks.line_shut_by(run, runner.claim.run_id)
     if line:  # remembered: the next call might find no circle
         runner.fail(step, deadlocks.story(run.fn_id, line))
-    runner.journal.begin()
+    runner.journal.transaction.begin()
     row.save(force_insert=True)
     fan_out.hold_if_paused(run)
     run.asked_by = requester.current_id()

@@ -30,7 +30,9 @@ from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from jobs import conf
-from jobs.fetch.outbox import Flight, Landed, fly, land, release, remember_result_url, renew, take
+from jobs.errors import FetchCode
+from jobs.fetch.flight import Flight, Landed
+from jobs.fetch.outbox import fly, land, release, remember_result_url, renew, take
 from jobs.fetch.workers import NoWorkers, Workers
 from jobs.lib.error_report import describe, is_a, storable
 from jobs.platform.http.client import perform
@@ -201,7 +203,8 @@ class Gateway:
                 return
             flight = batch[0][0]
             logger.exception("An answer for run %s cannot be stored", flight.run_id)
-            claims, some_are_due = land([(flight, _broken("the answer cannot be stored", error))])
+            unfit = _broken(FetchCode.UNUSABLE, "the answer cannot be stored", error)
+            claims, some_are_due = land([(flight, unfit)])
         if claims:
             self._give(claims)
         if some_are_due:
@@ -259,7 +262,7 @@ class Gateway:
             raise
         except BaseException as error:  # the waiting run is told of any error
             logger.exception("A request of run %s broke the gateway's own code", flight.run_id)
-            outcome = _broken("the gateway itself broke", error)
+            outcome = _broken(FetchCode.INTERNAL, "the gateway itself broke", error)
         self._tell((flight, outcome))
 
     def _hand_on(self) -> None:
@@ -280,7 +283,7 @@ def _within_limits(landed: list[Landed]) -> int:
     return BATCH
 
 
-def _broken(what: str, error: BaseException) -> Outcome:
+def _broken(code: FetchCode, what: str, error: BaseException) -> Outcome:
     told = describe(error)
     message = storable(f"{what}: {told['name']}: {told['message']}", LONGEST_PROBLEM)
-    return Outcome(error={"message": message})
+    return Outcome.failed(code, message)

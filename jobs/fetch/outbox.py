@@ -23,34 +23,23 @@ import json
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
 from jobs import conf
+from jobs.fetch.flight import Flight, Landed
+from jobs.fetch.lease import OURS, RELEASE, RELEASED, RENEW, SENT, leased
 from jobs.platform.http.client import perform
 from jobs.platform.http.exchange import Outcome, Request
-from jobs.platform.postgres import notifier, statements
+from jobs.platform.postgres import notifier
+from jobs.platform.postgres.query import Query
 from jobs.registry import catalog
-from jobs.runs.claim import BEFORE, CLAIMED, ITS_EVENT, LEASE, Claim, lease_for
+from jobs.runs.claim import Claim, lease_for
+from jobs.runs.claim_row import ClaimRow, claims_of, run_facts
+from jobs.runs.lease import leasing
 from jobs.runs.unclaimable import claim_or_aside
-
-# Requests whose gateway ends or died. If the run has ended, the request is not sent again.
-HAND_ON = """
-UPDATE jobs_fetch f SET lease_token = NULL, lease_until = NULL, sent_at = {sent_at},
-       status = CASE WHEN r.ended_at IS NULL THEN 'pending' ELSE 'failed' END,
-       error = CASE WHEN r.ended_at IS NULL THEN f.error
-                    ELSE jsonb_build_object('message', 'its run has ended', 'final', true) END,
-       ended_at = CASE WHEN r.ended_at IS NOT NULL THEN statement_timestamp() END
-  FROM jobs_run r WHERE r.id = f.run_id AND f.id IN ({which})
-RETURNING f.id
-"""
-LAPSED = """
-SELECT id FROM jobs_fetch WHERE lease_until < statement_timestamp()
- ORDER BY lease_until LIMIT 500 FOR UPDATE SKIP LOCKED
-"""
 
 logger = logging.getLogger("jobs.engine")
 
@@ -77,30 +66,30 @@ WITH RECURSIVE hosts(host) AS (
 ), mine AS MATERIALIZED (
   SELECT id FROM oldest ORDER BY turn, id LIMIT %(limit)s
 )
-UPDATE jobs_fetch f SET status = 'sending', lease_token = %(token)s,
-       lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
-       sent_at = clock_timestamp()
+UPDATE jobs_fetch f SET {leased("%(token)s")}, sent_at = clock_timestamp()
  WHERE f.id = ANY(ARRAY(SELECT id FROM mine))
-RETURNING f.id, f.run_id, f.step_name, f.sent_at, {HOST},
+RETURNING f.id, f.run_id, f.step_name, f.sent_at, {HOST} AS host,
           f.method, f.url, f.headers, f.body, f.timeout, f.result_url
 """  # noqa: S608
 
-# Still the sender's, also after its lease (3); `s` is what the sender says.
-OURS = "f.id = s.id AND (f.lease_token = s.token OR f.status = 'pending' AND f.sent_at = s.sent_at)"
-SENT = """unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(times)s::timestamptz[])
-          AS s(id, token, sent_at)"""
 
-RENEW = f"""
-UPDATE jobs_fetch f SET status = 'sending', lease_token = s.token,
-       lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-  FROM {SENT} WHERE {OURS}
-"""  # noqa: S608
+class TakenRow(NamedTuple):
+    """A request that was leased (models.Fetch says what its columns mean)."""
 
-# The sender gives them up (3).
-RELEASE = HAND_ON.format(
-    sent_at="NULL",
-    which=f"SELECT f.id FROM jobs_fetch f, {SENT} WHERE {OURS} FOR UPDATE OF f",  # noqa: S608
-)
+    id: uuid.UUID
+    run_id: uuid.UUID
+    step_name: str
+    sent_at: datetime
+    host: str
+    method: str
+    url: str
+    headers: str  # JSON
+    body: str
+    timeout: float
+    result_url: str
+
+
+TAKEN = Query(TAKE, TakenRow)
 
 REMEMBER = f"UPDATE jobs_fetch f SET result_url = %(url)s FROM {SENT} WHERE {OURS}"  # noqa: S608
 
@@ -115,7 +104,7 @@ WITH no_wait AS MATERIALIZED (
            response jsonb, error jsonb, answer jsonb)
 ), written AS (
   UPDATE jobs_fetch f SET status = s.status, response = s.response, error = s.error,
-         ended_at = clock_timestamp(), lease_token = NULL, lease_until = NULL
+         ended_at = clock_timestamp(), {RELEASED}
     FROM landed s WHERE f.id = ANY(ARRAY(SELECT id FROM landed)) AND {OURS}
   RETURNING f.id, f.run_id, f.step_name, s.answer
 ), answered AS (
@@ -126,7 +115,7 @@ WITH no_wait AS MATERIALIZED (
      AND jobs_step.status = 'running' AND w.answer IS NOT NULL
 ), waiting AS MATERIALIZED (
   SELECT r.status = 'waiting' AND r.lease_token IS NULL AND r.fn_id = ANY(%(known)s)
-         AND r.turns_held = cardinality(r.turn_keys) AS is_free, {BEFORE}
+         AND r.turns_held = cardinality(r.turn_keys) AS is_free, {run_facts()}
     FROM jobs_run r
    WHERE r.id IN (SELECT run_id FROM written)
      AND (r.status IN ('waiting', 'running') OR r.status = 'queued' AND r.due_at IS NOT NULL)
@@ -134,39 +123,26 @@ WITH no_wait AS MATERIALIZED (
 ), mine AS MATERIALIZED (
   SELECT * FROM waiting WHERE is_free AND NOT stands_still LIMIT %(room)s
 ), leased AS (
-  UPDATE jobs_run r SET {LEASE} WHERE r.id = ANY(ARRAY(SELECT id FROM mine))
+  UPDATE jobs_run r SET {leasing()} WHERE r.id = ANY(ARRAY(SELECT id FROM mine))
 ), woken AS (
   UPDATE jobs_run SET due_at = statement_timestamp()
    WHERE id = ANY(ARRAY(SELECT id FROM waiting EXCEPT SELECT id FROM mine)) RETURNING id
-), claimed AS (
-  SELECT {CLAIMED} FROM mine r {ITS_EVENT}
-)
-SELECT w.id, (SELECT count(*) FROM woken), c.*
+), claimed AS ({claims_of("mine")})
+SELECT w.id AS request_id, (SELECT count(*) FROM woken) AS woken, c.*
   FROM written w LEFT JOIN claimed c ON c.id = w.run_id
 """  # noqa: S608
 
 
-@dataclass(eq=False, slots=True)
-class Flight:
-    """A request that this gateway has in flight."""
+class LandedRow(NamedTuple):
+    """A request whose answer was written, how many runs of the batch are due by it, and its own
+    run, if that was leased; else nulls."""
 
-    id: uuid.UUID
-    run_id: uuid.UUID
-    step_name: str
-    token: uuid.UUID
-    sent_at: datetime
-    host: str
-    request: Request
-
-    def takes_over(self, other: Flight) -> bool:
-        """Answer for another lease of the same row, if the request is the same."""
-        if replace(self.request, result_url="") != replace(other.request, result_url=""):
-            return False
-        self.token, self.sent_at = other.token, other.sent_at
-        return True
+    request_id: uuid.UUID
+    woken: int
+    run: ClaimRow
 
 
-Landed = tuple[Flight, Outcome]
+LANDED = Query(LAND, LandedRow)
 
 
 def take(
@@ -182,13 +158,13 @@ def take(
         "hosts": list(air),
         "requests": list(air.values()),
     }
-    return [_flight(row, token) for row in statements.execute(TAKE, asked)]
+    return [_flight(row, token) for row in TAKEN.execute(asked)]
 
 
-def _flight(row: tuple[Any, ...], token: uuid.UUID) -> Flight:
-    id, run_id, step_name, sent_at, host, method, url, headers, *rest = row
-    headers = json.loads(headers) if isinstance(headers, str) else headers
-    return Flight(id, run_id, step_name, token, sent_at, host, Request(method, url, headers, *rest))
+def _flight(row: TakenRow, token: uuid.UUID) -> Flight:
+    headers = json.loads(row.headers) if isinstance(row.headers, str) else row.headers
+    request = Request(row.method, row.url, headers, row.body, row.timeout, row.result_url)
+    return Flight(row.id, row.run_id, row.step_name, token, row.sent_at, row.host, request)
 
 
 def land(landed: Sequence[Landed], room: int = 0, worker: str = "") -> tuple[list[Claim], bool]:
@@ -198,14 +174,14 @@ def land(landed: Sequence[Landed], room: int = 0, worker: str = "") -> tuple[lis
     rows = json.dumps([_landing(*pair) for pair in landed], ensure_ascii=False)
     lease = lease_for(worker)
     asked = {"landed": rows, "room": room, "known": catalog.ids(), **lease}
-    found = statements.execute(LAND, asked)
-    written = {row[0] for row in found}
+    found = LANDED.execute(asked)
+    written = {row.request_id for row in found}
     for flight, _ in landed:
         if flight.id not in written:
             logger.warning("An answer for run %s came too late and is dropped.", flight.run_id)
-    claimed = {row[2]: row[2:] for row in found if row[2] is not None}
-    read = [claim_or_aside(row, lease) for row in claimed.values()]
-    return [claim for claim in read if claim is not None], any(woken for _, woken, *_ in found)
+    claimed = {row.run.id: row.run for row in found if row.run.id is not None}
+    read = [claim_or_aside(run, lease) for run in claimed.values()]
+    return [claim for claim in read if claim is not None], any(row.woken for row in found)
 
 
 def _landing(flight: Flight, outcome: Outcome) -> dict[str, Any]:

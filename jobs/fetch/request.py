@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from urllib.parse import quote
 
 from jobs import conf
-from jobs.errors import FetchError, InvalidStep, NonRetriableError
+from jobs.errors import FetchCode, FetchError, InvalidStep, JobsError, NonRetriableError
 from jobs.ids import new_key
 from jobs.lib.backoff import header_seconds
 from jobs.lib.excerpts import excerpt, quoted
@@ -54,16 +54,20 @@ class Response:
         return self.status_code < 400
 
     def json(self) -> Any:
-        """Raises NonRetriableError with the body's first lines if it is not JSON, or with its depth
-        if no step could remember it."""
+        """The body as JSON. Raises NonRetriableError, with the code “unusable”, that has its first
+        lines if it is none, or its depth if it is nested more than 512 levels deep: no step could
+        remember it."""
         try:
             refuse_too_deep(self.text)
             return jsonlib.loads(self.text)
         except Unfit as unfit:
-            raise NonRetriableError(f"The answer of {self.url} {unfit}") from None
+            raise self._unusable(str(unfit)) from None
         except (ValueError, RecursionError):
             start = excerpt(self.text.strip(), 200) or "nothing"
-            raise NonRetriableError(f"The answer of {self.url} is not JSON: {start}") from None
+            raise self._unusable(f"is not JSON: {start}") from None
+
+    def _unusable(self, problem: str) -> NonRetriableError:
+        return NonRetriableError(f"The answer of {self.url} {problem}", code=FetchCode.UNUSABLE)
 
     def __repr__(self) -> str:
         return f"<Response [{self.status_code}]>"
@@ -227,26 +231,28 @@ def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:
     return earlier.result_url if status in ASK_AGAIN else ""
 
 
-def problem(request: FetchRecord, now: datetime) -> Exception | None:
-    """The error that an ended request amounts to, or None."""
+def problem(request: FetchRecord, now: datetime) -> JobsError | None:
+    """The error that an ended request amounts to; None if its answer can be used."""
+    asked = f"{request.method} {request.url}"
     if request.error is not None:
-        message = f"{request.method} {request.url}: {request.error.get('message', '')}"
-        if request.error.get("final"):
-            return NonRetriableError(message)
-        return FetchError(message)
+        kind = NonRetriableError if request.error.get("final") else FetchError
+        message = f"{asked}: {request.error.get('message', '')}"
+        return kind(message, code=request.error.get("code", ""))
     answer = request.response or {}
-    status = answer.get("status_code", 0)
-    if status < 400:
+    if answer.get("status_code", 0) < 400:
         return None
-    start = answer.get("start") or "an empty body"
-    message = f"{request.method} {request.url} answered {status}: {start}"
+    return _bad_status(asked, answer, now)
+
+
+def _bad_status(asked: str, answer: dict[str, Any], now: datetime) -> JobsError:
+    status = answer["status_code"]
+    message = f"{asked} answered {status}: {answer.get('start') or 'an empty body'}"
     if status < 500 and status not in RETRIABLE:
-        return NonRetriableError(message)
-    error = FetchError(message)
-    asked = answer.get("retry_after")
-    seconds = header_seconds(asked, now) if asked else None
-    if seconds is not None:
-        error.retry_after = seconds  # type: ignore[attr-defined]
+        return NonRetriableError(message, code=FetchCode.HTTP_4XX, status_code=status)
+    code = FetchCode.HTTP_4XX if status < 500 else FetchCode.HTTP_5XX
+    error = FetchError(message, code=code, status_code=status)
+    later = answer.get("retry_after")
+    error.retry_after = header_seconds(later, now) if later else None
     return error
 
 

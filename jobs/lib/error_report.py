@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from jobs.errors import ControlFlow
+from jobs.errors import ControlFlow, JobsError
 from jobs.lib.excerpts import both_ends, excerpt
 from jobs.lib.secrets import mask
 
 NAME_LIMIT = 200
+CODE_LIMIT = 40
 CLASS_LIMIT = 300
 MESSAGE_LIMIT = 4_000
 TRACEBACK_LIMIT = 40_000
@@ -39,12 +40,25 @@ def cause_of(error: BaseException) -> BaseException | None:
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """{"name", "message", "stack"}, as Inngest writes an error."""
+    """An error as it is remembered: {"name", "message", "stack"}, as Inngest writes it, and its
+    "code" and "status_code" if it has them."""
     return {
         "name": storable(_read(lambda: type(error).__name__, "Error"), NAME_LIMIT),
         "message": storable(text_of(error), MESSAGE_LIMIT),
         "stack": stack_of(error),
+        **codes_of(error),
     }
+
+
+def codes_of(error: BaseException) -> dict[str, Any]:
+    """The "code" and the "status_code" of an error of the engine's classes (JobsError), as far as
+    it has them. Other packages' errors have a `code` that means something else."""
+    if not isinstance(error, JobsError):
+        return {}
+    code = storable(_read(lambda: error.code, ""), CODE_LIMIT)
+    status = getattr(error, "status_code", None)
+    found = {"code": code or None, "status_code": status if type(status) is int else None}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def text_of(error: BaseException) -> str:

@@ -24,9 +24,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from jobs import models
-from jobs.events import event as events_event
 from jobs.events import fan_out
-from jobs.events.event import Event
+from jobs.events.event import Event, EventPayload
 from jobs.ids import new_id
 from jobs.models import UNFINISHED, CronSchedule, Run, RunStatus
 from jobs.platform.postgres.clock import database_clock
@@ -213,6 +212,6 @@ def _start(function: Function, line: str, scheduled_at: datetime) -> uuid.UUID:
     event = Event(name=EVENT, data=data, ts=scheduled_at)
     row = models.Event(id=new_id(), name=event.name, data=event.data, ts=scheduled_at)
     row.save(force_insert=True)
-    run = fan_out.new_run(function, row, events_event.stored(event, row))
+    run = fan_out.new_run(function, row, EventPayload.of_event(event, row))
     fan_out.start([run])
     return run.id

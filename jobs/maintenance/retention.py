@@ -105,7 +105,8 @@ def go_on() -> None:
         return
     sent = events_event.Event(name=CONTINUED)
     (row,) = intake.accept_fresh([sent], triggers=False)
-    fan_out.start([fan_out.new_run(catalog.get(FUNCTION), row, events_event.stored(sent, row))])
+    payload = events_event.EventPayload.of_event(sent, row)
+    fan_out.start([fan_out.new_run(catalog.get(FUNCTION), row, payload)])
 
 
 def _forget_submissions(batch: int, batches: int) -> bool:

@@ -17,25 +17,25 @@ from jobs import models
 from jobs.control.cancellation import cancel
 from jobs.errors import WorkerLost
 from jobs.execution.lost_attempt import record_attempt
-from jobs.fetch.outbox import HAND_ON, LAPSED
+from jobs.fetch.lease import hand_on_lapsed
 from jobs.platform.postgres import notifier
+from jobs.runs.lease import releasing
 
 logger = logging.getLogger("jobs.engine")
 
-# The first loss, or one before a worker began, has no blame.
-INNOCENT = """
-UPDATE jobs_run SET status = 'queued', due_at = statement_timestamp(), reason = '',
-       lease_token = NULL, lease_until = NULL, lost_count = lost_count + 1
+# The first loss of a run, or one before a worker had begun with it: nobody's fault.
+INNOCENT = f"""
+UPDATE jobs_run SET {releasing(lost_count="lost_count + 1")}
  WHERE id IN (SELECT id FROM jobs_run
                WHERE lease_until < statement_timestamp() AND NOT begun
                ORDER BY lease_until LIMIT 200 FOR UPDATE SKIP LOCKED)
-"""
+"""  # noqa: S608
 
 
 def sweep() -> int:
     """Hand on what dead clusters held, and cancel late runs; returns how many were handed on."""
     _cancel_expired()
-    handed_on = _lapsed_runs() + _lapsed_fetches()
+    handed_on = _lapsed_runs() + hand_on_lapsed()
     if handed_on:
         logger.warning("Handed on %d runs and requests whose cluster went silent.", handed_on)
         notifier.wake_clusters()
@@ -86,10 +86,3 @@ def _cluster_died(run_id: uuid.UUID) -> bool:
     if run is not None:
         record_attempt(run, WorkerLost("The whole cluster went silent."))
     return run is not None
-
-
-def _lapsed_fetches() -> int:
-    """Sent again under the same Idempotency-Key, if the run still waits."""
-    with connection.cursor() as cursor:
-        cursor.execute(HAND_ON.format(sent_at="f.sent_at", which=LAPSED))
-        return len(cursor.fetchall())

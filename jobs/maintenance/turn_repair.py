@@ -12,7 +12,7 @@ from jobs.models import RunStatus
 from jobs.platform.postgres import notifier
 from jobs.runs import deadlocks
 from jobs.runs.completion import fail_run
-from jobs.runs.turns import LINES
+from jobs.runs.turns import LINES, of_line
 
 logger = logging.getLogger("jobs.engine")
 
@@ -60,7 +60,7 @@ def mend_lines() -> int:
     found = 0
     with connection.cursor() as cursor:
         for line in (0, 1):
-            cursor.execute(FORGOTTEN.replace("%(column)s", str(line + 1)), {"line": line})
+            cursor.execute(of_line(FORGOTTEN, line), {"line": line})
             found += len(cursor.fetchall())
     if found:
         logger.warning("Woke %d runs whose turn had come: their wake was lost.", found)

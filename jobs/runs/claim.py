@@ -5,52 +5,26 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from jobs import conf
 from jobs.errors import LeaseLost
+from jobs.events.event import EventPayload, milliseconds, own_id
 from jobs.models import Run
-from jobs.platform.postgres import statements
 from jobs.platform.postgres.clock import Clock
+from jobs.platform.postgres.query import Query
 from jobs.registry import catalog
 from jobs.registry.options import seconds
+from jobs.runs.claim_row import ClaimRow, claims_of
 
-LEASE = """
-         due_at = NULL, reason = '', error = NULL, begun = false, stop_requested = false,
-         status = 'running', worker = %(worker)s, lease_token = %(token)s,
-         lease_until = statement_timestamp() + make_interval(secs => %(lease)s),
-         started_at = coalesce(started_at, statement_timestamp()),
-         expires_at = CASE WHEN started_at IS NULL OR expires_at IS NULL
-                           THEN statement_timestamp() + make_interval(
-                                secs => (%(finish)s::jsonb ->> r.fn_id)::double precision)
-                           ELSE expires_at END
-"""
-
-
-# A claim reads this from the run `r` before the lease. A run stands still with its function, or if
-# it was invoked while that was paused (hold_if_paused).
-BEFORE = """
-         r.id, r.fn_id, r.turn_keys, r.turns_held, r.attempt, r.steps_done, r.lost_count,
-         r.invoked_by_id, r.function_errors, r.event_id,
-         r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL AS has_memory,
-         (r.fn_id = ANY(ARRAY(SELECT fn_id FROM jobs_registeredfunction
-                               WHERE stands_still AND paused_at IS NOT NULL))
-          OR r.reason = 'paused'
-         AND r.fn_id = ANY(ARRAY(SELECT fn_id FROM jobs_registeredfunction
-                                  WHERE paused_at IS NOT NULL))) AS stands_still
-"""
-CLAIMED = """
-       r.id, fn_id, turn_keys, turns_held, attempt, steps_done, lost_count, invoked_by_id,
-       function_errors, event_id, has_memory, e.name, e.data, e.dedupe_id, e.ts, clock_timestamp()
-"""
-ITS_EVENT = "CROSS JOIN LATERAL (SELECT * FROM jobs_event WHERE id = r.event_id LIMIT 1) e"
-
-
-LEASED = f"""
-SELECT {CLAIMED} FROM (SELECT r.*, true AS has_memory FROM jobs_run r
-                        WHERE r.id = %(run_id)s AND r.lease_token = %(token)s) r {ITS_EVENT}
-"""  # noqa: S608
+# A run that is leased under this token, as a claim of it.
+LEASED = Query(
+    claims_of(
+        "(SELECT r.*, true AS has_memory FROM jobs_run r"
+        " WHERE r.id = %(run_id)s AND r.lease_token = %(token)s)"
+    ),
+    ClaimRow,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +57,7 @@ class Claim:
         Parsed by the worker, so that harmful data never harms a pusher.
         """
         name, id, ts = self.event_facts
-        return {"name": name, "data": json.loads(self.event_data), "id": id, "ts": ts}
+        return EventPayload(name, json.loads(self.event_data), id, ts).as_json()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +69,8 @@ class LargeClaim:
     worker: str
 
     def read(self) -> Claim | None:
-        """None if the lease is lost."""
-        rows = statements.execute(LEASED, {"run_id": self.run_id, "token": self.token})
+        """The claim; None if the run is in other hands by now."""
+        rows = LEASED.execute({"run_id": self.run_id, "token": self.token})
         lease = {"token": self.token, "worker": self.worker}
         return claim_of(rows[0], lease) if rows else None
 
@@ -112,31 +86,27 @@ def lease_for(worker: str) -> dict[str, Any]:
     }
 
 
-def claim_of(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim:
-    run_id, fn_id, keys, turns, attempt, done, lost, invoked_by, function_errors, *rest = row
-    event_id, has_memory, name, data, dedupe, ts, now = rest
+def claim_of(row: ClaimRow, lease: dict[str, Any]) -> Claim:
+    """The claim that this row tells of, under this lease."""
+    id = own_id(row.event_dedupe_id, row.event_id)
     return Claim(
-        run_id=run_id,
-        fn_id=fn_id,
+        run_id=row.id,
+        fn_id=row.fn_id,
         token=lease["token"],
-        event_id=event_id,
-        event_facts=(name, dedupe or str(event_id), _milliseconds(ts)),
-        event_data=data,
-        turn_keys=keys,
-        turns_held=turns,
-        attempt=attempt,
-        steps_done=done,
-        has_memory=has_memory,
-        lost_count=lost,
-        invoked_by=invoked_by,
-        function_errors=function_errors,
-        clock=Clock(now),
+        event_id=row.event_id,
+        event_facts=(row.event_name, id, milliseconds(row.event_ts)),
+        event_data=row.event_data,
+        turn_keys=row.turn_keys,
+        turns_held=row.turns_held,
+        attempt=row.attempt,
+        steps_done=row.steps_done,
+        has_memory=row.has_memory,
+        lost_count=row.lost_count,
+        invoked_by=row.invoked_by_id,
+        function_errors=row.function_errors,
+        clock=Clock(row.claimed_at),
         worker=lease["worker"],
     )
-
-
-def _milliseconds(ts: datetime) -> int:
-    return round(ts.astimezone(UTC).timestamp() * 1000)
 
 
 def refreshed(claimed: Claim) -> Claim:

@@ -10,24 +10,15 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from jobs import models
-from jobs.events import event as events_event
 from jobs.events import fan_out, intake, requester, wake
-from jobs.events.event import Event
-from jobs.lib.failure_kinds import kind_of
+from jobs.events.event import Event, EventPayload
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
 from jobs.registry import catalog
 from jobs.runs.claim import Claim
 from jobs.runs.hook_events import CANCELLED, FAILED, RETRIED
+from jobs.runs.lease import release
 from jobs.runs.turns import passing_on
-
-ENDED: dict[str, Any] = {
-    "reason": "",
-    "due_at": None,
-    "expires_at": None,
-    "lease_token": None,
-    "lease_until": None,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +37,7 @@ class Ending:
 
     @classmethod
     def of_run(cls, run: models.Run) -> Ending:
-        event = events_event.as_json(run.event)
+        event = EventPayload.of_row(run.event).as_json()
         return cls(run.id, run.fn_id, event, run.turn_keys, run.turns_held, run.invoked_by_id)
 
 
@@ -87,7 +78,7 @@ def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: st
     with requester.on_behalf_of(ending.run_id):
         (row,) = intake.accept_fresh([sent], triggers=triggers)
         if hook is not None:
-            fan_out.start([fan_out.new_run(hook, row, events_event.stored(sent, row))])
+            fan_out.start([fan_out.new_run(hook, row, EventPayload.of_event(sent, row))])
 
 
 def _listens(ending: Ending) -> bool:
@@ -97,11 +88,23 @@ def _listens(ending: Ending) -> bool:
     return any(function.fn_id == ending.fn_id for function, _ in catalog.triggered_by(name))
 
 
+def end(run: models.Run, status: models.RunStatus, error: dict[str, Any] | None) -> None:
+    """Write the end of a run from outside a worker; the caller holds its row lock, in a
+    transaction. What follows for others is not written here."""
+    release(
+        models.Run.objects.filter(id=run.id),
+        status=status,
+        due_at=None,
+        error=error,
+        ended_at=Now(),
+        expires_at=None,
+        epoch=F("epoch") + 1,
+    )
+
+
 def fail_run(run: models.Run, error: dict[str, Any]) -> None:
     """Fail a run from outside a worker; the caller holds its row lock, in a transaction."""
-    models.Run.objects.filter(id=run.id).update(
-        status=models.RunStatus.FAILED, error=error, ended_at=Now(), epoch=F("epoch") + 1, **ENDED
-    )
+    end(run, models.RunStatus.FAILED, error)
     settle_failure(Ending.of_run(run), error)
 
 

@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from jobs.platform.postgres.query import Query
 from jobs.platform.postgres.statements import Rows, Statement
 from jobs.runs import turns
-from jobs.runs.claim import BEFORE, CLAIMED, ITS_EVENT, LEASE, Claim, claim_of, lease_for
+from jobs.runs.claim import Claim, claim_of, lease_for
+from jobs.runs.claim_row import ClaimRow, claims_of, run_facts
+from jobs.runs.lease import leasing
 
 # Lease the line's next run if it now holds all its turns (see turns); otherwise wake it.
 GO_ON = f"""
 WITH first AS MATERIALIZED ({turns.FIRST}),
 next AS MATERIALIZED (
   SELECT r.lease_token IS NULL AND r.turns_held + 1 = cardinality(r.turn_keys)
-         AND {turns.PASSES} AS passes, {BEFORE}
+         AND {turns.PASSES} AS passes, {run_facts()}
     FROM jobs_run r WHERE r.id = (SELECT id FROM first)),
 leased AS (
-  UPDATE jobs_run r SET turns_held = turns_held + 1, {LEASE}
+  UPDATE jobs_run r SET {leasing(turns_held="r.turns_held + 1")}
    WHERE r.id = (SELECT id FROM next WHERE passes AND NOT stands_still)),
 woken AS (
   UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
    WHERE id = (SELECT id FROM next WHERE stands_still OR NOT passes)
   RETURNING id)
-SELECT passes AND NOT stands_still, (SELECT 'run' FROM woken), {CLAIMED}
-  FROM next r {ITS_EVENT}
+{claims_of("next", "passes AND NOT stands_still AS is_leased", "(SELECT 'run' FROM woken) AS word")}
 """  # noqa: S608
+
+
+class NextRow(NamedTuple):
+    """The next run of the line: whether it was leased, and the word for the clusters if it was
+    woken instead (notifier.pass_on)."""
+
+    is_leased: bool
+    word: str | None
+    claim: ClaimRow
+
+
+NEXT = Query(turns.of_line(GO_ON, 0), NextRow)
 
 
 def going_on(claimed: Claim) -> Statement:
     """For a completed run of one line; `gone_on` reads the result."""
     key = {"key": claimed.turn_keys[0], "line": 0}
-    return turns.of_line(GO_ON, 0), lease_for(claimed.worker) | key
+    return NEXT.asked(lease_for(claimed.worker) | key)
 
 
 def gone_on(statement: Statement, rows: Rows) -> Claim | None:
-    return next((claim_of(row[2:], dict(statement[1])) for row in rows if row[0]), None)
+    """The claim that `going_on` has made, if it has."""
+    leased = (row.claim for row in NEXT.rows(rows) if row.is_leased)
+    return next((claim_of(claim, dict(statement[1])) for claim in leased), None)

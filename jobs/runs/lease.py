@@ -1,48 +1,142 @@
-"""A worker's right to write a run."""
+"""A worker's right to write a run (law 4): how it is taken, renewed, and released.
+
+A run under a lease has a token and a time, any other has neither (the check jobs_run_whole). A
+lease ends in the statement that says where the run stands then. Each such statement is built here,
+by `releasing` as SQL or by `release` for a queryset. Unless told otherwise the run is queued and
+due at once, without a reason. What is written when a run is leased stands here, too (`leasing`).
+"""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
+from django.db import connection
 from django.db.models.functions import Now
 
 from jobs import conf, models
+from jobs.models import Reason, RunStatus
+from jobs.platform.postgres import notifier
 
-# SKIP LOCKED: one run's long transaction must not cost the others their leases.
-RENEW = """
+Held = Mapping[uuid.UUID, uuid.UUID]  # run → token
+
+
+# What is written into a run `r` that is leased, with the parameters of claim.lease_for.
+LEASED = {
+    "status": "'running'",
+    "worker": "%(worker)s",
+    "lease_token": "%(token)s::uuid",
+    "lease_until": "statement_timestamp() + make_interval(secs => %(lease)s)",
+    "started_at": "coalesce(r.started_at, statement_timestamp())",
+    "expires_at": """CASE WHEN r.started_at IS NULL OR r.expires_at IS NULL
+                          THEN statement_timestamp() + make_interval(
+                               secs => (%(finish)s::jsonb ->> r.fn_id)::double precision)
+                          ELSE r.expires_at END""",
+}
+# What of an earlier wait or worker goes with that.
+CLEARED = {"begun": "false", "stop_requested": "false", "error": "NULL"}
+
+
+def leasing(**changes: str) -> str:
+    """The assignments of an UPDATE of jobs_run `r` that leases runs; `changes` are SQL expressions
+    by their columns."""
+    waits_no_more = {"due_at": "NULL", "reason": f"'{Reason.NONE.value}'"}
+    return _assignments({**LEASED, **CLEARED, **waits_no_more, **changes})
+
+
+def leasing_where(condition: str) -> dict[str, str]:
+    """The same columns with the expressions that lease a run if the condition holds, and leave
+    them as they are if not."""
+    return {
+        column: f"CASE WHEN {condition} THEN {value} ELSE r.{column} END"
+        for column, value in LEASED.items()
+    }
+
+
+def clearing() -> str:
+    return _assignments(CLEARED)
+
+
+def releasing(**changes: str) -> str:
+    """The assignments of an UPDATE of jobs_run that releases leases; `changes` are SQL expressions
+    by their columns."""
+    columns = {
+        "status": f"'{RunStatus.QUEUED.value}'",
+        "reason": f"'{Reason.NONE.value}'",
+        "due_at": "statement_timestamp()",
+        "lease_token": "NULL",
+        "lease_until": "NULL",
+    }
+    return _assignments({**columns, **changes})
+
+
+def _assignments(columns: dict[str, str]) -> str:
+    return ", ".join(f"{column} = {value}" for column, value in columns.items())
+
+
+def release(runs: models.RunQuerySet, **changes: Any) -> int:
+    """Release the leases of these runs; returns how many there were. `changes` are values by their
+    columns."""
+    columns = {
+        "status": RunStatus.QUEUED,
+        "reason": Reason.NONE,
+        "due_at": Now(),
+        "lease_token": None,
+        "lease_until": None,
+        **changes,
+    }
+    return runs.update(**columns)
+
+
+# Both pass by what another transaction has locked, if told to: a transaction that takes its time
+# over one run, an operator's perhaps, must not cost the others their leases.
+HELD = """
+  SELECT l.id FROM jobs_run l
+    JOIN unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS held(id, token)
+         ON l.id = held.id AND l.lease_token = held.token
+"""
+RENEW = f"""
 UPDATE jobs_run r SET lease_until = statement_timestamp() + make_interval(secs => %(lease)s)
-  FROM (SELECT l.id FROM jobs_run l
-          JOIN unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS held(id, token)
-            ON l.id = held.id AND l.lease_token = held.token
-           FOR NO KEY UPDATE OF l SKIP LOCKED) mine
+  FROM ({HELD} FOR NO KEY UPDATE OF l SKIP LOCKED) mine
  WHERE r.id = mine.id
 RETURNING r.id
-"""
+"""  # noqa: S608
+GIVE_BACK = f"""
+WITH mine AS MATERIALIZED ({HELD} FOR UPDATE OF l {{passing_by}})
+UPDATE jobs_run r SET {releasing()} FROM mine WHERE r.id = mine.id
+"""  # noqa: S608
 
-GIVE_BACK = """
-WITH mine AS MATERIALIZED (
-  SELECT r.id FROM jobs_run r
-    JOIN unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS held(id, token)
-         ON r.id = held.id AND r.lease_token = held.token
-     FOR UPDATE OF r SKIP LOCKED)
-UPDATE jobs_run r SET status = 'queued', reason = '', due_at = statement_timestamp(),
-       lease_token = NULL, lease_until = NULL
-  FROM mine WHERE r.id = mine.id
-"""
+
+def renew(held: Held) -> set[uuid.UUID]:
+    """Extend these leases; returns the runs that are still held under them, but for those whose
+    rows another transaction has locked."""
+    with connection.cursor() as cursor:
+        cursor.execute(RENEW, {"lease": conf.lease(), **_parameters(held)})
+        return {run_id for (run_id,) in cursor.fetchall()}
+
+
+def give_back_all(held: Held, *, skip_locked: bool = False) -> int:
+    """Hand these runs on at once, unfinished and without blame, and tell the clusters; returns how
+    many were still held. With `skip_locked` those are left whose rows another transaction has
+    locked; otherwise this waits for it."""
+    statement = GIVE_BACK.format(passing_by="SKIP LOCKED" if skip_locked else "")
+    with connection.cursor() as cursor:
+        cursor.execute(statement, _parameters(held))
+        given_back = int(cursor.rowcount)
+    if given_back:
+        notifier.wake_clusters(notifier.RUN_DUE)
+    return given_back
 
 
 def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
-    """Requeue a run at once, without blame; False if the lease was lost."""
-    return bool(
-        models.Run.objects.filter(id=run_id, lease_token=token).update(
-            status=models.RunStatus.QUEUED,
-            due_at=Now(),
-            reason="",
-            lease_token=None,
-            lease_until=None,
-        )
-    )
+    """The same for one run; False if its lease was in other hands."""
+    return give_back_all({run_id: token}) > 0
+
+
+def _parameters(held: Held) -> dict[str, Any]:
+    return {"ids": list(held), "tokens": list(held.values())}
 
 
 def renewed(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+import uuid
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from jobs.models import Reason
 from jobs.platform.postgres import statements
+from jobs.platform.postgres.query import Query
 from jobs.registry import catalog
 from jobs.runs import shares
-from jobs.runs.claim import BEFORE, CLAIMED, ITS_EVENT, LEASE, Claim, lease_for
+from jobs.runs.claim import Claim, lease_for
+from jobs.runs.claim_row import ClaimRow, claims_of, run_facts
+from jobs.runs.lease import leasing
 from jobs.runs.turns import take_turns
 from jobs.runs.unclaimable import claim_or_aside, set_aside
 
 logger = logging.getLogger("jobs.engine")
-
-FREE = (True, False, False)  # known function, not standing still; in no line
 
 
 # Due runs of every class (see shares) that no other cluster is looking at; those in no line, or
@@ -25,20 +29,41 @@ WITH RECURSIVE {shares.CLASSES}, due AS MATERIALIZED (
          row_number() OVER (PARTITION BY ready.number ORDER BY picked.due_at, picked.id) AS place
     FROM ready CROSS JOIN LATERAL (
          SELECT r.due_at, r.fn_id = ANY(%(known)s) AS is_known,
-                r.turns_held < cardinality(r.turn_keys) AS stands_in_line, {BEFORE}
+                r.turns_held < cardinality(r.turn_keys) AS stands_in_line, {run_facts()}
            FROM jobs_run r
           WHERE {shares.OF_CLASS} LIMIT {shares.SHARE}
             FOR UPDATE SKIP LOCKED) picked),
 leased AS (
-  UPDATE jobs_run r SET {LEASE}
+  UPDATE jobs_run r SET {leasing()}
    WHERE r.id = ANY(ARRAY(SELECT id FROM due
                            WHERE is_known AND NOT stands_still AND NOT stands_in_line)))
-SELECT {shares.SHARE}, {shares.NEXT}, taken.*
-  FROM (SELECT) look LEFT JOIN LATERAL (
-       SELECT number, place, is_known, stands_still, stands_in_line, {CLAIMED}
-         FROM due r {ITS_EVENT}) taken ON true
+SELECT {shares.SHARE} AS share, {shares.NEXT} AS next_after, taken.*
+  FROM (SELECT) look LEFT JOIN LATERAL ({
+    claims_of("due", "number", "place", "is_known", "stands_still", "stands_in_line")
+}) taken ON true
  ORDER BY place, number
 """  # noqa: S608
+
+
+class DueRow(NamedTuple):
+    """How a look went, and a due run that it found; without any there is one row, of nulls."""
+
+    share: int  # how many runs of each class it takes
+    next_after: str | None  # the class behind which the next look goes on, unless it saw all
+    number: int  # of its class
+    place: int  # in its class
+    is_known: bool  # whether this process knows its function
+    stands_still: bool
+    stands_in_line: bool
+    run: ClaimRow
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether it is set aside, wherever it stands."""
+        return not self.is_known or self.stands_still
+
+
+DUE = Query(TAKE, DueRow)
 
 
 NEXT_DUE = """
@@ -63,21 +88,31 @@ def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
     A crash in between loses nothing: unleased runs are still due.
     """
     lease = lease_for(worker)
-    rows = statements.execute(TAKE, {**lease, "known": catalog.ids(), **shares.asked(limit)})
-    (share, next_after), due = rows[0][:2], [row[2:] for row in rows if row[2] is not None]
-    may_be_more = shares.here.goes_on(share, next_after, [number for number, *_ in due])
-    read = [(row[2:5], claim_or_aside(row[5:], lease)) for row in due]
-    found = [(kept, c) for kept, c in read if c is not None]
-    mine = {c.run_id for kept, c in found if kept == FREE}
-    in_line = [c for (is_known, is_still, _), c in found if is_known and not is_still]
-    in_line = [c for c in in_line if c.run_id not in mine]
+    rows = DUE.execute({**lease, "known": catalog.ids(), **shares.asked(limit)})
+    found = [row for row in rows if row.run.id is not None]
+    classes = [row.number for row in found]
+    may_be_more = shares.here.goes_on(rows[0].share, rows[0].next_after, classes)
+    read = [(row, claim_or_aside(row.run, lease)) for row in found]
+    claims = [(row, claim) for row, claim in read if claim is not None]
+    mine = _past_their_lines(claims, lease)
+    for row, claim in claims:
+        if row.is_held_back:
+            set_aside(claim, Reason.PAUSED if row.stands_still else Reason.FUNCTION)
+    return [claim for _, claim in claims if claim.run_id in mine], may_be_more
+
+
+def _past_their_lines(
+    claims: Sequence[tuple[DueRow, Claim]], lease: dict[str, Any]
+) -> set[uuid.UUID]:
+    """Those that are leased: the ones that stand in no line are already, the others take their
+    turns now."""
+    free = [(row, claim) for row, claim in claims if not row.is_held_back]
+    mine = {claim.run_id for row, claim in free if not row.stands_in_line}
+    in_line = [claim for row, claim in free if row.stands_in_line]
     if in_line:
-        queued = [(c.run_id, c.turn_keys, c.turns_held) for c in in_line]
+        queued = [(claim.run_id, claim.turn_keys, claim.turns_held) for claim in in_line]
         mine |= take_turns(queued, in_line[0].clock.at, lease)
-    for (is_known, is_still, _), c in found:
-        if not is_known or is_still:
-            set_aside(c, Reason.PAUSED if is_still else Reason.FUNCTION)
-    return [c for _, c in found if c.run_id in mine], may_be_more
+    return mine
 
 
 def next_due(at_most: float) -> float:

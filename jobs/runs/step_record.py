@@ -7,6 +7,7 @@ from typing import Any
 
 from jobs.ids import new_key
 from jobs.models import StepStatus
+from jobs.platform.postgres.query import NO_COLUMN
 
 
 @dataclass(slots=True, eq=False)
@@ -30,7 +31,8 @@ class StepRecord:
     awaits: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
 
-    is_new: bool = True  # no column: made by this execution
+    # Whether this execution has made it.
+    is_new: bool = field(default=True, metadata=NO_COLUMN)
 
     @property
     def is_remembered(self) -> bool:

@@ -26,10 +26,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from jobs.platform.postgres import notifier, statements
+from jobs.platform.postgres.query import Query
 from jobs.platform.postgres.statements import Statement
+from jobs.runs import lease
 
 FEW = 250  # lines with locks of their own
 BUCKETS = 512  # a power of two
@@ -78,8 +80,15 @@ SELECT set_config('{SETTING}',
         OFFSET 0) asked
 """  # noqa: S608
 
-# Due runs are found by id: after a quiet hour the statistics call the index of due runs empty. The
-# lines differ in the column, an index of the array (PostgreSQL counts from 1).
+
+def of_line(statement: str, line: int) -> str:
+    """The statement for first (0) or second lines (1)."""
+    return statement.replace("%(column)s", str(line + 1))
+
+
+# A due run is found by its id: by the statistics of a quiet hour the index of what is due is empty.
+# Both lines' rules are the same; the column (an index of the array) is all that differs.
+# PostgreSQL arrays count from 1.
 
 # Runs that hold a turn of the line of `r`, and runs before `r`, counted up to the limit.
 HOLDING = """
@@ -101,7 +110,10 @@ AHEAD = """
 """
 PASSES = f"({HOLDING}) + ({AHEAD}) < r.turn_limits[%(column)s]"
 
-# Looked up one by one: a join, planned for one row of `mine`, would look up all for each.
+LEASE_AT_THE_END = lease.leasing_where("passes AND is_last")  # of its last line
+
+# Each run's row is looked up once: a join with `mine`, of which the planner expects one row, would
+# look up all of them for each.
 TAKE = f"""
 WITH mine AS MATERIALIZED (
   SELECT r.id, r.turns_held + 1 = cardinality(r.turn_keys) AS is_last, {PASSES} AS passes
@@ -109,30 +121,29 @@ WITH mine AS MATERIALIZED (
    WHERE r.id = ANY(%(ids)s) AND r.turns_held = %(line)s
      AND coalesce(r.due_at, 'infinity') <= %(seen)s AND r.lease_token IS NULL
      FOR UPDATE SKIP LOCKED)
-UPDATE jobs_run r
-   SET (turns_held, due_at, reason, status, worker, lease_token, lease_until, started_at,
-        expires_at) = (
+UPDATE jobs_run r SET (turns_held, due_at, reason, {", ".join(LEASE_AT_THE_END)}) = (
      SELECT r.turns_held + passes::int,
             CASE WHEN passes AND NOT is_last THEN r.due_at END,
             CASE WHEN passes THEN '' ELSE 'turn' END,
-            CASE WHEN passes AND is_last THEN 'running' ELSE r.status END,
-            CASE WHEN passes AND is_last THEN %(worker)s ELSE r.worker END,
-            CASE WHEN passes AND is_last THEN %(token)s::uuid END,
-            CASE WHEN passes AND is_last
-            THEN statement_timestamp() + make_interval(secs => %(lease)s) END,
-            CASE WHEN passes AND is_last
-            THEN coalesce(r.started_at, statement_timestamp()) ELSE r.started_at END,
-            CASE WHEN passes AND is_last AND (r.started_at IS NULL OR r.expires_at IS NULL)
-            THEN statement_timestamp() + make_interval(
-                 secs => (%(finish)s::jsonb ->> r.fn_id)::double precision)
-            ELSE r.expires_at END
+            {", ".join(LEASE_AT_THE_END.values())}
        FROM mine WHERE mine.id = r.id),
-       begun = false, stop_requested = false, error = NULL
+       {lease.clearing()}
  WHERE r.id = ANY(ARRAY(SELECT id FROM mine))
-RETURNING r.id, r.turns_held > %(line)s
+RETURNING r.id, r.turns_held > %(line)s AS passes
 """  # noqa: S608
 
-# All lines; the query leaps through the index, so that a long line costs no more than a short one.
+
+class TurnRow(NamedTuple):
+    """A run that was looked at, and whether it was let past its line."""
+
+    id: uuid.UUID
+    passes: bool
+
+
+TAKES = [Query(of_line(TAKE, line), TurnRow) for line in (0, 1)]
+
+# All lines in which a run stands: the query leaps through the index from one to the next, so that a
+# long line costs no more than a short one.
 LINES = """lines(key) AS (
   (SELECT turn_keys[%(column)s] FROM jobs_run
     WHERE turn_keys[%(column)s] IS NOT NULL AND status IN ('queued', 'running', 'waiting')
@@ -185,21 +196,22 @@ SELECT 'run' FROM woken LIMIT 1
 
 
 def take_turns(
-    waiting: Sequence[tuple[uuid.UUID, list[str], int]], seen: datetime, lease: dict[str, Any]
+    waiting: Sequence[tuple[uuid.UUID, list[str], int]], seen: datetime, leased: dict[str, Any]
 ) -> set[uuid.UUID]:
     """Take due runs' turns, line by line: lease those that hold all, park those that are not let
     past; returns the leased ids.
 
-    `waiting` has (run id, turn keys, turns held) as `seen` at that time; `lease` is lease_for's. A
-    run passes if fewer than `limit` others hold a turn or stand before it. Locked runs, and runs
-    that became due after `seen`, are left alone.
+    `waiting` is (run id, turn keys, turns held) as they were `seen` at a time, `leased` what
+    claim.lease_for says. First come first served: a run goes through only if fewer than `limit`
+    others hold a turn or stand before it. A run that somebody else is looking at, or that has
+    become due since it was seen, whatever befell it meanwhile, is left alone.
     """
     held = {run_id: turns for run_id, _, turns in waiting}
     keys = {run_id: run_keys for run_id, run_keys, _ in waiting}
     for line in range(max(len(run_keys) for run_keys in keys.values())):
         here = [i for i, turns in held.items() if turns == line < len(keys[i])]
         if here:
-            parameters = {**lease, "seen": seen, "keys": list({keys[i][line] for i in here})}
+            parameters = {**leased, "seen": seen, "keys": list({keys[i][line] for i in here})}
             for run_id in _take(here, line, parameters):
                 held[run_id] = line + 1
     return {run_id for run_id, turns in held.items() if turns == len(keys[run_id])}
@@ -208,9 +220,9 @@ def take_turns(
 def _take(run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]) -> list[uuid.UUID]:
     """The line's locks and the decision, in one transaction."""
     parameters = {**parameters, "ids": run_ids, "line": line}
-    locks, take = of_line(LOCKS, line), of_line(TAKE, line)
-    _, taken = statements.together((locks, parameters), (take, parameters))
-    return [run_id for run_id, passes in taken if passes]
+    take = TAKES[line]
+    _, taken = statements.together((of_line(LOCKS, line), parameters), take.asked(parameters))
+    return [turn.id for turn in take.rows(taken) if turn.passes]
 
 
 def passing_on(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
@@ -239,10 +251,6 @@ def pass_on(keys: Collection[str], line: int) -> None:
         lock(keys, line)
         woken = statements.execute(of_line(WAKE_EACH, line), {"keys": list(keys), "line": line})
         notifier.pass_on([woken])
-
-
-def of_line(statement: str, line: int) -> str:
-    return statement.replace("%(column)s", str(line + 1))
 
 
 def lock(keys: Collection[str], line: int) -> None:

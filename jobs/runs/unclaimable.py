@@ -16,6 +16,8 @@ from jobs.registry import unusable
 from jobs.registry.discovery import why_unknown
 from jobs.runs import shares
 from jobs.runs.claim import Claim, claim_of
+from jobs.runs.claim_row import ClaimRow
+from jobs.runs.lease import releasing
 from jobs.runs.turns import making_way
 
 logger = logging.getLogger("jobs.engine")
@@ -66,14 +68,13 @@ def _note_unfit(c: Claim) -> None:
         )
 
 
-# No other run waits behind it.
-ASIDE = """
-UPDATE jobs_run SET status = 'queued', reason = 'aside', error = %(why)s,
-       lease_token = NULL, lease_until = NULL, requeue_count = requeue_count + 1,
-       due_at = statement_timestamp() + make_interval(secs => %(seconds)s)
-"""
-UNREADABLE = f"{ASIDE} WHERE id = %(id)s AND lease_token = %(token)s"
-FIRST = f"""{ASIDE} WHERE id = ({shares.FIRST})"""
+# A run that cannot be taken up: no other run waits behind it.
+LATER = "statement_timestamp() + make_interval(secs => %(seconds)s)"
+ASIDE = releasing(
+    reason="'aside'", due_at=LATER, error="%(why)s", requeue_count="requeue_count + 1"
+)
+UNREADABLE = f"UPDATE jobs_run SET {ASIDE} WHERE id = %(id)s AND lease_token = %(token)s"  # noqa: S608
+FIRST = f"UPDATE jobs_run SET {ASIDE} WHERE id = ({shares.FIRST})"  # noqa: S608
 
 
 def set_first_aside(error: BaseException) -> None:
@@ -81,13 +82,13 @@ def set_first_aside(error: BaseException) -> None:
     _put_aside(FIRST, error, **shares.asked(1))
 
 
-def claim_or_aside(row: tuple[Any, ...], lease: dict[str, Any]) -> Claim | None:
-    """The claim in a row; an unreadable run is set aside."""
+def claim_or_aside(row: ClaimRow, lease: dict[str, Any]) -> Claim | None:
+    """The claim that a row says; a run whose row cannot be read waits visibly, alone."""
     try:
         return claim_of(row, lease)
     except Exception as error:
-        logger.exception("Run %s cannot be claimed", row[0])
-        _put_aside(UNREADABLE, error, id=row[0], token=lease["token"])
+        logger.exception("Run %s cannot be claimed", row.id)
+        _put_aside(UNREADABLE, error, id=row.id, token=lease["token"])
         return None
 
 

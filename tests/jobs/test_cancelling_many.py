@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from jobs.api import Concurrency, Context, Event, TriggerEvent, bulk, cancel, pause, send
 from jobs.control import bulk_actions as bulk_module
 from jobs.control.cancellation_sets import cancel_plain
-from jobs.events import event as events_event
+from jobs.events.event import EventPayload
 from jobs.execution.executor import execute
 from jobs.models import Event as EventRow
 from jobs.models import Reason, Run, RunStatus
@@ -80,8 +80,8 @@ def test_a_run_its_event_and_its_hook_are_as_if_it_had_been_cancelled_alone(why:
             "function_id": "test-function",
             "run_id": str(run.id),
             "error": Run.objects.get(id=run.id).error,
-            "event": events_event.as_json(run.event),
-            "events": [events_event.as_json(run.event)],
+            "event": EventPayload.of_row(run.event).as_json(),
+            "events": [EventPayload.of_row(run.event).as_json()],
             "epoch": 1,
         }
         for run in (one, two)

@@ -52,6 +52,19 @@ def waiting_since(keeper: Keeper, claims: list[Claim], seconds: float) -> None:
         keeper._claimed[claimed.run_id] = claimed.token, time.monotonic() - seconds
 
 
+def test_a_run_that_somebody_is_at_keeps_no_other_from_being_given_back():
+    with registered(three_steps(Diary())):
+        busy, other = go(), go()
+        claims = claim(10)
+    keeper = Keeper(Board())
+    waiting_since(keeper, claims, 60)
+    with transaction.atomic():
+        Run.objects.select_for_update().get(id=busy.id)
+        assert at_once(keeper._give_back) == [None]
+    statuses = dict(Run.objects.values_list("id", "status"))
+    assert statuses == {busy.id: "running", other.id: "queued"}
+
+
 def test_a_claim_that_has_waited_long_is_given_back_and_a_fresh_one_is_not():
     with registered(three_steps(Diary())):
         old, fresh = go(), go()

@@ -70,7 +70,6 @@ NO_TEXTS = {
     "jobs/platform/postgres/pooled_pipeline.py": {
         "super().converse([*ahead, *statements], commits=commits)[len(ahead):]",
     },
-    "jobs/execution/records.py": {"row[:len(STEP)]", "row[len(STEP):]"},
     "jobs/platform/postgres/role_privileges.py": {"tables[:SHOWN]"},
     "jobs/lib/secrets.py": {  # the mask
         "text[:end]",

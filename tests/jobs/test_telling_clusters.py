@@ -18,6 +18,8 @@ from jobs.api import Concurrency, Context, Event, cancel, pause, rerun, resume, 
 from jobs.cluster.worker_table import Board
 from jobs.models import Run
 from jobs.platform.postgres import notifier
+from jobs.runs import lease
+from jobs.runs.queue import claim
 from jobs.testing import drain
 from tests.database import cluster_environment, database_url
 from tests.functions import go, registered
@@ -77,6 +79,16 @@ def notifies(act: Callable[[], object]) -> list[bool]:
     with connection.execute_wrapper(look):
         act()
     return found
+
+
+def test_a_run_that_a_worker_gives_back_is_told_to_the_clusters(ear):
+    sends()
+    (claimed,) = claim(10)
+    ear.heard()
+    assert lease.give_back(claimed.run_id, claimed.token)
+    assert ear.heard() == [notifier.RUN_DUE]
+    assert not lease.give_back(claimed.run_id, claimed.token)
+    assert ear.heard() == []
 
 
 def test_what_is_sent_is_told_after_its_commit(ear: Ear):

@@ -13,7 +13,8 @@ import pytest
 
 from jobs.api import Event
 from jobs.errors import InvalidOutput
-from jobs.events import event, validation
+from jobs.events import validation
+from jobs.events.event import EventPayload
 from jobs.lib.json_values import OUTPUT_LIMIT, remembered
 from jobs.testing import drain, travel
 from tests.functions import go, ran, registered, the_run
@@ -114,7 +115,7 @@ def test_what_is_remembered_is_what_the_database_gives_back_to_the_last_digit(va
 
     with registered(handler):
         run = go({"value": value})
-        expressed = event.stored(validated_event(value), run.event)["data"]["value"]
+        expressed = EventPayload.of_event(validated_event(value), run.event).data["value"]
         drain()
         travel(timedelta(seconds=2))
         drain()

@@ -193,4 +193,4 @@ def test_the_song_s_page_and_json_tell_it_and_nothing_of_the_machinery(
 def test_the_sentences_are_all_there_is() -> None:
     texts = [value for value in vars(failure_messages).values() if isinstance(value, str)]
     assert {text for text in texts if text.endswith(f" {FREE}")} == set(SENTENCES)
-    assert {words for _, words in failure_messages.BY_MESSAGE} < set(SENTENCES)
+    assert set(failure_messages.BY_CODE.values()) < set(SENTENCES)

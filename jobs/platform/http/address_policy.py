@@ -23,6 +23,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from jobs import conf
+from jobs.errors import FetchCode
 from jobs.lib.excerpts import quoted
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -54,6 +55,8 @@ GLOBAL_UNICAST = ip_network("2000::/3")
 
 class Refused(Exception):
     """Why a request is not made; a retry would not help."""
+
+    code = FetchCode.REFUSED
 
 
 class Origin(NamedTuple):

@@ -12,8 +12,7 @@ from requests import Response
 from urllib3.exceptions import DecodeError, ProtocolError
 
 from jobs.lib.excerpts import quoted
-from jobs.platform.http.address_policy import Refused
-from jobs.platform.http.error_text import Broken, cause_in_words, innermost
+from jobs.platform.http.error_text import Broken, Unusable, cause_in_words, innermost
 from jobs.platform.http.exchange import BODY_LIMIT
 
 CHUNK = 65_536
@@ -24,11 +23,11 @@ PACKINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
 
 
 def read_body(response: Response) -> bytes:
-    """The body, unpacked; Refused if the packed or unpacked size is over the limit."""
+    """The body, unpacked; Unusable if it, or what it unpacks to, is over the limit."""
     if response.status_code < 200:
         raise Broken(f"it said {response.status_code} and no more")
     if sum(len(name) + len(value) for name, value in response.headers.items()) > HEADERS_LIMIT:
-        raise Refused(f"the answer's headers are larger than {HEADERS_LIMIT // 1024} KiB")
+        raise Unusable(f"the answer's headers are larger than {HEADERS_LIMIT // 1024} KiB")
     _refuse_over_limit(response.raw.length_remaining or 0)
     body = bytearray()
     try:
@@ -44,7 +43,7 @@ def read_body(response: Response) -> bytes:
 
 def _unpack(body: bytes, packing: str) -> bytes:
     if packing.lower() not in PACKINGS:
-        raise Refused(f"the answer is packed as {quoted(packing, 40)}, which was not asked for")
+        raise Unusable(f"the answer is packed as {quoted(packing, 40)}, which was not asked for")
     if not packing:
         return body
     packed = urllib3.HTTPResponse(
@@ -60,7 +59,7 @@ def _unpack(body: bytes, packing: str) -> bytes:
 
 def _refuse_over_limit(size: int) -> None:
     if size > BODY_LIMIT:
-        raise Refused(f"the answer is larger than {BODY_LIMIT // 2**20} MiB")
+        raise Unusable(f"the answer is larger than {BODY_LIMIT // 2**20} MiB")
 
 
 def text_of(body: bytes, content_type: str) -> str:

@@ -22,14 +22,14 @@ from requests import RequestException, Response
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
-from jobs.errors import JobsError
+from jobs.errors import FetchCode, JobsError
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.secrets import mask, mask_json, resolve
 from jobs.platform.http.address_policy import Origin, Refused, origin_of, permit
 from jobs.platform.http.body import clean_text, read_body, text_of
 from jobs.platform.http.connection import Unreachable
 from jobs.platform.http.connection_pool import Transport, current
-from jobs.platform.http.error_text import Broken, sentence
+from jobs.platform.http.error_text import Broken, Unusable, code_of, sentence
 from jobs.platform.http.exchange import Outcome, Request
 
 MOST_HOPS = 25
@@ -49,11 +49,13 @@ def perform(
     try:
         return _ask(transport or current(), request, deadline, remember)
     except (Refused, JobsError) as refusal:
-        return Outcome(error={"message": clean_text(mask(str(refusal))), "final": True})
+        code = refusal.code if isinstance(refusal, Refused) else FetchCode.REFUSED
+        return Outcome.failed(code, clean_text(mask(str(refusal))), final=True)
     except (Unreachable, Broken, RequestException, HTTPError, TimeoutError) as error:
         if time.monotonic() >= deadline:
-            return Outcome(error={"message": f"no whole answer within {request.timeout:g} s"})
-        return Outcome(error={"message": excerpt(clean_text(sentence(error)).strip())})
+            late = f"no whole answer within {request.timeout:g} s"
+            return Outcome.failed(FetchCode.TIMEOUT, late)
+        return Outcome.failed(code_of(error), excerpt(clean_text(sentence(error)).strip()))
 
 
 def _ask(
@@ -76,7 +78,7 @@ def _ask(
                 return _outcome(request, response, read_body(response))
         method, url, body = "GET", target, b""
         remember(url)
-    raise Refused(f"it redirected {MOST_HOPS} times and did not answer")
+    raise Unusable(f"it redirected {MOST_HOPS} times and did not answer")
 
 
 def _left(deadline: float) -> float:
@@ -117,21 +119,21 @@ def _redirect(response: Response, url: str, origin: Origin) -> str | None:
         return None
     location = response.headers.get("Location", "").encode("latin-1").decode("utf-8", "replace")
     if not location:
-        raise Refused(f"it redirects ({status}) without saying where to")
+        raise Unusable(f"it redirects ({status}) without saying where to")
     if mask(location) != location:
-        raise Refused(f"it redirects ({status}) to an address that holds a secret")
+        raise Unusable(f"it redirects ({status}) to an address that holds a secret")
     try:
         target = urljoin(url, location)
     except ValueError:
-        raise Refused(f"it redirects ({status}) to what is no address") from None
+        raise Unusable(f"it redirects ({status}) to what is no address") from None
     if status == 303:
         return _within(origin, target)
-    raise Refused(f"it redirects ({status}) to {_origin_in_words(target)}; only a 303 is followed")
+    raise Unusable(f"it redirects ({status}) to {_origin_in_words(target)}; only a 303 is followed")
 
 
 def _within(origin: Origin, target: str) -> str:
     if _origin_in_words(target) != str(origin):
-        raise Refused(
+        raise Unusable(
             f"it redirects to {_origin_in_words(target)}; only {origin} itself gets this request"
         )
     return target

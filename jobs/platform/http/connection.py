@@ -10,6 +10,7 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from jobs.errors import FetchCode
 from jobs.platform.http.deadline_socket import dial
 
 CONNECT_TIMEOUT = 10.0  # seconds for resolving, dialling and TLS together
@@ -21,6 +22,8 @@ Route = Callable[[str, int, float], list[str]]
 
 class Unreachable(Exception):
     """Why there is no connection."""
+
+    code = FetchCode.UNREACHABLE
 
 
 class PlainConnection(HTTPConnection):

@@ -1,4 +1,4 @@
-"""A request's error in a sentence."""
+"""What went wrong with a request: its code, for programs, and a sentence, for people."""
 
 from __future__ import annotations
 
@@ -6,12 +6,37 @@ from http.client import BadStatusLine, RemoteDisconnected
 
 from urllib3.exceptions import LocationValueError
 
+from jobs.errors import FetchCode
 from jobs.lib.excerpts import quoted
+from jobs.platform.http.address_policy import Refused
 from jobs.platform.http.connection import Unreachable
 
 
 class Broken(Exception):
     """The response did not arrive whole; a retry may help."""
+
+    code = FetchCode.UNUSABLE
+
+
+class Unusable(Refused):
+    """An answer that is not read on, and why; another try would bring the same."""
+
+    code = FetchCode.UNUSABLE
+
+
+def code_of(error: Exception) -> FetchCode:
+    """Which kind of error it is, unless the request's time is over."""
+    if isinstance(error, Unreachable | Broken):
+        return error.code
+    reason = innermost(error)
+    if isinstance(reason, LocationValueError):
+        return FetchCode.REFUSED
+    return FetchCode.UNUSABLE if is_not_http(reason) else FetchCode.UNREACHABLE
+
+
+def is_not_http(reason: BaseException) -> bool:
+    """A connection that closed without an answer is a BadStatusLine to Python, too."""
+    return isinstance(reason, BadStatusLine) and not isinstance(reason, RemoteDisconnected)
 
 
 def sentence(error: Exception) -> str:
@@ -23,7 +48,7 @@ def sentence(error: Exception) -> str:
         return "the address cannot be read"
     if isinstance(reason, RemoteDisconnected):
         return "the connection was closed before there was an answer"
-    if isinstance(reason, BadStatusLine):
+    if is_not_http(reason):
         return f"what came back is not HTTP: {quoted(reason.args[0])}"
     return f"the request broke: {cause_in_words(reason)}"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobs.errors import FetchCode
+
 BODY_LIMIT = 4 * 1024 * 1024
 
 
@@ -22,8 +24,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A response as a run remembers it, or an error {"message", "final"}."""
+    """What came back: an answer as a run remembers it, or an error {"code", "message"}, with
+    "final" if another try would bring the same."""
 
     answer: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     summary: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def failed(cls, code: FetchCode, message: str, *, final: bool = False) -> Outcome:
+        error: dict[str, Any] = {"code": code.value, "message": message}
+        return cls(error=error | {"final": True} if final else error)

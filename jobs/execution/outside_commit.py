@@ -1,0 +1,64 @@
+"""The commit of what a body has done outside any transaction.
+
+The memory of such a body is committed again, on another connection, if the database breaks off that
+commit: else the body would act twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, connections
+from django.db import Error as DatabaseError
+
+from jobs import conf, models
+from jobs.errors import Interrupted
+from jobs.execution.unit_of_work import Journal
+from jobs.platform.postgres import connection_state
+from jobs.platform.postgres.outages import is_unavailable
+from jobs.runs import step_record
+
+logger = logging.getLogger("jobs.engine")
+
+RECONNECT_SECONDS = 0.5
+
+
+def commit_what_acted_outside(journal: Journal, name: str) -> None:
+    """Commit the memory of a body, of the step of this name, that is not to run again: if the
+    commit is broken off, once more on another connection; in an outage of the database as soon as
+    it is back, for as long as a lease."""
+    patience = time.monotonic() + conf.lease()
+    kept = journal.kept()
+    is_last = journal.transaction.outer.is_there
+    while True:
+        try:
+            journal.commit()
+            return
+        except Interrupted as stop:
+            if is_last or time.monotonic() > patience:
+                raise
+            is_last = not is_unavailable(stop.error)
+            logger.warning("Run %s: its commit is tried again: %s", journal.claim.run_id, stop)
+        journal.restore(kept)
+        while not _is_reached(patience):
+            time.sleep(RECONNECT_SECONDS)
+        if _has_remembered(journal, name):
+            journal.note_commit()
+            return
+
+
+def _is_reached(patience: float) -> bool:
+    """Whether another connection leads to a database; True also where there is no time left."""
+    here = connections[DEFAULT_DB_ALIAS]
+    connection_state.drop(here)
+    try:
+        here.connect()
+    except (DatabaseError, InterfaceError):
+        return time.monotonic() > patience
+    return True
+
+
+def _has_remembered(journal: Journal, name: str) -> bool:
+    mine = models.Step.objects.filter(run_id=journal.claim.run_id, name=name)
+    return mine.filter(status__in=step_record.REMEMBERED).exists()

@@ -1,0 +1,185 @@
+"""The transaction in which consecutive atomic steps do their work, a savepoint each.
+
+A step that fails takes its own effects with it and nothing else:
+1. The first one in a transaction needs no savepoint for that: the transaction itself goes.
+2. Each further one has a savepoint behind it, set in the trip of its first statement, in which the
+   last one is released.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import connection, transaction
+
+from jobs.errors import (
+    ControlFlow,
+    Interrupted,
+    SwallowedDatabaseError,
+    TransactionBroken,
+    TransactionEnded,
+    TransactionLeftOpen,
+    TransactionLost,
+)
+from jobs.execution.outer_transaction import OuterTransaction, go_back_to
+from jobs.lib.error_report import is_a
+from jobs.platform.postgres import connection_state, session_state, statements
+
+
+class StepTransaction:
+    """The open transaction of one execution, if one is open."""
+
+    def __init__(self, database: Any, *, solo: bool) -> None:
+        self._database = database
+        self._solo = solo  # check each step's constraints by itself
+        self.outer = OuterTransaction(database)
+        self._raw: Any = None  # the connection that the open transaction is on
+        self.forget()
+
+    def forget(self) -> None:
+        """It is over."""
+        self._scope: contextlib.ExitStack | None = None
+        self._opened = 0.0
+        self._savepoints = 0
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was opened; 0 if none is open."""
+        return 0.0 if self._scope is None else time.monotonic() - self._opened
+
+    def begin(self) -> contextlib.ExitStack:
+        """The open transaction, opened now if none is."""
+        self.raise_if_broken()
+        if self._scope is None:
+            self.outer.close_what_is_inside()
+            scope = contextlib.ExitStack()
+            scope.enter_context(transaction.atomic())
+            self._scope, self._raw = scope, self._database.connection
+            session_state.notice(self._raw)
+            self._blocks = len(self._database.atomic_blocks)
+            self._begun = statements.transactions_begun()
+            self._opened = time.monotonic()
+        return self._scope
+
+    def raise_if_broken(self) -> None:
+        """Nothing more can be done in a transaction in which a statement failed, or that is gone:
+        with its connection, or by a COMMIT or a ROLLBACK that is not Django's."""
+        if self._is_lost:
+            raise TransactionEnded
+        if self.is_broken:
+            raise TransactionBroken
+
+    @property
+    def is_broken(self) -> bool:
+        return self._is_lost or connection_state.is_failed(self._database)
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether the transaction that was opened here is not there any more."""
+        if self._scope is None:
+            return False
+        if connection_state.is_lost(self._database, self._raw):
+            return True
+        return not connection_state.is_failed(self._database) and self._was_ended_by_hand()
+
+    def raise_if_left_open(self) -> None:
+        """Code that is over, a body's or the function's, has ended each transaction that it has
+        opened; what it has not is undone."""
+        if self._is_left_open if self._scope else self.outer.close_what_is_inside():
+            raise TransactionLeftOpen
+
+    @property
+    def _is_left_open(self) -> bool:
+        """Whether code has opened a block inside the open transaction, and not left it."""
+        return len(self._database.atomic_blocks) > self._blocks
+
+    def undo_what_is_left_open(self) -> None:
+        while self._scope is not None and self._is_left_open:
+            self._database.atomic_blocks[-1].__exit__(_Undo, _Undo(), None)
+
+    def is_databases_fault(self, error: BaseException) -> bool:
+        return connection_state.is_databases_fault(self._database, error)
+
+    @contextlib.contextmanager
+    def effects(self) -> Iterator[None]:
+        """A step's body: what it writes goes if it raises, and nothing else does."""
+        name = None
+        if self._scope is not None:
+            name = self._set_savepoint()
+        else:
+            self.begin()
+            statements.begin()
+        try:
+            with self._known_to_django(name):
+                yield
+            self._check_what_a_body_left()
+        except BaseException as error:
+            self._undo_body(name, error)
+            raise
+
+    def _check_what_a_body_left(self) -> None:
+        if self._is_lost:
+            raise TransactionLost
+        if self.is_broken:
+            raise SwallowedDatabaseError
+        if self._is_left_open:
+            raise TransactionLeftOpen
+        if self._solo:
+            connection.check_constraints()
+
+    def _was_ended_by_hand(self) -> bool:
+        """Whether a COMMIT or a ROLLBACK that is not Django's has ended the open transaction."""
+        begun = statements.transactions_begun() - self._begun
+        is_over = connection_state.is_idle(self._database)
+        return not self.outer.is_there and begun > (0 if is_over else 1)
+
+    def _undo_body(self, savepoint: str | None, error: BaseException) -> None:
+        """Take a body's effects back. Where that takes the effects of earlier steps along, or there
+        is no database to do it with, the execution ends here."""
+        is_databases = self.is_databases_fault(error)  # asked before Django makes a new one
+        is_lost = self._is_lost or is_a(error, TransactionLost)
+        if not is_lost:
+            self.undo_what_is_left_open()
+        if savepoint is None:
+            self.undo()
+        elif not is_lost:
+            go_back_to(savepoint)
+        if (is_lost or is_databases) and not is_a(error, ControlFlow):
+            raise Interrupted(error, is_own=not is_databases) from error
+
+    def _set_savepoint(self) -> str:
+        self.raise_if_broken()
+        last = [f"RELEASE SAVEPOINT step_{self._savepoints}"] if self._savepoints else []
+        self._savepoints += 1
+        name = f"step_{self._savepoints}"
+        statements.before_next(*last, f"SAVEPOINT {name}")
+        return name
+
+    @contextlib.contextmanager
+    def _known_to_django(self, savepoint: str | None) -> Iterator[None]:
+        """What a body leaves to `transaction.on_commit` goes with its savepoint."""
+        if savepoint is None:
+            yield
+            return
+        savepoints = self._database.savepoint_ids
+        savepoints.append(savepoint)
+        try:
+            yield
+        finally:
+            if savepoint in savepoints:
+                savepoints.remove(savepoint)
+
+    def undo(self) -> None:
+        """End the transaction without a trace; what is collected here stays."""
+        scope, self._scope = self._scope, None
+        self._savepoints = 0
+        if scope is not None:
+            with contextlib.suppress(_Undo), scope:
+                raise _Undo
+
+
+class _Undo(Exception):
+    pass

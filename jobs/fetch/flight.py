@@ -1,0 +1,32 @@
+"""A request that a gateway has sent, and whose answer it waits for."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from jobs.platform.http.exchange import Outcome, Request
+
+
+@dataclass(eq=False, slots=True)
+class Flight:
+    """A request that this gateway has in the air."""
+
+    id: uuid.UUID
+    run_id: uuid.UUID
+    step_name: str
+    token: uuid.UUID
+    sent_at: datetime
+    host: str
+    request: Request
+
+    def takes_over(self, other: Flight) -> bool:
+        """Land for another one of the same row, if that asks the same: its answer is the same."""
+        if replace(self.request, result_url="") != replace(other.request, result_url=""):
+            return False
+        self.token, self.sent_at = other.token, other.sent_at
+        return True
+
+
+Landed = tuple[Flight, Outcome]

@@ -1,0 +1,88 @@
+"""A statement whose rows are read by name.
+
+    class Standing(NamedTuple):
+        id: uuid.UUID
+        key: str
+
+    STANDING = Query("SELECT id, turn_keys[1] AS key FROM …", Standing)
+
+The fields of the rows' class are the columns of the statement, by their names and in their order. A
+test compares them with what PostgreSQL says of each Query that is made: a column that is moved or
+added is an error there, and no wrong value here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from itertools import islice
+from typing import Any, Generic, TypeVar, get_type_hints
+
+from jobs.platform.postgres import statements
+from jobs.platform.postgres.statements import Rows, Statement
+
+R = TypeVar("R")
+NO_COLUMN = {"is_column": False}  # the metadata of a dataclass's field that no column is read into
+
+queries: list[Query[Any]] = []  # all that were made, for the test
+
+
+class Query(Generic[R]):
+    """A statement, and the class of its rows: a NamedTuple, whose last fields may be such rows, or
+    dataclasses, themselves."""
+
+    def __init__(self, text: str, row: type[R]) -> None:
+        self.text = text
+        self.columns = columns_of(row)
+        self._read = _reader(row)
+        queries.append(self)
+
+    def execute(self, values: Mapping[str, Any]) -> list[R]:
+        return self.rows(statements.execute(self.text, values))
+
+    def at_once(self, values: Mapping[str, Any]) -> list[R]:
+        """As statements.at_once."""
+        return self.rows(statements.at_once(self.text, values))
+
+    def asked(self, values: Mapping[str, Any]) -> Statement:
+        """To be sent together with others; `rows` reads what comes back."""
+        return self.text, values
+
+    def rows(self, found: Rows) -> list[R]:
+        return list(map(self._read, found))
+
+
+def columns_of(row: type) -> list[str]:
+    """The columns that a class of rows is read from."""
+    if is_dataclass(row):
+        return [f.name for f in fields(row) if f.metadata.get("is_column", True)]
+    hints = get_type_hints(row)
+    return [
+        column
+        for name in row._fields  # type: ignore[attr-defined]
+        for column in (columns_of(hints[name]) if _is_row(hints[name]) else [name])
+    ]
+
+
+def _is_row(hint: Any) -> bool:
+    return isinstance(hint, type) and (is_dataclass(hint) or hasattr(hint, "_fields"))
+
+
+def _reader(row: Any) -> Callable[[Sequence[Any]], Any]:
+    if not hasattr(row, "_fields"):
+        return lambda values: row(*values)
+    hints = get_type_hints(row)
+    nested = [hints[name] for name in row._fields if _is_row(hints[name])]
+    return _nested(row, nested) if nested else row._make
+
+
+def _nested(row: Any, nested: Sequence[Any]) -> Callable[[Sequence[Any]], Any]:
+    own = len(row._fields) - len(nested)
+    parts = [(_reader(part), len(columns_of(part))) for part in nested]
+
+    def read(values: Sequence[Any]) -> Any:
+        left = iter(values)
+        mine = list(islice(left, own))
+        return row(*mine, *(make(tuple(islice(left, width))) for make, width in parts))
+
+    return read
