@@ -125,7 +125,7 @@ def _play(claim: Claim, function: Function, journal: Journal, watch: Watch) -> C
             output = function.handler(context)
             journal.transaction.raise_if_left_open()
         context.runner.raise_if_suspended()  # a bare “except:” may have swallowed it
-        output = remembered(output, f"What “{claim.fn_id}” returns")
+        output = remembered(output, f"The output of “{claim.fn_id}”")
     except Suspend as pause:
         asks = bool(journal.fetches)
         _suspend(journal, pause, waits=not asks)

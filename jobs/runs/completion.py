@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from jobs import models
 from jobs.events import fan_out, intake, requester, wake
 from jobs.events.event import Event, EventPayload
+from jobs.lib.failure_kinds import kind_of
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
 from jobs.registry import catalog
