@@ -26,6 +26,7 @@ from jobs.control.cancellation import reason_of
 from jobs.events import requester
 from jobs.ids import new_key
 from jobs.platform.postgres import notifier, statements
+from jobs.platform.postgres.statements import Statement
 from jobs.registry import catalog
 from jobs.registry.function import Function
 from jobs.runs import turns
@@ -35,7 +36,10 @@ LARGEST_SET = turns.FEW  # runs of one transaction: each stands in a line of its
 
 # Lines are followed in the order of their index. By the statistics of a quiet hour one would be
 # collected and sorted as a whole.
-IN_ORDER = ("SET LOCAL enable_bitmapscan = off", "SET LOCAL enable_seqscan = off")
+IN_ORDER: tuple[Statement, ...] = (
+    ("SET LOCAL enable_bitmapscan = off", {}),
+    ("SET LOCAL enable_seqscan = off", {}),
+)
 
 # Lists of ids go from one statement into the next as they are, as text.
 LOCK = """
@@ -104,9 +108,8 @@ def cancel_plain(
     if hooks is None or not run_ids:
         return set(run_ids)
     with transaction.atomic():
-        statements.before_next(*IN_ORDER)
         asked = {"ids": list(run_ids)}
-        ((locked,),) = statements.execute(LOCK, asked)
+        *_, ((locked,),) = statements.together(*IN_ORDER, (LOCK, asked))
         if locked is None:
             return set(run_ids)
         values = asked | {"locked": locked, "alone": alone} | _values(len(run_ids), hooks, why)

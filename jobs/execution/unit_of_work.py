@@ -7,8 +7,7 @@ just before the commit, so that a step's effects and its memory are one fact.
 
 A step that fails takes its own effects with it and nothing else:
 1. The first one in a transaction needs no savepoint for that: the transaction itself goes.
-2. Each further one has a savepoint behind it, set in the trip of its first statement, in which the
-   last one is released.
+2. Each further one has a savepoint behind it, set in the trip that releases the last one.
 
 3. A commit that leaves a request to the gateway does not wait for the disk: nothing has come of it
    outside the database until the gateway takes the request, which waits for both (outbox, 2).
@@ -241,10 +240,10 @@ class Journal:
 
     def _set_savepoint(self) -> str:
         self.raise_if_broken()
-        last = [f"RELEASE SAVEPOINT step_{self._savepoints}"] if self._savepoints else []
+        last = f"RELEASE SAVEPOINT step_{self._savepoints}; " if self._savepoints else ""
         self._savepoints += 1
         name = f"step_{self._savepoints}"
-        statements.before_next(*last, f"SAVEPOINT {name}")
+        statements.at_once(f"{last}SAVEPOINT {name}")
         return name
 
     @contextlib.contextmanager
@@ -392,7 +391,6 @@ class Journal:
 
     def _reset(self) -> None:
         self.attempt, self.function_errors, self.steps_done = self._committed
-        statements.forget_what_waits()
         self._clear()
 
     # --- the records --------------------------------------------------------------------------

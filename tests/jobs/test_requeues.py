@@ -69,6 +69,25 @@ def replace_the_connection() -> None:
     connection.connect()
 
 
+def read_by_a_cursor_of_the_server() -> None:
+    list(Category.objects.iterator())
+
+
+def create_many() -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO songs_category (name, folded) VALUES (%s, 'x')", [("a",)])
+
+
+def commit_and(go_on: Body) -> Body:
+    """psycopg begins the next transaction unasked."""
+
+    def body() -> None:
+        sql("COMMIT")()
+        go_on()
+
+    return body
+
+
 LOST = "jobs.errors.TransactionLost"
 ENDS = {
     "it closes its connection": (connection.close, LOST),
@@ -77,6 +96,9 @@ ENDS = {
     "it takes another connection": (replace_the_connection, LOST),
     "it commits by hand": (sql("SELECT 1; COMMIT"), LOST),
     "it rolls back by hand": (sql("SELECT 1; ROLLBACK"), LOST),
+    "it commits by hand and asks on": (commit_and(sql("SELECT 1")), LOST),
+    "it commits by hand and writes on": (commit_and(create_many), LOST),
+    "it commits by hand and reads on": (commit_and(read_by_a_cursor_of_the_server), LOST),
     "it is refused a commit": (
         transaction.commit,
         "django.db.transaction.TransactionManagementError",

@@ -43,7 +43,6 @@ def test_a_statement_is_prepared_once_whatever_its_values():
 @pytest.mark.needs_session("counts what is prepared in its own session")
 def test_behind_a_pool_it_is_sent_as_it_is(behind_a_pool):
     connection.ensure_connection()
-    statements.forget_what_waits()  # before anything was sent
     assert statements.execute(COUNT, {"like": "a%"}) == [(0,)]
     assert prepared("jobs_registeredfunction") == 0
 

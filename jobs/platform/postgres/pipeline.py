@@ -15,9 +15,8 @@ ones is most of what they cost. So they are handed to libpq itself, through psyc
    half the processor time. While it lasts no signal's handler runs.
 6. psycopg may prepare the product's statements on the same connection. After a rollback it forgets
    them by a DEALLOCATE ALL, which would take ours along: here it names them.
-7. What is to go ahead of the next statement (a savepoint) goes in its trip, and so does BEGIN,
-   whoever sends that statement: the engine, a step's cursor whose statement is prepared
-   (prepared.py), or psycopg itself, which asks `_start_query` before whatever it sends.
+7. A transaction that Django wants and that is not open yet opens in the trip of the engine's first
+   statement in it.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
-from psycopg.abc import PQGen
 from psycopg.adapt import AdaptersMap, PyFormat, Transformer
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg.types.string import TextLoader
 
+from jobs.platform.postgres import transaction_count
 from jobs.platform.postgres.psycopg_internals import ByName
 
 Statement = tuple[str, Mapping[str, Any]]  # text, values by name
@@ -67,18 +66,14 @@ class Wire:
         self._numbers = itertools.count()
         self._poll = select.poll()
         self._poll.register(self._pg.socket, select.POLLIN)
-        self.ahead: list[str] = []  # see (7)
-        self.begun = 0  # transactions, up to now
         theirs = ByName()
         vars(theirs).update(vars(raw._prepared))
         raw._prepared = theirs
-        self._psycopgs_start = raw._start_query
-        vars(raw)["_start_query"] = self._start_query
 
     def converse(self, statements: Sequence[Statement], *, commits: bool = False) -> list[Rows]:
         """What each statement returns. A transaction that is wanted and not open is opened in the
         same trip; with `commits` it ends in it."""
-        first = self._what_goes_first()
+        first = self._begin_if_wanted()
         asked = [*first, *statements, *([COMMIT] if commits else [])]
         with self._raw.lock:
             rows = [self._loaded(result) for result in self._ask(asked)]
@@ -87,10 +82,8 @@ class Wire:
     def ask_at_once(self, text: str, values: Mapping[str, Any]) -> Rows:
         """What a statement returns that waits for nobody: see (5). A transaction that is wanted and
         not open is opened before."""
-        first = self._what_goes_first()
+        self.begin()
         with self._raw.lock:
-            for before, _ in first:
-                self._loaded(self._pg.exec_(before.encode()))
             result = self._answer_at_once(text, values)
             self._pass_on_notifications()
             return self._loaded(result)
@@ -98,44 +91,20 @@ class Wire:
     def begin(self) -> None:
         """Open the transaction, if one is wanted and not open."""
         if self._opens:
-            self.begun += 1
+            transaction_count.add(self._raw)
             with self._raw.lock:
                 self._loaded(self._pg.exec_(b"BEGIN"))
-
-    @property
-    def goes_alone(self) -> bool:
-        """Whether nothing has to go ahead of the next statement."""
-        return not self.ahead and not self._opens
-
-    def ask_prepared(self, name: bytes, values: Any, formats: Any) -> PGresult:
-        """The answer to what psycopg has prepared, be it an error, in one trip with what goes ahead
-        of it."""
-        first = self._what_goes_first()
-        with self._raw.lock:
-            *before, result = self._ask(first, (name, values, formats))
-            for answer in before:
-                self._loaded(answer)
-        return result
 
     @property
     def _opens(self) -> bool:
         is_idle: bool = self._pg.transaction_status == TransactionStatus.IDLE
         return is_idle and not self._raw.autocommit
 
-    def _what_goes_first(self) -> list[Statement]:
-        first = [BEGIN] if self._opens else []
-        self.begun += len(first)
-        if self.ahead:
-            first += [(text, NOTHING) for text in self.ahead]
-            self.ahead.clear()
-        return first
-
-    def _start_query(self) -> PQGen[None]:
-        """Before whatever psycopg sends: see (7)."""
-        self.begun += self._opens
-        yield from self._psycopgs_start()
-        while self.ahead:
-            yield from self._raw._exec_command(self.ahead.pop(0).encode())
+    def _begin_if_wanted(self) -> list[Statement]:
+        if not self._opens:
+            return []
+        transaction_count.add(self._raw)
+        return [BEGIN]
 
     def _answer_at_once(self, text: str, values: Mapping[str, Any]) -> PGresult:
         query, names, is_planned = compiled(text)
@@ -150,16 +119,11 @@ class Wire:
             self._prepared[key] = name
         return self._pg.exec_prepared(self._prepared[key], dumped, formats)
 
-    def _ask(
-        self, statements: Sequence[Statement], prepared: tuple[bytes, Any, Any] | None = None
-    ) -> list[PGresult]:
-        """The answer to each, and to what psycopg has prepared."""
+    def _ask(self, statements: Sequence[Statement]) -> list[PGresult]:
+        """The answer to each."""
         try:
             self._pg.enter_pipeline_mode()
             sent = [self._send(*statement) for statement in statements]
-            if prepared is not None:
-                self._pg.send_query_prepared(*prepared)
-                sent.append(None)
             self._pg.pipeline_sync()
             self._flush()
             results = self._results()
@@ -247,13 +211,6 @@ class Wire:
         while notification := self._pg.notifies():
             if self._pg.notify_handler is not None:
                 self._pg.notify_handler(notification)
-
-
-def forget_what_waits(raw: psycopg.Connection[Any]) -> None:
-    """Nothing goes ahead any more: the transaction in which it would have is over."""
-    wire: Wire | None = vars(raw).get(WIRE)
-    if wire is not None:
-        wire.ahead.clear()
 
 
 AUTO = [PyFormat.AUTO] * 100

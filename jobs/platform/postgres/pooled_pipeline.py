@@ -30,10 +30,10 @@ from typing import Any
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import capabilities
-from psycopg.abc import PQGen
 from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
+from jobs.platform.postgres import transaction_count
 from jobs.platform.postgres.pipeline import NOTHING, WIRE, Key, New, Rows, Statement, Wire, compiled
 
 SERVER: Statement = ("SELECT pg_backend_pid()", NOTHING)
@@ -52,8 +52,10 @@ def is_pooled(here: BaseDatabaseWrapper) -> bool:
 class PooledWire(Wire):
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         super().__init__(raw)
+        transaction_count.count(raw)
         self.settings: dict[str, str] = {}  # see (5)
         self._are_set = False  # in the open transaction
+        self._number = 0  # that transaction's, see transaction_count
         # Statements, by their names:
         self._known: set[bytes] = set()  # that were sent, see (4)
         self._told: set[bytes] = set()  # that were prepared
@@ -67,11 +69,14 @@ class PooledWire(Wire):
         self._misses = 0 if capabilities.has_send_close_prepared() else MOST_MISSES
 
     def converse(self, statements: Sequence[Statement], *, commits: bool = False) -> list[Rows]:
+        self._notice_another_transaction()
         ahead = self._settings() if self._is_idle or not self._are_set else []
         self._are_set = True
         if self._opens and not commits:
             ahead.append(SERVER)
-        return super().converse([*ahead, *statements], commits=commits)[len(ahead) :]
+        rows = super().converse([*ahead, *statements], commits=commits)
+        self._number = transaction_count.begun(self._raw)
+        return rows[len(ahead) :]
 
     def ask_at_once(self, text: str, values: Mapping[str, Any]) -> Rows:
         if compiled(text)[2]:
@@ -80,16 +85,17 @@ class PooledWire(Wire):
 
     def begin(self) -> None:
         if self._opens:
-            self.begun += 1
+            transaction_count.add(self._raw)
             with self._raw.lock:
                 ((number,),) = self._loaded(self._pg.exec_(BEGIN))
+            self._notice_another_transaction()
             self._is_at(number)
-            self._are_set = False
 
-    def _start_query(self) -> PQGen[None]:
-        if self._is_idle:
-            self._here, self._are_set = None, False
-        yield from super()._start_query()
+    def _notice_another_transaction(self) -> None:
+        """One that psycopg has begun leads to a session that is not known."""
+        number = transaction_count.begun(self._raw)
+        if number != self._number:
+            self._number, self._here, self._are_set = number, None, False
 
     @property
     def _is_idle(self) -> bool:
@@ -107,39 +113,31 @@ class PooledWire(Wire):
 
     # --- a trip -----------------------------------------------------------------------------------
 
-    def _ask(
-        self, statements: Sequence[Statement], prepared: tuple[bytes, Any, Any] | None = None
-    ) -> list[PGresult]:
+    def _ask(self, statements: Sequence[Statement]) -> list[PGresult]:
         self._is_free = self._is_idle
-        answers = self._go(statements, prepared)
+        answers = self._go(statements)
         if self._is_free and any(map(_is_missed, answers)):
             self._misses += 1
             if not self._is_idle:
                 self._pg.exec_(b"ROLLBACK")
-            answers = self._go(statements, prepared, is_anew=True)
+            answers = self._go(statements, is_anew=True)
         elif self._is_free and self._taken:
             self._is_kept, self._misses = True, 0
         self._learn(statements, answers)
         return answers
 
-    def _go(
-        self,
-        statements: Sequence[Statement],
-        prepared: tuple[bytes, Any, Any] | None,
-        *,
-        is_anew: bool = False,
-    ) -> list[PGresult]:
+    def _go(self, statements: Sequence[Statement], *, is_anew: bool = False) -> list[PGresult]:
         self._is_anew, self._taken, self._made = is_anew, set(), set()
         if self._is_free:
             self._here = None
-        return super()._ask(statements, prepared)
+        return super()._ask(statements)
 
     def _learn(self, statements: Sequence[Statement], answers: Sequence[PGresult]) -> None:
         """What is prepared in which session."""
         self._told |= self._made
         if any(answer.status not in FINE for answer in answers):
             return
-        for statement, answer in zip(statements, answers, strict=False):
+        for statement, answer in zip(statements, answers, strict=True):
             if statement is SERVER:
                 self._is_at(int(answer.get_value(0, 0) or 0))
         if self._here is not None:

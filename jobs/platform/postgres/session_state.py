@@ -14,6 +14,8 @@ from typing import Any
 
 import psycopg
 
+from jobs.platform.postgres.transaction_count import Counting
+
 MARK = "jobs_session"  # the connection's attribute
 LASTS = re.compile(
     r"""\s*(?:
@@ -26,8 +28,8 @@ LASTS = re.compile(
 )
 
 
-class Noticing(psycopg.Cursor[Any]):
-    """Together with another cursor's class: notices what lasts."""
+class Noticing(Counting):
+    """Together with another cursor's class: notices what lasts, and counts transactions."""
 
     def execute(self, query: Any, *given: Any, **options: Any) -> Noticing:
         if isinstance(query, str) and LASTS.match(query):

@@ -19,20 +19,18 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import PipelineStatus
 
 from jobs import conf
-from jobs.platform.postgres import pipeline
+from jobs.platform.postgres import transaction_count
 from jobs.platform.postgres.pipeline import NOTHING, Rows, Statement, Wire
 from jobs.platform.postgres.pooled_pipeline import PooledWire, is_pooled, wire_of
-from jobs.platform.postgres.step_cursor import is_for_steps, prepare_often
+from jobs.platform.postgres.step_cursor import prepare_often
 
 __all__ = [
     "Rows",
     "Statement",
     "at_once",
-    "before_next",
     "begin",
     "do_not_wait_for_the_disk",
     "execute",
-    "forget_what_waits",
     "has_pool",
     "keep_connections",
     "read_by_index",
@@ -75,38 +73,19 @@ def at_once(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
 
 def begin() -> None:
     """Open the transaction that Django wants, for a step; psycopg would before the first statement,
-    but at twice the cost. On a connection that is set up for steps it opens in the trip of the
-    first statement."""
+    but at twice the cost."""
     here = _ready()
     raw = here.connection
     if raw.prepare_threshold is None and conf.prepare_steps() and not is_pooled(here):
         prepare_often(raw)
-    if not is_for_steps(raw) and not _is_watched(here):
+    if not _is_watched(here):
         with here.wrap_database_errors:
             _wire(here).begin()
 
 
-def before_next(*texts: str) -> None:
-    """Have these done before whatever is sent next in this transaction: in the same trip, if the
-    connection is set up for steps, else now."""
-    here = _ready()
-    if is_for_steps(here.connection) and not _is_watched(here):
-        _wire(here).ahead += texts
-    else:
-        at_once("; ".join(texts))
-
-
 def transactions_begun() -> int:
     """How many transactions this thread's connection has begun up to now."""
-    here = _ready()
-    return _wire(here).begun
-
-
-def forget_what_waits() -> None:
-    """The transaction in which it would have been done is over."""
-    raw = connections[DEFAULT_DB_ALIAS].connection
-    if raw is not None:
-        pipeline.forget_what_waits(raw)
+    return transaction_count.begun(_ready().connection)
 
 
 def _ready() -> BaseDatabaseWrapper:
@@ -185,6 +164,7 @@ class _ServerBinding(psycopg.Cursor[Any]):
 def _by_cursor(here: BaseDatabaseWrapper, statements: Sequence[Statement]) -> list[Rows]:
     """The same, with Django's wrappers around each statement."""
     prepare = here._prepare_cursor  # type: ignore[attr-defined]
+    transaction_count.add_if_begins(here.connection)
     asked = [prepare(_ServerBinding(here.connection)) for _ in statements]
     with here.connection.pipeline() if statements[1:] else contextlib.nullcontext():
         for cursor, (text, values) in zip(asked, statements, strict=True):
