@@ -14,12 +14,14 @@ class JobsConfig(AppConfig):
         from jobs import conf
         from jobs.lib import log_masking, time_zones
         from jobs.platform.ipc import process_tree
-        from jobs.platform.postgres import jit, server_checks
+        from jobs.platform.postgres import jit, pipeline_switch, server_checks
         from jobs.registry import discovery
 
         jit.install()
+        pipeline_switch.install()
         log_masking.mask_all()
         register(conf.check)
+        register(pipeline_switch.check)
         register(time_zones.check)
         register(server_checks.check, Tags.database)
         discovery.discover()

@@ -115,7 +115,7 @@ def test_each_law_names_tests_that_exist():
 
 def test_the_engine_s_settings_are_all_there_with_their_defaults():
     source = (BASE / "jobs/conf.py").read_text()
-    read = set(re.findall(r'_(?:setting|number|whole)\("(\w+)"', source))
+    read = set(re.findall(r'_(?:setting|number|whole|yes_or_no)\("(\w+)"', source))
     table = {code(row[0]): code(row[1]) or row[1] for row in rows(section(ENGINE, "Settings"))}
     assert set(table) == read
     for name, shown in table.items():

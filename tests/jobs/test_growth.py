@@ -95,11 +95,12 @@ def kept() -> dict[str, int]:
     """How much this process holds of what a run or a statement may leave."""
     gc.collect()
     objects, raw = gc.get_objects(), connection.connection
+    wire = wire_of(raw, prepares=True)
     return {
         "objects": len(objects),
         "runs": sum(type(held) in (Runner, Journal, LogCapture, Heard) for held in objects),
         "handlers of records": len(logging.getLogger().handlers),
-        "statements of the engine": len(wire_of(raw, prepares=True)._prepared),
+        "statements of the engine": 0 if wire is None else len(wire._prepared),
         "statements of steps": len(raw._prepared._names),
         "statements to be forgotten": len(raw._prepared._to_flush),
     }

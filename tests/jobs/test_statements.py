@@ -34,6 +34,7 @@ def prepared(text: str) -> int:
 
 
 @pytest.mark.needs_session("nothing is prepared behind a pool")
+@pytest.mark.needs_pipeline("plain cursors prepare nothing")
 def test_a_statement_is_prepared_once_whatever_its_values():
     for like in ("a%", "b%", "c%"):
         assert statements.execute(COUNT, {"like": like}) == [(0,)]

@@ -13,8 +13,8 @@ ones is most of what they cost. So they are handed to libpq itself, through psyc
    has changed what it returns. The next connection prepares anew.
 5. A lone statement that waits for nobody's lock needs no conversation: libpq's blocking call takes
    half the processor time. While it lasts no signal's handler runs.
-6. psycopg may prepare the product's statements on the same connection. After a rollback it forgets
-   them by a DEALLOCATE ALL, which would take ours along: here it names them.
+6. psycopg may prepare the product's statements on the same connection, and forgets its own alone
+   (psycopg_internals).
 7. A transaction that Django wants and that is not open yet opens in the trip of the engine's first
    statement in it.
 """
@@ -35,8 +35,7 @@ from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg.types.string import TextLoader
 
-from jobs.platform.postgres import transaction_count
-from jobs.platform.postgres.psycopg_internals import ByName
+from jobs.platform.postgres import psycopg_internals, transaction_count
 
 Statement = tuple[str, Mapping[str, Any]]  # text, values by name
 Rows = list[tuple[Any, ...]]
@@ -66,9 +65,7 @@ class Wire:
         self._numbers = itertools.count()
         self._poll = select.poll()
         self._poll.register(self._pg.socket, select.POLLIN)
-        theirs = ByName()
-        vars(theirs).update(vars(raw._prepared))
-        raw._prepared = theirs
+        psycopg_internals.deallocate_by_name(raw)  # see (6)
 
     def converse(self, statements: Sequence[Statement], *, commits: bool = False) -> list[Rows]:
         """What each statement returns. A transaction that is wanted and not open is opened in the

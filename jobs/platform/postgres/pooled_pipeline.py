@@ -33,7 +33,7 @@ from psycopg import capabilities
 from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
-from jobs.platform.postgres import transaction_count
+from jobs.platform.postgres import pipeline_switch, transaction_count
 from jobs.platform.postgres.pipeline import NOTHING, WIRE, Key, New, Rows, Statement, Wire, compiled
 
 SERVER: Statement = ("SELECT pg_backend_pid()", NOTHING)
@@ -41,6 +41,7 @@ BEGIN = b"BEGIN; SELECT pg_backend_pid()"
 MISSED = (b"26000", b"0A000")  # not prepared here, or for tables that were migrated since
 MOST_MISSES = 200  # in a row
 MOST_SERVERS = 500
+SETTINGS = "jobs_settings"  # the connection's attribute
 FINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
 
@@ -49,11 +50,22 @@ def is_pooled(here: BaseDatabaseWrapper) -> bool:
     return bool(here.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"))
 
 
+def settings_of(raw: psycopg.Connection[Any]) -> dict[str, str]:
+    """What the engine has asked for on this connection: see (5)."""
+    settings: dict[str, str] = vars(raw).setdefault(SETTINGS, {})
+    return settings
+
+
+def settings_statements(settings: Mapping[str, str]) -> list[Statement]:
+    parts = [f"set_config('{name}', '{value}', true)" for name, value in settings.items()]
+    return [(f"SELECT {', '.join(parts)}", NOTHING)] if parts else []
+
+
 class PooledWire(Wire):
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         super().__init__(raw)
         transaction_count.count(raw)
-        self.settings: dict[str, str] = {}  # see (5)
+        self.settings = settings_of(raw)
         self._are_set = False  # in the open transaction
         self._number = 0  # that transaction's, see transaction_count
         # Statements, by their names:
@@ -70,7 +82,8 @@ class PooledWire(Wire):
 
     def converse(self, statements: Sequence[Statement], *, commits: bool = False) -> list[Rows]:
         self._notice_another_transaction()
-        ahead = self._settings() if self._is_idle or not self._are_set else []
+        is_to_set = self._is_idle or not self._are_set
+        ahead = settings_statements(self.settings) if is_to_set else []
         self._are_set = True
         if self._opens and not commits:
             ahead.append(SERVER)
@@ -100,10 +113,6 @@ class PooledWire(Wire):
     @property
     def _is_idle(self) -> bool:
         return bool(self._pg.transaction_status == TransactionStatus.IDLE)
-
-    def _settings(self) -> list[Statement]:
-        parts = [f"set_config('{name}', '{v}', true)" for name, v in self.settings.items()]
-        return [(f"SELECT {', '.join(parts)}", NOTHING)] if parts else []
 
     def _is_at(self, number: int) -> None:
         """The open transaction is in the session of this number."""
@@ -192,9 +201,12 @@ def name_of(key: Key) -> bytes:
     return b"jobs_" + hashlib.blake2b(repr(key).encode(), digest_size=12).hexdigest().encode()
 
 
-def wire_of(raw: psycopg.Connection[Any], *, prepares: bool) -> Wire:
-    """The connection's own, which goes with it; `prepares`: it leads to one session."""
-    wire: Wire | None = vars(raw).get(WIRE)
-    if wire is None:
-        wire = vars(raw)[WIRE] = Wire(raw) if prepares else PooledWire(raw)
+def wire_of(raw: psycopg.Connection[Any], *, prepares: bool) -> Wire | None:
+    """The connection's own, which goes with it; `prepares`: it leads to one session. None where the
+    pipeline is not used."""
+    attributes = vars(raw)
+    if WIRE not in attributes:
+        kind = Wire if prepares else PooledWire
+        attributes[WIRE] = kind(raw) if pipeline_switch.is_on() else None
+    wire: Wire | None = attributes[WIRE]
     return wire

@@ -3,13 +3,13 @@
 They are prepared, so that PostgreSQL reads and plans each once for a connection: planning one takes
 longer than what it does. So may be those of steps (see step_cursor.py). Behind a pool in
 transaction mode, as `DISABLE_SERVER_SIDE_CURSORS` says, they are prepared in another way
-(pooled.py), and those of steps are not.
+(pooled_pipeline), and those of steps are not. Where the pipeline is not used (pipeline_switch),
+nothing of the engine's is prepared (plain_statements).
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from weakref import WeakSet
 
@@ -19,9 +19,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import PipelineStatus
 
 from jobs import conf
-from jobs.platform.postgres import transaction_count
+from jobs.platform.postgres import plain_statements, transaction_count
 from jobs.platform.postgres.pipeline import NOTHING, Rows, Statement, Wire
-from jobs.platform.postgres.pooled_pipeline import PooledWire, is_pooled, wire_of
+from jobs.platform.postgres.pooled_pipeline import is_pooled, settings_of, wire_of
 from jobs.platform.postgres.step_cursor import prepare_often
 
 __all__ = [
@@ -57,18 +57,20 @@ def together(*statements: Statement, commits: bool = False) -> list[Rows]:
         return []
     here = _ready()
     with here.wrap_database_errors:
-        if _is_watched(here):
-            return _by_cursor(here, statements)
-        return _wire(here).converse(statements, commits=commits)
+        wire = _wire(here)
+        if wire is None:
+            return plain_statements.converse(here, statements)
+        return wire.converse(statements, commits=commits)
 
 
 def at_once(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
     """As `execute`, for what waits for nobody's lock: cheaper, and no signal interrupts it."""
     here = _ready()
     with here.wrap_database_errors:
-        if _is_watched(here):
-            return _by_cursor(here, [(text, values)])[0]
-        return _wire(here).ask_at_once(text, values)
+        wire = _wire(here)
+        if wire is None:
+            return plain_statements.converse(here, [(text, values)])[0]
+        return wire.ask_at_once(text, values)
 
 
 def begin() -> None:
@@ -78,9 +80,10 @@ def begin() -> None:
     raw = here.connection
     if raw.prepare_threshold is None and conf.prepare_steps() and not is_pooled(here):
         prepare_often(raw)
-    if not _is_watched(here):
+    wire = _wire(here)
+    if wire is not None:
         with here.wrap_database_errors:
-            _wire(here).begin()
+            wire.begin()
 
 
 def transactions_begun() -> int:
@@ -124,9 +127,8 @@ def keep_connections(seconds: int) -> None:
 
 def _set(here: BaseDatabaseWrapper, **settings: str) -> None:
     """For this connection's session; behind a pool, for the engine's own statements alone."""
-    wire = _wire(here)
-    if isinstance(wire, PooledWire):
-        wire.settings |= settings
+    if is_pooled(here):
+        settings_of(here.connection).update(settings)
         return
     with here.cursor() as cursor:
         for name, value in settings.items():
@@ -149,24 +151,8 @@ def _is_watched(here: BaseDatabaseWrapper) -> bool:
     )
 
 
-def _wire(here: BaseDatabaseWrapper) -> Wire:
+def _wire(here: BaseDatabaseWrapper) -> Wire | None:
+    """None: the statements go by plain cursors."""
+    if _is_watched(here):
+        return None
     return wire_of(here.connection, prepares=not is_pooled(here))
-
-
-class _ServerBinding(psycopg.Cursor[Any]):
-    """Django's own cursors put the values into the text."""
-
-    def execute(self, query: Any, params: Any = None, **options: Any) -> _ServerBinding:
-        super().execute(query, params, prepare=False, **options)
-        return self
-
-
-def _by_cursor(here: BaseDatabaseWrapper, statements: Sequence[Statement]) -> list[Rows]:
-    """The same, with Django's wrappers around each statement."""
-    prepare = here._prepare_cursor  # type: ignore[attr-defined]
-    transaction_count.add_if_begins(here.connection)
-    asked = [prepare(_ServerBinding(here.connection)) for _ in statements]
-    with here.connection.pipeline() if statements[1:] else contextlib.nullcontext():
-        for cursor, (text, values) in zip(asked, statements, strict=True):
-            cursor.execute(text, values)
-    return [cursor.fetchall() if cursor.description else [] for cursor in asked]
