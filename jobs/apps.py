@@ -9,11 +9,9 @@ class JobsConfig(AppConfig):
     verbose_name = "Jobs"
 
     def ready(self) -> None:
-        from django_q import cluster
-
         from jobs import conf
+        from jobs.cluster import django_q_version
         from jobs.lib import log_masking, time_zones
-        from jobs.platform.ipc import process_tree
         from jobs.platform.postgres import jit, pipeline_switch, server_checks
         from jobs.registry import discovery
 
@@ -22,8 +20,7 @@ class JobsConfig(AppConfig):
         log_masking.mask_all()
         register(conf.check)
         register(pipeline_switch.check)
+        register(django_q_version.check)
         register(time_zones.check)
         register(server_checks.check, Tags.database)
         discovery.discover()
-        # also for the main process, which has no broker
-        cluster.get_mp_context = process_tree.context

@@ -14,12 +14,14 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from jobs.api import Context
+from jobs.cluster import shared
 from jobs.cluster.broker import RunBroker
 from jobs.execution.log_capture import LogCapture
 from jobs.execution.standard_streams import Heard
 from jobs.execution.step_runner import Runner
 from jobs.execution.unit_of_work import Journal
 from jobs.platform.ipc import process_tree
+from jobs.platform.ipc.pipe_queue import Hints
 from jobs.platform.postgres import statements
 from jobs.platform.postgres.pooled_pipeline import wire_of
 from jobs.testing import drain, travel
@@ -38,6 +40,7 @@ def in_a_sentinel(work: Callable[[], bool]) -> bool:
 
     def begin() -> None:
         settings.DEBUG = True
+        shared.make(Hints(1), 1)
         RunBroker().ping()
         raise SystemExit(0 if work() else 1)
 

@@ -28,7 +28,7 @@ import socket
 import sys
 from functools import cache
 from multiprocessing import popen_fork
-from multiprocessing.context import BaseContext, ForkContext, ForkProcess
+from multiprocessing.context import ForkContext, ForkProcess
 from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import ClassVar
@@ -164,8 +164,8 @@ class Context(ForkContext):
     Process = Process
 
 
-def context() -> BaseContext:
-    """As django-q2's get_mp_context()."""
+def context() -> Context:
+    """Makes the processes of a cluster."""
     return Context()
 
 
