@@ -13,7 +13,7 @@ class JobsConfig(AppConfig):
         from jobs.cluster import django_q_version
         from jobs.lib import log_masking, time_zones
         from jobs.platform.postgres import jit, pipeline_switch, server_checks
-        from jobs.registry import discovery
+        from jobs.registry import cel_library, discovery
 
         jit.install()
         pipeline_switch.install()
@@ -21,6 +21,7 @@ class JobsConfig(AppConfig):
         register(conf.check)
         register(pipeline_switch.check)
         register(django_q_version.check)
+        register(cel_library.check)
         register(time_zones.check)
         register(server_checks.check, Tags.database)
         discovery.discover()
