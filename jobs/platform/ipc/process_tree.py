@@ -15,6 +15,9 @@
    one. It does not wait for long for what steps have left, processes or threads, when it ends.
 6. Pages are shared until somebody writes to them, and the garbage collector writes to every object
    that it looks at. So whatever there is at a fork is frozen: no collection looks at it again.
+7. multiprocessing forks by `ForkProcess._Popen`, the one private name that is leant on here. With a
+   Python that forks otherwise a stuck worker is still ended by SIGKILL, while (4) and (6) are lost;
+   `manage.py check` says so (`jobs.W024`), and so does the log.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import logging
 import os
+import platform
 import signal
 import socket
 import sys
@@ -31,10 +36,14 @@ from multiprocessing import popen_fork
 from multiprocessing.context import ForkContext, ForkProcess
 from multiprocessing.process import BaseProcess
 from types import FrameType
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from django.core.checks import CheckMessage, Warning
 
 from jobs.platform.ipc import forked_copies
 from jobs.platform.ipc.orphans import Orphans, adopt, children
+
+logger = logging.getLogger("jobs.engine")
 
 PR_SET_PDEATHSIG = 1
 ABANDONED = signal.SIGUSR1  # what the sentinel gets when the main process has ended
@@ -140,6 +149,15 @@ class _Popen(popen_fork.Popen):
 
 
 class Process(ForkProcess):
+    def start(self) -> None:
+        super().start()
+        if self.pid not in _Popen.living:
+            logger.warning("%s", _forks_otherwise())
+
+    def terminate(self) -> None:
+        """See (3): multiprocessing's would be a SIGTERM."""
+        self.kill()
+
     @staticmethod
     def _Popen(process_obj: BaseProcess) -> _Popen:
         gc.freeze()  # see (6)
@@ -158,6 +176,22 @@ class Process(ForkProcess):
         finally:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(END_PATIENCE)
+
+
+def _forks_otherwise() -> str:
+    return (
+        f"The multiprocessing of Python {platform.python_version()} forks in a way that the engine "
+        "does not know: what a step has started may outlive its worker, and processes share less "
+        "memory."
+    )
+
+
+def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """A warning (`jobs.W024`) for a Python that forks otherwise: see (7)."""
+    if "_Popen" in vars(ForkProcess):
+        return []
+    hint = "Run the clusters with a Python that the engine is tested with (README)."
+    return [Warning(_forks_otherwise(), hint=hint, id="jobs.W024")]
 
 
 class Context(ForkContext):
