@@ -17,7 +17,7 @@ from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 from jobs.api import Context, StepError
-from jobs.execution import requeue
+from jobs.execution import requeue, unit_of_work
 from jobs.execution.executor import execute
 from jobs.execution.observer import Nobody
 from jobs.models import LogLine, Run
@@ -28,6 +28,12 @@ from tests.functions import go, registered, the_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Body = Callable[[], Any]
+
+
+@pytest.fixture(autouse=True)
+def no_commit_between_two_steps(monkeypatch) -> None:
+    """As one would come on a slow machine."""
+    monkeypatch.setattr(unit_of_work, "LONGEST", 60.0)
 
 
 def play(handler: Callable[[Context], Any], **options: Any) -> Run:

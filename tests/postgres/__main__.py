@@ -38,10 +38,9 @@ CHOSEN = [
 ]
 # What the way of a statement may do to the laws.
 PLAIN = [
-    *("atomic_steps", "broken_transactions", "contract_psycopg", "effects_of_steps", "fetch"),
-    *("fetch_landing", "hooks", "intake", "memory", "on_commit", "one_writer", "prepared_steps"),
-    *("refused_commits", "requeues", "rerun", "statements", "suspension", "turns", "wire"),
-    *("waiting_for_events", "lost_clusters", "poll_fallback", "cancelling_many"),
+    *("atomic_steps", "broken_transactions", "cancelling_many", "contract_psycopg"),
+    *("effects_of_steps", "fetch", "intake", "memory", "on_commit", "one_writer", "poll_fallback"),
+    *("refused_commits", "requeues", "statements", "suspension", "turns", "wire"),
 ]
 FOLDER = Path(".local", "test-postgres")
 PYTEST = [sys.executable, "-m", "pytest", "-n", "3", "--reuse-db"]
