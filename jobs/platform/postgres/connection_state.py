@@ -1,5 +1,6 @@
 """What a function's code may have done to the worker's connection, and how the worker gets a clean
-one. The one file that writes the insides of Django's connection wrapper.
+one. The one file that writes the insides of Django's connection wrapper, and uses what is private
+in it: one name, `_prepare_cursor`.
 
 A function's code may close its connection, end its transaction by hand, open one and leave it
 open, or replace it. Django's wrapper then believes something that is not so, and the engine's next
@@ -20,6 +21,12 @@ from jobs.lib.error_report import cause_of, is_a
 from jobs.platform.postgres.outages import is_unavailable, sqlstate_of
 
 __all__ = ["DivisionByZero"]  # handed on: no other wing imports psycopg
+
+
+def wrapped(here: BaseDatabaseWrapper, cursor: Any) -> Any:
+    """A cursor of psycopg's as `connection.cursor()` gives it out: its errors are Django's, and the
+    connection's execute wrappers see its statements."""
+    return here._prepare_cursor(cursor)  # type: ignore[attr-defined]
 
 
 def is_bad(here: BaseDatabaseWrapper) -> bool:
