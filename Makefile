@@ -31,7 +31,7 @@ test: tools ## run the whole suite; ARGS="-k credits" runs a part of it
 	@sh deploy/browser.sh
 	$(HERE) -m pytest -n 3 $(ARGS)
 
-test-postgres: tools ## run the engine's tests on Debian's PostgreSQL, through PgBouncer, and on the oldest version
+test-postgres: tools ## run the engine's tests on Debian's PostgreSQL, through PgBouncer, on the oldest version, without the pipeline
 	@sh deploy/postgres.sh
 	@$(HERE) -m tests.postgres $(ARGS)
 

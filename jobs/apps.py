@@ -18,19 +18,21 @@ class JobsConfig(AppConfig):
     verbose_name = "Jobs"
 
     def ready(self) -> None:
-        from django_q import cluster
-
         from jobs import conf
+        from jobs.cluster import django_q_version
         from jobs.lib import log_masking, time_zones
         from jobs.platform.ipc import process_tree
-        from jobs.platform.postgres import jit, server_checks
-        from jobs.registry import discovery
+        from jobs.platform.postgres import jit, pipeline_switch, server_checks
+        from jobs.registry import cel_library, discovery
 
         jit.install()
+        pipeline_switch.install()
         log_masking.mask_all()
         register(conf.check)
+        register(pipeline_switch.check)
+        register(django_q_version.check)
+        register(cel_library.check)
+        register(process_tree.check)
         register(time_zones.check)
         register(server_checks.check, Tags.database)
         discovery.discover()
-        # The main process has no broker that would do this.
-        cluster.get_mp_context = process_tree.context

@@ -54,6 +54,13 @@ def _whole(name: str, default: int, what: str) -> int:
     return value
 
 
+def _yes_or_no(name: str, default: bool) -> bool:
+    value = _setting(name, default)
+    if not isinstance(value, bool):
+        raise ImproperlyConfigured(f'JOBS["{name}"] = {value!r}: True or False is allowed.')
+    return value
+
+
 def lease() -> float:
     """Seconds for which a run's lease lasts if its worker is silent."""
     return _number("LEASE", LEASE, 1.0)
@@ -102,11 +109,15 @@ def gateway_grace() -> float:
 
 
 def prepare_steps() -> bool:
-    """Whether PostgreSQL plans a step's statements once per worker connection (step_cursor.py)."""
-    value = _setting("PREPARE_STEPS", False)
-    if not isinstance(value, bool):
-        raise ImproperlyConfigured(f'JOBS["PREPARE_STEPS"] = {value!r}: True or False is allowed.')
-    return value
+    """Whether PostgreSQL is to plan the statements of steps once for a worker's connection
+    (PREPARE_STEPS, see step_cursor.py)."""
+    return _yes_or_no("PREPARE_STEPS", False)
+
+
+def pipeline() -> bool:
+    """Whether the engine's statements go through libpq's pipeline, prepared (PIPELINE, see
+    pipeline_switch.py)."""
+    return _yes_or_no("PIPELINE", True)
 
 
 def listen() -> str | None:
@@ -176,7 +187,7 @@ def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     permissions on runs (`jobs.W003`)."""
     problems = []
     readers = (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch)
-    for read in (*readers, prepare_steps, run_output_limit, listen, panel_cards, version):
+    for read in (*readers, prepare_steps, pipeline, run_output_limit, listen, panel_cards, version):
         try:
             read()
         except ImproperlyConfigured as problem:

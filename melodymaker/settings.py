@@ -191,6 +191,8 @@ JOBS: dict[str, Any] = {
     "GATEWAY_GRACE": 2.0 if DEBUG else 10.0,
     # whether a worker prepares the statements of steps on its connection
     "PREPARE_STEPS": True,
+    # whether the engine's own statements go through libpq's pipeline
+    "PIPELINE": env.flag("JOBS_PIPELINE", default=True),
     # days that an ended run is kept; 0 keeps all
     "RETENTION_DAYS": env.whole("JOBS_RETENTION_DAYS", 30),
     # seconds that a silent worker keeps the lease on its run

@@ -9,6 +9,11 @@ from django.conf import settings
 from melodymaker import embedded
 
 IS_POOLED = settings.DATABASES["default"].get("DISABLE_SERVER_SIDE_CURSORS", False)
+UNFIT = {
+    "needs_session": IS_POOLED,
+    "needs_pool": not IS_POOLED,
+    "needs_pipeline": not settings.JOBS["PIPELINE"],
+}
 
 # How long an example takes is the machine's business, and no law.
 hypothesis.settings.register_profile("suite", deadline=None)
@@ -28,8 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Each test where it can hold: the summary counts those that are deselected."""
-    unfit = "needs_session" if IS_POOLED else "needs_pool"
-    left_out = [item for item in items if item.get_closest_marker(unfit)]
+    unfit = [marker for marker, is_unfit in UNFIT.items() if is_unfit]
+    left_out = [item for item in items if any(map(item.get_closest_marker, unfit))]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker(unfit)]
+        items[:] = [item for item in items if not any(map(item.get_closest_marker, unfit))]

@@ -2,10 +2,10 @@
 
     process, thread      started by   what runs in it
     web                  gunicorn     events, control, admin; postgres.notifier tells the clusters
-    qcluster's main      manage.py    django-q2's Cluster alone, under ipc.process_tree
-    sentinel             main         broker.ping and set_stat, a cluster's row; django_q_adapter
-                                      makes what the processes share: worker_table, dispatch
-    pusher               sentinel     broker.dequeue: runs.queue, runs.shares, runs.turns,
+    qcluster's main      manage.py    command; django_q_adapter's EngineCluster
+    sentinel             main         django_q_adapter's EngineSentinel: makes shared, which is
+                                      worker_table and dispatch; broker.set_stat, a cluster's row
+    pusher               sentinel     pusher.dequeue: runs.queue, runs.shares, runs.turns,
                                       runs.parking; maintenance.sweeper, turn_repair, cron;
                                       metrics.rollups counts what has ended;
                                       listener hears that a run may be due

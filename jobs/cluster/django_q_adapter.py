@@ -1,41 +1,111 @@
-"""Puts the engine's shared objects in the place of django-q2's."""
+"""All that leans on django-q2's insides, beside the broker's interface, which is public.
+
+django-q2's main process forks a sentinel, which forks the workers, the pusher and the monitor. Its
+own queues are multiprocessing's: a worker that is killed while it holds their lock keeps all others
+out for ever. So the sentinel is of a class of the engine's here, with queues that have no lock
+(pipe_queue), and each process is forked in the engine's way (process_tree).
+
+1. Another minor version than the tested one is a warning (`jobs.W022`, django_q_version). Another
+   major version starts no cluster, nor does one whose sentinel lacks what is used here.
+2. Nothing of django-q2 is patched: `manage.py qcluster` is the engine's command (command.py), which
+   starts an EngineCluster.
+"""
 
 from __future__ import annotations
 
-from django_q import cluster
+import inspect
+import multiprocessing
+import time
+import uuid
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from django_q.cluster import Cluster, Sentinel
 from django_q.conf import Conf
+from django_q.worker import worker
 
-from jobs.cluster.dispatch import Dispatch
-from jobs.cluster.worker_table import Board
-from jobs.errors import JobsError
+from jobs.cluster import django_q_version, shared
 from jobs.platform.ipc import pipe_queue, process_tree, shared_state
-from jobs.platform.postgres import notifier
 
-# This process's cluster: made in the sentinel, inherited by fork.
-board = Board()
-_dispatch: Dispatch | None = None
-
-
-def share_without_locks() -> None:
-    """The sentinel makes its broker just before the objects that its processes share. Why no locks:
-    pipe_queue."""
-    cluster.Queue, cluster.Event, cluster.Value = _queue, shared_state.Event, shared_state.Value
-    cluster.get_mp_context = process_tree.context
+GIVEN = ("stop_event", "start_event", "cluster_id", "broker", "timeout", "start")
+LEFT = ("pool", "task_queue", "result_queue", "event_out", "timeout")
+CALLED = ("start", "spawn_process", "spawn_worker", "spawn_pusher", "spawn_monitor", "reincarnate")
 
 
-def _queue(maxsize: int = 0) -> pipe_queue.Queue:
-    """django-q2's task queue, which holds shifts, has a limit; its result queue has none."""
-    global board, _dispatch
-    if not maxsize:
-        return pipe_queue.Results()
-    shifts = pipe_queue.Hints(maxsize)
-    board = Board()
-    _dispatch = Dispatch(board, shifts, int(Conf.WORKERS))
-    notifier.belong_to(board)
-    return shifts
+class EngineSentinel(Sentinel):
+    """The sentinel of a cluster of the engine's."""
+
+    def __init__(self, *given: Any, start: bool = True) -> None:
+        super().__init__(*given, start=False)
+        shifts = pipe_queue.Hints(Conf.QUEUE_LIMIT or int(Conf.WORKERS))
+        self.task_queue, self.result_queue = shifts, pipe_queue.Results()
+        self.event_out = shared_state.Event()
+        self.shared = shared.make(shifts, int(Conf.WORKERS))
+        if start:
+            self.start()
+
+    def spawn_process(self, target: Any, *args: Any) -> BaseProcess:
+        """As django-q2's, in the engine's way to fork."""
+        process: Any = _process(target, args)
+        process.daemon = True
+        if target is worker:
+            process.daemon, process.timer = Conf.DAEMONIZE_WORKERS, args[2]
+            self.pool.append(process)
+        process.start()
+        return process
+
+    def spawn_worker(self) -> None:
+        timer = shared_state.Value("f", -1)
+        self.spawn_process(worker, self.task_queue, self.result_queue, timer, self.timeout)
 
 
-def the_dispatch() -> Dispatch:
-    if _dispatch is None:
-        raise JobsError("Q_CLUSTER needs a `queue_limit`, the number of its workers.")
-    return _dispatch
+class EngineCluster(Cluster):
+    """What `manage.py qcluster` starts."""
+
+    def start(self) -> int:
+        """Returns the number of this process when the sentinel is at work; raises RuntimeError if
+        it ends before that by an error."""
+        self.stop_event, self.start_event = multiprocessing.Event(), multiprocessing.Event()
+        given = (self.stop_event, self.start_event, self.cluster_id, self.broker, self.timeout)
+        self.sentinel = _process(EngineSentinel, given)
+        self.sentinel.start()
+        # A signal that stops the cluster meanwhile sets start_event to None.
+        while self.start_event and not self.start_event.is_set():
+            if not self.sentinel.is_alive():
+                self._raise_if_failed()
+                break
+            time.sleep(0.1)
+        return int(self.pid)
+
+    def _raise_if_failed(self) -> None:
+        code = self.sentinel.exitcode
+        if code:
+            raise RuntimeError(f"The cluster did not start: its sentinel ended with code {code}.")
+
+
+def _process(target: Any, args: tuple[Any, ...]) -> Any:
+    name = f"Process-{uuid.uuid4().hex}"
+    return process_tree.context().Process(target=target, args=args, name=name)
+
+
+# --- is it the django-q2 that this was written for? -----------------------------------------------
+
+
+def refuse_untested() -> None:
+    """Raises JobsError, a sentence, with a django-q2 in which the engine would not work."""
+    if django_q_version.installed()[0] != django_q_version.TESTED[0]:
+        raise django_q_version.refusal(f"{django_q_version.name()} is installed")
+    missing = _missing()
+    if missing:
+        what = f"the sentinel of {django_q_version.name()} has not, or not so, {', '.join(missing)}"
+        raise django_q_version.refusal(what)
+
+
+def _missing() -> list[str]:
+    """What the engine uses of a sentinel and does not find in its class."""
+    given = inspect.signature(Sentinel.__init__).parameters
+    source = inspect.getsource(Sentinel.__init__)
+    parts = [name for name in GIVEN if name not in given]
+    parts += [name for name in LEFT if f"self.{name} =" not in source]
+    parts += [name for name in CALLED if not callable(getattr(Sentinel, name, None))]
+    return list(dict.fromkeys(parts))

@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from jobs import conf
-from jobs.cluster import django_q_adapter
-from jobs.cluster.django_q_adapter import the_dispatch
+from jobs.cluster import shared
 from jobs.errors import JobsError
 from jobs.execution.executor import execute
 from jobs.platform.ipc import process_tree
@@ -26,7 +25,7 @@ def work() -> None:
     """A worker that cannot go on (a step closed its pipes, say) ends itself. The keeper records an
     attempt of its run, if any, and the sentinel starts another worker."""
     try:
-        the_dispatch().work(_advance)
+        shared.of_this_cluster().dispatch.work(_advance)
     except Exception:
         logger.exception("The worker cannot go on, and ends itself")
         os._exit(CANNOT_GO_ON)
@@ -39,16 +38,17 @@ def _advance(c: Claim | LargeClaim) -> Claim | None:
     Before that: the lease of a claim that waited may be another worker's by now, and a stopping
     cluster starts no run.
     """
-    if django_q_adapter.board.is_stopping:
+    board = shared.of_this_cluster().board
+    if board.is_stopping:
         give_back(c.run_id, c.token)
         return None
     claim = _vouched(c)
     if claim is None:
         return None
-    django_q_adapter.board.begin(claim.run_id, claim.token)
-    going_on = execute(replace(claim, worker=process_tree.name()), django_q_adapter.board)
-    django_q_adapter.board.end()
-    if django_q_adapter.board.is_spoilt:
+    board.begin(claim.run_id, claim.token)
+    going_on = execute(replace(claim, worker=process_tree.name()), board)
+    board.end()
+    if board.is_spoilt:
         if going_on is not None:
             give_back(going_on.run_id, going_on.token)
         raise JobsError("This worker may fail its next run, too, and takes no other.")

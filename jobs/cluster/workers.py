@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jobs.cluster import django_q_adapter
 from jobs.cluster.dispatch import Dispatch
 from jobs.cluster.heartbeat import Keeper
+from jobs.cluster.worker_table import Board
 from jobs.runs import lease
 from jobs.runs.claim import Claim
 
 
 class Workers:
-    def __init__(self, name: str, dispatch: Dispatch, keeper: Keeper) -> None:
-        self.name, self._dispatch, self._keeper = name, dispatch, keeper
+    def __init__(self, name: str, board: Board, dispatch: Dispatch, keeper: Keeper) -> None:
+        self.name, self._board, self._dispatch, self._keeper = name, board, dispatch, keeper
 
     @property
     def is_busy(self) -> bool:
@@ -21,7 +21,7 @@ class Workers:
 
     @property
     def room(self) -> int:
-        return 0 if django_q_adapter.board.is_stopping else self._dispatch.room_for_answers
+        return 0 if self._board.is_stopping else self._dispatch.room_for_answers
 
     def take(self, claims: Sequence[Claim]) -> None:
         if self._keeper.add(claims):

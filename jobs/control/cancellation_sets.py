@@ -24,6 +24,7 @@ from jobs.events.event import EventPayload
 from jobs.ids import new_key
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.query import Query
+from jobs.platform.postgres.statements import Statement
 from jobs.registry import catalog
 from jobs.registry.function import Function
 from jobs.runs import turns
@@ -32,7 +33,10 @@ from jobs.runs.hook_events import CANCELLED
 LARGEST_SET = turns.FEW  # runs; one line each at most
 
 # Reads lines in index order: after a quiet hour's statistics PostgreSQL would sort a whole line.
-IN_ORDER = ("SET LOCAL enable_bitmapscan = off", "SET LOCAL enable_seqscan = off")
+IN_ORDER: tuple[Statement, ...] = (
+    ("SET LOCAL enable_bitmapscan = off", {}),
+    ("SET LOCAL enable_seqscan = off", {}),
+)
 
 # Lists of ids stay text between statements.
 LOCK = """
@@ -111,9 +115,8 @@ def cancel_plain(
     if hooks is None or not run_ids:
         return set(run_ids)
     with transaction.atomic():
-        statements.before_next(*IN_ORDER)
         asked = {"ids": list(run_ids)}
-        ((locked,),) = statements.execute(LOCK, asked)
+        *_, ((locked,),) = statements.together(*IN_ORDER, (LOCK, asked))
         if locked is None:
             return set(run_ids)
         values = asked | {"locked": locked, "alone": alone} | _values(len(run_ids), hooks, why)

@@ -2,8 +2,7 @@
 
 A step that fails takes its own effects with it and nothing else:
 1. The first one in a transaction needs no savepoint for that: the transaction itself goes.
-2. Each further one has a savepoint behind it, set in the trip of its first statement, in which the
-   last one is released.
+2. Each further one has a savepoint behind it, set in the trip that releases the last one.
 """
 
 from __future__ import annotations
@@ -152,10 +151,10 @@ class StepTransaction:
 
     def _set_savepoint(self) -> str:
         self.raise_if_broken()
-        last = [f"RELEASE SAVEPOINT step_{self._savepoints}"] if self._savepoints else []
+        last = f"RELEASE SAVEPOINT step_{self._savepoints}; " if self._savepoints else ""
         self._savepoints += 1
         name = f"step_{self._savepoints}"
-        statements.before_next(*last, f"SAVEPOINT {name}")
+        statements.at_once(f"{last}SAVEPOINT {name}")
         return name
 
     @contextlib.contextmanager

@@ -30,7 +30,7 @@ from jobs.execution.settlement import Settlement
 from jobs.execution.step_transaction import StepTransaction
 from jobs.fetch.request import FetchRecord
 from jobs.lib.error_report import is_a
-from jobs.platform.postgres import connection_state, notifier, session_state, statements
+from jobs.platform.postgres import connection_state, notifier, session_state
 from jobs.platform.postgres.outages import sqlstate_of
 from jobs.platform.postgres.statements import Rows, Statement
 from jobs.runs.claim import Claim
@@ -180,7 +180,6 @@ class Journal:
 
     def _reset(self) -> None:
         self._counts = self._committed
-        statements.forget_what_waits()
         self._clear()
 
     def kept(self) -> Kept:

@@ -10,14 +10,13 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder
-from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 from jobs.errors import InvalidExpression
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.json_values import is_text
 from jobs.lib.secrets import mask
+from jobs.registry.cel_library import cel
 from jobs.registry.exact_numbers import exact, number_of
 
 logger = logging.getLogger("jobs.expressions")
@@ -25,26 +24,6 @@ logger = logging.getLogger("jobs.expressions")
 KEY_LIMIT = 200
 # The library recurses for each operator: a chain of ten thousand crashes the process.
 SOURCE_LIMIT = 4_000
-
-
-def _library() -> Any:
-    """The package imports its command line: 12 MiB, and a third of a second at each start. This is
-    its compiled part alone."""
-    package = find_spec("cel")
-    if package is None or not package.submodule_search_locations:
-        raise ModuleNotFoundError("common-expression-language is not installed.")
-    finder = FileFinder(
-        package.submodule_search_locations[0], (ExtensionFileLoader, EXTENSION_SUFFIXES)
-    )
-    spec = finder.find_spec("cel")
-    if spec is None or spec.loader is None:
-        raise ModuleNotFoundError("The package cel has no compiled part for this Python.")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-cel = _library()
 
 
 class FieldAbsent(InvalidExpression):

@@ -115,7 +115,7 @@ def test_each_law_names_tests_that_exist():
 
 def test_the_engine_s_settings_are_all_there_with_their_defaults():
     source = (BASE / "jobs/conf.py").read_text()
-    read = set(re.findall(r'_(?:setting|number|whole)\("(\w+)"', source))
+    read = set(re.findall(r'_(?:setting|number|whole|yes_or_no)\("(\w+)"', source))
     table = {code(row[0]): code(row[1]) or row[1] for row in rows(section(ENGINE, "Settings"))}
     assert set(table) == read
     for name, shown in table.items():
@@ -144,7 +144,7 @@ def test_the_porting_page_names_the_song_s_steps_in_their_order():
 
 def test_the_plan_of_the_engine_has_each_wing_with_its_caption():
     wings = {path.parent for path in (BASE / "jobs").glob("*/__init__.py")}
-    wings -= {BASE / "jobs" / name for name in ("migrations", "templatetags")}
+    wings -= {BASE / "jobs" / name for name in ("management", "migrations", "templatetags")}
     captions = {
         f"{wing.name}/": (ast.get_docstring(ast.parse((wing / "__init__.py").read_text())) or "")
         for wing in wings

@@ -4,7 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from jobs.cluster import shared
+from jobs.cluster.shared import Shared
 from jobs.lib import secrets
+from jobs.platform.ipc.pipe_queue import Hints
+from jobs.platform.postgres import notifier
 from tests.endpoint import Endpoint
 from tests.functions import registered
 from tests.jobs.panel import FN
@@ -23,6 +27,14 @@ def endpoint(settings) -> Iterator[Endpoint]:
     with Endpoint().open() as endpoint:
         settings.JOBS = {**settings.JOBS, "ALLOWED_HOSTS": [endpoint.host]}
         yield endpoint
+
+
+@pytest.fixture
+def in_a_cluster(monkeypatch) -> Iterator[Shared]:
+    """What its processes share, as if this one were of a cluster with two workers."""
+    monkeypatch.setattr(shared, "_shared", None)
+    yield shared.make(Hints(2), 2)
+    notifier.belong_to(None)
 
 
 @pytest.fixture

@@ -91,6 +91,7 @@ def test_a_run_that_a_worker_is_at_is_not_given_back_however_old_its_claim():
     assert Run.objects.get().lease_token == claims[0].token
 
 
+@pytest.mark.usefixtures("in_a_cluster")
 def test_a_worker_leaves_what_was_given_back_alone():
     diary = Diary()
     with registered(three_steps(diary)):
@@ -104,6 +105,7 @@ def test_a_worker_leaves_what_was_given_back_alone():
     assert Run.objects.get().status == "queued"
 
 
+@pytest.mark.usefixtures("in_a_cluster")
 def test_a_worker_that_takes_an_old_claim_up_is_quicker_than_who_gives_it_back():
     with registered(three_steps(Diary())):
         go()

@@ -93,7 +93,7 @@ def test_behind_a_pool_whose_role_has_it_off_nothing_more_is_sent():
         connection.close()
         assert by_the_engine() == {"off"}
         with transaction.atomic():
-            statements.before_next("SAVEPOINT one", "SAVEPOINT two")
+            statements.at_once("SAVEPOINT one; SAVEPOINT two")
             assert by_the_engine() == {"off"}
 
 

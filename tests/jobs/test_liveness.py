@@ -15,15 +15,16 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from jobs.api import Concurrency, Context, standstill
-from jobs.cluster import broker, dispatch, django_q_adapter, worker_table
-from jobs.cluster.broker import RunBroker
+from jobs.cluster import pusher as pushers
+from jobs.cluster import shared, worker_table
 from jobs.cluster.heartbeat import Keeper
 from jobs.cluster.pulse import pulse_of
+from jobs.cluster.pusher import Pusher
+from jobs.cluster.shared import Shared
 from jobs.cluster.worker_table import Beat, Board
 from jobs.fetch.gateway import Gateway
 from jobs.maintenance import lost_workers, sweeper, turn_repair
 from jobs.models import Cluster, Run
-from jobs.platform.ipc import pipe_queue
 from jobs.platform.postgres import statements
 from jobs.runs import claim as runs_claim
 from jobs.runs import queue, unclaimable
@@ -131,22 +132,16 @@ def test_a_sentinel_tells_what_its_pusher_last_did():
 
 
 @pytest.fixture
-def pusher(monkeypatch) -> RunBroker:
+def pusher(monkeypatch, in_a_cluster: Shared) -> Pusher:
     """A pusher without a cluster: what it hands out stays in its pipe."""
-    monkeypatch.setattr(broker, "POLL", 0.01)
-    board = Board()
-    monkeypatch.setattr(django_q_adapter, "board", board)
-    shifts = pipe_queue.Hints(2)
-    monkeypatch.setattr(django_q_adapter, "_dispatch", dispatch.Dispatch(board, shifts, 2))
-    pusher = RunBroker.__new__(RunBroker)
-    monkeypatch.setattr(broker, "share_without_locks", lambda: None)
-    pusher.__init__()  # type: ignore[misc]
-    pusher._gateway, pusher._keeper = Gateway(), Keeper(board)
+    monkeypatch.setattr(pushers, "POLL", 0.01)
+    pusher = Pusher()
+    pusher._gateway, pusher._keeper = Gateway(), Keeper(in_a_cluster.board)
     return pusher
 
 
-def looked(pusher: RunBroker) -> float:
-    return django_q_adapter.board.last_beat().looked
+def last_beat() -> Beat:
+    return shared.of_this_cluster().board.last_beat()
 
 
 @pytest.mark.parametrize(
@@ -163,13 +158,13 @@ def test_whatever_the_look_raises_the_pusher_lets_nothing_out_and_says_it(
     pusher, monkeypatch, error
 ):
     with monkeypatch.context() as patch:
-        patch.setattr(broker, "look", raises(error))
+        patch.setattr(pushers, "look", raises(error))
         assert pusher.dequeue() is None
-    beat = django_q_adapter.board.last_beat()
+    beat = last_beat()
     assert (beat.looked, type(error).__name__ in beat.problem) == (0.0, True)
     pusher.dequeue()
-    assert looked(pusher) > 0
-    assert django_q_adapter.board.last_beat().problem == ""
+    assert last_beat().looked > 0
+    assert last_beat().problem == ""
 
 
 @pytest.mark.parametrize(("where", "job"), [(sweeper, "sweep"), (turn_repair, "mend_lines")])
@@ -226,8 +221,7 @@ def test_while_its_workers_have_enough_to_do_a_pusher_parks_what_stands_behind_o
         for user in range(8):
             go({"user": user})
         pusher.dequeue()
-        assert django_q_adapter._dispatch is not None
-        assert django_q_adapter._dispatch.room == 0
+        assert shared.of_this_cluster().dispatch.room == 0
         first, second = go({"user": "ann"}), go({"user": "ann"})
         pusher.dequeue()
     first.refresh_from_db()
@@ -239,14 +233,15 @@ def test_while_its_workers_have_enough_to_do_a_pusher_parks_what_stands_behind_o
 def test_a_claim_that_cannot_be_packed_is_an_attempt_of_its_own_run_alone(pusher, monkeypatch):
     with registered(lambda ctx: None, retries=0):
         bad, good = go(), go()
-        put = django_q_adapter._dispatch.put
+        dispatch = shared.of_this_cluster().dispatch
+        put = dispatch.put
 
         def unpackable(found: list[Any]) -> None:
             if found[0].run_id == bad.id:
                 raise RecursionError("too deep")
             put(found)
 
-        monkeypatch.setattr(django_q_adapter._dispatch, "put", unpackable)
+        monkeypatch.setattr(dispatch, "put", unpackable)
         pusher.dequeue()
     bad.refresh_from_db()
     good.refresh_from_db()

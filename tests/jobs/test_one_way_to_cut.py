@@ -68,7 +68,7 @@ NO_TEXTS = {
     "jobs/events/insertion.py": {"pairs[start:]", "pairs[start:number]"},
     "jobs/control/pauses.py": {"ids[start:start + BATCH]"},
     "jobs/platform/postgres/pooled_pipeline.py": {
-        "super().converse([*ahead, *statements], commits=commits)[len(ahead):]",
+        "rows[len(ahead):]",
     },
     "jobs/platform/postgres/role_privileges.py": {"tables[:SHOWN]"},
     "jobs/lib/secrets.py": {  # the mask

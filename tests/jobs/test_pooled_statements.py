@@ -19,6 +19,7 @@ from tests.functions import ran
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.needs_session("counts what is prepared in its own session"),
+    pytest.mark.needs_pipeline("plain cursors prepare nothing"),
 ]
 ONE = "SELECT 1, %(n)s::int"
 INSERT = "INSERT INTO songs_category (name, folded) VALUES (%(name)s, %(name)s)"

@@ -17,7 +17,7 @@ from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 from jobs.api import Context, StepError
-from jobs.execution import requeue
+from jobs.execution import requeue, unit_of_work
 from jobs.execution.executor import execute
 from jobs.execution.observer import Nobody
 from jobs.models import LogLine, Run
@@ -28,6 +28,12 @@ from tests.functions import go, registered, the_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Body = Callable[[], Any]
+
+
+@pytest.fixture(autouse=True)
+def no_commit_between_two_steps(monkeypatch) -> None:
+    """As one would come on a slow machine."""
+    monkeypatch.setattr(unit_of_work, "LONGEST", 60.0)
 
 
 def play(handler: Callable[[Context], Any], **options: Any) -> Run:
@@ -69,6 +75,25 @@ def replace_the_connection() -> None:
     connection.connect()
 
 
+def read_by_a_cursor_of_the_server() -> None:
+    list(Category.objects.iterator())
+
+
+def create_many() -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO songs_category (name, folded) VALUES (%s, 'x')", [("a",)])
+
+
+def commit_and(go_on: Body) -> Body:
+    """psycopg begins the next transaction unasked."""
+
+    def body() -> None:
+        sql("COMMIT")()
+        go_on()
+
+    return body
+
+
 LOST = "jobs.errors.TransactionLost"
 ENDS = {
     "it closes its connection": (connection.close, LOST),
@@ -77,6 +102,9 @@ ENDS = {
     "it takes another connection": (replace_the_connection, LOST),
     "it commits by hand": (sql("SELECT 1; COMMIT"), LOST),
     "it rolls back by hand": (sql("SELECT 1; ROLLBACK"), LOST),
+    "it commits by hand and asks on": (commit_and(sql("SELECT 1")), LOST),
+    "it commits by hand and writes on": (commit_and(create_many), LOST),
+    "it commits by hand and reads on": (commit_and(read_by_a_cursor_of_the_server), LOST),
     "it is refused a commit": (
         transaction.commit,
         "django.db.transaction.TransactionManagementError",

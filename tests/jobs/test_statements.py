@@ -34,6 +34,7 @@ def prepared(text: str) -> int:
 
 
 @pytest.mark.needs_session("nothing is prepared behind a pool")
+@pytest.mark.needs_pipeline("plain cursors prepare nothing")
 def test_a_statement_is_prepared_once_whatever_its_values():
     for like in ("a%", "b%", "c%"):
         assert statements.execute(COUNT, {"like": like}) == [(0,)]
@@ -43,7 +44,6 @@ def test_a_statement_is_prepared_once_whatever_its_values():
 @pytest.mark.needs_session("counts what is prepared in its own session")
 def test_behind_a_pool_it_is_sent_as_it_is(behind_a_pool):
     connection.ensure_connection()
-    statements.forget_what_waits()  # before anything was sent
     assert statements.execute(COUNT, {"like": "a%"}) == [(0,)]
     assert prepared("jobs_registeredfunction") == 0
 

@@ -47,6 +47,7 @@ def test_a_name_may_stand_more_than_once_and_a_percent_sign_is_doubled():
     assert statements.execute(TRIPS, {"number": 1}) == [(1, "100%", 2)]
 
 
+@pytest.mark.needs_pipeline("plain cursors leave the COMMIT to Django")
 def test_the_last_trip_of_a_transaction_may_end_it():
     with transaction.atomic():
         statements.together((ADD, {"id": "first"}))
@@ -72,6 +73,7 @@ def test_a_statement_that_an_error_skipped_is_no_prepared_one():
         assert statements.execute(unseen, {"number": number})[0][0] == number
 
 
+@pytest.mark.needs_pipeline("plain cursors prepare nothing")
 def test_when_the_server_has_forgotten_what_was_prepared_the_next_connection_prepares_anew():
     statements.execute(TRIPS, {"number": 1})
     with connection.cursor() as cursor:

@@ -1,9 +1,10 @@
 """`python -m tests.postgres [way …] [what pytest takes]`: the engine's tests on other servers than
-the wheel's.
+the wheel's, and with the other way to a server.
 
 1. `direct`: Debian's PostgreSQL with its own default settings, JIT among them.
 2. `pool`: the same server behind PgBouncer in transaction mode.
 3. `oldest`: the oldest version that is promised.
+4. `plain`: the wheel's server, the engine's statements by plain cursors (`JOBS["PIPELINE"]`).
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from melodymaker.embedded import DatabaseUnavailable
+from melodymaker.embedded.programs import Programs
 from tests.postgres import programs, servers
 
-WAYS = ("direct", "pool", "oldest")
+WAYS = ("direct", "pool", "oldest", "plain")
 TESTS = Path("tests", "jobs")
 # Transactions, locks, notifications and real clusters: what a pool or an old version may do to the
 # laws. What is left out computes, draws pages or measures.
@@ -33,6 +35,12 @@ CHOSEN = [
     *("intake", "jit", "pooled_statements", "server_checks", "sleepers", "statements"),
     *("stuck_workers", "submissions", "telling_clusters", "cancelling_many"),
     *("suspension", "turns", "turns_in_parallel", "waiting_for_events"),
+]
+# What the way of a statement may do to the laws.
+PLAIN = [
+    *("atomic_steps", "broken_transactions", "cancelling_many", "contract_psycopg"),
+    *("effects_of_steps", "fetch", "intake", "memory", "on_commit", "one_writer", "poll_fallback"),
+    *("refused_commits", "requeues", "statements", "suspension", "turns", "wire"),
 ]
 FOLDER = Path(".local", "test-postgres")
 PYTEST = [sys.executable, "-m", "pytest", "-n", "3", "--reuse-db"]
@@ -74,11 +82,7 @@ def _tested(way: str, given: list[str]) -> int:
 
 @contextmanager
 def _database(way: str) -> Iterator[tuple[str, str]]:
-    oldest = way == "oldest"
-    found = programs.of_the_oldest_version() if oldest else programs.of_the_system()
-    if found is None:
-        what = "PostgreSQL 14 (a package of npm)" if oldest else "PostgreSQL (Debian: postgresql)"
-        raise Missing(f"This machine has no {what}, and it could not be installed.")
+    found = _programs(way)
     with servers.server(FOLDER.resolve() / way, found) as sockets:
         if way != "pool":
             yield found.major, servers.url(sockets)
@@ -91,10 +95,22 @@ def _database(way: str) -> Iterator[tuple[str, str]]:
             yield f"{found.major} behind PgBouncer in transaction mode", pooled
 
 
+def _programs(way: str) -> Programs:
+    if way == "plain":
+        return Programs.find()
+    oldest = way == "oldest"
+    found = programs.of_the_oldest_version() if oldest else programs.of_the_system()
+    if found is None:
+        what = "PostgreSQL 14 (a package of npm)" if oldest else "PostgreSQL (Debian: postgresql)"
+        raise Missing(f"This machine has no {what}, and it could not be installed.")
+    return found
+
+
 def _pytest(way: str, url: str, given: list[str]) -> int:
     names = [name for name in os.environ if name in ("PATH", "HOME", "LANG", "CI", "TMPDIR")]
     environment = {name: os.environ[name] for name in names}
     environment |= {"DATABASE_URL": url, "DEBUG": "1"}
+    environment |= {"JOBS_PIPELINE": "0"} if way == "plain" else {}
     return subprocess.run([*PYTEST, *_tests(way, given)], env=environment).returncode
 
 
@@ -104,7 +120,8 @@ def _tests(way: str, given: list[str]) -> list[str]:
         return given
     if way == "direct":
         return ["-m", "django_db", *given, str(TESTS)]
-    return [*given, *(str(TESTS / f"test_{name}.py") for name in CHOSEN)]
+    names = PLAIN if way == "plain" else CHOSEN
+    return [*given, *(str(TESTS / f"test_{name}.py") for name in names)]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""One connection: it dials vetted addresses only, within the request's time."""
+"""One connection: it dials vetted addresses only, and keeps to the request's time.
+
+urllib3 dials by its connection's `_new_conn`, a private name: the one that this package leans on. A
+urllib3 that dials otherwise would go where it likes, so what it has dialled is not used then.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -37,6 +42,7 @@ class PlainConnection(HTTPConnection):
     def connect(self) -> None:
         """Resolve, dial and shake hands within CONNECT_TIMEOUT; the request gets the rest."""
         begun = time.monotonic()
+        self._is_vetted = False
         budget = min(CONNECT_TIMEOUT, self.timeout)
         self._connected_by = begun + budget
         where = f"no connection to {self.host}:{self.port}"
@@ -46,6 +52,10 @@ class PlainConnection(HTTPConnection):
             raise Unreachable(f"{where} within {budget:.2g} s") from None
         except OSError as error:
             raise Unreachable(f"{where}: {error.strerror or error}") from error
+        if not self._is_vetted:
+            self.close()
+            what = f"urllib3 {urllib3.__version__} dials past the addresses that may be asked"
+            raise Unreachable(f"{where}: {what}. Install a tested version (requirements.txt)")
         self.timeout = max(self.timeout - (time.monotonic() - begun), SHORTEST)
         self.sock.settimeout(self.timeout)
 
@@ -55,6 +65,7 @@ class PlainConnection(HTTPConnection):
             try:
                 sock = dial(address, self.port, self._left() / (later + 1))
                 sock.settimeout(self._left())
+                self._is_vetted = True
                 return sock
             except OSError:
                 if not later:

@@ -1,20 +1,23 @@
 """A cluster's processes stop in order and die together.
 
-1. No orphan works on unseen. Linux signals a parent's death (prctl(2), PR_SET_PDEATHSIG): workers,
-   monitor and pusher die with the sentinel. Elsewhere a supervisor has to end a killed cluster's
-   processes.
-2. Only the main process acts on SIGTERM, and lets the others finish. Service managers signal every
-   process (systemd's KillMode=control-group, timeout(1)); the sentinel would die first and take the
-   runs with it.
-3. So django-q2's `terminate()` has to send SIGKILL. SIGTERM's handler is a function: a step's
-   programs would inherit SIG_IGN and could not be stopped.
-4. A step's processes die with its worker (orphans). The sentinel looks for them whenever it polls,
-   and the main process when the sentinel ended. If the main process is killed, the sentinel ends
-   all others, then itself.
-5. A worker may have children, which multiprocessing forbids to daemons. At its end it waits
-   END_PATIENCE for a step's processes and threads.
-6. Forks share memory pages until a write, and the garbage collector writes to each object. So
-   objects are frozen at a fork, and it skips them.
+1. No orphan goes on working unseen. Linux tells a process of its parent's death (prctl(2),
+   PR_SET_PDEATHSIG); elsewhere these calls do nothing, and a supervisor has to bury the orphans of
+   a killed cluster. Workers, monitor and pusher die with the sentinel, at once.
+2. SIGTERM means the main process alone, which has the others finish what they hold. A service
+   manager sends it to every process (systemd's KillMode=control-group, timeout(1)), and by default
+   the sentinel would die of it first and take the runs with it.
+3. So django-q2's way to end a stuck worker is SIGKILL. The others' handler is a function and not
+   SIG_IGN: programs that a step starts would inherit that, and could not be stopped.
+4. What steps have started dies with its worker (see orphans). The sentinel looks for it whenever it
+   looks at its processes, and the main process when the sentinel has ended. If the main process
+   is killed, the sentinel ends everything before it ends itself.
+5. A worker may have children, which multiprocessing forbids daemons: only its parent takes it for
+   one. It does not wait for long for what steps have left, processes or threads, when it ends.
+6. Pages are shared until somebody writes to them, and the garbage collector writes to every object
+   that it looks at. So whatever there is at a fork is frozen: no collection looks at it again.
+7. multiprocessing forks by `ForkProcess._Popen`, the one private name that is leant on here. With a
+   Python that forks otherwise a stuck worker is still ended by SIGKILL, while (4) and (6) are lost;
+   `manage.py check` says so (`jobs.W024`), and so does the log.
 """
 
 from __future__ import annotations
@@ -22,19 +25,25 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import logging
 import os
+import platform
 import signal
 import socket
 import sys
 from functools import cache
 from multiprocessing import popen_fork
-from multiprocessing.context import BaseContext, ForkContext, ForkProcess
+from multiprocessing.context import ForkContext, ForkProcess
 from multiprocessing.process import BaseProcess
 from types import FrameType
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from django.core.checks import CheckMessage, Warning
 
 from jobs.platform.ipc import forked_copies
 from jobs.platform.ipc.orphans import Orphans, adopt, children
+
+logger = logging.getLogger("jobs.engine")
 
 PR_SET_PDEATHSIG = 1
 ABANDONED = signal.SIGUSR1  # to the sentinel when the main process ended
@@ -137,6 +146,15 @@ class _Popen(popen_fork.Popen):
 
 
 class Process(ForkProcess):
+    def start(self) -> None:
+        super().start()
+        if self.pid not in _Popen.living:
+            logger.warning("%s", _forks_otherwise())
+
+    def terminate(self) -> None:
+        """See (3): multiprocessing's would be a SIGTERM."""
+        self.kill()
+
     @staticmethod
     def _Popen(process_obj: BaseProcess) -> _Popen:
         gc.freeze()  # see (6)
@@ -156,11 +174,28 @@ class Process(ForkProcess):
             signal.alarm(END_PATIENCE)
 
 
+def _forks_otherwise() -> str:
+    return (
+        f"The multiprocessing of Python {platform.python_version()} forks in a way that the engine "
+        "does not know: what a step has started may outlive its worker, and processes share less "
+        "memory."
+    )
+
+
+def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """A warning (`jobs.W024`) for a Python that forks otherwise: see (7)."""
+    if "_Popen" in vars(ForkProcess):
+        return []
+    hint = "Run the clusters with a Python that the engine is tested with (README)."
+    return [Warning(_forks_otherwise(), hint=hint, id="jobs.W024")]
+
+
 class Context(ForkContext):
     Process = Process
 
 
-def context() -> BaseContext:
+def context() -> Context:
+    """Makes the processes of a cluster."""
     return Context()
 
 

@@ -1,5 +1,6 @@
-"""What a function's code did to the worker's connection, and how the worker gets a clean one. Only
-this file writes to the insides of Django's wrapper.
+"""What a function's code may have done to the worker's connection, and how the worker gets a clean
+one. The one file that writes the insides of Django's connection wrapper, and uses what is private
+in it: one name, `_prepare_cursor`.
 
 A function may close or replace the connection, end its transaction or leave one open. The wrapper
 then believes something false, and the engine's next statement would run in a transaction that never
@@ -20,6 +21,12 @@ from jobs.lib.error_report import cause_of, is_a
 from jobs.platform.postgres.outages import is_unavailable, sqlstate_of
 
 __all__ = ["DivisionByZero"]  # other wings do not import psycopg
+
+
+def wrapped(here: BaseDatabaseWrapper, cursor: Any) -> Any:
+    """A cursor of psycopg's as `connection.cursor()` gives it out: its errors are Django's, and the
+    connection's execute wrappers see its statements."""
+    return here._prepare_cursor(cursor)  # type: ignore[attr-defined]
 
 
 def is_bad(here: BaseDatabaseWrapper) -> bool:

@@ -18,7 +18,7 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from jobs.platform.postgres.pooled_pipeline import PooledWire, is_pooled, wire_of
+from jobs.platform.postgres.pooled_pipeline import is_pooled, settings_of
 
 
 def install() -> None:
@@ -32,8 +32,6 @@ def _switch_off(connection: BaseDatabaseWrapper, **_: Any) -> None:
     if not is_pooled(connection):
         raw.execute("SET jit = off", prepare=False)
     elif raw.execute("SHOW jit", prepare=False).fetchone() == ("on",):
-        wire = wire_of(raw, prepares=False)
-        if isinstance(wire, PooledWire):
-            wire.settings["jit"] = "off"
+        settings_of(raw)["jit"] = "off"
     if not raw.autocommit:
         raw.commit()

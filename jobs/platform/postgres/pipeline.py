@@ -3,19 +3,19 @@
 For a small statement, psycopg's cursor costs more than PostgreSQL. So the engine calls libpq
 through psycopg.pq; psycopg adapts the values. See “Pipeline Mode” in PostgreSQL's manual.
 
-1. A conversation sends all statements and a sync, then reads all results. After an error the server
-   skips the rest. Outside a transaction, a conversation is a transaction of its own.
-2. A statement counts as prepared when the server confirmed it: the server may have skipped it.
-3. An exception in a conversation, as from a signal handler, leaves unread results, which the next
-   statement would take for its own: the connection is closed.
-4. It is also closed when the server forgot prepared statements (DISCARD ALL) or a migration changed
-   their results. The next connection prepares again.
-5. A lone statement that waits for no lock uses libpq's blocking call, at half the processor time.
-   No signal handler runs during the call.
-6. psycopg may prepare the product's statements here. After a rollback its DEALLOCATE ALL would take
-   the engine's along; here it deallocates by name.
-7. What must precede the next statement (BEGIN, a savepoint) goes in its trip, also before a step's
-   prepared one (step_cursor) and before psycopg's own, which call `_start_query`.
+1. A conversation is: send everything, sync, read everything. An error has the server skip what
+   comes behind it. Outside a transaction the conversation is one of its own.
+2. A statement counts as prepared when the server has said so: one that was skipped is not.
+3. Who breaks off in the midst of a conversation, as an exception from a signal's handler does,
+   leaves a connection that nobody understands any more: it is closed.
+4. So is one whose server has forgotten what was prepared (DISCARD ALL), or says that a migration
+   has changed what it returns. The next connection prepares anew.
+5. A lone statement that waits for nobody's lock needs no conversation: libpq's blocking call takes
+   half the processor time. While it lasts no signal's handler runs.
+6. psycopg may prepare the product's statements on the same connection, and forgets its own alone
+   (psycopg_internals).
+7. A transaction that Django wants and that is not open yet opens in the trip of the engine's first
+   statement in it.
 """
 
 from __future__ import annotations
@@ -29,13 +29,12 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
-from psycopg.abc import PQGen
 from psycopg.adapt import AdaptersMap, PyFormat, Transformer
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg.types.string import TextLoader
 
-from jobs.platform.postgres.psycopg_internals import ByName
+from jobs.platform.postgres import psycopg_internals, transaction_count
 
 Statement = tuple[str, Mapping[str, Any]]  # text, values by name
 Rows = list[tuple[Any, ...]]
@@ -63,72 +62,42 @@ class Wire:
         self._numbers = itertools.count()
         self._poll = select.poll()
         self._poll.register(self._pg.socket, select.POLLIN)
-        self.ahead: list[str] = []  # see (7)
-        self.begun = 0  # transactions so far
-        theirs = ByName()
-        vars(theirs).update(vars(raw._prepared))
-        raw._prepared = theirs
-        self._psycopgs_start = raw._start_query
-        vars(raw)["_start_query"] = self._start_query
+        psycopg_internals.deallocate_by_name(raw)  # see (6)
 
     def converse(self, statements: Sequence[Statement], *, commits: bool = False) -> list[Rows]:
-        """Each statement's rows, in one trip. It opens the transaction that Django wants, and with
-        `commits` ends it."""
-        first = self._what_goes_first()
+        """What each statement returns. A transaction that is wanted and not open is opened in the
+        same trip; with `commits` it ends in it."""
+        first = self._begin_if_wanted()
         asked = [*first, *statements, *([COMMIT] if commits else [])]
         with self._raw.lock:
             rows = [self._loaded(result) for result in self._ask(asked)]
         return rows[len(first) : len(first) + len(statements)]
 
     def ask_at_once(self, text: str, values: Mapping[str, Any]) -> Rows:
-        """The rows of a statement that waits for no lock (5), in the transaction that Django
-        wants."""
-        first = self._what_goes_first()
+        """What a statement returns that waits for nobody: see (5). A transaction that is wanted and
+        not open is opened before."""
+        self.begin()
         with self._raw.lock:
-            for before, _ in first:
-                self._loaded(self._pg.exec_(before.encode()))
             result = self._answer_at_once(text, values)
             self._pass_on_notifications()
             return self._loaded(result)
 
     def begin(self) -> None:
         if self._opens:
-            self.begun += 1
+            transaction_count.add(self._raw)
             with self._raw.lock:
                 self._loaded(self._pg.exec_(b"BEGIN"))
-
-    @property
-    def goes_alone(self) -> bool:
-        return not self.ahead and not self._opens
-
-    def ask_prepared(self, name: bytes, values: Any, formats: Any) -> PGresult:
-        """The result, maybe an error."""
-        first = self._what_goes_first()
-        with self._raw.lock:
-            *before, result = self._ask(first, (name, values, formats))
-            for answer in before:
-                self._loaded(answer)
-        return result
 
     @property
     def _opens(self) -> bool:
         is_idle: bool = self._pg.transaction_status == TransactionStatus.IDLE
         return is_idle and not self._raw.autocommit
 
-    def _what_goes_first(self) -> list[Statement]:
-        first = [BEGIN] if self._opens else []
-        self.begun += len(first)
-        if self.ahead:
-            first += [(text, NOTHING) for text in self.ahead]
-            self.ahead.clear()
-        return first
-
-    def _start_query(self) -> PQGen[None]:
-        """psycopg calls this first (7)."""
-        self.begun += self._opens
-        yield from self._psycopgs_start()
-        while self.ahead:
-            yield from self._raw._exec_command(self.ahead.pop(0).encode())
+    def _begin_if_wanted(self) -> list[Statement]:
+        if not self._opens:
+            return []
+        transaction_count.add(self._raw)
+        return [BEGIN]
 
     def _answer_at_once(self, text: str, values: Mapping[str, Any]) -> PGresult:
         query, names, is_planned = compiled(text)
@@ -143,15 +112,11 @@ class Wire:
             self._prepared[key] = name
         return self._pg.exec_prepared(self._prepared[key], dumped, formats)
 
-    def _ask(
-        self, statements: Sequence[Statement], prepared: tuple[bytes, Any, Any] | None = None
-    ) -> list[PGresult]:
+    def _ask(self, statements: Sequence[Statement]) -> list[PGresult]:
+        """The answer to each."""
         try:
             self._pg.enter_pipeline_mode()
             sent = [self._send(*statement) for statement in statements]
-            if prepared is not None:
-                self._pg.send_query_prepared(*prepared)
-                sent.append(None)
             self._pg.pipeline_sync()
             self._flush()
             results = self._results()
@@ -237,12 +202,6 @@ class Wire:
         while notification := self._pg.notifies():
             if self._pg.notify_handler is not None:
                 self._pg.notify_handler(notification)
-
-
-def forget_what_waits(raw: psycopg.Connection[Any]) -> None:
-    wire: Wire | None = vars(raw).get(WIRE)
-    if wire is not None:
-        wire.ahead.clear()
 
 
 AUTO = [PyFormat.AUTO] * 100

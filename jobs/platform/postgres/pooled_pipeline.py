@@ -28,10 +28,10 @@ from typing import Any
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import capabilities
-from psycopg.abc import PQGen
 from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
+from jobs.platform.postgres import pipeline_switch, transaction_count
 from jobs.platform.postgres.pipeline import NOTHING, WIRE, Key, New, Rows, Statement, Wire, compiled
 
 SERVER: Statement = ("SELECT pg_backend_pid()", NOTHING)
@@ -39,6 +39,7 @@ BEGIN = b"BEGIN; SELECT pg_backend_pid()"
 MISSED = (b"26000", b"0A000")  # not prepared here, or before a migration
 MOST_MISSES = 200  # in a row
 MOST_SERVERS = 500
+SETTINGS = "jobs_settings"  # the connection's attribute
 FINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
 
@@ -46,29 +47,46 @@ def is_pooled(here: BaseDatabaseWrapper) -> bool:
     return bool(here.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"))
 
 
+def settings_of(raw: psycopg.Connection[Any]) -> dict[str, str]:
+    """What the engine has asked for on this connection: see (5)."""
+    settings: dict[str, str] = vars(raw).setdefault(SETTINGS, {})
+    return settings
+
+
+def settings_statements(settings: Mapping[str, str]) -> list[Statement]:
+    parts = [f"set_config('{name}', '{value}', true)" for name, value in settings.items()]
+    return [(f"SELECT {', '.join(parts)}", NOTHING)] if parts else []
+
+
 class PooledWire(Wire):
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         super().__init__(raw)
-        self.settings: dict[str, str] = {}  # see (5)
+        transaction_count.count(raw)
+        self.settings = settings_of(raw)
         self._are_set = False  # in the open transaction
-        # Sets of statement names:
-        self._known: set[bytes] = set()  # sent before, see (4)
-        self._told: set[bytes] = set()  # prepared before
-        self._servers: dict[int, set[bytes]] = {}  # backend number → prepared there
-        self._here: set[bytes] | None = None  # prepared in this transaction's session, see (2)
-        self._taken: set[bytes] = set()  # assumed to be prepared in this trip
-        self._made: set[bytes] = set()  # prepared in this trip
-        # The trip began outside a transaction; is repeated.
+        self._number = 0  # that transaction's, see transaction_count
+        # Statements, by their names:
+        self._known: set[bytes] = set()  # that were sent, see (4)
+        self._told: set[bytes] = set()  # that were prepared
+        self._servers: dict[int, set[bytes]] = {}  # that are prepared in a session
+        self._here: set[bytes] | None = None  # in that of the open transaction, see (2)
+        self._taken: set[bytes] = set()  # that were taken for prepared in this trip
+        self._made: set[bytes] = set()  # that were prepared in it
+        # This trip began outside a transaction; is made for the second time.
         self._is_free = self._is_anew = False
         self._is_kept = False  # see (3)
         self._misses = 0 if capabilities.has_send_close_prepared() else MOST_MISSES
 
     def converse(self, statements: Sequence[Statement], *, commits: bool = False) -> list[Rows]:
-        ahead = self._settings() if self._is_idle or not self._are_set else []
+        self._notice_another_transaction()
+        is_to_set = self._is_idle or not self._are_set
+        ahead = settings_statements(self.settings) if is_to_set else []
         self._are_set = True
         if self._opens and not commits:
             ahead.append(SERVER)
-        return super().converse([*ahead, *statements], commits=commits)[len(ahead) :]
+        rows = super().converse([*ahead, *statements], commits=commits)
+        self._number = transaction_count.begun(self._raw)
+        return rows[len(ahead) :]
 
     def ask_at_once(self, text: str, values: Mapping[str, Any]) -> Rows:
         if compiled(text)[2]:
@@ -77,62 +95,53 @@ class PooledWire(Wire):
 
     def begin(self) -> None:
         if self._opens:
-            self.begun += 1
+            transaction_count.add(self._raw)
             with self._raw.lock:
                 ((number,),) = self._loaded(self._pg.exec_(BEGIN))
+            self._notice_another_transaction()
             self._is_at(number)
-            self._are_set = False
 
-    def _start_query(self) -> PQGen[None]:
-        if self._is_idle:
-            self._here, self._are_set = None, False
-        yield from super()._start_query()
+    def _notice_another_transaction(self) -> None:
+        """One that psycopg has begun leads to a session that is not known."""
+        number = transaction_count.begun(self._raw)
+        if number != self._number:
+            self._number, self._here, self._are_set = number, None, False
 
     @property
     def _is_idle(self) -> bool:
         return bool(self._pg.transaction_status == TransactionStatus.IDLE)
-
-    def _settings(self) -> list[Statement]:
-        parts = [f"set_config('{name}', '{v}', true)" for name, v in self.settings.items()]
-        return [(f"SELECT {', '.join(parts)}", NOTHING)] if parts else []
 
     def _is_at(self, number: int) -> None:
         if len(self._servers) > MOST_SERVERS:
             self._servers.clear()
         self._here = self._servers.setdefault(number, set())
 
-    def _ask(
-        self, statements: Sequence[Statement], prepared: tuple[bytes, Any, Any] | None = None
-    ) -> list[PGresult]:
+    # --- a trip -----------------------------------------------------------------------------------
+
+    def _ask(self, statements: Sequence[Statement]) -> list[PGresult]:
         self._is_free = self._is_idle
-        answers = self._go(statements, prepared)
+        answers = self._go(statements)
         if self._is_free and any(map(_is_missed, answers)):
             self._misses += 1
             if not self._is_idle:
                 self._pg.exec_(b"ROLLBACK")
-            answers = self._go(statements, prepared, is_anew=True)
+            answers = self._go(statements, is_anew=True)
         elif self._is_free and self._taken:
             self._is_kept, self._misses = True, 0
         self._learn(statements, answers)
         return answers
 
-    def _go(
-        self,
-        statements: Sequence[Statement],
-        prepared: tuple[bytes, Any, Any] | None,
-        *,
-        is_anew: bool = False,
-    ) -> list[PGresult]:
+    def _go(self, statements: Sequence[Statement], *, is_anew: bool = False) -> list[PGresult]:
         self._is_anew, self._taken, self._made = is_anew, set(), set()
         if self._is_free:
             self._here = None
-        return super()._ask(statements, prepared)
+        return super()._ask(statements)
 
     def _learn(self, statements: Sequence[Statement], answers: Sequence[PGresult]) -> None:
         self._told |= self._made
         if any(answer.status not in FINE for answer in answers):
             return
-        for statement, answer in zip(statements, answers, strict=False):
+        for statement, answer in zip(statements, answers, strict=True):
             if statement is SERVER:
                 self._is_at(int(answer.get_value(0, 0) or 0))
         if self._here is not None:
@@ -186,9 +195,12 @@ def name_of(key: Key) -> bytes:
     return b"jobs_" + hashlib.blake2b(repr(key).encode(), digest_size=12).hexdigest().encode()
 
 
-def wire_of(raw: psycopg.Connection[Any], *, prepares: bool) -> Wire:
-    """The connection's pipeline. `prepares`: the connection has one session."""
-    wire: Wire | None = vars(raw).get(WIRE)
-    if wire is None:
-        wire = vars(raw)[WIRE] = Wire(raw) if prepares else PooledWire(raw)
+def wire_of(raw: psycopg.Connection[Any], *, prepares: bool) -> Wire | None:
+    """The connection's own, which goes with it; `prepares`: it leads to one session. None where the
+    pipeline is not used."""
+    attributes = vars(raw)
+    if WIRE not in attributes:
+        kind = Wire if prepares else PooledWire
+        attributes[WIRE] = kind(raw) if pipeline_switch.is_on() else None
+    wire: Wire | None = attributes[WIRE]
     return wire

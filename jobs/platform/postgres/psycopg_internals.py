@@ -1,15 +1,118 @@
-"""What leans on psycopg's private parts."""
+"""All that leans on psycopg's private parts: three names, `_prepared`, `_names` and `_to_flush`.
+
+psycopg may prepare the product's statements on a connection on which the engine has prepared its
+own. After a rollback psycopg forgets what it has prepared, and tells the server so by DEALLOCATE
+ALL: the engine's statements would be gone, and the next one would fail in the midst of a
+transaction. So psycopg deallocates here each statement of its own by its name.
+
+The first connection of a process finds out whether that works (`probe`). Where it does not, and
+with a psycopg that is not among the tested ones, the engine prepares nothing (pipeline_switch).
+"""
 
 from __future__ import annotations
 
-from psycopg._preparing import PrepareManager
+import re
+from typing import Any
+
+import psycopg
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.pq import ExecStatus
+
+FIRST, BEHIND = (3, 3, 0), (3, 4, 0)  # the tested versions: from the first up to, without, BEHIND
+OURS = b"jobs_probe"
+ASKED = b"SELECT $1::int8"
 
 
-class ByName(PrepareManager):
-    """Deallocates by name: rule 6 of pipeline.py."""
+class Unfit(Exception):
+    """psycopg's insides are not what is expected here; the message is the end of a sentence."""
 
-    def clear(self) -> bool:
-        self._counts.clear()
-        self._to_flush.extend(self._names.values())
-        self._names.clear()
-        return bool(self._to_flush)
+
+def untested() -> str:
+    """Why this psycopg is not one of the tested versions, as a sentence; empty if it is."""
+    if FIRST <= version_of(psycopg.__version__) < BEHIND:
+        return ""
+    tested = " up to, and without, ".join(".".join(map(str, v)) for v in (FIRST, BEHIND))
+    return f"psycopg {psycopg.__version__} is not tested with the engine ({tested} is)."
+
+
+def version_of(text: str) -> tuple[int, ...]:
+    """The numbers that a version begins with: three."""
+    numbers = [int(number) for number in re.findall(r"\d+", text)]
+    return tuple([*numbers, 0, 0, 0][:3])
+
+
+def deallocate_by_name(raw: psycopg.Connection[Any]) -> None:
+    """From now on, as long as this connection lives. Raises Unfit."""
+    memory = _memory_of(raw)
+    psycopgs_clear = memory.clear
+
+    def clear() -> bool:
+        names = [*(name for name in memory._to_flush if name), *memory._names.values()]
+        is_cleared: bool = psycopgs_clear()
+        if is_cleared:  # the server is to be told to forget everything
+            memory._to_flush.clear()
+            memory._to_flush.extend(names)
+        return is_cleared
+
+    if "clear" not in vars(memory):
+        memory.clear = clear
+
+
+def _memory_of(raw: Any) -> Any:
+    """What psycopg knows of the statements that it has prepared."""
+    try:
+        memory = raw._prepared
+        is_known = callable(memory.clear) and memory._names.values and memory._to_flush.extend
+    except AttributeError as missing:
+        raise Unfit(f"lacks what the engine leans on: {missing}") from None
+    if not is_known:
+        raise Unfit("keeps its prepared statements in another way than the tested versions")
+    return memory
+
+
+def probe(raw: psycopg.Connection[Any], *, is_pooled: bool) -> str:
+    """What is not as expected, as a sentence; empty if all is. The connection has no transaction
+    open. Behind a pool, where psycopg prepares nothing, only the names are looked for."""
+    try:
+        _memory_of(raw)
+        if not is_pooled:
+            _prepare_roll_back_and_ask(raw)
+    except psycopg.OperationalError:
+        raise  # the connection is lost: nothing has been found out
+    except Exception as error:
+        what = str(error) if isinstance(error, Unfit) else f"behaves unexpectedly: {error!r}"
+        return f"psycopg {psycopg.__version__} {what}."
+    return ""
+
+
+def _prepare_roll_back_and_ask(raw: psycopg.Connection[Any]) -> None:
+    """After a rollback with a statement of psycopg's, ours must be there still."""
+    threshold = raw.prepare_threshold
+    deallocate_by_name(raw)
+    try:
+        raw.prepare_threshold = 0
+        raw.pgconn.exec_(b"BEGIN")
+        _prepare(raw)
+        psycopg.Cursor(raw).execute("SELECT 1")
+        raw.rollback()
+        if _asked(raw) != [(1,)]:
+            raise Unfit("reads values in another way than the tested versions")
+    finally:
+        raw.rollback()
+        raw.prepare_threshold = threshold
+        raw.pgconn.exec_(b"DEALLOCATE " + OURS)
+
+
+def _prepare(raw: psycopg.Connection[Any]) -> None:
+    if raw.pgconn.prepare(OURS, ASKED).status != ExecStatus.COMMAND_OK:
+        raise Unfit("prepares in another way than the tested versions")
+
+
+def _asked(raw: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
+    adapter = Transformer(raw)
+    dumped: Any = adapter.dump_sequence([1], [PyFormat.TEXT])
+    result = raw.pgconn.exec_prepared(OURS, dumped, adapter.formats)
+    if result.status != ExecStatus.TUPLES_OK:
+        raise Unfit("has the server forget statements that the engine has prepared")
+    adapter.set_pgresult(result)
+    return adapter.load_rows(0, result.ntuples, tuple)

@@ -14,7 +14,9 @@ from typing import Any
 
 import psycopg
 
-MARK = "jobs_session"
+from jobs.platform.postgres.transaction_count import Counting
+
+MARK = "jobs_session"  # the connection's attribute
 LASTS = re.compile(
     r"""\s*(?:
       SET\s+(?!(?:LOCAL|CONSTRAINTS|TRANSACTION)\b) | RESET\b | DISCARD\b | LISTEN\b | LOAD\b
@@ -26,8 +28,8 @@ LASTS = re.compile(
 )
 
 
-class Noticing(psycopg.Cursor[Any]):
-    """Marks the connection when a statement's effect outlasts its transaction."""
+class Noticing(Counting):
+    """Together with another cursor's class: notices what lasts, and counts transactions."""
 
     def execute(self, query: Any, *given: Any, **options: Any) -> Noticing:
         if isinstance(query, str) and LASTS.match(query):

@@ -1,14 +1,16 @@
 """The engine's own statements: a few, sent for every run, and prepared once per connection, because
 planning takes longer than executing.
 
-A step's may be prepared too (step_cursor); behind a pool in transaction mode pooled_pipeline takes
-over.
+They are prepared, so that PostgreSQL reads and plans each once for a connection: planning one takes
+longer than what it does. So may be those of steps (see step_cursor.py). Behind a pool in
+transaction mode, as `DISABLE_SERVER_SIDE_CURSORS` says, they are prepared in another way
+(pooled_pipeline), and those of steps are not. Where the pipeline is not used (pipeline_switch),
+nothing of the engine's is prepared (plain_statements).
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from weakref import WeakSet
 
@@ -18,20 +20,18 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import PipelineStatus
 
 from jobs import conf
-from jobs.platform.postgres import pipeline
+from jobs.platform.postgres import plain_statements, transaction_count
 from jobs.platform.postgres.pipeline import NOTHING, Rows, Statement, Wire
-from jobs.platform.postgres.pooled_pipeline import PooledWire, is_pooled, wire_of
-from jobs.platform.postgres.step_cursor import is_for_steps, prepare_often
+from jobs.platform.postgres.pooled_pipeline import is_pooled, settings_of, wire_of
+from jobs.platform.postgres.step_cursor import prepare_often
 
 __all__ = [
     "Rows",
     "Statement",
     "at_once",
-    "before_next",
     "begin",
     "do_not_wait_for_the_disk",
     "execute",
-    "forget_what_waits",
     "has_pool",
     "keep_connections",
     "read_by_index",
@@ -56,52 +56,38 @@ def together(*statements: Statement, commits: bool = False) -> list[Rows]:
         return []
     here = _ready()
     with here.wrap_database_errors:
-        if _is_watched(here):
-            return _by_cursor(here, statements)
-        return _wire(here).converse(statements, commits=commits)
+        wire = _wire(here)
+        if wire is None:
+            return plain_statements.converse(here, statements)
+        return wire.converse(statements, commits=commits)
 
 
 def at_once(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
     """Execute a statement that waits for no lock: cheaper, but no signal interrupts it."""
     here = _ready()
     with here.wrap_database_errors:
-        if _is_watched(here):
-            return _by_cursor(here, [(text, values)])[0]
-        return _wire(here).ask_at_once(text, values)
+        wire = _wire(here)
+        if wire is None:
+            return plain_statements.converse(here, [(text, values)])[0]
+        return wire.ask_at_once(text, values)
 
 
 def begin() -> None:
-    """Open a step's transaction at half of psycopg's cost; a connection for steps opens it with the
-    first statement."""
+    """Open the transaction that Django wants, for a step; psycopg would before the first statement,
+    but at twice the cost."""
     here = _ready()
     raw = here.connection
     if raw.prepare_threshold is None and conf.prepare_steps() and not is_pooled(here):
         prepare_often(raw)
-    if not is_for_steps(raw) and not _is_watched(here):
+    wire = _wire(here)
+    if wire is not None:
         with here.wrap_database_errors:
-            _wire(here).begin()
-
-
-def before_next(*texts: str) -> None:
-    """Execute these before the transaction's next statement: in its trip on a connection for steps,
-    else now."""
-    here = _ready()
-    if is_for_steps(here.connection) and not _is_watched(here):
-        _wire(here).ahead += texts
-    else:
-        at_once("; ".join(texts))
+            wire.begin()
 
 
 def transactions_begun() -> int:
-    here = _ready()
-    return _wire(here).begun
-
-
-def forget_what_waits() -> None:
-    """Drop what `before_next` left: its transaction is over."""
-    raw = connections[DEFAULT_DB_ALIAS].connection
-    if raw is not None:
-        pipeline.forget_what_waits(raw)
+    """How many transactions this thread's connection has begun up to now."""
+    return transaction_count.begun(_ready().connection)
 
 
 def _ready() -> BaseDatabaseWrapper:
@@ -138,10 +124,9 @@ def keep_connections(seconds: int) -> None:
 
 
 def _set(here: BaseDatabaseWrapper, **settings: str) -> None:
-    """For the session; behind a pool, for the engine's statements alone."""
-    wire = _wire(here)
-    if isinstance(wire, PooledWire):
-        wire.settings |= settings
+    """For this connection's session; behind a pool, for the engine's own statements alone."""
+    if is_pooled(here):
+        settings_of(here.connection).update(settings)
         return
     with here.cursor() as cursor:
         for name, value in settings.items():
@@ -162,22 +147,8 @@ def _is_watched(here: BaseDatabaseWrapper) -> bool:
     )
 
 
-def _wire(here: BaseDatabaseWrapper) -> Wire:
+def _wire(here: BaseDatabaseWrapper) -> Wire | None:
+    """None: the statements go by plain cursors."""
+    if _is_watched(here):
+        return None
     return wire_of(here.connection, prepares=not is_pooled(here))
-
-
-class _ServerBinding(psycopg.Cursor[Any]):
-    """Django's cursors would put the values into the text."""
-
-    def execute(self, query: Any, params: Any = None, **options: Any) -> _ServerBinding:
-        super().execute(query, params, prepare=False, **options)
-        return self
-
-
-def _by_cursor(here: BaseDatabaseWrapper, statements: Sequence[Statement]) -> list[Rows]:
-    prepare = here._prepare_cursor  # type: ignore[attr-defined]
-    asked = [prepare(_ServerBinding(here.connection)) for _ in statements]
-    with here.connection.pipeline() if statements[1:] else contextlib.nullcontext():
-        for cursor, (text, values) in zip(asked, statements, strict=True):
-            cursor.execute(text, values)
-    return [cursor.fetchall() if cursor.description else [] for cursor in asked]

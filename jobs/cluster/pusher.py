@@ -1,0 +1,232 @@
+"""What the pusher's process does: it claims due runs and hands them to the workers, sweeps, ticks,
+and hears that a run may be due.
+
+django-q2 calls it in a loop, by its broker's `dequeue`. Claimed runs go to the workers by a pipe
+(see dispatch), and django-q2 gets the shifts in which workers call `work`.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import time
+from collections.abc import Callable
+
+from django.db import connection
+from django.utils import timezone
+from django_q.signing import SignedPackage
+
+from jobs.cluster import shared
+from jobs.cluster.dispatch import Dispatch
+from jobs.cluster.heartbeat import Keeper
+from jobs.cluster.listener import Listener
+from jobs.cluster.worker import SHIFT
+from jobs.cluster.worker_table import Beat
+from jobs.cluster.workers import Workers
+from jobs.errors import Interrupted
+from jobs.execution import requeue
+from jobs.fetch.gateway import Gateway
+from jobs.lib.error_report import class_path, text_of
+from jobs.maintenance import cron, sweeper, turn_repair
+from jobs.metrics import rollups
+from jobs.platform.ipc import process_tree
+from jobs.platform.postgres import notifier, statements
+from jobs.platform.postgres.outages import is_unavailable
+from jobs.registry import rows
+from jobs.runs import parking, queue
+from jobs.runs.queue import look
+from jobs.runs.unclaimable import set_first_aside
+
+logger = logging.getLogger("jobs.engine")
+
+POLL = 1.0  # seconds from an error to the next try, and until a stop is noticed
+SHORTEST = 0.02  # another cluster is looking at the runs that were not taken
+HANDFUL = 0.01  # seconds to collect notifications while workers are busy
+SWEEPING = 2.0  # seconds between two sweeps
+PARKING = 0.5  # seconds between two looks for what can be parked
+MENDING = 30.0
+COUNTING = 5.0  # seconds between two times at which what has ended is counted
+
+
+class Pusher:
+    def __init__(self) -> None:
+        self._board = shared.of_this_cluster().board
+        self._worker = process_tree.name()
+        self._shift = SignedPackage.dumps(SHIFT | {"started": timezone.now()})
+        self._gateway: Gateway | None = None
+        self._keeper: Keeper | None = None
+        self._listener = Listener()
+        self._is_set_up = False  # the pusher's connection
+        self._may_be_more = True  # due runs, as far as is known
+        self._parked = 0.0
+        self._may_park = True  # due runs that stand in a line behind others, as far as is known
+        self._is_careful = False  # the last look failed: look at one run, to find which it is
+        self._claimed = 0.0
+        self._swept = 0.0
+        self._mended = 0.0
+        self._counted = 0.0
+
+    def dequeue(self) -> list[tuple[str, str]] | None:
+        """Shifts as django-q2 tasks; None after a wait without any.
+
+        An error would end the pusher. So it is logged, written into the cluster's row (standstill),
+        and the pusher tries again. A run at which the look fails is set aside alone.
+        """
+        try:
+            tasks = self._look_once()
+            self._beat()
+            return tasks
+        except Exception as error:
+            self._wait_after(error)
+        return None
+
+    def _look_once(self) -> list[tuple[str, str]] | None:
+        gateway, keeper, dispatch = self._open()
+        self._sweep()
+        room = dispatch.room
+        if not room:
+            self._wait_for_room(gateway, dispatch)
+        elif not self._may_be_more:
+            self._wait_for_runs(gateway, dispatch)
+        else:
+            self._claim(1 if self._is_careful else room, keeper, dispatch)
+        return [("shift", self._shift)] * dispatch.missing_shifts or None
+
+    def _claim(self, room: int, keeper: Keeper, dispatch: Dispatch) -> None:
+        claims, self._may_be_more = look(room, self._worker)
+        keeper.add(claims)
+        for claim in claims:
+            self._claimed = time.monotonic()
+            try:
+                dispatch.put([claim])
+            except Exception as error:
+                logger.exception("Run %s cannot be given to a worker", claim.run_id)
+                requeue.requeue(claim, Interrupted(error, is_own=True))
+        self._is_careful &= self._may_be_more
+
+    def _wait_after(self, error: Exception) -> None:
+        self._is_set_up, self._may_be_more = False, True
+        self._listener.close()
+        if is_unavailable(error):
+            logger.warning("The cluster waits for the database: %s", error)
+        else:
+            logger.exception("The pusher could not look for due runs")
+            if self._is_careful:
+                self._set_first_aside(error)
+            self._is_careful = True
+        self._beat(f"{class_path(error)}: {text_of(error)}")
+        connection.close()
+        time.sleep(POLL)
+
+    @staticmethod
+    def _set_first_aside(error: Exception) -> None:
+        try:
+            set_first_aside(error)
+        except Exception:
+            logger.exception("The run at which the look fails cannot be set aside")
+
+    def _beat(self, problem: str = "") -> None:
+        looked = self._board.last_beat().looked if problem else time.monotonic()
+        in_flight = self._gateway.in_flight if self._gateway is not None else 0
+        self._board.beat(Beat(looked, self._claimed, problem, in_flight))
+
+    def _open(self) -> tuple[Gateway, Keeper, Dispatch]:
+        """Set up the pusher's connection.
+
+        1. Its commits (leases, sweeps, ticks) do not wait for the disk. A crash of the database
+           undoes each as a whole, and the pusher repeats it. No process builds on a lost one: a
+           later commit that waits takes earlier ones along.
+        2. It reads by index.
+        3. Behind a pool both hold for the engine's statements (pooled_pipeline, 5).
+        """
+        dispatch = shared.of_this_cluster().dispatch
+        if not self._is_set_up:
+            statements.read_by_index()
+            statements.do_not_wait_for_the_disk()
+            self._is_set_up = True
+        self._may_be_more |= self._listener.open()
+        if self._gateway is None or self._keeper is None:
+            self._alone("to write down its functions", rows.sync)
+            self._alone("to write down its cron triggers", cron.sync)
+            self._keeper = Keeper(self._board)
+            workers = Workers(self._worker, self._board, dispatch, self._keeper)
+            self._gateway = Gateway(self._board.requests, self._board.runs, workers)
+            self._gateway.start()
+            self._keeper.start()
+        return self._gateway, self._keeper, dispatch
+
+    def _wait_for_runs(self, gateway: Gateway, dispatch: Dispatch) -> None:
+        listener = self._listener
+        deadline = time.monotonic() + max(queue.next_due(listener.poll), SHORTEST)
+        while not self._is_told_of_a_run(gateway):
+            patience = min(deadline, listener.again) - time.monotonic()
+            if listener.is_to_look_again() or patience <= 0:
+                self._may_be_more = True
+                return
+            self._poll(
+                patience,
+                *listener.readers,
+                self._board.runs.reader,
+                dispatch.call.reader,
+            )
+            if dispatch.call.silence():
+                return
+
+    def _wait_for_room(self, gateway: Gateway, dispatch: Dispatch) -> None:
+        """Wait until workers need claims or shifts. Notifications, endless under load, are read in
+        batches meanwhile, for the gateway and other clusters. Due runs may be parked."""
+        self._park()
+        told = *self._listener.readers, self._board.runs.reader
+        bells = dispatch.bell.reader, dispatch.call.reader
+        if not self._poll(POLL, *told, *bells).intersection(bells):
+            self._poll(HANDFUL, *bells)
+        dispatch.bell.silence()
+        dispatch.call.silence()
+        self._is_told_of_a_run(gateway)
+
+    def _park(self) -> None:
+        """Not too often: parking takes the locks of many lines, and workers wait for them."""
+        if self._may_park and time.monotonic() - self._parked > PARKING:
+            self._parked = time.monotonic()
+            self._may_park = parking.park_due()
+
+    @staticmethod
+    def _poll(patience: float, *descriptors: int) -> set[int]:
+        poll = select.poll()
+        for descriptor in descriptors:
+            poll.register(descriptor, select.POLLIN)
+        return {descriptor for descriptor, _ in poll.poll(patience * 1000)}
+
+    def _is_told_of_a_run(self, gateway: Gateway) -> bool:
+        is_rung = self._board.runs.silence()
+        if is_rung:
+            self._listener.tell_others()
+        words = self._listener.hear()
+        if words - {notifier.RUN_DUE}:
+            gateway.wake()
+        is_told = is_rung or bool(words)
+        self._may_be_more |= is_told
+        self._may_park |= is_told
+        return is_told
+
+    def _sweep(self) -> None:
+        if time.monotonic() - self._swept > SWEEPING:
+            self._swept = time.monotonic()
+            self._alone("to sweep", sweeper.sweep)
+            self._alone("to tick", cron.tick)
+        if time.monotonic() - self._mended > MENDING:
+            self._mended = time.monotonic()
+            self._alone("to mend lines", turn_repair.mend_lines)
+        if time.monotonic() - self._counted > COUNTING:
+            self._counted = time.monotonic()
+            self._alone("to count what has ended", rollups.roll_up)
+
+    @staticmethod
+    def _alone(what: str, do: Callable[[], object]) -> None:
+        """Its failure is logged and stops nothing else."""
+        try:
+            do()
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            logger.exception("The pusher failed %s", what)

@@ -1,0 +1,69 @@
+"""Which way the engine's statements go: through libpq's pipeline, prepared (pipeline), or by plain
+cursors (plain_statements), which lean on psycopg's public parts alone.
+
+They go by plain cursors where `JOBS["PIPELINE"]` is False, and where psycopg is not what the
+pipeline was tested with. `manage.py check` says so, and so does the log of each process, once.
+A connection keeps the way that it began with.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.core.checks import CheckMessage, Warning
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+from jobs import conf
+from jobs.platform.postgres import psycopg_internals
+
+logger = logging.getLogger("jobs.engine")
+
+PLAIN = "The engine's statements go by plain cursors: they are not prepared, and cost more."
+_found: str | None = None  # by the probe; None: no connection was made yet
+
+
+def install() -> None:
+    """From now on the first connection of a process is probed."""
+    connection_created.connect(_probe, dispatch_uid="jobs.platform.postgres.pipeline_switch")
+
+
+def is_on() -> bool:
+    return not _why_not()
+
+
+def _why_not() -> str:
+    """A sentence; empty if the pipeline is used."""
+    if not conf.pipeline():
+        return 'JOBS["PIPELINE"] is False.'
+    return psycopg_internals.untested() or _found or ""
+
+
+def _probe(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    global _found
+    if _found is not None or connection.alias != DEFAULT_DB_ALIAS:
+        return
+    if connection.vendor != "postgresql" or _why_not():
+        return
+    pooled = bool(connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"))
+    _found = psycopg_internals.probe(connection.connection, is_pooled=pooled)
+    if _found:
+        logger.warning("%s %s", PLAIN, _found)
+
+
+def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """A warning (`jobs.W021`) while the fallback is in use. With `--database default` the probe is
+    made first."""
+    if DEFAULT_DB_ALIAS in (kwargs.get("databases") or []):
+        connections[DEFAULT_DB_ALIAS].ensure_connection()
+    try:
+        reason = _why_not()
+    except ImproperlyConfigured:
+        return []  # conf.check says it
+    if not reason:
+        return []
+    hint = "Install a tested version of psycopg, or set JOBS['PIPELINE'] to True."
+    return [Warning(f"{PLAIN} {reason}", hint=hint, id="jobs.W021")]

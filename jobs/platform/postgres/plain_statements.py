@@ -1,0 +1,74 @@
+"""The engine's statements by psycopg's own cursors: for connections that are watched, and wherever
+the pipeline is not used (pipeline_switch). Nothing private is used, and nothing is prepared.
+
+1. Several statements travel in one trip still, by psycopg's own pipeline mode.
+2. Whatever breaks off in the midst of a trip, an exception from a signal's handler say, leaves a
+   connection of which nothing is known: it is closed.
+3. Behind a pool the settings that the engine has asked for go ahead of each trip.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import psycopg
+from django.db import DatabaseError, InterfaceError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg.pq import TransactionStatus
+
+from jobs.platform.postgres import connection_state, transaction_count
+from jobs.platform.postgres.pipeline import Rows, Statement
+from jobs.platform.postgres.pooled_pipeline import settings_of, settings_statements
+
+
+class _ServerBinding(psycopg.Cursor[Any]):
+    """Django's own cursors put the values into the text."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> _ServerBinding:
+        super().execute(query, params, prepare=False, **options)
+        return self
+
+
+def converse(here: BaseDatabaseWrapper, statements: Sequence[Statement]) -> list[Rows]:
+    """What each statement returns, with Django's wrappers around it. Outside a transaction they
+    are one of their own."""
+    raw = here.connection
+    transaction_count.add_if_begins(raw)
+    before = settings_statements(settings_of(raw))
+    if before and not _is_alone(raw):
+        _ServerBinding(raw).execute(before.pop()[0])
+    asked = [connection_state.wrapped(here, _ServerBinding(raw)) for _ in statements]
+    with _trip(raw, len(before) + len(statements)):
+        for text, _ in before:
+            _ServerBinding(raw).execute(text)
+        for cursor, (text, values) in zip(asked, statements, strict=True):
+            cursor.execute(text, values)
+    return [cursor.fetchall() if cursor.description else [] for cursor in asked]
+
+
+def _is_alone(raw: psycopg.Connection[Any]) -> bool:
+    """Whether the next trip is a transaction of its own."""
+    return raw.autocommit and raw.pgconn.transaction_status == TransactionStatus.IDLE
+
+
+@contextlib.contextmanager
+def _trip(raw: psycopg.Connection[Any], statements: int) -> Iterator[None]:
+    """See (1) and (2). The end of psycopg's pipeline waits for the answers, but not if the
+    connection is closed by then."""
+    pipeline = raw.pipeline() if statements > 1 else contextlib.nullcontext()
+    with _whole(raw), pipeline, _whole(raw):
+        yield
+
+
+@contextlib.contextmanager
+def _whole(raw: psycopg.Connection[Any]) -> Iterator[None]:
+    """Only PostgreSQL's errors leave the connection usable."""
+    try:
+        yield
+    except (psycopg.Error, DatabaseError, InterfaceError):
+        raise
+    except BaseException:
+        raw.close()
+        raise

@@ -1,0 +1,70 @@
+"""How many transactions a connection has begun, so that code which ends one by hand is noticed.
+
+psycopg begins the next transaction by itself, before the next statement, and tells nothing of it.
+So each cursor looks, before and after what it sends, whether a transaction is open. What is sent
+by another way than the connection's own cursors (a cursor that Django makes for `iterator()`, say)
+is not seen; the end of the transaction before it is.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+BEGUN = "jobs_transactions_begun"  # the connection's attribute
+IDLE = TransactionStatus.IDLE
+
+
+def begun(raw: psycopg.Connection[Any]) -> int:
+    """How many transactions this connection has begun since it is counted."""
+    count: int = vars(raw).get(BEGUN, 0)
+    return count
+
+
+def add(raw: psycopg.Connection[Any]) -> None:
+    """One more begins."""
+    vars(raw)[BEGUN] = begun(raw) + 1
+
+
+def add_if_begins(raw: psycopg.Connection[Any]) -> None:
+    """One more, if the next statement begins it."""
+    if not raw.autocommit and raw.pgconn.transaction_status == IDLE:
+        add(raw)
+
+
+class Counting(psycopg.Cursor[Any]):
+    """Together with another cursor's class: counts the transactions that its statements begin. A
+    statement that ends one counts for the next one, too, which may begin unseen."""
+
+    def execute(self, query: Any, *given: Any, **options: Any) -> Counting:
+        add_if_begins(self.connection)
+        super().execute(query, *given, **options)
+        add_if_begins(self.connection)
+        return self
+
+    def executemany(self, *given: Any, **options: Any) -> None:
+        add_if_begins(self.connection)
+        super().executemany(*given, **options)
+        add_if_begins(self.connection)
+
+    def copy(self, *given: Any, **options: Any) -> Any:
+        add_if_begins(self.connection)
+        return super().copy(*given, **options)
+
+    def stream(self, *given: Any, **options: Any) -> Any:
+        add_if_begins(self.connection)
+        return super().stream(*given, **options)
+
+
+def count(raw: psycopg.Connection[Any]) -> None:
+    """From now on."""
+    factory: Any = raw.cursor_factory
+    raw.cursor_factory = _counting(factory)
+
+
+@cache
+def _counting(kind: Any) -> Any:
+    return kind if issubclass(kind, Counting) else type(kind.__name__, (Counting, kind), {})

@@ -1,0 +1,59 @@
+"""The compiled part of the package `cel`, without the package.
+
+To import the package itself brings its command line along: 12 MiB in every process, and a third of
+a second before each starts. Where its files lie otherwise than in the tested versions, the package
+is imported, and `manage.py check` says so (`jobs.W023`).
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder
+from importlib.util import find_spec, module_from_spec
+from typing import Any
+
+from django.core.checks import CheckMessage, Warning
+
+
+class OtherLayout(Exception):
+    """The package's files are not where they are in the tested versions."""
+
+
+def compiled_part() -> Any:
+    """The module, which a process can load once; raises OtherLayout, or ModuleNotFoundError without
+    the package."""
+    package = find_spec("cel")
+    if package is None:
+        raise ModuleNotFoundError("common-expression-language is not installed.")
+    try:
+        folder = (package.submodule_search_locations or [])[0]
+        loaders = (ExtensionFileLoader, EXTENSION_SUFFIXES)
+        return _loaded(FileFinder(folder, loaders).find_spec("cel"))
+    except (AttributeError, ImportError, IndexError, OSError) as error:
+        raise OtherLayout(f"{type(error).__name__}: {error}") from error
+
+
+def _loaded(spec: Any) -> Any:
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def library() -> tuple[Any, str]:
+    """What evaluates expressions, and why it is the whole package; empty if it is not."""
+    try:
+        return compiled_part(), ""
+    except OtherLayout as why:
+        return importlib.import_module("cel"), str(why)
+
+
+cel, WHY_WHOLE = library()
+
+
+def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """A warning (`jobs.W023`) while the whole package is imported."""
+    if not WHY_WHOLE:
+        return []
+    what = f"The whole package cel is imported, 12 MiB in every process: {WHY_WHOLE}."
+    hint = "Install a tested version of common-expression-language (requirements.txt)."
+    return [Warning(what, hint=hint, id="jobs.W023")]
