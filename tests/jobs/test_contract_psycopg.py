@@ -163,6 +163,7 @@ def test_with_another_psycopg_runs_go_by_plain_cursors_and_the_check_says_so(
     assert sentence in said
 
 
+@pytest.mark.needs_session("looks at what its own session has prepared")
 def test_so_they_do_where_the_settings_say_so(settings):
     settings.JOBS = {**settings.JOBS, "PIPELINE": False}
     run = ran(two_steps)
@@ -172,6 +173,7 @@ def test_so_they_do_where_the_settings_say_so(settings):
     assert said.endswith('JOBS["PIPELINE"] is False.')
 
 
+@pytest.mark.needs_session("behind a pool only the names are probed")
 def test_a_check_that_may_use_the_database_makes_the_probe_itself(monkeypatch, capsys):
     forget_ours(monkeypatch)
     connection.close()

@@ -33,7 +33,7 @@ CHOSEN = [
     *("one_writer", "order_of_events", "outages", "poll_fallback", "pools"),
     *("prepared_steps", "refused_commits", "requeues", "rerun", "retention", "retries"),
     *("intake", "jit", "pooled_statements", "server_checks", "sleepers", "statements"),
-    *("stuck_workers", "submissions", "telling_clusters", "cancelling_many"),
+    *("stuck_workers", "submissions", "telling_clusters", "cancelling_many", "effects_of_steps"),
     *("suspension", "turns", "turns_in_parallel", "waiting_for_events"),
 ]
 # What the way of a statement may do to the laws.
