@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from jobs import api
 from jobs.models import Cluster, Event, RegisteredFunction, Run
-from songs.models import Category, CreditEntry, Song, SongStatus, User
+from songs.models import Category, CreditBalance, CreditEntry, Song, SongStatus, User
 from tests.cast import PASSWORD, a_song, listener, staff
 from tests.jobs import rows
 from tests.jobs.panel import FN
@@ -126,6 +126,18 @@ def made_song() -> Song:
     return a_song(new_listener())
 
 
+def failed_song() -> Song:
+    return a_song(with_ledger(), status=SongStatus.FAILED)
+
+
+def staffs_song() -> Song:
+    return a_song(colleague(), status=SongStatus.FAILED)
+
+
+def a_balance() -> CreditBalance:
+    return CreditBalance.objects.get(pk=new_listener().pk)
+
+
 def song_in_the_making() -> Song:
     return a_song(new_listener(), status=SongStatus.PROCESSING)
 
@@ -153,6 +165,7 @@ NEW = {"username": "eve", "password1": PASSWORD, "password2": PASSWORD, "usable_
 SET = {k: NEW[k] for k in ("password1", "password2", "usable_password")}
 GRANT = {"amount": "5", "why": "the night"}
 YES = {"post": "yes"}
+WHY = {"why": "the night"}
 EDITED = {"event_data": '{"tempo": "slow"}'}
 
 
@@ -258,6 +271,26 @@ SONGS = [
         made_song,
         chosen("delete_selected"),
     ),
+    Door("songs_song_again", needs("make_again_song"), failed_song),
+    Door("songs_song_again", SUPERUSER, staffs_song, about="of staff"),
+    Door("songs_song_again", CLOSED, made_song, about="of what is made"),
+    Door("songs_song_refund", needs("grant_credits"), failed_song, WHY),
+    Door("songs_song_refund", SUPERUSER, staffs_song, WHY, "of staff"),
+    Door("songs_song_refund", CLOSED, song_in_the_making, WHY, "in the making"),
+    Door(
+        "songs_song_changelist",
+        needs("view_song/change_song", "grant_credits"),
+        failed_song,
+        chosen("refund_listeners", **WHY),
+    ),
+    Door(
+        "songs_song_changelist",
+        SUPERUSER,
+        staffs_song,
+        lambda song: chosen("refund_listeners", **WHY),
+        "refund_listeners, of staff",
+    ),
+    Door("songs_creditbalance_check", needs("view_user/change_user", "view_creditentry")),
     Door("songs_category_add", CLOSED),
     Door("songs_category_change", needs("change_category"), a_category, {"name": "Waltzes"}),
     Door("songs_category_delete", needs("delete_category"), a_category, YES),
@@ -276,6 +309,7 @@ READ_ONLY = [
         "jobs_registeredfunction": a_function,
         "jobs_cluster": a_cluster,
         "songs_creditentry": an_entry,
+        "songs_creditbalance": a_balance,
     }.items()
     for door in ("add", "change", "delete")
 ]
@@ -285,4 +319,5 @@ DOORS = [*RUNS, *FUNCTIONS, *ACCOUNTS, *SONGS, *READ_ONLY]
 TO_BE_READ = {
     *("index", "app_list", "jsi18n", "autocomplete", "view_on_site", "password_change_done"),
     *("login", "logout", "password_change"),
+    *("songs_song_audio", "songs_song_cover"),
 }
