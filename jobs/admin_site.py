@@ -13,7 +13,7 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
@@ -46,7 +46,10 @@ class PanelSite(AdminSite):
 
         @wraps(view)
         def refusing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            request.GET = without_nul(request.GET)  # type: ignore[assignment]
             try:
+                if "\x00" in request.path:
+                    raise Http404
                 return view(request, *args, **kwargs)
             except PermissionDenied as refusal:
                 return self._refused(request, refusal)
@@ -67,6 +70,16 @@ class PanelSite(AdminSite):
         context = {**self.each_context(request), "title": title, "text": text}
         page = TemplateResponse(request, "admin/refused.html", context, status=status)
         return page.render()
+
+
+def without_nul(query: QueryDict) -> QueryDict:
+    """The parameters of an address without NUL characters, which no text of the database has."""
+    if "%00" not in query.urlencode():
+        return query
+    clean = QueryDict(mutable=True)
+    for name, values in query.lists():
+        clean.setlist(name.replace("\x00", ""), [value.replace("\x00", "") for value in values])
+    return clean
 
 
 def absence_in_words(absence: Http404) -> str:

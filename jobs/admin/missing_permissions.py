@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 VIEWED = ("change", "changelist", "history")  # pages of the admin that a view permission opens
 OWN = {  # pages of the panel with permissions of their own
+    "jobs_run_failures": "jobs.view_run",
     "jobs_run_rerun": "jobs.rerun_run",
     "jobs_run_edit": "jobs.edit_run",
     "jobs_run_cancel": "jobs.cancel_run",

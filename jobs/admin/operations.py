@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from jobs.admin import audit_log, cards, charts
+from jobs.admin.html import kind_url
 from jobs.admin.tiles import tiles
 from jobs.metrics.functions import functions
 from jobs.metrics.overview import Need, Overview, overview
@@ -77,7 +78,7 @@ def link(need: Need) -> str:
     """Where an operator goes with this line; empty if there is nothing to go to."""
     runs = reverse("admin:jobs_run_changelist")
     if need.code == "failures":
-        return f"{runs}?{urlencode({'status__exact': 'failed', 'kind': need.about})}"
+        return kind_url(need.about)
     if need.code == "paused":
         return reverse("admin:jobs_registeredfunction_change", args=[quote(need.about)])
     if need.code == "unknown":

@@ -1,5 +1,5 @@
-"""Each page of the panel in Chromium, at two widths, light and dark: nothing sticks out, the console
-stays silent (so the security policy is kept), and axe finds nothing."""
+"""Each page of the panel in Chromium, at two widths, light and dark: nothing sticks out, the
+console stays silent (so the security policy is kept), and axe finds nothing."""
 
 from __future__ import annotations
 
@@ -76,6 +76,8 @@ def world(operator) -> list[str]:
     pages = [reverse("admin:jobs_run_change", args=[run.pk]) for run in runs[-5:]]
     return [
         reverse("admin:index"),
+        reverse("admin:jobs_run_failures"),
+        reverse("admin:jobs_run_changelist") + "?status__exact=failed&open=1&q=no-such",
         reverse("admin:tables"),
         reverse("admin:admin_logentry_changelist"),
         *lists,
