@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from jobs.control.bulk_actions import bulk
 from jobs.control.cancellation import cancel
+from jobs.control.failures import Dealt, deal_with
 from jobs.control.form_submissions import FIELD as FORM_TOKEN
 from jobs.control.form_submissions import Outcome, StaleForm, once
 from jobs.control.pauses import pause, replay_skipped, resume
@@ -50,6 +51,7 @@ __all__ = [
     "Cancel",
     "Concurrency",
     "Context",
+    "Dealt",
     "Event",
     "Function",
     "InvalidEvent",
@@ -78,6 +80,7 @@ __all__ = [
     "bulk",
     "cancel",
     "create_function",
+    "deal_with",
     "excerpt",
     "is_unavailable",
     "latest_runs",

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
 from django.core.checks import Tags, register
 
 
+class PanelConfig(admin_apps.AdminConfig):
+    """Django's admin with the panel's own site: Operations first (see admin_site.py)."""
+
+    default = False
+    default_site = "jobs.admin_site.PanelSite"
+
+
 class JobsConfig(AppConfig):
+    default = True
     name = "jobs"
     verbose_name = "Jobs"
 

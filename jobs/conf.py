@@ -154,12 +154,33 @@ def run_output_limit() -> int:
     return _whole("RUN_OUTPUT_LIMIT", RUN_OUTPUT_LIMIT, "bytes")
 
 
+def panel_cards() -> Sequence[str]:
+    """Dotted paths of the callables that make the project's cards on Operations (PANEL_CARDS)."""
+    paths = _setting("PANEL_CARDS", ())
+    if not isinstance(paths, list | tuple) or not all(isinstance(path, str) for path in paths):
+        raise ImproperlyConfigured(
+            f'JOBS["PANEL_CARDS"] = {paths!r}: a list of dotted paths to callables is allowed.'
+        )
+    return paths
+
+
+def version() -> str:
+    """What the panel calls the code of a cluster (VERSION): a commit, a release. Empty: a digest
+    of the code is made."""
+    value = _setting("VERSION", "")
+    if not isinstance(value, str) or len(value) > 64 or "\0" in value:
+        raise ImproperlyConfigured(
+            f'JOBS["VERSION"] = {value!r}: a text of at most 64 characters is allowed.'
+        )
+    return value
+
+
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """One error for each setting that cannot be used (`jobs.E001`), before anything starts; and a
     warning if the backend that knows what an account may do to a run is missing (`jobs.W003`)."""
     problems = []
     readers = (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch)
-    for read in (*readers, prepare_steps, run_output_limit, listen):
+    for read in (*readers, prepare_steps, run_output_limit, listen, version, panel_cards):
         try:
             read()
         except ImproperlyConfigured as problem:

@@ -41,7 +41,7 @@ INSTALLED_APPS = [
     "jobs",
     "django_q",
     "django_htmx",
-    "django.contrib.admin",
+    "jobs.apps.PanelConfig",  # django.contrib.admin, with Operations as its first page
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -199,6 +199,9 @@ JOBS: dict[str, Any] = {
     "LISTEN": "listen" if LISTEN_DATABASE else None,
     # the function that gives the links on a run's page in the admin
     "RUN_LINKS": "songs.links.run_links",
+    # those that say what the runs of a list are about, and what a search in it means
+    "RUNS_ABOUT": "songs.links.runs_about",
+    "RUN_SEARCH": "songs.links.run_search",
 }
 
 # --- the endpoint that makes the songs ----------------------------------------------------------

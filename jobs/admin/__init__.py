@@ -7,9 +7,9 @@ import django_q.admin  # noqa: F401
 from django.contrib import admin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from jobs.admin import clusters, events, functions, runs
+from jobs.admin import audit_log, clusters, events, functions, runs
 
-__all__ = ["clusters", "events", "functions", "runs"]
+__all__ = ["audit_log", "clusters", "events", "functions", "runs"]
 
 admin.site.site_header = "MelodyMaker operations"
 admin.site.site_title = "MelodyMaker operations"

@@ -44,9 +44,6 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     list_max_show_all = 200
     sortable_by = ()
 
-    class Media:
-        css = {"all": ["jobs/admin.css"]}
-
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         view = get_permission_codename("view", self.opts)
         return request.user.has_perm(f"{self.opts.app_label}.{view}", obj)

@@ -161,7 +161,7 @@ def _folds(pieces: tuple[Piece, ...]) -> Iterable[Mark]:
 
 def _ticks(pieces: tuple[Piece, ...], start: datetime) -> Iterable[Mark]:
     """Round times since the run was made, where there is room for their labels."""
-    evenly = [piece for piece in pieces if not piece.folded]
+    evenly = [piece for piece in pieces if not piece.folded and piece.seconds]
     seconds = sum(piece.seconds for piece in evenly)
     step = next((s for s in TICK_STEPS if seconds / s <= MOST_TICKS), TICK_STEPS[-1])
     last, said = -TICK_ROOM, ""

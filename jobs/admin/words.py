@@ -39,6 +39,13 @@ def roughly(duration: timedelta) -> str:
     return span(whole).replace(".0 s", " s") if whole else span(duration)
 
 
+def percent(share: float | None) -> str:
+    """“98.5 %”, “100 %”; a dash for none."""
+    if share is None:
+        return "–"
+    return f"{share * 100:.1f} %".replace(".0 %", " %")
+
+
 def after(later: datetime, earlier: datetime) -> str:
     """How long after `earlier` the other was."""
     return span(later - earlier)

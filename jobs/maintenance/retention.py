@@ -3,6 +3,7 @@
     runs      that ended longer ago than conf.retention(), with all that hangs on them
     events    accepted longer ago than that, to which no run points
     clusters  that nobody has heard of for a day
+    ends      that a person's retry has undone, if they are older than that
     submissions  of forms whose tokens are too old to be taken (see form_submissions.py)
 
 Everything goes in small batches, a transaction each, so that no lock is held for long and
@@ -39,7 +40,7 @@ from jobs.control.form_submissions import KEPT
 from jobs.events import event as events_event
 from jobs.events import fan_out, intake
 from jobs.events.deduplication import DEDUPE_WINDOW
-from jobs.models import Cluster, Event, Run, RunStatus, Step, StepStatus, Submission
+from jobs.models import Cluster, Event, Run, RunStatus, Step, StepStatus, Submission, UndoneEnd
 from jobs.registry import catalog
 from jobs.runs import pace
 
@@ -80,6 +81,7 @@ def forget(after: str = "", batches: int = BATCHES, *, since: str = "") -> Round
     }
     if keep is None:
         return done
+    _forget_undone_ends(keep, batch)
     awaited = _awaited(keep)
     looked_at = 0
     for _ in range(batches):
@@ -124,6 +126,14 @@ def _forget_old_submissions(batch: int) -> int:
     old = Submission.objects.filter(at__lt=Now() - KEPT).order_by("at")
     ids = list(old.select_for_update(skip_locked=True).values_list("id", flat=True)[:batch])
     return Submission.objects.filter(id__in=ids).delete()[0]
+
+
+@transaction.atomic
+def _forget_undone_ends(keep: timedelta, batch: int) -> None:
+    """One batch a round, which is more than persons retry meanwhile."""
+    old = UndoneEnd.objects.filter(ended_at__lt=Now() - keep).order_by("ended_at")
+    ids = list(old.values_list("id", flat=True)[:batch])
+    UndoneEnd.objects.filter(id__in=ids).delete()
 
 
 @transaction.atomic

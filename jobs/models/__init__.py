@@ -6,6 +6,7 @@ from jobs.models.cluster import Cluster, CronSchedule
 from jobs.models.event import Event
 from jobs.models.fetch import HOST, Fetch, FetchStatus
 from jobs.models.function import RegisteredFunction
+from jobs.models.rollup import Rollup, RollupMark, UndoneEnd
 from jobs.models.run import CLASS, DUE_AT, FINISHED, UNFINISHED, Reason, Run, RunQuerySet, RunStatus
 from jobs.models.step import Attempt, AttemptStatus, LogLine, Step, StepKind, StepStatus
 from jobs.models.submission import Submission
@@ -26,6 +27,8 @@ __all__ = [
     "LogLine",
     "Reason",
     "RegisteredFunction",
+    "Rollup",
+    "RollupMark",
     "Run",
     "RunQuerySet",
     "RunStatus",
@@ -33,4 +36,5 @@ __all__ = [
     "StepKind",
     "StepStatus",
     "Submission",
+    "UndoneEnd",
 ]

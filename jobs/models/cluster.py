@@ -41,6 +41,10 @@ class Cluster(models.Model):
     pulse = models.JSONField(null=True, blank=True)
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
+    # When it said that it stops in good order; null while it has not.
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    # Of the code that it runs, a short name; the same on all clusters of one deployment.
+    version = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["-seen_at"]

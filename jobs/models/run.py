@@ -62,6 +62,10 @@ class RunQuerySet(models.QuerySet["Run"]):
     def failed(self) -> RunQuerySet:
         return self.filter(status=RunStatus.FAILED)
 
+    def open_failures(self) -> RunQuerySet:
+        """Failed, not mended by a rerun, and not dealt with by an operator."""
+        return self.filter(status=RunStatus.FAILED, mended_at__isnull=True)
+
     def lost(self) -> RunQuerySet:
         """Held by a worker that has not been heard of since its lease ran out."""
         return self.filter(lease_until__lt=Now())
@@ -124,6 +128,17 @@ class Run(models.Model):
     steps_done = models.IntegerField(default=0)
     output = models.JSONField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
+    # What its last failure was, as failures are grouped (see failure_kinds.py). A retry keeps it,
+    # so that a kind knows which of its runs were mended.
+    failure_kind = models.CharField(max_length=200, blank=True, default="", db_default="")
+    # When a failed run stopped being an open failure: the run made from it that completed, or an
+    # operator's sentence and the account of that operator.
+    mended_at = models.DateTimeField(null=True, blank=True)
+    mended_by = models.UUIDField(null=True, blank=True)
+    dealt_with = models.CharField(max_length=500, blank=True, default="", db_default="")
+    dealt_by = models.CharField(max_length=64, blank=True, default="", db_default="")
+    # How long it had ended, all in all, before persons retried it; null if no person did.
+    idle = models.DurationField(null=True, blank=True)
     # The run that this one was made from, by a person's rerun.
     rerun_of = models.ForeignKey(
         "self",
@@ -164,6 +179,7 @@ class Run(models.Model):
             ("rerun_run", "Can rerun runs"),
             ("edit_run", "Can rerun runs with other data"),
             ("cancel_run", "Can cancel runs"),
+            ("deal_with_run", "Can say that failed runs are dealt with"),
         ]
         # A run's row is written half a dozen times, each time with all its entries in these.
         indexes = [
@@ -211,6 +227,16 @@ class Run(models.Model):
             ),
             models.Index(fields=["fn_id", "-id"], name="jobs_run_of_function"),
             models.Index(
+                fields=["-ended_at"],
+                name="jobs_run_open_failure",
+                condition=Q(status=RunStatus.FAILED, mended_at__isnull=True),
+            ),
+            models.Index(
+                fields=["failure_kind", "-id"],
+                name="jobs_run_of_kind",
+                condition=~Q(failure_kind=""),
+            ),
+            models.Index(
                 fields=["rerun_of"],
                 name="jobs_run_rerun_of",
                 condition=Q(rerun_of__isnull=False),
@@ -244,7 +270,8 @@ class Run(models.Model):
 
     @property
     def duration(self) -> timedelta | None:
-        """From its first start to its end, waits included; None before that."""
+        """From its first start to its end, waits included and the time between a failure and a
+        person's retry left out; None before its end."""
         if self.started_at is None or self.ended_at is None:
             return None
-        return self.ended_at - self.started_at
+        return self.ended_at - self.started_at - (self.idle or timedelta())

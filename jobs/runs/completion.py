@@ -14,6 +14,7 @@ from jobs import models
 from jobs.events import event as events_event
 from jobs.events import fan_out, intake, requester, wake
 from jobs.events.event import Event
+from jobs.lib.failure_kinds import kind_of
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
 from jobs.registry import catalog
@@ -116,6 +117,8 @@ def fail_run(run: models.Run, error: dict[str, Any]) -> None:
 
 
 def settle_failure(ending: Ending, error: dict[str, Any]) -> None:
-    """What follows from a failure, in its transaction, behind the run's own row."""
+    """What follows from a failure, in its transaction, behind the run's own row: its kind, for
+    those who look through failures, and its hook."""
+    models.Run.objects.filter(id=ending.run_id).update(failure_kind=kind_of(error))
     announce(FAILED, ending, error, "failure")
     leave(ending)

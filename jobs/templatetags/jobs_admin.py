@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from django import template
+from typing import Any
 
-from jobs.admin import base, html, outputs, words
+from django import template
+from django.utils.safestring import SafeString
+
+from jobs.admin import base, charts, curl, html, navigation, outputs, words
 from jobs.runs.standstill import standstill
 
 register = template.Library()
@@ -18,9 +21,27 @@ register.filter("counted", base.counted)
 register.filter("event_link", html.event_link)
 register.filter("span", words.span)
 register.filter("after", words.after)
+register.filter("spark", charts.sparkline)
+register.filter("seconds", charts.in_words)
+register.filter("percent", words.percent)
+register.filter("clock", html.clock)
+register.filter("kind_url", html.kind_url)
+register.filter("curl", curl.curl)
 
 
 @register.simple_tag(name="standstill")
 def why_runs_are_not_taken() -> str:
     """A sentence for operators, with a cluster's own error; empty while all is well."""
     return standstill(in_detail=True)
+
+
+@register.simple_tag(takes_context=True)
+def nav_item(context: Any, label: str, page: str, *permissions: str) -> SafeString:
+    """An item of the navigation, for accounts that have one of the permissions."""
+    return navigation.item(context["request"], label, page, *permissions)
+
+
+@register.simple_tag(takes_context=True)
+def add_preserved_filters_of(context: Any, run_id: Any) -> str:
+    """The address of a run's page, with the list that it was reached from."""
+    return html.run_page_of(context["query"], run_id)

@@ -1,0 +1,102 @@
+"""Operations: whether all is well, what needs an operator, and what runs, in one look."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.utils import quote
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from jobs.admin import audit_log, cards, charts
+from jobs.admin.html import kind_url
+from jobs.admin.tiles import tiles
+from jobs.metrics.functions import functions
+from jobs.metrics.overview import Need, Overview, overview
+from jobs.metrics.spans import SPANS, USUAL, InvalidSpan, Span, span_of
+
+WHOLE, FRAGMENT = "admin/operations.html", "admin/jobs/operations.html"
+MOST_GROUPS = 8
+MOST_ACTS = 8
+
+
+def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """The whole page, or the part of it that moves if htmx asks for it."""
+    span = _span(request)
+    context |= {"title": "Operations", "span": span, "spans": SPANS.values(), "is_told": True}
+    context |= figures(request, span)
+    is_fragment = request.headers.get("HX-Request") == "true"
+    return TemplateResponse(request, FRAGMENT if is_fragment else WHOLE, context)
+
+
+def _span(request: HttpRequest) -> Span:
+    """That of the address; if it is none, a sentence and the usual one."""
+    try:
+        return span_of(request.GET.get("span", ""))
+    except InvalidSpan as error:
+        messages.error(request, f"{error} This page shows the last {USUAL.label}.")
+        return USUAL
+
+
+def figures(request: HttpRequest, span: Span) -> dict[str, Any]:
+    """What this account may see of it."""
+    may = request.user.has_perm
+    context: dict[str, Any] = {"may_see": may("jobs.view_run"), "cards": cards.cards(request, span)}
+    if context["may_see"]:
+        found = overview(span, "run")
+        context |= _drawn(found)
+        if may("jobs.view_registeredfunction"):
+            context["functions"] = functions(found.charts)
+        context["may_pause"] = may("jobs.pause_registeredfunction")
+        context["may_see_clusters"] = may("jobs.view_cluster")
+    if may("admin.view_logentry"):
+        context["acts"] = acts()
+    return context
+
+
+def _drawn(found: Overview) -> dict[str, Any]:
+    series = found.charts.all
+    return {
+        "overview": found,
+        "needs": [(need, link(need)) for need in found.needs],
+        "tiles": tiles(found),
+        "charts": [
+            charts.outcomes(series),
+            charts.times(series, "wait", "Wait before the first start"),
+            charts.times(series, "took", "Run time"),
+        ],
+        "groups": found.failures.groups[:MOST_GROUPS],
+        "more_groups": max(len(found.failures.groups) - MOST_GROUPS, 0),
+    }
+
+
+def link(need: Need) -> str:
+    """Where an operator goes with this line; empty if there is nothing to go to."""
+    runs = reverse("admin:jobs_run_changelist")
+    if need.code == "failures":
+        return kind_url(need.about)
+    if need.code == "paused":
+        return reverse("admin:jobs_registeredfunction_change", args=[quote(need.about)])
+    if need.code == "unknown":
+        return f"{runs}?{urlencode({'fn_id': need.about, 'reason': 'function'})}"
+    if need.code == "late":
+        return f"{runs}?status__exact=queued"
+    return reverse("admin:jobs_cluster_changelist")
+
+
+def acts() -> list[dict[str, Any]]:
+    """What persons did last, whoever they are."""
+    entries = LogEntry.objects.select_related("user", "content_type").order_by("-id")[:MOST_ACTS]
+    return [
+        {
+            "at": entry.action_time,
+            "by": str(entry.user) if entry.user else "",
+            "what": audit_log.deed(entry),
+            "on": audit_log.link(entry),
+        }
+        for entry in entries
+    ]

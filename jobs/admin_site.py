@@ -1,0 +1,88 @@
+"""The admin site of the panel: Operations is its first page, and what it refuses is refused in the
+panel's own dress, with the name of the missing permission.
+
+A project gets it with `jobs.apps.PanelConfig` in INSTALLED_APPS, in place of
+`django.contrib.admin`. With the latter the panel has all its pages but Operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path
+
+View = Callable[..., HttpResponse]
+
+
+class PanelSite(AdminSite):
+    index_template = "admin/tables.html"
+    enable_nav_sidebar = False  # the panel's navigation stands on top of every page
+
+    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Operations."""
+        from jobs.admin import operations  # registers pages, for which this site must exist
+
+        return operations.page(request, self.each_context(request) | (extra_context or {}))
+
+    def tables(self, request: HttpRequest) -> HttpResponse:
+        """Django's own first page: every table that this account may see."""
+        return super().index(request, {"title": "All tables"})
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        tables = path("tables/", self.admin_view(self.tables), name="tables")
+        return [tables, *super().get_urls()]
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        return super().admin_view(self._refusing(view), cacheable)
+
+    def _refusing(self, view: View) -> View:
+        """The view; what it refuses or does not find is said on a page of the panel."""
+
+        @wraps(view)
+        def refusing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            request.GET = without_nul(request.GET)  # type: ignore[assignment]
+            try:
+                if "\x00" in request.path:
+                    raise Http404
+                return view(request, *args, **kwargs)
+            except PermissionDenied as refusal:
+                return self._refused(request, refusal)
+            except Http404 as absence:
+                return self._said(request, "There is no such page", absence_in_words(absence), 404)
+
+        return refusing
+
+    def _refused(self, request: HttpRequest, refusal: PermissionDenied) -> HttpResponse:
+        from jobs.admin import (
+            missing_permissions,
+        )  # registers pages, for which this site must exist
+
+        sentence = missing_permissions.sentence(request)
+        return self._said(request, "You may not do this", sentence, 403)
+
+    def _said(self, request: HttpRequest, title: str, text: str, status: int) -> HttpResponse:
+        context = {**self.each_context(request), "title": title, "text": text}
+        page = TemplateResponse(request, "admin/refused.html", context, status=status)
+        return page.render()
+
+
+def without_nul(query: QueryDict) -> QueryDict:
+    """The parameters of an address without NUL characters, which no text of the database has."""
+    if "%00" not in query.urlencode():
+        return query
+    clean = QueryDict(mutable=True)
+    for name, values in query.lists():
+        clean.setlist(name.replace("\x00", ""), [value.replace("\x00", "") for value in values])
+    return clean
+
+
+def absence_in_words(absence: Http404) -> str:
+    """What the view said of it, if it said so in a sentence."""
+    said = str(absence)
+    return said if said.endswith(".") else "The address leads to nothing that is here now."

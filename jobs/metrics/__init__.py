@@ -1,0 +1,1 @@
+"""What the panel counts: rollups of ended runs, failures by kind, what needs an operator now."""

@@ -1,0 +1,169 @@
+"""Clusters as an operator asks for them: alive, stopped in good order or died, how busy, and with
+which requests. From their rows and from the rows of requests, whatever the history."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models.functions import Now
+
+from jobs import conf
+from jobs.models import Cluster
+from jobs.runs.standstill import SILENCE, looks
+
+ALIVE, STALLED, STOPPED, DIED = "alive", "stalled", "stopped", "died"
+MOST_REQUESTS = 3_000
+
+REQUESTS = """
+SELECT substring(lower(url) FROM '//([^/?#]*)') AS host,
+       count(*) FILTER (WHERE status = 'sending') AS in_flight,
+       count(*) FILTER (WHERE status = 'pending') AS queued,
+       coalesce(extract(epoch FROM statement_timestamp()
+                - min(sent_at) FILTER (WHERE status = 'sending')), 0)::float8,
+       coalesce(extract(epoch FROM statement_timestamp()
+                - min(created_at) FILTER (WHERE status = 'pending')), 0)::float8
+  FROM ((SELECT url, status, sent_at, created_at FROM jobs_fetch
+          WHERE lease_until IS NOT NULL ORDER BY lease_until DESC LIMIT %(most)s)
+        UNION ALL
+        (SELECT url, status, sent_at, created_at FROM jobs_fetch
+          WHERE status = 'pending' LIMIT %(most)s)) AS requests
+ GROUP BY 1 ORDER BY 2 DESC, 3 DESC, 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """What one worker process is at."""
+
+    pid: int
+    run_id: uuid.UUID
+    step: str  # empty: between two steps
+    seconds: float | None  # for how long it has been at this step; None: not known
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFigures:
+    """`name` is “host:process”, as people call it; `key` is the row's."""
+
+    key: str
+    name: str
+    host: str
+    health: str  # ALIVE, STALLED (alive, and does not look for due runs), STOPPED or DIED
+    problem: str  # of a stalled one: what keeps it
+    started_at: datetime
+    seen_at: datetime
+    silent_seconds: float  # since it was heard of; a living one is every two seconds
+    stopped_at: datetime | None
+    busy: int
+    workers: int  # 0: not known
+    at_work: list[AtWork]
+    version: str
+    in_flight: int | None  # requests of its gateway; None: not known
+    limit: int  # of these
+    memory: int | None  # bytes that its processes have for themselves; None: not known
+    secrets: dict[str, str]  # keyed digests, by name
+
+    @property
+    def is_alive(self) -> bool:
+        return self.health in (ALIVE, STALLED)
+
+
+@dataclass(frozen=True, slots=True)
+class HostFigures:
+    """Requests to one host, of all clusters; more than MOST_REQUESTS are not counted."""
+
+    host: str
+    in_flight: int
+    queued: int
+    oldest_in_flight: float  # seconds; 0 of none
+    oldest_queued: float
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """The living ones first, then those that ended, the latest first."""
+
+    clusters: list[ClusterFigures]
+    hosts: list[HostFigures]
+
+    @property
+    def alive(self) -> list[ClusterFigures]:
+        return [cluster for cluster in self.clusters if cluster.is_alive]
+
+    @property
+    def died(self) -> list[ClusterFigures]:
+        return [cluster for cluster in self.clusters if cluster.health == DIED]
+
+    @property
+    def versions(self) -> list[str]:
+        """Of the living ones, where they run different code: more than one."""
+        return sorted({cluster.version for cluster in self.alive if cluster.version})
+
+    @property
+    def unlike_secrets(self) -> list[str]:
+        """Names of secrets that are not the same on all living clusters."""
+        said: dict[str, set[str]] = {}
+        for cluster in self.alive:
+            for name, digest in cluster.secrets.items():
+                said.setdefault(name, set()).add(digest)
+        return sorted(name for name, digests in said.items() if len(digests) > 1)
+
+    @property
+    def queued(self) -> int:
+        return sum(host.queued for host in self.hosts)
+
+    @property
+    def limit(self) -> int:
+        """Requests that the living ones may have in flight together."""
+        return sum(cluster.limit for cluster in self.alive)
+
+
+def clusters() -> Clusters:
+    """Two queries; of the clusters the 100 that were heard of last."""
+    rows = Cluster.objects.annotate(now=Now()).order_by("-seen_at")[:100]
+    found = [_figures(row, row.now) for row in rows]
+    return Clusters(sorted(found, key=lambda c: (not c.is_alive, c.silent_seconds)), _hosts())
+
+
+def health_of(row: Cluster, now: datetime) -> str:
+    if row.stopped_at is not None:
+        return STOPPED
+    if now - row.seen_at > SILENCE:
+        return DIED
+    return STALLED if row.pulse and not looks(row.pulse) else ALIVE
+
+
+def _figures(row: Cluster, now: datetime) -> ClusterFigures:
+    pulse: dict[str, Any] = row.pulse if isinstance(row.pulse, dict) else {}
+    health = health_of(row, now)
+    is_alive = health in (ALIVE, STALLED)
+    at_work = [AtWork(*entry) for entry in pulse.get("at", [])] if is_alive else []
+    return ClusterFigures(
+        key=row.key,
+        name=f"{row.host}:{pulse['pid']}" if pulse.get("pid") else row.host or row.key,
+        host=row.host,
+        health=health,
+        problem=str(pulse.get("problem") or "") if health == STALLED else "",
+        started_at=row.started_at,
+        seen_at=row.seen_at,
+        silent_seconds=max((now - row.seen_at).total_seconds(), 0.0),
+        stopped_at=row.stopped_at if health == STOPPED else None,
+        busy=pulse.get("at_work", 0) if is_alive else 0,
+        workers=pulse.get("workers", 0),
+        at_work=at_work,
+        version=row.version,
+        in_flight=pulse.get("in_flight") if is_alive else None,
+        limit=pulse.get("limit") or conf.gateway_limit(),
+        memory=pulse.get("memory") if is_alive else None,
+        secrets=pulse.get("secrets") or {},
+    )
+
+
+def _hosts() -> list[HostFigures]:
+    with connection.cursor() as cursor:
+        cursor.execute(REQUESTS, {"most": MOST_REQUESTS})
+        return [HostFigures(host or "", *numbers) for host, *numbers in cursor.fetchall()]

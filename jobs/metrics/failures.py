@@ -1,0 +1,202 @@
+"""Open failures by kind: what fails, since when, whom it concerns, and which act helps.
+
+An open failure is a run that is failed now, that no rerun has mended, and that no operator has
+dealt with. Its kind is written when it fails (failure_kinds.py). Groups are made of the newest
+MOST open failures; how many runs of a kind were mended is counted up to MOST_OF_KIND.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from jobs.lib.failure_kinds import UNTOLD, ShortReason, general, reason_of
+from jobs.metrics.acts import Advice, advice_for
+from jobs.models import Cluster, Run
+from jobs.platform.postgres.clock import database_clock
+
+MOST = 5_000
+MOST_OF_KIND = 200
+MOST_KINDS = 30  # whose mended runs are counted, and whose act is found
+BARS = 12
+
+OPEN = """
+SELECT id, failure_kind, fn_id, turn_keys[1], worker, ended_at FROM jobs_run
+ WHERE status = 'failed' AND mended_at IS NULL {since} {fn_id}
+ ORDER BY ended_at DESC LIMIT %(most)s
+"""
+# What became of the latest failures of each kind that are open no more.
+OVER = """
+SELECT k.kind, count(*) FILTER (WHERE r.status = 'completed' OR r.mended_by IS NOT NULL),
+       count(*) FILTER (WHERE r.dealt_with <> ''), count(*) FILTER (WHERE r.ended_at IS NULL)
+  FROM unnest(%(kinds)s::text[]) AS k(kind)
+ CROSS JOIN LATERAL (SELECT status, mended_by, dealt_with, ended_at FROM jobs_run
+                      WHERE failure_kind = k.kind AND failure_kind <> ''
+                      ORDER BY id DESC LIMIT %(most)s) AS r
+ GROUP BY 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Open failures of one kind. `runs` counts them, `keys` the concurrency keys (listeners) among
+    them; the other numbers are of runs that are open no more, up to MOST_OF_KIND."""
+
+    kind: str
+    runs: int
+    keys: int
+    first: datetime
+    last: datetime
+    clusters: list[str]  # names, the one with the most failures first
+    functions: list[str]
+    sparkline: list[int]  # BARS numbers, from the first failure of all groups to now
+    share: float  # of all open failures, 0 to 1
+    sample: uuid.UUID  # the latest run
+    # The parts of the kind, of the MOST_KINDS largest groups: see label for the others.
+    step: str = ""
+    what: str = ""  # a status, or a class
+    words: str = ""
+    mended: int = 0
+    dealt_with: int = 0
+    under_way: int = 0  # retried, and not over yet
+    advice: Advice | None = None  # what helps; of the MOST_KINDS largest groups
+
+    @property
+    def label(self) -> str:
+        return self.kind or UNTOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """The largest group first."""
+
+    groups: list[Group]
+    runs: int  # all open failures, up to MOST
+    is_capped: bool
+
+
+@dataclass(slots=True)
+class _Open:
+    id: uuid.UUID
+    kind: str
+    fn_id: str
+    key: str | None
+    worker: str
+    ended_at: datetime
+
+
+def failures(since: datetime | None = None, fn_id: str = "") -> Failures:
+    """The open failures that ended since a moment (all without one), of one function or of all."""
+    rows = _open(since, fn_id)
+    now = database_clock().at
+    begin = min((row.ended_at for row in rows), default=now)
+    names = _cluster_names()
+    by_kind: dict[str, list[_Open]] = defaultdict(list)
+    for row in rows:
+        by_kind[row.kind].append(row)
+    ordered = sorted(by_kind, key=lambda kind: (-len(by_kind[kind]), kind))
+    over = _over(ordered[:MOST_KINDS])
+    groups = [_group(kind, by_kind[kind], len(rows), (begin, now), names, over) for kind in ordered]
+    return Failures(_advised(groups), len(rows), len(rows) >= MOST)
+
+
+def _advised(groups: list[Group]) -> list[Group]:
+    advice = advice_for([group.sample for group in groups[:MOST_KINDS]])
+    return [_with(group, advice.get(group.sample)) for group in groups]
+
+
+def _with(group: Group, advice: Advice | None) -> Group:
+    if advice is None:
+        return group
+    reason = advice.reason
+    words = general(reason.words)
+    return replace(group, step=reason.step, what=reason.what, words=words, advice=advice)
+
+
+def failures_of(kind: str) -> Group | None:
+    """The group of one kind; None if no failure of it is open."""
+    return next((group for group in failures().groups if group.kind == kind), None)
+
+
+def runs_of(kind: str) -> QuerySet[Run]:
+    """All runs whose last failure was of this kind, open or not, newest first."""
+    return Run.objects.filter(failure_kind=kind).exclude(failure_kind="").order_by("-id")
+
+
+def open_runs_of(kind: str) -> QuerySet[Run]:
+    """Its open failures, the latest first."""
+    return runs_of(kind).filter(status="failed", mended_at__isnull=True)
+
+
+def short_reason(run: Run) -> ShortReason:
+    """“call-modal-api · 401 missing or invalid credentials”: str() of it, for lists; its parts for
+    those that set the status in bold. Reads the run's `error`."""
+    return reason_of(run.error)
+
+
+def _open(since: datetime | None, fn_id: str) -> list[_Open]:
+    sql = OPEN.format(
+        since="AND ended_at >= %(since)s" if since else "",
+        fn_id="AND fn_id = %(fn_id)s" if fn_id else "",
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"since": since, "fn_id": fn_id, "most": MOST})
+        return [_Open(*row) for row in cursor.fetchall()]
+
+
+def _over(kinds: list[str]) -> dict[str, tuple[int, int, int]]:
+    with connection.cursor() as cursor:
+        cursor.execute(OVER, {"kinds": kinds, "most": MOST_OF_KIND})
+        return {kind: (mended, dealt, way) for kind, mended, dealt, way in cursor.fetchall()}
+
+
+def _group(
+    kind: str,
+    rows: list[_Open],
+    of_all: int,
+    whole: tuple[datetime, datetime],
+    names: dict[str, str],
+    over: dict[str, tuple[int, int, int]],
+) -> Group:
+    mended, dealt_with, under_way = over.get(kind, (0, 0, 0))
+    return Group(
+        kind=kind,
+        runs=len(rows),
+        keys=len({(row.fn_id, row.key) for row in rows if row.key}),
+        first=min(row.ended_at for row in rows),
+        last=max(row.ended_at for row in rows),
+        clusters=_by_number(names.get(row.worker, row.worker) for row in rows if row.worker),
+        functions=_by_number(row.fn_id for row in rows),
+        sparkline=_sparkline([row.ended_at for row in rows], *whole),
+        share=len(rows) / of_all,
+        sample=rows[0].id,
+        mended=mended,
+        dealt_with=dealt_with,
+        under_way=under_way,
+    )
+
+
+def _by_number(values: Any) -> list[str]:
+    return [value for value, _ in Counter(values).most_common()]
+
+
+def _sparkline(moments: list[datetime], begin: datetime, end: datetime) -> list[int]:
+    bars, width = [0] * BARS, max((end - begin) / BARS, timedelta(microseconds=1))
+    for moment in moments:
+        bars[min(max((moment - begin) // width, 0), BARS - 1)] += 1
+    return bars
+
+
+def _cluster_names() -> dict[str, str]:
+    """What `Run.worker` says, and the cluster that it means."""
+    found: dict[str, str] = {}
+    for host, pulse in Cluster.objects.order_by("-seen_at").values_list("host", "pulse")[:100]:
+        if isinstance(pulse, dict) and pulse.get("pusher") and pulse.get("pid"):
+            found.setdefault(f"{host}/{pulse['pusher']}", f"{host}:{pulse['pid']}")
+    return found

@@ -1,0 +1,64 @@
+"""The first look: whether all is well, in a sentence, or what needs an operator, worst first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from jobs.metrics.clusters import Clusters, clusters
+from jobs.metrics.failures import Failures, failures
+from jobs.metrics.needs import Need, in_words, needs
+from jobs.metrics.paused import Paused, Unknown, paused, unknown
+from jobs.metrics.present import Present, present
+from jobs.metrics.series import Charts, Series, charts
+from jobs.metrics.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything that Operations shows of the engine; `functions` and `steps` are asked apart."""
+
+    at: datetime
+    span: Span
+    sentence: str
+    needs: list[Need]
+    present: Present
+    charts: Charts
+    clusters: Clusters
+    failures: Failures  # open ones, of all time
+    paused: list[Paused] = field(default_factory=list)
+    unknown: list[Unknown] = field(default_factory=list)
+
+    @property
+    def is_well(self) -> bool:
+        return not self.needs
+
+
+def overview(span: Span, noun: str = "run", fn_id: str = "") -> Overview:
+    """About fifteen queries, each bounded. The sentence counts the runs of one function, or of all,
+    and calls them by `noun`: “42 songs”."""
+    now = present()
+    drawn, there, failing = charts(span), clusters(), failures()
+    stopped, strangers = paused(), unknown(now)
+    counted = drawn.of(fn_id) if fn_id else drawn.all
+    told = needs(now, there, failing, stopped, strangers)
+    return Overview(
+        at=now.at,
+        span=span,
+        sentence=str(told[0]) if told else _all_is_well(counted, noun),
+        needs=told,
+        present=now,
+        charts=drawn,
+        clusters=there,
+        failures=failing,
+        paused=stopped,
+        unknown=strangers,
+    )
+
+
+def _all_is_well(series: Series, noun: str) -> str:
+    total = series.total
+    many = f"{total.completed:,} {noun}{'' if total.completed == 1 else 's'}"
+    wait = total.wait.p50
+    typical = "" if wait is None else f", typical wait {in_words(wait)}"
+    return f"All is well: {many} in the last {series.span.label}{typical}."

@@ -1,0 +1,94 @@
+"""Functions that are paused, with what was skipped, and functions that no cluster knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from jobs.metrics.present import Present
+from jobs.models import RegisteredFunction
+
+MOST_SKIPPED = 1_000
+MOST_READ = 3_000
+SKIPPED = """
+SELECT count(*) FROM (
+  SELECT 1 FROM (SELECT id, status FROM jobs_run WHERE fn_id = %(fn_id)s
+                  ORDER BY id DESC LIMIT %(read)s) AS newest
+   WHERE status = 'skipped' AND (SELECT 1 FROM jobs_run again
+                                  WHERE again.rerun_of_id = newest.id LIMIT 1) IS NULL
+   LIMIT %(most)s) AS skipped
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    fn_id: str
+    since: datetime
+    reason: str  # the operator's words; may be empty
+    by: str  # the account's id; empty: the code's own
+    stands_still: bool
+    skipped: int  # runs that were not replayed, up to MOST_SKIPPED
+    hook_of: str  # the function whose on_failure, on_cancel or on_retry it is; empty: none
+    hook_moment: str  # "failure", "cancel", "retry" or empty
+
+    @property
+    def effect(self) -> str:
+        """What the pause keeps from happening, in a sentence; empty of an ordinary function."""
+        if not self.hook_of:
+            return ""
+        deed = {"failure": "fails", "cancel": "is cancelled", "retry": "is retried"}
+        return f"Nothing is told when a run of {self.hook_of} {deed[self.hook_moment]}."
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A function that runs name and no cluster knows."""
+
+    fn_id: str
+    runs: int  # that wait for it
+
+
+def paused() -> list[Paused]:
+    """Those paused for longest first. A query, and a look into an index for each of them."""
+    functions = {row.fn_id: row for row in RegisteredFunction.objects.all()}
+    found = [row for row in functions.values() if row.paused_at is not None]
+    found.sort(key=lambda row: (row.paused_at, row.fn_id))
+    return [_paused(row, functions) for row in found]
+
+
+def unknown(now: Present) -> list[Unknown]:
+    return [Unknown(fn_id, runs) for fn_id, runs in now.of_unknown_functions.items()]
+
+
+def hook_of(fn_id: str, functions: dict[str, RegisteredFunction]) -> tuple[str, str]:
+    """The function whose hook this one is, and its moment; empty texts if it is none."""
+    for row in functions.values():
+        config = row.config if isinstance(row.config, dict) else {}
+        for moment in ("failure", "cancel", "retry"):
+            if config.get(f"on_{moment}") == fn_id:
+                return row.fn_id, moment
+    return "", ""
+
+
+def skipped(fn_id: str) -> int:
+    """Its skipped runs that were not replayed, up to MOST_SKIPPED, of its newest MOST_READ runs."""
+    with connection.cursor() as cursor:
+        cursor.execute(SKIPPED, {"fn_id": fn_id, "read": MOST_READ, "most": MOST_SKIPPED})
+        return int(cursor.fetchone()[0])
+
+
+def _paused(row: RegisteredFunction, functions: dict[str, RegisteredFunction]) -> Paused:
+    assert row.paused_at is not None  # noqa: S101
+    parent, moment = hook_of(row.fn_id, functions)
+    return Paused(
+        fn_id=row.fn_id,
+        since=row.paused_at,
+        reason=row.pause_reason,
+        by=row.paused_by,
+        stands_still=row.stands_still,
+        skipped=skipped(row.fn_id),
+        hook_of=parent,
+        hook_moment=moment,
+    )

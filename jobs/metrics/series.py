@@ -1,0 +1,137 @@
+"""What charts show: bars of counts, waits and run times over a span, from the rollups and from what
+has ended since the last of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models.functions import Now
+
+from jobs.metrics.ends import Count, counted
+from jobs.metrics.histograms import Histogram
+from jobs.metrics.spans import HOUR, Span
+from jobs.models import Rollup, RollupMark, RunStatus
+from jobs.platform.postgres.clock import database_clock
+
+MOST_LIVE = 5_000  # ends that are not rolled up yet and are counted by a page all the same
+
+
+@dataclass(slots=True)
+class Bar:
+    """What ended from `at` on and before `until`."""
+
+    at: datetime
+    until: datetime
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    skipped: int = 0
+    wait: Histogram = field(default_factory=Histogram)  # seconds from due to first start
+    took: Histogram = field(default_factory=Histogram)  # seconds from first start to the end
+
+    @property
+    def ended(self) -> int:
+        """Runs that ended, those left out that were skipped: these never began."""
+        return self.completed + self.failed + self.cancelled
+
+    @property
+    def success_rate(self) -> float | None:
+        """Of the runs that completed or failed the share that completed, 0 to 1; None of none."""
+        tried = self.completed + self.failed
+        return self.completed / tried if tried else None
+
+    def add(self, count: Count) -> None:
+        name = RunStatus(count.status).value
+        setattr(self, name, getattr(self, name) + count.runs)
+        self.wait.merge(count.waits.counts)
+        self.took.merge(count.times.counts)
+
+
+@dataclass(slots=True)
+class Series:
+    """The bars of a span, oldest first; the last one is still growing."""
+
+    span: Span
+    now: datetime  # by the database's clock
+    bars: list[Bar]
+
+    @property
+    def since(self) -> datetime:
+        return self.bars[0].at
+
+    @property
+    def total(self) -> Bar:
+        """All bars in one."""
+        whole = Bar(self.since, self.now)
+        for bar in self.bars:
+            for name in ("completed", "failed", "cancelled", "skipped"):
+                setattr(whole, name, getattr(whole, name) + getattr(bar, name))
+            whole.wait.merge(bar.wait.counts)
+            whole.took.merge(bar.took.counts)
+        return whole
+
+    @property
+    def completed(self) -> list[int]:
+        """For a sparkline: a number for each bar."""
+        return [bar.completed for bar in self.bars]
+
+    @property
+    def failed(self) -> list[int]:
+        return [bar.failed for bar in self.bars]
+
+
+@dataclass(slots=True)
+class Charts:
+    """The series of all functions together, and of each that ended a run in the span."""
+
+    all: Series
+    by_function: dict[str, Series]
+
+    def of(self, fn_id: str) -> Series:
+        """That of one function; empty bars if none of its runs ended."""
+        series = self.by_function.get(fn_id)
+        return series if series is not None else empty(self.all.span, self.all.now)
+
+
+def empty(span: Span, now: datetime) -> Series:
+    starts = span.starts(now)
+    return Series(span, now, [Bar(at, at + span.bar) for at in starts])
+
+
+def charts(span: Span) -> Charts:
+    """Three queries. What ended in the last seconds is counted from the runs, up to MOST_LIVE."""
+    mark = RollupMark.objects.annotate(now=Now()).first()
+    now: datetime = mark.now if mark is not None else database_clock().at
+    found = Charts(empty(span, now), {})
+    starts = [bar.at for bar in found.all.bars]
+    series: dict[str, Series] = defaultdict(lambda: empty(span, now))
+    for count in _counts(mark, span, starts[0], now):
+        place = bisect_right(starts, count.at) - 1
+        if place >= 0:
+            found.all.bars[place].add(count)
+            series[count.fn_id].bars[place].add(count)
+    found.by_function = dict(series)
+    return found
+
+
+def _counts(mark: RollupMark | None, span: Span, since: datetime, now: datetime) -> Iterator[Count]:
+    live_since = since
+    if mark is not None:
+        live_since = max(since, mark.rolled_to)
+        hours_to = max(mark.folded_to, since) if span.bar >= HOUR else since
+        yield from _rolled(60, since, hours_to)
+        yield from _rolled(1, hours_to, live_since)
+    yield from counted(live_since, now, MOST_LIVE).values()
+
+
+def _rolled(minutes: int, since: datetime, until: datetime) -> Iterator[Count]:
+    if since >= until:
+        return
+    rows = Rollup.objects.filter(minutes=minutes, at__gte=since, at__lt=until).order_by()
+    columns = ("fn_id", "at", "status", "runs", "waits", "times")
+    for fn_id, at, status, runs, waits, times in rows.values_list(*columns):
+        yield Count(fn_id, at, status, runs, Histogram(waits), Histogram(times))

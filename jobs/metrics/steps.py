@@ -1,0 +1,86 @@
+"""How long the steps of a function take, from its latest runs in a span: bounded samples, not the
+whole history."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from jobs.metrics.spans import Span
+from jobs.platform.postgres.clock import database_clock
+
+MOST_RUNS = 300
+MOST_STEPS = 3_000
+
+# A request's step takes from when it is sent to its answer; of other steps, whose rows begin with
+# their first try, what a retry by a person adds is left out with the runs that were retried.
+STEPS = """
+SELECT s.name, s.kind, count(*),
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY s.took),
+       percentile_cont(0.95) WITHIN GROUP (ORDER BY s.took),
+       max(s.took), (array_agg(s.run_id ORDER BY s.took DESC NULLS LAST))[1],
+       count(*) FILTER (WHERE s.status = 'failed'), coalesce(sum(s.attempts), 0),
+       coalesce(sum(s.took), 0)
+  FROM (SELECT step.name, step.kind, step.status, step.run_id, step.attempts,
+               CASE WHEN asked.id IS NOT NULL THEN
+                      CASE WHEN asked.sent_at <= asked.ended_at THEN
+                           extract(epoch FROM asked.ended_at - asked.sent_at) END
+                    WHEN runs.idle IS NULL AND step.ended_at >= step.started_at THEN
+                      extract(epoch FROM step.ended_at - step.started_at)
+               END::float8 AS took
+          FROM (SELECT id, idle FROM (
+                  SELECT id, idle, created_at FROM jobs_run WHERE fn_id = %(fn_id)s
+                   ORDER BY id DESC LIMIT %(runs)s) AS newest
+                 WHERE created_at >= %(since)s) AS runs
+         CROSS JOIN LATERAL (
+               SELECT * FROM jobs_step s WHERE s.run_id = runs.id
+                  AND s.status IN ('completed', 'failed') LIMIT %(steps_each)s) AS step
+          LEFT JOIN jobs_fetch asked
+                 ON asked.run_id = step.run_id AND asked.step_name = step.name
+         LIMIT %(steps)s) AS s
+ GROUP BY 1, 2 ORDER BY 10 DESC, 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StepFigures:
+    """Times are seconds, None where none is known; `share` is of all steps' time, 0 to 1."""
+
+    name: str
+    kind: str
+    runs: int
+    p50: float | None
+    p95: float | None
+    slowest: float | None
+    slowest_run: uuid.UUID
+    failed: int
+    erring_attempts: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Of the latest MOST_RUNS runs that were made in the span; the step that takes most first."""
+
+    fn_id: str
+    span: Span
+    steps: list[StepFigures]
+
+
+def steps(fn_id: str, span: Span) -> Steps:
+    """Two queries."""
+    asked: dict[str, Any] = {
+        "fn_id": fn_id,
+        "since": database_clock().at - span.length,
+        "runs": MOST_RUNS,
+        "steps": MOST_STEPS,
+        "steps_each": MOST_STEPS // 3,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(STEPS, asked)
+        rows = cursor.fetchall()
+    whole = sum(row[-1] for row in rows) or 1.0
+    return Steps(fn_id, span, [StepFigures(*row[:-1], row[-1] / whole) for row in rows])

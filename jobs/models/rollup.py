@@ -1,0 +1,82 @@
+"""What the panel's charts are made of: counts of what has ended, by minute and by hour."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from jobs.models.run import RunStatus
+
+
+class Rollup(models.Model):
+    """The runs of one function that ended in one minute, or hour, with one outcome."""
+
+    fn_id = models.CharField("function", max_length=200)
+    minutes = models.SmallIntegerField()  # 1 or 60: how long the time is that it counts
+    at = models.DateTimeField()  # when that begins
+    status = models.CharField(max_length=16, choices=RunStatus.choices)
+    runs = models.IntegerField()
+    # How many runs waited, and took, how long: a number for each bucket of histograms.BOUNDS.
+    waits = ArrayField(models.IntegerField(), default=list)
+    times = ArrayField(models.IntegerField(), default=list)
+
+    class Meta:
+        ordering = ["at"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["minutes", "at", "fn_id", "status"],
+                name="jobs_rollup_once",
+                deferrable=models.Deferrable.IMMEDIATE,  # rows may change places in one statement
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.fn_id} {self.at} {self.status}: {self.runs}"
+
+
+class RollupMark(models.Model):
+    """How far the rollups are: one row, whose lock says which cluster makes them."""
+
+    # Everything that had ended before this moment, and was visible, is counted …
+    rolled_to = models.DateTimeField()
+    # … and was counted again after the transactions that were open then had come to their end.
+    settled_to = models.DateTimeField()
+    # The next moment up to which that is to be done, when all transactions with a smaller id than
+    # this one are over; null if there is none.
+    pending_to = models.DateTimeField(null=True)
+    pending_xid = models.BigIntegerField(null=True)
+    # The hours before this moment have rows of their own.
+    folded_to = models.DateTimeField()
+    # The last failed run of before `failure_kind` that has got its kind; null when all have.
+    named_to = models.UUIDField(null=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"rolled up to {self.rolled_to}"
+
+
+class UndoneEnd(models.Model):
+    """An end of a run that a person's retry has undone: it is still counted where it was."""
+
+    run_id = models.UUIDField()
+    fn_id = models.CharField("function", max_length=200)
+    status = models.CharField(max_length=16, choices=RunStatus.choices)
+    failure_kind = models.CharField(max_length=200, blank=True, default="")
+    ended_at = models.DateTimeField()
+    undone_at = models.DateTimeField()
+    wait = models.FloatField(null=True)  # seconds; null if that was counted with an earlier end
+    took = models.FloatField(null=True)  # seconds; null if it had never started
+
+    class Meta:
+        ordering = ["ended_at"]
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["ended_at"], name="jobs_undoneend_ended_at"),
+            models.Index(fields=["run_id"], name="jobs_undoneend_run"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.run_id} at {self.ended_at}"

@@ -1,0 +1,176 @@
+// The panel's behaviour beyond HTML. Without this file every page still works: it just stands still.
+"use strict";
+
+// --- What moves by itself: [data-live] asks for its own fragment again by htmx. -----------------
+
+const isLive = () => sessionStorage.getItem("live") !== "off";
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const live = event.target.closest?.("[data-live]");
+  if (!live || live !== event.target) return;
+  const typing = document.activeElement?.matches("input:not([type=checkbox]), textarea, select") && live.contains(document.activeElement);
+  if (document.hidden || !isLive() || typing) event.preventDefault();
+});
+document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+
+function refresh() {
+  for (const live of document.querySelectorAll("[data-live]")) window.htmx?.trigger(live, "refresh");
+}
+
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-live-switch]")) return;
+  sessionStorage.setItem("live", isLive() ? "off" : "on");
+  describeLive();
+  if (isLive()) refresh();
+});
+
+function describeLive() {
+  for (const button of document.querySelectorAll("[data-live-switch]")) {
+    button.hidden = false;
+    button.setAttribute("aria-pressed", isLive());
+    button.textContent = isLive() ? "live" : "standing still";
+  }
+}
+
+// What the operator has opened, ticked or focused stays so when a fragment is exchanged.
+let kept = null;
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const live = event.target.closest?.("[data-live]");
+  if (!live) return;
+  const { xhr } = event.detail;
+  if (xhr.responseURL && new URL(xhr.responseURL).pathname.endsWith("/login/")) {
+    event.detail.shouldSwap = false; // the session has ended: the page says so
+    location.reload();
+    return;
+  }
+  kept = {
+    open: [...live.querySelectorAll("details[open]")].map(nameOf),
+    shut: [...live.querySelectorAll("details:not([open])")].map(nameOf),
+    ticked: [...live.querySelectorAll("input[type=checkbox]:checked")].map((box) => box.name + box.value),
+    scrolled: [...live.querySelectorAll("[id]")].filter((e) => e.scrollTop || e.scrollLeft).map((e) => [e.id, e.scrollTop, e.scrollLeft]),
+    states: new Map([...live.querySelectorAll("[data-state]")].map((row) => [row.id, row.dataset.state])),
+    focus: live.contains(document.activeElement) ? pathOf(document.activeElement) : "",
+    live: live.id,
+  };
+});
+
+document.addEventListener("htmx:afterSwap", () => {
+  const live = kept && document.getElementById(kept.live);
+  if (!live) return;
+  for (const box of live.querySelectorAll("details")) {
+    if (kept.open.includes(nameOf(box))) box.open = true;
+    if (kept.shut.includes(nameOf(box))) box.open = false;
+  }
+  for (const box of live.querySelectorAll("input[type=checkbox]")) {
+    box.checked = kept.ticked.includes(box.name + box.value);
+    box.closest("tr")?.classList.toggle("selected", box.checked);
+  }
+  for (const [id, top, left] of kept.scrolled) document.getElementById(id)?.scrollTo(left, top);
+  for (const row of live.querySelectorAll("[data-state]")) {
+    const before = kept.states.get(row.id);
+    row.classList.toggle("jobs-changed", kept.states.size > 0 && before !== row.dataset.state);
+  }
+  if (kept.focus) live.querySelector(kept.focus)?.focus({ preventScroll: true });
+  kept = null;
+  describeLive();
+});
+
+document.addEventListener("htmx:responseError", (event) => {
+  const live = event.target.closest?.("[data-live]");
+  const note = live?.querySelector("[data-live-note]");
+  if (note) note.textContent = `not refreshed: the site answered ${event.detail.xhr.status}`;
+});
+document.addEventListener("htmx:sendError", (event) => {
+  const note = event.target.closest?.("[data-live]")?.querySelector("[data-live-note]");
+  if (note) note.textContent = "not refreshed: the site does not answer";
+});
+
+const nameOf = (box) => box.id || pathOf(box);
+
+// A selector that finds the element again in a fragment of the same shape.
+function pathOf(element) {
+  if (element.id) return `#${CSS.escape(element.id)}`;
+  const parts = [];
+  for (let at = element; at && !at.matches("[data-live]"); at = at.parentElement) {
+    if (at.id) { parts.unshift(`#${CSS.escape(at.id)}`); break; }
+    const index = [...at.parentElement.children].indexOf(at) + 1;
+    parts.unshift(`${at.localName}:nth-child(${index})`);
+  }
+  return parts.join(" > ");
+}
+
+// --- Ticking all rows of a list -------------------------------------------------------------------
+
+document.addEventListener("change", (event) => {
+  if (!event.target.matches("[data-tick-all]")) return;
+  const boxes = event.target.form.querySelectorAll("input[name=_selected_action]");
+  for (const box of boxes) box.checked = event.target.checked;
+});
+
+// --- Copying -------------------------------------------------------------------------------------
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const source = button.dataset.copyFrom && document.getElementById(button.dataset.copyFrom);
+  const label = button.dataset.label ??= button.textContent;
+  try {
+    await navigator.clipboard.writeText(source ? source.textContent : button.dataset.copy);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "The browser does not allow it";
+  }
+  setTimeout(() => { button.textContent = label; }, 1500);
+});
+for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
+
+// --- Charts: one column can be reached by Tab, the others by the arrow keys. ----------------------
+
+document.addEventListener("keydown", (event) => {
+  const column = event.target.closest?.(".jobs-column");
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!column || !step) return;
+  const columns = [...column.parentNode.querySelectorAll(":scope > .jobs-column")];
+  const next = columns[columns.indexOf(column) + step];
+  if (!next) return;
+  event.preventDefault();
+  column.setAttribute("tabindex", "-1");
+  next.setAttribute("tabindex", "0");
+  next.focus();
+});
+
+// --- Keys: j and k in lists and on pages of a list, r, /, ? ---------------------------------------
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  const act = KEYS[event.key];
+  if (act && act() !== false) event.preventDefault();
+});
+
+const KEYS = {
+  j: () => go("next", 1),
+  k: () => go("prev", -1),
+  r: () => focusOn("[data-key=r]"),
+  "/": () => focusOn("#searchbar"),
+  "?": () => { const help = document.getElementById("jobs-keys"); help?.showPopover ? help.togglePopover() : false; },
+};
+
+// To the next page of the list that this one came from; in a list, to its next row.
+function go(rel, step) {
+  const link = document.querySelector(`a[rel=${rel}]`);
+  if (link) { link.click(); return true; }
+  const rows = [...document.querySelectorAll("a[data-row]")];
+  const next = rows[rows.indexOf(document.activeElement) + step] ?? (step > 0 ? rows[0] : null);
+  next?.focus();
+  return Boolean(next);
+}
+
+function focusOn(selector) {
+  const found = document.querySelector(selector);
+  found?.focus();
+  return Boolean(found);
+}
+
+describeLive();

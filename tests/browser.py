@@ -1,0 +1,98 @@
+"""Chromium for tests that look at pages; whatever its console complains about fails the test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+SHOTS = os.environ.get("SCREENSHOTS")  # a folder for a picture of each page that a test opens
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Elements that stick out of the page to the right and do not lie in a box that scrolls by itself.
+TOO_WIDE = """
+() => [...document.querySelectorAll("body *")].filter((element) => {
+  const box = element.getBoundingClientRect();
+  if (!box.width || box.right <= document.documentElement.clientWidth + 1) return false;
+  for (let at = element.parentElement; at; at = at.parentElement)
+    if (["auto", "scroll", "hidden"].includes(getComputedStyle(at).overflowX)) return false;
+  return true;
+}).map((element) => element.outerHTML.slice(0, 120))
+"""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright keeps an event loop in this thread
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+    if before is None:
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@dataclass
+class Looked:
+    """A page of a signed-in account, and what its console has complained about."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.set_default_timeout(10_000)
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _heard(self, said: ConsoleMessage) -> None:
+        if said.type != "log":
+            self.complaints.append(said.text)
+
+    def too_wide(self) -> list[str]:
+        found: list[str] = self.page.evaluate(TOO_WIDE)
+        return found
+
+    def axe_violations(self) -> list[str]:
+        """What axe finds, a line each: the rule and the elements that break it. Axe itself uses
+        inline styles, which the page's policy forbids: those complaints are not the page's."""
+        before = len(self.complaints)
+        results = Axe().run(self.page, options={"preload": False})
+        del self.complaints[before:]
+        return [
+            f"{broken['id']}: {[node['html'][:160] for node in broken['nodes'][:4]]}"
+            for broken in results.response["violations"]
+        ]
+
+    def picture(self, name: str) -> None:
+        if SHOTS:
+            Path(SHOTS).mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
+
+
+@contextmanager
+def opened(browser: Browser, base: str, cookie: dict[str, str], **context: Any) -> Iterator[Looked]:
+    """A page whose complaints fail the test when it is closed."""
+    place = browser.new_context(base_url=base, reduced_motion="reduce", **context)
+    place.add_cookies([{**cookie, "url": base}])  # type: ignore[typeddict-item]
+    looked = Looked(place.new_page())
+    yield looked
+    place.close()
+    assert not looked.complaints, looked.complaints
