@@ -10,11 +10,15 @@
     def run_search(user: User, text: str, most: int) -> list[UUID]: ...
 
 `RUN_LINKS` is given the data of a run's event and returns (label, url) pairs, which a run's page
-shows under “About”. `RUNS_ABOUT` is given the data of all events of a page of the list (None for
-data of more than LARGEST bytes) and returns such pairs for each, in the same order, for the column
-ABOUT; it should make a few queries, not one for each run, and leave out what the account may not
-see (then the url may be empty). `RUN_SEARCH` is given what was typed into the search of the list,
-and returns the ids of events that it means, at most so many.
+shows under “About” to accounts that may see payloads; without it the page asks `RUNS_ABOUT`.
+
+`RUNS_ABOUT` is given the data of all events of a page of the list (None for data of more than
+LARGEST bytes) and returns such pairs for each, in the same order, for the column ABOUT. It should
+make a few queries, not one for each run, and leave out what the account may not see. A name that
+the account may read and not open has an empty url.
+
+`RUN_SEARCH` is given what was typed into the search of the list, and returns the ids of events that
+it means, at most so many.
 
 They are called for all events, also for those that they know nothing about.
 """
@@ -30,6 +34,7 @@ from django.conf import settings
 from django.db.models import Case, F, Func, IntegerField, When
 from django.utils.module_loading import import_string
 
+from jobs.control.permissions import VIEW_PAYLOAD
 from jobs.models import Event, Run
 
 logger = logging.getLogger(__name__)
@@ -38,9 +43,13 @@ MOST_FOUND = 200  # events by one search
 Links = list[tuple[str, str]]
 
 
-def run_links(event_data: Any) -> Links:
-    """What the project links to; its mistake costs the links (and a log line), not the page."""
-    found = _asked("RUN_LINKS", event_data)
+def run_links(user: Any, event_data: Any) -> Links:
+    """What a run is about, for its page; a mistake of the project costs the links (and a log line),
+    not the page. `RUN_LINKS` does not know the account, so its words are payload."""
+    if not settings.JOBS.get("RUN_LINKS"):
+        found = _asked("RUNS_ABOUT", user, [event_data])
+        return _pairs(found[0]) if found else []
+    found = _asked("RUN_LINKS", event_data) if user.has_perm(VIEW_PAYLOAD) else None
     return _pairs(found) if found else []
 
 

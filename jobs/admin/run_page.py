@@ -16,11 +16,12 @@ from jobs.admin.links import run_links
 from jobs.admin.run_list import steps_in_words, usual_steps
 from jobs.admin.run_words import Known, told, took
 from jobs.admin.words import is_stalled, situation
+from jobs.control.permissions import VIEW_PAYLOAD
 from jobs.events import requester
 from jobs.models import RegisteredFunction, Run
 
 
-def page(run: Run) -> dict[str, Any]:
+def page(run: Run, user: Any) -> dict[str, Any]:
     """Everything that a run's page shows, read at one moment."""
     now = timezone.now()
     function = RegisteredFunction.objects.filter(pk=run.fn_id).first()
@@ -50,7 +51,8 @@ def page(run: Run) -> dict[str, Any]:
         "function": function,
         "asked_by": requester.account(run.asked_by).name,
         "dealt_by": requester.account(run.dealt_by).name,
-        "about": run_links(run.event.data),
+        "about": run_links(user, run.event.data),
+        "may_see_payload": user.has_perm(VIEW_PAYLOAD),
         **relatives(run, now),
         "reruns": [run_link(pk) for pk in run.reruns.order_by("id").values_list("pk", flat=True)],
     }

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from jobs.admin.base import as_uuid
 from jobs.admin.links import searched
 from jobs.admin.run_filters import MOST_SEARCHED, newest, with_key
+from jobs.control.permissions import VIEW_PAYLOAD
 from jobs.models import Run
 
 KEY = "key:"
@@ -24,7 +25,11 @@ def found(user: Any, runs: QuerySet[Run], text: str) -> QuerySet[Run]:
     text = text[:LONGEST]
     since = newest(MOST_SEARCHED)
     if text.startswith(KEY):
+        if not user.has_perm(VIEW_PAYLOAD):
+            return runs.none()
         return runs.filter(with_key(text.removeprefix(KEY).strip()), id__gte=since)
+    if not user.has_perm(VIEW_PAYLOAD):
+        return runs.filter(failure_kind__icontains=text, id__gte=since)
     in_key = Q(turn_keys__0__icontains=text) | Q(turn_keys__1__icontains=text)
     in_row = (in_key | Q(failure_kind__icontains=text)) & Q(id__gte=since)
     events = searched(user, text)

@@ -70,7 +70,7 @@ class RunAdmin(ReadOnlyAdmin):
         run = kwargs.get("obj")
         if run is not None:
             context |= {"title": run.fn_id, "subtitle": str(run.pk)}
-            context |= page(run)
+            context |= page(run, request.user)
             context["neighbours"] = neighbours(self, request, run)
             context |= self._buttons(request, run, has_below=bool(context["below"]))
         response = super().render_change_form(request, context, *args, **kwargs)

@@ -10,7 +10,7 @@ from typing import Any
 from django import template
 from django.utils import timezone
 
-from jobs.admin import outputs, timeline, waterfall
+from jobs.admin import timeline, waterfall
 from jobs.admin.html import run_link, run_status
 from jobs.models import Run
 
@@ -26,7 +26,7 @@ def run_timeline(context: dict[str, Any], run_id: Any) -> dict[str, Any]:
     if run is None:
         return {}
     now = timezone.now()
-    story = timeline.tell(run, now, outputs.cut(run.steps.all()))
+    story = timeline.tell(run, now, with_log=False)
     return {
         "run": run,
         "link": run_link(run.pk, run.fn_id),

@@ -178,7 +178,7 @@ def chosen(action: str, **more: str) -> dict[str, str]:
 
 
 RERUN, CANCEL = needs("view_run", "rerun_run"), needs("view_run", "cancel_run")
-EDIT = needs("view_run", "edit_run")
+EDIT = needs("view_run", "view_payload", "edit_run")
 RERUNS = [{"from": "failed-step"}, {"from": "start"}, {"from": "step", "step": "call-modal-api"}]
 
 RUNS = [

@@ -4,13 +4,13 @@ statements they cost."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
+from jobs.metrics.spans import SPANS
 from songs import credits, ledger_check
 from songs.admin import cards
 from songs.models import LedgerCheck, Song, SongStatus, User
@@ -269,7 +269,7 @@ def test_a_page_costs_the_same_few_statements_with_one_row_and_with_fifty(
 def card_for(user: User) -> str:
     request = RequestFactory().get("/admin/")
     request.user = user
-    return cards.credits(request, timedelta(hours=1))
+    return cards.credits(request, SPANS["1h"])
 
 
 def test_the_card_tells_what_moved_and_whether_the_ledger_is_right(olga: User, alice: User) -> None:
