@@ -6,24 +6,30 @@ a limited number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Max, Sum
 from django.utils import timezone
 
-from songs.models import EntryKind, LedgerHour
+from songs.models import EntryKind
 
 MOST_READ = 10_000  # entries
 HOUR = timedelta(hours=1)
 BY_HOURS = timedelta(hours=6)  # from this span on, it begins with a whole hour
 
-NEWEST = """
-SELECT kind, count(*), sum(amount)
+# The sums of whole hours, and those of the entries since the last of these.
+SUMS = """
+WITH kept AS (
+  SELECT coalesce(max(hour) + interval '1 hour', '-infinity') AS until
+    FROM songs_ledgerhour WHERE %(by_hours)s)
+SELECT kind, sum(entries)::bigint, sum(amount)::bigint, false
+  FROM songs_ledgerhour WHERE %(by_hours)s AND hour >= %(since)s GROUP BY kind
+UNION ALL
+SELECT kind, count(*), sum(amount), true
   FROM (SELECT kind, amount FROM songs_creditentry
-         WHERE at >= %s ORDER BY at DESC LIMIT %s) AS newest
+         WHERE at >= greatest(%(since)s, (SELECT until FROM kept))
+         ORDER BY at DESC LIMIT %(most)s) AS newest
  GROUP BY kind
 """
 SPANS = {
@@ -43,14 +49,9 @@ class Totals:
     credits: dict[str, int] = field(default_factory=dict)
     is_capped: bool = False
 
-    def add(self, sums: Iterable[tuple[str, int, int]]) -> int:
-        """Add (kind, entries, credits); returns how many entries that were."""
-        added = 0
-        for kind, entries, amount in sums:
-            self.entries[kind] = self.entries.get(kind, 0) + entries
-            self.credits[kind] = self.credits.get(kind, 0) + amount
-            added += entries
-        return added
+    def add(self, kind: str, entries: int, amount: int) -> None:
+        self.entries[kind] = self.entries.get(kind, 0) + entries
+        self.credits[kind] = self.credits.get(kind, 0) + amount
 
     @property
     def granted(self) -> int:
@@ -72,24 +73,17 @@ class Totals:
 
 
 def totals(span: timedelta) -> Totals:
-    """The totals of the last `span`. One of six hours or more begins with a whole hour."""
+    """The totals of the last `span`: one statement. A span of six hours or more begins with a whole
+    hour."""
+    by_hours = span >= BY_HOURS
     since = timezone.now() - span
-    if span < BY_HOURS:
-        return _add_entries(Totals(since), since)
-    since = since.replace(minute=0, second=0, microsecond=0)
-    newest = LedgerHour.objects.aggregate(newest=Max("hour"))["newest"]
-    if newest is None:
-        return _add_entries(Totals(since), since)
-    kept = LedgerHour.objects.filter(hour__gte=since).values("kind").order_by()
-    sums = kept.annotate(n=Sum("entries"), sum=Sum("amount")).values_list("kind", "n", "sum")
-    found = Totals(since)
-    found.add(sums)
-    return _add_entries(found, max(since, newest + HOUR))
-
-
-def _add_entries(found: Totals, since: datetime) -> Totals:
-    """Add the entries since a time, the newest 10,000 of them."""
+    if by_hours:
+        since = since.replace(minute=0, second=0, microsecond=0)
+    found, read = Totals(since), 0
     with connection.cursor() as cursor:
-        cursor.execute(NEWEST, [since, MOST_READ + 1])
-        found.is_capped = found.add(cursor.fetchall()) > MOST_READ
+        cursor.execute(SUMS, {"since": since, "by_hours": by_hours, "most": MOST_READ + 1})
+        for kind, entries, amount, is_read in cursor.fetchall():
+            found.add(kind, entries, amount)
+            read += entries if is_read else 0
+    found.is_capped = read > MOST_READ
     return found

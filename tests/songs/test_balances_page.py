@@ -281,6 +281,15 @@ def test_the_card_tells_what_moved_and_whether_the_ledger_is_right(olga: User, a
     assert BALANCES in card
 
 
+def test_the_card_costs_two_statements_with_any_history(olga: User, alice: User) -> None:
+    ledger_check.check()
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as captured:
+            card_for(olga)
+        assert len(captured) == 2
+        credits.charge(a_song(alice))
+
+
 def test_the_card_is_empty_for_an_account_that_may_not_see_the_ledger(alice: User) -> None:
     assert card_for(staff("viewer", "view_run")) == ""
     assert BALANCES not in card_for(staff("clerk", "view_creditentry"))
