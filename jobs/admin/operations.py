@@ -47,7 +47,7 @@ def figures(request: HttpRequest, span: Span) -> dict[str, Any]:
     may = request.user.has_perm
     context: dict[str, Any] = {"may_see": may("jobs.view_run"), "cards": cards.cards(request, span)}
     if context["may_see"]:
-        found = overview(span, "run")
+        found = overview(span)
         context |= _drawn(found)
         if may("jobs.view_registeredfunction"):
             context["functions"] = functions(found.charts)
@@ -77,6 +77,8 @@ def _drawn(found: Overview) -> dict[str, Any]:
 def link(need: Need) -> str:
     """Where an operator goes with this line; empty if there is nothing to go to."""
     runs = reverse("admin:jobs_run_changelist")
+    if need.code == "other-failures":
+        return reverse("admin:jobs_run_failures")
     if need.code == "failures":
         return kind_url(need.about)
     if need.code == "paused":

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -28,6 +27,7 @@ from jobs.admin.html import run_link
 from jobs.control.form_submissions import Outcome
 from jobs.errors import JobsError
 from jobs.lib.excerpts import quoted
+from jobs.metrics.paused import hook_of
 from jobs.models import RegisteredFunction, Run, RunStatus
 from jobs.runs import hook_events
 
@@ -40,17 +40,26 @@ View = Callable[..., HttpResponse]
 class State:
     """What a function may be brought to."""
 
-    bring: Callable[[str], bool]
+    bring: Callable[[str, str], bool]  # given the function and the reason
     done: str  # a history line, and what is said
 
 
+def _pause(fn_id: str, reason: str) -> bool:
+    return api.pause(fn_id, reason=reason)
+
+
+def _stop(fn_id: str, reason: str) -> bool:
+    return api.pause(fn_id, stop_running=True, reason=reason)
+
+
+def _resume(fn_id: str, reason: str) -> bool:
+    return api.resume(fn_id)
+
+
 STATES = {
-    ACTIVE: State(api.resume, "Resumed."),
-    PAUSED: State(api.pause, "Paused; unfinished runs go on to their end."),
-    STILL: State(
-        partial(api.pause, stop_running=True),
-        "Paused; unfinished runs stand still, each after the step that it is at.",
-    ),
+    ACTIVE: State(_resume, "Resumed."),
+    PAUSED: State(_pause, "Paused; unfinished runs go on to their end."),
+    STILL: State(_stop, "Paused; unfinished runs stand still, each after the step that it is at."),
 }
 
 
@@ -58,6 +67,19 @@ def state_of(function: RegisteredFunction) -> str:
     if function.paused_at is None:
         return ACTIVE
     return STILL if function.stands_still else PAUSED
+
+
+def effect(function: RegisteredFunction) -> str:
+    """What a pause of a hook keeps from happening, in a sentence; empty of other functions."""
+    rows = {row.fn_id: row for row in RegisteredFunction.objects.all()}
+    parent, moment = hook_of(function.fn_id, rows)
+    if not parent:
+        return ""
+    when = {"failure": "fails", "cancel": "is cancelled", "retry": "is retried"}[moment]
+    return (
+        f"This is the on_{moment} of {parent}. While it is paused, nothing is told when a run of "
+        f"{parent} {when}: what would be told is skipped, and waits for a replay."
+    )
 
 
 class Moment(forms.DateTimeField):
@@ -149,14 +171,18 @@ def state_view(model_admin: Any) -> View:
 def _bring(
     model_admin: Any, request: HttpRequest, function: RegisteredFunction, wanted: str
 ) -> Outcome:
+    reason = request.POST.get("reason", "").strip() if wanted != ACTIVE else ""
+
     def act() -> str:
         if state_of(function) == wanted:
             raise JobsError("somebody else was quicker.")
-        STATES[wanted].bring(function.fn_id)
-        model_admin.log_change(request, function, STATES[wanted].done)
+        with api.asked_by(request.user):
+            STATES[wanted].bring(function.fn_id, reason)
+        done = STATES[wanted].done
+        model_admin.log_change(request, function, f"{done} Why: {reason}" if reason else done)
         return wanted
 
-    asked = {"function": function.fn_id, "to": wanted}
+    asked = {"function": function.fn_id, "to": wanted, "reason": reason}
     return act_once(request, act, "jobs.pause", asked, is_guarded=True)
 
 
