@@ -13,6 +13,8 @@ from jobs.metrics.present import Present, present
 from jobs.metrics.series import Charts, Series, charts
 from jobs.metrics.spans import Span
 
+__all__ = ["Need", "Overview", "overview"]
+
 
 @dataclass(frozen=True, slots=True)
 class Overview:
