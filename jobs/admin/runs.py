@@ -82,10 +82,11 @@ class RunAdmin(ReadOnlyAdmin):
             context |= page(run)
             context["neighbours"] = neighbours(self, request, run)
             context |= self._buttons(request, run, has_below=bool(context["below"]))
-        response = super().render_change_form(request, context, *args, **kwargs)
+        response: Any = super().render_change_form(request, context, *args, **kwargs)
         if run is not None and request.headers.get("HX-Request") == "true":
             response.template_name = "admin/jobs/run/run.html"
-        return response
+        answer: HttpResponse = response
+        return answer
 
     def _buttons(self, request: HttpRequest, run: Run, *, has_below: bool) -> dict[str, bool]:
         """Which of the buttons this person may press on this run."""

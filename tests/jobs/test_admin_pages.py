@@ -172,7 +172,7 @@ def test_nothing_is_added_by_hand(admin_client: Client, model: str) -> None:
 def test_django_q2s_own_pages_are_hidden(admin_client: Client) -> None:
     for model in (Schedule, Success, Failure, OrmQ):
         assert not admin.site.is_registered(model)
-    page = shown(admin_client, "index")
+    page = shown(admin_client, "tables")
     assert "MelodyMaker operations" in page
     assert "Schedule" not in page
     assert "Groups" in page
