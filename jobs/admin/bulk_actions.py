@@ -103,25 +103,29 @@ def in_bulk(
         text = f"None of the selected runs is {bulk.which}: nothing to {bulk.verb.lower()}."
         model_admin.message_user(request, text, messages.WARNING)
         return None
-    return TemplateResponse(
-        request,
-        "admin/jobs/run/confirm.html",
-        {
-            **model_admin.admin_site.each_context(request),
-            "title": f"{bulk.verb} runs",
-            "opts": model_admin.opts,
-            "media": model_admin.media,
-            "bulk": bulk,
-            "runs": allowed[:MOST_AT_ONCE],
-            "forbidden": len(chosen) - len(allowed),
-            "more": len(chosen) > MOST_AT_ONCE,
-            "all": _shown(request, bulk) if len(chosen) > MOST_AT_ONCE else None,
-            "kinds": bulk_kinds.lines(allowed[:MOST_AT_ONCE]) if bulk is RETRY else [],
-            "below": _below(allowed[:MOST_AT_ONCE]) if bulk is CANCEL else "",
-            "passed_over": runs.exclude(status__in=bulk.statuses).order_by()[:10_000].count(),
-            "checkbox": ACTION_CHECKBOX_NAME,
-        },
-    )
+    passed_over = runs.exclude(status__in=bulk.statuses).order_by()[:10_000].count()
+    page = _confirmation(request, bulk, allowed, len(chosen)) | {"passed_over": passed_over}
+    shared = {"opts": model_admin.opts, "media": model_admin.media}
+    context = {**model_admin.admin_site.each_context(request), **shared, **page}
+    return TemplateResponse(request, "admin/jobs/run/confirm.html", context)
+
+
+def _confirmation(
+    request: HttpRequest, bulk: Bulk, allowed: list[Run], chosen: int
+) -> dict[str, Any]:
+    """What the page says that asks first."""
+    runs = allowed[:MOST_AT_ONCE]
+    return {
+        "title": f"{bulk.verb} runs",
+        "bulk": bulk,
+        "runs": runs,
+        "forbidden": chosen - len(allowed),
+        "more": chosen > MOST_AT_ONCE,
+        "all": _shown(request, bulk) if chosen > MOST_AT_ONCE else None,
+        "kinds": bulk_kinds.lines(runs) if bulk is RETRY else [],
+        "below": _below(runs) if bulk is CANCEL else "",
+        "checkbox": ACTION_CHECKBOX_NAME,
+    }
 
 
 def _below(runs: list[Run]) -> str:

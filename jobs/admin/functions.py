@@ -18,9 +18,12 @@ from jobs.admin import pauses
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.html import NONE, NOTHING, ago, badge, lines, pretty
 from jobs.admin.pauses import MOST_COUNTED
+from jobs.admin.replay_parts import PartForm, given
 from jobs.admin.ticks import ticks_in_words
 from jobs.events import requester
 from jobs.lib.excerpts import excerpt
+from jobs.metrics.spans import SPANS
+from jobs.metrics.steps import steps
 from jobs.models import UNFINISHED, RegisteredFunction, RunStatus
 
 COUNTED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.FAILED]
@@ -66,9 +69,10 @@ class FunctionAdmin(ReadOnlyAdmin):
             context |= {
                 "state": pauses.state_of(function),
                 "pause_effect": pauses.effect(function),
+                "figures": steps(function.fn_id, SPANS["24h"]),
                 "can_pause": request.user.has_perm("jobs.pause_registeredfunction", function),
                 "skipped": _capped(number) if number else "",
-                "part": pauses.PartForm(initial=pauses.given(request.GET)),
+                "part": PartForm(initial=given(request.GET)),
                 "zone": timezone.get_current_timezone_name(),
             }
         return super().render_change_form(request, context, *args, **kwargs)

@@ -9,21 +9,20 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from jobs import api
 from jobs.admin.deeds import ONCE, act_once
 from jobs.admin.html import run_link
+from jobs.admin.replay_parts import PartForm, given
 from jobs.control.form_submissions import Outcome
 from jobs.errors import JobsError
 from jobs.lib.excerpts import quoted
@@ -80,42 +79,6 @@ def effect(function: RegisteredFunction) -> str:
         f"This is the on_{moment} of {parent}. While it is paused, nothing is told when a run of "
         f"{parent} {when}: what would be told is skipped, and waits for a replay."
     )
-
-
-class Moment(forms.DateTimeField):
-    """A time to the minute, in the site's zone; may be left out."""
-
-    widget = forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-
-    def __init__(self) -> None:
-        wrong = "This is no time; 2026-11-27T10:30 is one."
-        super().__init__(required=False, error_messages={"invalid": wrong})
-
-
-class PartForm(forms.Form):
-    """Of the skipped runs those that were skipped from `since` on and before `until`."""
-
-    since, until = Moment(), Moment()
-
-    def clean(self) -> dict[str, Any]:
-        since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
-        if since and until and since >= until:
-            raise forms.ValidationError("The time ends before it begins.")
-        return self.cleaned_data
-
-    def words(self) -> str:
-        """“ from … until …”, of what was given."""
-        ends = [("from", self.cleaned_data["since"]), ("until", self.cleaned_data["until"])]
-        return "".join(f" {word} {_words(moment)}" for word, moment in ends if moment)
-
-
-def given(data: QueryDict) -> dict[str, str]:
-    """What a PartForm was given, right or wrong."""
-    return {name: str(data[name]) for name in PartForm.base_fields if data.get(name)}
-
-
-def _words(moment: datetime) -> str:
-    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M %Z}"
 
 
 @dataclass(frozen=True, slots=True)
