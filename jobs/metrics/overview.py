@@ -37,8 +37,8 @@ class Overview:
 
 
 def overview(span: Span, noun: str = "run", fn_id: str = "") -> Overview:
-    """About fifteen queries, each bounded. The sentence counts the runs of one function, or of all,
-    and calls them by `noun`: “42 songs”."""
+    """Fourteen queries, each bounded, and one for each paused function. The sentence counts the
+    runs of one function, or of all, and calls them by `noun`: “42 songs”."""
     now = present()
     drawn, there, failing = charts(span), clusters(), failures()
     stopped, strangers = paused(), unknown(now)

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from jobs.api import Context, Event, send
 from jobs.metrics import failures, rollups
+from jobs.metrics.events import events
 from jobs.metrics.functions import functions
 from jobs.metrics.overview import overview
 from jobs.metrics.spans import SPANS
@@ -21,9 +22,9 @@ from tests.jobs.explained import Explained, explained
 from tests.jobs.history import make_history, off_the_record, tidy_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
-HISTORY = 60_000
+HISTORY = 30_000
 MOST_PAGES = 6_000  # of one statement: a page for each row, and the way to it
-MOST_QUERIES = 20
+MOST_QUERIES = 22  # of all pages together
 LARGE = ("jobs_run", "jobs_event", "jobs_step", "jobs_rollup")
 KINDS = """
 UPDATE jobs_run SET failure_kind = 'call · 500 kind ' || (hashtext(id::text) & 15)
@@ -42,7 +43,8 @@ def everything_that_is_looked_at(key: str) -> list[Any]:
     seen = overview(SPANS[key])
     of_kind = failures.open_runs_of("call · 500 kind 3")[:50]
     figures = functions(seen.charts, seen.present)
-    return [figures, steps("test-function", SPANS[key]), list(of_kind.defer("error", "output"))]
+    told = [figures, steps("test-function", SPANS[key]), events(SPANS[key])]
+    return [*told, list(of_kind.defer("error", "output"))]
 
 
 def looked_at(key: str) -> Explained:
