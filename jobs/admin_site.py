@@ -24,7 +24,7 @@ class PanelSite(AdminSite):
     index_template = "admin/tables.html"
     enable_nav_sidebar = False  # the panel's navigation stands on top of every page
 
-    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def index(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
         """Operations."""
         from jobs.admin import operations  # registers pages, for which this site must exist
 
@@ -38,7 +38,7 @@ class PanelSite(AdminSite):
         tables = path("tables/", self.admin_view(self.tables), name="tables")
         return [tables, *super().get_urls()]
 
-    def admin_view(self, view: View, cacheable: bool = False) -> View:
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         return super().admin_view(self._refusing(view), cacheable)
 
     def _refusing(self, view: View) -> View:

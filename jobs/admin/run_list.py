@@ -12,7 +12,6 @@ from django.db.models.fields.json import KT
 from django.http import HttpRequest
 from django.utils import timezone
 
-from jobs.admin.filters import FunctionFilter
 from jobs.admin.functions import retries_of
 from jobs.admin.in_flight import in_flight
 from jobs.admin.run_filters import ParameterFilter, address, newest
@@ -45,11 +44,13 @@ STATUS = "status__exact"
 class RunChangeList(ChangeList):
     """The page's runs; a few queries more tell of all of them what no column of theirs does."""
 
+    known_functions: list[str]
+
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Run]:
         runs = super().get_queryset(request, *args, **kwargs)
         return runs.defer("output", "error", "event__data").annotate(**ERROR)
 
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """Lists of what ended go by when it ended."""
         return ["-ended_at", "-id"] if self.params_of_ended(request) else ["-id"]
 
@@ -60,7 +61,8 @@ class RunChangeList(ChangeList):
         super().get_results(request)
         runs = list(self.result_list)
         fn_ids = {run.fn_id for run in runs}
-        functions = RegisteredFunction.objects.in_bulk(fn_ids)
+        functions = RegisteredFunction.objects.in_bulk()
+        self.known_functions = list(functions)
         usual, errors, flights = usual_steps(fn_ids), error_counts(runs), in_flight(runs)
         for run in runs:
             run.flight = flights.get(run.pk)
@@ -73,26 +75,21 @@ class RunChangeList(ChangeList):
 
 def shown(request: HttpRequest, changelist: RunChangeList) -> dict[str, Any]:
     """What the template shows of this page of the list."""
-    query = {name: value for name, value in request.GET.items() if name not in ("p", "e", "all")}
+    given = request.GET.dict()
+    query = {name: str(value) for name, value in given.items() if name not in ("p", "e", "all")}
     now = timezone.now()
     return {
         "now": now,
-        "rows": rows(request.user, changelist.result_list, now),
+        "rows": rows(request.user, changelist.result_list, changelist.known_functions, now),
         "statuses": statuses(query),
         "chips": chips(changelist, query),
         "query": query,
         "moves": query.get(STATUS, "") in ("", *UNFINISHED) or "open" in query,
         "kind": query.get("kind", ""),
-        "known_functions": known_functions(changelist),
+        "known_functions": changelist.known_functions,
         "reasons": [choice for choice in Reason.choices if choice[0]],
         "spans": SPANS.values(),
     }
-
-
-def known_functions(changelist: RunChangeList) -> list[str]:
-    """As the filter by function has read them."""
-    specs = [spec for spec in changelist.filter_specs if isinstance(spec, FunctionFilter)]
-    return [fn_id for spec in specs for fn_id, _ in spec.lookup_choices]
 
 
 def statuses(query: dict[str, str]) -> list[dict[str, Any]]:
@@ -117,7 +114,8 @@ def statuses(query: dict[str, str]) -> list[dict[str, Any]]:
 
 def status_counts() -> dict[str, int]:
     """Runs in each status and open failures; none is counted beyond 10,001. One query."""
-    parts, values = [], []
+    parts: list[str] = []
+    values: list[str | int] = []
     for status in RunStatus.values:
         still = "AND ended_at IS NULL" if status in UNFINISHED else ""
         parts.append(_CAPPED.format(more=still))

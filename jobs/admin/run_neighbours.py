@@ -41,7 +41,7 @@ def neighbours(model_admin: Any, request: HttpRequest, run: Run) -> Neighbours:
     list_url = reverse("admin:jobs_run_changelist")
     if not query:
         return Neighbours(list_url)
-    kept = {name: value.replace("\x00", "") for name, value in query.items()}
+    kept = {name: str(value).replace("\x00", "") for name, value in query.dict().items()}
     query = QueryDict(urlencode(kept))
     address = f"{list_url}?{query.urlencode()}"
     try:
@@ -63,7 +63,7 @@ def _listed(model_admin: Any, request: HttpRequest, query: QueryDict) -> QuerySe
         asked,
         model_admin.model,
         model_admin.get_list_display(asked),
-        None,
+        (),
         model_admin.get_list_filter(asked),
         None,
         model_admin.get_search_fields(asked),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from jobs.admin.run_words import Known, short_names, told, took_in_words
 from jobs.admin.words import is_stalled
 from jobs.lib.excerpts import excerpt
 from jobs.lib.failure_kinds import ShortReason, reason_of
-from jobs.models import RegisteredFunction, Run, RunStatus
+from jobs.models import Run, RunStatus
 
 MOST_STEPS = 12  # that a bar shows one by one
 MENDED, DEALT_WITH = "mended", "dealt with"
@@ -37,9 +37,9 @@ class Row:
     state: str  # changes with what the row says of the run
 
 
-def rows(user: Any, runs: Sequence[Run], now: datetime) -> list[Row]:
-    """Two queries, and those of the project for what the runs are about."""
-    names = RegisteredFunction.objects.values_list("fn_id", flat=True)
+def rows(user: Any, runs: Sequence[Run], names: Iterable[str], now: datetime) -> list[Row]:
+    """One query, and those of the project for what the runs are about. `names` are those of all
+    functions."""
     short = short_names([run.fn_id for run in runs], names)
     about = abouts(user, runs)
     return [_row(run, now, short[run.fn_id], about.get(run.pk, [])) for run in runs]

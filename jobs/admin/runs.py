@@ -11,7 +11,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
-from jobs.admin import bulk_actions, failure_pages, run_actions, run_list, run_search
+from jobs.admin import (
+    bulk_actions,
+    bulk_result,
+    dealings,
+    failure_pages,
+    run_actions,
+    run_list,
+    run_search,
+)
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.edits import edit_view, may_edit
 from jobs.admin.filters import CreatedFilter, FunctionFilter, StatusFilter
@@ -54,6 +62,7 @@ class RunAdmin(ReadOnlyAdmin):
         return {
             "may_retry": self.has_rerun_permission(request),
             "may_cancel": self.has_cancel_permission(request),
+            "may_deal": request.user.has_perm(dealings.PERMISSION),
         }
 
     def get_search_results(
@@ -73,10 +82,11 @@ class RunAdmin(ReadOnlyAdmin):
             context |= page(run, request.user)
             context["neighbours"] = neighbours(self, request, run)
             context |= self._buttons(request, run, has_below=bool(context["below"]))
-        response = super().render_change_form(request, context, *args, **kwargs)
+        response: Any = super().render_change_form(request, context, *args, **kwargs)
         if run is not None and request.headers.get("HX-Request") == "true":
             response.template_name = "admin/jobs/run/run.html"
-        return response
+        answer: HttpResponse = response
+        return answer
 
     def _buttons(self, request: HttpRequest, run: Run, *, has_below: bool) -> dict[str, bool]:
         """Which of the buttons this person may press on this run."""
@@ -85,6 +95,9 @@ class RunAdmin(ReadOnlyAdmin):
         return {
             "can_retry": may_rerun and run.status in (RunStatus.FAILED, RunStatus.CANCELLED),
             "can_restart": may_rerun,
+            "can_deal": run.status == RunStatus.FAILED
+            and run.mended_at is None
+            and request.user.has_perm(dealings.PERMISSION, run),
             "can_edit": may_change and may_edit(run),
             "can_cancel": not run.is_finished and self.has_cancel_permission(request, run),
             "can_cancel_below": run.status == RunStatus.CANCELLED
@@ -100,6 +113,9 @@ class RunAdmin(ReadOnlyAdmin):
         failures = partial(failure_pages.page, self)
         return [
             path("failures/", view(failures), name="jobs_run_failures"),
+            path("failures/deal/", view(dealings.kind_view(self)), name="jobs_run_deal_kind"),
+            path("result/", view(partial(bulk_result.page, self)), name="jobs_run_result"),
+            path("<uuid:run_id>/deal/", view(dealings.run_view(self)), name="jobs_run_deal"),
             path("<uuid:run_id>/rerun/", view(rerun), name="jobs_run_rerun"),
             path("<uuid:run_id>/edit/", view(edit_view(self)), name="jobs_run_edit"),
             path("<uuid:run_id>/cancel/", view(cancel), name="jobs_run_cancel"),

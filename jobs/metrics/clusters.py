@@ -134,7 +134,8 @@ def health_of(row: Cluster, now: datetime) -> str:
         return STOPPED
     if now - row.seen_at > SILENCE:
         return DIED
-    return STALLED if row.pulse and not looks(row.pulse) else ALIVE
+    is_starting = now - row.started_at < SILENCE
+    return STALLED if row.pulse and not looks(row.pulse) and not is_starting else ALIVE
 
 
 def _figures(row: Cluster, now: datetime) -> ClusterFigures:

@@ -13,6 +13,8 @@ from jobs.metrics.present import Present, present
 from jobs.metrics.series import Charts, Series, charts
 from jobs.metrics.spans import Span
 
+__all__ = ["Need", "Overview", "overview"]
+
 
 @dataclass(frozen=True, slots=True)
 class Overview:
@@ -35,8 +37,8 @@ class Overview:
 
 
 def overview(span: Span, noun: str = "run", fn_id: str = "") -> Overview:
-    """About fifteen queries, each bounded. The sentence counts the runs of one function, or of all,
-    and calls them by `noun`: “42 songs”."""
+    """Fourteen queries, each bounded, and one for each paused function. The sentence counts the
+    runs of one function, or of all, and calls them by `noun`: “42 songs”."""
     now = present()
     drawn, there, failing = charts(span), clusters(), failures()
     stopped, strangers = paused(), unknown(now)

@@ -18,55 +18,35 @@ run whose rerun completed becomes mended, and failed runs of before `failure_kin
 from __future__ import annotations
 
 import time
-import uuid
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Min
 
 from jobs import conf
-from jobs.lib.failure_kinds import kind_of
 from jobs.metrics.ends import Count, counted, summed
 from jobs.metrics.histograms import Histogram
+from jobs.metrics.mending import FIRST_OF_ALL, mend, name_new_failures, name_old_failures
 from jobs.metrics.spans import DAY, HOUR, MINUTE, floor
-from jobs.models import Rollup, RollupMark, Run, RunStatus, UndoneEnd
+from jobs.models import Rollup, RollupMark, Run, UndoneEnd
 
 LOCK = 0x6A6F_6273_726F_6C6C  # of PostgreSQL's advisory locks, the one of this work
 GRACE = timedelta(seconds=1)  # what ended later than that ago is left to the next pass
 SETTLE_GRACE = timedelta(seconds=5)  # within which a statement that ends a run has got its id
 BUDGET = 0.1  # seconds of a pass
 CHUNK = 10_000  # runs that are counted at once
+ROWS = 500  # of one statement
 MINUTES_KEPT = DAY + HOUR
 HOURS_KEPT = timedelta(days=366)
-NAMED_AT_ONCE = 200
-LAST_ID = uuid.UUID(int=(1 << 128) - 1)
 
 BEGIN = """
 SELECT pg_try_advisory_xact_lock(%s), statement_timestamp(),
-       pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+       pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+       pg_snapshot_xmax(pg_current_snapshot())::text::bigint
 """
 OWN_ID = "SELECT pg_current_xact_id()::text::bigint"
-MEND = """
-WITH RECURSIVE line(id, by, at, depth) AS (
-  SELECT rerun_of_id, id, ended_at, 1 FROM jobs_run
-   WHERE ended_at >= %(since)s AND ended_at < %(until)s
-     AND status = 'completed' AND rerun_of_id IS NOT NULL
-  UNION
-  SELECT r.rerun_of_id, line.by, line.at, line.depth + 1
-    FROM line JOIN jobs_run r ON r.id = line.id
-   WHERE r.rerun_of_id IS NOT NULL AND line.depth < 100
-), mended AS MATERIALIZED (
-  SELECT r.id FROM jobs_run r
-   WHERE r.id = ANY(ARRAY(SELECT id FROM line)) AND r.status = 'failed' AND r.mended_at IS NULL
-     FOR UPDATE SKIP LOCKED
-)
-UPDATE jobs_run r SET mended_at = line.at, mended_by = line.by
-  FROM mended, line WHERE r.id = mended.id AND line.id = mended.id
-"""
 
 
 @dataclass(slots=True)
@@ -74,9 +54,17 @@ class _Pass:
     """One call of roll_up: until when it works, and what the database said when it began."""
 
     now: datetime
-    oldest_xid: int
+    oldest_xid: int  # of the transactions that are open
+    next_xid: int  # no transaction with this id, or a higher one, has ended
     mark: RollupMark
     deadline: float
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all transactions are that were open when the pending minutes were counted; so
+        they are on a server that the rows were moved to, whose ids begin anew."""
+        pending = self.mark.pending_xid
+        return pending is None or self.oldest_xid >= pending or pending >= self.next_xid
 
     @property
     def has_time(self) -> bool:
@@ -89,12 +77,12 @@ def roll_up() -> bool:
     more to do: the next call goes on."""
     with connection.cursor() as cursor:
         cursor.execute(BEGIN, [LOCK])
-        is_mine, now, oldest_xid = cursor.fetchone()
+        is_mine, now, oldest_xid, next_xid = cursor.fetchone()
     if not is_mine:
         return False
     mark = RollupMark.objects.first() or _first_mark(now)
-    work = _Pass(now, oldest_xid, mark, time.monotonic() + BUDGET)
-    is_done = _roll(work) & _settle(work) & _fold(work) & _name_old_failures(mark)
+    work = _Pass(now, oldest_xid, next_xid, mark, time.monotonic() + BUDGET)
+    is_done = _roll(work) & _settle(work) & _fold(work) & name_old_failures(mark)
     mark.save()
     return is_done
 
@@ -105,7 +93,7 @@ def _first_mark(now: datetime) -> RollupMark:
     oldest = (rows.aggregate(at=Min("ended_at"))["at"] for rows in (ended, undone))
     begin = floor(min(filter(None, oldest), default=now), MINUTE)
     hour = floor(begin, HOUR)
-    return RollupMark(rolled_to=begin, settled_to=begin, folded_to=hour, named_to=LAST_ID)
+    return RollupMark(rolled_to=begin, settled_to=begin, folded_to=hour, named_to=FIRST_OF_ALL)
 
 
 # --- roll -----------------------------------------------------------------------------------------
@@ -118,8 +106,8 @@ def _roll(work: _Pass) -> bool:
         new = counted(mark.rolled_to, end).values()
         first, last = floor(mark.rolled_to, MINUTE), floor(end, MINUTE) + MINUTE
         _write(1, first, last, [*_rows(1, first, last), *new])
-        _mend(mark.rolled_to, end)
-        _name_failures_of_older_clusters(mark.rolled_to, end)
+        mend(mark.rolled_to, end)
+        name_new_failures(mark.rolled_to, end)
         mark.rolled_to = end
         if not work.has_time:
             break
@@ -145,7 +133,7 @@ def _rows(minutes: int, since: datetime, until: datetime) -> list[Count]:
 def _write(minutes: int, since: datetime, until: datetime, counts: Iterable[Count]) -> None:
     """These, and nothing else, are the rows of that time."""
     Rollup.objects.filter(minutes=minutes, at__gte=since, at__lt=until).delete()
-    Rollup.objects.bulk_create(
+    rows = (
         Rollup(
             minutes=minutes,
             fn_id=count.fn_id,
@@ -157,13 +145,7 @@ def _write(minutes: int, since: datetime, until: datetime, counts: Iterable[Coun
         )
         for count in summed(counts).values()
     )
-
-
-def _mend(since: datetime, until: datetime) -> None:
-    """Failed runs whose rerun completed in that time, or whose rerun's rerun did, are mended. One
-    that another transaction is at is left to the settling of its minute."""
-    with connection.cursor() as cursor:
-        cursor.execute(MEND, {"since": since, "until": until})
+    Rollup.objects.bulk_create(rows, batch_size=ROWS)
 
 
 # --- settle ---------------------------------------------------------------------------------------
@@ -174,7 +156,7 @@ def _settle(work: _Pass) -> bool:
     pending now."""
     mark = work.mark
     mark.settled_to = max(mark.settled_to, _countable(work.now))
-    is_over = mark.pending_xid is None or work.oldest_xid >= mark.pending_xid
+    is_over = work.is_over
     pending_to = floor(mark.pending_to or mark.settled_to, MINUTE)
     while is_over and mark.settled_to < pending_to:
         _settle_chunk(mark, pending_to)
@@ -199,7 +181,7 @@ def _settle_chunk(mark: RollupMark, until: datetime) -> None:
     since = floor(mark.settled_to, MINUTE)
     end = max(floor(_end_of_chunk(since, until), MINUTE), since + MINUTE)
     _write(1, since, end, counted(since, end).values())
-    _mend(since, end)
+    mend(since, end)
     mark.settled_to = end
     folded_since, folded_until = floor(since, HOUR), min(floor(end, HOUR) + HOUR, mark.folded_to)
     if folded_since < folded_until:
@@ -235,33 +217,3 @@ def _fold_hours(since: datetime, until: datetime) -> None:
     for count in minutes:
         count.at = floor(count.at, HOUR)
     _write(60, since, until, minutes)
-
-
-# --- failures of before ---------------------------------------------------------------------------
-
-
-def _name_old_failures(mark: RollupMark) -> bool:
-    """Give the next of them their kinds, newest first; True when all have them."""
-    if mark.named_to is None:
-        return True
-    failed = Run.objects.filter(status=RunStatus.FAILED, id__lt=mark.named_to).order_by("-id")
-    rows = list(failed.values_list("id", "error", "failure_kind")[:NAMED_AT_ONCE])
-    _name((run_id, error) for run_id, error, kind in rows if not kind)
-    mark.named_to = rows[-1][0] if len(rows) == NAMED_AT_ONCE else None
-    return mark.named_to is None
-
-
-def _name_failures_of_older_clusters(since: datetime, until: datetime) -> None:
-    """While a deployment goes on, clusters of the code before write failures without a kind."""
-    lately = Run.objects.all().open_failures().filter(ended_at__gte=since, ended_at__lt=until)
-    _name(lately.filter(failure_kind="").values_list("id", "error")[:NAMED_AT_ONCE])
-
-
-def _name(failures: Iterable[tuple[uuid.UUID, Any]]) -> None:
-    by_kind: dict[str, list[uuid.UUID]] = defaultdict(list)
-    for run_id, error in failures:
-        by_kind[kind_of(error)].append(run_id)
-    for kind, ids in by_kind.items():
-        free = Run.objects.filter(id__in=ids, status=RunStatus.FAILED)
-        there = free.select_for_update(skip_locked=True).order_by().values_list("id", flat=True)
-        Run.objects.filter(id__in=list(there)).update(failure_kind=kind)

@@ -125,11 +125,11 @@ class BalanceAdmin(Searched, AsksOfEach):
     def listener(self, account: Any) -> SafeString:
         email = format_html('<br><span class="jobs-quiet">{}</span>', account.email)
         name = html.listener(account, account.viewer)
-        return format_html("{}{}", name, email if account.email else "")
+        return format_html("<div>{}{}</div>", name, email if account.email else "")
 
     @admin.display(description="balance")
     def balance(self, account: User) -> SafeString:
-        return format_html('<span class="jobs-number">{}</span>', f"{account.credits:,}")
+        return format_html('<span class="song-figure">{}</span>', f"{account.credits:,}")
 
     @admin.display(description="held for songs")
     def held(self, account: Any) -> SafeString | str:
@@ -142,7 +142,7 @@ class BalanceAdmin(Searched, AsksOfEach):
             return html.NOTHING
         words = entry.why or entry.get_kind_display()
         return format_html(
-            '{} {}<br><span class="jobs-quiet jobs-clamp"><bdi>{}</bdi></span>',
+            '<div>{} {}<br><span class="jobs-quiet jobs-clamp"><bdi>{}</bdi></span></div>',
             html.signed(entry.amount),
             html.ago(entry.at),
             words,
@@ -166,7 +166,7 @@ class BalanceAdmin(Searched, AsksOfEach):
         if account.may_grant:
             url = reverse("admin:songs_user_grant_credits", args=[account.pk])
             links.append(format_html('<a href="{}">Grant or take…</a>', url))
-        return SafeString(" · ".join(links))
+        return format_html("<div>{}</div>", SafeString(" · ".join(links)))
 
     # --- the check ---
 

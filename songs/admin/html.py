@@ -62,7 +62,7 @@ def song_link(song: Song, viewer: User | AnonymousUser) -> SafeString:
 def signed(amount: int) -> SafeString:
     """“+5”, “−1”, “0”, as a figure of a table."""
     sign = "+" if amount > 0 else "−" if amount < 0 else ""
-    return format_html('<span class="jobs-number">{}{}</span>', sign, f"{abs(amount):,}")
+    return format_html('<span class="song-figure">{}{}</span>', sign, f"{abs(amount):,}")
 
 
 def address(name: str, *args: Any, **query: Any) -> str:

@@ -44,7 +44,7 @@ class SongRow:
 
     @cached_property
     def charge(self) -> str:
-        """“−1”, “waived”, “−1, given back”, “nothing”."""
+        """“−1”, “waived”, “−1, 1 given back”, “nothing”."""
         said = []
         for entry in self.entries:
             if entry.kind == EntryKind.CHARGE:
@@ -52,7 +52,7 @@ class SongRow:
             elif entry.kind == EntryKind.WAIVED:
                 said.append("waived")
         back = sum(entry.amount for entry in self.entries if entry.kind == EntryKind.REFUND)
-        given = [f"{back} given back" if back > 1 else "given back"] if back else []
+        given = [f"{back} given back" if said else f"{back} given"] if back else []
         return ", ".join([*(said or ["nothing"]), *given])
 
     @cached_property

@@ -117,7 +117,8 @@ class SongAdmin(Searched, AsksOfEach):
 
     @admin.display(description="status")
     def state(self, song: Any) -> SafeString:
-        return format_html('{} <span class="jobs-reason">{}</span>', html.badge(song), song.reason)
+        words = '<div>{} <span class="jobs-reason">{}</span></div>'
+        return format_html(words, html.badge(song), song.reason)
 
     @admin.display(description="charge")
     def charge(self, song: Any) -> str:

@@ -66,7 +66,7 @@ def test_fifty_runs_cost_as_many_queries_as_five(admin_client: Client) -> None:
         rows.completed_run(at=rows.now() - timedelta(minutes=number + 1))
 
     assert queries(admin_client) == few
-    assert few <= 12
+    assert few <= 15
 
 
 def test_the_list_leaves_what_runs_carry_in_the_database(admin_client: Client) -> None:
@@ -77,7 +77,8 @@ def test_the_list_leaves_what_runs_carry_in_the_database(admin_client: Client) -
 
     fetched = [query["sql"].split(" FROM ")[0] for query in captured]
     assert not any('"jobs_run"."output"' in sql for sql in fetched)
-    assert not any('"jobs_event"."data"' in sql for sql in fetched)
+    read = [sql for sql in fetched if '"jobs_event"."data"' in sql]
+    assert all("pg_column_size" in sql for sql in read)  # small ones alone, for what they say
 
 
 def test_a_run_is_found_by_its_id_by_its_events_id_and_by_its_key(admin_client: Client) -> None:

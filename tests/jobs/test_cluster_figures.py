@@ -83,9 +83,15 @@ def test_one_that_falls_silent_without_that_word_has_died(living: RunBroker):
 
 
 def test_one_that_does_not_look_for_due_runs_is_stalled():
-    make_cluster(pulse=PULSE | {"looked": 9.0, "problem": "no such column"})
+    told = PULSE | {"looked": 9.0, "problem": "no such column"}
+    make_cluster(pulse=told, started_at=now() - minutes(1))
     (one,) = clusters().clusters
     assert (one.health, one.problem, one.is_alive) == (STALLED, "no such column", True)
+
+
+def test_one_that_has_just_been_started_has_not_looked_yet_and_is_alive():
+    make_cluster(pulse=PULSE | {"looked": None})
+    assert clusters().clusters[0].health == ALIVE
 
 
 def test_a_cluster_of_an_older_version_says_less():

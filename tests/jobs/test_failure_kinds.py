@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jobs.api import NonRetriableError, rerun
 from jobs.lib.failure_kinds import KIND_LIMIT, general, kind_of, reason_of
-from jobs.metrics import rollups
+from jobs.metrics import mending, rollups
 from jobs.models import RollupMark, Run
 from jobs.testing import Answer, drain
 from tests.endpoint import Endpoint
@@ -120,7 +120,7 @@ def test_a_retry_keeps_the_kind_until_the_run_fails_in_another_way():
 
 @pytest.mark.django_db
 def test_failures_of_before_get_their_kinds_a_piece_at_a_time(monkeypatch):
-    monkeypatch.setattr(rollups, "NAMED_AT_ONCE", 2)
+    monkeypatch.setattr(mending, "NAMED_AT_ONCE", 2)
     for number in range(5):
         ended(minutes(number + 2), "failed", error=error(f"no room for {number}"))
     ended(status="completed")

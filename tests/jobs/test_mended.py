@@ -92,8 +92,9 @@ def test_what_became_of_a_bulk_act_is_counted():
     rerun_with(works, first)
     rerun_with(works, second, from_start=True)
     rerun_with(breaks, third, from_start=True)
+    again = rerun_with(breaks, failed())
     with registered(works):
-        rerun(rerun_with(breaks, failed()).id)
+        rerun(again.id)
     ids = list(Run.objects.filter(rerun_of=None).values_list("id", flat=True))
     assert outcomes(ids) == Outcomes(completed=2, under_way=1, failed=1)
     assert not outcomes(ids).is_over

@@ -48,6 +48,14 @@ def test_what_ended_is_counted_in_every_span(key: str):
 
 
 @pytest.mark.usefixtures("cluster")
+def test_one_look_is_fourteen_queries(django_assert_max_num_queries):
+    for number in range(5):
+        ended(minutes(5), "failed", failure_kind=f"kind {number}")
+    with django_assert_max_num_queries(14):
+        overview(SPANS["7d"])
+
+
+@pytest.mark.usefixtures("cluster")
 def test_all_is_well_in_one_sentence():
     for _ in range(42):
         ended(minutes(5), wait=0.3)

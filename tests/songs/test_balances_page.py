@@ -42,7 +42,7 @@ def test_a_balance_shows_what_is_held_the_last_entry_and_the_songs_made(
     a_song(alice, status=SongStatus.QUEUED)
     credits.grant(alice, 5, why="the broken night")
     row = row_of(shown(olgas, BALANCES), "alice")
-    assert '<td class="field-balance"><span class="jobs-number">8</span></td>' in row
+    assert '<td class="field-balance"><span class="song-figure">8</span></td>' in row
     assert '<td class="field-held">1</td>' in row
     assert "the broken night" in row
     assert f'?owner__id__exact={alice.pk}">1</a>' in row

@@ -155,7 +155,7 @@ def test_an_operator_gives_the_credit_of_a_song_back(
     assert (entry.why, entry.balance) == ("“Biscuit” did not come", 4)
     assert "+1 credit for alice, who has 4 credits now." in said(answer)
     assert LogEntry.objects.get().change_message == "Gave 1 credit back: “Biscuit” did not come"
-    assert "nothing, given back" in page(olgas, f"{USERS}{alice.pk}/change/")
+    assert "nothing, 1 given" in page(olgas, f"{USERS}{alice.pk}/change/")
 
 
 def test_the_same_form_gives_one_credit(olgas: Client, alice: User) -> None:
