@@ -42,7 +42,8 @@ class CreditEntryAdmin(Searched, AsksOfEach):
         "The beginning of a listener's name, an e-mail address, or the id of a song, among all "
         f"entries; or a part of the reason, among the newest {NEWEST_REASONS:,}."
     )
-    fields = ["user", "amount", "balance", "kind", "why", "song", "by", "at"]
+    readonly_fields = ["when"]
+    fields = ["user", "amount", "balance", "kind", "why", "song", "by", "when"]
 
     def find(self, queryset: QuerySet[CreditEntry], term: str) -> QuerySet[CreditEntry]:
         if identifier := search.as_uuid(term):

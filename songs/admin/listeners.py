@@ -28,19 +28,20 @@ NEWEST_SONGS = 50
 @admin.register(User)
 class UserAdmin(AccountAdmin):
     list_display = ["username", "email", "credits", "is_active", "is_staff", "joined"]
-    readonly_fields = ["last_login", "date_joined"]
+    readonly_fields = ["last_seen", "joined"]
     fieldsets = [
         (None, {"fields": ["username", "password", "email"]}),
-        *[
-            entry
-            for entry in DjangoUserAdmin.fieldsets or []
-            if entry[0] not in (None, "Personal info")
-        ],
+        *[entry for entry in DjangoUserAdmin.fieldsets or [] if entry[0] == "Permissions"],
+        ("Times", {"fields": ["last_seen", "joined"]}),
     ]
 
     @admin.display(description="joined")
     def joined(self, user: User) -> SafeString:
         return html.ago(user.date_joined)
+
+    @admin.display(description="last sign-in")
+    def last_seen(self, user: User) -> SafeString:
+        return html.ago(user.last_login)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -62,13 +62,14 @@ def action(model_admin: Any, request: HttpRequest, songs: QuerySet[Song]) -> Htt
     found = list(songs.select_related("owner").order_by("-id")[: MOST_SONGS + 1])
     more = len(found) > MOST_SONGS
     chosen = Chosen.of(found[:MOST_SONGS], cast(User, request.user), more=more)
+    if not chosen.songs:
+        text = "Nothing to give: these songs are being made, or their listeners have got a credit"
+        rights = ", or your account may not give them one" if chosen.forbidden else ""
+        model_admin.message_user(request, f"{text}{rights}.", messages.WARNING)
+        return None
     is_sent = "post" in request.POST
     form = RefundForm(request.POST if is_sent else None, initial={"why": REASON})
     if form.is_valid() and give(model_admin, request, chosen, form, found):
-        return None
-    if not chosen.songs and not is_sent:
-        text = "Nothing to give: these songs are being made, or their listeners have got a credit."
-        model_admin.message_user(request, text, messages.WARNING)
         return None
     return confirmation(model_admin, request, chosen, form, found[:MOST_SONGS])
 

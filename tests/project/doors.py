@@ -273,7 +273,6 @@ SONGS = [
     ),
     Door("songs_song_again", needs("make_again_song"), failed_song),
     Door("songs_song_again", SUPERUSER, staffs_song, about="of staff"),
-    Door("songs_song_again", CLOSED, made_song, about="of what is made"),
     Door("songs_song_refund", needs("grant_credits"), failed_song, WHY),
     Door("songs_song_refund", SUPERUSER, staffs_song, WHY, "of staff"),
     Door("songs_song_refund", CLOSED, song_in_the_making, WHY, "in the making"),

@@ -60,10 +60,11 @@ PAGES: dict[str, set[str]] = {
 }
 # What has no page: posts alone, files of scripts, ways in and out, and what is shut for all.
 NO_PAGE = {
-    *("jobs_run_rerun", "jobs_run_cancel", "songs_creditbalance_check"),
+    *("jobs_run_rerun", "jobs_run_cancel", "jobs_run_deal", "jobs_run_deal_kind"),
     *("jobs_registeredfunction_state", "jobs_registeredfunction_replay"),
+    *("songs_creditbalance_check", "admin_logentry_history"),
     *("jsi18n", "autocomplete", "view_on_site", "app_list", "login", "logout"),
-    "admin_logentry_history",
+    "jobs_run_result",  # of a bulk action that has just been done
 }
 SHUT = ("add", "change", "delete")
 WORDS = "Biscuit the secret dog"
