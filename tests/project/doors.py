@@ -295,5 +295,5 @@ DOORS = [*RUNS, *FUNCTIONS, *ACCOUNTS, *SONGS, *READ_ONLY]
 TO_BE_READ = {
     *("index", "app_list", "jsi18n", "autocomplete", "view_on_site", "password_change_done"),
     *("login", "logout", "password_change"),
-    *("tables", "jobs_run_failures", "jobs_run_result"),
+    *("tables", "hand_over", "jobs_run_failures", "jobs_run_result"),
 }
