@@ -34,9 +34,16 @@ class PanelSite(AdminSite):
         """Django's own first page: every table that this account may see."""
         return super().index(request, {"title": "All tables"})
 
+    def hand_over(self, request: HttpRequest) -> HttpResponse:
+        """What the next shift has to know, as a text."""
+        from jobs.admin import hand_over  # registers pages, for which this site must exist
+
+        return hand_over.page(request, self.each_context(request))
+
     def get_urls(self) -> list[URLPattern | URLResolver]:
         tables = path("tables/", self.admin_view(self.tables), name="tables")
-        return [tables, *super().get_urls()]
+        shift = path("hand-over/", self.admin_view(self.hand_over), name="hand_over")
+        return [tables, shift, *super().get_urls()]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         return super().admin_view(self._refusing(view), cacheable)

@@ -38,7 +38,7 @@ def kind_view(model_admin: Any) -> View:
     """POST `sentence` and `kind`, for all open failures of that kind."""
 
     def view(request: HttpRequest) -> HttpResponse:
-        if not request.user.has_perm(PERMISSION):
+        if not request.user.has_perms([PERMISSION, "jobs.view_run"]):
             raise PermissionDenied
         kind = request.POST.get("kind", "").replace("\x00", "")
         _deal(model_admin, request, {"kind": kind})

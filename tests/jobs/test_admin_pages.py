@@ -165,7 +165,8 @@ def test_clusters_that_have_too_much_to_do_say_what_would_help(admin_client: Cli
     run = rows.make_run(due_at=rows.now() - timedelta(minutes=3))
     lease = rows.now() + timedelta(seconds=10)
     rows.make_fetch(run, rows.now(), 1, 200, status="sending", lease_until=lease, ended_at=None)
-    rows.make_fetch(run, rows.now(), 1, 200, status="pending", sent_at=None, ended_at=None)
+    waits = {"status": "pending", "sent_at": None, "ended_at": None, "step_name": "another"}
+    rows.make_fetch(run, rows.now(), 1, 200, **waits)
 
     page = shown(admin_client, "jobs_cluster_changelist")
 

@@ -79,6 +79,7 @@ def world(operator) -> list[str]:
         reverse("admin:jobs_run_failures"),
         reverse("admin:jobs_run_changelist") + "?status__exact=failed&open=1&q=no-such",
         reverse("admin:tables"),
+        reverse("admin:hand_over"),
         reverse("admin:admin_logentry_changelist"),
         *lists,
         *pages,

@@ -172,3 +172,24 @@ def test_a_pause_keeps_its_reason_and_says_what_it_does(admin_client: Client) ->
     assert paused.pause_reason == "The mails were wrong."
     assert "by admin: “The mails were wrong.”" in admin_client.get(page).content.decode()
     assert history(hook.pk)[-1].endswith("Why: The mails were wrong.")
+
+
+def test_the_hand_over_is_a_text_of_what_is_open(admin_client: Client, client: Client) -> None:
+    rows.failed_run(failure_kind=ASKED)
+    rows.failed_run(failure_kind=ASKED)
+    rows.make_function()
+    state = reverse("admin:jobs_registeredfunction_state", args=[rows.FN])
+    admin_client.post(state, {"to": "paused", "reason": "The mails <b>were</b> wrong."})
+    address = reverse("admin:hand_over")
+
+    words = admin_client.get(address).content.decode().split('id="jobs-words"')[1]
+
+    assert "No cluster" in words
+    assert f"- 2 × {ASKED} (1 key, first" in words
+    assert f"- {rows.FN}, since" in words
+    assert "by admin: “The mails &lt;b&gt;were&lt;/b&gt; wrong.”." in words
+    assert "admin: Paused; unfinished runs go on to their end." in words
+    client.force_login(cast.staff("viola", "view_run"))
+    assert "Acts of the last" not in client.get(address).content.decode()
+    client.force_login(cast.staff("vera", "view_event"))
+    assert client.get(address).status_code == 403

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group
 from django.urls import reverse
 
@@ -44,7 +45,8 @@ class Door:
         return all(codenames & set(name.split("/")) for name in self.needs)
 
     def address(self, obj: Any) -> str:
-        args = [] if obj is None or self.url.endswith(("_changelist", "_add")) else [obj.pk]
+        of_none = ("_changelist", "_add", "_kind")
+        args = [] if obj is None or self.url.endswith(of_none) else [obj.pk]
         return reverse(f"admin:{self.url}", args=args)
 
     def fields(self, obj: Any) -> dict[str, Any]:
@@ -100,6 +102,10 @@ def one_that_skipped() -> RegisteredFunction:
 def canceller_that_skipped() -> RegisteredFunction:
     rows.make_run(fn_id="jobs-cancel-on", status="skipped", ended_at=rows.now())
     return rows.make_function("jobs-cancel-on")
+
+
+def an_act() -> LogEntry:
+    return LogEntry.objects.create(user=colleague(), action_flag=CHANGE, object_repr="a run")
 
 
 def new_listener() -> User:
@@ -179,6 +185,7 @@ def chosen(action: str, **more: str) -> dict[str, str]:
 
 RERUN, CANCEL = needs("view_run", "rerun_run"), needs("view_run", "cancel_run")
 EDIT = needs("view_run", "view_payload", "edit_run")
+DEAL = needs("view_run", "deal_with_run")
 RERUNS = [{"from": "failed-step"}, {"from": "start"}, {"from": "step", "step": "call-modal-api"}]
 
 RUNS = [
@@ -193,6 +200,8 @@ RUNS = [
     Door("jobs_run_edit", EDIT | CANCEL, canceller, EDITED, "canceller"),
     Door("jobs_run_edit", CLOSED, bulk_retry, EDITED, "the engine's own event"),
     Door("jobs_run_cancel", CANCEL, unfinished),
+    Door("jobs_run_deal", DEAL, failed, {"sentence": "Known."}),
+    Door("jobs_run_deal_kind", DEAL, failed, {"sentence": "Known.", "kind": ""}),
     Door("jobs_run_changelist", RERUN, failed, chosen("retry_selected")),
     Door(
         "jobs_run_changelist",
@@ -309,6 +318,7 @@ READ_ONLY = [
         "jobs_cluster": a_cluster,
         "songs_creditentry": an_entry,
         "songs_creditbalance": a_balance,
+        "admin_logentry": an_act,
     }.items()
     for door in ("add", "change", "delete")
 ]
@@ -319,4 +329,5 @@ TO_BE_READ = {
     *("index", "app_list", "jsi18n", "autocomplete", "view_on_site", "password_change_done"),
     *("login", "logout", "password_change"),
     *("songs_song_audio", "songs_song_cover"),
+    *("tables", "hand_over", "jobs_run_failures", "jobs_run_result"),
 }

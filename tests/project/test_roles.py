@@ -33,7 +33,9 @@ SUPERUSER = {ROOT}
 # Each page that is read with GET, and the roles to which it opens. A page that has a form of its
 # own opens to those that may send it.
 PAGES: dict[str, set[str]] = {
-    **dict.fromkeys(["index", "tables", "password_change", "password_change_done"], STAFF),
+    **dict.fromkeys(
+        ["index", "tables", "hand_over", "password_change", "password_change_done"], STAFF
+    ),
     **dict.fromkeys(["jobs_run_changelist", "jobs_run_change", "jobs_run_failures"], STAFF),
     **dict.fromkeys(["jobs_run_history", "jobs_event_history"], STAFF),
     **dict.fromkeys(["jobs_event_changelist", "jobs_event_change"], STAFF),
