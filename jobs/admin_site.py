@@ -13,7 +13,7 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
@@ -24,7 +24,7 @@ class PanelSite(AdminSite):
     index_template = "admin/tables.html"
     enable_nav_sidebar = False  # the panel's navigation stands on top of every page
 
-    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def index(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
         """Operations."""
         from jobs.admin import operations  # registers pages, for which this site must exist
 
@@ -34,11 +34,18 @@ class PanelSite(AdminSite):
         """Django's own first page: every table that this account may see."""
         return super().index(request, {"title": "All tables"})
 
+    def hand_over(self, request: HttpRequest) -> HttpResponse:
+        """What the next shift has to know, as a text."""
+        from jobs.admin import hand_over  # registers pages, for which this site must exist
+
+        return hand_over.page(request, self.each_context(request))
+
     def get_urls(self) -> list[URLPattern | URLResolver]:
         tables = path("tables/", self.admin_view(self.tables), name="tables")
-        return [tables, *super().get_urls()]
+        shift = path("hand-over/", self.admin_view(self.hand_over), name="hand_over")
+        return [tables, shift, *super().get_urls()]
 
-    def admin_view(self, view: View, cacheable: bool = False) -> View:
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         return super().admin_view(self._refusing(view), cacheable)
 
     def _refusing(self, view: View) -> View:
@@ -46,7 +53,10 @@ class PanelSite(AdminSite):
 
         @wraps(view)
         def refusing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            request.GET = without_nul(request.GET)  # type: ignore[assignment]
             try:
+                if "\x00" in request.path:
+                    raise Http404
                 return view(request, *args, **kwargs)
             except PermissionDenied as refusal:
                 return self._refused(request, refusal)
@@ -67,6 +77,16 @@ class PanelSite(AdminSite):
         context = {**self.each_context(request), "title": title, "text": text}
         page = TemplateResponse(request, "admin/refused.html", context, status=status)
         return page.render()
+
+
+def without_nul(query: QueryDict) -> QueryDict:
+    """The parameters of an address without NUL characters, which no text of the database has."""
+    if "%00" not in query.urlencode():
+        return query
+    clean = QueryDict(mutable=True)
+    for name, values in query.lists():
+        clean.setlist(name.replace("\x00", ""), [value.replace("\x00", "") for value in values])
+    return clean
 
 
 def absence_in_words(absence: Http404) -> str:

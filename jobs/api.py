@@ -44,6 +44,7 @@ from jobs.registry.decorator import create_function
 from jobs.registry.function import Function
 from jobs.registry.options import Cancel, Concurrency, Timeouts, TriggerCron, TriggerEvent
 from jobs.runs.hook_events import under_way
+from jobs.runs.latest import LatestRun, latest_runs
 from jobs.runs.standstill import standstill
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "InvalidStep",
     "InvalidTransition",
     "JobsError",
+    "LatestRun",
     "NonRetriableError",
     "NotAllowed",
     "Outcome",
@@ -83,6 +85,7 @@ __all__ = [
     "deal_with",
     "excerpt",
     "is_unavailable",
+    "latest_runs",
     "new_id",
     "once",
     "pause",

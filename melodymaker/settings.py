@@ -199,8 +199,11 @@ JOBS: dict[str, Any] = {
     "LEASE": env.number("JOBS_LEASE", 15.0, least=1.0),
     # the database of DATABASES by which clusters LISTEN if the others go through a pool
     "LISTEN": "listen" if LISTEN_DATABASE else None,
-    # the function that gives the links on a run's page in the admin
-    "RUN_LINKS": "songs.links.run_links",
+    # the functions that say what runs are about in the admin, and what a search for runs means
+    "RUNS_ABOUT": "songs.links.runs_about",
+    "RUN_SEARCH": "songs.links.run_search",
+    # the functions that make the site's cards on the admin's first page
+    "PANEL_CARDS": ["songs.admin.cards.credits"],
 }
 
 # --- the endpoint that makes the songs ----------------------------------------------------------

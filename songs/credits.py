@@ -38,8 +38,19 @@ class GrantedBefore(ValueError):
 
     def __init__(self, entry: CreditEntry) -> None:
         super().__init__(
-            f"You granted {entry.amount:+d} credits for this reason in the last ten minutes. "
-            "Tick the box to grant them once more."
+            f"You granted {in_words(entry.amount)} for this reason in the last ten minutes. "
+            "Tick the box to grant the same once more."
+        )
+
+
+class RefundedBefore(ValueError):
+    """The credit for this song has been given back."""
+
+    def __init__(self, entry: CreditEntry) -> None:
+        by = f" by {entry.by.get_username()}" if entry.by else ""
+        super().__init__(
+            f"A credit for this song was given back on {entry.at:%Y-%m-%d at %H:%M} UTC{by}. "
+            "Tick the box to give back one more."
         )
 
 
@@ -69,6 +80,12 @@ class Balance:
         )
 
 
+def in_words(amount: int) -> str:
+    """“+5 credits”, “+1 credit”, “−2 credits”."""
+    sign = "+" if amount > 0 else "−" if amount < 0 else ""
+    return f"{sign}{abs(amount):,} credit{'' if abs(amount) == 1 else 's'}"
+
+
 def balance(user: User) -> Balance:
     credits = User.objects.values_list("credits", flat=True).get(pk=user.pk)
     return Balance(credits, Song.objects.owned_by(user).in_the_making().count())
@@ -87,8 +104,9 @@ def grant(
     why: str,
     by: User | None = None,
     kind: EntryKind = EntryKind.GRANT,
+    song: Song | None = None,
 ) -> CreditEntry:
-    """Grant credits; a negative amount takes them back.
+    """Grant credits; a negative amount takes them back. `song` is what they are granted for.
 
     Raises NotEnoughCredits if the balance would go below zero, and ValueError for an amount of zero
     or a balance that is too large.
@@ -103,7 +121,13 @@ def grant(
         )
     User.objects.filter(pk=user.pk).update(credits=F("credits") + amount)
     return CreditEntry.objects.create(
-        user=user, amount=amount, kind=kind, why=excerpt(why, WHY_LIMIT), by=by
+        user=user,
+        amount=amount,
+        balance=credits + amount,
+        kind=kind,
+        why=excerpt(why, WHY_LIMIT),
+        by=by,
+        song=song,
     )
 
 
@@ -120,6 +144,20 @@ def refuse_repeat(user: User, amount: int, *, why: str, by: User) -> None:
     earlier = same.filter(at__gte=Now() - A_MOMENT).first()
     if earlier:
         raise GrantedBefore(earlier)
+
+
+@transaction.atomic
+def refund(song: Song, *, why: str, by: User | None, once_more: bool = False) -> CreditEntry:
+    """Give the listener one credit for a song, whether the song was charged or did not come.
+
+    Raises RefundedBefore for a second time, unless `once_more`, and ValueError if the balance
+    would become too large.
+    """
+    lock_owner(song)
+    earlier = song.credit_entries.filter(kind=EntryKind.REFUND).select_related("by").first()
+    if earlier and not once_more:
+        raise RefundedBefore(earlier)
+    return grant(song.owner, 1, why=why, by=by, kind=EntryKind.REFUND, song=song)
 
 
 def welcome(user: User) -> CreditEntry | None:
@@ -139,7 +177,7 @@ def charge(song: Song) -> CreditEntry:
     2. If the balance is zero by now, the entry is `waived` and moves nothing. The song is made,
        and the listener could not prevent it.
     """
-    lock_owner(song)
+    owner = lock_owner(song)
     earlier = charge_of(song)
     if earlier:
         return earlier
@@ -148,6 +186,7 @@ def charge(song: Song) -> CreditEntry:
     return CreditEntry.objects.create(
         user_id=song.owner_id,
         amount=-paid,
+        balance=owner.credits - paid if owner else None,
         kind=EntryKind.CHARGE if paid else EntryKind.WAIVED,
         why=song.title,
         song=song,
@@ -179,6 +218,7 @@ def lock(user: User) -> User:
     return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
-def lock_owner(song: Song) -> None:
-    """Lock the row of the song's listener, unless that account was deleted."""
-    User.objects.select_for_update(no_key=True).filter(pk=song.owner_id).first()
+def lock_owner(song: Song) -> User | None:
+    """Lock the row of the song's listener, and return it as it is now; None if that account was
+    deleted."""
+    return User.objects.select_for_update(no_key=True).filter(pk=song.owner_id).first()

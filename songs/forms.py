@@ -111,14 +111,9 @@ class SignUpForm(UserCreationForm):
         fields = ("username", "email")
 
 
-class GrantForm(forms.Form):
-    """The operator's form to grant credits or to take them back."""
+class ReasonForm(forms.Form):
+    """The reason for what an operator does to a ledger, and a box that confirms a repetition."""
 
-    amount = forms.IntegerField(
-        min_value=-LARGEST_BALANCE,
-        max_value=LARGEST_BALANCE,
-        help_text="Credits to give; with a minus, to take back.",
-    )
     why = forms.CharField(
         label="Reason",
         max_length=300,
@@ -131,6 +126,21 @@ class GrantForm(forms.Form):
         return excerpt(self.cleaned_data["why"], 300)
 
     def ask_back(self, problem: str) -> None:
-        """Show the form again, with a box to tick if the repeated grant is intended."""
+        """Show the form again, with a box to tick if the repetition is intended."""
         self.fields["once_more"].widget = forms.CheckboxInput()
         self.add_error("once_more", problem)
+
+
+class RefundForm(ReasonForm):
+    """The operator's form to give back the credit of a song."""
+
+
+class GrantForm(ReasonForm):
+    """The operator's form to grant credits or to take them back."""
+
+    amount = forms.IntegerField(
+        min_value=-LARGEST_BALANCE,
+        max_value=LARGEST_BALANCE,
+        help_text="Credits to give; with a minus, to take back.",
+    )
+    field_order = ["amount", "why", "once_more"]

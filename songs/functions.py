@@ -1,4 +1,4 @@
-"""The function that makes a song, step by step, and its hooks.
+"""The function that makes a song, step by step, and its hooks; the function that checks the ledger.
 
 A song is charged once, in the commit in which it becomes playable. A failed or cancelled song is
 never charged.
@@ -22,11 +22,12 @@ from jobs.api import (
     NonRetriableError,
     Response,
     Secret,
+    TriggerCron,
     TriggerEvent,
     create_function,
     quoted,
 )
-from songs import credits, files, music
+from songs import credits, files, ledger_check, music
 from songs.deletion import delete_files
 from songs.event_songs import song_of
 from songs.failure_messages import CANCELLED, NO_CREDITS, CameAsAnother, apology
@@ -204,3 +205,22 @@ def set_queued(song: SongQuerySet) -> None:
     song.filter(status__in=UNSUCCESSFUL).update(
         status=SongStatus.QUEUED, reason="", finished_at=None
     )
+
+
+@create_function(
+    fn_id="check-ledger",
+    name="Check the ledger",
+    trigger=TriggerCron(cron="7 * * * *"),
+    concurrency=[Concurrency(limit=1)],
+)
+def check_ledger(ctx: Context) -> str:
+    """A ledger that is wrong fails the run, so that it is among the failures of the panel."""
+    found = ctx.step.run("check", compare_sums)
+    if not found["is_right"]:
+        raise NonRetriableError(found["words"])
+    return str(found["words"])
+
+
+def compare_sums() -> dict[str, Any]:
+    found = ledger_check.check()
+    return {"is_right": found.is_right, "words": ledger_check.in_words(found)}

@@ -1,28 +1,69 @@
-"""Links from a run's page in the admin to the run's song and listener."""
+"""From runs in the admin to their songs and listeners: on a run's page, in the list, by search."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.urls import reverse
 
-from songs.event_songs import song_of, user_id_of
-from songs.models import User
+from songs import permissions, search
+from songs.event_songs import song_id_of, user_id_of
+from songs.models import Song, User
+
+Links = list[tuple[str, str]]
+PAYLOAD = "jobs.view_payload"
 
 
-def run_links(event_data: Any) -> list[tuple[str, str]]:
-    """(label, url) pairs for the data of a run's event; empty for other events than a song's.
-
-    The event of a failure, cancellation or retry holds the run's original event in its data.
-    """
+def order_of(event_data: Any) -> Any:
+    """The data of the original event: that of a failure, cancellation or retry holds it."""
     told = event_data.get("event") if isinstance(event_data, dict) else None
-    data = told.get("data") if isinstance(told, dict) else event_data
-    song = song_of(data).only("title", "full_described_song").first()
-    listener = User.objects.filter(pk=user_id_of(data) or 0).only("username").first()
-    links = []
-    if song is not None:
-        links.append((f"Song “{song}”", reverse("admin:songs_song_change", args=[song.pk])))
-    if listener is not None:
-        address = reverse("admin:songs_user_change", args=[listener.pk])
-        links.append((f"Listener {listener.get_username()}", address))
+    return told.get("data") if isinstance(told, dict) else event_data
+
+
+def runs_about(user: User, events: Sequence[Any]) -> list[Links]:
+    """For the data of each event its song and listener: two queries for all of them.
+
+    An account that may see payloads reads the names. Those that it may open are links.
+    """
+    orders = [order_of(data) for data in events]
+    sees_songs, sees_listeners = permissions.may_see_songs(user), permissions.may_see_accounts(user)
+    sees_payload = user.has_perm(PAYLOAD)
+    songs: dict[UUID, Song] = {}
+    listeners: dict[int, str] = {}
+    if sees_songs or sees_payload:
+        ids = {song_id for order in orders if (song_id := song_id_of(order))}
+        songs = Song.objects.only("title", "full_described_song", "owner_id").in_bulk(ids)
+    if sees_listeners or sees_payload:
+        accounts = {user_id for order in orders if (user_id := user_id_of(order)) is not None}
+        found = User.objects.filter(pk__in=[n for n in accounts if 0 < n < 2**63])
+        listeners = dict(found.values_list("pk", "username"))
+    opens = sees_songs, sees_listeners
+    return [_about(order, songs, listeners, opens) for order in orders]
+
+
+def _about(
+    order: Any, songs: dict[UUID, Song], listeners: dict[int, str], opens: tuple[bool, bool]
+) -> Links:
+    song_id, user_id = song_id_of(order), user_id_of(order)
+    links: Links = []
+    song = songs.get(song_id) if song_id else None
+    if song is not None and song.owner_id == user_id:
+        url = reverse("admin:songs_song_change", args=[song.pk]) if opens[0] else ""
+        links.append((str(song), url))
+    if user_id in listeners:
+        url = reverse("admin:songs_user_change", args=[user_id]) if opens[1] else ""
+        links.append((listeners[user_id], url))
     return links
+
+
+def run_search(user: User, text: str, most: int) -> list[UUID]:
+    """The events of songs with these words in their title, or of the listeners whose name or e-mail
+    address begins so, if the account may read them. All songs are searched, by indexes."""
+    may_read = permissions.may_see_songs(user) and permissions.may_see_accounts(user)
+    term = search.cleaned(text)
+    if not term or not (may_read or user.has_perm(PAYLOAD)):
+        return []
+    songs = search.songs(Song.objects.filter(event_id__isnull=False), term)
+    return [pk for pk in songs.order_by("-pk").values_list("event_id", flat=True)[:most] if pk]

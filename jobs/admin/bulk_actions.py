@@ -9,10 +9,13 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from jobs import api
+from jobs.admin import bulk_kinds, bulk_result
 from jobs.admin.deeds import ONCE, Deed, act_on, act_once
 from jobs.admin.filters import CreatedFilter, FunctionFilter, beginning
 from jobs.admin.html import run_link
@@ -83,8 +86,9 @@ def in_bulk(
         _leave_to_the_engine(model_admin, request, bulk)
         return None
     if request.POST.get("post"):
-        _do_all(model_admin, request, list(fitting[:MOST_AT_ONCE]), bulk)
-        return None
+        begun = timezone.now()
+        done = _do_all(model_admin, request, list(fitting[:MOST_AT_ONCE]), bulk)
+        return redirect(bulk_result.address(request, begun)) if done and bulk is RETRY else None
     chosen = list(fitting[: MOST_AT_ONCE + 1])
     allowed = [run for run in chosen if request.user.has_perm(bulk.permission, run)]
     if chosen and not allowed:
@@ -97,24 +101,29 @@ def in_bulk(
         text = f"None of the selected runs is {bulk.which}: nothing to {bulk.verb.lower()}."
         model_admin.message_user(request, text, messages.WARNING)
         return None
-    return TemplateResponse(
-        request,
-        "admin/jobs/run/confirm.html",
-        {
-            **model_admin.admin_site.each_context(request),
-            "title": f"{bulk.verb} runs",
-            "opts": model_admin.opts,
-            "media": model_admin.media,
-            "bulk": bulk,
-            "runs": allowed[:MOST_AT_ONCE],
-            "forbidden": len(chosen) - len(allowed),
-            "more": len(chosen) > MOST_AT_ONCE,
-            "all": _shown(request, bulk) if len(chosen) > MOST_AT_ONCE else None,
-            "below": _below(allowed[:MOST_AT_ONCE]) if bulk is CANCEL else "",
-            "passed_over": runs.exclude(status__in=bulk.statuses).order_by()[:10_000].count(),
-            "checkbox": ACTION_CHECKBOX_NAME,
-        },
-    )
+    passed_over = runs.exclude(status__in=bulk.statuses).order_by()[:10_000].count()
+    page = _confirmation(request, bulk, allowed, len(chosen)) | {"passed_over": passed_over}
+    shared = {"opts": model_admin.opts, "media": model_admin.media}
+    context = {**model_admin.admin_site.each_context(request), **shared, **page}
+    return TemplateResponse(request, "admin/jobs/run/confirm.html", context)
+
+
+def _confirmation(
+    request: HttpRequest, bulk: Bulk, allowed: list[Run], chosen: int
+) -> dict[str, Any]:
+    """What the page says that asks first."""
+    runs = allowed[:MOST_AT_ONCE]
+    return {
+        "title": f"{bulk.verb} runs",
+        "bulk": bulk,
+        "runs": runs,
+        "forbidden": chosen - len(allowed),
+        "more": chosen > MOST_AT_ONCE,
+        "all": _shown(request, bulk) if chosen > MOST_AT_ONCE else None,
+        "kinds": bulk_kinds.lines(runs) if bulk is RETRY else [],
+        "below": _below(runs) if bulk is CANCEL else "",
+        "checkbox": ACTION_CHECKBOX_NAME,
+    }
 
 
 def _below(runs: list[Run]) -> str:
@@ -173,18 +182,17 @@ def _act_by(deed: Deed) -> Callable[[Any, HttpRequest, Run], Outcome]:
     return lambda model_admin, request, run: act_on(model_admin, request, run, deed)
 
 
-def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk) -> None:
-    """One transaction for each run: one refusal does not undo the others, and a form sent again
-    after a crash does the rest.
-    """
+def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk) -> int:
+    """How many it was done to. One transaction a run: what cannot be done for one does not undo the
+    others, and a form that is sent again after a crash does those that are left."""
     refused, done = [], 0
-    for run in runs:
+    for run, deed in bulk_kinds.deeds(runs, request.POST, bulk.deed):
         try:
-            act = cancel_tree if _takes_along(request, bulk) else _act_by(bulk.deed)
+            act = cancel_tree if _takes_along(request, bulk) else _act_by(deed)
             done += not act(model_admin, request, run).is_repeat
         except StaleForm as error:
             model_admin.message_user(request, str(error), messages.ERROR)
-            return
+            return done
         except JobsError as error:
             refused.append((run_link(run.pk), str(error)))
     token, account = request.POST.get(FIELD), request.user.pk
@@ -199,3 +207,4 @@ def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk)
         which = format_html_join(" ", "{} ({})", refused[:10])
         text = format_html("{} could not be changed: {}", len(refused), which)
         model_admin.message_user(request, text, messages.ERROR)
+    return done

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from jobs.admin.base import ReadOnlyAdmin, as_uuid
 from jobs.admin.filters import CreatedFilter, EventNameFilter
 from jobs.admin.html import NONE, NOTHING, ago, block, pretty, run_link, run_status
+from jobs.control.permissions import VIEW_PAYLOAD
 from jobs.events.event import EventPayload
 from jobs.models import Event, Run
 from jobs.registry import catalog, expressions
@@ -36,6 +37,8 @@ class EventAdmin(ReadOnlyAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Event | None = None) -> Any:
         fields = super().get_fields(request, obj)
+        if not request.user.has_perm(VIEW_PAYLOAD):
+            return [name for name in fields if name != "data_pretty"]
         return (*fields, "came_again") if obj is not None and obj.repeat else fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:

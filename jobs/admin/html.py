@@ -62,17 +62,17 @@ def clock(moment: datetime) -> str:
 
 def kind_url(kind: str) -> str:
     """The open failures of one kind."""
-    query = urlencode({"status__exact": "failed", "kind": kind})
+    query = urlencode({"status__exact": "failed", "open": "1", "kind": kind})
     return f"{reverse('admin:jobs_run_changelist')}?{query}"
 
 
 def block(text: str) -> SafeString:
     """Cut if very long, with a note."""
     if len(text) <= SHOWN:
-        return format_html('<pre class="jobs-text">{}</pre>', excerpt(text, SHOWN))
+        return _pre(excerpt(text, SHOWN))
     return format_html(
-        '<pre class="jobs-text">{}</pre><p class="jobs-quiet">The first {} of {} characters.</p>',
-        excerpt(text, SHOWN),
+        '{}<p class="jobs-quiet">The first {} of {} characters.</p>',
+        _pre(excerpt(text, SHOWN)),
         f"{SHOWN:,}",
         f"{len(text):,}",
     )
@@ -81,11 +81,18 @@ def block(text: str) -> SafeString:
 def beginning(text: str, whole: str) -> SafeString:
     """The start of a text read no further (excerpts.begins)."""
     return format_html(
-        '<pre class="jobs-text">{}</pre><p class="jobs-quiet">The first {} characters of {}.</p>',
-        begun(text, SHOWN),
+        '{}<p class="jobs-quiet">The first {} characters of {}.</p>',
+        _pre(begun(text, SHOWN)),
         f"{SHOWN:,}",
         whole,
     )
+
+
+def _pre(text: str) -> SafeString:
+    """One that may scroll can be reached by the keyboard."""
+    may_scroll = len(text) > 1_000 or text.count("\n") > 16
+    focus = SafeString(' tabindex="0"') if may_scroll else ""
+    return format_html('<pre class="jobs-text"{}>{}</pre>', focus, text)
 
 
 def pretty(value: Any) -> SafeString:
@@ -95,6 +102,12 @@ def pretty(value: Any) -> SafeString:
 def run_link(run_id: Any, text: str = "") -> SafeString:
     url = reverse("admin:jobs_run_change", args=[run_id])
     return format_html('<a href="{}">{}</a>', url, text or str(run_id))
+
+
+def run_page_of(query: dict[str, str], run_id: Any) -> str:
+    """The address of a run's page, with the filters of the list that it is in."""
+    url = reverse("admin:jobs_run_change", args=[run_id])
+    return f"{url}?{urlencode({'_changelist_filters': urlencode(query)})}" if query else url
 
 
 def event_link(event: Event) -> SafeString:

@@ -1,32 +1,96 @@
-"""Links from a run to the product's thing that it is about.
+"""From runs to the things that they are about, without the engine knowing what those are.
 
-`JOBS["RUN_LINKS"]` may name a callable by its dotted path:
+`JOBS` may name three callables by their dotted paths:
 
     def run_links(event_data: dict[str, Any]) -> list[tuple[str, str]]:
         return [("Song", reverse("admin:songs_song_change", args=[event_data["songId"]]))]
 
-It gets the data of the run's event and returns (label, url) pairs, which the run's page shows under
-“About”. For events that it does not know it must return an empty list.
+    def runs_about(user: User, events: list[Any]) -> list[list[tuple[str, str]]]: ...
+
+    def run_search(user: User, text: str, most: int) -> list[UUID]: ...
+
+`RUN_LINKS` is given the data of a run's event and returns (label, url) pairs, which a run's page
+shows under “About” to accounts that may see payloads; without it the page asks `RUNS_ABOUT`.
+
+`RUNS_ABOUT` is given the data of all events of a page of the list (None for data of more than
+LARGEST bytes) and returns such pairs for each, in the same order, for the column ABOUT. It should
+make a few queries, not one for each run, and leave out what the account may not see. A name that
+the account may read and not open has an empty url.
+
+`RUN_SEARCH` is given what was typed into the search of the list, and returns the ids of events that
+it means, at most so many.
+
+They are called for all events, also for those that they know nothing about.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Case, F, Func, IntegerField, When
 from django.utils.module_loading import import_string
 
+from jobs.control.permissions import VIEW_PAYLOAD
+from jobs.models import Event, Run
+
 logger = logging.getLogger(__name__)
+LARGEST = 8_192  # bytes of an event's data, as the database stores them
+MOST_FOUND = 200  # events by one search
+Links = list[tuple[str, str]]
 
 
-def run_links(event_data: Any) -> list[tuple[str, str]]:
-    """The project's links; an error in its code costs the links and a log line, not the page."""
-    path: Any = settings.JOBS.get("RUN_LINKS")
+def run_links(user: Any, event_data: Any) -> Links:
+    """What a run is about, for its page; a mistake of the project costs the links (and a log line),
+    not the page. `RUN_LINKS` does not know the account, so its words are payload."""
+    if not settings.JOBS.get("RUN_LINKS"):
+        found = _asked("RUNS_ABOUT", user, [event_data])
+        return _pairs(found[0]) if found else []
+    found = _asked("RUN_LINKS", event_data) if user.has_perm(VIEW_PAYLOAD) else None
+    return _pairs(found) if found else []
+
+
+def abouts(user: Any, runs: Sequence[Run]) -> dict[UUID, Links]:
+    """What each of these runs is about; a query of the engine's, and the project's own."""
+    if not settings.JOBS.get("RUNS_ABOUT") or not runs:
+        return {}
+    data = _small_data({run.event_id for run in runs})
+    found = _asked("RUNS_ABOUT", user, [data.get(run.event_id) for run in runs])
+    if not found or len(found) != len(runs):
+        return {}
+    return {run.pk: _pairs(pairs) for run, pairs in zip(runs, found, strict=True)}
+
+
+def searched(user: Any, text: str) -> list[UUID]:
+    """The events that the project finds by this text."""
+    found = _asked("RUN_SEARCH", user, text, MOST_FOUND)
+    return list(found or [])[:MOST_FOUND]
+
+
+def _small_data(event_ids: Iterable[UUID]) -> dict[UUID, Any]:
+    size = Func("data", function="pg_column_size", output_field=IntegerField())
+    events = Event.objects.filter(id__in=event_ids).annotate(size=size)
+    small = Case(When(size__lte=LARGEST, then=F("data")))
+    return dict(events.order_by().values_list("id", small))
+
+
+def _asked(setting: str, *given: Any) -> Any:
+    path: Any = settings.JOBS.get(setting)
     if not path:
-        return []
+        return None
     try:
-        return [(str(label), str(url)) for label, url in import_string(path)(event_data)]
+        return import_string(path)(*given)
     except Exception:
-        logger.exception("JOBS[“RUN_LINKS”] (%s) could not say what a run is about.", path)
+        logger.exception("JOBS[“%s”] (%s) could not answer.", setting, path)
+        return None
+
+
+def _pairs(found: Any) -> Links:
+    try:
+        return [(str(label), str(url)) for label, url in found]
+    except (TypeError, ValueError):
+        logger.exception("%r is no list of (label, url) pairs.", found)
         return []

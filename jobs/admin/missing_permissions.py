@@ -8,6 +8,11 @@ from django.http import HttpRequest
 
 VIEWED = ("change", "changelist", "history")  # pages of the admin that a view permission opens
 OWN = {  # pages of the panel with permissions of their own
+    "hand_over": "jobs.view_run",
+    "jobs_run_failures": "jobs.view_run",
+    "jobs_run_result": "jobs.view_run",
+    "jobs_run_deal": "jobs.deal_with_run",
+    "jobs_run_deal_kind": "jobs.deal_with_run",
     "jobs_run_rerun": "jobs.rerun_run",
     "jobs_run_edit": "jobs.edit_run",
     "jobs_run_cancel": "jobs.cancel_run",

@@ -8,28 +8,37 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import quote
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from jobs.admin import audit_log, cards, charts
+from jobs.admin.html import kind_url
 from jobs.admin.tiles import tiles
 from jobs.metrics.functions import functions
 from jobs.metrics.overview import Need, Overview, overview
+from jobs.metrics.series import charts as charts_of
 from jobs.metrics.spans import SPANS, USUAL, InvalidSpan, Span, span_of
 
 WHOLE, FRAGMENT = "admin/operations.html", "admin/jobs/operations.html"
+MORE = "more"  # the part of the page that comes second
+PARTS = {MORE: "admin/jobs/operations_more.html"}
 MOST_GROUPS = 8
 MOST_ACTS = 8
 
 
-def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-    """The whole page, or the part of it that moves if htmx asks for it."""
-    span = _span(request)
+def page(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
+    """The whole page, or one of its two parts, which move by themselves: what is so now, and
+    functions, cards and acts, which come second so that no answer takes many queries."""
+    span, part = _span(request), request.GET.get("part", "")
     context |= {"title": "Operations", "span": span, "spans": SPANS.values(), "is_told": True}
-    context |= figures(request, span)
     is_fragment = request.headers.get("HX-Request") == "true"
-    return TemplateResponse(request, FRAGMENT if is_fragment else WHOLE, context)
+    if part == MORE:
+        context |= {"is_more": True, **more(request, span)}
+    else:
+        context |= figures(request, span)
+    template = PARTS.get(part, FRAGMENT) if is_fragment else WHOLE
+    return TemplateResponse(request, template, context)
 
 
 def _span(request: HttpRequest) -> Span:
@@ -42,16 +51,21 @@ def _span(request: HttpRequest) -> Span:
 
 
 def figures(request: HttpRequest, span: Span) -> dict[str, Any]:
-    """What this account may see of it."""
+    """What is so now, as far as this account may see it."""
     may = request.user.has_perm
-    context: dict[str, Any] = {"may_see": may("jobs.view_run"), "cards": cards.cards(request, span)}
+    context: dict[str, Any] = {"may_see": may("jobs.view_run")}
     if context["may_see"]:
-        found = overview(span, "run")
-        context |= _drawn(found)
-        if may("jobs.view_registeredfunction"):
-            context["functions"] = functions(found.charts)
-        context["may_pause"] = may("jobs.pause_registeredfunction")
-        context["may_see_clusters"] = may("jobs.view_cluster")
+        context |= _drawn(overview(span)) | {"may_see_clusters": may("jobs.view_cluster")}
+    return context
+
+
+def more(request: HttpRequest, span: Span) -> dict[str, Any]:
+    """What comes second, as far as this account may see it."""
+    may = request.user.has_perm
+    context: dict[str, Any] = {"cards": cards.cards(request, span)}
+    if may("jobs.view_run") and may("jobs.view_registeredfunction"):
+        context["functions"] = functions(charts_of(span))
+    context["may_pause"] = may("jobs.pause_registeredfunction")
     if may("admin.view_logentry"):
         context["acts"] = acts()
     return context
@@ -76,8 +90,10 @@ def _drawn(found: Overview) -> dict[str, Any]:
 def link(need: Need) -> str:
     """Where an operator goes with this line; empty if there is nothing to go to."""
     runs = reverse("admin:jobs_run_changelist")
+    if need.code == "other-failures":
+        return reverse("admin:jobs_run_failures")
     if need.code == "failures":
-        return f"{runs}?{urlencode({'status__exact': 'failed', 'kind': need.about})}"
+        return kind_url(need.about)
     if need.code == "paused":
         return reverse("admin:jobs_registeredfunction_change", args=[quote(need.about)])
     if need.code == "unknown":

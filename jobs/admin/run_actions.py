@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from jobs import api
 from jobs.admin.bulk_actions import RETRY
+from jobs.admin.bulk_kinds import from_step
 from jobs.admin.deeds import Deed, act_on, show
 from jobs.admin.run_transitions import restart
 from jobs.errors import JobsError
@@ -30,18 +29,13 @@ STARTS = {
 }
 
 
-def _from_step(step: str) -> Deed:
-    again = partial(api.rerun, from_step=step)
-    return Deed(act=again, done=f"Rerun from step “{step}”.", action="jobs.rerun", asked=step)
-
-
 def rerun_view(model_admin: Any) -> View:
     """POST `from=failed-step`, `from=start`, or `from=step` with the step's name as `step`."""
 
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
         run = asked(request, "jobs.rerun_run", run_id)
         where = request.POST.get("from", "failed-step")
-        starts = STARTS | {"step": _from_step(request.POST.get("step", ""))}
+        starts = STARTS | {"step": from_step(request.POST.get("step", ""))}
         if where not in starts:
             allowed = ", ".join(starts)
             text = f"A run cannot start from {quoted(where, 40)}; {allowed} are allowed."

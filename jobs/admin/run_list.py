@@ -1,32 +1,68 @@
+"""The list of runs: what it reads for a page, and what its template shows."""
+
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.admin.views.main import ChangeList
+from django.db import connection
 from django.db.models import Count, QuerySet
 from django.db.models.fields.json import KT
 from django.http import HttpRequest
+from django.utils import timezone
 
 from jobs.admin.functions import retries_of
 from jobs.admin.in_flight import in_flight
-from jobs.models import Attempt, AttemptStatus, RegisteredFunction, Run, RunStatus
+from jobs.admin.run_filters import ParameterFilter, address, newest
+from jobs.admin.run_rows import rows
+from jobs.metrics.spans import SPANS
+from jobs.models import (
+    UNFINISHED,
+    Attempt,
+    AttemptStatus,
+    Reason,
+    RegisteredFunction,
+    Run,
+    RunStatus,
+)
+
+__all__ = ["RunChangeList", "error_counts", "newest", "shown", "steps_in_words", "usual_steps"]
+
+MOST_COUNTED = 10_000
+# What a row tells of an error, without its traceback.
+ERROR = {
+    "error_name": KT("error__name"),
+    "error_message": KT("error__message"),
+    "error_step": KT("error__step"),
+    "cause_name": KT("error__cause__name"),
+    "cause_message": KT("error__cause__message"),
+}
+STATUS = "status__exact"
 
 
 class RunChangeList(ChangeList):
     """A few queries read what the runs' columns lack."""
 
+    known_functions: list[str]
+
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Run]:
         runs = super().get_queryset(request, *args, **kwargs)
-        runs = runs.defer("output", "error", "event__data")
-        return runs.annotate(error_message=KT("error__message"))
+        return runs.defer("output", "error", "event__data").annotate(**ERROR)
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """Lists of what ended go by when it ended."""
+        return ["-ended_at", "-id"] if self.params_of_ended(request) else ["-id"]
+
+    def params_of_ended(self, request: HttpRequest) -> bool:
+        return bool(request.GET.get("ended") or request.GET.get("open"))
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         runs = list(self.result_list)
         fn_ids = {run.fn_id for run in runs}
-        functions = RegisteredFunction.objects.in_bulk(fn_ids)
+        functions = RegisteredFunction.objects.in_bulk()
+        self.known_functions = list(functions)
         usual, errors, flights = usual_steps(fn_ids), error_counts(runs), in_flight(runs)
         for run in runs:
             run.flight = flights.get(run.pk)
@@ -35,6 +71,83 @@ class RunChangeList(ChangeList):
             run.retries = retries_of(function) if function else None
             run.usual_steps = usual.get(run.fn_id)
         self.result_list = runs
+
+
+def shown(request: HttpRequest, changelist: RunChangeList) -> dict[str, Any]:
+    """What the template shows of this page of the list."""
+    given = request.GET.dict()
+    query = {name: str(value) for name, value in given.items() if name not in ("p", "e", "all")}
+    now = timezone.now()
+    return {
+        "now": now,
+        "rows": rows(request.user, changelist.result_list, changelist.known_functions, now),
+        "statuses": statuses(query),
+        "chips": chips(changelist, query),
+        "query": query,
+        "moves": query.get(STATUS, "") in ("", *UNFINISHED) or "open" in query,
+        "kind": query.get("kind", ""),
+        "known_functions": changelist.known_functions,
+        "reasons": [choice for choice in Reason.choices if choice[0]],
+        "spans": SPANS.values(),
+    }
+
+
+def statuses(query: dict[str, str]) -> list[dict[str, Any]]:
+    """The chips of the statuses; with counts if nothing else narrows the list."""
+    counts = {} if set(query) - {STATUS, "open"} else status_counts()
+    now, is_open = query.get(STATUS, ""), query.get("open") == "1"
+    entries: list[tuple[str, dict[str, str]]] = [("all", {STATUS: "", "open": ""})]
+    for status in RunStatus.values:
+        if status == RunStatus.FAILED:
+            entries.append(("failed, open", {STATUS: status, "open": "1"}))
+        entries.append((status, {STATUS: status, "open": ""}))
+    return [
+        {
+            "label": label,
+            "url": address(query, **change),
+            "count": _capped(counts[label]) if label in counts else "",
+            "is_current": (change[STATUS], bool(change["open"])) == (now, is_open),
+        }
+        for label, change in entries
+    ]
+
+
+def status_counts() -> dict[str, int]:
+    """Runs in each status and open failures; none is counted beyond 10,001. One query."""
+    parts: list[str] = []
+    values: list[str | int] = []
+    for status in RunStatus.values:
+        still = "AND ended_at IS NULL" if status in UNFINISHED else ""
+        parts.append(_CAPPED.format(more=still))
+        values += [str(status), str(status), MOST_COUNTED + 1]
+    parts.append(_CAPPED.format(more="AND mended_at IS NULL"))
+    values += ["failed, open", "failed", MOST_COUNTED + 1]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts), values)
+        return dict(cursor.fetchall())
+
+
+_CAPPED = """
+SELECT %s, count(*) FROM (SELECT 1 FROM jobs_run WHERE status = %s {more} LIMIT %s) AS capped
+"""
+
+
+def chips(changelist: RunChangeList, query: dict[str, str]) -> list[dict[str, str]]:
+    """What the list is narrowed to beside the status, each with the way out of it."""
+    found = []
+    for spec in changelist.filter_specs:
+        name = getattr(spec, "parameter_name", "")
+        if name in ("", "open") or not query.get(name):
+            continue
+        words = (
+            spec.words() if isinstance(spec, ParameterFilter) else f"{spec.title}: {query[name]}"
+        )
+        found.append({"words": words, "url": address(query, **{name: ""})})
+    return found
+
+
+def _capped(number: int) -> str:
+    return f"{MOST_COUNTED:,}+" if number > MOST_COUNTED else f"{number:,}"
 
 
 def usual_steps(fn_ids: Iterable[str]) -> dict[str, int]:
@@ -48,12 +161,6 @@ def usual_steps(fn_ids: Iterable[str]) -> dict[str, int]:
         for fn_id in fn_ids
     ]
     return dict(last[0].union(*last[1:], all=True)) if last else {}
-
-
-def newest(number: int) -> uuid.UUID:
-    """The id `number` places back, or the lowest possible one."""
-    ids = Run.objects.order_by("-id").values_list("id", flat=True)
-    return next(iter(ids[number : number + 1]), uuid.UUID(int=0))
 
 
 def error_counts(runs: list[Run]) -> dict[Any, int]:

@@ -12,32 +12,45 @@ from jobs.admin.in_flight import in_flight
 from jobs.admin.invoked import relatives
 from jobs.admin.links import run_links
 from jobs.admin.run_list import steps_in_words, usual_steps
+from jobs.admin.run_words import Known, told, took
 from jobs.admin.words import is_stalled, situation
+from jobs.control.permissions import VIEW_PAYLOAD
 from jobs.events import requester
 from jobs.models import RegisteredFunction, Run
 
 
-def page(run: Run) -> dict[str, Any]:
+def page(run: Run, user: Any) -> dict[str, Any]:
+    """Everything that a run's page shows, read at one moment."""
     now = timezone.now()
     function = RegisteredFunction.objects.filter(pk=run.fn_id).first()
     retries = retries_of(function) if function else None
     story = timeline.tell(run, now, outputs.cut(run.steps.all()))
     flight = in_flight([run]).get(run.pk)
+    known = Known(
+        usual_steps=usual_steps([run.fn_id]).get(run.fn_id),
+        retries=retries,
+        errors=sum(len(lane.errors) for lane in story.lanes),
+        flight=flight,
+    )
     return {
         "run": run,
+        "now": now,
+        "told": told(run, now, known),
         "status": run_status(run, now, retries, flight),
         "stalled": is_stalled(run, now),
         "situation": situation(run, now, retries, flight),
-        "steps": steps_in_words(run, usual_steps([run.fn_id]).get(run.fn_id)),
+        "steps": steps_in_words(run, known.usual_steps),
         "story": story,
         "planned": story.planned.duration if story.planned else None,
         "queue_wait": story.queued.duration,
-        "run_time": (run.ended_at or now) - run.started_at if run.started_at else None,
+        "run_time": took(run, now),
         "waited": story.waited if story.waited > timedelta(milliseconds=50) else None,
         "waterfall": waterfall.draw(story),
         "function": function,
         "asked_by": requester.account(run.asked_by).name,
-        "about": run_links(run.event.data),
+        "dealt_by": requester.account(run.dealt_by).name,
+        "about": run_links(user, run.event.data),
+        "may_see_payload": user.has_perm(VIEW_PAYLOAD),
         **relatives(run, now),
         "reruns": [run_link(pk) for pk in run.reruns.order_by("id").values_list("pk", flat=True)],
     }

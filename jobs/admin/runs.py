@@ -1,48 +1,41 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
-from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
-from jobs.admin import bulk_actions, run_actions
-from jobs.admin.base import ReadOnlyAdmin, as_uuid
+from jobs.admin import (
+    bulk_actions,
+    bulk_result,
+    dealings,
+    failure_pages,
+    run_actions,
+    run_list,
+    run_search,
+)
+from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.edits import edit_view, may_edit
 from jobs.admin.filters import CreatedFilter, FunctionFilter, StatusFilter
-from jobs.admin.html import NOTHING, ago, event_link, run_status
 from jobs.admin.invoked import cancel_view
-from jobs.admin.run_list import RunChangeList, newest, steps_in_words
+from jobs.admin.run_filters import FILTERS
+from jobs.admin.run_list import RunChangeList
+from jobs.admin.run_neighbours import neighbours
 from jobs.admin.run_page import page
-from jobs.admin.words import span
-from jobs.lib.excerpts import excerpt
-from jobs.models import (
-    Run,
-    RunQuerySet,
-    RunStatus,
-)
-
-MOST_SEARCHED = 50_000  # no index serves a part of a text
+from jobs.models import Run, RunQuerySet, RunStatus
 
 
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
-    list_display = (
-        *("function", "status_in_words", "steps", "created", "duration"),
-        *("attempt_number", "key", "event"),
-    )
-    list_filter = (("status", StatusFilter), FunctionFilter, CreatedFilter)
+    list_display = ("id",)  # the rows are the list's own: see run_rows.py
+    list_filter = (("status", StatusFilter), FunctionFilter, CreatedFilter, *FILTERS)
     list_select_related = ("event",)
     search_fields = ("id",)
-    search_help_text = (
-        "A run's or an event's id in full, or a part of a concurrency key "
-        f"(of the newest {MOST_SEARCHED:,} runs)."
-    )
+    change_list_template = "admin/jobs/run/change_list.html"
     actions = ("retry_selected", "cancel_selected")
     fields = ()
 
@@ -51,68 +44,30 @@ class RunAdmin(ReadOnlyAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RunChangeList
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """The page, or the part of it that moves if htmx asks for it."""
+        response = super().changelist_view(request, extra_context)
+        context = getattr(response, "context_data", None) or {}
+        if isinstance(context.get("cl"), RunChangeList):
+            context |= run_list.shown(request, context["cl"])
+            context |= self._may(request)
+            context["searched"] = run_search.words(request.GET.get("q", ""))
+            if request.headers.get("HX-Request") == "true":
+                response.template_name = "admin/jobs/run/rows.html"
+        return response
+
+    def _may(self, request: HttpRequest) -> dict[str, bool]:
+        return {
+            "may_retry": self.has_rerun_permission(request),
+            "may_cancel": self.has_cancel_permission(request),
+            "may_deal": request.user.has_perm(dealings.PERMISSION),
+        }
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Run], search_term: str
     ) -> tuple[QuerySet[Run], bool]:
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        if identifier := as_uuid(term):
-            return queryset.filter(Q(id=identifier) | Q(event_id=identifier)), False
-        in_key = Q(turn_keys__0__icontains=term) | Q(turn_keys__1__icontains=term)
-        return queryset.filter(in_key, id__gte=newest(MOST_SEARCHED)), False
-
-    @admin.display(description="function")
-    def function(self, run: Run) -> str:
-        return run.fn_id
-
-    @admin.display(description="status")
-    def status_in_words(self, run: Run) -> SafeString:
-        retries, flight = getattr(run, "retries", None), getattr(run, "flight", None)
-        words = run_status(run, timezone.now(), retries, flight)
-        message = getattr(run, "error_message", None)
-        if run.status != RunStatus.FAILED or not message:
-            return words
-        shown = excerpt(message.strip(), 100)
-        return format_html(
-            '{} <span class="jobs-reason jobs-clamp" title="{}">{}</span>', words, message, shown
-        )
-
-    @admin.display(description="step")
-    def steps(self, run: Run) -> str:
-        return steps_in_words(run, getattr(run, "usual_steps", None))
-
-    @admin.display(description="duration")
-    def duration(self, run: Run) -> str:
-        if run.started_at is None:
-            return NOTHING
-        return span((run.ended_at or timezone.now()) - run.started_at)
-
-    @admin.display(description="attempt")
-    def attempt_number(self, run: Run) -> str:
-        """Of the current step; for an ended run, its failed attempts."""
-        errors, retries = getattr(run, "errors", 0), getattr(run, "retries", None)
-        if run.is_finished:
-            return f"{errors} {'error' if errors == 1 else 'errors'}" if errors else NOTHING
-        return f"{run.attempt + 1}" + (f"/{retries + 1}" if retries is not None else "")
-
-    @admin.display(description="key")
-    def key(self, run: Run) -> SafeString:
-        """Turn keys without their prefix; in full in the title."""
-        prefixes = (f"{run.fn_id}:{line}:" for line in range(len(run.turn_keys)))
-        short = [
-            key.removeprefix(prefix) for key, prefix in zip(run.turn_keys, prefixes, strict=True)
-        ]
-        shown = excerpt(", ".join(short), 60) or NOTHING
-        return format_html('<span title="{}">{}</span>', ", ".join(run.turn_keys), shown)
-
-    @admin.display(description="created")
-    def created(self, run: Run) -> SafeString:
-        return ago(run.created_at)
-
-    @admin.display(description="event")
-    def event(self, run: Run) -> SafeString:
-        return event_link(run.event)
+        term = search_term.strip().replace("\x00", "")
+        return run_search.found(request.user, queryset, term) if term else queryset, False
 
     # --- a run's page ---
 
@@ -122,9 +77,14 @@ class RunAdmin(ReadOnlyAdmin):
         run = kwargs.get("obj")
         if run is not None:
             context |= {"title": run.fn_id, "subtitle": str(run.pk)}
-            context |= page(run)
+            context |= page(run, request.user)
+            context["neighbours"] = neighbours(self, request, run)
             context |= self._buttons(request, run, has_below=bool(context["below"]))
-        return super().render_change_form(request, context, *args, **kwargs)
+        response: Any = super().render_change_form(request, context, *args, **kwargs)
+        if run is not None and request.headers.get("HX-Request") == "true":
+            response.template_name = "admin/jobs/run/run.html"
+        answer: HttpResponse = response
+        return answer
 
     def _buttons(self, request: HttpRequest, run: Run, *, has_below: bool) -> dict[str, bool]:
         may_rerun = run.is_finished and self.has_rerun_permission(request, run)
@@ -132,6 +92,9 @@ class RunAdmin(ReadOnlyAdmin):
         return {
             "can_retry": may_rerun and run.status in (RunStatus.FAILED, RunStatus.CANCELLED),
             "can_restart": may_rerun,
+            "can_deal": run.status == RunStatus.FAILED
+            and run.mended_at is None
+            and request.user.has_perm(dealings.PERMISSION, run),
             "can_edit": may_change and may_edit(run),
             "can_cancel": not run.is_finished and self.has_cancel_permission(request, run),
             "can_cancel_below": run.status == RunStatus.CANCELLED
@@ -144,7 +107,12 @@ class RunAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         rerun, cancel = run_actions.rerun_view(self), cancel_view(self)
+        failures = partial(failure_pages.page, self)
         return [
+            path("failures/", view(failures), name="jobs_run_failures"),
+            path("failures/deal/", view(dealings.kind_view(self)), name="jobs_run_deal_kind"),
+            path("result/", view(partial(bulk_result.page, self)), name="jobs_run_result"),
+            path("<uuid:run_id>/deal/", view(dealings.run_view(self)), name="jobs_run_deal"),
             path("<uuid:run_id>/rerun/", view(rerun), name="jobs_run_rerun"),
             path("<uuid:run_id>/edit/", view(edit_view(self)), name="jobs_run_edit"),
             path("<uuid:run_id>/cancel/", view(cancel), name="jobs_run_cancel"),

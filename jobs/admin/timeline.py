@@ -134,15 +134,21 @@ class Story:
         return max(self.end - self.queued.end - self.busy_time, timedelta())
 
 
-def tell(run: Run, now: datetime, steps_of_it: QuerySet[Step] | None = None) -> Story:
-    """Read the run's rows, in four queries, and arrange them. Outputs are read only if
-    `steps_of_it` does.
-    """
+def tell(
+    run: Run,
+    now: datetime,
+    steps_of_it: QuerySet[Step] | None = None,
+    *,
+    with_log: bool = True,
+) -> Story:
+    """Read the run's rows (four queries, however long it is) and arrange them. What its steps have
+    left is not read, unless a query is given for them that does so."""
     rows = run.steps.defer("output") if steps_of_it is None else steps_of_it
     steps = list(rows.order_by("position", "id")[:MOST_STEPS])
     attempts = list(run.attempts.order_by("id")[:MOST_ATTEMPTS])
     fetches = tuple(run.fetches.order_by("id")[:MOST_STEPS])
-    log_lines = tuple(reversed(run.log_lines.order_by("-id")[:MOST_LOG_LINES]))
+    newest = run.log_lines.order_by("-id")[:MOST_LOG_LINES]
+    log_lines = tuple(reversed(newest)) if with_log else ()
     more_steps = _beyond(run.steps, len(steps), MOST_STEPS)
     end = max(run.ended_at or now, run.created_at)
     return Story(

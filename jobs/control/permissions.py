@@ -17,6 +17,7 @@ from jobs.events.fan_out import CANCELLER
 from jobs.models import RegisteredFunction, Run
 
 VIEW_RUN, RERUN, EDIT, CANCEL = (f"jobs.{name}_run" for name in ("view", "rerun", "edit", "cancel"))
+VIEW_PAYLOAD = "jobs.view_payload"
 DEAL_WITH = "jobs.deal_with_run"
 VIEW_FUNCTION, PAUSE = "jobs.view_registeredfunction", "jobs.pause_registeredfunction"
 HARMLESS = ("retry", "rerun")  # these cancel nothing
@@ -34,7 +35,8 @@ class EngineBackend(BaseBackend):
 def besides(perm: str, obj: Model) -> list[str]:
     """The further permissions for this object."""
     if isinstance(obj, Run) and perm in (RERUN, EDIT):
-        return [VIEW_RUN, CANCEL] if cancels(obj) else [VIEW_RUN]
+        seen = [VIEW_RUN, VIEW_PAYLOAD] if perm == EDIT else [VIEW_RUN]
+        return [*seen, CANCEL] if cancels(obj) else seen
     if isinstance(obj, Run) and perm in (CANCEL, DEAL_WITH):
         return [VIEW_RUN]
     if isinstance(obj, RegisteredFunction) and perm == RERUN:  # to replay its skipped runs

@@ -32,6 +32,9 @@ class Event(models.Model):
             ),
         ]
         ordering = ["-id"]
+        permissions = [
+            ("view_payload", "Can see payloads: data of events, outputs, requests, log lines, keys")
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} {self.id}"

@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 from django.utils.safestring import SafeString
 
-from jobs.admin import base, charts, html, navigation, outputs, words
+from jobs.admin import base, charts, curl, html, navigation, outputs, words
 from jobs.runs.standstill import standstill
 
 register = template.Library()
@@ -26,6 +26,7 @@ register.filter("seconds", charts.in_words)
 register.filter("percent", words.percent)
 register.filter("clock", html.clock)
 register.filter("kind_url", html.kind_url)
+register.filter("curl", curl.curl)
 
 
 @register.simple_tag(name="standstill")
@@ -38,3 +39,9 @@ def why_runs_are_not_taken() -> str:
 def nav_item(context: Any, label: str, page: str, *permissions: str) -> SafeString:
     """An item of the navigation, for accounts that have one of the permissions."""
     return navigation.item(context["request"], label, page, *permissions)
+
+
+@register.simple_tag(takes_context=True)
+def add_preserved_filters_of(context: Any, run_id: Any) -> str:
+    """The address of a run's page, with the list that it was reached from."""
+    return html.run_page_of(context["query"], run_id)

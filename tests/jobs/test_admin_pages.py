@@ -143,7 +143,7 @@ def test_a_configuration_of_an_unknown_shape_is_shown(admin_client: Client, conf
     assert "odd" in shown(admin_client, "jobs_registeredfunction_change", "odd")
 
 
-def test_a_cluster_is_alive_or_silent(admin_client: Client) -> None:
+def test_a_cluster_is_alive_or_has_died(admin_client: Client) -> None:
     stat = Status(4121, "abc")
     stat.workers = [4130, 4131]
     rows.make_cluster("here", stat=SignedPackage.dumps(stat, True))
@@ -151,9 +151,28 @@ def test_a_cluster_is_alive_or_silent(admin_client: Client) -> None:
 
     page = shown(admin_client, "jobs_cluster_changelist")
 
-    assert "2 (4130, 4131)" in page
     assert "alive" in page
-    assert "for 4 min" in page
+    assert "died" in page
+    assert "silent for 4 min" in page
+    assert "It is not too much." in page
+    assert "2 (4130, 4131)" in shown(admin_client, "jobs_cluster_change", "here")
+    assert "silent for 4 min" in shown(admin_client, "jobs_cluster_change", "away")
+
+
+def test_clusters_that_have_too_much_to_do_say_what_would_help(admin_client: Client) -> None:
+    pulse = {"looked": 0.1, "claimed": 1.0, "at_work": 4, "workers": 4, "problem": "", "limit": 1}
+    rows.make_cluster("here", pulse=pulse)
+    run = rows.make_run(due_at=rows.now() - timedelta(minutes=3))
+    lease = rows.now() + timedelta(seconds=10)
+    rows.make_fetch(run, rows.now(), 1, 200, status="sending", lease_until=lease, ended_at=None)
+    waits = {"status": "pending", "sent_at": None, "ended_at": None, "step_name": "another"}
+    rows.make_fetch(run, rows.now(), 1, 200, **waits)
+
+    page = shown(admin_client, "jobs_cluster_changelist")
+
+    assert "4 of 4 workers are busy; 1 of 1 requests are in flight, 1 wait to be sent." in page
+    assert "More workers (CLUSTER_WORKERS) or another cluster would help" in page
+    assert "a higher JOBS_GATEWAY_LIMIT would help" in page
 
 
 @pytest.mark.parametrize("stat", ["", "nonsense", "a:b:c"])
@@ -172,7 +191,7 @@ def test_nothing_is_added_by_hand(admin_client: Client, model: str) -> None:
 def test_django_q2s_own_pages_are_hidden(admin_client: Client) -> None:
     for model in (Schedule, Success, Failure, OrmQ):
         assert not admin.site.is_registered(model)
-    page = shown(admin_client, "index")
+    page = shown(admin_client, "tables")
     assert "MelodyMaker operations" in page
     assert "Schedule" not in page
     assert "Groups" in page

@@ -53,7 +53,7 @@ def test_a_failed_run_says_its_sentence_first_and_keeps_each_traceback(
 def test_a_run_that_backs_off_says_until_when(admin_client: Client) -> None:
     rows.make_function(retries=3)
 
-    assert "backing off before retry 2/3, in" in page(admin_client, rows.backing_off_run())
+    assert "Backing off: retry 2/3 in 12 s" in page(admin_client, rows.backing_off_run())
 
 
 def test_secrets_are_shown_by_name(admin_client: Client) -> None:
@@ -199,7 +199,7 @@ def test_the_project_may_link_a_run_to_what_it_is_about(
     run = rows.completed_run()
 
     text = page(admin_client, run)
-    assert f'<a href="/songs/{run.event.data["songId"]}/">The song &lt;x&gt;</a>' in text
+    assert f'<a href="/songs/{run.event.data["songId"]}/"><bdi>The song &lt;x&gt;</bdi></a>' in text
 
 
 def test_a_mistake_in_the_projects_links_costs_only_the_links(

@@ -42,8 +42,9 @@ def test_it_shows_each_run_in_words(admin_client: Client) -> None:
     page = shown(admin_client)
 
     for words in (
-        *("backing off before retry 2/3, in", "its turn", "completed", "failed"),
-        *("step “call-modal-api” failed: FetchError", "2/5", "0/5", "21.9 s", "4 errors", "3/4"),
+        *("Backing off: retry 2/3 in 12 s", "Queued: its turn", "Completed (22 s)"),
+        *("Failed (retry 3/3)", "2 of 5 steps done", "0 of 5 steps done", "21.9 s"),
+        *("call-modal-api · ", "500 Internal Server Error: the GPU &lt;fell&gt; over"),
     ):
         assert words in page
 
@@ -65,7 +66,7 @@ def test_fifty_runs_cost_as_many_queries_as_five(admin_client: Client) -> None:
         rows.completed_run(at=rows.now() - timedelta(minutes=number + 1))
 
     assert queries(admin_client) == few
-    assert few <= 12
+    assert few <= 15
 
 
 def test_the_list_leaves_what_runs_carry_in_the_database(admin_client: Client) -> None:
@@ -76,7 +77,8 @@ def test_the_list_leaves_what_runs_carry_in_the_database(admin_client: Client) -
 
     fetched = [query["sql"].split(" FROM ")[0] for query in captured]
     assert not any('"jobs_run"."output"' in sql for sql in fetched)
-    assert not any('"jobs_event"."data"' in sql for sql in fetched)
+    read = [sql for sql in fetched if '"jobs_event"."data"' in sql]
+    assert all("pg_column_size" in sql for sql in read)  # small ones alone, for what they say
 
 
 def test_a_run_is_found_by_its_id_by_its_events_id_and_by_its_key(admin_client: Client) -> None:
@@ -92,7 +94,7 @@ def test_a_run_is_found_by_its_id_by_its_events_id_and_by_its_key(admin_client: 
 def test_the_search_in_keys_does_not_go_through_all_of_history(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.admin.runs.MOST_SEARCHED", 2)
+    monkeypatch.setattr("jobs.admin.run_search.MOST_SEARCHED", 2)
     old = rows.make_run(at=rows.now() - timedelta(days=1))
     for _ in range(3):
         rows.make_run()

@@ -83,7 +83,11 @@ NO_TEXTS = {
         "rows[len(first):len(first) + len(statements)]",
         "AUTO[:len(names)]",
     },
-    "songs/admin.py": {"user.credit_entries.select_related('song', 'by')[:NEWEST_ENTRIES]"},
+    "songs/admin/many_refunds.py": {"found[:MOST_SONGS]"},
+    "songs/admin/listeners.py": {
+        "songs[:NEWEST_SONGS]",
+        "user.credit_entries.select_related('song', 'by')[:NEWEST_ENTRIES]",
+    },
     "songs/music.py": {"sorted(reply)[:10]"},
     "songs/views.py": {
         "mine(request).prefetch_related('categories')[:NEWEST]",
@@ -93,6 +97,7 @@ NO_TEXTS = {
 FILTERS = {  # a time, and a list
     "templates/admin/jobs/run/includes/log.html": {'line.at|date:"H:i:s.u"|slice:":12"'},
     "templates/admin/jobs/run/confirm.html": {'runs|slice:":50"'},
+    "templates/admin/songs/song/refund_many.html": {'chosen.songs|slice:":50"'},
 }
 
 

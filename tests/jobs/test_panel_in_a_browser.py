@@ -12,7 +12,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from jobs.models import Run
 from songs.models import User
@@ -76,7 +76,10 @@ def world(operator) -> list[str]:
     pages = [reverse("admin:jobs_run_change", args=[run.pk]) for run in runs[-5:]]
     return [
         reverse("admin:index"),
+        reverse("admin:jobs_run_failures"),
+        reverse("admin:jobs_run_changelist") + "?status__exact=failed&open=1&q=no-such",
         reverse("admin:tables"),
+        reverse("admin:hand_over"),
         reverse("admin:admin_logentry_changelist"),
         *lists,
         *pages,
@@ -118,3 +121,83 @@ def test_every_page_is_whole(browser, live_server, cookie, world, width, scheme)
             if found:
                 problems[address] = found
     assert not problems
+
+
+def test_a_row_that_changes_is_marked_and_what_was_ticked_stays(
+    browser, live_server, cookie
+) -> None:
+    run, other = rows.make_run(reason="turn"), rows.make_run()
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.goto(reverse("admin:jobs_run_changelist"))
+        page.get_by_label(f"Run {str(other.pk)[-8:]}").check()
+        Run.objects.filter(pk=run.pk).update(reason="paused")
+
+        page.evaluate("htmx.trigger('#runs', 'refresh')")
+
+        expect(page.locator(f"#run-{run.pk}")).to_have_class("jobs-changed")
+        expect(page.locator(f"#run-{run.pk}")).to_contain_text("its function is paused")
+        expect(page.get_by_label(f"Run {str(other.pk)[-8:]}")).to_be_checked()
+
+
+def test_what_is_open_on_a_runs_page_stays_open_until_it_stands_still(
+    browser, live_server, cookie
+) -> None:
+    run = rows.backing_off_run()
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.goto(reverse("admin:jobs_run_change", args=[run.pk]))
+        page.locator(".jobs-attempts summary").first.click()
+        rows.make_line(run, rows.now(), "a new line of the log")
+
+        expect(page.get_by_text("a new line of the log")).to_be_visible()
+        expect(page.locator(".jobs-attempts details").first).to_have_attribute("open", "")
+        now = rows.now()
+        Run.objects.filter(pk=run.pk).update(
+            status="failed", reason="", due_at=None, ended_at=now, error=rows.STEP_ERROR
+        )
+        expect(page.get_by_role("button", name="Retry from the failed step")).to_be_visible()
+        assert page.locator("#run").get_attribute("hx-trigger") is None
+
+
+def test_a_failure_is_mended_by_keyboard_alone(browser, live_server, cookie) -> None:
+    rows.make_cluster(pulse=PULSE)
+    run = rows.failed_run(failure_kind="call-modal-api · 500")
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.goto(reverse("admin:index"))
+        tab_to(page, "run failed")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Copy the id")).to_be_visible()
+        page.keyboard.press("r")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Retried from the failed step.")).to_be_visible()
+    assert Run.objects.get(pk=run.pk).status == "queued"
+
+
+def tab_to(page, words: str) -> None:
+    """Press Tab until a link with these words has the focus."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if words in page.evaluate("document.activeElement.textContent"):
+            return
+    raise AssertionError(f"Tab never comes to “{words}”.")
+
+
+def test_a_column_of_a_chart_tells_its_figures_to_the_keyboard(
+    browser, live_server, cookie
+) -> None:
+    rows.completed_run()
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.goto(reverse("admin:index"))
+        page.locator("#jobs-outcomes-61").focus()
+        for _ in range(5):
+            if "completed" in page.evaluate("document.activeElement.getAttribute('aria-label')"):
+                break
+            page.keyboard.press("ArrowLeft")
+        expect(page.locator(".jobs-column:focus .jobs-tip")).to_be_visible()
+        expect(page.locator(".jobs-column:focus .jobs-tip")).to_contain_text("1 completed")

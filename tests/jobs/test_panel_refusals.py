@@ -74,3 +74,23 @@ def test_the_audit_log_is_read_and_never_changed(admin_client: Client) -> None:
     for query in ({"fn_id": "another"}, {"span": "yesterday"}, {"by": "999999"}):
         assert "Paused;" not in admin_client.get(log, query).content.decode()
     assert admin_client.get(reverse("admin:admin_logentry_add")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "jobs/run/?status__exact=%00",
+        "jobs/run/?fn_id=%00&p=%00",
+        "jobs/event/?q=%00&name=%00",
+        "jobs/registeredfunction/?q=%00",
+        "admin/logentry/?by=%00&span=%00&fn_id=%00",
+        "?span=%00",
+    ],
+)
+def test_a_nul_in_an_address_is_no_server_error(admin_client: Client, address: str) -> None:
+    assert admin_client.get(f"/admin/{address}", follow=True).status_code == 200
+
+
+def test_a_nul_in_a_path_leads_nowhere(admin_client: Client) -> None:
+    for path in ("jobs/registeredfunction/%00/change/", "jobs/run/%00/change/"):
+        assert admin_client.get(f"/admin/{path}").status_code == 404

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from jobs import api
 from jobs.models import Cluster, Event, RegisteredFunction, Run
-from songs.models import Category, CreditEntry, Song, SongStatus, User
+from songs.models import Category, CreditBalance, CreditEntry, Song, SongStatus, User
 from tests.cast import PASSWORD, a_song, listener, staff
 from tests.jobs import rows
 from tests.jobs.panel import FN
@@ -44,7 +45,8 @@ class Door:
         return all(codenames & set(name.split("/")) for name in self.needs)
 
     def address(self, obj: Any) -> str:
-        args = [] if obj is None or self.url.endswith(("_changelist", "_add")) else [obj.pk]
+        of_none = ("_changelist", "_add", "_kind")
+        args = [] if obj is None or self.url.endswith(of_none) else [obj.pk]
         return reverse(f"admin:{self.url}", args=args)
 
     def fields(self, obj: Any) -> dict[str, Any]:
@@ -102,6 +104,10 @@ def canceller_that_skipped() -> RegisteredFunction:
     return rows.make_function("jobs-cancel-on")
 
 
+def an_act() -> LogEntry:
+    return LogEntry.objects.create(user=colleague(), action_flag=CHANGE, object_repr="a run")
+
+
 def new_listener() -> User:
     return listener(f"new-{next(NUMBERS)}", credits_=0)
 
@@ -124,6 +130,18 @@ def a_group() -> Group:
 
 def made_song() -> Song:
     return a_song(new_listener())
+
+
+def failed_song() -> Song:
+    return a_song(with_ledger(), status=SongStatus.FAILED)
+
+
+def staffs_song() -> Song:
+    return a_song(colleague(), status=SongStatus.FAILED)
+
+
+def a_balance() -> CreditBalance:
+    return CreditBalance.objects.get(pk=new_listener().pk)
 
 
 def song_in_the_making() -> Song:
@@ -153,6 +171,7 @@ NEW = {"username": "eve", "password1": PASSWORD, "password2": PASSWORD, "usable_
 SET = {k: NEW[k] for k in ("password1", "password2", "usable_password")}
 GRANT = {"amount": "5", "why": "the night"}
 YES = {"post": "yes"}
+WHY = {"why": "the night"}
 EDITED = {"event_data": '{"tempo": "slow"}'}
 
 
@@ -165,7 +184,8 @@ def chosen(action: str, **more: str) -> dict[str, str]:
 
 
 RERUN, CANCEL = needs("view_run", "rerun_run"), needs("view_run", "cancel_run")
-EDIT = needs("view_run", "edit_run")
+EDIT = needs("view_run", "view_payload", "edit_run")
+DEAL = needs("view_run", "deal_with_run")
 RERUNS = [{"from": "failed-step"}, {"from": "start"}, {"from": "step", "step": "call-modal-api"}]
 
 RUNS = [
@@ -180,6 +200,8 @@ RUNS = [
     Door("jobs_run_edit", EDIT | CANCEL, canceller, EDITED, "canceller"),
     Door("jobs_run_edit", CLOSED, bulk_retry, EDITED, "the engine's own event"),
     Door("jobs_run_cancel", CANCEL, unfinished),
+    Door("jobs_run_deal", DEAL, failed, {"sentence": "Known."}),
+    Door("jobs_run_deal_kind", DEAL, failed, {"sentence": "Known.", "kind": ""}),
     Door("jobs_run_changelist", RERUN, failed, chosen("retry_selected")),
     Door(
         "jobs_run_changelist",
@@ -258,6 +280,25 @@ SONGS = [
         made_song,
         chosen("delete_selected"),
     ),
+    Door("songs_song_again", needs("make_again_song"), failed_song),
+    Door("songs_song_again", SUPERUSER, staffs_song, about="of staff"),
+    Door("songs_song_refund", needs("grant_credits"), failed_song, WHY),
+    Door("songs_song_refund", SUPERUSER, staffs_song, WHY, "of staff"),
+    Door("songs_song_refund", CLOSED, song_in_the_making, WHY, "in the making"),
+    Door(
+        "songs_song_changelist",
+        needs("view_song/change_song", "grant_credits"),
+        failed_song,
+        chosen("refund_listeners", **WHY),
+    ),
+    Door(
+        "songs_song_changelist",
+        SUPERUSER,
+        staffs_song,
+        lambda song: chosen("refund_listeners", **WHY),
+        "refund_listeners, of staff",
+    ),
+    Door("songs_creditbalance_check", needs("view_user/change_user", "view_creditentry")),
     Door("songs_category_add", CLOSED),
     Door("songs_category_change", needs("change_category"), a_category, {"name": "Waltzes"}),
     Door("songs_category_delete", needs("delete_category"), a_category, YES),
@@ -276,6 +317,8 @@ READ_ONLY = [
         "jobs_registeredfunction": a_function,
         "jobs_cluster": a_cluster,
         "songs_creditentry": an_entry,
+        "songs_creditbalance": a_balance,
+        "admin_logentry": an_act,
     }.items()
     for door in ("add", "change", "delete")
 ]
@@ -285,4 +328,6 @@ DOORS = [*RUNS, *FUNCTIONS, *ACCOUNTS, *SONGS, *READ_ONLY]
 TO_BE_READ = {
     *("index", "app_list", "jsi18n", "autocomplete", "view_on_site", "password_change_done"),
     *("login", "logout", "password_change"),
+    *("songs_song_audio", "songs_song_cover"),
+    *("tables", "hand_over", "jobs_run_failures", "jobs_run_result"),
 }

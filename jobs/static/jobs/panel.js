@@ -7,7 +7,9 @@ const isLive = () => sessionStorage.getItem("live") !== "off";
 
 document.addEventListener("htmx:beforeRequest", (event) => {
   const live = event.target.closest?.("[data-live]");
-  if (live === event.target && (document.hidden || !isLive())) event.preventDefault();
+  if (!live || live !== event.target) return;
+  const typing = document.activeElement?.matches("input:not([type=checkbox]), textarea, select") && live.contains(document.activeElement);
+  if (document.hidden || !isLive() || typing) event.preventDefault();
 });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
 
@@ -97,6 +99,14 @@ function pathOf(element) {
   }
   return parts.join(" > ");
 }
+
+// --- Ticking all rows of a list -------------------------------------------------------------------
+
+document.addEventListener("change", (event) => {
+  if (!event.target.matches("[data-tick-all]")) return;
+  const boxes = event.target.form.querySelectorAll("input[name=_selected_action]");
+  for (const box of boxes) box.checked = event.target.checked;
+});
 
 // --- Copying -------------------------------------------------------------------------------------
 

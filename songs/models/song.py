@@ -1,43 +1,23 @@
-"""The models of the product: accounts, songs, categories and the ledger."""
+"""Songs and their categories."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs.api import excerpt, new_id
+from songs.models.account import User
 
 DESCRIPTION_LIMIT = 2000
 GUIDANCE = (0.0, 30.0)
 DURATION = (10.0, 240.0)
-
-
-class User(AbstractUser):
-    """An account of a listener or an operator. `credits` is the sum of its ledger (credits.py)."""
-
-    credits = models.IntegerField(default=0, editable=False)
-
-    class Meta(AbstractUser.Meta):
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(credits__gte=0), name="songs_user_credits_not_negative"
-            )
-        ]
-        permissions = [("grant_credits", "Can grant and take back credits")]
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save a stored row without `credits`, which only `credits.py` changes, by UPDATE. A form
-        that was opened before a charge would otherwise write the old balance back."""
-        if not self._state.adding and not args and kwargs.get("update_fields") is None:
-            columns = {field.name for field in self._meta.concrete_fields}
-            kwargs["update_fields"] = columns - {"id", "credits"}
-        super().save(*args, **kwargs)
 
 
 class Category(models.Model):
@@ -139,6 +119,18 @@ class Song(models.Model):
                 name="songs_song_newest",
                 condition=Q(status=SongStatus.PROCESSED),
             ),
+            # For the panel: the newest that did not work.
+            models.Index(
+                fields=["status", "-id"],
+                name="songs_song_unsuccessful",
+                condition=Q(status__in=UNSUCCESSFUL),
+            ),
+            # For the panel's search: the words of the title.
+            GinIndex(SearchVector("title", config="simple"), name="songs_song_words"),
+        ]
+        permissions = [
+            ("listen_song", "Can listen to the songs of listeners"),
+            ("make_again_song", "Can have a song made again for its listener"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["owner", "form_token"], name="songs_song_one_a_form"),
@@ -172,74 +164,3 @@ class Song(models.Model):
     @property
     def can_be_tried_again(self) -> bool:
         return self.status in UNSUCCESSFUL
-
-
-class EntryKind(models.TextChoices):
-    WELCOME = "welcome", "Welcome credits"
-    GRANT = "grant", "Granted by an operator"
-    CHARGE = "charge", "Song"
-    WAIVED = "waived", "Song, waived: the balance was empty"
-    REFUND = "refund", "Refund"
-
-
-CHARGES = [EntryKind.CHARGE, EntryKind.WAIVED]
-
-
-class CreditEntry(models.Model):
-    """One entry of the ledger. Only `credits.py` writes it; it is never changed or deleted."""
-
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="credit_entries")
-    amount = models.IntegerField()
-    kind = models.CharField(max_length=16, choices=EntryKind.choices)
-    why = models.CharField("reason", max_length=300, blank=True, default="")
-    song = models.ForeignKey(
-        Song, on_delete=models.SET_NULL, null=True, blank=True, related_name="credit_entries"
-    )
-    # The wish that was charged (Song.wish). It is kept when the song is deleted.
-    wish = models.UUIDField(null=True, blank=True, editable=False)
-    # The operator. Such an account is closed, not deleted (see closing.py).
-    by = models.ForeignKey(
-        User, on_delete=models.PROTECT, null=True, blank=True, related_name="entries_made"
-    )
-    at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        verbose_name_plural = "credit entries"
-        ordering = ["-id"]
-        indexes = [models.Index(fields=["user", "-id"], name="songs_creditentry_ledger")]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["song"],
-                name="songs_creditentry_one_charge_a_song",
-                condition=Q(kind__in=CHARGES),
-            ),
-            models.UniqueConstraint(
-                fields=["wish"],
-                name="songs_creditentry_one_charge_a_wish",
-                condition=Q(kind__in=CHARGES),
-            ),
-            models.CheckConstraint(
-                condition=~Q(kind=EntryKind.WAIVED) | Q(amount=0),
-                name="songs_creditentry_waived_is_nothing",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.amount:+d} {self.get_kind_display()}"
-
-
-class SignInFailure(models.Model):
-    """A wrong password. After too many for one name from one address, sign-in pauses."""
-
-    username = models.CharField(max_length=150)
-    address = models.CharField(max_length=64)
-    at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["username", "address", "at"], name="songs_signinfailure_who"),
-            models.Index(fields=["at"], name="songs_signinfailure_at"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.username} from {self.address}"

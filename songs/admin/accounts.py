@@ -1,61 +1,47 @@
-"""The admin of accounts and groups, by the rules of permissions.py."""
+"""Accounts in the panel, by the rules of permissions.py: their rights, their end."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import unquote
-from django.contrib.auth import get_permission_codename
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from songs import closing, permissions
+from songs import closing, permissions, search
+from songs.admin.assignable import offer_assignable
+from songs.admin.base import AsksOfEach, Searched
 from songs.models import CreditEntry, User
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 OWN = ("username", "is_active")  # fields of its own that an account may not change
 
 
-class AsksOfEach(admin.ModelAdmin):
-    """A ModelAdmin that checks permissions for each object (see permissions.py)."""
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.may(request, "view", obj) or self.may(request, "change", obj)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.may(request, "change", obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.may(request, "delete", obj)
-
-    def may(self, request: HttpRequest, act: str, obj: Any) -> bool:
-        permission = get_permission_codename(act, self.opts)
-        return request.user.has_perm(f"{self.opts.app_label}.{permission}", obj)
-
-
-class GroupAdmin(DjangoGroupAdmin):
-    """Only superusers make and change groups, which are rights: no backend decides for a group."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("auth.add_group", Group())
-
-    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        return request.user.has_perm("auth.change_group", obj or Group())
-
-    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        return request.user.has_perm("auth.delete_group", obj or Group())
-
-
-class AccountAdmin(AsksOfEach, DjangoUserAdmin):
+class AccountAdmin(Searched, AsksOfEach, DjangoUserAdmin):
     """Only superusers give rights. An account that the history names cannot be deleted."""
 
     actions = ["close_accounts"]
+    ordering = ["-id"]
+    sortable_by = ()
+    list_filter = ["is_staff", "is_active", "groups"]
+    search_fields = ["username", "email"]
+    search_help_text = (
+        "The beginning of a name, an e-mail address (with “@”) or its beginning, or an account's "
+        "number; all accounts are searched."
+    )
+
+    def find(self, queryset: QuerySet[User], term: str) -> QuerySet[User]:
+        return queryset.filter(search.listeners(term))
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
+        """Offer the permissions that mean something."""
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        return offer_assignable(field) if db_field.name == "user_permissions" else field
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Only superusers may set rights. Other accounts may not change their own username, which
@@ -116,5 +102,6 @@ class AccountAdmin(AsksOfEach, DjangoUserAdmin):
         shown, counts, lacking, protected = super().get_deleted_objects(objs, request)
         staying = [why for user in objs if (why := closing.why_it_stays(user))]
         if staying:
-            lacking, protected = lacking - {CreditEntry._meta.verbose_name}, staying
+            kept = {CreditEntry._meta.verbose_name, LogEntry._meta.verbose_name}
+            lacking, protected = lacking - kept, staying
         return shown, counts, lacking, protected

@@ -1,0 +1,101 @@
+"""The list that a run's page was reached from: the way back to it, and to the runs beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, QueryDict
+from django.urls import reverse
+
+from jobs.admin.html import run_page_of
+from jobs.admin.run_list import RunChangeList
+from jobs.models import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Addresses; empty where there is none."""
+
+    list_url: str
+    previous: str = ""
+    next: str = ""
+
+
+class Unread(RunChangeList):
+    """The list's runs as a query, without reading a page of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        self.result_count = 0
+        self.result_list = []
+        self.show_full_result_count = self.can_show_all = self.multi_page = False
+
+
+def neighbours(model_admin: Any, request: HttpRequest, run: Run) -> Neighbours:
+    """Two queries, if the page was reached from a list."""
+    query = QueryDict(request.GET.get("_changelist_filters", ""))
+    list_url = reverse("admin:jobs_run_changelist")
+    if not query:
+        return Neighbours(list_url)
+    kept = {name: str(value).replace("\x00", "") for name, value in query.dict().items()}
+    query = QueryDict(urlencode(kept))
+    address = f"{list_url}?{query.urlencode()}"
+    try:
+        runs = _listed(model_admin, request, query)
+    except (IncorrectLookupParameters, ValidationError, ValueError):
+        return Neighbours(list_url)
+    by_end = bool(query.get("ended") or query.get("open"))
+    return Neighbours(
+        address,
+        previous=_address(kept, _before(runs, run, by_end)),
+        next=_address(kept, _after(runs, run, by_end)),
+    )
+
+
+def _listed(model_admin: Any, request: HttpRequest, query: QueryDict) -> QuerySet[Run]:
+    asked = HttpRequest()
+    asked.GET, asked.user, asked.method = query, request.user, "GET"  # type: ignore[assignment]
+    found = Unread(
+        asked,
+        model_admin.model,
+        model_admin.get_list_display(asked),
+        (),
+        model_admin.get_list_filter(asked),
+        None,
+        model_admin.get_search_fields(asked),
+        model_admin.list_select_related,
+        model_admin.list_per_page,
+        model_admin.list_max_show_all,
+        (),
+        model_admin,
+        (),
+        model_admin.search_help_text,
+    )
+    return found.queryset
+
+
+def _before(runs: QuerySet[Run], run: Run, by_end: bool) -> Any:
+    """The one above it in the list: the next newer one."""
+    if by_end and run.ended_at:
+        later = Q(ended_at__gt=run.ended_at) | Q(ended_at=run.ended_at, id__gt=run.pk)
+        found = runs.filter(later).order_by("ended_at", "id")
+    else:
+        found = runs.filter(id__gt=run.pk).order_by("id")
+    return found.values_list("id", flat=True).first()
+
+
+def _after(runs: QuerySet[Run], run: Run, by_end: bool) -> Any:
+    if by_end and run.ended_at:
+        earlier = Q(ended_at__lt=run.ended_at) | Q(ended_at=run.ended_at, id__lt=run.pk)
+        return (
+            runs.filter(earlier).order_by("-ended_at", "-id").values_list("id", flat=True).first()
+        )
+    return runs.filter(id__lt=run.pk).order_by("-id").values_list("id", flat=True).first()
+
+
+def _address(query: dict[str, str], run_id: Any) -> str:
+    return run_page_of(query, run_id) if run_id else ""

@@ -1,0 +1,119 @@
+"""The rows of the list of runs, each as its template shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from jobs.admin.links import Links, abouts
+from jobs.admin.run_words import Known, short_names, told, took_in_words
+from jobs.admin.words import is_stalled
+from jobs.lib.excerpts import excerpt
+from jobs.lib.failure_kinds import ShortReason, reason_of
+from jobs.models import Run, RunStatus
+
+MOST_STEPS = 12  # that a bar shows one by one
+MENDED, DEALT_WITH = "mended", "dealt with"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    run: Run
+    number: str  # the end of its id, which differs from run to run
+    words: str
+    reason: ShortReason | None  # of a failed one
+    amends: str  # of a failed one that is open no more: MENDED or DEALT_WITH
+    is_stalled: bool
+    function: str  # cut at the front
+    about: Links
+    bar: SafeString
+    steps: str
+    took: str
+    state: str  # changes with what the row says of the run
+
+
+def rows(user: Any, runs: Sequence[Run], names: Iterable[str], now: datetime) -> list[Row]:
+    """One query, and those of the project for what the runs are about. `names` are those of all
+    functions."""
+    short = short_names([run.fn_id for run in runs], names)
+    about = abouts(user, runs)
+    return [_row(run, now, short[run.fn_id], about.get(run.pk, [])) for run in runs]
+
+
+def _row(run: Any, now: datetime, function: str, about: Links) -> Row:
+    known = Known(
+        usual_steps=run.usual_steps, retries=run.retries, errors=run.errors, flight=run.flight
+    )
+    failed = run.status == RunStatus.FAILED
+    return Row(
+        run=run,
+        number=str(run.pk)[-8:],
+        words=told(run, now, known),
+        reason=reason(run) if failed else None,
+        amends=_amends(run) if failed else "",
+        is_stalled=is_stalled(run, now),
+        function=function,
+        about=[(excerpt(label, 80), url) for label, url in about],
+        bar=step_bar(run, known.usual_steps),
+        steps=_steps(run, known.usual_steps),
+        took=took_in_words(run, now),
+        state=f"{run.status} {run.reason} {run.steps_done} {run.attempt} {run.mended_at or ''}",
+    )
+
+
+def reason(run: Any) -> ShortReason:
+    """Of a run whose error was read in parts (run_list.ERROR)."""
+    cause = {"name": run.cause_name, "message": run.cause_message}
+    told_as = {"name": run.error_name, "message": run.error_message, "step": run.error_step}
+    return reason_of(told_as | ({"cause": cause} if run.cause_message else {}))
+
+
+def _amends(run: Run) -> str:
+    if run.mended_at is None:
+        return ""
+    return DEALT_WITH if run.dealt_with else MENDED
+
+
+def _steps(run: Run, usual: int | None) -> str:
+    if not usual or run.status == RunStatus.COMPLETED:
+        return f"{run.steps_done} steps done" if run.steps_done != 1 else "1 step done"
+    return f"{run.steps_done} of {max(usual, run.steps_done)} steps done"
+
+
+def step_bar(run: Run, usual: int | None) -> SafeString:
+    """A square for each step: done, under way or failed, to come. What it means is said beside."""
+    whole = max(usual or 0, run.steps_done, 1)
+    if whole > MOST_STEPS:
+        return _share_bar(run.steps_done / whole)
+    here = {"running": "busy", "waiting": "busy", "failed": "failed"}.get(run.status, "open")
+    kinds = ["completed"] * run.steps_done + [here] + ["open"] * whole
+    width = 100 / whole
+    squares = (
+        (kind, f"{i * width:.2f}%", f"{width * 0.82:.2f}%") for i, kind in enumerate(kinds[:whole])
+    )
+    drawn = format_html_join(
+        "", '<rect class="jobs-part-{}" x="{}" width="{}" height="8"/>', squares
+    )
+    return _bar(drawn)
+
+
+def _share_bar(share: float) -> SafeString:
+    return _bar(
+        format_html(
+            '<rect class="jobs-part-open" width="100%" height="8"/>'
+            '<rect class="jobs-part-completed" width="{}" height="8"/>',
+            f"{share * 100:.2f}%",
+        )
+    )
+
+
+def _bar(drawn: SafeString) -> SafeString:
+    return format_html(
+        '<svg class="jobs-steps" height="8" width="100%" aria-hidden="true">{}</svg>',
+        drawn,
+    )

@@ -1,0 +1,91 @@
+"""What a run is at, in the words of a list: “In progress (step 3/5)”, “Failed (retry 3/3)”."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from jobs.admin.in_flight import InFlight
+from jobs.admin.words import due, flight_in_words, roughly, span
+from jobs.models import Reason, Run, RunStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of a run beside its row."""
+
+    usual_steps: int | None = None  # of its function's last completed run
+    retries: int | None = None  # how often its function tries a step again
+    errors: int = 0  # attempts that erred
+    flight: InFlight | None = None
+
+
+def told(run: Run, now: datetime, known: Known) -> str:
+    if run.status == RunStatus.RUNNING:
+        return f"In progress ({at_step(run, known.usual_steps)})"
+    if run.status == RunStatus.COMPLETED:
+        return f"Completed ({roughly(took(run, now) or timedelta())})"
+    if run.status == RunStatus.FAILED:
+        return f"Failed ({retries_used(known)})"
+    if run.status in (RunStatus.CANCELLED, RunStatus.SKIPPED):
+        return RunStatus(run.status).label
+    return waits(run, now, known)
+
+
+def waits(run: Run, now: datetime, known: Known) -> str:
+    """Of a run that is queued or waiting: for what, and how long."""
+    if run.reason == Reason.BACKOFF:
+        of = f"/{known.retries}" if known.retries is not None else ""
+        return f"Backing off: retry {run.attempt}{of} {due(run, now)}"
+    if run.reason == Reason.SLEEP:
+        return f"Sleeping: goes on {due(run, now)}"
+    if run.reason == Reason.FETCH and known.flight:
+        return f"Waiting: {for_flight(known.flight, now)}"
+    if run.reason:
+        label = Reason(run.reason).label if run.reason in Reason.values else run.reason
+        return f"{RunStatus(run.status).label}: {label.removeprefix('waiting ')}"
+    return f"{RunStatus(run.status).label}: {due(run, now)}"
+
+
+def for_flight(flight: InFlight, now: datetime) -> str:
+    """“HTTP in flight for 12 s, usually 30–70 s”."""
+    return flight_in_words(flight, now).replace("HTTP in flight, ", "HTTP in flight for ", 1)
+
+
+def at_step(run: Run, usual: int | None) -> str:
+    """“step 3/5”; the number of steps is that of the function's last completed run."""
+    step = run.steps_done + 1
+    return f"step {step}/{max(usual, step)}" if usual else f"step {step}"
+
+
+def retries_used(known: Known) -> str:
+    """“retry 3/3”: which try it was that failed for good."""
+    used = max(known.errors - 1, 0)
+    if not used:
+        return "at the first try"
+    if known.retries is None:
+        return f"retry {used}"
+    return f"retry {min(used, known.retries)}/{known.retries}"
+
+
+def took(run: Run, now: datetime) -> timedelta | None:
+    """From its first start to its end, or to now; without the time that it had ended before a
+    person retried it."""
+    if run.started_at is None:
+        return None
+    return (run.ended_at or now) - run.started_at - (run.idle or timedelta())
+
+
+def took_in_words(run: Run, now: datetime) -> str:
+    return span(took(run, now)) or "–"
+
+
+def short_names(fn_ids: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Names cut at the front where they begin with another one: “…-failure”."""
+    heads = set(known)
+    found = {}
+    for fn_id in set(fn_ids):
+        head = max((h for h in heads if h != fn_id and fn_id.startswith(h)), key=len, default="")
+        found[fn_id] = f"…{fn_id[len(head) :]}" if head else fn_id
+    return found

@@ -1,0 +1,40 @@
+"""What has become of an event: the newest run that a function has made of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from typing import NamedTuple
+
+from jobs.models import UNFINISHED
+from jobs.platform.postgres import statements
+
+LATEST = """
+WITH RECURSIVE family(event_id, id) AS (
+  SELECT event_id, id FROM jobs_run
+   WHERE event_id = ANY(%(event_ids)s::uuid[]) AND fn_id = %(fn_id)s
+  UNION
+  SELECT f.event_id, r.id FROM family f JOIN jobs_run r ON r.rerun_of_id = f.id)
+SELECT DISTINCT ON (f.event_id) f.event_id, r.id, r.status
+  FROM family f JOIN jobs_run r ON r.id = f.id ORDER BY f.event_id, r.id DESC
+"""
+
+
+class LatestRun(NamedTuple):
+    """A run, by its id, and its status: “completed”, “failed”, “waiting”, …"""
+
+    id: uuid.UUID
+    status: str
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.status in UNFINISHED
+
+
+def latest_runs(event_ids: Collection[uuid.UUID], *, fn_id: str) -> dict[uuid.UUID, LatestRun]:
+    """The newest run of a function for each of these events, reruns included, also those with other
+    data. An event of which it has made no run is not in the result."""
+    if not event_ids:
+        return {}
+    rows = statements.execute(LATEST, {"event_ids": list(event_ids), "fn_id": fn_id})
+    return {event_id: LatestRun(run_id, status) for event_id, run_id, status in rows}

@@ -1,0 +1,35 @@
+"""The timeline of a run, for pages of any app in the panel.
+
+{% load jobs_runs %}{% run_timeline run_id %}
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.utils import timezone
+
+from jobs.admin import timeline, waterfall
+from jobs.admin.html import run_link, run_status
+from jobs.models import Run
+
+register = template.Library()
+
+
+@register.inclusion_tag("admin/jobs/run/inline.html", takes_context=True)
+def run_timeline(context: dict[str, Any], run_id: Any) -> dict[str, Any]:
+    """The run's status and timeline; nothing for an account that may not see runs, nor if the run
+    is not there any more."""
+    user = context["request"].user
+    run = Run.objects.filter(pk=run_id).first() if user.has_perm("jobs.view_run") else None
+    if run is None:
+        return {}
+    now = timezone.now()
+    story = timeline.tell(run, now, with_log=False)
+    return {
+        "run": run,
+        "link": run_link(run.pk, run.fn_id),
+        "status": run_status(run, now),
+        "waterfall": waterfall.draw(story),
+    }
