@@ -26,10 +26,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Case, F, Func, IntegerField, When
 from django.utils.module_loading import import_string
 
+from jobs import conf
 from jobs.models import Event, Run
 
 logger = logging.getLogger(__name__)
@@ -40,16 +40,16 @@ Links = list[tuple[str, str]]
 
 def run_links(event_data: Any) -> Links:
     """What the project links to; its mistake costs the links (and a log line), not the page."""
-    found = _asked("RUN_LINKS", event_data)
+    found = _asked(conf.run_links(), event_data)
     return _pairs(found) if found else []
 
 
 def abouts(user: Any, runs: Sequence[Run]) -> dict[UUID, Links]:
     """What each of these runs is about; a query of the engine's, and the project's own."""
-    if not settings.JOBS.get("RUNS_ABOUT") or not runs:
+    if not conf.runs_about() or not runs:
         return {}
     data = _small_data({run.event_id for run in runs})
-    found = _asked("RUNS_ABOUT", user, [data.get(run.event_id) for run in runs])
+    found = _asked(conf.runs_about(), user, [data.get(run.event_id) for run in runs])
     if not found or len(found) != len(runs):
         return {}
     return {run.pk: _pairs(pairs) for run, pairs in zip(runs, found, strict=True)}
@@ -57,7 +57,7 @@ def abouts(user: Any, runs: Sequence[Run]) -> dict[UUID, Links]:
 
 def searched(user: Any, text: str) -> list[UUID]:
     """The events that the project finds by this text."""
-    found = _asked("RUN_SEARCH", user, text, MOST_FOUND)
+    found = _asked(conf.run_search(), user, text, MOST_FOUND)
     return list(found or [])[:MOST_FOUND]
 
 
@@ -68,14 +68,13 @@ def _small_data(event_ids: Iterable[UUID]) -> dict[UUID, Any]:
     return dict(events.order_by().values_list("id", small))
 
 
-def _asked(setting: str, *given: Any) -> Any:
-    path: Any = settings.JOBS.get(setting)
+def _asked(path: str | None, *given: Any) -> Any:
     if not path:
         return None
     try:
         return import_string(path)(*given)
     except Exception:
-        logger.exception("JOBS[“%s”] (%s) could not answer.", setting, path)
+        logger.exception("%s, which JOBS names for the panel, could not answer.", path)
         return None
 
 
