@@ -7,6 +7,7 @@
                                       makes what the processes share: worker_table, dispatch
     pusher               sentinel     broker.dequeue: runs.queue, runs.shares, runs.turns,
                                       runs.parking; maintenance.sweeper, turn_repair, cron;
+                                      metrics.rollups counts what has ended;
                                       listener hears that a run may be due
       thread `keeper`    pusher       heartbeat: leases renewed, maintenance.lost_workers
       thread `gateway`   pusher       fetch.gateway, fetch.outbox

@@ -117,8 +117,8 @@ def fail_run(run: models.Run, error: dict[str, Any]) -> None:
 
 
 def settle_failure(ending: Ending, error: dict[str, Any]) -> None:
-    """What follows from a failure, in its transaction, behind the run's own row: its kind, for
-    those who look through failures, and its hook."""
+    """What follows from a failure, in its transaction, behind the run's own row: its kind, by
+    which the panel groups failures, and its hook."""
     models.Run.objects.filter(id=ending.run_id).update(failure_kind=kind_of(error))
     announce(FAILED, ending, error, "failure")
     leave(ending)
