@@ -171,6 +171,29 @@ def panel_cards() -> Sequence[str]:
     return paths
 
 
+def run_links() -> str | None:
+    """The dotted path of the callable that links a run to what it is about (RUN_LINKS)."""
+    return _path("RUN_LINKS", _setting("RUN_LINKS", None))
+
+
+def runs_about() -> str | None:
+    """That of the callable that says what the runs of a list are about (RUNS_ABOUT)."""
+    return _path("RUNS_ABOUT", _setting("RUNS_ABOUT", None))
+
+
+def run_search() -> str | None:
+    """That of the callable that knows what a search in that list means (RUN_SEARCH)."""
+    return _path("RUN_SEARCH", _setting("RUN_SEARCH", None))
+
+
+def _path(name: str, value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise ImproperlyConfigured(
+        f'JOBS["{name}"] = {value!r}: the dotted path of a callable is allowed.'
+    )
+
+
 def version() -> str:
     """What the panel calls the code of a cluster (VERSION): a commit, a release. Empty: a digest
     of the code is made."""
@@ -187,7 +210,8 @@ def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     permissions on runs (`jobs.W003`)."""
     problems = []
     readers = (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch)
-    for read in (*readers, prepare_steps, pipeline, run_output_limit, listen, panel_cards, version):
+    panel = (panel_cards, run_links, runs_about, run_search)
+    for read in (*readers, prepare_steps, pipeline, run_output_limit, listen, version, *panel):
         try:
             read()
         except ImproperlyConfigured as problem:

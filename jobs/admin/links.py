@@ -30,10 +30,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Case, F, Func, IntegerField, When
 from django.utils.module_loading import import_string
 
+from jobs import conf
 from jobs.control.permissions import VIEW_PAYLOAD
 from jobs.models import Event, Run
 
@@ -46,19 +46,19 @@ Links = list[tuple[str, str]]
 def run_links(user: Any, event_data: Any) -> Links:
     """What a run is about, for its page; a mistake of the project costs the links (and a log line),
     not the page. `RUN_LINKS` does not know the account, so its words are payload."""
-    if not settings.JOBS.get("RUN_LINKS"):
-        found = _asked("RUNS_ABOUT", user, [event_data])
+    if not conf.run_links():
+        found = _asked(conf.runs_about(), user, [event_data])
         return _pairs(found[0]) if found else []
-    found = _asked("RUN_LINKS", event_data) if user.has_perm(VIEW_PAYLOAD) else None
+    found = _asked(conf.run_links(), event_data) if user.has_perm(VIEW_PAYLOAD) else None
     return _pairs(found) if found else []
 
 
 def abouts(user: Any, runs: Sequence[Run]) -> dict[UUID, Links]:
     """What each of these runs is about; a query of the engine's, and the project's own."""
-    if not settings.JOBS.get("RUNS_ABOUT") or not runs:
+    if not conf.runs_about() or not runs:
         return {}
     data = _small_data({run.event_id for run in runs})
-    found = _asked("RUNS_ABOUT", user, [data.get(run.event_id) for run in runs])
+    found = _asked(conf.runs_about(), user, [data.get(run.event_id) for run in runs])
     if not found or len(found) != len(runs):
         return {}
     return {run.pk: _pairs(pairs) for run, pairs in zip(runs, found, strict=True)}
@@ -66,7 +66,7 @@ def abouts(user: Any, runs: Sequence[Run]) -> dict[UUID, Links]:
 
 def searched(user: Any, text: str) -> list[UUID]:
     """The events that the project finds by this text."""
-    found = _asked("RUN_SEARCH", user, text, MOST_FOUND)
+    found = _asked(conf.run_search(), user, text, MOST_FOUND)
     return list(found or [])[:MOST_FOUND]
 
 
@@ -77,14 +77,13 @@ def _small_data(event_ids: Iterable[UUID]) -> dict[UUID, Any]:
     return dict(events.order_by().values_list("id", small))
 
 
-def _asked(setting: str, *given: Any) -> Any:
-    path: Any = settings.JOBS.get(setting)
+def _asked(path: str | None, *given: Any) -> Any:
     if not path:
         return None
     try:
         return import_string(path)(*given)
     except Exception:
-        logger.exception("JOBS[“%s”] (%s) could not answer.", setting, path)
+        logger.exception("%s, which JOBS names for the panel, could not answer.", path)
         return None
 
 

@@ -48,18 +48,16 @@ class RunChangeList(ChangeList):
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Run]:
         runs = super().get_queryset(request, *args, **kwargs)
-        return runs.defer("output", "error", "event__data").annotate(**ERROR)
+        return runs.defer("output", "error", "event__data")
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """Lists of what ended go by when it ended."""
-        return ["-ended_at", "-id"] if self.params_of_ended(request) else ["-id"]
-
-    def params_of_ended(self, request: HttpRequest) -> bool:
-        return bool(request.GET.get("ended") or request.GET.get("open"))
+        by_end = request.GET.get("ended") or request.GET.get("open")
+        return ["-ended_at", "-id"] if by_end else ["-id"]
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        runs = list(self.result_list)
+        runs = list(self.result_list.annotate(**ERROR))  # of this page alone, not of the count
         fn_ids = {run.fn_id for run in runs}
         functions = RegisteredFunction.objects.in_bulk()
         self.known_functions = list(functions)

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Q, QuerySet
 
+from jobs import conf
 from jobs.admin.base import as_uuid
 from jobs.admin.links import searched
 from jobs.admin.run_filters import MOST_SEARCHED, newest, with_key
@@ -45,7 +45,7 @@ def words(text: str) -> str:
         return "Searched: the ids of all runs and of their events."
     if text.startswith(KEY):
         return f"Searched: whole keys of the newest {MOST_SEARCHED:,} runs."
-    site = ", and what the site knows by these words" if settings.JOBS.get("RUN_SEARCH") else ""
+    site = ", and what the site knows by these words" if conf.run_search() else ""
     cut = f" (its first {LONGEST} characters)" if len(text) > LONGEST else ""
     return (
         f"Searched{cut}: keys and kinds of failures of the newest {MOST_SEARCHED:,} runs{site}. "

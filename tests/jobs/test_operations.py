@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import format_html
 
+from jobs import conf
 from tests import cast
 from tests.jobs import rows
 
@@ -167,3 +168,24 @@ def test_a_project_adds_cards_and_a_broken_card_costs_only_itself(
     assert "This card could not be made" in page
     assert "no card today" not in page
     assert "<script>alert" not in page
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("PANEL_CARDS", "songs.cards.card", "a list of dotted paths to callables is allowed"),
+        ("PANEL_CARDS", [7], "a list of dotted paths to callables is allowed"),
+        ("RUN_LINKS", 7, "the dotted path of a callable is allowed"),
+        ("RUNS_ABOUT", ["x"], "the dotted path of a callable is allowed"),
+        ("RUN_SEARCH", {}, "the dotted path of a callable is allowed"),
+    ],
+)
+def test_what_is_no_path_is_told_before_anything_starts(
+    settings: Any, name: str, value: Any, allowed: str
+) -> None:
+    settings.JOBS = {**settings.JOBS, name: value}
+
+    (problem,) = conf.check(None)
+    assert problem.id == "jobs.E001"
+    assert name in problem.msg
+    assert allowed in problem.msg

@@ -201,3 +201,18 @@ def test_a_column_of_a_chart_tells_its_figures_to_the_keyboard(
             page.keyboard.press("ArrowLeft")
         expect(page.locator(".jobs-column:focus .jobs-tip")).to_be_visible()
         expect(page.locator(".jobs-column:focus .jobs-tip")).to_contain_text("1 completed")
+
+
+def test_a_list_stands_still_when_the_operator_says_so(browser, live_server, cookie) -> None:
+    run = rows.make_run(reason="turn")
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.goto(reverse("admin:jobs_run_changelist"))
+        page.get_by_role("button", name="live").click()
+        Run.objects.filter(pk=run.pk).update(reason="paused")
+
+        page.evaluate("htmx.trigger('#runs', 'refresh')")
+        expect(page.get_by_role("button", name="standing still")).to_be_visible()
+        expect(page.locator(f"#run-{run.pk}")).to_contain_text("its turn")
+        page.get_by_role("button", name="standing still").click()
+        expect(page.locator(f"#run-{run.pk}")).to_contain_text("its function is paused")

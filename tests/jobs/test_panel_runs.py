@@ -178,6 +178,17 @@ def test_what_ended_is_listed_by_when_it_ended(admin_client: Client) -> None:
     assert page.index(f'id="run-{old.pk}"') < page.index(f'id="run-{new.pk}"')
 
 
+def test_errors_are_read_of_the_page_and_not_of_all_that_are_counted(admin_client: Client) -> None:
+    rows.failed_run()
+
+    with CaptureQueriesContext(connection) as captured:
+        shown(admin_client, status__exact="failed")
+
+    counting = [query["sql"] for query in captured if "COUNT(*) FROM (" in query["sql"]]
+    assert counting
+    assert not any('"error"' in sql for sql in counting)
+
+
 def test_the_rows_that_move_come_alone(admin_client: Client) -> None:
     rows.make_run()
 

@@ -34,6 +34,9 @@ function describeLive() {
 
 // What the operator has opened, ticked or focused stays so when a fragment is exchanged.
 let kept = null;
+// When each row changed: it is marked for a while, however often the fragment is exchanged.
+const changed = new Map();
+const MARKED = 6000; // ms
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const live = event.target.closest?.("[data-live]");
@@ -68,8 +71,9 @@ document.addEventListener("htmx:afterSwap", () => {
   }
   for (const [id, top, left] of kept.scrolled) document.getElementById(id)?.scrollTo(left, top);
   for (const row of live.querySelectorAll("[data-state]")) {
-    const before = kept.states.get(row.id);
-    row.classList.toggle("jobs-changed", kept.states.size > 0 && before !== row.dataset.state);
+    const isChanged = kept.states.size > 0 && kept.states.get(row.id) !== row.dataset.state;
+    if (isChanged) changed.set(row.id, Date.now());
+    row.classList.toggle("jobs-changed", Date.now() - (changed.get(row.id) ?? 0) < MARKED);
   }
   if (kept.focus) live.querySelector(kept.focus)?.focus({ preventScroll: true });
   kept = null;

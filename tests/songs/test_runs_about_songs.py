@@ -1,0 +1,76 @@
+"""The list of runs says which song and which listener a run is about, and is searched by them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from songs.links import run_search, runs_about
+from songs.models import Song, User
+from tests import cast
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def song() -> Song:
+    song = cast.a_song(cast.alice())
+    Song.objects.filter(pk=song.pk).update(title="A waltz for two cats", event_id=uuid.uuid4())
+    song.refresh_from_db()
+    return song
+
+
+def order(song: Song) -> dict[str, Any]:
+    return {"songId": str(song.pk), "userId": song.owner_id}
+
+
+def test_each_event_has_its_song_and_its_listener_in_two_queries(
+    song: Song, django_assert_num_queries: Any
+) -> None:
+    olga = cast.olga()
+    hook = {"event": {"data": order(song)}, "error": {}}
+    foreign = order(song) | {"userId": olga.pk}
+    odd = [None, [], {"songId": 5}, {"songId": "x", "userId": -1}, {"userId": 2**70}]
+
+    with django_assert_num_queries(2):
+        found = runs_about(olga, [order(song), hook, foreign, *odd])
+
+    links = [
+        ("A waltz for two cats", reverse("admin:songs_song_change", args=[song.pk])),
+        ("alice", reverse("admin:songs_user_change", args=[song.owner_id])),
+    ]
+    assert found[:2] == [links, links]
+    assert [label for label, _ in found[2]] == ["olga"]
+    assert found[3:] == [[]] * len(odd)
+
+
+@pytest.mark.parametrize(
+    ("permissions", "labels"),
+    [
+        ([], []),
+        (["view_song"], ["A waltz for two cats"]),
+        (["view_user"], ["alice"]),
+    ],
+)
+def test_an_account_reads_only_what_it_may_see(
+    song: Song, permissions: list[str], labels: list[str]
+) -> None:
+    viola: User = cast.staff("viola", *permissions)
+
+    assert [label for label, _ in runs_about(viola, [order(song)])[0]] == labels
+    by_title = run_search(viola, "two CATS", 10)
+    by_address = run_search(viola, "alice@example.com", 10)
+    assert (by_title == [song.event_id]) == ("view_song" in permissions)
+    assert (by_address == [song.event_id]) == ("view_user" in permissions)
+
+
+def test_a_search_finds_no_more_than_it_is_asked_for(song: Song) -> None:
+    for _ in range(3):
+        another = cast.a_song(song.owner)
+        Song.objects.filter(pk=another.pk).update(title="Cats again", event_id=uuid.uuid4())
+
+    assert len(run_search(cast.olga(), "cats", 2)) == 2
+    assert run_search(song.owner, "cats", 9) == []  # a listener has no permission
