@@ -54,6 +54,11 @@ def ago(moment: datetime | None) -> SafeString:
     )
 
 
+def short(value: Any, limit: int) -> str:
+    """The beginning of a value as a text, secrets masked."""
+    return excerpt(str(value), limit)
+
+
 def clock(moment: datetime) -> str:
     """The time of day to the second, with its zone: “02:09:15 UTC”."""
     local = timezone.localtime(moment)

@@ -31,7 +31,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
     """The whole page, or one of its two parts, which move by themselves: what is so now, and
     functions, cards and acts, which come second so that no answer takes many queries."""
     span, part = _span(request), request.GET.get("part", "")
-    context |= {"title": "Operations", "span": span, "spans": SPANS.values(), "is_told": True}
+    context |= {"title": "Operations", "span": span, "spans": SPANS.values()}
     is_fragment = request.headers.get("HX-Request") == "true"
     if part == MORE:
         context |= {"is_more": True, **more(request, span)}

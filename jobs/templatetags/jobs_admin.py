@@ -27,6 +27,7 @@ register.filter("percent", words.percent)
 register.filter("clock", html.clock)
 register.filter("kind_url", html.kind_url)
 register.filter("curl", curl.curl)
+register.filter("excerpt", html.short)
 
 
 @register.simple_tag(name="standstill")

@@ -156,7 +156,7 @@ def test_a_runs_page_and_the_list_tell_it(admin_client: Client) -> None:
     for took in (30, 50, 70):
         completed(took)
     run = waiting()
-    words = re.compile(r"HTTP in flight, 4\d s, usually 30–70 s")
+    words = re.compile(r"Waiting: HTTP in flight for 4\d s, usually 30–70 s")
     assert words.search(page(admin_client, "change", run.pk))
     assert words.search(page(admin_client, "changelist"))
 

@@ -100,6 +100,51 @@ FILTERS = {  # a time, and a list
     "templates/admin/songs/song/refund_many.html": {'chosen.songs|slice:":50"'},
 }
 
+# Of the panel: lists of rows, and the ends of names and ids.
+for _name, _cuts in {
+    "jobs/admin/audit_log.py": {"persons[:MOST_PERSONS]"},
+    "jobs/admin/bulk_result.py": {
+        "[run for run in runs if not run.is_finished][:MOST_SHOWN]",
+        "[run for run in runs if run.status == RunStatus.FAILED][:MOST_SHOWN]",
+    },
+    "jobs/admin/hand_over.py": {"failing.groups[:MOST_KINDS]"},
+    "jobs/admin/links.py": {"list(found or [])[:MOST_FOUND]"},
+    "jobs/admin/operations.py": {"found.failures.groups[:MOST_GROUPS]"},
+    "jobs/admin/run_filters.py": {"ids[number:number + 1]"},
+    "jobs/admin/run_rows.py": {"kinds[:whole]", "str(run.pk)[-8:]"},
+    "jobs/admin/run_search.py": {"text[:LONGEST]"},
+    "jobs/admin/run_words.py": {"fn_id[len(head):]"},
+    "jobs/cluster/code_version.py": {"digest.hexdigest()[:8]"},
+    "jobs/cluster/pulse.py": {
+        "entries[:MOST_AT_WORK]",
+        "hmac.new(key, f'{name}\\x00{value}'.encode(), hashlib.sha256).hexdigest()[:8]",
+    },
+    "jobs/control/failures.py": {
+        "runs.select_for_update(of=('self',)).only('id', 'fn_id', 'event_id', 'status')[:MOST]",
+        "found[:MOST]",
+        "(str(ids[0]) if len(ids) == 1 else what)[:200]",
+    },
+    "jobs/lib/failure_kinds.py": {
+        "' · '.join(filter(None, (step, f'{what} {words}'.strip())))[:KIND_LIMIT]",
+        "words.split()[:MOST_WORDS]",
+    },
+    "jobs/metrics/failures.py": {"ordered[:MOST_KINDS]", "groups[:MOST_KINDS]"},
+    "jobs/metrics/functions.py": {"sorted(found)[:number]"},
+    "jobs/metrics/needs.py": {"failing.groups[MOST_TOLD:]", "failing.groups[:MOST_TOLD]"},
+    "jobs/metrics/outcomes.py": {"[str(run_id) for run_id in run_ids][:MOST]"},
+}.items():
+    NO_TEXTS.setdefault(_name, set()).update(_cuts)
+NO_TEXTS["jobs/admin/run_list.py"].discard("ids[number:number + 1]")
+for _name, _found in {
+    "templates/admin/jobs/includes/clusters.html": [
+        'cluster.at_work|slice:":4"',
+        'clusters.clusters|slice:":8"',
+    ],
+    "templates/admin/jobs/includes/groups.html": ['group.clusters|slice:":2"|join:",'],
+    "templates/admin/jobs/operations.html": ['needs|slice:"1:"'],
+}.items():
+    FILTERS.setdefault(_name, set()).update(_found)
+
 
 def cuts(source: str) -> Iterator[str]:
     """Each expression that may cut a text."""
