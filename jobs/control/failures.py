@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from jobs.control.notes import note
 from jobs.errors import InvalidTransition
 from jobs.events import requester
+from jobs.lib.excerpts import excerpt
 from jobs.models import Run, RunQuerySet
 
 PERMISSION = "jobs.deal_with_run"
@@ -84,7 +85,7 @@ def _log(account: str, ids: list[uuid.UUID], kind: str | None, said: str) -> Non
         user_id=account,
         content_type=ContentType.objects.get_for_model(Run),
         object_id=str(ids[0]) if len(ids) == 1 else None,
-        object_repr=(str(ids[0]) if len(ids) == 1 else what)[:200],
+        object_repr=str(ids[0]) if len(ids) == 1 else excerpt(what, 200),
         action_flag=CHANGE,
         change_message=f"Dealt with {what}: {said}" if len(ids) > 1 else f"Dealt with: {said}",
     )

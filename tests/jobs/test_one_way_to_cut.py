@@ -37,7 +37,6 @@ NO_TEXTS = {
     },
     "jobs/admin/events.py": {"runs[:MOST_DOTS]"},
     "jobs/admin/invoked.py": {"shown[:MOST_SHOWN]"},
-    "jobs/admin/run_list.py": {"ids[number:number + 1]"},
     # bytes: a step's card has no secret, and the problem is an excerpt
     "jobs/cluster/worker_table.py": {
         "self._page[end - CARD:end]",
@@ -93,15 +92,7 @@ NO_TEXTS = {
         "mine(request).prefetch_related('categories')[:NEWEST]",
         "request.GET.getlist('song')[:A_PAGE]",
     },
-}
-FILTERS = {  # a time, and a list
-    "templates/admin/jobs/run/includes/log.html": {'line.at|date:"H:i:s.u"|slice:":12"'},
-    "templates/admin/jobs/run/confirm.html": {'runs|slice:":50"'},
-    "templates/admin/songs/song/refund_many.html": {'chosen.songs|slice:":50"'},
-}
-
-# Of the panel: lists of rows, and the ends of names and ids.
-for _name, _cuts in {
+    # of the panel: lists of rows, and the ends of names and ids
     "jobs/admin/audit_log.py": {"persons[:MOST_PERSONS]"},
     "jobs/admin/bulk_result.py": {
         "[run for run in runs if not run.is_finished][:MOST_SHOWN]",
@@ -122,7 +113,6 @@ for _name, _cuts in {
     "jobs/control/failures.py": {
         "runs.select_for_update(of=('self',)).only('id', 'fn_id', 'event_id', 'status')[:MOST]",
         "found[:MOST]",
-        "(str(ids[0]) if len(ids) == 1 else what)[:200]",
     },
     "jobs/lib/failure_kinds.py": {
         "' · '.join(filter(None, (step, f'{what} {words}'.strip())))[:KIND_LIMIT]",
@@ -132,18 +122,18 @@ for _name, _cuts in {
     "jobs/metrics/functions.py": {"sorted(found)[:number]"},
     "jobs/metrics/needs.py": {"failing.groups[MOST_TOLD:]", "failing.groups[:MOST_TOLD]"},
     "jobs/metrics/outcomes.py": {"[str(run_id) for run_id in run_ids][:MOST]"},
-}.items():
-    NO_TEXTS.setdefault(_name, set()).update(_cuts)
-NO_TEXTS["jobs/admin/run_list.py"].discard("ids[number:number + 1]")
-for _name, _found in {
-    "templates/admin/jobs/includes/clusters.html": [
+}
+FILTERS = {  # a time, and a list
+    "templates/admin/jobs/run/includes/log.html": {'line.at|date:"H:i:s.u"|slice:":12"'},
+    "templates/admin/jobs/run/confirm.html": {'runs|slice:":50"'},
+    "templates/admin/songs/song/refund_many.html": {'chosen.songs|slice:":50"'},
+    "templates/admin/jobs/includes/clusters.html": {
         'cluster.at_work|slice:":4"',
         'clusters.clusters|slice:":8"',
-    ],
-    "templates/admin/jobs/includes/groups.html": ['group.clusters|slice:":2"|join:",'],
-    "templates/admin/jobs/operations.html": ['needs|slice:"1:"'],
-}.items():
-    FILTERS.setdefault(_name, set()).update(_found)
+    },
+    "templates/admin/jobs/includes/groups.html": {'group.clusters|slice:":2"|join:",'},
+    "templates/admin/jobs/operations.html": {'needs|slice:"1:"'},
+}
 
 
 def cuts(source: str) -> Iterator[str]:
