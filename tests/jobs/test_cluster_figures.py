@@ -13,7 +13,6 @@ from django_q.conf import Conf
 from django_q.signing import SignedPackage
 from django_q.status import Status
 
-from jobs.cluster import django_q_adapter
 from jobs.cluster.broker import RunBroker
 from jobs.cluster.code_version import code_version
 from jobs.cluster.pulse import pulse_of
@@ -31,10 +30,9 @@ PULSE = {"looked": 1.0, "claimed": 1.0, "problem": "", "at_work": 1, "workers": 
 
 
 @pytest.fixture
-def sentinel(monkeypatch) -> RunBroker:
+def sentinel(in_a_cluster) -> RunBroker:
     """The broker of a sentinel that has a board, and no processes."""
-    monkeypatch.setattr(django_q_adapter, "board", Board())
-    django_q_adapter.board.beat(Beat(time.monotonic(), time.monotonic()))
+    in_a_cluster.board.beat(Beat(time.monotonic(), time.monotonic()))
     return RunBroker.__new__(RunBroker)
 
 
