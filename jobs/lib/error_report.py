@@ -53,12 +53,12 @@ def describe(error: BaseException) -> dict[str, Any]:
 def codes_of(error: BaseException) -> dict[str, Any]:
     """The "code" and the "status_code" of an error of the engine's classes (JobsError), as far as
     it has them. Other packages' errors have a `code` that means something else."""
-    if not isinstance(error, JobsError):
+    if not is_a(error, JobsError):
         return {}
-    code = storable(_read(lambda: error.code, ""), CODE_LIMIT)
-    status = getattr(error, "status_code", None)
-    found = {"code": code or None, "status_code": status if type(status) is int else None}
-    return {name: value for name, value in found.items() if value is not None}
+    given: Any = error
+    code = storable(_read(lambda: given.code, ""), CODE_LIMIT)
+    status = _read(lambda: str(given.status_code) if type(given.status_code) is int else "", "")
+    return ({"code": code} if code else {}) | ({"status_code": int(status)} if status else {})
 
 
 def text_of(error: BaseException) -> str:
