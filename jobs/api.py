@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from jobs.control.bulk_actions import bulk
 from jobs.control.cancellation import cancel
+from jobs.control.failures import Dealt, deal_with
 from jobs.control.form_submissions import FIELD as FORM_TOKEN
 from jobs.control.form_submissions import Outcome, StaleForm, once
 from jobs.control.pauses import pause, replay_skipped, resume
@@ -49,6 +50,7 @@ __all__ = [
     "Cancel",
     "Concurrency",
     "Context",
+    "Dealt",
     "Event",
     "Function",
     "InvalidEvent",
@@ -76,6 +78,7 @@ __all__ = [
     "bulk",
     "cancel",
     "create_function",
+    "deal_with",
     "excerpt",
     "is_unavailable",
     "new_id",

@@ -160,12 +160,23 @@ def panel_cards() -> Sequence[str]:
     return paths
 
 
+def version() -> str:
+    """What the panel calls the code of a cluster (VERSION): a commit, a release. Empty: a digest
+    of the code is made."""
+    value = _setting("VERSION", "")
+    if not isinstance(value, str) or len(value) > 64 or "\0" in value:
+        raise ImproperlyConfigured(
+            f'JOBS["VERSION"] = {value!r}: a text of at most 64 characters is allowed.'
+        )
+    return value
+
+
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """An error for each unusable setting (`jobs.E001`); a warning without the backend for
     permissions on runs (`jobs.W003`)."""
     problems = []
     readers = (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch)
-    for read in (*readers, prepare_steps, run_output_limit, listen, panel_cards):
+    for read in (*readers, prepare_steps, run_output_limit, listen, panel_cards, version):
         try:
             read()
         except ImproperlyConfigured as problem:

@@ -25,6 +25,7 @@ from django_q.signing import SignedPackage
 
 from jobs import models
 from jobs.cluster import django_q_adapter, pulse
+from jobs.cluster.code_version import code_version
 from jobs.cluster.dispatch import Dispatch
 from jobs.cluster.django_q_adapter import share_without_locks, the_dispatch
 from jobs.cluster.heartbeat import Keeper
@@ -37,6 +38,7 @@ from jobs.execution import requeue
 from jobs.fetch.gateway import Gateway
 from jobs.lib.error_report import class_path, text_of
 from jobs.maintenance import cron, sweeper, turn_repair
+from jobs.metrics import rollups
 from jobs.platform.ipc import process_tree
 from jobs.platform.postgres import notifier, query_log, statements
 from jobs.platform.postgres.outages import is_unavailable
@@ -53,6 +55,7 @@ HANDFUL = 0.01  # seconds to collect notifications while workers are busy
 HEARTBEAT = 2.0
 PARKING = 0.5  # seconds between two attempts to park runs
 MENDING = 30.0
+COUNTING = 5.0  # seconds between two counts of what has ended
 KEPT = 60  # seconds that a connection lives at least
 STAT_LIFETIME = 10  # seconds
 
@@ -76,6 +79,7 @@ class RunBroker(Broker):
         self._claimed = 0.0
         self._swept = 0.0
         self._mended = 0.0
+        self._counted = 0.0
         self._told = 0.0
 
     def ping(self) -> bool:
@@ -151,7 +155,8 @@ class RunBroker(Broker):
 
     def _beat(self, problem: str = "") -> None:
         looked = django_q_adapter.board.last_beat().looked if problem else time.monotonic()
-        django_q_adapter.board.beat(Beat(looked, self._claimed, problem))
+        in_flight = self._gateway.in_flight if self._gateway is not None else 0
+        django_q_adapter.board.beat(Beat(looked, self._claimed, problem, in_flight))
 
     def _open(self) -> tuple[Gateway, Keeper, Dispatch]:
         """Set up the pusher's connection.
@@ -241,6 +246,9 @@ class RunBroker(Broker):
         if time.monotonic() - self._mended > MENDING:
             self._mended = time.monotonic()
             self._alone("to mend lines", turn_repair.mend_lines)
+        if time.monotonic() - self._counted > COUNTING:
+            self._counted = time.monotonic()
+            self._alone("to count what has ended", rollups.roll_up)
 
     @staticmethod
     def _alone(what: str, do: Callable[[], object]) -> None:
@@ -255,20 +263,23 @@ class RunBroker(Broker):
     # --- what the sentinel says of the cluster ----------------------------------------------------
 
     def set_stat(self, key: str, value: str, timeout: int) -> None:
-        """Store django-q2's status in a row, which all machines see."""
-        if time.monotonic() - self._told < HEARTBEAT:
+        """Store django-q2's status in a row, which all machines see. The last one, that the cluster
+        has stopped, is always stored: without it the cluster has died."""
+        stat = SignedPackage.loads(value)
+        has_stopped = stat.status == Conf.STOPPED
+        if time.monotonic() - self._told < HEARTBEAT and not has_stopped:
             return
         self._told = time.monotonic()
+        said = {
+            "host": socket.gethostname(),
+            "stat": value,
+            "pulse": pulse.pulse_of(django_q_adapter.board, int(Conf.WORKERS), stat),
+            "version": code_version(),
+            "seen_at": Now(),
+            "stopped_at": Now() if has_stopped else None,
+        }
         try:
-            models.Cluster.objects.update_or_create(
-                key=key,
-                defaults={
-                    "host": socket.gethostname(),
-                    "stat": value,
-                    "pulse": pulse.pulse_of(django_q_adapter.board, int(Conf.WORKERS)),
-                    "seen_at": Now(),
-                },
-            )
+            models.Cluster.objects.update_or_create(key=key, defaults=said)
         except DatabaseError:
             connection.close()
             raise

@@ -1,25 +1,91 @@
-"""What a cluster's row says of its pusher."""
+"""What a cluster says in its row of its pusher, its workers and its requests."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import os
 import time
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
+from jobs import conf
 from jobs.cluster.worker_table import Board
+from jobs.execution.current_step import step_of
+
+MOST_AT_WORK = 50  # workers whose steps are told
 
 
-def pulse_of(board: Board, workers: int) -> dict[str, Any]:
-    """{"looked", "claimed"}: seconds ago, or null for never; {"problem"}: a text; {"at_work",
-    "workers"}: numbers of processes."""
+def pulse_of(board: Board, workers: int, stat: Any = None) -> dict[str, Any]:
+    """What a cluster's row says:
+
+    - "looked", "claimed": in seconds ago, or null for never; "problem": a text;
+    - "at_work", "workers": numbers of processes; "at": [process, run, step, seconds at this step];
+    - "in_flight", "limit": requests of its gateway;
+    - "pid", "pusher": numbers of its main process and of its pusher, from django-q2's `stat`;
+    - "memory": bytes that its processes have for themselves; null where that cannot be read;
+    - "secrets": a keyed digest of each secret, which says whether two clusters have the same.
+    """
     beat = board.last_beat()
+    entries = [entry for entry in board.entries() if entry.run_id is not None]
+    pids = _processes(stat)
     return {
         "looked": _ago(beat.looked),
         "claimed": _ago(beat.claimed),
         "problem": beat.problem,
-        "at_work": sum(entry.run_id is not None for entry in board.entries()),
+        "at_work": len(entries),
         "workers": workers,
+        "at": [_at(entry.pid, entry.run_id, entry.step) for entry in entries[:MOST_AT_WORK]],
+        "in_flight": beat.in_flight,
+        "limit": conf.gateway_limit(),
+        "pid": getattr(stat, "pid", None),
+        "pusher": getattr(stat, "pusher", None),
+        "memory": _memory(pids),
+        "secrets": _digests(),
     }
 
 
 def _ago(moment: float) -> float | None:
     return round(max(time.monotonic() - moment, 0.0), 1) if moment else None
+
+
+def _at(pid: int, run_id: Any, card: str) -> tuple[int, str, str, float | None]:
+    found = step_of(card, run_id)
+    step, seconds = (found[0].name, round(found[1], 1)) if found else ("", None)
+    return pid, str(run_id), step, seconds
+
+
+def _processes(stat: Any) -> list[int]:
+    names = ("pid", "sentinel", "pusher", "monitor")
+    found = [getattr(stat, name, 0) for name in names] + list(getattr(stat, "workers", []))
+    return [pid for pid in dict.fromkeys(found) if isinstance(pid, int) and pid]
+
+
+def _memory(pids: Iterable[int]) -> int | None:
+    """What is resident and not of a file; pages that forks still share count in each of them."""
+    sizes = [size for size in map(_own_pages, pids) if size is not None]
+    return sum(sizes) * os.sysconf("SC_PAGE_SIZE") if sizes else None
+
+
+def _own_pages(pid: int) -> int | None:
+    try:
+        _, resident, of_files, *_ = Path(f"/proc/{pid}/statm").read_text().split()
+    except (OSError, ValueError):
+        return None
+    return int(resident) - int(of_files)
+
+
+@cache
+def _digests() -> dict[str, str]:
+    """Of the secrets as they are now: a cluster reads its settings once."""
+    key = settings.SECRET_KEY.encode()
+    values = {name: getattr(settings, name, "") for name in conf.secrets()}
+    return {
+        name: hmac.new(key, f"{name}\0{value}".encode(), hashlib.sha256).hexdigest()[:8]
+        for name, value in values.items()
+        if value
+    }

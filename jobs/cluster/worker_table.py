@@ -23,7 +23,8 @@ LINES = 512
 # A byte: the cluster stops; one per line: its worker is on shift; then the pusher's pulse.
 SHIFTS = 8
 BEAT = SHIFTS + LINES
-PULSE = struct.Struct("<ddH500s")  # last look, last claim (monotonic), the problem's length
+# Last look, last claim (monotonic), requests in flight, the problem's length, the problem.
+PULSE = struct.Struct("<ddiH500s")
 HEADER = BEAT + PULSE.size
 NOBODY = bytes(16)
 NO_PID = bytes(4)
@@ -46,6 +47,7 @@ class Beat:
     looked: float = 0.0
     claimed: float = 0.0
     problem: str = ""
+    in_flight: int = 0  # requests of its gateway
 
 
 class Board:
@@ -88,11 +90,13 @@ class Board:
 
     def beat(self, beat: Beat) -> None:
         problem = storable(beat.problem, 500).encode()[:500]
-        PULSE.pack_into(self._page, BEAT, beat.looked, beat.claimed, len(problem), problem)
+        numbers = beat.looked, beat.claimed, beat.in_flight, len(problem)
+        PULSE.pack_into(self._page, BEAT, *numbers, problem)
 
     def last_beat(self) -> Beat:
-        looked, claimed, length, problem = PULSE.unpack_from(self._page, BEAT)
-        return Beat(looked, claimed, problem[:length].decode(errors="ignore"))
+        looked, claimed, in_flight, length, problem = PULSE.unpack_from(self._page, BEAT)
+        text = problem[:length].decode(errors="ignore")
+        return Beat(looked, claimed, text, in_flight)
 
     # --- the keeper's side ------------------------------------------------------------------------
 

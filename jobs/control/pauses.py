@@ -7,8 +7,10 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Greatest, Now
 
+from jobs.control.notes import note
 from jobs.control.reruns import rerun_once
 from jobs.errors import InvalidTransition, UnknownFunction
+from jobs.events import requester
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import is_name, named
 from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunStatus
@@ -28,19 +30,23 @@ class Replayed(list[str]):
 
 
 @transaction.atomic
-def pause(fn_id: str, *, stop_running: bool = False) -> bool:
+def pause(fn_id: str, *, stop_running: bool = False, reason: str = "") -> bool:
     """Start no more runs of a function: events make skipped runs, invoked runs wait for `resume`,
     an operator's reruns start.
 
     Unfinished runs go on; with `stop_running` each stands still after its step, until `resume`.
-    False if it was paused before (`stop_running` applies all the same).
+    False if it was paused before (`stop_running` applies all the same). `reason` is for the next
+    operator: at most 500 characters.
     """
     _row(fn_id)
+    reason = note(reason, "The reason of a pause")
     if not stop_running:
         _ready(fn_id)
     paused = RegisteredFunction.objects.filter(fn_id=fn_id)
     changed = bool(paused.filter(paused_at__isnull=True).update(paused_at=Now()))
     paused.update(stands_still=stop_running)
+    if changed or reason:
+        paused.update(pause_reason=reason, paused_by=requester.current_id())
     if stop_running:
         running = Run.objects.in_status(RunStatus.RUNNING).filter(fn_id=fn_id)
         running.update(stop_requested=True)
@@ -57,7 +63,8 @@ def resume(fn_id: str) -> bool:
     _row(fn_id)
     _ready(fn_id)
     paused = RegisteredFunction.objects.filter(fn_id=fn_id, paused_at__isnull=False)
-    changed = bool(paused.update(paused_at=None, stands_still=False))
+    over = {"paused_at": None, "stands_still": False, "pause_reason": "", "paused_by": ""}
+    changed = bool(paused.update(**over))
     _go_on(fn_id)
     return changed
 

@@ -17,6 +17,7 @@ from jobs.events.fan_out import CANCELLER
 from jobs.models import RegisteredFunction, Run
 
 VIEW_RUN, RERUN, EDIT, CANCEL = (f"jobs.{name}_run" for name in ("view", "rerun", "edit", "cancel"))
+DEAL_WITH = "jobs.deal_with_run"
 VIEW_FUNCTION, PAUSE = "jobs.view_registeredfunction", "jobs.pause_registeredfunction"
 HARMLESS = ("retry", "rerun")  # these cancel nothing
 
@@ -34,7 +35,7 @@ def besides(perm: str, obj: Model) -> list[str]:
     """The further permissions for this object."""
     if isinstance(obj, Run) and perm in (RERUN, EDIT):
         return [VIEW_RUN, CANCEL] if cancels(obj) else [VIEW_RUN]
-    if isinstance(obj, Run) and perm == CANCEL:
+    if isinstance(obj, Run) and perm in (CANCEL, DEAL_WITH):
         return [VIEW_RUN]
     if isinstance(obj, RegisteredFunction) and perm == RERUN:  # to replay its skipped runs
         more = [CANCEL] if obj.fn_id == CANCELLER else []

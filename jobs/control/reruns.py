@@ -18,6 +18,7 @@ from jobs.execution import records
 from jobs.ids import new_id
 from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import named
+from jobs.metrics import ends
 from jobs.models import FINISHED, FetchStatus, RunStatus, StepKind, StepStatus
 from jobs.platform.postgres import notifier
 from jobs.registry import catalog
@@ -122,6 +123,7 @@ def _resume(run: models.Run) -> models.Run:
     invoking = run.steps.filter(kind=StepKind.INVOKE, status=StepStatus.WAITING)
     invoking.update(started_at=Now(), due_at=None)
     remembered = [StepStatus.COMPLETED, StepStatus.FAILED]
+    ends.undo(run.id)
     models.Run.objects.filter(id=run.id, status__in=RETRYABLE).update(
         status=RunStatus.QUEUED,
         reason="",

@@ -89,6 +89,11 @@ class Gateway:
         # Not a daemon: the pusher lets it store what is in flight.
         self._thread = threading.Thread(target=self._coordinate, name="gateway")
 
+    @property
+    def in_flight(self) -> int:
+        """Requests, as far as another thread knows."""
+        return len(self._air)
+
     def start(self) -> None:
         # Connections per host are kept.
         make_room(self.per_host * max(len(conf.allowed_hosts()), 1) + SPARE)

@@ -56,21 +56,33 @@ class ShortReason:
         """At most KIND_LIMIT characters; the same for failures of one sort."""
         words = general(self.words)
         step = excerpt(self.step, STEP_LIMIT)
-        return " · ".join(filter(None, (step, f"{self.what[:20]} {words}".strip())))[:KIND_LIMIT]
+        what = excerpt(self.what, STEP_LIMIT // 2)
+        return " · ".join(filter(None, (step, f"{what} {words}".strip())))[:KIND_LIMIT] or UNTOLD
 
 
 def reason_of(error: Any) -> ShortReason:
     """The short reason of a run's `error` column, whatever is in it."""
     if not isinstance(error, dict):
         return ShortReason("", "", UNTOLD)
-    step = str(error.get("step") or "")
-    cause = error.get("cause")
-    told = cause if isinstance(cause, dict) else error
-    name, message = str(told.get("name") or ""), str(told.get("message") or "")
+    step, name = str(error.get("step") or ""), class_of(error)
+    message = str(_told(error).get("message") or "")
     if answered := ANSWERED.match(message):
-        return ShortReason(step, answered[1], _of_answer(answered[2]))
+        status, body = answered.groups()
+        return ShortReason(step, status, _of_answer(body).removeprefix(status).lstrip(" :·-"))
     words = _one_line(REQUESTED.sub("", message))
-    return ShortReason(step, "" if name in MUTE else name, words or (name and "without a word"))
+    if not words:
+        return ShortReason(step, name, "" if name else UNTOLD)
+    return ShortReason(step, "" if name in MUTE else name, words)
+
+
+def class_of(error: dict[str, Any]) -> str:
+    """The class of the cause, without its module."""
+    return str(_told(error).get("name") or "")
+
+
+def _told(error: dict[str, Any]) -> dict[str, Any]:
+    cause = error.get("cause")
+    return cause if isinstance(cause, dict) else error
 
 
 def kind_of(error: Any) -> str:

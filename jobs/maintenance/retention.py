@@ -3,6 +3,7 @@
     runs         ended longer ago than conf.retention(), with all their rows
     events       accepted longer ago than that, without a run
     clusters     silent for a day
+    ends         undone by a person's retry, older than that
     submissions  with expired tokens (see form_submissions.py)
 
 Small batches, a transaction each: locks are short, autovacuum keeps up, stopping is harmless. An
@@ -34,7 +35,7 @@ from jobs.control.form_submissions import KEPT
 from jobs.events import event as events_event
 from jobs.events import fan_out, intake
 from jobs.events.deduplication import DEDUPE_WINDOW
-from jobs.models import Cluster, Event, Run, RunStatus, Step, StepStatus, Submission
+from jobs.models import Cluster, Event, Run, RunStatus, Step, StepStatus, Submission, UndoneEnd
 from jobs.registry import catalog
 from jobs.runs import pace
 
@@ -74,6 +75,7 @@ def forget(after: str = "", batches: int = BATCHES, *, since: str = "") -> Round
     }
     if keep is None:
         return done
+    _forget_undone_ends(keep, batch)
     awaited = _awaited(keep)
     looked_at = 0
     for _ in range(batches):
@@ -116,6 +118,14 @@ def _forget_old_submissions(batch: int) -> int:
     old = Submission.objects.filter(at__lt=Now() - KEPT).order_by("at")
     ids = list(old.select_for_update(skip_locked=True).values_list("id", flat=True)[:batch])
     return Submission.objects.filter(id__in=ids).delete()[0]
+
+
+@transaction.atomic
+def _forget_undone_ends(keep: timedelta, batch: int) -> None:
+    """One batch a round, which is more than persons retry meanwhile."""
+    old = UndoneEnd.objects.filter(ended_at__lt=Now() - keep).order_by("ended_at")
+    ids = list(old.values_list("id", flat=True)[:batch])
+    UndoneEnd.objects.filter(id__in=ids).delete()
 
 
 @transaction.atomic

@@ -64,7 +64,8 @@ class ClusterFigures:
     version: str
     in_flight: int | None  # requests of its gateway; None: not known
     limit: int  # of these
-    memory: int | None  # bytes that its processes have resident, together; None: not known
+    memory: int | None  # bytes that its processes have for themselves; None: not known
+    secrets: dict[str, str]  # keyed digests, by name
 
     @property
     def is_alive(self) -> bool:
@@ -103,6 +104,15 @@ class Clusters:
         return sorted({cluster.version for cluster in self.alive if cluster.version})
 
     @property
+    def unlike_secrets(self) -> list[str]:
+        """Names of secrets that are not the same on all living clusters."""
+        said: dict[str, set[str]] = {}
+        for cluster in self.alive:
+            for name, digest in cluster.secrets.items():
+                said.setdefault(name, set()).add(digest)
+        return sorted(name for name, digests in said.items() if len(digests) > 1)
+
+    @property
     def queued(self) -> int:
         return sum(host.queued for host in self.hosts)
 
@@ -120,7 +130,7 @@ def clusters() -> Clusters:
 
 
 def health_of(row: Cluster, now: datetime) -> str:
-    if row.stopped_at is not None and row.stopped_at >= row.started_at:
+    if row.stopped_at is not None:
         return STOPPED
     if now - row.seen_at > SILENCE:
         return DIED
@@ -149,6 +159,7 @@ def _figures(row: Cluster, now: datetime) -> ClusterFigures:
         in_flight=pulse.get("in_flight") if is_alive else None,
         limit=pulse.get("limit") or conf.gateway_limit(),
         memory=pulse.get("memory") if is_alive else None,
+        secrets=pulse.get("secrets") or {},
     )
 
 

@@ -9,6 +9,7 @@ time between an end and a person's retry.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,6 +36,20 @@ SELECT fn_id, date_bin('1 minute', ended_at, 'epoch'::timestamptz), status,
            WHERE ended_at >= %(since)s AND ended_at < %(until)s
            ORDER BY ended_at DESC LIMIT %(most)s) AS undone) AS ends
  GROUP BY 1, 2, 3, 4, 5
+"""  # noqa: S608
+# A person's retry undoes an end (in its transaction, under the run's row lock): the end is kept for
+# the figures, and the time since then is not the run's.
+UNDO = f"""
+WITH kept AS (
+  INSERT INTO jobs_undoneend
+         (run_id, fn_id, status, failure_kind, ended_at, undone_at, wait, took)
+  SELECT id, fn_id, status, CASE WHEN status = 'failed' THEN failure_kind ELSE '' END,
+         ended_at, statement_timestamp(), {WAIT}, {TOOK}
+    FROM jobs_run WHERE id = %(run_id)s AND ended_at IS NOT NULL)
+UPDATE jobs_run SET mended_at = NULL, mended_by = NULL, dealt_with = '', dealt_by = '',
+       idle = CASE WHEN started_at IS NULL THEN idle
+                   ELSE coalesce(idle, interval '0') + (statement_timestamp() - ended_at) END
+ WHERE id = %(run_id)s AND ended_at IS NOT NULL
 """  # noqa: S608
 
 
@@ -76,6 +91,12 @@ def counted(since: datetime, until: datetime, most: int | None = None) -> Counts
             if took is not None:
                 count.times.add(took, number)
     return found
+
+
+def undo(run_id: uuid.UUID) -> None:
+    """Note that a person's retry undoes this end: called before the run's row loses it."""
+    with connection.cursor() as cursor:
+        cursor.execute(UNDO, {"run_id": run_id})
 
 
 def summed(counts: Iterable[Count]) -> Counts:

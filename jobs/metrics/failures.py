@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
 
-from jobs.lib.failure_kinds import UNTOLD, ShortReason, reason_of
+from jobs.lib.failure_kinds import UNTOLD, ShortReason, general, reason_of
+from jobs.metrics.acts import Advice, advice_for
 from jobs.models import Cluster, Run
 from jobs.platform.postgres.clock import database_clock
 
@@ -43,23 +43,12 @@ SELECT k.kind, count(*) FILTER (WHERE r.status = 'completed' OR r.mended_by IS N
 """
 
 
-class Act(StrEnum):
-    """What helps the runs of a kind."""
-
-    RETRY = "retry"  # the failed step is done again
-    RERUN_FROM = "rerun from"  # a remembered answer would fail again: from the step that asked
-    LEAVE_OUT = "leave out"  # what the run is about is gone
-
-
 @dataclass(frozen=True, slots=True)
 class Group:
     """Open failures of one kind. `runs` counts them, `keys` the concurrency keys (listeners) among
     them; the other numbers are of runs that are open no more, up to MOST_OF_KIND."""
 
     kind: str
-    step: str
-    what: str  # a status, or a class; may be empty
-    words: str
     runs: int
     keys: int
     first: datetime
@@ -69,12 +58,14 @@ class Group:
     sparkline: list[int]  # BARS numbers, from the first failure of all groups to now
     share: float  # of all open failures, 0 to 1
     sample: uuid.UUID  # the latest run
+    # The parts of the kind, of the MOST_KINDS largest groups: see label for the others.
+    step: str = ""
+    what: str = ""  # a status, or a class
+    words: str = ""
     mended: int = 0
     dealt_with: int = 0
     under_way: int = 0  # retried, and not over yet
-    act: Act = Act.RETRY
-    from_step: str = ""  # with RERUN_FROM: where to begin
-    why: str = ""  # with RERUN_FROM and LEAVE_OUT: a sentence
+    advice: Advice | None = None  # what helps; of the MOST_KINDS largest groups
 
     @property
     def label(self) -> str:
@@ -112,7 +103,20 @@ def failures(since: datetime | None = None, fn_id: str = "") -> Failures:
     ordered = sorted(by_kind, key=lambda kind: (-len(by_kind[kind]), kind))
     over = _over(ordered[:MOST_KINDS])
     groups = [_group(kind, by_kind[kind], len(rows), (begin, now), names, over) for kind in ordered]
-    return Failures(groups, len(rows), len(rows) >= MOST)
+    return Failures(_advised(groups), len(rows), len(rows) >= MOST)
+
+
+def _advised(groups: list[Group]) -> list[Group]:
+    advice = advice_for([group.sample for group in groups[:MOST_KINDS]])
+    return [_with(group, advice.get(group.sample)) for group in groups]
+
+
+def _with(group: Group, advice: Advice | None) -> Group:
+    if advice is None:
+        return group
+    reason = advice.reason
+    words = general(reason.words)
+    return replace(group, step=reason.step, what=reason.what, words=words, advice=advice)
 
 
 def failures_of(kind: str) -> Group | None:
@@ -160,14 +164,9 @@ def _group(
     names: dict[str, str],
     over: dict[str, tuple[int, int, int]],
 ) -> Group:
-    step, _, rest = kind.rpartition(" · ")
-    what, _, words = rest.partition(" ")
     mended, dealt_with, under_way = over.get(kind, (0, 0, 0))
     return Group(
         kind=kind,
-        step=step,
-        what=what,
-        words=words,
         runs=len(rows),
         keys=len({(row.fn_id, row.key) for row in rows if row.key}),
         first=min(row.ended_at for row in rows),

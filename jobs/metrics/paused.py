@@ -5,11 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobs.models import Reason, RegisteredFunction, Run, RunStatus
+from django.db import connection
+
+from jobs.metrics.present import Present
+from jobs.models import RegisteredFunction
 
 MOST_SKIPPED = 1_000
-MOST_UNKNOWN = 1_000
 MOST_READ = 3_000
+SKIPPED = """
+SELECT count(*) FROM (
+  SELECT 1 FROM (SELECT id, status FROM jobs_run WHERE fn_id = %(fn_id)s
+                  ORDER BY id DESC LIMIT %(read)s) AS newest
+   WHERE status = 'skipped' AND (SELECT 1 FROM jobs_run again
+                                  WHERE again.rerun_of_id = newest.id LIMIT 1) IS NULL
+   LIMIT %(most)s) AS skipped
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,7 @@ class Unknown:
     """A function that runs name and no cluster knows."""
 
     fn_id: str
-    runs: int  # that wait for it, up to MOST_UNKNOWN of all such functions
+    runs: int  # that wait for it
 
 
 def paused() -> list[Paused]:
@@ -48,14 +58,8 @@ def paused() -> list[Paused]:
     return [_paused(row, functions) for row in found]
 
 
-def unknown() -> list[Unknown]:
-    """From the newest unfinished runs, as their reason says."""
-    newest = Run.objects.filter(ended_at__isnull=True).order_by("-id")[:10_000]
-    waiting = Run.objects.filter(id__in=newest.values("id"), reason=Reason.FUNCTION).order_by()
-    counts: dict[str, int] = {}
-    for fn_id in waiting.values_list("fn_id", flat=True)[:MOST_UNKNOWN]:
-        counts[fn_id] = counts.get(fn_id, 0) + 1
-    return [Unknown(fn_id, runs) for fn_id, runs in sorted(counts.items())]
+def unknown(now: Present) -> list[Unknown]:
+    return [Unknown(fn_id, runs) for fn_id, runs in now.of_unknown_functions.items()]
 
 
 def hook_of(fn_id: str, functions: dict[str, RegisteredFunction]) -> tuple[str, str]:
@@ -70,9 +74,9 @@ def hook_of(fn_id: str, functions: dict[str, RegisteredFunction]) -> tuple[str, 
 
 def skipped(fn_id: str) -> int:
     """Its skipped runs that were not replayed, up to MOST_SKIPPED, of its newest MOST_READ runs."""
-    newest = Run.objects.filter(fn_id=fn_id).order_by("-id").values("id")[:MOST_READ]
-    runs = Run.objects.filter(id__in=newest, status=RunStatus.SKIPPED, reruns__isnull=True)
-    return runs.order_by()[:MOST_SKIPPED].count()
+    with connection.cursor() as cursor:
+        cursor.execute(SKIPPED, {"fn_id": fn_id, "read": MOST_READ, "most": MOST_SKIPPED})
+        return int(cursor.fetchone()[0])
 
 
 def _paused(row: RegisteredFunction, functions: dict[str, RegisteredFunction]) -> Paused:

@@ -42,8 +42,8 @@ class RollupMark(models.Model):
     rolled_to = models.DateTimeField()
     # … and was counted again after the transactions that were open then had come to their end.
     settled_to = models.DateTimeField()
-    # The next moment up to which that is to be done, and the transaction id from which on
-    # transactions began later; null if there is none.
+    # The next moment up to which that is to be done, when all transactions with a smaller id than
+    # this one are over; null if there is none.
     pending_to = models.DateTimeField(null=True)
     pending_xid = models.BigIntegerField(null=True)
     # The hours before this moment have rows of their own.

@@ -13,6 +13,7 @@ from jobs import models
 from jobs.events import event as events_event
 from jobs.events import fan_out, intake, requester, wake
 from jobs.events.event import Event
+from jobs.lib.failure_kinds import kind_of
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
 from jobs.registry import catalog
@@ -105,5 +106,7 @@ def fail_run(run: models.Run, error: dict[str, Any]) -> None:
 
 
 def settle_failure(ending: Ending, error: dict[str, Any]) -> None:
+    """In the failure's transaction, after the run's own row: its kind and its hook."""
+    models.Run.objects.filter(id=ending.run_id).update(failure_kind=kind_of(error))
     announce(FAILED, ending, error, "failure")
     leave(ending)

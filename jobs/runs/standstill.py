@@ -38,7 +38,8 @@ def standstill(*, in_detail: bool = False) -> str:
 
 
 def _alive() -> QuerySet[Cluster]:
-    return Cluster.objects.filter(seen_at__gt=Now() - SILENCE).order_by("-seen_at")
+    heard = Cluster.objects.filter(seen_at__gt=Now() - SILENCE, stopped_at__isnull=True)
+    return heard.order_by("-seen_at")
 
 
 def _silence() -> str:

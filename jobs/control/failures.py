@@ -1,0 +1,90 @@
+"""Failures that an operator has dealt with otherwise than by a rerun."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.db.models.functions import Now
+
+from jobs.control.notes import note
+from jobs.errors import InvalidTransition
+from jobs.events import requester
+from jobs.models import Run, RunQuerySet
+
+PERMISSION = "jobs.deal_with_run"
+MOST = 5_000  # runs of one call
+
+
+@dataclass(frozen=True, slots=True)
+class Dealt:
+    """`done` runs left the open failures; `refused` did not, and `reason` is the first why."""
+
+    done: int
+    refused: int = 0
+    reason: str = ""
+    is_all: bool = True  # False: there are more of the kind than one call deals with
+
+
+def deal_with(
+    sentence: str, *, run_ids: Iterable[str | uuid.UUID] = (), kind: str | None = None
+) -> Dealt:
+    """Say of failed runs, or of all open failures of a kind, that they are dealt with: they leave
+    the open failures. They stay failed, keep the sentence, and can be retried all the same.
+
+    Runs that are no open failures (any more) are passed by. At a person's asking (requester.py)
+    it asks for `jobs.deal_with_run` and raises NotAllowed without it; runs that this account may
+    not deal with are refused, and one line of the history tells of all that was done. One
+    transaction; the runs' rows are locked, in the order of their ids, until it commits.
+    """
+    said = note(sentence, "The sentence")
+    if not said:
+        raise InvalidTransition("Say in a sentence how the failures were dealt with.")
+    asker = requester.current()
+    asker.refuse(PERMISSION)
+    with transaction.atomic():
+        runs = list(_meant(run_ids, kind))
+        reasons = {run.id: asker.refusal(PERMISSION, run) for run in runs}
+        allowed = [run_id for run_id, reason in reasons.items() if not reason]
+        done = Run.objects.filter(id__in=allowed).update(
+            mended_at=Now(), dealt_with=said, dealt_by=asker.id
+        )
+        if done and asker.id:
+            _log(asker.id, allowed, kind, said)
+    first = next((reason for reason in reasons.values() if reason), "")
+    return Dealt(done, len(runs) - done, first, is_all=len(runs) < MOST)
+
+
+def _meant(run_ids: Iterable[str | uuid.UUID], kind: str | None) -> RunQuerySet:
+    failed = Run.objects.all()
+    runs = failed.filter(id__in=_ids(run_ids)) if kind is None else failed.filter(failure_kind=kind)
+    runs = runs.filter(status="failed", mended_at__isnull=True).order_by("id")
+    return runs.select_for_update(of=("self",)).only("id", "fn_id", "event_id", "status")[:MOST]
+
+
+def _ids(given: Iterable[str | uuid.UUID]) -> list[uuid.UUID]:
+    """What is no id names no run."""
+    found = []
+    for one in given:
+        try:
+            found.append(one if isinstance(one, uuid.UUID) else uuid.UUID(str(one)))
+        except ValueError:
+            continue
+    return found[:MOST]
+
+
+def _log(account: str, ids: list[uuid.UUID], kind: str | None, said: str) -> None:
+    """One line, however many they are: of one run, it stands in that run's history."""
+    what = f"{len(ids):,} failed runs" + (f": {kind}" if kind else "")
+    LogEntry.objects.create(
+        user_id=account,
+        content_type=ContentType.objects.get_for_model(Run),
+        object_id=str(ids[0]) if len(ids) == 1 else None,
+        object_repr=(str(ids[0]) if len(ids) == 1 else what)[:200],
+        action_flag=CHANGE,
+        change_message=f"Dealt with {what}: {said}" if len(ids) > 1 else f"Dealt with: {said}",
+    )

@@ -1,0 +1,160 @@
+"""What needs an operator: a line for each thing that keeps work from being done, worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from jobs.metrics.clusters import STALLED, STOPPED, Clusters
+from jobs.metrics.failures import Failures
+from jobs.metrics.paused import Paused, Unknown
+from jobs.metrics.present import Present
+
+LATE = 30.0  # seconds for which a run may be due, or a request unsent, before an operator is told
+RECENT = 900.0  # seconds; a kind that failed since then is bad, an older one wants a look
+TOLD_FOR = 3600.0  # seconds after its death for which a cluster's is told
+MOST_TOLD = 3  # kinds of failures, each in a line
+
+
+CODES = (
+    *("no-cluster", "stalled", "late", "died", "versions", "secrets", "failures"),
+    *("other-failures", "requests", "paused", "unknown"),
+)
+
+
+class Level(StrEnum):
+    """How bad it is: `bad` keeps work from being done, `warn` wants a look."""
+
+    BAD = "bad"
+    WARN = "warn"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One line of “What needs you”. `strong` is its beginning, to be set in bold, `rest` goes on
+    behind it. `code` says which line it is, and `about` what it is about (a function's id, a
+    failure's kind, a cluster's key, a host, a setting), for the link."""
+
+    level: Level
+    code: str  # one of CODES
+    strong: str
+    rest: str = ""
+    about: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.strong} {self.rest}".strip()
+
+
+def needs(
+    now: Present,
+    there: Clusters,
+    failing: Failures,
+    stopped: list[Paused],
+    strangers: list[Unknown],
+) -> list[Need]:
+    found = [
+        *_of_clusters(there, now),
+        *_of_failures(failing, now.at),
+        *_of_requests(there),
+        *_of_functions(stopped, strangers, now.at),
+    ]
+    return sorted(found, key=lambda need: need.level == Level.WARN)
+
+
+def _of_clusters(there: Clusters, now: Present) -> Iterator[Need]:
+    if not there.alive:
+        yield Need(
+            Level.BAD, "no-cluster", _no_cluster(there), counted(now.queued, "is", "queued.")
+        )
+        return
+    stalled = [cluster for cluster in there.alive if cluster.health == STALLED]
+    for cluster in stalled:
+        level = Level.BAD if len(stalled) == len(there.alive) else Level.WARN
+        strong = f"{cluster.name} does not look for due runs."
+        yield Need(level, "stalled", strong, cluster.problem, cluster.key)
+    if now.oldest_due_seconds > LATE:
+        age = in_words(now.oldest_due_seconds)
+        yield Need(Level.BAD, "late", f"The oldest due run waits {age}.", _busy(there))
+    for cluster in there.died:
+        if cluster.silent_seconds < TOLD_FOR:
+            strong = f"{cluster.name} died."
+            rest = f"It is silent for {in_words(cluster.silent_seconds)}, without a good-bye."
+            yield Need(Level.WARN, "died", strong, rest, cluster.key)
+    if len(there.versions) > 1:
+        yield Need(
+            Level.WARN, "versions", "Clusters run different code:", ", ".join(there.versions)
+        )
+    for name in there.unlike_secrets:
+        yield Need(Level.WARN, "secrets", f"{name} is not the same on all clusters.", "", name)
+
+
+def _no_cluster(there: Clusters) -> str:
+    if not there.clusters:
+        return "No cluster has ever been heard of."
+    last = there.clusters[0]
+    how = "stopped in good order" if last.health == STOPPED else "died"
+    return f"No cluster is alive: the last one {how} {in_words(last.silent_seconds)} ago."
+
+
+def _busy(there: Clusters) -> str:
+    busy, workers = (sum(getattr(c, name) for c in there.alive) for name in ("busy", "workers"))
+    return f"{busy} of {workers} workers are busy."
+
+
+def _of_requests(there: Clusters) -> Iterator[Need]:
+    for host in there.hosts:
+        if host.oldest_queued > LATE:
+            is_one = host.queued == 1
+            many = f"{host.queued:,} request{'' if is_one else 's'}"
+            strong = f"{many} to {host.host} wait{'s' if is_one else ''} to be sent,"
+            rest = (
+                f"the oldest for {in_words(host.oldest_queued)}; {host.in_flight:,} are in flight."
+            )
+            yield Need(Level.WARN, "requests", strong, rest, host.host)
+
+
+def _of_failures(failing: Failures, now: datetime) -> Iterator[Need]:
+    """The largest kinds by themselves, the rest in one line."""
+    for group in failing.groups[:MOST_TOLD]:
+        first, last = ((now - at).total_seconds() for at in (group.first, group.last))
+        level = Level.BAD if last < RECENT else Level.WARN
+        keys = f", {group.keys} keys" if group.keys > 1 else ""
+        when = f"First {in_words(first)} ago, last {in_words(last)} ago{keys}."
+        strong = f"{counted(group.runs, '', 'failed')}:"
+        yield Need(level, "failures", strong, f"{group.label}. {when}", group.kind)
+    if more := failing.groups[MOST_TOLD:]:
+        strong = counted(sum(group.runs for group in more), "", "failed")
+        yield Need(Level.WARN, "other-failures", strong, f"in {len(more)} other ways.")
+
+
+def _of_functions(stopped: list[Paused], strangers: list[Unknown], now: datetime) -> Iterator[Need]:
+    for one in stopped:
+        since = in_words((now - one.since).total_seconds())
+        skipped = f" {one.skipped:,} skipped." if one.skipped else ""
+        why = f" “{one.reason}”" if one.reason else ""
+        rest = f"for {since}.{why}{skipped} {one.effect}".strip()
+        yield Need(Level.WARN, "paused", f"{one.fn_id} has been paused", rest, one.fn_id)
+    for other in strangers:
+        strong = f"No cluster knows {other.fn_id}."
+        rest = counted(other.runs, "waits" if other.runs == 1 else "wait", "for it.")
+        yield Need(Level.WARN, "unknown", strong, rest, other.fn_id)
+
+
+def counted(number: int, verb: str, rest: str) -> str:
+    """“1 run is queued”, “12 runs are queued”; empty of none."""
+    if not number:
+        return ""
+    verb = "are" if verb == "is" and number != 1 else verb
+    return " ".join(filter(None, (f"{number:,} run{'' if number == 1 else 's'}", verb, rest)))
+
+
+def in_words(seconds: float) -> str:
+    """“0.3 s”, “42 s”, “4 min”, “2 h”, “3 d”."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} s"
