@@ -28,6 +28,12 @@ register.filter("clock", html.clock)
 register.filter("kind_url", html.kind_url)
 
 
+@register.filter
+def item(values: dict[Any, Any], key: Any) -> Any:
+    """The value of a key that is no literal; None without it."""
+    return values.get(key)
+
+
 @register.simple_tag(name="standstill")
 def why_runs_are_not_taken() -> str:
     """A sentence for operators, with a cluster's own error; empty while all is well."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -143,24 +142,24 @@ def test_a_configuration_of_an_unknown_shape_is_shown(admin_client: Client, conf
     assert "odd" in shown(admin_client, "jobs_registeredfunction_change", "odd")
 
 
-def test_a_cluster_is_alive_or_silent(admin_client: Client) -> None:
+def test_a_clusters_page_has_its_processes_and_how_many_were_restarted(
+    admin_client: Client,
+) -> None:
     stat = Status(4121, "abc")
-    stat.workers = [4130, 4131]
+    stat.workers, stat.reincarnations = [4130, 4131], 3
     rows.make_cluster("here", stat=SignedPackage.dumps(stat, True))
-    rows.make_cluster("away", seen_at=rows.now() - timedelta(minutes=4))
 
-    page = shown(admin_client, "jobs_cluster_changelist")
+    page = shown(admin_client, "jobs_cluster_change", "here")
 
-    assert "2 (4130, 4131)" in page
-    assert "alive" in page
-    assert "for 4 min" in page
+    assert "<dd>4130, 4131</dd>" in page
+    assert "Processes restarted since its start</dt><dd>3</dd>" in page
 
 
 @pytest.mark.parametrize("stat", ["", "nonsense", "a:b:c"])
 def test_what_a_cluster_says_may_be_unreadable(admin_client: Client, stat: str) -> None:
     Cluster.objects.create(key="odd", stat=stat)
 
-    assert "odd" in shown(admin_client, "jobs_cluster_changelist")
+    assert "jobs/cluster/odd/" in shown(admin_client, "jobs_cluster_changelist")
     assert "none that can be read here" in shown(admin_client, "jobs_cluster_change", "odd")
 
 
@@ -172,7 +171,7 @@ def test_nothing_is_added_by_hand(admin_client: Client, model: str) -> None:
 def test_django_q2s_own_pages_are_hidden(admin_client: Client) -> None:
     for model in (Schedule, Success, Failure, OrmQ):
         assert not admin.site.is_registered(model)
-    page = shown(admin_client, "index")
+    page = shown(admin_client, "tables")
     assert "MelodyMaker operations" in page
     assert "Schedule" not in page
     assert "Groups" in page
