@@ -8,10 +8,13 @@ from django import template
 from django.utils.safestring import SafeString
 
 from jobs.admin import base, charts, html, navigation, outputs, words
+from jobs.control import hand_over
+from jobs.models import HandOverNote
 from jobs.runs.standstill import standstill
 
 register = template.Library()
 register.filter("ago", html.ago)
+register.filter("moment", html.moment)
 register.filter("badge", html.badge)
 register.filter("block", html.block)
 register.filter("output", outputs.shown)
@@ -44,3 +47,10 @@ def why_runs_are_not_taken() -> str:
 def nav_item(context: Any, label: str, page: str, *permissions: str) -> SafeString:
     """An item of the navigation, for accounts that have one of the permissions."""
     return navigation.item(context["request"], label, page, *permissions)
+
+
+@register.simple_tag(takes_context=True)
+def note_in_force(context: Any) -> HandOverNote | None:
+    """The note for the next shift while it counts, for accounts that may see it."""
+    may_see = context["request"].user.has_perm("jobs.view_handovernote")
+    return hand_over.in_force() if may_see else None

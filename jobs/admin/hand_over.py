@@ -1,0 +1,174 @@
+"""Hand-over: a note for the next shift, what fails, what is paused and why, clusters that are not
+well, and what was done in the last hours; also as a text."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from jobs.admin.acts import Act, acts
+from jobs.admin.deeds import ONCE, act_once
+from jobs.admin.hand_over_text import HandOver, PausedBy, day, in_text
+from jobs.admin.pauses import Moment
+from jobs.control import hand_over
+from jobs.errors import JobsError
+from jobs.metrics.clusters import clusters
+from jobs.metrics.failures import failures
+from jobs.metrics.paused import Paused, paused
+from jobs.models import HandOverNote
+from jobs.platform.postgres.clock import database_clock
+
+TEMPLATE = "admin/jobs/hand_over.html"
+VIEW, WRITE = "jobs.view_handovernote", "jobs.add_handovernote"
+HOURS = 8  # of a shift
+MOST_GROUPS = 30
+
+
+class NoteForm(forms.Form):
+    """`over` is the newest note that the form was opened over."""
+
+    text = forms.CharField(
+        label="For the next shift",
+        required=False,
+        strip=False,
+        widget=forms.Textarea({"rows": 4, "maxlength": hand_over.LONGEST}),
+    )
+    until = Moment()
+    over = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    _require(request, VIEW)
+    return _page(request, context, NoteForm(initial=_initial()))
+
+
+def as_text(request: HttpRequest) -> HttpResponse:
+    """The same as text/plain."""
+    _require(request, VIEW)
+    text = in_text(gathered(request))
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+@require_POST
+def write_note(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """POST `text`, `until` (in the site's zone) and `over`: a new note, once for a form."""
+    _require(request, WRITE)
+    _require(request, VIEW)
+    form = NoteForm(request.POST)
+    if form.is_valid():
+        try:
+            text, is_repeat = _write(request, form)
+        except JobsError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.add_message(
+                request,
+                messages.INFO if is_repeat else messages.SUCCESS,
+                f"{ONCE} {text}" if is_repeat else text,
+            )
+            return redirect("admin:hand_over")
+    return _page(request, context, form, status=422)
+
+
+def gathered(request: HttpRequest) -> HandOver:
+    """What this account may see of it."""
+    may = request.user.has_perm
+    found = failures() if may("jobs.view_run") else None
+    stopped = paused() if may("jobs.view_registeredfunction") else None
+    return HandOver(
+        at=database_clock().at,
+        note=hand_over.in_force(),
+        failures=found.groups[:MOST_GROUPS] if found else None,
+        failed=found.runs if found else 0,
+        paused=None if stopped is None else _with_names(stopped),
+        clusters=clusters() if may("jobs.view_cluster") else None,
+        acts=_acts(request) if may("admin.view_logentry") else None,
+        hours=HOURS,
+    )
+
+
+def _page(
+    request: HttpRequest, context: dict[str, Any], form: NoteForm, status: int = 200
+) -> HttpResponse:
+    found = gathered(request)
+    context |= {
+        "title": "Hand-over",
+        "form": form,
+        "found": found,
+        "text": in_text(found),
+        "past": hand_over.past(),
+        "may_write": request.user.has_perm(WRITE),
+        "zone": timezone.get_current_timezone_name(),
+    }
+    return TemplateResponse(request, TEMPLATE, context, status=status)
+
+
+def _initial() -> dict[str, Any]:
+    """The note that counts, to be changed; else an empty one that ends with the next shift."""
+    counts, newest = hand_over.in_force(), hand_over.newest()
+    whole = timezone.localtime().replace(second=0, microsecond=0)
+    return {
+        "text": counts.text if counts else "",
+        "until": counts.until if counts else whole + timedelta(hours=HOURS),
+        "over": newest.pk if newest else None,
+    }
+
+
+def _write(request: HttpRequest, form: NoteForm) -> tuple[str, bool]:
+    """What was done, and whether this form had done it before."""
+    given = form.cleaned_data
+    text, until, over = given["text"], given["until"], given["over"]
+
+    def act() -> int:
+        made = hand_over.write(text, until, request.user, over)
+        _log(made)
+        return made.pk
+
+    asked = {"text": text, "until": until, "over": over}
+    with transaction.atomic():
+        outcome = act_once(request, act, "jobs.hand_over", asked)
+    done = "The note stands on Operations." if text.strip() else "The note has come to its end."
+    return done, outcome.is_repeat
+
+
+def _log(made: HandOverNote) -> None:
+    LogEntry.objects.create(
+        user_id=made.by,
+        content_type=ContentType.objects.get_for_model(HandOverNote),
+        object_id=None,
+        object_repr=f"until {day(made.until)}",
+        action_flag=ADDITION,
+        change_message="Wrote the note for the next shift." if made.text else "Ended the note.",
+    )
+
+
+def _acts(request: HttpRequest) -> list[Act]:
+    since = timezone.now() - timedelta(hours=HOURS)
+    return acts(request.user.has_perm, Q(action_time__gte=since)).acts
+
+
+def _with_names(stopped: list[Paused]) -> list[PausedBy]:
+    """With the names of the accounts that paused them, as far as they are there."""
+    ids = [one.by for one in stopped if one.by.isdecimal()]
+    users = get_user_model()._default_manager.in_bulk(ids) if ids else {}
+    names = {str(pk): user.get_username() for pk, user in users.items()}
+    return [PausedBy(one, names.get(one.by, one.by)) for one in stopped]
+
+
+def _require(request: HttpRequest, permission: str) -> None:
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
