@@ -42,7 +42,7 @@ class ClusterAdmin(ReadOnlyAdmin):
         row = None if "\0" in key else Cluster.objects.filter(pk=key).first()
         if row is None:
             raise Http404(f"There is no cluster {quoted(key, 80)}: a silent one is kept for a day.")
-        if request.method != "GET" or not self.has_view_permission(request, row):
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request, row):
             raise PermissionDenied
         return self._shown(request, one(row), PAGE, PAGE_PART)
 

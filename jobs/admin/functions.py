@@ -18,8 +18,12 @@ from jobs.admin import pauses
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.html import NONE, NOTHING, ago, badge, lines, pretty
 from jobs.admin.pauses import MOST_COUNTED
+from jobs.admin.replay_parts import PartForm, given
 from jobs.admin.ticks import ticks_in_words
+from jobs.events import requester
 from jobs.lib.excerpts import excerpt
+from jobs.metrics.spans import SPANS
+from jobs.metrics.steps import steps
 from jobs.models import UNFINISHED, RegisteredFunction, RunStatus
 
 COUNTED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.FAILED]
@@ -63,9 +67,11 @@ class FunctionAdmin(ReadOnlyAdmin):
             number = pauses.skipped(function.fn_id).to_replay if may_replay else 0
             context |= {
                 "state": pauses.state_of(function),
+                "pause_effect": pauses.effect(function),
+                "figures": steps(function.fn_id, SPANS["24h"]),
                 "can_pause": request.user.has_perm("jobs.pause_registeredfunction", function),
                 "skipped": _capped(number) if number else "",
-                "part": pauses.PartForm(initial=pauses.given(request.GET)),
+                "part": PartForm(initial=given(request.GET)),
                 "zone": timezone.get_current_timezone_name(),
             }
         return super().render_change_form(request, context, *args, **kwargs)
@@ -124,7 +130,15 @@ class FunctionAdmin(ReadOnlyAdmin):
         if function.paused_at is None:
             return SafeString("active")
         still = SafeString(" · its unfinished runs stand still") if function.stands_still else ""
-        return format_html("{} {}{}", badge("paused"), ago(function.paused_at), still)
+        by = requester.account(function.paused_by).name
+        return format_html(
+            "{} {}{}{}{}",
+            badge("paused"),
+            ago(function.paused_at),
+            f" by {by}" if by else "",
+            f": “{function.pause_reason}”" if function.pause_reason else "",
+            still,
+        )
 
     @admin.display(description="after a run")
     def hooks(self, function: RegisteredFunction) -> SafeString:

@@ -23,7 +23,7 @@ from django.views.decorators.http import require_POST
 from jobs.admin.acts import Act, acts
 from jobs.admin.deeds import ONCE, act_once
 from jobs.admin.hand_over_text import HandOver, PausedBy, day, in_text
-from jobs.admin.pauses import Moment
+from jobs.admin.replay_parts import Moment
 from jobs.control import hand_over
 from jobs.errors import JobsError
 from jobs.metrics.clusters import clusters

@@ -5,28 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from jobs import api
 from jobs.admin.deeds import ONCE, act_once
 from jobs.admin.html import run_link
+from jobs.admin.replay_parts import PartForm, given
 from jobs.control.form_submissions import Outcome
 from jobs.errors import JobsError
 from jobs.lib.excerpts import quoted
+from jobs.metrics.paused import hook_of
 from jobs.models import RegisteredFunction, Run, RunStatus
 from jobs.runs import hook_events
 
@@ -37,17 +36,26 @@ View = Callable[..., HttpResponse]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    bring: Callable[[str], bool]
+    bring: Callable[[str, str], bool]  # given the function and the reason
     done: str  # a history line and a message
 
 
+def _pause(fn_id: str, reason: str) -> bool:
+    return api.pause(fn_id, reason=reason)
+
+
+def _stop(fn_id: str, reason: str) -> bool:
+    return api.pause(fn_id, stop_running=True, reason=reason)
+
+
+def _resume(fn_id: str, reason: str) -> bool:
+    return api.resume(fn_id)
+
+
 STATES = {
-    ACTIVE: State(api.resume, "Resumed."),
-    PAUSED: State(api.pause, "Paused; unfinished runs go on to their end."),
-    STILL: State(
-        partial(api.pause, stop_running=True),
-        "Paused; unfinished runs stand still, each after the step that it is at.",
-    ),
+    ACTIVE: State(_resume, "Resumed."),
+    PAUSED: State(_pause, "Paused; unfinished runs go on to their end."),
+    STILL: State(_stop, "Paused; unfinished runs stand still, each after the step that it is at."),
 }
 
 
@@ -57,39 +65,17 @@ def state_of(function: RegisteredFunction) -> str:
     return STILL if function.stands_still else PAUSED
 
 
-class Moment(forms.DateTimeField):
-    """An optional time to the minute, in the site's zone."""
-
-    widget = forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-
-    def __init__(self) -> None:
-        wrong = "This is no time; 2026-11-27T10:30 is one."
-        super().__init__(required=False, error_messages={"invalid": wrong})
-
-
-class PartForm(forms.Form):
-    """Limits a replay to runs skipped from `since` on and before `until`."""
-
-    since, until = Moment(), Moment()
-
-    def clean(self) -> dict[str, Any]:
-        since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
-        if since and until and since >= until:
-            raise forms.ValidationError("The time ends before it begins.")
-        return self.cleaned_data
-
-    def words(self) -> str:
-        ends = [("from", self.cleaned_data["since"]), ("until", self.cleaned_data["until"])]
-        return "".join(f" {word} {_words(moment)}" for word, moment in ends if moment)
-
-
-def given(data: QueryDict) -> dict[str, str]:
-    """What the form was given, valid or not."""
-    return {name: str(data[name]) for name in PartForm.base_fields if data.get(name)}
-
-
-def _words(moment: datetime) -> str:
-    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M %Z}"
+def effect(function: RegisteredFunction) -> str:
+    """What a pause of a hook keeps from happening, in a sentence; empty of other functions."""
+    rows = {row.fn_id: row for row in RegisteredFunction.objects.all()}
+    parent, moment = hook_of(function.fn_id, rows)
+    if not parent:
+        return ""
+    when = {"failure": "fails", "cancel": "is cancelled", "retry": "is retried"}[moment]
+    return (
+        f"This is the on_{moment} of {parent}. While it is paused, nothing is told when a run of "
+        f"{parent} {when}: what would be told is skipped, and waits for a replay."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +130,20 @@ def state_view(model_admin: Any) -> View:
 def _bring(
     model_admin: Any, request: HttpRequest, function: RegisteredFunction, wanted: str
 ) -> Outcome:
+    reason = request.POST.get("reason", "").strip() if wanted != ACTIVE else ""
+
     def act() -> str:
         if state_of(function) == wanted:
             raise JobsError("another operator was quicker.")
-        STATES[wanted].bring(function.fn_id)
-        model_admin.log_change(request, function, STATES[wanted].done)
+        if state_of(function) == ACTIVE and not reason:
+            raise JobsError("say why you pause it. The next operator reads that.")
+        with api.asked_by(request.user):
+            STATES[wanted].bring(function.fn_id, reason)
+        done = STATES[wanted].done
+        model_admin.log_change(request, function, f"{done} Why: {reason}" if reason else done)
         return wanted
 
-    asked = {"function": function.fn_id, "to": wanted}
+    asked = {"function": function.fn_id, "to": wanted, "reason": reason}
     return act_once(request, act, "jobs.pause", asked, is_guarded=True)
 
 

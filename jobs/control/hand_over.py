@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from jobs.control.notes import note
 from jobs.errors import InvalidTransition
@@ -28,10 +29,8 @@ def newest() -> HandOverNote | None:
 
 def in_force() -> HandOverNote | None:
     """The newest note, if it says something and has not come to its end."""
-    found = newest()
-    if found is None or not found.text or found.until <= database_clock().at:
-        return None
-    return found
+    found = HandOverNote.objects.annotate(now=Now()).first()
+    return found if found is not None and found.text and found.until > found.now else None
 
 
 def past(most: int = 20) -> list[HandOverNote]:

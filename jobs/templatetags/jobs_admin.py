@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 from django.utils.safestring import SafeString
 
-from jobs.admin import base, charts, html, navigation, outputs, words
+from jobs.admin import after_run, base, charts, html, navigation, outputs, words
 from jobs.control import hand_over
 from jobs.models import HandOverNote
 from jobs.runs.standstill import standstill
@@ -29,6 +29,7 @@ register.filter("seconds", charts.in_words)
 register.filter("percent", words.percent)
 register.filter("clock", html.clock)
 register.filter("kind_url", html.kind_url)
+register.simple_tag(after_run.after_run, name="after_run")
 
 
 @register.filter

@@ -138,7 +138,10 @@ def test_it_has_what_fails_what_is_paused_and_why_and_who_did_what(
     with asked_by(olga):
         pause(f"{rows.FN}-failure", reason="the mail server is down")
     rows.make_cluster(seen_at=rows.now() - timedelta(minutes=4))
-    client.post(reverse("admin:jobs_registeredfunction_state", args=[rows.FN]), {"to": "still"})
+    client.post(
+        reverse("admin:jobs_registeredfunction_state", args=[rows.FN]),
+        {"to": "still", "reason": "a new model"},
+    )
 
     page, text = shown(client), shown(client, TEXT)
 

@@ -1,0 +1,93 @@
+"""What came after a run that failed or was cancelled: its hook, and whether that has told of it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.urls import reverse
+
+from jobs.admin.filters import first_id
+from jobs.models import RegisteredFunction, Run, RunStatus
+
+MOST_READ = 1_000
+BEFORE, AFTER = timedelta(seconds=30), timedelta(minutes=5)  # clocks of machines may differ
+
+# The hook's run was made with the end, so its id has the end's time; the latest replay counts.
+HOOK = """
+WITH made AS (
+  SELECT r.id, r.status
+    FROM (SELECT id, status, event_id FROM jobs_run
+           WHERE fn_id = %(hook)s AND id >= %(first)s AND id < %(last)s
+           ORDER BY id LIMIT %(most)s) AS r
+    JOIN jobs_event e ON e.id = r.event_id
+   WHERE e.data ->> 'run_id' = %(run_id)s ORDER BY r.id DESC LIMIT 1)
+SELECT id, status FROM made
+UNION ALL
+SELECT * FROM (SELECT again.id, again.status FROM made
+                 JOIN jobs_run again ON again.rerun_of_id = made.id
+                ORDER BY again.id DESC LIMIT 1) AS replayed
+"""
+SAID = {
+    RunStatus.SKIPPED: "was skipped, and waits for a replay",
+    RunStatus.COMPLETED: "has told of it",
+    RunStatus.FAILED: "failed, and may not have told of it",
+    RunStatus.CANCELLED: "was cancelled, and may not have told of it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AfterRun:
+    """“generate-song-event-failure” “was skipped, and waits for a replay”, and the hook's run."""
+
+    fn_id: str
+    said: str
+    url: str
+    is_open: bool  # nothing has been told yet, or perhaps not
+
+    def __str__(self) -> str:
+        return f"After this run: {self.fn_id} {self.said}."
+
+
+def after_run(run: Run) -> AfterRun | None:
+    """None for a run that has not ended so, that has no hook, or whose hook's run is gone. Two
+    queries."""
+    moment = {RunStatus.FAILED: "on_failure", RunStatus.CANCELLED: "on_cancel"}.get(
+        RunStatus(run.status)
+    )
+    if moment is None or run.ended_at is None:
+        return None
+    hook = _hook(run.fn_id, moment)
+    found = _latest(run, hook, run.ended_at) if hook else None
+    if found is None:
+        return None
+    run_id, status = found
+    return AfterRun(
+        fn_id=hook,
+        said=SAID.get(RunStatus(status), "is under way"),
+        url=reverse("admin:jobs_run_change", args=[run_id]),
+        is_open=status != RunStatus.COMPLETED,
+    )
+
+
+def _hook(fn_id: str, moment: str) -> str:
+    config: Any = RegisteredFunction.objects.filter(pk=fn_id).values_list("config", flat=True)
+    found = config.first()
+    return str(found.get(moment) or "") if isinstance(found, dict) else ""
+
+
+def _latest(run: Run, hook: str, ended_at: datetime) -> tuple[uuid.UUID, str] | None:
+    asked = {
+        "hook": hook,
+        "first": first_id(ended_at - BEFORE),
+        "last": first_id(ended_at + AFTER),
+        "run_id": str(run.pk),
+        "most": MOST_READ,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(HOOK, asked)
+        rows = cursor.fetchall()
+    return rows[-1] if rows else None
