@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q, QuerySet
 
 from jobs.lib.excerpts import excerpt
@@ -15,7 +17,7 @@ from jobs.lib.excerpts import excerpt
 READ = 5_000  # entries of the log that a page looks at
 MATCHING = 1_000  # entries that it takes of these
 SHOWN = 100  # acts on a page
-NAMED = 50  # objects of an act
+NAMED = 20  # objects of an act
 TOGETHER = timedelta(seconds=60)  # between two entries of one act, at most
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 FLAGS = {1: "Added.", 2: "Changed.", 3: "Deleted."}
@@ -61,17 +63,25 @@ class Acts:
 
 
 def acts(may: Allowed, wanted: Q | None = None, before: int | None = None) -> Acts:
-    """Those of the log that are wanted (all, without a condition), below the entry `before`. Two
+    """Those of the log that are wanted (all, without a condition), below the entry `before`. Three
     queries, which read at most READ entries: a page may be empty and have older ones."""
-    log = LogEntry.objects.order_by("-id")
-    below = log if before is None else log.filter(id__lt=before)
-    floor = below.values_list("id", flat=True)[READ : READ + 1].first()
-    window = below if floor is None else below.filter(id__gt=floor)
-    entries = list(_matching(window, wanted))
+    entries = _matching(_below(before), wanted)
     found, last = _together(entries, may)
     if last is None and len(entries) == MATCHING:
         last = entries[-1].pk
-    return Acts(found, last if last is not None else floor and floor + 1)
+    if last is None:
+        last = _below(before).values_list("id", flat=True)[READ - 1 : READ].first()
+    return Acts(found, last)
+
+
+def latest(may: Allowed, since: datetime) -> list[Act]:
+    """The acts since then, as far as READ entries and SHOWN acts go. Two queries."""
+    return _together(_matching(_below(None), Q(action_time__gte=since)), may)[0]
+
+
+def _below(before: int | None) -> QuerySet[LogEntry]:
+    log = LogEntry.objects.order_by("-id")
+    return log if before is None else log.filter(id__lt=before)
 
 
 def deed(entry: LogEntry) -> str:
@@ -86,23 +96,30 @@ def target(entry: LogEntry, may: Allowed) -> Target:
     return Target(name, url or "")
 
 
-def _matching(window: QuerySet[LogEntry], wanted: Q | None) -> QuerySet[LogEntry]:
-    chosen = window if wanted is None else window.filter(wanted)
-    return chosen.select_related("user", "content_type")[:MATCHING]
+def _matching(log: QuerySet[LogEntry], wanted: Q | None) -> list[LogEntry]:
+    """With their accounts, each read once, and their content types, which Django remembers."""
+    read = LogEntry.objects.filter(id__in=log.values("id")[:READ]).order_by("-id")
+    entries = list((read if wanted is None else read.filter(wanted))[:MATCHING])
+    users = get_user_model()._default_manager.in_bulk({entry.user_id for entry in entries})
+    for entry in entries:
+        entry.user = users[entry.user_id]
+        if entry.content_type_id is not None:
+            entry.content_type = ContentType.objects.get_for_id(entry.content_type_id)
+    return entries
 
 
 def _together(entries: Iterable[LogEntry], may: Allowed) -> tuple[list[Act], int | None]:
     """The acts, and the last entry that is among them if there is no room for the rest."""
     found: list[Act] = []
-    latest: dict[Key, Act] = {}
+    open_acts: dict[Key, Act] = {}
     last = None
     for entry in entries:
         key = _key(entry)
-        act = latest.get(key)
+        act = open_acts.get(key)
         if act is None or (act.begun or act.at) - entry.action_time > TOGETHER:
             if len(found) == SHOWN:
                 return found, last
-            act = latest[key] = _new(entry)
+            act = open_acts[key] = _new(entry)
             found.append(act)
         _add(act, entry, may)
         last = entry.pk
@@ -110,11 +127,10 @@ def _together(entries: Iterable[LogEntry], may: Allowed) -> tuple[list[Act], int
 
 
 def _new(entry: LogEntry) -> Act:
-    by = str(entry.user) if entry.user_id else ""
     kind = entry.content_type.name if entry.content_type else "object"
     model = entry.content_type.model_class() if entry.content_type else None
     kinds = str(model._meta.verbose_name_plural) if model else f"{kind}s"
-    return Act(entry.action_time, by, deed(entry), kind, kinds)
+    return Act(entry.action_time, str(entry.user), deed(entry), kind, kinds)
 
 
 def _add(act: Act, entry: LogEntry, may: Allowed) -> None:

@@ -80,7 +80,7 @@ def _hook(fn_id: str, moment: str) -> str:
 
 
 def _latest(run: Run, hook: str, ended_at: datetime) -> tuple[uuid.UUID, str] | None:
-    asked = {
+    asked: dict[str, Any] = {
         "hook": hook,
         "first": first_id(ended_at - BEFORE),
         "last": first_id(ended_at + AFTER),

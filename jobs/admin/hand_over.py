@@ -3,7 +3,7 @@ well, and what was done in the last hours; also as a text."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -13,14 +13,13 @@ from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from jobs.admin.acts import Act, acts
+from jobs.admin.acts import latest
 from jobs.admin.deeds import ONCE, act_once
 from jobs.admin.hand_over_text import HandOver, PausedBy, day, in_text
 from jobs.admin.replay_parts import Moment
@@ -53,13 +52,13 @@ class NoteForm(forms.Form):
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     _require(request, VIEW)
-    return _page(request, context, NoteForm(initial=_initial()))
+    return _page(request, context, None)
 
 
 def as_text(request: HttpRequest) -> HttpResponse:
     """The same as text/plain."""
     _require(request, VIEW)
-    text = in_text(gathered(request))
+    text = in_text(gathered(request, hand_over.past(1)))
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
@@ -84,47 +83,51 @@ def write_note(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     return _page(request, context, form, status=422)
 
 
-def gathered(request: HttpRequest) -> HandOver:
-    """What this account may see of it."""
-    may = request.user.has_perm
+def gathered(request: HttpRequest, past: list[HandOverNote]) -> HandOver:
+    """What this account may see of it; `past` begins with the newest note. Thirteen queries."""
+    may, newest = request.user.has_perm, past[0] if past else None
+    now: datetime = getattr(newest, "now", None) or database_clock().at
     found = failures() if may("jobs.view_run") else None
     stopped = paused() if may("jobs.view_registeredfunction") else None
     return HandOver(
-        at=database_clock().at,
-        note=hand_over.in_force(),
+        at=now,
+        note=hand_over.counting(newest, now),
         failures=found.groups[:MOST_GROUPS] if found else None,
         failed=found.runs if found else 0,
         paused=None if stopped is None else _with_names(stopped),
         clusters=clusters() if may("jobs.view_cluster") else None,
-        acts=_acts(request) if may("admin.view_logentry") else None,
+        acts=latest(may, now - timedelta(hours=HOURS)) if may("admin.view_logentry") else None,
         hours=HOURS,
     )
 
 
 def _page(
-    request: HttpRequest, context: dict[str, Any], form: NoteForm, status: int = 200
+    request: HttpRequest, context: dict[str, Any], form: NoteForm | None, status: int = 200
 ) -> HttpResponse:
-    found = gathered(request)
+    """With a form that was refused, or with a fresh one."""
+    past = hand_over.past()
+    found = gathered(request, past)
+    form = form or NoteForm(initial=_initial(found, past))
     context |= {
         "title": "Hand-over",
         "form": form,
         "found": found,
         "text": in_text(found),
-        "past": hand_over.past(),
+        "past": past,
+        "is_told": found.clusters is not None,
         "may_write": request.user.has_perm(WRITE),
         "zone": timezone.get_current_timezone_name(),
     }
     return TemplateResponse(request, TEMPLATE, context, status=status)
 
 
-def _initial() -> dict[str, Any]:
+def _initial(found: HandOver, past: list[HandOverNote]) -> dict[str, Any]:
     """The note that counts, to be changed; else an empty one that ends with the next shift."""
-    counts, newest = hand_over.in_force(), hand_over.newest()
     whole = timezone.localtime().replace(second=0, microsecond=0)
     return {
-        "text": counts.text if counts else "",
-        "until": counts.until if counts else whole + timedelta(hours=HOURS),
-        "over": newest.pk if newest else None,
+        "text": found.note.text if found.note else "",
+        "until": found.note.until if found.note else whole + timedelta(hours=HOURS),
+        "over": past[0].pk if past else None,
     }
 
 
@@ -154,11 +157,6 @@ def _log(made: HandOverNote) -> None:
         action_flag=ADDITION,
         change_message="Wrote the note for the next shift." if made.text else "Ended the note.",
     )
-
-
-def _acts(request: HttpRequest) -> list[Act]:
-    since = timezone.now() - timedelta(hours=HOURS)
-    return acts(request.user.has_perm, Q(action_time__gte=since)).acts
 
 
 def _with_names(stopped: list[Paused]) -> list[PausedBy]:

@@ -30,12 +30,17 @@ def newest() -> HandOverNote | None:
 def in_force() -> HandOverNote | None:
     """The newest note, if it says something and has not come to its end."""
     found = HandOverNote.objects.annotate(now=Now()).first()
-    return found if found is not None and found.text and found.until > found.now else None
+    return counting(found, found.now) if found is not None else None
+
+
+def counting(newest: HandOverNote | None, now: datetime) -> HandOverNote | None:
+    """The newest note if it counts at this moment."""
+    return newest if newest is not None and newest.text and newest.until > now else None
 
 
 def past(most: int = 20) -> list[HandOverNote]:
-    """The latest notes, the newest first."""
-    return list(HandOverNote.objects.all()[:most])
+    """The latest notes, the newest first, each with this moment as `now`."""
+    return list(HandOverNote.objects.annotate(now=Now())[:most])
 
 
 @transaction.atomic
@@ -54,7 +59,7 @@ def write(text: str, until: datetime | None, user: Any, over: int | None) -> Han
             "Another operator has written a note since this form was opened. Nothing was written: "
             "read that note, and send yours once more if it is still to be told."
         )
-    if not clean and (last is None or not last.text or last.until <= now):
+    if not clean and counting(last, now) is None:
         raise InvalidTransition("The note is empty, and there is none that it could end.")
     return HandOverNote.objects.create(
         text=clean,
