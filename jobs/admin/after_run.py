@@ -11,7 +11,7 @@ from django.db import connection
 from django.urls import reverse
 
 from jobs.admin.filters import first_id
-from jobs.models import RegisteredFunction, Run, RunStatus
+from jobs.models import Run, RunStatus
 
 MOST_READ = 1_000
 BEFORE, AFTER = timedelta(seconds=30), timedelta(minutes=5)  # clocks of machines may differ
@@ -19,19 +19,21 @@ BEFORE, AFTER = timedelta(seconds=30), timedelta(minutes=5)  # clocks of machine
 # The hook's run was made with the end, so its id has the end's time; the latest replay counts.
 HOOK = """
 WITH made AS (
-  SELECT r.id, r.status
-    FROM (SELECT id, status, event_id FROM jobs_run
-           WHERE fn_id = %(hook)s AND id >= %(first)s AND id < %(last)s
+  SELECT r.id, r.fn_id, r.status
+    FROM (SELECT id, fn_id, status, event_id FROM jobs_run
+           WHERE fn_id = (SELECT config ->> %(moment)s FROM jobs_registeredfunction
+                           WHERE fn_id = %(fn_id)s) AND id >= %(first)s AND id < %(last)s
            ORDER BY id LIMIT %(most)s) AS r
     JOIN jobs_event e ON e.id = r.event_id
    WHERE e.data ->> 'run_id' = %(run_id)s ORDER BY r.id DESC LIMIT 1)
-SELECT id, status FROM made
+SELECT id, fn_id, status FROM made
 UNION ALL
-SELECT * FROM (SELECT again.id, again.status FROM made
+SELECT * FROM (SELECT again.id, again.fn_id, again.status FROM made
                  JOIN jobs_run again ON again.rerun_of_id = made.id
                 ORDER BY again.id DESC LIMIT 1) AS replayed
 """
-SAID = {
+MOMENTS: dict[str, str] = {RunStatus.FAILED: "on_failure", RunStatus.CANCELLED: "on_cancel"}
+SAID: dict[str, str] = {
     RunStatus.SKIPPED: "was skipped, and waits for a replay",
     RunStatus.COMPLETED: "has told of it",
     RunStatus.FAILED: "failed, and may not have told of it",
@@ -53,35 +55,27 @@ class AfterRun:
 
 
 def after_run(run: Run) -> AfterRun | None:
-    """None for a run that has not ended so, that has no hook, or whose hook's run is gone. Two
-    queries."""
-    moment = {RunStatus.FAILED: "on_failure", RunStatus.CANCELLED: "on_cancel"}.get(
-        RunStatus(run.status)
-    )
+    """None for a run that has not ended so, that has no hook, or whose hook's run is gone. One
+    query, which reads at most MOST_READ runs of the hook."""
+    moment = MOMENTS.get(run.status)
     if moment is None or run.ended_at is None:
         return None
-    hook = _hook(run.fn_id, moment)
-    found = _latest(run, hook, run.ended_at) if hook else None
+    found = _latest(run, moment, run.ended_at)
     if found is None:
         return None
-    run_id, status = found
+    run_id, fn_id, status = found
     return AfterRun(
-        fn_id=hook,
-        said=SAID.get(RunStatus(status), "is under way"),
+        fn_id=fn_id,
+        said=SAID.get(status, "is under way"),
         url=reverse("admin:jobs_run_change", args=[run_id]),
         is_open=status != RunStatus.COMPLETED,
     )
 
 
-def _hook(fn_id: str, moment: str) -> str:
-    config: Any = RegisteredFunction.objects.filter(pk=fn_id).values_list("config", flat=True)
-    found = config.first()
-    return str(found.get(moment) or "") if isinstance(found, dict) else ""
-
-
-def _latest(run: Run, hook: str, ended_at: datetime) -> tuple[uuid.UUID, str] | None:
+def _latest(run: Run, moment: str, ended_at: datetime) -> tuple[uuid.UUID, str, str] | None:
     asked: dict[str, Any] = {
-        "hook": hook,
+        "fn_id": run.fn_id,
+        "moment": moment,
         "first": first_id(ended_at - BEFORE),
         "last": first_id(ended_at + AFTER),
         "run_id": str(run.pk),
