@@ -84,7 +84,7 @@ class Insight:
     requests: list[Flying]
     hosts: list[tuple[str, int, float]]
     lost: list[Lost]
-    functions: dict[uuid.UUID, str]  # of the runs that its workers are at
+    functions: dict[str, str]  # of the runs that its workers are at, by the run's id
 
 
 def insight(cluster: ClusterFigures) -> Insight:
@@ -107,10 +107,13 @@ def insight(cluster: ClusterFigures) -> Insight:
     )
 
 
-def functions_of(run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
+def functions_of(run_ids: Iterable[uuid.UUID]) -> dict[str, str]:
     """The function of each run that is still there."""
     ids = list(run_ids)
-    return dict(Run.objects.filter(id__in=ids).values_list("id", "fn_id")) if ids else {}
+    if not ids:
+        return {}
+    found = Run.objects.filter(id__in=ids).values_list("id", "fn_id")
+    return {str(run_id): fn_id for run_id, fn_id in found}
 
 
 def _rows(cursor: Any, sql: str, asked: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -33,9 +33,9 @@ register.simple_tag(after_run.after_run, name="after_run")
 
 
 @register.filter
-def item(values: dict[Any, Any], key: Any) -> Any:
+def item(values: dict[str, Any], key: Any) -> Any:
     """The value of a key that is no literal; None without it."""
-    return values.get(key)
+    return values.get(str(key))
 
 
 @register.simple_tag(name="standstill")

@@ -153,6 +153,7 @@ def test_a_clusters_page_says_what_each_worker_is_at(admin_client: Client) -> No
 
     for words in ("4130", "update-song", "7.0 s", rows.FN, "studio.example", "150.0"):
         assert words in page
+    assert f'<td data-label="Function"><bdi>{rows.FN}</bdi></td>' in page
     assert page.count("The worker vanished.") == 1
     assert page.count(f"/jobs/run/{run.pk}/change/") == 4
     assert "Runs under its lease</dt><dd>1</dd>" in page
