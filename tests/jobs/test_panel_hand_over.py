@@ -18,6 +18,7 @@ from jobs.models import HandOverNote
 from jobs.testing import travel
 from songs.models import User
 from tests import cast
+from tests.functions import at_once
 from tests.jobs import rows
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +88,21 @@ def test_two_operators_at_once_write_one_note(client: Client, olga: User) -> Non
     assert "Another operator has written a note since this form was opened." in page
     assert "yours</textarea>" in page
     assert [note.text for note in HandOverNote.objects.all()] == ["mine"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_notes_at_the_same_moment_are_one() -> None:
+    people = [cast.listener(name, credits_=0) for name in ("olga", "otto", "oda", "omar")]
+    until = timezone.now() + timedelta(hours=1)
+
+    results = at_once(
+        *(lambda who=who: hand_over.write(who.username, until, who, None) for who in people)
+    )
+
+    assert HandOverNote.objects.count() == 1
+    refused = [str(result) for result in results if isinstance(result, InvalidTransition)]
+    assert len(refused) == 3
+    assert all("Another operator has written a note" in words for words in refused)
 
 
 def test_a_form_that_is_sent_twice_writes_one_note(client: Client, olga: User) -> None:

@@ -26,6 +26,7 @@ MOST = 15
 RUNS = 300
 PULSE = {"looked": 0.1, "claimed": 1.0, "problem": "", "at_work": 4, "workers": 4}
 PULSE |= {"in_flight": 3, "limit": 1000, "pid": 27985, "pusher": 4121}
+LISTS = ("jobs_run", "jobs_event", "jobs_registeredfunction", "songs_song", "songs_user")
 FRAGMENT = {"HX-Request": "true"}
 
 
@@ -90,6 +91,13 @@ def pages() -> Iterator[tuple[str, dict[str, str]]]:
     yield from ((address, headers) for address in (clusters, one) for headers in ({}, FRAGMENT))
     yield from ((f"{log}{query}", {}) for query in ("", "?span=8h", "?fn_id=function-1&by=1"))
     yield from ((reverse(f"admin:hand_over{part}"), {}) for part in ("", "_text"))
+    yield from ((reverse(f"admin:{name}_changelist"), {}) for name in LISTS)
+    runs = reverse("admin:jobs_run_changelist")
+    yield from ((f"{runs}?status__exact={status}", {}) for status in ("failed", "waiting"))
+    function, event = rows.FN, Run.objects.latest("id").event_id
+    yield reverse("admin:jobs_registeredfunction_change", args=[quote(function)]), {}
+    yield reverse("admin:jobs_event_change", args=[event]), {}
+    yield reverse("admin:tables"), {}
 
 
 def test_no_page_takes_many_queries(client: Client, olga: User) -> None:
