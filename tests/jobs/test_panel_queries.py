@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from jobs.control import hand_over
-from jobs.models import RegisteredFunction, Run
+from jobs.models import HandOverNote, RegisteredFunction, Run
 from songs.models import User
 from tests import cast
 from tests.jobs import rows
@@ -100,13 +100,19 @@ def pages() -> Iterator[tuple[str, dict[str, str]]]:
     yield reverse("admin:tables"), {}
 
 
+def queries(client: Client, address: str, headers: dict[str, str]) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(address, headers=headers).status_code == 200, address
+    return len(captured)
+
+
 def test_no_page_takes_many_queries(client: Client, olga: User) -> None:
     a_day(olga)
     found = {}
     for address, headers in pages():
-        with CaptureQueriesContext(connection) as captured:
-            assert client.get(address, headers=headers).status_code == 200, address
-        found[address, bool(headers)] = len(captured)
+        found[address, bool(headers)] = queries(client, address, headers)
+    HandOverNote.objects.all().delete()
+    found["without a note", False] = queries(client, reverse("admin:hand_over"), {})
 
     assert {page: number for page, number in found.items() if number > MOST} == {}
     assert min(found.values()) > 2
