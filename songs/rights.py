@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_permission_codename
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -123,5 +124,6 @@ class AccountAdmin(AsksOfEach, DjangoUserAdmin):
         shown, counts, lacking, protected = super().get_deleted_objects(objs, request)
         staying = [why for user in objs if (why := closing.why_it_stays(user))]
         if staying:
-            lacking, protected = lacking - {CreditEntry._meta.verbose_name}, staying
+            kept = {CreditEntry._meta.verbose_name, LogEntry._meta.verbose_name}
+            lacking, protected = lacking - kept, staying
         return shown, counts, lacking, protected
