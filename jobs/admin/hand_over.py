@@ -31,7 +31,7 @@ from jobs.metrics.paused import Paused, paused
 from jobs.models import HandOverNote
 
 TEMPLATE = "admin/jobs/hand_over.html"
-VIEW, WRITE = "jobs.view_handovernote", "jobs.add_handovernote"
+VIEW, WRITE = "jobs.view_run", "jobs.add_handovernote"
 HOURS = 8  # of a shift
 MOST_GROUPS = 30
 
@@ -86,13 +86,13 @@ def gathered(request: HttpRequest, past: list[HandOverNote]) -> HandOver:
     """What this account may see of it; `past` begins with the newest note. Thirteen queries."""
     may, newest = request.user.has_perm, past[0] if past else None
     now: datetime = getattr(newest, "now", None) or timezone.now()  # the database's with a note
-    found = failures() if may("jobs.view_run") else None
+    found = failures()
     stopped = paused() if may("jobs.view_registeredfunction") else None
     return HandOver(
         at=now,
         note=hand_over.counting(newest, now),
-        failures=found.groups[:MOST_GROUPS] if found else None,
-        failed=found.runs if found else 0,
+        failures=found.groups[:MOST_GROUPS],
+        failed=found.runs,
         paused=None if stopped is None else _with_names(stopped),
         clusters=clusters() if may("jobs.view_cluster") else None,
         acts=latest(may, now - timedelta(hours=HOURS)) if may("admin.view_logentry") else None,

@@ -31,7 +31,7 @@ class HandOver:
 
     at: datetime
     note: HandOverNote | None
-    failures: list[Group] | None
+    failures: list[Group]
     failed: int
     paused: list[PausedBy] | None
     clusters: Clusters | None
@@ -55,8 +55,7 @@ def _parts(found: HandOver) -> Iterator[str]:
         note = found.note
         yield from ("", f"Note by {note.by_name}, {day(note.at)}, until {day(note.until)}")
         yield note.text
-    if found.failures is not None:
-        yield from ("", f"Open failures: {found.failed:,}", *map(_failure, found.failures))
+    yield from ("", f"Open failures: {found.failed:,}", *map(_failure, found.failures))
     if found.paused is not None:
         yield from ("", f"Paused functions: {len(found.paused)}", *map(_paused, found.paused))
     if found.clusters is not None:

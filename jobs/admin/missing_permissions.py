@@ -13,8 +13,8 @@ OWN = {  # pages of the panel with permissions of their own
     "jobs_run_cancel": "jobs.cancel_run",
     "jobs_registeredfunction_state": "jobs.pause_registeredfunction",
     "jobs_registeredfunction_replay": "jobs.rerun_run",
-    "hand_over": "jobs.view_handovernote",
-    "hand_over_text": "jobs.view_handovernote",
+    "hand_over": "jobs.view_run",
+    "hand_over_text": "jobs.view_run",
     "hand_over_note": "jobs.add_handovernote",
 }
 

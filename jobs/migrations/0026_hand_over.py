@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "hand-over note",
                 "ordering": ["-id"],
-                "default_permissions": ("view", "add"),
+                "default_permissions": ("add",),
             },
         ),
     ]

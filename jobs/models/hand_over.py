@@ -18,7 +18,7 @@ class HandOverNote(models.Model):
     class Meta:
         verbose_name = "hand-over note"
         ordering = ["-id"]
-        default_permissions = ("view", "add")
+        default_permissions = ("add",)  # to see it, an account sees runs
 
     def __str__(self) -> str:
         return f"hand-over note {self.pk}"

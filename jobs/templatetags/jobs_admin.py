@@ -53,5 +53,5 @@ def nav_item(context: Any, label: str, page: str, *permissions: str) -> SafeStri
 @register.simple_tag(takes_context=True)
 def note_in_force(context: Any) -> HandOverNote | None:
     """The note for the next shift while it counts, for accounts that may see it."""
-    may_see = context["request"].user.has_perm("jobs.view_handovernote")
+    may_see = context["request"].user.has_perm("jobs.view_run")
     return hand_over.in_force() if may_see else None

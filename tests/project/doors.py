@@ -235,7 +235,7 @@ FUNCTIONS = [
         {"to": "still", "reason": "why"},
         "still",
     ),
-    Door("hand_over_note", needs("view_handovernote", "add_handovernote"), form=in_an_hour),
+    Door("hand_over_note", needs("view_run", "add_handovernote"), form=in_an_hour),
     Door("jobs_registeredfunction_replay", REPLAY, one_that_skipped),
     Door("jobs_registeredfunction_replay", REPLAY | CANCEL, canceller_that_skipped, about="cancel"),
 ]
