@@ -35,15 +35,30 @@ class PanelSite(AdminSite):
         return super().index(request, {"title": "All tables"})
 
     def hand_over(self, request: HttpRequest) -> HttpResponse:
-        """What the next shift has to know, as a text."""
-        from jobs.admin import hand_over  # registers pages, for which this site must exist
+        """What the next shift should know."""
+        from jobs.admin import hand_over
 
         return hand_over.page(request, self.each_context(request))
 
+    def hand_over_text(self, request: HttpRequest) -> HttpResponse:
+        from jobs.admin import hand_over
+
+        return hand_over.as_text(request)
+
+    def hand_over_note(self, request: HttpRequest) -> HttpResponse:
+        from jobs.admin import hand_over
+
+        return hand_over.write_note(request, self.each_context(request))
+
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        tables = path("tables/", self.admin_view(self.tables), name="tables")
-        shift = path("hand-over/", self.admin_view(self.hand_over), name="hand_over")
-        return [tables, shift, *super().get_urls()]
+        view = self.admin_view
+        return [
+            path("tables/", view(self.tables), name="tables"),
+            path("hand-over/", view(self.hand_over), name="hand_over"),
+            path("hand-over/text/", view(self.hand_over_text), name="hand_over_text"),
+            path("hand-over/note/", view(self.hand_over_note), name="hand_over_note"),
+            *super().get_urls(),
+        ]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         return super().admin_view(self._refusing(view), cacheable)

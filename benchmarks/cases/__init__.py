@@ -12,6 +12,7 @@ from benchmarks.cases import (
     memory,
     notify,
     overhead,
+    panel,
     polling,
     pool,
     replay,
@@ -41,6 +42,7 @@ CASES = {
     "bulk": bulk,
     "retention": retention,
     "pool": pool,
+    "panel": panel,
     "tried-dbos": tried.dbos,
     "tried-restate": tried.restate,
 }
@@ -76,6 +78,7 @@ CHARTED = {
     "bulk": ["cancelled/s", "songs/s without", "songs/s meanwhile"],
     "retention": ["expired runs deleted/s", "songs/s without", "songs/s meanwhile"],
     "pool": ["songs/s", "started p50, ms", "completed p50, ms"],
+    "panel": ["Operations, 1h, p95 ms", "list of runs, p95 ms", "part of Operations, p95 ms"],
     "tried-dbos": ["songs/s"],
     "tried-restate": ["songs/s"],
 }

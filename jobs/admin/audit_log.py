@@ -3,94 +3,100 @@ with every act; here it is read and never changed."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
-from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.db.models import Q
+from django.http import HttpRequest, QueryDict
+from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from jobs.admin.acts import acts, deed, target
 from jobs.admin.base import ReadOnlyAdmin
-from jobs.admin.filters import FunctionFilter
 from jobs.admin.html import NOTHING, ago
-from jobs.lib.excerpts import excerpt
+from jobs.lib.excerpts import excerpt, quoted
+from jobs.models import RegisteredFunction
 
 MOST_PERSONS = 50
+MOST_FUNCTIONS = 200
+LARGEST = 2**31 - 1  # an id of the log
+SPANS = {
+    "hour": "Past hour",
+    "8h": "Past 8 hours",
+    "today": "Today",
+    "yesterday": "Yesterday",
+    "7d": "Past 7 days",
+}
+# Distinct accounts: one look into the index each, where DISTINCT would read the whole log.
+PERSONS = """
+WITH RECURSIVE found AS (
+    (SELECT user_id FROM django_admin_log ORDER BY user_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT user_id FROM django_admin_log
+             WHERE user_id > found.user_id ORDER BY user_id LIMIT 1)
+      FROM found WHERE found.user_id IS NOT NULL
+) SELECT user_id FROM found WHERE user_id IS NOT NULL LIMIT %s
+"""
 
 
-class PersonFilter(admin.SimpleListFilter):
-    title = "person"
-    parameter_name = "by"
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The parameters of the address that can be used; `problems` has a sentence for each other."""
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        acts = LogEntry.objects.filter(user_id=OuterRef("pk"))
-        persons = get_user_model().objects.filter(Exists(acts)).order_by("username")
-        return [(str(person.pk), person.get_username()) for person in persons[:MOST_PERSONS]]
+    by: str
+    span: str
+    fn_id: str
+    before: int | None
+    problems: list[str]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        wanted = self.value() or ""
-        return queryset.filter(user_id=wanted) if wanted.isdecimal() else queryset
+    @property
+    def condition(self) -> Q:
+        found = Q()
+        if self.by:
+            found &= Q(user_id=self.by)
+        if span := ends(self.span):
+            found &= Q(action_time__range=span)
+        if self.fn_id:
+            found &= acted_on(self.fn_id)
+        return found
 
-
-class SpanFilter(admin.SimpleListFilter):
-    title = "time"
-    parameter_name = "span"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            ("hour", "Past hour"),
-            ("8h", "Past 8 hours"),
-            ("today", "Today"),
-            ("yesterday", "Yesterday"),
-            ("7d", "Past 7 days"),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        found = ends(self.value() or "")
-        return queryset.filter(action_time__range=found) if found else queryset
-
-
-def ends(span: str) -> tuple[datetime, datetime] | None:
-    """The first and the last moment of one of SpanFilter's spans, in the site's zone."""
-    now = timezone.now()
-    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    return {
-        "hour": (now - timedelta(hours=1), now),
-        "8h": (now - timedelta(hours=8), now),
-        "today": (midnight, now),
-        "yesterday": (midnight - timedelta(days=1), midnight),
-        "7d": (now - timedelta(days=7), now),
-    }.get(span)
-
-
-class ActedOnFilter(FunctionFilter):
-    """Acts on the function itself and on its runs, whose names begin with the function's."""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        fn_id = self.value()
-        if not fn_id:
-            return queryset
-        itself = Q(content_type__model="registeredfunction", object_id=fn_id)
-        its_run = Q(content_type__model="run", object_repr__startswith=f"{fn_id} ")
-        return queryset.filter(itself | its_run)
+    def query(self, **changes: str) -> str:
+        given = {"by": self.by, "span": self.span, "fn_id": self.fn_id} | changes
+        return urlencode({name: value for name, value in given.items() if value})
 
 
 @admin.register(LogEntry)
 class AuditLogAdmin(ReadOnlyAdmin):
-    list_display = ("at", "person", "what", "on")
-    list_display_links = None
-    list_filter = (PersonFilter, SpanFilter, ActedOnFilter)
-    list_select_related = ("user", "content_type")
-    ordering = ("-id",)
     fields = ("at", "person", "what", "on")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        return super().changelist_view(request, {"title": "Audit log"} | (extra_context or {}))
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        wanted = asked(request.GET)
+        for problem in wanted.problems:
+            messages.error(request, problem)
+        found = acts(request.user.has_perm, wanted.condition, wanted.before)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Audit log",
+            "asked": wanted,
+            "acts": found.acts,
+            "older": wanted.query(before=str(found.older)) if found.older else "",
+            "newest": wanted.query() if wanted.before is not None else None,
+            "persons": persons(),
+            "spans": SPANS,
+            "functions": list(functions()),
+        }
+        return TemplateResponse(request, "admin/jobs/audit_log.html", context)
 
     @admin.display(description="when")
     def at(self, entry: LogEntry) -> SafeString:
@@ -109,15 +115,67 @@ class AuditLogAdmin(ReadOnlyAdmin):
         return link(entry)
 
 
-def deed(entry: LogEntry) -> str:
-    """“Retried from the failed step.”, “Added.”, “Deleted.”."""
-    said = entry.get_change_message()
-    return said or {1: "Added.", 2: "Changed.", 3: "Deleted."}.get(entry.action_flag, NOTHING)
+def asked(given: QueryDict) -> Asked:
+    by, span, fn_id, before = (given.get(name, "") for name in ("by", "span", "fn_id", "before"))
+    problems = []
+    if by and not _is_id(by):
+        problems.append(f"{quoted(by, 40)} is no account's number: acts of all persons are shown.")
+        by = ""
+    if span and span not in SPANS:
+        allowed = ", ".join(SPANS)
+        problems.append(
+            f"{quoted(span, 40)} is no span; {allowed} are: acts of all time are shown."
+        )
+        span = ""
+    if "\0" in fn_id:
+        problems.append("A function's id has no NUL character: acts on all of them are shown.")
+        fn_id = ""
+    if before and not _is_id(before):
+        problems.append(f"{quoted(before, 40)} is no place in the log: its newest acts are shown.")
+        before = ""
+    return Asked(by, span, fn_id, int(before) if before else None, problems)
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 12 and int(text) <= LARGEST
+
+
+def acted_on(fn_id: str) -> Q:
+    """Acts on the function itself and on its runs, whose names begin with the function's."""
+    itself = Q(content_type__model="registeredfunction", object_id=fn_id)
+    its_run = Q(content_type__model="run", object_repr__startswith=f"{fn_id} ")
+    return itself | its_run
+
+
+def ends(span: str) -> tuple[datetime, datetime] | None:
+    """The first and the last moment of one of SPANS, in the site's zone."""
+    now = timezone.now()
+    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    return {
+        "hour": (now - timedelta(hours=1), now),
+        "8h": (now - timedelta(hours=8), now),
+        "today": (midnight, now),
+        "yesterday": (midnight - timedelta(days=1), midnight),
+        "7d": (now - timedelta(days=7), now),
+    }.get(span)
+
+
+def persons() -> list[tuple[str, str]]:
+    """The accounts that the log names, by their names; at most MOST_PERSONS."""
+    with connection.cursor() as cursor:
+        cursor.execute(PERSONS, [MOST_PERSONS])
+        ids = [user_id for (user_id,) in cursor.fetchall()]
+    found = get_user_model()._default_manager.in_bulk(ids).values()
+    return sorted(((str(user.pk), user.get_username()) for user in found), key=lambda it: it[1])
+
+
+def functions() -> Any:
+    return RegisteredFunction.objects.values_list("fn_id", flat=True)[:MOST_FUNCTIONS]
 
 
 def link(entry: LogEntry) -> SafeString:
     """What it was done to, with a link if the page is still there."""
-    kind = entry.content_type.name if entry.content_type else "object"
-    name = excerpt(f"{kind} {entry.object_repr}", 120)
-    url = None if entry.is_deletion() else entry.get_admin_url()
-    return format_html('<a href="{}">{}</a>', url, name) if url else format_html("{}", name)
+    found = target(entry, lambda permission: True)
+    if not found.url:
+        return format_html("{}", found.name)
+    return format_html('<a href="{}">{}</a>', found.url, found.name)

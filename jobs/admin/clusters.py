@@ -1,118 +1,119 @@
+"""Clusters: whether there is too much to do, which of them live, and what each is at."""
+
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django_q.signing import SignedPackage
 from django_q.status import Status
 
 from jobs.admin.base import ReadOnlyAdmin
-from jobs.admin.charts import in_words
-from jobs.admin.html import NOTHING, ago, badge, pretty
-from jobs.admin.words import roughly
-from jobs.metrics.clusters import DIED, STALLED, STOPPED, Clusters, clusters, health_of
-from jobs.metrics.needs import LATE
-from jobs.metrics.present import Present, present
+from jobs.admin.tiles import Tile
+from jobs.lib.excerpts import quoted
+from jobs.metrics.cluster_load import MOST_ENDED, Due, due, ended, load
+from jobs.metrics.clusters import ClusterFigures, Clusters, clusters
+from jobs.metrics.needs import in_words
+from jobs.metrics.one_cluster import insight
 from jobs.models import Cluster
+from jobs.platform.postgres.clock import database_clock
 
-WHOLE, FRAGMENT = "admin/jobs/cluster/change_list.html", "admin/jobs/cluster/part.html"
+LIST, LIST_PART = "admin/jobs/cluster/change_list.html", "admin/jobs/cluster/list.html"
+PAGE, PAGE_PART = "admin/jobs/cluster/change_form.html", "admin/jobs/cluster/cluster.html"
+MOST_LISTED = 50
 
 
 @admin.register(Cluster)
 class ClusterAdmin(ReadOnlyAdmin):
-    list_display = ("key",)  # the page is the panel's own
-    fields = ("key", "host", "health", "pid", "workers", "started", "heard", "last_words")
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The clusters, and whether they have too much to do."""
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        there, now = clusters(), present()
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Clusters",
-            "clusters": there,
-            "present": now,
-            "verdict": verdict(there, now),
-        }
-        is_fragment = request.headers.get("HX-Request") == "true"
-        return TemplateResponse(request, FRAGMENT if is_fragment else WHOLE, context)
+        context = {"title": "Clusters", "is_told": True} | overview()
+        return self._shown(request, context, LIST, LIST_PART)
 
-    @admin.display(description="health")
-    def health(self, cluster: Cluster) -> SafeString:
-        now = timezone.now()
-        health = health_of(cluster, now)
-        return format_html(
-            '{} <span class="jobs-reason">{}</span>',
-            badge(health),
-            {
-                STALLED: _what_keeps_it(cluster),
-                STOPPED: "in good order",
-                DIED: f"silent for {roughly(now - cluster.seen_at)}",
-            }.get(health, ""),
-        )
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        key = unquote(object_id)
+        row = None if "\0" in key else Cluster.objects.filter(pk=key).first()
+        if row is None:
+            raise Http404(f"There is no cluster {quoted(key, 80)}: a silent one is kept for a day.")
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request, row):
+            raise PermissionDenied
+        return self._shown(request, one(row), PAGE, PAGE_PART)
 
-    @admin.display(description="process")
-    def pid(self, cluster: Cluster) -> str:
-        return str(said(cluster).get("pid") or NOTHING)
-
-    @admin.display(description="workers")
-    def workers(self, cluster: Cluster) -> str:
-        workers = said(cluster).get("workers")
-        if isinstance(workers, list):
-            return f"{len(workers)} ({', '.join(str(pid) for pid in workers)})"
-        return str(workers) if workers else NOTHING
-
-    @admin.display(description="started")
-    def started(self, cluster: Cluster) -> SafeString:
-        return ago(cluster.started_at)
-
-    @admin.display(description="last heard")
-    def heard(self, cluster: Cluster) -> SafeString:
-        return ago(cluster.seen_at)
-
-    @admin.display(description="last report")
-    def last_words(self, cluster: Cluster) -> SafeString:
-        words = said(cluster)
-        return pretty(words) if words else SafeString("none that can be read here")
+    def _shown(
+        self, request: HttpRequest, context: dict[str, Any], whole: str, part: str
+    ) -> HttpResponse:
+        """The whole page, or the part of it that moves if htmx asks for it."""
+        may = request.user.has_perm
+        context |= {"opts": self.opts, "now": database_clock().at, "may_see": may("jobs.view_run")}
+        if request.headers.get("HX-Request") == "true":
+            return TemplateResponse(request, part, context)
+        return TemplateResponse(request, whole, self.admin_site.each_context(request) | context)
 
 
-def verdict(there: Clusters, now: Present) -> str:
-    """Whether it is too much for them, and what would help."""
-    if not there.alive:
-        return f"No cluster is alive; {now.queued:,} runs are queued."
+def overview() -> dict[str, Any]:
+    """What the list of clusters shows."""
+    there, waiting = clusters(), due()
+    latest, is_capped = ended()
+    return {
+        "load": load(there, waiting),
+        "tiles": tiles(there, waiting),
+        "clusters": there,
+        "rows": [(cluster, latest.get(cluster.worker)) for cluster in there.clusters[:MOST_LISTED]],
+        "most_ended": MOST_ENDED if is_capped else 0,
+    }
+
+
+def one(row: Cluster) -> dict[str, Any]:
+    """What a cluster's page shows."""
+    there = clusters()
+    cluster = next((each for each in there.clusters if each.key == row.key), None)
+    if cluster is None:
+        raise Http404("This cluster is not among the 100 that were heard of last.")
+    words = said(row)
+    latest, is_capped = ended()
+    return {
+        "title": cluster.name,
+        "cluster": cluster,
+        "ended": latest.get(cluster.worker),
+        "most_ended": MOST_ENDED if is_capped else 0,
+        "insight": insight(cluster),
+        "neighbours": neighbours(there, cluster),
+        "words": words,
+        "restarts": words.get("reincarnations"),
+        "processes": words.get("workers") if isinstance(words.get("workers"), list) else [],
+    }
+
+
+def neighbours(there: Clusters, cluster: ClusterFigures) -> list[ClusterFigures]:
+    """The other clusters of its host, in the past day."""
+    return [each for each in there.clusters if each.host == cluster.host and each != cluster]
+
+
+def tiles(there: Clusters, waiting: Due) -> list[Tile]:
     busy, workers = (sum(getattr(c, name) for c in there.alive) for name in ("busy", "workers"))
-    flying = sum(host.in_flight for host in there.hosts)
-    late = now.oldest_due_seconds > LATE
-    advice = []
-    if late and busy >= workers:
-        advice.append("more workers (CLUSTER_WORKERS) or another cluster would help")
-    if there.queued and flying >= there.limit:
-        advice.append("a higher JOBS_GATEWAY_LIMIT would help, if the endpoint bears it")
-    oldest = f", the oldest due for {in_words(now.oldest_due_seconds)}" if now.oldest_due else ""
-    told = (
-        f"{now.queued:,} runs are queued{oldest}; {busy} of {workers} workers are busy; "
-        f"{flying:,} of {there.limit:,} requests are in flight, {there.queued:,} wait to be sent."
-    )
-    if not advice:
-        return f"{told} It is not too much."
-    words = "; ".join(advice)
-    return f"{told} {words[0].upper()}{words[1:]}."
-
-
-def _what_keeps_it(cluster: Cluster) -> str:
-    """Why a living cluster does not look for due runs."""
-    pulse = cluster.pulse or {}
-    since = pulse.get("looked")
-    ago = f"for {since:.0f} s" if since is not None else "since its start"
-    words = f"has not looked for due runs {ago}"
-    return f"{words}: {pulse['problem']}" if pulse.get("problem") else words
+    flying = sum(cluster.in_flight or 0 for cluster in there.alive)
+    unsent = max((host.oldest_queued for host in there.hosts), default=0.0)
+    more = "+" if waiting.is_capped else ""
+    oldest = f"oldest {in_words(waiting.oldest)}" if waiting.runs else "none is due"
+    return [
+        Tile("clusters alive", f"{len(there.alive):,}", f"{len(there.died):,} died in a day", ""),
+        Tile("workers busy", f"{busy:,} of {workers:,}", "", ""),
+        Tile("runs due", f"{waiting.runs:,}{more}", oldest, ""),
+        Tile("requests in flight", f"{flying:,} of {there.limit:,}", "", ""),
+        Tile(
+            "wait to be sent",
+            f"{there.queued:,}",
+            f"oldest {in_words(unsent)}" if there.queued else "none waits",
+            "",
+        ),
+    ]
 
 
 def said(cluster: Cluster) -> dict[str, Any]:

@@ -1,84 +1,171 @@
-"""The hand-over: what the next shift has to know, as a text that can be copied."""
+"""Hand-over: a note for the next shift, what fails, what is paused and why, clusters that are not
+well, and what was done in the last hours; also as a text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.admin.models import LogEntry
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
-from jobs.admin.audit_log import deed
-from jobs.events import requester
-from jobs.lib.excerpts import excerpt
+from jobs.admin.acts import latest
+from jobs.admin.deeds import ONCE, act_once
+from jobs.admin.hand_over_text import HandOver, PausedBy, day, in_text
+from jobs.admin.replay_parts import Moment
+from jobs.control import hand_over
+from jobs.errors import JobsError
 from jobs.metrics.clusters import clusters
-from jobs.metrics.failures import Failures, failures
-from jobs.metrics.needs import needs
-from jobs.metrics.paused import Paused, paused, unknown
-from jobs.metrics.present import present
+from jobs.metrics.failures import failures
+from jobs.metrics.paused import Paused, paused
+from jobs.models import HandOverNote
 
-SHIFT = timedelta(hours=8)
-MOST_ACTS = 100
-MOST_KINDS = 30
+TEMPLATE = "admin/jobs/hand_over.html"
+VIEW, WRITE = "jobs.view_run", "jobs.add_handovernote"
+HOURS = 8  # of a shift
+MOST_GROUPS = 30
+
+
+class NoteForm(forms.Form):
+    """`over` is the newest note that the form was opened over."""
+
+    text = forms.CharField(
+        label="For the next shift",
+        required=False,
+        strip=False,
+        widget=forms.Textarea({"rows": 4, "maxlength": hand_over.LONGEST}),
+    )
+    until = Moment()
+    over = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-    """For accounts that may see runs; the acts only for those that may read the audit log."""
-    if not request.user.has_perm("jobs.view_run"):
+    _require(request, VIEW)
+    return _page(request, context, None)
+
+
+def as_text(request: HttpRequest) -> HttpResponse:
+    """The same as text/plain."""
+    _require(request, VIEW)
+    text = in_text(gathered(request, hand_over.past(1)))
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+@require_POST
+def write_note(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """POST `text`, `until` (in the site's zone) and `over`: a new note, once for a form."""
+    _require(request, WRITE)
+    _require(request, VIEW)
+    form = NoteForm(request.POST)
+    if form.is_valid():
+        try:
+            text, is_repeat = _write(request, form)
+        except JobsError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.add_message(
+                request,
+                messages.INFO if is_repeat else messages.SUCCESS,
+                f"{ONCE} {text}" if is_repeat else text,
+            )
+            return redirect("admin:hand_over")
+    return _page(request, context, form, status=422)
+
+
+def gathered(request: HttpRequest, past: list[HandOverNote]) -> HandOver:
+    """What this account may see of it; `past` begins with the newest note. Thirteen queries."""
+    may, newest = request.user.has_perm, past[0] if past else None
+    now: datetime = getattr(newest, "now", None) or timezone.now()  # the database's with a note
+    found = failures()
+    stopped = paused() if may("jobs.view_registeredfunction") else None
+    return HandOver(
+        at=now,
+        note=hand_over.counting(newest, now),
+        failures=found.groups[:MOST_GROUPS],
+        failed=found.runs,
+        paused=None if stopped is None else _with_names(stopped),
+        clusters=clusters() if may("jobs.view_cluster") else None,
+        acts=latest(may, now - timedelta(hours=HOURS)) if may("admin.view_logentry") else None,
+        hours=HOURS,
+    )
+
+
+def _page(
+    request: HttpRequest, context: dict[str, Any], form: NoteForm | None, status: int = 200
+) -> HttpResponse:
+    """With a form that was refused, or with a fresh one."""
+    past = hand_over.past()
+    found = gathered(request, past)
+    form = form or NoteForm(initial=_initial(found, past))
+    context |= {
+        "title": "Hand-over",
+        "form": form,
+        "found": found,
+        "text": in_text(found),
+        "past": past,
+        "is_told": found.clusters is not None,
+        "may_write": request.user.has_perm(WRITE),
+        "zone": timezone.get_current_timezone_name(),
+    }
+    return TemplateResponse(request, TEMPLATE, context, status=status)
+
+
+def _initial(found: HandOver, past: list[HandOverNote]) -> dict[str, Any]:
+    """The note that counts, to be changed; else an empty one that ends with the next shift."""
+    whole = timezone.localtime().replace(second=0, microsecond=0)
+    return {
+        "text": found.note.text if found.note else "",
+        "until": found.note.until if found.note else whole + timedelta(hours=HOURS),
+        "over": past[0].pk if past else None,
+    }
+
+
+def _write(request: HttpRequest, form: NoteForm) -> tuple[str, bool]:
+    """What was done, and whether this form had done it before."""
+    given = form.cleaned_data
+    text, until, over = given["text"], given["until"], given["over"]
+
+    def act() -> int:
+        made = hand_over.write(text, until, request.user, over)
+        _log(made)
+        return made.pk
+
+    asked = {"text": text, "until": until, "over": over}
+    with transaction.atomic():
+        outcome = act_once(request, act, "jobs.hand_over", asked)
+    done = "The note stands on Operations." if text.strip() else "The note has come to its end."
+    return done, outcome.is_repeat
+
+
+def _log(made: HandOverNote) -> None:
+    LogEntry.objects.create(
+        user_id=made.by,
+        content_type=ContentType.objects.get_for_model(HandOverNote),
+        object_id=None,
+        object_repr=f"until {day(made.until)}",
+        action_flag=ADDITION,
+        change_message="Wrote the note for the next shift." if made.text else "Ended the note.",
+    )
+
+
+def _with_names(stopped: list[Paused]) -> list[PausedBy]:
+    """With the names of the accounts that paused them, as far as they are there."""
+    ids = [one.by for one in stopped if one.by.isdecimal()]
+    users = get_user_model()._default_manager.in_bulk(ids) if ids else {}
+    names = {str(pk): user.get_username() for pk, user in users.items()}
+    return [PausedBy(one, names.get(one.by, one.by)) for one in stopped]
+
+
+def _require(request: HttpRequest, permission: str) -> None:
+    if not request.user.has_perm(permission):
         raise PermissionDenied
-    with_acts = request.user.has_perm("admin.view_logentry")
-    context |= {"title": "Hand-over", "words": "\n".join(lines(with_acts))}
-    return TemplateResponse(request, "admin/hand_over.html", context)
-
-
-def lines(with_acts: bool) -> list[str]:
-    """About a dozen queries, each bounded."""
-    now, there, failing, stopped = present(), clusters(), failures(), paused()
-    told = [str(need) for need in needs(now, there, failing, stopped, unknown(now))]
-    parts = [
-        [f"Hand-over, {clock(now.at)}", *(told or ["Nothing needs an operator."])],
-        ["Open failures:", *_failures(failing)],
-        ["Paused functions:", *_paused(stopped)],
-    ]
-    if with_acts:
-        parts.append(["Acts of the last 8 hours:", *_acts(now.at)])
-    return [line for part in parts for line in (*part, "")]
-
-
-def _failures(failing: Failures) -> Iterator[str]:
-    if not failing.groups:
-        yield "- none"
-    for group in failing.groups[:MOST_KINDS]:
-        keys = f"{group.keys:,} key{'' if group.keys == 1 else 's'}"
-        since = f"first {clock(group.first)}, last {clock(group.last)}"
-        yield f"- {group.runs:,} × {excerpt(group.label, 200)} ({keys}, {since})"
-
-
-def _paused(stopped: list[Paused]) -> Iterator[str]:
-    if not stopped:
-        yield "- none"
-    for one in stopped:
-        by = requester.account(one.by).name if one.by else ""
-        told = f" by {by}" if by else ""
-        why = f": “{one.reason}”" if one.reason else ", no reason is given"
-        skipped = f" {one.skipped:,} runs were skipped." if one.skipped else ""
-        yield f"- {one.fn_id}, since {clock(one.since)}{told}{why}.{skipped} {one.effect}".rstrip()
-
-
-def _acts(now: datetime) -> Iterator[str]:
-    entries = LogEntry.objects.filter(action_time__gte=now - SHIFT).select_related("user")
-    found = list(entries.order_by("-id")[:MOST_ACTS])
-    if not found:
-        yield "- none"
-    for entry in found:
-        what, on = excerpt(deed(entry), 200), excerpt(entry.object_repr, 80)
-        yield f"- {clock(entry.action_time)} {entry.user}: {what} ({on})"
-
-
-def clock(moment: datetime) -> str:
-    local = timezone.localtime(moment)
-    return f"{local:%Y-%m-%d %H:%M} {local.tzname()}"

@@ -59,6 +59,18 @@ def short(value: Any, limit: int) -> str:
     return excerpt(str(value), limit)
 
 
+def moment(at: datetime) -> SafeString:
+    """The day, the time with its zone, and how long ago: “2026-11-28 02:12 UTC 7 minutes ago”."""
+    local = timezone.localtime(at)
+    return format_html(
+        '<time class="jobs-nowrap" datetime="{}">{} {}</time> <small class="jobs-quiet">{}</small>',
+        local.isoformat(),
+        f"{local:%Y-%m-%d %H:%M}",
+        local.tzname(),
+        naturaltime(at),
+    )
+
+
 def clock(moment: datetime) -> str:
     """The time of day to the second, with its zone: “02:09:15 UTC”."""
     local = timezone.localtime(moment)

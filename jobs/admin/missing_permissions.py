@@ -8,7 +8,6 @@ from django.http import HttpRequest
 
 VIEWED = ("change", "changelist", "history")  # pages of the admin that a view permission opens
 OWN = {  # pages of the panel with permissions of their own
-    "hand_over": "jobs.view_run",
     "jobs_run_failures": "jobs.view_run",
     "jobs_run_result": "jobs.view_run",
     "jobs_run_deal": "jobs.deal_with_run",
@@ -18,6 +17,9 @@ OWN = {  # pages of the panel with permissions of their own
     "jobs_run_cancel": "jobs.cancel_run",
     "jobs_registeredfunction_state": "jobs.pause_registeredfunction",
     "jobs_registeredfunction_replay": "jobs.rerun_run",
+    "hand_over": "jobs.view_run",
+    "hand_over_text": "jobs.view_run",
+    "hand_over_note": "jobs.add_handovernote",
 }
 
 

@@ -36,10 +36,8 @@ View = Callable[..., HttpResponse]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a function may be brought to."""
-
     bring: Callable[[str, str], bool]  # given the function and the reason
-    done: str  # a history line, and what is said
+    done: str  # a history line and a message
 
 
 def _pause(fn_id: str, reason: str) -> bool:
@@ -136,7 +134,9 @@ def _bring(
 
     def act() -> str:
         if state_of(function) == wanted:
-            raise JobsError("somebody else was quicker.")
+            raise JobsError("another operator was quicker.")
+        if state_of(function) == ACTIVE and not reason:
+            raise JobsError("say why you pause it. The next operator reads that.")
         with api.asked_by(request.user):
             STATES[wanted].bring(function.fn_id, reason)
         done = STATES[wanted].done

@@ -9,13 +9,13 @@ from jobs.lib.json_values import is_text
 LONGEST = 500  # characters
 
 
-def note(text: object, what: str) -> str:
+def note(text: object, what: str, longest: int = LONGEST) -> str:
     """The text without space around it; or InvalidTransition that says what is wrong with it."""
     if not isinstance(text, str) or not is_text(text):
         raise InvalidTransition(f"{what} is a text without NUL characters, not {quoted(text)}.")
     clean = text.strip()
-    if len(clean) > LONGEST:
+    if len(clean) > longest:
         raise InvalidTransition(
-            f"{what} has {len(clean):,} characters; at most {LONGEST} are allowed."
+            f"{what} has {len(clean):,} characters; at most {longest:,} are allowed."
         )
     return clean

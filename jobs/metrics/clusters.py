@@ -66,6 +66,7 @@ class ClusterFigures:
     limit: int  # of these
     memory: int | None  # bytes that its processes have for themselves; None: not known
     secrets: dict[str, str]  # keyed digests, by name
+    worker: str  # what Run.worker says of the runs that it takes; empty: not known
 
     @property
     def is_alive(self) -> bool:
@@ -161,6 +162,7 @@ def _figures(row: Cluster, now: datetime) -> ClusterFigures:
         limit=pulse.get("limit") or conf.gateway_limit(),
         memory=pulse.get("memory") if is_alive else None,
         secrets=pulse.get("secrets") or {},
+        worker=f"{row.host}/{pulse['pusher']}" if pulse.get("pusher") else "",
     )
 
 

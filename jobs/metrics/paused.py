@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -13,12 +15,15 @@ from jobs.models import RegisteredFunction
 MOST_SKIPPED = 1_000
 MOST_READ = 3_000
 SKIPPED = """
-SELECT count(*) FROM (
-  SELECT 1 FROM (SELECT id, status FROM jobs_run WHERE fn_id = %(fn_id)s
-                  ORDER BY id DESC LIMIT %(read)s) AS newest
-   WHERE status = 'skipped' AND (SELECT 1 FROM jobs_run again
-                                  WHERE again.rerun_of_id = newest.id LIMIT 1) IS NULL
-   LIMIT %(most)s) AS skipped
+SELECT paused.fn_id, skipped.runs
+  FROM unnest(%(fn_ids)s::text[]) AS paused(fn_id)
+ CROSS JOIN LATERAL (
+   SELECT count(*) AS runs FROM (
+     SELECT 1 FROM (SELECT id, status FROM jobs_run WHERE fn_id = paused.fn_id
+                     ORDER BY id DESC LIMIT %(read)s) AS newest
+      WHERE status = 'skipped' AND (SELECT 1 FROM jobs_run again
+                                     WHERE again.rerun_of_id = newest.id LIMIT 1) IS NULL
+      LIMIT %(most)s) AS unplayed) AS skipped
 """
 
 
@@ -51,11 +56,12 @@ class Unknown:
 
 
 def paused() -> list[Paused]:
-    """Those paused for longest first. A query, and a look into an index for each of them."""
+    """Those paused for longest first. Two queries."""
     functions = {row.fn_id: row for row in RegisteredFunction.objects.all()}
     found = [row for row in functions.values() if row.paused_at is not None]
     found.sort(key=lambda row: (row.paused_at, row.fn_id))
-    return [_paused(row, functions) for row in found]
+    numbers = skipped([row.fn_id for row in found])
+    return [_paused(row, functions, numbers[row.fn_id]) for row in found]
 
 
 def unknown(now: Present) -> list[Unknown]:
@@ -72,14 +78,20 @@ def hook_of(fn_id: str, functions: dict[str, RegisteredFunction]) -> tuple[str, 
     return "", ""
 
 
-def skipped(fn_id: str) -> int:
-    """Its skipped runs that were not replayed, up to MOST_SKIPPED, of its newest MOST_READ runs."""
+def skipped(fn_ids: Sequence[str]) -> dict[str, int]:
+    """Of each function the skipped runs that were not replayed, up to MOST_SKIPPED, of its newest
+    MOST_READ runs."""
+    if not fn_ids:
+        return {}
+    asked: dict[str, Any] = {"fn_ids": list(fn_ids), "read": MOST_READ, "most": MOST_SKIPPED}
     with connection.cursor() as cursor:
-        cursor.execute(SKIPPED, {"fn_id": fn_id, "read": MOST_READ, "most": MOST_SKIPPED})
-        return int(cursor.fetchone()[0])
+        cursor.execute(SKIPPED, asked)
+        return dict(cursor.fetchall())
 
 
-def _paused(row: RegisteredFunction, functions: dict[str, RegisteredFunction]) -> Paused:
+def _paused(
+    row: RegisteredFunction, functions: dict[str, RegisteredFunction], skipped: int
+) -> Paused:
     assert row.paused_at is not None  # noqa: S101
     parent, moment = hook_of(row.fn_id, functions)
     return Paused(
@@ -88,7 +100,7 @@ def _paused(row: RegisteredFunction, functions: dict[str, RegisteredFunction]) -
         reason=row.pause_reason,
         by=row.paused_by,
         stands_still=row.stands_still,
-        skipped=skipped(row.fn_id),
+        skipped=skipped,
         hook_of=parent,
         hook_moment=moment,
     )

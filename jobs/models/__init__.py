@@ -6,6 +6,7 @@ from jobs.models.cluster import Cluster, CronSchedule
 from jobs.models.event import Event
 from jobs.models.fetch import HOST, Fetch, FetchStatus
 from jobs.models.function import RegisteredFunction
+from jobs.models.hand_over import HandOverNote
 from jobs.models.rollup import Rollup, RollupMark, UndoneEnd
 from jobs.models.run import CLASS, DUE_AT, FINISHED, UNFINISHED, Reason, Run, RunQuerySet, RunStatus
 from jobs.models.step import Attempt, AttemptStatus, LogLine, Step, StepKind, StepStatus
@@ -24,6 +25,7 @@ __all__ = [
     "Event",
     "Fetch",
     "FetchStatus",
+    "HandOverNote",
     "LogLine",
     "Reason",
     "RegisteredFunction",

@@ -7,11 +7,14 @@ from typing import Any
 from django import template
 from django.utils.safestring import SafeString
 
-from jobs.admin import base, charts, curl, html, navigation, outputs, words
+from jobs.admin import after_run, base, charts, curl, html, navigation, outputs, words
+from jobs.control import hand_over
+from jobs.models import HandOverNote
 from jobs.runs.standstill import standstill
 
 register = template.Library()
 register.filter("ago", html.ago)
+register.filter("moment", html.moment)
 register.filter("badge", html.badge)
 register.filter("block", html.block)
 register.filter("output", outputs.shown)
@@ -28,6 +31,13 @@ register.filter("clock", html.clock)
 register.filter("kind_url", html.kind_url)
 register.filter("curl", curl.curl)
 register.filter("excerpt", html.short)
+register.simple_tag(after_run.after_run, name="after_run")
+
+
+@register.filter
+def item(values: dict[str, Any], key: Any) -> Any:
+    """The value of a key that is no literal; None without it."""
+    return values.get(str(key))
 
 
 @register.simple_tag(name="standstill")
@@ -46,3 +56,10 @@ def nav_item(context: Any, label: str, page: str, *permissions: str) -> SafeStri
 def add_preserved_filters_of(context: Any, run_id: Any) -> str:
     """The address of a run's page, with the list that it was reached from."""
     return html.run_page_of(context["query"], run_id)
+
+
+@register.simple_tag(takes_context=True)
+def note_in_force(context: Any) -> HandOverNote | None:
+    """The note for the next shift while it counts, for accounts that may see it."""
+    may_see = context["request"].user.has_perm("jobs.view_run")
+    return hand_over.in_force() if may_see else None

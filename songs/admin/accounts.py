@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from songs import closing, permissions, search
+from songs import closing, permissions, rights_in_words, search
 from songs.admin.assignable import offer_assignable
 from songs.admin.base import AsksOfEach, Searched
 from songs.models import CreditEntry, User
@@ -76,6 +76,13 @@ class AccountAdmin(Searched, AsksOfEach, DjangoUserAdmin):
             return
         columns = {field.name for field in obj._meta.concrete_fields}
         obj.save(update_fields=columns.intersection(form.changed_data))
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """Django names the fields; of rights the audit log has which were given and taken."""
+        told = "" if add else rights_in_words.sentence(form)
+        return told or super().construct_change_message(request, form, formsets, add)
 
     # --- closing and deleting ---
 

@@ -31,6 +31,8 @@ def diary() -> Iterator[Diary]:
 
 
 def press(client: Client, button: str = "state", **data: str) -> Any:
+    if data.get("to") in ("paused", "still"):
+        data = {"reason": "the studio is ill"} | data
     return client.post(reverse(f"admin:jobs_registeredfunction_{button}", args=[quote(FN)]), data)
 
 
@@ -62,7 +64,44 @@ def test_a_function_is_paused_and_resumed_and_its_page_says_so(admin_client: Cli
 
     assert said(press(admin_client, to="active")).endswith("Resumed.")
     assert function().paused_at is None
-    assert history(FN) == ["admin: Paused; unfinished runs go on to their end.", "admin: Resumed."]
+    paused = "admin: Paused; unfinished runs go on to their end. Why: the studio is ill"
+    assert history(FN) == [paused, "admin: Resumed."]
+
+
+def test_a_pause_has_a_reason_that_the_page_and_the_list_say(admin_client: Client) -> None:
+    for nothing in ("", "   "):
+        assert "say why you pause it" in said(press(admin_client, to="paused", reason=nothing))
+    assert (function().paused_at, history(FN)) == (None, [])
+
+    press(admin_client, to="paused", reason=" <b>the studio</b> is ill ")
+
+    assert function().pause_reason == "<b>the studio</b> is ill"
+    listed = admin_client.get(reverse("admin:jobs_registeredfunction_changelist"))
+    for shown in (page(admin_client), listed.content.decode()):
+        assert "by admin: “&lt;b&gt;the studio&lt;/b&gt; is ill”" in shown
+
+
+@pytest.mark.parametrize("reason", ["w" * 501, "a\0b"])
+def test_a_reason_that_cannot_be_kept_is_told_and_nothing_is_paused(
+    admin_client: Client, reason: str
+) -> None:
+    assert "The reason of a pause" in said(press(admin_client, to="paused", reason=reason))
+    assert (function().paused_at, history(FN)) == (None, [])
+
+
+def test_a_paused_function_keeps_its_reason_when_its_runs_go_on(admin_client: Client) -> None:
+    press(admin_client, to="still", reason="the studio is ill")
+    press(admin_client, to="paused", reason="")
+
+    assert (function().stands_still, function().pause_reason) == (False, "the studio is ill")
+
+
+def test_a_hook_says_what_its_pause_keeps_from_happening(admin_client: Client) -> None:
+    assert "is not told" not in page(admin_client)
+    config = {"on_failure": FN}
+    RegisteredFunction.objects.create(fn_id="parent", name="parent", config=config)
+
+    assert "nothing is told when a run of parent fails" in page(admin_client)
 
 
 def test_unfinished_runs_may_stand_still_too(admin_client: Client, diary: Diary) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -143,43 +142,24 @@ def test_a_configuration_of_an_unknown_shape_is_shown(admin_client: Client, conf
     assert "odd" in shown(admin_client, "jobs_registeredfunction_change", "odd")
 
 
-def test_a_cluster_is_alive_or_has_died(admin_client: Client) -> None:
+def test_a_clusters_page_has_its_processes_and_how_many_were_restarted(
+    admin_client: Client,
+) -> None:
     stat = Status(4121, "abc")
-    stat.workers = [4130, 4131]
+    stat.workers, stat.reincarnations = [4130, 4131], 3
     rows.make_cluster("here", stat=SignedPackage.dumps(stat, True))
-    rows.make_cluster("away", seen_at=rows.now() - timedelta(minutes=4))
 
-    page = shown(admin_client, "jobs_cluster_changelist")
+    page = shown(admin_client, "jobs_cluster_change", "here")
 
-    assert "alive" in page
-    assert "died" in page
-    assert "silent for 4 min" in page
-    assert "It is not too much." in page
-    assert "2 (4130, 4131)" in shown(admin_client, "jobs_cluster_change", "here")
-    assert "silent for 4 min" in shown(admin_client, "jobs_cluster_change", "away")
-
-
-def test_clusters_that_have_too_much_to_do_say_what_would_help(admin_client: Client) -> None:
-    pulse = {"looked": 0.1, "claimed": 1.0, "at_work": 4, "workers": 4, "problem": "", "limit": 1}
-    rows.make_cluster("here", pulse=pulse)
-    run = rows.make_run(due_at=rows.now() - timedelta(minutes=3))
-    lease = rows.now() + timedelta(seconds=10)
-    rows.make_fetch(run, rows.now(), 1, 200, status="sending", lease_until=lease, ended_at=None)
-    waits = {"status": "pending", "sent_at": None, "ended_at": None, "step_name": "another"}
-    rows.make_fetch(run, rows.now(), 1, 200, **waits)
-
-    page = shown(admin_client, "jobs_cluster_changelist")
-
-    assert "4 of 4 workers are busy; 1 of 1 requests are in flight, 1 wait to be sent." in page
-    assert "More workers (CLUSTER_WORKERS) or another cluster would help" in page
-    assert "a higher JOBS_GATEWAY_LIMIT would help" in page
+    assert "<dd>4130, 4131</dd>" in page
+    assert "Processes restarted since its start</dt><dd>3</dd>" in page
 
 
 @pytest.mark.parametrize("stat", ["", "nonsense", "a:b:c"])
 def test_what_a_cluster_says_may_be_unreadable(admin_client: Client, stat: str) -> None:
     Cluster.objects.create(key="odd", stat=stat)
 
-    assert "odd" in shown(admin_client, "jobs_cluster_changelist")
+    assert "jobs/cluster/odd/" in shown(admin_client, "jobs_cluster_changelist")
     assert "none that can be read here" in shown(admin_client, "jobs_cluster_change", "odd")
 
 

@@ -195,12 +195,14 @@ def test_a_button_that_is_too_old_does_nothing_and_says_so(admin_client: Client)
 @pytest.mark.usefixtures("function")
 def test_a_pause_that_is_sent_again_does_not_undo_the_resumption(admin_client: Client) -> None:
     button = form(admin_client, FUNCTION, "'to': 'paused'")
+    button.fields["reason"] = "the studio is ill"
     press(admin_client, button)
     api.resume(FN)
 
     assert ONCE in said(press(admin_client, button))
     assert RegisteredFunction.objects.get(fn_id=FN).paused_at is None
-    assert history(FN) == ["admin: Paused; unfinished runs go on to their end."]
+    paused = "admin: Paused; unfinished runs go on to their end. Why: the studio is ill"
+    assert history(FN) == [paused]
 
 
 @pytest.mark.usefixtures("function")

@@ -106,6 +106,7 @@ def operators_look(client: Client) -> None:
         events,
     ]
     pages += [f"{events}?name=history/3", reverse("admin:jobs_registeredfunction_changelist")]
+    pages += [reverse("admin:jobs_cluster_changelist"), reverse("admin:admin_logentry_changelist")]
     for page in pages:
         assert client.get(page).status_code == 200, page
 

@@ -93,12 +93,12 @@ NO_TEXTS = {
         "request.GET.getlist('song')[:A_PAGE]",
     },
     # of the panel: lists of rows, and the ends of names and ids
-    "jobs/admin/audit_log.py": {"persons[:MOST_PERSONS]"},
     "jobs/admin/bulk_result.py": {
         "[run for run in runs if not run.is_finished][:MOST_SHOWN]",
         "[run for run in runs if run.status == RunStatus.FAILED][:MOST_SHOWN]",
     },
-    "jobs/admin/hand_over.py": {"failing.groups[:MOST_KINDS]"},
+    "jobs/admin/clusters.py": {"there.clusters[:MOST_LISTED]"},
+    "jobs/admin/hand_over.py": {"found.groups[:MOST_GROUPS]"},
     "jobs/admin/links.py": {"list(found or [])[:MOST_FOUND]"},
     "jobs/admin/operations.py": {"found.failures.groups[:MOST_GROUPS]"},
     "jobs/admin/run_filters.py": {"ids[number:number + 1]"},
@@ -114,6 +114,7 @@ NO_TEXTS = {
         "runs.select_for_update(of=('self',)).only('id', 'fn_id', 'event_id', 'status')[:MOST]",
         "found[:MOST]",
     },
+    "jobs/control/hand_over.py": {"HandOverNote.objects.annotate(now=Now())[:most]"},
     "jobs/lib/failure_kinds.py": {
         "' · '.join(filter(None, (step, f'{what} {words}'.strip())))[:KIND_LIMIT]",
         "words.split()[:MOST_WORDS]",
@@ -121,12 +122,24 @@ NO_TEXTS = {
     "jobs/metrics/failures.py": {"ordered[:MOST_KINDS]", "groups[:MOST_KINDS]"},
     "jobs/metrics/functions.py": {"sorted(found)[:number]"},
     "jobs/metrics/needs.py": {"failing.groups[MOST_TOLD:]", "failing.groups[:MOST_TOLD]"},
+    "jobs/metrics/one_cluster.py": {
+        "held[:MOST_LISTED]",
+        "flying[:MOST_LISTED]",
+        "gone[:MOST_LISTED]",
+    },
     "jobs/metrics/outcomes.py": {"[str(run_id) for run_id in run_ids][:MOST]"},
 }
 FILTERS = {  # a time, and a list
     "templates/admin/jobs/run/includes/log.html": {'line.at|date:"H:i:s.u"|slice:":12"'},
     "templates/admin/jobs/run/confirm.html": {'runs|slice:":50"'},
     "templates/admin/songs/song/refund_many.html": {'chosen.songs|slice:":50"'},
+    "templates/admin/jobs/cluster/cluster.html": {
+        'processes|slice:":24"|join:",',
+        'insight.hosts|slice:":10"',
+        'neighbours|slice:":20"',
+    },
+    "templates/admin/jobs/cluster/hosts.html": {'clusters.hosts|slice:":30"'},
+    "templates/admin/jobs/hand_over.html": {'found.unwell|slice:":20"'},
     "templates/admin/jobs/includes/clusters.html": {
         'cluster.at_work|slice:":4"',
         'clusters.clusters|slice:":8"',

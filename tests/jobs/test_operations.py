@@ -136,7 +136,7 @@ def test_the_last_acts_are_for_accounts_that_may_read_the_audit_log(
 ) -> None:
     rows.make_function()
     state = reverse("admin:jobs_registeredfunction_state", args=[rows.FN])
-    admin_client.post(state, {"to": "paused"})
+    admin_client.post(state, {"to": "paused", "reason": "too many failures"})
     client.force_login(cast.staff("viola", "view_run"))
 
     assert "Paused; unfinished runs" in shown(admin_client, part="more")

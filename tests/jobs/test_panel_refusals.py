@@ -64,7 +64,7 @@ def test_the_audit_log_is_read_and_never_changed(admin_client: Client) -> None:
     admin_client.post(reverse("admin:jobs_registeredfunction_state", args=["none"]))
     rows.make_function()
     pause = reverse("admin:jobs_registeredfunction_state", args=[rows.FN])
-    admin_client.post(pause, {"to": "paused"})
+    admin_client.post(pause, {"to": "paused", "reason": "too many failures"})
     log = reverse("admin:admin_logentry_changelist")
 
     page = admin_client.get(log).content.decode()

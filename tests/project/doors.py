@@ -10,11 +10,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group
 from django.urls import reverse
+from django.utils import timezone
 
 from jobs import api
 from jobs.models import Cluster, Event, RegisteredFunction, Run
@@ -106,6 +108,13 @@ def canceller_that_skipped() -> RegisteredFunction:
 
 def an_act() -> LogEntry:
     return LogEntry.objects.create(user=colleague(), action_flag=CHANGE, object_repr="a run")
+
+
+def in_an_hour(obj: Any) -> dict[str, str]:
+    return {
+        "text": "a note",
+        "until": f"{timezone.localtime() + timedelta(hours=1):%Y-%m-%dT%H:%M}",
+    }
 
 
 def new_listener() -> User:
@@ -229,8 +238,21 @@ RUNS = [
 PAUSE = needs("view_registeredfunction", "pause_registeredfunction")
 REPLAY = needs("view_registeredfunction", "view_run", "rerun_run")
 FUNCTIONS = [
-    Door("jobs_registeredfunction_state", PAUSE, a_function, {"to": "paused"}, "paused"),
-    Door("jobs_registeredfunction_state", PAUSE, a_function, {"to": "still"}, "still"),
+    Door(
+        "jobs_registeredfunction_state",
+        PAUSE,
+        a_function,
+        {"to": "paused", "reason": "why"},
+        "paused",
+    ),
+    Door(
+        "jobs_registeredfunction_state",
+        PAUSE,
+        a_function,
+        {"to": "still", "reason": "why"},
+        "still",
+    ),
+    Door("hand_over_note", needs("view_run", "add_handovernote"), form=in_an_hour),
     Door("jobs_registeredfunction_replay", REPLAY, one_that_skipped),
     Door("jobs_registeredfunction_replay", REPLAY | CANCEL, canceller_that_skipped, about="cancel"),
 ]
@@ -329,5 +351,5 @@ TO_BE_READ = {
     *("index", "app_list", "jsi18n", "autocomplete", "view_on_site", "password_change_done"),
     *("login", "logout", "password_change"),
     *("songs_song_audio", "songs_song_cover"),
-    *("tables", "hand_over", "jobs_run_failures", "jobs_run_result"),
+    *("tables", "hand_over", "hand_over_text", "jobs_run_failures", "jobs_run_result"),
 }

@@ -23,6 +23,7 @@ from tests.jobs import rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_files")]
 roles = import_module("songs.migrations.0007_roles")
+hand_over = import_module("songs.migrations.0008_hand_over")
 
 VIEWER, OPERATOR, SUPPORT, ROOT = "Viewers", "Operators", "Support", "superuser"
 STAFF = {VIEWER, OPERATOR, SUPPORT, ROOT}
@@ -33,9 +34,8 @@ SUPERUSER = {ROOT}
 # Each page that is read with GET, and the roles to which it opens. A page that has a form of its
 # own opens to those that may send it.
 PAGES: dict[str, set[str]] = {
-    **dict.fromkeys(
-        ["index", "tables", "hand_over", "password_change", "password_change_done"], STAFF
-    ),
+    **dict.fromkeys(["index", "tables", "password_change", "password_change_done"], STAFF),
+    **dict.fromkeys(["hand_over", "hand_over_text"], STAFF),
     **dict.fromkeys(["jobs_run_changelist", "jobs_run_change", "jobs_run_failures"], STAFF),
     **dict.fromkeys(["jobs_run_history", "jobs_event_history"], STAFF),
     **dict.fromkeys(["jobs_event_changelist", "jobs_event_change"], STAFF),
@@ -64,7 +64,7 @@ PAGES: dict[str, set[str]] = {
 NO_PAGE = {
     *("jobs_run_rerun", "jobs_run_cancel", "jobs_run_deal", "jobs_run_deal_kind"),
     *("jobs_registeredfunction_state", "jobs_registeredfunction_replay"),
-    *("songs_creditbalance_check", "admin_logentry_history"),
+    *("songs_creditbalance_check", "admin_logentry_history", "hand_over_note"),
     *("jsi18n", "autocomplete", "view_on_site", "app_list", "login", "logout"),
     "jobs_run_result",  # of a bulk action that has just been done
 }
@@ -83,6 +83,7 @@ def groups() -> None:
     """A test that truncates tables takes the migration's groups along."""
     Group.objects.filter(name__in=roles.GROUPS).delete()
     roles.make_groups(apps)
+    hand_over.let_operators_write(apps)
 
 
 @pytest.fixture
@@ -192,13 +193,17 @@ def test_a_migration_has_made_the_groups_with_their_permissions(groups: None) ->
     for name, wanted in roles.GROUPS.items():
         found = Group.objects.get(name=name).permissions
         codenames = {codename for listed in wanted.values() for codename in listed}
+        codenames |= {hand_over.WRITES} if name == OPERATOR else set()
         assert set(found.values_list("codename", flat=True)) == codenames
 
 
 def test_a_group_that_was_changed_stays_as_it_is(groups: None) -> None:
-    Group.objects.get(name=VIEWER).permissions.clear()
+    for name in (VIEWER, OPERATOR):
+        Group.objects.get(name=name).permissions.clear()
     roles.make_groups(apps)
-    assert not Group.objects.get(name=VIEWER).permissions.exists()
+    hand_over.let_operators_write(apps)
+    for name in (VIEWER, OPERATOR):
+        assert not Group.objects.get(name=name).permissions.exists()
 
 
 def test_the_boxes_of_permissions_offer_those_that_mean_something(
@@ -212,5 +217,5 @@ def test_the_boxes_of_permissions_offer_those_that_mean_something(
         assert {"view_payload", "rerun_run", "grant_credits", "view_logentry"} <= offered
         assert not {"add_run", "change_run", "delete_creditentry", "view_session"} & offered
     wanted = {name for listed in roles.GROUPS.values() for each in listed.values() for name in each}
-    assert wanted <= offered
+    assert wanted | {hand_over.WRITES} <= offered
     assert Permission.objects.count() > len(offered)

@@ -1,0 +1,154 @@
+"""The acts of persons, from Django's log: what was done to many objects at once is one act."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Q, QuerySet
+
+from jobs.lib.excerpts import excerpt
+
+READ = 5_000  # entries of the log that a page looks at
+MATCHING = 1_000  # entries that it takes of these
+SHOWN = 100  # acts on a page
+NAMED = 20  # objects of an act
+TOGETHER = timedelta(seconds=60)  # between two entries of one act, at most
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+FLAGS = {1: "Added.", 2: "Changed.", 3: "Deleted."}
+
+Key = tuple[object, ...]
+Allowed = Callable[[str], bool]  # given a permission
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an act was done to; without `url`, if the account may not go there or it is gone."""
+
+    name: str
+    url: str
+
+
+@dataclass(slots=True)
+class Act:
+    at: datetime  # of its last entry
+    by: str
+    what: str
+    kind: str  # of its objects, as “run”
+    kinds: str  # … and of several, as “runs”
+    number: int = 0
+    targets: list[Target] = field(default_factory=list)  # the first NAMED
+    begun: datetime | None = None
+
+    @property
+    def on(self) -> str:
+        """“run generate-song-event 0199…”, “55 runs”."""
+        if self.number == 1 and self.targets:
+            return self.targets[0].name
+        return f"{self.number:,} {self.kinds}"
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """The newest first. `older` is the log's id below which the next page begins; None at the end
+    of the log."""
+
+    acts: list[Act]
+    older: int | None
+
+
+def acts(may: Allowed, wanted: Q | None = None, before: int | None = None) -> Acts:
+    """Those of the log that are wanted (all, without a condition), below the entry `before`. Three
+    queries, which read at most READ entries: a page may be empty and have older ones."""
+    entries = _matching(_below(before), wanted)
+    found, last = _together(entries, may)
+    if last is None and len(entries) == MATCHING:
+        last = entries[-1].pk
+    if last is None:
+        last = _below(before).values_list("id", flat=True)[READ - 1 : READ].first()
+    return Acts(found, last)
+
+
+def latest(may: Allowed, since: datetime) -> list[Act]:
+    """The acts since then, as far as READ entries and SHOWN acts go. Two queries."""
+    return _together(_matching(_below(None), Q(action_time__gte=since)), may)[0]
+
+
+def _below(before: int | None) -> QuerySet[LogEntry]:
+    log = LogEntry.objects.order_by("-id")
+    return log if before is None else log.filter(id__lt=before)
+
+
+def deed(entry: LogEntry) -> str:
+    """“Retried from the failed step.”, “Added.”, “Deleted.”."""
+    return entry.get_change_message() or FLAGS.get(entry.action_flag, "–")
+
+
+def target(entry: LogEntry, may: Allowed) -> Target:
+    kind = entry.content_type.name if entry.content_type else "object"
+    name = excerpt(f"{kind} {entry.object_repr}", 120)
+    url = None if entry.is_deletion() or not _may_see(entry, may) else entry.get_admin_url()
+    return Target(name, url or "")
+
+
+def _matching(log: QuerySet[LogEntry], wanted: Q | None) -> list[LogEntry]:
+    """With their accounts, each read once, and their content types, which Django remembers."""
+    read = LogEntry.objects.filter(id__in=log.values("id")[:READ]).order_by("-id")
+    entries = list((read if wanted is None else read.filter(wanted))[:MATCHING])
+    users = get_user_model()._default_manager.in_bulk({entry.user_id for entry in entries})
+    for entry in entries:
+        entry.user = users[entry.user_id]
+        if entry.content_type_id is not None:
+            entry.content_type = ContentType.objects.get_for_id(entry.content_type_id)
+    return entries
+
+
+def _together(entries: Iterable[LogEntry], may: Allowed) -> tuple[list[Act], int | None]:
+    """The acts, and the last entry that is among them if there is no room for the rest."""
+    found: list[Act] = []
+    open_acts: dict[Key, Act] = {}
+    last = None
+    for entry in entries:
+        key = _key(entry)
+        act = open_acts.get(key)
+        if act is None or (act.begun or act.at) - entry.action_time > TOGETHER:
+            if len(found) == SHOWN:
+                return found, last
+            act = open_acts[key] = _new(entry)
+            found.append(act)
+        _add(act, entry, may)
+        last = entry.pk
+    return found, None
+
+
+def _new(entry: LogEntry) -> Act:
+    kind = entry.content_type.name if entry.content_type else "object"
+    model = entry.content_type.model_class() if entry.content_type else None
+    kinds = str(model._meta.verbose_name_plural) if model else f"{kind}s"
+    return Act(entry.action_time, str(entry.user), deed(entry), kind, kinds)
+
+
+def _add(act: Act, entry: LogEntry, may: Allowed) -> None:
+    act.number += 1
+    act.begun = entry.action_time
+    if act.number == 2:
+        act.what = UUID.sub("…", act.what)
+    if len(act.targets) < NAMED:
+        act.targets.append(target(entry, may))
+
+
+def _key(entry: LogEntry) -> Key:
+    said = UUID.sub("…", deed(entry))
+    return entry.user_id, entry.content_type_id, entry.action_flag, said
+
+
+def _may_see(entry: LogEntry, may: Allowed) -> bool:
+    if entry.content_type is None:
+        return False
+    app, model = entry.content_type.app_label, entry.content_type.model
+    return any(may(f"{app}.{act}_{model}") for act in ("view", "change"))

@@ -1,0 +1,82 @@
+"""The note for the next shift: the newest one counts, until its end or until another is written.
+
+Notes are only added, one at a time under a lock of the transaction. An operator writes over the
+note that the form showed; if another has been written since, nothing is.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from jobs.control.notes import note
+from jobs.errors import InvalidTransition
+from jobs.lib.excerpts import excerpt
+from jobs.models import HandOverNote
+from jobs.platform.postgres.clock import database_clock
+
+LONGEST = 2_000  # characters
+LATEST = timedelta(days=7)  # from now: a note that stands for longer is no news
+# Seed 3: lines have 0, ids of events 1, hooks 2.
+TURN = "SELECT pg_advisory_xact_lock(hashtextextended('jobs hand-over', 3))"
+
+
+def newest() -> HandOverNote | None:
+    return HandOverNote.objects.first()
+
+
+def in_force() -> HandOverNote | None:
+    """The newest note, if it says something and has not come to its end."""
+    found = HandOverNote.objects.annotate(now=Now()).first()
+    return counting(found, found.now) if found is not None else None
+
+
+def counting(newest: HandOverNote | None, now: datetime) -> HandOverNote | None:
+    """The newest note if it counts at this moment."""
+    return newest if newest is not None and newest.text and newest.until > now else None
+
+
+def past(most: int = 20) -> list[HandOverNote]:
+    """The latest notes, the newest first, each with this moment as `now`."""
+    return list(HandOverNote.objects.annotate(now=Now())[:most])
+
+
+@transaction.atomic
+def write(text: str, until: datetime | None, user: Any, over: int | None) -> HandOverNote:
+    """Add a note of this account that counts until then; an empty text ends the one that counts.
+
+    `over` is the id of the newest note that the account has seen, None for none. InvalidTransition
+    with a sentence for a text or a time that cannot be used, and if there is a newer note.
+    """
+    clean = note(text, "The note", LONGEST)
+    with connection.cursor() as cursor:
+        cursor.execute(TURN)
+    now, last = database_clock().at, newest()
+    if (last.pk if last else None) != over:
+        raise InvalidTransition(
+            "Another operator has written a note since this form was opened. Nothing was written: "
+            "read that note, and send yours once more if it is still to be told."
+        )
+    if not clean and counting(last, now) is None:
+        raise InvalidTransition("The note is empty, and there is none that it could end.")
+    return HandOverNote.objects.create(
+        text=clean,
+        by=str(user.pk),
+        by_name=excerpt(user.get_username(), 150),
+        until=_end(until, now) if clean else now,
+    )
+
+
+def _end(until: datetime | None, now: datetime) -> datetime:
+    if until is None:
+        raise InvalidTransition("The note has no end; a time in the next 7 days is one.")
+    if until <= now:
+        raise InvalidTransition("The note ends in the past; a time in the next 7 days is allowed.")
+    if until > now + LATEST:
+        raise InvalidTransition(
+            f"The note ends in more than {LATEST.days} days; a time in the next 7 days is allowed."
+        )
+    return until

@@ -1,0 +1,130 @@
+"""One cluster: the runs that it holds, the requests of its runs, and the workers that it lost."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from jobs.errors import WorkerLost
+from jobs.lib.error_report import class_path
+from jobs.metrics.clusters import ClusterFigures
+from jobs.models import Run
+
+MOST_LISTED = 50
+MOST_REQUESTS = 3_000
+MOST_ATTEMPTS = 5_000
+
+HELD = """
+SELECT id, fn_id, status, extract(epoch FROM lease_until - statement_timestamp())::float8
+  FROM (SELECT * FROM jobs_run WHERE lease_until IS NOT NULL
+         ORDER BY lease_until DESC LIMIT %(most)s) AS leased
+ WHERE worker = %(worker)s ORDER BY lease_until, id
+"""
+REQUESTS = """
+SELECT substring(lower(f.url) FROM '//([^/?#]*)'), f.run_id, f.step_name, f.timeout,
+       coalesce(extract(epoch FROM statement_timestamp() - f.sent_at), 0)::float8
+  FROM (SELECT url, run_id, step_name, timeout, sent_at FROM jobs_fetch
+         WHERE lease_until IS NOT NULL ORDER BY lease_until DESC LIMIT %(most)s) AS f
+  JOIN jobs_run r ON r.id = f.run_id
+ WHERE r.worker = %(worker)s ORDER BY f.sent_at, f.run_id
+"""
+# The newest attempts only: a first try that goes well leaves none.
+LOST = """
+SELECT run_id, step_name, ended_at, error_message
+  FROM (SELECT * FROM jobs_attempt ORDER BY id DESC LIMIT %(most)s) AS newest
+ WHERE error_class = %(lost)s AND worker = %(worker)s
+   AND ended_at > statement_timestamp() - interval '24 hours'
+ ORDER BY ended_at DESC
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A run under this cluster's lease; `seconds` until the lease ends, negative if it has."""
+
+    run_id: uuid.UUID
+    fn_id: str
+    status: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flying:
+    """A request in flight. `host` is its address's; times in seconds."""
+
+    host: str
+    run_id: uuid.UUID
+    step: str
+    timeout: float
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A worker that vanished with a run."""
+
+    run_id: uuid.UUID
+    step: str  # empty: between two steps
+    at: datetime
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """Lists of at most MOST_LISTED; `requests` are of the runs that this cluster took last, by
+    `hosts`: each with its number and the age of the oldest, in seconds."""
+
+    held: list[Held]
+    held_runs: int
+    requests: list[Flying]
+    hosts: list[tuple[str, int, float]]
+    lost: list[Lost]
+    functions: dict[str, str]  # of the runs that its workers are at, by the run's id
+
+
+def insight(cluster: ClusterFigures) -> Insight:
+    """Four queries; none of them for a cluster whose pusher is not known."""
+    if not cluster.worker:
+        return Insight([], 0, [], [], [], functions_of(work.run_id for work in cluster.at_work))
+    asked: dict[str, Any] = {"worker": cluster.worker, "most": MOST_REQUESTS}
+    lost = asked | {"most": MOST_ATTEMPTS, "lost": class_path(WorkerLost(""))}
+    with connection.cursor() as cursor:
+        held = [Held(*row) for row in _rows(cursor, HELD, asked)]
+        flying = [Flying(*row) for row in _rows(cursor, REQUESTS, asked)]
+        gone = [Lost(*row) for row in _rows(cursor, LOST, lost)]
+    return Insight(
+        held=held[:MOST_LISTED],
+        held_runs=len(held),
+        requests=flying[:MOST_LISTED],
+        hosts=_by_host(flying),
+        lost=gone[:MOST_LISTED],
+        functions=functions_of(work.run_id for work in cluster.at_work),
+    )
+
+
+def functions_of(run_ids: Iterable[uuid.UUID]) -> dict[str, str]:
+    """The function of each run that is still there."""
+    ids = list(run_ids)
+    if not ids:
+        return {}
+    found = Run.objects.filter(id__in=ids).values_list("id", "fn_id")
+    return {str(run_id): fn_id for run_id, fn_id in found}
+
+
+def _rows(cursor: Any, sql: str, asked: dict[str, Any]) -> list[tuple[Any, ...]]:
+    cursor.execute(sql, asked)
+    return list(cursor.fetchall())
+
+
+def _by_host(flying: list[Flying]) -> list[tuple[str, int, float]]:
+    """The host with the most requests first."""
+    ages: dict[str, list[float]] = {}
+    for request in flying:
+        ages.setdefault(request.host or "", []).append(request.age)
+    found = [(host, len(seconds), max(seconds)) for host, seconds in ages.items()]
+    return sorted(found, key=lambda row: (-row[1], row[0]))
