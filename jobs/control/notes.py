@@ -1,4 +1,4 @@
-"""What operators write beside their acts."""
+"""Operators' notes beside their acts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LONGEST = 500  # characters
 
 
 def note(text: object, what: str) -> str:
-    """The text without space around it; or InvalidTransition that says what is wrong with it."""
+    """The stripped text. Raises InvalidTransition with what is wrong."""
     if not isinstance(text, str) or not is_text(text):
         raise InvalidTransition(f"{what} is a text without NUL characters, not {quoted(text)}.")
     clean = text.strip()
