@@ -1,8 +1,8 @@
-"""The admin site of the panel: Operations is its first page, and what it refuses is refused in the
-panel's own dress, with the name of the missing permission.
+"""The panel's admin site: Operations first, and refusals on a page of the panel, with the missing
+permission.
 
-A project gets it with `jobs.apps.PanelConfig` in INSTALLED_APPS, in place of
-`django.contrib.admin`. With the latter the panel has all its pages but Operations.
+A project installs `jobs.apps.PanelConfig` in place of `django.contrib.admin`; with the latter the
+panel has all pages but Operations.
 """
 
 from __future__ import annotations
@@ -22,16 +22,15 @@ View = Callable[..., HttpResponse]
 
 class PanelSite(AdminSite):
     index_template = "admin/tables.html"
-    enable_nav_sidebar = False  # the panel's navigation stands on top of every page
+    enable_nav_sidebar = False  # for the panel's navigation
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
-        """Operations."""
         from jobs.admin import operations  # registers pages, for which this site must exist
 
         return operations.page(request, self.each_context(request) | (extra_context or {}))
 
     def tables(self, request: HttpRequest) -> HttpResponse:
-        """Django's own first page: every table that this account may see."""
+        """Django's first page: every table that this account may see."""
         return super().index(request, {"title": "All tables"})
 
     def hand_over(self, request: HttpRequest) -> HttpResponse:
@@ -64,7 +63,7 @@ class PanelSite(AdminSite):
         return super().admin_view(self._refusing(view), cacheable)
 
     def _refusing(self, view: View) -> View:
-        """The view; what it refuses or does not find is said on a page of the panel."""
+        """The view, with refusals and missing objects on a page of the panel."""
 
         @wraps(view)
         def refusing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -83,7 +82,7 @@ class PanelSite(AdminSite):
     def _refused(self, request: HttpRequest, refusal: PermissionDenied) -> HttpResponse:
         from jobs.admin import (
             missing_permissions,
-        )  # registers pages, for which this site must exist
+        )
 
         sentence = missing_permissions.sentence(request)
         return self._said(request, "You may not do this", sentence, 403)
@@ -95,7 +94,7 @@ class PanelSite(AdminSite):
 
 
 def without_nul(query: QueryDict) -> QueryDict:
-    """The parameters of an address without NUL characters, which no text of the database has."""
+    """The address's parameters without NUL, which no text of the database has."""
     if "%00" not in query.urlencode():
         return query
     clean = QueryDict(mutable=True)
@@ -105,6 +104,5 @@ def without_nul(query: QueryDict) -> QueryDict:
 
 
 def absence_in_words(absence: Http404) -> str:
-    """What the view said of it, if it said so in a sentence."""
     said = str(absence)
     return said if said.endswith(".") else "The address leads to nothing that is here now."

@@ -6,7 +6,7 @@ from django.core.checks import Tags, register
 
 
 class PanelConfig(admin_apps.AdminConfig):
-    """Django's admin with the panel's own site: Operations first (see admin_site.py)."""
+    """Django's admin with the panel's site (see admin_site.py)."""
 
     default = False
     default_site = "jobs.admin_site.PanelSite"

@@ -62,7 +62,7 @@ def _yes_or_no(name: str, default: bool) -> bool:
 
 
 def lease() -> float:
-    """Seconds for which a run's lease lasts if its worker is silent."""
+    """Seconds that the lease of a silent worker lasts."""
     return _number("LEASE", LEASE, 1.0)
 
 
@@ -96,8 +96,9 @@ def gateway_limit() -> int:
 
 
 def gateway_per_host() -> int:
-    """Requests that a cluster has in flight to one host at most: GATEWAY_LIMIT if one host is
-    allowed, else three quarters of it, so that a silent host leaves room."""
+    """In flight to one host at most: GATEWAY_LIMIT for one allowed host, else three quarters of it,
+    so that a silent host leaves room.
+    """
     limit = gateway_limit()
     share = limit if len(allowed_hosts()) <= 1 else max(limit * 3 // 4, 1)
     return min(_whole("GATEWAY_PER_HOST", share, "requests in flight to one host"), limit)
@@ -109,20 +110,17 @@ def gateway_grace() -> float:
 
 
 def prepare_steps() -> bool:
-    """Whether PostgreSQL is to plan the statements of steps once for a worker's connection
-    (PREPARE_STEPS, see step_cursor.py)."""
+    """Whether PostgreSQL plans steps' statements once per worker's connection (step_cursor.py)."""
     return _yes_or_no("PREPARE_STEPS", False)
 
 
 def pipeline() -> bool:
-    """Whether the engine's statements go through libpq's pipeline, prepared (PIPELINE, see
-    pipeline_switch.py)."""
+    """Whether the engine's statements use libpq's pipeline (pipeline_switch.py)."""
     return _yes_or_no("PIPELINE", True)
 
 
 def listen() -> str | None:
-    """The alias of a direct connection on which clusters LISTEN, if the others go through a pool in
-    transaction mode."""
+    """The alias of a direct connection for LISTEN, if the others use a pool in transaction mode."""
     alias: str | None = _setting("LISTEN", None)
     if alias is None:
         return None
@@ -152,17 +150,17 @@ def retention() -> timedelta | None:
 
 
 def retention_batch() -> int:
-    """Rows that one transaction of the retention deletes at most."""
+    """Rows that one transaction of retention deletes at most."""
     return _whole("RETENTION_BATCH", RETENTION_BATCH, "rows")
 
 
 def run_output_limit() -> int:
-    """Bytes of JSON that the outputs of a run's steps have together at most."""
+    """Bytes of JSON of a run's outputs together at most."""
     return _whole("RUN_OUTPUT_LIMIT", RUN_OUTPUT_LIMIT, "bytes")
 
 
 def panel_cards() -> Sequence[str]:
-    """Dotted paths of the callables that make the project's cards on Operations (PANEL_CARDS)."""
+    """Dotted paths of callables: the project's cards on Operations."""
     paths = _setting("PANEL_CARDS", ())
     if not isinstance(paths, list | tuple) or not all(isinstance(path, str) for path in paths):
         raise ImproperlyConfigured(
@@ -172,17 +170,17 @@ def panel_cards() -> Sequence[str]:
 
 
 def run_links() -> str | None:
-    """The dotted path of the callable that links a run to what it is about (RUN_LINKS)."""
+    """The dotted path of the callable that links a run to its subject."""
     return _path("RUN_LINKS", _setting("RUN_LINKS", None))
 
 
 def runs_about() -> str | None:
-    """That of the callable that says what the runs of a list are about (RUNS_ABOUT)."""
+    """The dotted path of the callable that names the subjects of a list's runs."""
     return _path("RUNS_ABOUT", _setting("RUNS_ABOUT", None))
 
 
 def run_search() -> str | None:
-    """That of the callable that knows what a search in that list means (RUN_SEARCH)."""
+    """The dotted path of the callable that interprets a search in that list."""
     return _path("RUN_SEARCH", _setting("RUN_SEARCH", None))
 
 
@@ -195,8 +193,7 @@ def _path(name: str, value: Any) -> str | None:
 
 
 def version() -> str:
-    """What the panel calls the code of a cluster (VERSION): a commit, a release. Empty: a digest
-    of the code is made."""
+    """The code's name in the panel: a commit, a release. Empty: a digest."""
     value = _setting("VERSION", "")
     if not isinstance(value, str) or len(value) > 64 or "\0" in value:
         raise ImproperlyConfigured(

@@ -1,5 +1,4 @@
-"""The engine's errors, each with its sentence (the docstring is the default message), and
-`Suspend`, which is not an error."""
+"""The engine's errors (a docstring is its default message), and `Suspend`, which is none."""
 
 from __future__ import annotations
 
@@ -13,9 +12,9 @@ class FetchCode(StrEnum):
     """Why a request did not lead to an answer that can be used."""
 
     TIMEOUT = "timeout"  # no whole answer within the request's timeout
-    UNREACHABLE = "unreachable"  # no connection, or it closed before there was an answer
-    REFUSED = "refused"  # the engine did not send it: settings, or the request, do not allow it
-    UNUSABLE = "unusable"  # what came back is no answer: not HTTP, broken off, too large, elsewhere
+    UNREACHABLE = "unreachable"  # no connection, or closed before an answer
+    REFUSED = "refused"  # not sent: settings, or the request, do not allow it
+    UNUSABLE = "unusable"  # no answer: not HTTP, broken off, too large, elsewhere
     HTTP_4XX = "http_4xx"
     HTTP_5XX = "http_5xx"
     INTERNAL = "internal"  # the engine's own code failed

@@ -52,8 +52,9 @@ def cancel_on(ctx: Context) -> int:
 
 @create_function(fn_id=bulk_actions.FUNCTION, name="Bulk action")
 def bulk_action(ctx: Context) -> dict[str, Any]:
-    """For `jobs.api.bulk`: batch after batch, each a remembered step that reports its progress. If
-    one run cannot have that many steps, the function invokes itself."""
+    """For `jobs.api.bulk`: batch after batch, each a remembered step that reports progress. Beyond
+    a run's limit of steps, the function invokes itself.
+    """
     asked = {"after": "", "own": ctx.run_id, "invoked": False} | ctx.event.data
     totals: dict[str, Any] = {"done": 0, "refused": 0}
     after = asked["after"]

@@ -1,7 +1,5 @@
-"""Identifiers that sort by time (UUID version 7, RFC 9562 §5.7).
-
-Random bytes are fetched by the hundred ids, which saves system calls; a forked process drops them,
-so that it makes none of its parent's ids.
+"""Identifiers that sort by time (UUID version 7, RFC 9562 §5.7). Random bytes come by the hundred
+ids, to save system calls; a forked process drops them, so that it makes none of its parent's ids.
 """
 
 from __future__ import annotations
@@ -21,8 +19,9 @@ _tails: Iterator[int] = iter(())
 
 
 def new_id() -> uuid.UUID:
-    """A UUIDv7: 48 bits of Unix milliseconds, 12 bits that count within the millisecond: one
-    process's ids sort in order."""
+    """A UUIDv7: 48 bits of Unix milliseconds, 12 bits that count within one: one process's ids sort
+    in order.
+    """
     return uuid.UUID(int=_next())
 
 

@@ -1,7 +1,5 @@
-"""The django-q2 broker whose queue is the Run table.
-
-django-q2's sentinel tells it of the cluster, its pusher asks it for tasks. Nothing is ever
-enqueued: a run is in the queue because its row is due.
+"""The django-q2 broker whose queue is the Run table: a run is queued because its row is due, and
+nothing is enqueued.
 """
 
 from __future__ import annotations
@@ -27,8 +25,8 @@ from jobs.errors import JobsError
 from jobs.platform.ipc import process_tree
 from jobs.platform.postgres import query_log, statements
 
-HEARTBEAT = 2.0  # seconds between two words of a cluster
-KEPT = 60  # seconds that a connection of the cluster lives at least
+HEARTBEAT = 2.0  # seconds between a cluster's reports
+KEPT = 60  # seconds that a cluster's connections live at least
 STAT_LIFETIME = 10  # seconds
 
 
@@ -52,16 +50,17 @@ class RunBroker(Broker):
         return True
 
     def dequeue(self) -> list[tuple[str, str]] | None:
-        """In the pusher's process: tasks of django-q2's, which are shifts."""
+        """In the pusher: shifts, as django-q2 tasks."""
         if self._pusher is None:
             self._pusher = Pusher()
         return self._pusher.dequeue()
 
-    # --- what the sentinel says of the cluster ----------------------------------------------------
+    # --- the cluster's row ------------------------------------------------------------------------
 
     def set_stat(self, key: str, value: str, timeout: int) -> None:
-        """Keep the cluster's word of itself in a row: all machines see it, no cache is shared. Its
-        last word, that it has stopped, is never left out: without it the cluster has died."""
+        """Keep the cluster's report in a row, seen by all machines. Its last one, that it has
+        stopped, is never left out: without it the cluster counts as dead.
+        """
         stat = SignedPackage.loads(value)
         has_stopped = stat.status == Conf.STOPPED
         if time.monotonic() - self._told < HEARTBEAT and not has_stopped:

@@ -1,4 +1,4 @@
-"""Which code a cluster runs, in eight characters: the same on all machines of one deployment."""
+"""Which code a cluster runs, in eight characters, the same on all machines of a deployment."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from jobs import conf
 
 @cache
 def code_version() -> str:
-    """JOBS["VERSION"] if it is set; else a digest of the project's own modules that this process
-    has imported, as their files are when it is first asked for."""
+    """JOBS["VERSION"]; else a digest of the files of the project's imported modules, made when
+    first asked for.
+    """
     return conf.version() or _digest()
 
 
@@ -29,7 +30,7 @@ def _digest() -> str:
 
 
 def _own_modules() -> Iterator[tuple[str, Path]]:
-    """Of the packages of the apps that are installed here and not among Python's packages."""
+    """Of the installed apps' packages that are not among Python's packages."""
     own = {
         config.name.partition(".")[0]
         for config in apps.get_app_configs()

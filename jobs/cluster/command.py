@@ -1,4 +1,4 @@
-"""`manage.py qcluster`: django-q2's command, which starts a cluster of the engine's."""
+"""`manage.py qcluster`: starts a cluster of the engine's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Command(Stock):
             django_q_adapter.refuse_untested()
         except JobsError as refusal:
             raise CommandError(str(refusal)) from None
-        if not settings.SECRET_KEY:  # it signs what goes to the workers
+        if not settings.SECRET_KEY:  # signs what goes to the workers
             raise CommandError("This cluster does not start: SECRET_KEY is empty.")
         if options.get("cluster_name"):
             os.environ["Q_CLUSTER_NAME"] = options["cluster_name"]

@@ -1,22 +1,22 @@
 """How claims get from a cluster's pusher to its workers.
 
-django-q2 signs and hands out one task at a time, which costs too much for a run of milliseconds. So
-its task is a shift: for a second, a worker takes claims from a pipe.
+django-q2 signs and hands out one task at a time, too costly for runs of milliseconds. So its task
+is a shift: for a second, a worker takes claims from a pipe.
 
 1. The pusher writes claims before it counts workers on shift; a worker leaves its shift before its
    final read. Either the pusher sees the missing worker or the worker sees the claim. The pusher
    counts again every second, since a worker may die.
 2. A shift takes no new run after a second: django-q2 counts `timeout` from its start. The alarm is
    set anew for each run. A worker that leaves while claims wait calls the pusher; one without work
-   stays, which saves django-q2's overhead.
+   stays, to save django-q2's overhead.
 3. The pusher claims a few runs ahead: other clusters cannot take them. A worker that finds few
    rings for more.
-4. An ended run may leave its worker the next run of its line. While other claims wait, a worker
-   does that once, so that a long line does not hold up other runs.
-5. Runs with a response come from the gateway in a pipe of their own; workers take from both in turn
-   (feeds). A run that finds no room becomes due for any cluster, which costs more; so there is room
-   for twice as many claims, and for two seconds' work of quick workers. Pusher and gateway never
-   block: they put in no more than a pipe holds; a shift too many is dropped.
+4. An ended run may leave its worker the next run of its line; while other claims wait, only once,
+   so that a long line does not hold up other runs.
+5. Runs with a response come from the gateway in a pipe of their own (feeds). Without room a run
+   becomes due for any cluster, which costs more; so there is room for twice as many claims, and for
+   two seconds' work of quick workers. Pusher and gateway never block: they put in no more than a
+   pipe holds; a shift too many is dropped.
 """
 
 from __future__ import annotations
@@ -57,8 +57,7 @@ class Dispatch:
 
     @property
     def room(self) -> int:
-        """How many runs to claim now: none while the pusher's pipe holds more than one per
-        worker."""
+        """How many runs to claim now: none while more than one per worker waits."""
         waiting = self._feeds.due.qsize()
         return max(0, self._ahead - waiting) if waiting <= self._workers else 0
 
@@ -72,24 +71,20 @@ class Dispatch:
         return not self._feeds.empty()
 
     def put(self, claims: Sequence[Claim]) -> None:
-        """Hand over claims of due runs."""
         _put(claims, self._feeds.due)
 
     def put_answered(self, claims: Sequence[Claim]) -> None:
-        """Hand over claims of runs with a response."""
         _put(claims, self._feeds.answers)
         self._feeds.pace.put(len(claims))
 
     @property
     def missing_shifts(self) -> int:
-        """How many more workers have work."""
         called = self._board.on_shift() + self._shifts.qsize()
         return max(0, min(self._feeds.qsize(), self._workers - called))
 
     # --- a worker's side --------------------------------------------------------------------------
 
     def work(self, advance: Advance) -> None:
-        """A worker's shift."""
         ends = time.monotonic() + LONGEST_SHIFT
         signal.alarm(0)  # see (2)
         self._board.begin_shift()
@@ -105,7 +100,6 @@ class Dispatch:
             self._advance(claim, advance)
 
     def _go_on(self, claim: Claim | LargeClaim | None, advance: Advance, ends: float) -> None:
-        """Advance the run and the next ones of its line (4)."""
         is_first = True
         while claim is not None:
             if self._feeds.due.qsize() <= self._workers:

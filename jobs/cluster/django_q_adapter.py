@@ -1,14 +1,13 @@
-"""All that leans on django-q2's insides, beside the broker's interface, which is public.
+"""All that leans on django-q2's insides, beside the broker's public interface.
 
-django-q2's main process forks a sentinel, which forks the workers, the pusher and the monitor. Its
-own queues are multiprocessing's: a worker that is killed while it holds their lock keeps all others
-out for ever. So the sentinel is of a class of the engine's here, with queues that have no lock
-(pipe_queue), and each process is forked in the engine's way (process_tree).
+A worker killed with the lock of django-q2's own queues (multiprocessing's) would keep all others
+out for ever. So the engine's sentinel uses queues without locks (pipe_queue), and forks workers,
+pusher and monitor by process_tree.
 
 1. Another minor version than the tested one is a warning (`jobs.W022`, django_q_version). Another
-   major version starts no cluster, nor does one whose sentinel lacks what is used here.
-2. Nothing of django-q2 is patched: `manage.py qcluster` is the engine's command (command.py), which
-   starts an EngineCluster.
+   major version, or a sentinel without what is used here, starts no cluster.
+2. Nothing of django-q2 is patched: `manage.py qcluster` is the engine's command, and starts an
+   EngineCluster.
 """
 
 from __future__ import annotations
@@ -33,8 +32,6 @@ CALLED = ("start", "spawn_process", "spawn_worker", "spawn_pusher", "spawn_monit
 
 
 class EngineSentinel(Sentinel):
-    """The sentinel of a cluster of the engine's."""
-
     def __init__(self, *given: Any, start: bool = True) -> None:
         super().__init__(*given, start=False)
         shifts = pipe_queue.Hints(Conf.QUEUE_LIMIT or int(Conf.WORKERS))
@@ -45,7 +42,6 @@ class EngineSentinel(Sentinel):
             self.start()
 
     def spawn_process(self, target: Any, *args: Any) -> BaseProcess:
-        """As django-q2's, in the engine's way to fork."""
         process: Any = _process(target, args)
         process.daemon = True
         if target is worker:
@@ -60,16 +56,15 @@ class EngineSentinel(Sentinel):
 
 
 class EngineCluster(Cluster):
-    """What `manage.py qcluster` starts."""
-
     def start(self) -> int:
-        """Returns the number of this process when the sentinel is at work; raises RuntimeError if
-        it ends before that by an error."""
+        """Returns this process's number when the sentinel is at work; raises RuntimeError if an
+        error ends it before.
+        """
         self.stop_event, self.start_event = multiprocessing.Event(), multiprocessing.Event()
         given = (self.stop_event, self.start_event, self.cluster_id, self.broker, self.timeout)
         self.sentinel = _process(EngineSentinel, given)
         self.sentinel.start()
-        # A signal that stops the cluster meanwhile sets start_event to None.
+        # A stop signal meanwhile sets start_event to None.
         while self.start_event and not self.start_event.is_set():
             if not self.sentinel.is_alive():
                 self._raise_if_failed()
@@ -88,11 +83,11 @@ def _process(target: Any, args: tuple[Any, ...]) -> Any:
     return process_tree.context().Process(target=target, args=args, name=name)
 
 
-# --- is it the django-q2 that this was written for? -----------------------------------------------
+# --- the tested django-q2 -----------------------------------------------------------------------
 
 
 def refuse_untested() -> None:
-    """Raises JobsError, a sentence, with a django-q2 in which the engine would not work."""
+    """Raises JobsError with a django-q2 in which the engine would not work."""
     if django_q_version.installed()[0] != django_q_version.TESTED[0]:
         raise django_q_version.refusal(f"{django_q_version.name()} is installed")
     missing = _missing()
@@ -102,7 +97,6 @@ def refuse_untested() -> None:
 
 
 def _missing() -> list[str]:
-    """What the engine uses of a sentinel and does not find in its class."""
     given = inspect.signature(Sentinel.__init__).parameters
     source = inspect.getsource(Sentinel.__init__)
     parts = [name for name in GIVEN if name not in given]

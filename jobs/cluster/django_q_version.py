@@ -14,12 +14,11 @@ IN_WORDS = ".".join(map(str, TESTED))
 
 
 def installed() -> tuple[int, ...]:
-    """The major and the minor version."""
     return tuple(int(number) for number in django_q.VERSION[:2])
 
 
 def refusal(what: str) -> JobsError:
-    """Why no cluster starts: a sentence, in which `what` says what was found."""
+    """Why no cluster starts; `what` says what was found."""
     return JobsError(
         f"This cluster does not start: {what}, and the engine is tested with django-q2 {IN_WORDS}. "
         f"Install that."
@@ -31,7 +30,7 @@ def name() -> str:
 
 
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """A warning (`jobs.W022`) for a version that is not a tested one."""
+    """A warning (`jobs.W022`) for an untested version."""
     if installed() == TESTED:
         return []
     what = f"{name()} is not tested with the engine, which is tested with {IN_WORDS}."

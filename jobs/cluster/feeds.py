@@ -1,5 +1,6 @@
-"""The two pipes from which workers take claims: the pusher's due runs, and the gateway's runs with
-a response. Neither can fill the other's pipe; a worker takes from both in turn."""
+"""The two pipes of claims: the pusher's due runs, and the gateway's with a response. Neither can
+fill the other's; a worker takes from both in turn.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +30,6 @@ class Feeds:
             self._turnstile.wait(left)
 
     def _take_now(self) -> Any:
-        """From the pipe whose turn it is, else the other."""
         for feed in (self._next, self._after_it):
             item = feed.take(0)
             if item is not None:
@@ -46,7 +46,7 @@ class Feeds:
 
 
 class Pace:
-    """How fast workers empty a queue that only this process fills."""
+    """How fast workers empty a queue that this process alone fills."""
 
     def __init__(self, queue: pipe_queue.Queue) -> None:
         self._queue = queue

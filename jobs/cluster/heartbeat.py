@@ -7,7 +7,7 @@
 4. When the cluster stops, waiting claims are given back at once. The keeper goes on until the last
    worker has settled its run: django-q2's pusher, and so its sentinel, waits for this thread.
 
-If the whole cluster dies, another cluster's sweep finds its lapsed leases.
+If the whole cluster dies, another one's sweep finds its lapsed leases.
 """
 
 from __future__ import annotations
@@ -49,8 +49,7 @@ class Keeper:
         self._thread.start()
 
     def add(self, claims: Iterable[Claim]) -> bool:
-        """These claims are on their way to workers. False if the cluster stops; the caller gives
-        them back."""
+        """These claims are on their way to workers. False if the cluster stops: give them back."""
         with self._lock:
             if not self._is_stopping:
                 self._claimed |= {c.run_id: (c.token, time.monotonic()) for c in claims}
@@ -70,8 +69,9 @@ class Keeper:
         connection.close()
 
     def _tick(self) -> None:
-        """All workers' leases depend on this thread, so it survives errors. It renews first: a
-        failing death report costs no lease."""
+        """All leases depend on this thread, so it survives errors. It renews first: a failing death
+        report costs no lease.
+        """
         for do in (self._renew_in_time, self._bury):
             try:
                 do()
@@ -89,7 +89,7 @@ class Keeper:
 
     def _bury(self) -> None:
         dead = {entry.pid for entry in self._board.entries() if not is_alive(entry.pid)}
-        for entry in self._board.entries():  # again: each may have moved on before its death
+        for entry in self._board.entries():  # again: each may have moved on
             if entry.pid not in dead:
                 continue
             if entry.run_id and entry.token:
@@ -98,7 +98,7 @@ class Keeper:
 
     @staticmethod
     def _report_death(entry: Entry, run_id: uuid.UUID, token: uuid.UUID) -> None:
-        """If this fails, the lease lapses and the sweep finds the run."""
+        """If this fails, the lease lapses, and the sweep finds the run."""
         try:
             lost_workers.worker_died(run_id, token, entry.pid, entry.step)
         except Exception as error:
@@ -116,7 +116,7 @@ class Keeper:
         return lease.renew(held) if held else set()
 
     def _give_back(self, waiting_for: float = 0.0) -> None:
-        """Give back claims that waited so long; most are done, and forgotten."""
+        """Most are done by then, and forgotten."""
         at_work, long_ago = self._at_work(), time.monotonic() - waiting_for
         with self._lock:
             old = {i: token for i, (token, since) in self._claimed.items() if since <= long_ago}

@@ -50,8 +50,6 @@ LOST = (
 
 
 class Listener:
-    """For the pusher's main thread."""
-
     def __init__(self) -> None:
         self.again = math.inf  # time of the second look (monotonic); see (2)
         self._alias: str | None = None  # the listening connection
@@ -130,7 +128,6 @@ class Listener:
         return [connections[self._alias].connection.fileno()] if self._alias else []
 
     def hear(self) -> set[str]:
-        """Words of other processes since the last call."""
         if self._alias is None:
             return set()
         try:
@@ -155,7 +152,6 @@ class Listener:
         notifier.tell(RUN_DUE, self._alias or DEFAULT_DB_ALIAS)
 
     def is_to_look_again(self) -> bool:
-        """See (2); true once."""
         if time.monotonic() < self.again:
             return False
         self.again = math.inf

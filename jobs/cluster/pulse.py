@@ -1,5 +1,4 @@
-"""What a cluster says of itself in its row: when it last looked, what its workers are at, how many
-requests it has in flight, and what keeps it from looking for due runs."""
+"""A cluster's report in its row: its last look, its workers, its requests, its problem."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from jobs import conf
 from jobs.cluster.worker_table import Board
 from jobs.execution.current_step import step_of
 
-MOST_AT_WORK = 50  # workers whose steps are told
+MOST_AT_WORK = 50  # workers whose steps are reported
 
 
 def pulse_of(board: Board, workers: int, stat: Any = None) -> dict[str, Any]:
@@ -67,7 +66,7 @@ def _processes(stat: Any) -> list[int]:
 
 
 def _memory(pids: Iterable[int]) -> int | None:
-    """What is resident and not of a file; pages that forks still share count in each of them."""
+    """Resident memory that is no file's; each process counts the pages that forks share."""
     sizes = [size for size in map(_own_pages, pids) if size is not None]
     return sum(sizes) * os.sysconf("SC_PAGE_SIZE") if sizes else None
 
@@ -82,7 +81,7 @@ def _own_pages(pid: int) -> int | None:
 
 @cache
 def _digests() -> dict[str, str]:
-    """Of the secrets as they are now: a cluster reads its settings once."""
+    """Of the secrets now: a cluster reads its settings once."""
     key = settings.SECRET_KEY.encode()
     values = {name: getattr(settings, name, "") for name in conf.secrets()}
     return {

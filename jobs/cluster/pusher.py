@@ -1,8 +1,8 @@
-"""What the pusher's process does: it claims due runs and hands them to the workers, sweeps, ticks,
-and hears that a run may be due.
+"""The pusher's process: it claims due runs for the workers, sweeps, ticks, and hears that a run may
+be due.
 
-django-q2 calls it in a loop, by its broker's `dequeue`. Claimed runs go to the workers by a pipe
-(see dispatch), and django-q2 gets the shifts in which workers call `work`.
+django-q2 calls `dequeue` in a loop. Claims go to the workers by a pipe (see dispatch); django-q2
+gets the shifts in which workers call `work`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Pusher:
         self._gateway: Gateway | None = None
         self._keeper: Keeper | None = None
         self._listener = Listener()
-        self._is_set_up = False  # the pusher's connection
+        self._is_set_up = False
         self._may_be_more = True  # due runs, as far as is known
         self._parked = 0.0
         self._may_park = True  # due runs that stand in a line behind others, as far as is known
@@ -69,8 +69,8 @@ class Pusher:
     def dequeue(self) -> list[tuple[str, str]] | None:
         """Shifts as django-q2 tasks; None after a wait without any.
 
-        An error would end the pusher. So it is logged, written into the cluster's row (standstill),
-        and the pusher tries again. A run at which the look fails is set aside alone.
+        An error would end the pusher. So it is logged and written into the cluster's row
+        (standstill), and the pusher tries again. A run at which the look fails is set aside alone.
         """
         try:
             tasks = self._look_once()
@@ -134,8 +134,8 @@ class Pusher:
         """Set up the pusher's connection.
 
         1. Its commits (leases, sweeps, ticks) do not wait for the disk. A crash of the database
-           undoes each as a whole, and the pusher repeats it. No process builds on a lost one: a
-           later commit that waits takes earlier ones along.
+           undoes each as a whole, and the pusher repeats it. A later commit that waits takes
+           earlier ones along, so no process builds on a lost one.
         2. It reads by index.
         3. Behind a pool both hold for the engine's statements (pooled_pipeline, 5).
         """
@@ -173,8 +173,9 @@ class Pusher:
                 return
 
     def _wait_for_room(self, gateway: Gateway, dispatch: Dispatch) -> None:
-        """Wait until workers need claims or shifts. Notifications, endless under load, are read in
-        batches meanwhile, for the gateway and other clusters. Due runs may be parked."""
+        """Wait until workers need claims or shifts. Meanwhile notifications, endless under load,
+        are read in batches, for the gateway and other clusters, and due runs may be parked.
+        """
         self._park()
         told = *self._listener.readers, self._board.runs.reader
         bells = dispatch.bell.reader, dispatch.call.reader
@@ -185,7 +186,7 @@ class Pusher:
         self._is_told_of_a_run(gateway)
 
     def _park(self) -> None:
-        """Not too often: parking takes the locks of many lines, and workers wait for them."""
+        """Not too often: workers wait for the locks of its lines."""
         if self._may_park and time.monotonic() - self._parked > PARKING:
             self._parked = time.monotonic()
             self._may_park = parking.park_due()
@@ -223,7 +224,6 @@ class Pusher:
 
     @staticmethod
     def _alone(what: str, do: Callable[[], object]) -> None:
-        """Its failure is logged and stops nothing else."""
         try:
             do()
         except Exception as error:

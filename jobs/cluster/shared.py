@@ -1,4 +1,4 @@
-"""What the processes of one cluster share: made in its sentinel, inherited by all that it forks."""
+"""What a cluster's processes share: made in its sentinel, inherited by its forks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobs.platform.postgres import notifier
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """Which worker is at which run, and the claims on their way to the workers."""
+    """Which worker is at which run, and claims on their way."""
 
     board: Board
     dispatch: Dispatch
@@ -23,7 +23,6 @@ _shared: Shared | None = None
 
 
 def make(shifts: Hints, workers: int) -> Shared:
-    """The sentinel of a cluster with so many workers makes it, before it forks them."""
     global _shared
     board = Board()
     _shared = Shared(board, Dispatch(board, shifts, workers))
@@ -32,7 +31,6 @@ def make(shifts: Hints, workers: int) -> Shared:
 
 
 def of_this_cluster() -> Shared:
-    """That of the cluster which this process belongs to."""
     if _shared is None:
         raise JobsError(
             "This process belongs to no cluster of the engine. Start clusters with `manage.py "

@@ -1,4 +1,4 @@
-"""A worker's shift: one claim after the other."""
+"""A worker's shift: one claim after another."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ CANNOT_GO_ON = 70  # exit code of a worker that ends itself
 
 def work() -> None:
     """A worker that cannot go on (a step closed its pipes, say) ends itself. The keeper records an
-    attempt of its run, if any, and the sentinel starts another worker."""
+    attempt of its run, and the sentinel starts another.
+    """
     try:
         shared.of_this_cluster().dispatch.work(_advance)
     except Exception:
@@ -35,8 +36,7 @@ def _advance(c: Claim | LargeClaim) -> Claim | None:
     """Advance one run, entered in the worker table; the claim to continue with. After an error the
     entry stays, see `work`.
 
-    Before that: the lease of a claim that waited may be another worker's by now, and a stopping
-    cluster starts no run.
+    The lease of a claim that waited may be lost by now, and a stopping cluster starts no run.
     """
     board = shared.of_this_cluster().board
     if board.is_stopping:

@@ -1,7 +1,7 @@
 """Which worker advances which run: memory that a cluster's processes share.
 
-The sentinel makes it before it forks. Each worker writes its own line; the keeper reads all. There
-is no lock: a torn read costs one heartbeat, never a lease.
+The sentinel makes it before it forks. Each worker writes its own line; the keeper reads all.
+Without a lock, a torn read costs one heartbeat, never a lease.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ NO_PID = bytes(4)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A worker's line."""
-
     pid: int
     run_id: uuid.UUID | None
     token: uuid.UUID | None
@@ -42,7 +40,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """The pusher's last look and claim (monotonic; 0: never), and what keeps it from looking."""
+    """The pusher's last look and claim (monotonic; 0: never), and its problem."""
 
     looked: float = 0.0
     claimed: float = 0.0
@@ -51,7 +49,7 @@ class Beat:
 
 
 class Board:
-    """All processes that are forked later share it."""
+    """Shared by all processes forked later."""
 
     def __init__(self) -> None:
         self.requests = Bell()  # wakes the gateway
@@ -110,7 +108,6 @@ class Board:
         return self._page[SHIFTS:BEAT].count(1)
 
     def erase(self, pid: int) -> None:
-        """Forget a process that is gone."""
         for line in range(LINES):
             if self._read(line).pid == pid:
                 self._page[SHIFTS + line] = 0
@@ -121,11 +118,11 @@ class Board:
         return self._page[0] != 0
 
     def go_on(self) -> None:
-        """A new pusher starts: the last one ended, but not the cluster."""
+        """A new pusher starts, in a living cluster."""
         self._page[0] = 0
 
     def stop(self) -> None:
-        """Tell workers to finish their step and take no new run."""
+        """Workers finish their step and take no new run."""
         self._page[0] = 1
 
     # --- the page ---------------------------------------------------------------------------------

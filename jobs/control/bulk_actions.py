@@ -56,9 +56,9 @@ def bulk(
     """Cancel, retry (from the failed step) or rerun (from the start) all runs that fit a filter;
     with `invoked`, cancelled runs take along those that they invoked.
 
-    Returns the id of the run that does it. Its output counts the runs done, those refused because
-    they had changed, and skipped hooks left out because they are outdated. `since` and `until`
-    (datetimes or ISO texts) compare when runs were made; runs made after this call are not meant.
+    Returns the id of the run that does it. Its output counts the done, the refused (they had
+    changed), and the outdated skipped hooks. `since` and `until` (datetimes or ISO texts) compare
+    when runs were made; later runs are not meant.
 
     An operator (see requester) needs the action's permission, else NotAllowed. Each batch checks
     again, and refuses with a reason in the output.
@@ -91,7 +91,6 @@ def _text(moment: str | datetime) -> str:
 
 
 def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
-    """Refuse a filter that would fail later."""
     try:
         found = _matching(action, wanted).exists()
     except (ValidationError, ValueError, TypeError, OverflowError) as problem:
@@ -113,8 +112,8 @@ class Listed(NamedTuple):
 def batch(
     action: Action, wanted: dict[str, str], after: str, why: str, own: str, invoked: bool = False
 ) -> dict[str, Any]:
-    """The next batch, in transactions of its own, harmless to repeat: runs once done do not fit.
-    Without the permission all the rest is refused.
+    """The next batch, in transactions of its own, harmless to repeat: done runs do not fit. Without
+    the permission the rest is refused.
     """
     asked_at = Run.objects.filter(id=own).values("created_at")
     runs = _matching(action, wanted).filter(created_at__lt=asked_at[:1]).order_by("id")
@@ -168,7 +167,7 @@ def _do(action: Action, runs: list[Listed], why: str, invoked: bool) -> int:
 
 
 def _cancel_together(runs: list[Listed], why: str, invoked: bool) -> list[uuid.UUID]:
-    """Cancel in sets, with rests beside other runs; returns those to cancel one by one."""
+    """Cancel in sets, with rests beside other runs; returns those to cancel singly."""
     began = time.monotonic()
     ids, fn_ids = [run.id for run in runs], {run.fn_id for run in runs}
     left = cancel_plain(ids, fn_ids, why, alone=invoked)

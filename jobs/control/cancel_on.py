@@ -26,7 +26,7 @@ BATCH = 200
 
 def batch(event: dict[str, Any], after: str, own: str) -> dict[str, Any]:
     """Cancel what this event means among the next unfinished runs, in transactions of their own.
-    `own` is the run started for it, whose account must be allowed to cancel.
+    `own` is its run, whose account must be allowed to cancel.
     """
     asker = requester.current()
     if reason := asker.refusal("jobs.cancel_run"):
@@ -42,7 +42,6 @@ def batch(event: dict[str, Any], after: str, own: str) -> dict[str, Any]:
 
 
 def _candidates(came: models.Event, fn_ids: list[str], after: str) -> QuerySet[models.Run]:
-    """Unfinished runs made before the event came."""
     at = came.received_at
     before = Q(event__received_at__lt=at) | Q(event__received_at=at, event_id__lt=came.id)
     made = Q(rerun_of=None) | Q(created_at__lt=at)

@@ -23,9 +23,9 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "", invoked: bool = False) -> 
     `on_cancel` starts, in one transaction.
 
     True if it was cancelled, False if it was before; raises InvalidTransition if it ended
-    otherwise. Invoked runs go on, unless `invoked` is true: then the unfinished ones below are
-    cancelled next, each in a transaction of its own. A repeated call does what is left, and returns
-    True if it cancelled any.
+    otherwise. Invoked runs go on; with `invoked` the unfinished ones below are cancelled next, each
+    in a transaction of its own. A repeated call does what is left, and returns True if it cancelled
+    any.
 
     A function that cancels its own run ends there: uncommitted work is void. An operator (see
     requester) needs `jobs.cancel_run`, else NotAllowed.
@@ -48,7 +48,7 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "", invoked: bool = False) -> 
 
 
 def _refuse_asker(root: uuid.UUID) -> None:
-    """For the whole tree, before any run is cancelled."""
+    """For the whole tree, before any cancellation."""
     asker = requester.current()
     if asker.id:
         for run_id in (root, *invocation_tree.unfinished_below(root)):

@@ -1,5 +1,5 @@
-"""Cancelling many runs, a set at a time: one transaction with a fixed number of statements, which
-does what `cancellation.cancel` does, and wakes each line once.
+"""Cancelling many runs in sets: one transaction with a fixed number of statements, which does what
+`cancellation.cancel` does, and wakes each line once.
 
 1. Locked rows are passed by, so a set waits for none. Lines are locked after rows
    (completion.leaving).
@@ -32,7 +32,7 @@ from jobs.runs.hook_events import CANCELLED
 
 LARGEST_SET = turns.FEW  # runs; one line each at most
 
-# Reads lines in index order: after a quiet hour's statistics PostgreSQL would sort a whole line.
+# Reads lines in index order: by a quiet hour's statistics PostgreSQL would sort a whole line.
 IN_ORDER: tuple[Statement, ...] = (
     ("SET LOCAL enable_bitmapscan = off", {}),
     ("SET LOCAL enable_seqscan = off", {}),
@@ -46,8 +46,7 @@ SELECT array_agg(id)::text FROM (
    ORDER BY id FOR UPDATE SKIP LOCKED) free
 """
 
-# Invoked runs and requests are looked for under the row's lock: earlier work of the run is
-# committed.
+# Under the row's lock, earlier work of the run is committed.
 CANCEL = f"""
 WITH cancelled AS (
   UPDATE jobs_run r
@@ -92,11 +91,9 @@ SELECT (SELECT count(*) FROM hooked) AS hooks,
 
 
 class CancelledRow(NamedTuple):
-    """What became of a set."""
-
-    hooks: int  # how many runs of on_cancel follow
-    others: list[uuid.UUID]  # runs that were not cancelled
-    keys_of_first_lines: list[str]  # that the cancelled ones have left
+    hooks: int
+    others: list[uuid.UUID]
+    keys_of_first_lines: list[str]
     keys_of_second_lines: list[str]
 
 
@@ -109,7 +106,7 @@ def cancel_plain(
     """Cancel the plain ones of these runs; returns the others' ids.
 
     With `alone`, runs that invoked others are not plain. `fn_ids` are the runs' functions. At most
-    LARGEST_SET runs; permissions are checked already.
+    LARGEST_SET runs; the caller has checked permissions.
     """
     hooks = _hooks(fn_ids)
     if hooks is None or not run_ids:

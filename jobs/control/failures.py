@@ -1,4 +1,4 @@
-"""Failures that an operator has dealt with otherwise than by a rerun."""
+"""Failures that an operator dealt with otherwise than by a rerun."""
 
 from __future__ import annotations
 
@@ -18,29 +18,28 @@ from jobs.lib.excerpts import excerpt
 from jobs.models import Run, RunQuerySet
 
 PERMISSION = "jobs.deal_with_run"
-MOST = 5_000  # runs of one call
+MOST = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Dealt:
-    """`done` runs left the open failures; `refused` did not, and `reason` is the first why."""
+    """`done` runs left the open failures; `refused` did not; `reason` is the first refusal's."""
 
     done: int
     refused: int = 0
     reason: str = ""
-    is_all: bool = True  # False: there are more of the kind than one call deals with
+    is_all: bool = True  # False: more of the kind are left
 
 
 def deal_with(
     sentence: str, *, run_ids: Iterable[str | uuid.UUID] = (), kind: str | None = None
 ) -> Dealt:
-    """Say of failed runs, or of all open failures of a kind, that they are dealt with: they leave
-    the open failures. They stay failed, keep the sentence, and can be retried all the same.
+    """Mark failed runs, or a kind's open failures, as dealt with, with a sentence. They leave the
+    open failures, stay failed, and can be retried.
 
-    Runs that are no open failures (any more) are passed by. At a person's asking (requester.py)
-    it asks for `jobs.deal_with_run` and raises NotAllowed without it; runs that this account may
-    not deal with are refused, and one line of the history tells of all that was done. One
-    transaction; the runs' rows are locked, in the order of their ids, until it commits.
+    Runs that are no open failures are passed by. An operator (see requester) needs
+    `jobs.deal_with_run`, else NotAllowed; refuses runs that this account may not deal with. One
+    transaction, with one line of history; it locks the runs' rows by id.
     """
     said = note(sentence, "The sentence")
     if not said:
@@ -68,7 +67,6 @@ def _meant(run_ids: Iterable[str | uuid.UUID], kind: str | None) -> RunQuerySet:
 
 
 def _ids(given: Iterable[str | uuid.UUID]) -> list[uuid.UUID]:
-    """What is no id names no run."""
     found = []
     for one in given:
         try:
@@ -79,7 +77,7 @@ def _ids(given: Iterable[str | uuid.UUID]) -> list[uuid.UUID]:
 
 
 def _log(account: str, ids: list[uuid.UUID], kind: str | None, said: str) -> None:
-    """One line, however many they are: of one run, it stands in that run's history."""
+    """One line for all; a single run's stands in its own history."""
     what = f"{len(ids):,} failed runs" + (f": {kind}" if kind else "")
     LogEntry.objects.create(
         user_id=account,

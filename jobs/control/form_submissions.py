@@ -2,12 +2,11 @@
 acts once”).
 
 A sending is a row (`Submission`), unique by token, action, account and content, written in the
-act's transaction. A second one waits at the unique index, and gets the first one's result, or acts
-if the first was rolled back.
+act's transaction: a second one waits at the unique index.
 
 A row outlives its token, whose time is in it (UUIDv7): older tokens are refused, since whether they
 have acted is unknown. A form without its token is known by content for ten minutes: enough for a
-double click, a reload, a proxy that repeats a request.
+double click, a reload, a proxy's repeat.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ KEPT = LIFE + SKEW
 WITHOUT_TOKEN = timedelta(minutes=10)
 LOST = uuid.UUID(int=0)
 
-# The row is this sending's if `result` is empty; committed rows have one. Rows without a token are
-# taken over after their ten minutes.
+# This sending's if `result` is empty; committed rows have one. Rows without a token are taken over
+# after ten minutes.
 TAKE = """
 INSERT INTO jobs_submission AS known (token, action, asked, account, result, at)
 VALUES (%(token)s, %(action)s, %(asked)s, %(account)s, '', statement_timestamp())
@@ -60,8 +59,6 @@ class StaleForm(JobsError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The act's id, and whether an earlier sending did it."""
-
     result: str
     is_repeat: bool
 
@@ -98,7 +95,6 @@ def once(
 
 
 def sent(*, token: str | None, action: str, account: object) -> int:
-    """How many acts a form about many things has done."""
     read = read_token(token)
     if read is None:
         return 0
@@ -106,7 +102,6 @@ def sent(*, token: str | None, action: str, account: object) -> int:
 
 
 def token_for_form(brought: str = "") -> str:
-    """The one brought back with a form's errors, or a new one."""
     read = read_token(brought)
     return str(new_id() if read is None or _is_stale(read) else read)
 

@@ -1,4 +1,4 @@
-"""What operators write beside their acts."""
+"""Operators' notes beside their acts."""
 
 from __future__ import annotations
 

@@ -31,13 +31,12 @@ class Replayed(list[str]):
 
 @transaction.atomic
 def pause(fn_id: str, *, stop_running: bool = False, reason: str = "") -> bool:
-    """Start no more runs of a function: events that come are recorded as skipped runs; a run that
-    another function invokes is queued until `resume`. What a person reruns is started.
+    """Start no more runs of a function: its events make skipped runs; invoked runs are queued until
+    `resume`; a person's reruns start.
 
-    Runs that are unfinished go on to their end; with `stop_running` they stand still instead,
-    each after the step that it is at, until `resume`. False if it was paused before (the choice
-    for the unfinished runs is changed all the same). `reason` is for the next operator: at most
-    500 characters.
+    Unfinished runs go on, or, with `stop_running`, stand still after their step until `resume`.
+    False if it was paused before (`stop_running` is changed all the same). `reason` is for the next
+    operator: at most 500 characters.
     """
     _row(fn_id)
     reason = note(reason, "The reason of a pause")
@@ -58,7 +57,7 @@ def pause(fn_id: str, *, stop_running: bool = False, reason: str = "") -> bool:
 
 @transaction.atomic
 def resume(fn_id: str) -> bool:
-    """Let a function start runs again, and those that stood still go on; skipped runs stay so until
+    """Let a paused function start runs, and those that stood still go on; skipped runs wait for
     `replay_skipped`. False if it was not paused.
     """
     _row(fn_id)
@@ -73,11 +72,9 @@ def resume(fn_id: str) -> bool:
 def replay_skipped(
     fn_id: str, *, since: datetime | None = None, until: datetime | None = None
 ) -> Replayed:
-    """Start a function's skipped runs, oldest first; returns the new runs, which start even if it
-    is paused.
+    """Start a function's skipped runs, oldest first, even if it is paused; returns the new runs.
 
-    Each is replayed once, also by calls at the same moment. Outdated hooks are left out, and
-    counted in `left_out`.
+    Each is replayed once, also by concurrent calls. Outdated hooks are counted in `left_out`.
     """
     _row(fn_id)
     for moment in (since, until):
@@ -102,7 +99,6 @@ def replay_skipped(
 
 
 def _held(fn_id: str) -> Q:
-    """Invoked while the function was paused, not started since."""
     paused_at = RegisteredFunction.objects.filter(fn_id=fn_id).values("paused_at")[:1]
     return Q(invoked_by__isnull=False, started_at=None, created_at__gte=paused_at)
 

@@ -1,8 +1,7 @@
 """What an account may do to one object of the engine: `user.has_perm("jobs.rerun_run", run)`.
 
 Every act of the panel and every batch of a bulk action checks this. Django's backend answers for
-models only; this one asks for the permission, and others that the object needs. Superusers may do
-everything.
+models only; this one also asks for what the object needs besides. Superusers may do everything.
 """
 
 from __future__ import annotations
@@ -33,7 +32,6 @@ class EngineBackend(BaseBackend):
 
 
 def besides(perm: str, obj: Model) -> list[str]:
-    """The further permissions for this object."""
     if isinstance(obj, Run) and perm in (RERUN, EDIT):
         seen = [VIEW_RUN, VIEW_PAYLOAD] if perm == EDIT else [VIEW_RUN]
         return [*seen, CANCEL] if cancels(obj) else seen
@@ -48,7 +46,6 @@ def besides(perm: str, obj: Model) -> list[str]:
 
 
 def cancels(run: Run) -> bool:
-    """Whether it cancels other runs."""
     if run.fn_id == BULK:
         return run.event.data.get("action") not in HARMLESS
     return run.fn_id == CANCELLER

@@ -36,9 +36,9 @@ def rerun(
 ) -> str:
     """Run again; returns the id of the run that goes on.
 
-    By default the same run goes on from its failed step, and an invoked run that the step waits for
-    from its own. With `from_start` a new run (`rerun_of`) gets the same event, with `data` an
-    edited one; with `from_step` a new run remembers the steps before that. `on_retry` starts.
+    By default the same run goes on from its failed step, and an invoked run that it waits for from
+    its own. `from_start` makes a new run (`rerun_of`) of the same event, `data` of an edited one;
+    with `from_step` a new run remembers the steps before that. `on_retry` starts.
 
     An operator (see requester) needs `jobs.rerun_run`, for `data` `jobs.edit_run`, else NotAllowed;
     the run remembers the account.
@@ -46,7 +46,7 @@ def rerun(
     if from_step is not None and from_start:
         raise InvalidTransition("Give either from_step or from_start, not both.")
     anew = from_start or from_step is not None or data is not None
-    # Also before the lock: a run that leaves a line passes by locked rows.
+    # Before the lock: a run that leaves a line passes by locked rows.
     asker, run = requester.current(), find(run_id)
     asker.refuse("jobs.rerun_run" if data is None else "jobs.edit_run", run)
     _refuse(run, anew)
@@ -70,8 +70,8 @@ def _announce_retry(run: models.Run, again: models.Run) -> None:
 
 
 def _to_go_on(run_id: str | uuid.UUID) -> list[uuid.UUID]:
-    """The ended runs that this one waits for, directly or not. They are locked first, as by a
-    worker that ends one.
+    """The ended runs that this one waits for, directly or not; locked first, as by a worker that
+    ends one.
     """
     found: list[uuid.UUID] = []
     for child in invocation_tree.awaited_by(find(run_id)):
@@ -105,7 +105,7 @@ def _resume(run: models.Run) -> models.Run:
     """The same run, due, its failed step forgotten; by age it is first in its lines.
 
     Open steps get all attempts again; their errors stay (Attempts.went_well). A request in the air
-    is awaited, or has its answer: it is not sent, and paid, again.
+    is awaited, or has its answer: it is not paid again.
     """
     tried = run.steps.filter(kind__in=[StepKind.RUN, StepKind.SEND, StepKind.FETCH])
     in_the_air = run.fetches.filter(status__in=[FetchStatus.SENDING, FetchStatus.ANSWERED])
@@ -142,8 +142,9 @@ def _resume(run: models.Run) -> models.Run:
 
 
 def _ready_again(run: models.Run) -> dict[str, Any]:
-    """A run that has never started is ready from now on, and has all of `timeouts.start` again;
-    what has started has `timeouts.finish` again from its next start (lease.LEASED)."""
+    """A run that never started is ready from now on, with all of `timeouts.start`; a started one
+    has all of `timeouts.finish` from its next start (lease.LEASED).
+    """
     if run.started_at is not None:
         return {"expires_at": None}
     start = catalog.get(run.fn_id).timeouts.start if catalog.knows(run.fn_id) else None
@@ -171,7 +172,6 @@ def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -
 
 
 def _memory_before(run: models.Run, name: str) -> list[str]:
-    """Remembered steps before this one, in order."""
     steps = list(run.steps.only("name", "position", "status").order_by("position", "id"))
     target = next((step for step in steps if step.name == name), None)
     if target is None:

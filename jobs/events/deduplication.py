@@ -1,14 +1,14 @@
 """Senders of one event id take turns, and the later one gets the first one's event.
 
-The locks are advisory, held to the end of the sender's transaction. PostgreSQL has one table of
-them, some 64 for each session. So a sender of few ids locks each, and shares the ids' buckets; a
-sender of many takes whole buckets, of a fixed number, without locks for their ids.
+The locks are advisory, to the end of the sender's transaction. PostgreSQL has one table of them,
+some 64 for each session: a sender of few ids locks each, and shares the ids' buckets, of a fixed
+number; a sender of many takes whole buckets instead.
 1. Many are more than FEW ids in one transaction, in one list or one by one.
-2. A sender of many never waits for few: a bucket that they share it shares too, and locks its ids
+2. A sender of many never waits for few: it shares a bucket that they share, and locks its ids
    there.
 3. Others with an id wait until it commits, unless they came first: send a long list last.
-4. All lock buckets, then ids, by number. A sender of many takes all buckets when it becomes one,
-   and from then on waits only over a common id: transactions that send repeatedly never deadlock.
+4. All lock buckets, then ids, by number. A sender of many takes all buckets at once, and then waits
+   only over a common id: transactions that send repeatedly never deadlock.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ SELECT h, (h & {BUCKETS - 1})::int AS bucket
   FROM (SELECT hashtextextended(id, 1) AS h FROM unnest(%(ids)s::text[]) AS id) hashes
 """  # noqa: S608
 
-# The count ends with the transaction or savepoint, as locks do. Over FEW, nothing is locked and no
-# row returned.
+# Ends with the transaction or savepoint, as locks do. Over FEW, nothing is locked and no row
+# returned.
 LOCK_FEW = f"""
 WITH ids AS MATERIALIZED ({IDS}), sent AS MATERIALIZED (
   SELECT set_config('jobs.ids_sent', (cardinality(%(ids)s::text[])
@@ -47,7 +47,7 @@ SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE}, bucket
  WHERE (SELECT so_far FROM sent) <= {FEW}
 """  # noqa: S608
 
-# Returns the buckets shared with others; all are taken by a transaction that gets over FEW.
+# Returns the buckets shared with others; a transaction that gets over FEW takes all.
 LOCK_BUCKETS = f"""
 WITH ids AS MATERIALIZED ({IDS})
 SELECT bucket FROM (
@@ -101,8 +101,8 @@ KNOWN = Query(NEWEST, KnownEvent)
 
 
 def take_turns(ids: Collection[str]) -> dict[str, KnownEvent]:
-    """Lock these ids against other senders until this transaction ends. Returns the newest event of
-    each within 24 hours.
+    """Lock these ids until this transaction ends. Returns each one's newest event within 24
+    hours.
     """
     wanted = {"ids": sorted(ids), "window": DEDUPE_WINDOW}
     locked, found = statements.together((LOCK_FEW, wanted), KNOWN.asked(wanted))

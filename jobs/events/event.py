@@ -12,7 +12,7 @@ from jobs.events.insertion import NewEvent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A fact to send, or the one that a run was started by.
+    """A fact to send, or the one that started a run.
 
     `data` is a JSON object; `id` the sender's own, by which a repeat within 24 h is recognised;
     `ts` its time, in Unix milliseconds or as an aware datetime; its runs wait for a future time.
@@ -24,7 +24,6 @@ class Event:
     ts: int | datetime = 0
 
     def as_json(self) -> dict[str, Any]:
-        """The shape that expressions and `on_failure` see."""
         return EventPayload(self.name, self.data, self.id, milliseconds(self.ts)).as_json()
 
 
@@ -32,7 +31,7 @@ class Event:
 class EventPayload:
     """An event as functions, expressions and hooks see it.
 
-    `id` is the sender's own, or else the id of the event's row; `ts` is in Unix milliseconds.
+    `id` is the sender's own, or else the row's; `ts` is in Unix milliseconds.
     """
 
     name: str
@@ -40,7 +39,7 @@ class EventPayload:
     id: str
     ts: int
 
-    # The same in SQL, of a row of jobs_event.
+    # The same in SQL, of a jobs_event row.
     SQL: ClassVar[str] = """
          jsonb_build_object('name', name, 'data', data,
                             'id', coalesce(nullif(dedupe_id, ''), id::text),
@@ -49,13 +48,12 @@ class EventPayload:
 
     @classmethod
     def of_event(cls, event: Event, row: NewEvent | models.Event) -> EventPayload:
-        """An event that is being accepted as this row, its time filled in."""
+        """An accepted event, with this row and its time."""
         ts = milliseconds(event.ts) or time.time_ns() // 1_000_000
         return cls(event.name, event.data, own_id(event.id, row.id), ts)
 
     @classmethod
     def of_row(cls, row: models.Event) -> EventPayload:
-        """An event that is stored."""
         return cls(row.name, row.data, own_id(row.dedupe_id, row.id), milliseconds(row.ts))
 
     def as_json(self) -> dict[str, Any]:
@@ -63,7 +61,7 @@ class EventPayload:
 
 
 def own_id(dedupe_id: str, row_id: uuid.UUID) -> str:
-    """The id by which an event is known outside."""
+    """The event's id outside."""
     return dedupe_id or str(row_id)
 
 

@@ -28,15 +28,16 @@ def start(runs: Sequence[NewRun]) -> None:
 
 
 def hold_if_paused(run: models.Run) -> None:
-    """Let a run that another one waits for not start as long as its function is paused: it is not
-    skipped, but is queued until that is resumed (claim_row.STANDS_STILL)."""
+    """Queue a run that another one waits for until its paused function is resumed: it is not
+    skipped (claim_row.STANDS_STILL).
+    """
     paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
     if paused.filter(fn_id=run.fn_id).exists():
         run.reason, run.expires_at = models.Reason.PAUSED, None
 
 
 def triggered_runs(event: Event, row: NewEvent) -> Iterable[NewRun]:
-    """One run for each function with a trigger that matches, however many of them do."""
+    """One run for each function, however many triggers match."""
     payload = EventPayload.of_event(event, row)
     for function, triggers in catalog.triggered_by(event.name):
         if any(_fires(trigger, function, payload) for trigger in triggers):
@@ -77,7 +78,7 @@ def new_run(
 
 
 def turn_keys(function: Function, payload: EventPayload) -> list[str]:
-    """The lines that a run stands in, one for each Concurrency, in their order."""
+    """The run's lines, one for each Concurrency."""
     keys = []
     for number, entry in enumerate(function.concurrency):
         value = None

@@ -25,7 +25,7 @@ def look_at(first: NewEvent | KnownEvent, name: str, data: dict[str, Any]) -> No
 
     1. Another name is another fact, which would be lost: InvalidEvent.
     2. Other data are noted on the first event's row and in the log, under the caller's lock on the
-       id, so no two senders count at once.
+       id.
     3. The same again needs nothing.
     """
     if name != first.name:

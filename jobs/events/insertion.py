@@ -1,5 +1,5 @@
-"""New events and their runs are inserted by one statement, as JSON (see execution.records); an
-event's data is spliced in, not encoded again.
+"""New events and their runs in one statement, as JSON (see execution.records); an event's data is
+spliced in.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class NewEvent:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class NewRun:
-    """A run to insert: due at `planned` or at once, unless its function is paused or it is parked;
-    cancelled unless started within `start_within` seconds.
+    """Due at `planned` or at once, unless its function is paused or it is parked; cancelled unless
+    started within `start_within` seconds.
     """
 
     fn_id: str
@@ -78,7 +78,6 @@ class NewRun:
         )
 
     def unsaved(self) -> models.Run:
-        """For a run that is inserted alone."""
         run = models.Run(
             id=self.id,
             fn_id=self.fn_id,

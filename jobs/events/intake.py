@@ -28,8 +28,8 @@ def send(events: Event | Iterable[Event]) -> list[str]:
     """Accept events and start the functions that they trigger; returns the events' ids in order.
 
     An `id` of the last 24 hours starts nothing and returns the earlier event's id; other data under
-    it are logged as a warning. Raises InvalidEvent, also for that id under another name, before
-    anything is written.
+    it are logged as a warning. Raises InvalidEvent, also for that id under another name, before any
+    write.
     """
     batch = [events] if isinstance(events, Event) else listed(events)
     clean = [validated(event) for event in batch]
@@ -78,8 +78,8 @@ def _accept_once(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
     return rows
 
 
-# For a sender without a transaction: if a step waits for an event, the division by zero undoes the
-# insertion, and the sender opens a transaction.
+# Without a sender's transaction: if a step waits for an event, the division by zero undoes the
+# insertion, and the sender opens one.
 NOT_AWAITED = f"SELECT 1 / (NOT ({AWAITED}))::int"
 
 
@@ -108,7 +108,7 @@ def _may_go_at_once(names: set[str]) -> bool:
 
 
 def _insert_at_once(inserting: Sequence[Statement]) -> bool:
-    """In one trip; False, with nothing inserted, if a step waits for one of the events."""
+    """In one trip; False, with nothing inserted, if a step waits for one."""
     try:
         statements.together(*inserting)
     except DataError as error:

@@ -3,7 +3,7 @@
     with asked_by(request.user):
         rerun(run_id)  # NotAllowed, if this account may not
 
-A run remembers its account's id (`Run.asked_by`), and so do runs that it invokes and its hooks.
+A run remembers its account's id (`Run.asked_by`); so do its hooks and the runs that it invokes.
 When it acts on other runs, the account is looked up anew: it must exist, be active and be allowed.
 """
 
@@ -24,22 +24,19 @@ from jobs.models import Run
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """An account as it is now. `id` is empty for code; `user` is None for code and a deleted
-    account.
-    """
+    """An account now. `id` is empty for code; `user` is None for code and a deleted account."""
 
     id: str = ""
     user: Any = None
 
     @property
     def name(self) -> str:
-        """Empty for code."""
         if self.user is None:
             return self.id and f"account {self.id}, which is gone"
         return str(self.user.get_username())
 
     def refusal(self, permission: str, run: Run | None = None) -> str:
-        """Why this asker may not do it (to this run); empty if allowed."""
+        """Why this asker may not (to this run); empty if allowed."""
         if not self.id:
             return ""
         if self.user is None:
@@ -56,7 +53,6 @@ class Asker:
         return ""
 
     def refuse(self, permission: str, run: Run | None = None) -> None:
-        """Raise NotAllowed if there is a reason."""
         if refusal := self.refusal(permission, run):
             raise NotAllowed(refusal)
 
@@ -69,7 +65,6 @@ _inside: ContextVar[uuid.UUID | None] = ContextVar("inside", default=None)
 
 @contextlib.contextmanager
 def asking(asker: Asker) -> Iterator[None]:
-    """Name the asker of this block."""
     token = _named.set(asker)
     try:
         yield
@@ -84,7 +79,6 @@ def asked_by(user: Any) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def inside(run_id: uuid.UUID) -> Iterator[None]:
-    """Call this run's function in this block."""
     named, run = _named.set(None), _inside.set(run_id)
     try:
         yield
@@ -94,7 +88,6 @@ def inside(run_id: uuid.UUID) -> Iterator[None]:
 
 
 def on_behalf_of(run_id: uuid.UUID) -> contextlib.AbstractContextManager[None]:
-    """Name this run's asker, unless one is named."""
     named = _named.get()
     return asking(named if named is not None else account(id_of(run_id)))
 

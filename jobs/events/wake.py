@@ -12,7 +12,7 @@ from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
 from jobs.registry import expressions
 
-# Run after the insertion, so that a sender and a run that begins to wait do not miss each other.
+# After the insertion, so that a sender and a beginning wait do not miss each other.
 AWAITED = """
 SELECT EXISTS (SELECT FROM jobs_step WHERE status = 'waiting' AND awaits = ANY(%(names)s))
 """
@@ -65,8 +65,7 @@ def waking(run_ids: Sequence[uuid.UUID]) -> Statement:
     """Wake these runs.
 
     1. A leased run keeps the wake in its row until it suspends (records.SETTLED).
-    2. A due run's row is locked until this commit, so a cluster that claims it sees what was
-       written.
+    2. A due run's row is locked until this commit, so a claiming cluster sees what was written.
     3. A parked run looks when it has its turn.
     """
     return WAKE, {"run_ids": list(run_ids)}

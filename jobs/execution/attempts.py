@@ -21,9 +21,8 @@ class Attempts:
         self._journal = journal
 
     def went_well(self, step: StepRecord, started: datetime, ended: datetime) -> None:
-        """A first-try success gets no attempt: its own row and its request's have its times, so
-        nearly every step saves a row. A step with an earlier error gets one, also after its
-        attempts were reset.
+        """A first-try success gets no attempt: its own row and its request's have its times. A step
+        with an earlier error gets one, also after its attempts were reset.
         """
         if step.attempts or step.error is not None:
             self._note(step.name, step.attempts, models.AttemptStatus.COMPLETED, started, ended)

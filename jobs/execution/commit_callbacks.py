@@ -1,5 +1,5 @@
 """The callbacks of `transaction.on_commit` in steps. The commit stands whatever one raises: that
-becomes a log line of the run, and the next ones are called.
+becomes a log line, and the next ones are called.
 """
 
 from __future__ import annotations
@@ -53,7 +53,6 @@ class Callbacks:
             self.is_calling = False
 
     def take_lines(self, attempt: int) -> list[Row]:
-        """The errors since the last commit, as log lines."""
         errors, self._errors = self._errors, []
         return [self._line_of(error, attempt) for error in errors]
 

@@ -23,12 +23,12 @@ class Context:
 
     @property
     def attempt(self) -> int:
-        """Errors so far at the point where the run stands (0-based)."""
+        """Errors so far at the run's current point (0-based)."""
         return self.runner.journal.attempt
 
     @property
     def is_outdated(self) -> bool:
-        """In a hook: whether the run that it tells of has gone on since; elsewhere False.
+        """In a hook: whether its run has gone on since; elsewhere False.
 
         Ask in the atomic step that writes: the answer then holds until the step commits. If the
         function's steps lock the same row of yours, lock it first.

@@ -12,13 +12,13 @@ from jobs.runs.step_record import StepRecord
 
 
 def card_of(step: StepRecord | models.Step) -> str:
-    """A step that begins now: the sweeper can write its row and its attempt from this line."""
+    """The line of a step that begins: the sweeper can write its row and attempt from it."""
     card = [step.name, step.kind, step.detail, time.monotonic()]
     return ENCODER.encode(card)
 
 
 def step_of(card: str, run_id: uuid.UUID) -> tuple[models.Step, float] | None:
-    """The unsaved step of a card, and its seconds so far; None without a readable card."""
+    """A card's unsaved step, and its seconds so far; None if unreadable."""
     try:
         name, kind, detail, began = json.loads(card)
     except ValueError:

@@ -46,8 +46,8 @@ def execute(claim: Claim, watch: Watch | None = None) -> Claim | None:
     3. If a deferred constraint refuses the commit, nothing happened: the function is called again
        with constraints checked after each step, so that the step that breaks one fails.
     4. If the lease was lost, nothing since the last commit happened; another worker goes on.
-    5. Any other end settles nothing: the run is requeued and counted (requeue). No exception of an
-       author's code leaves this function.
+    5. Any other end settles nothing: the run is requeued and counted (requeue). No author's
+       exception leaves this function.
     6. If the engine's code failed, no database was reached for a lease's time, or a process check
        fails, code may have damaged this process: it must execute no other run (`watch.is_spoilt`).
     """
@@ -87,8 +87,8 @@ def _advance_or_check_step_by_step(claim: Claim, watch: Watch) -> Claim | None:
 
 
 def _begin(claim: Claim) -> None:
-    """A run lost with a cluster may have caused that. Record that a worker begins it, so that its
-    next loss is told from its neighbours'.
+    """A run lost with a cluster may have caused that: record that a worker begins it, to tell its
+    next loss from its neighbours'.
     """
     if claim.lost_count:
         mine = models.Run.objects.filter(id=claim.run_id, lease_token=claim.token)
@@ -153,7 +153,6 @@ def _suspend(journal: Journal, pause: Suspend, *, waits: bool = True) -> None:
 
 
 def _err(claim: Claim, function: Function, journal: Journal, error: BaseException) -> None:
-    """An error between steps: retry, or fail the run."""
     journal.has_erred = True
     if journal.transaction.is_broken:
         journal.roll_back()
@@ -177,7 +176,7 @@ def _err(claim: Claim, function: Function, journal: Journal, error: BaseExceptio
 
 
 def _step_behind(error: BaseException) -> dict[str, Any]:
-    """The failed step behind an error, wrapped or not: an operator's retry begins there."""
+    """The failed step behind an error: an operator's retry begins there."""
     inner = next((link for link in chain(error) if is_a(link, StepError)), None)
     if not isinstance(inner, StepError):
         return {}

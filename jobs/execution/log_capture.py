@@ -1,7 +1,7 @@
 """A function's log records and prints become log lines (README, “What a function says”).
 
 1. Lines are masked before they are cut. A line without an end is kept up to a size.
-2. A record that cannot be formatted is kept in another form: it is never the function's error.
+2. A record that cannot be formatted is kept in another form, and is no error.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ _this_thread = _Thread()
 
 
 def _hear(text: str) -> bool:
-    """True if a capture took the printed text."""
     if _this_thread.capture is None:
         return False
     if text:
@@ -47,7 +46,6 @@ def _hear(text: str) -> bool:
 
 
 def _be_deaf() -> None:
-    """In a forked process: its records are not the worker's."""
     _this_thread.capture = None
 
 
@@ -57,8 +55,8 @@ os.register_at_fork(after_in_child=_be_deaf)
 class LogCapture:
     """The lines of one execution.
 
-    Code between remembered steps says its lines again. These are held: the next remembered step
-    drops them; if none follows (removed from the code), they are kept.
+    The lines of code that runs again are held: the next remembered step drops them; without one
+    (removed from the code), they are kept.
     """
 
     def __init__(self, claim: Claim, journal: Journal, *, replaying: bool) -> None:
@@ -123,7 +121,7 @@ class LogCapture:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Capture this thread's log records and prints; both still reach the console."""
+        """Capture this thread's log records and prints, which still reach the console."""
         handler = _Handler(self)
         root = logging.getLogger()
         root.addHandler(handler)
@@ -147,7 +145,7 @@ class LogCapture:
 
 
 class _Line:
-    """An unfinished line. A long one is masked and cut: a secret may begin at the cut."""
+    """A long unfinished line is masked before it is cut: a secret may begin there."""
 
     def __init__(self) -> None:
         self._text = io.StringIO()
@@ -197,7 +195,6 @@ def _message_of(record: logging.LogRecord) -> str:
 
 
 def _text(value: object) -> str:
-    """`str(value)`, also where that fails."""
     try:
         return str(value)
     except Exception as error:

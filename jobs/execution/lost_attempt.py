@@ -1,4 +1,4 @@
-"""The attempt of a worker that is lost or could not settle, recorded from outside."""
+"""The attempt of a lost worker, recorded from outside."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def record_attempt(
 ) -> None:
     """Record an error as an attempt of the card's step (current_step.card_of) or of the code
     between steps, then apply the retry policy, as the executor does. The caller holds the run's row
-    lock; `lines` are the attempt's log lines.
+    lock; `lines` are log lines.
 
     1. A step counts its own `attempts`, the code between steps `function_errors`: neither uses up
        the other's.
@@ -58,7 +58,6 @@ def record_attempt(
 def _due_at(
     run: models.Run, step: models.Step | None, now: datetime, delay: float | None
 ) -> datetime:
-    """The retry's time, or another branch's if earlier."""
     if delay is None:
         return now
     waiting = run.steps.filter(status=StepStatus.WAITING) if step else run.steps.none()
@@ -77,8 +76,8 @@ def _counts(
 
 
 def _step_of(run: models.Run, at: models.Step) -> models.Step | None:
-    """Its row, if there is one; None if the step is over: a remembered step is never undone, even
-    if a worker is said to have died in it (law 2).
+    """Its row, if any; None if the step is over: a remembered step is never undone, even if a
+    worker is said to have died in it (law 2).
     """
     step = run.steps.filter(name=at.name).first()
     if step is None:

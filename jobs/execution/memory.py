@@ -63,7 +63,7 @@ class Memory:
 
     @property
     def is_replaying(self) -> bool:
-        """Whether steps of earlier executions are still to come: the code so far has run before."""
+        """Whether steps of earlier executions are still to come."""
         return len(self._met) < self._old
 
     def visit(self, id: str, kind: StepKind) -> StepRecord:
@@ -95,8 +95,8 @@ class Memory:
         return step
 
     def _move_behind_the_new(self, step: StepRecord) -> None:
-        """Positions keep the order. A lost worker's step has a row, earlier uncommitted steps have
-        none: they come first again.
+        """Positions keep the order. Uncommitted steps have no rows; a lost worker's step has one,
+        and goes behind them.
         """
         if self._old == 0 and step.kind in TRIED and not step.is_remembered:
             step.position = self._next_position()

@@ -1,4 +1,4 @@
-"""The observer to which a worker reports, and which it asks whether to go on."""
+"""What a worker reports to, and asks whether to go on."""
 
 from __future__ import annotations
 

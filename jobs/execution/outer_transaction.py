@@ -1,5 +1,5 @@
-"""The transaction around an execution: none, or a test's. It is left as found: transactions that
-returned code has left open are undone, since nothing else would end them.
+"""The transaction around an execution: none, or a test's. Transactions that returned code left open
+are undone, since nothing else would end them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ class OuterTransaction:
         self._savepoint = transaction.savepoint() if self.is_there else None
 
     def close_what_is_inside(self) -> bool:
-        """Undo what returned code left open; True if anything."""
         if self.is_there:
             return len(self._database.savepoint_ids) > self._depth
         if self._database.connection is not None and connection_state.is_bad(self._database):
@@ -37,7 +36,6 @@ class OuterTransaction:
             self._savepoint = transaction.savepoint()
 
     def restore(self) -> None:
-        """Make the connection usable after a failed statement."""
         if not connection_state.is_failed(self._database):
             return
         if self._savepoint is None:

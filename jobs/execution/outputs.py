@@ -2,10 +2,10 @@
 
 1. Together they have at most `JOBS["RUN_OUTPUT_LIMIT"]` bytes of JSON (README, “How much a run
    remembers”).
-2. The first `records.AT_ONCE` bytes come with the rows, which is all of most runs. The rest is read
-   when asked for, with as much of the following as fits into as many bytes.
-3. A function asks for each step once, so given outputs are dropped, and outputs read ahead too when
-   it asks for another step.
+2. The first `records.AT_ONCE` bytes come with the rows: all of most runs. The rest is read when
+   asked for, with as many bytes of what follows.
+3. A function asks for each step once, so given outputs are dropped, and outputs read ahead when it
+   asks for another step.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ class Outputs:
         self._held += step.output_bytes or 0
 
     def refusal(self, name: str, size: int) -> InvalidOutput | None:
-        """The error, if `size` bytes more are too many."""
         limit = conf.run_output_limit()
         if not size or self._held + size <= limit:
             return None

@@ -1,7 +1,5 @@
-"""The commit of what a body has done outside any transaction.
-
-The memory of such a body is committed again, on another connection, if the database breaks off that
-commit: else the body would act twice.
+"""The commit of a body's work outside any transaction. If the database breaks it off, it is made
+again on another connection: else the body would act twice.
 """
 
 from __future__ import annotations
@@ -25,9 +23,9 @@ RECONNECT_SECONDS = 0.5
 
 
 def commit_what_acted_outside(journal: Journal, name: str) -> None:
-    """Commit the memory of a body, of the step of this name, that is not to run again: if the
-    commit is broken off, once more on another connection; in an outage of the database as soon as
-    it is back, for as long as a lease."""
+    """Commit the memory of a body that must not run again. If the commit is broken off, once more
+    on another connection; in an outage, as soon as the database is back, for at most a lease.
+    """
     patience = time.monotonic() + conf.lease()
     kept = journal.kept()
     is_last = journal.transaction.outer.is_there
@@ -49,7 +47,7 @@ def commit_what_acted_outside(journal: Journal, name: str) -> None:
 
 
 def _is_reached(patience: float) -> bool:
-    """Whether another connection leads to a database; True also where there is no time left."""
+    """Whether a database can be reached; True also without time left."""
     here = connections[DEFAULT_DB_ALIAS]
     connection_state.drop(here)
     try:

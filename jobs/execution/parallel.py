@@ -1,7 +1,5 @@
-"""Branches of a run that wait at the same time.
-
-A worker calls them in order, each as far as it gets; a suspended one does not stop the next. After
-a wake it calls them again.
+"""Branches of a run that wait at the same time. A worker calls each in order, after a wake again; a
+suspended one does not stop the next.
 """
 
 from __future__ import annotations
@@ -19,7 +17,6 @@ MOST_BRANCHES = 1000
 
 
 def branches(runner: Runner, group: int, callables: list[Callable[[], Any]]) -> tuple[Any, ...]:
-    """Call each branch; suspend for the shortest wait if any waits."""
     if not all(callable(branch) for branch in callables) or len(callables) > MOST_BRANCHES:
         raise InvalidStep(f"step.parallel() takes at most {MOST_BRANCHES:,} functions to call.")
     memory = runner.memory
@@ -46,8 +43,6 @@ def branches(runner: Runner, group: int, callables: list[Callable[[], Any]]) -> 
 
 
 def shortest(pauses: list[Suspend], now: datetime) -> Suspend:
-    """The wait that ends first; those without a time come last."""
-
     def seconds(pause: Suspend) -> float:
         if pause.delay is not None:
             return pause.delay

@@ -1,9 +1,8 @@
-"""Whether code has damaged its process.
+"""Whether code has damaged its process, which would cost the next, innocent run an attempt.
 
-Code that changes what all runs need would cost the next, innocent run an attempt. So after each
-execution the worker checks, within microseconds, what such code is known to change, and ends if a
-check fails (executor.execute, 6). A check tries whether a thing works: a library may replace
-`json.dumps` by a faster one.
+After each execution the worker checks, within microseconds, what such code is known to change, and
+ends if a check fails (executor.execute, 6). A check tries whether a thing works: a library may
+replace `json.dumps` by a faster one.
 """
 
 from __future__ import annotations

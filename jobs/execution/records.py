@@ -1,7 +1,7 @@
 """A worker reads a run, and writes a commit, by one statement each.
 
-Each table's rows travel as one JSON text (jsonb_populate_recordset): one trip, and one statement
-however many rows. So all is written under the lease, or nothing.
+Each table's rows travel as one JSON text (jsonb_populate_recordset). So all is written under the
+lease, or nothing.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ ATTEMPT = ["id", "step_name", "number", "status", "started_at", "ended_at", "wor
 ATTEMPT += ["error_class", "error_message", "traceback", "retry_at"]
 LINE = ["step_name", "attempt", "level", "at", "message"]
 
-# So many bytes of outputs come with the rows, in order, without those that are larger alone (see
-# outputs.py). Rows older than output_bytes tell their size by storage.
+# Bytes of outputs that come with the rows, in order, without those larger alone (see outputs.py).
+# Rows older than output_bytes tell their size by storage.
 AT_ONCE = 256 * 1024
 SIZE = """CASE WHEN output IS NOT NULL THEN coalesce(output_bytes, pg_column_size(output)) END"""
 OTHERWISE = {
@@ -106,7 +106,7 @@ ATTEMPTS = _insert("jobs_attempt", ATTEMPT, "attempts")
 LINES = _insert("jobs_logline", LINE, "lines")
 
 # For every commit; SETTLED adds the end. Without the lease no row matches, and the division by zero
-# ends the transaction, even with its COMMIT in the same trip.
+# ends the transaction, even with its COMMIT in the trip.
 RUN = """
 UPDATE jobs_run SET steps_done = %(steps_done)s, attempt = %(attempt)s,
        function_errors = %(function_errors)s,
@@ -121,7 +121,7 @@ SELECT bool_or(stop_requested) AS is_to_stop, 1 / count(*) AS asserts_the_lease 
 # The commit behind it then does not wait for the disk.
 NO_WAIT = "SELECT set_config('synchronous_commit', 'off', true)"
 
-# LEAST lets stand what came meanwhile and has set due_at (wake.wake_runs); it passes by nulls.
+# LEAST keeps an earlier due_at (wake.wake_runs); it passes by nulls.
 SETTLED = releasing(
     status="%(status)s",
     reason="%(reason)s",
@@ -136,7 +136,7 @@ SETTLED = releasing(
 
 
 def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
-    """Steps in order, each with its request if open. An unread output is None, with its
+    """Steps in order, each with its open request. An unread output is None, with its
     output_bytes.
     """
     found: list[tuple[StepRecord, FetchRecord | None]] = []
@@ -162,7 +162,7 @@ def outputs(run_id: uuid.UUID, names: list[str]) -> dict[str, str]:
 
 
 def copy_steps(run_id: uuid.UUID, names: Sequence[str], into: uuid.UUID) -> None:
-    """Copy these steps in this order; the outputs stay in the database."""
+    """Copy these steps in this order, inside the database."""
     ids = [new_id() for _ in names]
     copied = {"run_id": run_id, "names": list(names), "ids": ids, "into": into}
     statements.execute(COPY, copied)
@@ -206,8 +206,6 @@ def write(
 
 
 class WrittenRow(NamedTuple):
-    """Whether the run was asked to stop; without a lease the statement fails."""
-
     is_to_stop: bool
     asserts_the_lease: int
 

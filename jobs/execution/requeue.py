@@ -1,7 +1,7 @@
 """The one place that requeues an execution without a settlement, counted on its row.
 
-1. An outage (the server was gone or restarted) costs nothing: the run is due as soon as the
-   database answers within the lease; later a sweep finds it.
+1. An outage costs nothing: the run is due as soon as the database answers within the lease; later a
+   sweep finds it.
 2. If the function's own code was the cause (it closed its connection, say), it is an attempt of the
    step or of the code between steps.
 3. Otherwise the first time is blamed on the database: due at once, with a log line. Each further
@@ -78,7 +78,6 @@ def _shortened(stop: Interrupted) -> Interrupted:
 
 
 def _take_a_clean_connection() -> None:
-    """A test's transaction has no other connection."""
     here = connections[DEFAULT_DB_ALIAS]
     if not here.in_atomic_block or connection_state.is_bad(here):
         connection_state.drop(here)
@@ -107,7 +106,7 @@ def _locked(run_id: uuid.UUID, token: uuid.UUID) -> models.Run | None:
 
 
 def _is_of_before(claim: Claim, error: BaseException) -> bool:
-    """Whether the server has restarted since the claim. The error is an outage's then, even if a
+    """Whether the server has restarted since the claim: the error is then an outage's, even if a
     slow step met it late.
     """
     if not is_unavailable(error):
@@ -122,7 +121,6 @@ def _count(run: models.Run) -> None:
 
 
 def _put_back(run: models.Run, report: Interrupted | None = None) -> None:
-    """Due at once; a report is counted and logged."""
     counted: dict[str, Any] = {}
     if report is not None:
         counted = {"requeue_count": F("requeue_count") + 1}
@@ -141,7 +139,7 @@ def _say(run: models.Run, report: Interrupted) -> None:
 
 
 def set_aside(run: models.Run, error: BaseException, seconds: float = SET_ASIDE_SECONDS) -> None:
-    """Let a run wait visibly that cannot be given to a worker, nor settled; its row says why."""
+    """Let a run wait visibly that cannot be given to a worker or settled; its row says why."""
     release(
         models.Run.objects.filter(id=run.id, ended_at__isnull=True),
         reason=Reason.ASIDE,

@@ -10,8 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """How an execution leaves its run: ended, or due again after a delay (seconds), at a time, or
-    when something wakes it."""
+    """Ended, or due again after a delay (seconds), at a time, or by a wake."""
 
     status: str
     reason: str = ""

@@ -1,9 +1,9 @@
 """The worker's standard streams, lent to a step's body. A lent stream acts on the worker's, except:
 
 1. A close ends the loan: the worker's stream, `buffer` and `raw` stay open for the next run.
-2. Standard output is captured, bytes as text. Captured text reaches the console in masked lines: a
-   line is held until it is whole, the body ends, or it is very long. Other threads' text goes on at
-   once, masked within each write.
+2. Standard output is captured, bytes as text. It reaches the console in masked lines: a line is
+   held until it is whole, the body ends, or it is very long. Other threads' text goes on at once,
+   masked within each write.
 3. A failing console (broken pipe, full disk, missing character) is not the body's error.
 4. Standard output is no terminal: colors and cursor moves would end in the log lines.
 """
@@ -19,7 +19,7 @@ from typing import Any, SupportsIndex
 
 from jobs.lib.secrets import mask, mask_begun
 
-Hear = Callable[[str], bool]  # whether a capture listens
+Hear = Callable[[str], bool]
 Put = Callable[[str], None]
 
 LONGEST = 65_536  # characters held of a line
@@ -29,8 +29,6 @@ CLOSED = "I/O operation on closed file."
 
 
 class Lent:
-    """A stream that stays open (1)."""
-
     def __init__(self, stream: Any) -> None:
         self._stream, self._is_over = stream, False
 
@@ -60,7 +58,6 @@ class Lent:
         self._is_over = True
 
     def detach(self) -> Any:
-        """The stream beneath; this one is over."""
         self._raise_if_closed()
         name = next((name for name in BENEATH if hasattr(self._stream, name)), "detach")
         beneath = getattr(self, name)
@@ -79,7 +76,6 @@ class Lent:
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        """For isinstance()."""
         return type(self._stream)
 
     def __enter__(self) -> Lent:
@@ -103,8 +99,6 @@ class Lent:
 
 
 class _Held(threading.local):
-    """This thread's begun lines, by stream."""
-
     def __init__(self) -> None:
         self.lines: dict[int, _Line] = {}
 
@@ -138,7 +132,6 @@ class _Line:
 
 
 def _go_on(stream: Any, put: Put, text: str, *, heard: bool) -> None:
-    """Pass text on with `put`: at once, or in whole lines."""
     if not heard:
         put(mask(text))
         return

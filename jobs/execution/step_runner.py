@@ -92,13 +92,12 @@ class Runner:
             )
 
     def recall(self, step: StepRecord) -> Any:
-        """The output of a remembered step, or its StepError."""
         if step.status == StepStatus.FAILED:
             raise StepError(step.name, step.error or {})
         return self.output_of(step)
 
     def output_of(self, step: StepRecord) -> Any:
-        """If the output cannot be read, the execution ends: that is no error of the step."""
+        """An unreadable output ends the execution, without an error of the step."""
         try:
             return self.memory.outputs.of(step)
         except (DatabaseError, InterfaceError) as error:
@@ -107,7 +106,6 @@ class Runner:
             self.suspend(stop)
 
     def attempt(self, step: StepRecord, body: Callable[[], Any], *, atomic: bool) -> Any:
-        """Call a step's body unless it is over or backing off; settle the result."""
         if step.is_remembered:
             return self.recall(step)
         if step.due_at is not None and step.due_at > self.now():
@@ -125,8 +123,8 @@ class Runner:
         except ControlFlow:
             raise
         except BaseException as error:
-            # Also SystemExit, as sys.exit() raises it and django-q2's timeout is one, and what
-            # comes of another language (a panic of Rust's).
+            # Also SystemExit (of sys.exit(), or django-q2's timeout), and other languages' (a panic
+            # of Rust's).
             if self.journal.transaction.is_databases_fault(error):
                 raise self._interrupted(Interrupted(error), step, card) from error
             self.err(step, error, started)
@@ -158,7 +156,6 @@ class Runner:
         return self._fit(step, output)
 
     def _fit(self, step: StepRecord, output: Any) -> Any:
-        """InvalidOutput if the output cannot be kept."""
         kept, size = measured(output, f"The output of step “{step.name}”")
         refusal = self.memory.outputs.refusal(step.name, size)
         if refusal is not None:
@@ -182,7 +179,6 @@ class Runner:
         self.settle(step, output)
 
     def settle(self, step: StepRecord, output: Any) -> None:
-        """Remember a step without an attempt."""
         step.status, step.output, step.error = StepStatus.COMPLETED, output, None
         step.ended_at, step.due_at = step.ended_at or self.now(), None
         self.memory.outputs.hold(step)
@@ -195,7 +191,6 @@ class Runner:
         started: datetime,
         ended: datetime | None = None,
     ) -> NoReturn:
-        """Record a failed attempt; retry, or fail the step (law 8)."""
         self.journal.has_erred = True
         step.output = step.output_bytes = None
         now = self.now()
@@ -234,7 +229,6 @@ class Runner:
             raise self._pause
 
     def wake_up(self) -> None:
-        """The next branch of a parallel group may begin."""
         self._pause = None
 
 

@@ -1,8 +1,8 @@
-"""The transaction in which consecutive atomic steps do their work, a savepoint each.
+"""The transaction of consecutive atomic steps, a savepoint each: a failing step takes only its own
+effects with it.
 
-A step that fails takes its own effects with it and nothing else:
-1. The first one in a transaction needs no savepoint for that: the transaction itself goes.
-2. Each further one has a savepoint behind it, set in the trip that releases the last one.
+1. The first step needs no savepoint: the transaction itself goes.
+2. Each further one has a savepoint, set in the trip that releases the last one.
 """
 
 from __future__ import annotations
@@ -29,17 +29,14 @@ from jobs.platform.postgres import connection_state, session_state, statements
 
 
 class StepTransaction:
-    """The open transaction of one execution, if one is open."""
-
     def __init__(self, database: Any, *, solo: bool) -> None:
         self._database = database
         self._solo = solo  # check each step's constraints by itself
         self.outer = OuterTransaction(database)
-        self._raw: Any = None  # the connection that the open transaction is on
+        self._raw: Any = None
         self.forget()
 
     def forget(self) -> None:
-        """It is over."""
         self._scope: contextlib.ExitStack | None = None
         self._opened = 0.0
         self._savepoints = 0
@@ -50,7 +47,6 @@ class StepTransaction:
         return 0.0 if self._scope is None else time.monotonic() - self._opened
 
     def begin(self) -> contextlib.ExitStack:
-        """The open transaction, opened now if none is."""
         self.raise_if_broken()
         if self._scope is None:
             self.outer.close_what_is_inside()
@@ -64,8 +60,9 @@ class StepTransaction:
         return self._scope
 
     def raise_if_broken(self) -> None:
-        """Nothing more can be done in a transaction in which a statement failed, or that is gone:
-        with its connection, or by a COMMIT or a ROLLBACK that is not Django's."""
+        """Raise if the transaction has a failed statement or is gone: with its connection, or by a
+        COMMIT or ROLLBACK that is not Django's.
+        """
         if self._is_lost:
             raise TransactionEnded
         if self.is_broken:
@@ -77,7 +74,6 @@ class StepTransaction:
 
     @property
     def _is_lost(self) -> bool:
-        """Whether the transaction that was opened here is not there any more."""
         if self._scope is None:
             return False
         if connection_state.is_lost(self._database, self._raw):
@@ -85,14 +81,14 @@ class StepTransaction:
         return not connection_state.is_failed(self._database) and self._was_ended_by_hand()
 
     def raise_if_left_open(self) -> None:
-        """Code that is over, a body's or the function's, has ended each transaction that it has
-        opened; what it has not is undone."""
+        """A body or function that is over must have ended its transactions; what it left is
+        undone.
+        """
         if self._is_left_open if self._scope else self.outer.close_what_is_inside():
             raise TransactionLeftOpen
 
     @property
     def _is_left_open(self) -> bool:
-        """Whether code has opened a block inside the open transaction, and not left it."""
         return len(self._database.atomic_blocks) > self._blocks
 
     def undo_what_is_left_open(self) -> None:
@@ -104,7 +100,7 @@ class StepTransaction:
 
     @contextlib.contextmanager
     def effects(self) -> Iterator[None]:
-        """A step's body: what it writes goes if it raises, and nothing else does."""
+        """A step's body: its writes go if it raises."""
         name = None
         if self._scope is not None:
             name = self._set_savepoint()
@@ -130,14 +126,15 @@ class StepTransaction:
             connection.check_constraints()
 
     def _was_ended_by_hand(self) -> bool:
-        """Whether a COMMIT or a ROLLBACK that is not Django's has ended the open transaction."""
+        """Whether a COMMIT or ROLLBACK that is not Django's has ended it."""
         begun = statements.transactions_begun() - self._begun
         is_over = connection_state.is_idle(self._database)
         return not self.outer.is_there and begun > (0 if is_over else 1)
 
     def _undo_body(self, savepoint: str | None, error: BaseException) -> None:
-        """Take a body's effects back. Where that takes the effects of earlier steps along, or there
-        is no database to do it with, the execution ends here."""
+        """Take a body's effects back. If earlier steps' effects go along, or there is no database,
+        the execution ends here.
+        """
         is_databases = self.is_databases_fault(error)  # asked before Django makes a new one
         is_lost = self._is_lost or is_a(error, TransactionLost)
         if not is_lost:
@@ -159,7 +156,7 @@ class StepTransaction:
 
     @contextlib.contextmanager
     def _known_to_django(self, savepoint: str | None) -> Iterator[None]:
-        """What a body leaves to `transaction.on_commit` goes with its savepoint."""
+        """A body's `transaction.on_commit` callbacks go with its savepoint."""
         if savepoint is None:
             yield
             return
@@ -172,7 +169,6 @@ class StepTransaction:
                 savepoints.remove(savepoint)
 
     def undo(self) -> None:
-        """End the transaction without a trace; what is collected here stays."""
         scope, self._scope = self._scope, None
         self._savepoints = 0
         if scope is not None:

@@ -21,9 +21,8 @@ LONGEST_WAIT = timedelta(days=366)
 
 
 class Steps:
-    """`ctx.step`: each call is remembered under its id for the whole life of the run.
-
-    The same id again in one run (a loop) is remembered as `id:1`, `id:2`, ….
+    """`ctx.step`: each call is remembered under its id for the whole life of the run; the same id
+    again (a loop) as `id:1`, `id:2`, ….
     """
 
     def __init__(self, runner: Runner) -> None:
@@ -36,8 +35,7 @@ class Steps:
         """Call `fn(*args, **kwargs)` once and remember what it returns (JSON).
 
         With `atomic` the body's database work and its memory commit together: exactly once. A body
-        that talks to the outside takes `atomic=False`: at least once, with no transaction open
-        meanwhile.
+        that talks to the outside takes `atomic=False`: at least once, without an open transaction.
         """
         if not callable(fn):
             raise InvalidStep(f"step.run(“{id}”, …) takes a function, not {type(fn).__name__}.")
@@ -64,8 +62,8 @@ class Steps:
     ) -> Response:
         """Make an HTTP request once and remember the answer; no worker waits for it.
 
-        Transport errors, 408, 425, 429 and 5xx are retried like a step's errors (a Retry-After
-        header sets the delay); another 4xx fails at once. `timeout` (seconds or a timedelta, at
+        Transport errors, 408, 425, 429 and 5xx are retried like a step's errors, after a
+        Retry-After header's delay; another 4xx fails at once. `timeout` (seconds or a timedelta, at
         most 2 h) is for the whole. A header may be a `Secret`; a secret's value in clear is
         refused. Every attempt carries the same `Idempotency-Key`.
         """
@@ -131,9 +129,9 @@ class Steps:
         """Suspend the run until an event of this name comes for which `if_exp` is true; None after
         `timeout` (a timedelta or seconds, at most 366 days).
 
-        `if_exp` is a CEL expression over `event`, the run's own, and `async`, the awaited one. An
-        event sent after the run's own is not missed, even if it came before the wait; one wait of a
-        run at most takes each event.
+        `if_exp` is a CEL expression over `event`, the run's own, and `async`, the awaited one. Any
+        event after the run's own counts, even before the wait; at most one wait of a run takes
+        each.
         """
         where = f"step.wait_for_event(“{id}”)"
         span = _span(timeout, where)
@@ -151,9 +149,8 @@ class Steps:
         data: dict[str, Any] | None = None,
         timeout: timedelta | float = LONGEST_WAIT,
     ) -> Any:
-        """Start a run of another function and return its output; no worker waits.
-
-        Failure, cancellation and timeout raise StepError. After a timeout the other run goes on.
+        """Start a run of another function and return its output; no worker waits. Failure,
+        cancellation and timeout raise StepError; after a timeout the other run goes on.
         """
         span = _span(timeout, f"step.invoke(“{id}”)")
         step = self._runner.enter(id, StepKind.INVOKE)
@@ -162,9 +159,8 @@ class Steps:
         return self._runner.recall(step)
 
     def parallel(self, callables: Iterable[Callable[[], Any]]) -> tuple[Any, ...]:
-        """Let branches go on side by side: one's waits do not stop the others.
-
-        When all have ended, returns their results in order, or raises the first one's error.
+        """Let branches go on side by side: one's waits do not stop the others. When all have ended,
+        returns their results in order, or raises the first one's error.
         """
         if not isinstance(callables, Iterable):
             given = type(callables).__name__

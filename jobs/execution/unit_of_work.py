@@ -2,15 +2,15 @@
 
     begin ─ step, step, step … ─ commit(steps, attempts, log lines, the run's own row)
 
-Consecutive atomic steps share one transaction. What they return is collected here and written
-just before the commit, so that a step's effects and its memory are one fact.
+Consecutive atomic steps share one transaction. Their outputs are written just before the commit, so
+that a step's effects and its memory are one fact.
 
 1. A step that fails takes its own effects with it and nothing else (step_transaction).
-2. What has been committed stays, whatever the callbacks of `transaction.on_commit` raise: an error
-   of one is a log line of the run, and the callbacks behind it are called.
-3. A commit that leaves a request to the gateway does not wait for the disk: nothing has come of it
-   outside the database until the gateway takes the request, which waits for both (outbox, 2).
-   What steps have left to `transaction.on_commit` may reach the outside: then it waits.
+2. A commit stands, whatever callbacks of `transaction.on_commit` raise: each error is a log line,
+   and the next ones are called.
+3. A commit that leaves a request does not wait for the disk: nothing outside has come of it until
+   the gateway takes the request, which waits for both (outbox, 2). With callbacks of
+   `transaction.on_commit`, which may reach the outside, it waits.
 """
 
 from __future__ import annotations
@@ -45,8 +45,6 @@ RAISED = "P0"  # PL/pgSQL: RAISE EXCEPTION, ASSERT
 
 
 class Kept(NamedTuple):
-    """The records of a commit that may be broken off."""
-
     steps: dict[str, StepRecord]
     attempts: list[records.Row]
     lines: list[records.Row]
@@ -63,7 +61,7 @@ class Journal:
         self.steps_done = claim.steps_done
         self.is_stopped = False  # put the run down at the next step
         self.function_errors = claim.function_errors
-        self.has_erred = False  # whether an attempt went wrong in this execution
+        self.has_erred = False
         self._database = connections[DEFAULT_DB_ALIAS]  # this thread's; dear to look up
         self.transaction = StepTransaction(self._database, solo=solo)
         self.callbacks = Callbacks(claim)
@@ -157,12 +155,10 @@ class Journal:
         self._clear()
 
     def _let_go_of_outputs(self) -> None:
-        """Written outputs are not asked for again."""
         for step in self.steps.values():
             step.output = None
 
     def roll_back(self) -> None:
-        """Forget everything since the last commit."""
         self.transaction.undo()
         self.transaction.outer.restore()
         self._reset()
@@ -183,22 +179,19 @@ class Journal:
         self._clear()
 
     def kept(self) -> Kept:
-        """What would be lost with a commit that is broken off."""
         return Kept(self.steps, self.attempts, self.lines, self._counts)
 
     def restore(self, kept: Kept) -> None:
-        """Have it committed once more."""
         self.steps, self.attempts, self.lines, self._counts = kept
 
     def note_commit(self) -> None:
-        """What was to be committed is: only the answer to the commit was lost."""
+        """The commit was made: only its answer was lost."""
         self._remember_counts()
         self._clear()
 
     # --- the records --------------------------------------------------------------------------
 
     def remember(self, step: StepRecord) -> None:
-        """A step completed or failed for good."""
         self.note(step)
         self.steps_done += 1
         self.attempt = self.function_errors = 0
@@ -232,7 +225,6 @@ class Journal:
 
 
 def _is_refusal(error: BaseException) -> bool:
-    """Whether a constraint or trigger refused the commit."""
     if not is_a(error, DatabaseError):
         return False
     return is_a(error, IntegrityError) or sqlstate_of(error).startswith(RAISED)

@@ -24,8 +24,8 @@ from jobs.runs import deadlocks
 from jobs.runs.step_record import StepRecord
 
 INVOKED_EVENT = "jobs/function.invoked"
-# In case a wake is lost, the run also looks by itself: this long after the wait began, then after
-# twice the time, and so on: two dozen looks in a year.
+# Against a lost wake the run also looks by itself: this long after the wait began, then after twice
+# the time, and so on: two dozen looks in a year.
 SECOND_LOOK = timedelta(seconds=1)
 
 
@@ -89,8 +89,8 @@ def _begin_wait(
 
 
 def _look(runner: Runner, step: StepRecord) -> models.Event | None:
-    """The first fitting event after the run's own that no other wait of the run has taken, by the
-    database's clock; events of one send by their ids, in their given order.
+    """The first fitting event after the run's own that none of its other waits took, by the
+    database's clock; events of one send in their order, by id.
     """
     own = models.Event.objects.filter(id=runner.claim.event_id).values("received_at")[:1]
     later = Q(received_at__gt=own) | Q(id__gt=runner.claim.event_id)
@@ -151,7 +151,7 @@ def function(
 
 
 def _invoked(step: StepRecord) -> models.Run | None:
-    """None if not started, or deleted before an operator retried the step."""
+    """None if not started, or deleted before an operator's retry."""
     if step.status != StepStatus.WAITING or "run_id" not in step.detail:
         return None
     return models.Run.objects.filter(id=step.detail["run_id"]).first()
@@ -164,7 +164,7 @@ def _why(run: models.Run) -> str:
 def _invoke(
     runner: Runner, step: StepRecord, target: Function | str, data: dict[str, Any]
 ) -> models.Run:
-    """Start the invoked run in the transaction in which the wait begins."""
+    """In the transaction in which the wait begins."""
     called = target if isinstance(target, Function) else catalog.get(target)
     sent = validation.validated(Event(name=INVOKED_EVENT, data=data))
     row = models.Event(id=new_id(), name=sent.name, data=sent.data)

@@ -1,4 +1,4 @@
-"""A request that a gateway has sent, and whose answer it waits for."""
+"""A request that a gateway has sent."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from jobs.platform.http.exchange import Outcome, Request
 
 @dataclass(eq=False, slots=True)
 class Flight:
-    """A request that this gateway has in the air."""
-
     id: uuid.UUID
     run_id: uuid.UUID
     step_name: str
@@ -22,7 +20,6 @@ class Flight:
     request: Request
 
     def takes_over(self, other: Flight) -> bool:
-        """Land for another one of the same row, if that asks the same: its answer is the same."""
         if replace(self.request, result_url="") != replace(other.request, result_url=""):
             return False
         self.token, self.sent_at = other.token, other.sent_at

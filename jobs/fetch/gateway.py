@@ -1,16 +1,15 @@
 """HTTP in flight: a greenlet per request, not a worker, transaction or connection each.
 
-The gateway runs in each pusher. Its coordinator, a thread with its only database connection, leases
+A gateway runs in each pusher. Its coordinator, a thread with its only database connection, leases
 pending requests, hands them to the greenlet loop, and stores the responses, which makes their runs
 due.
 
-1. A lone response is stored at once; those that arrive meanwhile go with the next batch, and so do
-   all while workers are busy. Runs go to this cluster's workers, if these have room (outbox, 4).
+1. A lone response is stored at once; those that arrive meanwhile, and all while workers are busy,
+   go together. Runs go to this cluster's workers, if these have room (outbox, 4).
 2. It stores, then renews, then leases, so that it does not lease its own requests again (outbox,
-   3). A standby that steps in may have lost a lease: the request in flight then answers for the one
-   leased again.
-3. It looks when a worker of its cluster rings (busy workers ring often: their requests are
-   batched), when a place frees, and once a tick, for requests of full gateways elsewhere.
+   3). A standby may have lost a lease: the request in flight then answers for the one leased again.
+3. It looks when a worker of its cluster rings (busy workers' requests are batched), when a place
+   frees, and once a tick, for requests of full gateways elsewhere.
 4. The limits, of all and per host, are this cluster's own.
 """
 
@@ -67,8 +66,9 @@ class ResultUrl:
 
 
 class Gateway:
-    """The coordinator and its requests in flight. Processes of the cluster ring `requests` for a
-    new request; the gateway rings `runs` when it made runs due."""
+    """The coordinator and its requests. Processes of the cluster ring `requests`; the gateway rings
+    `runs`.
+    """
 
     def __init__(
         self,
@@ -86,14 +86,13 @@ class Gateway:
         self._air: dict[uuid.UUID, Flight] = {}  # by id: the leases to renew
         self._hosts: Counter[str] = Counter()  # requests in flight per host
         self._look_at = self._looked = self._renewed = self._wrote = 0.0
-        self._is_away = False  # the database
+        self._is_away = False
         self._pilots = Pilots(self._fly)
-        # Not a daemon: the pusher lets it store what is in flight.
+        # Not a daemon: the pusher lets it store requests in flight.
         self._thread = threading.Thread(target=self._coordinate, name="gateway")
 
     @property
     def in_flight(self) -> int:
-        """Requests, as far as another thread knows."""
         return len(self._air)
 
     def start(self) -> None:
@@ -106,14 +105,14 @@ class Gateway:
         self._requests.ring()
 
     def _tell(self, message: ResultUrl | Landed) -> None:
-        """A message to the coordinator, which empties the inbox after each ring: only the first one
-        needs to ring."""
+        """A message to the coordinator, which empties the inbox after each ring: only the first
+        needs to ring.
+        """
         self._inbox.append(message)
         if len(self._inbox) == 1:
             self._arrivals.ring()
 
     def _coordinate(self) -> None:
-        """At the end, wait a while for requests in flight, and hand on the rest."""
         while threading.main_thread().is_alive():
             self._round(departing=True)
         patience = time.monotonic() + conf.gateway_grace()
@@ -145,7 +144,6 @@ class Gateway:
         time.sleep(RETRY)
 
     def _collect(self, patience: float) -> None:
-        """Read messages; wait if there is no other work."""
         if self._landed:
             patience = min(patience, self._write_at - time.monotonic())
         if not self._urls:
@@ -191,7 +189,7 @@ class Gateway:
             del self._landed[: len(batch)]
 
     def _land(self, batch: list[Landed]) -> None:
-        """Store all at once; if no row can hold one of them, each by itself."""
+        """All at once; if no row can hold one, each by itself."""
         try:
             claims, some_are_due = land(batch, self._workers.room, self._workers.name)
         except Exception as error:
@@ -219,7 +217,7 @@ class Gateway:
 
     def _has_landed(self, flight: Flight) -> None:
         if self._hosts.total() >= self.limit or self._hosts[flight.host] >= self.per_host:
-            self._look_at = 0.0  # a request may have waited for this place
+            self._look_at = 0.0
         if self._air.get(flight.id) is flight:
             del self._air[flight.id]
         self._hosts[flight.host] -= 1
@@ -246,7 +244,7 @@ class Gateway:
                 self._air[flight.id] = flight
                 self._hosts[flight.host] += 1
                 self._pilots.send(flight)
-        if len(flights) == room:  # more may wait
+        if len(flights) == room:
             self._look_at = 0.0
 
     def _fly(self, flight: Flight) -> None:
@@ -267,7 +265,8 @@ class Gateway:
 
     def _hand_on(self) -> None:
         """Another cluster sends the rest again, with the same Idempotency-Key, or asks at their
-        result URL."""
+        result URL.
+        """
         if self._air:
             logger.warning("%d requests in flight are handed on.", len(self._air))
             with contextlib.suppress(DatabaseError, InterfaceError):

@@ -1,7 +1,7 @@
-"""A gateway's right to send a request: how it is taken, renewed, and released.
+"""A gateway's right to send a request: taken, renewed, released.
 
-A request under a lease has a token and a time; one that waits to be sent, or that has ended, has
-neither. Each statement that gives, keeps or ends a lease is built here.
+A leased request has a token and a time; a waiting or ended one has neither. Every statement about
+leases is built here.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ RELEASED = "lease_token = NULL, lease_until = NULL"
 
 
 def leased(token: str) -> str:
-    """The assignments that lease a request for %(lease)s seconds under this token (SQL)."""
+    """Assignments that lease a request for %(lease)s seconds under this token (SQL)."""
     until = "clock_timestamp() + make_interval(secs => %(lease)s)"
     return f"status = 'sending', lease_token = {token}, lease_until = {until}"
 
 
-# Still the sender's, under a lease or after one (outbox, 3); `s` is what the sender says.
+# Still the sender's, leased or after its lease (outbox, 3); `s` is the sender's account.
 OURS = "f.id = s.id AND (f.lease_token = s.token OR f.status = 'pending' AND f.sent_at = s.sent_at)"
 SENT = """unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(times)s::timestamptz[])
           AS s(id, token, sent_at)"""
@@ -27,9 +27,10 @@ RENEW = f"UPDATE jobs_fetch f SET {leased('s.token')} FROM {SENT} WHERE {OURS}" 
 
 
 def handing_on(which: str, sent_at: str) -> str:
-    """The statement that has another gateway send these requests (a query of their ids), whose own
-    is gone, or goes. A request whose run has ended is not sent again: no run waits for its answer.
-    `sent_at` says when it was sent, in the eyes of a gateway that comes back (outbox, 3)."""
+    """Let another gateway send these requests (a query of ids) of a gateway that is gone or goes;
+    not those whose run has ended: no run waits for the answer. `sent_at` recognises a gateway that
+    comes back (outbox, 3).
+    """
     return f"""
 UPDATE jobs_fetch f SET {RELEASED}, sent_at = {sent_at},
        status = CASE WHEN r.ended_at IS NULL THEN 'pending' ELSE 'failed' END,
@@ -55,8 +56,9 @@ RELEASE = handing_on(
 
 
 def hand_on_lapsed() -> int:
-    """Have requests sent again, under the same Idempotency-Key, whose lease has lapsed: their
-    gateway is gone. Returns how many they were."""
+    """Have requests with lapsed leases sent again, under the same Idempotency-Key: their gateway is
+    gone. Returns how many.
+    """
     with connection.cursor() as cursor:
         cursor.execute(HAND_ON_LAPSED)
         return int(cursor.rowcount)

@@ -5,16 +5,16 @@
    request's life only TAKE waits, once per batch: before a request goes out, it is on disk, with
    all that its run did before. Workers' commits of requests (unit_of_work, 3) and LAND do not: a
    run that continues from a response and waits takes it along. So a crash of the database loses
-   only a request that was not sent, or a response that no run used: it is asked for again after the
-   lease, with the same Idempotency-Key, as after any death between response and commit. A 303's
-   result URL waits by itself: without it, a second song would be ordered.
+   only an unsent request, or a response that no run used: it is asked for again after the lease,
+   with the same Idempotency-Key, as after any death between response and commit. A 303's result URL
+   waits by itself: without it, a second song would be ordered.
 3. A request belongs to the holder of its lease token. After a sweep cleared the token, the last
    sender, recognised by `sent_at`, may lease it again and store its response until another gateway
    has sent it. So neither an outage nor a gateway that stood still repeats a request.
 4. The statement that stores a response leases its run, if a worker has room: no notification, look
    and claim. Else the run is due for any cluster.
-5. The host with the fewest requests in flight goes first, then each host's oldest request; hosts at
-   their limit are skipped. `hosts` leaps through the index, so only rows that go are read.
+5. The host with the fewest requests in flight goes first, then each host's oldest request, except
+   hosts at their limit. `hosts` leaps through the index, so only rows that go are read.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ RETURNING f.id, f.run_id, f.step_name, f.sent_at, {HOST} AS host,
 
 
 class TakenRow(NamedTuple):
-    """A request that was leased (models.Fetch says what its columns mean)."""
+    """A leased request (columns: models.Fetch)."""
 
     id: uuid.UUID
     run_id: uuid.UUID
@@ -93,7 +93,7 @@ TAKEN = Query(TAKE, TakenRow)
 
 REMEMBER = f"UPDATE jobs_fetch f SET result_url = %(url)s FROM {SENT} WHERE {OURS}"  # noqa: S608
 
-# One JSON text holds the rows. Runs are locked in order, so that two gateways do not deadlock; see
+# Rows as one JSON text. Runs are locked in order, so that two gateways do not deadlock; see
 # wake.wake_runs.
 LAND = f"""
 WITH no_wait AS MATERIALIZED (
@@ -134,8 +134,9 @@ SELECT w.id AS request_id, (SELECT count(*) FROM woken) AS woken, c.*
 
 
 class LandedRow(NamedTuple):
-    """A request whose answer was written, how many runs of the batch are due by it, and its own
-    run, if that was leased; else nulls."""
+    """An answered request, the number of runs due by the batch, and its own run, if leased; else
+    nulls.
+    """
 
     request_id: uuid.UUID
     woken: int
@@ -169,8 +170,9 @@ def _flight(row: TakenRow, token: uuid.UUID) -> Flight:
 
 def land(landed: Sequence[Landed], room: int = 0, worker: str = "") -> tuple[list[Claim], bool]:
     """Store outcomes, lease up to `room` of their runs for the worker and make the others due, in
-    one statement. Returns the claims, and whether a run was made due. Drops an outcome whose
-    request is another sender's (3)."""
+    one statement. Returns the claims, and whether a run is due. Drops outcomes of another sender's
+    requests (3).
+    """
     rows = json.dumps([_landing(*pair) for pair in landed], ensure_ascii=False)
     lease = lease_for(worker)
     asked = {"landed": rows, "room": room, "known": catalog.ids(), **lease}
@@ -207,7 +209,6 @@ def renew(flights: Sequence[Flight]) -> None:
 
 
 def release(flights: Sequence[Flight]) -> None:
-    """Other gateways may lease these at once."""
     with connection.cursor() as cursor:
         cursor.execute(RELEASE, _sent(flights))
     notifier.tell(notifier.ANYTHING)

@@ -41,8 +41,6 @@ Refuse = Callable[[str], NoReturn]
 
 
 class Response:
-    """A remembered response."""
-
     def __init__(self, memory: dict[str, Any]) -> None:
         self.url: str = memory.get("url", "")
         self.status_code: int = memory["status_code"]
@@ -54,9 +52,9 @@ class Response:
         return self.status_code < 400
 
     def json(self) -> Any:
-        """The body as JSON. Raises NonRetriableError, with the code “unusable”, that has its first
-        lines if it is none, or its depth if it is nested more than 512 levels deep: no step could
-        remember it."""
+        """The body as JSON. Raises NonRetriableError (code “unusable”) with its first lines if it
+        is none, or with its depth beyond 512 levels: no step could remember it.
+        """
         try:
             refuse_too_deep(self.text)
             return jsonlib.loads(self.text)
@@ -128,8 +126,9 @@ def _seconds(timeout: Any, refuse: Refuse) -> float:
 
 
 def allows(url: str) -> bool:
-    """Whether JOBS["ALLOWED_HOSTS"] (hosts, or host:port pairs) allows the URL; the host's
-    addresses are checked at sending."""
+    """Whether JOBS["ALLOWED_HOSTS"] (hosts, or host:port pairs) allows the URL; addresses are
+    checked at sending.
+    """
     try:
         origin = address_policy.origin_of(url)
         address_policy.permit(origin.host, origin.port)
@@ -220,7 +219,7 @@ def _header(name: Any, value: Any, refuse: Refuse) -> Any:
 def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:
     """The result URL that the next attempt asks, instead of sending again.
 
-    A 303 promised the response there. A broken-off poll or a proxy's error does not undo that; any
+    A 303 promised the response there; a broken-off poll or a proxy's error does not undo that; any
     other response, and an operator's retry, do.
     """
     if earlier is None or not step.attempts or not earlier.result_url:
@@ -232,7 +231,7 @@ def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:
 
 
 def problem(request: FetchRecord, now: datetime) -> JobsError | None:
-    """The error that an ended request amounts to; None if its answer can be used."""
+    """The error of an ended request; None if its answer can be used."""
     asked = f"{request.method} {request.url}"
     if request.error is not None:
         kind = NonRetriableError if request.error.get("final") else FetchError

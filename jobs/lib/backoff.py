@@ -1,5 +1,6 @@
 """When to try again. The default is Inngest's table (`pkg/backoff/backoff.go`, `TableBackoff`),
-plus 0–30 s of jitter, so that runs that failed together do not return together."""
+plus 0–30 s of jitter, so that runs that failed together do not return together.
+"""
 
 from __future__ import annotations
 
@@ -60,8 +61,9 @@ def delay(
 
 
 def _asked_for(error: BaseException, now: datetime) -> float | None:
-    """Other packages' exceptions have a `retry_after`, too: only a finite number, timedelta or
-    aware datetime counts."""
+    """Only a finite number, timedelta or aware datetime counts: other packages' exceptions have a
+    `retry_after`, too.
+    """
     try:
         return seconds_until(getattr(error, "retry_after", None), now)
     except Exception:  # the attribute may be a property
@@ -69,8 +71,7 @@ def _asked_for(error: BaseException, now: datetime) -> float | None:
 
 
 def seconds_until(when: Any, now: datetime) -> float | None:
-    """A finite number of seconds, a timedelta or an aware datetime, in seconds; None for anything
-    else."""
+    """A finite number of seconds, a timedelta or an aware datetime, in seconds; else None."""
     if isinstance(when, datetime):
         return (when - now).total_seconds() if when.tzinfo else None
     if isinstance(when, timedelta):
@@ -91,7 +92,8 @@ def clamped(seconds: float) -> float:
 
 def header_seconds(value: str, now: datetime) -> float | None:
     """A Retry-After header (seconds or an HTTP date, RFC 9110 §10.2.3), a day at most; None if
-    unreadable."""
+    unreadable.
+    """
     text = value.strip()
     if text.isascii() and text.isdigit():
         return min(float(text), MOST)

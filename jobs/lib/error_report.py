@@ -1,7 +1,7 @@
 """An error's class, message and traceback, as texts that PostgreSQL can store.
 
 An author's exception may have no text, a circle of causes, attributes that raise, names with a NUL.
-The report never fails: it leaves out what it cannot read, and says so.
+The report never fails: it says what it left out.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ def cause_of(error: BaseException) -> BaseException | None:
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """An error as it is remembered: {"name", "message", "stack"}, as Inngest writes it, and its
-    "code" and "status_code" if it has them."""
+    """An error as Inngest writes it: {"name", "message", "stack"}, and its "code" and
+    "status_code", if any.
+    """
     return {
         "name": storable(_read(lambda: type(error).__name__, "Error"), NAME_LIMIT),
         "message": storable(text_of(error), MESSAGE_LIMIT),
@@ -129,7 +130,6 @@ def _told_shortly(error: BaseException, mute: BaseException) -> str:
 
 
 def _frames_of_the_call() -> list[traceback.FrameSummary]:
-    """From the function's first frame to its call of the engine."""
     frames = list(traceback.extract_stack())
     inside = [i for i, frame in enumerate(frames) if frame.filename.startswith(HERE)]
     authors = [i for i, frame in enumerate(frames) if not frame.filename.startswith(HERE)]

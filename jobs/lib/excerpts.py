@@ -1,5 +1,4 @@
-"""How a text is shortened: masked first, then cut. A secret cut before masking would leave its
-first half in clear."""
+"""How a text is shortened: masked before it is cut, which would leave half a secret in clear."""
 
 from __future__ import annotations
 
@@ -14,8 +13,9 @@ TAIL = " ,.;:–—-"  # not left before the “…”
 
 
 def excerpt(text: str, limit: int = STANDARD, *, at_word: bool = False) -> str:
-    """The beginning of a text, secrets masked: at most `limit` characters, the last one “…” if more
-    follows."""
+    """A text's beginning, secrets masked: at most `limit` characters, the last one “…” if more
+    follows.
+    """
     masked = _beginning(text, limit)
     if len(masked) <= limit:
         return masked
@@ -37,7 +37,6 @@ def _beginning(text: str, limit: int) -> str:
 
 
 def begins(text: Combinable, limit: int) -> Left:
-    """As much of a database text as `begun` needs."""
     return Left(text, limit + 1 + longest())
 
 
@@ -56,7 +55,7 @@ def both_ends(text: str, limit: int) -> str:
 
 
 def quoted(value: object, limit: int = SHOWN) -> str:
-    """A value's repr for an error sentence; never raises."""
+    """A value's repr for an error; never raises."""
     try:
         return excerpt(repr(value), limit)
     except Exception:

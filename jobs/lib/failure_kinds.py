@@ -1,11 +1,11 @@
-"""What a failed run's error comes to: a short reason for lists, and the kind that groups failures.
+"""A failed run's error in short: a reason for lists, and the kind that groups failures.
 
     call-modal-api · 401 missing or invalid credentials      the reason
     update-song · KeyError …                                 the kind: values are left out
 
-Both begin with the end of the story: the step that failed, what its request was answered or the
-class of its error, and the first words of the cause. The kind leaves out numbers, ids, addresses
-and quoted values, so that failures of one sort have one kind.
+Both begin with the failed step, its answer's status or its error's class, and the cause's first
+words. The kind leaves out numbers, ids, addresses and quoted values, so that similar failures have
+one kind.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ UNTOLD = "no error is known"
 
 ANSWERED = re.compile(r"^[A-Z]+ \S+ answered (\d{3}): (.*)", re.DOTALL)
 REQUESTED = re.compile(r"^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) \S+?: (?=\S)")
-# Classes that say how the engine goes on, and not what happened.
+# These say how the engine goes on, not what happened.
 MUTE = {"Error", "FetchError", "NonRetriableError", "RetryAfterError", "StepError"}
 TOLD_AS = ("detail", "message", "msg", "error", "title", "description", "reason")
 
@@ -41,8 +41,9 @@ TAG = re.compile(r"<[^<>]{0,500}>")
 
 @dataclass(frozen=True, slots=True)
 class ShortReason:
-    """`step` is empty for code between steps, `what` (a status or a class) where neither says
-    anything."""
+    """`step` is empty for code between steps, `what` (a status or a class) where neither is
+    known.
+    """
 
     step: str
     what: str
@@ -53,7 +54,7 @@ class ShortReason:
 
     @property
     def kind(self) -> str:
-        """At most KIND_LIMIT characters; the same for failures of one sort."""
+        """At most KIND_LIMIT characters."""
         words = general(self.words)
         step = excerpt(self.step, STEP_LIMIT)
         what = excerpt(self.what, STEP_LIMIT // 2)
@@ -61,7 +62,7 @@ class ShortReason:
 
 
 def reason_of(error: Any) -> ShortReason:
-    """The short reason of a run's `error` column, whatever is in it."""
+    """The short reason of a run's `error` column, whatever it holds."""
     if not isinstance(error, dict):
         return ShortReason("", "", UNTOLD)
     step, name = str(error.get("step") or ""), class_of(error)
@@ -76,7 +77,6 @@ def reason_of(error: Any) -> ShortReason:
 
 
 def class_of(error: dict[str, Any]) -> str:
-    """The class of the cause, without its module."""
     return str(_told(error).get("name") or "")
 
 
@@ -90,7 +90,7 @@ def kind_of(error: Any) -> str:
 
 
 def general(words: str) -> str:
-    """The first words of a text, without what differs from failure to failure."""
+    """A text's first words, without what differs between failures."""
     for pattern in (URL, QUOTED, ID, NUMBER):
         words = pattern.sub(LEFT_OUT, words)
     words = REPEATED.sub(LEFT_OUT, " ".join(words.split()[:MOST_WORDS]))
@@ -98,7 +98,7 @@ def general(words: str) -> str:
 
 
 def _of_answer(body: str) -> str:
-    """What an answer says went wrong: in its JSON, in its page, or in its text."""
+    """What an answer says went wrong: its JSON, page or text."""
     return _one_line(next(_sayings(body), "") or TAG.sub(" ", body))
 
 
@@ -106,7 +106,7 @@ def _sayings(body: str) -> Iterator[str]:
     try:
         yield from _found(json.loads(body), 0)
     except (ValueError, RecursionError):
-        # The beginning of an answer may be cut: the first saying is whole all the same.
+        # A cut answer's first saying is still whole.
         for name in TOLD_AS:
             if said := re.search(rf'"{name}"\s*:\s*"((?:[^"\\]|\\.)+)', body):
                 yield said[1]

@@ -1,6 +1,6 @@
 """Which values the engine keeps: JSON of a bounded size and depth, the same when read back.
 
-Events, outputs, request bodies and responses pass `written` and `read_back`, and can then be sent,
+Events, outputs, request bodies and responses pass `written` and `read_back`: they can be sent,
 stored, read, shown and wrapped into an event at any depth of calls.
 """
 
@@ -18,11 +18,9 @@ from jobs.lib.secrets import mask, mask_json
 
 ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 OUTPUT_LIMIT = 4 * 1024 * 1024
-# Levels of lists and objects. Python allows a thousand calls; code that descends makes one per
-# level.
+# Levels of lists and objects. Code that descends makes a call per level, of Python's thousand.
 MOST_LEVELS = 512
-# Expressions refuse larger numbers, and Python's limit (4,300 digits) may differ in the next
-# process.
+# Expressions refuse larger numbers; Python's limit (4,300 digits) may differ by process.
 LARGEST = "1.8e308"
 TOO_LARGE = f"which is too large; at most {LARGEST} is allowed"
 LONG = re.compile(r"\d{309}")
@@ -39,7 +37,7 @@ class Unfit(ValueError):
 
 
 def remembered(value: Any, what: str) -> Any:
-    """The value as it will be read back. `what` names it in the error. Raises InvalidOutput."""
+    """The value as it will be read back; errors call it `what`. Raises InvalidOutput."""
     return measured(value, what)[0]
 
 
@@ -75,7 +73,7 @@ def size_of(text: str) -> int:
 
 
 def refuse_too_deep(text: str) -> None:
-    """Raise Unfit if the text has more than MOST_LEVELS levels."""
+    """Raise Unfit beyond MOST_LEVELS levels."""
     if text.count("[") + text.count("{") > MOST_LEVELS:  # else it cannot have
         levels = _levels(text)
         if levels > MOST_LEVELS:
@@ -83,7 +81,6 @@ def refuse_too_deep(text: str) -> None:
 
 
 def _levels(text: str) -> int:
-    """Each round removes the innermost brackets."""
     brackets = NO_BRACKET.sub("", STRING.sub("", text)).translate(ONE_KIND)
     levels = 0
     while "[]" in brackets:
@@ -96,8 +93,8 @@ def read_back(text: str) -> Any:
     """The value as a jsonb column returns it, secrets masked.
 
     Names come in jsonb's order (by length, then bytes), whole numbers are written out, and there is
-    no negative zero. Raises Unfit for a number that is too large, and for a name twice in an object
-    (`1` and `"1"` are the same), of which PostgreSQL would keep one.
+    no negative zero. Raises Unfit for too large a number, and for a name twice in an object (`1`
+    and `"1"` are the same), of which PostgreSQL would keep one.
     """
     value = _decoded(text)
     return value if mask(text) == text else _decoded(ENCODER.encode(mask_json(value)))
@@ -138,7 +135,7 @@ def _whole(digits: str) -> int:
 
 
 DECODER = json.JSONDecoder(object_pairs_hook=_in_order, parse_float=_number)
-# Checks each number, if the text has a long one.
+# Checks each number of a text with a long one.
 CAREFUL = json.JSONDecoder(object_pairs_hook=_in_order, parse_float=_number, parse_int=_whole)
 
 
@@ -157,12 +154,11 @@ def is_name(text: Any, limit: int) -> bool:
 
 
 def plain(text: Any) -> Any:
-    """A str without its subclass: an enumeration's member is written differently in places."""
+    """A str without its subclass: enumerations' members are written differently in places."""
     return str.__str__(text) if isinstance(text, str) else text
 
 
 def named(name: Any) -> str:
-    """For a sentence: “order-7”."""
     return f"“{excerpt(name, SHOWN)}”" if isinstance(name, str) and is_text(name) else quoted(name)
 
 
@@ -187,7 +183,6 @@ def _culprit_of(value: Any) -> str:
 
 
 def _culprit(value: Any, path: str = "it", levels: int = 1) -> str:
-    """The first part that is not JSON, e.g. “it["when"] is a datetime”."""
     if levels > MOST_LEVELS:
         raise RecursionError
     if isinstance(value, dict):

@@ -28,7 +28,7 @@ class _Masking:
         try:
             _mask_message(record)
             _mask_traceback(record)
-        except Exception:  # the handlers report a message that cannot be formatted
+        except Exception:
             return record
         return record
 

@@ -4,7 +4,7 @@
    Python's repr(), HTML, percent-encoding, or UTF-8 read as Latin-1; also mixed.
 2. In hexadecimal or Base64, also amid other bytes, as “user:value” of Basic authentication.
 
-Not found: a value in pieces, reversed, compressed, encrypted, or in another encoding.
+Not found: values in pieces, reversed, compressed, encrypted, or in another encoding.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ for _name, _character in html.entities.html5.items():
 
 
 def pattern_of(value: str) -> re.Pattern[str]:
-    """Matches the spellings of (1). Each alternative begins with a literal, so that `re` leaps to
-    candidates."""
+    """Matches (1). Each alternative begins with a literal, so that `re` leaps to candidates."""
     units = []
     for character, run in groupby(value):
         count = len(list(run))
@@ -48,7 +47,6 @@ def plain(value: str) -> set[str]:
 
 
 def encoded(value: str) -> list[str]:
-    """The spellings of (2)."""
     data = _bytes(value)
     cores = [*_cores(data, b64encode), *_cores(data, urlsafe_b64encode)]
     escaped = [text for core in cores for text in (quote(core, safe=""), core.replace("/", r"\/"))]
@@ -101,8 +99,7 @@ def _hex(number: int, digits: int = 2) -> str:
 
 
 def _cores(data: bytes, encode: Callable[[bytes], bytes]) -> Iterator[str]:
-    """Base64 at each offset. A character encodes six bits; those with a neighbour's bits are left
-    out."""
+    """Base64 at each offset, without characters that hold a neighbour's bits."""
     for before in range(3):
         first, end = -(-before * 8 // 6), (before + len(data)) * 8 // 6
         yield encode(b"\0" * before + data).decode()[first:end]

@@ -28,8 +28,8 @@ _resolved: dict[str, str] = {}
 class Secret:
     """The name of a setting, whose value is read at sending.
 
-    `Secret("MODAL_KEY", "Bearer {}")` puts the value into a template. Raises InvalidStep unless
-    that is one line with one `{}`.
+    `Secret("MODAL_KEY", "Bearer {}")` puts the value into a template: one line with one `{}`, else
+    InvalidStep.
     """
 
     name: str
@@ -50,7 +50,6 @@ class Secret:
             )
 
     def reference(self) -> dict[str, str]:
-        """What rows hold."""
         whole = {"$secret": self.name}
         return whole if self.template == PLACE else whole | {"$template": self.template}
 
@@ -66,7 +65,6 @@ class Secret:
 
 
 def reference_for(value: str) -> str | dict[str, str]:
-    """The reference, if the value is exactly a known secret."""
     for name, secret in known().items():
         if value == secret:
             return Secret(name).reference()
@@ -104,7 +102,7 @@ def known() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """Patterns and texts, each with the secret's name."""
+    """Patterns and texts, with their secrets' names."""
 
     patterns: list[tuple[re.Pattern[str], str]]
     texts: list[tuple[str, str]]
@@ -161,12 +159,12 @@ setting_changed.connect(_look_again)
 
 
 def mask(text: str) -> str:
-    """Replace secrets, however spelled, by their names; of nested ones, the outer."""
+    """Replace secrets, however spelled, by their names; the outer of nested ones."""
     return mask_up_to(len(text), text)
 
 
 def mask_up_to(end: int, text: str) -> str:
-    """The masked text up to `end`; a value that begins before `end` is masked whole."""
+    """The masked text up to `end`, and all of a value that begins before it."""
     return _masked_until(end, text)[0]
 
 

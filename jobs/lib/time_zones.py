@@ -1,4 +1,4 @@
-"""Time zones by name. Python reads the system's, else those of the package tzdata."""
+"""Time zones by name: the system's, else those of the package tzdata."""
 
 from __future__ import annotations
 

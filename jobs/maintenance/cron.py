@@ -2,8 +2,8 @@
 
 Every cluster looks every couple of seconds. Each row is a transaction, by the database's clock:
 lock it, unless another cluster has; insert the tick's event and its one run; move on to the first
-tick after now. A failing row is logged, the others tick. So a tick starts one run, however many
-clusters look, and ticks missed while none lived start one together, not a storm.
+tick after now. A failing row is logged, the others tick. So a tick starts one run, and ticks missed
+while no cluster lived start one together, not a storm.
 
 A tick is not missed if no living cluster has its trigger:
 1. A cluster with the trigger notes that every few minutes (`known_at`).
@@ -40,8 +40,8 @@ logger = logging.getLogger("jobs.engine")
 EVENT = "jobs/scheduled.timer"
 RENEWAL = timedelta(minutes=5)  # between notes of `known_at`
 RESTART = timedelta(hours=1)  # a shorter absence is a restart
-# No version knows a row that is overdue and was noted as unknown for this long: a cluster that knew
-# it, even one of an older version, would move it on within seconds.
+# No version knows a row overdue and noted as unknown for this long: any cluster that knew it would
+# move it on within seconds.
 FORGOTTEN_AFTER = timedelta(days=1)
 GIVEN = ["next_at", "last_at", "last_run", "held", "known_at", "unknown_since"]
 SAID_FOR = 60.0  # seconds between a row's logged errors
@@ -54,8 +54,8 @@ _said: dict[int, float] = {}  # when a row's error was logged
 
 
 def sync() -> None:
-    """At a cluster's start: give each trigger its row, and drop the rows that no version ticks.
-    Existing rows keep their time, so a missed tick is given late.
+    """At a cluster's start: give each trigger its row, drop rows that no version ticks. Existing
+    rows keep their time, so a missed tick is given late.
     """
     known = _triggers()
     for row in CronSchedule.objects.annotate(now=Now()):
@@ -120,7 +120,6 @@ def _act(row_id: int, trigger: TriggerCron | None, choose: Choose) -> bool:
 
 
 def _say(row: CronSchedule, error: Exception) -> None:
-    """Once in a while; each look tries again."""
     now = time.monotonic()
     if row.id is None or now - _said.get(row.id, now - SAID_FOR) >= SAID_FOR:
         text = "The cron line “%s” of function “%s” does not tick, the others do: %s"
@@ -168,9 +167,7 @@ def _renew(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> boo
 
 
 def _given_until(row: CronSchedule, now: datetime) -> datetime:
-    """Ticks up to here are not repeated after a clock was set back a little; a clock that was far
-    ahead holds none back.
-    """
+    """Not repeated when a clock is set back a little; a clock far ahead holds none back."""
     is_sane = row.last_at is not None and row.last_at < now + RESTART
     return max(now, row.last_at) if row.last_at is not None and is_sane else now
 
@@ -195,7 +192,6 @@ def _give(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool
 
 
 def _obstacle(row: CronSchedule, trigger: TriggerCron | None) -> str:
-    """Empty if the tick starts a run."""
     not_started = Run.objects.filter(status=RunStatus.QUEUED, started_at=None)
     earlier = not_started.exclude(turn_keys=[])
     if row.last_run is not None and earlier.filter(id=row.last_run).exists():

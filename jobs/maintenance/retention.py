@@ -9,13 +9,13 @@
 Small batches, a transaction each: locks are short, autovacuum keeps up, stopping is harmless. An
 event goes with its last run. While runs are under way:
 1. It works a tenth of the time (SHARE); a rest is a suspension, without a worker.
-2. It deletes at least twice as many as are made meanwhile (LEAD), so it comes to an end, at a small
-   part of their making's cost.
+2. It deletes at least twice as many as are made meanwhile (LEAD), at little cost, so it comes to an
+   end.
 3. A walk begins at the oldest and never goes back: batches do not read kept and dead rows again.
 
-Kept with an unfinished run: its event, the run that it is a rerun of (`rerun_of` tells its worker
-of a memory), runs that it invoked (it reads their end), events whose name it waits for. Only a wait
-that begins after a deletion may miss an event.
+Kept with an unfinished run: its event, the run that it reruns (`rerun_of` tells its worker of a
+memory), runs that it invoked (it reads their end), events whose name it waits for. Only a wait that
+begins after a deletion may miss an event.
 """
 
 from __future__ import annotations
@@ -88,7 +88,6 @@ def forget(after: str = "", batches: int = BATCHES, *, since: str = "") -> Round
 
 
 def _rest(looked_at: int, busy: float) -> float:
-    """See (1) and (2)."""
     if not pace.is_crowded(FUNCTION):
         return 0.0
     rest = pace.rest_after(busy, SHARE)
@@ -110,7 +109,7 @@ def go_on() -> None:
 
 
 def _forget_submissions(batch: int, batches: int) -> bool:
-    """True if more are left. They are kept as long as tokens are taken, not as long as runs."""
+    """True if more are left. Kept as long as tokens are taken."""
     return all(_forget_old_submissions(batch) == batch for _ in range(batches))
 
 
@@ -123,7 +122,7 @@ def _forget_old_submissions(batch: int) -> int:
 
 @transaction.atomic
 def _forget_undone_ends(keep: timedelta, batch: int) -> None:
-    """One batch a round, which is more than persons retry meanwhile."""
+    """One batch a round: more than persons retry meanwhile."""
     old = UndoneEnd.objects.filter(ended_at__lt=Now() - keep).order_by("ended_at")
     ids = list(old.values_list("id", flat=True)[:batch])
     UndoneEnd.objects.filter(id__in=ids).delete()
@@ -131,11 +130,11 @@ def _forget_undone_ends(keep: timedelta, batch: int) -> None:
 
 @transaction.atomic
 def _forget_runs(keep: timedelta, batch: int, awaited: set[str], done: Round) -> int:
-    """A batch of runs, and events left without one; returns how many. Locked rows (a rerun, another
-    cluster) are passed by.
+    """A batch of runs, and events left without one; returns how many. Passes by locked rows (a
+    rerun, another cluster).
     """
-    # Subqueries, since Exists would be joined with all unfinished runs; unordered, since without
-    # statistics the order would read all runs.
+    # Subqueries: Exists would be joined with all unfinished runs. Unordered: without statistics the
+    # order would read all runs.
     unfinished = Run.objects.unfinished().order_by().values("id")
     rerun = Subquery(unfinished.filter(rerun_of=OuterRef("id"))[:1])
     invoker = Subquery(unfinished.filter(id=OuterRef("invoked_by"))[:1])
@@ -164,8 +163,8 @@ def _old(keep: timedelta) -> Q:
 
 
 def _walk_on(keep: timedelta, batch: int, awaited: set[str], done: Round) -> int:
-    """A page of old events by id; returns its length. Kept events (of a run that sleeps a year) are
-    passed once.
+    """A page of old events by id; returns its length. Passes kept events (of a run that sleeps a
+    year) once.
     """
     after = done["after"]
     walk = Event.objects.filter(id__gt=after) if after else Event.objects.all()

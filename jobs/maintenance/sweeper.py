@@ -1,6 +1,6 @@
 """Every cluster sweeps, every few seconds, for what dead clusters held (laws 4, 5). No sweep waits:
 
-1. Each change ends its own condition, which is checked again under the row's lock.
+1. Each change ends its own condition, checked again under the row's lock.
 2. Locked rows are left to the next sweep.
 3. A run is ended in a transaction of its own: the lines of two runs could deadlock with another.
 """
@@ -23,7 +23,7 @@ from jobs.runs.lease import releasing
 
 logger = logging.getLogger("jobs.engine")
 
-# The first loss of a run, or one before a worker had begun with it: nobody's fault.
+# A run's first loss, or one before a worker began it: without blame.
 INNOCENT = f"""
 UPDATE jobs_run SET {releasing(lost_count="lost_count + 1")}
  WHERE id IN (SELECT id FROM jobs_run
@@ -49,7 +49,7 @@ def _cancel_expired() -> None:
 
 
 def _expired() -> models.RunQuerySet:
-    """While its function stands still, a run cannot start and is not late (pauses._ready)."""
+    """A run that stands still with its function is not late (pauses._ready)."""
     expired = models.Run.objects.unfinished().filter(expires_at__lt=Now())
     paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
     still = paused.filter(stands_still=True).values("fn_id")
@@ -69,7 +69,7 @@ def _lapsed_runs() -> int:
     """Hand on runs of lost clusters.
 
     1. Which of them a worker was at is unknown: the first loss has no blame.
-    2. From then on a worker notes when it begins the run (`begun`, see executor), and a loss is an
+    2. From then on a worker notes that it begins the run (`begun`, see executor), and a loss is an
        attempt: a run that kills its cluster uses up its attempts, and its neighbours do not.
     """
     suspects = models.Run.objects.lost().filter(begun=True).order_by("lease_until")

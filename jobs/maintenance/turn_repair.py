@@ -17,7 +17,7 @@ from jobs.runs.turns import LINES, of_line
 logger = logging.getLogger("jobs.engine")
 
 
-# The first parked run of a line with room for it and for runs on their way: a rollback lost its
+# The first parked run of a line with room for it and for those on their way: a rollback lost its
 # wake.
 FORGOTTEN = f"""
 WITH RECURSIVE {LINES}, heads AS MATERIALIZED (
@@ -54,8 +54,8 @@ RETURNING id
 
 
 def mend_lines() -> int:
-    """Wake these runs, and break circles; returns how many runs were woken or failed. It reads all
-    lines for what should not happen: once in a while is enough.
+    """Wake these runs, and break circles; returns how many were woken or failed. It reads all
+    lines, so once in a while is enough.
     """
     found = 0
     with connection.cursor() as cursor:
@@ -70,7 +70,6 @@ def mend_lines() -> int:
 
 @transaction.atomic
 def _break_circle(suspect: uuid.UUID) -> bool:
-    """Fail an invoked run of the suspect's circle (deadlocks)."""
     found = deadlocks.victim_of(suspect)
     if found is None:
         return False

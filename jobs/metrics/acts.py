@@ -1,11 +1,10 @@
-"""Which act helps failed runs of a kind: seen from one of them, and a proposal only.
+"""Which act helps failed runs of a kind, judged by one of them: a proposal only.
 
-1. A request that failed is asked again by a retry, whatever it was answered.
-2. A step whose author says that trying again cannot help (NonRetriableError), or that did not
-   understand a value, and that stands behind a request: what that was answered is remembered, and
-   a retry would meet it again. The run goes on from the request, as a new run.
-3. A step of that sort without a request before it, and a row that is not there any more: what the
-   run is about is gone. It is left out, and dealt with.
+1. A failed request is asked again by a retry, whatever it was answered.
+2. A step that ended in a NonRetriableError, or did not understand a value, behind a request: a
+   retry would meet the same remembered answer, so a new run goes on from the request.
+3. Such a step without a request before it, or a missing row: what the run is about is gone. It is
+   left out, and dealt with.
 4. Everything else is tried again.
 """
 
@@ -22,7 +21,7 @@ from django.db import connection
 
 from jobs.lib.failure_kinds import ShortReason, class_of, reason_of
 
-# The failed step's kind, its error's class, and the last request before it that was answered.
+# The failed step's kind, its error's class, and the last answered request before it.
 SAMPLES = """
 SELECT r.id, coalesce(failed.kind, ''), coalesce(asked.name, ''),
        jsonb_build_object('step', r.error -> 'step', 'cause', r.error -> 'cause',
@@ -41,25 +40,23 @@ FINAL = "NonRetriableError"
 
 
 class Act(StrEnum):
-    """What helps the runs of a kind."""
-
     RETRY = "retry"  # the failed step is done again
-    RERUN_FROM = "rerun from"  # a remembered answer would fail again: from the step that asked
+    RERUN_FROM = "rerun from"  # a remembered answer would fail again
     LEAVE_OUT = "leave out"  # what the run is about is gone
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """`from_step` says where a RERUN_FROM begins; `why` is a sentence, empty of a RETRY."""
+    """`from_step` says where a RERUN_FROM begins; `why` is a sentence, empty for a RETRY."""
 
-    reason: ShortReason  # of the run that was looked at
+    reason: ShortReason
     act: Act = Act.RETRY
     from_step: str = ""
     why: str = ""
 
 
 def advice_for(run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Advice]:
-    """For each of these failed runs. One query, which reads their steps."""
+    """For each of these failed runs; one query."""
     if not run_ids:
         return {}
     with connection.cursor() as cursor:

@@ -1,5 +1,6 @@
-"""Clusters as an operator asks for them: alive, stopped in good order or died, how busy, and with
-which requests. From their rows and from the rows of requests, whatever the history."""
+"""Clusters for operators: alive, stopped or died, how busy, with which requests. Read from their
+rows and those of requests.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +38,6 @@ SELECT substring(lower(url) FROM '//([^/?#]*)') AS host,
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """What one worker process is at."""
-
     pid: int
     run_id: uuid.UUID
     step: str  # empty: between two steps
@@ -47,24 +46,24 @@ class AtWork:
 
 @dataclass(frozen=True, slots=True)
 class ClusterFigures:
-    """`name` is “host:process”, as people call it; `key` is the row's."""
+    """`name` is “host:process”; `key` is the row's."""
 
     key: str
     name: str
     host: str
-    health: str  # ALIVE, STALLED (alive, and does not look for due runs), STOPPED or DIED
-    problem: str  # of a stalled one: what keeps it
+    health: str  # ALIVE, STALLED (looks for no due runs), STOPPED or DIED
+    problem: str  # what keeps a stalled one
     started_at: datetime
     seen_at: datetime
-    silent_seconds: float  # since it was heard of; a living one is every two seconds
+    silent_seconds: float  # since it was heard of
     stopped_at: datetime | None
     busy: int
     workers: int  # 0: not known
     at_work: list[AtWork]
     version: str
-    in_flight: int | None  # requests of its gateway; None: not known
+    in_flight: int | None  # None: not known
     limit: int  # of these
-    memory: int | None  # bytes that its processes have for themselves; None: not known
+    memory: int | None  # None: not known
     secrets: dict[str, str]  # keyed digests, by name
     worker: str  # what Run.worker says of the runs that it takes; empty: not known
 
@@ -75,7 +74,7 @@ class ClusterFigures:
 
 @dataclass(frozen=True, slots=True)
 class HostFigures:
-    """Requests to one host, of all clusters; more than MOST_REQUESTS are not counted."""
+    """Requests to one host, of all clusters, counted up to MOST_REQUESTS."""
 
     host: str
     in_flight: int
@@ -86,7 +85,7 @@ class HostFigures:
 
 @dataclass(frozen=True, slots=True)
 class Clusters:
-    """The living ones first, then those that ended, the latest first."""
+    """The living ones first, then the latest ended."""
 
     clusters: list[ClusterFigures]
     hosts: list[HostFigures]
@@ -101,12 +100,12 @@ class Clusters:
 
     @property
     def versions(self) -> list[str]:
-        """Of the living ones, where they run different code: more than one."""
+        """The living ones' versions, if they differ."""
         return sorted({cluster.version for cluster in self.alive if cluster.version})
 
     @property
     def unlike_secrets(self) -> list[str]:
-        """Names of secrets that are not the same on all living clusters."""
+        """Names of secrets that differ between living clusters."""
         said: dict[str, set[str]] = {}
         for cluster in self.alive:
             for name, digest in cluster.secrets.items():
@@ -119,12 +118,11 @@ class Clusters:
 
     @property
     def limit(self) -> int:
-        """Requests that the living ones may have in flight together."""
         return sum(cluster.limit for cluster in self.alive)
 
 
 def clusters() -> Clusters:
-    """Two queries; of the clusters the 100 that were heard of last."""
+    """Two queries; the 100 clusters heard of last."""
     rows = Cluster.objects.annotate(now=Now()).order_by("-seen_at")[:100]
     found = [_figures(row, row.now) for row in rows]
     return Clusters(sorted(found, key=lambda c: (not c.is_alive, c.silent_seconds)), _hosts())

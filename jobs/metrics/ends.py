@@ -1,10 +1,9 @@
-"""The ends of runs, counted by function, minute, outcome, and by how long they waited and took.
+"""The ends of runs, counted by function, minute, outcome, wait and run time.
 
-A run's end is its `ended_at`. An end that a person's retry has undone is counted where it was
-(UndoneEnd): the run failed then, whatever became of it later. The wait is from when the run could
-first start (due, and not before its event or its function's resumption) to its first start; it is
-counted with its first end alone. The time it took is from its first start to this end, without the
-time between an end and a person's retry.
+An end (`ended_at`) that a person's retry undid is still counted (UndoneEnd). The wait is from when
+the run could first start (due, not before its event or its function's resumption) to its first
+start, counted with its first end alone. The run time is from the first start to this end, without
+the time between an end and a person's retry.
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ SELECT fn_id, date_bin('1 minute', ended_at, 'epoch'::timestamptz), status,
            ORDER BY ended_at DESC LIMIT %(most)s) AS undone) AS ends
  GROUP BY 1, 2, 3, 4, 5
 """  # noqa: S608
-# A person's retry undoes an end (in its transaction, under the run's row lock): the end is kept for
-# the figures, and the time since then is not the run's.
+# An undone end is kept for the figures (in the retry's transaction, under the run's row lock); the
+# time since is not the run's.
 UNDO = f"""
 WITH kept AS (
   INSERT INTO jobs_undoneend
@@ -55,7 +54,7 @@ UPDATE jobs_run SET mended_at = NULL, mended_by = NULL, dealt_with = '', dealt_b
 
 @dataclass(slots=True)
 class Count:
-    """Runs of one function that ended in one minute or hour with one outcome."""
+    """One function's runs that ended in one minute or hour with one outcome."""
 
     fn_id: str
     at: datetime
@@ -78,7 +77,7 @@ Counts = dict[tuple[str, datetime, str], Count]
 
 
 def counted(since: datetime, until: datetime, most: int | None = None) -> Counts:
-    """The ends from `since` on and before `until`, by minutes; of more than `most`, the latest."""
+    """The ends from `since` on and before `until`, by minutes; the latest `most`."""
     asked: dict[str, Any] = {"since": since, "until": until, "most": most, "bounds": BOUNDS}
     found: Counts = {}
     with connection.cursor() as cursor:
@@ -94,13 +93,13 @@ def counted(since: datetime, until: datetime, most: int | None = None) -> Counts
 
 
 def undo(run_id: uuid.UUID) -> None:
-    """Note that a person's retry undoes this end: called before the run's row loses it."""
+    """Note that a person's retry undoes this end; call it before the run's row loses it."""
     with connection.cursor() as cursor:
         cursor.execute(UNDO, {"run_id": run_id})
 
 
 def summed(counts: Iterable[Count]) -> Counts:
-    """One for each key, those with the same key added up. The given ones may be changed."""
+    """Counts with the same key added up; may change the given ones."""
     found: Counts = {}
     for count in counts:
         if count.key in found:

@@ -1,5 +1,6 @@
-"""Events by name, each with what became of the runs of its newest events: “generate-song-event (5
-pending) (12 completed) (1 failed)”."""
+"""Events by name, with what became of the newest ones' runs: “generate-song-event (5 pending) (12
+completed) (1 failed)”.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from jobs.platform.postgres.clock import database_clock
 MOST_NAMES = 30
 MOST_EVENTS = 50  # of a name
 
-# From one name to the next by their index, whatever lies between.
+# Leaps from name to name by the index.
 NEWEST = """
 WITH RECURSIVE names(name, number) AS (
   (SELECT name, 1 FROM jobs_event WHERE name > %(after)s ORDER BY name LIMIT 1)
@@ -36,12 +37,13 @@ SELECT names.name, e.received_at,
 
 @dataclass(slots=True)
 class EventFigures:
-    """Of the newest MOST_EVENTS events of a name, if they came in the span; the numbers but
-    `events` are of runs, reruns among them."""
+    """The newest MOST_EVENTS events of a name, if in the span; all numbers but `events` are of
+    runs, reruns included.
+    """
 
     name: str
-    latest: datetime  # when the newest of all came
-    sparkline: list[int]  # events by bar of the span
+    latest: datetime  # the newest of all
+    sparkline: list[int]  # by bar of the span
     events: int = 0
     pending: int = 0
     completed: int = 0
@@ -59,8 +61,9 @@ class EventFigures:
 
 
 def events(span: Span, after: str = "") -> list[EventFigures]:
-    """The next MOST_NAMES names behind `after` in the order of the alphabet, those that came last
-    first; also names without an event in the span. Two queries."""
+    """The next MOST_NAMES names after `after` in the alphabet, the latest events first; also names
+    without events in the span. Two queries.
+    """
     starts = span.starts(database_clock().at)
     found: dict[str, EventFigures] = {}
     asked: dict[str, Any] = {

@@ -1,8 +1,8 @@
-"""Open failures by kind: what fails, since when, whom it concerns, and which act helps.
+"""Open failures by kind: what fails, since when, for whom, and which act helps.
 
-An open failure is a run that is failed now, that no rerun has mended, and that no operator has
-dealt with. Its kind is written when it fails (failure_kinds.py). Groups are made of the newest
-MOST open failures; how many runs of a kind were mended is counted up to MOST_OF_KIND.
+An open failure is a failed run that no rerun has mended and no operator has dealt with. Its kind is
+written when it fails (failure_kinds.py). Groups are of the newest MOST; mended runs of a kind are
+counted up to MOST_OF_KIND.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jobs.models import Cluster, Run
 
 MOST = 5_000
 MOST_OF_KIND = 200
-MOST_KINDS = 30  # whose mended runs are counted, and whose act is found
+MOST_KINDS = 30  # that get mended runs counted and an act
 BARS = 12
 
 OPEN = """
@@ -30,7 +30,7 @@ SELECT id, failure_kind, fn_id, turn_keys[1], worker, ended_at, statement_timest
  WHERE status = 'failed' AND mended_at IS NULL {since} {fn_id}
  ORDER BY ended_at DESC LIMIT %(most)s
 """
-# What became of the latest failures of each kind that are open no more.
+# The latest failures of each kind that are no longer open, and what became of them.
 OVER = """
 SELECT k.kind, count(*) FILTER (WHERE r.status = 'completed' OR r.mended_by IS NOT NULL),
        count(*) FILTER (WHERE r.dealt_with <> ''), count(*) FILTER (WHERE r.ended_at IS NULL)
@@ -44,27 +44,28 @@ SELECT k.kind, count(*) FILTER (WHERE r.status = 'completed' OR r.mended_by IS N
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Open failures of one kind. `runs` counts them, `keys` the concurrency keys (listeners) among
-    them; the other numbers are of runs that are open no more, up to MOST_OF_KIND."""
+    """Open failures of one kind: `runs`, and `keys`, the concurrency keys (listeners) among them.
+    The other numbers are of runs no longer open, up to MOST_OF_KIND.
+    """
 
     kind: str
     runs: int
     keys: int
     first: datetime
     last: datetime
-    clusters: list[str]  # names, the one with the most failures first
+    clusters: list[str]  # names, most failures first
     functions: list[str]
-    sparkline: list[int]  # BARS numbers, from the first failure of all groups to now
+    sparkline: list[int]  # BARS numbers, from all groups' first failure to now
     share: float  # of all open failures, 0 to 1
-    sample: uuid.UUID  # the latest run
-    # The parts of the kind, of the MOST_KINDS largest groups: see label for the others.
+    sample: uuid.UUID
+    # The kind's parts, for the MOST_KINDS largest groups; see label for the others.
     step: str = ""
     what: str = ""  # a status, or a class
     words: str = ""
     mended: int = 0
     dealt_with: int = 0
     under_way: int = 0  # retried, and not over yet
-    advice: Advice | None = None  # what helps; of the MOST_KINDS largest groups
+    advice: Advice | None = None  # for the MOST_KINDS largest groups
 
     @property
     def label(self) -> str:
@@ -92,8 +93,7 @@ class _Open:
 
 
 def failures(since: datetime | None = None, fn_id: str = "") -> Failures:
-    """The open failures that ended since a moment (all without one), of one function or of all.
-    Four queries."""
+    """The open failures since a moment (or ever), of one function or all. Four queries."""
     rows = _open(since, fn_id)
     if not rows:
         return Failures([], 0, False)
@@ -122,12 +122,12 @@ def _with(group: Group, advice: Advice | None) -> Group:
 
 
 def failures_of(kind: str) -> Group | None:
-    """The group of one kind; None if no failure of it is open."""
+    """The group of one kind; None without an open failure."""
     return next((group for group in failures().groups if group.kind == kind), None)
 
 
 def runs_of(kind: str) -> QuerySet[Run]:
-    """All runs whose last failure was of this kind, open or not, newest first."""
+    """All runs whose last failure was of this kind, newest first."""
     return Run.objects.filter(failure_kind=kind).exclude(failure_kind="").order_by("-id")
 
 
@@ -137,8 +137,9 @@ def open_runs_of(kind: str) -> QuerySet[Run]:
 
 
 def short_reason(run: Run) -> ShortReason:
-    """“call-modal-api · 401 missing or invalid credentials”: str() of it, for lists; its parts for
-    those that set the status in bold. Reads the run's `error`."""
+    """“call-modal-api · 401 missing or invalid credentials” by str(), for lists; or in parts. Reads
+    the run's `error`.
+    """
     return reason_of(run.error)
 
 
@@ -196,7 +197,6 @@ def _sparkline(moments: list[datetime], begin: datetime, end: datetime) -> list[
 
 
 def _cluster_names() -> dict[str, str]:
-    """What `Run.worker` says, and the cluster that it means."""
     found: dict[str, str] = {}
     for host, pulse in Cluster.objects.order_by("-seen_at").values_list("host", "pulse")[:100]:
         if isinstance(pulse, dict) and pulse.get("pusher") and pulse.get("pid"):

@@ -1,5 +1,4 @@
-"""A row for each function: what is pending, what ended in a span, how long it took, when it ticks
-next, whether it is paused."""
+"""A row for each function: pending runs, ends in a span, times, next tick, pause."""
 
 from __future__ import annotations
 
@@ -17,20 +16,21 @@ from jobs.registry.cron_expression import timetable
 
 @dataclass(frozen=True, slots=True)
 class FunctionFigures:
-    """`series.total` has its counts and histograms of the span, `series` what a sparkline shows."""
+    """`series.total` has the span's counts and histograms, `series` the sparkline."""
 
     fn_id: str
-    name: str  # of its row; its id if it has none
-    pending: int  # as Present counts them
+    name: str  # its id without one
+    pending: int  # as Present counts
     series: Series
     next_tick: datetime | None
     paused_at: datetime | None
-    is_known: bool  # whether it has a row
+    is_known: bool
 
 
 def functions(charts: Charts, now: Present | None = None) -> list[FunctionFigures]:
-    """All that are registered, that have unfinished runs, or that ended a run in the span; the
-    busiest first. Two queries, and those of `present` without it."""
+    """All functions that are registered, have unfinished runs, or ended one in the span; the
+    busiest first. Two queries, plus those of `present` if not given.
+    """
     rows = {row.fn_id: row for row in RegisteredFunction.objects.all()}
     pending, ticks = (now or present()).pending, _ticks()
     found = [
@@ -59,8 +59,7 @@ def _figures(
 
 
 def next_ticks(fn_id: str, number: int = 5) -> list[tuple[datetime, str]]:
-    """The next times at which its cron lines tick, each with its line; fewer if it has none, or
-    lines that this Python cannot read."""
+    """Next ticks, each with its cron line; without lines that this Python cannot read."""
     found: list[tuple[datetime, str]] = []
     for row in CronSchedule.objects.filter(fn_id=fn_id):
         at = row.next_at
@@ -74,5 +73,4 @@ def next_ticks(fn_id: str, number: int = 5) -> list[tuple[datetime, str]]:
 
 
 def _ticks() -> dict[str, datetime]:
-    """When each function's cron triggers tick next."""
     return dict(CronSchedule.objects.order_by().values_list("fn_id").annotate(Min("next_at")))

@@ -1,9 +1,8 @@
 """Small histograms of seconds: 61 counts, whose bounds grow by the square root of two.
 
-Bucket 0 counts what took less than a millisecond, bucket i what took BOUNDS[i - 1] seconds or more
-and less than BOUNDS[i], the last one what took more than eight days. Two histograms are added by
-adding their counts. A percentile is exact to its bucket and interpolated inside it, so it is wrong
-by less than a fifth either way, and by much less where many values lie in one bucket.
+Bucket 0 counts less than a millisecond, bucket i from BOUNDS[i - 1] to below BOUNDS[i], the last
+one more than eight days. Histograms are added count by count. A percentile is interpolated inside
+its bucket: wrong by less than a fifth.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ def bucket_of(seconds: float) -> int:
 
 @dataclass(slots=True)
 class Histogram:
-    """How many values lie in each bucket; `counts` may be shorter than BUCKETS, the rest is 0."""
+    """Values by bucket; missing counts are 0."""
 
     counts: list[int] = field(default_factory=list)
 
@@ -48,7 +47,7 @@ class Histogram:
         return self.percentile(0.95)
 
     def percentile(self, share: float) -> float | None:
-        """Seconds that this share of the values does not exceed; None of no values."""
+        """Seconds that this share of the values does not exceed; None without values."""
         wanted, below = share * self.total, 0
         for bucket, number in enumerate(self.counts):
             if number and below + number >= wanted:
@@ -59,7 +58,6 @@ class Histogram:
 
 
 def histogram(values: Iterable[float]) -> Histogram:
-    """A histogram of these seconds."""
     made = Histogram()
     for seconds in values:
         made.add(bucket_of(seconds))

@@ -1,5 +1,6 @@
-"""What the clusters see to while they count: failed runs that a rerun has mended, and the kinds of
-failures that have none yet."""
+"""The clusters' work beside counting: failed runs mended by a rerun, and failures without a
+kind.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from jobs.lib.failure_kinds import kind_of
 from jobs.models import RollupMark, Run, RunStatus
 
 NAMED_AT_ONCE = 200
-# A failed run's error without its traceback, which may be long.
+# An error without its traceback, which may be long.
 TOLD = Func(
     template="""(CASE WHEN jsonb_typeof("jobs_run"."error") = 'object'
                 THEN "jobs_run"."error" - 'stack' END)""",
@@ -44,14 +45,15 @@ UPDATE jobs_run r SET mended_at = line.at, mended_by = line.by
 
 
 def mend(since: datetime, until: datetime) -> None:
-    """Failed runs whose rerun completed in that time, or whose rerun's rerun did, are mended. One
-    that another transaction is at is left to the settling of its minute."""
+    """Mark failed runs whose rerun, or a rerun of that, completed in that time. A locked one waits
+    for its minute's settling.
+    """
     with connection.cursor() as cursor:
         cursor.execute(MEND, {"since": since, "until": until})
 
 
 def name_old_failures(mark: RollupMark) -> bool:
-    """Give the next of them their kinds, newest first; True when all have them."""
+    """Give the next ones, newest first, their kinds; True when all have them."""
     if mark.named_to is None:
         return True
     failed = Run.objects.filter(status=RunStatus.FAILED, id__lt=mark.named_to).order_by("-id")
@@ -62,7 +64,7 @@ def name_old_failures(mark: RollupMark) -> bool:
 
 
 def name_new_failures(since: datetime, until: datetime) -> None:
-    """While a deployment goes on, clusters of the code before write failures without a kind."""
+    """During a deployment, older clusters write failures without a kind."""
     lately = Run.objects.all().open_failures().filter(ended_at__gte=since, ended_at__lt=until)
     _name(lately.filter(failure_kind="").values_list("id", TOLD)[:NAMED_AT_ONCE])
 

@@ -1,4 +1,4 @@
-"""What needs an operator: a line for each thing that keeps work from being done, worst first."""
+"""What needs an operator: a line for each thing that holds up work, worst first."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from jobs.metrics.failures import Failures
 from jobs.metrics.paused import Paused, Unknown
 from jobs.metrics.present import Present
 
-LATE = 30.0  # seconds for which a run may be due, or a request unsent, before an operator is told
-RECENT = 900.0  # seconds; a kind that failed since then is bad, an older one wants a look
-TOLD_FOR = 3600.0  # seconds after its death for which a cluster's is told
-MOST_TOLD = 3  # kinds of failures, each in a line
+LATE = 30.0  # seconds until a due run or an unsent request is reported
+RECENT = 900.0  # seconds since a kind last failed: bad; older: a look
+TOLD_FOR = 3600.0  # seconds for which a cluster's death is shown
+MOST_TOLD = 3  # kinds of failures shown
 
 
 CODES = (
@@ -25,7 +25,7 @@ CODES = (
 
 
 class Level(StrEnum):
-    """How bad it is: `bad` keeps work from being done, `warn` wants a look."""
+    """`bad` keeps work from being done, `warn` wants a look."""
 
     BAD = "bad"
     WARN = "warn"
@@ -33,9 +33,10 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One line of “What needs you”. `strong` is its beginning, to be set in bold, `rest` goes on
-    behind it. `code` says which line it is, and `about` what it is about (a function's id, a
-    failure's kind, a cluster's key, a host, a setting), for the link."""
+    """One line of “What needs you”: `strong`, its bold beginning, then `rest`. `code` names the
+    line, `about` its thing (a function's id, a failure's kind, a cluster's key, a host, a setting),
+    for the link.
+    """
 
     level: Level
     code: str  # one of CODES
@@ -116,7 +117,7 @@ def _of_requests(there: Clusters) -> Iterator[Need]:
 
 
 def _of_failures(failing: Failures, now: datetime) -> Iterator[Need]:
-    """The largest kinds by themselves, the rest in one line."""
+    """The largest kinds, and the rest in one line."""
     for group in failing.groups[:MOST_TOLD]:
         first, last = ((now - at).total_seconds() for at in (group.first, group.last))
         level = Level.BAD if last < RECENT else Level.WARN
@@ -143,7 +144,7 @@ def _of_functions(stopped: list[Paused], strangers: list[Unknown], now: datetime
 
 
 def counted(number: int, verb: str, rest: str) -> str:
-    """“1 run is queued”, “12 runs are queued”; empty of none."""
+    """“1 run is queued”, “12 runs are queued”; empty for none."""
     if not number:
         return ""
     verb = "are" if verb == "is" and number != 1 else verb

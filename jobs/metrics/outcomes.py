@@ -1,4 +1,4 @@
-"""What became of runs that a bulk act has retried or rerun: for the page that follows it."""
+"""What became of runs that a bulk act retried or reran."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SELECT coalesce(again.status, r.status), count(*)
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Numbers of runs; of one that was rerun, its newest rerun counts."""
+    """Numbers of runs; a rerun run counts by its newest rerun."""
 
     completed: int = 0
     under_way: int = 0
@@ -35,7 +35,7 @@ class Outcomes:
 
 
 def outcomes(run_ids: Iterable[uuid.UUID | str]) -> Outcomes:
-    """Of the first MOST of these runs, as they are now. One query."""
+    """Of the first MOST of these runs, now. One query."""
     with connection.cursor() as cursor:
         cursor.execute(STATUSES, [[str(run_id) for run_id in run_ids][:MOST]])
         found: dict[str, int] = dict(cursor.fetchall())

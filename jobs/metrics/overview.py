@@ -1,4 +1,4 @@
-"""The first look: whether all is well, in a sentence, or what needs an operator, worst first."""
+"""The first look: a sentence that all is well, or what needs an operator, worst first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Need", "Overview", "overview"]
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything that Operations shows of the engine; `functions` and `steps` are asked apart."""
+    """Operations' figures of the engine; `functions` and `steps` are apart."""
 
     at: datetime
     span: Span
@@ -37,8 +37,9 @@ class Overview:
 
 
 def overview(span: Span, noun: str = "run", fn_id: str = "") -> Overview:
-    """Fourteen queries, each bounded, and one for each paused function. The sentence counts the
-    runs of one function, or of all, and calls them by `noun`: “42 songs”."""
+    """Fourteen bounded queries, and one for each paused function. The sentence counts the runs of
+    one function, or of all, as `noun`: “42 songs”.
+    """
     now = present()
     drawn, there, failing = charts(span), clusters(), failures()
     stopped, strangers = paused(), unknown(now)

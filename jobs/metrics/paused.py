@@ -1,4 +1,4 @@
-"""Functions that are paused, with what was skipped, and functions that no cluster knows."""
+"""Paused functions, with what was skipped, and functions that no cluster knows."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class Paused:
     fn_id: str
     since: datetime
     reason: str  # the operator's words; may be empty
-    by: str  # the account's id; empty: the code's own
+    by: str  # the account's id; empty: code's
     stands_still: bool
-    skipped: int  # runs that were not replayed, up to MOST_SKIPPED
-    hook_of: str  # the function whose on_failure, on_cancel or on_retry it is; empty: none
+    skipped: int  # not replayed, up to MOST_SKIPPED
+    hook_of: str  # whose hook it is; empty: none
     hook_moment: str  # "failure", "cancel", "retry" or empty
 
     @property
     def effect(self) -> str:
-        """What the pause keeps from happening, in a sentence; empty of an ordinary function."""
+        """What the pause keeps from happening; empty for an ordinary function."""
         if not self.hook_of:
             return ""
         deed = {"failure": "fails", "cancel": "is cancelled", "retry": "is retried"}
@@ -49,10 +49,8 @@ class Paused:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A function that runs name and no cluster knows."""
-
     fn_id: str
-    runs: int  # that wait for it
+    runs: int
 
 
 def paused() -> list[Paused]:
@@ -69,7 +67,7 @@ def unknown(now: Present) -> list[Unknown]:
 
 
 def hook_of(fn_id: str, functions: dict[str, RegisteredFunction]) -> tuple[str, str]:
-    """The function whose hook this one is, and its moment; empty texts if it is none."""
+    """The function whose hook this is, and its moment; else empty texts."""
     for row in functions.values():
         config = row.config if isinstance(row.config, dict) else {}
         for moment in ("failure", "cancel", "retry"):

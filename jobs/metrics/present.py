@@ -1,5 +1,6 @@
-"""What is so at this moment: runs by state and reason, the oldest that is due. No history is read,
-and no state is counted further than MOST."""
+"""The present: runs by state and reason, and the oldest due. Counts no history, and no state beyond
+MOST.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ SELECT fn_id, status, reason, count(*)
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Unfinished runs of one function with one status and one reason."""
+    """One function's unfinished runs with one status and reason."""
 
     fn_id: str
     status: str
@@ -41,16 +42,16 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """`tallies` are of the newest MOST unfinished runs; `is_capped` says that there are more."""
+    """`tallies` are of the newest MOST unfinished runs; `is_capped`: there are more."""
 
     at: datetime
     tallies: list[Tally]
     is_capped: bool
-    oldest_due: uuid.UUID | None  # the run that is due and untaken for longest
+    oldest_due: uuid.UUID | None  # the longest due and untaken
     oldest_due_seconds: float  # 0 if none is due
 
     def count(self, status: str = "", reason: str | None = None) -> int:
-        """Of those with this status and this reason; of all by default."""
+        """Of this status and reason; by default all."""
         return sum(
             tally.runs
             for tally in self.tallies
@@ -59,12 +60,11 @@ class Present:
 
     @property
     def pending(self) -> dict[str, int]:
-        """Unfinished runs by function."""
         return self._by_function(self.tallies)
 
     @property
     def of_unknown_functions(self) -> dict[str, int]:
-        """Runs that no cluster takes, since none of them knows their function."""
+        """Runs whose function no cluster knows."""
         return self._by_function([t for t in self.tallies if t.reason == Reason.FUNCTION])
 
     @staticmethod
@@ -100,14 +100,15 @@ def present() -> Present:
 
 
 def tallies() -> list[Tally]:
-    """Of the newest MOST unfinished runs."""
     with connection.cursor() as cursor:
         cursor.execute(TALLIES, [MOST])
         return [Tally(*row) for row in cursor.fetchall()]
 
 
 def _oldest_due() -> tuple[uuid.UUID, float] | None:
-    """Runs of paused or unknown functions, and those set aside, are told of elsewhere."""
+    """Without runs of paused or unknown functions, and those set aside: these are shown
+    elsewhere.
+    """
     due = Run.objects.filter(lease_token__isnull=True, due_at__lte=Now())
     due = due.exclude(reason__in=EXPLAINED).annotate(now=Now()).order_by("due_at")
     row = due.values_list("id", "now", "due_at").first()

@@ -1,18 +1,18 @@
-"""Rollups: what ended, counted once and kept for a year, when its runs are long forgotten.
+"""Rollups: ended runs, counted once and kept for a year, when the runs are long deleted.
 
-Every cluster calls `roll_up` every few seconds; an advisory lock lets one of them do it, in one
-transaction, so nothing is counted twice and a cluster that dies over it leaves nothing behind.
+Every cluster calls `roll_up` every few seconds; an advisory lock lets one work, in one transaction,
+so nothing is counted twice, and a death leaves nothing behind.
 
-1. Roll. What has ended since the last time is added to the rows of its minutes. After an outage
-   this goes on where it had stopped, a chunk at a time, at least one and for a tenth of a second.
-2. Settle. An end may become visible late: its transaction was still open when its minute was
-   counted. So the minutes are counted once more, whole, when all transactions that were open then
-   are over. PostgreSQL's transaction ids tell that, however long one stays open.
-3. Fold. The minutes of a whole hour are summed up in rows of that hour; a day later the minutes are
-   deleted, a year later the hours. An hour whose minutes are settled later is folded again.
+1. Roll. New ends are added to the rows of their minutes, a chunk at a time, at least one and for a
+   tenth of a second; after an outage it goes on where it stopped.
+2. Settle. An end may become visible after its minute was counted. So minutes are counted again,
+   whole, when all transactions of then are over, by PostgreSQL's transaction ids, however long one
+   stays open.
+3. Fold. A whole hour's minutes are summed up in rows of that hour; minutes are deleted after a day,
+   hours after a year. An hour whose minutes are settled later is folded again.
 
-Minutes whose runs retention may have deleted are not counted again. In the same passes, a failed
-run whose rerun completed becomes mended, and failed runs of before `failure_kind` get their kinds.
+Minutes whose runs retention may have deleted are not counted again. The same passes mark mended
+runs and name the kinds of older failures.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from jobs.metrics.mending import FIRST_OF_ALL, mend, name_new_failures, name_old
 from jobs.metrics.spans import DAY, HOUR, MINUTE, floor
 from jobs.models import Rollup, RollupMark, Run, UndoneEnd
 
-LOCK = 0x6A6F_6273_726F_6C6C  # of PostgreSQL's advisory locks, the one of this work
-GRACE = timedelta(seconds=1)  # what ended later than that ago is left to the next pass
-SETTLE_GRACE = timedelta(seconds=5)  # within which a statement that ends a run has got its id
+LOCK = 0x6A6F_6273_726F_6C6C  # the key of the advisory lock
+GRACE = timedelta(seconds=1)  # later ends are left to the next pass
+SETTLE_GRACE = timedelta(seconds=5)  # within which an ending statement has its id
 BUDGET = 0.1  # seconds of a pass
-CHUNK = 10_000  # runs that are counted at once
-ROWS = 500  # of one statement
+CHUNK = 10_000  # runs counted at once
+ROWS = 500
 MINUTES_KEPT = DAY + HOUR
 HOURS_KEPT = timedelta(days=366)
 
@@ -51,18 +51,19 @@ OWN_ID = "SELECT pg_current_xact_id()::text::bigint"
 
 @dataclass(slots=True)
 class _Pass:
-    """One call of roll_up: until when it works, and what the database said when it began."""
+    """One call of roll_up: its end, and the database's state at its beginning."""
 
     now: datetime
-    oldest_xid: int  # of the transactions that are open
-    next_xid: int  # no transaction with this id, or a higher one, has ended
+    oldest_xid: int  # of the open transactions
+    next_xid: int  # no transaction from this id on has ended
     mark: RollupMark
     deadline: float
 
     @property
     def is_over(self) -> bool:
-        """Whether all transactions are that were open when the pending minutes were counted; so
-        they are on a server that the rows were moved to, whose ids begin anew."""
+        """Whether all transactions open when the pending minutes were counted are over; also true
+        on another server, whose ids begin anew.
+        """
         pending = self.mark.pending_xid
         return pending is None or self.oldest_xid >= pending or pending >= self.next_xid
 
@@ -73,8 +74,7 @@ class _Pass:
 
 @transaction.atomic
 def roll_up() -> bool:
-    """Count what has ended since the last time. False if another cluster is at it, or if there is
-    more to do: the next call goes on."""
+    """Count new ends. False if another cluster does, or there is more to do: call again."""
     with connection.cursor() as cursor:
         cursor.execute(BEGIN, [LOCK])
         is_mine, now, oldest_xid, next_xid = cursor.fetchone()
@@ -88,7 +88,6 @@ def roll_up() -> bool:
 
 
 def _first_mark(now: datetime) -> RollupMark:
-    """Begins with the oldest end there is."""
     ended, undone = Run.objects.filter(ended_at__isnull=False), UndoneEnd.objects.all()
     oldest = (rows.aggregate(at=Min("ended_at"))["at"] for rows in (ended, undone))
     begin = floor(min(filter(None, oldest), default=now), MINUTE)
@@ -131,7 +130,7 @@ def _rows(minutes: int, since: datetime, until: datetime) -> list[Count]:
 
 
 def _write(minutes: int, since: datetime, until: datetime, counts: Iterable[Count]) -> None:
-    """These, and nothing else, are the rows of that time."""
+    """Replace the rows of that time."""
     Rollup.objects.filter(minutes=minutes, at__gte=since, at__lt=until).delete()
     rows = (
         Rollup(
@@ -152,8 +151,9 @@ def _write(minutes: int, since: datetime, until: datetime, counts: Iterable[Coun
 
 
 def _settle(work: _Pass) -> bool:
-    """Count again what was pending, if no transaction of then is open any more; and note what is
-    pending now."""
+    """Count the pending minutes again, if no transaction of then is open; note the new pending
+    ones.
+    """
     mark = work.mark
     mark.settled_to = max(mark.settled_to, _countable(work.now))
     is_over = work.is_over
@@ -171,7 +171,7 @@ def _settle(work: _Pass) -> bool:
 
 
 def _countable(now: datetime) -> datetime:
-    """The first minute of which retention has deleted no run, and whose rows are still there."""
+    """The first minute with all its runs and rows."""
     keep = conf.retention()
     kept = DAY if keep is None else min(DAY, keep)
     return floor(now - kept, MINUTE) + MINUTE * 2
@@ -189,7 +189,7 @@ def _settle_chunk(mark: RollupMark, until: datetime) -> None:
 
 
 def _own_xid() -> int:
-    """All transactions that have written anything by now, and are open, have a smaller id."""
+    """All open transactions that have written have a smaller id."""
     with connection.cursor() as cursor:
         cursor.execute(OWN_ID)
         return int(cursor.fetchone()[0])

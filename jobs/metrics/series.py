@@ -1,5 +1,4 @@
-"""What charts show: bars of counts, waits and run times over a span, from the rollups and from what
-has ended since the last of them."""
+"""What charts show: bars of counts, waits and run times, from rollups and from later ends."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from jobs.metrics.spans import HOUR, Span
 from jobs.models import Rollup, RollupMark, RunStatus
 from jobs.platform.postgres.clock import database_clock
 
-MOST_LIVE = 5_000  # ends that are not rolled up yet and are counted by a page all the same
+MOST_LIVE = 5_000  # later ends that a page counts
 
 
 @dataclass(slots=True)
@@ -35,12 +34,12 @@ class Bar:
 
     @property
     def ended(self) -> int:
-        """Runs that ended, those left out that were skipped: these never began."""
+        """Ended runs, without skipped ones, which never began."""
         return self.completed + self.failed + self.cancelled
 
     @property
     def success_rate(self) -> float | None:
-        """Of the runs that completed or failed the share that completed, 0 to 1; None of none."""
+        """Completed ones' share of the completed and failed, 0 to 1; None without any."""
         tried = self.completed + self.failed
         return self.completed / tried if tried else None
 
@@ -53,7 +52,7 @@ class Bar:
 
 @dataclass(slots=True)
 class Series:
-    """The bars of a span, oldest first; the last one is still growing."""
+    """A span's bars, oldest first; the last still grows."""
 
     span: Span
     now: datetime  # by the database's clock
@@ -65,7 +64,6 @@ class Series:
 
     @property
     def total(self) -> Bar:
-        """All bars in one."""
         whole = Bar(self.since, self.now)
         for bar in self.bars:
             for name in ("completed", "failed", "cancelled", "skipped"):
@@ -76,7 +74,6 @@ class Series:
 
     @property
     def completed(self) -> list[int]:
-        """For a sparkline: a number for each bar."""
         return [bar.completed for bar in self.bars]
 
     @property
@@ -86,13 +83,13 @@ class Series:
 
 @dataclass(slots=True)
 class Charts:
-    """The series of all functions together, and of each that ended a run in the span."""
+    """Of all functions together, and of each with an end in the span."""
 
     all: Series
     by_function: dict[str, Series]
 
     def of(self, fn_id: str) -> Series:
-        """That of one function; empty bars if none of its runs ended."""
+        """Of one function; empty bars without ends."""
         series = self.by_function.get(fn_id)
         return series if series is not None else empty(self.all.span, self.all.now)
 
@@ -103,7 +100,7 @@ def empty(span: Span, now: datetime) -> Series:
 
 
 def charts(span: Span) -> Charts:
-    """Three queries. What ended in the last seconds is counted from the runs, up to MOST_LIVE."""
+    """Three queries. The last seconds' ends are counted from the runs, up to MOST_LIVE."""
     mark = RollupMark.objects.annotate(now=Now()).first()
     now: datetime = mark.now if mark is not None else database_clock().at
     found = Charts(empty(span, now), {})

@@ -1,4 +1,4 @@
-"""The spans that the panel's figures are about, and how each is cut into the bars of a chart."""
+"""The spans of the panel's figures, and their bars."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class InvalidSpan(JobsError):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A length of time up to now. `key` stands in URLs, `label` on pages."""
+    """A length of time up to now: `key` in URLs, `label` on pages."""
 
     key: str
     label: str
@@ -25,8 +25,7 @@ class Span:
     bar: timedelta
 
     def starts(self, now: datetime) -> list[datetime]:
-        """When each bar begins, oldest first: those of the whole length, and the one that now is
-        in. All begin at whole bars of UTC."""
+        """Each bar's start, oldest first, at whole bars of UTC; now's bar is one more."""
         last = floor(now, self.bar)
         number = self.length // self.bar
         return [last - self.bar * back for back in range(number, -1, -1)]
@@ -45,7 +44,7 @@ USUAL = SPANS["1h"]
 
 
 def span_of(key: str) -> Span:
-    """The span of this key; USUAL for an empty one. InvalidSpan for any other text."""
+    """The span of this key; USUAL for an empty one. Raises InvalidSpan."""
     if not key:
         return USUAL
     if key not in SPANS:
@@ -54,6 +53,6 @@ def span_of(key: str) -> Span:
 
 
 def floor(moment: datetime, unit: timedelta) -> datetime:
-    """The last whole unit of UTC that began at or before this moment."""
+    """The last whole unit of UTC not after this moment."""
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     return epoch + (moment - epoch) // unit * unit

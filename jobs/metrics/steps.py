@@ -1,5 +1,4 @@
-"""How long the steps of a function take, from its latest runs in a span: bounded samples, not the
-whole history."""
+"""How long a function's steps take, from a bounded sample of its latest runs."""
 
 from __future__ import annotations
 
@@ -15,8 +14,8 @@ from jobs.platform.postgres.clock import database_clock
 MOST_RUNS = 300
 MOST_STEPS = 3_000
 
-# A request's step takes from when it is sent to its answer; of other steps, whose rows begin with
-# their first try, what a retry by a person adds is left out with the runs that were retried.
+# A request's step takes from sending to its answer; other steps' rows begin with their first try,
+# so persons' retries are left out with their runs.
 STEPS = """
 SELECT s.name, s.kind, count(*),
        percentile_cont(0.5) WITHIN GROUP (ORDER BY s.took),
@@ -47,7 +46,7 @@ SELECT s.name, s.kind, count(*),
 
 @dataclass(frozen=True, slots=True)
 class StepFigures:
-    """Times are seconds, None where none is known; `share` is of all steps' time, 0 to 1."""
+    """Seconds, None where unknown; `share` is of all steps' time, 0 to 1."""
 
     name: str
     kind: str
@@ -63,7 +62,7 @@ class StepFigures:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Of the latest MOST_RUNS runs that were made in the span; the step that takes most first."""
+    """Of the span's latest MOST_RUNS runs; the longest step first."""
 
     fn_id: str
     span: Span

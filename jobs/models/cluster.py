@@ -38,9 +38,9 @@ class Cluster(models.Model):
     pulse = models.JSONField(null=True, blank=True)
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
-    # When it said that it stops in good order; null while it has not.
+    # When it stopped in good order; else null.
     stopped_at = models.DateTimeField(null=True, blank=True)
-    # Of the code that it runs, a short name; the same on all clusters of one deployment.
+    # Of its code; the same in one deployment.
     version = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     class Meta:

@@ -12,10 +12,10 @@ class RegisteredFunction(models.Model):
     config = models.JSONField(default=dict)
     synced_at = models.DateTimeField(db_default=Now())
     paused_at = models.DateTimeField(null=True, blank=True)
-    # Why, in the operator's words, and by which account; empty if the code paused it.
+    # The operator's reason and account; empty if code paused it.
     pause_reason = models.CharField(max_length=500, blank=True, default="", db_default="")
     paused_by = models.CharField(max_length=64, blank=True, default="", db_default="")
-    # While it is paused: whether its unfinished runs stand still too, each after its step.
+    # Whether its unfinished runs stand still too, each after its step.
     stands_still = models.BooleanField(default=False)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""What the panel's charts are made of: counts of what has ended, by minute and by hour."""
+"""What the panel's charts are made of: counts of ends, by minute and by hour."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from jobs.models.run import RunStatus
 
 
 class Rollup(models.Model):
-    """The runs of one function that ended in one minute, or hour, with one outcome."""
+    """One function's runs that ended in one minute, or hour, with one outcome."""
 
     fn_id = models.CharField("function", max_length=200)
-    minutes = models.SmallIntegerField()  # 1 or 60: how long the time is that it counts
-    at = models.DateTimeField()  # when that begins
+    minutes = models.SmallIntegerField()  # 1 or 60
+    at = models.DateTimeField()  # its beginning
     status = models.CharField(max_length=16, choices=RunStatus.choices)
     runs = models.IntegerField()
-    # How many runs waited, and took, how long: a number for each bucket of histograms.BOUNDS.
+    # Runs by wait and by run time: a number for each bucket of histograms.BOUNDS.
     waits = ArrayField(models.IntegerField(), default=list)
     times = ArrayField(models.IntegerField(), default=list)
 
@@ -38,17 +38,17 @@ class Rollup(models.Model):
 class RollupMark(models.Model):
     """How far the rollups are: one row, whose lock says which cluster makes them."""
 
-    # Everything that had ended before this moment, and was visible, is counted …
+    # Every end before this moment that was visible is counted …
     rolled_to = models.DateTimeField()
-    # … and was counted again after the transactions that were open then had come to their end.
+    # … and was counted again after the transactions of then were over.
     settled_to = models.DateTimeField()
-    # The next moment up to which that is to be done, when all transactions with a smaller id than
-    # this one are over; null if there is none.
+    # The next such moment, when all transactions with a smaller id than this are over; null if
+    # there is none.
     pending_to = models.DateTimeField(null=True)
     pending_xid = models.BigIntegerField(null=True)
-    # The hours before this moment have rows of their own.
+    # Earlier hours have rows of their own.
     folded_to = models.DateTimeField()
-    # The last failed run of before `failure_kind` that has got its kind; null when all have.
+    # The last run of before `failure_kind` that got its kind; null when all have.
     named_to = models.UUIDField(null=True)
 
     class Meta:
@@ -59,7 +59,7 @@ class RollupMark(models.Model):
 
 
 class UndoneEnd(models.Model):
-    """An end of a run that a person's retry has undone: it is still counted where it was."""
+    """An end that a person's retry has undone: still counted."""
 
     run_id = models.UUIDField()
     fn_id = models.CharField("function", max_length=200)
@@ -67,8 +67,8 @@ class UndoneEnd(models.Model):
     failure_kind = models.CharField(max_length=200, blank=True, default="")
     ended_at = models.DateTimeField()
     undone_at = models.DateTimeField()
-    wait = models.FloatField(null=True)  # seconds; null if that was counted with an earlier end
-    took = models.FloatField(null=True)  # seconds; null if it had never started
+    wait = models.FloatField(null=True)  # seconds; null if counted with an earlier end
+    took = models.FloatField(null=True)  # seconds; null if never started
 
     class Meta:
         ordering = ["ended_at"]

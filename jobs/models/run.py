@@ -28,8 +28,6 @@ FINISHED = [RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatu
 
 
 class Reason(models.TextChoices):
-    """Shown beside the status."""
-
     NONE = "", "due"
     TURN = "turn", "its turn"
     BACKOFF = "backoff", "backing off"
@@ -98,7 +96,7 @@ class Run(models.Model):
     lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=120, blank=True, default="")
-    # How often its cluster was lost, and whether a worker has begun it since (see sweeper.py).
+    # How often its cluster was lost, and whether a worker has begun it since (sweeper.py).
     lost_count = models.SmallIntegerField(default=0)
     begun = models.BooleanField(default=False)
     # Executions without a settlement since the last remembered step (see requeue.py).
@@ -121,18 +119,18 @@ class Run(models.Model):
     steps_done = models.IntegerField(default=0)
     output = models.JSONField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
-    # What its last failure was, as failures are grouped (see failure_kinds.py). A retry keeps it,
-    # so that a kind knows which of its runs were mended.
+    # Its last failure's group (see failure_kinds.py). A retry keeps it, to count a kind's mended
+    # runs.
     failure_kind = models.CharField(max_length=200, blank=True, default="", db_default="")
-    # When a failed run stopped being an open failure: the run made from it that completed, or an
-    # operator's sentence and the account of that operator.
+    # When it stopped being an open failure: by a rerun that completed, or by an operator's sentence
+    # and account.
     mended_at = models.DateTimeField(null=True, blank=True)
     mended_by = models.UUIDField(null=True, blank=True)
     dealt_with = models.CharField(max_length=500, blank=True, default="", db_default="")
     dealt_by = models.CharField(max_length=64, blank=True, default="", db_default="")
-    # How long it had ended, all in all, before persons retried it; null if no person did.
+    # Time between its ends and persons' retries; null without any.
     idle = models.DurationField(null=True, blank=True)
-    # The run that this one was made from, by a person's rerun.
+    # The run that a person reran as this one.
     rerun_of = models.ForeignKey(
         "self",
         on_delete=models.SET_NULL,
@@ -151,15 +149,14 @@ class Run(models.Model):
         related_name="invoked",
         db_index=False,
     )
-    # An account's id, or empty; the engine has no foreign key to a project's accounts (see
-    # requester.py).
+    # An account's id, or empty; no foreign key to a project's accounts (requester.py).
     asked_by = models.CharField(max_length=64, blank=True, default="", db_default="")
     # By its function's timeouts.
     expires_at = models.DateTimeField(null=True, blank=True)
 
     created_at = models.DateTimeField(db_default=Now())
-    # When it could first start, if later than made: its event's time, a retry before the start, the
-    # function's resumption.
+    # When it could first start, if later than made: its event's time, a retry, the function's
+    # resumption.
     ready_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -209,8 +206,8 @@ class Run(models.Model):
             models.Index(
                 fields=["expires_at"], name="jobs_run_expiry", condition=Q(expires_at__isnull=False)
             ),
-            # The panel's. Their conditions occur in no statement of the engine: after a quiet
-            # hour's statistics, PostgreSQL would read such an index whole, even in a busy hour.
+            # The panel's. Their conditions are in no statement of the engine: after a quiet hour's
+            # statistics, PostgreSQL would read such an index whole.
             models.Index(
                 fields=["status", "-id"], name="jobs_run_over", condition=Q(status__in=FINISHED)
             ),
@@ -239,8 +236,8 @@ class Run(models.Model):
                 condition=Q(invoked_by__isnull=False),
             ),
         ]
-        # One check, not one for each count: PostgreSQL reads every check anew with each statement;
-        # ten took a tenth of a commit.
+        # One check for all counts: PostgreSQL reads every check anew with each statement; ten took
+        # a tenth of a commit.
         constraints = [
             models.CheckConstraint(
                 name="jobs_run_whole",
@@ -262,8 +259,9 @@ class Run(models.Model):
 
     @property
     def duration(self) -> timedelta | None:
-        """From its first start to its end, waits included and the time between a failure and a
-        person's retry left out; None before its end."""
+        """From first start to end with waits, without the time between a failure and a person's
+        retry; None before its end.
+        """
         if self.started_at is None or self.ended_at is None:
             return None
         return self.ended_at - self.started_at - (self.idle or timedelta())

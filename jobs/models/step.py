@@ -27,7 +27,7 @@ class StepStatus(models.TextChoices):
 
 
 class Step(models.Model):
-    """A named part of a run. Completed or failed for good, it never runs again."""
+    """A named part of a run; completed or failed for good, it never runs again."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps", db_index=False)

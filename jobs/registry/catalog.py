@@ -1,5 +1,6 @@
-"""The registered functions of this process. An unusable one raises InvalidFunction, or, while
-Django starts, is set aside alone (unusable.py), so that the others go on."""
+"""This process's registered functions. An unusable one raises InvalidFunction, or, while Django
+starts, is set aside alone (unusable.py).
+"""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ _functions: dict[str, Function] = {}
 
 def register(function: Function, *hooks: Function) -> None:
     """Register a function with its hooks, all or none. The same code may come again (an
-    autoreload); other code under a known id may not.
+    autoreload), other code under a known id may not.
 
     Raises InvalidFunction; while Django starts, sets the function aside instead.
     """
@@ -79,7 +80,6 @@ def _cannot_run(ctx: Any) -> None:
 
 
 def unregister(fn_id: str) -> None:
-    """Forget a function and its hooks, as a deployment without it does."""
     function = _functions.pop(fn_id, None)
     unusable.forget(fn_id)
     for hook in function.hooks.values() if function else ():

@@ -1,8 +1,8 @@
 """The compiled part of the package `cel`, without the package.
 
-To import the package itself brings its command line along: 12 MiB in every process, and a third of
-a second before each starts. Where its files lie otherwise than in the tested versions, the package
-is imported, and `manage.py check` says so (`jobs.W023`).
+The package's command line costs 12 MiB in every process, and a third of a second at each start.
+With other files than the tested versions', the whole package is imported, and `manage.py check`
+says so (`jobs.W023`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ class OtherLayout(Exception):
 
 
 def compiled_part() -> Any:
-    """The module, which a process can load once; raises OtherLayout, or ModuleNotFoundError without
-    the package."""
+    """The module, loadable once per process; raises OtherLayout, or ModuleNotFoundError without the
+    package.
+    """
     package = find_spec("cel")
     if package is None:
         raise ModuleNotFoundError("common-expression-language is not installed.")
@@ -40,7 +41,7 @@ def _loaded(spec: Any) -> Any:
 
 
 def library() -> tuple[Any, str]:
-    """What evaluates expressions, and why it is the whole package; empty if it is not."""
+    """The evaluator, and why it is the whole package (empty if it is not)."""
     try:
         return compiled_part(), ""
     except OtherLayout as why:
@@ -51,7 +52,7 @@ cel, WHY_WHOLE = library()
 
 
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """A warning (`jobs.W023`) while the whole package is imported."""
+    """A warning (`jobs.W023`) for the whole package."""
     if not WHY_WHOLE:
         return []
     what = f"The whole package cel is imported, 12 MiB in every process: {WHY_WHOLE}."

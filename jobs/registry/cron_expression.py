@@ -5,8 +5,8 @@ When clocks are set, as in Debian's cron:
 
 - a line that names its hour (`30 2 * * *`) ticks once a day: in a night without 2:30 at the change
   (3:00), in a night with two at the first;
-- a line whose minute or hour begins with `*` goes by elapsed time: it skips an hour that is left
-  out, and ticks in both passes of a repeated one.
+- a line whose minute or hour begins with `*` goes by elapsed time: it skips a left-out hour, and
+  ticks in both passes of a repeated one.
 
 Clocks may leave out or repeat any stretch: half an hour, midnight, a whole day.
 """
@@ -36,8 +36,9 @@ STRIDE = timedelta(days=1)  # no zone has set its clocks twice in a day since 19
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """When a cron line ticks. A moment is an aware datetime, returned in UTC; a wall is what a
-    clock in the zone shows, without zone."""
+    """When a cron line ticks. A moment is an aware datetime, returned in UTC; a wall is a clock's
+    time in the zone.
+    """
 
     fields: str
     zone: tzinfo

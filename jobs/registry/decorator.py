@@ -30,8 +30,8 @@ def create_function(
 
     `retries=3` is four attempts of each step (0–20). `backoff` lists seconds or timedeltas before
     retry 1, 2, …. `on_failure`, `on_cancel` and `on_retry` become functions (`<fn_id>-failure`, …)
-    whose event has `data["error"]`, `data["event"]`, `data["run_id"]` and `data["function_id"]` of
-    the run. Raises InvalidFunction (see `register`).
+    whose event has the run's `data["error"]`, `data["event"]`, `data["run_id"]` and
+    `data["function_id"]`. Raises InvalidFunction (see `register`).
     """
     hooks = {"failure": on_failure, "cancel": on_cancel, "retry": on_retry}
     given = {moment: hook for moment, hook in hooks.items() if hook is not None}
@@ -61,7 +61,6 @@ def _tuple(given: Any) -> tuple[Any, ...]:
 
 
 def _delays(backoff: Any) -> Any:
-    """In seconds; validation refuses what is not a list of times."""
     if not isinstance(backoff, list | tuple):
         return backoff
     return tuple(d.total_seconds() if isinstance(d, timedelta) else d for d in backoff)

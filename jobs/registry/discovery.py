@@ -1,13 +1,12 @@
 """Finds every app's `functions.py`, as Django finds `admin.py`. One mistake stops no other
 function:
 
-1. Of a module that cannot be imported this process knows no function; their runs wait visibly and
-   say why.
+1. The runs of a module that cannot be imported wait visibly and say why.
 2. A function that cannot be used (an expression that does not parse, a long name) is set aside
    alone.
 
-So that a deployment notices, each is logged as an error, Django's checks warn when a command
-starts, and `manage.py check --deploy` fails.
+Each is logged as an error, Django's checks warn when a command starts, and `manage.py check
+--deploy` fails, so that a deployment notices.
 """
 
 from __future__ import annotations
@@ -75,8 +74,9 @@ def functions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """An error if a function is unknown or set aside (`jobs.E004`): the running clusters would go
-    on with it, new ones would not."""
+    """An error for an unknown or set-aside function (`jobs.E004`): running clusters would go on
+    with it, new ones would not.
+    """
     count = len(broken) + len(unusable.sentences())
     if not count:
         return []

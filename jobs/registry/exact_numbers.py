@@ -1,7 +1,7 @@
 """Numbers in expressions: exact, or comparable for equality only.
 
-CEL has whole numbers of 64 bits; its library makes floats of larger ones, so 2**64 + 1 would equal
-2**64 + 2. `exact` gives expressions an object instead, equal to the same number only.
+CEL's library makes floats of whole numbers beyond 64 bits: 2**64 + 1 would equal 2**64 + 2. `exact`
+gives expressions an object instead, equal to the same number only.
 """
 
 from __future__ import annotations

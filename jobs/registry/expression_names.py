@@ -1,5 +1,6 @@
-"""Checks the names in an expression: a condition with a misspelled name would be false for ever
-without a word."""
+"""Checks the names in an expression: a condition with a misspelled name would silently be false for
+ever.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +39,9 @@ END: Token = ("mark", "")
 
 
 def check(source: str, *known: str) -> None:
-    """Raise InvalidExpression if an expression does not parse, or uses a variable that is not in
-    `known`, or an unknown field or function."""
+    """Raise InvalidExpression if it does not parse, or uses a variable not in `known`, or an
+    unknown field or function.
+    """
     compiled(source)
     _check(source, known)
 

@@ -1,5 +1,6 @@
-"""CEL expressions over an event (https://cel.dev), as Inngest's `key` and `if`. `event` is the
-triggering event as {"name", "data", "id", "ts"}, `async` the awaited one."""
+"""CEL expressions over an event (https://cel.dev), as Inngest's `key` and `if`: `event`, the
+triggering one, as {"name", "data", "id", "ts"}, `async` the awaited one.
+"""
 
 from __future__ import annotations
 
@@ -51,8 +52,9 @@ def _compiled(source: str) -> Any:
 
 
 def evaluate(source: str, variables: dict[str, Any]) -> Any:
-    """The value of an expression. Raises InvalidExpression if it has none for these variables. A
-    whole number of more than 64 bits is an object (exact_numbers.py)."""
+    """An expression's value. Raises InvalidExpression if it has none for these variables. A whole
+    number of more than 64 bits is an object (exact_numbers.py).
+    """
     program = compiled(source)
     with _explained(f"“{source}” has no value here"):
         return program.execute(exact(variables))
@@ -84,7 +86,7 @@ def holds(source: str, variables: dict[str, Any], where: str = "") -> bool:
     """Whether a condition is true.
 
     An absent field is ordinary. Other reasons are logged, after `where`, once per process: a wait
-    tests the same events again and again.
+    tests the same events repeatedly.
     """
     reason = why_not(source, variables)
     if reason is None:
@@ -96,8 +98,6 @@ def holds(source: str, variables: dict[str, Any], where: str = "") -> bool:
 
 @dataclass(frozen=True, slots=True)
 class WhyNot:
-    """Why a condition is not met, and whether that looks like a mistake."""
-
     text: str
     is_mistake: bool
 
@@ -123,8 +123,9 @@ def _warn(text: str) -> None:
 
 
 def key_text(value: Any) -> str:
-    """A key's value as JSON, with a digest if long. Values that are equal in CEL share a text,
-    others never do."""
+    """A key's value as JSON, with a digest if long. Equal values in CEL share a text, others never
+    do.
+    """
     text = mask(json.dumps(_as_json(value), sort_keys=True, ensure_ascii=False))
     if len(text) <= KEY_LIMIT:
         return text
@@ -133,7 +134,8 @@ def key_text(value: Any) -> str:
 
 def _as_json(value: Any) -> Any:
     """A value outside JSON becomes an object with a name that JSON data cannot hold. One call per
-    level (json_values.MOST_LEVELS)."""
+    level (json_values.MOST_LEVELS).
+    """
     if isinstance(value, list):
         return list(map(_as_json, value))
     if isinstance(value, float):

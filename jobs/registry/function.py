@@ -18,8 +18,6 @@ ENGINE_PREFIX = "jobs/"  # begins the names of the engine's events
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """Calling it calls the handler."""
-
     fn_id: str
     name: str
     handler: Handler
@@ -36,11 +34,9 @@ class Function:
 
     @property
     def place(self) -> str:
-        """Its place in the code, for messages."""
         return place_of(self.handler)
 
     def config(self) -> dict[str, Any]:
-        """For the function's row."""
         return {
             "name": self.name,
             "module": module_of(self.handler),

@@ -34,8 +34,9 @@ def _line_of(handler: Any) -> str:
 
 
 def are_the_same(one: Any, other: Any, depth: int = DEEPEST) -> bool:
-    """Whether both come from one place, with equal closures and defaults. A second import makes a
-    handler anew; a factory in a loop makes different ones."""
+    """Whether both come from one place, with equal closures and defaults: a second import makes a
+    handler anew, a factory in a loop different ones.
+    """
     if one is other:
         return True
     if isinstance(one, MethodType) and isinstance(other, MethodType):

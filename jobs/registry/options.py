@@ -33,8 +33,8 @@ class TriggerCron:
     """Start a run at each tick of a cron line: five fields, in UTC or after a time zone,
     `TZ=Europe/Paris 0 12 * * 5` (see cron_expression.py).
 
-    With `if_running="skip"` a tick starts no run while one of its function is unfinished. With
-    "start", the default, only an earlier tick's run that waits for its turn prevents it.
+    With `if_running="skip"` a tick starts no run while one of its function is unfinished. By
+    default ("start") only an earlier tick's run that waits for its turn prevents it.
     """
 
     cron: str
@@ -47,8 +47,9 @@ Trigger = TriggerEvent | TriggerCron
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
     """Cancel unfinished runs whose own event came before an event of this name, if `if_exp` (over
-    `event`, the run's, and `async`, the cancelling one) is true. With `timeout`, only runs that
-    could first start no longer ago."""
+    `event`, the run's, and `async`, the cancelling one) is true; with `timeout`, only runs that
+    could first start no longer ago.
+    """
 
     event: str
     if_exp: str | None = None
@@ -60,8 +61,8 @@ class Timeouts:
     """Cancel a run that has not started `start` after it could, or not ended `finish` after it
     started (timedeltas or seconds, at most 366 days). A running step is not interrupted.
 
-    A run could start when its event was due, an operator ran it again, or its function was resumed.
-    Waiting for a turn, a worker, or a cluster with its function counts.
+    A run could start when its event was due, an operator ran it again, or its function was resumed;
+    waiting for a turn, a worker, or a cluster with its function counts.
     """
 
     start: timedelta | float | None = None

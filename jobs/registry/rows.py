@@ -23,8 +23,9 @@ REASON_LIMIT = 4_000  # characters
 
 def sync() -> None:
     """Write every function's configuration to its row, in one statement, or, if that fails, one by
-    one: a function that cannot be written is set aside with its error. Raises Django's errors if
-    the database is away."""
+    one: a function that cannot be written is set aside. Raises Django's errors if the database is
+    away.
+    """
     functions = sorted(all_functions(), key=lambda f: f.fn_id)
     refused = [f for f in functions if unusable.is_refused(f.fn_id)]
     usable = [f for f in functions if not unusable.is_refused(f.fn_id)]
@@ -79,7 +80,6 @@ def _write(rows: list[RegisteredFunction]) -> None:
 
 
 def _tell(fn_id: str) -> None:
-    """Write into the function's row why it is set aside, if it can have one."""
     why = storable(unusable.why(fn_id) or "", REASON_LIMIT)
     row = RegisteredFunction(fn_id=fn_id, name=fn_id, config={"unfit": why}, synced_at=Now())
     try:

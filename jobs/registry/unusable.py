@@ -3,13 +3,13 @@
     refused when registered   its configuration cannot be used, as long as this code runs
     not written by a sync     the database refused its row; the next sync tries again
 
-The runs are still made, if enough of the function could be read, and wait with the sentence for
-another cluster (discovery.why_unknown).
+The runs are still made, if enough of the function could be read, and wait for another cluster
+(discovery.why_unknown).
 """
 
 from __future__ import annotations
 
-# Sentences about functions that no id could keep: two of one id, say.
+# Sentences about functions without an id of their own (two of one id, say).
 refused: list[str] = []
 _refused: dict[str, str] = {}
 _unwritten: dict[str, str] = {}
@@ -38,5 +38,4 @@ def why(fn_id: str) -> str | None:
 
 
 def sentences() -> list[str]:
-    """For the checks."""
     return [*refused, *_refused.values(), *_unwritten.values()]

@@ -1,6 +1,6 @@
-"""What is wrong with a function's configuration, in sentences: all that would fail later in the
-database, a claim or CEL (types, lengths, characters that cannot be stored, times that no calendar
-has)."""
+"""A configuration's problems, in sentences: all that would fail later in the database, a claim or
+CEL (types, lengths, unstorable characters, impossible times).
+"""
 
 from __future__ import annotations
 
@@ -41,7 +41,6 @@ SPAN = "a timedelta or a number of seconds, above 0 and at most 366 days"
 
 
 def problems(function: Function) -> Iterator[str]:
-    """Each problem as a sentence."""
     yield from _of_its_names(function)
     yield from _of_its_handler(function.handler)
     yield from _of_its_triggers(function)

@@ -17,7 +17,6 @@ from jobs.registry import catalog
 from jobs.registry.options import seconds
 from jobs.runs.claim_row import ClaimRow, claims_of
 
-# A run that is leased under this token, as a claim of it.
 LEASED = Query(
     claims_of(
         "(SELECT r.*, true AS has_memory FROM jobs_run r"
@@ -29,9 +28,7 @@ LEASED = Query(
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a worker needs to go on with a run, and its token; plain values, since the pusher
-    pickles it.
-    """
+    """What a worker needs to go on with a run, and its token; plain values, for pickling."""
 
     run_id: uuid.UUID
     fn_id: str
@@ -52,9 +49,8 @@ class Claim:
 
     @property
     def event(self) -> dict[str, Any]:
-        """A new copy of the run's event: name, data, id, ts.
-
-        Parsed by the worker, so that harmful data never harms a pusher.
+        """A new copy of the event: name, data, id, ts. The worker parses it, so that harmful data
+        never harms a pusher.
         """
         name, id, ts = self.event_facts
         return EventPayload(name, json.loads(self.event_data), id, ts).as_json()
@@ -87,7 +83,6 @@ def lease_for(worker: str) -> dict[str, Any]:
 
 
 def claim_of(row: ClaimRow, lease: dict[str, Any]) -> Claim:
-    """The claim that this row tells of, under this lease."""
     id = own_id(row.event_dedupe_id, row.event_id)
     return Claim(
         run_id=row.id,

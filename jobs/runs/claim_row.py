@@ -1,7 +1,7 @@
-"""What a claim needs to know of its run, and the SQL that reads it, by the columns' names.
+"""What a claim needs of its run, and the SQL that reads it.
 
-A statement that claims runs reads them in two parts: of the run `r`, as it was before it was leased
-(`run_facts`), and then of its event as well (`claims_of`).
+A claiming statement reads the run `r` before it is leased (`run_facts`), then its event
+(`claims_of`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 
 class ClaimRow(NamedTuple):
-    """A claimed run, as it was before: a row of `claims_of`."""
-
     id: uuid.UUID
     fn_id: str
     turn_keys: list[str]
@@ -41,11 +39,10 @@ OF_THE_EVENT = {
 }
 OF_THE_RUN = [name for name in ClaimRow._fields if name not in OF_THE_EVENT]
 
-# A run that has never started has no memory, unless a person has had another one run again.
+# A run that never started has a memory only if a person had another one run again.
 HAS_MEMORY = "r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL"
 
-# A run stands still with its function, or when it was invoked while that was paused
-# (fan_out.hold_if_paused).
+# It stands still with its function, or was invoked while that was paused (fan_out.hold_if_paused).
 STANDS_STILL = """
          (r.fn_id = ANY(ARRAY(SELECT fn_id FROM jobs_registeredfunction
                                WHERE stands_still AND paused_at IS NOT NULL))
@@ -55,14 +52,15 @@ STANDS_STILL = """
 
 
 def run_facts() -> str:
-    """Columns of a run `r` of jobs_run: what a claim needs of it, and whether it `stands_still`."""
+    """Columns of a run `r` of jobs_run: a claim's facts, and whether it `stands_still`."""
     own = ", ".join(f"r.{name}" for name in OF_THE_RUN if name != "has_memory")
     return f"{own}, {HAS_MEMORY} AS has_memory, {STANDS_STILL} AS stands_still"
 
 
 def claims_of(source: str, *besides: str) -> str:
-    """The query that reads claims from `source`, a table or a query with the columns of
-    `run_facts`; each row is what `besides` names, and then a ClaimRow."""
+    """Reads claims from `source`, a table or query with `run_facts`; each row is `besides`, then a
+    ClaimRow.
+    """
     own = [f"r.{name}" for name in OF_THE_RUN]
     of_the_event = [f"{column} AS {name}" for name, column in OF_THE_EVENT.items()]
     return f"""

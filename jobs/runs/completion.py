@@ -43,8 +43,8 @@ class Ending:
 
 
 def leaving(ending: Ending) -> list[Statement]:
-    """Wake the invoker and pass the turns on. Run these last: rows are locked first, then lines;
-    after those only SKIP LOCKED rows are written, so two ending runs cannot deadlock.
+    """Wake the invoker and pass the turns on. Run these last: rows are locked before lines, then
+    only SKIP LOCKED rows are written, so two ending runs cannot deadlock.
     """
     invoker = [] if ending.invoked_by is None else [wake.waking([ending.invoked_by])]
     return invoker + passing_on(ending.turn_keys, ending.turns_held)
@@ -55,11 +55,11 @@ def leave(ending: Ending) -> None:
 
 
 def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: str) -> None:
-    """Send one of the engine's own events, and start the function's hook for this moment.
+    """Send one of the engine's own events, and start the function's hook.
 
     The data is Inngest's (function_id, run_id, error, event, events) and the epoch, raised in this
-    transaction. If such an event had started this run by name, the new one starts nothing by name:
-    a function that listens to failures, and fails, would go on for ever with doubling events.
+    transaction. A run that such an event started by name starts nothing by name: a function that
+    listens to failures, and fails, would go on for ever.
     """
     runs = models.Run.objects.filter(id=ending.run_id)
     data = {
@@ -90,8 +90,9 @@ def _listens(ending: Ending) -> bool:
 
 
 def end(run: models.Run, status: models.RunStatus, error: dict[str, Any] | None) -> None:
-    """Write the end of a run from outside a worker; the caller holds its row lock, in a
-    transaction. What follows for others is not written here."""
+    """End a run from outside a worker; the caller holds its row lock in a transaction. Does not
+    write what follows for others.
+    """
     release(
         models.Run.objects.filter(id=run.id),
         status=status,
@@ -110,8 +111,7 @@ def fail_run(run: models.Run, error: dict[str, Any]) -> None:
 
 
 def settle_failure(ending: Ending, error: dict[str, Any]) -> None:
-    """What follows from a failure, in its transaction, behind the run's own row: its kind, by
-    which the panel groups failures, and its hook."""
+    """Write a failure's kind (by which the panel groups) and its hook, behind the run's row."""
     models.Run.objects.filter(id=ending.run_id).update(failure_kind=kind_of(error))
     announce(FAILED, ending, error, "failure")
     leave(ending)

@@ -1,17 +1,15 @@
-"""Runs that wait for each other for ever.
-
-A run keeps its turns while it waits for a run that it invoked. If the invoked run needs one of
-those turns, neither ever goes on.
+"""Runs that wait for each other for ever: a run keeps its turns while it waits for a run that it
+invoked, which may need one of them.
 
 An unfinished run is stuck if
 1. a run that it waits for (step.invoke) is stuck; or
 2. a line that it has still to pass is full, and all holders of its turns are stuck.
 
-The search takes a run and all that its end depends on, and removes runs that are not stuck until
-none is left to remove. Unread runs count as stuck, and as free beyond MOST_RUNS.
+The search takes a run and all that its end depends on, and removes runs that are not stuck. Unread
+runs count as stuck, and as free beyond MOST_RUNS.
 
-step.invoke refuses to close a circle (waits). Circles that two transactions close at once, or that
-a later turn closes, are found by the sweep (turn_repair), which fails one of the invoked runs.
+step.invoke refuses to close a circle (waits). The sweep finds circles that two transactions or a
+later turn close (turn_repair), and fails an invoked run.
 """
 
 from __future__ import annotations
@@ -37,8 +35,7 @@ SELECT id FROM jobs_run
 """
 
 # The first parked run of each line whose holders all wait for an invoked run or another line's
-# turn. A run with several branches shows its shortest wait, so only its last wait makes it a
-# suspect.
+# turn. A run with branches shows its shortest wait, so only its last wait makes it a suspect.
 SUSPECTS = f"""
 WITH RECURSIVE {LINES}, heads AS MATERIALIZED (
   SELECT lines.key, head.id FROM lines CROSS JOIN LATERAL (
@@ -131,8 +128,8 @@ def node_of(run: models.Run, invoked: Iterable[uuid.UUID] = ()) -> Node:
 
 
 def line_shut_by(child: models.Run, parent: uuid.UUID) -> str:
-    """The line in which a run about to be invoked would wait for ever; empty if none. Other runs go
-    on between the reads, so a stuck answer is read again: what is really stuck stays so.
+    """The line in which a run about to be invoked would wait for ever; empty if none. Runs go on
+    between the reads, so a stuck answer is read again.
     """
     if not child.turn_keys:
         return ""
@@ -151,7 +148,7 @@ def _line_shut_by(child: models.Run, parent: uuid.UUID) -> str:
 
 
 def victim_of(suspect: uuid.UUID) -> tuple[uuid.UUID, str] | None:
-    """The youngest invoked run of the suspect's circle, and the line that keeps it."""
+    """The youngest invoked run of the suspect's circle, and its line."""
     graph = Graph()
     graph.look_at(suspect)
     stuck = graph.stuck_with(suspect)
@@ -186,7 +183,6 @@ def _holders(key: str, limit: int, column: int) -> list[uuid.UUID]:
 
 
 def _invoked_by(run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Sequence[uuid.UUID]]:
-    """By run: the runs that it waits for."""
     waiting = models.Step.objects.filter(
         run_id__in=list(run_ids), kind=StepKind.INVOKE, status=StepStatus.WAITING
     )

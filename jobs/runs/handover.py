@@ -11,7 +11,7 @@ from jobs.runs.claim import Claim, claim_of, lease_for
 from jobs.runs.claim_row import ClaimRow, claims_of, run_facts
 from jobs.runs.lease import leasing
 
-# Lease the line's next run if it now holds all its turns (see turns); otherwise wake it.
+# Lease the line's next run if it holds all its turns (see turns); else wake it.
 GO_ON = f"""
 WITH first AS MATERIALIZED ({turns.FIRST}),
 next AS MATERIALIZED (
@@ -30,8 +30,9 @@ woken AS (
 
 
 class NextRow(NamedTuple):
-    """The next run of the line: whether it was leased, and the word for the clusters if it was
-    woken instead (notifier.pass_on)."""
+    """The line's next run: whether it was leased, and the word for the clusters if it was woken
+    (notifier.pass_on).
+    """
 
     is_leased: bool
     word: str | None
@@ -42,12 +43,10 @@ NEXT = Query(turns.of_line(GO_ON, 0), NextRow)
 
 
 def going_on(claimed: Claim) -> Statement:
-    """For a completed run of one line; `gone_on` reads the result."""
     key = {"key": claimed.turn_keys[0], "line": 0}
     return NEXT.asked(lease_for(claimed.worker) | key)
 
 
 def gone_on(statement: Statement, rows: Rows) -> Claim | None:
-    """The claim that `going_on` has made, if it has."""
     leased = (row.claim for row in NEXT.rows(rows) if row.is_leased)
     return next((claim_of(claim, dict(statement[1])) for claim in leased), None)

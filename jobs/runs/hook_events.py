@@ -1,11 +1,9 @@
 """Whether what a hook's event tells is still so, since a hook may come late (README, “A hook that
 comes late”).
 
-1. A run's `epoch` counts its ends and reruns, raised in their commits. The event carries its
-   moment's.
-2. A failure or cancellation is current while the run has that status and epoch, no run of its
-   family is unfinished, and none has ended later. The family is what the run was made from, and its
-   reruns.
+1. A run's `epoch` counts its ends and reruns, in their commits. The event carries its moment's.
+2. A failure or cancellation is current while the run has that status and epoch, and no run of its
+   family (what it was made from, and its reruns) is unfinished or has ended later.
 3. A retry is current while the run has that epoch and is unfinished.
 4. An answer holds until its transaction commits: the family's ended runs are share-locked, so a
    rerun waits, and hooks of one run take turns. Unfinished runs are not locked, since claims and
@@ -84,7 +82,7 @@ class Told:
 
     @classmethod
     def by(cls, name: str, run_id: Any, epoch: Any) -> Told:
-        """An operator may have edited the data: an id of no run counts as outdated."""
+        """An operator may have edited the data: an unknown id counts as outdated."""
         return cls(name, _id(run_id), _epoch(epoch))
 
 
@@ -102,7 +100,7 @@ def _id(given: Any) -> uuid.UUID:
 
 
 def is_outdated(name: str, data: dict[str, Any]) -> bool:
-    """Whether the event's run has gone on since (4); False for an event that tells of no run."""
+    """Whether the event's run has gone on since (4); False for other events."""
     if name not in MOMENTS:
         return False
     asked = _asked([Told.by(name, data.get("run_id"), data.get("epoch"))])
@@ -126,7 +124,6 @@ def outdated(run_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
 
 
 def under_way(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """The events with an unfinished run, reruns included."""
     rows = statements.execute(UNDER_WAY, {"event_ids": list(event_ids)})
     return {event_id for (event_id,) in rows}
 

@@ -1,6 +1,4 @@
-"""The tree of invoked runs (`invoked_by`). A parent waits, but each run ends by itself: cancelling
-or failing the parent lets the others go on.
-"""
+"""The tree of invoked runs (`invoked_by`). A parent waits, but each run ends by itself."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from jobs import models
 from jobs.models import StepKind, StepStatus
 from jobs.platform.postgres import statements
 
-# Ended runs are passed through: their invoked runs may go on.
+# Passed through: an ended run's invoked runs may go on.
 BELOW = """
 WITH RECURSIVE below(id, depth, is_open) AS (
   SELECT id, 1, ended_at IS NULL FROM jobs_run WHERE invoked_by_id = ANY(%(roots)s)
@@ -34,14 +32,13 @@ MOST = 10_000
 def unfinished_below(
     root: uuid.UUID | Sequence[uuid.UUID], most: int = MOST, walked: int | None = None
 ) -> list[uuid.UUID]:
-    """Unfinished runs below, nearest first: at most `most`, among the first `walked`."""
+    """Nearest first: at most `most`, among the first `walked`."""
     roots = [root] if isinstance(root, uuid.UUID) else list(root)
     values = {"roots": roots, "most": most, "walked": walked}
     return [run_id for (run_id,) in statements.execute(BELOW, values)]
 
 
 def is_below(run_id: uuid.UUID, root: str | uuid.UUID) -> bool:
-    """Whether `root` has invoked this run, directly or not."""
     line = [str(found) for (found,) in statements.execute(ABOVE, {"run_id": run_id})]
     return str(root) in line[1:]
 

@@ -1,4 +1,4 @@
-"""What has become of an event: the newest run that a function has made of it."""
+"""The newest run that a function has made of an event."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ SELECT DISTINCT ON (f.event_id) f.event_id, r.id, r.status
 
 
 class LatestRun(NamedTuple):
-    """A run, by its id, and its status: “completed”, “failed”, “waiting”, …"""
-
     id: uuid.UUID
     status: str
 
@@ -32,8 +30,9 @@ class LatestRun(NamedTuple):
 
 
 def latest_runs(event_ids: Collection[uuid.UUID], *, fn_id: str) -> dict[uuid.UUID, LatestRun]:
-    """The newest run of a function for each of these events, reruns included, also those with other
-    data. An event of which it has made no run is not in the result."""
+    """The newest run of a function for each of these events, reruns included; events without a run
+    are left out.
+    """
     if not event_ids:
         return {}
     rows = statements.execute(LATEST, {"event_ids": list(event_ids), "fn_id": fn_id})

@@ -1,9 +1,8 @@
-"""A worker's right to write a run (law 4): how it is taken, renewed, and released.
+"""A worker's right to write a run (law 4): taken, renewed, released.
 
-A run under a lease has a token and a time, any other has neither (the check jobs_run_whole). A
-lease ends in the statement that says where the run stands then. Each such statement is built here,
-by `releasing` as SQL or by `release` for a queryset. Unless told otherwise the run is queued and
-due at once, without a reason. What is written when a run is leased stands here, too (`leasing`).
+A leased run has a token and a time, any other has neither (the check jobs_run_whole). A lease ends
+in the statement that says where the run stands then, built by `releasing` as SQL or by `release`
+for a queryset. By default the run is queued and due at once, without a reason.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from jobs.platform.postgres import notifier
 Held = Mapping[uuid.UUID, uuid.UUID]  # run → token
 
 
-# What is written into a run `r` that is leased, with the parameters of claim.lease_for.
+# Written into a run `r` that is leased, with claim.lease_for's parameters.
 LEASED = {
     "status": "'running'",
     "worker": "%(worker)s",
@@ -35,20 +34,20 @@ LEASED = {
                                secs => (%(finish)s::jsonb ->> r.fn_id)::double precision)
                           ELSE r.expires_at END""",
 }
-# What of an earlier wait or worker goes with that.
+# Cleared with that: an earlier wait or worker.
 CLEARED = {"begun": "false", "stop_requested": "false", "error": "NULL"}
 
 
 def leasing(**changes: str) -> str:
-    """The assignments of an UPDATE of jobs_run `r` that leases runs; `changes` are SQL expressions
-    by their columns."""
+    """An UPDATE's assignments that lease runs `r` of jobs_run; `changes` are SQL expressions by
+    column.
+    """
     waits_no_more = {"due_at": "NULL", "reason": f"'{Reason.NONE.value}'"}
     return _assignments({**LEASED, **CLEARED, **waits_no_more, **changes})
 
 
 def leasing_where(condition: str) -> dict[str, str]:
-    """The same columns with the expressions that lease a run if the condition holds, and leave
-    them as they are if not."""
+    """The same columns, changed only where the condition holds."""
     return {
         column: f"CASE WHEN {condition} THEN {value} ELSE r.{column} END"
         for column, value in LEASED.items()
@@ -60,8 +59,9 @@ def clearing() -> str:
 
 
 def releasing(**changes: str) -> str:
-    """The assignments of an UPDATE of jobs_run that releases leases; `changes` are SQL expressions
-    by their columns."""
+    """An UPDATE's assignments that release leases of jobs_run; `changes` are SQL expressions by
+    column.
+    """
     columns = {
         "status": f"'{RunStatus.QUEUED.value}'",
         "reason": f"'{Reason.NONE.value}'",
@@ -77,8 +77,7 @@ def _assignments(columns: dict[str, str]) -> str:
 
 
 def release(runs: models.RunQuerySet, **changes: Any) -> int:
-    """Release the leases of these runs; returns how many there were. `changes` are values by their
-    columns."""
+    """Release these runs' leases; returns how many. `changes` are values by column."""
     columns = {
         "status": RunStatus.QUEUED,
         "reason": Reason.NONE,
@@ -90,8 +89,8 @@ def release(runs: models.RunQuerySet, **changes: Any) -> int:
     return runs.update(**columns)
 
 
-# Both pass by what another transaction has locked, if told to: a transaction that takes its time
-# over one run, an operator's perhaps, must not cost the others their leases.
+# Both can pass by locked rows: a slow transaction over one run must not cost the others their
+# leases.
 HELD = """
   SELECT l.id FROM jobs_run l
     JOIN unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS held(id, token)
@@ -110,17 +109,18 @@ UPDATE jobs_run r SET {releasing()} FROM mine WHERE r.id = mine.id
 
 
 def renew(held: Held) -> set[uuid.UUID]:
-    """Extend these leases; returns the runs that are still held under them, but for those whose
-    rows another transaction has locked."""
+    """Extend these leases; returns the runs still held, without rows that another transaction has
+    locked.
+    """
     with connection.cursor() as cursor:
         cursor.execute(RENEW, {"lease": conf.lease(), **_parameters(held)})
         return {run_id for (run_id,) in cursor.fetchall()}
 
 
 def give_back_all(held: Held, *, skip_locked: bool = False) -> int:
-    """Hand these runs on at once, unfinished and without blame, and tell the clusters; returns how
-    many were still held. With `skip_locked` those are left whose rows another transaction has
-    locked; otherwise this waits for it."""
+    """Hand these runs on at once, without blame, and tell the clusters; returns how many were still
+    held. Waits for locked rows, or leaves them with `skip_locked`.
+    """
     statement = GIVE_BACK.format(passing_by="SKIP LOCKED" if skip_locked else "")
     with connection.cursor() as cursor:
         cursor.execute(statement, _parameters(held))
@@ -131,7 +131,7 @@ def give_back_all(held: Held, *, skip_locked: bool = False) -> int:
 
 
 def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
-    """The same for one run; False if its lease was in other hands."""
+    """For one run; False if its lease was in other hands."""
     return give_back_all({run_id: token}) > 0
 
 
@@ -140,8 +140,8 @@ def _parameters(held: Held) -> dict[str, Any]:
 
 
 def renewed(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
-    """A new token, so that the keeper, which gives back claims that waited for long, comes too
-    late. None if the lease is lost.
+    """A new token, so that the keeper's return of old claims comes too late. None if the lease is
+    lost.
     """
     fresh = uuid.uuid4()
     mine = models.Run.objects.filter(id=run_id, lease_token=token)

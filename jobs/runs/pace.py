@@ -1,15 +1,13 @@
-"""The pace of the engine's own unhurried work.
-
-While runs are under way it works a share of the time, in small portions, and rests in between.
+"""The pace of the engine's own unhurried work: while runs are under way, small portions and
+rests.
 """
 
 from __future__ import annotations
 
 from jobs.platform.postgres import statements
 
-# Whether a run of another function is leased, or due, or has just ended other than by cancellation
-# (a bulk action's). Each part is ordered as an index, to be read from it whatever the statistics
-# say.
+# Whether another function's run is leased, due, or has just ended otherwise than by cancellation (a
+# bulk action's). Each part is ordered as an index, to be read from it whatever the statistics.
 CROWDED = """
 SELECT EXISTS (SELECT 1 FROM (
          SELECT fn_id FROM jobs_run WHERE lease_until IS NOT NULL
@@ -23,7 +21,7 @@ SELECT EXISTS (SELECT 1 FROM (
         WHERE fn_id <> %(fn_id)s AND status <> 'cancelled')
 """
 
-# The larger, since an event may start several runs or none. Event ids begin with the sender's time.
+# The larger: an event may start several runs or none. Event ids begin with the sender's time.
 MADE = """
 SELECT greatest(
   (SELECT count(*) FROM jobs_run WHERE ended_at > statement_timestamp() - interval '1 second'),
@@ -38,7 +36,7 @@ def is_crowded(fn_id: str) -> bool:
 
 
 def made_in_a_second() -> int:
-    """Runs that have ended, or events that have come, within a second."""
+    """Ended runs, or events, within a second."""
     return int(statements.execute(MADE, {})[0][0])
 
 

@@ -1,9 +1,8 @@
 """Runs behind others in a line are parked before a worker has room for them.
 
-A claim takes a run's turns, or parks the run (see turns). With many runs in few lines, unparked
-ones would stand in the queue before runs whose turn it is.
-1. Of runs sent together, those beyond their line's limit are inserted parked: they stand behind the
-   first ones, which wake them as they leave, after all have become visible.
+Otherwise, with many runs in few lines, they would stand in the queue before runs whose turn it is.
+1. Of runs sent together, those beyond their line's limit are inserted parked. The first ones wake
+   them as they leave, after all have become visible.
 2. While its workers are busy, the pusher parks due runs behind others. A run whose turn it is stays
    due.
 """
@@ -39,7 +38,6 @@ RETURNING r.id
 
 
 def park_due(most: int = MOST) -> bool:
-    """Park due runs behind others in their first line; True if another look is worthwhile."""
     asked: dict[str, Any] = {"limit": most, "after": ""}
     standing = statements.execute(STANDING, asked)
     if not standing:

@@ -1,4 +1,4 @@
-"""Claiming due runs: a batch at a time, each under a lease (law 4)."""
+"""Claiming due runs in batches, each under a lease (law 4)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from jobs.runs.unclaimable import claim_or_aside, set_aside
 logger = logging.getLogger("jobs.engine")
 
 
-# Due runs of every class (see shares) that no other cluster is looking at; those in no line, or
-# past all, are leased. There is always one row, with the state of the round.
+# Due runs of every class (see shares) that no other cluster is looking at; leases those in no line,
+# or past all. One row is always there, with the round's state.
 TAKE = f"""
 WITH RECURSIVE {shares.CLASSES}, due AS MATERIALIZED (
   SELECT ready.number, picked.*,
@@ -46,7 +46,7 @@ SELECT {shares.SHARE} AS share, {shares.NEXT} AS next_after, taken.*
 
 
 class DueRow(NamedTuple):
-    """How a look went, and a due run that it found; without any there is one row, of nulls."""
+    """How a look went, and a due run that it found; one row of nulls without any."""
 
     share: int  # how many runs of each class it takes
     next_after: str | None  # the class behind which the next look goes on, unless it saw all
@@ -59,7 +59,6 @@ class DueRow(NamedTuple):
 
     @property
     def is_held_back(self) -> bool:
-        """Whether it is set aside, wherever it stands."""
         return not self.is_known or self.stands_still
 
 
@@ -80,7 +79,7 @@ def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
     """Claim due runs whose turn it is, out of `limit` due ones (see shares); returns them, and
     whether there may be more.
 
-    Each statement is a transaction, right whatever became of the one before:
+    Each statement is a transaction of its own:
     1. lease due runs in no line, or past all of theirs;
     2. set aside runs whose function this process does not know, or which stands still;
     3. take the others' turns: lease those that are through, park the rest.
@@ -104,8 +103,7 @@ def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
 def _past_their_lines(
     claims: Sequence[tuple[DueRow, Claim]], lease: dict[str, Any]
 ) -> set[uuid.UUID]:
-    """Those that are leased: the ones that stand in no line are already, the others take their
-    turns now."""
+    """The leased ones: runs in no line already are, the others take their turns now."""
     free = [(row, claim) for row, claim in claims if not row.is_held_back]
     mine = {claim.run_id for row, claim in free if not row.stands_in_line}
     in_line = [claim for row, claim in free if row.stands_in_line]

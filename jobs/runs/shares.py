@@ -3,11 +3,11 @@ taken”).
 
 A due run's class is its function, and whether it is due for the first time or again.
 1. A look takes as many runs of one class as of another, oldest first.
-2. It leaps through the index from class to class, a bounded number, and reads of each no more than
-   it takes: its cost does not depend on how many runs are due.
-3. If there are more classes than a look takes runs, the next look goes on (`Round`).
+2. It leaps through the index from class to class, a bounded number: its cost does not grow with the
+   due runs.
+3. If there are more classes than runs to take, the next look goes on (`Round`).
 4. By its expressions, jobs_run_shares is the only index for these statements, whatever the
-   statistics say, and serves no other statement.
+   statistics, and serves no other.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Round:
     after: str = ""
 
     def goes_on(self, share: int, next_after: str | None, taken: Sequence[int]) -> bool:
-        """Note a look's end, with the class number of each run taken; True if more may be due."""
+        """Note a look's end, with each taken run's class number; True if more may be due."""
         self.after = next_after or ""
         return next_after is not None or any(count == share for count in Counter(taken).values())
 

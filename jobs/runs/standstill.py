@@ -1,8 +1,8 @@
 """Whether due runs are being claimed, and if not, why, in sentences.
 
-The pusher notes its last look, its last claim and its problem in shared memory (worker_table), and
-the sentinel copies them to the cluster's row every two seconds (`Cluster.pulse`). A pusher that
-hangs, fails or is gone shows as one without a recent look.
+The pusher notes its last look, last claim and problem in shared memory (worker_table); the sentinel
+copies them to the cluster's row every two seconds (`Cluster.pulse`). No recent look: a pusher
+hangs, fails or is gone.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from jobs.models import Cluster, Reason, Run
 
 SILENCE = timedelta(seconds=10)  # a cluster writes its row every 2 s
 PATIENCE = 6.0  # seconds; looks come every second, reports every two
-# These runs' pages say why.
 EXPLAINED = (Reason.FUNCTION, Reason.PAUSED, Reason.ASIDE)
 
 
 def standstill(*, in_detail: bool = False) -> str:
-    """Why due runs are not being claimed; empty while they are. The detail, a cluster's own error,
-    is for operators.
+    """Why due runs are not being claimed; empty while they are. The detail, a cluster's error, is
+    for operators.
     """
     alive = list(_alive())
     if not alive:

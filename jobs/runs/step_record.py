@@ -12,9 +12,7 @@ from jobs.platform.postgres.query import NO_COLUMN
 
 @dataclass(slots=True, eq=False)
 class StepRecord:
-    """A row of jobs_step without the run; see models.Step. A model's instance takes four times as
-    long.
-    """
+    """A row of jobs_step without the run. A model's instance takes four times as long."""
 
     name: str
     kind: str

@@ -1,16 +1,16 @@
 """Whose turn it is (law 6).
 
-A run passes the lines of its function's Concurrency entries in order: it holds `turns_held` turns
-and waits in line number `turns_held`. One order for all keeps two runs from waiting for each other.
-First come first served goes by `created_at`, the database's clock; ids carry the sender's.
+A run passes its function's Concurrency lines in order: it holds `turns_held` turns and waits in
+line number `turns_held`. One order for all keeps two runs from waiting for each other. First come
+first served goes by `created_at`, the database's clock; ids carry the sender's.
 
 A line is rows alone, so it cannot drift: an unfinished run past it holds a turn, a queued run in it
 waits.
 1. Each decision about a line is made under its advisory lock, held to the transaction's end. The
-   next statement, in the same trip and transaction, sees what earlier holders committed.
+   next statement, in the same trip, sees what earlier holders committed.
 2. A run that finds its line full is parked: `due_at` null, reason `turn`. Nothing polls it.
 3. A run that leaves a line makes the first parked run due, in the same transaction. That run takes
-   its turn like any other, so a wake too many does no harm; the sweep repairs a lost one.
+   its turn like any other, so an extra wake does no harm; the sweep repairs a lost one.
 
 PostgreSQL has one table of advisory locks, so no transaction may take thousands. Lines belong to a
 fixed number of buckets (as ids do, see deduplication):
@@ -37,7 +37,7 @@ FEW = 250  # lines with locks of their own
 BUCKETS = 512  # a power of two
 NAMESPACE = 1_785_672_308  # +1 for buckets of first lines, +2 of second
 
-# `shared`: null in a transaction of few; in one of many, its shared buckets. It ends with the
+# `shared`: null in a transaction of few; its shared buckets in one of many. Ends with the
 # transaction or savepoint, as locks do.
 SETTING = "jobs.shared_buckets_%(column)s"
 SHARED = f"nullif(current_setting('{SETTING}', true), '') AS shared"
@@ -82,15 +82,13 @@ SELECT set_config('{SETTING}',
 
 
 def of_line(statement: str, line: int) -> str:
-    """The statement for first (0) or second lines (1)."""
     return statement.replace("%(column)s", str(line + 1))
 
 
-# A due run is found by its id: by the statistics of a quiet hour the index of what is due is empty.
-# Both lines' rules are the same; the column (an index of the array) is all that differs.
-# PostgreSQL arrays count from 1.
+# A due run is found by id: by a quiet hour's statistics the index of due runs is empty. Lines
+# differ only in the column (an index of the array, from 1).
 
-# Runs that hold a turn of the line of `r`, and runs before `r`, counted up to the limit.
+# Holders of a turn of `r`'s line, and runs before `r`, counted up to the limit.
 HOLDING = """
           SELECT count(*) FROM (
             SELECT 1 FROM jobs_run h
@@ -112,8 +110,7 @@ PASSES = f"({HOLDING}) + ({AHEAD}) < r.turn_limits[%(column)s]"
 
 LEASE_AT_THE_END = lease.leasing_where("passes AND is_last")  # of its last line
 
-# Each run's row is looked up once: a join with `mine`, of which the planner expects one row, would
-# look up all of them for each.
+# One look-up per run: a join with `mine`, expected to be one row, would look up all for each.
 TAKE = f"""
 WITH mine AS MATERIALIZED (
   SELECT r.id, r.turns_held + 1 = cardinality(r.turn_keys) AS is_last, {PASSES} AS passes
@@ -134,16 +131,13 @@ RETURNING r.id, r.turns_held > %(line)s AS passes
 
 
 class TurnRow(NamedTuple):
-    """A run that was looked at, and whether it was let past its line."""
-
     id: uuid.UUID
     passes: bool
 
 
 TAKES = [Query(of_line(TAKE, line), TurnRow) for line in (0, 1)]
 
-# All lines in which a run stands: the query leaps through the index from one to the next, so that a
-# long line costs no more than a short one.
+# All lines in which a run stands: leaps through the index, so that a long line costs no more.
 LINES = """lines(key) AS (
   (SELECT turn_keys[%(column)s] FROM jobs_run
     WHERE turn_keys[%(column)s] IS NOT NULL AND status IN ('queued', 'running', 'waiting')
@@ -171,7 +165,7 @@ SELECT 'run' FROM woken
 """  # noqa: S608
 
 
-# Wakes in each line as many as there is room for beside holders and runs on their way.
+# Wakes in each line as many as there is room for, beside holders and runs on their way.
 PARKED = """
      WHERE turn_keys[%(column)s] = line.key AND turns_held = %(line)s
        AND status = 'queued' AND due_at IS NULL
@@ -201,10 +195,9 @@ def take_turns(
     """Take due runs' turns, line by line: lease those that hold all, park those that are not let
     past; returns the leased ids.
 
-    `waiting` is (run id, turn keys, turns held) as they were `seen` at a time, `leased` what
-    claim.lease_for says. First come first served: a run goes through only if fewer than `limit`
-    others hold a turn or stand before it. A run that somebody else is looking at, or that has
-    become due since it was seen, whatever befell it meanwhile, is left alone.
+    `waiting` is (run id, turn keys, turns held) as `seen` at a time, `leased` is claim.lease_for's.
+    First come first served: a run goes through only if fewer than `limit` others hold a turn or
+    stand before it. Locked runs, and those that became due since, are left alone.
     """
     held = {run_id: turns for run_id, _, turns in waiting}
     keys = {run_id: run_keys for run_id, run_keys, _ in waiting}
@@ -218,7 +211,6 @@ def take_turns(
 
 
 def _take(run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]) -> list[uuid.UUID]:
-    """The line's locks and the decision, in one transaction."""
     parameters = {**parameters, "ids": run_ids, "line": line}
     take = TAKES[line]
     _, taken = statements.together((of_line(LOCKS, line), parameters), take.asked(parameters))
@@ -226,8 +218,8 @@ def _take(run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]) -> li
 
 
 def passing_on(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
-    """Wake the next run in every line that a run leaves: those it got past, and its own. Run these
-    after the change of the run's row, in its transaction.
+    """Wake the next run in every line that a run leaves: those it got past, and its own. Run after
+    the change of its row, in its transaction.
     """
     passing: list[Statement] = []
     for line, key in enumerate(list(turn_keys)[: turns_held + 1]):  # in take_turns's order
@@ -246,7 +238,7 @@ def _waking_next(key: str, line: int) -> list[Statement]:
 
 
 def pass_on(keys: Collection[str], line: int) -> None:
-    """`passing_on` for many ended runs at once, for first (0) or second lines (1)."""
+    """`passing_on` for many ended runs, for first (0) or second lines (1)."""
     if keys:
         lock(keys, line)
         woken = statements.execute(of_line(WAKE_EACH, line), {"keys": list(keys), "line": line})
@@ -254,7 +246,6 @@ def pass_on(keys: Collection[str], line: int) -> None:
 
 
 def lock(keys: Collection[str], line: int) -> None:
-    """Lock first (0) or second lines (1), by rules 4 to 6."""
     wanted = {"keys": sorted(keys)}
     if len(keys) > FEW:
         statements.execute(of_line(LOCK_BUCKETS, line), {})

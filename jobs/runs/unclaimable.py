@@ -1,4 +1,4 @@
-"""Due runs that cannot be claimed now are set aside, visibly and alone."""
+"""Sets unclaimable due runs aside, visibly and alone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ UPDATE jobs_run SET reason = %(reason)s, error = %(why)s,
 
 
 def set_aside(c: Claim, reason: Reason) -> None:
-    """Let a run wait visibly that this process cannot execute."""
+    """Let a run that this process cannot execute wait visibly."""
     why = None
     if reason == Reason.FUNCTION:
         story = {"name": "UnknownFunction", "message": why_unknown(c.fn_id), "stack": ""}
@@ -54,7 +54,6 @@ def set_aside(c: Claim, reason: Reason) -> None:
 
 
 def _note_unfit(c: Claim) -> None:
-    """Record an unusable function once among the run's attempts."""
     kind = f"{InvalidFunction.__module__}.{InvalidFunction.__qualname__}"
     if not Attempt.objects.filter(run_id=c.run_id, error_class=kind).exists():
         Attempt.objects.create(
@@ -68,7 +67,6 @@ def _note_unfit(c: Claim) -> None:
         )
 
 
-# A run that cannot be taken up: no other run waits behind it.
 LATER = "statement_timestamp() + make_interval(secs => %(seconds)s)"
 ASIDE = releasing(
     reason="'aside'", due_at=LATER, error="%(why)s", requeue_count="requeue_count + 1"
@@ -83,7 +81,7 @@ def set_first_aside(error: BaseException) -> None:
 
 
 def claim_or_aside(row: ClaimRow, lease: dict[str, Any]) -> Claim | None:
-    """The claim that a row says; a run whose row cannot be read waits visibly, alone."""
+    """A row's claim; a run whose row cannot be read waits visibly, alone."""
     try:
         return claim_of(row, lease)
     except Exception as error:

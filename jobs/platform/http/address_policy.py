@@ -1,7 +1,7 @@
 """Where a request may go: which URLs, and which addresses behind a host's name.
 
-Requests go to hosts of JOBS["ALLOWED_HOSTS"], and names lead to public addresses only. Otherwise an
-attacker with a name's DNS records could reach the workers' neighbours: databases, the cloud's
+Requests go to hosts of JOBS["ALLOWED_HOSTS"], and names lead to public addresses only. Otherwise a
+name's DNS records could lead an attacker to the workers' neighbours: databases, the cloud's
 metadata service (OWASP, "Server-Side Request Forgery Prevention").
 
 | may lead to | which hosts |
@@ -54,8 +54,6 @@ GLOBAL_UNICAST = ip_network("2000::/3")
 
 
 class Refused(Exception):
-    """Why a request is not made; a retry would not help."""
-
     code = FetchCode.REFUSED
 
 
@@ -78,7 +76,7 @@ class Origin(NamedTuple):
 
 @lru_cache(maxsize=1000)
 def origin_of(url: str) -> Origin:
-    """The origin of a URL. Refused quotes no more of the URL than its host."""
+    """A URL's origin. Refused quotes no more of it than its host."""
     if CONTROL.search(url):
         raise Refused("the address holds a line break or another control character")
     try:
@@ -125,8 +123,9 @@ def _literal(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def permit(host: str, port: int) -> None:
-    """Raise Refused unless JOBS["ALLOWED_HOSTS"] lists the host with this port, or without a port,
-    which stands for 80 and 443."""
+    """Raise Refused unless JOBS["ALLOWED_HOSTS"] lists the host with this port, or without one, for
+    80 and 443.
+    """
     allowed = conf.allowed_hosts()
     if not _is_listed(host, port, allowed):
         netloc = Origin("", host, port).netloc

@@ -23,7 +23,7 @@ PACKINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
 
 
 def read_body(response: Response) -> bytes:
-    """The body, unpacked; Unusable if it, or what it unpacks to, is over the limit."""
+    """The body, unpacked; Unusable beyond the limit, packed or unpacked."""
     if response.status_code < 200:
         raise Broken(f"it said {response.status_code} and no more")
     if sum(len(name) + len(value) for name, value in response.headers.items()) > HEADERS_LIMIT:

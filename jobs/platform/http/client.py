@@ -1,10 +1,10 @@
 """One HTTP request: what is sent, which redirects are followed, what is read.
 
 1. The deadline covers resolving, connecting, every redirect and the last byte (deadline_socket).
-2. Modal answers 303 after 150 s, to a URL that gives the result without a new request, maybe again
-   and again (modal.com/docs/guide/webhook-timeouts). So a 303 within the origin is followed with
-   GET and the same headers. Its URL is stored first: a gateway that takes the request over asks
-   there and sends nothing twice. The URL may stay the same.
+2. Modal answers 303 after 150 s, maybe repeatedly, to a URL that gives the result without a new
+   request (modal.com/docs/guide/webhook-timeouts). So a 303 within the origin is followed with GET
+   and the same headers. Its URL, which may stay the same, is stored first: a gateway that takes the
+   request over asks there and sends nothing twice.
 3. No other redirect is followed: the headers were not meant for that host. The result's URL gives
    access to the result, so no message or response holds it.
 4. A response is limited as sent, unpacked, and in its headers: memory holds it whole.
@@ -43,8 +43,9 @@ def perform(
     remember: Callable[[str], None] = lambda url: None,
     transport: Transport | None = None,
 ) -> Outcome:
-    """Make the request and read its response. The Outcome holds errors, too; `remember(url)` gets a
-    303's result URL before the request goes there."""
+    """Make the request and read its response. The Outcome holds errors, too; `remember(url)` stores
+    a 303's result URL before it is asked.
+    """
     deadline = time.monotonic() + request.timeout
     try:
         return _ask(transport or current(), request, deadline, remember)

@@ -1,7 +1,7 @@
-"""One connection: it dials vetted addresses only, and keeps to the request's time.
+"""One connection: it dials vetted addresses only, within the request's time.
 
-urllib3 dials by its connection's `_new_conn`, a private name: the one that this package leans on. A
-urllib3 that dials otherwise would go where it likes, so what it has dialled is not used then.
+urllib3 dials by `_new_conn`, the one private name used here. If a urllib3 dials otherwise, its
+connection is not used: it could lead anywhere.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ Route = Callable[[str, int, float], list[str]]
 
 
 class Unreachable(Exception):
-    """Why there is no connection."""
-
     code = FetchCode.UNREACHABLE
 
 
@@ -40,7 +38,7 @@ class PlainConnection(HTTPConnection):
         self._route = route
 
     def connect(self) -> None:
-        """Resolve, dial and shake hands within CONNECT_TIMEOUT; the request gets the rest."""
+        """Resolve, dial and shake hands within CONNECT_TIMEOUT; the rest is the request's."""
         begun = time.monotonic()
         self._is_vetted = False
         budget = min(CONNECT_TIMEOUT, self.timeout)

@@ -2,7 +2,7 @@
 
 1. A request has one budget of time, connecting and reading included (deadline_socket).
 2. One place resolves a name, vets its addresses and dials one: a second look-up could give an
-   unvetted address. TLS still verifies the name.
+   unvetted one. TLS still verifies the name.
 3. A process's requests share connections, but no cookies, and use no proxies or passwords of the
    environment.
 """
@@ -41,7 +41,7 @@ Resolve = Callable[[str, int], list[str]]
 
 
 class Adapter(HTTPAdapter):
-    """requests sends with it, over this module's connections. TLS trusts what `tls` says."""
+    """Sends over this module's connections. TLS trusts what `tls` says."""
 
     def __init__(self, route: Route, tls: ssl.SSLContext) -> None:
         self._route = route
@@ -61,7 +61,7 @@ class Adapter(HTTPAdapter):
         self.poolmanager = pools
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Does nothing: requests would load its authorities for each connection."""
+        """Nothing: requests would load its authorities for each connection."""
 
     def get_connection_with_tls_context(
         self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
@@ -74,7 +74,6 @@ class Adapter(HTTPAdapter):
         )
 
     def request_url(self, request: PreparedRequest, proxies: Any) -> str:
-        """Only a proxy would need the host."""
         return request.path_url
 
     def build_response(self, req: PreparedRequest, resp: urllib3.BaseHTTPResponse) -> Response:
@@ -87,8 +86,6 @@ class Adapter(HTTPAdapter):
 
 
 class Transport:
-    """A process's connection pools, for any thread."""
-
     def __init__(self, resolve: Resolve | None = None, tls: ssl.SSLContext | None = None) -> None:
         """`resolve(name, port)` gives addresses; `tls` holds the trusted authorities."""
         self._resolve = resolve or look_up
@@ -131,7 +128,8 @@ class Transport:
 
     def _looking_up(self, host: str, port: int) -> Future[list[str]]:
         """The system's resolver has no deadline. In its own thread, a hanging one blocks neither
-        other names nor the process's end."""
+        other names nor the process's end.
+        """
         found: Future[list[str]] = Future()
 
         def find() -> None:
@@ -183,7 +181,7 @@ def look_up(host: str, port: int) -> list[str]:
 
 
 def trusted() -> ssl.SSLContext:
-    """The system's authorities and Mozilla's, shared: loading takes longer than a handshake."""
+    """The system's authorities and Mozilla's, shared: loading them is slower than a handshake."""
     tls = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
     tls.load_default_certs()
     return tls

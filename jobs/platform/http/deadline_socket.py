@@ -1,5 +1,6 @@
 """Sockets with a deadline: a timeout is a budget for all calls that follow. Otherwise a server that
-sends a byte a second would hold a request for ever."""
+sends a byte a second would hold a request for ever.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ SHORTEST = 0.001  # 0 would mean "do not wait"
 
 
 class PlainSocket(socket.socket):
-    """`settimeout` gives the budget. The system's socket never blocks; greenlet_loop waits."""
+    """`settimeout` gives the budget. The system's socket never blocks: greenlet_loop waits."""
 
     _deadline = math.inf
 

@@ -1,4 +1,4 @@
-"""What went wrong with a request: its code, for programs, and a sentence, for people."""
+"""A request's error: a code for programs, a sentence for people."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Broken(Exception):
 
 
 class Unusable(Refused):
-    """An answer that is not read on, and why; another try would bring the same."""
+    """An answer that is not read on, and why; a retry would bring the same."""
 
     code = FetchCode.UNUSABLE
 
 
 def code_of(error: Exception) -> FetchCode:
-    """Which kind of error it is, unless the request's time is over."""
+    """The kind of error, unless the request's time is over."""
     if isinstance(error, Unreachable | Broken):
         return error.code
     reason = innermost(error)
@@ -35,7 +35,7 @@ def code_of(error: Exception) -> FetchCode:
 
 
 def is_not_http(reason: BaseException) -> bool:
-    """A connection that closed without an answer is a BadStatusLine to Python, too."""
+    """Python calls a connection closed without an answer a BadStatusLine, too."""
     return isinstance(reason, BadStatusLine) and not isinstance(reason, RemoteDisconnected)
 
 

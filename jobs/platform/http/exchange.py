@@ -24,8 +24,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came back: an answer as a run remembers it, or an error {"code", "message"}, with
-    "final" if another try would bring the same."""
+    """An answer as a run remembers it, or an error {"code", "message"}, with "final" if a retry
+    would bring the same.
+    """
 
     answer: dict[str, Any] | None = None
     error: dict[str, Any] | None = None

@@ -10,8 +10,9 @@ logger = logging.getLogger("jobs.engine")
 
 
 def make_room(wanted: int) -> bool:
-    """Raise this process's limit to `wanted` descriptors, or as far as the system allows. True if
-    that is enough; else the log says what to do."""
+    """Raise this process's limit to `wanted` descriptors, or as far as allowed. True if that is
+    enough; else the log tells the remedy.
+    """
     if _allowed() >= wanted:
         return True
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,7 +1,5 @@
-"""Many requests in one thread, each in a greenlet that yields while it waits.
-
-A request waits long. A thread each costs 70 KiB and competes for the interpreter's lock; a greenlet
-costs what it holds.
+"""Many requests in one thread, each in a greenlet that yields while it waits. A thread each would
+cost 70 KiB and compete for the interpreter's lock.
 
 1. Code for a request is written as if it blocked, and waits by `until` or `result_of`. In the
    loop's thread these let other greenlets run; elsewhere they block.
@@ -61,8 +59,6 @@ def result_of(future: Future[T], patience: float) -> T:
 
 
 class Pause:
-    """A waiting greenlet, and its deadline (monotonic)."""
-
     __slots__ = ("deadline", "pilot")
 
     def __init__(self, patience: float) -> None:
@@ -70,8 +66,6 @@ class Pause:
 
 
 class Pilots(Generic[T]):
-    """Calls `fly(flight)` for each request, in a greenlet of its own."""
-
     def __init__(self, fly: Callable[[T], None]) -> None:
         self._fly = fly
         self._news: deque[tuple[Callable[[Any], None], Any]] = deque()
@@ -150,7 +144,7 @@ class Pilots(Generic[T]):
         self._idle.pop().switch(flight)
 
     def _serve(self) -> None:
-        """A greenlet serves one request after the other: see (4)."""
+        """Serve one request after the other (4)."""
         while len(self._idle) < MOST_IDLE:
             self._idle.append(getcurrent())
             self._do(self._ground.switch())

@@ -1,11 +1,10 @@
 """A process that a step forks never continues as the worker.
 
-1. A copy that reaches the end of the function's code exits there: it has no lease, no records to
-   write and no right to the connection.
+1. A copy at the end of the function's code exits there: it has no lease, no records to write and no
+   right to the connection.
 2. Its parent's connections are hidden, and their sockets closed without a word to the server;
    Django opens others on demand.
-3. SIGTERM ends it, as `terminate()` of multiprocessing expects: the worker's handlers are not for
-   it.
+3. SIGTERM ends it, as `terminate()` of multiprocessing expects, without the worker's handlers.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def depth() -> int:
 
 
 class OnlyHere:
-    """Only the process that entered this block leaves it; a copy exits there (1)."""
+    """A copy ends at this block's end (1)."""
 
     def __enter__(self) -> None:
         self._entered_at = _depth

@@ -1,8 +1,7 @@
 """Finds and ends what the processes of steps leave behind.
 
-The kernel gives an ended process's children to the nearest ancestor that asked (prctl(2),
-PR_SET_CHILD_SUBREAPER): the sentinel, or the main process when the sentinel is gone. So all that a
-step forked or started ends up there when its worker is gone.
+The kernel gives orphans to the nearest ancestor that asked (prctl(2), PR_SET_CHILD_SUBREAPER): the
+sentinel, or the main process without a sentinel.
 
 1. An orphan that appears while all workers live lost another parent (a program went into the
    background), and is left alone.
@@ -49,7 +48,7 @@ class Orphans:
         self._kill_at: dict[int, float] = {}  # got SIGTERM
 
     def tend(self, present: set[int]) -> None:
-        """No worker died: leave the children alone, except orphans of those being ended."""
+        """No worker died: end only orphans of those being ended."""
         present = self._living(present)
         self._kill_at = {pid: at for pid, at in self._kill_at.items() if pid in present}
         if self._kill_at:
@@ -58,7 +57,7 @@ class Orphans:
             self._left_alone = present
 
     def end_new(self, present: set[int]) -> None:
-        """A worker died: children that were not there before are its."""
+        """A worker died: new children are its."""
         self._end(self._living(present) - self._left_alone)
 
     def end_all(self) -> None:
@@ -79,7 +78,6 @@ class Orphans:
 
     @staticmethod
     def _living(pids: set[int]) -> set[int]:
-        """Reaps those that ended."""
         return {pid for pid in pids if not _has_ended(pid)}
 
 

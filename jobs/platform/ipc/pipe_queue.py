@@ -1,8 +1,8 @@
 """Queues between a cluster's processes, without a lock that a killed process could keep.
 
-django-q2 uses queues, events and timers of `multiprocessing`, each with a semaphore. An idle worker
-holds the queue's lock while it waits: killed there, it would leave the other workers deaf; a killed
-monitor would keep the cluster from stopping.
+django-q2's come from `multiprocessing`, each with a semaphore. An idle worker waits with the
+queue's lock: killed there, it would leave the others deaf; a killed monitor would keep the cluster
+from stopping.
 
 1. A packet enters and leaves a pipe whole (pipe(7): PIPE_BUF, O_DIRECT), whichever process dies.
 2. The pipe itself tells how many packets wait: no count can be wrong.
@@ -42,8 +42,8 @@ class TooLarge(ValueError):
 class Queue:
     """As multiprocessing's Queue, for many writers and readers.
 
-    `put` writes one packet, or raises TooLarge. `maxsize` packets (rounded up to a power of two)
-    may wait, or `capacity` where the system allows fewer; then writers block.
+    `put` writes one packet, or raises TooLarge. Beyond `maxsize` packets (rounded up to a power of
+    two), or `capacity` where the system allows fewer, writers block.
     """
 
     def __init__(self, maxsize: int = 0) -> None:
@@ -73,7 +73,7 @@ class Queue:
                     return END
 
     def take(self, patience: float) -> Any:
-        """The next item; None after `patience` seconds or at the end. An item wakes one process."""
+        """The next item, which wakes one process; None after `patience` seconds or at the end."""
         deadline = time.monotonic() + patience
         while True:
             try:
@@ -86,7 +86,6 @@ class Queue:
 
     @property
     def reader(self) -> int:
-        """Readable while items wait."""
         return self._reader
 
     def qsize(self) -> int:
@@ -115,8 +114,7 @@ class Hints(Queue):
 
 
 class Results(Queue):
-    """What workers report to django-q2's monitor, which stores it: secrets are masked, and long
-    reports cut."""
+    """Workers' results for django-q2's monitor, which stores them: masked and cut."""
 
     def put(self, item: Any) -> None:
         if isinstance(item, dict) and isinstance(item.get("result"), str):
@@ -129,7 +127,7 @@ class Results(Queue):
 
 
 def _packet_pipe(packets: int) -> tuple[int, int]:
-    """A pipe that keeps packets apart. Elsewhere than on Linux their equal size does that."""
+    """A pipe that keeps packets apart: on Linux by itself, elsewhere by their equal size."""
     if not hasattr(fcntl, "F_SETPIPE_SZ"):
         return os.pipe()
     reader, writer = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
@@ -150,7 +148,7 @@ class Turnstile:
         self._pid, self._poll = 0, _polling(())
 
     def wait(self, seconds: float) -> bool:
-        """An inherited epoll would wait for the parent, so each process makes its own."""
+        """An inherited epoll would wait for the parent: each process makes its own."""
         pid = process_tree.number()
         if self._pid != pid:
             self._pid, self._poll = pid, _polling(self._pipes)

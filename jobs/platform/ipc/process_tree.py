@@ -1,23 +1,23 @@
 """A cluster's processes stop in order and die together.
 
-1. No orphan goes on working unseen. Linux tells a process of its parent's death (prctl(2),
-   PR_SET_PDEATHSIG); elsewhere these calls do nothing, and a supervisor has to bury the orphans of
-   a killed cluster. Workers, monitor and pusher die with the sentinel, at once.
-2. SIGTERM means the main process alone, which has the others finish what they hold. A service
-   manager sends it to every process (systemd's KillMode=control-group, timeout(1)), and by default
-   the sentinel would die of it first and take the runs with it.
-3. So django-q2's way to end a stuck worker is SIGKILL. The others' handler is a function and not
-   SIG_IGN: programs that a step starts would inherit that, and could not be stopped.
-4. What steps have started dies with its worker (see orphans). The sentinel looks for it whenever it
-   looks at its processes, and the main process when the sentinel has ended. If the main process
-   is killed, the sentinel ends everything before it ends itself.
+1. No orphan works on unseen. Linux tells a process of its parent's death (prctl(2),
+   PR_SET_PDEATHSIG); elsewhere a supervisor has to end a killed cluster's orphans. Workers, monitor
+   and pusher die with the sentinel.
+2. SIGTERM means the main process alone, which lets the others finish. A service manager sends it to
+   every process (systemd's KillMode=control-group, timeout(1)); the sentinel would die of it first
+   and take the runs with it.
+3. So a stuck worker is ended by SIGKILL. The others' handler is a function, not SIG_IGN: programs
+   that a step starts would inherit that, and could not be stopped.
+4. What steps started dies with its worker (see orphans). The sentinel looks for it with each look
+   at its processes, the main process when the sentinel has ended. If the main process is killed,
+   the sentinel ends everything before itself.
 5. A worker may have children, which multiprocessing forbids daemons: only its parent takes it for
-   one. It does not wait for long for what steps have left, processes or threads, when it ends.
-6. Pages are shared until somebody writes to them, and the garbage collector writes to every object
-   that it looks at. So whatever there is at a fork is frozen: no collection looks at it again.
-7. multiprocessing forks by `ForkProcess._Popen`, the one private name that is leant on here. With a
-   Python that forks otherwise a stuck worker is still ended by SIGKILL, while (4) and (6) are lost;
-   `manage.py check` says so (`jobs.W024`), and so does the log.
+   one. When it ends, it does not wait long for what steps left.
+6. The garbage collector would write to, and so copy, pages that forks share. So whatever there is
+   at a fork is frozen.
+7. multiprocessing forks by `ForkProcess._Popen`, the one private name used here. With a Python that
+   forks otherwise a stuck worker is still killed, but (4) and (6) are lost; `manage.py check`
+   (`jobs.W024`) and the log say so.
 """
 
 from __future__ import annotations
@@ -110,9 +110,7 @@ def _not_meant(number: int, frame: FrameType | None) -> None:
 
 
 class _Popen(popen_fork.Popen):
-    """How a parent starts, polls and ends its process."""
-
-    living: ClassVar[dict[int, _Popen]] = {}  # this process's children, by pid
+    living: ClassVar[dict[int, _Popen]] = {}
     orphans: ClassVar[Orphans] = Orphans()
 
     def __init__(self, process_obj: BaseProcess) -> None:
@@ -126,13 +124,13 @@ class _Popen(popen_fork.Popen):
         return code
 
     def terminate(self) -> None:
-        """See (3)."""
         self.kill()
 
     @classmethod
     def _tend(cls) -> None:
         """See (4). Children come first: a worker that ends later leaves its orphans to the next
-        poll."""
+        poll.
+        """
         present = children().difference(cls.living)
         ended = [pid for pid, one in cls.living.items() if popen_fork.Popen.poll(one) is not None]
         for pid in ended:
@@ -183,7 +181,7 @@ def _forks_otherwise() -> str:
 
 
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """A warning (`jobs.W024`) for a Python that forks otherwise: see (7)."""
+    """A warning (`jobs.W024`) for a Python that forks otherwise (7)."""
     if "_Popen" in vars(ForkProcess):
         return []
     hint = "Run the clusters with a Python that the engine is tested with (README)."
@@ -195,7 +193,6 @@ class Context(ForkContext):
 
 
 def context() -> Context:
-    """Makes the processes of a cluster."""
     return Context()
 
 

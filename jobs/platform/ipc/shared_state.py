@@ -39,9 +39,9 @@ class Event:
 
 
 class Value:
-    """As multiprocessing's Value: one process writes it, another counts down. Without a lock, which
-    a killed process could keep, a write may be lost: a worker's timeout then counts from a moment
-    earlier."""
+    """As multiprocessing's Value: one process writes, another counts down. Without a lock, which a
+    killed process could keep, a write may be lost: a worker's timeout then counts from earlier.
+    """
 
     def __init__(self, typecode: str, value: float) -> None:
         self._shared: Any = RawValue(typecode, value)

@@ -19,7 +19,6 @@ class Bell:
             os.write(self._writer, b"!")
 
     def silence(self) -> bool:
-        """Whether it rang since the last call."""
         try:
             return bool(os.read(self.reader, PACKET))
         except BlockingIOError:

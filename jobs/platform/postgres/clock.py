@@ -1,7 +1,5 @@
-"""One clock for all machines: the database's.
-
-A worker learns the time with each claim and counts on with the monotonic clock. No process asks its
-wall clock.
+"""One clock for all machines: the database's. A worker learns the time with each claim and counts
+on with the monotonic clock; no process asks its wall clock.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What a function's code may have done to the worker's connection, and how the worker gets a clean
-one. The one file that writes the insides of Django's connection wrapper, and uses what is private
-in it: one name, `_prepare_cursor`.
+one. The one file that writes Django's connection wrapper, and uses a private name of it
+(`_prepare_cursor`).
 
-A function may close or replace the connection, end its transaction or leave one open. The wrapper
-then believes something false, and the engine's next statement would run in a transaction that never
+Code may close or replace the connection, end its transaction or leave one open. The wrapper then
+believes something false, and the engine's next statement would run in a transaction that never
 commits, or in none.
 """
 
@@ -24,8 +24,9 @@ __all__ = ["DivisionByZero"]  # other wings do not import psycopg
 
 
 def wrapped(here: BaseDatabaseWrapper, cursor: Any) -> Any:
-    """A cursor of psycopg's as `connection.cursor()` gives it out: its errors are Django's, and the
-    connection's execute wrappers see its statements."""
+    """A psycopg cursor as `connection.cursor()` gives it out: with Django's errors and execute
+    wrappers.
+    """
     return here._prepare_cursor(cursor)  # type: ignore[attr-defined]
 
 
@@ -39,7 +40,7 @@ def is_lost(here: BaseDatabaseWrapper, raw: Any) -> bool:
 
 
 def is_failed(here: BaseDatabaseWrapper) -> bool:
-    """Whether a statement outside any savepoint failed: PostgreSQL then refuses more."""
+    """Whether a statement outside savepoints failed: PostgreSQL then refuses more."""
     raw = here.connection
     if raw is None:
         return False
@@ -65,8 +66,9 @@ def is_left_open(here: BaseDatabaseWrapper) -> bool:
 
 
 def is_databases_fault(here: BaseDatabaseWrapper, error: BaseException) -> bool:
-    """Whether the database broke off the work. An error without an SQLSTATE counts only if the
-    connection broke: code may close it, or raise such an error."""
+    """Whether the database broke off the work. Without an SQLSTATE only a broken connection counts:
+    code may close it, or raise such an error.
+    """
     if not is_a(error, DatabaseError, InterfaceError):
         return False
     if _is_of_an_old_plan(error):

@@ -6,8 +6,8 @@ fraction of a millisecond.
 
 1. A direct connection gets `jit = off` when Django connects, in sites too.
 2. Behind a pool the setting would reach the next client. If the role has JIT on, the engine's
-   statements switch it off for their transaction (pooled_pipeline, 5), not for earlier statements
-   of the ORM; `manage.py check --database default` tells the remedy.
+   statements switch it off for their transaction (pooled_pipeline, 5), not for earlier ORM
+   statements; `manage.py check --database default` tells the remedy.
 """
 
 from __future__ import annotations

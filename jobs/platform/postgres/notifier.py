@@ -3,8 +3,8 @@
 PostgreSQL commits transactions with a NOTIFY one after the other, each under a lock until it is on
 disk. So no transaction that writes also notifies:
 
-1. The sender notifies after its commit; a rollback notifies nothing. If the sender dies or the
-   statement fails, the clusters find the run within a second.
+1. The sender notifies after its commit, not after a rollback. If the sender dies or the statement
+   fails, the clusters find the run within a second.
 2. A process notifies once per GAP at most. A cluster looks at once and again GAP later (listener),
    so no thread must notify later.
 3. A cluster's processes write to its pipes, without a statement; the pusher tells the other
@@ -38,8 +38,6 @@ SELECT set_config('synchronous_commit', 'off', true), pg_notify(%(channel)s, %(w
 
 
 class Cluster(Protocol):
-    """This process's cluster (the worker table)."""
-
     runs: Bell
     requests: Bell
 
@@ -53,14 +51,14 @@ _told: dict[str, float] = {}  # word → sent last (monotonic)
 
 
 def belong_to(cluster: Cluster | None) -> None:
-    """Make this process and its forks part of this cluster."""
     global _cluster
     _cluster = cluster
 
 
 def wake_clusters(what: str = ANYTHING) -> None:
-    """After the commit of this thread's open transaction, or now without one, tell every cluster
-    that something may be due. Raises nothing."""
+    """After this thread's open transaction commits, or now, tell every cluster that something may
+    be due. Raises nothing.
+    """
     here = connections[DEFAULT_DB_ALIAS]
     if not here.in_atomic_block:
         WORDS[what]()
@@ -79,7 +77,7 @@ def is_word(callback: Callable[[], Any]) -> bool:
 
 
 def _is_last(here: Any, word: Callable[[], Any]) -> bool:
-    """Whether the word is the last callback, and no rollback to a savepoint removes it."""
+    """Whether the word is the last callback, not removed by a rollback to a savepoint."""
     if not here.run_on_commit:
         return False
     savepoints, callback, _ = here.run_on_commit[-1]

@@ -1,8 +1,8 @@
-"""The one predicate for “the database is away”.
+"""The one predicate for “the database is away”: another connection, or the same statement later,
+can succeed without a change of code or data.
 
-It is away when another connection, or the same statement later, can succeed without a change of
-code or data. Sites answer 503 then; workers, pushers and gateways take another connection; a run
-pays no attempt (requeue).
+Then sites answer 503; workers, pushers and gateways take another connection; a run pays no attempt
+(requeue).
 
     08…, no code    the connection broke, or none can be made
     57P01 … 57P04   the server stops, crashed, starts, or lost its database
@@ -27,8 +27,8 @@ from jobs.lib.error_report import is_a
 
 AWAY = ("08", "53000", "531", "532", "533", "58", "25006", "57P01", "57P02", "57P03", "57P04")
 
-# End a sentence that begins with “The database”. An error while connecting has no SQLSTATE, but an
-# (English) message.
+# End a sentence after “The database”. An error while connecting has an (English) message, no
+# SQLSTATE.
 IN_WORDS = {
     "25006": "is read-only",
     "53100": "has no disk space left",
@@ -53,7 +53,7 @@ IN_MESSAGES = {
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether this error of Django or psycopg says that the database is away."""
+    """Whether this error of Django or psycopg means that."""
     if not is_a(error, DatabaseError, InterfaceError, psycopg.Error):
         return False  # an author's error about an outage
     if isinstance(error, TransactionManagementError):
@@ -71,8 +71,9 @@ def is_unavailable(error: BaseException) -> bool:
 
 
 def why_unavailable(error: BaseException) -> str:
-    """What is wrong, to end a sentence that begins with “The database”. It quotes nothing of the
-    error, so visitors may read it."""
+    """What is wrong, to end a sentence after “The database”. Quotes nothing of the error: visitors
+    may read it.
+    """
     code = sqlstate_of(error)
     if code:
         return IN_WORDS.get(

@@ -3,19 +3,18 @@
 For a small statement, psycopg's cursor costs more than PostgreSQL. So the engine calls libpq
 through psycopg.pq; psycopg adapts the values. See “Pipeline Mode” in PostgreSQL's manual.
 
-1. A conversation is: send everything, sync, read everything. An error has the server skip what
-   comes behind it. Outside a transaction the conversation is one of its own.
-2. A statement counts as prepared when the server has said so: one that was skipped is not.
-3. Who breaks off in the midst of a conversation, as an exception from a signal's handler does,
-   leaves a connection that nobody understands any more: it is closed.
-4. So is one whose server has forgotten what was prepared (DISCARD ALL), or says that a migration
-   has changed what it returns. The next connection prepares anew.
-5. A lone statement that waits for nobody's lock needs no conversation: libpq's blocking call takes
-   half the processor time. While it lasts no signal's handler runs.
+1. A conversation is: send everything, sync, read everything. After an error the server skips the
+   rest. Outside a transaction it is a transaction of its own.
+2. A statement counts as prepared when the server has said so: a skipped one is not.
+3. A conversation that is broken off, by an exception from a signal's handler say, leaves a
+   connection out of step: it is closed.
+4. So is one whose server forgot what was prepared (DISCARD ALL), or says that a migration changed
+   its result. The next connection prepares anew.
+5. A lone statement that waits for no lock needs no conversation: libpq's blocking call takes half
+   the processor time. Meanwhile no signal's handler runs.
 6. psycopg may prepare the product's statements on the same connection, and forgets its own alone
    (psycopg_internals).
-7. A transaction that Django wants and that is not open yet opens in the trip of the engine's first
-   statement in it.
+7. A transaction that Django wants opens in the trip of the engine's first statement in it.
 """
 
 from __future__ import annotations
@@ -65,8 +64,9 @@ class Wire:
         psycopg_internals.deallocate_by_name(raw)  # see (6)
 
     def converse(self, statements: Sequence[Statement], *, commits: bool = False) -> list[Rows]:
-        """What each statement returns. A transaction that is wanted and not open is opened in the
-        same trip; with `commits` it ends in it."""
+        """What each statement returns. A wanted transaction opens in the same trip; with `commits`
+        it ends in it.
+        """
         first = self._begin_if_wanted()
         asked = [*first, *statements, *([COMMIT] if commits else [])]
         with self._raw.lock:
@@ -74,8 +74,7 @@ class Wire:
         return rows[len(first) : len(first) + len(statements)]
 
     def ask_at_once(self, text: str, values: Mapping[str, Any]) -> Rows:
-        """What a statement returns that waits for nobody: see (5). A transaction that is wanted and
-        not open is opened before."""
+        """What a statement without lock waits returns (5). A wanted transaction opens before it."""
         self.begin()
         with self._raw.lock:
             result = self._answer_at_once(text, values)
@@ -113,7 +112,6 @@ class Wire:
         return self._pg.exec_prepared(self._prepared[key], dumped, formats)
 
     def _ask(self, statements: Sequence[Statement]) -> list[PGresult]:
-        """The answer to each."""
         try:
             self._pg.enter_pipeline_mode()
             sent = [self._send(*statement) for statement in statements]
@@ -124,7 +122,7 @@ class Wire:
             list(results)
             self._pg.exit_pipeline_mode()
         except BaseException:  # see (3)
-            if self._pg.status != ConnStatus.BAD:  # a broken one stays open
+            if self._pg.status != ConnStatus.BAD:
                 self._raw.close()
             raise
         self._pass_on_notifications()
@@ -209,7 +207,7 @@ AUTO = [PyFormat.AUTO] * 100
 
 @lru_cache(maxsize=256)
 def compiled(text: str) -> tuple[bytes, list[str], bool]:
-    """The text in PostgreSQL's notation, the values' names in order, and whether it has a plan."""
+    """The text in PostgreSQL's notation, the values' names in order, and whether it is planned."""
     names: list[str] = []
 
     def number(match: re.Match[str]) -> str:

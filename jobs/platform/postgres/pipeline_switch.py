@@ -1,9 +1,8 @@
-"""Which way the engine's statements go: through libpq's pipeline, prepared (pipeline), or by plain
-cursors (plain_statements), which lean on psycopg's public parts alone.
+"""Which way the engine's statements go: libpq's pipeline, prepared (pipeline), or plain cursors
+(plain_statements), which use psycopg's public parts alone.
 
-They go by plain cursors where `JOBS["PIPELINE"]` is False, and where psycopg is not what the
-pipeline was tested with. `manage.py check` says so, and so does the log of each process, once.
-A connection keeps the way that it began with.
+Plain cursors are used where `JOBS["PIPELINE"]` is False, or the pipeline was not tested with this
+psycopg. `manage.py check` says so, and each process's log, once. A connection keeps its way.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from jobs.platform.postgres import psycopg_internals
 logger = logging.getLogger("jobs.engine")
 
 PLAIN = "The engine's statements go by plain cursors: they are not prepared, and cost more."
-_found: str | None = None  # by the probe; None: no connection was made yet
+_found: str | None = None  # by the probe; None: before the first connection
 
 
 def install() -> None:
-    """From now on the first connection of a process is probed."""
+    """Probe the process's first connection."""
     connection_created.connect(_probe, dispatch_uid="jobs.platform.postgres.pipeline_switch")
 
 
@@ -36,7 +35,7 @@ def is_on() -> bool:
 
 
 def _why_not() -> str:
-    """A sentence; empty if the pipeline is used."""
+    """A sentence; empty with the pipeline."""
     if not conf.pipeline():
         return 'JOBS["PIPELINE"] is False.'
     return psycopg_internals.untested() or _found or ""
@@ -55,8 +54,7 @@ def _probe(connection: BaseDatabaseWrapper, **_: Any) -> None:
 
 
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """A warning (`jobs.W021`) while the fallback is in use. With `--database default` the probe is
-    made first."""
+    """A warning (`jobs.W021`) for the fallback. With `--database default` the probe comes first."""
     if DEFAULT_DB_ALIAS in (kwargs.get("databases") or []):
         connections[DEFAULT_DB_ALIAS].ensure_connection()
     try:

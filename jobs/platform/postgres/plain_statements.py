@@ -1,10 +1,10 @@
-"""The engine's statements by psycopg's own cursors: for connections that are watched, and wherever
-the pipeline is not used (pipeline_switch). Nothing private is used, and nothing is prepared.
+"""The engine's statements by psycopg's own cursors, for watched connections and wherever the
+pipeline is not used (pipeline_switch). Nothing is private or prepared.
 
-1. Several statements travel in one trip still, by psycopg's own pipeline mode.
-2. Whatever breaks off in the midst of a trip, an exception from a signal's handler say, leaves a
-   connection of which nothing is known: it is closed.
-3. Behind a pool the settings that the engine has asked for go ahead of each trip.
+1. Several statements travel in one trip, by psycopg's pipeline mode.
+2. A trip that is broken off, by an exception from a signal's handler say, leaves a connection in an
+   unknown state: it is closed.
+3. Behind a pool the engine's settings go ahead of each trip.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from jobs.platform.postgres.pooled_pipeline import settings_of, settings_stateme
 
 
 class _ServerBinding(psycopg.Cursor[Any]):
-    """Django's own cursors put the values into the text."""
+    """Django's cursors put values into the text."""
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> _ServerBinding:
         super().execute(query, params, prepare=False, **options)
@@ -32,8 +32,9 @@ class _ServerBinding(psycopg.Cursor[Any]):
 
 
 def converse(here: BaseDatabaseWrapper, statements: Sequence[Statement]) -> list[Rows]:
-    """What each statement returns, with Django's wrappers around it. Outside a transaction they
-    are one of their own."""
+    """What each statement returns, through Django's wrappers. Outside a transaction they are
+    one.
+    """
     raw = here.connection
     transaction_count.add_if_begins(raw)
     before = settings_statements(settings_of(raw))
@@ -55,8 +56,9 @@ def _is_alone(raw: psycopg.Connection[Any]) -> bool:
 
 @contextlib.contextmanager
 def _trip(raw: psycopg.Connection[Any], statements: int) -> Iterator[None]:
-    """See (1) and (2). The end of psycopg's pipeline waits for the answers, but not if the
-    connection is closed by then."""
+    """See (1) and (2). psycopg's pipeline waits for the answers at its end, unless the connection
+    is closed.
+    """
     pipeline = raw.pipeline() if statements > 1 else contextlib.nullcontext()
     with _whole(raw), pipeline, _whole(raw):
         yield

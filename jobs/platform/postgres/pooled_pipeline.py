@@ -2,7 +2,7 @@
 and find nothing prepared.
 
 Planning takes longer than executing, so the engine prepares all the same. A statement's name is a
-hash of its text: what one process prepared in a session, all may use.
+hash of its text: all processes may use what one prepared in a session.
 
 1. A trip outside a transaction assumes that its statements are prepared. If one is missing, nothing
    was done: the trip is repeated and prepares.
@@ -15,7 +15,7 @@ hash of its text: what one process prepared in a session, all may use.
    Preparing closes the name first, which is never an error. PgBouncer (from 1.21) wants each client
    to prepare.
 5. A setting would reach the next client. So each transaction's first trip sets the connection's
-   settings for that transaction.
+   settings for it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ BEGIN = b"BEGIN; SELECT pg_backend_pid()"
 MISSED = (b"26000", b"0A000")  # not prepared here, or before a migration
 MOST_MISSES = 200  # in a row
 MOST_SERVERS = 500
-SETTINGS = "jobs_settings"  # the connection's attribute
+SETTINGS = "jobs_settings"
 FINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
 
@@ -48,7 +48,7 @@ def is_pooled(here: BaseDatabaseWrapper) -> bool:
 
 
 def settings_of(raw: psycopg.Connection[Any]) -> dict[str, str]:
-    """What the engine has asked for on this connection: see (5)."""
+    """The settings for this connection (5)."""
     settings: dict[str, str] = vars(raw).setdefault(SETTINGS, {})
     return settings
 
@@ -63,16 +63,16 @@ class PooledWire(Wire):
         super().__init__(raw)
         transaction_count.count(raw)
         self.settings = settings_of(raw)
-        self._are_set = False  # in the open transaction
+        self._are_set = False
         self._number = 0  # that transaction's, see transaction_count
         # Statements, by their names:
         self._known: set[bytes] = set()  # that were sent, see (4)
         self._told: set[bytes] = set()  # that were prepared
         self._servers: dict[int, set[bytes]] = {}  # that are prepared in a session
         self._here: set[bytes] | None = None  # in that of the open transaction, see (2)
-        self._taken: set[bytes] = set()  # that were taken for prepared in this trip
-        self._made: set[bytes] = set()  # that were prepared in it
-        # This trip began outside a transaction; is made for the second time.
+        self._taken: set[bytes] = set()  # taken for prepared in this trip
+        self._made: set[bytes] = set()  # prepared in it
+        # This trip began outside a transaction; is repeated.
         self._is_free = self._is_anew = False
         self._is_kept = False  # see (3)
         self._misses = 0 if capabilities.has_send_close_prepared() else MOST_MISSES
@@ -102,7 +102,7 @@ class PooledWire(Wire):
             self._is_at(number)
 
     def _notice_another_transaction(self) -> None:
-        """One that psycopg has begun leads to a session that is not known."""
+        """One that psycopg began leads to an unknown session."""
         number = transaction_count.begun(self._raw)
         if number != self._number:
             self._number, self._here, self._are_set = number, None, False
@@ -196,8 +196,7 @@ def name_of(key: Key) -> bytes:
 
 
 def wire_of(raw: psycopg.Connection[Any], *, prepares: bool) -> Wire | None:
-    """The connection's own, which goes with it; `prepares`: it leads to one session. None where the
-    pipeline is not used."""
+    """The connection's own; `prepares`: it leads to one session. None without the pipeline."""
     attributes = vars(raw)
     if WIRE not in attributes:
         kind = Wire if prepares else PooledWire

@@ -1,12 +1,11 @@
-"""All that leans on psycopg's private parts: three names, `_prepared`, `_names` and `_to_flush`.
+"""All that leans on psycopg's private parts: `_prepared`, `_names` and `_to_flush`.
 
-psycopg may prepare the product's statements on a connection on which the engine has prepared its
-own. After a rollback psycopg forgets what it has prepared, and tells the server so by DEALLOCATE
-ALL: the engine's statements would be gone, and the next one would fail in the midst of a
-transaction. So psycopg deallocates here each statement of its own by its name.
+After a rollback psycopg forgets the product's prepared statements by DEALLOCATE ALL: the engine's
+on that connection would be gone, and the next one would fail in a transaction. So psycopg
+deallocates here each of its statements by name.
 
-The first connection of a process finds out whether that works (`probe`). Where it does not, and
-with a psycopg that is not among the tested ones, the engine prepares nothing (pipeline_switch).
+A process's first connection tests that (`probe`). If it fails, or this psycopg is untested, the
+engine prepares nothing (pipeline_switch).
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import psycopg
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ExecStatus
 
-FIRST, BEHIND = (3, 3, 0), (3, 4, 0)  # the tested versions: from the first up to, without, BEHIND
+FIRST, BEHIND = (3, 3, 0), (3, 4, 0)  # tested: from the first up to, without, BEHIND
 OURS = b"jobs_probe"
 ASKED = b"SELECT $1::int8"
 
@@ -28,7 +27,7 @@ class Unfit(Exception):
 
 
 def untested() -> str:
-    """Why this psycopg is not one of the tested versions, as a sentence; empty if it is."""
+    """Why this psycopg is untested, as a sentence; empty if it is not."""
     if FIRST <= version_of(psycopg.__version__) < BEHIND:
         return ""
     tested = " up to, and without, ".join(".".join(map(str, v)) for v in (FIRST, BEHIND))
@@ -36,20 +35,19 @@ def untested() -> str:
 
 
 def version_of(text: str) -> tuple[int, ...]:
-    """The numbers that a version begins with: three."""
     numbers = [int(number) for number in re.findall(r"\d+", text)]
     return tuple([*numbers, 0, 0, 0][:3])
 
 
 def deallocate_by_name(raw: psycopg.Connection[Any]) -> None:
-    """From now on, as long as this connection lives. Raises Unfit."""
+    """For this connection's life. Raises Unfit."""
     memory = _memory_of(raw)
     psycopgs_clear = memory.clear
 
     def clear() -> bool:
         names = [*(name for name in memory._to_flush if name), *memory._names.values()]
         is_cleared: bool = psycopgs_clear()
-        if is_cleared:  # the server is to be told to forget everything
+        if is_cleared:  # the server would forget everything
             memory._to_flush.clear()
             memory._to_flush.extend(names)
         return is_cleared
@@ -59,7 +57,6 @@ def deallocate_by_name(raw: psycopg.Connection[Any]) -> None:
 
 
 def _memory_of(raw: Any) -> Any:
-    """What psycopg knows of the statements that it has prepared."""
     try:
         memory = raw._prepared
         is_known = callable(memory.clear) and memory._names.values and memory._to_flush.extend
@@ -71,14 +68,15 @@ def _memory_of(raw: Any) -> Any:
 
 
 def probe(raw: psycopg.Connection[Any], *, is_pooled: bool) -> str:
-    """What is not as expected, as a sentence; empty if all is. The connection has no transaction
-    open. Behind a pool, where psycopg prepares nothing, only the names are looked for."""
+    """What is not as expected, as a sentence; empty if all is. Needs no open transaction. Behind a
+    pool, where psycopg prepares nothing, only the names are checked.
+    """
     try:
         _memory_of(raw)
         if not is_pooled:
             _prepare_roll_back_and_ask(raw)
     except psycopg.OperationalError:
-        raise  # the connection is lost: nothing has been found out
+        raise  # the connection is lost: nothing is known
     except Exception as error:
         what = str(error) if isinstance(error, Unfit) else f"behaves unexpectedly: {error!r}"
         return f"psycopg {psycopg.__version__} {what}."
@@ -86,7 +84,7 @@ def probe(raw: psycopg.Connection[Any], *, is_pooled: bool) -> str:
 
 
 def _prepare_roll_back_and_ask(raw: psycopg.Connection[Any]) -> None:
-    """After a rollback with a statement of psycopg's, ours must be there still."""
+    """After a rollback of psycopg's statement, ours must still be there."""
     threshold = raw.prepare_threshold
     deallocate_by_name(raw)
     try:

@@ -6,9 +6,8 @@
 
     STANDING = Query("SELECT id, turn_keys[1] AS key FROM …", Standing)
 
-The fields of the rows' class are the columns of the statement, by their names and in their order. A
-test compares them with what PostgreSQL says of each Query that is made: a column that is moved or
-added is an error there, and no wrong value here.
+The row class's fields are the statement's columns, in order. A test compares them with PostgreSQL's
+description of each Query: a moved or added column is an error there, and no wrong value here.
 """
 
 from __future__ import annotations
@@ -22,14 +21,15 @@ from jobs.platform.postgres import statements
 from jobs.platform.postgres.statements import Rows, Statement
 
 R = TypeVar("R")
-NO_COLUMN = {"is_column": False}  # the metadata of a dataclass's field that no column is read into
+NO_COLUMN = {"is_column": False}  # marks a dataclass's field without a column
 
-queries: list[Query[Any]] = []  # all that were made, for the test
+queries: list[Query[Any]] = []  # all Queries, for the test
 
 
 class Query(Generic[R]):
-    """A statement, and the class of its rows: a NamedTuple, whose last fields may be such rows, or
-    dataclasses, themselves."""
+    """A statement, and its rows' class: a NamedTuple, whose last fields may be such rows, or
+    dataclasses, themselves.
+    """
 
     def __init__(self, text: str, row: type[R]) -> None:
         self.text = text
@@ -41,11 +41,10 @@ class Query(Generic[R]):
         return self.rows(statements.execute(self.text, values))
 
     def at_once(self, values: Mapping[str, Any]) -> list[R]:
-        """As statements.at_once."""
         return self.rows(statements.at_once(self.text, values))
 
     def asked(self, values: Mapping[str, Any]) -> Statement:
-        """To be sent together with others; `rows` reads what comes back."""
+        """To be sent with others; `rows` reads the result."""
         return self.text, values
 
     def rows(self, found: Rows) -> list[R]:
@@ -53,7 +52,6 @@ class Query(Generic[R]):
 
 
 def columns_of(row: type) -> list[str]:
-    """The columns that a class of rows is read from."""
     if is_dataclass(row):
         return [f.name for f in fields(row) if f.metadata.get("is_column", True)]
     hints = get_type_hints(row)

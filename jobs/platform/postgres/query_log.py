@@ -1,6 +1,5 @@
-"""Clusters keep no DEBUG log of statements.
-
-Django keeps a connection's last 9,000 until the next web request begins, and a cluster has none.
+"""Clusters keep no DEBUG log of statements: Django keeps a connection's last 9,000 until a web
+request begins, and a cluster has none.
 """
 
 from __future__ import annotations

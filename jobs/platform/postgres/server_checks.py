@@ -1,8 +1,8 @@
 """`manage.py check --database default`, also run by `migrate`: what does not suit the engine in the
 server, the role, or a pool.
 
-The checks use ordinary connections, so the answers cover the settings of server, database, role and
-`DATABASE_URL`. If the database is away, the caller gets its error.
+The checks' ordinary connections have the settings of server, database, role and `DATABASE_URL`. If
+the database is away, the caller gets its error.
 """
 
 from __future__ import annotations
@@ -99,8 +99,9 @@ def _without_transactions(here: BaseDatabaseWrapper) -> CheckMessage | None:
 
 
 def _deaf(here: BaseDatabaseWrapper) -> list[CheckMessage]:
-    """Whether NOTIFY arrives. Through a pool in transaction mode no session can LISTEN: it would go
-    on listening for other clients."""
+    """Whether NOTIFY arrives. Through a pool in transaction mode LISTEN would go on for other
+    clients.
+    """
     if not here.settings_dict.get(POOLED):
         with _session() as other:
             return [] if _hears(here, other) else [_pool_unnamed()]

@@ -1,5 +1,6 @@
-"""PostgreSQL settings, of server, database, role or `DATABASE_URL`, that do not suit the engine.
-Behind a pool the engine could not change them, so it only reports them."""
+"""PostgreSQL settings, of server, database, role or `DATABASE_URL`, that do not suit the engine:
+only reported, since behind a pool it could not change them.
+"""
 
 from __future__ import annotations
 

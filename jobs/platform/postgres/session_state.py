@@ -1,9 +1,9 @@
 """Whether code set up a database session for itself.
 
-Settings, temporary tables, prepared statements and session locks outlast a transaction. The
-worker's next run would read times in a foreign zone, die of a foreign timeout, or meet a table that
-hides the product's; so it gets a new connection (journal.leave_connection). The beginning of each
-statement tells.
+Settings, temporary tables, prepared statements and session locks outlast a transaction: the next
+run would read times in a foreign zone, die of a foreign timeout, or meet a table that hides the
+product's. So the worker gets a new connection (journal.leave_connection). A statement's beginning
+tells.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
-"""The engine's own statements: a few, sent for every run, and prepared once per connection, because
-planning takes longer than executing.
+"""The engine's own statements, prepared once per connection, because planning takes longer than
+executing.
 
-They are prepared, so that PostgreSQL reads and plans each once for a connection: planning one takes
-longer than what it does. So may be those of steps (see step_cursor.py). Behind a pool in
-transaction mode, as `DISABLE_SERVER_SIDE_CURSORS` says, they are prepared in another way
-(pooled_pipeline), and those of steps are not. Where the pipeline is not used (pipeline_switch),
-nothing of the engine's is prepared (plain_statements).
+Behind a pool in transaction mode (`DISABLE_SERVER_SIDE_CURSORS`) they are prepared in another way
+(pooled_pipeline); without the pipeline (pipeline_switch), not at all (plain_statements). Steps' own
+statements: step_cursor.py; not behind a pool.
 """
 
 from __future__ import annotations
@@ -47,8 +45,8 @@ def execute(text: str, values: Mapping[str, Any]) -> Rows:
 
 
 def together(*statements: Statement, commits: bool = False) -> list[Rows]:
-    """Execute statements in one trip, each with its own snapshot. Outside a transaction they are a
-    transaction of their own. Raises Django's errors.
+    """Execute statements in one trip, each with its own snapshot; outside a transaction, as one.
+    Raises Django's errors.
 
     With `commits` the trip may include COMMIT; Django's own must follow.
     """
@@ -73,8 +71,7 @@ def at_once(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
 
 
 def begin() -> None:
-    """Open the transaction that Django wants, for a step; psycopg would before the first statement,
-    but at twice the cost."""
+    """Open the transaction that Django wants, for a step, at half the cost of psycopg's way."""
     here = _ready()
     raw = here.connection
     if raw.prepare_threshold is None and conf.prepare_steps() and not is_pooled(here):
@@ -86,7 +83,6 @@ def begin() -> None:
 
 
 def transactions_begun() -> int:
-    """How many transactions this thread's connection has begun up to now."""
     return transaction_count.begun(_ready().connection)
 
 
@@ -100,7 +96,8 @@ def _ready() -> BaseDatabaseWrapper:
 
 def read_by_index() -> None:
     """Let this thread's connection read by indexes alone. The planner's figure for the queue's size
-    is always old; by it, sorting all due runs can look as cheap as reading the first few."""
+    is always old: by it, sorting all due runs can look cheap.
+    """
     here = connections[DEFAULT_DB_ALIAS]
     here.ensure_connection()
     if here.connection not in _by_index:
@@ -109,22 +106,22 @@ def read_by_index() -> None:
 
 
 def do_not_wait_for_the_disk() -> None:
-    """Let this thread's connection commit without waiting for the disk."""
     here = connections[DEFAULT_DB_ALIAS]
     here.ensure_connection()
     _set(here, synchronous_commit="off")
 
 
 def keep_connections(seconds: int) -> None:
-    """Let connections live for so long at least: by the site's `CONN_MAX_AGE` a worker would close
-    its connection after each shift."""
+    """Let connections live this long at least: by the site's `CONN_MAX_AGE` a worker would close
+    its connection after each shift.
+    """
     there = connections[DEFAULT_DB_ALIAS].settings_dict
     if there["CONN_MAX_AGE"] is not None:
         there["CONN_MAX_AGE"] = max(there["CONN_MAX_AGE"], seconds)
 
 
 def _set(here: BaseDatabaseWrapper, **settings: str) -> None:
-    """For this connection's session; behind a pool, for the engine's own statements alone."""
+    """For this connection's session; behind a pool, for the engine's statements alone."""
     if is_pooled(here):
         settings_of(here.connection).update(settings)
         return
@@ -148,7 +145,7 @@ def _is_watched(here: BaseDatabaseWrapper) -> bool:
 
 
 def _wire(here: BaseDatabaseWrapper) -> Wire | None:
-    """None: the statements go by plain cursors."""
+    """None: plain cursors."""
     if _is_watched(here):
         return None
     return wire_of(here.connection, prepares=not is_pooled(here))

@@ -4,12 +4,10 @@ Django puts values into the text, so PostgreSQL plans each statement anew. With
 `JOBS["PREPARE_STEPS"]` a worker's connection binds the values of the ORM's short statements, and
 psycopg prepares those that repeat.
 
-1. All others go as Django sends them: those written by hand, where a value may stand for which the
-   server takes none (`interval %s`); GROUP BY, where two of the server's values are never the same
-   one (Django's ticket 34255); long ones, of which each length would be a plan, and of which the
-   server takes no more than 65,535 values.
-2. Only connections in which a run's steps are called are set up so. Behind a pool in transaction
-   mode none is.
+1. Not handwritten ones, where a value may stand for which the server takes none (`interval %s`);
+   not GROUP BY, where two of the server's values are never the same one (Django's ticket 34255);
+   not long ones: each length would be a plan, and the server takes at most 65,535 values.
+2. Only connections in which a run's steps are called, and none behind a pool in transaction mode.
 3. A migration may change what a prepared statement returns. Its error costs the connection and no
    attempt: see journal.is_connection_lost.
 """

@@ -1,9 +1,8 @@
-"""How many transactions a connection has begun, so that code which ends one by hand is noticed.
+"""How many transactions a connection has begun, to notice code that ends one by hand.
 
-psycopg begins the next transaction by itself, before the next statement, and tells nothing of it.
-So each cursor looks, before and after what it sends, whether a transaction is open. What is sent
-by another way than the connection's own cursors (a cursor that Django makes for `iterator()`, say)
-is not seen; the end of the transaction before it is.
+psycopg begins the next one by itself, unnoticed. So each cursor looks, before and after what it
+sends, whether a transaction is open. A cursor that is not the connection's own (Django's for
+`iterator()`, say) is not seen; the end of the transaction before it is.
 """
 
 from __future__ import annotations
@@ -19,13 +18,11 @@ IDLE = TransactionStatus.IDLE
 
 
 def begun(raw: psycopg.Connection[Any]) -> int:
-    """How many transactions this connection has begun since it is counted."""
     count: int = vars(raw).get(BEGUN, 0)
     return count
 
 
 def add(raw: psycopg.Connection[Any]) -> None:
-    """One more begins."""
     vars(raw)[BEGUN] = begun(raw) + 1
 
 
@@ -36,8 +33,9 @@ def add_if_begins(raw: psycopg.Connection[Any]) -> None:
 
 
 class Counting(psycopg.Cursor[Any]):
-    """Together with another cursor's class: counts the transactions that its statements begin. A
-    statement that ends one counts for the next one, too, which may begin unseen."""
+    """Together with another cursor's class: counts the transactions that its statements begin. One
+    that ends a transaction counts for the next, too, which may begin unseen.
+    """
 
     def execute(self, query: Any, *given: Any, **options: Any) -> Counting:
         add_if_begins(self.connection)
@@ -60,7 +58,6 @@ class Counting(psycopg.Cursor[Any]):
 
 
 def count(raw: psycopg.Connection[Any]) -> None:
-    """From now on."""
     factory: Any = raw.cursor_factory
     raw.cursor_factory = _counting(factory)
 
