@@ -49,7 +49,7 @@ def figures(request: HttpRequest, span: Span) -> dict[str, Any]:
         found = overview(span, "run")
         context |= _drawn(found)
         if may("jobs.view_registeredfunction"):
-            context["functions"] = functions(found.charts)
+            context["functions"] = functions(found.charts, found.present)
         context["may_pause"] = may("jobs.pause_registeredfunction")
         context["may_see_clusters"] = may("jobs.view_cluster")
     if may("admin.view_logentry"):

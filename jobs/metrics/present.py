@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count
+from django.db import connection
 from django.db.models.functions import Now
 
 from jobs.models import Reason, Run, RunStatus
@@ -17,10 +17,19 @@ from jobs.runs.standstill import EXPLAINED
 MOST = 10_000
 
 
+TALLIES = """
+SELECT fn_id, status, reason, count(*)
+  FROM (SELECT fn_id, status, reason FROM jobs_run WHERE ended_at IS NULL
+         ORDER BY id DESC LIMIT %s) AS newest
+ GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Unfinished runs with one status and one reason."""
+    """Unfinished runs of one function with one status and one reason."""
 
+    fn_id: str
     status: str
     reason: str  # of Reason; empty: due, or on its way
     runs: int
@@ -49,6 +58,23 @@ class Present:
         )
 
     @property
+    def pending(self) -> dict[str, int]:
+        """Unfinished runs by function."""
+        return self._by_function(self.tallies)
+
+    @property
+    def of_unknown_functions(self) -> dict[str, int]:
+        """Runs that no cluster takes, since none of them knows their function."""
+        return self._by_function([t for t in self.tallies if t.reason == Reason.FUNCTION])
+
+    @staticmethod
+    def _by_function(tallies: list[Tally]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for tally in tallies:
+            found[tally.fn_id] = found.get(tally.fn_id, 0) + tally.runs
+        return found
+
+    @property
     def queued(self) -> int:
         return self.count(RunStatus.QUEUED)
 
@@ -63,19 +89,21 @@ class Present:
 
 def present() -> Present:
     """Three queries."""
-    now = database_clock().at
-    newest = Run.objects.filter(ended_at__isnull=True).order_by("-id")[:MOST]
-    tallied = Run.objects.filter(id__in=newest.values("id")).order_by()
-    rows = tallied.values_list("status", "reason").annotate(runs=Count("id"))
-    tallies = [Tally(*row) for row in rows]
-    oldest = _oldest_due()
+    now, counted, oldest = database_clock().at, tallies(), _oldest_due()
     return Present(
         at=now,
-        tallies=sorted(tallies, key=lambda tally: (tally.status, tally.reason)),
-        is_capped=sum(tally.runs for tally in tallies) >= MOST,
+        tallies=counted,
+        is_capped=sum(tally.runs for tally in counted) >= MOST,
         oldest_due=oldest[0] if oldest else None,
         oldest_due_seconds=oldest[1] if oldest else 0.0,
     )
+
+
+def tallies() -> list[Tally]:
+    """Of the newest MOST unfinished runs."""
+    with connection.cursor() as cursor:
+        cursor.execute(TALLIES, [MOST])
+        return [Tally(*row) for row in cursor.fetchall()]
 
 
 def _oldest_due() -> tuple[uuid.UUID, float] | None:

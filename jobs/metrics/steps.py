@@ -83,4 +83,5 @@ def steps(fn_id: str, span: Span) -> Steps:
         cursor.execute(STEPS, asked)
         rows = cursor.fetchall()
     whole = sum(row[-1] for row in rows) or 1.0
-    return Steps(fn_id, span, [StepFigures(*row[:-1], row[-1] / whole) for row in rows])
+    shared = [(*row[:-1], row[-1] / whole) for row in rows]
+    return Steps(fn_id, span, [StepFigures(*row) for row in shared])

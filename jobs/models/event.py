@@ -32,6 +32,7 @@ class Event(models.Model):
             ),
         ]
         ordering = ["-id"]
+        permissions = [("send_event", "Can send events and start functions by hand")]
 
     def __str__(self) -> str:
         return f"{self.name} {self.id}"
