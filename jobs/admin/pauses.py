@@ -100,6 +100,10 @@ class Skipped:
     left_out: int = 0  # hooks whose run has gone on
 
 
+def capped(number: int) -> str:
+    return f"{MOST_COUNTED:,}+" if number > MOST_COUNTED else f"{number:,}"
+
+
 def skipped(fn_id: str, since: datetime | None = None, until: datetime | None = None) -> Skipped:
     runs = Run.objects.filter(fn_id=fn_id, status=RunStatus.SKIPPED, reruns__isnull=True)
     if since is not None:

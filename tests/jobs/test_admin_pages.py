@@ -122,8 +122,8 @@ def test_functions_say_what_starts_them_and_what_they_do_now(admin_client: Clien
     ):
         for words in ("event “generate-song-event”", "1 at a time per event.data.userId"):
             assert words in page
-        assert "1 queued" in page
-        assert "1 failed" in page
+    assert "1 queued" in page
+    assert "1 failed" in page
 
 
 @pytest.mark.parametrize(
