@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from jobs import conf
-from jobs.admin.words import span
+from jobs.admin.words import roughly
 from jobs.lib.backoff import JITTER, TABLE
 from jobs.metrics.paused import hook_of
 from jobs.models import RegisteredFunction
@@ -88,7 +88,7 @@ def _retries(number: int, own: Any) -> str:
         return "A step that fails is not tried again: the run fails at once."
     table = own if isinstance(own, list) and own else conf.backoff()
     delays = [(table or TABLE)[min(n, len(table or TABLE) - 1)] for n in range(number)]
-    listed = ", ".join(span(timedelta(seconds=float(delay))) for delay in delays[:SHOWN_DELAYS])
+    listed = ", ".join(roughly(timedelta(seconds=float(delay))) for delay in delays[:SHOWN_DELAYS])
     more = ", …" if number > SHOWN_DELAYS else ""
     jitter = "" if table else f", and up to {JITTER:.0f} s more"
     times = "1 retry" if number == 1 else f"{number:,} retries"
@@ -98,9 +98,9 @@ def _retries(number: int, own: Any) -> str:
 def _timeouts(given: Any) -> Iterator[str]:
     limits = given if isinstance(given, dict) else {}
     if isinstance(start := limits.get("start"), int | float):
-        yield f"A run that has not started after {span(timedelta(seconds=start))} is cancelled."
+        yield f"A run that has not started after {roughly(timedelta(seconds=start))} is cancelled."
     if isinstance(finish := limits.get("finish"), int | float):
-        yield f"A run is cancelled {span(timedelta(seconds=finish))} after its start."
+        yield f"A run is cancelled {roughly(timedelta(seconds=finish))} after its start."
 
 
 def _cancels(rules: Iterable[Any]) -> Iterator[str]:
