@@ -38,6 +38,6 @@ def as_curl(request: HttpRequest, event: Event) -> str:
         f'-b "{session}=$SESSION; {csrf}=$TOKEN"',
         f'-H "X-CSRFToken: $TOKEN" -H {shlex.quote(f"Referer: {origin}")}',
         f"--data-urlencode {shlex.quote(f'name={event.name}')}",
-        f"--data-urlencode {shlex.quote(f'data={data}')}",
+        f"--data-urlencode {shlex.quote(f'event_data={data}')}",
     ]
     return mask(" \\\n  ".join(parts))

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db import connection
@@ -57,7 +58,7 @@ class EventQuery:
 def read(given: QueryDict) -> EventQuery:
     query = EventQuery()
     try:
-        query.span = span_of(given["span"]) if given.get("span") else None
+        query.span = span_of(given.get("span", "")) if given.get("span") else None
     except InvalidSpan as error:
         query.problems.append(f"{error} Events of any time are listed.")
     query.name = _text(query, given.get("name", ""), "an event's name")
@@ -67,10 +68,10 @@ def read(given: QueryDict) -> EventQuery:
         allowed = ", ".join(STATES)
         query.problems.append(f"Runs cannot be {quoted(query.runs, 40)}; {allowed} are allowed.")
         query.runs = ""
-    if given.get("before"):
-        identifier = as_uuid(given["before"])
+    if before := given.get("before", ""):
+        identifier = as_uuid(before)
         if identifier is None:
-            query.problems.append(f"{quoted(given['before'], 40)} is no event's id.")
+            query.problems.append(f"{quoted(before, 40)} is no event's id.")
         query.before = identifier or LAST
     return query
 
@@ -137,13 +138,18 @@ def _by_name(query: EventQuery, names: Sequence[str]) -> tuple[list[str], str]:
     return [], f"{tried} Nor does one of {len(within):,} names contain it. Data are not searched."
 
 
-def _events_of_runs(state: str) -> QuerySet[Run]:
+def _events_of_runs(state: str) -> Any:
     wanted = {"ended_at__isnull": True} if state == "pending" else {"status": state}
     return Run.objects.filter(**wanted).order_by("-id")[:MOST_RUNS].values("event_id")
 
 
 def _newest(names: list[str], first: uuid.UUID, before: uuid.UUID) -> list[uuid.UUID]:
-    asked = {"names": names, "first": first, "before": before, "most": ON_A_PAGE + 1}
+    asked: dict[str, Any] = {
+        "names": names,
+        "first": first,
+        "before": before,
+        "most": ON_A_PAGE + 1,
+    }
     with connection.cursor() as cursor:
         cursor.execute(NEWEST, asked)
         return [identifier for (identifier,) in cursor.fetchall()]

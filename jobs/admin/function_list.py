@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from jobs.admin.function_words import config_of, starts_on, turns
+from jobs.admin.function_words import config_of, started_by, turns
 from jobs.admin.panel_spans import span_asked
 from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import is_text
@@ -49,7 +49,7 @@ def shown(span: Span, term: str) -> dict[str, Any]:
     now = Present(drawn.all.now, tallies(), False, None, 0.0)
     known = {row.fn_id: row for row in RegisteredFunction.objects.all()}
     waiting = skipped([row.fn_id for row in known.values() if row.paused_at])
-    rows = [_row(one, known.get(one.fn_id), waiting) for one in functions(drawn, now)]
+    rows = [_row(one, known, waiting) for one in functions(drawn, now)]
     found = [row for row in rows if term.casefold() in row["searched"]]
     return {
         "at": drawn.all.now,
@@ -66,12 +66,13 @@ def _address(span: Span, term: str) -> str:
 
 
 def _row(
-    figures: FunctionFigures, row: RegisteredFunction | None, waiting: dict[str, int]
+    figures: FunctionFigures, known: dict[str, RegisteredFunction], waiting: dict[str, int]
 ) -> dict[str, Any]:
+    row = known.get(figures.fn_id)
     return {
         "figures": figures,
         "total": figures.series.total,
-        "starts": excerpt(starts_on(row), LONGEST) if row else "",
+        "starts": excerpt(started_by(row, known), LONGEST) if row else "",
         "turns": excerpt(turns(row), LONGEST) if row else "",
         "unfit": bool(row and config_of(row).get("unfit")),
         "skipped": waiting.get(figures.fn_id, 0),

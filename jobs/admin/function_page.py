@@ -17,15 +17,18 @@ from jobs.admin.function_words import config_of, cron_lines, sentences
 from jobs.admin.panel_spans import span_asked
 from jobs.admin.tiles import Tile
 from jobs.admin.words import percent
+from jobs.control.bulk_actions import FUNCTION as BULK
 from jobs.control.sending import BY_ENGINE_ALONE
 from jobs.metrics import series
 from jobs.metrics.function_figures import kinds
+from jobs.metrics.paused import hook_of
 from jobs.metrics.spans import SPANS, Span
 from jobs.metrics.steps import steps
-from jobs.models import RegisteredFunction, RunStatus
+from jobs.models import RegisteredFunction, Run, RunStatus
 
 PAGE = "admin/jobs/registeredfunction/change_form.html"
 MOST_KINDS = 8
+MOST_BULK = 20
 
 
 def page(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -53,7 +56,7 @@ def page(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse
         "module": str(config_of(function).get("module") or ""),
         "config": json_tree.tree(function.config),
         **_figures(request, function, span),
-        **_acts(request, function),
+        **_acts(request, function, is_hook=bool(hook_of(function.fn_id, functions)[0])),
     }
     return TemplateResponse(request, PAGE, context)
 
@@ -79,7 +82,7 @@ def _figures(request: HttpRequest, function: RegisteredFunction, span: Span) -> 
         ],
         "kinds": found[:MOST_KINDS],
         "more_kinds": max(len(found) - MOST_KINDS, 0),
-        "steps": steps(function.fn_id, span).steps,
+        "steps": steps(function.fn_id, span, drawn.now).steps,
     }
 
 
@@ -104,18 +107,28 @@ def _tiles(fn_id: str, drawn: series.Series) -> list[Tile]:
     ]
 
 
-def _acts(request: HttpRequest, function: RegisteredFunction) -> dict[str, Any]:
+def _acts(request: HttpRequest, function: RegisteredFunction, *, is_hook: bool) -> dict[str, Any]:
     """What this account may do to it."""
     may = request.user.has_perm
     may_replay = may("jobs.rerun_run", function)
-    number = pauses.skipped(function.fn_id).to_replay if may_replay else 0
+    number = pauses.skipped(function.fn_id, is_hook=is_hook).to_replay if may_replay else 0
+    replaying = _replay_of(function.fn_id) if number else None
     may_start = may("jobs.send_event", function) and function.fn_id not in BY_ENGINE_ALONE
     return {
         "state": pauses.state_of(function),
         "can_pause": may("jobs.pause_registeredfunction", function),
-        "skipped": pauses.capped(number) if number else "",
+        "skipped": pauses.capped(number) if number and not replaying else "",
+        "replaying": replaying,
         "part": pauses.PartForm(initial=pauses.given(request.GET)),
         "zone": timezone.get_current_timezone_name(),
         "may_start": may_start and function.paused_at is None,
         "cron_lines": cron_lines(function),
     }
+
+
+def _replay_of(fn_id: str) -> Run | None:
+    """The unfinished run that replays its skipped runs, if it is among the newest MOST_BULK."""
+    newest = Run.objects.filter(fn_id=BULK).order_by("-id")[:MOST_BULK].values("id")
+    runs = Run.objects.filter(id__in=newest, ended_at__isnull=True).only("id", "fn_id")
+    replays = runs.filter(event__data__filter__fn_id=fn_id, event__data__filter__status="skipped")
+    return replays.first()

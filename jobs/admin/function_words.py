@@ -41,6 +41,12 @@ def starts_on(function: RegisteredFunction) -> str:
     return ", ".join(_trigger(entry) for entry in entries(function, "triggers"))
 
 
+def started_by(function: RegisteredFunction, functions: dict[str, RegisteredFunction]) -> str:
+    """In short: its triggers, or the function whose hook it is; empty of neither."""
+    parent, moment = hook_of(function.fn_id, functions)
+    return starts_on(function) or (f"on_{moment} of {parent}" if parent else "")
+
+
 def turns(function: RegisteredFunction) -> str:
     """“1 at a time per event.data.userId”; empty without a limit."""
     return ", ".join(_turn(entry) for entry in entries(function, "concurrency"))

@@ -31,17 +31,18 @@ SEND = "jobs.send_event"
 
 
 class InvokeForm(forms.Form):
-    data = JsonField(required=False, strip=False)
+    event_data = JsonField(required=False, strip=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        text = self.data.get("data", "") if self.is_bound else self.initial.get("data", "")
-        self.fields["data"].widget = editor(str(text))
+        given = self.data if self.is_bound else self.initial
+        text = given.get("event_data", "")
+        self.fields["event_data"].widget = editor(str(text))
 
 
 def invoke_view(model_admin: Any) -> View:
-    """GET shows a form with the data of the newest run; POST starts a run with `data`, or, with a
-    line as `cron`, one like that of its tick."""
+    """GET shows a form with the data of the newest run; POST starts a run with `event_data`, or one
+    like that of a tick with the line as `cron`."""
 
     def view(request: HttpRequest, object_id: str) -> HttpResponse:
         function = _asked(request, object_id)
@@ -53,10 +54,10 @@ def invoke_view(model_admin: Any) -> View:
         if form.is_valid():
             try:
                 return _start(
-                    model_admin, request, function, INVOKED_EVENT, form.cleaned_data["data"]
+                    model_admin, request, function, INVOKED_EVENT, form.cleaned_data["event_data"]
                 )
             except JobsError as error:
-                form.add_error("data", str(error))
+                form.add_error("event_data", str(error))
         return _page(model_admin, request, function, form)
 
     return require_http_methods(["GET", "POST"])(view)
@@ -120,7 +121,7 @@ def _template(function: RegisteredFunction) -> dict[str, str]:
     newest = Run.objects.filter(fn_id=function.fn_id).order_by("-id").select_related("event")
     run = newest.only("id", "event__data").first()
     data = run.event.data if run is not None else {}
-    return {"data": json.dumps(data, indent=2, ensure_ascii=False)}
+    return {"event_data": json.dumps(data, indent=2, ensure_ascii=False)}
 
 
 def _page(

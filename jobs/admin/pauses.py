@@ -104,7 +104,13 @@ def capped(number: int) -> str:
     return f"{MOST_COUNTED:,}+" if number > MOST_COUNTED else f"{number:,}"
 
 
-def skipped(fn_id: str, since: datetime | None = None, until: datetime | None = None) -> Skipped:
+def skipped(
+    fn_id: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    *,
+    is_hook: bool = True,  # only a hook's runs can be outdated
+) -> Skipped:
     runs = Run.objects.filter(fn_id=fn_id, status=RunStatus.SKIPPED, reruns__isnull=True)
     if since is not None:
         runs = runs.filter(created_at__gte=since)
@@ -113,7 +119,7 @@ def skipped(fn_id: str, since: datetime | None = None, until: datetime | None = 
     ids = list(runs.order_by().values_list("id", flat=True)[: MOST_COUNTED + 1])
     if len(ids) > MOST_COUNTED:
         return Skipped(len(ids))
-    left_out = len(hook_events.outdated(ids))
+    left_out = len(hook_events.outdated(ids)) if is_hook else 0
     return Skipped(len(ids) - left_out, left_out)
 
 

@@ -50,7 +50,7 @@ class SendForm(forms.Form):
         error_messages={"required": NO_NAME},
         widget=forms.TextInput({"list": "jobs-names", "autocomplete": "off", "size": 40}),
     )
-    data = JsonField(required=False, strip=False)
+    event_data = JsonField(required=False, strip=False)
     id = forms.CharField(
         max_length=256, required=False, label="Sender's id", widget=forms.TextInput({"size": 40})
     )
@@ -59,8 +59,9 @@ class SendForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        text = self.data.get("data", "") if self.is_bound else self.initial.get("data", "")
-        self.fields["data"].widget = editor(str(text))
+        given = self.data if self.is_bound else self.initial
+        text = given.get("event_data", "")
+        self.fields["event_data"].widget = editor(str(text))
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -76,7 +77,7 @@ class SendForm(forms.Form):
             ts: datetime | int = given["ts"] or 0
             try:
                 self.event = validated(
-                    Event(name=given["name"], data=given["data"], id=given["id"], ts=ts)
+                    Event(name=given["name"], data=given["event_data"], id=given["id"], ts=ts)
                 )
             except JobsError as error:
                 raise forms.ValidationError(str(error)) from None
@@ -172,8 +173,8 @@ def _template(request: HttpRequest) -> dict[str, Any]:
         row = EventRow.objects.filter(name=name).order_by("-id").first()
     if row is not None:
         text = json.dumps(row.data, indent=2, ensure_ascii=False)
-        return {"name": row.name, "data": text, "from": row}
-    return {"name": name if is_text(name) else "", "data": "{}"}
+        return {"name": row.name, "event_data": text, "from": row}
+    return {"name": name if is_text(name) else "", "event_data": "{}"}
 
 
 def _page(model_admin: Any, request: HttpRequest, form: SendForm) -> TemplateResponse:

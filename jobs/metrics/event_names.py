@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -83,7 +84,7 @@ def event_names(span: Span) -> Names:
     now = database_clock().at
     starts = span.starts(now)
     found = {name: NameFigures(name, at, bars=[0] * len(starts)) for name, at in latest().items()}
-    asked = {"first": first_id(now - span.length), "most": MOST, "starts": starts}
+    asked: dict[str, Any] = {"first": first_id(now - span.length), "most": MOST, "starts": starts}
     with connection.cursor() as cursor:
         cursor.execute(COUNTS, asked)
         for name, status, bar, number in cursor.fetchall():

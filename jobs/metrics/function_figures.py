@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -60,7 +61,7 @@ def kinds(fn_id: str) -> list[Kind]:
 def skipped(fn_ids: Sequence[str]) -> dict[str, int]:
     """Skipped runs of each function that were not replayed, up to MOST_SKIPPED, of its newest
     MOST_READ runs. Functions without any are left out."""
-    asked = {"fn_ids": list(fn_ids), "read": MOST_READ, "most": MOST_SKIPPED}
+    asked: dict[str, Any] = {"fn_ids": list(fn_ids), "read": MOST_READ, "most": MOST_SKIPPED}
     with connection.cursor() as cursor:
         cursor.execute(SKIPPED, asked)
         return {fn_id: number for fn_id, number in cursor.fetchall() if number}

@@ -84,6 +84,33 @@ def test_a_paused_function_says_what_was_skipped_and_is_resumed_from_the_list(
     assert "Resume" not in row_of(shown(admin_client), FN)
 
 
+def test_while_skipped_runs_are_replayed_the_page_says_so_and_offers_no_second_replay(
+    admin_client: Client,
+) -> None:
+    with registered(print):
+        registry_rows.sync()
+        pause(FN)
+        send([Event(name="test/go") for _ in range(3)])
+        assert "Replay skipped runs: 3" in shown(admin_client, page_of())
+        replay = reverse("admin:jobs_registeredfunction_replay", args=[FN])
+        admin_client.post(replay)
+
+        under_way = shown(admin_client, page_of())
+        drain()
+        over = shown(admin_client, page_of())
+
+    assert "Skipped runs are being replayed" in under_way
+    assert "Replay skipped runs" not in under_way
+    assert "replayed by" not in over
+
+
+def test_a_hook_says_whose_it_is(admin_client: Client) -> None:
+    with registered(print, on_failure=lambda ctx: None):
+        registry_rows.sync()
+
+    assert f"on_failure of {FN}" in row_of(shown(admin_client), f"{FN}-failure")
+
+
 def test_a_function_that_no_cluster_has_registered_is_listed(admin_client: Client) -> None:
     rows.make_run(fn_id="gone-function")
 
@@ -210,7 +237,7 @@ def test_a_line_that_is_not_the_functions_starts_nothing(admin_client: Client) -
 def test_a_function_is_invoked_with_data_alone(admin_client: Client) -> None:
     with registered(lambda ctx: ctx.event.data["n"]), registered(print, fn_id="another"):
         registry_rows.sync()
-        response = admin_client.post(invoke_of(), {"data": '{"n": 7}'})
+        response = admin_client.post(invoke_of(), {"event_data": '{"n": 7}'})
         drain()
 
     run = Run.objects.get()
@@ -238,7 +265,7 @@ def test_a_slip_starts_nothing_and_stays_typed(
 ) -> None:
     with registered(print):
         registry_rows.sync()
-        response = admin_client.post(invoke_of(), {"data": data})
+        response = admin_client.post(invoke_of(), {"event_data": data})
 
     assert response.status_code == 422
     assert sentence in response.content.decode()
@@ -251,22 +278,25 @@ def test_what_cannot_be_started_by_hand_says_why(admin_client: Client) -> None:
     with registered(print):
         registry_rows.sync()
         pause(FN)
-        paused = admin_client.post(invoke_of(), {"data": "{}"})
-    engine = admin_client.post(invoke_of("jobs-bulk"), {"data": "{}"})
-    gone = admin_client.post(invoke_of("gone-function"), {"data": "{}"})
+        paused = admin_client.post(invoke_of(), {"event_data": "{}"})
+    engine = admin_client.post(invoke_of("jobs-bulk"), {"event_data": "{}"})
+    gone = admin_client.post(invoke_of("gone-function"), {"event_data": "{}"})
 
     assert "“test-function” is paused. Resume it first." in paused.content.decode()
     assert "The engine alone starts “jobs-bulk”." in engine.content.decode()
     assert "No function “gone-function” is registered" in gone.content.decode()
     assert not Run.objects.exists()
-    assert admin_client.post(invoke_of("none"), {"data": "{}"}).status_code == 404
+    assert admin_client.post(invoke_of("none"), {"event_data": "{}"}).status_code == 404
 
 
 def test_starting_by_hand_needs_its_permission(client: Client) -> None:
     rows.make_function()
     client.force_login(cast.staff("viola", "view_registeredfunction", "view_run"))
 
-    for answer in (client.get(invoke_of(rows.FN)), client.post(invoke_of(rows.FN), {"data": "{}"})):
+    for answer in (
+        client.get(invoke_of(rows.FN)),
+        client.post(invoke_of(rows.FN), {"event_data": "{}"}),
+    ):
         assert answer.status_code == 403
         assert "“Can send events and start functions by hand”" in answer.content.decode()
     assert "Invoke with" not in shown(client, page_of(rows.FN))
@@ -310,18 +340,20 @@ def test_many_functions_and_runs_cost_as_many_queries_as_few(admin_client: Clien
             shown(admin_client, address)
         return len(captured)
 
-    def paused(fn_id: str) -> None:
-        row = rows.make_function(fn_id, triggers=[{"cron": "17 * * * *"}])
+    def paused(fn_id: str, triggers: Any) -> None:
+        row = rows.make_function(fn_id, triggers=triggers, on_failure=f"{fn_id}-hook")
         row.paused_at = rows.now()
         row.save()
         rows.failed_run(fn_id=fn_id, failure_kind=f"kind {fn_id}")
         rows.make_run(fn_id=fn_id, status="skipped", ended_at=rows.now(), turn_keys=[])
 
-    paused("first")
-    addresses = [f"{LIST}?span=7d", f"{page_of('first')}?span=7d", invoke_of("first")]
+    paused("first", [{"cron": "17 * * * *"}])
+    paused("first-hook", [])
+    pages = [f"{address}?span=7d" for address in (LIST, page_of("first"), page_of("first-hook"))]
+    addresses = [*pages, invoke_of("first")]
     few = [queries(address) for address in addresses]
     for n in range(20):
-        paused(f"function-{n}")
+        paused(f"function-{n}", [{"cron": "17 * * * *"}])
         rows.completed_run(fn_id="first")
 
     assert [queries(address) for address in addresses] == few
