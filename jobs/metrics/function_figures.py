@@ -13,7 +13,7 @@ from django.db import connection
 from jobs.lib.failure_kinds import UNTOLD
 from jobs.metrics.paused import MOST_READ, MOST_SKIPPED
 
-MOST = 5_000  # open failures, of all functions
+MOST = 3_000  # open failures, of all functions
 
 KINDS = """
 SELECT failure_kind, count(*), count(DISTINCT turn_keys[1]), min(ended_at), max(ended_at)

@@ -95,6 +95,7 @@ def test_events_are_filtered_by_what_became_of_their_runs(
 
     assert listed(page) == 1
     assert page_of(wanted) in page
+    assert "Looked through the newest 100 " in page
 
 
 def test_a_search_says_what_it_has_searched(admin_client: Client) -> None:
