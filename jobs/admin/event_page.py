@@ -39,7 +39,12 @@ def page(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse
             request, model_admin.opts, object_id
         )
         return missing
-    context = {"event": event, "may_see_runs": request.user.has_perm("jobs.view_run")}
+    may = request.user.has_perm
+    context = {
+        "event": event,
+        "may_see_runs": may("jobs.view_run"),
+        "may_see_data": may("jobs.view_payload"),
+    }
     context |= _runs(event)
     if request.headers.get("HX-Request") == "true":
         return TemplateResponse(request, FRAGMENT, context)

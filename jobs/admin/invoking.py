@@ -49,7 +49,9 @@ def invoke_view(model_admin: Any) -> View:
         if request.method == "POST" and "cron" in request.POST:
             return _run_now(model_admin, request, function, request.POST["cron"])
         if request.method != "POST":
-            return _page(model_admin, request, function, InvokeForm(initial=_template(function)))
+            return _page(
+                model_admin, request, function, InvokeForm(initial=_template(request, function))
+            )
         form = InvokeForm(request.POST)
         if form.is_valid():
             try:
@@ -116,8 +118,10 @@ def _start(
     return redirect("admin:jobs_run_change", outcome.result)
 
 
-def _template(function: RegisteredFunction) -> dict[str, str]:
-    """The data that its newest run had."""
+def _template(request: HttpRequest, function: RegisteredFunction) -> dict[str, str]:
+    """The data that its newest run had, for accounts that may see payloads."""
+    if not request.user.has_perm("jobs.view_payload"):
+        return {"event_data": "{}"}
     newest = Run.objects.filter(fn_id=function.fn_id).order_by("-id").select_related("event")
     run = newest.only("id", "event__data").first()
     data = run.event.data if run is not None else {}

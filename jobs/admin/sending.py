@@ -171,9 +171,10 @@ def _template(request: HttpRequest) -> dict[str, Any]:
         row = EventRow.objects.filter(pk=like).first()
     elif name and is_text(name) and not is_reserved(name):
         row = EventRow.objects.filter(name=name).order_by("-id").first()
-    if row is not None:
+    if row is not None and request.user.has_perm("jobs.view_payload"):
         text = json.dumps(row.data, indent=2, ensure_ascii=False)
         return {"name": row.name, "event_data": text, "from": row}
+    name = row.name if row is not None else name
     return {"name": name if is_text(name) else "", "event_data": "{}"}
 
 

@@ -21,6 +21,7 @@ from tests.jobs import rows
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:jobs_event_changelist")
+SEND = reverse("admin:jobs_event_send")
 HOSTILE = "<script>alert(1)</script>‮" + "سلام 🎹 " + "w" * 100
 
 
@@ -228,6 +229,23 @@ def test_a_viewer_sees_runs_only_with_the_permission(client: Client) -> None:
         assert "failed" in page
         assert f"/jobs/run/{run.pk}/" not in page
         assert "/send/" not in page
+
+
+def test_data_are_for_accounts_that_may_see_payloads(client: Client) -> None:
+    event = rows.make_event(
+        data={"title": "a waltz for Wilma"}, repeat={"count": 1, "data": "Wilma"}
+    )
+    rows.make_function()
+    rows.make_run(event=event)
+    may = ("view_event", "view_run", "view_registeredfunction", "send_event")
+    client.force_login(cast.staff("viola", *may))
+    invoke = reverse("admin:jobs_registeredfunction_invoke", args=[rows.FN])
+
+    page = shown(client, page_of(event))
+
+    assert "you need the permission “Can see payloads”" in page
+    for address in (page_of(event), f"{SEND}?like={event.pk}", f"{SEND}?name={rows.FN}", invoke):
+        assert "Wilma" not in shown(client, address)
 
 
 def queries(client: Client, address: str) -> int:

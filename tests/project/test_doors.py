@@ -36,6 +36,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("a_function", "quic
 ENGINE = [
     *("view_run", "rerun_run", "edit_run", "cancel_run", "change_run", "delete_run"),
     *("view_registeredfunction", "pause_registeredfunction", "change_registeredfunction"),
+    *("view_event", "send_event"),
 ]
 PRODUCT = [
     *("view_user", "add_user", "change_user", "delete_user", "grant_credits", "change_group"),
