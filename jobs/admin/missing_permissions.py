@@ -18,6 +18,9 @@ OWN = {  # pages of the panel with permissions of their own
     "jobs_run_cancel": "jobs.cancel_run",
     "jobs_registeredfunction_state": "jobs.pause_registeredfunction",
     "jobs_registeredfunction_replay": "jobs.rerun_run",
+    "jobs_registeredfunction_invoke": "jobs.send_event",
+    "jobs_event_send": "jobs.send_event",
+    "jobs_event_again": "jobs.send_event",
 }
 
 
