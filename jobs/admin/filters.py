@@ -7,14 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from jobs.models import RegisteredFunction, RunQuerySet
-
-MOST_NAMES = 50
 
 
 class StatusFilter(admin.ChoicesFieldListFilter):
@@ -67,33 +64,3 @@ def beginning(period: str) -> datetime | None:
 def first_id(moment: datetime) -> uuid.UUID:
     """The lowest id of that moment."""
     return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
-
-
-class EventNameFilter(admin.SimpleListFilter):
-    title = "name"
-    parameter_name = "name"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in event_names()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(name=self.value()) if self.value() else queryset
-
-
-def event_names() -> list[str]:
-    """Distinct event names: one index look-up each, where DISTINCT would scan all rows."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH RECURSIVE found AS (
-                (SELECT name FROM jobs_event ORDER BY name LIMIT 1)
-                UNION ALL
-                SELECT (SELECT name FROM jobs_event
-                        WHERE name > found.name ORDER BY name LIMIT 1)
-                FROM found WHERE found.name IS NOT NULL
-            )
-            SELECT name FROM found WHERE name IS NOT NULL LIMIT %s
-            """,
-            [MOST_NAMES],
-        )
-        return [name for (name,) in cursor.fetchall()]

@@ -20,6 +20,9 @@ OWN = {  # pages of the panel with permissions of their own
     "hand_over": "jobs.view_run",
     "hand_over_text": "jobs.view_run",
     "hand_over_note": "jobs.add_handovernote",
+    "jobs_registeredfunction_invoke": "jobs.send_event",
+    "jobs_event_send": "jobs.send_event",
+    "jobs_event_again": "jobs.send_event",
 }
 
 

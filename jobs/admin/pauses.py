@@ -65,10 +65,10 @@ def state_of(function: RegisteredFunction) -> str:
     return STILL if function.stands_still else PAUSED
 
 
-def effect(function: RegisteredFunction) -> str:
-    """What a pause of a hook keeps from happening, in a sentence; empty of other functions."""
-    rows = {row.fn_id: row for row in RegisteredFunction.objects.all()}
-    parent, moment = hook_of(function.fn_id, rows)
+def effect(function: RegisteredFunction, functions: dict[str, RegisteredFunction]) -> str:
+    """What a pause of a hook keeps from happening, in a sentence; empty of other functions.
+    `functions` are all rows, by their ids."""
+    parent, moment = hook_of(function.fn_id, functions)
     if not parent:
         return ""
     when = {"failure": "fails", "cancel": "is cancelled", "retry": "is retried"}[moment]
@@ -86,7 +86,17 @@ class Skipped:
     left_out: int = 0  # hooks whose run has gone on
 
 
-def skipped(fn_id: str, since: datetime | None = None, until: datetime | None = None) -> Skipped:
+def capped(number: int) -> str:
+    return f"{MOST_COUNTED:,}+" if number > MOST_COUNTED else f"{number:,}"
+
+
+def skipped(
+    fn_id: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    *,
+    is_hook: bool = True,  # only a hook's runs can be outdated
+) -> Skipped:
     runs = Run.objects.filter(fn_id=fn_id, status=RunStatus.SKIPPED, reruns__isnull=True)
     if since is not None:
         runs = runs.filter(created_at__gte=since)
@@ -95,7 +105,7 @@ def skipped(fn_id: str, since: datetime | None = None, until: datetime | None = 
     ids = list(runs.order_by().values_list("id", flat=True)[: MOST_COUNTED + 1])
     if len(ids) > MOST_COUNTED:
         return Skipped(len(ids))
-    left_out = len(hook_events.outdated(ids))
+    left_out = len(hook_events.outdated(ids)) if is_hook else 0
     return Skipped(len(ids) - left_out, left_out)
 
 

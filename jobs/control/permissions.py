@@ -12,13 +12,15 @@ from django.contrib.auth.backends import BaseBackend
 from django.db.models import Model
 
 from jobs.control.bulk_actions import FUNCTION as BULK
+from jobs.control.sending import SEND
 from jobs.events.fan_out import CANCELLER
-from jobs.models import RegisteredFunction, Run
+from jobs.models import Event, RegisteredFunction, Run
 
 VIEW_RUN, RERUN, EDIT, CANCEL = (f"jobs.{name}_run" for name in ("view", "rerun", "edit", "cancel"))
 VIEW_PAYLOAD = "jobs.view_payload"
 DEAL_WITH = "jobs.deal_with_run"
 VIEW_FUNCTION, PAUSE = "jobs.view_registeredfunction", "jobs.pause_registeredfunction"
+VIEW_EVENT = "jobs.view_event"
 HARMLESS = ("retry", "rerun")  # these cancel nothing
 
 
@@ -42,6 +44,10 @@ def besides(perm: str, obj: Model) -> list[str]:
         return [VIEW_FUNCTION, VIEW_RUN, *more]
     if isinstance(obj, RegisteredFunction) and perm == PAUSE:
         return [VIEW_FUNCTION]
+    if isinstance(obj, RegisteredFunction) and perm == SEND:  # to start a run of it
+        return [VIEW_FUNCTION, VIEW_RUN]
+    if isinstance(obj, Event) and perm == SEND:  # to send it again
+        return [VIEW_EVENT]
     return []
 
 

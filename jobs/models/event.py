@@ -33,7 +33,11 @@ class Event(models.Model):
         ]
         ordering = ["-id"]
         permissions = [
-            ("view_payload", "Can see payloads: data of events, outputs, requests, log lines, keys")
+            (
+                "view_payload",
+                "Can see payloads: data of events, outputs, requests, log lines, keys",
+            ),
+            ("send_event", "Can send events and start functions by hand"),
         ]
 
     def __str__(self) -> str:

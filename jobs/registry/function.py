@@ -43,6 +43,7 @@ class Function:
             "triggers": [_trigger_config(trigger) for trigger in self.triggers],
             "concurrency": [{"limit": c.limit, "key": c.key} for c in self.concurrency],
             "retries": self.retries,
+            **({"backoff": list(self.backoff)} if self.backoff else {}),
             "timeouts": {
                 name: seconds(value)
                 for name in ("start", "finish")

@@ -105,7 +105,9 @@ def operators_look(client: Client) -> None:
         f"{runs}?fn_id=test-function",
         events,
     ]
-    pages += [f"{events}?name=history/3", reverse("admin:jobs_registeredfunction_changelist")]
+    asked = ("name=history/3", "runs=failed", "runs=pending&name=history/3", "q=history", "span=7d")
+    pages += [f"{events}?{query}" for query in asked]
+    pages.append(reverse("admin:jobs_registeredfunction_changelist"))
     pages += [reverse("admin:jobs_cluster_changelist"), reverse("admin:admin_logentry_changelist")]
     for page in pages:
         assert client.get(page).status_code == 200, page

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.metrics import events as events_module
-from jobs.metrics.events import events
+from jobs.metrics import event_names as figures_module
+from jobs.metrics.event_names import event_names
 from jobs.metrics.spans import SPANS
-from jobs.testing import travel
 from tests.jobs.ended import ended, minutes
-from tests.jobs.rows import make_event, make_run
+from tests.jobs.rows import make_event, make_run, now
 
 pytestmark = pytest.mark.django_db
 HOUR = SPANS["1h"]
@@ -21,26 +20,34 @@ def test_a_name_has_its_events_and_what_became_of_their_runs():
     event = make_event("sing")
     make_run(event=event), make_run(event=event, status="waiting")
     make_event("dance")
-    found = {one.name: one for one in events(HOUR)}
+    found = {one.name: one for one in event_names(HOUR).names}
     sing = found["sing"]
-    assert (sing.events, sing.pending, sing.completed, sing.failed, sing.others) == (5, 2, 2, 1, 1)
-    assert (sum(sing.sparkline), sing.sparkline[-1]) == (5, 5)
+    assert (sing.events, sing.pending, sing.completed, sing.failed, sing.other) == (5, 2, 2, 1, 1)
+    assert (sum(sing.bars), sing.bars[-1]) == (5, 5)
     assert (found["dance"].events, found["dance"].pending) == (1, 0)
 
 
 def test_what_came_before_the_span_is_not_counted_and_its_name_is_there():
+    make_event("old", at=now() - minutes(120))
+    (one,) = event_names(HOUR).names
+    assert (one.name, one.events, sum(one.bars)) == ("old", 0, 0)
+
+
+def test_the_newest_events_are_counted_and_the_page_is_told_that_there_may_be_more(monkeypatch):
+    monkeypatch.setattr(figures_module, "MOST", 3)
     make_event("old")
-    travel(minutes(120))
-    (one,) = events(HOUR)
-    assert (one.name, one.events, sum(one.sparkline)) == ("old", 0, 0)
+    assert not event_names(HOUR).is_capped
+    for _ in range(4):
+        make_event("new")
+    found = event_names(HOUR)
+    assert {one.name: one.events for one in found.names} == {"new": 3, "old": 0}
+    assert found.is_capped
 
 
-def test_the_names_come_a_page_at_a_time_and_no_more_events_than_are_read(monkeypatch):
-    monkeypatch.setattr(events_module, "MOST_NAMES", 2)
-    monkeypatch.setattr(events_module, "MOST_EVENTS", 3)
+def test_names_beyond_the_first_of_the_alphabet_are_listed_if_they_have_an_event(monkeypatch):
+    monkeypatch.setattr(figures_module, "MOST_NAMES", 2)
     for name in ("a", "b", "c"):
-        for _ in range(4):
-            make_event(name)
-    assert {one.name for one in events(HOUR)} == {"a", "b"}
-    (last,) = events(HOUR, after="b")
-    assert (last.name, last.events, last.is_capped) == ("c", 3, True)
+        make_event(name, at=now() - minutes(120))
+    assert {one.name for one in event_names(HOUR).names} == {"a", "b"}
+    make_event("c")
+    assert {one.name for one in event_names(HOUR).names} == {"a", "b", "c"}

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from jobs.api import Context, Event, send
 from jobs.metrics import failures, rollups
-from jobs.metrics.events import events
+from jobs.metrics.event_names import event_names
 from jobs.metrics.functions import functions
 from jobs.metrics.overview import overview
 from jobs.metrics.spans import SPANS
@@ -43,7 +43,7 @@ def everything_that_is_looked_at(key: str) -> list[Any]:
     seen = overview(SPANS[key])
     of_kind = failures.open_runs_of("call · 500 kind 3")[:50]
     figures = functions(seen.charts, seen.present)
-    told = [figures, steps("test-function", SPANS[key]), events(SPANS[key])]
+    told = [figures, steps("test-function", SPANS[key]), event_names(SPANS[key])]
     return [*told, list(of_kind.defer("error", "output"))]
 
 

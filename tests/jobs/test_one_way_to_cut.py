@@ -35,7 +35,6 @@ NO_TEXTS = {
         "allowed[:MOST_AT_ONCE]",
         "refused[:10]",
     },
-    "jobs/admin/events.py": {"runs[:MOST_DOTS]"},
     "jobs/admin/invoked.py": {"shown[:MOST_SHOWN]"},
     # bytes: a step's card has no secret, and the problem is an excerpt
     "jobs/cluster/worker_table.py": {
@@ -99,12 +98,28 @@ NO_TEXTS = {
     },
     "jobs/admin/clusters.py": {"there.clusters[:MOST_LISTED]"},
     "jobs/admin/hand_over.py": {"found.groups[:MOST_GROUPS]"},
+    "jobs/admin/event_list.py": {"runs[:MOST_CHIPS]"},
+    "jobs/admin/event_page.py": {
+        "request.GET.get('find', '')[:200]",  # what the operator typed
+        "runs[-MOST_RUNS:]",
+    },
+    "jobs/admin/event_query.py": {
+        "[name for name in within if part in name.casefold()][:MOST_MATCHING]",
+        "events[:ON_A_PAGE]",
+    },
+    "jobs/admin/function_list.py": {"request.GET.get('q', '').strip()[:200]"},  # as above
+    "jobs/admin/function_page.py": {"found[:MOST_KINDS]"},
+    "jobs/admin/function_words.py": {"delays[:SHOWN_DELAYS]"},
+    "jobs/admin/known_names.py": {
+        "sorted(found, key=lambda one: (not one.functions, one.name))[:MOST_NAMES]"
+    },
     "jobs/admin/links.py": {"list(found or [])[:MOST_FOUND]"},
     "jobs/admin/operations.py": {"found.failures.groups[:MOST_GROUPS]"},
     "jobs/admin/run_filters.py": {"ids[number:number + 1]"},
     "jobs/admin/run_rows.py": {"kinds[:whole]", "str(run.pk)[-8:]"},
     "jobs/admin/run_search.py": {"text[:LONGEST]"},
     "jobs/admin/run_words.py": {"fn_id[len(head):]"},
+    "jobs/admin/ticks.py": {"sorted(found)[:UPCOMING]"},
     "jobs/cluster/code_version.py": {"digest.hexdigest()[:8]"},
     "jobs/cluster/pulse.py": {
         "entries[:MOST_AT_WORK]",

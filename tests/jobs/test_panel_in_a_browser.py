@@ -84,7 +84,11 @@ def world(operator) -> list[str]:
         *lists,
         *pages,
         reverse("admin:jobs_event_change", args=[runs[0].event_id]),
+        reverse("admin:jobs_event_change", args=[runs[-1].event_id]),
+        reverse("admin:jobs_event_send") + f"?name={rows.FN}",
         reverse("admin:jobs_registeredfunction_change", args=[rows.FN]),
+        reverse("admin:jobs_registeredfunction_change", args=["tidy-up"]),
+        reverse("admin:jobs_registeredfunction_invoke", args=[rows.FN]),
         reverse("admin:jobs_cluster_change", args=["melodymaker_3A1"]),
     ]
 

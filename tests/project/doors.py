@@ -237,6 +237,8 @@ RUNS = [
 ]
 PAUSE = needs("view_registeredfunction", "pause_registeredfunction")
 REPLAY = needs("view_registeredfunction", "view_run", "rerun_run")
+SEND = needs("view_event", "send_event")
+START = needs("view_registeredfunction", "view_run", "send_event")
 FUNCTIONS = [
     Door(
         "jobs_registeredfunction_state",
@@ -255,6 +257,10 @@ FUNCTIONS = [
     Door("hand_over_note", needs("view_run", "add_handovernote"), form=in_an_hour),
     Door("jobs_registeredfunction_replay", REPLAY, one_that_skipped),
     Door("jobs_registeredfunction_replay", REPLAY | CANCEL, canceller_that_skipped, about="cancel"),
+    Door("jobs_registeredfunction_invoke", START, a_function, EDITED),
+    Door("jobs_event_send", SEND, form={"name": "test/go"} | EDITED),
+    Door("jobs_event_send", CLOSED, form={"name": "jobs/go"} | EDITED, about="the engine's own"),
+    Door("jobs_event_again", SEND, an_event),
 ]
 ACCOUNTS = [
     Door("songs_user_add", needs("add_user", "change_user"), form=NEW),

@@ -37,6 +37,7 @@ ENGINE = [
     *("view_run", "rerun_run", "edit_run", "cancel_run", "change_run", "delete_run"),
     *("view_registeredfunction", "pause_registeredfunction", "change_registeredfunction"),
     *("deal_with_run", "add_handovernote", "view_logentry", "change_logentry"),
+    *("view_event", "send_event"),
 ]
 PRODUCT = [
     *("view_user", "add_user", "change_user", "delete_user", "grant_credits", "change_group"),

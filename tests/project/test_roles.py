@@ -45,6 +45,7 @@ PAGES: dict[str, set[str]] = {
         for page in ("changelist", "change", "history")
     },
     "jobs_run_edit": {OPERATOR, ROOT},
+    **dict.fromkeys(["jobs_event_send", "jobs_registeredfunction_invoke"], SUPERUSER),
     "admin_logentry_changelist": {OPERATOR, ROOT},
     **{
         f"songs_{model}_{page}": PRODUCT
@@ -63,7 +64,7 @@ PAGES: dict[str, set[str]] = {
 # What has no page: posts alone, files of scripts, ways in and out, and what is shut for all.
 NO_PAGE = {
     *("jobs_run_rerun", "jobs_run_cancel", "jobs_run_deal", "jobs_run_deal_kind"),
-    *("jobs_registeredfunction_state", "jobs_registeredfunction_replay"),
+    *("jobs_registeredfunction_state", "jobs_registeredfunction_replay", "jobs_event_again"),
     *("songs_creditbalance_check", "admin_logentry_history", "hand_over_note"),
     *("jsi18n", "autocomplete", "view_on_site", "app_list", "login", "logout"),
     "jobs_run_result",  # of a bulk action that has just been done
@@ -136,7 +137,7 @@ def names(entries: Any) -> Iterator[str]:
 
 
 def address(name: str, things: dict[str, Any]) -> str:
-    whole = ("_changelist", "_add", "_failures")
+    whole = ("_changelist", "_add", "_failures", "_send")
     of = next((key for key in things if name.startswith(key)), None)
     args = [] if of is None or name.endswith(whole) else [things[of].pk]
     return reverse(f"admin:{name}", args=args)

@@ -1,0 +1,117 @@
+"""An event's page: what it says, the runs that it has started, and those that it has not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from jobs.admin import event_copies, json_tree
+from jobs.admin.base import as_uuid
+from jobs.admin.html import run_status
+from jobs.events import validation
+from jobs.events.event import EventPayload
+from jobs.lib.excerpts import excerpt
+from jobs.lib.json_values import is_text
+from jobs.metrics.failures import short_reason
+from jobs.models import Event, Run, RunStatus
+from jobs.registry import catalog, expressions
+
+WHOLE, FRAGMENT = "admin/jobs/event/change_form.html", "admin/jobs/event/runs.html"
+MOST_RUNS = 100
+
+
+def page(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    """The whole page, or its runs if htmx asks for them."""
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
+    identifier = as_uuid(unquote(object_id))
+    event = Event.objects.filter(pk=identifier).first() if identifier else None
+    if event is None:
+        missing: HttpResponse = model_admin._get_obj_does_not_exist_redirect(
+            request, model_admin.opts, object_id
+        )
+        return missing
+    may = request.user.has_perm
+    context = {
+        "event": event,
+        "may_see_runs": may("jobs.view_run"),
+        "may_see_data": may("jobs.view_payload"),
+    }
+    context |= _runs(event)
+    if request.headers.get("HX-Request") == "true":
+        return TemplateResponse(request, FRAGMENT, context)
+    return TemplateResponse(request, WHOLE, {**_frame(model_admin, request, event), **context})
+
+
+def _frame(model_admin: Any, request: HttpRequest, event: Event) -> dict[str, Any]:
+    find = request.GET.get("find", "")[:200]
+    return {
+        **model_admin.admin_site.each_context(request),
+        "title": event.name,
+        "subtitle": str(event.pk),
+        "opts": model_admin.opts,
+        "original": event,
+        "find": find if is_text(find) else "",
+        "tree": json_tree.tree(event.data, find if is_text(find) else ""),
+        "text": excerpt(json.dumps(event.data, indent=2, ensure_ascii=False), 200_000),
+        "python": event_copies.as_python(event),
+        "curl": event_copies.as_curl(request, event),
+        "repeats": _repeats(event),
+        "is_reserved": validation.is_reserved(event.name),
+        "may_send": request.user.has_perm("jobs.send_event", event),
+    }
+
+
+def _runs(event: Event) -> dict[str, Any]:
+    """The newest of them, oldest first, and why functions that the name triggers have none."""
+    now = timezone.now()
+    newest = event.runs.defer("output").order_by("-id")[: MOST_RUNS + 1]
+    runs = sorted(newest, key=lambda run: run.pk)
+    return {
+        "now": now,
+        "runs": [_run(run, now) for run in runs[-MOST_RUNS:]],
+        "more": len(runs) > MOST_RUNS,
+        "unmet": list(unmet(event, {run.fn_id for run in runs})),
+        "is_moving": any(not run.is_finished for run in runs),
+    }
+
+
+def _run(run: Run, now: datetime) -> dict[str, Any]:
+    end = run.ended_at or now
+    is_failed = run.status == RunStatus.FAILED
+    return {
+        "run": run,
+        "status": run_status(run, now),
+        "reason": str(short_reason(run)) if is_failed else "",
+        "took": end - run.started_at - (run.idle or end - end) if run.started_at else None,
+    }
+
+
+def _repeats(event: Event) -> dict[str, Any] | None:
+    """Later events under the same id, with other data: how many, and the last of them."""
+    if not event.repeat:
+        return None
+    count = event.repeat.get("count", 0)
+    return {
+        "times": "once" if count == 1 else f"{count:,} times",
+        "at": event.repeat.get("at", ""),
+        "data": str(event.repeat.get("data", "")),
+    }
+
+
+def unmet(event: Event, started: set[str]) -> Iterator[tuple[str, str]]:
+    """The functions that this event did not start, with reasons, by this process's code."""
+    variables = {"event": EventPayload.of_row(event).as_json()}
+    for function, triggers in catalog.triggered_by(event.name):
+        for trigger in triggers if function.fn_id not in started else ():
+            reason = expressions.why_not(trigger.if_exp or "true", variables)
+            if reason is not None:
+                yield function.fn_id, reason.text

@@ -1,0 +1,81 @@
+"""Functions: what starts each, what it is at, how well it went in a span."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from jobs.admin.function_words import config_of, started_by, turns
+from jobs.admin.panel_spans import span_asked
+from jobs.lib.excerpts import excerpt
+from jobs.lib.json_values import is_text
+from jobs.metrics.function_figures import skipped
+from jobs.metrics.functions import FunctionFigures, functions
+from jobs.metrics.present import Present, tallies
+from jobs.metrics.series import charts
+from jobs.metrics.spans import SPANS, Span
+from jobs.models import RegisteredFunction
+
+WHOLE = "admin/jobs/registeredfunction/change_list.html"
+FRAGMENT = "admin/jobs/registeredfunction/rows.html"
+LONGEST = 200  # characters of what starts a function
+
+
+def page(model_admin: Any, request: HttpRequest) -> HttpResponse:
+    """The whole page, or the part of it that moves if htmx asks for it."""
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
+    span, term = span_asked(request), request.GET.get("q", "").strip()[:200]
+    term = term if is_text(term) else ""
+    context = {
+        **model_admin.admin_site.each_context(request),
+        **shown(span, term),
+        "title": "Functions",
+        "opts": model_admin.opts,
+        "path": request.get_full_path(),
+        "may_pause": request.user.has_perm("jobs.pause_registeredfunction"),
+        "may_see_runs": request.user.has_perm("jobs.view_run"),
+    }
+    is_fragment = request.headers.get("HX-Request") == "true"
+    return TemplateResponse(request, FRAGMENT if is_fragment else WHOLE, context)
+
+
+def shown(span: Span, term: str) -> dict[str, Any]:
+    drawn = charts(span)
+    now = Present(drawn.all.now, tallies(), False, None, 0.0)
+    known = {row.fn_id: row for row in RegisteredFunction.objects.all()}
+    waiting = skipped([row.fn_id for row in known.values() if row.paused_at])
+    rows = [_row(one, known, waiting) for one in functions(drawn, now)]
+    found = [row for row in rows if term.casefold() in row["searched"]]
+    return {
+        "at": drawn.all.now,
+        "span": span,
+        "spans": [(each, _address(each, term)) for each in SPANS.values()],
+        "term": term,
+        "searched": f"Searched ids and names of {len(rows):,} functions." if term else "",
+        "rows": found,
+    }
+
+
+def _address(span: Span, term: str) -> str:
+    return "?" + urlencode({"span": span.key} | ({"q": term} if term else {}))
+
+
+def _row(
+    figures: FunctionFigures, known: dict[str, RegisteredFunction], waiting: dict[str, int]
+) -> dict[str, Any]:
+    row = known.get(figures.fn_id)
+    return {
+        "figures": figures,
+        "total": figures.series.total,
+        "starts": excerpt(started_by(row, known), LONGEST) if row else "",
+        "turns": excerpt(turns(row), LONGEST) if row else "",
+        "unfit": bool(row and config_of(row).get("unfit")),
+        "skipped": waiting.get(figures.fn_id, 0),
+        "searched": f"{figures.fn_id} {figures.name}".casefold(),
+        "state": f"{figures.pending} {figures.series.total.ended} {figures.paused_at}",
+    }

@@ -1,0 +1,75 @@
+"""What an operator sends or starts by hand: an event, or one run of one function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from jobs import models
+from jobs.control.bulk_actions import FUNCTION as BULK
+from jobs.errors import InvalidEvent, InvalidTransition
+from jobs.events import fan_out, intake, requester, validation
+from jobs.events.deduplication import KnownEvent
+from jobs.events.event import Event, EventPayload
+from jobs.execution.waits import INVOKED_EVENT
+from jobs.ids import new_id
+from jobs.lib.json_values import named
+from jobs.registry import catalog
+
+SEND, CANCEL = "jobs.send_event", "jobs.cancel_run"
+TIMER = "jobs/scheduled.timer"  # the event of a cron tick
+BY_ENGINE_ALONE = (BULK, fan_out.CANCELLER)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """`is_known`: an event with this sender's id came within 24 hours; this one started nothing,
+    and `id` is the earlier one's."""
+
+    id: str
+    is_known: bool
+
+
+def checked(event: Event) -> Event:
+    """The event as it would be stored. InvalidEvent, or NotAllowed if the event would cancel runs
+    and the asker may not cancel any."""
+    clean = validation.validated(event)
+    validation.refuse_reserved(clean)
+    if catalog.cancelled_by(clean.name):
+        requester.current().refuse(CANCEL)
+    return clean
+
+
+def send_by_hand(event: Event) -> Sent:
+    """Send one event for the account that asks; see `send`. Also NotAllowed."""
+    requester.current().refuse(SEND)
+    (row,) = intake.accept([checked(event)])
+    return Sent(str(row.id), isinstance(row, KnownEvent))
+
+
+def start_by_hand(fn_id: str, data: dict[str, Any], event_name: str = INVOKED_EVENT) -> str:
+    """Start one run of a function, whatever triggers it; returns the run's id.
+
+    The run has an event of its own, which triggers no other function. Raises UnknownFunction,
+    InvalidEvent for data that cannot be stored, NotAllowed, and InvalidTransition while the
+    function is paused and for functions that only the engine starts.
+    """
+    requester.current().refuse(SEND)
+    function = catalog.get(fn_id)
+    if fn_id in BY_ENGINE_ALONE:
+        raise InvalidTransition(f"The engine alone starts {named(fn_id)}.")
+    if models.RegisteredFunction.objects.filter(fn_id=fn_id, paused_at__isnull=False).exists():
+        raise InvalidTransition(f"{named(fn_id)} is paused. Resume it first.")
+    try:
+        sent = validation.validated(Event(name=event_name, data=data))
+    except InvalidEvent as error:
+        told = str(error).replace(f"Event “{event_name}”: data", "The data", 1)
+        raise InvalidEvent(told) from None
+    with transaction.atomic():
+        row = models.Event(id=new_id(), name=sent.name, data=sent.data)
+        row.save(force_insert=True)
+        run = fan_out.new_run(function, row, EventPayload.of_event(sent, row))
+        fan_out.start([run])
+    return str(run.id)
