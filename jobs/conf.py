@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
-LEASE = 15.0
+SET_LEASE = 15.0
 GATEWAY_LIMIT = 1000
 GATEWAY_GRACE = 10.0
 RETENTION_DAYS = 30
@@ -63,7 +63,7 @@ def _yes_or_no(name: str, default: bool) -> bool:
 
 def lease() -> float:
     """Seconds that the lease of a silent worker lasts."""
-    return _number("LEASE", LEASE, 1.0)
+    return _number("LEASE", SET_LEASE, 1.0)
 
 
 def backoff() -> Sequence[float] | None:

@@ -212,8 +212,8 @@ class Interrupted(ControlFlow):
     effect, and the run is requeued (requeue.py).
 
     `error` is the cause. `is_own`: the function's code caused it, not the database, so it is an
-    attempt at once. `card` is the step in whose body it happened (current_step.card_of), `lines`
-    the log lines so far.
+    attempt at once. `current_step` is the step in whose body it happened
+    (current_step.encode_current_step), `lines` the log lines so far.
     """
 
     def __init__(
@@ -224,5 +224,5 @@ class Interrupted(ControlFlow):
         card: str = "",
         lines: list[dict[str, Any]] | None = None,
     ) -> None:
-        self.error, self.is_own, self.card, self.lines = error, is_own, card, lines or []
+        self.error, self.is_own, self.current_step, self.lines = error, is_own, card, lines or []
         super().__init__(str(type(error).__name__))

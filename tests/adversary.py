@@ -23,7 +23,7 @@ from typing import Any
 from jobs.platform.http.client import perform
 from jobs.platform.http.connection_pool import Transport
 from jobs.platform.http.exchange import Outcome, Request
-from jobs.platform.http.greenlet_loop import Pilots
+from jobs.platform.http.greenlet_loop import GreenletLoop
 
 CERTIFICATES = Path(__file__).parent / "certificates"
 DRIP = 0.05  # seconds between two bytes
@@ -257,7 +257,8 @@ def ask(
     remember: Callable[[str], None] = lambda url: None,
     **fields: Any,
 ) -> Outcome:
-    """What came of a POST that a pilot made, as a gateway's do; an error if it does not end."""
+    """What came of a POST from the greenlet loop, as a gateway's do; an error if it does not
+    end."""
     defaults: dict[str, Any] = {"method": "POST", "headers": {}, "body": "{}"}
     request = Request(url=url, timeout=timeout, **defaults | fields)
     came: Future[Outcome] = Future()
@@ -268,20 +269,20 @@ def ask(
         except BaseException as error:
             came.set_exception(error)
 
-    _pilots.send(fly)
+    _loop.send(fly)
     return came.result(PATIENCE)
 
 
-_pilots: Pilots[Callable[[], None]] = Pilots(lambda fly: fly())
+_loop: GreenletLoop[Callable[[], None]] = GreenletLoop(lambda fly: fly())
 
 
 def message(outcome: Outcome) -> str:
-    assert outcome.error is not None, outcome.answer
+    assert outcome.error is not None, outcome.response
     return str(outcome.error["message"])
 
 
 def is_final(outcome: Outcome) -> bool:
-    assert outcome.error is not None, outcome.answer
+    assert outcome.error is not None, outcome.response
     return bool(outcome.error.get("final"))
 
 

@@ -1,6 +1,6 @@
 """A cluster that dies at a commit of our choice, and what is to be true when another took over.
 
-    cluster = Cluster(dies_at=Boundary("gateway.land", 2, before=True))
+    cluster = Cluster(dies_at=Boundary("gateway.store", 2, before=True))
     to_the_end(cluster)     # False: it died on the way
     cluster.commits         # the commits it came to, each by the place in the engine that made it
 
@@ -9,7 +9,7 @@
 2. Death is `Killed`, raised just before or just after the commit, behind a connection that is
    closed: PostgreSQL undoes what was not committed, and no clean-up code of the process can write.
 3. The cluster works as a real one does: it sweeps, ticks, claims, executes and makes requests. It
-   never mends lines, though: a turn that was lost must show.
+   never repairs turns, though: a turn that was lost must show.
 4. Steps share a transaction until it is 50 ms old, which would make the boundaries a matter of the
    machine's mood. So it is said how they commit: `one_by_one`, or together.
 """
@@ -41,14 +41,14 @@ from jobs.models import Attempt, Event, Fetch, LogLine, Run, Step
 from jobs.platform.postgres import statements
 from jobs.runs import queue
 from jobs.runs.claim import Claim
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import travel
 
 ENGINE = Path(jobs.__file__).parent
 CARRIERS = ("unit_of_work", "step_transaction", "statements", "query")  # of what others decide
 A_MINUTE = timedelta(minutes=1)  # longer than a lease
 MOST_MINUTES = 60
-TOGETHER = statements.together
+TOGETHER = statements.execute_many
 BATCH = 10
 
 
@@ -71,9 +71,9 @@ class Boundary:
 class Cluster:
     """Pusher, worker and gateway in one process, which dies at a boundary, if any."""
 
-    # What the executor asks of a board.
+    # What the executor asks of a worker table.
     is_stopping = False
-    may_go_on = False
+    may_take_next = False
 
     def __init__(self, dies_at: Boundary | None = None, *, one_by_one: bool = False) -> None:
         self.commits: list[str] = []
@@ -92,12 +92,12 @@ class Cluster:
             found.append(Boundary(place, met[place], before))
         return found
 
-    def at_step(self, step_name: str) -> None:
-        """What stands on the board: the dead don't wipe it."""
+    def step_changed(self, step_name: str) -> None:
+        """What stands on the worker table: the dead don't wipe it."""
         if not self.is_dead:
             self._step = step_name
 
-    def request_waits(self) -> None:
+    def request_queued(self) -> None:
         """It looks in every round."""
 
     def work(self) -> bool:
@@ -120,19 +120,26 @@ class Cluster:
     def _round(self) -> bool:
         sweeper.sweep()
         cron.tick()
-        claims = claim(BATCH, "cluster")
+        claims = claim_due(BATCH, "cluster")
         for self.in_hand in claims:
             execute(self.in_hand, self)
         self.in_hand = None
-        flights = gateway.take(BATCH)
-        if flights:
-            gateway.land([(flight, gateway.fly(flight)) for flight in flights])
-        return bool(claims or flights) or queue.next_due(1.0) == 0
+        leased_requests = gateway.lease_requests(BATCH)
+        if leased_requests:
+            gateway.store_responses(
+                [
+                    (leased_request, gateway.perform_now(leased_request))
+                    for leased_request in leased_requests
+                ]
+            )
+        return bool(claims or leased_requests) or queue.next_due(1.0) == 0
 
     def bury_worker(self) -> None:
-        """Only the worker has died: the keeper of its cluster finds that out at once."""
+        """Only the worker has died: the heartbeat of its cluster finds that out at once."""
         if self.in_hand is not None:
-            lost_workers.worker_died(self.in_hand.run_id, self.in_hand.token, 4711, self._step)
+            lost_workers.record_lost_worker(
+                self.in_hand.run_id, self.in_hand.token, 4711, self._step
+            )
 
     # --- its commits ------------------------------------------------------------------------------
 
@@ -145,8 +152,8 @@ class Cluster:
 
         with pytest.MonkeyPatch.context() as patch, connection.execute_wrapper(self._execute):
             patch.setattr(DatabaseWrapper, "_commit", watched)
-            patch.setattr(unit_of_work, "LONGEST", self._longest)
-            patch.setattr(statements, "together", self._together)
+            patch.setattr(unit_of_work, "MAX_OPEN", self._longest)
+            patch.setattr(statements, "execute_many", self._together)
             yield
 
     def _execute(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:

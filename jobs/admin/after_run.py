@@ -14,7 +14,7 @@ from jobs.admin.filters import first_id
 from jobs.models import Run, RunStatus
 
 MOST_READ = 1_000
-BEFORE, AFTER = timedelta(seconds=30), timedelta(minutes=5)  # clocks of machines may differ
+RUN_BEFORE, AFTER = timedelta(seconds=30), timedelta(minutes=5)  # clocks of machines may differ
 
 # The hook's run was made with the end, so its id has the end's time; the latest replay counts.
 HOOK = """
@@ -76,7 +76,7 @@ def _latest(run: Run, moment: str, ended_at: datetime) -> tuple[uuid.UUID, str, 
     asked: dict[str, Any] = {
         "fn_id": run.fn_id,
         "moment": moment,
-        "first": first_id(ended_at - BEFORE),
+        "first": first_id(ended_at - RUN_BEFORE),
         "last": first_id(ended_at + AFTER),
         "run_id": str(run.pk),
         "most": MOST_READ,

@@ -70,7 +70,7 @@ class DataForm(forms.Form):
     def clean_event_data(self) -> dict[str, Any]:
         edited = event.Event(name=self.brought.name, data=self.cleaned_data["event_data"])
         try:
-            data = validation.validated(edited).data
+            data = validation.validate(edited).data
         except InvalidEvent as error:
             raise ValidationError(str(error)) from None
         if _text(data) == _text(self.brought.data):

@@ -26,7 +26,7 @@ from jobs.control.sending import send_by_hand
 from jobs.errors import JobsError
 from jobs.events.event import Event
 from jobs.events.requester import asked_by
-from jobs.events.validation import is_reserved, refuse_reserved, validated
+from jobs.events.validation import is_reserved, refuse_reserved, validate
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import is_text
 from jobs.models import Event as EventRow
@@ -66,7 +66,7 @@ class SendForm(forms.Form):
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         try:
-            refuse_reserved(validated(Event(name=name)))
+            refuse_reserved(validate(Event(name=name)))
         except JobsError as error:
             raise forms.ValidationError(str(error)) from None
         return name
@@ -76,7 +76,7 @@ class SendForm(forms.Form):
         if not self.errors:
             ts: datetime | int = given["ts"] or 0
             try:
-                self.event = validated(
+                self.event = validate(
                     Event(name=given["name"], data=given["event_data"], id=given["id"], ts=ts)
                 )
             except JobsError as error:

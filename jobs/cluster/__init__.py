@@ -9,10 +9,10 @@
                                       runs.parking; maintenance.sweeper, turn_repair, cron;
                                       metrics.rollups counts what has ended;
                                       listener hears that a run may be due
-      thread `keeper`    pusher       heartbeat: leases renewed, maintenance.lost_workers
+      thread `heartbeat` pusher       heartbeat: leases renewed, maintenance.lost_workers
       thread `gateway`   pusher       fetch.gateway, fetch.outbox
-      thread `pilots`    gateway      platform.http: greenlet_loop, client, connection_pool
-      threads `resolve`  pilots       one look-up of a host's name each
+      thread `greenlets` gateway      platform.http: greenlet_loop, client, connection_pool
+      threads `resolve`  greenlets    one look-up of a host's name each
     worker, several      sentinel     worker.work: claims from dispatch and its feeds; execution,
                                       up to runs.completion
     monitor              sentinel     nothing of the engine

@@ -25,8 +25,8 @@ from jobs.errors import JobsError
 from jobs.platform.ipc import process_tree
 from jobs.platform.postgres import query_log, statements
 
-HEARTBEAT = 2.0  # seconds between a cluster's reports
-KEPT = 60  # seconds that a cluster's connections live at least
+STAT_INTERVAL = 2.0  # seconds between a cluster's reports
+CONNECTION_LIFETIME = 60  # seconds that a cluster's connections live at least
 STAT_LIFETIME = 10  # seconds
 
 
@@ -36,7 +36,7 @@ class RunBroker(Broker):
     def __init__(self, list_key: str | None = None) -> None:
         super().__init__(list_key)
         self._pusher: Pusher | None = None
-        self._told = 0.0
+        self._stat_written = 0.0
 
     def ping(self) -> bool:
         """The sentinel's first call, before it forks."""
@@ -44,9 +44,9 @@ class RunBroker(Broker):
             shared.of_this_cluster()
             process_tree.end_with_main()
             process_tree.die_with_sentinel()
-            process_tree.leave_stopping_to_main()
+            process_tree.ignore_sigterm()
             query_log.keep_none()
-            statements.keep_connections(KEPT)
+            statements.keep_connections(CONNECTION_LIFETIME)
         return True
 
     def dequeue(self) -> list[tuple[str, str]] | None:
@@ -63,13 +63,13 @@ class RunBroker(Broker):
         """
         stat = SignedPackage.loads(value)
         has_stopped = stat.status == Conf.STOPPED
-        if time.monotonic() - self._told < HEARTBEAT and not has_stopped:
+        if time.monotonic() - self._stat_written < STAT_INTERVAL and not has_stopped:
             return
-        self._told = time.monotonic()
+        self._stat_written = time.monotonic()
         said = {
             "host": socket.gethostname(),
             "stat": value,
-            "pulse": pulse.pulse_of(shared.of_this_cluster().board, int(Conf.WORKERS), stat),
+            "pulse": pulse.pulse_of(shared.of_this_cluster().worker_table, int(Conf.WORKERS), stat),
             "version": code_version(),
             "seen_at": Now(),
             "stopped_at": Now() if has_stopped else None,

@@ -27,16 +27,16 @@ from collections.abc import Callable, Sequence
 
 from django_q.conf import Conf
 
-from jobs.cluster.feeds import Feeds
-from jobs.cluster.worker_table import Board
+from jobs.cluster.feeds import ClaimQueues
+from jobs.cluster.worker_table import WorkerTable
 from jobs.platform.ipc import pipe_queue, wakeup
 from jobs.runs.claim import Claim, LargeClaim
 
 LONGEST_SHIFT = 1.0  # seconds
-GLANCE = 0.05  # seconds between a waiting worker's looks for a stop
-AHEAD = 4  # claims per worker
-MOST_ANSWERS = 64  # per worker, if runs are quick
-PATIENCE = 2.0  # seconds that responses may wait, instead of being due
+STOP_POLL = 0.05  # seconds between a waiting worker's looks for a stop
+PREFETCH_PER_WORKER = 4  # claims per worker
+ANSWERS_PER_WORKER = 64  # per worker, if runs are quick
+ANSWER_WAIT = 2.0  # seconds that responses may wait, instead of being due
 
 # Advances a run; returns the claim to continue with.
 Advance = Callable[[Claim | LargeClaim], Claim | None]
@@ -45,71 +45,77 @@ Advance = Callable[[Claim | LargeClaim], Claim | None]
 class Dispatch:
     """Made in the sentinel; its forks inherit it."""
 
-    def __init__(self, board: Board, shifts: pipe_queue.Hints, workers: int) -> None:
-        self.bell = wakeup.Bell()  # claims are low
-        self.call = wakeup.Bell()  # a shift is missing
-        self._board, self._shifts, self._workers = board, shifts, workers
-        self._feeds = Feeds(AHEAD * workers, MOST_ANSWERS * workers)
-        due, answers = self._feeds.due.capacity, self._feeds.answers.capacity
-        self._ahead = min(AHEAD * workers, due, answers // 2)
+    def __init__(
+        self, worker_table: WorkerTable, shifts: pipe_queue.LossyQueue, workers: int
+    ) -> None:
+        self.claims_low = wakeup.Wakeup()  # claims are low
+        self.workers_missing = wakeup.Wakeup()  # a shift is missing
+        self._worker_table, self._shifts, self._workers = worker_table, shifts, workers
+        self._queues = ClaimQueues(PREFETCH_PER_WORKER * workers, ANSWERS_PER_WORKER * workers)
+        due, answers = self._queues.due.capacity, self._queues.answers.capacity
+        self._prefetch = min(PREFETCH_PER_WORKER * workers, due, answers // 2)
 
     # --- the pusher's and the gateway's side ------------------------------------------------------
 
     @property
-    def room(self) -> int:
+    def free_slots(self) -> int:
         """How many runs to claim now: none while more than one per worker waits."""
-        waiting = self._feeds.due.qsize()
-        return max(0, self._ahead - waiting) if waiting <= self._workers else 0
+        waiting = self._queues.due.qsize()
+        return max(0, self._prefetch - waiting) if waiting <= self._workers else 0
 
     @property
-    def room_for_answers(self) -> int:
-        most = min(self._feeds.answers.capacity, int(PATIENCE * self._feeds.pace.per_second))
-        return max(0, max(2 * self._ahead, most) - self._feeds.answers.qsize())
+    def free_answer_slots(self) -> int:
+        most = min(
+            self._queues.answers.capacity, int(ANSWER_WAIT * self._queues.throughput.per_second)
+        )
+        return max(0, max(2 * self._prefetch, most) - self._queues.answers.qsize())
 
     @property
     def is_busy(self) -> bool:
-        return not self._feeds.empty()
+        return not self._queues.empty()
 
-    def put(self, claims: Sequence[Claim]) -> None:
-        _put(claims, self._feeds.due)
+    def put_due(self, claims: Sequence[Claim]) -> None:
+        _put(claims, self._queues.due)
 
     def put_answered(self, claims: Sequence[Claim]) -> None:
-        _put(claims, self._feeds.answers)
-        self._feeds.pace.put(len(claims))
+        _put(claims, self._queues.answers)
+        self._queues.throughput.put(len(claims))
 
     @property
     def missing_shifts(self) -> int:
-        called = self._board.on_shift() + self._shifts.qsize()
-        return max(0, min(self._feeds.qsize(), self._workers - called))
+        called = self._worker_table.on_shift() + self._shifts.qsize()
+        return max(0, min(self._queues.qsize(), self._workers - called))
 
     # --- a worker's side --------------------------------------------------------------------------
 
     def work(self, advance: Advance) -> None:
         ends = time.monotonic() + LONGEST_SHIFT
         signal.alarm(0)  # see (2)
-        self._board.begin_shift()
+        self._worker_table.begin_shift()
         try:
-            while time.monotonic() < ends and not self._board.is_stopping:
-                self._go_on(self._feeds.take(GLANCE), advance, ends)
+            while time.monotonic() < ends and not self._worker_table.is_stopping:
+                self._work_through(self._queues.get_within(STOP_POLL), advance, ends)
         finally:
-            self._board.end_shift()
-        claim = self._feeds.take(0)  # see (1)
-        if not self._feeds.empty():
-            self.call.ring()
+            self._worker_table.end_shift()
+        claim = self._queues.get_within(0)  # see (1)
+        if not self._queues.empty():
+            self.workers_missing.notify()
         if claim is not None:
-            self._advance(claim, advance)
+            self._advance_with_timeout(claim, advance)
 
-    def _go_on(self, claim: Claim | LargeClaim | None, advance: Advance, ends: float) -> None:
+    def _work_through(
+        self, claim: Claim | LargeClaim | None, advance: Advance, ends: float
+    ) -> None:
         is_first = True
         while claim is not None:
-            if self._feeds.due.qsize() <= self._workers:
-                self.bell.ring()
-            nobody_waits = is_first or self._feeds.empty()
-            self._board.may_go_on = nobody_waits and time.monotonic() < ends
-            claim, is_first = self._advance(claim, advance), False
-        self._board.may_go_on = False
+            if self._queues.due.qsize() <= self._workers:
+                self.claims_low.notify()
+            nobody_waits = is_first or self._queues.empty()
+            self._worker_table.may_take_next = nobody_waits and time.monotonic() < ends
+            claim, is_first = self._advance_with_timeout(claim, advance), False
+        self._worker_table.may_take_next = False
 
-    def _advance(self, claim: Claim | LargeClaim, advance: Advance) -> Claim | None:
+    def _advance_with_timeout(self, claim: Claim | LargeClaim, advance: Advance) -> Claim | None:
         if Conf.TIMEOUT:
             signal.alarm(int(Conf.TIMEOUT))
         try:
@@ -118,9 +124,9 @@ class Dispatch:
             signal.alarm(0)
 
 
-def _put(claims: Sequence[Claim], feed: pipe_queue.Queue) -> None:
+def _put(claims: Sequence[Claim], queue: pipe_queue.Queue) -> None:
     for claim in claims:
         try:
-            feed.put(claim)
+            queue.put(claim)
         except pipe_queue.TooLarge:
-            feed.put(LargeClaim(claim.run_id, claim.token, claim.worker))
+            queue.put(LargeClaim(claim.run_id, claim.token, claim.worker))

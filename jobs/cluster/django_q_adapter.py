@@ -34,8 +34,8 @@ CALLED = ("start", "spawn_process", "spawn_worker", "spawn_pusher", "spawn_monit
 class EngineSentinel(Sentinel):
     def __init__(self, *given: Any, start: bool = True) -> None:
         super().__init__(*given, start=False)
-        shifts = pipe_queue.Hints(Conf.QUEUE_LIMIT or int(Conf.WORKERS))
-        self.task_queue, self.result_queue = shifts, pipe_queue.Results()
+        shifts = pipe_queue.LossyQueue(Conf.QUEUE_LIMIT or int(Conf.WORKERS))
+        self.task_queue, self.result_queue = shifts, pipe_queue.ResultQueue()
         self.event_out = shared_state.Event()
         self.shared = shared.make(shifts, int(Conf.WORKERS))
         if start:

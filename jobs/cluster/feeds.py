@@ -9,32 +9,32 @@ from typing import Any
 
 from jobs.platform.ipc import pipe_queue
 
-SPAN = 0.5  # seconds that a pace is measured over, at least
+MEASURED_SECONDS = 0.5  # seconds that a pace is measured over, at least
 
 
-class Feeds:
+class ClaimQueues:
     def __init__(self, due: int, answers: int) -> None:
         self.due, self.answers = pipe_queue.Queue(due), pipe_queue.Queue(answers)
-        self.pace = Pace(self.answers)
+        self.throughput = Throughput(self.answers)
         self._next, self._after_it = self.due, self.answers  # this process's next feed
-        self._turnstile = pipe_queue.Turnstile(self.due.reader, self.answers.reader)
+        self._poller = pipe_queue.ExclusivePoller(self.due.reader, self.answers.reader)
 
-    def take(self, patience: float) -> Any:
+    def get_within(self, patience: float) -> Any:
         """The next item; None after `patience` seconds. An item wakes one waiting process."""
         deadline = time.monotonic() + patience
         while True:
-            item = self._take_now()
+            item = self._get_now()
             left = deadline - time.monotonic()
             if item is not None or left <= 0:
                 return item
-            self._turnstile.wait(left)
+            self._poller.wait(left)
 
-    def _take_now(self) -> Any:
-        for feed in (self._next, self._after_it):
-            item = feed.take(0)
+    def _get_now(self) -> Any:
+        for queue in (self._next, self._after_it):
+            item = queue.get_within(0)
             if item is not None:
-                self._after_it = feed
-                self._next = self.answers if feed is self.due else self.due
+                self._after_it = queue
+                self._next = self.answers if queue is self.due else self.due
                 return item
         return None
 
@@ -45,7 +45,7 @@ class Feeds:
         return self.due.empty() and self.answers.empty()
 
 
-class Pace:
+class Throughput:
     """How fast workers empty a queue that this process alone fills."""
 
     def __init__(self, queue: pipe_queue.Queue) -> None:
@@ -60,7 +60,7 @@ class Pace:
     def per_second(self) -> float:
         now = time.monotonic()
         span = now - self._since
-        if span > SPAN:
+        if span > MEASURED_SECONDS:
             taken = self._put - self._queue.qsize()
             self._per_second = (taken - self._taken) / span
             self._taken, self._since = taken, now

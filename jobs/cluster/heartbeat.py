@@ -1,11 +1,11 @@
-"""The keeper: a thread of the pusher that renews the leases of the cluster's runs.
+"""The heartbeat: a thread of the pusher that renews the leases of the cluster's runs.
 
 1. A run in a living worker keeps its lease, however long the step.
 2. A dead worker's run is requeued at once, and the death recorded as an attempt.
 3. A claim that waited a third of its lease is given back: other clusters may have free workers. A
-   worker first renews a claim older than a quarter (worker._vouched).
-4. When the cluster stops, waiting claims are given back at once. The keeper goes on until the last
-   worker has settled its run: django-q2's pusher, and so its sentinel, waits for this thread.
+   worker first renews a claim older than a quarter (worker._ensure_lease).
+4. When the cluster stops, waiting claims are given back at once. The heartbeat goes on until the
+   last worker has settled its run: django-q2's pusher, and so its sentinel, waits for this thread.
 
 If the whole cluster dies, another one's sweep finds its lapsed leases.
 """
@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from django.db import connection
 
 from jobs import conf
-from jobs.cluster.worker_table import Board, Entry
+from jobs.cluster.worker_table import WorkerEntry, WorkerTable
 from jobs.maintenance import lost_workers
 from jobs.platform.ipc.process_tree import is_alive
 from jobs.platform.postgres.outages import is_unavailable
@@ -34,32 +34,32 @@ logger = logging.getLogger("jobs.engine")
 TICK = 0.5  # seconds
 
 
-class Keeper:
-    def __init__(self, board: Board) -> None:
-        self._board = board
+class Heartbeat:
+    def __init__(self, worker_table: WorkerTable) -> None:
+        self._worker_table = worker_table
         self._claimed: dict[uuid.UUID, tuple[uuid.UUID, float]] = {}  # run → token, since when
         self._lock = threading.Lock()
         self._renewed = 0.0
         self._is_stopping = False
         # Not a daemon: the pusher's process ends when this thread does (4).
-        self._thread = threading.Thread(target=self._keep, name="keeper")
+        self._thread = threading.Thread(target=self._run, name="heartbeat")
 
     def start(self) -> None:
-        self._board.go_on()
+        self._worker_table.resume()
         self._thread.start()
 
     def add(self, claims: Iterable[Claim]) -> bool:
         """These claims are on their way to workers. False if the cluster stops: give them back."""
         with self._lock:
             if not self._is_stopping:
-                self._claimed |= {c.run_id: (c.token, time.monotonic()) for c in claims}
+                self._claimed |= {claim.run_id: (claim.token, time.monotonic()) for claim in claims}
             return not self._is_stopping
 
-    def _keep(self) -> None:
+    def _run(self) -> None:
         while threading.main_thread().is_alive():
             self._tick()
             time.sleep(TICK)
-        self._board.stop()
+        self._worker_table.stop()
         with self._lock:
             self._is_stopping = True
         self._stop_waiting()
@@ -72,14 +72,14 @@ class Keeper:
         """All leases depend on this thread, so it survives errors. It renews first: a failing death
         report costs no lease.
         """
-        for do in (self._renew_in_time, self._bury):
+        for do in (self._renew_in_time, self._report_dead_workers):
             try:
                 do()
             except Exception as error:
                 if is_unavailable(error):
-                    logger.warning("The keeper waits for the database: %s", error)
+                    logger.warning("The heartbeat waits for the database: %s", error)
                 else:
-                    logger.exception("The keeper failed, and tries again")
+                    logger.exception("The heartbeat failed, and tries again")
                 connection.close()
 
     def _renew_in_time(self) -> None:
@@ -87,20 +87,20 @@ class Keeper:
             self._renew()
             self._renewed = time.monotonic()
 
-    def _bury(self) -> None:
-        dead = {entry.pid for entry in self._board.entries() if not is_alive(entry.pid)}
-        for entry in self._board.entries():  # again: each may have moved on
+    def _report_dead_workers(self) -> None:
+        dead = {entry.pid for entry in self._worker_table.entries() if not is_alive(entry.pid)}
+        for entry in self._worker_table.entries():  # again: each may have moved on
             if entry.pid not in dead:
                 continue
             if entry.run_id and entry.token:
                 self._report_death(entry, entry.run_id, entry.token)
-            self._board.erase(entry.pid)
+            self._worker_table.forget(entry.pid)
 
     @staticmethod
-    def _report_death(entry: Entry, run_id: uuid.UUID, token: uuid.UUID) -> None:
+    def _report_death(entry: WorkerEntry, run_id: uuid.UUID, token: uuid.UUID) -> None:
         """If this fails, the lease lapses, and the sweep finds the run."""
         try:
-            lost_workers.worker_died(run_id, token, entry.pid, entry.step)
+            lost_workers.record_lost_worker(run_id, token, entry.pid, entry.step)
         except Exception as error:
             if is_unavailable(error):
                 raise
@@ -136,7 +136,9 @@ class Keeper:
             connection.close()
 
     def _at_work(self) -> Held:
-        return {e.run_id: e.token for e in self._living() if e.run_id and e.token}
+        return {
+            entry.run_id: entry.token for entry in self._living() if entry.run_id and entry.token
+        }
 
-    def _living(self) -> list[Entry]:
-        return [entry for entry in self._board.entries() if is_alive(entry.pid)]
+    def _living(self) -> list[WorkerEntry]:
+        return [entry for entry in self._worker_table.entries() if is_alive(entry.pid)]

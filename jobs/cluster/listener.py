@@ -4,7 +4,7 @@
    one to the database that `JOBS["LISTEN"]` names. Without one, the cluster looks more often.
 2. A process notifies once per GAP (notifier, 2). So the cluster looks at once, and again when GAP
    is over.
-3. The cluster's own processes ring its bells. The pusher tells the other clusters, and skips its
+3. The cluster's own processes ring its wakeups. The pusher tells the other clusters, and skips its
    own notifications.
 4. If the second connection leads to another database, or fails, the cluster looks more often; after
    a failure it reconnects later.

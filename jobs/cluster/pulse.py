@@ -14,13 +14,13 @@ from typing import Any
 from django.conf import settings
 
 from jobs import conf
-from jobs.cluster.worker_table import Board
-from jobs.execution.current_step import step_of
+from jobs.cluster.worker_table import WorkerTable
+from jobs.execution.current_step import decode_current_step
 
 MOST_AT_WORK = 50  # workers whose steps are reported
 
 
-def pulse_of(board: Board, workers: int, stat: Any = None) -> dict[str, Any]:
+def pulse_of(worker_table: WorkerTable, workers: int, stat: Any = None) -> dict[str, Any]:
     """What a cluster's row says:
 
     - "looked", "claimed": in seconds ago, or null for never; "problem": a text;
@@ -30,17 +30,17 @@ def pulse_of(board: Board, workers: int, stat: Any = None) -> dict[str, Any]:
     - "memory": bytes that its processes have for themselves; null where that cannot be read;
     - "secrets": a keyed digest of each secret, which says whether two clusters have the same.
     """
-    beat = board.last_beat()
-    entries = [entry for entry in board.entries() if entry.run_id is not None]
+    status = worker_table.pusher_status()
+    entries = [entry for entry in worker_table.entries() if entry.run_id is not None]
     pids = _processes(stat)
     return {
-        "looked": _ago(beat.looked),
-        "claimed": _ago(beat.claimed),
-        "problem": beat.problem,
+        "looked": _ago(status.looked),
+        "claimed": _ago(status.claimed),
+        "problem": status.problem,
         "at_work": len(entries),
         "workers": workers,
         "at": [_at(entry.pid, entry.run_id, entry.step) for entry in entries[:MOST_AT_WORK]],
-        "in_flight": beat.in_flight,
+        "in_flight": status.in_flight,
         "limit": conf.gateway_limit(),
         "pid": getattr(stat, "pid", None),
         "pusher": getattr(stat, "pusher", None),
@@ -53,8 +53,8 @@ def _ago(moment: float) -> float | None:
     return round(max(time.monotonic() - moment, 0.0), 1) if moment else None
 
 
-def _at(pid: int, run_id: Any, card: str) -> tuple[int, str, str, float | None]:
-    found = step_of(card, run_id)
+def _at(pid: int, run_id: Any, current_step: str) -> tuple[int, str, str, float | None]:
+    found = decode_current_step(current_step, run_id)
     step, seconds = (found[0].name, round(found[1], 1)) if found else ("", None)
     return pid, str(run_id), step, seconds
 

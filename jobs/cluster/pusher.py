@@ -18,11 +18,11 @@ from django_q.signing import SignedPackage
 
 from jobs.cluster import shared
 from jobs.cluster.dispatch import Dispatch
-from jobs.cluster.heartbeat import Keeper
+from jobs.cluster.heartbeat import Heartbeat
 from jobs.cluster.listener import Listener
 from jobs.cluster.worker import SHIFT
-from jobs.cluster.worker_table import Beat
-from jobs.cluster.workers import Workers
+from jobs.cluster.worker_table import PusherStatus
+from jobs.cluster.workers import ClusterWorkers
 from jobs.errors import Interrupted
 from jobs.execution import requeue
 from jobs.fetch.gateway import Gateway
@@ -34,27 +34,27 @@ from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.outages import is_unavailable
 from jobs.registry import rows
 from jobs.runs import parking, queue
-from jobs.runs.queue import look
+from jobs.runs.queue import claim_batch
 from jobs.runs.unclaimable import set_first_aside
 
 logger = logging.getLogger("jobs.engine")
 
 POLL = 1.0  # seconds from an error to the next try, and until a stop is noticed
-SHORTEST = 0.02  # another cluster is looking at the runs that were not taken
-HANDFUL = 0.01  # seconds to collect notifications while workers are busy
-SWEEPING = 2.0  # seconds between two sweeps
-PARKING = 0.5  # seconds between two looks for what can be parked
-MENDING = 30.0
-COUNTING = 5.0  # seconds between two times at which what has ended is counted
+MIN_WAIT = 0.02  # another cluster is looking at the runs that were not taken
+BATCH_WINDOW = 0.01  # seconds to collect notifications while workers are busy
+SWEEP_INTERVAL = 2.0  # seconds between two sweeps
+PARK_INTERVAL = 0.5  # seconds between two looks for what can be parked
+REPAIR_INTERVAL = 30.0
+ROLLUP_INTERVAL = 5.0  # seconds between two times at which what has ended is counted
 
 
 class Pusher:
     def __init__(self) -> None:
-        self._board = shared.of_this_cluster().board
-        self._worker = process_tree.name()
+        self._worker_table = shared.of_this_cluster().worker_table
+        self._worker = process_tree.worker_name()
         self._shift = SignedPackage.dumps(SHIFT | {"started": timezone.now()})
         self._gateway: Gateway | None = None
-        self._keeper: Keeper | None = None
+        self._heartbeat: Heartbeat | None = None
         self._listener = Listener()
         self._is_set_up = False
         self._may_be_more = True  # due runs, as far as is known
@@ -63,7 +63,7 @@ class Pusher:
         self._is_careful = False  # the last look failed: look at one run, to find which it is
         self._claimed = 0.0
         self._swept = 0.0
-        self._mended = 0.0
+        self._repaired = 0.0
         self._counted = 0.0
 
     def dequeue(self) -> list[tuple[str, str]] | None:
@@ -73,32 +73,32 @@ class Pusher:
         (standstill), and the pusher tries again. A run at which the look fails is set aside alone.
         """
         try:
-            tasks = self._look_once()
-            self._beat()
+            tasks = self._claim_or_wait()
+            self._report_status()
             return tasks
         except Exception as error:
             self._wait_after(error)
         return None
 
-    def _look_once(self) -> list[tuple[str, str]] | None:
-        gateway, keeper, dispatch = self._open()
+    def _claim_or_wait(self) -> list[tuple[str, str]] | None:
+        gateway, heartbeat, dispatch = self._open()
         self._sweep()
-        room = dispatch.room
-        if not room:
+        free_slots = dispatch.free_slots
+        if not free_slots:
             self._wait_for_room(gateway, dispatch)
         elif not self._may_be_more:
             self._wait_for_runs(gateway, dispatch)
         else:
-            self._claim(1 if self._is_careful else room, keeper, dispatch)
+            self._claim(1 if self._is_careful else free_slots, heartbeat, dispatch)
         return [("shift", self._shift)] * dispatch.missing_shifts or None
 
-    def _claim(self, room: int, keeper: Keeper, dispatch: Dispatch) -> None:
-        claims, self._may_be_more = look(room, self._worker)
-        keeper.add(claims)
+    def _claim(self, free_slots: int, heartbeat: Heartbeat, dispatch: Dispatch) -> None:
+        claims, self._may_be_more = claim_batch(free_slots, self._worker)
+        heartbeat.add(claims)
         for claim in claims:
             self._claimed = time.monotonic()
             try:
-                dispatch.put([claim])
+                dispatch.put_due([claim])
             except Exception as error:
                 logger.exception("Run %s cannot be given to a worker", claim.run_id)
                 requeue.requeue(claim, Interrupted(error, is_own=True))
@@ -114,7 +114,7 @@ class Pusher:
             if self._is_careful:
                 self._set_first_aside(error)
             self._is_careful = True
-        self._beat(f"{class_path(error)}: {text_of(error)}")
+        self._report_status(f"{class_path(error)}: {text_of(error)}")
         connection.close()
         time.sleep(POLL)
 
@@ -125,12 +125,12 @@ class Pusher:
         except Exception:
             logger.exception("The run at which the look fails cannot be set aside")
 
-    def _beat(self, problem: str = "") -> None:
-        looked = self._board.last_beat().looked if problem else time.monotonic()
+    def _report_status(self, problem: str = "") -> None:
+        looked = self._worker_table.pusher_status().looked if problem else time.monotonic()
         in_flight = self._gateway.in_flight if self._gateway is not None else 0
-        self._board.beat(Beat(looked, self._claimed, problem, in_flight))
+        self._worker_table.report_status(PusherStatus(looked, self._claimed, problem, in_flight))
 
-    def _open(self) -> tuple[Gateway, Keeper, Dispatch]:
+    def _open(self) -> tuple[Gateway, Heartbeat, Dispatch]:
         """Set up the pusher's connection.
 
         1. Its commits (leases, sweeps, ticks) do not wait for the disk. A crash of the database
@@ -142,22 +142,22 @@ class Pusher:
         dispatch = shared.of_this_cluster().dispatch
         if not self._is_set_up:
             statements.read_by_index()
-            statements.do_not_wait_for_the_disk()
+            statements.disable_synchronous_commit()
             self._is_set_up = True
         self._may_be_more |= self._listener.open()
-        if self._gateway is None or self._keeper is None:
-            self._alone("to write down its functions", rows.sync)
-            self._alone("to write down its cron triggers", cron.sync)
-            self._keeper = Keeper(self._board)
-            workers = Workers(self._worker, self._board, dispatch, self._keeper)
-            self._gateway = Gateway(self._board.requests, self._board.runs, workers)
+        if self._gateway is None or self._heartbeat is None:
+            self._guarded("to write down its functions", rows.sync)
+            self._guarded("to write down its cron triggers", cron.sync)
+            self._heartbeat = Heartbeat(self._worker_table)
+            workers = ClusterWorkers(self._worker, self._worker_table, dispatch, self._heartbeat)
+            self._gateway = Gateway(self._worker_table.requests, self._worker_table.runs, workers)
             self._gateway.start()
-            self._keeper.start()
-        return self._gateway, self._keeper, dispatch
+            self._heartbeat.start()
+        return self._gateway, self._heartbeat, dispatch
 
     def _wait_for_runs(self, gateway: Gateway, dispatch: Dispatch) -> None:
         listener = self._listener
-        deadline = time.monotonic() + max(queue.next_due(listener.poll), SHORTEST)
+        deadline = time.monotonic() + max(queue.next_due(listener.poll), MIN_WAIT)
         while not self._is_told_of_a_run(gateway):
             patience = min(deadline, listener.again) - time.monotonic()
             if listener.is_to_look_again() or patience <= 0:
@@ -166,10 +166,10 @@ class Pusher:
             self._poll(
                 patience,
                 *listener.readers,
-                self._board.runs.reader,
-                dispatch.call.reader,
+                self._worker_table.runs.reader,
+                dispatch.workers_missing.reader,
             )
-            if dispatch.call.silence():
+            if dispatch.workers_missing.consume():
                 return
 
     def _wait_for_room(self, gateway: Gateway, dispatch: Dispatch) -> None:
@@ -177,17 +177,17 @@ class Pusher:
         are read in batches, for the gateway and other clusters, and due runs may be parked.
         """
         self._park()
-        told = *self._listener.readers, self._board.runs.reader
-        bells = dispatch.bell.reader, dispatch.call.reader
-        if not self._poll(POLL, *told, *bells).intersection(bells):
-            self._poll(HANDFUL, *bells)
-        dispatch.bell.silence()
-        dispatch.call.silence()
+        told = *self._listener.readers, self._worker_table.runs.reader
+        wakeups = dispatch.claims_low.reader, dispatch.workers_missing.reader
+        if not self._poll(POLL, *told, *wakeups).intersection(wakeups):
+            self._poll(BATCH_WINDOW, *wakeups)
+        dispatch.claims_low.consume()
+        dispatch.workers_missing.consume()
         self._is_told_of_a_run(gateway)
 
     def _park(self) -> None:
         """Not too often: workers wait for the locks of its lines."""
-        if self._may_park and time.monotonic() - self._parked > PARKING:
+        if self._may_park and time.monotonic() - self._parked > PARK_INTERVAL:
             self._parked = time.monotonic()
             self._may_park = parking.park_due()
 
@@ -199,31 +199,31 @@ class Pusher:
         return {descriptor for descriptor, _ in poll.poll(patience * 1000)}
 
     def _is_told_of_a_run(self, gateway: Gateway) -> bool:
-        is_rung = self._board.runs.silence()
-        if is_rung:
+        is_notified = self._worker_table.runs.consume()
+        if is_notified:
             self._listener.tell_others()
         words = self._listener.hear()
         if words - {notifier.RUN_DUE}:
             gateway.wake()
-        is_told = is_rung or bool(words)
+        is_told = is_notified or bool(words)
         self._may_be_more |= is_told
         self._may_park |= is_told
         return is_told
 
     def _sweep(self) -> None:
-        if time.monotonic() - self._swept > SWEEPING:
+        if time.monotonic() - self._swept > SWEEP_INTERVAL:
             self._swept = time.monotonic()
-            self._alone("to sweep", sweeper.sweep)
-            self._alone("to tick", cron.tick)
-        if time.monotonic() - self._mended > MENDING:
-            self._mended = time.monotonic()
-            self._alone("to mend lines", turn_repair.mend_lines)
-        if time.monotonic() - self._counted > COUNTING:
+            self._guarded("to sweep", sweeper.sweep)
+            self._guarded("to tick", cron.tick)
+        if time.monotonic() - self._repaired > REPAIR_INTERVAL:
+            self._repaired = time.monotonic()
+            self._guarded("to repair turns", turn_repair.repair_turns)
+        if time.monotonic() - self._counted > ROLLUP_INTERVAL:
             self._counted = time.monotonic()
-            self._alone("to count what has ended", rollups.roll_up)
+            self._guarded("to count what has ended", rollups.roll_up)
 
     @staticmethod
-    def _alone(what: str, do: Callable[[], object]) -> None:
+    def _guarded(what: str, do: Callable[[], object]) -> None:
         try:
             do()
         except Exception as error:

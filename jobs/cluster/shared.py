@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jobs.cluster.dispatch import Dispatch
-from jobs.cluster.worker_table import Board
+from jobs.cluster.worker_table import WorkerTable
 from jobs.errors import JobsError
-from jobs.platform.ipc.pipe_queue import Hints
+from jobs.platform.ipc.pipe_queue import LossyQueue
 from jobs.platform.postgres import notifier
 
 
@@ -15,18 +15,18 @@ from jobs.platform.postgres import notifier
 class Shared:
     """Which worker is at which run, and claims on their way."""
 
-    board: Board
+    worker_table: WorkerTable
     dispatch: Dispatch
 
 
 _shared: Shared | None = None
 
 
-def make(shifts: Hints, workers: int) -> Shared:
+def make(shifts: LossyQueue, workers: int) -> Shared:
     global _shared
-    board = Board()
-    _shared = Shared(board, Dispatch(board, shifts, workers))
-    notifier.belong_to(board)
+    worker_table = WorkerTable()
+    _shared = Shared(worker_table, Dispatch(worker_table, shifts, workers))
+    notifier.belong_to(worker_table)
     return _shared
 
 

@@ -13,57 +13,57 @@ from jobs.errors import JobsError
 from jobs.execution.executor import execute
 from jobs.platform.ipc import process_tree
 from jobs.runs.claim import Claim, LargeClaim
-from jobs.runs.lease import give_back, renewed
+from jobs.runs.lease import give_back, renew_lease
 
 logger = logging.getLogger("jobs.engine")
 
 
-CANNOT_GO_ON = 70  # exit code of a worker that ends itself
+EXIT_CODE = 70  # exit code of a worker that ends itself
 
 
 def work() -> None:
-    """A worker that cannot go on (a step closed its pipes, say) ends itself. The keeper records an
-    attempt of its run, and the sentinel starts another.
+    """A worker that cannot go on (a step closed its pipes, say) ends itself. The heartbeat records
+    an attempt of its run, and the sentinel starts another.
     """
     try:
-        shared.of_this_cluster().dispatch.work(_advance)
+        shared.of_this_cluster().dispatch.work(_execute_claim)
     except Exception:
         logger.exception("The worker cannot go on, and ends itself")
-        os._exit(CANNOT_GO_ON)
+        os._exit(EXIT_CODE)
 
 
-def _advance(c: Claim | LargeClaim) -> Claim | None:
+def _execute_claim(received: Claim | LargeClaim) -> Claim | None:
     """Advance one run, entered in the worker table; the claim to continue with. After an error the
     entry stays, see `work`.
 
     The lease of a claim that waited may be lost by now, and a stopping cluster starts no run.
     """
-    board = shared.of_this_cluster().board
-    if board.is_stopping:
-        give_back(c.run_id, c.token)
+    worker_table = shared.of_this_cluster().worker_table
+    if worker_table.is_stopping:
+        give_back(received.run_id, received.token)
         return None
-    claim = _vouched(c)
+    claim = _ensure_lease(received)
     if claim is None:
         return None
-    board.begin(claim.run_id, claim.token)
-    going_on = execute(replace(claim, worker=process_tree.name()), board)
-    board.end()
-    if board.is_spoilt:
-        if going_on is not None:
-            give_back(going_on.run_id, going_on.token)
+    worker_table.begin(claim.run_id, claim.token)
+    next_claim = execute(replace(claim, worker=process_tree.worker_name()), worker_table)
+    worker_table.end()
+    if worker_table.is_spoilt:
+        if next_claim is not None:
+            give_back(next_claim.run_id, next_claim.token)
         raise JobsError("This worker may fail its next run, too, and takes no other.")
-    return going_on
+    return next_claim
 
 
-def _vouched(c: Claim | LargeClaim) -> Claim | None:
+def _ensure_lease(received: Claim | LargeClaim) -> Claim | None:
     """The whole claim, with a lease that lasts; None if it is lost."""
-    if isinstance(c, Claim) and c.clock.age <= conf.lease() / 4:
-        return c
-    token = renewed(c.run_id, c.token)
+    if isinstance(received, Claim) and received.clock.age <= conf.lease() / 4:
+        return received
+    token = renew_lease(received.run_id, received.token)
     if token is None:
         return None
-    c = replace(c, token=token)
-    return c.read() if isinstance(c, LargeClaim) else c
+    received = replace(received, token=token)
+    return received.read() if isinstance(received, LargeClaim) else received
 
 
 # As django-q2 carries a task.

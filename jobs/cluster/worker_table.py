@@ -1,6 +1,6 @@
 """Which worker advances which run: memory that a cluster's processes share.
 
-The sentinel makes it before it forks. Each worker writes its own line; the keeper reads all.
+The sentinel makes it before it forks. Each worker writes its own line; the heartbeat reads all.
 Without a lock, a torn read costs one heartbeat, never a lease.
 """
 
@@ -12,34 +12,34 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jobs.lib.error_report import storable
+from jobs.lib.error_report import fit_text
 from jobs.platform.ipc import process_tree
 from jobs.platform.ipc.process_tree import is_alive
-from jobs.platform.ipc.wakeup import Bell
+from jobs.platform.ipc.wakeup import Wakeup
 
-CARD = 2048  # bytes: more than a step's name, id and branch need
-LINE = struct.Struct(f"<i16s16s{CARD}s")  # pid, run, token, step
-LINES = 512
+STEP_BYTES = 2048  # bytes: more than a step's name, id and branch need
+ENTRY = struct.Struct(f"<i16s16s{STEP_BYTES}s")  # pid, run, token, step
+MAX_ENTRIES = 512
 # A byte: the cluster stops; one per line: its worker is on shift; then the pusher's pulse.
-SHIFTS = 8
-BEAT = SHIFTS + LINES
+SHIFTS_OFFSET = 8
+STATUS_OFFSET = SHIFTS_OFFSET + MAX_ENTRIES
 # Last looked, last claimed (monotonic), requests in flight, the problem's length, the problem.
-PULSE = struct.Struct("<ddiH500s")
-HEADER = BEAT + PULSE.size
+STATUS = struct.Struct("<ddiH500s")
+HEADER = STATUS_OFFSET + STATUS.size
 NOBODY = bytes(16)
 NO_PID = bytes(4)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class WorkerEntry:
     pid: int
     run_id: uuid.UUID | None
     token: uuid.UUID | None
-    step: str  # as current_step.card_of writes it; empty between steps
+    step: str  # as current_step.encode_current_step writes it; empty between steps
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class PusherStatus:
     """The pusher's last look and claim (monotonic; 0: never), and its problem."""
 
     looked: float = 0.0
@@ -48,15 +48,15 @@ class Beat:
     in_flight: int = 0  # requests of its gateway
 
 
-class Board:
+class WorkerTable:
     """Shared by all processes forked later."""
 
     def __init__(self) -> None:
-        self.requests = Bell()  # wakes the gateway
-        self.runs = Bell()  # wakes the pusher: a run may be due
-        self.may_go_on = False  # this process, with the next run of the line (see dispatch)
+        self.requests = Wakeup()  # wakes the gateway
+        self.runs = Wakeup()  # wakes the pusher: a run may be due
+        self.may_take_next = False  # this process, with the next run of the line (see dispatch)
         self.is_spoilt = False  # this process must execute no other run (see executor)
-        self._page = mmap.mmap(-1, HEADER + LINES * LINE.size)
+        self._page = mmap.mmap(-1, HEADER + MAX_ENTRIES * ENTRY.size)
         self._mine: int | None = None
         self._pid = 0
 
@@ -64,60 +64,62 @@ class Board:
 
     def begin_shift(self) -> None:
         self.end()
-        self._page[SHIFTS + self._line()] = 1
+        self._page[SHIFTS_OFFSET + self._own_entry()] = 1
 
     def end_shift(self) -> None:
-        self._page[SHIFTS + self._line()] = 0
+        self._page[SHIFTS_OFFSET + self._own_entry()] = 0
 
     def begin(self, run_id: uuid.UUID, token: uuid.UUID) -> None:
         self._write(run_id.bytes, token.bytes, "")
 
-    def at_step(self, card: str) -> None:
+    def step_changed(self, current_step: str) -> None:
         """This process is in the body of a step; empty between steps."""
-        end = self._start(self._line()) + LINE.size
-        self._page[end - CARD : end] = card.encode()[:CARD].ljust(CARD, b"\0")
+        end = self._start(self._own_entry()) + ENTRY.size
+        self._page[end - STEP_BYTES : end] = current_step.encode()[:STEP_BYTES].ljust(
+            STEP_BYTES, b"\0"
+        )
 
-    def request_waits(self) -> None:
+    def request_queued(self) -> None:
         """This process stored a request for the gateway."""
-        self.requests.ring()
+        self.requests.notify()
 
     def end(self) -> None:
         self._write(NOBODY, NOBODY, "")
 
     # --- the pusher's side, and the sentinel's ----------------------------------------------------
 
-    def beat(self, beat: Beat) -> None:
-        problem = storable(beat.problem, 500).encode()[:500]
-        numbers = beat.looked, beat.claimed, beat.in_flight, len(problem)
-        PULSE.pack_into(self._page, BEAT, *numbers, problem)
+    def report_status(self, status: PusherStatus) -> None:
+        problem = fit_text(status.problem, 500).encode()[:500]
+        numbers = status.looked, status.claimed, status.in_flight, len(problem)
+        STATUS.pack_into(self._page, STATUS_OFFSET, *numbers, problem)
 
-    def last_beat(self) -> Beat:
-        looked, claimed, in_flight, length, problem = PULSE.unpack_from(self._page, BEAT)
+    def pusher_status(self) -> PusherStatus:
+        looked, claimed, in_flight, length, problem = STATUS.unpack_from(self._page, STATUS_OFFSET)
         text = problem[:length].decode(errors="ignore")
-        return Beat(looked, claimed, text, in_flight)
+        return PusherStatus(looked, claimed, text, in_flight)
 
-    # --- the keeper's side ------------------------------------------------------------------------
+    # --- the heartbeat's side ---------------------------------------------------------------------
 
-    def entries(self) -> Iterator[Entry]:
-        for line in range(LINES):
-            start = self._start(line)
+    def entries(self) -> Iterator[WorkerEntry]:
+        for entry in range(MAX_ENTRIES):
+            start = self._start(entry)
             if self._page[start : start + 4] != NO_PID:
-                yield self._read(line)
+                yield self._read(entry)
 
     def on_shift(self) -> int:
-        return self._page[SHIFTS:BEAT].count(1)
+        return self._page[SHIFTS_OFFSET:STATUS_OFFSET].count(1)
 
-    def erase(self, pid: int) -> None:
-        for line in range(LINES):
-            if self._read(line).pid == pid:
-                self._page[SHIFTS + line] = 0
-                self._page[self._start(line) : self._start(line) + LINE.size] = bytes(LINE.size)
+    def forget(self, pid: int) -> None:
+        for entry in range(MAX_ENTRIES):
+            if self._read(entry).pid == pid:
+                self._page[SHIFTS_OFFSET + entry] = 0
+                self._page[self._start(entry) : self._start(entry) + ENTRY.size] = bytes(ENTRY.size)
 
     @property
     def is_stopping(self) -> bool:
         return self._page[0] != 0
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """A new pusher starts, in a living cluster."""
         self._page[0] = 0
 
@@ -127,32 +129,32 @@ class Board:
 
     # --- the page ---------------------------------------------------------------------------------
 
-    def _write(self, run: bytes, token: bytes, card: str) -> None:
-        step = card.encode()[:CARD]
-        LINE.pack_into(
-            self._page, self._start(self._line()), process_tree.number(), run, token, step
+    def _write(self, run: bytes, token: bytes, current_step: str) -> None:
+        step = current_step.encode()[:STEP_BYTES]
+        ENTRY.pack_into(
+            self._page, self._start(self._own_entry()), process_tree.pid(), run, token, step
         )
 
-    def _read(self, line: int) -> Entry:
-        pid, run, token, step = LINE.unpack_from(self._page, self._start(line))
+    def _read(self, entry: int) -> WorkerEntry:
+        pid, run, token, step = ENTRY.unpack_from(self._page, self._start(entry))
         if run == NOBODY:
-            return Entry(pid, None, None, "")
-        card = step.rstrip(b"\0").decode(errors="replace")
-        return Entry(pid, uuid.UUID(bytes=run), uuid.UUID(bytes=token), card)
+            return WorkerEntry(pid, None, None, "")
+        current_step = step.rstrip(b"\0").decode(errors="replace")
+        return WorkerEntry(pid, uuid.UUID(bytes=run), uuid.UUID(bytes=token), current_step)
 
-    def _line(self) -> int:
+    def _own_entry(self) -> int:
         """This process's line, by pid; the next free one if that is taken."""
-        pid = process_tree.number()
+        pid = process_tree.pid()
         if self._mine is None or self._pid != pid:
-            lines = [(pid + shift) % LINES for shift in range(LINES)]
-            self._mine = next(line for line in lines if self._is_free(line, pid))
+            entries = [(pid + shift) % MAX_ENTRIES for shift in range(MAX_ENTRIES)]
+            self._mine = next(entry for entry in entries if self._is_free(entry, pid))
             self._pid = pid
         return self._mine
 
-    def _is_free(self, line: int, pid: int) -> bool:
-        holder = self._read(line).pid
+    def _is_free(self, entry: int, pid: int) -> bool:
+        holder = self._read(entry).pid
         return holder in (0, pid) or not is_alive(holder)
 
     @staticmethod
-    def _start(line: int) -> int:
-        return HEADER + line * LINE.size
+    def _start(entry: int) -> int:
+        return HEADER + entry * ENTRY.size

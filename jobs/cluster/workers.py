@@ -5,29 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobs.cluster.dispatch import Dispatch
-from jobs.cluster.heartbeat import Keeper
-from jobs.cluster.worker_table import Board
+from jobs.cluster.heartbeat import Heartbeat
+from jobs.cluster.worker_table import WorkerTable
 from jobs.runs import lease
 from jobs.runs.claim import Claim
 
 
-class Workers:
-    def __init__(self, name: str, board: Board, dispatch: Dispatch, keeper: Keeper) -> None:
-        self.name, self._board, self._dispatch, self._keeper = name, board, dispatch, keeper
+class ClusterWorkers:
+    def __init__(
+        self, name: str, worker_table: WorkerTable, dispatch: Dispatch, heartbeat: Heartbeat
+    ) -> None:
+        self.name, self._board, self._dispatch, self._heartbeat = (
+            name,
+            worker_table,
+            dispatch,
+            heartbeat,
+        )
 
     @property
     def is_busy(self) -> bool:
         return self._dispatch.is_busy
 
     @property
-    def room(self) -> int:
-        return 0 if self._board.is_stopping else self._dispatch.room_for_answers
+    def free_slots(self) -> int:
+        return 0 if self._board.is_stopping else self._dispatch.free_answer_slots
 
-    def take(self, claims: Sequence[Claim]) -> None:
-        if self._keeper.add(claims):
+    def accept(self, claims: Sequence[Claim]) -> None:
+        if self._heartbeat.add(claims):
             self._dispatch.put_answered(claims)
             if self._dispatch.missing_shifts:
-                self._dispatch.call.ring()
+                self._dispatch.workers_missing.notify()
             return
         # The cluster has begun to stop meanwhile.
         lease.give_back_all({claim.run_id: claim.token for claim in claims})

@@ -74,7 +74,7 @@ def bulk(
         raise InvalidTransition(f"invoked=True is for bulk(“cancel”), not for {action!r}.")
     wanted = {"fn_id": fn_id, "status": status, "since": _text(since), "until": _text(until)}
     asked = {"action": action, "filter": wanted, "why": why, "invoked": invoked}
-    sent = validation.validated(Event(name=EVENT, data=asked))
+    sent = validation.validate(Event(name=EVENT, data=asked))
     asker = requester.current()
     asker.refuse(PERMISSION[action])
     _refuse_unreadable(action, wanted)

@@ -12,8 +12,8 @@ from jobs import models
 from jobs.control.lookup import find, locked
 from jobs.errors import EndedFromInside, InvalidTransition, UnknownRun
 from jobs.events import requester
-from jobs.execution.step_runner import Runner, current_runner
-from jobs.lib.error_report import MESSAGE_LIMIT, storable
+from jobs.execution.step_runner import StepRunner, current_runner
+from jobs.lib.error_report import MESSAGE_LIMIT, fit_text
 from jobs.models import FetchStatus, RunStatus
 from jobs.runs import completion, hook_events, invocation_tree, turns
 
@@ -55,7 +55,7 @@ def _refuse_asker(root: uuid.UUID) -> None:
             asker.refuse("jobs.cancel_run", find(run_id))
 
 
-def _own_among(run_id: str | uuid.UUID, invoked: bool) -> Runner | None:
+def _own_among(run_id: str | uuid.UUID, invoked: bool) -> StepRunner | None:
     own = current_runner()
     if own is None:
         return None
@@ -79,9 +79,9 @@ def _cancel_one(run_id: str | uuid.UUID, why: str) -> bool:
         models.Fetch.objects.filter(run_id=run.id, status=FetchStatus.PENDING).update(
             status=FetchStatus.FAILED, error={"message": "cancelled", "final": True}, ended_at=Now()
         )
-        ending = completion.Ending.of_run(run)
-        completion.announce(hook_events.CANCELLED, ending, error, "cancel")
-        completion.leave(ending)
+        ended_run = completion.EndedRun.of_run(run)
+        completion.emit_and_start_hook(hook_events.CANCELLED, ended_run, error, "cancel")
+        completion.release_turns(ended_run)
     return True
 
 
@@ -102,7 +102,7 @@ def _lock_tree(root: uuid.UUID) -> None:
     """Lock a tree for the caller's transaction, in the workers' order.
 
     1. Rows, invoked runs before their parents: an ending run wakes its parent.
-    2. Lines, first ones before second ones (completion.leaving).
+    2. Lines, first ones before second ones (completion.release_statements).
     """
     ids = [root, *invocation_tree.unfinished_below(root)]
     runs = [locked(run_id) for run_id in reversed(ids)]
@@ -112,7 +112,7 @@ def _lock_tree(root: uuid.UUID) -> None:
 
 
 def reason_of(why: str) -> dict[str, Any]:
-    return {"name": "Cancelled", "message": storable(str(why), MESSAGE_LIMIT), "stack": ""}
+    return {"name": "Cancelled", "message": fit_text(str(why), MESSAGE_LIMIT), "stack": ""}
 
 
 def _cancel_own(run_id: str | uuid.UUID, why: str, invoked: bool) -> None:

@@ -2,7 +2,7 @@
 `cancellation.cancel` does, and wakes each line once.
 
 1. Locked rows are passed by, so a set waits for none. Lines are locked after rows
-   (completion.leaving).
+   (completion.release_statements).
 2. It takes plain runs: without a lease, not invoked, without requests. `cancellation.cancel` does
    the others one by one.
 3. If the process dies, a set is done or not.
@@ -113,7 +113,7 @@ def cancel_plain(
         return set(run_ids)
     with transaction.atomic():
         asked = {"ids": list(run_ids)}
-        *_, ((locked,),) = statements.together(*IN_ORDER, (LOCK, asked))
+        *_, ((locked,),) = statements.execute_many(*IN_ORDER, (LOCK, asked))
         if locked is None:
             return set(run_ids)
         values = asked | {"locked": locked, "alone": alone} | _values(len(run_ids), hooks, why)
@@ -123,8 +123,8 @@ def cancel_plain(
             return set(run_ids)
         if row.hooks:
             notifier.wake_clusters(notifier.RUN_DUE)
-        turns.pass_on(row.keys_of_first_lines, 0)  # in take_turns's order
-        turns.pass_on(row.keys_of_second_lines, 1)
+        turns.wake_next_in_lines(row.keys_of_first_lines, 0)  # in take_turns's order
+        turns.wake_next_in_lines(row.keys_of_second_lines, 1)
     return set(row.others)
 
 

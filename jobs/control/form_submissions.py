@@ -35,7 +35,7 @@ LOST = uuid.UUID(int=0)
 
 # This sending's if `result` is empty; committed rows have one. Rows without a token are taken over
 # after ten minutes.
-TAKE = """
+INSERT_SUBMISSION = """
 INSERT INTO jobs_submission AS known (token, action, asked, account, result, at)
 VALUES (%(token)s, %(action)s, %(asked)s, %(account)s, '', statement_timestamp())
 ON CONFLICT (token, action, account, asked) DO UPDATE SET
@@ -135,6 +135,6 @@ def _take(token: uuid.UUID, action: str, account: str, asked: str) -> tuple[int,
         **{"lost": LOST, "window": WITHOUT_TOKEN},
     }
     with connection.cursor() as cursor:
-        cursor.execute(TAKE, values)
+        cursor.execute(INSERT_SUBMISSION, values)
         row_id, result = cursor.fetchone()
     return row_id, result

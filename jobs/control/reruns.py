@@ -66,7 +66,9 @@ def rerun(
 
 def _announce_retry(run: models.Run, again: models.Run) -> None:
     models.Run.objects.filter(id=run.id).update(epoch=F("epoch") + 1)
-    completion.announce(hook_events.RETRIED, completion.Ending.of_run(again), run.error, "retry")
+    completion.emit_and_start_hook(
+        hook_events.RETRIED, completion.EndedRun.of_run(again), run.error, "retry"
+    )
 
 
 def _to_go_on(run_id: str | uuid.UUID) -> list[uuid.UUID]:
@@ -104,8 +106,8 @@ def _refuse(run: models.Run, anew: bool) -> None:
 def _resume(run: models.Run) -> models.Run:
     """The same run, due, its failed step forgotten; by age it is first in its lines.
 
-    Open steps get all attempts again; their errors stay (Attempts.went_well). A request in the air
-    is awaited, or has its answer: it is not paid again.
+    Open steps get all attempts again; their errors stay (Attempts.record_success). A request in
+    flight is awaited, or has its answer: it is not paid again.
     """
     tried = run.steps.filter(kind__in=[StepKind.RUN, StepKind.SEND, StepKind.FETCH])
     in_the_air = run.fetches.filter(status__in=[FetchStatus.SENDING, FetchStatus.ANSWERED])
@@ -156,7 +158,7 @@ def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -
     function = catalog.get(run.fn_id)
     row, payload = run.event, EventPayload.of_row(run.event)
     if data is not None:
-        edited = validation.validated(Event(name=run.event.name, data=data))
+        edited = validation.validate(Event(name=run.event.name, data=data))
         row = models.Event(id=new_id(), name=edited.name, data=edited.data)
         row.save(force_insert=True)
         payload = EventPayload.of_event(edited, row)

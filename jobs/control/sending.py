@@ -35,7 +35,7 @@ class Sent:
 def checked(event: Event) -> Event:
     """The event as it would be stored. InvalidEvent, or NotAllowed if the event would cancel runs
     and the asker may not cancel any."""
-    clean = validation.validated(event)
+    clean = validation.validate(event)
     validation.refuse_reserved(clean)
     if catalog.cancelled_by(clean.name):
         requester.current().refuse(CANCEL)
@@ -63,7 +63,7 @@ def start_by_hand(fn_id: str, data: dict[str, Any], event_name: str = INVOKED_EV
     if models.RegisteredFunction.objects.filter(fn_id=fn_id, paused_at__isnull=False).exists():
         raise InvalidTransition(f"{named(fn_id)} is paused. Resume it first.")
     try:
-        sent = validation.validated(Event(name=event_name, data=data))
+        sent = validation.validate(Event(name=event_name, data=data))
     except InvalidEvent as error:
         told = str(error).replace(f"Event “{event_name}”: data", "The data", 1)
         raise InvalidEvent(told) from None

@@ -100,14 +100,14 @@ class KnownEvent:
 KNOWN = Query(NEWEST, KnownEvent)
 
 
-def take_turns(ids: Collection[str]) -> dict[str, KnownEvent]:
+def lock_ids(ids: Collection[str]) -> dict[str, KnownEvent]:
     """Lock these ids until this transaction ends. Returns each one's newest event within 24
     hours.
     """
     wanted = {"ids": sorted(ids), "window": DEDUPE_WINDOW}
-    locked, found = statements.together((LOCK_FEW, wanted), KNOWN.asked(wanted))
+    locked, found = statements.execute_many((LOCK_FEW, wanted), KNOWN.asked(wanted))
     if not locked:
         shared = [bucket for (bucket,) in statements.execute(LOCK_BUCKETS, wanted)]
         waits = [(LOCK_IDS_IN, {**wanted, "shared": shared})] if shared else []
-        found = statements.together(*waits, KNOWN.asked(wanted))[-1]
+        found = statements.execute_many(*waits, KNOWN.asked(wanted))[-1]
     return {event.dedupe_id: event for event in KNOWN.rows(found)}

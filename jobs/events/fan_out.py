@@ -23,7 +23,7 @@ CANCELLER = "jobs-cancel-on"  # the engine's function behind cancel_on
 
 def start(runs: Sequence[NewRun]) -> None:
     if runs:
-        statements.execute(*insertion.inserting_runs(runs))
+        statements.execute(*insertion.insert_runs_statement(runs))
         notifier.wake_clusters(notifier.RUN_DUE)
 
 

@@ -20,7 +20,7 @@ KEPT = 2_000  # characters
 MOST_NAMES = 10
 
 
-def look_at(first: NewEvent | KnownEvent, name: str, data: dict[str, Any]) -> None:
+def check_repeat(first: NewEvent | KnownEvent, name: str, data: dict[str, Any]) -> None:
     """Judge an event against the first of its id; it starts nothing.
 
     1. Another name is another fact, which would be lost: InvalidEvent.

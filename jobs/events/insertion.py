@@ -94,13 +94,13 @@ class NewRun:
         return run
 
 
-EVENTS = """
+INSERT_EVENTS = """
 INSERT INTO jobs_event (id, name, data, ts, dedupe_id, repeat)
 SELECT id, name, data, coalesce(ts, statement_timestamp()), dedupe_id, repeat
   FROM json_to_recordset(%(events)s::json)
     AS e(id uuid, name text, data jsonb, ts timestamptz, dedupe_id text, repeat jsonb)
 """
-RUNS = """
+INSERT_RUNS = """
 INSERT INTO jobs_run (
   id, fn_id, event_id, turn_keys, turn_limits, asked_by, status, reason, due_at, ready_at,
   expires_at, ended_at, worker, lost_count, begun, stop_requested, turns_held, attempt,
@@ -121,21 +121,21 @@ SELECT r.id, r.fn_id, r.event_id, r.turn_keys, r.turn_limits, r.asked_by,
             AS r(id uuid, fn_id text, event_id uuid, turn_keys text[], turn_limits int[],
                  asked_by text, planned timestamptz, start_within float8, is_parked bool)) r
 """
-BOTH = f"WITH events AS ({EVENTS}) {RUNS}"
+INSERT_BOTH = f"WITH events AS ({INSERT_EVENTS}) {INSERT_RUNS}"
 
 Pair = tuple[NewEvent, list[NewRun]]
 
 
-def inserting(pairs: Sequence[Pair]) -> Iterator[Statement]:
+def insert_statements(pairs: Sequence[Pair]) -> Iterator[Statement]:
     """One statement for the events with their runs, unless many or large."""
     for batch in _batches(pairs):
         runs = [run.as_json() for _, runs in batch for run in runs]
         values = {"events": _list([event.as_json() for event, _ in batch])}
-        yield (BOTH, values | {"runs": _list(runs)}) if runs else (EVENTS, values)
+        yield (INSERT_BOTH, values | {"runs": _list(runs)}) if runs else (INSERT_EVENTS, values)
 
 
-def inserting_runs(runs: Sequence[NewRun]) -> Statement:
-    return RUNS, {"runs": _list([run.as_json() for run in runs])}
+def insert_runs_statement(runs: Sequence[NewRun]) -> Statement:
+    return INSERT_RUNS, {"runs": _list([run.as_json() for run in runs])}
 
 
 def _batches(pairs: Sequence[Pair]) -> Iterator[Sequence[Pair]]:

@@ -14,7 +14,7 @@ from jobs.events.deduplication import KnownEvent
 from jobs.events.event import Event, milliseconds
 from jobs.events.fan_out import triggered_runs
 from jobs.events.insertion import NewEvent
-from jobs.events.validation import listed, refuse_reserved, validated
+from jobs.events.validation import as_list, refuse_reserved, validate
 from jobs.events.wake import AWAITED, awaited_until, wake_waiting
 from jobs.lib.json_values import ENCODER
 from jobs.platform.postgres import notifier, statements
@@ -31,8 +31,8 @@ def send(events: Event | Iterable[Event]) -> list[str]:
     it are logged as a warning. Raises InvalidEvent, also for that id under another name, before any
     write.
     """
-    batch = [events] if isinstance(events, Event) else listed(events)
-    clean = [validated(event) for event in batch]
+    batch = [events] if isinstance(events, Event) else as_list(events)
+    clean = [validate(event) for event in batch]
     for event in clean:
         refuse_reserved(event)
     return [str(row.id) for row in accept(clean)]
@@ -61,13 +61,13 @@ def accept_fresh(events: list[Event], *, triggers: bool = True) -> list[NewEvent
 
 def _accept_once(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
     known: dict[str, NewEvent | KnownEvent] = {}
-    known |= deduplication.take_turns({event.id for event in events if event.id})
+    known |= deduplication.lock_ids({event.id for event in events if event.id})
     rows: list[NewEvent | KnownEvent] = []
     fresh: list[tuple[Event, NewEvent]] = []
     for event in events:
         row = known.get(event.id)
         if row is not None:
-            id_conflicts.look_at(row, event.name, event.data)
+            id_conflicts.check_repeat(row, event.name, event.data)
         else:
             row = _row(event)
             fresh.append((event, row))
@@ -88,29 +88,31 @@ def _insert(fresh: Sequence[tuple[Event, NewEvent]], *, triggers: bool) -> None:
         return
     pairs = [(row, list(triggered_runs(event, row)) if triggers else []) for event, row in fresh]
     insertion.park_behind(run for _, runs in pairs for run in runs if run.planned is None)
-    inserting = list(insertion.inserting(pairs))
+    inserts = list(insertion.insert_statements(pairs))
     names = {event.name for event, _ in fresh}
     asked = {"names": sorted(names)}
-    if not _may_go_at_once(names) or not _insert_at_once([*inserting, (NOT_AWAITED, asked)]):
+    if not _may_skip_transaction(names) or not _insert_in_one_trip(
+        [*inserts, (NOT_AWAITED, asked)]
+    ):
         with transaction.atomic(savepoint=False):
-            ((is_awaited,),) = statements.together(*inserting, (AWAITED, asked))[-1]
+            ((is_awaited,),) = statements.execute_many(*inserts, (AWAITED, asked))[-1]
             if is_awaited:
                 wake_waiting(names, fresh)
     if any(runs for _, runs in pairs):
         notifier.wake_clusters(notifier.RUN_DUE)
 
 
-def _may_go_at_once(names: set[str]) -> bool:
+def _may_skip_transaction(names: set[str]) -> bool:
     if connection.in_atomic_block or not connection.get_autocommit():
         return False
     now = time.monotonic()
     return not any(awaited_until.get(name, 0.0) > now for name in names)
 
 
-def _insert_at_once(inserting: Sequence[Statement]) -> bool:
+def _insert_in_one_trip(inserts: Sequence[Statement]) -> bool:
     """In one trip; False, with nothing inserted, if a step waits for one."""
     try:
-        statements.together(*inserting)
+        statements.execute_many(*inserts)
     except DataError as error:
         if isinstance(error.__cause__, DivisionByZero):
             return False

@@ -8,7 +8,7 @@ from typing import Any
 from jobs.errors import InvalidEvent
 from jobs.events.event import Event, milliseconds
 from jobs.lib.excerpts import quoted
-from jobs.lib.json_values import Unfit, is_text, plain, read_back, size_of, written
+from jobs.lib.json_values import Unfit, decode, encode, is_text, plain, size_of
 from jobs.lib.secrets import mask
 from jobs.registry.validation import EVENT_LIMIT, is_event_name
 
@@ -19,7 +19,7 @@ MOST_EVENTS = 5000
 EARLIEST, LATEST = 315_532_800_000, 4_102_444_800_000  # 1980 and 2100, in ms
 
 
-def listed(events: Any) -> list[Event]:
+def as_list(events: Any) -> list[Event]:
     if isinstance(events, str | bytes | dict) or not isinstance(events, Iterable):
         given = type(events).__name__
         raise InvalidEvent(f"send() takes an Event or a list of them, not {given}.")
@@ -30,7 +30,7 @@ def listed(events: Any) -> list[Event]:
     return batch
 
 
-def validated(event: Event) -> Event:
+def validate(event: Event) -> Event:
     """The event to store: data through JSON, secrets masked. Raises InvalidEvent."""
     if not isinstance(event, Event):
         given = f"{type(event).__module__}.{type(event).__qualname__}"
@@ -58,11 +58,11 @@ def _is_clean(text: str) -> bool:
 
 def _json(event: Event) -> dict[str, Any]:
     try:
-        text = written(event.data)
+        text = encode(event.data)
         size = size_of(text)
         if size > SIZE_LIMIT:
             raise Unfit(f"has {size:,} bytes; at most {SIZE_LIMIT:,} are allowed.")
-        data: dict[str, Any] = read_back(text)
+        data: dict[str, Any] = decode(text)
     except Unfit as unfit:
         raise InvalidEvent(f"Event “{event.name}”: data {unfit}") from None
     return data

@@ -61,7 +61,7 @@ SELECT 'run' FROM woken LIMIT 1
 """
 
 
-def waking(run_ids: Sequence[uuid.UUID]) -> Statement:
+def wake_statement(run_ids: Sequence[uuid.UUID]) -> Statement:
     """Wake these runs.
 
     1. A leased run keeps the wake in its row until it suspends (records.SETTLED).
@@ -73,4 +73,4 @@ def waking(run_ids: Sequence[uuid.UUID]) -> Statement:
 
 def wake_runs(run_ids: Sequence[uuid.UUID]) -> None:
     if run_ids:
-        notifier.pass_on(statements.together(waking(run_ids)))
+        notifier.pass_on(statements.execute_many(wake_statement(run_ids)))

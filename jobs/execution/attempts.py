@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from jobs import models
-from jobs.execution.unit_of_work import Journal
+from jobs.execution.unit_of_work import UnitOfWork
 from jobs.ids import new_key
 from jobs.lib.error_report import class_path, describe
 from jobs.runs.claim import Claim
@@ -16,18 +16,18 @@ WITHOUT_ERROR = {"error_class": "", "error_message": "", "traceback": "", "retry
 
 
 class Attempts:
-    def __init__(self, claim: Claim, journal: Journal) -> None:
+    def __init__(self, claim: Claim, unit_of_work: UnitOfWork) -> None:
         self._claim = claim
-        self._journal = journal
+        self._unit_of_work = unit_of_work
 
-    def went_well(self, step: StepRecord, started: datetime, ended: datetime) -> None:
+    def record_success(self, step: StepRecord, started: datetime, ended: datetime) -> None:
         """A first-try success gets no attempt: its own row and its request's have its times. A step
         with an earlier error gets one, also after its attempts were reset.
         """
         if step.attempts or step.error is not None:
-            self._note(step.name, step.attempts, models.AttemptStatus.COMPLETED, started, ended)
+            self._append(step.name, step.attempts, models.AttemptStatus.COMPLETED, started, ended)
 
-    def erred(
+    def record_error(
         self,
         step_name: str,
         number: int,
@@ -38,7 +38,7 @@ class Attempts:
     ) -> dict[str, Any]:
         now = self._claim.clock.now()
         story = describe(error)
-        self._note(
+        self._append(
             step_name,
             number,
             models.AttemptStatus.ERROR,
@@ -51,7 +51,7 @@ class Attempts:
         )
         return story
 
-    def _note(
+    def _append(
         self,
         step_name: str,
         number: int,
@@ -60,7 +60,7 @@ class Attempts:
         ended: datetime,
         **error: Any,
     ) -> None:
-        self._journal.attempts.append(
+        self._unit_of_work.attempts.append(
             {
                 "id": new_key(),
                 "step_name": step_name,

@@ -54,7 +54,7 @@ class Callbacks:
 
     def take_lines(self, attempt: int) -> list[Row]:
         errors, self._errors = self._errors, []
-        return [self._line_of(error, attempt) for error in errors]
+        return [self._log_line(error, attempt) for error in errors]
 
     def write(self, lines: list[Row]) -> None:
         """An ended run has no later commit."""
@@ -62,7 +62,7 @@ class Callbacks:
         with contextlib.suppress(DatabaseError, InterfaceError):  # the console has them
             models.LogLine.objects.bulk_create(rows)
 
-    def _line_of(self, error: BaseException, attempt: int) -> Row:
+    def _log_line(self, error: BaseException, attempt: int) -> Row:
         stack = describe(error)["stack"]
         return {
             "step_name": "",

@@ -3,28 +3,30 @@ from __future__ import annotations
 import logging
 
 from jobs.events.event import Event
-from jobs.execution.observer import Watch
-from jobs.execution.step_runner import Runner
+from jobs.execution.observer import WorkerObserver
+from jobs.execution.step_runner import StepRunner
 from jobs.execution.steps import Steps
-from jobs.execution.unit_of_work import Journal
+from jobs.execution.unit_of_work import UnitOfWork
 from jobs.registry.function import Function
 from jobs.runs import hook_events
 from jobs.runs.claim import Claim
 
 
 class Context:
-    def __init__(self, claim: Claim, function: Function, journal: Journal, watch: Watch) -> None:
+    def __init__(
+        self, claim: Claim, function: Function, unit_of_work: UnitOfWork, observer: WorkerObserver
+    ) -> None:
         self.event = Event(**claim.event)
         self.events = [self.event]
         self.run_id = str(claim.run_id)
         self.logger = logging.getLogger(f"jobs.run.{claim.fn_id}")
-        self.runner = Runner(claim, function, journal, watch)
+        self.runner = StepRunner(claim, function, unit_of_work, observer)
         self.step = Steps(self.runner)
 
     @property
     def attempt(self) -> int:
         """Errors so far at the run's current point (0-based)."""
-        return self.runner.journal.attempt
+        return self.runner.unit_of_work.attempt
 
     @property
     def is_outdated(self) -> bool:

@@ -11,16 +11,16 @@ from jobs.lib.json_values import ENCODER
 from jobs.runs.step_record import StepRecord
 
 
-def card_of(step: StepRecord | models.Step) -> str:
+def encode_current_step(step: StepRecord | models.Step) -> str:
     """The line of a step that begins: the sweeper can write its row and attempt from it."""
-    card = [step.name, step.kind, step.detail, time.monotonic()]
-    return ENCODER.encode(card)
+    current_step = [step.name, step.kind, step.detail, time.monotonic()]
+    return ENCODER.encode(current_step)
 
 
-def step_of(card: str, run_id: uuid.UUID) -> tuple[models.Step, float] | None:
+def decode_current_step(current_step: str, run_id: uuid.UUID) -> tuple[models.Step, float] | None:
     """A card's unsaved step, and its seconds so far; None if unreadable."""
     try:
-        name, kind, detail, began = json.loads(card)
+        name, kind, detail, began = json.loads(current_step)
     except ValueError:
         return None
     step = models.Step(run_id=run_id, name=name, kind=kind, detail=detail)

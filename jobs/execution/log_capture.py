@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from typing import TextIO, cast
 
 from jobs.execution.records import Row
-from jobs.execution.standard_streams import LONGEST, Heard, Lent, end_lines
-from jobs.execution.unit_of_work import Journal
-from jobs.lib.error_report import storable, text_of
+from jobs.execution.standard_streams import LONGEST, CapturedStream, LentStream, end_lines
+from jobs.execution.unit_of_work import UnitOfWork
+from jobs.lib.error_report import fit_text, text_of
 from jobs.lib.secrets import longest, mask_up_to
 from jobs.runs.claim import Claim
 from jobs.runs.step_record import StepRecord
@@ -37,7 +37,7 @@ class _Thread(threading.local):
 _this_thread = _Thread()
 
 
-def _hear(text: str) -> bool:
+def _capture_text(text: str) -> bool:
     if _this_thread.capture is None:
         return False
     if text:
@@ -45,11 +45,11 @@ def _hear(text: str) -> bool:
     return True
 
 
-def _be_deaf() -> None:
+def _stop_capture() -> None:
     _this_thread.capture = None
 
 
-os.register_at_fork(after_in_child=_be_deaf)
+os.register_at_fork(after_in_child=_stop_capture)
 
 
 class LogCapture:
@@ -59,9 +59,9 @@ class LogCapture:
     (removed from the code), they are kept.
     """
 
-    def __init__(self, claim: Claim, journal: Journal, *, replaying: bool) -> None:
+    def __init__(self, claim: Claim, unit_of_work: UnitOfWork, *, replaying: bool) -> None:
         self._claim = claim
-        self._journal = journal
+        self._unit_of_work = unit_of_work
         self._step_name = ""
         self._attempt = claim.attempt
         self._count = 0
@@ -69,7 +69,7 @@ class LogCapture:
         self._held: list[Row] = []
         self._line = _Line()
 
-    def met(self, step: StepRecord, *, replaying: bool) -> None:
+    def step_found(self, step: StepRecord, *, replaying: bool) -> None:
         if step.is_new:
             self._release()
         self._held.clear()
@@ -80,7 +80,7 @@ class LogCapture:
 
     def leave(self, *, replaying: bool) -> None:
         self.end_line()
-        self._step_name, self._attempt = "", self._journal.attempt
+        self._step_name, self._attempt = "", self._unit_of_work.attempt
         self._replaying = replaying
 
     def say(self, level: str, message: str) -> None:
@@ -89,13 +89,13 @@ class LogCapture:
         self._count += 1
         if self._count > MOST_LINES:
             level, message = "WARNING", f"More than {MOST_LINES} lines; the rest is left out."
-        (self._held if self._replaying else self._journal.lines).append(
+        (self._held if self._replaying else self._unit_of_work.lines).append(
             {
                 "step_name": self._step_name,
                 "attempt": self._attempt,
-                "level": storable(level, LEVEL_LIMIT),
+                "level": fit_text(level, LEVEL_LIMIT),
                 "at": self._claim.clock.now(),
-                "message": storable(message, LINE_LIMIT),
+                "message": fit_text(message, LINE_LIMIT),
             }
         )
 
@@ -116,7 +116,7 @@ class LogCapture:
             self.say("PRINT", self._line.take())
 
     def _release(self) -> None:
-        self._journal.lines += self._held
+        self._unit_of_work.lines += self._held
         self._held.clear()
 
     @contextlib.contextmanager
@@ -128,10 +128,10 @@ class LogCapture:
         if RUN.level != logging.INFO:
             RUN.setLevel(logging.INFO)  # captured whatever the process logs
         streams, before = (sys.stdout, sys.stderr), _this_thread.capture
-        if type(sys.stdout) is not Heard:
-            sys.stdout = cast(TextIO, Heard(sys.stdout, _hear))
+        if type(sys.stdout) is not CapturedStream:
+            sys.stdout = cast(TextIO, CapturedStream(sys.stdout, _capture_text))
         if sys.stderr is not None:
-            sys.stderr = cast(TextIO, Lent(sys.stderr))
+            sys.stderr = cast(TextIO, LentStream(sys.stderr))
         _this_thread.capture = self
         try:
             yield

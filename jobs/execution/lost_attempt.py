@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Max, Min
 
 from jobs import conf, models
-from jobs.execution.current_step import step_of
+from jobs.execution.current_step import decode_current_step
 from jobs.execution.records import Row
 from jobs.lib import backoff
 from jobs.lib.error_report import class_path, describe
@@ -22,26 +22,26 @@ from jobs.runs.lease import release
 
 
 def record_attempt(
-    run: models.Run, error: BaseException, card: str = "", lines: Iterable[Row] = ()
+    run: models.Run, error: BaseException, current_step: str = "", lines: Iterable[Row] = ()
 ) -> None:
-    """Record an error as an attempt of the card's step (current_step.card_of) or of the code
-    between steps, then apply the retry policy, as the executor does. The caller holds the run's row
-    lock; `lines` are log lines.
+    """Record an error as an attempt of the card's step (current_step.encode_current_step) or of the
+    code between steps, then apply the retry policy, as the executor does. The caller holds the
+    run's row lock; `lines` are log lines.
 
     1. A step counts its own `attempts`, the code between steps `function_errors`: neither uses up
        the other's.
     2. Without attempts left, a step is remembered as failed, and the function meets a StepError;
        code between steps fails the run.
     """
-    at, seconds = step_of(card, run.id) or (None, 0.0)
+    at, seconds = decode_current_step(current_step, run.id) or (None, 0.0)
     step = _step_of(run, at) if at else None
     number = step.attempts if step else run.function_errors
     delay = _delay(run, error, number)
     now = database_clock().at
-    story = _record(run, step, number, error, (now - backoff.span(seconds), now), delay)
+    story = _write_attempt(run, step, number, error, (now - backoff.span(seconds), now), delay)
     models.LogLine.objects.bulk_create(models.LogLine(run_id=run.id, **line) for line in lines)
     if step is not None:
-        _note(step, story, delay, now)
+        _write_step(step, story, delay, now)
     elif delay is None:
         fail_run(run, story)
         return
@@ -93,7 +93,7 @@ def _delay(run: models.Run, error: BaseException, number: int) -> float | None:
     return backoff.delay(error, number, function.retries, function.backoff or conf.backoff())
 
 
-def _record(
+def _write_attempt(
     run: models.Run,
     step: models.Step | None,
     number: int,
@@ -118,7 +118,9 @@ def _record(
     return story
 
 
-def _note(step: models.Step, story: dict[str, Any], delay: float | None, now: datetime) -> None:
+def _write_step(
+    step: models.Step, story: dict[str, Any], delay: float | None, now: datetime
+) -> None:
     step.attempts += 1
     step.error = story
     if delay is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Watch(Protocol):
+class WorkerObserver(Protocol):
     is_spoilt: bool
     """Whether the worker is to execute no other run: see executor.execute (6)."""
 
@@ -14,23 +14,24 @@ class Watch(Protocol):
         """The worker is to put the run down at the next step."""
 
     @property
-    def may_go_on(self) -> bool:
+    def may_take_next(self) -> bool:
         """The worker may go on with the line's next run."""
 
-    def at_step(self, card: str) -> None:
-        """The worker enters this step's body (current_step.card_of); "" when it leaves."""
+    def step_changed(self, current_step: str) -> None:
+        """The worker enters this step's body (current_step.encode_current_step); "" when it
+        leaves."""
 
-    def request_waits(self) -> None:
+    def request_queued(self) -> None:
         """The worker has committed a request for a gateway."""
 
 
-class Nobody:
+class NullObserver:
     is_stopping = False
-    may_go_on = False
+    may_take_next = False
     is_spoilt = False
 
-    def at_step(self, card: str) -> None:
+    def step_changed(self, current_step: str) -> None:
         pass
 
-    def request_waits(self) -> None:
+    def request_queued(self) -> None:
         pass

@@ -41,10 +41,10 @@ class OuterTransaction:
         if self._savepoint is None:
             connection_state.drop(self._database)
         else:
-            go_back_to(self._savepoint)
+            roll_back_to(self._savepoint)
 
 
-def go_back_to(savepoint: str) -> None:
+def roll_back_to(savepoint: str) -> None:
     transaction.set_rollback(False)  # while it is set, Django sends nothing
     with contextlib.suppress(DatabaseError):  # no database, no effects
         transaction.savepoint_rollback(savepoint)

@@ -19,7 +19,7 @@ from typing import Any
 from jobs import conf
 from jobs.errors import InvalidOutput, LeaseLost
 from jobs.execution import records
-from jobs.lib.json_values import copied
+from jobs.lib.json_values import copy_json
 from jobs.runs.step_record import StepRecord
 
 
@@ -54,7 +54,7 @@ class Outputs:
         """A copy of a step's output. LeaseLost if the row is gone: only ended runs are deleted."""
         size = self._unread.get(step.name)
         if size is None:
-            return copied(step.output)
+            return copy_json(step.output)
         if step.name not in self._ahead:
             self._ahead = records.outputs(self._run_id, list(self._from(step.name)))
         if step.name not in self._ahead:

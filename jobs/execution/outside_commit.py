@@ -12,7 +12,7 @@ from django.db import Error as DatabaseError
 
 from jobs import conf, models
 from jobs.errors import Interrupted
-from jobs.execution.unit_of_work import Journal
+from jobs.execution.unit_of_work import UnitOfWork
 from jobs.platform.postgres import connection_state
 from jobs.platform.postgres.outages import is_unavailable
 from jobs.runs import step_record
@@ -22,27 +22,27 @@ logger = logging.getLogger("jobs.engine")
 RECONNECT_SECONDS = 0.5
 
 
-def commit_what_acted_outside(journal: Journal, name: str) -> None:
+def commit_what_acted_outside(unit_of_work: UnitOfWork, name: str) -> None:
     """Commit the memory of a body that must not run again. If the commit is broken off, once more
     on another connection; in an outage, as soon as the database is back, for at most a lease.
     """
     patience = time.monotonic() + conf.lease()
-    kept = journal.kept()
-    is_last = journal.transaction.outer.is_there
+    kept = unit_of_work.kept()
+    is_last = unit_of_work.transaction.outer.is_there
     while True:
         try:
-            journal.commit()
+            unit_of_work.commit()
             return
         except Interrupted as stop:
             if is_last or time.monotonic() > patience:
                 raise
             is_last = not is_unavailable(stop.error)
-            logger.warning("Run %s: its commit is tried again: %s", journal.claim.run_id, stop)
-        journal.restore(kept)
+            logger.warning("Run %s: its commit is tried again: %s", unit_of_work.claim.run_id, stop)
+        unit_of_work.restore(kept)
         while not _is_reached(patience):
             time.sleep(RECONNECT_SECONDS)
-        if _has_remembered(journal, name):
-            journal.note_commit()
+        if _has_remembered(unit_of_work, name):
+            unit_of_work.note_commit()
             return
 
 
@@ -57,6 +57,6 @@ def _is_reached(patience: float) -> bool:
     return True
 
 
-def _has_remembered(journal: Journal, name: str) -> bool:
-    mine = models.Step.objects.filter(run_id=journal.claim.run_id, name=name)
+def _has_remembered(unit_of_work: UnitOfWork, name: str) -> bool:
+    mine = models.Step.objects.filter(run_id=unit_of_work.claim.run_id, name=name)
     return mine.filter(status__in=step_record.REMEMBERED).exists()

@@ -11,12 +11,12 @@ from typing import Any
 
 from jobs.errors import InvalidStep, Suspend
 from jobs.execution.memory import branch_name
-from jobs.execution.step_runner import Runner
+from jobs.execution.step_runner import StepRunner
 
 MOST_BRANCHES = 1000
 
 
-def branches(runner: Runner, group: int, callables: list[Callable[[], Any]]) -> tuple[Any, ...]:
+def branches(runner: StepRunner, group: int, callables: list[Callable[[], Any]]) -> tuple[Any, ...]:
     if not all(callable(branch) for branch in callables) or len(callables) > MOST_BRANCHES:
         raise InvalidStep(f"step.parallel() takes at most {MOST_BRANCHES:,} functions to call.")
     memory = runner.memory
@@ -30,7 +30,7 @@ def branches(runner: Runner, group: int, callables: list[Callable[[], Any]]) -> 
             results.append(branch())
         except Suspend as pause:
             pauses.append(pause)
-            runner.wake_up()
+            runner.clear_suspension()
         except Exception as error:
             errors.append(error)
         finally:

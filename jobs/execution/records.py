@@ -157,7 +157,7 @@ def _load(record: StepRecord | FetchRecord, columns: Sequence[str]) -> None:
 
 
 def outputs(run_id: uuid.UUID, names: list[str]) -> dict[str, str]:
-    found = statements.at_once(OUTPUTS, {"run_id": run_id, "names": names})
+    found = statements.execute_nowait(OUTPUTS, {"run_id": run_id, "names": names})
     return dict(found)
 
 
@@ -196,7 +196,7 @@ def write(
     query = _query(kinds, settled is not None, waits)
     values = {**run, **rows, **(settled or {})}
     try:
-        written, *more = statements.together(query.asked(values), *then, commits=commits)
+        written, *more = statements.execute_many(query.asked(values), *then, commits=commits)
     except DataError as error:
         if isinstance(error.__cause__, DivisionByZero):
             raise LeaseLost(f"run {run['run_id']} is in other hands") from None

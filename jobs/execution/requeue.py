@@ -9,7 +9,7 @@
 4. A report that cannot be written is shortened; without any, the run is set aside. Neither stops
    another run.
 5. If the database is there and even that fails, this process is at fault: it raises, its worker
-   ends, and the keeper makes an attempt of it.
+   ends, and the heartbeat makes an attempt of it.
 
 If the process dies here, the lease lapses, also counted (`lost_count`).
 """
@@ -29,7 +29,7 @@ from jobs import conf, models
 from jobs.errors import Interrupted, JobsError
 from jobs.execution.lost_attempt import record_attempt
 from jobs.lib import backoff
-from jobs.lib.error_report import class_path, describe, storable
+from jobs.lib.error_report import class_path, describe, fit_text
 from jobs.models import Reason
 from jobs.platform.postgres import connection_state, notifier
 from jobs.platform.postgres.outages import is_unavailable, sqlstate_of
@@ -59,7 +59,7 @@ def requeue(claim: Claim, stop: Interrupted) -> bool:
         while True:
             _take_a_clean_connection()
             try:
-                _hand_on(claim, report, was_away=was_away)
+                _requeue(claim, report, was_away=was_away)
                 return True
             except Exception as error:
                 if not is_unavailable(error):
@@ -84,19 +84,19 @@ def _take_a_clean_connection() -> None:
 
 
 @transaction.atomic
-def _hand_on(claim: Claim, report: Interrupted | None, *, was_away: bool) -> None:
+def _requeue(claim: Claim, report: Interrupted | None, *, was_away: bool) -> None:
     run = _locked(claim.run_id, claim.token)
     if run is None:
         logger.warning("Let go: run %s is in other hands", claim.run_id)
     elif report is None:
         set_aside(run, Unreported())
     elif was_away or (not report.is_own and _is_of_before(claim, report.error)):
-        _put_back(run)
+        _make_due(run)
     elif not report.is_own and run.requeue_count == 0:
-        _put_back(run, report)
+        _make_due(run, report)
     else:
         _count(run)
-        record_attempt(run, report.error, report.card, report.lines)
+        record_attempt(run, report.error, report.current_step, report.lines)
     notifier.wake_clusters(notifier.RUN_DUE)
 
 
@@ -120,17 +120,17 @@ def _count(run: models.Run) -> None:
     models.Run.objects.filter(id=run.id).update(requeue_count=F("requeue_count") + 1)
 
 
-def _put_back(run: models.Run, report: Interrupted | None = None) -> None:
+def _make_due(run: models.Run, report: Interrupted | None = None) -> None:
     counted: dict[str, Any] = {}
     if report is not None:
         counted = {"requeue_count": F("requeue_count") + 1}
-        _say(run, report)
+        _log_requeue(run, report)
     release(models.Run.objects.filter(id=run.id), **counted)
 
 
-def _say(run: models.Run, report: Interrupted) -> None:
+def _log_requeue(run: models.Run, report: Interrupted) -> None:
     told = describe(report.error)
-    why = storable(f"{class_path(report.error)}: {told['message']}", LINE_LIMIT)
+    why = fit_text(f"{class_path(report.error)}: {told['message']}", LINE_LIMIT)
     message = f"The execution was interrupted and the run is queued again: {why}"
     logger.warning("Run %s: %s", run.id, message)
     models.LogLine.objects.create(

@@ -19,7 +19,7 @@ from typing import Any, SupportsIndex
 
 from jobs.lib.secrets import mask, mask_begun
 
-Hear = Callable[[str], bool]
+Capture = Callable[[str], bool]
 Put = Callable[[str], None]
 
 LONGEST = 65_536  # characters held of a line
@@ -28,7 +28,7 @@ BENEATH = ("buffer", "raw")
 CLOSED = "I/O operation on closed file."
 
 
-class Lent:
+class LentStream:
     def __init__(self, stream: Any) -> None:
         self._stream, self._is_over = stream, False
 
@@ -36,8 +36,8 @@ class Lent:
         found = getattr(self._stream, name)
         return self._lent(found) if name in BENEATH else found
 
-    def _lent(self, stream: Any) -> Lent:
-        return Lent(stream)
+    def _lent(self, stream: Any) -> LentStream:
+        return LentStream(stream)
 
     def write(self, data: Any) -> Any:
         self._raise_if_closed()
@@ -78,14 +78,14 @@ class Lent:
     def __class__(self) -> type:
         return type(self._stream)
 
-    def __enter__(self) -> Lent:
+    def __enter__(self) -> LentStream:
         self._raise_if_closed()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def __iter__(self) -> Lent:
+    def __iter__(self) -> LentStream:
         return self
 
     def __next__(self) -> Any:
@@ -155,16 +155,16 @@ def end_lines() -> None:
         line.end()
 
 
-class Heard(Lent):
+class CapturedStream(LentStream):
     """The standard output, or None: see (2) to (4)."""
 
-    def __init__(self, console: Any, hear: Hear) -> None:
+    def __init__(self, console: Any, hear: Capture) -> None:
         super().__init__(console)
         self._hear = hear
         self._decoder: codecs.IncrementalDecoder | None = None
 
-    def _lent(self, stream: Any) -> Lent:
-        return _HeardBytes(stream, self._hear_bytes)
+    def _lent(self, stream: Any) -> LentStream:
+        return _CapturedBytes(stream, self._hear_bytes)
 
     def write(self, text: str) -> int:
         self._raise_if_closed()
@@ -205,13 +205,13 @@ class Heard(Lent):
         return getattr(self._stream, "encoding", None) or "utf-8"
 
 
-class _HeardBytes(Lent):
+class _CapturedBytes(LentStream):
     def __init__(self, stream: Any, hear: Callable[[bytes], bool]) -> None:
         super().__init__(stream)
         self._hear = hear
 
-    def _lent(self, stream: Any) -> Lent:
-        return _HeardBytes(stream, self._hear)
+    def _lent(self, stream: Any) -> LentStream:
+        return _CapturedBytes(stream, self._hear)
 
     def write(self, data: Any) -> int:
         self._raise_if_closed()

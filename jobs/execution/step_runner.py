@@ -20,33 +20,35 @@ from jobs.errors import (
 )
 from jobs.events import requester
 from jobs.execution.attempts import Attempts
-from jobs.execution.current_step import card_of
+from jobs.execution.current_step import encode_current_step
 from jobs.execution.log_capture import LogCapture
 from jobs.execution.memory import Memory
-from jobs.execution.observer import Watch
+from jobs.execution.observer import WorkerObserver
 from jobs.execution.outside_commit import commit_what_acted_outside
-from jobs.execution.unit_of_work import Journal
+from jobs.execution.unit_of_work import UnitOfWork
 from jobs.lib import backoff
 from jobs.lib.error_report import describe
-from jobs.lib.json_values import ENCODER, copied, measured, size_of
+from jobs.lib.json_values import ENCODER, copy_json, size_of, to_sized_json
 from jobs.models import Reason, RunStatus, StepKind, StepStatus
 from jobs.platform.ipc import forked_copies
 from jobs.registry.function import Function
 from jobs.runs.claim import Claim
 from jobs.runs.step_record import StepRecord
 
-_playing: ContextVar[Runner | None] = ContextVar("playing", default=None)
+_playing: ContextVar[StepRunner | None] = ContextVar("playing", default=None)
 
 
-class Runner:
-    def __init__(self, claim: Claim, function: Function, journal: Journal, watch: Watch) -> None:
+class StepRunner:
+    def __init__(
+        self, claim: Claim, function: Function, unit_of_work: UnitOfWork, observer: WorkerObserver
+    ) -> None:
         self.claim = claim
-        self.journal = journal
+        self.unit_of_work = unit_of_work
         self.memory = Memory(claim)
-        self.log = LogCapture(claim, journal, replaying=self.memory.is_replaying)
+        self.log = LogCapture(claim, unit_of_work, replaying=self.memory.is_replaying)
         self._function = function
-        self._watch = watch
-        self._attempts = Attempts(claim, journal)
+        self._observer = observer
+        self._attempts = Attempts(claim, unit_of_work)
         self._inside = ""
         self._pause: ControlFlow | None = None
         self._depth = forked_copies.depth()
@@ -63,23 +65,23 @@ class Runner:
     def now(self) -> datetime:
         return self.claim.clock.now()
 
-    def enter(self, id: str, kind: StepKind) -> StepRecord:
+    def begin(self, id: str, kind: StepKind) -> StepRecord:
         self._raise_if_forked(id)
         self.raise_if_suspended()
-        if self.journal.callbacks.is_calling:
+        if self.unit_of_work.callbacks.is_calling:
             raise InvalidStep(
                 f"Step “{id}” was asked for in a callback of transaction.on_commit, when the "
                 "transaction of the steps is over; ask for it in the function."
             )
-        self.journal.transaction.raise_if_broken()
-        self.journal.transaction.raise_if_left_open()
+        self.unit_of_work.transaction.raise_if_broken()
+        self.unit_of_work.transaction.raise_if_left_open()
         if self._inside:
             raise InvalidStep(
                 f"Step “{id}” was asked for inside step “{self._inside}”; steps cannot nest."
             )
         step = self.memory.visit(id, kind)
-        self.log.met(step, replaying=self.memory.is_replaying)
-        is_stopping = self._watch.is_stopping or self.journal.is_stopped
+        self.log.step_found(step, replaying=self.memory.is_replaying)
+        is_stopping = self._observer.is_stopping or self.unit_of_work.is_stopped
         if is_stopping and not step.is_remembered:
             self.suspend(Suspend(RunStatus.QUEUED, Reason.NONE, 0.0))
         return step
@@ -91,7 +93,7 @@ class Runner:
                 "alone can do steps."
             )
 
-    def recall(self, step: StepRecord) -> Any:
+    def replay(self, step: StepRecord) -> Any:
         if step.status == StepStatus.FAILED:
             raise StepError(step.name, step.error or {})
         return self.output_of(step)
@@ -107,56 +109,56 @@ class Runner:
 
     def attempt(self, step: StepRecord, body: Callable[[], Any], *, atomic: bool) -> Any:
         if step.is_remembered:
-            return self.recall(step)
+            return self.replay(step)
         if step.due_at is not None and step.due_at > self.now():
             self.suspend(Suspend(RunStatus.WAITING, Reason.BACKOFF, until=step.due_at))
         if not atomic:
-            self.journal.commit()
-        started, card = self.now(), card_of(step)
+            self.unit_of_work.commit()
+        started, current_step = self.now(), encode_current_step(step)
         self.log.enter(step.name, step.attempts)
         self._inside = step.name
-        self._watch.at_step(card)
+        self._observer.step_changed(current_step)
         try:
-            output = self._call(step, body, atomic)
+            output = self._call_body(step, body, atomic)
         except Interrupted as stop:
-            raise self._interrupted(stop, step, card) from stop.error
+            raise self._interrupted(stop, step, current_step) from stop.error
         except ControlFlow:
             raise
         except BaseException as error:
             # Also SystemExit (of sys.exit(), or django-q2's timeout), and other languages' (a panic
             # of Rust's).
-            if self.journal.transaction.is_databases_fault(error):
-                raise self._interrupted(Interrupted(error), step, card) from error
-            self.err(step, error, started)
+            if self.unit_of_work.transaction.is_databases_fault(error):
+                raise self._interrupted(Interrupted(error), step, current_step) from error
+            self.retry_or_fail(step, error, started)
         finally:
             self._inside = ""
-            self._watch.at_step("")
+            self._observer.step_changed("")
             self.log.leave(replaying=self.memory.is_replaying)
-        self.complete(step, copied(output), started)
+        self.complete(step, copy_json(output), started)
         if not atomic:
-            commit_what_acted_outside(self.journal, step.name)
-        elif self.journal.is_overdue:
-            self.journal.commit()
+            commit_what_acted_outside(self.unit_of_work, step.name)
+        elif self.unit_of_work.is_overdue:
+            self.unit_of_work.commit()
         return output
 
-    def _interrupted(self, stop: Interrupted, step: StepRecord, card: str) -> Interrupted:
+    def _interrupted(self, stop: Interrupted, step: StepRecord, current_step: str) -> Interrupted:
         """Add the step, so that the interruption can become an attempt of it."""
         self.log.end_line()
-        stop.lines = [line for line in self.journal.lines if line["step_name"] == step.name]
-        stop.card = card
+        stop.lines = [line for line in self.unit_of_work.lines if line["step_name"] == step.name]
+        stop.current_step = current_step
         return stop
 
-    def _call(self, step: StepRecord, body: Callable[[], Any], atomic: bool) -> Any:
+    def _call_body(self, step: StepRecord, body: Callable[[], Any], atomic: bool) -> Any:
         if atomic:
-            with self.journal.transaction.effects(), forked_copies.OnlyHere():
-                return self._fit(step, body())
+            with self.unit_of_work.transaction.step_savepoint(), forked_copies.OnlyHere():
+                return self._checked_output(step, body())
         with forked_copies.OnlyHere():
             output = body()
-        self.journal.transaction.raise_if_left_open()
-        return self._fit(step, output)
+        self.unit_of_work.transaction.raise_if_left_open()
+        return self._checked_output(step, output)
 
-    def _fit(self, step: StepRecord, output: Any) -> Any:
-        kept, size = measured(output, f"The output of step “{step.name}”")
+    def _checked_output(self, step: StepRecord, output: Any) -> Any:
+        kept, size = to_sized_json(output, f"The output of step “{step.name}”")
         refusal = self.memory.outputs.refusal(step.name, size)
         if refusal is not None:
             raise refusal
@@ -165,7 +167,7 @@ class Runner:
 
     def complete(self, step: StepRecord, output: Any, started: datetime) -> None:
         step.ended_at = self.now()
-        self._attempts.went_well(step, started, step.ended_at)
+        self._attempts.record_success(step, started, step.ended_at)
         step.attempts += 1
         self.settle(step, output)
 
@@ -182,26 +184,28 @@ class Runner:
         step.status, step.output, step.error = StepStatus.COMPLETED, output, None
         step.ended_at, step.due_at = step.ended_at or self.now(), None
         self.memory.outputs.hold(step)
-        self.journal.remember(step)
+        self.unit_of_work.record_done(step)
 
-    def err(
+    def retry_or_fail(
         self,
         step: StepRecord,
         error: BaseException,
         started: datetime,
         ended: datetime | None = None,
     ) -> NoReturn:
-        self.journal.has_erred = True
+        self.unit_of_work.has_erred = True
         step.output = step.output_bytes = None
         now = self.now()
         table = self._function.backoff or conf.backoff()
         delay = backoff.delay(error, step.attempts, self._function.retries, table, now)
-        step.error = self._attempts.erred(step.name, step.attempts, error, started, delay, ended)
+        step.error = self._attempts.record_error(
+            step.name, step.attempts, error, started, delay, ended
+        )
         step.attempts += 1
         if delay is not None:
             step.status, step.due_at = StepStatus.WAITING, now + backoff.span(delay)
-            self.journal.note(step)
-            self.journal.attempt = step.attempts
+            self.unit_of_work.record(step)
+            self.unit_of_work.attempt = step.attempts
             self.suspend(Suspend(RunStatus.WAITING, Reason.BACKOFF, delay))
         self.fail(step, step.error, error)
 
@@ -210,11 +214,11 @@ class Runner:
     ) -> NoReturn:
         step.status, step.error, step.ended_at = StepStatus.FAILED, error, self.now()
         step.due_at = None
-        self.journal.remember(step)
+        self.unit_of_work.record_done(step)
         raise StepError(step.name, error) from cause
 
     def wait(self, step: StepRecord, reason: Reason, until: datetime | None = None) -> NoReturn:
-        self.journal.note(step)
+        self.unit_of_work.record(step)
         self.suspend(Suspend(RunStatus.WAITING, reason, until=until))
 
     def suspend(self, pause: ControlFlow) -> NoReturn:
@@ -228,9 +232,9 @@ class Runner:
         if self._pause is not None:
             raise self._pause
 
-    def wake_up(self) -> None:
+    def clear_suspension(self) -> None:
         self._pause = None
 
 
-def current_runner() -> Runner | None:
+def current_runner() -> StepRunner | None:
     return _playing.get()

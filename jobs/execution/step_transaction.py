@@ -23,7 +23,7 @@ from jobs.errors import (
     TransactionLeftOpen,
     TransactionLost,
 )
-from jobs.execution.outer_transaction import OuterTransaction, go_back_to
+from jobs.execution.outer_transaction import OuterTransaction, roll_back_to
 from jobs.lib.error_report import is_a
 from jobs.platform.postgres import connection_state, session_state, statements
 
@@ -99,7 +99,7 @@ class StepTransaction:
         return connection_state.is_databases_fault(self._database, error)
 
     @contextlib.contextmanager
-    def effects(self) -> Iterator[None]:
+    def step_savepoint(self) -> Iterator[None]:
         """A step's body: its writes go if it raises."""
         name = None
         if self._scope is not None:
@@ -108,7 +108,7 @@ class StepTransaction:
             self.begin()
             statements.begin()
         try:
-            with self._known_to_django(name):
+            with self._registered_with_django(name):
                 yield
             self._check_what_a_body_left()
         except BaseException as error:
@@ -142,7 +142,7 @@ class StepTransaction:
         if savepoint is None:
             self.undo()
         elif not is_lost:
-            go_back_to(savepoint)
+            roll_back_to(savepoint)
         if (is_lost or is_databases) and not is_a(error, ControlFlow):
             raise Interrupted(error, is_own=not is_databases) from error
 
@@ -151,11 +151,11 @@ class StepTransaction:
         last = f"RELEASE SAVEPOINT step_{self._savepoints}; " if self._savepoints else ""
         self._savepoints += 1
         name = f"step_{self._savepoints}"
-        statements.at_once(f"{last}SAVEPOINT {name}")
+        statements.execute_nowait(f"{last}SAVEPOINT {name}")
         return name
 
     @contextlib.contextmanager
-    def _known_to_django(self, savepoint: str | None) -> Iterator[None]:
+    def _registered_with_django(self, savepoint: str | None) -> Iterator[None]:
         """A body's `transaction.on_commit` callbacks go with its savepoint."""
         if savepoint is None:
             yield

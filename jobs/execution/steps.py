@@ -8,7 +8,7 @@ from jobs.errors import InvalidStep, Suspend
 from jobs.events import intake
 from jobs.events.event import Event
 from jobs.execution import parallel, waits
-from jobs.execution.step_runner import Runner
+from jobs.execution.step_runner import StepRunner
 from jobs.fetch import request as fetch_request
 from jobs.fetch.request import DEFAULT_TIMEOUT, FetchRecord, Response
 from jobs.lib.excerpts import quoted
@@ -25,7 +25,7 @@ class Steps:
     again (a loop) as `id:1`, `id:2`, ….
     """
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: StepRunner) -> None:
         self._runner = runner
         self._groups: dict[str, int] = {}
 
@@ -39,13 +39,13 @@ class Steps:
         """
         if not callable(fn):
             raise InvalidStep(f"step.run(“{id}”, …) takes a function, not {type(fn).__name__}.")
-        step = self._runner.enter(id, StepKind.RUN)
+        step = self._runner.begin(id, StepKind.RUN)
         output: T = self._runner.attempt(step, lambda: fn(*args, **kwargs), atomic=atomic)
         return output
 
     def send_event(self, id: str, events_: Event | list[Event]) -> list[str]:
         """Send events exactly once; returns their ids. A send outside a step may happen again."""
-        step = self._runner.enter(id, StepKind.SEND)
+        step = self._runner.begin(id, StepKind.SEND)
         ids: list[str] = self._runner.attempt(step, lambda: intake.send(events_), atomic=True)
         return ids
 
@@ -67,9 +67,9 @@ class Steps:
         most 2 h) is for the whole. A header may be a `Secret`; a secret's value in clear is
         refused. Every attempt carries the same `Idempotency-Key`.
         """
-        step = self._runner.enter(id, StepKind.FETCH)
+        step = self._runner.begin(id, StepKind.FETCH)
         if step.is_remembered:
-            return Response(self._runner.recall(step))
+            return Response(self._runner.replay(step))
         if step.status == StepStatus.RUNNING and step.name in self._runner.memory.fetches:
             return self._read_answer(step, self._runner.memory.fetches[step.name])
         if step.due_at is not None and step.due_at > self._runner.now():
@@ -83,7 +83,7 @@ class Steps:
         request.result_url = fetch_request.where_to_go_on(
             self._runner.memory.fetches.get(step.name), step
         )
-        self._runner.journal.fetches.append(request)
+        self._runner.unit_of_work.fetches.append(request)
         self._runner.wait(step, Reason.FETCH)
 
     def _read_answer(self, step: StepRecord, request: FetchRecord) -> Response:
@@ -93,7 +93,7 @@ class Steps:
         error = fetch_request.problem(request, self._runner.now())
         error = error or self._runner.memory.outputs.refusal(step.name, step.output_bytes or 0)
         if error is not None:
-            self._runner.err(step, error, started, request.ended_at)
+            self._runner.retry_or_fail(step, error, started, request.ended_at)
         self._runner.complete(step, self._runner.output_of(step), started)
         return Response(step.output or {})
 
@@ -110,7 +110,7 @@ class Steps:
         self._sleep(id, when)
 
     def _sleep(self, id: str, until: datetime) -> None:
-        step = self._runner.enter(id, StepKind.SLEEP)
+        step = self._runner.begin(id, StepKind.SLEEP)
         if step.is_remembered:
             return
         step.due_at, step.status = step.due_at or until, StepStatus.WAITING
@@ -135,10 +135,10 @@ class Steps:
         """
         where = f"step.wait_for_event(“{id}”)"
         span = _span(timeout, where)
-        step = self._runner.enter(id, StepKind.WAIT)
+        step = self._runner.begin(id, StepKind.WAIT)
         if not step.is_remembered:
             waits.event(self._runner, step, event, span, if_exp, where)
-        found = self._runner.recall(step)
+        found = self._runner.replay(step)
         return Event(**found) if found else None
 
     def invoke(
@@ -153,10 +153,10 @@ class Steps:
         cancellation and timeout raise StepError; after a timeout the other run goes on.
         """
         span = _span(timeout, f"step.invoke(“{id}”)")
-        step = self._runner.enter(id, StepKind.INVOKE)
+        step = self._runner.begin(id, StepKind.INVOKE)
         if not step.is_remembered:
             waits.function(self._runner, step, function, {} if data is None else data, span)
-        return self._runner.recall(step)
+        return self._runner.replay(step)
 
     def parallel(self, callables: Iterable[Callable[[], Any]]) -> tuple[Any, ...]:
         """Let branches go on side by side: one's waits do not stop the others. When all have ended,

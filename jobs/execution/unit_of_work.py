@@ -39,7 +39,7 @@ from jobs.runs.step_record import StepRecord
 logger = logging.getLogger("jobs.engine")
 
 # After this long the next step boundary commits: the product's rows are locked.
-LONGEST = 0.05  # seconds
+MAX_OPEN = 0.05  # seconds
 OF_THE_DATA = (DataError, IntegrityError)
 RAISED = "P0"  # PL/pgSQL: RAISE EXCEPTION, ASSERT
 
@@ -51,19 +51,20 @@ class Kept(NamedTuple):
     counts: tuple[int, int, int]
 
 
-class Journal:
+class UnitOfWork:
     """The work for a run since the last commit."""
 
-    def __init__(self, claim: Claim, *, solo: bool = False) -> None:
+    def __init__(self, claim: Claim, *, check_each_step: bool = False) -> None:
         self.claim = claim
-        self.solo = solo  # check constraints after each step, to find the breaking one
+        # check constraints after each step, to find the breaking one
+        self.check_each_step = check_each_step
         self.attempt = claim.attempt
         self.steps_done = claim.steps_done
         self.is_stopped = False  # put the run down at the next step
         self.function_errors = claim.function_errors
         self.has_erred = False
         self._database = connections[DEFAULT_DB_ALIAS]  # this thread's; dear to look up
-        self.transaction = StepTransaction(self._database, solo=solo)
+        self.transaction = StepTransaction(self._database, solo=check_each_step)
         self.callbacks = Callbacks(claim)
         self._wrappers = list(self._database.execute_wrappers)
         session_state.forget(self._database.connection)
@@ -91,7 +92,7 @@ class Journal:
 
     @property
     def is_overdue(self) -> bool:
-        return self.transaction.age > LONGEST
+        return self.transaction.age > MAX_OPEN
 
     def commit(
         self,
@@ -122,7 +123,7 @@ class Journal:
                 self.callbacks.guard(self._database)
         self._remember_counts()
         self.transaction.outer.keep()
-        self._tell_of_callbacks(is_over=settled is not None)
+        self._log_callbacks(is_over=settled is not None)
         notifier.pass_on(rows)
         return rows
 
@@ -131,7 +132,7 @@ class Journal:
         callbacks = [entry[1] for entry in self._database.run_on_commit]
         return not all(notifier.is_word(callback) for callback in callbacks)
 
-    def _tell_of_callbacks(self, *, is_over: bool) -> None:
+    def _log_callbacks(self, *, is_over: bool) -> None:
         lines = self.callbacks.take_lines(self.attempt)
         if lines and is_over:
             self.callbacks.write(lines)
@@ -145,7 +146,7 @@ class Journal:
                 yield
         except BaseException as error:
             self._reset()
-            if _is_refusal(error) and not self.solo:
+            if _is_refusal(error) and not self.check_each_step:
                 raise CommitRefused(str(error)) from error
             # A deadlock, an outage, a spoilt session: not the records' fault.
             if is_a(error, DatabaseError, InterfaceError) and not is_a(error, *OF_THE_DATA):
@@ -191,12 +192,12 @@ class Journal:
 
     # --- the records --------------------------------------------------------------------------
 
-    def remember(self, step: StepRecord) -> None:
-        self.note(step)
+    def record_done(self, step: StepRecord) -> None:
+        self.record(step)
         self.steps_done += 1
         self.attempt = self.function_errors = 0
 
-    def note(self, step: StepRecord) -> None:
+    def record(self, step: StepRecord) -> None:
         self.steps[step.name] = step
 
     def _write(

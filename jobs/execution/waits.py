@@ -10,7 +10,7 @@ from jobs import models
 from jobs.errors import InvalidExpression, InvalidStep
 from jobs.events import fan_out, requester, validation, wake
 from jobs.events.event import Event, EventPayload
-from jobs.execution.step_runner import Runner
+from jobs.execution.step_runner import StepRunner
 from jobs.ids import new_id
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import plain
@@ -26,11 +26,11 @@ from jobs.runs.step_record import StepRecord
 INVOKED_EVENT = "jobs/function.invoked"
 # Against a lost wake the run also looks by itself: this long after the wait began, then after twice
 # the time, and so on: two dozen looks in a year.
-SECOND_LOOK = timedelta(seconds=1)
+CHECK_INTERVAL = timedelta(seconds=1)
 
 
 def event(
-    runner: Runner,
+    runner: StepRunner,
     step: StepRecord,
     name: str,
     timeout: timedelta,
@@ -41,11 +41,11 @@ def event(
 
     1. The event's sender wakes the run (wake.wake_waiting), which looks among the events after its
        own.
-    2. Sender and wait miss each other if neither has committed: the run looks again (SECOND_LOOK),
-       last at the timeout.
+    2. Sender and wait miss each other if neither has committed: the run looks again
+       (CHECK_INTERVAL), last at the timeout.
     """
     _begin_wait(runner, step, name, timeout, if_exp, where)
-    found = _look(runner, step)
+    found = _find_event(runner, step)
     if found is not None:
         runner.receive(step, EventPayload.of_row(found).as_json())
         step.detail = {**step.detail, "matched": str(found.id)}
@@ -54,16 +54,16 @@ def event(
     if step.due_at is None or step.due_at <= now:
         runner.settle(step, None)
         return
-    runner.wait(step, Reason.EVENT, _next_look(step, now))
+    runner.wait(step, Reason.EVENT, _next_check(step, now))
 
 
-def _next_look(step: StepRecord, now: datetime) -> datetime | None:
-    look = now + max(SECOND_LOOK, now - (step.started_at or now))
+def _next_check(step: StepRecord, now: datetime) -> datetime | None:
+    look = now + max(CHECK_INTERVAL, now - (step.started_at or now))
     return look if step.due_at is None else min(look, step.due_at)
 
 
 def _begin_wait(
-    runner: Runner,
+    runner: StepRunner,
     step: StepRecord,
     name: str,
     timeout: timedelta,
@@ -88,7 +88,7 @@ def _begin_wait(
             step.detail = {**step.detail, "if": if_exp}
 
 
-def _look(runner: Runner, step: StepRecord) -> models.Event | None:
+def _find_event(runner: StepRunner, step: StepRecord) -> models.Event | None:
     """The first fitting event after the run's own that none of its other waits took, by the
     database's clock; events of one send in their order, by id.
     """
@@ -98,7 +98,7 @@ def _look(runner: Runner, step: StepRecord) -> models.Event | None:
     used = {uuid.UUID(detail["matched"]) for detail in taken.values_list("detail", flat=True)}
     used |= {
         uuid.UUID(noted.detail["matched"])
-        for noted in runner.journal.steps.values()
+        for noted in runner.unit_of_work.steps.values()
         if "matched" in noted.detail
     }
     candidates = (
@@ -116,7 +116,7 @@ def _look(runner: Runner, step: StepRecord) -> models.Event | None:
 
 
 def function(
-    runner: Runner,
+    runner: StepRunner,
     step: StepRecord,
     target: Function | str,
     data: dict[str, Any],
@@ -124,7 +124,7 @@ def function(
 ) -> None:
     """Settle the step with the other run's end, or start that run and suspend.
 
-    1. The other run's end wakes this one, in the same commit (completion.leave).
+    1. The other run's end wakes this one, in the same commit (completion.release_turns).
     2. A run of a paused function starts when that is resumed.
     3. An end that commits while this run passes between workers finds no run to wake and is not
        seen yet: the run looks again, as for events.
@@ -134,7 +134,7 @@ def function(
         run = _invoke(runner, step, target, data)
         step.status, step.due_at = StepStatus.WAITING, runner.now() + timeout
         step.detail = {**step.detail, "run_id": str(run.id)}
-        runner.wait(step, Reason.INVOKE, _next_look(step, runner.now()))
+        runner.wait(step, Reason.INVOKE, _next_check(step, runner.now()))
     step.due_at = step.due_at or runner.now() + timeout  # an operator's retry waits anew
     if run.status == RunStatus.COMPLETED:
         runner.receive(step, run.output)
@@ -147,7 +147,7 @@ def function(
             step, _error(f"Run {run.id} of “{run.fn_id}” has not ended in time{_why(run)}.")
         )
     else:
-        runner.wait(step, Reason.INVOKE, _next_look(step, runner.now()))
+        runner.wait(step, Reason.INVOKE, _next_check(step, runner.now()))
 
 
 def _invoked(step: StepRecord) -> models.Run | None:
@@ -162,18 +162,18 @@ def _why(run: models.Run) -> str:
 
 
 def _invoke(
-    runner: Runner, step: StepRecord, target: Function | str, data: dict[str, Any]
+    runner: StepRunner, step: StepRecord, target: Function | str, data: dict[str, Any]
 ) -> models.Run:
     """In the transaction in which the wait begins."""
     called = target if isinstance(target, Function) else catalog.get(target)
-    sent = validation.validated(Event(name=INVOKED_EVENT, data=data))
+    sent = validation.validate(Event(name=INVOKED_EVENT, data=data))
     row = models.Event(id=new_id(), name=sent.name, data=sent.data)
     run = fan_out.new_run(called, row, EventPayload.of_event(sent, row)).unsaved()
     run.invoked_by_id = runner.claim.run_id
     line = deadlocks.line_shut_by(run, runner.claim.run_id)
     if line:  # remembered: the next call might find no circle
         runner.fail(step, deadlocks.story(run.fn_id, line))
-    runner.journal.transaction.begin()
+    runner.unit_of_work.transaction.begin()
     row.save(force_insert=True)
     fan_out.hold_if_paused(run)
     run.asked_by = requester.current_id()

@@ -19,7 +19,7 @@ class Flight:
     host: str
     request: Request
 
-    def takes_over(self, other: Flight) -> bool:
+    def adopt_lease(self, other: Flight) -> bool:
         if replace(self.request, result_url="") != replace(other.request, result_url=""):
             return False
         self.token, self.sent_at = other.token, other.sent_at

@@ -31,25 +31,32 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from jobs import conf
 from jobs.errors import FetchCode
 from jobs.fetch.flight import Flight, Landed
-from jobs.fetch.outbox import fly, land, release, remember_result_url, renew, take
-from jobs.fetch.workers import NoWorkers, Workers
-from jobs.lib.error_report import describe, is_a, storable
+from jobs.fetch.outbox import (
+    lease_requests,
+    perform_now,
+    release,
+    remember_result_url,
+    renew,
+    store_responses,
+)
+from jobs.fetch.workers import NoWorkerPool, WorkerPool
+from jobs.lib.error_report import describe, fit_text, is_a
 from jobs.platform.http.client import perform
 from jobs.platform.http.exchange import Outcome
 from jobs.platform.http.file_limit import make_room
-from jobs.platform.http.greenlet_loop import GreenletExit, Pilots, result_of
-from jobs.platform.ipc.wakeup import Bell
+from jobs.platform.http.greenlet_loop import GreenletExit, GreenletLoop, wait_future
+from jobs.platform.ipc.wakeup import Wakeup
 from jobs.platform.postgres import statements
 from jobs.platform.postgres.outages import is_unavailable
 from jobs.runs.claim import Claim
 
-__all__ = ["Flight", "Gateway", "fly", "land", "take"]
+__all__ = ["Flight", "Gateway", "lease_requests", "perform_now", "store_responses"]
 
 logger = logging.getLogger("jobs.engine")
 
 TICK = 1.0  # seconds between two looks without a ring
-HANDFUL = 0.01  # seconds between two looks at least
-LARGE_HANDFUL = 0.025  # seconds between two writes while workers are busy
+BATCH_WINDOW = 0.01  # seconds between two looks at least
+ANSWER_WINDOW = 0.025  # seconds between two writes while workers are busy
 RETRY = 0.2  # seconds between two tries to reach the database
 BATCH = 200
 BATCH_BYTES = 8 * 1024 * 1024  # of responses in one statement, unless a single one is larger
@@ -60,7 +67,7 @@ REMEMBERED_WITHIN = 10.0  # seconds that a request waits until its result URL is
 
 @dataclass(frozen=True, slots=True)
 class ResultUrl:
-    flight: Flight
+    leased_request: Flight
     url: str
     written: Future[None]
 
@@ -72,63 +79,63 @@ class Gateway:
 
     def __init__(
         self,
-        requests: Bell | None = None,
-        runs: Bell | None = None,
-        workers: Workers | None = None,
+        requests: Wakeup | None = None,
+        runs: Wakeup | None = None,
+        workers: WorkerPool | None = None,
     ) -> None:
         self.limit, self.per_host = conf.gateway_limit(), conf.gateway_per_host()
-        self._requests, self._runs = requests or Bell(), runs or Bell()
-        self._workers = workers or NoWorkers()
+        self._requests, self._runs = requests or Wakeup(), runs or Wakeup()
+        self._workers = workers or NoWorkerPool()
         self._inbox: deque[ResultUrl | Landed] = deque()
-        self._arrivals = Bell()
+        self._arrivals = Wakeup()
         self._urls: list[ResultUrl] = []
-        self._landed: list[Landed] = []
-        self._air: dict[uuid.UUID, Flight] = {}  # by id: the leases to renew
+        self._completed: list[Landed] = []
+        self._in_flight: dict[uuid.UUID, Flight] = {}  # by id: the leases to renew
         self._hosts: Counter[str] = Counter()  # requests in flight per host
-        self._look_at = self._looked = self._renewed = self._wrote = 0.0
+        self._next_look_at = self._looked = self._renewed = self._wrote = 0.0
         self._is_away = False
-        self._pilots = Pilots(self._fly)
+        self._loop = GreenletLoop(self._perform)
         # Not a daemon: the pusher lets it store requests in flight.
         self._thread = threading.Thread(target=self._coordinate, name="gateway")
 
     @property
     def in_flight(self) -> int:
-        return len(self._air)
+        return len(self._in_flight)
 
     def start(self) -> None:
         # Connections per host are kept.
         make_room(self.per_host * max(len(conf.allowed_hosts()), 1) + SPARE)
-        self._pilots.start()
+        self._loop.start()
         self._thread.start()
 
     def wake(self) -> None:
-        self._requests.ring()
+        self._requests.notify()
 
-    def _tell(self, message: ResultUrl | Landed) -> None:
+    def _post(self, message: ResultUrl | Landed) -> None:
         """A message to the coordinator, which empties the inbox after each ring: only the first
         needs to ring.
         """
         self._inbox.append(message)
         if len(self._inbox) == 1:
-            self._arrivals.ring()
+            self._arrivals.notify()
 
     def _coordinate(self) -> None:
         while threading.main_thread().is_alive():
-            self._round(departing=True)
+            self._round(sending=True)
         patience = time.monotonic() + conf.gateway_grace()
-        while self._air and time.monotonic() < patience:
-            self._round(departing=False)
-        self._hand_on()
+        while self._in_flight and time.monotonic() < patience:
+            self._round(sending=False)
+        self._release_all()
         connection.close()
 
-    def _round(self, *, departing: bool) -> None:
-        self._collect(self._look_at - time.monotonic() if departing else TICK)
+    def _round(self, *, sending: bool) -> None:
+        self._collect(self._next_look_at - time.monotonic() if sending else TICK)
         try:
             statements.read_by_index()
             self._write()
             self._renew()
-            if departing:
-                self._depart()
+            if sending:
+                self._send_pending()
             self._is_away = False
         except Exception as error:
             self._wait_after(error)
@@ -139,144 +146,148 @@ class Gateway:
             logger.exception("The gateway failed, and tries again")
         elif not self._is_away:
             logger.warning("The gateway waits for the database: %s", error)
-        self._is_away, self._look_at = True, 0.0
+        self._is_away, self._next_look_at = True, 0.0
         connection.close()
         time.sleep(RETRY)
 
     def _collect(self, patience: float) -> None:
-        if self._landed:
+        if self._completed:
             patience = min(patience, self._write_at - time.monotonic())
         if not self._urls:
             self._listen(max(patience, 0.0))
-        if self._requests.silence():
-            self._look_at = min(self._look_at, self._looked + HANDFUL)
-        self._arrivals.silence()  # before reading the inbox: a later message rings again
+        if self._requests.consume():
+            self._next_look_at = min(self._next_look_at, self._looked + BATCH_WINDOW)
+        self._arrivals.consume()  # before reading the inbox: a later message rings again
         while self._inbox:
             message = self._inbox.popleft()
             if isinstance(message, ResultUrl):
                 self._urls.append(message)
             else:
-                self._landed.append(message)
+                self._completed.append(message)
 
     @property
     def _write_at(self) -> float:
-        return self._wrote + LARGE_HANDFUL if self._workers.is_busy else 0.0
+        return self._wrote + ANSWER_WINDOW if self._workers.is_busy else 0.0
 
     def _listen(self, patience: float) -> None:
         poll = select.poll()
-        if not self._landed:  # else they are written in batches
+        if not self._completed:  # else they are written in batches
             poll.register(self._arrivals.reader, select.POLLIN)
-        if self._look_at > self._looked + HANDFUL:  # else it looks soon anyway
+        if self._next_look_at > self._looked + BATCH_WINDOW:  # else it looks soon anyway
             poll.register(self._requests.reader, select.POLLIN)
         poll.poll(patience * 1000)
 
     def _write(self) -> None:
         with transaction.atomic() if self._urls[1:] else contextlib.nullcontext():
             for message in self._urls:
-                remember_result_url(message.flight, message.url)
+                remember_result_url(message.leased_request, message.url)
         for message in self._urls:
             message.written.set_result(None)
         self._urls.clear()
-        if self._landed and time.monotonic() >= self._write_at:
+        if self._completed and time.monotonic() >= self._write_at:
             self._wrote = time.monotonic()
-            self._write_landed()
+            self._store_completed()
 
-    def _write_landed(self) -> None:
-        while batch := self._landed[: _within_limits(self._landed)]:
-            self._land(batch)
-            for flight, _ in batch:
-                self._has_landed(flight)
-            del self._landed[: len(batch)]
+    def _store_completed(self) -> None:
+        while batch := self._completed[: _within_limits(self._completed)]:
+            self._store(batch)
+            for leased_request, _ in batch:
+                self._forget_request(leased_request)
+            del self._completed[: len(batch)]
 
-    def _land(self, batch: list[Landed]) -> None:
+    def _store(self, batch: list[Landed]) -> None:
         """All at once; if no row can hold one, each by itself."""
         try:
-            claims, some_are_due = land(batch, self._workers.room, self._workers.name)
+            claims, some_are_due = store_responses(
+                batch, self._workers.free_slots, self._workers.name
+            )
         except Exception as error:
             if is_unavailable(error) or is_a(error, OperationalError):
                 raise
             if batch[1:]:
                 for pair in batch:
-                    self._land([pair])
+                    self._store([pair])
                 return
-            flight = batch[0][0]
-            logger.exception("An answer for run %s cannot be stored", flight.run_id)
+            leased_request = batch[0][0]
+            logger.exception("An answer for run %s cannot be stored", leased_request.run_id)
             unfit = _broken(FetchCode.UNUSABLE, "the answer cannot be stored", error)
-            claims, some_are_due = land([(flight, unfit)])
+            claims, some_are_due = store_responses([(leased_request, unfit)])
         if claims:
-            self._give(claims)
+            self._give_to_workers(claims)
         if some_are_due:
-            self._runs.ring()
+            self._runs.notify()
 
-    def _give(self, claims: list[Claim]) -> None:
+    def _give_to_workers(self, claims: list[Claim]) -> None:
         """If this fails, the runs' leases lapse."""
         try:
-            self._workers.take(claims)
+            self._workers.accept(claims)
         except Exception:
             logger.exception("%d runs could not be given to the workers", len(claims))
 
-    def _has_landed(self, flight: Flight) -> None:
-        if self._hosts.total() >= self.limit or self._hosts[flight.host] >= self.per_host:
-            self._look_at = 0.0
-        if self._air.get(flight.id) is flight:
-            del self._air[flight.id]
-        self._hosts[flight.host] -= 1
-        if not self._hosts[flight.host]:
-            del self._hosts[flight.host]
+    def _forget_request(self, leased_request: Flight) -> None:
+        if self._hosts.total() >= self.limit or self._hosts[leased_request.host] >= self.per_host:
+            self._next_look_at = 0.0
+        if self._in_flight.get(leased_request.id) is leased_request:
+            del self._in_flight[leased_request.id]
+        self._hosts[leased_request.host] -= 1
+        if not self._hosts[leased_request.host]:
+            del self._hosts[leased_request.host]
 
     def _renew(self) -> None:
-        if self._air and time.monotonic() - self._renewed > conf.lease() / 3:
-            renew(list(self._air.values()))
+        if self._in_flight and time.monotonic() - self._renewed > conf.lease() / 3:
+            renew(list(self._in_flight.values()))
             self._renewed = time.monotonic()
 
-    def _depart(self) -> None:
-        if time.monotonic() < self._look_at:
+    def _send_pending(self) -> None:
+        if time.monotonic() < self._next_look_at:
             return
         self._looked = time.monotonic()
-        self._look_at = self._looked + TICK
+        self._next_look_at = self._looked + TICK
         room = min(self.limit - self._hosts.total(), BATCH)
         if room <= 0:
             return
-        flights = take(room, self.per_host, self._hosts)
-        for flight in flights:
-            earlier = self._air.get(flight.id)
-            if earlier is None or not earlier.takes_over(flight):
-                self._air[flight.id] = flight
-                self._hosts[flight.host] += 1
-                self._pilots.send(flight)
-        if len(flights) == room:
-            self._look_at = 0.0
+        leased_requests = lease_requests(room, self.per_host, self._hosts)
+        for leased_request in leased_requests:
+            earlier = self._in_flight.get(leased_request.id)
+            if earlier is None or not earlier.adopt_lease(leased_request):
+                self._in_flight[leased_request.id] = leased_request
+                self._hosts[leased_request.host] += 1
+                self._loop.send(leased_request)
+        if len(leased_requests) == room:
+            self._next_look_at = 0.0
 
-    def _fly(self, flight: Flight) -> None:
+    def _perform(self, leased_request: Flight) -> None:
         def remember(url: str) -> None:
-            message = ResultUrl(flight, url, Future())
-            self._tell(message)
+            message = ResultUrl(leased_request, url, Future())
+            self._post(message)
             with contextlib.suppress(TimeoutError):
-                result_of(message.written, REMEMBERED_WITHIN)
+                wait_future(message.written, REMEMBERED_WITHIN)
 
         try:
-            outcome = perform(flight.request, remember)
+            outcome = perform(leased_request.request, remember)
         except GreenletExit:
             raise
         except BaseException as error:  # the waiting run is told of any error
-            logger.exception("A request of run %s broke the gateway's own code", flight.run_id)
+            logger.exception(
+                "A request of run %s broke the gateway's own code", leased_request.run_id
+            )
             outcome = _broken(FetchCode.INTERNAL, "the gateway itself broke", error)
-        self._tell((flight, outcome))
+        self._post((leased_request, outcome))
 
-    def _hand_on(self) -> None:
+    def _release_all(self) -> None:
         """Another cluster sends the rest again, with the same Idempotency-Key, or asks at their
         result URL.
         """
-        if self._air:
-            logger.warning("%d requests in flight are handed on.", len(self._air))
+        if self._in_flight:
+            logger.warning("%d requests in flight are handed on.", len(self._in_flight))
             with contextlib.suppress(DatabaseError, InterfaceError):
-                release(list(self._air.values()))
+                release(list(self._in_flight.values()))
 
 
-def _within_limits(landed: list[Landed]) -> int:
+def _within_limits(completed: list[Landed]) -> int:
     size = 0
-    for count, (_, outcome) in enumerate(landed[:BATCH]):
-        size += outcome.summary.get("bytes", 0)
+    for count, (_, outcome) in enumerate(completed[:BATCH]):
+        size += outcome.head.get("bytes", 0)
         if count and size > BATCH_BYTES:
             return count
     return BATCH
@@ -284,5 +295,5 @@ def _within_limits(landed: list[Landed]) -> int:
 
 def _broken(code: FetchCode, what: str, error: BaseException) -> Outcome:
     told = describe(error)
-    message = storable(f"{what}: {told['name']}: {told['message']}", LONGEST_PROBLEM)
+    message = fit_text(f"{what}: {told['name']}: {told['message']}", LONGEST_PROBLEM)
     return Outcome.failed(code, message)

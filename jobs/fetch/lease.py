@@ -42,11 +42,11 @@ RETURNING f.id
 """  # noqa: S608
 
 
-LAPSED = """
+LAPSED_REQUESTS = """
 SELECT id FROM jobs_fetch WHERE lease_until < statement_timestamp()
  ORDER BY lease_until LIMIT 500 FOR UPDATE SKIP LOCKED
 """
-HAND_ON_LAPSED = handing_on(LAPSED, sent_at="f.sent_at")
+HAND_ON_LAPSED = handing_on(LAPSED_REQUESTS, sent_at="f.sent_at")
 
 # Its gateway sends these no more.
 RELEASE = handing_on(

@@ -46,7 +46,7 @@ logger = logging.getLogger("jobs.engine")
 # The request's host, with its port if given, as the index jobs_fetch_waiting has it.
 HOST = "lower(coalesce(substring(url, '//([^/?#]*)'), ''))"
 
-TAKE = f"""
+LEASE_REQUESTS = f"""
 WITH RECURSIVE hosts(host) AS (
   (SELECT {HOST} FROM jobs_fetch WHERE status = 'pending' ORDER BY 1 LIMIT 1)
   UNION ALL
@@ -89,13 +89,13 @@ class TakenRow(NamedTuple):
     result_url: str
 
 
-TAKEN = Query(TAKE, TakenRow)
+TAKEN = Query(LEASE_REQUESTS, TakenRow)
 
-REMEMBER = f"UPDATE jobs_fetch f SET result_url = %(url)s FROM {SENT} WHERE {OURS}"  # noqa: S608
+REMEMBER_RESULT_URL = f"UPDATE jobs_fetch f SET result_url = %(url)s FROM {SENT} WHERE {OURS}"  # noqa: S608
 
 # Rows as one JSON text. Runs are locked in order, so that two gateways do not deadlock; see
 # wake.wake_runs.
-LAND = f"""
+STORE_RESPONSES = f"""
 WITH no_wait AS MATERIALIZED (
   SELECT set_config('synchronous_commit', 'off', true)
 ), landed AS (
@@ -143,85 +143,89 @@ class LandedRow(NamedTuple):
     run: ClaimRow
 
 
-LANDED = Query(LAND, LandedRow)
+LANDED = Query(STORE_RESPONSES, LandedRow)
 
 
-def take(
-    limit: int, per_host: int | None = None, air: Mapping[str, int] | None = None
+def lease_requests(
+    limit: int, per_host: int | None = None, in_flight: Mapping[str, int] | None = None
 ) -> list[Flight]:
     """Lease up to `limit` pending requests; `air` counts those in flight per host."""
-    token, air = uuid.uuid4(), air or {}
+    token, in_flight = uuid.uuid4(), in_flight or {}
     asked: dict[str, Any] = {
         "token": token,
         "lease": conf.lease(),
         "limit": limit,
         "per_host": conf.gateway_per_host() if per_host is None else per_host,
-        "hosts": list(air),
-        "requests": list(air.values()),
+        "hosts": list(in_flight),
+        "requests": list(in_flight.values()),
     }
-    return [_flight(row, token) for row in TAKEN.execute(asked)]
+    return [_leased_request(row, token) for row in TAKEN.execute(asked)]
 
 
-def _flight(row: TakenRow, token: uuid.UUID) -> Flight:
+def _leased_request(row: TakenRow, token: uuid.UUID) -> Flight:
     headers = json.loads(row.headers) if isinstance(row.headers, str) else row.headers
     request = Request(row.method, row.url, headers, row.body, row.timeout, row.result_url)
     return Flight(row.id, row.run_id, row.step_name, token, row.sent_at, row.host, request)
 
 
-def land(landed: Sequence[Landed], room: int = 0, worker: str = "") -> tuple[list[Claim], bool]:
+def store_responses(
+    completed: Sequence[Landed], room: int = 0, worker: str = ""
+) -> tuple[list[Claim], bool]:
     """Store outcomes, lease up to `room` of their runs for the worker and make the others due, in
     one statement. Returns the claims, and whether a run is due. Drops outcomes of another sender's
     requests (3).
     """
-    rows = json.dumps([_landing(*pair) for pair in landed], ensure_ascii=False)
+    rows = json.dumps([_response_row(*pair) for pair in completed], ensure_ascii=False)
     lease = lease_for(worker)
     asked = {"landed": rows, "room": room, "known": catalog.ids(), **lease}
     found = LANDED.execute(asked)
     written = {row.request_id for row in found}
-    for flight, _ in landed:
-        if flight.id not in written:
-            logger.warning("An answer for run %s came too late and is dropped.", flight.run_id)
+    for leased_request, _ in completed:
+        if leased_request.id not in written:
+            logger.warning(
+                "An answer for run %s came too late and is dropped.", leased_request.run_id
+            )
     claimed = {row.run.id: row.run for row in found if row.run.id is not None}
     read = [claim_or_aside(run, lease) for run in claimed.values()]
     return [claim for claim in read if claim is not None], any(row.woken for row in found)
 
 
-def _landing(flight: Flight, outcome: Outcome) -> dict[str, Any]:
+def _response_row(leased_request: Flight, outcome: Outcome) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "id": str(flight.id),
-        "token": str(flight.token),
-        "sent_at": flight.sent_at.isoformat(),
+        "id": str(leased_request.id),
+        "token": str(leased_request.token),
+        "sent_at": leased_request.sent_at.isoformat(),
     }
     if outcome.error is not None:
         return row | {"status": "failed", "error": outcome.error}
-    return row | {"status": "answered", "response": outcome.summary, "answer": outcome.answer}
+    return row | {"status": "answered", "response": outcome.head, "answer": outcome.response}
 
 
-def remember_result_url(flight: Flight, url: str) -> None:
+def remember_result_url(leased_request: Flight, url: str) -> None:
     """The next gateway asks there and sends nothing."""
     with connection.cursor() as cursor:
-        cursor.execute(REMEMBER, {"url": url, **_sent([flight])})
+        cursor.execute(REMEMBER_RESULT_URL, {"url": url, **_sent([leased_request])})
 
 
-def renew(flights: Sequence[Flight]) -> None:
+def renew(leased_requests: Sequence[Flight]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(RENEW, {"lease": conf.lease(), **_sent(flights)})
+        cursor.execute(RENEW, {"lease": conf.lease(), **_sent(leased_requests)})
 
 
-def release(flights: Sequence[Flight]) -> None:
+def release(leased_requests: Sequence[Flight]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(RELEASE, _sent(flights))
+        cursor.execute(RELEASE, _sent(leased_requests))
     notifier.tell(notifier.ANYTHING)
 
 
-def _sent(flights: Sequence[Flight]) -> dict[str, Any]:
+def _sent(leased_requests: Sequence[Flight]) -> dict[str, Any]:
     return {
-        "ids": [flight.id for flight in flights],
-        "tokens": [flight.token for flight in flights],
-        "times": [flight.sent_at for flight in flights],
+        "ids": [leased_request.id for leased_request in leased_requests],
+        "tokens": [leased_request.token for leased_request in leased_requests],
+        "times": [leased_request.sent_at for leased_request in leased_requests],
     }
 
 
-def fly(flight: Flight) -> Outcome:
+def perform_now(leased_request: Flight) -> Outcome:
     """Make the request in this thread, for tests and tools."""
-    return perform(flight.request, lambda url: remember_result_url(flight, url))
+    return perform(leased_request.request, lambda url: remember_result_url(leased_request, url))

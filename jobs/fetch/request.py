@@ -16,7 +16,7 @@ from jobs.errors import FetchCode, FetchError, InvalidStep, JobsError, NonRetria
 from jobs.ids import new_key
 from jobs.lib.backoff import header_seconds
 from jobs.lib.excerpts import excerpt, quoted
-from jobs.lib.json_values import Unfit, is_text, plain, read_back, refuse_too_deep, size_of, written
+from jobs.lib.json_values import Unfit, decode, encode, is_text, plain, refuse_too_deep, size_of
 from jobs.lib.secrets import Secret, names_in, reference_for, way_out
 from jobs.models import FetchStatus
 from jobs.platform.http import address_policy
@@ -144,8 +144,8 @@ def _body(json: Any, data: str | None, refuse: Refuse) -> str:
         text = data or ""
     else:
         try:
-            text = written(json)
-            read_back(text)  # the endpoint would refuse a name twice or too long a number
+            text = encode(json)
+            decode(text)  # the endpoint would refuse a name twice or too long a number
         except Unfit as unfit:
             refuse(f"json cannot be written: it {unfit}")
     size = size_of(text)

@@ -8,7 +8,7 @@ from typing import Protocol
 from jobs.runs.claim import Claim
 
 
-class Workers(Protocol):
+class WorkerPool(Protocol):
     @property
     def name(self) -> str:
         """The name for their leases."""
@@ -18,17 +18,17 @@ class Workers(Protocol):
         """Whether claims wait for them."""
 
     @property
-    def room(self) -> int:
+    def free_slots(self) -> int:
         """How many more runs they take."""
 
-    def take(self, claims: Sequence[Claim]) -> None:
+    def accept(self, claims: Sequence[Claim]) -> None:
         """Give them these runs."""
 
 
-class NoWorkers:
+class NoWorkerPool:
     name = ""
     is_busy = False
-    room = 0
+    free_slots = 0
 
-    def take(self, claims: Sequence[Claim]) -> None:
+    def accept(self, claims: Sequence[Claim]) -> None:
         """Never called: there is no room."""

@@ -44,8 +44,8 @@ def describe(error: BaseException) -> dict[str, Any]:
     "status_code", if any.
     """
     return {
-        "name": storable(_read(lambda: type(error).__name__, "Error"), NAME_LIMIT),
-        "message": storable(text_of(error), MESSAGE_LIMIT),
+        "name": fit_text(_read(lambda: type(error).__name__, "Error"), NAME_LIMIT),
+        "message": fit_text(text_of(error), MESSAGE_LIMIT),
         "stack": stack_of(error),
         **codes_of(error),
     }
@@ -57,7 +57,7 @@ def codes_of(error: BaseException) -> dict[str, Any]:
     if not is_a(error, JobsError):
         return {}
     given: Any = error
-    code = storable(_read(lambda: given.code, ""), CODE_LIMIT)
+    code = fit_text(_read(lambda: given.code, ""), CODE_LIMIT)
     status = _read(lambda: str(given.status_code) if type(given.status_code) is int else "", "")
     return ({"code": code} if code else {}) | ({"status_code": int(status)} if status else {})
 
@@ -76,7 +76,7 @@ def class_path(error: BaseException) -> str:
     kind = type(error)
     module = _read(lambda: kind.__module__, "?")
     name = _read(lambda: kind.__qualname__, "Error")
-    return storable(name if module == "builtins" else f"{module}.{name}", CLASS_LIMIT)
+    return fit_text(name if module == "builtins" else f"{module}.{name}", CLASS_LIMIT)
 
 
 def _read(attribute: Callable[[], Any], otherwise: str) -> str:
@@ -101,15 +101,15 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 def stack_of(error: BaseException) -> str:
     """The traceback from the author's first frame on, without local variables."""
     try:
-        text = "".join(_told(error))
+        text = "".join(_message_of(error))
     except ControlFlow:
         raise
     except BaseException as mute:
-        text = _told_shortly(error, mute)
+        text = _short_message_of(error, mute)
     return both_ends(_clean(text), TRACEBACK_LIMIT)
 
 
-def _told(error: BaseException) -> Iterator[str]:
+def _message_of(error: BaseException) -> Iterator[str]:
     story = traceback.TracebackException.from_exception(error, capture_locals=False)
     frames = list(story.stack)
     if error.__traceback__ is None:  # an error of a response was made, not raised
@@ -120,7 +120,7 @@ def _told(error: BaseException) -> Iterator[str]:
     yield from story.format()
 
 
-def _told_shortly(error: BaseException, mute: BaseException) -> str:
+def _short_message_of(error: BaseException, mute: BaseException) -> str:
     try:
         frames = "".join(traceback.format_tb(error.__traceback__))
     except Exception:
@@ -137,7 +137,7 @@ def _frames_of_the_call() -> list[traceback.FrameSummary]:
     return frames[called[0] : called[-1] + 1] if called else []
 
 
-def storable(text: str, limit: int | None = None) -> str:
+def fit_text(text: str, limit: int | None = None) -> str:
     clean = _clean(text)
     return mask(clean) if limit is None else excerpt(clean, limit)
 

@@ -1,6 +1,6 @@
 """Which values the engine keeps: JSON of a bounded size and depth, the same when read back.
 
-Events, outputs, request bodies and responses pass `written` and `read_back`: they can be sent,
+Events, outputs, request bodies and responses pass `encode` and `decode`: they can be sent,
 stored, read, shown and wrapped into an event at any depth of calls.
 """
 
@@ -36,26 +36,26 @@ class Unfit(ValueError):
     """The message ends a sentence: “is not JSON: …”."""
 
 
-def remembered(value: Any, what: str) -> Any:
+def to_json(value: Any, what: str) -> Any:
     """The value as it will be read back; errors call it `what`. Raises InvalidOutput."""
-    return measured(value, what)[0]
+    return to_sized_json(value, what)[0]
 
 
-def measured(value: Any, what: str) -> tuple[Any, int]:
+def to_sized_json(value: Any, what: str) -> tuple[Any, int]:
     """The same, and its bytes of JSON (0 for None)."""
     if value is None:  # as most steps return
         return None, 0
     try:
-        text = written(value)
+        text = encode(value)
         size = size_of(text)
         if size > OUTPUT_LIMIT:
             raise Unfit(f"has {size:,} bytes of JSON; at most {OUTPUT_LIMIT:,} fit.")
-        return read_back(text), size
+        return decode(text), size
     except Unfit as unfit:
         raise InvalidOutput(f"{what} {unfit}") from None
 
 
-def written(value: Any) -> str:
+def encode(value: Any) -> str:
     """Storable JSON text; raises Unfit."""
     try:
         text = ENCODER.encode(value)
@@ -89,18 +89,18 @@ def _levels(text: str) -> int:
     return levels
 
 
-def read_back(text: str) -> Any:
+def decode(text: str) -> Any:
     """The value as a jsonb column returns it, secrets masked.
 
     Names come in jsonb's order (by length, then bytes), whole numbers are written out, and there is
     no negative zero. Raises Unfit for too large a number, and for a name twice in an object (`1`
     and `"1"` are the same), of which PostgreSQL would keep one.
     """
-    value = _decoded(text)
-    return value if mask(text) == text else _decoded(ENCODER.encode(mask_json(value)))
+    value = _decode(text)
+    return value if mask(text) == text else _decode(ENCODER.encode(mask_json(value)))
 
 
-def _decoded(text: str) -> Any:
+def _decode(text: str) -> Any:
     return (CAREFUL if LONG.search(text) else DECODER).decode(text)
 
 
@@ -162,14 +162,14 @@ def named(name: Any) -> str:
     return f"“{excerpt(name, SHOWN)}”" if isinstance(name, str) and is_text(name) else quoted(name)
 
 
-def copied(value: Any) -> Any:
+def copy_json(value: Any) -> Any:
     """A copy of a JSON value, faster than `copy.deepcopy`."""
     if isinstance(value, dict):
         value = dict(value)
         for key in value:  # a comprehension costs another call per level
-            value[key] = copied(value[key])
+            value[key] = copy_json(value[key])
     elif isinstance(value, list):
-        value = list(map(copied, value))
+        value = list(map(copy_json, value))
     return value
 
 

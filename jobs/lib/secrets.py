@@ -16,7 +16,7 @@ from jobs import conf
 from jobs.errors import InvalidStep, UnknownSecret
 from jobs.lib.secret_spellings import LONGEST_CHARACTER, encoded, pattern_of, plain
 
-SHORTEST = 6  # a shorter value would match inside ordinary words
+MIN_LENGTH = 6  # a shorter value would match inside ordinary words
 PLACE = "{}"  # the value's place in a template
 _resolved: dict[str, str] = {}
 
@@ -93,7 +93,7 @@ def known() -> dict[str, str]:
     return {
         name: value
         for name, value in named.items()
-        if isinstance(value, str) and len(value.strip()) >= SHORTEST
+        if isinstance(value, str) and len(value.strip()) >= MIN_LENGTH
     }
 
 
@@ -146,7 +146,7 @@ def _mask() -> Mask:
 def _parts(value: str) -> list[str]:
     """The value, and each line of a private key: a log splits lines."""
     lines = [line.strip() for line in value.splitlines()]
-    return [value.strip(), *(line for line in lines[1:] and lines if len(line) >= SHORTEST)]
+    return [value.strip(), *(line for line in lines[1:] and lines if len(line) >= MIN_LENGTH)]
 
 
 def _look_again(**_: Any) -> None:

@@ -43,7 +43,7 @@ RESTART = timedelta(hours=1)  # a shorter absence is a restart
 # No version knows a row overdue and noted as unknown for this long: any cluster that knew it would
 # move it on within seconds.
 FORGOTTEN_AFTER = timedelta(days=1)
-GIVEN = ["next_at", "last_at", "last_run", "held", "known_at", "unknown_since"]
+GIVEN_AHEAD = ["next_at", "last_at", "last_run", "held", "known_at", "unknown_since"]
 SAID_FOR = 60.0  # seconds between a row's logged errors
 
 Known = dict[tuple[str, str], TriggerCron]
@@ -59,7 +59,7 @@ def sync() -> None:
     """
     known = _triggers()
     for row in CronSchedule.objects.annotate(now=Now()):
-        _look(row, row.now, known, _at_start)
+        _check_schedule(row, row.now, known, _at_start)
     long_ago = Now() - FORGOTTEN_AFTER
     overdue = CronSchedule.objects.filter(next_at__lt=long_ago, unknown_since__lt=long_ago)
     unknown = [row.id for row in overdue if (row.fn_id, row.cron) not in known]
@@ -71,7 +71,7 @@ def tick() -> int:
     """Give all due ticks; returns how many runs were started."""
     known = _triggers()
     rows = CronSchedule.objects.annotate(now=Now())
-    return sum(_look(row, row.now, known, _while_alive) for row in rows)
+    return sum(_check_schedule(row, row.now, known, _while_alive) for row in rows)
 
 
 def _triggers() -> Known:
@@ -96,7 +96,7 @@ def _add(known: Known) -> None:
             _say(row, error)
 
 
-def _look(row: CronSchedule, now: datetime, known: Known, choose: Choose) -> bool:
+def _check_schedule(row: CronSchedule, now: datetime, known: Known, choose: Choose) -> bool:
     """Do what a row needs, alone, under its lock; True if a run was started."""
     trigger = known.get((row.fn_id, row.cron))
     if choose(row, trigger, now) is None:
@@ -142,7 +142,7 @@ def _while_alive(row: CronSchedule, trigger: TriggerCron | None, now: datetime) 
         is_silent = row.unknown_since is None and row.known_at < now - 2 * RENEWAL
         return _note if is_silent else None
     if row.next_at <= now:
-        return _give
+        return _write_due_time
     is_fresh = row.unknown_since is None and now - RENEWAL < row.known_at <= now
     return None if is_fresh else _renew
 
@@ -157,7 +157,7 @@ def _renew(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> boo
     """Note the trigger, without ticks of an undeployed time. A time beyond the next tick came from
     a wrong clock or older time zones.
     """
-    upcoming = timetable(row.cron).after(_given_until(row, now))
+    upcoming = timetable(row.cron).after(_due_until(row, now))
     was_undeployed = row.unknown_since is not None and row.unknown_since <= now - RESTART
     if row.next_at > upcoming or (was_undeployed and row.next_at <= now):
         row.next_at = upcoming
@@ -166,13 +166,13 @@ def _renew(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> boo
     return False
 
 
-def _given_until(row: CronSchedule, now: datetime) -> datetime:
+def _due_until(row: CronSchedule, now: datetime) -> datetime:
     """Not repeated when a clock is set back a little; a clock far ahead holds none back."""
     is_sane = row.last_at is not None and row.last_at < now + RESTART
     return max(now, row.last_at) if row.last_at is not None and is_sane else now
 
 
-def _give(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool:
+def _write_due_time(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool:
     table = timetable(row.cron)
     # The row's time wins over a newer time zone database.
     scheduled_at = max(row.next_at, table.latest(now))
@@ -187,7 +187,7 @@ def _give(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool
         row.last_at, row.held = scheduled_at, 0
     row.next_at = table.after(now)
     row.known_at, row.unknown_since = now, None
-    row.save(update_fields=GIVEN)
+    row.save(update_fields=GIVEN_AHEAD)
     return not obstacle
 
 

@@ -6,24 +6,24 @@ from django.db import transaction
 
 from jobs import models
 from jobs.errors import WorkerLost
-from jobs.execution.current_step import step_of
+from jobs.execution.current_step import decode_current_step
 from jobs.execution.lost_attempt import record_attempt
 from jobs.platform.postgres import notifier
 
 
 @transaction.atomic
-def worker_died(run_id: uuid.UUID, token: uuid.UUID, pid: int, card: str) -> bool:
+def record_lost_worker(run_id: uuid.UUID, token: uuid.UUID, pid: int, current_step: str) -> bool:
     """A worker's loss is an attempt of its card's step (law 5). False if the lease was lost."""
     held = models.Run.objects.filter(id=run_id, lease_token=token)
     run = held.select_for_update(of=("self",)).select_related("event").first()
     if run is None:
         return False
-    step, _ = step_of(card, run_id) or (None, 0.0)
+    step, _ = decode_current_step(current_step, run_id) or (None, 0.0)
     where = f"in step “{step.name}”" if step else "between two steps"
     error = WorkerLost(
         f"The worker process {pid} vanished {where}: killed, out of memory, out of time, or "
         "ended by the function itself."
     )
-    record_attempt(run, error, card)
+    record_attempt(run, error, current_step)
     notifier.wake_clusters()
     return True

@@ -48,7 +48,7 @@ LEAD = 2  # deleted for one made
 LEAST_REST = 0.05  # seconds; suspending costs milliseconds
 
 
-class Round(TypedDict):
+class Progress(TypedDict):
     runs: int
     events: int
     clusters: int
@@ -58,13 +58,13 @@ class Round(TypedDict):
     rest: float  # seconds
 
 
-def forget(after: str = "", batches: int = BATCHES, *, since: str = "") -> Round:
+def forget(after: str = "", batches: int = BATCHES, *, since: str = "") -> Progress:
     """Delete up to `batches` batches: runs with their events, oldest first, from `since`; then
     events without runs, from `after`. Call it outside a transaction, again while there is `more`,
     after `rest` seconds.
     """
     keep, batch, began = conf.retention(), conf.retention_batch(), time.monotonic()
-    done: Round = {
+    done: Progress = {
         "runs": 0,
         "events": 0,
         "clusters": Cluster.objects.filter(seen_at__lt=Now() - CLUSTERS_AFTER).delete()[0],
@@ -129,7 +129,7 @@ def _forget_undone_ends(keep: timedelta, batch: int) -> None:
 
 
 @transaction.atomic
-def _forget_runs(keep: timedelta, batch: int, awaited: set[str], done: Round) -> int:
+def _forget_runs(keep: timedelta, batch: int, awaited: set[str], done: Progress) -> int:
     """A batch of runs, and events left without one; returns how many. Passes by locked rows (a
     rerun, another cluster).
     """
@@ -162,7 +162,7 @@ def _old(keep: timedelta) -> Q:
     return Q(received_at__lt=Now() - max(keep, DEDUPE_WINDOW))
 
 
-def _walk_on(keep: timedelta, batch: int, awaited: set[str], done: Round) -> int:
+def _walk_on(keep: timedelta, batch: int, awaited: set[str], done: Progress) -> int:
     """A page of old events by id; returns its length. Passes kept events (of a run that sleeps a
     year) once.
     """

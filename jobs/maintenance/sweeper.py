@@ -24,7 +24,7 @@ from jobs.runs.lease import releasing
 logger = logging.getLogger("jobs.engine")
 
 # A run's first loss, or one before a worker began it: without blame.
-INNOCENT = f"""
+REQUEUE_LAPSED = f"""
 UPDATE jobs_run SET {releasing(lost_count="lost_count + 1")}
  WHERE id IN (SELECT id FROM jobs_run
                WHERE lease_until < statement_timestamp() AND NOT begun
@@ -73,14 +73,16 @@ def _lapsed_runs() -> int:
        attempt: a run that kills its cluster uses up its attempts, and its neighbours do not.
     """
     suspects = models.Run.objects.lost().filter(begun=True).order_by("lease_until")
-    blamed = sum(_cluster_died(run_id) for run_id in suspects.values_list("id", flat=True)[:200])
+    blamed = sum(
+        _record_lost_cluster(run_id) for run_id in suspects.values_list("id", flat=True)[:200]
+    )
     with connection.cursor() as cursor:
-        cursor.execute(INNOCENT)
+        cursor.execute(REQUEUE_LAPSED)
         return blamed + int(cursor.rowcount)
 
 
 @transaction.atomic
-def _cluster_died(run_id: uuid.UUID) -> bool:
+def _record_lost_cluster(run_id: uuid.UUID) -> bool:
     lost = models.Run.objects.lost().filter(id=run_id, begun=True)
     run = lost.select_for_update(of=("self",), skip_locked=True).select_related("event").first()
     if run is not None:

@@ -12,14 +12,14 @@ from jobs.models import RunStatus
 from jobs.platform.postgres import notifier
 from jobs.runs import deadlocks
 from jobs.runs.completion import fail_run
-from jobs.runs.turns import LINES, of_line
+from jobs.runs.turns import LINES, for_line
 
 logger = logging.getLogger("jobs.engine")
 
 
 # The first parked run of a line with room for it and for those on their way: a rollback lost its
 # wake.
-FORGOTTEN = f"""
+STALLED_HEADS = f"""
 WITH RECURSIVE {LINES}, heads AS MATERIALIZED (
   SELECT lines.key, head.* FROM lines CROSS JOIN LATERAL (
     SELECT id, created_at, turn_limits[%(column)s] AS room FROM jobs_run
@@ -53,14 +53,14 @@ RETURNING id
 """  # noqa: S608
 
 
-def mend_lines() -> int:
+def repair_turns() -> int:
     """Wake these runs, and break circles; returns how many were woken or failed. It reads all
     lines, so once in a while is enough.
     """
     found = 0
     with connection.cursor() as cursor:
         for line in (0, 1):
-            cursor.execute(of_line(FORGOTTEN, line), {"line": line})
+            cursor.execute(for_line(STALLED_HEADS, line), {"line": line})
             found += len(cursor.fetchall())
     if found:
         logger.warning("Woke %d runs whose turn had come: their wake was lost.", found)

@@ -23,7 +23,7 @@ SELECT count(*), coalesce(extract(epoch FROM statement_timestamp() - min(due_at)
                              ORDER BY due_at, id LIMIT %(most)s) AS first
          WHERE lease_token IS NULL AND reason <> ALL(%(explained)s)) AS due
 """
-ENDED = """
+ENDED_COLUMNS = """
 SELECT worker, count(*), count(*) FILTER (WHERE status = 'failed')
   FROM (SELECT worker, status FROM jobs_run
          WHERE ended_at >= statement_timestamp() - interval '24 hours'
@@ -81,7 +81,7 @@ def due() -> Due:
 def ended() -> tuple[dict[str, Ended], bool]:
     """By what `Run.worker` says; and whether the past 24 hours had more."""
     with connection.cursor() as cursor:
-        cursor.execute(ENDED, {"most": MOST_ENDED})
+        cursor.execute(ENDED_COLUMNS, {"most": MOST_ENDED})
         found = {worker: Ended(runs, failed) for worker, runs, failed in cursor.fetchall()}
     return found, sum(one.runs for one in found.values()) >= MOST_ENDED
 

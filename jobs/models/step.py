@@ -77,7 +77,7 @@ class AttemptStatus(models.TextChoices):
 
 class Attempt(models.Model):
     """One try of a step, or (with `step_name` empty) of code between steps. A first-try success has
-    none (Attempts.went_well).
+    none (Attempts.record_success).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

@@ -20,7 +20,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.module_loading import module_has_submodule
 
 from jobs.errors import NoTimeZones
-from jobs.lib.error_report import class_path, storable, text_of
+from jobs.lib.error_report import class_path, fit_text, text_of
 from jobs.registry import unusable
 
 logger = logging.getLogger("jobs.engine")
@@ -43,7 +43,7 @@ def _import(module: str) -> None:
         broken[module] = f"{module} cannot be imported: {error}"
         logger.error("Its functions are unknown to this process: %s", broken[module])
     except Exception as error:
-        broken[module] = storable(
+        broken[module] = fit_text(
             f"{module} cannot be imported: {class_path(error)}: {text_of(error)}"
         )
         logger.exception("Its functions are unknown to this process: %s", module)
@@ -52,10 +52,10 @@ def _import(module: str) -> None:
 def why_unknown(fn_id: str) -> str:
     own = unusable.why(fn_id)
     if own is not None:
-        return storable(f"This cluster cannot run it. {own}", REASON_LIMIT)
+        return fit_text(f"This cluster cannot run it. {own}", REASON_LIMIT)
     sentences = [*broken.values(), *unusable.sentences()]
     unknown = f"No function “{fn_id}” is registered in this cluster."
-    return storable(" ".join([unknown, *sentences]), REASON_LIMIT)
+    return fit_text(" ".join([unknown, *sentences]), REASON_LIMIT)
 
 
 @register()

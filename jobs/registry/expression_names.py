@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from jobs.errors import InvalidExpression
-from jobs.registry.expressions import cel, compiled
+from jobs.registry.expressions import cel, compile_expression
 
 FIELDS = ("name", "data", "id", "ts")  # fields of an event
 EVENT, ASYNC = "event", "async"
@@ -42,13 +42,13 @@ def check(source: str, *known: str) -> None:
     """Raise InvalidExpression if it does not parse, or uses a variable not in `known`, or an
     unknown field or function.
     """
-    compiled(source)
+    compile_expression(source)
     _check(source, known)
 
 
 @lru_cache(maxsize=1024)
 def _check(source: str, known: tuple[str, ...]) -> None:
-    program = compiled(source)
+    program = compile_expression(source)
     used = set(program.variables())
     for name in used:
         if name.startswith("."):

@@ -31,18 +31,18 @@ class FieldAbsent(InvalidExpression):
     """The event lacks a field, or a list's place."""
 
 
-def compiled(source: str) -> Any:
+def compile_expression(source: str) -> Any:
     """The program of an expression. Raises InvalidExpression, with the column."""
     if not isinstance(source, str) or len(source) > SOURCE_LIMIT or not is_text(source):
         raise InvalidExpression(
             f"An expression is a text of at most {SOURCE_LIMIT:,} characters, none of them NUL or "
             f"half of one; not {quoted(source)}."
         )
-    return _compiled(source)
+    return _compile(source)
 
 
 @lru_cache(maxsize=1024)
-def _compiled(source: str) -> Any:
+def _compile(source: str) -> Any:
     with _explained(f"“{source}” cannot be parsed"):
         try:
             return cel.compile(source)
@@ -55,7 +55,7 @@ def evaluate(source: str, variables: dict[str, Any]) -> Any:
     """An expression's value. Raises InvalidExpression if it has none for these variables. A whole
     number of more than 64 bits is an object (exact_numbers.py).
     """
-    program = compiled(source)
+    program = compile_expression(source)
     with _explained(f"“{source}” has no value here"):
         return program.execute(exact(variables))
 

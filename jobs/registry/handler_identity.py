@@ -6,7 +6,7 @@ import inspect
 from types import FunctionType, MethodType
 from typing import Any
 
-from jobs.lib.error_report import storable
+from jobs.lib.error_report import fit_text
 from jobs.lib.excerpts import quoted
 
 PLACE_LIMIT = 300  # characters of a module's and a handler's name
@@ -17,12 +17,12 @@ def place_of(handler: Any) -> str:
     """For messages: “shop.functions.welcome:12”."""
     name = getattr(handler, "__qualname__", None)
     name = name if isinstance(name, str) else quoted(handler)
-    return f"{module_of(handler)}.{storable(name, PLACE_LIMIT)}{_line_of(handler)}"
+    return f"{module_of(handler)}.{fit_text(name, PLACE_LIMIT)}{_line_of(handler)}"
 
 
 def module_of(handler: Any) -> str:
     module = getattr(handler, "__module__", None)
-    return storable(module, PLACE_LIMIT) if isinstance(module, str) else "?"
+    return fit_text(module, PLACE_LIMIT) if isinstance(module, str) else "?"
 
 
 def _line_of(handler: Any) -> str:

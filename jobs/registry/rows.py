@@ -7,7 +7,7 @@ import logging
 from django.db import transaction
 from django.db.models.functions import Now
 
-from jobs.lib.error_report import storable
+from jobs.lib.error_report import fit_text
 from jobs.lib.excerpts import quoted
 from jobs.models import RegisteredFunction
 from jobs.platform.postgres.outages import is_unavailable
@@ -80,7 +80,7 @@ def _write(rows: list[RegisteredFunction]) -> None:
 
 
 def _tell(fn_id: str) -> None:
-    why = storable(unusable.why(fn_id) or "", REASON_LIMIT)
+    why = fit_text(unusable.why(fn_id) or "", REASON_LIMIT)
     row = RegisteredFunction(fn_id=fn_id, name=fn_id, config={"unfit": why}, synced_at=Now())
     try:
         with transaction.atomic():

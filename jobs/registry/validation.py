@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.errors import JobsError
 from jobs.lib.excerpts import quoted
-from jobs.lib.json_values import Unfit, is_name, is_text, size_of, written
+from jobs.lib.json_values import Unfit, encode, is_name, is_text, size_of
 from jobs.lib.secrets import names_in
 from jobs.registry.cron_expression import timetable
 from jobs.registry.expression_names import ASYNC, EVENT, check
@@ -203,7 +203,7 @@ def _is_whole(value: Any, least: int, most: int) -> bool:
 def _of_its_size(function: Function) -> Iterator[str]:
     """Like `_of_its_secrets`, asked when each part is sound."""
     try:
-        size = size_of(written(function.config()))
+        size = size_of(encode(function.config()))
     except Unfit as unfit:
         yield f"its configuration {unfit}"
         return
@@ -212,7 +212,7 @@ def _of_its_size(function: Function) -> Iterator[str]:
 
 
 def _of_its_secrets(function: Function) -> Iterator[str]:
-    for secret in names_in(written([function.fn_id, function.name, function.config()])):
+    for secret in names_in(encode([function.fn_id, function.name, function.config()])):
         yield f"its configuration, which is kept in a row, holds the value of settings.{secret}."
 
 

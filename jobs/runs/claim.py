@@ -17,7 +17,7 @@ from jobs.registry import catalog
 from jobs.registry.options import seconds
 from jobs.runs.claim_row import ClaimRow, claims_of
 
-LEASED = Query(
+READ_CLAIM = Query(
     claims_of(
         "(SELECT r.*, true AS has_memory FROM jobs_run r"
         " WHERE r.id = %(run_id)s AND r.lease_token = %(token)s)"
@@ -66,7 +66,7 @@ class LargeClaim:
 
     def read(self) -> Claim | None:
         """The claim; None if the run is in other hands by now."""
-        rows = LEASED.execute({"run_id": self.run_id, "token": self.token})
+        rows = READ_CLAIM.execute({"run_id": self.run_id, "token": self.token})
         lease = {"token": self.token, "worker": self.worker}
         return claim_of(rows[0], lease) if rows else None
 
@@ -104,12 +104,12 @@ def claim_of(row: ClaimRow, lease: dict[str, Any]) -> Claim:
     )
 
 
-def refreshed(claimed: Claim) -> Claim:
-    run = Run.objects.filter(id=claimed.run_id, lease_token=claimed.token).first()
+def reload(claim: Claim) -> Claim:
+    run = Run.objects.filter(id=claim.run_id, lease_token=claim.token).first()
     if run is None:
-        raise LeaseLost(f"run {claimed.run_id} is in other hands")
+        raise LeaseLost(f"run {claim.run_id} is in other hands")
     return replace(
-        claimed,
+        claim,
         has_memory=True,
         attempt=run.attempt,
         function_errors=run.function_errors,

@@ -19,11 +19,11 @@ from jobs.registry import catalog
 from jobs.runs.claim import Claim
 from jobs.runs.hook_events import CANCELLED, FAILED, RETRIED
 from jobs.runs.lease import release
-from jobs.runs.turns import passing_on
+from jobs.runs.turns import wake_next_statements
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class EndedRun:
     run_id: uuid.UUID
     fn_id: str
     event: dict[str, Any]
@@ -32,61 +32,63 @@ class Ending:
     invoked_by: uuid.UUID | None
 
     @classmethod
-    def of_claim(cls, claim: Claim) -> Ending:
+    def of_claim(cls, claim: Claim) -> EndedRun:
         keys = claim.turn_keys
         return cls(claim.run_id, claim.fn_id, claim.event, keys, len(keys), claim.invoked_by)
 
     @classmethod
-    def of_run(cls, run: models.Run) -> Ending:
+    def of_run(cls, run: models.Run) -> EndedRun:
         event = EventPayload.of_row(run.event).as_json()
         return cls(run.id, run.fn_id, event, run.turn_keys, run.turns_held, run.invoked_by_id)
 
 
-def leaving(ending: Ending) -> list[Statement]:
+def release_statements(ended_run: EndedRun) -> list[Statement]:
     """Wake the invoker and pass the turns on. Run these last: rows are locked before lines, then
     only SKIP LOCKED rows are written, so two ending runs cannot deadlock.
     """
-    invoker = [] if ending.invoked_by is None else [wake.waking([ending.invoked_by])]
-    return invoker + passing_on(ending.turn_keys, ending.turns_held)
+    invoker = [] if ended_run.invoked_by is None else [wake.wake_statement([ended_run.invoked_by])]
+    return invoker + wake_next_statements(ended_run.turn_keys, ended_run.turns_held)
 
 
-def leave(ending: Ending) -> None:
-    notifier.pass_on(statements.together(*leaving(ending)))
+def release_turns(ended_run: EndedRun) -> None:
+    notifier.pass_on(statements.execute_many(*release_statements(ended_run)))
 
 
-def announce(name: str, ending: Ending, error: dict[str, Any] | None, moment: str) -> None:
+def emit_and_start_hook(
+    name: str, ended_run: EndedRun, error: dict[str, Any] | None, moment: str
+) -> None:
     """Send one of the engine's own events, and start the function's hook.
 
     The data is Inngest's (function_id, run_id, error, event, events) and the epoch, raised in this
     transaction. A run that such an event started by name starts nothing by name: a function that
     listens to failures, and fails, would go on for ever.
     """
-    runs = models.Run.objects.filter(id=ending.run_id)
+    runs = models.Run.objects.filter(id=ended_run.run_id)
     data = {
-        "function_id": ending.fn_id,
-        "run_id": str(ending.run_id),
+        "function_id": ended_run.fn_id,
+        "run_id": str(ended_run.run_id),
         "error": error,
-        "event": ending.event,
-        "events": [ending.event],
+        "event": ended_run.event,
+        "events": [ended_run.event],
         "epoch": runs.values_list("epoch", flat=True).get(),
     }
     sent = Event(name=name, data=data)
-    triggers = not _listens(ending)
-    hook = catalog.hook_of(ending.fn_id, moment)
+    triggers = not _is_started_by_engine(ended_run)
+    hook = catalog.hook_of(ended_run.fn_id, moment)
     if hook is None and not catalog.cancelled_by(name):
         intake.accept_fresh([sent], triggers=triggers)
         return
-    with requester.on_behalf_of(ending.run_id):
+    with requester.on_behalf_of(ended_run.run_id):
         (row,) = intake.accept_fresh([sent], triggers=triggers)
         if hook is not None:
             fan_out.start([fan_out.new_run(hook, row, EventPayload.of_event(sent, row))])
 
 
-def _listens(ending: Ending) -> bool:
-    name = ending.event["name"]
+def _is_started_by_engine(ended_run: EndedRun) -> bool:
+    name = ended_run.event["name"]
     if name not in (FAILED, CANCELLED, RETRIED):
         return False
-    return any(function.fn_id == ending.fn_id for function, _ in catalog.triggered_by(name))
+    return any(function.fn_id == ended_run.fn_id for function, _ in catalog.triggered_by(name))
 
 
 def end(run: models.Run, status: models.RunStatus, error: dict[str, Any] | None) -> None:
@@ -107,11 +109,11 @@ def end(run: models.Run, status: models.RunStatus, error: dict[str, Any] | None)
 def fail_run(run: models.Run, error: dict[str, Any]) -> None:
     """Fail a run from outside a worker; the caller holds its row lock, in a transaction."""
     end(run, models.RunStatus.FAILED, error)
-    settle_failure(Ending.of_run(run), error)
+    settle_failure(EndedRun.of_run(run), error)
 
 
-def settle_failure(ending: Ending, error: dict[str, Any]) -> None:
+def settle_failure(ended_run: EndedRun, error: dict[str, Any]) -> None:
     """Write a failure's kind (by which the panel groups) and its hook, behind the run's row."""
-    models.Run.objects.filter(id=ending.run_id).update(failure_kind=kind_of(error))
-    announce(FAILED, ending, error, "failure")
-    leave(ending)
+    models.Run.objects.filter(id=ended_run.run_id).update(failure_kind=kind_of(error))
+    emit_and_start_hook(FAILED, ended_run, error, "failure")
+    release_turns(ended_run)

@@ -23,7 +23,7 @@ from jobs import models
 from jobs.errors import InvalidStep
 from jobs.models import StepKind, StepStatus
 from jobs.platform.postgres import statements
-from jobs.runs.turns import LINES, of_line
+from jobs.runs.turns import LINES, for_line
 
 MOST_RUNS = 1_000  # read for one answer
 
@@ -163,7 +163,7 @@ def victim_of(suspect: uuid.UUID) -> tuple[uuid.UUID, str] | None:
 def suspects() -> list[uuid.UUID]:
     found: list[uuid.UUID] = []
     for line in (0, 1):
-        rows = statements.execute(of_line(SUSPECTS, line), {"line": line})
+        rows = statements.execute(for_line(SUSPECTS, line), {"line": line})
         found += [run_id for (run_id,) in rows]
     return found
 
@@ -179,7 +179,7 @@ def story(fn_id: str, key: str) -> dict[str, Any]:
 
 def _holders(key: str, limit: int, column: int) -> list[uuid.UUID]:
     values = {"key": key, "room": min(limit, MOST_RUNS + 1), "line": column}
-    return [run_id for (run_id,) in statements.execute(of_line(HOLDERS, column), values)]
+    return [run_id for (run_id,) in statements.execute(for_line(HOLDERS, column), values)]
 
 
 def _invoked_by(run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Sequence[uuid.UUID]]:

@@ -12,7 +12,7 @@ from jobs.runs.claim_row import ClaimRow, claims_of, run_facts
 from jobs.runs.lease import leasing
 
 # Lease the line's next run if it holds all its turns (see turns); else wake it.
-GO_ON = f"""
+HAND_OVER = f"""
 WITH first AS MATERIALIZED ({turns.FIRST}),
 next AS MATERIALIZED (
   SELECT r.lease_token IS NULL AND r.turns_held + 1 = cardinality(r.turn_keys)
@@ -39,14 +39,14 @@ class NextRow(NamedTuple):
     claim: ClaimRow
 
 
-NEXT = Query(turns.of_line(GO_ON, 0), NextRow)
+NEXT = Query(turns.for_line(HAND_OVER, 0), NextRow)
 
 
-def going_on(claimed: Claim) -> Statement:
-    key = {"key": claimed.turn_keys[0], "line": 0}
-    return NEXT.asked(lease_for(claimed.worker) | key)
+def handover_statement(claim: Claim) -> Statement:
+    key = {"key": claim.turn_keys[0], "line": 0}
+    return NEXT.asked(lease_for(claim.worker) | key)
 
 
-def gone_on(statement: Statement, rows: Rows) -> Claim | None:
+def parse_handover(statement: Statement, rows: Rows) -> Claim | None:
     leased = (row.claim for row in NEXT.rows(rows) if row.is_leased)
     return next((claim_of(claim, dict(statement[1])) for claim in leased), None)

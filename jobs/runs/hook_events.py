@@ -27,7 +27,7 @@ MOMENTS = {FAILED: "failure", CANCELLED: "cancel", RETRIED: "retry"}
 LARGEST = 2**31 - 1  # the column's largest
 
 # Seed 2: lines have 0, ids of events 1.
-TURN = """
+LOCK_HOOKS = """
 SELECT pg_advisory_xact_lock(hashtextextended(run_id::text, 2))
   FROM unnest(%(run_ids)s::uuid[]) AS run_id
 """
@@ -45,13 +45,13 @@ family(number, id, rerun_of_id) AS (
     SELECT id, rerun_of_id FROM jobs_run WHERE id = f.rerun_of_id) r)
 """
 
-HOLD = f"""
+LOCK_FAMILY = f"""
 SELECT id FROM jobs_run
  WHERE id = ANY(ARRAY({FAMILY} SELECT id FROM family)) AND ended_at IS NOT NULL
  ORDER BY id FOR SHARE
 """  # noqa: S608
 
-STILL_SO = f"""
+CURRENT = f"""
 {FAMILY}
 SELECT t.number FROM told t JOIN jobs_run r ON r.id = t.run_id
  WHERE (t.epoch IS NULL OR t.epoch = r.epoch)
@@ -75,13 +75,13 @@ SELECT DISTINCT f.event_id FROM family f JOIN jobs_run r ON r.id = f.id WHERE r.
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class HookEvent:
     name: str
     run_id: uuid.UUID
     epoch: int | None  # None: from a version without epochs
 
     @classmethod
-    def by(cls, name: str, run_id: Any, epoch: Any) -> Told:
+    def by(cls, name: str, run_id: Any, epoch: Any) -> HookEvent:
         """An operator may have edited the data: an unknown id counts as outdated."""
         return cls(name, _id(run_id), _epoch(epoch))
 
@@ -103,8 +103,8 @@ def is_outdated(name: str, data: dict[str, Any]) -> bool:
     """Whether the event's run has gone on since (4); False for other events."""
     if name not in MOMENTS:
         return False
-    asked = _asked([Told.by(name, data.get("run_id"), data.get("epoch"))])
-    *_, still = statements.together((TURN, asked), (HOLD, asked), (STILL_SO, asked))
+    asked = _asked([HookEvent.by(name, data.get("run_id"), data.get("epoch"))])
+    *_, still = statements.execute_many((LOCK_HOOKS, asked), (LOCK_FAMILY, asked), (CURRENT, asked))
     return not still
 
 
@@ -113,13 +113,13 @@ def outdated(run_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     data = ("event__data__function_id", "event__data__run_id", "event__data__epoch")
     rows = runs.values_list("id", "fn_id", "event__name", *data)
     tell = {
-        run_id: Told.by(name, *said)
+        run_id: HookEvent.by(name, *said)
         for run_id, fn_id, name, function_id, *said in rows
         if fn_id == f"{function_id}-{MOMENTS[name]}"  # others may count past failures, say
     }
     if not tell:
         return set()
-    still = {number for (number,) in statements.execute(STILL_SO, _asked(list(tell.values())))}
+    still = {number for (number,) in statements.execute(CURRENT, _asked(list(tell.values())))}
     return {run_id for number, run_id in enumerate(tell, 1) if number not in still}
 
 
@@ -128,7 +128,7 @@ def under_way(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     return {event_id for (event_id,) in rows}
 
 
-def _asked(tell: list[Told]) -> dict[str, Any]:
+def _asked(tell: list[HookEvent]) -> dict[str, Any]:
     return {
         "names": [told.name for told in tell],
         "run_ids": [told.run_id for told in tell],

@@ -139,9 +139,9 @@ def _parameters(held: Held) -> dict[str, Any]:
     return {"ids": list(held), "tokens": list(held.values())}
 
 
-def renewed(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
-    """A new token, so that the keeper's return of old claims comes too late. None if the lease is
-    lost.
+def renew_lease(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
+    """A new token, so that the heartbeat's return of old claims comes too late. None if the lease
+    is lost.
     """
     fresh = uuid.uuid4()
     mine = models.Run.objects.filter(id=run_id, lease_token=token)

@@ -44,6 +44,6 @@ def park_due(most: int = MOST) -> bool:
         return False
     ids, keys, seen = zip(*standing, strict=True)
     asked = {"ids": list(ids), "keys": list(set(keys)), "seen": max(seen), "line": 0}
-    locks, park = turns.of_line(turns.LOCKS, 0), (turns.of_line(PARK, 0), asked)
-    _, parked = statements.together((locks, asked), park)
+    locks, park = turns.for_line(turns.LOCKS, 0), (turns.for_line(PARK, 0), asked)
+    _, parked = statements.execute_many((locks, asked), park)
     return 2 * len(parked) >= most

@@ -23,7 +23,7 @@ logger = logging.getLogger("jobs.engine")
 
 # Due runs of every class (see shares) that no other cluster is looking at; leases those in no line,
 # or past all. One row is always there, with the round's state.
-TAKE = f"""
+CLAIM_DUE = f"""
 WITH RECURSIVE {shares.CLASSES}, due AS MATERIALIZED (
   SELECT ready.number, picked.*,
          row_number() OVER (PARTITION BY ready.number ORDER BY picked.due_at, picked.id) AS place
@@ -62,7 +62,7 @@ class DueRow(NamedTuple):
         return not self.is_known or self.stands_still
 
 
-DUE = Query(TAKE, DueRow)
+DUE = Query(CLAIM_DUE, DueRow)
 
 
 NEXT_DUE = """
@@ -71,11 +71,11 @@ SELECT extract(epoch FROM due_at - clock_timestamp()) FROM jobs_run
 """
 
 
-def claim(limit: int, worker: str = "") -> list[Claim]:
-    return look(limit, worker)[0]
+def claim_due(limit: int, worker: str = "") -> list[Claim]:
+    return claim_batch(limit, worker)[0]
 
 
-def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
+def claim_batch(limit: int, worker: str) -> tuple[list[Claim], bool]:
     """Claim due runs whose turn it is, out of `limit` due ones (see shares); returns them, and
     whether there may be more.
 
@@ -87,10 +87,10 @@ def look(limit: int, worker: str) -> tuple[list[Claim], bool]:
     A crash in between loses nothing: unleased runs are still due.
     """
     lease = lease_for(worker)
-    rows = DUE.execute({**lease, "known": catalog.ids(), **shares.asked(limit)})
+    rows = DUE.execute({**lease, "known": catalog.ids(), **shares.parameters(limit)})
     found = [row for row in rows if row.run.id is not None]
     classes = [row.number for row in found]
-    may_be_more = shares.here.goes_on(rows[0].share, rows[0].next_after, classes)
+    may_be_more = shares.cursor.advance(rows[0].share, rows[0].next_after, classes)
     read = [(row, claim_or_aside(row.run, lease)) for row in found]
     claims = [(row, claim) for row, claim in read if claim is not None]
     mine = _past_their_lines(claims, lease)

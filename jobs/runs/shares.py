@@ -5,7 +5,7 @@ A due run's class is its function, and whether it is due for the first time or a
 1. A look takes as many runs of one class as of another, oldest first.
 2. It leaps through the index from class to class, a bounded number: its cost does not grow with the
    due runs.
-3. If there are more classes than runs to take, the next look goes on (`Round`).
+3. If there are more classes than runs to take, the next look goes on (`ClassCursor`).
 4. By its expressions, jobs_run_shares is the only index for these statements, whatever the
    statistics, and serves no other.
 """
@@ -71,17 +71,17 @@ SELECT first.id FROM ready CROSS JOIN LATERAL (
 
 
 @dataclass
-class Round:
+class ClassCursor:
     after: str = ""
 
-    def goes_on(self, share: int, next_after: str | None, taken: Sequence[int]) -> bool:
+    def advance(self, share: int, next_after: str | None, taken: Sequence[int]) -> bool:
         """Note a look's end, with each taken run's class number; True if more may be due."""
         self.after = next_after or ""
         return next_after is not None or any(count == share for count in Counter(taken).values())
 
 
-here = Round()
+cursor = ClassCursor()
 
 
-def asked(limit: int) -> dict[str, Any]:
-    return {"limit": limit, "after": here.after}
+def parameters(limit: int) -> dict[str, Any]:
+    return {"limit": limit, "after": cursor.after}

@@ -81,7 +81,7 @@ SELECT set_config('{SETTING}',
 """  # noqa: S608
 
 
-def of_line(statement: str, line: int) -> str:
+def for_line(statement: str, line: int) -> str:
     return statement.replace("%(column)s", str(line + 1))
 
 
@@ -111,7 +111,7 @@ PASSES = f"({HOLDING}) + ({AHEAD}) < r.turn_limits[%(column)s]"
 LEASE_AT_THE_END = lease.leasing_where("passes AND is_last")  # of its last line
 
 # One look-up per run: a join with `mine`, expected to be one row, would look up all for each.
-TAKE = f"""
+TAKE_TURNS = f"""
 WITH mine AS MATERIALIZED (
   SELECT r.id, r.turns_held + 1 = cardinality(r.turn_keys) AS is_last, {PASSES} AS passes
     FROM jobs_run r
@@ -135,7 +135,7 @@ class TurnRow(NamedTuple):
     passes: bool
 
 
-TAKES = [Query(of_line(TAKE, line), TurnRow) for line in (0, 1)]
+TAKES = [Query(for_line(TAKE_TURNS, line), TurnRow) for line in (0, 1)]
 
 # All lines in which a run stands: leaps through the index, so that a long line costs no more.
 LINES = """lines(key) AS (
@@ -205,48 +205,52 @@ def take_turns(
         here = [i for i, turns in held.items() if turns == line < len(keys[i])]
         if here:
             parameters = {**leased, "seen": seen, "keys": list({keys[i][line] for i in here})}
-            for run_id in _take(here, line, parameters):
+            for run_id in _take_turns_of_line(here, line, parameters):
                 held[run_id] = line + 1
     return {run_id for run_id, turns in held.items() if turns == len(keys[run_id])}
 
 
-def _take(run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]) -> list[uuid.UUID]:
+def _take_turns_of_line(
+    run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]
+) -> list[uuid.UUID]:
     parameters = {**parameters, "ids": run_ids, "line": line}
     take = TAKES[line]
-    _, taken = statements.together((of_line(LOCKS, line), parameters), take.asked(parameters))
+    _, taken = statements.execute_many((for_line(LOCKS, line), parameters), take.asked(parameters))
     return [turn.id for turn in take.rows(taken) if turn.passes]
 
 
-def passing_on(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
+def wake_next_statements(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
     """Wake the next run in every line that a run leaves: those it got past, and its own. Run after
     the change of its row, in its transaction.
     """
     passing: list[Statement] = []
     for line, key in enumerate(list(turn_keys)[: turns_held + 1]):  # in take_turns's order
-        passing += _waking_next(key, line)
+        passing += _wake_next_in_line(key, line)
     return passing
 
 
-def making_way(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
+def make_way_statements(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
     """Wake the next run in the line of a run that is set aside, which keeps its place and turns."""
-    return _waking_next(turn_keys[turns_held], turns_held) if turns_held < len(turn_keys) else []
+    return (
+        _wake_next_in_line(turn_keys[turns_held], turns_held) if turns_held < len(turn_keys) else []
+    )
 
 
-def _waking_next(key: str, line: int) -> list[Statement]:
+def _wake_next_in_line(key: str, line: int) -> list[Statement]:
     asked = {"key": key, "line": line}
-    return [(of_line(LOCK, line), asked), (of_line(WAKE, line), asked)]
+    return [(for_line(LOCK, line), asked), (for_line(WAKE, line), asked)]
 
 
-def pass_on(keys: Collection[str], line: int) -> None:
-    """`passing_on` for many ended runs, for first (0) or second lines (1)."""
+def wake_next_in_lines(keys: Collection[str], line: int) -> None:
+    """`wake_next_statements` for many ended runs, for first (0) or second lines (1)."""
     if keys:
         lock(keys, line)
-        woken = statements.execute(of_line(WAKE_EACH, line), {"keys": list(keys), "line": line})
+        woken = statements.execute(for_line(WAKE_EACH, line), {"keys": list(keys), "line": line})
         notifier.pass_on([woken])
 
 
 def lock(keys: Collection[str], line: int) -> None:
     wanted = {"keys": sorted(keys)}
     if len(keys) > FEW:
-        statements.execute(of_line(LOCK_BUCKETS, line), {})
-    statements.execute(of_line(LOCKS, line), wanted)
+        statements.execute(for_line(LOCK_BUCKETS, line), {})
+    statements.execute(for_line(LOCKS, line), wanted)

@@ -18,7 +18,7 @@ from jobs.runs import shares
 from jobs.runs.claim import Claim, claim_of
 from jobs.runs.claim_row import ClaimRow
 from jobs.runs.lease import releasing
-from jobs.runs.turns import making_way
+from jobs.runs.turns import make_way_statements
 
 logger = logging.getLogger("jobs.engine")
 
@@ -34,36 +34,38 @@ UPDATE jobs_run SET reason = %(reason)s, error = %(why)s,
 """
 
 
-def set_aside(c: Claim, reason: Reason) -> None:
+def set_aside(claim: Claim, reason: Reason) -> None:
     """Let a run that this process cannot execute wait visibly."""
     why = None
     if reason == Reason.FUNCTION:
-        story = {"name": "UnknownFunction", "message": why_unknown(c.fn_id), "stack": ""}
+        story = {"name": "UnknownFunction", "message": why_unknown(claim.fn_id), "stack": ""}
         why = json.dumps(story)
     told: dict[str, Any] = {
-        "id": c.run_id,
+        "id": claim.run_id,
         "reason": reason,
         "why": why,
         "seconds": SET_ASIDE_SECONDS,
     }
     with transaction.atomic():
         statements.execute(SET_ASIDE, told)
-        notifier.pass_on(statements.together(*making_way(c.turn_keys, c.turns_held)))
-    if unusable.why(c.fn_id) is not None:
-        _note_unfit(c)
+        notifier.pass_on(
+            statements.execute_many(*make_way_statements(claim.turn_keys, claim.turns_held))
+        )
+    if unusable.why(claim.fn_id) is not None:
+        _record_unusable(claim)
 
 
-def _note_unfit(c: Claim) -> None:
+def _record_unusable(claim: Claim) -> None:
     kind = f"{InvalidFunction.__module__}.{InvalidFunction.__qualname__}"
-    if not Attempt.objects.filter(run_id=c.run_id, error_class=kind).exists():
+    if not Attempt.objects.filter(run_id=claim.run_id, error_class=kind).exists():
         Attempt.objects.create(
-            run_id=c.run_id,
+            run_id=claim.run_id,
             status=AttemptStatus.ERROR,
-            started_at=c.clock.at,
-            ended_at=c.clock.at,
-            worker=c.worker,
+            started_at=claim.clock.at,
+            ended_at=claim.clock.at,
+            worker=claim.worker,
             error_class=kind,
-            error_message=unusable.why(c.fn_id) or "",
+            error_message=unusable.why(claim.fn_id) or "",
         )
 
 
@@ -77,7 +79,7 @@ FIRST = f"UPDATE jobs_run SET {ASIDE} WHERE id = ({shares.FIRST})"  # noqa: S608
 
 def set_first_aside(error: BaseException) -> None:
     """Set aside the next look's first run, at which the look fails."""
-    _put_aside(FIRST, error, **shares.asked(1))
+    _set_row_aside(FIRST, error, **shares.parameters(1))
 
 
 def claim_or_aside(row: ClaimRow, lease: dict[str, Any]) -> Claim | None:
@@ -86,11 +88,11 @@ def claim_or_aside(row: ClaimRow, lease: dict[str, Any]) -> Claim | None:
         return claim_of(row, lease)
     except Exception as error:
         logger.exception("Run %s cannot be claimed", row.id)
-        _put_aside(UNREADABLE, error, id=row.id, token=lease["token"])
+        _set_row_aside(UNREADABLE, error, id=row.id, token=lease["token"])
         return None
 
 
-def _put_aside(statement: str, error: BaseException, **where: Any) -> None:
+def _set_row_aside(statement: str, error: BaseException, **where: Any) -> None:
     told = {"why": json.dumps(describe(error)), "seconds": SET_ASIDE_SECONDS, **where}
     with connection.cursor() as cursor:
         cursor.execute(statement, told)

@@ -19,7 +19,7 @@ from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.maintenance import cron, sweeper, turn_repair
 from jobs.runs import queue
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing.endpoint import Answer, Asked, Endpoint
 
 __all__ = ["Answer", "Asked", "Endpoint", "drain", "travel"]
@@ -35,19 +35,24 @@ def drain(limit: int = MOST_ROUNDS) -> int:
     advanced = 0
     while True:
         sweeper.sweep()
-        turn_repair.mend_lines()
+        turn_repair.repair_turns()
         cron.tick()
-        claims = claim(10, "drain")
+        claims = claim_due(10, "drain")
         for claimed in claims:
             execute(claimed)
         advanced += len(claims)
         if advanced > limit:
             raise RuntimeError(f"drain() has advanced runs {advanced} times and is not done.")
-        flights = gateway.take(10)
-        if flights:
-            gateway.land([(flight, gateway.fly(flight)) for flight in flights])
+        leased_requests = gateway.lease_requests(10)
+        if leased_requests:
+            gateway.store_responses(
+                [
+                    (leased_request, gateway.perform_now(leased_request))
+                    for leased_request in leased_requests
+                ]
+            )
         # A batch may be empty because all its runs were parked; more may follow.
-        if not claims and not flights and queue.next_due(1.0) > 0:
+        if not claims and not leased_requests and queue.next_due(1.0) > 0:
             return advanced
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from melodymaker.supervisor.children import Household, PartEnded
-from melodymaker.supervisor.instance_lock import Claim, Occupied
+from melodymaker.supervisor.children import Children, PartEnded
+from melodymaker.supervisor.instance_lock import InstanceLock, Occupied
 from melodymaker.supervisor.ports import PortTaken, refuse_taken
 from melodymaker.supervisor.processes import PARTS, Part
 
 __all__ = [
     "PARTS",
-    "Claim",
-    "Household",
+    "Children",
+    "InstanceLock",
     "Occupied",
     "Part",
     "PartEnded",

@@ -26,15 +26,15 @@ class Running:
     """The process of a part, and the thread that reads its output."""
 
     def __init__(
-        self, part: Part, label: str, household: Household, environment: dict[str, str]
+        self, part: Part, label: str, children: Children, environment: dict[str, str]
     ) -> None:
         self.part = part
         self.label = label
-        self.listener = threading.Thread(target=self.say, args=(household,), daemon=True)
+        self.listener = threading.Thread(target=self.say, args=(children,), daemon=True)
         self.last: deque[str] = deque(maxlen=REMEMBERED)
         self.popen = subprocess.Popen(  # noqa: S603
             [sys.executable, *part.arguments],
-            cwd=household.base,
+            cwd=children.base,
             env={**environment, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -44,27 +44,27 @@ class Running:
             errors="replace",
         )
 
-    def say(self, household: Household) -> None:
+    def say(self, children: Children) -> None:
         """Pass the part's lines on until it closes its output."""
         for line in self.popen.stdout or ():
             self.last.append(line.rstrip())
-            with household.turn:
-                household.out.write(f"{self.label} {line.rstrip()}\n")
-                household.out.flush()
+            with children.turn:
+                children.out.write(f"{self.label} {line.rstrip()}\n")
+                children.out.flush()
 
-    def obituary(self) -> str:
+    def last_lines(self) -> str:
         code = self.popen.returncode
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         said = "".join(f"\n  {line}" for line in self.last) or "\n  (nothing)"
         return f"The {self.part.name} {how}, so all parts were stopped. Its last lines:{said}"
 
 
-class Household:
+class Children:
     def __init__(self, base: Path, out: TextIO, *, with_database: bool) -> None:
         self.base, self.out = base, out
         self.running: list[Running] = []
         self.turn = threading.Lock()  # one line at a time
-        self._guardian = subprocess.Popen(  # noqa: S603
+        self._watchdog = subprocess.Popen(  # noqa: S603
             [
                 *(sys.executable, "-m", "melodymaker.supervisor.watchdog", str(base)),
                 *(["--with-database"] if with_database else []),
@@ -84,15 +84,15 @@ class Household:
                 label = f"\033[{colour}m{label}\033[0m"
             running = Running(part, label, self, environment)
             self.running.append(running)
-            self._tell_guardian(running.popen.pid)
+            self._tell_watchdog(running.popen.pid)
             running.listener.start()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Raise PartEnded if a part has ended."""
         for running in self.running:
             if running.popen.poll() is not None:
                 running.listener.join(timeout=1.0)
-                raise PartEnded(running.obituary())
+                raise PartEnded(running.last_lines())
 
     def stop(self) -> None:
         """End the cluster first, while it can still reach the studio, then the other parts."""
@@ -104,10 +104,10 @@ class Household:
         last, others = [*leaders][:1], [*leaders][1:]
         process_groups.end(last, alive, patience=6.0)
         process_groups.end(others, alive, patience=4.0)
-        self._guardian.communicate("done\n")
+        self._watchdog.communicate("done\n")
 
-    def _tell_guardian(self, leader: int) -> None:
-        pipe = self._guardian.stdin
+    def _tell_watchdog(self, leader: int) -> None:
+        pipe = self._watchdog.stdin
         if pipe:
             pipe.write(f"{leader}\n")
             pipe.flush()

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 from melodymaker import embedded
-from melodymaker.supervisor import Claim
+from melodymaker.supervisor import InstanceLock
 
 
 def down(base: Path, *, forget: bool) -> str:
     """Stop the checkout's supervisor and its database. Returns what was done, in a sentence."""
-    ran = Claim(base).withdraw()
+    ran = InstanceLock(base).withdraw()
     served = embedded.stop(base)
     said = "Stopped." if ran or served else "Nothing runs in this checkout."
     if forget and embedded.forget(base):

@@ -22,14 +22,14 @@ class Occupied(Exception):
     """Another `up` runs in this checkout."""
 
 
-class Claim:
+class InstanceLock:
     def __init__(self, base: Path) -> None:
         self.lock = base / ".local" / "run.lock"
         self.marker = base / ".local" / "running"
         self._file: TextIO | None = None
         self._parent = os.getppid() if "MAKELEVEL" in os.environ else 0
 
-    def take(self, address: str) -> None:
+    def acquire(self, address: str) -> None:
         """Hold the checkout until `release`. Raises Occupied if another supervisor holds it."""
         self.lock.parent.mkdir(exist_ok=True)
         file = self.lock.open("a+")
@@ -63,7 +63,7 @@ class Claim:
     def withdraw(self, patience: float = 30.0) -> bool:
         """Ask the checkout's supervisor to stop, and wait for it. False if none runs.
 
-        After `patience` seconds the supervisor is killed; its guardian then ends its parts.
+        After `patience` seconds the supervisor is killed; its watchdog then ends its parts.
         """
         self.lock.parent.mkdir(exist_ok=True)
         with self.lock.open("a+") as file:

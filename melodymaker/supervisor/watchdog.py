@@ -1,9 +1,9 @@
-"""The guardian ends the parts of a supervisor that was killed.
+"""The watchdog ends the parts of a supervisor that was killed.
 
-The guardian has a session of its own. The supervisor writes the leader of each process group that
-it starts to the guardian's pipe, one a line, and `done` when it has stopped them. If the pipe ends
-without `done`, the supervisor was killed: the guardian ends the groups. If the supervisor had
-started the checkout's database and no other program uses it, the guardian stops that too.
+The watchdog has a session of its own. The supervisor writes the leader of each process group that
+it starts to the watchdog's pipe, one a line, and `done` when it has stopped them. If the pipe ends
+without `done`, the supervisor was killed: the watchdog ends the groups. If the supervisor had
+started the checkout's database and no other program uses it, the watchdog stops that too.
 """
 
 from __future__ import annotations

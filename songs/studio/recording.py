@@ -30,7 +30,7 @@ class Recording:
 def record(brief: Brief, description: str, go_on: Callable[[], None] = lambda: None) -> Recording:
     """Compose, play, mix, encode and paint. The same brief gives the same bytes.
 
-    `go_on` is called between players. If it raises an error, the recording is abandoned.
+    `resume` is called between players. If it raises an error, the recording is abandoned.
     """
     mp3 = tagged(encode(mix(compose(brief), go_on)), brief, description)
     return Recording(mp3, paint(brief))

@@ -20,7 +20,7 @@ KINDS = {
     "freeze": 2,
 }
 DATABASE = {"database": 3}
-# These end or stall what holds a request in the air, and so explain that it is sent again.
+# These end or stall what holds a request in flight, and so explain that it is sent again.
 STALLS_REQUESTS = {"pusher", "sentinel", "cluster", "freeze", "database"}
 AFTERMATH = 3.0  # seconds for which what was frozen or cut off may still act on what it held
 ON_THE_WIRE = 1.0  # seconds that a request of a killed process may take to reach the endpoint

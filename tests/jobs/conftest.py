@@ -7,7 +7,7 @@ import pytest
 from jobs.cluster import shared
 from jobs.cluster.shared import Shared
 from jobs.lib import secrets
-from jobs.platform.ipc.pipe_queue import Hints
+from jobs.platform.ipc.pipe_queue import LossyQueue
 from jobs.platform.postgres import notifier
 from tests.endpoint import Endpoint
 from tests.functions import registered
@@ -33,7 +33,7 @@ def endpoint(settings) -> Iterator[Endpoint]:
 def in_a_cluster(monkeypatch) -> Iterator[Shared]:
     """What its processes share, as if this one were of a cluster with two workers."""
     monkeypatch.setattr(shared, "_shared", None)
-    yield shared.make(Hints(2), 2)
+    yield shared.make(LossyQueue(2), 2)
     notifier.belong_to(None)
 
 

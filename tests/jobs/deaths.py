@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from django.db.models.functions import Now
 
-from jobs.cluster.heartbeat import Keeper
-from jobs.cluster.worker_table import Board
+from jobs.cluster.heartbeat import Heartbeat
+from jobs.cluster.worker_table import WorkerTable
 from jobs.execution.executor import execute
 from jobs.maintenance import sweeper
 from jobs.models import Run
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from tests.functions import in_a_child
 
 DIED = 9
@@ -28,20 +28,20 @@ def deadly(said: str = "survived") -> str:
 
 def lose_worker() -> None:
     """Have a worker take up the run that is due and die of it; its cluster finds that out."""
-    board = Board()
+    worker_table = WorkerTable()
 
     def work() -> None:
-        (claimed,) = claim(1)
-        board.begin(claimed.run_id, claimed.token)
-        execute(claimed, board)
+        (claimed,) = claim_due(1)
+        worker_table.begin(claimed.run_id, claimed.token)
+        execute(claimed, worker_table)
 
     assert in_a_child(work) == DIED
-    Keeper(board)._bury()
+    Heartbeat(worker_table)._report_dead_workers()
 
 
 def lose_cluster() -> None:
     """Have a cluster claim what is due and die of it as a whole; another one finds that out."""
-    assert in_a_child(lambda: [execute(claimed) for claimed in claim(10)]) == DIED
+    assert in_a_child(lambda: [execute(claimed) for claimed in claim_due(10)]) == DIED
     leases_lapse()
     sweeper.sweep()
 

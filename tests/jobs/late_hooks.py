@@ -10,7 +10,7 @@ from jobs.api import Context, NonRetriableError
 from jobs.execution.executor import execute
 from jobs.models import Run
 from jobs.runs.claim import Claim
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from tests.functions import registered
 
 FAILURE, CANCEL, RETRY = (f"test-function-{moment}" for moment in ("failure", "cancel", "retry"))
@@ -49,7 +49,7 @@ def patient_and_hooks() -> Iterator[Patient]:
 def slow_hook(fn_id: str) -> Claim:
     """Do what is due but for this hook, which a worker has taken and is not yet at."""
     held = None
-    while claims := claim(10):
+    while claims := claim_due(10):
         for claimed in claims:
             if claimed.fn_id == fn_id:
                 held = claimed
@@ -65,4 +65,4 @@ def answer_of(hook: Claim) -> Any:
 
 
 def hook_that_is_faster_than_its_run(fn_id: str) -> Claim:
-    return {claimed.fn_id: claimed for claimed in claim(10)}[fn_id]
+    return {claimed.fn_id: claimed for claimed in claim_due(10)}[fn_id]

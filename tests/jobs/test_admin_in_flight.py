@@ -124,8 +124,8 @@ def test_of_several_requests_of_a_run_the_first_one_counts() -> None:
         run, started - timedelta(seconds=8), 0, 200, step_name="b", status="sending", ended_at=None
     )
     rows.make_fetch(run, started, 0, 200, step_name="c", status="pending", sent_at=None)
-    flight = in_flight([run])[run.pk]
-    assert flight.since == started - timedelta(seconds=8)
+    leased_request = in_flight([run])[run.pk]
+    assert leased_request.since == started - timedelta(seconds=8)
 
 
 @pytest.mark.django_db(transaction=True)

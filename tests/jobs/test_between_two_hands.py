@@ -15,7 +15,7 @@ from jobs.execution.executor import execute
 from jobs.fetch import outbox
 from jobs.maintenance import sweeper
 from jobs.models import Run, Step
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain
 from tests.functions import go, registered, the_run
 from tests.jobs.blocking import Uncommitted
@@ -31,7 +31,7 @@ def waits_twice(step: Any) -> Callable[[Context], Any]:
 
 def in_other_hands(run: Run) -> None:
     """The run's cluster is gone: it is due, and nobody has it."""
-    claim(1)
+    claim_due(1)
     leases_lapse()
     sweeper.sweep()
     run.refresh_from_db()
@@ -46,7 +46,7 @@ def hurried(say: Callable[[], Any]) -> None:
     Run.objects.filter(id=run.id).update(due_at=Now())
     in_other_hands(run)
     with Uncommitted(say):
-        for claimed in claim(10):
+        for claimed in claim_due(10):
             if claimed.run_id == run.id:
                 execute(claimed)
 
@@ -55,10 +55,10 @@ def test_an_answer_that_lands_while_its_run_is_between_two_hands_is_not_missed(e
     handler = waits_twice(lambda ctx: ctx.step.fetch("call", endpoint.url).status_code)
     with registered(handler):
         go()
-        execute(*claim(1))
-        (flight,) = outbox.take(1)
-        outcome = outbox.fly(flight)
-        hurried(lambda: outbox.land([(flight, outcome)]))
+        execute(*claim_due(1))
+        (leased_request,) = outbox.lease_requests(1)
+        outcome = outbox.perform_now(leased_request)
+        hurried(lambda: outbox.store_responses([(leased_request, outcome)]))
         drain()
     assert (the_run().status, the_run().output) == ("completed", [200, None])
     assert len(endpoint.asked) == 1

@@ -30,7 +30,7 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def no_commit_between_two_steps(monkeypatch) -> None:
     """As one would come on a slow machine."""
-    monkeypatch.setattr(unit_of_work, "LONGEST", 60.0)
+    monkeypatch.setattr(unit_of_work, "MAX_OPEN", 60.0)
 
 
 def divide() -> None:

@@ -28,7 +28,7 @@ from jobs.api import (
     rerun,
     send,
 )
-from jobs.cluster.worker_table import Beat, Board
+from jobs.cluster.worker_table import PusherStatus, WorkerTable
 from jobs.errors import Interrupted
 from jobs.execution.requeue import requeue
 from jobs.models import Event as EventRow
@@ -37,7 +37,7 @@ from jobs.registry import catalog, discovery, unusable
 from jobs.registry import rows as registry_rows
 from jobs.registry.expressions import why_not
 from jobs.registry.options import Cancel, Concurrency, TriggerCron, TriggerEvent
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from songs import credits
 from songs.models import Song, User
@@ -303,7 +303,7 @@ def test_what_has_interrupted_a_run() -> None:
     with registered(lambda ctx: None):
         for n in range(940, 1_001, 5):
             go()
-            (claimed,) = claim(10)
+            (claimed,) = claim_due(10)
             requeue(claimed, Interrupted(ValueError("." * n + CANARY)))
             cancel(claimed.run_id)
     assert LogLine.objects.filter(message__contains="interrupted").count() == 13
@@ -344,9 +344,9 @@ def test_a_function_that_is_set_aside(monkeypatch, options: dict[str, Any]) -> N
 
 def test_why_a_cluster_cannot_work() -> None:
     for n in range(470, 501):
-        board = Board()
-        board.beat(Beat(1.0, 1.0, f"\udcc3{'.' * n}{CANARY}"))
-        assert not pieces_in(board.last_beat().problem)
+        worker_table = WorkerTable()
+        worker_table.report_status(PusherStatus(1.0, 1.0, f"\udcc3{'.' * n}{CANARY}"))
+        assert not pieces_in(worker_table.pusher_status().problem)
 
 
 # --- whether the search would find it -------------------------------------------------------------

@@ -12,7 +12,7 @@ from jobs.execution.executor import execute
 from jobs.fetch import outbox
 from jobs.models import Event as EventRow
 from jobs.models import Fetch, Run, Step
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from songs.models import Category
 from tests.functions import Diary, at_once, go, nap, ran, registered, the_run, three_steps
@@ -60,7 +60,7 @@ def test_a_worker_that_is_late_with_its_result_changes_nothing():
 
     with registered(handler):
         go()
-        execute(*claim(10))
+        execute(*claim_due(10))
     run = the_run()
     assert (run.status, run.output) == ("cancelled", None)
     assert not Category.objects.exists()
@@ -89,7 +89,7 @@ def test_the_turn_passes_on_at_once():
 def test_a_request_that_was_not_sent_yet_is_not_sent(endpoint):
     with registered(lambda ctx: ctx.step.fetch("call", endpoint.url).json()):
         run = go()
-        execute(*claim(10))
+        execute(*claim_due(10))
         cancel(run.id)
         drain()
     assert endpoint.asked == []
@@ -99,8 +99,8 @@ def test_a_request_that_was_not_sent_yet_is_not_sent(endpoint):
 def test_a_request_whose_gateway_died_is_not_sent_again_for_a_cancelled_run(endpoint):
     with registered(lambda ctx: ctx.step.fetch("call", endpoint.url).json()):
         run = go()
-        execute(*claim(10))
-        outbox.take(10)
+        execute(*claim_due(10))
+        outbox.lease_requests(10)
         cancel(run.id)
         travel(timedelta(minutes=1))
         drain()

@@ -22,7 +22,7 @@ from jobs.models import Event as EventRow
 from jobs.models import Reason, Run, RunStatus
 from jobs.runs import pace
 from jobs.runs.hook_events import CANCELLED
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain
 from tests.functions import Diary, at_once, in_a_child, registered, the_run
 from tests.jobs.blocking import Uncommitted
@@ -196,7 +196,7 @@ def test_those_in_a_workers_hands_or_with_a_request_or_invoked_are_left_and_canc
     with registered(naps), registered(asks, fn_id="asks", trigger=TriggerEvent(event="test/ask")):
         runs = go_to_sleep(4)
         send([Event(name="test/go"), Event(name="test/ask")])
-        for claimed in claim(2, "a worker"):
+        for claimed in claim_due(2, "a worker"):
             if claimed.fn_id == "asks":
                 execute(claimed)
         asking, held = the_run("asks"), the_run()
@@ -266,7 +266,7 @@ def test_a_worker_that_dies_between_two_sets_leaves_each_run_cancelled_once(
     with registered(naps, on_cancel=note_to(diary)):
         runs = go_to_sleep(5)
         own = bulk("cancel", fn_id="test-function")
-        assert in_a_child(lambda: [execute(claimed) for claimed in claim(1)]) == DIED
+        assert in_a_child(lambda: [execute(claimed) for claimed in claim_due(1)]) == DIED
         assert Run.objects.filter(status=RunStatus.CANCELLED).count() == 2
         leases_lapse()
         drain()
@@ -300,7 +300,7 @@ def test_it_makes_way_for_runs_that_are_under_way_and_not_for_its_own_kind():
         send(Event(name="test/go"))
         assert pace.is_crowded("jobs-bulk")
         assert not pace.is_crowded("test-function")
-        (claimed,) = claim(1)
+        (claimed,) = claim_due(1)
         assert pace.is_crowded("jobs-bulk")
         assert not pace.is_crowded("test-function")
         execute(claimed)

@@ -13,7 +13,7 @@ from jobs.execution.executor import execute
 from jobs.maintenance import turn_repair
 from jobs.models import Reason, Run, RunStatus
 from jobs.runs import deadlocks
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from tests.functions import registered
 
@@ -113,7 +113,7 @@ def test_a_line_whose_other_turn_is_held_by_a_run_that_goes_on_is_waited_for():
 def test_a_line_whose_limit_was_raised_is_looked_at_with_the_limit_of_each_run():
     with registered(invokes("a"), fn_id="a", concurrency=ONE):
         send(start(1))
-        (claimed,) = claim(1)
+        (claimed,) = claim_due(1)
     with registered(invokes("a"), fn_id="a", concurrency=TWO):
         execute(claimed)
         drain()
@@ -190,11 +190,11 @@ def unseen(monkeypatch):
 def test_a_circle_that_two_have_closed_together_is_found_by_the_sweep():
     with registered(invokes("a"), fn_id="a", concurrency=TWO):
         send([start(1), start(1)])
-        for claimed in claim(2):
+        for claimed in claim_due(2):
             execute(claimed)
         assert [run.fn_id for run in Run.objects.filter(invoked_by=None)] == ["a", "a"]
-        claim(9)
-        assert turn_repair.mend_lines() == 1
+        claim_due(9)
+        assert turn_repair.repair_turns() == 1
         drain()
     failed = Run.objects.filter(status=RunStatus.FAILED).order_by("created_at", "id")
     parent, child = failed
@@ -220,5 +220,5 @@ def test_a_line_that_is_full_of_runs_that_can_go_on_is_left_alone_by_the_sweep()
     ):
         send([start(1), start(1)])
         drain()
-        assert turn_repair.mend_lines() == 0
+        assert turn_repair.repair_turns() == 0
     assert statuses() == {RunStatus.WAITING, RunStatus.QUEUED}

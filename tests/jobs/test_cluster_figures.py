@@ -16,8 +16,8 @@ from django_q.status import Status
 from jobs.cluster.broker import RunBroker
 from jobs.cluster.code_version import code_version
 from jobs.cluster.pulse import pulse_of
-from jobs.cluster.worker_table import Beat, Board
-from jobs.execution.current_step import card_of
+from jobs.cluster.worker_table import PusherStatus, WorkerTable
+from jobs.execution.current_step import encode_current_step
 from jobs.metrics.clusters import ALIVE, DIED, STALLED, STOPPED, clusters
 from jobs.models import Cluster, Step
 from jobs.runs.standstill import standstill
@@ -31,8 +31,8 @@ PULSE = {"looked": 1.0, "claimed": 1.0, "problem": "", "at_work": 1, "workers": 
 
 @pytest.fixture
 def sentinel(in_a_cluster) -> RunBroker:
-    """The broker of a sentinel that has a board, and no processes."""
-    in_a_cluster.board.beat(Beat(time.monotonic(), time.monotonic()))
+    """The broker of a sentinel that has a worker table, and no processes."""
+    in_a_cluster.board.beat(PusherStatus(time.monotonic(), time.monotonic()))
     return RunBroker.__new__(RunBroker)
 
 
@@ -44,7 +44,7 @@ def says(sentinel: RunBroker, status: Any, **more: Any) -> None:
 
 @pytest.fixture
 def living(sentinel: RunBroker) -> RunBroker:
-    sentinel._told = 0.0
+    sentinel._stat_written = 0.0
     says(sentinel, Conf.WORKING)
     return sentinel
 
@@ -68,7 +68,7 @@ def test_its_last_word_tells_that_it_stopped_in_good_order(living: RunBroker):
 
 
 def test_while_it_is_stopping_it_is_alive(living: RunBroker):
-    living._told = 0.0
+    living._stat_written = 0.0
     says(living, Conf.STOPPING)
     assert clusters().clusters[0].health == ALIVE
 
@@ -100,11 +100,11 @@ def test_a_cluster_of_an_older_version_says_less():
 
 
 def test_a_pulse_tells_what_each_worker_is_at_and_what_is_in_flight():
-    board, run_id = Board(), uuid.uuid4()
-    board.begin(run_id, uuid.uuid4())
-    board.at_step(card_of(Step(name="update-song", kind="run")))
-    board.beat(Beat(1.0, 1.0, "", 7))
-    pulse = pulse_of(board, 2)
+    worker_table, run_id = WorkerTable(), uuid.uuid4()
+    worker_table.begin(run_id, uuid.uuid4())
+    worker_table.step_changed(encode_current_step(Step(name="update-song", kind="run")))
+    worker_table.report_status(PusherStatus(1.0, 1.0, "", 7))
+    pulse = pulse_of(worker_table, 2)
     ((pid, run, step, seconds),) = pulse["at"]
     assert (pid, run, step) == (os.getpid(), str(run_id), "update-song")
     assert 0 <= seconds < 60
@@ -139,7 +139,7 @@ def test_no_secret_and_no_part_of_one_is_in_a_pulse(settings):
     from jobs.cluster import pulse
 
     pulse._digests.cache_clear()
-    told = str(pulse_of(Board(), 2))
+    told = str(pulse_of(WorkerTable(), 2))
     pulse._digests.cache_clear()
     assert "MODAL_SECRET" in told
     assert "secret-of" not in told

@@ -61,13 +61,13 @@ def test_what_a_cluster_shares_is_made_by_its_sentinel(monkeypatch):
         shared.of_this_cluster()
     made = sentinel(monkeypatch)
     assert shared.of_this_cluster() is made.shared
-    assert made.shared.dispatch.room > 0
+    assert made.shared.dispatch.free_slots > 0
 
 
 def test_a_sentinel_has_no_queue_with_a_lock(monkeypatch):
     made = sentinel(monkeypatch)
-    assert isinstance(made.task_queue, pipe_queue.Hints)
-    assert isinstance(made.result_queue, pipe_queue.Results)
+    assert isinstance(made.task_queue, pipe_queue.LossyQueue)
+    assert isinstance(made.result_queue, pipe_queue.ResultQueue)
     assert isinstance(made.event_out, shared_state.Event)
 
 

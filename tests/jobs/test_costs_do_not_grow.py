@@ -210,7 +210,7 @@ def test_a_cluster_takes_a_few_of_a_long_queue_at_the_cost_of_a_few(options):
         assert not collects, long.story(statement)
         allowed = short.pages[statement] + DEEPER
         assert long.pages[statement] <= allowed, long.story(statement)
-    assert any("jobs_run_shares" in node for node in long.plans[" ".join(queue.TAKE.split())])
+    assert any("jobs_run_shares" in node for node in long.plans[" ".join(queue.CLAIM_DUE.split())])
 
 
 def taking_ten(of: int) -> Explained:
@@ -218,6 +218,6 @@ def taking_ten(of: int) -> Explained:
     with transaction.atomic():
         send([Event(name="test/go", data={"user": n}) for n in range(of)])
         with explained() as engine:
-            assert len(queue.claim(10)) == 10
+            assert len(queue.claim_due(10)) == 10
         transaction.set_rollback(True)
     return engine

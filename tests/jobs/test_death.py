@@ -16,7 +16,7 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 from jobs.api import Context
 from jobs.execution.executor import execute
 from jobs.models import Run
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from songs.models import Category
 from tests.functions import go, in_a_child, registered, the_run
@@ -61,7 +61,7 @@ def drain_and_die(at_commit: int, *, before: bool) -> None:
 
 
 def advance() -> None:
-    while claims := claim(10):
+    while claims := claim_due(10):
         for claimed in claims:
             execute(claimed)
 

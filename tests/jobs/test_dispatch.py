@@ -15,12 +15,12 @@ from django.utils import timezone
 from django_q.conf import Conf
 
 from jobs.api import Event, send
-from jobs.cluster.dispatch import AHEAD, Dispatch
-from jobs.cluster.worker_table import Board
+from jobs.cluster.dispatch import PREFETCH_PER_WORKER, Dispatch
+from jobs.cluster.worker_table import WorkerTable
 from jobs.platform.ipc import pipe_queue, shared_state
 from jobs.platform.postgres.clock import Clock
 from jobs.runs.claim import Claim, LargeClaim
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from tests.functions import registered
 
 WORKERS = 2
@@ -47,30 +47,30 @@ def a_claim(name: str) -> Claim:
 
 
 @pytest.fixture
-def board() -> Board:
-    return Board()
+def board() -> WorkerTable:
+    return WorkerTable()
 
 
 @pytest.fixture
-def shifts() -> pipe_queue.Hints:
-    return pipe_queue.Hints(WORKERS)
+def shifts() -> pipe_queue.LossyQueue:
+    return pipe_queue.LossyQueue(WORKERS)
 
 
 @pytest.fixture
-def dispatch(board: Board, shifts: pipe_queue.Hints, monkeypatch: Any) -> Dispatch:
+def dispatch(board: WorkerTable, shifts: pipe_queue.LossyQueue, monkeypatch: Any) -> Dispatch:
     monkeypatch.setattr("jobs.cluster.dispatch.LONGEST_SHIFT", 0.5)
     return Dispatch(board, shifts, WORKERS)
 
 
 def test_one_shift_takes_claim_after_claim(dispatch: Dispatch):
-    dispatch.put([a_claim("a"), a_claim("b"), a_claim("c")])
+    dispatch.put_due([a_claim("a"), a_claim("b"), a_claim("c")])
     done: list[str] = []
     dispatch.work(lambda claim: done.append(claim.fn_id))
     assert done == ["a", "b", "c"]
 
 
 def test_who_has_nothing_to_do_stays_on_shift_until_the_cluster_stops(
-    dispatch: Dispatch, board: Board, monkeypatch: Any
+    dispatch: Dispatch, board: WorkerTable, monkeypatch: Any
 ):
     monkeypatch.setattr("jobs.cluster.dispatch.LONGEST_SHIFT", float("inf"))
     done: list[str] = []
@@ -78,10 +78,10 @@ def test_who_has_nothing_to_do_stays_on_shift_until_the_cluster_stops(
     def come_later() -> None:
         while not board.on_shift():
             time.sleep(0.001)
-        dispatch.put([a_claim("first")])
+        dispatch.put_due([a_claim("first")])
         while not done:
             time.sleep(0.001)
-        dispatch.put([a_claim("next")])
+        dispatch.put_due([a_claim("next")])
         while len(done) < 2:
             time.sleep(0.001)
         board.stop()
@@ -94,12 +94,12 @@ def test_who_has_nothing_to_do_stays_on_shift_until_the_cluster_stops(
 
 
 def test_a_worker_is_called_for_each_claim_as_far_as_there_are_workers(
-    dispatch: Dispatch, board: Board, shifts: pipe_queue.Hints
+    dispatch: Dispatch, board: WorkerTable, shifts: pipe_queue.LossyQueue
 ):
     assert dispatch.missing_shifts == 0
-    dispatch.put([a_claim("a")])
+    dispatch.put_due([a_claim("a")])
     assert dispatch.missing_shifts == 1
-    dispatch.put([a_claim("b"), a_claim("c")])
+    dispatch.put_due([a_claim("b"), a_claim("c")])
     assert dispatch.missing_shifts == WORKERS
     shifts.put("shift")  # on its way
     assert dispatch.missing_shifts == WORKERS - 1
@@ -110,26 +110,28 @@ def test_a_worker_is_called_for_each_claim_as_far_as_there_are_workers(
 
 
 def test_a_worker_that_died_on_its_shift_is_called_no_longer_once_it_is_buried(
-    dispatch: Dispatch, board: Board
+    dispatch: Dispatch, board: WorkerTable
 ):
     pid = os.fork()
     if not pid:
         board.begin_shift()
         os._exit(0)
     os.waitpid(pid, 0)
-    dispatch.put([a_claim("a"), a_claim("b")])
+    dispatch.put_due([a_claim("a"), a_claim("b")])
     assert dispatch.missing_shifts == WORKERS - 1
-    board.erase(pid)
+    board.forget(pid)
     assert dispatch.missing_shifts == WORKERS
 
 
-def test_a_claim_that_comes_while_the_worker_leaves_is_taken(dispatch: Dispatch, board: Board):
+def test_a_claim_that_comes_while_the_worker_leaves_is_taken(
+    dispatch: Dispatch, board: WorkerTable
+):
     """The pusher put it in and still saw the worker on shift, so it called nobody."""
     done: list[str] = []
     end_shift = board.end_shift
 
     def late() -> None:
-        dispatch.put([a_claim("late")])
+        dispatch.put_due([a_claim("late")])
         end_shift()
 
     board.end_shift = late  # type: ignore[method-assign]
@@ -138,48 +140,51 @@ def test_a_claim_that_comes_while_the_worker_leaves_is_taken(dispatch: Dispatch,
 
 
 def test_claims_are_fetched_ahead_but_not_far(dispatch: Dispatch):
-    assert dispatch.room == AHEAD * WORKERS
+    assert dispatch.free_slots == PREFETCH_PER_WORKER * WORKERS
     assert not dispatch.is_busy
-    dispatch.put([a_claim("x") for _ in range(WORKERS)])
-    assert dispatch.room == (AHEAD - 1) * WORKERS
+    dispatch.put_due([a_claim("x") for _ in range(WORKERS)])
+    assert dispatch.free_slots == (PREFETCH_PER_WORKER - 1) * WORKERS
     assert dispatch.is_busy
-    dispatch.put([a_claim("x")])
-    assert dispatch.room == 0
+    dispatch.put_due([a_claim("x")])
+    assert dispatch.free_slots == 0
 
 
 def test_neither_answers_nor_what_is_due_take_the_others_room(dispatch: Dispatch):
     """The pusher and the gateway never wait for room: each has a pipe of its own."""
-    assert [dispatch.room, dispatch.room_for_answers] == [AHEAD * WORKERS, 2 * AHEAD * WORKERS]
-    dispatch.put_answered([a_claim("x") for _ in range(dispatch.room_for_answers)])
-    assert [dispatch.room, dispatch.room_for_answers] == [AHEAD * WORKERS, 0]
-    dispatch.put([a_claim("x") for _ in range(dispatch.room)])
-    assert [dispatch.room, dispatch.room_for_answers] == [0, 0]
+    assert [dispatch.free_slots, dispatch.free_answer_slots] == [
+        PREFETCH_PER_WORKER * WORKERS,
+        2 * PREFETCH_PER_WORKER * WORKERS,
+    ]
+    dispatch.put_answered([a_claim("x") for _ in range(dispatch.free_answer_slots)])
+    assert [dispatch.free_slots, dispatch.free_answer_slots] == [PREFETCH_PER_WORKER * WORKERS, 0]
+    dispatch.put_due([a_claim("x") for _ in range(dispatch.free_slots)])
+    assert [dispatch.free_slots, dispatch.free_answer_slots] == [0, 0]
 
 
 def test_as_many_answers_may_wait_as_quick_workers_take_in_a_moment(
     dispatch: Dispatch, monkeypatch: Any
 ):
-    monkeypatch.setattr("jobs.cluster.feeds.SPAN", 0.0)
-    at_first = 2 * AHEAD * WORKERS
+    monkeypatch.setattr("jobs.cluster.feeds.MEASURED_SECONDS", 0.0)
+    at_first = 2 * PREFETCH_PER_WORKER * WORKERS
     dispatch.put_answered([a_claim("x") for _ in range(at_first)])
-    assert dispatch.room_for_answers == 0  # none has been taken yet
+    assert dispatch.free_answer_slots == 0  # none has been taken yet
     dispatch.work(lambda _: None)
-    some = dispatch.room_for_answers
+    some = dispatch.free_answer_slots
     assert some > at_first
     dispatch.put_answered([a_claim("x") for _ in range(some)])
-    assert dispatch.room_for_answers == 0
+    assert dispatch.free_answer_slots == 0
 
 
 def test_answers_and_what_is_due_take_turns_at_a_worker(dispatch: Dispatch):
     dispatch.put_answered([a_claim(f"answer {n}") for n in range(4)])
-    dispatch.put([a_claim(f"due {n}") for n in range(2)])
+    dispatch.put_due([a_claim(f"due {n}") for n in range(2)])
     done: list[str] = []
     dispatch.work(lambda claim: done.append(claim.fn_id))
     assert done == ["due 0", "answer 0", "due 1", "answer 1", "answer 2", "answer 3"]
 
 
 def test_of_a_pipe_smaller_than_wanted_no_more_is_used_than_it_holds(
-    board: Board, shifts: pipe_queue.Hints, monkeypatch: Any
+    board: WorkerTable, shifts: pipe_queue.LossyQueue, monkeypatch: Any
 ):
     """An ordinary user's pipes end at 1 MiB."""
     allowed = fcntl.fcntl
@@ -191,29 +196,29 @@ def test_of_a_pipe_smaller_than_wanted_no_more_is_used_than_it_holds(
 
     monkeypatch.setattr(fcntl, "fcntl", refuses)
     crowd = Dispatch(board, shifts, 200)
-    assert 100 < crowd.room < crowd.room_for_answers <= 256
-    crowd.put([a_claim("x") for _ in range(crowd.room)])
-    crowd.put_answered([a_claim("x") for _ in range(crowd.room_for_answers)])
-    assert [crowd.room, crowd.room_for_answers] == [0, 0]
+    assert 100 < crowd.free_slots < crowd.free_answer_slots <= 256
+    crowd.put_due([a_claim("x") for _ in range(crowd.free_slots)])
+    crowd.put_answered([a_claim("x") for _ in range(crowd.free_answer_slots)])
+    assert [crowd.free_slots, crowd.free_answer_slots] == [0, 0]
 
 
 def test_a_worker_that_finds_few_claims_rings(dispatch: Dispatch):
-    dispatch.put([a_claim("x") for _ in range(AHEAD * WORKERS)])
+    dispatch.put_due([a_claim("x") for _ in range(PREFETCH_PER_WORKER * WORKERS)])
     rung: list[bool] = []
 
     def look(claim: Claim) -> None:
-        rung.append(shared_state.waiting_bytes(dispatch.bell.reader) > 0)
-        dispatch.bell.silence()
+        rung.append(shared_state.waiting_bytes(dispatch.claims_low.reader) > 0)
+        dispatch.claims_low.consume()
 
     dispatch.work(look)
-    enough = AHEAD * WORKERS - 1 - WORKERS
+    enough = PREFETCH_PER_WORKER * WORKERS - 1 - WORKERS
     assert rung == [False] * enough + [True] * (len(rung) - enough)
     assert rung[-1]
 
 
 def test_each_run_has_djangos_q_timeout_to_itself(dispatch: Dispatch, monkeypatch: Any):
     monkeypatch.setattr(Conf, "TIMEOUT", 100)
-    dispatch.put([a_claim("a"), a_claim("b")])
+    dispatch.put_due([a_claim("a"), a_claim("b")])
     left: list[int] = []
 
     def advance(claim: Claim) -> None:
@@ -231,51 +236,51 @@ def test_a_shift_in_which_nothing_comes_does_not_time_out(dispatch: Dispatch, mo
     assert signal.alarm(0) == 0
 
 
-def test_a_shift_too_many_is_dropped(shifts: pipe_queue.Hints):
+def test_a_shift_too_many_is_dropped(shifts: pipe_queue.LossyQueue):
     for _ in range(10_000):
         shifts.put("shift")
     assert WORKERS <= shifts.qsize() < 10_000
 
 
 def test_a_worker_goes_on_with_what_its_run_leaves_it_while_nobody_else_waits(
-    dispatch: Dispatch, board: Board
+    dispatch: Dispatch, board: WorkerTable
 ):
     left = [a_claim("second"), a_claim("third")]
     done: list[tuple[str, bool]] = []
 
     def advance(claim: Claim) -> Claim | None:
-        done.append((claim.fn_id, board.may_go_on))
+        done.append((claim.fn_id, board.may_take_next))
         return left.pop(0) if left else None
 
-    dispatch.put([a_claim("first")])
+    dispatch.put_due([a_claim("first")])
     dispatch.work(advance)
     assert done == [("first", True), ("second", True), ("third", True)]
-    assert not board.may_go_on
+    assert not board.may_take_next
 
 
-def test_while_others_wait_it_goes_on_once(dispatch: Dispatch, board: Board):
+def test_while_others_wait_it_goes_on_once(dispatch: Dispatch, board: WorkerTable):
     done: list[tuple[str, bool]] = []
 
     def advance(claim: Claim) -> Claim | None:
-        done.append((claim.fn_id, board.may_go_on))
+        done.append((claim.fn_id, board.may_take_next))
         return a_claim("second") if claim.fn_id == "first" else None
 
-    dispatch.put([a_claim("first"), a_claim("other")])
+    dispatch.put_due([a_claim("first"), a_claim("other")])
     dispatch.work(advance)
     assert done == [("first", True), ("second", False), ("other", True)]
 
 
-@pytest.mark.parametrize("others", ["put", "put_answered"])
+@pytest.mark.parametrize("others", ["put_due", "put_answered"])
 def test_a_line_gives_way_to_other_claims_of_either_kind(
-    dispatch: Dispatch, board: Board, others: str
+    dispatch: Dispatch, board: WorkerTable, others: str
 ):
     done: list[tuple[str, bool]] = []
 
     def advance(claim: Claim) -> Claim | None:
-        done.append((claim.fn_id, board.may_go_on))
+        done.append((claim.fn_id, board.may_take_next))
         return a_claim("its next") if claim.fn_id == "first" else None
 
-    dispatch.put([a_claim("first")])
+    dispatch.put_due([a_claim("first")])
     getattr(dispatch, others)([a_claim("other")])
     dispatch.work(advance)
     assert done == [("first", True), ("its next", False), ("other", True)]
@@ -284,14 +289,14 @@ def test_a_line_gives_way_to_other_claims_of_either_kind(
 def test_a_worker_that_leaves_its_shift_while_claims_wait_calls_the_pusher(
     dispatch: Dispatch, monkeypatch: Any
 ):
-    dispatch.put([a_claim("only one")])
+    dispatch.put_due([a_claim("only one")])
     dispatch.work(lambda _: None)
-    assert not dispatch.call.silence()
+    assert not dispatch.workers_missing.consume()
 
     monkeypatch.setattr("jobs.cluster.dispatch.LONGEST_SHIFT", 0.0)
-    dispatch.put([a_claim(name) for name in "abc"])
+    dispatch.put_due([a_claim(name) for name in "abc"])
     called: list[bool] = []
-    dispatch.work(lambda _: called.append(dispatch.call.silence()))
+    dispatch.work(lambda _: called.append(dispatch.workers_missing.consume()))
     assert called == [True]  # before it went to work again
     assert dispatch.missing_shifts == 2
 
@@ -301,8 +306,8 @@ def test_a_claim_that_no_packet_holds_is_read_by_its_worker(dispatch: Dispatch):
     with registered(lambda ctx: None):
         send(Event(name="test/go", data={"words": "x" * 100_000}))
         send(Event(name="test/go", data={"words": "few"}))
-        claims = claim(2)
-    dispatch.put(claims)
+        claims = claim_due(2)
+    dispatch.put_due(claims)
     taken: list[Claim | LargeClaim] = []
     dispatch.work(taken.append)
     large, small = taken
@@ -317,5 +322,5 @@ def test_a_claim_that_no_packet_holds_is_read_by_its_worker(dispatch: Dispatch):
 def test_a_large_claim_whose_lease_is_lost_is_none(dispatch: Dispatch):
     with registered(lambda ctx: None):
         send(Event(name="test/go"))
-        (claimed,) = claim(1)
+        (claimed,) = claim_due(1)
     assert LargeClaim(claimed.run_id, uuid.uuid4(), "").read() is None

@@ -68,7 +68,9 @@ def by_the_engine() -> None:
 
 
 def by_the_engine_at_once() -> None:
-    statements.at_once("INSERT INTO songs_category (name, folded) VALUES ('Jazz', 'jazz')", {})
+    statements.execute_nowait(
+        "INSERT INTO songs_category (name, folded) VALUES ('Jazz', 'jazz')", {}
+    )
 
 
 def nothing() -> None:

@@ -38,12 +38,12 @@ SOON = [30]  # seconds between attempts
 LOST = "jobs.errors.WorkerLost"
 WORKER_CODE = ("executor.", "step_runner.")
 # Where each part has commits, and how many at least: an enumeration of nothing would prove nothing.
-WORKERS = {"queue.look", "executor.suspend", "executor.complete"}
-GATEWAYS = {"outbox.take", "outbox.land"}
+WORKERS = {"queue.claim_batch", "executor.suspend", "executor.complete"}
+GATEWAYS = {"outbox.lease_requests", "outbox.store_responses"}
 PLACES = {
     "alone": WORKERS | {"step_runner.attempt"},
-    "with_others": WORKERS | GATEWAYS | {"executor.err"},
-    "side_by_side": WORKERS | GATEWAYS | {"executor.err"},
+    "with_others": WORKERS | GATEWAYS | {"executor.retry_or_fail"},
+    "side_by_side": WORKERS | GATEWAYS | {"executor.retry_or_fail"},
 }
 LEAST = {"alone": 10, "with_others": 22, "side_by_side": 18}
 
@@ -198,7 +198,7 @@ def test_a_cluster_may_die_at_any_commit_and_nobody_can_tell(world, part, before
             assert not known & set(world.diary[lines:])
             assert max((world.bodies() - bodies).values(), default=0) <= 1
             assert not Attempt.objects.filter(error_class=LOST).exists()
-            was_in_flight = before and dead.commits[-1] == "outbox.land"
+            was_in_flight = before and dead.commits[-1] == "outbox.store_responses"
             assert 0 <= len(world.endpoint.asked) - requests <= was_in_flight
             died_at.append(dead.commits[-1])
     assert len(died_at) == len(boundaries) >= LEAST[part]

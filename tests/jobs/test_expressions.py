@@ -105,7 +105,7 @@ def test_a_wait_whose_condition_uses_an_unknown_name_fails_at_once():
 @pytest.mark.parametrize("source", [7, ["a"], b"a", "'\ud800'", "'\0'", "1" + " + 1" * 5_000])
 def test_what_is_no_expression_is_refused(source):
     with pytest.raises(InvalidExpression, match="a text of at most 4,000 characters"):
-        expressions.compiled(source)
+        expressions.compile_expression(source)
 
 
 LONGEST = {
@@ -140,7 +140,7 @@ class Panics:
 
 
 def test_a_panic_of_the_library_is_an_expression_without_a_value(monkeypatch):
-    monkeypatch.setattr(expressions, "_compiled", lambda source: Panics())
+    monkeypatch.setattr(expressions, "_compile", lambda source: Panics())
     with pytest.raises(InvalidExpression, match="subtract with overflow"):
         expressions.evaluate("1", {})
 

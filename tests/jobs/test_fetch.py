@@ -10,7 +10,7 @@ from jobs.api import Context, Secret
 from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.models import Fetch
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from tests.endpoint import Answer
 from tests.functions import go, ran, registered, the_run
@@ -61,7 +61,7 @@ def test_a_text_goes_as_it_is(endpoint):
 def test_a_request_in_flight_holds_no_worker(endpoint):
     with registered(calls(endpoint)):
         go()
-        (claimed,) = claim(10)
+        (claimed,) = claim_due(10)
         execute(claimed)
         run = the_run()
         assert (run.status, run.reason, run.due_at, run.lease_token) == (
@@ -71,7 +71,7 @@ def test_a_request_in_flight_holds_no_worker(endpoint):
             None,
         )
         assert Fetch.objects.get().status == "pending"
-        assert claim(10) == []
+        assert claim_due(10) == []
         drain()
     assert the_run().status == "completed"
 
@@ -108,7 +108,7 @@ def test_a_secret_is_read_at_the_moment_of_sending(endpoint, settings):
     settings.MODAL_KEY = "old-value"
     with registered(calls(endpoint, headers={"Modal-Key": Secret("MODAL_KEY")})):
         go()
-        execute(*claim(10))
+        execute(*claim_due(10))
         assert Fetch.objects.get().headers["Modal-Key"] == {"$secret": "MODAL_KEY"}
         settings.MODAL_KEY = "new-value"
         drain()
@@ -118,13 +118,13 @@ def test_a_secret_is_read_at_the_moment_of_sending(endpoint, settings):
 def test_a_gateway_that_died_leaves_its_request_to_the_next(endpoint):
     with registered(calls(endpoint)):
         go()
-        execute(*claim(10))
-        (flight,) = gateway.take(10)
+        execute(*claim_due(10))
+        (leased_request,) = gateway.lease_requests(10)
         assert drain() == 0
         travel(timedelta(minutes=1))
         drain()
         assert the_run().status == "completed"
-        gateway.land([(flight, gateway.fly(flight))])
+        gateway.store_responses([(leased_request, gateway.perform_now(leased_request))])
     assert the_run().output["json"] == {}
     assert len({asked.headers["idempotency-key"] for asked in endpoint.asked}) == 1
 

@@ -11,7 +11,7 @@ from jobs.api import Context
 from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.models import Run
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain
 from tests.endpoint import Answer
 from tests.functions import at_once, go, registered, the_run
@@ -22,17 +22,21 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def advance() -> None:
     """Have the run looked at, whatever it waits for."""
     Run.objects.update(due_at=Run.objects.get().created_at)
-    for claimed in claim(1):
+    for claimed in claim_due(1):
         execute(claimed)
 
 
-def lands_just_before_the_memory_is_read(flights: list[gateway.Flight]) -> Any:
+def lands_just_before_the_memory_is_read(leased_requests: list[gateway.Flight]) -> Any:
     landed: list[gateway.Flight] = []
 
     def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if "JOIN jobs_fetch" in sql and not landed:
-            landed.extend(flights)
-            at_once(lambda: gateway.land([(f, gateway.fly(f)) for f in flights]))
+            landed.extend(leased_requests)
+            at_once(
+                lambda: gateway.store_responses(
+                    [(f, gateway.perform_now(f)) for f in leased_requests]
+                )
+            )
         return execute(sql, params, many, context)
 
     return connection.execute_wrapper(wrapper)
@@ -50,10 +54,15 @@ def test_an_answer_that_lands_while_the_memory_is_read_is_read_whole(endpoint, e
         go()
         advance()
         for _ in earlier:
-            gateway.land([(flight, gateway.fly(flight)) for flight in gateway.take(1)])
+            gateway.store_responses(
+                [
+                    (leased_request, gateway.perform_now(leased_request))
+                    for leased_request in gateway.lease_requests(1)
+                ]
+            )
             advance()  # reads the answer, and errs
             advance()  # asks again
-        with lands_just_before_the_memory_is_read(gateway.take(1)):
+        with lands_just_before_the_memory_is_read(gateway.lease_requests(1)):
             advance()
         drain()
     run = the_run()

@@ -11,7 +11,7 @@ from jobs.execution.executor import execute
 from jobs.fetch import gateway, outbox
 from jobs.models import Fetch
 from jobs.platform.http import client
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from tests.endpoint import Answer, Endpoint
 from tests.functions import go, ran, registered, the_run
@@ -63,15 +63,15 @@ def test_the_result_url_is_remembered_so_that_a_crash_asks_there_and_orders_noth
     endpoint.answers(see_other(f"{endpoint.url}/result/7"), Answer(body={"song": 7}))
     with registered(orders(endpoint)):
         go()
-        execute(*claim(10))
-        (flight,) = gateway.take(10)
+        execute(*claim_due(10))
+        (leased_request,) = gateway.lease_requests(10)
 
         def crash(url: str) -> None:
-            outbox.remember_result_url(flight, url)
+            outbox.remember_result_url(leased_request, url)
             raise Crash
 
         with pytest.raises(Crash):
-            client.perform(flight.request, crash)
+            client.perform(leased_request.request, crash)
         assert Fetch.objects.get().result_url == f"{endpoint.url}/result/7"
         travel(timedelta(minutes=1))
         drain()

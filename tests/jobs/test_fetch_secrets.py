@@ -13,7 +13,7 @@ from django.urls import reverse
 from jobs.api import Context, InvalidStep, Secret
 from jobs.execution.executor import execute
 from jobs.models import Fetch, Run
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import Answer, Endpoint, drain
 from tests.functions import go, ran, registered, the_run
 from tests.jobs.test_secrets import assert_no_canary
@@ -33,7 +33,7 @@ def asked(url: str = URL, **options: Any) -> Run:
     """A run that wants to make this request, as far as it goes without a gateway."""
     with registered(lambda ctx: ctx.step.fetch("one", url, **options)):
         go()
-        for claimed in claim(10):
+        for claimed in claim_due(10):
             execute(claimed)
     return the_run()
 

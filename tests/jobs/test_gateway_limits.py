@@ -20,12 +20,12 @@ from jobs.api import Context
 from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.fetch.gateway import Gateway
-from jobs.fetch.outbox import Flight, Landed, release, take
-from jobs.fetch.workers import NoWorkers
+from jobs.fetch.outbox import Flight, Landed, lease_requests, release
+from jobs.fetch.workers import NoWorkerPool
 from jobs.models import Fetch, Run
 from jobs.platform.http.exchange import Outcome
 from jobs.platform.postgres import statements
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from tests.adversary import PATIENCE, Adversary, allow, answer, silent
 from tests.functions import go, registered
 from tests.jobs.explained import explained
@@ -59,12 +59,12 @@ def send(*urls: str) -> None:
     """Pending requests, in this order."""
     for url in urls:
         go({"url": url})
-        for claimed in claim(1):
+        for claimed in claim_due(1):
             execute(claimed)
 
 
-def hosts(flights: list[Flight]) -> Counter[str]:
-    return Counter(flight.host for flight in flights)
+def hosts(leased_requests: list[Flight]) -> Counter[str]:
+    return Counter(leased_request.host for leased_request in leased_requests)
 
 
 # --- who goes first -------------------------------------------------------------------------------
@@ -74,8 +74,8 @@ def hosts(flights: list[Flight]) -> Counter[str]:
 def test_hosts_take_turns_whoever_was_there_first(function):
     send(*["https://a.test/x"] * 6, *["http://B.test:8080?x"] * 2, "https://c.test#x")
 
-    assert hosts(take(5)) == {"a.test": 2, "b.test:8080": 2, "c.test": 1}
-    assert hosts(take(5)) == {"a.test": 4}
+    assert hosts(lease_requests(5)) == {"a.test": 2, "b.test:8080": 2, "c.test": 1}
+    assert hosts(lease_requests(5)) == {"a.test": 4}
     assert not Fetch.objects.filter(status="pending").exists()
 
 
@@ -83,14 +83,16 @@ def test_hosts_take_turns_whoever_was_there_first(function):
 def test_who_has_the_fewest_in_the_air_goes_first(function):
     send(*["https://a.test/"] * 4, *["https://c.test/"] * 4)
 
-    assert hosts(take(1, air={"a.test": 1})) == {"c.test": 1}
-    assert hosts(take(4, air={"a.test": 1, "c.test": 4})) == {"a.test": 4}
+    assert hosts(lease_requests(1, in_flight={"a.test": 1})) == {"c.test": 1}
+    assert hosts(lease_requests(4, in_flight={"a.test": 1, "c.test": 4})) == {"a.test": 4}
 
 
 @pytest.mark.django_db
 def test_of_one_hosts_requests_the_oldest_go_first(function):
     send(*[f"https://a.test/{n}" for n in range(5)])
-    urls = [sorted(flight.request.url for flight in take(2)) for _ in range(3)]
+    urls = [
+        sorted(leased_request.request.url for leased_request in lease_requests(2)) for _ in range(3)
+    ]
 
     assert urls == [[f"https://a.test/{n}" for n in pair] for pair in ([0, 1], [2, 3], [4])]
 
@@ -99,9 +101,12 @@ def test_of_one_hosts_requests_the_oldest_go_first(function):
 def test_a_host_at_its_limit_is_passed_by(function):
     send(*["https://a.test/"] * 9, "https://c.test/")
 
-    assert hosts(take(9, per_host=3, air={"a.test": 1})) == {"a.test": 2, "c.test": 1}
-    assert take(9, per_host=3, air={"a.test": 3, "c.test": 1}) == []
-    assert take(9, per_host=3, air={"a.test": 4}) == []
+    assert hosts(lease_requests(9, per_host=3, in_flight={"a.test": 1})) == {
+        "a.test": 2,
+        "c.test": 1,
+    }
+    assert lease_requests(9, per_host=3, in_flight={"a.test": 3, "c.test": 1}) == []
+    assert lease_requests(9, per_host=3, in_flight={"a.test": 4}) == []
 
 
 @pytest.mark.django_db
@@ -109,7 +114,7 @@ def test_a_host_that_is_not_allowed_any_more_waits_for_nothing(function, setting
     send("https://a.test/")
     settings.JOBS = settings.JOBS | {"ALLOWED_HOSTS": []}
 
-    assert hosts(take(1)) == {"a.test": 1}
+    assert hosts(lease_requests(1)) == {"a.test": 1}
 
 
 @pytest.mark.django_db
@@ -118,8 +123,11 @@ def test_a_hundred_thousand_that_wait_cost_a_look_nothing(function):
     with connection.cursor() as cursor:
         cursor.execute(PILE, [Run.objects.get().id, HOSTS, len(HOSTS), MANY])
     with explained() as seen:
-        assert take(1, per_host=5, air=dict.fromkeys(HOSTS, 5)) == []
-        assert hosts(take(2, per_host=5, air={"a.test": 5})) == {"b.test:8080": 1, "c.test": 1}
+        assert lease_requests(1, per_host=5, in_flight=dict.fromkeys(HOSTS, 5)) == []
+        assert hosts(lease_requests(2, per_host=5, in_flight={"a.test": 5})) == {
+            "b.test:8080": 1,
+            "c.test": 1,
+        }
     assert len(seen.pages) == 1
     for statement, pages in seen.pages.items():
         assert pages <= MOST_PAGES, seen.story(statement)
@@ -136,7 +144,7 @@ class Rounds:
         self.gateway = Gateway()
 
     def go(self) -> None:
-        self.gateway._round(departing=True)
+        self.gateway._round(sending=True)
 
     def go_until(self, is_so: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -146,7 +154,7 @@ class Rounds:
 
     @property
     def air(self) -> list[Flight]:
-        return list(self.gateway._air.values())
+        return list(self.gateway._in_flight.values())
 
 
 @pytest.mark.django_db(transaction=True)
@@ -176,12 +184,12 @@ def test_at_its_limit_it_looks_once_a_tick_and_at_once_when_one_lands(
         send(*[stuck.url] * 4)
         rounds = Rounds()
         rounds.go()
-        while rounds.gateway._look_at == 0.0:  # a full batch: there may be more
+        while rounds.gateway._next_look_at == 0.0:  # a full batch: there may be more
             rounds.go()
         assert len(rounds.air) == 2
-        assert rounds.gateway._look_at > time.monotonic()  # sleeps until then, or until called
+        assert rounds.gateway._next_look_at > time.monotonic()  # sleeps until then, or until called
 
-        rounds.gateway._tell((rounds.air[0], Outcome(error={"message": "gone"})))
+        rounds.gateway._post((rounds.air[0], Outcome(error={"message": "gone"})))
         rounds.go()
         assert len(rounds.air) == 2
         assert Fetch.objects.filter(status="pending").count() == 1
@@ -207,7 +215,7 @@ def test_a_request_costs_a_taking_and_a_landing(settings):
         statements.read_by_index()
         with CaptureQueriesContext(connection) as asked:
             rounds.go_until(lambda: bool(rounds.air))
-            rounds.gateway._look_at = time.monotonic() + 1000
+            rounds.gateway._next_look_at = time.monotonic() + 1000
             rounds.go()
     assert len(asked) == 2
     assert Fetch.objects.get().status == "answered"
@@ -216,31 +224,35 @@ def test_a_request_costs_a_taking_and_a_landing(settings):
 @pytest.mark.django_db
 def test_none_is_lost_of_a_thousand_that_land_at_once(function, monkeypatch):
     landed: list[Landed] = []
-    monkeypatch.setattr(gateway, "land", lambda batch, *_: (landed.extend(batch) or [], True))
+    monkeypatch.setattr(
+        gateway, "store_responses", lambda batch, *_: (landed.extend(batch) or [], True)
+    )
     send("https://a.test/")
-    (flight,) = take(1)
+    (leased_request,) = lease_requests(1)
     rounds = Rounds()
     rounds.gateway._hosts["a.test"] = 1000
     for n in range(1000):
-        rounds.gateway._tell((flight, Outcome(summary={"bytes": n})))
+        rounds.gateway._post((leased_request, Outcome(head={"bytes": n})))
     rounds.go()
-    assert [outcome.summary["bytes"] for _, outcome in landed] == list(range(1000))
+    assert [outcome.head["bytes"] for _, outcome in landed] == list(range(1000))
 
 
 @pytest.mark.django_db
 def test_while_the_workers_have_enough_to_do_answers_land_by_the_handful(function, monkeypatch):
     landed: list[int] = []
-    monkeypatch.setattr(gateway, "land", lambda batch, *_: (landed.append(len(batch)) or [], False))
-    monkeypatch.setattr(gateway, "LARGE_HANDFUL", 1000.0)
+    monkeypatch.setattr(
+        gateway, "store_responses", lambda batch, *_: (landed.append(len(batch)) or [], False)
+    )
+    monkeypatch.setattr(gateway, "ANSWER_WINDOW", 1000.0)
     send("https://a.test/")
-    (flight,) = take(1)
-    workers = NoWorkers()
+    (leased_request,) = lease_requests(1)
+    workers = NoWorkerPool()
     workers.is_busy = True
     rounds = Rounds()
     rounds.gateway = Gateway(workers=workers)
     rounds.gateway._wrote = time.monotonic()
     for _ in range(2):
-        rounds.gateway._tell((flight, Outcome()))
+        rounds.gateway._post((leased_request, Outcome()))
         rounds.go()
     assert landed == []
 

@@ -17,13 +17,13 @@ from jobs.api import Context
 from jobs.cluster import shared
 from jobs.cluster.broker import RunBroker
 from jobs.execution.log_capture import LogCapture
-from jobs.execution.standard_streams import Heard
-from jobs.execution.step_runner import Runner
-from jobs.execution.unit_of_work import Journal
+from jobs.execution.standard_streams import CapturedStream
+from jobs.execution.step_runner import StepRunner
+from jobs.execution.unit_of_work import UnitOfWork
 from jobs.platform.ipc import process_tree
-from jobs.platform.ipc.pipe_queue import Hints
+from jobs.platform.ipc.pipe_queue import LossyQueue
 from jobs.platform.postgres import statements
-from jobs.platform.postgres.pooled_pipeline import wire_of
+from jobs.platform.postgres.pooled_pipeline import pipeline_of
 from jobs.testing import drain, travel
 from tests.functions import Diary, go, registered
 
@@ -40,7 +40,7 @@ def in_a_sentinel(work: Callable[[], bool]) -> bool:
 
     def begin() -> None:
         settings.DEBUG = True
-        shared.make(Hints(1), 1)
+        shared.make(LossyQueue(1), 1)
         RunBroker().ping()
         raise SystemExit(0 if work() else 1)
 
@@ -98,10 +98,12 @@ def kept() -> dict[str, int]:
     """How much this process holds of what a run or a statement may leave."""
     gc.collect()
     objects, raw = gc.get_objects(), connection.connection
-    wire = wire_of(raw, prepares=True)
+    wire = pipeline_of(raw, prepares=True)
     return {
         "objects": len(objects),
-        "runs": sum(type(held) in (Runner, Journal, LogCapture, Heard) for held in objects),
+        "runs": sum(
+            type(held) in (StepRunner, UnitOfWork, LogCapture, CapturedStream) for held in objects
+        ),
         "handlers of records": len(logging.getLogger().handlers),
         "statements of the engine": 0 if wire is None else len(wire._prepared),
         "statements of steps": len(raw._prepared._names),

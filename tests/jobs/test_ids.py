@@ -36,12 +36,12 @@ def test_a_forked_process_makes_none_that_its_parent_makes(tmp_path: Path):
 
 
 def test_a_forked_process_knows_its_own_number():
-    mine = process_tree.number()
-    assert process_tree.name().endswith(f"/{mine}")
+    mine = process_tree.pid()
+    assert process_tree.worker_name().endswith(f"/{mine}")
 
     def look() -> None:
-        assert process_tree.number() == os.getpid() != mine
-        assert process_tree.name().endswith(f"/{os.getpid()}")
+        assert process_tree.pid() == os.getpid() != mine
+        assert process_tree.worker_name().endswith(f"/{os.getpid()}")
 
     assert in_a_child(look) == 0
 

@@ -63,7 +63,7 @@ def test_an_item_that_just_fits_comes_out_whole():
 
 
 def test_a_report_of_a_task_that_is_too_long_is_cut():
-    results = pipe_queue.Results()
+    results = pipe_queue.ResultQueue()
     results.put({"id": "shift", "result": "y" * 10_000})
     assert results.get() == {"id": "shift", "result": "y" * pipe_queue.LONGEST_RESULT}
 
@@ -87,7 +87,7 @@ def test_a_reader_that_is_killed_while_it_waits_leaves_the_others_their_items():
 
 
 class Counted:
-    """A turnstile, and how often something came while one waited at it."""
+    """An exclusive poller, and how often something came while one waited at it."""
 
     def __init__(self, real: Any) -> None:
         self.wakes, self._real = 0, real
@@ -101,8 +101,8 @@ def test_of_those_who_wait_an_item_wakes_one():
     queue, told = pipe_queue.Queue(), pipe_queue.Queue()
 
     def wait() -> None:
-        queue._turnstile = counted = Counted(queue._turnstile)
-        item = queue.take(2.0)
+        queue._poller = counted = Counted(queue._poller)
+        item = queue.get_within(2.0)
         told.put((counted.wakes, item))
 
     children = [child(wait) for _ in range(4)]
@@ -149,7 +149,7 @@ def test_a_value_is_one_number_in_every_process():
 
 def test_a_report_of_a_task_has_no_secret_however_long_it_is(settings):
     settings.MODAL_KEY = "wk-Canary-5f3e"
-    results = pipe_queue.Results()
+    results = pipe_queue.ResultQueue()
     for offset in range(480, 501):
         for size in (0, 60_000):
             results.put({"id": "shift", "result": "." * offset + "wk-Canary-5f3e" + "." * size})

@@ -53,8 +53,8 @@ def by_django() -> str:
 
 
 def by_the_engine() -> set[str]:
-    (one,), (two,) = statements.together((JIT, {}), (JIT, {}))
-    (three,) = statements.at_once(JIT)
+    (one,), (two,) = statements.execute_many((JIT, {}), (JIT, {}))
+    (three,) = statements.execute_nowait(JIT)
     return {one[0], two[0], three[0]}
 
 
@@ -93,7 +93,7 @@ def test_behind_a_pool_whose_role_has_it_off_nothing_more_is_sent():
         connection.close()
         assert by_the_engine() == {"off"}
         with transaction.atomic():
-            statements.at_once("SAVEPOINT one; SAVEPOINT two")
+            statements.execute_nowait("SAVEPOINT one; SAVEPOINT two")
             assert by_the_engine() == {"off"}
 
 
@@ -162,7 +162,7 @@ def test_postgresql_compiles_nothing_of_the_engines_in_a_runs_whole_life(plans, 
         again = rerun(Run.objects.get(fn_id="test-function", status="failed").id)
         cancel(again)
         sweeper.sweep()
-        turn_repair.mend_lines()
+        turn_repair.repair_turns()
         cron.tick()
         travel(timedelta(days=40))
         retention.forget()

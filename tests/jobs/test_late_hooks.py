@@ -11,7 +11,7 @@ import pytest
 from jobs.api import cancel, rerun
 from jobs.execution.executor import execute
 from jobs.models import Event, Run
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from tests.functions import go, ran, the_run
 from tests.jobs.late_hooks import (
@@ -157,7 +157,7 @@ def test_a_hook_that_a_person_runs_again_asks_again(patient: Patient):
 
 def test_a_hook_of_a_version_that_did_not_count_goes_by_the_status(patient: Patient):
     run = go()
-    execute(*claim(1))
+    execute(*claim_due(1))
     event = Event.objects.get(name="jobs/function.failed")
     del event.data["epoch"]
     event.save()

@@ -12,7 +12,7 @@ from jobs.api import Context, rerun
 from jobs.execution.executor import execute
 from jobs.runs.claim import Claim
 from jobs.runs.lease import give_back
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain
 from tests.functions import go, registered, the_run
 from tests.jobs.blocking import Uncommitted, others, wait_until_blocked
@@ -92,9 +92,9 @@ def test_the_hook_of_the_next_end_waits_for_the_one_of_the_retry():
     with others() as start:
 
         def during() -> None:
-            drained = start(lambda: [execute(claimed) for claimed in claim(10)])
+            drained = start(lambda: [execute(claimed) for claimed in claim_due(10)])
             drained.result(10)  # the run fails
-            running.append(start(lambda: [execute(claimed) for claimed in claim(10)]))
+            running.append(start(lambda: [execute(claimed) for claimed in claim_due(10)]))
             wait_until_blocked(1)
             wrote.append("retried")
 
@@ -104,7 +104,7 @@ def test_the_hook_of_the_next_end_waits_for_the_one_of_the_retry():
             drain()
             wrote.clear()
             rerun(run.id)
-            claims = {claimed.fn_id: claimed for claimed in claim(10)}
+            claims = {claimed.fn_id: claimed for claimed in claim_due(10)}
             execute_later(claims.pop("test-function"))
             execute(claims[RETRY])
             running[0].result(10)
@@ -117,13 +117,13 @@ def test_the_hook_of_a_retry_keeps_nobody_from_its_run():
     with others() as start:
 
         def during() -> None:
-            claimed.extend(start(lambda: claim(10)).result(10))
+            claimed.extend(start(lambda: claim_due(10)).result(10))
 
         with registered(patient, on_retry=meanwhile(during)):
             run = go()
             drain()
             rerun(run.id)
-            claims = {claimed.fn_id: claimed for claimed in claim(10)}
+            claims = {claimed.fn_id: claimed for claimed in claim_due(10)}
             execute_later(claims.pop("test-function"))
             execute(claims[RETRY])
     assert [c.run_id for c in claimed] == [run.id]

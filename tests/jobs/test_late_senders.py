@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from jobs.api import Context, Event, send
 from jobs.events import wake
 from jobs.runs import queue
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from tests.functions import Diary, go, nap, registered, the_run
 
@@ -75,7 +75,7 @@ def test_an_event_that_is_committed_long_after_the_wait_has_begun_is_found_soon_
 def test_a_run_that_is_woken_while_a_worker_has_it_keeps_no_cluster_busy():
     with registered(nap(Diary())):
         run = go()
-        (_,) = claim(10)
+        (_,) = claim_due(10)
         wake.wake_runs([run.id])
-        assert claim(10) == []
+        assert claim_due(10) == []
         assert queue.next_due(1.0) > 0.9

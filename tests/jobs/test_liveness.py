@@ -17,18 +17,18 @@ from django.test import Client
 from jobs.api import Concurrency, Context, standstill
 from jobs.cluster import pusher as pushers
 from jobs.cluster import shared, worker_table
-from jobs.cluster.heartbeat import Keeper
+from jobs.cluster.heartbeat import Heartbeat
 from jobs.cluster.pulse import pulse_of
 from jobs.cluster.pusher import Pusher
 from jobs.cluster.shared import Shared
-from jobs.cluster.worker_table import Beat, Board
+from jobs.cluster.worker_table import PusherStatus, WorkerTable
 from jobs.fetch.gateway import Gateway
 from jobs.maintenance import lost_workers, sweeper, turn_repair
 from jobs.models import Cluster, Run
 from jobs.platform.postgres import statements
 from jobs.runs import claim as runs_claim
 from jobs.runs import queue, unclaimable
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from tests.functions import go, registered, the_run
 
@@ -119,10 +119,10 @@ def test_a_cluster_of_an_older_version_says_less_and_is_believed(client: Client)
 
 
 def test_a_sentinel_tells_what_its_pusher_last_did():
-    board = Board()
+    board = WorkerTable()
     now = time.monotonic()
     assert pulse_of(board, 2)["looked"] is None
-    board.beat(Beat(now - 7, now - 8, "ü" * 600))
+    board.report_status(PusherStatus(now - 7, now - 8, "ü" * 600))
     pulse = pulse_of(board, 2)
     assert 7 <= pulse["looked"] < 8 <= pulse["claimed"] < 9
     assert pulse["problem"] == "ü" * 250  # what the memory holds, and no half of a character
@@ -136,12 +136,12 @@ def pusher(monkeypatch, in_a_cluster: Shared) -> Pusher:
     """A pusher without a cluster: what it hands out stays in its pipe."""
     monkeypatch.setattr(pushers, "POLL", 0.01)
     pusher = Pusher()
-    pusher._gateway, pusher._keeper = Gateway(), Keeper(in_a_cluster.board)
+    pusher._gateway, pusher._heartbeat = Gateway(), Heartbeat(in_a_cluster.worker_table)
     return pusher
 
 
-def last_beat() -> Beat:
-    return shared.of_this_cluster().board.last_beat()
+def last_beat() -> PusherStatus:
+    return shared.of_this_cluster().worker_table.pusher_status()
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_whatever_the_look_raises_the_pusher_lets_nothing_out_and_says_it(
     pusher, monkeypatch, error
 ):
     with monkeypatch.context() as patch:
-        patch.setattr(pushers, "look", raises(error))
+        patch.setattr(pushers, "claim_batch", raises(error))
         assert pusher.dequeue() is None
     beat = last_beat()
     assert (beat.looked, type(error).__name__ in beat.problem) == (0.0, True)
@@ -167,7 +167,7 @@ def test_whatever_the_look_raises_the_pusher_lets_nothing_out_and_says_it(
     assert last_beat().problem == ""
 
 
-@pytest.mark.parametrize(("where", "job"), [(sweeper, "sweep"), (turn_repair, "mend_lines")])
+@pytest.mark.parametrize(("where", "job"), [(sweeper, "sweep"), (turn_repair, "repair_turns")])
 def test_a_sweep_that_fails_keeps_no_run_from_being_taken(pusher, monkeypatch, where, job):
     monkeypatch.setattr(where, job, raises(RecursionError("too deep")))
     with registered(lambda ctx: None):
@@ -203,7 +203,7 @@ def test_a_run_at_which_the_whole_statement_fails_is_found_and_set_aside(pusher,
 
         def fails(text: str, values: Any) -> Any:
             due = Run.objects.due().filter(lease_token=None).order_by("due_at", "id")
-            if text == queue.TAKE and bad in due[: values["limit"]]:
+            if text == queue.CLAIM_DUE and bad in due[: values["limit"]]:
                 raise DataError("interval out of range")
             return real(text, values)
 
@@ -221,7 +221,7 @@ def test_while_its_workers_have_enough_to_do_a_pusher_parks_what_stands_behind_o
         for user in range(8):
             go({"user": user})
         pusher.dequeue()
-        assert shared.of_this_cluster().dispatch.room == 0
+        assert shared.of_this_cluster().dispatch.free_slots == 0
         first, second = go({"user": "ann"}), go({"user": "ann"})
         pusher.dequeue()
     first.refresh_from_db()
@@ -234,14 +234,14 @@ def test_a_claim_that_cannot_be_packed_is_an_attempt_of_its_own_run_alone(pusher
     with registered(lambda ctx: None, retries=0):
         bad, good = go(), go()
         dispatch = shared.of_this_cluster().dispatch
-        put = dispatch.put
+        put = dispatch.put_due
 
         def unpackable(found: list[Any]) -> None:
             if found[0].run_id == bad.id:
                 raise RecursionError("too deep")
             put(found)
 
-        monkeypatch.setattr(dispatch, "put", unpackable)
+        monkeypatch.setattr(dispatch, "put_due", unpackable)
         pusher.dequeue()
     bad.refresh_from_db()
     good.refresh_from_db()
@@ -253,16 +253,19 @@ def test_a_claim_that_cannot_be_packed_is_an_attempt_of_its_own_run_alone(pusher
 
 
 def test_a_death_that_cannot_be_written_down_costs_no_other_run_its_lease(monkeypatch):
-    board = Board()
+    board = WorkerTable()
     with registered(lambda ctx: None):
         go()
-        (claimed,) = claim(1)
+        (claimed,) = claim_due(1)
     board.begin(claimed.run_id, claimed.token)
-    dead = Board()
-    heart = Keeper(board)
-    entries = [*board.entries(), worker_table.Entry(2**22 + 1, claimed.run_id, claimed.token, "")]
+    dead = WorkerTable()
+    heart = Heartbeat(board)
+    entries = [
+        *board.entries(),
+        worker_table.WorkerEntry(2**22 + 1, claimed.run_id, claimed.token, ""),
+    ]
     monkeypatch.setattr(board, "entries", lambda: iter(entries))
-    monkeypatch.setattr(lost_workers, "worker_died", raises(RecursionError("too deep")))
+    monkeypatch.setattr(lost_workers, "record_lost_worker", raises(RecursionError("too deep")))
     travel(timedelta(seconds=10))
     before = the_run().lease_until
     heart._tick()
@@ -274,10 +277,10 @@ def test_the_gateway_lets_nothing_out(monkeypatch):
     gateway = Gateway()
     monkeypatch.setattr("jobs.fetch.gateway.RETRY", 0.0)
     with monkeypatch.context() as patch:
-        patch.setattr(gateway, "_depart", raises(RecursionError("too deep")))
-        gateway._look_at = 0.0
-        gateway._round(departing=True)
-    gateway._round(departing=True)
+        patch.setattr(gateway, "_send_pending", raises(RecursionError("too deep")))
+        gateway._next_look_at = 0.0
+        gateway._round(sending=True)
+    gateway._round(sending=True)
     assert not gateway._is_away
 
 
@@ -294,15 +297,15 @@ def test_a_request_that_breaks_the_gateways_code_by_whatever_is_told_to_its_run(
     monkeypatch.setattr("jobs.fetch.gateway.perform", raises(Panic("of Rust's")))
     with registered(handler, retries=0, concurrency=[Concurrency(limit=1)]):
         go()
-        for claimed in claim(1):
+        for claimed in claim_due(1):
             from jobs.execution.executor import execute
 
             execute(claimed)
         gateway = Gateway()
         deadline = time.monotonic() + 10
         while the_run().reason == "fetch" and time.monotonic() < deadline:
-            gateway._look_at = 0.0
-            gateway._round(departing=True)
+            gateway._next_look_at = 0.0
+            gateway._round(sending=True)
         drain()
     assert the_run().status == "failed"
     assert "Panic" in the_run().error["message"]

@@ -10,7 +10,7 @@ from jobs.api import Context
 from jobs.execution.executor import execute
 from jobs.maintenance import sweeper
 from jobs.models import Run
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain
 from tests.functions import Diary, at_once, go, registered, the_run, three_steps
 from tests.jobs.deaths import deadly, leases_lapse, lose_cluster, lost_attempts
@@ -82,8 +82,8 @@ def test_a_steps_errors_use_up_no_attempt_of_a_loss_between_steps():
     with registered(handler, retries=2, backoff=[0]):
         run = go()
         lose_cluster()
-        execute(*claim(1))
-        execute(*claim(1))
+        execute(*claim_due(1))
+        execute(*claim_due(1))
         run.refresh_from_db()
         assert (run.attempt, run.function_errors) == (2, 0)
         lose_cluster()
@@ -115,7 +115,7 @@ def test_losses_between_steps_use_up_no_attempt_of_a_step():
 def test_a_run_that_somebody_is_at_is_left_to_the_next_sweep():
     with registered(three_steps(Diary())):
         busy, other = go(), go()
-        claim(10)
+        claim_due(10)
         leases_lapse()
         with transaction.atomic():
             Run.objects.select_for_update().get(id=busy.id)

@@ -19,7 +19,7 @@ from jobs.events import wake
 from jobs.execution.executor import execute
 from jobs.maintenance import sweeper, turn_repair
 from jobs.models import Run
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.runs.turns import lock
 from jobs.testing import drain
 from tests.functions import Diary, at_once, go, nap, registered, the_run
@@ -70,7 +70,7 @@ def test_who_parks_just_before_the_turn_is_passed_on_is_woken():
         holder = go()
         drain()
         go()
-        claimed, cancelled = at_the_lines_lock(lambda: claim(1), lambda: cancel(holder.id))
+        claimed, cancelled = at_the_lines_lock(lambda: claim_due(1), lambda: cancel(holder.id))
         assert (claimed, cancelled) == ([], True)
         drain()
     assert turns() == [1]
@@ -81,7 +81,7 @@ def test_who_comes_just_after_the_turn_was_passed_on_finds_it_free():
         holder = go()
         drain()
         go()
-        cancelled, claimed = at_the_lines_lock(lambda: cancel(holder.id), lambda: claim(1))
+        cancelled, claimed = at_the_lines_lock(lambda: cancel(holder.id), lambda: claim_due(1))
         assert (cancelled, len(claimed)) == (True, 1)
     assert turns() == [1]
 
@@ -107,8 +107,8 @@ def test_a_turn_that_was_passed_by_a_transaction_that_came_to_nothing_is_mended(
             assert at_once(lambda: cancel(holder.id)) == [True]
             at_once(drain)
             assert reasons() == ["turn", "turn"]
-            assert at_once(turn_repair.mend_lines) == [0]
-        assert turn_repair.mend_lines() == 1
+            assert at_once(turn_repair.repair_turns) == [0]
+        assert turn_repair.repair_turns() == 1
         drain()
     assert reasons() == ["sleep", "turn"]
 
@@ -138,7 +138,7 @@ def test_a_sweep_that_ends_runs_of_two_lines_blocks_nobody_who_stands_between_th
     with registered(nap(Diary()), concurrency=lines, retries=0):
         for user in ("ann", "bob"):
             go({"user": user})
-        claim(2)
+        claim_due(2)
         leases_lapse()
         late = Run.objects.order_by("-created_at").first()
         Run.objects.update(begun=True)
@@ -164,7 +164,7 @@ def test_a_word_that_comes_while_the_worker_is_at_the_run_is_kept_in_its_row():
 
     with registered(handler):
         go()
-        (claimed,) = claim(1)
+        (claimed,) = claim_due(1)
         execute(claimed)
         assert Run.objects.due().count() == 1
 
@@ -172,7 +172,7 @@ def test_a_word_that_comes_while_the_worker_is_at_the_run_is_kept_in_its_row():
 def test_a_worker_that_suspends_while_the_word_is_being_said_waits_for_it():
     with registered(nap(Diary())):
         go()
-        (claimed,) = claim(1)
+        (claimed,) = claim_due(1)
         with others() as other:
             with Uncommitted(lambda: wake.wake_runs([claimed.run_id])):
                 suspended = other(lambda: execute(claimed))

@@ -1,6 +1,6 @@
-"""What a worker that vanished was at, as its cluster's keeper finds out, and what that means.
+"""What a worker that vanished was at, as its cluster's heartbeat finds out, and what that means.
 
-The worker is a process of its own, and the board is the real one; its death is `os._exit`.
+The worker is a process of its own, and the worker table is the real one; its death is `os._exit`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import pytest
 
 from jobs.api import Context, Event, StepError, TriggerEvent
 from jobs.cluster import heartbeat
-from jobs.cluster.heartbeat import Keeper
-from jobs.cluster.worker_table import Board
-from jobs.execution.current_step import card_of
+from jobs.cluster.heartbeat import Heartbeat
+from jobs.cluster.worker_table import WorkerTable
+from jobs.execution.current_step import encode_current_step
 from jobs.maintenance import lost_workers
 from jobs.models import Run, Step, StepKind
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from tests.functions import Diary, go, registered, the_run
 from tests.jobs.deaths import deadly, lose_worker
@@ -74,7 +74,7 @@ def test_a_worker_lost_while_it_sends_an_event_leaves_the_step_what_it_was(monke
     ):
         go()
         with monkeypatch.context() as patch:
-            patch.setattr("jobs.events.insertion.inserting", lambda pairs: deadly())
+            patch.setattr("jobs.events.insertion.insert_statements", lambda pairs: deadly())
             lose_worker()
         drain()
     run = the_run()
@@ -87,12 +87,12 @@ def test_a_worker_lost_while_it_sends_an_event_leaves_the_step_what_it_was(monke
 def test_a_lost_attempt_lasted_as_long_as_its_worker_was_at_it(monkeypatch):
     with at_once(lambda ctx: ctx.step.run("drink", str), retries=1):
         go()
-        (claimed,) = claim(1)
+        (claimed,) = claim_due(1)
         with monkeypatch.context() as patch:
             ten_minutes_ago = time.monotonic() - 600
             patch.setattr(time, "monotonic", lambda: ten_minutes_ago)
-            card = card_of(Step(name="drink", kind=StepKind.RUN))
-        assert lost_workers.worker_died(claimed.run_id, claimed.token, 4711, card)
+            card = encode_current_step(Step(name="drink", kind=StepKind.RUN))
+        assert lost_workers.record_lost_worker(claimed.run_id, claimed.token, 4711, card)
     assert the_run().attempts.get().duration // timedelta(minutes=1) == 10
 
 
@@ -162,12 +162,12 @@ def test_a_death_that_is_told_of_a_step_that_is_over_does_not_undo_it():
 
     with at_once(handler, retries=1):
         go()
-        (claimed,) = claim(1)
+        (claimed,) = claim_due(1)
         Step.objects.create(
             run_id=claimed.run_id, name="over", kind=StepKind.RUN, status="completed", position=1
         )
-        late = card_of(Step.objects.get())
-        assert lost_workers.worker_died(claimed.run_id, claimed.token, 4711, late)
+        late = encode_current_step(Step.objects.get())
+        assert lost_workers.record_lost_worker(claimed.run_id, claimed.token, 4711, late)
         drain()
     assert the_run().status == "completed"
     assert diary.entries == ["next"]
@@ -175,17 +175,17 @@ def test_a_death_that_is_told_of_a_step_that_is_over_does_not_undo_it():
 
 
 def test_the_keeper_reads_what_a_worker_was_at_after_its_death(monkeypatch):
-    board = Board()
+    worker_table = WorkerTable()
     told = []
-    board.begin(uuid.uuid4(), uuid.uuid4())
-    board.at_step("the first")
+    worker_table.begin(uuid.uuid4(), uuid.uuid4())
+    worker_table.step_changed("the first")
 
     def it_goes_on_and_dies(pid: int) -> bool:
-        board.at_step("the second")
+        worker_table.step_changed("the second")
         return False
 
     monkeypatch.setattr(heartbeat, "is_alive", it_goes_on_and_dies)
-    monkeypatch.setattr(lost_workers, "worker_died", lambda *words: told.append(words[2:]))
-    Keeper(board)._bury()
+    monkeypatch.setattr(lost_workers, "record_lost_worker", lambda *words: told.append(words[2:]))
+    Heartbeat(worker_table)._report_dead_workers()
     assert told == [(os.getpid(), "the second")]
-    assert list(board.entries()) == []
+    assert list(worker_table.entries()) == []

@@ -44,8 +44,8 @@ from jobs.maintenance import lost_workers, sweeper, turn_repair
 from jobs.models import RegisteredFunction, Run
 from jobs.runs import shares
 from jobs.runs.claim import Claim
-from jobs.runs.lease import give_back, renewed
-from jobs.runs.queue import claim
+from jobs.runs.lease import give_back, renew_lease
+from jobs.runs.queue import claim_due
 from tests.boundaries import forget_everything
 from tests.functions import registered
 from tests.jobs.model import Known, Model
@@ -63,7 +63,7 @@ def next_batch(limit: int) -> list[str]:
     for run in Run.objects.due().filter(lease_token=None).order_by("due_at", "id"):
         name = f"{int(run.due_at > run.created_at)}{run.fn_id}"
         classes.setdefault(name, []).append(str(run.id))
-    order = sorted(classes, key=lambda name: (name <= shares.here.after, name))[:limit]
+    order = sorted(classes, key=lambda name: (name <= shares.cursor.after, name))[:limit]
     return [run_id for name in order for run_id in classes[name][: limit // len(order)]]
 
 
@@ -130,7 +130,7 @@ class Engine(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 4))
     def claim(self, limit):
         expected = self.model.claim(next_batch(limit))
-        claims = claim(limit, "worker")
+        claims = claim_due(limit, "worker")
         assert {str(c.run_id) for c in claims} == expected
         for c in claims:
             run = self.model.runs[str(c.run_id)]
@@ -231,7 +231,7 @@ class Engine(RuleBasedStateMachine):
     def lose_a_worker(self, data):
         run = data.draw(st.sampled_from(self.at_work()))
         late = self.let_go(run)
-        assert lost_workers.worker_died(late.run_id, late.token, 4711, "")
+        assert lost_workers.record_lost_worker(late.run_id, late.token, 4711, "")
         run.comes_back("waiting", due=False)
 
     @precondition(lambda self: self.at_work())
@@ -256,15 +256,15 @@ class Engine(RuleBasedStateMachine):
         before = list(Run.objects.order_by("id").values())
         self.fates[str(late.run_id)] = "completed"
         execute(late)
-        assert not renewed(late.run_id, late.token)
+        assert not renew_lease(late.run_id, late.token)
         assert not give_back(late.run_id, late.token)
-        assert not lost_workers.worker_died(late.run_id, late.token, 4711, "")
+        assert not lost_workers.record_lost_worker(late.run_id, late.token, 4711, "")
         assert list(Run.objects.order_by("id").values()) == before
 
     @rule()
     def sweeps_find_nothing(self):
         assert sweeper.sweep() == 0
-        assert turn_repair.mend_lines() == 0
+        assert turn_repair.repair_turns() == 0
 
     # --- what must hold ---------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ from jobs.execution.executor import execute
 from jobs.maintenance import sweeper
 from jobs.models import Attempt, Run, Step
 from jobs.runs.claim import Claim
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from songs.models import Category
 from tests.boundaries import forget_everything
 from tests.functions import at_once, registered
@@ -77,11 +77,11 @@ class Town:
         send([Event(name="test/go", data=each) for each in data])
 
     def work(self, number: int) -> None:
-        for claimed in claim(1 + number % 3):
+        for claimed in claim_due(1 + number % 3):
             execute(claimed)
 
     def hang_on(self, number: int) -> None:
-        claims = claim(1 + number % 2)
+        claims = claim_due(1 + number % 2)
         with self.lock:
             self.held += claims
 

@@ -24,7 +24,7 @@ from jobs.api import (
     rerun,
     send,
 )
-from jobs.lib.json_values import MOST_LEVELS, remembered
+from jobs.lib.json_values import MOST_LEVELS, to_json
 from jobs.models import Event as EventRow
 from jobs.models import Run
 from jobs.testing import drain, travel
@@ -48,9 +48,9 @@ def deepest() -> dict[str, Any]:
 
 
 def test_as_many_levels_as_are_allowed_are_remembered_and_one_more_is_not():
-    assert remembered(nested(MOST_LEVELS), "it") == nested(MOST_LEVELS)
+    assert to_json(nested(MOST_LEVELS), "it") == nested(MOST_LEVELS)
     with pytest.raises(InvalidOutput, match="is nested 513 levels deep; at most 512 are allowed"):
-        remembered(nested(MOST_LEVELS + 1), "it")
+        to_json(nested(MOST_LEVELS + 1), "it")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_as_many_levels_as_are_allowed_are_remembered_and_one_more_is_not():
     ids=["side by side", "in a text", "behind escaped quotes", "in a name", "many flat ones"],
 )
 def test_what_is_wide_is_not_deep(value):
-    assert remembered(value, "it") == value
+    assert to_json(value, "it") == value
 
 
 @pytest.mark.django_db

@@ -38,13 +38,13 @@ NO_TEXTS = {
     "jobs/admin/invoked.py": {"shown[:MOST_SHOWN]"},
     # bytes: a step's card has no secret, and the problem is an excerpt
     "jobs/cluster/worker_table.py": {
-        "self._page[end - CARD:end]",
-        "card.encode()[:CARD]",
-        "storable(beat.problem, 500).encode()[:500]",
+        "self._page[end - STEP_BYTES:end]",
+        "current_step.encode()[:STEP_BYTES]",
+        "fit_text(status.problem, 500).encode()[:500]",
         "problem[:length]",
         "self._page[start:start + 4]",
-        "self._page[SHIFTS:BEAT]",
-        "self._page[self._start(line):self._start(line) + LINE.size]",
+        "self._page[SHIFTS_OFFSET:STATUS_OFFSET]",
+        "self._page[self._start(entry):self._start(entry) + ENTRY.size]",
     },
     "jobs/control/bulk_actions.py": {"found[start:start + LARGEST_SET]"},
     "jobs/control/cancel_on.py": {
@@ -58,9 +58,9 @@ NO_TEXTS = {
     "jobs/testing/endpoint.py": {"data[:len(data) // 2]"},  # the answer that breaks off, of tests
     "jobs/lib/error_report.py": {"frames[called[0]:called[-1] + 1]"},
     "jobs/fetch/gateway.py": {
-        "self._landed[:_within_limits(self._landed)]",
-        "self._landed[:len(batch)]",
-        "landed[:BATCH]",
+        "self._completed[:_within_limits(self._completed)]",
+        "self._completed[:len(batch)]",
+        "completed[:BATCH]",
     },
     "jobs/admin/in_flight.py": {"sorted(steps)[:MOST_STEPS]"},
     "jobs/events/insertion.py": {"pairs[start:]", "pairs[start:number]"},

@@ -21,7 +21,7 @@ from django.conf import settings
 from jobs.execution.executor import execute
 from jobs.fetch.gateway import Gateway
 from jobs.models import Fetch, Run
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain
 from melodymaker import embedded
 from melodymaker.embedded.place import Place
@@ -127,21 +127,21 @@ def test_a_taking_that_the_database_has_lost_sends_nothing_again(settings):
         go()
         execute_all()
         gateway = Gateway()
-        gateway._round(departing=True)
+        gateway._round(sending=True)
         Fetch.objects.update(status="pending", lease_token=None, lease_until=None, sent_at=None)
         gateway.wake()
         while Fetch.objects.get().status == "pending":
-            gateway._round(departing=True)
+            gateway._round(sending=True)
         may_answer.set()
         while Fetch.objects.get().status == "sending":
-            gateway._round(departing=True)
+            gateway._round(sending=True)
         drain()
         assert len(server.heard) == 1
     assert Run.objects.get().output == "song"
-    assert gateway._air == {}
+    assert gateway._in_flight == {}
     assert not gateway._hosts
 
 
 def execute_all() -> None:
-    for claimed in claim(10):
+    for claimed in claim_due(10):
         execute(claimed)

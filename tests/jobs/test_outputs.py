@@ -14,7 +14,7 @@ from jobs.api import Context
 from jobs.execution.executor import execute
 from jobs.execution.records import AT_ONCE
 from jobs.models import Run, Step
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from tests.endpoint import Answer
 from tests.functions import Diary, at_once, go, registered, the_run
@@ -51,7 +51,7 @@ def in_order(count: int) -> list[str]:
 def went_on() -> Received:
     """What the worker reads when the run that sleeps goes on."""
     travel(timedelta(hours=1))
-    (claimed,) = claim(1)
+    (claimed,) = claim_due(1)
     with received() as seen:
         execute(claimed)
     return seen
@@ -150,10 +150,10 @@ def test_large_answers_of_requests_come_when_they_are_asked_for(endpoint):
 def test_the_body_of_a_request_that_was_sent_is_not_read_again(endpoint):
     with registered(lambda ctx: ctx.step.fetch("call", endpoint.url, data="x" * LARGE).text):
         go()
-        (claimed,) = claim(1)
+        (claimed,) = claim_due(1)
         execute(claimed)
         Run.objects.update(due_at=Run.objects.get().created_at)
-        (claimed,) = claim(1)
+        (claimed,) = claim_due(1)
         with received() as seen:
             execute(claimed)
         assert seen.bytes < 10 * ROW

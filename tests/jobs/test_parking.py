@@ -11,7 +11,7 @@ from jobs.api import Concurrency, Context, Event, cancel, send
 from jobs.execution.executor import execute
 from jobs.models import Run
 from jobs.runs.parking import park_due
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain
 from tests.functions import registered
 
@@ -47,20 +47,20 @@ def parked() -> list[Run]:
 def test_of_a_list_only_the_first_of_each_line_are_due():
     ann, ann2, bob, ann3, bob2 = order("ann", "ann", "bob", "ann", "bob")
     assert parked() == [ann2, ann3, bob2]
-    assert {c.run_id for c in claim(10)} == {ann.id, bob.id}
+    assert {c.run_id for c in claim_due(10)} == {ann.id, bob.id}
 
 
 def test_as_many_are_due_as_the_line_lets_past():
     with registered(nothing, concurrency=[Concurrency(limit=3, key="event.data.user")]):
         runs = order(*["ann"] * 5)
         assert parked() == runs[3:]
-        assert len(claim(10)) == 3
+        assert len(claim_due(10)) == 3
 
 
 def test_they_have_their_turns_in_the_order_of_the_list():
     runs = order(*["ann"] * 5)
     done = []
-    while claims := claim(10):
+    while claims := claim_due(10):
         done += [c.run_id for c in claims]
         for c in claims:
             execute(c)
@@ -70,10 +70,10 @@ def test_they_have_their_turns_in_the_order_of_the_list():
 def test_a_list_stands_behind_what_was_there():
     first, second = one_by_one("ann", "ann")
     order("ann", "ann")
-    (taken,) = claim(10)
+    (taken,) = claim_due(10)
     assert taken.run_id == first.id
     execute(taken)
-    assert [c.run_id for c in claim(10)] == [second.id]
+    assert [c.run_id for c in claim_due(10)] == [second.id]
     drain()
 
 
@@ -81,7 +81,7 @@ def test_whoever_of_them_is_cancelled_the_next_one_is_due():
     first, second, third = order("ann", "ann", "ann")
     cancel(second.id)
     cancel(first.id)
-    assert [c.run_id for c in claim(10)] == [third.id]
+    assert [c.run_id for c in claim_due(10)] == [third.id]
 
 
 def test_one_that_is_not_due_yet_lets_the_others_past():
@@ -94,7 +94,7 @@ def test_one_that_is_not_due_yet_lets_the_others_past():
     )
     later, now = Run.objects.order_by("id")
     assert parked() == []
-    assert [c.run_id for c in claim(10)] == [now.id]
+    assert [c.run_id for c in claim_due(10)] == [now.id]
     assert later.due_at > now.due_at + timedelta(hours=23)
 
 
@@ -106,7 +106,7 @@ def test_what_is_due_and_stands_behind_others_can_be_parked_while_no_worker_has_
     assert parked() == []
     park_due()
     assert parked() == [second, third]
-    assert {c.run_id for c in claim(10)} == {first.id, bob.id}
+    assert {c.run_id for c in claim_due(10)} == {first.id, bob.id}
 
 
 def test_what_was_parked_so_has_its_turn():
@@ -122,7 +122,7 @@ def test_a_new_line_is_not_kept_waiting_by_the_hundredth_of_others():
     (carol,) = order("carol")
     while park_due():
         pass
-    assert carol.id in {c.run_id for c in claim(4)}
+    assert carol.id in {c.run_id for c in claim_due(4)}
 
 
 def test_what_is_held_for_another_reason_keeps_it():
@@ -137,4 +137,4 @@ def test_runs_in_no_line_are_left_alone():
         one_by_one("ann", "ann")
         assert not park_due()
         assert parked() == []
-        assert len(claim(10)) == 2
+        assert len(claim_due(10)) == 2

@@ -10,7 +10,7 @@ from jobs.api import Context, Event, cancel, pause, replay_skipped, rerun, resum
 from jobs.errors import InvalidTransition, UnknownFunction
 from jobs.models import Reason, RegisteredFunction, Run, RunStatus
 from jobs.platform.postgres.clock import database_clock
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from tests.functions import Diary, at_once, registered, three_steps
 
@@ -63,7 +63,7 @@ def test_only_what_was_skipped_in_a_span_of_time_is_replayed():
 def test_a_run_that_is_put_down_and_cancelled_and_retried_is_asked_to_stop_no_more():
     with registered(three_steps(Diary())):
         send(Event(name="test/go"))
-        claim(1)
+        claim_due(1)
         pause("test-function", stop_running=True)
         run = Run.objects.get()
         assert run.stop_requested

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 import pytest
 from greenlet import getcurrent
 
-from jobs.platform.http.greenlet_loop import READABLE, WRITABLE, Pilots, result_of, until
+from jobs.platform.http.greenlet_loop import READABLE, WRITABLE, GreenletLoop, wait_fd, wait_future
 from tests.adversary import PATIENCE
 
 MANY = 300
@@ -23,21 +23,21 @@ def pair():
         yield one, other
 
 
-def flown(*flights, fly) -> list:
+def flown(*leased_requests, fly) -> list:
     """What `fly` returns for each, in the order in which they come back."""
     back: list = []
     done = threading.Semaphore(0)
 
-    def there_and_back(flight) -> None:
+    def there_and_back(leased_request) -> None:
         try:
-            back.append(fly(flight))
+            back.append(fly(leased_request))
         finally:
             done.release()
 
-    pilots: Pilots = Pilots(there_and_back)
-    for flight in flights:
-        pilots.send(flight)
-    assert all(done.acquire(timeout=PATIENCE) for _ in flights)
+    loop: GreenletLoop = GreenletLoop(there_and_back)
+    for leased_request in leased_requests:
+        loop.send(leased_request)
+    assert all(done.acquire(timeout=PATIENCE) for _ in leased_requests)
     return back
 
 
@@ -52,7 +52,7 @@ def test_many_wait_at_once_in_one_thread():
         if len(waiting) == MANY:  # all the others wait by now: let them go, the last one first
             for _, other in reversed(pairs):
                 other.send(b"!")
-        assert until(pairs[number][0].fileno(), READABLE, PATIENCE)
+        assert wait_fd(pairs[number][0].fileno(), READABLE, PATIENCE)
         return number
 
     back = flown(*range(MANY), fly=fly)
@@ -67,7 +67,7 @@ def test_patience_ends_for_those_whose_it_is(pair):
     one, other = pair
 
     def fly(patience: float) -> tuple[float, bool]:
-        came = until(one.fileno() if patience > 1 else other.fileno(), READABLE, patience)
+        came = wait_fd(one.fileno() if patience > 1 else other.fileno(), READABLE, patience)
         if patience < 1:
             other.send(b"!")
         return patience, came
@@ -80,7 +80,7 @@ def test_a_wait_without_end_is_one(pair):
 
     def fly(what: str) -> str:
         if what == "waits":
-            assert until(one.fileno(), READABLE, float("inf"))
+            assert wait_fd(one.fileno(), READABLE, float("inf"))
         else:
             other.send(b"!")
         return what
@@ -96,7 +96,7 @@ def test_another_thread_s_result_is_waited_for_and_its_error_raised():
             good.set_result("good")
             bad.set_exception(KeyError("bad"))
         try:
-            return result_of(future, 0.05 if future is late else PATIENCE)
+            return wait_future(future, 0.05 if future is late else PATIENCE)
         except (KeyError, TimeoutError) as error:
             return type(error)
 
@@ -122,27 +122,27 @@ class Flight:
 def test_who_has_landed_takes_the_next_flight_and_keeps_nothing_of_the_last():
     pilots_seen, flights_seen = [], []
 
-    def fly(flight: Flight) -> None:
+    def fly(leased_request: Flight) -> None:
         pilots_seen.append(getcurrent())
-        flights_seen.append(weakref.ref(flight))
-        flight.has_landed.set()
+        flights_seen.append(weakref.ref(leased_request))
+        leased_request.has_landed.set()
 
-    pilots: Pilots = Pilots(fly)
+    loop: GreenletLoop = GreenletLoop(fly)
     for _ in range(3):
-        flight = Flight()
-        pilots.send(flight)
-        assert flight.has_landed.wait(PATIENCE)
+        leased_request = Flight()
+        loop.send(leased_request)
+        assert leased_request.has_landed.wait(PATIENCE)
 
     assert len(set(pilots_seen)) == 1
-    assert [seen() for seen in flights_seen] == [None, None, flight]
+    assert [seen() for seen in flights_seen] == [None, None, leased_request]
 
 
 def test_any_other_thread_waits_as_ever(pair):
     one, other = pair
-    assert not until(one.fileno(), READABLE, 0.05)
-    assert until(one.fileno(), WRITABLE, PATIENCE)
+    assert not wait_fd(one.fileno(), READABLE, 0.05)
+    assert wait_fd(one.fileno(), WRITABLE, PATIENCE)
     other.send(b"!")
-    assert until(one.fileno(), READABLE, float("inf"))
+    assert wait_fd(one.fileno(), READABLE, float("inf"))
     future: Future[int] = Future()
     future.set_result(1)
-    assert result_of(future, PATIENCE) == 1
+    assert wait_future(future, PATIENCE) == 1

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from jobs.api import Context
 from jobs.platform.postgres import pooled_pipeline, statements
 from jobs.platform.postgres.pipeline import NOTHING
-from jobs.platform.postgres.pooled_pipeline import PooledWire
+from jobs.platform.postgres.pooled_pipeline import PooledPipelineConnection
 from songs.models import Category
 from tests.functions import ran
 
@@ -63,14 +63,14 @@ def another_session(monkeypatch) -> None:
 def trips(act: Callable[[], object], monkeypatch) -> int:
     """How often what is done goes to the server."""
     found: list[int] = []
-    go = PooledWire._go
+    go = PooledPipelineConnection._go
 
-    def counted(self: PooledWire, *rest: Any, **options: Any) -> Any:
+    def counted(self: PooledPipelineConnection, *rest: Any, **options: Any) -> Any:
         found.append(1)
         return go(self, *rest, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(PooledWire, "_go", counted)
+        patched.setattr(PooledPipelineConnection, "_go", counted)
         act()
     return len(found)
 
@@ -97,9 +97,9 @@ def test_a_trip_that_is_made_again_has_done_nothing_before(monkeypatch):
         insert(f"waltz {n}")
     another_session(monkeypatch)
     with transaction.atomic():
-        statements.together((ONE, {"n": 1}), (INSERT, {"name": "polka"}), commits=True)
+        statements.execute_many((ONE, {"n": 1}), (INSERT, {"name": "polka"}), commits=True)
     another_session(monkeypatch)
-    statements.together((INSERT, {"name": "march"}), (INSERT, {"name": "tango"}))
+    statements.execute_many((INSERT, {"name": "march"}), (INSERT, {"name": "tango"}))
     assert sorted(Category.objects.values_list("name", flat=True)) == [
         "march",
         "polka",
@@ -170,7 +170,7 @@ def test_settings_are_the_transactions_and_not_the_sessions():
     shown = "SELECT current_setting('enable_seqscan'), current_setting('synchronous_commit')"
     before = statements.execute(shown, NOTHING)
     statements.read_by_index()
-    statements.do_not_wait_for_the_disk()
+    statements.disable_synchronous_commit()
     assert statements.execute(shown, NOTHING) == [("off", "off")]
     assert connection.connection.execute(shown).fetchall() == before
 

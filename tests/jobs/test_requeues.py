@@ -19,9 +19,9 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 from jobs.api import Context, StepError
 from jobs.execution import requeue, unit_of_work
 from jobs.execution.executor import execute
-from jobs.execution.observer import Nobody
+from jobs.execution.observer import NullObserver
 from jobs.models import LogLine, Run
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from songs.models import Category
 from tests.functions import go, registered, the_run
@@ -33,7 +33,7 @@ Body = Callable[[], Any]
 @pytest.fixture(autouse=True)
 def no_commit_between_two_steps(monkeypatch) -> None:
     """As one would come on a slow machine."""
-    monkeypatch.setattr(unit_of_work, "LONGEST", 60.0)
+    monkeypatch.setattr(unit_of_work, "MAX_OPEN", 60.0)
 
 
 def play(handler: Callable[[Context], Any], **options: Any) -> Run:
@@ -415,8 +415,8 @@ def test_what_cannot_be_told_is_told_shortly_and_what_cannot_be_told_at_all_wait
     assert run.due_at > run.created_at + timedelta(seconds=20)
 
 
-class Onlooker(Nobody):
-    """A worker's board, as far as it is asked here."""
+class Onlooker(NullObserver):
+    """A worker's worker table, as far as it is asked here."""
 
 
 def test_an_error_of_the_engines_own_code_stays_with_its_run_and_ends_its_worker(monkeypatch):
@@ -426,9 +426,9 @@ def test_an_error_of_the_engines_own_code_stays_with_its_run_and_ends_its_worker
         raise RuntimeError("the engine broke")
 
     def fails_to_settle() -> Onlooker:
-        (claimed,) = claim(1)
+        (claimed,) = claim_due(1)
         with monkeypatch.context() as patch:
-            patch.setattr("jobs.execution.unit_of_work.Journal.commit", broken)
+            patch.setattr("jobs.execution.unit_of_work.UnitOfWork.commit", broken)
             watch = Onlooker()
             assert execute(claimed, watch) is None
         return watch
@@ -444,7 +444,7 @@ def test_an_error_of_the_engines_own_code_stays_with_its_run_and_ends_its_worker
         assert (run.status, run.reason) == ("waiting", "backoff")
         assert errors(run) == [("", "RuntimeError")]
         travel(timedelta(seconds=2))
-        (claimed,) = claim(1)
+        (claimed,) = claim_due(1)
         watch = Onlooker()
         assert execute(claimed, watch) is None
         assert not watch.is_spoilt
@@ -478,13 +478,13 @@ def test_a_run_that_spoils_its_process_is_the_last_one_there_also_if_it_goes_wel
     """Its own step is remembered; what comes next would fail without a fault of its own."""
     with registered(lambda ctx: ctx.step.run("spoils", lambda: None)):
         go()
-        (claimed,) = claim(1)
+        (claimed,) = claim_due(1)
         watch = Onlooker()
         execute(claimed, watch)
         assert not watch.is_spoilt
     with registered(lambda ctx: ctx.step.run("spoils", SPOILING[spoil], atomic=False)):
         go()
-        (claimed,) = claim(1)
+        (claimed,) = claim_due(1)
         with put_back_afterwards():
             execute(claimed, watch)
     assert watch.is_spoilt
@@ -608,8 +608,8 @@ def test_a_process_in_which_nothing_can_be_told_is_left_with_an_error(monkeypatc
 
     with registered(lambda ctx: ctx.step.run("loses", connection.close), retries=0):
         go()
-        (claimed,) = claim(1)
-        monkeypatch.setattr(requeue, "_hand_on", broken)
+        (claimed,) = claim_due(1)
+        monkeypatch.setattr(requeue, "_requeue", broken)
         with pytest.raises(requeue.Unreported, match="neither settled nor set aside"):
             execute(claimed)
 
@@ -623,8 +623,8 @@ def test_a_worker_that_reaches_no_database_for_a_whole_lease_ends(monkeypatch, s
     settings.JOBS = {**settings.JOBS, "LEASE": 1}
     with registered(lambda ctx: ctx.step.run("loses", connection.close), retries=0):
         go()
-        (claimed,) = claim(1)
-        monkeypatch.setattr(requeue, "_hand_on", unreachable)
+        (claimed,) = claim_due(1)
+        monkeypatch.setattr(requeue, "_requeue", unreachable)
         watch = Onlooker()
         assert execute(claimed, watch) is None
     assert watch.is_spoilt
@@ -642,7 +642,7 @@ def test_an_outage_that_a_worker_meets_long_after_costs_no_attempt_however_often
     with registered(lambda ctx: ctx.step.run("slow", slow), retries=0):
         go()
         while the_run().status != "completed":
-            (claimed,) = claim(1)
+            (claimed,) = claim_due(1)
             before = replace(claimed.clock, at=claimed.clock.at - timedelta(days=3650))
             execute(replace(claimed, clock=before))  # the server has begun since
     assert (len(calls), errors(the_run())) == (4, [])

@@ -21,7 +21,7 @@ from jobs.api import (
 from jobs.execution.executor import execute
 from jobs.fetch import outbox
 from jobs.models import Run, Step
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from tests.endpoint import Answer
 from tests.functions import Diary, go, nap, registered, the_run, three_steps
@@ -155,10 +155,10 @@ def test_a_request_that_was_in_the_air_when_its_run_was_cancelled_is_not_paid_tw
     endpoint.answers(Answer(body={"song": 1}))
     with registered(lambda ctx: ctx.step.fetch("make", endpoint.url, method="POST").json()):
         run = go()
-        execute(*claim(1))
-        (flight,) = outbox.take(1)
+        execute(*claim_due(1))
+        (leased_request,) = outbox.lease_requests(1)
         cancel(run.id)
-        outbox.land([(flight, outbox.fly(flight))])
+        outbox.store_responses([(leased_request, outbox.perform_now(leased_request))])
         rerun(run.id)
         drain()
     assert (the_run().status, the_run().output) == ("completed", {"song": 1})
@@ -168,13 +168,13 @@ def test_a_request_that_was_in_the_air_when_its_run_was_cancelled_is_not_paid_tw
 def test_a_run_that_is_retried_before_its_request_has_landed_waits_for_it(endpoint):
     with registered(lambda ctx: ctx.step.fetch("make", endpoint.url, method="POST").json()):
         run = go()
-        execute(*claim(1))
-        (flight,) = outbox.take(1)
+        execute(*claim_due(1))
+        (leased_request,) = outbox.lease_requests(1)
         cancel(run.id)
         rerun(run.id)
         drain()
         assert (the_run().status, the_run().reason) == ("waiting", "fetch")
-        outbox.land([(flight, outbox.fly(flight))])
+        outbox.store_responses([(leased_request, outbox.perform_now(leased_request))])
         drain()
     assert the_run().status == "completed"
     assert len(endpoint.asked) == 1
@@ -183,7 +183,7 @@ def test_a_run_that_is_retried_before_its_request_has_landed_waits_for_it(endpoi
 def test_a_request_that_was_not_sent_before_the_cancellation_is_sent_after_the_retry(endpoint):
     with registered(lambda ctx: ctx.step.fetch("make", endpoint.url).json()):
         run = go()
-        execute(*claim(1))
+        execute(*claim_due(1))
         cancel(run.id)
         rerun(run.id)
         drain()

@@ -17,7 +17,7 @@ from jobs.execution.executor import execute
 from jobs.maintenance import cron, retention
 from jobs.models import CronSchedule, Reason, Run, RunStatus, Step
 from jobs.models import Event as EventRow
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from tests.functions import in_a_child, registered
 from tests.jobs.deaths import DIED, HERE, leases_lapse
@@ -46,7 +46,7 @@ def tick() -> None:
 def a_run_under_way() -> Run:
     """Another cluster's."""
     make_run(**OURS, event=make_event(at=now() + SOON), status="queued", due_at=Now())
-    (claimed,) = claim(1, "another")
+    (claimed,) = claim_due(1, "another")
     return Run.objects.get(id=claimed.run_id)
 
 
@@ -79,7 +79,7 @@ def test_where_a_ticks_run_waits_already_that_one_goes_on():
     long_ago(4)
     tick()
     cron.tick()
-    first = claim(1)
+    first = claim_due(1)
     tick()
     cron.tick()
     execute(first[0])
@@ -93,7 +93,7 @@ def test_while_it_is_paused_no_next_one_goes_on():
     long_ago(4)
     tick()
     cron.tick()
-    (first,) = claim(1)
+    (first,) = claim_due(1)
     pause(retention.FUNCTION)
     execute(first)
     drain()
@@ -142,7 +142,7 @@ def test_when_its_worker_dies_between_two_batches_another_goes_on(monkeypatch):
     long_ago(5)
     tick()
     cron.tick()
-    assert in_a_child(lambda: [execute(claimed) for claimed in claim(1)]) == DIED
+    assert in_a_child(lambda: [execute(claimed) for claimed in claim_due(1)]) == DIED
     assert Run.objects.exclude(fn_id=retention.FUNCTION).count() == 4
     leases_lapse()
     drain()
@@ -161,14 +161,14 @@ def test_while_runs_are_under_way_it_rests_between_its_rounds_and_keeps_no_worke
     other = a_run_under_way()
     tick()
     cron.tick()
-    execute(*claim(1))
+    execute(*claim_due(1))
     run = retentions().get()
     assert (run.status, run.reason) == (RunStatus.WAITING, Reason.SLEEP)
     assert Run.objects.exclude(id__in=[run.id, other.id]).count() == 2
     for _ in range(3):
         Step.objects.filter(run=run).update(due_at=Now())
         Run.objects.filter(id=run.id, ended_at=None).update(due_at=Now())
-        for claimed in claim(1):
+        for claimed in claim_due(1):
             execute(claimed)
     assert retentions().get().output == {"runs": 3, "events": 3, "clusters": 0}
 

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db import connection
 
 from jobs.api import Context, Event, InvalidEvent, NonRetriableError, Secret, cancel, rerun, send
-from jobs.lib.json_values import remembered
+from jobs.lib.json_values import to_json
 from jobs.lib.secrets import mask
 from jobs.testing import drain, travel
 from tests.functions import go, ran, registered, the_run
@@ -149,7 +149,7 @@ def test_a_secret_that_is_the_beginning_of_another_hides_neither(settings):
 def test_a_secret_of_digits_does_not_break_the_numbers_that_hold_it(settings):
     settings.MODAL_KEY = "12345678"
 
-    kept = remembered({"count": 91234567890, "text": "12345678"}, "it")
+    kept = to_json({"count": 91234567890, "text": "12345678"}, "it")
     assert kept["text"] == "[MODAL_KEY]"
     assert "12345678" not in json.dumps(kept)
 

@@ -13,7 +13,7 @@ from jobs.api import Concurrency, Context, Event, TriggerEvent, send
 from jobs.execution.executor import execute
 from jobs.models import Run
 from jobs.runs import shares
-from jobs.runs.queue import claim, look
+from jobs.runs.queue import claim_batch, claim_due
 from jobs.testing import drain, travel
 from tests.functions import registered
 from tests.jobs.blocking import Uncommitted
@@ -25,7 +25,7 @@ PER_USER = [Concurrency(limit=1, key="event.data.user")]
 
 @pytest.fixture(autouse=True)
 def a_round_of_its_own(monkeypatch) -> None:
-    monkeypatch.setattr(shares, "here", shares.Round())
+    monkeypatch.setattr(shares, "cursor", shares.ClassCursor())
 
 
 def nothing(ctx: Context) -> None:
@@ -53,7 +53,7 @@ def order(name: str, count: int = 1, **data: object) -> None:
 
 
 def taken(limit: int) -> list[str]:
-    return [c.fn_id for c in claim(limit)]
+    return [c.fn_id for c in claim_due(limit)]
 
 
 def test_a_run_of_a_quiet_function_is_taken_before_the_hundredth_of_a_busy_one(functions):
@@ -75,7 +75,7 @@ def test_of_one_class_the_oldest_goes_first(functions):
         Run.objects.filter(fn_id=name, id=Run.objects.filter(fn_id=name).latest("id").id).update(
             due_at=Run.objects.earliest("id").due_at - timedelta(hours=1)
         )
-    first = {c.run_id for c in claim(2)}
+    first = {c.run_id for c in claim_due(2)}
     assert first == {Run.objects.filter(fn_id=name).latest("id").id for name in (BUSY, QUIET)}
 
 
@@ -91,7 +91,7 @@ def test_a_herd_that_wakes_keeps_no_run_from_being_taken(functions):
     herd = asleep(50)
     order(BUSY)
     order(QUIET)
-    first = claim(6)
+    first = claim_due(6)
     assert len(first) == 4
     assert sum(c.run_id in herd for c in first) == 2
     assert {c.fn_id for c in first if c.run_id not in herd} == {BUSY, QUIET}
@@ -101,7 +101,7 @@ def test_what_has_begun_is_not_kept_from_going_on_by_what_has_not(functions):
     (sleeper,) = asleep(1)
     order(BUSY, 50)
     order(QUIET, 50)
-    assert sleeper in {c.run_id for c in claim(3)}
+    assert sleeper in {c.run_id for c in claim_due(3)}
 
 
 def test_with_more_functions_than_a_look_takes_runs_each_has_its_turn():
@@ -133,8 +133,8 @@ def test_a_look_goes_on_where_the_last_one_left_off_among_functions_of_which_not
         for n in others
     )
     Run.objects.filter(id=like).update(fn_id=QUIET)
-    assert look(8, "") == ([], True)
-    (found,), _ = look(8, "")
+    assert claim_batch(8, "") == ([], True)
+    (found,), _ = claim_batch(8, "")
     assert found.run_id == like
 
 
@@ -151,10 +151,10 @@ def test_two_clusters_that_look_at_once_take_different_runs_of_each_function(fun
 def test_a_run_whose_turn_comes_takes_turns_with_those_that_have_not_waited():
     with function(BUSY, concurrency=PER_USER):
         order(BUSY, 2, user="old")
-        (first,) = claim(4)
+        (first,) = claim_due(4)
         order(BUSY)
         execute(first)
         for n in range(20):
             order(BUSY, user=f"new {n}")
         waited = Run.objects.order_by("id")[1]
-        assert waited.id in {c.run_id for c in claim(2)}
+        assert waited.id in {c.run_id for c in claim_due(2)}

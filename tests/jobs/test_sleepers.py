@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from jobs.api import Context
 from jobs.execution.executor import execute
 from jobs.models import Attempt, Event, Fetch, LogLine, Run, Step
-from jobs.runs.queue import claim, next_due
+from jobs.runs.queue import claim_due, next_due
 from jobs.testing import drain, travel
 from tests.functions import go, ran, registered
 from tests.jobs.sleepers import make_sleepers
@@ -82,7 +82,7 @@ def claim_all() -> tuple[list[int], list[int]]:
         with CaptureQueriesContext(
             connection,
         ) as asked:
-            claims = claim(BATCH)
+            claims = claim_due(BATCH)
         if not claims:
             return sizes, queries
         sizes.append(len(claims))
@@ -95,7 +95,7 @@ def test_each_of_them_goes_on_once_and_at_the_same_cost():
     with registered(naps):
         make_sleepers(like=asleep(), count=200)
         travel(HOUR)
-        while claims := claim(BATCH):
+        while claims := claim_due(BATCH):
             for claimed in claims:
                 with CaptureQueriesContext(connection) as asked:
                     execute(claimed)
@@ -111,11 +111,11 @@ def test_thousands_that_sleep_on_cost_a_claim_nothing():
     with registered(naps):
         make_sleepers(like=asleep(), count=SLEEPERS)
         with CaptureQueriesContext(connection) as asked:
-            assert claim(BATCH) == []
+            assert claim_due(BATCH) == []
         alone = len(asked)
         go()
         with CaptureQueriesContext(connection) as asked:
-            (claimed,) = claim(BATCH)
+            (claimed,) = claim_due(BATCH)
         assert len(asked) <= alone + 4
         execute(claimed)
     assert Run.objects.filter(reason="sleep").count() == SLEEPERS + 2

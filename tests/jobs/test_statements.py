@@ -56,9 +56,9 @@ def test_errors_are_djangos():
 
 def test_what_travels_together_is_one_transaction():
     with pytest.raises(IntegrityError):
-        statements.together((ADD, {"id": "one"}), (ADD, {"id": "two"}), (ADD, {"id": "one"}))
+        statements.execute_many((ADD, {"id": "one"}), (ADD, {"id": "two"}), (ADD, {"id": "one"}))
     assert not RegisteredFunction.objects.filter(fn_id__in=["one", "two"]).exists()
-    statements.together((ADD, {"id": "one"}), (ADD, {"id": "two"}))
+    statements.execute_many((ADD, {"id": "one"}), (ADD, {"id": "two"}))
     assert RegisteredFunction.objects.filter(fn_id__in=["one", "two"]).count() == 2
 
 
@@ -67,7 +67,9 @@ def test_each_statement_sees_what_was_committed_when_its_turn_came():
     with others() as start:
         with transaction.atomic():
             statements.execute(LOCK, {})
-            found = start(lambda: statements.together((LOCK, {}), (COUNT, {"like": "late%"}))[1])
+            found = start(
+                lambda: statements.execute_many((LOCK, {}), (COUNT, {"like": "late%"}))[1]
+            )
             wait_until_blocked(1)
             statements.execute(ADD, {"id": "late"})
         assert found.result() == [(1,)]

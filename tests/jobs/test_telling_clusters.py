@@ -15,11 +15,11 @@ from django.conf import settings as project
 from django.db import connection, transaction
 
 from jobs.api import Concurrency, Context, Event, cancel, pause, rerun, resume, send
-from jobs.cluster.worker_table import Board
+from jobs.cluster.worker_table import WorkerTable
 from jobs.models import Run
 from jobs.platform.postgres import notifier
 from jobs.runs import lease
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain
 from tests.database import cluster_environment, database_url
 from tests.functions import go, registered
@@ -83,7 +83,7 @@ def notifies(act: Callable[[], object]) -> list[bool]:
 
 def test_a_run_that_a_worker_gives_back_is_told_to_the_clusters(ear):
     sends()
-    (claimed,) = claim(10)
+    (claimed,) = claim_due(10)
     ear.heard()
     assert lease.give_back(claimed.run_id, claimed.token)
     assert ear.heard() == [notifier.RUN_DUE]
@@ -204,52 +204,52 @@ def test_a_forked_process_tells_like_its_parent(ear: Ear):
 
 
 @pytest.fixture
-def board() -> Iterator[Board]:
-    board = Board()
-    notifier.belong_to(board)
-    yield board
+def board() -> Iterator[WorkerTable]:
+    worker_table = WorkerTable()
+    notifier.belong_to(worker_table)
+    yield worker_table
     notifier.belong_to(None)
 
 
-def test_a_process_of_a_cluster_rings_its_bell_after_the_commit(board: Board, ear: Ear):
+def test_a_process_of_a_cluster_rings_its_bell_after_the_commit(board: WorkerTable, ear: Ear):
     with transaction.atomic():
         sends()
-        assert not board.runs.silence()
-    assert board.runs.silence()
-    assert not board.requests.silence()
+        assert not board.runs.consume()
+    assert board.runs.consume()
+    assert not board.requests.consume()
     assert ear.heard() == []
 
 
-def test_what_may_be_a_request_rings_the_gateways_bell_too(board: Board):
+def test_what_may_be_a_request_rings_the_gateways_bell_too(board: WorkerTable):
     notifier.wake_clusters()
-    assert board.runs.silence()
-    assert board.requests.silence()
+    assert board.runs.consume()
+    assert board.requests.consume()
 
 
 def test_in_a_cluster_that_is_stopping_nothing_hears_the_bell_and_the_others_are_told(
-    board: Board, ear: Ear
+    board: WorkerTable, ear: Ear
 ):
     board.stop()
     sends()
     assert ear.heard() == ["run"]
 
 
-def test_a_run_that_passes_its_turn_on_rings_the_bell(board: Board):
+def test_a_run_that_passes_its_turn_on_rings_the_bell(board: WorkerTable):
     with registered(lambda ctx: None, fn_id="lined", concurrency=[Concurrency(limit=1)]):
         sends(2)
-        board.runs.silence()
+        board.runs.consume()
         drain()
-    assert board.runs.silence()
+    assert board.runs.consume()
 
 
-def test_a_run_that_was_invoked_rings_the_bell_when_it_ends(board: Board):
+def test_a_run_that_was_invoked_rings_the_bell_when_it_ends(board: WorkerTable):
     def calls(ctx: Context) -> None:
         ctx.step.invoke("child", function="child")
 
     def last(ctx: Context) -> None:
-        board.runs.silence()
+        board.runs.consume()
 
     with registered(last, fn_id="child", trigger=[]), registered(calls, fn_id="calls"):
         sends()
         drain()
-    assert board.runs.silence()
+    assert board.runs.consume()

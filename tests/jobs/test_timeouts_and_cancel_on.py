@@ -11,7 +11,7 @@ from jobs.api import Cancel, Concurrency, Context, Event, InvalidFunction, Timeo
 from jobs.execution.executor import execute
 from jobs.maintenance import sweeper
 from jobs.models import Run, RunStatus
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from tests.functions import at_once, registered
 
@@ -58,7 +58,7 @@ def test_a_run_that_starts_while_a_sweep_is_about_to_cancel_it_is_spared(monkeyp
         cancel_if_expired = sweeper._cancel_if_expired
 
         def it_starts_before(run_id):
-            execute(*claim(1))
+            execute(*claim_due(1))
             cancel_if_expired(run_id)
 
         monkeypatch.setattr(sweeper, "_cancel_if_expired", it_starts_before)

@@ -20,8 +20,8 @@ def body_of(settings, manner, **fields) -> str:
     with Adversary(manner) as server:
         allow(settings, server)
         outcome = ask(server.url, **fields)
-    assert outcome.answer is not None, outcome.error
-    return outcome.answer["body"]
+    assert outcome.response is not None, outcome.error
+    return outcome.response["body"]
 
 
 def error_of(settings, manner, **fields):
@@ -156,21 +156,21 @@ def test_a_header_becomes_text_that_a_database_can_hold(settings):
     with Adversary(answer(b"ok", X_Odd="a\0b\xe9", Retry_After="1\0")) as server:
         allow(settings, server)
         outcome = ask(server.url)
-    assert outcome.answer is not None
+    assert outcome.response is not None
     assert "\0" not in str(outcome)
-    assert outcome.answer["headers"]["X-Odd"] == "a\ufffdbé"
+    assert outcome.response["headers"]["X-Odd"] == "a\ufffdbé"
 
 
 @pytest.mark.parametrize("name", ["Retry-After", "retry-after"])
 def test_when_to_try_again_is_read_however_its_header_is_spelled(settings, name):
     with Adversary(answer(b"", 503, **{name: "7"})) as server:
         allow(settings, server)
-        assert ask(server.url).summary["retry_after"] == "7"
+        assert ask(server.url).head["retry_after"] == "7"
 
 
 def test_an_answer_to_head_has_no_body_whatever_it_promises(settings):
     with Adversary(says(OK + b"Content-Length: 10000000000\r\n\r\n")) as server:
         allow(settings, server)
         outcome = ask(server.url, method="HEAD", body="")
-    assert outcome.answer is not None
-    assert outcome.answer["body"] == ""
+    assert outcome.response is not None
+    assert outcome.response["body"] == ""

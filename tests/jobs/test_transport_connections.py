@@ -56,8 +56,8 @@ def test_a_connection_is_not_used_again_after_an_answer_that_was_not_read(settin
         transport = Transport()
         assert is_final(ask(server.url, transport=transport))
         outcome = ask(server.url, transport=transport)
-    assert outcome.answer is not None
-    assert outcome.answer["body"] == "song"
+    assert outcome.response is not None
+    assert outcome.response["body"] == "song"
 
 
 def test_many_threads_ask_at_once(settings):
@@ -176,7 +176,7 @@ def test_a_pinned_address_is_verified_by_the_name_that_was_asked(settings):
         transport = trusting_transport(to_this_machine)
         for _ in range(2):
             outcome = ask(server.url_of("songs.test", "https"), transport=transport)
-            assert outcome.answer is not None, outcome.error
+            assert outcome.response is not None, outcome.error
     assert server.connections == 1
     assert server.heard[0].headers["host"] == f"songs.test:{server.port}"
 
@@ -248,6 +248,6 @@ def test_under_tls_too_one_that_waits_keeps_nobody_waiting(settings):
         transport, url = trusting_transport(to_this_machine), server.url_of("songs.test", "https")
         first = pool.submit(ask, url, transport=transport)
         assert is_waiting.wait(PATIENCE)
-        assert ask(url, transport=transport).answer["body"] == "prompt"
+        assert ask(url, transport=transport).response["body"] == "prompt"
         may_answer.set()
-        assert first.result(PATIENCE).answer["body"] == "late"
+        assert first.result(PATIENCE).response["body"] == "late"

@@ -22,10 +22,10 @@ def test_an_answer_within_its_time_is_the_outcome(settings):
         allow(settings, server)
         outcome = ask(server.url, timeout=5)
     assert outcome.error is None
-    assert outcome.answer is not None
-    assert outcome.answer["status_code"] == 200
-    assert outcome.answer["body"] == '{"s3_key": "a.mp3"}'
-    assert outcome.summary["bytes"] == len('{"s3_key": "a.mp3"}')
+    assert outcome.response is not None
+    assert outcome.response["status_code"] == 200
+    assert outcome.response["body"] == '{"s3_key": "a.mp3"}'
+    assert outcome.head["bytes"] == len('{"s3_key": "a.mp3"}')
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_the_connection_s_time_ends_with_the_connection(settings, monkeypatch):
     with Adversary(late) as server:
         allow(settings, server)
         outcome = ask(server.url, timeout=20)
-    assert outcome.answer is not None
-    assert outcome.answer["body"] == "ok"
+    assert outcome.response is not None
+    assert outcome.response["body"] == "ok"
 
 
 def test_sending_may_take_longer_than_connecting(settings, monkeypatch):

@@ -16,8 +16,8 @@ def test_a_303_is_followed_with_get_and_the_same_headers(settings):
     with Adversary(redirect(f"/make?{CAPABILITY}"), answer(b"song")) as server:
         allow(settings, server)
         outcome = ask(server.url, headers=KEY)
-    assert outcome.answer is not None
-    assert outcome.answer["body"] == "song"
+    assert outcome.response is not None
+    assert outcome.response["body"] == "song"
     assert [(heard.method, heard.target) for heard in server.heard] == [
         ("POST", "/make"),
         ("GET", f"/make?{CAPABILITY}"),
@@ -48,8 +48,8 @@ def test_the_same_result_url_may_come_again(settings):
     with Adversary(*[redirect("/result")] * 20, answer(b"song")) as server:
         allow(settings, server)
         outcome = ask(server.url)
-    assert outcome.answer is not None
-    assert outcome.answer["body"] == "song"
+    assert outcome.response is not None
+    assert outcome.response["body"] == "song"
     assert [heard.method for heard in server.heard] == ["POST"] + ["GET"] * 20
 
 
@@ -153,8 +153,8 @@ def test_a_redirect_s_endless_body_is_not_waited_for(settings):
     with Adversary(endless, answer(b"song")) as server:
         allow(settings, server)
         outcome = ask(server.url)
-    assert outcome.answer is not None
-    assert outcome.answer["body"] == "song"
+    assert outcome.response is not None
+    assert outcome.response["body"] == "song"
 
 
 def test_a_result_url_stands_in_no_log_whatever_the_headers_look_like(settings, caplog):
@@ -162,7 +162,7 @@ def test_a_result_url_stands_in_no_log_whatever_the_headers_look_like(settings, 
     odd = adversary.says(b"HTTP/1.1 200 OK\r\nno header at all\r\n\r\nsong")
     with Adversary(redirect(url), odd) as server:
         allow(settings, server)
-        assert ask(server.url).answer is not None
+        assert ask(server.url).response is not None
     assert len(server.heard) == 2
     assert CAPABILITY not in caplog.text
 

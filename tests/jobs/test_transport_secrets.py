@@ -21,8 +21,8 @@ def test_a_secret_is_sent_and_only_its_name_comes_back(settings):
         allow(settings, server)
         outcome = ask(server.url, headers=HEADERS)
     assert server.heard[0].headers["modal-key"] == SECRET
-    assert outcome.answer is not None
-    assert outcome.answer["body"] == "you said [MODAL_KEY]"
+    assert outcome.response is not None
+    assert outcome.response["body"] == "you said [MODAL_KEY]"
     assert SECRET not in str(outcome)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.api import Concurrency, Context, Event, cancel, send
 from jobs.models import Run
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from tests.functions import Diary, registered
 
@@ -122,7 +122,7 @@ def test_a_parked_run_costs_nothing_and_is_looked_at_by_nobody():
         assert len(parked()) == 19
         assert Run.objects.filter(reason="turn", due_at=None, started_at=None).count() == 19
         assert not Run.objects.due().exists()
-        assert claim(100) == []
+        assert claim_due(100) == []
 
 
 def test_a_long_line_keeps_nobody_elses_run_from_being_taken():

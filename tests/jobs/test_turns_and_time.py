@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from jobs.api import Concurrency, cancel
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.runs.turns import lock
 from jobs.testing import drain
 from tests.functions import Diary, go, nap, registered
@@ -38,7 +38,7 @@ def test_who_was_woken_while_a_later_one_waited_for_the_lock_is_not_overtaken():
         with others() as other:
             with transaction.atomic():
                 lock([f'test-function:0:"{first}"'], 0)
-                claimed = other(lambda: claim(10))
+                claimed = other(lambda: claim_due(10))
                 wait_until_blocked(1)
                 assert other(lambda: cancel(holder.id)).result() is True
             claimed.result()

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from jobs.api import Concurrency, Context, Event, InvalidTransition, cancel, send
 from jobs.execution.executor import execute
 from jobs.models import Run
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.runs.turns import lock
 from tests.functions import at_once, registered
 from tests.jobs.blocking import others, wait_until_blocked
@@ -40,7 +40,7 @@ class Room:
 
 def work_until_done() -> None:
     while Run.objects.unfinished().exists():
-        for claimed in claim(3):
+        for claimed in claim_due(3):
             execute(claimed)
 
 
@@ -114,14 +114,14 @@ def test_one_who_leaves_two_lines_and_one_who_enters_them_do_not_block_each_othe
     concurrency = [Concurrency(limit=1, key="event.data.user"), Concurrency(limit=3)]
     with registered(lambda ctx: ctx.step.sleep("nap", 60), fn_id=fn_id, concurrency=concurrency):
         send([Event(name="test/go", data={"user": user}) for user in ("ann", "ann", "bob")])
-        execute(*claim(1))
+        execute(*claim_due(1))
         leaver = Run.objects.order_by("id").first()
         with others() as other:
             with transaction.atomic():
                 lock([second_line], 1)
                 left = other(lambda: cancel(leaver.id))
                 wait_until_blocked(1)
-                entered = other(lambda: claim(10))
+                entered = other(lambda: claim_due(10))
                 wait_until_blocked(2)
             assert left.result() is True
             assert len(entered.result()) >= 1

@@ -15,7 +15,7 @@ from jobs.api import Event
 from jobs.errors import InvalidOutput
 from jobs.events import validation
 from jobs.events.event import EventPayload
-from jobs.lib.json_values import OUTPUT_LIMIT, remembered
+from jobs.lib.json_values import OUTPUT_LIMIT, to_json
 from jobs.testing import drain, travel
 from tests.functions import go, ran, registered, the_run
 
@@ -72,7 +72,7 @@ BAD = {
 @pytest.mark.parametrize(("value", "sentence"), BAD.values(), ids=BAD)
 def test_what_cannot_be_remembered_is_told_with_its_type_and_its_place(value, sentence):
     with pytest.raises(InvalidOutput, match=sentence) as raised:
-        remembered(value, "The output of step “one”")
+        to_json(value, "The output of step “one”")
     assert str(raised.value).startswith("The output of step “one” ")
 
 
@@ -122,11 +122,11 @@ def test_what_is_remembered_is_what_the_database_gives_back_to_the_last_digit(va
     run = the_run()
     kept = [*seen[0], *seen[1], run.output, run.steps.get(name="one").output, expressed]
     assert len(seen) == 2
-    assert {repr(one) for one in kept} == {repr(remembered(value, "it"))}
+    assert {repr(one) for one in kept} == {repr(to_json(value, "it"))}
 
 
 def validated_event(value):
-    return validation.validated(Event(name="test/go", data={"value": value}))
+    return validation.validate(Event(name="test/go", data={"value": value}))
 
 
 def test_a_process_that_takes_longer_numbers_accepts_none_that_others_cannot_read():
@@ -134,19 +134,19 @@ def test_a_process_that_takes_longer_numbers_accepts_none_that_others_cannot_rea
     sys.set_int_max_str_digits(0)
     try:
         with pytest.raises(InvalidOutput, match="a whole number of 4,301 digits"):
-            remembered([10**4300], "it")
+            to_json([10**4300], "it")
     finally:
         sys.set_int_max_str_digits(usual)
 
 
 def test_four_mebibytes_fit():
     text = "x" * (OUTPUT_LIMIT - 2)
-    assert remembered(text, "it") == text
+    assert to_json(text, "it") == text
 
 
 @pytest.mark.parametrize("text", [r"\u0000", r"\ud800", "\\", '"', "\u2028", "\x1f", "\x7f", ""])
 def test_any_text_that_can_be_stored_is_remembered(text):
-    assert remembered({text: text}, "it") == {text: text}
+    assert to_json({text: text}, "it") == {text: text}
 
 
 @pytest.mark.django_db

@@ -10,9 +10,9 @@ from django.db import connection, transaction
 
 from jobs.api import Context, Event, send
 from jobs.execution.executor import execute
-from jobs.fetch.outbox import Flight, land, take
+from jobs.fetch.outbox import Flight, lease_requests, store_responses
 from jobs.platform.http.exchange import Outcome
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from songs.models import Category
 from tests.functions import go, registered
 
@@ -63,7 +63,7 @@ def ends(ctx: Context) -> None:
 
 
 def advance() -> None:
-    (claimed,) = claim(1)
+    (claimed,) = claim_due(1)
     execute(claimed)
 
 
@@ -94,7 +94,7 @@ def test_a_request_that_is_taken_is_on_the_disk_and_so_is_all_that_its_run_has_d
         go()
         advance()
         done = log("insert")
-        assert len(take(1)) == 1
+        assert len(lease_requests(1)) == 1
         assert log("flush") >= done
 
 
@@ -128,9 +128,9 @@ def test_landing_does_not_wait_for_the_disk():
     with registered(asks):
         go()
         advance()
-        (flight,) = take(1)
+        (leased_request,) = lease_requests(1)
         with transaction.atomic():
-            land([(flight, answer(flight))])
+            store_responses([(leased_request, answer(leased_request))])
             assert setting() == "off"
     assert setting() == "on"
 
@@ -139,6 +139,6 @@ def setting() -> Any:
     return connection.connection.execute("SHOW synchronous_commit").fetchone()[0]
 
 
-def answer(flight: Flight) -> Outcome:
-    answer = {"status_code": 200, "url": flight.request.url, "headers": {}, "body": ""}
-    return Outcome(answer=answer, summary={"status_code": 200, "bytes": 0})
+def answer(leased_request: Flight) -> Outcome:
+    answer = {"status_code": 200, "url": leased_request.request.url, "headers": {}, "body": ""}
+    return Outcome(response=answer, head={"status_code": 200, "bytes": 0})

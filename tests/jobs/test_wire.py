@@ -50,9 +50,9 @@ def test_a_name_may_stand_more_than_once_and_a_percent_sign_is_doubled():
 @pytest.mark.needs_pipeline("plain cursors leave the COMMIT to Django")
 def test_the_last_trip_of_a_transaction_may_end_it():
     with transaction.atomic():
-        statements.together((ADD, {"id": "first"}))
+        statements.execute_many((ADD, {"id": "first"}))
         assert is_in_transaction()
-        statements.together((ADD, {"id": "last"}), commits=True)
+        statements.execute_many((ADD, {"id": "last"}), commits=True)
         assert not is_in_transaction()
     assert added() == {"first", "last"}
 
@@ -60,7 +60,7 @@ def test_the_last_trip_of_a_transaction_may_end_it():
 def test_a_transaction_that_errs_in_its_last_trip_leaves_nothing():
     one_twice = [(ADD, {"id": "one"}), (ADD, {"id": "two"}), (ADD, {"id": "one"})]
     with pytest.raises(IntegrityError), transaction.atomic():
-        statements.together(*one_twice, commits=True)
+        statements.execute_many(*one_twice, commits=True)
     assert added() == set()
     assert not is_in_transaction()
 
@@ -68,7 +68,7 @@ def test_a_transaction_that_errs_in_its_last_trip_leaves_nothing():
 def test_a_statement_that_an_error_skipped_is_no_prepared_one():
     unseen = "SELECT %(number)s::int, 'nobody has asked this before'"
     with pytest.raises(ProgrammingError):
-        statements.together(("SELECT * FROM jobs_nowhere", {}), (unseen, {"number": 1}))
+        statements.execute_many(("SELECT * FROM jobs_nowhere", {}), (unseen, {"number": 1}))
     for number in (1, 2):
         assert statements.execute(unseen, {"number": number})[0][0] == number
 
@@ -110,7 +110,7 @@ def test_an_exception_out_of_a_signal_leaves_no_connection_in_mid_conversation(a
     assert statements.execute(TRIPS, {"number": 1}) == [(1, "100%", 2)]
 
 
-@pytest.mark.parametrize("ask", [statements.execute, statements.at_once])
+@pytest.mark.parametrize("ask", [statements.execute, statements.execute_nowait])
 def test_a_lost_connection_is_djangos_operational_error(ask):
     connection.ensure_connection()
     pid = connection.connection.info.backend_pid
@@ -135,35 +135,35 @@ def test_what_is_told_during_a_trip_is_heard_by_who_listens():
 def test_a_large_batch_goes_through_although_the_server_answers_meanwhile():
     echo = "SELECT %(text)s::text"
     text = "x" * 3_000_000
-    answers = statements.together(*((echo, {"text": text}) for _ in range(4)))
+    answers = statements.execute_many(*((echo, {"text": text}) for _ in range(4)))
     assert [len(rows[0][0]) for rows in answers] == [3_000_000] * 4
 
 
 def test_what_waits_for_nobody_is_asked_at_once_and_says_the_same():
     for _ in range(2):  # prepared, and as a prepared one
-        assert statements.at_once(TRIPS, {"number": 1}) == [(1, "100%", 2)]
+        assert statements.execute_nowait(TRIPS, {"number": 1}) == [(1, "100%", 2)]
     assert statements.execute(TRIPS, {"number": 2}) == [(2, "100%", 3)]
 
 
 def test_what_is_asked_at_once_belongs_to_the_transaction():
     with transaction.atomic():
-        statements.at_once(ADD, {"id": "undone"})
+        statements.execute_nowait(ADD, {"id": "undone"})
         transaction.set_rollback(True)
     with transaction.atomic():
         statements.begin()
-        statements.at_once("SAVEPOINT here")
+        statements.execute_nowait("SAVEPOINT here")
         assert is_in_transaction()
-        statements.at_once(ADD, {"id": "kept"})
-        statements.at_once("RELEASE SAVEPOINT here; SAVEPOINT there")
-        statements.at_once(ADD, {"id": "gone"})
-        statements.at_once("ROLLBACK TO SAVEPOINT there")
+        statements.execute_nowait(ADD, {"id": "kept"})
+        statements.execute_nowait("RELEASE SAVEPOINT here; SAVEPOINT there")
+        statements.execute_nowait(ADD, {"id": "gone"})
+        statements.execute_nowait("ROLLBACK TO SAVEPOINT there")
     assert added() == {"kept"}
 
 
 def test_an_error_at_once_is_djangos_and_the_next_one_is_answered():
-    statements.at_once(ADD, {"id": "twice"})
+    statements.execute_nowait(ADD, {"id": "twice"})
     with pytest.raises(IntegrityError):
-        statements.at_once(ADD, {"id": "twice"})
+        statements.execute_nowait(ADD, {"id": "twice"})
     with pytest.raises(ProgrammingError):
-        statements.at_once("SELECT * FROM jobs_nowhere", {})
-    assert statements.at_once(TRIPS, {"number": 1}) == [(1, "100%", 2)]
+        statements.execute_nowait("SELECT * FROM jobs_nowhere", {})
+    assert statements.execute_nowait(TRIPS, {"number": 1}) == [(1, "100%", 2)]

@@ -17,7 +17,7 @@ from django.conf import settings as project
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
-from melodymaker.supervisor import Claim, Household, Occupied, Part, PartEnded
+from melodymaker.supervisor import Children, InstanceLock, Occupied, Part, PartEnded
 from songs.models import CreditEntry, User
 
 TIMEOUT = 20.0
@@ -77,18 +77,18 @@ def test_up_refuses_production(settings) -> None:
 
 
 def test_one_up_in_a_checkout(tmp_path: Path) -> None:
-    first, second = Claim(tmp_path), Claim(tmp_path)
-    first.take("http://127.0.0.1:8000/")
+    first, second = InstanceLock(tmp_path), InstanceLock(tmp_path)
+    first.acquire("http://127.0.0.1:8000/")
     with pytest.raises(Occupied, match=rf"8000/ \(process {os.getpid()}\).*make stop"):
-        second.take("http://127.0.0.1:9000/")
+        second.acquire("http://127.0.0.1:9000/")
     first.release()
-    second.take("http://127.0.0.1:9000/")
+    second.acquire("http://127.0.0.1:9000/")
     second.release()
 
 
 def test_the_one_that_runs_goes_on_until_its_file_is_gone(tmp_path: Path) -> None:
-    claim = Claim(tmp_path)
-    claim.take("http://127.0.0.1:8000/")
+    claim = InstanceLock(tmp_path)
+    claim.acquire("http://127.0.0.1:8000/")
     assert not claim.withdrawn
     (tmp_path / ".local" / "running").unlink()
     assert claim.withdrawn
@@ -97,52 +97,54 @@ def test_the_one_that_runs_goes_on_until_its_file_is_gone(tmp_path: Path) -> Non
 
 def test_stop_waits_for_the_one_that_runs(tmp_path: Path) -> None:
     holder = (
-        "import sys, time; from pathlib import Path; from melodymaker.supervisor import Claim\n"
-        "claim = Claim(Path(sys.argv[1])); claim.take('here'); print('taken', flush=True)\n"
+        "import sys, time; from pathlib import Path\n"
+        "from melodymaker.supervisor import InstanceLock\n"
+        "claim = InstanceLock(Path(sys.argv[1]))\n"
+        "claim.acquire('here'); print('taken', flush=True)\n"
         "while not claim.withdrawn: time.sleep(0.01)\n"
         "claim.release()\n"
     )
     process = start(holder, str(tmp_path))
     assert process.stdout is not None
     assert process.stdout.readline() == "taken\n"
-    assert Claim(tmp_path).withdraw(patience=TIMEOUT)
+    assert InstanceLock(tmp_path).withdraw(patience=TIMEOUT)
     assert process.wait(TIMEOUT) == 0
-    assert not Claim(tmp_path).withdraw()
+    assert not InstanceLock(tmp_path).withdraw()
 
 
 def test_stop_with_nothing_running_says_so(tmp_path: Path) -> None:
-    assert not Claim(tmp_path).withdraw()
+    assert not InstanceLock(tmp_path).withdraw()
 
 
 def test_a_part_that_dies_is_named_with_its_last_words() -> None:
-    household = Household(project.BASE_DIR, io.StringIO(), with_database=False)
+    children = Children(project.BASE_DIR, io.StringIO(), with_database=False)
     try:
         last_words = Part("choir", ("-c", "print('out of tune'); raise SystemExit(3)"))
-        household.start([last_words], dict(os.environ))
-        running = household.running[0]
+        children.start([last_words], dict(os.environ))
+        running = children.running[0]
         running.popen.wait(TIMEOUT)
         with pytest.raises(PartEnded, match=r"The choir ended with exit code 3.*\s+out of tune"):
-            household.look()
+            children.check()
     finally:
-        household.stop()
+        children.stop()
 
 
 def test_every_line_says_whose_it_is() -> None:
     out = io.StringIO()
-    household = Household(project.BASE_DIR, out, with_database=False)
+    children = Children(project.BASE_DIR, out, with_database=False)
     parts = [Part("choir", ("-c", "print('la')")), Part("organ", ("-c", "print('hum')"))]
-    household.start(parts, dict(os.environ))
-    for running in household.running:
+    children.start(parts, dict(os.environ))
+    for running in children.running:
         running.listener.join(TIMEOUT)
-    household.stop()
+    children.stop()
     assert sorted(out.getvalue().splitlines()) == ["choir | la", "organ | hum"]
 
 
 def test_stopping_ends_a_part_and_its_children(doorbell) -> None:
-    household = Household(project.BASE_DIR, io.StringIO(), with_database=False)
-    household.start([rings(doorbell, child=True)], dict(os.environ))
+    children = Children(project.BASE_DIR, io.StringIO(), with_database=False)
+    children.start([rings(doorbell, child=True)], dict(os.environ))
     lines = [answer(doorbell), answer(doorbell)]
-    household.stop()
+    children.stop()
     assert all(is_dead(line) for line in lines)
 
 
@@ -150,9 +152,9 @@ def test_a_killed_supervisor_leaves_nothing_running(doorbell) -> None:
     part = rings(doorbell, child=True)
     code = (
         "import json, os, sys, threading; from pathlib import Path\n"
-        "from melodymaker.supervisor import Household, Part\n"
-        "household = Household(Path.cwd(), sys.stdout, with_database=False)\n"
-        "household.start([Part(*json.loads(sys.argv[1]))], dict(os.environ))\n"
+        "from melodymaker.supervisor import Children, Part\n"
+        "children = Children(Path.cwd(), sys.stdout, with_database=False)\n"
+        "children.start([Part(*json.loads(sys.argv[1]))], dict(os.environ))\n"
         "threading.Event().wait()\n"
     )
     process = start(code, json.dumps([part.name, part.arguments]))

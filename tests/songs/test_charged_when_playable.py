@@ -14,7 +14,7 @@ from django.test import Client
 from jobs.api import rerun
 from jobs.execution import unit_of_work
 from jobs.execution.executor import execute
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain
 from songs import credits, functions
 from songs.deletion import delete_song
@@ -48,7 +48,7 @@ def server(settings) -> Iterator[Adversary]:
 @pytest.fixture
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step commits by itself."""
-    monkeypatch.setattr(unit_of_work, "LONGEST", 0.0)
+    monkeypatch.setattr(unit_of_work, "MAX_OPEN", 0.0)
 
 
 def just_before(monkeypatch: pytest.MonkeyPatch, step: str, happens: Callable[[], Any]) -> None:
@@ -90,7 +90,7 @@ def test_a_song_that_is_heard_and_deleted_before_the_last_step_is_paid(
 def test_what_is_not_charged_is_not_played_however_the_steps_commit(
     server, alice: User, alices: Client, monkeypatch
 ) -> None:
-    monkeypatch.setattr(unit_of_work, "LONGEST", 60.0)
+    monkeypatch.setattr(unit_of_work, "MAX_OPEN", 60.0)
     heard: list[int] = []
 
     def listen() -> None:
@@ -128,18 +128,20 @@ def stop_after(patch: pytest.MonkeyPatch, step: str) -> None:
 
     patch.setattr(functions, step, stops)
     patch.setattr("jobs.testing.execute", lambda claimed: advance(claimed, watch))
-    patch.setattr("jobs.testing.claim", lambda n, who: [] if watch.is_stopping else claim(n, who))
+    patch.setattr(
+        "jobs.testing.claim_due", lambda n, who: [] if watch.is_stopping else claim_due(n, who)
+    )
     patch.setattr("jobs.runs.queue.next_due", lambda at_most: at_most)
 
 
 class Stopping:
     is_stopping = False
-    may_go_on = False
+    may_take_next = False
 
-    def at_step(self, card: str) -> None:
+    def step_changed(self, card: str) -> None:
         pass
 
-    def request_waits(self) -> None:
+    def request_queued(self) -> None:
         pass
 
 
@@ -161,7 +163,7 @@ def test_a_song_that_is_deleted_while_it_is_in_the_air_is_free_and_leaves_no_fil
     server, alice: User
 ) -> None:
     song = order(alice)
-    for claimed in claim(10):
+    for claimed in claim_due(10):
         execute(claimed)
     song.delete()
     to_the_end()
@@ -173,7 +175,7 @@ def test_a_song_that_is_deleted_while_it_is_in_the_air_is_free_and_leaves_no_fil
 def test_files_that_another_song_has_stay(server, alice: User) -> None:
     other = a_song(alice, s3_key=REPLY["s3_key"])
     song = order(alice)
-    for claimed in claim(10):
+    for claimed in claim_due(10):
         execute(claimed)
     song.delete()
     to_the_end()

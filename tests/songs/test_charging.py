@@ -12,9 +12,9 @@ from django.db.models import Sum
 
 from jobs.api import rerun
 from jobs.execution.executor import execute
-from jobs.fetch.gateway import fly, land, take
+from jobs.fetch.gateway import lease_requests, perform_now, store_responses
 from jobs.models import Run
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from songs import credits
 from songs.failure_messages import NO_CREDITS
@@ -83,7 +83,7 @@ def test_the_credit_is_taken_when_the_song_is_there_and_not_before(server, alice
 
 def advance() -> None:
     """What workers do, without a gateway."""
-    while claims := claim(10):
+    while claims := claim_due(10):
         for claimed in claims:
             execute(claimed)
 
@@ -199,12 +199,14 @@ def drain_and_die(at_commit: int, *, before: bool) -> None:
 
 def advance_and_fly() -> bool:
     """A worker and a gateway, without the sweeps that have commits of their own."""
-    claims, flights = claim(10), take(10)
+    claims, leased_requests = claim_due(10), lease_requests(10)
     for claimed in claims:
         execute(claimed)
-    if flights:
-        land([(flight, fly(flight)) for flight in flights])
-    return bool(claims or flights)
+    if leased_requests:
+        store_responses(
+            [(leased_request, perform_now(leased_request)) for leased_request in leased_requests]
+        )
+    return bool(claims or leased_requests)
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])

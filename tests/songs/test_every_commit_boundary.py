@@ -27,7 +27,12 @@ from tests.songs.making import FN, charges, endpoint, order, posts, replies
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ENGINE = {"queue.look", "executor.suspend", "outbox.take", "outbox.land"}
+ENGINE = {
+    "queue.claim_batch",
+    "executor.suspend",
+    "outbox.lease_requests",
+    "outbox.store_responses",
+}
 sides = pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 
 
@@ -124,7 +129,7 @@ def test_whatever_dies_while_a_song_fails_there_is_one_apology_and_no_charge(set
             assert studio.took_turns()
             died_at.append(dead.commits[-1])
     assert len(died_at) == len(boundaries) >= 14
-    assert set(died_at) >= ENGINE | {"executor.err"}
+    assert set(died_at) >= ENGINE | {"executor.retry_or_fail"}
 
 
 @sides

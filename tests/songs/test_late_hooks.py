@@ -13,7 +13,7 @@ from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.models import Run
 from jobs.runs.claim import Claim
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from songs.models import Song, SongStatus, User
 from tests.adversary import answer
@@ -37,7 +37,7 @@ HOOKS = [f"{FN}-{moment}" for moment in ("failure", "cancel", "retry")]
 def without_hooks() -> dict[str, Claim]:
     """Do what is due, but for the song's hooks: workers have taken them and are not yet at them."""
     held = {}
-    while claims := claim(10):
+    while claims := claim_due(10):
         for claimed in claims:
             if claimed.fn_id in HOOKS:
                 held[claimed.fn_id] = claimed
@@ -61,7 +61,7 @@ def test_a_failure_that_is_replayed_after_the_retry_leaves_the_song_in_the_makin
         without_hooks()  # the request is in flight
         resume(f"{FN}-failure")
         replayed = replay_skipped(f"{FN}-failure")
-        for hook in claim(10):
+        for hook in claim_due(10):
             execute(hook)
         song.refresh_from_db()
         assert song.is_in_the_making
@@ -93,8 +93,13 @@ def hook_of_the_failure() -> Claim:
 
 
 def land_what_is_in_the_air() -> None:
-    flights = gateway.take(10)
-    gateway.land([(flight, gateway.fly(flight)) for flight in flights])
+    leased_requests = gateway.lease_requests(10)
+    gateway.store_responses(
+        [
+            (leased_request, gateway.perform_now(leased_request))
+            for leased_request in leased_requests
+        ]
+    )
 
 
 def test_a_cancellation_that_is_slow_writes_nothing_over_the_retry(settings, alice: User) -> None:
@@ -132,10 +137,10 @@ def test_the_failure_of_one_rerun_is_no_word_while_another_one_stands_in_line(
         rerun(failed.id, from_start=True)
         rerun(failed.id, from_start=True)
         while not Run.objects.filter(rerun_of=failed, status="failed").exists():
-            for claimed in claim(10):
+            for claimed in claim_due(10):
                 execute(claimed)
             land_what_is_in_the_air()
-        claims = claim(10)
+        claims = claim_due(10)
         for hook in claims:
             if hook.fn_id in HOOKS:
                 execute(hook)

@@ -33,7 +33,7 @@ from jobs.fetch import gateway
 from jobs.maintenance import sweeper
 from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run
 from jobs.runs.claim import Claim
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from songs import credits
 from songs.generation import NoCreditsLeft
@@ -165,7 +165,7 @@ class Site(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 3))
     def take(self, limit):
         """Workers that may be slow."""
-        self.hands += claim(limit, "worker")
+        self.hands += claim_due(limit, "worker")
 
     @precondition(lambda self: self.hands)
     @rule(data=st.data(), dies_at=deaths, one_by_one=st.booleans())
@@ -177,11 +177,14 @@ class Site(RuleBasedStateMachine):
     @rule(reply=manners, dies_at=deaths)
     def fly(self, reply, dies_at):
         Site.replies.append(reply)
-        flights = gateway.take(10)
-        landed = [(flight, gateway.fly(flight)) for flight in flights]
+        leased_requests = gateway.lease_requests(10)
+        landed = [
+            (leased_request, gateway.perform_now(leased_request))
+            for leased_request in leased_requests
+        ]
         Site.replies.clear()
         if landed:
-            Cluster(dies_at).does(lambda: gateway.land(landed))
+            Cluster(dies_at).does(lambda: gateway.store_responses(landed))
 
     @rule(reply=manners, dies_at=anywhere, one_by_one=st.booleans())
     def a_cluster_goes_on(self, reply, dies_at, one_by_one):

@@ -8,7 +8,7 @@ from django.test import Client
 
 from jobs.api import cancel, pause, rerun
 from jobs.execution.executor import execute
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain
 from songs import credits
 from songs.failure_messages import ANOTHER
@@ -54,7 +54,7 @@ def test_a_song_that_is_made_again_is_not_tried_again_and_says_so(
             how = {"data": run_of(song).event.data}
         rerun(run_of(song).id, **how)
         if hook == "in time":
-            [told] = [claimed for claimed in claim(10) if claimed.fn_id == f"{FN}-retry"]
+            [told] = [claimed for claimed in claim_due(10) if claimed.fn_id == f"{FN}-retry"]
             execute(told)
         said = alices.post(f"/songs/{song.pk}/again", follow=True).content.decode()
         assert ("is already being made again" in said) or ("needs no second try" in said)
@@ -131,7 +131,7 @@ def test_an_answer_that_comes_after_the_other_try_is_not_kept(settings, alice: U
 
 def drain_one(song: Song) -> None:
     """Its request is about to go out."""
-    for claimed in claim(10):
+    for claimed in claim_due(10):
         execute(claimed)
     assert run_of(song).status == "waiting"
 

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.execution.executor import execute
 from jobs.models import Attempt, Fetch, LogLine, Run, Step
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain
 from songs.models import SongStatus, User
 from songs.studio.calls import Calls
@@ -142,7 +142,7 @@ def test_two_listeners_are_served_at_the_same_time(server, alice: User, bob: Use
 
 def drain_until_a_request_is_waiting() -> None:
     """What workers do, without a gateway."""
-    while claims := claim(10):
+    while claims := claim_due(10):
         for claimed in claims:
             execute(claimed)
 

@@ -9,10 +9,10 @@ import pytest
 
 from jobs.api import cancel, rerun
 from jobs.execution.executor import execute
-from jobs.fetch.gateway import Flight, land, take
+from jobs.fetch.gateway import Flight, lease_requests, store_responses
 from jobs.platform.http.exchange import Outcome
 from jobs.runs.claim import Claim
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from songs.failure_messages import CANCELLED
 from songs.models import SongStatus, User
@@ -51,11 +51,11 @@ def test_a_cancelled_song_says_so_and_costs_nothing(settings, alice: User) -> No
 def test_an_answer_that_comes_after_the_cancellation_changes_nothing(settings, alice: User) -> None:
     with endpoint(settings):
         song = order(alice)
-        execute_all(claim(10))
-        [flight] = take(10)
+        execute_all(claim_due(10))
+        [leased_request] = lease_requests(10)
         cancel(run_of(song).id)
         drain()
-        come_back(flight)
+        come_back(leased_request)
         drain()
     song.refresh_from_db()
     assert (song.status, song.s3_key, charges(alice)) == (SongStatus.CANCELLED, "", [])
@@ -66,9 +66,9 @@ def execute_all(claims: list[Claim]) -> None:
         execute(claimed)
 
 
-def come_back(flight: Flight) -> None:
+def come_back(leased_request: Flight) -> None:
     body: dict[str, Any] = {"status_code": 200, "headers": {}, "body": json.dumps(REPLY)}
-    land([(flight, Outcome(answer=body, summary={"status_code": 200}))])
+    store_responses([(leased_request, Outcome(response=body, head={"status_code": 200}))])
 
 
 def test_a_worker_that_was_thought_dead_cannot_bring_back_a_cancelled_song(
@@ -76,10 +76,10 @@ def test_a_worker_that_was_thought_dead_cannot_bring_back_a_cancelled_song(
 ) -> None:
     with endpoint(settings):
         song = order(alice)
-        execute_all(claim(10))
-        [flight] = take(10)
-        come_back(flight)
-        [slow] = claim(10)
+        execute_all(claim_due(10))
+        [leased_request] = lease_requests(10)
+        come_back(leased_request)
+        [slow] = claim_due(10)
         travel(LATER)
         cancel(run_of(song).id)
         drain()

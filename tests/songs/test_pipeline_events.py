@@ -11,9 +11,9 @@ from django.urls import reverse
 
 from jobs.api import Event, rerun, send
 from jobs.execution.executor import execute
-from jobs.fetch.gateway import fly, land, take
+from jobs.fetch.gateway import lease_requests, perform_now, store_responses
 from jobs.models import Run
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from songs.links import Links, runs_about
 from songs.models import Song, SongStatus, User
 from tests.adversary import Adversary
@@ -137,13 +137,13 @@ def test_a_song_that_was_deleted_can_be_rerun_without_harm(server, alice: User) 
 
 
 def fetching_begins() -> None:
-    for claimed in claim(10):
+    for claimed in claim_due(10):
         execute(claimed)
 
 
 def answer_comes(song: Song) -> Run:
-    [flight] = take(10)
-    land([(flight, fly(flight))])
+    [leased_request] = lease_requests(10)
+    store_responses([(leased_request, perform_now(leased_request))])
     to_the_end()
     return run_of(song)
 

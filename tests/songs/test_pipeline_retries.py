@@ -6,10 +6,10 @@ import pytest
 
 from jobs.api import rerun
 from jobs.execution.executor import execute
-from jobs.fetch.gateway import fly, land, take
+from jobs.fetch.gateway import lease_requests, perform_now, store_responses
 from jobs.models import Run
 from jobs.runs.claim import Claim
-from jobs.runs.queue import claim
+from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from songs.failure_messages import REFUSED, TROUBLED
 from songs.models import SongStatus, User
@@ -127,7 +127,7 @@ def test_a_retried_song_is_shown_as_queued_again_at_once(settings, alice: User) 
     with endpoint(settings, BROKEN):
         song = made(alice)
         rerun(run_of(song).id)
-        [hook] = [c for c in claim(10) if c.fn_id == f"{FN}-retry"]
+        [hook] = [c for c in claim_due(10) if c.fn_id == f"{FN}-retry"]
         execute(hook)
     song.refresh_from_db()
     assert (song.status, song.reason, song.finished_at) == (SongStatus.QUEUED, "", None)
@@ -138,7 +138,7 @@ def test_a_retry_that_was_faster_than_its_notice_stays_processed(settings, alice
     with endpoint(settings, *FAILS, MENDED):
         song = made(alice)
         rerun(run_of(song).id)
-        claims = {claimed.fn_id: claimed for claimed in claim(10)}
+        claims = {claimed.fn_id: claimed for claimed in claim_due(10)}
         execute(claims[FN])
         to_the_end_of(run_of(song))
         execute(claims[f"{FN}-retry"])
@@ -155,7 +155,7 @@ def test_a_retry_that_failed_before_its_notice_stays_failed(settings, alice: Use
     with endpoint(settings, *FAILS, answer(b"no", 422)):
         song = made(alice)
         rerun(run_of(song).id)
-        claims = {claimed.fn_id: claimed for claimed in claim(10)}
+        claims = {claimed.fn_id: claimed for claimed in claim_due(10)}
         execute(claims[FN])
         while run_of(song).status != "failed":
             drain()
@@ -172,7 +172,7 @@ def test_the_notice_of_a_failure_that_comes_late_does_not_outweigh_the_retry(
         song = order(alice)
         failure = slow_hook()
         rerun(run_of(song).id)
-        retry = next(c for c in claim(10) if c.fn_id == f"{FN}-retry")
+        retry = next(c for c in claim_due(10) if c.fn_id == f"{FN}-retry")
         execute(failure)
         execute(retry)
         song.refresh_from_db()
@@ -190,11 +190,13 @@ def execute_all(claims: list[Claim]) -> None:
 
 def slow_hook() -> Claim:
     """A worker has taken the song's failure, and is not yet at it."""
-    execute_all(claim(10))
-    flights = take(10)
-    land([(flight, fly(flight)) for flight in flights])
-    execute_all(claim(10))
-    [hook] = claim(10)
+    execute_all(claim_due(10))
+    leased_requests = lease_requests(10)
+    store_responses(
+        [(leased_request, perform_now(leased_request)) for leased_request in leased_requests]
+    )
+    execute_all(claim_due(10))
+    [hook] = claim_due(10)
     return hook
 
 

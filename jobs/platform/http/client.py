@@ -153,7 +153,7 @@ def _origin_in_words(url: str) -> str:
 def _outcome(request: Request, response: Response, body: bytes) -> Outcome:
     text = text_of(body, response.headers.get("Content-Type", ""))
     headers = CaseInsensitiveDict({k: clean_text(v) for k, v in response.headers.items()})
-    answer = {
+    reply = {
         "url": request.url,
         "status_code": response.status_code,
         "headers": {
@@ -161,10 +161,10 @@ def _outcome(request: Request, response: Response, body: bytes) -> Outcome:
         },
         "body": text,
     }
-    summary = {
+    head = {
         "status_code": response.status_code,
         "start": excerpt(text.strip()),
         "bytes": len(body),
         "retry_after": headers.get("Retry-After"),
     }
-    return Outcome(answer=mask_json(answer), summary=mask_json(summary))
+    return Outcome(response=mask_json(reply), head=mask_json(head))

@@ -19,7 +19,7 @@ from jobs.errors import FetchCode
 from jobs.platform.http.deadline_socket import dial
 
 CONNECT_TIMEOUT = 10.0  # seconds for resolving, dialling and TLS together
-SHORTEST = 0.001  # 0 would mean "do not wait"
+MIN_WAIT = 0.001  # 0 would mean "do not wait"
 
 
 Route = Callable[[str, int, float], list[str]]
@@ -54,7 +54,7 @@ class PlainConnection(HTTPConnection):
             self.close()
             what = f"urllib3 {urllib3.__version__} dials past the addresses that may be asked"
             raise Unreachable(f"{where}: {what}. Install a tested version (requirements.txt)")
-        self.timeout = max(self.timeout - (time.monotonic() - begun), SHORTEST)
+        self.timeout = max(self.timeout - (time.monotonic() - begun), MIN_WAIT)
         self.sock.settimeout(self.timeout)
 
     def _new_conn(self) -> socket.socket:
@@ -71,7 +71,7 @@ class PlainConnection(HTTPConnection):
         raise OSError("its name has no address")
 
     def _left(self) -> float:
-        return max(self._connected_by - time.monotonic(), SHORTEST)
+        return max(self._connected_by - time.monotonic(), MIN_WAIT)
 
 
 class TlsConnection(PlainConnection, HTTPSConnection):

@@ -30,7 +30,7 @@ from jobs import conf
 from jobs.platform.http import address_policy
 from jobs.platform.http.connection import PlainPool, Route, TlsPool
 from jobs.platform.http.deadline_socket import TlsSocket
-from jobs.platform.http.greenlet_loop import result_of
+from jobs.platform.http.greenlet_loop import wait_future
 
 SHARED = 1.0  # seconds for which requests share a look-up
 HOSTS = 100  # hosts with kept connections
@@ -113,7 +113,7 @@ class Transport:
         address_policy.permit(host, port)
         if address_policy.is_literal(host):
             return address_policy.vet(host, port, [host])
-        found = result_of(self._found(host, port), timeout)
+        found = wait_future(self._found(host, port), timeout)
         return address_policy.vet(host, port, found)
 
     def _found(self, host: str, port: int) -> Future[list[str]]:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from jobs.platform.http.greenlet_loop import READABLE, WRITABLE, until
+from jobs.platform.http.greenlet_loop import READABLE, WRITABLE, wait_fd
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ SOCKET_OPTIONS = [
 ]
 
 
-SHORTEST = 0.001  # 0 would mean "do not wait"
+MIN_WAIT = 0.001  # 0 would mean "do not wait"
 
 
 class PlainSocket(socket.socket):
@@ -44,7 +44,7 @@ class PlainSocket(socket.socket):
 
     def gettimeout(self) -> float | None:
         left = self._deadline - time.monotonic()
-        return None if left == math.inf else max(left, SHORTEST)
+        return None if left == math.inf else max(left, MIN_WAIT)
 
     def connect(self, address: Any) -> None:
         error = self.connect_ex(address)
@@ -85,7 +85,7 @@ class PlainSocket(socket.socket):
                 self._wait(event)
 
     def _wait(self, event: int) -> None:
-        if not until(self.fileno(), event, self._deadline - time.monotonic()):
+        if not wait_fd(self.fileno(), event, self._deadline - time.monotonic()):
             raise TimeoutError("timed out")
 
 

@@ -28,9 +28,9 @@ class Outcome:
     would bring the same.
     """
 
-    answer: dict[str, Any] | None = None
+    response: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
-    summary: dict[str, Any] = field(default_factory=dict)
+    head: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def failed(cls, code: FetchCode, message: str, *, final: bool = False) -> Outcome:

@@ -1,10 +1,10 @@
 """Many requests in one thread, each in a greenlet that yields while it waits. A thread each would
 cost 70 KiB and compete for the interpreter's lock.
 
-1. Code for a request is written as if it blocked, and waits by `until` or `result_of`. In the
+1. Code for a request is written as if it blocked, and waits by `wait_fd` or `wait_future`. In the
    loop's thread these let other greenlets run; elsewhere they block.
 2. A wait is resumed once: by its descriptor, its future or its timeout, whichever comes first.
-3. Other threads reach the loop by `_news` and the bell alone; greenlets run in the loop's thread
+3. Other threads reach the loop by `_calls` and the wakeup alone; greenlets run in the loop's thread
    only.
 4. A finished greenlet takes the next request: a new one costs the interpreter pages of the system.
 """
@@ -24,7 +24,7 @@ from typing import Any, Generic, TypeVar
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from jobs.platform.ipc.wakeup import Bell
+from jobs.platform.ipc.wakeup import Wakeup
 
 __all__ = ["GreenletExit"]  # other wings do not import greenlet
 
@@ -39,129 +39,133 @@ POLL = {READABLE: select.POLLIN, WRITABLE: select.POLLOUT}
 _here = threading.local()  # `pilots`: the loop of this thread
 
 
-def until(descriptor: int, event: int, patience: float) -> bool:
+def wait_fd(descriptor: int, event: int, patience: float) -> bool:
     """Wait for READABLE or WRITABLE; False after `patience` seconds (may be infinite)."""
-    pilots = getattr(_here, "pilots", None)
-    if pilots is not None:
-        return bool(pilots.until(descriptor, event, patience))
+    loop = getattr(_here, "loop", None)
+    if loop is not None:
+        return bool(loop.wait_fd(descriptor, event, patience))
     poll = select.poll()
     poll.register(descriptor, POLL[event])
     return bool(poll.poll(None if patience == math.inf else max(patience, 0.0) * 1000))
 
 
-def result_of(future: Future[T], patience: float) -> T:
+def wait_future(future: Future[T], patience: float) -> T:
     """As `future.result(patience)`."""
-    pilots = getattr(_here, "pilots", None)
-    if pilots is None:
+    loop = getattr(_here, "loop", None)
+    if loop is None:
         return future.result(patience)
-    pilots.until_done(future, patience)
+    loop.wait_future(future, patience)
     return future.result(0)
 
 
-class Pause:
-    __slots__ = ("deadline", "pilot")
+class Wait:
+    __slots__ = ("deadline", "greenlet")
 
     def __init__(self, patience: float) -> None:
-        self.pilot, self.deadline = getcurrent(), time.monotonic() + patience
+        self.greenlet, self.deadline = getcurrent(), time.monotonic() + patience
 
 
-class Pilots(Generic[T]):
-    def __init__(self, fly: Callable[[T], None]) -> None:
-        self._fly = fly
-        self._news: deque[tuple[Callable[[Any], None], Any]] = deque()
-        self._bell = Bell()
+class GreenletLoop(Generic[T]):
+    def __init__(self, perform: Callable[[T], None]) -> None:
+        self._perform = perform
+        self._calls: deque[tuple[Callable[[Any], None], Any]] = deque()
+        self._wakeup = Wakeup()
         self._selector = selectors.DefaultSelector()
-        self._pauses: set[Pause] = set()
-        self._alarm = math.inf  # no deadline is earlier
+        self._waits: set[Wait] = set()
+        self._next_deadline = math.inf  # no deadline is earlier
         self._idle: list[greenlet] = []
-        self._ground = getcurrent()  # the parent of all greenlets
+        self._hub = getcurrent()  # the parent of all greenlets
         self._thread: threading.Thread | None = None
 
     # --- for any thread ---------------------------------------------------------------------------
 
     def start(self) -> None:
         if self._thread is None:
-            thread = threading.Thread(target=self._work, name="pilots", daemon=True)
+            thread = threading.Thread(target=self._work, name="greenlets", daemon=True)
             thread.start()
             self._thread = thread
 
-    def send(self, flight: T) -> None:
+    def send(self, item: T) -> None:
         self.start()
-        self._tell(self._take_off, flight)
+        self._call_soon(self._spawn, item)
 
-    def _tell(self, do: Callable[[Any], None], what: Any) -> None:
-        self._news.append((do, what))
-        self._bell.ring()
+    def _call_soon(self, do: Callable[[Any], None], what: Any) -> None:
+        self._calls.append((do, what))
+        self._wakeup.notify()
 
     # --- for greenlets ----------------------------------------------------------------------------
 
-    def until(self, descriptor: int, event: int, patience: float) -> bool:
-        pause = Pause(patience)
-        self._selector.register(descriptor, event, pause)
+    def wait_fd(self, descriptor: int, event: int, patience: float) -> bool:
+        wait = Wait(patience)
+        self._selector.register(descriptor, event, wait)
         try:
-            return self._wait(pause)
+            return self._wait(wait)
         finally:
             self._selector.unregister(descriptor)
 
-    def until_done(self, future: Future[Any], patience: float) -> bool:
-        pause = Pause(patience)
-        future.add_done_callback(lambda _: self._tell(self._go_on, pause))
-        return self._wait(pause)
+    def wait_future(self, future: Future[Any], patience: float) -> bool:
+        wait = Wait(patience)
+        future.add_done_callback(lambda _: self._call_soon(self._resume, wait))
+        return self._wait(wait)
 
-    def _wait(self, pause: Pause) -> bool:
-        self._pauses.add(pause)
-        self._alarm = min(self._alarm, pause.deadline)
-        return bool(self._ground.switch())
+    def _wait(self, wait: Wait) -> bool:
+        self._waits.add(wait)
+        self._next_deadline = min(self._next_deadline, wait.deadline)
+        return bool(self._hub.switch())
 
     # --- the thread -------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        _here.pilots, self._ground = self, getcurrent()
-        self._selector.register(self._bell.reader, READABLE, None)
+        _here.loop, self._hub = self, getcurrent()
+        self._selector.register(self._wakeup.reader, READABLE, None)
         while True:
             try:
-                self._look()
+                self._run_once()
             except Exception:  # all requests in flight depend on this thread
                 logger.exception("The gateway's loop failed, and goes on")
                 time.sleep(AFTER_FAILURE)
 
-    def _look(self) -> None:
-        patience = None if self._alarm == math.inf else max(self._alarm - time.monotonic(), 0.0)
+    def _run_once(self) -> None:
+        patience = (
+            None
+            if self._next_deadline == math.inf
+            else max(self._next_deadline - time.monotonic(), 0.0)
+        )
         for key, _ in self._selector.select(patience):
             if key.data is None:
-                self._bell.silence()
+                self._wakeup.consume()
             else:
-                self._go_on(key.data)
-        while self._news:
-            do, what = self._news.popleft()
+                self._resume(key.data)
+        while self._calls:
+            do, what = self._calls.popleft()
             do(what)
-        if time.monotonic() >= self._alarm:
-            self._end_patience()
+        if time.monotonic() >= self._next_deadline:
+            self._expire_waits()
 
-    def _take_off(self, flight: T) -> None:
+    def _spawn(self, item: T) -> None:
         if not self._idle:
-            greenlet(self._serve, parent=self._ground).switch()
-        self._idle.pop().switch(flight)
+            greenlet(self._serve, parent=self._hub).switch()
+        self._idle.pop().switch(item)
 
     def _serve(self) -> None:
         """Serve one request after the other (4)."""
         while len(self._idle) < MOST_IDLE:
             self._idle.append(getcurrent())
-            self._do(self._ground.switch())
+            self._call(self._hub.switch())
 
-    def _do(self, flight: T) -> None:
+    def _call(self, item: T) -> None:
         try:
-            self._fly(flight)
+            self._perform(item)
         except BaseException:
             logger.exception("A request broke the gateway's own code")
 
-    def _go_on(self, pause: Pause, *, in_time: bool = True) -> None:
-        if pause in self._pauses:
-            self._pauses.remove(pause)
-            pause.pilot.switch(in_time)
+    def _resume(self, wait: Wait, *, in_time: bool = True) -> None:
+        if wait in self._waits:
+            self._waits.remove(wait)
+            wait.greenlet.switch(in_time)
 
-    def _end_patience(self) -> None:
+    def _expire_waits(self) -> None:
         now = time.monotonic()
-        for pause in [pause for pause in self._pauses if pause.deadline <= now]:
-            self._go_on(pause, in_time=False)
-        self._alarm = min((pause.deadline for pause in self._pauses), default=math.inf)
+        for wait in [wait for wait in self._waits if wait.deadline <= now]:
+            self._resume(wait, in_time=False)
+        self._next_deadline = min((wait.deadline for wait in self._waits), default=math.inf)

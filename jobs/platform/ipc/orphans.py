@@ -23,7 +23,7 @@ import time
 PR_SET_CHILD_SUBREAPER = 36
 PATIENCE = 1.0  # seconds from SIGTERM to SIGKILL
 LONGEST = 3.0  # seconds: a process that survives SIGKILL waits for a device
-GLANCE = 0.02
+POLL_INTERVAL = 0.02
 
 
 def adopt() -> None:
@@ -65,7 +65,7 @@ class Orphans:
         deadline = time.monotonic() + LONGEST
         while (present := self._living(children())) and time.monotonic() < deadline:
             self._end(present)
-            time.sleep(GLANCE)
+            time.sleep(POLL_INTERVAL)
 
     def _end(self, pids: set[int]) -> None:
         now = time.monotonic()

@@ -49,15 +49,15 @@ class Queue:
     def __init__(self, maxsize: int = 0) -> None:
         self._reader, self._writer = _packet_pipe(maxsize or MOST_WAITING)
         os.set_blocking(self._reader, False)
-        self.capacity = _room_of(self._writer)
+        self.capacity = _capacity_of(self._writer)
         self._end = Event()
-        self._turnstile = Turnstile(self._reader)
+        self._poller = ExclusivePoller(self._reader)
 
     def put(self, item: Any) -> None:
         if item == END:
             self._end.set()
         else:
-            os.write(self._writer, _packed(item))
+            os.write(self._writer, _pack(item))
 
     def get(self) -> Any:
         """The next item; END when the queue is empty and has ended."""
@@ -67,22 +67,22 @@ class Queue:
         while True:
             poll.poll()
             try:
-                return _unpacked(os.read(self._reader, PACKET))
+                return _unpack(os.read(self._reader, PACKET))
             except BlockingIOError:  # another reader was faster
                 if self._end.is_set():
                     return END
 
-    def take(self, patience: float) -> Any:
+    def get_within(self, patience: float) -> Any:
         """The next item, which wakes one process; None after `patience` seconds or at the end."""
         deadline = time.monotonic() + patience
         while True:
             try:
-                return _unpacked(os.read(self._reader, PACKET))
+                return _unpack(os.read(self._reader, PACKET))
             except BlockingIOError:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._end.is_set():
                     return None
-                self._turnstile.wait(left)
+                self._poller.wait(left)
 
     @property
     def reader(self) -> int:
@@ -101,7 +101,7 @@ class Queue:
         """There is no thread to wait for."""
 
 
-class Hints(Queue):
+class LossyQueue(Queue):
     """An item says only that there is work; a full queue drops it."""
 
     def __init__(self, maxsize: int) -> None:
@@ -113,7 +113,7 @@ class Hints(Queue):
             super().put(item)
 
 
-class Results(Queue):
+class ResultQueue(Queue):
     """Workers' results for django-q2's monitor, which stores them: masked and cut."""
 
     def put(self, item: Any) -> None:
@@ -140,46 +140,46 @@ def _packet_pipe(packets: int) -> tuple[int, int]:
     return reader, writer
 
 
-class Turnstile:
+class ExclusivePoller:
     """Waits for a packet in these pipes. On Linux a packet wakes one process."""
 
     def __init__(self, *pipes: int) -> None:
         self._pipes = pipes
-        self._pid, self._poll = 0, _polling(())
+        self._pid, self._poll = 0, _exclusive_poll(())
 
     def wait(self, seconds: float) -> bool:
         """An inherited epoll would wait for the parent: each process makes its own."""
-        pid = process_tree.number()
+        pid = process_tree.pid()
         if self._pid != pid:
-            self._pid, self._poll = pid, _polling(self._pipes)
+            self._pid, self._poll = pid, _exclusive_poll(self._pipes)
         return bool(self._poll(seconds))
 
 
-def _polling(pipes: Sequence[int]) -> Callable[[float], object]:
+def _exclusive_poll(pipes: Sequence[int]) -> Callable[[float], object]:
     if hasattr(select, "EPOLLEXCLUSIVE"):
-        turnstile = select.epoll()
+        epoll = select.epoll()
         for pipe in pipes:
-            turnstile.register(pipe, select.EPOLLIN | select.EPOLLEXCLUSIVE)
-        return turnstile.poll
+            epoll.register(pipe, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        return epoll.poll
     poll = select.poll()
     for pipe in pipes:
         poll.register(pipe, select.POLLIN)
     return lambda seconds: poll.poll(seconds * 1000)
 
 
-def _room_of(pipe: int) -> int:
+def _capacity_of(pipe: int) -> int:
     """Each packet takes a page."""
     if not hasattr(fcntl, "F_GETPIPE_SZ"):
         return SMALLEST_PIPE // PACKET
     return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // PAGE
 
 
-def _packed(item: Any) -> bytes:
+def _pack(item: Any) -> bytes:
     body = pickle.dumps(item)
     if len(body) > PACKET:
         raise TooLarge(f"{len(body):,} bytes; a packet holds {PACKET:,}")
     return body.ljust(PACKET, b"\0")  # a pickle marks its own end
 
 
-def _unpacked(packet: bytes) -> Any:
+def _unpack(packet: bytes) -> Any:
     return pickle.loads(packet)  # noqa: S301 - from a process of this cluster

@@ -51,18 +51,18 @@ END_PATIENCE = 2  # seconds
 
 
 @cache
-def number() -> int:
+def pid() -> int:
     """This process's pid, cached: a worker needs it a dozen times a run."""
     return os.getpid()
 
 
 @cache
-def name() -> str:
-    return f"{socket.gethostname()}/{number()}"
+def worker_name() -> str:
+    return f"{socket.gethostname()}/{pid()}"
 
 
-os.register_at_fork(after_in_child=number.cache_clear)
-os.register_at_fork(after_in_child=name.cache_clear)
+os.register_at_fork(after_in_child=pid.cache_clear)
+os.register_at_fork(after_in_child=worker_name.cache_clear)
 
 
 def end_with_main() -> None:
@@ -100,12 +100,12 @@ def _hear_of_parents_end(number: signal.Signals) -> None:
         os.kill(os.getpid(), number)
 
 
-def leave_stopping_to_main() -> None:
+def ignore_sigterm() -> None:
     """The sentinel calls this; its forks inherit the handler."""
-    signal.signal(signal.SIGTERM, _not_meant)
+    signal.signal(signal.SIGTERM, _ignore)
 
 
-def _not_meant(number: int, frame: FrameType | None) -> None:
+def _ignore(number: int, frame: FrameType | None) -> None:
     """See (2)."""
 
 

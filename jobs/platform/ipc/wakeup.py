@@ -8,17 +8,17 @@ import os
 from jobs.platform.ipc.pipe_queue import PACKET
 
 
-class Bell:
+class Wakeup:
     def __init__(self) -> None:
         self.reader, self._writer = os.pipe()
         os.set_blocking(self.reader, False)
         os.set_blocking(self._writer, False)
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         with contextlib.suppress(BlockingIOError):  # full: a wake-up is waiting
             os.write(self._writer, b"!")
 
-    def silence(self) -> bool:
+    def consume(self) -> bool:
         try:
             return bool(os.read(self.reader, PACKET))
         except BlockingIOError:

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from jobs.platform.ipc.wakeup import Bell
+from jobs.platform.ipc.wakeup import Wakeup
 from jobs.platform.postgres import statements
 from jobs.platform.postgres.statements import Rows
 
@@ -38,8 +38,8 @@ SELECT set_config('synchronous_commit', 'off', true), pg_notify(%(channel)s, %(w
 
 
 class Cluster(Protocol):
-    runs: Bell
-    requests: Bell
+    runs: Wakeup
+    requests: Wakeup
 
     @property
     def is_stopping(self) -> bool:
@@ -99,9 +99,9 @@ def _wake(what: str) -> None:
     if _cluster is None or _cluster.is_stopping:
         tell(what)
         return
-    _cluster.runs.ring()
+    _cluster.runs.notify()
     if what == ANYTHING:
-        _cluster.requests.ring()
+        _cluster.requests.notify()
 
 
 def tell(what: str, by: str = DEFAULT_DB_ALIAS) -> None:
@@ -121,7 +121,7 @@ def say(what: str, by: str = DEFAULT_DB_ALIAS) -> None:
     """Notify regardless of GAP. Raises Django's errors."""
     told = {"channel": CHANNEL, "what": what}
     if by == DEFAULT_DB_ALIAS:
-        statements.at_once(TELL, told)
+        statements.execute_nowait(TELL, told)
     else:
         with connections[by].cursor() as cursor:
             cursor.execute(TELL, told)

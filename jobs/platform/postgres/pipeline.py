@@ -43,7 +43,7 @@ New = tuple[Key, bytes]  # a statement prepared in this conversation, and its na
 NOTHING: Mapping[str, Any] = {}
 BEGIN: Statement = ("BEGIN", NOTHING)
 COMMIT: Statement = ("COMMIT", NOTHING)
-WIRE = "jobs_wire"
+ATTRIBUTE = "jobs_wire"
 STALE = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)  # see (4)
 PLANNED = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
 PLACEHOLDER = re.compile(r"%%|%\((\w+)\)s")
@@ -53,7 +53,7 @@ ADAPTERS = AdaptersMap(psycopg.adapters)
 ADAPTERS.register_loader("jsonb", TextLoader)
 
 
-class Wire:
+class PipelineConnection:
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         self._raw, self._pg = raw, raw.pgconn
         self._adapter = Transformer(ADAPTERS)
@@ -63,29 +63,31 @@ class Wire:
         self._poll.register(self._pg.socket, select.POLLIN)
         psycopg_internals.deallocate_by_name(raw)  # see (6)
 
-    def converse(self, statements: Sequence[Statement], *, commits: bool = False) -> list[Rows]:
+    def execute_pipeline(
+        self, statements: Sequence[Statement], *, commits: bool = False
+    ) -> list[Rows]:
         """What each statement returns. A wanted transaction opens in the same trip; with `commits`
         it ends in it.
         """
         first = self._begin_if_wanted()
         asked = [*first, *statements, *([COMMIT] if commits else [])]
         with self._raw.lock:
-            rows = [self._loaded(result) for result in self._ask(asked)]
+            rows = [self._load_rows(result) for result in self._ask(asked)]
         return rows[len(first) : len(first) + len(statements)]
 
-    def ask_at_once(self, text: str, values: Mapping[str, Any]) -> Rows:
+    def execute_blocking(self, text: str, values: Mapping[str, Any]) -> Rows:
         """What a statement without lock waits returns (5). A wanted transaction opens before it."""
         self.begin()
         with self._raw.lock:
-            result = self._answer_at_once(text, values)
+            result = self._answer_blocking(text, values)
             self._pass_on_notifications()
-            return self._loaded(result)
+            return self._load_rows(result)
 
     def begin(self) -> None:
         if self._opens:
             transaction_count.add(self._raw)
             with self._raw.lock:
-                self._loaded(self._pg.exec_(b"BEGIN"))
+                self._load_rows(self._pg.exec_(b"BEGIN"))
 
     @property
     def _opens(self) -> bool:
@@ -98,11 +100,11 @@ class Wire:
         transaction_count.add(self._raw)
         return [BEGIN]
 
-    def _answer_at_once(self, text: str, values: Mapping[str, Any]) -> PGresult:
-        query, names, is_planned = compiled(text)
+    def _answer_blocking(self, text: str, values: Mapping[str, Any]) -> PGresult:
+        query, names, is_planned = compile_statement(text)
         if not is_planned:
             return self._pg.exec_(query)
-        key, dumped, formats = self._dumped(query, names, values)
+        key, dumped, formats = self._dump_values(query, names, values)
         if key not in self._prepared:
             name = self._new_name()
             prepared = self._pg.prepare(name, query, key[1])
@@ -129,8 +131,8 @@ class Wire:
         return answers
 
     def _send(self, text: str, values: Mapping[str, Any]) -> New | None:
-        query, names, is_planned = compiled(text)
-        key, dumped, formats = self._dumped(query, names, values)
+        query, names, is_planned = compile_statement(text)
+        key, dumped, formats = self._dump_values(query, names, values)
         if not is_planned:
             self._pg.send_query_params(query, dumped, key[1], formats)
             return None
@@ -142,7 +144,7 @@ class Wire:
         self._pg.send_query_prepared(name, dumped, formats)
         return key, name
 
-    def _dumped(
+    def _dump_values(
         self, query: bytes, names: list[str], values: Mapping[str, Any]
     ) -> tuple[Key, Sequence[Any], Any]:
         dumped = self._adapter.dump_sequence([values[n] for n in names], AUTO[: len(names)])
@@ -183,7 +185,7 @@ class Wire:
             self._prepared[key] = name
         return next(results)
 
-    def _loaded(self, result: PGresult) -> Rows:
+    def _load_rows(self, result: PGresult) -> Rows:
         if result.status == ExecStatus.TUPLES_OK:
             self._adapter.set_pgresult(result)
             return self._adapter.load_rows(0, result.ntuples, tuple)
@@ -206,7 +208,7 @@ AUTO = [PyFormat.AUTO] * 100
 
 
 @lru_cache(maxsize=256)
-def compiled(text: str) -> tuple[bytes, list[str], bool]:
+def compile_statement(text: str) -> tuple[bytes, list[str], bool]:
     """The text in PostgreSQL's notation, the values' names in order, and whether it is planned."""
     names: list[str] = []
 

@@ -32,7 +32,16 @@ from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from jobs.platform.postgres import pipeline_switch, transaction_count
-from jobs.platform.postgres.pipeline import NOTHING, WIRE, Key, New, Rows, Statement, Wire, compiled
+from jobs.platform.postgres.pipeline import (
+    ATTRIBUTE,
+    NOTHING,
+    Key,
+    New,
+    PipelineConnection,
+    Rows,
+    Statement,
+    compile_statement,
+)
 
 SERVER: Statement = ("SELECT pg_backend_pid()", NOTHING)
 BEGIN = b"BEGIN; SELECT pg_backend_pid()"
@@ -58,7 +67,7 @@ def settings_statements(settings: Mapping[str, str]) -> list[Statement]:
     return [(f"SELECT {', '.join(parts)}", NOTHING)] if parts else []
 
 
-class PooledWire(Wire):
+class PooledPipelineConnection(PipelineConnection):
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         super().__init__(raw)
         transaction_count.count(raw)
@@ -77,27 +86,29 @@ class PooledWire(Wire):
         self._is_kept = False  # see (3)
         self._misses = 0 if capabilities.has_send_close_prepared() else MOST_MISSES
 
-    def converse(self, statements: Sequence[Statement], *, commits: bool = False) -> list[Rows]:
+    def execute_pipeline(
+        self, statements: Sequence[Statement], *, commits: bool = False
+    ) -> list[Rows]:
         self._notice_another_transaction()
         is_to_set = self._is_idle or not self._are_set
         ahead = settings_statements(self.settings) if is_to_set else []
         self._are_set = True
         if self._opens and not commits:
             ahead.append(SERVER)
-        rows = super().converse([*ahead, *statements], commits=commits)
+        rows = super().execute_pipeline([*ahead, *statements], commits=commits)
         self._number = transaction_count.begun(self._raw)
         return rows[len(ahead) :]
 
-    def ask_at_once(self, text: str, values: Mapping[str, Any]) -> Rows:
-        if compiled(text)[2]:
-            return self.converse([(text, values)])[0]
-        return super().ask_at_once(text, values)
+    def execute_blocking(self, text: str, values: Mapping[str, Any]) -> Rows:
+        if compile_statement(text)[2]:
+            return self.execute_pipeline([(text, values)])[0]
+        return super().execute_blocking(text, values)
 
     def begin(self) -> None:
         if self._opens:
             transaction_count.add(self._raw)
             with self._raw.lock:
-                ((number,),) = self._loaded(self._pg.exec_(BEGIN))
+                ((number,),) = self._load_rows(self._pg.exec_(BEGIN))
             self._notice_another_transaction()
             self._is_at(number)
 
@@ -148,8 +159,8 @@ class PooledWire(Wire):
             self._here |= self._made | self._taken
 
     def _send(self, text: str, values: Mapping[str, Any]) -> New | None:
-        query, names, is_planned = compiled(text)
-        key, dumped, formats = self._dumped(query, names, values)
+        query, names, is_planned = compile_statement(text)
+        key, dumped, formats = self._dump_values(query, names, values)
         name = name_of(key)
         if not is_planned or self._goes_unprepared(name):
             self._pg.send_query_params(query, dumped, key[1], formats)
@@ -195,11 +206,11 @@ def name_of(key: Key) -> bytes:
     return b"jobs_" + hashlib.blake2b(repr(key).encode(), digest_size=12).hexdigest().encode()
 
 
-def wire_of(raw: psycopg.Connection[Any], *, prepares: bool) -> Wire | None:
+def pipeline_of(raw: psycopg.Connection[Any], *, prepares: bool) -> PipelineConnection | None:
     """The connection's own; `prepares`: it leads to one session. None without the pipeline."""
     attributes = vars(raw)
-    if WIRE not in attributes:
-        kind = Wire if prepares else PooledWire
-        attributes[WIRE] = kind(raw) if pipeline_switch.is_on() else None
-    wire: Wire | None = attributes[WIRE]
-    return wire
+    if ATTRIBUTE not in attributes:
+        kind = PipelineConnection if prepares else PooledPipelineConnection
+        attributes[ATTRIBUTE] = kind(raw) if pipeline_switch.is_on() else None
+    pipeline_connection: PipelineConnection | None = attributes[ATTRIBUTE]
+    return pipeline_connection

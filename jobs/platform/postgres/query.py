@@ -41,7 +41,7 @@ class Query(Generic[R]):
         return self.rows(statements.execute(self.text, values))
 
     def at_once(self, values: Mapping[str, Any]) -> list[R]:
-        return self.rows(statements.at_once(self.text, values))
+        return self.rows(statements.execute_nowait(self.text, values))
 
     def asked(self, values: Mapping[str, Any]) -> Statement:
         """To be sent with others; `rows` reads the result."""

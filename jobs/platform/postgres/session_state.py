@@ -2,8 +2,8 @@
 
 Settings, temporary tables, prepared statements and session locks outlast a transaction: the next
 run would read times in a foreign zone, die of a foreign timeout, or meet a table that hides the
-product's. So the worker gets a new connection (journal.leave_connection). A statement's beginning
-tells.
+product's. So the worker gets a new connection (unit_of_work.leave_connection). A statement's
+beginning tells.
 """
 
 from __future__ import annotations

@@ -19,21 +19,21 @@ from psycopg.pq import PipelineStatus
 
 from jobs import conf
 from jobs.platform.postgres import plain_statements, transaction_count
-from jobs.platform.postgres.pipeline import NOTHING, Rows, Statement, Wire
-from jobs.platform.postgres.pooled_pipeline import is_pooled, settings_of, wire_of
+from jobs.platform.postgres.pipeline import NOTHING, PipelineConnection, Rows, Statement
+from jobs.platform.postgres.pooled_pipeline import is_pooled, pipeline_of, settings_of
 from jobs.platform.postgres.step_cursor import prepare_often
 
 __all__ = [
     "Rows",
     "Statement",
-    "at_once",
     "begin",
-    "do_not_wait_for_the_disk",
+    "disable_synchronous_commit",
     "execute",
+    "execute_many",
+    "execute_nowait",
     "has_pool",
     "keep_connections",
     "read_by_index",
-    "together",
     "transactions_begun",
 ]
 
@@ -41,10 +41,10 @@ _by_index: WeakSet[psycopg.Connection[Any]] = WeakSet()
 
 
 def execute(text: str, values: Mapping[str, Any]) -> Rows:
-    return together((text, values))[0]
+    return execute_many((text, values))[0]
 
 
-def together(*statements: Statement, commits: bool = False) -> list[Rows]:
+def execute_many(*statements: Statement, commits: bool = False) -> list[Rows]:
     """Execute statements in one trip, each with its own snapshot; outside a transaction, as one.
     Raises Django's errors.
 
@@ -54,20 +54,20 @@ def together(*statements: Statement, commits: bool = False) -> list[Rows]:
         return []
     here = _ready()
     with here.wrap_database_errors:
-        wire = _wire(here)
-        if wire is None:
+        pipeline_connection = _pipeline(here)
+        if pipeline_connection is None:
             return plain_statements.converse(here, statements)
-        return wire.converse(statements, commits=commits)
+        return pipeline_connection.execute_pipeline(statements, commits=commits)
 
 
-def at_once(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
+def execute_nowait(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
     """Execute a statement that waits for no lock: cheaper, but no signal interrupts it."""
     here = _ready()
     with here.wrap_database_errors:
-        wire = _wire(here)
-        if wire is None:
+        pipeline_connection = _pipeline(here)
+        if pipeline_connection is None:
             return plain_statements.converse(here, [(text, values)])[0]
-        return wire.ask_at_once(text, values)
+        return pipeline_connection.execute_blocking(text, values)
 
 
 def begin() -> None:
@@ -76,10 +76,10 @@ def begin() -> None:
     raw = here.connection
     if raw.prepare_threshold is None and conf.prepare_steps() and not is_pooled(here):
         prepare_often(raw)
-    wire = _wire(here)
-    if wire is not None:
+    pipeline_connection = _pipeline(here)
+    if pipeline_connection is not None:
         with here.wrap_database_errors:
-            wire.begin()
+            pipeline_connection.begin()
 
 
 def transactions_begun() -> int:
@@ -105,7 +105,7 @@ def read_by_index() -> None:
         _by_index.add(here.connection)
 
 
-def do_not_wait_for_the_disk() -> None:
+def disable_synchronous_commit() -> None:
     here = connections[DEFAULT_DB_ALIAS]
     here.ensure_connection()
     _set(here, synchronous_commit="off")
@@ -144,8 +144,8 @@ def _is_watched(here: BaseDatabaseWrapper) -> bool:
     )
 
 
-def _wire(here: BaseDatabaseWrapper) -> Wire | None:
+def _pipeline(here: BaseDatabaseWrapper) -> PipelineConnection | None:
     """None: plain cursors."""
     if _is_watched(here):
         return None
-    return wire_of(here.connection, prepares=not is_pooled(here))
+    return pipeline_of(here.connection, prepares=not is_pooled(here))

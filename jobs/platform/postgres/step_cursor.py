@@ -9,7 +9,7 @@ psycopg prepares those that repeat.
    not long ones: each length would be a plan, and the server takes at most 65,535 values.
 2. Only connections in which a run's steps are called, and none behind a pool in transaction mode.
 3. A migration may change what a prepared statement returns. Its error costs the connection and no
-   attempt: see journal.is_connection_lost.
+   attempt: see unit_of_work.is_connection_lost.
 """
 
 from __future__ import annotations

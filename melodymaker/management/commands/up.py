@@ -16,8 +16,8 @@ from django.db import connections
 from melodymaker import embedded, health
 from melodymaker.supervisor import (
     PARTS,
-    Claim,
-    Household,
+    Children,
+    InstanceLock,
     Occupied,
     PartEnded,
     PortTaken,
@@ -47,20 +47,20 @@ class Command(BaseCommand):
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
         site = f"http://127.0.0.1:{settings.PORT}/"
-        claim = Claim(settings.BASE_DIR)
+        instance_lock = InstanceLock(settings.BASE_DIR)
         self.refuse_production()
         try:
-            claim.take(site)
+            instance_lock.acquire(site)
         except Occupied as problem:
             raise CommandError(str(problem)) from None
         try:
-            self.run(claim, site)
+            self.run(instance_lock, site)
         except KeyboardInterrupt:
             pass  # Ctrl-C is the normal end
         except (PortTaken, PartEnded, embedded.DatabaseUnavailable) as problem:
             raise CommandError(str(problem)) from None
         finally:
-            claim.release()
+            instance_lock.release()
 
     def refuse_production(self) -> None:
         if not settings.DEBUG:
@@ -70,22 +70,22 @@ class Command(BaseCommand):
                 "If that database may have these accounts, set DEBUG=1 as well."
             )
 
-    def run(self, claim: Claim, site: str) -> None:
+    def run(self, instance_lock: InstanceLock, site: str) -> None:
         refuse_taken({"PORT": settings.PORT, "STUDIO_PORT": settings.STUDIO_PORT})
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.default_int_handler)
-        household = None
+        children = None
         try:
             self.prepare()
-            household = Household(
+            children = Children(
                 settings.BASE_DIR, sys.stdout, with_database=settings.EMBEDDED_DATABASE
             )
-            household.start(PARTS, environment(PORT=str(settings.PORT)))
-            self.wait_until_ready(household, claim)
+            children.start(PARTS, environment(PORT=str(settings.PORT)))
+            self.wait_until_ready(children, instance_lock)
             self.stdout.write(WELCOME.format(site=site, admin=f"{site}admin/"))
-            self.watch(household, claim)
+            self.watch(children, instance_lock)
         finally:
-            self.stop(household)
+            self.stop(children)
 
     def prepare(self) -> None:
         if settings.EMBEDDED_DATABASE:
@@ -96,12 +96,12 @@ class Command(BaseCommand):
         call_command("demo", verbosity=0)
         connections.close_all()
 
-    def wait_until_ready(self, household: Household, claim: Claim) -> None:
+    def wait_until_ready(self, children: Children, instance_lock: InstanceLock) -> None:
         """Wait for web and cluster. /health/ready would log errors while the parts are starting."""
         deadline = time.monotonic() + PATIENCE
         while (missing := {"web": _web(), "cluster": health.cluster()}) != READY:
-            household.look()
-            if claim.withdrawn:
+            children.check()
+            if instance_lock.withdrawn:
                 raise KeyboardInterrupt
             if time.monotonic() > deadline:
                 what = "; ".join(f"{name}: {state}" for name, state in missing.items())
@@ -109,18 +109,18 @@ class Command(BaseCommand):
             time.sleep(0.2)
         connections.close_all()
 
-    def watch(self, household: Household, claim: Claim) -> None:
-        while not claim.withdrawn:
-            household.look()
+    def watch(self, children: Children, instance_lock: InstanceLock) -> None:
+        while not instance_lock.withdrawn:
+            children.check()
             time.sleep(0.25)
 
-    def stop(self, household: Household | None) -> None:
+    def stop(self, children: Children | None) -> None:
         """End the parts, which are killed after a few seconds. Signals cannot interrupt this."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         self.stdout.write("\nStopping …")
-        if household is not None:
-            household.stop()
+        if children is not None:
+            children.stop()
         connections.close_all()
         if settings.EMBEDDED_DATABASE:
             self.stop_database()

@@ -81,7 +81,7 @@ BALANCE: dict[str, dict[str, float]] = {
 
 
 def mix(score: Score, go_on: Callable[[], None] = lambda: None) -> Audio:
-    """Mix the song: stereo float32, shape (2, samples). `go_on` is called between players."""
+    """Mix the song: stereo float32, shape (2, samples). `resume` is called between players."""
     samples = round(score.form.duration * RATE)
     desk = Desk(score, samples)
     for index, part in enumerate(score.parts):
