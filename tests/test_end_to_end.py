@@ -22,10 +22,10 @@ from django.test import Client
 from jobs.models import Run
 from songs.generation import queue_generation
 from songs.models import Song, User
-from tests import cast
-from tests.database import sites_database_url
+from tests.support import cast
+from tests.support.database import sites_database_url
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.cluster, pytest.mark.django_db(transaction=True)]
 PATIENCE = 60.0  # seconds; only a test that fails waits for so long
 GLANCE = 0.1
 

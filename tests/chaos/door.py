@@ -11,7 +11,7 @@ from jobs.api import Event, JobsError, send
 from jobs.models import Event as EventRow
 from jobs.models import Run, RunStatus
 from tests.chaos.draw import drawn
-from tests.jobs import fuzz
+from tests.support import fuzz
 
 FUNCTIONS = {
     "fuzz-keeps": RunStatus.COMPLETED,

@@ -14,6 +14,7 @@ from tests.docs.pages import BASE, PAGES, blocks, code, rows, section
 README = BASE / "README.md"
 ENGINE = BASE / "jobs/README.md"
 PORTING = BASE / "docs/porting-from-inngest.md"
+TESTS = BASE / "tests/jobs"
 
 
 def test_the_readme_lists_the_variables_of_env_example_in_their_order():
@@ -104,13 +105,27 @@ def test_a_file_that_is_named_exists(page: Path):
     assert missing == []
 
 
-def test_each_law_names_tests_that_exist():
+def test_each_law_names_tests_that_exist_and_each_test_of_one_law_is_named():
     laws = rows(section(ENGINE, "The laws"))
     assert [row[0] for row in laws] == [str(number) for number in range(1, 13)]
     for row in laws:
-        files = re.findall(r"`(test_\w+\.py)`", row[2])
-        assert files, row[1]
-        assert [f for f in files if not (BASE / "tests/jobs" / f).exists()] == []
+        files = re.findall(r"`([\w/]*test_\w+\.py)`", row[2])
+        assert [f for f in files if not (TESTS / f).is_file()] == []
+        own = TESTS.rglob(f"test_law_{int(row[0]):02}_*.py")
+        own_names = {str(path.relative_to(TESTS)) for path in own}
+        assert own_names, row[1]
+        assert own_names <= set(files)
+
+
+def test_a_test_s_name_has_the_number_of_a_law():
+    numbers = {path.name[9:11] for path in TESTS.rglob("test_law_*.py")}
+    assert numbers == {f"{number:02}" for number in range(1, 13)}
+
+
+def test_each_folder_of_the_engine_s_tests_is_a_wing_or_the_laws():
+    wings = {path.name for path in (BASE / "jobs").iterdir() if path.is_dir()}
+    folders = {path.name for path in TESTS.iterdir() if path.is_dir() and path.name[0] != "_"}
+    assert folders - {"laws"} <= wings
 
 
 def test_the_engine_s_settings_are_all_there_with_their_defaults():

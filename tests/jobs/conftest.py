@@ -9,9 +9,9 @@ from jobs.cluster.shared import Shared
 from jobs.lib import secrets
 from jobs.platform.ipc.pipe_queue import LossyQueue
 from jobs.platform.postgres import notifier
-from tests.endpoint import Endpoint
-from tests.functions import registered
-from tests.jobs.panel import FN
+from jobs.testing import Endpoint
+from tests.jobs.admin.panel import FN
+from tests.support.functions import registered
 
 
 @pytest.fixture(autouse=True)

@@ -25,17 +25,78 @@ WAYS = ("direct", "pool", "oldest", "plain")
 TESTS = Path("tests", "jobs")
 # Transactions, locks, notifications and real clusters: what a pool or an old version may do to the
 # laws. What is left out computes, draws pages or measures.
-CHOSEN = [
-    *("accepted_means_durable", "atomic_steps", "between_two_hands", "broken_transactions"),
-    *("bulk_actions", "cancel", "catalogue", "chaos", "circles", "cron_clusters", "death"),
-    *("event_ids", "fetch", "fetch_landing", "going_on", "hooks", "invoking", "landing"),
-    *("late_senders", "lost_clusters", "lost_words", "lost_workers", "memory", "on_commit"),
-    *("one_writer", "order_of_events", "outages", "poll_fallback", "pools"),
-    *("prepared_steps", "refused_commits", "requeues", "rerun", "retention", "retries"),
-    *("intake", "jit", "pooled_statements", "server_checks", "sleepers", "statements"),
-    *("stuck_workers", "submissions", "telling_clusters", "cancelling_many", "effects_of_steps"),
-    *("suspension", "turns", "turns_in_parallel", "waiting_for_events"),
-]
+CHOSEN = {
+    "cluster": [
+        "stuck_workers",
+        "without_notify",
+    ],
+    "control": [
+        "bulk_actions",
+        "cancellation",
+        "cancellation_sets",
+        "form_submissions",
+        "reruns",
+    ],
+    "events": [
+        "deduplication",
+        "event_order",
+        "intake",
+    ],
+    "execution": [
+        "broken_transactions",
+        "commit_callbacks",
+        "deferred_constraints",
+        "ended_transactions",
+        "invoke",
+        "law_02_memory",
+        "law_03_atomic_steps",
+        "law_08_step_retries",
+        "law_10_suspension",
+        "requeues",
+        "session_state",
+        "wait_for_event",
+        "wait_for_event_races",
+    ],
+    "fetch": [
+        "answer_races",
+        "outbox_store",
+        "step_fetch",
+    ],
+    "laws": [
+        "law_01_accepted_means_durable",
+        "law_04_one_writer",
+        "law_05_catalogue_of_errors",
+        "law_05_process_death",
+        "law_07_thousand_sleepers",
+        "laws_chaos",
+    ],
+    "maintenance": [
+        "cron_concurrent",
+        "lost_clusters",
+        "lost_workers",
+        "missed_wakeups",
+        "retention",
+        "wakeups_while_requeued",
+    ],
+    "platform/postgres": [
+        "effects_of_steps",
+        "jit",
+        "notifier",
+        "outages",
+        "pool_checks",
+        "pooled_pipeline",
+        "server_checks",
+        "statements",
+        "step_cursor",
+    ],
+    "runs": [
+        "deadlocks",
+        "handover",
+        "law_06_turns",
+        "law_06_turns_concurrent",
+        "law_09_hooks",
+    ],
+}
 # What the way of a statement may do to the laws.
 PLAIN = [
     *("atomic_steps", "broken_transactions", "cancelling_many", "contract_psycopg"),

@@ -21,9 +21,9 @@ from django.utils import timezone
 from jobs import api
 from jobs.models import Cluster, Event, RegisteredFunction, Run
 from songs.models import Category, CreditBalance, CreditEntry, Song, SongStatus, User
-from tests.cast import PASSWORD, a_song, listener, staff
-from tests.jobs import rows
-from tests.jobs.panel import FN
+from tests.jobs.admin.panel import FN
+from tests.support import rows
+from tests.support.cast import PASSWORD, a_song, listener, staff
 
 NUMBERS = itertools.count(1)
 SUPERUSER, CLOSED = frozenset({"superuser"}), frozenset({"closed"})

@@ -10,6 +10,8 @@ import sys
 import pytest
 from django.conf import settings
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def closed_port() -> int:

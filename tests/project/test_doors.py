@@ -16,8 +16,7 @@ from django.urls import URLPattern, URLResolver
 
 from songs.models import User
 from tests.docs.pages import BASE, rows, section
-from tests.functions import registered
-from tests.jobs.panel import FN
+from tests.jobs.admin.panel import FN
 from tests.project.doors import (
     ACCOUNTS,
     CLOSED,
@@ -30,6 +29,7 @@ from tests.project.doors import (
     TO_BE_READ,
     Door,
 )
+from tests.support.functions import registered
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("a_function", "quick")]
 # Accounts with one permission each, for the doors of the engine and for those of the product.

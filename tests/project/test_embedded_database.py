@@ -18,6 +18,8 @@ from melodymaker.embedded import programs
 from melodymaker.embedded.place import Place
 from melodymaker.embedded.processes import pid_in
 
+pytestmark = pytest.mark.cluster
+
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Iterator[Path]:

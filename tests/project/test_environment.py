@@ -15,6 +15,8 @@ from django.conf import settings
 
 from melodymaker.environment import Environment
 
+pytestmark = pytest.mark.processes
+
 BASE = settings.BASE_DIR
 PRODUCTION = {
     "DEBUG": "0",

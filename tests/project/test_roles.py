@@ -18,8 +18,8 @@ from django.urls import URLPattern, URLResolver, reverse
 
 from jobs.models import Fetch, LogLine, Run
 from songs.models import CreditEntry, Song, SongStatus, User
-from tests.cast import a_song, listener
-from tests.jobs import rows
+from tests.support import rows
+from tests.support.cast import a_song, listener
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_files")]
 roles = import_module("songs.migrations.0007_roles")

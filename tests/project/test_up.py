@@ -20,6 +20,8 @@ from django.core.management import CommandError, call_command
 from melodymaker.supervisor import Children, InstanceLock, Occupied, Part, PartEnded
 from songs.models import CreditEntry, User
 
+pytestmark = pytest.mark.processes
+
 TIMEOUT = 20.0
 
 

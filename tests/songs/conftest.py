@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from songs.models import User
-from tests import cast
+from tests.support import cast
 
 
 @pytest.fixture(autouse=True)

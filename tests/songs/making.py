@@ -15,7 +15,7 @@ from jobs.models import Run
 from jobs.testing import drain, travel
 from songs.generation import queue_generation
 from songs.models import Song, User
-from tests.adversary import Adversary, Manner, Peer, allow, answer
+from tests.support.hostile_endpoint import Adversary, Manner, Peer, allow, answer
 
 FN = "generate-song-event"
 STEPS = ["check-credits", "set-processing", "call-modal-api", "update-song", "deduct-credits"]

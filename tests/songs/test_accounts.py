@@ -12,8 +12,8 @@ from django.utils import timezone
 from songs import credits
 from songs.models import CreditEntry, EntryKind, SignInFailure, User
 from songs.signin import ALLOWED_FAILURES, PAUSE
-from tests import cast
-from tests.cast import PASSWORD
+from tests.support import cast
+from tests.support.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db
 

@@ -14,9 +14,9 @@ from jobs.metrics.spans import SPANS
 from songs import credits, ledger_check
 from songs.admin import cards
 from songs.models import LedgerCheck, Song, SongStatus, User
-from tests.cast import a_song, listener, staff
-from tests.jobs import rows
 from tests.songs.conftest import as_
+from tests.support import rows
+from tests.support.cast import a_song, listener, staff
 
 pytestmark = pytest.mark.django_db
 BALANCES, LEDGER = "/admin/songs/creditbalance/", "/admin/songs/creditentry/"

@@ -26,8 +26,7 @@ from playwright.sync_api import (
 
 from jobs.models import Run
 from songs.models import Song, SongStatus, User
-from tests import cast
-from tests.jobs import rows
+from tests.support import cast, rows
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)

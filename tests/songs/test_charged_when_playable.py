@@ -19,9 +19,6 @@ from jobs.testing import drain
 from songs import credits, functions
 from songs.deletion import delete_song
 from songs.models import Song, User
-from tests.adversary import Adversary
-from tests.cast import a_song
-from tests.jobs.blocking import others, wait_until_blocked
 from tests.songs.making import (
     REPLY,
     charges,
@@ -32,6 +29,9 @@ from tests.songs.making import (
     run_of,
     to_the_end,
 )
+from tests.support.blocking import others, wait_until_blocked
+from tests.support.cast import a_song
+from tests.support.hostile_endpoint import Adversary
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAID = [("charge", -1)]

@@ -19,9 +19,6 @@ from jobs.testing import drain, travel
 from songs import credits
 from songs.failure_messages import NO_CREDITS
 from songs.models import CreditEntry, Song, SongStatus, User
-from tests.adversary import Adversary, answer
-from tests.cast import listener
-from tests.functions import in_a_child
 from tests.songs.making import (
     FN,
     LATER,
@@ -35,8 +32,11 @@ from tests.songs.making import (
     run_of,
     to_the_end,
 )
+from tests.support.cast import listener
+from tests.support.functions import in_a_child
+from tests.support.hostile_endpoint import Adversary, answer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 DIED = 9
 
 

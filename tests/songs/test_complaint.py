@@ -14,11 +14,11 @@ from jobs.control.form_submissions import FIELD
 from jobs.models import Event, Run
 from songs import credits
 from songs.models import CreditEntry, EntryKind, Song, SongStatus, User
-from tests.cast import a_song, listener, staff
-from tests.forms import form_of
-from tests.functions import at_once
-from tests.jobs import rows
 from tests.songs.conftest import as_
+from tests.support import rows
+from tests.support.cast import a_song, listener, staff
+from tests.support.forms import form_of
+from tests.support.functions import at_once
 
 pytestmark = pytest.mark.django_db
 SONGS, USERS = "/admin/songs/song/", "/admin/songs/user/"

@@ -13,8 +13,9 @@ import pytest
 
 from jobs.models import Attempt, Run
 from songs.models import SongStatus, User
-from tests.adversary import Adversary, Manner, Peer, answer, redirect
-from tests.boundaries import (
+from tests.songs.making import FN, charges, endpoint, order, posts, replies
+from tests.support.cast import listener
+from tests.support.commit_boundaries import (
     Cluster,
     a_minute_later,
     deaths,
@@ -22,8 +23,7 @@ from tests.boundaries import (
     story,
     to_the_end,
 )
-from tests.cast import listener
-from tests.songs.making import FN, charges, endpoint, order, posts, replies
+from tests.support.hostile_endpoint import Adversary, Manner, Peer, answer, redirect
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

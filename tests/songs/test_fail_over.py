@@ -14,9 +14,9 @@ from django.test import Client
 
 from jobs.models import Event, Run
 from songs.models import Song, User
-from tests.cast import PASSWORD, a_song, wishes
 from tests.project.pages import become_reader, lose
 from tests.songs.conftest import as_
+from tests.support.cast import PASSWORD, a_song, wishes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

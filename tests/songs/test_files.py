@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils.http import http_date
 
 from songs.models import Song, SongStatus, User
-from tests.cast import a_song
+from tests.support.cast import a_song
 
 AUDIO = bytes(range(256)) * 600  # more than two chunks
 

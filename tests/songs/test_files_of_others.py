@@ -19,11 +19,11 @@ from songs.failure_messages import UNUSABLE
 from songs.files import naming, refuse_those_of_others
 from songs.models import Song, SongStatus, User
 from songs.music import read_reply
-from tests.adversary import PATIENCE
-from tests.cast import a_song
-from tests.functions import at_once
-from tests.jobs.explained import explained
 from tests.songs.making import REPLY, charges, endpoint, made, posts, replies, run_of
+from tests.support.cast import a_song
+from tests.support.explain import explained
+from tests.support.functions import at_once
+from tests.support.hostile_endpoint import PATIENCE
 
 COVER = "shared/cover.png"
 

@@ -10,7 +10,7 @@ from django.utils.html import escape
 
 from jobs.models import Event
 from songs.models import Song, SongStatus, User
-from tests.cast import a_song, wishes
+from tests.support.cast import a_song, wishes
 
 
 def test_a_good_wish_leads_to_its_song(alices: Client) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from songs import credits
 from songs.models import CreditEntry, EntryKind, SongStatus, User
-from tests.cast import a_song, listener
+from tests.support.cast import a_song, listener
 
 pytestmark = pytest.mark.django_db
 

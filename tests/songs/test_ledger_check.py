@@ -13,8 +13,8 @@ from django.utils import timezone
 from songs import credits, ledger_check, ledger_totals
 from songs.functions import check_ledger
 from songs.models import CreditEntry, EntryKind, LedgerCheck, LedgerHour, User
-from tests.cast import a_song, listener
-from tests.functions import ran
+from tests.support.cast import a_song, listener
+from tests.support.functions import ran
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)

@@ -38,12 +38,12 @@ from jobs.testing import drain, travel
 from songs import credits
 from songs.generation import NoCreditsLeft
 from songs.models import CHARGES, UNSUCCESSFUL, CreditEntry, Song, SongQuerySet, SongStatus, User
-from tests.adversary import Adversary, Peer, answer
-from tests.boundaries import Boundary, Cluster, forget_everything
-from tests.cast import listener
 from tests.songs.making import FN, LATER, endpoint, order, replies
+from tests.support.cast import listener
+from tests.support.commit_boundaries import Boundary, Cluster, forget_everything
+from tests.support.hostile_endpoint import Adversary, Peer, answer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 HOOKS = [f"{FN}-{moment}" for moment in ("failure", "cancel", "retry")]
 MANNERS = {"a song": replies(), "refused": answer(b"no", 422), "no song": answer(b"<html>")}

@@ -14,7 +14,6 @@ from songs import credits
 from songs.failure_messages import ANOTHER
 from songs.generation import NoSecondTry, try_again
 from songs.models import CreditEntry, Song, SongStatus, User
-from tests.adversary import answer
 from tests.songs.making import (
     FN,
     charges,
@@ -26,6 +25,7 @@ from tests.songs.making import (
     run_of,
     to_the_end,
 )
+from tests.support.hostile_endpoint import answer
 
 pytestmark = pytest.mark.django_db
 BROKEN = answer(b"CUDA out of memory", 422)

@@ -14,7 +14,7 @@ from jobs.models import Event, Run
 from songs import credits
 from songs.generation import NoCreditsLeft, queue_generation, try_again
 from songs.models import Song, SongStatus, User
-from tests.cast import a_song, listener, wishes
+from tests.support.cast import a_song, listener, wishes
 
 
 def order(user: User, **changes: Any) -> Song:

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from songs.models import Category, Song, SongStatus, User
-from tests.cast import a_song
+from tests.support.cast import a_song
 
 EVIL = '<script>alert("x")</script>'
 INLINE = re.compile(

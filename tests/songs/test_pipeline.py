@@ -15,7 +15,6 @@ from jobs.testing import drain
 from songs.models import SongStatus, User
 from songs.studio.calls import Calls
 from songs.studio.server import Door, Studio, StudioServer
-from tests.adversary import Adversary, answer, redirect
 from tests.songs.making import (
     REPLY,
     STEPS,
@@ -28,6 +27,7 @@ from tests.songs.making import (
     run_of,
     to_the_end,
 )
+from tests.support.hostile_endpoint import Adversary, answer, redirect
 
 pytestmark = pytest.mark.django_db
 

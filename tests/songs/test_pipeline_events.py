@@ -16,9 +16,9 @@ from jobs.models import Run
 from jobs.runs.queue import claim_due
 from songs.links import Links, runs_about
 from songs.models import Song, SongStatus, User
-from tests.adversary import Adversary
-from tests.cast import a_song
 from tests.songs.making import FN, charges, endpoint, made, order, run_of, to_the_end
+from tests.support.cast import a_song
+from tests.support.hostile_endpoint import Adversary
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,6 @@ from jobs.runs.queue import claim_due
 from jobs.testing import drain, travel
 from songs.failure_messages import REFUSED, TROUBLED
 from songs.models import SongStatus, User
-from tests.adversary import answer
 from tests.songs.making import (
     FN,
     LATER,
@@ -28,6 +27,7 @@ from tests.songs.making import (
     run_of,
     to_the_end,
 )
+from tests.support.hostile_endpoint import answer
 
 pytestmark = pytest.mark.django_db
 BROKEN = answer(b"CUDA out of memory", 500)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from songs.models import SongStatus, User
 from songs.progress import UsualTime, cards, usual_time
-from tests.cast import a_song
+from tests.support.cast import a_song
 
 
 def made_in(owner: User, seconds: float, ended_ago: float = 0) -> None:

@@ -24,8 +24,8 @@ from songs.failure_messages import (
     apology,
 )
 from songs.models import Song, SongStatus, User
-from tests.adversary import allow, answer, promises_10_gb, redirect, says, silent
 from tests.songs.making import charges, endpoint, made, run_of
+from tests.support.hostile_endpoint import allow, answer, promises_10_gb, redirect, says, silent
 
 SENTENCES = [
     UNREACHABLE,

@@ -21,7 +21,6 @@ from songs.music import (
     folded,
     read_reply,
 )
-from tests.adversary import answer
 from tests.songs.making import (
     REPLY,
     charges,
@@ -32,6 +31,7 @@ from tests.songs.making import (
     run_of,
     says_json,
 )
+from tests.support.hostile_endpoint import answer
 
 REFUSED_KEYS = [
     "../x.mp3",

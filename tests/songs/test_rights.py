@@ -15,8 +15,8 @@ from django.test import Client
 
 from songs import credits
 from songs.models import CreditEntry, User
-from tests.cast import PASSWORD, gustav, listener, staff, vera
 from tests.songs.conftest import as_
+from tests.support.cast import PASSWORD, gustav, listener, staff, vera
 
 pytestmark = pytest.mark.django_db
 USERS, GROUPS = "/admin/songs/user/", "/admin/auth/group/"

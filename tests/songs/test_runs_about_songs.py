@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from songs.links import run_search, runs_about
 from songs.models import Song, User
-from tests import cast
+from tests.support import cast
 
 pytestmark = pytest.mark.django_db
 

@@ -8,8 +8,8 @@ from django.test import Client
 
 from jobs.models import Event
 from songs.models import Category, CreditEntry, Song, SongStatus, User
-from tests import cast
-from tests.cast import a_song
+from tests.support import cast
+from tests.support.cast import a_song
 
 SONGS, USERS = "/admin/songs/song/", "/admin/songs/user/"
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from songs.models import Category, SongStatus, User
-from tests.cast import a_song
+from tests.support.cast import a_song
 
 
 def test_a_song_that_is_there_has_everything(alices: Client, alice: User) -> None:

@@ -8,7 +8,7 @@ from django.core.files.storage import default_storage
 from django.test import Client
 
 from songs.models import Song, SongStatus, User
-from tests.cast import a_song, wishes
+from tests.support.cast import a_song, wishes
 
 READS = ["/", ".json", "/card", "/audio", "/cover", "/audio?download=1"]
 WRITES = ["/rename", "/again", "/delete"]

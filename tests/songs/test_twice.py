@@ -16,10 +16,10 @@ from jobs.models import Event, Run
 from jobs.testing import travel
 from songs.models import CreditEntry, Song, SongStatus, User
 from songs.views import ASKED_BEFORE
-from tests.cast import a_song, staff, wishes
-from tests.forms import form_of, forms_of
-from tests.functions import at_once
-from tests.jobs.rows import id_at, now
+from tests.support.cast import a_song, staff, wishes
+from tests.support.forms import form_of, forms_of
+from tests.support.functions import at_once
+from tests.support.rows import id_at, now
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from typing import Any
 from jobs.api import Concurrency, Context, TriggerEvent, create_function
 from tests.chaos.draw import drawn
 from tests.chaos.terms import FUZZ_SEED, FUZZED_FUNCTIONS
-from tests.jobs import fuzz
+from tests.support import fuzz
 
 
 def apology(ctx: Context) -> Any:

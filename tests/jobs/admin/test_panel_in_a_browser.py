@@ -1,0 +1,221 @@
+"""Each page of the panel in Chromium, at two widths, light and dark: nothing sticks out, the
+console stays silent (so the security policy is kept), and axe finds nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import Browser, expect
+
+from jobs.models import Run
+from songs.models import User
+from tests.support import browser as chromium
+from tests.support import cast, rows
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        not chromium.CHROMIUM, reason="NO BROWSER TESTED: Chromium is not installed"
+    ),
+]
+HOSTILE = "<script>alert(1)</script>‮" + "سلام 🎹 " + "w" * 9_000
+PULSE = {"looked": 0.1, "claimed": 1.0, "at_work": 0, "workers": 4, "problem": ""}
+LISTS = ("run", "event", "registeredfunction", "cluster")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium.chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def operator(client) -> User:
+    account = cast.olga()
+    client.force_login(account)
+    return account
+
+
+@pytest.fixture
+def cookie(client, operator) -> dict[str, str]:
+    name = settings.SESSION_COOKIE_NAME
+    return {"name": name, "value": client.cookies[name].value}
+
+
+@pytest.fixture
+def world(operator) -> list[str]:
+    """Something on every page; the addresses of all pages."""
+    rows.make_function()
+    rows.make_function("generate-song-event-failure", triggers=[])
+    paused = rows.make_function("tidy-up", triggers=[{"cron": "*/5 * * * *"}], on_failure=None)
+    paused.paused_at = timezone.now()
+    paused.save()
+    rows.make_cluster(pulse=PULSE)
+    runs = [rows.completed_run(rows.now() - timedelta(minutes=3 * n)) for n in range(1, 8)]
+    runs += [rows.failed_run(), rows.backing_off_run(), rows.make_run(reason="turn")]
+    runs += [hostile_run()]
+    kind = ContentType.objects.get_for_model(Run)
+    for run in runs[-4:]:
+        LogEntry.objects.create(
+            user=operator,
+            content_type=kind,
+            object_id=str(run.pk),
+            object_repr=str(run)[:200],
+            action_flag=CHANGE,
+            change_message="Retried from the failed step.",
+        )
+    lists = [reverse(f"admin:jobs_{model}_changelist") for model in LISTS]
+    pages = [reverse("admin:jobs_run_change", args=[run.pk]) for run in runs[-5:]]
+    return [
+        reverse("admin:index"),
+        reverse("admin:jobs_run_failures"),
+        reverse("admin:jobs_run_changelist") + "?status__exact=failed&open=1&q=no-such",
+        reverse("admin:tables"),
+        reverse("admin:hand_over"),
+        reverse("admin:admin_logentry_changelist"),
+        *lists,
+        *pages,
+        reverse("admin:jobs_event_change", args=[runs[0].event_id]),
+        reverse("admin:jobs_event_change", args=[runs[-1].event_id]),
+        reverse("admin:jobs_event_send") + f"?name={rows.FN}",
+        reverse("admin:jobs_registeredfunction_change", args=[rows.FN]),
+        reverse("admin:jobs_registeredfunction_change", args=["tidy-up"]),
+        reverse("admin:jobs_registeredfunction_invoke", args=[rows.FN]),
+        reverse("admin:jobs_cluster_change", args=["melodymaker_3A1"]),
+    ]
+
+
+def hostile_run() -> Run:
+    error = {"name": HOSTILE, "message": HOSTILE, "stack": HOSTILE, "step": HOSTILE[:200]}
+    run = rows.make_run(
+        event=rows.make_event(HOSTILE[:200], data={"say": HOSTILE}),
+        fn_id=HOSTILE[:200],
+        turn_keys=[HOSTILE],
+        status="failed",
+        error=error,
+        started_at=rows.now() - timedelta(seconds=3),
+        ended_at=rows.now(),
+        worker=HOSTILE[:120],
+    )
+    rows.make_step(run, HOSTILE[:200], rows.now(), 1, output={"say": HOSTILE})
+    rows.make_line(run, rows.now(), HOSTILE)
+    return run
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_whole(browser, live_server, cookie, world, width, scheme) -> None:
+    view = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    problems: dict[str, list[str]] = {}
+    with chromium.opened(browser, live_server.url, cookie, **view) as looked:
+        for number, address in enumerate(world):
+            answer = looked.page.goto(address)
+            assert answer, address
+            assert answer.ok, address
+            looked.picture(f"{scheme}-{width}-{number:02}")
+            found = looked.too_wide() + looked.axe_violations()
+            if found:
+                problems[address] = found
+    assert not problems
+
+
+def test_a_row_that_changes_is_marked_and_what_was_ticked_stays(
+    browser, live_server, cookie
+) -> None:
+    run, other = rows.make_run(reason="turn"), rows.make_run()
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.goto(reverse("admin:jobs_run_changelist"))
+        page.get_by_label(f"Run {str(other.pk)[-8:]}").check()
+        Run.objects.filter(pk=run.pk).update(reason="paused")
+
+        page.evaluate("htmx.trigger('#runs', 'refresh')")
+
+        expect(page.locator(f"#run-{run.pk}")).to_have_class("jobs-changed")
+        expect(page.locator(f"#run-{run.pk}")).to_contain_text("its function is paused")
+        expect(page.get_by_label(f"Run {str(other.pk)[-8:]}")).to_be_checked()
+
+
+def test_what_is_open_on_a_runs_page_stays_open_until_it_stands_still(
+    browser, live_server, cookie
+) -> None:
+    run = rows.backing_off_run()
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.goto(reverse("admin:jobs_run_change", args=[run.pk]))
+        page.locator(".jobs-attempts summary").first.click()
+        rows.make_line(run, rows.now(), "a new line of the log")
+
+        expect(page.get_by_text("a new line of the log")).to_be_visible()
+        expect(page.locator(".jobs-attempts details").first).to_have_attribute("open", "")
+        now = rows.now()
+        Run.objects.filter(pk=run.pk).update(
+            status="failed", reason="", due_at=None, ended_at=now, error=rows.STEP_ERROR
+        )
+        expect(page.get_by_role("button", name="Retry from the failed step")).to_be_visible()
+        assert page.locator("#run").get_attribute("hx-trigger") is None
+
+
+def test_a_failure_is_mended_by_keyboard_alone(browser, live_server, cookie) -> None:
+    rows.make_cluster(pulse=PULSE)
+    run = rows.failed_run(failure_kind="call-modal-api · 500")
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.goto(reverse("admin:index"))
+        tab_to(page, "run failed")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Copy the id")).to_be_visible()
+        page.keyboard.press("r")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Retried from the failed step.")).to_be_visible()
+    assert Run.objects.get(pk=run.pk).status == "queued"
+
+
+def tab_to(page, words: str) -> None:
+    """Press Tab until a link with these words has the focus."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if words in page.evaluate("document.activeElement.textContent"):
+            return
+    raise AssertionError(f"Tab never comes to “{words}”.")
+
+
+def test_a_column_of_a_chart_tells_its_figures_to_the_keyboard(
+    browser, live_server, cookie
+) -> None:
+    rows.completed_run()
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.goto(reverse("admin:index"))
+        page.locator("#jobs-outcomes-61").focus()
+        for _ in range(5):
+            if "completed" in page.evaluate("document.activeElement.getAttribute('aria-label')"):
+                break
+            page.keyboard.press("ArrowLeft")
+        expect(page.locator(".jobs-column:focus .jobs-tip")).to_be_visible()
+        expect(page.locator(".jobs-column:focus .jobs-tip")).to_contain_text("1 completed")
+
+
+def test_a_list_stands_still_when_the_operator_says_so(browser, live_server, cookie) -> None:
+    run = rows.make_run(reason="turn")
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.goto(reverse("admin:jobs_run_changelist"))
+        page.get_by_role("button", name="live").click()
+        Run.objects.filter(pk=run.pk).update(reason="paused")
+
+        page.evaluate("htmx.trigger('#runs', 'refresh')")
+        expect(page.get_by_role("button", name="standing still")).to_be_visible()
+        expect(page.locator(f"#run-{run.pk}")).to_contain_text("its turn")
+        page.get_by_role("button", name="standing still").click()
+        expect(page.locator(f"#run-{run.pk}")).to_contain_text("its function is paused")

@@ -1,0 +1,170 @@
+"""Many runs at once: done by a run of the engine's own, batch by batch."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.db.models.functions import Now
+
+from jobs.api import Context, Event, InvalidEvent, InvalidTransition, bulk, send
+from jobs.control import bulk_actions, reruns
+from jobs.errors import UnknownFunction
+from jobs.models import Run, RunStatus
+from jobs.platform.postgres.clock import database_clock
+from jobs.testing import drain, travel
+from tests.support.functions import registered
+
+pytestmark = pytest.mark.django_db
+
+
+def naps(ctx: Context) -> None:
+    ctx.step.sleep("nap", 3600)
+
+
+def test_all_that_fit_are_cancelled_and_the_run_counts_them(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bulk_actions, "BATCH", 3)
+    with registered(naps), registered(naps, fn_id="other"):
+        send([Event(name="test/go") for _ in range(7)])
+        drain()
+        own = bulk("cancel", fn_id="test-function", why="a mistake")
+        drain()
+    assert Run.objects.get(id=own).output == {"done": 7, "refused": 0}
+    assert Run.objects.get(id=own).steps_done == 3
+    cancelled = Run.objects.filter(status=RunStatus.CANCELLED)
+    assert {run.fn_id for run in cancelled} == {"test-function"}
+    assert {run.error["message"] for run in cancelled} == {"a mistake"}
+
+
+def test_what_is_more_than_one_run_has_steps_for_is_done_by_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(bulk_actions, "BATCH", 2)
+    monkeypatch.setattr(bulk_actions, "MOST_BATCHES", 2)
+    with registered(naps):
+        send([Event(name="test/go") for _ in range(9)])
+        drain()
+        own = bulk("cancel", fn_id="test-function")
+        late = send(Event(name="test/go"))
+        drain()
+    assert Run.objects.get(id=own).output == {"done": 9, "refused": 0}
+    assert Run.objects.filter(fn_id="jobs-bulk").count() == 3
+    assert Run.objects.get(event_id=late[0]).status == "waiting"
+
+
+def test_failed_runs_go_on_from_their_failed_step():
+    broken = [True]
+
+    def fails(ctx: Context) -> str:
+        if broken:
+            raise ValueError("not yet")
+        return "mended"
+
+    with registered(fails, retries=0):
+        send([Event(name="test/go") for _ in range(3)])
+        drain()
+        broken.clear()
+        bulk("retry", fn_id="test-function", status="failed")
+        drain()
+    assert {run.output for run in Run.objects.filter(fn_id="test-function")} == {"mended"}
+
+
+def test_a_rerun_from_the_start_makes_each_run_once_however_often_it_is_asked():
+    with registered(lambda ctx: "x"):
+        send([Event(name="test/go") for _ in range(3)])
+        drain()
+        bulk("rerun", fn_id="test-function")
+        drain()
+    runs = Run.objects.filter(fn_id="test-function")
+    assert runs.filter(rerun_of__isnull=False).count() == 3
+    assert runs.filter(reruns__isnull=False).distinct().count() == 3
+
+
+def test_runs_that_came_after_it_was_asked_for_are_not_meant(monkeypatch: pytest.MonkeyPatch):
+    """Nor those that it makes itself: it would never come to an end."""
+    monkeypatch.setattr(bulk_actions, "BATCH", 1)
+    rerun_once = reruns.rerun_once
+
+    def rerun_and_end(run_id: UUID) -> str | None:
+        made = rerun_once(run_id)
+        Run.objects.filter(id=made).update(status="completed", due_at=None, ended_at=Now())
+        return made
+
+    monkeypatch.setattr(bulk_actions, "rerun_once", rerun_and_end)
+    with registered(lambda ctx: "x"):
+        send([Event(name="test/go") for _ in range(3)])
+        drain()
+        own = bulk("rerun", fn_id="test-function")
+        send(Event(name="test/go"))
+        drain()
+    assert Run.objects.get(id=own).output == {"done": 3, "refused": 0}
+    assert Run.objects.filter(rerun_of__isnull=False).count() == 3
+
+
+def test_what_changed_meanwhile_is_counted_as_refused():
+    with registered(naps):
+        send([Event(name="test/go") for _ in range(2)])
+        drain()
+        own = bulk("cancel", fn_id="test-function")
+        first = Run.objects.filter(fn_id="test-function").earliest("id")
+        done = bulk_actions.batch("cancel", {"fn_id": "test-function"}, "", "", own)
+        assert done["done"] == 2
+        assert bulk_actions._act("cancel", first.id, "") is False
+        assert bulk_actions._act("retry", Run.objects.get(id=own).id, "") is False
+
+
+def test_a_span_of_time_is_datetimes_or_texts():
+    with registered(naps):
+        send(Event(name="test/go"))
+        drain()
+        travel(timedelta(minutes=40))
+        send(Event(name="test/go"))
+        drain()
+        now = database_clock().at
+        bulk("cancel", fn_id="test-function", until=(now - timedelta(minutes=20)).isoformat())
+        drain()
+        old, young = Run.objects.filter(fn_id="test-function").order_by("id")
+        assert (old.status, young.status) == (RunStatus.CANCELLED, RunStatus.WAITING)
+        bulk("cancel", fn_id="test-function", since=now - timedelta(minutes=20), until=now)
+        drain()
+        young.refresh_from_db()
+    assert young.status == RunStatus.CANCELLED
+
+
+@pytest.mark.parametrize("options", [{"fn_id": "a\0b"}, {"why": "a\0b"}, {"fn_id": {1}}])
+def test_what_cannot_be_stored_is_refused_and_nothing_is_started(options: dict):
+    with pytest.raises(InvalidEvent):
+        bulk("cancel", **options)
+    assert not Run.objects.exists()
+
+
+def test_a_function_that_nobody_knows_is_named_and_nothing_is_started():
+    with pytest.raises(UnknownFunction, match="There is no function “tpyo”"):
+        bulk("cancel", fn_id="tpyo")
+    assert not Run.objects.exists()
+
+
+def test_runs_of_a_function_that_is_gone_can_be_cancelled():
+    with registered(naps):
+        send(Event(name="test/go"))
+        drain()
+    bulk("cancel", fn_id="test-function")
+    drain()
+    assert Run.objects.get(fn_id="test-function").status == RunStatus.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("action", "options", "sentence"),
+    [
+        ("explode", {}, "'explode' is no bulk action; cancel, retry and rerun are"),
+        ("cancel", {"status": "completed"}, "'completed' cannot be asked to cancel: queued, run"),
+        ("retry", {"since": "yesterday"}, "“yesterday” value has an invalid format"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_nothing_is_started(
+    action: str, options: dict, sentence: str
+):
+    with pytest.raises(InvalidTransition, match=sentence):
+        bulk(action, **options)  # type: ignore[arg-type]
+    assert not Run.objects.exists()

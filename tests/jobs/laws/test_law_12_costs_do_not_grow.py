@@ -1,0 +1,223 @@
+"""Law 12: the same work reads as many pages with a million ended runs in the tables as with none.
+
+Pages, not seconds: a statement whose plan turns bad is named, with its plan.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.test import Client
+from django.urls import reverse
+
+from jobs.api import Concurrency, Context, Event, TriggerCron, TriggerEvent, cancel, rerun, send
+from jobs.control import cancel_on
+from jobs.maintenance import cron, retention
+from jobs.models import CronSchedule, Run
+from jobs.platform.postgres import statements
+from jobs.runs import queue
+from jobs.testing import drain
+from songs.models import User
+from tests.support.explain import Explained, explained
+from tests.support.functions import registered
+from tests.support.history import make_history, off_the_record, tidy_up
+
+HISTORY = 1_000_000
+QUIET = 20_000  # ended runs
+UNKNOWN = 300_000  # by the planner's guesses, dear enough to go through
+BACKLOG = 2_000  # runs that are due
+MOST_OF_ALL_LINES = 3_000  # of one statement that looks at every line; there are some 250
+OF_ALL_UNFINISHED = " jobs_run_unfinished "  # the panel's
+MOST_PAGES = 200  # of one statement of the engine
+DEEPER = 100  # a batch descends some fifty times, in B-trees of three levels and not of one or two
+MOST_LISTED = 500  # of one statement of the panel, which counts no further than 10,000 rows
+LARGE = ("jobs_run", "jobs_event", "jobs_step")
+
+
+def work(ctx: Context) -> str:
+    ctx.step.run("first", lambda: 1)
+    if ctx.event.data.get("sleep"):
+        ctx.step.sleep("nap", 3600)
+    if ctx.event.data.get("fetch"):
+        ctx.step.fetch("call", "http://127.0.0.1:9/")
+    if ctx.event.data.get("wait"):
+        ctx.step.wait_for_event("wait", event="history/3", timeout=3600)
+    if ctx.event.data.get("invoke"):
+        ctx.step.invoke("invoke", function="test-function-failure")
+    if ctx.event.data.get("fail"):
+        ctx.step.run("fail", int, "no number")
+    return "done"
+
+
+def mourn(ctx: Context) -> None:
+    return None
+
+
+OPTIONS: dict[str, Any] = {
+    "trigger": [TriggerEvent(event="test/go"), TriggerCron(cron="0 0 29 2 *")],
+    "concurrency": [
+        Concurrency(limit=1, key="has(event.data.user) ? event.data.user : null"),
+        Concurrency(limit=500),
+    ],
+    "on_failure": mourn,
+    "retries": 0,
+}
+
+
+def live_runs() -> Run:
+    """Some hundred runs that sleep, each holding its turn, and as many that wait for theirs;
+    returns one that has ended."""
+    send([Event(name="test/go", data={"user": n % 200, "sleep": True}) for n in range(400)])
+    send(Event(name="test/go", data={"user": "ended"}))
+    drain()
+    return Run.objects.filter(status="completed").latest("id")
+
+
+def a_bit_of_everything() -> None:
+    """What the engine does all day."""
+    send([Event(name="test/go", data={"user": f"new {n}"}, id=f"new-{n}") for n in range(4)])
+    send(Event(name="test/go", data={"user": "new 1"}, id="new-1"))
+    send(Event(name="test/go", data={"user": "fails", "fail": True}))
+    for what in ("fetch", "wait", "invoke"):
+        send(Event(name="test/go", data={"user": what, what: True}))
+    CronSchedule.objects.filter(fn_id="test-function").update(next_at=Now())
+    drain()
+    send(Event(name="history/3"))
+    drain()
+    sleeper = Run.objects.filter(reason="sleep", due_at__gt=Now()).earliest("due_at")
+    cancel(sleeper.id)
+    rerun(Run.objects.filter(status="failed").latest("id").id)
+    drain()
+    queue.next_due(1.0)
+    retention.forget(batches=2)
+
+
+def operators_look(client: Client) -> None:
+    """The panel's lists, as they come and filtered."""
+    runs, events = reverse("admin:jobs_run_changelist"), reverse("admin:jobs_event_changelist")
+    pages = [
+        runs,
+        f"{runs}?status__exact=failed",
+        f"{runs}?status__exact=waiting",
+        f"{runs}?fn_id=test-function",
+        events,
+    ]
+    asked = ("name=history/3", "runs=failed", "runs=pending&name=history/3", "q=history", "span=7d")
+    pages += [f"{events}?{query}" for query in asked]
+    pages.append(reverse("admin:jobs_registeredfunction_changelist"))
+    pages += [reverse("admin:jobs_cluster_changelist"), reverse("admin:admin_logentry_changelist")]
+    for page in pages:
+        assert client.get(page).status_code == 200, page
+
+
+def costs(client: Client) -> tuple[Explained, Explained]:
+    """What the engine and the panel read now; nothing of it stays."""
+    with transaction.atomic():
+        with explained() as engine:
+            a_bit_of_everything()
+        with explained() as panel:
+            operators_look(client)
+        transaction.set_rollback(True)
+    tidy_up()
+    return engine, panel
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_million_ended_runs_cost_nothing(settings, client: Client):
+    settings.JOBS = {**settings.JOBS, "ALLOWED_HOSTS": ["127.0.0.1:9"], "RETENTION_BATCH": 5}
+    client.force_login(User.objects.create_superuser("operator", "o@example.org", "secret"))
+    with off_the_record(), registered(work, **OPTIONS):
+        cron.sync()
+        ended = live_runs()
+        tidy_up()
+        young, _ = costs(client)
+        make_history(ended, HISTORY)
+        old, old_panel = costs(client)
+    for statement, pages in old.pages.items():
+        allowed = max(MOST_PAGES, young.pages.get(statement, 0) + DEEPER)
+        assert pages <= allowed, f"more than {allowed} pages\n{old.story(statement)}"
+        assert not old.scanned(statement, LARGE), f"no index\n{old.story(statement)}"
+    for statement, pages in old_panel.pages.items():
+        assert pages <= MOST_LISTED, old_panel.story(statement)
+    assert any("jobs_run_line_2" in node for plan in old.plans.values() for node in plan)
+    assert any(OF_ALL_UNFINISHED in node for plan in old_panel.plans.values() for node in plan)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_statistics_of_a_quiet_hour_do_for_a_busy_one(settings):
+    """By them every index of what is unfinished is empty, and to read a whole one as cheap as to
+    look into another."""
+    settings.JOBS = {**settings.JOBS, "ALLOWED_HOSTS": ["127.0.0.1:9"], "RETENTION_BATCH": 5}
+    with off_the_record(), registered(work, **OPTIONS):
+        cron.sync()
+        send([Event(name="test/go", data={"user": n % 50}) for n in range(400)])
+        drain()
+        make_history(Run.objects.earliest("id"), QUIET)
+        send([Event(name="test/go", data={"user": n % 50}) for n in range(400)])
+        drain()
+        tidy_up()
+        live_runs()
+        with transaction.atomic(), explained() as engine:
+            a_bit_of_everything()
+    for statement, pages in engine.pages.items():
+        story, nodes = engine.story(statement), engine.plans[statement]
+        assert not any(OF_ALL_UNFINISHED in node for node in nodes), f"not its index\n{story}"
+        assert not engine.scanned(statement, LARGE), f"no index\n{story}"
+        assert pages <= MOST_OF_ALL_LINES, f"more than {MOST_OF_ALL_LINES} pages\n{story}"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_history_of_which_no_statistics_are_known_costs_no_more(settings):
+    """As after a restore or a major upgrade, until it has been analyzed."""
+    settings.JOBS = {**settings.JOBS, "ALLOWED_HOSTS": ["127.0.0.1:9"], "RETENTION_BATCH": 5}
+    with off_the_record(), registered(work, **OPTIONS):
+        cron.sync()
+        ended = live_runs()
+        make_history(ended, UNKNOWN)
+        with transaction.atomic(), explained() as engine:
+            forget_statistics()
+            a_bit_of_everything()
+            cancel_on.batch({"name": "history/4", "id": "order-4"}, "", str(ended.id))
+            transaction.set_rollback(True)
+        tidy_up()
+    for statement, pages in engine.pages.items():
+        story = engine.story(statement)
+        assert not engine.scanned(statement, LARGE), f"no index\n{story}"
+        assert pages <= MOST_OF_ALL_LINES, f"more than {MOST_OF_ALL_LINES} pages\n{story}"
+
+
+def forget_statistics() -> None:
+    with connection.cursor() as cursor:
+        names = [f"'{name}'::regclass" for name in LARGE]
+        cursor.execute(f"DELETE FROM pg_statistic WHERE starelid IN ({', '.join(names)})")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("options", [{}, {"concurrency": OPTIONS["concurrency"]}])
+def test_a_cluster_takes_a_few_of_a_long_queue_at_the_cost_of_a_few(options):
+    """By the statistics of a quiet hour it would as well collect and sort all that is due."""
+    connection.close()
+    with off_the_record(), registered(work, **options), registered(mourn, fn_id="another"):
+        tidy_up()
+        statements.read_by_index()
+        short, long = taking_ten(of=20), taking_ten(of=BACKLOG)
+    connection.close()
+    for statement, nodes in long.plans.items():
+        collects = any("Bitmap Heap Scan jobs_run " in node for node in nodes)
+        assert not collects, long.story(statement)
+        allowed = short.pages[statement] + DEEPER
+        assert long.pages[statement] <= allowed, long.story(statement)
+    assert any("jobs_run_shares" in node for node in long.plans[" ".join(queue.CLAIM_DUE.split())])
+
+
+def taking_ten(of: int) -> Explained:
+    """What is read for it; nothing of it stays."""
+    with transaction.atomic():
+        send([Event(name="test/go", data={"user": n}) for n in range(of)])
+        with explained() as engine:
+            assert len(queue.claim_due(10)) == 10
+        transaction.set_rollback(True)
+    return engine

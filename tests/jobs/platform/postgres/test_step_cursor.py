@@ -1,0 +1,149 @@
+"""What steps ask again and again is planned once for a worker's connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.db.models import Count, Value
+from django.db.models.functions import Substr
+
+from jobs.api import Context
+from jobs.platform.postgres import step_cursor as preparing
+from songs.models import Category
+from tests.support.functions import at_once, ran
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.needs_session("nothing is prepared behind a pool"),
+]
+
+OFTEN = preparing.OFTEN + 1
+
+
+@pytest.fixture(autouse=True)
+def fresh_connection() -> Iterator[None]:
+    connection.close()
+    yield
+    connection.close()
+
+
+def change(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def prepared(text: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements")
+        return sum(text in row[0] for row in cursor.fetchall())
+
+
+def count(name: str) -> int:
+    return Category.objects.filter(name=name).count()
+
+
+def counted(ctx: Context) -> int:
+    for number in range(OFTEN):
+        ctx.step.run(f"count-{number}", count, "Jazz")
+    return OFTEN
+
+
+def test_a_statement_that_steps_ask_often_is_prepared():
+    assert ran(counted).output == OFTEN
+    assert prepared('FROM "songs_category"') == 1
+
+
+def test_nothing_is_prepared_for_steps_unless_the_settings_say_so(settings):
+    settings.JOBS = settings.JOBS | {"PREPARE_STEPS": False}
+    assert ran(counted).output == OFTEN
+    assert prepared("songs_category") == 0
+
+
+def test_behind_a_pool_it_is_sent_as_it_is(monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
+    assert ran(counted).output == OFTEN
+    assert prepared("songs_category") == 0
+
+
+def test_a_rollback_inside_a_step_takes_no_statement_of_the_engine_along():
+    """psycopg then forgets what it has prepared for the product."""
+
+    def rolls_back() -> None:
+        with transaction.atomic():
+            Category.objects.create(name="Spoiled", folded="spoiled")
+            transaction.set_rollback(True)
+
+    def handler(ctx: Context) -> int:
+        counted(ctx)
+        assert prepared('FROM "songs_category"') == 1
+        ctx.step.run("roll-back", rolls_back)
+        return count("Spoiled")
+
+    first, second = ran(handler), ran(handler)
+    assert [run.status for run in (first, second)] == ["completed", "completed"]
+    assert first.output == second.output == 0
+    assert not first.attempts.exists()
+
+
+def by_hand() -> str:
+    """For a value that stands here the server takes none."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT (interval %s)::text", ["1 day"])
+        return cursor.fetchone()[0]
+
+
+def grouped() -> list[Any]:
+    """Twice the same value; the server's would be two."""
+    start = Substr("name", Value(1), Value(2))
+    found = Category.objects.annotate(start=start).values_list("start")
+    return list(found.annotate(number=Count("*")).order_by("start").values_list("start", "number"))
+
+
+def of_very_many() -> int:
+    return Category.objects.filter(pk__in=range(70_000), name="Jazz").count()
+
+
+@pytest.mark.parametrize(
+    ("ask", "answer"),
+    [(by_hand, "1 day"), (grouped, [["Ja", 2], ["Ro", 1]]), (of_very_many, 0)],
+)
+def test_what_the_server_cannot_be_given_values_for_goes_as_everywhere(ask, answer):
+    for number, name in enumerate(("Jazz", "Jam", "Rock")):
+        Category.objects.create(name=name, folded=name.casefold(), pk=100_000 + number)
+
+    def handler(ctx: Context) -> list[Any]:
+        return [ctx.step.run(f"ask-{number}", ask) for number in range(OFTEN)]
+
+    run = ran(handler, retries=0)
+    assert (run.status, run.output) == ("completed", [answer] * OFTEN)
+
+
+@pytest.fixture
+def migrate() -> Iterator[Callable[[], None]]:
+    """Changes the type of a column, on another connection; in the end it has its old one."""
+    column = "songs_category ALTER folded"
+    before = Category._meta.get_field("folded").db_type(connection)
+    yield lambda: at_once(lambda: change(f"ALTER TABLE {column} TYPE text"))[0]
+    change(f"ALTER TABLE {column} TYPE {before}")
+
+
+def test_a_migration_under_a_running_worker_costs_no_attempt(migrate):
+    """A prepared statement may not return another type than before."""
+    Category.objects.create(name="Jazz", folded="jazz", pk=100_000)
+
+    def look() -> str:
+        return Category.objects.get(pk=100_000).folded
+
+    def handler(ctx: Context) -> list[str]:
+        return [ctx.step.run(f"look-{number}", look) for number in range(OFTEN)]
+
+    before = ran(handler)
+    assert prepared('FROM "songs_category"') == 1
+    migrate()
+    after = ran(handler)
+    for run in (before, after):
+        assert (run.status, run.output) == ("completed", ["jazz"] * OFTEN)
+        assert not run.attempts.exists()

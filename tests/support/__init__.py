@@ -1,0 +1,1 @@
+"""What tests share: people, functions, rows, endpoints, clusters that die."""
