@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from jobs.models import Cluster, Reason, Run
@@ -24,9 +24,10 @@ def standstill(*, in_detail: bool = False) -> str:
     """Why due runs are not being claimed; empty while they are. The detail, a cluster's error, is
     for operators.
     """
-    alive = list(_alive())
+    heard = list(_alive_or_last())
+    alive = [row for row in heard if row.stopped_at is None and row.now - row.seen_at < SILENCE]
     if not alive:
-        return _silence()
+        return _silence(heard)
     pulses: list[dict[str, Any]] = [cluster.pulse for cluster in alive if cluster.pulse]
     if len(pulses) < len(alive):
         return ""  # an older version's pulse says less
@@ -36,15 +37,17 @@ def standstill(*, in_detail: bool = False) -> str:
     return _standstill(looking)
 
 
-def _alive() -> QuerySet[Cluster]:
-    heard = Cluster.objects.filter(seen_at__gt=Now() - SILENCE, stopped_at__isnull=True)
-    return heard.order_by("-seen_at")
+def _alive_or_last() -> QuerySet[Any]:
+    """One query, also while no cluster is alive: every page of the panel makes it."""
+    alive = Q(seen_at__gt=Now() - SILENCE, stopped_at__isnull=True)
+    last = Subquery(Cluster.objects.order_by("-seen_at").values("pk")[:1])
+    return Cluster.objects.annotate(now=Now()).filter(alive | Q(pk=last)).order_by("-seen_at")
 
 
-def _silence() -> str:
-    last = Cluster.objects.annotate(now=Now()).order_by("-seen_at").first()
-    if last is None:
+def _silence(heard: list[Any]) -> str:
+    if not heard:
         return "no cluster has ever been heard of"
+    last = heard[0]
     return f"no cluster has been heard of for {(last.now - last.seen_at).total_seconds():.0f} s"
 
 
