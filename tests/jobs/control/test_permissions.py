@@ -57,12 +57,12 @@ def victim() -> Iterator[Run]:
 
 @pytest.fixture
 def rita() -> Any:
-    return account("rita", "rerun_run", "edit_run")
+    return account("rita", "rerun_run", "edit_run", "view_payload")
 
 
 @pytest.fixture
 def carl() -> Any:
-    return account("carl", "rerun_run", "edit_run", "cancel_run")
+    return account("carl", "rerun_run", "edit_run", "cancel_run", "view_payload")
 
 
 def lives(run: Run) -> bool:
