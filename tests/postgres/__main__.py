@@ -98,11 +98,26 @@ CHOSEN = {
     ],
 }
 # What the way of a statement may do to the laws.
-PLAIN = [
-    *("atomic_steps", "broken_transactions", "cancelling_many", "contract_psycopg"),
-    *("effects_of_steps", "fetch", "intake", "memory", "on_commit", "one_writer", "poll_fallback"),
-    *("refused_commits", "requeues", "statements", "suspension", "turns", "wire"),
-]
+PLAIN = {
+    "cluster": ["without_notify"],
+    "control": ["cancellation_sets"],
+    "events": ["intake"],
+    "execution": [
+        "broken_transactions",
+        "commit_callbacks",
+        "deferred_constraints",
+        "ended_transactions",
+        "law_02_memory",
+        "law_03_atomic_steps",
+        "law_10_suspension",
+        "requeues",
+        "session_state",
+    ],
+    "fetch": ["step_fetch"],
+    "laws": ["law_04_one_writer"],
+    "platform/postgres": ["contract_psycopg", "effects_of_steps", "pipeline", "statements"],
+    "runs": ["law_06_turns"],
+}
 FOLDER = Path(".local", "test-postgres")
 PYTEST = [sys.executable, "-m", "pytest", "-n", "3", "--reuse-db"]
 
@@ -181,8 +196,11 @@ def _tests(way: str, given: list[str]) -> list[str]:
         return given
     if way == "direct":
         return ["-m", "django_db", *given, str(TESTS)]
-    names = PLAIN if way == "plain" else CHOSEN
-    return [*given, *(str(TESTS / f"test_{name}.py") for name in names)]
+    return [*given, *map(str, chosen(PLAIN if way == "plain" else CHOSEN))]
+
+
+def chosen(names: dict[str, list[str]]) -> list[Path]:
+    return [TESTS / wing / f"test_{name}.py" for wing, listed in names.items() for name in listed]
 
 
 if __name__ == "__main__":
