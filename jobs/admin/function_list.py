@@ -11,6 +11,8 @@ from django.template.response import TemplateResponse
 
 from jobs.admin.function_words import config_of, started_by, turns
 from jobs.admin.panel_spans import span_asked
+from jobs.admin.pauses import by_and_why
+from jobs.events import requester
 from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import is_text
 from jobs.metrics.function_figures import skipped
@@ -49,7 +51,8 @@ def shown(span: Span, term: str) -> dict[str, Any]:
     now = Present(drawn.all.now, tallies(), False, None, 0.0)
     known = {row.fn_id: row for row in RegisteredFunction.objects.all()}
     waiting = skipped([row.fn_id for row in known.values() if row.paused_at])
-    rows = [_row(one, known, waiting) for one in functions(drawn, now)]
+    names = requester.names([row.paused_by for row in known.values() if row.paused_at])
+    rows = [_row(one, known, waiting, names) for one in functions(drawn, now)]
     found = [row for row in rows if term.casefold() in row["searched"]]
     return {
         "at": drawn.all.now,
@@ -66,7 +69,10 @@ def _address(span: Span, term: str) -> str:
 
 
 def _row(
-    figures: FunctionFigures, known: dict[str, RegisteredFunction], waiting: dict[str, int]
+    figures: FunctionFigures,
+    known: dict[str, RegisteredFunction],
+    waiting: dict[str, int],
+    names: dict[str, str],
 ) -> dict[str, Any]:
     row = known.get(figures.fn_id)
     return {
@@ -75,6 +81,7 @@ def _row(
         "starts": excerpt(started_by(row, known), LONGEST) if row else "",
         "turns": excerpt(turns(row), LONGEST) if row else "",
         "unfit": bool(row and config_of(row).get("unfit")),
+        "paused": by_and_why(names.get(row.paused_by, ""), row.pause_reason) if row else "",
         "skipped": waiting.get(figures.fn_id, 0),
         "searched": f"{figures.fn_id} {figures.name}".casefold(),
         "state": f"{figures.pending} {figures.series.total.ended} {figures.paused_at}",

@@ -85,11 +85,10 @@ class FunctionAdmin(ReadOnlyAdmin):
         still = SafeString(" · its unfinished runs stand still") if function.stands_still else ""
         by = requester.account(function.paused_by).name
         return format_html(
-            "{} {}{}{}{}",
+            "{} {}{}{}",
             badge("paused"),
             ago(function.paused_at),
-            f" by {by}" if by else "",
-            f": “{function.pause_reason}”" if function.pause_reason else "",
+            pauses.by_and_why(by, function.pause_reason),
             still,
         )
 

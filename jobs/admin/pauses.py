@@ -109,6 +109,11 @@ def skipped(
     return Skipped(len(ids) - left_out, left_out)
 
 
+def by_and_why(by: str, reason: str) -> str:
+    """“ by admin: “the studio is ill””, as far as it is known."""
+    return (f" by {by}" if by else "") + (f": “{reason}”" if reason else "")
+
+
 def state_view(model_admin: Any) -> View:
     """POST `to=active`, `to=paused` or `to=still`."""
 

@@ -15,12 +15,8 @@ class ClusterWorkers:
     def __init__(
         self, name: str, worker_table: WorkerTable, dispatch: Dispatch, heartbeat: Heartbeat
     ) -> None:
-        self.name, self._board, self._dispatch, self._heartbeat = (
-            name,
-            worker_table,
-            dispatch,
-            heartbeat,
-        )
+        self.name, self._worker_table = name, worker_table
+        self._dispatch, self._heartbeat = dispatch, heartbeat
 
     @property
     def is_busy(self) -> bool:
@@ -28,7 +24,7 @@ class ClusterWorkers:
 
     @property
     def free_slots(self) -> int:
-        return 0 if self._board.is_stopping else self._dispatch.free_answer_slots
+        return 0 if self._worker_table.is_stopping else self._dispatch.free_answer_slots
 
     def accept(self, claims: Sequence[Claim]) -> None:
         if self._heartbeat.add(claims):

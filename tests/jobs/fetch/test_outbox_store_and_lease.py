@@ -183,7 +183,8 @@ def dispatch() -> Dispatch:
 
 def test_a_worker_is_called_if_one_is_missing(dispatch: Dispatch):
     (leased_request,) = in_the_air(1)
-    workers = ClusterWorkers("here", dispatch, Heartbeat(WorkerTable()))
+    worker_table = WorkerTable()
+    workers = ClusterWorkers("here", worker_table, dispatch, Heartbeat(worker_table))
     claims, _ = store_responses([answered(leased_request)], workers.free_slots, workers.name)
     workers.accept(claims)
     assert dispatch.workers_missing.consume()
@@ -194,8 +195,9 @@ def test_a_worker_is_called_if_one_is_missing(dispatch: Dispatch):
 
 def test_what_lands_while_the_cluster_stops_is_given_back(dispatch: Dispatch):
     (leased_request,) = in_the_air(1)
-    heartbeat = Heartbeat(WorkerTable())
-    workers = ClusterWorkers("here", dispatch, heartbeat)
+    worker_table = WorkerTable()
+    heartbeat = Heartbeat(worker_table)
+    workers = ClusterWorkers("here", worker_table, dispatch, heartbeat)
     claims, _ = store_responses([answered(leased_request)], workers.free_slots, workers.name)
     heartbeat._is_stopping = True
     workers.accept(claims)
