@@ -1,11 +1,15 @@
-"""System checks: one error, in a sentence, for each faulty variable of the environment."""
+"""System checks of the project: its environment, and how far its database is migrated."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connections
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 
 @register()
@@ -13,3 +17,33 @@ def environment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """One error for each variable that is missing or malformed (`melodymaker.E001`)."""
     hint = "Set it in the environment or in .env; .env.example lists every variable."
     return [Error(problem, hint=hint, id="melodymaker.E001") for problem in settings.ENV_PROBLEMS]
+
+
+@register(Tags.database)
+def migrations(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """One error for each migration that replaces others, of which the database has applied some
+    and not all (`melodymaker.E002`). Django would stop at it with an error about models."""
+    loader = MigrationLoader(None)
+    found: list[CheckMessage] = []
+    for alias in databases or ():
+        applied = set(MigrationRecorder(connections[alias]).applied_migrations())
+        for (app, name), migration in loader.replacements.items():
+            replaced = set(migration.replaces)
+            known = replaced & applied
+            gone = not replaced <= set(loader.disk_migrations)
+            if gone and known != replaced and (known or (app, name) in applied):
+                found.append(_half_migrated(app, name, len(known), len(replaced)))
+    return found
+
+
+def _half_migrated(app: str, name: str, known: int, replaced: int) -> CheckMessage:
+    return Error(
+        f"The database has {known} of the {replaced} migrations that {app}.{name} replaces; it can "
+        "go on with all of them, or with none.",
+        hint="Check out the last commit that has these files "
+        f"(`git log -1 --diff-filter=D --format=%h^ -- {app}/migrations` says which it is), run "
+        "`manage.py migrate` there, then come back and run it again.",
+        id="melodymaker.E002",
+    )

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
-        ("songs", "0004_one_charge_a_wish"),
+        ("songs", "0001_initial"),
     ]
 
     operations = [

@@ -53,7 +53,7 @@ def make_permissions(apps, label):
 class Migration(migrations.Migration):
     dependencies = [
         ("songs", "0006_running_balances"),
-        ("jobs", "0025_permission_to_see_payloads"),
+        ("jobs", "0001_initial"),
         ("admin", "0003_logentry_add_action_flag_choices"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),

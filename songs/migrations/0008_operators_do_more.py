@@ -21,6 +21,6 @@ def let_operators_do_more(apps, schema_editor=None):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("songs", "0007_roles"), ("jobs", "0027_permission_to_send")]
+    dependencies = [("songs", "0007_roles"), ("jobs", "0001_initial")]
 
     operations = [migrations.RunPython(let_operators_do_more, migrations.RunPython.noop)]
