@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -28,7 +28,7 @@ def migrations(
     loader = MigrationLoader(None)
     found: list[CheckMessage] = []
     for alias in databases or ():
-        applied = set(MigrationRecorder(connections[alias]).applied_migrations())
+        applied = _applied(alias)
         for (app, name), migration in loader.replacements.items():
             replaced = set(migration.replaces)
             known = replaced & applied
@@ -36,6 +36,14 @@ def migrations(
             if gone and known != replaced and (known or (app, name) in applied):
                 found.append(_half_migrated(app, name, len(known), len(replaced)))
     return found
+
+
+def _applied(alias: str) -> set[tuple[str, str]]:
+    """Empty where the database cannot tell: the engine's checks of the server say why."""
+    try:
+        return set(MigrationRecorder(connections[alias]).applied_migrations())
+    except DatabaseError:
+        return set()
 
 
 def _half_migrated(app: str, name: str, known: int, replaced: int) -> CheckMessage:

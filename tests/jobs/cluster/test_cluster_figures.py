@@ -32,7 +32,7 @@ PULSE = {"looked": 1.0, "claimed": 1.0, "problem": "", "at_work": 1, "workers": 
 @pytest.fixture
 def sentinel(in_a_cluster) -> RunBroker:
     """The broker of a sentinel that has a worker table, and no processes."""
-    in_a_cluster.board.beat(PusherStatus(time.monotonic(), time.monotonic()))
+    in_a_cluster.worker_table.report_status(PusherStatus(time.monotonic(), time.monotonic()))
     return RunBroker.__new__(RunBroker)
 
 
