@@ -8,11 +8,12 @@ psycopg. `manage.py check` says so, and each process's log, once. A connection k
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 from django.core.checks import CheckMessage, Warning
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
@@ -56,7 +57,8 @@ def _probe(connection: BaseDatabaseWrapper, **_: Any) -> None:
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """A warning (`jobs.W021`) for the fallback. With `--database default` the probe comes first."""
     if DEFAULT_DB_ALIAS in (kwargs.get("databases") or []):
-        connections[DEFAULT_DB_ALIAS].ensure_connection()
+        with suppress(DatabaseError):  # server_checks says it
+            connections[DEFAULT_DB_ALIAS].ensure_connection()
     try:
         reason = _why_not()
     except ImproperlyConfigured:

@@ -36,6 +36,7 @@ function describeLive() {
 let kept = null;
 // When each row changed: it is marked for a while, however often the fragment is exchanged.
 const changed = new Map();
+const seen = new Map(); // by what moves: the state of each of its rows
 const MARKED = 6000; // ms
 
 document.addEventListener("htmx:beforeSwap", (event) => {
@@ -52,13 +53,13 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     shut: [...live.querySelectorAll("details:not([open])")].map(nameOf),
     ticked: [...live.querySelectorAll("input[type=checkbox]:checked")].map((box) => box.name + box.value),
     scrolled: [...live.querySelectorAll("[id]")].filter((e) => e.scrollTop || e.scrollLeft).map((e) => [e.id, e.scrollTop, e.scrollLeft]),
-    states: new Map([...live.querySelectorAll("[data-state]")].map((row) => [row.id, row.dataset.state])),
     focus: live.contains(document.activeElement) ? pathOf(document.activeElement) : "",
     live: live.id,
   };
 });
 
 document.addEventListener("htmx:afterSwap", () => {
+  document.querySelectorAll("[data-live]").forEach(markChanges);
   const live = kept && document.getElementById(kept.live);
   if (!live) return;
   for (const box of live.querySelectorAll("details")) {
@@ -70,11 +71,6 @@ document.addEventListener("htmx:afterSwap", () => {
     box.closest("tr")?.classList.toggle("selected", box.checked);
   }
   for (const [id, top, left] of kept.scrolled) document.getElementById(id)?.scrollTo(left, top);
-  for (const row of live.querySelectorAll("[data-state]")) {
-    const isChanged = kept.states.size > 0 && kept.states.get(row.id) !== row.dataset.state;
-    if (isChanged) changed.set(row.id, Date.now());
-    row.classList.toggle("jobs-changed", Date.now() - (changed.get(row.id) ?? 0) < MARKED);
-  }
   if (kept.focus) live.querySelector(kept.focus)?.focus({ preventScroll: true });
   kept = null;
   describeLive();
@@ -89,6 +85,17 @@ document.addEventListener("htmx:sendError", (event) => {
   const note = event.target.closest?.("[data-live]")?.querySelector("[data-live-note]");
   if (note) note.textContent = "not refreshed: the site does not answer";
 });
+
+// A row is marked if its state is another than when this page last saw it.
+function markChanges(live) {
+  const rows = [...live.querySelectorAll("[data-state]")];
+  const before = seen.get(live.id);
+  for (const row of rows) {
+    if (before?.size && before.get(row.id) !== row.dataset.state) changed.set(row.id, Date.now());
+    row.classList.toggle("jobs-changed", Date.now() - (changed.get(row.id) ?? 0) < MARKED);
+  }
+  seen.set(live.id, new Map(rows.map((row) => [row.id, row.dataset.state])));
+}
 
 const nameOf = (box) => box.id || pathOf(box);
 
@@ -178,3 +185,4 @@ function focusOn(selector) {
 }
 
 describeLive();
+document.querySelectorAll("[data-live]").forEach(markChanges);
