@@ -86,6 +86,16 @@ document.addEventListener("htmx:sendError", (event) => {
   if (note) note.textContent = "not refreshed: the site does not answer";
 });
 
+// htmx sets the classes of what it has exchanged once more, a moment later.
+document.addEventListener("htmx:afterSettle", () => {
+  for (const live of document.querySelectorAll("[data-live]")) {
+    markChanges(live);
+    for (const box of live.querySelectorAll("tr input[type=checkbox]")) {
+      box.closest("tr").classList.toggle("selected", box.checked);
+    }
+  }
+});
+
 // A row is marked if its state is another than when this page last saw it.
 function markChanges(live) {
   const rows = [...live.querySelectorAll("[data-state]")];
