@@ -29,7 +29,8 @@ HISTORY = 1_000_000
 QUIET = 20_000  # ended runs
 UNKNOWN = 300_000  # by the planner's guesses, dear enough to go through
 BACKLOG = 2_000  # runs that are due
-MOST_OF_ALL_LINES = 3_000  # of one statement that looks at every line; there are some 250
+# Of one statement that looks at every line: some 250, with four looks of up to four pages each.
+MOST_OF_ALL_LINES = 4_000
 OF_ALL_UNFINISHED = " jobs_run_unfinished "  # the panel's
 MOST_PAGES = 200  # of one statement of the engine
 DEEPER = 100  # a batch descends some fifty times, in B-trees of three levels and not of one or two
