@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def play(name: str, stage: Stage, chosen: options.Options, results: Results) -> None:
-    """Round after round, everybody once in each: they share what else the machine does."""
+    """Round after round, each contender once in each: they share what else the machine does."""
     case = CASES[name]
     contenders = case.contenders(chosen)
     if not contenders:

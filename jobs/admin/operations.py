@@ -104,7 +104,7 @@ def link(need: Need) -> str:
 
 
 def acts() -> list[dict[str, Any]]:
-    """What persons did last, whoever they are."""
+    """The last acts of all operators."""
     entries = LogEntry.objects.select_related("user", "content_type").order_by("-id")[:MOST_ACTS]
     return [
         {

@@ -7,11 +7,9 @@ from datetime import datetime
 
 from django.db.models import Min
 
-from jobs.errors import JobsError
 from jobs.metrics.present import Present, present
 from jobs.metrics.series import Charts, Series
 from jobs.models import CronSchedule, RegisteredFunction
-from jobs.registry.cron_expression import timetable
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +54,6 @@ def _figures(
         paused_at=row.paused_at if row is not None else None,
         is_known=row is not None,
     )
-
-
-def next_ticks(fn_id: str, number: int = 5) -> list[tuple[datetime, str]]:
-    """Next ticks, each with its cron line; without lines that this Python cannot read."""
-    found: list[tuple[datetime, str]] = []
-    for row in CronSchedule.objects.filter(fn_id=fn_id):
-        at = row.next_at
-        for _ in range(number):
-            found.append((at, row.cron))
-            try:
-                at = timetable(row.cron).after(at)
-            except JobsError:
-                break
-    return sorted(found)[:number]
 
 
 def _ticks() -> dict[str, datetime]:

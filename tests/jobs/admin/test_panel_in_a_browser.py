@@ -3,21 +3,18 @@ console stays silent (so the security policy is kept), and axe finds nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from jobs.models import Run
-from songs.models import User
 from tests.support import browser as chromium
-from tests.support import cast, rows
+from tests.support import rows
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -28,25 +25,6 @@ pytestmark = [
 HOSTILE = "<script>alert(1)</script>‮" + "سلام 🎹 " + "w" * 9_000
 PULSE = {"looked": 0.1, "claimed": 1.0, "at_work": 0, "workers": 4, "problem": ""}
 LISTS = ("run", "event", "registeredfunction", "cluster")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium.chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def operator(client) -> User:
-    account = cast.olga()
-    client.force_login(account)
-    return account
-
-
-@pytest.fixture
-def cookie(client, operator) -> dict[str, str]:
-    name = settings.SESSION_COOKIE_NAME
-    return {"name": name, "value": client.cookies[name].value}
 
 
 @pytest.fixture

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from django.conf import settings
-from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from jobs.testing import drain
 from tests.support import browser as chromium
-from tests.support import cast
 from tests.support.functions import registered
 
 pytestmark = [
@@ -21,19 +16,6 @@ pytestmark = [
         not chromium.CHROMIUM, reason="NO BROWSER TESTED: Chromium is not installed"
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium.chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def cookie(client: Client) -> dict[str, str]:
-    client.force_login(cast.olga())
-    name = settings.SESSION_COOKIE_NAME
-    return {"name": name, "value": client.cookies[name].value}
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -3,22 +3,19 @@ widths, light and dark: nothing sticks out, and axe finds nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.utils import quote
 from django.contrib.contenttypes.models import ContentType
 from django.urls import reverse
-from playwright.sync_api import Browser
 
 from jobs.control import hand_over
 from jobs.models import Run
 from songs.models import User
 from tests.support import browser as chromium
-from tests.support import cast, rows
+from tests.support import rows
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -29,25 +26,6 @@ pytestmark = [
 HOSTILE = "<script>alert(1)</script>‮" + "سلام 🎹 " + "w" * 9_000
 PULSE = {"looked": 0.1, "claimed": 1.0, "problem": "", "at_work": 2, "workers": 4}
 PULSE |= {"in_flight": 3, "limit": 3, "pid": 27985, "pusher": 4121, "memory": 150 * 2**20}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium.chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def operator(client) -> User:
-    account = cast.olga()
-    client.force_login(account)
-    return account
-
-
-@pytest.fixture
-def cookie(client, operator) -> dict[str, str]:
-    name = settings.SESSION_COOKIE_NAME
-    return {"name": name, "value": client.cookies[name].value}
 
 
 @pytest.fixture
