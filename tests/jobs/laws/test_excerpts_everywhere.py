@@ -135,7 +135,6 @@ NO_TEXTS = {
         "words.split()[:MOST_WORDS]",
     },
     "jobs/metrics/failures.py": {"ordered[:MOST_KINDS]", "groups[:MOST_KINDS]"},
-    "jobs/metrics/functions.py": {"sorted(found)[:number]"},
     "jobs/metrics/needs.py": {"failing.groups[MOST_TOLD:]", "failing.groups[:MOST_TOLD]"},
     "jobs/metrics/one_cluster.py": {
         "held[:MOST_LISTED]",
