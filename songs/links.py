@@ -23,7 +23,7 @@ def order_of(event_data: Any) -> Any:
 
 
 def runs_about(user: User, events: Sequence[Any]) -> list[Links]:
-    """For the data of each event its song and listener: two queries for all of them.
+    """For the data of each event its song and listener: at most two queries for all of them.
 
     An account that may see payloads reads the names. Those that it may open are links.
     """
@@ -34,13 +34,20 @@ def runs_about(user: User, events: Sequence[Any]) -> list[Links]:
     listeners: dict[int, str] = {}
     if sees_songs or sees_payload:
         ids = {song_id for order in orders if (song_id := song_id_of(order))}
-        songs = Song.objects.only("title", "full_described_song", "owner_id").in_bulk(ids)
+        named = ("title", "full_described_song", "owner_id", "owner__username")
+        songs = Song.objects.select_related("owner").only(*named).in_bulk(ids)
     if sees_listeners or sees_payload:
         accounts = {user_id for order in orders if (user_id := user_id_of(order)) is not None}
-        found = User.objects.filter(pk__in=[n for n in accounts if 0 < n < 2**63])
-        listeners = dict(found.values_list("pk", "username"))
+        listeners = _names(accounts, songs)
     opens = sees_songs, sees_listeners
     return [_about(order, songs, listeners, opens) for order in orders]
+
+
+def _names(accounts: set[int], songs: dict[UUID, Song]) -> dict[int, str]:
+    """The listeners' names; those of the songs' owners are known already."""
+    known = {song.owner_id: song.owner.username for song in songs.values()}
+    missing = [pk for pk in accounts - known.keys() if 0 < pk < 2**63]
+    return known | dict(User.objects.filter(pk__in=missing).values_list("pk", "username"))
 
 
 def _about(

@@ -17,7 +17,7 @@ from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import is_text
 from jobs.metrics.function_figures import skipped
 from jobs.metrics.functions import FunctionFigures, functions
-from jobs.metrics.present import Present, tallies
+from jobs.metrics.present import present
 from jobs.metrics.series import charts
 from jobs.metrics.spans import SPANS, Span
 from jobs.models import RegisteredFunction
@@ -48,7 +48,7 @@ def page(model_admin: Any, request: HttpRequest) -> HttpResponse:
 
 def shown(span: Span, term: str) -> dict[str, Any]:
     drawn = charts(span)
-    now = Present(drawn.all.now, tallies(), False, None, 0.0)
+    now = present()
     known = {row.fn_id: row for row in RegisteredFunction.objects.all()}
     waiting = skipped([row.fn_id for row in known.values() if row.paused_at])
     names = requester.names([row.paused_by for row in known.values() if row.paused_at])

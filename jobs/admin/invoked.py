@@ -27,8 +27,9 @@ from jobs.runs import invocation_tree
 MOST_SHOWN = 20
 
 
-def relatives(run: Run, now: datetime) -> dict[str, Any]:
-    direct = run.invoked.defer("output", "error").order_by("-id")[: MOST_SHOWN + 1]
+def relatives(run: Run, now: datetime, *, has_invoked: bool) -> dict[str, Any]:
+    """The runs around this one. Without an invoking step (`has_invoked`) none is awaited."""
+    direct, reruns = _children(run)
     shown = [(run_link(child.pk, child.fn_id), run_status(child, now)) for child in direct]
     below = invocation_tree.unfinished_below(run.pk, MOST_COUNTED + 1, MOST_WALKED) if shown else []
     return {
@@ -36,8 +37,20 @@ def relatives(run: Run, now: datetime) -> dict[str, Any]:
         "more_invoked": len(shown) > MOST_SHOWN,
         "below": counted(below),
         "below_links": links(below[:5]),
-        "goes_along": _going_along(run),
+        "goes_along": _going_along(run) if has_invoked else [],
+        "reruns": [run_link(rerun.pk) for rerun in reversed(reruns)],
     }
+
+
+def _children(run: Run) -> tuple[list[Run], list[Run]]:
+    """The latest runs that it invoked, and the latest that repeat it. One query."""
+    latest = [
+        runs.defer("output", "error").order_by("-id")[: MOST_SHOWN + 1]
+        for runs in (run.invoked, run.reruns)
+    ]
+    found = list(latest[0].union(latest[1]).order_by("-id"))
+    invoked = [child for child in found if child.invoked_by_id == run.pk]
+    return invoked, [child for child in found if child.rerun_of_id == run.pk]
 
 
 def links(run_ids: Iterable[UUID]) -> list[SafeString]:

@@ -152,13 +152,13 @@ def usual_steps(fn_ids: Iterable[str]) -> dict[str, int]:
     """Steps of each function's last completed run. One query with an index look-up each; a join or
     DISTINCT ON would read all history.
     """
-    last = [
-        Run.objects.filter(fn_id=fn_id, status=RunStatus.COMPLETED)
-        .order_by("-id")
-        .values_list("fn_id", "steps_done")[:1]
-        for fn_id in fn_ids
-    ]
+    last = [last_completed(fn_id).values_list("fn_id", "steps_done")[:1] for fn_id in fn_ids]
     return dict(last[0].union(*last[1:], all=True)) if last else {}
+
+
+def last_completed(fn_id: str) -> QuerySet[Run]:
+    """A function's completed runs, the last first."""
+    return Run.objects.filter(fn_id=fn_id, status=RunStatus.COMPLETED).order_by("-id")
 
 
 def error_counts(runs: list[Run]) -> dict[Any, int]:

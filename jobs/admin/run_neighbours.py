@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 
+from jobs.admin.filters import FunctionFilter
 from jobs.admin.html import run_page_of
 from jobs.admin.run_list import RunChangeList
 from jobs.models import Run
@@ -26,6 +27,14 @@ class Neighbours:
     next: str = ""
 
 
+class GivenFunction(FunctionFilter):
+    """Narrows the list, and offers no choice, for which it would read all functions."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        given = request.GET.get(self.parameter_name, "")
+        return [(given, given)]
+
+
 class Unread(RunChangeList):
     """The list's runs as a query, without reading a page of them."""
 
@@ -36,7 +45,7 @@ class Unread(RunChangeList):
 
 
 def neighbours(model_admin: Any, request: HttpRequest, run: Run) -> Neighbours:
-    """Two queries, if the page was reached from a list."""
+    """One query, if the page was reached from a list."""
     query = QueryDict(request.GET.get("_changelist_filters", ""))
     list_url = reverse("admin:jobs_run_changelist")
     if not query:
@@ -49,10 +58,16 @@ def neighbours(model_admin: Any, request: HttpRequest, run: Run) -> Neighbours:
     except (IncorrectLookupParameters, ValidationError, ValueError):
         return Neighbours(list_url)
     by_end = bool(query.get("ended") or query.get("open"))
+    before, after = _before(runs, run, by_end), _after(runs, run, by_end)
+    beside = dict(
+        before[:1]
+        .values_list(Value("before"), "id")
+        .union(after[:1].values_list(Value("after"), "id"))
+    )
     return Neighbours(
         address,
-        previous=_address(kept, _before(runs, run, by_end)),
-        next=_address(kept, _after(runs, run, by_end)),
+        previous=_address(kept, beside.get("before")),
+        next=_address(kept, beside.get("after")),
     )
 
 
@@ -64,7 +79,7 @@ def _listed(model_admin: Any, request: HttpRequest, query: QueryDict) -> QuerySe
         model_admin.model,
         model_admin.get_list_display(asked),
         (),
-        model_admin.get_list_filter(asked),
+        [GivenFunction if one is FunctionFilter else one for one in model_admin.list_filter],
         None,
         model_admin.get_search_fields(asked),
         model_admin.list_select_related,
@@ -78,23 +93,19 @@ def _listed(model_admin: Any, request: HttpRequest, query: QueryDict) -> QuerySe
     return found.queryset
 
 
-def _before(runs: QuerySet[Run], run: Run, by_end: bool) -> Any:
-    """The one above it in the list: the next newer one."""
+def _before(runs: QuerySet[Run], run: Run, by_end: bool) -> QuerySet[Run]:
+    """Those above it in the list, the nearest (the next newer one) first."""
     if by_end and run.ended_at:
         later = Q(ended_at__gt=run.ended_at) | Q(ended_at=run.ended_at, id__gt=run.pk)
-        found = runs.filter(later).order_by("ended_at", "id")
-    else:
-        found = runs.filter(id__gt=run.pk).order_by("id")
-    return found.values_list("id", flat=True).first()
+        return runs.filter(later).order_by("ended_at", "id")
+    return runs.filter(id__gt=run.pk).order_by("id")
 
 
-def _after(runs: QuerySet[Run], run: Run, by_end: bool) -> Any:
+def _after(runs: QuerySet[Run], run: Run, by_end: bool) -> QuerySet[Run]:
     if by_end and run.ended_at:
         earlier = Q(ended_at__lt=run.ended_at) | Q(ended_at=run.ended_at, id__lt=run.pk)
-        return (
-            runs.filter(earlier).order_by("-ended_at", "-id").values_list("id", flat=True).first()
-        )
-    return runs.filter(id__lt=run.pk).order_by("-id").values_list("id", flat=True).first()
+        return runs.filter(earlier).order_by("-ended_at", "-id")
+    return runs.filter(id__lt=run.pk).order_by("-id")
 
 
 def _address(query: dict[str, str], run_id: Any) -> str:

@@ -3,15 +3,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import Subquery
 from django.utils import timezone
 
 from jobs.admin import outputs, timeline, waterfall
 from jobs.admin.functions import retries_of
-from jobs.admin.html import run_link, run_status
+from jobs.admin.html import run_status
 from jobs.admin.in_flight import in_flight
 from jobs.admin.invoked import relatives
 from jobs.admin.links import run_links
-from jobs.admin.run_list import steps_in_words, usual_steps
+from jobs.admin.run_list import last_completed, steps_in_words
 from jobs.admin.run_words import Known, told, took
 from jobs.admin.words import is_stalled, situation
 from jobs.control.permissions import VIEW_PAYLOAD
@@ -22,12 +23,12 @@ from jobs.models import RegisteredFunction, Run
 def page(run: Run, user: Any) -> dict[str, Any]:
     """Everything that a run's page shows, read at one moment."""
     now = timezone.now()
-    function = RegisteredFunction.objects.filter(pk=run.fn_id).first()
+    function = function_of(run)
     retries = retries_of(function) if function else None
     story = timeline.tell(run, now, outputs.cut(run.steps.all()))
     flight = in_flight([run]).get(run.pk)
     known = Known(
-        usual_steps=usual_steps([run.fn_id]).get(run.fn_id),
+        usual_steps=function.usual_steps if function else None,
         retries=retries,
         errors=sum(len(lane.errors) for lane in story.lanes),
         flight=flight,
@@ -51,6 +52,12 @@ def page(run: Run, user: Any) -> dict[str, Any]:
         "dealt_by": requester.account(run.dealt_by).name,
         "about": run_links(user, run.event.data),
         "may_see_payload": user.has_perm(VIEW_PAYLOAD),
-        **relatives(run, now),
-        "reruns": [run_link(pk) for pk in run.reruns.order_by("id").values_list("pk", flat=True)],
+        **relatives(run, now, has_invoked=story.invokes),
     }
+
+
+def function_of(run: Run) -> Any:
+    """The function's row, with `usual_steps`, the steps of its last completed run; None without a
+    row. One query."""
+    usual = Subquery(last_completed(run.fn_id).values("steps_done")[:1])
+    return RegisteredFunction.objects.annotate(usual_steps=usual).filter(pk=run.fn_id).first()

@@ -71,6 +71,9 @@ class RunAdmin(ReadOnlyAdmin):
 
     # --- a run's page ---
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
+        return super().get_queryset(request).select_related("event")
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:

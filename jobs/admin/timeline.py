@@ -77,6 +77,10 @@ class Lane:
         return str(self.attempts[-1].status) if self.attempts else ""
 
     @property
+    def invokes(self) -> bool:
+        return self.step is not None and self.step.kind == StepKind.INVOKE
+
+    @property
     def start(self) -> datetime | None:
         return self.bars[0].start if self.bars else None
 
@@ -106,6 +110,11 @@ class Story:
     log_lines: tuple[LogLine, ...]
     more_steps: int  # beyond MOST_STEPS, not in `lanes`
     earlier_lines: int  # before the last MOST_LOG_LINES
+
+    @property
+    def invokes(self) -> bool:
+        """Whether a step of it invokes a run, or may, beyond those shown."""
+        return bool(self.more_steps) or any(lane.invokes for lane in self.lanes)
 
     @property
     def bars(self) -> Iterable[Bar]:

@@ -113,6 +113,12 @@ class Clusters:
         return sorted(name for name, digests in said.items() if len(digests) > 1)
 
     @property
+    def names_of_workers(self) -> dict[str, str]:
+        """Names by what Run.worker says; the one heard of last, if two say the same."""
+        by_silence = sorted(self.clusters, key=lambda cluster: -cluster.silent_seconds)
+        return {cluster.worker: cluster.name for cluster in by_silence if cluster.worker}
+
+    @property
     def queued(self) -> int:
         return sum(host.queued for host in self.hosts)
 
@@ -123,9 +129,18 @@ class Clusters:
 
 def clusters() -> Clusters:
     """Two queries; the 100 clusters heard of last."""
+    return Clusters(_heard_of(), _hosts())
+
+
+def worker_names() -> dict[str, str]:
+    """The clusters' names by what Run.worker says. One query."""
+    return Clusters(_heard_of(), []).names_of_workers
+
+
+def _heard_of() -> list[ClusterFigures]:
     rows = Cluster.objects.annotate(now=Now()).order_by("-seen_at")[:100]
     found = [_figures(row, row.now) for row in rows]
-    return Clusters(sorted(found, key=lambda c: (not c.is_alive, c.silent_seconds)), _hosts())
+    return sorted(found, key=lambda c: (not c.is_alive, c.silent_seconds))
 
 
 def health_of(row: Cluster, now: datetime) -> str:

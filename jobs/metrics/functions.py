@@ -27,7 +27,7 @@ class FunctionFigures:
 
 def functions(charts: Charts, now: Present | None = None) -> list[FunctionFigures]:
     """All functions that are registered, have unfinished runs, or ended one in the span; the
-    busiest first. Two queries, plus those of `present` if not given.
+    busiest first. Two queries, and one more if `now` is not given.
     """
     rows = {row.fn_id: row for row in RegisteredFunction.objects.all()}
     pending, ticks = (now or present()).pending, _ticks()

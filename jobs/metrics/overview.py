@@ -37,11 +37,12 @@ class Overview:
 
 
 def overview(span: Span, noun: str = "run", fn_id: str = "") -> Overview:
-    """Fourteen bounded queries, and one for each paused function. The sentence counts the runs of
+    """Ten bounded queries. The sentence counts the runs of
     one function, or of all, as `noun`: “42 songs”.
     """
     now = present()
-    drawn, there, failing = charts(span), clusters(), failures()
+    drawn, there = charts(span), clusters()
+    failing = failures(names=there.names_of_workers)
     stopped, strangers = paused(), unknown(now)
     counted = drawn.of(fn_id) if fn_id else drawn.all
     told = needs(now, there, failing, stopped, strangers)

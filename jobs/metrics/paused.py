@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db.models import Case, IntegerField, When
+from django.db.models.expressions import RawSQL
 
 from jobs.metrics.present import Present
 from jobs.models import RegisteredFunction
 
 MOST_SKIPPED = 1_000
 MOST_READ = 3_000
-SKIPPED = """
-SELECT paused.fn_id, skipped.runs
-  FROM unnest(%(fn_ids)s::text[]) AS paused(fn_id)
- CROSS JOIN LATERAL (
-   SELECT count(*) AS runs FROM (
-     SELECT 1 FROM (SELECT id, status FROM jobs_run WHERE fn_id = paused.fn_id
-                     ORDER BY id DESC LIMIT %(read)s) AS newest
-      WHERE status = 'skipped' AND (SELECT 1 FROM jobs_run again
-                                     WHERE again.rerun_of_id = newest.id LIMIT 1) IS NULL
-      LIMIT %(most)s) AS unplayed) AS skipped
-"""
+# Of each paused function, the skipped runs that were not replayed, of its newest ones.
+SKIPPED = RawSQL(
+    """(SELECT count(*) FROM (
+         SELECT 1 FROM (SELECT id, status FROM jobs_run
+                         WHERE fn_id = jobs_registeredfunction.fn_id
+                         ORDER BY id DESC LIMIT %s) AS newest
+          WHERE status = 'skipped' AND (SELECT 1 FROM jobs_run again
+                                         WHERE again.rerun_of_id = newest.id LIMIT 1) IS NULL
+          LIMIT %s) AS unplayed)""",
+    [MOST_READ, MOST_SKIPPED],
+    output_field=IntegerField(),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,12 @@ class Unknown:
 
 
 def paused() -> list[Paused]:
-    """Those paused for longest first. Two queries."""
-    functions = {row.fn_id: row for row in RegisteredFunction.objects.all()}
+    """Those paused for longest first. One query."""
+    counted = Case(When(paused_at__isnull=False, then=SKIPPED), default=0)
+    functions = {row.fn_id: row for row in RegisteredFunction.objects.annotate(skipped=counted)}
     found = [row for row in functions.values() if row.paused_at is not None]
     found.sort(key=lambda row: (row.paused_at, row.fn_id))
-    numbers = skipped([row.fn_id for row in found])
-    return [_paused(row, functions, numbers[row.fn_id]) for row in found]
+    return [_paused(row, functions) for row in found]
 
 
 def unknown(now: Present) -> list[Unknown]:
@@ -76,20 +77,7 @@ def hook_of(fn_id: str, functions: dict[str, RegisteredFunction]) -> tuple[str, 
     return "", ""
 
 
-def skipped(fn_ids: Sequence[str]) -> dict[str, int]:
-    """Of each function the skipped runs that were not replayed, up to MOST_SKIPPED, of its newest
-    MOST_READ runs."""
-    if not fn_ids:
-        return {}
-    asked: dict[str, Any] = {"fn_ids": list(fn_ids), "read": MOST_READ, "most": MOST_SKIPPED}
-    with connection.cursor() as cursor:
-        cursor.execute(SKIPPED, asked)
-        return dict(cursor.fetchall())
-
-
-def _paused(
-    row: RegisteredFunction, functions: dict[str, RegisteredFunction], skipped: int
-) -> Paused:
+def _paused(row: Any, functions: dict[str, Any]) -> Paused:
     assert row.paused_at is not None  # noqa: S101
     parent, moment = hook_of(row.fn_id, functions)
     return Paused(
@@ -98,7 +86,7 @@ def _paused(
         reason=row.pause_reason,
         by=row.paused_by,
         stands_still=row.stands_still,
-        skipped=skipped,
+        skipped=row.skipped,
         hook_of=parent,
         hook_moment=moment,
     )

@@ -9,20 +9,28 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
-from django.db.models.functions import Now
 
-from jobs.models import Reason, Run, RunStatus
-from jobs.platform.postgres.clock import database_clock
+from jobs.models import Reason, RunStatus
 from jobs.runs.standstill import EXPLAINED
 
 MOST = 10_000
 
 
-TALLIES = """
-SELECT fn_id, status, reason, count(*)
-  FROM (SELECT fn_id, status, reason FROM jobs_run WHERE ended_at IS NULL
-         ORDER BY id DESC LIMIT %s) AS newest
- GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+# In one trip the clock, the oldest due run that no worker has taken (without runs of paused or
+# unknown functions and those set aside, which other lines show), and the tallies.
+PRESENT = """
+SELECT clock_timestamp(), due.id, extract(epoch FROM statement_timestamp() - due.due_at)::float8,
+       newest.fn_id, newest.status, newest.reason, newest.runs
+  FROM (SELECT 1) AS one
+  LEFT JOIN (SELECT id, due_at FROM jobs_run
+              WHERE lease_token IS NULL AND due_at <= statement_timestamp()
+                AND reason <> ALL(%(explained)s)
+              ORDER BY due_at LIMIT 1) AS due ON true
+  LEFT JOIN (SELECT fn_id, status, reason, count(*) AS runs
+               FROM (SELECT fn_id, status, reason FROM jobs_run WHERE ended_at IS NULL
+                      ORDER BY id DESC LIMIT %(most)s) AS counted
+              GROUP BY 1, 2, 3) AS newest ON true
+ ORDER BY newest.fn_id, newest.status, newest.reason
 """
 
 
@@ -88,30 +96,16 @@ class Present:
 
 
 def present() -> Present:
-    """Three queries."""
-    now, counted, oldest = database_clock().at, tallies(), _oldest_due()
-    return Present(
-        at=now,
-        tallies=counted,
-        is_capped=sum(tally.runs for tally in counted) >= MOST,
-        oldest_due=oldest[0] if oldest else None,
-        oldest_due_seconds=oldest[1] if oldest else 0.0,
-    )
-
-
-def tallies() -> list[Tally]:
+    """One query."""
     with connection.cursor() as cursor:
-        cursor.execute(TALLIES, [MOST])
-        return [Tally(*row) for row in cursor.fetchall()]
-
-
-def _oldest_due() -> tuple[uuid.UUID, float] | None:
-    """Without runs of paused or unknown functions, and those set aside: these are shown
-    elsewhere.
-    """
-    due = Run.objects.filter(lease_token__isnull=True, due_at__lte=Now())
-    due = due.exclude(reason__in=EXPLAINED).annotate(now=Now()).order_by("due_at")
-    row = due.values_list("id", "now", "due_at").first()
-    if row is None or row[2] is None:
-        return None
-    return row[0], (row[1] - row[2]).total_seconds()
+        cursor.execute(PRESENT, {"most": MOST, "explained": [str(why) for why in EXPLAINED]})
+        rows = cursor.fetchall()
+    at, oldest, age, *_ = rows[0]
+    tallies = [Tally(*row[3:]) for row in rows if row[3] is not None]
+    return Present(
+        at=at,
+        tallies=tallies,
+        is_capped=sum(tally.runs for tally in tallies) >= MOST,
+        oldest_due=oldest,
+        oldest_due_seconds=age or 0.0,
+    )

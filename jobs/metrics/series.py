@@ -120,15 +120,19 @@ def _counts(mark: RollupMark | None, span: Span, since: datetime, now: datetime)
     if mark is not None:
         live_since = max(since, mark.rolled_to)
         hours_to = max(mark.folded_to, since) if span.bar >= HOUR else since
-        yield from _rolled(60, since, hours_to)
-        yield from _rolled(1, hours_to, live_since)
+        yield from _rolled(since, hours_to, live_since)
     yield from counted(live_since, now, MOST_LIVE).values()
 
 
-def _rolled(minutes: int, since: datetime, until: datetime) -> Iterator[Count]:
+def _rolled(since: datetime, hours_to: datetime, until: datetime) -> Iterator[Count]:
+    """By hours up to `hours_to`, by minutes from there; each of one stretch of the index."""
     if since >= until:
         return
-    rows = Rollup.objects.filter(minutes=minutes, at__gte=since, at__lt=until).order_by()
     columns = ("fn_id", "at", "status", "runs", "waits", "times")
-    for fn_id, at, status, runs, waits, times in rows.values_list(*columns):
+    hours, minutes = (
+        Rollup.objects.filter(minutes=size, at__gte=begin, at__lt=end).order_by()
+        for size, begin, end in ((60, since, hours_to), (1, hours_to, until))
+    )
+    rows = hours.values_list(*columns).union(minutes.values_list(*columns), all=True)
+    for fn_id, at, status, runs, waits, times in rows:
         yield Count(fn_id, at, status, runs, Histogram(waits), Histogram(times))

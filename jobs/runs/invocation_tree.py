@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
+from django.db.models import Q
+
 from jobs import models
 from jobs.models import StepKind, StepStatus
 from jobs.platform.postgres import statements
@@ -45,12 +47,9 @@ def is_below(run_id: uuid.UUID, root: str | uuid.UUID) -> bool:
 
 def awaited_by(run: models.Run) -> list[models.Run]:
     """The runs that a run waits for, or whose end its failed step reports."""
-    steps = run.steps.filter(kind=StepKind.INVOKE)
-    open_steps = [
-        *steps.filter(status=StepStatus.WAITING),
-        *steps.filter(status=StepStatus.FAILED, name=failed_step(run)),
-    ]
-    ids = [step.detail["run_id"] for step in open_steps if "run_id" in step.detail]
+    is_open = Q(status=StepStatus.WAITING) | Q(status=StepStatus.FAILED, name=failed_step(run))
+    details = run.steps.filter(is_open, kind=StepKind.INVOKE).values_list("detail", flat=True)
+    ids = [detail["run_id"] for detail in details if "run_id" in detail]
     return list(models.Run.objects.filter(id__in=ids).select_related("event").order_by("id"))
 
 
