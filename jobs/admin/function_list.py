@@ -15,12 +15,11 @@ from jobs.admin.pauses import by_and_why
 from jobs.events import requester
 from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import is_text
-from jobs.metrics.function_figures import skipped
 from jobs.metrics.functions import FunctionFigures, functions
+from jobs.metrics.paused import with_skipped
 from jobs.metrics.present import present
 from jobs.metrics.series import charts
 from jobs.metrics.spans import SPANS, Span
-from jobs.models import RegisteredFunction
 
 WHOLE = "admin/jobs/registeredfunction/change_list.html"
 FRAGMENT = "admin/jobs/registeredfunction/rows.html"
@@ -49,10 +48,9 @@ def page(model_admin: Any, request: HttpRequest) -> HttpResponse:
 def shown(span: Span, term: str) -> dict[str, Any]:
     drawn = charts(span)
     now = present()
-    known = {row.fn_id: row for row in RegisteredFunction.objects.all()}
-    waiting = skipped([row.fn_id for row in known.values() if row.paused_at])
+    known = {row.fn_id: row for row in with_skipped()}
     names = requester.names([row.paused_by for row in known.values() if row.paused_at])
-    rows = [_row(one, known, waiting, names) for one in functions(drawn, now)]
+    rows = [_row(one, known, names) for one in functions(drawn, now)]
     found = [row for row in rows if term.casefold() in row["searched"]]
     return {
         "at": drawn.all.now,
@@ -70,8 +68,7 @@ def _address(span: Span, term: str) -> str:
 
 def _row(
     figures: FunctionFigures,
-    known: dict[str, RegisteredFunction],
-    waiting: dict[str, int],
+    known: dict[str, Any],
     names: dict[str, str],
 ) -> dict[str, Any]:
     row = known.get(figures.fn_id)
@@ -82,7 +79,7 @@ def _row(
         "turns": excerpt(turns(row), LONGEST) if row else "",
         "unfit": bool(row and config_of(row).get("unfit")),
         "paused": by_and_why(names.get(row.paused_by, ""), row.pause_reason) if row else "",
-        "skipped": waiting.get(figures.fn_id, 0),
+        "skipped": row.skipped if row else 0,
         "searched": f"{figures.fn_id} {figures.name}".casefold(),
         "state": f"{figures.pending} {figures.series.total.ended} {figures.paused_at}",
     }

@@ -7,11 +7,11 @@ counted up to MOST_OF_KIND.
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -26,10 +26,40 @@ MOST_OF_KIND = 200
 MOST_KINDS = 30  # that get mended runs counted and an act
 BARS = 12
 
+# Counted in the database: to read thousands of rows takes a site longer than to group them.
 OPEN = """
-SELECT id, failure_kind, fn_id, turn_keys[1], worker, ended_at, statement_timestamp() FROM jobs_run
- WHERE status = 'failed' AND mended_at IS NULL {since} {fn_id}
- ORDER BY ended_at DESC LIMIT %(most)s
+WITH open AS MATERIALIZED (
+  SELECT id, failure_kind AS kind, fn_id, turn_keys[1] AS key, worker, ended_at FROM jobs_run
+   WHERE status = 'failed' AND mended_at IS NULL {since} {fn_id}
+   ORDER BY ended_at DESC LIMIT %(most)s),
+edge AS (
+  SELECT min(ended_at) AS first, count(*) AS runs,
+         greatest(extract(epoch FROM statement_timestamp() - min(ended_at)) / %(bars)s,
+                  1e-6)::float8 AS bar
+    FROM open),
+parts AS (
+  SELECT kind, 'worker' AS part, worker AS value, count(*) AS runs FROM open
+   WHERE worker <> '' GROUP BY kind, worker
+   UNION ALL
+  SELECT kind, 'function', fn_id, count(*) FROM open GROUP BY kind, fn_id
+   UNION ALL
+  SELECT kind, 'bar', least(floor(extract(epoch FROM ended_at - first)::float8 / bar)::int,
+                            %(bars)s - 1)::text, count(*)
+    FROM open, edge GROUP BY 1, 3),
+counted AS (
+  SELECT kind, jsonb_object_agg(value, runs) FILTER (WHERE part = 'worker') AS workers,
+         jsonb_object_agg(value, runs) FILTER (WHERE part = 'function') AS functions,
+         jsonb_object_agg(value, runs) FILTER (WHERE part = 'bar') AS bars
+    FROM parts GROUP BY kind)
+SELECT kind, runs, keys, first, last, sample, (SELECT runs FROM edge) AS of_all,
+       workers, functions, bars
+  FROM (SELECT kind, count(*) AS runs,
+               count(DISTINCT hashtextextended(fn_id || ' ' || key, 0))
+                 FILTER (WHERE key <> '') AS keys,
+               min(ended_at) AS first, max(ended_at) AS last,
+               (array_agg(id ORDER BY ended_at DESC))[1] AS sample
+          FROM open GROUP BY kind) AS groups
+  JOIN counted USING (kind) ORDER BY groups.runs DESC, kind
 """
 # The latest failures of each kind that are no longer open, and what became of them.
 OVER = """
@@ -83,14 +113,19 @@ class Failures:
 
 
 @dataclass(slots=True)
-class _Open:
-    id: uuid.UUID
+class _Kind:
+    """A kind's open failures, as the database counts them; the objects are JSON."""
+
     kind: str
-    fn_id: str
-    key: str | None
-    worker: str
-    ended_at: datetime
-    now: datetime
+    runs: int
+    keys: int
+    first: datetime
+    last: datetime
+    sample: uuid.UUID
+    of_all: int
+    workers: str | None
+    functions: str
+    bars: str
 
 
 def failures(
@@ -99,18 +134,14 @@ def failures(
     """The open failures since a moment (or ever), of one function or all. Three queries, and one
     more if the clusters' `names` by worker are not given.
     """
-    rows = _open(since, fn_id)
-    if not rows:
+    kinds = _open(since, fn_id)
+    if not kinds:
         return Failures([], 0, False)
-    begin, now = min(row.ended_at for row in rows), rows[0].now
     names = worker_names() if names is None else names
-    by_kind: dict[str, list[_Open]] = defaultdict(list)
-    for row in rows:
-        by_kind[row.kind].append(row)
-    ordered = sorted(by_kind, key=lambda kind: (-len(by_kind[kind]), kind))
-    over = _over(ordered[:MOST_KINDS])
-    groups = [_group(kind, by_kind[kind], len(rows), (begin, now), names, over) for kind in ordered]
-    return Failures(_advised(groups), len(rows), len(rows) >= MOST)
+    over = _over([one.kind for one in kinds[:MOST_KINDS]])
+    groups = [_group(one, names, over.get(one.kind, (0, 0, 0))) for one in kinds]
+    of_all = kinds[0].of_all
+    return Failures(_advised(groups), of_all, of_all >= MOST)
 
 
 def _advised(groups: list[Group]) -> list[Group]:
@@ -148,14 +179,14 @@ def short_reason(run: Run) -> ShortReason:
     return reason_of(run.error)
 
 
-def _open(since: datetime | None, fn_id: str) -> list[_Open]:
+def _open(since: datetime | None, fn_id: str) -> list[_Kind]:
     sql = OPEN.format(
         since="AND ended_at >= %(since)s" if since else "",
         fn_id="AND fn_id = %(fn_id)s" if fn_id else "",
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"since": since, "fn_id": fn_id, "most": MOST})
-        return [_Open(*row) for row in cursor.fetchall()]
+        cursor.execute(sql, {"since": since, "fn_id": fn_id, "most": MOST, "bars": BARS})
+        return [_Kind(*row) for row in cursor.fetchall()]
 
 
 def _over(kinds: list[str]) -> dict[str, tuple[int, int, int]]:
@@ -164,38 +195,28 @@ def _over(kinds: list[str]) -> dict[str, tuple[int, int, int]]:
         return {kind: (mended, dealt, way) for kind, mended, dealt, way in cursor.fetchall()}
 
 
-def _group(
-    kind: str,
-    rows: list[_Open],
-    of_all: int,
-    whole: tuple[datetime, datetime],
-    names: dict[str, str],
-    over: dict[str, tuple[int, int, int]],
-) -> Group:
-    mended, dealt_with, under_way = over.get(kind, (0, 0, 0))
+def _group(one: _Kind, names: dict[str, str], over: tuple[int, int, int]) -> Group:
+    mended, dealt_with, under_way = over
+    clusters: Counter[str] = Counter()
+    for worker, runs in json.loads(one.workers or "{}").items():
+        clusters[names.get(worker, worker)] += runs
+    bars = json.loads(one.bars)
     return Group(
-        kind=kind,
-        runs=len(rows),
-        keys=len({(row.fn_id, row.key) for row in rows if row.key}),
-        first=min(row.ended_at for row in rows),
-        last=max(row.ended_at for row in rows),
-        clusters=_by_number(names.get(row.worker, row.worker) for row in rows if row.worker),
-        functions=_by_number(row.fn_id for row in rows),
-        sparkline=_sparkline([row.ended_at for row in rows], *whole),
-        share=len(rows) / of_all,
-        sample=rows[0].id,
+        kind=one.kind,
+        runs=one.runs,
+        keys=one.keys,
+        first=one.first,
+        last=one.last,
+        clusters=_by_number(clusters),
+        functions=_by_number(Counter(json.loads(one.functions))),
+        sparkline=[bars.get(str(number), 0) for number in range(BARS)],
+        share=one.runs / one.of_all,
+        sample=one.sample,
         mended=mended,
         dealt_with=dealt_with,
         under_way=under_way,
     )
 
 
-def _by_number(values: Any) -> list[str]:
-    return [value for value, _ in Counter(values).most_common()]
-
-
-def _sparkline(moments: list[datetime], begin: datetime, end: datetime) -> list[int]:
-    bars, width = [0] * BARS, max((end - begin) / BARS, timedelta(microseconds=1))
-    for moment in moments:
-        bars[min(max((moment - begin) // width, 0), BARS - 1)] += 1
-    return bars
+def _by_number(counted: Counter[str]) -> list[str]:
+    return [value for value, _ in counted.most_common()]

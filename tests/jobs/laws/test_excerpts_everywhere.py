@@ -134,7 +134,7 @@ NO_TEXTS = {
         "' · '.join(filter(None, (step, f'{what} {words}'.strip())))[:KIND_LIMIT]",
         "words.split()[:MOST_WORDS]",
     },
-    "jobs/metrics/failures.py": {"ordered[:MOST_KINDS]", "groups[:MOST_KINDS]"},
+    "jobs/metrics/failures.py": {"kinds[:MOST_KINDS]", "groups[:MOST_KINDS]"},
     "jobs/metrics/needs.py": {"failing.groups[MOST_TOLD:]", "failing.groups[:MOST_TOLD]"},
     "jobs/metrics/one_cluster.py": {
         "held[:MOST_LISTED]",

@@ -77,7 +77,7 @@ def test_rollups_equal_a_count_by_hand():
         ended(minutes(2 + number % 7) + timedelta(seconds=number), OUTCOMES[number % 5], **fields)
     assert roll_up()
     assert by_minute() == by_hand()
-    rows = Rollup.objects.filter(fn_id="sing-1", status="failed")
+    rows = Rollup.objects.filter(minutes=1, fn_id="sing-1", status="failed")
     hand = Run.objects.filter(fn_id="sing-1", status="failed")
     waits, times = Histogram(), Histogram()
     for row in rows:
