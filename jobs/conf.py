@@ -161,12 +161,28 @@ def run_output_limit() -> int:
 
 def panel_cards() -> Sequence[str]:
     """Dotted paths of callables: the project's cards on Operations."""
-    paths = _setting("PANEL_CARDS", ())
-    if not isinstance(paths, list | tuple) or not all(isinstance(path, str) for path in paths):
+    return _paths("PANEL_CARDS")
+
+
+def kind_acts() -> Sequence[str]:
+    """Dotted paths of callables: what the project offers on the page of a kind of failures."""
+    return _paths("KIND_ACTS")
+
+
+def panel_counts() -> tuple[str, str]:
+    """A function's id, and what each of its runs makes in one word: the first sentence of
+    Operations counts these. Two empty texts: it counts all runs."""
+    given = _setting("PANEL_COUNTS", ("", ""))
+    if not (
+        isinstance(given, list | tuple)
+        and len(given) == 2
+        and all(isinstance(text, str) for text in given)
+    ):
         raise ImproperlyConfigured(
-            f'JOBS["PANEL_CARDS"] = {paths!r}: a list of dotted paths to callables is allowed.'
+            f'JOBS["PANEL_COUNTS"] = {given!r}: a function\'s id and a noun are allowed, as in '
+            '("make-song", "song").'
         )
-    return paths
+    return given[0], given[1]
 
 
 def run_links() -> str | None:
@@ -182,6 +198,15 @@ def runs_about() -> str | None:
 def run_search() -> str | None:
     """The dotted path of the callable that interprets a search in that list."""
     return _path("RUN_SEARCH", _setting("RUN_SEARCH", None))
+
+
+def _paths(name: str) -> Sequence[str]:
+    paths = _setting(name, ())
+    if not isinstance(paths, list | tuple) or not all(isinstance(path, str) for path in paths):
+        raise ImproperlyConfigured(
+            f'JOBS["{name}"] = {paths!r}: a list of dotted paths to callables is allowed.'
+        )
+    return paths
 
 
 def _path(name: str, value: Any) -> str | None:
@@ -207,7 +232,7 @@ def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     permissions on runs (`jobs.W003`)."""
     problems = []
     readers = (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch)
-    panel = (panel_cards, run_links, runs_about, run_search)
+    panel = (panel_cards, panel_counts, kind_acts, run_links, runs_about, run_search)
     for read in (*readers, prepare_steps, pipeline, run_output_limit, listen, version, *panel):
         try:
             read()

@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "melodymaker.zones.local_zone",
 ]
 ROOT_URLCONF = "melodymaker.urls"
 WSGI_APPLICATION = "melodymaker.wsgi.application"
@@ -204,6 +205,9 @@ JOBS: dict[str, Any] = {
     "RUN_SEARCH": "songs.links.run_search",
     # the functions that make the site's cards on the admin's first page
     "PANEL_CARDS": ["songs.admin.cards.credits"],
+    # what the admin's first sentence counts, and what it offers for a kind of failures
+    "PANEL_COUNTS": ("generate-song-event", "song"),
+    "KIND_ACTS": ["songs.admin.kind_refunds.refunds"],
 }
 
 # --- the endpoint that makes the songs ----------------------------------------------------------

@@ -67,9 +67,12 @@ def _about(
 
 def run_search(user: User, text: str, most: int) -> list[UUID]:
     """The events of songs with these words in their title, or of the listeners whose name or e-mail
-    address begins so, if the account may see payloads. All songs are searched, by indexes."""
+    address begins so, if the account may see payloads (and, for the address, listeners). All songs
+    are searched, by indexes."""
     term = search.cleaned(text)
     if not term or not user.has_perm(PAYLOAD):
+        return []
+    if "@" in term and not permissions.may_see_accounts(user):
         return []
     songs = search.songs(Song.objects.filter(event_id__isnull=False), term)
     return [pk for pk in songs.order_by("-pk").values_list("event_id", flat=True)[:most] if pk]

@@ -57,7 +57,7 @@ def abouts(user: Any, runs: Sequence[Run]) -> dict[UUID, Links]:
     """What each of these runs is about; a query of the engine's, and the project's own."""
     if not conf.runs_about() or not runs:
         return {}
-    data = _small_data({run.event_id for run in runs})
+    data = small_data({run.event_id for run in runs})
     found = _asked(conf.runs_about(), user, [data.get(run.event_id) for run in runs])
     if not found or len(found) != len(runs):
         return {}
@@ -70,7 +70,8 @@ def searched(user: Any, text: str) -> list[UUID]:
     return list(found or [])[:MOST_FOUND]
 
 
-def _small_data(event_ids: Iterable[UUID]) -> dict[UUID, Any]:
+def small_data(event_ids: Iterable[UUID]) -> dict[UUID, Any]:
+    """Each event's data, or None if they are larger than LARGEST. One query."""
     size = Func("data", function="pg_column_size", output_field=IntegerField())
     events = Event.objects.filter(id__in=event_ids).annotate(size=size)
     small = Case(When(size__lte=LARGEST, then=F("data")))

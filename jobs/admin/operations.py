@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from jobs import conf
 from jobs.admin import audit_log, cards, charts
 from jobs.admin.html import kind_url
 from jobs.admin.tiles import tiles
@@ -55,7 +56,9 @@ def figures(request: HttpRequest, span: Span) -> dict[str, Any]:
     may = request.user.has_perm
     context: dict[str, Any] = {"may_see": may("jobs.view_run")}
     if context["may_see"]:
-        context |= _drawn(overview(span)) | {"may_see_clusters": may("jobs.view_cluster")}
+        context |= _drawn(overview(span, *conf.panel_counts())) | {
+            "may_see_clusters": may("jobs.view_cluster")
+        }
     return context
 
 

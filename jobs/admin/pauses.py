@@ -126,18 +126,18 @@ def state_view(model_admin: Any) -> View:
                     f"A function cannot be {quoted(wanted, 40)}; {', '.join(STATES)} are allowed."
                 )
                 model_admin.message_user(request, text, messages.ERROR)
-                return _back_to(function)
+                return _back_from(request, function)
             try:
                 outcome = _bring(model_admin, request, function, wanted)
             except JobsError as error:
                 text = f"Nothing was changed: {error}"
                 model_admin.message_user(request, text, messages.WARNING)
-                return _back_to(function)
+                return _back_from(request, function)
         text, level = STATES[wanted].done, messages.SUCCESS
         if outcome.is_repeat:
             text, level = f"{ONCE} {text}", messages.INFO
         model_admin.message_user(request, text, level)
-        return _back_to(function)
+        return _back_from(request, function)
 
     return require_POST(view)
 
@@ -235,6 +235,13 @@ def _locked(request: HttpRequest, permission: str, object_id: str) -> Registered
     if not request.user.has_perm(permission, function):
         raise PermissionDenied
     return function
+
+
+def _back_from(request: HttpRequest, function: RegisteredFunction) -> HttpResponse:
+    """The page with the switch that was pressed: of all functions, or of this one."""
+    lists = {"operations": "admin:index", "functions": "admin:jobs_registeredfunction_changelist"}
+    page = lists.get(request.POST.get("back", ""))
+    return redirect(page) if page else _back_to(function)
 
 
 def _back_to(function: RegisteredFunction, typed: dict[str, str] | None = None) -> HttpResponse:

@@ -14,6 +14,7 @@ from jobs.admin import (
     bulk_result,
     dealings,
     failure_pages,
+    kind_acts,
     run_actions,
     run_list,
     run_search,
@@ -51,6 +52,8 @@ class RunAdmin(ReadOnlyAdmin):
         if isinstance(context.get("cl"), RunChangeList):
             context |= run_list.shown(request, context["cl"])
             context |= self._may(request)
+            if request.headers.get("HX-Request") != "true" and request.GET.get("open"):
+                context["kind_acts"] = kind_acts.acts(request, context["kind"])
             context["searched"] = run_search.words(request.GET.get("q", ""))
             if request.headers.get("HX-Request") == "true":
                 response.template_name = "admin/jobs/run/rows.html"

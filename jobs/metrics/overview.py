@@ -36,9 +36,9 @@ class Overview:
         return not self.needs
 
 
-def overview(span: Span, noun: str = "run", fn_id: str = "") -> Overview:
+def overview(span: Span, fn_id: str = "", noun: str = "") -> Overview:
     """Ten bounded queries. The sentence counts the runs of
-    one function, or of all, as `noun`: “42 songs”.
+    one function, or of all, as `noun` (by default “run”): “42 songs”.
     """
     now = present()
     drawn, there = charts(span), clusters()
@@ -49,7 +49,7 @@ def overview(span: Span, noun: str = "run", fn_id: str = "") -> Overview:
     return Overview(
         at=now.at,
         span=span,
-        sentence=str(told[0]) if told else _all_is_well(counted, noun),
+        sentence=str(told[0]) if told else _all_is_well(counted, noun or "run"),
         needs=told,
         present=now,
         charts=drawn,

@@ -27,7 +27,7 @@ def order(song: Song) -> dict[str, Any]:
     return {"songId": str(song.pk), "userId": song.owner_id}
 
 
-def test_each_event_has_its_song_and_its_listener_in_two_queries(
+def test_each_event_has_its_song_and_its_listener_in_at_most_two_queries(
     song: Song, django_assert_num_queries: Any
 ) -> None:
     olga = cast.olga()
@@ -83,3 +83,16 @@ def test_a_search_finds_no_more_than_it_is_asked_for(song: Song) -> None:
 
     assert len(run_search(cast.olga(), "cats", 2)) == 2
     assert run_search(song.owner, "cats", 9) == []  # a listener has no permission
+
+
+def test_an_e_mail_address_is_searched_for_accounts_that_may_see_listeners_alone(
+    song: Song,
+) -> None:
+    reader, both = (
+        cast.staff("reader", "view_payload"),
+        cast.staff("both", "view_payload", "view_user"),
+    )
+
+    assert run_search(both, "alice@example", 9) == [song.event_id]
+    assert run_search(reader, "alice@example", 9) == []
+    assert run_search(reader, "alice", 9) == [song.event_id]

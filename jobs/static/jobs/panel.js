@@ -194,5 +194,14 @@ function focusOn(selector) {
   return Boolean(found);
 }
 
+// --- Times in the operator's zone: the site reads it with the next page. ---------------------------
+
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && !document.cookie.split("; ").includes(`zone=${zone}`)) {
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `zone=${zone}; path=/; max-age=31536000; SameSite=Lax${secure}`;
+  refresh();
+}
+
 describeLive();
 document.querySelectorAll("[data-live]").forEach(markChanges);

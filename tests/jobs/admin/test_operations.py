@@ -13,7 +13,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from jobs import conf
+from jobs.control.form_submissions import FIELD
 from tests.support import cast, rows
+from tests.support.forms import form_of
 
 pytestmark = pytest.mark.django_db
 PAGE = reverse("admin:index")
@@ -30,11 +32,38 @@ def test_all_is_well_in_a_sentence(admin_client: Client) -> None:
     rows.make_cluster(pulse=PULSE)
     rows.make_function()
     rows.completed_run()
+    rows.completed_run(fn_id="tidy-up")
 
     page = shown(admin_client)
 
-    assert "All is well: 1 run in the last hour" in page
+    assert "All is well: 1 song in the last hour" in page
     assert "What needs you" not in page
+
+
+def test_a_project_that_names_nothing_counts_runs(admin_client: Client, settings: Any) -> None:
+    settings.JOBS = {name: v for name, v in settings.JOBS.items() if name != "PANEL_COUNTS"}
+    rows.make_cluster(pulse=PULSE)
+    rows.completed_run()
+    rows.completed_run(fn_id="tidy-up")
+
+    assert "All is well: 2 runs in the last hour" in shown(admin_client)
+
+
+def test_a_function_is_paused_and_resumed_in_place(admin_client: Client) -> None:
+    function = rows.make_function("tidy-up")
+    for to, reason, button in (
+        ("paused", "the mail server is down", "Pause…"),
+        ("active", "", "Resume"),
+    ):
+        page = shown(admin_client, part="more")
+        assert button in page
+        switch = reverse("admin:jobs_registeredfunction_state", args=["tidy-up"])
+        sent = {"to": to, "reason": reason, "back": "operations", **form_of(page, FIELD).fields}
+        answer = admin_client.post(switch, sent | {"to": to, "reason": reason})
+        assert answer.url == PAGE
+        function.refresh_from_db()
+        assert bool(function.paused_at) == (to == "paused")
+        assert function.pause_reason == reason
 
 
 def test_what_needs_an_operator_is_a_link_to_it(admin_client: Client) -> None:
@@ -173,6 +202,8 @@ def test_a_project_adds_cards_and_a_broken_card_costs_only_itself(
     ("name", "value", "allowed"),
     [
         ("PANEL_CARDS", "songs.cards.card", "a list of dotted paths to callables is allowed"),
+        ("KIND_ACTS", "songs.x", "a list of dotted paths to callables is allowed"),
+        ("PANEL_COUNTS", ("song",), "a function's id and a noun are allowed"),
         ("PANEL_CARDS", [7], "a list of dotted paths to callables is allowed"),
         ("RUN_LINKS", 7, "the dotted path of a callable is allowed"),
         ("RUNS_ABOUT", ["x"], "the dotted path of a callable is allowed"),
