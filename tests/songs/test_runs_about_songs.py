@@ -65,7 +65,7 @@ def test_an_account_reads_only_what_it_may_see(
     assert [label for label, _ in runs_about(viola, [order(song)])[0]] == labels
 
 
-@pytest.mark.parametrize("words", ["two CATS", "alice@example.com"])
+@pytest.mark.parametrize("words", ["two CATS", "alice"])
 def test_an_account_finds_runs_by_words_of_songs_and_listeners_if_it_may_see_payloads(
     song: Song, words: str
 ) -> None:
