@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from jobs.metrics import rollups
-from jobs.models import Attempt, Cluster, Event, RegisteredFunction, Run, Step
+from jobs.models import Attempt, Cluster, Event, LogLine, RegisteredFunction, Run, Step
 from songs import credits
 from songs.models import Song, SongStatus, User
 
@@ -147,6 +147,47 @@ def _copy(cursor: Any, like: Any, changes: dict[str, str], more: str = "") -> No
     cursor.execute(f"CREATE TEMPORARY TABLE t AS SELECT * FROM {table} WHERE id = %s", [key])
     cursor.execute(f"INSERT INTO {table} ({names}) SELECT {values} FROM t, past p{more}")
     cursor.execute("DROP TABLE t")
+
+
+LONG = "a-long-run"
+LONG_OUTPUT = 4 * 2**20  # bytes of each step's output
+NEW_ID = {"id": "gen_random_uuid()"}
+
+
+def long_run() -> Run:
+    """A run with 1,000 steps, 10,000 attempts and 50,000 lines of log, unless it is there."""
+    return Run.objects.filter(fn_id=LONG).first() or _long_run()
+
+
+@transaction.atomic
+def _long_run() -> Run:
+    now = timezone.now()
+    event = Event.objects.create(name=LONG, data={}, ts=now)
+    done: dict[str, Any] = {"status": "completed", "started_at": now, "ended_at": now}
+    run = Run.objects.create(fn_id=LONG, event=event, steps_done=1_000, due_at=None, **done)
+    output = {"output": "x" * LONG_OUTPUT, "output_bytes": LONG_OUTPUT + 2}
+    step = Step.objects.create(run=run, name="first", kind="run", **output, **done)
+    attempt = Attempt.objects.create(run=run, step_name="first", **done)
+    line = LogLine.objects.create(run=run, at=now, message="line")
+    _repeat(step, 999, NEW_ID | {"name": "'step-' || n", "position": "n"})
+    _repeat(attempt, 9_999, NEW_ID | {"step_name": "'step-' || n %% 1000", "number": "n"})
+    _repeat(line, 49_999, {"id": None, "message": "'line ' || n"})
+    return run
+
+
+def _repeat(like: Any, count: int, changes: dict[str, str | None]) -> None:
+    """So many copies of a row; a column changed to None keeps its default."""
+    table = like._meta.db_table
+    columns = [field.column for field in like._meta.concrete_fields]
+    kept = [column for column in columns if changes.get(column, column) is not None]
+    values = ", ".join(changes.get(column) or f't."{column}"' for column in kept)
+    names = ", ".join(f'"{column}"' for column in kept)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} t,"
+            f" generate_series(1, %s) n WHERE t.id = %s",
+            [count, like.pk],
+        )
 
 
 def _small_tables(operator: User) -> None:

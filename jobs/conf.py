@@ -161,12 +161,12 @@ def run_output_limit() -> int:
 
 def panel_cards() -> Sequence[str]:
     """Dotted paths of callables: the project's cards on Operations."""
-    return _paths("PANEL_CARDS")
+    return _paths("PANEL_CARDS", _setting("PANEL_CARDS", ()))
 
 
 def kind_acts() -> Sequence[str]:
     """Dotted paths of callables: what the project offers on the page of a kind of failures."""
-    return _paths("KIND_ACTS")
+    return _paths("KIND_ACTS", _setting("KIND_ACTS", ()))
 
 
 def panel_counts() -> tuple[str, str]:
@@ -200,13 +200,12 @@ def run_search() -> str | None:
     return _path("RUN_SEARCH", _setting("RUN_SEARCH", None))
 
 
-def _paths(name: str) -> Sequence[str]:
-    paths = _setting(name, ())
+def _paths(name: str, paths: Any) -> Sequence[str]:
     if not isinstance(paths, list | tuple) or not all(isinstance(path, str) for path in paths):
         raise ImproperlyConfigured(
             f'JOBS["{name}"] = {paths!r}: a list of dotted paths to callables is allowed.'
         )
-    return paths
+    return list(paths)
 
 
 def _path(name: str, value: Any) -> str | None:

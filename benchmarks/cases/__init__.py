@@ -21,6 +21,7 @@ from benchmarks.cases import (
     slow,
     tried,
     turns,
+    watched,
     web,
 )
 
@@ -43,6 +44,7 @@ CASES = {
     "retention": retention,
     "pool": pool,
     "panel": panel,
+    "watched": watched,
     "tried-dbos": tried.dbos,
     "tried-restate": tried.restate,
 }
@@ -78,6 +80,7 @@ CHARTED = {
     "bulk": ["cancelled/s", "songs/s without", "songs/s meanwhile"],
     "retention": ["expired runs deleted/s", "songs/s without", "songs/s meanwhile"],
     "pool": ["songs/s", "started p50, ms", "completed p50, ms"],
+    "watched": ["songs/s without", "songs/s meanwhile"],
     "panel": ["Operations, 1h, p95 ms", "list of runs, p95 ms", "part of Operations, p95 ms"],
     "tried-dbos": ["songs/s"],
     "tried-restate": ["songs/s"],

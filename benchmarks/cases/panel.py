@@ -33,3 +33,5 @@ def play(stage: Stage, options: Options, results: Results, contender: Contender)
     for page, figures in told.items():
         results.add("panel", contender.name, f"{page}, p95 ms", percentile(figures["ms"], 0.95))
         results.add("panel", contender.name, f"{page}, queries", figures["queries"])
+        if "MiB" in figures:
+            results.add("panel", contender.name, f"{page}, MiB more", figures["MiB"])

@@ -1,34 +1,75 @@
-"""A run page's outputs. The database cuts large ones, so the site never reads megabytes."""
+"""A run page's outputs. The database cuts large ones, so the site never reads megabytes for a page;
+a whole one is read when an operator asks for it.
+"""
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from uuid import UUID
 
-from django.db.models import Case, F, Func, IntegerField, QuerySet, TextField, When
+from django.core.exceptions import PermissionDenied
+from django.db.models import BigIntegerField, Case, F, Func, IntegerField, QuerySet, TextField, When
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import LessThanOrEqual
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.admin.html import SHOWN, beginning, pretty
+from jobs.control.permissions import VIEW_PAYLOAD
 from jobs.lib.excerpts import begins
-from jobs.models import Step
+from jobs.lib.secrets import mask
+from jobs.models import Step, StepStatus
 
 WHOLE = SHOWN  # bytes of a whole output
+BUDGET = 4 * 2**20  # bytes of outputs that the database reads for a page, the first steps' first
 
 ROOM = Func("output", function="pg_column_size", output_field=IntegerField())
 SIZE = Coalesce(F("output_bytes"), ROOM)
 PRETTY = Func("output", function="jsonb_pretty", output_field=TextField())
+READ_SO_FAR = RawSQL(
+    "sum(coalesce(jobs_step.output_bytes, pg_column_size(jobs_step.output)))"
+    " OVER (ORDER BY jobs_step.position, jobs_step.id)",
+    [],
+    output_field=BigIntegerField(),
+)
 
 
 def cut(steps: QuerySet[Step]) -> QuerySet[Step]:
     """Read of each step's output what `shown` shows."""
+    is_read = LessThanOrEqual(READ_SO_FAR, BUDGET)
     return steps.defer("output").annotate(
         size=SIZE,
-        whole=Case(When(size__lte=WHOLE, then=F("output"))),
-        start=Case(When(size__gt=WHOLE, then=begins(PRETTY, SHOWN))),
+        is_read=is_read,
+        whole=Case(When(is_read, size__lte=WHOLE, then=F("output"))),
+        start=Case(When(is_read, size__gt=WHOLE, then=begins(PRETTY, SHOWN))),
     )
 
 
 def shown(step: Any) -> SafeString:
-    if step.start is None:
+    if step.start is None and (step.is_read or step.size is None):
         return pretty(step.whole)
-    return beginning(step.start, f"{step.size:,} bytes of JSON")
+    address = reverse("admin:jobs_run_output", args=[step.run_id, step.pk])
+    link = format_html(
+        '<p><a href="{}" target="_blank" rel="noopener">Show all of it</a></p>', address
+    )
+    size = f"{step.size:,} bytes of JSON"
+    start = (
+        beginning(step.start, size) if step.start is not None else format_html("<p>{}.</p>", size)
+    )
+    return start + link
+
+
+def view(model_admin: Any, request: HttpRequest, run_id: UUID, step_id: UUID) -> HttpResponse:
+    """A whole output as text, secrets masked."""
+    if not (model_admin.has_view_permission(request) and request.user.has_perm(VIEW_PAYLOAD)):
+        raise PermissionDenied
+    step = Step.objects.filter(pk=step_id, run_id=run_id, status=StepStatus.COMPLETED).first()
+    if step is None:
+        raise Http404("The step is not there any more, or has no output.")
+    text = mask(json.dumps(step.output, indent=2, ensure_ascii=False, default=str))
+    headers = {"X-Content-Type-Options": "nosniff"}
+    return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)

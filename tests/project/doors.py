@@ -356,6 +356,6 @@ DOORS = [*RUNS, *FUNCTIONS, *ACCOUNTS, *SONGS, *READ_ONLY]
 TO_BE_READ = {
     *("index", "app_list", "jsi18n", "autocomplete", "view_on_site", "password_change_done"),
     *("login", "logout", "password_change"),
-    *("songs_song_audio", "songs_song_cover"),
+    *("songs_song_audio", "songs_song_cover", "jobs_run_output"),
     *("tables", "hand_over", "hand_over_text", "jobs_run_failures", "jobs_run_result"),
 }

@@ -46,6 +46,7 @@ PAGES: dict[str, set[str]] = {
         for page in ("changelist", "change", "history")
     },
     "jobs_run_edit": {OPERATOR, ROOT},
+    "jobs_run_output": {OPERATOR, SUPPORT, ROOT},
     **dict.fromkeys(["jobs_event_send", "jobs_registeredfunction_invoke"], ACTS),
     "admin_logentry_changelist": {OPERATOR, ROOT},
     **{
@@ -141,6 +142,8 @@ def address(name: str, things: dict[str, Any]) -> str:
     whole = ("_changelist", "_add", "_failures", "_send")
     of = next((key for key in things if name.startswith(key)), None)
     args = [] if of is None or name.endswith(whole) else [things[of].pk]
+    if name == "jobs_run_output":
+        args.append(things[of].steps.filter(status="completed").first().pk)
     return reverse(f"admin:{name}", args=args)
 
 

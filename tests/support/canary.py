@@ -16,7 +16,7 @@ from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from jobs.models import Event, Run
+from jobs.models import Event, Run, Step
 from songs.models import Song
 
 CANARY = "wQ8k+7q/Zx3Kp=Jv9wTr5Lm"
@@ -73,6 +73,9 @@ def _rows_for(name: str, pattern: URLPattern) -> list[dict[str, Any]]:
         return [{"pk": pk} for pk in Song.objects.values_list("pk", flat=True)]
     if wanted == {"run_id"}:
         return [{"run_id": pk} for pk in Run.objects.values_list("pk", flat=True)]
+    if wanted == {"run_id", "step_id"}:
+        done = Step.objects.filter(status="completed").values_list("run_id", "pk")
+        return [{"run_id": run_id, "step_id": pk} for run_id, pk in done]
     if wanted == {"event_id"}:
         return [{"event_id": pk} for pk in Event.objects.values_list("pk", flat=True)]
     if wanted == {"app_label"}:

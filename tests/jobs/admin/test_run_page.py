@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,8 @@ from django.urls import reverse
 
 from jobs.models import Run, Step
 from tests.jobs.admin.people import staff
-from tests.support import rows
+from tests.songs.conftest import as_
+from tests.support import cast, rows
 from tests.support.received_bytes import received
 
 pytestmark = pytest.mark.django_db
@@ -118,9 +120,51 @@ def test_of_large_outputs_the_site_reads_no_more_than_the_page_shows(admin_clien
         text = page(admin_client, run)
 
     assert text.count("The first 20,000 characters of 1,000,001 bytes of JSON.") == 3
+    assert text.count("Show all of it") == 3
     assert all(f"    &quot;verse {n}-100&quot;,\n" in text for n in range(3))
     assert "{\n  &quot;a&quot;: 1\n}" in text
     assert seen.bytes < 3 * 21_000 + 20_000
+
+
+def test_the_database_reads_no_more_than_a_few_megabytes_of_outputs(admin_client: Client) -> None:
+    run = rows.make_run(status="running", started_at=rows.now())
+    for n in range(6):
+        output = "x" * 1_000_000
+        rows.make_step(run, f"large-{n}", rows.now(), 1, output=output, output_bytes=1_000_002)
+
+    text = page(admin_client, run)
+
+    assert text.count("The first 20,000 characters") == 4
+    assert text.count("<p>1,000,002 bytes of JSON.</p>") == 2
+    assert text.count("Show all of it") == 6
+
+
+def test_a_whole_output_is_read_when_it_is_asked_for(admin_client: Client, settings: Any) -> None:
+    settings.MODAL_KEY = secret = "wk-canary-0123456789"
+    run = rows.make_run(status="running", started_at=rows.now())
+    lines = [secret, "<script>", *(f"verse {n}" for n in range(60_000))]
+    step = rows.make_step(run, "large", rows.now(), 1, output=lines, output_bytes=900_000)
+
+    answer = admin_client.get(reverse("admin:jobs_run_output", args=[run.pk, step.pk]))
+
+    assert answer["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    shown = json.loads(answer.content)
+    assert shown[1:] == lines[1:]
+    assert secret not in shown[0]
+
+
+def test_a_whole_output_is_for_accounts_that_may_see_payloads() -> None:
+    run = rows.completed_run()
+    step = run.steps.first()
+    address = reverse("admin:jobs_run_output", args=[run.pk, step.pk])
+    for rights, status in ((["view_run"], 403), (["view_payload"], 403), ([], 403)):
+        client = as_(cast.staff(f"vera-{len(rights)}{rights}"[:30], *rights))
+        assert client.get(address).status_code == status, rights
+    viola = as_(cast.staff("viola", "view_run", "view_payload"))
+    assert viola.get(address).status_code == 200
+    of_another = reverse("admin:jobs_run_output", args=[rows.make_run().pk, step.pk])
+    assert viola.get(of_another).status_code == 404
 
 
 def test_no_half_of_a_secret_is_left_where_an_output_is_cut(

@@ -1,0 +1,90 @@
+"""What songs a second five open panels cost, while a thousand runs are in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from benchmarks import flow
+from benchmarks.cases.bulk import SENT, until
+from benchmarks.cases.web import GUNICORN, wait_for
+from benchmarks.contenders import Contender
+from benchmarks.options import Options
+from benchmarks.probes import prober
+from benchmarks.processes import PATIENCE, Process, free_port
+from benchmarks.results import Results, percentile
+from benchmarks.sleepers import SLEEPERS
+from benchmarks.sleeping import PARKED
+from benchmarks.stage import Site, Stage
+
+TITLE = "Watched: songs/s with five open panels and a thousand runs in flight"
+IN_FLIGHT = 1_000
+SONGS, HORIZON, ROUNDS = 3000, 15.0, 2  # seconds of a window; windows of each sort, in turn
+RUNS = "/admin/jobs/run/"
+# What the pages' own attributes say: seconds between two looks, and the fragment.
+PANELS = [
+    (5.0, "/admin/?span=1h"),
+    (10.0, "/admin/?span=1h&part=more"),
+    (5.0, RUNS),
+    (5.0, f"{RUNS}failures/"),
+    (5.0, "/admin/jobs/registeredfunction/"),
+    (5.0, "/admin/jobs/cluster/"),
+]
+
+
+def contenders(options: Options) -> list[Contender]:
+    return [replace(SLEEPERS, name="ours")]
+
+
+def play(stage: Stage, options: Options, results: Results, contender: Contender) -> None:
+    songs, port = options.songs or SONGS, free_port()
+    with stage.site(contender) as site, prober(site) as asking, web(stage, contender, port):
+        asking.send(PARKED, [{"userId": n} for n in range(IN_FLIGHT)])
+        until(site, lambda: not site.connection.execute(SENT).fetchone()[0])
+        alone, watched = [], []
+        took: list[float] = []
+        errors = 0
+        for _ in range(ROUNDS):
+            alone.append(flow.flow(site, songs, HORIZON))
+            with watchers(stage, contender, port) as told:
+                watched.append(flow.flow(site, songs, HORIZON))
+            took += told["milliseconds"]
+            errors += told["errors"]
+        measured = compared(site, alone, watched)
+    measured |= {"fragments": len(took), "fragment p95, ms": percentile(took, 0.95)}
+    for metric, value in (measured | {"errors": errors}).items():
+        results.add("watched", contender.name, metric, value)
+
+
+def compared(site: Site, alone: list[flow.Window], watched: list[flow.Window]) -> dict[str, float]:
+    ends = flow.ends(site)
+    without, then = (sum(flow.rate(ends, w) for w in some) / ROUNDS for some in (alone, watched))
+    return {
+        "songs/s without": without,
+        "songs/s meanwhile": then,
+        "songs/s meanwhile ÷ without": then / without if without else 0.0,
+    }
+
+
+@contextmanager
+def web(stage: Stage, contender: Contender, port: int) -> Iterator[Process]:
+    process = stage.start(contender, GUNICORN, "gunicorn", {"PORT": str(port)})
+    try:
+        wait_for(process, port)
+        yield process
+    finally:
+        process.end()
+
+
+@contextmanager
+def watchers(stage: Stage, contender: Contender, port: int) -> Iterator[dict]:
+    told: dict = {}
+    process = stage.start(contender, ["-m", "benchmarks.watchers"], "watchers", {}, talks=True)
+    try:
+        process.read()
+        process.ask({"port": port, "panels": PANELS}, PATIENCE)
+        yield told
+        told |= process.ask({"close": True}, PATIENCE)
+    finally:
+        process.end()
