@@ -7,7 +7,7 @@ MANAGE := $(HERE) manage.py
 DOWN := $(HERE) -m melodymaker.supervisor.down
 ARGS ?=
 
-.PHONY: help run stop clean test test-postgres chaos bench check format environment studio tools lock FORCE
+.PHONY: help run stop clean test test-postgres chaos bench docs check format environment studio tools lock FORCE
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -40,6 +40,10 @@ bench: tools ## measure the engine beside its peers; ARGS="overhead latency --ti
 
 chaos: tools ## kill processes and the database at random, check the laws (3 minutes)
 	$(HERE) -m tests.chaos $(ARGS)
+
+docs: tools ## build the papers as a site with search, in .local/docs; write the page of signatures
+	@NO_MKDOCS_2_WARNING=1 $(HERE) -m docs.tools.site
+	@echo "Open .local/docs/index.html"
 
 check: tools ## style, types, the order of imports, migrations, the settings of production
 	$(HERE) -m ruff format --check .

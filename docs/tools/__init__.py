@@ -1,0 +1,1 @@
+"""What makes the papers a site: `make docs`."""

@@ -1,0 +1,37 @@
+"""The papers are a site: each has its place, each link leads somewhere, the signatures are the
+code's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from docs.tools import signatures, site
+from jobs import api
+
+NAV = (site.ROOT / "mkdocs.yml").read_text()
+
+
+def test_every_paper_has_its_place_in_the_navigation() -> None:
+    assert [str(place) for place in site.pages().values() if f": {place}\n" not in NAV] == []
+
+
+def test_the_site_is_built_and_no_link_leads_nowhere(tmp_path: Path) -> None:
+    site.gather()
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    built = subprocess.run(command, cwd=site.ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    assert (tmp_path / "signatures.html").exists()
+    assert "create_function" in (tmp_path / "search" / "search_index.json").read_text()
+    for page in tmp_path.glob("*.html"):
+        assert "fonts.googleapis" not in page.read_text()
+
+
+def test_the_page_of_signatures_is_the_codes() -> None:
+    assert signatures.PAGE.read_text() == signatures.page(), "run `make docs`"
+
+
+def test_every_public_name_stands_on_it() -> None:
+    page = signatures.page()
+    assert [name for name in api.__all__ if f"### `{name}`\n" not in page] == []
