@@ -27,7 +27,7 @@ from jobs.runs.state import OutputRow, RunState, read
 MOST = 300.0  # seconds
 FIRST_LOOK, LAST_LOOK, SLOWER = 0.01, 0.5, 1.5  # seconds between two looks, and their growth
 
-sleep = time.sleep
+sleep, monotonic = time.sleep, time.monotonic
 
 
 class CannotWait(JobsError):
@@ -76,7 +76,7 @@ def result(run_id: str | uuid.UUID, *, wait: float | timedelta = 0.0) -> Any:
     seconds = _seconds(wait)
     if seconds:
         _refuse_waiting()
-    row = _read_until_ended(run_id, time.monotonic() + seconds)
+    row = _read_until_ended(run_id, monotonic() + seconds)
     state = RunState.of_row(row.state)
     if state.is_unfinished:
         raise RunUnfinished(state, seconds)
@@ -89,7 +89,7 @@ def _read_until_ended(run_id: str | uuid.UUID, deadline: float) -> OutputRow:
     pause = FIRST_LOOK
     while True:
         row = read(run_id)
-        left = deadline - time.monotonic()
+        left = deadline - monotonic()
         if row.state.ended_at is not None or left <= 0:
             return row
         sleep(min(pause, left))
