@@ -14,6 +14,7 @@ from jobs.control.form_submissions import FIELD as FORM_TOKEN
 from jobs.control.form_submissions import Outcome, StaleForm, once
 from jobs.control.pauses import pause, replay_skipped, resume
 from jobs.control.reruns import rerun
+from jobs.control.results import CannotWait, RunFailed, RunUnfinished, result
 from jobs.errors import (
     FetchCode,
     InvalidEvent,
@@ -27,6 +28,7 @@ from jobs.errors import (
     NotAllowed,
     RetryAfterError,
     StepError,
+    UnknownEvent,
     UnknownFunction,
     UnknownRun,
     UnknownSecret,
@@ -46,10 +48,12 @@ from jobs.registry.options import Cancel, Concurrency, Timeouts, TriggerCron, Tr
 from jobs.runs.hook_events import under_way
 from jobs.runs.latest import LatestRun, latest_runs
 from jobs.runs.standstill import standstill
+from jobs.runs.state import RunState, runs_of, status
 
 __all__ = [
     "FORM_TOKEN",
     "Cancel",
+    "CannotWait",
     "Concurrency",
     "Context",
     "Dealt",
@@ -69,12 +73,16 @@ __all__ = [
     "Outcome",
     "Response",
     "RetryAfterError",
+    "RunFailed",
+    "RunState",
+    "RunUnfinished",
     "Secret",
     "StaleForm",
     "StepError",
     "Timeouts",
     "TriggerCron",
     "TriggerEvent",
+    "UnknownEvent",
     "UnknownFunction",
     "UnknownRun",
     "UnknownSecret",
@@ -92,9 +100,12 @@ __all__ = [
     "quoted",
     "replay_skipped",
     "rerun",
+    "result",
     "resume",
+    "runs_of",
     "send",
     "standstill",
+    "status",
     "under_way",
     "why_unavailable",
 ]

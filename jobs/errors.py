@@ -68,6 +68,10 @@ class UnknownRun(JobsError):
     """There is no such run."""
 
 
+class UnknownEvent(JobsError):
+    """There is no such event."""
+
+
 class InvalidTransition(JobsError):
     """The run is not in a state that allows this."""
 

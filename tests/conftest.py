@@ -8,6 +8,8 @@ from django.conf import settings
 
 from melodymaker import embedded
 
+pytest_plugins = ["jobs.testing.pytest_plugin"]
+
 IS_POOLED = settings.DATABASES["default"].get("DISABLE_SERVER_SIDE_CURSORS", False)
 UNFIT = {
     "needs_session": IS_POOLED,

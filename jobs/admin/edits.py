@@ -20,6 +20,7 @@ from jobs.admin.deeds import Deed, act_on, show
 from jobs.admin.run_actions import View, asked
 from jobs.errors import InvalidEvent, JobsError
 from jobs.events import event, validation
+from jobs.lib import json_text
 from jobs.lib.excerpts import excerpt
 
 MIN_ROWS, MAX_ROWS = 8, 30  # of the text field
@@ -33,25 +34,9 @@ class JsonField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         try:
-            return json.loads(value or "", object_pairs_hook=_each_once)
-        except json.JSONDecodeError as error:
-            place = f"line {error.lineno}, column {error.colno}"
-            raise ValidationError(f"This is not JSON: {error.msg}, in {place}.") from None
-        except RecursionError:
-            raise ValidationError("This is nested too deep to be taken.") from None
-        except ValueError:
-            raise ValidationError("A number in it has too many digits to be taken.") from None
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in data:
-            raise ValidationError(
-                f"“{excerpt(name, 80)}” stands twice in one object; leave one of them."
-            )
-        data[name] = value
-    return data
+            return json_text.parse(value or "")
+        except json_text.NotJson as problem:
+            raise ValidationError(str(problem)) from None
 
 
 class DataForm(forms.Form):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -16,11 +17,21 @@ from jobs.execution.step_runner import StepRunner, current_runner
 from jobs.lib.error_report import MESSAGE_LIMIT, fit_text
 from jobs.models import FetchStatus, RunStatus
 from jobs.runs import completion, hook_events, invocation_tree, turns
+from jobs.runs.state import runs_of
 
 
-def cancel(run_id: str | uuid.UUID, *, why: str = "", invoked: bool = False) -> bool:
+def cancel(
+    run_id: str | uuid.UUID | None = None,
+    *,
+    event_id: str | uuid.UUID | None = None,
+    why: str = "",
+    invoked: bool = False,
+) -> bool:
     """End an unfinished run now; its worker's late result is dropped. Its turn passes on and its
     `on_cancel` starts, in one transaction.
+
+    With `event_id`, which `send` returned, in place of `run_id`: all unfinished runs of the event,
+    one after the other; those that have ended stay as they are. UnknownEvent if there is none.
 
     True if it was cancelled, False if it was before; raises InvalidTransition if it ended
     otherwise. Invoked runs go on; with `invoked` the unfinished ones below are cancelled next, each
@@ -30,6 +41,12 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "", invoked: bool = False) -> 
     A function that cancels its own run ends there: uncommitted work is void. An operator (see
     requester) needs `jobs.cancel_run`, else NotAllowed.
     """
+    if event_id is not None and run_id is None:
+        return _cancel_all_of(event_id, why, invoked)
+    if run_id is None:
+        raise UnknownRun("There is no run None: give cancel() a run's id, or event_id=….")
+    if event_id is not None:
+        raise UnknownRun("cancel() takes a run's id or event_id=…, and not both.")
     own = _own_among(run_id, invoked)
     if own is not None:
         _refuse_ended(find(run_id))
@@ -37,9 +54,10 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "", invoked: bool = False) -> 
     if not invoked:
         return _cancel_one(run_id, why)
     root = find(run_id).id
-    _refuse_asker(root)
+    tree = [root, *invocation_tree.unfinished_below(root)]
+    _refuse_asker(tree)
     if connection.in_atomic_block:
-        _lock_tree(root)
+        _lock(tree)
     done = _cancel_one(root, why)
     reason = why or f"Run {root} was cancelled; it had invoked this run."
     while below := invocation_tree.unfinished_below(root):
@@ -47,11 +65,26 @@ def cancel(run_id: str | uuid.UUID, *, why: str = "", invoked: bool = False) -> 
     return done
 
 
-def _refuse_asker(root: uuid.UUID) -> None:
-    """For the whole tree, before any cancellation."""
+def _cancel_all_of(event_id: str | uuid.UUID, why: str, invoked: bool) -> bool:
+    ids = [state.id for state in runs_of(event_id) if state.is_unfinished]
+    for own in filter(None, (_own_among(run_id, invoked) for run_id in ids)):
+        own.suspend(EndedFromInside(partial(_cancel_all_of, event_id, why, invoked)))
+    tree = [*ids, *invocation_tree.unfinished_below(ids)] if invoked else ids
+    _refuse_asker(tree)
+    if connection.in_atomic_block:
+        _lock(tree)
+    done = False
+    for run_id in ids:
+        with contextlib.suppress(InvalidTransition, UnknownRun):  # it has ended meanwhile
+            done |= cancel(run_id, why=why, invoked=invoked)
+    return done
+
+
+def _refuse_asker(run_ids: Sequence[uuid.UUID]) -> None:
+    """For all of them, before any cancellation."""
     asker = requester.current()
     if asker.id:
-        for run_id in (root, *invocation_tree.unfinished_below(root)):
+        for run_id in run_ids:
             asker.refuse("jobs.cancel_run", find(run_id))
 
 
@@ -98,14 +131,14 @@ def _cancel_unless_ended(run_id: uuid.UUID, why: str) -> bool:
     return False
 
 
-def _lock_tree(root: uuid.UUID) -> None:
-    """Lock a tree for the caller's transaction, in the workers' order.
+def _lock(run_ids: Sequence[uuid.UUID]) -> None:
+    """Lock runs, parents before those that they invoked, for the caller's transaction, in the
+    workers' order.
 
     1. Rows, invoked runs before their parents: an ending run wakes its parent.
     2. Lines, first ones before second ones (completion.release_statements).
     """
-    ids = [root, *invocation_tree.unfinished_below(root)]
-    runs = [locked(run_id) for run_id in reversed(ids)]
+    runs = [locked(run_id) for run_id in reversed(run_ids)]
     for line in (0, 1):
         standing = [run for run in runs if line <= min(run.turns_held, len(run.turn_keys) - 1)]
         turns.lock({run.turn_keys[line] for run in standing}, line)

@@ -64,7 +64,7 @@ def sync() -> None:
     overdue = CronSchedule.objects.filter(next_at__lt=long_ago, unknown_since__lt=long_ago)
     unknown = [row.id for row in overdue if (row.fn_id, row.cron) not in known]
     overdue.filter(id__in=unknown).delete()
-    _add(known)
+    add(known)
 
 
 def tick() -> int:
@@ -82,7 +82,7 @@ def _triggers() -> Known:
     }
 
 
-def _add(known: Known) -> None:
+def add(known: Known) -> None:
     now = database_clock().at
     there = set(CronSchedule.objects.values_list("fn_id", "cron"))
     for fn_id, line in sorted(known.keys() - there):

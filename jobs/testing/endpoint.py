@@ -2,9 +2,12 @@
 
     with Endpoint().open() as endpoint:
 
-        endpoint.answers(Answer(500), Answer(body={"s3_key": "a"}))
+        endpoint.answers(Answer(500), Answer(body={"s3_key": "a"}))         # in order, to anything
+        endpoint.on("POST", "/charges", Answer(402), Answer(body={"id": 1}))  # and the last again
+        endpoint.on("GET", "/charges/*", lambda asked: Answer(body=asked.path))
 
-Without an answer left it says 200 and `{}`. Each answer leaves in one packet.
+What `answers` was given goes first. Without anything left it says 200 and `{}`; if there are routes
+and none fits, 404. Each answer leaves in one packet.
 """
 
 from __future__ import annotations
@@ -12,9 +15,10 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -24,8 +28,11 @@ class Answer:
     status: int = 200
     body: Any = field(default_factory=dict)  # JSON, or a text as it is
     headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0  # seconds until it answers, or until the endpoint is closed
     breaks_off: bool = False  # after half of the body
     hangs: bool = False  # until the endpoint is closed
+    drops: bool = False  # closes the connection without a word
+    raw: bytes | None = None  # sent in place of all this: what is no HTTP, say
 
 
 @dataclass(frozen=True)
@@ -39,18 +46,50 @@ class Asked:
         return json.loads(self.body)
 
 
+Says = Answer | Callable[[Asked], Answer]
+
+
+@dataclass(frozen=True)
+class Route:
+    method: str  # "*" for any
+    path: str  # a pattern; without a “?” it is for any query
+    answers: deque[Says]
+
+    def fits(self, asked: Asked) -> bool:
+        path = asked.path if "?" in self.path else asked.path.partition("?")[0]
+        return self.method in ("*", asked.method) and fnmatchcase(path, self.path)
+
+    def next(self, asked: Asked) -> Answer:
+        says = self.answers.popleft() if len(self.answers) > 1 else self.answers[0]
+        return says if isinstance(says, Answer) else says(asked)
+
+
 class Endpoint:
     def __init__(self) -> None:
         self.asked: list[Asked] = []
-        self._answers: deque[Answer] = deque()
+        self._answers: deque[Says] = deque()
+        self._routes: list[Route] = []
+        self._turn = threading.Lock()  # answers are taken one after the other
         self._closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.host = f"127.0.0.1:{self._server.server_port}"
         self.url = f"http://{self.host}"
 
-    def answers(self, *answers: Answer) -> None:
+    def answers(self, *answers: Says) -> None:
+        """What to say to the next requests, whatever they ask for, in order."""
         self._answers.extend(answers)
+
+    def on(self, method: str, path: str, *answers: Says) -> None:
+        """What to say to requests of a method (“*” for any) and a path, in order; the last answer
+        is given again and again. In a path `*` stands for any characters; with a “?” it is for that
+        query alone. The route that was set last goes first. Raises ValueError without an answer.
+        """
+        if not answers:
+            raise ValueError(
+                f"on({method!r}, {path!r}) needs an Answer, or a function that gives one."
+            )
+        self._routes.insert(0, Route(method.upper(), path, deque(answers)))
 
     @contextmanager
     def open(self) -> Iterator[Endpoint]:
@@ -72,8 +111,8 @@ class Endpoint:
             wbufsize = -1  # the whole answer in one packet
 
             def do_GET(self) -> None:
-                endpoint._hear(self)
-                endpoint._say(self, endpoint._next())
+                asked = endpoint._hear(self)
+                endpoint._say(self, endpoint._next(asked))
 
             do_POST = do_PUT = do_DELETE = do_GET
 
@@ -82,23 +121,38 @@ class Endpoint:
 
         return Handler
 
-    def _hear(self, request: BaseHTTPRequestHandler) -> None:
+    def _hear(self, request: BaseHTTPRequestHandler) -> Asked:
         length = int(request.headers.get("Content-Length") or 0)
-        self.asked.append(
-            Asked(
-                method=request.command,
-                path=request.path,
-                headers={name.lower(): value for name, value in request.headers.items()},
-                body=request.rfile.read(length).decode(),
-            )
+        asked = Asked(
+            method=request.command,
+            path=request.path,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=request.rfile.read(length).decode(),
+        )
+        self.asked.append(asked)
+        return asked
+
+    def _next(self, asked: Asked) -> Answer:
+        with self._turn:
+            if self._answers:
+                says = self._answers.popleft()
+                return says if isinstance(says, Answer) else says(asked)
+            route = next((route for route in self._routes if route.fits(asked)), None)
+            if route is not None:
+                return route.next(asked)
+        known = [f"{route.method} {route.path}" for route in self._routes]
+        return (
+            Answer(404, {"no_route": f"{asked.method} {asked.path}", "routes": known})
+            if known
+            else Answer()
         )
 
-    def _next(self) -> Answer:
-        return self._answers.popleft() if self._answers else Answer()
-
     def _say(self, request: BaseHTTPRequestHandler, answer: Answer) -> None:
-        if answer.hangs:
-            self._closing.wait()
+        if answer.hangs or answer.delay:
+            self._closing.wait(None if answer.hangs else answer.delay)
+        if answer.hangs or answer.drops or answer.raw is not None:
+            request.wfile.write(answer.raw or b"")
+            request.wfile.flush()
             request.close_connection = True
             return
         body = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)

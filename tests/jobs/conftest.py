@@ -9,7 +9,6 @@ from jobs.cluster.shared import Shared
 from jobs.lib import secrets
 from jobs.platform.ipc.pipe_queue import LossyQueue
 from jobs.platform.postgres import notifier
-from jobs.testing import Endpoint
 from tests.jobs.admin.panel import FN
 from tests.support.functions import registered
 
@@ -19,14 +18,6 @@ def no_secrets_of_other_tests(monkeypatch) -> None:
     """A process remembers the secrets that it has resolved, so that they are masked."""
     monkeypatch.setattr(secrets, "_resolved", {})
     secrets._look_again()
-
-
-@pytest.fixture
-def endpoint(settings) -> Iterator[Endpoint]:
-    """A recording endpoint that `step.fetch` may call."""
-    with Endpoint().open() as endpoint:
-        settings.JOBS = {**settings.JOBS, "ALLOWED_HOSTS": [endpoint.host]}
-        yield endpoint
 
 
 @pytest.fixture

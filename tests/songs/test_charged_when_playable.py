@@ -127,9 +127,10 @@ def stop_after(patch: pytest.MonkeyPatch, step: str) -> None:
         return body(*args)
 
     patch.setattr(functions, step, stops)
-    patch.setattr("jobs.testing.execute", lambda claimed: advance(claimed, watch))
+    patch.setattr("jobs.testing.draining.execute", lambda claimed: advance(claimed, watch))
     patch.setattr(
-        "jobs.testing.claim_due", lambda n, who: [] if watch.is_stopping else claim_due(n, who)
+        "jobs.testing.draining.claim_due",
+        lambda n, who: [] if watch.is_stopping else claim_due(n, who),
     )
     patch.setattr("jobs.runs.queue.next_due", lambda at_most: at_most)
 

@@ -5,50 +5,22 @@ from __future__ import annotations
 import os
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from django.db import connection, connections
 
-from jobs.api import Context, Event, TriggerEvent, create_function, send
+from jobs.api import Context, Event, send
 from jobs.models import Run
-from jobs.registry import catalog
-from jobs.registry.function import Function
-from jobs.testing import drain
+from jobs.testing import ran, registered, the_run
 
-
-@contextmanager
-def registered(handler: Any, **options: Any) -> Iterator[Function]:
-    """A function that exists for the length of a block; triggered by “test/go” unless said."""
-    options.setdefault("fn_id", "test-function")
-    options.setdefault("trigger", TriggerEvent(event="test/go"))
-    options.setdefault("backoff", [1])
-    function = create_function(**options)(handler)
-    try:
-        yield function
-    finally:
-        catalog.unregister(function.fn_id)
+__all__ = ["Diary", "at_once", "go", "in_a_child", "nap", "ran", "registered", "the_run"]
 
 
 def go(data: dict[str, Any] | None = None, **event: Any) -> Run:
     """Send “test/go”; returns the newest run of “test-function”."""
     send(Event(name="test/go", data=data or {}, **event))
     return the_run()
-
-
-def ran(handler: Any, data: dict[str, Any] | None = None, **options: Any) -> Run:
-    """One run of a handler, as far as it goes now."""
-    with registered(handler, **options):
-        go(data)
-        drain()
-    return the_run()
-
-
-def the_run(fn_id: str = "test-function") -> Run:
-    run = Run.objects.filter(fn_id=fn_id).order_by("-id").first()
-    assert run is not None, f"there is no run of {fn_id}"
-    return run
 
 
 class Diary:

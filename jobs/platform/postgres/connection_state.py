@@ -53,6 +53,15 @@ def is_idle(here: BaseDatabaseWrapper) -> bool:
     return raw is not None and raw.pgconn.transaction_status == TransactionStatus.IDLE
 
 
+def has_written(here: BaseDatabaseWrapper) -> bool:
+    """Whether the open transaction has a number of its own: PostgreSQL gives one to writers."""
+    if not is_in_transaction(here):
+        return False
+    asked = "SELECT pg_current_xact_id_if_assigned()::text"
+    (number,) = here.connection.execute(asked).fetchone()
+    return number is not None
+
+
 def is_in_transaction(here: BaseDatabaseWrapper) -> bool:
     raw = here.connection
     return raw is not None and raw.pgconn.transaction_status == TransactionStatus.INTRANS

@@ -1,0 +1,66 @@
+"""Runs, as a person in a terminal follows them until they have ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.utils import timezone
+
+from jobs.control.results import RunFailed, result
+from jobs.lib.excerpts import excerpt
+from jobs.lib.json_values import ENCODER
+from jobs.models import Reason, RunStatus
+from jobs.runs.state import RunState, runs_of
+
+LOOK = 0.3  # seconds between two looks
+SHOWN = 500  # characters of an output
+
+sleep, monotonic = time.sleep, time.monotonic
+
+
+def follow(event_id: str, say: Callable[[str], object], limit: float | None) -> list[RunState]:
+    """Say what becomes of an event's runs until all have ended, or for `limit` seconds; returns
+    them as they stand then.
+    """
+    deadline = None if limit is None else monotonic() + limit
+    told: dict[object, str] = {}
+    while True:
+        states = runs_of(event_id)
+        for state in states:
+            line = in_words(state)
+            if told.get(state.id) != line:
+                told[state.id] = line
+                say(f"  {state.fn_id}  {line}")
+        is_late = deadline is not None and monotonic() >= deadline
+        if is_late or not any(state.is_unfinished for state in states):
+            return states
+        sleep(LOOK)
+
+
+def in_words(state: RunState) -> str:
+    """“waiting: sleeping, until 12:00:05”, “completed after 1.2 s: {…}”."""
+    if state.is_unfinished:
+        label = Reason(state.reason).label if state.reason in Reason.values else state.reason
+        waits = f": {label}" if state.reason else ""
+        return f"{state.status}{waits}{_until(state)}"
+    took = f" after {_seconds(state.ended_at - state.created_at)}" if state.ended_at else ""
+    return f"{state.status}{took}{_outcome(state)}"
+
+
+def _until(state: RunState) -> str:
+    is_timed = state.reason in (Reason.SLEEP, Reason.BACKOFF) and state.due_at is not None
+    return f", until {timezone.localtime(state.due_at):%Y-%m-%d %H:%M:%S %Z}" if is_timed else ""
+
+
+def _outcome(state: RunState) -> str:
+    if state.status == RunStatus.COMPLETED:
+        return f": {excerpt(ENCODER.encode(result(state.id)), SHOWN)}"
+    message = RunFailed(state).message
+    return f": {excerpt(message, SHOWN)}" if message else ""
+
+
+def _seconds(span: timedelta) -> str:
+    seconds = span.total_seconds()
+    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))

@@ -1,0 +1,130 @@
+"""What has become of runs: a handle on what `send` started."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from jobs.errors import UnknownEvent, UnknownRun
+from jobs.lib.excerpts import quoted
+from jobs.models import UNFINISHED
+from jobs.platform.postgres.query import Query
+
+MOST = 1_000  # runs of one event that are read
+
+
+class StateRow(NamedTuple):
+    id: uuid.UUID
+    fn_id: str
+    event_id: uuid.UUID
+    status: str
+    reason: str
+    steps_done: int
+    error: str | None  # JSON
+    created_at: datetime
+    started_at: datetime | None
+    due_at: datetime | None
+    ended_at: datetime | None
+
+
+class OutputRow(NamedTuple):
+    output: str | None  # JSON; null until the run is completed
+    state: StateRow
+
+
+class EventRow(NamedTuple):
+    """An event's run; an event without runs has one row, with nulls."""
+
+    number: int
+    state: StateRow
+
+
+COLUMNS = ", ".join(f"r.{name}" for name in StateRow._fields)
+RUN = Query(
+    f"SELECT r.output, {COLUMNS} FROM jobs_run r WHERE r.id = %(run_id)s::uuid",  # noqa: S608
+    OutputRow,
+)
+OF_EVENT = Query(
+    f"""
+SELECT (row_number() OVER (ORDER BY r.id))::int AS number, {COLUMNS}
+  FROM jobs_event e LEFT JOIN LATERAL (
+       SELECT * FROM jobs_run WHERE event_id = e.id ORDER BY id LIMIT {MOST}) r ON true
+ WHERE e.id = %(event_id)s::uuid ORDER BY r.id
+""",  # noqa: S608
+    EventRow,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """A run as it stood when it was read.
+
+    `status` is one of queued, running, waiting, completed, failed, cancelled and skipped; `reason`
+    says why it is queued or waiting (turn, backoff, sleep, fetch, event, invoke, function, paused).
+    `due_at` is when it goes on by itself. `error` is the object that `on_failure` gets.
+    """
+
+    id: uuid.UUID
+    fn_id: str
+    event_id: uuid.UUID
+    status: str
+    reason: str
+    steps_done: int
+    error: dict[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    due_at: datetime | None
+    ended_at: datetime | None
+
+    @classmethod
+    def of_row(cls, row: StateRow) -> RunState:
+        facts = row._asdict()
+        return cls(**facts | {"error": None if row.error is None else json.loads(row.error)})
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.status in UNFINISHED
+
+
+def runs_of(event_id: str | uuid.UUID) -> list[RunState]:
+    """The runs that an event started, oldest first, and those that a person made of it again; at
+    most 1,000. `event_id` is what `send` returned. Raises UnknownEvent.
+    """
+    known = _as_uuid(event_id)
+    rows = OF_EVENT.execute({"event_id": known}) if known is not None else []
+    if not rows:
+        raise UnknownEvent(
+            f"There is no event {_named(event_id)}: give the id that send() returned, not the "
+            "sender's own. What is older than JOBS['RETENTION_DAYS'] is forgotten."
+        )
+    return [RunState.of_row(row.state) for row in rows if row.state.id is not None]
+
+
+def status(run_id: str | uuid.UUID) -> RunState:
+    """A run's state now. Raises UnknownRun."""
+    return RunState.of_row(read(run_id).state)
+
+
+def read(run_id: str | uuid.UUID) -> OutputRow:
+    """A run's state and output, by its primary key. Raises UnknownRun."""
+    known = _as_uuid(run_id)
+    rows = RUN.execute({"run_id": known}) if known is not None else []
+    if not rows:
+        raise UnknownRun(f"There is no run {_named(run_id)}.")
+    return rows[0]
+
+
+def _as_uuid(given: str | uuid.UUID) -> uuid.UUID | None:
+    if isinstance(given, uuid.UUID):
+        return given
+    try:
+        return uuid.UUID(given)
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def _named(given: object) -> str:
+    return quoted(str(given) if isinstance(given, uuid.UUID) else given)

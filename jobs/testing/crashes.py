@@ -1,0 +1,201 @@
+"""A cluster that dies at a commit of one's choice.
+
+    cluster = CrashingCluster(dies_at=Boundary("outbox.store_responses", 2, before=True))
+    cluster.work()          # False: it has died
+    cluster.commits         # the commits it came to, each by the place in the engine that made it
+
+1. A boundary is a commit that writes something; a statement outside any transaction is a
+   transaction of its own. A commit that wrote nothing leaves nothing to be lost and is not counted.
+2. Death is `Killed`, raised just before or just after the commit, behind a connection that is
+   closed: PostgreSQL undoes what was not committed, and no clean-up code of the process can write.
+3. The cluster works as a real one does: it sweeps, ticks, claims, executes and makes requests. It
+   never repairs turns, though: a turn that was lost must show.
+4. Steps share a transaction until it is 50 ms old, which would make the boundaries a matter of the
+   machine's mood. So it is said how they commit: `one_by_one`, or together.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from django.db import connection, transaction
+from django.db.backends.postgresql.base import DatabaseWrapper
+
+import jobs
+from jobs.errors import ControlFlow
+from jobs.execution import unit_of_work
+from jobs.execution.current_step import decode_current_step
+from jobs.execution.executor import execute
+from jobs.fetch import gateway
+from jobs.maintenance import cron, lost_workers, sweeper
+from jobs.platform.postgres import connection_state, statements
+from jobs.runs import queue
+from jobs.runs.claim import Claim
+from jobs.runs.queue import claim_due
+
+ENGINE = Path(jobs.__file__).parent
+# Of what others decide.
+CARRIERS = ("unit_of_work", "step_transaction", "statements", "query", "crashes")
+TOGETHER = statements.execute_many
+BATCH = 10
+
+
+class Killed(ControlFlow):
+    """The process is gone. Nothing catches it, as nothing catches SIGKILL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """Just before, or just after, commit number `number` of those that a place makes."""
+
+    place: str  # “module.function” of the engine; empty: any
+    number: int
+    before: bool
+
+    def __str__(self) -> str:
+        return f"{'before' if self.before else 'after'} commit {self.number} of {self.place}"
+
+
+class CrashingCluster:
+    """Pusher, worker and gateway in one process, which dies at a boundary, if any."""
+
+    # What the executor asks of a worker table.
+    is_stopping = False
+    may_take_next = False
+    is_spoilt = False
+
+    def __init__(self, dies_at: Boundary | None = None, *, one_by_one: bool = False) -> None:
+        self.commits: list[str] = []
+        self.is_dead = False
+        self.in_hand: Claim | None = None
+        self._step = self._last = ""
+        self._dies_at = dies_at
+        self.one_by_one = one_by_one
+
+    def boundaries(self, *, before: bool) -> list[Boundary]:
+        """Those of the commits that it has made."""
+        met: Counter[str] = Counter()
+        found = []
+        for place in self.commits:
+            met[place] += 1
+            found.append(Boundary(place, met[place], before))
+        return found
+
+    @property
+    def last_step(self) -> str:
+        """The step that its worker was at last; empty before the first."""
+        known = self.in_hand and decode_current_step(self._last, self.in_hand.run_id)
+        return known[0].name if known else ""
+
+    def step_changed(self, current_step: str) -> None:
+        """What stands on the worker table: the dead don't wipe it."""
+        if not self.is_dead:
+            self._step = current_step
+            self._last = current_step or self._last
+
+    def request_queued(self) -> None:
+        """It looks in every round."""
+
+    def work(self) -> bool:
+        """Do what is due, HTTP requests included; False if that was the end of the cluster."""
+        return self.does(self._rounds)
+
+    def does(self, job: Callable[[], Any]) -> bool:
+        """Do one thing; False if that was the end of the cluster."""
+        try:
+            with self._watched():
+                job()
+        except Killed:
+            connection.close()
+        return not self.is_dead
+
+    def _rounds(self) -> None:
+        while self._round():
+            pass
+
+    def _round(self) -> bool:
+        sweeper.sweep()
+        cron.tick()
+        claims = claim_due(BATCH, "cluster")
+        for self.in_hand in claims:
+            self._last = ""
+            execute(self.in_hand, self)
+        self.in_hand = None
+        leased = gateway.lease_requests(BATCH)
+        if leased:
+            gateway.store_responses([(request, gateway.perform_now(request)) for request in leased])
+        return bool(claims or leased) or queue.next_due(1.0) == 0
+
+    def bury_worker(self) -> None:
+        """Only the worker has died: the heartbeat of its cluster finds that out at once."""
+        if self.in_hand is not None:
+            lost_workers.record_lost_worker(
+                self.in_hand.run_id, self.in_hand.token, 4711, self._step
+            )
+
+    # --- its commits ------------------------------------------------------------------------------
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        commit = DatabaseWrapper._commit  # type: ignore[attr-defined]
+
+        def watched(wrapper: DatabaseWrapper) -> None:
+            self._commit(wrapper, lambda: commit(wrapper))
+
+        with (
+            patch.object(DatabaseWrapper, "_commit", watched),
+            patch.object(unit_of_work, "MAX_OPEN", 0.0 if self.one_by_one else math.inf),
+            patch.object(statements, "execute_many", self._together),
+            connection.execute_wrapper(self._execute),
+        ):
+            yield
+
+    def _execute(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if self.is_dead:
+            raise Killed
+        if connection.in_atomic_block or sql.lstrip().startswith("SELECT"):
+            return execute(sql, params, many, context)
+        with transaction.atomic():
+            return execute(sql, params, many, context)
+
+    def _together(self, *several: statements.Statement, commits: bool = False) -> list[Any]:
+        """The end of a transaction is left to Django, so that a process may die of it."""
+        with nullcontext() if connection.in_atomic_block else transaction.atomic():
+            return TOGETHER(*several)
+
+    def _commit(self, wrapper: DatabaseWrapper, commit: Callable[[], None]) -> None:
+        if not connection_state.has_written(wrapper):
+            commit()
+            return
+        self.commits.append(place_in_the_engine())
+        is_the_last = self._is_at_its_end()
+        if self._dies_at is None or not (is_the_last and self._dies_at.before):
+            commit()
+        if is_the_last:
+            self.is_dead = True
+            wrapper.close()
+            raise Killed
+
+    def _is_at_its_end(self) -> bool:
+        if self._dies_at is None or self._dies_at.place not in ("", self.commits[-1]):
+            return False
+        like_it = [p for p in self.commits if self._dies_at.place in ("", p)]
+        return len(like_it) == self._dies_at.number
+
+
+def place_in_the_engine() -> str:
+    """What commits: the innermost function of the engine, those that only carry left out."""
+    frame = sys._getframe()
+    while frame := frame.f_back:  # type: ignore[assignment]
+        path = Path(frame.f_code.co_filename)
+        if ENGINE in path.parents and path.stem not in CARRIERS:
+            return f"{path.stem}.{frame.f_code.co_name.strip('_')}"
+    return "elsewhere"

@@ -1,0 +1,91 @@
+"""Functions that exist for a test alone, and the runs that they have."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from jobs.control.sending import start_by_hand
+from jobs.events.event import Event
+from jobs.events.intake import send
+from jobs.models import Run
+from jobs.registry import catalog
+from jobs.registry.decorator import create_function
+from jobs.registry.function import Function, Handler
+from jobs.registry.handler_identity import module_of
+from jobs.registry.options import TriggerEvent
+from jobs.testing import cron_lines
+from jobs.testing.draining import drain
+
+FN_ID, EVENT = "test-function", "test/go"
+
+
+@contextmanager
+def registered(handler: Handler, **options: Any) -> Iterator[Function]:
+    """A function that exists for the length of a block. `options` are those of create_function;
+    unless they say otherwise its id is “test-function”, the event “test/go” triggers it, and it is
+    tried again after a second. Its cron lines tick, in `drain` after `travel`.
+    """
+    usual: dict[str, Any] = {"fn_id": FN_ID, "trigger": TriggerEvent(event=EVENT), "backoff": [1]}
+    function = create_function(**usual | options)(handler)
+    cron_lines.own.append(function)
+    try:
+        yield function
+    finally:
+        cron_lines.own.remove(function)
+        catalog.unregister(function.fn_id)
+
+
+def ran(
+    handler: Handler | Function,
+    data: dict[str, Any] | None = None,
+    *,
+    skip_time: bool = False,
+    **options: Any,
+) -> Run:
+    """One run of a handler, as far as it goes now, or with `skip_time` to its end.
+
+    The handler is registered for that long, with `options`. Of a function that is registered
+    already, its first trigger starts the run: an event with `data`, or a tick of its cron line. One
+    without triggers is started as by `step.invoke`.
+    """
+    if isinstance(handler, Function):
+        _start(handler, data or {})
+        drain(skip_time=skip_time)
+        return the_run(handler)
+    with registered(handler, **options) as function:
+        return ran(function, data, skip_time=skip_time)
+
+
+def the_run(function: Function | str = FN_ID) -> Run:
+    """The newest run of a function, or of a function's id; AssertionError if there is none."""
+    fn_id = function.fn_id if isinstance(function, Function) else function
+    run = Run.objects.filter(fn_id=fn_id).order_by("-id").first()
+    assert run is not None, f"There is no run of “{fn_id}”."  # noqa: S101
+    return run
+
+
+@contextmanager
+def functions_of_a_block() -> Iterator[None]:
+    """Functions that are registered in the block are gone after it, but for those of modules that
+    it was the first to import: a second import would not bring them back.
+    """
+    known, modules = set(catalog.ids()), set(sys.modules)
+    try:
+        yield
+    finally:
+        for function in catalog.all_functions():
+            if function.fn_id not in known and module_of(function.handler) in modules:
+                catalog.unregister(function.fn_id)
+
+
+def _start(function: Function, data: dict[str, Any]) -> None:
+    names = [t.event for t in catalog.event_triggers(function) if "*" not in t.event]
+    if names:
+        send(Event(name=names[0], data=data))
+    elif cron_lines.has_lines(function):
+        cron_lines.tick(function)
+    else:
+        start_by_hand(function.fn_id, data)

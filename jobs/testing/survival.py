@@ -1,0 +1,154 @@
+"""Prove a function: whatever dies while it runs, and at whichever commit, nobody can tell.
+
+The function goes its way undisturbed, and the commits are counted: those of the claims, of the
+steps, of the requests. Then it goes its way again for each of them, and the cluster dies just
+before it, or just after it; another one takes over a minute later. What came of it must be what
+came of the undisturbed execution.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection
+
+from jobs.events.event import Event
+from jobs.events.intake import send
+from jobs.models import Run
+from jobs.registry.function import Function, Handler
+from jobs.registry.options import TriggerEvent
+from jobs.testing import time_travel
+from jobs.testing.crashes import Boundary, CrashingCluster
+from jobs.testing.functions import FN_ID, registered
+from jobs.testing.stories import differences, story
+from jobs.testing.tables import Tables
+
+A_MINUTE = timedelta(minutes=1)  # longer than a lease
+MOST_JUMPS = 1_000  # in time, of one life
+SHOWN = 10  # crashes that a message names
+UNSTEADY = (
+    "Two executions without a crash have different outcomes, so crashes cannot be told from "
+    "chance. Name such columns in ignore=[…], or have begin() put back what is not in the database."
+)
+
+
+def survives_every_crash(
+    function: Function | Handler,
+    event: Event,
+    *,
+    begin: Callable[[], object] = lambda: None,
+    facts: Callable[[], object] = lambda: None,
+    ignore: Collection[str] = (),
+    **options: Any,
+) -> int:
+    """Execute a function once for each crash that can happen to it; returns how many there were.
+
+    Each life begins with the rows that are there now; sleeps and waits are skipped. Compared are
+    the runs and steps, the rows of all tables of the site, and what `facts()` returns: what has
+    happened outside the database. `begin()` is called first in each life, to put that back.
+    Columns of times, of UUIDs and those in `ignore` (“shop_order.seed”) are not compared.
+
+    A handler that is no Function is registered meanwhile, with `options`. Raises AssertionError,
+    which names each crash that changes the outcome, and how. Needs a test without a transaction of
+    its own: `@pytest.mark.django_db(transaction=True)`.
+    """
+    if connection.in_atomic_block:
+        raise AssertionError(
+            "survives_every_crash() commits, and so needs a test without a transaction of its own: "
+            "@pytest.mark.django_db(transaction=True), or Django's TransactionTestCase."
+        )
+    with _known(function, event, options) as fn_id:
+        life = Life(fn_id, event, begin, facts, Tables(ignore))
+        try:
+            ways = [life.undisturbed(one_by_one=one_by_one) for one_by_one in (True, False)]
+            return sum(_survives(life, cluster) for cluster in ways)
+        finally:
+            life.tables.restore()
+
+
+@contextlib.contextmanager
+def _known(function: Function | Handler, event: Event, options: Any) -> Iterator[str]:
+    if isinstance(function, Function):
+        yield function.fn_id
+        return
+    trigger = TriggerEvent(event=event.name)
+    with registered(function, **{"fn_id": FN_ID, "trigger": trigger} | options) as made:
+        yield made.fn_id
+
+
+@dataclass
+class Life:
+    """From the event to the end of all runs, again and again."""
+
+    fn_id: str
+    event: Event
+    begin: Callable[[], object]
+    facts: Callable[[], object]
+    tables: Tables
+    whole: dict[str, Any] = field(default_factory=dict)  # the story of an undisturbed life
+
+    def live(self, cluster: CrashingCluster) -> bool:
+        """False if the cluster died on the way."""
+        self.tables.restore()
+        self.begin()
+        send(self.event)
+        return self.go_on(cluster)
+
+    def undisturbed(self, *, one_by_one: bool) -> CrashingCluster:
+        """Each of these lives must have the same story."""
+        cluster = CrashingCluster(one_by_one=one_by_one)
+        self.live(cluster)
+        if not Run.objects.filter(fn_id=self.fn_id).exists():
+            raise AssertionError(f"The event “{self.event.name}” starts no run of “{self.fn_id}”.")
+        told = self.story()
+        if self.whole and (unsteady := differences(told, self.whole)):
+            raise AssertionError("\n  ".join([UNSTEADY, *unsteady[:SHOWN]]))
+        self.whole = told
+        return cluster
+
+    def go_on(self, cluster: CrashingCluster) -> bool:
+        for _ in range(MOST_JUMPS):
+            if not cluster.work():
+                return False
+            if not Run.objects.unfinished().exists():
+                return True
+            if not time_travel.skip():
+                time_travel.travel(A_MINUTE)
+        runs = Run.objects.unfinished().values_list("fn_id", "status", "reason")
+        raise AssertionError(f"These runs never end: {list(runs)}.")
+
+    def story(self) -> dict[str, Any]:
+        return story() | self.tables.facts() | {"facts": self.facts()}
+
+
+def _survives(life: Life, whole: CrashingCluster) -> int:
+    """One way of committing; returns the number of crashes."""
+    boundaries = [*whole.boundaries(before=True), *whole.boundaries(before=False)]
+    broken = list(filter(None, (_broken_by(life, one, whole.one_by_one) for one in boundaries)))
+    if broken:
+        how = "commit one by one" if whole.one_by_one else "share a transaction"
+        more = f"\n… and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
+        raise AssertionError(
+            f"{len(broken)} of {len(boundaries)} crashes of “{life.fn_id}” can be told from what "
+            f"came of it, where steps {how}.\n" + "\n".join(broken[:SHOWN]) + more
+        )
+    return len(boundaries)
+
+
+def _broken_by(life: Life, boundary: Boundary, one_by_one: bool) -> str:
+    """What a crash changes, in lines; empty if nobody can tell."""
+    cluster = CrashingCluster(boundary, one_by_one=one_by_one)
+    if life.live(cluster):
+        return ""  # another way was taken this time
+    where = f"{boundary}{f', at step “{cluster.last_step}”' if cluster.last_step else ''}"
+    time_travel.travel(A_MINUTE)
+    try:
+        life.go_on(CrashingCluster(one_by_one=one_by_one))
+    except AssertionError as stuck:
+        return f"Died {where}:\n    {stuck}"
+    lines = differences(life.story(), life.whole)
+    return "\n    ".join([f"Died {where}:", *lines]) if lines else ""
