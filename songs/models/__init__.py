@@ -19,12 +19,15 @@ from songs.models.song import (
     DURATION,
     GUIDANCE,
     IN_THE_MAKING,
+    LYRICS_LIMIT,
+    STYLE_LIMIT,
     UNSUCCESSFUL,
     Category,
     Song,
     SongManager,
     SongQuerySet,
     SongStatus,
+    Way,
 )
 
 __all__ = [
@@ -33,6 +36,8 @@ __all__ = [
     "DURATION",
     "GUIDANCE",
     "IN_THE_MAKING",
+    "LYRICS_LIMIT",
+    "STYLE_LIMIT",
     "UNSUCCESSFUL",
     "Category",
     "CreditBalance",
@@ -46,4 +51,5 @@ __all__ = [
     "SongQuerySet",
     "SongStatus",
     "User",
+    "Way",
 ]

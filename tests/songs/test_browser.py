@@ -312,7 +312,7 @@ def test_the_library_hears_of_each_song(page: Page, client) -> None:
     card = page.locator(f"#card-{second.pk}")
     expect(card).to_contain_text("one of your songs is made first")
     finish(first)
-    expect(page.locator(f"#card-{first.pk}").locator("audio")).to_be_visible()
+    expect(page.locator(f"#card-{first.pk}").get_by_role("button", name="Play")).to_be_visible()
     expect(card).to_contain_text("it starts in a moment")
     Song.objects.filter(pk=second.pk).update(status=SongStatus.FAILED, reason="It rained.")
     expect(card).to_contain_text("It rained.")

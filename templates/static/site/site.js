@@ -13,7 +13,7 @@ document.addEventListener("submit", (event) => {
   if (button) button.setAttribute("aria-busy", "true");
   // Keep the token for Back, which may show the page with another token than the form was sent with.
   const token = tokenOf(form);
-  if (token) history.replaceState({ token: token.value }, "");
+  if (token) history.replaceState({ ...history.state, token: token.value }, "");
 });
 
 const tokenOf = (form) => form?.querySelector("[name=form_token]:not([autocomplete=off])");
@@ -99,10 +99,19 @@ document.addEventListener("htmx:afterSettle", tick);
 
 // The song was deleted or the session has ended: the reloaded page says which.
 document.addEventListener("htmx:responseError", (event) => {
-  if (event.detail.xhr.status === 404) location.reload();
+  if (event.detail.xhr.status === 404 && event.detail.target?.id !== "page") location.reload();
 });
 
-describeFields();
-tick();
-document.querySelector(".dialog[data-open]")?.showPopover?.();
-document.querySelector("[aria-invalid=true]")?.focus();
+// In an open dialog the harmless button has the focus. (`autofocus` would take it from a new page.)
+document.addEventListener("toggle", (event) => {
+  if (event.newState === "open") event.target.querySelector("[data-focus]")?.focus();
+}, true);
+
+function arrive() {
+  describeFields();
+  tick();
+  document.querySelector(".dialog[data-open]")?.showPopover?.();
+  document.querySelector("[aria-invalid=true]")?.focus();
+}
+document.addEventListener("htmx:afterSettle", (event) => { if (event.target.id === "page") arrive(); });
+arrive();
