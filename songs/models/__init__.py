@@ -19,12 +19,16 @@ from songs.models.song import (
     DURATION,
     GUIDANCE,
     IN_THE_MAKING,
+    LYRICS_LIMIT,
+    STYLE_LIMIT,
+    TITLE_LIMIT,
     UNSUCCESSFUL,
     Category,
     Song,
     SongManager,
     SongQuerySet,
     SongStatus,
+    Way,
 )
 
 __all__ = [
@@ -33,6 +37,9 @@ __all__ = [
     "DURATION",
     "GUIDANCE",
     "IN_THE_MAKING",
+    "LYRICS_LIMIT",
+    "STYLE_LIMIT",
+    "TITLE_LIMIT",
     "UNSUCCESSFUL",
     "Category",
     "CreditBalance",
@@ -46,4 +53,5 @@ __all__ = [
     "SongQuerySet",
     "SongStatus",
     "User",
+    "Way",
 ]

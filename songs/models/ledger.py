@@ -17,6 +17,7 @@ class EntryKind(models.TextChoices):
     CHARGE = "charge", "Song"
     WAIVED = "waived", "Song, waived: the balance was empty"
     REFUND = "refund", "Refund"
+    PURCHASE = "purchase", "Bought"
 
 
 CHARGES = [EntryKind.CHARGE, EntryKind.WAIVED]
@@ -36,6 +37,10 @@ class CreditEntry(models.Model):
     )
     # The wish that was charged (Song.wish). It is kept when the song is deleted.
     wish = models.UUIDField(null=True, blank=True, editable=False)
+    # The payment's id at its provider. A payment is booked once.
+    payment = models.CharField(
+        max_length=200, blank=True, default="", db_default="", editable=False
+    )
     # The operator. Such an account is closed, not deleted (see closing.py).
     by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="entries_made"
@@ -61,6 +66,11 @@ class CreditEntry(models.Model):
                 fields=["wish"],
                 name="songs_creditentry_one_charge_a_wish",
                 condition=Q(kind__in=CHARGES),
+            ),
+            models.UniqueConstraint(
+                fields=["payment"],
+                name="songs_creditentry_one_a_payment",
+                condition=~Q(payment=""),
             ),
             models.CheckConstraint(
                 condition=~Q(kind=EntryKind.WAIVED) | Q(amount=0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from base64 import b64encode
 from typing import ClassVar
 
 from django.contrib.postgres.indexes import GinIndex
@@ -15,7 +16,10 @@ from django.db.models.functions import Now
 from jobs.api import excerpt, new_id
 from songs.models.account import User
 
-DESCRIPTION_LIMIT = 2000
+DESCRIPTION_LIMIT = 2000  # characters, as are the next three
+STYLE_LIMIT = 300
+TITLE_LIMIT = 80
+LYRICS_LIMIT = 3000
 GUIDANCE = (0.0, 30.0)
 DURATION = (10.0, 240.0)
 
@@ -47,9 +51,18 @@ IN_THE_MAKING = [SongStatus.QUEUED, SongStatus.PROCESSING]
 UNSUCCESSFUL = [SongStatus.FAILED, SongStatus.NO_CREDITS, SongStatus.CANCELLED]
 
 
+class Way(models.TextChoices):
+    """How a listener asks for a song. Each way has an endpoint of its own (see music.py)."""
+
+    DESCRIPTION = "description", "Describe the song"
+    LYRICS = "lyrics", "Write the lyrics"
+    DESCRIBED_LYRICS = "described_lyrics", "Describe the lyrics"
+
+
 class SongQuerySet(models.QuerySet["Song"]):
     def owned_by(self, user: User) -> SongQuerySet:
-        return self.filter(owner=user)
+        """The listener's songs, without those that the listener has deleted."""
+        return self.filter(owner=user, deleted_at=None)
 
     def in_the_making(self) -> SongQuerySet:
         return self.filter(status__in=IN_THE_MAKING)
@@ -69,8 +82,19 @@ class Song(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="songs")
-    title = models.CharField(max_length=80, blank=True, default="")
-    full_described_song = models.TextField("description", max_length=DESCRIPTION_LIMIT)
+    title = models.CharField(max_length=TITLE_LIMIT, blank=True, default="")
+    # What the listener said: a description, or style tags (`prompt`) and one of the two kinds of
+    # lyrics. The names are those of the endpoints' requests; the others are empty (see `way`).
+    full_described_song = models.TextField(
+        "description", max_length=DESCRIPTION_LIMIT, blank=True, default=""
+    )
+    prompt = models.CharField(
+        "style tags", max_length=STYLE_LIMIT, blank=True, default="", db_default=""
+    )
+    lyrics = models.TextField(max_length=LYRICS_LIMIT, blank=True, default="", db_default="")
+    described_lyrics = models.TextField(
+        max_length=DESCRIPTION_LIMIT, blank=True, default="", db_default=""
+    )
     guidance_scale = models.FloatField(
         default=15.0, validators=[MinValueValidator(GUIDANCE[0]), MaxValueValidator(GUIDANCE[1])]
     )
@@ -89,6 +113,8 @@ class Song(models.Model):
     s3_key = models.CharField("audio key", max_length=200, blank=True, default="")
     thumbnail_s3_key = models.CharField("cover key", max_length=200, blank=True, default="")
     categories = models.ManyToManyField(Category, related_name="songs", blank=True)
+    # The waveform, a byte a bar. Null: not drawn yet; empty: cannot be drawn (see waveform.py).
+    peaks = models.BinaryField(null=True, editable=False)
 
     # The id of the first song of the wish. A second try has the same wish, so that the two are
     # charged once. Null, in old rows, means the song's own id.
@@ -99,7 +125,11 @@ class Song(models.Model):
     # The engine's event. There is no foreign key: the apps share no schema.
     event_id = models.UUIDField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now())
+    # When its turn came; null while it is in line, and in rows of an earlier version.
+    started_at = models.DateTimeField(null=True, blank=True, editable=False)
     finished_at = models.DateTimeField(null=True, blank=True)
+    # The listener has deleted it and may undo that for a minute (see deletion.py).
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects: ClassVar[SongManager] = SongManager()
 
@@ -118,6 +148,17 @@ class Song(models.Model):
                 fields=["-finished_at"],
                 name="songs_song_newest",
                 condition=Q(status=SongStatus.PROCESSED),
+            ),
+            # For the function that draws waveforms, and for what can be undone.
+            models.Index(
+                fields=["-id"],
+                name="songs_song_undrawn",
+                condition=Q(status=SongStatus.PROCESSED, peaks=None),
+            ),
+            models.Index(
+                fields=["owner", "-deleted_at"],
+                name="songs_song_deleted",
+                condition=Q(deleted_at__isnull=False),
             ),
             # For the panel: the newest that did not work.
             models.Index(
@@ -147,11 +188,27 @@ class Song(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title or excerpt(self.full_described_song, 60)
+        return self.title or excerpt(self.wording, 60)
+
+    @property
+    def way(self) -> Way:
+        if self.full_described_song:
+            return Way.DESCRIPTION
+        return Way.LYRICS if self.lyrics else Way.DESCRIBED_LYRICS
+
+    @property
+    def wording(self) -> str:
+        """What the listener wrote, whichever way it was asked for."""
+        return self.full_described_song or self.lyrics or self.described_lyrics
 
     @property
     def wish_id(self) -> uuid.UUID:
         return self.wish or self.id
+
+    @property
+    def waveform(self) -> str:
+        """The peaks as base64, for the pages; empty if there are none."""
+        return b64encode(bytes(self.peaks or b"")).decode()
 
     @property
     def is_in_the_making(self) -> bool:

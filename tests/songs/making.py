@@ -18,7 +18,10 @@ from songs.models import Song, User
 from tests.support.hostile_endpoint import Adversary, Manner, Peer, allow, answer
 
 FN = "generate-song-event"
-STEPS = ["check-credits", "set-processing", "call-modal-api", "update-song", "deduct-credits"]
+STEPS = [
+    *("check-credits", "set-processing", "call-modal-api"),
+    *("update-song", "deduct-credits", "draw-waveform"),
+]
 LATER = timedelta(minutes=2)  # longer than a backoff and than a lease
 REPLY = {
     "s3_key": "4c1ef5a2-0d6c-4d65-9f2c-3f1d1c1f6a11.mp3",

@@ -91,6 +91,15 @@ NO_TEXTS = {
         "mine(request).prefetch_related('categories')[:NEWEST]",
         "request.GET.getlist('song')[:A_PAGE]",
     },
+    "songs/library.py": {
+        "own.annotate(count=Count('songs')).order_by('-count', 'folded')[:MOST_CATEGORIES]",
+        "self.words.split()[:MOST_WORDS]",
+    },
+    "songs/progress.py": {"columns[:LOOKED_AT]"},
+    "songs/waveform.py": {
+        "samples[start:start + piece:STRIDE]",
+        "waiting.values_list('pk', flat=True)[:most]",
+    },
     # of the panel: lists of rows, and the ends of names and ids
     "jobs/admin/bulk_result.py": {
         "[run for run in runs if not run.is_finished][:MOST_SHOWN]",

@@ -1,0 +1,44 @@
+// Links exchange #page and leave the player alone (hx-boost in base.html). What is no page of this
+// site, or wants other scripts or styles, is opened as a browser opens it.
+"use strict";
+
+// A form is sent as browsers send it, unless it says hx-boost="true" itself.
+document.addEventListener("htmx:beforeProcessNode", (event) => {
+  const form = event.target;
+  if (form.tagName === "FORM" && !form.hasAttribute("hx-boost")) form.setAttribute("hx-boost", "false");
+});
+
+const isPage = (event) => event.detail.target?.id === "page";
+const visit = (address) => location.assign(address);
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (!isPage(event)) return;
+  const { xhr, requestConfig } = event.detail;
+  const answer = new DOMParser().parseFromString(xhr.responseText, "text/html");
+  if (answer.getElementById("page") && !wantsOthers(answer.head)) {
+    event.detail.shouldSwap = true; // an error page is a page, too
+    return;
+  }
+  event.detail.shouldSwap = false;
+  visit(requestConfig.verb === "get" ? requestConfig.path : xhr.responseURL || location.href);
+});
+
+function wantsOthers(head) {
+  const wanted = [...head.querySelectorAll("script[src], link[rel=stylesheet]")];
+  return wanted.some((file) => {
+    const name = file.src ? "src" : "href";
+    return !document.head.querySelector(`[${name}="${CSS.escape(file.getAttribute(name))}"]`);
+  });
+}
+
+// A link that cannot be fetched, such as one to another host, is opened.
+document.addEventListener("htmx:sendError", (event) => {
+  const { requestConfig } = event.detail;
+  if (isPage(event) && requestConfig.verb === "get" && navigator.onLine) visit(requestConfig.path);
+});
+
+// Keyboard and screen reader go on at the new page's content.
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (!isPage(event) && event.target.id !== "page") return;
+  if (!document.querySelector("#page :focus")) document.getElementById("main")?.focus({ preventScroll: true });
+});
