@@ -13,6 +13,7 @@ from songs.models import Song, User
 from songs.titles import title_from
 
 EVENT = "generate-song-event"
+Require = Callable[[int], None]
 WISHES = ("full_described_song", "guidance_scale", "audio_duration", "instrumental")
 
 
@@ -60,7 +61,12 @@ def queue_generation(
 
 
 def order(
-    user: User, wishes: dict[str, Any], form_token: uuid.UUID | str, *, seed: int | None = None
+    user: User,
+    wishes: dict[str, Any],
+    form_token: uuid.UUID | str,
+    *,
+    seed: int | None = None,
+    require: Require = lambda in_the_making: None,
 ) -> Order:
     """Order one song for one form and one set of wishes, however often the form is sent.
 
@@ -70,14 +76,24 @@ def order(
     3. The listener's row is locked before songs are counted. Two tabs that count at once would
        both spend the last credit.
     4. Each song in the making reserves a credit; without a free one no song is made.
+    5. `require` may refuse a new song by raising; it is given how many the listener has in the
+       making. A repeat makes no song, and is not refused.
 
     Raises NoCreditsLeft, SongDeleted if the form's song was deleted, and jobs.api.StaleForm if the
     token is too old to be known. Nothing is stored then.
     """
-    return _once(user, "songs.order", form_token, wishes, lambda: _make(user, wishes, seed=seed))
+
+    def make() -> Song:
+        return _make(user, wishes, seed=seed, require=require)
+
+    return _once(user, "songs.order", form_token, wishes, make)
 
 
-def try_again(song: Song, form_token: uuid.UUID | str = "") -> Song:
+def try_again(
+    song: Song,
+    form_token: uuid.UUID | str = "",
+    require: Require = lambda in_the_making: None,
+) -> Song:
     """Order a new song with the wishes of a song that did not work.
 
     1. A song has one second try at a time, however many forms ask for it.
@@ -99,7 +115,7 @@ def try_again(song: Song, form_token: uuid.UUID | str = "") -> Song:
         earlier = Song.objects.owned_by(user).filter(form_token=token).first()
         wishes = {name: getattr(found, name) for name in WISHES}
         wish = None if credits.charge_of(found) else found.wish_id
-        return earlier or _make(user, wishes, token, wish=wish)
+        return earlier or _make(user, wishes, token, wish=wish, require=require)
 
     asked = {"song": str(song.id)}
     return _once(user, "songs.again", form_token, asked, make, is_guarded=True).song
@@ -134,12 +150,14 @@ def _make(
     *,
     seed: int | None = None,
     wish: uuid.UUID | None = None,
+    require: Require,
 ) -> Song:
     """Make the song and send its event. For a second try `wish` is the wish of the first song."""
     credits.lock(user)
-    refusal = credits.balance(user).refusal
-    if refusal:
-        raise NoCreditsLeft(refusal)
+    held = credits.balance(user)
+    if held.refusal:
+        raise NoCreditsLeft(held.refusal)
+    require(held.spoken_for)
     song_id = new_id()
     song = Song.objects.create(
         id=song_id,

@@ -22,9 +22,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobs.api import FORM_TOKEN, StaleForm
-from songs import credits, generation
+from songs import credits, generation, limits
 from songs.deletion import delete_song
 from songs.forms import SongForm, TitleForm
+from songs.limits import limited
 from songs.models import Song, SongQuerySet, User
 from songs.progress import Card, as_they_are, cards
 from songs.storage import send_file
@@ -70,7 +71,15 @@ def queue_generation(request: ListenerRequest) -> HttpResponse:
     if not form.is_valid():
         return form_page(request, form, status=422)
     try:
-        song, is_repeat = generation.order(request.user, form.cleaned_data, token_of(request))
+        with limits.taking("orders", request) as permit:
+            song, is_repeat = generation.order(
+                request.user, form.cleaned_data, token_of(request), require=permit.require
+            )
+            if is_repeat:
+                permit.give_back()
+    except limits.TooMany as reached:
+        form.add_error(None, str(reached))
+        return limits.come_again(form_page(request, form, status=429), reached)
     except (generation.NoCreditsLeft, StaleForm) as refusal:
         form.add_error(None, str(refusal))
         return form_page(request, form, status=422)
@@ -119,6 +128,7 @@ def list_of(cards: list[Card]) -> dict[str, list[Card]]:
 
 @never_cache
 @require_safe
+@limited("polling")
 def changed_cards(request: ListenerRequest) -> HttpResponse:
     """The cards that have changed since the page last asked; 204 if none has.
 
@@ -167,6 +177,7 @@ def took(song: Song) -> str:
 
 @never_cache
 @require_safe
+@limited("polling")
 def song_card(request: ListenerRequest, pk: UUID) -> HttpResponse:
     """The song's card; 204 if the page shows its current state."""
     [card] = cards(request.user, [own(request, pk)])
@@ -177,6 +188,7 @@ def song_card(request: ListenerRequest, pk: UUID) -> HttpResponse:
 
 @never_cache
 @require_safe
+@limited("polling")
 def song_json(request: ListenerRequest, pk: UUID) -> JsonResponse:
     [song] = as_they_are([own(request, pk)])
     ready = song.is_processed
@@ -196,11 +208,13 @@ def song_json(request: ListenerRequest, pk: UUID) -> JsonResponse:
 
 
 @require_safe
+@limited("downloads")
 def song_audio(request: ListenerRequest, pk: UUID) -> HttpResponseBase:
     return song_file(request, own(request, pk), "s3_key")
 
 
 @require_safe
+@limited("downloads")
 def song_cover(request: ListenerRequest, pk: UUID) -> HttpResponseBase:
     return song_file(request, own(request, pk), "thumbnail_s3_key")
 
@@ -231,7 +245,12 @@ def again(request: ListenerRequest, pk: UUID) -> HttpResponse:
     """Order a song that did not work once more, with the same wishes."""
     song = own(request, pk)
     try:
-        return see_other(generation.try_again(song, token_of(request)))
+        with limits.taking("orders", request) as permit:
+            return see_other(generation.try_again(song, token_of(request), permit.require))
+    except limits.TooMany as reached:
+        messages.error(request, str(reached))
+        title_form = TitleForm(initial={"title": song.title})
+        return limits.come_again(song_page(request, song, title_form, status=429), reached)
     except generation.NoSecondTry as reason:
         messages.info(request, str(reason))
         return see_other(song)
