@@ -260,6 +260,9 @@ class Stage:
             "SECRET_KEY": self._key,
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "CLUSTER_WORKERS": "4",
+            # One address orders thousands of songs. The limits count as ever, and are far away.
+            "LIMITS": ",".join(f"{name}={FAR_AWAY}" for name in LIMITED),
+            "SONGS_AT_ONCE": str(FAR_AWAY),
             "GENERATE_FROM_DESCRIPTION": self.endpoint_url,
             "MODAL_KEY": "benchmark-key",
             "MODAL_SECRET": "benchmark-secret",

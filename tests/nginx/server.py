@@ -8,10 +8,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from django.conf import settings
-
-SITE = Path(settings.BASE_DIR) / "deploy" / "nginx.conf"
-CERTIFICATE = Path(settings.BASE_DIR) / "tests" / "certificates" / "songs.test.pem"
+BASE = Path(__file__).parents[2]
+SITE = BASE / "deploy" / "nginx.conf"
+CERTIFICATE = BASE / "tests" / "certificates" / "songs.test.pem"
 PATIENCE = 20.0
 MAIN = """\
 daemon off;
