@@ -19,6 +19,11 @@ from benchmarks.processes import Process, free_port, run
 
 WARM_UP = 20  # songs: every worker has its connections by then
 GLANCE = 0.25  # seconds between two looks how far it is, which cost the database something
+LIMITED = [
+    *("orders-account", "orders-network", "orders-all", "making-account"),
+    *("downloads-account", "downloads-network", "polling-account", "polling-network"),
+]
+FAR_AWAY = 1_000_000
 PATIENCE = 60.0  # seconds without a song being done
 SENDING = 300.0
 STATISTICS = 1.2  # seconds

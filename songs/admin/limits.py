@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from songs.admin import html
 from songs.admin.base import AsksOfEach, PeriodFilter
-from songs.limits.rules import ACCOUNT, RULES, SCOPES, SPANS, Rule
+from songs.limits.rules import ACCOUNT, RULES, SCOPES, Rule
 from songs.models import Limit, LimitCount, User
 
 A_DAY = timedelta(days=1)
@@ -42,7 +42,7 @@ class LimitForm(forms.ModelForm):
 @admin.register(Limit)
 class LimitAdmin(AsksOfEach):
     form = LimitForm
-    list_display = ["what", "at_most", "of", "window", "default", "refused"]
+    list_display = ["what", "at_most", "default", "refused"]
     list_display_links = ["what"]
     fields = ["what", "most", "default", "refused"]
     readonly_fields = ["what", "default", "refused"]
@@ -67,14 +67,6 @@ class LimitAdmin(AsksOfEach):
     @admin.display(description="at most")
     def at_most(self, limit: Limit) -> str:
         return number(RULES[limit.name].default if limit.most is None else limit.most)
-
-    @admin.display(description="of")
-    def of(self, limit: Limit) -> str:
-        return SCOPES[RULES[limit.name].scope]
-
-    @admin.display(description="within")
-    def window(self, limit: Limit) -> str:
-        return SPANS[RULES[limit.name].span]
 
     @admin.display(description="default")
     def default(self, limit: Limit) -> str:

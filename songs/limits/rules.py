@@ -10,6 +10,13 @@ from django.conf import settings
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 ACCOUNT, NETWORK, ALL = "account", "network", "all"
 SPANS = {MINUTE: "a minute", HOUR: "an hour", DAY: "a day (UTC)", timedelta(0): "at once"}
+KINDS = {
+    "orders": "Orders",
+    "making": "Songs in the making",
+    "sign-ups": "Sign-ups",
+    "downloads": "Downloads",
+    "polling": "News asked for",
+}
 SCOPES = {ACCOUNT: "one account", NETWORK: "one network", ALL: "the whole site"}
 
 
@@ -33,7 +40,7 @@ class Rule:
         return found
 
     def __str__(self) -> str:
-        return f"{self.kind.capitalize()} of {SCOPES[self.scope]}, {SPANS[self.span]}"
+        return f"{KINDS[self.kind]} of {SCOPES[self.scope]}, {SPANS[self.span]}"
 
 
 # `making` is no window: it counts the listener's songs in the making.
