@@ -11,19 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
 
 from songs.limits.rules import HOUR, MAKING, Rule
 
+ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)  # where all windows begin: days at midnight
+
 ASKED = """
   FROM (SELECT set_config('synchronous_commit', CASE WHEN %(is_alone)s THEN 'off'
                ELSE current_setting('synchronous_commit') END, true)) AS without_the_disk
  CROSS JOIN unnest(%(rules)s::text[], %(subjects)s::text[], %(spans)s::interval[],
                    %(mosts)s::int[], %(amounts)s::int[]) AS a (rule, subject, span, most, amount)
- CROSS JOIN LATERAL date_bin(a.span, clock_timestamp(), '2000-01-01Z') AS starts_at
+ CROSS JOIN LATERAL date_bin(a.span, clock_timestamp(), %(origin)s::timestamptz) AS starts_at
   LEFT JOIN songs_limit ON songs_limit.name = a.rule
 """
 
@@ -139,6 +141,7 @@ def _rows(statement: str, asked: Sequence[Asked]) -> list[tuple[Any, ...]]:
         "mosts": [one.rule.default for one in asked],
         "amounts": [one.amount for one in asked],
         "making": MAKING.name,
+        "origin": ORIGIN,
         "is_alone": not connection.in_atomic_block,
     }
     with connection.cursor() as cursor:

@@ -12,8 +12,10 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
 
+from jobs.api import is_unavailable
 from songs.limits import counts
 from songs.limits.counts import Asked, Taken
 from songs.limits.permits import asked_of, refused, without
@@ -99,7 +101,7 @@ def use_one(kind: str, request: HttpRequest) -> None:
     if not empty:
         return
     wanted = [replace(one, amount=_share_of(one.rule.default)) for one in empty]
-    taken = counts.take(wanted)
+    taken = _taken(wanted)
     shares.add(taken)
     full = without(wanted, taken)
     if full:
@@ -107,6 +109,17 @@ def use_one(kind: str, request: HttpRequest) -> None:
         shares.remember(refusal, full)
         raise refusal
     shares.use(asked)
+
+
+def _taken(wanted: list[Asked]) -> list[Taken]:
+    """What the database grants. While it takes no writes nothing is counted: pages that only read
+    go on with a reader, as far as a share in some seconds leads."""
+    try:
+        return counts.take(wanted)
+    except (DatabaseError, InterfaceError) as error:
+        if not is_unavailable(error):
+            raise
+    return [Taken(one, counts.ORIGIN, None, one.amount, ASK_AGAIN, None) for one in wanted]
 
 
 def _share_of(most: int | None) -> int:
