@@ -7,7 +7,7 @@ MANAGE := $(HERE) manage.py
 DOWN := $(HERE) -m melodymaker.supervisor.down
 ARGS ?=
 
-.PHONY: help run stop clean test test-postgres chaos bench docs check format environment studio tools lock FORCE
+.PHONY: help run stop clean test test-postgres test-nginx chaos bench docs check format environment studio tools lock FORCE
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -35,6 +35,10 @@ test-postgres: tools ## run the engine's tests on Debian's PostgreSQL, through P
 	@sh deploy/postgres.sh
 	@$(HERE) -m tests.postgres $(ARGS)
 
+test-nginx: tools ## run deploy/nginx.conf with Debian's nginx, before the real gunicorn
+	@sh deploy/nginx.sh
+	@$(HERE) -m tests.nginx $(ARGS)
+
 bench: tools ## measure the engine beside its peers; ARGS="overhead latency --times 1" runs a part
 	@$(HERE) -m benchmarks $(ARGS)
 
@@ -51,7 +55,7 @@ check: tools ## style, types, the order of imports, migrations, the settings of 
 	$(HERE) -m mypy
 	$(HERE) -c 'from importlinter.cli import lint_imports_command as c; c()'
 	$(MANAGE) makemigrations --check --dry-run
-	env DEBUG=0 HTTPS=1 ALLOWED_HOSTS=songs.example.org DATABASE_URL=postgres://db.example.org/songs \
+	env DEBUG=0 HTTPS=1 ALLOWED_HOSTS=songs.example.org 'DATABASE_URL=postgres://db.example.org/songs?sslmode=verify-full' \
 		SECRET_KEY="$$($(HERE) -c 'import secrets; print(secrets.token_urlsafe(64))')" \
 		GENERATE_FROM_DESCRIPTION=https://endpoint.example.org/generate \
 		MODAL_KEY=key MODAL_SECRET=secret \

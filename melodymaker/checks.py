@@ -1,4 +1,5 @@
-"""System checks of the project: its environment, and how far its database is migrated."""
+"""System checks of the project: its environment, how far its database is migrated, and
+whether accounts have passwords that everybody knows."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+
+from melodymaker.demo_accounts import problem, with_known_passwords
 
 
 @register()
@@ -36,6 +39,18 @@ def migrations(
             if gone and known != replaced and (known or (app, name) in applied):
                 found.append(_half_migrated(app, name, len(known), len(replaced)))
     return found
+
+
+@register(Tags.database)
+def known_passwords(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """One error for each account of a development machine that production's database has, with the
+    password that everybody knows (`melodymaker.E003`)."""
+    if settings.DEBUG:
+        return []
+    names = {name for alias in databases or () for name in with_known_passwords(alias)}
+    return [Error(problem(name), id="melodymaker.E003") for name in sorted(names)]
 
 
 def _applied(alias: str) -> set[tuple[str, str]]:

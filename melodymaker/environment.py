@@ -7,7 +7,7 @@ check in `melodymaker.checks` reports all of them at once.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -57,6 +57,11 @@ class Environment:
     def number(self, name: str, default: float, *, least: float = 0.0) -> float:
         allowed = f"a number of at least {least:g}"
         return self._read(name, default, lambda raw: _at_least(float(raw), least), allowed)
+
+    def amounts(self, name: str, known: Collection[str]) -> dict[str, int]:
+        """`name=number` pairs, separated by commas."""
+        allowed = f"pairs such as {min(known)}=5, of {', '.join(known)}"
+        return self._read(name, {}, lambda raw: _pairs(raw, known), allowed)
 
     def url(self, name: str, default: str) -> str:
         allowed = "a URL that begins with http:// or https://"
@@ -109,6 +114,14 @@ def _between(value: int, least: int, most: int) -> int:
     if not least <= value <= most:
         raise ValueError(value)
     return value
+
+
+def _pairs(raw: str, known: Collection[str]) -> dict[str, int]:
+    pairs = dict(pair.partition("=")[::2] for pair in raw.split(",") if pair.strip())
+    found = {name.strip(): _within(int(number), 0, 2**31 - 1) for name, number in pairs.items()}
+    if not set(found) <= set(known):
+        raise ValueError(raw)
+    return found
 
 
 def _http_url(raw: str) -> str:

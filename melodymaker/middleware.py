@@ -16,6 +16,7 @@ from django.template.loader import render_to_string
 
 from jobs.api import is_unavailable
 from melodymaker import health
+from songs.answers import is_part_of_a_page, wants_json
 
 logger = logging.getLogger(__name__)
 Answer = Callable[[HttpRequest], HttpResponse]
@@ -127,14 +128,3 @@ def come_back(request: HttpRequest) -> HttpResponse:
         "503.html", {"is_form": request.method == "POST"}
     )  # no request: its context processors would query
     return HttpResponse(page, status=503, headers=headers)
-
-
-def wants_json(request: HttpRequest) -> bool:
-    preferred = request.get_preferred_type(["text/html", "application/json"])
-    return request.path.endswith(".json") or preferred == "application/json"
-
-
-def is_part_of_a_page(request: HttpRequest) -> bool:
-    """Whether the browser fetches a fragment, a sound or a picture rather than a page."""
-    destination = request.headers.get("Sec-Fetch-Dest", "document")
-    return "HX-Request" in request.headers or destination not in ("document", "iframe")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from melodymaker import embedded
+from melodymaker import embedded, production
 from melodymaker.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -20,12 +20,14 @@ env = Environment(BASE_DIR / ".env")
 
 # --- the site ---------------------------------------------------------------------------------
 
-DATABASE_URL = env.text("DATABASE_URL")
-DEBUG = env.flag("DEBUG", default=not DATABASE_URL)
-SECRET_KEY = env.text("SECRET_KEY", default="development-only-key" if DEBUG else "")
+EMBEDDED_DATABASE = not env.text("DATABASE_URL")  # no setting holds the URL, for its password
+DEBUG = env.flag("DEBUG", default=EMBEDDED_DATABASE)
+SECRET_KEY = env.text("SECRET_KEY", default=production.DEVELOPMENT_KEY if DEBUG else "")
 if not SECRET_KEY:
     SECRET_KEY = secrets.token_urlsafe(50)
     env.problems.append("SECRET_KEY: missing. Production needs a secret of at least 50 characters.")
+elif not DEBUG:
+    env.problems.extend(production.weak_key(SECRET_KEY))
 
 PORT = env.port("PORT", 8000)
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
@@ -53,6 +55,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "melodymaker.middleware.content_security_policy",
+    "melodymaker.screening.bounded_bodies",
+    "melodymaker.screening.no_nul",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "melodymaker.middleware.database_away",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -84,7 +88,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- the database: PostgreSQL and only PostgreSQL -----------------------------------------------
 
-EMBEDDED_DATABASE = not DATABASE_URL
 # A machine that loses its power does not close its connections. With TCP keepalives on both sides
 # its row locks last a minute; by the system's default they would last two hours. `options` makes
 # the server send keepalives too; it is left out behind a pool, which would refuse the connection.
@@ -119,8 +122,12 @@ def _database(given: dict[str, Any]) -> dict[str, Any]:
 DATABASES: dict[str, dict[str, Any]] = {
     "default": _database(env.database("DATABASE_URL", default=embedded.connection(BASE_DIR)))
 }
+if not DEBUG and not EMBEDDED_DATABASE:
+    env.problems.extend(production.plain_database("DATABASE_URL", DATABASES["default"]))
 # A direct connection to the same database, for clusters whose others go through a pool.
 LISTEN_DATABASE = env.database("DATABASE_LISTEN_URL", default={})
+if LISTEN_DATABASE and not DEBUG:
+    env.problems.extend(production.plain_database("DATABASE_LISTEN_URL", LISTEN_DATABASE))
 if LISTEN_DATABASE:
     DATABASES["listen"] = _database(LISTEN_DATABASE) | {"TEST": {"MIRROR": "default"}}
 
@@ -147,6 +154,23 @@ LOGIN_REDIRECT_URL = "songs"
 LOGOUT_REDIRECT_URL = "login"
 CSRF_FAILURE_VIEW = "songs.stale_pages.csrf_failure"
 STARTING_CREDITS = env.whole("STARTING_CREDITS", 10)
+
+# How much is too much (songs/limits/rules.py has the windows); None is no limit. Operators change
+# each of them in the panel.
+LIMITS: dict[str, int | None] = {
+    "orders-account": 30,  # an hour, songs that fail among them
+    "orders-network": 60,  # an hour
+    "orders-all": 2_000,  # a day: what the endpoint may cost
+    "making-account": 10,  # at once
+    "sign-ups-network": 5,  # an hour
+    "sign-ups-all": 500,  # a day
+    "downloads-account": 5_000,  # audio and covers, an hour
+    "downloads-network": 20_000,  # an hour
+    "polling-account": 300,  # a minute; an open page asks every two seconds
+    "polling-network": 3_000,  # a minute
+}
+LIMITS.update(env.amounts("LIMITS", list(LIMITS)))
+SONGS_AT_ONCE = env.whole("SONGS_AT_ONCE", 50, least=1)
 
 # --- language and time ------------------------------------------------------------------------
 
@@ -205,7 +229,7 @@ JOBS: dict[str, Any] = {
     "RUNS_ABOUT": "songs.links.runs_about",
     "RUN_SEARCH": "songs.links.run_search",
     # the functions that make the site's cards on the admin's first page
-    "PANEL_CARDS": ["songs.admin.cards.credits"],
+    "PANEL_CARDS": ["songs.admin.cards.credits", "songs.admin.limit_cards.refusals"],
     # what the admin's first sentence counts, and what it offers for a kind of failures
     "PANEL_COUNTS": ("generate-song-event", "song"),
     "KIND_ACTS": ["songs.admin.kind_refunds.refunds"],
@@ -234,12 +258,18 @@ GENERATION_TIMEOUT = env.whole("GENERATION_TIMEOUT", 600, least=1, most=7200)
 MODAL_KEY = env.text("MODAL_KEY")
 MODAL_SECRET = env.text("MODAL_SECRET")
 if not MODAL_KEY and USES_STUDIO:
-    MODAL_KEY, MODAL_SECRET = "studio-key", "studio-secret"  # the studio runs on this machine
+    MODAL_KEY, MODAL_SECRET = production.STUDIO_KEYS  # the studio runs on this machine
 if not (MODAL_KEY and MODAL_SECRET):
     env.problems.append(
         "MODAL_KEY, MODAL_SECRET: missing. GENERATE_FROM_DESCRIPTION names an endpoint, "
         "and the endpoint needs both."
     )
+if not DEBUG:
+    keys = {MODAL_KEY, MODAL_SECRET}
+    env.problems.extend(
+        production.studio_in_production(GENERATE_FROM_DESCRIPTION, STUDIO_URL, keys)
+    )
+    env.problems.extend(production.plain_endpoint(GENERATE_FROM_DESCRIPTION, JOBS["PRIVATE_HOSTS"]))
 JOBS["ALLOWED_HOSTS"] = env.names(
     "JOBS_ALLOWED_HOSTS", default=sorted({urlsplit(url).netloc for url in ENDPOINTS if url})
 )
@@ -250,6 +280,8 @@ STATIC_URL = "static/"
 STATIC_ROOT = LOCAL_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 MEDIA_ROOT = Path(env.text("MEDIA_ROOT") or LOCAL_DIR / "media")
+# No form of the site takes a file, so none that is sent anyway is written to a disk.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 S3_BUCKET = env.text("S3_BUCKET")
 S3_LINK_SECONDS = env.whole("S3_LINK_SECONDS", 600, least=60)
 STORAGES: dict[str, Any] = {
@@ -282,8 +314,12 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
-if env.flag("BEHIND_PROXY", default=False):
+BEHIND_PROXY = env.flag("BEHIND_PROXY", default=False)
+PROXIES = env.whole("PROXIES", 1 if BEHIND_PROXY else 0, most=10)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    env.problems.extend(production.unknown_proxies(PROXIES))
+DEFAULT_EXCEPTION_REPORTER_FILTER = "melodymaker.debug_pages.UrlsToo"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
@@ -320,4 +356,15 @@ LOGGING = {
     },
 }
 
+marks = {
+    "ALLOWED_HOSTS": not all(production.is_local(host) for host in ALLOWED_HOSTS),
+    "CSRF_TRUSTED_ORIGINS": bool(CSRF_TRUSTED_ORIGINS),
+    "HTTPS": HTTPS,
+    "BEHIND_PROXY": BEHIND_PROXY,
+    "S3_BUCKET": bool(S3_BUCKET),
+}
+if not env.text("DEBUG"):
+    env.problems.extend(production.half(marks, has_database=not EMBEDDED_DATABASE))
+elif EMBEDDED_DATABASE and not DEBUG:
+    env.problems.append(production.NO_DATABASE)
 ENV_PROBLEMS = env.problems

@@ -1,4 +1,5 @@
-"""The application that gunicorn serves. It refuses to start on a faulty environment."""
+"""The application that gunicorn serves. It refuses to start on a faulty environment, and on
+accounts with passwords that everybody knows."""
 
 from __future__ import annotations
 
@@ -9,8 +10,20 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "melodymaker.settings")
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.db import connections
 
 application = get_wsgi_application()
 
-if settings.ENV_PROBLEMS:
-    sys.exit("The site cannot start:\n" + "\n".join(f"  {line}" for line in settings.ENV_PROBLEMS))
+
+def problems() -> list[str]:
+    if settings.ENV_PROBLEMS or settings.DEBUG:
+        return list(settings.ENV_PROBLEMS)
+    from melodymaker import demo_accounts
+
+    names = demo_accounts.with_known_passwords()
+    connections.close_all()  # the server may fork
+    return [demo_accounts.problem(name) for name in names]
+
+
+if found := problems():
+    sys.exit("The site cannot start:\n" + "\n".join(f"  {line}" for line in found))

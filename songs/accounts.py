@@ -15,7 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from songs import credits
+from songs import credits, limits
 from songs.forms import SignUpForm
 from songs.models import User
 
@@ -29,17 +29,34 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         return redirect("home")
     form = SignUpForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        user = new_listener(form)
+        try:
+            user = admitted(request, form)
+        except limits.TooMany as reached:
+            form.add_error(None, str(reached))
+            return limits.come_again(sign_up_page(request, form, status=429), reached)
         if user:
             login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
             return HttpResponseRedirect(next_page(request), status=303)
+    return sign_up_page(request, form, status=422 if form.is_bound else 200)
+
+
+def sign_up_page(request: HttpRequest, form: SignUpForm, status: int) -> HttpResponse:
     context = {
         "form": form,
         "next": request.POST.get("next", request.GET.get("next", "")),
         "starting_credits": settings.STARTING_CREDITS,
     }
-    status = 422 if form.is_bound else 200
     return render(request, "accounts/signup.html", context, status=status)
+
+
+def admitted(request: HttpRequest, form: SignUpForm) -> User | None:
+    """The new account, or None if the name was taken. Raises TooMany beyond a limit."""
+    with limits.taking("sign-ups", request) as permit:
+        permit.require()
+        user = new_listener(form)
+        if user is None:
+            permit.give_back()
+    return user
 
 
 def new_listener(form: SignUpForm) -> User | None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.db.models.signals import pre_delete
+from django.db.models.signals import post_migrate, pre_delete
 
 
 class SongsConfig(AppConfig):
@@ -9,6 +9,8 @@ class SongsConfig(AppConfig):
 
     def ready(self) -> None:
         from songs import closing
+        from songs.limits import rows
         from songs.models import User
 
         pre_delete.connect(closing.refuse_deletion, sender=User)
+        post_migrate.connect(rows.make_rows, sender=self)

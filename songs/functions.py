@@ -1,5 +1,5 @@
 """The function that makes a song, step by step, and its hooks; those that draw waveforms, delete
-songs and check the ledger.
+songs, check the ledger and clear the counts of limits.
 
 A song is charged once, in the commit in which it becomes playable. A failed or cancelled song is
 never charged.
@@ -33,6 +33,7 @@ from songs.deletion import delete_files
 from songs.event_songs import song_of
 from songs.failure_messages import CANCELLED, NO_CREDITS, CameAsAnother, apology
 from songs.generation import EVENT, FUNCTION
+from songs.limits import clearing
 from songs.models import CHARGES, UNSUCCESSFUL, Category, Song, SongQuerySet, SongStatus, Way
 
 A_RUN = 100  # waveforms that one run draws
@@ -73,7 +74,10 @@ def happened_at(ctx: Context) -> datetime:
     fn_id=FUNCTION,
     name="Generate song",
     trigger=TriggerEvent(event=EVENT),
-    concurrency=[Concurrency(limit=1, key="event.data.userId")],
+    concurrency=[
+        Concurrency(limit=1, key="event.data.userId"),
+        Concurrency(limit=settings.SONGS_AT_ONCE),
+    ],
     retries=3,
     on_failure=song_failed,
     on_cancel=song_cancelled,
@@ -258,3 +262,19 @@ def check_ledger(ctx: Context) -> str:
 def compare_sums() -> dict[str, Any]:
     found = ledger_check.check()
     return {"is_right": found.is_right, "words": ledger_check.in_words(found)}
+
+
+@create_function(
+    fn_id="clear-limits",
+    name="Clear the counts of limits",
+    trigger=TriggerCron(cron="23 * * * *"),
+    concurrency=[Concurrency(limit=1)],
+)
+def clear_limits(ctx: Context) -> dict[str, int]:
+    """Windows that have ended, a batch a step."""
+    removed = 0
+    while batch := ctx.step.run("clear", clearing.clear):
+        removed += batch
+        if batch < clearing.BATCH:
+            break
+    return {"removed": removed}

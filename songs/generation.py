@@ -13,6 +13,7 @@ from songs.models import TITLE_LIMIT, Song, User
 from songs.titles import title_from, title_from_lyrics
 
 EVENT = FUNCTION = "generate-song-event"
+Require = Callable[[int], None]
 WISHES = ("full_described_song", "guidance_scale", "audio_duration", "instrumental")
 OTHER_WISHES = ("prompt", "lyrics", "described_lyrics")  # left out where they are empty
 SECOND_TAKE = " (take 2)"
@@ -72,6 +73,7 @@ def order(
     *,
     seed: int | None = None,
     takes: int = 1,
+    require: Require = lambda in_the_making: None,
 ) -> Order:
     """Order one song for one form and one set of wishes, however often the form is sent; with
     `takes`, so many songs of the same words, each with a seed and a charge of its own.
@@ -85,13 +87,15 @@ def order(
     3. The listener's row is locked before songs are counted. Two tabs that count at once would
        both spend the last credit.
     4. Each song in the making reserves a credit; without a free one no song is made.
+    5. `require` may refuse a new song by raising; it is given how many the listener has in the
+       making. A repeat makes no song, and is not refused.
 
     Raises NoCreditsLeft, SongDeleted if the form's songs were deleted, and jobs.api.StaleForm if
     the token is too old to be known. Nothing is stored then.
     """
 
     def make() -> list[Song]:
-        _refuse_without(user, takes)
+        _refuse_without(user, takes, require)
         first = _make(user, wishes, seed=seed)
         again = {**wishes, "title": _second_title(first.title)}
         return [first, *(_make(user, again) for _ in range(takes - 1))]
@@ -100,11 +104,12 @@ def order(
     return _once(user, "songs.order", form_token, asked, make)
 
 
-def _refuse_without(user: User, takes: int) -> None:
+def _refuse_without(user: User, takes: int, require: Require) -> None:
     credits.lock(user)
-    refusal = credits.balance(user).refusal_of(takes)
-    if refusal:
+    held = credits.balance(user)
+    if refusal := held.refusal_of(takes):
         raise NoCreditsLeft(refusal)
+    require(held.spoken_for + takes - 1)
 
 
 def _second_title(title: str) -> str:
@@ -117,7 +122,11 @@ def wishes_of(song: Song) -> dict[str, Any]:
     return {name: getattr(song, name) for name in WISHES} | others
 
 
-def try_again(song: Song, form_token: uuid.UUID | str = "") -> Song:
+def try_again(
+    song: Song,
+    form_token: uuid.UUID | str = "",
+    require: Require = lambda in_the_making: None,
+) -> Song:
     """Order a new song with the wishes of a song that did not work.
 
     1. A song has one second try at a time, however many forms ask for it.
@@ -139,7 +148,7 @@ def try_again(song: Song, form_token: uuid.UUID | str = "") -> Song:
         earlier = Song.objects.owned_by(user).filter(form_token=token).first()
         if earlier:
             return [earlier]
-        _refuse_without(user, 1)
+        _refuse_without(user, 1, require)
         wish = None if credits.charge_of(found) else found.wish_id
         return [_make(user, {**wishes_of(found), "title": found.title}, token, wish=wish)]
 

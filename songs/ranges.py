@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 ONE_RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.ASCII | re.IGNORECASE)
+MOST_DIGITS = 18  # of a position in a file; Python refuses to read some thousands of digits
 
 
 class RangeNotSatisfiable(ValueError):
@@ -22,11 +23,17 @@ def parse_range(header: str, size: int) -> range | None:
         return None
     first, last = match.groups()
     if not first:  # the last n bytes
-        start, end = max(size - int(last), 0), size
+        start, end = max(size - _position(last), 0), size
     else:
-        start, end = int(first), min(int(last) + 1, size) if last else size
-        if last and int(last) < start:
+        start, end = _position(first), min(_position(last) + 1, size) if last else size
+        if last and _position(last) < start:
             return None
     if start >= size:
         raise RangeNotSatisfiable(header)
     return range(start, end)
+
+
+def _position(digits: str) -> int:
+    """The number; what has more digits than any file's size is past the end of all of them."""
+    significant = digits.lstrip("0")
+    return int(significant or "0") if len(significant) <= MOST_DIGITS else 10**MOST_DIGITS

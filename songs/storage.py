@@ -53,7 +53,7 @@ def send_file(request: HttpRequest, key: str, *, title: str, download: bool) -> 
     try:
         path = default_storage.path(key)
     except NotImplementedError:
-        return redirect_to_bucket(key, content_type, str(disposition))
+        return redirect_to_bucket(request, key, content_type, str(disposition))
     except SuspiciousFileOperation as problem:
         logger.error("The key of a song lies outside the storage: %s", problem)
         raise Http404 from problem
@@ -76,9 +76,12 @@ def file_name(title: str, suffix: str) -> str:
     return (" ".join(name.split()).strip(". ") or "song") + suffix
 
 
-def redirect_to_bucket(key: str, content_type: str, disposition: str) -> HttpResponse:
+def redirect_to_bucket(
+    request: HttpRequest, key: str, content_type: str, disposition: str
+) -> HttpResponse:
+    """The link is signed for the request's method: a bucket answers 403 to any other."""
     said = {"ResponseContentType": content_type, "ResponseContentDisposition": disposition}
-    url = default_storage.url(key, parameters=said)  # type: ignore[call-arg]
+    url = default_storage.url(key, parameters=said, http_method=request.method)  # type: ignore[call-arg]
     response = HttpResponseRedirect(url)
     response.headers["Cache-Control"] = "private, no-store"
     return response
@@ -120,7 +123,9 @@ def body_of(request: HttpRequest, file: IO[bytes], part: range, *, whole: bool) 
         file.close()
         return HttpResponse()
     if whole:
-        return FileResponse(file)
+        response = FileResponse(file)
+        response.block_size = CHUNK
+        return response
     return StreamingHttpResponse(read_part(file, part))
 
 

@@ -20,9 +20,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobs.api import StaleForm
-from songs import credits, drafts, generation, library
+from songs import credits, drafts, generation, library, limits
 from songs.forms import SongForm, TitleForm
 from songs.library import A_PAGE, list_of
+from songs.limits import limited
 from songs.models import Song, Way
 from songs.progress import as_they_are, cards
 from songs.requests import ListenerRequest, mine, own, see_other, token_of
@@ -67,7 +68,19 @@ def queue_generation(request: ListenerRequest) -> HttpResponse:
     if not form.is_valid():
         return form_page(request, form, status=422)
     try:
-        placed = generation.order(request.user, form.wishes(), token_of(request), takes=form.takes)
+        with limits.taking("orders", request, form.takes) as permit:
+            placed = generation.order(
+                request.user,
+                form.wishes(),
+                token_of(request),
+                takes=form.takes,
+                require=permit.require,
+            )
+            if placed.is_repeat:
+                permit.give_back()
+    except limits.TooMany as reached:
+        form.add_error(None, str(reached))
+        return limits.come_again(form_page(request, form, status=429), reached)
     except (generation.NoCreditsLeft, StaleForm) as refusal:
         form.add_error(None, str(refusal))
         return form_page(request, form, status=422)
@@ -110,6 +123,7 @@ def wishes_like(request: ListenerRequest) -> dict[str, Any]:
 
 @never_cache
 @require_safe
+@limited("polling")
 def changed_cards(request: ListenerRequest) -> HttpResponse:
     """The cards that have changed since the page last asked; 204 if none has.
 
@@ -158,6 +172,7 @@ def took(song: Song) -> str:
 
 @never_cache
 @require_safe
+@limited("polling")
 def song_card(request: ListenerRequest, pk: UUID) -> HttpResponse:
     """The song's card; 204 if the page shows its current state."""
     [card] = cards(request.user, [own(request, pk)])
@@ -168,6 +183,7 @@ def song_card(request: ListenerRequest, pk: UUID) -> HttpResponse:
 
 @never_cache
 @require_safe
+@limited("polling")
 def song_json(request: ListenerRequest, pk: UUID) -> JsonResponse:
     [song] = as_they_are([own(request, pk)])
     ready = song.is_processed
@@ -187,11 +203,13 @@ def song_json(request: ListenerRequest, pk: UUID) -> JsonResponse:
 
 
 @require_safe
+@limited("downloads")
 def song_audio(request: ListenerRequest, pk: UUID) -> HttpResponseBase:
     return song_file(request, own(request, pk), "s3_key")
 
 
 @require_safe
+@limited("downloads")
 def song_cover(request: ListenerRequest, pk: UUID) -> HttpResponseBase:
     return song_file(request, own(request, pk), "thumbnail_s3_key")
 
@@ -222,7 +240,12 @@ def again(request: ListenerRequest, pk: UUID) -> HttpResponse:
     """Order a song that did not work once more, with the same wishes."""
     song = own(request, pk)
     try:
-        return see_other(generation.try_again(song, token_of(request)))
+        with limits.taking("orders", request) as permit:
+            return see_other(generation.try_again(song, token_of(request), permit.require))
+    except limits.TooMany as reached:
+        messages.error(request, str(reached))
+        title_form = TitleForm(initial={"title": song.title})
+        return limits.come_again(song_page(request, song, title_form, status=429), reached)
     except generation.NoSecondTry as reason:
         messages.info(request, str(reason))
         return see_other(song)

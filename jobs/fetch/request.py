@@ -102,6 +102,7 @@ def prepare(
     sent = {"Content-Type": "application/json"} if json is not None else {}
     sent |= {"Idempotency-Key": NO_HEADER.sub(lambda found: quote(found[0], safe=""), key)}
     own = _headers(headers, refuse)
+    _refuse_in_clear(url, own, refuse)
     set_otherwise = {name.lower() for name in own}
     return FetchRecord(
         step_name=step_name,
@@ -159,6 +160,15 @@ def _refuse_secrets(url: str, body: str, refuse: Refuse) -> None:
         refuse(
             f"the URL or the body holds the value of settings.{name}, which rows would keep; pass "
             f'it as a header, with Secret("{name}").'
+        )
+
+
+def _refuse_in_clear(url: str, headers: dict[str, Any], refuse: Refuse) -> None:
+    is_secret = any(isinstance(value, dict) for value in headers.values())
+    if is_secret and not address_policy.is_confidential(url):
+        refuse(
+            f"{quoted(url, 200)} would send a secret in clear; use https://, or name the host in "
+            'JOBS["PRIVATE_HOSTS"] if the network between is yours.'
         )
 
 

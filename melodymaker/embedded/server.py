@@ -7,6 +7,8 @@
 3. `initdb` writes to a temporary folder that is renamed at the end. An interrupted `initdb`
    leaves no data folder that looks complete.
 4. The server outlives the command that started it. Only `stop` ends it.
+5. The folder of the socket is looked at before it is used (ownership.py): another user's server
+   there is not connected to, and another user's process not ended.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import stat
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import Any
 import psycopg
 
 from melodymaker.embedded.errors import DatabaseUnavailable
+from melodymaker.embedded.ownership import owner_for, refuse_foreign, refuse_unless_of
 from melodymaker.embedded.place import DATABASE, PORT, USER, Place
 from melodymaker.embedded.processes import end_postgres, is_postgres, pid_in
 from melodymaker.embedded.programs import Programs, unreachable
@@ -67,6 +69,7 @@ def stop(base: Path) -> bool:
     place = Place(base)
     if not place.sockets.exists():
         return False
+    refuse_foreign(place.sockets)
     with place.locked():
         ran = _stop(place)
         shutil.rmtree(place.sockets, ignore_errors=True)
@@ -77,6 +80,7 @@ def forget(base: Path) -> bool:
     """Stop the server and delete its data. False if there were none."""
     place = Place(base)
     known = place.guard.exists()
+    refuse_foreign(place.sockets)
     with place.locked():
         _stop(place)
         shutil.rmtree(place.guard, ignore_errors=not known)
@@ -110,6 +114,7 @@ def others(base: Path) -> int:
 
 
 def _connect(place: Place, database: str) -> psycopg.Connection[Any]:
+    refuse_foreign(place.sockets)
     return psycopg.connect(
         host=str(place.sockets),
         port=PORT,
@@ -134,19 +139,13 @@ def _own_folders(place: Place, programs: Programs) -> None:
     account = programs.account
     if not account.reaches(place.guard):
         raise unreachable(place.base)
-    owner = os.geteuid() if account.reaches_everything else account.uid
+    owner = owner_for(account)
     group = os.getegid() if account.reaches_everything else account.gid
     for folder in (place.guard, place.sockets):
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
             os.chown(folder, owner, group)
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
-            raise DatabaseUnavailable(
-                f"{folder} is not a private folder of user {owner} (it belongs to user "
-                f"{found.st_uid}, mode {stat.S_IMODE(found.st_mode):o}). If another user worked "
-                f"in this checkout, let that user run `make clean`; else remove the folder."
-            )
+        refuse_unless_of(folder, owner)
     place.log.touch()
     os.chown(place.log, account.uid, account.gid)
 

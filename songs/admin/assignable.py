@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 APPS = ("jobs", "songs")
 BY_FORM = (
     *("add_user", "change_user", "delete_user", "change_song", "delete_song"),
-    *("change_category", "delete_category", "add_handovernote"),
+    *("change_category", "delete_category", "add_handovernote", "change_limit"),
 )
 OTHERS = ("view_group", "view_logentry")
 DEFAULT = r"^(add|change|delete|view)_"

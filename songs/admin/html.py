@@ -70,3 +70,11 @@ def address(name: str, *args: Any, **query: Any) -> str:
     url = reverse(f"admin:{name}", args=args)
     given: Mapping[str, Any] = {key: value for key, value in query.items() if value}
     return f"{url}?{'&'.join(f'{key}={value}' for key, value in given.items())}" if given else url
+
+
+def refusals(rule: str, times: int) -> SafeString:
+    """How often a limit refused; a link to whom."""
+    if not times:
+        return format_html('<span class="song-figure">{}</span>', 0)
+    url = address("songs_limitcount_changelist", rule=rule)
+    return format_html('<a class="song-figure" href="{}">{}</a>', url, f"{times:,}")

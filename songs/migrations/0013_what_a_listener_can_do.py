@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("songs", "0008_operators_do_more"),
+        ("songs", "0011_limits"),
     ]
 
     operations = [

@@ -14,6 +14,7 @@ from songs.models.ledger import (
     LedgerCheck,
     LedgerHour,
 )
+from songs.models.limit import Limit, LimitCount
 from songs.models.song import (
     DESCRIPTION_LIMIT,
     DURATION,
@@ -47,6 +48,8 @@ __all__ = [
     "EntryKind",
     "LedgerCheck",
     "LedgerHour",
+    "Limit",
+    "LimitCount",
     "SignInFailure",
     "Song",
     "SongManager",

@@ -20,7 +20,18 @@ from django.utils import timezone
 
 from jobs import api
 from jobs.models import Cluster, Event, RegisteredFunction, Run
-from songs.models import Category, CreditBalance, CreditEntry, Song, SongStatus, User
+from songs.limits import counts
+from songs.limits.rules import RULES
+from songs.models import (
+    Category,
+    CreditBalance,
+    CreditEntry,
+    Limit,
+    LimitCount,
+    Song,
+    SongStatus,
+    User,
+)
 from tests.jobs.admin.panel import FN
 from tests.support import rows
 from tests.support.cast import PASSWORD, a_song, listener, staff
@@ -164,6 +175,16 @@ def a_category() -> Category:
 
 def an_entry() -> CreditEntry:
     return with_ledger().credit_entries.get()
+
+
+def a_limit() -> Limit:
+    """A test that truncates tables takes the rows along that migrations made."""
+    return Limit.objects.get_or_create(name="orders-account")[0]
+
+
+def a_refusal() -> LimitCount:
+    counts.note([counts.Asked(RULES["orders-network"], f"203.0.113.{next(NUMBERS)}")])
+    return LimitCount.objects.latest("id")
 
 
 def a_cluster() -> Cluster:
@@ -337,6 +358,11 @@ SONGS = [
         chosen("delete_selected"),
     ),
 ]
+LIMITS = [
+    Door("songs_limit_add", CLOSED),
+    Door("songs_limit_change", needs("change_limit"), a_limit, {"most": "7"}),
+    Door("songs_limit_delete", CLOSED, a_limit, YES),
+]
 READ_ONLY = [
     Door(f"{model}_{door}", CLOSED, None if door == "add" else made, YES)
     for model, made in {
@@ -346,11 +372,12 @@ READ_ONLY = [
         "jobs_cluster": a_cluster,
         "songs_creditentry": an_entry,
         "songs_creditbalance": a_balance,
+        "songs_limitcount": a_refusal,
         "admin_logentry": an_act,
     }.items()
     for door in ("add", "change", "delete")
 ]
-DOORS = [*RUNS, *FUNCTIONS, *ACCOUNTS, *SONGS, *READ_ONLY]
+DOORS = [*RUNS, *FUNCTIONS, *ACCOUNTS, *SONGS, *LIMITS, *READ_ONLY]
 
 # What changes nothing of anybody's: pages to be read, and each account's own sign-in and password.
 TO_BE_READ = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -137,6 +139,39 @@ def test_a_socket_folder_that_others_may_enter_is_refused(tmp_path: Path) -> Non
             embedded.start(tmp_path)
     finally:
         place.sockets.rmdir()
+
+
+@pytest.fixture
+def strangers(tmp_path: Path) -> Iterator[Place]:
+    """A folder that is not private to this user at the place of the socket, with a server's socket
+    and lock file in it."""
+    place = Place(tmp_path)
+    place.sockets.mkdir(mode=0o755)
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(place.socket))
+    listening.listen()
+    listening.settimeout(0)
+    process = subprocess.Popen(["sleep", "60"], executable="/bin/sleep")
+    place.socket.with_name(f"{place.socket.name}.lock").write_text(f"{process.pid}\n")
+    if os.geteuid() == 0:  # else its mode alone tells that it is not private
+        os.chown(place.sockets, 12_345, 12_345)
+    yield place
+    with pytest.raises(BlockingIOError):
+        listening.accept()  # no connection was made
+    listening.close()
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+    shutil.rmtree(place.sockets)
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "forget", "status", "others"])
+def test_a_strangers_socket_folder_is_refused_before_it_is_used(
+    strangers: Place, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setattr("melodymaker.embedded.processes.is_postgres", bool)  # all are servers
+    with pytest.raises(embedded.DatabaseUnavailable, match="not a private folder"):
+        getattr(embedded, verb)(strangers.base)
 
 
 def test_without_postgresql_the_sentence_names_the_way_out(tmp_path, monkeypatch) -> None:

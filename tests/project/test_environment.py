@@ -22,7 +22,7 @@ PRODUCTION = {
     "DEBUG": "0",
     "HTTPS": "1",
     "ALLOWED_HOSTS": "songs.example.org",
-    "DATABASE_URL": "postgres://someone:pa55word@db.example.org/songs",
+    "DATABASE_URL": "postgres://someone:pa55word@db.example.org/songs?sslmode=verify-full",
     "GENERATE_FROM_DESCRIPTION": "https://endpoint.example.org/generate",
     "MODAL_KEY": "key",
     "MODAL_SECRET": "secret",

@@ -18,12 +18,15 @@ from django.urls import URLPattern, URLResolver, reverse
 
 from jobs.models import Fetch, LogLine, Run
 from songs.models import CreditEntry, Song, SongStatus, User
+from tests.project.doors import a_limit, a_refusal
 from tests.support import rows
 from tests.support.cast import a_song, listener
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_files")]
 roles = import_module("songs.migrations.0007_roles")
 do_more = import_module("songs.migrations.0008_operators_do_more")
+limits = import_module("songs.migrations.0011_limits")
+OPERATORS_MORE = {*do_more.MORE, *limits.MORE}
 
 VIEWER, OPERATOR, SUPPORT, ROOT = "Viewers", "Operators", "Support", "superuser"
 STAFF = {VIEWER, OPERATOR, SUPPORT, ROOT}
@@ -49,6 +52,11 @@ PAGES: dict[str, set[str]] = {
     "jobs_run_output": {OPERATOR, SUPPORT, ROOT},
     **dict.fromkeys(["jobs_event_send", "jobs_registeredfunction_invoke"], ACTS),
     "admin_logentry_changelist": {OPERATOR, ROOT},
+    **{
+        f"songs_{model}_{page}": ACTS
+        for model in ("limit", "limitcount")
+        for page in ("changelist", "change", "history")
+    },
     **{
         f"songs_{model}_{page}": PRODUCT
         for model in ("user", "song", "creditentry", "category")
@@ -87,6 +95,7 @@ def groups() -> None:
     Group.objects.filter(name__in=roles.GROUPS).delete()
     roles.make_groups(apps)
     do_more.let_operators_do_more(apps)
+    limits.let_operators_set_limits(apps)
 
 
 @pytest.fixture
@@ -113,6 +122,8 @@ def things(groups: None) -> dict[str, Any]:
         "songs_creditentry": CreditEntry.objects.first(),
         "songs_creditbalance": biscuit,
         "songs_category": song.categories.create(name="Waltz", folded="waltz"),
+        "songs_limitcount": a_refusal(),
+        "songs_limit": a_limit(),
         "auth_group": Group.objects.first(),
         "auth_user": biscuit,
     }
@@ -198,7 +209,7 @@ def test_a_migration_has_made_the_groups_with_their_permissions(groups: None) ->
     for name, wanted in roles.GROUPS.items():
         found = Group.objects.get(name=name).permissions
         codenames = {codename for listed in wanted.values() for codename in listed}
-        codenames |= set(do_more.MORE) if name == OPERATOR else set()
+        codenames |= OPERATORS_MORE if name == OPERATOR else set()
         assert set(found.values_list("codename", flat=True)) == codenames
 
 
@@ -207,6 +218,7 @@ def test_a_group_that_was_changed_stays_as_it_is(groups: None) -> None:
         Group.objects.get(name=name).permissions.clear()
     roles.make_groups(apps)
     do_more.let_operators_do_more(apps)
+    limits.let_operators_set_limits(apps)
     for name in (VIEWER, OPERATOR):
         assert not Group.objects.get(name=name).permissions.exists()
 
@@ -222,5 +234,5 @@ def test_the_boxes_of_permissions_offer_those_that_mean_something(
         assert {"view_payload", "rerun_run", "grant_credits", "view_logentry"} <= offered
         assert not {"add_run", "change_run", "delete_creditentry", "view_session"} & offered
     wanted = {name for listed in roles.GROUPS.values() for each in listed.values() for name in each}
-    assert wanted | set(do_more.MORE) <= offered
+    assert wanted | OPERATORS_MORE <= offered
     assert Permission.objects.count() > len(offered)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core.files.base import ContentFile
@@ -150,7 +151,9 @@ def test_a_key_from_the_browser_is_ignored(alices: Client, song: Song) -> None:
     assert body(answer) == AUDIO
 
 
-def test_a_bucket_is_asked_for_a_short_lived_link(alices: Client, song: Song, settings) -> None:
+@pytest.fixture
+def bucket(song: Song, settings) -> None:
+    """The files are in a bucket from now on."""
     settings.STORAGES = {
         **settings.STORAGES,
         "default": {
@@ -165,6 +168,19 @@ def test_a_bucket_is_asked_for_a_short_lived_link(alices: Client, song: Song, se
             },
         },
     }
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_link_into_the_bucket_is_signed_for_the_method(alices: Client, song: Song) -> None:
+    for name in ("audio", "cover"):
+        address = f"/songs/{song.pk}/{name}"
+        links = [alices.get(address)["Location"], alices.head(address)["Location"]]
+        signatures = [parse_qs(urlsplit(link).query)["X-Amz-Signature"] for link in links]
+        assert signatures[0] != signatures[1]
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_bucket_is_asked_for_a_short_lived_link(alices: Client, song: Song) -> None:
     answer = alices.get(f"/songs/{song.pk}/audio?download=1", headers={"Range": "bytes=0-9"})
     assert answer.status_code == 302
     assert answer["Location"].startswith(f"http://127.0.0.1:1/songs/{song.s3_key}?")

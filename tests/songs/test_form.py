@@ -26,7 +26,7 @@ BAD = [
     ("full_described_song", " \n\t ", "Say what the song should be like"),
     ("full_described_song", "x" * 2001, "That is 2,001 characters, and 2,000 are allowed"),
     ("full_described_song", "a\x07bell", "Character 2 is a control character (U+0007)"),
-    ("full_described_song", "a\x00b", "Character 2 is a control character (U+0000)"),
+    ("full_described_song", "a\x01b", "Character 2 is a control character (U+0001)"),
     ("full_described_song", "next\x85line", "Character 5 is a control character (U+0085)"),
     ("audio_duration", "9.99", "9.99 is out of range. Choose a length in seconds from 10 to 240."),
     ("audio_duration", "241", "241 is out of range."),

@@ -23,6 +23,9 @@ from songs.ranges import RangeNotSatisfiable, parse_range
         ("bytes=900-5000", range(900, 1000)),
         ("Bytes=1-2", range(1, 3)),
         ("bytes= 1-2 ", range(1, 3)),
+        (f"bytes=0-{'9' * 5000}", range(0, 1000)),
+        (f"bytes=-{'9' * 5000}", range(0, 1000)),
+        (f"bytes={'0' * 5000}1-2", range(1, 3)),
     ],
 )
 def test_one_range_is_sent(header: str, wanted: range) -> None:
@@ -60,3 +63,8 @@ def test_no_header_leads_out_of_the_file(tail: str, size: int) -> None:
     except RangeNotSatisfiable:
         return
     assert wanted is None or 0 <= wanted.start < wanted.stop <= size
+
+
+def test_a_start_of_5000_digits_is_past_the_end() -> None:
+    with pytest.raises(RangeNotSatisfiable):
+        parse_range(f"bytes={'9' * 5000}-", 1000)

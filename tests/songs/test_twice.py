@@ -92,7 +92,7 @@ def test_the_same_number_written_otherwise_is_the_same_wish(alices: Client) -> N
     assert Song.objects.count() == 1
 
 
-@pytest.mark.parametrize("token", [None, "", "nonsense", "\x00", "9" * 5000])
+@pytest.mark.parametrize("token", [None, "", "nonsense", "9" * 5000])
 def test_without_a_usable_token_the_same_wish_is_one_song_for_ten_minutes(
     alices: Client, token: str | None
 ) -> None:

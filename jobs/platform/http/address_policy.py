@@ -108,6 +108,16 @@ def _refuse_odd(host: str) -> None:
         raise Refused(f"{quoted(host)} is a number; write an IPv4 address as four decimal parts")
 
 
+def is_confidential(url: str) -> bool:
+    """Whether a URL of an allowed host may carry a secret: by TLS, or without leaving this machine
+    or a network that JOBS["PRIVATE_HOSTS"] names."""
+    origin = origin_of(url)
+    address = _literal(origin.host)
+    is_here = origin.host == "localhost" or (address is not None and address.is_loopback)
+    is_ours = _is_named(origin.host, origin.port, conf.private_hosts())
+    return origin.scheme == "https" or is_here or is_ours
+
+
 def is_literal(host: str) -> bool:
     return _literal(host) is not None
 

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from melodymaker.demo_accounts import NAMES, password_of
 from songs import credits
 from songs.models import EntryKind
 
@@ -23,7 +24,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "The demo accounts have known passwords; they are made only with DEBUG=1."
             )
-        made = [name for name in ("demo", "admin") if self.make(name)]
+        made = [name for name in NAMES if self.make(name)]
         if verbosity:
             self.stdout.write(
                 f"Made: {', '.join(made)}." if made else "Both accounts exist already."
@@ -36,6 +37,6 @@ class Command(BaseCommand):
         if people.filter(username=name).exists():
             return False
         make = people.create_superuser if name == "admin" else people.create_user
-        user = make(name, email=f"{name}@example.org", password=f"{name}-password")
+        user = make(name, email=f"{name}@example.org", password=password_of(name))
         credits.grant(user, DEMO_CREDITS, why="Credits to play with", kind=EntryKind.WELCOME)
         return True

@@ -185,3 +185,25 @@ def test_no_other_word_of_a_step_takes_a_secret_into_a_row(asks: Any) -> None:
 
     ran(handler)
     assert_no_canary()
+
+
+# --- not in clear ---------------------------------------------------------------------------------
+
+
+def test_a_secret_is_not_sent_in_clear_to_another_host(settings) -> None:
+    settings.JOBS = {**settings.JOBS, "ALLOWED_HOSTS": ["api.example.org"]}
+    for header in (Secret("MODAL_KEY"), CANARY):
+        message = refusal(url="http://api.example.org/", headers={"Auth": header})
+        assert "would send a secret in clear; use https://" in message
+        Run.objects.all().delete()
+    assert asked("http://api.example.org/", headers={"Auth": "no secret"}).status == "waiting"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.example.org/", "http://studio:8000/", "http://localhost:9/", URL]
+)
+def test_it_is_sent_by_tls_and_where_the_network_is_ours(settings, url: str) -> None:
+    hosts = ["api.example.org", "studio:8000", "localhost:9", "127.0.0.1:9"]
+    settings.JOBS = {**settings.JOBS, "ALLOWED_HOSTS": hosts, "PRIVATE_HOSTS": ["studio"]}
+    assert asked(url, headers={"Auth": Secret("MODAL_KEY")}).status == "waiting"
+    assert_no_canary()

@@ -1,0 +1,108 @@
+"""Middleware that refuses a request before it is parsed or costs a query: one with too large a body
+(413), and one with a NUL (400), which PostgreSQL cannot store and file systems cannot open."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+
+from jobs.api import excerpt
+from melodymaker.bodies import body_limit, size_in_words
+from songs.answers import refusal
+
+logger = logging.getLogger(__name__)
+Answer = Callable[[HttpRequest], HttpResponse]
+
+NUL = "\0"
+TOO_LARGE = "The request is larger than {}, and more is not accepted here. Send less at a time."
+NO_LENGTH = "The request does not say how large it is. Send it with a Content-Length."
+NOT_WHOLE = "The request ended before it was whole. Send it once more."
+HOLDS_NUL = "The request holds a NUL character, which no text can have. Send it without that."
+
+
+def bounded_bodies(get_response: Answer) -> Answer:
+    """Answer 413 to a body over the limit of its path (bodies.py), before any of it is read.
+
+    A body that comes in chunks has no length. Up to the limit of it is read, in memory; Django
+    would take such a body for empty.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        limit = body_limit(request.path_info)
+        if _length(request) > limit:
+            return _too_large(request, limit)
+        if request.META.get("HTTP_TRANSFER_ENCODING"):
+            refused = _take_in(request, limit)
+            if refused is not None:
+                return refused
+        return get_response(request)
+
+    return middleware
+
+
+def _length(request: HttpRequest) -> int:
+    """The length that the request states, in bytes; 0 if it states none, and more than any limit if
+    what it states is no length."""
+    stated = request.META.get("CONTENT_LENGTH") or ""
+    is_number = stated.isascii() and stated.isdigit() and len(stated) < 20
+    return int(stated) if is_number else 2**63 * bool(stated)
+
+
+def _too_large(request: HttpRequest, limit: int) -> HttpResponse:
+    logger.warning(
+        "Refused a body over %s for %s", size_in_words(limit), excerpt(request.path, 200)
+    )
+    sentence = TOO_LARGE.format(size_in_words(limit))
+    return refusal(request, 413, "That is too much", sentence, {})
+
+
+def _take_in(request: Any, limit: int) -> HttpResponse | None:
+    """Read a body in chunks, or return the answer that refuses it."""
+    if not request.META.get("wsgi.input_terminated"):  # nothing would tell the end
+        return refusal(request, 411, "How much is it?", NO_LENGTH, {})
+    try:
+        body = request.META["wsgi.input"].read(limit + 1)
+    except OSError:
+        return refusal(request, 400, "Not understood", NOT_WHOLE, {})
+    if len(body) > limit:
+        return _too_large(request, limit)
+    request.META["CONTENT_LENGTH"] = str(len(body))
+    request._stream = BytesIO(body)
+    return None
+
+
+def no_nul(get_response: Answer) -> Answer:
+    """Answer 400 to a NUL in the path, the query, a header, a cookie or the body."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        try:
+            holds_nul = any(NUL in text for text in _texts(request))
+        except UnreadablePostError:
+            return refusal(request, 400, "Not understood", NOT_WHOLE, {})
+        if holds_nul:
+            return refusal(request, 400, "Not understood", HOLDS_NUL, {})
+        return get_response(request)
+
+    return middleware
+
+
+def _texts(request: HttpRequest) -> Iterator[str]:
+    """Everything in the request that a view may read, decoded as the view would."""
+    yield request.path_info
+    yield from (value for value in request.META.values() if isinstance(value, str))
+    yield from request.COOKIES.values()
+    if "%" in request.META.get("QUERY_STRING", ""):
+        yield from _pairs(request.GET)
+    if _length(request):
+        yield request.body.decode("latin-1")
+        yield from _pairs(request.POST)
+
+
+def _pairs(query: Any) -> Iterator[str]:
+    for name, values in query.lists():
+        yield name
+        yield from values

@@ -1,0 +1,30 @@
+"""Answers that refuse a request: as a page, as JSON, or as a line of text, as the browser asked."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+
+
+def refusal(
+    request: HttpRequest, status: int, title: str, sentence: str, headers: dict[str, str]
+) -> HttpResponse:
+    """The sentence under this status. Building it makes no query."""
+    headers = {"Cache-Control": "no-store", **headers}
+    if wants_json(request):
+        return JsonResponse({"error": sentence}, status=status, headers=headers)
+    if is_part_of_a_page(request):
+        return HttpResponse(sentence, "text/plain; charset=utf-8", status=status, headers=headers)
+    page = render_to_string("refusal.html", {"title": title, "sentence": sentence})
+    return HttpResponse(page, status=status, headers=headers)
+
+
+def wants_json(request: HttpRequest) -> bool:
+    preferred = request.get_preferred_type(["text/html", "application/json"])
+    return request.path.endswith(".json") or preferred == "application/json"
+
+
+def is_part_of_a_page(request: HttpRequest) -> bool:
+    """Whether the browser fetches a fragment, a sound or a picture rather than a page."""
+    destination = request.headers.get("Sec-Fetch-Dest", "document")
+    return "HX-Request" in request.headers or destination not in ("document", "iframe")

@@ -1,0 +1,149 @@
+"""Count in the database: what was done in a window, and what was refused.
+
+1. `TAKE` adds and decides in one statement. A row is locked for as long as the statement takes, so
+   call it outside the transaction of what is counted: the row of the whole site would make all
+   orders wait for each other.
+2. It then commits without waiting for the disk. A power cut may forget the last counts.
+3. Rows are locked in one order, rule by rule: two statements never wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connection
+
+from songs.limits.rules import HOUR, MAKING, Rule
+
+ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)  # where all windows begin: days at midnight
+
+ASKED = """
+  FROM (SELECT set_config('synchronous_commit', CASE WHEN %(is_alone)s THEN 'off'
+               ELSE current_setting('synchronous_commit') END, true)) AS without_the_disk
+ CROSS JOIN unnest(%(rules)s::text[], %(subjects)s::text[], %(spans)s::interval[],
+                   %(mosts)s::int[], %(amounts)s::int[]) AS a (rule, subject, span, most, amount)
+ CROSS JOIN LATERAL date_bin(a.span, clock_timestamp(), %(origin)s::timestamptz) AS starts_at
+  LEFT JOIN songs_limit ON songs_limit.name = a.rule
+"""
+
+TAKE = f"""
+INSERT INTO songs_limitcount AS known (rule, subject, starts_at, ends_at, most, count, refused)
+SELECT a.rule, a.subject, starts_at, starts_at + a.span, coalesce(songs_limit.most, a.most),
+       a.amount, 0
+  {ASKED}
+ WHERE coalesce(songs_limit.most, a.most, 1) > 0
+ ORDER BY a.rule, a.subject
+ON CONFLICT (rule, subject, starts_at) DO UPDATE
+   SET count = known.count + excluded.count, most = excluded.most
+ WHERE known.count < excluded.most OR excluded.most IS NULL
+RETURNING rule, starts_at, known.most, count,
+          extract(epoch FROM ends_at - clock_timestamp())::float AS left_over,
+          (SELECT l.most FROM songs_limit l WHERE l.name = %(making)s) AS making
+"""  # noqa: S608
+
+NOTE = f"""
+INSERT INTO songs_limitcount AS known
+       (rule, subject, starts_at, ends_at, most, count, refused, refused_at)
+SELECT a.rule, a.subject, starts_at, starts_at + a.span, coalesce(songs_limit.most, a.most),
+       0, 1, clock_timestamp()
+  {ASKED}
+ ORDER BY a.rule, a.subject
+ON CONFLICT (rule, subject, starts_at) DO UPDATE
+   SET refused = known.refused + 1, most = excluded.most, refused_at = excluded.refused_at
+RETURNING rule, known.most, extract(epoch FROM ends_at - clock_timestamp())::float
+"""  # noqa: S608
+
+GIVE_BACK = """
+WITH given AS MATERIALIZED (
+  SELECT known.id, g.amount
+    FROM songs_limitcount known
+    JOIN unnest(%(rules)s::text[], %(subjects)s::text[], %(starts)s::timestamptz[],
+                %(amounts)s::int[]) AS g (rule, subject, starts_at, amount)
+      ON (known.rule, known.subject, known.starts_at) = (g.rule, g.subject, g.starts_at)
+   ORDER BY known.rule, known.subject
+     FOR UPDATE OF known)
+UPDATE songs_limitcount SET count = greatest(count - given.amount, 0)
+  FROM given WHERE songs_limitcount.id = given.id
+"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """So many more of a rule for a subject: an account's id, a network, `*` for the whole site."""
+
+    rule: Rule
+    subject: str
+    amount: int = 1
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was granted: `amount` of what was asked, until the window ends in `seconds`."""
+
+    asked: Asked
+    starts_at: datetime
+    most: int | None
+    amount: int
+    seconds: float
+    making: int | None  # what an operator has set for songs in the making
+
+
+@dataclass(frozen=True)
+class Full:
+    """A limit that is reached, and how many seconds remain of its window."""
+
+    rule: Rule
+    most: int
+    seconds: float
+
+
+def take(asked: Sequence[Asked]) -> list[Taken]:
+    """Add what is asked, and return what was granted: rules that are full are left out."""
+    rows = {row[0]: row for row in _rows(TAKE, asked)}
+    return [_taken(one, *rows[one.rule.name][1:]) for one in asked if one.rule.name in rows]
+
+
+def _taken(
+    one: Asked, starts_at: datetime, most: int | None, count: int, seconds: float, making: int
+) -> Taken:
+    """`count - amount` was there before, and less than `most`."""
+    amount = one.amount if most is None else min(one.amount, most - count + one.amount)
+    return Taken(one, starts_at, most, amount, max(seconds, 0.0), making)
+
+
+def note(asked: Sequence[Asked]) -> list[Full]:
+    """Remember for operators that these were refused."""
+    rules = {one.rule.name: one.rule for one in asked}
+    return [Full(rules[name], most or 0, seconds) for name, most, seconds in _rows(NOTE, asked)]
+
+
+def give_back(taken: Iterable[Taken]) -> None:
+    """Take off again what was not needed. The window may have ended since."""
+    rows = list(taken)
+    values: dict[str, Any] = {
+        "rules": [row.asked.rule.name for row in rows],
+        "subjects": [row.asked.subject for row in rows],
+        "starts": [row.starts_at for row in rows],
+        "amounts": [row.amount for row in rows],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(GIVE_BACK, values)
+
+
+def _rows(statement: str, asked: Sequence[Asked]) -> list[tuple[Any, ...]]:
+    values: dict[str, Any] = {
+        "rules": [one.rule.name for one in asked],
+        "subjects": [one.subject for one in asked],
+        "spans": [one.rule.span or HOUR for one in asked],
+        "mosts": [one.rule.default for one in asked],
+        "amounts": [one.amount for one in asked],
+        "making": MAKING.name,
+        "origin": ORIGIN,
+        "is_alone": not connection.in_atomic_block,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())

@@ -1,0 +1,169 @@
+"""Operators see and change limits, and see which listeners and networks were refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from playwright.sync_api import Browser
+
+from songs.limits import counts
+from songs.limits.counts import Asked
+from songs.limits.rules import RULES
+from songs.models import Limit, LimitCount, User
+from tests.songs.conftest import as_
+from tests.support import browser as chromium
+from tests.support import cast
+
+pytestmark = pytest.mark.django_db
+LIMITS = reverse("admin:songs_limit_changelist")
+REFUSALS = reverse("admin:songs_limitcount_changelist")
+OPERATIONS = reverse("admin:index")
+
+
+def page_of(limit: Limit) -> str:
+    return reverse("admin:songs_limit_change", args=[limit.pk])
+
+
+@pytest.fixture
+def limit() -> Limit:
+    return Limit.objects.get_or_create(name="orders-account")[0]
+
+
+@pytest.fixture
+def refused(alice: User) -> None:
+    for _ in range(3):
+        counts.note([Asked(RULES["orders-account"], str(alice.pk))])
+    counts.note([Asked(RULES["sign-ups-network"], "2001:db8:1:2::/64")])
+    counts.note([Asked(RULES["orders-all"], "*")])
+    counts.note([Asked(RULES["orders-account"], "999999")])  # an account that is gone
+    counts.take([Asked(RULES["orders-account"], "7")])  # not refused
+
+
+def shown(client: Client, address: str, **query: str) -> str:
+    answer = client.get(address, query)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_every_limit_is_listed_with_its_number_and_its_refusals(
+    olgas: Client, limit: Limit, refused: None
+) -> None:
+    Limit.objects.filter(pk=limit.pk).update(most=7)
+    page = shown(olgas, LIMITS)
+    assert all(str(rule) in page for rule in RULES.values())
+    assert '<td class="field-at_most">7</td>' in page
+    assert '<td class="field-default">30</td>' in page
+    assert f'{REFUSALS}?rule=orders-account">4<' in page
+
+
+def test_a_change_is_a_line_of_the_audit_log(olgas: Client, limit: Limit) -> None:
+    for most in ("7", "0", ""):
+        assert olgas.post(page_of(limit), {"most": most}).status_code == 302
+    said = [entry.get_change_message() for entry in LogEntry.objects.order_by("id")]
+    assert said == [
+        "Orders of one account, an hour: the default (30) → 7.",
+        "Orders of one account, an hour: 7 → 0.",
+        "Orders of one account, an hour: 0 → the default (30).",
+    ]
+
+
+@pytest.mark.parametrize("given", ["-1", "many", "1.5", "9" * 30, "<b>"])
+def test_what_is_no_number_is_refused_beside_the_field(
+    olgas: Client, limit: Limit, given: str
+) -> None:
+    answer = olgas.post(page_of(limit), {"most": given})
+    assert answer.status_code == 200
+    assert answer.context["adminform"].form.errors["most"]
+    limit.refresh_from_db()
+    assert limit.most is None
+
+
+def test_refusals_name_their_listener_or_network(olgas: Client, alice: User, refused: None) -> None:
+    page = shown(olgas, REFUSALS)
+    assert f'href="{reverse("admin:songs_user_change", args=[alice.pk])}"><bdi>alice</bdi>' in page
+    for words in ("2001:db8:1:2::/64", "the whole site", "999999", "0 of 30"):
+        assert words in page
+    assert LimitCount.objects.count() == 5
+    assert "4 refusals by limits" in page
+
+
+def test_refusals_are_filtered_by_limit_and_time(olgas: Client, refused: None) -> None:
+    assert "1 refusal by a limit" in shown(olgas, REFUSALS, rule="orders-all")
+    assert "4 refusals by limits" in shown(olgas, REFUSALS, since="hour")
+    assert "4 refusals by limits" in shown(olgas, REFUSALS, rule="nonsense", since="never")
+
+
+def test_a_long_list_costs_no_more_statements(olgas: Client, refused: None) -> None:
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            shown(olgas, REFUSALS)
+        return len(asked)
+
+    few = statements()
+    for number in range(20):
+        user = cast.listener(f"listener-{number}", credits_=0)
+        counts.note([Asked(RULES["orders-account"], str(user.pk))])
+    assert statements() == few
+
+
+def test_operations_has_a_card_for_those_who_may_see_refusals(
+    olgas: Client, refused: None, db: None
+) -> None:
+    page = shown(olgas, OPERATIONS, part="more")
+    card = page.partition('id="limits-card"')[2].partition("</section>")[0]
+    for words in ("4 refused", "alice", "2001:db8:1:2::/64", "the whole site", REFUSALS):
+        assert words in card
+    viewer = as_(cast.staff("viewer", "view_run"))
+    assert 'id="limits-card"' not in shown(viewer, OPERATIONS, part="more")
+
+
+def test_without_refusals_the_card_says_so(olgas: Client) -> None:
+    page = shown(olgas, OPERATIONS, part="more")
+    assert "No listener and no network was refused by a limit." in page
+
+
+# --- in a browser ---
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium.chromium() as started:
+        yield started
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(not chromium.CHROMIUM, reason="NO BROWSER TESTED: Chromium is not installed")
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_whole(
+    browser: Browser,
+    live_server: Any,
+    olgas: Client,
+    limit: Limit,
+    refused: None,
+    settings: Any,
+    width: int,
+    scheme: str,
+) -> None:
+    name = settings.SESSION_COOKIE_NAME
+    cookie = {"name": name, "value": olgas.cookies[name].value}
+    view = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    problems: dict[str, list[str]] = {}
+    refusal = reverse("admin:songs_limitcount_change", args=[LimitCount.objects.first().pk])
+    with chromium.opened(browser, live_server.url, cookie, **view) as looked:
+        for number, address in enumerate([LIMITS, page_of(limit), REFUSALS, refusal, OPERATIONS]):
+            answer = looked.page.goto(address)
+            assert answer
+            assert answer.ok, address
+            looked.picture(f"limits-{scheme}-{width}-{number}")
+            found = looked.too_wide() + looked.axe_violations()
+            if found:
+                problems[address] = found
+    assert not problems
