@@ -113,6 +113,7 @@ def _advance(claim: Claim, unit_of_work: UnitOfWork, observer: WorkerObserver) -
         if unit_of_work.transaction.is_databases_fault(error):
             unit_of_work.roll_back()
             raise Interrupted(error) from error
+        error = unit_of_work.transaction.explained(error)
         _retry_or_fail(claim, function, unit_of_work, error)
     finally:
         unit_of_work.leave_connection()

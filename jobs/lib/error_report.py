@@ -6,9 +6,11 @@ The report never fails: it says what it left out.
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from jobs.errors import ControlFlow, JobsError
@@ -113,7 +115,7 @@ def _message_of(error: BaseException) -> Iterator[str]:
     story = traceback.TracebackException.from_exception(error, capture_locals=False)
     frames = list(story.stack)
     if error.__traceback__ is None:  # an error of a response was made, not raised
-        frames = _frames_of_the_call()
+        frames = list(frames_of_the_call(sys._getframe()))
     while len(frames) > 1 and frames[0].filename.startswith(HERE):
         frames.pop(0)
     story.stack = traceback.StackSummary.from_list(frames)
@@ -129,12 +131,16 @@ def _short_message_of(error: BaseException, mute: BaseException) -> str:
     return f"{frames}{class_path(error)}\n(the rest of its story cannot be had: {reason})\n"
 
 
-def _frames_of_the_call() -> list[traceback.FrameSummary]:
-    frames = list(traceback.extract_stack())
+def frames_of_the_call(innermost: FrameType) -> traceback.StackSummary:
+    """The author's frames (and libraries') that the engine has called and that have called it."""
+    walked = traceback.walk_stack(innermost)
+    frames = traceback.StackSummary.extract(walked, lookup_lines=False)
+    frames.reverse()
     inside = [i for i, frame in enumerate(frames) if frame.filename.startswith(HERE)]
     authors = [i for i, frame in enumerate(frames) if not frame.filename.startswith(HERE)]
     called = [i for i in authors if inside and inside[0] < i < inside[-1]]
-    return frames[called[0] : called[-1] + 1] if called else []
+    kept = frames[called[0] : called[-1] + 1] if called else []
+    return traceback.StackSummary.from_list(kept)
 
 
 def fit_text(text: str, limit: int | None = None) -> str:
