@@ -26,8 +26,11 @@ class JobsError(Exception):
 
     `code` names the kind of error for programs; the message is for people, and may change. A
     request's error has a FetchCode, and with an answer its `status_code`. An author's error has
-    the code that the author gives it (40 characters at most), others have "".
+    the code that the author gives it (40 characters at most), others have "". `run_id` names the
+    run that has to be dealt with first, if it is another one than was asked for.
     """
+
+    run_id = ""
 
     def __init__(
         self, message: str | None = None, *, code: str = "", status_code: int | None = None

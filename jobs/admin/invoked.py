@@ -19,7 +19,7 @@ from jobs.admin.html import run_link, run_status
 from jobs.admin.run_actions import View, asked, do
 from jobs.admin.run_transitions import ALONG, cancel_tree
 from jobs.admin.words import MOST_COUNTED, counted
-from jobs.control.reruns import RETRYABLE
+from jobs.control.retries import RETRYABLE
 from jobs.errors import JobsError
 from jobs.models import Run
 from jobs.runs import invocation_tree
@@ -49,7 +49,7 @@ def _going_along(run: Run) -> list[SafeString]:
     """Links to runs that a retry lets go on."""
     if run.status not in RETRYABLE:
         return []
-    awaited = invocation_tree.awaited_by(run)
+    awaited = invocation_tree.awaited_by(run).runs
     return [run_link(child.pk, child.fn_id) for child in awaited if child.status in RETRYABLE]
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
-from jobs.errors import ControlFlow, JobsError
+from jobs.errors import ControlFlow, JobsError, StepError
 from jobs.lib.excerpts import both_ends, excerpt
 from jobs.lib.secrets import mask
 
@@ -23,6 +23,8 @@ CLASS_LIMIT = 300
 MESSAGE_LIMIT = 4_000
 TRACEBACK_LIMIT = 40_000
 MOST_LINKS = 100  # of a chain of causes
+MOST_PARALLELS = 10  # inside each other
+BESIDE = "jobs_beside"  # an error's attribute
 HERE = str(Path(__file__).parents[1])  # the engine's folder
 
 
@@ -98,6 +100,33 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = cause_of(error) or CONTEXT.__get__(error)
+
+
+def put_beside(error: BaseException, others: Iterable[BaseException]) -> None:
+    """Let an error stand for others of its `parallel`, so that they are not forgotten."""
+    BaseException.__setattr__(error, BESIDE, tuple(o for o in others if o is not error))
+
+
+def failed_steps(error: BaseException, depth: int = MOST_PARALLELS) -> list[StepError]:
+    """The failed steps that an error tells of: the first one in its chain, and those of the
+    branches beside it. What was caught before that stays remembered.
+    """
+    found: list[StepError] = []
+    for link in chain(error):
+        if is_a(link, StepError):
+            found.append(cast(StepError, link))
+        for other in _beside(link) if depth else ():
+            found += failed_steps(other, depth - 1)
+        if is_a(link, StepError):
+            break
+    return found
+
+
+def _beside(error: BaseException) -> tuple[BaseException, ...]:
+    try:
+        return tuple(vars(error).get(BESIDE, ()))
+    except Exception:  # an author's class may have no __dict__ to read
+        return ()
 
 
 def stack_of(error: BaseException) -> str:
