@@ -19,7 +19,6 @@ from jobs.admin.html import run_link, run_status
 from jobs.admin.run_actions import View, asked, do
 from jobs.admin.run_transitions import ALONG, cancel_tree
 from jobs.admin.words import MOST_COUNTED, counted
-from jobs.control.retries import RETRYABLE
 from jobs.errors import JobsError
 from jobs.models import Run
 from jobs.runs import invocation_tree
@@ -36,21 +35,12 @@ def relatives(run: Run, now: datetime) -> dict[str, Any]:
         "more_invoked": len(shown) > MOST_SHOWN,
         "below": counted(below),
         "below_links": links(below[:5]),
-        "goes_along": _going_along(run),
     }
 
 
 def links(run_ids: Iterable[UUID]) -> list[SafeString]:
     runs = Run.objects.filter(pk__in=list(run_ids)).order_by("-id") if run_ids else []
     return [run_link(run.pk, run.fn_id) for run in runs]
-
-
-def _going_along(run: Run) -> list[SafeString]:
-    """Links to runs that a retry lets go on."""
-    if run.status not in RETRYABLE:
-        return []
-    awaited = invocation_tree.awaited_by(run).runs
-    return [run_link(child.pk, child.fn_id) for child in awaited if child.status in RETRYABLE]
 
 
 def cancel_view(model_admin: Any) -> View:

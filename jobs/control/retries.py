@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.db.models.functions import Now
@@ -59,15 +60,13 @@ def taken_along(run: models.Run) -> TakenAlong:
     return found
 
 
-def refusal(run: models.Run, asker: requester.Asker) -> JobsError | None:
+def refusal(run: models.Run, along: TakenAlong, asker: requester.Asker) -> JobsError | None:
     """Why this run cannot be retried as it is now; None if it can."""
     if not is_resumable(run.fn_id):
         return InvalidTransition(only_from_start(run))
-    ended = models.Run.objects.filter(id__in=taken_along(run).run_ids, status__in=RETRYABLE)
-    for child in ended.select_related("event").order_by("id"):
-        if reason := refusal_of_child(run, child, asker):
-            return reason
-    return None
+    ended = models.Run.objects.filter(id__in=along.run_ids, status__in=RETRYABLE).order_by("id")
+    told = (refusal_of_child(run, child, asker) for child in ended.select_related("event"))
+    return next(filter(None, told), None)
 
 
 def refusal_of_child(
@@ -103,12 +102,20 @@ def only_from_start(run: models.Run) -> str:
 
 
 def is_resumable(fn_id: str) -> bool:
-    """What this process's code says, or, where it does not know the function, its row."""
-    if catalog.knows(fn_id):
-        return catalog.get(fn_id).resumable
-    rows = RegisteredFunction.objects.filter(fn_id=fn_id)
-    config = rows.values_list("config", flat=True).first()
-    return not isinstance(config, dict) or config.get("resumable") is not False
+    return not not_resumable([fn_id])
+
+
+def not_resumable(fn_ids: Iterable[str]) -> set[str]:
+    """Which of these functions say resumable=False: by this process's code, or, where it does not
+    know one, by its row.
+    """
+    wanted = set(fn_ids)
+    known = {fn_id for fn_id in wanted if catalog.knows(fn_id)}
+    found = {fn_id for fn_id in known if not catalog.get(fn_id).resumable}
+    if wanted - known:
+        rows = RegisteredFunction.objects.filter(fn_id__in=wanted - known)
+        found |= set(rows.filter(config__resumable=False).values_list("fn_id", flat=True))
+    return found
 
 
 def wait_anew(run: models.Run, stand_ins: dict[uuid.UUID, uuid.UUID]) -> None:
