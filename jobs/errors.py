@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -25,14 +26,17 @@ class JobsError(Exception):
 
     `code` names the kind of error for programs; the message is for people, and may change. A
     request's error has a FetchCode, and with an answer its `status_code`. An author's error has
-    the code that the author gives it (40 characters at most), others have "".
+    the code that the author gives it (40 characters at most), others have "". `run_id` names the
+    run that has to be dealt with first, if it is another one than was asked for.
     """
+
+    run_id = ""
 
     def __init__(
         self, message: str | None = None, *, code: str = "", status_code: int | None = None
     ) -> None:
         self.code, self.status_code = code, status_code
-        super().__init__(message or self.__doc__)
+        super().__init__(message or " ".join((inspect.getdoc(self) or "").split()))
 
 
 class InvalidEvent(JobsError):
@@ -130,6 +134,12 @@ class SwallowedDatabaseError(JobsError):
     """The body swallowed a database error, so PostgreSQL has undone its work. Put a
     transaction.atomic() around the statement that may fail."""
 
+    marked = (
+        "The body has marked its transaction for rollback, or swallowed an error that had left an "
+        "atomic(savepoint=False), so its work is undone. Let the error out of the body, or give "
+        "the block a savepoint."
+    )
+
 
 class TransactionLost(JobsError):
     """The code closed the database connection, or ended the transaction, that its step was in, so
@@ -195,9 +205,14 @@ class TransactionBroken(ControlFlow):
         "and that of the steps since the last commit. Put a transaction.atomic() around the "
         "statement that may fail, or move it into a step."
     )
+    marked = (
+        "Code between two steps has marked its transaction for rollback, or swallowed an error "
+        "that had left an atomic(savepoint=False), so its work and that of the steps since the "
+        "last commit are undone. Let the error out of the function, or move the block into a step."
+    )
 
-    def __init__(self) -> None:
-        super().__init__(self.story)
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.story)
 
 
 class TransactionEnded(TransactionBroken):

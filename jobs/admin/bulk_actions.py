@@ -19,6 +19,7 @@ from jobs.admin import bulk_kinds, bulk_result
 from jobs.admin.deeds import ONCE, Deed, act_on, act_once
 from jobs.admin.filters import CreatedFilter, FunctionFilter, beginning
 from jobs.admin.html import run_link
+from jobs.admin.retrying import linked
 from jobs.admin.run_transitions import cancel, cancel_tree, retry
 from jobs.admin.words import MOST_COUNTED, counted
 from jobs.control.bulk_actions import PERMISSION, Action
@@ -120,10 +121,16 @@ def _confirmation(
         "forbidden": chosen - len(allowed),
         "more": chosen > MOST_AT_ONCE,
         "all": _shown(request, bulk) if chosen > MOST_AT_ONCE else None,
-        "kinds": bulk_kinds.lines(runs) if bulk is RETRY else [],
+        **(_retries(runs) if bulk is RETRY else {"going_on": len(runs)}),
         "below": _below(runs) if bulk is CANCEL else "",
         "checkbox": ACTION_CHECKBOX_NAME,
     }
+
+
+def _retries(runs: list[Run]) -> dict[str, Any]:
+    anew = bulk_kinds.only_anew(runs)
+    going_on = [run for run in runs if run not in anew]
+    return {"kinds": bulk_kinds.lines(going_on), "going_on": len(going_on), "anew": len(anew)}
 
 
 def _below(runs: list[Run]) -> str:
@@ -194,7 +201,7 @@ def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk)
             model_admin.message_user(request, str(error), messages.ERROR)
             return done
         except JobsError as error:
-            refused.append((run_link(run.pk), str(error)))
+            refused.append((run_link(run.pk), linked(error)))
     token, account = request.POST.get(FIELD), request.user.pk
     before = sent(token=token, action=bulk.deed.action, account=account) - done
     if done or not (refused or before > 0):

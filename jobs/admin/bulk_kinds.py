@@ -1,5 +1,5 @@
 """What a bulk retry knows of the kinds among its runs: what a retry cannot help is said before it
-is pressed, with what helps instead."""
+is pressed, with what helps instead. So are runs that can only be rerun from the start."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from django.http import QueryDict
 
 from jobs import api
 from jobs.admin.deeds import Deed
+from jobs.admin.run_transitions import RESTART
+from jobs.control.retries import RETRYABLE, not_resumable
 from jobs.lib.failure_kinds import UNTOLD
 from jobs.metrics.acts import Act, Advice, advice_for
 from jobs.models import Run
 
 RERUN, LEAVE_OUT = "rerun_from", "leave_out"  # fields of the form; their values are kinds
+ANEW = "restart"  # … and “yes”, if runs that do not go on are rerun from the start
 MOST_KINDS = 30
 
 
@@ -56,13 +59,22 @@ def lines(runs: Sequence[Run]) -> list[KindLine]:
 def deeds(runs: Sequence[Run], form: QueryDict, usual: Deed) -> list[tuple[Run, Deed]]:
     """Each run with what the form says is done to its kind; those that it leaves out are not
     there. From which step a kind begins is found anew, not taken from the form."""
+    anew = only_anew(runs)
+    runs = [run for run in runs if run not in anew]
     rerun, left_out = set(form.getlist(RERUN)), set(form.getlist(LEAVE_OUT))
     advice = _advice([run for run in runs if run.failure_kind in rerun]) if rerun else {}
-    return [
+    restarted = [(run, RESTART) for run in anew if form.get(ANEW) == "yes"]
+    return restarted + [
         (run, _deed(run.failure_kind, advice, usual))
         for run in runs
         if run.failure_kind not in left_out
     ]
+
+
+def only_anew(runs: Sequence[Run]) -> list[Run]:
+    """Those of functions that say resumable=False."""
+    told = not_resumable(run.fn_id for run in runs)
+    return [run for run in runs if run.fn_id in told and run.status in RETRYABLE]
 
 
 def _deed(kind: str, advice: Mapping[str, Advice], usual: Deed) -> Deed:

@@ -67,6 +67,11 @@ def sentences(
     yield f"Runs {limit}." if limit else "Any number of its runs are under way at a time."
     if (retries := retries_of(function)) is not None:
         yield _retries(retries, config_of(function).get("backoff"))
+    if config_of(function).get("resumable") is False:
+        yield (
+            "A run that has failed or was cancelled does not go on where it stopped: it is rerun "
+            "from the start."
+        )
     yield from _timeouts(config_of(function).get("timeouts"))
     yield from _cancels(entries(function, "cancel_on"))
     for moment, deed in MOMENTS.items():

@@ -19,7 +19,6 @@ from jobs.admin.html import run_link, run_status
 from jobs.admin.run_actions import View, asked, do
 from jobs.admin.run_transitions import ALONG, cancel_tree
 from jobs.admin.words import MOST_COUNTED, counted
-from jobs.control.reruns import RETRYABLE
 from jobs.errors import JobsError
 from jobs.models import Run
 from jobs.runs import invocation_tree
@@ -27,8 +26,7 @@ from jobs.runs import invocation_tree
 MOST_SHOWN = 20
 
 
-def relatives(run: Run, now: datetime, *, has_invoked: bool) -> dict[str, Any]:
-    """The runs around this one. Without an invoking step (`has_invoked`) none is awaited."""
+def relatives(run: Run, now: datetime) -> dict[str, Any]:
     direct, reruns = _children(run)
     shown = [(run_link(child.pk, child.fn_id), run_status(child, now)) for child in direct]
     below = invocation_tree.unfinished_below(run.pk, MOST_COUNTED + 1, MOST_WALKED) if shown else []
@@ -37,7 +35,6 @@ def relatives(run: Run, now: datetime, *, has_invoked: bool) -> dict[str, Any]:
         "more_invoked": len(shown) > MOST_SHOWN,
         "below": counted(below),
         "below_links": links(below[:5]),
-        "goes_along": _going_along(run) if has_invoked else [],
         "reruns": [run_link(rerun.pk) for rerun in reversed(reruns)],
     }
 
@@ -56,14 +53,6 @@ def _children(run: Run) -> tuple[list[Run], list[Run]]:
 def links(run_ids: Iterable[UUID]) -> list[SafeString]:
     runs = Run.objects.filter(pk__in=list(run_ids)).order_by("-id") if run_ids else []
     return [run_link(run.pk, run.fn_id) for run in runs]
-
-
-def _going_along(run: Run) -> list[SafeString]:
-    """Links to runs that a retry lets go on."""
-    if run.status not in RETRYABLE:
-        return []
-    awaited = invocation_tree.awaited_by(run)
-    return [run_link(child.pk, child.fn_id) for child in awaited if child.status in RETRYABLE]
 
 
 def cancel_view(model_admin: Any) -> View:

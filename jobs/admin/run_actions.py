@@ -10,12 +10,14 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from jobs.admin.bulk_actions import RETRY
 from jobs.admin.bulk_kinds import from_step
 from jobs.admin.deeds import Deed, act_on, show
-from jobs.admin.run_transitions import restart
+from jobs.admin.retrying import linked
+from jobs.admin.run_transitions import RESTART
 from jobs.errors import JobsError
 from jobs.lib.excerpts import quoted
 from jobs.models import Run
@@ -25,7 +27,7 @@ View = Callable[..., HttpResponse]
 
 STARTS = {
     "failed-step": RETRY.deed,
-    "start": Deed(act=restart, done="Rerun from the start.", action="jobs.rerun"),
+    "start": RESTART,
 }
 
 
@@ -67,6 +69,7 @@ def do(model_admin: Any, request: HttpRequest, run: Run, deed: Deed) -> HttpResp
     try:
         outcome = act_on(model_admin, request, run, deed)
     except JobsError as error:
-        model_admin.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
+        text = format_html("Nothing was changed. {}", linked(error))
+        model_admin.message_user(request, text, messages.ERROR)
         return redirect("admin:jobs_run_change", run.pk)
     return show(model_admin, request, run, outcome, deed.done)

@@ -52,7 +52,7 @@ def page(run: Run, user: Any) -> dict[str, Any]:
         "dealt_by": requester.account(run.dealt_by).name,
         "about": run_links(user, run.event.data),
         "may_see_payload": user.has_perm(VIEW_PAYLOAD),
-        **relatives(run, now, has_invoked=story.invokes),
+        **relatives(run, now),
     }
 
 

@@ -22,6 +22,9 @@ def restart(run_id: str) -> str:
     return api.rerun(run_id, from_start=True)
 
 
+RESTART = Deed(act=restart, done="Rerun from the start.", action="jobs.rerun")
+
+
 def cancel(run_id: str) -> str:
     if not api.cancel(run_id):
         raise JobsError("The run had already ended.")

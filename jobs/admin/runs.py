@@ -24,6 +24,7 @@ from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.edits import edit_view, may_edit
 from jobs.admin.filters import CreatedFilter, FunctionFilter, StatusFilter
 from jobs.admin.invoked import cancel_view
+from jobs.admin.retrying import retry_of
 from jobs.admin.run_filters import FILTERS
 from jobs.admin.run_list import RunChangeList
 from jobs.admin.run_neighbours import neighbours
@@ -93,12 +94,13 @@ class RunAdmin(ReadOnlyAdmin):
         answer: HttpResponse = response
         return answer
 
-    def _buttons(self, request: HttpRequest, run: Run, *, has_below: bool) -> dict[str, bool]:
+    def _buttons(self, request: HttpRequest, run: Run, *, has_below: bool) -> dict[str, Any]:
         may_rerun = run.is_finished and self.has_rerun_permission(request, run)
         may_change = run.is_finished and request.user.has_perm("jobs.edit_run", run)
         return {
-            "can_retry": may_rerun and run.status in (RunStatus.FAILED, RunStatus.CANCELLED),
             "can_restart": may_rerun,
+            "can_rerun_from_step": may_rerun,
+            **(retry_of(run, request.user) if may_rerun else {}),
             "can_deal": run.status == RunStatus.FAILED
             and run.mended_at is None
             and request.user.has_perm(dealings.PERMISSION, run),

@@ -141,7 +141,7 @@ def _do_set(
     left_out = hook_events.outdated(skipped) if skipped else set()
     still = [run for run in found if run.id not in left_out]
     reasons = _refusals(action, still)
-    done = _do(action, [run for run in still if run.id not in reasons], why, invoked)
+    done = _do(action, [run for run in still if run.id not in reasons], reasons, why, invoked)
     tally["done"] += done
     tally["refused"] += len(still) - done
     tally["left_out"] += len(left_out)
@@ -159,11 +159,15 @@ def _refusals(action: Action, found: list[Listed]) -> dict[uuid.UUID, str]:
     return {run_id: reason for run_id, reason in reasons.items() if reason}
 
 
-def _do(action: Action, runs: list[Listed], why: str, invoked: bool) -> int:
+def _do(
+    action: Action, runs: list[Listed], reasons: dict[uuid.UUID, str], why: str, invoked: bool
+) -> int:
+    """How many were done; others have changed meanwhile, or `reasons` then says why not."""
     left = [run.id for run in runs]
     if action == "cancel" and runs:
         left = _cancel_together(runs, why, invoked)
-    return len(runs) - len(left) + sum(_act(action, run_id, why, invoked) for run_id in left)
+    done = len(runs) - len(left)
+    return done + sum(_act(action, run_id, why, invoked, reasons) for run_id in left)
 
 
 def _cancel_together(runs: list[Listed], why: str, invoked: bool) -> list[uuid.UUID]:
@@ -176,15 +180,23 @@ def _cancel_together(runs: list[Listed], why: str, invoked: bool) -> list[uuid.U
     return [run_id for run_id in ids if run_id in left]
 
 
-def _act(action: Action, run_id: uuid.UUID, why: str, invoked: bool = False) -> bool:
-    """False if the run has changed meanwhile."""
+def _act(
+    action: Action,
+    run_id: uuid.UUID,
+    why: str,
+    invoked: bool = False,
+    reasons: dict[uuid.UUID, str] | None = None,
+) -> bool:
+    """False if the run has changed meanwhile, or is refused."""
     try:
         if action == "cancel":
             return cancel(run_id, why=why, invoked=invoked)
         if action == "rerun":
             return rerun_once(run_id) is not None
         return bool(rerun(run_id))
-    except JobsError:
+    except JobsError as error:
+        if reasons is not None:
+            reasons[run_id] = str(error)
         return False
 
 

@@ -10,6 +10,15 @@ from django.db.models.functions import Now
 
 from jobs import models
 from jobs.control.lookup import find, locked
+from jobs.control.retries import (
+    RETRYABLE,
+    TakenAlong,
+    is_resumable,
+    only_from_start,
+    refusal_of_child,
+    taken_along,
+    wait_anew,
+)
 from jobs.errors import InvalidStep, InvalidTransition
 from jobs.events import fan_out, requester, validation
 from jobs.events.event import Event, EventPayload
@@ -24,8 +33,6 @@ from jobs.registry import catalog
 from jobs.registry.options import seconds
 from jobs.runs import completion, hook_events, invocation_tree
 
-RETRYABLE = (RunStatus.FAILED, RunStatus.CANCELLED)
-
 
 def rerun(
     run_id: str | uuid.UUID,
@@ -36,12 +43,15 @@ def rerun(
 ) -> str:
     """Run again; returns the id of the run that goes on.
 
-    By default the same run goes on from its failed step, and an invoked run that it waits for from
-    its own. `from_start` makes a new run (`rerun_of`) of the same event, `data` of an edited one;
-    with `from_step` a new run remembers the steps before that. `on_retry` starts.
+    By default the same run goes on from its failed step, and the ended runs that it waits for from
+    theirs (retries.py). `from_start` makes a new run (`rerun_of`) of the same event, `data` of an
+    edited one; with `from_step` a new run remembers the steps before that. `on_retry` starts.
 
-    An operator (see requester) needs `jobs.rerun_run`, for `data` `jobs.edit_run`, else NotAllowed;
-    the run remembers the account.
+    Raises InvalidTransition for a run that has not ended, and for what a function with
+    `resumable=False` does not allow: its failed and cancelled runs, also those that this one waits
+    for, start anew. An operator (see requester) needs `jobs.rerun_run`, for `data` `jobs.edit_run`,
+    for each run that goes on, else NotAllowed; the runs remember the account. An error's `run_id`
+    names the run to deal with first, if it is another one.
     """
     if from_step is not None and from_start:
         raise InvalidTransition("Give either from_step or from_start, not both.")
@@ -49,17 +59,19 @@ def rerun(
     # Before the lock: a run that leaves a line passes by locked rows.
     asker, run = requester.current(), find(run_id)
     asker.refuse("jobs.rerun_run" if data is None else "jobs.edit_run", run)
-    _refuse(run, anew)
+    _refuse(run, anew, from_step)
     with transaction.atomic(), requester.asking(asker):
-        below = [] if anew else [locked(child) for child in reversed(_to_go_on(run_id))]
-        for child in below:
-            asker.refuse("jobs.rerun_run", child)
+        along = TakenAlong() if anew else taken_along(run)
+        below = along.lock()
         run = locked(run_id)
-        _refuse(run, anew)
-        again = _anew(run, from_step, data) if anew else _resume(run)
+        _refuse(run, anew, from_step)
+        for child in below:
+            if error := refusal_of_child(run, child, asker):
+                raise error
+        again = _anew(run, from_step, data) if anew else _resume(run, along)
         _announce_retry(run, again)
-        for child in (child for child in below if child.status in RETRYABLE):
-            _announce_retry(child, _resume(child))
+        for child in below:
+            _announce_retry(child, _resume(child, along))
         notifier.wake_clusters()
     return str(again.id)
 
@@ -71,17 +83,6 @@ def _announce_retry(run: models.Run, again: models.Run) -> None:
     )
 
 
-def _to_go_on(run_id: str | uuid.UUID) -> list[uuid.UUID]:
-    """The ended runs that this one waits for, directly or not; locked first, as by a worker that
-    ends one.
-    """
-    found: list[uuid.UUID] = []
-    for child in invocation_tree.awaited_by(find(run_id)):
-        if child.status in RETRYABLE:
-            found += [child.id, *_to_go_on(child.id)]
-    return found
-
-
 def rerun_once(run_id: uuid.UUID) -> str | None:
     """None if it was rerun before."""
     with transaction.atomic():
@@ -91,7 +92,7 @@ def rerun_once(run_id: uuid.UUID) -> str | None:
         return rerun(run_id, from_start=True)
 
 
-def _refuse(run: models.Run, anew: bool) -> None:
+def _refuse(run: models.Run, anew: bool, from_step: str | None) -> None:
     if anew and run.status not in FINISHED:
         raise InvalidTransition(
             f"Run {run.id} is {run.status}; only a finished run can be rerun. Cancel it first."
@@ -101,9 +102,12 @@ def _refuse(run: models.Run, anew: bool) -> None:
             f"Run {run.id} is {run.status}; only failed and cancelled runs go on from where they "
             "stopped. A finished run can be rerun from the start."
         )
+    goes_on = not anew or from_step is not None
+    if goes_on and run.status in RETRYABLE and not is_resumable(run.fn_id):
+        raise InvalidTransition(only_from_start(run))
 
 
-def _resume(run: models.Run) -> models.Run:
+def _resume(run: models.Run, along: TakenAlong) -> models.Run:
     """The same run, due, its failed step forgotten; by age it is first in its lines.
 
     Open steps get all attempts again; their errors stay (Attempts.record_success). A request in
@@ -117,12 +121,9 @@ def _resume(run: models.Run) -> models.Run:
     begun.exclude(id__in=asked.values("id")).update(
         status=StepStatus.WAITING, attempts=0, due_at=None
     )
-    run.steps.filter(name=invocation_tree.failed_step(run), status=StepStatus.FAILED).update(
-        status=StepStatus.WAITING, attempts=0, ended_at=None
-    )
-    # An early look, and the whole time again (waits.function).
-    invoking = run.steps.filter(kind=StepKind.INVOKE, status=StepStatus.WAITING)
-    invoking.update(started_at=Now(), due_at=None)
+    failed = run.steps.filter(status=StepStatus.FAILED, name__in=invocation_tree.failed_steps(run))
+    failed.update(status=StepStatus.WAITING, attempts=0, ended_at=None)
+    wait_anew(run, along.stand_ins)
     remembered = [StepStatus.COMPLETED, StepStatus.FAILED]
     ends.undo(run.id)
     models.Run.objects.filter(id=run.id, status__in=RETRYABLE).update(

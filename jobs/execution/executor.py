@@ -24,7 +24,7 @@ from jobs.execution.requeue import requeue
 from jobs.execution.settlement import Settlement
 from jobs.execution.unit_of_work import UnitOfWork
 from jobs.lib import backoff
-from jobs.lib.error_report import chain, codes_of, describe, is_a
+from jobs.lib.error_report import chain, codes_of, describe, failed_steps, is_a
 from jobs.lib.json_values import to_json
 from jobs.models import Reason, RunStatus
 from jobs.platform.ipc import forked_copies
@@ -35,6 +35,8 @@ from jobs.runs.completion import EndedRun, release_statements, settle_failure
 from jobs.runs.handover import handover_statement, parse_handover
 
 logger = logging.getLogger("jobs.engine")
+
+MOST_STEPS = 100  # named by an error; a retry begins with these
 
 
 def execute(claim: Claim, observer: WorkerObserver | None = None) -> Claim | None:
@@ -113,6 +115,7 @@ def _advance(claim: Claim, unit_of_work: UnitOfWork, observer: WorkerObserver) -
         if unit_of_work.transaction.is_databases_fault(error):
             unit_of_work.roll_back()
             raise Interrupted(error) from error
+        error = unit_of_work.transaction.explained(error)
         _retry_or_fail(claim, function, unit_of_work, error)
     finally:
         unit_of_work.leave_connection()
@@ -183,9 +186,13 @@ def _retry_or_fail(
 
 
 def _failed_step(error: BaseException) -> dict[str, Any]:
-    """The failed step behind an error: an operator's retry begins there."""
+    """The failed step behind an error, and those of the branches beside it: an operator's retry
+    begins there.
+    """
     inner = next((link for link in chain(error) if is_a(link, StepError)), None)
+    steps = [failed.step_id for failed in failed_steps(error)][:MOST_STEPS]
+    beside = {"steps": steps} if len(steps) > 1 or (steps and inner is None) else {}
     if not isinstance(inner, StepError):
-        return {}
+        return beside
     cause = {"name": inner.name, "message": inner.message, **codes_of(inner)}
-    return {"step": inner.step_id, "cause": cause}
+    return {"step": inner.step_id, "cause": cause, **beside}

@@ -12,6 +12,7 @@ from typing import Any
 from jobs.errors import InvalidStep, Suspend
 from jobs.execution.memory import branch_name
 from jobs.execution.step_runner import StepRunner
+from jobs.lib.error_report import put_beside
 
 MOST_BRANCHES = 1000
 
@@ -38,6 +39,7 @@ def branches(runner: StepRunner, group: int, callables: list[Callable[[], Any]])
     if pauses:
         runner.suspend(shortest(pauses, runner.now()))
     if errors:
+        put_beside(errors[0], errors[1:])
         raise errors[0]
     return tuple(results)
 

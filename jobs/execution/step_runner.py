@@ -152,9 +152,8 @@ class StepRunner:
         if atomic:
             with self.unit_of_work.transaction.step_savepoint(), forked_copies.OnlyHere():
                 return self._checked_output(step, body())
-        with forked_copies.OnlyHere():
+        with self.unit_of_work.transaction.outside_body(), forked_copies.OnlyHere():
             output = body()
-        self.unit_of_work.transaction.raise_if_left_open()
         return self._checked_output(step, output)
 
     def _checked_output(self, step: StepRecord, output: Any) -> Any:

@@ -24,6 +24,7 @@ from jobs.errors import (
     TransactionLost,
 )
 from jobs.execution.outer_transaction import OuterTransaction, roll_back_to
+from jobs.execution.swallowed_errors import explained, told
 from jobs.lib.error_report import is_a
 from jobs.platform.postgres import connection_state, session_state, statements
 
@@ -66,7 +67,7 @@ class StepTransaction:
         if self._is_lost:
             raise TransactionEnded
         if self.is_broken:
-            raise TransactionBroken
+            raise told(TransactionBroken, self._database)
 
     @property
     def is_broken(self) -> bool:
@@ -95,6 +96,10 @@ class StepTransaction:
         while self._scope is not None and self._is_left_open:
             self._database.atomic_blocks[-1].__exit__(_Undo, _Undo(), None)
 
+    def explained(self, error: BaseException) -> BaseException:
+        """The error, or what broke the transaction in which code between two steps met it."""
+        return explained(error, TransactionBroken, self._database)
+
     def is_databases_fault(self, error: BaseException) -> bool:
         return connection_state.is_databases_fault(self._database, error)
 
@@ -112,14 +117,35 @@ class StepTransaction:
                 yield
             self._check_what_a_body_left()
         except BaseException as error:
+            explanation = explained(error, SwallowedDatabaseError, self._database)
             self._undo_body(name, error)
+            if explanation is not error:
+                raise explanation from error
+            raise
+
+    @contextlib.contextmanager
+    def outside_body(self) -> Iterator[None]:
+        """The body of a step with `atomic=False`. In a test's transaction its statements are in
+        that one, which is usable afterwards.
+        """
+        try:
+            yield
+            self.raise_if_left_open()
+            if self.outer.is_there and self.is_broken:
+                raise told(SwallowedDatabaseError, self._database)
+        except BaseException as error:
+            explanation = explained(error, SwallowedDatabaseError, self._database)
+            if self.outer.is_there:
+                self.outer.restore()
+            if explanation is not error:
+                raise explanation from error
             raise
 
     def _check_what_a_body_left(self) -> None:
         if self._is_lost:
             raise TransactionLost
         if self.is_broken:
-            raise SwallowedDatabaseError
+            raise told(SwallowedDatabaseError, self._database)
         if self._is_left_open:
             raise TransactionLeftOpen
         if self._solo:

@@ -6,12 +6,14 @@ The report never fails: it says what it left out.
 
 from __future__ import annotations
 
+import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, cast
 
-from jobs.errors import ControlFlow, JobsError
+from jobs.errors import ControlFlow, JobsError, StepError
 from jobs.lib.excerpts import both_ends, excerpt
 from jobs.lib.secrets import mask
 
@@ -21,6 +23,8 @@ CLASS_LIMIT = 300
 MESSAGE_LIMIT = 4_000
 TRACEBACK_LIMIT = 40_000
 MOST_LINKS = 100  # of a chain of causes
+MOST_PARALLELS = 10  # inside each other
+BESIDE = "jobs_beside"  # an error's attribute
 HERE = str(Path(__file__).parents[1])  # the engine's folder
 
 
@@ -98,6 +102,33 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
         error = cause_of(error) or CONTEXT.__get__(error)
 
 
+def put_beside(error: BaseException, others: Iterable[BaseException]) -> None:
+    """Let an error stand for others of its `parallel`, so that they are not forgotten."""
+    BaseException.__setattr__(error, BESIDE, tuple(o for o in others if o is not error))
+
+
+def failed_steps(error: BaseException, depth: int = MOST_PARALLELS) -> list[StepError]:
+    """The failed steps that an error tells of: the first one in its chain, and those of the
+    branches beside it. What was caught before that stays remembered.
+    """
+    found: list[StepError] = []
+    for link in chain(error):
+        if is_a(link, StepError):
+            found.append(cast(StepError, link))
+        for other in _beside(link) if depth else ():
+            found += failed_steps(other, depth - 1)
+        if is_a(link, StepError):
+            break
+    return found
+
+
+def _beside(error: BaseException) -> tuple[BaseException, ...]:
+    try:
+        return tuple(vars(error).get(BESIDE, ()))
+    except Exception:  # an author's class may have no __dict__ to read
+        return ()
+
+
 def stack_of(error: BaseException) -> str:
     """The traceback from the author's first frame on, without local variables."""
     try:
@@ -113,7 +144,7 @@ def _message_of(error: BaseException) -> Iterator[str]:
     story = traceback.TracebackException.from_exception(error, capture_locals=False)
     frames = list(story.stack)
     if error.__traceback__ is None:  # an error of a response was made, not raised
-        frames = _frames_of_the_call()
+        frames = list(frames_of_the_call(sys._getframe()))
     while len(frames) > 1 and frames[0].filename.startswith(HERE):
         frames.pop(0)
     story.stack = traceback.StackSummary.from_list(frames)
@@ -129,12 +160,16 @@ def _short_message_of(error: BaseException, mute: BaseException) -> str:
     return f"{frames}{class_path(error)}\n(the rest of its story cannot be had: {reason})\n"
 
 
-def _frames_of_the_call() -> list[traceback.FrameSummary]:
-    frames = list(traceback.extract_stack())
+def frames_of_the_call(innermost: FrameType) -> traceback.StackSummary:
+    """The author's frames (and libraries') that the engine has called and that have called it."""
+    walked = traceback.walk_stack(innermost)
+    frames = traceback.StackSummary.extract(walked, lookup_lines=False)
+    frames.reverse()
     inside = [i for i, frame in enumerate(frames) if frame.filename.startswith(HERE)]
     authors = [i for i, frame in enumerate(frames) if not frame.filename.startswith(HERE)]
     called = [i for i in authors if inside and inside[0] < i < inside[-1]]
-    return frames[called[0] : called[-1] + 1] if called else []
+    kept = frames[called[0] : called[-1] + 1] if called else []
+    return traceback.StackSummary.from_list(kept)
 
 
 def fit_text(text: str, limit: int | None = None) -> str:

@@ -65,6 +65,7 @@ def _set_aside(function: Function, why: str) -> None:
         handler=_cannot_run,
         triggers=function.triggers,
         concurrency=function.concurrency,
+        resumable=function.resumable is not False,
     )
     try:
         _refuse_unusable(waiting)

@@ -22,6 +22,7 @@ def create_function(
     backoff: Sequence[float | timedelta] | None = None,
     timeouts: Timeouts | None = None,
     cancel_on: Cancel | Sequence[Cancel] = (),
+    resumable: bool = True,
     on_failure: Handler | None = None,
     on_cancel: Handler | None = None,
     on_retry: Handler | None = None,
@@ -29,9 +30,11 @@ def create_function(
     """Register the decorated handler, `def f(ctx: Context) -> JSON`, as a durable function.
 
     `retries=3` is four attempts of each step (0–20). `backoff` lists seconds or timedeltas before
-    retry 1, 2, …. `on_failure`, `on_cancel` and `on_retry` become functions (`<fn_id>-failure`, …)
-    whose event has the run's `data["error"]`, `data["event"]`, `data["run_id"]` and
-    `data["function_id"]`. Raises InvalidFunction (see `register`).
+    retry 1, 2, …. With `resumable=False` a run that has failed or was cancelled does not go on
+    where it stopped: an operator reruns it from the start (docs/compensation.md). `on_failure`,
+    `on_cancel` and `on_retry` become functions (`<fn_id>-failure`, …) whose event has the run's
+    `data["error"]`, `data["event"]`, `data["run_id"]` and `data["function_id"]`. Raises
+    InvalidFunction (see `register`).
     """
     hooks = {"failure": on_failure, "cancel": on_cancel, "retry": on_retry}
     given = {moment: hook for moment, hook in hooks.items() if hook is not None}
@@ -48,6 +51,7 @@ def create_function(
             backoff=_delays(backoff),
             timeouts=Timeouts() if timeouts is None else timeouts,
             cancel_on=_tuple(cancel_on),
+            resumable=resumable,
             hooks={moment: f"{fn_id}-{moment}" for moment in given},
         )
         register(function, *(_hook(function, moment, hook) for moment, hook in given.items()))

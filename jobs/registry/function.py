@@ -27,6 +27,7 @@ class Function:
     backoff: tuple[float, ...] | None = None  # seconds; None: the setting, else Inngest's table
     timeouts: Timeouts = field(default_factory=Timeouts)
     cancel_on: tuple[Cancel, ...] = ()
+    resumable: bool = True  # whether a failed run may go on from its failed step
     hooks: dict[str, str] = field(default_factory=dict)  # "failure" | "cancel" | "retry" → fn_id
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -49,6 +50,7 @@ class Function:
                 for name in ("start", "finish")
                 if (value := getattr(self.timeouts, name)) is not None
             },
+            **({} if self.resumable else {"resumable": False}),
             "cancel_on": [{"event": c.event, "if": c.if_exp} for c in self.cancel_on],
             **{f"on_{moment}": fn_id for moment, fn_id in self.hooks.items()},
         }

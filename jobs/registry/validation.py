@@ -161,6 +161,8 @@ def _of_its_cancel_on(function: Function) -> Iterator[str]:
 
 
 def _of_its_times(function: Function) -> Iterator[str]:
+    if not isinstance(function.resumable, bool):
+        yield f"resumable={quoted(function.resumable)}; True and False are allowed."
     if not _is_whole(function.retries, 0, MOST_RETRIES):
         given = quoted(function.retries)
         yield f"retries={given}; a whole number from 0 to {MOST_RETRIES} is allowed."

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Q
 
 from django.db.models import Q
 
@@ -45,13 +48,45 @@ def is_below(run_id: uuid.UUID, root: str | uuid.UUID) -> bool:
     return str(root) in line[1:]
 
 
-def awaited_by(run: models.Run) -> list[models.Run]:
-    """The runs that a run waits for, or whose end its failed step reports."""
-    is_open = Q(status=StepStatus.WAITING) | Q(status=StepStatus.FAILED, name=failed_step(run))
-    details = run.steps.filter(is_open, kind=StepKind.INVOKE).values_list("detail", flat=True)
-    ids = [detail["run_id"] for detail in details if "run_id" in detail]
-    return list(models.Run.objects.filter(id__in=ids).select_related("event").order_by("id"))
+# Of the reruns of a run, and of theirs, the one whose output counts: completed, else unfinished,
+# else the newest.
+STAND_INS = """
+WITH RECURSIVE line(root, id, depth) AS (
+  SELECT id, id, 1 FROM jobs_run WHERE id = ANY(%(ids)s)
+  UNION ALL
+  SELECT line.root, r.id, line.depth + 1
+    FROM line JOIN jobs_run r ON r.rerun_of_id = line.id WHERE line.depth < 100)
+SELECT DISTINCT ON (line.root) line.root, r.id FROM line JOIN jobs_run r ON r.id = line.id
+ ORDER BY line.root, (r.status = 'completed') DESC, (r.ended_at IS NULL) DESC, r.id DESC
+"""
 
 
-def failed_step(run: models.Run) -> str | None:
-    return run.error.get("step") if isinstance(run.error, dict) else None
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    runs: list[models.Run]
+    stand_ins: dict[uuid.UUID, uuid.UUID]  # an invoked run → the one that stands for it
+
+
+def awaited_by(run: models.Run) -> Awaited:
+    """The runs that a run waits for, or whose end its failed steps report; an operator's rerun
+    stands for the run that was invoked.
+    """
+    steps = run.steps.filter(kind=StepKind.INVOKE)
+    waiting = Q(status=StepStatus.WAITING)
+    open_steps = steps.filter(waiting | Q(status=StepStatus.FAILED, name__in=failed_steps(run)))
+    details = open_steps.values_list("detail", flat=True)
+    found = _stand_ins([uuid.UUID(detail["run_id"]) for detail in details if "run_id" in detail])
+    runs = models.Run.objects.filter(id__in=found.values()).select_related("event").order_by("id")
+    return Awaited(list(runs), found)
+
+
+def _stand_ins(invoked: Sequence[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
+    """For each of these runs that is there, the rerun that stands for it, or the run itself."""
+    return dict(statements.execute(STAND_INS, {"ids": list(invoked)})) if invoked else {}
+
+
+def failed_steps(run: models.Run) -> list[str]:
+    """The steps whose failure ended the run: one, or several branches'."""
+    if not isinstance(run.error, dict):
+        return []
+    return run.error.get("steps") or [run.error[key] for key in ("step",) if key in run.error]

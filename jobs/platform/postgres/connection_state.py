@@ -40,12 +40,18 @@ def is_lost(here: BaseDatabaseWrapper, raw: Any) -> bool:
 
 
 def is_failed(here: BaseDatabaseWrapper) -> bool:
-    """Whether a statement outside savepoints failed: PostgreSQL then refuses more."""
-    raw = here.connection
-    if raw is None:
+    """Whether a statement outside savepoints failed, or code has marked the transaction for
+    rollback: PostgreSQL, or Django, then refuses more.
+    """
+    if here.connection is None:
         return False
-    failed: bool = raw.pgconn.transaction_status == TransactionStatus.INERROR
-    return failed or (here.in_atomic_block and here.needs_rollback)
+    return is_aborted(here) or (here.in_atomic_block and here.needs_rollback)
+
+
+def is_aborted(here: BaseDatabaseWrapper) -> bool:
+    """Whether a statement failed, and PostgreSQL refuses more until a rollback."""
+    raw = here.connection
+    return raw is not None and raw.pgconn.transaction_status == TransactionStatus.INERROR
 
 
 def is_idle(here: BaseDatabaseWrapper) -> bool:

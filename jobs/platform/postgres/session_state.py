@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 
+from jobs.platform.postgres import failed_statement
 from jobs.platform.postgres.transaction_count import Counting
 
 MARK = "jobs_session"  # the connection's attribute
@@ -29,13 +30,26 @@ LASTS = re.compile(
 
 
 class Noticing(Counting):
-    """Together with another cursor's class: notices what lasts, and counts transactions."""
+    """Together with another cursor's class: notices what lasts and what fails, and counts
+    transactions.
+    """
 
     def execute(self, query: Any, *given: Any, **options: Any) -> Noticing:
         if isinstance(query, str) and LASTS.match(query):
             vars(self.connection)[MARK] = True
-        super().execute(query, *given, **options)
+        try:
+            super().execute(query, *given, **options)
+        except psycopg.Error as error:
+            failed_statement.note(self.connection, error)
+            raise
         return self
+
+    def executemany(self, *given: Any, **options: Any) -> None:
+        try:
+            super().executemany(*given, **options)
+        except psycopg.Error as error:
+            failed_statement.note(self.connection, error)
+            raise
 
 
 def notice(raw: psycopg.Connection[Any]) -> None:
@@ -47,6 +61,7 @@ def forget(raw: psycopg.Connection[Any] | None) -> None:
     """Tests call this: the session's present state is normal."""
     if raw is not None:
         notice(raw)
+        failed_statement.forget(raw)
         vars(raw).pop(MARK, None)
 
 

@@ -56,6 +56,9 @@ NO_TEXTS = {
     "jobs/runs/turns.py": {"list(turn_keys)[:turns_held + 1]"},
     "jobs/events/id_conflicts.py": {"names[:MOST_NAMES]"},
     "jobs/testing/endpoint.py": {"data[:len(data) // 2]"},  # the answer that breaks off, of tests
+    "jobs/execution/executor.py": {
+        "[failed.step_id for failed in failed_steps(error)][:MOST_STEPS]"
+    },
     "jobs/lib/error_report.py": {"frames[called[0]:called[-1] + 1]"},
     "jobs/fetch/gateway.py": {
         "self._completed[:_within_limits(self._completed)]",
@@ -124,6 +127,7 @@ NO_TEXTS = {
     },
     "jobs/admin/links.py": {"list(found or [])[:MOST_FOUND]"},
     "jobs/admin/operations.py": {"found.failures.groups[:MOST_GROUPS]"},
+    "jobs/admin/retrying.py": {"ended[:MOST_SHOWN]"},
     "jobs/admin/run_filters.py": {"ids[number:number + 1]"},
     "jobs/admin/run_rows.py": {"kinds[:whole]", "str(run.pk)[-8:]"},
     "jobs/admin/run_search.py": {"text[:LONGEST]"},

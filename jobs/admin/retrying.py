@@ -1,0 +1,39 @@
+"""What a run's page says of its retry: which runs go on with it, or what to do first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from jobs.admin.html import run_link
+from jobs.control.retries import RETRYABLE, is_resumable, refusal, taken_along
+from jobs.errors import JobsError
+from jobs.events.requester import Asker
+from jobs.models import Run
+
+MOST_SHOWN = 20
+
+
+def retry_of(run: Run, user: Any) -> dict[str, Any]:
+    """For an account that may retry this run, if it has ended so."""
+    if run.status not in RETRYABLE:
+        return {}
+    along = taken_along(run)
+    refused = refusal(run, along, Asker(str(user.pk), user))
+    ended = Run.objects.filter(id__in=along.run_ids, status__in=RETRYABLE).order_by("id")
+    return {
+        "can_retry": refused is None,
+        "retry_refusal": linked(refused) if refused else "",
+        "can_rerun_from_step": is_resumable(run.fn_id),
+        "goes_along": [run_link(one.pk, one.fn_id) for one in ended[:MOST_SHOWN]],
+        "more_along": max(ended.count() - MOST_SHOWN, 0),
+    }
+
+
+def linked(error: JobsError) -> SafeString:
+    """The sentence, with a link to the run that has to be dealt with first."""
+    if not error.run_id:
+        return format_html("{}", error)
+    return format_html("{} {}", error, run_link(error.run_id, "Go to that run."))

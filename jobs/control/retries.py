@@ -1,0 +1,133 @@
+"""What a retry from the failed step takes along, and why it is refused.
+
+A run that failed since a run that it invoked failed would fail at once again. So the ended runs
+that it waits for, directly or not, go on with it, in the same transaction. Where an operator has
+rerun such a run from the start, the new run stands for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db.models.functions import Now
+
+from jobs import models
+from jobs.control.lookup import locked
+from jobs.errors import InvalidTransition, JobsError, NotAllowed, UnknownRun
+from jobs.events import requester
+from jobs.models import RegisteredFunction, RunStatus, StepKind, StepStatus
+from jobs.registry import catalog
+from jobs.runs import invocation_tree
+
+RETRYABLE = (RunStatus.FAILED, RunStatus.CANCELLED)
+PERMISSION = "jobs.rerun_run"
+MOST_TAKEN = 10_000  # runs of a tree
+
+
+@dataclass(slots=True)
+class TakenAlong:
+    """The runs that a retry looks at, the nearest first."""
+
+    run_ids: list[uuid.UUID] = field(default_factory=list)
+    stand_ins: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)  # invoked → its rerun
+
+    def lock(self) -> list[models.Run]:
+        """Locked as by a worker that ends one: an invoked run before its invoker. Returns those
+        that have failed or were cancelled, the farthest first.
+        """
+        ended = []
+        for run_id in reversed(self.run_ids):
+            with contextlib.suppress(UnknownRun):  # retention has deleted it meanwhile
+                ended.append(locked(run_id))
+        return [run for run in ended if run.status in RETRYABLE]
+
+
+def taken_along(run: models.Run) -> TakenAlong:
+    """Read before any lock."""
+    found = TakenAlong()
+    level = [run]
+    while level and len(found.run_ids) < MOST_TAKEN:
+        below = []
+        for one in level:
+            awaited = invocation_tree.awaited_by(one)
+            found.stand_ins |= awaited.stand_ins
+            below += [child for child in awaited.runs if child.id not in found.run_ids]
+            found.run_ids += [child.id for child in below if child.id not in found.run_ids]
+        level = [child for child in below if child.status in RETRYABLE]
+    return found
+
+
+def refusal(run: models.Run, along: TakenAlong, asker: requester.Asker) -> JobsError | None:
+    """Why this run cannot be retried as it is now; None if it can."""
+    if not is_resumable(run.fn_id):
+        return InvalidTransition(only_from_start(run))
+    ended = models.Run.objects.filter(id__in=along.run_ids, status__in=RETRYABLE).order_by("id")
+    told = (refusal_of_child(run, child, asker) for child in ended.select_related("event"))
+    return next(filter(None, told), None)
+
+
+def refusal_of_child(
+    parent: models.Run, child: models.Run, asker: requester.Asker
+) -> JobsError | None:
+    """Why a retry of the parent cannot take this run along, and what to do first."""
+    told = f"Run {parent.id} waits for run {child.id} of “{child.fn_id}”, which is {child.status}."
+    error: JobsError
+    if not is_resumable(child.fn_id):
+        error = InvalidTransition(
+            f"{told} {SAYS_SO} Rerun that one from the start first; a retry of this run then waits "
+            "for the new one."
+        )
+    elif reason := asker.refusal(PERMISSION, child):
+        error = NotAllowed(
+            f"{told} A retry takes it along, and {reason[0].lower()}{reason[1:]} Let an account "
+            "that may retry that run do so first."
+        )
+    else:
+        return None
+    error.run_id = str(child.id)
+    return error
+
+
+SAYS_SO = (
+    "Its function says resumable=False, so a run of it that has failed or was cancelled does not "
+    "go on where it stopped."
+)
+
+
+def only_from_start(run: models.Run) -> str:
+    return f"Run {run.id} of “{run.fn_id}” is {run.status}. {SAYS_SO} Rerun it from the start."
+
+
+def is_resumable(fn_id: str) -> bool:
+    return not not_resumable([fn_id])
+
+
+def not_resumable(fn_ids: Iterable[str]) -> set[str]:
+    """Which of these functions say resumable=False: by this process's code, or, where it does not
+    know one, by its row.
+    """
+    wanted = set(fn_ids)
+    known = {fn_id for fn_id in wanted if catalog.knows(fn_id)}
+    found = {fn_id for fn_id in known if not catalog.get(fn_id).resumable}
+    if wanted - known:
+        rows = RegisteredFunction.objects.filter(fn_id__in=wanted - known)
+        found |= set(rows.filter(config__resumable=False).values_list("fn_id", flat=True))
+    return found
+
+
+def wait_anew(run: models.Run, stand_ins: dict[uuid.UUID, uuid.UUID]) -> None:
+    """Its steps wait for the runs that they invoked, or for what stands for these: an early look,
+    and the whole time again (waits.function).
+    """
+    invoking = run.steps.filter(kind=StepKind.INVOKE, status=StepStatus.WAITING)
+    invoking.update(started_at=Now(), due_at=None)
+    for step in invoking:
+        invoked = step.detail.get("run_id")
+        stands = stand_ins.get(uuid.UUID(invoked)) if invoked else None
+        if stands is not None and str(stands) != invoked:
+            step.detail = {**step.detail, "run_id": str(stands)}
+            step.save(update_fields=["detail"])
+            models.Run.objects.filter(id=stands).update(invoked_by=run.id)

@@ -1,0 +1,40 @@
+"""A transaction that code has broken without telling: in PostgreSQL's own words."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django.db.transaction import TransactionManagementError
+
+from jobs.errors import SwallowedDatabaseError, TransactionBroken
+from jobs.lib.error_report import is_a
+from jobs.platform.postgres import connection_state, failed_statement
+from jobs.platform.postgres.outages import sqlstate_of
+
+Told = TypeVar("Told", TransactionBroken, SwallowedDatabaseError)
+
+
+def told(kind: type[Told], here: Any) -> Told:
+    """The error that says what broke the transaction, with the traceback of the statement that
+    failed as its note.
+    """
+    if not connection_state.is_aborted(here):
+        return kind(kind.marked)
+    failed = failed_statement.last(here.connection)
+    if failed is None:
+        return kind()
+    error = kind(f"{kind()} {failed.sentence}")
+    error.add_note(failed.traceback)
+    return error
+
+
+def explained(error: BaseException, kind: type[Told], here: Any) -> BaseException:
+    """An error that a statement met only because one before it had failed, told by that one."""
+    is_later = is_a(error, TransactionManagementError) or (
+        sqlstate_of(error) == failed_statement.AFTERWARDS
+    )
+    if not is_later or not connection_state.is_failed(here):
+        return error
+    explanation = told(kind, here)
+    explanation.__cause__ = error
+    return explanation
