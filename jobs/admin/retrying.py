@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.admin.html import run_link
-from jobs.control.retries import RETRYABLE, is_resumable, refusal, taken_along
+from jobs.control.retries import RETRYABLE, TakenAlong, is_resumable, refusal, taken_along
 from jobs.errors import JobsError
 from jobs.events.requester import Asker
 from jobs.models import Run
@@ -16,11 +16,12 @@ from jobs.models import Run
 MOST_SHOWN = 20
 
 
-def retry_of(run: Run, user: Any) -> dict[str, Any]:
-    """For an account that may retry this run, if it has ended so."""
+def retry_of(run: Run, user: Any, *, invokes: bool) -> dict[str, Any]:
+    """For an account that may retry this run, if it has ended so. A run of which no step `invokes`
+    another takes none along."""
     if run.status not in RETRYABLE:
         return {}
-    along = taken_along(run)
+    along = taken_along(run) if invokes else TakenAlong()
     refused = refusal(run, along, Asker(str(user.pk), user))
     ended = Run.objects.filter(id__in=along.run_ids, status__in=RETRYABLE).order_by("id")
     return {

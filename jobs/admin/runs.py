@@ -87,27 +87,27 @@ class RunAdmin(ReadOnlyAdmin):
             context |= {"title": run.fn_id, "subtitle": str(run.pk)}
             context |= page(run, request.user)
             context["neighbours"] = neighbours(self, request, run)
-            context |= self._buttons(request, run, has_below=bool(context["below"]))
+            context |= self._buttons(request, run, context)
         response: Any = super().render_change_form(request, context, *args, **kwargs)
         if run is not None and request.headers.get("HX-Request") == "true":
             response.template_name = "admin/jobs/run/run.html"
         answer: HttpResponse = response
         return answer
 
-    def _buttons(self, request: HttpRequest, run: Run, *, has_below: bool) -> dict[str, Any]:
+    def _buttons(self, request: HttpRequest, run: Run, shown: dict[str, Any]) -> dict[str, Any]:
         may_rerun = run.is_finished and self.has_rerun_permission(request, run)
         may_change = run.is_finished and request.user.has_perm("jobs.edit_run", run)
         return {
             "can_restart": may_rerun,
             "can_rerun_from_step": may_rerun,
-            **(retry_of(run, request.user) if may_rerun else {}),
+            **(retry_of(run, request.user, invokes=shown["story"].invokes) if may_rerun else {}),
             "can_deal": run.status == RunStatus.FAILED
             and run.mended_at is None
             and request.user.has_perm(dealings.PERMISSION, run),
             "can_edit": may_change and may_edit(run),
             "can_cancel": not run.is_finished and self.has_cancel_permission(request, run),
             "can_cancel_below": run.status == RunStatus.CANCELLED
-            and has_below
+            and bool(shown["below"])
             and self.has_cancel_permission(request, run),
         }
 
