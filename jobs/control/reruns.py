@@ -15,13 +15,13 @@ from jobs.events import fan_out, requester, validation
 from jobs.events.event import Event, EventPayload
 from jobs.execution import records
 from jobs.ids import new_id
+from jobs.lib.durations import seconds
 from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import named
 from jobs.metrics import ends
 from jobs.models import FINISHED, FetchStatus, RunStatus, StepKind, StepStatus
 from jobs.platform.postgres import notifier
 from jobs.registry import catalog
-from jobs.registry.options import seconds
 from jobs.runs import completion, hook_events, invocation_tree
 
 RETRYABLE = (RunStatus.FAILED, RunStatus.CANCELLED)

@@ -10,10 +10,10 @@ from jobs.errors import InvalidExpression
 from jobs.events import insertion, requester
 from jobs.events.event import Event, EventPayload
 from jobs.events.insertion import NewEvent, NewRun
+from jobs.lib.durations import seconds
 from jobs.platform.postgres import notifier, statements
 from jobs.registry import catalog, expressions, options
 from jobs.registry.function import Function
-from jobs.registry.options import seconds
 
 logger = logging.getLogger("jobs.events")
 

@@ -11,13 +11,13 @@ from jobs.execution import parallel, waits
 from jobs.execution.step_runner import StepRunner
 from jobs.fetch import request as fetch_request
 from jobs.fetch.request import DEFAULT_TIMEOUT, FetchRecord, Response
+from jobs.lib.durations import LONGEST, NOTHING, Duration, duration
 from jobs.lib.excerpts import quoted
 from jobs.models import FetchStatus, Reason, RunStatus, StepKind, StepStatus
 from jobs.registry.function import Function
 from jobs.runs.step_record import StepRecord
 
 T = TypeVar("T")
-LONGEST_WAIT = timedelta(days=366)
 
 
 class Steps:
@@ -58,7 +58,7 @@ class Steps:
         json: Any = None,
         data: str | None = None,
         headers: dict[str, Any] | None = None,
-        timeout: float | timedelta = DEFAULT_TIMEOUT,
+        timeout: Duration = DEFAULT_TIMEOUT,
     ) -> Response:
         """Make an HTTP request once and remember the answer; no worker waits for it.
 
@@ -97,15 +97,18 @@ class Steps:
         self._runner.complete(step, self._runner.output_of(step), started)
         return Response(step.output or {})
 
-    def sleep(self, id: str, duration: timedelta | float) -> None:
-        """Suspend the run for a timedelta or a number of seconds; no worker waits."""
-        self._sleep(id, self._runner.now() + _span(duration, f"step.sleep(“{id}”)"))
+    def sleep(self, id: str, duration: Duration) -> None:
+        """Suspend the run for a timedelta or a number of seconds, at most 366 days; no worker
+        waits. Less than nothing does not suspend, as a past time in `sleep_until`.
+        """
+        span = _span(duration, f"step.sleep(“{id}”)", least=timedelta.min)
+        self._sleep(id, self._runner.now() + max(span, NOTHING))
 
     def sleep_until(self, id: str, when: datetime) -> None:
         """Suspend the run until an aware datetime; a past one does not suspend."""
         if not isinstance(when, datetime) or when.utcoffset() is None:
             raise InvalidStep(f"step.sleep_until(“{id}”): {quoted(when)} is not an aware datetime.")
-        if when - self._runner.now() > LONGEST_WAIT:
+        if when - self._runner.now() > LONGEST:
             raise InvalidStep(f"step.sleep_until(“{id}”): {when} is more than 366 days away.")
         self._sleep(id, when)
 
@@ -123,11 +126,11 @@ class Steps:
         id: str,
         *,
         event: str,
-        timeout: timedelta | float | None = None,
+        timeout: Duration = LONGEST,
         if_exp: str | None = None,
     ) -> Event | None:
         """Suspend the run until an event of this name comes for which `if_exp` is true; None after
-        `timeout` (a timedelta or seconds, at most 366 days).
+        `timeout` (a timedelta or seconds, at most 366 days, which is the default).
 
         `if_exp` is a CEL expression over `event`, the run's own, and `async`, the awaited one. Any
         event after the run's own counts, even before the wait; at most one wait of a run takes
@@ -147,7 +150,7 @@ class Steps:
         *,
         function: Function | str,
         data: dict[str, Any] | None = None,
-        timeout: timedelta | float = LONGEST_WAIT,
+        timeout: Duration = LONGEST,
     ) -> Any:
         """Start a run of another function and return its output; no worker waits. Failure,
         cancellation and timeout raise StepError; after a timeout the other run goes on.
@@ -170,14 +173,11 @@ class Steps:
         return parallel.branches(self._runner, group, list(callables))
 
 
-def _span(duration: Any, where: str) -> timedelta:
-    try:
-        span = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
-    except (TypeError, ValueError, OverflowError):
-        span = timedelta(-1)
-    if isinstance(duration, bool) or not timedelta() <= span <= LONGEST_WAIT:
+def _span(given: Any, where: str, least: timedelta = NOTHING) -> timedelta:
+    span = duration(given)
+    if span is None or not least <= span <= LONGEST:
         raise InvalidStep(
-            f"{where}: {quoted(duration)}; 0 s to 366 days are allowed, as a number of seconds or "
-            "a timedelta."
+            f"{where}: {quoted(given)}; 0 s to 366 days are allowed, as a number of seconds or a "
+            "timedelta."
         )
     return span

@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NoReturn
 from urllib.parse import quote
 
@@ -15,6 +15,7 @@ from jobs import conf
 from jobs.errors import FetchCode, FetchError, InvalidStep, JobsError, NonRetriableError
 from jobs.ids import new_key
 from jobs.lib.backoff import header_seconds
+from jobs.lib.durations import Duration, duration
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.json_values import Unfit, decode, encode, is_text, plain, refuse_too_deep, size_of
 from jobs.lib.secrets import Secret, names_in, reference_for, way_out
@@ -79,7 +80,7 @@ def prepare(
     json: Any,
     data: str | None,
     headers: dict[str, Any] | None,
-    timeout: float | timedelta,
+    timeout: Duration,
 ) -> FetchRecord:
     """An unsaved request, secrets by reference; raises InvalidStep."""
 
@@ -115,14 +116,14 @@ def prepare(
 
 
 def _seconds(timeout: Any, refuse: Refuse) -> float:
-    span = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    is_number = isinstance(span, int | float) and not isinstance(span, bool)
-    if not is_number or not 0 < span <= LONGEST_TIMEOUT:
+    span = duration(timeout)
+    seconds = 0.0 if span is None else span.total_seconds()
+    if not 0 < seconds <= LONGEST_TIMEOUT:
         refuse(
             f"timeout={quoted(timeout)}; more than 0 and at most {LONGEST_TIMEOUT:g} s are "
             "allowed, as a number or a timedelta."
         )
-    return float(span)
+    return seconds
 
 
 def allows(url: str) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.registry.handler_identity import module_of, place_of
-from jobs.registry.options import Cancel, Concurrency, Timeouts, Trigger, TriggerCron, seconds
+from jobs.lib.durations import seconds
+from jobs.registry.handler_identity import UNDECLARED, Declaration, module_of, place_of
+from jobs.registry.options import Cancel, Concurrency, Timeouts, Trigger, TriggerCron
 
 Handler = Callable[..., Any]
 DEFAULT_RETRIES = 4
@@ -28,6 +29,7 @@ class Function:
     timeouts: Timeouts = field(default_factory=Timeouts)
     cancel_on: tuple[Cancel, ...] = ()
     hooks: dict[str, str] = field(default_factory=dict)  # "failure" | "cancel" | "retry" → fn_id
+    declaration: Declaration = field(default=UNDECLARED, compare=False, repr=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.handler(*args, **kwargs)

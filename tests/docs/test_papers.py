@@ -142,6 +142,13 @@ def test_every_name_of_the_door_stands_on_the_engine_s_page_or_the_porting_page(
     assert [name for name in api.__all__ if not re.search(rf"\b{name}\b", text)] == []
 
 
+def test_each_error_that_the_engine_s_page_names_can_be_imported_from_the_door():
+    told = rows(section(ENGINE, "What can go wrong, and its name"))
+    names = [name for row in told for name in re.findall(r"`(\w+)`", row[0])]
+    assert {"UnknownFunction", "InvalidExpression", "InvalidOutput"} <= set(names)
+    assert [name for name in names if name not in api.__all__] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(BASE)))
 def test_a_python_block_is_python(page: Path):
     for block in blocks(page, "python"):
