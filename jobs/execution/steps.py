@@ -2,22 +2,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from jobs.errors import InvalidStep, Suspend
 from jobs.events import intake
 from jobs.events.event import Event
 from jobs.execution import parallel, waits
+from jobs.execution.returns import PLAIN, Returns, refuse_hopeless, refuse_uncallable
 from jobs.execution.step_runner import StepRunner
 from jobs.fetch import request as fetch_request
 from jobs.fetch.request import DEFAULT_TIMEOUT, FetchRecord, Response
 from jobs.lib.durations import LONGEST, NOTHING, Duration, duration
 from jobs.lib.excerpts import quoted
+from jobs.lib.json_values import named
 from jobs.models import FetchStatus, Reason, RunStatus, StepKind, StepStatus
 from jobs.registry.function import Function
 from jobs.runs.step_record import StepRecord
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Steps:
@@ -29,19 +32,59 @@ class Steps:
         self._runner = runner
         self._groups: dict[str, int] = {}
 
+    @overload
     def run(
-        self, id: str, fn: Callable[..., T], /, *args: Any, atomic: bool = True, **kwargs: Any
-    ) -> T:
-        """Call `fn(*args, **kwargs)` once and remember what it returns (JSON).
+        self,
+        id: str,
+        fn: Callable[..., object],
+        /,
+        *args: Any,
+        returns: type[R],
+        atomic: bool = True,
+        **kwargs: Any,
+    ) -> R: ...
+
+    @overload
+    def run(
+        self,
+        id: str,
+        fn: Callable[..., T],
+        /,
+        *args: Any,
+        returns: None = None,
+        atomic: bool = True,
+        **kwargs: Any,
+    ) -> T: ...
+
+    def run(
+        self,
+        id: str,
+        fn: Callable[..., Any],
+        /,
+        *args: Any,
+        returns: Any = None,
+        atomic: bool = True,
+        **kwargs: Any,
+    ) -> Any:
+        """Call `fn(*args, **kwargs)` once and remember what it returns, as JSON.
+
+        What comes back is that JSON, now and in every replay (a Decimal is a text, a dataclass a
+        dict); with `returns`, a type, it is read as that. An output that does not fit fails the
+        step before anything of it is committed.
 
         With `atomic` the body's database work and its memory commit together: exactly once. A body
         that talks to the outside takes `atomic=False`: at least once, without an open transaction.
         """
-        if not callable(fn):
-            raise InvalidStep(f"step.run(“{id}”, …) takes a function, not {type(fn).__name__}.")
+        refuse_uncallable(fn, id)
+        read = PLAIN if returns is None else Returns(returns, f"step.run({named(id)})")
+
+        def body() -> Any:
+            if not atomic:
+                refuse_hopeless(fn)
+            return fn(*args, **kwargs)
+
         step = self._runner.begin(id, StepKind.RUN)
-        output: T = self._runner.attempt(step, lambda: fn(*args, **kwargs), atomic=atomic)
-        return output
+        return self._runner.attempt(step, body, atomic=atomic, returns=read)
 
     def send_event(self, id: str, events_: Event | list[Event]) -> list[str]:
         """Send events exactly once; returns their ids. A send outside a step may happen again."""
@@ -149,17 +192,20 @@ class Steps:
         id: str,
         *,
         function: Function | str,
-        data: dict[str, Any] | None = None,
+        data: Any = None,
         timeout: Duration = LONGEST,
+        returns: Any = None,
     ) -> Any:
-        """Start a run of another function and return its output; no worker waits. Failure,
-        cancellation and timeout raise StepError; after a timeout the other run goes on.
+        """Start a run of another function and return its output, JSON, or read as the type
+        `returns`; no worker waits. Failure, cancellation and timeout raise StepError; after a
+        timeout the other run goes on.
         """
+        read = PLAIN if returns is None else Returns(returns, f"step.invoke({named(id)})")
         span = _span(timeout, f"step.invoke(“{id}”)")
         step = self._runner.begin(id, StepKind.INVOKE)
         if not step.is_remembered:
             waits.function(self._runner, step, function, {} if data is None else data, span)
-        return self._runner.replay(step)
+        return self._runner.replay(step, read)
 
     def parallel(self, callables: Iterable[Callable[[], Any]]) -> tuple[Any, ...]:
         """Let branches go on side by side: one's waits do not stop the others. When all have ended,

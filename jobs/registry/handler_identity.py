@@ -75,8 +75,9 @@ def _file_of(path: str, module: str) -> str:
     """From the folder that the module was imported from, so that it is the same on each machine."""
     parts, names = PurePath(path).parts, module.split(".")
     count = len(names) + (parts[-1:] == ("__init__.py",))
-    tail = [*parts[-count:-1], PurePath(path).stem][: len(names)]
-    return fit_text("/".join(parts[-count:]) if tail == names else path, PLACE_LIMIT)
+    own = parts[-count:]
+    is_its = [PurePath(part).stem for part in own if part != "__init__.py"] == names
+    return fit_text("/".join(own) if is_its else path, PLACE_LIMIT)
 
 
 def are_the_same(one: Any, other: Any, depth: int = DEEPEST) -> bool:
