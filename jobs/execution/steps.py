@@ -102,19 +102,22 @@ class Steps:
         data: str | None = None,
         headers: dict[str, Any] | None = None,
         timeout: Duration = DEFAULT_TIMEOUT,
+        accept: int | Iterable[int] = (),
     ) -> Response:
         """Make an HTTP request once and remember the answer; no worker waits for it.
 
         Transport errors, 408, 425, 429 and 5xx are retried like a step's errors, after a
-        Retry-After header's delay; another 4xx fails at once. `timeout` (seconds or a timedelta, at
-        most 2 h) is for the whole. A header may be a `Secret`; a secret's value in clear is
+        Retry-After header's delay; another 4xx fails at once. Statuses that `accept` names (400 to
+        599) are answers like any other: returned, not retried. `timeout` (seconds or a timedelta,
+        at most 2 h) is for the whole. A header may be a `Secret`; a secret's value in clear is
         refused. Every attempt carries the same `Idempotency-Key`.
         """
         step = self._runner.begin(id, StepKind.FETCH)
         if step.is_remembered:
             return Response(self._runner.replay(step))
+        accepted = fetch_request.accepted_statuses(accept, step.name)
         if step.status == StepStatus.RUNNING and step.name in self._runner.memory.fetches:
-            return self._read_answer(step, self._runner.memory.fetches[step.name])
+            return self._read_answer(step, self._runner.memory.fetches[step.name], accepted)
         if step.due_at is not None and step.due_at > self._runner.now():
             self._runner.suspend(Suspend(RunStatus.WAITING, Reason.BACKOFF, until=step.due_at))
         run_id = self._runner.claim.run_id
@@ -129,11 +132,16 @@ class Steps:
         self._runner.unit_of_work.fetches.append(request)
         self._runner.wait(step, Reason.FETCH)
 
-    def _read_answer(self, step: StepRecord, request: FetchRecord) -> Response:
+    def _read_answer(
+        self, step: StepRecord, request: FetchRecord, accepted: frozenset[int]
+    ) -> Response:
         if request.status in (FetchStatus.PENDING, FetchStatus.SENDING):
             self._runner.suspend(Suspend(RunStatus.WAITING, Reason.FETCH))
         started = request.sent_at or step.started_at or self._runner.now()
-        error = fetch_request.problem(request, self._runner.now())
+        error = fetch_request.problem(request, self._runner.now(), accepted)
+        if error is not None and error.status_code:
+            answer = self._runner.output_of(step) or {}
+            error.body, error.headers = answer.get("body", ""), answer.get("headers", {})
         error = error or self._runner.memory.outputs.refusal(step.name, step.output_bytes or 0)
         if error is not None:
             self._runner.retry_or_fail(step, error, started, request.ended_at)

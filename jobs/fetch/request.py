@@ -5,9 +5,10 @@ from __future__ import annotations
 import json as jsonlib
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any, NoReturn
 from urllib.parse import quote
 
@@ -38,10 +39,14 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 RETRIABLE = frozenset({408, 425, 429})
 ASK_AGAIN = RETRIABLE | {502, 503, 504}
 
+MOST_ACCEPTED = 200  # statuses
+
 Refuse = Callable[[str], NoReturn]
 
 
 class Response:
+    """An answer: of `step.fetch`, one below 400 or one whose status `accept` names."""
+
     def __init__(self, memory: dict[str, Any]) -> None:
         self.url: str = memory.get("url", "")
         self.status_code: int = memory["status_code"]
@@ -50,6 +55,7 @@ class Response:
 
     @property
     def ok(self) -> bool:
+        """Whether the status is below 400."""
         return self.status_code < 400
 
     def json(self) -> Any:
@@ -231,15 +237,33 @@ def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:
     return earlier.result_url if status in ASK_AGAIN else ""
 
 
-def problem(request: FetchRecord, now: datetime) -> JobsError | None:
-    """The error of an ended request; None if its answer can be used."""
+def accepted_statuses(given: Any, step_name: str) -> frozenset[int]:
+    """What `accept` names; raises InvalidStep."""
+    statuses = [given] if isinstance(given, int) else given
+    is_list = isinstance(statuses, Iterable) and not isinstance(statuses, str | bytes | Mapping)
+    found = list(islice(statuses, MOST_ACCEPTED + 1)) if is_list else []
+    if not is_list or len(found) > MOST_ACCEPTED or not all(map(_is_bad_status, found)):
+        raise InvalidStep(
+            f"step.fetch(“{step_name}”): accept={quoted(given)}; statuses from 400 to 599 are "
+            "allowed, as [402, 404]. An answer below 400 is returned anyway."
+        )
+    return frozenset(map(int, found))
+
+
+def _is_bad_status(given: Any) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool) and 400 <= given <= 599
+
+
+def problem(request: FetchRecord, now: datetime, accepted: Container[int] = ()) -> JobsError | None:
+    """The error of an ended request; None if its answer can be used, or its status is accepted."""
     asked = f"{request.method} {request.url}"
     if request.error is not None:
         kind = NonRetriableError if request.error.get("final") else FetchError
         message = f"{asked}: {request.error.get('message', '')}"
         return kind(message, code=request.error.get("code", ""))
     answer = request.response or {}
-    if answer.get("status_code", 0) < 400:
+    status = answer.get("status_code", 0)
+    if status < 400 or status in accepted:
         return None
     return _bad_status(asked, answer, now)
 
