@@ -159,6 +159,7 @@ def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -
     row, payload = run.event, EventPayload.of_row(run.event)
     if data is not None:
         edited = validation.validate(Event(name=run.event.name, data=data))
+        catalog.read_data(function, edited.name, edited.data)
         row = models.Event(id=new_id(), name=edited.name, data=edited.data)
         row.save(force_insert=True)
         payload = EventPayload.of_event(edited, row)

@@ -86,7 +86,7 @@ class Steps:
         step = self._runner.begin(id, StepKind.RUN)
         return self._runner.attempt(step, body, atomic=atomic, returns=read)
 
-    def send_event(self, id: str, events_: Event | list[Event]) -> list[str]:
+    def send_event(self, id: str, events_: Event[Any] | list[Event[Any]]) -> list[str]:
         """Send events exactly once; returns their ids. A send outside a step may happen again."""
         step = self._runner.begin(id, StepKind.SEND)
         ids: list[str] = self._runner.attempt(step, lambda: intake.send(events_), atomic=True)

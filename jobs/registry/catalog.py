@@ -14,7 +14,7 @@ from django.apps import apps
 from jobs.errors import InvalidFunction, UnknownFunction
 from jobs.lib.json_values import named
 from jobs.lib.secrets import mask
-from jobs.registry import unusable
+from jobs.registry import event_data, unusable
 from jobs.registry.function import ENGINE_PREFIX, Function
 from jobs.registry.handler_identity import are_the_same
 from jobs.registry.options import Cancel, TriggerCron, TriggerEvent
@@ -149,6 +149,18 @@ def triggered_by(event_name: str) -> list[tuple[Function, list[TriggerEvent]]]:
         if matching:
             found.append((function, matching))
     return found
+
+
+def read_data(function: Function, event_name: str, data: dict[str, Any]) -> Any:
+    """An event's data as the type that the function's triggers name for it; as it is without one.
+    Raises InvalidEvent.
+    """
+    if event_name == event_data.INVOKED_EVENT:
+        kinds = event_data.invoked_kinds(function.triggers)
+    else:
+        typed = event_data.typed_triggers(function.triggers)
+        kinds = [trigger.data for trigger in typed if _matches(trigger, event_name)]
+    return event_data.read(kinds, function.fn_id, event_name, data)
 
 
 def event_triggers(function: Function) -> list[TriggerEvent]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.lib.durations import seconds
+from jobs.registry import event_data
 from jobs.registry.handler_identity import UNDECLARED, Declaration, module_of, place_of
 from jobs.registry.options import Cancel, Concurrency, Timeouts, Trigger, TriggerCron
 
@@ -60,4 +61,5 @@ def _trigger_config(trigger: Trigger) -> dict[str, Any]:
     if isinstance(trigger, TriggerCron):
         is_plain = trigger.if_running == "start"
         return {"cron": trigger.cron} | ({} if is_plain else {"if_running": trigger.if_running})
-    return {"event": trigger.event, "if": trigger.if_exp}
+    told = {"event": trigger.event, "if": trigger.if_exp}
+    return told if trigger.data is None else told | {"data": event_data.schema(trigger)}

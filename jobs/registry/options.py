@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from jobs.lib.durations import Duration
 
@@ -14,10 +14,15 @@ IF_RUNNING: tuple[str, ...] = get_args(IfRunning)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerEvent:
     """Start a run for each event of this name (`*` stands for any characters) for which `if_exp`, a
-    CEL expression over `event`, is true."""
+    CEL expression over `event`, is true.
+
+    `data` is the type of the event's data: a dataclass, a TypedDict, a model of pydantic. Data that
+    does not fit is refused when it is sent, and `ctx.event.data` is of that type.
+    """
 
     event: str
     if_exp: str | None = None
+    data: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from jobs.lib.durations import LONGEST, NOTHING, duration
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import Unfit, encode, is_name, is_text, size_of
 from jobs.lib.secrets import names_in
+from jobs.registry import event_data
 from jobs.registry.cron_expression import timetable
 from jobs.registry.expression_names import ASYNC, EVENT, check
 from jobs.registry.options import (
@@ -109,6 +110,7 @@ def _of_its_triggers(function: Function) -> Iterator[str]:
             yield from _said_by(timetable, trigger.cron)
         else:
             yield f"trigger={quoted(trigger)}; TriggerEvent and TriggerCron are allowed."
+    yield from event_data.problems(function.triggers, function.handler)
     yield from _of_its_cron_triggers([t for t in function.triggers if isinstance(t, TriggerCron)])
 
 

@@ -55,6 +55,7 @@ class Table(Shape):
     """An object of any names, a dict."""
 
     words = "an object"
+    is_object = True
 
     def __init__(self, name: Shape, item: Shape) -> None:
         self._name, self._item = name, item
@@ -81,6 +82,7 @@ class Union(Shape):
     def __init__(self, shapes: Sequence[Shape]) -> None:
         self._shapes = shapes
         self.words = " or ".join(shape.words for shape in shapes)
+        self.is_object = all(shape.is_object for shape in shapes)
 
     def read(self, value: Any, path: str) -> Any:
         misfits = []

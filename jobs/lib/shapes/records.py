@@ -23,6 +23,8 @@ class Field:
 class Record(Shape):
     """`fields` are filled in later: a type may hold itself."""
 
+    is_object = True
+
     def __init__(self, name: str, make: Callable[[dict[str, Any], dict[str, Any]], Any]) -> None:
         self.name, self._make = name, make
         self.words = f"an object ({name})"
@@ -66,6 +68,8 @@ def _schema(field: Field) -> dict[str, Any]:
 
 class Model(Shape):
     """A class that reads JSON and describes itself, as pydantic's do."""
+
+    is_object = True
 
     def __init__(self, kind: Any) -> None:
         self._kind = kind

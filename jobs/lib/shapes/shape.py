@@ -26,6 +26,7 @@ class Shape:
     """JSON of one kind, as an author's type."""
 
     words = "any value"  # for “… is allowed”
+    is_object = False  # whether it takes objects alone
 
     def read(self, value: Any, path: str) -> Any:
         """The value in the author's type; `path` names it. Raises Misfit."""
