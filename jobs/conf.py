@@ -68,8 +68,22 @@ def lease() -> float:
 
 def backoff() -> Sequence[float] | None:
     """Seconds before retry 1, 2, …; None for Inngest's table and its jitter."""
-    table: Sequence[float] | None = _setting("BACKOFF", None)
-    return table
+    table = _setting("BACKOFF", None)
+    if table is None:
+        return None
+    if not isinstance(table, list | tuple) or not table or not all(map(_is_delay, table)):
+        raise ImproperlyConfigured(
+            f'JOBS["BACKOFF"] = {table!r}: a list of seconds or timedeltas is allowed, none of '
+            "them negative or more than 366 days, or None."
+        )
+    return [d.total_seconds() if isinstance(d, timedelta) else float(d) for d in table]
+
+
+def _is_delay(given: Any) -> bool:
+    if isinstance(given, timedelta):
+        given = given.total_seconds()
+    is_number = isinstance(given, int | float) and not isinstance(given, bool)
+    return is_number and 0 <= given <= LONGEST
 
 
 def secrets() -> Sequence[str]:
@@ -232,7 +246,16 @@ def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     problems = []
     readers = (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch)
     panel = (panel_cards, panel_counts, kind_acts, run_links, runs_about, run_search)
-    for read in (*readers, prepare_steps, pipeline, run_output_limit, listen, version, *panel):
+    for read in (
+        *readers,
+        backoff,
+        prepare_steps,
+        pipeline,
+        run_output_limit,
+        listen,
+        version,
+        *panel,
+    ):
         try:
             read()
         except ImproperlyConfigured as problem:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 
@@ -25,12 +26,15 @@ class JobsError(Exception):
     """The engine was asked for something that it cannot do.
 
     `code` names the kind of error for programs; the message is for people, and may change. A
-    request's error has a FetchCode, and with an answer its `status_code`. An author's error has
-    the code that the author gives it (40 characters at most), others have "". `run_id` names the
-    run that has to be dealt with first, if it is another one than was asked for.
+    request's error has a FetchCode, and with an answer its `status_code`, `headers` and `body` (a
+    text, secrets masked, at most 4,000 characters). An author's error has the code that the author
+    gives it (40 characters at most), others have "". `run_id` names the run that has to be dealt
+    with first, if it is another one than was asked for.
     """
 
     run_id = ""
+    body: str = ""
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self, message: str | None = None, *, code: str = "", status_code: int | None = None
@@ -109,9 +113,9 @@ class RetryAfterError(JobsError):
 class StepError(JobsError):
     """A step has failed for good; the function may catch it.
 
-    `name`, `message`, `stack`, `code` and `status_code` are those of the step's last error; the
-    original class is gone, since a remembered failure is JSON like any other memory. What was
-    remembered without a code has "".
+    `name`, `message`, `stack`, `code`, `status_code`, `headers` and `body` are those of the step's
+    last error; the original class is gone, since a remembered failure is JSON like any other
+    memory. What was remembered without a code has "".
     """
 
     def __init__(self, step_id: str, error: dict[str, Any]) -> None:
@@ -119,6 +123,8 @@ class StepError(JobsError):
         self.name = str(error.get("name", "Error"))
         self.message = str(error.get("message", ""))
         self.stack = str(error.get("stack", ""))
+        self.body = str(error.get("body", ""))
+        self.headers = dict(error.get("headers") or {})
         super().__init__(
             f"step “{step_id}” failed: {self.name}: {self.message}",
             code=str(error.get("code", "")),

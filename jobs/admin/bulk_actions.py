@@ -162,7 +162,7 @@ def _leave_to_the_engine(model_admin: Any, request: HttpRequest, bulk: Bulk) -> 
 
     def ask() -> str:
         with api.asked_by(request.user):
-            made = api.bulk(bulk.whole, **shown, invoked=_takes_along(request, bulk))
+            made = _ask_for_all(bulk, shown, _takes_along(request, bulk))
         run = Run.objects.get(pk=made)
         model_admin.log_change(request, run, f"{bulk.verb} of all {bulk.which} runs asked for.")
         return made
@@ -179,6 +179,12 @@ def _leave_to_the_engine(model_admin: Any, request: HttpRequest, bulk: Bulk) -> 
         text = format_html("{} {}", ONCE, text)
     level = messages.INFO if outcome.is_repeat else messages.SUCCESS
     model_admin.message_user(request, text, level)
+
+
+def _ask_for_all(bulk: Bulk, shown: dict[str, Any], invoked: bool) -> str:
+    """A list without a filter shows every run, and the operator was asked."""
+    everything = not any(shown.values())
+    return api.bulk(bulk.whole, **shown, invoked=invoked, everything=everything)
 
 
 def _takes_along(request: HttpRequest, bulk: Bulk) -> bool:

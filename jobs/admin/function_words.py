@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from jobs import conf
+from jobs.admin.data_schema import in_words
 from jobs.admin.words import roughly
 from jobs.lib.backoff import JITTER, TABLE
 from jobs.metrics.paused import hook_of
@@ -63,6 +64,7 @@ def sentences(
         yield f"Starts when a run of {parent} {MOMENTS[moment]}: it is its on_{moment}."
     if not starts and not parent:
         yield "Nothing starts it but other functions, which invoke it, and operators."
+    yield from _data(entries(function, "triggers"))
     limit = turns(function)
     yield f"Runs {limit}." if limit else "Any number of its runs are under way at a time."
     if (retries := retries_of(function)) is not None:
@@ -86,6 +88,12 @@ def _trigger(entry: Any) -> str:
     if entry.get("if_running") == "skip":
         what += ", but not while a run is unfinished"
     return f"{what} if {entry['if']}" if entry.get("if") else what
+
+
+def _data(triggers: Iterable[Any]) -> Iterator[str]:
+    for entry in triggers:
+        if isinstance(entry, dict) and isinstance(entry.get("data"), dict):
+            yield f"Event “{entry.get('event')}” holds {in_words(entry['data'])}."
 
 
 def _turn(entry: Any) -> str:

@@ -19,13 +19,13 @@ from jobs.admin.deeds import ONCE, act_once
 from jobs.admin.edits import JsonField
 from jobs.admin.function_words import cron_lines
 from jobs.admin.run_actions import View
-from jobs.admin.sending import editor
+from jobs.admin.sending_form import editor
 from jobs.control.sending import TIMER, start_by_hand
 from jobs.errors import JobsError
 from jobs.events.requester import asked_by
-from jobs.execution.waits import INVOKED_EVENT
 from jobs.lib.excerpts import quoted
 from jobs.models import RegisteredFunction, Run
+from jobs.registry.event_data import INVOKED_EVENT
 
 SEND = "jobs.send_event"
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,71 +15,23 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from jobs.admin.base import as_uuid
+from jobs.admin.data_form import FieldsForm
+from jobs.admin.data_schema import schema_for
 from jobs.admin.deeds import ONCE, act_once
-from jobs.admin.edits import MAX_ROWS, MIN_ROWS, JsonField
 from jobs.admin.known_names import known_names
-from jobs.admin.replay_parts import Moment
 from jobs.admin.run_actions import View
+from jobs.admin.sending_form import SendForm
 from jobs.control.sending import send_by_hand
 from jobs.errors import JobsError
 from jobs.events.event import Event
 from jobs.events.requester import asked_by
-from jobs.events.validation import is_reserved, refuse_reserved, validate
+from jobs.events.validation import is_reserved
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import is_text
 from jobs.models import Event as EventRow
 from jobs.models import RegisteredFunction, Run
 
 SEND = "jobs.send_event"
-NO_NAME = "Give the event a name. The list beside the form has the names that start a function."
-
-
-def editor(text: str = "") -> forms.Textarea:
-    """A text field for JSON, as high as its text."""
-    rows = min(max(text.count("\n") + 3, MIN_ROWS), MAX_ROWS)
-    return forms.Textarea({"spellcheck": "false", "class": "jobs-editor", "rows": rows})
-
-
-class SendForm(forms.Form):
-    """An event to send, as `event` once it is valid."""
-
-    name = forms.CharField(
-        max_length=256,
-        error_messages={"required": NO_NAME},
-        widget=forms.TextInput({"list": "jobs-names", "autocomplete": "off", "size": 40}),
-    )
-    event_data = JsonField(required=False, strip=False)
-    id = forms.CharField(
-        max_length=256, required=False, label="Sender's id", widget=forms.TextInput({"size": 40})
-    )
-    ts = Moment()
-    event: Event
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        given = self.data if self.is_bound else self.initial
-        text = given.get("event_data", "")
-        self.fields["event_data"].widget = editor(str(text))
-
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        try:
-            refuse_reserved(validate(Event(name=name)))
-        except JobsError as error:
-            raise forms.ValidationError(str(error)) from None
-        return name
-
-    def clean(self) -> dict[str, Any]:
-        given = self.cleaned_data
-        if not self.errors:
-            ts: datetime | int = given["ts"] or 0
-            try:
-                self.event = validate(
-                    Event(name=given["name"], data=given["event_data"], id=given["id"], ts=ts)
-                )
-            except JobsError as error:
-                raise forms.ValidationError(str(error)) from None
-        return given
 
 
 def send_view(model_admin: Any) -> View:
@@ -92,16 +42,31 @@ def send_view(model_admin: Any) -> View:
         user = request.user
         if not (user.has_perm(SEND) and user.has_perm("jobs.view_event")):
             raise PermissionDenied
-        is_sent = request.method == "POST"
-        form = SendForm(request.POST) if is_sent else SendForm(initial=_template(request))
-        if is_sent and form.is_valid():
+        rows = list(RegisteredFunction.objects.only("fn_id", "config"))
+        form = _form(request, rows)
+        if form.is_bound and form.is_valid():
             try:
                 return _send(model_admin, request, form.event, "Sent by hand.")
             except JobsError as error:
-                form.add_error(None, str(error))
-        return _page(model_admin, request, form)
+                form.place_error(str(error))
+        return _page(model_admin, request, form, rows)
 
     return require_http_methods(["GET", "POST"])(view)
+
+
+def _form(request: HttpRequest, rows: list[RegisteredFunction]) -> SendForm:
+    """With a field for each value, if a function says what data of this name holds; as JSON, if it
+    is asked for (`as=json`), and for a copy of an event."""
+    if request.method == "POST":
+        schema = schema_for(rows, request.POST.get("name", ""))
+        if schema is not None and request.POST.get("by") == "fields":
+            return FieldsForm(request.POST, schema=schema)
+        return SendForm(request.POST)
+    found = _template(request)
+    schema = schema_for(rows, found["name"]) if found["name"] else None
+    if schema is None or request.GET.get("as") == "json" or "like" in request.GET:
+        return SendForm(initial=found)
+    return FieldsForm(initial=found, schema=schema)
 
 
 def again_view(model_admin: Any) -> View:
@@ -173,13 +138,15 @@ def _template(request: HttpRequest) -> dict[str, Any]:
         row = EventRow.objects.filter(name=name).order_by("-id").first()
     if row is not None and request.user.has_perm("jobs.view_payload"):
         text = json.dumps(row.data, indent=2, ensure_ascii=False)
-        return {"name": row.name, "event_data": text, "from": row}
+        return {"name": row.name, "event_data": text, "data": row.data, "from": row}
     name = row.name if row is not None else name
     return {"name": name if is_text(name) else "", "event_data": "{}"}
 
 
-def _page(model_admin: Any, request: HttpRequest, form: SendForm) -> TemplateResponse:
-    rows = list(RegisteredFunction.objects.only("fn_id", "config"))
+def _page(
+    model_admin: Any, request: HttpRequest, form: SendForm, rows: list[RegisteredFunction]
+) -> TemplateResponse:
+    name = str(form["name"].value() or "")
     context = {
         **model_admin.admin_site.each_context(request),
         "title": "Send an event",
@@ -187,6 +154,8 @@ def _page(model_admin: Any, request: HttpRequest, form: SendForm) -> TemplateRes
         "form": form,
         "like": form.initial.get("from"),
         "known": known_names(rows),
+        "name": name,
+        "schema": schema_for(rows, name) if name else None,
         "zone": timezone.get_current_timezone_name(),
     }
     status = 422 if form.is_bound else 200

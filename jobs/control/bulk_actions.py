@@ -52,9 +52,11 @@ def bulk(
     until: str | datetime = "",
     why: str = "",
     invoked: bool = False,
+    everything: bool = False,
 ) -> str:
-    """Cancel, retry (from the failed step) or rerun (from the start) all runs that fit a filter;
-    with `invoked`, cancelled runs take along those that they invoked.
+    """Cancel, retry (from the failed step) or rerun (from the start) all runs that fit a filter,
+    or, with `everything` instead of one, all runs of the site; with `invoked`, cancelled runs take
+    along those that they invoked.
 
     Returns the id of the run that does it. Its output counts the done, the refused (they had
     changed), and the outdated skipped hooks. `since` and `until` (datetimes or ISO texts) compare
@@ -74,6 +76,7 @@ def bulk(
         raise InvalidTransition(f"invoked=True is for bulk(“cancel”), not for {action!r}.")
     wanted = {"fn_id": fn_id, "status": status, "since": _text(since), "until": _text(until)}
     asked = {"action": action, "filter": wanted, "why": why, "invoked": invoked}
+    _refuse_unmeant(action, wanted, everything)
     sent = validation.validate(Event(name=EVENT, data=asked))
     asker = requester.current()
     asker.refuse(PERMISSION[action])
@@ -84,6 +87,20 @@ def bulk(
         run.asked_by = asker.id
         fan_out.start([run])
     return str(run.id)
+
+
+def _refuse_unmeant(action: Action, wanted: dict[str, str], everything: bool) -> None:
+    filters = [name for name, value in wanted.items() if value not in ("", None)]
+    if not filters and everything is not True:
+        raise InvalidTransition(
+            f"bulk(“{action}”) without a filter would mean every run of the site. Give fn_id, "
+            "status, since or until, or say everything=True."
+        )
+    if filters and everything:
+        raise InvalidTransition(
+            f"bulk(“{action}”) is given {', '.join(filters)} and everything=True; leave one of "
+            "them."
+        )
 
 
 def _text(moment: str | datetime) -> str:

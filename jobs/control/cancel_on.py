@@ -17,9 +17,9 @@ from jobs.control.cancellation_sets import cancel_plain
 from jobs.errors import InvalidTransition, NotAllowed
 from jobs.events import requester
 from jobs.events.event import EventPayload
+from jobs.lib.durations import seconds
 from jobs.registry import catalog, expressions, options
 from jobs.registry.function import Function
-from jobs.registry.options import seconds
 
 BATCH = 200
 

@@ -11,12 +11,12 @@ from jobs.control.notes import note
 from jobs.control.reruns import rerun_once
 from jobs.errors import InvalidTransition, UnknownFunction
 from jobs.events import requester
+from jobs.lib.durations import seconds
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import is_name, named
 from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunStatus
 from jobs.platform.postgres import notifier
 from jobs.registry import catalog
-from jobs.registry.options import seconds
 from jobs.registry.validation import NAME_LIMIT
 from jobs.runs import hook_events
 

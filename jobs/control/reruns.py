@@ -24,13 +24,13 @@ from jobs.events import fan_out, requester, validation
 from jobs.events.event import Event, EventPayload
 from jobs.execution import records
 from jobs.ids import new_id
+from jobs.lib.durations import seconds
 from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import named
 from jobs.metrics import ends
 from jobs.models import FINISHED, FetchStatus, RunStatus, StepKind, StepStatus
 from jobs.platform.postgres import notifier
 from jobs.registry import catalog
-from jobs.registry.options import seconds
 from jobs.runs import completion, hook_events, invocation_tree
 
 
@@ -160,6 +160,7 @@ def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -
     row, payload = run.event, EventPayload.of_row(run.event)
     if data is not None:
         edited = validation.validate(Event(name=run.event.name, data=data))
+        catalog.read_data(function, edited.name, edited.data)
         row = models.Event(id=new_id(), name=edited.name, data=edited.data)
         row.save(force_insert=True)
         payload = EventPayload.of_event(edited, row)

@@ -13,10 +13,10 @@ from jobs.errors import InvalidEvent, InvalidTransition
 from jobs.events import fan_out, intake, requester, validation
 from jobs.events.deduplication import KnownEvent
 from jobs.events.event import Event, EventPayload
-from jobs.execution.waits import INVOKED_EVENT
 from jobs.ids import new_id
 from jobs.lib.json_values import named
 from jobs.registry import catalog
+from jobs.registry.event_data import INVOKED_EVENT
 
 SEND, CANCEL = "jobs.send_event", "jobs.cancel_run"
 TIMER = "jobs/scheduled.timer"  # the event of a cron tick
@@ -64,6 +64,7 @@ def start_by_hand(fn_id: str, data: dict[str, Any], event_name: str = INVOKED_EV
         raise InvalidTransition(f"{named(fn_id)} is paused. Resume it first.")
     try:
         sent = validation.validate(Event(name=event_name, data=data))
+        catalog.read_data(function, event_name, sent.data)
     except InvalidEvent as error:
         told = str(error).replace(f"Event “{event_name}”: data", "The data", 1)
         raise InvalidEvent(told) from None

@@ -4,27 +4,38 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from jobs import models
 from jobs.events.insertion import NewEvent
 
+if TYPE_CHECKING:  # a bare Event has the data of JSON; later Pythons' TypeVar says that too
+    from typing_extensions import TypeVar
+
+    D = TypeVar("D", default=dict[str, Any])
+else:
+    from typing import TypeVar
+
+    D = TypeVar("D")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Generic[D]):
     """A fact to send, or the one that started a run.
 
-    `data` is a JSON object; `id` the sender's own, by which a repeat within 24 h is recognised;
-    `ts` its time, in Unix milliseconds or as an aware datetime; its runs wait for a future time.
+    `data` is a JSON object: a dict, a dataclass or a model; in a run it is of the type that the
+    trigger names. `id` is the sender's own, by which a repeat within 24 h is recognised; `ts` its
+    time, in Unix milliseconds or as an aware datetime; its runs wait for a future time.
     """
 
     name: str
-    data: dict[str, Any] = field(default_factory=dict)
+    data: D = field(default_factory=dict)  # type: ignore[assignment]
     id: str = ""
     ts: int | datetime = 0
 
     def as_json(self) -> dict[str, Any]:
-        return EventPayload(self.name, self.data, self.id, milliseconds(self.ts)).as_json()
+        ts = milliseconds(self.ts)
+        return {"name": self.name, "data": self.data, "id": self.id, "ts": ts}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from jobs.errors import InvalidExpression
 from jobs.events import insertion, requester
 from jobs.events.event import Event, EventPayload
 from jobs.events.insertion import NewEvent, NewRun
+from jobs.lib.durations import seconds
 from jobs.platform.postgres import notifier, statements
-from jobs.registry import catalog, expressions, options
+from jobs.registry import catalog, event_data, expressions, options
 from jobs.registry.function import Function
-from jobs.registry.options import seconds
 
 logger = logging.getLogger("jobs.events")
 
@@ -37,10 +37,15 @@ def hold_if_paused(run: models.Run) -> None:
 
 
 def triggered_runs(event: Event, row: NewEvent) -> Iterable[NewRun]:
-    """One run for each function, however many triggers match."""
+    """One run for each function, however many triggers match. Raises InvalidEvent for data that is
+    not of the type that a trigger names.
+    """
     payload = EventPayload.of_event(event, row)
     for function, triggers in catalog.triggered_by(event.name):
-        if any(_fires(trigger, function, payload) for trigger in triggers):
+        fired = [trigger for trigger in triggers if _fires(trigger, function, payload)]
+        if fired:
+            kinds = [trigger.data for trigger in fired if trigger.data is not None]
+            event_data.read(kinds, function.fn_id, event.name, event.data)
             yield new_run(function, row, payload)
     if catalog.cancelled_by(event.name) and catalog.knows(CANCELLER):
         canceller = new_run(catalog.get(CANCELLER), row, payload)

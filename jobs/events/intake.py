@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import DataError, connection, transaction
 
@@ -24,7 +25,7 @@ from jobs.platform.postgres.statements import Statement
 logger = logging.getLogger("jobs.events")
 
 
-def send(events: Event | Iterable[Event]) -> list[str]:
+def send(events: Event[Any] | Iterable[Event[Any]]) -> list[str]:
     """Accept events and start the functions that they trigger; returns the events' ids in order.
 
     An `id` of the last 24 hours starts nothing and returns the earlier event's id; other data under

@@ -41,9 +41,6 @@ def validate(event: Event) -> Event:
             f"An event's name must be 1 to {NAME_LIMIT} characters that can be stored and hold no "
             f"secret, not {quoted(name)}."
         )
-    if not isinstance(event.data, dict):
-        kind = type(event.data).__name__
-        raise InvalidEvent(f"Event “{name}”: data must be a JSON object (a dict), not {kind}.")
     if not isinstance(dedupe_id, str) or len(dedupe_id) > 256 or not _is_clean(dedupe_id):
         raise InvalidEvent(
             f"Event “{name}”: id must be a text of at most 256 characters that can be stored and "
@@ -62,9 +59,15 @@ def _json(event: Event) -> dict[str, Any]:
         size = size_of(text)
         if size > SIZE_LIMIT:
             raise Unfit(f"has {size:,} bytes; at most {SIZE_LIMIT:,} are allowed.")
-        data: dict[str, Any] = decode(text)
+        data = decode(text)
     except Unfit as unfit:
         raise InvalidEvent(f"Event “{event.name}”: data {unfit}") from None
+    if not isinstance(data, dict):
+        kind = type(event.data).__name__
+        raise InvalidEvent(
+            f"Event “{event.name}”: data must be a JSON object (a dict, a dataclass, a model), not "
+            f"{kind}."
+        )
     return data
 
 

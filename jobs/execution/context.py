@@ -1,22 +1,28 @@
 from __future__ import annotations
 
 import logging
+from typing import Generic
 
-from jobs.events.event import Event
+from jobs.events.event import D, Event
 from jobs.execution.observer import WorkerObserver
 from jobs.execution.step_runner import StepRunner
 from jobs.execution.steps import Steps
 from jobs.execution.unit_of_work import UnitOfWork
+from jobs.registry import catalog
 from jobs.registry.function import Function
 from jobs.runs import hook_events
 from jobs.runs.claim import Claim
 
 
-class Context:
+class Context(Generic[D]):
+    """What a handler gets; `Context[Order]` for type checkers, if a trigger says `data=Order`."""
+
     def __init__(
         self, claim: Claim, function: Function, unit_of_work: UnitOfWork, observer: WorkerObserver
     ) -> None:
-        self.event = Event(**claim.event)
+        came = claim.event
+        data = catalog.read_data(function, came["name"], came["data"])
+        self.event: Event[D] = Event(**came | {"data": data})
         self.events = [self.event]
         self.run_id = str(claim.run_id)
         self.logger = logging.getLogger(f"jobs.run.{claim.fn_id}")

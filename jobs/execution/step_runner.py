@@ -25,6 +25,7 @@ from jobs.execution.log_capture import LogCapture
 from jobs.execution.memory import Memory
 from jobs.execution.observer import WorkerObserver
 from jobs.execution.outside_commit import commit_what_acted_outside
+from jobs.execution.returns import PLAIN, Returns
 from jobs.execution.unit_of_work import UnitOfWork
 from jobs.lib import backoff
 from jobs.lib.error_report import describe
@@ -93,10 +94,10 @@ class StepRunner:
                 "alone can do steps."
             )
 
-    def replay(self, step: StepRecord) -> Any:
+    def replay(self, step: StepRecord, returns: Returns = PLAIN) -> Any:
         if step.status == StepStatus.FAILED:
             raise StepError(step.name, step.error or {})
-        return self.output_of(step)
+        return returns.read(self.output_of(step), f"What step “{step.name}” remembers")
 
     def output_of(self, step: StepRecord) -> Any:
         """An unreadable output ends the execution, without an error of the step."""
@@ -107,9 +108,16 @@ class StepRunner:
         except ControlFlow as stop:
             self.suspend(stop)
 
-    def attempt(self, step: StepRecord, body: Callable[[], Any], *, atomic: bool) -> Any:
+    def attempt(
+        self,
+        step: StepRecord,
+        body: Callable[[], Any],
+        *,
+        atomic: bool,
+        returns: Returns = PLAIN,
+    ) -> Any:
         if step.is_remembered:
-            return self.replay(step)
+            return self.replay(step, returns)
         if step.due_at is not None and step.due_at > self.now():
             self.suspend(Suspend(RunStatus.WAITING, Reason.BACKOFF, until=step.due_at))
         if not atomic:
@@ -119,7 +127,7 @@ class StepRunner:
         self._inside = step.name
         self._observer.step_changed(current_step)
         try:
-            output = self._call_body(step, body, atomic)
+            kept, output = self._call_body(step, body, atomic, returns)
         except Interrupted as stop:
             raise self._interrupted(stop, step, current_step) from stop.error
         except ControlFlow:
@@ -134,7 +142,7 @@ class StepRunner:
             self._inside = ""
             self._observer.step_changed("")
             self.log.leave(replaying=self.memory.is_replaying)
-        self.complete(step, copy_json(output), started)
+        self.complete(step, kept, started)
         if not atomic:
             commit_what_acted_outside(self.unit_of_work, step.name)
         elif self.unit_of_work.is_overdue:
@@ -148,21 +156,25 @@ class StepRunner:
         stop.current_step = current_step
         return stop
 
-    def _call_body(self, step: StepRecord, body: Callable[[], Any], atomic: bool) -> Any:
+    def _call_body(
+        self, step: StepRecord, body: Callable[[], Any], atomic: bool, returns: Returns
+    ) -> tuple[Any, Any]:
         if atomic:
             with self.unit_of_work.transaction.step_savepoint(), forked_copies.OnlyHere():
-                return self._checked_output(step, body())
+                return self._checked_output(step, body(), returns)
         with self.unit_of_work.transaction.outside_body(), forked_copies.OnlyHere():
             output = body()
-        return self._checked_output(step, output)
+        return self._checked_output(step, output, returns)
 
-    def _checked_output(self, step: StepRecord, output: Any) -> Any:
-        kept, size = to_sized_json(output, f"The output of step “{step.name}”")
+    def _checked_output(self, step: StepRecord, output: Any, returns: Returns) -> tuple[Any, Any]:
+        """What is remembered, and what the function gets."""
+        what = f"The output of step “{step.name}”"
+        kept, size = to_sized_json(output, what)
         refusal = self.memory.outputs.refusal(step.name, size)
         if refusal is not None:
             raise refusal
         step.output_bytes = size
-        return kept
+        return kept, returns.read(copy_json(kept), what)
 
     def complete(self, step: StepRecord, output: Any, started: datetime) -> None:
         step.ended_at = self.now()

@@ -2,22 +2,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from jobs.errors import InvalidStep, Suspend
 from jobs.events import intake
 from jobs.events.event import Event
 from jobs.execution import parallel, waits
+from jobs.execution.returns import PLAIN, Returns, refuse_hopeless, refuse_uncallable
 from jobs.execution.step_runner import StepRunner
 from jobs.fetch import request as fetch_request
 from jobs.fetch.request import DEFAULT_TIMEOUT, FetchRecord, Response
+from jobs.lib.durations import LONGEST, NOTHING, Duration, duration
 from jobs.lib.excerpts import quoted
+from jobs.lib.json_values import named
 from jobs.models import FetchStatus, Reason, RunStatus, StepKind, StepStatus
 from jobs.registry.function import Function
 from jobs.runs.step_record import StepRecord
 
 T = TypeVar("T")
-LONGEST_WAIT = timedelta(days=366)
+R = TypeVar("R")
 
 
 class Steps:
@@ -29,21 +32,61 @@ class Steps:
         self._runner = runner
         self._groups: dict[str, int] = {}
 
+    @overload
     def run(
-        self, id: str, fn: Callable[..., T], /, *args: Any, atomic: bool = True, **kwargs: Any
-    ) -> T:
-        """Call `fn(*args, **kwargs)` once and remember what it returns (JSON).
+        self,
+        id: str,
+        fn: Callable[..., object],
+        /,
+        *args: Any,
+        returns: type[R],
+        atomic: bool = True,
+        **kwargs: Any,
+    ) -> R: ...
+
+    @overload
+    def run(
+        self,
+        id: str,
+        fn: Callable[..., T],
+        /,
+        *args: Any,
+        returns: None = None,
+        atomic: bool = True,
+        **kwargs: Any,
+    ) -> T: ...
+
+    def run(
+        self,
+        id: str,
+        fn: Callable[..., Any],
+        /,
+        *args: Any,
+        returns: Any = None,
+        atomic: bool = True,
+        **kwargs: Any,
+    ) -> Any:
+        """Call `fn(*args, **kwargs)` once and remember what it returns, as JSON.
+
+        What comes back is that JSON, now and in every replay (a Decimal is a text, a dataclass a
+        dict); with `returns`, a type, it is read as that. An output that does not fit fails the
+        step before anything of it is committed.
 
         With `atomic` the body's database work and its memory commit together: exactly once. A body
         that talks to the outside takes `atomic=False`: at least once, without an open transaction.
         """
-        if not callable(fn):
-            raise InvalidStep(f"step.run(“{id}”, …) takes a function, not {type(fn).__name__}.")
-        step = self._runner.begin(id, StepKind.RUN)
-        output: T = self._runner.attempt(step, lambda: fn(*args, **kwargs), atomic=atomic)
-        return output
+        refuse_uncallable(fn, id)
+        read = PLAIN if returns is None else Returns(returns, f"step.run({named(id)})")
 
-    def send_event(self, id: str, events_: Event | list[Event]) -> list[str]:
+        def body() -> Any:
+            if not atomic:
+                refuse_hopeless(fn)
+            return fn(*args, **kwargs)
+
+        step = self._runner.begin(id, StepKind.RUN)
+        return self._runner.attempt(step, body, atomic=atomic, returns=read)
+
+    def send_event(self, id: str, events_: Event[Any] | list[Event[Any]]) -> list[str]:
         """Send events exactly once; returns their ids. A send outside a step may happen again."""
         step = self._runner.begin(id, StepKind.SEND)
         ids: list[str] = self._runner.attempt(step, lambda: intake.send(events_), atomic=True)
@@ -58,20 +101,23 @@ class Steps:
         json: Any = None,
         data: str | None = None,
         headers: dict[str, Any] | None = None,
-        timeout: float | timedelta = DEFAULT_TIMEOUT,
+        timeout: Duration = DEFAULT_TIMEOUT,
+        accept: int | Iterable[int] = (),
     ) -> Response:
         """Make an HTTP request once and remember the answer; no worker waits for it.
 
         Transport errors, 408, 425, 429 and 5xx are retried like a step's errors, after a
-        Retry-After header's delay; another 4xx fails at once. `timeout` (seconds or a timedelta, at
-        most 2 h) is for the whole. A header may be a `Secret`; a secret's value in clear is
+        Retry-After header's delay; another 4xx fails at once. Statuses that `accept` names (400 to
+        599) are answers like any other: returned, not retried. `timeout` (seconds or a timedelta,
+        at most 2 h) is for the whole. A header may be a `Secret`; a secret's value in clear is
         refused. Every attempt carries the same `Idempotency-Key`.
         """
         step = self._runner.begin(id, StepKind.FETCH)
         if step.is_remembered:
             return Response(self._runner.replay(step))
+        accepted = fetch_request.accepted_statuses(accept, step.name)
         if step.status == StepStatus.RUNNING and step.name in self._runner.memory.fetches:
-            return self._read_answer(step, self._runner.memory.fetches[step.name])
+            return self._read_answer(step, self._runner.memory.fetches[step.name], accepted)
         if step.due_at is not None and step.due_at > self._runner.now():
             self._runner.suspend(Suspend(RunStatus.WAITING, Reason.BACKOFF, until=step.due_at))
         run_id = self._runner.claim.run_id
@@ -86,26 +132,34 @@ class Steps:
         self._runner.unit_of_work.fetches.append(request)
         self._runner.wait(step, Reason.FETCH)
 
-    def _read_answer(self, step: StepRecord, request: FetchRecord) -> Response:
+    def _read_answer(
+        self, step: StepRecord, request: FetchRecord, accepted: frozenset[int]
+    ) -> Response:
         if request.status in (FetchStatus.PENDING, FetchStatus.SENDING):
             self._runner.suspend(Suspend(RunStatus.WAITING, Reason.FETCH))
         started = request.sent_at or step.started_at or self._runner.now()
-        error = fetch_request.problem(request, self._runner.now())
+        error = fetch_request.problem(request, self._runner.now(), accepted)
+        if error is not None and error.status_code:
+            answer = self._runner.output_of(step) or {}
+            error.body, error.headers = answer.get("body", ""), answer.get("headers", {})
         error = error or self._runner.memory.outputs.refusal(step.name, step.output_bytes or 0)
         if error is not None:
             self._runner.retry_or_fail(step, error, started, request.ended_at)
         self._runner.complete(step, self._runner.output_of(step), started)
         return Response(step.output or {})
 
-    def sleep(self, id: str, duration: timedelta | float) -> None:
-        """Suspend the run for a timedelta or a number of seconds; no worker waits."""
-        self._sleep(id, self._runner.now() + _span(duration, f"step.sleep(“{id}”)"))
+    def sleep(self, id: str, duration: Duration) -> None:
+        """Suspend the run for a timedelta or a number of seconds, at most 366 days; no worker
+        waits. Less than nothing does not suspend, as a past time in `sleep_until`.
+        """
+        span = _span(duration, f"step.sleep(“{id}”)", least=timedelta.min)
+        self._sleep(id, self._runner.now() + max(span, NOTHING))
 
     def sleep_until(self, id: str, when: datetime) -> None:
         """Suspend the run until an aware datetime; a past one does not suspend."""
         if not isinstance(when, datetime) or when.utcoffset() is None:
             raise InvalidStep(f"step.sleep_until(“{id}”): {quoted(when)} is not an aware datetime.")
-        if when - self._runner.now() > LONGEST_WAIT:
+        if when - self._runner.now() > LONGEST:
             raise InvalidStep(f"step.sleep_until(“{id}”): {when} is more than 366 days away.")
         self._sleep(id, when)
 
@@ -123,11 +177,11 @@ class Steps:
         id: str,
         *,
         event: str,
-        timeout: timedelta | float | None = None,
+        timeout: Duration = LONGEST,
         if_exp: str | None = None,
     ) -> Event | None:
         """Suspend the run until an event of this name comes for which `if_exp` is true; None after
-        `timeout` (a timedelta or seconds, at most 366 days).
+        `timeout` (a timedelta or seconds, at most 366 days, which is the default).
 
         `if_exp` is a CEL expression over `event`, the run's own, and `async`, the awaited one. Any
         event after the run's own counts, even before the wait; at most one wait of a run takes
@@ -146,17 +200,20 @@ class Steps:
         id: str,
         *,
         function: Function | str,
-        data: dict[str, Any] | None = None,
-        timeout: timedelta | float = LONGEST_WAIT,
+        data: Any = None,
+        timeout: Duration = LONGEST,
+        returns: Any = None,
     ) -> Any:
-        """Start a run of another function and return its output; no worker waits. Failure,
-        cancellation and timeout raise StepError; after a timeout the other run goes on.
+        """Start a run of another function and return its output, JSON, or read as the type
+        `returns`; no worker waits. Failure, cancellation and timeout raise StepError; after a
+        timeout the other run goes on.
         """
+        read = PLAIN if returns is None else Returns(returns, f"step.invoke({named(id)})")
         span = _span(timeout, f"step.invoke(“{id}”)")
         step = self._runner.begin(id, StepKind.INVOKE)
         if not step.is_remembered:
             waits.function(self._runner, step, function, {} if data is None else data, span)
-        return self._runner.replay(step)
+        return self._runner.replay(step, read)
 
     def parallel(self, callables: Iterable[Callable[[], Any]]) -> tuple[Any, ...]:
         """Let branches go on side by side: one's waits do not stop the others. When all have ended,
@@ -170,14 +227,11 @@ class Steps:
         return parallel.branches(self._runner, group, list(callables))
 
 
-def _span(duration: Any, where: str) -> timedelta:
-    try:
-        span = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
-    except (TypeError, ValueError, OverflowError):
-        span = timedelta(-1)
-    if isinstance(duration, bool) or not timedelta() <= span <= LONGEST_WAIT:
+def _span(given: Any, where: str, least: timedelta = NOTHING) -> timedelta:
+    span = duration(given)
+    if span is None or not least <= span <= LONGEST:
         raise InvalidStep(
-            f"{where}: {quoted(duration)}; 0 s to 366 days are allowed, as a number of seconds or "
-            "a timedelta."
+            f"{where}: {quoted(given)}; 0 s to 366 days are allowed, as a number of seconds or a "
+            "timedelta."
         )
     return span

@@ -18,12 +18,12 @@ from jobs.lib.secrets import names_in
 from jobs.models import Reason, RunStatus, StepStatus
 from jobs.platform.postgres import notifier
 from jobs.registry import catalog, expression_names
+from jobs.registry.event_data import INVOKED_EVENT
 from jobs.registry.function import Function
 from jobs.registry.validation import expression_problems, is_event_name
 from jobs.runs import deadlocks
 from jobs.runs.step_record import StepRecord
 
-INVOKED_EVENT = "jobs/function.invoked"
 # Against a lost wake the run also looks by itself: this long after the wait began, then after twice
 # the time, and so on: two dozen looks in a year.
 CHECK_INTERVAL = timedelta(seconds=1)
@@ -167,6 +167,7 @@ def _invoke(
     """In the transaction in which the wait begins."""
     called = target if isinstance(target, Function) else catalog.get(target)
     sent = validation.validate(Event(name=INVOKED_EVENT, data=data))
+    catalog.read_data(called, sent.name, sent.data)
     row = models.Event(id=new_id(), name=sent.name, data=sent.data)
     run = fan_out.new_run(called, row, EventPayload.of_event(sent, row)).unsaved()
     run.invoked_by_id = runner.claim.run_id

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json as jsonlib
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from itertools import islice
 from typing import Any, NoReturn
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from jobs import conf
 from jobs.errors import FetchCode, FetchError, InvalidStep, JobsError, NonRetriableError
 from jobs.ids import new_key
 from jobs.lib.backoff import header_seconds
+from jobs.lib.durations import Duration, duration
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.json_values import Unfit, decode, encode, is_text, plain, refuse_too_deep, size_of
 from jobs.lib.secrets import Secret, names_in, reference_for, way_out
@@ -37,10 +39,14 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 RETRIABLE = frozenset({408, 425, 429})
 ASK_AGAIN = RETRIABLE | {502, 503, 504}
 
+MOST_ACCEPTED = 200  # statuses
+
 Refuse = Callable[[str], NoReturn]
 
 
 class Response:
+    """An answer: of `step.fetch`, one below 400 or one whose status `accept` names."""
+
     def __init__(self, memory: dict[str, Any]) -> None:
         self.url: str = memory.get("url", "")
         self.status_code: int = memory["status_code"]
@@ -49,6 +55,7 @@ class Response:
 
     @property
     def ok(self) -> bool:
+        """Whether the status is below 400."""
         return self.status_code < 400
 
     def json(self) -> Any:
@@ -79,7 +86,7 @@ def prepare(
     json: Any,
     data: str | None,
     headers: dict[str, Any] | None,
-    timeout: float | timedelta,
+    timeout: Duration,
 ) -> FetchRecord:
     """An unsaved request, secrets by reference; raises InvalidStep."""
 
@@ -116,14 +123,14 @@ def prepare(
 
 
 def _seconds(timeout: Any, refuse: Refuse) -> float:
-    span = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    is_number = isinstance(span, int | float) and not isinstance(span, bool)
-    if not is_number or not 0 < span <= LONGEST_TIMEOUT:
+    span = duration(timeout)
+    seconds = 0.0 if span is None else span.total_seconds()
+    if not 0 < seconds <= LONGEST_TIMEOUT:
         refuse(
             f"timeout={quoted(timeout)}; more than 0 and at most {LONGEST_TIMEOUT:g} s are "
             "allowed, as a number or a timedelta."
         )
-    return float(span)
+    return seconds
 
 
 def allows(url: str) -> bool:
@@ -240,15 +247,33 @@ def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:
     return earlier.result_url if status in ASK_AGAIN else ""
 
 
-def problem(request: FetchRecord, now: datetime) -> JobsError | None:
-    """The error of an ended request; None if its answer can be used."""
+def accepted_statuses(given: Any, step_name: str) -> frozenset[int]:
+    """What `accept` names; raises InvalidStep."""
+    statuses = [given] if isinstance(given, int) else given
+    is_list = isinstance(statuses, Iterable) and not isinstance(statuses, str | bytes | Mapping)
+    found = list(islice(statuses, MOST_ACCEPTED + 1)) if is_list else []
+    if not is_list or len(found) > MOST_ACCEPTED or not all(map(_is_bad_status, found)):
+        raise InvalidStep(
+            f"step.fetch(“{step_name}”): accept={quoted(given)}; statuses from 400 to 599 are "
+            "allowed, as [402, 404]. An answer below 400 is returned anyway."
+        )
+    return frozenset(map(int, found))
+
+
+def _is_bad_status(given: Any) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool) and 400 <= given <= 599
+
+
+def problem(request: FetchRecord, now: datetime, accepted: Container[int] = ()) -> JobsError | None:
+    """The error of an ended request; None if its answer can be used, or its status is accepted."""
     asked = f"{request.method} {request.url}"
     if request.error is not None:
         kind = NonRetriableError if request.error.get("final") else FetchError
         message = f"{asked}: {request.error.get('message', '')}"
         return kind(message, code=request.error.get("code", ""))
     answer = request.response or {}
-    if answer.get("status_code", 0) < 400:
+    status = answer.get("status_code", 0)
+    if status < 400 or status in accepted:
         return None
     return _bad_status(asked, answer, now)
 

@@ -19,6 +19,8 @@ from jobs.lib.secrets import mask
 
 NAME_LIMIT = 200
 CODE_LIMIT = 40
+BODY_LIMIT = 4_000  # characters of an answer
+HEADERS_LIMIT = 8_000  # characters of its headers together
 CLASS_LIMIT = 300
 MESSAGE_LIMIT = 4_000
 TRACEBACK_LIMIT = 40_000
@@ -44,8 +46,8 @@ def cause_of(error: BaseException) -> BaseException | None:
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """An error as Inngest writes it: {"name", "message", "stack"}, and its "code" and
-    "status_code", if any.
+    """An error as Inngest writes it: {"name", "message", "stack"}, and its "code", "status_code",
+    "body" and "headers", if any.
     """
     return {
         "name": fit_text(_read(lambda: type(error).__name__, "Error"), NAME_LIMIT),
@@ -56,14 +58,39 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 
 def codes_of(error: BaseException) -> dict[str, Any]:
-    """The "code" and the "status_code" of an error of the engine's classes (JobsError), as far as
-    it has them. Other packages' errors have a `code` that means something else."""
+    """What programs read of an error of the engine's classes (JobsError), as far as it has it: its
+    code, and its answer's status, body and headers. Other packages' errors have a `code` that means
+    something else."""
     if not is_a(error, JobsError):
         return {}
     given: Any = error
     code = fit_text(_read(lambda: given.code, ""), CODE_LIMIT)
     status = _read(lambda: str(given.status_code) if type(given.status_code) is int else "", "")
-    return ({"code": code} if code else {}) | ({"status_code": int(status)} if status else {})
+    body = fit_text(_read(lambda: given.body, ""), BODY_LIMIT)
+    found = {
+        "code": code,
+        "status_code": int(status or 0),
+        "body": body,
+        "headers": _headers_of(given),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _headers_of(error: Any) -> dict[str, str]:
+    """Whole ones, as many as the limit allows."""
+    try:
+        pairs = [(str(name), str(value)) for name, value in dict(error.headers).items()]
+    except ControlFlow:
+        raise
+    except BaseException:  # an author's own attribute of this name
+        return {}
+    kept, left = {}, HEADERS_LIMIT
+    for name, value in pairs:
+        left -= len(name) + len(value)
+        if left < 0:
+            break
+        kept[fit_text(name)] = fit_text(value)
+    return kept
 
 
 def text_of(error: BaseException) -> str:

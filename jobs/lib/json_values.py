@@ -1,28 +1,25 @@
 """Which values the engine keeps: JSON of a bounded size and depth, the same when read back.
 
 Events, outputs, request bodies and responses pass `encode` and `decode`: they can be sent,
-stored, read, shown and wrapped into an event at any depth of calls.
+stored, read, shown and wrapped into an event at any depth of calls. What has a plain form
+(plain_forms) is written in it, and is that from then on.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from decimal import Decimal
 from typing import Any
 
 from jobs.errors import InvalidOutput
 from jobs.lib.excerpts import SHOWN, excerpt, quoted
+from jobs.lib.json_culprits import MOST_LEVELS, TOO_LARGE, culprit_of
+from jobs.lib.plain_forms import WRITER, with_text_keys
 from jobs.lib.secrets import mask, mask_json
 
 ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 OUTPUT_LIMIT = 4 * 1024 * 1024
-# Levels of lists and objects. Code that descends makes a call per level, of Python's thousand.
-MOST_LEVELS = 512
-# Expressions refuse larger numbers; Python's limit (4,300 digits) may differ by process.
-LARGEST = "1.8e308"
-TOO_LARGE = f"which is too large; at most {LARGEST} is allowed"
 LONG = re.compile(r"\d{309}")
 # An escaped NUL: an even number of backslashes stands before its own.
 NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -58,13 +55,20 @@ def to_sized_json(value: Any, what: str) -> tuple[Any, int]:
 def encode(value: Any) -> str:
     """Storable JSON text; raises Unfit."""
     try:
-        text = ENCODER.encode(value)
+        text = _written(value)
     except Exception:  # the value's own methods may raise
-        raise Unfit(f"is not JSON: {_culprit_of(value)}.") from None
+        raise Unfit(f"is not JSON: {culprit_of(value)}.") from None
     refuse_too_deep(text)
     if not is_storable(text):
         raise Unfit("holds a NUL or a lone surrogate, which cannot be stored.")
     return text
+
+
+def _written(value: Any) -> str:
+    try:
+        return WRITER.encode(value)
+    except TypeError:  # dates, say, as an object's names
+        return WRITER.encode(with_text_keys(value))
 
 
 def size_of(text: str) -> int:
@@ -171,46 +175,3 @@ def copy_json(value: Any) -> Any:
     elif isinstance(value, list):
         value = list(map(copy_json, value))
     return value
-
-
-def _culprit_of(value: Any) -> str:
-    try:
-        return _culprit(value)
-    except RecursionError:
-        return f"it holds itself, or is nested far deeper than the {MOST_LEVELS} levels allowed"
-    except Exception as error:
-        return f"it cannot be read ({type(error).__name__})"
-
-
-def _culprit(value: Any, path: str = "it", levels: int = 1) -> str:
-    if levels > MOST_LEVELS:
-        raise RecursionError
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str | int | float | bool | type(None)):
-                return f"{path} has a key of type {type(key).__name__}"
-            if not _is_json(key):
-                return f"{path} has a key that {_of_number(key)}"
-            if not _is_json(item):
-                return _culprit(item, f"{path}[{quoted(key)}]", levels + 1)
-    if isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            if not _is_json(item):
-                return _culprit(item, f"{path}[{index}]", levels + 1)
-    return f"{path} {_of_number(value)}"
-
-
-def _of_number(value: Any) -> str:
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"is {value}"
-    if isinstance(value, int):
-        return f"is a whole number of very many digits, {TOO_LARGE}"
-    return f"is of type {type(value).__name__}"
-
-
-def _is_json(value: Any) -> bool:
-    try:
-        ENCODER.encode(value)
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return True

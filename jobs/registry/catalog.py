@@ -14,7 +14,7 @@ from django.apps import apps
 from jobs.errors import InvalidFunction, UnknownFunction
 from jobs.lib.json_values import named
 from jobs.lib.secrets import mask
-from jobs.registry import unusable
+from jobs.registry import event_data, unusable
 from jobs.registry.function import ENGINE_PREFIX, Function
 from jobs.registry.handler_identity import are_the_same
 from jobs.registry.options import Cancel, TriggerCron, TriggerEvent
@@ -50,10 +50,30 @@ def _refuse_unusable(function: Function) -> None:
         said = f"Function {named(function.fn_id)} ({function.place}): {problem}"
         raise InvalidFunction(mask(said))
     known = _functions.get(function.fn_id)
-    if known is not None and not are_the_same(known.handler, function.handler):
-        raise InvalidFunction(
-            f"Two functions have the id “{function.fn_id}”: {known.place} and {function.place}."
-        )
+    if known is not None and not _is_again(known, function):
+        raise InvalidFunction(_two_of_one_id(known, function))
+
+
+def _is_again(known: Function, function: Function) -> bool:
+    """Whether the same code is registered again: a second import, or the very same twice."""
+    if not are_the_same(known.handler, function.handler):
+        return False
+    if not function.declaration.is_of_the_same_import(known.declaration):
+        return True
+    return known.handler is function.handler and known.config() == function.config()
+
+
+def _two_of_one_id(known: Function, function: Function) -> str:
+    both = " and ".join(f"{one.place}{_declared(one)}" for one in (known, function))
+    said = f"Two functions have the id “{function.fn_id}”: {both}."
+    if known.place == function.place:
+        said += " A loop, or a factory, must give each function that it makes an id of its own."
+    return said
+
+
+def _declared(function: Function) -> str:
+    place = function.declaration.place
+    return "" if not place or function.place.endswith(place) else f" (declared at {place})"
 
 
 def _set_aside(function: Function, why: str) -> None:
@@ -130,6 +150,18 @@ def triggered_by(event_name: str) -> list[tuple[Function, list[TriggerEvent]]]:
         if matching:
             found.append((function, matching))
     return found
+
+
+def read_data(function: Function, event_name: str, data: dict[str, Any]) -> Any:
+    """An event's data as the type that the function's triggers name for it; as it is without one.
+    Raises InvalidEvent.
+    """
+    if event_name == event_data.INVOKED_EVENT:
+        kinds = event_data.invoked_kinds(function.triggers)
+    else:
+        typed = event_data.typed_triggers(function.triggers)
+        kinds = [trigger.data for trigger in typed if _matches(trigger, event_name)]
+    return event_data.read(kinds, function.fn_id, event_name, data)
 
 
 def event_triggers(function: Function) -> list[TriggerEvent]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
+from jobs.lib.durations import Duration, duration, seconds
 from jobs.lib.json_values import plain
 from jobs.registry.catalog import register
 from jobs.registry.function import DEFAULT_RETRIES, Function, Handler
+from jobs.registry.handler_identity import declaration
 from jobs.registry.options import Cancel, Concurrency, Timeouts, Trigger
 
 
@@ -19,7 +22,7 @@ def create_function(
     name: str = "",
     concurrency: Concurrency | Sequence[Concurrency] = (),
     retries: int = DEFAULT_RETRIES,
-    backoff: Sequence[float | timedelta] | None = None,
+    backoff: Sequence[Duration] | None = None,
     timeouts: Timeouts | None = None,
     cancel_on: Cancel | Sequence[Cancel] = (),
     resumable: bool = True,
@@ -41,6 +44,7 @@ def create_function(
     fn_id, name = plain(fn_id), plain(name)
 
     def decorate(handler: Handler) -> Function:
+        declared = declaration()
         function = Function(
             fn_id=fn_id,
             name=fn_id if name in ("", None) else name,
@@ -53,6 +57,7 @@ def create_function(
             cancel_on=_tuple(cancel_on),
             resumable=resumable,
             hooks={moment: f"{fn_id}-{moment}" for moment in given},
+            declaration=declared,
         )
         register(function, *(_hook(function, moment, hook) for moment, hook in given.items()))
         return function
@@ -67,7 +72,12 @@ def _tuple(given: Any) -> tuple[Any, ...]:
 def _delays(backoff: Any) -> Any:
     if not isinstance(backoff, list | tuple):
         return backoff
-    return tuple(d.total_seconds() if isinstance(d, timedelta) else d for d in backoff)
+    return tuple(map(_delay, backoff))
+
+
+def _delay(given: Any) -> Any:
+    is_other = isinstance(given, timedelta | Decimal) and duration(given) is not None
+    return seconds(given) if is_other else given
 
 
 def _hook(function: Function, moment: str, handler: Handler) -> Function:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.registry.handler_identity import module_of, place_of
-from jobs.registry.options import Cancel, Concurrency, Timeouts, Trigger, TriggerCron, seconds
+from jobs.lib.durations import seconds
+from jobs.registry import event_data
+from jobs.registry.handler_identity import UNDECLARED, Declaration, module_of, place_of
+from jobs.registry.options import Cancel, Concurrency, Timeouts, Trigger, TriggerCron
 
 Handler = Callable[..., Any]
 DEFAULT_RETRIES = 4
@@ -29,6 +31,7 @@ class Function:
     cancel_on: tuple[Cancel, ...] = ()
     resumable: bool = True  # whether a failed run may go on from its failed step
     hooks: dict[str, str] = field(default_factory=dict)  # "failure" | "cancel" | "retry" → fn_id
+    declaration: Declaration = field(default=UNDECLARED, compare=False, repr=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.handler(*args, **kwargs)
@@ -60,4 +63,5 @@ def _trigger_config(trigger: Trigger) -> dict[str, Any]:
     if isinstance(trigger, TriggerCron):
         is_plain = trigger.if_running == "start"
         return {"cron": trigger.cron} | ({} if is_plain else {"if_running": trigger.if_running})
-    return {"event": trigger.event, "if": trigger.if_exp}
+    told = {"event": trigger.event, "if": trigger.if_exp}
+    return told if trigger.data is None else told | {"data": event_data.schema(trigger)}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+from jobs.lib.durations import Duration
 
 IfRunning = Literal["start", "skip"]
 IF_RUNNING: tuple[str, ...] = get_args(IfRunning)
@@ -13,10 +14,15 @@ IF_RUNNING: tuple[str, ...] = get_args(IfRunning)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerEvent:
     """Start a run for each event of this name (`*` stands for any characters) for which `if_exp`, a
-    CEL expression over `event`, is true."""
+    CEL expression over `event`, is true.
+
+    `data` is the type of the event's data: a dataclass, a TypedDict, a model of pydantic. Data that
+    does not fit is refused when it is sent, and `ctx.event.data` is of that type.
+    """
 
     event: str
     if_exp: str | None = None
+    data: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,21 +59,17 @@ class Cancel:
 
     event: str
     if_exp: str | None = None
-    timeout: timedelta | float | None = None
+    timeout: Duration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """Cancel a run that has not started `start` after it could, or not ended `finish` after it
-    started (timedeltas or seconds, at most 366 days). A running step is not interrupted.
+    started (durations: seconds or timedeltas, at most 366 days). A running step is not interrupted.
 
     A run could start when its event was due, an operator ran it again, or its function was resumed;
     waiting for a turn, a worker, or a cluster with its function counts.
     """
 
-    start: timedelta | float | None = None
-    finish: timedelta | float | None = None
-
-
-def seconds(span: timedelta | float) -> float:
-    return span.total_seconds() if isinstance(span, timedelta) else float(span)
+    start: Duration | None = None
+    finish: Duration | None = None

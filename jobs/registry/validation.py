@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import JobsError
+from jobs.lib.durations import LONGEST, NOTHING, duration
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import Unfit, encode, is_name, is_text, size_of
 from jobs.lib.secrets import names_in
+from jobs.registry import event_data
 from jobs.registry.cron_expression import timetable
 from jobs.registry.expression_names import ASYNC, EVENT, check
 from jobs.registry.options import (
@@ -22,7 +23,6 @@ from jobs.registry.options import (
     Timeouts,
     TriggerCron,
     TriggerEvent,
-    seconds,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ MOST_RETRIES = 20
 MOST_CONCURRENCY = 2
 MOST_CANCEL_ON = 5
 LARGEST_LIMIT = 2**31 - 1
-MOST_SECONDS = timedelta(days=366).total_seconds()
 SPAN = "a timedelta or a number of seconds, above 0 and at most 366 days"
 
 
@@ -111,6 +110,7 @@ def _of_its_triggers(function: Function) -> Iterator[str]:
             yield from _said_by(timetable, trigger.cron)
         else:
             yield f"trigger={quoted(trigger)}; TriggerEvent and TriggerCron are allowed."
+    yield from event_data.problems(function.triggers, function.handler)
     yield from _of_its_cron_triggers([t for t in function.triggers if isinstance(t, TriggerCron)])
 
 
@@ -183,19 +183,13 @@ def _of_its_times(function: Function) -> Iterator[str]:
 
 
 def _of_a_span(where: str, span: Any) -> Iterator[str]:
-    if span is not None and not (_is_number(span) and 0 < seconds(span) <= MOST_SECONDS):
+    if span is not None and not NOTHING < (duration(span) or NOTHING) <= LONGEST:
         yield f"{where}: a timeout must be {SPAN}, not {quoted(span)}."
 
 
 def _is_delay(delay: Any) -> bool:
-    return _is_number(delay) and 0 <= seconds(delay) <= MOST_SECONDS
-
-
-def _is_number(value: Any) -> bool:
-    """Seconds or a timedelta."""
-    if isinstance(value, bool) or not isinstance(value, int | float | timedelta):
-        return False
-    return isinstance(value, timedelta) or -MOST_SECONDS <= value <= MOST_SECONDS
+    span = duration(delay)
+    return span is not None and NOTHING <= span <= LONGEST
 
 
 def _is_whole(value: Any, least: int, most: int) -> bool:

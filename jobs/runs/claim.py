@@ -10,11 +10,11 @@ from typing import Any
 from jobs import conf
 from jobs.errors import LeaseLost
 from jobs.events.event import EventPayload, milliseconds, own_id
+from jobs.lib.durations import seconds
 from jobs.models import Run
 from jobs.platform.postgres.clock import Clock
 from jobs.platform.postgres.query import Query
 from jobs.registry import catalog
-from jobs.registry.options import seconds
 from jobs.runs.claim_row import ClaimRow, claims_of
 
 READ_CLAIM = Query(

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from django.db.models import Q
-
 from jobs import models
 from jobs.models import StepKind, StepStatus
 from jobs.platform.postgres import statements

@@ -114,7 +114,7 @@ class Endpoint:
                 asked = endpoint._hear(self)
                 endpoint._say(self, endpoint._next(asked))
 
-            do_POST = do_PUT = do_DELETE = do_GET
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_GET
 
             def log_message(self, *args: Any) -> None:
                 """Nothing on the console."""
@@ -162,6 +162,8 @@ class Endpoint:
         for name, value in (headers | {"Content-Length": str(len(data))}).items():
             request.send_header(name, value)
         request.end_headers()
+        if request.command == "HEAD":
+            data = b""
         request.wfile.write(data[: len(data) // 2] if answer.breaks_off else data)
         request.wfile.flush()
         request.close_connection = answer.breaks_off

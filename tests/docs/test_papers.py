@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs import api, conf
+from jobs import api, conf, errors
 from tests.docs.pages import BASE, PAGES, blocks, code, rows, section
 
 README = BASE / "README.md"
@@ -140,6 +140,16 @@ def test_the_engine_s_settings_are_all_there_with_their_defaults():
 def test_every_name_of_the_door_stands_on_the_engine_s_page_or_the_porting_page():
     text = ENGINE.read_text() + PORTING.read_text()
     assert [name for name in api.__all__ if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_each_error_that_the_engine_s_page_names_can_be_imported_from_the_door():
+    told = rows(section(ENGINE, "What can go wrong, and its name"))
+    found = [name for row in told for name in re.findall(r"`(\w+)`", row[0])]
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    own = {kind.__name__ for kind in kinds if issubclass(kind, errors.JobsError)}
+    names = [name for name in found if name in own]
+    assert {"UnknownFunction", "InvalidExpression", "InvalidOutput"} <= set(names)
+    assert [name for name in names if name not in api.__all__] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(BASE)))

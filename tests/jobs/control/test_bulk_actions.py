@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -132,10 +133,38 @@ def test_a_span_of_time_is_datetimes_or_texts():
     assert young.status == RunStatus.CANCELLED
 
 
-@pytest.mark.parametrize("options", [{"fn_id": "a\0b"}, {"why": "a\0b"}, {"fn_id": {1}}])
+@pytest.mark.parametrize(
+    "options", [{"fn_id": "a\0b"}, {"status": "queued", "why": "a\0b"}, {"fn_id": {1}}]
+)
 def test_what_cannot_be_stored_is_refused_and_nothing_is_started(options: dict):
     with pytest.raises(InvalidEvent):
         bulk("cancel", **options)
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize("action", ["cancel", "retry", "rerun"])
+@pytest.mark.parametrize("options", [{}, {"why": "a slip"}, {"fn_id": ""}, {"everything": 1}])
+def test_without_a_filter_the_whole_site_is_meant_only_if_it_is_said(action: Any, options: dict):
+    with pytest.raises(InvalidTransition, match=r"every run of the site.*say everything=True"):
+        bulk(action, **options)
+    assert not Run.objects.exists()
+
+
+def test_everything_means_every_run_of_the_site():
+    with registered(naps), registered(naps, fn_id="other"):
+        send([Event(name="test/go"), Event(name="test/go")])
+        drain()
+        bulk("cancel", everything=True)
+        drain()
+    assert set(Run.objects.exclude(fn_id="jobs-bulk").values_list("fn_id", "status")) == {
+        ("test-function", "cancelled"),
+        ("other", "cancelled"),
+    }
+
+
+def test_a_filter_beside_everything_is_refused():
+    with pytest.raises(InvalidTransition, match="is given fn_id, since and everything=True"):
+        bulk("cancel", fn_id="test-function", since=datetime.now(UTC), everything=True)
     assert not Run.objects.exists()
 
 

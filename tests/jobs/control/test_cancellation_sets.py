@@ -203,7 +203,7 @@ def test_those_in_a_workers_hands_or_with_a_request_or_invoked_are_left_and_canc
         Run.objects.filter(id=runs[0].id).update(invoked_by=runs[1].id)
         left = together([*runs, held, asking])
         assert left == {runs[0].id, held.id, asking.id}
-        own = bulk("cancel")
+        own = bulk("cancel", everything=True)
         drain()
     assert Run.objects.get(id=own).output == {"done": 3, "refused": 0}
     assert Run.objects.exclude(fn_id="jobs-bulk").unfinished().count() == 0

@@ -92,7 +92,10 @@ def canceller(status: str) -> Run:
 def test_a_permission_for_an_object_is_the_permission_and_what_the_act_asks_for_besides(
     rita: Any, carl: Any, victim: Run
 ) -> None:
-    cancels, retries = bulk_cancel("cancelled"), Run.objects.get(pk=api.bulk("retry"))
+    cancels, retries = (
+        bulk_cancel("cancelled"),
+        Run.objects.get(pk=api.bulk("retry", everything=True)),
+    )
     for permission in ("jobs.rerun_run", "jobs.edit_run"):
         assert [rita.has_perm(permission, r) for r in (victim, retries)] == [True, True]
         assert [rita.has_perm(permission, r) for r in (cancels, canceller("failed"))] == [False] * 2
@@ -417,7 +420,7 @@ def test_a_bulk_action_that_is_rerun_is_the_act_of_the_account_that_reruns_it(
 def test_an_act_that_an_account_may_not_do_is_refused_at_the_door(rita: Any, victim: Run) -> None:
     cancels = bulk_cancel("failed")
     with asked_by(rita):
-        for act in (lambda: api.bulk("cancel"), lambda: api.cancel(victim.pk)):
+        for act in (lambda: api.bulk("cancel", everything=True), lambda: api.cancel(victim.pk)):
             with pytest.raises(NotAllowed, match="“rita” lacks the permission “jobs"):
                 act()
         with pytest.raises(NotAllowed, match="it asks for more than “jobs"):

@@ -199,7 +199,7 @@ def test_a_bulk_action_takes_them_along_if_asked():
     assert Run.objects.filter(fn_id="child", status=RunStatus.CANCELLED).count() == 3
     assert Run.objects.filter(fn_id="grandchild", status=RunStatus.CANCELLED).count() == 3
     with pytest.raises(InvalidTransition, match="invoked"):
-        bulk("retry", invoked=True)
+        bulk("retry", fn_id="test-function", invoked=True)
 
 
 # --- retried --------------------------------------------------------------------------------------

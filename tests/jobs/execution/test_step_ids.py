@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from jobs.api import Context, InvalidStep
@@ -112,7 +114,7 @@ def test_the_thousand_and_first_step_fails_the_run():
 def test_the_function_may_catch_a_step_that_was_asked_for_wrongly():
     def handler(ctx: Context) -> str:
         try:
-            ctx.step.sleep("nap", -1)
+            ctx.step.sleep("nap", timedelta(days=367))
         except InvalidStep as error:
             return str(error)
         return ""

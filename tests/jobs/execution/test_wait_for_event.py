@@ -118,8 +118,11 @@ def test_a_timeout_that_is_none_is_refused_with_what_is_allowed(timeout: object)
     assert "366 days" in run.error["message"]
 
 
-def test_a_wait_without_a_timeout_is_refused_with_what_is_allowed():
-    with registered(lambda ctx: ctx.step.wait_for_event("w", event="test/paid"), retries=3):
+def test_a_wait_whose_timeout_is_none_is_refused_with_what_is_allowed():
+    def handler(ctx):
+        ctx.step.wait_for_event("w", event="test/paid", timeout=None)
+
+    with registered(handler, retries=3):
         send(Event(name="test/go"))
         drain()
     run = Run.objects.get()

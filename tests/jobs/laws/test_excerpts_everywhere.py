@@ -59,6 +59,7 @@ NO_TEXTS = {
     "jobs/execution/executor.py": {
         "[failed.step_id for failed in failed_steps(error)][:MOST_STEPS]"
     },
+    "jobs/registry/handler_identity.py": {"parts[-count:]"},  # of a path
     "jobs/lib/error_report.py": {"frames[called[0]:called[-1] + 1]"},
     "jobs/fetch/gateway.py": {
         "self._completed[:_within_limits(self._completed)]",

@@ -165,7 +165,7 @@ def test_a_rerun_and_a_bulk_action_take_nothing_deeper(levels):
         with pytest.raises(InvalidEvent, match="levels"):
             rerun(the_run().id, data={"a": nested(levels)})
     with pytest.raises(InvalidEvent, match="levels"):
-        bulk("cancel", why=nested(levels))
+        bulk("cancel", fn_id="test-function", why=nested(levels))
     assert Run.objects.count() == 1
 
 

@@ -56,8 +56,8 @@ def test_two_functions_with_one_id_are_told_with_both_places():
         pytest.raises(InvalidFunction, match="id “same”") as raised,
     ):
         create_function(fn_id="same")(other)
-    assert "test_registry.one:" in str(raised.value)
-    assert "test_registry.other:" in str(raised.value)
+    assert "test_registry.one, tests/jobs/registry/test_registry.py:" in str(raised.value)
+    assert "test_registry.other, tests/jobs/registry/test_registry.py:" in str(raised.value)
 
 
 def test_the_same_code_may_be_registered_again():
@@ -119,7 +119,7 @@ def test_a_configuration_that_cannot_be_used_is_refused_with_the_place(options, 
     known = list(catalog.all_functions())
     with pytest.raises(InvalidFunction, match=sentence) as raised, registered(one, **options):
         pass
-    assert "test_registry.one:" in str(raised.value)
+    assert "test_registry.one, tests/jobs/registry/test_registry.py:" in str(raised.value)
     assert list(catalog.all_functions()) == known
 
 
@@ -350,6 +350,84 @@ def test_two_functions_of_one_factory_are_two():
         create_function(fn_id="looped")(made(0))  # the same, as when its module is imported again
     finally:
         catalog.unregister("looped")
+
+
+LOOPS = {
+    "over a name of the module": """
+for kind in ("a", "b"):
+    @create_function(fn_id="looped")
+    def looped(ctx):
+        return kind
+""",
+    "with a factory that does not use what differs": """
+def make(kind):
+    @create_function(fn_id="looped")
+    def looped(ctx):
+        return 1
+
+make("a")
+make("b")
+""",
+    "over the triggers of one handler": """
+def looped(ctx):
+    return 1
+
+for name in ("a", "b"):
+    create_function(fn_id="looped", trigger=TriggerEvent(event=name))(looped)
+""",
+    "in a function": """
+def declare():
+    for kind in ("a", "b"):
+        @create_function(fn_id="looped")
+        def looped(ctx):
+            return kind
+
+declare()
+""",
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS)
+def test_a_loop_that_gives_two_functions_one_id_is_told_with_both_places(
+    loop, tmp_path, monkeypatch
+):
+    """The code is the same, so only what was around it tells that one would be lost."""
+    imported = "from jobs.api import TriggerEvent, create_function\n"
+    (tmp_path / "made_in_a_loop.py").write_text(imported + loop)
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        with pytest.raises(InvalidFunction, match="Two functions have the id “looped”") as raised:
+            importlib.import_module("made_in_a_loop")
+    finally:
+        catalog.unregister("looped")
+    assert str(raised.value).count("made_in_a_loop.py:") >= 2
+    assert "must give each function that it makes an id of its own" in str(raised.value)
+
+
+def test_two_calls_of_a_factory_are_told_by_the_lines_that_made_them(tmp_path, monkeypatch):
+    imported = "from jobs.api import create_function\n"
+    factory = LOOPS["with a factory that does not use what differs"]
+    (tmp_path / "made_by_a_factory.py").write_text(imported + factory)
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        with pytest.raises(InvalidFunction) as raised:
+            importlib.import_module("made_by_a_factory")
+    finally:
+        catalog.unregister("looped")
+    assert "(declared at made_by_a_factory.py:8)" in str(raised.value)
+    assert "(declared at made_by_a_factory.py:9)" in str(raised.value)
+
+
+def test_a_loop_in_a_function_that_runs_later_is_told_too():
+    def declare() -> None:
+        for kind in ("a", "b"):
+            create_function(fn_id="late")(lambda ctx: kind)  # noqa: B023
+
+    try:
+        with pytest.raises(InvalidFunction, match="id “late”"):
+            declare()
+    finally:
+        catalog.unregister("late")
 
 
 def test_a_module_that_is_imported_again_registers_its_functions_again(tmp_path, monkeypatch):

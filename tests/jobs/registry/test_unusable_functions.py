@@ -112,8 +112,8 @@ def test_of_two_functions_with_one_id_the_first_stays_and_both_places_are_told(s
 
     assert Run.objects.filter(status="completed").count() == 2
     (warning,) = discovery.functions(None)
-    assert "unfit_functions.before:4" in warning.msg
-    assert "unfit_functions.bad:8" in warning.msg
+    assert "unfit_functions.before, unfit_functions.py:4" in warning.msg
+    assert "unfit_functions.bad, unfit_functions.py:8" in warning.msg
 
 
 @pytest.mark.parametrize("fn_id", ["''", "7", "'a\\0b'", "None"])

@@ -1,0 +1,88 @@
+"""The type that an author names for what a step gives back: `returns=Order`."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from jobs.errors import InvalidOutput, InvalidStep
+from jobs.lib.json_values import named
+from jobs.lib.shapes.reading import name_of, shape_of
+from jobs.lib.shapes.shape import Misfit, Unsupported
+
+JSON = (dict, list, tuple, str, int, float)
+NEVER_RUN = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+
+
+class Returns:
+    """Reads an output as the type; without one it stays plain JSON."""
+
+    def __init__(self, kind: Any, where: str) -> None:
+        """Raises InvalidStep for a type that JSON cannot be read as."""
+        self._kind = kind
+        try:
+            self._shape = None if kind is None else shape_of(kind)
+        except Unsupported as problem:
+            raise InvalidStep(f"{where}: returns={name_of(kind)}: {problem}.") from None
+
+    def read(self, output: Any, what: str) -> Any:
+        """Raises InvalidOutput, which says where `what` does not fit."""
+        if self._shape is None:
+            return output
+        try:
+            return self._shape.read(output, "it")
+        except Misfit as misfit:
+            raise InvalidOutput(f"{what} does not fit {name_of(self._kind)}: {misfit}.") from None
+
+
+PLAIN = Returns(None, "")
+
+
+def refuse_hopeless(fn: Callable[..., Any]) -> None:
+    """Refuse, before it acts outside, a body whose annotation names what cannot be remembered."""
+    try:
+        kind = typing.get_type_hints(fn).get("return")
+    except Exception:  # a name that is there for type checkers alone
+        return
+    if kind is not None and (problem := _hopeless(kind)):
+        raise InvalidOutput(
+            f"{getattr(fn, '__qualname__', 'The body')} was not called: it is said to return "
+            f"{name_of(kind)}, which cannot be remembered. {problem}."
+        )
+
+
+def _hopeless(kind: Any) -> str:
+    """Why no value of it could be kept, save an empty one; empty if one might, or of a subclass."""
+    origin = typing.get_origin(kind) or kind
+    args = [arg for arg in typing.get_args(kind) if arg not in (types.NoneType, Ellipsis)]
+    if origin in (typing.Union, types.UnionType):
+        found = [_hopeless(arg) for arg in args]
+        return found[0] if all(found) else ""
+    if not isinstance(origin, type) or inspect.isabstract(origin):
+        return ""
+    if issubclass(origin, JSON):
+        return next(filter(None, map(_hopeless, args)), "")
+    try:
+        shape_of(origin)
+    except Unsupported as problem:
+        return str(problem) if _has_no_heir(origin) else ""
+    return ""
+
+
+def _has_no_heir(kind: type) -> bool:
+    return not getattr(kind, "_is_protocol", False) and all(map(_hopeless, kind.__subclasses__()))
+
+
+def refuse_uncallable(fn: Any, id: Any) -> None:
+    """A coroutine or a generator would be made, and never run."""
+    if not callable(fn):
+        raise InvalidStep(f"step.run({named(id)}) takes a function, not {type(fn).__name__}.")
+    flags = getattr(getattr(fn, "__code__", None), "co_flags", 0)
+    if isinstance(flags, int) and flags & NEVER_RUN:
+        raise InvalidStep(
+            f"step.run({named(id)}) takes a plain function, which returns: no async def, and none "
+            "that yields."
+        )

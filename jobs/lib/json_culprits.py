@@ -1,0 +1,80 @@
+"""Which part of a value is no JSON, in words: “it['song'].price is of type Song”."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from jobs.lib.excerpts import excerpt, quoted
+from jobs.lib.plain_forms import NAMES, WRITER, dump_of, is_record, plain_form, with_text_keys
+
+# Levels of lists and objects. Code that descends makes a call per level, of Python's thousand.
+MOST_LEVELS = 512
+# Expressions refuse larger numbers; Python's limit (4,300 digits) may differ by process.
+LARGEST = "1.8e308"
+TOO_LARGE = f"which is too large; at most {LARGEST} is allowed"
+FORM = (str, int, float, bool, type(None), Enum, *NAMES)
+
+
+def culprit_of(value: Any) -> str:
+    try:
+        return _culprit(value)
+    except RecursionError:
+        return f"it holds itself, or is nested far deeper than the {MOST_LEVELS} levels allowed"
+    except Exception as error:
+        return f"it cannot be read ({type(error).__name__})"
+
+
+def _culprit(value: Any, path: str = "it", levels: int = 1) -> str:
+    if levels > MOST_LEVELS:
+        raise RecursionError
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, FORM):
+                return f"{path} has a key of type {type(key).__name__}"
+            if not _is_json({key: None}):
+                return f"{path} has a key that {_of_number(key)}"
+            if not _is_json(item):
+                return _culprit(item, f"{path}[{quoted(key)}]", levels + 1)
+    if isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            if not _is_json(item):
+                return _culprit(item, f"{path}[{index}]", levels + 1)
+    if is_record(value):
+        for name, item in plain_form(value).items():
+            if not _is_json(item):
+                return _culprit(item, f"{path}.{name}", levels + 1)
+    if isinstance(value, Enum) and not _is_json(value.value):
+        return _culprit(value.value, f"{path}.value", levels + 1)
+    if dump_of(value) is not None:
+        return _of_a_model(value, path)
+    return f"{path} {_of_number(value)}"
+
+
+def _of_a_model(value: Any, path: str) -> str:
+    try:
+        plain_form(value)
+    except Exception as error:
+        why = excerpt(f"{type(error).__name__}: {error}", 200)
+        return f"{path}, a {type(value).__name__}, cannot be written ({why})"
+    return f"{path}, a {type(value).__name__}, writes what is no JSON"
+
+
+def _of_number(value: Any) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"is {value}"
+    if isinstance(value, Decimal) and not value.is_finite():
+        return f"is {value}, no number"
+    if isinstance(value, int):
+        return f"is a whole number of very many digits, {TOO_LARGE}"
+    return f"is of type {type(value).__name__}"
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        WRITER.encode(with_text_keys(value))
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True

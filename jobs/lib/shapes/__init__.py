@@ -1,0 +1,1 @@
+"""A Python type as a shape of JSON: what fits it, what it reads back, its JSON schema."""
