@@ -7,11 +7,10 @@ import unicodedata
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import UserCreationForm
 
 from jobs.api import excerpt
 from songs.credits import LARGEST_BALANCE
-from songs.models import DESCRIPTION_LIMIT, DURATION, GUIDANCE, User
+from songs.models import DESCRIPTION_LIMIT, DURATION, GUIDANCE
 
 
 class Slider(forms.NumberInput):
@@ -99,16 +98,6 @@ class TitleForm(forms.Form):
 
     def clean_title(self) -> str:
         return excerpt(self.cleaned_data["title"], 80)
-
-
-class SignUpForm(UserCreationForm):
-    email = forms.EmailField(
-        label="E-mail", required=False, widget=forms.EmailInput({"autocomplete": "email"})
-    )
-
-    class Meta(UserCreationForm.Meta):
-        model = User
-        fields = ("username", "email")
 
 
 class ReasonForm(forms.Form):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from songs.models.account import (
-    SignInFailure,
-    User,
-)
+from songs.models.account import User, WelcomedAddress
+from songs.models.cache import CacheEntry
 from songs.models.ledger import (
     CHARGES,
     CreditBalance,
@@ -34,16 +32,17 @@ __all__ = [
     "GUIDANCE",
     "IN_THE_MAKING",
     "UNSUCCESSFUL",
+    "CacheEntry",
     "Category",
     "CreditBalance",
     "CreditEntry",
     "EntryKind",
     "LedgerCheck",
     "LedgerHour",
-    "SignInFailure",
     "Song",
     "SongManager",
     "SongQuerySet",
     "SongStatus",
     "User",
+    "WelcomedAddress",
 ]

@@ -26,6 +26,7 @@ PRODUCTION = {
     "GENERATE_FROM_DESCRIPTION": "https://endpoint.example.org/generate",
     "MODAL_KEY": "key",
     "MODAL_SECRET": "secret",
+    "EMAIL_URL": "smtp+tls://site:pa55word@smtp.example.org:587",
 }
 
 
