@@ -166,6 +166,8 @@ ACCOUNT_ADAPTER = "songs.accounts.adapter.AccountAdapter"
 ACCOUNT_FORMS = {
     "login": "songs.accounts.forms.SignInForm",
     "signup": "songs.accounts.forms.SignUpForm",
+    "add_email": "songs.accounts.forms.AddressForm",
+    "reset_password": "songs.accounts.forms.LostPasswordForm",
 }
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]

@@ -41,6 +41,7 @@ class AccountAdapter(DefaultAccountAdapter):
         **DefaultAccountAdapter.error_messages,
         "username_password_mismatch": MISMATCH,
         "email_password_mismatch": MISMATCH,
+        "username_taken": "Another account has this name. Choose another name.",
         "incorrect_password": "This is not your password.",
         "enter_current_password": "This is not your password.",
         "incorrect_code": "This code is not right, or was used before.",

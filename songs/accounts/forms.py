@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from allauth.account.forms import LoginForm
+from allauth.account.forms import AddEmailForm, LoginForm, ResetPasswordForm
 from allauth.account.forms import SignupForm as AllauthSignUpForm
 from allauth.core import context
 from django import forms
@@ -30,6 +30,18 @@ class SignInForm(LoginForm):
         login.max_length = 254
         login.widget.attrs |= {"autocomplete": "username webauthn", "maxlength": 254}
         self.fields["password"].widget.attrs["maxlength"] = 4096
+
+
+class AddressForm(AddEmailForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = "New e-mail"
+
+
+class LostPasswordForm(ResetPasswordForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = "E-mail"
 
 
 class SignUpForm(AllauthSignUpForm):

@@ -38,6 +38,11 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         "incorrect_code": "This code is not right, or was used before.",
     }
 
+    def generate_authenticator_name(self, user: Any, type: Any) -> str:
+        """“Passkey”, “Passkey 2”, …: what the form proposes."""
+        number = Authenticator.objects.filter(user=user, type=type).count() + 1
+        return "Passkey" if number == 1 else f"Passkey {number}"
+
     def encrypt(self, text: str) -> str:
         return ciphers().encrypt(text.encode()).decode()
 

@@ -64,7 +64,7 @@ def test_signing_up_makes_an_account_and_signs_it_in(client: Client) -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"username": "ALICE"}, "A user with that username already exists."),
+        ({"username": "ALICE"}, "Another account has this name."),
         ({"username": "a b"}, "Enter a valid username."),
         ({"username": "dora@example.com"}, "A name has no “@”."),
         ({"username": ""}, "This field is required."),
