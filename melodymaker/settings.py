@@ -180,6 +180,8 @@ ACCOUNT_CHANGE_EMAIL = True  # one address; a new one takes its place once it is
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_SESSION_REMEMBER = True
+# Otherwise a stranger on the same network could keep the account out after all (known_devices.py).
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True  # to change the address
 ACCOUNT_RATE_LIMITS = {
     # Wrong passwords are counted by songs/accounts/attempts.py. Allauth counts codes of the second
@@ -190,6 +192,12 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": "20/h/ip,5/h/key",
 }
 MFA_ADAPTER = "songs.accounts.second_factor.SecondFactorAdapter"
+MFA_FORMS = {
+    "add_webauthn": "songs.accounts.passkey_forms.AddPasskeyForm",
+    "login_webauthn": "songs.accounts.passkey_forms.SignInByPasskeyForm",
+    "authenticate_webauthn": "songs.accounts.passkey_forms.SecondFactorByPasskeyForm",
+    "reauthenticate_webauthn": "songs.accounts.passkey_forms.AgainByPasskeyForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # a superuser of the shell has no address

@@ -11,8 +11,11 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.contrib.sessions.models import Session
 from django.core.paginator import Paginator
 from django.db import IntegrityError
+from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -62,9 +65,13 @@ def account(request: HttpRequest) -> HttpResponse:
         "balance": credits.balance(user),
         "address": EmailAddress.objects.filter(user=user).order_by("-verified", "-primary").first(),
         "factors": factors.count(),
-        "sessions": UserSession.objects.filter(user=user).count(),
+        "sessions": UserSession.objects.filter(user=user, session_key__in=live_sessions()).count(),
     }
     return render(request, "account/overview.html", context)
+
+
+def live_sessions() -> QuerySet[Session, str]:
+    return Session.objects.filter(expire_date__gt=Now()).values_list("pk", flat=True)
 
 
 @login_required

@@ -101,6 +101,8 @@ def test_from_signing_up_to_a_lost_password(page: Page) -> None:
     page.get_by_role("button", name="Sign out").click()
 
     sets_a_new_password(page)
+    headed(page, "One more step")
+    page.get_by_role("button", name="Cancel").click()
     fill(page, login="dora", password=NEW)
     headed(page, "One more step")
 
@@ -128,8 +130,6 @@ def sets_a_new_password(page: Page) -> None:
     page.goto(link())
     headed(page, "Set a new password")
     fill(page, password1=NEW, password2=NEW)
-    headed(page, "Your new password is set")
-    page.get_by_role("link", name="Sign in").last.click()
 
 
 def test_a_passkey_signs_in_alone(page: Page, live_server) -> None:

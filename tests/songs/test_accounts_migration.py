@@ -119,3 +119,15 @@ def test_an_address_that_an_operator_changes_is_the_accounts_own(
     answer = olgas.post(f"/admin/songs/user/{alice.pk}/change/", data)
     assert answer.status_code == 302
     assert addresses() == [("alice", "other@example.com", True, False)]
+
+
+def test_a_session_of_the_old_sign_in_is_over_and_nothing_fails(
+    client: Client, alice: User
+) -> None:
+    client.force_login(alice)
+    session = client.session
+    session["_auth_user_backend"] = "django.contrib.auth.backends.ModelBackend"
+    session.save()
+    assert client.get("/").status_code == 200
+    assert client.get("/songs/")["Location"] == "/accounts/login/?next=/songs/"
+    assert sign_in(client)["Location"] == "/songs/"

@@ -19,7 +19,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from songs.models import User
-from tests.songs.doors import a_while_later, is_signed_in, sign_in, with_address
+from tests.songs.doors import a_while_later, is_signed_in, link, sign_in, with_address
 from tests.support.cast import PASSWORD, staff
 
 pytestmark = pytest.mark.django_db
@@ -95,9 +95,11 @@ def test_a_recovery_code_opens_once(protected: User) -> None:
 
 
 def test_a_new_password_by_mail_does_not_go_round_it(protected: User, client: Client) -> None:
-    protected.set_password("another-long-enough-one")
-    protected.save()
-    assert sign_in(client, password="another-long-enough-one")["Location"].startswith(INTO_IT)
+    client.post("/accounts/password/reset/", {"email": protected.email})
+    form = client.get(link(), follow=True).request["PATH_INFO"]
+    new = {"password1": "another-long-enough-one", "password2": "another-long-enough-one"}
+    assert client.post(form, new)["Location"].startswith(INTO_IT)
+    assert not is_signed_in(client)
 
 
 def test_no_secret_is_readable_in_its_row(protected: User, secret: str) -> None:

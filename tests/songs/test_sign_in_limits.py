@@ -15,10 +15,11 @@ from django.test import Client
 from songs import cache
 from songs.accounts import attempts, known_devices
 from songs.models import CacheEntry, User
-from tests.songs.doors import is_signed_in, sign_in
+from tests.songs.doors import is_signed_in, link, sign_in
 from tests.support.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db
+NEW = "another-long-enough-one"
 ELSEWHERE = "198.51.100.7"
 
 
@@ -86,13 +87,25 @@ def test_a_forged_cookie_makes_no_device_known(client: Client, alice: User, cook
     assert sign_in(client).status_code == 429
 
 
+def test_a_new_password_by_mail_opens_the_account_in_a_pause(client: Client, alice: User) -> None:
+    """The sentence of the pause says so."""
+    fail()
+    client.post("/accounts/password/reset/", {"email": alice.email})
+    form = client.get(link(), follow=True).request["PATH_INFO"]
+    client.post(form, {"password1": NEW, "password2": NEW})
+    assert is_signed_in(client)
+    client.post("/accounts/logout/")
+    fail()
+    assert sign_in(client, password=NEW).status_code == 302
+
+
 def test_a_changed_password_makes_all_devices_unknown(client: Client, alice: User) -> None:
     sign_in(client)
     client.post("/accounts/logout/")
-    alice.set_password("another-long-enough-one")
+    alice.set_password(NEW)
     alice.save()
     fail()
-    assert sign_in(client, password="another-long-enough-one").status_code == 429
+    assert sign_in(client, password=NEW).status_code == 429
 
 
 def test_a_device_remembers_some_accounts(client: Client) -> None:
