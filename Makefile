@@ -58,7 +58,7 @@ check: tools ## style, types, the order of imports, migrations, the settings of 
 	env DEBUG=0 HTTPS=1 ALLOWED_HOSTS=songs.example.org 'DATABASE_URL=postgres://db.example.org/songs?sslmode=verify-full' \
 		SECRET_KEY="$$($(HERE) -c 'import secrets; print(secrets.token_urlsafe(64))')" \
 		GENERATE_FROM_DESCRIPTION=https://endpoint.example.org/generate \
-		MODAL_KEY=key MODAL_SECRET=secret \
+		MODAL_KEY=key MODAL_SECRET=secret EMAIL_URL=smtp+tls://smtp.example.org:587 \
 		$(MANAGE) check --deploy --fail-level WARNING
 
 format: tools ## format the code

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 
 class Environment:
@@ -52,7 +53,8 @@ class Environment:
     def one_of(self, name: str, words: list[str]) -> str:
         """One of `words`, in any case; the first is the default."""
         allowed = "one of " + ", ".join(words)
-        return self._read(name, words[0], lambda raw: words[words.index(raw.upper())], allowed)
+        by_name = {word.upper(): word for word in words}
+        return self._read(name, words[0], lambda raw: by_name[raw.upper()], allowed)
 
     def number(self, name: str, default: float, *, least: float = 0.0) -> float:
         allowed = f"a number of at least {least:g}"
@@ -70,6 +72,11 @@ class Environment:
     def database(self, name: str, default: dict[str, Any]) -> dict[str, Any]:
         allowed = "a URL such as postgres://user:password@host:5432/name"
         return self._read(name, default, self._postgres, allowed, secret=True)
+
+    def mail(self, name: str) -> dict[str, Any]:
+        """Django's settings for mail; none if the variable is not set."""
+        allowed = "a URL such as smtp+tls://user:password@smtp.example.org:587"
+        return self._read(name, {}, _mail, allowed, secret=True)
 
     def _postgres(self, raw: str) -> dict[str, Any]:
         if urlsplit(raw).scheme not in ("postgres", "postgresql"):
@@ -96,6 +103,17 @@ class Environment:
             given = "what is set" if secret else f"“{raw}”"
             self.problems.append(f"{name}: {given} is not {allowed}.")
             return default
+
+
+def _mail(raw: str) -> dict[str, Any]:
+    parts = urlsplit(raw)
+    if parts.scheme.startswith("smtp") and not parts.hostname:
+        raise ValueError(raw)
+    try:
+        settings: dict[str, Any] = environ.Env.email_url_config(raw)
+    except ImproperlyConfigured as problem:  # a scheme that it does not know
+        raise ValueError(raw) from problem
+    return settings
 
 
 def _within(value: int, least: int, most: int | None) -> int:

@@ -39,6 +39,10 @@ if not DEBUG and not env.text("ALLOWED_HOSTS"):
 
 INSTALLED_APPS = [
     "melodymaker",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "songs",
     "jobs",
     "django_q",
@@ -64,6 +68,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "songs.accounts.second_factor.asks_staff",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "melodymaker.zones.local_zone",
@@ -134,9 +140,9 @@ if LISTEN_DATABASE:
 # --- accounts ---------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "songs.User"
-# ModelBackend checks passwords and permissions; the others decide for single objects.
+# The first checks passwords and permissions; the others decide for single objects.
 AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
     "jobs.control.permissions.EngineBackend",
     "songs.permissions.SiteBackend",
 ]
@@ -149,11 +155,89 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-LOGIN_URL = "login"
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "songs"
-LOGOUT_REDIRECT_URL = "login"
+LOGOUT_REDIRECT_URL = "account_login"
 CSRF_FAILURE_VIEW = "songs.stale_pages.csrf_failure"
-STARTING_CREDITS = env.whole("STARTING_CREDITS", 10)
+STARTING_CREDITS = env.whole("STARTING_CREDITS", 10)  # once their e-mail address is confirmed
+
+# Production stays closed until its operator has decided.
+SIGN_UP = env.one_of("SIGN_UP", ["open", "code", "closed"] if DEBUG else ["closed", "code", "open"])
+SIGN_UP_SECRET = env.text("SIGN_UP_CODE")
+if SIGN_UP == "code" and len(SIGN_UP_SECRET) < 12:
+    env.problems.append(
+        "SIGN_UP_CODE: SIGN_UP=code needs a code of at least 12 characters. You give it to those "
+        "that may sign up."
+    )
+STAFF_SECOND_FACTOR = not DEBUG  # the panel opens to staff with a second factor alone
+
+ACCOUNT_ADAPTER = "songs.accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {
+    "login": "songs.accounts.forms.SignInForm",
+    "signup": "songs.accounts.forms.SignUpForm",
+    "add_email": "songs.accounts.forms.AddressForm",
+    "reset_password": "songs.accounts.forms.LostPasswordForm",
+}
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+ACCOUNT_SIGNUP_REDIRECT_URL = "home"
+# A listener may look around with an address that is not confirmed yet. Two accounts may name the
+# same one, and only one can confirm it: no stranger finds out which addresses have accounts.
+ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_PREVENT_ENUMERATION = "strict"
+ACCOUNT_CHANGE_EMAIL = True  # one address; a new one takes its place once it is confirmed
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_SESSION_REMEMBER = True
+# Otherwise a stranger on the same network could keep the account out after all (known_devices.py).
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # to change the address
+ACCOUNT_RATE_LIMITS = {
+    # Wrong passwords are counted by songs/accounts/attempts.py. Allauth counts codes of the second
+    # factor, and what sends mail.
+    "login_failed": "10/m/ip,5/300s/key",
+    "login": "60/m/ip",
+    "signup": "20/h/ip",
+    "reset_password": "20/h/ip,5/h/key",
+}
+MFA_ADAPTER = "songs.accounts.second_factor.SecondFactorAdapter"
+MFA_FORMS = {
+    "add_webauthn": "songs.accounts.passkey_forms.AddPasskeyForm",
+    "login_webauthn": "songs.accounts.passkey_forms.SignInByPasskeyForm",
+    "authenticate_webauthn": "songs.accounts.passkey_forms.SecondFactorByPasskeyForm",
+    "reauthenticate_webauthn": "songs.accounts.passkey_forms.AgainByPasskeyForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # a superuser of the shell has no address
+MFA_TOTP_ISSUER = "MelodyMaker"
+MFA_TOTP_TOLERANCE = 1  # codes of the last and the next half minute, for clocks that are not right
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG  # browsers allow it on http://localhost
+
+# What is counted, such as wrong passwords, is counted for all processes: in the database.
+CACHES = {"default": {"BACKEND": "songs.cache.TableCache"}}
+
+# --- mail -------------------------------------------------------------------------------------
+
+_mail = env.mail("EMAIL_URL")
+if not _mail and not DEBUG:
+    env.problems.append(
+        "EMAIL_URL: missing. Listeners confirm their address and get a new password by mail. Name "
+        "the server, as smtp+tls://user:password@smtp.example.org:587."
+    )
+EMAIL_BACKEND = _mail.get("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+EMAIL_HOST = _mail.get("EMAIL_HOST") or "localhost"
+EMAIL_USE_TLS, EMAIL_USE_SSL = (_mail.get(f"EMAIL_USE_{name}", False) for name in ("TLS", "SSL"))
+EMAIL_PORT = _mail.get("EMAIL_PORT") or (587 if EMAIL_USE_TLS else 465 if EMAIL_USE_SSL else 25)
+EMAIL_HOST_USER = _mail.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD = _mail.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_FILE_PATH = _mail.get("EMAIL_FILE_PATH")
+EMAIL_TIMEOUT = 10  # seconds
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = (
+    env.text("EMAIL_FROM")
+    or f"MelodyMaker <no-reply@{ALLOWED_HOSTS[0].strip('*.') or 'localhost'}>"
+)
 
 # How much is too much (songs/limits/rules.py has the windows); None is no limit. Operators change
 # each of them in the panel.
@@ -202,7 +286,10 @@ JOBS: dict[str, Any] = {
     # seconds before retry 1, 2, …; the last one repeats. Unset: Inngest's table with its jitter.
     "BACKOFF": [1, 2] if DEBUG else None,
     # settings whose values never reach a row, a log line or a page
-    "SECRETS": ["SECRET_KEY", "MODAL_KEY", "MODAL_SECRET"],
+    "SECRETS": [
+        *("SECRET_KEY", "MODAL_KEY", "MODAL_SECRET"),
+        *("SIGN_UP_SECRET", "EMAIL_HOST_PASSWORD"),
+    ],
     # hosts that `step.fetch` may call
     "ALLOWED_HOSTS": [],  # set below, from the endpoints
     # those of ALLOWED_HOSTS that may have private addresses
@@ -310,6 +397,7 @@ if S3_BUCKET:
 # --- security ---------------------------------------------------------------------------------
 
 HTTPS = env.flag("HTTPS", default=not DEBUG)
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS

@@ -7,7 +7,6 @@ import unicodedata
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import UserCreationForm
 
 from jobs.api import excerpt
 from songs import music
@@ -19,7 +18,6 @@ from songs.models import (
     LYRICS_LIMIT,
     STYLE_LIMIT,
     TITLE_LIMIT,
-    User,
     Way,
 )
 
@@ -189,16 +187,6 @@ class TitleForm(forms.Form):
 
     def clean_title(self) -> str:
         return excerpt(self.cleaned_data["title"], 80)
-
-
-class SignUpForm(UserCreationForm):
-    email = forms.EmailField(
-        label="E-mail", required=False, widget=forms.EmailInput({"autocomplete": "email"})
-    )
-
-    class Meta(UserCreationForm.Meta):
-        model = User
-        fields = ("username", "email")
 
 
 class ReasonForm(forms.Form):

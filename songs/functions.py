@@ -29,14 +29,17 @@ from jobs.api import (
     quoted,
 )
 from songs import credits, deletion, files, ledger_check, music, waveform
+from songs.accounts import clearing
 from songs.deletion import delete_files
 from songs.event_songs import song_of
 from songs.failure_messages import CANCELLED, NO_CREDITS, CameAsAnother, apology
 from songs.generation import EVENT, FUNCTION
-from songs.limits import clearing
+from songs.limits import clearing as limits_clearing
 from songs.models import CHARGES, UNSUCCESSFUL, Category, Song, SongQuerySet, SongStatus, Way
 
 A_RUN = 100  # waveforms that one run draws
+
+MOST_BATCHES = 100
 
 
 def song_failed(ctx: Context) -> None:
@@ -273,8 +276,35 @@ def compare_sums() -> dict[str, Any]:
 def clear_limits(ctx: Context) -> dict[str, int]:
     """Windows that have ended, a batch a step."""
     removed = 0
-    while batch := ctx.step.run("clear", clearing.clear):
+    while batch := ctx.step.run("clear", limits_clearing.clear):
         removed += batch
-        if batch < clearing.BATCH:
+        if batch < limits_clearing.BATCH:
             break
     return {"removed": removed}
+
+
+@create_function(
+    fn_id="clear-expired",
+    name="Clear what has expired",
+    trigger=TriggerCron(cron="37 * * * *"),
+    concurrency=[Concurrency(limit=1)],
+)
+def clear_expired(ctx: Context) -> dict[str, int]:
+    """Sessions, the entries of listeners' lists of sessions, and counts: a batch a step, up to a
+    hundred of each. The next hour takes what is left."""
+    kinds = {
+        "sessions": clearing.clear_sessions,
+        "entries": clearing.clear_lists_of_sessions,
+        "counts": clearing.clear_cache,
+    }
+    return {name: clear_all(ctx, name, clear) for name, clear in kinds.items()}
+
+
+def clear_all(ctx: Context, name: str, clear: Callable[[], int]) -> int:
+    cleared = 0
+    for _ in range(MOST_BATCHES):
+        batch: int = ctx.step.run(f"clear-{name}", clear)
+        cleared += batch
+        if batch < clearing.BATCH:
+            break
+    return cleared

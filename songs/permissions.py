@@ -30,7 +30,7 @@ RIGHTS, PASSWORD = "songs.change_rights_of_user", "songs.change_password_of_user
 
 
 class SiteBackend(BaseBackend):
-    """The backend. In AUTHENTICATION_BACKENDS it follows Django's ModelBackend."""
+    """The backend. In AUTHENTICATION_BACKENDS it follows allauth's, which is Django's too."""
 
     def has_perm(self, user_obj: Any, perm: str, obj: Model | None = None) -> bool:
         if obj is None or obj._meta.app_label != "songs" or not user_obj.has_perm(perm):

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import path
+from django.urls import include, path
 
-from songs import accounts, drafts, song_acts, views
-from songs.signin import SignInForm
-
-sign_in = LoginView.as_view(
-    template_name="accounts/login.html",
-    authentication_form=SignInForm,
-    redirect_authenticated_user=True,
-)
+from songs import drafts, song_acts, views
+from songs.accounts import views as accounts
 
 account_urls = [  # /accounts/
-    path("accounts/login/", sign_in, name="login"),
-    path("accounts/logout/", LogoutView.as_view(), name="logout"),
-    path("accounts/signup/", accounts.sign_up, name="signup"),
+    path("accounts/", accounts.account, name="account"),
     path("accounts/credits/", accounts.ledger, name="ledger"),
+    path("accounts/login/", accounts.SignIn.as_view(), name="account_login"),
+    path("accounts/signup/", accounts.SignUp.as_view(), name="account_signup"),
+    path("accounts/2fa/", include("allauth.mfa.urls")),
+    path("accounts/sessions/", include("allauth.usersessions.urls")),
+    path("accounts/", include("allauth.account.urls")),
 ]
 
 song_urls = [  # /songs/<uuid>

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from songs.admin import balances, categories, doors, groups, ledger, limits, listeners, songs
 
-from songs.admin import balances, categories, groups, ledger, limits, listeners, songs
-from songs.signin import AdminSignInForm
-
-__all__ = ["balances", "categories", "groups", "ledger", "limits", "listeners", "songs"]
-
-admin.site.login_form = AdminSignInForm
+__all__ = ["balances", "categories", "doors", "groups", "ledger", "limits", "listeners", "songs"]

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from songs import closing, permissions, rights_in_words, search
+from songs.accounts import addresses
 from songs.admin.assignable import offer_assignable
 from songs.admin.base import AsksOfEach, Searched
 from songs.models import CreditEntry, User
@@ -70,12 +71,15 @@ class AccountAdmin(Searched, AsksOfEach, DjangoUserAdmin):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Save only the changed fields of a stored account. A superuser may have changed its rights
-        since the form was opened; saving all fields would restore the old ones."""
+        since the form was opened; saving all fields would restore the old ones. A changed address
+        takes the place of the listener's, and is not confirmed."""
         if not change:
             obj.save()
             return
         columns = {field.name for field in obj._meta.concrete_fields}
         obj.save(update_fields=columns.intersection(form.changed_data))
+        if "email" in form.changed_data:
+            addresses.replace(obj, obj.email)
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False

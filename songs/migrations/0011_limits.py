@@ -23,7 +23,7 @@ def let_operators_set_limits(apps, schema_editor=None):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("songs", "0008_operators_do_more")]
+    dependencies = [("songs", "0010_addresses_of_accounts")]
 
     operations = [
         migrations.CreateModel(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from songs.models.account import (
-    SignInFailure,
-    User,
-)
+from songs.models.account import User, WelcomedAddress
+from songs.models.cache import CacheEntry
 from songs.models.ledger import (
     CHARGES,
     CreditBalance,
@@ -42,6 +40,7 @@ __all__ = [
     "STYLE_LIMIT",
     "TITLE_LIMIT",
     "UNSUCCESSFUL",
+    "CacheEntry",
     "Category",
     "CreditBalance",
     "CreditEntry",
@@ -50,11 +49,11 @@ __all__ = [
     "LedgerHour",
     "Limit",
     "LimitCount",
-    "SignInFailure",
     "Song",
     "SongManager",
     "SongQuerySet",
     "SongStatus",
     "User",
     "Way",
+    "WelcomedAddress",
 ]

@@ -1,4 +1,4 @@
-"""Accounts, and failed attempts to sign in."""
+"""Accounts, and which addresses were welcomed."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class User(AbstractUser):
             # For the panel's lists: balances in order, and staff among many listeners.
             models.Index(fields=["-credits", "-id"], name="songs_user_balance"),
             models.Index(fields=["-id"], name="songs_user_staff", condition=Q(is_staff=True)),
+            # For signing in and signing up, which look for an address.
+            models.Index(fields=["email"], name="songs_user_email"),
         ]
         permissions = [("grant_credits", "Can grant and take back credits")]
 
@@ -37,18 +39,15 @@ class User(AbstractUser):
         super().save(*args, **kwargs)
 
 
-class SignInFailure(models.Model):
-    """A wrong password. After too many for one name from one address, sign-in pauses."""
+class WelcomedAddress(models.Model):
+    """A keyed hash of an e-mail address whose account got the welcome credits (welcome.py). It
+    outlives the account."""
 
-    username = models.CharField(max_length=150)
-    address = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64, primary_key=True)
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        indexes = [
-            models.Index(fields=["username", "address", "at"], name="songs_signinfailure_who"),
-            models.Index(fields=["at"], name="songs_signinfailure_at"),
-        ]
+        default_permissions = ()
 
     def __str__(self) -> str:
-        return f"{self.username} from {self.address}"
+        return self.digest[:8]

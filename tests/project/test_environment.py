@@ -26,6 +26,7 @@ PRODUCTION = {
     "GENERATE_FROM_DESCRIPTION": "https://endpoint.example.org/generate",
     "MODAL_KEY": "key",
     "MODAL_SECRET": "secret",
+    "EMAIL_URL": "smtp+tls://site:pa55word@smtp.example.org:587",
 }
 
 
@@ -136,6 +137,58 @@ def test_demo_accounts_are_refused_in_production() -> None:
     ended = run("manage.py", "demo", **production)
     assert ended.returncode == 1
     assert "known passwords" in ended.stderr
+
+
+def test_the_servers_password_of_mail_is_never_repeated(env: Environment, monkeypatch) -> None:
+    for url in ("ftp://u:pa55word@h", "smtp://", "smtp://u:pa55word@h:x", "nonsense"):
+        monkeypatch.setenv("EMAIL_URL", url)
+        assert env.mail("EMAIL_URL") == {}
+    assert len(env.problems) == 4
+    assert all("smtp+tls://user:password@smtp.example.org:587" in said for said in env.problems)
+    assert "pa55word" not in str(env.problems)
+
+
+def test_mail_is_read_from_one_url(env: Environment, monkeypatch) -> None:
+    monkeypatch.setenv("EMAIL_URL", "smtp+tls://site:p%40ss@smtp.example.org:2525")
+    read = env.mail("EMAIL_URL")
+    assert (read["EMAIL_HOST"], read["EMAIL_PORT"]) == ("smtp.example.org", 2525)
+    assert (read["EMAIL_HOST_USER"], read["EMAIL_HOST_PASSWORD"]) == ("site", "p@ss")
+    assert read["EMAIL_USE_TLS"]
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"EMAIL_URL": ""}, "EMAIL_URL: missing."),
+        ({"SIGN_UP": "code"}, "SIGN_UP_CODE: SIGN_UP=code needs a code"),
+        ({"SIGN_UP": "code", "SIGN_UP_CODE": "short"}, "SIGN_UP_CODE: SIGN_UP=code needs a code"),
+        ({"SIGN_UP": "everyone"}, "SIGN_UP: “everyone” is not one of closed, code, open."),
+    ],
+)
+def test_what_accounts_need_in_production_is_said(given: dict[str, str], sentence: str) -> None:
+    production = {**PRODUCTION, "SECRET_KEY": secrets.token_urlsafe(64), **given}
+    ended = run("manage.py", "check", **production)
+    assert (ended.returncode, f"(melodymaker.E001) {sentence}" in ended.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("debug", "decided", "settings_are"),
+    [
+        ("1", {}, "open False console"),
+        ("0", {}, "closed True smtp"),
+        ("0", {"SIGN_UP": "Open"}, "open True smtp"),
+    ],
+)
+def test_production_is_closed_until_decided_and_asks_staff_for_a_second_factor(
+    debug: str, decided: dict[str, str], settings_are: str
+) -> None:
+    mail = {} if debug == "1" else {"EMAIL_URL": PRODUCTION["EMAIL_URL"]}
+    read = (
+        "from melodymaker import settings as s; "
+        "print(s.SIGN_UP, s.STAFF_SECOND_FACTOR, s.EMAIL_BACKEND.split('.')[-2])"
+    )
+    ended = run("-c", read, **{**PRODUCTION, "EMAIL_URL": "", "DEBUG": debug, **mail, **decided})
+    assert ended.stdout.strip() == settings_are
 
 
 def test_every_variable_is_explained_in_the_example() -> None:

@@ -99,8 +99,8 @@ def page_base(page: Page) -> str:
 
 def test_a_stranger_becomes_a_listener_by_keyboard(page: Page) -> None:
     page.goto("/accounts/signup/")
-    page.get_by_label("Username").focus()
-    for typed in ("dora", "", cast.PASSWORD, cast.PASSWORD):
+    page.get_by_label("Name").focus()
+    for typed in ("dora", "dora@example.com", cast.PASSWORD, cast.PASSWORD):
         page.keyboard.type(typed)
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")

@@ -63,15 +63,20 @@ def test_an_operator_can_look(olga: User, alice: User, path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "form"),
     [
-        ("/accounts/login/", {"username": "alice", "password": PASSWORD}),
-        ("/accounts/login/", {"username": "alice", "password": "wrong"}),
+        ("/accounts/login/", {"login": "alice", "password": PASSWORD}),
+        ("/accounts/login/", {"login": "alice", "password": "wrong"}),
         (
             "/accounts/signup/",
-            {"username": "dora", "password1": PASSWORD, "password2": PASSWORD},
+            {
+                "username": "dora",
+                "email": "dora@example.com",
+                "password1": PASSWORD,
+                "password2": PASSWORD,
+            },
         ),
-        ("/admin/login/", {"username": "alice", "password": "wrong"}),
+        ("/accounts/password/reset/", {"email": "alice@example.com"}),
     ],
-    ids=["sign in", "wrong password", "sign up", "operator"],
+    ids=["sign in", "wrong password", "sign up", "lost password"],
 )
 def test_a_stranger_is_told_to_come_back(alice: User, path: str, form: dict[str, Any]) -> None:
     client = Client(raise_request_exception=False)

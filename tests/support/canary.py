@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.contrib import admin
 from django.db import connection
 from django.http import HttpResponseBase
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import URLResolver, get_resolver, reverse
 
 from jobs.models import Event, Run, Step
 from songs.models import Song
@@ -26,8 +27,13 @@ PIECES = {CANARY[at : at + PIECE].lower() for at in range(len(CANARY) - PIECE + 
 NOT_PAGES = {
     *("admin:jobs_run_rerun", "admin:jobs_run_cancel"),
     *("admin:jobs_registeredfunction_state", "admin:jobs_registeredfunction_replay"),
-    *("admin:logout", "admin:view_on_site", "admin:jsi18n", "admin:autocomplete", "logout"),
+    *("admin:logout", "admin:view_on_site", "admin:jsi18n", "admin:autocomplete"),
     *("song-rename", "song-again", "song-delete"),
+}
+# Links of mails: what they are filled with.
+LINKS = {
+    "account_confirm_email": {"key": "MQ:1x:forged"},
+    "account_reset_password_from_key": {"uidb36": "1", "key": "set-password"},
 }
 
 
@@ -50,25 +56,32 @@ def tables_of_models() -> set[str]:
 
 def pages() -> Iterator[tuple[str, str]]:
     """Every page that can be asked for, for every row that there is: (name, address)."""
-    for name, pattern in _named(get_resolver()):
+    for name, wanted in _named(get_resolver()):
         if name not in NOT_PAGES:
-            for kwargs in _rows_for(name, pattern):
+            for kwargs in _rows_for(name, wanted):
                 yield name, reverse(name, kwargs=kwargs)
 
 
-def _named(resolver: URLResolver, space: str = "") -> Iterator[tuple[str, URLPattern]]:
+def _named(
+    resolver: URLResolver, space: str = "", above: frozenset[str] = frozenset()
+) -> Iterator[tuple[str, frozenset[str]]]:
+    """Each named address, and what it is to be filled with, the parts before an `include` too."""
     for entry in resolver.url_patterns:
+        wanted = above | entry.pattern.converters.keys() | entry.pattern.regex.groupindex.keys()
         if isinstance(entry, URLResolver):
-            yield from _named(entry, f"{entry.namespace}:" if entry.namespace else space)
+            yield from _named(entry, f"{entry.namespace}:" if entry.namespace else space, wanted)
         elif entry.name:
-            yield space + entry.name, entry
+            yield space + entry.name, wanted
 
 
-def _rows_for(name: str, pattern: URLPattern) -> list[dict[str, Any]]:
+def _rows_for(name: str, wanted: frozenset[str]) -> list[dict[str, Any]]:
     """What fills the address, one for each row that it may be about."""
-    wanted = set(pattern.pattern.converters) | set(pattern.pattern.regex.groupindex)
     if not wanted:
         return [{}]
+    if name in LINKS:
+        return [LINKS[name]]
+    if name.startswith("mfa_"):
+        return [{"pk": pk} for pk in Authenticator.objects.values_list("pk", flat=True)]
     if wanted == {"pk"}:
         return [{"pk": pk} for pk in Song.objects.values_list("pk", flat=True)]
     if wanted == {"run_id"}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
@@ -37,6 +38,8 @@ class Command(BaseCommand):
         if people.filter(username=name).exists():
             return False
         make = people.create_superuser if name == "admin" else people.create_user
-        user = make(name, email=f"{name}@example.org", password=password_of(name))
+        address = f"{name}@example.org"
+        user = make(name, email=address, password=password_of(name))
+        EmailAddress.objects.create(user=user, email=address, primary=True, verified=True)
         credits.grant(user, DEMO_CREDITS, why="Credits to play with", kind=EntryKind.WELCOME)
         return True

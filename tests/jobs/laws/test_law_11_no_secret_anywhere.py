@@ -234,7 +234,7 @@ def test_what_a_person_says() -> None:
     alices.post(f"/songs/{song.pk}/rename", {"title": "." * 50 + CANARY})
     wishes = cast.wishes(full_described_song="." * 50 + CANARY)
     alices.post("/songs/", wishes)
-    Client().post("/accounts/login/", {"username": "." * 140 + CANARY, "password": "x"})
+    Client().post("/accounts/login/", {"login": "." * 140 + CANARY, "password": "x"})
     assert Song.objects.count() == 2
 
 

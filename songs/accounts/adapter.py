@@ -1,0 +1,122 @@
+"""What django-allauth asks the site: limits, mail, names, and what a confirmed address brings."""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+from datetime import timedelta
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+
+from songs.accounts import attempts, known_devices, welcome
+from songs.credits import in_words
+from songs.limits.network import address_of
+from songs.models import User
+
+logger = logging.getLogger(__name__)
+MISMATCH = "That name and password do not belong together. Note that capitals count in a password."
+
+
+class TooManyAttempts(ValidationError):
+    """The sign-in pauses for `wait`."""
+
+    def __init__(self, wait: timedelta) -> None:
+        self.wait = wait
+        super().__init__(
+            f"Too many wrong passwords. Try again in {attempts.in_words(wait)}, or set a new "
+            "password.",
+            code="paused",
+        )
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "username_password_mismatch": MISMATCH,
+        "email_password_mismatch": MISMATCH,
+        "username_taken": "Another account has this name. Choose another name.",
+        "incorrect_password": "This is not your password.",
+        "enter_current_password": "This is not your password.",
+        "incorrect_code": "This code is not right, or was used before.",
+        "rate_limited": "That was too often. Wait a minute, then try again.",
+    }
+
+    # --- signing in ---
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count the attempt, and raise TooManyAttempts where it is one too many. This stands in
+        place of allauth's own limit, by which any stranger can keep an account out."""
+        name = credentials.get("username") or credentials.get("email") or ""
+        self._attempt = attempts.begin(request, name)
+        wait = self._attempt.wait
+        if wait is not None:
+            raise TooManyAttempts(wait)
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        user = super().authenticate(request, **credentials)
+        if user is not None:
+            self._attempt.take_back()
+        return user
+
+    def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        known_devices.remember(request, response, user)
+        return response
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return address_of(request)
+
+    # --- signing up ---
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return settings.SIGN_UP != "closed"
+
+    def clean_username(self, username: str, shallow: bool = False) -> str:
+        """Refuse a name that could be an address: sign-in takes both in one field."""
+        if "@" in username:
+            raise ValidationError("A name has no “@”. Your e-mail address has a field of its own.")
+        return str(super().clean_username(username, shallow))
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """Confirm the address and grant the welcome credits, in one transaction. Of two accounts
+        that confirm the same address at once, the second is told that it is taken."""
+        user = email_address.user
+        try:
+            with transaction.atomic():
+                if not super().confirm_email(request, email_address):
+                    return False
+                entry = welcome.welcome(user, email_address.email)
+        except IntegrityError:
+            messages.error(request, "Another account has just confirmed this address.")
+            return False
+        if entry:
+            messages.success(request, f"{in_words(entry.amount)}: welcome to MelodyMaker.")
+        elif settings.STARTING_CREDITS and not welcome.had_welcome(user):
+            messages.info(request, "This address has had its welcome credits before.")
+        return True
+
+    # --- mail ---
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send a mail within the request: it may hold a secret, which no row of the engine should
+        keep. A server of mail that is away fails no request; the page says so."""
+        try:
+            super().send_mail(template_prefix, email, context)
+        except (OSError, smtplib.SMTPException) as problem:
+            logger.error("A mail could not be sent (%s): %s", template_prefix, problem)
+            if self.request is not None:
+                messages.error(
+                    self.request, "The mail could not be sent just now. Try again later."
+                )
+
+    def set_password(self, user: User, password: str) -> None:
+        """Save the password alone: `save()` of a stale account must not write other columns."""
+        user.set_password(password)
+        user.save(update_fields=["password"])

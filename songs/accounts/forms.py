@@ -1,0 +1,99 @@
+"""The forms to sign in and to sign up."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from allauth.account.forms import AddEmailForm, LoginForm, ResetPasswordForm
+from allauth.account.forms import SignupForm as AllauthSignUpForm
+from allauth.core import context
+from django import forms
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+
+from songs import cache
+from songs.accounts import attempts
+from songs.limits.network import network_of
+
+CODE_TRIES = 10  # wrong codes from one network, in attempts.WINDOW
+
+
+class SignInForm(LoginForm):
+    """A name or an e-mail address, and the password."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        login = self.fields["login"]
+        login.label = "Name or e-mail"
+        login.max_length = 254
+        login.widget.attrs |= {"autocomplete": "username webauthn", "maxlength": 254}
+        self.fields["password"].widget.attrs["maxlength"] = 4096
+
+
+class AddressForm(AddEmailForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = "New e-mail"
+
+
+class LostPasswordForm(ResetPasswordForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = "E-mail"
+
+
+class SignUpForm(AllauthSignUpForm):
+    """A new account; with the site's code where SIGN_UP is “code”."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "Name"
+        self.fields["username"].help_text = "Letters, digits and . + - _"
+        self.fields["email"].label = "E-mail"
+        if settings.SIGN_UP == "code":
+            self.fields["code"] = CodeField()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean()
+        if "code" in cleaned:
+            self._check_code(cleaned["code"])
+        return cleaned
+
+    def _check_code(self, given: str) -> None:
+        """Count the try, compare in constant time, and take a right one back."""
+        key = f"attempts:code:{network_of(context.request)}"
+        count = cache.count(key, attempts.WINDOW)
+        if count.number > CODE_TRIES:
+            wait = attempts.in_words(count.ends_in)
+            self.add_error("code", f"Too many wrong codes. Try again in {wait}.")
+        elif secrets.compare_digest(given.encode(), settings.SIGN_UP_SECRET.encode()):
+            cache.take_back(key)
+        else:
+            self.add_error("code", "This is not the code. Ask the operators of this site for it.")
+
+    def try_save(self, request: HttpRequest) -> Any:
+        """Make the account and its address in one transaction. A name that another request has
+        taken in between is an error of the form."""
+        try:
+            with transaction.atomic():
+                return super().try_save(request)
+        except IntegrityError:
+            self.add_error(
+                "username", "Another account has just taken this name. Choose another name."
+            )
+            raise
+
+
+class CodeField(forms.CharField):
+    """The code that the operators give to those that may sign up."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            label="Code",
+            max_length=200,
+            help_text="The operators of this site give it to you.",
+            widget=forms.TextInput({"autocomplete": "off"}),
+            **kwargs,
+        )
