@@ -7,9 +7,11 @@ Names follow Inngest's official Python SDK, so that functions port line by line.
 
 from __future__ import annotations
 
+from jobs.control.answers import Answers, answers
 from jobs.control.bulk_actions import bulk
 from jobs.control.cancellation import cancel
 from jobs.control.failures import Dealt, deal_with
+from jobs.control.forgetting import forget, unfinished_runs
 from jobs.control.form_submissions import FIELD as FORM_TOKEN
 from jobs.control.form_submissions import Outcome, StaleForm, once
 from jobs.control.pauses import pause, replay_skipped, resume
@@ -49,6 +51,7 @@ from jobs.runs.standstill import standstill
 
 __all__ = [
     "FORM_TOKEN",
+    "Answers",
     "Cancel",
     "Concurrency",
     "Context",
@@ -78,12 +81,14 @@ __all__ = [
     "UnknownFunction",
     "UnknownRun",
     "UnknownSecret",
+    "answers",
     "asked_by",
     "bulk",
     "cancel",
     "create_function",
     "deal_with",
     "excerpt",
+    "forget",
     "is_unavailable",
     "latest_runs",
     "new_id",
@@ -96,5 +101,6 @@ __all__ = [
     "send",
     "standstill",
     "under_way",
+    "unfinished_runs",
     "why_unavailable",
 ]

@@ -87,8 +87,9 @@ class RunAdmin(ReadOnlyAdmin):
         return answer
 
     def _buttons(self, request: HttpRequest, run: Run, *, has_below: bool) -> dict[str, bool]:
-        may_rerun = run.is_finished and self.has_rerun_permission(request, run)
-        may_change = run.is_finished and request.user.has_perm("jobs.edit_run", run)
+        is_over = run.is_finished and run.forgotten_at is None
+        may_rerun = is_over and self.has_rerun_permission(request, run)
+        may_change = is_over and request.user.has_perm("jobs.edit_run", run)
         return {
             "can_retry": may_rerun and run.status in (RunStatus.FAILED, RunStatus.CANCELLED),
             "can_restart": may_rerun,

@@ -64,6 +64,11 @@ NO_TEXTS = {
     },
     "jobs/admin/in_flight.py": {"sorted(steps)[:MOST_STEPS]"},
     "jobs/events/insertion.py": {"pairs[start:]", "pairs[start:number]"},
+    "jobs/control/forgetting.py": {
+        "asked[at:at + MOST_ASKED]",
+        "list(dict.fromkeys(ids))[:BATCH * BATCHES]",
+        "distinct[at:at + BATCH]",
+    },
     "jobs/control/pauses.py": {"ids[start:start + BATCH]"},
     "jobs/platform/postgres/pooled_pipeline.py": {
         "rows[len(ahead):]",
