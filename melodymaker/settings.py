@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "songs.middleware.account_gone",
 ]
 ROOT_URLCONF = "melodymaker.urls"
 WSGI_APPLICATION = "melodymaker.wsgi.application"

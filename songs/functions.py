@@ -1,4 +1,5 @@
 """The function that makes a song, step by step, and its hooks; the function that checks the ledger.
+Other functions are beside what they do: in remains.py, leaving.py and downloads.py.
 
 A song is charged once, in the commit in which it becomes playable. A failed or cancelled song is
 never charged.
@@ -6,13 +7,12 @@ never charged.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models.functions import Now
 
 from jobs.api import (
@@ -22,17 +22,26 @@ from jobs.api import (
     NonRetriableError,
     Response,
     Secret,
+    StepError,
     TriggerCron,
     TriggerEvent,
     create_function,
     quoted,
 )
-from songs import credits, files, ledger_check, music
-from songs.deletion import delete_files
+from songs import credits, downloads, files, leaving, ledger_check, music, remains
 from songs.event_songs import song_of
-from songs.failure_messages import CANCELLED, NO_CREDITS, CameAsAnother, apology
+from songs.failure_messages import (
+    CAME_AS_ANOTHER,
+    CANCELLED,
+    NO_CREDITS,
+    SONG_DELETED,
+    CameAsAnother,
+    apology,
+)
 from songs.generation import EVENT
 from songs.models import CHARGES, UNSUCCESSFUL, Category, Song, SongQuerySet, SongStatus
+
+ELSEWHERE = (downloads, leaving, remains)  # with functions of their own
 
 
 def song_failed(ctx: Context) -> None:
@@ -93,9 +102,21 @@ def generate_song(ctx: Context) -> dict[str, Any]:
         headers={"Modal-Key": Secret("MODAL_KEY"), "Modal-Secret": Secret("MODAL_SECRET")},
         timeout=settings.GENERATION_TIMEOUT,
     )
-    ctx.step.run("update-song", update_song, song, response)
+    with removing_refused(ctx, response):
+        ctx.step.run("update-song", update_song, song, response)
     ctx.step.run("deduct-credits", deduct_credits, song)
     return {"success": True}
+
+
+@contextlib.contextmanager
+def removing_refused(ctx: Context, response: Response) -> Iterator[None]:
+    """Have the files of a reply removed that no song will name."""
+    try:
+        yield
+    except StepError as refused:
+        if refused.code in (CAME_AS_ANOTHER, SONG_DELETED):
+            ctx.step.run("remove-files", remains.remove_later, remains.keys_of(response))
+        raise
 
 
 def check_credits(song: SongQuerySet, data: dict[str, Any]) -> dict[str, Any]:
@@ -126,8 +147,7 @@ def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
 
     1. An invalid reply, or one that names another song's file, fails at once. A retry would send
        the same Idempotency-Key, and the endpoint would repeat the reply.
-    2. A reply for a deleted song, or for a wish that another song has fulfilled, fails too. Its
-       files are removed, because no song will name them.
+    2. A reply for a deleted song, or for a wish that another song has fulfilled, fails too.
     """
     try:
         made = music.read_reply(response.json())
@@ -135,10 +155,9 @@ def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
         raise NonRetriableError(str(problem), code=FetchCode.UNUSABLE) from problem
     row = locked(song)
     if row is None:
-        delete_files(made.keys)
-        raise NonRetriableError("The song was deleted while it was being made. It is not charged.")
+        text = "The song was deleted while it was being made. It is not charged."
+        raise NonRetriableError(text, code=SONG_DELETED)
     if credits.is_paid_as_another(row):
-        delete_files(made.keys)
         raise CameAsAnother
     files.refuse_those_of_others(row, made)
     keep(row, made)
@@ -156,7 +175,7 @@ def locked(song: SongQuerySet) -> Song | None:
 
 def keep(row: Song, made: music.Music) -> None:
     replaced = {row.s3_key, row.thumbnail_s3_key} - {*made.keys, ""}
-    transaction.on_commit(partial(delete_files, sorted(replaced)))
+    remains.remove_later(replaced)
     row.s3_key, row.thumbnail_s3_key = made.audio_key, made.cover_key
     row.status, row.reason, row.finished_at = SongStatus.PROCESSED, "", Now()
     row.save(update_fields=["s3_key", "thumbnail_s3_key", "status", "reason", "finished_at"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from songs import accounts, views
+from songs import accounts, leaving_pages, views
 from songs.signin import SignInForm
 
 sign_in = LoginView.as_view(
@@ -19,6 +19,13 @@ account_urls = [  # /accounts/
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("accounts/signup/", accounts.sign_up, name="signup"),
     path("accounts/credits/", accounts.ledger, name="ledger"),
+]
+
+leaving_urls = [  # /accounts/download/, /accounts/close/
+    path("accounts/download/", leaving_pages.download, name="download"),
+    path("accounts/download/state", leaving_pages.download_state, name="download-state"),
+    path("accounts/download/file", leaving_pages.download_file, name="download-file"),
+    path("accounts/close/", leaving_pages.close, name="close"),
 ]
 
 song_urls = [  # /songs/<uuid>
@@ -38,4 +45,5 @@ urlpatterns = [
     path("songs/cards", views.changed_cards, name="song-cards"),
     *song_urls,
     *account_urls,
+    *leaving_urls,
 ]

@@ -6,6 +6,11 @@ from songs.models.account import (
     SignInFailure,
     User,
 )
+from songs.models.download import (
+    UNDER_WAY,
+    Download,
+    DownloadStatus,
+)
 from songs.models.ledger import (
     CHARGES,
     CreditBalance,
@@ -33,10 +38,13 @@ __all__ = [
     "DURATION",
     "GUIDANCE",
     "IN_THE_MAKING",
+    "UNDER_WAY",
     "UNSUCCESSFUL",
     "Category",
     "CreditBalance",
     "CreditEntry",
+    "Download",
+    "DownloadStatus",
     "EntryKind",
     "LedgerCheck",
     "LedgerHour",

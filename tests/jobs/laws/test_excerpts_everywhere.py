@@ -91,6 +91,8 @@ NO_TEXTS = {
         "songs[:NEWEST_SONGS]",
         "user.credit_entries.select_related('song', 'by')[:NEWEST_ENTRIES]",
     },
+    "songs/packing.py": {"songs[at:at + A_PAGE]"},
+    "songs/remains.py": {"songs[at:at + A_FEW]", "given[at:at + A_FEW]"},
     "songs/music.py": {"sorted(reply)[:10]"},
     "songs/views.py": {
         "mine(request).prefetch_related('categories')[:NEWEST]",
