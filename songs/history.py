@@ -7,6 +7,7 @@ titles go, and so do reasons that hold them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from django.db.models import Model, QuerySet
 
 from songs.models import Song, User
 
-LEAST = 3  # characters that tell a name in a sentence
+SHORT = 3  # characters: a shorter name is looked for as a word
 REASON = ": "  # stands between an act and its reason
 
 
@@ -28,14 +29,14 @@ class Names:
 
     def are_in(self, sentence: str) -> bool:
         folded = sentence.casefold()
-        return any(text in folded for text in self.texts)
+        words = set(re.findall(r"\w+", folded))
+        return any(text in folded if len(text) >= SHORT else text in words for text in self.texts)
 
 
 def names_of(user: User) -> Names:
     titles = Song.objects.owned_by(user).values_list("title", flat=True)
     said = [user.get_username(), user.email, user.first_name, user.last_name, *titles]
-    folded = {text.strip().casefold() for text in said}
-    return Names(frozenset(text for text in folded if len(text) >= LEAST))
+    return Names(frozenset(filter(None, (text.strip().casefold() for text in said))))
 
 
 def forget_account(user: User) -> None:

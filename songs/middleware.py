@@ -25,7 +25,8 @@ def account_gone(get_response: Answer) -> Answer:
     def process_exception(request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, User.DoesNotExist):
             return None
-        if User.objects.filter(pk=request.user.pk).exists():
+        is_there = request.user.is_anonymous or User.objects.filter(pk=request.user.pk).exists()
+        if is_there:
             return page_not_found(request, error)
         logout(request)
         messages.error(request, CLOSED)

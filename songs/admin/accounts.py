@@ -149,15 +149,12 @@ class AccountAdmin(Searched, AsksOfEach, DjangoUserAdmin):
 
 def what_goes(user: User) -> SafeString:
     had = leaving.Belongings.of(user)
-    stays = "the name stays in the history of acts" if had.is_kept else "the name goes too"
+    making = f", {had.in_the_making:,} in the making" if had.in_the_making else ""
+    stays = "The name stays in the history of acts" if had.is_kept else "The name goes too"
+    songs, left = counted(had.songs, "song"), counted(had.credits, "credit")
     return format_html(
-        "<bdi>{}</bdi>: {} with audio, cover and words, {} in the making, {}. {}; the ledger "
-        "stays, without a name.",
-        user.get_username(),
-        counted(had.songs, "song"),
-        had.in_the_making,
-        counted(had.credits, "credit"),
-        stays.capitalize(),
+        "<bdi>{}</bdi>: {} with audio, cover and words{}, {}. {}; the ledger stays, nameless.",
+        *(user.get_username(), songs, making, left, stays),
     )
 
 

@@ -28,7 +28,8 @@ from songs.leaving_pages import TRIES
 from songs.models import CreditEntry, Download, Song, User
 from tests.songs.conftest import as_
 from tests.support.blocking import Uncommitted, others, wait_until_blocked
-from tests.support.cast import PASSWORD, a_song, wishes
+from tests.support.cast import PASSWORD, a_song, listener, wishes
+from tests.support.commit_boundaries import Cluster, a_minute_later, deaths, forget_everything
 
 pytestmark = pytest.mark.django_db
 PAGE, STATE, FILE = "/accounts/download/", "/accounts/download/state", "/accounts/download/file"
@@ -289,6 +290,36 @@ def test_the_songs_are_read_a_page_at_a_time(alice: User, monkeypatch) -> None:
         packing.pack(alice, file, songs, lambda done: None)
     assert set(read) == {5}
     assert len(read) == 3 * 4  # for the files, and for each of the two tables
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_whatever_dies_while_it_is_packed_there_is_one_file_and_it_is_whole(before: bool) -> None:
+    alice = listener("alice")
+    kept(alice)
+
+    def begin() -> None:
+        forget_everything()
+        Download.objects.all().delete()
+        downloads.order(alice)
+
+    def ended() -> list[str]:
+        found = Download.objects.get()
+        assert (found.status, found.done, found.total) == ("ready", 1, 1)
+        assert default_storage.size(found.key) == found.size
+        with zipfile.ZipFile(default_storage.open(found.key)) as archive:
+            assert archive.testzip() is None
+            return sorted(archive.namelist())
+
+    begin()
+    cluster = Cluster()
+    assert a_minute_later(cluster)
+    whole, died = ended(), 0
+    for _ in deaths(begin, cluster.boundaries(before=before)):
+        assert a_minute_later(Cluster())
+        assert ended() == whole
+        died += 1
+    assert died >= 4
 
 
 # --- the closing ----------------------------------------------------------------------------------

@@ -216,7 +216,7 @@ def test_an_account_that_has_acted_is_closed_and_not_deleted(
     as_(helper).post(f"{USERS}{alice.pk}/grant-credits/", {"amount": "5", "why": "the night"})
     address = f"{USERS}{helper.pk}/delete/"
     page = olgas.get(address).content.decode()
-    assert "the name stays in the history of acts" in page.lower()
+    assert "The name stays in the history of acts" in page
     olgas.post(address, {"post": "yes"})
     helper.refresh_from_db()
     assert not helper.is_active
@@ -248,7 +248,7 @@ def test_a_listener_with_a_ledger_is_deleted_and_the_page_says_what_goes(
 ) -> None:
     address = f"{USERS}{alice.pk}/delete/"
     page = olgas.get(address).content.decode()
-    assert "0 songs with audio, cover and words, 0 in the making, 3 credits." in page
+    assert "0 songs with audio, cover and words, 3 credits." in page
     assert "doesn't have permission" not in page
     answer = olgas.post(address, {"post": "yes"})
     assert "The account of alice is closed for good." in said(answer)
