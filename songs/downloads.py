@@ -43,7 +43,7 @@ FN = "pack-download"
 KEPT = timedelta(days=3)
 SOONEST = timedelta(minutes=10)  # after the last one
 AT_ONCE = 2  # over all listeners
-A_BATCH = 100
+A_BATCH, MOST_BATCHES = 100, 100
 A_WHILE = timedelta(minutes=5)
 WITHDRAWN = "The download was withdrawn."
 
@@ -173,8 +173,13 @@ def tell(making: QuerySet[Download], done: int) -> None:
     trigger=TriggerCron(cron="23 * * * *"),
     concurrency=[Concurrency(limit=1)],
 )
-def remove_downloads(ctx: Context) -> Any:
-    return ctx.step.run("remove", remove_old)
+def remove_downloads(ctx: Context) -> int:
+    removed = 0
+    for _ in range(MOST_BATCHES):
+        removed += (found := ctx.step.run("remove", remove_old))
+        if found < A_BATCH:
+            break
+    return removed
 
 
 def remove_old() -> int:

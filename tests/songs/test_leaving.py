@@ -202,6 +202,25 @@ def test_a_closing_that_is_rolled_back_has_done_nothing(settings, zoe, olga):
     assert User.objects.get(pk=zoe.pk).is_active
 
 
+@pytest.mark.parametrize(
+    ("name", "reason", "is_named"),
+    [
+        ("zebrafink", "for Zebrafink's birthday", True),
+        ("al", "for Al", True),
+        ("al", "for all of them", False),
+        ("zebrafink", "the night of 3 May", False),
+    ],
+)
+def test_a_reason_goes_if_it_names_the_listener_and_else_stays(olga, name, reason, is_named):
+    user = User.objects.create_user(name)
+    credits.grant(user, 1, why=reason, by=olga)
+    LogEntry.objects.log_actions(olga.pk, [user], CHANGE, change_message=f"Granted: {reason}")
+    close_account(user)
+    entry, line = CreditEntry.objects.exclude(why="", kind="closed").get(), LogEntry.objects.get()
+    assert entry.why == ("" if is_named else reason)
+    assert line.change_message == ("Granted." if is_named else f"Granted: {reason}")
+
+
 # --- what is in the air ---------------------------------------------------------------------------
 
 
