@@ -256,6 +256,7 @@ if S3_BUCKET:
             "querystring_auth": True,
             "querystring_expire": S3_LINK_SECONDS,
             "file_overwrite": False,
+            "max_memory_size": 1024 * 1024,  # of a file that a download is packed from
         },
     }
 

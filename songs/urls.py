@@ -25,7 +25,7 @@ leaving_urls = [  # /accounts/download/, /accounts/close/
     path("accounts/download/", leaving_pages.download, name="download"),
     path("accounts/download/state", leaving_pages.download_state, name="download-state"),
     path("accounts/download/file", leaving_pages.download_file, name="download-file"),
-    path("accounts/close/", leaving_pages.close, name="close"),
+    path("accounts/close/", leaving_pages.close, name="close-account"),
 ]
 
 song_urls = [  # /songs/<uuid>

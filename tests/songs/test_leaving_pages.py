@@ -9,7 +9,6 @@ import zipfile
 from datetime import timedelta
 
 import pytest
-from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection
@@ -28,6 +27,7 @@ from songs.leaving_pages import TRIES
 from songs.models import CreditEntry, Download, Song, User
 from tests.songs.conftest import as_
 from tests.support.blocking import Uncommitted, others, wait_until_blocked
+from tests.support.bucket import a_bucket
 from tests.support.cast import PASSWORD, a_song, listener, wishes
 from tests.support.commit_boundaries import Cluster, a_minute_later, deaths, forget_everything
 
@@ -244,7 +244,7 @@ def test_a_worker_that_packs_for_a_listener_who_is_gone_stops(
 
 
 def test_a_worker_that_dies_after_its_listener_has_left_leaves_no_file_for_long(
-    alices: Client, alice: User
+    alices: Client, alice: User, settings
 ) -> None:
     """Its file comes to the store, and the worker finds no time to remove it."""
     alices.post(PAGE)
@@ -290,6 +290,29 @@ def test_the_songs_are_read_a_page_at_a_time(alice: User, monkeypatch) -> None:
         packing.pack(alice, file, songs, lambda done: None)
     assert set(read) == {5}
     assert len(read) == 3 * 4  # for the files, and for each of the two tables
+
+
+def test_with_a_bucket_it_is_packed_kept_given_and_removed_there(
+    alices: Client, alice: User, settings
+) -> None:
+    with a_bucket(settings) as objects:
+        song = kept(alice)
+        a_song(alice, "one whose files the bucket has lost")
+        alices.post(PAGE)
+        drain()
+        key = Download.objects.get().key
+        with zipfile.ZipFile(io.BytesIO(objects[key])) as archive:
+            rows = json.loads(archive.read("songs.json"))
+            assert archive.read(rows[0]["audio"]) == f"of {song.s3_key}".encode()
+            assert (rows[1]["audio"], rows[1]["cover"]) == ("missing", "missing")
+        link = alices.get(FILE)
+        assert link.status_code == 302
+        assert f"/songs/{key}?" in link["Location"]
+        assert "Signature=" in link["Location"]
+        assert set(objects) == {song.s3_key, song.thumbnail_s3_key, key}
+        close_account(alice)
+        drain()
+        assert objects == {}
 
 
 @pytest.mark.django_db(transaction=True)
