@@ -7,9 +7,11 @@ Names follow Inngest's official Python SDK, so that functions port line by line.
 
 from __future__ import annotations
 
+from jobs.control.answers import Answers, answers
 from jobs.control.bulk_actions import bulk
 from jobs.control.cancellation import cancel
 from jobs.control.failures import Dealt, deal_with
+from jobs.control.forgetting import forget, unfinished_runs
 from jobs.control.form_submissions import FIELD as FORM_TOKEN
 from jobs.control.form_submissions import Outcome, StaleForm, once
 from jobs.control.pauses import pause, replay_skipped, resume
@@ -52,6 +54,7 @@ from jobs.runs.state import RunState, runs_of, status
 
 __all__ = [
     "FORM_TOKEN",
+    "Answers",
     "Cancel",
     "CannotWait",
     "Concurrency",
@@ -86,12 +89,14 @@ __all__ = [
     "UnknownFunction",
     "UnknownRun",
     "UnknownSecret",
+    "answers",
     "asked_by",
     "bulk",
     "cancel",
     "create_function",
     "deal_with",
     "excerpt",
+    "forget",
     "is_unavailable",
     "latest_runs",
     "new_id",
@@ -107,5 +112,6 @@ __all__ = [
     "standstill",
     "status",
     "under_way",
+    "unfinished_runs",
     "why_unavailable",
 ]

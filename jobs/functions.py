@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from jobs.api import Concurrency, Context, TriggerCron, create_function
-from jobs.control import bulk_actions
+from jobs.control import bulk_actions, forgetting
 from jobs.control import cancel_on as control_cancel_on
 from jobs.events import fan_out
 from jobs.maintenance import retention
@@ -34,6 +34,24 @@ def forget_history(ctx: Context) -> dict[str, int]:
             ctx.step.sleep("rest", done["rest"])
     ctx.step.run("go-on", retention.go_on)
     return dict(forgotten)
+
+
+@create_function(fn_id=forgetting.FUNCTION, name="Forget the words of events")
+def forget_words(ctx: Context) -> dict[str, int]:
+    """For `jobs.api.forget`: a step for each round, not atomic; then a rest, until all that came of
+    the events has ended and is forgotten."""
+    totals: Counter[str] = Counter(runs=0, events=0)
+    left, idle = ctx.event.data["events"], 0
+    for _ in range(MOST_ROUNDS):
+        done = ctx.step.run("forget", forgetting.round_of, left, idle, atomic=False)
+        totals.update(runs=done["runs"], events=done["events"])
+        left, idle = done["left"], 0 if done["runs"] + done["events"] else idle + 1
+        if not left:
+            return dict(totals)
+        if done["rest"]:
+            ctx.step.sleep("rest", done["rest"])
+    ctx.step.run("go-on", forgetting.go_on, left)
+    return dict(totals)
 
 
 @create_function(fn_id=fan_out.CANCELLER, name="Cancel runs by an event")

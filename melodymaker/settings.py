@@ -73,6 +73,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "melodymaker.zones.local_zone",
+    "songs.middleware.account_gone",
 ]
 ROOT_URLCONF = "melodymaker.urls"
 WSGI_APPLICATION = "melodymaker.wsgi.application"
@@ -391,6 +392,7 @@ if S3_BUCKET:
             "querystring_auth": True,
             "querystring_expire": S3_LINK_SECONDS,
             "file_overwrite": False,
+            "max_memory_size": 1024 * 1024,  # of a file that a download is packed from
         },
     }
 

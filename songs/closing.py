@@ -1,8 +1,10 @@
-"""Close accounts that the history names, and refuse to delete them.
+"""Accounts that are shut out, and those that `delete()` refuses to delete.
 
-An account that has acted, as an operator or in the ledger of another account, cannot be deleted
-in the panel, nor with `delete()` of the account or of a queryset: history and ledger would lose
-the name of their actor.
+1. An operator may close an account and open it again: it cannot sign in meanwhile. To close it for
+   good is leaving.py.
+2. `delete()` of an account or a queryset is refused where it would tear something apart: the
+   history and the ledger would lose the name of their actor; files and words of songs would stay
+   for ever; the ledger would lose entries.
 """
 
 from __future__ import annotations
@@ -25,15 +27,18 @@ def has_acted(user: User) -> bool:
 
 
 def why_it_stays(user: User) -> str:
-    """Why the panel refuses to delete the account; empty if it may."""
+    """Why `delete()` refuses to delete the account; empty if it may."""
     if has_acted(user):
         return f"{user} has acted: the history and the ledger name this account. Close it instead."
-    if user.credit_entries.exists():
-        return f"{user} has a ledger, and the ledger is kept for ever. Close the account instead."
+    if user.credit_entries.exists() or user.songs.exists():
+        return (
+            f"{user} has songs or a ledger. Use songs.leaving.close_account, which removes files "
+            "and words and keeps the ledger."
+        )
     return ""
 
 
 def refuse_deletion(sender: type[User], instance: User, **kwargs: Any) -> None:
     """Receive `pre_delete` for an account. The error makes Django roll back the whole deletion."""
-    if has_acted(instance):
-        raise ProtectedError(why_it_stays(instance), {instance})
+    if why := why_it_stays(instance):
+        raise ProtectedError(why, {instance})

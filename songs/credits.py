@@ -6,15 +6,17 @@ the lock of the account's row.
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
 
 from jobs.api import excerpt
+from songs.history import names_of
 from songs.models import CHARGES, CreditEntry, EntryKind, Song, User
 
 LARGEST_BALANCE = 1_000_000_000
@@ -204,6 +206,33 @@ def welcome(user: User) -> CreditEntry | None:
         return None
     amount = settings.STARTING_CREDITS
     return grant(user, amount, why="Welcome to MelodyMaker", kind=EntryKind.WELCOME)
+
+
+def close(user: User, *, by: User | None, is_kept: bool) -> None:
+    """Close the ledger of an account that leaves, in the transaction of that.
+
+    1. The rest of the balance is taken back, by an entry: the account's entries sum to zero.
+    2. The entries stay, without words: titles of songs, and reasons that name the listener.
+    3. Unless the account is kept, the entries have a number of their own in its place.
+    """
+    rest = lock(user).credits
+    if rest:
+        grant(user, -rest, why="", by=by, kind=EntryKind.CLOSED)
+    entries = CreditEntry.objects.filter(user=user)
+    entries.filter(pk__in=those_that_name(user, entries)).update(why="")
+    if not is_kept:
+        entries.update(user=None, former=uuid.uuid4())
+
+
+def forget_title(song: Song) -> None:
+    """Take the words of a song that is deleted out of its entries."""
+    song.credit_entries.update(why="")
+
+
+def those_that_name(user: User, entries: QuerySet[CreditEntry]) -> list[int]:
+    told = entries.exclude(why="").values_list("pk", "kind", "why")
+    names = names_of(user)
+    return [pk for pk, kind, why in told if kind in CHARGES or names.are_in(why)]
 
 
 @transaction.atomic(savepoint=False)  # a step already has a transaction

@@ -1,4 +1,4 @@
-"""Delete a song's row, and the files that no other song names. The ledger entries stay.
+"""Delete a song: its row, its words, and the files that no other song names. The ledger stays.
 
 A listener's deletion can be undone for a minute: the song is put away, and a run deletes it for
 good (functions.py). An operator's deletion is for good at once.
@@ -9,7 +9,6 @@ site made may not have been, and is charged when it is deleted.
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,12 +17,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from jobs.api import Event, RetryAfterError, send
-from songs import credits, generation
-from songs.files import remove_unnamed
+from songs import credits, generation, remains
 from songs.models import Song, SongQuerySet, User
-
-logger = logging.getLogger(__name__)
-
 
 UNDO = timedelta(minutes=1)
 EVENT = "songs/song.deleted"
@@ -84,7 +79,7 @@ def delete_for_good(song: SongQuerySet, deletion: Any) -> dict[str, bool]:
 
 @transaction.atomic(savepoint=False)  # a step already has a transaction
 def delete_song(song: Song) -> bool:
-    """Delete a song and, after the commit, its files.
+    """Delete a song. Its files and words follow after the commit (see remains.py).
 
     Returns False and deletes nothing if the song is being made. Raises Song.DoesNotExist if the
     song is already deleted. The song is read again under the locks of its listener and of itself,
@@ -96,18 +91,7 @@ def delete_song(song: Song) -> bool:
         return False
     if row.is_processed and row.event_id is not None:
         credits.charge(row)
-    keys = [key for key in (row.s3_key, row.thumbnail_s3_key) if key]
+    credits.forget_title(row)
+    remains.leave([row])
     Song.objects.filter(pk=row.pk).delete()
-    transaction.on_commit(lambda: delete_files(keys))
     return True
-
-
-def delete_files(keys: list[str]) -> None:
-    """Remove those of the files that no song names: a deleted song's, or those of a dropped reply.
-
-    A failure is logged and not raised: the deletion has been committed.
-    """
-    try:
-        remove_unnamed(keys)
-    except Exception:
-        logger.exception("The files %s of a deleted song could not be removed", ", ".join(keys))

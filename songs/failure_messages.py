@@ -26,7 +26,8 @@ NO_CREDITS = f"You had no credit left when this song's turn came. {FREE}"
 CANCELLED = f"This song was cancelled. {FREE}"
 ANOTHER = f"Another try at this song has succeeded, so this one was not needed. {FREE}"
 
-CAME_AS_ANOTHER = "came_as_another"  # the site's own code, see CameAsAnother
+CAME_AS_ANOTHER = "came_as_another"  # the site's own codes: see CameAsAnother, …
+SONG_DELETED = "song_deleted"  # … and for a song that is gone when it comes
 TOO_BUSY = (408, 425, 429)  # what the service says when another try may help
 BY_CODE: dict[str, str] = {
     FetchCode.TIMEOUT: TOO_SLOW,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.db.models import Q
@@ -39,12 +40,32 @@ def refuse_those_of_others(song: Song, made: Music) -> None:
             )
 
 
-def remove_unnamed(keys: Iterable[str]) -> None:
-    """Remove those of the files that no song names, in a transaction of its own."""
-    with transaction.atomic():
-        for key in _locked(keys):
-            if not naming(key).exists():
-                _remove(key)
+def remove_unnamed(keys: Iterable[str]) -> int:
+    """Remove those of the files that no song names, each in a transaction of its own; returns how
+    many. It goes through all of them, and then raises the first error of the store."""
+    removed, problems = 0, []
+    for key in sorted({key for key in keys if key}):
+        try:
+            removed += _remove_unnamed(key)
+        except Exception as problem:  # of any storage
+            logger.warning("The file %s, which no song names, could not be removed.", key)
+            problems.append(problem)
+    if problems:
+        raise problems[0]
+    return removed
+
+
+@transaction.atomic
+def _remove_unnamed(key: str) -> bool:
+    _locked([key])
+    if naming(key).exists():
+        return False
+    try:
+        default_storage.delete(key)
+    except SuspiciousFileOperation:  # no key of this store
+        logger.exception("The key %s lies outside the store", key)
+        return False
+    return True
 
 
 def naming(key: str) -> SongQuerySet:
@@ -59,10 +80,3 @@ def _locked(keys: Iterable[str]) -> list[str]:
         for key in wanted:
             cursor.execute(LOCK, [key])
     return wanted
-
-
-def _remove(key: str) -> None:
-    try:
-        default_storage.delete(key)
-    except Exception:  # of any storage. No row names the key any more, so log it
-        logger.exception("The file %s, which no song names any more, could not be removed", key)

@@ -1,5 +1,6 @@
-"""The function that makes a song, step by step, and its hooks; those that draw waveforms, delete
-songs, check the ledger and clear the counts of limits.
+"""The function that makes a song, step by step, and its hooks.
+
+Other functions are beside what they do: in upkeep.py, remains.py, leaving.py and downloads.py.
 
 A song is charged once, in the commit in which it becomes playable. A failed or cancelled song is
 never charged.
@@ -7,13 +8,12 @@ never charged.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models.functions import Now
 
 from jobs.api import (
@@ -23,23 +23,25 @@ from jobs.api import (
     NonRetriableError,
     Response,
     Secret,
-    TriggerCron,
+    StepError,
     TriggerEvent,
     create_function,
     quoted,
 )
-from songs import credits, deletion, files, ledger_check, music, waveform
-from songs.accounts import clearing
-from songs.deletion import delete_files
+from songs import credits, downloads, files, leaving, music, remains, upkeep, waveform
 from songs.event_songs import song_of
-from songs.failure_messages import CANCELLED, NO_CREDITS, CameAsAnother, apology
+from songs.failure_messages import (
+    CAME_AS_ANOTHER,
+    CANCELLED,
+    NO_CREDITS,
+    SONG_DELETED,
+    CameAsAnother,
+    apology,
+)
 from songs.generation import EVENT, FUNCTION
-from songs.limits import clearing as limits_clearing
 from songs.models import CHARGES, UNSUCCESSFUL, Category, Song, SongQuerySet, SongStatus, Way
 
-A_RUN = 100  # waveforms that one run draws
-
-MOST_BATCHES = 100
+ELSEWHERE = (downloads, leaving, remains, upkeep)  # with functions of their own
 
 
 def song_failed(ctx: Context) -> None:
@@ -103,10 +105,22 @@ def generate_song(ctx: Context) -> dict[str, Any]:
         headers={"Modal-Key": Secret("MODAL_KEY"), "Modal-Secret": Secret("MODAL_SECRET")},
         timeout=settings.GENERATION_TIMEOUT,
     )
-    ctx.step.run("update-song", update_song, song, response)
+    with removing_refused(ctx, response):
+        ctx.step.run("update-song", update_song, song, response)
     ctx.step.run("deduct-credits", deduct_credits, song)
     ctx.step.run("draw-waveform", waveform.draw, song, atomic=False)
     return {"success": True}
+
+
+@contextlib.contextmanager
+def removing_refused(ctx: Context, response: Response) -> Iterator[None]:
+    """Have the files of a reply removed that no song will name."""
+    try:
+        yield
+    except StepError as refused:
+        if refused.code in (CAME_AS_ANOTHER, SONG_DELETED):
+            ctx.step.run("remove-files", remains.remove_later, remains.keys_of(response))
+        raise
 
 
 def check_credits(song: SongQuerySet, data: dict[str, Any]) -> dict[str, Any]:
@@ -138,8 +152,7 @@ def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
 
     1. An invalid reply, or one that names another song's file, fails at once. A retry would send
        the same Idempotency-Key, and the endpoint would repeat the reply.
-    2. A reply for a deleted song, or for a wish that another song has fulfilled, fails too. Its
-       files are removed, because no song will name them.
+    2. A reply for a deleted song, or for a wish that another song has fulfilled, fails too.
     """
     try:
         made = music.read_reply(response.json())
@@ -147,10 +160,9 @@ def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
         raise NonRetriableError(str(problem), code=FetchCode.UNUSABLE) from problem
     row = locked(song)
     if row is None:
-        delete_files(made.keys)
-        raise NonRetriableError("The song was deleted while it was being made. It is not charged.")
+        text = "The song was deleted while it was being made. It is not charged."
+        raise NonRetriableError(text, code=SONG_DELETED)
     if credits.is_paid_as_another(row):
-        delete_files(made.keys)
         raise CameAsAnother
     files.refuse_those_of_others(row, made)
     keep(row, made)
@@ -168,7 +180,7 @@ def locked(song: SongQuerySet) -> Song | None:
 
 def keep(row: Song, made: music.Music) -> None:
     replaced = {row.s3_key, row.thumbnail_s3_key} - {*made.keys, ""}
-    transaction.on_commit(partial(delete_files, sorted(replaced)))
+    remains.remove_later(replaced)
     row.s3_key, row.thumbnail_s3_key = made.audio_key, made.cover_key
     row.status, row.reason, row.finished_at = SongStatus.PROCESSED, "", Now()
     row.peaks = None
@@ -219,92 +231,3 @@ def set_queued(song: SongQuerySet) -> None:
     song.filter(status__in=UNSUCCESSFUL).update(
         status=SongStatus.QUEUED, reason="", started_at=None, finished_at=None
     )
-
-
-@create_function(
-    fn_id="draw-waveforms",
-    name="Draw waveforms",
-    trigger=TriggerCron(cron="*/10 * * * *"),
-    concurrency=[Concurrency(limit=1)],
-)
-def draw_waveforms(ctx: Context) -> dict[str, int]:
-    """Draw those that songs of an earlier version lack, 100 a run, a step each."""
-    waiting = ctx.step.run("find", lambda: [str(pk) for pk in waveform.undrawn(A_RUN)])
-    for pk in waiting:
-        song = Song.objects.filter(pk=pk)
-        ctx.step.run(f"draw-{pk}", waveform.draw, song, atomic=False)
-    return {"drawn": len(waiting)}
-
-
-@create_function(
-    fn_id="delete-song",
-    name="Delete song",
-    trigger=TriggerEvent(event=deletion.EVENT),
-)
-def delete_song(ctx: Context) -> dict[str, Any]:
-    """Delete a song for good when its listener can no longer undo that."""
-    ctx.step.sleep("a-minute-to-undo", deletion.UNDO)
-    song, which = song_of(ctx.event.data), ctx.event.data.get("deletedAt")
-    return dict(ctx.step.run("delete", deletion.delete_for_good, song, which))
-
-
-@create_function(
-    fn_id="check-ledger",
-    name="Check the ledger",
-    trigger=TriggerCron(cron="7 * * * *"),
-    concurrency=[Concurrency(limit=1)],
-)
-def check_ledger(ctx: Context) -> str:
-    """A ledger that is wrong fails the run, so that it is among the failures of the panel."""
-    found = ctx.step.run("check", compare_sums)
-    if not found["is_right"]:
-        raise NonRetriableError(found["words"])
-    return str(found["words"])
-
-
-def compare_sums() -> dict[str, Any]:
-    found = ledger_check.check()
-    return {"is_right": found.is_right, "words": ledger_check.in_words(found)}
-
-
-@create_function(
-    fn_id="clear-limits",
-    name="Clear the counts of limits",
-    trigger=TriggerCron(cron="23 * * * *"),
-    concurrency=[Concurrency(limit=1)],
-)
-def clear_limits(ctx: Context) -> dict[str, int]:
-    """Windows that have ended, a batch a step."""
-    removed = 0
-    while batch := ctx.step.run("clear", limits_clearing.clear):
-        removed += batch
-        if batch < limits_clearing.BATCH:
-            break
-    return {"removed": removed}
-
-
-@create_function(
-    fn_id="clear-expired",
-    name="Clear what has expired",
-    trigger=TriggerCron(cron="37 * * * *"),
-    concurrency=[Concurrency(limit=1)],
-)
-def clear_expired(ctx: Context) -> dict[str, int]:
-    """Sessions, the entries of listeners' lists of sessions, and counts: a batch a step, up to a
-    hundred of each. The next hour takes what is left."""
-    kinds = {
-        "sessions": clearing.clear_sessions,
-        "entries": clearing.clear_lists_of_sessions,
-        "counts": clearing.clear_cache,
-    }
-    return {name: clear_all(ctx, name, clear) for name, clear in kinds.items()}
-
-
-def clear_all(ctx: Context, name: str, clear: Callable[[], int]) -> int:
-    cleared = 0
-    for _ in range(MOST_BATCHES):
-        batch: int = ctx.step.run(f"clear-{name}", clear)
-        cleared += batch
-        if batch < clearing.BATCH:
-            break
-    return cleared

@@ -4,7 +4,8 @@ A look at the whole ledger reads all of it. The function `check-ledger` does tha
 panel shows what it found and when, and an operator may ask for another look once a minute.
 
 1. One statement reads both sums, so in one snapshot: an entry and its balance are one commit.
-2. Hours are summed again for six hours, longer than a transaction lasts, so entries that were
+2. The entries of an account that has left sum to zero.
+3. Hours are summed again for six hours, longer than a transaction lasts, so entries that were
    committed late are in them. The current hour is not summed: `ledger_totals` reads its entries.
 """
 
@@ -24,16 +25,19 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('songs.ledger_check', 0))"
 
 COMPARE = """
 WITH booked AS (
-  SELECT user_id, count(*) AS entries, sum(amount) AS amount
-    FROM songs_creditentry GROUP BY user_id),
+  SELECT user_id, former, count(*) AS entries, sum(amount) AS amount
+    FROM songs_creditentry GROUP BY user_id, former),
 compared AS (
   SELECT account.id, account.credits, coalesce(booked.entries, 0) AS entries,
          coalesce(booked.amount, 0) AS amount
-    FROM songs_user AS account LEFT JOIN booked ON booked.user_id = account.id)
+    FROM songs_user AS account LEFT JOIN booked ON booked.user_id = account.id
+  UNION ALL
+  SELECT NULL, 0, entries, amount FROM booked WHERE user_id IS NULL)
 SELECT coalesce(sum(entries), 0)::bigint, coalesce(sum(amount), 0)::bigint,
        coalesce(sum(credits), 0)::bigint, count(*) FILTER (WHERE credits > 0),
        count(*) FILTER (WHERE credits <> amount),
-       ARRAY(SELECT id FROM compared WHERE credits <> amount ORDER BY id LIMIT 20)
+       ARRAY(SELECT id FROM compared
+              WHERE credits <> amount AND id IS NOT NULL ORDER BY id LIMIT 20)
   FROM compared
 """
 FIELDS = ("entries", "booked", "outstanding", "holders", "wrong", "examples")

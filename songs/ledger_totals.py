@@ -56,7 +56,8 @@ class Totals:
     @property
     def granted(self) -> int:
         """Credits that operators granted and the site gave as a welcome, less those taken back."""
-        return self.credits.get(EntryKind.GRANT, 0) + self.credits.get(EntryKind.WELCOME, 0)
+        kinds = (EntryKind.GRANT, EntryKind.WELCOME, EntryKind.CLOSED)
+        return sum(self.credits.get(kind, 0) for kind in kinds)
 
     @property
     def charged(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from songs import drafts, song_acts, views
+from songs import drafts, leaving_pages, song_acts, views
 from songs.accounts import views as accounts
 
 account_urls = [  # /accounts/
@@ -15,6 +15,13 @@ account_urls = [  # /accounts/
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("accounts/sessions/", include("allauth.usersessions.urls")),
     path("accounts/", include("allauth.account.urls")),
+]
+
+leaving_urls = [  # /accounts/download/, /accounts/close/
+    path("accounts/download/", leaving_pages.download, name="download"),
+    path("accounts/download/state", leaving_pages.download_state, name="download-state"),
+    path("accounts/download/file", leaving_pages.download_file, name="download-file"),
+    path("accounts/close/", leaving_pages.close, name="close-account"),
 ]
 
 song_urls = [  # /songs/<uuid>
@@ -37,4 +44,5 @@ urlpatterns = [
     path("songs/draft/clear", drafts.clear, name="draft-clear"),
     *song_urls,
     *account_urls,
+    *leaving_urls,
 ]

@@ -95,8 +95,9 @@ class RunAdmin(ReadOnlyAdmin):
         return answer
 
     def _buttons(self, request: HttpRequest, run: Run, shown: dict[str, Any]) -> dict[str, Any]:
-        may_rerun = run.is_finished and self.has_rerun_permission(request, run)
-        may_change = run.is_finished and request.user.has_perm("jobs.edit_run", run)
+        is_over = run.is_finished and run.forgotten_at is None
+        may_rerun = is_over and self.has_rerun_permission(request, run)
+        may_change = is_over and request.user.has_perm("jobs.edit_run", run)
         return {
             "can_restart": may_rerun,
             "can_rerun_from_step": may_rerun,

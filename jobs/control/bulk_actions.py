@@ -222,6 +222,8 @@ def _matching(action: Action, wanted: dict[str, str]) -> QuerySet[Run]:
     runs: QuerySet[Run] = Run.objects.in_status(*statuses)
     if action == "rerun":
         runs = runs.filter(reruns__isnull=True)
+    if action != "cancel":
+        runs = runs.filter(forgotten_at=None)
     if wanted.get("fn_id"):
         runs = runs.filter(fn_id=wanted["fn_id"])
     if wanted.get("since"):

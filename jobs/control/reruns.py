@@ -93,6 +93,11 @@ def rerun_once(run_id: uuid.UUID) -> str | None:
 
 
 def _refuse(run: models.Run, anew: bool, from_step: str | None) -> None:
+    if run.forgotten_at is not None:
+        raise InvalidTransition(
+            f"What run {run.id} worked with was forgotten at "
+            f"{run.forgotten_at:%Y-%m-%d %H:%M} UTC; it cannot run again."
+        )
     if anew and run.status not in FINISHED:
         raise InvalidTransition(
             f"Run {run.id} is {run.status}; only a finished run can be rerun. Cancel it first."

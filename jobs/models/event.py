@@ -2,9 +2,13 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Now
 
 from jobs.ids import new_id
+
+# The engine's own, each of a run (see hook_events.py).
+TOLD_OF_RUNS = ["jobs/function.cancelled", "jobs/function.failed", "jobs/function.retried"]
 
 
 class Event(models.Model):
@@ -19,6 +23,8 @@ class Event(models.Model):
     dedupe_id = models.CharField(max_length=256, blank=True, default="")
     # Repeats with other data (see id_conflicts.py).
     repeat = models.JSONField(null=True, blank=True, default=None)
+    # When its words were taken out (see forgetting.py).
+    forgotten_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         indexes = [
@@ -29,6 +35,12 @@ class Event(models.Model):
                 fields=["dedupe_id", "received_at"],
                 name="jobs_event_dedupe",
                 condition=~Q(dedupe_id=""),
+            ),
+            # For forgetting: what was told of a run.
+            models.Index(
+                KeyTextTransform("run_id", "data"),
+                name="jobs_event_told",
+                condition=Q(name__in=TOLD_OF_RUNS),
             ),
         ]
         ordering = ["-id"]

@@ -160,6 +160,8 @@ class Run(models.Model):
     ready_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    # When its words were taken out (see forgetting.py).
+    forgotten_at = models.DateTimeField(null=True, blank=True)
 
     objects: ClassVar[models.Manager[Run]] = RunQuerySet.as_manager()
 

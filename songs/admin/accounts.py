@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from songs import closing, permissions, rights_in_words, search
+from songs import closing, leaving, permissions, rights_in_words, search
 from songs.accounts import addresses
 from songs.admin.assignable import offer_assignable
 from songs.admin.base import AsksOfEach, Searched
-from songs.models import CreditEntry, User
+from songs.models import User
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 OWN = ("username", "is_active")  # fields of its own that an account may not change
 
 
 class AccountAdmin(Searched, AsksOfEach, DjangoUserAdmin):
-    """Only superusers give rights. An account that the history names cannot be deleted."""
+    """Only superusers give rights. To delete an account is to close it for good (leaving.py)."""
 
     actions = ["close_accounts"]
     ordering = ["-id"]
@@ -109,10 +114,70 @@ class AccountAdmin(Searched, AsksOfEach, DjangoUserAdmin):
             self.message_user(request, text, messages.ERROR)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Report the accounts that cannot be deleted, each with a sentence."""
-        shown, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        staying = [why for user in objs if (why := closing.why_it_stays(user))]
-        if staying:
-            kept = {CreditEntry._meta.verbose_name, LogEntry._meta.verbose_name}
-            lacking, protected = lacking - kept, staying
-        return shown, counts, lacking, protected
+        """Say of each account what goes and what stays, or why it cannot be closed."""
+        shown, refused = [], []
+        for user in objs:
+            try:
+                self.refuse_deletion(request, user)
+                shown.append(what_goes(user))
+            except ValueError as refusal:
+                refused.append(str(refusal))
+        return shown, {"accounts": len(shown)}, set(), refused
+
+    def refuse_deletion(self, request: HttpRequest, user: User) -> None:
+        """Raise ValueError for an account that this one cannot close for good."""
+        if user == request.user:
+            raise ValueError(
+                f"{user} is your own account. Close it on the site: “Close my account”."
+            )
+        if not self.has_delete_permission(request, user):
+            raise ValueError(f"Your account may not close the account of {user}.")
+        leaving.refuse_last_superuser(user)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Written by `close_for_good`, with what went and without a name."""
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: Any) -> HttpResponse:
+        text = f"The account of {obj_display} is closed for good."
+        self.message_user(request, text, messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:songs_user_changelist"))
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        close_for_good(obj, by=cast(User, request.user))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            with contextlib.suppress(User.DoesNotExist):  # another operator was faster
+                close_for_good(user, by=cast(User, request.user))
+
+
+def what_goes(user: User) -> SafeString:
+    had = leaving.Belongings.of(user)
+    making = f", {had.in_the_making:,} in the making" if had.in_the_making else ""
+    stays = "The name stays in the history of acts" if had.is_kept else "The name goes too"
+    songs, left = counted(had.songs, "song"), counted(had.credits, "credit")
+    return format_html(
+        "<bdi>{}</bdi>: {} with audio, cover and words{}, {}. {}; the ledger stays, nameless.",
+        *(user.get_username(), songs, making, left, stays),
+    )
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+@transaction.atomic
+def close_for_good(user: User, *, by: User) -> None:
+    """Close the account, with a line in the history."""
+    had = leaving.close_account(user, by=by)
+    LogEntry.objects.create(
+        user=by,
+        content_type=ContentType.objects.get_for_model(User),
+        object_id=str(user.pk),
+        object_repr=str(user) if had.is_kept else f"account {user.pk}",
+        action_flag=CHANGE if had.is_kept else DELETION,
+        change_message=(
+            f"Closed the account for good, with {counted(had.songs, 'song')} and "
+            f"{counted(had.credits, 'credit')}."
+        ),
+    )

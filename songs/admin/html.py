@@ -19,6 +19,7 @@ from songs import permissions
 from songs.models import Song, SongStatus, User
 
 NOTHING = "–"
+LEFT = SafeString('<span class="jobs-quiet">has left</span>')
 _AGO = Template("{% load jobs_admin %}{{ moment|ago }}")
 _BADGES = {  # the class of the engine's statuses that looks as the song's should
     SongStatus.QUEUED: "queued",
@@ -43,8 +44,10 @@ def badge(song: Song) -> SafeString:
     )
 
 
-def listener(user: User, viewer: User | AnonymousUser) -> SafeString:
-    """The listener's name; a link if the viewer may open the page."""
+def listener(user: User | None, viewer: User | AnonymousUser) -> SafeString:
+    """The listener's name; a link if the viewer may open the page. None has left."""
+    if user is None:
+        return LEFT
     if not permissions.may_see_accounts(viewer):
         return format_html("<bdi>{}</bdi>", user.get_username())
     url = reverse("admin:songs_user_change", args=[user.pk])

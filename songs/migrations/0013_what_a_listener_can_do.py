@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("songs", "0011_limits"),
+        ("songs", "0012_leaving"),
     ]
 
     operations = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from songs.models.account import User, WelcomedAddress
 from songs.models.cache import CacheEntry
+from songs.models.download import UNDER_WAY, Download, DownloadStatus
 from songs.models.ledger import (
     CHARGES,
     CreditBalance,
@@ -39,11 +40,14 @@ __all__ = [
     "LYRICS_LIMIT",
     "STYLE_LIMIT",
     "TITLE_LIMIT",
+    "UNDER_WAY",
     "UNSUCCESSFUL",
     "CacheEntry",
     "Category",
     "CreditBalance",
     "CreditEntry",
+    "Download",
+    "DownloadStatus",
     "EntryKind",
     "LedgerCheck",
     "LedgerHour",

@@ -18,15 +18,21 @@ class EntryKind(models.TextChoices):
     WAIVED = "waived", "Song, waived: the balance was empty"
     REFUND = "refund", "Refund"
     PURCHASE = "purchase", "Bought"
+    CLOSED = "closed", "Account closed: the rest was taken back"
 
 
 CHARGES = [EntryKind.CHARGE, EntryKind.WAIVED]
 
 
 class CreditEntry(models.Model):
-    """One entry of the ledger. Only `credits.py` writes it; it is never changed or deleted."""
+    """One entry of the ledger. Only `credits.py` writes it; it is never deleted. When its listener
+    leaves, it loses account and words, and keeps its figures."""
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="credit_entries")
+    user = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="credit_entries"
+    )
+    # In place of an account that has left: the same for all entries of that account.
+    former = models.UUIDField(null=True, blank=True, editable=False)
     amount = models.IntegerField()
     # The account's balance after this entry. Null in entries of a version that did not keep it.
     balance = models.IntegerField(null=True, blank=True)
@@ -75,6 +81,10 @@ class CreditEntry(models.Model):
             models.CheckConstraint(
                 condition=~Q(kind=EntryKind.WAIVED) | Q(amount=0),
                 name="songs_creditentry_waived_is_nothing",
+            ),
+            models.CheckConstraint(
+                condition=Q(user__isnull=False) | Q(former__isnull=False),
+                name="songs_creditentry_has_an_account",
             ),
         ]
 

@@ -289,7 +289,7 @@ ACCOUNTS = [
     Door("songs_user_change", SUPERUSER, colleague, email_of, "colleague"),
     Door("songs_user_change", SUPERUSER, boss, email_of, "superuser"),
     Door("songs_user_delete", needs("delete_user"), new_listener, YES, "listener"),
-    Door("songs_user_delete", CLOSED, with_ledger, YES, "with a ledger"),
+    Door("songs_user_delete", needs("delete_user"), with_ledger, YES, "with a ledger"),
     Door("songs_user_delete", SUPERUSER, colleague, YES, "colleague"),
     Door("songs_user_delete", SUPERUSER, boss, YES, "superuser"),
     *(

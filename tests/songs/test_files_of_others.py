@@ -4,6 +4,7 @@ when no song names it any more."""
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ from django.db import connection, transaction
 from django.test import Client
 
 from jobs.api import rerun
-from jobs.testing import drain
-from songs.deletion import delete_files, delete_song
+from jobs.models import Run
+from jobs.testing import drain, travel
+from songs.deletion import delete_song
 from songs.failure_messages import UNUSABLE
-from songs.files import naming, refuse_those_of_others
+from songs.files import naming, refuse_those_of_others, remove_unnamed
 from songs.models import Song, SongStatus, User
 from songs.music import read_reply
 from tests.songs.making import REPLY, charges, endpoint, made, posts, replies, run_of
@@ -106,17 +108,17 @@ def test_of_two_songs_that_name_one_file_at_the_same_moment_one_has_it(
 @pytest.mark.django_db
 @pytest.mark.parametrize("door", ["listener", "operator"])
 def test_a_file_that_two_songs_name_goes_with_the_second_one(
-    alices: Client, olgas: Client, alice: User, django_capture_on_commit_callbacks, door: str
+    alices: Client, olgas: Client, alice: User, door: str
 ) -> None:
     first, second = (a_song(alice, thumbnail_s3_key=COVER) for _ in range(2))
     keep(COVER, first.s3_key, second.s3_key)
 
     def delete(song: Song) -> None:
-        with django_capture_on_commit_callbacks(execute=True):
-            if door == "listener":
-                alices.post(f"/songs/{song.pk}/delete")
-            else:
-                olgas.post(f"/admin/songs/song/{song.pk}/delete/", {"post": "yes"})
+        if door == "listener":
+            alices.post(f"/songs/{song.pk}/delete")
+        else:
+            olgas.post(f"/admin/songs/song/{song.pk}/delete/", {"post": "yes"})
+        drain()
         assert not Song.objects.filter(pk=song.pk).exists()
 
     delete(first)
@@ -129,16 +131,15 @@ def test_a_file_that_two_songs_name_goes_with_the_second_one(
 
 @pytest.mark.django_db
 def test_a_cover_that_is_replaced_stays_for_the_song_that_has_it_too(
-    settings, alice: User, bob: User, django_capture_on_commit_callbacks
+    settings, alice: User, bob: User
 ) -> None:
     keep(COVER, REPLY["s3_key"])
     covers = [replies(cover_image_s3_key=COVER), replies(s3_key="new.mp3")]
     with endpoint(settings, *covers):
         song = made(alice)
         a_song(bob, thumbnail_s3_key=COVER)
-        with django_capture_on_commit_callbacks(execute=True):
-            rerun(run_of(song).id, from_start=True)
-            drain()
+        rerun(run_of(song).id, from_start=True)
+        drain()
     song.refresh_from_db()
     assert (song.s3_key, song.thumbnail_s3_key) == ("new.mp3", REPLY["cover_image_s3_key"])
     assert remains(COVER, REPLY["s3_key"]) == [True, False]
@@ -165,6 +166,7 @@ def test_a_deletion_that_is_rolled_back_removes_nothing(alice: User) -> None:
     with transaction.atomic():
         delete_song(song)
         transaction.set_rollback(True)
+    drain()
     assert remains(song.s3_key) == [True]
     assert Song.objects.filter(pk=song.pk).exists()
 
@@ -184,6 +186,7 @@ def test_two_deletions_at_the_same_moment_leave_no_file(alice: User, bob: User) 
         return job
 
     assert at_once(*map(delete, songs)) == [None, None]
+    drain()
     assert remains(COVER) == [False]
 
 
@@ -191,7 +194,7 @@ def test_two_deletions_at_the_same_moment_leave_no_file(alice: User, bob: User) 
 def test_a_file_that_a_song_is_about_to_name_is_not_removed(alice: User) -> None:
     song, key = a_song(alice, status=SongStatus.PROCESSING), REPLY["s3_key"]
     keep(key)
-    remover = threading.Thread(target=lambda: (delete_files([key]), connection.close()))
+    remover = threading.Thread(target=lambda: (remove_unnamed([key]), connection.close()))
     with transaction.atomic():
         refuse_those_of_others(song, read_reply(REPLY))
         remover.start()
@@ -211,14 +214,21 @@ def wait_until_a_lock_is_waited_for() -> None:
 
 
 @pytest.mark.django_db
-def test_a_storage_that_fails_leaves_the_key_in_the_log(
-    settings, alice: User, caplog, django_capture_on_commit_callbacks
+def test_a_store_that_is_down_is_tried_for_days_and_loses_nothing(
+    settings, alice: User, caplog
 ) -> None:
-    song = a_song(alice)
-    settings.STORAGES = settings.STORAGES | {
-        "default": {"BACKEND": "django.core.files.storage.Storage"}  # which can delete nothing
-    }
-    with django_capture_on_commit_callbacks(execute=True):
-        delete_song(song)
+    song, up = a_song(alice), settings.STORAGES
+    keep(song.s3_key, song.thumbnail_s3_key)
+    down = {"BACKEND": "django.core.files.storage.Storage"}  # which can delete nothing
+    settings.STORAGES = up | {"default": down}
+    delete_song(song)
+    for _ in range(4):
+        drain()
+        travel(timedelta(days=1))
     assert song.s3_key in caplog.text
     assert song.thumbnail_s3_key in caplog.text
+    settings.STORAGES = up
+    assert remains(song.s3_key, song.thumbnail_s3_key) == [True, True]
+    drain()
+    assert remains(song.s3_key, song.thumbnail_s3_key) == [False, False]
+    assert Run.objects.get(fn_id="remove-files").status == "completed"

@@ -91,7 +91,8 @@ class Site(RuleBasedStateMachine):
         finally:
             forget_everything()
             RegisteredFunction.objects.all().delete()
-            User.objects.all().delete()
+            for table in (CreditEntry, Song, User):
+                table.objects.all().delete()
 
     # --- the listener -----------------------------------------------------------------------------
 

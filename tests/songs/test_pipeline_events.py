@@ -14,6 +14,7 @@ from jobs.execution.executor import execute
 from jobs.fetch.gateway import lease_requests, perform_now, store_responses
 from jobs.models import Run
 from jobs.runs.queue import claim_due
+from songs.leaving import close_account
 from songs.links import Links, runs_about
 from songs.models import Song, SongStatus, User
 from tests.songs.making import FN, charges, endpoint, made, order, run_of, to_the_end
@@ -110,12 +111,14 @@ def test_a_song_that_is_deleted_while_it_is_made_charges_nobody(server, alice: U
     assert Run.objects.get(fn_id=f"{FN}-failure").status == "completed"
 
 
-def test_a_listener_who_is_deleted_meanwhile_leaves_a_run_that_ends(server, alice: User) -> None:
+def test_a_listener_who_leaves_meanwhile_leaves_a_run_that_is_cancelled(
+    server, alice: User
+) -> None:
     song = order(alice)
     fetching_begins()
-    alice.delete()
-    run = answer_comes(song)
-    assert (run.status, run.error["step"]) == ("failed", "update-song")
+    close_account(alice)
+    run = run_of(song)
+    assert (run.status, run.error["name"]) == ("cancelled", "Cancelled")
     assert not Song.objects.exists()
 
 

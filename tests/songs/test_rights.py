@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.contrib.messages import get_messages
 from django.db import transaction
@@ -14,9 +14,10 @@ from django.db.models import ProtectedError
 from django.test import Client
 
 from songs import credits
+from songs.leaving import LastSuperuser, close_account
 from songs.models import CreditEntry, User
 from tests.songs.conftest import as_
-from tests.support.cast import PASSWORD, gustav, listener, staff, vera
+from tests.support.cast import PASSWORD, a_song, gustav, listener, staff, vera
 
 pytestmark = pytest.mark.django_db
 USERS, GROUPS = "/admin/songs/user/", "/admin/auth/group/"
@@ -214,21 +215,18 @@ def test_an_account_that_has_acted_is_closed_and_not_deleted(
     helper = gustav()
     as_(helper).post(f"{USERS}{alice.pk}/grant-credits/", {"amount": "5", "why": "the night"})
     address = f"{USERS}{helper.pk}/delete/"
-    chosen = {"_selected_action": [str(helper.pk)], "post": "yes"}
-
-    assert "gustav has acted" in olgas.get(address).content.decode()
+    page = olgas.get(address).content.decode()
+    assert "The name stays in the history of acts" in page
     olgas.post(address, {"post": "yes"})
-    page = olgas.post(USERS, chosen | {"action": "delete_selected"}).content.decode()
-    assert "gustav has acted" in page
-
-    response = olgas.post(USERS, chosen | {"action": "close_accounts"})
-    assert "1 closed" in said(response)
     helper.refresh_from_db()
     assert not helper.is_active
     assert CreditEntry.objects.filter(by=helper, amount=5).exists()
     assert LogEntry.objects.filter(user=helper).exists()
+    assert (helper.username, helper.email, helper.is_staff) == ("gustav", "", False)
+    assert not helper.user_permissions.exists()
     line = LogEntry.objects.get(user=olga, object_id=str(helper.pk))
-    assert line.change_message == "Closed the account."
+    assert line.object_repr == "gustav"
+    assert line.change_message == "Closed the account for good, with 0 songs and 0 credits."
 
 
 @pytest.mark.parametrize("trace", ["a line of the history", "a line of a ledger"])
@@ -245,13 +243,39 @@ def test_code_cannot_delete_it_either(alice: User, trace: str, how: str) -> None
     assert LogEntry.objects.filter(user=helper).exists() or helper.entries_made.exists()
 
 
-def test_a_ledger_keeps_its_listener_and_the_page_says_why(olgas: Client, alice: User) -> None:
+def test_a_listener_with_a_ledger_is_deleted_and_the_page_says_what_goes(
+    olga: User, olgas: Client, alice: User
+) -> None:
     address = f"{USERS}{alice.pk}/delete/"
     page = olgas.get(address).content.decode()
-    assert "alice has a ledger, and the ledger is kept for ever." in page
+    assert "0 songs with audio, cover and words, 3 credits." in page
     assert "doesn't have permission" not in page
-    olgas.post(address, {"post": "yes"})
-    assert User.objects.filter(pk=alice.pk).exists()
+    answer = olgas.post(address, {"post": "yes"})
+    assert "The account of alice is closed for good." in said(answer)
+    assert not User.objects.filter(pk=alice.pk).exists()
+    line = LogEntry.objects.get(user=olga)
+    assert (line.object_repr, line.action_flag) == (f"account {alice.pk}", DELETION)
+    assert line.change_message == "Closed the account for good, with 0 songs and 3 credits."
+
+
+@pytest.mark.parametrize("how", ["one", "a queryset"])
+@pytest.mark.parametrize("has", ["songs", "a ledger"])
+def test_code_cannot_delete_a_listener_past_the_closing(how: str, has: str) -> None:
+    user = listener("dora", credits_=3 if has == "a ledger" else 0)
+    if has == "songs":
+        a_song(user)
+    with pytest.raises(ProtectedError), transaction.atomic():
+        user.delete() if how == "one" else User.objects.filter(pk=user.pk).delete()
+    assert user.songs.exists() or user.credit_entries.exists()
+
+
+def test_no_operator_closes_the_own_account_or_the_last_superuser(
+    olga: User, olgas: Client
+) -> None:
+    assert "is your own account" in olgas.get(f"{USERS}{olga.pk}/delete/").content.decode()
+    with pytest.raises(LastSuperuser, match="olga is the only superuser"):
+        close_account(olga)
+    assert User.objects.get(pk=olga.pk).is_superuser
 
 
 def test_an_account_that_nothing_names_is_deleted(penny: User) -> None:

@@ -68,6 +68,11 @@ NO_TEXTS = {
     },
     "jobs/admin/in_flight.py": {"sorted(steps)[:MOST_STEPS]"},
     "jobs/events/insertion.py": {"pairs[start:]", "pairs[start:number]"},
+    "jobs/control/forgetting.py": {
+        "asked[at:at + MOST_ASKED]",
+        "list(dict.fromkeys(ids))[:BATCH * BATCHES]",
+        "distinct[at:at + BATCH]",
+    },
     "jobs/control/pauses.py": {"ids[start:start + BATCH]"},
     "jobs/platform/postgres/pooled_pipeline.py": {
         "rows[len(ahead):]",
@@ -90,6 +95,8 @@ NO_TEXTS = {
         "songs[:NEWEST_SONGS]",
         "user.credit_entries.select_related('song', 'by')[:NEWEST_ENTRIES]",
     },
+    "songs/packing.py": {"songs[at:at + A_PAGE]"},
+    "songs/remains.py": {"songs[at:at + A_FEW]", "given[at:at + A_FEW]"},
     "songs/music.py": {"sorted(reply)[:10]"},
     "songs/views.py": {
         "mine(request).prefetch_related('categories')[:NEWEST]",

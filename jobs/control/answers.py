@@ -1,0 +1,36 @@
+"""What endpoints have answered to the requests of events' runs, whatever became of the runs."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from jobs.control.forgetting import FAMILY, read_ids
+from jobs.fetch.request import Response
+from jobs.platform.postgres import statements
+
+REQUESTS = f"""
+{FAMILY}
+SELECT DISTINCT ON (q.id) q.status IN ('pending', 'sending') OR r.ended_at IS NULL AS is_in_flight,
+       s.output::text AS answer
+  FROM family f JOIN jobs_run r ON r.id = f.id
+       JOIN jobs_fetch q ON q.run_id = r.id
+       LEFT JOIN jobs_step s ON s.run_id = r.id AND s.name = q.step_name
+ WHERE f.is_run AND q.step_name = %(step)s
+ ORDER BY q.id
+"""  # noqa: S608
+
+
+class Answers(NamedTuple):
+    in_flight: int  # requests that may still be answered, or asked again
+    responses: list[Response]
+
+
+def answers(event_ids: Iterable[str | uuid.UUID], *, step: str) -> Answers:
+    """The answers to this step's requests, of all runs of these events, also of those that were
+    cancelled while their request was in flight."""
+    rows = statements.execute(REQUESTS, {"roots": read_ids(event_ids), "step": step})
+    found = [Response(json.loads(answer)) for _, answer in rows if answer]
+    return Answers(sum(in_flight for in_flight, _ in rows), found)

@@ -1,0 +1,163 @@
+"""Forgetting what events and their runs have said, while the runs themselves are kept (README,
+“Forgetting”).
+
+`forget` only asks: in the caller's transaction, by a run of the engine's own, so that the process
+may die on the next line. That run works in batches, a transaction each, and passes by locked rows.
+
+1. What belongs to an event: its runs, their reruns, the runs that they invoked, their hooks, and
+   the events of all these.
+2. A run is forgotten when it has ended, no request of it is in flight, and the run that invoked it
+   has ended too: that one reads its answer. Until then the engine's run looks again, less and less
+   often.
+3. An event is forgotten after all of its runs. Until then it leads to them, and so do the ids in
+   the events of hooks, which stay.
+4. A forgotten run cannot be rerun: the lock of its row decides which comes first.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any, TypedDict
+
+from django.db import transaction
+
+from jobs.control import scrubbing
+from jobs.errors import InvalidEvent
+from jobs.events import fan_out, intake, validation
+from jobs.events.event import Event, EventPayload
+from jobs.lib.excerpts import quoted
+from jobs.platform.postgres import statements
+from jobs.registry import catalog
+from jobs.runs import pace
+from jobs.runs.hook_events import MOMENTS
+
+FUNCTION = "jobs-forget"
+EVENT = "jobs/forget.requested"
+MOST_ASKED = 500  # events of one run
+BATCH = 100  # runs, or events, of one transaction
+BATCHES = 20  # of one round
+SHARE = 0.25  # of the time, beside other runs
+SOON, LATE = 5.0, 6 * 3_600.0  # seconds between looks at what has not ended
+
+TOLD = ", ".join(f"'{name}'" for name in sorted(MOMENTS))
+# By events: `root` is the one that was asked for. Each step is an index's.
+FAMILY = f"""
+WITH RECURSIVE family(root, is_run, id) AS (
+  SELECT id, false, id FROM unnest(%(roots)s::uuid[]) AS id
+  UNION
+  SELECT f.root, found.is_run, found.id FROM family f CROSS JOIN LATERAL (
+    SELECT true AS is_run, id FROM jobs_run WHERE NOT f.is_run AND event_id = f.id
+    UNION ALL
+    SELECT true, id FROM jobs_run WHERE f.is_run AND rerun_of_id = f.id
+    UNION ALL
+    SELECT true, id FROM jobs_run WHERE f.is_run AND invoked_by_id = f.id
+    UNION ALL
+    SELECT false, event_id FROM jobs_run WHERE f.is_run AND id = f.id
+    UNION ALL
+    SELECT false, id FROM jobs_event
+     WHERE f.is_run AND name IN ({TOLD}) AND data ->> 'run_id' = f.id::text) found)
+"""  # noqa: S608
+REMEMBERED_RUNS = f"""
+{FAMILY}
+SELECT DISTINCT f.root, r.id FROM family f JOIN jobs_run r ON r.id = f.id
+ WHERE f.is_run AND r.forgotten_at IS NULL ORDER BY r.id
+"""  # noqa: S608
+REMEMBERED_EVENTS = f"""
+{FAMILY}
+SELECT DISTINCT f.root, e.id FROM family f JOIN jobs_event e ON e.id = f.id
+ WHERE NOT f.is_run AND e.forgotten_at IS NULL ORDER BY e.id
+"""  # noqa: S608
+UNFINISHED_RUNS = f"""
+{FAMILY}
+SELECT DISTINCT r.id FROM family f JOIN jobs_run r ON r.id = f.id
+ WHERE f.is_run AND r.ended_at IS NULL AND r.fn_id = %(fn_id)s ORDER BY r.id
+"""  # noqa: S608
+
+
+class Round(TypedDict):
+    """What one round has done; `left` are the events asked for of which something is left."""
+
+    runs: int
+    events: int
+    left: list[str]
+    rest: float  # seconds until the next round
+
+
+def forget(event_ids: Iterable[str | uuid.UUID]) -> list[str]:
+    """Have the words of these events, and of all that came of them, forgotten, once it has ended.
+
+    Payloads, outputs, requests, answers, log lines and the texts of errors go; runs, steps,
+    attempts, times and figures stay. Unknown and forgotten events are passed over. Returns the ids
+    of the runs that do it. Raises InvalidEvent for what is no id.
+    """
+    asked = sorted(set(read_ids(event_ids)))
+    with transaction.atomic():
+        return [_start(asked[at : at + MOST_ASKED]) for at in range(0, len(asked), MOST_ASKED)]
+
+
+def read_ids(event_ids: Any) -> list[str]:
+    if isinstance(event_ids, str | uuid.UUID):
+        raise InvalidEvent(f"forget takes a list of ids of events, not {quoted(str(event_ids))}.")
+    return [_as_id(given) for given in event_ids]
+
+
+def _as_id(given: Any) -> str:
+    try:
+        return str(given if isinstance(given, uuid.UUID) else uuid.UUID(given))
+    except (AttributeError, TypeError, ValueError):
+        raise InvalidEvent(
+            f"{quoted(given)} is not the id of an event, as send returns it."
+        ) from None
+
+
+def _start(asked: list[str]) -> str:
+    sent = validation.validate(Event(name=EVENT, data={"events": asked}))
+    (row,) = intake.accept_fresh([sent], triggers=False)
+    run = fan_out.new_run(catalog.get(FUNCTION), row, EventPayload.of_event(sent, row))
+    fan_out.start([run])
+    return str(run.id)
+
+
+def go_on(left: list[str]) -> None:
+    """Leave the rest to another run. In a transaction."""
+    _start(left)
+
+
+def unfinished_runs(event_ids: Iterable[str | uuid.UUID], *, fn_id: str) -> list[str]:
+    """The unfinished runs of a function for these events, reruns included."""
+    values = {"roots": read_ids(event_ids), "fn_id": fn_id}
+    return [str(run_id) for (run_id,) in statements.execute(UNFINISHED_RUNS, values)]
+
+
+def round_of(roots: Sequence[str], idle: int = 0) -> Round:
+    """Forget what can be forgotten now, up to BATCHES batches. Call it outside a transaction, again
+    while anything is left; `idle` counts the rounds before that have found nothing to do.
+    """
+    began = time.monotonic()
+    done: Round = {"runs": 0, "events": 0, "left": [], "rest": 0.0}
+    runs = statements.execute(REMEMBERED_RUNS, {"roots": list(roots)})
+    for batch in _batches([run_id for _, run_id in runs]):
+        done["runs"] += scrubbing.forget_runs(batch)
+    events = statements.execute(REMEMBERED_EVENTS, {"roots": list(roots)})
+    for batch in _batches([event_id for _, event_id in events]):
+        done["events"] += scrubbing.forget_events(batch)
+    values = {"roots": list(roots)}
+    left = statements.execute_many((REMEMBERED_RUNS, values), (REMEMBERED_EVENTS, values))
+    done["left"] = sorted({str(root) for rows in left for root, _ in rows})
+    done["rest"] = _rest(done, idle, time.monotonic() - began)
+    return done
+
+
+def _batches(ids: list[uuid.UUID]) -> Iterable[list[uuid.UUID]]:
+    distinct = list(dict.fromkeys(ids))[: BATCH * BATCHES]
+    return (distinct[at : at + BATCH] for at in range(0, len(distinct), BATCH))
+
+
+def _rest(done: Round, idle: int, busy: float) -> float:
+    """Between rounds that have work, as long as others' runs want; else until something may have
+    ended."""
+    if not done["runs"] + done["events"]:
+        return min(SOON * 2.0 ** min(idle, 30), LATE)
+    return pace.rest_after(busy, SHARE) if pace.is_crowded(FUNCTION) else 0.0

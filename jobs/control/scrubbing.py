@@ -1,0 +1,117 @@
+"""The rows of runs and events without their words: one transaction for each batch.
+
+What stays of a run is its skeleton: functions, steps, attempts, the classes and codes of errors,
+the hosts of requests, times, sizes and counts. Names are an author's, not a payload: of events,
+functions and steps.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from jobs.platform.postgres import statements
+from jobs.runs.hook_events import MOMENTS
+
+FORGOTTEN = "forgotten"  # in place of a text
+
+# A run in another's hands is left to the next round.
+LOCK = """
+SELECT r.id FROM jobs_run r
+ WHERE r.id = ANY(%(ids)s) AND r.ended_at IS NOT NULL AND r.forgotten_at IS NULL
+   AND NOT EXISTS (SELECT 1 FROM jobs_fetch f
+                    WHERE f.run_id = r.id AND f.status IN ('pending', 'sending'))
+   AND NOT EXISTS (SELECT 1 FROM jobs_run above
+                    WHERE above.id = r.invoked_by_id AND above.ended_at IS NULL)
+ ORDER BY r.id FOR UPDATE OF r SKIP LOCKED
+"""
+
+
+def _error(column: str) -> str:
+    """The skeleton of an error, and of its cause's: class, step and codes (SQL)."""
+    kept = ", ".join(
+        f"'{name}', {{of}} -> '{name}'" for name in ("name", "step", "code", "status_code", "final")
+    )
+    texts = f"'message', '{FORGOTTEN}', 'stack', ''"
+    inner = f"jsonb_build_object({kept.format(of=f'{column}->{chr(39)}cause{chr(39)}')}, {texts})"
+    cause = f"CASE WHEN {column} ? 'cause' THEN {inner} END"
+    whole = f"jsonb_build_object({kept.format(of=column)}, {texts}, 'cause', {cause})"
+    return f"CASE WHEN {column} IS NOT NULL THEN jsonb_strip_nulls({whole}) END"
+
+
+def _of(column: str, *names: str) -> str:
+    """These of a JSON object's names (SQL)."""
+    pairs = ", ".join(f"'{name}', {column} -> '{name}'" for name in names)
+    return f"jsonb_strip_nulls(jsonb_build_object({pairs}))"
+
+
+# Step and class, as far as the column has room for both.
+KIND = f"""concat_ws(' · ',
+         CASE WHEN length(concat(error ->> 'step', error ->> 'name')) < 190
+              THEN nullif(error ->> 'step', '') END,
+         coalesce(error ->> 'name', '{FORGOTTEN}'))"""
+RUNS = f"""
+UPDATE jobs_run SET output = NULL, error = {_error("error")},
+       failure_kind = CASE WHEN failure_kind = '' THEN '' ELSE {KIND} END,
+       dealt_with = CASE WHEN dealt_with = '' THEN '' ELSE '{FORGOTTEN}' END,
+       turn_keys = '{{}}', turn_limits = '{{}}', turns_held = 0,
+       forgotten_at = statement_timestamp()
+ WHERE id = ANY(%(ids)s)
+"""  # noqa: S608
+# What send_event returns are ids.
+STEPS = f"""
+UPDATE jobs_step SET error = {_error("error")},
+       output = CASE WHEN kind = 'send_event' THEN output END,
+       detail = {_of("detail", "branch", "id", "n", "run_id", "matched")}
+ WHERE run_id = ANY(%(ids)s)
+"""  # noqa: S608
+ATTEMPTS = f"""
+UPDATE jobs_attempt SET traceback = '',
+       error_message = CASE WHEN status = 'error' THEN '{FORGOTTEN}' ELSE '' END
+ WHERE run_id = ANY(%(ids)s)
+"""  # noqa: S608
+LINES = "UPDATE jobs_logline SET message = '' WHERE run_id = ANY(%(ids)s)"
+FETCHES = f"""
+UPDATE jobs_fetch SET headers = '{{}}', body = '', result_url = '',
+       url = coalesce(substring(url from '^[^:/?#]+://[^/?#]*'), '') || '/',
+       response = CASE WHEN response IS NOT NULL
+                       THEN {_of("response", "status_code", "bytes")} END,
+       error = {_error("error")}
+ WHERE run_id = ANY(%(ids)s)
+"""  # noqa: S608
+UNDONE = f"""
+UPDATE jobs_undoneend SET failure_kind = '{FORGOTTEN}'
+ WHERE run_id = ANY(%(ids)s) AND failure_kind <> ''
+"""  # noqa: S608
+
+TOLD = ", ".join(f"'{name}'" for name in sorted(MOMENTS))
+# A run of it that is made meanwhile is a rerun of one that is not forgotten.
+EVENTS = f"""
+UPDATE jobs_event e SET repeat = NULL, dedupe_id = '', forgotten_at = statement_timestamp(),
+       data = CASE WHEN name IN ({TOLD})
+                   THEN {_of("data", "function_id", "run_id", "epoch")} ELSE '{{}}' END
+ WHERE e.id IN (SELECT id FROM jobs_event
+                 WHERE id = ANY(%(ids)s) AND forgotten_at IS NULL
+                 ORDER BY id FOR UPDATE SKIP LOCKED)
+   AND NOT EXISTS (SELECT 1 FROM jobs_run r WHERE r.event_id = e.id AND r.forgotten_at IS NULL)
+RETURNING e.id
+"""  # noqa: S608
+
+
+@transaction.atomic
+def forget_runs(run_ids: Sequence[uuid.UUID]) -> int:
+    """Take the words out of those of the runs that may be forgotten; returns how many."""
+    locked = statements.execute(LOCK, {"ids": list(run_ids)})
+    asked = {"ids": [run_id for (run_id,) in locked]}
+    if locked:
+        texts = (STEPS, ATTEMPTS, LINES, FETCHES, UNDONE, RUNS)
+        statements.execute_many(*((text, asked) for text in texts))
+    return len(locked)
+
+
+@transaction.atomic
+def forget_events(event_ids: Sequence[uuid.UUID]) -> int:
+    """The same for events whose runs are all forgotten."""
+    return len(statements.execute(EVENTS, {"ids": list(event_ids)}))

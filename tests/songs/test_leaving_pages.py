@@ -1,0 +1,465 @@
+"""The pages of a listener who leaves: the download, with its progress, and the closing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from datetime import timedelta
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection
+from django.test import Client
+
+from jobs.api import cancel, rerun
+from jobs.execution.executor import execute
+from jobs.maintenance import cron
+from jobs.models import Run
+from jobs.runs.queue import claim_due
+from jobs.testing import drain, travel
+from songs import credits, downloads, packing
+from songs.downloads import FN
+from songs.leaving import close_account
+from songs.leaving_pages import TRIES
+from songs.models import CreditEntry, Download, Song, User
+from tests.songs.conftest import as_
+from tests.support.blocking import Uncommitted, others, wait_until_blocked
+from tests.support.bucket import a_bucket
+from tests.support.cast import PASSWORD, a_song, listener, wishes
+from tests.support.commit_boundaries import Cluster, a_minute_later, deaths, forget_everything
+
+pytestmark = pytest.mark.django_db
+PAGE, STATE, FILE = "/accounts/download/", "/accounts/download/state", "/accounts/download/file"
+CLOSE = "/accounts/close/"
+PATIENCE = 30  # seconds
+
+
+def kept(owner: User, words: str = "a waltz", **changes: object) -> Song:
+    song = a_song(owner, words, **changes)
+    for key in (song.s3_key, song.thumbnail_s3_key):
+        default_storage.save(key, ContentFile(f"of {key}".encode()))
+    return song
+
+
+def got(client: Client) -> zipfile.ZipFile:
+    answer = client.get(FILE)
+    assert answer.status_code == 200
+    return zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content)))
+
+
+def body(client: Client, address: str) -> str:
+    return client.get(address).content.decode()
+
+
+# --- the download ---------------------------------------------------------------------------------
+
+
+def test_it_has_songs_covers_wishes_and_ledger_and_the_tables_say_the_same(
+    alices: Client, alice: User
+) -> None:
+    song = kept(alice, "a waltz for “two” cats, née Zoë ✨\nand a line")
+    kept(alice, "=HYPERLINK(1)")
+    a_song(alice, "one that failed", status="failed", reason="It cost you nothing.")
+    credits.charge(song)
+    assert alices.post(PAGE)["Location"] == PAGE
+    drain()
+    archive = got(alices)
+    assert archive.testzip() is None
+    rows = json.loads(archive.read("songs.json"))
+    assert [row["description"] for row in rows] == [
+        "a waltz for “two” cats, née Zoë ✨\nand a line",
+        "=HYPERLINK(1)",
+        "one that failed",
+    ]
+    assert archive.read(rows[0]["audio"]) == f"of {song.s3_key}".encode()
+    assert archive.read(rows[0]["cover"]) == f"of {song.thumbnail_s3_key}".encode()
+    assert (rows[2]["audio"], rows[2]["status"]) == ("", "failed")
+    table = list(csv.DictReader(io.StringIO(archive.read("songs.csv").decode(), newline="")))
+    assert [row["description"] for row in table[:2]] == [
+        rows[0]["description"],
+        "'=HYPERLINK(1)",
+    ]
+    assert [row["seed"] for row in table] == [str(row["seed"]) for row in rows]
+    ledger = json.loads(archive.read("ledger.json"))
+    assert [(row["amount"], row["song"]) for row in ledger] == [(3, ""), (-1, str(song))]
+    books = list(csv.DictReader(io.StringIO(archive.read("ledger.csv").decode(), newline="")))
+    assert [row["amount"] for row in books] == ["3", "-1"]
+    assert json.loads(archive.read("account.json"))["email"] == "alice@example.com"
+
+
+def test_a_listener_without_songs_gets_empty_tables(alices: Client) -> None:
+    alices.post(PAGE)
+    drain()
+    archive = got(alices)
+    assert json.loads(archive.read("songs.json")) == []
+    assert len(archive.read("songs.csv").decode().splitlines()) == 1
+
+
+def test_a_file_that_the_store_has_lost_is_named_and_the_rest_comes(
+    alices: Client, alice: User
+) -> None:
+    a_song(alice)
+    kept(alice)
+    alices.post(PAGE)
+    drain()
+    rows = json.loads(got(alices).read("songs.json"))
+    assert [row["audio"] == "missing" for row in rows] == [True, False]
+
+
+def test_titles_that_are_no_file_names_or_alike_are_files_all_the_same(
+    alices: Client, alice: User
+) -> None:
+    for title in ("../../etc/passwd", "same", "same", "a" * 80, ".", "\u202eabc"):
+        song = kept(alice)
+        Song.objects.filter(pk=song.pk).update(title=title)
+    alices.post(PAGE)
+    drain()
+    names = got(alices).namelist()
+    assert len(set(names)) == len(names) == 12 + 6
+    assert {name.count("/") for name in names} == {0, 1}
+    assert not [name for name in names if name.startswith((".", "/"))]
+
+
+def test_the_page_moves_while_it_is_made_and_says_when_it_is_ready(
+    alices: Client, alice: User, monkeypatch
+) -> None:
+    kept(alice)
+    kept(alice)
+    alices.post(PAGE)
+    assert "In line" in body(alices, PAGE)
+    seen: list[str] = []
+    told = packing.write_file
+
+    def look(*args: object) -> str:
+        seen.append(body(alices, STATE))
+        return told(*args)
+
+    monkeypatch.setattr(packing, "write_file", look)
+    drain()
+    assert "Packing song 1 of 2" in seen[0]
+    assert "Packing song 2 of 2" in seen[-1]
+    news = body(alices, STATE)
+    assert "Ready: 2 songs" in news
+    assert "Your download is ready." in news
+    assert "every 2s" not in news
+    state = Download.objects.get().state
+    assert alices.get(STATE, {"seen": state}).status_code == 204
+
+
+def test_there_is_one_at_a_time_and_the_next_one_is_not_at_once(
+    alices: Client, alice: User
+) -> None:
+    for _ in range(3):
+        assert alices.post(PAGE).status_code == 303
+    assert Run.objects.filter(fn_id=FN).count() == Download.objects.count() == 1
+    drain()
+    refused = alices.post(PAGE)
+    assert (refused.status_code, refused["Retry-After"].isdigit()) == (429, True)
+    assert "another one in 10 minutes" in refused.content.decode()
+    Download.objects.update(ready_at=Download.objects.get().ready_at - timedelta(minutes=11))
+    first = Download.objects.get()
+    assert alices.post(PAGE).status_code == 303
+    drain()
+    assert Download.objects.get().pk != first.pk
+    assert not default_storage.exists(first.key)
+
+
+def test_it_is_its_owners_alone(alices: Client, bobs: Client, client: Client, alice: User) -> None:
+    alices.post(PAGE)
+    drain()
+    for other in (bobs, client):
+        assert other.get(FILE).status_code == 404
+        assert other.get(STATE).status_code == 404
+    assert client.get(PAGE).status_code == client.post(PAGE).status_code == 302
+
+
+def test_after_its_time_it_is_not_given_and_then_removed(alices: Client, alice: User) -> None:
+    alices.post(PAGE)
+    drain()
+    found = Download.objects.get()
+    Download.objects.update(expires_at=found.expires_at - downloads.KEPT - timedelta(seconds=1))
+    assert alices.get(FILE).status_code == 404
+    assert "removed after its time" in body(alices, PAGE)
+    an_hour_later()
+    assert not Download.objects.exists()
+    assert not default_storage.exists(found.key)
+
+
+def an_hour_later() -> None:
+    cron.sync()
+    travel(timedelta(hours=1))
+    drain()
+
+
+def test_a_store_that_stays_down_fails_it_and_the_page_offers_another(
+    alices: Client, alice: User, settings
+) -> None:
+    up = settings.STORAGES
+    settings.STORAGES = up | {"default": {"BACKEND": "django.core.files.storage.Storage"}}
+    kept_song = a_song(alice)
+    alices.post(PAGE)
+    for _ in range(6):
+        drain()
+        travel(timedelta(minutes=5))
+    assert Run.objects.get(fn_id=FN).status == "failed"
+    assert "did not work" in body(alices, PAGE)
+    settings.STORAGES = up
+    assert alices.post(PAGE).status_code == 303
+    drain()
+    rows = json.loads(got(alices).read("songs.json"))
+    assert [row["title"] for row in rows] == [kept_song.title]
+
+
+def test_a_cancelled_one_is_said_to_have_failed(alices: Client, alice: User) -> None:
+    alices.post(PAGE)
+    cancel(Run.objects.get(fn_id=FN).id)
+    drain()
+    assert "did not work" in body(alices, PAGE)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_packs_for_a_listener_who_is_gone_stops(
+    alices: Client, alice: User, monkeypatch
+) -> None:
+    for _ in range(3):
+        kept(alice)
+    alices.post(PAGE)
+    written: list[str] = []
+    write = packing.write_file
+
+    def leaving_meanwhile(*args: object) -> str:
+        if not written:
+            with others() as start:
+                start(lambda: close_account(alice)).result(PATIENCE)
+        written.append(write(*args))
+        return written[-1]
+
+    monkeypatch.setattr(packing, "write_file", leaving_meanwhile)
+    drain()
+    assert len(written) == 2  # audio and cover of the first song
+    assert not default_storage.exists("downloads")
+
+
+def test_a_worker_that_dies_after_its_listener_has_left_leaves_no_file_for_long(
+    alices: Client, alice: User, settings
+) -> None:
+    """Its file comes to the store, and the worker finds no time to remove it."""
+    alices.post(PAGE)
+    found = Download.objects.get()
+    close_account(alice)
+    drain()
+    default_storage.save(found.key, ContentFile(b"everything of Alice"))
+    travel(timedelta(seconds=settings.STEP_TIMEOUT))
+    drain()
+    assert default_storage.exists(found.key)  # a worker might still be at it
+    travel(downloads.A_WHILE)
+    drain()
+    assert not default_storage.exists(found.key)
+
+
+def test_an_operators_retry_of_a_failed_one_makes_it(
+    alices: Client, alice: User, monkeypatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(packing, "pack", lambda *args: 1 / 0)
+        alices.post(PAGE)
+        for _ in range(6):
+            drain()
+            travel(timedelta(minutes=5))
+    assert Download.objects.get().status == "failed"
+    rerun(Run.objects.get(fn_id=FN).id)
+    drain()
+    assert Download.objects.get().is_ready
+
+
+def test_the_songs_are_read_a_page_at_a_time(alice: User, monkeypatch) -> None:
+    monkeypatch.setattr(packing, "A_PAGE", 5)
+    songs = [a_song(alice).pk for _ in range(20)]
+    read: list[int] = []
+
+    def note(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if 'FROM "songs_song"' in sql and "IN (" in sql:
+            read.append(sql.count("%s"))
+        return result
+
+    with io.BytesIO() as file, connection.execute_wrapper(note):
+        packing.pack(alice, file, songs, lambda done: None)
+    assert set(read) == {5}
+    assert len(read) == 3 * 4  # for the files, and for each of the two tables
+
+
+def test_with_a_bucket_it_is_packed_kept_given_and_removed_there(
+    alices: Client, alice: User, settings
+) -> None:
+    with a_bucket(settings) as objects:
+        song = kept(alice)
+        a_song(alice, "one whose files the bucket has lost")
+        alices.post(PAGE)
+        drain()
+        key = Download.objects.get().key
+        with zipfile.ZipFile(io.BytesIO(objects[key])) as archive:
+            rows = json.loads(archive.read("songs.json"))
+            assert archive.read(rows[0]["audio"]) == f"of {song.s3_key}".encode()
+            assert (rows[1]["audio"], rows[1]["cover"]) == ("missing", "missing")
+        link = alices.get(FILE)
+        assert link.status_code == 302
+        assert f"/songs/{key}?" in link["Location"]
+        assert "Signature=" in link["Location"]
+        assert set(objects) == {song.s3_key, song.thumbnail_s3_key, key}
+        close_account(alice)
+        drain()
+        assert objects == {}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_whatever_dies_while_it_is_packed_there_is_one_file_and_it_is_whole(before: bool) -> None:
+    alice = listener("alice")
+    kept(alice)
+
+    def begin() -> None:
+        forget_everything()
+        Download.objects.all().delete()
+        downloads.order(alice)
+
+    def ended() -> list[str]:
+        found = Download.objects.get()
+        assert (found.status, found.done, found.total) == ("ready", 1, 1)
+        assert default_storage.size(found.key) == found.size
+        with zipfile.ZipFile(default_storage.open(found.key)) as archive:
+            assert archive.testzip() is None
+            return sorted(archive.namelist())
+
+    begin()
+    cluster = Cluster()
+    assert a_minute_later(cluster)
+    whole, died = ended(), 0
+    for _ in deaths(begin, cluster.boundaries(before=before)):
+        assert a_minute_later(Cluster())
+        assert ended() == whole
+        died += 1
+    assert died >= 4
+
+
+# --- the closing ----------------------------------------------------------------------------------
+
+
+def test_the_page_says_what_goes_and_what_stays_and_offers_the_download(
+    alices: Client, alice: User
+) -> None:
+    a_song(alice)
+    a_song(alice, status="queued")
+    page = body(alices, CLOSE)
+    assert "2 songs, with audio, cover and your words; 1 of them is being made" in page
+    assert "3 credits that you have left" in page
+    assert "download everything" in page
+    alices.post(PAGE)
+    drain()
+    assert "Your download of everything is ready." in body(alices, CLOSE)
+
+
+def test_with_the_password_the_account_is_closed_and_the_browser_is_signed_out(
+    alices: Client, alice: User
+) -> None:
+    answer = alices.post(CLOSE, {"password": PASSWORD}, follow=True)
+    assert answer.redirect_chain == [("/", 303)]
+    assert "Your account is closed." in answer.content.decode()
+    assert not User.objects.filter(pk=alice.pk).exists()
+    assert alices.get("/songs/").status_code == 302
+    assert not alices.login(username="alice", password=PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({}, "Type your password"),
+        ({"password": ""}, "Type your password"),
+        ({"password": "x"}, "That is not your password. Nothing was closed."),
+        ({"password": PASSWORD + " "}, "That is not your password."),
+        ({"password": "p" * 5_000}, "That is not your password."),
+    ],
+)
+def test_without_it_nothing_is_closed_and_the_field_says_why(
+    alices: Client, alice: User, given: dict[str, str], sentence: str
+) -> None:
+    answer = alices.post(CLOSE, given)
+    assert answer.status_code == 422
+    assert sentence in answer.content.decode()
+    assert User.objects.get(pk=alice.pk).is_active
+
+
+def test_a_session_that_guesses_the_password_ends(alices: Client, alice: User) -> None:
+    codes = [alices.post(CLOSE, {"password": "wrong"}).status_code for _ in range(TRIES)]
+    assert codes == [422] * (TRIES - 1) + [303]
+    assert alices.post(CLOSE, {"password": PASSWORD})["Location"].startswith("/accounts/login/")
+    assert User.objects.filter(pk=alice.pk).exists()
+
+
+def test_a_get_closes_nothing(alices: Client, alice: User) -> None:
+    alices.get(CLOSE, {"password": PASSWORD})
+    assert User.objects.filter(pk=alice.pk).exists()
+
+
+def test_of_two_tabs_that_close_one_finds_it_done(alice: User) -> None:
+    first, second = as_(alice), as_(alice)
+    assert first.post(CLOSE, {"password": PASSWORD})["Location"] == "/"
+    assert second.post(CLOSE, {"password": PASSWORD}).status_code == 302
+
+
+def test_the_only_superuser_stays(olgas: Client, olga: User) -> None:
+    answer = olgas.post(CLOSE, {"password": PASSWORD})
+    assert "olga is the only superuser of this site." in answer.content.decode()
+    assert User.objects.get(pk=olga.pk).is_superuser
+
+
+def test_an_account_without_a_password_types_its_name(alices: Client, alice: User) -> None:
+    alice.set_unusable_password()
+    alice.save()
+    client = as_(alice)
+    assert client.post(CLOSE, {"password": "Alice"}).status_code == 422
+    assert client.post(CLOSE, {"password": "alice"})["Location"] == "/"
+
+
+def test_a_download_that_is_being_made_ends_with_the_account(alices: Client, alice: User) -> None:
+    kept(alice)
+    alices.post(PAGE)
+    for claimed in claim_due(1):
+        alices.post(CLOSE, {"password": PASSWORD})
+        execute(claimed)
+    drain()
+    assert Run.objects.get(fn_id=FN).status == "cancelled"
+    assert not default_storage.exists("downloads") or not default_storage.listdir("downloads")[1]
+
+
+# --- requests that are under way meanwhile --------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_in_another_tab_that_comes_too_late_is_told_so_and_makes_nothing(
+    alice: User,
+) -> None:
+    tab = as_(alice)
+    with others() as start, Uncommitted(lambda: close_account(alice)) as closing:
+        order = start(lambda: tab.post("/songs/", wishes()))
+        wait_until_blocked(1)
+        closing.commit()
+        answer = order.result(PATIENCE)
+    assert (answer.status_code, answer["Location"]) == (303, "/accounts/login/")
+    assert "This account was closed" in body(tab, "/accounts/login/")
+    assert not Song.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_grant_that_comes_too_late_is_a_404_and_books_nothing(alice: User, olga: User) -> None:
+    browser = as_(olga)
+    address, form = f"/admin/songs/user/{alice.pk}/grant-credits/", {"amount": "5", "why": "x"}
+    with others() as start, Uncommitted(lambda: close_account(alice)) as closing:
+        grant = start(lambda: browser.post(address, form))
+        wait_until_blocked(1)
+        closing.commit()
+        assert grant.result(PATIENCE).status_code == 404
+    assert not CreditEntry.objects.filter(amount=5).exists()
