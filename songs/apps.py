@@ -9,6 +9,9 @@ class SongsConfig(AppConfig):
 
     def ready(self) -> None:
         from songs import closing
-        from songs.models import User
+        from songs.models import Publication, User
+        from songs.sharing import likes, publishing
 
         pre_delete.connect(closing.refuse_deletion, sender=User)
+        pre_delete.connect(likes.take_back_before_deletion, sender=User)
+        pre_delete.connect(publishing.lock_before_deletion, sender=Publication)

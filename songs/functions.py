@@ -1,4 +1,5 @@
-"""The function that makes a song, step by step, and its hooks; the function that checks the ledger.
+"""The function that makes a song, step by step, and its hooks; the function that checks the ledger;
+and, from sharing/chores.py, those that keep the lists of public songs.
 
 A song is charged once, in the commit in which it becomes playable. A failed or cancelled song is
 never charged.
@@ -33,6 +34,10 @@ from songs.event_songs import song_of
 from songs.failure_messages import CANCELLED, NO_CREDITS, CameAsAnother, apology
 from songs.generation import EVENT
 from songs.models import CHARGES, UNSUCCESSFUL, Category, Song, SongQuerySet, SongStatus
+from songs.sharing import listings
+from songs.sharing.chores import keep_categories_and_plays, tally_reactions
+
+__all__ = ["check_ledger", "generate_song", "keep_categories_and_plays", "tally_reactions"]
 
 
 def song_failed(ctx: Context) -> None:
@@ -155,12 +160,15 @@ def locked(song: SongQuerySet) -> Song | None:
 
 
 def keep(row: Song, made: music.Music) -> None:
+    is_made_again = row.is_processed
     replaced = {row.s3_key, row.thumbnail_s3_key} - {*made.keys, ""}
     transaction.on_commit(partial(delete_files, sorted(replaced)))
     row.s3_key, row.thumbnail_s3_key = made.audio_key, made.cover_key
     row.status, row.reason, row.finished_at = SongStatus.PROCESSED, "", Now()
     row.save(update_fields=["s3_key", "thumbnail_s3_key", "status", "reason", "finished_at"])
     row.categories.set(categories_of(made))
+    if is_made_again:  # and may have been published meanwhile
+        listings.categories_changed(row)
 
 
 def categories_of(made: music.Music) -> list[Category]:

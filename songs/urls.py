@@ -6,6 +6,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
 from songs import accounts, views
+from songs.sharing import discover, feed, owner, public, reactions
 from songs.signin import SignInForm
 
 sign_in = LoginView.as_view(
@@ -32,10 +33,24 @@ song_urls = [  # /songs/<uuid>
     path("songs/<uuid:pk>/delete", views.delete, name="song-delete"),
 ]
 
+sharing_urls = [  # what is public, for strangers too, and publishing
+    path("discover/", discover.discover, name="discover"),
+    path("discover/feed.xml", feed.NewestSongs(), name="feed"),
+    path("listen/<uuid:pk>/", public.song, name="public-song"),
+    path("listen/<uuid:pk>/audio", public.audio, name="public-audio"),
+    path("listen/<uuid:pk>/cover", public.cover, name="public-cover"),
+    path("listen/<uuid:pk>/like", reactions.like, name="public-like"),
+    path("listen/<uuid:pk>/play", reactions.play, name="public-play"),
+    path("listen/<uuid:pk>/report", reactions.report, name="public-report"),
+    path("songs/<uuid:pk>/publish", owner.publish, name="song-publish"),
+    path("songs/<uuid:pk>/withdraw", owner.withdraw, name="song-withdraw"),
+]
+
 urlpatterns = [
     path("", views.home, name="home"),
     path("songs/", views.songs, name="songs"),
     path("songs/cards", views.changed_cards, name="song-cards"),
     *song_urls,
     *account_urls,
+    *sharing_urls,
 ]

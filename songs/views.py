@@ -27,6 +27,8 @@ from songs.deletion import delete_song
 from songs.forms import SongForm, TitleForm
 from songs.models import Song, SongQuerySet, User
 from songs.progress import Card, as_they_are, cards
+from songs.sharing.discover import cards_of_landing
+from songs.sharing.owner import share_context
 from songs.storage import send_file
 
 NEWEST = 6
@@ -54,7 +56,8 @@ class ListenerRequest(HttpRequest):
 @require_safe
 def home(request: ListenerRequest) -> HttpResponse:
     if not request.user.is_authenticated:
-        return render(request, "songs/landing.html", {"inspirations": INSPIRATIONS[:4]})
+        context = {"inspirations": INSPIRATIONS[:4], "cards": cards_of_landing()}
+        return render(request, "songs/landing.html", context)
     return form_page(request, SongForm(initial=wishes_like(request)))
 
 
@@ -155,6 +158,7 @@ def song_page(
 ) -> HttpResponse:
     [card] = cards(request.user, [song])
     context = {"card": card, "song": song, "title_form": title_form, "took": took(song)}
+    context |= share_context(request, song)
     return render(request, "songs/song.html", context, status=status)
 
 
@@ -172,7 +176,8 @@ def song_card(request: ListenerRequest, pk: UUID) -> HttpResponse:
     [card] = cards(request.user, [own(request, pk)])
     if request.GET.get("seen") == card.state:
         return HttpResponse(status=204)
-    return render(request, "songs/_song_news.html", {"card": card, "song": card.song})
+    context = {"card": card, "song": card.song, **share_context(request, card.song)}
+    return render(request, "songs/_song_news.html", context)
 
 
 @never_cache

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from songs.admin import balances, categories, groups, ledger, listeners, songs
+from songs.admin import balances, categories, groups, ledger, listeners, publications, songs
 from songs.signin import AdminSignInForm
 
-__all__ = ["balances", "categories", "groups", "ledger", "listeners", "songs"]
+__all__ = ["balances", "categories", "groups", "ledger", "listeners", "publications", "songs"]
 
 admin.site.login_form = AdminSignInForm

@@ -1,4 +1,4 @@
-"""The models of the product: accounts, songs, categories and the ledger."""
+"""The models of the product: accounts, songs, categories, the ledger, and what is published."""
 
 from __future__ import annotations
 
@@ -14,6 +14,21 @@ from songs.models.ledger import (
     LedgerCheck,
     LedgerHour,
 )
+from songs.models.publication import (
+    BYLINE_LIMIT,
+    TAKE_DOWN_LIMIT,
+    Listing,
+    Publication,
+    PublicationQuerySet,
+)
+from songs.models.reactions import (
+    REPORT_LIMIT,
+    CountChange,
+    Like,
+    Play,
+    Report,
+    ReportKind,
+)
 from songs.models.song import (
     DESCRIPTION_LIMIT,
     DURATION,
@@ -28,18 +43,29 @@ from songs.models.song import (
 )
 
 __all__ = [
+    "BYLINE_LIMIT",
     "CHARGES",
     "DESCRIPTION_LIMIT",
     "DURATION",
     "GUIDANCE",
     "IN_THE_MAKING",
+    "REPORT_LIMIT",
+    "TAKE_DOWN_LIMIT",
     "UNSUCCESSFUL",
     "Category",
+    "CountChange",
     "CreditBalance",
     "CreditEntry",
     "EntryKind",
     "LedgerCheck",
     "LedgerHour",
+    "Like",
+    "Listing",
+    "Play",
+    "Publication",
+    "PublicationQuerySet",
+    "Report",
+    "ReportKind",
     "SignInFailure",
     "Song",
     "SongManager",

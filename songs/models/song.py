@@ -16,6 +16,7 @@ from jobs.api import excerpt, new_id
 from songs.models.account import User
 
 DESCRIPTION_LIMIT = 2000
+TITLE_LIMIT = 80
 GUIDANCE = (0.0, 30.0)
 DURATION = (10.0, 240.0)
 
@@ -25,10 +26,17 @@ class Category(models.Model):
 
     name = models.CharField(max_length=40)
     folded = models.CharField(max_length=80, unique=True, editable=False)
+    # How many public songs have it, as of the last count (see sharing/chores.py).
+    published = models.IntegerField(db_default=0, editable=False)
 
     class Meta:
         verbose_name_plural = "categories"
         ordering = ["folded"]
+        indexes = [
+            models.Index(
+                fields=["-published"], name="songs_category_published", condition=Q(published__gt=0)
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -69,7 +77,7 @@ class Song(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="songs")
-    title = models.CharField(max_length=80, blank=True, default="")
+    title = models.CharField(max_length=TITLE_LIMIT, blank=True, default="")
     full_described_song = models.TextField("description", max_length=DESCRIPTION_LIMIT)
     guidance_scale = models.FloatField(
         default=15.0, validators=[MinValueValidator(GUIDANCE[0]), MaxValueValidator(GUIDANCE[1])]

@@ -18,12 +18,14 @@ from django.urls import URLPattern, URLResolver, reverse
 
 from jobs.models import Fetch, LogLine, Run
 from songs.models import CreditEntry, Song, SongStatus, User
+from songs.sharing import publishing
 from tests.support import rows
 from tests.support.cast import a_song, listener
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_files")]
 roles = import_module("songs.migrations.0007_roles")
 do_more = import_module("songs.migrations.0008_operators_do_more")
+take_down = import_module("songs.migrations.0016_support_takes_songs_down")
 
 VIEWER, OPERATOR, SUPPORT, ROOT = "Viewers", "Operators", "Support", "superuser"
 STAFF = {VIEWER, OPERATOR, SUPPORT, ROOT}
@@ -50,12 +52,16 @@ PAGES: dict[str, set[str]] = {
     "admin_logentry_changelist": {OPERATOR, ROOT},
     **{
         f"songs_{model}_{page}": PRODUCT
-        for model in ("user", "song", "creditentry", "category")
+        for model in ("user", "song", "creditentry", "category", "publication")
         for page in ("changelist", "change", "history")
     },
     **dict.fromkeys(["songs_creditbalance_changelist", "songs_creditbalance_history"], PRODUCT),
     **dict.fromkeys(["songs_creditbalance_change"], PRODUCT),
     **dict.fromkeys(["songs_song_audio", "songs_song_cover", "songs_song_again"], PRODUCT),
+    **{
+        f"songs_publication_{page}": PRODUCT
+        for page in ("audio", "cover", "take_down", "put_back", "dismiss")
+    },
     **dict.fromkeys(["songs_song_refund", "songs_user_grant_credits"], PRODUCT),
     **dict.fromkeys(["songs_user_add", "songs_user_delete", "songs_song_delete"], SUPERUSER),
     **dict.fromkeys(["songs_category_delete", "auth_user_password_change"], SUPERUSER),
@@ -86,6 +92,7 @@ def groups() -> None:
     Group.objects.filter(name__in=roles.GROUPS).delete()
     roles.make_groups(apps)
     do_more.let_operators_do_more(apps)
+    take_down.let_support_take_down(apps)
 
 
 @pytest.fixture
@@ -102,6 +109,7 @@ def things(groups: None) -> dict[str, Any]:
     LogLine.objects.filter(run=run).update(message=WORDS)
     run.steps.update(output={"said": WORDS})
     Song.objects.filter(pk=song.pk).update(event_id=event.pk)
+    publication = publishing.publish(song, title=WORDS, byline="biscuit-owner")
     return {
         "jobs_run": run,
         "jobs_event": event,
@@ -109,6 +117,7 @@ def things(groups: None) -> dict[str, Any]:
         "jobs_cluster": rows.make_cluster("melodymaker:1"),
         "songs_user": biscuit,
         "songs_song": song,
+        "songs_publication": publication,
         "songs_creditentry": CreditEntry.objects.first(),
         "songs_creditbalance": biscuit,
         "songs_category": song.categories.create(name="Waltz", folded="waltz"),
@@ -196,15 +205,17 @@ def test_a_migration_has_made_the_groups_with_their_permissions(groups: None) ->
         found = Group.objects.get(name=name).permissions
         codenames = {codename for listed in wanted.values() for codename in listed}
         codenames |= set(do_more.MORE) if name == OPERATOR else set()
+        codenames |= set(take_down.MORE) if name == SUPPORT else set()
         assert set(found.values_list("codename", flat=True)) == codenames
 
 
 def test_a_group_that_was_changed_stays_as_it_is(groups: None) -> None:
-    for name in (VIEWER, OPERATOR):
+    for name in (VIEWER, OPERATOR, SUPPORT):
         Group.objects.get(name=name).permissions.clear()
     roles.make_groups(apps)
     do_more.let_operators_do_more(apps)
-    for name in (VIEWER, OPERATOR):
+    take_down.let_support_take_down(apps)
+    for name in (VIEWER, OPERATOR, SUPPORT):
         assert not Group.objects.get(name=name).permissions.exists()
 
 
@@ -219,5 +230,5 @@ def test_the_boxes_of_permissions_offer_those_that_mean_something(
         assert {"view_payload", "rerun_run", "grant_credits", "view_logentry"} <= offered
         assert not {"add_run", "change_run", "delete_creditentry", "view_session"} & offered
     wanted = {name for listed in roles.GROUPS.values() for each in listed.values() for name in each}
-    assert wanted | set(do_more.MORE) <= offered
+    assert wanted | set(do_more.MORE) | set(take_down.MORE) <= offered
     assert Permission.objects.count() > len(offered)
