@@ -71,4 +71,4 @@ def own(request: HttpRequest, pk: UUID) -> Song:
 
 
 def to_song(song: Song) -> HttpResponseRedirect:
-    return HttpResponseRedirect(f"{reverse('song', args=[song.pk])}#share", status=303)
+    return HttpResponseRedirect(reverse("song", args=[song.pk]), status=303)

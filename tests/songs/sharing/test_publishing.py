@@ -37,7 +37,7 @@ def address(song: Song | Publication, page: str = "") -> str:
 def test_a_published_song_is_there_for_strangers(alice: User, alices: Client, client) -> None:
     song = in_categories(a_song_with_files(alice), "Waltz")
     answer = alices.post(f"/songs/{song.pk}/publish", FORM)
-    assert (answer.status_code, answer["Location"]) == (303, f"/songs/{song.pk}/#share")
+    assert (answer.status_code, answer["Location"]) == (303, f"/songs/{song.pk}/")
     page = client.get(address(song)).content.decode()
     for shown in ("Elegy", "Alma", "Waltz", address(song, "cover"), address(song, "audio")):
         assert shown in page
