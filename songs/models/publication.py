@@ -95,7 +95,8 @@ class Listing(models.Model):
     """A place of a public song in the lists: one in that of all songs (without a category), and one
     in that of each of its categories.
 
-    The columns of each order are copied here, so that one index answers each list.
+    The columns of each order are copied here, so that one index answers each list. The list of all
+    songs has indexes of its own: PostgreSQL would sort what it finds under `category IS NULL`.
     """
 
     publication = models.ForeignKey(
@@ -110,9 +111,25 @@ class Listing(models.Model):
     class Meta:
         default_permissions = ()
         indexes = [
-            models.Index(fields=["category", "-heat", "-publication"], name="songs_listing_liked"),
             models.Index(
-                fields=["category", "-published_at", "-publication"], name="songs_listing_newest"
+                fields=["-heat", "-publication"],
+                name="songs_listing_liked",
+                condition=Q(category__isnull=True),
+            ),
+            models.Index(
+                fields=["-published_at", "-publication"],
+                name="songs_listing_newest",
+                condition=Q(category__isnull=True),
+            ),
+            models.Index(
+                fields=["category", "-heat", "-publication"],
+                name="songs_listing_category_liked",
+                condition=Q(category__isnull=False),
+            ),
+            models.Index(
+                fields=["category", "-published_at", "-publication"],
+                name="songs_listing_category_newest",
+                condition=Q(category__isnull=False),
             ),
         ]
         constraints = [
