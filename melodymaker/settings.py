@@ -203,7 +203,7 @@ JOBS: dict[str, Any] = {
     "RUNS_ABOUT": "songs.links.runs_about",
     "RUN_SEARCH": "songs.links.run_search",
     # the functions that make the site's cards on the admin's first page
-    "PANEL_CARDS": ["songs.admin.cards.credits"],
+    "PANEL_CARDS": ["songs.admin.cards.credits", "songs.admin.cards.reports"],
 }
 
 # --- the endpoint that makes the songs ----------------------------------------------------------
