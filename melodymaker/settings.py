@@ -317,7 +317,11 @@ JOBS: dict[str, Any] = {
     "RUNS_ABOUT": "songs.links.runs_about",
     "RUN_SEARCH": "songs.links.run_search",
     # the functions that make the site's cards on the admin's first page
-    "PANEL_CARDS": ["songs.admin.cards.credits", "songs.admin.limit_cards.refusals"],
+    "PANEL_CARDS": [
+        "songs.admin.cards.credits",
+        "songs.admin.cards.reports",
+        "songs.admin.limit_cards.refusals",
+    ],
     # what the admin's first sentence counts, and what it offers for a kind of failures
     "PANEL_COUNTS": ("generate-song-event", "song"),
     "KIND_ACTS": ["songs.admin.kind_refunds.refunds"],

@@ -10,7 +10,10 @@ class SongsConfig(AppConfig):
     def ready(self) -> None:
         from songs import closing
         from songs.limits import rows
-        from songs.models import User
+        from songs.models import Publication, User
+        from songs.sharing import likes, publishing
 
         pre_delete.connect(closing.refuse_deletion, sender=User)
+        pre_delete.connect(likes.take_back_before_deletion, sender=User)
+        pre_delete.connect(publishing.lock_before_deletion, sender=Publication)
         post_migrate.connect(rows.make_rows, sender=self)

@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 from jobs.api import Event, RetryAfterError, send
 from songs import credits, generation, remains
 from songs.models import Song, SongQuerySet, User
+from songs.sharing import publishing
 
 UNDO = timedelta(minutes=1)
 EVENT = "songs/song.deleted"
@@ -36,6 +37,7 @@ def put_away(song: Song) -> bool:
     if row.is_in_the_making or generation.is_made_again(row):
         return False
     if row.deleted_at is None:
+        publishing.withdraw(row)  # to undo the deletion does not publish it again
         Song.objects.filter(pk=row.pk).update(deleted_at=Now())
         row.refresh_from_db(fields=["deleted_at"])  # the time is the database's
         said = {"songId": str(row.pk), "userId": row.owner_id, "deletedAt": stamp(row)}

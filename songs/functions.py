@@ -1,6 +1,7 @@
 """The function that makes a song, step by step, and its hooks.
 
-Other functions are beside what they do: in upkeep.py, remains.py, leaving.py and downloads.py.
+Other functions are beside what they do: in upkeep.py, remains.py, leaving.py, downloads.py and
+sharing/chores.py.
 
 A song is charged once, in the commit in which it becomes playable. A failed or cancelled song is
 never charged.
@@ -40,8 +41,9 @@ from songs.failure_messages import (
 )
 from songs.generation import EVENT, FUNCTION
 from songs.models import CHARGES, UNSUCCESSFUL, Category, Song, SongQuerySet, SongStatus, Way
+from songs.sharing import chores, listings
 
-ELSEWHERE = (downloads, leaving, remains, upkeep)  # with functions of their own
+ELSEWHERE = (chores, downloads, leaving, remains, upkeep)  # with functions of their own
 
 
 def song_failed(ctx: Context) -> None:
@@ -179,6 +181,7 @@ def locked(song: SongQuerySet) -> Song | None:
 
 
 def keep(row: Song, made: music.Music) -> None:
+    is_made_again = row.is_processed
     replaced = {row.s3_key, row.thumbnail_s3_key} - {*made.keys, ""}
     remains.remove_later(replaced)
     row.s3_key, row.thumbnail_s3_key = made.audio_key, made.cover_key
@@ -187,6 +190,8 @@ def keep(row: Song, made: music.Music) -> None:
     changed = ["s3_key", "thumbnail_s3_key", "status", "reason", "finished_at", "peaks"]
     row.save(update_fields=changed)
     row.categories.set(categories_of(made))
+    if is_made_again:  # and may have been published meanwhile
+        listings.categories_changed(row)
 
 
 def categories_of(made: music.Music) -> list[Category]:

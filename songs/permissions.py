@@ -23,6 +23,7 @@ VIEW, CHANGE, DELETE, GRANT = (
 )
 SEE_SONGS = ("songs.view_song", "songs.change_song")  # either of them
 LISTEN, MAKE_AGAIN = "songs.listen_song", "songs.make_again_song"
+SEE_PUBLISHED, TAKE_DOWN = "songs.view_publication", "songs.take_down_song"
 SEE_LEDGER = "songs.view_creditentry"
 # No row in the table of permissions has these names, so no account can be given them: only
 # superusers set rights (flags, groups and permissions) and the password of another account.

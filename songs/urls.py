@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from songs import drafts, leaving_pages, song_acts, views
 from songs.accounts import views as accounts
+from songs.sharing import discover, feed, owner, public, reactions
 
 account_urls = [  # /accounts/
     path("accounts/", accounts.account, name="account"),
@@ -37,6 +38,19 @@ song_urls = [  # /songs/<uuid>
     path("songs/<uuid:pk>/cancel", song_acts.cancel, name="song-cancel"),
 ]
 
+sharing_urls = [  # what is public, for strangers too, and publishing
+    path("discover/", discover.discover, name="discover"),
+    path("discover/feed.xml", feed.NewestSongs(), name="feed"),
+    path("listen/<uuid:pk>/", public.song, name="public-song"),
+    path("listen/<uuid:pk>/audio", public.audio, name="public-audio"),
+    path("listen/<uuid:pk>/cover", public.cover, name="public-cover"),
+    path("listen/<uuid:pk>/like", reactions.like, name="public-like"),
+    path("listen/<uuid:pk>/play", reactions.play, name="public-play"),
+    path("listen/<uuid:pk>/report", reactions.report, name="public-report"),
+    path("songs/<uuid:pk>/publish", owner.publish, name="song-publish"),
+    path("songs/<uuid:pk>/withdraw", owner.withdraw, name="song-withdraw"),
+]
+
 urlpatterns = [
     path("", views.home, name="home"),
     path("songs/", views.songs, name="songs"),
@@ -45,4 +59,5 @@ urlpatterns = [
     *song_urls,
     *account_urls,
     *leaving_urls,
+    *sharing_urls,
 ]

@@ -27,6 +27,8 @@ from songs.limits import limited
 from songs.models import Song, Way
 from songs.progress import as_they_are, cards
 from songs.requests import ListenerRequest, mine, own, see_other, token_of
+from songs.sharing.discover import cards_of_landing
+from songs.sharing.owner import share_context
 from songs.storage import send_file
 
 NEWEST = 6
@@ -48,7 +50,8 @@ INSPIRATIONS = [
 @require_safe
 def home(request: ListenerRequest) -> HttpResponse:
     if not request.user.is_authenticated:
-        return render(request, "songs/landing.html", {"inspirations": INSPIRATIONS[:4]})
+        context = {"inspirations": INSPIRATIONS[:4], "cards": cards_of_landing()}
+        return render(request, "songs/landing.html", context)
     form = SongForm(initial=wishes_like(request) or drafts.kept(request))
     return form_page(request, form)
 
@@ -160,6 +163,7 @@ def song_page(
 ) -> HttpResponse:
     [card] = cards(request.user, [song])
     context = {"card": card, "song": song, "title_form": title_form, "took": took(song)}
+    context |= share_context(request, song)
     return render(request, "songs/song.html", context, status=status)
 
 
@@ -178,7 +182,8 @@ def song_card(request: ListenerRequest, pk: UUID) -> HttpResponse:
     [card] = cards(request.user, [own(request, pk)])
     if request.GET.get("seen") == card.state:
         return HttpResponse(status=204)
-    return render(request, "songs/_song_news.html", {"card": card, "song": card.song})
+    context = {"card": card, "song": card.song, **share_context(request, card.song)}
+    return render(request, "songs/_song_news.html", context)
 
 
 @never_cache

@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from songs.admin import balances, categories, doors, groups, ledger, limits, listeners, songs
+from songs.admin import (
+    balances,
+    categories,
+    doors,
+    groups,
+    ledger,
+    limits,
+    listeners,
+    publications,
+    songs,
+)
 
-__all__ = ["balances", "categories", "doors", "groups", "ledger", "limits", "listeners", "songs"]
+__all__ = [
+    "balances",
+    "categories",
+    "doors",
+    "groups",
+    "ledger",
+    "limits",
+    "listeners",
+    "publications",
+    "songs",
+]

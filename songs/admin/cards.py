@@ -1,4 +1,4 @@
-"""The card of credits on the panel's start page (`JOBS["PANEL_CARDS"]`)."""
+"""The cards of credits and of reports on the panel's start page (`JOBS["PANEL_CARDS"]`)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from songs import ledger_check, ledger_totals, permissions
+from songs.models import Publication
+
+MOST_COUNTED = 100  # reported songs
 
 
 class Span(Protocol):
@@ -32,3 +35,16 @@ def credits(request: HttpRequest, span: Span) -> SafeString:
         "may_see_balances": permissions.may_see_accounts(request.user),
     }
     return render_to_string("admin/songs/credits_card.html", context, request)
+
+
+def reports(request: HttpRequest, span: Span) -> SafeString:
+    """How many public songs have open reports, whatever the span. Empty if there are none, and for
+    an account that may not see published songs."""
+    if not request.user.has_perm(permissions.SEE_PUBLISHED):
+        return SafeString("")
+    reported = Publication.objects.filter(reported_at__isnull=False)
+    number = reported[: MOST_COUNTED + 1].count()
+    if not number:
+        return SafeString("")
+    context = {"number": min(number, MOST_COUNTED), "is_more": number > MOST_COUNTED}
+    return render_to_string("admin/songs/reports_card.html", context, request)

@@ -11,9 +11,9 @@ from songs.models import Category
 
 @admin.register(Category)
 class CategoryAdmin(AsksOfEach):
-    list_display = ["name", "folded"]
+    list_display = ["name", "folded", "published"]
     search_fields = ["name", "folded"]
-    readonly_fields = ["folded"]
+    readonly_fields = ["folded", "published"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

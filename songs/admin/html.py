@@ -38,10 +38,12 @@ def ago(moment: datetime | None) -> SafeString:
 
 def badge(song: Song) -> SafeString:
     """The song's status as a word with a dot."""
-    kind = _BADGES.get(SongStatus(song.status), "queued")
-    return format_html(
-        '<span class="jobs-badge jobs-{}">{}</span>', kind, song.get_status_display()
-    )
+    return dot(_BADGES.get(SongStatus(song.status), "queued"), song.get_status_display())
+
+
+def dot(kind: str, words: str) -> SafeString:
+    """A word with the dot of one of the engine's statuses."""
+    return format_html('<span class="jobs-badge jobs-{}">{}</span>', kind, words)
 
 
 def listener(user: User | None, viewer: User | AnonymousUser) -> SafeString:

@@ -1,4 +1,4 @@
-"""The models of the product: accounts, songs, categories and the ledger."""
+"""The models of the product: accounts, songs, categories, the ledger, and what is published."""
 
 from __future__ import annotations
 
@@ -14,6 +14,21 @@ from songs.models.ledger import (
     LedgerHour,
 )
 from songs.models.limit import Limit, LimitCount
+from songs.models.publication import (
+    BYLINE_LIMIT,
+    TAKE_DOWN_LIMIT,
+    Listing,
+    Publication,
+    PublicationQuerySet,
+)
+from songs.models.reactions import (
+    REPORT_LIMIT,
+    CountChange,
+    Like,
+    Play,
+    Report,
+    ReportKind,
+)
 from songs.models.song import (
     DESCRIPTION_LIMIT,
     DURATION,
@@ -32,18 +47,22 @@ from songs.models.song import (
 )
 
 __all__ = [
+    "BYLINE_LIMIT",
     "CHARGES",
     "DESCRIPTION_LIMIT",
     "DURATION",
     "GUIDANCE",
     "IN_THE_MAKING",
     "LYRICS_LIMIT",
+    "REPORT_LIMIT",
     "STYLE_LIMIT",
+    "TAKE_DOWN_LIMIT",
     "TITLE_LIMIT",
     "UNDER_WAY",
     "UNSUCCESSFUL",
     "CacheEntry",
     "Category",
+    "CountChange",
     "CreditBalance",
     "CreditEntry",
     "Download",
@@ -51,8 +70,15 @@ __all__ = [
     "EntryKind",
     "LedgerCheck",
     "LedgerHour",
+    "Like",
     "Limit",
     "LimitCount",
+    "Listing",
+    "Play",
+    "Publication",
+    "PublicationQuerySet",
+    "Report",
+    "ReportKind",
     "Song",
     "SongManager",
     "SongQuerySet",

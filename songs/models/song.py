@@ -29,10 +29,17 @@ class Category(models.Model):
 
     name = models.CharField(max_length=40)
     folded = models.CharField(max_length=80, unique=True, editable=False)
+    # How many public songs have it, as of the last count (see sharing/chores.py).
+    published = models.IntegerField(db_default=0, editable=False)
 
     class Meta:
         verbose_name_plural = "categories"
         ordering = ["folded"]
+        indexes = [
+            models.Index(
+                fields=["-published"], name="songs_category_published", condition=Q(published__gt=0)
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -138,7 +138,7 @@ class Calls:
         brief = brief_of(order)
         song, cover = f"{identity}.mp3", f"{uuid.uuid5(identity, 'cover')}.png"
         if not (shelf.has(song) and shelf.has(cover)):
-            recording = record(brief, order.song or order.music, self._go_on)
+            recording = record(brief, self._go_on)
             shelf.keep(cover, recording.png)
             shelf.keep(song, recording.mp3)
             with self._lock:

@@ -27,12 +27,12 @@ class Recording:
     png: bytes
 
 
-def record(brief: Brief, description: str, go_on: Callable[[], None] = lambda: None) -> Recording:
+def record(brief: Brief, go_on: Callable[[], None] = lambda: None) -> Recording:
     """Compose, play, mix, encode and paint. The same brief gives the same bytes.
 
     `resume` is called between players. If it raises an error, the recording is abandoned.
     """
-    mp3 = tagged(encode(mix(compose(brief), go_on)), brief, description)
+    mp3 = tagged(encode(mix(compose(brief), go_on)), brief)
     return Recording(mp3, paint(brief))
 
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from songs.studio.words.brief import Brief
+from songs.studio.words.brief import NAMES, Brief
 
 ARTIST = "MelodyMaker Studio"
-NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 UTF8 = b"\3"
-LONGEST = 2000  # characters of the listener's words
 
 
-def tagged(mp3: bytes, brief: Brief, description: str) -> bytes:
-    """Add title, artist, genre, tempo, key and, as a comment, the description to the MP3."""
-    frames = b"".join(_frames(brief, description))
+def tagged(mp3: bytes, brief: Brief) -> bytes:
+    """Add title, artist, genre, tempo and key to the MP3. The listener's words are not among them:
+    a published song's file goes to strangers."""
+    frames = b"".join(_frames(brief))
     return b"ID3\4\0\0" + _size(len(frames)) + frames + mp3
 
 
-def _frames(brief: Brief, description: str) -> Iterator[bytes]:
-    words = "".join(c for c in description.strip()[:LONGEST] if c.isprintable() or c == "\n")
+def _frames(brief: Brief) -> Iterator[bytes]:
     yield _text("TIT2", brief.title)
     yield _text("TPE1", ARTIST)
     yield _text("TCON", brief.style.label)
@@ -27,7 +25,6 @@ def _frames(brief: Brief, description: str) -> Iterator[bytes]:
     yield _text("TKEY", NAMES[brief.tonic] + ("" if brief.bright else "m"))
     yield _text("TLEN", str(round(brief.duration * 1000)))  # milliseconds
     yield _text("TENC", ARTIST)
-    yield _frame("COMM", b"eng\0" + words.encode())
 
 
 def _text(name: str, text: str) -> bytes:

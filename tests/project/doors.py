@@ -28,10 +28,12 @@ from songs.models import (
     CreditEntry,
     Limit,
     LimitCount,
+    Publication,
     Song,
     SongStatus,
     User,
 )
+from songs.sharing import publishing, reports
 from tests.jobs.admin.panel import FN
 from tests.support import rows
 from tests.support.cast import PASSWORD, a_song, listener, staff
@@ -166,6 +168,23 @@ def a_balance() -> CreditBalance:
 
 def song_in_the_making() -> Song:
     return a_song(new_listener(), status=SongStatus.PROCESSING)
+
+
+def a_publication() -> Publication:
+    song = made_song()
+    return publishing.publish(song, title="Cats", byline="")
+
+
+def reported() -> Publication:
+    publication = a_publication()
+    reports.report(publication, "a stranger", kind="spam", words="", reporter=None)
+    return publication
+
+
+def taken_down() -> Publication:
+    publication = a_publication()
+    publishing.take_down(publication, why="a copy", by=colleague())
+    return publication
 
 
 def a_category() -> Category:
@@ -347,6 +366,9 @@ SONGS = [
         lambda song: chosen("refund_listeners", **WHY),
         "refund_listeners, of staff",
     ),
+    Door("songs_publication_take_down", needs("take_down_song"), a_publication, WHY),
+    Door("songs_publication_put_back", needs("take_down_song"), taken_down),
+    Door("songs_publication_dismiss", needs("take_down_song"), reported),
     Door("songs_creditbalance_check", needs("view_user/change_user", "view_creditentry")),
     Door("songs_category_add", CLOSED),
     Door("songs_category_change", needs("change_category"), a_category, {"name": "Waltzes"}),
@@ -373,6 +395,7 @@ READ_ONLY = [
         "songs_creditentry": an_entry,
         "songs_creditbalance": a_balance,
         "songs_limitcount": a_refusal,
+        "songs_publication": a_publication,
         "admin_logentry": an_act,
     }.items()
     for door in ("add", "change", "delete")
@@ -384,5 +407,6 @@ TO_BE_READ = {
     *("index", "app_list", "jsi18n", "autocomplete", "view_on_site", "password_change_done"),
     *("login", "logout", "password_change"),
     *("songs_song_audio", "songs_song_cover", "jobs_run_output"),
+    *("songs_publication_audio", "songs_publication_cover"),
     *("tables", "hand_over", "hand_over_text", "jobs_run_failures", "jobs_run_result"),
 }

@@ -43,6 +43,7 @@ PRODUCT = [
     *("view_user", "add_user", "change_user", "delete_user", "grant_credits", "change_group"),
     *("view_song", "change_song", "delete_song", "delete_category", "change_creditentry"),
     *("view_creditentry", "make_again_song", "listen_song"),
+    *("view_publication", "take_down_song"),
 ]
 UNNAMED = {"<path:object_id>/", "(?P<url>.*)$"}  # Django's redirects
 WRITES = ("INSERT", "UPDATE", "DELETE")

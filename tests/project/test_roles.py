@@ -18,6 +18,7 @@ from django.urls import URLPattern, URLResolver, reverse
 
 from jobs.models import Fetch, LogLine, Run
 from songs.models import CreditEntry, Song, SongStatus, User
+from songs.sharing import publishing
 from tests.project.doors import a_limit, a_refusal
 from tests.support import rows
 from tests.support.cast import a_song, listener
@@ -27,6 +28,7 @@ roles = import_module("songs.migrations.0007_roles")
 do_more = import_module("songs.migrations.0008_operators_do_more")
 limits = import_module("songs.migrations.0011_limits")
 OPERATORS_MORE = {*do_more.MORE, *limits.MORE}
+take_down = import_module("songs.migrations.0016_support_takes_songs_down")
 
 VIEWER, OPERATOR, SUPPORT, ROOT = "Viewers", "Operators", "Support", "superuser"
 STAFF = {VIEWER, OPERATOR, SUPPORT, ROOT}
@@ -59,12 +61,16 @@ PAGES: dict[str, set[str]] = {
     },
     **{
         f"songs_{model}_{page}": PRODUCT
-        for model in ("user", "song", "creditentry", "category")
+        for model in ("user", "song", "creditentry", "category", "publication")
         for page in ("changelist", "change", "history")
     },
     **dict.fromkeys(["songs_creditbalance_changelist", "songs_creditbalance_history"], PRODUCT),
     **dict.fromkeys(["songs_creditbalance_change"], PRODUCT),
     **dict.fromkeys(["songs_song_audio", "songs_song_cover", "songs_song_again"], PRODUCT),
+    **{
+        f"songs_publication_{page}": PRODUCT
+        for page in ("audio", "cover", "take_down", "put_back", "dismiss")
+    },
     **dict.fromkeys(["songs_song_refund", "songs_user_grant_credits"], PRODUCT),
     **dict.fromkeys(["songs_user_add", "songs_user_delete", "songs_song_delete"], SUPERUSER),
     **dict.fromkeys(["songs_category_delete", "auth_user_password_change"], SUPERUSER),
@@ -96,6 +102,7 @@ def groups() -> None:
     roles.make_groups(apps)
     do_more.let_operators_do_more(apps)
     limits.let_operators_set_limits(apps)
+    take_down.let_support_take_down(apps)
 
 
 @pytest.fixture
@@ -112,6 +119,7 @@ def things(groups: None) -> dict[str, Any]:
     LogLine.objects.filter(run=run).update(message=WORDS)
     run.steps.update(output={"said": WORDS})
     Song.objects.filter(pk=song.pk).update(event_id=event.pk)
+    publication = publishing.publish(song, title=WORDS, byline="biscuit-owner")
     return {
         "jobs_run": run,
         "jobs_event": event,
@@ -119,6 +127,7 @@ def things(groups: None) -> dict[str, Any]:
         "jobs_cluster": rows.make_cluster("melodymaker:1"),
         "songs_user": biscuit,
         "songs_song": song,
+        "songs_publication": publication,
         "songs_creditentry": CreditEntry.objects.first(),
         "songs_creditbalance": biscuit,
         "songs_category": song.categories.create(name="Waltz", folded="waltz"),
@@ -210,16 +219,18 @@ def test_a_migration_has_made_the_groups_with_their_permissions(groups: None) ->
         found = Group.objects.get(name=name).permissions
         codenames = {codename for listed in wanted.values() for codename in listed}
         codenames |= OPERATORS_MORE if name == OPERATOR else set()
+        codenames |= set(take_down.MORE) if name == SUPPORT else set()
         assert set(found.values_list("codename", flat=True)) == codenames
 
 
 def test_a_group_that_was_changed_stays_as_it_is(groups: None) -> None:
-    for name in (VIEWER, OPERATOR):
+    for name in (VIEWER, OPERATOR, SUPPORT):
         Group.objects.get(name=name).permissions.clear()
     roles.make_groups(apps)
     do_more.let_operators_do_more(apps)
     limits.let_operators_set_limits(apps)
-    for name in (VIEWER, OPERATOR):
+    take_down.let_support_take_down(apps)
+    for name in (VIEWER, OPERATOR, SUPPORT):
         assert not Group.objects.get(name=name).permissions.exists()
 
 
@@ -234,5 +245,5 @@ def test_the_boxes_of_permissions_offer_those_that_mean_something(
         assert {"view_payload", "rerun_run", "grant_credits", "view_logentry"} <= offered
         assert not {"add_run", "change_run", "delete_creditentry", "view_session"} & offered
     wanted = {name for listed in roles.GROUPS.values() for each in listed.values() for name in each}
-    assert wanted | OPERATORS_MORE <= offered
+    assert wanted | OPERATORS_MORE | set(take_down.MORE) <= offered
     assert Permission.objects.count() > len(offered)

@@ -28,7 +28,7 @@ NOT_PAGES = {
     *("admin:jobs_run_rerun", "admin:jobs_run_cancel"),
     *("admin:jobs_registeredfunction_state", "admin:jobs_registeredfunction_replay"),
     *("admin:logout", "admin:view_on_site", "admin:jsi18n", "admin:autocomplete"),
-    *("song-rename", "song-again", "song-delete"),
+    *("song-rename", "song-again", "song-delete", "song-withdraw", "public-like", "public-play"),
 }
 # Links of mails: what they are filled with.
 LINKS = {

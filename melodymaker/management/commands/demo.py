@@ -1,4 +1,4 @@
-"""`manage.py demo`: two accounts with known passwords, for a development machine only."""
+"""`manage.py demo`: two accounts with known passwords, and three songs, for development only."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from django.db import transaction
 from melodymaker.demo_accounts import NAMES, password_of
 from songs import credits
 from songs.models import EntryKind
+from songs.sharing.demo import order_songs
 
 DEMO_CREDITS = 100
 
 
 class Command(BaseCommand):
-    help = "Make the demo listener (demo) and operator (admin), unless they exist."
+    help = "Make the demo listener (demo) and operator (admin), and order three songs, once."
 
     def handle(self, *args: Any, verbosity: int, **options: Any) -> None:
         if not settings.DEBUG:
@@ -26,6 +27,7 @@ class Command(BaseCommand):
                 "The demo accounts have known passwords; they are made only with DEBUG=1."
             )
         made = [name for name in NAMES if self.make(name)]
+        order_songs()
         if verbosity:
             self.stdout.write(
                 f"Made: {', '.join(made)}." if made else "Both accounts exist already."

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
+from django.db import DatabaseError, InterfaceError, connections
 
 from melodymaker import embedded, health
 from melodymaker.supervisor import (
@@ -24,6 +24,7 @@ from melodymaker.supervisor import (
     refuse_taken,
 )
 from melodymaker.supervisor.children import environment
+from songs.sharing.demo import publish_ready
 
 PATIENCE = 120.0  # seconds until web and cluster must be ready
 READY = {"web": "ok", "cluster": "ok"}
@@ -110,8 +111,10 @@ class Command(BaseCommand):
         connections.close_all()
 
     def watch(self, children: Children, instance_lock: InstanceLock) -> None:
+        demo = DemoSongs()
         while not instance_lock.withdrawn:
             children.check()
+            demo.publish()
             time.sleep(0.25)
 
     def stop(self, children: Children | None) -> None:
@@ -140,6 +143,27 @@ class Command(BaseCommand):
             embedded.stop(settings.BASE_DIR)
         except embedded.DatabaseUnavailable as problem:
             self.stderr.write(str(problem))
+
+
+class DemoSongs:
+    """Publishes the demo's songs as the cluster finishes them."""
+
+    INTERVAL = 2.0  # seconds
+
+    def __init__(self) -> None:
+        self._is_done = False
+        self._next = 0.0
+
+    def publish(self) -> None:
+        if self._is_done or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self.INTERVAL
+        try:
+            self._is_done = publish_ready()
+        except (DatabaseError, InterfaceError):
+            pass  # the database is away; the next look may find it
+        finally:
+            connections.close_all()
 
 
 def _web() -> str:

@@ -29,13 +29,18 @@ from songs.studio.words.vocabulary import (
 
 T = TypeVar("T")
 NEUTRAL = Mood("Melodic", 0.2, 0.0)
+NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 BRIGHT_MODES = {"major", "lydian", "mixolydian"}
 COMP_PATTERNS = {"strings": "pad", "harp": "arp", "banjo": "roll", "harpsichord": "alberti"}
 
 
 @dataclass(frozen=True)
 class Brief:
-    """A song to be written: style, mood, key, tempo (beats a minute), duration (seconds)."""
+    """A song to be written: style, mood, key, tempo (beats a minute), duration (seconds).
+
+    The title is as “Ballad in C minor”: it goes into the file, which strangers may get, so it has
+    none of the listener's words.
+    """
 
     title: str
     style: Style
@@ -91,7 +96,7 @@ def understand(
     tonic, mode = _key(said, style, mood, dice)
     silent = refused & VOICE_WORDS or _found(text, {"instrumental": 1})
     return Brief(
-        title=_title(song or description) or f"{style.label} song",
+        title=f"{style.label} in {NAMES[tonic]}{' minor' if mode not in BRIGHT_MODES else ''}",
         style=style,
         mood=mood,
         tempo=tempo,
@@ -255,14 +260,6 @@ def _fitting_modes(modes: Iterable[str], mood: Mood) -> list[str]:
     if mood.valence <= -0.6:
         return ["minor"]
     return list(modes) if mood.valence < 0.6 else ["major"]
-
-
-def _title(description: str) -> str:
-    """The description on one line, at most 60 characters, cut between words."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in description).split())
-    if len(line) > 60:
-        line = line[:60].rsplit(" ", 1)[0].rstrip(",.;:-") + "…"
-    return line[:1].upper() + line[1:]
 
 
 def _categories(

@@ -1,0 +1,100 @@
+"""With 200,000 public songs the public pages send few statements, and each reads few pages: a list
+reads one index, and its last page costs what its first one does."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from songs.models import Listing, Publication, User
+from songs.sharing import likes, plays, tally
+from songs.sharing.chores import count_categories
+from songs.sharing.listings import Order, _place
+from tests.songs.conftest import as_
+from tests.support.cast import listener
+from tests.support.explain import Explained, explained
+from tests.support.public_songs import publish_many, tidy_up
+
+SONGS = 200_000
+MOST_STATEMENTS = 10
+# Of one statement: 24 songs by their keys, each with some categories, in trees of three levels.
+MOST_PAGES = 250
+MOST_OF_A_LIST = 8  # of the statement that reads a page of a list
+INDEXES = {
+    Order.LIKED: ("songs_listing_liked", "songs_listing_category_liked"),
+    Order.NEWEST: ("songs_listing_newest", "songs_listing_category_newest"),
+}
+
+
+def deep(order: Order, category: int | None) -> str:
+    """The place of the song in the middle of a list."""
+    rows = Listing.objects.filter(category=category).order_by(f"-{order.column}", "-publication")
+    values = rows.values_list("publication", order.column)
+    return _place(*values[values.count() // 2])
+
+
+def lists() -> dict[str, Order]:
+    """The addresses of lists, with their orders: all songs, a large category, a rare one; the first
+    page and one far down."""
+    found: dict[str, Order] = {}
+    for order in Order:
+        for category in (None, "category 7", "rare"):
+            of = Listing.objects.filter(category__folded=category) if category else None
+            pk = of.values_list("category", flat=True)[0] if of is not None else None
+            asked = f"/discover/?order={order.value}" + (
+                f"&category={category}" if category else ""
+            )
+            found[asked] = order
+            found[f"{asked}&after={deep(order, pk)}"] = order
+    return found
+
+
+def look(browser: Client, address: str) -> Explained:
+    with transaction.atomic(), explained() as seen:
+        with CaptureQueriesContext(connection) as captured:
+            assert browser.get(address).status_code == 200
+        sent = [query["sql"] for query in captured if is_counted(query["sql"])]
+        assert len(sent) <= MOST_STATEMENTS, "\n".join([address, *sent])
+    return seen
+
+
+def is_counted(sql: str) -> bool:
+    return not sql.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK", "EXPLAIN"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_public_pages_cost_the_same_with_200_000_songs(alice: User) -> None:
+    publish_many(alice, SONGS)
+    count_categories()
+    tidy_up()
+    song = Publication.objects.order_by("pk")[SONGS // 2]
+    others = ["/", "/discover/feed.xml", "/discover/feed.xml?category=rare", f"/listen/{song.pk}/"]
+    bob = listener("bob")
+    for browser in (Client(), as_(bob)):
+        for address, order in (lists() | dict.fromkeys(others)).items():
+            seen = look(browser, address)
+            for statement, pages in seen.pages.items():
+                assert pages <= MOST_PAGES, f"{address}\n{seen.story(statement)}"
+                assert not seen.scanned(statement, ("songs_listing", "songs_publication"))
+            if order:
+                reads_its_index_alone(seen, INDEXES[order]["category=" in address])
+    a_tally_reads_what_it_changes(song, bob)
+
+
+def reads_its_index_alone(seen: Explained, index: str) -> None:
+    [statement] = [sql for sql in seen.pages if 'FROM "songs_listing"' in sql]
+    story = seen.story(statement)
+    assert f"Index Only Scan {index} " in story, story
+    assert not any(word in story for word in ("Sort", "Heap", "Bitmap")), story
+    assert seen.pages[statement] <= MOST_OF_A_LIST, story
+
+
+def a_tally_reads_what_it_changes(song: Publication, fan: User) -> None:
+    with transaction.atomic(), explained() as seen:
+        likes.like(song, fan)
+        plays.count_play(song, "a hearer")
+        tally.add_changes()
+    for statement, pages in seen.pages.items():
+        assert pages <= MOST_PAGES, seen.story(statement)

@@ -1,0 +1,129 @@
+"""Discover: all public songs or those of a category, the most liked lately or the newest first."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
+
+import pytest
+from django.test import Client
+
+from songs.models import Category, User
+from songs.sharing import likes, listings, publishing, tally
+from songs.sharing.chores import count_categories
+from songs.sharing.discover import ON_LANDING
+from songs.sharing.listings import A_PAGE, Order
+from tests.songs.sharing.sharing import public, publish_earlier
+from tests.support.cast import listener
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+
+
+def titles(client: Client, address: str = "/discover/") -> list[str]:
+    page = client.get(address).content.decode()
+    return re.findall(r"<h3><a [^>]*><bdi>(.*?)</bdi>", page)
+
+
+def test_what_was_liked_lately_comes_first(alice: User, bob: User, client) -> None:
+    old, liked, new = (public(alice, title=title) for title in ("Old", "Liked", "New"))
+    publish_earlier(old, 10 * DAY)
+    publish_earlier(liked, 2 * DAY)
+    for fan in (bob, listener("carla"), listener("dario")):
+        likes.like(liked, fan)
+    assert titles(client) == ["New", "Liked", "Old"]  # until the tally
+    tally.add_changes()
+    assert titles(client) == ["Liked", "New", "Old"]
+    assert titles(client, "/discover/?order=new") == ["New", "Liked", "Old"]
+    assert new.pk == listings.page(Order.NEWEST).publications[0].pk
+
+
+def test_a_category_lists_its_songs_alone(alice: User, client) -> None:
+    public(alice, "Waltz", "Piano", title="One")
+    public(alice, "Polka", title="Two")
+    assert titles(client, "/discover/?category=waltz") == ["One"]
+    assert titles(client, "/discover/?category=polka&order=new") == ["Two"]
+    assert client.get("/discover/?category=tango").status_code == 404
+
+
+def test_pages_show_each_song_once_whatever_is_published_meanwhile(alice: User, client) -> None:
+    for number in range(2 * A_PAGE + 1):
+        public(alice, "Waltz", title=f"Song {number}")
+    for order in Order:
+        address, seen = f"/discover/?category=waltz&order={order.value}", []
+        while address:
+            page = client.get(address)
+            seen += titles(client, address)
+            address = page.context["next"] and f"/discover/{page.context['next']}"
+            public(alice, "Waltz", title="Published meanwhile")
+        expected = [f"Song {number}" for number in range(2 * A_PAGE, -1, -1)]
+        assert [title for title in seen if title.startswith("Song")] == expected
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "x",
+        "1_2",
+        "-_",
+        "nan_" + "0" * 32,
+        "9" * 18 + "_" + "0" * 32,
+        "1.5_" + "f" * 32,
+        "\x00",
+        "1",
+    ],
+)
+@pytest.mark.parametrize("order", ["liked", "new", "odd", ""])
+def test_no_place_and_no_order_is_an_error(alice: User, client, after: str, order: str) -> None:
+    public(alice, title="One")
+    answer = client.get("/discover/", {"after": after, "order": order})
+    assert answer.status_code == 200
+    assert titles(client) == ["One"]
+
+
+def test_the_landing_page_plays_three_songs_before_it_asks(alice: User, client) -> None:
+    for number in range(4):
+        public(alice, title=f"Song {number}")
+    page = client.get("/").content.decode()
+    assert page.count("<audio") == ON_LANDING == 3
+    asks = page.index("Make your first song")
+    assert page.rindex("<audio") < asks
+    assert "Song 0" not in page
+
+
+def test_without_a_public_song_the_landing_page_is_whole(client) -> None:
+    page = client.get("/").content.decode()
+    assert "Make your first song" in page
+    assert "<audio" not in page
+
+
+def test_discover_offers_the_categories_with_the_most_songs(alice: User, client) -> None:
+    for number in range(2):
+        public(alice, "Waltz", title=f"{number}")
+    gone = public(alice, "Waltz", "Polka")
+    public(alice, "Piano")
+    publishing.withdraw(gone.song)
+    assert count_categories() == 2
+    counts = dict(Category.objects.values_list("name", "published"))
+    assert counts == {"Waltz": 2, "Piano": 1, "Polka": 0}
+    offered = client.get("/discover/").context["categories"]
+    assert [str(category) for category in offered] == ["Waltz", "Piano"]
+    assert count_categories() == 0
+
+
+def test_the_feed_lists_the_newest_songs_with_absolute_links(alice: User, client) -> None:
+    public(alice, "Polka", title="Two")
+    song = public(alice, "Waltz", title="One")
+    answer = client.get("/discover/feed.xml?category=waltz", HTTP_HOST="localhost")
+    assert answer["Content-Type"] == "application/rss+xml; charset=utf-8"
+    channel = ElementTree.fromstring(answer.content).find("channel")
+    [item] = channel.findall("item")
+    assert item.findtext("title") == "One, by Alma"
+    assert item.findtext("link") == f"http://localhost/listen/{song.pk}/"
+    assert [category.text for category in item.findall("category")] == ["Waltz"]
+    assert parse_qs(urlsplit(channel.findtext("link")).query)["category"] == ["waltz"]
+    everything = client.get("/discover/feed.xml").content.decode()
+    assert everything.index("One, by") < everything.index("Two, by")
+    assert client.get("/discover/feed.xml?category=tango").status_code == 404
