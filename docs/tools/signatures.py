@@ -139,9 +139,14 @@ def written(one: inspect.Parameter) -> str:
     """As in the code: `name: type = default`."""
     stars = {one.VAR_POSITIONAL: "*", one.VAR_KEYWORD: "**"}.get(one.kind, "")
     typed = f": {kind(one.annotation)}" if one.annotation is not EMPTY else ""
-    value = repr(one.default)
-    default = "" if one.default is EMPTY else f" = {'...' if value.startswith('<') else value}"
+    default = "" if one.default is EMPTY else f" = {value_of(one)}"
     return f"{stars}{one.name}{typed}{default}"
+
+
+def value_of(one: inspect.Parameter) -> str:
+    """The default; an ellipsis for what has no words."""
+    value = repr(one.default)
+    return "..." if value.startswith("<") else value
 
 
 def returns(thing: Callable[..., Any]) -> str:
@@ -163,7 +168,7 @@ def options(thing: Callable[..., Any]) -> str:
     rows = []
     for one in parameters(thing):
         about = " ".join(said.get(one.name, [])).replace("|", "\\|")
-        default = "required" if one.default is EMPTY else f"`{one.default!r}`"
+        default = "required" if one.default is EMPTY else f"`{value_of(one)}`"
         if one.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
             default = "–"
         typed = kind(one.annotation).replace("|", "\\|")
