@@ -23,7 +23,7 @@ from uuid import UUID
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import CASCADE, Model
+from django.db.models import CASCADE, Model, QuerySet
 
 from jobs.api import (
     Context,
@@ -81,6 +81,8 @@ def close_account(user: User, *, by: User | None = None) -> Belongings:
     Raises User.DoesNotExist if it is gone, and LastSuperuser. Files and words follow soon after the
     commit, whatever dies.
     """
+    if user.is_superuser:  # of two that close at the same moment, one is the last
+        list(superusers().select_for_update().order_by("pk"))
     account = User.objects.select_for_update().get(pk=user.pk)
     refuse_last_superuser(account)
     had = Belongings.of(account)
@@ -99,11 +101,14 @@ def close_account(user: User, *, by: User | None = None) -> Belongings:
     return had
 
 
+def superusers() -> QuerySet[User]:
+    return User.objects.filter(is_superuser=True, is_active=True)
+
+
 def refuse_last_superuser(user: User) -> None:
-    if user.is_superuser and user.is_active:
-        others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=user.pk)
-        if not others.exists():
-            raise LastSuperuser(user)
+    found = set(superusers().values_list("pk", flat=True))
+    if found == {user.pk}:
+        raise LastSuperuser(user)
 
 
 def cancel_runs(events: Iterable[UUID], fn_id: str = EVENT) -> None:

@@ -3,6 +3,7 @@ its names."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from songs.leaving import LastSuperuser, close_account
 from songs.models import CreditEntry, User
 from tests.songs.conftest import as_
 from tests.support.cast import PASSWORD, a_song, gustav, listener, staff, vera
+from tests.support.functions import at_once
 
 pytestmark = pytest.mark.django_db
 USERS, GROUPS = "/admin/songs/user/", "/admin/auth/group/"
@@ -276,6 +278,14 @@ def test_no_operator_closes_the_own_account_or_the_last_superuser(
     with pytest.raises(LastSuperuser, match="olga is the only superuser"):
         close_account(olga)
     assert User.objects.get(pk=olga.pk).is_superuser
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_superusers_that_close_at_the_same_moment_one_stays(olga: User) -> None:
+    oscar = User.objects.create_superuser("oscar", "oscar@example.com", PASSWORD)
+    results = at_once(*(partial(close_account, user) for user in (olga, oscar)))
+    assert sorted(type(result).__name__ for result in results) == ["Belongings", "LastSuperuser"]
+    assert User.objects.filter(is_superuser=True, is_active=True).count() == 1
 
 
 def test_an_account_that_nothing_names_is_deleted(penny: User) -> None:

@@ -1,0 +1,172 @@
+"""jobs.api.forget beside reruns, retention and deaths; its bounds, and bad input."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+
+from jobs.api import (
+    Event,
+    InvalidEvent,
+    InvalidTransition,
+    bulk,
+    cancel,
+    forget,
+    pause,
+    replay_skipped,
+    rerun,
+    send,
+    unfinished_runs,
+)
+from jobs.control import forgetting
+from jobs.maintenance import retention
+from jobs.models import Run
+from jobs.testing import drain, travel
+from tests.support.blocking import others
+from tests.support.commit_boundaries import Cluster, a_minute_later, deaths, forget_everything
+from tests.support.forgetting import WORD, child, holding, sleeper
+from tests.support.functions import go, registered, the_run
+
+pytestmark = pytest.mark.django_db
+PATIENCE = 30  # seconds
+
+
+# --- who else is at work --------------------------------------------------------------------------
+
+
+def test_a_forgotten_run_is_not_run_again_in_any_way():
+    with registered(child):
+        run = go({"word": WORD})
+        drain()
+        pause("test-function")
+        skipped = go({"word": WORD})
+        forget([run.event_id, skipped.event_id])
+        drain()
+        for how in ({"from_start": True}, {"data": {"word": "x"}}, {"from_step": "echo"}):
+            with pytest.raises(InvalidTransition, match=r"was forgotten at .* cannot run again"):
+                rerun(run.id, **how)
+        assert list(replay_skipped("test-function")) == []
+        bulk("rerun", fn_id="test-function")
+        drain()
+    assert Run.objects.filter(fn_id="test-function").count() == 2
+    assert the_run("jobs-bulk").output["refused"] == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_another_transaction_has_locked_is_left_to_the_next_round():
+    with registered(child):
+        run = go({"word": WORD})
+        drain()
+    asked = [str(run.event_id)]
+    with others() as start, transaction.atomic():
+        Run.objects.select_for_update().get(id=run.id)
+        done = start(lambda: forgetting.round_of(asked)).result(PATIENCE)
+    assert (done["runs"], done["events"], done["left"]) == (0, 0, asked)
+    done = forgetting.round_of(asked)
+    assert (done["runs"], done["events"], done["left"]) == (1, 1, [])
+
+
+def test_retention_and_forgetting_do_not_mind_each_other(settings):
+    settings.JOBS = {**settings.JOBS, "RETENTION_DAYS": 1}
+    with registered(child):
+        old = go({"word": WORD})
+        drain()
+        travel(timedelta(days=3))
+        young = go({"word": WORD})
+        drain()
+    forget([old.event_id, young.event_id])
+    retention.forget()
+    drain()
+    assert not Run.objects.filter(id=old.id).exists()
+    assert Run.objects.get(id=young.id).forgotten_at is not None
+    assert holding() == set()
+
+
+def test_a_round_is_bounded_and_the_rest_is_another_rounds(monkeypatch):
+    monkeypatch.setattr(forgetting, "BATCH", 2)
+    monkeypatch.setattr(forgetting, "BATCHES", 2)
+    with registered(child):
+        sent = send([Event(name="test/go", data={"word": WORD}) for _ in range(7)])
+        drain()
+    done = forgetting.round_of(sent)
+    assert (done["runs"], len(done["left"])) == (4, 3)
+    forget(sent)
+    drain()
+    assert holding() == set()
+
+
+def test_a_long_list_is_several_runs(monkeypatch):
+    monkeypatch.setattr(forgetting, "MOST_ASKED", 2)
+    with registered(child):
+        sent = send([Event(name="test/go", data={"word": WORD}) for _ in range(5)])
+        drain()
+    assert len(forget(sent)) == 3
+    drain()
+    assert holding() == set()
+
+
+@pytest.mark.parametrize("given", ["not an id", 7, None, ["x"]])
+def test_what_is_no_id_is_refused_and_nothing_is_begun(given):
+    with pytest.raises(InvalidEvent, match="is not the id of an event"):
+        forget([given])
+    with pytest.raises(InvalidEvent, match="takes a list of ids"):
+        forget(str(uuid.uuid4()))
+    assert not Run.objects.exists()
+
+
+def test_nothing_to_forget_begins_nothing():
+    assert forget([]) == []
+    assert not Run.objects.exists()
+
+
+def test_unfinished_runs_are_those_of_the_event_and_of_its_reruns():
+    with registered(sleeper), registered(child, fn_id="other"):
+        run = go({"word": WORD})
+        drain()
+        cancel(run.id)
+        again = rerun(run.id, from_start=True)
+        assert unfinished_runs([run.event_id], fn_id="test-function") == [again]
+        assert unfinished_runs([run.event_id], fn_id="other") == []
+
+
+# --- whatever dies --------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_whatever_dies_while_words_are_forgotten_they_are_gone_in_the_end(before, monkeypatch):
+    monkeypatch.setattr(forgetting, "BATCH", 1)
+
+    def begin() -> None:
+        forget_everything()
+        sent = send([Event(name="test/go", data={"word": WORD}) for _ in range(2)])
+        assert Cluster().work()
+        forget(sent)
+
+    with registered(child):
+        begin()
+        cluster = Cluster()
+        assert a_minute_later(cluster)
+        assert holding() == set()
+        whole = Counter(Run.objects.values_list("fn_id", "status"))
+        boundaries = cluster.boundaries(before=before)
+        died_at = []
+        for dead in deaths(begin, boundaries):
+            assert a_minute_later(Cluster())
+            assert holding() == set()
+            assert Counter(Run.objects.values_list("fn_id", "status")) == whole
+            died_at.append(dead.commits[-1])
+    assert died_at.count("forgetting.round_of") == 4
+
+
+def test_the_search_for_what_came_of_an_event_reads_by_indexes_alone():
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {forgetting.REMEMBERED_RUNS}", {"roots": [uuid.uuid4()]})
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "jobs_event_told" in plan
+    assert "Seq Scan" not in plan

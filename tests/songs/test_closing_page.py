@@ -1,0 +1,144 @@
+"""The page that closes an account, and requests that are under way meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.files.storage import default_storage
+from django.test import Client
+
+from jobs.execution.executor import execute
+from jobs.models import Run
+from jobs.runs.queue import claim_due
+from jobs.testing import drain
+from songs.downloads import FN
+from songs.leaving import close_account
+from songs.leaving_pages import TRIES
+from songs.models import CreditEntry, Song, User
+from tests.songs.conftest import as_
+from tests.support.blocking import Uncommitted, others, wait_until_blocked
+from tests.support.cast import PASSWORD, a_song, wishes
+
+pytestmark = pytest.mark.django_db
+CLOSE, DOWNLOAD = "/accounts/close/", "/accounts/download/"
+PATIENCE = 30  # seconds
+
+
+def body(client: Client, address: str) -> str:
+    return client.get(address).content.decode()
+
+
+def test_the_page_says_what_goes_and_what_stays_and_offers_the_download(
+    alices: Client, alice: User
+) -> None:
+    a_song(alice)
+    a_song(alice, status="queued")
+    page = body(alices, CLOSE)
+    assert "2 songs, with audio, cover and your words; 1 of them is being made" in page
+    assert "3 credits that you have left" in page
+    assert "download everything" in page
+    alices.post(DOWNLOAD)
+    drain()
+    assert "Your download of everything is ready." in body(alices, CLOSE)
+
+
+def test_with_the_password_the_account_is_closed_and_the_browser_is_signed_out(
+    alices: Client, alice: User
+) -> None:
+    answer = alices.post(CLOSE, {"password": PASSWORD}, follow=True)
+    assert answer.redirect_chain == [("/", 303)]
+    assert "Your account is closed." in answer.content.decode()
+    assert not User.objects.filter(pk=alice.pk).exists()
+    assert alices.get("/songs/").status_code == 302
+    assert not alices.login(username="alice", password=PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({}, "Type your password"),
+        ({"password": ""}, "Type your password"),
+        ({"password": "x"}, "That is not your password. Nothing was closed."),
+        ({"password": PASSWORD + " "}, "That is not your password."),
+        ({"password": "p" * 5_000}, "That is not your password."),
+    ],
+)
+def test_without_it_nothing_is_closed_and_the_field_says_why(
+    alices: Client, alice: User, given: dict[str, str], sentence: str
+) -> None:
+    answer = alices.post(CLOSE, given)
+    assert answer.status_code == 422
+    assert sentence in answer.content.decode()
+    assert User.objects.get(pk=alice.pk).is_active
+
+
+def test_a_session_that_guesses_the_password_ends(alices: Client, alice: User) -> None:
+    codes = [alices.post(CLOSE, {"password": "wrong"}).status_code for _ in range(TRIES)]
+    assert codes == [422] * (TRIES - 1) + [303]
+    assert alices.post(CLOSE, {"password": PASSWORD})["Location"].startswith("/accounts/login/")
+    assert User.objects.filter(pk=alice.pk).exists()
+
+
+def test_a_get_closes_nothing(alices: Client, alice: User) -> None:
+    alices.get(CLOSE, {"password": PASSWORD})
+    assert User.objects.filter(pk=alice.pk).exists()
+
+
+def test_of_two_tabs_that_close_one_finds_it_done(alice: User) -> None:
+    first, second = as_(alice), as_(alice)
+    assert first.post(CLOSE, {"password": PASSWORD})["Location"] == "/"
+    assert second.post(CLOSE, {"password": PASSWORD}).status_code == 302
+
+
+def test_the_only_superuser_stays(olgas: Client, olga: User) -> None:
+    answer = olgas.post(CLOSE, {"password": PASSWORD})
+    assert "olga is the only superuser of this site." in answer.content.decode()
+    assert User.objects.get(pk=olga.pk).is_superuser
+
+
+def test_an_account_without_a_password_types_its_name(alices: Client, alice: User) -> None:
+    alice.set_unusable_password()
+    alice.save()
+    client = as_(alice)
+    assert client.post(CLOSE, {"password": "Alice"}).status_code == 422
+    assert client.post(CLOSE, {"password": "alice"})["Location"] == "/"
+
+
+def test_a_download_that_is_being_made_ends_with_the_account(alices: Client, alice: User) -> None:
+    a_song(alice)
+    alices.post(DOWNLOAD)
+    for claimed in claim_due(1):
+        alices.post(CLOSE, {"password": PASSWORD})
+        execute(claimed)
+    drain()
+    assert Run.objects.get(fn_id=FN).status == "cancelled"
+    assert not default_storage.exists("downloads") or not default_storage.listdir("downloads")[1]
+
+
+# --- requests that are under way meanwhile --------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_in_another_tab_that_comes_too_late_is_told_so_and_makes_nothing(
+    alice: User,
+) -> None:
+    tab = as_(alice)
+    with others() as start, Uncommitted(lambda: close_account(alice)) as closing:
+        order = start(lambda: tab.post("/songs/", wishes()))
+        wait_until_blocked(1)
+        closing.commit()
+        answer = order.result(PATIENCE)
+    assert (answer.status_code, answer["Location"]) == (303, "/accounts/login/")
+    assert "This account was closed" in body(tab, "/accounts/login/")
+    assert not Song.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_grant_that_comes_too_late_is_a_404_and_books_nothing(alice: User, olga: User) -> None:
+    browser = as_(olga)
+    address, form = f"/admin/songs/user/{alice.pk}/grant-credits/", {"amount": "5", "why": "x"}
+    with others() as start, Uncommitted(lambda: close_account(alice)) as closing:
+        grant = start(lambda: browser.post(address, form))
+        wait_until_blocked(1)
+        closing.commit()
+        assert grant.result(PATIENCE).status_code == 404
+    assert not CreditEntry.objects.filter(amount=5).exists()
