@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
+from django.utils import timezone
 
 from jobs.api import is_unavailable
 from songs.limits import counts
@@ -119,7 +120,7 @@ def _taken(wanted: list[Asked]) -> list[Taken]:
     except (DatabaseError, InterfaceError) as error:
         if not is_unavailable(error):
             raise
-    return [Taken(one, counts.ORIGIN, None, one.amount, ASK_AGAIN, None) for one in wanted]
+    return [Taken(one, timezone.now(), None, one.amount, ASK_AGAIN, None) for one in wanted]
 
 
 def _share_of(most: int | None) -> int:

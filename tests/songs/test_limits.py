@@ -33,7 +33,7 @@ ORDERS, EVERYBODY = RULES["orders-account"], "*"
 @pytest.fixture(autouse=True)
 def _own_windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Windows begin with the test, so that none ends within it."""
-    monkeypatch.setattr(counts, "ORIGIN", timezone.now() - timedelta(seconds=1))
+    monkeypatch.setattr(counts, "ORIGIN", int(timezone.now().timestamp()))
     shares.forget()
     yield
     shares.forget()
