@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +17,7 @@ from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
 from songs import credits, permissions
+from songs.accounts.second_factor import FACTORS
 from songs.admin import html, ledger_rows, song_rows
 from songs.admin.accounts import AccountAdmin
 from songs.admin.grants import grant_view
@@ -28,12 +31,20 @@ NEWEST_SONGS = 50
 @admin.register(User)
 class UserAdmin(AccountAdmin):
     list_display = ["username", "email", "credits", "is_active", "is_staff", "joined"]
-    readonly_fields = ["last_seen", "joined"]
+    readonly_fields = ["confirmed", "second_factor", "last_seen", "joined"]
     fieldsets = [
-        (None, {"fields": ["username", "password", "email"]}),
+        (None, {"fields": ["username", "password", "email", "confirmed", "second_factor"]}),
         *[entry for entry in DjangoUserAdmin.fieldsets or [] if entry[0] == "Permissions"],
         ("Times", {"fields": ["last_seen", "joined"]}),
     ]
+
+    @admin.display(description="e-mail confirmed", boolean=True)
+    def confirmed(self, user: User) -> bool:
+        return EmailAddress.objects.filter(user=user, verified=True).exists()
+
+    @admin.display(description="second factor", boolean=True)
+    def second_factor(self, user: User) -> bool:
+        return is_mfa_enabled(user, FACTORS)
 
     @admin.display(description="joined")
     def joined(self, user: User) -> SafeString:

@@ -50,4 +50,4 @@ class WelcomedAddress(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        return self.digest[:8]
+        return self.digest

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.forms import BoundField
 from django.utils.safestring import SafeString
 
+from jobs.api import excerpt
 from songs.accounts import welcome
 from songs.models import User
 
@@ -29,7 +30,7 @@ def browser(user_agent: str) -> str:
     """“Firefox on Linux”; of others the beginning of what the browser says of itself."""
     name = next((name for mark, name in BROWSERS.items() if mark in user_agent), "")
     system = next((name for mark, name in SYSTEMS.items() if mark in user_agent), "")
-    return " on ".join(filter(None, [name, system])) or user_agent[:40] or "unknown"
+    return " on ".join(filter(None, [name, system])) or excerpt(user_agent, 40) or "unknown"
 
 
 @register.simple_tag
