@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,9 +53,10 @@ class Unknown:
     runs: int
 
 
-def paused() -> list[Paused]:
-    """Those paused for longest first. Two queries."""
-    functions = {row.fn_id: row for row in RegisteredFunction.objects.all()}
+def paused(rows: Iterable[RegisteredFunction] | None = None) -> list[Paused]:
+    """Those paused for longest first. Two queries, or one if `rows` are all functions."""
+    known = RegisteredFunction.objects.all() if rows is None else rows
+    functions = {row.fn_id: row for row in known}
     found = [row for row in functions.values() if row.paused_at is not None]
     found.sort(key=lambda row: (row.paused_at, row.fn_id))
     numbers = skipped([row.fn_id for row in found])
