@@ -52,7 +52,14 @@ def _line(row: ConditionProblem, there: set[UUID], *, may_see: bool) -> Conditio
         first=row.first_at,
         last=row.last_at,
         effect=EFFECTS[row.place],
-        reason=excerpt(row.reason, REASON_LIMIT) if may_see else "",
+        reason=_reason(row) if may_see else "",
         event_id=row.event_id if row.event_id in there else None,
         is_mistake=row.is_mistake,
     )
+
+
+def _reason(row: ConditionProblem) -> str:
+    """Without the expression, which stands beside it."""
+    told = excerpt(row.reason, REASON_LIMIT)
+    rest = told.removeprefix(f"“{row.expression}” ")
+    return f"It {rest}" if rest != told else told

@@ -94,7 +94,7 @@ def turn_keys(function: Function, payload: EventPayload, event_id: uuid.UUID) ->
             try:
                 value = expressions.evaluate(entry.key, {"event": payload.as_json()})
             except InvalidExpression as error:
-                reason = WhyNot(f"{error} It is taken as null.", is_mistake=True)
+                reason = WhyNot(str(error), is_mistake=True)
                 condition_problems.note(function.fn_id, Place.KEY, entry.key, event_id, reason)
                 logger.warning(
                     "concurrency key of “%s”, event %s, taken as null: %s",

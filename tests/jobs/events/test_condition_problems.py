@@ -131,7 +131,7 @@ def test_a_key_that_cannot_be_evaluated_leaves_one_too_also_of_invoked_runs_and_
     found = the_problem()
     assert (found.fn_id, found.place, found.count) == ("child", "key", 2)
     assert found.event_id == Run.objects.filter(fn_id="child").latest("id").event_id
-    assert "It is taken as null" in found.reason
+    assert "'userId' is not there" in found.reason
 
 
 def test_cancel_on_leaves_one_with_the_event_that_came(each_is_told: None) -> None:
