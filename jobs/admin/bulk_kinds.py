@@ -60,7 +60,7 @@ def deeds(runs: Sequence[Run], form: QueryDict, usual: Deed) -> list[tuple[Run, 
     """Each run with what the form says is done to its kind; those that it leaves out are not
     there. From which step a kind begins is found anew, not taken from the form."""
     anew = only_anew(runs)
-    runs = [run for run in runs if run not in anew]
+    runs = [run for run in _invoked_first(runs) if run not in anew]
     rerun, left_out = set(form.getlist(RERUN)), set(form.getlist(LEAVE_OUT))
     advice = _advice([run for run in runs if run.failure_kind in rerun]) if rerun else {}
     restarted = [(run, RESTART) for run in anew if form.get(ANEW) == "yes"]
@@ -69,6 +69,13 @@ def deeds(runs: Sequence[Run], form: QueryDict, usual: Deed) -> list[tuple[Run, 
         for run in runs
         if run.failure_kind not in left_out
     ]
+
+
+def _invoked_first(runs: Sequence[Run]) -> list[Run]:
+    """A retry of an invoker would take an invoked run along, whose own retry was then refused."""
+    invoked = [run for run in runs if run.invoked_by_id is not None]
+    others = [run for run in runs if run.invoked_by_id is None]
+    return sorted(invoked, key=lambda run: run.pk, reverse=True) + others
 
 
 def only_anew(runs: Sequence[Run]) -> list[Run]:

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs.admin import charts, json_tree, pauses, ticks
+from jobs.admin.condition_words import conditions_of
 from jobs.admin.function_words import config_of, cron_lines, sentences
 from jobs.admin.panel_spans import span_asked
 from jobs.admin.replay_parts import PartForm, given
@@ -55,6 +56,7 @@ def page(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse
         "runs_now": model_admin.runs_now(function),
         "module": str(config_of(function).get("module") or ""),
         "config": json_tree.tree(function.config),
+        "conditions": conditions_of(function, request.user),
         **_figures(request, function, span),
         **_acts(request, function, functions),
     }

@@ -99,6 +99,11 @@ def link(need: Need) -> str:
         return kind_url(need.about)
     if need.code == "paused":
         return reverse("admin:jobs_registeredfunction_change", args=[quote(need.about)])
+    if need.code == "conditions" and need.about:
+        page = reverse("admin:jobs_registeredfunction_change", args=[quote(need.about)])
+        return f"{page}#jobs-conditions"
+    if need.code == "conditions":
+        return reverse("admin:jobs_registeredfunction_changelist")
     if need.code == "unknown":
         return f"{runs}?{urlencode({'fn_id': need.about, 'reason': 'function'})}"
     if need.code == "late":

@@ -5,6 +5,7 @@ database's clock and within one send by order. A rerun counts from its making. I
 from __future__ import annotations
 
 import contextlib
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -15,10 +16,11 @@ from jobs import models
 from jobs.control.cancellation import cancel
 from jobs.control.cancellation_sets import cancel_plain
 from jobs.errors import InvalidTransition, NotAllowed
-from jobs.events import requester
+from jobs.events import condition_problems, requester
+from jobs.events.condition_problems import Place
 from jobs.events.event import EventPayload
 from jobs.lib.durations import seconds
-from jobs.registry import catalog, expressions, options
+from jobs.registry import catalog, options
 from jobs.registry.function import Function
 
 BATCH = 200
@@ -35,7 +37,8 @@ def batch(event: dict[str, Any], after: str, own: str) -> dict[str, Any]:
     came = models.Run.objects.select_related("event").get(id=own).event
     runs = list(_candidates(came, [function.fn_id for function, _ in rules], after)[:BATCH])
     with requester.asking(asker):
-        meant = [run for run in runs if _is_meant(run, event, rules)]
+        meant = [run for run in runs if _is_meant(run, event, came.id, rules)]
+        condition_problems.report()
         cancelled = _cancel(meant, f"An event “{event['name']}” came.")
     last = str(runs[-1].id) if runs else after
     return {"cancelled": cancelled, "after": last, "more": len(runs) == BATCH}
@@ -52,11 +55,15 @@ def _candidates(came: models.Event, fn_ids: list[str], after: str) -> QuerySet[m
 
 
 def _is_meant(
-    run: models.Run, event: dict[str, Any], rules: list[tuple[Function, options.Cancel]]
+    run: models.Run,
+    event: dict[str, Any],
+    event_id: uuid.UUID,
+    rules: list[tuple[Function, options.Cancel]],
 ) -> bool:
     variables = {"event": EventPayload.of_row(run.event).as_json(), "async": event}
     return any(
-        function.fn_id == run.fn_id and _applies(rule, run, variables) for function, rule in rules
+        function.fn_id == run.fn_id and _applies(rule, run, variables, event_id)
+        for function, rule in rules
     )
 
 
@@ -72,9 +79,13 @@ def _cancel(runs: list[models.Run], why: str) -> int:
     return done
 
 
-def _applies(rule: options.Cancel, run: models.Run, variables: dict[str, Any]) -> bool:
+def _applies(
+    rule: options.Cancel, run: models.Run, variables: dict[str, Any], event_id: uuid.UUID
+) -> bool:
     where = f"cancel_on of “{run.fn_id}”, run {run.id}, event {variables['async']['id']}"
-    if rule.if_exp is not None and not expressions.holds(rule.if_exp, variables, where):
+    if rule.if_exp is not None and not condition_problems.holds(
+        run.fn_id, Place.CANCEL_ON, rule.if_exp, variables, event_id, where
+    ):
         return False
     if rule.timeout is None:
         return True

@@ -20,7 +20,7 @@ from jobs.control.retries import (
     wait_anew,
 )
 from jobs.errors import InvalidStep, InvalidTransition
-from jobs.events import fan_out, requester, validation
+from jobs.events import condition_problems, fan_out, requester, validation
 from jobs.events.event import Event, EventPayload
 from jobs.execution import records
 from jobs.ids import new_id
@@ -175,6 +175,7 @@ def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -
     again.steps_done = len(memory)
     again.due_at = Now()
     again.save(force_insert=True)
+    condition_problems.report()
     if memory:
         records.copy_steps(run.id, memory, again.id)
     return again

@@ -7,12 +7,14 @@ from datetime import datetime
 
 from jobs import models
 from jobs.errors import InvalidExpression
-from jobs.events import insertion, requester
+from jobs.events import condition_problems, insertion, requester
+from jobs.events.condition_problems import Place
 from jobs.events.event import Event, EventPayload
 from jobs.events.insertion import NewEvent, NewRun
 from jobs.lib.durations import seconds
 from jobs.platform.postgres import notifier, statements
 from jobs.registry import catalog, event_data, expressions, options
+from jobs.registry.expressions import WhyNot
 from jobs.registry.function import Function
 
 logger = logging.getLogger("jobs.events")
@@ -24,6 +26,7 @@ CANCELLER = "jobs-cancel-on"  # the engine's function behind cancel_on
 def start(runs: Sequence[NewRun]) -> None:
     if runs:
         statements.execute(*insertion.insert_runs_statement(runs))
+        condition_problems.report()
         notifier.wake_clusters(notifier.RUN_DUE)
 
 
@@ -42,7 +45,7 @@ def triggered_runs(event: Event, row: NewEvent) -> Iterable[NewRun]:
     """
     payload = EventPayload.of_event(event, row)
     for function, triggers in catalog.triggered_by(event.name):
-        fired = [trigger for trigger in triggers if _fires(trigger, function, payload)]
+        fired = [trigger for trigger in triggers if _fires(trigger, function, payload, row.id)]
         if fired:
             kinds = [trigger.data for trigger in fired if trigger.data is not None]
             event_data.read(kinds, function.fn_id, event.name, event.data)
@@ -53,11 +56,16 @@ def triggered_runs(event: Event, row: NewEvent) -> Iterable[NewRun]:
         yield canceller
 
 
-def _fires(trigger: options.TriggerEvent, function: Function, payload: EventPayload) -> bool:
+def _fires(
+    trigger: options.TriggerEvent, function: Function, payload: EventPayload, event_id: uuid.UUID
+) -> bool:
     if trigger.if_exp is None:
         return True
     where = f"trigger of “{function.fn_id}”, event {payload.id}"
-    return expressions.holds(trigger.if_exp, {"event": payload.as_json()}, where)
+    variables, place = {"event": payload.as_json()}, Place.TRIGGER
+    return condition_problems.holds(
+        function.fn_id, place, trigger.if_exp, variables, event_id, where
+    )
 
 
 def new_run(
@@ -73,7 +81,7 @@ def new_run(
     return NewRun(
         fn_id=function.fn_id,
         event_id=row.id,
-        turn_keys=turn_keys(function, payload),
+        turn_keys=turn_keys(function, payload, row.id),
         turn_limits=[entry.limit for entry in function.concurrency],
         planned=row.ts if isinstance(row.ts, datetime) and rerun_of is None else None,
         start_within=None if start is None else seconds(start),
@@ -82,7 +90,7 @@ def new_run(
     )
 
 
-def turn_keys(function: Function, payload: EventPayload) -> list[str]:
+def turn_keys(function: Function, payload: EventPayload, event_id: uuid.UUID) -> list[str]:
     """The run's lines, one for each Concurrency."""
     keys = []
     for number, entry in enumerate(function.concurrency):
@@ -91,6 +99,8 @@ def turn_keys(function: Function, payload: EventPayload) -> list[str]:
             try:
                 value = expressions.evaluate(entry.key, {"event": payload.as_json()})
             except InvalidExpression as error:
+                reason = WhyNot(str(error), is_mistake=True)
+                condition_problems.note(function.fn_id, Place.KEY, entry.key, event_id, reason)
                 logger.warning(
                     "concurrency key of “%s”, event %s, taken as null: %s",
                     function.fn_id,

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import DataError, connection, transaction
 
-from jobs.events import deduplication, id_conflicts, insertion
+from jobs.events import condition_problems, deduplication, id_conflicts, insertion
 from jobs.events.deduplication import KnownEvent
 from jobs.events.event import Event, milliseconds
 from jobs.events.fan_out import triggered_runs
@@ -87,6 +87,7 @@ NOT_AWAITED = f"SELECT 1 / (NOT ({AWAITED}))::int"
 def _insert(fresh: Sequence[tuple[Event, NewEvent]], *, triggers: bool) -> None:
     if not fresh:
         return
+    condition_problems.forget()
     pairs = [(row, list(triggered_runs(event, row)) if triggers else []) for event, row in fresh]
     insertion.park_behind(run for _, runs in pairs for run in runs if run.planned is None)
     inserts = list(insertion.insert_statements(pairs))
@@ -99,6 +100,7 @@ def _insert(fresh: Sequence[tuple[Event, NewEvent]], *, triggers: bool) -> None:
             ((is_awaited,),) = statements.execute_many(*inserts, (AWAITED, asked))[-1]
             if is_awaited:
                 wake_waiting(names, fresh)
+    condition_problems.report()
     if any(runs for _, runs in pairs):
         notifier.wake_clusters(notifier.RUN_DUE)
 

@@ -43,6 +43,12 @@ def _remember_awaited(names: set[str]) -> None:
     awaited_until.update(dict.fromkeys(names, time.monotonic() + LATELY))
 
 
+def why_not(detail: dict[str, Any], variables: dict[str, Any]) -> expressions.WhyNot | None:
+    """None if the event `async` fits."""
+    condition = detail.get("if")
+    return expressions.why_not(condition, variables) if condition else None
+
+
 def satisfies(detail: dict[str, Any], variables: dict[str, Any], where: str) -> bool:
     """Whether the event `async` fits; `where` names the step."""
     condition = detail.get("if")

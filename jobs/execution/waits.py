@@ -8,9 +8,10 @@ from django.db.models import Q
 
 from jobs import models
 from jobs.errors import InvalidExpression, InvalidStep
-from jobs.events import fan_out, requester, validation, wake
+from jobs.events import condition_problems, fan_out, requester, validation, wake
 from jobs.events.event import Event, EventPayload
 from jobs.execution.step_runner import StepRunner
+from jobs.execution.unmet_conditions import UnmetCondition
 from jobs.ids import new_id
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import plain
@@ -106,13 +107,17 @@ def _find_event(runner: StepRunner, step: StepRecord) -> models.Event | None:
         .exclude(id__in=used)
         .order_by("received_at", "id")
     )
-    variables = {"event": runner.claim.event}
-    where = f"step “{step.name}” of run {runner.claim.run_id}"
-    for row in candidates.iterator(chunk_size=100):
-        variables["async"] = EventPayload.of_row(row).as_json()
-        if wake.satisfies(step.detail, variables, where):
-            return row
-    return None
+    unmet = UnmetCondition(step)
+    try:
+        for row in candidates.iterator(chunk_size=100):
+            came = EventPayload.of_row(row).as_json()
+            reason = wake.why_not(step.detail, {"event": runner.claim.event, "async": came})
+            if reason is None:
+                return row
+            unmet.note(came["id"], reason)
+        return None
+    finally:
+        unmet.tell()
 
 
 def function(
@@ -179,6 +184,7 @@ def _invoke(
     fan_out.hold_if_paused(run)
     run.asked_by = requester.current_id()
     run.save(force_insert=True)
+    condition_problems.report()
     notifier.wake_clusters(notifier.RUN_DUE)
     return run
 

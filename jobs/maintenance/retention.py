@@ -4,6 +4,7 @@
     events       accepted longer ago than that, without a run
     clusters     silent for a day
     ends         undone by an operator's retry, older than that
+    problems     of conditions, last met longer ago than that
     submissions  with expired tokens (see form_submissions.py)
 
 Small batches, a transaction each: locks are short, autovacuum keeps up, stopping is harmless. An
@@ -35,7 +36,17 @@ from jobs.control.form_submissions import KEPT
 from jobs.events import event as events_event
 from jobs.events import fan_out, intake
 from jobs.events.deduplication import DEDUPE_WINDOW
-from jobs.models import Cluster, Event, Run, RunStatus, Step, StepStatus, Submission, UndoneEnd
+from jobs.models import (
+    Cluster,
+    ConditionProblem,
+    Event,
+    Run,
+    RunStatus,
+    Step,
+    StepStatus,
+    Submission,
+    UndoneEnd,
+)
 from jobs.registry import catalog
 from jobs.runs import pace
 
@@ -76,6 +87,7 @@ def forget(after: str = "", batches: int = BATCHES, *, since: str = "") -> Progr
     if keep is None:
         return done
     _forget_undone_ends(keep, batch)
+    ConditionProblem.objects.filter(last_at__lt=Now() - keep).delete()
     awaited = _awaited(keep)
     looked_at = 0
     for _ in range(batches):

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from jobs.lib.excerpts import excerpt
 from jobs.metrics.clusters import STALLED, STOPPED, Clusters
+from jobs.metrics.conditions import Place, Unreadable
 from jobs.metrics.failures import Failures
 from jobs.metrics.paused import Paused, Unknown
 from jobs.metrics.present import Present
@@ -20,7 +22,7 @@ MOST_TOLD = 3  # kinds of failures shown
 
 CODES = (
     *("no-cluster", "stalled", "late", "died", "versions", "secrets", "failures"),
-    *("other-failures", "requests", "paused", "unknown"),
+    *("other-failures", "requests", "paused", "unknown", "conditions"),
 )
 
 
@@ -54,12 +56,14 @@ def needs(
     failing: Failures,
     stopped: list[Paused],
     strangers: list[Unknown],
+    odd: list[Unreadable],
 ) -> list[Need]:
     found = [
         *_of_clusters(there, now),
         *_of_failures(failing, now.at),
         *_of_requests(there),
         *_of_functions(stopped, strangers, now.at),
+        *_of_conditions(odd, now.at),
     ]
     return sorted(found, key=lambda need: need.level == Level.WARN)
 
@@ -128,6 +132,19 @@ def _of_failures(failing: Failures, now: datetime) -> Iterator[Need]:
     if more := failing.groups[MOST_TOLD:]:
         strong = counted(sum(group.runs for group in more), "", "failed")
         yield Need(Level.WARN, "other-failures", strong, f"in {len(more)} other ways.")
+
+
+def _of_conditions(odd: list[Unreadable], now: datetime) -> Iterator[Need]:
+    for one in odd[:MOST_TOLD]:
+        what = "A concurrency key" if one.place == Place.KEY else "A condition"
+        last = in_words((now - one.last).total_seconds())
+        often = "once" if one.count == 1 else f"{one.count:,} times at least, last"
+        rest = f"“{excerpt(one.expression, 120)}” ({Place(one.place).label}), {often} {last} ago."
+        strong = f"{what} of {one.fn_id} cannot be evaluated:"
+        yield Need(Level.WARN, "conditions", strong, rest, one.fn_id)
+    if len(odd) > MOST_TOLD:
+        more = f"{len(odd) - MOST_TOLD} more conditions cannot be evaluated."
+        yield Need(Level.WARN, "conditions", more)
 
 
 def _of_functions(stopped: list[Paused], strangers: list[Unknown], now: datetime) -> Iterator[Need]:

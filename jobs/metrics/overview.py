@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from jobs.metrics.clusters import Clusters, clusters
+from jobs.metrics.conditions import functions, unreadable
 from jobs.metrics.failures import Failures, failures
 from jobs.metrics.needs import Need, in_words, needs
 from jobs.metrics.paused import Paused, Unknown, paused, unknown
@@ -43,9 +44,10 @@ def overview(span: Span, fn_id: str = "", noun: str = "") -> Overview:
     now = present()
     drawn, there = charts(span), clusters()
     failing = failures(names=there.names_of_workers)
-    stopped, strangers = paused(), unknown(now)
+    rows = functions()
+    stopped, strangers, odd = paused(rows), unknown(now), unreadable(rows)
     counted = drawn.of(fn_id) if fn_id else drawn.all
-    told = needs(now, there, failing, stopped, strangers)
+    told = needs(now, there, failing, stopped, strangers, odd)
     return Overview(
         at=now.at,
         span=span,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,9 +58,10 @@ class Unknown:
     runs: int
 
 
-def paused() -> list[Paused]:
-    """Those paused for longest first. One query."""
-    functions = {row.fn_id: row for row in with_skipped()}
+def paused(rows: Iterable[Any] | None = None) -> list[Paused]:
+    """Those paused for longest first. One query, or none if `rows` are all functions, as
+    `with_skipped` gives them."""
+    functions = {row.fn_id: row for row in (with_skipped() if rows is None else rows)}
     found = [row for row in functions.values() if row.paused_at is not None]
     found.sort(key=lambda row: (row.paused_at, row.fn_id))
     return [_paused(row, functions) for row in found]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobs.models.cluster import Cluster, CronSchedule
+from jobs.models.condition import ConditionProblem
 from jobs.models.event import Event
 from jobs.models.fetch import HOST, Fetch, FetchStatus
 from jobs.models.function import RegisteredFunction
@@ -21,6 +22,7 @@ __all__ = [
     "Attempt",
     "AttemptStatus",
     "Cluster",
+    "ConditionProblem",
     "CronSchedule",
     "Event",
     "Fetch",

@@ -92,14 +92,15 @@ def holds(source: str, variables: dict[str, Any], where: str = "") -> bool:
     if reason is None:
         return True
     if where and reason.is_mistake:
-        _warn(f"{where}: {reason.text}")
+        warn(f"{where}: {reason.text}")
     return False
 
 
 @dataclass(frozen=True, slots=True)
 class WhyNot:
     text: str
-    is_mistake: bool
+    is_mistake: bool  # the expression does not fit what it met
+    is_absent: bool = False  # a field was not there
 
 
 def why_not(source: str, variables: dict[str, Any]) -> WhyNot | None:
@@ -107,7 +108,8 @@ def why_not(source: str, variables: dict[str, Any]) -> WhyNot | None:
     try:
         value = evaluate(source, variables)
     except InvalidExpression as error:
-        return WhyNot(str(error), is_mistake=not isinstance(error, FieldAbsent))
+        is_absent = isinstance(error, FieldAbsent)
+        return WhyNot(str(error), is_mistake=not is_absent, is_absent=is_absent)
     if value is True:
         return None
     if value is False:
@@ -118,7 +120,7 @@ def why_not(source: str, variables: dict[str, Any]) -> WhyNot | None:
 
 
 @lru_cache(maxsize=1024)
-def _warn(text: str) -> None:
+def warn(text: str) -> None:
     logger.warning("%s", text)
 
 

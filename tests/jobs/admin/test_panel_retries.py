@@ -162,6 +162,32 @@ def test_a_run_of_a_selection_that_must_wait_for_another_says_which(
     assert f'href="{page_of(the_run("child"))}"' in text
 
 
+def test_a_selection_of_an_invoker_and_what_it_invoked_retries_each_once(
+    admin_client: Client,
+) -> None:
+    mill = Mill()
+    parent = registered(lambda ctx: ctx.step.invoke("ask", function="child", data={}))
+    with parent, registered(mill.grind, fn_id="child", trigger=[], retries=0):
+        go()
+        drain()
+        mill.is_mended = True
+        text = choose(admin_client, the_run(), the_run("child"), post="yes")
+        drain()
+    assert "Retry: 2 runs done." in text
+    assert "could not be changed" not in text
+    assert the_run().output == "flour"
+
+
+def test_a_selection_of_both_where_the_invoked_one_starts_anew_goes_on_with_its_rerun(
+    admin_client: Client, failed: Mill
+) -> None:
+    failed.is_mended = True
+    text = choose(admin_client, the_run("parent"), the_run("child"), post="yes", restart="yes")
+    drain()
+    assert "Retry: 2 runs done." in text
+    assert the_run("parent").output == "flour"
+
+
 def test_a_functions_page_says_it(admin_client: Client, failed: Mill) -> None:
     def told(fn_id: str) -> str:
         url = reverse("admin:jobs_registeredfunction_change", args=[fn_id])

@@ -4,7 +4,7 @@ to deal with first."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from django.contrib.auth.models import Permission
 
 from jobs.api import (
     Context,
+    Event,
     InvalidFunction,
     InvalidTransition,
     NotAllowed,
@@ -21,6 +22,7 @@ from jobs.api import (
     bulk,
     cancel,
     rerun,
+    send,
 )
 from jobs.control.permissions import EngineBackend
 from jobs.control.retries import taken_along
@@ -28,7 +30,7 @@ from jobs.models import RegisteredFunction, Run, RunStatus, Step
 from jobs.registry import catalog
 from jobs.registry.rows import sync
 from jobs.testing import drain
-from tests.support.functions import Diary, go, registered, the_run
+from tests.support.functions import Diary, at_once, go, registered, the_run
 
 pytestmark = pytest.mark.django_db
 
@@ -240,6 +242,39 @@ def test_a_child_that_has_failed_since_it_was_seen_is_taken_along(
     shop.is_mended = True
     drain()
     assert the_run().output == "a sold"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_trees_are_retried_while_their_runs_end_and_none_blocks_another(
+    shop: Shop, functions: Any
+) -> None:
+    """Rows from below, as a worker takes them."""
+    functions(invokes("b"))
+    functions(invokes("a"), "b")
+    functions(shop.sells("a"), "a")
+    send([Event(name="test/go") for _ in range(12)])
+    drain()
+    parents, lowest = runs("test-function"), runs("a")
+    shop.is_mended = True
+
+    def retry_all(ended: list[Run]) -> None:
+        for run in ended:
+            with suppress(InvalidTransition):
+                rerun(run.id)
+
+    answers = at_once(
+        lambda: retry_all(lowest),
+        drain,
+        lambda: retry_all(parents),
+        drain,
+        lambda: retry_all(parents),
+    )
+    assert [answer for answer in answers if isinstance(answer, Exception)] == []
+    drain()
+    retry_all(parents)
+    drain()
+    assert {run.status for run in runs("test-function")} == {RunStatus.COMPLETED}
+    assert len(runs("a")) == 12
 
 
 # --- what it may not take along -------------------------------------------------------------------

@@ -56,6 +56,12 @@ NO_TEXTS = {
     "jobs/runs/turns.py": {"list(turn_keys)[:turns_held + 1]"},
     "jobs/events/id_conflicts.py": {"names[:MOST_NAMES]"},
     "jobs/testing/endpoint.py": {"data[:len(data) // 2]"},  # the answer that breaks off, of tests
+    "jobs/execution/unmet_conditions.py": {"found[before:]", "new[:MOST_TOLD]"},
+    "jobs/metrics/conditions.py": {
+        "rows[:5 * MOST_SHOWN]",
+        "latest[:MOST_OF_A_FUNCTION]",
+        "found[:MOST_SHOWN]",
+    },
     "jobs/execution/executor.py": {
         "[failed.step_id for failed in failed_steps(error)][:MOST_STEPS]"
     },
@@ -161,7 +167,11 @@ NO_TEXTS = {
         "words.split()[:MOST_WORDS]",
     },
     "jobs/metrics/failures.py": {"kinds[:MOST_KINDS]", "groups[:MOST_KINDS]"},
-    "jobs/metrics/needs.py": {"failing.groups[MOST_TOLD:]", "failing.groups[:MOST_TOLD]"},
+    "jobs/metrics/needs.py": {
+        "failing.groups[MOST_TOLD:]",
+        "failing.groups[:MOST_TOLD]",
+        "odd[:MOST_TOLD]",
+    },
     "jobs/metrics/one_cluster.py": {
         "held[:MOST_LISTED]",
         "flying[:MOST_LISTED]",

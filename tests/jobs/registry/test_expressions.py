@@ -190,6 +190,39 @@ def test_a_wait_says_it_on_its_runs_page_and_once_for_each_event():
     assert (line.level, odd in line.message) == ("WARNING", True)
 
 
+def test_a_wait_says_it_of_five_events_and_counts_the_rest_and_looks_say_what_is_new_alone():
+    odd = Event(name="test/paid", data={"n": "many"})
+    with registered(waits("async.data.n > 3")):
+        send(Event(name="test/go"))
+        first = send([odd] * 105)
+        for _ in range(4):
+            drain()
+            travel(timedelta(seconds=60))
+        lines = list(LogLine.objects.order_by("id").values_list("message", flat=True))
+        assert len(lines) == 6
+        assert all(e in line for e, line in zip(first[:5], lines[:5], strict=True))
+        assert "100 more events" in lines[-1]
+        (new,) = send([odd])
+        travel(timedelta(seconds=600))
+        drain()
+    (line,) = LogLine.objects.order_by("id")[6:]
+    assert new in line.message
+
+
+def test_what_a_wait_reads_that_is_not_there_is_said_once_and_is_no_warning():
+    """A slip below “data” would have the run wait in silence."""
+    with registered(waits("async.data.orderId == event.data.orderID")):
+        send(Event(name="test/go", data={"orderId": 1}))
+        for _ in range(3):
+            send(Event(name="test/paid", data={"orderId": 1}))
+            drain()
+            travel(timedelta(seconds=60))
+    (line,) = LogLine.objects.all()
+    assert line.level == "INFO"
+    assert "orderID" in line.message
+    assert "is not there" in line.message
+
+
 def test_the_sender_says_it_too_where_a_run_waits_already(caplog):
     with registered(waits("async.data.n > 3")):
         send(Event(name="test/go"))

@@ -1,0 +1,52 @@
+"""What a wait's condition could not evaluate, in the run's log: a few lines, however many events
+come and however often the run looks.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from jobs.registry.expressions import WhyNot
+from jobs.runs.step_record import StepRecord
+
+logger = logging.getLogger("jobs.expressions")
+
+MOST_TOLD = 5  # events of one look, each with a line
+MISTAKES, ABSENT = "mistakes", "absent"  # in a step's detail: events of earlier looks
+
+
+class UnmetCondition:
+    """The events of one look. Each look reads all events again, and tells of those that are new."""
+
+    def __init__(self, step: StepRecord) -> None:
+        self._step = step
+        self._mistakes: list[str] = []
+        self._absent: list[str] = []
+
+    def note(self, event_id: str, reason: WhyNot) -> None:
+        told = f"event {event_id}: {reason.text}"
+        if reason.is_mistake:
+            self._mistakes.append(told)
+        elif reason.is_absent:
+            self._absent.append(told)
+
+    def tell(self) -> None:
+        self._tell_mistakes(self._new(MISTAKES, self._mistakes))
+        self._tell_absent(self._new(ABSENT, self._absent))
+
+    def _new(self, kind: str, found: list[str]) -> list[str]:
+        before = self._step.detail.get(kind, 0)
+        if len(found) > before:
+            self._step.detail = {**self._step.detail, kind: len(found)}
+        return found[before:]
+
+    def _tell_mistakes(self, new: list[str]) -> None:
+        for told in new[:MOST_TOLD]:
+            logger.warning("The condition of step “%s”, %s", self._step.name, told)
+        if len(new) > MOST_TOLD:
+            logger.warning("… and the same of %d more events.", len(new) - MOST_TOLD)
+
+    def _tell_absent(self, new: list[str]) -> None:
+        """Ordinary: the step's first one shows what the condition reads."""
+        if new and len(new) == len(self._absent):
+            logger.info("The condition of step “%s”, %s", self._step.name, new[0])

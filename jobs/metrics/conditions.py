@@ -1,0 +1,84 @@
+"""Conditions and concurrency keys that have no value for events that came (see
+events.condition_problems): only those that a function has as it is registered now, so what was
+mended is gone with the deployment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef
+from django.db.models.functions import JSONObject, Now
+
+from jobs.metrics.paused import with_skipped
+from jobs.models import ConditionProblem
+
+TOLD_FOR = timedelta(days=1)  # after the last event
+MOST_OF_A_FUNCTION = 5
+MOST_SHOWN = 20
+Place = ConditionProblem.Place
+OPTIONS: dict[str, tuple[str, str]] = {  # in a function's configuration
+    Place.TRIGGER: ("triggers", "if"),
+    Place.KEY: ("concurrency", "key"),
+    Place.CANCEL_ON: ("cancel_on", "if"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An expression of a function that lately could not be evaluated, `count` times at least."""
+
+    fn_id: str
+    place: str
+    expression: str
+    count: int
+    last: datetime
+
+
+def functions() -> list[Any]:
+    """All rows of functions, each with what `unreadable` and `paused` read of it. One query."""
+    lately = ConditionProblem.objects.filter(
+        fn_id=OuterRef("fn_id"), is_mistake=True, last_at__gt=Now() - TOLD_FOR
+    )
+    facts = JSONObject(place="place", expression="expression", count="count", last="last_at")
+    latest = lately.order_by("-last_at").values(facts=facts)
+    found = ArraySubquery(latest[:MOST_OF_A_FUNCTION])
+    return list(with_skipped().annotate(unreadable=found))
+
+
+def unreadable(rows: Iterable[Any]) -> list[Unreadable]:
+    """The latest first; `rows` as `functions` gives them."""
+    found = [
+        Unreadable(
+            fn_id=row.fn_id,
+            place=facts["place"],
+            expression=facts["expression"],
+            count=facts["count"],
+            last=datetime.fromisoformat(facts["last"]),
+        )
+        for row in rows
+        for facts in row.unreadable
+        if _is_registered(row.config, facts["place"], facts["expression"])
+    ]
+    return sorted(found, key=lambda one: one.last, reverse=True)
+
+
+def of_function(function: RegisteredFunction) -> list[ConditionProblem]:
+    """What of its expressions had no value, the mistakes first. One query."""
+    rows = ConditionProblem.objects.filter(fn_id=function.fn_id).order_by("-is_mistake", "-last_at")
+    found = [
+        row
+        for row in rows[: 5 * MOST_SHOWN]
+        if _is_registered(function.config, row.place, row.expression)
+    ]
+    return found[:MOST_SHOWN]
+
+
+def _is_registered(config: Any, place: str, expression: str) -> bool:
+    option, key = OPTIONS[place]
+    entries = config.get(option) if isinstance(config, dict) else None
+    return any(isinstance(entry, dict) and entry.get(key) == expression for entry in entries or [])
