@@ -9,17 +9,17 @@ with Endpoint().open() as endpoint:              # a real server, on a free port
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from django.apps import apps
 from django.db import transaction
 from django.db.models import DateTimeField, F
 
 from jobs.execution.executor import execute
 from jobs.fetch import gateway
+from jobs.lib.durations import Duration
 from jobs.maintenance import cron, sweeper, turn_repair
 from jobs.runs import queue
 from jobs.runs.queue import claim_due
+from jobs.testing.arguments import checked_limit, checked_span
 from jobs.testing.endpoint import Answer, Asked, Endpoint
 
 __all__ = ["Answer", "Asked", "Endpoint", "drain", "travel"]
@@ -32,7 +32,7 @@ def drain(limit: int = MOST_ROUNDS) -> int:
 
     Raises RuntimeError after `limit` advances: a run goes in a circle.
     """
-    advanced = 0
+    limit, advanced = checked_limit(limit), 0
     while True:
         sweeper.sweep()
         turn_repair.repair_turns()
@@ -56,13 +56,14 @@ def drain(limit: int = MOST_ROUNDS) -> int:
             return advanced
 
 
-def travel(by: timedelta) -> None:
+def travel(by: Duration) -> None:
     """Let time pass: every time that the engine has stored moves `by` into the past.
 
     The database's clock cannot be set, so the rows move, and what was to happen within `by` is due.
     """
+    span = checked_span(by)
     with transaction.atomic():
         for model in apps.get_app_config("jobs").get_models():
             times = [f.name for f in model._meta.fields if isinstance(f, DateTimeField)]
             if times:
-                model._default_manager.update(**{name: F(name) - by for name in times})
+                model._default_manager.update(**{name: F(name) - span for name in times})

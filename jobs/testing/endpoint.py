@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from jobs.testing.arguments import check_answer
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -50,6 +52,8 @@ class Endpoint:
         self.url = f"http://{self.host}"
 
     def answers(self, *answers: Answer) -> None:
+        for answer in answers:
+            check_answer(answer, Answer)
         self._answers.extend(answers)
 
     @contextmanager
