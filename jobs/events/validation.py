@@ -21,7 +21,7 @@ EARLIEST, LATEST = 315_532_800_000, 4_102_444_800_000  # 1980 and 2100, in ms
 
 def as_list(events: Any) -> list[Event]:
     if isinstance(events, str | bytes | dict) or not isinstance(events, Iterable):
-        given = type(events).__name__
+        given = f"{type(events).__name__}: {quoted(events)}"
         raise InvalidEvent(f"send() takes an Event or a list of them, not {given}.")
     batch = list(islice(events, MOST_EVENTS + 1))  # it may have no end
     if len(batch) > MOST_EVENTS:
@@ -34,7 +34,9 @@ def validate(event: Event) -> Event:
     """The event to store: data through JSON, secrets masked. Raises InvalidEvent."""
     if not isinstance(event, Event):
         given = f"{type(event).__module__}.{type(event).__qualname__}"
-        raise InvalidEvent(f"send() takes jobs.api.Event(name=…, data=…), not {given}.")
+        raise InvalidEvent(
+            f"send() takes jobs.api.Event(name=…, data=…), not {given}: {quoted(event)}."
+        )
     name, dedupe_id = plain(event.name), plain(event.id)
     if not is_event_name(name):
         raise InvalidEvent(
@@ -66,20 +68,25 @@ def _json(event: Event) -> dict[str, Any]:
         kind = type(event.data).__name__
         raise InvalidEvent(
             f"Event “{event.name}”: data must be a JSON object (a dict, a dataclass, a model), not "
-            f"{kind}."
+            f"{kind}: {quoted(event.data)}."
         )
     return data
 
 
 def _time(event: Event) -> int:
+    given = quoted(event.ts)
     if isinstance(event.ts, datetime) and event.ts.utcoffset() is None:
-        raise InvalidEvent(f"Event “{event.name}”: ts must be an aware datetime or milliseconds.")
-    if isinstance(event.ts, bool) or not isinstance(event.ts, int | datetime):
-        raise InvalidEvent(f"Event “{event.name}”: ts must be Unix milliseconds or a datetime.")
-    ts = milliseconds(event.ts)
-    if ts and not EARLIEST <= ts < LATEST:
         raise InvalidEvent(
-            f"Event “{event.name}”: ts={quoted(ts)} is not between 1980 and 2100 (in ms)."
+            f"Event “{event.name}”: ts must be an aware datetime or milliseconds, not {given}."
+        )
+    if isinstance(event.ts, bool) or not isinstance(event.ts, int | datetime):
+        raise InvalidEvent(
+            f"Event “{event.name}”: ts must be Unix milliseconds or a datetime, not {given}."
+        )
+    ts = milliseconds(event.ts)
+    if event.ts != 0 and not EARLIEST <= ts < LATEST:
+        raise InvalidEvent(
+            f"Event “{event.name}”: ts={given} is not between 1980 and 2100 (in ms)."
         )
     return ts
 

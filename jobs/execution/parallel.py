@@ -13,13 +13,13 @@ from jobs.errors import InvalidStep, Suspend
 from jobs.execution.memory import branch_name
 from jobs.execution.step_runner import StepRunner
 from jobs.lib.error_report import put_beside
+from jobs.lib.excerpts import quoted
 
 MOST_BRANCHES = 1000
 
 
 def branches(runner: StepRunner, group: int, callables: list[Callable[[], Any]]) -> tuple[Any, ...]:
-    if not all(callable(branch) for branch in callables) or len(callables) > MOST_BRANCHES:
-        raise InvalidStep(f"step.parallel() takes at most {MOST_BRANCHES:,} functions to call.")
+    _refuse(callables)
     memory = runner.memory
     parent = memory.branch
     results: list[Any] = []
@@ -42,6 +42,15 @@ def branches(runner: StepRunner, group: int, callables: list[Callable[[], Any]])
         put_beside(errors[0], errors[1:])
         raise errors[0]
     return tuple(results)
+
+
+def _refuse(callables: list[Any]) -> None:
+    others = [branch for branch in callables if not callable(branch)]
+    if others or len(callables) > MOST_BRANCHES:
+        given = quoted(others[0]) if others else f"{len(callables):,}"
+        raise InvalidStep(
+            f"step.parallel() takes at most {MOST_BRANCHES:,} functions to call, not {given}."
+        )
 
 
 def shortest(pauses: list[Suspend], now: datetime) -> Suspend:

@@ -76,6 +76,10 @@ class Steps:
         that talks to the outside takes `atomic=False`: at least once, without an open transaction.
         """
         refuse_uncallable(fn, id)
+        if atomic is not True and atomic is not False:
+            raise InvalidStep(
+                f"step.run({named(id)}): atomic={quoted(atomic)}; True and False are allowed."
+            )
         read = PLAIN if returns is None else Returns(returns, f"step.run({named(id)})")
 
         def body() -> Any:
@@ -220,7 +224,7 @@ class Steps:
         returns their results in order, or raises the first one's error.
         """
         if not isinstance(callables, Iterable):
-            given = type(callables).__name__
+            given = quoted(callables)
             raise InvalidStep(f"step.parallel() takes a list of functions to call, not {given}.")
         memory = self._runner.memory
         group = self._groups[memory.branch] = self._groups.get(memory.branch, -1) + 1

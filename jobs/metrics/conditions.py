@@ -15,7 +15,7 @@ from django.db.models import OuterRef
 from django.db.models.functions import JSONObject, Now
 
 from jobs.metrics.paused import with_skipped
-from jobs.models import ConditionProblem
+from jobs.models import ConditionProblem, RegisteredFunction
 
 TOLD_FOR = timedelta(days=1)  # after the last event
 MOST_OF_A_FUNCTION = 5

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0002_panel")]
+    dependencies = [("jobs", "0003_condition_problems")]
 
     operations = [
         migrations.AddField(

@@ -87,4 +87,5 @@ def _hook(function: Function, moment: str, handler: Handler) -> Function:
         handler=handler,
         retries=function.retries,
         backoff=function.backoff,
+        declaration=function.declaration,
     )

@@ -22,6 +22,7 @@ from django.utils.module_loading import module_has_submodule
 from jobs.errors import NoTimeZones
 from jobs.lib.error_report import class_path, fit_text, text_of
 from jobs.registry import unusable
+from jobs.registry.handler_identity import place_of_error
 
 logger = logging.getLogger("jobs.engine")
 
@@ -43,9 +44,9 @@ def _import(module: str) -> None:
         broken[module] = f"{module} cannot be imported: {error}"
         logger.error("Its functions are unknown to this process: %s", broken[module])
     except Exception as error:
-        broken[module] = fit_text(
-            f"{module} cannot be imported: {class_path(error)}: {text_of(error)}"
-        )
+        place = place_of_error(error, module)
+        told = f"{class_path(error)}: {text_of(error)}{f' ({place})' if place else ''}"
+        broken[module] = fit_text(f"{module} cannot be imported: {told}")
         logger.exception("Its functions are unknown to this process: %s", module)
 
 

@@ -70,7 +70,7 @@ def problems(triggers: Sequence[Trigger], handler: Any) -> Iterator[str]:
         where = f"TriggerEvent(event={quoted(trigger.event)}, data={name_of(trigger.data)})"
         try:
             if not shape_of(trigger.data).is_object:
-                yield f"{where}: an event's data is an object: a dataclass, a TypedDict, a model."
+                yield f"{where}: a dataclass, a TypedDict, a dict or a model is allowed, an object."
         except Unsupported as problem:
             yield f"{where}: {problem}."
     said = _said_by(handler)

@@ -38,7 +38,9 @@ class Function:
 
     @property
     def place(self) -> str:
-        return place_of(self.handler)
+        """The handler's; of one that has no line, where it was registered."""
+        place, declared = place_of(self.handler), self.declaration.place
+        return f"{place}, {declared}" if declared and ", " not in place else place
 
     def config(self) -> dict[str, Any]:
         return {

@@ -45,9 +45,21 @@ def declaration() -> Declaration:
     return Declaration(_place_in(frame), spec)
 
 
-def _place_in(frame: FrameType) -> str:
+def place_of_error(error: BaseException, module: str) -> str:
+    """The last line of this module's package that an error came through; empty without one."""
+    package, place, step = module.partition(".")[0], "", error.__traceback__
+    while step is not None:
+        name = str(step.tb_frame.f_globals.get("__name__", ""))
+        if name.partition(".")[0] == package:
+            place = _place_in(step.tb_frame, step.tb_lineno)
+        step = step.tb_next
+    return place
+
+
+def _place_in(frame: FrameType, line: int | None = None) -> str:
     module = str(frame.f_globals.get("__name__", ""))
-    return f"{_file_of(frame.f_code.co_filename, module)}:{frame.f_lineno}"
+    file = _file_of(frame.f_code.co_filename, module)
+    return f"{file}:{frame.f_lineno if line is None else line}"
 
 
 def place_of(handler: Any) -> str:

@@ -8,6 +8,7 @@ from jobs.maintenance import cron, sweeper, turn_repair
 from jobs.runs import queue
 from jobs.runs.queue import claim_due
 from jobs.testing import cron_lines, time_travel
+from jobs.testing.arguments import checked_limit
 
 MOST_ROUNDS = 10_000
 BATCH = 10
@@ -22,6 +23,7 @@ def drain(limit: int = MOST_ROUNDS, *, skip_time: bool = False) -> int:
     Raises RuntimeError after `limit` advances: a run goes in a circle.
     """
     cron_lines.note()
+    limit = checked_limit(limit)
     advanced = _drain(0, limit)
     while skip_time and time_travel.skip():
         advanced = _drain(advanced, limit)

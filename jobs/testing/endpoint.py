@@ -15,12 +15,14 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from jobs.testing.arguments import check_answer
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,13 @@ class Route:
         return says if isinstance(says, Answer) else says(asked)
 
 
+def _check(answers: Iterable[Says]) -> None:
+    """A function says what it answers when it is asked; what is neither is refused at once."""
+    for answer in answers:
+        if not callable(answer):
+            check_answer(answer, Answer)
+
+
 class Endpoint:
     def __init__(self) -> None:
         self.asked: list[Asked] = []
@@ -78,6 +87,7 @@ class Endpoint:
 
     def answers(self, *answers: Says) -> None:
         """What to say to the next requests, whatever they ask for, in order."""
+        _check(answers)
         self._answers.extend(answers)
 
     def on(self, method: str, path: str, *answers: Says) -> None:
@@ -89,6 +99,7 @@ class Endpoint:
             raise ValueError(
                 f"on({method!r}, {path!r}) needs an Answer, or a function that gives one."
             )
+        _check(answers)
         self._routes.insert(0, Route(method.upper(), path, deque(answers)))
 
     @contextmanager

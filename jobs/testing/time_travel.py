@@ -13,9 +13,11 @@ from django.apps import apps
 from django.db import connection, models
 from django.db.models import DateTimeField
 
+from jobs.lib.durations import Duration
 from jobs.models import CronSchedule
 from jobs.platform.postgres import statements
 from jobs.testing import cron_lines
+from jobs.testing.arguments import checked_span
 
 # What an unfinished run does next by itself, of all of them the earliest. A run that waits for an
 # event or another run looks again every now and then; what counts is the end of its wait. Without a
@@ -37,13 +39,14 @@ SELECT extract(epoch FROM min(at) - clock_timestamp()) FROM (
 INSTANT = timedelta(milliseconds=1)
 
 
-def travel(by: timedelta) -> None:
+def travel(by: Duration) -> None:
     """Let time pass for the engine: every time that it has stored moves `by` into the past.
 
     Rows of yours and the result of now() stay as they are.
     """
+    span = checked_span(by)
     cron_lines.note()
-    _move(apps.get_app_config("jobs").get_models(), by)
+    _move(apps.get_app_config("jobs").get_models(), span)
 
 
 def skip() -> bool:

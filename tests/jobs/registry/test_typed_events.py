@@ -195,8 +195,8 @@ REFUSED = {
     "a set": (print, on(set[int]), "data=set.*: set has no form in JSON"),
     "a class without a form": (print, on(Exception), "Exception has no form in JSON"),
     "a text": (print, on("Order"), "'Order' is no type"),
-    "a list": (print, on(list[Order]), "an event's data is an object"),
-    "a number": (print, on(int), "an event's data is an object"),
+    "a list": (print, on(list[Order]), "a dataclass, a TypedDict, a dict or a model is allowed"),
+    "a number": (print, on(int), "a dataclass, a TypedDict, a dict or a model is allowed"),
     "another than the handler's": (
         taking(Context[Basket]),
         on(Order),

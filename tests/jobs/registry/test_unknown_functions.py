@@ -48,3 +48,19 @@ def test_a_module_that_raises_at_import_is_told_of_and_takes_nothing_down(module
     assert "some_functions cannot be imported: OSError" in discovery.why_unknown("x")
     (warning,) = discovery.modules(None)
     assert (warning.id, "no such setting" in warning.msg) == ("jobs.W001", True)
+
+
+SLIPS = {
+    "an option that is misspelt": "create_function(fn_id='x', retrys=3)",
+    "an option that is missing": "TriggerEvent()",
+    "a name that is not there": "from jobs.api import create_functoin",
+    "an error deep in another package": "import json; json.loads('{')",
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS.values(), ids=SLIPS)
+def test_a_slip_that_keeps_a_module_from_being_imported_is_told_by_file_and_line(module, slip):
+    imported = "from jobs.api import TriggerEvent, create_function"
+    discovery._import(module(f"{imported}\n\n\n{slip}\n"))
+    (warning,) = discovery.modules(None)
+    assert warning.msg.endswith("(some_functions.py:4)")

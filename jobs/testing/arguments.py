@@ -1,0 +1,66 @@
+"""What a test gives to this package, refused at once if it cannot be used."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from jobs.errors import JobsError
+from jobs.lib.durations import NOTHING, duration
+from jobs.lib.excerpts import quoted
+
+FIRST, LAST = 100, 599  # statuses
+UNFIT_IN_HEADER = "\r\n\0"
+
+
+def checked_limit(given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise JobsError(f"drain(limit={quoted(given)}); a whole number of at least 1 is allowed.")
+    return given
+
+
+def checked_span(given: Any) -> timedelta:
+    """Time goes on, never back."""
+    span = duration(given)
+    if span is None or span < NOTHING:
+        raise JobsError(
+            f"travel({quoted(given)}); a timedelta or a number of seconds is allowed, not less "
+            "than 0."
+        )
+    return span
+
+
+def check_answer(answer: Any, kind: type) -> None:
+    if not isinstance(answer, kind):
+        raise JobsError(
+            f"answers({quoted(answer)}); Answer(status=…, body=…, headers=…) is allowed."
+        )
+    given: Any = answer
+    status = given.status
+    if isinstance(status, bool) or not isinstance(status, int) or not FIRST <= status <= LAST:
+        raise JobsError(
+            f"Answer(status={quoted(status)}); a whole number from {FIRST} to {LAST} is allowed."
+        )
+    if not isinstance(given.body, str):
+        _check_body(given.body)
+    _check_headers(given.headers)
+
+
+def _check_body(body: Any) -> None:
+    try:
+        json.dumps(body)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise JobsError(
+            f"Answer(body={quoted(body)}); JSON, or a text as it is, is allowed ({error})."
+        ) from None
+
+
+def _check_headers(headers: Any) -> None:
+    pairs = headers.items() if isinstance(headers, dict) else [(None, None)]
+    texts = [text for pair in pairs for text in pair]
+    are_fit = all(isinstance(t, str) and not any(c in t for c in UNFIT_IN_HEADER) for t in texts)
+    if not are_fit:
+        raise JobsError(
+            f"Answer(headers={quoted(headers)}); a dict of texts in one line each is allowed."
+        )
