@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import signal
 import sys
@@ -21,6 +22,8 @@ from melodymaker.supervisor import (
     Occupied,
     PartEnded,
     PortTaken,
+    Reloader,
+    Watcher,
     refuse_taken,
 )
 from melodymaker.supervisor.children import environment
@@ -35,6 +38,7 @@ WELCOME = """
 │  Listen    {site:<30}  demo  / demo-password
 │  Operate   {admin:<30}  admin / admin-password
 │
+│  A changed Python file is reloaded; runs in flight go on.
 │  Ctrl-C stops everything; the data are kept for the next time.
 └──────────────────────────────────────────────────────────────────────
 """
@@ -54,9 +58,8 @@ class Command(BaseCommand):
         except Occupied as problem:
             raise CommandError(str(problem)) from None
         try:
-            self.run(instance_lock, site)
-        except KeyboardInterrupt:
-            pass  # Ctrl-C is the normal end
+            with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is the normal end
+                self.run(instance_lock, site)
         except (PortTaken, PartEnded, embedded.DatabaseUnavailable) as problem:
             raise CommandError(str(problem)) from None
         finally:
@@ -110,9 +113,17 @@ class Command(BaseCommand):
         connections.close_all()
 
     def watch(self, children: Children, instance_lock: InstanceLock) -> None:
-        while not instance_lock.withdrawn:
-            children.check()
-            time.sleep(0.25)
+        """Until the supervisor is to stop; a changed Python file is reloaded."""
+        watcher = Watcher(settings.BASE_DIR, children.say)
+        reloader = Reloader(settings.BASE_DIR, children)
+        watcher.start()
+        try:
+            while not instance_lock.withdrawn:
+                children.check()
+                if watcher.has_changed.wait(0.25):
+                    reloader.reload(watcher.take())
+        finally:
+            watcher.stop()
 
     def stop(self, children: Children | None) -> None:
         """End the parts, which are killed after a few seconds. Signals cannot interrupt this."""
