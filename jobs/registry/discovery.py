@@ -12,7 +12,10 @@ Each is logged as an error, Django's checks warn when a command starts, and `man
 from __future__ import annotations
 
 import logging
+import os
+import traceback
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from django.apps import apps
@@ -26,6 +29,7 @@ from jobs.registry import unusable
 logger = logging.getLogger("jobs.engine")
 
 REASON_LIMIT = 4_000  # characters
+FOREIGN = ("site-packages", "<frozen", f"importlib{os.sep}", __file__)  # in a frame's file name
 # Modules that could not be imported → why.
 broken: dict[str, str] = {}
 
@@ -44,9 +48,18 @@ def _import(module: str) -> None:
         logger.error("Its functions are unknown to this process: %s", broken[module])
     except Exception as error:
         broken[module] = fit_text(
-            f"{module} cannot be imported: {class_path(error)}: {text_of(error)}"
+            f"{module} cannot be imported: {class_path(error)}: {text_of(error)}{_place(error)}"
         )
         logger.exception("Its functions are unknown to this process: %s", module)
+
+
+def _place(error: Exception) -> str:
+    """“ (functions.py, line 12)”: where the import ended, but for what others have written."""
+    if isinstance(error, SyntaxError):  # its text has the place
+        return ""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if not any(part in f.filename for part in FOREIGN)]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
 
 
 def why_unknown(fn_id: str) -> str:

@@ -40,8 +40,11 @@ INSTANT = timedelta(milliseconds=1)
 def travel(by: timedelta) -> None:
     """Let time pass for the engine: every time that it has stored moves `by` into the past.
 
-    Rows of yours and the result of now() stay as they are.
+    Rows of yours and the result of now() stay as they are. Raises TypeError for what is no
+    timedelta.
     """
+    if not isinstance(by, timedelta):
+        raise TypeError(f"travel() takes a timedelta, such as timedelta(hours=1), not {by!r}.")
     cron_lines.note()
     _move(apps.get_app_config("jobs").get_models(), by)
 

@@ -48,3 +48,4 @@ def test_a_module_that_raises_at_import_is_told_of_and_takes_nothing_down(module
     assert "some_functions cannot be imported: OSError" in discovery.why_unknown("x")
     (warning,) = discovery.modules(None)
     assert (warning.id, "no such setting" in warning.msg) == ("jobs.W001", True)
+    assert warning.msg.endswith("(some_functions.py, line 1)")
