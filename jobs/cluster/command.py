@@ -23,6 +23,7 @@ class Command(Stock):
             raise CommandError("This cluster does not start: SECRET_KEY is empty.")
         if options.get("cluster_name"):
             os.environ["Q_CLUSTER_NAME"] = options["cluster_name"]
+        self.stdout.write("The cluster starts.")  # all code is loaded and checked
         cluster = django_q_adapter.EngineCluster()
         cluster.start()
         if options.get("run_once"):

@@ -33,14 +33,19 @@ def zone(name: str) -> tzinfo:
         return UTC
     try:
         return ZoneInfo(name)
-    except (LookupError, ValueError, OSError):
-        pass
+    except PermissionError as error:
+        raise Unknown(f"the time zone “{name}” cannot be read: {error}") from error
+    except (LookupError, ValueError, OSError) as error:  # OSError: a folder, too long a name
+        raise _absence(name) from error
+
+
+def _absence(name: str) -> Missing | Unknown:
     known = zoneinfo.available_timezones()
     if not known:
-        raise Missing
+        return Missing()
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean “{close[0]}”?" if close else ", such as “Europe/Paris”."
-    raise Unknown(
+    return Unknown(
         f"no time zone is called “{name}”. Allowed are the names of the IANA database{hint} If "
         "the name is right, a newer release of the package “tzdata” may know it."
     )

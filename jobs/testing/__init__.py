@@ -16,6 +16,7 @@ survives_every_crash(welcome, Event(name="shop/user.joined"))
 
 from __future__ import annotations
 
+from jobs.testing.crashes import Boundary, CrashingCluster
 from jobs.testing.cron_lines import start_cron, tick
 from jobs.testing.draining import drain
 from jobs.testing.endpoint import Answer, Asked, Endpoint
@@ -26,6 +27,8 @@ from jobs.testing.time_travel import travel
 __all__ = [
     "Answer",
     "Asked",
+    "Boundary",
+    "CrashingCluster",
     "Endpoint",
     "drain",
     "functions_of_a_block",

@@ -18,6 +18,7 @@ from django.db import connection
 
 from jobs.events.event import Event
 from jobs.events.intake import send
+from jobs.events.validation import validate
 from jobs.models import Run
 from jobs.registry.function import Function, Handler
 from jobs.registry.options import TriggerEvent
@@ -53,7 +54,8 @@ def survives_every_crash(
     Columns of times, of UUIDs and those in `ignore` (“shop_order.seed”) are not compared.
 
     A handler that is no Function is registered meanwhile, with `options`. Raises AssertionError,
-    which names each crash that changes the outcome, and how. Needs a test without a transaction of
+    which names each crash that changes the outcome, and how; InvalidEvent; ValueError for an
+    `ignore` that names no column. Needs a test without a transaction of
     its own: `@pytest.mark.django_db(transaction=True)`.
     """
     if connection.in_atomic_block:
@@ -61,6 +63,7 @@ def survives_every_crash(
             "survives_every_crash() commits, and so needs a test without a transaction of its own: "
             "@pytest.mark.django_db(transaction=True), or Django's TransactionTestCase."
         )
+    validate(event)
     with _known(function, event, options) as fn_id:
         life = Life(fn_id, event, begin, facts, Tables(ignore))
         try:

@@ -42,7 +42,8 @@ INSTANT = timedelta(milliseconds=1)
 def travel(by: Duration) -> None:
     """Let time pass for the engine: every time that it has stored moves `by` into the past.
 
-    Rows of yours and the result of now() stay as they are.
+    Rows of yours and the result of now() stay as they are. Raises TypeError for what is no
+    timedelta.
     """
     span = checked_span(by)
     cron_lines.note()

@@ -6,6 +6,7 @@ from melodymaker.supervisor.children import Children, PartEnded
 from melodymaker.supervisor.instance_lock import InstanceLock, Occupied
 from melodymaker.supervisor.ports import PortTaken, refuse_taken
 from melodymaker.supervisor.processes import PARTS, Part
+from melodymaker.supervisor.reloading import Reloader, Watcher
 
 __all__ = [
     "PARTS",
@@ -15,5 +16,7 @@ __all__ = [
     "Part",
     "PartEnded",
     "PortTaken",
+    "Reloader",
+    "Watcher",
     "refuse_taken",
 ]

@@ -1,11 +1,15 @@
-"""Run the parts as child processes: prefix their output, notice when one ends, end all of them."""
+"""Run the parts as child processes: prefix their output, notice when one ends, replace one by a new
+one, end all of them.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +18,7 @@ from typing import TextIO
 from melodymaker.supervisor import process_groups
 from melodymaker.supervisor.processes import Part
 
+PATIENCE = 60.0  # seconds for a new part to load its code
 REMEMBERED = 15  # lines of a part that are shown when it dies
 COLOURS = ("36", "35", "33", "32")
 
@@ -32,6 +37,9 @@ class Running:
         self.label = label
         self.listener = threading.Thread(target=self.say, args=(children,), daemon=True)
         self.last: deque[str] = deque(maxlen=REMEMBERED)
+        self.has_loaded = threading.Event()
+        if not part.loaded:
+            self.has_loaded.set()
         self.popen = subprocess.Popen(  # noqa: S603
             [sys.executable, *part.arguments],
             cwd=children.base,
@@ -48,21 +56,24 @@ class Running:
         """Pass the part's lines on until it closes its output."""
         for line in self.popen.stdout or ():
             self.last.append(line.rstrip())
-            with children.turn:
-                children.out.write(f"{self.label} {line.rstrip()}\n")
-                children.out.flush()
+            children.say(f"{self.label} {line.rstrip()}")
+            if self.part.loaded and self.part.loaded in line:
+                self.has_loaded.set()
 
-    def last_lines(self) -> str:
+    def end_in_words(self, then: str = "") -> str:
         code = self.popen.returncode
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         said = "".join(f"\n  {line}" for line in self.last) or "\n  (nothing)"
-        return f"The {self.part.name} {how}, so all parts were stopped. Its last lines:{said}"
+        return f"The {self.part.name} {how}{then}. Its last lines:{said}"
 
 
 class Children:
     def __init__(self, base: Path, out: TextIO, *, with_database: bool) -> None:
         self.base, self.out = base, out
         self.running: list[Running] = []
+        self.retiring: list[Running] = []  # told to stop, at their last step
+        self._environment: dict[str, str] = {}
+        self._labels: dict[str, str] = {}
         self.turn = threading.Lock()  # one line at a time
         self._watchdog = subprocess.Popen(  # noqa: S603
             [
@@ -76,27 +87,71 @@ class Children:
         )
 
     def start(self, parts: Iterable[Part], environment: dict[str, str]) -> None:
-        parts = list(parts)
+        parts, self._environment = list(parts), environment
         width = max(len(part.name) for part in parts)
         for part, colour in zip(parts, COLOURS, strict=False):
             label = f"{part.name:<{width}} |"
             if self.out.isatty():
                 label = f"\033[{colour}m{label}\033[0m"
-            running = Running(part, label, self, environment)
-            self.running.append(running)
-            self._tell_watchdog(running.popen.pid)
-            running.listener.start()
+            self._labels[part.name] = label
+            self.running.append(self._start(part))
+
+    def _start(self, part: Part) -> Running:
+        running = Running(part, self._labels[part.name], self, self._environment)
+        self._tell_watchdog(running.popen.pid)
+        running.listener.start()
+        return running
+
+    def say(self, text: str) -> None:
+        """A line or more, with no other part's in between."""
+        with self.turn:
+            self.out.write(f"{text}\n")
+            self.out.flush()
 
     def check(self) -> None:
-        """Raise PartEnded if a part has ended."""
+        """Raise PartEnded if a part has ended by itself."""
         for running in self.running:
             if running.popen.poll() is not None:
                 running.listener.join(timeout=1.0)
-                raise PartEnded(running.last_lines())
+                raise PartEnded(running.end_in_words(", so all parts were stopped"))
+        for gone in [old for old in self.retiring if old.popen.poll() is not None]:
+            self.retiring.remove(gone)
+            process_groups.end([gone.popen.pid], lambda pid: False, patience=0.0)
+
+    def replace(self, name: str) -> None:
+        """Start a part anew beside the old one, which is told to stop when the new one has loaded
+        its code. Raises PartEnded if that ends before, or takes a minute; the old one then goes on.
+        """
+        old = self._part(name)
+        new = self._start(old.part)
+        self.retiring.append(new)  # as long as it may be in vain
+        self._wait_until_loaded(new)
+        self.retiring[-1] = old
+        self.running[self.running.index(old)] = new
+        old.popen.send_signal(signal.SIGTERM)
+
+    @staticmethod
+    def _wait_until_loaded(new: Running) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not new.has_loaded.wait(0.02):
+            if new.popen.poll() is not None:
+                new.listener.join(timeout=1.0)
+                raise PartEnded(new.end_in_words(" when it was started with the new code"))
+            if time.monotonic() > deadline:
+                new.popen.kill()
+                raise PartEnded(f"The {new.part.name} did not load the new code in {PATIENCE:g} s.")
+
+    def hang_up(self, name: str) -> None:
+        """SIGHUP: gunicorn starts new workers, and lets the old ones end their requests."""
+        self._part(name).popen.send_signal(signal.SIGHUP)
+
+    def _part(self, name: str) -> Running:
+        return next(running for running in self.running if running.part.name == name)
 
     def stop(self) -> None:
         """End the cluster first, while it can still reach the studio, then the other parts."""
-        leaders = {running.popen.pid: running.popen for running in reversed(self.running)}
+        running = [*self.retiring, *self.running]
+        leaders = {one.popen.pid: one.popen for one in reversed(running)}
 
         def alive(pid: int) -> bool:
             return leaders[pid].poll() is None

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 class Part:
     name: str
     arguments: tuple[str, ...]  # for this Python, in the checkout's folder
+    loaded: str = ""  # what it says when it has loaded its code; empty: nothing
 
+
+# One worker loads new code in half the time that two need; its threads serve one developer.
+GUNICORN = ("--config", "deploy/gunicorn.conf.py", "--workers", "1")
 
 PARTS = (
     Part("studio", ("manage.py", "studio")),
-    Part("web", ("-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "melodymaker.wsgi")),
-    Part("cluster", ("manage.py", "qcluster")),
+    Part("web", ("-m", "gunicorn", *GUNICORN, "melodymaker.wsgi")),
+    Part("cluster", ("manage.py", "qcluster"), loaded="The cluster starts."),
 )

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,14 @@ def examples() -> Iterator[ModuleType]:
     del sys.modules[NAME]
 
 
-@pytest.mark.parametrize("name", re.findall(r"^def (test_\w+)", SOURCE, re.M))
+def cases() -> list[Any]:
+    """The page's tests, each with a transaction of its own or without one, as it says."""
+    found = re.findall(r"(transaction=True\)\n)?^def (test_\w+)", SOURCE, re.M)
+    commits = pytest.mark.django_db(transaction=True)
+    return [pytest.param(name, marks=[commits] if says else []) for says, name in found]
+
+
+@pytest.mark.parametrize("name", cases())
 def test_an_example_passes(name: str, examples: ModuleType, request: pytest.FixtureRequest):
     example = getattr(examples, name)
     example(*map(request.getfixturevalue, inspect.signature(example).parameters))

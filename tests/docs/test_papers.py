@@ -70,7 +70,7 @@ def test_the_same_package_has_the_same_version_everywhere(name: str):
 
 def test_a_production_installs_nothing_of_the_studios():
     site = required((BASE / "requirements.txt").read_text())
-    assert not {"numpy", "scipy", "soundfile", "pillow", "pyloudnorm"} & site.keys()
+    assert not {"numpy", "scipy", "soundfile", "pillow", "pyloudnorm", "watchfiles"} & site.keys()
 
 
 def test_the_readme_names_the_two_commands_and_ci_runs_the_test_command():

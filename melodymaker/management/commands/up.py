@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import signal
 import sys
@@ -21,6 +22,8 @@ from melodymaker.supervisor import (
     Occupied,
     PartEnded,
     PortTaken,
+    Reloader,
+    Watcher,
     refuse_taken,
 )
 from melodymaker.supervisor.children import environment
@@ -36,6 +39,7 @@ WELCOME = """
 │  Listen    {site:<30}  demo  / demo-password
 │  Operate   {admin:<30}  admin / admin-password
 │
+│  A changed Python file is reloaded; runs in flight go on.
 │  Ctrl-C stops everything; the data are kept for the next time.
 └──────────────────────────────────────────────────────────────────────
 """
@@ -55,9 +59,8 @@ class Command(BaseCommand):
         except Occupied as problem:
             raise CommandError(str(problem)) from None
         try:
-            self.run(instance_lock, site)
-        except KeyboardInterrupt:
-            pass  # Ctrl-C is the normal end
+            with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is the normal end
+                self.run(instance_lock, site)
         except (PortTaken, PartEnded, embedded.DatabaseUnavailable) as problem:
             raise CommandError(str(problem)) from None
         finally:
@@ -111,11 +114,19 @@ class Command(BaseCommand):
         connections.close_all()
 
     def watch(self, children: Children, instance_lock: InstanceLock) -> None:
+        """Until the supervisor is to stop; a changed Python file is reloaded."""
+        watcher = Watcher(settings.BASE_DIR, children.say)
+        reloader = Reloader(settings.BASE_DIR, children)
         demo = DemoSongs()
-        while not instance_lock.withdrawn:
-            children.check()
-            demo.publish()
-            time.sleep(0.25)
+        watcher.start()
+        try:
+            while not instance_lock.withdrawn:
+                children.check()
+                demo.publish()
+                if watcher.has_changed.wait(0.25):
+                    reloader.reload(watcher.take())
+        finally:
+            watcher.stop()
 
     def stop(self, children: Children | None) -> None:
         """End the parts, which are killed after a few seconds. Signals cannot interrupt this."""

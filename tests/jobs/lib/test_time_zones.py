@@ -90,3 +90,12 @@ def test_a_check_names_a_zone_of_the_site_that_is_not_there(monkeypatch) -> None
     assert error.id == "jobs.E003"
     assert "TIME_ZONE='Europe/Pariss'" in error.msg
     assert "did you mean “Europe/Paris”?" in error.msg
+
+
+def test_a_zone_that_cannot_be_read_is_no_unknown_name(monkeypatch) -> None:
+    def refuses(name: str) -> None:
+        raise PermissionError(13, "Permission denied", "/zones/Europe/Rome")
+
+    monkeypatch.setattr(time_zones, "ZoneInfo", refuses)
+    with pytest.raises(time_zones.Unknown, match=r"“Europe/Rome” cannot be read: .*denied"):
+        time_zones.zone("Europe/Rome")

@@ -149,6 +149,12 @@ def test_a_function_that_waits_for_ever_is_found():
             drain(20, skip_time=True)
 
 
+@pytest.mark.parametrize("by", [60, None, "1h"])
+def test_time_passes_by_a_timedelta(by):
+    with pytest.raises(TypeError, match=r"travel\(\) takes a timedelta, such as"):
+        travel(by)
+
+
 # --- cron lines -----------------------------------------------------------------------------------
 
 

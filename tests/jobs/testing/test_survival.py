@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from jobs.api import Context, Event, StepError
+from jobs.api import Context, Event, InvalidEvent, StepError, send
 from jobs.models import Run
-from jobs.testing import Answer, registered, survives_every_crash
+from jobs.testing import (
+    Answer,
+    Boundary,
+    CrashingCluster,
+    registered,
+    survives_every_crash,
+    travel,
+)
 from songs.models import Category
 from tests.support.cast import listener
 
@@ -146,6 +154,24 @@ def test_a_column_that_is_different_each_time_may_be_left_out():
     survives_every_crash(handler, GO, ignore=["songs_category.name", "songs_category.folded"])
     with pytest.raises(ValueError, match="no table has this column"):
         survives_every_crash(handler, GO, ignore=["songs_category.nam"])
+
+
+def test_what_is_no_event_is_refused():
+    with pytest.raises(InvalidEvent, match=r"send\(\) takes jobs\.api\.Event"):
+        survives_every_crash(print, "test/go")
+
+
+def test_a_cluster_dies_at_the_commit_of_ones_choice_and_another_goes_on():
+    with registered(lambda ctx: ctx.step.run("first", book, "first")):
+        send(GO)
+        cluster = CrashingCluster(Boundary("step_runner.attempt", 1, before=True), one_by_one=True)
+        assert not cluster.work()
+        assert cluster.last_step == "first"
+        assert not Category.objects.exists()
+
+        travel(timedelta(minutes=1))
+        assert CrashingCluster().work()
+    assert Category.objects.get().name == "first"
 
 
 @pytest.mark.django_db(transaction=False)

@@ -1,0 +1,120 @@
+"""New code for running parts: when a Python file changes, a new cluster takes over from the old
+one, and the site gets new workers.
+
+1. A file that Python cannot compile restarts nothing: its place is said, the old code goes on, and
+   the next change is tried again.
+2. The new cluster starts beside the old one. If it ends at its start, the old one goes on. If its
+   checks pass, which load every module of the site, the old one is told to stop: each of its
+   workers puts its run down after the step that it is at, and the new cluster goes on with it.
+3. Only then gunicorn is told to start new workers: code that cannot be loaded would end it.
+4. Two changes at once are one reload.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from melodymaker.supervisor.children import Children, PartEnded
+
+NO_CODE = {"benchmarks", "docs", "tests"}  # folders that no part runs
+UNWATCHED = "Python files are not watched, so nothing is reloaded when one changes: {}"
+
+
+def code_folders(base: Path) -> list[Path]:
+    """The packages of the checkout; a new one counts from the next change on."""
+    found = (path.parent for path in base.glob("*/__init__.py"))
+    return sorted(path for path in found if path.name not in NO_CODE)
+
+
+class Watcher:
+    """A thread that collects which Python files have changed."""
+
+    def __init__(self, base: Path, say: Callable[[str], object]) -> None:
+        self._base, self._say = base, say
+        self._changed: set[Path] = set()
+        self._turn = threading.Lock()
+        self._end = threading.Event()
+        self.has_changed = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def start(self) -> None:
+        logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it counts changes
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._end.set()
+
+    def take(self) -> set[Path]:
+        """What has changed since the last call."""
+        with self._turn:
+            taken, self._changed = self._changed, set()
+            self.has_changed.clear()
+        return taken
+
+    def _watch(self) -> None:
+        try:
+            while not self._end.is_set():
+                self._watch_folders(code_folders(self._base))
+        except Exception as problem:  # no package, or no room for more watches in the system
+            self._say(UNWATCHED.format(f"{type(problem).__name__}: {problem}"))
+
+    def _watch_folders(self, folders: list[Path]) -> None:
+        """Until the checkout has other folders."""
+        from watchfiles import PythonFilter, watch  # for development alone
+
+        for changes in watch(*folders, watch_filter=PythonFilter(), stop_event=self._end):
+            with self._turn:
+                self._changed |= {Path(path) for _, path in changes}
+                self.has_changed.set()
+            if code_folders(self._base) != folders:
+                return
+
+
+class Reloader:
+    """Reloads what has changed, on behalf of the supervisor's loop."""
+
+    def __init__(self, base: Path, children: Children) -> None:
+        self._base, self._children = base, children
+        self._suspects: set[Path] = set()  # changed, and not loaded yet
+
+    def reload(self, changed: Iterable[Path]) -> bool:
+        """False if the old code goes on."""
+        begun = time.monotonic()
+        self._suspects |= set(changed)
+        if problems := [said for path in sorted(self._suspects) if (said := self._problem(path))]:
+            self._say("\n".join([*problems, "The old code goes on until that is mended."]))
+            return False
+        try:
+            self._children.replace("cluster")
+        except PartEnded as problem:
+            self._say(f"{problem}\nThe old one goes on; the next change is tried again.")
+            return False
+        self._children.hang_up("web")
+        names = ", ".join(sorted(map(self._name, self._suspects)))
+        self._suspects.clear()
+        self._say(f"Reloaded in {time.monotonic() - begun:.1f} s: {names}")
+        return True
+
+    def _problem(self, path: Path) -> str:
+        """“songs/functions.py, line 12: invalid syntax”; empty if Python can compile it."""
+        try:
+            compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+        except FileNotFoundError:
+            return ""  # it was deleted
+        except (SyntaxError, ValueError) as problem:
+            line = getattr(problem, "lineno", None)
+            text = (getattr(problem, "text", None) or "").strip()
+            where = f"{self._name(path)}{f', line {line}' if line else ''}"
+            said = getattr(problem, "msg", None) or str(problem)
+            return f"{where}: {type(problem).__name__}: {said}" + (f"\n    {text}" if text else "")
+        return ""
+
+    def _name(self, path: Path) -> str:
+        return str(path.relative_to(self._base) if path.is_relative_to(self._base) else path)
+
+    def _say(self, text: str) -> None:
+        self._children.say(text)
