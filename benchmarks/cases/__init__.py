@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.cases import (
     bulk,
+    discover,
     fairness,
     herd,
     history,
@@ -43,6 +44,7 @@ CASES = {
     "retention": retention,
     "pool": pool,
     "panel": panel,
+    "discover": discover,
     "tried-dbos": tried.dbos,
     "tried-restate": tried.restate,
 }
@@ -79,6 +81,7 @@ CHARTED = {
     "retention": ["expired runs deleted/s", "songs/s without", "songs/s meanwhile"],
     "pool": ["songs/s", "started p50, ms", "completed p50, ms"],
     "panel": ["Operations, 1h, p95 ms", "list of runs, p95 ms", "part of Operations, p95 ms"],
+    "discover": ["Discover, liked lately, p95 ms", "Discover, newest, p95 ms"],
     "tried-dbos": ["songs/s"],
     "tried-restate": ["songs/s"],
 }
