@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.cases import (
     bulk,
+    discover,
     fairness,
     herd,
     history,
@@ -45,6 +46,7 @@ CASES = {
     "pool": pool,
     "panel": panel,
     "watched": watched,
+    "discover": discover,
     "tried-dbos": tried.dbos,
     "tried-restate": tried.restate,
 }
@@ -82,6 +84,7 @@ CHARTED = {
     "pool": ["songs/s", "started p50, ms", "completed p50, ms"],
     "watched": ["songs/s without", "songs/s meanwhile"],
     "panel": ["Operations, 1h, p95 ms", "list of runs, p95 ms", "part of Operations, p95 ms"],
+    "discover": ["Discover, liked lately, p95 ms", "Discover, newest, p95 ms"],
     "tried-dbos": ["songs/s"],
     "tried-restate": ["songs/s"],
 }

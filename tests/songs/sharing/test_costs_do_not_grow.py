@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from benchmarks.public_rows import publish_many, tidy_up
 from songs.models import Listing, Publication, User
 from songs.sharing import likes, plays, tally
 from songs.sharing.chores import count_categories
@@ -15,7 +16,6 @@ from songs.sharing.listings import Order, _place
 from tests.songs.conftest import as_
 from tests.support.cast import listener
 from tests.support.explain import Explained, explained
-from tests.support.public_songs import publish_many, tidy_up
 
 SONGS = 200_000
 MOST_STATEMENTS = 10

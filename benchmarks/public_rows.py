@@ -1,4 +1,5 @@
-"""Public songs by the hundred thousand, in seconds."""
+"""Public songs by the hundred thousand, in seconds: for the case `discover`, and for the test that
+counts what their pages read."""
 
 from __future__ import annotations
 
