@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -38,7 +38,8 @@ def put_away(song: Song) -> bool:
         return False
     if row.deleted_at is None:
         publishing.withdraw(row)  # to undo the deletion does not publish it again
-        Song.objects.filter(pk=row.pk).update(deleted_at=Now())
+        # Another try at the same wish may take its form's token (generation.try_again).
+        Song.objects.filter(pk=row.pk).update(deleted_at=Now(), form_token=uuid4())
         row.refresh_from_db(fields=["deleted_at"])  # the time is the database's
         said = {"songId": str(row.pk), "userId": row.owner_id, "deletedAt": stamp(row)}
         send(Event(name=EVENT, data=said))

@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 from jobs.api import (
     Concurrency,
     Context,
+    Event,
     FetchCode,
     NonRetriableError,
     Response,
@@ -28,6 +29,7 @@ from jobs.api import (
     TriggerEvent,
     create_function,
     quoted,
+    send,
 )
 from songs import credits, downloads, files, leaving, music, remains, upkeep, waveform
 from songs.event_songs import song_of
@@ -110,7 +112,6 @@ def generate_song(ctx: Context) -> dict[str, Any]:
     with removing_refused(ctx, response):
         ctx.step.run("update-song", update_song, song, response)
     ctx.step.run("deduct-credits", deduct_credits, song)
-    ctx.step.run("draw-waveform", waveform.draw, song, atomic=False)
     return {"success": True}
 
 
@@ -169,6 +170,7 @@ def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
     files.refuse_those_of_others(row, made)
     keep(row, made)
     credits.charge(row)
+    send(Event(name=waveform.EVENT, data={"songId": str(row.pk), "userId": row.owner_id}))
     return {"audio": made.audio_key, "cover": made.cover_key, "categories": made.categories}
 
 

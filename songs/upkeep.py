@@ -26,6 +26,16 @@ MOST_BATCHES = 100
 
 
 @create_function(
+    fn_id="draw-waveform",
+    name="Draw waveform",
+    trigger=TriggerEvent(event=waveform.EVENT),
+)
+def draw_waveform(ctx: Context) -> dict[str, Any]:
+    """Draw the waveform of a song that has arrived."""
+    return dict(ctx.step.run("draw", waveform.draw, song_of(ctx.event.data), atomic=False))
+
+
+@create_function(
     fn_id="draw-waveforms",
     name="Draw waveforms",
     trigger=TriggerCron(cron="*/10 * * * *"),

@@ -1,7 +1,8 @@
 """A song's waveform: how loud each of 96 equal parts of it is, a byte a part.
 
-1. The run that makes a song draws its waveform as its last step. The song is playable by then, so a
-   file that cannot be read costs nothing but the picture: the player shows a line of even bars.
+1. A song that arrives sends an event, in the commit in which it becomes playable, and a run of its
+   own draws it. A file that cannot be read costs nothing but the picture: the player shows a line
+   of even bars.
 2. The function `draw-waveforms` draws those of older songs, a few at a time (functions.py).
 3. `Song.peaks` is null until a waveform was drawn, and empty if that is not possible.
 """
@@ -10,21 +11,31 @@ from __future__ import annotations
 
 import logging
 from array import array
+from collections.abc import Callable
 from itertools import islice
-from typing import IO, Any
+from pathlib import PurePosixPath
+from typing import Any
 from uuid import UUID
 
+import miniaudio
 from django.core.files.storage import default_storage
 
 from songs.models import Song, SongQuerySet
 
 logger = logging.getLogger(__name__)
 
+EVENT = "songs/song.arrived"
 BARS = 96
-LARGEST = 200 * 1024 * 1024  # bytes of a file that is read
-BLOCK = 1 << 20  # frames that are decoded at a time: 4 MiB of stereo
+LARGEST = 100 * 1024 * 1024  # bytes of a file that is read
 STRIDE = 7  # of so many samples one is looked at: enough for a picture, and quick
 FULL = 32_768  # the loudest sample
+# Other kinds of files are not drawn: each of these has a decoder of its own, which refuses what it
+# does not understand.
+DECODERS: dict[str, Callable[[bytes], Any]] = {
+    ".mp3": miniaudio.mp3_read_s16,
+    ".wav": miniaudio.wav_read_s16,
+    ".flac": miniaudio.flac_read_s16,
+}
 
 
 def draw(song: SongQuerySet) -> dict[str, Any]:
@@ -45,34 +56,23 @@ def undrawn(most: int) -> list[UUID]:
 
 
 def peaks_of(key: str) -> bytes:
-    """The bars of a file, the loudest 255; empty if it cannot be read."""
+    """The bars of a file, the loudest 255; empty if it cannot be drawn."""
+    decode = DECODERS.get(PurePosixPath(key).suffix)
+    if decode is None:
+        return b""
     try:
         if default_storage.size(key) > LARGEST:
             raise ValueError(f"It is larger than {LARGEST:,} bytes.")
         with default_storage.open(key) as file:
-            return bars_of(loudness(file))
+            return bars_of(loudness(decode(file.read()).samples))
     except Exception as problem:  # of any storage and of any decoder
         logger.warning("The waveform of %s cannot be drawn: %s", key, problem)
         return b""
 
 
-def loudness(file: IO[bytes]) -> list[int]:
-    """The loudest sample of each short piece of a sound, 0 to 32,768.
-
-    The sound is decoded in large blocks: between two reads the library seeks, and the beginning of
-    an MP3's next block is silent then.
-    """
-    import soundfile  # with NumPy: only a process that draws pays for them
-
-    with soundfile.SoundFile(file) as sound:
-        piece = sound.channels * max(1, min(BLOCK, sound.frames // (2 * BARS)))
-        found: list[int] = []
-        while block := sound.buffer_read(BLOCK, dtype="int16"):
-            found += loudest(array("h", bytes(block)), piece)
-    return found
-
-
-def loudest(samples: array[int], piece: int) -> list[int]:
+def loudness(samples: array[int]) -> list[int]:
+    """The loudest sample of each of some hundred pieces of a sound, 0 to 32,768."""
+    piece = max(STRIDE, len(samples) // (4 * BARS))
     found = []
     for start in range(0, len(samples), piece):
         looked_at = samples[start : start + piece : STRIDE]
@@ -81,7 +81,7 @@ def loudest(samples: array[int], piece: int) -> list[int]:
 
 
 def bars_of(found: list[int]) -> bytes:
-    """The blocks, gathered into 96 bars. A quiet song is drawn as high as a loud one; silence is
+    """The pieces, gathered into 96 bars. A quiet song is drawn as high as a loud one; silence is
     flat."""
     if not found:
         return b""

@@ -18,10 +18,7 @@ from songs.models import Song, User
 from tests.support.hostile_endpoint import Adversary, Manner, Peer, allow, answer
 
 FN = "generate-song-event"
-STEPS = [
-    *("check-credits", "set-processing", "call-modal-api"),
-    *("update-song", "deduct-credits", "draw-waveform"),
-]
+STEPS = ["check-credits", "set-processing", "call-modal-api", "update-song", "deduct-credits"]
 LATER = timedelta(minutes=2)  # longer than a backoff and than a lease
 REPLY = {
     "s3_key": "4c1ef5a2-0d6c-4d65-9f2c-3f1d1c1f6a11.mp3",
@@ -78,6 +75,13 @@ def to_the_end() -> None:
     while Run.objects.filter(fn_id=FN).unfinished().exists():
         travel(LATER)
         drain()
+
+
+def after_the_minute() -> None:
+    """What was deleted cannot be brought back any more."""
+    drain()
+    travel(timedelta(seconds=61))
+    drain()
 
 
 def made(user: User, **changes: Any) -> Song:

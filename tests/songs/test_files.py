@@ -12,8 +12,8 @@ from django.http import HttpResponseBase
 from django.test import Client
 from django.utils.http import http_date
 
-from jobs.testing import drain
 from songs.models import Song, SongStatus, User
+from tests.songs.making import after_the_minute
 from tests.support.cast import a_song
 
 AUDIO = bytes(range(256)) * 600  # more than two chunks
@@ -196,7 +196,7 @@ def test_a_bucket_is_asked_for_a_short_lived_link(alices: Client, song: Song) ->
 
 def test_deleting_a_song_deletes_its_files_and_keeps_the_ledger(alices: Client, song: Song) -> None:
     answer = alices.post(f"/songs/{song.pk}/delete", follow=True)
-    drain()
+    after_the_minute()
     assert "is deleted." in answer.content.decode()
     assert not Song.objects.exists()
     assert not default_storage.exists(song.s3_key)

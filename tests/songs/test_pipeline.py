@@ -38,7 +38,7 @@ def server(settings) -> Iterator[Adversary]:
         yield server
 
 
-def test_a_song_goes_through_its_steps_and_each_remembers_what_it_did(server, alice: User):
+def test_a_song_goes_through_its_five_steps_and_each_remembers_what_it_did(server, alice: User):
     song = made(alice)
     run = run_of(song)
     assert (run.status, run.output) == ("completed", {"success": True})

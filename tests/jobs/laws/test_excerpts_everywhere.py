@@ -108,15 +108,9 @@ NO_TEXTS = {
         "mine(request).prefetch_related('categories')[:NEWEST]",
         "request.GET.getlist('song')[:A_PAGE]",
     },
-    "songs/library.py": {
-        "own.annotate(count=Count('songs')).order_by('-count', 'folded')[:MOST_CATEGORIES]",
-        "self.words.split()[:MOST_WORDS]",
-    },
+    "songs/library.py": {"self.words.split()[:MOST_WORDS]"},
     "songs/progress.py": {"columns[:LOOKED_AT]"},
-    "songs/waveform.py": {
-        "samples[start:start + piece:STRIDE]",
-        "waiting.values_list('pk', flat=True)[:most]",
-    },
+    "songs/waveform.py": {"samples[start:start + piece:STRIDE]"},
     # of the panel: lists of rows, and the ends of names and ids
     "songs/accounts/clearing.py": {  # keys
         "UserSession.objects.filter(~Exists(there)).values_list('pk', flat=True)[:BATCH]",
