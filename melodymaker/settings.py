@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from melodymaker import embedded
 from melodymaker.environment import Environment
@@ -144,6 +144,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "songs"
 LOGOUT_REDIRECT_URL = "login"
+CSRF_FAILURE_VIEW = "songs.stale_pages.csrf_failure"
 STARTING_CREDITS = env.whole("STARTING_CREDITS", 10)
 
 # --- language and time ------------------------------------------------------------------------
@@ -178,7 +179,7 @@ JOBS: dict[str, Any] = {
     # settings whose values never reach a row, a log line or a page
     "SECRETS": ["SECRET_KEY", "MODAL_KEY", "MODAL_SECRET"],
     # hosts that `step.fetch` may call
-    "ALLOWED_HOSTS": [],  # set below, from the endpoint
+    "ALLOWED_HOSTS": [],  # set below, from the endpoints
     # those of ALLOWED_HOSTS that may have private addresses
     "PRIVATE_HOSTS": env.names("JOBS_PRIVATE_HOSTS", default=[]),
     # how many requests one cluster has in flight at most
@@ -213,10 +214,22 @@ STUDIO_DELAY = env.number("STUDIO_DELAY", 0.0)
 STUDIO_REDIRECT_AFTER = env.number("STUDIO_REDIRECT_AFTER", 150.0)
 STUDIO_URL = f"http://127.0.0.1:{STUDIO_PORT}/generate_from_description"
 GENERATE_FROM_DESCRIPTION = env.url("GENERATE_FROM_DESCRIPTION", default=STUDIO_URL)
+# The endpoints for lyrics. A site whose first endpoint is not the studio has to name them too, or
+# its form does not offer these ways.
+USES_STUDIO = GENERATE_FROM_DESCRIPTION == STUDIO_URL
+GENERATE_WITH_LYRICS = env.url(
+    "GENERATE_WITH_LYRICS",
+    default=urljoin(STUDIO_URL, "generate_with_lyrics") if USES_STUDIO else "",
+)
+GENERATE_FROM_DESCRIBED_LYRICS = env.url(
+    "GENERATE_FROM_DESCRIBED_LYRICS",
+    default=urljoin(STUDIO_URL, "generate_with_described_lyrics") if USES_STUDIO else "",
+)
+ENDPOINTS = [GENERATE_FROM_DESCRIPTION, GENERATE_WITH_LYRICS, GENERATE_FROM_DESCRIBED_LYRICS]
 GENERATION_TIMEOUT = env.whole("GENERATION_TIMEOUT", 600, least=1, most=7200)
 MODAL_KEY = env.text("MODAL_KEY")
 MODAL_SECRET = env.text("MODAL_SECRET")
-if not MODAL_KEY and GENERATE_FROM_DESCRIPTION == STUDIO_URL:
+if not MODAL_KEY and USES_STUDIO:
     MODAL_KEY, MODAL_SECRET = "studio-key", "studio-secret"  # the studio runs on this machine
 if not (MODAL_KEY and MODAL_SECRET):
     env.problems.append(
@@ -224,7 +237,7 @@ if not (MODAL_KEY and MODAL_SECRET):
         "and the endpoint needs both."
     )
 JOBS["ALLOWED_HOSTS"] = env.names(
-    "JOBS_ALLOWED_HOSTS", default=[urlsplit(GENERATE_FROM_DESCRIPTION).netloc]
+    "JOBS_ALLOWED_HOSTS", default=sorted({urlsplit(url).netloc for url in ENDPOINTS if url})
 )
 
 # --- files: the pages' own, and the songs' ------------------------------------------------------

@@ -11,8 +11,8 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Now
 
 from jobs.api import excerpt
 from songs.models import CHARGES, CreditEntry, EntryKind, Song, User
@@ -79,6 +79,15 @@ class Balance:
             "Wait until one of these songs is ready."
         )
 
+    def refusal_of(self, takes: int) -> str:
+        """Why so many songs cannot be ordered at once; empty if that is possible."""
+        if self.refusal or self.available >= takes:
+            return self.refusal
+        return (
+            f"{takes} takes cost {takes} credits, and you have {self.available} free. "
+            "Order one take, or wait until more are free."
+        )
+
 
 def in_words(amount: int) -> str:
     """“+5 credits”, “+1 credit”, “−2 credits”."""
@@ -87,8 +96,9 @@ def in_words(amount: int) -> str:
 
 
 def balance(user: User) -> Balance:
-    credits = User.objects.values_list("credits", flat=True).get(pk=user.pk)
-    return Balance(credits, Song.objects.owned_by(user).in_the_making().count())
+    making = Song.objects.in_the_making().filter(owner=OuterRef("pk")).order_by().values("owner")
+    counted = Coalesce(Subquery(making.annotate(count=Count("pk")).values("count")), 0)
+    return Balance(*User.objects.values_list("credits", counted).get(pk=user.pk))
 
 
 def available(user: User) -> int:
@@ -105,6 +115,7 @@ def grant(
     by: User | None = None,
     kind: EntryKind = EntryKind.GRANT,
     song: Song | None = None,
+    payment: str = "",
 ) -> CreditEntry:
     """Grant credits; a negative amount takes them back. `song` is what they are granted for.
 
@@ -128,7 +139,34 @@ def grant(
         why=excerpt(why, WHY_LIMIT),
         by=by,
         song=song,
+        payment=payment,
     )
+
+
+@transaction.atomic
+def purchase(user: User, amount: int, *, payment: str, why: str = "") -> CreditEntry:
+    """Book credits that the listener has bought. `payment` is the payment's id at its provider.
+
+    A payment is booked once: a provider tells of it more than once, and each further call returns
+    the entry of the first. Raises ValueError if the payment has no id, buys less than one credit,
+    or was booked for another account or amount.
+    """
+    if not payment or amount < 1:
+        raise ValueError(
+            f"payment={payment!r} for {amount:,} credits cannot be booked: a purchase needs the "
+            "payment's id and at least one credit."
+        )
+    lock(user)
+    earlier = CreditEntry.objects.filter(payment=payment).first()
+    if earlier is None:
+        return grant(user, amount, why=why, kind=EntryKind.PURCHASE, payment=payment)
+    if (earlier.user_id, earlier.amount) != (user.pk, amount):
+        raise ValueError(
+            f"Payment {payment} is booked already, for account {earlier.user_id} and "
+            f"{in_words(earlier.amount)}; it cannot be booked for account {user.pk} and "
+            f"{in_words(amount)}."
+        )
+    return earlier
 
 
 def refuse_repeat(user: User, amount: int, *, why: str, by: User) -> None:

@@ -1,5 +1,8 @@
 """Delete a song's row, and the files that no other song names. The ledger entries stay.
 
+A listener's deletion can be undone for a minute: the song is put away, and a run deletes it for
+good (functions.py). An operator's deletion is for good at once.
+
 A finished song was charged in the commit that finished it. A song that an earlier version of the
 site made may not have been, and is charged when it is deleted.
 """
@@ -7,17 +10,80 @@ site made may not have been, and is charged when it is deleted.
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
 
 from django.db import transaction
+from django.db.models.functions import Now
 
+from jobs.api import Event, RetryAfterError, send
 from songs import credits, generation
 from songs.files import remove_unnamed
-from songs.models import Song
+from songs.models import Song, SongQuerySet, User
 
 logger = logging.getLogger(__name__)
 
 
+UNDO = timedelta(minutes=1)
+EVENT = "songs/song.deleted"
+
+
 @transaction.atomic
+def put_away(song: Song) -> bool:
+    """Take a song out of its listener's sight, and send the event whose run deletes it for good.
+
+    Returns False and does nothing if the song is being made. Raises Song.DoesNotExist if the song
+    is deleted already.
+    """
+    credits.lock_owner(song)
+    row = Song.objects.select_for_update().get(pk=song.pk)
+    if row.is_in_the_making or generation.is_made_again(row):
+        return False
+    if row.deleted_at is None:
+        # Another try at the same wish may take its form's token (generation.try_again).
+        Song.objects.filter(pk=row.pk).update(deleted_at=Now(), form_token=uuid4())
+        row.refresh_from_db(fields=["deleted_at"])  # the time is the database's
+        said = {"songId": str(row.pk), "userId": row.owner_id, "deletedAt": stamp(row)}
+        send(Event(name=EVENT, data=said))
+    return True
+
+
+def stamp(song: Song) -> str:
+    """Which of the song's deletions this is: a run of an earlier one, which was undone, deletes
+    nothing."""
+    return song.deleted_at.isoformat() if song.deleted_at else ""
+
+
+def undo(user: User, pk: UUID) -> Song | None:
+    """Bring back a song that the listener has deleted; None if it is gone for good."""
+    with transaction.atomic():
+        credits.lock(user)
+        song = Song.objects.select_for_update().filter(pk=pk, owner=user).first()
+        if song is not None and song.deleted_at is not None:
+            song.deleted_at = None
+            song.save(update_fields=["deleted_at"])
+    return song
+
+
+def can_be_undone(user: User) -> SongQuerySet:
+    """The songs that the listener has deleted within the last minute, the latest first."""
+    recent = Song.objects.filter(owner=user, deleted_at__gt=Now() - UNDO)
+    return recent.order_by("-deleted_at")
+
+
+def delete_for_good(song: SongQuerySet, deletion: Any) -> dict[str, bool]:
+    """The end of a deletion, in the transaction of a step. Raises RetryAfterError if an operator
+    has the song made again."""
+    row = song.first()
+    if row is None or not row.deleted_at or stamp(row) != deletion:
+        return {"deleted": False}
+    if not delete_song(row):
+        raise RetryAfterError("The song is being made again; it is deleted afterwards.", UNDO)
+    return {"deleted": True}
+
+
+@transaction.atomic(savepoint=False)  # a step already has a transaction
 def delete_song(song: Song) -> bool:
     """Delete a song and, after the commit, its files.
 

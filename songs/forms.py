@@ -10,8 +10,18 @@ from django import forms
 from django.contrib.auth.forms import UserCreationForm
 
 from jobs.api import excerpt
+from songs import music
 from songs.credits import LARGEST_BALANCE
-from songs.models import DESCRIPTION_LIMIT, DURATION, GUIDANCE, User
+from songs.models import (
+    DESCRIPTION_LIMIT,
+    DURATION,
+    GUIDANCE,
+    LYRICS_LIMIT,
+    STYLE_LIMIT,
+    TITLE_LIMIT,
+    User,
+    Way,
+)
 
 
 class Slider(forms.NumberInput):
@@ -42,14 +52,21 @@ class RangeField(forms.FloatField):
         return number
 
 
-class DescriptionField(forms.CharField):
-    """Text of a limited length without control characters."""
+class WordsField(forms.CharField):
+    """Text of a limited length without control characters. `missing` is the sentence for nothing;
+    without it the field may be empty. A field that is not `is_asked` is left out."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        area = forms.Textarea({"rows": 5, "data-limit": DESCRIPTION_LIMIT})
-        super().__init__(widget=area, required=False, strip=False, **kwargs)
+    is_asked = True
+
+    def __init__(self, limit: int, missing: str = "", rows: int = 5, **kwargs: Any) -> None:
+        self.limit, self.missing = limit, missing
+        kind = forms.Textarea({"rows": rows}) if rows > 1 else forms.TextInput()
+        kind.attrs["data-limit"] = limit
+        super().__init__(widget=kind, required=False, strip=False, **kwargs)
 
     def clean(self, value: Any) -> str:
+        if not self.is_asked:
+            return ""
         text = str(value or "").replace("\r\n", "\n").replace("\r", "\n")
         for position, character in enumerate(text, 1):
             if unicodedata.category(character) == "Cc" and character not in "\n\t":
@@ -58,22 +75,54 @@ class DescriptionField(forms.CharField):
                     "cannot be shown. Take it out, or type the words again."
                 )
         text = text.strip()
-        if not text:
+        if not text and self.missing:
+            raise forms.ValidationError(self.missing)
+        if len(text) > self.limit:
             raise forms.ValidationError(
-                "Say what the song should be like: a mood, an instrument, a story."
+                f"That is {len(text):,} characters, and {self.limit:,} are allowed. "
+                f"Shorten it by {len(text) - self.limit:,}."
             )
-        if len(text) > DESCRIPTION_LIMIT:
-            raise forms.ValidationError(
-                f"That is {len(text):,} characters, and {DESCRIPTION_LIMIT:,} are allowed. "
-                f"Shorten it by {len(text) - DESCRIPTION_LIMIT:,}."
-            )
-        return excerpt(text, DESCRIPTION_LIMIT)
+        return excerpt(text, self.limit)
 
 
 class SongForm(forms.Form):
-    """The wish for one song. The fields are named as in the endpoint's request."""
+    """The wish for one song, or for two takes of it. The fields are named as in the endpoints'
+    requests; `way` says which words count."""
 
-    full_described_song = DescriptionField(label="What should it sound like?")
+    way = forms.ChoiceField(
+        label="How do you want to ask?",
+        choices=Way.choices,
+        widget=forms.RadioSelect,
+        required=False,
+        initial=Way.DESCRIPTION,
+        error_messages={
+            "invalid_choice": "“%(value)s” is no way to ask for a song here. Choose one of these."
+        },
+    )
+    full_described_song = WordsField(
+        DESCRIPTION_LIMIT,
+        "Say what the song should be like: a mood, an instrument, a story.",
+        label="What should it sound like?",
+    )
+    prompt = WordsField(
+        STYLE_LIMIT,
+        "Name the style: a genre, a mood, an instrument or a tempo, separated by commas.",
+        rows=1,
+        label="Style",
+    )
+    lyrics = WordsField(
+        LYRICS_LIMIT,
+        "Write the words that should be sung, or choose another way to ask.",
+        rows=9,
+        label="Lyrics",
+        help_text="[verse], [chorus] and [bridge] on lines of their own divide the song.",
+    )
+    described_lyrics = WordsField(
+        DESCRIPTION_LIMIT,
+        "Say what the lyrics should be about, or choose another way to ask.",
+        label="What should the lyrics say?",
+    )
+    title = WordsField(TITLE_LIMIT, rows=1, label="Title")
     audio_duration = RangeField(DURATION, 5, "a length in seconds", label="Length", initial=60)
     guidance_scale = RangeField(
         GUIDANCE,
@@ -86,6 +135,47 @@ class SongForm(forms.Form):
     instrumental = forms.BooleanField(
         label="Instrumental", help_text="No voice, only the music.", required=False
     )
+    two_takes = forms.BooleanField(
+        label="Two takes",
+        help_text="Two songs of the same words, to choose from. Each costs a credit.",
+        required=False,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered = music.ways()
+        choices = [(way.value, way.label) for way in offered]
+        self.fields["way"].choices = choices  # type: ignore[attr-defined]
+        self.offers_ways = len(choices) > 1
+        asked = music.WORDS[self.chosen]
+        for names in music.WORDS.values():
+            for name in names:
+                self.fields[name].is_asked = name in asked  # type: ignore[attr-defined]
+
+    @property
+    def chosen(self) -> Way:
+        """The way that the form was sent in, or is shown in at first."""
+        given = self.data.get("way") if self.is_bound else self.initial.get("way")
+        return Way(given) if given in music.ways() else Way.DESCRIPTION
+
+    def clean_title(self) -> str:
+        return " ".join(self.cleaned_data["title"].split())
+
+    def wishes(self) -> dict[str, Any]:
+        """What was asked for, for `generation.order`. What is empty is left out, so that the same
+        wish is the same whatever further fields the form has by then."""
+        cleaned = dict(self.cleaned_data)
+        if self.chosen != Way.DESCRIPTION:
+            cleaned["instrumental"] = False
+        always = ("full_described_song", "guidance_scale", "audio_duration", "instrumental")
+        extras = ("prompt", "lyrics", "described_lyrics", "title")
+        return {name: cleaned[name] for name in always} | {
+            name: cleaned[name] for name in extras if cleaned[name]
+        }
+
+    @property
+    def takes(self) -> int:
+        return 2 if self.cleaned_data["two_takes"] else 1
 
 
 class TitleForm(forms.Form):

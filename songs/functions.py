@@ -1,4 +1,5 @@
-"""The function that makes a song, step by step, and its hooks; the function that checks the ledger.
+"""The function that makes a song, step by step, and its hooks; those that draw waveforms, delete
+songs and check the ledger.
 
 A song is charged once, in the commit in which it becomes playable. A failed or cancelled song is
 never charged.
@@ -18,6 +19,7 @@ from django.db.models.functions import Now
 from jobs.api import (
     Concurrency,
     Context,
+    Event,
     FetchCode,
     NonRetriableError,
     Response,
@@ -26,13 +28,16 @@ from jobs.api import (
     TriggerEvent,
     create_function,
     quoted,
+    send,
 )
-from songs import credits, files, ledger_check, music
+from songs import credits, deletion, files, ledger_check, music, waveform
 from songs.deletion import delete_files
 from songs.event_songs import song_of
 from songs.failure_messages import CANCELLED, NO_CREDITS, CameAsAnother, apology
-from songs.generation import EVENT
-from songs.models import CHARGES, UNSUCCESSFUL, Category, Song, SongQuerySet, SongStatus
+from songs.generation import EVENT, FUNCTION
+from songs.models import CHARGES, UNSUCCESSFUL, Category, Song, SongQuerySet, SongStatus, Way
+
+A_RUN = 100  # waveforms that one run draws
 
 
 def song_failed(ctx: Context) -> None:
@@ -67,7 +72,7 @@ def happened_at(ctx: Context) -> datetime:
 
 
 @create_function(
-    fn_id="generate-song-event",
+    fn_id=FUNCTION,
     name="Generate song",
     trigger=TriggerEvent(event=EVENT),
     concurrency=[Concurrency(limit=1, key="event.data.userId")],
@@ -87,7 +92,7 @@ def generate_song(ctx: Context) -> dict[str, Any]:
     ctx.step.run("set-processing", set_processing, song)
     response = ctx.step.fetch(
         "call-modal-api",
-        settings.GENERATE_FROM_DESCRIPTION,
+        music.endpoint_for(order.get("way", Way.DESCRIPTION)),
         method="POST",
         json=order["body"],
         headers={"Modal-Key": Secret("MODAL_KEY"), "Modal-Secret": Secret("MODAL_SECRET")},
@@ -100,7 +105,7 @@ def generate_song(ctx: Context) -> dict[str, Any]:
 
 def check_credits(song: SongQuerySet, data: dict[str, Any]) -> dict[str, Any]:
     """The listener's balance, whether the song is paid (true if a rerun makes it again), and the
-    body of the request."""
+    body of the request and the way it asks."""
     found = song.select_related("owner").first()
     if found is None:
         user_id, song_id = (quoted(data.get(name)) for name in ("userId", "songId"))
@@ -110,6 +115,7 @@ def check_credits(song: SongQuerySet, data: dict[str, Any]) -> dict[str, Any]:
     return {
         "credits": found.owner.credits,
         "paid": found.credit_entries.filter(kind__in=CHARGES).exists(),
+        "way": found.way,
         "body": music.request_body(found),
     }
 
@@ -117,7 +123,7 @@ def check_credits(song: SongQuerySet, data: dict[str, Any]) -> dict[str, Any]:
 def set_processing(song: SongQuerySet) -> None:
     """Mark the song as being made. A finished song stays playable while a rerun makes it again."""
     song.exclude(status=SongStatus.PROCESSED).update(
-        status=SongStatus.PROCESSING, reason="", finished_at=None
+        status=SongStatus.PROCESSING, reason="", started_at=Now(), finished_at=None
     )
 
 
@@ -143,6 +149,7 @@ def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
     files.refuse_those_of_others(row, made)
     keep(row, made)
     credits.charge(row)
+    send(Event(name=waveform.EVENT, data={"songId": str(row.pk), "userId": row.owner_id}))
     return {"audio": made.audio_key, "cover": made.cover_key, "categories": made.categories}
 
 
@@ -159,7 +166,9 @@ def keep(row: Song, made: music.Music) -> None:
     transaction.on_commit(partial(delete_files, sorted(replaced)))
     row.s3_key, row.thumbnail_s3_key = made.audio_key, made.cover_key
     row.status, row.reason, row.finished_at = SongStatus.PROCESSED, "", Now()
-    row.save(update_fields=["s3_key", "thumbnail_s3_key", "status", "reason", "finished_at"])
+    row.peaks = None
+    changed = ["s3_key", "thumbnail_s3_key", "status", "reason", "finished_at", "peaks"]
+    row.save(update_fields=changed)
     row.categories.set(categories_of(made))
 
 
@@ -203,8 +212,45 @@ def end_without_song(
 def set_queued(song: SongQuerySet) -> None:
     """Put an unsuccessful song back in line after a retry. If its run has started, leave it."""
     song.filter(status__in=UNSUCCESSFUL).update(
-        status=SongStatus.QUEUED, reason="", finished_at=None
+        status=SongStatus.QUEUED, reason="", started_at=None, finished_at=None
     )
+
+
+@create_function(
+    fn_id="draw-waveform",
+    name="Draw waveform",
+    trigger=TriggerEvent(event=waveform.EVENT),
+)
+def draw_waveform(ctx: Context) -> dict[str, Any]:
+    """Draw the waveform of a song that has arrived."""
+    return dict(ctx.step.run("draw", waveform.draw, song_of(ctx.event.data), atomic=False))
+
+
+@create_function(
+    fn_id="draw-waveforms",
+    name="Draw waveforms",
+    trigger=TriggerCron(cron="*/10 * * * *"),
+    concurrency=[Concurrency(limit=1)],
+)
+def draw_waveforms(ctx: Context) -> dict[str, int]:
+    """Draw those that songs of an earlier version lack, 100 a run, a step each."""
+    waiting = ctx.step.run("find", lambda: [str(pk) for pk in waveform.undrawn(A_RUN)])
+    for pk in waiting:
+        song = Song.objects.filter(pk=pk)
+        ctx.step.run(f"draw-{pk}", waveform.draw, song, atomic=False)
+    return {"drawn": len(waiting)}
+
+
+@create_function(
+    fn_id="delete-song",
+    name="Delete song",
+    trigger=TriggerEvent(event=deletion.EVENT),
+)
+def delete_song(ctx: Context) -> dict[str, Any]:
+    """Delete a song for good when its listener can no longer undo that."""
+    ctx.step.sleep("a-minute-to-undo", deletion.UNDO)
+    song, which = song_of(ctx.event.data), ctx.event.data.get("deletedAt")
+    return dict(ctx.step.run("delete", deletion.delete_for_good, song, which))
 
 
 @create_function(

@@ -7,13 +7,15 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from jobs.api import Event, new_id, once, send, under_way
+from jobs.api import Event, excerpt, new_id, once, send, under_way
 from songs import credits
-from songs.models import Song, User
-from songs.titles import title_from
+from songs.models import TITLE_LIMIT, Song, User
+from songs.titles import title_from, title_from_lyrics
 
-EVENT = "generate-song-event"
+EVENT = FUNCTION = "generate-song-event"
 WISHES = ("full_described_song", "guidance_scale", "audio_duration", "instrumental")
+OTHER_WISHES = ("prompt", "lyrics", "described_lyrics")  # left out where they are empty
+SECOND_TAKE = " (take 2)"
 
 
 class NoCreditsLeft(Exception):
@@ -32,10 +34,14 @@ class SongDeleted(Exception):
 
 
 class Order(NamedTuple):
-    """A song, and whether the same form had ordered it before."""
+    """The songs of an order, and whether the same form had ordered them before."""
 
-    song: Song
+    songs: list[Song]
     is_repeat: bool
+
+    @property
+    def song(self) -> Song:
+        return self.songs[0]
 
 
 def queue_generation(
@@ -60,9 +66,18 @@ def queue_generation(
 
 
 def order(
-    user: User, wishes: dict[str, Any], form_token: uuid.UUID | str, *, seed: int | None = None
+    user: User,
+    wishes: dict[str, Any],
+    form_token: uuid.UUID | str,
+    *,
+    seed: int | None = None,
+    takes: int = 1,
 ) -> Order:
-    """Order one song for one form and one set of wishes, however often the form is sent.
+    """Order one song for one form and one set of wishes, however often the form is sent; with
+    `takes`, so many songs of the same words, each with a seed and a charge of its own.
+
+    `wishes` are the columns of WISHES, and those of OTHER_WISHES and the title where they say
+    something.
 
     1. One transaction writes the form's token, the song and the event. A song without its event
        would stay queued for ever.
@@ -71,10 +86,35 @@ def order(
        both spend the last credit.
     4. Each song in the making reserves a credit; without a free one no song is made.
 
-    Raises NoCreditsLeft, SongDeleted if the form's song was deleted, and jobs.api.StaleForm if the
-    token is too old to be known. Nothing is stored then.
+    Raises NoCreditsLeft, SongDeleted if the form's songs were deleted, and jobs.api.StaleForm if
+    the token is too old to be known. Nothing is stored then.
     """
-    return _once(user, "songs.order", form_token, wishes, lambda: _make(user, wishes, seed=seed))
+
+    def make() -> list[Song]:
+        _refuse_without(user, takes)
+        first = _make(user, wishes, seed=seed)
+        again = {**wishes, "title": _second_title(first.title)}
+        return [first, *(_make(user, again) for _ in range(takes - 1))]
+
+    asked = wishes if takes == 1 else {**wishes, "takes": takes}
+    return _once(user, "songs.order", form_token, asked, make)
+
+
+def _refuse_without(user: User, takes: int) -> None:
+    credits.lock(user)
+    refusal = credits.balance(user).refusal_of(takes)
+    if refusal:
+        raise NoCreditsLeft(refusal)
+
+
+def _second_title(title: str) -> str:
+    return excerpt(title, TITLE_LIMIT - len(SECOND_TAKE)) + SECOND_TAKE
+
+
+def wishes_of(song: Song) -> dict[str, Any]:
+    """The wishes of a song, without its title, to order another like it."""
+    others = {name: getattr(song, name) for name in OTHER_WISHES if getattr(song, name)}
+    return {name: getattr(song, name) for name in WISHES} | others
 
 
 def try_again(song: Song, form_token: uuid.UUID | str = "") -> Song:
@@ -89,7 +129,7 @@ def try_again(song: Song, form_token: uuid.UUID | str = "") -> Song:
     """
     user, token = song.owner, uuid.uuid5(song.id, "again")
 
-    def make() -> Song:
+    def make() -> list[Song]:
         credits.lock(user)
         found = Song.objects.select_for_update(no_key=True).get(pk=song.pk)
         if not found.can_be_tried_again:
@@ -97,9 +137,11 @@ def try_again(song: Song, form_token: uuid.UUID | str = "") -> Song:
         if is_made_again(found):
             raise NoSecondTry("This song is already being made again.")
         earlier = Song.objects.owned_by(user).filter(form_token=token).first()
-        wishes = {name: getattr(found, name) for name in WISHES}
+        if earlier:
+            return [earlier]
+        _refuse_without(user, 1)
         wish = None if credits.charge_of(found) else found.wish_id
-        return earlier or _make(user, wishes, token, wish=wish)
+        return [_make(user, {**wishes_of(found), "title": found.title}, token, wish=wish)]
 
     asked = {"song": str(song.id)}
     return _once(user, "songs.again", form_token, asked, make, is_guarded=True).song
@@ -110,21 +152,21 @@ def _once(
     action: str,
     form_token: uuid.UUID | str,
     asked: dict[str, Any],
-    make: Callable[[], Song],
+    make: Callable[[], list[Song]],
     is_guarded: bool = False,
 ) -> Order:
     done = once(
-        lambda: make().pk,
+        lambda: " ".join(str(song.pk) for song in make()),
         token=form_token,
         action=action,
         account=user.pk,
         asked=asked,
         is_guarded=is_guarded,
     )
-    song = Song.objects.owned_by(user).filter(pk=done.result).first()
-    if song is None:
+    songs = list(Song.objects.owned_by(user).filter(pk__in=done.result.split()).order_by("pk"))
+    if not songs:
         raise SongDeleted
-    return Order(song, done.is_repeat)
+    return Order(songs, done.is_repeat)
 
 
 def _make(
@@ -135,25 +177,27 @@ def _make(
     seed: int | None = None,
     wish: uuid.UUID | None = None,
 ) -> Song:
-    """Make the song and send its event. For a second try `wish` is the wish of the first song."""
-    credits.lock(user)
-    refusal = credits.balance(user).refusal
-    if refusal:
-        raise NoCreditsLeft(refusal)
+    """Make the song and send its event; the caller has locked the listener's row. For a second try
+    `wish` is the wish of the first song."""
     song_id = new_id()
     song = Song.objects.create(
         id=song_id,
         wish=wish or song_id,
         owner=user,
-        title=title_from(wishes["full_described_song"]),
         seed=secrets.randbelow(2**31) if seed is None else seed,
         form_token=form_token or uuid.uuid4(),
-        **wishes,
+        **{**wishes, "title": wishes.get("title") or _title_for(wishes)},
     )
     [event_id] = send(Event(name=EVENT, data={"songId": str(song.id), "userId": user.pk}))
     song.event_id = uuid.UUID(event_id)
     song.save(update_fields=["event_id"])
     return song
+
+
+def _title_for(wishes: dict[str, Any]) -> str:
+    if wishes.get("lyrics"):
+        return title_from_lyrics(wishes["lyrics"])
+    return title_from(wishes["full_described_song"] or wishes.get("described_lyrics", ""))
 
 
 def is_made_again(song: Song) -> bool:

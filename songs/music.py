@@ -1,7 +1,8 @@
-"""The endpoint's contract: the request for a song, and the reply.
+"""The endpoints' contract: the request for a song, and the reply.
 
-The endpoint is a Modal function around ACE-Step, and a language model writes the categories. This
-module validates every field of a reply before the site uses it.
+The endpoints are Modal functions around ACE-Step, one for each way to ask for a song, and a
+language model writes the categories. This module validates every field of a reply before the site
+uses it.
 """
 
 from __future__ import annotations
@@ -11,9 +12,22 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.api import excerpt, quoted
-from songs.models import Song
+from django.conf import settings
 
+from jobs.api import NonRetriableError, excerpt, quoted
+from songs.models import Song, Way
+
+# The setting with the URL of each way's endpoint, and the fields of its request that hold words.
+ENDPOINTS = {
+    Way.DESCRIPTION: "GENERATE_FROM_DESCRIPTION",
+    Way.LYRICS: "GENERATE_WITH_LYRICS",
+    Way.DESCRIBED_LYRICS: "GENERATE_FROM_DESCRIBED_LYRICS",
+}
+WORDS = {
+    Way.DESCRIPTION: ("full_described_song",),
+    Way.LYRICS: ("prompt", "lyrics"),
+    Way.DESCRIBED_LYRICS: ("prompt", "described_lyrics"),
+}
 INFER_STEPS = 60
 MOST_CATEGORIES = 5
 CATEGORY_LIMIT = 40  # characters
@@ -44,6 +58,20 @@ class Music:
         return [key for key in (self.audio_key, self.cover_key) if key]
 
 
+def ways() -> list[Way]:
+    """The ways for which this site has an endpoint."""
+    return [way for way, name in ENDPOINTS.items() if getattr(settings, name)]
+
+
+def endpoint_for(way: str) -> str:
+    """The URL of a way's endpoint. Raises NonRetriableError if the site has none."""
+    name = ENDPOINTS[Way(way)]
+    url: str = getattr(settings, name)
+    if not url:
+        raise NonRetriableError(f"{name} is not set, so no song can be made in this way.")
+    return url
+
+
 def request_body(song: Song) -> dict[str, Any]:
     """The body of the request for a song.
 
@@ -51,7 +79,7 @@ def request_body(song: Song) -> dict[str, Any]:
     would get the same song for the same words.
     """
     return {
-        "full_described_song": song.full_described_song,
+        **{name: getattr(song, name) for name in WORDS[song.way]},
         "audio_duration": song.audio_duration,
         "guidance_scale": song.guidance_scale,
         "infer_step": INFER_STEPS,

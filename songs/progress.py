@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
 from math import ceil, floor
 from statistics import quantiles
 from uuid import UUID
@@ -12,12 +14,14 @@ from songs.generation import made_again
 from songs.models import Song, SongStatus, User
 
 RECENT = 50
+LOOKED_AT = 200  # songs, among which those of one length are found
+ALIKE = 1.5  # times as long or as short is still the same length
 FEWEST = 5
 
 
 @dataclass(frozen=True)
 class UsualTime:
-    """The middle half of the last songs' times, in seconds from wish to song."""
+    """The middle half of the last songs' times, in seconds from a song's turn to its end."""
 
     low: float
     high: float
@@ -30,15 +34,41 @@ class UsualTime:
         return f"{low}–{high} minutes" if low < high else f"about {high} minutes"
 
 
-def usual_time() -> UsualTime | None:
-    """The usual time of the last 50 songs; None if there are too few."""
+def usual_time(duration: float | None = None) -> UsualTime | None:
+    """The usual time of the last 50 songs, of that length in seconds if there are enough of them;
+    None if there are too few songs. From a song's turn on, not from the wish."""
+    return usual_of(recent_songs(), duration)
+
+
+Made = tuple[float, float]  # a song's length, and how long it took, both in seconds
+
+
+def recent_songs() -> list[Made]:
+    """The last 200 songs, the newest first: one query."""
     newest = Song.objects.processed().filter(finished_at__isnull=False).order_by("-finished_at")
-    times = newest.values_list("created_at", "finished_at")[:RECENT]
-    seconds = [(end - start).total_seconds() for start, end in times if end]
-    if len(seconds) < FEWEST:
+    columns = newest.values_list("audio_duration", "started_at", "created_at", "finished_at")
+    return [
+        (duration, (end - (start or ordered)).total_seconds())
+        for duration, start, ordered, end in columns[:LOOKED_AT]
+        if end
+    ]
+
+
+def usual_of(recent: list[Made], duration: float | None) -> UsualTime | None:
+    alike = [took for length, took in recent if duration and is_about(length, duration)]
+    times = alike if len(alike) >= FEWEST else [took for _, took in recent]
+    if len(times) < FEWEST:
         return None
-    low, _median, high = quantiles(seconds, n=4, method="inclusive")
+    low, _median, high = quantiles(first(times, RECENT), n=4, method="inclusive")
     return UsualTime(low, max(high, 1.0))
+
+
+def is_about(length: float, duration: float) -> bool:
+    return duration / ALIKE <= length <= duration * ALIKE
+
+
+def first(times: list[float], most: int) -> list[float]:
+    return list(islice(times, most))
 
 
 @dataclass(frozen=True)
@@ -62,11 +92,30 @@ class Card:
         return STATUS_LINES[SongStatus(self.song.status)]
 
     @property
+    def since(self) -> datetime:
+        """When its turn came, or when it was asked for."""
+        return self.song.started_at or self.song.created_at
+
+    @property
+    def tab(self) -> str:
+        """What the browser's tab says of it."""
+        mark = TAB_MARKS.get(SongStatus(self.song.status), "")
+        line = f"#{self.ahead + 1} in line" if self.song.status == SongStatus.QUEUED else mark
+        return f"{line} · {self.song}" if line else str(self.song)
+
+    @property
     def news(self) -> str:
         """The sentence for screen readers when the state changes."""
         return f"“{self.song}”: {self.status_line}."
 
 
+TAB_MARKS = {
+    SongStatus.PROCESSING: "Being made",
+    SongStatus.PROCESSED: "Ready",
+    SongStatus.FAILED: "Did not work",
+    SongStatus.NO_CREDITS: "Not made",
+    SongStatus.CANCELLED: "Cancelled",
+}
 STATUS_LINES = {
     SongStatus.QUEUED: "In line: it starts in a moment",
     SongStatus.PROCESSING: "Being made",
@@ -83,8 +132,10 @@ def cards(user: User, songs: Iterable[Song]) -> list[Card]:
     if not any(song.is_in_the_making for song in found):
         return [Card(song) for song in found]
     places = {song_id: place for place, song_id in enumerate(waiting_line(user))}
-    usual = usual_time()
-    return [Card(song, places.get(song.id, 0), usual) for song in found]
+    recent = recent_songs()
+    return [
+        Card(song, places.get(song.id, 0), usual_of(recent, song.audio_duration)) for song in found
+    ]
 
 
 def as_they_are(songs: Iterable[Song]) -> list[Song]:
@@ -96,7 +147,8 @@ def as_they_are(songs: Iterable[Song]) -> list[Song]:
     again = made_again(found)
     for song in found:
         if song.id in again:
-            song.status, song.reason, song.finished_at = SongStatus.QUEUED, "", None
+            song.status, song.reason = SongStatus.QUEUED, ""
+            song.started_at = song.finished_at = None
     return found
 
 

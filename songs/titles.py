@@ -10,6 +10,15 @@ LONGEST = 60
 SHORTEST_CLAUSE = 8
 
 
+SECTION = re.compile(r"\s*(\[.*\])?\s*")  # an empty line, or one like “[verse]”
+
+
+def title_from_lyrics(lyrics: str) -> str:
+    """The first line that is sung."""
+    sung = (line for line in lyrics.splitlines() if not SECTION.fullmatch(line))
+    return title_from(next(sung, lyrics))
+
+
 def title_from(description: str) -> str:
     """The description's first clause: capitalised, at most 60 characters, cut at a word."""
     words = " ".join(description.split())

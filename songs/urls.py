@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from songs import accounts, views
+from songs import accounts, drafts, song_acts, views
 from songs.signin import SignInForm
 
 sign_in = LoginView.as_view(
@@ -29,13 +29,16 @@ song_urls = [  # /songs/<uuid>
     path("songs/<uuid:pk>/cover", views.song_cover, name="song-cover"),
     path("songs/<uuid:pk>/rename", views.rename, name="song-rename"),
     path("songs/<uuid:pk>/again", views.again, name="song-again"),
-    path("songs/<uuid:pk>/delete", views.delete, name="song-delete"),
+    path("songs/<uuid:pk>/delete", song_acts.delete, name="song-delete"),
+    path("songs/<uuid:pk>/undo", song_acts.undo, name="song-undo"),
+    path("songs/<uuid:pk>/cancel", song_acts.cancel, name="song-cancel"),
 ]
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("songs/", views.songs, name="songs"),
     path("songs/cards", views.changed_cards, name="song-cards"),
+    path("songs/draft/clear", drafts.clear, name="draft-clear"),
     *song_urls,
     *account_urls,
 ]

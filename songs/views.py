@@ -7,31 +7,30 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.http import (
     Http404,
-    HttpRequest,
     HttpResponse,
     HttpResponseBase,
     HttpResponseRedirect,
     JsonResponse,
 )
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs.api import FORM_TOKEN, StaleForm
-from songs import credits, generation
-from songs.deletion import delete_song
+from jobs.api import StaleForm
+from songs import credits, drafts, generation, library
 from songs.forms import SongForm, TitleForm
-from songs.models import Song, SongQuerySet, User
-from songs.progress import Card, as_they_are, cards
+from songs.library import A_PAGE, list_of
+from songs.models import Song, Way
+from songs.progress import as_they_are, cards
+from songs.requests import ListenerRequest, mine, own, see_other, token_of
 from songs.storage import send_file
 
 NEWEST = 6
-A_PAGE = 24
 ASKED_BEFORE = "You ordered this song before, with the same form. Open a new form for another song."
+STYLES = ["lo-fi", "piano ballad", "synthwave", "folk", "house", "slow", "uplifting", "strings"]
 INSPIRATIONS = [
     "warm lo-fi beat for a rainy evening",
     "sad piano ballad about leaving home",
@@ -42,12 +41,6 @@ INSPIRATIONS = [
 ]
 
 
-class ListenerRequest(HttpRequest):
-    """A request of a signed-in account."""
-
-    user: User
-
-
 # --- / and /songs/ ------------------------------------------------------------------------------
 
 
@@ -55,13 +48,17 @@ class ListenerRequest(HttpRequest):
 def home(request: ListenerRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return render(request, "songs/landing.html", {"inspirations": INSPIRATIONS[:4]})
-    return form_page(request, SongForm(initial=wishes_like(request)))
+    form = SongForm(initial=wishes_like(request) or drafts.kept(request))
+    return form_page(request, form)
 
 
-@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def songs(request: ListenerRequest) -> HttpResponse:
-    return queue_generation(request) if request.method == "POST" else library(request)
+    if request.method != "POST":
+        return library.page(request)
+    if not request.user.is_authenticated:
+        return drafts.ask_to_sign_in(request)
+    return queue_generation(request)
 
 
 def queue_generation(request: ListenerRequest) -> HttpResponse:
@@ -70,16 +67,19 @@ def queue_generation(request: ListenerRequest) -> HttpResponse:
     if not form.is_valid():
         return form_page(request, form, status=422)
     try:
-        song, is_repeat = generation.order(request.user, form.cleaned_data, token_of(request))
+        placed = generation.order(request.user, form.wishes(), token_of(request), takes=form.takes)
     except (generation.NoCreditsLeft, StaleForm) as refusal:
         form.add_error(None, str(refusal))
         return form_page(request, form, status=422)
     except generation.SongDeleted as gone:
         messages.info(request, str(gone))
         return HttpResponseRedirect(reverse("songs"), status=303)
-    if is_repeat:
+    drafts.drop(request)
+    if placed.is_repeat:
         messages.info(request, ASKED_BEFORE)
-    return see_other(song)
+    if form.takes > 1:
+        return HttpResponseRedirect(reverse("songs"), status=303)
+    return see_other(placed.song)
 
 
 def form_page(request: ListenerRequest, form: SongForm, status: int = 200) -> HttpResponse:
@@ -88,6 +88,8 @@ def form_page(request: ListenerRequest, form: SongForm, status: int = 200) -> Ht
         "form": form,
         "balance": credits.balance(request.user),
         "inspirations": INSPIRATIONS,
+        "styles": STYLES,
+        "draft": drafts.kept(request),
         **list_of(cards(request.user, newest)),
     }
     return render(request, "songs/home.html", context, status=status)
@@ -99,19 +101,8 @@ def wishes_like(request: ListenerRequest) -> dict[str, Any]:
         song = mine(request).get(pk=UUID(request.GET.get("like", "")))
     except (ValueError, Song.DoesNotExist):
         return {}
-    names = ("full_described_song", "audio_duration", "guidance_scale", "instrumental")
-    return {name: getattr(song, name) for name in names}
-
-
-def library(request: ListenerRequest) -> HttpResponse:
-    everything = mine(request).prefetch_related("categories")
-    page = Paginator(everything, A_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, **list_of(cards(request.user, page.object_list))}
-    return render(request, "songs/library.html", context)
-
-
-def list_of(cards: list[Card]) -> dict[str, list[Card]]:
-    return {"cards": cards, "watched": [card for card in cards if card.song.is_in_the_making]}
+    way = {"way": song.way} if song.way != Way.DESCRIPTION else {}
+    return generation.wishes_of(song) | way
 
 
 # --- /songs/cards: what has changed in a list -----------------------------------------------------
@@ -240,40 +231,3 @@ def again(request: ListenerRequest, pk: UUID) -> HttpResponse:
     except generation.SongDeleted as gone:
         messages.info(request, str(gone))
     return see_other(song)
-
-
-@login_required
-@require_POST
-def delete(request: ListenerRequest, pk: UUID) -> HttpResponse:
-    song = own(request, pk)
-    try:
-        is_deleted = delete_song(song)
-    except Song.DoesNotExist as gone:
-        raise Http404("The song was already deleted.") from gone
-    if is_deleted:
-        messages.success(request, f"“{song}” is deleted.")
-        return HttpResponseRedirect(reverse("songs"), status=303)
-    messages.error(request, "This song is still being made. You can delete it afterwards.")
-    return see_other(song)
-
-
-# --- what they share ------------------------------------------------------------------------------
-
-
-def mine(request: ListenerRequest) -> SongQuerySet:
-    if not request.user.is_authenticated:
-        raise Http404("Sign in to see your songs.")
-    return Song.objects.owned_by(request.user)
-
-
-def own(request: ListenerRequest, pk: UUID) -> Song:
-    return get_object_or_404(mine(request), pk=pk)
-
-
-def token_of(request: HttpRequest) -> str:
-    """The token that the form sent, not validated yet (see jobs/control/form_submissions.py)."""
-    return request.POST.get(FORM_TOKEN, "")
-
-
-def see_other(song: Song) -> HttpResponseRedirect:
-    return HttpResponseRedirect(reverse("song", args=[song.pk]), status=303)

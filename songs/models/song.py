@@ -16,8 +16,9 @@ from django.db.models.functions import Now
 from jobs.api import excerpt, new_id
 from songs.models.account import User
 
-DESCRIPTION_LIMIT = 2000  # characters, as are the next two
+DESCRIPTION_LIMIT = 2000  # characters, as are the next three
 STYLE_LIMIT = 300
+TITLE_LIMIT = 80
 LYRICS_LIMIT = 3000
 GUIDANCE = (0.0, 30.0)
 DURATION = (10.0, 240.0)
@@ -81,7 +82,7 @@ class Song(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="songs")
-    title = models.CharField(max_length=80, blank=True, default="")
+    title = models.CharField(max_length=TITLE_LIMIT, blank=True, default="")
     # What the listener said: a description, or style tags (`prompt`) and one of the two kinds of
     # lyrics. The names are those of the endpoints' requests; the others are empty (see `way`).
     full_described_song = models.TextField(
@@ -187,7 +188,7 @@ class Song(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title or excerpt(self.words, 60)
+        return self.title or excerpt(self.wording, 60)
 
     @property
     def way(self) -> Way:
@@ -196,7 +197,7 @@ class Song(models.Model):
         return Way.LYRICS if self.lyrics else Way.DESCRIBED_LYRICS
 
     @property
-    def words(self) -> str:
+    def wording(self) -> str:
         """What the listener wrote, whichever way it was asked for."""
         return self.full_described_song or self.lyrics or self.described_lyrics
 

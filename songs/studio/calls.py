@@ -23,7 +23,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotReady
 from dataclasses import dataclass
 
-from songs.studio.contract import Order, Reply, answer, refusal
+from songs.studio.contract import BaseOrder, Reply, answer, refusal
 from songs.studio.recording import record
 from songs.studio.words.brief import Brief, understand
 
@@ -78,7 +78,7 @@ class Calls:
         self._by_identity: dict[uuid.UUID, Call] = {}
         self._failed_once: OrderedDict[uuid.UUID, None] = OrderedDict()
 
-    def place(self, order: Order, idempotency_key: str) -> Call:
+    def place(self, order: BaseOrder, idempotency_key: str) -> Call:
         """The order's call: the known one, else a new one."""
         identity = order.identity(idempotency_key)
         with self._lock:
@@ -95,7 +95,7 @@ class Calls:
         self._closing.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _start(self, order: Order, identity: uuid.UUID) -> Call:
+    def _start(self, order: BaseOrder, identity: uuid.UUID) -> Call:
         must_fail = self._must_fail(order, identity)
         future = self._pool.submit(self._render, order, identity, must_fail=must_fail)
         call = Call(f"fc-{uuid.uuid4().hex}", identity, future, time.monotonic() + self.delay)
@@ -103,9 +103,9 @@ class Calls:
         self._forget_the_oldest()
         return call
 
-    def _must_fail(self, order: Order, identity: uuid.UUID) -> bool:
+    def _must_fail(self, order: BaseOrder, identity: uuid.UUID) -> bool:
         """For demonstrations: `fail once` fails the first time, `fail always` each time."""
-        words = " ".join(order.full_described_song.lower().split())
+        words = " ".join(f"{order.music} {order.song}".lower().split())
         if "fail once" in words and identity not in self._failed_once:
             self._failed_once[identity] = None
             if len(self._failed_once) > REMEMBERED:
@@ -123,7 +123,7 @@ class Calls:
             if self._by_identity.get(call.identity) is call:
                 del self._by_identity[call.identity]
 
-    def _render(self, order: Order, identity: uuid.UUID, *, must_fail: bool) -> Reply:
+    def _render(self, order: BaseOrder, identity: uuid.UUID, *, must_fail: bool) -> Reply:
         if must_fail:
             return refusal(500, OUT_OF_MEMORY)
         try:
@@ -134,11 +134,11 @@ class Calls:
             logger.exception("render %s failed", identity)
             return refusal(500, "Internal Server Error: the render failed; its log says why.")
 
-    def _finished(self, order: Order, identity: uuid.UUID) -> Reply:
+    def _finished(self, order: BaseOrder, identity: uuid.UUID) -> Reply:
         brief = brief_of(order)
         song, cover = f"{identity}.mp3", f"{uuid.uuid5(identity, 'cover')}.png"
         if not (shelf.has(song) and shelf.has(cover)):
-            recording = record(brief, order.full_described_song, self._go_on)
+            recording = record(brief, order.song or order.music, self._go_on)
             shelf.keep(cover, recording.png)
             shelf.keep(song, recording.mp3)
             with self._lock:
@@ -151,9 +151,10 @@ class Calls:
             raise Closing
 
 
-def brief_of(order: Order) -> Brief:
+def brief_of(order: BaseOrder) -> Brief:
     return understand(
-        order.full_described_song,
+        order.music,
+        song=order.song,
         duration=order.audio_duration,
         seed=order.seed,
         guidance=order.guidance_scale,

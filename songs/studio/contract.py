@@ -1,4 +1,5 @@
-"""The endpoint's contract: the fields of an order, and refusals worded as FastAPI words them."""
+"""The endpoints' contract: the fields of the three orders, and refusals worded as FastAPI words
+them."""
 
 from __future__ import annotations
 
@@ -14,21 +15,80 @@ CALL_PARAMETER = "__modal_function_call_id"
 NAMESPACE = uuid.UUID("5b0c7c62-2f0f-5d0e-9a54-6a2d0f4c9b11")
 
 
-class Order(BaseModel):
-    """The order for a song. The ranges (seconds) are those of the hosted endpoint's model."""
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class BaseOrder(BaseModel):
+    """What the three orders share. The ranges (seconds) are those of the hosted models."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    full_described_song: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
     audio_duration: Annotated[float, Field(ge=10, le=240, allow_inf_nan=False)] = 180.0
     seed: int = -1
     guidance_scale: Annotated[float, Field(ge=0, le=30, allow_inf_nan=False)] = 15.0
     infer_step: Annotated[int, Field(ge=1, le=200)] = 60
     instrumental: bool = False
 
+    @property
+    def music(self) -> str:
+        """The words that say what the music is like."""
+        raise NotImplementedError
+
+    @property
+    def song(self) -> str:
+        """The words that say what the song is about: its text, or what that should say."""
+        return ""
+
     def identity(self, idempotency_key: str) -> uuid.UUID:
         """The identity of an order and its key. The same identity gives the same song and file."""
         return uuid.uuid5(NAMESPACE, f"{self.model_dump_json()}\n{idempotency_key}")
+
+
+class Order(BaseOrder):
+    """A song from a description."""
+
+    full_described_song: Words
+
+    @property
+    def music(self) -> str:
+        return self.full_described_song
+
+
+class OrderWithLyrics(BaseOrder):
+    """A song from style tags and its text."""
+
+    prompt: Words
+    lyrics: Words
+
+    @property
+    def music(self) -> str:
+        return self.prompt
+
+    @property
+    def song(self) -> str:
+        return self.lyrics
+
+
+class OrderWithDescribedLyrics(BaseOrder):
+    """A song from style tags and what its text should say."""
+
+    prompt: Words
+    described_lyrics: Words
+
+    @property
+    def music(self) -> str:
+        return self.prompt
+
+    @property
+    def song(self) -> str:
+        return self.described_lyrics
+
+
+ORDERS: dict[str, type[BaseOrder]] = {
+    PATH: Order,
+    "/generate_with_lyrics": OrderWithLyrics,
+    "/generate_with_described_lyrics": OrderWithDescribedLyrics,
+}
 
 
 @dataclass(frozen=True)
@@ -48,8 +108,9 @@ class Refused(Exception):
         self.reply = reply
 
 
-def read(body: bytes, content_type: str) -> Order:
-    """Read the body as an Order. Raises Refused (422) with one entry for each fault."""
+def read(body: bytes, content_type: str, path: str = PATH) -> BaseOrder:
+    """Read the body as the order that this path takes. Raises Refused (422) with one entry for each
+    fault."""
     if not body:
         raise _unprocessable([_fault("missing", ["body"], "Field required", None)])
     if content_type.partition(";")[0].strip().lower() not in ("application/json", ""):
@@ -62,7 +123,7 @@ def read(body: bytes, content_type: str) -> Order:
     if not isinstance(data, dict):
         raise _unprocessable([_not_an_object(data)])
     try:
-        return Order.model_validate(data)
+        return ORDERS[path].model_validate(data)
     except ValidationError as error:
         faults = error.errors(include_url=False)
         raise _unprocessable(

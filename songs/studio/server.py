@@ -1,6 +1,6 @@
 """The studio's HTTP server: keys, orders, and redirects for slow ones as Modal sends them.
 
-1. POST PATH orders a song. It needs Modal-Key and Modal-Secret.
+1. POST to a path of ORDERS orders a song. It needs Modal-Key and Modal-Secret.
 2. An order that takes longer than `redirect_after` seconds is answered with 303 to the same URL
    with the call's id. A GET there waits as long again, and may be repeated.
 3. An answer leaves in one packet, and the connection stays open.
@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from songs.studio.calls import Call, Calls
-from songs.studio.contract import CALL_PARAMETER, PATH, Refused, Reply, answer, read, refusal
+from songs.studio.contract import CALL_PARAMETER, ORDERS, Refused, Reply, answer, read, refusal
 
 logger = logging.getLogger("studio")
 LARGEST_BODY = 64 * 1024
@@ -113,7 +113,7 @@ class Handler(BaseHTTPRequestHandler):
             return (
                 answer(200, {"status": "ok"}) if method in ("GET", "HEAD") else _only("GET, HEAD")
             )
-        if path != PATH:
+        if path not in ORDERS:
             return refusal(404, "Not Found")
         if method != "POST" and not (method == "GET" and call_ids):
             return _only("POST")
@@ -122,17 +122,17 @@ class Handler(BaseHTTPRequestHandler):
                 401, "modal-http: missing or invalid credentials for proxy authorization"
             )
         if method == "GET" and call_ids:
-            return self._resumed(call_ids[0])
-        return self._ordered(body)
+            return self._resumed(path, call_ids[0])
+        return self._ordered(path, body)
 
     def _may_enter(self) -> bool:
         return self.server.studio.door.admits(
             self._header("Modal-Key"), self._header("Modal-Secret")
         )
 
-    def _ordered(self, body: bytes) -> Reply:
+    def _ordered(self, path: str, body: bytes) -> Reply:
         try:
-            order = read(body, self._header("Content-Type"))
+            order = read(body, self._header("Content-Type"), path)
         except Refused as refused:
             return refused.reply
         key = self._header("Idempotency-Key")
@@ -140,21 +140,21 @@ class Handler(BaseHTTPRequestHandler):
             return refusal(
                 400, f"Idempotency-Key: at most {LONGEST_KEY} characters, got {len(key)}"
             )
-        return self._waited(self.server.studio.calls.place(order, key))
+        return self._waited(path, self.server.studio.calls.place(order, key))
 
-    def _resumed(self, call_id: str) -> Reply:
+    def _resumed(self, path: str, call_id: str) -> Reply:
         call = self.server.studio.calls.find(call_id)
         if call is None:
             return refusal(404, "modal-http: no such function call, or its result has expired")
-        return self._waited(call)
+        return self._waited(path, call)
 
-    def _waited(self, call: Call) -> Reply:
+    def _waited(self, path: str, call: Call) -> Reply:
         reply = call.wait(self.server.studio.door.redirect_after)
         if reply is not None:
             return reply
         host = self._header("Host")
         origin = f"http://{host}" if host else ""
-        location = f"{origin}{PATH}?{CALL_PARAMETER}={call.id}"
+        location = f"{origin}{path}?{CALL_PARAMETER}={call.id}"
         return answer(303, {"detail": "not ready yet: follow Location"}, (("Location", location),))
 
     def _body(self) -> bytes | Reply:

@@ -77,6 +77,13 @@ def to_the_end() -> None:
         drain()
 
 
+def after_the_minute() -> None:
+    """What was deleted cannot be brought back any more."""
+    drain()
+    travel(timedelta(seconds=61))
+    drain()
+
+
 def made(user: User, **changes: Any) -> Song:
     """A song that was ordered, and whatever became of it."""
     song = order(user, **changes)

@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils.http import http_date
 
 from songs.models import Song, SongStatus, User
+from tests.songs.making import after_the_minute
 from tests.support.cast import a_song
 
 AUDIO = bytes(range(256)) * 600  # more than two chunks
@@ -182,6 +183,7 @@ def test_deleting_a_song_deletes_its_files_and_keeps_the_ledger(
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         answer = alices.post(f"/songs/{song.pk}/delete", follow=True)
+        after_the_minute()
     assert "is deleted." in answer.content.decode()
     assert not Song.objects.exists()
     assert not default_storage.exists(song.s3_key)

@@ -19,7 +19,16 @@ from songs.failure_messages import UNUSABLE
 from songs.files import naming, refuse_those_of_others
 from songs.models import Song, SongStatus, User
 from songs.music import read_reply
-from tests.songs.making import REPLY, charges, endpoint, made, posts, replies, run_of
+from tests.songs.making import (
+    REPLY,
+    after_the_minute,
+    charges,
+    endpoint,
+    made,
+    posts,
+    replies,
+    run_of,
+)
 from tests.support.cast import a_song
 from tests.support.explain import explained
 from tests.support.functions import at_once
@@ -115,6 +124,7 @@ def test_a_file_that_two_songs_name_goes_with_the_second_one(
         with django_capture_on_commit_callbacks(execute=True):
             if door == "listener":
                 alices.post(f"/songs/{song.pk}/delete")
+                after_the_minute()
             else:
                 olgas.post(f"/admin/songs/song/{song.pk}/delete/", {"post": "yes"})
         assert not Song.objects.filter(pk=song.pk).exists()

@@ -111,17 +111,28 @@ class Site(RuleBasedStateMachine):
         self.browser.post(f"/songs/{song.pk}/again")
         assert not (coming and Song.objects.count() > before)
 
-    @precondition(lambda self: Song.objects.exists())
+    @precondition(lambda self: shown().exists())
     @rule(data=st.data())
     def listen(self, data):
-        song = self.one(data, Song.objects.all())
+        song = self.one(data, shown())
         if self.browser.get(f"/songs/{song.pk}.json").json()["audio_url"]:
             self.heard.add(song.wish)
 
-    @precondition(lambda self: Song.objects.exists())
+    @precondition(lambda self: shown().exists())
     @rule(data=st.data())
     def delete(self, data):
-        self.browser.post(f"/songs/{self.one(data, Song.objects.all()).pk}/delete")
+        self.browser.post(f"/songs/{self.one(data, shown()).pk}/delete")
+
+    @precondition(lambda self: Song.objects.exclude(deleted_at=None).exists())
+    @rule(data=st.data())
+    def undo(self, data):
+        song = self.one(data, Song.objects.exclude(deleted_at=None))
+        self.browser.post(f"/songs/{song.pk}/undo")
+
+    @precondition(lambda self: shown().exists())
+    @rule(data=st.data())
+    def cancel_the_song(self, data):
+        self.browser.post(f"/songs/{self.one(data, shown()).pk}/cancel")
 
     # --- operators --------------------------------------------------------------------------------
 
@@ -266,8 +277,13 @@ class Site(RuleBasedStateMachine):
         return data.draw(st.sampled_from(found)) if found else None
 
 
+def shown() -> SongQuerySet:
+    """The songs that the listener has not deleted."""
+    return Song.objects.filter(deleted_at=None)
+
+
 def unsuccessful() -> SongQuerySet:
-    return Song.objects.filter(status__in=UNSUCCESSFUL)
+    return shown().filter(status__in=UNSUCCESSFUL)
 
 
 def runs_of(song: Song, *statuses: str) -> list[Run]:

@@ -47,6 +47,7 @@ def test_a_song_goes_through_its_five_steps_and_each_remembers_what_it_did(serve
     assert steps["check-credits"] == {
         "credits": 3,
         "paid": False,
+        "way": "description",
         "body": json.loads(server.heard[0].body),
     }
     assert steps["call-modal-api"]["status_code"] == 200

@@ -67,7 +67,7 @@ def test_a_form_without_its_token_is_refused(alice: User, song: Song) -> None:
 
 def test_a_stranger_orders_nothing(client: Client, db) -> None:
     answer = client.post("/songs/", wishes())
-    assert answer["Location"] == "/accounts/login/?next=/songs/"
+    assert answer["Location"] == "/accounts/login/?next=/"
     assert not Song.objects.exists()
 
 

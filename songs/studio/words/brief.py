@@ -68,15 +68,19 @@ class Brief:
 def understand(
     description: str,
     *,
+    song: str = "",
     duration: float = 180.0,
     seed: int = -1,
     guidance: float = 15.0,
     steps: int = 60,
     instrumental: bool = False,
 ) -> Brief:
-    """Read a description. Unknown words still give a song; the same words give the same song."""
+    """Read a description. Unknown words still give a song; the same words give the same song.
+
+    `song` is a text, or what a text is about: it gives the song its title and a tune of its own.
+    """
     text = _plain(description)
-    digest = _digest(description, seed, guidance, steps)
+    digest = _digest(f"{description}\x1f{song}" if song else description, seed, guidance, steps)
     dice = np.random.default_rng(int(digest[:16], 16))
     said, refused = _split_refusals(text)
     mood = _mood(said, dice)
@@ -87,7 +91,7 @@ def understand(
     tonic, mode = _key(said, style, mood, dice)
     silent = refused & VOICE_WORDS or _found(text, {"instrumental": 1})
     return Brief(
-        title=_title(description) or f"{style.label} song",
+        title=_title(song or description) or f"{style.label} song",
         style=style,
         mood=mood,
         tempo=tempo,

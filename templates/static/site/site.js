@@ -60,18 +60,27 @@ function describeFields() {
     const value = Number(document.getElementById(output.htmlFor.value).value);
     output.value = "clock" in output.dataset ? clock(value) : value;
   }
+  for (const words of document.querySelectorAll("[data-words-for]")) {
+    const slider = document.getElementById(words.dataset.wordsFor);
+    for (const name of words.dataset.words.split("|")) {
+      const [least, said] = name.split(/ (.*)/);
+      if (Number(slider.value) >= Number(least)) words.textContent = said;
+    }
+    slider.setAttribute("aria-valuetext", `${"clock" in (slider.closest(".field").querySelector("output")?.dataset ?? {}) ? `${clock(Number(slider.value))}, ` : ""}${words.textContent}`);
+  }
 }
 document.addEventListener("input", describeFields);
+document.addEventListener("draft:restored", describeFields);
 
 // Add an idea to the typed text.
 document.addEventListener("click", (event) => {
   const idea = event.target.closest("[data-idea]");
   if (!idea) return;
-  const area = idea.closest(".field").querySelector("textarea");
+  const area = idea.closest(".field").querySelector("textarea, input");
   const typed = area.value.trimEnd();
   area.value = typed ? `${typed}, ${idea.dataset.idea}` : idea.dataset.idea;
   area.focus();
-  describeFields();
+  area.dispatchEvent(new Event("input", { bubbles: true }));
 });
 
 // Play one song at a time.
@@ -95,7 +104,7 @@ function tick() {
   }
 }
 setInterval(tick, 1000);
-document.addEventListener("htmx:afterSettle", tick);
+document.addEventListener("htmx:afterSettle", () => { tick(); localTimes(); });
 
 // The song was deleted or the session has ended: the reloaded page says which.
 document.addEventListener("htmx:responseError", (event) => {
@@ -107,11 +116,23 @@ document.addEventListener("toggle", (event) => {
   if (event.newState === "open") event.target.querySelector("[data-focus]")?.focus();
 }, true);
 
+// Times in the listener's own zone. Without scripts they are UTC, and say so.
+function localTimes() {
+  const form = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+  for (const time of document.querySelectorAll("time[datetime]")) {
+    const local = form.format(new Date(time.dateTime));
+    if ("local" in time.dataset) time.textContent = local;
+    else time.title = local;
+  }
+}
+
 function arrive() {
+  localTimes();
   describeFields();
   tick();
   document.querySelector(".dialog[data-open]")?.showPopover?.();
   document.querySelector("[aria-invalid=true]")?.focus();
 }
 document.addEventListener("htmx:afterSettle", (event) => { if (event.target.id === "page") arrive(); });
+document.addEventListener("htmx:historyRestore", arrive);
 arrive();

@@ -91,6 +91,9 @@ NO_TEXTS = {
         "mine(request).prefetch_related('categories')[:NEWEST]",
         "request.GET.getlist('song')[:A_PAGE]",
     },
+    "songs/library.py": {"self.words.split()[:MOST_WORDS]"},
+    "songs/progress.py": {"columns[:LOOKED_AT]"},
+    "songs/waveform.py": {"samples[start:start + piece:STRIDE]"},
     # of the panel: lists of rows, and the ends of names and ids
     "jobs/admin/bulk_result.py": {
         "[run for run in runs if not run.is_finished][:MOST_SHOWN]",
