@@ -31,13 +31,14 @@ GLANCE = 0.1
 
 
 class Process:
-    """A command of the project in a process group of its own, so that what it leaves is seen."""
+    """A command of the project, or a module (`-m`), in a process group of its own, so that what it
+    leaves is seen."""
 
     def __init__(self, *arguments: str, environment: dict[str, str], log: Path) -> None:
         self.log = log
         with log.open("wb") as out:
             self.popen = subprocess.Popen(
-                [sys.executable, "manage.py", *arguments],
+                [sys.executable, *([] if arguments[0] == "-m" else ["manage.py"]), *arguments],
                 cwd=project.BASE_DIR,
                 env=environment,
                 stdin=subprocess.DEVNULL,
