@@ -1,4 +1,5 @@
-"""Asking for a song in a real browser: the three ways, and words that do not get lost."""
+"""Asking for a song, waiting for it and keeping it in a real browser: the three ways, words that do
+not get lost, and how the pages look."""
 
 from __future__ import annotations
 
@@ -7,9 +8,12 @@ from collections.abc import Iterator
 import pytest
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db.models.functions import Now
 from playwright.sync_api import Browser, Page, expect
 
-from songs.models import Song, User
+from songs import credits
+from songs.deletion import put_away
+from songs.models import Song, SongStatus, User
 from tests.support import cast
 from tests.support.browser import CHROMIUM, Looked, chromium, opened
 
@@ -162,3 +166,31 @@ def test_the_form_is_handsome_in_each_way(
             assert looked.too_wide() == []
             assert looked.axe_violations() == []
             looked.picture(f"ask-{way.split()[-1]}-{way.split()[0]}-{width}-{scheme}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_waiting_keeping_and_credits_are_handsome(
+    browser: Browser, live_server, cookie: dict[str, str], user: User, scheme: str, width: int
+) -> None:
+    making = cast.a_song(user, "a slow waltz", status=SongStatus.PROCESSING, started_at=Now())
+    for number in range(3):
+        cast.a_song(user, f"song {number}", status=SongStatus.QUEUED)
+    failed = cast.a_song(user, "", title="Rain", prompt="folk", lyrics="la\nla", status="failed")
+    credits.refund(failed, why="the storm", by=None)
+    put_away(cast.a_song(user, "a tango on a roof", thumbnail_s3_key=""))
+    wide = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+    pages = {
+        "library": "/songs/",
+        "found": "/songs/?q=song&status=making",
+        "none": "/songs/?q=nothing",
+        "making": f"/songs/{making.pk}/",
+        "failed": f"/songs/{failed.pk}/",
+        "credits": "/accounts/credits/",
+    }
+    with opened(browser, live_server.url, cookie, **wide) as looked:
+        for name, address in pages.items():
+            looked.page.goto(address)
+            assert looked.too_wide() == []
+            assert looked.axe_violations() == []
+            looked.picture(f"keep-{name}-{width}-{scheme}")

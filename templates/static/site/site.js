@@ -90,6 +90,9 @@ document.addEventListener("play", (event) => {
 
 // Advance the times of songs in the making between two requests.
 function tick() {
+  for (const note of document.querySelectorAll("[data-deleted]")) {
+    if (Date.now() - Date.parse(note.dataset.deleted) > 60_000) note.remove(); // it is gone for good
+  }
   for (const box of document.querySelectorAll("[data-since]")) {
     const seconds = Math.max(0, (Date.now() - Date.parse(box.dataset.since)) / 1000);
     const usual = Number(box.dataset.usual);
