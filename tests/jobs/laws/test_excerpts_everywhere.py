@@ -112,11 +112,10 @@ NO_TEXTS = {
     "songs/progress.py": {"columns[:LOOKED_AT]"},
     "songs/waveform.py": {"samples[start:start + piece:STRIDE]"},
     # of the panel: lists of rows, and the ends of names and ids
-    "songs/accounts/clearing.py": {  # keys
-        "UserSession.objects.filter(~Exists(there)).values_list('pk', flat=True)[:BATCH]",
-        "expired.values_list('pk', flat=True)[:BATCH]",
+    "songs/accounts/known_devices.py": {
+        "[newest, *others][:MOST_ACCOUNTS]",
+        "user.get_session_auth_hash()[:16]",
     },
-    "songs/accounts/known_devices.py": {"[newest, *others][:MOST_ACCOUNTS]"},
     "jobs/admin/bulk_result.py": {
         "[run for run in runs if not run.is_finished][:MOST_SHOWN]",
         "[run for run in runs if run.status == RunStatus.FAILED][:MOST_SHOWN]",
