@@ -13,6 +13,7 @@ from jobs.errors import InvalidExpression
 from jobs.registry.expressions import cel, compile_expression
 
 FIELDS = ("name", "data", "id", "ts")  # fields of an event
+PLAIN = {"name": "a text", "id": "a text", "ts": "a number"}  # nothing lies below these
 EVENT, ASYNC = "event", "async"
 MACROS = {"all", "exists", "exists_one", "map", "filter"}  # each binds a name: list.all(x, x > 1)
 LITERALS = {"true", "false", "null", "in"}
@@ -53,12 +54,17 @@ def _check(source: str, known: tuple[str, ...]) -> None:
     for name in used:
         if name.startswith("."):
             raise InvalidExpression(f"“{source}” uses “{name}”; leave the dot before it out.")
-    for root, field in _paths(_tokens(source)):
+    for root, field, below in _paths(_tokens(source)):
         if root not in known and root in used and not _is_type(root):
             raise InvalidExpression(f"“{source}” uses “{root}”. {_known_variables(root, known)}")
         if root in known and field and field not in FIELDS:
             raise InvalidExpression(
                 f"“{source}” uses “{root}.{field}”. {_known_fields(root, field)}"
+            )
+        if root in known and field in PLAIN and below:
+            raise InvalidExpression(
+                f"“{source}” uses “{root}.{field}.{below}”, but {root}.{field} is {PLAIN[field]}. "
+                f"What its sender gave lies in data: {root}.data.{below}."
             )
     for name in program.functions():
         if name.isidentifier() and not _is_function(name):
@@ -89,8 +95,10 @@ def _tokens(source: str) -> list[Token]:
     return [(str(token.lastgroup), token[0]) for token in found if token.lastgroup]
 
 
-def _paths(tokens: list[Token]) -> Iterator[tuple[str, str]]:
-    """Each variable with the field read from it, or "". A macro's variables are left out."""
+def _paths(tokens: list[Token]) -> Iterator[tuple[str, str, str]]:
+    """Each variable with the field read from it and the one read from that, or "". A macro's
+    variables are left out.
+    """
     bound: list[str] = []
     for i, (kind, text) in enumerate(tokens):
         before, after = tokens[i - 1] if i else END, _at(tokens, i + 1)
@@ -100,7 +108,9 @@ def _paths(tokens: list[Token]) -> Iterator[tuple[str, str]]:
             bound.pop()
         is_variable = kind == "name" and before[1] != "." and after[1] != "("
         if is_variable and text not in bound and text not in LITERALS:
-            yield text, _field(tokens, i + 1)
+            field = _field(tokens, i + 1)
+            after_field = i + (3 if after[1] == "." else 4)
+            yield text, field, _field(tokens, after_field) if field else ""
 
 
 def _at(tokens: list[Token], i: int) -> Token:

@@ -38,6 +38,9 @@ REFUSED = {
     "event['orderId'] == 5": "uses “event.orderId”",
     "event.nam == 'x'": "Did you mean “name”?",
     "has(event.order)": "uses “event.order”",
+    "event.name.first == 'x'": "event.name is a text.*event.data.first",
+    "event['ts']['day'] == 1": "event.ts is a number",
+    "[event.id.orderId] == []": "event.id is a text",
     "event.data.n == nn": "uses “nn”",
     "event.data.list.exists(x, x == y)": "uses “y”",
     "event.data.list.exists(x, x == 1) && x == 1": "uses “x”",
@@ -63,6 +66,8 @@ TAKEN = [
     "timestamp(event.data.at).getFullYear() > 2020 && duration('1s') < duration('2s')",
     "event.data.s.matches('^a+$') || event.name.contains('x') || event.id.endsWith('y')",
     "has(event.data.user) ? event.data.user : null",
+    "event.name.size() > 1 && event['id'].startsWith('a') && event.ts.string() == ''",
+    "event.data.name.first == event.data['id'].n",
 ]
 
 
