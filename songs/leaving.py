@@ -38,6 +38,7 @@ from jobs.api import (
 from songs import closing, credits, downloads, history, permissions, remains
 from songs.generation import EVENT
 from songs.models import Song, User
+from songs.sharing import likes
 
 ACCOUNT_CLOSED = "songs/account.closed"
 WHY = "The listener has left."
@@ -94,6 +95,7 @@ def close_account(user: User, *, by: User | None = None) -> Belongings:
     downloads.remove(account.downloads.all())
     Song.objects.filter(pk__in=[song.pk for song in songs]).delete()
     if had.is_kept:
+        likes.take_back_all(account)
         strip(account)
     else:
         account.delete()

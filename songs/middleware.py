@@ -30,7 +30,7 @@ def account_gone(get_response: Answer) -> Answer:
             return page_not_found(request, error)
         logout(request)
         messages.error(request, CLOSED)
-        return HttpResponseRedirect(reverse("login"), status=303)
+        return HttpResponseRedirect(reverse("account_login"), status=303)
 
     middleware.process_exception = process_exception  # type: ignore[attr-defined]
     return middleware

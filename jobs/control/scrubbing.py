@@ -99,6 +99,8 @@ UPDATE jobs_event e SET repeat = NULL, dedupe_id = '', forgotten_at = statement_
 RETURNING e.id
 """  # noqa: S608
 
+PROBLEMS = "UPDATE jobs_conditionproblem SET reason = '' WHERE event_id = ANY(%(ids)s)"
+
 
 @transaction.atomic
 def forget_runs(run_ids: Sequence[uuid.UUID]) -> int:
@@ -113,5 +115,8 @@ def forget_runs(run_ids: Sequence[uuid.UUID]) -> int:
 
 @transaction.atomic
 def forget_events(event_ids: Sequence[uuid.UUID]) -> int:
-    """The same for events whose runs are all forgotten."""
-    return len(statements.execute(EVENTS, {"ids": list(event_ids)}))
+    """The same for events whose runs are all forgotten, and for what conditions said of them."""
+    forgotten = [event_id for (event_id,) in statements.execute(EVENTS, {"ids": list(event_ids)})]
+    if forgotten:
+        statements.execute_many((PROBLEMS, {"ids": forgotten}))
+    return len(forgotten)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from jobs.api import excerpt
 from songs.models import (
     BYLINE_LIMIT,
     REPORT_LIMIT,
@@ -54,7 +55,7 @@ class PublishForm(forms.Form):
 def publish_form(song: Song, owner: User, known: Publication | None) -> PublishForm:
     """The form as it is shown first. A name that is an e-mail address is not offered."""
     name = owner.get_username()
-    byline = known.byline if known else "" if "@" in name else name[:BYLINE_LIMIT]
+    byline = known.byline if known else "" if "@" in name else excerpt(name, BYLINE_LIMIT)
     return PublishForm(initial={"title": song.title, "byline": byline})
 
 
