@@ -67,8 +67,8 @@ def _json(event: Event) -> dict[str, Any]:
     if not isinstance(data, dict):
         kind = type(event.data).__name__
         raise InvalidEvent(
-            f"Event “{event.name}”: data must be a JSON object (a dict, a dataclass, a model), not "
-            f"{kind}: {quoted(event.data)}."
+            f"Event “{event.name}”: data must be a JSON object (a dict), not {kind}. Given is "
+            f"{quoted(event.data)}."
         )
     return data
 

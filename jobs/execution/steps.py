@@ -199,6 +199,28 @@ class Steps:
         found = self._runner.replay(step)
         return Event(**found) if found else None
 
+    @overload
+    def invoke(
+        self,
+        id: str,
+        *,
+        function: Function | str,
+        data: Any = None,
+        timeout: Duration = LONGEST,
+        returns: type[R],
+    ) -> R: ...
+
+    @overload
+    def invoke(
+        self,
+        id: str,
+        *,
+        function: Function | str,
+        data: Any = None,
+        timeout: Duration = LONGEST,
+        returns: None = None,
+    ) -> Any: ...
+
     def invoke(
         self,
         id: str,

@@ -41,6 +41,8 @@ def take_order(ctx: Context[Order]) -> dict[str, Any]:
     reveal_type(receipt.number)  # reveals: str
     receipts = ctx.step.run("list", list, returns=list[Receipt])
     reveal_type(receipts[0])  # reveals: tests.typed.orders.Receipt
+    told = ctx.step.invoke("ask", function=take_basket, data=Basket(id=1), returns=int)
+    reveal_type(told)  # reveals: int
     answer = ctx.step.fetch("ask", "https://example.org", accept=[402, 404])
     reveal_type(answer.ok)  # reveals: bool
     paid = ctx.step.wait_for_event("paid", event="typed/paid")
