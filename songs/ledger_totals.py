@@ -59,6 +59,10 @@ class Totals:
         return self.credits.get(EntryKind.GRANT, 0) + self.credits.get(EntryKind.WELCOME, 0)
 
     @property
+    def bought(self) -> int:
+        return self.credits.get(EntryKind.PURCHASE, 0)
+
+    @property
     def charged(self) -> int:
         return -self.credits.get(EntryKind.CHARGE, 0)
 
