@@ -60,6 +60,10 @@ class Totals:
         return sum(self.credits.get(kind, 0) for kind in kinds)
 
     @property
+    def bought(self) -> int:
+        return self.credits.get(EntryKind.PURCHASE, 0)
+
+    @property
     def charged(self) -> int:
         return -self.credits.get(EntryKind.CHARGE, 0)
 

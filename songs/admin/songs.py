@@ -25,9 +25,10 @@ from songs.models import CreditEntry, EntryKind, Song
 from songs.storage import send_file
 
 STATE = ("owner_link", "status", "reason")
-WISHES = ("full_described_song", "audio_duration", "guidance_scale", "instrumental", "seed")
+WORDS = ("full_described_song", "prompt", "lyrics", "described_lyrics")
+WISHES = (*WORDS, "audio_duration", "guidance_scale", "instrumental", "seed")
 RESULT = ("s3_key", "thumbnail_s3_key", "categories")
-TIMES = ("created", "finished", "id")
+TIMES = ("created", "finished", "deleted", "id")
 NEWEST_CHARGES = 1_000
 
 
@@ -135,6 +136,10 @@ class SongAdmin(Searched, AsksOfEach):
     @admin.display(description="finished")
     def finished(self, song: Song) -> SafeString:
         return html.ago(song.finished_at)
+
+    @admin.display(description="deleted by the listener")
+    def deleted(self, song: Song) -> SafeString | str:
+        return html.ago(song.deleted_at) if song.deleted_at else "No"
 
     @admin.display(description="listener")
     def owner_link(self, song: Any) -> SafeString:

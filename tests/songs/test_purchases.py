@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test import Client
 
-from songs import credits, ledger_check
+from songs import credits, ledger_check, ledger_totals
 from songs.entry_words import EXPLANATIONS
 from songs.models import CreditEntry, EntryKind, User
 from tests.support.cast import a_song, listener
@@ -22,6 +23,8 @@ def test_a_purchase_is_an_entry_and_a_balance(alice: User) -> None:
     assert (entry.kind, entry.amount, entry.balance) == (EntryKind.PURCHASE, 25, 28)
     assert alice.credits == 28
     assert ledger_check.check().is_right
+    found = ledger_totals.totals(timedelta(hours=1))
+    assert (found.bought, found.granted) == (25, 3)
 
 
 def test_a_payment_that_is_told_of_twice_is_booked_once(alice: User) -> None:

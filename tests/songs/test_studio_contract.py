@@ -202,6 +202,50 @@ def test_a_studio_that_restarts_finds_the_finished_song(client: Client, shelf: P
     server.server_close()
 
 
+WITH_LYRICS = {"prompt": "gentle music box", "lyrics": "[verse]\nTwo cats on a roof"}
+DESCRIBED = {"prompt": "gentle music box", "described_lyrics": "two cats on a roof"}
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("/generate_with_lyrics", WITH_LYRICS), ("/generate_with_described_lyrics", DESCRIBED)],
+)
+def test_the_endpoints_for_lyrics_answer_as_the_first_one_does(
+    client: Client, shelf: Path, path: str, words: dict[str, str]
+) -> None:
+    client.url = client.base + path
+    body = {**words, "audio_duration": 10, "infer_step": 6}
+    song = client.order(body).json()
+    assert set(song) == {"s3_key", "cover_image_s3_key", "categories"}
+    assert (shelf / song["s3_key"]).exists()
+    assert client.order(body).json() == song
+    for missing in words:
+        reply = client.order({**body, missing: ""})
+        assert reply.status_code == 422
+        assert reply.json()["detail"][0]["loc"] == ["body", missing]
+    assert client.order(ORDER).status_code == 422
+    fails = client.order({**body, next(reversed(words)): "fail always"})
+    assert fails.status_code == 500
+
+
+def test_other_lyrics_are_another_song(client: Client) -> None:
+    client.url = client.base + "/generate_with_lyrics"
+    keys = {
+        client.order({**WITH_LYRICS, "lyrics": sung, "audio_duration": 10, "infer_step": 6}).json()[
+            "s3_key"
+        ]
+        for sung in ("la", "la la")
+    }
+    assert len(keys) == 2
+
+
+def test_a_slow_order_with_lyrics_is_redirected_to_its_own_path(impatient: Client) -> None:
+    impatient.url = impatient.base + "/generate_with_lyrics"
+    reply = impatient.order({**WITH_LYRICS, "audio_duration": 10, "infer_step": 6})
+    assert reply.status_code == 303
+    assert reply.headers["Location"].startswith(impatient.url + "?")
+
+
 def test_fail_once_fails_the_first_time_for_each_key(client: Client) -> None:
     body = {**ORDER, "full_described_song": "a lullaby, Fail  Once please"}
     first = client.order(body, Idempotency_Key="a")
