@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from songs.deletion import delete_song
-from songs.functions import keep_categories_and_plays, tally_reactions
+from songs.sharing.chores import keep_categories_and_plays, tally_reactions
 from songs.models import CountChange, Like, Listing, Play, Publication, User
 from songs.sharing import likes, plays, tally
 from songs.sharing.counts import Counts, counts_of
