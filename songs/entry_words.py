@@ -11,6 +11,7 @@ EXPLANATIONS = {
     EntryKind.WAIVED: "The song was ready and your balance was empty, so it was free.",
     EntryKind.REFUND: "An operator gave you the credit of this song back.",
     EntryKind.PURCHASE: "You bought these credits.",
+    EntryKind.CLOSED: "The account was closed, and the rest of its credits was taken back.",
 }
 TAKEN_BACK = "An operator of this site took these credits back."
 

@@ -69,7 +69,6 @@ def test_signing_up_makes_an_account_and_signs_it_in(client: Client) -> None:
         ({"username": "dora@example.com"}, "A name has no “@”."),
         ({"username": ""}, "This field is required."),
         ({"username": "a" * 151}, "at most 150 characters"),
-        ({"username": "a\x00b"}, "Null characters are not allowed."),
         ({"password2": NEW}, "You must type the same password each time."),
         ({"password1": "12345678", "password2": "12345678"}, "This password is too common."),
         ({"email": "nonsense"}, "Enter a valid email address."),

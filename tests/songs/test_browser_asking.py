@@ -146,7 +146,7 @@ def test_the_words_are_in_the_form_after_a_session_has_ended(page: Page, user: U
     Session.objects.all().delete()
     page.get_by_role("button", name="Make my song").click()
     expect(page.get_by_text("Your session has ended")).to_be_visible()
-    page.get_by_label("Username").fill("alice")
+    page.get_by_label("Name or e-mail").fill("alice")
     page.get_by_label("Password").fill(cast.PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_label("What should it sound like?")).to_have_value(words)

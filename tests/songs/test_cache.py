@@ -13,8 +13,8 @@ from django.test import Client
 
 from songs import cache
 from songs.accounts import clearing
-from songs.functions import clear_expired
 from songs.models import CacheEntry, User
+from songs.upkeep import clear_expired
 from tests.songs.doors import sign_in
 from tests.support.functions import ran
 

@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from songs import credits, ledger_check, ledger_totals
-from songs.functions import check_ledger
 from songs.models import CreditEntry, EntryKind, LedgerCheck, LedgerHour, User
+from songs.upkeep import check_ledger
 from tests.support.cast import a_song, listener
 from tests.support.functions import ran
 

@@ -55,14 +55,13 @@ def test_words_are_found_in_titles_wishes_styles_and_lyrics(
     assert "None of your songs fits" in alices.get("/songs/?q=cats+brass").content.decode()
 
 
-@pytest.mark.parametrize("typed", ["100%", "%", "_", "\\", "\x00", "'", "😀", "x" * 5000, "   "])
+@pytest.mark.parametrize("typed", ["100%", "%", "_", "\\", "'", "😀", "x" * 5000, "   "])
 def test_whatever_is_typed_is_looked_for_literally(
     alices: Client, waltz: Song, march: Song, typed: str
 ) -> None:
     expected = {
         "100%": ids(march),
         "%": ids(march),
-        "\x00": ids(waltz, march),
         "   ": ids(waltz, march),
     }
     assert found(alices, f"q={quote(typed)}") == expected.get(typed, set())

@@ -139,14 +139,16 @@ class Site(RuleBasedStateMachine):
 
     @rule(data=st.data(), how=st.sampled_from([{}, {}, {"from_start": True}, {"edited": True}]))
     def run_again(self, data, how):
-        run = self.one(data, Run.objects.filter(fn_id=FN, status__in=FINISHED))
+        run = self.one(data, Run.objects.filter(fn_id=FN, status__in=FINISHED, forgotten_at=None))
         if run is not None:
             how = {"data": run.event.data} if "edited" in how else how
             allowed(lambda: rerun(run.id, **how))
 
     @rule(data=st.data())
     def run_a_hook_again(self, data):
-        run = self.one(data, Run.objects.filter(fn_id__in=HOOKS, status__in=FINISHED))
+        run = self.one(
+            data, Run.objects.filter(fn_id__in=HOOKS, status__in=FINISHED, forgotten_at=None)
+        )
         if run is not None:
             rerun(run.id, from_start=True)
 
@@ -237,7 +239,7 @@ class Site(RuleBasedStateMachine):
 
     @invariant()
     def no_page_gives_a_song_up_that_is_coming(self):
-        for song in Song.objects.all():
+        for song in Song.objects.filter(deleted_at=None):
             if runs_of(song, *UNFINISHED):
                 told = self.browser.get(f"/songs/{song.pk}.json").json()
                 assert told["status"] in ("queued", "processing", "processed")

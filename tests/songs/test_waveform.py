@@ -13,9 +13,9 @@ from django.core.files.storage import default_storage
 from django.test import Client
 
 from songs import waveform
-from songs.functions import A_RUN, draw_waveforms
 from songs.models import Song, SongStatus, User
 from songs.templatetags.site import bars
+from songs.upkeep import A_RUN, draw_waveforms
 from tests.songs.making import REPLY, charges, endpoint, made, run_of
 from tests.support.cast import a_song
 from tests.support.functions import ran

@@ -74,7 +74,7 @@ def test_the_title_is_what_was_typed_or_the_first_line_that_is_sung(alices: Clie
         (LYRICS | {"lyrics": " "}, "lyrics", "Write the words that should be sung"),
         (LYRICS | {"prompt": None}, "prompt", "Name the style"),
         (LYRICS | {"lyrics": "x" * 3001}, "lyrics", "That is 3,001 characters, and 3,000 are"),
-        (LYRICS | {"lyrics": "la\x00la"}, "lyrics", "Character 3 is a control character"),
+        (LYRICS | {"lyrics": "la\x01la"}, "lyrics", "Character 3 is a control character"),
         (DESCRIBED | {"described_lyrics": ""}, "described_lyrics", "Say what the lyrics should be"),
         (DESCRIBED | {"prompt": "y" * 301}, "prompt", "That is 301 characters, and 300 are"),
         ({"title": "z" * 81}, "title", "That is 81 characters, and 80 are allowed"),

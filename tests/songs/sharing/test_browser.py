@@ -100,7 +100,7 @@ def test_a_stranger_lands_and_listens_by_keyboard(look: Open, songs: list[Public
         page = stranger.page
         page.goto("/")
         with page.expect_response("**/play") as told:
-            page.get_by_role("link", name="Play Three").press("Enter")
+            page.get_by_role("button", name="Play Three").press("Enter")
             page.locator("#player audio").evaluate("(audio) => { audio.playbackRate = 8; }")
         assert told.value.status == 204
         assert plays(songs[2]) == 1
@@ -123,7 +123,7 @@ def test_a_jump_to_the_end_is_no_play(look: Open, songs: list[Publication]) -> N
               if (audio.readyState > 0) jump();
               else audio.addEventListener("loadedmetadata", jump);
             })"""
-        page.get_by_role("link", name="Play One").click()
+        page.get_by_role("button", name="Play One").click()
         page.locator("#player audio").evaluate(ended)
         assert f"/listen/{songs[0].pk}/audio" in asked
         assert f"/listen/{songs[0].pk}/play" not in asked
