@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from django.db import DatabaseError
 from django.db.transaction import TransactionManagementError
 
 from jobs.errors import SwallowedDatabaseError, TransactionBroken
@@ -31,7 +32,7 @@ def told(kind: type[Told], here: Any) -> Told:
 def explained(error: BaseException, kind: type[Told], here: Any) -> BaseException:
     """An error that a statement met only because one before it had failed, told by that one."""
     is_later = is_a(error, TransactionManagementError) or (
-        sqlstate_of(error) == failed_statement.AFTERWARDS
+        is_a(error, DatabaseError) and sqlstate_of(error) == failed_statement.AFTERWARDS
     )
     if not is_later or not connection_state.is_failed(here):
         return error
