@@ -39,7 +39,7 @@ from jobs.events.event import Event
 from jobs.events.intake import send
 from jobs.events.requester import asked_by
 from jobs.execution.context import Context
-from jobs.fetch.request import Response
+from jobs.fetch.response import Response
 from jobs.ids import new_id
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.secrets import Secret

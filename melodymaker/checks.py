@@ -1,5 +1,5 @@
 """System checks of the project: its environment, how far its database is migrated, and
-whether accounts have passwords that everybody knows."""
+whether accounts have passwords that strangers know."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def known_passwords(
     app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """One error for each account of a development machine that production's database has, with the
-    password that everybody knows (`melodymaker.E003`)."""
+    password that strangers know (`melodymaker.E003`)."""
     if settings.DEBUG:
         return []
     names = {name for alias in databases or () for name in with_known_passwords(alias)}

@@ -1,4 +1,4 @@
-"""The two accounts of `make run`, whose passwords everybody can read here."""
+"""The two accounts of `make run`, whose passwords stand here for every reader."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def with_known_passwords(database: str = "default") -> list[str]:
 
 def problem(name: str) -> str:
     return (
-        f"The account “{name}” has the password that `make run` gave it, which everybody knows. "
+        f"The account “{name}” has the password that `make run` gave it, and strangers "
+        "know that one. "
         f"Set another one (`manage.py changepassword {name}`), or close the account."
     )

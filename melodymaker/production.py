@@ -39,7 +39,7 @@ def half(marks: dict[str, bool], *, has_database: bool) -> Iterator[str]:
 def weak_key(key: str) -> Iterator[str]:
     """A SECRET_KEY that others know or may guess, with which they sign in as any account."""
     if any(key.startswith(known) for known in KNOWN_KEYS):
-        yield f"SECRET_KEY: what is set is known to everybody. {MAKES_A_KEY}"
+        yield f"SECRET_KEY: strangers know what is set. {MAKES_A_KEY}"
     elif len(key) < SHORTEST_KEY or len(set(key)) < FEWEST_CHARACTERS:
         yield (
             f"SECRET_KEY: what is set has {len(key)} characters, {len(set(key))} different ones; "
@@ -55,7 +55,7 @@ def studio_in_production(endpoint: str, studio: str, keys: Collection[str]) -> I
         )
     if set(keys) & set(STUDIO_KEYS):
         yield (
-            "MODAL_KEY, MODAL_SECRET: what is set is the studio's and known to everybody. Set the "
+            "MODAL_KEY, MODAL_SECRET: what is set is the studio's, and strangers know it. Set the "
             "endpoint's own."
         )
 

@@ -1,5 +1,5 @@
 """The application that gunicorn serves. It refuses to start on a faulty environment, and on
-accounts with passwords that everybody knows."""
+accounts with passwords that strangers know."""
 
 from __future__ import annotations
 

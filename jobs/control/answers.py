@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from jobs.control.forgetting import FAMILY, read_ids
-from jobs.fetch.request import Response
+from jobs.fetch.response import Response
 from jobs.platform.postgres import statements
 
 REQUESTS = f"""

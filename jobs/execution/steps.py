@@ -11,7 +11,8 @@ from jobs.execution import parallel, waits
 from jobs.execution.returns import PLAIN, Returns, refuse_hopeless, refuse_uncallable
 from jobs.execution.step_runner import StepRunner
 from jobs.fetch import request as fetch_request
-from jobs.fetch.request import DEFAULT_TIMEOUT, FetchRecord, Response
+from jobs.fetch.request import DEFAULT_TIMEOUT, FetchRecord
+from jobs.fetch.response import Response
 from jobs.lib.durations import LONGEST, NOTHING, Duration, duration
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import named

@@ -1,4 +1,4 @@
-"""Prove a function: whatever dies while it runs, and at whichever commit, nobody can tell.
+"""Prove a function: whatever dies while it runs, and at whichever commit, the tables tell the same.
 
 The function goes its way undisturbed, and the commits are counted: those of the claims, of the
 steps, of the requests. Then it goes its way again for each of them, and the cluster dies just
@@ -143,7 +143,7 @@ def _survives(life: Life, whole: CrashingCluster) -> int:
 
 
 def _broken_by(life: Life, boundary: Boundary, one_by_one: bool) -> str:
-    """What a crash changes, in lines; empty if nobody can tell."""
+    """What a crash changes, in lines; empty if nothing does."""
     cluster = CrashingCluster(boundary, one_by_one=one_by_one)
     if life.live(cluster):
         return ""  # another way was taken this time

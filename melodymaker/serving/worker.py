@@ -138,7 +138,7 @@ class SiteWorker(ThreadWorker):
             return False
 
     def _keepalive_after(self, conn: Connection, keepalive: Any) -> bool:
-        """What nobody reads of a request would hold a thread, and comes before the next one."""
+        """What the site does not read of a request would hold a thread, and comes first."""
         return bool(keepalive) and not conn.arrival.is_cut and super()._keepalive_after(conn, True)
 
     # --- connections end ---

@@ -14,7 +14,7 @@ from songs.limits.network import network_of
 from songs.limits.refusals import TooMany
 from songs.limits.rules import ACCOUNT, ALL, MAKING, NETWORK, Rule, of_kind
 
-EVERYBODY = "*"
+ALL_TOGETHER = "*"
 
 
 @dataclass
@@ -101,7 +101,7 @@ def asked_of(kind: str, request: HttpRequest) -> list[Asked]:
 
 
 def _subject(rule: Rule, request: HttpRequest) -> str:
-    subjects = {ACCOUNT: account_of, NETWORK: network_of, ALL: lambda request: EVERYBODY}
+    subjects = {ACCOUNT: account_of, NETWORK: network_of, ALL: lambda request: ALL_TOGETHER}
     return subjects[rule.scope](request)
 
 

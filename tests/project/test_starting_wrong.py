@@ -1,4 +1,4 @@
-"""A configuration that would be half production's, weak or known to everybody does not start."""
+"""A configuration that would be half production's, weak or known to strangers does not start."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ WRONG: dict[str, tuple[dict[str, str | None], str]] = {
     "a key of one letter": ({"SECRET_KEY": "x" * 60}, "1 different ones"),
     "the key of development": (
         {"SECRET_KEY": "development-only-key"},
-        "SECRET_KEY: what is set is known to everybody.",
+        "SECRET_KEY: strangers know what is set.",
     ),
     "a key that Django made": (
         {"SECRET_KEY": "django-insecure-" + secrets.token_urlsafe(50)},
-        "SECRET_KEY: what is set is known to everybody.",
+        "SECRET_KEY: strangers know what is set.",
     ),
     "no endpoint": ({"GENERATE_FROM_DESCRIPTION": None}, "GENERATE_FROM_DESCRIPTION: missing."),
     "the studio's keys": ({"MODAL_KEY": "studio-key"}, "what is set is the studio's"),
@@ -103,7 +103,7 @@ def test_neither_site_nor_cluster_starts_on_a_known_key(command: str) -> None:
     known = {**PRODUCTION, "SECRET_KEY": "development-only-key"}
     ended = run(*command.splitlines(), **known)
     assert ended.returncode == 1
-    assert "SECRET_KEY: what is set is known to everybody." in ended.stderr
+    assert "SECRET_KEY: strangers know what is set." in ended.stderr
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "/run/postgresql", "", "@x"])
@@ -111,7 +111,7 @@ def test_this_machine_has_many_names(host: str) -> None:
     assert production.is_local(host)
 
 
-# --- accounts that everybody knows ---
+# --- accounts that strangers know ---
 
 
 @pytest.fixture

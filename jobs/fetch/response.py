@@ -1,0 +1,44 @@
+"""What a function gets as the answer of a request."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import Any
+
+from jobs.errors import FetchCode, NonRetriableError
+from jobs.lib.excerpts import excerpt
+from jobs.lib.json_values import Unfit, refuse_too_deep
+
+
+class Response:
+    """An answer: of `step.fetch`, one below 400 or one whose status `accept` names."""
+
+    def __init__(self, memory: dict[str, Any]) -> None:
+        self.url: str = memory.get("url", "")
+        self.status_code: int = memory["status_code"]
+        self.headers: dict[str, str] = memory.get("headers", {})
+        self.text: str = memory.get("body", "")
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is below 400."""
+        return self.status_code < 400
+
+    def json(self) -> Any:
+        """The body as JSON. Raises NonRetriableError (code “unusable”) with its first lines if it
+        is none, or with its depth beyond 512 levels: no step could remember it.
+        """
+        try:
+            refuse_too_deep(self.text)
+            return jsonlib.loads(self.text)
+        except Unfit as unfit:
+            raise self._unusable(str(unfit)) from None
+        except (ValueError, RecursionError):
+            start = excerpt(self.text.strip(), 200) or "nothing"
+            raise self._unusable(f"is not JSON: {start}") from None
+
+    def _unusable(self, problem: str) -> NonRetriableError:
+        return NonRetriableError(f"The answer of {self.url} {problem}", code=FetchCode.UNUSABLE)
+
+    def __repr__(self) -> str:
+        return f"<Response [{self.status_code}]>"
