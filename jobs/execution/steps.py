@@ -92,7 +92,9 @@ class Steps:
         return self._runner.attempt(step, body, atomic=atomic, returns=read)
 
     def send_event(self, id: str, events_: Event[Any] | list[Event[Any]]) -> list[str]:
-        """Send events exactly once; returns their ids. A send outside a step may happen again."""
+        """Send `events_`, one or a list, exactly once; returns their ids. A send outside a step may
+        happen again.
+        """
         step = self._runner.begin(id, StepKind.SEND)
         ids: list[str] = self._runner.attempt(step, lambda: intake.send(events_), atomic=True)
         return ids
@@ -109,7 +111,8 @@ class Steps:
         timeout: Duration = DEFAULT_TIMEOUT,
         accept: int | Iterable[int] = (),
     ) -> Response:
-        """Make an HTTP request once and remember the answer; no worker waits for it.
+        """Make an HTTP request to `url` once and remember the answer; no worker waits for it. The
+        body is `json` (any JSON) or `data` (a text); `method` and `headers` are HTTP's.
 
         Transport errors, 408, 425, 429 and 5xx are retried like a step's errors, after a
         Retry-After header's delay; another 4xx fails at once. Statuses that `accept` names (400 to
@@ -154,14 +157,14 @@ class Steps:
         return Response(step.output or {})
 
     def sleep(self, id: str, duration: Duration) -> None:
-        """Suspend the run for a timedelta or a number of seconds, at most 366 days; no worker
+        """Suspend the run for `duration`, a timedelta or seconds, at most 366 days; no worker
         waits. Less than nothing does not suspend, as a past time in `sleep_until`.
         """
         span = _span(duration, f"step.sleep(“{id}”)", least=timedelta.min)
         self._sleep(id, self._runner.now() + max(span, NOTHING))
 
     def sleep_until(self, id: str, when: datetime) -> None:
-        """Suspend the run until an aware datetime; a past one does not suspend."""
+        """Suspend the run until `when`, an aware datetime; a past one does not suspend."""
         if not isinstance(when, datetime) or when.utcoffset() is None:
             raise InvalidStep(f"step.sleep_until(“{id}”): {quoted(when)} is not an aware datetime.")
         if when - self._runner.now() > LONGEST:
@@ -231,9 +234,9 @@ class Steps:
         timeout: Duration = LONGEST,
         returns: Any = None,
     ) -> Any:
-        """Start a run of another function and return its output, JSON, or read as the type
-        `returns`; no worker waits. Failure, cancellation and timeout raise StepError; after a
-        timeout the other run goes on.
+        """Start a run of another `function` with `data` and return its output, JSON, or read as the
+        type `returns`; no worker waits. Failure, cancellation and `timeout` (366 days) raise
+        StepError; after a timeout the other run goes on.
         """
         read = PLAIN if returns is None else Returns(returns, f"step.invoke({named(id)})")
         span = _span(timeout, f"step.invoke(“{id}”)")
@@ -243,7 +246,7 @@ class Steps:
         return self._runner.replay(step, read)
 
     def parallel(self, callables: Iterable[Callable[[], Any]]) -> tuple[Any, ...]:
-        """Let branches go on side by side: one's waits do not stop the others. When all have ended,
+        """Let branches, the `callables`, go on side by side: one's waits do not stop the others. When all have ended,
         returns their results in order, or raises the first one's error.
         """
         if not isinstance(callables, Iterable):

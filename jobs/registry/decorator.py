@@ -32,10 +32,13 @@ def create_function(
 ) -> Callable[[Handler], Function]:
     """Register the decorated handler, `def f(ctx: Context) -> JSON`, as a durable function.
 
-    `retries=3` is four attempts of each step (0–20). `backoff` lists seconds or timedeltas before
-    retry 1, 2, …. With `resumable=False` a run that has failed or was cancelled does not go on
-    where it stopped: an operator reruns it from the start (docs/compensation.md). `on_failure`,
-    `on_cancel` and `on_retry` become functions (`<fn_id>-failure`, …) whose event has the run's
+    `fn_id` names the function for good (1 to 200 characters); `name` is for the panel. Each
+    `trigger` starts it; without one it is invoked or started by hand. `concurrency` has at most
+    two lines, `timeouts` and `cancel_on` end runs early. `retries=3` is four attempts of each
+    step (0–20). `backoff` lists seconds or timedeltas before retry 1, 2, …. With
+    `resumable=False` a run that has failed or was cancelled does not go on where it stopped: an
+    operator reruns it from the start (docs/compensation.md). `on_failure`, `on_cancel` and
+    `on_retry` become functions (`<fn_id>-failure`, …) whose event has the run's
     `data["error"]`, `data["event"]`, `data["run_id"]` and `data["function_id"]`. Raises
     InvalidFunction (see `register`).
     """

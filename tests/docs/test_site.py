@@ -3,12 +3,17 @@ code's."""
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from docs.tools import signatures, site
 from jobs import api
+from jobs.execution.steps import Steps
 
 NAV = (site.ROOT / "mkdocs.yml").read_text()
 
@@ -35,3 +40,16 @@ def test_the_page_of_signatures_is_the_codes() -> None:
 def test_every_public_name_stands_on_it() -> None:
     page = signatures.page()
     assert [name for name in api.__all__ if f"### `{name}`\n" not in page] == []
+
+
+OPTIONS = [("create_function", api.create_function)] + [
+    (f"step.{name}", method) for name, method in signatures.methods(Steps)
+]
+PASSED_ON = {"id", "fn", "args", "kwargs"}  # of a step and its body, as in every call
+
+
+@pytest.mark.parametrize(("name", "thing"), OPTIONS, ids=[name for name, _ in OPTIONS])
+def test_every_option_is_told_of_in_the_docstring(name: str, thing: Any) -> None:
+    said = inspect.getdoc(thing) or ""
+    given = [one.name for one in signatures.parameters(thing) if one.name not in PASSED_ON]
+    assert [option for option in given if f"`{option}" not in said] == []
