@@ -246,8 +246,8 @@ class Steps:
         return self._runner.replay(step, read)
 
     def parallel(self, callables: Iterable[Callable[[], Any]]) -> tuple[Any, ...]:
-        """Let branches, the `callables`, go on side by side: one's waits do not stop the others. When all have ended,
-        returns their results in order, or raises the first one's error.
+        """Let branches, the `callables`, go on side by side: one's waits do not stop the others.
+        When all have ended, returns their results in order, or raises the first one's error.
         """
         if not isinstance(callables, Iterable):
             given = quoted(callables)
