@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Min
+from django.db.models import OuterRef, Subquery
 
 from jobs.metrics.present import Present, present
 from jobs.metrics.series import Charts, Series
 from jobs.models import CronSchedule, RegisteredFunction
+
+
+NEXT_TICK = Subquery(
+    CronSchedule.objects.filter(fn_id=OuterRef("fn_id")).order_by("next_at").values("next_at")[:1]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +33,12 @@ class FunctionFigures:
 
 def functions(charts: Charts, now: Present | None = None) -> list[FunctionFigures]:
     """All functions that are registered, have unfinished runs, or ended one in the span; the
-    busiest first. Two queries, and one more if `now` is not given.
+    busiest first. One query, and one more if `now` is not given.
     """
-    rows = {row.fn_id: row for row in RegisteredFunction.objects.all()}
-    pending, ticks = (now or present()).pending, _ticks()
+    rows = {row.fn_id: row for row in RegisteredFunction.objects.annotate(next_tick=NEXT_TICK)}
+    pending = (now or present()).pending
     found = [
-        _figures(fn_id, rows.get(fn_id), charts.of(fn_id), pending, ticks)
+        _figures(fn_id, rows.get(fn_id), charts.of(fn_id), pending)
         for fn_id in rows.keys() | charts.by_function.keys() | pending.keys()
     ]
     return sorted(found, key=lambda row: (-row.pending - row.series.total.ended, row.fn_id))
@@ -40,21 +46,16 @@ def functions(charts: Charts, now: Present | None = None) -> list[FunctionFigure
 
 def _figures(
     fn_id: str,
-    row: RegisteredFunction | None,
+    row: Any,
     series: Series,
     pending: dict[str, int],
-    ticks: dict[str, datetime],
 ) -> FunctionFigures:
     return FunctionFigures(
         fn_id=fn_id,
         name=row.name if row is not None else fn_id,
         pending=pending.get(fn_id, 0),
         series=series,
-        next_tick=ticks.get(fn_id),
+        next_tick=row.next_tick if row is not None else None,
         paused_at=row.paused_at if row is not None else None,
         is_known=row is not None,
     )
-
-
-def _ticks() -> dict[str, datetime]:
-    return dict(CronSchedule.objects.order_by().values_list("fn_id").annotate(Min("next_at")))

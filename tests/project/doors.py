@@ -91,11 +91,11 @@ def _over(run: Run, status: str) -> Run:
 
 
 def bulk_cancel() -> Run:
-    return _over(Run.objects.get(pk=api.bulk("cancel")), "failed")
+    return _over(Run.objects.get(pk=api.bulk("cancel", everything=True)), "failed")
 
 
 def bulk_retry() -> Run:
-    return _over(Run.objects.get(pk=api.bulk("retry")), "failed")
+    return _over(Run.objects.get(pk=api.bulk("retry", everything=True)), "failed")
 
 
 def canceller() -> Run:

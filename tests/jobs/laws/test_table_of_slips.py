@@ -136,6 +136,7 @@ FUNCTION: Table = {
     "retries": Slips(
         option("retries"), ["3", 1.5, True, [3]], [-1, 21, HUGE], [], "a whole number from 0 to 20"
     ),
+    "resumable": Slips(option("resumable"), ["no", 0, 1, [], {}], [], [], "True and False are"),
     "backoff": Slips(
         option("backoff"),
         [5, "5", {5}, ["5"], [None], [True]],
