@@ -12,7 +12,6 @@ from jobs.metrics.present import Present, present
 from jobs.metrics.series import Charts, Series
 from jobs.models import CronSchedule, RegisteredFunction
 
-
 NEXT_TICK = Subquery(
     CronSchedule.objects.filter(fn_id=OuterRef("fn_id")).order_by("next_at").values("next_at")[:1]
 )

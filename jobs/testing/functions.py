@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from jobs.control.sending import start_by_hand
+from jobs.errors import JobsError
 from jobs.events.event import Event
 from jobs.events.intake import send
 from jobs.models import Run
@@ -40,7 +41,7 @@ def registered(handler: Handler, **options: Any) -> Iterator[Function]:
 
 def ran(
     handler: Handler | Function,
-    data: dict[str, Any] | None = None,
+    data: Any = None,
     *,
     skip_time: bool = False,
     **options: Any,
@@ -49,14 +50,31 @@ def ran(
 
     The handler is registered for that long, with `options`. Of a function that is registered
     already, its first trigger starts the run: an event with `data`, or a tick of its cron line. One
-    without triggers is started as by `step.invoke`.
+    without triggers is started as by `step.invoke`. Raises JobsError for `options` of a function
+    that is registered already, and AssertionError if nothing was started: its condition is not met.
     """
     if isinstance(handler, Function):
-        _start(handler, data or {})
-        drain(skip_time=skip_time)
-        return the_run(handler)
+        if options:
+            names = ", ".join(sorted(options))
+            raise JobsError(
+                f"ran({handler.fn_id}, {names}=…): options are for a handler that is registered "
+                "for the test alone; this function is registered with its own."
+            )
+        return _ran(handler, {} if data is None else data, skip_time)
     with registered(handler, **options) as function:
         return ran(function, data, skip_time=skip_time)
+
+
+def _ran(function: Function, data: Any, skip_time: bool) -> Run:
+    known = set(Run.objects.filter(fn_id=function.fn_id).values_list("id", flat=True))
+    _start(function, data)
+    drain(skip_time=skip_time)
+    run = Run.objects.filter(fn_id=function.fn_id).exclude(id__in=known).order_by("-id").first()
+    assert run is not None, (  # noqa: S101
+        f"ran() has started no run of “{function.fn_id}”: the condition (if_exp) of its trigger is "
+        "not met, or the function is paused."
+    )
+    return run
 
 
 def the_run(function: Function | str = FN_ID) -> Run:
@@ -81,7 +99,7 @@ def functions_of_a_block() -> Iterator[None]:
                 catalog.unregister(function.fn_id)
 
 
-def _start(function: Function, data: dict[str, Any]) -> None:
+def _start(function: Function, data: Any) -> None:
     names = [t.event for t in catalog.event_triggers(function) if "*" not in t.event]
     if names:
         send(Event(name=names[0], data=data))

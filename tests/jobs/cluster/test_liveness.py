@@ -73,7 +73,7 @@ def test_a_cluster_that_does_not_look_is_told_and_why_is_told_to_operators_alone
     a_cluster(looked=23.0, problem="DataError: value too long")
     assert standstill() == "no cluster has looked for due runs for 23 s"
     assert ready(client) == (503, "no cluster has looked for due runs for 23 s")
-    for page in ("/admin/", "/admin/jobs/run/", "/admin/songs/song/"):
+    for page in ("/admin/hand-over/", "/admin/jobs/run/", "/admin/songs/song/"):
         words = admin_client.get(page).content.decode()
         assert "Runs are not being taken: no cluster has looked for due runs for 23 s" in words
         assert "DataError: value too long" in words

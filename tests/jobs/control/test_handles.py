@@ -159,7 +159,7 @@ def test_each_question_is_one_statement_by_an_index(ask):
         ask(run.id)
     (statement,) = [text for text in seen.plans if "jobs_run r" in text or "jobs_event e" in text]
     assert not seen.scanned(statement, ("jobs_run", "jobs_event"))
-    assert seen.pages[statement] < 12
+    assert seen.pages[statement] < 40  # of a few index look-ups; a scan is caught above
 
 
 # --- waiting --------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from jobs.api import (
     pause,
     send,
 )
+from jobs.errors import JobsError
 from jobs.models import CronSchedule, Run
 from jobs.registry import catalog, rows
 from jobs.testing import (
@@ -149,9 +150,9 @@ def test_a_function_that_waits_for_ever_is_found():
             drain(20, skip_time=True)
 
 
-@pytest.mark.parametrize("by", [60, None, "1h"])
-def test_time_passes_by_a_timedelta(by):
-    with pytest.raises(TypeError, match=r"travel\(\) takes a timedelta, such as"):
+@pytest.mark.parametrize("by", [-60, None, "1h"])
+def test_time_passes_by_a_timedelta_or_seconds(by):
+    with pytest.raises(JobsError, match="a timedelta or a number of seconds is allowed"):
         travel(by)
 
 

@@ -152,7 +152,7 @@ def test_a_server_that_django_knows_as_too_old_is_named_as_well(told, monkeypatc
 def test_a_role_that_may_not_use_the_tables_is_named(become):
     name = become()
     problem = found()["jobs.E013"]
-    assert f"“{name}” may not read and write auth_group" in problem.msg
+    assert f"“{name}” may not read and write account_emailaddress, " in problem.msg
     assert " more." in problem.msg
 
 
@@ -163,7 +163,7 @@ def test_a_role_that_may_use_the_tables_works_and_is_warned_that_it_cannot_migra
     )
     (problem,) = found().values()
     assert problem.id == "jobs.W012"
-    assert "does not own auth_group" in problem.msg
+    assert "does not own account_emailaddress, " in problem.msg
     assert_runs_end()
 
 
