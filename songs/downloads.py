@@ -131,7 +131,9 @@ def pack_download(ctx: Context) -> Any:
 
 def list_songs(ctx: Context) -> list[str]:
     """The songs that it is to hold, oldest first."""
-    songs = Song.objects.filter(owner__in=asked(ctx).values("owner")).order_by("created_at", "pk")
+    songs = Song.objects.filter(owner__in=asked(ctx).values("owner"), deleted_at=None).order_by(
+        "created_at", "pk"
+    )
     return [str(pk) for pk in songs.values_list("pk", flat=True)]
 
 

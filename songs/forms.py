@@ -157,7 +157,7 @@ class SongForm(forms.Form):
         return Way(given) if given in music.ways() else Way.DESCRIPTION
 
     def clean_title(self) -> str:
-        return " ".join(self.cleaned_data["title"].split())
+        return one_line(self.cleaned_data["title"])
 
     def wishes(self) -> dict[str, Any]:
         """What was asked for, for `generation.order`. What is empty is left out, so that the same
@@ -176,8 +176,20 @@ class SongForm(forms.Form):
         return 2 if self.cleaned_data["two_takes"] else 1
 
 
+def one_line(text: str) -> str:
+    """The text on one line, without what cannot be printed."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+class LineField(forms.CharField):
+    """One line of text. One of which nothing can be printed is empty."""
+
+    def clean(self, value: Any) -> str:
+        return str(super().clean(one_line(value) if isinstance(value, str) else value))
+
+
 class TitleForm(forms.Form):
-    title = forms.CharField(
+    title = LineField(
         max_length=80,
         error_messages={
             "required": "A song needs a title.",
@@ -192,7 +204,7 @@ class TitleForm(forms.Form):
 class ReasonForm(forms.Form):
     """The reason for what an operator does to a ledger, and a box that confirms a repetition."""
 
-    why = forms.CharField(
+    why = LineField(
         label="Reason",
         max_length=300,
         widget=forms.TextInput({"class": "vLargeTextField"}),

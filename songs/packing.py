@@ -32,7 +32,8 @@ from songs.storage import CHUNK, file_name
 A_PAGE = 50  # songs that are read together
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would execute
 SONG = (
-    *("number", "title", "description", "duration_seconds", "closeness", "instrumental", "seed"),
+    *("number", "title", "way", "description", "style", "lyrics", "described_lyrics"),
+    *("published_as", "duration_seconds", "closeness", "instrumental", "seed"),
     *("status", "reason", "categories", "ordered_at", "finished_at", "audio", "cover"),
 )
 ENTRY = ("at", "kind", "amount", "balance", "reason", "song")
@@ -83,7 +84,11 @@ def read(songs: Sequence[UUID]) -> Iterator[Song]:
     """The songs in this order, a page at a time; those that are deleted meanwhile are left out."""
     for at in range(0, len(songs), A_PAGE):
         page = songs[at : at + A_PAGE]
-        found = Song.objects.prefetch_related("categories").in_bulk(list(page))
+        found = (
+            Song.objects.select_related("publication")
+            .prefetch_related("categories")
+            .in_bulk(list(page))
+        )
         yield from (found[pk] for pk in page if pk in found)
 
 
@@ -107,12 +112,19 @@ def song_rows(songs: Sequence[UUID], packed: Packed) -> Iterator[dict[str, Any]]
 
 def song_row(song: Song, number: int, audio: str, cover: str) -> dict[str, Any]:
     values = (
-        *(number, song.title, song.full_described_song, song.audio_duration),
+        *(number, song.title, song.way, song.full_described_song, song.prompt),
+        *(song.lyrics, song.described_lyrics, published_as(song), song.audio_duration),
         *(song.guidance_scale, song.instrumental, song.seed, song.status, song.reason),
         [category.name for category in song.categories.all()],
         *(song.created_at, song.finished_at, audio, cover),
     )
     return dict(zip(SONG, values, strict=True))
+
+
+def published_as(song: Song) -> str:
+    """The name that stood beside the public song; empty if it was never published."""
+    publication = getattr(song, "publication", None)
+    return publication.by if publication is not None else ""
 
 
 def entry_row(entry: CreditEntry) -> dict[str, Any]:

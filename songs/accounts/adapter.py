@@ -45,7 +45,7 @@ class AccountAdapter(DefaultAccountAdapter):
         "incorrect_password": "This is not your password.",
         "enter_current_password": "This is not your password.",
         "incorrect_code": "This code is not right, or was used before.",
-        "rate_limited": "That was too often. Wait a minute, then try again.",
+        "rate_limited": "That was too often. Wait five minutes, then try again.",
     }
 
     # --- signing in ---

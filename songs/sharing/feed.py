@@ -11,6 +11,7 @@ from django.contrib.syndication.views import Feed
 from django.http import HttpRequest
 from django.urls import reverse
 
+from songs.forms import one_line
 from songs.models import Category, Publication
 from songs.sharing import listings
 from songs.sharing.discover import asked_category
@@ -36,7 +37,7 @@ class NewestSongs(Feed):
         return listings.page(Order.NEWEST, category).publications
 
     def item_title(self, item: Any) -> str:
-        return f"{item.title}, by {item.by}"
+        return one_line(f"{item.title}, by {item.by}")
 
     def item_description(self, item: Publication) -> str:
         return ", ".join(category.name for category in item.song.categories.all())

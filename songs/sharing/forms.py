@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from jobs.api import excerpt
+from songs.forms import LineField
 from songs.models import (
     BYLINE_LIMIT,
     REPORT_LIMIT,
@@ -17,14 +18,6 @@ from songs.models import (
     User,
 )
 from songs.models.song import TITLE_LIMIT
-
-
-class LineField(forms.CharField):
-    """One line of text, without what cannot be printed."""
-
-    def clean(self, value: Any) -> str:
-        text: str = super().clean(value)
-        return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 class PublishForm(forms.Form):
@@ -44,12 +37,6 @@ class PublishForm(forms.Form):
         help_text="An artist's name, or empty for “a listener”.",
         error_messages={"max_length": "That name has %(show_value)d characters; 60 are allowed."},
     )
-
-    def clean_title(self) -> str:
-        title: str = self.cleaned_data["title"]
-        if not title:
-            raise forms.ValidationError("A public song needs a title.")
-        return title
 
 
 def publish_form(song: Song, owner: User, known: Publication | None) -> PublishForm:

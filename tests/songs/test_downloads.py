@@ -335,3 +335,10 @@ def test_whatever_dies_while_it_is_packed_there_is_one_file_and_it_is_whole(befo
         assert ended() == whole
         died += 1
     assert died >= 4
+
+
+def test_the_listeners_own_words_are_all_in_it(alice: User) -> None:
+    said = {"prompt": "slow waltz", "lyrics": "la la la", "described_lyrics": ""}
+    song = a_song(alice, "", **said)
+    [row] = packing.song_rows([song.pk], {song.pk: (1, "", "")})
+    assert (row["style"], row["lyrics"], row["way"]) == ("slow waltz", "la la la", song.way)

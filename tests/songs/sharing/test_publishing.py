@@ -204,3 +204,25 @@ def test_two_tabs_that_publish_at_once_publish_once(alice: User) -> None:
     assert at_once(*[lambda b=b: press(b) for b in browsers]) == [303, 303]
     assert Publication.objects.count() == 1
     assert Listing.objects.count() == 2  # among all, and in its category
+
+
+@pytest.mark.parametrize("typed", ["a\x07b", "a\x0bb", "a\ufffeb", "a\u202eb"])
+def test_a_title_that_no_feed_could_hold_is_cleaned_where_it_is_typed(
+    alice: User, alices: Client, client: Client, typed: str
+) -> None:
+    song = public(alice, title="Elegy").song
+    alices.post(f"/songs/{song.pk}/rename", {"title": typed})
+    song.refresh_from_db()
+    assert song.title == "a b"
+    Song.objects.filter(pk=song.pk).update(title=typed)  # one that was there before
+    feed = client.get("/discover/feed.xml")
+    assert feed.status_code == 200
+    assert typed not in feed.content.decode()
+
+
+def test_a_title_of_which_nothing_can_be_read_is_none(alice: User, alices: Client) -> None:
+    song = public(alice, title="Elegy").song
+    answer = alices.post(f"/songs/{song.pk}/rename", {"title": "\u202e\u200b"})
+    assert "A song needs a title." in answer.content.decode()
+    song.refresh_from_db()
+    assert song.title == "Elegy"
