@@ -54,7 +54,7 @@ def test_every_way_to_start_a_process_works_in_a_step_and_a_copy_ends_itself(clu
     ending, copies = start("ending"), start("copies")
 
     assert ended(ending, cluster).output == dict.fromkeys(ENDING, 1)
-    assert set(Group.objects.values_list("name", flat=True)) == {"parent", "child"}
+    assert Group.objects.filter(name__in=["parent", "child"]).count() == 2
     names = [f"{way}, {how}" for how in ("atomic", "not atomic") for way in LEAVING]
     codes = dict(zip(names, 2 * [0, 1, 7, 1], strict=True))
     expected = codes | {"a step of a copy": 1, "the function returned": 0}
