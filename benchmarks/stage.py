@@ -261,6 +261,7 @@ class Stage:
             "BENCH_CONTENDER": contender.kind,
             "DATABASE_URL": self.server.url(contender.database),
             "DEBUG": "0",
+            "EMAIL_URL": "smtp://127.0.0.1:25",  # no mail is sent
             "HTTPS": "0",
             "SECRET_KEY": self._key,
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
