@@ -13,7 +13,7 @@ import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 
 from jobs.api import Concurrency, Context, Event, send
-from jobs.models import Attempt, Run
+from jobs.models import Attempt, LogLine, Run
 from jobs.testing import drain, travel
 from songs.models import Category
 from tests.chaos.clusters import Cluster, wait_until
@@ -130,6 +130,8 @@ def test_in_a_cluster_the_next_in_the_line_goes_on_at_once(tmp_path: Path):
     cluster = Cluster(1, environment, tmp_path)
     try:
         wait_until(lambda: not Run.objects.unfinished().exists(), cluster)
+        told = LogLine.objects.filter(level="ERROR")  # the hook's error comes after the commit
+        wait_until(lambda: told.count() == 4, cluster)
     finally:
         cluster.bury()
     runs = Run.objects.filter(fn_id="callback-in-a-line")
