@@ -44,6 +44,6 @@ def _cancel_run(song: Song) -> bool:
             cancel(run.id, why=WHY)
     except InvalidTransition:
         return False
-    except UnknownRun:
+    except UnknownRun:  # retention has deleted it: there is nothing left to cancel
         pass
     return True

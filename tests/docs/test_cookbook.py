@@ -16,7 +16,10 @@ from jobs.testing import Endpoint
 from tests.docs.pages import BASE, blocks
 
 pytestmark = pytest.mark.django_db
-PAGES = [BASE / f"docs/{name}.md" for name in ("cookbook", "first-function", "code-changes")]
+PAGES = [
+    BASE / f"docs/{name}.md"
+    for name in ("cookbook", "first-function", "code-changes", "compensation")
+]
 
 
 def source(page: Path) -> str:
@@ -51,6 +54,11 @@ def examples() -> Iterator[Any]:
     for page in PAGES:
         for name in re.findall(r"^def (test_\w+)\(", source(page), re.M):
             yield pytest.param(page, name, id=f"{page.stem}-{name}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_each_of_them_has_examples(page: Path) -> None:
+    assert "def test_" in source(page)
 
 
 @pytest.mark.parametrize(("loaded", "name"), list(examples()), indirect=["loaded"])
