@@ -143,7 +143,7 @@ if LISTEN_DATABASE:
 AUTH_USER_MODEL = "songs.User"
 # The first checks passwords and permissions; the others decide for single objects.
 AUTHENTICATION_BACKENDS = [
-    "allauth.account.auth_backends.AuthenticationBackend",
+    "songs.accounts.backend.AccountBackend",
     "jobs.control.permissions.EngineBackend",
     "songs.permissions.SiteBackend",
 ]

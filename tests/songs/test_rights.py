@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import DELETION, LogEntry
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group, Permission
 from django.contrib.messages import get_messages
 from django.db import transaction
@@ -15,6 +16,7 @@ from django.db.models import ProtectedError
 from django.test import Client
 
 from songs import credits
+from songs.accounts.backend import AccountBackend
 from songs.leaving import LastSuperuser, close_account
 from songs.models import CreditEntry, User
 from tests.songs.conftest import as_
@@ -55,6 +57,24 @@ def rights(user: User) -> tuple[bool, bool, bool, int, int]:
     user = User.objects.get(pk=user.pk)
     flags = (user.is_active, user.is_staff, user.is_superuser)
     return (*flags, user.groups.count(), user.user_permissions.count())
+
+
+# --- what is held ---
+
+
+def test_an_account_holds_what_it_and_its_groups_are_given(django_assert_num_queries: Any) -> None:
+    own = staff("sara", "view_user")
+    own.groups.set(Group.objects.filter(name__in=("Operators", "Support")))
+    gone = User.objects.create_user("gone", is_active=False)
+    gone.groups.set(Group.objects.all())
+    for account in (own, gone, gustav(), listener("lea")):
+        account = User.objects.get(pk=account.pk)
+        django = ModelBackend().get_all_permissions(User.objects.get(pk=account.pk))
+        with django_assert_num_queries(1 if account.is_active else 0):
+            held = AccountBackend().get_all_permissions(account)
+            assert AccountBackend().get_all_permissions(account) == held
+        assert held == django
+        assert AccountBackend().get_all_permissions(account, own) == set()
 
 
 # --- what is changed ---
