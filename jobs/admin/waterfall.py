@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from jobs.admin.timeline import Bar, Lane, Story
+from jobs.admin.bars import Bar
+from jobs.admin.timeline import Lane, Story
 from jobs.admin.words import roughly, span
 
 FOLD_SHARE = 0.4  # a fold's share of all the work …

@@ -30,7 +30,8 @@ Row = dict[str, Any]  # by column name
 
 STEP = columns_of(StepRecord)
 FETCH = columns_of(FetchRecord)
-JSON = {"output", "error", "detail", "headers", "response"}  # read as their text
+IN_TABLE = ["response" if name == "response_head" else name for name in FETCH]
+JSON = {"output", "error", "detail", "headers", "response_head"}  # read as their text
 JSON_OF_STEP = [name for name in STEP if name in JSON]
 JSON_OF_FETCH = [name for name in FETCH if name in JSON]
 ATTEMPT = ["id", "step_name", "number", "status", "started_at", "ended_at", "worker"]
@@ -48,6 +49,7 @@ OTHERWISE = {
             THEN s.output END""",
     "s.output_bytes": "s.size",
     "f.body": "''",  # a sent body is not needed
+    "f.response_head": "f.response",
 }
 COLUMNS = [*(f"s.{name}" for name in STEP), *(f"f.{name}" for name in FETCH)]
 
@@ -101,7 +103,7 @@ def _again(key: str, columns: list[str]) -> str:
 
 
 STEPS = _insert("jobs_step", STEP, "steps", _again("name", STEP))
-FETCHES = _insert("jobs_fetch", FETCH, "fetches", _again("step_name", FETCH))
+FETCHES = _insert("jobs_fetch", IN_TABLE, "fetches", _again("step_name", IN_TABLE))
 ATTEMPTS = _insert("jobs_attempt", ATTEMPT, "attempts")
 LINES = _insert("jobs_logline", LINE, "lines")
 
@@ -187,8 +189,8 @@ def write(
     the COMMIT go in the same trip; `waits` is for the disk.
     """
     rows = {
-        "steps": _rows(steps, STEP),
-        "fetches": _rows(fetches, FETCH),
+        "steps": _rows(steps, STEP, STEP),
+        "fetches": _rows(fetches, FETCH, IN_TABLE),
         "attempts": _as_json(attempts),
         "lines": _as_json(lines),
     }
@@ -222,8 +224,10 @@ def _query(kinds: tuple[str, ...], is_settled: bool, waits: bool) -> Query[Writt
     return Query(text, WrittenRow)
 
 
-def _rows(records: Iterable[StepRecord | FetchRecord], columns: list[str]) -> str | None:
-    get = attrgetter(*columns)
+def _rows(
+    records: Iterable[StepRecord | FetchRecord], names: list[str], columns: list[str]
+) -> str | None:
+    get = attrgetter(*names)
     found = [zip(columns, get(record), strict=True) for record in records]
     return _as_json([{name: v for name, v in row if v is not None} for row in found])
 

@@ -101,18 +101,18 @@ WITH no_wait AS MATERIALIZED (
 ), landed AS (
   SELECT s.* FROM no_wait, jsonb_to_recordset(%(landed)s::jsonb)
       AS s(id uuid, token uuid, sent_at timestamptz, status text,
-           response jsonb, error jsonb, answer jsonb)
+           head jsonb, error jsonb, response jsonb)
 ), written AS (
-  UPDATE jobs_fetch f SET status = s.status, response = s.response, error = s.error,
+  UPDATE jobs_fetch f SET status = s.status, response = s.head, error = s.error,
          ended_at = clock_timestamp(), {RELEASED}
     FROM landed s WHERE f.id = ANY(ARRAY(SELECT id FROM landed)) AND {OURS}
-  RETURNING f.id, f.run_id, f.step_name, s.answer
+  RETURNING f.id, f.run_id, f.step_name, s.response
 ), answered AS (
-  UPDATE jobs_step SET output = w.answer, output_bytes = octet_length(w.answer::text)
+  UPDATE jobs_step SET output = w.response, output_bytes = octet_length(w.response::text)
     FROM written w
    WHERE jobs_step.run_id = ANY(ARRAY(SELECT run_id FROM written))
      AND jobs_step.run_id = w.run_id AND jobs_step.name = w.step_name
-     AND jobs_step.status = 'running' AND w.answer IS NOT NULL
+     AND jobs_step.status = 'running' AND w.response IS NOT NULL
 ), waiting AS MATERIALIZED (
   SELECT r.status = 'waiting' AND r.lease_token IS NULL AND r.fn_id = ANY(%(known)s)
          AND r.turns_held = cardinality(r.turn_keys) AS is_free, {run_facts()}
@@ -198,7 +198,7 @@ def _response_row(leased_request: Flight, outcome: Outcome) -> dict[str, Any]:
     }
     if outcome.error is not None:
         return row | {"status": "failed", "error": outcome.error}
-    return row | {"status": "answered", "response": outcome.head, "answer": outcome.response}
+    return row | {"status": "answered", "head": outcome.head, "response": outcome.response}
 
 
 def remember_result_url(leased_request: Flight, url: str) -> None:

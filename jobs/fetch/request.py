@@ -208,7 +208,7 @@ def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:
         return ""
     if earlier.error is not None:
         return "" if earlier.error.get("final") else earlier.result_url
-    status = (earlier.response or {}).get("status_code")
+    status = (earlier.response_head or {}).get("status_code")
     return earlier.result_url if status in ASK_AGAIN else ""
 
 
@@ -236,21 +236,21 @@ def problem(request: FetchRecord, now: datetime, accepted: Container[int] = ()) 
         kind = NonRetriableError if request.error.get("final") else FetchError
         message = f"{asked}: {request.error.get('message', '')}"
         return kind(message, code=request.error.get("code", ""))
-    answer = request.response or {}
-    status = answer.get("status_code", 0)
+    head = request.response_head or {}
+    status = head.get("status_code", 0)
     if status < 400 or status in accepted:
         return None
-    return _bad_status(asked, answer, now)
+    return _bad_status(asked, head, now)
 
 
-def _bad_status(asked: str, answer: dict[str, Any], now: datetime) -> JobsError:
-    status = answer["status_code"]
-    message = f"{asked} answered {status}: {answer.get('start') or 'an empty body'}"
+def _bad_status(asked: str, head: dict[str, Any], now: datetime) -> JobsError:
+    status = head["status_code"]
+    message = f"{asked} answered {status}: {head.get('start') or 'an empty body'}"
     if status < 500 and status not in RETRIABLE:
         return NonRetriableError(message, code=FetchCode.HTTP_4XX, status_code=status)
     code = FetchCode.HTTP_4XX if status < 500 else FetchCode.HTTP_5XX
     error = FetchError(message, code=code, status_code=status)
-    later = answer.get("retry_after")
+    later = head.get("retry_after")
     error.retry_after = header_seconds(later, now) if later else None
     return error
 
@@ -271,7 +271,7 @@ class FetchRecord:
     attempt: int = 0
     lease_token: uuid.UUID | None = None
     lease_until: datetime | None = None
-    response: dict[str, Any] | None = None
+    response_head: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     sent_at: datetime | None = None
     ended_at: datetime | None = None

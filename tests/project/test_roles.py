@@ -115,7 +115,7 @@ def things(groups: None) -> dict[str, Any]:
     event = rows.make_event(data={"songId": str(song.pk), "userId": biscuit.pk, "title": WORDS})
     run = rows.completed_run(event=event)
     Run.objects.filter(pk=run.pk).update(output={"said": WORDS}, turn_keys=[f"x:0:{WORDS}"])
-    Fetch.objects.filter(run=run).update(body=WORDS, response={"start": WORDS})
+    Fetch.objects.filter(run=run).update(body=WORDS, response_head={"start": WORDS})
     LogLine.objects.filter(run=run).update(message=WORDS)
     run.steps.update(output={"said": WORDS})
     Song.objects.filter(pk=song.pk).update(event_id=event.pk)

@@ -146,7 +146,12 @@ def make_fetch(run: Run, start: datetime, seconds: float, code: int, **fields: A
         "timeout": 600,
         "idempotency_key": f"{run.id}:call-modal-api",
         "status": "answered",
-        "response": {"status_code": code, "start": body, "bytes": len(body), "retry_after": None},
+        "response_head": {
+            "status_code": code,
+            "start": body,
+            "bytes": len(body),
+            "retry_after": None,
+        },
         "created_at": start,
         "sent_at": start,
         "ended_at": start + timedelta(seconds=seconds),

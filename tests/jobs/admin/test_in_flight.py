@@ -85,7 +85,7 @@ def waiting(sent: bool = True) -> Run:
     run = rows.make_run(at, status="waiting", reason="fetch", started_at=at)
     rows.make_step(run, STEP, at, None, kind="fetch")
     status = {"status": "sending"} if sent else {"status": "pending", "sent_at": None}
-    rows.make_fetch(run, at, 0, 200, **{"ended_at": None, "response": None} | status)
+    rows.make_fetch(run, at, 0, 200, **{"ended_at": None, "response_head": None} | status)
     return run
 
 

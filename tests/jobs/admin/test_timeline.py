@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from jobs.admin import timeline
-from jobs.admin.timeline import BarKind
+from jobs.admin.bars import BarKind
 from jobs.models import Run
 from tests.support import rows
 

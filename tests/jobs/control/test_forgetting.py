@@ -114,7 +114,7 @@ def skeleton() -> dict[str, Any]:
         ),
         "lines": sorted(LogLine.objects.values_list("id", "level", "step_name", "at")),
         "requests": sorted(
-            Fetch.objects.values_list("id", "method", "status", "response__status_code")
+            Fetch.objects.values_list("id", "method", "status", "response_head__status_code")
         ),
         "events": Counter(
             EventRow.objects.exclude(name=forgetting.EVENT).values_list("name", flat=True)

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from jobs.admin import timeline
-from jobs.admin.timeline import BarKind
+from jobs.admin.bars import BarKind
 from jobs.api import (
     Cancel,
     Context,
