@@ -65,6 +65,7 @@ def test_a_listener_downloads_everything_and_closes_the_account(
         expect(page.get_by_text("In line: it starts in a moment")).to_be_visible()
         drain()
         expect(page.get_by_text("Ready: 1 song")).to_be_visible()
+        assert page.url.endswith("/accounts/download/")
         expect(page.locator("#live")).to_have_text("Your download is ready.")
         assert page.locator("[hx-trigger]").count() == 0
         with page.expect_download() as coming:
@@ -98,9 +99,11 @@ def test_its_pages_are_whole_and_readable_everywhere(
         look_at(looked, "/accounts/credits/", f"credits-{width}-{scheme}")
         look_at(looked, "/accounts/download/", f"download-{width}-{scheme}")
         looked.page.get_by_role("button", name="Make the download").click()
-        look_at(looked, "/accounts/download/", f"download-moving-{width}-{scheme}")
+        expect(looked.page.get_by_text("In line: it starts in a moment")).to_be_visible()
+        look(looked, f"download-moving-{width}-{scheme}")
         drain()
-        look_at(looked, "/accounts/download/", f"download-ready-{width}-{scheme}")
+        expect(looked.page.get_by_text("Ready: 1 song")).to_be_visible()  # by itself
+        look(looked, f"download-ready-{width}-{scheme}")
         look_at(looked, "/accounts/close/", f"close-{width}-{scheme}")
 
 
@@ -120,6 +123,10 @@ def test_the_operators_page_that_asks_is_whole_and_says_what_goes(
 
 def look_at(looked: Looked, address: str, picture: str) -> None:
     looked.page.goto(address)
+    look(looked, picture)
+
+
+def look(looked: Looked, picture: str) -> None:
     looked.picture(picture)
     assert looked.too_wide() == []
     assert looked.axe_violations() == []
