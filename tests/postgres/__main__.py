@@ -120,6 +120,7 @@ PLAIN = {
 }
 FOLDER = Path(".local", "test-postgres")
 PYTEST = [sys.executable, "-m", "pytest", "-n", "3", "--reuse-db"]
+ALONE = ["-n", "0", "--last-failed", "--last-failed-no-failures", "none"]
 
 
 class Missing(Exception):
@@ -187,7 +188,12 @@ def _pytest(way: str, url: str, given: list[str]) -> int:
     environment = {name: os.environ[name] for name in names}
     environment |= {"DATABASE_URL": url, "DEBUG": "1"}
     environment |= {"JOBS_PIPELINE": "0"} if way == "plain" else {}
-    return subprocess.run([*PYTEST, *_tests(way, given)], env=environment).returncode
+    command = [*PYTEST, *_tests(way, given)]
+    ended = subprocess.run(command, env=environment).returncode
+    if ended != 1 or not os.environ.get("CI"):
+        return ended
+    print(f"\nONCE MORE, ALONE: the tests of {way} that failed above.", flush=True)
+    return subprocess.run([*command, *ALONE], env=environment).returncode
 
 
 def _tests(way: str, given: list[str]) -> list[str]:
