@@ -16,6 +16,7 @@ from django.utils import timezone
 from jobs.admin import event_copies, json_tree
 from jobs.admin.base import as_uuid
 from jobs.admin.html import run_status
+from jobs.admin.words import STANDS_STILL
 from jobs.events import validation
 from jobs.events.event import EventPayload
 from jobs.lib.excerpts import excerpt
@@ -73,7 +74,11 @@ def _frame(model_admin: Any, request: HttpRequest, event: Event) -> dict[str, An
 def _runs(event: Event) -> dict[str, Any]:
     """The newest of them, oldest first, and why functions that the name triggers have none."""
     now = timezone.now()
-    newest = event.runs.defer("output").order_by("-id")[: MOST_RUNS + 1]
+    newest = (
+        event.runs.annotate(stands_still=STANDS_STILL)
+        .defer("output")
+        .order_by("-id")[: MOST_RUNS + 1]
+    )
     runs = sorted(newest, key=lambda run: run.pk)
     return {
         "now": now,

@@ -18,7 +18,7 @@ from jobs.admin.deeds import show
 from jobs.admin.html import run_link, run_status
 from jobs.admin.run_actions import View, asked, do
 from jobs.admin.run_transitions import ALONG, cancel_tree
-from jobs.admin.words import MOST_COUNTED, counted
+from jobs.admin.words import MOST_COUNTED, STANDS_STILL, counted
 from jobs.errors import JobsError
 from jobs.models import Run
 from jobs.runs import invocation_tree
@@ -42,10 +42,12 @@ def relatives(run: Run, now: datetime) -> dict[str, Any]:
 def _children(run: Run) -> tuple[list[Run], list[Run]]:
     """The latest runs that it invoked, and the latest that repeat it. One query."""
     latest = [
-        runs.defer("output", "error").order_by("-id")[: MOST_SHOWN + 1]
+        runs.annotate(stands_still=STANDS_STILL)
+        .defer("output", "error")
+        .order_by("-id")[: MOST_SHOWN + 1]
         for runs in (run.invoked, run.reruns)
     ]
-    found = list(latest[0].union(latest[1]).order_by("-id"))
+    found: list[Any] = list(latest[0].union(latest[1]).order_by("-id"))
     invoked = [child for child in found if child.invoked_by_id == run.pk]
     return invoked, [child for child in found if child.rerun_of_id == run.pk]
 

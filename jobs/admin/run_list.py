@@ -68,6 +68,7 @@ class RunChangeList(ChangeList):
             function = functions.get(run.fn_id)
             run.retries = retries_of(function) if function else None
             run.usual_steps = usual.get(run.fn_id)
+            run.stands_still = bool(function and function.stands_still)
         self.result_list = runs
 
 

@@ -24,6 +24,7 @@ def page(run: Run, user: Any) -> dict[str, Any]:
     """Everything that a run's page shows, read at one moment."""
     now = timezone.now()
     function = function_of(run)
+    run.stands_still = bool(function and function.stands_still)  # type: ignore[attr-defined]
     retries = retries_of(function) if function else None
     story = timeline.tell(run, now, outputs.cut(run.steps.all()))
     flight = in_flight([run]).get(run.pk)

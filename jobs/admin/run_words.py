@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from jobs.admin.in_flight import InFlight
-from jobs.admin.words import due, flight_in_words, roughly, span
+from jobs.admin.words import due, flight_in_words, reason_in_words, roughly, span
 from jobs.models import Reason, Run, RunStatus
 
 
@@ -42,10 +42,8 @@ def waits(run: Run, now: datetime, known: Known) -> str:
         return f"Sleeping: goes on {due(run, now)}"
     if run.reason == Reason.FETCH and known.flight:
         return f"Waiting: {for_flight(known.flight, now)}"
-    if run.reason:
-        label = Reason(run.reason).label if run.reason in Reason.values else run.reason
-        return f"{RunStatus(run.status).label}: {label.removeprefix('waiting ')}"
-    return f"{RunStatus(run.status).label}: {due(run, now)}"
+    reason = reason_in_words(run).removeprefix("waiting ")
+    return f"{RunStatus(run.status).label}: {reason or due(run, now)}"
 
 
 def for_flight(flight: InFlight, now: datetime) -> str:

@@ -6,12 +6,16 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
+
 from jobs.admin.in_flight import InFlight
-from jobs.models import Reason, Run, RunStatus
+from jobs.models import Reason, RegisteredFunction, Run, RunStatus
 
 OVERDUE = timedelta(seconds=30)
 LONG = timedelta(minutes=2)  # longer ranges are told in minutes
 MOST_COUNTED = 1_000  # invoked runs
+# `runs.annotate(stands_still=STANDS_STILL)`: whether a run's function stands still.
+STANDS_STILL = Exists(RegisteredFunction.objects.filter(fn_id=OuterRef("fn_id"), stands_still=True))
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
@@ -86,9 +90,18 @@ def situation(
         return f"sleeping, {due(run, now)}"
     if run.reason == Reason.FETCH and flight:
         return flight_in_words(flight, now)
-    if run.reason:
-        return Reason(run.reason).label if run.reason in Reason.values else run.reason
-    return due(run, now)
+    return reason_in_words(run) or due(run, now)
+
+
+def reason_in_words(run: Run) -> str:
+    """What a run waits for; empty without a reason. A run in a line has no turn to wait for while
+    its function stands still (STANDS_STILL).
+    """
+    if not run.reason:
+        return ""
+    if run.reason == Reason.TURN and getattr(run, "stands_still", False):
+        return Reason.PAUSED.label
+    return Reason(run.reason).label if run.reason in Reason.values else run.reason
 
 
 def due(run: Run, now: datetime) -> str:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from jobs.admin import timeline, waterfall
 from jobs.admin.html import run_link, run_status
+from jobs.admin.words import STANDS_STILL
 from jobs.models import Run
 
 register = template.Library()
@@ -22,7 +23,8 @@ def run_timeline(context: dict[str, Any], run_id: Any) -> dict[str, Any]:
     """The run's status and timeline; nothing for an account that may not see runs, nor if the run
     is not there any more."""
     user = context["request"].user
-    run = Run.objects.filter(pk=run_id).first() if user.has_perm("jobs.view_run") else None
+    runs = Run.objects.annotate(stands_still=STANDS_STILL).filter(pk=run_id)
+    run = runs.first() if user.has_perm("jobs.view_run") else None
     if run is None:
         return {}
     now = timezone.now()

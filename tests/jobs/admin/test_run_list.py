@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs.admin.filters import beginning
+from jobs.models import RegisteredFunction
 from tests.support import rows
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +49,23 @@ def test_it_shows_each_run_in_words(admin_client: Client) -> None:
         *("call-modal-api · ", "500 Internal Server Error: the GPU &lt;fell&gt; over"),
     ):
         assert words in page
+
+
+def test_no_run_waits_for_its_turn_while_its_function_stands_still(admin_client: Client) -> None:
+    rows.make_function()
+    event = rows.make_run(reason="turn").event
+    page = reverse("admin:jobs_run_change", args=[event.runs.get().pk])
+    pages = (LIST, page, reverse("admin:jobs_event_change", args=[event.pk]))
+
+    def those_with(words: str) -> list[str]:
+        said = re.compile(rf"queued(: |</span>.*· ){words}")
+        return [a for a in pages if said.search(admin_client.get(a).content.decode().lower())]
+
+    assert those_with("its turn") == list(pages)
+    still = {"paused_at": rows.now(), "stands_still": True}
+    RegisteredFunction.objects.update(**still)
+    assert those_with("its turn") == []
+    assert those_with("its function is paused") == list(pages)
 
 
 def test_a_run_whose_lease_has_run_out_is_stalled(admin_client: Client) -> None:
