@@ -157,7 +157,7 @@ class BalanceAdmin(Searched, AsksOfEach):
         url = reverse("admin:songs_song_changelist")
         return format_html('<a href="{}?owner__id__exact={}">{}</a>', url, account.pk, number)
 
-    @admin.display(description="")
+    @admin.display(description="what can be done")
     def acts(self, account: Any) -> SafeString | str:
         links = []
         if account.viewer.has_perm(permissions.SEE_LEDGER):

@@ -1,0 +1,97 @@
+"""Each list and page of each model in the panel, in Chromium, at both widths, light and dark:
+nothing sticks out, the console stays silent, and axe finds nothing. Django's own pages count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings as project
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+from playwright.sync_api import Browser
+
+from songs.limits import counts
+from songs.limits.counts import Asked
+from songs.limits.rules import RULES
+from songs.models import Category, Limit, Report, SongStatus, User
+from songs.sharing import publishing
+from tests.support import browser as chromium
+from tests.support import cast, rows
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        not chromium.CHROMIUM, reason="NO BROWSER TESTED: Chromium is not installed"
+    ),
+]
+# Of Django's own scripts: the boxes of permissions, and a form that focuses its first field.
+DJANGOS = ("aria-prohibited-attr: ['<span class=\"help-tooltip", "Autofocus processing was blocked")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium.chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def olga(client: Client) -> User:
+    account = cast.olga()
+    client.force_login(account)
+    return account
+
+
+@pytest.fixture
+def pages(client: Client, olga: User) -> list[str]:
+    """With a row of everything: lists, forms to add, pages, histories, and questions before a
+    deletion."""
+    alice = cast.alice()
+    song = cast.a_song(alice, thumbnail_s3_key="")
+    song.categories.set([Category.objects.get_or_create(name="waltz")[0]])
+    for status in SongStatus.values:
+        cast.a_song(alice, f"one that is {status}", status=status, thumbnail_s3_key="")
+    Report.objects.create(
+        publication=publishing.publish(song, title="Elegy", byline="A"),
+        hearer="x",
+        kind="copy",
+        words="the Danube",
+    )
+    Limit.objects.get_or_create(name="orders-account")
+    counts.note([Asked(RULES["orders-account"], str(alice.pk))])
+    Group.objects.get_or_create(name="Operators")
+    rows.make_function()
+    rows.make_cluster()
+    rows.failed_run()
+    found = []
+    for model, shown in admin.site._registry.items():
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        found += [reverse(f"{name}_changelist"), reverse(f"{name}_add")]
+        one = shown.get_queryset(client.get("/admin/").wsgi_request).first()
+        if one is not None:
+            views = ("change", "history", "delete")
+            found += [reverse(f"{name}_{view}", args=[quote(one.pk)]) for view in views]
+    return [page for page in found if client.get(page).status_code == 200]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_every_page_of_every_model_is_whole(
+    browser: Browser, live_server, client: Client, pages: list[str], width: int, scheme: str
+) -> None:
+    name = project.SESSION_COOKIE_NAME
+    cookie = {"name": name, "value": client.cookies[name].value}
+    view = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    problems: dict[str, list[str]] = {}
+    with chromium.opened(browser, live_server.url, cookie, **view) as looked:
+        for page in pages:
+            looked.page.goto(page)
+            looked.picture(page.strip("/").replace("/", "-") + f"-{width}-{scheme}")
+            found = looked.too_wide() + looked.axe_violations()
+            if ours := [said for said in found if not said.startswith(DJANGOS)]:
+                problems[page] = ours
+        looked.complaints[:] = [c for c in looked.complaints if not c.startswith(DJANGOS)]
+    assert len(pages) > 2 * len(admin.site._registry)
+    assert problems == {}
