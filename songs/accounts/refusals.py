@@ -1,0 +1,126 @@
+"""What an account's page answers to a form that it refuses: 422, or 429 with the time to wait.
+
+django-allauth answers most of them with 200, and says of its limits neither time nor status.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+from allauth.core.internal import ratelimit
+from allauth.core.internal.ratelimit import Rate
+from django.core.cache import cache
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import resolve, reverse
+
+from songs import answers
+from songs.accounts import attempts
+
+ACCOUNT, MFA = "allauth.account", "allauth.mfa"
+# What allauth counts before it opens a page.
+ACTIONS = {
+    "account_login": (ACCOUNT, "login"),
+    "account_signup": (ACCOUNT, "signup"),
+    "account_email": (ACCOUNT, "manage_email"),
+    "account_change_password": (ACCOUNT, "change_password"),
+    "account_set_password": (ACCOUNT, "change_password"),
+    "account_reset_password": (ACCOUNT, "reset_password"),
+    "account_reset_password_from_key": (ACCOUNT, "reset_password_from_key"),
+    "account_reauthenticate": (ACCOUNT, "reauthenticate"),
+    "mfa_reauthenticate": (ACCOUNT, "reauthenticate"),
+    "mfa_reauthenticate_webauthn": (ACCOUNT, "reauthenticate"),
+    "mfa_login_webauthn": (MFA, "webauthn_login"),
+}
+UNKNOWN = timedelta(minutes=1)
+
+
+class TooOften(ValidationError):
+    """A form is refused for `wait`. The sentence has “{}” where the time to wait stands."""
+
+    def __init__(self, sentence: str, wait: timedelta) -> None:
+        self.wait = wait
+        super().__init__(sentence.format(attempts.in_words(wait)), code="paused")
+
+
+def retry_after(wait: timedelta) -> str:
+    return str(max(math.ceil(wait.total_seconds()), 1))
+
+
+# --- how long allauth's limits last ---
+
+
+def wait_for(
+    request: HttpRequest, action: str, key: str | None = None, *, app: str = ACCOUNT
+) -> timedelta | None:
+    """How long allauth refuses an action; None if it would let it through now."""
+    rates = ratelimit.get_rates(app=app, action=action)
+    waits = [_left(request, app, action, rate, key) for rate in rates]
+    return max((wait for wait in waits if wait), default=None)
+
+
+def _left(
+    request: HttpRequest, app: str, action: str, rate: Rate, key: str | None
+) -> timedelta | None:
+    is_of_none = {"user": request.user.is_anonymous, "key": key is None}
+    if is_of_none.get(rate.per):
+        return None
+    known = ratelimit.get_cache_key(request, app=app, action=action, rate=rate, key=key)
+    now = time.time()
+    recent = [moment for moment in cache.get(known, []) if moment > now - rate.duration]
+    if len(recent) < rate.amount:
+        return None
+    return timedelta(seconds=sorted(recent)[-rate.amount] + rate.duration - now)
+
+
+def too_often(request: HttpRequest) -> HttpResponse:
+    """The page that allauth asks for (handler429) where one of its limits refuses a request."""
+    app, action = ACTIONS.get(resolve(request.path_info).url_name or "", (ACCOUNT, ""))
+    email = request.POST.get("email", "").strip().lower()
+    wait = (wait_for(request, action, email, app=app) if action else None) or UNKNOWN
+    sentence = f"That was too often. Nothing has changed. Try again in {attempts.in_words(wait)}."
+    return answers.refusal(request, 429, "Too often", sentence, {"Retry-After": retry_after(wait)})
+
+
+# --- the status of a refused form ---
+
+
+class StatusOfForms:
+    """Middleware: the status of an account's page that shows a form again with its errors."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_template_response(
+        self, request: HttpRequest, response: TemplateResponse
+    ) -> TemplateResponse:
+        is_sent = request.method == "POST" and response.status_code == 200
+        if is_sent and request.path.startswith(reverse("account")):
+            response.add_post_render_callback(give_status)
+        return response
+
+
+def give_status(response: TemplateResponse) -> None:
+    found = list(_errors(response.context_data or {}))
+    waits = [error.wait for error in found if isinstance(error, TooOften)]
+    if found:
+        response.status_code = 429 if waits else 422
+    if waits:
+        response["Retry-After"] = retry_after(max(waits))
+
+
+def _errors(context: dict[str, Any]) -> Iterator[ValidationError]:
+    """Those of forms that the view or the page has looked at; looking at one may count."""
+    for name in ("form", "webauthn_form"):
+        form = context.get(name)
+        if form is not None and form._errors:
+            for errors in form.errors.as_data().values():
+                yield from errors
