@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 
-from songs.accounts import attempts, known_devices, refusals, welcome
+from songs.accounts import attempts, known_devices, names, refusals, welcome
 from songs.credits import in_words
 from songs.limits.network import address_of
 from songs.models import User
@@ -81,10 +81,8 @@ class AccountAdapter(DefaultAccountAdapter):
         return settings.SIGN_UP != "closed"
 
     def clean_username(self, username: str, shallow: bool = False) -> str:
-        """Refuse a name that could be an address: sign-in takes both in one field."""
-        if "@" in username:
-            raise ValidationError("A name has no “@”. Your e-mail address has a field of its own.")
-        return str(super().clean_username(username, shallow))
+        """The name as it is kept (see names.py)."""
+        return str(super().clean_username(names.clean(username), shallow))
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """Confirm the address and grant the welcome credits, in one transaction. Of two accounts
