@@ -11,6 +11,7 @@ from songs.sharing import discover, feed, owner, public, reactions
 account_urls = [  # /accounts/
     path("accounts/", accounts.account, name="account"),
     path("accounts/credits/", accounts.ledger, name="ledger"),
+    path("accounts/login/", accounts.SignIn.as_view(), name="account_login"),
     path("accounts/signup/", accounts.SignUp.as_view(), name="account_signup"),
     path("accounts/email/", accounts.Address.as_view(), name="account_email"),
     path(

@@ -15,6 +15,7 @@ from allauth.core.internal import ratelimit
 from allauth.core.internal.ratelimit import Rate
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.forms.utils import ErrorDict
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import resolve, reverse
@@ -38,6 +39,7 @@ ACTIONS = {
     "mfa_login_webauthn": (MFA, "webauthn_login"),
 }
 UNKNOWN = timedelta(minutes=1)
+TOO_OFTEN = "That was too often. Nothing has changed. Try again in {}."
 
 
 class TooOften(ValidationError):
@@ -83,8 +85,35 @@ def too_often(request: HttpRequest) -> HttpResponse:
     app, action = ACTIONS.get(resolve(request.path_info).url_name or "", (ACCOUNT, ""))
     email = request.POST.get("email", "").strip().lower()
     wait = (wait_for(request, action, email, app=app) if action else None) or UNKNOWN
-    sentence = f"That was too often. Nothing has changed. Try again in {attempts.in_words(wait)}."
-    return answers.refusal(request, 429, "Too often", sentence, {"Retry-After": retry_after(wait)})
+    refusal = TooOften(TOO_OFTEN, wait)
+    headers = {"Retry-After": retry_after(wait)}
+    page = answers.refusal(request, 429, "Too often", refusal.message, headers)
+    page.refusal = refusal  # type: ignore[attr-defined]
+    return page
+
+
+class KeepsWhatWasTyped:
+    """A view of allauth's that shows its form again, as it was sent, where a limit of allauth's
+    refuses the request."""
+
+    request: HttpRequest
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        view: Any = super()
+        response: HttpResponse = view.dispatch(request, *args, **kwargs)
+        refusal = getattr(response, "refusal", None)
+        return self.form_again(refusal) if request.method == "POST" and refusal else response
+
+    def form_again(self, refusal: TooOften) -> HttpResponse:
+        view: Any = self
+        form = view.get_form()
+        if form._errors is None:  # not looked at, since that may count
+            form._errors, form.cleaned_data = ErrorDict(), {}
+        form.add_error(None, refusal)
+        page: HttpResponse = view.render_to_response(view.get_context_data(form=form))
+        page.status_code = 429
+        page["Retry-After"] = retry_after(refusal.wait)
+        return page
 
 
 # --- the status of a refused form ---

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from allauth.account.models import EmailAddress
-from allauth.account.views import EmailView, PasswordResetView, SignupView
+from allauth.account.views import EmailView, LoginView, PasswordResetView, SignupView
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.conf import settings
@@ -21,14 +21,18 @@ from django.views.decorators.http import require_safe
 
 from songs import credits, limits
 from songs.accounts import refusals
+from songs.accounts.refusals import KeepsWhatWasTyped
 from songs.models import User
 
 ENTRIES_A_PAGE = 50
 SENT = "A mail went to this address a moment ago. Look for it, or send another one in {}."
-ASKED = "That was too often, so no mail was sent. Look for an earlier one, or try again in {}."
 
 
-class SignUp(SignupView):
+class SignIn(KeepsWhatWasTyped, LoginView):
+    pass
+
+
+class SignUp(KeepsWhatWasTyped, SignupView):
     def form_valid(self, form: Any) -> HttpResponse:
         """The new account, or 429 with the time to wait beyond a limit."""
         try:
@@ -47,7 +51,7 @@ class SignUp(SignupView):
         return {"starting_credits": settings.STARTING_CREDITS, **super().get_context_data(**kwargs)}
 
 
-class Address(EmailView):
+class Address(KeepsWhatWasTyped, EmailView):
     """An address gets one mail in three minutes. A change that would send none is refused: the link
     of the mail before it would no longer be good."""
 
@@ -74,16 +78,8 @@ class Address(EmailView):
         return refusals.TooOften(SENT, wait) if wait else None
 
 
-class LostPassword(PasswordResetView):
-    def form_valid(self, form: Any) -> HttpResponse:
-        """Ask for the mail, or show the form again with the time to wait."""
-        response = super().form_valid(form)
-        if response.status_code != 429:
-            return cast(HttpResponse, response)
-        email = form.cleaned_data["email"].lower()
-        wait = refusals.wait_for(self.request, "reset_password", email) or refusals.UNKNOWN
-        form.add_error(None, refusals.TooOften(ASKED, wait))
-        return cast(HttpResponse, self.form_invalid(form))
+class LostPassword(KeepsWhatWasTyped, PasswordResetView):
+    pass
 
 
 @login_required

@@ -162,8 +162,27 @@ def test_a_lost_password_that_is_asked_for_too_often_keeps_the_address(
     for _ in range(5):
         assert client.post("/accounts/password/reset/", {"email": alice.email}).status_code == 302
     answer = client.post("/accounts/password/reset/", {"email": alice.email})
-    assert is_told(answer, "try again in 60 minutes.", f'value="{alice.email}"', at_most=3600)
+    assert is_told(answer, "Try again in 60 minutes.", f'value="{alice.email}"', at_most=3600)
     assert len(mail.outbox) == 5
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("signup/", {"username": "dora", "email": "dora@example"}),
+        ("login/", {"login": "dora"}),
+        ("email/", {"email": "dora@example", "action_add": "1"}),
+    ],
+)
+def test_a_form_that_is_sent_too_often_keeps_what_was_typed(
+    alices: Client, path: str, form: dict[str, str], settings: Any
+) -> None:
+    settings.ACCOUNT_RATE_LIMITS = dict.fromkeys(["signup", "login", "manage_email"], "1/m/ip")
+    client = alices if "email" in path else Client()
+    assert client.post(f"/accounts/{path}", form).status_code == 422
+    answer = client.post(f"/accounts/{path}", form)
+    values = [f'value="{value}"' for name, value in form.items() if name != "action_add"]
+    assert is_told(answer, "That was too often.", *values, at_most=60)
 
 
 # --- mail ---
