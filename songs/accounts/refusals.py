@@ -5,6 +5,7 @@ django-allauth answers most of them with 200, and says of its limits neither tim
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -13,16 +14,19 @@ from typing import Any
 
 from allauth.core.internal import ratelimit
 from allauth.core.internal.ratelimit import Rate
+from django.contrib import messages
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError
 from django.forms.utils import ErrorDict
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import resolve, reverse
 
 from songs import answers
 from songs.accounts import attempts
 
+logger = logging.getLogger(__name__)
 ACCOUNT, MFA = "allauth.account", "allauth.mfa"
 # What allauth counts before it opens a page.
 ACTIONS = {
@@ -38,6 +42,7 @@ ACTIONS = {
     "mfa_reauthenticate_webauthn": (ACCOUNT, "reauthenticate"),
     "mfa_login_webauthn": (MFA, "webauthn_login"),
 }
+AT_ONCE = "This form was sent twice at once, and counted once. See what it has changed."
 UNKNOWN = timedelta(minutes=1)
 TOO_OFTEN = "That was too often. Nothing has changed. Try again in {}."
 
@@ -119,8 +124,9 @@ class KeepsWhatWasTyped:
 # --- the status of a refused form ---
 
 
-class StatusOfForms:
-    """Middleware: the status of an account's page that shows a form again with its errors."""
+class AnswersToForms:
+    """Middleware: the status of an account's page that shows a form again with its errors, and an
+    answer to the second of two forms that were sent at once."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -131,10 +137,24 @@ class StatusOfForms:
     def process_template_response(
         self, request: HttpRequest, response: TemplateResponse
     ) -> TemplateResponse:
-        is_sent = request.method == "POST" and response.status_code == 200
-        if is_sent and request.path.startswith(reverse("account")):
+        if is_form(request) and response.status_code == 200:
             response.add_post_render_callback(give_status)
         return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """allauth makes a row in a transaction of its own, and the database lets one of two such
+        rows in. The page that the second one leads to shows what the first has done."""
+        if not (is_form(request) and isinstance(error, IntegrityError)):
+            return None
+        logger.warning("Two forms at once: %s", error)
+        messages.info(request, AT_ONCE)
+        is_of_mfa = "/2fa/" in request.path
+        where = reverse("mfa_index") if is_of_mfa else request.path
+        return HttpResponseRedirect(where, status=303)
+
+
+def is_form(request: HttpRequest) -> bool:
+    return request.method == "POST" and request.path.startswith(reverse("account"))
 
 
 def give_status(response: TemplateResponse) -> None:

@@ -4,10 +4,13 @@ was typed."""
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import pytest
+from allauth.account.managers import EmailAddressManager
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import (
     TOTP,
     format_hotp_value,
@@ -20,6 +23,7 @@ from django.test import Client
 from songs.models import User
 from tests.songs.doors import a_while_later, is_signed_in, link, sign_in, with_address
 from tests.support.cast import PASSWORD
+from tests.support.functions import at_once
 
 pytestmark = pytest.mark.django_db
 INTO_IT = "/accounts/2fa/authenticate/"
@@ -27,9 +31,9 @@ AGAIN = "/accounts/reauthenticate/"
 SWITCH_ON = "/accounts/2fa/totp/activate/"
 
 
-def code_of(secret: str) -> str:
-    """What an app shows now."""
-    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
+def code_of(secret: str, off: int = 0) -> str:
+    """What an app shows now, or so many half minutes later."""
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30 + off)))
 
 
 @pytest.fixture
@@ -219,6 +223,57 @@ def test_no_address_takes_the_place_of_another_without_a_mail(sure: Client) -> N
     assert is_told(answer, "A mail went to this address a moment ago.", at_most=180)
     assert 'value="one@example.com"' in answer.content.decode()
     assert EmailAddress.objects.get(verified=False).email == "two@example.com"
+
+
+# --- two at once ---
+
+
+def twins(client: Client) -> list[Client]:
+    """Some tabs of one browser."""
+    tabs = [Client() for _ in range(4)]
+    for tab in tabs:
+        tab.cookies = client.cookies.copy()
+    return tabs
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_address_that_is_sent_twice_at_once_is_added_once(sure: Client) -> None:
+    for number in range(3):
+        address = f"new-{number}@example.com"
+        answers = at_once(*(partial(asks_for, tab, address) for tab in twins(sure)))
+        assert {answer.status_code for answer in answers} <= {302, 303, 422, 429}
+        assert EmailAddress.objects.filter(email=address).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_app_that_is_switched_on_twice_at_once_is_one(sure: Client) -> None:
+    """With a code each, of this half minute and of those beside it."""
+    key = sure.get(SWITCH_ON).context["form"].secret
+    sends = [
+        partial(tab.post, SWITCH_ON, {"code": code_of(key, off)})
+        for tab, off in zip(twins(sure), (-1, 0, 1), strict=False)
+    ]
+    answers = at_once(*sends)
+    assert {answer.status_code for answer in answers} <= {302, 303, 422}
+    assert sure.get("/accounts/2fa/").status_code == 200
+    assert Authenticator.objects.filter(type="totp").count() == 1
+
+
+def test_the_second_of_two_forms_at_once_is_told_so(
+    sure: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have found that there is no such address yet."""
+    make = EmailAddress.objects.create
+
+    def create(**values: Any) -> EmailAddress:
+        make(**values)
+        return make(**values)
+
+    monkeypatch.setattr(EmailAddressManager, "create", lambda self, **values: create(**values))
+    answer = asks_for(sure, "new@example.com")
+    assert (answer.status_code, answer["Location"]) == (303, "/accounts/email/")
+    assert "This form was sent twice at once" in sure.get("/accounts/email/").content.decode()
+    assert EmailAddress.objects.count() == 1  # what was half done is undone
 
 
 # --- a code opens once ---
