@@ -26,7 +26,9 @@ MISMATCH = "That name and password do not belong together. Note that capitals co
 
 
 WRONG_PASSWORDS = "Too many wrong passwords. Try again in {}, or set a new password."
-WRONG_CODES = "Too many wrong codes. Try again in {}."
+WRONG_CODES = (
+    "Too many wrong codes. Try again in {}. If they were not yours, set a new password after that."
+)
 
 
 class AccountAdapter(DefaultAccountAdapter):
