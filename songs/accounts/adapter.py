@@ -26,9 +26,7 @@ MISMATCH = "That name and password do not belong together. Note that capitals co
 
 
 WRONG_PASSWORDS = "Too many wrong passwords. Try again in {}, or set a new password."
-WRONG_CODES = (
-    "Too many wrong codes. Try again in {}. If they were not yours, set a new password after that."
-)
+WRONG_CODES = "Too many wrong codes. Try again in {}. If they were not yours, set a new password."
 
 
 class AccountAdapter(DefaultAccountAdapter):
