@@ -92,7 +92,7 @@ def too_often(request: HttpRequest) -> HttpResponse:
     wait = (wait_for(request, action, email, app=app) if action else None) or UNKNOWN
     refusal = TooOften(TOO_OFTEN, wait)
     headers = {"Retry-After": retry_after(wait)}
-    page = answers.refusal(request, 429, "Too often", refusal.message, headers)
+    page = answers.refusal(request, 429, "Too often", str(refusal.message), headers)
     page.refusal = refusal  # type: ignore[attr-defined]
     return page
 
