@@ -69,6 +69,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "songs.accounts.refusals.AnswersToForms",
     "songs.accounts.second_factor.asks_staff",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -203,6 +204,7 @@ ACCOUNT_RATE_LIMITS = {
 }
 MFA_ADAPTER = "songs.accounts.second_factor.SecondFactorAdapter"
 MFA_FORMS = {
+    "activate_totp": "songs.accounts.totp_forms.SwitchOnForm",
     "add_webauthn": "songs.accounts.passkey_forms.AddPasskeyForm",
     "login_webauthn": "songs.accounts.passkey_forms.SignInByPasskeyForm",
     "authenticate_webauthn": "songs.accounts.passkey_forms.SecondFactorByPasskeyForm",

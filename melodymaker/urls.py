@@ -16,6 +16,7 @@ def favicon(request: HttpRequest) -> HttpResponse:
     return redirect(static("site/logo.svg"))
 
 
+handler429 = "songs.accounts.refusals.too_often"  # allauth asks for it
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("health/live", health.live, name="health-live"),

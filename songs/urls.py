@@ -13,6 +13,10 @@ account_urls = [  # /accounts/
     path("accounts/credits/", accounts.ledger, name="ledger"),
     path("accounts/login/", accounts.SignIn.as_view(), name="account_login"),
     path("accounts/signup/", accounts.SignUp.as_view(), name="account_signup"),
+    path("accounts/email/", accounts.Address.as_view(), name="account_email"),
+    path(
+        "accounts/password/reset/", accounts.LostPassword.as_view(), name="account_reset_password"
+    ),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("accounts/sessions/", include("allauth.usersessions.urls")),
     path("accounts/", include("allauth.account.urls")),

@@ -106,6 +106,7 @@ def form_page(request: ListenerRequest, form: SongForm, status: int = 200) -> Ht
         "inspirations": INSPIRATIONS,
         "styles": STYLES,
         "draft": drafts.kept(request),
+        "typed_by": drafts.mark(request.user),
         **list_of(cards(request.user, newest)),
     }
     return render(request, "songs/home.html", context, status=status)

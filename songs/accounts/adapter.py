@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import smtplib
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
+from allauth.core import context as current
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 
-from songs.accounts import attempts, known_devices, welcome
+from songs.accounts import attempts, known_devices, names, refusals, welcome
 from songs.credits import in_words
 from songs.limits.network import address_of
 from songs.models import User
@@ -24,16 +25,8 @@ logger = logging.getLogger(__name__)
 MISMATCH = "That name and password do not belong together. Note that capitals count in a password."
 
 
-class TooManyAttempts(ValidationError):
-    """The sign-in pauses for `wait`."""
-
-    def __init__(self, wait: timedelta) -> None:
-        self.wait = wait
-        super().__init__(
-            f"Too many wrong passwords. Try again in {attempts.in_words(wait)}, or set a new "
-            "password.",
-            code="paused",
-        )
+WRONG_PASSWORDS = "Too many wrong passwords. Try again in {}, or set a new password."
+WRONG_CODES = "Too many wrong codes. Try again in {}. If they were not yours, set a new password."
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -45,19 +38,28 @@ class AccountAdapter(DefaultAccountAdapter):
         "incorrect_password": "This is not your password.",
         "enter_current_password": "This is not your password.",
         "incorrect_code": "This code is not right, or was used before.",
-        "rate_limited": "That was too often. Wait five minutes, then try again.",
     }
+
+    def validation_error(self, code: str, *args: Any) -> ValidationError:
+        """The limit of codes of the second factor says how long it lasts."""
+        if code not in ("too_many_login_attempts", "rate_limited"):
+            return cast(ValidationError, super().validation_error(code, *args))
+        request: Any = current.request
+        is_signed_in = request.user.is_authenticated
+        user = request.user if is_signed_in else request._login_stage.login.user
+        wait = refusals.wait_for(request, "login_failed", f"mfa-auth-user-{user.pk}")
+        return refusals.TooOften(WRONG_CODES, wait or timedelta(seconds=1))
 
     # --- signing in ---
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Count the attempt, and raise TooManyAttempts where it is one too many. This stands in
+        """Count the attempt, and raise TooOften where it is one too many. This stands in
         place of allauth's own limit, by which any stranger can keep an account out."""
         name = credentials.get("username") or credentials.get("email") or ""
         self._attempt = attempts.begin(request, name)
         wait = self._attempt.wait
         if wait is not None:
-            raise TooManyAttempts(wait)
+            raise refusals.TooOften(WRONG_PASSWORDS, wait)
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
         user = super().authenticate(request, **credentials)
@@ -79,10 +81,8 @@ class AccountAdapter(DefaultAccountAdapter):
         return settings.SIGN_UP != "closed"
 
     def clean_username(self, username: str, shallow: bool = False) -> str:
-        """Refuse a name that could be an address: sign-in takes both in one field."""
-        if "@" in username:
-            raise ValidationError("A name has no “@”. Your e-mail address has a field of its own.")
-        return str(super().clean_username(username, shallow))
+        """The name as it is kept (see names.py)."""
+        return str(super().clean_username(names.clean(username), shallow))
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """Confirm the address and grant the welcome credits, in one transaction. Of two accounts

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
 from songs import cache
-from songs.accounts import attempts
+from songs.accounts import attempts, names
 from songs.limits.network import network_of
 
 CODE_TRIES = 10  # wrong codes from one network, in attempts.WINDOW
@@ -30,6 +30,11 @@ class SignInForm(LoginForm):
         login.max_length = 254
         login.widget.attrs |= {"autocomplete": "username webauthn", "maxlength": 254}
         self.fields["password"].widget.attrs["maxlength"] = 4096
+
+    def clean_login(self) -> str:
+        """The account's name in its usual letters, if no account has the name as it was typed."""
+        typed: str = super().clean_login()
+        return typed if attempts.accounts_named(typed) else names.folded(typed)
 
 
 class AddressForm(AddEmailForm):

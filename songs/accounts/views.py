@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, cast
 
 from allauth.account.models import EmailAddress
-from allauth.account.views import LoginView, SignupView
+from allauth.account.views import EmailView, LoginView, PasswordResetView, SignupView
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.conf import settings
@@ -21,25 +20,19 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from songs import credits, limits
-from songs.accounts.adapter import TooManyAttempts
+from songs.accounts import refusals
+from songs.accounts.refusals import KeepsWhatWasTyped
 from songs.models import User
 
 ENTRIES_A_PAGE = 50
+SENT = "A mail went to this address a moment ago. Look for it, or send another one in {}."
 
 
-class SignIn(LoginView):
-    def form_invalid(self, form: Any) -> HttpResponse:
-        """422, or 429 with the time to wait where the sign-in pauses."""
-        response: HttpResponse = super().form_invalid(form)
-        response.status_code = 422
-        for error in form.errors.as_data().get("__all__", []):
-            if isinstance(error, TooManyAttempts):
-                response.status_code = 429
-                response["Retry-After"] = str(math.ceil(error.wait.total_seconds()))
-        return response
+class SignIn(KeepsWhatWasTyped, LoginView):
+    pass
 
 
-class SignUp(SignupView):
+class SignUp(KeepsWhatWasTyped, SignupView):
     def form_valid(self, form: Any) -> HttpResponse:
         """The new account, or 429 with the time to wait beyond a limit."""
         try:
@@ -54,13 +47,39 @@ class SignUp(SignupView):
             response.status_code = 429
             return limits.come_again(response, reached)
 
-    def form_invalid(self, form: Any) -> HttpResponse:
-        response: HttpResponse = super().form_invalid(form)
-        response.status_code = 422
-        return response
-
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return {"starting_credits": settings.STARTING_CREDITS, **super().get_context_data(**kwargs)}
+
+
+class Address(KeepsWhatWasTyped, EmailView):
+    """An address gets one mail in three minutes. A change that would send none is refused: the link
+    of the mail before it would no longer be good."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        if refusal := self.refusal(form.cleaned_data["email"]):
+            form.add_error("email", refusal)
+            return cast(HttpResponse, self.form_invalid(form))
+        return cast(HttpResponse, super().form_valid(form))
+
+    def _action_send(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
+        """Send the mail again."""
+        address = self._get_email_address(request)
+        refusal = address and self.refusal(address.email)
+        if not refusal:
+            return cast("HttpResponse | None", super()._action_send(request, *args, **kwargs))
+        form = self.get_form_class()(user=request.user)
+        page = self.render_to_response(self.get_context_data(form=form, refusal=refusal.message))
+        page.status_code = 429
+        page["Retry-After"] = refusals.retry_after(refusal.wait)
+        return cast(HttpResponse, page)
+
+    def refusal(self, email: str) -> refusals.TooOften | None:
+        wait = refusals.wait_for(self.request, "confirm_email", email.lower())
+        return refusals.TooOften(SENT, wait) if wait else None
+
+
+class LostPassword(KeepsWhatWasTyped, PasswordResetView):
+    pass
 
 
 @login_required

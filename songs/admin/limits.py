@@ -35,7 +35,9 @@ class LimitForm(forms.ModelForm):
         required=False,
         min_value=0,
         max_value=2**31 - 1,
-        help_text="Empty: the default of the settings. 0 refuses all.",
+        help_text="Empty: the default of the settings. 0 refuses all. A new number holds with the "
+        "next request; for files and news within five seconds. What was counted before counts on. "
+        "Hours and days are the clock's, in UTC.",
     )
 
 
@@ -154,7 +156,12 @@ class RefusalAdmin(AsksOfEach):
 
     @admin.display(description="counted")
     def counted(self, row: LimitCount) -> str:
-        return f"{row.count:,} of {number(row.most)}"
+        """At the last refusal; of rows from before this was kept, what was counted last."""
+        if row.refused_most is None:
+            return f"{row.count:,} of {number(row.most)}"
+        if not row.refused_most:
+            return "paused"
+        return f"{row.refused_count:,} of {row.refused_most:,}"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -34,6 +34,7 @@ ROW = """
    coalesce((SELECT most FROM songs_limit WHERE name = '{name}'), %(most{n})s::int), %(amount{n})s)
 """
 WINDOW = "a.rule, a.subject, to_timestamp(a.at), to_timestamp(a.at + a.span), a.most"
+SET_BY_OPERATORS = "SELECT name, most FROM songs_limit WHERE most IS NOT NULL"
 
 TAKE = f"""
 INSERT INTO songs_limitcount AS known (rule, subject, starts_at, ends_at, most, count, refused)
@@ -49,15 +50,21 @@ RETURNING rule, starts_at, known.most, count,
           (SELECT l.most FROM songs_limit l WHERE l.name = '{MAKING.name}') AS making
 """  # noqa: S608
 
+# What refused is kept beside the counts, which go on: the limit of that moment, and the number that
+# had reached it. Of `making`, which counts nothing here, the number is given.
 NOTE = f"""
 INSERT INTO songs_limitcount AS known
-       (rule, subject, starts_at, ends_at, most, count, refused, refused_at)
-SELECT {WINDOW}, 0, 1, clock_timestamp()
+       (rule, subject, starts_at, ends_at, most, count,
+        refused, refused_at, refused_most, refused_count)
+SELECT {WINDOW}, 0, 1, clock_timestamp(), a.most, a.amount
   {ROWS}
  ORDER BY a.rule, a.subject
 ON CONFLICT (rule, subject, starts_at) DO UPDATE
-   SET refused = known.refused + 1, most = excluded.most, refused_at = excluded.refused_at
-RETURNING rule, known.most, extract(epoch FROM ends_at - clock_timestamp())::float
+   SET refused = known.refused + 1, most = excluded.most, refused_at = excluded.refused_at,
+       refused_most = excluded.refused_most,
+       refused_count = greatest(known.count, excluded.refused_count)
+RETURNING rule, known.most, refused_count, starts_at, ends_at,
+          extract(epoch FROM ends_at - clock_timestamp())::float
 """  # noqa: S608
 
 GIVE_BACK = """
@@ -97,11 +104,12 @@ class Taken:
 
 @dataclass(frozen=True)
 class Full:
-    """A limit that is reached, and how many seconds remain of its window."""
+    """A limit that is reached, and when its window ends: the moment, and in how many seconds."""
 
     rule: Rule
     most: int
     seconds: float
+    ends_at: datetime
 
 
 def take(asked: Sequence[Asked]) -> list[Taken]:
@@ -118,10 +126,28 @@ def _taken(
     return Taken(one, starts_at, most, amount, max(seconds, 0.0), making)
 
 
-def note(asked: Sequence[Asked]) -> list[Full]:
-    """Remember for operators that these were refused."""
+def note(asked: Sequence[Asked], reached: int = 0) -> list[Full]:
+    """Remember for operators that these were refused. `reached` is what a rule without windows has
+    counted."""
     rules = {one.rule.name: one.rule for one in asked}
-    return [Full(rules[name], most or 0, seconds) for name, most, seconds in _rows(NOTE, asked)]
+    found = _rows(NOTE, [replace(one, amount=reached) for one in asked])
+    return [_full(rules[name], *row) for name, *row in found]
+
+
+def _full(
+    rule: Rule, most: int | None, count: int, starts_at: datetime, ends_at: datetime, left: float
+) -> Full:
+    """The window may have ended between the refusal and the note: the next one has begun."""
+    if most is None or count < most:
+        return Full(rule, most or count + 1, 0.0, starts_at)
+    return Full(rule, most, left, ends_at)
+
+
+def set_by_operators() -> dict[str, int]:
+    """The limits that operators have set, by name."""
+    with connection.cursor() as cursor:
+        cursor.execute(SET_BY_OPERATORS)
+        return dict(cursor.fetchall())
 
 
 def give_back(taken: Iterable[Taken]) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.http import HttpRequest
+from django.utils import timezone
 
 from songs.limits import counts
 from songs.limits.counts import Asked, Full, Taken
@@ -24,6 +25,7 @@ class Permit:
     account: str
     taken: list[Taken]
     refusal: TooMany | None = None
+    in_the_making: int = 0  # of the listener's songs, where that was too many
 
     def require(self, in_the_making: int = 0) -> None:
         """Raise TooMany if a limit is reached: one of the permit, or that of songs in the making,
@@ -32,7 +34,8 @@ class Permit:
             raise self.refusal
         most = self.most_in_the_making
         if most is not None and in_the_making >= most:
-            raise TooMany(Full(MAKING, most, 0.0))
+            self.in_the_making = in_the_making
+            raise TooMany(Full(MAKING, most, 0.0, timezone.now()))
 
     @property
     def most_in_the_making(self) -> int | None:
@@ -68,7 +71,7 @@ def taking(kind: str, request: HttpRequest, number: int = 1) -> Iterator[Permit]
     except Exception as error:
         permit.give_back()
         if isinstance(error, TooMany) and error.full.rule is MAKING:
-            counts.note([Asked(MAKING, permit.account)])
+            counts.note([Asked(MAKING, permit.account)], permit.in_the_making)
         raise
 
 

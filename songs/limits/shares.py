@@ -3,13 +3,15 @@
 A process takes a share of a limit, a fiftieth of it, and counts in its memory until the share is
 used up or the window has ended. So 50 requests cost a statement or two, and never more are answered
 than the limit allows: what a process has not used counts as used. A process that was refused asks
-again after some seconds, when an operator may have changed the limit.
+again after some seconds. As often it reads which limits operators have set, and drops its shares of
+those that have changed: a lowered limit holds within five seconds.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from django.db import DatabaseError, InterfaceError
@@ -18,12 +20,13 @@ from django.utils import timezone
 
 from jobs.api import is_unavailable
 from songs.limits import counts
-from songs.limits.counts import Asked, Taken
+from songs.limits.counts import Asked, Full, Taken
 from songs.limits.permits import asked_of, refused, without
 from songs.limits.refusals import TooMany
+from songs.limits.rules import Rule
 
 PARTS = 50  # of a limit
-ASK_AGAIN = 5.0  # seconds that a process remembers a refusal
+ASK_AGAIN = 5.0  # seconds that a process remembers a refusal, and which limits operators have set
 MOST_REMEMBERED = 10_000  # subjects
 
 Key = tuple[str, str]
@@ -31,11 +34,17 @@ Key = tuple[str, str]
 
 @dataclass
 class Share:
-    """So many are left until a moment of the process's clock. With a refusal there are none."""
+    """So many are left until a moment of the process's clock. Of a limit that is full none are, and
+    its window ends at `ends`."""
 
     left: int
     until: float
-    refusal: TooMany | None = None
+    full: Full | None = None
+    ends: float = 0.0
+
+    def raise_if_full(self, now: float) -> None:
+        if self.full:
+            raise TooMany(replace(self.full, seconds=self.ends - now))
 
 
 class Shares:
@@ -44,37 +53,64 @@ class Shares:
     def __init__(self) -> None:
         self.known: dict[Key, Share] = {}
         self.lock = threading.Lock()
+        self.clock: Callable[[], float] = time.monotonic
+        self.limits: dict[str, int] = {}  # that operators have set
+        self.look_at = 0.0  # when to read them again
+        self.changes = 0  # of the limits
 
     def forget(self) -> None:
         with self.lock:
             self.known.clear()
+            self.look_at = 0.0
+
+    def look(self) -> int:
+        """Read now and then what operators have set, and drop the shares of what has changed.
+        Returns how often something has."""
+        with self.lock:
+            now = self.clock()
+            if now < self.look_at:
+                return self.changes
+            self.look_at = now + ASK_AGAIN
+        limits = counts.set_by_operators()
+        with self.lock:
+            changed = {name for name, _ in limits.items() ^ self.limits.items()}
+            self.known = {key: old for key, old in self.known.items() if key[0] not in changed}
+            self.limits = limits
+            self.changes += bool(changed)
+            return self.changes
+
+    def size(self, rule: Rule) -> int:
+        """How many a share of this rule has."""
+        return max(self.limits.get(rule.name, rule.default or 0) // PARTS, 1)
 
     def use(self, asked: list[Asked]) -> list[Asked]:
         """Use one of each share. Returns those of which none is left; then nothing is used. Raises
         TooMany if a refusal is remembered."""
-        now = time.monotonic()
+        now = self.clock()
         with self.lock:
             shares = [self._valid(one, now) for one in asked]
             for share in shares:
-                if share.refusal:
-                    raise share.refusal
+                share.raise_if_full(now)
             empty = [one for one, share in zip(asked, shares, strict=True) if not share.left]
             for share in () if empty else shares:
                 share.left -= 1
             return empty
 
-    def add(self, taken: list[Taken]) -> None:
-        now = time.monotonic()
+    def add(self, taken: list[Taken], changes: int) -> None:
+        """Keep what was taken, unless a limit has changed since there were so many changes: then
+        it counts as used."""
+        now = self.clock()
         with self.lock:
-            for row in taken:
+            for row in taken if changes == self.changes else ():
                 left = self._valid(row.asked, now).left
                 self._keep(row.asked, Share(left + row.amount, now + row.seconds), now)
 
-    def remember(self, refusal: TooMany, full: list[Asked]) -> None:
-        now = time.monotonic()
+    def remember(self, refusal: TooMany, asked: list[Asked]) -> None:
+        now = self.clock()
+        until, ends = now + min(refusal.wait, ASK_AGAIN), now + refusal.full.seconds
         with self.lock:
-            for one in full:
-                self._keep(one, Share(0, now + min(refusal.wait, ASK_AGAIN), refusal), now)
+            for one in asked:
+                self._keep(one, Share(0, until, refusal.full, ends), now)
 
     def _valid(self, one: Asked, now: float) -> Share:
         share = self.known.get(key_of(one))
@@ -97,13 +133,14 @@ shares = Shares()
 
 def use_one(kind: str, request: HttpRequest) -> None:
     """Count one more of a kind, or raise TooMany."""
+    changes = shares.look()
     asked = asked_of(kind, request)
     empty = shares.use(asked)
     if not empty:
         return
-    wanted = [replace(one, amount=_share_of(one.rule.default)) for one in empty]
+    wanted = [replace(one, amount=shares.size(one.rule)) for one in empty]
     taken = _taken(wanted)
-    shares.add(taken)
+    shares.add(taken, changes)
     full = without(wanted, taken)
     if full:
         refusal = refused(full)
@@ -121,7 +158,3 @@ def _taken(wanted: list[Asked]) -> list[Taken]:
         if not is_unavailable(error):
             raise
     return [Taken(one, timezone.now(), None, one.amount, ASK_AGAIN, None) for one in wanted]
-
-
-def _share_of(most: int | None) -> int:
-    return max((most or 0) // PARTS, 1)

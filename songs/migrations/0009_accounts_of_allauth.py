@@ -1,7 +1,6 @@
 """The cache's table, the addresses that were welcomed, an index of addresses.
 
-The table of failed sign-ins is no longer used. It stays for a release, since the old code runs while
-this migration does, and would fail without it.
+The table of failed sign-ins is no longer used; 0017 drops it.
 """
 
 import django.db.models.functions.datetime

@@ -26,7 +26,8 @@ class LimitCount(models.Model):
     """What one subject did within one window of a limit.
 
     `subject` is the id of an account, a network, or `*` for the whole site. `most` is the limit
-    that held when it was counted last, null for none.
+    that held when it was counted last, null for none; `refused_most` the one that refused last, and
+    `refused_count` how many there were then. Both are null where nothing was refused.
     """
 
     rule = models.CharField(max_length=32)
@@ -37,6 +38,8 @@ class LimitCount(models.Model):
     count = models.IntegerField()
     refused = models.IntegerField()  # how often more was asked for
     refused_at = models.DateTimeField(null=True)
+    refused_count = models.IntegerField(null=True)
+    refused_most = models.IntegerField(null=True)
 
     class Meta:
         default_permissions = ("view",)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import options, publish
-from benchmarks.cases import CASES, CHARTED, ONLY_IF_NAMED
+from benchmarks import options, publish, stage
+from benchmarks.cases import CASES, CHARTED, ONLY_IF_NAMED, web
 from benchmarks.database import ServerUnavailable
 from benchmarks.flow import rate
 from benchmarks.results import Case, Results, key
 from benchmarks.system import newest
+from songs.limits.rules import RULES, of_kind
 
 MACHINE = {"postgresql": {"server_version": "15.18 (Debian)"}}
 
@@ -96,3 +97,10 @@ def test_every_case_has_a_chart_and_a_place_in_the_paper():
     paper = publish.PAPER.read_text()
     assert set(CHARTED) == set(CASES)
     assert [name for name in CASES if f"<!-- {name} -->\n" not in paper] == []
+
+
+def test_the_site_is_measured_with_all_limits_on_and_far_away() -> None:
+    """No listener signs up in a benchmark: those limits stay as they are."""
+    assert set(stage.LIMITED) == {name for name in RULES if not name.startswith("sign-ups-")}
+    assert stage.FAR_AWAY > 500_000
+    assert set(web.ORDERS) == {rule.name for rule in of_kind("orders")}

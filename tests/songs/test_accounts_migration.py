@@ -9,6 +9,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.apps import apps
 from django.core import mail
+from django.db import connection
 from django.test import Client
 
 from songs import credits
@@ -107,6 +108,17 @@ def test_a_ledger_stays_and_its_welcome_is_not_granted_again(client: Client, set
     ada.refresh_from_db()
     assert (ada.credits, ada.credit_entries.get().kind) == (5, EntryKind.WELCOME)
     assert EmailAddress.objects.get(user=ada).verified
+
+
+def test_names_that_failed_to_sign_in_are_kept_nowhere() -> None:
+    """Nor after the migration went back, as for the version before, and forth."""
+    [drop] = import_module("songs.migrations.0017_without_failed_sign_ins").Migration.operations
+    table = "songs_signinfailure"
+    assert table not in connection.introspection.table_names()
+    for statement, is_there in ((drop.reverse_sql, True), (drop.sql, False)):
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+        assert (table in connection.introspection.table_names()) is is_there
 
 
 def test_an_address_that_an_operator_changes_is_the_accounts_own(

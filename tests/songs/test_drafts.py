@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
@@ -22,8 +24,17 @@ def careful(alice: User) -> Client:
     return client
 
 
-def sign_in(client: Client) -> None:
-    assert client.login(username="alice", password=PASSWORD)
+def sign_in(client: Client, name: str = "alice") -> None:
+    assert client.login(username=name, password=PASSWORD)
+
+
+def send_late(client: Client, **changes: str) -> None:
+    """From the page that is open, after its session has ended."""
+    page = client.get("/").content.decode()
+    mark = re.search(r'name="typed_by" value="([^"]+)"', page)
+    Session.objects.all().delete()
+    form = wishes(full_described_song=WORDS, typed_by=mark[1] if mark else "", **changes)
+    assert client.post("/songs/", form).status_code == 302
 
 
 def test_after_the_session_has_ended_the_words_wait_for_the_sign_in(
@@ -64,6 +75,42 @@ def test_a_session_that_keeps_words_ends_soon_unless_a_listener_signs_in(
     assert len(client.session["draft"]["full_described_song"]) <= 20_000
     sign_in(client)
     assert client.session.get_expiry_age() > 3600
+
+
+def test_words_are_shown_to_the_account_alone_that_typed_them(
+    alices: Client, alice: User, bob: User
+) -> None:
+    send_late(alices)
+    sign_in(alices, "bob")
+    assert WORDS.strip() not in alices.get("/").content.decode()
+    assert WORDS.strip() not in str(alices.session.items())
+
+    alices.force_login(alice)
+    send_late(alices)
+    sign_in(alices)
+    assert WORDS.strip() in alices.get("/").content.decode()
+
+
+@pytest.mark.parametrize("forged", ["", "1", "1:forged", "nonsense"])
+def test_words_of_no_account_belong_to_the_first_that_signs_in(
+    client: Client, alice: User, bob: User, forged: str
+) -> None:
+    client.post("/songs/", wishes(full_described_song=WORDS, typed_by=forged))
+    sign_in(client, "bob")
+    assert WORDS.strip() in client.get("/").content.decode()
+    client.post("/accounts/logout/")
+    sign_in(client)
+    assert WORDS.strip() not in client.get("/").content.decode()
+
+
+def test_words_are_dropped_when_another_account_takes_over_the_session(
+    alices: Client, alice: User, bob: User
+) -> None:
+    """Without signing out in between, as from a second tab."""
+    send_late(alices)
+    sign_in(alices)
+    sign_in(alices, "bob")
+    assert WORDS.strip() not in alices.get("/").content.decode()
 
 
 def test_an_empty_form_of_a_stranger_keeps_nothing(client: Client) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -16,10 +17,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.runs.queue import claim_due
-from songs.limits import clearing, counts, network_of, refusals
+from songs.limits import clearing, counts, network_of, permits, refusals
 from songs.limits.counts import Asked, Full
 from songs.limits.rules import RULES
-from songs.limits.shares import shares
+from songs.limits.shares import ASK_AGAIN, shares
 from songs.models import Limit, LimitCount, Song, SongStatus, User
 from songs.upkeep import clear_limits
 from tests.songs.conftest import as_
@@ -84,8 +85,29 @@ def test_a_refused_order_says_when_to_come_again_and_keeps_what_was_typed(
     page = answer.content.decode()
     assert answer.status_code == 429
     assert 0 < int(answer["Retry-After"]) <= 3600
-    assert "You have ordered one song within an hour, and more are too many. Try again in" in page
+    assert "You can order one song an hour, and this hour has none left. The next hour" in page
     assert "a tango for a heron" in page
+
+
+def test_sentence_and_header_name_the_end_of_the_hour(limits: dict[str, int | None]) -> None:
+    limits["orders-account"] = 1
+    client = as_(rich())
+    client.cookies["zone"] = "Asia/Kathmandu"
+    order(client)
+    answer = order(client)
+    ends_at = LimitCount.objects.get(rule="orders-account").ends_at
+    wait = (ends_at - timezone.now()).total_seconds()
+    assert wait < int(answer["Retry-After"]) <= wait + 2
+    begins = ends_at.astimezone(ZoneInfo("Asia/Kathmandu"))
+    assert f"The next hour begins at {begins:%H:%M}: try again in " in answer.content.decode()
+
+
+def test_a_window_that_ended_meanwhile_makes_no_listener_wait(
+    limits: dict[str, int | None],
+) -> None:
+    """It was full when it refused; the next one has begun before that is noted."""
+    limits["orders-account"] = 5
+    assert permits.refused([Asked(ORDERS, "7")]).wait == 1
 
 
 def test_the_next_window_begins_anew(limits: dict[str, int | None]) -> None:
@@ -112,10 +134,8 @@ def test_all_orders_of_a_day_have_a_budget(limits: dict[str, int | None]) -> Non
     assert order(as_(rich())).status_code == 303
     answer = order(as_(rich("other")))
     assert answer.status_code == 429
-    assert (
-        "This site makes one song a day, and those of today are all ordered."
-        in answer.content.decode()
-    )
+    said = "This site makes one song a day, and this day has none left. The next day begins at "
+    assert said in answer.content.decode()
 
 
 def test_songs_in_the_making_of_one_listener_have_a_limit(limits: dict[str, int | None]) -> None:
@@ -123,7 +143,8 @@ def test_songs_in_the_making_of_one_listener_have_a_limit(limits: dict[str, int 
     user = rich()
     client = as_(user)
     assert [order(client).status_code for _ in range(3)] == [303, 303, 429]
-    assert LimitCount.objects.get(rule="making-account").refused == 1
+    row = LimitCount.objects.get(rule="making-account")
+    assert (row.refused, row.refused_count, row.refused_most) == (1, 2, 2)
     Song.objects.owned_by(user).update(status=SongStatus.FAILED)
     assert order(client).status_code == 303
 
@@ -141,7 +162,7 @@ def test_songs_that_fail_count(limits: dict[str, int | None]) -> None:
     answer = client.post(f"/songs/{second.pk}/again")
     assert answer.status_code == 429
     assert int(answer["Retry-After"]) > 0
-    assert "You have ordered 2 songs within an hour" in answer.content.decode()
+    assert "You can order 2 songs an hour, and this hour has none left" in answer.content.decode()
     assert order(client).status_code == 429
 
 
@@ -258,7 +279,7 @@ def test_sign_ups_of_one_network_have_a_limit(limits: dict[str, int | None]) -> 
     assert sign_up(4, REMOTE_ADDR="2001:db8::1").status_code == 302
     refused = sign_up(5)
     page = refused.content.decode()
-    assert "2 accounts were made from your network within an hour" in page
+    assert "2 accounts an hour can be made from your network, and this hour has none left" in page
     assert int(refused["Retry-After"]) > 0
     assert 'value="u5"' in page  # what was typed is kept
     assert User.objects.count() == 3
@@ -336,6 +357,102 @@ def test_shares_of_several_processes_never_exceed_the_limit(
 # --- operators ---
 
 
+class Clock:
+    """A process's clock, in seconds."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(shares, "clock", made)
+    monkeypatch.setattr(shares, "limits", {})
+    shares.forget()
+    return made
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_a_lowered_limit_of_news_holds_within_five_seconds(
+    limits: dict[str, int | None], alices: Client, alice: User, clock: Clock, most: int
+) -> None:
+    """Though the process has much left of its share."""
+    limits["polling-account"] = 5_000
+    song = a_song(alice)
+    assert alices.get(f"/songs/{song.pk}/card").status_code == 200
+    Limit.objects.filter(name="polling-account").update(most=most)
+    clock.now += ASK_AGAIN
+    answer = alices.get(f"/songs/{song.pk}/card")
+    assert answer.status_code == 429
+    assert ("have paused it" in answer.content.decode()) is (most == 0)
+
+
+def test_a_raised_limit_of_news_holds_within_five_seconds(
+    limits: dict[str, int | None], alices: Client, alice: User, clock: Clock
+) -> None:
+    limits["polling-account"] = 1
+    song = a_song(alice)
+    statuses = [alices.get(f"/songs/{song.pk}/card").status_code for _ in range(2)]
+    Limit.objects.filter(name="polling-account").update(most=50)
+    clock.now += ASK_AGAIN
+    assert [*statuses, alices.get(f"/songs/{song.pk}/card").status_code] == [200, 429, 200]
+
+
+def test_a_share_that_was_granted_before_a_limit_changed_is_dropped(
+    limits: dict[str, int | None], clock: Clock
+) -> None:
+    """One thread has it granted, another one reads the lowered limit before it is kept."""
+    rule = RULES["polling-account"]
+    asked = [Asked(rule, "7", 10)]
+    changes = shares.look()
+    taken = counts.take(asked)
+    Limit.objects.filter(name=rule.name).update(most=0)
+    clock.now += ASK_AGAIN
+    shares.look()
+    shares.add(taken, changes)
+    assert shares.use(asked) == asked
+
+
+def test_a_process_reads_the_limits_once_in_five_seconds(
+    limits: dict[str, int | None], alices: Client, alice: User, clock: Clock
+) -> None:
+    limits |= {"polling-account": 5_000, "polling-network": 5_000}
+    song = a_song(alice)
+    with CaptureQueriesContext(connection) as asked:
+        for _ in range(20):
+            alices.get(f"/songs/{song.pk}/card")
+            clock.now += ASK_AGAIN / 10
+    read = [query for query in asked if query["sql"] == counts.SET_BY_OPERATORS]
+    assert len(read) == 2
+
+
+def test_a_remembered_refusal_tells_the_time_that_is_left(
+    limits: dict[str, int | None], alices: Client, alice: User, clock: Clock
+) -> None:
+    limits["polling-account"] = 0
+    song = a_song(alice)
+    first = int(alices.get(f"/songs/{song.pk}/card")["Retry-After"])
+    clock.now += 3
+    assert int(alices.get(f"/songs/{song.pk}/card")["Retry-After"]) == first - 3
+
+
+def test_what_refused_is_kept_when_the_limit_changes_and_the_count_goes_on(
+    limits: dict[str, int | None],
+) -> None:
+    limits["orders-account"] = 2
+    client = as_(rich())
+    assert [order(client).status_code for _ in range(3)] == [303, 303, 429]
+    limits["orders-account"] = 10
+    order(client)
+    row = LimitCount.objects.get(rule="orders-account")
+    assert (row.count, row.most) == (3, 10)
+    assert (row.refused_count, row.refused_most) == (2, 2)
+
+
 def test_an_operators_limit_holds_at_once(limits: dict[str, int | None]) -> None:
     client = as_(rich())
     Limit.objects.filter(name="orders-account").update(most=1)
@@ -395,12 +512,12 @@ def test_the_clock_clears_them(limits: dict[str, int | None]) -> None:
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("most", [0, 1, 1200])
 def test_each_limit_has_its_sentences(name: str, most: int) -> None:
-    said = str(refusals.TooMany(Full(RULES[name], most, 90.0)))
+    said = str(refusals.TooMany(Full(RULES[name], most, 90.0, timezone.now())))
     assert said[0].isupper() or said[0].isdigit()
     assert said.endswith(".")
     assert not set("{}|") & set(said)
     if name != "making-account":
-        assert said.endswith("Try again in 2 minutes.")
+        assert said.lower().endswith("try again in 2 minutes.")
 
 
 @pytest.mark.parametrize(

@@ -88,10 +88,27 @@ def test_what_is_no_number_is_refused_beside_the_field(
 def test_refusals_name_their_listener_or_network(olgas: Client, alice: User, refused: None) -> None:
     page = shown(olgas, REFUSALS)
     assert f'href="{reverse("admin:songs_user_change", args=[alice.pk])}"><bdi>alice</bdi>' in page
-    for words in ("2001:db8:1:2::/64", "the whole site", "999999", "0 of 30"):
+    for words in ("2001:db8:1:2::/64", "the whole site", "999999"):
         assert words in page
     assert LimitCount.objects.count() == 5
     assert "4 refusals by limits" in page
+
+
+def test_a_refusal_shows_the_limit_that_refused(olgas: Client, alice: User, settings: Any) -> None:
+    """The limit was raised since, and there are more orders by now."""
+    settings.LIMITS = {**settings.LIMITS, "orders-account": 3}
+    asked = [Asked(RULES["orders-account"], str(alice.pk))]
+    for _ in range(3):
+        counts.take(asked)
+    counts.note(asked)
+    settings.LIMITS = {**settings.LIMITS, "orders-account": 30}
+    counts.take(asked)
+    assert '<td class="field-counted">3 of 3</td>' in shown(olgas, REFUSALS)
+    counts.note([Asked(RULES["making-account"], str(alice.pk))], 10)
+    assert '<td class="field-counted">10 of 10</td>' in shown(olgas, REFUSALS)
+    Limit.objects.filter(name="orders-all").update(most=0)
+    counts.note([Asked(RULES["orders-all"], "*")])
+    assert '<td class="field-counted">paused</td>' in shown(olgas, REFUSALS)
 
 
 def test_refusals_are_filtered_by_limit_and_time(olgas: Client, refused: None) -> None:

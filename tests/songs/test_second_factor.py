@@ -123,7 +123,7 @@ def test_without_the_old_key_no_code_is_right_and_the_log_says_why(
 ) -> None:
     settings.SECRET_KEY = "another"
     sign_in(client)
-    assert client.post(INTO_IT, {"code": code_of(secret)}).status_code == 200
+    assert client.post(INTO_IT, {"code": code_of(secret)}).status_code == 422
     assert not is_signed_in(client)
     assert "add the old key to SECRET_KEY_FALLBACKS" in caplog.text
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
@@ -11,6 +13,7 @@ from songs.accounts import welcome
 from songs.leaving import close_account
 from songs.models import CreditEntry, EntryKind, User, WelcomedAddress
 from tests.songs.doors import a_while_later, confirm, is_signed_in, link, sign_up, with_address
+from tests.support.functions import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +47,19 @@ def test_a_link_confirms_once_and_from_any_browser(client: Client) -> None:
     assert dora().credits == 10
     assert "This link has been used" in client.get(link()).content.decode()
     assert "This link has been used" in client.get(link()[:-3] + "x/").content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_links_that_are_opened_at_once_welcome_once(client: Client) -> None:
+    """One link in four tabs, and the links of two accounts that name one address."""
+    sign_up(client)
+    one = link()
+    a_while_later()
+    sign_up(Client(), "other", email="dora@example.com")
+    answers = at_once(*(partial(confirm, Client(), path) for path in (one, link()) * 4))
+    assert {answer.status_code for answer in answers} == {200}
+    assert [entry.amount for entry in CreditEntry.objects.all()] == [10]
+    assert EmailAddress.objects.filter(verified=True).count() == 1
 
 
 def test_a_site_may_give_nothing(client: Client, settings) -> None:

@@ -26,6 +26,8 @@ class _Reader(HTMLParser):
             self.inside = given.get("method", "").lower() == "post"
             if self.inside:
                 self.forms.append(Form(given.get("action", "")))
+        if tag in ("textarea", "select") and self.inside and "name" in given:
+            self.forms[-1].fields[given["name"]] = ""
         is_off = given.get("type") == "checkbox" and "checked" not in given
         if tag == "input" and self.inside and "name" in given and not is_off:
             self.forms[-1].fields[given["name"]] = given.get("value", "")
