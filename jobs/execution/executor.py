@@ -11,6 +11,7 @@ from jobs.errors import (
     ControlFlow,
     EndedFromInside,
     Interrupted,
+    InvalidOutput,
     LeaseLost,
     StepError,
     Suspend,
@@ -21,6 +22,7 @@ from jobs.execution.context import Context
 from jobs.execution.observer import NullObserver, WorkerObserver
 from jobs.execution.process_checks import is_sound
 from jobs.execution.requeue import requeue
+from jobs.execution.returns import told_of
 from jobs.execution.settlement import Settlement
 from jobs.execution.unit_of_work import UnitOfWork
 from jobs.lib import backoff
@@ -131,7 +133,7 @@ def _call_function(
             output = function.handler(context)
             unit_of_work.transaction.raise_if_left_open()
         context.runner.raise_if_suspended()  # a bare “except:” may have swallowed it
-        output = to_json(output, f"The output of “{claim.fn_id}”")
+        output = _storable(function, output)
     except Suspend as pause:
         asks = bool(unit_of_work.fetches)
         _suspend(unit_of_work, pause, waits=not asks)
@@ -139,6 +141,13 @@ def _call_function(
             observer.request_queued()
         return None
     return _complete(claim, unit_of_work, output, takes_next=observer.may_take_next)
+
+
+def _storable(function: Function, output: Any) -> Any:
+    try:
+        return to_json(output, f"The output of “{function.fn_id}”")
+    except InvalidOutput as error:
+        raise told_of(error, function.handler) from None
 
 
 def _complete(

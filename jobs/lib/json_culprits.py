@@ -15,6 +15,10 @@ MOST_LEVELS = 512
 # Expressions refuse larger numbers; Python's limit (4,300 digits) may differ by process.
 LARGEST = "1.8e308"
 TOO_LARGE = f"which is too large; at most {LARGEST} is allowed"
+ALLOWED = (
+    "texts, numbers, true, false, None, Decimal, dates and times, UUID, enumerations, lists, "
+    "tuples, dicts, dataclasses and pydantic's models are allowed"
+)
 FORM = (str, int, float, bool, type(None), Enum, *NAMES)
 
 
@@ -69,7 +73,9 @@ def _of_number(value: Any) -> str:
         return f"is {value}, no number"
     if isinstance(value, int):
         return f"is a whole number of very many digits, {TOO_LARGE}"
-    return f"is of type {type(value).__name__}"
+    is_set = isinstance(value, set | frozenset)
+    advice = "; a set has no order, so make it a list: sorted(…)" if is_set else ""
+    return f"is of type {type(value).__name__}{advice or f'; {ALLOWED}'}"
 
 
 def _is_json(value: Any) -> bool:

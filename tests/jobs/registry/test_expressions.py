@@ -36,6 +36,9 @@ REFUSED = {
     "evnt.data.n == 1": "uses “evnt”. Known here: “event”. Did you mean “event”?",
     "event.orderId == 5": r"uses “event.orderId”.*name, data, id, ts.*event\.data\.orderId",
     "event['orderId'] == 5": "uses “event.orderId”",
+    "(event).orderId == 5": r"uses “event.orderId”.*event\.data\.orderId",
+    "1 in [((event)['orderId'])]": "uses “event.orderId”",
+    "(event.name).first == 'x'": "event.name is a text",
     "event.nam == 'x'": "Did you mean “name”?",
     "has(event.order)": "uses “event.order”",
     "event.name.first == 'x'": "event.name is a text.*event.data.first",
@@ -54,6 +57,7 @@ REFUSED = {
 TAKEN = [
     "event.data.a.b.c['d e'].f == event.ts",
     "event['data']['orderId'] == event.id",
+    "((event).data.n + 1) * 2 == (event.ts) && size((event.name)) > 1",
     "event[event.data.which] == 1",
     "event == {'name': event.data.evnt}",
     "'evnt.data' == event.name // evnt",
