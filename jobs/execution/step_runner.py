@@ -181,13 +181,14 @@ class StepRunner:
         what = f"The output of step “{step.name}”"
         try:
             kept, size = to_sized_json(output, what)
-            refusal = self.memory.outputs.refusal(step.name, size)
-            if refusal is not None:
-                raise refusal
-            step.output_bytes = size
-            return kept, returns.read(copy_json(kept), what)
+            given = returns.read(copy_json(kept), what)
         except InvalidOutput as error:
             raise told_of(error, maker) from None
+        refusal = self.memory.outputs.refusal(step.name, size)
+        if refusal is not None:
+            raise refusal
+        step.output_bytes = size
+        return kept, given
 
     def complete(self, step: StepRecord, output: Any, started: datetime) -> None:
         step.ended_at = self.now()
