@@ -92,8 +92,10 @@ def refuse_uncallable(fn: Any, id: Any) -> None:
 
 
 def _meant(given: Any, id: Any) -> str:
-    if callable(id) and isinstance(given, str):
-        return f" The step's id comes first: step.run({quoted(given)}, {signatures.name_of(id)})."
+    if callable(id):
+        name = signatures.name_of(id)
+        first = quoted(given) if isinstance(given, str) else quoted(name)
+        return f" The step's id comes first: step.run({first}, {name}, …)."
     return (
         f" Given is {quoted(given)}. Name the function and its arguments, and the step calls it: "
         "step.run(id, write, order), not step.run(id, write(order))."

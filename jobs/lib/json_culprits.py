@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from decimal import Decimal
 from enum import Enum
 from typing import Any
+
+from django.db.models import Model
+from django.db.models.sql import Query
 
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.plain_forms import NAMES, WRITER, dump_of, is_record, plain_form, with_text_keys
@@ -73,9 +77,20 @@ def _of_number(value: Any) -> str:
         return f"is {value}, no number"
     if isinstance(value, int):
         return f"is a whole number of very many digits, {TOO_LARGE}"
-    is_set = isinstance(value, set | frozenset)
-    advice = "; a set has no order, so make it a list: sorted(…)" if is_set else ""
-    return f"is of type {type(value).__name__}{advice or f'; {ALLOWED}'}"
+    return f"is of type {type(value).__name__}; {_advice(value) or ALLOWED}"
+
+
+def _advice(value: Any) -> str:
+    """What an author meant to keep, of what is often returned."""
+    if isinstance(value, set | frozenset):
+        return "a set has no order, so make it a list: sorted(…)"
+    if isinstance(value, Iterator):
+        return "make it a list: list(…)"
+    if isinstance(getattr(value, "query", None), Query):
+        return "keep what is read of the rows: list(rows.values_list(…))"
+    if isinstance(value, Model):
+        return "keep the row's key, and read the row in the step that needs it"
+    return ""
 
 
 def _is_json(value: Any) -> bool:

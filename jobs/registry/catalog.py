@@ -136,7 +136,8 @@ def meant(given: Any, others: Iterable[str] = ()) -> str:
     if of_handler:
         return f" Give the id of its function, a text: “{of_handler[0]}”."
     if not isinstance(given, str):
-        return " A function's id is allowed, a text."
+        undecorated = callable(given) and " This one is not decorated with @create_function."
+        return f" A function's id is allowed, a text.{undecorated or ''}"
     return did_you_mean(given, sorted({*_functions, *others}))
 
 

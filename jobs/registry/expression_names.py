@@ -35,6 +35,11 @@ THINGS = (
     *("'a'", "1", "1u", "1.5", "true", "null", "b'a'", "[1]", "{'a': 1}"),
     *("timestamp('2024-01-01T00:00:00Z')", "duration('1s')"),
 )
+# What Python writes, and CEL in its place.
+IN_CEL = {
+    **{"and": "&&", "or": "||", "not": "!", "=": "==", "is": "=="},
+    **{"True": "true", "False": "false", "None": "null", "len": "size"},
+}
 UNDEFINED = "Undefined variable or function"
 
 Token = tuple[str, str]  # kind, text
@@ -45,8 +50,27 @@ def check(source: str, *known: str) -> None:
     """Raise InvalidExpression if it does not parse, or uses a variable not in `known`, or an
     unknown field or function.
     """
-    compile_expression(source)
-    _check(source, known)
+    try:
+        compile_expression(source)
+        _check(source, known)
+    except InvalidExpression as error:
+        words = python_words(source) if isinstance(source, str) else ""
+        raise InvalidExpression(f"{error}{words}") from None
+
+
+def python_words(source: str) -> str:
+    """The words of Python's in an expression, with those of CEL; empty without one."""
+    tokens = _tokens(source)
+    found = {text for kind, text in tokens if kind == "name" and text in IN_CEL}
+    marks = [text if kind == "mark" else "" for kind, text in tokens]
+    singles = [
+        mark
+        for before, mark, after in zip(["", *marks], marks, [*marks[1:], ""], strict=False)
+        if mark == "=" and before not in ("=", "!", "<", ">") and after != "="
+    ]
+    wrong = [word for word in IN_CEL if word in found or (word == "=" and singles)]
+    told = ", ".join(f"“{IN_CEL[word]}” for “{word}”" for word in wrong)
+    return f" CEL writes {told}." if told else ""
 
 
 @lru_cache(maxsize=1024)
@@ -77,6 +101,8 @@ def _check(source: str, known: tuple[str, ...]) -> None:
 def _known_variables(given: str, known: tuple[str, ...]) -> str:
     here = " and ".join(f"“{name}”" for name in known)
     told = f"Known here: {here}.{did_you_mean(given, known)}"
+    if given in FIELDS:
+        told += f" Write {EVENT}.{given}."
     if given == ASYNC:
         told += " “async” is the awaited event of a wait, and the cancelling event of cancel_on."
     return told

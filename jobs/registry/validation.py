@@ -109,7 +109,10 @@ def _of_its_triggers(function: Function) -> Iterator[str]:
         elif isinstance(trigger, TriggerCron):
             yield from _said_by(timetable, trigger.cron)
         else:
-            yield f"trigger={quoted(trigger)}; TriggerEvent and TriggerCron are allowed."
+            meant = (
+                f" Write TriggerEvent(event={quoted(trigger)})." if is_event_name(trigger) else ""
+            )
+            yield f"trigger={quoted(trigger)}; TriggerEvent and TriggerCron are allowed.{meant}"
     yield from event_data.problems(function.triggers, function.handler)
     yield from _of_its_cron_triggers([t for t in function.triggers if isinstance(t, TriggerCron)])
 
