@@ -1,14 +1,45 @@
-"""Calls of an author's functions: arguments that one does not take are told with its signature."""
+"""Calls of an author's functions, and an author's calls of steps: arguments that one does not take
+are told with its signature.
+"""
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
 from jobs.errors import InvalidStep
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.signatures import LIMIT, name_of, signature_of, takes
+from jobs.lib.spelling import did_you_mean
 from jobs.registry.handler_identity import place_of
+
+OF_A_STEP = re.compile(r"Steps\.([a-z]\w*)\(\) (.+)", re.DOTALL)
+UNKNOWN = re.compile(r"unexpected keyword argument '(\w+)'")
+
+
+def explained(error: BaseException, steps: type) -> BaseException:
+    """What Python says of a step that was asked for wrongly, as InvalidStep: another try would meet
+    the same code. Any other error as it is.
+    """
+    told = ""
+    if type(error) is TypeError and (found := OF_A_STEP.fullmatch(str(error))):
+        told = _of_arguments(getattr(steps, found[1], None), found[1], found[2])
+    elif type(error) is AttributeError and type(error.obj) is steps:
+        known = [name for name in vars(steps) if not name.startswith("_")]
+        meant = did_you_mean(error.name, known) or f" Known are {', '.join(known)}."
+        told = f"ctx.step has no “{error.name}”.{meant}"
+    return InvalidStep(told).with_traceback(error.__traceback__) if told else error
+
+
+def _of_arguments(step: Any, name: str, said: str) -> str:
+    if step is None:
+        return ""
+    options = [option for option in inspect.signature(step).parameters if option != "self"]
+    unknown = UNKNOWN.search(said)
+    meant = did_you_mean(unknown[1], options) if unknown else ""
+    return f"step.{name}() {said}.{meant} It takes {', '.join(options)}."
 
 
 def call(fn: Callable[..., Any], what: str, /, *args: Any, **kwargs: Any) -> Any:

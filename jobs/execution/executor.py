@@ -17,6 +17,7 @@ from jobs.errors import (
     Suspend,
     TransactionBroken,
 )
+from jobs.execution import calls
 from jobs.execution.attempts import Attempts
 from jobs.execution.context import Context
 from jobs.execution.observer import NullObserver, WorkerObserver
@@ -24,6 +25,7 @@ from jobs.execution.process_checks import is_sound
 from jobs.execution.requeue import requeue
 from jobs.execution.returns import told_of
 from jobs.execution.settlement import Settlement
+from jobs.execution.steps import Steps
 from jobs.execution.unit_of_work import UnitOfWork
 from jobs.lib import backoff
 from jobs.lib.error_report import chain, codes_of, describe, failed_steps, is_a
@@ -117,7 +119,7 @@ def _advance(claim: Claim, unit_of_work: UnitOfWork, observer: WorkerObserver) -
         if unit_of_work.transaction.is_databases_fault(error):
             unit_of_work.roll_back()
             raise Interrupted(error) from error
-        error = unit_of_work.transaction.explained(error)
+        error = calls.explained(unit_of_work.transaction.explained(error), Steps)
         _retry_or_fail(claim, function, unit_of_work, error)
     finally:
         unit_of_work.leave_connection()

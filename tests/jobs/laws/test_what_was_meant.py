@@ -129,6 +129,47 @@ def test_a_type_error_of_the_body_is_its_own():
     assert "TypeError: double() missing 1 required" in run.error["message"]
 
 
+MISUSED = {
+    "an option that there is not": (
+        lambda ctx: ctx.step.fetch("a", "https://a.test", header={}),
+        "step.fetch() got an unexpected keyword argument 'header'. Did you mean “headers”? It "
+        "takes id, url, method, json, data, headers, timeout, accept.",
+    ),
+    "no id": (
+        lambda ctx: ctx.step.sleep(60),
+        "step.sleep() missing 1 required positional argument: 'duration'. It takes id, duration.",
+    ),
+    "options by place": (
+        lambda ctx: ctx.step.wait_for_event("a", "shop/order"),
+        "step.wait_for_event() takes 2 positional arguments but 3 were given. It takes id, event, ",
+    ),
+    "in a branch": (
+        lambda ctx: ctx.step.parallel([lambda: ctx.step.sleep(60)]),
+        "It takes id, duration.",
+    ),
+    "a step that there is not": (
+        lambda ctx: ctx.step.sleepp("a", 60),
+        "ctx.step has no “sleepp”. Did you mean “sleep”?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("handler", "sentence"), MISUSED.values(), ids=MISUSED)
+def test_a_step_that_is_called_wrongly_is_told_at_once_with_what_it_takes(handler, sentence):
+    run = ran(handler, retries=3)
+    assert (run.status, run.error["name"], run.attempts.count()) == ("failed", "InvalidStep", 1)
+    assert sentence in run.error["message"]
+    assert "tests/jobs/laws/test_what_was_meant.py" in run.error["stack"]
+
+
+def test_a_type_error_that_only_sounds_like_it_is_tried_again():
+    class Steps:
+        def fetch(self) -> None: ...
+
+    run = ran(lambda ctx: Steps().fetch(1), retries=3)  # type: ignore[call-arg]
+    assert (run.status, run.reason) == ("waiting", "backoff")
+
+
 def test_what_a_function_returned_in_place_of_the_function_is_told_with_the_right_form():
     said = told_by(lambda ctx: ctx.step.run("a", double(2)))
     assert "step.run(“a”) takes a function, not int. Given is 4." in said
