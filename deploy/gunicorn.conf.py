@@ -18,3 +18,8 @@ graceful_timeout = 30 if os.environ.get("DATABASE_URL") else 3
 max_requests = 10_000  # a worker is replaced before a library's slow leak grows large
 max_requests_jitter = 1_000
 control_socket_disable = True  # all sites of a user would share its path
+
+
+def post_worker_init(worker):
+    """The supervisor of `make run` waits for this line."""
+    worker.log.info("The site is loaded.")

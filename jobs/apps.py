@@ -21,6 +21,7 @@ class JobsConfig(AppConfig):
         from jobs import conf
         from jobs.cluster import django_q_version
         from jobs.lib import log_masking, time_zones
+        from jobs.platform.http import host_settings
         from jobs.platform.ipc import process_tree
         from jobs.platform.postgres import jit, pipeline_switch, server_checks
         from jobs.registry import cel_library, discovery
@@ -32,6 +33,7 @@ class JobsConfig(AppConfig):
         register(pipeline_switch.check)
         register(django_q_version.check)
         register(cel_library.check)
+        register(host_settings.check)
         register(process_tree.check)
         register(time_zones.check)
         register(server_checks.check, Tags.database)

@@ -32,7 +32,9 @@ class JobsError(Exception):
     with first, if it is another one than was asked for.
     """
 
-    run_id = ""
+    code: str
+    status_code: int | None
+    run_id: str = ""
     body: str = ""
     headers: Mapping[str, str] = MappingProxyType({})
 
@@ -113,10 +115,15 @@ class RetryAfterError(JobsError):
 class StepError(JobsError):
     """A step has failed for good; the function may catch it.
 
-    `name`, `message`, `stack`, `code`, `status_code`, `headers` and `body` are those of the step's
-    last error; the original class is gone, since a remembered failure is JSON like any other
-    memory. What was remembered without a code has "".
+    `step_id` names the step. All else is told of the step's last error. `name` is its class, as a
+    text: a remembered failure is JSON like any other memory. `message` has its words. `stack` is
+    its traceback. What was remembered without a `code` has "".
     """
+
+    step_id: str
+    name: str
+    message: str
+    stack: str
 
     def __init__(self, step_id: str, error: dict[str, Any]) -> None:
         self.step_id = step_id

@@ -34,6 +34,8 @@ SECTIONS = {
     "Errors": (),  # every exception
     "For pages and forms": (),  # all others
 }
+# What an author gets and never makes: its attributes are told, and no constructor.
+GOT = ("Context", "Steps", "Response", "StepError", "RunFailed", "RunUnfinished")
 EMPTY = inspect.Parameter.empty
 NAMED = re.compile(r"`([a-z_]\w*)(?:=[^`]*)?`")
 SENTENCE = re.compile(r"(?<=[.:;])\s+(?=[A-Z`“])")
@@ -76,14 +78,16 @@ def entry(name: str, thing: Any, owner: str = "") -> str:
     """A name's part of the page; of a class its methods too."""
     level = "####" if owner else "###"
     parts = [f"{level} `{owner}{name}`\n"]
-    if callable(thing) and not isinstance(thing, enum.EnumMeta):
+    if callable(thing) and not isinstance(thing, enum.EnumMeta) and name not in GOT:
         parts.append(f"```python\n{signature(name, thing)}\n```\n")
     if text := docstring(thing):
         parts.append(f"{text}\n")
+    if table := attributes(thing):
+        parts.append(table)
     if isinstance(thing, enum.EnumMeta):
         members = ", ".join(f"`{member.value}`" for member in thing)  # type: ignore[var-annotated]
         parts.append(f"Values: {members}.\n")
-    elif callable(thing) and (table := options(thing)):
+    elif callable(thing) and name not in GOT and (table := options(thing)):
         parts.append(table)
     elif not callable(thing):
         parts.append(f"`{thing!r}`\n")
@@ -100,6 +104,36 @@ def methods(thing: type) -> Iterator[tuple[str, Any]]:
         is_public = not name.startswith("_") and inspect.isfunction(method)
         if is_public and docstring(method):
             yield name, method
+
+
+def attributes(thing: Any) -> str:
+    """The table of what an object has: what its class declares, and its properties."""
+    if not isinstance(thing, type) or dataclasses.is_dataclass(thing):
+        return ""
+    found = dict(declared(thing)) | dict(properties(thing))
+    rows = [
+        f"| `{name}` | `{typed}` | {about} |".replace(" | None", " \\| None")
+        for name, (typed, about) in found.items()
+    ]
+    return "| attribute | type | |\n|---|---|---|\n" + "\n".join(rows) + "\n" if rows else ""
+
+
+def declared(thing: type) -> Iterator[tuple[str, tuple[str, str]]]:
+    owners = reversed(thing.__mro__) if thing.__name__ in GOT else [thing]
+    for owner in owners:
+        said = sentences(docstring(owner)) if owner.__module__.startswith("jobs.") else {}
+        for name, typed in inspect.get_annotations(owner).items():
+            is_public = not name.startswith("_") and "ClassVar" not in kind(typed)
+            if is_public and owner.__module__.startswith("jobs."):
+                yield name, (kind(typed), " ".join(said.get(name, [])))
+
+
+def properties(thing: type) -> Iterator[tuple[str, tuple[str, str]]]:
+    for owner in reversed(thing.__mro__):
+        for name, value in vars(owner).items():
+            if isinstance(value, property) and not name.startswith("_") and value.fget:
+                about = " ".join(docstring(value.fget).split())
+                yield name, (kind(inspect.signature(value.fget).return_annotation), about)
 
 
 def docstring(thing: Any) -> str:

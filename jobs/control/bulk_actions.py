@@ -116,8 +116,10 @@ def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
         ) from None
     fn_id = wanted["fn_id"]
     known = found or not fn_id or catalog.knows(fn_id)
-    if not known and not RegisteredFunction.objects.filter(fn_id=fn_id).exists():
-        raise UnknownFunction(f"There is no function {named(fn_id)}.")
+    rows = RegisteredFunction.objects
+    if not known and not rows.filter(fn_id=fn_id).exists():
+        meant = catalog.meant(fn_id, rows.values_list("fn_id", flat=True))
+        raise UnknownFunction(f"There is no function {named(fn_id)}.{meant}")
 
 
 class Listed(NamedTuple):

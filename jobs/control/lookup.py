@@ -5,8 +5,7 @@ import uuid
 from django.core.exceptions import ValidationError
 
 from jobs import models
-from jobs.errors import UnknownRun
-from jobs.lib.excerpts import quoted
+from jobs.runs.state import unknown_run
 
 
 def locked(run_id: str | uuid.UUID) -> models.Run:
@@ -21,5 +20,4 @@ def _one(runs: models.RunQuerySet, run_id: str | uuid.UUID) -> models.Run:
     try:
         return runs.select_related("event").get(id=run_id)
     except (models.Run.DoesNotExist, ValidationError, ValueError, TypeError):
-        given = str(run_id) if isinstance(run_id, uuid.UUID) else run_id
-        raise UnknownRun(f"There is no run {quoted(given)}.") from None
+        raise unknown_run(run_id) from None

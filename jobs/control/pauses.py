@@ -136,11 +136,12 @@ def _expiry(fn_id: str) -> Any:
 def _row(fn_id: str) -> None:
     """Make sure of the row, also of a function unknown here."""
     if not is_name(fn_id, NAME_LIMIT):
-        raise UnknownFunction(f"There is no function {named(fn_id)}.")
+        raise UnknownFunction(f"There is no function {named(fn_id)}.{catalog.meant(fn_id)}")
     if catalog.knows(fn_id):
         function = catalog.get(fn_id)
         RegisteredFunction.objects.get_or_create(
             fn_id=fn_id, defaults={"name": function.name, "config": function.config()}
         )
     elif not RegisteredFunction.objects.filter(fn_id=fn_id).exists():
-        raise UnknownFunction(f"There is no function “{fn_id}”.")
+        rows = RegisteredFunction.objects.values_list("fn_id", flat=True)
+        raise UnknownFunction(f"There is no function “{fn_id}”.{catalog.meant(fn_id, rows)}")

@@ -37,6 +37,8 @@ class CannotWait(JobsError):
 class RunUnfinished(JobsError):
     """The run has not ended in time; it goes on. `state` is its RunState."""
 
+    state: RunState
+
     def __init__(self, state: RunState, seconds: float) -> None:
         self.state = state
         why = f" ({state.reason})" if state.reason else ""
@@ -52,6 +54,11 @@ class RunFailed(JobsError):
     `state` is its RunState; `name`, `message`, `stack`, `code` and `status_code` are those of its
     error, and empty without one.
     """
+
+    state: RunState
+    name: str
+    message: str
+    stack: str
 
     def __init__(self, state: RunState) -> None:
         self.state = state

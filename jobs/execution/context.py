@@ -15,14 +15,24 @@ from jobs.runs.claim import Claim
 
 
 class Context(Generic[D]):
-    """What a handler gets; `Context[Order]` for type checkers, if a trigger says `data=Order`."""
+    """What a handler gets; `Context[Order]` for type checkers, if a trigger says `data=Order`.
+
+    `event` has started the run: its name, `data`, id and ts. `events` is a list of it alone. `step`
+    has the steps. `run_id` is what `status` and `cancel` take. `logger` writes the run's log lines.
+    """
+
+    event: Event[D]
+    events: list[Event[D]]
+    run_id: str
+    logger: logging.Logger
+    step: Steps
 
     def __init__(
         self, claim: Claim, function: Function, unit_of_work: UnitOfWork, observer: WorkerObserver
     ) -> None:
         came = claim.event
         data = catalog.read_data(function, came["name"], came["data"])
-        self.event: Event[D] = Event(**came | {"data": data})
+        self.event = Event(**came | {"data": data})
         self.events = [self.event]
         self.run_id = str(claim.run_id)
         self.logger = logging.getLogger(f"jobs.run.{claim.fn_id}")

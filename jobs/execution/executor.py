@@ -11,17 +11,21 @@ from jobs.errors import (
     ControlFlow,
     EndedFromInside,
     Interrupted,
+    InvalidOutput,
     LeaseLost,
     StepError,
     Suspend,
     TransactionBroken,
 )
+from jobs.execution import calls
 from jobs.execution.attempts import Attempts
 from jobs.execution.context import Context
 from jobs.execution.observer import NullObserver, WorkerObserver
 from jobs.execution.process_checks import is_sound
 from jobs.execution.requeue import requeue
+from jobs.execution.returns import told_of
 from jobs.execution.settlement import Settlement
+from jobs.execution.steps import Steps
 from jobs.execution.unit_of_work import UnitOfWork
 from jobs.lib import backoff
 from jobs.lib.error_report import chain, codes_of, describe, failed_steps, is_a
@@ -115,7 +119,7 @@ def _advance(claim: Claim, unit_of_work: UnitOfWork, observer: WorkerObserver) -
         if unit_of_work.transaction.is_databases_fault(error):
             unit_of_work.roll_back()
             raise Interrupted(error) from error
-        error = unit_of_work.transaction.explained(error)
+        error = calls.explained(unit_of_work.transaction.explained(error), Steps)
         _retry_or_fail(claim, function, unit_of_work, error)
     finally:
         unit_of_work.leave_connection()
@@ -131,7 +135,7 @@ def _call_function(
             output = function.handler(context)
             unit_of_work.transaction.raise_if_left_open()
         context.runner.raise_if_suspended()  # a bare “except:” may have swallowed it
-        output = to_json(output, f"The output of “{claim.fn_id}”")
+        output = _storable(function, output)
     except Suspend as pause:
         asks = bool(unit_of_work.fetches)
         _suspend(unit_of_work, pause, waits=not asks)
@@ -139,6 +143,13 @@ def _call_function(
             observer.request_queued()
         return None
     return _complete(claim, unit_of_work, output, takes_next=observer.may_take_next)
+
+
+def _storable(function: Function, output: Any) -> Any:
+    try:
+        return to_json(output, f"The output of “{function.fn_id}”")
+    except InvalidOutput as error:
+        raise told_of(error, function.handler) from None
 
 
 def _complete(

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from jobs.errors import InvalidStep, Suspend
+from jobs.execution.calls import call
 from jobs.execution.memory import branch_name
 from jobs.execution.step_runner import StepRunner
 from jobs.lib.error_report import put_beside
@@ -28,7 +29,7 @@ def branches(runner: StepRunner, group: int, callables: list[Callable[[], Any]])
     for index, branch in enumerate(callables):
         memory.branch = branch_name(parent, group, index)
         try:
-            results.append(branch())
+            results.append(call(branch, f"Entry {index} of step.parallel()"))
         except Suspend as pause:
             pauses.append(pause)
             runner.clear_suspension()
@@ -45,12 +46,18 @@ def branches(runner: StepRunner, group: int, callables: list[Callable[[], Any]])
 
 
 def _refuse(callables: list[Any]) -> None:
-    others = [branch for branch in callables if not callable(branch)]
-    if others or len(callables) > MOST_BRANCHES:
-        given = quoted(others[0]) if others else f"{len(callables):,}"
+    if len(callables) > MOST_BRANCHES:
         raise InvalidStep(
-            f"step.parallel() takes at most {MOST_BRANCHES:,} functions to call, not {given}."
+            f"step.parallel() takes at most {MOST_BRANCHES:,} functions to call, not "
+            f"{len(callables):,}."
         )
+    for index, branch in enumerate(callables):
+        if not callable(branch):
+            raise InvalidStep(
+                f"step.parallel() takes functions to call, and entry {index} is {quoted(branch)}, "
+                f"of type {type(branch).__name__}. What a function returns comes too late: write "
+                "parallel([lambda: f(1), lambda: f(2)]), not parallel([f(1), f(2)])."
+            )
 
 
 def shortest(pauses: list[Suspend], now: datetime) -> Suspend:

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from jobs.errors import InvalidOutput, InvalidStep
+from jobs.lib import signatures
+from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import named
 from jobs.lib.shapes.reading import name_of, shape_of
 from jobs.lib.shapes.shape import Misfit, Unsupported
+from jobs.registry.handler_identity import place_of
 
 JSON = (dict, list, tuple, str, int, float)
 NEVER_RUN = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
@@ -78,11 +81,27 @@ def _has_no_heir(kind: type) -> bool:
 
 def refuse_uncallable(fn: Any, id: Any) -> None:
     """A coroutine or a generator would be made, and never run."""
+    where = f"step.run({named(id)})"
     if not callable(fn):
-        raise InvalidStep(f"step.run({named(id)}) takes a function, not {type(fn).__name__}.")
+        raise InvalidStep(f"{where} takes a function, not {type(fn).__name__}.{_meant(fn, id)}")
     flags = getattr(getattr(fn, "__code__", None), "co_flags", 0)
     if isinstance(flags, int) and flags & NEVER_RUN:
         raise InvalidStep(
-            f"step.run({named(id)}) takes a plain function, which returns: no async def, and none "
-            "that yields."
+            f"{where} takes a plain function, which returns: no async def, and none that yields."
         )
+
+
+def _meant(given: Any, id: Any) -> str:
+    if callable(id):
+        name = signatures.name_of(id)
+        first = quoted(given) if isinstance(given, str) else quoted(name)
+        return f" The step's id comes first: step.run({first}, {name}, …)."
+    return (
+        f" Given is {quoted(given)}. Name the function and its arguments, and the step calls it: "
+        "step.run(id, write, order), not step.run(id, write(order))."
+    )
+
+
+def told_of(error: InvalidOutput, maker: Any) -> InvalidOutput:
+    """The same, with the function that has made the output."""
+    return InvalidOutput(f"{error} It was returned by {place_of(maker)}.") if maker else error

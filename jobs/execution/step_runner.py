@@ -14,6 +14,7 @@ from jobs import conf
 from jobs.errors import (
     ControlFlow,
     Interrupted,
+    InvalidOutput,
     InvalidStep,
     StepError,
     Suspend,
@@ -25,13 +26,14 @@ from jobs.execution.log_capture import LogCapture
 from jobs.execution.memory import Memory
 from jobs.execution.observer import WorkerObserver
 from jobs.execution.outside_commit import commit_what_acted_outside
-from jobs.execution.returns import PLAIN, Returns
+from jobs.execution.returns import PLAIN, Returns, told_of
 from jobs.execution.unit_of_work import UnitOfWork
 from jobs.lib import backoff
 from jobs.lib.error_report import describe
 from jobs.lib.json_values import ENCODER, copy_json, size_of, to_sized_json
 from jobs.models import Reason, RunStatus, StepKind, StepStatus
 from jobs.platform.ipc import forked_copies
+from jobs.registry import event_data
 from jobs.registry.function import Function
 from jobs.runs.claim import Claim
 from jobs.runs.step_record import StepRecord
@@ -65,6 +67,10 @@ class StepRunner:
 
     def now(self) -> datetime:
         return self.claim.clock.now()
+
+    def kinds_of_its_event(self) -> list[Any]:
+        """The types that the function's triggers name for the data of the run's event."""
+        return event_data.kinds_of(self._function.triggers)
 
     def begin(self, id: str, kind: StepKind) -> StepRecord:
         self._raise_if_forked(id)
@@ -115,7 +121,9 @@ class StepRunner:
         *,
         atomic: bool,
         returns: Returns = PLAIN,
+        maker: Any = None,
     ) -> Any:
+        """`maker` is the author's function behind the body, for messages."""
         if step.is_remembered:
             return self.replay(step, returns)
         if step.due_at is not None and step.due_at > self.now():
@@ -127,7 +135,7 @@ class StepRunner:
         self._inside = step.name
         self._observer.step_changed(current_step)
         try:
-            kept, output = self._call_body(step, body, atomic, returns)
+            kept, output = self._call_body(step, body, atomic, returns, maker)
         except Interrupted as stop:
             raise self._interrupted(stop, step, current_step) from stop.error
         except ControlFlow:
@@ -157,24 +165,30 @@ class StepRunner:
         return stop
 
     def _call_body(
-        self, step: StepRecord, body: Callable[[], Any], atomic: bool, returns: Returns
+        self, step: StepRecord, body: Callable[[], Any], atomic: bool, returns: Returns, maker: Any
     ) -> tuple[Any, Any]:
         if atomic:
             with self.unit_of_work.transaction.step_savepoint(), forked_copies.OnlyHere():
-                return self._checked_output(step, body(), returns)
+                return self._checked_output(step, body(), returns, maker)
         with self.unit_of_work.transaction.outside_body(), forked_copies.OnlyHere():
             output = body()
-        return self._checked_output(step, output, returns)
+        return self._checked_output(step, output, returns, maker)
 
-    def _checked_output(self, step: StepRecord, output: Any, returns: Returns) -> tuple[Any, Any]:
+    def _checked_output(
+        self, step: StepRecord, output: Any, returns: Returns, maker: Any
+    ) -> tuple[Any, Any]:
         """What is remembered, and what the function gets."""
         what = f"The output of step “{step.name}”"
-        kept, size = to_sized_json(output, what)
+        try:
+            kept, size = to_sized_json(output, what)
+            given = returns.read(copy_json(kept), what)
+        except InvalidOutput as error:
+            raise told_of(error, maker) from None
         refusal = self.memory.outputs.refusal(step.name, size)
         if refusal is not None:
             raise refusal
         step.output_bytes = size
-        return kept, returns.read(copy_json(kept), what)
+        return kept, given
 
     def complete(self, step: StepRecord, output: Any, started: datetime) -> None:
         step.ended_at = self.now()

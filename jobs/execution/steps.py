@@ -8,6 +8,7 @@ from jobs.errors import InvalidStep, Suspend
 from jobs.events import intake
 from jobs.events.event import Event
 from jobs.execution import parallel, waits
+from jobs.execution.calls import call
 from jobs.execution.returns import PLAIN, Returns, refuse_hopeless, refuse_uncallable
 from jobs.execution.step_runner import StepRunner
 from jobs.fetch import request as fetch_request
@@ -86,10 +87,10 @@ class Steps:
         def body() -> Any:
             if not atomic:
                 refuse_hopeless(fn)
-            return fn(*args, **kwargs)
+            return call(fn, f"step.run({named(id)})", *args, **kwargs)
 
         step = self._runner.begin(id, StepKind.RUN)
-        return self._runner.attempt(step, body, atomic=atomic, returns=read)
+        return self._runner.attempt(step, body, atomic=atomic, returns=read, maker=fn)
 
     def send_event(self, id: str, events_: Event[Any] | list[Event[Any]]) -> list[str]:
         """Send `events_`, one or a list, exactly once; returns their ids. A send outside a step may
@@ -180,6 +181,7 @@ class Steps:
             self._runner.wait(step, Reason.SLEEP, step.due_at)
         self._runner.settle(step, None)
 
+    @overload
     def wait_for_event(
         self,
         id: str,
@@ -187,21 +189,48 @@ class Steps:
         event: str,
         timeout: Duration = LONGEST,
         if_exp: str | None = None,
-    ) -> Event | None:
+        data: type[R],
+    ) -> Event[R] | None: ...
+
+    @overload
+    def wait_for_event(
+        self,
+        id: str,
+        *,
+        event: str,
+        timeout: Duration = LONGEST,
+        if_exp: str | None = None,
+        data: None = None,
+    ) -> Event | None: ...
+
+    def wait_for_event(
+        self,
+        id: str,
+        *,
+        event: str,
+        timeout: Duration = LONGEST,
+        if_exp: str | None = None,
+        data: Any = None,
+    ) -> Event[Any] | None:
         """Suspend the run until an event of this name comes for which `if_exp` is true; None after
         `timeout` (a timedelta or seconds, at most 366 days, which is the default).
 
         `if_exp` is a CEL expression over `event`, the run's own, and `async`, the awaited one. Any
         event after the run's own counts, even before the wait; at most one wait of a run takes
-        each.
+        each. `data` is the type of its data, as in TriggerEvent; InvalidOutput is raised for an
+        event that does not fit.
         """
         where = f"step.wait_for_event(“{id}”)"
         span = _span(timeout, where)
+        read = waits.data_type(data, where)
         step = self._runner.begin(id, StepKind.WAIT)
         if not step.is_remembered:
-            waits.event(self._runner, step, event, span, if_exp, where)
+            waits.event(self._runner, step, event, span, if_exp, where, data)
         found = self._runner.replay(step)
-        return Event(**found) if found else None
+        if not found:
+            return None
+        taken = f"The data of event {found['id']}, which step “{step.name}” has taken,"
+        return Event(**found | {"data": read.read(found["data"], taken)})
 
     @overload
     def invoke(

@@ -10,12 +10,15 @@ from jobs import models
 from jobs.errors import InvalidExpression, InvalidStep
 from jobs.events import condition_problems, fan_out, requester, validation, wake
 from jobs.events.event import Event, EventPayload
+from jobs.execution.returns import PLAIN, Returns
 from jobs.execution.step_runner import StepRunner
 from jobs.execution.unmet_conditions import UnmetCondition
 from jobs.ids import new_id
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import plain
 from jobs.lib.secrets import names_in
+from jobs.lib.shapes.reading import name_of, shape_of
+from jobs.lib.shapes.shape import Unsupported
 from jobs.models import Reason, RunStatus, StepStatus
 from jobs.platform.postgres import notifier
 from jobs.registry import catalog, expression_names
@@ -37,6 +40,7 @@ def event(
     timeout: timedelta,
     if_exp: str | None,
     where: str,
+    data: Any = None,
 ) -> None:
     """Settle the step with the awaited event, or suspend.
 
@@ -45,7 +49,7 @@ def event(
     2. Sender and wait miss each other if neither has committed: the run looks again
        (CHECK_INTERVAL), last at the timeout.
     """
-    _begin_wait(runner, step, name, timeout, if_exp, where)
+    _begin_wait(runner, step, name, timeout, if_exp, where, data)
     found = _find_event(runner, step)
     if found is not None:
         runner.receive(step, EventPayload.of_row(found).as_json())
@@ -56,6 +60,22 @@ def event(
         runner.settle(step, None)
         return
     runner.wait(step, Reason.EVENT, _next_check(step, now))
+
+
+def data_type(kind: Any, where: str) -> Returns:
+    """Reads an awaited event's data as the type. Raises InvalidStep for one that no event has."""
+    if kind is None:
+        return PLAIN
+    try:
+        is_object = shape_of(kind).is_object
+    except Unsupported as problem:
+        raise InvalidStep(f"{where}: data={name_of(kind)}: {problem}.") from None
+    if not is_object:
+        raise InvalidStep(
+            f"{where}: data={name_of(kind)}: a dataclass, a TypedDict, a dict or a model is "
+            "allowed, an object."
+        )
+    return Returns(kind, where)
 
 
 def _next_check(step: StepRecord, now: datetime) -> datetime | None:
@@ -70,6 +90,7 @@ def _begin_wait(
     timeout: timedelta,
     if_exp: str | None,
     where: str,
+    data: Any,
 ) -> None:
     if not is_event_name(name):
         raise InvalidStep(
@@ -79,7 +100,11 @@ def _begin_wait(
     for secret in names_in(if_exp) if isinstance(if_exp, str) else ():
         raise InvalidStep(f"{where}: if_exp holds the value of settings.{secret}.")
     known = (expression_names.EVENT, expression_names.ASYNC)
-    for problem in () if if_exp is None else expression_problems(if_exp, *known):
+    kinds = {
+        expression_names.EVENT: runner.kinds_of_its_event(),
+        expression_names.ASYNC: [] if data is None else [data],
+    }
+    for problem in () if if_exp is None else expression_problems(if_exp, *known, kinds=kinds):
         raise InvalidExpression(f"{where}: {problem}")
     name, if_exp = plain(name), plain(if_exp)
     if step.status != StepStatus.WAITING:

@@ -63,7 +63,10 @@ def prepare(
         refuse(f"method {quoted(method)}; {', '.join(METHODS)} are allowed.")
     if not isinstance(url, str) or not allows(url):
         hosts = ", ".join(conf.allowed_hosts()) or "none"
-        refuse(f"{quoted(url, 200)} is not an http(s) URL of an allowed host ({hosts}).")
+        refuse(
+            f"{quoted(url, 200)} is not an http(s) URL of an allowed host ({hosts}). "
+            'JOBS["ALLOWED_HOSTS"] names them.'
+        )
     if json is not None and data is not None:
         refuse("give either json or data, not both.")
     body = _body(json, data, refuse)

@@ -11,13 +11,22 @@ from jobs.lib.json_values import Unfit, refuse_too_deep
 
 
 class Response:
-    """An answer: of `step.fetch`, one below 400 or one whose status `accept` names."""
+    """An answer: of `step.fetch`, one below 400 or one whose status `accept` names.
+
+    `url` is what was asked, and `status_code` what came back. `headers` have their names as the
+    endpoint writes them. `text` is the body. Secrets are masked in both.
+    """
+
+    url: str
+    status_code: int
+    headers: dict[str, str]
+    text: str
 
     def __init__(self, memory: dict[str, Any]) -> None:
-        self.url: str = memory.get("url", "")
-        self.status_code: int = memory["status_code"]
-        self.headers: dict[str, str] = memory.get("headers", {})
-        self.text: str = memory.get("body", "")
+        self.url = memory.get("url", "")
+        self.status_code = memory["status_code"]
+        self.headers = memory.get("headers", {})
+        self.text = memory.get("body", "")
 
     @property
     def ok(self) -> bool:

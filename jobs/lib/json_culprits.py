@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from decimal import Decimal
 from enum import Enum
 from typing import Any
+
+from django.db.models import Model
+from django.db.models.sql import Query
 
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.plain_forms import NAMES, WRITER, dump_of, is_record, plain_form, with_text_keys
@@ -15,6 +19,10 @@ MOST_LEVELS = 512
 # Expressions refuse larger numbers; Python's limit (4,300 digits) may differ by process.
 LARGEST = "1.8e308"
 TOO_LARGE = f"which is too large; at most {LARGEST} is allowed"
+ALLOWED = (
+    "texts, numbers, true, false, None, Decimal, dates and times, UUID, enumerations, lists, "
+    "tuples, dicts, dataclasses and pydantic's models are allowed"
+)
 FORM = (str, int, float, bool, type(None), Enum, *NAMES)
 
 
@@ -69,7 +77,20 @@ def _of_number(value: Any) -> str:
         return f"is {value}, no number"
     if isinstance(value, int):
         return f"is a whole number of very many digits, {TOO_LARGE}"
-    return f"is of type {type(value).__name__}"
+    return f"is of type {type(value).__name__}; {_advice(value) or ALLOWED}"
+
+
+def _advice(value: Any) -> str:
+    """What an author meant to keep, of what is often returned."""
+    if isinstance(value, set | frozenset):
+        return "a set has no order, so make it a list: sorted(…)"
+    if isinstance(value, Iterator):
+        return "make it a list: list(…)"
+    if isinstance(getattr(value, "query", None), Query):
+        return "keep what is read of the rows: list(rows.values_list(…))"
+    if isinstance(value, Model):
+        return "keep the row's key, and read the row in the step that needs it"
+    return ""
 
 
 def _is_json(value: Any) -> bool:

@@ -49,6 +49,13 @@ class Secret:
                 "space around them."
             )
 
+    def __format__(self, spec: str) -> str:
+        """An f-string would send the setting's name in place of its value."""
+        raise InvalidStep(
+            f"Secret(“{self.name}”) stands in an f-string, which would not hold its value. Give it "
+            f'a template: Secret("{self.name}", "Bearer {{}}").'
+        )
+
     def reference(self) -> dict[str, str]:
         whole = {"$secret": self.name}
         return whole if self.template == PLACE else whole | {"$template": self.template}

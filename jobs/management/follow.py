@@ -9,9 +9,10 @@ from datetime import timedelta
 from django.utils import timezone
 
 from jobs.control.results import RunFailed, result
+from jobs.lib.error_places import author_place
 from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import ENCODER
-from jobs.models import Reason, RunStatus
+from jobs.models import Reason, RunStatus, Step
 from jobs.runs.state import RunState, runs_of
 
 LOOK = 0.3  # seconds between two looks
@@ -57,8 +58,18 @@ def _until(state: RunState) -> str:
 def _outcome(state: RunState) -> str:
     if state.status == RunStatus.COMPLETED:
         return f": {excerpt(ENCODER.encode(result(state.id)), SHOWN)}"
-    message = RunFailed(state).message
-    return f": {excerpt(message, SHOWN)}" if message else ""
+    error = RunFailed(state)
+    name = "" if error.name == "StepError" else error.name  # it names the step's own error
+    said = excerpt(": ".join(filter(None, [name, error.message])), SHOWN)
+    place = author_place(_stack_of_the_step(state) or error.stack)
+    return "".join([f": {said}" if said else "", f" ({place})" if place else ""])
+
+
+def _stack_of_the_step(state: RunState) -> str:
+    """Of the failed step that ended the run: a step that is replayed has no frames of its body."""
+    name = (state.error or {}).get("step")
+    failed = Step.objects.filter(run_id=state.id, name=name).first() if name else None
+    return str((failed.error or {}).get("stack", "")) if failed else ""
 
 
 def _seconds(span: timedelta) -> str:

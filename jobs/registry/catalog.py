@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from itertools import chain
 from typing import Any
 
 from django.apps import apps
@@ -14,6 +15,7 @@ from django.apps import apps
 from jobs.errors import InvalidFunction, UnknownFunction
 from jobs.lib.json_values import named
 from jobs.lib.secrets import mask
+from jobs.lib.spelling import did_you_mean
 from jobs.registry import event_data, unusable
 from jobs.registry.function import ENGINE_PREFIX, Function
 from jobs.registry.handler_identity import are_the_same
@@ -26,15 +28,16 @@ logger = logging.getLogger("jobs.engine")
 _functions: dict[str, Function] = {}
 
 
-def register(function: Function, *hooks: Function) -> None:
+def register(function: Function, *hooks: Function, slips: Iterable[str] = ()) -> None:
     """Register a function with its hooks, all or none. The same code may come again (an
-    autoreload), other code under a known id may not.
+    autoreload), other code under a known id may not. `slips` are problems of its declaration.
 
     Raises InvalidFunction; while Django starts, sets the function aside instead.
     """
     try:
-        for one in (function, *hooks):
-            _refuse_unusable(one)
+        _refuse_unusable(function, slips)
+        for hook in hooks:
+            _refuse_hook(function, hook)
     except InvalidFunction as error:
         if apps.ready:
             raise
@@ -45,8 +48,18 @@ def register(function: Function, *hooks: Function) -> None:
         _functions[one.fn_id] = one
 
 
-def _refuse_unusable(function: Function) -> None:
-    for problem in problems(function):
+def _refuse_hook(function: Function, hook: Function) -> None:
+    """As an option of the function that it belongs to."""
+    moment = next(moment for moment, fn_id in function.hooks.items() if fn_id == hook.fn_id)
+    place = hook.place if callable(hook.handler) else function.place
+    for problem in problems(hook):
+        where = f"Function {named(function.fn_id)} ({place}): on_{moment}"
+        raise InvalidFunction(mask(f"{where} (“{hook.fn_id}”): {problem}"))
+    _refuse_unusable(hook)
+
+
+def _refuse_unusable(function: Function, slips: Iterable[str] = ()) -> None:
+    for problem in chain(slips, problems(function)):
         said = f"Function {named(function.fn_id)} ({function.place}): {problem}"
         raise InvalidFunction(mask(said))
     known = _functions.get(function.fn_id)
@@ -111,9 +124,21 @@ def get(fn_id: str) -> Function:
     try:
         return _functions[fn_id]
     except (KeyError, TypeError):
-        raise UnknownFunction(
-            f"No function {named(fn_id)} is registered in this process."
-        ) from None
+        said = f"No function {named(fn_id)} is registered in this process."
+        raise UnknownFunction(said + meant(fn_id)) from None
+
+
+def meant(given: Any, others: Iterable[str] = ()) -> str:
+    """What ends a sentence about an unknown function: the id that may have been meant."""
+    if isinstance(given, Function):
+        return f" Give its id, a text: “{given.fn_id}”."
+    of_handler = [f.fn_id for f in _functions.values() if f.handler is given]
+    if of_handler:
+        return f" Give the id of its function, a text: “{of_handler[0]}”."
+    if not isinstance(given, str):
+        undecorated = callable(given) and " This one is not decorated with @create_function."
+        return f" A function's id is allowed, a text.{undecorated or ''}"
+    return did_you_mean(given, sorted({*_functions, *others}))
 
 
 def cancelled_by(event_name: str) -> list[tuple[Function, Cancel]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Never
 
 from jobs.lib.durations import Duration, duration, seconds
 from jobs.lib.json_values import plain
+from jobs.lib.spelling import did_you_mean
 from jobs.registry.catalog import register
 from jobs.registry.function import DEFAULT_RETRIES, Function, Handler
 from jobs.registry.handler_identity import declaration
@@ -29,6 +31,7 @@ def create_function(
     on_failure: Handler | None = None,
     on_cancel: Handler | None = None,
     on_retry: Handler | None = None,
+    **misspelt: Never,
 ) -> Callable[[Handler], Function]:
     """Register the decorated handler, `def f(ctx: Context) -> JSON`, as a durable function.
 
@@ -39,8 +42,8 @@ def create_function(
     `resumable=False` a run that has failed or was cancelled does not go on where it stopped: an
     operator reruns it from the start (docs/compensation.md). `on_failure`, `on_cancel` and
     `on_retry` become functions (`<fn_id>-failure`, …) whose event has the run's
-    `data["error"]`, `data["event"]`, `data["run_id"]` and `data["function_id"]`. Raises
-    InvalidFunction (see `register`).
+    `data["error"]`, `data["event"]`, `data["run_id"]` and `data["function_id"]`. Any
+    other option is `misspelt`. Raises InvalidFunction (see `register`).
     """
     hooks = {"failure": on_failure, "cancel": on_cancel, "retry": on_retry}
     given = {moment: hook for moment, hook in hooks.items() if hook is not None}
@@ -62,10 +65,17 @@ def create_function(
             hooks={moment: f"{fn_id}-{moment}" for moment in given},
             declaration=declared,
         )
-        register(function, *(_hook(function, moment, hook) for moment, hook in given.items()))
+        made = (_hook(function, moment, hook) for moment, hook in given.items())
+        register(function, *made, slips=map(_slip, misspelt))
         return function
 
     return decorate
+
+
+def _slip(option: str) -> str:
+    known = [name for name in inspect.signature(create_function).parameters if name != "misspelt"]
+    meant = did_you_mean(option, known) or f" Known are {', '.join(known)}."
+    return f"create_function has no option “{option}”.{meant}"
 
 
 def _tuple(given: Any) -> tuple[Any, ...]:

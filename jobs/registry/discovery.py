@@ -21,7 +21,7 @@ from django.utils.module_loading import module_has_submodule
 
 from jobs.errors import NoTimeZones
 from jobs.lib.error_report import class_path, fit_text, text_of
-from jobs.registry import unusable
+from jobs.registry import declarations, unusable
 from jobs.registry.handler_identity import place_of_error
 
 logger = logging.getLogger("jobs.engine")
@@ -45,7 +45,8 @@ def _import(module: str) -> None:
         logger.error("Its functions are unknown to this process: %s", broken[module])
     except Exception as error:
         place = place_of_error(error, module)
-        told = f"{class_path(error)}: {text_of(error)}{f' ({place})' if place else ''}"
+        hint = f".{meant}" if (meant := declarations.hint(text_of(error))) else ""
+        told = f"{class_path(error)}: {text_of(error)}{hint}{f' ({place})' if place else ''}"
         broken[module] = fit_text(f"{module} cannot be imported: {told}")
         logger.exception("Its functions are unknown to this process: %s", module)
 
@@ -69,8 +70,10 @@ def modules(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register()
 def functions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """A warning for each function that is set aside (`jobs.W002`)."""
-    hint = "Its runs wait until a cluster that can run it comes."
-    return [Warning(problem, hint=hint, id="jobs.W002") for problem in unusable.sentences()]
+    return [
+        Warning(problem, hint=hint, id="jobs.W002")
+        for problem, hint in unusable.sentences_with_hints()
+    ]
 
 
 @register(deploy=True)

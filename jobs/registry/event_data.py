@@ -37,6 +37,12 @@ def invoked_kinds(triggers: Iterable[Trigger]) -> list[Any]:
     return kinds if len(kinds) == 1 else []
 
 
+def kinds_of(triggers: Sequence[Any]) -> list[Any]:
+    """The types of a run's event, if each of the triggers names one; else none is known."""
+    kinds = [trigger.data for trigger in typed_triggers(triggers)]
+    return kinds if len(kinds) == len(triggers) else []
+
+
 def read(kinds: list[Any], fn_id: str, name: str, data: dict[str, Any]) -> Any:
     """The data as the first type that it fits; as it is without one. Raises InvalidEvent."""
     first: Misfit | None = None

@@ -5,11 +5,13 @@ ever.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from jobs.errors import InvalidExpression
+from jobs.lib.shapes.reading import name_of, shape_of
+from jobs.lib.spelling import did_you_mean
 from jobs.registry.expressions import cel, compile_expression
 
 FIELDS = ("name", "data", "id", "ts")  # fields of an event
@@ -33,6 +35,11 @@ THINGS = (
     *("'a'", "1", "1u", "1.5", "true", "null", "b'a'", "[1]", "{'a': 1}"),
     *("timestamp('2024-01-01T00:00:00Z')", "duration('1s')"),
 )
+# What Python writes, and CEL in its place.
+IN_CEL = {
+    **{"and": "&&", "or": "||", "not": "!", "=": "==", "is": "=="},
+    **{"True": "true", "False": "false", "None": "null", "len": "size"},
+}
 UNDEFINED = "Undefined variable or function"
 
 Token = tuple[str, str]  # kind, text
@@ -43,8 +50,27 @@ def check(source: str, *known: str) -> None:
     """Raise InvalidExpression if it does not parse, or uses a variable not in `known`, or an
     unknown field or function.
     """
-    compile_expression(source)
-    _check(source, known)
+    try:
+        compile_expression(source)
+        _check(source, known)
+    except InvalidExpression as error:
+        words = python_words(source) if isinstance(source, str) else ""
+        raise InvalidExpression(f"{error}{words}") from None
+
+
+def python_words(source: str) -> str:
+    """The words of Python's in an expression, with those of CEL; empty without one."""
+    tokens = _tokens(source)
+    found = {text for kind, text in tokens if kind == "name" and text in IN_CEL}
+    marks = [text if kind == "mark" else "" for kind, text in tokens]
+    singles = [
+        mark
+        for before, mark, after in zip(["", *marks], marks, [*marks[1:], ""], strict=False)
+        if mark == "=" and before not in ("=", "!", "<", ">") and after != "="
+    ]
+    wrong = [word for word in IN_CEL if word in found or (word == "=" and singles)]
+    told = ", ".join(f"“{IN_CEL[word]}” for “{word}”" for word in wrong)
+    return f" CEL writes {told}." if told else ""
 
 
 @lru_cache(maxsize=1024)
@@ -54,7 +80,8 @@ def _check(source: str, known: tuple[str, ...]) -> None:
     for name in used:
         if name.startswith("."):
             raise InvalidExpression(f"“{source}” uses “{name}”; leave the dot before it out.")
-    for root, field, below in _paths(_tokens(source)):
+    for root, fields in _paths(_tokens(source)):
+        field, below = [*fields[:2], "", ""][:2]
         if root not in known and root in used and not _is_type(root):
             raise InvalidExpression(f"“{source}” uses “{root}”. {_known_variables(root, known)}")
         if root in known and field and field not in FIELDS:
@@ -73,7 +100,9 @@ def _check(source: str, known: tuple[str, ...]) -> None:
 
 def _known_variables(given: str, known: tuple[str, ...]) -> str:
     here = " and ".join(f"“{name}”" for name in known)
-    told = f"Known here: {here}.{_meant(given, known)}"
+    told = f"Known here: {here}.{did_you_mean(given, known)}"
+    if given in FIELDS:
+        told += f" Write {EVENT}.{given}."
     if given == ASYNC:
         told += " “async” is the awaited event of a wait, and the cancelling event of cancel_on."
     return told
@@ -82,22 +111,68 @@ def _known_variables(given: str, known: tuple[str, ...]) -> str:
 def _known_fields(root: str, given: str) -> str:
     fields = ", ".join(FIELDS)
     sent = f"What its sender gave lies in data: {root}.data.{given}."
-    return f"The fields of an event are {fields}.{_meant(given, FIELDS) or f' {sent}'}"
+    return f"The fields of an event are {fields}.{did_you_mean(given, FIELDS) or f' {sent}'}"
 
 
-def _meant(given: str, known: tuple[str, ...]) -> str:
-    close = get_close_matches(given, known, n=1)
-    return f" Did you mean “{close[0]}”?" if close else ""
+def check_data(source: str, types: Mapping[str, Sequence[Any]]) -> None:
+    """Raise InvalidExpression if it reads a name below `data` that none of the types has which
+    `types` says for a variable.
+    """
+    for root, fields in _paths(_tokens(source)):
+        if fields[:1] == ["data"] and types.get(root):
+            _check_below(source, f"{root}.data", types[root], fields[1:])
+
+
+def _check_below(source: str, path: str, kinds: Sequence[Any], fields: list[str]) -> None:
+    shapes = [shape_of(kind) for kind in kinds]
+    owner = " or ".join(map(name_of, kinds))
+    for field in fields:
+        parts = [part for shape in shapes if (part := shape.parts()) is not None]
+        if len(parts) < len(shapes):
+            return  # any name goes
+        known = list(dict.fromkeys(name for part in parts for name in part))
+        if field not in known:
+            raise InvalidExpression(
+                f"“{source}” uses “{path}.{field}”, but {path} ({owner}) has "
+                f"{', '.join(known) or 'no names'}.{did_you_mean(field, known)}"
+            )
+        shapes = [part[field] for part in parts if field in part]
+        path = f"{path}.{field}"
+        owner = " or ".join(shape.words for shape in shapes)
 
 
 def _tokens(source: str) -> list[Token]:
     found = TOKEN.finditer(source)
-    return [(str(token.lastgroup), token[0]) for token in found if token.lastgroup]
+    return _bare([(str(token.lastgroup), token[0]) for token in found if token.lastgroup])
 
 
-def _paths(tokens: list[Token]) -> Iterator[tuple[str, str, str]]:
-    """Each variable with the field read from it and the one read from that, or "". A macro's
-    variables are left out.
+def _bare(tokens: list[Token]) -> list[Token]:
+    """Without the parentheses around a mere path: `(event).data` is `event.data`."""
+    i = 0
+    while i < len(tokens):
+        before, end = (tokens[i - 1] if i else END), _end_of_path(tokens, i + 1)
+        is_group = tokens[i] == ("mark", "(") and (before[0] != "name" or before[1] == "in")
+        if is_group and end > i + 1 and _at(tokens, end) == ("mark", ")"):
+            tokens = [*tokens[:i], *tokens[i + 1 : end], *tokens[end + 1 :]]
+            i = max(i - 1, 0)  # a pair around this one
+        else:
+            i += 1
+    return tokens
+
+
+def _end_of_path(tokens: list[Token], start: int) -> int:
+    """Behind the variable and its fields that stand here; `start` if none does."""
+    if _at(tokens, start)[0] != "name":
+        return start
+    end = start + 1
+    while _field(tokens, end):
+        end += _width(tokens, end)
+    return end
+
+
+def _paths(tokens: list[Token]) -> Iterator[tuple[str, list[str]]]:
+    """Each variable with the fields read from it, one below the other. A macro's variables are left
+    out.
     """
     bound: list[str] = []
     for i, (kind, text) in enumerate(tokens):
@@ -108,9 +183,18 @@ def _paths(tokens: list[Token]) -> Iterator[tuple[str, str, str]]:
             bound.pop()
         is_variable = kind == "name" and before[1] != "." and after[1] != "("
         if is_variable and text not in bound and text not in LITERALS:
-            field = _field(tokens, i + 1)
-            after_field = i + (3 if after[1] == "." else 4)
-            yield text, field, _field(tokens, after_field) if field else ""
+            yield text, list(_fields(tokens, i + 1))
+
+
+def _fields(tokens: list[Token], i: int) -> Iterator[str]:
+    while field := _field(tokens, i):
+        yield field
+        i += _width(tokens, i)
+
+
+def _width(tokens: list[Token], i: int) -> int:
+    """Of `.field` or `["field"]`, in tokens."""
+    return 2 if _at(tokens, i)[1] == "." else 3
 
 
 def _at(tokens: list[Token], i: int) -> Token:

@@ -9,7 +9,10 @@ The runs are still made, if enough of the function could be read, and wait for a
 
 from __future__ import annotations
 
-# Sentences about functions without an id of their own (two of one id, say).
+NOT_REGISTERED = "Until this is mended, its events and ticks start no run of it."
+MADE = "Its runs are made, and wait until this is mended, or a cluster that can run it comes."
+UNWRITTEN = "Its runs wait until a cluster that starts anew has written its row."
+# Sentences about functions without an id, or usable triggers, of their own (two of one id, say).
 refused: list[str] = []
 _refused: dict[str, str] = {}
 _unwritten: dict[str, str] = {}
@@ -38,4 +41,13 @@ def why(fn_id: str) -> str | None:
 
 
 def sentences() -> list[str]:
-    return [*refused, *_refused.values(), *_unwritten.values()]
+    return [sentence for sentence, _ in sentences_with_hints()]
+
+
+def sentences_with_hints() -> list[tuple[str, str]]:
+    """Each with what becomes of its events and runs meanwhile."""
+    return [
+        *((sentence, NOT_REGISTERED) for sentence in refused),
+        *((sentence, MADE) for sentence in _refused.values()),
+        *((sentence, UNWRITTEN) for sentence in _unwritten.values()),
+    ]

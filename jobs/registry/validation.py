@@ -4,8 +4,9 @@ CEL (types, lengths, unstorable characters, impossible times).
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import JobsError
@@ -13,9 +14,11 @@ from jobs.lib.durations import LONGEST, NOTHING, duration
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import Unfit, encode, is_name, is_text, size_of
 from jobs.lib.secrets import names_in
+from jobs.lib.shapes.shape import Unsupported
+from jobs.lib.signatures import signature_of, takes_one_argument
 from jobs.registry import event_data
 from jobs.registry.cron_expression import timetable
-from jobs.registry.expression_names import ASYNC, EVENT, check
+from jobs.registry.expression_names import ASYNC, EVENT, check, check_data
 from jobs.registry.options import (
     IF_RUNNING,
     Cancel,
@@ -28,6 +31,7 @@ from jobs.registry.options import (
 if TYPE_CHECKING:
     from jobs.registry.function import Function
 
+Kinds = Mapping[str, Sequence[Any]]
 NAME_LIMIT = 200  # characters of a function's id and name
 EVENT_LIMIT = 256  # characters of an event's name
 EXPRESSION_LIMIT = 4_000
@@ -73,7 +77,10 @@ def _given(text: Any) -> str:
 
 def _of_its_handler(handler: Any) -> Iterator[str]:
     if not callable(handler):
-        yield "its handler is not callable."
+        yield (
+            f"its handler is not callable: {quoted(handler)}, of type {type(handler).__name__}. A "
+            "function itself is allowed, not its name: def handler(ctx)."
+        )
         return
     call = type(handler).__call__
     kinds = (handler, call) if inspect.isroutine(call) else (handler,)
@@ -81,20 +88,12 @@ def _of_its_handler(handler: Any) -> Iterator[str]:
         yield "its handler is async; steps are called from plain functions (def, not async def)."
     elif any(inspect.isgeneratorfunction(k) or inspect.isasyncgenfunction(k) for k in kinds):
         yield "its handler is a generator; a function returns its output and does not yield."
-    elif not _takes_a_context(handler):
-        yield f"its handler must take one argument, the context: def {_name_of(handler)}(ctx)."
-
-
-def _takes_a_context(handler: Any) -> bool:
-    try:
-        signature = inspect.signature(handler)
-    except Exception:  # some C functions have none, and an object's own may raise
-        return True
-    try:
-        signature.bind(object())
-    except TypeError:
-        return False
-    return True
+    elif not takes_one_argument(handler):
+        name = _name_of(handler)
+        yield (
+            f"its handler must take one argument, the context: def {name}(ctx), not "
+            f"def {name}{signature_of(handler)}."
+        )
 
 
 def _name_of(handler: Any) -> str:
@@ -105,11 +104,15 @@ def _name_of(handler: Any) -> str:
 def _of_its_triggers(function: Function) -> Iterator[str]:
     for trigger in function.triggers:
         if isinstance(trigger, TriggerEvent):
-            yield from _of_an_event("trigger", trigger.event, trigger.if_exp, EVENT)
+            kinds = {EVENT: event_data.kinds_of([trigger])}
+            yield from _of_an_event("trigger", trigger.event, trigger.if_exp, [EVENT], kinds)
         elif isinstance(trigger, TriggerCron):
             yield from _said_by(timetable, trigger.cron)
         else:
-            yield f"trigger={quoted(trigger)}; TriggerEvent and TriggerCron are allowed."
+            meant = (
+                f" Write TriggerEvent(event={quoted(trigger)})." if is_event_name(trigger) else ""
+            )
+            yield f"trigger={quoted(trigger)}; TriggerEvent and TriggerCron are allowed.{meant}"
     yield from event_data.problems(function.triggers, function.handler)
     yield from _of_its_cron_triggers([t for t in function.triggers if isinstance(t, TriggerCron)])
 
@@ -125,14 +128,16 @@ def _of_its_cron_triggers(triggers: list[TriggerCron]) -> Iterator[str]:
             yield f"cron={quoted(trigger.cron)} is given twice, with if_running “start” and “skip”."
 
 
-def _of_an_event(where: str, name: Any, condition: Any, *known: str) -> Iterator[str]:
+def _of_an_event(
+    where: str, name: Any, condition: Any, known: Sequence[str], kinds: Kinds
+) -> Iterator[str]:
     if not is_event_name(name):
         yield (
             f"{where}: event={quoted(name)} is not an event's name, 1 to {EVENT_LIMIT} characters "
             "that can be stored and hold no secret."
         )
     if condition is not None:
-        yield from expression_problems(condition, *known)
+        yield from expression_problems(condition, *known, kinds=kinds)
 
 
 def _of_its_concurrency(function: Function) -> Iterator[str]:
@@ -146,7 +151,8 @@ def _of_its_concurrency(function: Function) -> Iterator[str]:
             given = quoted(entry.limit)
             yield f"Concurrency(limit={given}); a whole number of at least 1 is allowed."
         elif entry.key is not None:
-            yield from expression_problems(entry.key, EVENT)
+            kinds = {EVENT: event_data.kinds_of(function.triggers)}
+            yield from expression_problems(entry.key, EVENT, kinds=kinds)
 
 
 def _of_its_cancel_on(function: Function) -> Iterator[str]:
@@ -156,7 +162,8 @@ def _of_its_cancel_on(function: Function) -> Iterator[str]:
         if not isinstance(cancel, Cancel):
             yield f"cancel_on={quoted(cancel)}; Cancel(event=…) is allowed."
             continue
-        yield from _of_an_event("cancel_on", cancel.event, cancel.if_exp, EVENT, ASYNC)
+        kinds = {EVENT: event_data.kinds_of(function.triggers)}
+        yield from _of_an_event("cancel_on", cancel.event, cancel.if_exp, [EVENT, ASYNC], kinds)
         yield from _of_a_span("Cancel(timeout=…)", cancel.timeout)
 
 
@@ -212,7 +219,8 @@ def _of_its_secrets(function: Function) -> Iterator[str]:
         yield f"its configuration, which is kept in a row, holds the value of settings.{secret}."
 
 
-def expression_problems(source: Any, *known: str) -> Iterator[str]:
+def expression_problems(source: Any, *known: str, kinds: Kinds | None = None) -> Iterator[str]:
+    """`kinds` are the types that a variable's data may have, if it has one."""
     if not isinstance(source, str):
         yield f"an expression must be a text, not {quoted(source)}."
     elif len(source) > EXPRESSION_LIMIT:
@@ -221,7 +229,13 @@ def expression_problems(source: Any, *known: str) -> Iterator[str]:
     elif not is_text(source):
         yield f"the expression {quoted(source)} holds a NUL or a lone surrogate."
     else:
-        yield from _said_by(lambda text: check(text, *known), source)
+        yield from _said_by(lambda text: _check(text, known, kinds or {}), source)
+
+
+def _check(source: str, known: tuple[str, ...], kinds: Kinds) -> None:
+    check(source, *known)
+    with contextlib.suppress(Unsupported):  # told of the trigger itself
+        check_data(source, kinds)
 
 
 def _said_by(read: Any, source: Any) -> Iterator[str]:

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from jobs.errors import UnknownEvent, UnknownRun
 from jobs.lib.excerpts import quoted
-from jobs.models import UNFINISHED
+from jobs.models import UNFINISHED, Event
 from jobs.platform.postgres.query import Query
 
+FORGOTTEN = "What is older than JOBS['RETENTION_DAYS'] is forgotten."
 MOST = 1_000  # runs of one event that are read
 
 
@@ -96,10 +97,7 @@ def runs_of(event_id: str | uuid.UUID) -> list[RunState]:
     known = _as_uuid(event_id)
     rows = OF_EVENT.execute({"event_id": known}) if known is not None else []
     if not rows:
-        raise UnknownEvent(
-            f"There is no event {_named(event_id)}: give the id that send() returned, not the "
-            "sender's own. What is older than JOBS['RETENTION_DAYS'] is forgotten."
-        )
+        raise UnknownEvent(f"There is no event {_named(event_id)}{_no_event(event_id, known)}")
     return [RunState.of_row(row.state) for row in rows if row.state.id is not None]
 
 
@@ -113,8 +111,29 @@ def read(run_id: str | uuid.UUID) -> OutputRow:
     known = _as_uuid(run_id)
     rows = RUN.execute({"run_id": known}) if known is not None else []
     if not rows:
-        raise UnknownRun(f"There is no run {_named(run_id)}.")
+        raise unknown_run(run_id)
     return rows[0]
+
+
+def unknown_run(given: Any) -> UnknownRun:
+    """The error for an id that no run has: it may be that of an event."""
+    known = _as_uuid(given)
+    if known is None:
+        return UnknownRun(f"There is no run {_named(given)}: a run's id is allowed, a UUID.")
+    if Event.objects.filter(id=known).exists():
+        return UnknownRun(
+            f"There is no run {_named(given)}: this is an event's id. "
+            "runs_of(event_id) has the runs that the event started, each with its id."
+        )
+    return UnknownRun(f"There is no run {_named(given)}. {FORGOTTEN}")
+
+
+def _no_event(given: Any, known: uuid.UUID | None) -> str:
+    if isinstance(given, list | tuple):
+        return ": send() returns a list of ids, one for each event; give one of them."
+    if known is not None and RUN.execute({"run_id": known}):
+        return ": this is a run's id. status(run_id) and result(run_id) take it."
+    return f": give the id that send() returned, not the sender's own. {FORGOTTEN}"
 
 
 def _as_uuid(given: str | uuid.UUID) -> uuid.UUID | None:

@@ -22,7 +22,11 @@ from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from jobs.testing.arguments import check_answer
+from jobs.errors import JobsError
+from jobs.lib.error_report import class_path, text_of
+from jobs.lib.excerpts import quoted
+from jobs.registry.handler_identity import module_of, place_of, place_of_error
+from jobs.testing.arguments import check_answer, check_function, check_route
 
 
 @dataclass(frozen=True)
@@ -61,16 +65,32 @@ class Route:
         path = asked.path if "?" in self.path else asked.path.partition("?")[0]
         return self.method in ("*", asked.method) and fnmatchcase(path, self.path)
 
-    def next(self, asked: Asked) -> Answer:
-        says = self.answers.popleft() if len(self.answers) > 1 else self.answers[0]
-        return says if isinstance(says, Answer) else says(asked)
+    def next(self) -> Says:
+        return self.answers.popleft() if len(self.answers) > 1 else self.answers[0]
 
 
-def _check(answers: Iterable[Says]) -> None:
+def _check(answers: Iterable[Says], called: str) -> None:
     """A function says what it answers when it is asked; what is neither is refused at once."""
     for answer in answers:
-        if not callable(answer):
-            check_answer(answer, Answer)
+        if callable(answer) and not isinstance(answer, type):
+            check_function(answer, called)
+        else:
+            check_answer(answer, Answer, f"{called}{quoted(answer)})")
+
+
+def _told(says: Says, asked: Asked) -> Answer:
+    """What a function answers. Raises JobsError, with its place, for what is no answer."""
+    if isinstance(says, Answer):
+        return says
+    where = f"{asked.method} {asked.path} is answered by {place_of(says)}"
+    try:
+        answer = says(asked)
+    except Exception as error:
+        line = place_of_error(error, module_of(says))
+        told = f"{class_path(error)}: {text_of(error)}{f' ({line})' if line else ''}"
+        raise JobsError(f"{where}, which raises {told}.") from error
+    check_answer(answer, Answer, f"{where}, which returns {quoted(answer)}")
+    return answer
 
 
 class Endpoint:
@@ -78,6 +98,7 @@ class Endpoint:
         self.asked: list[Asked] = []
         self._answers: deque[Says] = deque()
         self._routes: list[Route] = []
+        self._wrong: list[JobsError] = []  # of functions that were to answer
         self._turn = threading.Lock()  # answers are taken one after the other
         self._closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -87,23 +108,28 @@ class Endpoint:
 
     def answers(self, *answers: Says) -> None:
         """What to say to the next requests, whatever they ask for, in order."""
-        _check(answers)
+        _check(answers, "answers(")
         self._answers.extend(answers)
 
     def on(self, method: str, path: str, *answers: Says) -> None:
         """What to say to requests of a method (“*” for any) and a path, in order; the last answer
         is given again and again. In a path `*` stands for any characters; with a “?” it is for that
-        query alone. The route that was set last goes first. Raises ValueError without an answer.
+        query alone. The route that was set last goes first. Raises ValueError without an answer,
+        and JobsError for what is no method, path or answer.
         """
+        check_route(method, path)
         if not answers:
             raise ValueError(
                 f"on({method!r}, {path!r}) needs an Answer, or a function that gives one."
             )
-        _check(answers)
+        _check(answers, f"on({method!r}, {path!r}, ")
         self._routes.insert(0, Route(method.upper(), path, deque(answers)))
 
     @contextmanager
     def open(self) -> Iterator[Endpoint]:
+        """Serve in the block. At its end JobsError is raised for a function that returned no
+        answer, or raised: its requests were answered with status 400 and the sentence.
+        """
         thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -113,6 +139,8 @@ class Endpoint:
             self._server.shutdown()
             thread.join()
             self._server.server_close()
+        if self._wrong:
+            raise self._wrong[0]
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         endpoint = self
@@ -145,18 +173,21 @@ class Endpoint:
 
     def _next(self, asked: Asked) -> Answer:
         with self._turn:
-            if self._answers:
-                says = self._answers.popleft()
-                return says if isinstance(says, Answer) else says(asked)
-            route = next((route for route in self._routes if route.fits(asked)), None)
-            if route is not None:
-                return route.next(asked)
+            try:
+                return self._answer(asked)
+            except JobsError as wrong:
+                self._wrong.append(wrong)
+                return Answer(400, str(wrong), {"Content-Type": "text/plain; charset=utf-8"})
+
+    def _answer(self, asked: Asked) -> Answer:
+        if self._answers:
+            return _told(self._answers.popleft(), asked)
+        route = next((route for route in self._routes if route.fits(asked)), None)
+        if route is not None:
+            return _told(route.next(), asked)
         known = [f"{route.method} {route.path}" for route in self._routes]
-        return (
-            Answer(404, {"no_route": f"{asked.method} {asked.path}", "routes": known})
-            if known
-            else Answer()
-        )
+        told = {"no_route": f"{asked.method} {asked.path}", "routes": known}
+        return Answer(404, told) if known else Answer()
 
     def _say(self, request: BaseHTTPRequestHandler, answer: Answer) -> None:
         if answer.hangs or answer.delay:

@@ -11,6 +11,7 @@ from jobs.control.sending import start_by_hand
 from jobs.errors import JobsError
 from jobs.events.event import Event
 from jobs.events.intake import send
+from jobs.lib.json_values import named
 from jobs.models import Run
 from jobs.registry import catalog
 from jobs.registry.decorator import create_function
@@ -80,9 +81,17 @@ def _ran(function: Function, data: Any, skip_time: bool) -> Run:
 def the_run(function: Function | str = FN_ID) -> Run:
     """The newest run of a function, or of a function's id; AssertionError if there is none."""
     fn_id = function.fn_id if isinstance(function, Function) else function
-    run = Run.objects.filter(fn_id=fn_id).order_by("-id").first()
-    assert run is not None, f"There is no run of “{fn_id}”."  # noqa: S101
+    is_id = isinstance(fn_id, str)
+    run = Run.objects.filter(fn_id=fn_id).order_by("-id").first() if is_id else None
+    assert run is not None, f"There is no run of {named(fn_id)}.{_why_none(fn_id)}"  # noqa: S101
     return run
+
+
+def _why_none(fn_id: Any) -> str:
+    others = Run.objects.order_by("fn_id").values_list("fn_id", flat=True).distinct()
+    if catalog.knows(fn_id):
+        return f" There are runs of {', '.join(map(named, others)) or 'no function'}."
+    return catalog.meant(fn_id, others)
 
 
 @contextmanager

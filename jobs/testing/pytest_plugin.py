@@ -1,16 +1,32 @@
-"""Fixtures for tests of functions. In the conftest.py at the top of the tests:
+"""Fixtures for tests of functions, and the runs beside a test that fails. In the conftest.py at the
+top of the tests:
 
 pytest_plugins = ["jobs.testing.pytest_plugin"]
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
 
 from jobs.testing import Endpoint, functions_of_a_block
+from jobs.testing.told_runs import runs_in_words
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Beside a failure stand the runs that there are, each with its last error."""
+    report = yield
+    if call.when == "call" and report.failed:
+        with contextlib.suppress(Exception):  # the test has no database, or a broken transaction
+            if told := runs_in_words():
+                report.sections.append(("Runs", told))
+    return report
 
 
 @pytest.fixture(autouse=True)

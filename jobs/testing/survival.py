@@ -39,7 +39,7 @@ UNSTEADY = (
 
 def survives_every_crash(
     function: Function | Handler,
-    event: Event,
+    event: Event[Any],
     *,
     begin: Callable[[], object] = lambda: None,
     facts: Callable[[], object] = lambda: None,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from melodymaker.supervisor import process_groups
-from melodymaker.supervisor.processes import Part
+from melodymaker.supervisor.processes import SOCKET, Part
 
 PATIENCE = 60.0  # seconds for a new part to load its code
 REMEMBERED = 15  # lines of a part that are shown when it dies
@@ -41,13 +42,14 @@ class Running:
         if not part.loaded:
             self.has_loaded.set()
         self.popen = subprocess.Popen(  # noqa: S603
-            [sys.executable, *part.arguments],
+            [sys.executable, *map(children.with_socket, part.arguments)],
             cwd=children.base,
             env={**environment, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             process_group=0,
+            pass_fds=children.sockets,
             text=True,
             errors="replace",
         )
@@ -68,8 +70,13 @@ class Running:
 
 
 class Children:
-    def __init__(self, base: Path, out: TextIO, *, with_database: bool) -> None:
+    def __init__(
+        self, base: Path, out: TextIO, *, with_database: bool, listener: socket.socket | None = None
+    ) -> None:
+        """`listener` is the site's socket: it stays while one site takes over from another."""
         self.base, self.out = base, out
+        self._listener = listener  # closed with its last reference
+        self.sockets = [] if listener is None else [listener.fileno()]
         self.running: list[Running] = []
         self.retiring: list[Running] = []  # told to stop, at their last step
         self._environment: dict[str, str] = {}
@@ -118,17 +125,25 @@ class Children:
             self.retiring.remove(gone)
             process_groups.end([gone.popen.pid], lambda pid: False, patience=0.0)
 
-    def replace(self, name: str) -> None:
-        """Start a part anew beside the old one, which is told to stop when the new one has loaded
-        its code. Raises PartEnded if that ends before, or takes a minute; the old one then goes on.
+    def replace(self, *names: str) -> None:
+        """Start parts anew beside the old ones, which are told to stop when all new ones have
+        loaded their code. Raises PartEnded if one ends before, or takes a minute; the old ones then
+        go on.
         """
-        old = self._part(name)
-        new = self._start(old.part)
-        self.retiring.append(new)  # as long as it may be in vain
-        self._wait_until_loaded(new)
-        self.retiring[-1] = old
-        self.running[self.running.index(old)] = new
-        old.popen.send_signal(signal.SIGTERM)
+        olds = [self._part(name) for name in names]
+        news = [self._start(old.part) for old in olds]
+        self.retiring += news  # as long as they may be in vain
+        try:
+            for new in news:
+                self._wait_until_loaded(new)
+        except PartEnded:
+            for new in news:  # a new cluster may have runs in hand already
+                new.popen.send_signal(signal.SIGTERM)
+            raise
+        self.retiring = [one for one in self.retiring if one not in news] + olds
+        for old, new in zip(olds, news, strict=True):
+            self.running[self.running.index(old)] = new
+            old.popen.send_signal(signal.SIGTERM)
 
     @staticmethod
     def _wait_until_loaded(new: Running) -> None:
@@ -141,9 +156,9 @@ class Children:
                 new.popen.kill()
                 raise PartEnded(f"The {new.part.name} did not load the new code in {PATIENCE:g} s.")
 
-    def hang_up(self, name: str) -> None:
-        """SIGHUP: gunicorn starts new workers, and lets the old ones end their requests."""
-        self._part(name).popen.send_signal(signal.SIGHUP)
+    def with_socket(self, argument: str) -> str:
+        """Of a part's command line, with the number of the site's socket."""
+        return argument.format(socket=self.sockets[0]) if argument == SOCKET else argument
 
     def _part(self, name: str) -> Running:
         return next(running for running in self.running if running.part.name == name)

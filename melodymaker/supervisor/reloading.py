@@ -1,12 +1,13 @@
-"""New code for running parts: when a Python file changes, a new cluster takes over from the old
-one, and the site gets new workers.
+"""New code for running parts: when a Python file changes, a new cluster and a new site take over
+from the old ones.
 
 1. A file that Python cannot compile restarts nothing: its place is said, the old code goes on, and
    the next change is tried again.
-2. The new cluster starts beside the old one. If it ends at its start, the old one goes on. If its
-   checks pass, which load every module of the site, the old one is told to stop: each of its
-   workers puts its run down after the step that it is at, and the new cluster goes on with it.
-3. Only then gunicorn is told to start new workers: code that cannot be loaded would end it.
+2. The new ones start beside the old ones, at the same time. If one ends at its start, both old ones
+   go on. If both have loaded their code, the old ones are told to stop: each worker of the cluster
+   puts its run down after the step that it is at, and the new cluster goes on with it; the site
+   ends its requests.
+3. The site's socket is the supervisor's, so that no browser is refused meanwhile.
 4. Two changes at once are one reload.
 """
 
@@ -89,11 +90,10 @@ class Reloader:
             self._say("\n".join([*problems, "The old code goes on until that is mended."]))
             return False
         try:
-            self._children.replace("cluster")
+            self._children.replace("cluster", "web")
         except PartEnded as problem:
-            self._say(f"{problem}\nThe old one goes on; the next change is tried again.")
+            self._say(f"{problem}\nThe old code goes on; the next change is tried again.")
             return False
-        self._children.hang_up("web")
         names = ", ".join(sorted(map(self._name, self._suspects)))
         self._suspects.clear()
         self._say(f"Reloaded in {time.monotonic() - begun:.1f} s: {names}")

@@ -27,6 +27,7 @@ def examples() -> Iterator[ModuleType]:
     yield module
     catalog.unregister("remind-to-pay")
     catalog.unregister("convert")
+    catalog.unregister("collect")
     del sys.modules[NAME]
 
 

@@ -4,6 +4,7 @@ code's."""
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,3 +54,18 @@ def test_every_option_is_told_of_in_the_docstring(name: str, thing: Any) -> None
     said = inspect.getdoc(thing) or ""
     given = [one.name for one in signatures.parameters(thing) if one.name not in PASSED_ON]
     assert [option for option in given if f"`{option}" not in said] == []
+
+
+ASSIGNED = re.compile(r"^ +self\.([a-z]\w*)(?:: [^=]+)?(?:, self\.([a-z]\w*))? = ", re.M)
+OF_THE_ENGINE = {"runner"}
+
+
+@pytest.mark.parametrize("name", ["Context", "Response", "StepError", "RunFailed", "RunUnfinished"])
+def test_every_attribute_of_what_a_function_gets_stands_on_it(name: str) -> None:
+    thing = getattr(api, name)
+    made = {each for pair in ASSIGNED.findall(inspect.getsource(thing.__init__)) for each in pair}
+    if issubclass(thing, api.JobsError):
+        made |= {"code", "status_code", "body", "headers"}
+    told = signatures.attributes(thing)
+    assert [each for each in made - OF_THE_ENGINE - {""} if f"| `{each}` |" not in told] == []
+    assert len(made) > 2

@@ -132,6 +132,30 @@ def test_a_run_that_fails_makes_the_command_fail(drained):
         send("test/go", "--wait")
 
 
+def of_its_step(ctx: Context) -> None:
+    ctx.step.run("charge", charge, ctx.event.data)
+
+
+def of_its_own(ctx: Context) -> None:
+    ctx.step.sleep("nap", 0)
+    charge(ctx.event.data)
+
+
+def charge(data: dict[str, int]) -> int:
+    return data["price"]
+
+
+@pytest.mark.parametrize("handler", [of_its_step, of_its_own])
+def test_the_error_of_a_run_that_fails_is_told_with_its_class_and_the_authors_line(
+    drained, handler
+):
+    out = io.StringIO()
+    with registered(handler, retries=0), pytest.raises(CommandError, match="did not end well"):
+        call_command("send", "test/go", "--wait", stdout=out)
+    line = charge.__code__.co_firstlineno + 1
+    assert f"KeyError: 'price' (tests/jobs/test_command_send.py:{line})\n" in out.getvalue()
+
+
 def test_a_run_that_goes_on_is_left_after_the_given_time(monkeypatch):
     looks = count(0.0, 0.3)
     monkeypatch.setattr(follow, "monotonic", lambda: next(looks))

@@ -14,19 +14,19 @@ import pytest
 from django.conf import settings as project
 
 from melodymaker.supervisor import PARTS, Children, Part, Reloader, Watcher
+from melodymaker.supervisor.processes import SOCKET
 from tests.project.test_up import TIMEOUT, answer, doorbell, is_dead
 
 __all__ = ["doorbell"]
 
 pytestmark = pytest.mark.processes
 
-# A part that rings, says that it has loaded its code, and rings again at SIGHUP.
+# A part that rings, and says that it has loaded its code.
 CLUSTER = """
 import signal, socket, sys, threading
 exec(open(sys.argv[1]).read())
 line = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
 line.sendall(b"!")
-signal.signal(signal.SIGHUP, lambda *_: line.sendall(b"h"))
 print("loaded", flush=True)
 while True: signal.pause()
 """
@@ -42,7 +42,8 @@ class Site:
         self.children = Children(project.BASE_DIR, self.out, with_database=False)
         self.doorbell = doorbell
         given = ("-c", CLUSTER, str(self.file), str(doorbell.getsockname()[1]))
-        self.children.start([Part("web", given), Part("cluster", given, "loaded")], {**os.environ})
+        parts = [Part("web", given, "loaded"), Part("cluster", given, "loaded")]
+        self.children.start(parts, {**os.environ})
         self.lines = [answer(doorbell), answer(doorbell)]
         self.pids = [running.popen.pid for running in self.children.running]
         self.reloader = Reloader(folder, self.children)
@@ -65,6 +66,14 @@ class Site:
         self.children.check()
         return [running.popen.pid for running in self.children.running] == self.pids
 
+    @property
+    def has_no_others(self) -> bool:
+        """Once what was started in vain has ended."""
+        for one in self.children.retiring:
+            one.popen.wait(TIMEOUT)
+        self.children.check()
+        return self.children.retiring == []
+
 
 @pytest.fixture
 def site(tmp_path, doorbell) -> Iterator[Site]:
@@ -73,24 +82,32 @@ def site(tmp_path, doorbell) -> Iterator[Site]:
     site.stop()
 
 
-def test_a_new_cluster_takes_over_and_the_old_one_is_told_to_stop(site):
-    old = site.children.running[1]
+def test_a_new_cluster_and_a_new_site_take_over_and_the_old_ones_are_told_to_stop(site):
+    olds = list(site.children.running)
     assert site.change("x = 1")
-    new_line = answer(site.doorbell)
-    assert old.popen.wait(TIMEOUT) == -signal.SIGTERM
+    new_lines = [answer(site.doorbell), answer(site.doorbell)]
+    assert [old.popen.wait(TIMEOUT) for old in olds] == [-signal.SIGTERM] * 2
     site.children.check()
     assert site.children.retiring == []
     assert [running.part.name for running in site.children.running] == ["web", "cluster"]
-    assert site.children.running[1].popen.poll() is None
+    assert [running.popen.poll() for running in site.children.running] == [None, None]
     assert "Reloaded in " in site.said
     assert "s: functions.py\n" in site.said
-    new_line.close()
+    for line in new_lines:
+        line.close()
 
 
-def test_the_site_is_told_to_start_new_workers_and_stays(site):
-    assert site.change("x = 1")
-    assert b"h" in [line.recv(1) for line in site.lines]
-    assert site.children.running[0].popen.pid == site.pids[0]
+def test_of_two_new_parts_none_takes_over_if_one_ends_at_its_start(site):
+    """The second one to come here fails."""
+    mark = site.file.with_name("first")
+    assert not site.change(
+        f"import pathlib\ntry: pathlib.Path({str(mark)!r}).touch(exist_ok=False)\n"
+        "except FileExistsError: raise ValueError('the second')"
+    )
+    assert "ended with exit code 1 when it was started with the new code." in site.said
+    assert "The old code goes on; the next change is tried again." in site.said
+    assert site.is_as_it_was
+    assert site.has_no_others
 
 
 def test_a_file_that_python_cannot_compile_restarts_nothing_until_it_is_mended(site):
@@ -120,7 +137,7 @@ def test_a_cluster_that_ends_at_its_start_leaves_the_old_one_at_work(site):
     assert "The cluster ended with exit code 1 when it was started with the new code." in site.said
     assert "ValueError: no such option" in site.said
     assert site.is_as_it_was
-    assert site.children.retiring == []
+    assert site.has_no_others
     assert site.change("x = 1")
 
 
@@ -131,12 +148,44 @@ def test_a_file_that_is_gone_is_a_change_as_well(site):
 def test_an_old_cluster_that_has_not_ended_yet_ends_with_the_others(site, tmp_path):
     site.file.write_text("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)")
     assert site.reloader.reload([site.file])
-    stubborn = answer(site.doorbell)
+    stubborn = [answer(site.doorbell), answer(site.doorbell)]
     assert site.change("x = 1")
-    lines = [answer(site.doorbell), stubborn]
+    lines = [answer(site.doorbell), answer(site.doorbell), *stubborn]
     assert len(site.children.retiring) >= 1
     site.stop()
     assert all(is_dead(line) for line in lines)
+
+
+# A part that tells each client its number, on the site's socket.
+WEB = """
+import os, socket, sys
+listener = socket.socket(fileno=int(sys.argv[1].removeprefix("fd://")))
+print("loaded", flush=True)
+while True:
+    with listener.accept()[0] as client: client.sendall(str(os.getpid()).encode())
+"""
+
+
+def asked(address: tuple[str, int]) -> int:
+    with socket.create_connection(address, TIMEOUT) as line:
+        return int(line.makefile().read())
+
+
+def test_a_new_site_takes_over_on_the_same_socket(tmp_path):
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = listener.getsockname()
+    children = Children(project.BASE_DIR, io.StringIO(), with_database=False, listener=listener)
+    del listener
+    children.start([Part("web", ("-c", WEB, SOCKET), "loaded")], {**os.environ})
+    try:
+        (old,) = children.running
+        assert asked(address) == old.popen.pid
+        children.replace("web")
+        old.popen.wait(TIMEOUT)
+        (new,) = children.running
+        assert asked(address) == new.popen.pid
+    finally:
+        children.stop()
 
 
 # --- which files are watched ----------------------------------------------------------------------
@@ -204,10 +253,12 @@ def test_without_the_package_nothing_is_watched_and_that_is_said(checkout, monke
     assert "watchfiles" in sentence
 
 
-def test_the_cluster_says_when_its_code_is_loaded():
-    """What the supervisor waits for is what the command says."""
+def test_cluster_and_site_say_when_their_code_is_loaded():
+    """What the supervisor waits for is what they say."""
     from jobs.cluster import command
 
-    source = Path(command.__file__).read_text()
-    (words,) = [part.loaded for part in PARTS if part.name == "cluster"]
-    assert f'"{words}"' in source
+    gunicorn = Path(project.BASE_DIR) / "deploy/gunicorn.conf.py"
+    sources = {"cluster": Path(command.__file__), "web": gunicorn}
+    loaded = {part.name: part.loaded for part in PARTS if part.loaded}
+    assert loaded.keys() == sources.keys()
+    assert all(f'"{loaded[name]}"' in sources[name].read_text() for name in sources)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from jobs.api import Context, Event, TriggerEvent, create_function, send
+from jobs.testing import ran, survives_every_crash
 
 if TYPE_CHECKING:
     from typing import reveal_type
@@ -48,6 +49,9 @@ def take_order(ctx: Context[Order]) -> dict[str, Any]:
     paid = ctx.step.wait_for_event("paid", event="typed/paid")
     if paid is not None:
         reveal_type(paid.data)  # reveals: dict[str, Any]
+    shipped = ctx.step.wait_for_event("shipped", event="typed/shipped", data=Receipt)
+    if shipped is not None:
+        reveal_type(shipped.data.number)  # reveals: str
     print(order.cost)  # refused: "Order" has no attribute "cost"
     return {"receipt": receipt.number}
 
@@ -63,6 +67,16 @@ def take_basket(ctx: Context[Basket]) -> int:
 def take_anything(ctx: Context) -> Any:
     reveal_type(ctx.event.data)  # reveals: dict[str, Any]
     return ctx.event.data["n"]
+
+
+@create_function(fn_id="misspelt", retry=3)  # refused: … "int"; expected "Never"
+def is_misspelt(ctx: Context) -> None: ...
+
+
+def proves_it() -> None:
+    survives_every_crash(take_order, Event(name="typed/order", data=Order(1, Decimal(2))))
+    run = ran(take_order, Order(1, Decimal(2)))
+    reveal_type(run)  # reveals: jobs.models.run.Run
 
 
 def order_it() -> list[str]:

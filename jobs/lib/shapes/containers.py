@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jobs.lib.shapes.scalars import key_of
+from jobs.lib.shapes.scalars import Nothing, key_of
 from jobs.lib.shapes.shape import Misfit, Shape, below
 
 
@@ -96,6 +96,15 @@ class Union(Shape):
 
     def takes(self, value: Any) -> bool:
         return any(shape.takes(value) for shape in self._shapes)
+
+    def parts(self) -> Mapping[str, Shape] | None:
+        """Those of all its records, if nothing else but null is one of them."""
+        found: dict[str, Shape] = {}
+        for parts in (shape.parts() for shape in self._shapes if not isinstance(shape, Nothing)):
+            if parts is None:
+                return None
+            found |= parts
+        return found
 
     def schema(self) -> dict[str, Any]:
         return {"anyOf": [shape.schema() for shape in self._shapes]}

@@ -4,13 +4,16 @@ have are let pass: an event may carry more than one function needs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import ENCODER
 from jobs.lib.shapes.shape import MISSING, Misfit, Shape, below
+
+# A model with one of these options takes fields by names that its schema does not tell.
+BY_OTHER_NAMES = ("populate_by_name", "validate_by_name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,9 @@ class Record(Shape):
     def takes(self, value: Any) -> bool:
         return isinstance(value, dict)
 
+    def parts(self) -> Mapping[str, Shape]:
+        return {name: field.shape for name, field in self.fields.items()}
+
     def schema(self) -> dict[str, Any]:
         if self._is_written:  # it holds itself
             return {"type": "object", "title": self.name}
@@ -84,12 +90,35 @@ class Model(Shape):
     def takes(self, value: Any) -> bool:
         return isinstance(value, dict)
 
+    def parts(self) -> Mapping[str, Shape] | None:
+        config = getattr(self._kind, "model_config", {})
+        if any(config.get(option) for option in BY_OTHER_NAMES):
+            return None
+        told = self.schema()
+        return Described(told, told.get("$defs", {})).parts()
+
     def schema(self) -> dict[str, Any]:
         try:
             told: dict[str, Any] = self._kind.model_json_schema()
             return told
         except Exception:  # some validators cannot be told in a schema
             return {"title": self._kind.__name__}
+
+
+class Described(Shape):
+    """What a model's schema says of its parts."""
+
+    def __init__(self, schema: dict[str, Any], definitions: dict[str, Any]) -> None:
+        named = str(schema.get("$ref", "")).rpartition("/")[2]
+        self._schema = definitions.get(named, {}) if named else schema
+        self._definitions = definitions
+        self.words = str(self._schema.get("title", "an object"))
+
+    def parts(self) -> Mapping[str, Shape] | None:
+        told = self._schema.get("properties")
+        if told is None or self._schema.get("additionalProperties"):
+            return None
+        return {name: Described(part, self._definitions) for name, part in told.items()}
 
 
 def _misfit(error: Exception, value: Any, path: str, words: str) -> Misfit:

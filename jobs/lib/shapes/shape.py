@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from jobs.lib.excerpts import quoted
@@ -35,6 +36,10 @@ class Shape:
     def takes(self, value: Any) -> bool:
         """Whether this is the nearest shape of a union for the value."""
         return False
+
+    def parts(self) -> Mapping[str, Shape] | None:
+        """The shapes below the names that it has; None if any name may be there."""
+        return None
 
     def schema(self) -> dict[str, Any]:
         """Its JSON schema (draft 2020-12), as pydantic would write it."""

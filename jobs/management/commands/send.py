@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from argparse import ArgumentTypeError
 from datetime import datetime
@@ -16,6 +15,7 @@ from jobs.errors import JobsError
 from jobs.events.event import Event
 from jobs.lib import json_text
 from jobs.lib.excerpts import quoted
+from jobs.lib.spelling import did_you_mean
 from jobs.management.follow import follow
 from jobs.models import RunStatus
 from jobs.registry import catalog
@@ -116,9 +116,7 @@ def why_none(name: str) -> str:
         return f"The condition (if_exp) of {which} is not met by it."
     functions = catalog.all_functions()
     names = sorted({t.event for f in functions for t in catalog.event_triggers(f)})
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f" Did you mean “{close[0]}”?" if close else ""
-    return f"No function is triggered by “{name}”.{hint}"
+    return f"No function is triggered by “{name}”.{did_you_mean(name, names)}"
 
 
 def moment(text: str) -> datetime | int:

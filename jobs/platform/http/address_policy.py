@@ -147,6 +147,11 @@ def _is_listed(host: str, port: int, entries: Sequence[str]) -> bool:
     return any(_entry(entry) in ((host, port), bare) for entry in entries)
 
 
+def names_a_host(entry: str) -> bool:
+    """Whether an entry of such a list can be read."""
+    return bool(_entry(entry)[0])
+
+
 @lru_cache
 def _entry(entry: str) -> tuple[str, int | None]:
     """ "host", "host:port" or "[IPv6]:port" as settings write it."""

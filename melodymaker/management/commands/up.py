@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import signal
+import socket
 import sys
 import time
 from typing import Any
@@ -82,7 +83,10 @@ class Command(BaseCommand):
         try:
             self.prepare()
             children = Children(
-                settings.BASE_DIR, sys.stdout, with_database=settings.EMBEDDED_DATABASE
+                settings.BASE_DIR,
+                sys.stdout,
+                with_database=settings.EMBEDDED_DATABASE,
+                listener=socket.create_server(("127.0.0.1", settings.PORT), backlog=2048),
             )
             children.start(PARTS, environment(PORT=str(settings.PORT)))
             self.wait_until_ready(children, instance_lock)

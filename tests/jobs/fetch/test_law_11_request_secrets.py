@@ -89,6 +89,11 @@ def test_a_secret_is_called_by_the_name_of_a_setting(name: Any) -> None:
     assert CANARY not in str(refused.value)
 
 
+def test_a_secret_in_an_f_string_is_refused_with_the_way_out() -> None:
+    with pytest.raises(InvalidStep, match=r'template: Secret\("API_TOKEN", "Bearer \{\}"\)'):
+        f"Bearer {Secret('API_TOKEN')}"
+
+
 def test_a_template_that_holds_another_secret_is_refused(settings) -> None:
     settings.MODAL_SECRET = "another-secret"
     header = Secret("MODAL_KEY", "another-secret {}")

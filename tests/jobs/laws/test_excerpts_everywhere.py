@@ -56,6 +56,8 @@ NO_TEXTS = {
     "jobs/runs/turns.py": {"list(turn_keys)[:turns_held + 1]"},
     "jobs/events/id_conflicts.py": {"names[:MOST_NAMES]"},
     "jobs/management/commands/send.py": {"line[start:start + 76]"},  # of what was typed
+    # of an expression's tokens
+    "jobs/registry/expression_names.py": {"tokens[:i]", "tokens[i + 1:end]", "tokens[end + 1:]"},
     "jobs/testing/survival.py": {"unsteady[:SHOWN]", "broken[:SHOWN]"},
     "jobs/testing/endpoint.py": {"data[:len(data) // 2]"},  # the answer that breaks off, of tests
     "jobs/execution/unmet_conditions.py": {"found[before:]", "new[:MOST_TOLD]"},

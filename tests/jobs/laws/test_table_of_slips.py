@@ -246,7 +246,7 @@ def test_an_option_of_a_function_is_told_at_start_by_file_and_line(slips: Slips,
 def test_the_table_has_every_option_of_a_function():
     """A new option gets a row."""
     hooks = {"on_failure", "on_cancel", "on_retry"}
-    asked = set(inspect.signature(create_function).parameters) - hooks
+    asked = set(inspect.signature(create_function).parameters) - hooks - {"misspelt"}
     parts = {"trigger": TriggerEvent, "cron": TriggerCron, "cancel_on": Cancel}
     parts |= {"concurrency": Concurrency, "timeouts": Timeouts}
     for where, kind in parts.items():
@@ -366,6 +366,14 @@ STEP: Table = {
     "wait_for_event.event": Slips(waits("event"), NO_TEXT, ["", "x" * 257], ["a\0b"], NAME),
     "wait_for_event.timeout": Slips(waits("timeout"), NO_SPAN, BEYOND, [], A_SPAN),
     "wait_for_event.if_exp": Slips(waits("if_exp"), **EXPRESSION, allowed=CEL),
+    "wait_for_event.data": Slips(
+        waits("data"),
+        ["Order", 5, int, list[int], set[int], bytes],
+        [],
+        ["a\0b"],
+        "allowed",
+        none=False,
+    ),
     "send_event": Slips(
         asks(lambda s, v: s.send_event("s", v)), [5, "x", [5]], [], ["\0"], r"send\(\) takes"
     ),
@@ -498,6 +506,27 @@ TESTING: Table = {
     "travel": Slips(travel, NO_SPAN, [-1, HUGE, float("nan"), timedelta(days=-1)], [], "seconds"),
     "answers": Slips(
         lambda v: Endpoint().answers(v), [200, "x", {"a": 1}], [], ["\0"], r"Answer\(status=…"
+    ),
+    "on.method": Slips(
+        lambda v: Endpoint().on(v, "/x", Answer()),
+        [5, b"GET", ["GET"]],
+        ["", "GTE", "CONNECT"],
+        ["GET\0"],
+        "a method is allowed: GET, HEAD",
+    ),
+    "on.path": Slips(
+        lambda v: Endpoint().on("GET", v, Answer()),
+        [5, b"/", Answer()],
+        ["", "x", "http://a.test/x"],
+        ["\0/"],
+        r"path.* is allowed",
+    ),
+    "on.answers": Slips(
+        lambda v: Endpoint().on("GET", "/x", v),
+        [200, "x", {"a": 1}, Answer],
+        [lambda: Answer(), lambda a, b: Answer()],
+        ["\0"],
+        r"Answer\(status=…|a function of one argument",
     ),
     "answer.status": Slips(
         lambda v: Endpoint().answers(Answer(status=v)),

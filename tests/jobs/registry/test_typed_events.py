@@ -13,6 +13,8 @@ import pydantic
 import pytest
 
 from jobs.api import (
+    Cancel,
+    Concurrency,
     Context,
     Event,
     InvalidEvent,
@@ -47,6 +49,11 @@ class Basket(TypedDict):
 class Model(pydantic.BaseModel):
     id: int
     price: Decimal
+
+
+@dataclass
+class Mail(Order):
+    kind: str = ""
 
 
 GIVEN = {"id": 1, "price": "1.50"}
@@ -112,7 +119,7 @@ def test_data_that_does_not_fit_is_refused_at_send_and_nothing_is_written(data, 
 
 
 def test_data_is_asked_of_a_function_whose_condition_is_met_alone():
-    trigger = TriggerEvent(event="test/go", if_exp="event.data.kind == 'order'", data=Order)
+    trigger = TriggerEvent(event="test/go", if_exp="event.data.kind == 'order'", data=Mail)
     with registered(print, trigger=trigger):
         send(Event(name="test/go", data={"kind": "letter"}))
         with pytest.raises(InvalidEvent, match=r"data\.id is missing"):
@@ -245,3 +252,58 @@ def test_the_functions_row_has_its_schema_and_of_a_large_one_the_name():
     assert (order["title"], order["required"]) == ("Order", ["id", "price"])
     assert set(model["properties"]) == {"id", "price"}
     assert name == {"title": "Large"}
+
+
+class Line(TypedDict):
+    sku: str
+
+
+@dataclass
+class Parcel:
+    orderId: int
+    lines: list[Line]
+    buyer: Model | None = None
+    extra: dict[str, int] = field(default_factory=dict)
+
+
+MISSPELT = {
+    "event.data.ordrId == 1": r"event.data \(Parcel\) has orderId, .*Did you mean “orderId”",
+    "(event.data)['ordrId'] == 1": "uses “event.data.ordrId”",
+    "has(event.data.buyer.prise)": r"event.data.buyer \(.*Model\).* has id, price. Did you mean",
+}
+
+
+@pytest.mark.parametrize(("source", "sentence"), MISSPELT.items(), ids=MISSPELT)
+def test_a_name_that_the_type_does_not_have_is_refused_in_a_condition_at_start(source, sentence):
+    typed = TriggerEvent(event="test/go", data=Parcel)
+    for options in (
+        {"trigger": TriggerEvent(event="test/go", if_exp=source, data=Parcel)},
+        {"trigger": typed, "concurrency": Concurrency(limit=1, key=source)},
+        {"trigger": typed, "cancel_on": Cancel(event="test/stop", if_exp=source)},
+    ):
+        with pytest.raises(InvalidFunction, match=sentence), registered(print, **options):
+            pass
+
+
+READABLE = [
+    "event.data.orderId == 1 && event.data.buyer.price > 1",
+    "event.data.lines[0].anything == 'x' && event.data.extra.anything == 1",
+    "event.data.lines.exists(x, x.sku == event.name)",
+]
+
+
+@pytest.mark.parametrize("source", READABLE)
+def test_a_name_that_the_type_has_or_does_not_tell_is_taken(source):
+    trigger = TriggerEvent(event="test/go", if_exp=source, data=Parcel)
+    with registered(print, trigger=trigger, cancel_on=Cancel(event="x", if_exp=source)):
+        pass
+
+
+def test_a_key_may_read_what_one_of_the_triggers_types_has():
+    triggers = [TriggerEvent(event="a", data=Parcel), TriggerEvent(event="b", data=Order)]
+    for key in ("event.data.orderId", "event.data.due"):
+        with registered(print, trigger=triggers, concurrency=Concurrency(limit=1, key=key)):
+            pass
+    untyped = [*triggers, TriggerEvent(event="c")]
+    with registered(print, trigger=untyped, concurrency=Concurrency(limit=1, key="event.data.x")):
+        pass

@@ -51,7 +51,7 @@ def test_a_module_that_raises_at_import_is_told_of_and_takes_nothing_down(module
 
 
 SLIPS = {
-    "an option that is misspelt": "create_function(fn_id='x', retrys=3)",
+    "an option that is misspelt": "TriggerEvent(evnt='x')",
     "an option that is missing": "TriggerEvent()",
     "a name that is not there": "from jobs.api import create_functoin",
     "an error deep in another package": "import json; json.loads('{')",
@@ -64,3 +64,18 @@ def test_a_slip_that_keeps_a_module_from_being_imported_is_told_by_file_and_line
     discovery._import(module(f"{imported}\n\n\n{slip}\n"))
     (warning,) = discovery.modules(None)
     assert warning.msg.endswith("(some_functions.py:4)")
+
+
+MEANT = {
+    "TriggerEvent(evnt='x')": "Did you mean “event”?",
+    "TriggerEvent('x')": "Its options are given by name: event, if_exp, data.",
+    "create_function(print)": "Declare a function so: @create_function(fn_id=",
+    "create_function(retries=3)": "Declare a function so: @create_function(fn_id=",
+}
+
+
+@pytest.mark.parametrize(("slip", "sentence"), MEANT.items(), ids=MEANT)
+def test_what_was_meant_by_such_a_slip_is_told(module, slip, sentence):
+    discovery._import(module(f"from jobs.api import TriggerEvent, create_function\n{slip}\n"))
+    (warning,) = discovery.modules(None)
+    assert sentence in warning.msg

@@ -43,6 +43,7 @@ BAD = {
     "a long name": 'name="x" * 201',
     "retries beyond all": "retries=1000",
     "a hook of the wrong shape": "on_failure=lambda: None",
+    "an option that is misspelt": "retry=3",
 }
 
 
@@ -112,6 +113,7 @@ def test_of_two_functions_with_one_id_the_first_stays_and_both_places_are_told(s
 
     assert Run.objects.filter(status="completed").count() == 2
     (warning,) = discovery.functions(None)
+    assert "start no run of it" in warning.hint
     assert "unfit_functions.before, unfit_functions.py:4" in warning.msg
     assert "unfit_functions.bad, unfit_functions.py:8" in warning.msg
 
@@ -129,12 +131,24 @@ def test_one_that_cannot_even_have_runs_is_told_of_all_the_same(start, fn_id):
     assert "its id must be" in discovery.why_unknown("elsewhere")
 
 
+def test_a_trigger_that_cannot_be_read_starts_no_runs_and_the_hint_says_so(start):
+    wrong = 'trigger=TriggerEvent(event="test/go", if_exp="evnt.data.n > 1")'
+    start(MODULE.replace('trigger=TriggerEvent(event="test/go"), {options}', wrong))
+    send(Event(name="test/go"))
+    drain()
+
+    assert not Run.objects.filter(fn_id="bad").exists()
+    (warning,) = discovery.functions(None)
+    assert warning.hint == "Until this is mended, its events and ticks start no run of it."
+
+
 def test_a_command_goes_on_with_a_warning_and_a_deployments_check_fails(start):
     assert discovery.deployment(None) == []
     start(MODULE.replace("{options}", "retries=1000"))
 
     (warning,) = [message for message in run_checks() if message.id == "jobs.W002"]
     assert "retries=1000" in warning.msg
+    assert warning.hint.startswith("Its runs are made, and wait until this is mended")
     call_command("check", "--tag", "compatibility")
     (error,) = discovery.deployment(None)
     assert (error.id, error.is_serious()) == ("jobs.E004", True)

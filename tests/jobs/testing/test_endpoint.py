@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 import requests
 
-from jobs.api import Context, FetchCode, StepError
+from jobs.api import Context, FetchCode, JobsError, StepError
 from jobs.testing import Answer, Asked, Endpoint, ran
 
 
@@ -55,6 +57,32 @@ def test_an_answer_may_be_made_of_the_request(endpoint):
 
     endpoint.on("POST", "/double", doubled)
     assert ask(endpoint, "POST", "/double", json={"n": 4}) == (200, {"n": 8})
+
+
+def gives_json(asked: Asked) -> Any:
+    return {"n": 1}
+
+
+def gives_up(asked: Asked) -> Any:
+    return asked.json()["n"]
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        (gives_json, r"gives_json, .*py:\d+, which returns {'n': 1}; an Answer.* is allowed"),
+        (gives_up, r"gives_up, .*py:\d+, which raises KeyError: 'n' \(.*test_endpoint\.py:\d+\)"),
+    ],
+)
+def test_a_function_that_gives_no_answer_is_told_to_the_caller_and_at_the_end(function, sentence):
+    served = ExitStack()
+    endpoint = served.enter_context(Endpoint().open())
+    endpoint.on("POST", "/", function)
+    told = requests.post(endpoint.url, json={}, timeout=10)
+    assert told.status_code == 400
+    assert re.search(f"POST / is answered by .*{sentence}", told.text)
+    with pytest.raises(JobsError, match=sentence):
+        served.close()
 
 
 def test_a_route_without_an_answer_is_refused(endpoint):

@@ -1,0 +1,26 @@
+"""“Did you mean …?”: the known name that a misspelt one is like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from jobs.lib.json_values import named
+
+
+def did_you_mean(given: Any, known: Iterable[str]) -> str:
+    """Ends a sentence, with a space before it; empty if no known name is like the given one."""
+    if not isinstance(given, str):
+        return ""
+    close = get_close_matches(given, list(known))
+    if not close:
+        return ""
+    meant = max(close, key=lambda name: _begins_alike(name, given))  # retry: retries, not on_retry
+    return f" Did you mean {named(meant)}?"
+
+
+def _begins_alike(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
