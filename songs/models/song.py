@@ -10,7 +10,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.db.models.functions import Now
 
 from jobs.api import excerpt, new_id
@@ -120,6 +120,10 @@ class Song(models.Model):
     s3_key = models.CharField("audio key", max_length=200, blank=True, default="")
     thumbnail_s3_key = models.CharField("cover key", max_length=200, blank=True, default="")
     categories = models.ManyToManyField(Category, related_name="songs", blank=True)
+    # Files of replies that were removed because the song had not used them (see unmade.py).
+    removed_files = models.JSONField(
+        default=list, db_default=Value([], models.JSONField()), editable=False
+    )
     # The waveform, a byte a bar. Null: not drawn yet; empty: cannot be drawn (see waveform.py).
     peaks = models.BinaryField(null=True, editable=False)
 
