@@ -29,6 +29,7 @@ song_urls = [  # /songs/<uuid>
     path("songs/<uuid:pk>/", views.song, name="song"),
     path("songs/<uuid:pk>.json", views.song_json, name="song-json"),
     path("songs/<uuid:pk>/card", views.song_card, name="song-card"),
+    path("songs/<uuid:pk>/waveform", views.song_waveform, name="song-waveform"),
     path("songs/<uuid:pk>/audio", views.song_audio, name="song-audio"),
     path("songs/<uuid:pk>/cover", views.song_cover, name="song-cover"),
     path("songs/<uuid:pk>/rename", views.rename, name="song-rename"),
