@@ -171,8 +171,8 @@ SHIFTS = """
 new PerformanceObserver((list) => {
   for (const shift of list.getEntries()) (window.shifts ??= []).push(...shift.sources.map(
     ({ node, previousRect, currentRect }) =>
-      `${node?.outerHTML?.slice(0, 90)} from ${[previousRect.x, previousRect.y, previousRect.width]}`
-      + ` to ${[currentRect.x, currentRect.y, currentRect.width]}`));
+      `${node?.outerHTML?.slice(0, 90)} from ${[previousRect.x, previousRect.y]}`
+      + ` to ${[currentRect.x, currentRect.y]}`));
 }).observe({ type: "layout-shift", buffered: true });
 """
 
