@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from songs import drafts, leaving_pages, song_acts, views
 from songs.accounts import views as accounts
-from songs.sharing import discover, feed, owner, public, reactions
+from songs.sharing import discover, feed, owner, public, reactions, sitemaps
 
 account_urls = [  # /accounts/
     path("accounts/", accounts.account, name="account"),
@@ -39,6 +39,12 @@ song_urls = [  # /songs/<uuid>
     path("songs/<uuid:pk>/cancel", song_acts.cancel, name="song-cancel"),
 ]
 
+robots_urls = [  # /sitemap.xml, /robots.txt
+    path("robots.txt", sitemaps.robots, name="robots"),
+    path("sitemap.xml", sitemaps.index, name="sitemap-index"),
+    path("sitemap-<section>.xml", sitemaps.section, name="sitemap-section"),
+]
+
 sharing_urls = [  # what is public, for strangers too, and publishing
     path("discover/", discover.discover, name="discover"),
     path("discover/feed.xml", feed.NewestSongs(), name="feed"),
@@ -61,4 +67,5 @@ urlpatterns = [
     *account_urls,
     *leaving_urls,
     *sharing_urls,
+    *robots_urls,
 ]

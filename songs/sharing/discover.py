@@ -42,6 +42,7 @@ def discover(request: HttpRequest) -> HttpResponse:
     context = {
         "at_discover": True,
         "cards": cards(page.publications),
+        "here": reverse("discover") + address(order, category, after).rstrip("?"),
         "orders": [(other, address(other, category), other == order) for other in Order],
         "categories": categories_beside(page, category, largest),
         "order": order,
