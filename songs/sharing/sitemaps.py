@@ -1,6 +1,6 @@
 """What search engines may find: /sitemap.xml and /robots.txt.
 
-1. The newest 50,000 public songs, 1,000 a page, and the categories with the most songs. So a page
+1. The newest 50,000 public songs, 250 a page, and the categories with the most songs. So a page
    and the list of pages cost the same, however many songs are public.
 2. A song whose listener's account was closed keeps its place in the lists until it is gone, and is
    left out here as everywhere.
@@ -28,7 +28,7 @@ from songs.sharing.discover import address
 from songs.sharing.listings import Order
 
 MOST_SONGS = 50_000
-A_PAGE = 1_000
+A_PAGE = 250
 MOST_CATEGORIES = 500
 
 Place = tuple[UUID, datetime]  # a public song and its first date
