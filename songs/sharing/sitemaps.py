@@ -56,7 +56,7 @@ class PublicSongs(Sitemap):
         return next((self.lastmod(item) for item in self.items()[:1]), None)
 
 
-class ShownPages(Paginator):  # type: ignore[type-arg]
+class ShownPages(Paginator):
     """Pages of the songs that strangers may see."""
 
     def page(self, number: int | str) -> Page[Any]:
@@ -83,7 +83,7 @@ class Lists(Sitemap):
         return item
 
 
-SITEMAPS: dict[str, type[Sitemap]] = {"lists": Lists, "songs": PublicSongs}
+SITEMAPS: dict[str, type[Sitemap] | Sitemap] = {"lists": Lists, "songs": PublicSongs}
 
 
 @require_safe
