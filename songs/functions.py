@@ -24,7 +24,6 @@ from jobs.api import (
     NonRetriableError,
     Response,
     Secret,
-    StepError,
     TriggerEvent,
     create_function,
     quoted,
@@ -34,7 +33,6 @@ from songs import credits, downloads, files, leaving, music, remains, unmade, up
 from songs.event_songs import song_of
 from songs.failure_messages import (
     CANCELLED,
-    FILES_GONE,
     NO_CREDITS,
     SONG_DELETED,
     CameAsAnother,
@@ -105,31 +103,20 @@ def generate_song(ctx: Context) -> dict[str, Any]:
         return {"success": False, "reason": "no credits"}
 
     ctx.step.run("set-processing", set_processing, song)
-    while not receive(ctx, song, order):
-        ctx.step.run("ask-anew", unmade.forget_removed, song)
+    for one_try in unmade.tries(ctx, song):
+        with one_try:
+            response = ctx.step.fetch(
+                "call-modal-api",
+                music.endpoint_for(order.get("way", Way.DESCRIPTION)),
+                method="POST",
+                json=order["body"],
+                headers={"Modal-Key": Secret("MODAL_KEY"), "Modal-Secret": Secret("MODAL_SECRET")},
+                timeout=settings.GENERATION_TIMEOUT,
+            )
+            with unmade.removing_refused(ctx, response):
+                ctx.step.run("update-song", update_song, song, response)
     ctx.step.run("deduct-credits", deduct_credits, song)
     return {"success": True}
-
-
-def receive(ctx: Context, song: SongQuerySet, order: dict[str, Any]) -> bool:
-    """Ask the endpoint for the song, and keep its reply. False if the files of the reply, which an
-    earlier part of this run has received, were removed before a retry could use them."""
-    response = ctx.step.fetch(
-        "call-modal-api",
-        music.endpoint_for(order.get("way", Way.DESCRIPTION)),
-        method="POST",
-        json=order["body"],
-        headers={"Modal-Key": Secret("MODAL_KEY"), "Modal-Secret": Secret("MODAL_SECRET")},
-        timeout=settings.GENERATION_TIMEOUT,
-    )
-    try:
-        with unmade.removing_refused(ctx, response):
-            ctx.step.run("update-song", update_song, song, response)
-    except StepError as refused:
-        if refused.code != FILES_GONE:
-            raise
-        return False
-    return True
 
 
 def check_credits(song: SongQuerySet, data: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ failed. The endpoint has stored files then, and no song names them.
 2. The function `remove-unused-files` waits until no request for the song is in flight, and then a
    week more: a retry within this week uses the reply, and pays for no second song.
 3. Then the song's row remembers the files as removed, and they are removed. A retry that comes
-   later finds them there, and asks the endpoint anew (`functions.receive`).
+   later finds them there, and asks the endpoint anew (`tries`).
 4. Files that a song names are never removed (files.remove_unnamed). Retention may delete the run
    during the week, so the function remembers the keys itself.
 """
@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 from jobs.api import (
     Context,
@@ -98,6 +99,29 @@ def refuse_removed(song: Song, made: Music) -> None:
             "it came. The endpoint is asked for the song again.",
             code=FILES_GONE,
         )
+
+
+class Try:
+    """Ask for the song, and keep its reply. It is void if the files of the reply were removed."""
+
+    is_void = False
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, problem: BaseException | None, trace: Any) -> bool:
+        self.is_void = isinstance(problem, StepError) and problem.code == FILES_GONE
+        return self.is_void
+
+
+def tries(ctx: Context, song: SongQuerySet) -> Iterator[Try]:
+    """One try, and another one after each that is void: a retry then has the song made anew."""
+    while True:
+        one_try = Try()
+        yield one_try
+        if not one_try.is_void:
+            return
+        ctx.step.run("ask-anew", forget_removed, song)
 
 
 def forget_removed(song: SongQuerySet) -> None:
