@@ -118,6 +118,24 @@ def test_a_retry_after_the_week_has_the_song_made_anew(cancelled, alice: User) -
     assert keys[0] != keys[1]
 
 
+def test_the_files_of_a_song_that_is_made_anew_and_cancelled_again_are_removed(
+    cancelled, alice: User
+) -> None:
+    song, _ = cancelled
+    a_week_later()
+    rerun(run_of(song).id)
+    for _ in range(4):  # step by step, up to the request
+        execute_all(claim_due(10))
+    [request] = lease_requests(10)
+    song.refresh_from_db()
+    assert cancel_song(song)
+    keep(AGAIN)
+    store_responses([(request, perform_now(request))])
+    a_week_later()
+    assert kept(AGAIN) == [False, False]
+    assert charges(alice) == []
+
+
 def test_an_endpoint_that_names_the_same_files_again_has_stored_them_again(
     settings, alice: User
 ) -> None:
