@@ -10,7 +10,7 @@ site made may not have been, and is charged when it is deleted.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -23,6 +23,11 @@ from songs.sharing import publishing
 
 UNDO = timedelta(minutes=1)
 EVENT = "songs/song.deleted"
+
+
+class Undone(NamedTuple):
+    song: Song | None  # None: it is gone for good, or never was the listener's
+    was_deleted: bool
 
 
 @transaction.atomic
@@ -52,15 +57,16 @@ def stamp(song: Song) -> str:
     return song.deleted_at.isoformat() if song.deleted_at else ""
 
 
-def undo(user: User, pk: UUID) -> Song | None:
-    """Bring back a song that the listener has deleted; None if it is gone for good."""
-    with transaction.atomic():
-        credits.lock(user)
-        song = Song.objects.select_for_update().filter(pk=pk, owner=user).first()
-        if song is not None and song.deleted_at is not None:
-            song.deleted_at = None
-            song.save(update_fields=["deleted_at"])
-    return song
+@transaction.atomic
+def undo(user: User, pk: UUID) -> Undone:
+    """Bring back a song that the listener has deleted."""
+    credits.lock(user)
+    song = Song.objects.select_for_update().filter(pk=pk, owner=user).first()
+    was_deleted = song is not None and song.deleted_at is not None
+    if song is not None and was_deleted:
+        song.deleted_at = None
+        song.save(update_fields=["deleted_at"])
+    return Undone(song, was_deleted)
 
 
 def can_be_undone(user: User) -> SongQuerySet:

@@ -28,6 +28,7 @@ ANOTHER = f"Another try at this song has succeeded, so this one was not needed. 
 
 CAME_AS_ANOTHER = "came_as_another"  # the site's own codes: see CameAsAnother, …
 SONG_DELETED = "song_deleted"  # … and for a song that is gone when it comes
+FILES_GONE = "files_gone"  # the files of a reply were removed (see unmade.py)
 TOO_BUSY = (408, 425, 429)  # what the service says when another try may help
 BY_CODE: dict[str, str] = {
     FetchCode.TIMEOUT: TOO_SLOW,

@@ -1,7 +1,7 @@
 """The function that makes a song, step by step, and its hooks.
 
-Other functions are beside what they do: in upkeep.py, remains.py, leaving.py, downloads.py and
-sharing/chores.py.
+Other functions are beside what they do: in upkeep.py, remains.py, unmade.py, leaving.py,
+downloads.py and sharing/chores.py.
 
 A song is charged once, in the commit in which it becomes playable. A failed or cancelled song is
 never charged.
@@ -9,8 +9,7 @@ never charged.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,16 +24,14 @@ from jobs.api import (
     NonRetriableError,
     Response,
     Secret,
-    StepError,
     TriggerEvent,
     create_function,
     quoted,
     send,
 )
-from songs import credits, downloads, files, leaving, music, remains, upkeep, waveform
+from songs import credits, downloads, files, leaving, music, remains, unmade, upkeep, waveform
 from songs.event_songs import song_of
 from songs.failure_messages import (
-    CAME_AS_ANOTHER,
     CANCELLED,
     NO_CREDITS,
     SONG_DELETED,
@@ -45,17 +42,22 @@ from songs.generation import EVENT, FUNCTION
 from songs.models import CHARGES, UNSUCCESSFUL, Category, Song, SongQuerySet, SongStatus, Way
 from songs.sharing import chores, listings
 
-ELSEWHERE = (chores, downloads, leaving, remains, upkeep)  # with functions of their own
+ELSEWHERE = (chores, downloads, leaving, remains, unmade, upkeep)  # with functions of their own
 
 
 def song_failed(ctx: Context) -> None:
     ended = SongStatus.FAILED, apology(ctx.event.data["error"]), happened_at(ctx)
-    ctx.step.run("set-failed", tell, ctx, end_without_song, *ended)
+    ctx.step.run("set-failed", end_unmade, ctx, *ended)
 
 
 def song_cancelled(ctx: Context) -> None:
     ended = SongStatus.CANCELLED, CANCELLED, happened_at(ctx)
-    ctx.step.run("set-cancelled", tell, ctx, end_without_song, *ended)
+    ctx.step.run("set-cancelled", end_unmade, ctx, *ended)
+
+
+def end_unmade(ctx: Context, status: str, reason: str, at: datetime) -> None:
+    tell(ctx, end_without_song, status, reason, at)
+    unmade.watch(song_of(ctx.event.data["event"]["data"]))
 
 
 def song_retried(ctx: Context) -> None:
@@ -101,29 +103,20 @@ def generate_song(ctx: Context) -> dict[str, Any]:
         return {"success": False, "reason": "no credits"}
 
     ctx.step.run("set-processing", set_processing, song)
-    response = ctx.step.fetch(
-        "call-modal-api",
-        music.endpoint_for(order.get("way", Way.DESCRIPTION)),
-        method="POST",
-        json=order["body"],
-        headers={"Modal-Key": Secret("MODAL_KEY"), "Modal-Secret": Secret("MODAL_SECRET")},
-        timeout=settings.GENERATION_TIMEOUT,
-    )
-    with removing_refused(ctx, response):
-        ctx.step.run("update-song", update_song, song, response)
+    for one_try in unmade.tries(ctx, song):
+        with one_try:
+            response = ctx.step.fetch(
+                "call-modal-api",
+                music.endpoint_for(order.get("way", Way.DESCRIPTION)),
+                method="POST",
+                json=order["body"],
+                headers={"Modal-Key": Secret("MODAL_KEY"), "Modal-Secret": Secret("MODAL_SECRET")},
+                timeout=settings.GENERATION_TIMEOUT,
+            )
+            with unmade.removing_refused(ctx, response):
+                ctx.step.run("update-song", update_song, song, response)
     ctx.step.run("deduct-credits", deduct_credits, song)
     return {"success": True}
-
-
-@contextlib.contextmanager
-def removing_refused(ctx: Context, response: Response) -> Iterator[None]:
-    """Have the files of a reply removed that no song will name."""
-    try:
-        yield
-    except StepError as refused:
-        if refused.code in (CAME_AS_ANOTHER, SONG_DELETED):
-            ctx.step.run("remove-files", remains.remove_later, remains.keys_of(response))
-        raise
 
 
 def check_credits(song: SongQuerySet, data: dict[str, Any]) -> dict[str, Any]:
@@ -167,6 +160,7 @@ def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
         raise NonRetriableError(text, code=SONG_DELETED)
     if credits.is_paid_as_another(row):
         raise CameAsAnother
+    unmade.refuse_removed(row, made)
     files.refuse_those_of_others(row, made)
     keep(row, made)
     credits.charge(row)

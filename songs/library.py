@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,8 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 
-from songs import deletion, search
-from songs.models import IN_THE_MAKING, UNSUCCESSFUL, Category, SongQuerySet, SongStatus, User
+from songs import deletion, music, search
+from songs.models import IN_THE_MAKING, UNSUCCESSFUL, Category, Song, SongQuerySet, SongStatus, User
 from songs.progress import Card, cards
 from songs.requests import ListenerRequest, mine
 
@@ -53,7 +54,9 @@ class Asked:
             has_word = (Q(**{f"{text}__icontains": word}) for text in TEXTS)
             songs = songs.filter(_any(has_word))
         if self.category:
-            songs = songs.filter(categories__folded=self.category)
+            named = Category.objects.filter(folded__in=music.spellings(self.category))
+            tagged = Song.categories.through.objects.filter(category__in=named)
+            songs = songs.filter(pk__in=tagged.values("song"))
         if self.state:
             songs = songs.filter(status__in=STATES[self.state][1])
         return songs
@@ -71,11 +74,13 @@ def page(request: ListenerRequest) -> HttpResponse:
     asked = Asked.of(request.GET)
     found = asked.among(mine(request)).prefetch_related("categories")
     page = Paginator(found, A_PAGE).get_page(request.GET.get("page"))
+    categories = list(categories_of(request.user))
     context = {
         "page": page,
         "asked": asked,
         "states": {key: label for key, (label, _) in STATES.items()},
-        "categories": categories_of(request.user),
+        "categories": categories,
+        "chosen": _chosen(asked, categories),
         "deleted": deletion.can_be_undone(request.user),
         **list_of(cards(request.user, page.object_list)),
     }
@@ -86,6 +91,12 @@ def categories_of(user: User) -> QuerySet[Category, Category]:
     """The categories of the listener's songs, those of most songs first."""
     own = Category.objects.filter(songs__owner=user, songs__deleted_at=None)
     return own.annotate(count=Count("songs")).order_by("-count", "folded")[:MOST_CATEGORIES]
+
+
+def _chosen(asked: Asked, categories: Iterable[Category]) -> str:
+    """The category of the list that was asked for, however it was spelled."""
+    spellings = music.spellings(asked.category)
+    return next((row.folded for row in categories if row.folded in spellings), "")
 
 
 def list_of(cards: list[Card]) -> dict[str, list[Card]]:

@@ -128,15 +128,23 @@ def _categories(names: Any) -> list[str]:
         raise ImpossibleReply(f"categories is a {type(names).__name__}, not a list.")
     kept: dict[str, str] = {}
     for name in names:
-        if isinstance(name, str):
-            normal = unicodedata.normalize("NFKC", excerpt(name, LONGEST_NAME))
-            printable = "".join(c if c.isprintable() else " " for c in normal)
-            clean = excerpt(" ".join(printable.split()), CATEGORY_LIMIT, at_word=True)
-            if clean:
-                kept.setdefault(folded(clean), clean)
+        if isinstance(name, str) and (clean := cleaned_name(name)):
+            kept.setdefault(folded(clean), clean)
     return list(kept.values())[:MOST_CATEGORIES]
+
+
+def cleaned_name(name: str) -> str:
+    """The name of a category: normalised, of printable characters, cut to length at a word."""
+    normal = unicodedata.normalize("NFKC", excerpt(name, LONGEST_NAME))
+    printable = "".join(c if c.isprintable() else " " for c in normal)
+    return excerpt(" ".join(printable.split()), CATEGORY_LIMIT, at_word=True)
 
 
 def folded(name: str) -> str:
     """The identity of a category: its case-folded name."""
     return excerpt(name.casefold(), FOLDED_LIMIT)
+
+
+def spellings(name: str) -> list[str]:
+    """The identities that a typed name may mean: itself, and the name cleaned and folded."""
+    return [name, folded(cleaned_name(name))]

@@ -90,12 +90,17 @@ def forget_songs(ctx: Context) -> dict[str, int]:
         found = ctx.step.run("look", late_files, events)
         if not found["in_flight"]:
             break
-        ctx.step.sleep("until-answered", min(15.0 * 2**look, HOUR))
+        ctx.step.sleep("until-answered", rest_after(look))
     if found["keys"]:
         late = Event(name=FILES_LEFT, data={"keys": found["keys"]})
         ctx.step.send_event("remove-late-files", late)
     ctx.step.run("forget", forget, events)
     return {"songs": len(ctx.event.data["songs"]), "late_files": len(found["keys"])}
+
+
+def rest_after(look: int) -> float:
+    """Seconds until the next look at requests in flight."""
+    return min(15.0 * 2**look, HOUR)
 
 
 def forget_categories(ids: Sequence[int]) -> int:

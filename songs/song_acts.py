@@ -17,7 +17,9 @@ from songs.requests import ListenerRequest, own, see_other
 
 MAKING = "This song is still being made. Cancel it first, or delete it afterwards."
 TOO_LATE = "This song had ended before it could be cancelled."
-GONE = "That song is gone for good: it was deleted more than a minute ago."
+GONE = (
+    "There is no such song to bring back. A song that is deleted is gone for good after a minute."
+)
 
 
 @login_required
@@ -53,9 +55,12 @@ def delete(request: ListenerRequest, pk: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def undo(request: ListenerRequest, pk: UUID) -> HttpResponse:
-    song = deletion.undo(request.user, pk)
+    song, was_deleted = deletion.undo(request.user, pk)
     if song is None:
         messages.error(request, GONE)
         return HttpResponseRedirect(reverse("songs"), status=303)
-    messages.success(request, f"“{song}” is back.")
+    if was_deleted:
+        messages.success(request, f"“{song}” is back.")
+    else:
+        messages.info(request, f"“{song}” is not deleted, so there is nothing to undo.")
     return see_other(song)

@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from songs import drafts, leaving_pages, song_acts, views
 from songs.accounts import views as accounts
-from songs.sharing import discover, feed, owner, public, reactions
+from songs.sharing import discover, feed, owner, public, reactions, sitemaps
 
 account_urls = [  # /accounts/
     path("accounts/", accounts.account, name="account"),
@@ -33,6 +33,7 @@ song_urls = [  # /songs/<uuid>
     path("songs/<uuid:pk>/", views.song, name="song"),
     path("songs/<uuid:pk>.json", views.song_json, name="song-json"),
     path("songs/<uuid:pk>/card", views.song_card, name="song-card"),
+    path("songs/<uuid:pk>/waveform", views.song_waveform, name="song-waveform"),
     path("songs/<uuid:pk>/audio", views.song_audio, name="song-audio"),
     path("songs/<uuid:pk>/cover", views.song_cover, name="song-cover"),
     path("songs/<uuid:pk>/rename", views.rename, name="song-rename"),
@@ -40,6 +41,12 @@ song_urls = [  # /songs/<uuid>
     path("songs/<uuid:pk>/delete", song_acts.delete, name="song-delete"),
     path("songs/<uuid:pk>/undo", song_acts.undo, name="song-undo"),
     path("songs/<uuid:pk>/cancel", song_acts.cancel, name="song-cancel"),
+]
+
+robots_urls = [  # /sitemap.xml, /robots.txt
+    path("robots.txt", sitemaps.robots, name="robots"),
+    path("sitemap.xml", sitemaps.index, name="sitemap-index"),
+    path("sitemap-<section>.xml", sitemaps.section, name="sitemap-section"),
 ]
 
 sharing_urls = [  # what is public, for strangers too, and publishing
@@ -64,4 +71,5 @@ urlpatterns = [
     *account_urls,
     *leaving_urls,
     *sharing_urls,
+    *robots_urls,
 ]

@@ -208,6 +208,17 @@ def song_json(request: ListenerRequest, pk: UUID) -> JsonResponse:
     )
 
 
+@never_cache
+@require_safe
+@limited("polling")
+def song_waveform(request: ListenerRequest, pk: UUID) -> HttpResponse:
+    """The waveform as `Song.waveform`, empty if there is none; 204 while it is being drawn."""
+    song = own(request, pk)
+    if song.is_being_drawn:
+        return HttpResponse(status=204)
+    return HttpResponse(song.waveform, content_type="text/plain")
+
+
 @require_safe
 @limited("downloads")
 def song_audio(request: ListenerRequest, pk: UUID) -> HttpResponseBase:

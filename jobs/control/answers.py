@@ -18,7 +18,7 @@ SELECT DISTINCT ON (q.id) q.status IN ('pending', 'sending') OR r.ended_at IS NU
   FROM family f JOIN jobs_run r ON r.id = f.id
        JOIN jobs_fetch q ON q.run_id = r.id
        LEFT JOIN jobs_step s ON s.run_id = r.id AND s.name = q.step_name
- WHERE f.is_run AND q.step_name = %(step)s
+ WHERE f.is_run AND (q.step_name = %(step)s OR starts_with(q.step_name, %(step)s || ':'))
  ORDER BY q.id
 """  # noqa: S608
 
@@ -29,8 +29,8 @@ class Answers(NamedTuple):
 
 
 def answers(event_ids: Iterable[str | uuid.UUID], *, step: str) -> Answers:
-    """The answers to this step's requests, of all runs of these events, also of those that were
-    cancelled while their request was in flight."""
+    """The answers to this step's requests (`step`, `step:1`, …), of all runs of these events, also
+    of those that were cancelled while their request was in flight."""
     rows = statements.execute(REQUESTS, {"roots": read_ids(event_ids), "step": step})
     found = [Response(json.loads(answer)) for _, answer in rows if answer]
     return Answers(sum(in_flight for in_flight, _ in rows), found)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import uuid
 from base64 import b64encode
+from datetime import timedelta
 from typing import ClassVar
 
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from jobs.api import excerpt, new_id
 from songs.models.account import User
@@ -20,6 +22,7 @@ DESCRIPTION_LIMIT = 2000  # characters, as are the next three
 STYLE_LIMIT = 300
 TITLE_LIMIT = 80
 LYRICS_LIMIT = 3000
+DRAWN_WITHIN = timedelta(minutes=2)  # a page waits for a waveform no longer
 GUIDANCE = (0.0, 30.0)
 DURATION = (10.0, 240.0)
 
@@ -120,6 +123,10 @@ class Song(models.Model):
     s3_key = models.CharField("audio key", max_length=200, blank=True, default="")
     thumbnail_s3_key = models.CharField("cover key", max_length=200, blank=True, default="")
     categories = models.ManyToManyField(Category, related_name="songs", blank=True)
+    # Files of replies that were removed because the song had not used them (see unmade.py).
+    removed_files = models.JSONField(
+        default=list, db_default=Value([], models.JSONField()), editable=False
+    )
     # The waveform, a byte a bar. Null: not drawn yet; empty: cannot be drawn (see waveform.py).
     peaks = models.BinaryField(null=True, editable=False)
 
@@ -216,6 +223,13 @@ class Song(models.Model):
     def waveform(self) -> str:
         """The peaks as base64, for the pages; empty if there are none."""
         return b64encode(bytes(self.peaks or b"")).decode()
+
+    @property
+    def is_being_drawn(self) -> bool:
+        """Whether its waveform is about to come: the song has arrived a moment ago."""
+        if not self.is_processed or self.peaks is not None or self.finished_at is None:
+            return False
+        return timezone.now() - self.finished_at < DRAWN_WITHIN
 
     @property
     def is_in_the_making(self) -> bool:

@@ -11,5 +11,6 @@ reports.py     “this should not be here”
 hearers.py     accounts and networks as keys
 chores.py      the engine's functions: tally, counts of categories, old plays
 public.py, discover.py, reactions.py, owner.py, feed.py   the pages
+sitemaps.py    what search engines may find
 forms.py       their forms
 """

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from jobs.api import excerpt
+from songs import music
 from songs.models import Category, Publication
 from songs.sharing import listings
 from songs.sharing.counts import counts_of
@@ -23,43 +25,64 @@ ON_LANDING = 3
 
 @require_safe
 def discover(request: HttpRequest) -> HttpResponse:
-    """An unknown category is a 404. An unknown order or place is the first one."""
-    given = request.GET.get("order", "")
+    """A list of public songs. An unknown order or place is the first one.
+
+    A category has one address: other spellings of it lead there. An unknown category is a 404 with
+    the categories that are known.
+    """
+    given, name = request.GET.get("order", ""), asked_name(request)
     order = Order(given) if given in Order.values else Order.LIKED
-    category, largest = categories_of(asked_name(request))
-    page = listings.page(order, category, request.GET.get("after", ""))
+    category, largest = categories_of(name)
+    if name and category is None:
+        return unknown_category(request, name, largest)
+    after = request.GET.get("after", "")
+    if category is not None and category.folded != name:
+        return HttpResponseRedirect(reverse("discover") + address(order, category, after))
+    page = listings.page(order, category, after)
     context = {
         "at_discover": True,
         "cards": cards(page.publications),
+        "here": reverse("discover") + address(order, category, after).rstrip("?"),
         "orders": [(other, address(other, category), other == order) for other in Order],
         "categories": categories_beside(page, category, largest),
         "order": order,
         "category": category,
-        "is_first": "after" not in request.GET,
+        "is_first": not after,
         "first": address(order, category),
         "next": address(order, category, page.after) if page.after else "",
     }
     return render(request, "songs/sharing/discover.html", context)
 
 
+def unknown_category(request: HttpRequest, name: str, largest: Sequence[Category]) -> HttpResponse:
+    context = {"at_discover": True, "name": excerpt(name, 80), "categories": largest}
+    return render(request, "songs/sharing/no_category.html", context, status=404)
+
+
 def asked_name(request: HttpRequest) -> str:
-    return request.GET.get("category", "").replace("\x00", "")
+    return request.GET.get("category", "").replace("\x00", "").strip()
 
 
 def asked_category(request: HttpRequest) -> Category | None:
+    """The category of the feed. Http404 for a name that no category has."""
     name = asked_name(request)
-    return get_object_or_404(Category, folded=name) if name else None
+    category, _ = categories_of(name)
+    if name and category is None:
+        raise Http404(f"There is no category “{excerpt(name, 80)}”.")
+    return category
 
 
 def categories_of(name: str) -> tuple[Category | None, list[Category]]:
-    """The asked category, and those with the most public songs: one query. Http404 for a name that
-    no category has."""
+    """The category of this name, however it is spelled, and those with the most public songs: one
+    query."""
     largest = Category.objects.filter(published__gt=0).order_by("-published")[:MOST_CATEGORIES]
-    found = list(largest.union(Category.objects.filter(folded=name)) if name else largest)
-    chosen = next((category for category in found if category.folded == name), None)
-    if name and chosen is None:
-        raise Http404(f"There is no category “{excerpt(name, 80)}”.")
-    return chosen, sorted(found, key=lambda category: (-category.published, category.folded))
+    spellings = music.spellings(name)
+    named = Category.objects.filter(folded__in=spellings)
+    found = list(largest.union(named) if name else largest)
+    fitting = [category for category in found if category.folded in spellings]
+    chosen = min(fitting, key=lambda category: spellings.index(category.folded), default=None)
+    found.sort(key=lambda category: (-category.published, category.folded))
+    return chosen, found
 
 
 def cards(publications: Sequence[Publication]) -> list[dict[str, Any]]:

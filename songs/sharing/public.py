@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from songs.limits import limited
 from songs.models import Publication
 from songs.sharing import likes
 from songs.sharing.counts import counts_of
@@ -56,11 +57,13 @@ def reactions_of(request: HttpRequest, publication: Publication) -> dict[str, ob
 
 
 @require_safe
+@limited("downloads")
 def audio(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     return _file(request, shown(pk), "s3_key")
 
 
 @require_safe
+@limited("downloads")
 def cover(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     return _file(request, shown(pk), "thumbnail_s3_key")
 

@@ -13,10 +13,11 @@ import pytest
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.utils import timezone
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
-from songs.models import Song, User
+from songs.models import Category, Song, User
 from tests.support import cast
 from tests.support.browser import CHROMIUM, Looked, chromium, opened
 
@@ -164,6 +165,57 @@ def test_the_system_is_told_what_plays(page: Page, user: User) -> None:
     until(page, "navigator.mediaSession.metadata?.title === 'A tango'")
     art = page.evaluate("navigator.mediaSession.metadata.artwork[0].src")
     assert art.endswith(f"/songs/{song.pk}/cover")
+
+
+SHIFTS = """
+new PerformanceObserver((list) => {
+  for (const shift of list.getEntries()) (window.shifts ??= []).push(...shift.sources.map(
+    ({ node, previousRect, currentRect }) =>
+      `${node?.outerHTML?.slice(0, 90)} from ${[previousRect.x, previousRect.y]}`
+      + ` to ${[currentRect.x, currentRect.y]}`));
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+def arrive(song: Song) -> None:
+    """The song is finished, and its waveform is not drawn yet."""
+    default_storage.save(f"{song.pk}.wav", ContentFile(a_tone()))
+    default_storage.save(f"{song.pk}.png", ContentFile(a_picture()))
+    Song.objects.filter(pk=song.pk).update(
+        status="processed",
+        s3_key=f"{song.pk}.wav",
+        thumbnail_s3_key=f"{song.pk}.png",
+        finished_at=timezone.now(),
+    )
+    for name in ("Tango", "Warm roofs", "Two cats", "Night", "Accordion"):
+        song.categories.add(Category.objects.create(name=name, folded=name.casefold()))
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("at", ["/", "/songs/", "/songs/{}/"])
+def test_a_song_that_finishes_moves_nothing_and_its_waveform_comes_by_itself(
+    page: Page, user: User, at: str, width: int
+) -> None:
+    a_playable(user, "A waltz")
+    song = cast.a_song(user, "a tango", title="A tango", status="processing", audio_duration=20.0)
+    page.set_viewport_size({"width": width, "height": 800})
+    page.add_init_script(SHIFTS)
+    page.goto(at.format(song.pk))
+    page.get_by_text("Being made", exact=True).wait_for()
+    arrive(song)
+    play = page.get_by_role("main").get_by_role("button", name="Play A tango")
+    play.click()
+    until(page, f"{POSITION} > 0.1")
+    even = page.locator("#player .wave-all").get_attribute("d")
+    Song.objects.filter(pk=song.pk).update(peaks=bytes(range(96)))
+    until(page, "document.querySelector('[data-title=\"A tango\"]').dataset.waveform !== ''")
+    drawn = page.locator("#player .wave-all").get_attribute("d")
+    assert drawn != even
+    if page.locator("svg.waveform").count():
+        assert page.locator("svg.waveform .wave-all").get_attribute("d") == drawn
+    assert page.locator("[data-drawing]").count() == 0
+    assert page.evaluate(PLAYS)
+    assert page.evaluate("window.shifts ?? []") == []
 
 
 def test_when_a_link_has_ended_the_site_is_asked_for_another(looked: Looked, user: User) -> None:

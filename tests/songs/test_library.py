@@ -76,6 +76,8 @@ def test_songs_are_filtered_by_status_and_category(
     assert found(alices, "status=making") == ids(making)
     assert found(alices, "status=nonsense") == ids(waltz, march, failed, making)
     assert found(alices, "category=brass+band") == ids(march)
+    assert found(alices, "category=Brass++BAND") == ids(march)
+    assert found(alices, "category=tango") == set()
     assert found(alices, "category=brass+band&status=unmade") == set()
     assert "Brass Band (1)" in alices.get("/songs/").content.decode()
 

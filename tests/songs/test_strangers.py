@@ -10,7 +10,7 @@ from django.test import Client
 from songs.models import Song, SongStatus, User
 from tests.support.cast import a_song, wishes
 
-READS = ["/", ".json", "/card", "/audio", "/cover", "/audio?download=1"]
+READS = ["/", ".json", "/card", "/waveform", "/audio", "/cover", "/audio?download=1"]
 WRITES = ["/rename", "/again", "/delete"]
 
 

@@ -82,6 +82,18 @@ def test_a_song_that_was_brought_back_and_deleted_again_has_its_whole_minute(
     assert not Song.objects.filter(pk=song.pk).exists()
 
 
+def test_to_undo_what_was_not_deleted_says_so_and_changes_nothing(
+    alices: Client, song: Song
+) -> None:
+    for _ in range(2):  # a second tab, or Back after the first one
+        page = alices.post(f"/songs/{song.pk}/undo", follow=True).content.decode()
+        assert "is not deleted, so there is nothing to undo." in page
+        assert "is back." not in page
+    deletion.put_away(song)
+    told = [alices.post(f"/songs/{song.pk}/undo", follow=True).content.decode() for _ in range(2)]
+    assert ["is back." in page for page in told] == [True, False]
+
+
 def test_deleting_twice_is_one_deletion(alices: Client, song: Song) -> None:
     assert deletion.put_away(song)
     assert deletion.put_away(song)

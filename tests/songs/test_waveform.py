@@ -11,9 +11,11 @@ import soundfile
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
+from django.utils import timezone
 
 from songs import waveform
 from songs.models import Song, SongStatus, User
+from songs.models.song import DRAWN_WITHIN
 from songs.templatetags.site import bars
 from songs.upkeep import A_RUN, draw_waveforms
 from tests.songs.making import REPLY, charges, endpoint, made, run_of
@@ -108,3 +110,26 @@ def test_older_songs_get_theirs_by_a_run_once(alice: User) -> None:
     assert all(len(of(song) or b"") == waveform.BARS for song in songs)
     assert of(making) is None
     assert waveform.undrawn(A_RUN) == []
+
+
+def test_a_page_waits_for_the_waveform_of_a_song_that_has_just_arrived(
+    alices: Client, alice: User
+) -> None:
+    song = a_song(alice, finished_at=timezone.now(), peaks=None)
+    address = f"/songs/{song.pk}/waveform"
+    for page in ("/", "/songs/", f"/songs/{song.pk}/"):
+        assert f'data-drawing="{address}"' in alices.get(page).content.decode()
+    assert alices.get(address).status_code == 204
+    Song.objects.update(peaks=bytes(range(96)))
+    song.refresh_from_db()
+    answer = alices.get(address)
+    assert (answer.status_code, answer.content.decode()) == (200, song.waveform)
+    assert "data-drawing" not in alices.get("/songs/").content.decode()
+
+
+def test_no_page_waits_long_for_a_waveform(alices: Client, alice: User) -> None:
+    """The cluster may stand still, and a file of an unknown kind is never drawn."""
+    song = a_song(alice, finished_at=timezone.now() - DRAWN_WITHIN, peaks=None)
+    assert "data-drawing" not in alices.get(f"/songs/{song.pk}/").content.decode()
+    answer = alices.get(f"/songs/{song.pk}/waveform")
+    assert (answer.status_code, answer.content) == (200, b"")

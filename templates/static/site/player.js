@@ -8,8 +8,9 @@
   const audio = bar.querySelector("audio");
   const part = (name) => bar.querySelector(`[data-player=${name}]`);
   const KEPT = "player"; // in sessionStorage: what plays goes on after a page was loaded anew
+  const ASK_AGAIN = 1500; // ms between two questions for waveforms
   const GIVE_UP = 5000; // ms: a second error within this time is shown
-  let queue = []; // {audio, title, page, cover, seconds, waveform}
+  let queue = []; // {audio, title, page, cover, seconds, waveform, drawing}
   let at = -1; // the song of the queue that plays
   let position = 0; // seconds; known also after an error, which resets the element's own
   let renewed = 0; // when an expired link was last asked for anew
@@ -23,8 +24,8 @@
   // --- what is played ---
 
   function songOf(link) {
-    const { title, page, cover, seconds, waveform } = link.dataset;
-    return { audio: link.getAttribute("href"), title, page, cover, seconds: Number(seconds), waveform };
+    const { title, page, cover, seconds, waveform, drawing } = link.dataset;
+    return { audio: link.getAttribute("href"), title, page, cover, seconds: Number(seconds), waveform, drawing };
   }
 
   function songsOfPage() {
@@ -147,7 +148,7 @@
       window.htmx?.process(part("page")); // it keeps the address that it saw first
       part("cover").hidden = !song.cover;
       if (song.cover) part("cover").src = song.cover;
-      for (const path of bar.querySelectorAll("path[class^=wave]")) path.setAttribute("d", bars(song.waveform));
+      draw(bar, song.waveform);
     }
     bar.classList.toggle("is-playing", !audio.paused);
     part("toggle").setAttribute("aria-label", audio.paused ? "Play" : "Pause");
@@ -162,6 +163,10 @@
     part("mute").setAttribute("aria-pressed", String(quiet));
     part("volume").value = audio.muted ? 0 : Math.round(audio.volume * 100);
     played(bar.querySelector(".wave"), position, whole);
+  }
+
+  function draw(wave, waveform) {
+    for (const path of wave.querySelectorAll("path[class^=wave]")) path.setAttribute("d", bars(waveform));
   }
 
   function played(wave, seconds, whole) {
@@ -183,6 +188,31 @@
       const own = !closed && song?.audio === wave.dataset.waveformOf;
       played(wave, own ? position : 0, own ? length() : 0);
     }
+  }
+
+  // --- waveforms that are drawn while the page is open ---
+
+  // A song that has just arrived says where its waveform will be (data-drawing).
+  async function askForWaveforms() {
+    const links = [...document.querySelectorAll("[data-drawing]")].map((link) => link.dataset.drawing);
+    const asked = new Set([...links, now()?.drawing].filter(Boolean));
+    for (const address of asked) {
+      const answer = await fetch(address).catch(() => null);
+      if (answer && answer.status !== 204) drawn(address, answer.ok ? await answer.text() : "");
+    }
+    setTimeout(askForWaveforms, ASK_AGAIN);
+  }
+
+  function drawn(address, waveform) {
+    for (const link of document.querySelectorAll(`[data-drawing="${CSS.escape(address)}"]`)) {
+      const { audio } = songOf(link);
+      delete link.dataset.drawing;
+      link.dataset.waveform = waveform;
+      for (const wave of document.querySelectorAll(`[data-waveform-of="${CSS.escape(audio)}"]`)) draw(wave, waveform);
+    }
+    for (const song of queue.filter((other) => other.drawing === address)) Object.assign(song, { waveform, drawing: "" });
+    if (!closed && now()) draw(bar, now().waveform);
+    keep();
   }
 
   // --- the keys of the keyboard and of the system ---
@@ -272,4 +302,5 @@
   document.addEventListener("htmx:afterSettle", () => markPage(now()));
   goOn();
   markPage(now());
+  askForWaveforms();
 })();

@@ -133,7 +133,6 @@ function arrive() {
   localTimes();
   describeFields();
   tick();
-  document.querySelector(".dialog[data-open]")?.showPopover?.();
   document.querySelector("[aria-invalid=true]")?.focus();
 }
 document.addEventListener("htmx:afterSettle", (event) => { if (event.target.id === "page") arrive(); });

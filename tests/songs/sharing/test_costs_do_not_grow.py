@@ -1,7 +1,10 @@
 """With 200,000 public songs the public pages send few statements, and each reads few pages: a list
-reads one index, and its last page costs what its first one does."""
+reads one index, and its last page costs what its first one does. The library of a listener among
+them reads that listener's songs alone."""
 
 from __future__ import annotations
+
+import itertools
 
 import pytest
 from django.db import connection, transaction
@@ -9,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from benchmarks.public_rows import publish_many, tidy_up
-from songs.models import Listing, Publication, User
+from songs.models import Category, Listing, Publication, Song, SongStatus, User
 from songs.sharing import likes, plays, tally
 from songs.sharing.chores import count_categories
 from songs.sharing.listings import Order, _place
@@ -22,6 +25,16 @@ MOST_STATEMENTS = 10
 # Of one statement: 24 songs by their keys, each with some categories, in trees of three levels.
 MOST_PAGES = 250
 MOST_OF_A_LIST = 8  # of the statement that reads a page of a list
+MOST_OF_A_SITEMAP = 3_000  # 250 songs by their keys, or 50,000 entries of an index
+LIBRARY = 2_000  # songs of one listener
+MOST_OF_A_LIBRARY = 12 * LIBRARY  # pages: each song and its categories, in trees of three levels
+STATES = ("?status=ready", "?status=making", "?status=unmade", "?status=unmade&category=rare")
+LIKES = "UPDATE songs_publication SET heat = heat + 3 * random() WHERE random() < 0.2"
+PLACES = """
+UPDATE songs_listing place SET heat = liked.heat
+  FROM songs_publication liked
+ WHERE liked.song_id = place.publication_id AND liked.heat <> place.heat
+"""
 INDEXES = {
     Order.LIKED: ("songs_listing_liked", "songs_listing_category_liked"),
     Order.NEWEST: ("songs_listing_newest", "songs_listing_category_newest"),
@@ -71,7 +84,13 @@ def test_the_public_pages_cost_the_same_with_200_000_songs(alice: User) -> None:
     count_categories()
     tidy_up()
     song = Publication.objects.order_by("pk")[SONGS // 2]
-    others = ["/", "/discover/feed.xml", "/discover/feed.xml?category=rare", f"/listen/{song.pk}/"]
+    others = [
+        "/",
+        "/discover/feed.xml",
+        "/discover/feed.xml?category=rare",
+        f"/listen/{song.pk}/",
+        "/sitemap-lists.xml",
+    ]
     bob = listener("bob")
     for browser in (Client(), as_(bob)):
         for address, order in (lists() | dict.fromkeys(others)).items():
@@ -82,6 +101,9 @@ def test_the_public_pages_cost_the_same_with_200_000_songs(alice: User) -> None:
             if order:
                 reads_its_index_alone(seen, INDEXES[order]["category=" in address])
     a_tally_reads_what_it_changes(song, bob)
+    the_sitemap_reads_its_index()
+    the_library_reads_its_listeners_songs_alone(bob)
+    many_likes_later_the_lists_cost_the_same()
 
 
 def reads_its_index_alone(seen: Explained, index: str) -> None:
@@ -99,3 +121,46 @@ def a_tally_reads_what_it_changes(song: Publication, fan: User) -> None:
         tally.add_changes()
     for statement, pages in seen.pages.items():
         assert pages <= MOST_PAGES, seen.story(statement)
+
+
+def the_sitemap_reads_its_index() -> None:
+    for address in ("/sitemap.xml", "/sitemap-songs.xml?p=200"):
+        seen = look(Client(), address)
+        for statement, pages in seen.pages.items():
+            story = seen.story(statement)
+            assert pages <= MOST_OF_A_SITEMAP, story
+            assert not seen.scanned(statement, ("songs_listing", "songs_publication", "songs_song"))
+
+
+def the_library_reads_its_listeners_songs_alone(bob: User) -> None:
+    songs = Song.objects.bulk_create(
+        Song(
+            owner=bob, full_described_song=f"a waltz {n}", seed=n, status=status, s3_key=f"{n}.mp3"
+        )
+        for n, status in zip(range(LIBRARY), itertools.cycle(SongStatus.values))
+    )
+    tags, kinds = Song.categories.through, Category.objects.all()
+    tags.objects.bulk_create(
+        tags(song=song, category=kind)
+        for n, song in enumerate(songs)
+        for kind in (kinds[0], kinds[1 + n % 2])
+    )
+    tidy_up()
+    browser = as_(bob)
+    for asked in ("", "?page=84", "?q=waltz+19", "?category=category+1", *STATES):
+        seen = look(browser, f"/songs/{asked}")
+        for statement, pages in seen.pages.items():
+            assert pages <= MOST_OF_A_LIBRARY, seen.story(statement)
+            assert not seen.scanned(statement, ("songs_song", "songs_song_categories")), asked
+
+
+def many_likes_later_the_lists_cost_the_same() -> None:
+    """Before any vacuum: each like has left a dead entry at the head of a list's index."""
+    with connection.cursor() as cursor:
+        for _ in range(3):
+            cursor.execute(LIKES)
+            cursor.execute(PLACES)
+    for address in lists():
+        seen = look(Client(), address)
+        for statement, pages in seen.pages.items():
+            assert pages <= MOST_PAGES, f"{address}\n{seen.story(statement)}"

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 from django.test import Client
+from django.utils.html import escape
 
 from songs.models import Category, User
 from songs.sharing import likes, listings, publishing, tally
@@ -45,7 +46,46 @@ def test_a_category_lists_its_songs_alone(alice: User, client) -> None:
     public(alice, "Polka", title="Two")
     assert titles(client, "/discover/?category=waltz") == ["One"]
     assert titles(client, "/discover/?category=polka&order=new") == ["Two"]
-    assert client.get("/discover/?category=tango").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("spelled", "leads_to"),
+    [
+        ("Piano", "?category=piano"),
+        (" PIANO ", "?category=piano"),
+        ("P\uff29ano&order=new", "?category=piano&order=new"),
+        ("piano\x00", ""),
+        ("Hip  Hop&after=1.5_" + "0" * 32, "?category=hip+hop&after=1.5_" + "0" * 32),
+        ("STRASSE", "?category=strasse"),
+        ("straße", "?category=strasse"),
+    ],
+)
+def test_a_category_has_one_address_and_other_spellings_lead_there(
+    alice: User, client, spelled: str, leads_to: str
+) -> None:
+    public(alice, "Piano", "Hip Hop", "Straße", title="One")
+    answer = client.get(f"/discover/?category={spelled}")
+    if not leads_to:
+        assert answer.status_code == 400  # a NUL is refused at the door
+        return
+    assert (answer.status_code, answer["Location"]) == (302, f"/discover/{leads_to}")
+    assert client.get(answer["Location"]).status_code == 200
+    assert client.get(f"/discover/feed.xml?category={spelled}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name", ["tango", "Tango", "<script>", "\u202eognat", "🪩", "x" * 5000, "%", "' OR 1=1"]
+)
+def test_an_unknown_category_is_a_page_with_the_known_ones(alice: User, client, name: str) -> None:
+    public(alice, "Piano", title="One")
+    count_categories()
+    answer = client.get("/discover/", {"category": name})
+    page = answer.content.decode()
+    assert answer.status_code == 404
+    assert escape(name[:40]) in page
+    assert 'href="/discover/?category=piano"' in page
+    assert len(page) < 20_000
+    assert client.get("/discover/feed.xml", {"category": name}).status_code == 404
 
 
 def test_pages_show_each_song_once_whatever_is_published_meanwhile(alice: User, client) -> None:
