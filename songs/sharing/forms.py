@@ -38,9 +38,9 @@ class PublishForm(forms.Form):
         error_messages={"max_length": "That name has %(show_value)d characters; 60 are allowed."},
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.auto_id = "id_public_%s"  # the song's page has another form with a title
+    def __init__(self, data: Any = None, **kwargs: Any) -> None:
+        # The song's page has another form with a title.
+        super().__init__(data, auto_id="id_public_%s", **kwargs)
 
 
 def publish_form(song: Song, owner: User, known: Publication | None) -> PublishForm:

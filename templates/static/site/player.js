@@ -190,13 +190,11 @@
     }
   }
 
-  // --- waveforms that are drawn while the page is open ---
+  // --- waveforms that come later (data-drawing: from where) ---
 
-  // A song that has just arrived says where its waveform will be (data-drawing).
   async function askForWaveforms() {
-    const links = [...document.querySelectorAll("[data-drawing]")].map((link) => link.dataset.drawing);
-    const asked = new Set([...links, now()?.drawing].filter(Boolean));
-    for (const address of asked) {
+    const songs = [...document.querySelectorAll("[data-drawing]")].map(songOf).concat(now() ?? []);
+    for (const address of new Set(songs.map((song) => song.drawing).filter(Boolean))) {
       const answer = await fetch(address).catch(() => null);
       if (answer && answer.status !== 204) drawn(address, answer.ok ? await answer.text() : "");
     }
@@ -208,7 +206,7 @@
       const { audio } = songOf(link);
       delete link.dataset.drawing;
       link.dataset.waveform = waveform;
-      for (const wave of document.querySelectorAll(`[data-waveform-of="${CSS.escape(audio)}"]`)) draw(wave, waveform);
+      document.querySelectorAll(`[data-waveform-of="${CSS.escape(audio)}"]`).forEach((wave) => draw(wave, waveform));
     }
     for (const song of queue.filter((other) => other.drawing === address)) Object.assign(song, { waveform, drawing: "" });
     if (!closed && now()) draw(bar, now().waveform);
