@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import hypothesis
 import pytest
 from django.conf import settings
+from playwright.sync_api import Browser
 
 from melodymaker import embedded
+from tests.support import browser as chromium
 
 pytest_plugins = ["jobs.testing.pytest_plugin"]
 
@@ -20,6 +24,13 @@ UNFIT = {
 # How long an example takes is the machine's business, and no law.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for all tests of a file."""
+    with chromium.chromium() as started:
+        yield started
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from jobs.testing import travel
 from songs.models import Song, SongStatus, User
 from tests.support import cast
-from tests.support.browser import CHROMIUM, Looked, chromium, opened
+from tests.support.browser import CHROMIUM, Looked, opened
 from tests.test_end_to_end import PATIENCE, Process, environment, started
 
 __all__ = ["environment", "started"]  # fixtures
@@ -28,12 +27,6 @@ pytestmark = [
 GUNICORN = ("-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "melodymaker.wsgi")
 LONG = PATIENCE * 1000  # ms; only a test that fails waits for so long
 PLAYS = "!document.querySelector('#player audio').paused"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

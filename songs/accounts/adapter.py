@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 
 from songs.accounts import attempts, known_devices, names, refusals, welcome
+from songs.accounts.allauth_limits import wait_for
 from songs.credits import in_words
 from songs.limits.network import address_of
 from songs.models import User
@@ -47,7 +48,7 @@ class AccountAdapter(DefaultAccountAdapter):
         request: Any = current.request
         is_signed_in = request.user.is_authenticated
         user = request.user if is_signed_in else request._login_stage.login.user
-        wait = refusals.wait_for(request, "login_failed", f"mfa-auth-user-{user.pk}")
+        wait = wait_for(request, "login_failed", f"mfa-auth-user-{user.pk}")
         return refusals.TooOften(WRONG_CODES, wait or timedelta(seconds=1))
 
     # --- signing in ---

@@ -9,12 +9,11 @@ the account has signed in before has a count of its own, and the others do not h
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from allauth.account.internal.userkit import filter_users_by_email, filter_users_by_username
 from django.db import connection
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
@@ -64,8 +63,13 @@ def accounts_named(name: str) -> list[User]:
     not as Python does (“boß” and “boss” are two accounts)."""
     if not name:
         return []
-    found: Iterable[User] = [*filter_users_by_username(name), *filter_users_by_email(name)]
-    return sorted(set(found), key=lambda user: user.pk)
+    columns = ("username", "email", "emailaddress__email")  # one index each
+    found = {user for column in columns for user in _users(column, name)}
+    return sorted(found, key=lambda user: user.pk)
+
+
+def _users(column: str, name: str) -> QuerySet[User]:
+    return User.objects.filter(**{f"{column}__iexact": name})
 
 
 def in_words(wait: timedelta) -> str:

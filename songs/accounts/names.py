@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from allauth.account.internal.userkit import filter_users_by_username
 from django.core.exceptions import ValidationError
 
 from songs.models import User
@@ -49,7 +48,7 @@ def clean(name: str) -> str:
     for problem in (unseen(kept), of_other_signs(kept), too_long(kept), mixed(kept)):
         if problem:
             raise ValidationError(problem)
-    if any(filter_users_by_username(twin).exists() for twin in twins(kept)):
+    if any(User.objects.filter(username__iexact=twin).exists() for twin in twins(kept)):
         raise ValidationError(TAKEN)
     return kept
 

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from allauth.core.internal import ratelimit
-from allauth.core.internal.ratelimit import Rate
 from django.contrib import messages
-from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.forms.utils import ErrorDict
@@ -25,9 +21,9 @@ from django.urls import resolve, reverse
 
 from songs import answers
 from songs.accounts import attempts
+from songs.accounts.allauth_limits import ACCOUNT, MFA, wait_for
 
 logger = logging.getLogger(__name__)
-ACCOUNT, MFA = "allauth.account", "allauth.mfa"
 # What allauth counts before it opens a page.
 ACTIONS = {
     "account_login": (ACCOUNT, "login"),
@@ -59,30 +55,7 @@ def retry_after(wait: timedelta) -> str:
     return str(max(math.ceil(wait.total_seconds()), 1))
 
 
-# --- how long allauth's limits last ---
-
-
-def wait_for(
-    request: HttpRequest, action: str, key: str | None = None, *, app: str = ACCOUNT
-) -> timedelta | None:
-    """How long allauth refuses an action; None if it would let it through now."""
-    rates = ratelimit.get_rates(app=app, action=action)
-    waits = [_left(request, app, action, rate, key) for rate in rates]
-    return max((wait for wait in waits if wait), default=None)
-
-
-def _left(
-    request: HttpRequest, app: str, action: str, rate: Rate, key: str | None
-) -> timedelta | None:
-    is_of_none = {"user": request.user.is_anonymous, "key": key is None}
-    if is_of_none.get(rate.per):
-        return None
-    known = ratelimit.get_cache_key(request, app=app, action=action, rate=rate, key=key)
-    now = time.time()
-    recent = [moment for moment in cache.get(known, []) if moment > now - rate.duration]
-    if len(recent) < rate.amount:
-        return None
-    return timedelta(seconds=sorted(recent)[-rate.amount] + rate.duration - now)
+# --- allauth's limits ---
 
 
 def too_often(request: HttpRequest) -> HttpResponse:

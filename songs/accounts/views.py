@@ -21,6 +21,7 @@ from django.views.decorators.http import require_safe
 
 from songs import credits, limits
 from songs.accounts import refusals
+from songs.accounts.allauth_limits import wait_for
 from songs.accounts.refusals import KeepsWhatWasTyped
 from songs.models import User
 
@@ -74,7 +75,7 @@ class Address(KeepsWhatWasTyped, EmailView):
         return cast(HttpResponse, page)
 
     def refusal(self, email: str) -> refusals.TooOften | None:
-        wait = refusals.wait_for(self.request, "confirm_email", email.lower())
+        wait = wait_for(self.request, "confirm_email", email.lower())
         return refusals.TooOften(SENT, wait) if wait else None
 
 

@@ -42,12 +42,6 @@ VIEWS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium.chromium() as browser:
-        yield browser
-
-
 @pytest.fixture
 def looked(browser: Browser, live_server) -> Iterator[chromium.Looked]:
     nobody = {"name": "theme", "value": "auto"}

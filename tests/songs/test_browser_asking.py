@@ -15,18 +15,12 @@ from songs import credits
 from songs.deletion import put_away
 from songs.models import Song, SongStatus, User
 from tests.support import cast
-from tests.support.browser import CHROMIUM, Looked, chromium, opened
+from tests.support.browser import CHROMIUM, Looked, opened
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(not CHROMIUM, reason="NO BROWSER TESTED: Chromium is not installed"),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ motion that can be switched off, and no violation that axe knows of, in both the
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from songs.sharing.chores import count_categories
 from tests.songs.sharing.sharing import in_categories
 from tests.songs.test_browser_player import PLAYS, POSITION, a_playable, until
 from tests.support import cast
-from tests.support.browser import CHROMIUM, Looked, chromium, opened
+from tests.support.browser import CHROMIUM, Looked, opened
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -28,12 +28,6 @@ pytestmark = [
 MOST_BYTES = 120_000  # of a first page with its scripts and styles, as production sends them
 MOST_TABS = 25
 Looking = Callable[..., AbstractContextManager[Looked]]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from django.conf import settings
 from playwright.sync_api import Browser
 
 from tests.support import cast
-from tests.support.browser import CHROMIUM, chromium, opened
+from tests.support.browser import CHROMIUM, opened
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -26,12 +24,6 @@ BROKEN = """
   }) || (element.scrollWidth > element.clientWidth + 1 && !element.matches(".name"));
 }).map((element) => element.textContent.trim())
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from songs.models import Category, Song, User
 from tests.support import cast
-from tests.support.browser import CHROMIUM, Looked, chromium, opened
+from tests.support.browser import CHROMIUM, Looked, opened
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -28,12 +28,6 @@ pytestmark = [
 PLAYS = "!document.querySelector('#player audio').paused"
 POSITION = "document.querySelector('#player audio').currentTime"
 PATIENCE = 10_000  # ms; only a test that fails waits for so long
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -14,18 +14,12 @@ from songs.sharing.chores import count_categories
 from tests.songs.sharing.sharing import public
 from tests.songs.test_browser_player import a_playable
 from tests.support import cast
-from tests.support.browser import CHROMIUM, chromium, opened
+from tests.support.browser import CHROMIUM, opened
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(not CHROMIUM, reason="NO BROWSER TESTED: Chromium is not installed"),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ The pages are looked at by axe, in the light and in the dark, on a telephone and
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from playwright.sync_api import Browser, expect
 
 from jobs.testing import drain
 from songs.models import User
-from tests.support.browser import CHROMIUM, Looked, chromium, opened
+from tests.support.browser import CHROMIUM, Looked, opened
 from tests.support.canary import rows
 from tests.support.cast import PASSWORD, a_song, listener
 
@@ -28,12 +27,6 @@ pytestmark = [
 ]
 NAME = "zebrafink"
 LOOKS = [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -147,12 +146,6 @@ def test_without_refusals_the_card_says_so(olgas: Client) -> None:
 
 
 # --- in a browser ---
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium.chromium() as started:
-        yield started
 
 
 @pytest.mark.django_db(transaction=True)

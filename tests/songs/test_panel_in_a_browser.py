@@ -3,8 +3,6 @@ nothing sticks out, the console stays silent, and axe finds nothing. Django's ow
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from django.conf import settings as project
 from django.contrib import admin
@@ -30,12 +28,6 @@ pytestmark = [
 ]
 # Of Django's own scripts: the boxes of permissions, and a form that focuses its first field.
 DJANGOS = ("aria-prohibited-attr: ['<span class=\"help-tooltip", "Autofocus processing was blocked")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium.chromium() as started:
-        yield started
 
 
 @pytest.fixture

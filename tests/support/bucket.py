@@ -15,20 +15,26 @@ Objects = dict[str, bytes]  # by key
 def a_bucket(settings: Any, name: str = "songs") -> Iterator[Objects]:
     """A bucket as the site's store, with nothing in it."""
     objects: Objects = {}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(objects, f"/{name}/"))
+    keys = {"region_name": "eu-1", "access_key": "key", "secret_key": "secret"}
+    with the_store(settings, name, _handler(objects, f"/{name}/"), **keys, file_overwrite=False):
+        yield objects
+
+
+@contextmanager
+def the_store(
+    settings: Any, name: str, handler: type[BaseHTTPRequestHandler], **options: Any
+) -> Iterator[None]:
+    """What answers as the bucket of this name is the site's store."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    options = {
-        "bucket_name": name,
-        "endpoint_url": f"http://127.0.0.1:{server.server_port}",
-        **{"region_name": "eu-1", "access_key": "key", "secret_key": "secret"},
-        "file_overwrite": False,
-    }
+    address = f"http://127.0.0.1:{server.server_port}"
+    options = {"bucket_name": name, "endpoint_url": address, **options}
     default = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
     settings.STORAGES = {**settings.STORAGES, "default": default}
     try:
-        yield objects
+        yield
     finally:
         server.shutdown()
         thread.join()

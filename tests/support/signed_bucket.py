@@ -6,12 +6,11 @@ Time is the bucket's and the signer's own (`Clock`), so a test need not wait for
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
@@ -21,6 +20,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from songs.ranges import RangeNotSatisfiable, parse_range
+from tests.support.bucket import the_store
 
 KEY, SECRET, REGION = "key", "secret", "eu-1"
 LIFE = 600  # seconds of a link
@@ -58,24 +58,10 @@ def a_signed_bucket(
     """The bucket as the site's store."""
     bucket = SignedBucket(Clock())
     monkeypatch.setattr("botocore.auth.get_current_datetime", bucket.clock)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(bucket, f"/{name}/"))
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    options = {
-        "bucket_name": name,
-        "endpoint_url": f"http://127.0.0.1:{server.server_port}",
-        **{"region_name": REGION, "access_key": KEY, "secret_key": SECRET},
-        "querystring_expire": LIFE,
-    }
-    default = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
-    settings.STORAGES = {**settings.STORAGES, "default": default}
-    try:
+    keys = {"region_name": REGION, "access_key": KEY, "secret_key": SECRET}
+    handler = _handler(bucket, f"/{name}/")
+    with the_store(settings, name, handler, **keys, querystring_expire=LIFE):
         yield bucket
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def is_let_in(method: str, url: str, now: datetime) -> bool:

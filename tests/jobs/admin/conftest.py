@@ -1,18 +1,15 @@
-"""What the panel's tests share: the browser, an operator who is signed in there, and requests that
+"""What the panel's tests share: an operator who is signed in there, and requests that
 reach the engine's pages as they are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.conf import settings as project
 from django.test import Client
-from playwright.sync_api import Browser
 
 from songs.models import User
-from tests.support import browser as chromium
 from tests.support import cast
 
 
@@ -21,12 +18,6 @@ def _unscreened(settings: Any) -> None:
     """This site refuses a NUL before a page sees it. Another site need not, and the engine's pages
     cope with it themselves."""
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if not name.endswith(".no_nul")]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium.chromium() as started:
-        yield started
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ from songs.sharing.chores import count_categories
 from songs.sharing.counts import counts_of
 from tests.songs.sharing.sharing import in_categories, public
 from tests.support import cast
-from tests.support.browser import CHROMIUM, Looked, chromium, opened
+from tests.support.browser import CHROMIUM, Looked, opened
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -37,12 +37,6 @@ PICTURE = (
 )
 MOST_BYTES = 120 * 1024  # of the first page, without its covers
 Open = Callable[..., AbstractContextManager[Looked]]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
