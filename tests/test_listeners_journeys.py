@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as project
+from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 
 from jobs.testing import travel
@@ -68,13 +69,15 @@ def alice(transactional_db: None) -> User:
 
 
 @pytest.fixture
-def looking(browser: Browser, client: Any, alice: User) -> Any:
-    """Opens Alice's browser at an address."""
-    client.force_login(alice)
+def looking(browser: Browser, alice: User) -> Any:
+    """Opens Alice's browser at an address, or another account's, or a stranger's (None)."""
     name = project.SESSION_COOKIE_NAME
-    cookie = {"name": name, "value": client.cookies[name].value}
 
-    def at(base: str) -> Any:
+    def at(base: str, account: User | None = alice) -> Any:
+        client = Client()
+        if account:
+            client.force_login(account)
+        cookie = {"name": name, "value": client.cookies[name].value if account else "none"}
         return opened(browser, base, cookie, viewport={"width": 1280, "height": 900})
 
     return at
@@ -175,3 +178,69 @@ def test_cancelled_while_it_is_being_made(site: Any, looking: Any, alice: User) 
         page.get_by_role("button", name="Try again").click()
         expect(page.get_by_text("Being made", exact=True)).to_be_visible(timeout=LONG)
     assert "Traceback" not in cluster.said
+
+
+def test_two_takes_of_which_one_is_renamed_published_heard_and_liked(
+    site: Any, looking: Any, alice: User, settings: Any, tmp_path: Path
+) -> None:
+    settings.MEDIA_ROOT = tmp_path / "media"
+    cluster, base = site()
+    with looking(base) as looked:
+        takes = two_takes(looked.page, alice)
+        published_as(looked.page, takes[0], "Roof waltz")
+    with looking(base, None) as stranger:
+        arrived_and_heard(stranger.page, "Roof waltz")
+    with looking(base, cast.bob()) as at_bob:
+        liked(at_bob.page, "Roof waltz")
+    with looking(base) as looked:
+        looked.page.goto(f"/songs/{takes[0].pk}/")
+        looked.page.get_by_role("button", name="Make it private").click()
+        expect(looked.page.get_by_text("Private: only you can hear it")).to_be_visible()
+        looked.page.goto("/accounts/credits/")
+        expect(looked.page.get_by_text("You have 1.")).to_be_visible()
+    with looking(base, None) as stranger:
+        answer = stranger.page.goto(f"/listen/{takes[0].pk}/")
+        assert answer.status == 404
+        stranger.complaints.clear()  # the browser notes the 404, which is what this is about
+    assert "Traceback" not in cluster.said
+
+
+def two_takes(page: Page, alice: User) -> list[Song]:
+    page.goto("/")
+    page.get_by_label("What should it sound like?").fill("a waltz for two cats on a roof")
+    page.get_by_label("Two takes").check()
+    page.get_by_label("Length").fill("10")
+    page.get_by_role("button", name="Make my song").click()
+    play = page.get_by_role("main").get_by_role("button", name=re.compile("^Play A waltz"))
+    expect(play).to_have_count(2, timeout=LONG)
+    return list(Song.objects.filter(owner=alice).order_by("id"))
+
+
+def published_as(page: Page, song: Song, title: str) -> None:
+    page.goto(f"/songs/{song.pk}/")
+    page.get_by_role("button", name="Rename").click()
+    rename = page.get_by_role("form", name="Rename")
+    rename.get_by_label("Title").fill(title)
+    rename.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name=title)).to_be_visible()
+    share = page.locator("#share")
+    share.get_by_label("Name shown with it").fill("Alma")
+    share.get_by_role("button", name="Publish the song").click()
+    expect(page.get_by_text("Your song is public.")).to_be_visible()
+
+
+def arrived_and_heard(page: Page, title: str) -> None:
+    page.goto("/")
+    page.get_by_role("button", name=f"Play {title}").click()
+    until(page, "document.querySelector('#player audio').currentTime > 0.2")
+    page.get_by_role("link", name="Discover more").click()
+    page.get_by_role("main").get_by_role("link", name=title, exact=True).click()
+    expect(page.get_by_text("by Alma")).to_be_visible()
+    assert page.evaluate(PLAYS)
+
+
+def liked(page: Page, title: str) -> None:
+    page.goto("/discover/?order=new")
+    page.get_by_role("main").get_by_role("link", name=title, exact=True).click()
+    page.get_by_role("button", name="Like").click()
+    expect(page.get_by_role("button", name="Like")).to_have_text("Like 1")
