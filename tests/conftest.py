@@ -21,8 +21,10 @@ UNFIT = {
     "needs_pipeline": not settings.JOBS["PIPELINE"],
 }
 
-# How long an example takes is the machine's business, and no law.
-hypothesis.settings.register_profile("suite", deadline=None)
+# How long an example takes is the machine's business, and no law. What is found is shrunk for five
+# minutes at most; explaining it as well would have no end where an example takes seconds.
+SOUGHT = tuple(phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain)
+hypothesis.settings.register_profile("suite", deadline=None, phases=SOUGHT)
 hypothesis.settings.load_profile("suite")
 
 
