@@ -91,6 +91,8 @@ def _rows_for(name: str, wanted: frozenset[str]) -> list[dict[str, Any]]:
         return [{"run_id": run_id, "step_id": pk} for run_id, pk in done]
     if wanted == {"event_id"}:
         return [{"event_id": pk} for pk in Event.objects.values_list("pk", flat=True)]
+    if wanted == {"section"}:  # of the sitemap
+        return [{"section": name} for name in ("songs", "lists")]
     if wanted == {"app_label"}:
         return [{"app_label": label} for label in ("auth", "jobs", "songs")]
     if wanted == {"object_id"}:

@@ -126,8 +126,8 @@ def test_a_process_holds_after_many_runs_what_it_has_held_after_a_few(prepares, 
     def handler(ctx: Context) -> None:
         ctx.step.run("query", query, ctx.event.data["n"])
 
-    def play(first: int, runs: int = RUNS) -> dict[str, int]:
-        for number in range(first, first + runs):
+    def play(round: int) -> dict[str, int]:
+        for number in range(round * RUNS, (round + 1) * RUNS):
             go({"n": number})
         drain()
         travel(timedelta(seconds=2))
@@ -137,9 +137,8 @@ def test_a_process_holds_after_many_runs_what_it_has_held_after_a_few(prepares, 
 
     with registered(handler):
         for round in range(OFTEN):  # what each round asks once is prepared by then
-            play(-1 - round, runs=1)
-        play(0)
-        few, many = play(RUNS), play(2 * RUNS)
+            play(round)
+        few, many = play(OFTEN), play(OFTEN + 1)
     # Fewer than half an object for each run is nothing that a run leaves.
     assert many.pop("objects") - few.pop("objects") < RUNS / 2
     assert many == few
