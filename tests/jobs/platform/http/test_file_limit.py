@@ -27,9 +27,9 @@ def allowed() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def test_a_limit_that_is_too_low_is_raised(caplog):
-    assert make_room(700)
-    assert allowed() == 700
+def test_a_limit_that_is_too_low_is_raised(few, caplog):
+    assert make_room(few + 200)
+    assert allowed() == few + 200
     assert caplog.text == ""
 
 
@@ -45,10 +45,10 @@ def test_a_system_that_does_not_allow_enough_is_named_in_the_log(caplog):
     assert f"may need {2**40} open files at once, the system allows {hard}" in caplog.text
 
 
-def test_the_gateway_makes_room_for_the_connections_of_each_host(settings, monkeypatch):
-    limits = {"GATEWAY_LIMIT": 600, "GATEWAY_PER_HOST": 450}
+def test_the_gateway_makes_room_for_the_connections_of_each_host(settings, monkeypatch, few):
+    limits = {"GATEWAY_LIMIT": 2 * few, "GATEWAY_PER_HOST": few}
     settings.JOBS = settings.JOBS | limits | {"ALLOWED_HOSTS": ["a.test", "b.test"]}
     gateway = Gateway()
     monkeypatch.setattr(gateway._thread, "start", lambda: None)
     gateway.start()
-    assert allowed() == 2 * 450 + 200
+    assert allowed() == 2 * few + 200
