@@ -10,14 +10,13 @@ from urllib.parse import urlencode
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.admin.in_flight import InFlight
-from jobs.admin.words import is_stalled, situation
+from jobs.admin.words import is_stalled, situation, span
 from jobs.lib.excerpts import begun, excerpt
-from jobs.models import Event, Run
+from jobs.models import Attempt, Event, Run
 
 SHOWN = 20_000  # characters of a text
 NOTHING = "–"
@@ -49,8 +48,20 @@ def ago(moment: datetime | None) -> SafeString:
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         exact.isoformat(),
-        f"{date_format(exact, 'Y-m-d H:i:s')}.{exact.microsecond // 1000:03d} {exact.tzname()}",
+        f"{exact:%Y-%m-%d %H:%M:%S}.{exact.microsecond // 1000:03d} {exact.tzname()}",
         naturaltime(moment),
+    )
+
+
+def tried(attempt: Attempt) -> SafeString:
+    """An attempt in a line: how it ended, when it began, how long it took, and where."""
+    on = format_html(' <span class="jobs-quiet">on {}</span>', attempt.worker)
+    return format_html(
+        "{} {}, {}{}",
+        badge(attempt.status),
+        ago(attempt.started_at),
+        span(attempt.duration),
+        on if attempt.worker else "",
     )
 
 
@@ -68,6 +79,18 @@ def moment(at: datetime) -> SafeString:
         f"{local:%Y-%m-%d %H:%M}",
         local.tzname(),
         naturaltime(at),
+    )
+
+
+def log_time(at: datetime) -> SafeString:
+    """The time of day to the millisecond, with the day as title."""
+    local = timezone.localtime(at)
+    return format_html(
+        '<time datetime="{}" title="{} {}">{}</time>',
+        local.isoformat(),
+        f"{local:%Y-%m-%d %H:%M:%S}",
+        local.tzname(),
+        f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}",
     )
 
 

@@ -4,9 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import Subquery
+from django.http import HttpRequest
 from django.utils import timezone
 
-from jobs.admin import outputs, timeline, waterfall
+from jobs.admin import outputs, timeline, waterfall, windows
 from jobs.admin.functions import retries_of
 from jobs.admin.html import run_status
 from jobs.admin.in_flight import in_flight
@@ -20,13 +21,21 @@ from jobs.events import requester
 from jobs.models import RegisteredFunction, Run
 
 
-def page(run: Run, user: Any) -> dict[str, Any]:
+def page(run: Run, request: HttpRequest) -> dict[str, Any]:
     """Everything that a run's page shows, read at one moment."""
+    user: Any = request.user
+    problems: dict[str, str] = {}
     now = timezone.now()
     function = function_of(run)
     run.stands_still = bool(function and function.stands_still)  # type: ignore[attr-defined]
     retries = retries_of(function) if function else None
-    story = timeline.tell(run, now, outputs.cut(run.steps.all()))
+    story = timeline.tell(
+        run,
+        now,
+        outputs.cut,
+        last_step=windows.asked(request, "steps", problems),
+        last_line=windows.asked(request, "lines", problems),
+    )
     flight = in_flight([run]).get(run.pk)
     known = Known(
         usual_steps=function.usual_steps if function else None,
@@ -43,6 +52,7 @@ def page(run: Run, user: Any) -> dict[str, Any]:
         "situation": situation(run, now, retries, flight),
         "steps": steps_in_words(run, known.usual_steps),
         "story": story,
+        "problems": problems,
         "planned": story.planned.duration if story.planned else None,
         "queue_wait": story.queued.duration,
         "run_time": took(run, now),

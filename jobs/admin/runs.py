@@ -85,7 +85,7 @@ class RunAdmin(ReadOnlyAdmin):
         run = kwargs.get("obj")
         if run is not None:
             context |= {"title": run.fn_id, "subtitle": str(run.pk)}
-            context |= page(run, request.user)
+            context |= page(run, request)
             context["neighbours"] = neighbours(self, request, run)
             context |= self._buttons(request, run, context)
         response: Any = super().render_change_form(request, context, *args, **kwargs)

@@ -4,19 +4,20 @@ for each step, with bars that a drawing or a table can show.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.db.models import Manager, QuerySet
+from django.db.models import QuerySet
 
+from jobs.admin import windows
 from jobs.admin.bars import Bar, BarKind, attempt_bars, last_bars
+from jobs.admin.windows import NOTHING, Window
 from jobs.models import Attempt, AttemptStatus, Fetch, LogLine, Reason, Run, Step, StepKind
 
-MOST_STEPS = 300
-MOST_ATTEMPTS = 1000
-MOST_LOG_LINES = 500
+MOST_STEPS = 100
+MOST_ATTEMPTS = 300
+MOST_LOG_LINES = 200
 LEAST_PLANNED = timedelta(milliseconds=50)  # shorter times pass anyway
 BUSY = {BarKind.DONE, BarKind.ERROR, BarKind.OPEN}
 
@@ -29,6 +30,13 @@ class Lane:
     step: Step | None
     attempts: tuple[Attempt, ...]
     bars: tuple[Bar, ...]
+    number: int = 0  # of the step in its run, from 1
+
+    @property
+    def unseen(self) -> int:
+        """Attempts that are not among those read."""
+        known = len(self.attempts)
+        return max(self.step.attempts - known, 0) if self.step and (known or self.tries > 1) else 0
 
     @property
     def title(self) -> str:
@@ -73,13 +81,14 @@ class Story:
     lanes: tuple[Lane, ...]
     fetches: tuple[Fetch, ...]
     log_lines: tuple[LogLine, ...]
-    more_steps: int  # beyond MOST_STEPS, not in `lanes`
-    earlier_lines: int  # before the last MOST_LOG_LINES
+    steps: Window  # those in `lanes`
+    lines: Window  # those in `log_lines`
+    attempts_cut: bool  # whether the earliest attempts of these steps are not in `lanes`
 
     @property
     def invokes(self) -> bool:
         """Whether a step of it invokes a run, or may, beyond those shown."""
-        return bool(self.more_steps) or any(lane.invokes for lane in self.lanes)
+        return bool(self.steps.others) or any(lane.invokes for lane in self.lanes)
 
     @property
     def bars(self) -> Iterable[Bar]:
@@ -89,7 +98,20 @@ class Story:
 
     @property
     def before(self) -> tuple[Bar, ...]:
+        """None if only later steps are shown."""
+        if not self.steps.from_start:
+            return ()
         return (self.planned, self.queued) if self.planned else (self.queued,)
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """What a drawing of it spans: from the run's start to its end, unless earlier or later
+        steps are not shown."""
+        starts = [lane.start for lane in self.lanes if lane.start]
+        ends = [bar.end for lane in self.lanes for bar in lane.bars]
+        start = self.start if self.steps.from_start else min(starts, default=self.start)
+        end = self.end if self.steps.is_latest else max(ends, default=self.end)
+        return start, max(start, end)
 
     @property
     def busy(self) -> list[tuple[datetime, datetime]]:
@@ -102,28 +124,42 @@ class Story:
 
     @property
     def waited(self) -> timedelta:
-        """Time without work since the start: backoff, sleep, waits for a worker."""
-        if self.run.started_at is None:
+        """Time without work since the start: backoff, sleep, waits for a worker. Zero if not all
+        steps are shown, since it is not known then."""
+        if self.run.started_at is None or self.steps.others:
             return timedelta()
         return max(self.end - self.queued.end - self.busy_time, timedelta())
+
+
+def without_outputs(steps: QuerySet[Step]) -> QuerySet[Step]:
+    return steps.defer("output")
 
 
 def tell(
     run: Run,
     now: datetime,
-    steps_of_it: QuerySet[Step] | None = None,
+    outputs: Callable[[QuerySet[Step]], QuerySet[Step]] = without_outputs,
     *,
+    last_step: int | None = None,
+    last_line: int | None = None,
     with_log: bool = True,
 ) -> Story:
-    """Read the run's rows (four queries, however long it is) and arrange them. What its steps have
-    left is not read, unless a query is given for them that does so."""
-    rows = run.steps.defer("output") if steps_of_it is None else steps_of_it
-    steps = list(rows.order_by("position", "id")[:MOST_STEPS])
-    attempts = list(run.attempts.order_by("id")[:MOST_ATTEMPTS])
-    fetches = tuple(run.fetches.order_by("id")[:MOST_STEPS])
-    newest = run.log_lines.order_by("-id")[:MOST_LOG_LINES]
-    log_lines = tuple(reversed(newest)) if with_log else ()
-    more_steps = _beyond(run.steps, len(steps), MOST_STEPS)
+    """Read a window of the run's rows (four queries, however long it is) and arrange them: the
+    latest, or those up to a step and a log line by their numbers. What steps have left is not read,
+    unless `outputs` adds it to their query."""
+    in_order = run.steps.order_by("position", "id")
+    steps, shown = windows.read(in_order, MOST_STEPS, last_step, outputs)
+    attempts, fetches = run.attempts.all(), run.fetches.all()
+    if shown.others:
+        names = [step.name for step in steps]
+        attempts = attempts.filter(step_name__in=names)
+        fetches = fetches.filter(step_name__in=names)
+    tries = list(reversed(attempts.order_by("-id")[:MOST_ATTEMPTS]))
+    requests = tuple(reversed(fetches.order_by("-id")[:MOST_STEPS]))
+    log_lines: Sequence[LogLine] = ()
+    lines = NOTHING
+    if with_log:
+        log_lines, lines = windows.read(run.log_lines.order_by("id"), MOST_LOG_LINES, last_line)
     end = max(run.ended_at or now, run.created_at)
     return Story(
         run=run,
@@ -131,17 +167,13 @@ def tell(
         end=end,
         planned=_planned(run, end),
         queued=_queued(run, end),
-        lanes=_lanes(run, steps, attempts, _sent(fetches), end, whole=not more_steps),
-        fetches=fetches,
-        log_lines=log_lines,
-        more_steps=more_steps,
-        earlier_lines=_beyond(run.log_lines, len(log_lines), MOST_LOG_LINES),
+        lanes=_lanes(run, steps, tries, _sent(requests), end, shown),
+        fetches=requests,
+        log_lines=tuple(log_lines),
+        steps=shown,
+        lines=lines,
+        attempts_cut=len(tries) == MOST_ATTEMPTS,
     )
-
-
-def _beyond(rows: Manager[Any], shown: int, most: int) -> int:
-    """Counted only if the page is full."""
-    return rows.count() - shown if shown == most else 0
 
 
 def _ready(run: Run, end: datetime) -> datetime:
@@ -176,18 +208,17 @@ def _lanes(
     attempts: Iterable[Attempt],
     sent: dict[str, datetime],
     end: datetime,
-    *,
-    whole: bool,
+    shown: Window,
 ) -> tuple[Lane, ...]:
     """A lane for each step, and for attempts without one."""
     tries: dict[str, list[Attempt]] = {}
     for attempt in attempts:
         tries.setdefault(attempt.step_name, []).append(attempt)
     lanes = [
-        _lane(run, step.name, step, tries.pop(step.name, []), sent.get(step.name), end)
-        for step in steps
+        _lane(run, step.name, step, tries.pop(step.name, []), sent.get(step.name), end, number)
+        for number, step in enumerate(steps, shown.first)
     ]
-    if whole:
+    if not shown.others:
         lanes += [_lane(run, name, None, of_name, None, end) for name, of_name in tries.items()]
     return tuple(sorted(lanes, key=lambda lane: lane.start or end))
 
@@ -199,13 +230,14 @@ def _lane(
     tries: list[Attempt],
     sent: datetime | None,
     end: datetime,
+    number: int = 0,
 ) -> Lane:
     bars = list(attempt_bars(tries))
     begun = step.started_at if step else None
     if step is not None and step.is_remembered:
         begun = sent or begun
     bars += last_bars(run, step, tries[-1] if tries else None, begun, end)
-    return Lane(name=name, step=step, attempts=tuple(tries), bars=tuple(bars))
+    return Lane(name=name, step=step, attempts=tuple(tries), bars=tuple(bars), number=number)
 
 
 def merged(intervals: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:

@@ -10,6 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
+
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from jobs.admin.bars import Bar
 from jobs.admin.timeline import Lane, Story
@@ -57,15 +61,31 @@ class Row:
     marks: tuple[Mark, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Waterfall:
     rows: tuple[Row, ...]
     ticks: tuple[Mark, ...]
     folds: tuple[Mark, ...]
 
+    @cached_property
+    def grid(self) -> SafeString:
+        """What each row has behind its bars; made once."""
+        lines = format_html_join(
+            "",
+            '<line class="jobs-grid" x1="{0}" x2="{0}" y1="0" y2="26"/>',
+            ((tick.x,) for tick in self.ticks),
+        )
+        folds = format_html_join(
+            "",
+            '<rect class="jobs-fold" x="{}" width="{}" y="0" height="26"/>',
+            ((fold.x, fold.width) for fold in self.folds),
+        )
+        return lines + folds
+
 
 def draw(story: Story) -> Waterfall:
-    pieces = axis(story.start, story.end, story.busy)
+    start, end = story.span
+    pieces = axis(start, end, story.busy)
     queued = Row(
         title="queued",
         anchor="",
@@ -74,9 +94,10 @@ def draw(story: Story) -> Waterfall:
         duration=story.queued.duration,
         marks=tuple(_mark(bar, pieces) for bar in story.before),
     )
+    lanes = tuple(_row(index, lane, pieces) for index, lane in enumerate(story.lanes))
     return Waterfall(
-        rows=(queued, *(_row(index, lane, pieces) for index, lane in enumerate(story.lanes))),
-        ticks=tuple(_ticks(pieces, story.start)),
+        rows=((queued,) if story.before else ()) + lanes,
+        ticks=tuple(_ticks(pieces, start)),
         folds=tuple(_folds(pieces)),
     )
 

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
+from jobs.admin import timeline
 from jobs.models import Run, Step
 from tests.jobs.admin.people import staff
 from tests.songs.conftest import as_
@@ -272,3 +273,69 @@ def test_the_policy_is_sent_with_the_page(admin_client: Client) -> None:
 
     assert "'unsafe-inline'" not in response.headers["Content-Security-Policy"]
     assert settings.CONTENT_SECURITY_POLICY["default-src"] == ["'self'"]
+
+
+def long_run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Five steps and five log lines, of which a page shows two each."""
+    monkeypatch.setattr(timeline, "MOST_STEPS", 2)
+    monkeypatch.setattr(timeline, "MOST_LOG_LINES", 2)
+    run = rows.completed_run()
+    for number in range(5):
+        rows.make_line(run, rows.now(), f"said {number}")
+    return run
+
+
+def test_a_long_run_shows_its_latest_steps_and_lines_and_leads_to_the_earlier_ones(
+    monkeypatch: pytest.MonkeyPatch, admin_client: Client
+) -> None:
+    run = long_run(monkeypatch)
+    address = reverse("admin:jobs_run_change", args=[run.pk])
+
+    latest = page(admin_client, run)
+    assert 'id="step-2"' in latest
+    assert 'id="step-3"' not in latest
+    assert "4–5 of 5 steps" in latest
+    assert "said 4" in latest
+    assert "said 2" not in latest
+
+    links = re.findall(r'href="(\?(?:steps|lines)=\d+)#', latest)
+    assert links == ["?steps=3", f"?lines={run.log_lines.count() - 2}"]
+    steps_before, lines_before = (
+        admin_client.get(address + link).content.decode() for link in links
+    )
+    assert "2–3 of 5 steps" in steps_before
+    assert "said 4" in steps_before  # the log's window is its own
+    assert "said 2" in lines_before
+    assert "4–5 of 5 steps" in lines_before
+    assert steps_before.count("Rerun from here") == 2  # neither is the run's first
+
+
+def test_the_part_that_moves_keeps_the_window_that_is_shown(
+    monkeypatch: pytest.MonkeyPatch, admin_client: Client
+) -> None:
+    monkeypatch.setattr(timeline, "MOST_STEPS", 1)
+    run = rows.backing_off_run()
+    address = reverse("admin:jobs_run_change", args=[run.pk]) + "?steps=1"
+
+    part = admin_client.get(address, headers={"HX-Request": "true"}).content.decode()
+
+    assert f'hx-get="{address}"' in part
+    assert "1–1 of 3 steps" in part
+
+
+@pytest.mark.parametrize("asked", ["x", "-1", "1.5", "9" * 40, "x\x00", "²", "<script>"])
+def test_a_window_that_is_none_is_told_beside_its_rows_and_the_latest_are_shown(
+    monkeypatch: pytest.MonkeyPatch, admin_client: Client, asked: str
+) -> None:
+    run = long_run(monkeypatch)
+
+    answer = admin_client.get(
+        reverse("admin:jobs_run_change", args=[run.pk]), {"steps": asked, "lines": asked}
+    )
+
+    text = answer.content.decode()
+    assert answer.status_code == 200
+    assert "is no number of one of the steps: the latest are shown." in text
+    assert "is no number of one of the lines: the latest are shown." in text
+    assert "4–5 of 5 steps" in text
+    assert "<script>&#x27;" not in text

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.admin import timeline
+from jobs.admin import timeline, waterfall
 from jobs.admin.bars import BarKind
 from jobs.models import Run
 from tests.support import rows
@@ -136,15 +136,91 @@ def test_a_long_run_costs_as_many_queries_as_a_short_one(
         assert len(timeline.tell(run, rows.now()).lanes) == 40
 
 
-def test_only_the_last_log_lines_are_told_and_the_rest_is_counted(
+def test_the_latest_log_lines_are_told_and_an_earlier_window_of_them_when_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(timeline, "MOST_LOG_LINES", 3)
     run = rows.make_run()
-    for number in range(5):
+    for number in range(1, 6):
         rows.make_line(run, rows.now(), f"line {number}")
 
     story = told(run)
+    assert [line.message for line in story.log_lines] == ["line 3", "line 4", "line 5"]
+    assert (story.lines.words, story.lines.earlier, story.lines.later) == ("3–5 of 5", 3, None)
 
-    assert [line.message for line in story.log_lines] == ["line 2", "line 3", "line 4"]
-    assert story.earlier_lines == 2
+    before = timeline.tell(run, rows.now(), last_line=story.lines.earlier)
+    assert [line.message for line in before.log_lines] == ["line 1", "line 2", "line 3"]
+    assert (before.lines.words, before.lines.earlier, before.lines.later) == ("1–3 of 5", None, 5)
+
+
+def a_run_of_steps(count: int) -> Run:
+    """Each of a second, one after the other, the first attempt of each an error."""
+    begun = rows.now() - timedelta(hours=1)
+    run = rows.make_run(begun, status="running", started_at=begun)
+    for number in range(count):
+        at = begun + timedelta(seconds=number)
+        rows.make_step(run, f"step-{number + 1}", at, 1, position=number, attempts=2)
+        rows.make_attempt(run, f"step-{number + 1}", at, 0.4, status="error")
+        rows.make_attempt(run, f"step-{number + 1}", at + timedelta(seconds=0.5), 0.4)
+    return run
+
+
+def test_a_long_run_tells_its_latest_steps_and_each_earlier_one_when_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(timeline, "MOST_STEPS", 4)
+    run = a_run_of_steps(10)
+
+    seen, ends_with = [], None
+    while True:
+        story = timeline.tell(run, rows.now(), last_step=ends_with)
+        seen.append([lane.name for lane in story.lanes])
+        assert all(len(lane.attempts) == 2 for lane in story.lanes)
+        assert len(waterfall.draw(story).rows) == 4 + story.steps.from_start
+        if (ends_with := story.steps.earlier) is None:
+            break
+
+    assert seen == [
+        ["step-7", "step-8", "step-9", "step-10"],
+        ["step-3", "step-4", "step-5", "step-6"],
+        ["step-1", "step-2", "step-3", "step-4"],
+    ]
+    assert story.steps.later == 8
+    assert story.waited == timedelta()  # not known without all steps
+
+
+def test_an_earlier_window_is_drawn_from_its_first_step_to_its_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(timeline, "MOST_STEPS", 4)
+    run = a_run_of_steps(10)
+
+    start, end = timeline.tell(run, rows.now(), last_step=6).span
+
+    assert start == run.created_at + timedelta(seconds=2)
+    assert end - start < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(("asked", "last"), [(0, 4), (1, 4), (10**8, 10)])
+def test_a_number_beyond_the_steps_shows_the_nearest_window(
+    monkeypatch: pytest.MonkeyPatch, asked: int, last: int
+) -> None:
+    monkeypatch.setattr(timeline, "MOST_STEPS", 4)
+
+    assert timeline.tell(a_run_of_steps(10), rows.now(), last_step=asked).steps.last == last
+
+
+def test_attempts_that_do_not_fit_are_named_and_shown_where_their_step_ends_the_window(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(timeline, "MOST_ATTEMPTS", 4)
+    run = a_run_of_steps(5)
+
+    story = told(run)
+    assert [(lane.number, lane.unseen) for lane in story.lanes] == [
+        *((1, 2), (2, 2), (3, 2)),
+        *((4, 0), (5, 0)),
+    ]
+
+    monkeypatch.setattr(timeline, "MOST_STEPS", 2)
+    assert [lane.unseen for lane in timeline.tell(run, rows.now(), last_step=2).lanes] == [0, 0]
