@@ -21,7 +21,6 @@ from jobs.models import RegisteredFunction, Run
 
 
 def page(run: Run, user: Any) -> dict[str, Any]:
-    """Everything that a run's page shows, read at one moment."""
     now = timezone.now()
     function = function_of(run)
     run.stands_still = bool(function and function.stands_still)  # type: ignore[attr-defined]
@@ -58,7 +57,6 @@ def page(run: Run, user: Any) -> dict[str, Any]:
 
 
 def function_of(run: Run) -> Any:
-    """The function's row, with `usual_steps`, the steps of its last completed run; None without a
-    row. One query."""
+    """With `usual_steps`, the steps of its last completed run; None without a row. One query."""
     usual = Subquery(last_completed(run.fn_id).values("steps_done")[:1])
     return RegisteredFunction.objects.annotate(usual_steps=usual).filter(pk=run.fn_id).first()

@@ -1,6 +1,5 @@
-"""A run's rows, read once and arranged by time: `tell(run, now)` returns a `Story` of lanes, one
-for each step, with bars that a drawing or a table can show.
-"""
+"""A run's rows arranged by time: `tell(run, now)` returns a `Story` of lanes, one a step, with bars
+for a drawing or a table."""
 
 from __future__ import annotations
 
@@ -36,7 +35,7 @@ class Lane:
 
     @property
     def status(self) -> str:
-        """The step's own; without a row, its last attempt's."""
+        """The step's; without a row, the last attempt's."""
         if self.step is not None:
             return self.step.status
         return str(self.attempts[-1].status) if self.attempts else ""
@@ -51,7 +50,6 @@ class Lane:
 
     @property
     def duration(self) -> timedelta | None:
-        """From the first start to the end, backoff included."""
         return self.bars[-1].end - self.bars[0].start if self.bars else None
 
     @property
@@ -78,7 +76,7 @@ class Story:
 
     @property
     def invokes(self) -> bool:
-        """Whether a step of it invokes a run, or may, beyond those shown."""
+        """A step invokes a run, or may, beyond those shown."""
         return bool(self.more_steps) or any(lane.invokes for lane in self.lanes)
 
     @property
@@ -93,7 +91,6 @@ class Story:
 
     @property
     def busy(self) -> list[tuple[datetime, datetime]]:
-        """Times of work, in order, without overlap."""
         return merged((bar.start, bar.end) for bar in self.bars if bar.kind in BUSY)
 
     @property
@@ -102,7 +99,7 @@ class Story:
 
     @property
     def waited(self) -> timedelta:
-        """Time without work since the start: backoff, sleep, waits for a worker."""
+        """Without work since the start: backoff, sleep, waits for a worker."""
         if self.run.started_at is None:
             return timedelta()
         return max(self.end - self.queued.end - self.busy_time, timedelta())
@@ -115,8 +112,8 @@ def tell(
     *,
     with_log: bool = True,
 ) -> Story:
-    """Read the run's rows (four queries, however long it is) and arrange them. What its steps have
-    left is not read, unless a query is given for them that does so."""
+    """Four queries, however long the run is. The steps' outputs are not read, unless a query is
+    given that does so."""
     rows = run.steps.defer("output") if steps_of_it is None else steps_of_it
     steps = list(rows.order_by("position", "id")[:MOST_STEPS])
     attempts = list(run.attempts.order_by("id")[:MOST_ATTEMPTS])
@@ -140,7 +137,6 @@ def tell(
 
 
 def _beyond(rows: Manager[Any], shown: int, most: int) -> int:
-    """Counted only if the page is full."""
     return rows.count() - shown if shown == most else 0
 
 
@@ -179,7 +175,6 @@ def _lanes(
     *,
     whole: bool,
 ) -> tuple[Lane, ...]:
-    """A lane for each step, and for attempts without one."""
     tries: dict[str, list[Attempt]] = {}
     for attempt in attempts:
         tries.setdefault(attempt.step_name, []).append(attempt)
