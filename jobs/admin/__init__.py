@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# django-q2 registers its pages first, so that they can be removed.
+# Imported first: it registers the pages that are removed below.
 import django_q.admin  # noqa: F401
 from django.contrib import admin
 from django_q.models import Failure, OrmQ, Schedule, Success
@@ -15,7 +15,7 @@ admin.site.site_header = "MelodyMaker operations"
 admin.site.site_title = "MelodyMaker operations"
 admin.site.index_title = "Operations"
 
-# They show nothing of the engine, whose queue is the Run table.
+# They show nothing of the engine's queue, the Run table.
 for model in (Schedule, Success, Failure, OrmQ):
     if admin.site.is_registered(model):
         admin.site.unregister(model)

@@ -1,4 +1,4 @@
-"""The acts of persons, from Django's log: what was done to many objects at once is one act."""
+"""Acts of persons, from Django's log: a deed on many objects at once is one act."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from django.db.models import Q, QuerySet
 
 from jobs.lib.excerpts import excerpt
 
-READ = 5_000  # entries of the log that a page looks at
-MATCHING = 1_000  # entries that it takes of these
+READ = 5_000  # log entries that a page reads
+MATCHING = 1_000  # … and takes
 SHOWN = 100  # acts on a page
 NAMED = 20  # objects of an act
 TOGETHER = timedelta(seconds=60)  # between two entries of one act, at most
@@ -28,7 +28,7 @@ Allowed = Callable[[str], bool]  # given a permission
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an act was done to; without `url`, if the account may not go there or it is gone."""
+    """`url` is empty if the account may not go there or the object is gone."""
 
     name: str
     url: str
@@ -40,7 +40,7 @@ class Act:
     by: str
     what: str
     kind: str  # of its objects, as “run”
-    kinds: str  # … and of several, as “runs”
+    kinds: str  # … in the plural
     number: int = 0
     targets: list[Target] = field(default_factory=list)  # the first NAMED
     begun: datetime | None = None
@@ -55,16 +55,15 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Acts:
-    """The newest first. `older` is the log's id below which the next page begins; None at the end
-    of the log."""
+    """Newest first. `older`: the log's id below which the next page begins; None at the end."""
 
     acts: list[Act]
     older: int | None
 
 
 def acts(may: Allowed, wanted: Q | None = None, before: int | None = None) -> Acts:
-    """Those of the log that are wanted (all, without a condition), below the entry `before`. Three
-    queries, which read at most READ entries: a page may be empty and have older ones."""
+    """The wanted acts (by default all) below the entry `before`. Three queries read at most READ
+    entries: an empty page may have older ones."""
     entries = _matching(_below(before), wanted)
     found, last = _together(entries, may)
     if last is None and len(entries) == MATCHING:
@@ -75,7 +74,7 @@ def acts(may: Allowed, wanted: Q | None = None, before: int | None = None) -> Ac
 
 
 def latest(may: Allowed, since: datetime) -> list[Act]:
-    """The acts since then, as far as READ entries and SHOWN acts go. Two queries."""
+    """At most SHOWN acts, from at most READ entries. Two queries."""
     return _together(_matching(_below(None), Q(action_time__gte=since)), may)[0]
 
 
@@ -85,7 +84,6 @@ def _below(before: int | None) -> QuerySet[LogEntry]:
 
 
 def deed(entry: LogEntry) -> str:
-    """“Retried from the failed step.”, “Added.”, “Deleted.”."""
     return entry.get_change_message() or FLAGS.get(entry.action_flag, "–")
 
 
@@ -97,7 +95,7 @@ def target(entry: LogEntry, may: Allowed) -> Target:
 
 
 def _matching(log: QuerySet[LogEntry], wanted: Q | None) -> list[LogEntry]:
-    """With their accounts, each read once, and their content types, which Django remembers."""
+    """With accounts, each read once, and content types, which Django remembers."""
     read = LogEntry.objects.filter(id__in=log.values("id")[:READ]).order_by("-id")
     entries = list((read if wanted is None else read.filter(wanted))[:MATCHING])
     users = get_user_model()._default_manager.in_bulk({entry.user_id for entry in entries})
@@ -109,7 +107,6 @@ def _matching(log: QuerySet[LogEntry], wanted: Q | None) -> list[LogEntry]:
 
 
 def _together(entries: Iterable[LogEntry], may: Allowed) -> tuple[list[Act], int | None]:
-    """The acts, and the last entry that is among them if there is no room for the rest."""
     found: list[Act] = []
     open_acts: dict[Key, Act] = {}
     last = None

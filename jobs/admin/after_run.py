@@ -1,4 +1,4 @@
-"""What came after a run that failed or was cancelled: its hook, and whether that has told of it."""
+"""The hook of a failed or cancelled run, and whether it has told of the run."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from jobs.admin.filters import first_id
 from jobs.models import Run, RunStatus
 
 MOST_READ = 1_000
-RUN_BEFORE, AFTER = timedelta(seconds=30), timedelta(minutes=5)  # clocks of machines may differ
+RUN_BEFORE, AFTER = timedelta(seconds=30), timedelta(minutes=5)  # machines' clocks may differ
 
-# The hook's run was made with the end, so its id has the end's time; the latest replay counts.
+# The hook's run is made with the end: its id has that time. The latest replay counts.
 HOOK = """
 WITH made AS (
   SELECT r.id, r.fn_id, r.status
@@ -48,15 +48,15 @@ class AfterRun:
     fn_id: str
     said: str
     url: str
-    is_open: bool  # nothing has been told yet, or perhaps not
+    is_open: bool  # perhaps nothing has been told yet
 
     def __str__(self) -> str:
         return f"After this run: {self.fn_id} {self.said}."
 
 
 def after_run(run: Run) -> AfterRun | None:
-    """None for a run that has not ended so, that has no hook, or whose hook's run is gone. One
-    query, which reads at most MOST_READ runs of the hook."""
+    """None for another end, without a hook, or once the hook's run is gone. One query reads at most
+    MOST_READ runs of the hook."""
     moment = MOMENTS.get(run.status)
     if moment is None or run.ended_at is None:
         return None

@@ -1,5 +1,5 @@
-"""The audit log: who did what to what, and when. It is Django's own log, which the panel writes
-with every act; here it is read and never changed."""
+"""The audit log: acts with their person, object and time. Every act of the panel adds to Django's
+own log; this page only reads it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SPANS = {
     "yesterday": "Yesterday",
     "7d": "Past 7 days",
 }
-# Distinct accounts: one look into the index each, where DISTINCT would read the whole log.
+# One look into the index for each account; DISTINCT would read the whole log.
 PERSONS = """
 WITH RECURSIVE found AS (
     (SELECT user_id FROM django_admin_log ORDER BY user_id LIMIT 1)
@@ -50,7 +50,7 @@ WITH RECURSIVE found AS (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The parameters of the address that can be used; `problems` has a sentence for each other."""
+    """The address's usable parameters; `problems` has a sentence for each other one."""
 
     by: str
     span: str
@@ -141,14 +141,13 @@ def _is_id(text: str) -> bool:
 
 
 def acted_on(fn_id: str) -> Q:
-    """Acts on the function itself and on its runs, whose names begin with the function's."""
+    """Acts on the function itself and its runs, whose names begin with its id."""
     itself = Q(content_type__model="registeredfunction", object_id=fn_id)
     its_run = Q(content_type__model="run", object_repr__startswith=f"{fn_id} ")
     return itself | its_run
 
 
 def ends(span: str) -> tuple[datetime, datetime] | None:
-    """The first and the last moment of one of SPANS, in the site's zone."""
     now = timezone.now()
     midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     return {
@@ -161,7 +160,6 @@ def ends(span: str) -> tuple[datetime, datetime] | None:
 
 
 def persons() -> list[tuple[str, str]]:
-    """The accounts that the log names, by their names; at most MOST_PERSONS."""
     with connection.cursor() as cursor:
         cursor.execute(PERSONS, [MOST_PERSONS])
         ids = [user_id for (user_id,) in cursor.fetchall()]
@@ -174,7 +172,6 @@ def functions() -> Any:
 
 
 def link(entry: LogEntry) -> SafeString:
-    """What it was done to, with a link if the page is still there."""
     found = target(entry, lambda permission: True)
     if not found.url:
         return format_html("{}", found.name)

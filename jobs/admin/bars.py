@@ -1,4 +1,4 @@
-"""The bars of a step: its attempts, the waits between them, and what no attempt records."""
+"""A step's bars: attempts, waits between them, and what no attempt records."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from jobs.models import Attempt, AttemptStatus, Run, RunStatus, Step, StepKind, 
 
 class BarKind(StrEnum):
     QUEUE = "queue"  # from the first possible start to the start
-    DONE = "done"  # work that succeeded
-    ERROR = "error"  # a failed attempt
-    OPEN = "open"  # unfinished work
+    DONE = "done"
+    ERROR = "error"
+    OPEN = "open"
     BACKOFF = "backoff"  # from an error to the next attempt
     WAIT = "wait"  # sleep, or a wait for another
 

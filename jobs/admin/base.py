@@ -1,4 +1,4 @@
-"""What the panel's pages share: they only read, at a cost that does not grow with history."""
+"""Base of the panel's pages: they only read, at a cost independent of history."""
 
 from __future__ import annotations
 

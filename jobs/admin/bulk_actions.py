@@ -1,4 +1,4 @@
-"""Retry and cancel for many runs, after a page that asks."""
+"""Retry and cancel of many runs, after a confirmation."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ CANCEL = Bulk(
 def in_bulk(
     model_admin: Any, request: HttpRequest, runs: RunQuerySet, bulk: Bulk
 ) -> HttpResponse | None:
-    """Show a page that asks, with the runs; then, with `post` in the form, do it.
+    """List the runs on a page that asks; with `post` in the form, act.
 
-    If more runs are selected than one form can hold, `post=all` lets a run of the engine's own do
-    all that the list shows, if bulk() has its filters (`_shown`).
+    For more runs than one form can hold, `post=all` lets a run of the engine's own act on the
+    whole list, if bulk() has its filters (`_shown`).
     """
     fitting = runs.in_status(*bulk.statuses).order_by("id")
     if request.POST.get("post") == "all":
@@ -112,7 +112,6 @@ def in_bulk(
 def _confirmation(
     request: HttpRequest, bulk: Bulk, allowed: list[Run], chosen: int
 ) -> dict[str, Any]:
-    """What the page says that asks first."""
     runs = allowed[:MOST_AT_ONCE]
     return {
         "title": f"{bulk.verb} runs",
@@ -134,7 +133,6 @@ def _retries(runs: list[Run]) -> dict[str, Any]:
 
 
 def _below(runs: list[Run]) -> str:
-    """As “3 unfinished runs”."""
     ids = [run.pk for run in runs]
     below = invocation_tree.unfinished_below(ids, MOST_COUNTED + len(ids) + 1, MOST_WALKED)
     return counted(set(below) - set(ids))
@@ -182,7 +180,7 @@ def _leave_to_the_engine(model_admin: Any, request: HttpRequest, bulk: Bulk) -> 
 
 
 def _ask_for_all(bulk: Bulk, shown: dict[str, Any], invoked: bool) -> str:
-    """A list without a filter shows every run, and the operator was asked."""
+    """Without a filter, the operator has confirmed every run."""
     everything = not any(shown.values())
     return api.bulk(bulk.whole, **shown, invoked=invoked, everything=everything)
 
@@ -196,8 +194,8 @@ def _act_by(deed: Deed) -> Callable[[Any, HttpRequest, Run], Outcome]:
 
 
 def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk) -> int:
-    """How many it was done to. One transaction a run: what cannot be done for one does not undo the
-    others, and a form that is sent again after a crash does those that are left."""
+    """The number of runs done. One transaction a run: a refusal undoes no other run, and a form
+    sent again after a crash does the rest."""
     refused, done = [], 0
     for run, deed in bulk_kinds.deeds(runs, request.POST, bulk.deed):
         try:

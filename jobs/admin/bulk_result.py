@@ -1,5 +1,5 @@
-"""What has become of the runs of a bulk act: “55 retried by olga at 02:10: 40 completed, 11 under
-way, 4 failed again”. It is read from the history, to which each of them was added."""
+"""The runs of a bulk act, read from the history: “55 retried by olga at 02:10: 40 completed, 11
+under way, 4 failed again”."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ DONE = Q(change_message__startswith="Retried from") | Q(
 
 
 def address(request: HttpRequest, begun: datetime) -> str:
-    """Of the page about what this account has done from then until now."""
     query = {"by": request.user.pk, "from": begun.isoformat(), "until": timezone.now().isoformat()}
     return f"{reverse('admin:jobs_run_result')}?{urlencode(query)}"
 

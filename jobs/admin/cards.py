@@ -1,12 +1,12 @@
-"""Cards of the project on Operations, without the engine knowing what they show.
+"""The project's cards on Operations; the engine does not know what they show.
 
 `JOBS["PANEL_CARDS"]` may list callables by their dotted paths:
 
     def credit_check(request: HttpRequest, span: Span) -> SafeString: ...
 
-Each is called with the request and the span (`span.key`, `span.label`, `span.length`) and returns
-HTML that is safe, which Operations shows as a card, or an empty text for an account that may not
-see it. It is called with every refresh, every five seconds: its queries should be few and bounded.
+Each gets the request and the span (`span.key`, `span.label`, `span.length`) and returns safe HTML,
+or an empty text for an account that may not see the card. Operations calls it with every refresh,
+every five seconds: its queries should be few and bounded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 
 def cards(request: HttpRequest, span: Span) -> list[SafeString]:
-    """What the project shows; a card that fails says so, and the others stay."""
     found = (_card(path, request, span) for path in conf.panel_cards())
     return [card for card in found if card]
 

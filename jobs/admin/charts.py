@@ -1,7 +1,7 @@
-"""Charts as SVG that the server draws: stacked columns, times as lines, and sparklines.
+"""SVG charts drawn by the server: stacked columns, lines for times, and sparklines.
 
-Places along the time axis are percentages, so that a drawing is as wide as its box; heights are
-pixels. Each column carries its figures as its name, and the same figures stand in a table.
+Places along the time axis are percentages, so a drawing fills its box; heights are pixels. Each
+column's name has its figures, which also stand in a table.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jobs.admin.words import span
 from jobs.metrics.histograms import Histogram
 from jobs.metrics.series import Bar, Series
 
-TOP = 22.0  # pixels: above it a column's figures are shown
+TOP = 22.0  # pixels; a column's figures stand above
 BOTTOM = 140.0
 SPARK = 28.0
 OUTCOMES = ("completed", "failed", "cancelled", "skipped")
@@ -27,8 +27,6 @@ GAP = 0.15  # of a column's width
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A rectangle of a column."""
-
     kind: str
     y: str
     height: str
@@ -38,11 +36,11 @@ class Part:
 class Column:
     x: str  # of the bar, in percent
     width: str
-    hit_x: str  # of the whole place that the pointer can hit
+    hit_x: str  # of the place that the pointer can hit
     hit_width: str
     label: str
     parts: tuple[Part, ...]
-    cells: tuple[str, ...]  # the row of the table
+    cells: tuple[str, ...]  # its table row
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +55,15 @@ class Line:
 class Chart:
     id: str
     title: str
-    most: str  # what the top of the chart stands for
+    most: str  # what the chart's top stands for
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
     legend: tuple[tuple[str, str], ...]  # (class, word)
     heads: tuple[str, ...]
-    times: tuple[str, str, str]  # the beginning, the middle, the end
+    times: tuple[str, str, str]  # beginning, middle, end
 
 
 def outcomes(series: Series) -> Chart:
-    """What ended, stacked by outcome."""
     most = max((_all(bar) for bar in series.bars), default=0)
     found = [name for name in OUTCOMES if any(getattr(bar, name) for bar in series.bars)]
     columns = []
@@ -89,7 +86,7 @@ def outcomes(series: Series) -> Chart:
 
 
 def times(series: Series, name: str, title: str) -> Chart:
-    """The middle and the 95th percentile of `wait` or `took` over time."""
+    """Median and 95th percentile of `wait` or `took` over time."""
     histograms: list[Histogram] = [getattr(bar, name) for bar in series.bars]
     lows, highs = [h.p50 for h in histograms], [h.p95 for h in histograms]
     most = max((value for value in highs if value is not None), default=0.0)
@@ -116,7 +113,7 @@ def in_words(seconds: float | None) -> str:
 
 
 def sparkline(values: Sequence[float], kind: str = "busy") -> SafeString:
-    """Columns without words, for the eye alone; what they mean stands beside them."""
+    """For the eye alone; words beside it say what it means."""
     most = max(values, default=0) or 1
     width = 100 / (len(values) or 1)
     bars = (

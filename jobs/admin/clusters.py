@@ -1,4 +1,4 @@
-"""Clusters: whether there is too much to do, which of them live, and what each is at."""
+"""Clusters: whether there is too much to do, which live, and what each does."""
 
 from __future__ import annotations
 
@@ -49,7 +49,6 @@ class ClusterAdmin(ReadOnlyAdmin):
     def _shown(
         self, request: HttpRequest, context: dict[str, Any], whole: str, part: str
     ) -> HttpResponse:
-        """The whole page, or the part of it that moves if htmx asks for it."""
         may = request.user.has_perm
         context |= {"opts": self.opts, "now": database_clock().at, "may_see": may("jobs.view_run")}
         if request.headers.get("HX-Request") == "true":
@@ -58,7 +57,6 @@ class ClusterAdmin(ReadOnlyAdmin):
 
 
 def overview() -> dict[str, Any]:
-    """What the list of clusters shows."""
     there, waiting = clusters(), due()
     latest, is_capped = ended()
     return {
@@ -71,7 +69,6 @@ def overview() -> dict[str, Any]:
 
 
 def one(row: Cluster) -> dict[str, Any]:
-    """What a cluster's page shows."""
     there = clusters()
     cluster = next((each for each in there.clusters if each.key == row.key), None)
     if cluster is None:
@@ -92,7 +89,6 @@ def one(row: Cluster) -> dict[str, Any]:
 
 
 def neighbours(there: Clusters, cluster: ClusterFigures) -> list[ClusterFigures]:
-    """The other clusters of its host, in the past day."""
     return [each for each in there.clusters if each.host == cluster.host and each != cluster]
 
 

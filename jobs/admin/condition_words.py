@@ -28,8 +28,8 @@ class ConditionLine:
     first: datetime
     last: datetime
     effect: str
-    reason: str  # empty for an account that may not see payloads: it may quote the event
-    event_id: UUID | None  # None if it is gone, or the account may not see it
+    reason: str  # may quote the event: empty for an account that may not see payloads
+    event_id: UUID | None  # None if gone, or hidden from the account
     is_mistake: bool
 
 

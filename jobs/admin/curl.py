@@ -10,8 +10,8 @@ from jobs.models import Fetch
 
 
 def curl(fetch: Fetch) -> str:
-    """`curl -X POST … -H … --data-raw …`. A secret stands as a variable of its name, so that the
-    command works where that is set, and shows nothing."""
+    """`curl -X POST … -H … --data-raw …`. A secret stands as a variable of its name: the command
+    works where that is set."""
     parts = ["curl", "-X", shlex.quote(fetch.method), shlex.quote(fetch.url)]
     headers = fetch.headers if isinstance(fetch.headers, dict) else {}
     for name, value in headers.items():

@@ -1,4 +1,4 @@
-"""Fields for an event's data, made from its schema: what is left blank is left out."""
+"""Form fields for an event's data, from its schema; blank ones are left out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WRONG = {
 
 
 class FieldsForm(SendForm):
-    """SendForm with a field for each property instead of the text of JSON."""
+    """SendForm with a field for each property in place of JSON text."""
 
     def __init__(self, *args: Any, schema: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -48,7 +48,7 @@ class FieldsForm(SendForm):
 
 
 class _Value(forms.CharField):
-    """One value of JSON, typed as text; None if it is left blank."""
+    """A JSON value typed as text; None if blank."""
 
     def __init__(self, one: Property, **options: Any) -> None:
         super().__init__(required=False, strip=one.kind != "text", **options)
@@ -76,8 +76,6 @@ class _Json(JsonField):
 
 
 class _Choice(forms.ChoiceField):
-    """Each choice by its JSON."""
-
     def clean(self, value: Any) -> Any:
         text = super().clean(value)
         return json.loads(text) if text else None
@@ -102,7 +100,6 @@ def _shown(choice: Any) -> str:
 
 
 def _initial(one: Property, data: Any) -> Any:
-    """Of the last event's data, or the default; as the field writes it."""
     value = data.get(one.name, one.default) if isinstance(data, dict) else one.default
     if value is NOTHING or value is None:
         return ""

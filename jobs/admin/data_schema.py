@@ -1,4 +1,4 @@
-"""What an event's data is to hold, read from the JSON schema in a function's row."""
+"""What an event's data should hold, by the JSON schema in a function's row."""
 
 from __future__ import annotations
 
@@ -46,8 +46,7 @@ class Property:
 
 
 def schema_for(rows: Sequence[RegisteredFunction], name: str) -> dict[str, Any] | None:
-    """The schema that the first function says which an event of this name starts; None if none
-    says one with properties."""
+    """The first schema with properties of a function that an event of this name starts."""
     for row in rows:
         for entry in _entries(row):
             pattern, schema = str(entry.get("event") or ""), entry.get("data")
@@ -64,7 +63,7 @@ def _entries(row: RegisteredFunction) -> list[dict[str, Any]]:
 
 
 def properties(schema: dict[str, Any]) -> list[Property]:
-    """Those of one level; what is nested is JSON."""
+    """Of one level; what is nested is JSON."""
     told, required = schema.get("properties"), schema.get("required") or []
     if not isinstance(told, dict):
         return []
@@ -94,7 +93,7 @@ def _property(
 def _options(
     spec: dict[str, Any], schema: dict[str, Any], levels: int = 3
 ) -> Iterator[dict[str, Any]]:
-    """The kinds that a value may have, references followed; {} for what is nested further."""
+    """A value's possible kinds, references followed; {} for what is nested deeper."""
     reference = spec.get("$ref")
     if isinstance(reference, str):
         found = (schema.get("$defs") or {}).get(reference.rpartition("/")[2])

@@ -1,5 +1,5 @@
-"""“Dealt with…”: an operator says in a sentence how a failure, or all open ones of a kind, were
-dealt with otherwise than by a rerun."""
+"""“Dealt with…”: an operator's sentence on how a failure, or all open ones of a kind, were dealt
+with otherwise than by a rerun."""
 
 from __future__ import annotations
 

@@ -28,9 +28,8 @@ SAME = "This is the data of the old event. Change it, or rerun the run from the 
 
 
 class JsonField(forms.CharField):
-    """JSON text; an error names its place. Django's field names none, and fails on deep nesting and
-    numbers with too many digits.
-    """
+    """JSON text; an error names its place. Django's field names none, and fails on deep nesting or
+    numbers with too many digits."""
 
     def to_python(self, value: Any) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""An event as text that sends one like it: as Python, and as `curl`."""
+"""Text that sends an event like this one: as Python, and as `curl`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def as_python(event: Event) -> str:
 
 
 def as_curl(request: HttpRequest, event: Event) -> str:
-    """A request to the panel's form. The cookies of a session are left out: a shell has them in
+    """A request to the panel's form. The session's cookies are left out: a shell has them in
     SESSION and TOKEN."""
     origin = request.build_absolute_uri("/")
     session, csrf = settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME

@@ -1,4 +1,4 @@
-"""Events: by name, with what became of their runs, and one by one."""
+"""Events by name, with their runs, and one by one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jobs.platform.postgres.clock import database_clock
 WHOLE, FRAGMENT = "admin/jobs/event/change_list.html", "admin/jobs/event/rows.html"
 MOST_CHIPS = 8  # runs of an event
 MOST_READ = 100
-# Their order is made here: asked for it, PostgreSQL might walk through all runs by their id.
+# Ordered here: asked for the order, PostgreSQL might walk through all runs by their id.
 RUNS = """
 SELECT r.* FROM unnest(%(ids)s::uuid[]) AS listed(id) CROSS JOIN LATERAL (
   SELECT event_id, id, fn_id, status FROM jobs_run WHERE event_id = listed.id LIMIT %(most)s) AS r
@@ -29,7 +29,6 @@ SELECT r.* FROM unnest(%(ids)s::uuid[]) AS listed(id) CROSS JOIN LATERAL (
 
 
 def page(model_admin: Any, request: HttpRequest) -> HttpResponse:
-    """The whole page, or the part of it that moves if htmx asks for it."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     query = event_query.read(request.GET)

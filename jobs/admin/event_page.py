@@ -1,4 +1,4 @@
-"""An event's page: what it says, the runs that it has started, and those that it has not."""
+"""An event's page: its data, its runs, and the functions that it did not start."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ MOST_RUNS = 100
 
 
 def page(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
-    """The whole page, or its runs if htmx asks for them."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     identifier = as_uuid(unquote(object_id))
@@ -72,7 +71,7 @@ def _frame(model_admin: Any, request: HttpRequest, event: Event) -> dict[str, An
 
 
 def _runs(event: Event) -> dict[str, Any]:
-    """The newest of them, oldest first, and why functions that the name triggers have none."""
+    """The newest, oldest first, and why functions that the name triggers have none."""
     now = timezone.now()
     newest = (
         event.runs.annotate(stands_still=STANDS_STILL)
@@ -101,7 +100,7 @@ def _run(run: Run, now: datetime) -> dict[str, Any]:
 
 
 def _repeats(event: Event) -> dict[str, Any] | None:
-    """Later events under the same id, with other data: how many, and the last of them."""
+    """Later events with this id and other data: how many, and the last."""
     if not event.repeat:
         return None
     count = event.repeat.get("count", 0)
@@ -113,7 +112,7 @@ def _repeats(event: Event) -> dict[str, Any] | None:
 
 
 def unmet(event: Event, started: set[str]) -> Iterator[tuple[str, str]]:
-    """The functions that this event did not start, with reasons, by this process's code."""
+    """The functions not started by this event, with reasons, by this process's code."""
     variables = {"event": EventPayload.of_row(event).as_json()}
     for function, triggers in catalog.triggered_by(event.name):
         for trigger in triggers if function.fn_id not in started else ():

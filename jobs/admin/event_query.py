@@ -1,4 +1,4 @@
-"""What the address of the list of events asks for, and the events that answer it."""
+"""What the address of the events' list asks for, and the events found."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from jobs.metrics.spans import InvalidSpan, Span, span_of
 from jobs.models import Event, Run, RunStatus
 
 ON_A_PAGE = 50
-MOST_RUNS = 100  # the newest ones in a state, whose events the filter by runs shows
-MOST_MATCHING = 20  # names that a search takes
+MOST_RUNS = 100  # newest runs in a state, for the filter by runs
+MOST_MATCHING = 20  # names found by a search
 STATES = {
     "pending": "still pending",
     RunStatus.COMPLETED.value: "with a completed run",
@@ -39,7 +39,7 @@ FIRST, LAST = uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)
 
 @dataclass(slots=True)
 class EventQuery:
-    """`problems` has a sentence for each parameter that cannot be meant, and is left out."""
+    """`problems` has a sentence for each parameter left out because it cannot be meant."""
 
     span: Span | None = None  # None: any time
     name: str = ""
@@ -49,7 +49,7 @@ class EventQuery:
     problems: list[str] = field(default_factory=list)
 
     def address(self, **changes: str) -> str:
-        """The query string with these changes; a page further on is forgotten."""
+        """The query string with these changes, from the first page."""
         span = self.span.key if self.span else ""
         asked = {"span": span, "name": self.name, "runs": self.runs, "q": self.term} | changes
         return "?" + urlencode({key: value for key, value in asked.items() if value})
@@ -85,8 +85,8 @@ def _text(query: EventQuery, text: str, what: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """At most ON_A_PAGE events, newest first; `searched` says in a sentence what was looked
-    through, `older` is the id that the next page begins before."""
+    """At most ON_A_PAGE events, newest first. `searched` is a sentence on what was looked through;
+    the next page begins before the id `older`."""
 
     events: list[Event]
     searched: str = ""
@@ -94,7 +94,7 @@ class Found:
 
 
 def found(query: EventQuery, names: Sequence[str], now: datetime) -> Found:
-    """`names` are the known names that a search goes through. Three queries at most."""
+    """A search goes through `names`. Three queries at most."""
     rows, searched = _asked(query, names, now)
     if query.runs:
         runs = "unfinished" if query.runs == "pending" else query.runs
@@ -142,7 +142,7 @@ def _by_name(query: EventQuery, names: Sequence[str]) -> tuple[list[str], str]:
 
 
 def _events_of_runs(state: str) -> list[uuid.UUID]:
-    """Read first: joined, PostgreSQL might look for the runs of each event."""
+    """Read first: in a join, PostgreSQL might look for each event's runs."""
     wanted = {"ended_at__isnull": True} if state == "pending" else {"status": state}
     runs = Run.objects.filter(**wanted).order_by("-id")
     return list(runs.values_list("event_id", flat=True)[:MOST_RUNS])

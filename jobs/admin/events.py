@@ -1,4 +1,4 @@
-"""Events: the list, a page for each, and the form that sends one."""
+"""Events: the list, a page for each, and the form that sends."""
 
 from __future__ import annotations
 

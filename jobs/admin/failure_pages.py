@@ -1,4 +1,4 @@
-"""The tab of failures: open failures by kind. A kind's own page is the list of its runs."""
+"""Open failures by kind. A kind's own page is the list of its runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ WHOLE, FRAGMENT = "admin/jobs/run/failures.html", "admin/jobs/run/kinds.html"
 
 
 def page(model_admin: Any, request: HttpRequest) -> HttpResponse:
-    """All of it, or the table alone if htmx asks for it."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     found = failures()

@@ -37,7 +37,7 @@ class FunctionFilter(admin.SimpleListFilter):
 
 
 class CreatedFilter(admin.SimpleListFilter):
-    """By the time in the id (UUIDv7), so the primary key serves it."""
+    """By the time in the id (UUIDv7): the primary key serves it."""
 
     title = "created"
     parameter_name = "created"
@@ -62,5 +62,4 @@ def beginning(period: str) -> datetime | None:
 
 
 def first_id(moment: datetime) -> uuid.UUID:
-    """The lowest id of that moment."""
     return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)

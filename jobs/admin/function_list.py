@@ -1,4 +1,4 @@
-"""Functions: what starts each, what it is at, how well it went in a span."""
+"""Functions: what starts each, its state, its figures in a span."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ from jobs.metrics.spans import SPANS, Span
 
 WHOLE = "admin/jobs/registeredfunction/change_list.html"
 FRAGMENT = "admin/jobs/registeredfunction/rows.html"
-LONGEST = 200  # characters of what starts a function
+LONGEST = 200  # characters
 
 
 def page(model_admin: Any, request: HttpRequest) -> HttpResponse:
-    """The whole page, or the part of it that moves if htmx asks for it."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     span, term = span_asked(request), request.GET.get("q", "").strip()[:200]

@@ -1,4 +1,4 @@
-"""A function's page: how it was registered, how it goes, and what an operator can do to it."""
+"""A function's page: its registration, its figures, and the acts of operators."""
 
 from __future__ import annotations
 
@@ -64,7 +64,6 @@ def page(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse
 
 
 def _figures(request: HttpRequest, function: RegisteredFunction, span: Span) -> dict[str, Any]:
-    """How it goes; for accounts that may see runs."""
     rows = ticks.rows_of(function.fn_id, cron_lines(function))
     told = {
         "ticks": [ticks.in_words(row) for row in rows],
@@ -112,7 +111,6 @@ def _tiles(fn_id: str, drawn: series.Series) -> list[Tile]:
 def _acts(
     request: HttpRequest, function: RegisteredFunction, functions: dict[str, RegisteredFunction]
 ) -> dict[str, Any]:
-    """What this account may do to it."""
     may = request.user.has_perm
     may_replay = may("jobs.rerun_run", function)
     effect = pauses.effect(function, functions)  # only a hook has one
@@ -133,7 +131,7 @@ def _acts(
 
 
 def _replay_of(fn_id: str) -> Run | None:
-    """The unfinished run that replays its skipped runs, if it is among the newest MOST_BULK."""
+    """The unfinished run that replays its skipped runs, among the newest MOST_BULK."""
     newest = Run.objects.filter(fn_id=BULK).order_by("-id")[:MOST_BULK].values("id")
     runs = Run.objects.filter(id__in=newest, ended_at__isnull=True).only("id", "fn_id")
     replays = runs.filter(event__data__filter__fn_id=fn_id, event__data__filter__status="skipped")

@@ -1,4 +1,4 @@
-"""A function as it was registered, in sentences."""
+"""A registered function in sentences."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ def entries(function: RegisteredFunction, key: str) -> list[Any]:
 
 
 def retries_of(function: RegisteredFunction) -> int | None:
-    """None if unknown."""
     retries = config_of(function).get("retries")
     return retries if isinstance(retries, int) and not isinstance(retries, bool) else None
 
@@ -43,7 +42,7 @@ def starts_on(function: RegisteredFunction) -> str:
 
 
 def started_by(function: RegisteredFunction, functions: dict[str, RegisteredFunction]) -> str:
-    """In short: its triggers, or the function whose hook it is; empty of neither."""
+    """Its triggers, or the function whose hook it is; empty of neither."""
     parent, moment = hook_of(function.fn_id, functions)
     return starts_on(function) or (f"on_{moment} of {parent}" if parent else "")
 
@@ -56,7 +55,7 @@ def turns(function: RegisteredFunction) -> str:
 def sentences(
     function: RegisteredFunction, functions: dict[str, RegisteredFunction]
 ) -> Iterator[str]:
-    """`functions` are all rows, by their ids: the function may be another one's hook."""
+    """`functions` are all rows by id: the function may be a hook."""
     if starts := starts_on(function):
         yield f"Starts on {starts}."
     parent, moment = hook_of(function.fn_id, functions)

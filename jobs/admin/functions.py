@@ -1,4 +1,4 @@
-"""Functions: the list, a page for each, and what operators do to them."""
+"""Functions: the list, a page for each, and operators' acts."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from jobs.models import UNFINISHED, RegisteredFunction
 
 __all__ = ["FunctionAdmin", "retries_of", "run_counts"]
 
-COUNTED = UNFINISHED  # failures are not of now: they stand by kind
+COUNTED = UNFINISHED  # failures are told by kind
 Counts = dict[str, dict[str, int]]
-# One for each function and status, with literal values: the planner then knows how rare each is.
+# One for each function and status; literal values tell the planner how rare each is.
 CAPPED_COUNT = """
 SELECT %s, %s, count(*) FROM (
     SELECT 1 FROM jobs_run WHERE fn_id = %s AND status = %s AND ended_at IS NULL
@@ -57,10 +57,9 @@ class FunctionAdmin(ReadOnlyAdmin):
             *super().get_urls(),
         ]
 
-    # --- what its page says ---
+    # --- its page ---
 
     def runs_now(self, function: RegisteredFunction) -> SafeString:
-        """Linked counts by status."""
         fn_id = function.fn_id
         counts = run_counts([fn_id])[fn_id]
         found = [(status, counts[status]) for status in COUNTED if counts.get(status)]
@@ -98,7 +97,7 @@ def _filter(fn_id: str, status: str) -> dict[str, str]:
 
 
 def run_counts(fn_ids: Iterable[str]) -> Counts:
-    """Counted up to 1,001 each, so neither history nor a backlog costs more."""
+    """Counted up to 1,001 each: neither history nor a backlog costs more."""
     counts: Counts = {fn_id: {} for fn_id in fn_ids}
     wanted = [(fn_id, status) for fn_id in counts for status in COUNTED]
     if not wanted:

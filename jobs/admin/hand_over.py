@@ -1,5 +1,5 @@
-"""Hand-over: a note for the next shift, what fails, what is paused and why, clusters that are not
-well, and what was done in the last hours; also as a text."""
+"""Hand-over: a note for the next shift, failures, pauses and their reasons, unwell clusters, and
+the acts of the last hours; also as text."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MOST_GROUPS = 30
 
 
 class NoteForm(forms.Form):
-    """`over` is the newest note that the form was opened over."""
+    """`over` is the newest note when the form was opened."""
 
     text = forms.CharField(
         label="For the next shift",
@@ -55,7 +55,6 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 
 
 def as_text(request: HttpRequest) -> HttpResponse:
-    """The same as text/plain."""
     _require(request, VIEW)
     text = in_text(gathered(request, hand_over.past(1)))
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
@@ -63,7 +62,7 @@ def as_text(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def write_note(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-    """POST `text`, `until` (in the site's zone) and `over`: a new note, once for a form."""
+    """POST `text`, `until` (in the site's zone) and `over`: a new note, once a form."""
     _require(request, WRITE)
     _require(request, VIEW)
     form = NoteForm(request.POST)
@@ -83,7 +82,7 @@ def write_note(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 
 
 def gathered(request: HttpRequest, past: list[HandOverNote]) -> HandOver:
-    """What this account may see of it; `past` begins with the newest note. Thirteen queries."""
+    """What this account may see; `past` begins with the newest note. Thirteen queries."""
     may, newest = request.user.has_perm, past[0] if past else None
     now: datetime = getattr(newest, "now", None) or timezone.now()  # the database's with a note
     found = failures()
@@ -103,7 +102,6 @@ def gathered(request: HttpRequest, past: list[HandOverNote]) -> HandOver:
 def _page(
     request: HttpRequest, context: dict[str, Any], form: NoteForm | None, status: int = 200
 ) -> HttpResponse:
-    """With a form that was refused, or with a fresh one."""
     past = hand_over.past()
     found = gathered(request, past)
     form = form or NoteForm(initial=_initial(found, past))
@@ -121,7 +119,7 @@ def _page(
 
 
 def _initial(found: HandOver, past: list[HandOverNote]) -> dict[str, Any]:
-    """The note that counts, to be changed; else an empty one that ends with the next shift."""
+    """The note that counts, to change it; else an empty one that ends with the next shift."""
     whole = timezone.localtime().replace(second=0, microsecond=0)
     return {
         "text": found.note.text if found.note else "",
@@ -131,7 +129,6 @@ def _initial(found: HandOver, past: list[HandOverNote]) -> dict[str, Any]:
 
 
 def _write(request: HttpRequest, form: NoteForm) -> tuple[str, bool]:
-    """What was done, and whether this form had done it before."""
     given = form.cleaned_data
     text, until, over = given["text"], given["until"], given["over"]
 
@@ -159,7 +156,6 @@ def _log(made: HandOverNote) -> None:
 
 
 def _with_names(stopped: list[Paused]) -> list[PausedBy]:
-    """With the names of the accounts that paused them, as far as they are there."""
     ids = [one.by for one in stopped if one.by.isdecimal()]
     users = get_user_model()._default_manager.in_bulk(ids) if ids else {}
     names = {str(pk): user.get_username() for pk, user in users.items()}

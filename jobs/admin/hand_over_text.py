@@ -1,4 +1,4 @@
-"""The hand-over as a text, for a mail or a chat."""
+"""The hand-over as text, for mail or chat."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PausedBy:
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """What an account may see of it; None: nothing of that sort."""
+    """What an account may see; None: nothing of that sort."""
 
     at: datetime
     note: HandOverNote | None
@@ -46,7 +46,6 @@ class HandOver:
 
 
 def in_text(found: HandOver) -> str:
-    """Plain lines, each part under its heading."""
     return "\n".join([f"Hand-over, {day(found.at)}", *_parts(found), ""])
 
 

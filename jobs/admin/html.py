@@ -1,4 +1,4 @@
-"""HTML that the panel's pages share; all of it escaped."""
+"""HTML that the panel's pages share, escaped."""
 
 from __future__ import annotations
 
@@ -41,7 +41,6 @@ def run_status(
 
 
 def ago(moment: datetime | None) -> SafeString:
-    """Relative, with the exact time as title."""
     if moment is None:
         return SafeString(NOTHING)
     exact = timezone.localtime(moment)
@@ -66,12 +65,12 @@ def tried(attempt: Attempt) -> SafeString:
 
 
 def short(value: Any, limit: int) -> str:
-    """The beginning of a value as a text, secrets masked."""
+    """The value's beginning, secrets masked."""
     return excerpt(str(value), limit)
 
 
 def moment(at: datetime) -> SafeString:
-    """The day, the time with its zone, and how long ago: “2026-11-28 02:12 UTC 7 minutes ago”."""
+    """“2026-11-28 02:12 UTC 7 minutes ago”."""
     local = timezone.localtime(at)
     return format_html(
         '<time class="jobs-nowrap" datetime="{}">{} {}</time> <small class="jobs-quiet">{}</small>',
@@ -95,19 +94,17 @@ def log_time(at: datetime) -> SafeString:
 
 
 def clock(moment: datetime) -> str:
-    """The time of day to the second, with its zone: “02:09:15 UTC”."""
+    """“02:09:15 UTC”."""
     local = timezone.localtime(moment)
     return f"{local:%H:%M:%S} {local.tzname()}"
 
 
 def kind_url(kind: str) -> str:
-    """The open failures of one kind."""
     query = urlencode({"status__exact": "failed", "open": "1", "kind": kind})
     return f"{reverse('admin:jobs_run_changelist')}?{query}"
 
 
 def block(text: str) -> SafeString:
-    """Cut if very long, with a note."""
     if len(text) <= SHOWN:
         return _pre(excerpt(text, SHOWN))
     return format_html(
@@ -129,7 +126,7 @@ def beginning(text: str, whole: str) -> SafeString:
 
 
 def _pre(text: str) -> SafeString:
-    """One that may scroll can be reached by the keyboard."""
+    """The keyboard can reach one that may scroll."""
     may_scroll = len(text) > 1_000 or text.count("\n") > 16
     focus = SafeString(' tabindex="0"') if may_scroll else ""
     return format_html('<pre class="jobs-text"{}>{}</pre>', focus, text)
@@ -145,7 +142,6 @@ def run_link(run_id: Any, text: str = "") -> SafeString:
 
 
 def run_page_of(query: dict[str, str], run_id: Any) -> str:
-    """The address of a run's page, with the filters of the list that it is in."""
     url = reverse("admin:jobs_run_change", args=[run_id])
     return f"{url}?{urlencode({'_changelist_filters': urlencode(query)})}" if query else url
 

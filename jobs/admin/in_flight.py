@@ -1,4 +1,4 @@
-"""Requests in flight: since when, and how long such requests took before."""
+"""Requests in flight: since when, and how long such requests took."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from django.db import connection
 
 from jobs.models import Fetch, FetchStatus, Reason, Run
 
-# Requests of the same step in the function's last completed runs, among MOST_RUNS runs at most.
+# Requests of the same step in the function's last completed runs, among MOST_RUNS runs.
 LATEST = 50
 MOST_RUNS = 5000
 MOST_STEPS = 10  # of one page
-ENOUGH = 10  # from here on the fastest and slowest tenths are left out
+ENOUGH = 10  # from here on, without the fastest and slowest tenths
 
 TOOK = """
 SELECT f.ended_at - f.sent_at
@@ -34,12 +34,12 @@ Span = tuple[timedelta, timedelta]
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    since: datetime | None  # None: it waits to be sent, behind what a cluster has in flight
+    since: datetime | None  # None: it waits to be sent, behind a cluster's requests in flight
     usual: Span | None  # 10th to 90th percentile; None: unknown
 
 
 def in_flight(runs: Iterable[Run]) -> dict[uuid.UUID, InFlight]:
-    """One query, and one for each step."""
+    """One query, and one a step."""
     waiting = {run.pk: run for run in runs if run.reason == Reason.FETCH and not run.is_finished}
     found = {fetch.run_id: fetch for fetch in reversed(_open_requests(waiting))}
     steps = {(waiting[run_id].fn_id, fetch.step_name) for run_id, fetch in found.items()}

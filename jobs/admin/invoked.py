@@ -1,4 +1,4 @@
-"""Invoked runs: links both ways, and cancellation of a tree."""
+"""Invoked runs: links both ways, and a tree's cancellation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def relatives(run: Run, now: datetime) -> dict[str, Any]:
 
 
 def _children(run: Run) -> tuple[list[Run], list[Run]]:
-    """The latest runs that it invoked, and the latest that repeat it. One query."""
+    """Its latest invoked runs and latest reruns. One query."""
     latest = [
         runs.annotate(stands_still=STANDS_STILL)
         .defer("output", "error")

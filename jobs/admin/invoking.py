@@ -1,4 +1,4 @@
-"""Start one run of a function by hand: with data from a form, or as a tick of its cron line."""
+"""Start a function's run by hand: with data from a form, or as a tick of its cron line."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class InvokeForm(forms.Form):
 
 
 def invoke_view(model_admin: Any) -> View:
-    """GET shows a form with the data of the newest run; POST starts a run with `event_data`, or one
-    like that of a tick with the line as `cron`."""
+    """GET shows a form with the newest run's data; POST starts a run with `event_data`, or one
+    like a tick's with the line as `cron`."""
 
     def view(request: HttpRequest, object_id: str) -> HttpResponse:
         function = _asked(request, object_id)
@@ -99,8 +99,6 @@ def _start(
     data: Any,
     asked: Any = None,
 ) -> HttpResponse:
-    """The run, the lines of the history and the form's memory are one transaction."""
-
     def act() -> str:
         with asked_by(request.user):
             made = start_by_hand(function.fn_id, data, event_name)
@@ -119,7 +117,6 @@ def _start(
 
 
 def _template(request: HttpRequest, function: RegisteredFunction) -> dict[str, str]:
-    """The data that its newest run had, for accounts that may see payloads."""
     if not request.user.has_perm("jobs.view_payload"):
         return {"event_data": "{}"}
     newest = Run.objects.filter(fn_id=function.fn_id).order_by("-id").select_related("event")

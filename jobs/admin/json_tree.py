@@ -1,4 +1,4 @@
-"""JSON as a tree that folds, with the places marked that hold a text."""
+"""JSON as a folding tree that marks the places with a text."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from django.utils.safestring import SafeString
 from jobs.admin.html import pretty
 from jobs.lib.excerpts import excerpt
 
-MOST_PLACES = 2_000  # names and values of a tree; a larger value is shown as text
+MOST_PLACES = 2_000  # names and values; larger values are shown as text
 MOST_LEVELS = 20
-OPEN_LEVELS = 2  # those below are folded, unless they hold what is looked for
+OPEN_LEVELS = 2  # deeper ones are folded, unless the text is found there
 SHOWN = 2_000  # characters of one value
 
 
@@ -27,7 +27,7 @@ class Tree:
 
 
 def tree(value: Any, wanted: str = "") -> Tree:
-    """The value; marks the names and values that have `wanted` as a part, in any case."""
+    """Marks names and values that contain `wanted`, in any case."""
     if size(value) > MOST_PLACES or levels(value) > MOST_LEVELS:
         return Tree(pretty(value))
     drawing = _Drawing(wanted.casefold())
@@ -36,7 +36,7 @@ def tree(value: Any, wanted: str = "") -> Tree:
 
 
 def size(value: Any) -> int:
-    """Names and values, counted a little further than MOST_PLACES."""
+    """Names and values, counted a little beyond MOST_PLACES."""
     number, rest = 0, [value]
     while rest and number <= MOST_PLACES:
         number += 1
@@ -45,7 +45,7 @@ def size(value: Any) -> int:
 
 
 def levels(value: Any) -> int:
-    """How deep it is nested, counted a little further than MOST_LEVELS."""
+    """Its depth, counted a little beyond MOST_LEVELS."""
     depth, level = 0, [value]
     while level and depth <= MOST_LEVELS:
         depth += 1

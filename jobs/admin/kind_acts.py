@@ -1,12 +1,12 @@
-"""What the project offers for all open failures of one kind, without the engine knowing what it is.
+"""The project's acts for all open failures of one kind, unknown to the engine.
 
 `JOBS["KIND_ACTS"]` may list callables by their dotted paths:
 
     def refunds(request: HttpRequest, events: list[Any]) -> SafeString: ...
 
-Each is called with the request and the data of the events of the kind's open failures (the latest
-MOST; None for data of more than 8,192 bytes), and returns HTML that is safe, such as a form, or an
-empty text where there is nothing to do or the account may not do it.
+Each gets the request and the data of the events of the kind's open failures (the latest MOST; None
+for data of more than 8,192 bytes). It returns safe HTML, such as a form, or an empty text if there
+is nothing to do or the account may not do it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ MOST = 500  # open failures
 
 
 def acts(request: HttpRequest, kind: str) -> list[SafeString]:
-    """The project's acts for this kind; one that fails says so, and the others stay. Two queries,
-    and the project's."""
+    """Two queries, and the project's."""
     if not kind or not conf.kind_acts():
         return []
     event_ids = list(open_runs_of(kind).values_list("event_id", flat=True)[:MOST])

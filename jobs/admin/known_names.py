@@ -1,4 +1,4 @@
-"""Names of events that an operator may send, and the functions that each of them starts."""
+"""Names of events that an operator may send, and the functions that each starts."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ MOST_NAMES = 100
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A name that events have, or that starts a function."""
+    """A name of events, or of a function's trigger."""
 
     name: str
     functions: list[str]
-    last: datetime | None  # when the newest event of this name was made
+    last: datetime | None  # the time of its newest event
 
     @property
     def words(self) -> str:
-        """“starts generate-song-event”."""
         return f"starts {', '.join(self.functions)}" if self.functions else "starts no function"
 
 
 def known_names(rows: Sequence[RegisteredFunction]) -> list[Known]:
-    """Those that start a function first; without the engine's own. A query."""
+    """Those that start a function first; without the engine's own. One query."""
     last = latest()
     patterns = [(row.fn_id, name) for row in rows for name in triggers_of(row)]
     names = {name for _, name in patterns if "*" not in name} | last.keys()
@@ -42,7 +41,6 @@ def known_names(rows: Sequence[RegisteredFunction]) -> list[Known]:
 
 
 def triggers_of(row: RegisteredFunction) -> list[str]:
-    """The names and patterns of events that start a function, as it was registered."""
     config = row.config if isinstance(row.config, dict) else {}
     entries = config.get("triggers")
     found = entries if isinstance(entries, list) else []

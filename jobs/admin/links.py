@@ -1,4 +1,4 @@
-"""From runs to the things that they are about, without the engine knowing what those are.
+"""From runs to the project's things, which the engine does not know.
 
 `JOBS` may name three callables by their dotted paths:
 
@@ -9,18 +9,18 @@
 
     def run_search(user: User, text: str, most: int) -> list[UUID]: ...
 
-`RUN_LINKS` is given the data of a run's event and returns (label, url) pairs, which a run's page
-shows under “About” to accounts that may see payloads; without it the page asks `RUNS_ABOUT`.
+`RUN_LINKS` gets the data of a run's event and returns (label, url) pairs. A run's page shows them
+under “About” to accounts that may see payloads; without it the page asks `RUNS_ABOUT`.
 
-`RUNS_ABOUT` is given the data of all events of a page of the list (None for data of more than
-LARGEST bytes) and returns such pairs for each, in the same order, for the column ABOUT. It should
-make a few queries, not one for each run, and leave out what the account may not see. A name that
-the account may read and not open has an empty url.
+`RUNS_ABOUT` gets the data of all events of a page of the list (None for data of more than LARGEST
+bytes) and returns such pairs for each, in the same order, for the column ABOUT. It should make a
+few queries, not one a run, and leave out what the account may not see. A name that the account may
+read and not open has an empty url.
 
-`RUN_SEARCH` is given what was typed into the search of the list, and returns the ids of events that
-it means, at most so many.
+`RUN_SEARCH` gets the text typed into the list's search, and returns the ids of the events that it
+means, at most `most`.
 
-They are called for all events, also for those that they know nothing about.
+They are called for all events, known to them or not.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ Links = list[tuple[str, str]]
 
 
 def run_links(user: Any, event_data: Any) -> Links:
-    """What a run is about, for its page; a mistake of the project costs the links (and a log line),
-    not the page. `RUN_LINKS` does not know the account, so its words are payload."""
+    """For a run's page; a mistake of the project costs the links (and a log line), not the page.
+    `RUN_LINKS` does not know the account, so its words are payload."""
     if not conf.run_links():
         found = _asked(conf.runs_about(), user, [event_data])
         return _pairs(found[0]) if found else []
@@ -54,7 +54,7 @@ def run_links(user: Any, event_data: Any) -> Links:
 
 
 def abouts(user: Any, runs: Sequence[Run]) -> dict[UUID, Links]:
-    """What each of these runs is about; a query of the engine's, and the project's own."""
+    """Each run's links; a query of the engine's, and the project's own."""
     if not conf.runs_about() or not runs:
         return {}
     data = small_data({run.event_id for run in runs})
@@ -65,13 +65,12 @@ def abouts(user: Any, runs: Sequence[Run]) -> dict[UUID, Links]:
 
 
 def searched(user: Any, text: str) -> list[UUID]:
-    """The events that the project finds by this text."""
     found = _asked(conf.run_search(), user, text, MOST_FOUND)
     return list(found or [])[:MOST_FOUND]
 
 
 def small_data(event_ids: Iterable[UUID]) -> dict[UUID, Any]:
-    """Each event's data, or None if they are larger than LARGEST. One query."""
+    """Each event's data, or None above LARGEST. One query."""
     size = Func("data", function="pg_column_size", output_field=IntegerField())
     events = Event.objects.filter(id__in=event_ids).annotate(size=size)
     small = Case(When(size__lte=LARGEST, then=F("data")))

@@ -1,4 +1,4 @@
-"""Which permission a refused request would have needed, in words."""
+"""The permission that a refused request would have needed, in words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.http import HttpRequest
 
-VIEWED = ("change", "changelist", "history")  # pages of the admin that a view permission opens
+VIEWED = ("change", "changelist", "history")  # pages that a view permission opens
 OWN = {  # pages of the panel with permissions of their own
     "jobs_run_failures": "jobs.view_run",
     "jobs_run_result": "jobs.view_run",
@@ -27,7 +27,6 @@ OWN = {  # pages of the panel with permissions of their own
 
 
 def sentence(request: HttpRequest) -> str:
-    """What the account would need, and how to get it."""
     wanted = permission_for(request)
     if not wanted or request.user.has_perm(wanted):
         return "Your account may not do this to this object. A superuser can."
@@ -35,7 +34,7 @@ def sentence(request: HttpRequest) -> str:
 
 
 def permission_for(request: HttpRequest) -> str:
-    """`app.codename`, by the name of the address; empty if that does not tell."""
+    """`app.codename`, by the address's name; empty if that does not tell."""
     match = request.resolver_match
     page = (match.url_name or "") if match else ""
     if page in OWN:
@@ -52,7 +51,7 @@ def permission_for(request: HttpRequest) -> str:
 
 
 def name_of(permission: str) -> str:
-    """“Can view run”, as the form of an account lists it."""
+    """“Can view run”, as in an account's form."""
     app_label, _, codename = permission.partition(".")
     known = Permission.objects.filter(content_type__app_label=app_label, codename=codename)
     name = known.values_list("name", flat=True).first()

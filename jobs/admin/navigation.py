@@ -1,4 +1,4 @@
-"""The panel's navigation: what an operator looks for, as far as the account may go."""
+"""The panel's navigation, as far as the account may go."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from django.utils.safestring import SafeString
 
 
 def item(request: HttpRequest, label: str, page: str, *permissions: str) -> SafeString:
-    """A link to a page of the panel, marked on that page and below it; empty for an account that
-    has none of the permissions."""
+    """A link to a page of the panel, marked there and below; empty for an account with none of the
+    permissions."""
     if permissions and not any(request.user.has_perm(asked) for asked in permissions):
         return SafeString("")
     url = reverse(page)
@@ -19,7 +19,7 @@ def item(request: HttpRequest, label: str, page: str, *permissions: str) -> Safe
 
 
 def is_at(request: HttpRequest, page: str, url: str) -> bool:
-    """Whether the request is for this page, or for one below it that has no item of its own."""
+    """The request is at this page, or below it at one without an item of its own."""
     match = request.resolver_match
     if page == "admin:index" or match is None:
         return request.path == url

@@ -1,4 +1,4 @@
-"""Operations: whether all is well, what needs an operator, and what runs, in one look."""
+"""Operations: in one look, whether all is well, what needs an operator, and what runs."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from jobs.metrics.series import charts as charts_of
 from jobs.metrics.spans import SPANS, USUAL, InvalidSpan, Span, span_of
 
 WHOLE, FRAGMENT = "admin/operations.html", "admin/jobs/operations.html"
-MORE = "more"  # the part of the page that comes second
+MORE = "more"  # the page's second part
 PARTS = {MORE: "admin/jobs/operations_more.html"}
 MOST_GROUPS = 8
 MOST_ACTS = 8
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
-    """The whole page, or one of its two parts, which move by themselves: what is so now, and
-    functions, cards and acts, which come second so that no answer takes many queries."""
+    """The whole page, or one of the two parts that move by themselves: the present figures, and
+    functions, cards and acts. Two, so that no answer takes many queries."""
     span, part = _span(request), request.GET.get("part", "")
     context |= {"title": "Operations", "span": span, "spans": SPANS.values()}
     is_fragment = request.headers.get("HX-Request") == "true"
@@ -43,7 +43,6 @@ def page(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
 
 
 def _span(request: HttpRequest) -> Span:
-    """That of the address; if it is none, a sentence and the usual one."""
     try:
         return span_of(request.GET.get("span", ""))
     except InvalidSpan as error:
@@ -52,7 +51,6 @@ def _span(request: HttpRequest) -> Span:
 
 
 def figures(request: HttpRequest, span: Span) -> dict[str, Any]:
-    """What is so now, as far as this account may see it."""
     may = request.user.has_perm
     context: dict[str, Any] = {"may_see": may("jobs.view_run")}
     if context["may_see"]:
@@ -63,7 +61,6 @@ def figures(request: HttpRequest, span: Span) -> dict[str, Any]:
 
 
 def more(request: HttpRequest, span: Span) -> dict[str, Any]:
-    """What comes second, as far as this account may see it."""
     may = request.user.has_perm
     context: dict[str, Any] = {"cards": cards.cards(request, span)}
     if may("jobs.view_run") and may("jobs.view_registeredfunction"):
@@ -91,7 +88,6 @@ def _drawn(found: Overview) -> dict[str, Any]:
 
 
 def link(need: Need) -> str:
-    """Where an operator goes with this line; empty if there is nothing to go to."""
     runs = reverse("admin:jobs_run_changelist")
     if need.code == "other-failures":
         return reverse("admin:jobs_run_failures")
@@ -112,7 +108,6 @@ def link(need: Need) -> str:
 
 
 def acts() -> list[dict[str, Any]]:
-    """The last acts of all operators."""
     entries = LogEntry.objects.select_related("user", "content_type").order_by("-id")[:MOST_ACTS]
     return [
         {

@@ -1,5 +1,5 @@
-"""A run page's outputs. The database cuts large ones, so the site never reads megabytes for a page;
-a whole one is read when an operator asks for it.
+"""A run page's outputs. The database cuts large ones: a page never reads megabytes. An operator can
+ask for a whole one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from jobs.lib.secrets import mask
 from jobs.models import Step, StepStatus
 
 WHOLE = SHOWN  # bytes of a whole output
-BUDGET = 4 * 2**20  # bytes of outputs that the database reads for a page, the first steps' first
+BUDGET = 4 * 2**20  # bytes of outputs read for a page, the first steps' first
 
 ROOM = Func("output", function="pg_column_size", output_field=IntegerField())
 SIZE = Coalesce(F("output_bytes"), ROOM)
@@ -39,7 +39,6 @@ READ_SO_FAR = RawSQL(
 
 
 def cut(steps: QuerySet[Step]) -> QuerySet[Step]:
-    """Read of each step's output what `shown` shows."""
     is_read = LessThanOrEqual(READ_SO_FAR, BUDGET)
     return steps.defer("output").annotate(
         size=SIZE,

@@ -1,4 +1,4 @@
-"""The span that a page of figures shows, from its address."""
+"""The span of a page of figures, from its address."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jobs.metrics.spans import USUAL, InvalidSpan, Span, span_of
 
 
 def span_asked(request: HttpRequest) -> Span:
-    """That of the address; if it is none, the usual one, and a message that says so."""
+    """The address's span; if it is none, the usual one and a message."""
     try:
         return span_of(request.GET.get("span", ""))
     except InvalidSpan as error:

@@ -1,4 +1,4 @@
-"""Pause, resume and replay a function: each a POST with a permission and a history line."""
+"""Pause, resume and replay: each a POST with a permission and a history line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ View = Callable[..., HttpResponse]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    bring: Callable[[str, str], bool]  # given the function and the reason
+    bring: Callable[[str, str], bool]  # given function and reason
     done: str  # a history line and a message
 
 
@@ -66,8 +66,8 @@ def state_of(function: RegisteredFunction) -> str:
 
 
 def effect(function: RegisteredFunction, functions: dict[str, RegisteredFunction]) -> str:
-    """What a pause of a hook keeps from happening, in a sentence; empty of other functions.
-    `functions` are all rows, by their ids."""
+    """What a hook's pause prevents, in a sentence; empty of other functions. `functions` are all
+    rows by id."""
     parent, moment = hook_of(function.fn_id, functions)
     if not parent:
         return ""
@@ -80,7 +80,7 @@ def effect(function: RegisteredFunction, functions: dict[str, RegisteredFunction
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A function's skipped runs that were not replayed. Beyond 1,000, `left_out` is not counted."""
+    """Skipped runs that were not replayed. Beyond 1,000, `left_out` is not counted."""
 
     to_replay: int
     left_out: int = 0  # hooks whose run has gone on
@@ -110,7 +110,7 @@ def skipped(
 
 
 def by_and_why(by: str, reason: str) -> str:
-    """“ by admin: “the studio is ill””, as far as it is known."""
+    """“ by admin: “the studio is ill””, as far as known."""
     return (f" by {by}" if by else "") + (f": “{reason}”" if reason else "")
 
 
@@ -163,7 +163,7 @@ def _bring(
 
 
 def replay_view(model_admin: Any) -> View:
-    """POST, with `since` or `until` for a part; a run of the engine's own replays."""
+    """POST, with `since` or `until` for a part. A run of the engine's own replays."""
 
     def view(request: HttpRequest, object_id: str) -> HttpResponse:
         part = PartForm(request.POST)
@@ -238,13 +238,12 @@ def _locked(request: HttpRequest, permission: str, object_id: str) -> Registered
 
 
 def _back_from(request: HttpRequest, function: RegisteredFunction) -> HttpResponse:
-    """The page with the switch that was pressed: of all functions, or of this one."""
+    """The page whose switch was pressed: of all functions, or of this one."""
     lists = {"operations": "admin:index", "functions": "admin:jobs_registeredfunction_changelist"}
     page = lists.get(request.POST.get("back", ""))
     return redirect(page) if page else _back_to(function)
 
 
 def _back_to(function: RegisteredFunction, typed: dict[str, str] | None = None) -> HttpResponse:
-    """The function's page, with the typed values."""
     page = reverse("admin:jobs_registeredfunction_change", args=[quote(function.pk)])
     return redirect(f"{page}?{urlencode(typed)}" if typed else page)

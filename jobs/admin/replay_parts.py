@@ -1,4 +1,4 @@
-"""Which of a function's skipped runs are replayed: all, or those of a time."""
+"""Which skipped runs are replayed: all, or those of a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 
 
 class Moment(forms.DateTimeField):
-    """A time to the minute, in the site's zone; may be left out."""
+    """A time to the minute in the site's zone, or none."""
 
     widget = forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
@@ -21,7 +21,7 @@ class Moment(forms.DateTimeField):
 
 
 class PartForm(forms.Form):
-    """Of the skipped runs those that were skipped from `since` on and before `until`."""
+    """Runs skipped from `since` on and before `until`."""
 
     since, until = Moment(), Moment()
 
@@ -32,13 +32,12 @@ class PartForm(forms.Form):
         return self.cleaned_data
 
     def words(self) -> str:
-        """“ from … until …”, of what was given."""
+        """“ from … until …”, as given."""
         ends = [("from", self.cleaned_data["since"]), ("until", self.cleaned_data["until"])]
         return "".join(f" {word} {_words(moment)}" for word, moment in ends if moment)
 
 
 def given(data: QueryDict) -> dict[str, str]:
-    """What a PartForm was given, right or wrong."""
     return {name: str(data[name]) for name in PartForm.base_fields if data.get(name)}
 
 

@@ -1,4 +1,4 @@
-"""What a run's page says of its retry: which runs go on with it, or what to do first."""
+"""A run's retry on its page: the runs that go on with it, or what to do first."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MOST_SHOWN = 20
 
 
 def retry_of(run: Run, user: Any, *, invokes: bool) -> dict[str, Any]:
-    """For an account that may retry this run, if it has ended so. A run of which no step `invokes`
-    another takes none along."""
+    """For an account that may retry the run. Only a run with a step that `invokes` takes others
+    along."""
     if run.status not in RETRYABLE:
         return {}
     along = taken_along(run) if invokes else TakenAlong()
@@ -34,7 +34,6 @@ def retry_of(run: Run, user: Any, *, invokes: bool) -> dict[str, Any]:
 
 
 def linked(error: JobsError) -> SafeString:
-    """The sentence, with a link to the run that has to be dealt with first."""
     if not error.run_id:
         return format_html("{}", error)
     return format_html("{} {}", error, run_link(error.run_id, "Go to that run."))

@@ -49,7 +49,7 @@ def rerun_view(model_admin: Any) -> View:
 
 
 def asked(request: HttpRequest, permission: str, run_id: UUID) -> Run:
-    """The run, if this account may act on it. An account without the permission learns no ids."""
+    """An account without the permission learns no ids."""
     if not request.user.has_perm(permission):
         raise PermissionDenied
     run = found(run_id)

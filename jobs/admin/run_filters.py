@@ -1,4 +1,4 @@
-"""What the list of runs can be narrowed to by its address, beside status, function and age."""
+"""What the address can narrow the list of runs to, beside status, function and age."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from jobs.lib.excerpts import quoted
 from jobs.metrics.spans import SPANS
 from jobs.models import UNFINISHED, Reason, Run
 
-MOST_SEARCHED = 50_000  # runs that are looked through for what is in no index
+MOST_SEARCHED = 50_000  # runs looked through for what has no index
 
 
 class ParameterFilter(admin.SimpleListFilter):
-    """A parameter of the address that takes any value; what makes no sense finds nothing."""
+    """A parameter of the address that takes any value."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(self.value() or "", self.value() or "")]
@@ -36,7 +36,6 @@ class ParameterFilter(admin.SimpleListFilter):
         raise NotImplementedError
 
     def words(self) -> str:
-        """What it is narrowed to, for a chip."""
         return f"{self.title}: {self.value()}"
 
 
@@ -71,7 +70,7 @@ class OpenFilter(ParameterFilter):
 
 
 class ClusterFilter(ParameterFilter):
-    """By what the run's row says of its worker; of the newest runs, for no index has it."""
+    """By the worker in the run's row; among the newest runs, as it has no index."""
 
     title, parameter_name = "cluster", "cluster"
 
@@ -87,8 +86,6 @@ class KeyFilter(ParameterFilter):
 
 
 class EndedFilter(ParameterFilter):
-    """Runs that ended in a span up to now."""
-
     title, parameter_name = "ended", "ended"
 
     def narrowed(self, runs: QuerySet[Any], value: str) -> QuerySet[Any]:
@@ -119,8 +116,6 @@ class MomentFilter(ParameterFilter):
 
 
 class FromFilter(MomentFilter):
-    """By when the run was made, which is in its id."""
-
     title, parameter_name = "made from", "from"
 
     def at(self, runs: QuerySet[Any], moment: datetime) -> QuerySet[Any]:
@@ -141,7 +136,7 @@ FILTERS = (
 
 
 def moment_of(text: str) -> datetime | None:
-    """A time in the site's zone, or None if it is none or lies outside of what ids hold."""
+    """A time in the site's zone; None if it is none or outside of the range of ids."""
     try:
         moment = DateTimeField().to_python(text.strip())
         aware = moment or parse_datetime(text)
@@ -151,20 +146,18 @@ def moment_of(text: str) -> datetime | None:
 
 
 def with_key(key: str) -> Q:
-    """Runs with this concurrency key: in full, or what stands behind the function and the line."""
+    """The whole concurrency key, or its part behind the function and the line."""
     ends = Q(turn_keys__0__endswith=f":{key}") | Q(turn_keys__1__endswith=f":{key}")
     return Q(turn_keys__0=key) | Q(turn_keys__1=key) | ends
 
 
 def newest(number: int) -> Any:
-    """The id from which on there are so many runs, or the first possible id."""
+    """The id from which on there are `number` runs, or the first possible id."""
     ids = Run.objects.order_by("-id").values_list("id", flat=True)
     return next(iter(ids[number : number + 1]), first_id(datetime.fromtimestamp(0).astimezone()))
 
 
 def address(query: dict[str, str], **changes: str) -> str:
-    """The list's address with some parameters changed; an empty one is left out, and so is the
-    page."""
     merged = {**query, **changes}
     kept = {name: value for name, value in merged.items() if value and name not in ("p", "e")}
     return f"?{urlencode(kept)}"

@@ -1,4 +1,4 @@
-"""The list of runs: what it reads for a page, and what its template shows."""
+"""The list of runs: what it reads, and what its template shows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from jobs.models import (
 __all__ = ["RunChangeList", "error_counts", "newest", "shown", "steps_in_words", "usual_steps"]
 
 MOST_COUNTED = 10_000
-# What a row tells of an error, without its traceback.
+# An error without its traceback.
 ERROR = {
     "error_name": KT("error__name"),
     "error_message": KT("error__message"),
@@ -42,8 +42,6 @@ STATUS = "status__exact"
 
 
 class RunChangeList(ChangeList):
-    """A few queries read what the runs' columns lack."""
-
     known_functions: list[str]
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Run]:
@@ -51,13 +49,13 @@ class RunChangeList(ChangeList):
         return runs.defer("output", "error", "event__data")
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """Lists of what ended go by when it ended."""
+        """Lists of ended runs go by their end."""
         by_end = request.GET.get("ended") or request.GET.get("open")
         return ["-ended_at", "-id"] if by_end else ["-id"]
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        runs = list(self.result_list.annotate(**ERROR))  # of this page alone, not of the count
+        runs = list(self.result_list.annotate(**ERROR))  # of the page alone, not of the count
         fn_ids = {run.fn_id for run in runs}
         functions = RegisteredFunction.objects.in_bulk()
         self.known_functions = list(functions)
@@ -73,7 +71,6 @@ class RunChangeList(ChangeList):
 
 
 def shown(request: HttpRequest, changelist: RunChangeList) -> dict[str, Any]:
-    """What the template shows of this page of the list."""
     given = request.GET.dict()
     query = {name: str(value) for name, value in given.items() if name not in ("p", "e", "all")}
     now = timezone.now()
@@ -92,7 +89,7 @@ def shown(request: HttpRequest, changelist: RunChangeList) -> dict[str, Any]:
 
 
 def statuses(query: dict[str, str]) -> list[dict[str, Any]]:
-    """The chips of the statuses; with counts if nothing else narrows the list."""
+    """The statuses' chips; with counts if nothing else narrows the list."""
     counts = {} if set(query) - {STATUS, "open"} else status_counts()
     now, is_open = query.get(STATUS, ""), query.get("open") == "1"
     entries: list[tuple[str, dict[str, str]]] = [("all", {STATUS: "", "open": ""})]
@@ -112,7 +109,7 @@ def statuses(query: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def status_counts() -> dict[str, int]:
-    """Runs in each status and open failures; none is counted beyond 10,001. One query."""
+    """Runs in each status, and open failures, each counted up to 10,001. One query."""
     parts: list[str] = []
     values: list[str | int] = []
     for status in RunStatus.values:
@@ -132,7 +129,6 @@ SELECT %s, count(*) FROM (SELECT 1 FROM jobs_run WHERE status = %s {more} LIMIT 
 
 
 def chips(changelist: RunChangeList, query: dict[str, str]) -> list[dict[str, str]]:
-    """What the list is narrowed to beside the status, each with the way out of it."""
     found = []
     for spec in changelist.filter_specs:
         name = getattr(spec, "parameter_name", "")
@@ -151,14 +147,12 @@ def _capped(number: int) -> str:
 
 def usual_steps(fn_ids: Iterable[str]) -> dict[str, int]:
     """Steps of each function's last completed run. One query with an index look-up each; a join or
-    DISTINCT ON would read all history.
-    """
+    DISTINCT ON would read all history."""
     last = [last_completed(fn_id).values_list("fn_id", "steps_done")[:1] for fn_id in fn_ids]
     return dict(last[0].union(*last[1:], all=True)) if last else {}
 
 
 def last_completed(fn_id: str) -> QuerySet[Run]:
-    """A function's completed runs, the last first."""
     return Run.objects.filter(fn_id=fn_id, status=RunStatus.COMPLETED).order_by("-id")
 
 
@@ -168,7 +162,7 @@ def error_counts(runs: list[Run]) -> dict[Any, int]:
 
 
 def steps_in_words(run: Run, usual: int | None) -> str:
-    """“3/5”: remembered steps, of those in the function's last completed run."""
+    """“3/5”: remembered steps, of the usual ones."""
     if not usual or (run.is_finished and run.status == RunStatus.COMPLETED):
         return str(run.steps_done)
     return f"{run.steps_done}/{max(usual, run.steps_done)}"

@@ -1,4 +1,4 @@
-"""The list that a run's page was reached from: the way back to it, and to the runs beside it."""
+"""From a run's page back to its list, and to the runs beside it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Neighbours:
 
 
 class GivenFunction(FunctionFilter):
-    """Narrows the list, and offers no choice, for which it would read all functions."""
+    """Without choices: they would read all functions."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         given = request.GET.get(self.parameter_name, "")
@@ -36,7 +36,7 @@ class GivenFunction(FunctionFilter):
 
 
 class Unread(RunChangeList):
-    """The list's runs as a query, without reading a page of them."""
+    """The list's query, without reading a page."""
 
     def get_results(self, request: HttpRequest) -> None:
         self.result_count = 0
@@ -94,7 +94,6 @@ def _listed(model_admin: Any, request: HttpRequest, query: QueryDict) -> QuerySe
 
 
 def _before(runs: QuerySet[Run], run: Run, by_end: bool) -> QuerySet[Run]:
-    """Those above it in the list, the nearest (the next newer one) first."""
     if by_end and run.ended_at:
         later = Q(ended_at__gt=run.ended_at) | Q(ended_at=run.ended_at, id__gt=run.pk)
         return runs.filter(later).order_by("ended_at", "id")

@@ -68,7 +68,6 @@ def page(run: Run, request: HttpRequest) -> dict[str, Any]:
 
 
 def function_of(run: Run) -> Any:
-    """The function's row, with `usual_steps`, the steps of its last completed run; None without a
-    row. One query."""
+    """With `usual_steps`, the steps of its last completed run; None without a row. One query."""
     usual = Subquery(last_completed(run.fn_id).values("steps_done")[:1])
     return RegisteredFunction.objects.annotate(usual_steps=usual).filter(pk=run.fn_id).first()

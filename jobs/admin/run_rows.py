@@ -1,4 +1,4 @@
-"""The rows of the list of runs, each as its template shows it."""
+"""The rows of the list of runs, as its template shows them."""
 
 from __future__ import annotations
 
@@ -17,29 +17,28 @@ from jobs.lib.excerpts import excerpt
 from jobs.lib.failure_kinds import ShortReason, reason_of
 from jobs.models import Run, RunStatus
 
-MOST_STEPS = 12  # that a bar shows one by one
+MOST_STEPS = 12  # shown one by one
 MENDED, DEALT_WITH = "mended", "dealt with"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     run: Run
-    number: str  # the end of its id, which differs from run to run
+    number: str  # the end of its id, different for each run
     words: str
     reason: ShortReason | None  # of a failed one
-    amends: str  # of a failed one that is open no more: MENDED or DEALT_WITH
+    amends: str  # of a failed one no longer open: MENDED or DEALT_WITH
     is_stalled: bool
     function: str  # cut at the front
     about: Links
     bar: SafeString
     steps: str
     took: str
-    state: str  # changes with what the row says of the run
+    state: str  # changes with the row's words
 
 
 def rows(user: Any, runs: Sequence[Run], names: Iterable[str], now: datetime) -> list[Row]:
-    """One query, and those of the project for what the runs are about. `names` are those of all
-    functions."""
+    """One query, and the project's for what the runs are about. `names` are all functions'."""
     short = short_names([run.fn_id for run in runs], names)
     about = abouts(user, runs)
     return [_row(run, now, short[run.fn_id], about.get(run.pk, [])) for run in runs]
@@ -86,7 +85,7 @@ def _steps(run: Run, usual: int | None) -> str:
 
 
 def step_bar(run: Run, usual: int | None) -> SafeString:
-    """A square for each step: done, under way or failed, to come. What it means is said beside."""
+    """A square for each step: done, under way or failed, to come."""
     whole = max(usual or 0, run.steps_done, 1)
     if whole > MOST_STEPS:
         return _share_bar(run.steps_done / whole)

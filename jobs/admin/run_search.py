@@ -1,5 +1,5 @@
-"""The search in the list of runs: what was typed is an id, a key, words of an error, or something
-that only the project knows (see links.py). It says what it searched, and how far back."""
+"""The search in the list of runs: for an id, a key, words of an error, or something that only the
+project knows (links.py). It says what it searched, and how far back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ LONGEST = 200  # characters
 
 
 def found(user: Any, runs: QuerySet[Run], text: str) -> QuerySet[Run]:
-    """Those of the runs that this text means."""
     if identifier := as_uuid(text):
         return runs.filter(Q(id=identifier) | Q(event_id=identifier))
     text = text[:LONGEST]
@@ -37,7 +36,6 @@ def found(user: Any, runs: QuerySet[Run], text: str) -> QuerySet[Run]:
 
 
 def words(text: str) -> str:
-    """What a search for this text has gone through; empty without one."""
     text = text.strip().replace("\x00", "")
     if not text:
         return ""

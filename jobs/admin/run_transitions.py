@@ -35,7 +35,7 @@ ALONG = "Cancelled, with the runs that it had invoked."
 
 
 def cancel_tree(model_admin: Any, request: HttpRequest, run: Run) -> Outcome:
-    """Cancel a run with its history line, then the runs below, a transaction each."""
+    """Cancel a run with its history line, then those below, a transaction each."""
     below = invocation_tree.unfinished_below(run.pk, 1)
 
     def end(run_id: str) -> str:

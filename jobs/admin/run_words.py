@@ -1,4 +1,4 @@
-"""What a run is at, in the words of a list: “In progress (step 3/5)”, “Failed (retry 3/3)”."""
+"""A run's state in a list's words: “In progress (step 3/5)”, “Failed (retry 3/3)”."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from jobs.models import Reason, Run, RunStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What is known of a run beside its row."""
-
     usual_steps: int | None = None  # of its function's last completed run
     retries: int | None = None  # how often its function tries a step again
     errors: int = 0  # attempts that erred
@@ -34,7 +32,6 @@ def told(run: Run, now: datetime, known: Known) -> str:
 
 
 def waits(run: Run, now: datetime, known: Known) -> str:
-    """Of a run that is queued or waiting: for what, and how long."""
     if run.reason == Reason.BACKOFF:
         of = f"/{known.retries}" if known.retries is not None else ""
         return f"Backing off: retry {run.attempt}{of} {due(run, now)}"
@@ -52,13 +49,13 @@ def for_flight(flight: InFlight, now: datetime) -> str:
 
 
 def at_step(run: Run, usual: int | None) -> str:
-    """“step 3/5”; the number of steps is that of the function's last completed run."""
+    """“step 3/5”."""
     step = run.steps_done + 1
     return f"step {step}/{max(usual, step)}" if usual else f"step {step}"
 
 
 def retries_used(known: Known) -> str:
-    """“retry 3/3”: which try it was that failed for good."""
+    """“retry 3/3”: the try that failed for good."""
     used = max(known.errors - 1, 0)
     if not used:
         return "at the first try"
@@ -68,8 +65,7 @@ def retries_used(known: Known) -> str:
 
 
 def took(run: Run, now: datetime) -> timedelta | None:
-    """From its first start to its end, or to now; without the time that it had ended before a
-    person retried it."""
+    """From its first start to its end or to now, without `idle`."""
     if run.started_at is None:
         return None
     return (run.ended_at or now) - run.started_at - (run.idle or timedelta())
@@ -80,7 +76,7 @@ def took_in_words(run: Run, now: datetime) -> str:
 
 
 def short_names(fn_ids: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """Names cut at the front where they begin with another one: “…-failure”."""
+    """Cut at the front where they begin with another name: “…-failure”."""
     heads = set(known)
     found = {}
     for fn_id in set(fn_ids):

@@ -34,7 +34,7 @@ from jobs.models import Run, RunQuerySet, RunStatus
 
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
-    list_display = ("id",)  # the rows are the list's own: see run_rows.py
+    list_display = ("id",)  # run_rows.py makes the rows
     list_filter = (("status", StatusFilter), FunctionFilter, CreatedFilter, *FILTERS)
     list_select_related = ("event",)
     search_fields = ("id",)
@@ -48,7 +48,6 @@ class RunAdmin(ReadOnlyAdmin):
         return RunChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """The page, or the part of it that moves if htmx asks for it."""
         response = super().changelist_view(request, extra_context)
         context = getattr(response, "context_data", None) or {}
         if isinstance(context.get("cl"), RunChangeList):

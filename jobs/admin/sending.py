@@ -35,8 +35,8 @@ SEND = "jobs.send_event"
 
 
 def send_view(model_admin: Any) -> View:
-    """GET shows the form, filled from the last event of `name`, or from the event `like`; POST
-    sends."""
+    """GET shows the form, filled from the last event of `name` or from the event `like`; POST sends
+    it."""
 
     def view(request: HttpRequest) -> HttpResponse:
         user = request.user
@@ -55,8 +55,8 @@ def send_view(model_admin: Any) -> View:
 
 
 def _form(request: HttpRequest, rows: list[RegisteredFunction]) -> SendForm:
-    """With a field for each value, if a function says what data of this name holds; as JSON, if it
-    is asked for (`as=json`), and for a copy of an event."""
+    """With a field for each value if a function has a schema for this name; as JSON on request
+    (`as=json`), and for a copy of an event."""
     if request.method == "POST":
         schema = schema_for(rows, request.POST.get("name", ""))
         if schema is not None and request.POST.get("by") == "fields":
@@ -91,7 +91,6 @@ def again_view(model_admin: Any) -> View:
 
 
 def _send(model_admin: Any, request: HttpRequest, event: Event, done: str) -> HttpResponse:
-    """The event, its runs, the line of the history and the form's memory are one transaction."""
     known: list[bool] = []
 
     def act() -> str:
@@ -129,7 +128,6 @@ def _was_known(event: Event) -> str:
 
 
 def _template(request: HttpRequest) -> dict[str, Any]:
-    """What the form is filled with."""
     like, name = as_uuid(request.GET.get("like", "")), request.GET.get("name", "")
     row = None
     if like is not None:

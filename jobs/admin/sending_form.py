@@ -1,4 +1,4 @@
-"""The form of an event that an operator sends."""
+"""The form that sends an event."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def editor(text: str = "") -> forms.Textarea:
 
 
 class SendForm(forms.Form):
-    """An event to send, as `event` once it is valid."""
+    """`event` is there once the form is valid."""
 
     name = forms.CharField(
         max_length=256,
@@ -44,7 +44,6 @@ class SendForm(forms.Form):
         self.fields["event_data"].widget = editor(str(text))
 
     def place_error(self, text: str) -> None:
-        """What the engine refused."""
         self.add_error(None, text)
 
     def clean_name(self) -> str:

@@ -1,4 +1,4 @@
-"""A function's cron lines: when they tick, and what became of the last tick."""
+"""A function's cron lines: their ticks, and the last tick's run."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def in_words(row: Any) -> SafeString:
 
 
 def upcoming(rows: list[Any]) -> list[tuple[datetime, str]]:
-    """The next ticks of all these lines together, each with its line; fewer of lines that this
-    process cannot read."""
+    """The next ticks of all lines together, each with its line; fewer of lines that this process
+    cannot read."""
     found: list[tuple[datetime, str]] = []
     for row in rows:
         at = row.next_at

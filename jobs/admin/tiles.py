@@ -1,4 +1,4 @@
-"""The tiles of Operations: a number, what it counts, and the list behind it."""
+"""The tiles of Operations: each a number, what it counts, and its list."""
 
 from __future__ import annotations
 
@@ -65,7 +65,6 @@ def _now(found: Overview) -> Iterator[Tile]:
 
 
 def _requests(found: Overview, reason: str) -> str:
-    """How many requests wait to be sent, of how many that may be in flight."""
     if reason != Reason.FETCH:
         return ""
     queued = found.clusters.queued

@@ -1,6 +1,5 @@
-"""A run's rows, read once and arranged by time: `tell(run, now)` returns a `Story` of lanes, one
-for each step, with bars that a drawing or a table can show.
-"""
+"""A run's rows arranged by time: `tell(run, now)` returns a `Story` of lanes, one a step, with bars
+for a drawing or a table."""
 
 from __future__ import annotations
 
@@ -44,7 +43,7 @@ class Lane:
 
     @property
     def status(self) -> str:
-        """The step's own; without a row, its last attempt's."""
+        """The step's; without a row, the last attempt's."""
         if self.step is not None:
             return self.step.status
         return str(self.attempts[-1].status) if self.attempts else ""
@@ -59,7 +58,6 @@ class Lane:
 
     @property
     def duration(self) -> timedelta | None:
-        """From the first start to the end, backoff included."""
         return self.bars[-1].end - self.bars[0].start if self.bars else None
 
     @property
@@ -87,7 +85,7 @@ class Story:
 
     @property
     def invokes(self) -> bool:
-        """Whether a step of it invokes a run, or may, beyond those shown."""
+        """A step invokes a run, or may, beyond those shown."""
         return bool(self.steps.others) or any(lane.invokes for lane in self.lanes)
 
     @property
@@ -115,7 +113,6 @@ class Story:
 
     @property
     def busy(self) -> list[tuple[datetime, datetime]]:
-        """Times of work, in order, without overlap."""
         return merged((bar.start, bar.end) for bar in self.bars if bar.kind in BUSY)
 
     @property
@@ -124,8 +121,8 @@ class Story:
 
     @property
     def waited(self) -> timedelta:
-        """Time without work since the start: backoff, sleep, waits for a worker. Zero if not all
-        steps are shown, since it is not known then."""
+        """Without work since the start: backoff, sleep, waits for a worker. Zero while not all
+        steps are shown."""
         if self.run.started_at is None or self.steps.others:
             return timedelta()
         return max(self.end - self.queued.end - self.busy_time, timedelta())
@@ -210,7 +207,6 @@ def _lanes(
     end: datetime,
     shown: Window,
 ) -> tuple[Lane, ...]:
-    """A lane for each step, and for attempts without one."""
     tries: dict[str, list[Attempt]] = {}
     for attempt in attempts:
         tries.setdefault(attempt.step_name, []).append(attempt)

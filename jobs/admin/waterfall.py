@@ -1,8 +1,8 @@
-"""Draws a story: each bar's place and width, in percent.
+"""A story's drawing: places and widths in percent.
 
-Time is even while something works. A long idle stretch (a backoff, a sleep, a night before a retry)
-is folded: drawn short, marked, and labelled with its length, so that 20 s of work stay readable
-beside 2 h of waiting.
+Time is even during work. A long idle stretch (a backoff, a sleep, a night before a retry) is
+folded: drawn short, marked, and labelled with its length. So 20 s of work stay readable beside 2 h
+of waiting.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jobs.admin.timeline import Lane, Story
 from jobs.admin.words import roughly, span
 
 FOLD_SHARE = 0.4  # a fold's share of all the work …
-FOLD_GAIN = 1.5  # … if that makes it this much shorter
+FOLD_GAIN = 1.5  # … if that shortens it this much
 LEAST_WORK = 1.0  # seconds
 LEAST_WIDTH = 0.1  # percent; SVG draws no rectangle of width 0
 TICK_STEPS = (0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600, 21_600, 86_400)
@@ -43,7 +43,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A rectangle or line; `x` and `width` are percentages as SVG writes them."""
+    """A rectangle or line; `x` and `width` in percent, as in SVG."""
 
     x: str
     width: str

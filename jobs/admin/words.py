@@ -1,4 +1,4 @@
-"""A run's columns in words for operators."""
+"""A run's columns in words."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from jobs.models import Reason, RegisteredFunction, Run, RunStatus
 OVERDUE = timedelta(seconds=30)
 LONG = timedelta(minutes=2)  # longer ranges are told in minutes
 MOST_COUNTED = 1_000  # invoked runs
-# `runs.annotate(stands_still=STANDS_STILL)`: whether a run's function stands still.
+# `runs.annotate(stands_still=STANDS_STILL)`: the run's function stands still.
 STANDS_STILL = Exists(RegisteredFunction.objects.filter(fn_id=OuterRef("fn_id"), stands_still=True))
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def span(duration: timedelta | None) -> str:
-    """A duration, as precise as its size deserves: “430 ms”, “21.9 s”, “3 min 4 s”."""
+    """“430 ms”, “21.9 s”, “3 min 4 s”."""
     if duration is None:
         return ""
     seconds = max(duration.total_seconds(), 0.0)
@@ -38,7 +38,7 @@ def span(duration: timedelta | None) -> str:
 
 
 def roughly(duration: timedelta) -> str:
-    """A duration in whole seconds: “12 s”; tenths would flicker."""
+    """In whole seconds: “12 s”; tenths would flicker."""
     whole = timedelta(seconds=round(duration.total_seconds()))
     return span(whole).replace(".0 s", " s") if whole else span(duration)
 
@@ -94,9 +94,8 @@ def situation(
 
 
 def reason_in_words(run: Run) -> str:
-    """What a run waits for; empty without a reason. A run in a line has no turn to wait for while
-    its function stands still (STANDS_STILL).
-    """
+    """Empty without a reason. A run in a line waits for no turn while its function stands still
+    (STANDS_STILL)."""
     if not run.reason:
         return ""
     if run.reason == Reason.TURN and getattr(run, "stands_still", False):
@@ -105,7 +104,7 @@ def reason_in_words(run: Run) -> str:
 
 
 def due(run: Run, now: datetime) -> str:
-    """When a worker may take it: “in 12 s”, “due”, “due for 5 min”."""
+    """“in 12 s”, “due”, “due for 5 min”."""
     if run.due_at is None:
         return "not due"
     away = run.due_at - now
@@ -123,5 +122,4 @@ def counted(below: Collection[UUID]) -> str:
 
 
 def is_stalled(run: Run, now: datetime) -> bool:
-    """The lease has run out."""
     return run.lease_until is not None and run.lease_until < now

@@ -1,4 +1,4 @@
-"""What endpoints have answered to the requests of events' runs, whatever became of the runs."""
+"""Endpoints' answers to the requests of events' runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Answers(NamedTuple):
 
 def answers(event_ids: Iterable[str | uuid.UUID], *, step: str) -> Answers:
     """The answers to this step's requests (`step`, `step:1`, …), of all runs of these events, also
-    of those that were cancelled while their request was in flight."""
+    of runs that were cancelled with the request in flight."""
     rows = statements.execute(REQUESTS, {"roots": read_ids(event_ids), "step": step})
     found = [Response(json.loads(answer)) for _, answer in rows if answer]
     return Answers(sum(in_flight for in_flight, _ in rows), found)

@@ -54,16 +54,16 @@ def bulk(
     invoked: bool = False,
     everything: bool = False,
 ) -> str:
-    """Cancel, retry (from the failed step) or rerun (from the start) all runs that fit a filter,
-    or, with `everything` instead of one, all runs of the site; with `invoked`, cancelled runs take
-    along those that they invoked.
+    """Cancel, retry (from the failed step) or rerun (from the start) all runs that fit a filter;
+    with `everything` instead, all runs of the site. With `invoked`, cancelled runs take along those
+    that they invoked.
 
-    Returns the id of the run that does it. Its output counts the done, the refused (they had
-    changed), and the outdated skipped hooks. `since` and `until` (datetimes or ISO texts) compare
-    when runs were made; later runs are not meant.
+    Returns the id of the run that acts. Its output counts the done, the refused (they had changed),
+    and the outdated skipped hooks. `since` and `until` (datetimes or ISO texts) compare when runs
+    were made; later runs are not meant.
 
     An operator (see requester) needs the action's permission, else NotAllowed. Each batch checks
-    again, and refuses with a reason in the output.
+    again; a refusal's reason is in the output.
     """
     if not isinstance(action, str) or action not in ALLOWED:
         raise InvalidTransition(f"{quoted(action)} is no bulk action; cancel, retry and rerun are.")
@@ -131,9 +131,8 @@ class Listed(NamedTuple):
 def batch(
     action: Action, wanted: dict[str, str], after: str, why: str, own: str, invoked: bool = False
 ) -> dict[str, Any]:
-    """The next batch, in transactions of its own, harmless to repeat: done runs do not fit. Without
-    the permission the rest is refused.
-    """
+    """Does the next batch in transactions of its own; harmless to repeat, as done runs do not fit.
+    Without the permission the rest is refused."""
     asked_at = Run.objects.filter(id=own).values("created_at")
     runs = _matching(action, wanted).filter(created_at__lt=asked_at[:1]).order_by("id")
     if after:
@@ -181,7 +180,6 @@ def _refusals(action: Action, found: list[Listed]) -> dict[uuid.UUID, str]:
 def _do(
     action: Action, runs: list[Listed], reasons: dict[uuid.UUID, str], why: str, invoked: bool
 ) -> int:
-    """How many were done; others have changed meanwhile, or `reasons` then says why not."""
     left = [run.id for run in runs]
     if action == "cancel" and runs:
         left = _cancel_together(runs, why, invoked)

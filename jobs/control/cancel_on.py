@@ -1,5 +1,5 @@
-"""Cancelling runs because of an event (`cancel_on`): those whose own event came before it, by the
-database's clock and within one send by order. A rerun counts from its making. Invoked runs go on.
+"""Cancelling runs by an event (`cancel_on`): those whose own event came earlier, by the database's
+clock, and within one send by order. A rerun counts from its making. Invoked runs go on.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ BATCH = 200
 
 
 def batch(event: dict[str, Any], after: str, own: str) -> dict[str, Any]:
-    """Cancel what this event means among the next unfinished runs, in transactions of their own.
-    `own` is its run, whose account must be allowed to cancel.
+    """Cancel what the event means among the next unfinished runs, in transactions of their own.
+    The account of its run `own` must be allowed to cancel.
     """
     asker = requester.current()
     if reason := asker.refusal("jobs.cancel_run"):
@@ -68,7 +68,6 @@ def _is_meant(
 
 
 def _cancel(runs: list[models.Run], why: str) -> int:
-    """Returns how many; others have ended, or are not allowed."""
     asker = requester.current()
     allowed = [run for run in runs if not asker.refusal("jobs.cancel_run", run)]
     left = cancel_plain([run.id for run in allowed], {run.fn_id for run in allowed}, why)

@@ -30,13 +30,12 @@ def cancel(
     """End an unfinished run now; its worker's late result is dropped. Its turn passes on and its
     `on_cancel` starts, in one transaction.
 
-    With `event_id`, which `send` returned, in place of `run_id`: all unfinished runs of the event,
-    one after the other; those that have ended stay as they are. UnknownEvent if there is none.
+    With `event_id` (from `send`) in place of `run_id`: all unfinished runs of the event, one by
+    one. UnknownEvent if there is no such event.
 
-    True if it was cancelled, False if it was before; raises InvalidTransition if it ended
-    otherwise. Invoked runs go on; with `invoked` the unfinished ones below are cancelled next, each
-    in a transaction of its own. A repeated call does what is left, and returns True if it cancelled
-    any.
+    True if it was cancelled, False if it was before; InvalidTransition if it ended otherwise.
+    Invoked runs go on; with `invoked` the unfinished ones below are cancelled next, each in its own
+    transaction. A repeated call does the rest, and returns True if it cancelled any.
 
     A function that cancels its own run ends there: uncommitted work is void. An operator (see
     requester) needs `jobs.cancel_run`, else NotAllowed.
@@ -75,7 +74,7 @@ def _cancel_all_of(event_id: str | uuid.UUID, why: str, invoked: bool) -> bool:
         _lock(tree)
     done = False
     for run_id in ids:
-        with contextlib.suppress(InvalidTransition, UnknownRun):  # it has ended meanwhile
+        with contextlib.suppress(InvalidTransition, UnknownRun):
             done |= cancel(run_id, why=why, invoked=invoked)
     return done
 
@@ -132,11 +131,10 @@ def _cancel_unless_ended(run_id: uuid.UUID, why: str) -> bool:
 
 
 def _lock(run_ids: Sequence[uuid.UUID]) -> None:
-    """Lock runs, parents before those that they invoked, for the caller's transaction, in the
-    workers' order.
+    """Lock runs (given parents first) for the caller's transaction, in the workers' order.
 
     1. Rows, invoked runs before their parents: an ending run wakes its parent.
-    2. Lines, first ones before second ones (completion.release_statements).
+    2. Lines, first before second ones (completion.release_statements).
     """
     runs = [locked(run_id) for run_id in reversed(run_ids)]
     for line in (0, 1):

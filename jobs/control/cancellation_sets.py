@@ -1,10 +1,10 @@
-"""Cancelling many runs in sets: one transaction with a fixed number of statements, which does what
-`cancellation.cancel` does, and wakes each line once.
+"""Cancelling many runs in sets: as `cancellation.cancel` does, in one transaction with a fixed
+number of statements, which wakes each line once.
 
-1. Locked rows are passed by, so a set waits for none. Lines are locked after rows
+1. Locked rows are passed by: a set waits for none. Lines are locked after rows
    (completion.release_statements).
-2. It takes plain runs: without a lease, not invoked, without requests. `cancellation.cancel` does
-   the others one by one.
+2. It takes plain runs: no lease, not invoked, no requests. `cancellation.cancel` does the others
+   singly.
 3. If the process dies, a set is done or not.
 """
 
@@ -103,10 +103,10 @@ CANCELLING = Query(CANCEL, CancelledRow)
 def cancel_plain(
     run_ids: Sequence[uuid.UUID], fn_ids: Collection[str], why: str, *, alone: bool = False
 ) -> set[uuid.UUID]:
-    """Cancel the plain ones of these runs; returns the others' ids.
+    """Cancel the plain ones; returns the others' ids.
 
-    With `alone`, runs that invoked others are not plain. `fn_ids` are the runs' functions. At most
-    LARGEST_SET runs; the caller has checked permissions.
+    With `alone`, runs that invoked others are not plain. `fn_ids` are the functions of the runs, at
+    most LARGEST_SET. The caller has checked permissions.
     """
     hooks = _hooks(fn_ids)
     if hooks is None or not run_ids:
@@ -162,8 +162,7 @@ def _new_ids(count: int) -> str:
 
 
 def _is_waited_for() -> bool:
-    """Whether a step waits for a cancellation by name, left to `intake.accept`. Asked after the
-    insertion: a later wait looks by itself.
-    """
+    """A step waits for a cancellation by name, left to `intake.accept`. Asked after the insertion:
+    a later wait looks by itself."""
     waiting = models.Step.objects.filter(status=models.StepStatus.WAITING, awaits=CANCELLED)
     return waiting.exists()

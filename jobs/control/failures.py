@@ -38,8 +38,8 @@ def deal_with(
     open failures, stay failed, and can be retried.
 
     Runs that are no open failures are passed by. An operator (see requester) needs
-    `jobs.deal_with_run`, else NotAllowed; refuses runs that this account may not deal with. One
-    transaction, with one line of history; it locks the runs' rows by id.
+    `jobs.deal_with_run`, else NotAllowed; runs that the account may not deal with are refused. One
+    transaction and one history line; it locks the runs' rows by id.
     """
     said = note(sentence, "The sentence")
     if not said:

@@ -1,16 +1,13 @@
-"""Forgetting what events and their runs have said, while the runs themselves are kept (README,
-“Forgetting”).
+"""Forgetting the words of events and their runs, while the runs are kept (README, “Forgetting”).
 
-`forget` only asks: in the caller's transaction, by a run of the engine's own, so that the process
-may die on the next line. That run works in batches, a transaction each, and passes by locked rows.
+`forget` only asks, in the caller's transaction, by a run of the engine's own: the process may die
+on the next line. That run works in batches, a transaction each, and passes by locked rows.
 
-1. What belongs to an event: its runs, their reruns, the runs that they invoked, their hooks, and
-   the events of all these.
-2. A run is forgotten when it has ended, no request of it is in flight, and the run that invoked it
-   has ended too: that one reads its answer. Until then the engine's run looks again, less and less
-   often.
-3. An event is forgotten after all of its runs. Until then it leads to them, and so do the ids in
-   the events of hooks, which stay.
+1. To an event belong its runs, their reruns, invoked runs and hooks, and the events of all these.
+2. A run is forgotten when it has ended, none of its requests is in flight, and its invoker, which
+   reads its answer, has ended too. Until then the engine's run looks again, ever less often.
+3. An event is forgotten after all its runs. Until then it leads to them, as do the ids in hooks'
+   events, which stay.
 4. A forgotten run cannot be rerun: the lock of its row decides which comes first.
 """
 
@@ -42,7 +39,7 @@ SHARE = 0.25  # of the time, beside other runs
 SOON, LATE = 5.0, 6 * 3_600.0  # seconds between looks at what has not ended
 
 TOLD = ", ".join(f"'{name}'" for name in sorted(MOMENTS))
-# By events: `root` is the one that was asked for. Each step is an index's.
+# By events; `root` is the one asked for. Each step is an index's.
 FAMILY = f"""
 WITH RECURSIVE family(root, is_run, id) AS (
   SELECT id, false, id FROM unnest(%(roots)s::uuid[]) AS id
@@ -77,7 +74,7 @@ SELECT DISTINCT r.id FROM family f JOIN jobs_run r ON r.id = f.id
 
 
 class Round(TypedDict):
-    """What one round has done; `left` are the events asked for of which something is left."""
+    """`left` are the events asked for of which something is left."""
 
     runs: int
     events: int
@@ -88,9 +85,9 @@ class Round(TypedDict):
 def forget(event_ids: Iterable[str | uuid.UUID]) -> list[str]:
     """Have the words of these events, and of all that came of them, forgotten, once it has ended.
 
-    Payloads, outputs, requests, answers, log lines and the texts of errors go; runs, steps,
-    attempts, times and figures stay. Unknown and forgotten events are passed over. Returns the ids
-    of the runs that do it. Raises InvalidEvent for what is no id.
+    Payloads, outputs, requests, answers, log lines and error texts go; runs, steps, attempts, times
+    and figures stay. Unknown and forgotten events are passed over. Returns the ids of the runs that
+    do it. Raises InvalidEvent for what is no id.
     """
     asked = sorted(set(read_ids(event_ids)))
     with transaction.atomic():
@@ -126,15 +123,14 @@ def go_on(left: list[str]) -> None:
 
 
 def unfinished_runs(event_ids: Iterable[str | uuid.UUID], *, fn_id: str) -> list[str]:
-    """The unfinished runs of a function for these events, reruns included."""
+    """A function's unfinished runs for these events, reruns included."""
     values = {"roots": read_ids(event_ids), "fn_id": fn_id}
     return [str(run_id) for (run_id,) in statements.execute(UNFINISHED_RUNS, values)]
 
 
 def round_of(roots: Sequence[str], idle: int = 0) -> Round:
-    """Forget what can be forgotten now, up to BATCHES batches. Call it outside a transaction, again
-    while anything is left; `idle` counts the rounds before that have found nothing to do.
-    """
+    """Forget up to BATCHES batches now. Call it outside a transaction, again while anything is
+    left; `idle` counts the earlier rounds that found nothing."""
     began = time.monotonic()
     done: Round = {"runs": 0, "events": 0, "left": [], "rest": 0.0}
     runs = statements.execute(REMEMBERED_RUNS, {"roots": list(roots)})
@@ -156,8 +152,7 @@ def _batches(ids: list[uuid.UUID]) -> Iterable[list[uuid.UUID]]:
 
 
 def _rest(done: Round, idle: int, busy: float) -> float:
-    """Between rounds that have work, as long as others' runs want; else until something may have
-    ended."""
+    """After work, by the needs of other runs; else until something may have ended."""
     if not done["runs"] + done["events"]:
         return min(SOON * 2.0 ** min(idle, 30), LATE)
     return pace.rest_after(busy, SHARE) if pace.is_crowded(FUNCTION) else 0.0

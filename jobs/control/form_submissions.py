@@ -4,9 +4,9 @@ acts once”).
 A sending is a row (`Submission`), unique by token, action, account and content, written in the
 act's transaction: a second one waits at the unique index.
 
-A row outlives its token, whose time is in it (UUIDv7): older tokens are refused, since whether they
-have acted is unknown. A form without its token is known by content for ten minutes: enough for a
-double click, a reload, a proxy's repeat.
+A row outlives its token, which has its time (UUIDv7). Older tokens are refused: whether they acted
+is unknown. A form without its token is known by content for ten minutes: enough for a double click,
+a reload, a proxy's repeat.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ RETURNING id, result
 
 
 class StaleForm(JobsError):
-    """A form's token is too old to tell whether the form was sent before."""
+    """The form's token is too old to tell whether the form was sent before."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -78,7 +78,7 @@ def once(
     the content, as JSON. Act and memory are one transaction. Raises StaleForm for an old token.
 
     With `is_guarded` the state allows the act only once (a cancelled run cannot be cancelled):
-    without a token the form simply acts.
+    without a token the form acts.
     """
     read = read_token(token)
     if read is not None and _is_stale(read):
@@ -107,7 +107,6 @@ def token_for_form(brought: str = "") -> str:
 
 
 def read_token(given: str | uuid.UUID | None) -> uuid.UUID | None:
-    """None if missing or no UUID."""
     try:
         read = uuid.UUID(str(given or ""))
     except ValueError:

@@ -1,8 +1,5 @@
-"""The note for the next shift: the newest one counts, until its end or until another is written.
-
-Notes are only added, one at a time under a lock of the transaction. An operator writes over the
-note that the form showed; if another has been written since, nothing is.
-"""
+"""The note for the next shift: the newest counts, until its end or the next note. Notes are only
+added, singly under a lock of the transaction."""
 
 from __future__ import annotations
 
@@ -29,27 +26,25 @@ def newest() -> HandOverNote | None:
 
 
 def in_force() -> HandOverNote | None:
-    """The newest note, if it says something and has not come to its end."""
     found = HandOverNote.objects.annotate(now=Now()).first()
     return counting(found, found.now) if found is not None else None
 
 
 def counting(newest: HandOverNote | None, now: datetime) -> HandOverNote | None:
-    """The newest note if it counts at this moment."""
     return newest if newest is not None and newest.text and newest.until > now else None
 
 
 def past(most: int = 20) -> list[HandOverNote]:
-    """The latest notes, the newest first, each with this moment as `now`."""
+    """Newest first, each with this moment as `now`."""
     return list(HandOverNote.objects.annotate(now=Now())[:most])
 
 
 @transaction.atomic
 def write(text: str, until: datetime | None, user: Any, over: int | None) -> HandOverNote:
-    """Add a note of this account that counts until then; an empty text ends the one that counts.
+    """Add a note that counts until then; an empty text ends the one that counts.
 
-    `over` is the id of the newest note that the account has seen, None for none. InvalidTransition
-    with a sentence for a text or a time that cannot be used, and if there is a newer note.
+    `over` is the id of the newest note that the account has seen, or None. InvalidTransition with a
+    sentence for an unusable text or time, and if there is a newer note.
     """
     clean = note(text, "The note", LONGEST)
     with connection.cursor() as cursor:

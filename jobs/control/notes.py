@@ -10,7 +10,7 @@ LONGEST = 500  # characters
 
 
 def note(text: object, what: str, longest: int = LONGEST) -> str:
-    """The text without space around it; or InvalidTransition that says what is wrong with it."""
+    """The text without space around it. InvalidTransition says what is wrong with it."""
     if not isinstance(text, str) or not is_text(text):
         raise InvalidTransition(f"{what} is a text without NUL characters, not {quoted(text)}.")
     clean = text.strip()

@@ -35,7 +35,7 @@ def pause(fn_id: str, *, stop_running: bool = False, reason: str = "") -> bool:
     `resume`; a person's reruns start.
 
     Unfinished runs go on, or, with `stop_running`, stand still after their step until `resume`.
-    False if it was paused before (`stop_running` is changed all the same). `reason` is for the next
+    False if it was paused before (`stop_running` still changes). `reason` is for the next
     operator: at most 500 characters.
     """
     _row(fn_id)
@@ -74,7 +74,7 @@ def replay_skipped(
 ) -> Replayed:
     """Start a function's skipped runs, oldest first, even if it is paused; returns the new runs.
 
-    Each is replayed once, also by concurrent calls. Outdated hooks are counted in `left_out`.
+    Each is replayed once, also by concurrent calls. `left_out` counts outdated hooks.
     """
     _row(fn_id)
     for moment in (since, until):

@@ -1,7 +1,7 @@
-"""What an account may do to one object of the engine: `user.has_perm("jobs.rerun_run", run)`.
+"""An account's rights on one object of the engine: `user.has_perm("jobs.rerun_run", run)`.
 
-Every act of the panel and every batch of a bulk action checks this. Django's backend answers for
-models only; this one also asks for what the object needs besides. Superusers may do everything.
+Every act of the panel and batch of a bulk action checks them. Django's backend answers for models
+only; this one also asks for what the object needs besides. Superusers may do everything.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ def besides(perm: str, obj: Model) -> list[str]:
         return [*seen, CANCEL] if cancels(obj) else seen
     if isinstance(obj, Run) and perm in (CANCEL, DEAL_WITH):
         return [VIEW_RUN]
-    if isinstance(obj, RegisteredFunction) and perm == RERUN:  # to replay its skipped runs
+    if isinstance(obj, RegisteredFunction) and perm == RERUN:  # replays its skipped runs
         more = [CANCEL] if obj.fn_id == CANCELLER else []
         return [VIEW_FUNCTION, VIEW_RUN, *more]
     if isinstance(obj, RegisteredFunction) and perm == PAUSE:
         return [VIEW_FUNCTION]
-    if isinstance(obj, RegisteredFunction) and perm == SEND:  # to start a run of it
+    if isinstance(obj, RegisteredFunction) and perm == SEND:  # starts a run of it
         return [VIEW_FUNCTION, VIEW_RUN]
-    if isinstance(obj, Event) and perm == SEND:  # to send it again
+    if isinstance(obj, Event) and perm == SEND:  # sends it again
         return [VIEW_EVENT]
     return []
 

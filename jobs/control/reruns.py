@@ -45,13 +45,13 @@ def rerun(
 
     By default the same run goes on from its failed step, and the ended runs that it waits for from
     theirs (retries.py). `from_start` makes a new run (`rerun_of`) of the same event, `data` of an
-    edited one; with `from_step` a new run remembers the steps before that. `on_retry` starts.
+    edited one; with `from_step` the new run remembers the steps before that. `on_retry` starts.
 
-    Raises InvalidTransition for a run that has not ended, and for what a function with
-    `resumable=False` does not allow: its failed and cancelled runs, also those that this one waits
-    for, start anew. An operator (see requester) needs `jobs.rerun_run`, for `data` `jobs.edit_run`,
-    for each run that goes on, else NotAllowed; the runs remember the account. An error's `run_id`
-    names the run to deal with first, if it is another one.
+    Raises InvalidTransition for a run that has not ended, and to go on with `resumable=False`:
+    failed and cancelled runs, also those that this one waits for, start anew. An operator (see
+    requester) needs `jobs.rerun_run`, for `data` `jobs.edit_run`, for each run that goes on, else
+    NotAllowed; the runs remember the account. An error's `run_id` names another run to deal with
+    first.
     """
     if from_step is not None and from_start:
         raise InvalidTransition("Give either from_step or from_start, not both.")
@@ -115,8 +115,8 @@ def _refuse(run: models.Run, anew: bool, from_step: str | None) -> None:
 def _resume(run: models.Run, along: TakenAlong) -> models.Run:
     """The same run, due, its failed step forgotten; by age it is first in its lines.
 
-    Open steps get all attempts again; their errors stay (Attempts.record_success). A request in
-    flight is awaited, or has its answer: it is not paid again.
+    Open steps get all attempts again; their errors stay (Attempts.record_success). A request that
+    is in flight or answered is not paid again.
     """
     tried = run.steps.filter(kind__in=[StepKind.RUN, StepKind.SEND, StepKind.FETCH])
     in_the_air = run.fetches.filter(status__in=[FetchStatus.SENDING, FetchStatus.ANSWERED])
@@ -150,9 +150,8 @@ def _resume(run: models.Run, along: TakenAlong) -> models.Run:
 
 
 def _ready_again(run: models.Run) -> dict[str, Any]:
-    """A run that never started is ready from now on, with all of `timeouts.start`; a started one
-    has all of `timeouts.finish` from its next start (lease.LEASED).
-    """
+    """A run that never started is ready now, with all of `timeouts.start`; a started one has all of
+    `timeouts.finish` from its next start (lease.LEASED)."""
     if run.started_at is not None:
         return {"expires_at": None}
     start = catalog.get(run.fn_id).timeouts.start if catalog.knows(run.fn_id) else None

@@ -1,10 +1,10 @@
-"""What a run returned, for code outside of functions: at once, or after a bounded wait.
+"""A run's result, for code outside of functions: at once, or after a bounded wait.
 
-1. A wait looks again and again, each time by the primary key, outside any transaction: nothing is
-   locked and no connection is idle in a transaction meanwhile. Ends of runs are not notified, since
-   a NOTIFY would make all commits of the server take turns (notifier).
-2. It is refused where it could not see the end: in a transaction, whose commit may be what the run
-   waits for, and in a function, where it would hold a worker.
+1. A wait polls by the primary key, outside any transaction: it locks nothing, and leaves no
+   connection idle in a transaction. Ends of runs send no NOTIFY, which would make all commits of
+   the server take turns (notifier).
+2. It is refused in a transaction, whose commit the run may wait for, and in a function, where it
+   would hold a worker.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class RunUnfinished(JobsError):
 class RunFailed(JobsError):
     """The run failed, was cancelled or was skipped.
 
-    `state` is its RunState; `name`, `message`, `stack`, `code` and `status_code` are those of its
-    error, and empty without one.
+    `state` is its RunState; `name`, `message`, `stack`, `code` and `status_code` are its error's,
+    and empty without one.
     """
 
     state: RunState
@@ -77,7 +77,7 @@ class RunFailed(JobsError):
 def result(run_id: str | uuid.UUID, *, wait: float | timedelta = 0.0) -> Any:
     """What the run's function returned (JSON), after at most `wait` seconds (0 to 300).
 
-    Raises UnknownRun, RunUnfinished if it has not ended in that time, RunFailed if it failed, was
+    Raises UnknownRun, RunUnfinished if it has not ended by then, RunFailed if it failed, was
     cancelled or skipped; and for `wait` CannotWait inside a transaction, InvalidStep in a function.
     """
     seconds = _seconds(wait)

@@ -1,8 +1,8 @@
 """What a retry from the failed step takes along, and why it is refused.
 
-A run that failed since a run that it invoked failed would fail at once again. So the ended runs
-that it waits for, directly or not, go on with it, in the same transaction. Where an operator has
-rerun such a run from the start, the new run stands for it.
+A run that failed because an invoked run failed would fail again at once. So the ended runs that it
+waits for, directly or not, go on with it in the same transaction. An operator's rerun of such a run
+from the start stands for it.
 """
 
 from __future__ import annotations
@@ -29,18 +29,17 @@ MOST_TAKEN = 10_000  # runs of a tree
 
 @dataclass(slots=True)
 class TakenAlong:
-    """The runs that a retry looks at, the nearest first."""
+    """The nearest runs first."""
 
     run_ids: list[uuid.UUID] = field(default_factory=list)
     stand_ins: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)  # invoked → its rerun
 
     def lock(self) -> list[models.Run]:
-        """Locked as by a worker that ends one: an invoked run before its invoker. Returns those
-        that have failed or were cancelled, the farthest first.
-        """
+        """Locks as a worker that ends a run does: invoked runs before invokers. Returns failed and
+        cancelled ones, the farthest first."""
         ended = []
         for run_id in reversed(self.run_ids):
-            with contextlib.suppress(UnknownRun):  # retention has deleted it meanwhile
+            with contextlib.suppress(UnknownRun):  # deleted by retention meanwhile
                 ended.append(locked(run_id))
         return [run for run in ended if run.status in RETRYABLE]
 
@@ -61,7 +60,6 @@ def taken_along(run: models.Run) -> TakenAlong:
 
 
 def refusal(run: models.Run, along: TakenAlong, asker: requester.Asker) -> JobsError | None:
-    """Why this run cannot be retried as it is now; None if it can."""
     if not is_resumable(run.fn_id):
         return InvalidTransition(only_from_start(run))
     ended = models.Run.objects.filter(id__in=along.run_ids, status__in=RETRYABLE).order_by("id")
@@ -72,7 +70,6 @@ def refusal(run: models.Run, along: TakenAlong, asker: requester.Asker) -> JobsE
 def refusal_of_child(
     parent: models.Run, child: models.Run, asker: requester.Asker
 ) -> JobsError | None:
-    """Why a retry of the parent cannot take this run along, and what to do first."""
     told = f"Run {parent.id} waits for run {child.id} of “{child.fn_id}”, which is {child.status}."
     error: JobsError
     if not is_resumable(child.fn_id):
@@ -106,9 +103,7 @@ def is_resumable(fn_id: str) -> bool:
 
 
 def not_resumable(fn_ids: Iterable[str]) -> set[str]:
-    """Which of these functions say resumable=False: by this process's code, or, where it does not
-    know one, by its row.
-    """
+    """Those with resumable=False, by this process's code, or by the row of an unknown function."""
     wanted = set(fn_ids)
     known = {fn_id for fn_id in wanted if catalog.knows(fn_id)}
     found = {fn_id for fn_id in known if not catalog.get(fn_id).resumable}
@@ -119,9 +114,8 @@ def not_resumable(fn_ids: Iterable[str]) -> set[str]:
 
 
 def wait_anew(run: models.Run, stand_ins: dict[uuid.UUID, uuid.UUID]) -> None:
-    """Its steps wait for the runs that they invoked, or for what stands for these: an early look,
-    and the whole time again (waits.function).
-    """
+    """Its steps wait for the runs that they invoked, or for their stand-ins: with an early look and
+    the whole time again (waits.function)."""
     invoking = run.steps.filter(kind=StepKind.INVOKE, status=StepStatus.WAITING)
     invoking.update(started_at=Now(), due_at=None)
     for step in invoking:

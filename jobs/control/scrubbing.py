@@ -1,8 +1,7 @@
-"""The rows of runs and events without their words: one transaction for each batch.
+"""Rows of runs and events lose their words, one transaction a batch.
 
-What stays of a run is its skeleton: functions, steps, attempts, the classes and codes of errors,
-the hosts of requests, times, sizes and counts. Names are an author's, not a payload: of events,
-functions and steps.
+A run's skeleton stays: functions, steps, attempts, classes and codes of errors, hosts of requests,
+times, sizes and counts. Names of events, functions and steps are an author's, not payload.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from jobs.runs.hook_events import MOMENTS
 
 FORGOTTEN = "forgotten"  # in place of a text
 
-# A run in another's hands is left to the next round.
+# A locked run is left to the next round.
 LOCK = """
 SELECT r.id FROM jobs_run r
  WHERE r.id = ANY(%(ids)s) AND r.ended_at IS NOT NULL AND r.forgotten_at IS NULL
@@ -47,7 +46,7 @@ def _of(column: str, *names: str) -> str:
     return f"jsonb_strip_nulls(jsonb_build_object({pairs}))"
 
 
-# Step and class, as far as the column has room for both.
+# Step and class, if the column has room for both.
 KIND = f"""concat_ws(' · ',
          CASE WHEN length(concat(error ->> 'step', error ->> 'name')) < 190
               THEN nullif(error ->> 'step', '') END,
@@ -87,7 +86,7 @@ UPDATE jobs_undoneend SET failure_kind = '{FORGOTTEN}'
 """  # noqa: S608
 
 TOLD = ", ".join(f"'{name}'" for name in sorted(MOMENTS))
-# A run of it that is made meanwhile is a rerun of one that is not forgotten.
+# A run made meanwhile is a rerun of one that is not forgotten.
 EVENTS = f"""
 UPDATE jobs_event e SET repeat = NULL, dedupe_id = '', forgotten_at = statement_timestamp(),
        data = CASE WHEN name IN ({TOLD})
@@ -104,7 +103,6 @@ PROBLEMS = "UPDATE jobs_conditionproblem SET reason = '' WHERE event_id = ANY(%(
 
 @transaction.atomic
 def forget_runs(run_ids: Sequence[uuid.UUID]) -> int:
-    """Take the words out of those of the runs that may be forgotten; returns how many."""
     locked = statements.execute(LOCK, {"ids": list(run_ids)})
     asked = {"ids": [run_id for (run_id,) in locked]}
     if locked:
@@ -115,7 +113,7 @@ def forget_runs(run_ids: Sequence[uuid.UUID]) -> int:
 
 @transaction.atomic
 def forget_events(event_ids: Sequence[uuid.UUID]) -> int:
-    """The same for events whose runs are all forgotten, and for what conditions said of them."""
+    """Forget events whose runs are all forgotten, and what conditions said of them."""
     forgotten = [event_id for (event_id,) in statements.execute(EVENTS, {"ids": list(event_ids)})]
     if forgotten:
         statements.execute_many((PROBLEMS, {"ids": forgotten}))

@@ -1,4 +1,4 @@
-"""What an operator sends or starts by hand: an event, or one run of one function."""
+"""What an operator sends or starts by hand: an event, or a function's run."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Sent:
 
 
 def checked(event: Event) -> Event:
-    """The event as it would be stored. InvalidEvent, or NotAllowed if the event would cancel runs
-    and the asker may not cancel any."""
+    """The event as it would be stored. InvalidEvent; NotAllowed if it would cancel runs and the
+    asker may cancel none."""
     clean = validation.validate(event)
     validation.refuse_reserved(clean)
     if catalog.cancelled_by(clean.name):
@@ -52,9 +52,9 @@ def send_by_hand(event: Event) -> Sent:
 def start_by_hand(fn_id: str, data: dict[str, Any], event_name: str = INVOKED_EVENT) -> str:
     """Start one run of a function, whatever triggers it; returns the run's id.
 
-    The run has an event of its own, which triggers no other function. Raises UnknownFunction,
-    InvalidEvent for data that cannot be stored, NotAllowed, and InvalidTransition while the
-    function is paused and for functions that only the engine starts.
+    Its own event triggers no other function. Raises UnknownFunction, InvalidEvent for data that
+    cannot be stored, NotAllowed, and InvalidTransition while the function is paused and for
+    functions that only the engine starts.
     """
     requester.current().refuse(SEND)
     function = catalog.get(fn_id)

@@ -1,4 +1,4 @@
-"""Runs, as a person in a terminal follows them until they have ended."""
+"""Follows runs in a terminal until they have ended."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ sleep, monotonic = time.sleep, time.monotonic
 
 def follow(event_id: str, say: Callable[[str], object], limit: float | None) -> list[RunState]:
     """Say what becomes of an event's runs until all have ended, or for `limit` seconds; returns
-    them as they stand then.
-    """
+    their states then."""
     deadline = None if limit is None else monotonic() + limit
     told: dict[object, str] = {}
     while True:
@@ -66,7 +65,7 @@ def _outcome(state: RunState) -> str:
 
 
 def _stack_of_the_step(state: RunState) -> str:
-    """Of the failed step that ended the run: a step that is replayed has no frames of its body."""
+    """Of the failed step that ended the run: a replayed step has no frames of its body."""
     name = (state.error or {}).get("step")
     failed = Step.objects.filter(run_id=state.id, name=name).first() if name else None
     return str((failed.error or {}).get("stack", "")) if failed else ""

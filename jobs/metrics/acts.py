@@ -1,10 +1,10 @@
-"""Which act helps failed runs of a kind, judged by one of them: a proposal only.
+"""The act that helps failed runs of a kind, judged by one of them: a proposal only.
 
-1. A failed request is asked again by a retry, whatever it was answered.
+1. A retry asks a failed request again, whatever the answer was.
 2. A step that ended in a NonRetriableError, or did not understand a value, behind a request: a
    retry would meet the same remembered answer, so a new run goes on from the request.
-3. Such a step without a request before it, or a missing row: what the run is about is gone. It is
-   left out, and dealt with.
+3. A NonRetriableError without a request before it, or a missing row: what the run is about is gone.
+   It is left out, and dealt with.
 4. Everything else is tried again.
 """
 
@@ -40,9 +40,9 @@ FINAL = "NonRetriableError"
 
 
 class Act(StrEnum):
-    RETRY = "retry"  # the failed step is done again
-    RERUN_FROM = "rerun from"  # a remembered answer would fail again
-    LEAVE_OUT = "leave out"  # what the run is about is gone
+    RETRY = "retry"
+    RERUN_FROM = "rerun from"
+    LEAVE_OUT = "leave out"
 
 
 @dataclass(frozen=True, slots=True)

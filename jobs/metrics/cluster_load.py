@@ -1,5 +1,5 @@
-"""Whether there is too much to do: what waits for a worker or to be sent, who could take it, and
-what the latest runs of each cluster came to."""
+"""The clusters' load: what waits for a worker or to be sent, what could take it, and the outcomes
+of each cluster's latest runs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Runs that are due and that no cluster has taken; counted up to MOST_DUE."""
+    """Due runs that no cluster has taken, up to MOST_DUE."""
 
     runs: int
     oldest: float  # seconds; 0 of none
@@ -52,20 +52,19 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Runs of one cluster among the latest MOST_ENDED that ended in the past 24 hours."""
+    """One cluster's runs among the latest MOST_ENDED of the past 24 hours."""
 
     runs: int
     failed: int
 
     @property
     def share(self) -> float:
-        """Of its runs those that failed, 0 to 1."""
         return self.failed / self.runs if self.runs else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is to be done, in a sentence, and what helps in another (empty: nothing needs to be)."""
+    """`sentence` says what is to be done; `advice`, what helps (empty: nothing needs to be)."""
 
     level: Level
     sentence: str
@@ -79,7 +78,7 @@ def due() -> Due:
 
 
 def ended() -> tuple[dict[str, Ended], bool]:
-    """By what `Run.worker` says; and whether the past 24 hours had more."""
+    """By `Run.worker`; and whether the past 24 hours had more."""
     with connection.cursor() as cursor:
         cursor.execute(ENDED_COLUMNS, {"most": MOST_ENDED})
         found = {worker: Ended(runs, failed) for worker, runs, failed in cursor.fetchall()}

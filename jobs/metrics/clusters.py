@@ -1,6 +1,5 @@
-"""Clusters for operators: alive, stopped or died, how busy, with which requests. Read from their
-rows and those of requests.
-"""
+"""Clusters for operators, from their rows and those of requests: alive, stopped or died, how busy,
+with which requests."""
 
 from __future__ import annotations
 
@@ -41,7 +40,7 @@ class AtWork:
     pid: int
     run_id: uuid.UUID
     step: str  # empty: between two steps
-    seconds: float | None  # for how long it has been at this step; None: not known
+    seconds: float | None  # at this step; None: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class ClusterFigures:
     limit: int  # of these
     memory: int | None  # None: not known
     secrets: dict[str, str]  # keyed digests, by name
-    worker: str  # what Run.worker says of the runs that it takes; empty: not known
+    worker: str  # Run.worker of its runs; empty: not known
 
     @property
     def is_alive(self) -> bool:
@@ -74,7 +73,7 @@ class ClusterFigures:
 
 @dataclass(frozen=True, slots=True)
 class HostFigures:
-    """Requests to one host, of all clusters, counted up to MOST_REQUESTS."""
+    """Requests of all clusters to one host, up to MOST_REQUESTS."""
 
     host: str
     in_flight: int
@@ -100,12 +99,10 @@ class Clusters:
 
     @property
     def versions(self) -> list[str]:
-        """The living ones' versions, if they differ."""
         return sorted({cluster.version for cluster in self.alive if cluster.version})
 
     @property
     def unlike_secrets(self) -> list[str]:
-        """Names of secrets that differ between living clusters."""
         said: dict[str, set[str]] = {}
         for cluster in self.alive:
             for name, digest in cluster.secrets.items():
@@ -114,7 +111,7 @@ class Clusters:
 
     @property
     def names_of_workers(self) -> dict[str, str]:
-        """Names by what Run.worker says; the one heard of last, if two say the same."""
+        """Names by Run.worker; of two clusters, the one heard of last."""
         by_silence = sorted(self.clusters, key=lambda cluster: -cluster.silent_seconds)
         return {cluster.worker: cluster.name for cluster in by_silence if cluster.worker}
 
@@ -133,7 +130,7 @@ def clusters() -> Clusters:
 
 
 def worker_names() -> dict[str, str]:
-    """The clusters' names by what Run.worker says. One query."""
+    """The clusters' names by Run.worker. One query."""
     return Clusters(_heard_of(), []).names_of_workers
 
 

@@ -1,7 +1,6 @@
-"""Conditions and concurrency keys that have no value for events that came (see
-events.condition_problems): only those that a function has as it is registered now, so what was
-mended is gone with the deployment.
-"""
+"""Conditions and concurrency keys without a value for events that came (see
+events.condition_problems). Only those registered now count: what was mended is gone with the
+deployment."""
 
 from __future__ import annotations
 
@@ -30,7 +29,7 @@ OPTIONS: dict[str, tuple[str, str]] = {  # in a function's configuration
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An expression of a function that lately could not be evaluated, `count` times at least."""
+    """An expression that lately could not be evaluated, at least `count` times."""
 
     fn_id: str
     place: str
@@ -40,7 +39,7 @@ class Unreadable:
 
 
 def functions() -> list[Any]:
-    """All rows of functions, each with what `unreadable` and `paused` read of it. One query."""
+    """All functions' rows, with what `unreadable` and `paused` read. One query."""
     lately = ConditionProblem.objects.filter(
         fn_id=OuterRef("fn_id"), is_mistake=True, last_at__gt=Now() - TOLD_FOR
     )
@@ -51,7 +50,7 @@ def functions() -> list[Any]:
 
 
 def unreadable(rows: Iterable[Any]) -> list[Unreadable]:
-    """The latest first; `rows` as `functions` gives them."""
+    """The latest first; `rows` are from `functions`."""
     found = [
         Unreadable(
             fn_id=row.fn_id,
@@ -68,7 +67,7 @@ def unreadable(rows: Iterable[Any]) -> list[Unreadable]:
 
 
 def of_function(function: RegisteredFunction) -> list[ConditionProblem]:
-    """What of its expressions had no value, the mistakes first. One query."""
+    """Its expressions without a value, mistakes first. One query."""
     rows = ConditionProblem.objects.filter(fn_id=function.fn_id).order_by("-is_mistake", "-last_at")
     found = [
         row

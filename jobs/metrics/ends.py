@@ -1,9 +1,9 @@
-"""The ends of runs, counted by function, minute, outcome, wait and run time.
+"""Ends of runs, counted by function, minute, outcome, wait and run time.
 
-An end (`ended_at`) that a person's retry undid is still counted (UndoneEnd). The wait is from when
-the run could first start (due, not before its event or its function's resumption) to its first
-start, counted with its first end alone. The run time is from the first start to this end, without
-the time between an end and a person's retry.
+An end (`ended_at`) that a person's retry undid still counts (UndoneEnd). The wait, counted with the
+first end alone, is from the first possible start (due, not before the event or the function's
+resumption) to the first start. The run time is from the first start to this end, without the time
+between an end and a person's retry.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ SELECT fn_id, date_bin('1 minute', ended_at, 'epoch'::timestamptz), status,
            ORDER BY ended_at DESC LIMIT %(most)s) AS undone) AS ends
  GROUP BY 1, 2, 3, 4, 5
 """  # noqa: S608
-# An undone end is kept for the figures (in the retry's transaction, under the run's row lock); the
-# time since is not the run's.
+# Keeps an undone end for the figures (in the retry's transaction, under the run's row lock); the
+# time since is idle.
 UNDO = f"""
 WITH kept AS (
   INSERT INTO jobs_undoneend
@@ -54,8 +54,6 @@ UPDATE jobs_run SET mended_at = NULL, mended_by = NULL, dealt_with = '', dealt_b
 
 @dataclass(slots=True)
 class Count:
-    """One function's runs that ended in one minute or hour with one outcome."""
-
     fn_id: str
     at: datetime
     status: str
@@ -77,7 +75,7 @@ Counts = dict[tuple[str, datetime, str], Count]
 
 
 def counted(since: datetime, until: datetime, most: int | None = None) -> Counts:
-    """The ends from `since` on and before `until`, by minutes; the latest `most`."""
+    """From `since` on and before `until`, by minutes; the latest `most`."""
     asked: dict[str, Any] = {"since": since, "until": until, "most": most, "bounds": BOUNDS}
     found: Counts = {}
     with connection.cursor() as cursor:
@@ -93,13 +91,13 @@ def counted(since: datetime, until: datetime, most: int | None = None) -> Counts
 
 
 def undo(run_id: uuid.UUID) -> None:
-    """Note that a person's retry undoes this end; call it before the run's row loses it."""
+    """A person's retry undoes this end; call it before the run's row loses it."""
     with connection.cursor() as cursor:
         cursor.execute(UNDO, {"run_id": run_id})
 
 
 def summed(counts: Iterable[Count]) -> Counts:
-    """Counts with the same key added up; may change the given ones."""
+    """Adds up equal keys; may change the given counts."""
     found: Counts = {}
     for count in counts:
         if count.key in found:

@@ -1,8 +1,7 @@
-"""Events by name, with what became of their runs: “generate-song-event (5 pending) (12 completed)
-(1 failed)”.
+"""Events by name, with their runs: “generate-song-event (5 pending) (12 completed) (1 failed)”.
 
-The newest events and the newest runs are read in the order of their ids, which is that of time, so
-the cost is the same however many names there are and however old the history is.
+The newest events and runs are read in the order of ids, which is that of time: neither the number
+of names nor the age of the history raises the cost.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from jobs.metrics.spans import Span
 from jobs.models import UNFINISHED, RunStatus
 from jobs.platform.postgres.clock import database_clock
 
-MOST = 3_000  # events, and runs, of the span that are read
+MOST = 3_000  # events, and runs, read of the span
 MOST_NAMES = 200
 
-# Distinct names: a look into the index for each, where DISTINCT would read all rows.
+# A look into the index for each name; DISTINCT would read all rows.
 NAMES = """
 WITH RECURSIVE found AS (
   (SELECT name, 1 AS number FROM jobs_event ORDER BY name LIMIT 1)
@@ -47,10 +46,10 @@ SELECT sent.name, made.status, 0, count(*)
 
 @dataclass(slots=True)
 class NameFigures:
-    """Events of one name in a span, and their runs, reruns among them."""
+    """A name's events in a span, and their runs, with reruns."""
 
     name: str
-    latest: datetime | None = None  # when its newest event of all was made
+    latest: datetime | None = None  # the time of its newest event ever
     events: int = 0
     bars: list[int] = field(default_factory=list)  # events, for a sparkline
     pending: int = 0
@@ -72,15 +71,15 @@ class NameFigures:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The busiest name first; names without an event in the span are among them. `is_capped`: the
-    figures are of the span's newest MOST events alone."""
+    """The busiest first, with names without an event in the span. `is_capped`: the figures are of
+    the span's newest MOST events alone."""
 
     names: list[NameFigures]
     is_capped: bool
 
 
 def event_names(span: Span) -> Names:
-    """The first MOST_NAMES names of the alphabet, and those of the span's events. Three queries."""
+    """The names of `latest`, and those of the span's events. Three queries."""
     now = database_clock().at
     starts = span.starts(now)
     found = {name: NameFigures(name, at, bars=[0] * len(starts)) for name, at in latest().items()}
@@ -95,7 +94,7 @@ def event_names(span: Span) -> Names:
 
 
 def latest() -> dict[str, datetime]:
-    """The first MOST_NAMES names of the alphabet, each with the time of its newest event."""
+    """The first MOST_NAMES names of the alphabet, each with its newest event's time."""
     with connection.cursor() as cursor:
         cursor.execute(NAMES, {"most": MOST_NAMES})
         return {name: time_of(newest) for name, newest in cursor.fetchall()}
@@ -107,7 +106,6 @@ def first_id(moment: datetime) -> uuid.UUID:
 
 
 def time_of(identifier: uuid.UUID) -> datetime:
-    """When an id was made."""
     return EPOCH + timedelta(milliseconds=identifier.int >> 80)
 
 

@@ -1,8 +1,7 @@
-"""Open failures by kind: what fails, since when, for whom, and which act helps.
+"""Open failures by kind: what fails, since when, for how many keys, and which act helps.
 
-An open failure is a failed run that no rerun has mended and no operator has dealt with. Its kind is
-written when it fails (failure_kinds.py). Groups are of the newest MOST; mended runs of a kind are
-counted up to MOST_OF_KIND.
+An open failure is a failed run that no rerun mended and no operator dealt with. Its kind is written
+when it fails (failure_kinds.py). Groups are of the newest MOST.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ from jobs.models import Run
 
 MOST = 5_000
 MOST_OF_KIND = 200
-MOST_KINDS = 30  # that get mended runs counted and an act
+MOST_KINDS = 30  # with mended runs counted and an act
 BARS = 12
 
-# Counted in the database: to read thousands of rows takes a site longer than to group them.
+# Counted in the database: a site takes longer to read thousands of rows than to group them.
 OPEN = """
 WITH open AS MATERIALIZED (
   SELECT id, failure_kind AS kind, fn_id, turn_keys[1] AS key, worker, ended_at FROM jobs_run
@@ -61,7 +60,7 @@ SELECT kind, runs, keys, first, last, sample, (SELECT runs FROM edge) AS of_all,
           FROM open GROUP BY kind) AS groups
   JOIN counted USING (kind) ORDER BY groups.runs DESC, kind
 """
-# The latest failures of each kind that are no longer open, and what became of them.
+# Each kind's latest failures that are no longer open, and their outcomes.
 OVER = """
 SELECT k.kind, count(*) FILTER (WHERE r.status = 'completed' OR r.mended_by IS NOT NULL),
        count(*) FILTER (WHERE r.dealt_with <> ''), count(*) FILTER (WHERE r.ended_at IS NULL)
@@ -75,9 +74,8 @@ SELECT k.kind, count(*) FILTER (WHERE r.status = 'completed' OR r.mended_by IS N
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Open failures of one kind: `runs`, and `keys`, the concurrency keys (listeners) among them.
-    The other numbers are of runs no longer open, up to MOST_OF_KIND.
-    """
+    """Open failures of one kind; `keys` counts concurrency keys (listeners). The other numbers are
+    of runs no longer open, up to MOST_OF_KIND."""
 
     kind: str
     runs: int
@@ -96,7 +94,7 @@ class Group:
     mended: int = 0
     dealt_with: int = 0
     under_way: int = 0  # retried, and not over yet
-    advice: Advice | None = None  # for the MOST_KINDS largest groups
+    advice: Advice | None = None
 
     @property
     def label(self) -> str:
@@ -114,7 +112,7 @@ class Failures:
 
 @dataclass(slots=True)
 class _Kind:
-    """A kind's open failures, as the database counts them; the objects are JSON."""
+    """A kind as the database counts it; the objects are JSON."""
 
     kind: str
     runs: int
@@ -131,9 +129,8 @@ class _Kind:
 def failures(
     since: datetime | None = None, fn_id: str = "", names: dict[str, str] | None = None
 ) -> Failures:
-    """The open failures since a moment (or ever), of one function or all. Three queries, and one
-    more if the clusters' `names` by worker are not given.
-    """
+    """Open failures since a moment (or ever), of one function or all. Three queries, and one more
+    without the clusters' `names` by worker."""
     kinds = _open(since, fn_id)
     if not kinds:
         return Failures([], 0, False)
@@ -158,24 +155,20 @@ def _with(group: Group, advice: Advice | None) -> Group:
 
 
 def failures_of(kind: str) -> Group | None:
-    """The group of one kind; None without an open failure."""
     return next((group for group in failures().groups if group.kind == kind), None)
 
 
 def runs_of(kind: str) -> QuerySet[Run]:
-    """All runs whose last failure was of this kind, newest first."""
+    """Runs whose last failure was of this kind, newest first."""
     return Run.objects.filter(failure_kind=kind).exclude(failure_kind="").order_by("-id")
 
 
 def open_runs_of(kind: str) -> QuerySet[Run]:
-    """Its open failures, the latest first."""
     return runs_of(kind).filter(status="failed", mended_at__isnull=True)
 
 
 def short_reason(run: Run) -> ShortReason:
-    """“call-modal-api · 401 missing or invalid credentials” by str(), for lists; or in parts. Reads
-    the run's `error`.
-    """
+    """By str() “call-modal-api · 401 missing or invalid credentials”. Reads the run's `error`."""
     return reason_of(run.error)
 
 

@@ -1,4 +1,4 @@
-"""What the page of one function shows besides its series and steps: its open failures by kind."""
+"""One function's open failures by kind, for its page."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ SELECT failure_kind, count(*), count(DISTINCT turn_keys[1]), min(ended_at), max(
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A function's open failures of one kind, among the newest MOST of all functions. `keys` counts
-    concurrency keys (listeners)."""
+    """A function's failures of one kind, among the newest MOST of all functions."""
 
     kind: str
     runs: int
@@ -38,7 +37,6 @@ class Kind:
 
 
 def kinds(fn_id: str) -> list[Kind]:
-    """The largest first."""
     with connection.cursor() as cursor:
         cursor.execute(KINDS, {"fn_id": fn_id, "most": MOST})
         return [Kind(*row) for row in cursor.fetchall()]

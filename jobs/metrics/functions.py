@@ -31,9 +31,8 @@ class FunctionFigures:
 
 
 def functions(charts: Charts, now: Present | None = None) -> list[FunctionFigures]:
-    """All functions that are registered, have unfinished runs, or ended one in the span; the
-    busiest first. One query, and one more if `now` is not given.
-    """
+    """Registered functions, and those with unfinished runs or ends in the span; the busiest first.
+    One query, and one more without `now`."""
     rows = {row.fn_id: row for row in RegisteredFunction.objects.annotate(next_tick=NEXT_TICK)}
     pending = (now or present()).pending
     found = [

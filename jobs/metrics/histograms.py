@@ -1,8 +1,8 @@
-"""Small histograms of seconds: 61 counts, whose bounds grow by the square root of two.
+"""Histograms of seconds: 61 counts, with bounds that grow by the square root of two.
 
-Bucket 0 counts less than a millisecond, bucket i from BOUNDS[i - 1] to below BOUNDS[i], the last
-one more than eight days. Histograms are added count by count. A percentile is interpolated inside
-its bucket: wrong by less than a fifth.
+Bucket 0 counts below a millisecond, bucket i from BOUNDS[i - 1] to below BOUNDS[i], the last above
+eight days. Histograms add up count by count. A percentile, interpolated in its bucket, is wrong by
+less than a fifth.
 """
 
 from __future__ import annotations

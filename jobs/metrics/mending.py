@@ -1,6 +1,4 @@
-"""The clusters' work beside counting: failed runs mended by a rerun, and failures without a
-kind.
-"""
+"""Marks failed runs that a rerun mended, and names failures without a kind."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from jobs.lib.failure_kinds import kind_of
 from jobs.models import RollupMark, Run, RunStatus
 
 NAMED_AT_ONCE = 200
-# An error without its traceback, which may be long.
+# Without the traceback, which may be long.
 TOLD = Func(
     template="""(CASE WHEN jsonb_typeof("jobs_run"."error") = 'object'
                 THEN "jobs_run"."error" - 'stack' END)""",
@@ -45,15 +43,14 @@ UPDATE jobs_run r SET mended_at = line.at, mended_by = line.by
 
 
 def mend(since: datetime, until: datetime) -> None:
-    """Mark failed runs whose rerun, or a rerun of that, completed in that time. A locked one waits
-    for its minute's settling.
-    """
+    """Mark failed runs whose rerun (or its rerun) completed in that time. A locked one waits for
+    its minute's settling."""
     with connection.cursor() as cursor:
         cursor.execute(MEND, {"since": since, "until": until})
 
 
 def name_old_failures(mark: RollupMark) -> bool:
-    """Give the next ones, newest first, their kinds; True when all have them."""
+    """Name the next ones, newest first; True when all have their kinds."""
     if mark.named_to is None:
         return True
     failed = Run.objects.filter(status=RunStatus.FAILED, id__lt=mark.named_to).order_by("-id")

@@ -1,4 +1,4 @@
-"""What needs an operator: a line for each thing that holds up work, worst first."""
+"""What needs an operator: a line for each obstacle to work, worst first."""
 
 from __future__ import annotations
 
@@ -35,10 +35,9 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One line of “What needs you”: `strong`, its bold beginning, then `rest`. `code` names the
-    line, `about` its thing (a function's id, a failure's kind, a cluster's key, a host, a setting),
-    for the link.
-    """
+    """A line of “What needs you”: `strong` in bold, then `rest`. For the link, `code` names the
+    line and `about` its thing (a function's id, a failure's kind, a cluster's key, a host, a
+    setting)."""
 
     level: Level
     code: str  # one of CODES
@@ -121,7 +120,6 @@ def _of_requests(there: Clusters) -> Iterator[Need]:
 
 
 def _of_failures(failing: Failures, now: datetime) -> Iterator[Need]:
-    """The largest kinds, and the rest in one line."""
     for group in failing.groups[:MOST_TOLD]:
         first, last = ((now - at).total_seconds() for at in (group.first, group.last))
         level = Level.BAD if last < RECENT else Level.WARN

@@ -1,4 +1,4 @@
-"""One cluster: the runs that it holds, the requests of its runs, and the workers that it lost."""
+"""One cluster: its runs, their requests, and the workers that it lost."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SELECT run_id, step_name, ended_at, error_message
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A run under this cluster's lease; `seconds` until the lease ends, negative if it has."""
+    """A run under this cluster's lease; `seconds` until it ends, negative if it has."""
 
     run_id: uuid.UUID
     fn_id: str
@@ -55,7 +55,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Flying:
-    """A request in flight. `host` is its address's; times in seconds."""
+    """Times in seconds; `host` is the address's."""
 
     host: str
     run_id: uuid.UUID
@@ -76,19 +76,19 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Insight:
-    """Lists of at most MOST_LISTED; `requests` are of the runs that this cluster took last, by
-    `hosts`: each with its number and the age of the oldest, in seconds."""
+    """Lists of at most MOST_LISTED. `requests` are of the runs that this cluster took last; `hosts`
+    has their numbers, and the age of the oldest in seconds."""
 
     held: list[Held]
     held_runs: int
     requests: list[Flying]
     hosts: list[tuple[str, int, float]]
     lost: list[Lost]
-    functions: dict[str, str]  # of the runs that its workers are at, by the run's id
+    functions: dict[str, str]  # of its workers' runs, by the run's id
 
 
 def insight(cluster: ClusterFigures) -> Insight:
-    """Four queries; none of them for a cluster whose pusher is not known."""
+    """Four queries; only that of functions for a cluster whose pusher is not known."""
     if not cluster.worker:
         return Insight([], 0, [], [], [], functions_of(work.run_id for work in cluster.at_work))
     asked: dict[str, Any] = {"worker": cluster.worker, "most": MOST_REQUESTS}
@@ -108,7 +108,6 @@ def insight(cluster: ClusterFigures) -> Insight:
 
 
 def functions_of(run_ids: Iterable[uuid.UUID]) -> dict[str, str]:
-    """The function of each run that is still there."""
     ids = list(run_ids)
     if not ids:
         return {}
@@ -122,7 +121,6 @@ def _rows(cursor: Any, sql: str, asked: dict[str, Any]) -> list[tuple[Any, ...]]
 
 
 def _by_host(flying: list[Flying]) -> list[tuple[str, int, float]]:
-    """The host with the most requests first."""
     ages: dict[str, list[float]] = {}
     for request in flying:
         ages.setdefault(request.host or "", []).append(request.age)

@@ -1,4 +1,4 @@
-"""What became of runs that a bulk act retried or reran."""
+"""The outcomes of runs that a bulk act retried or reran."""
 
 from __future__ import annotations
 

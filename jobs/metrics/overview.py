@@ -38,9 +38,8 @@ class Overview:
 
 
 def overview(span: Span, fn_id: str = "", noun: str = "") -> Overview:
-    """Ten bounded queries. The sentence counts the runs of
-    one function, or of all, as `noun` (by default “run”): “42 songs”.
-    """
+    """Ten bounded queries. The sentence counts the runs of one function, or of all, as `noun` (by
+    default “run”): “42 songs”."""
     now = present()
     drawn, there = charts(span), clusters()
     failing = failures(names=there.names_of_workers)

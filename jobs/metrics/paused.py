@@ -15,9 +15,9 @@ from jobs.models import RegisteredFunction
 
 MOST_SKIPPED = 1_000
 MOST_READ = 3_000
-# Of each paused function, the skipped runs that were not replayed, of its newest ones. The range is
-# an equality that the planner does not know as one: told "=", it expects a function's usual share
-# of all runs, and reads the whole table backwards by id for a function that has none.
+# A paused function's skipped runs that were not replayed, among its newest. The range is an
+# equality that the planner does not recognize: for "=" it expects a function's usual share of all
+# runs, and reads the whole table backwards by id for a function that has none.
 SKIPPED = RawSQL(
     """(SELECT count(*) FROM (
          SELECT 1 FROM (SELECT id, status FROM jobs_run
@@ -40,12 +40,12 @@ class Paused:
     by: str  # the account's id; empty: code's
     stands_still: bool
     skipped: int  # not replayed, up to MOST_SKIPPED
-    hook_of: str  # whose hook it is; empty: none
+    hook_of: str  # the function whose hook it is; empty: none
     hook_moment: str  # "failure", "cancel", "retry" or empty
 
     @property
     def effect(self) -> str:
-        """What the pause keeps from happening; empty for an ordinary function."""
+        """What the pause prevents; empty for an ordinary function."""
         if not self.hook_of:
             return ""
         deed = {"failure": "fails", "cancel": "is cancelled", "retry": "is retried"}
@@ -59,8 +59,8 @@ class Unknown:
 
 
 def paused(rows: Iterable[Any] | None = None) -> list[Paused]:
-    """Those paused for longest first. One query, or none if `rows` are all functions, as
-    `with_skipped` gives them."""
+    """The longest pause first. One query, or none if `rows` are all functions, from
+    `with_skipped`."""
     functions = {row.fn_id: row for row in (with_skipped() if rows is None else rows)}
     found = [row for row in functions.values() if row.paused_at is not None]
     found.sort(key=lambda row: (row.paused_at, row.fn_id))
@@ -68,8 +68,8 @@ def paused(rows: Iterable[Any] | None = None) -> list[Paused]:
 
 
 def with_skipped() -> QuerySet[Any]:
-    """All functions, each with `skipped`: up to MOST_SKIPPED of its newest MOST_READ runs if it is
-    paused, else 0."""
+    """All functions, with `skipped`: up to MOST_SKIPPED of the newest MOST_READ runs if paused,
+    else 0."""
     counted = Case(When(paused_at__isnull=False, then=SKIPPED), default=0)
     return RegisteredFunction.objects.annotate(skipped=counted)
 

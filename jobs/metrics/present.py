@@ -1,6 +1,4 @@
-"""The present: runs by state and reason, and the oldest due. Counts no history, and no state beyond
-MOST.
-"""
+"""The newest MOST unfinished runs by state and reason, and the oldest due. Counts no history."""
 
 from __future__ import annotations
 
@@ -16,8 +14,8 @@ from jobs.runs.standstill import EXPLAINED
 MOST = 10_000
 
 
-# In one trip the clock, the oldest due run that no worker has taken (without runs of paused or
-# unknown functions and those set aside, which other lines show), and the tallies.
+# In one trip the clock, the oldest due run that no worker has taken (without those EXPLAINED,
+# which other lines show), and the tallies.
 PRESENT = """
 SELECT clock_timestamp(), due.id, extract(epoch FROM statement_timestamp() - due.due_at)::float8,
        newest.fn_id, newest.status, newest.reason, newest.runs
@@ -36,7 +34,7 @@ SELECT clock_timestamp(), due.id, extract(epoch FROM statement_timestamp() - due
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One function's unfinished runs with one status and reason."""
+    """A function's unfinished runs with one status and reason."""
 
     fn_id: str
     status: str
@@ -50,7 +48,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """`tallies` are of the newest MOST unfinished runs; `is_capped`: there are more."""
+    """`is_capped`: there may be more than MOST unfinished runs."""
 
     at: datetime
     tallies: list[Tally]
@@ -59,7 +57,6 @@ class Present:
     oldest_due_seconds: float  # 0 if none is due
 
     def count(self, status: str = "", reason: str | None = None) -> int:
-        """Of this status and reason; by default all."""
         return sum(
             tally.runs
             for tally in self.tallies
@@ -72,7 +69,7 @@ class Present:
 
     @property
     def of_unknown_functions(self) -> dict[str, int]:
-        """Runs whose function no cluster knows."""
+        """Of functions that no cluster knows."""
         return self._by_function([t for t in self.tallies if t.reason == Reason.FUNCTION])
 
     @staticmethod

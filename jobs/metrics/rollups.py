@@ -1,15 +1,15 @@
-"""Rollups: ended runs, counted once and kept for a year, when the runs are long deleted.
+"""Rollups: ended runs, counted once and kept for a year, long after the runs.
 
-Every cluster calls `roll_up` every few seconds; an advisory lock lets one work, in one transaction,
-so nothing is counted twice, and a death leaves nothing behind.
+Every cluster calls `roll_up` every few seconds. An advisory lock lets one work, in one transaction:
+nothing is counted twice, and a death leaves nothing behind.
 
-1. Roll. New ends are added to the rows of their minutes, a chunk at a time, at least one and for a
-   tenth of a second; after an outage it goes on where it stopped.
-2. Settle. An end may become visible after its minute was counted. So minutes are counted again,
-   whole, when all transactions of then are over, by PostgreSQL's transaction ids, however long one
+1. Roll. New ends are added to their minutes' rows in chunks, at least one and for a tenth of a
+   second; after an outage it goes on where it stopped.
+2. Settle. An end may become visible after its minute was counted. So whole minutes are counted
+   again when all transactions of then are over, by PostgreSQL's transaction ids, however long one
    stays open.
-3. Fold. A whole hour's minutes are summed up in rows of that hour; minutes are deleted after a day,
-   hours after a year. An hour whose minutes are settled later is folded again.
+3. Fold. A whole hour's minutes are summed up in that hour's rows; minutes are deleted after a day,
+   hours after a year. An hour that is settled later is folded again.
 
 Minutes whose runs retention may have deleted are not counted again. The same passes mark mended
 runs and name the kinds of older failures.
@@ -51,7 +51,7 @@ OWN_ID = "SELECT pg_current_xact_id()::text::bigint"
 
 @dataclass(slots=True)
 class _Pass:
-    """One call of roll_up: its end, and the database's state at its beginning."""
+    """One call of roll_up, with the database's state at its beginning."""
 
     now: datetime
     oldest_xid: int  # of the open transactions
@@ -61,9 +61,8 @@ class _Pass:
 
     @property
     def is_over(self) -> bool:
-        """Whether all transactions open when the pending minutes were counted are over; also true
-        on another server, whose ids begin anew.
-        """
+        """All transactions open when the pending minutes were counted are over; also true on
+        another server, whose ids begin anew."""
         pending = self.mark.pending_xid
         return pending is None or self.oldest_xid >= pending or pending >= self.next_xid
 
@@ -130,7 +129,6 @@ def _rows(minutes: int, since: datetime, until: datetime) -> list[Count]:
 
 
 def _write(minutes: int, since: datetime, until: datetime, counts: Iterable[Count]) -> None:
-    """Replace the rows of that time."""
     Rollup.objects.filter(minutes=minutes, at__gte=since, at__lt=until).delete()
     rows = (
         Rollup(
@@ -151,9 +149,7 @@ def _write(minutes: int, since: datetime, until: datetime, counts: Iterable[Coun
 
 
 def _settle(work: _Pass) -> bool:
-    """Count the pending minutes again, if no transaction of then is open; note the new pending
-    ones.
-    """
+    """Count pending minutes again if no transaction of then is open; note the new ones."""
     mark = work.mark
     mark.settled_to = max(mark.settled_to, _countable(work.now))
     is_over = work.is_over

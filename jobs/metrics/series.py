@@ -1,4 +1,4 @@
-"""What charts show: bars of counts, waits and run times, from rollups and from later ends."""
+"""Charts' bars of counts, waits and run times, from rollups and later ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jobs.metrics.spans import HOUR, Span
 from jobs.models import Rollup, RollupMark, RunStatus
 from jobs.platform.postgres.clock import database_clock
 
-MOST_LIVE = 5_000  # later ends that a page counts
+MOST_LIVE = 5_000  # later ends of a page
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Bar:
 
     @property
     def ended(self) -> int:
-        """Ended runs, without skipped ones, which never began."""
+        """Without skipped runs, which never began."""
         return self.completed + self.failed + self.cancelled
 
     @property
@@ -89,7 +89,6 @@ class Charts:
     by_function: dict[str, Series]
 
     def of(self, fn_id: str) -> Series:
-        """Of one function; empty bars without ends."""
         series = self.by_function.get(fn_id)
         return series if series is not None else empty(self.all.span, self.all.now)
 

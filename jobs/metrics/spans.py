@@ -44,7 +44,7 @@ USUAL = SPANS["1h"]
 
 
 def span_of(key: str) -> Span:
-    """The span of this key; USUAL for an empty one. Raises InvalidSpan."""
+    """USUAL for an empty key. Raises InvalidSpan."""
     if not key:
         return USUAL
     if key not in SPANS:

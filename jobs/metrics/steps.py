@@ -15,8 +15,8 @@ from jobs.platform.postgres.clock import database_clock
 MOST_RUNS = 300
 MOST_STEPS = 3_000
 
-# A request's step takes from sending to its answer; other steps' rows begin with their first try,
-# so persons' retries are left out with their runs.
+# A request's step takes from sending to its answer. Other steps' rows begin with their first try:
+# persons' retries are left out with their runs.
 STEPS = """
 SELECT s.name, s.kind, count(*),
        percentile_cont(0.5) WITHIN GROUP (ORDER BY s.took),

@@ -695,20 +695,18 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        # A queue's tables see several updates for each row, and keep millions of rows that never
-        # change again. PostgreSQL's own settings (vacuum when a fifth of the table is dead) would
-        # let two million dead versions of ten million runs pile up where workers look for the few
-        # that are due.
+        # A queue's rows see several updates each, and millions of them never change again.
+        # PostgreSQL's own settings (vacuum when a fifth of the table is dead) would let two million
+        # dead versions of ten million runs pile up where workers look for the few due ones.
         #
         # - A run is updated at each claim, commit and end, a step when it waits or is tried again.
-        #   Room on their pages lets the updates that change no indexed column leave the indexes
-        #   alone. Each update of a request changes an index, and its row is wide, so it gets no
-        #   such room.
-        # - Events, attempts and log lines are written once and deleted by the retention: they are
+        #   With room on their pages, updates that change no indexed column leave the indexes alone.
+        #   A request gets no such room: its row is wide, and each update changes an index.
+        # - Events, attempts and log lines are written once and deleted by retention: they are
         #   frozen as they come, not all at one time.
-        # - A plan that PostgreSQL has made for a few rows reads the whole table, and a prepared
-        #   statement keeps it until the table is analyzed again. A table that was never analyzed is
-        #   planned for as if it had ten pages, so the first look is best taken when it has them.
+        # - A plan made for a few rows reads the whole table, and a prepared statement keeps it until
+        #   the table is analyzed again. A table never analyzed is planned for as if it had ten
+        #   pages, so the first look is best taken when it has them.
         set_storage(
             "jobs_run",
             autovacuum_analyze_scale_factor=0.02,

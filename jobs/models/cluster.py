@@ -5,13 +5,13 @@ from django.db.models.functions import Now
 
 
 class CronSchedule(models.Model):
-    """When a function's cron line ticks next."""
+    """The ticks of a function's cron line."""
 
     fn_id = models.CharField("function", max_length=200)
     cron = models.CharField(max_length=255)
     next_at = models.DateTimeField()
     last_at = models.DateTimeField(null=True, blank=True)
-    # When a living cluster last had this trigger; since when it is absent (see cron.py).
+    # When a living cluster last had this trigger; since when it is absent (cron.py).
     known_at = models.DateTimeField(db_default=Now())
     unknown_since = models.DateTimeField(null=True, blank=True)
     # The run of the last tick that started one, and how many later ticks started none.
@@ -38,7 +38,7 @@ class Cluster(models.Model):
     pulse = models.JSONField(null=True, blank=True)
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
-    # When it stopped in good order; else null.
+    # After a stop in good order; else null.
     stopped_at = models.DateTimeField(null=True, blank=True)
     # Of its code; the same in one deployment.
     version = models.CharField(max_length=64, blank=True, default="", db_default="")

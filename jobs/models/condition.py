@@ -1,13 +1,11 @@
-"""What conditions and keys met that they cannot evaluate: a row for each expression, never for each
-event."""
-
 from __future__ import annotations
 
 from django.db import models
 
 
 class ConditionProblem(models.Model):
-    """An expression of a function that had no value for events, counted."""
+    """A function's expression that had no value for events: a row for each expression, not for each
+    event."""
 
     class Place(models.TextChoices):
         TRIGGER = "trigger", "trigger"
@@ -16,15 +14,15 @@ class ConditionProblem(models.Model):
 
     fn_id = models.CharField("function", max_length=200)
     place = models.CharField(max_length=16, choices=Place.choices)
-    # With is_mistake, the expression does not fit what it met; else a field was not there, which is
+    # With is_mistake, the expression does not fit the event; else a field was not there, which is
     # ordinary in a condition.
     is_mistake = models.BooleanField()
     digest = models.CharField(max_length=32)  # of the expression, which an index may not hold
     expression = models.TextField()
-    count = models.BigIntegerField()  # times at least: a process tells of them now and then
+    count = models.BigIntegerField()  # at least: a process tells of events now and then
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
-    # Of the last event that was told of.
+    # Of the last event told of.
     event_id = models.UUIDField()
     reason = models.TextField()
 

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from jobs.ids import new_id
 
-# The engine's own, each of a run (see hook_events.py).
+# The engine's own, each of a run (hook_events.py).
 TOLD_OF_RUNS = ["jobs/function.cancelled", "jobs/function.failed", "jobs/function.retried"]
 
 
@@ -21,9 +21,9 @@ class Event(models.Model):
     received_at = models.DateTimeField(db_default=Now())
     # The sender's own; a repeat within 24 hours starts nothing.
     dedupe_id = models.CharField(max_length=256, blank=True, default="")
-    # Repeats with other data (see id_conflicts.py).
+    # Repeats with other data (id_conflicts.py).
     repeat = models.JSONField(null=True, blank=True, default=None)
-    # When its words were taken out (see forgetting.py).
+    # See forgetting.py.
     forgotten_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -48,7 +48,7 @@ class Fetch(models.Model):
         max_length=16, choices=FetchStatus.choices, default=FetchStatus.PENDING
     )
     attempt = models.IntegerField(default=0)
-    # The column keeps its first name, so that clusters of the version before go on beside new ones.
+    # The column keeps its first name: clusters of the version before go on beside new ones.
     response_head = models.JSONField(null=True, blank=True, db_column="response")
     error = models.JSONField(null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True)

@@ -15,7 +15,7 @@ class RegisteredFunction(models.Model):
     # The operator's reason and account; empty if code paused it.
     pause_reason = models.CharField(max_length=500, blank=True, default="", db_default="")
     paused_by = models.CharField(max_length=64, blank=True, default="", db_default="")
-    # Whether its unfinished runs stand still too, each after its step.
+    # Unfinished runs stand still too, each after its step.
     stands_still = models.BooleanField(default=False)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""What the panel's charts are made of: counts of ends, by minute and by hour."""
+"""For the panel's charts: counts of ends by minute and by hour."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from jobs.models.run import RunStatus
 
 
 class Rollup(models.Model):
-    """One function's runs that ended in one minute, or hour, with one outcome."""
+    """A function's ends with one outcome in a minute or hour."""
 
     fn_id = models.CharField("function", max_length=200)
     minutes = models.SmallIntegerField()  # 1 or 60
     at = models.DateTimeField()  # its beginning
     status = models.CharField(max_length=16, choices=RunStatus.choices)
     runs = models.IntegerField()
-    # Runs by wait and by run time: a number for each bucket of histograms.BOUNDS.
+    # A number of runs for each bucket of histograms.BOUNDS.
     waits = ArrayField(models.IntegerField(), default=list)
     times = ArrayField(models.IntegerField(), default=list)
 
@@ -36,14 +36,13 @@ class Rollup(models.Model):
 
 
 class RollupMark(models.Model):
-    """How far the rollups are: one row, whose lock says which cluster makes them."""
+    """How far the rollups are, in one row."""
 
     # Every end before this moment that was visible is counted …
     rolled_to = models.DateTimeField()
     # … and was counted again after the transactions of then were over.
     settled_to = models.DateTimeField()
-    # The next such moment, when all transactions with a smaller id than this are over; null if
-    # there is none.
+    # The next such moment, when all transactions below this id are over; null without one.
     pending_to = models.DateTimeField(null=True)
     pending_xid = models.BigIntegerField(null=True)
     # Earlier hours have rows of their own.
@@ -59,7 +58,7 @@ class RollupMark(models.Model):
 
 
 class UndoneEnd(models.Model):
-    """An end that a person's retry has undone: still counted."""
+    """An end that a person's retry undid: still counted."""
 
     run_id = models.UUIDField()
     fn_id = models.CharField("function", max_length=200)

@@ -59,7 +59,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(status=RunStatus.FAILED)
 
     def open_failures(self) -> RunQuerySet:
-        """Failed, not mended by a rerun, and not dealt with by an operator."""
+        """Not mended by a rerun, and not dealt with by an operator."""
         return self.filter(status=RunStatus.FAILED, mended_at__isnull=True)
 
     def lost(self) -> RunQuerySet:
@@ -96,20 +96,20 @@ class Run(models.Model):
     lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=120, blank=True, default="")
-    # How often its cluster was lost, and whether a worker has begun it since (sweeper.py).
+    # Losses of its cluster, and whether a worker has begun it since (sweeper.py).
     lost_count = models.SmallIntegerField(default=0)
     begun = models.BooleanField(default=False)
-    # Executions without a settlement since the last remembered step (see requeue.py).
+    # Executions without a settlement since the last remembered step (requeue.py).
     requeue_count = models.SmallIntegerField(default=0, db_default=0)
     # The worker puts the run down after its step.
     stop_requested = models.BooleanField(default=False)
 
-    # Its lines, their limits, and its turns so far (see turns.py).
+    # Its lines, their limits, and its turns so far (turns.py).
     turn_keys = ArrayField(models.TextField(), default=list, blank=True)
     turn_limits = ArrayField(models.PositiveIntegerField(), default=list, blank=True)
     turns_held = models.SmallIntegerField(default=0)
 
-    # Counts ends and reruns (see hook_events.py).
+    # Counts ends and reruns (hook_events.py).
     epoch = models.IntegerField(default=0, db_default=0)
 
     # Errors at the current point; a newly remembered step resets it.
@@ -119,11 +119,10 @@ class Run(models.Model):
     steps_done = models.IntegerField(default=0)
     output = models.JSONField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
-    # Its last failure's group (see failure_kinds.py). A retry keeps it, to count a kind's mended
-    # runs.
+    # Its last failure's group (failure_kinds.py). A retry keeps it, to count a kind's mended runs.
     failure_kind = models.CharField(max_length=200, blank=True, default="", db_default="")
-    # When it stopped being an open failure: by a rerun that completed, or by an operator's sentence
-    # and account.
+    # When it stopped being an open failure: by a completed rerun, or an operator's sentence and
+    # account.
     mended_at = models.DateTimeField(null=True, blank=True)
     mended_by = models.UUIDField(null=True, blank=True)
     dealt_with = models.CharField(max_length=500, blank=True, default="", db_default="")
@@ -155,12 +154,12 @@ class Run(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
 
     created_at = models.DateTimeField(db_default=Now())
-    # When it could first start, if later than made: its event's time, a retry, the function's
+    # Its first possible start, if later than made: its event's time, a retry, the function's
     # resumption.
     ready_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
-    # When its words were taken out (see forgetting.py).
+    # See forgetting.py.
     forgotten_at = models.DateTimeField(null=True, blank=True)
 
     objects: ClassVar[models.Manager[Run]] = RunQuerySet.as_manager()
@@ -238,8 +237,8 @@ class Run(models.Model):
                 condition=Q(invoked_by__isnull=False),
             ),
         ]
-        # One check for all counts: PostgreSQL reads every check anew with each statement; ten took
-        # a tenth of a commit.
+        # One check for all: PostgreSQL reads each anew with each statement; ten took a tenth of a
+        # commit.
         constraints = [
             models.CheckConstraint(
                 name="jobs_run_whole",
@@ -261,9 +260,7 @@ class Run(models.Model):
 
     @property
     def duration(self) -> timedelta | None:
-        """From first start to end with waits, without the time between a failure and a person's
-        retry; None before its end.
-        """
+        """From first start to end with waits, without `idle`; None before its end."""
         if self.started_at is None or self.ended_at is None:
             return None
         return self.ended_at - self.started_at - (self.idle or timedelta())

@@ -38,7 +38,7 @@ class Step(models.Model):
     position = models.IntegerField(default=0)
     attempts = models.IntegerField(default=0)
     output = models.JSONField(null=True, blank=True)
-    # Of JSON (see outputs.py); null in older rows.
+    # Of JSON (outputs.py); null in older rows.
     output_bytes = models.IntegerField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -77,8 +77,7 @@ class AttemptStatus(models.TextChoices):
 
 class Attempt(models.Model):
     """One try of a step, or (with `step_name` empty) of code between steps. A first-try success has
-    none (Attempts.record_success).
-    """
+    none (Attempts.record_success)."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="attempts", db_index=False)

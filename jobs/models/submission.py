@@ -5,7 +5,7 @@ from django.db.models.functions import Now
 
 
 class Submission(models.Model):
-    """One sending of a form that moved money or started a run (see form_submissions.py)."""
+    """One sending of a form that moved money or started a run (form_submissions.py)."""
 
     token = models.UUIDField()
     action = models.CharField(max_length=100)

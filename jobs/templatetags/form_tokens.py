@@ -1,5 +1,4 @@
-"""The token of a form that acts once (see jobs/control/form_submissions.py), for templates of any
-app.
+"""The token of a form that acts once (jobs/control/form_submissions.py), for any app's templates.
 
 {% load form_tokens %}
 <form method="post">{% csrf_token %}{% form_token %} … fields … </form>
@@ -21,7 +20,7 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def form_token(context: dict[str, Any]) -> SafeString:
-    """For a form with fields: the token stays when the form returns with errors, or a browser
+    """For a form with fields: the token stays when the form returns with errors or a browser
     restores it."""
     request = context.get("request")
     brought = request.POST.get(FIELD, "") if request is not None else ""

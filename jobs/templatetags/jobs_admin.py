@@ -50,18 +50,16 @@ def why_runs_are_not_taken() -> str:
 
 @register.simple_tag(takes_context=True)
 def nav_item(context: Any, label: str, page: str, *permissions: str) -> SafeString:
-    """An item of the navigation, for accounts that have one of the permissions."""
     return navigation.item(context["request"], label, page, *permissions)
 
 
 @register.simple_tag(takes_context=True)
 def add_preserved_filters_of(context: Any, run_id: Any) -> str:
-    """The address of a run's page, with the list that it was reached from."""
     return html.run_page_of(context["query"], run_id)
 
 
 @register.simple_tag(takes_context=True)
 def note_in_force(context: Any) -> HandOverNote | None:
-    """The note for the next shift while it counts, for accounts that may see it."""
+    """For accounts that may see it, while it counts."""
     may_see = context["request"].user.has_perm("jobs.view_run")
     return hand_over.in_force() if may_see else None

@@ -1,4 +1,4 @@
-"""The timeline of a run, for pages of any app in the panel.
+"""A run's timeline, for pages of any app in the panel.
 
 {% load jobs_runs %}{% run_timeline run_id %}
 """
@@ -20,8 +20,7 @@ register = template.Library()
 
 @register.inclusion_tag("admin/jobs/run/inline.html", takes_context=True)
 def run_timeline(context: dict[str, Any], run_id: Any) -> dict[str, Any]:
-    """The run's status and timeline; nothing for an account that may not see runs, nor if the run
-    is not there any more."""
+    """Nothing for an account that may not see runs, nor for a run that is gone."""
     user = context["request"].user
     runs = Run.objects.annotate(stands_still=STANDS_STILL).filter(pk=run_id)
     run = runs.first() if user.has_perm("jobs.view_run") else None

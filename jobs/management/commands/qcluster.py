@@ -1,4 +1,4 @@
-"""Django looks for the command here, before it finds django-q2's of the same name."""
+"""Django finds this command before django-q2's of the same name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py send shop/order.placed '{"orderId": 7}'`: send an event from where one works."""
+"""`manage.py send shop/order.placed '{"orderId": 7}'`: send an event from a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from jobs.registry import catalog
 from jobs.runs.standstill import standstill
 from jobs.runs.state import runs_of
 
-PATIENCE = 300.0  # seconds that --wait follows the runs, unless told otherwise
+PATIENCE = 300.0  # seconds of --wait, unless told otherwise
 INTERRUPTED = 130  # as a shell says it of Ctrl-C
 
 
@@ -91,7 +91,7 @@ class Command(BaseCommand):
 
 
 def read(given: str) -> Any:
-    """The JSON of the command line. CommandError points to what is wrong."""
+    """CommandError points to what is wrong."""
     text = sys.stdin.read() if given == "-" else given
     try:
         return json_text.parse(text)
@@ -109,7 +109,6 @@ def pointer(text: str, problem: json_text.NotJson) -> str:
 
 
 def why_none(name: str) -> str:
-    """Why an event of this name has started no run."""
     listening = [function.fn_id for function, _ in catalog.triggered_by(name)]
     if listening:
         which = ", ".join(f"“{fn_id}”" for fn_id in listening)
@@ -120,7 +119,6 @@ def why_none(name: str) -> str:
 
 
 def moment(text: str) -> datetime | int:
-    """An argument of the command line: a time."""
     if text.isascii() and text.isdigit():
         return int(text)
     try:
@@ -136,7 +134,6 @@ def moment(text: str) -> datetime | int:
 
 
 def positive(text: str) -> float:
-    """An argument of the command line: a number of seconds."""
     try:
         seconds = float(text)
     except ValueError:
