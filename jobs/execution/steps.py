@@ -26,7 +26,7 @@ R = TypeVar("R")
 
 
 class Steps:
-    """`ctx.step`: each call is remembered under its id as long as the run; the same id again (a
+    """`ctx.step`: each call is remembered under its id while the run lives; the same id again (a
     loop) as `id:1`, `id:2`, ….
     """
 
