@@ -38,7 +38,7 @@ from jobs.runs.handover import handover_statement, parse_handover
 
 logger = logging.getLogger("jobs.engine")
 
-MOST_STEPS = 100  # named by an error; a retry begins with these
+MOST_STEPS = 100  # named by an error; retries begin with these
 
 
 def execute(claim: Claim, observer: WorkerObserver | None = None) -> Claim | None:

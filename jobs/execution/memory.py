@@ -22,7 +22,7 @@ from jobs.runs.step_record import StepRecord
 MOST_STEPS = 1000
 NAME_LIMIT = 180
 
-# Kinds that a worker may die of.
+# Kinds a worker may die of.
 TRIED = (StepKind.RUN, StepKind.SEND)
 
 Place = tuple[str, str, int]  # branch, id, earlier uses

@@ -78,7 +78,7 @@ def _has_no_heir(kind: type) -> bool:
 
 
 def refuse_uncallable(fn: Any, id: Any) -> None:
-    """A coroutine or a generator would never run."""
+    """A coroutine or generator would never run."""
     where = f"step.run({named(id)})"
     if not callable(fn):
         raise InvalidStep(f"{where} takes a function, not {type(fn).__name__}.{_meant(fn, id)}")

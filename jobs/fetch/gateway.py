@@ -87,7 +87,7 @@ class Gateway:
         self._arrivals = Wakeup()
         self._urls: list[ResultUrl] = []
         self._completed: list[Landed] = []
-        self._in_flight: dict[uuid.UUID, Flight] = {}  # by id: the leases to renew
+        self._in_flight: dict[uuid.UUID, Flight] = {}  # the leases to renew
         self._hosts: Counter[str] = Counter()  # requests in flight per host
         self._next_look_at = self._looked = self._renewed = self._wrote = 0.0
         self._is_away = False

@@ -51,7 +51,7 @@ def prepare(
     headers: dict[str, Any] | None,
     timeout: Duration,
 ) -> FetchRecord:
-    """An unsaved request, secrets by reference; raises InvalidStep."""
+    """Secrets by reference. Raises InvalidStep."""
 
     def refuse(problem: str) -> NoReturn:
         raise InvalidStep(f"step.fetch(“{step_name}”): {problem}")

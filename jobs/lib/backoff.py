@@ -97,5 +97,5 @@ def header_seconds(value: str, now: datetime) -> float | None:
     try:
         when = parsedate_to_datetime(text)
         return (when - now).total_seconds() if when.tzinfo else None
-    except Exception:  # a server's text can raise anything here
+    except Exception:  # a server's text may raise anything
         return None

@@ -1,5 +1,3 @@
-"""Where in an author's code an error came from."""
-
 from __future__ import annotations
 
 import os

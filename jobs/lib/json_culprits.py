@@ -1,4 +1,4 @@
-"""Which part of a value is no JSON, in words: “it['song'].price is of type Song”."""
+"""Which part of a value is no JSON: “it['song'].price is of type Song”."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def to_json(value: Any, what: str) -> Any:
 
 
 def to_sized_json(value: Any, what: str) -> tuple[Any, int]:
-    """The same, and its bytes of JSON (0 for None)."""
+    """Also its bytes of JSON (0 for None)."""
     if value is None:  # as most steps return
         return None, 0
     try:

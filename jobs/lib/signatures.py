@@ -1,5 +1,3 @@
-"""Whether an author's function can be called so, and how it is declared."""
-
 from __future__ import annotations
 
 import inspect

@@ -1,5 +1,3 @@
-"""“Did you mean …?”: the known name that a misspelt one is like."""
-
 from __future__ import annotations
 
 from collections.abc import Iterable

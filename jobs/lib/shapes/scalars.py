@@ -1,5 +1,3 @@
-"""Texts, numbers, times: what is one value in JSON."""
-
 from __future__ import annotations
 
 import json

@@ -74,7 +74,7 @@ class Origin(NamedTuple):
 
 @lru_cache(maxsize=1000)
 def origin_of(url: str) -> Origin:
-    """A URL's origin. Refused quotes only its host."""
+    """Refused quotes only the host."""
     if CONTROL.search(url):
         raise Refused("the address holds a line break or another control character")
     try:
@@ -171,7 +171,7 @@ def vet(host: str, port: int, addresses: Iterable[str]) -> list[str]:
 
 
 def kind_of(address: IPv4Address | IPv6Address) -> str:
-    """Why the address is not public; "" if it is."""
+    """Why it is not public, or ""."""
     for kind, network in NETWORKS:
         if address in network:
             return kind

@@ -31,8 +31,8 @@ from jobs.platform.http.connection import PlainPool, Route, TlsPool
 from jobs.platform.http.deadline_socket import TlsSocket
 from jobs.platform.http.greenlet_loop import wait_future
 
-SHARED = 1.0  # seconds for which requests share a look-up
-HOSTS = 100  # hosts with kept connections
+SHARED = 1.0  # seconds that requests share a look-up
+HOSTS = 100  # with kept connections
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "MelodyMaker-jobs"}
 FRAMING = {"content-length", "transfer-encoding"}
 

@@ -1,5 +1,3 @@
-"""A request's error: a code for programs, a sentence for people."""
-
 from __future__ import annotations
 
 from http.client import BadStatusLine, RemoteDisconnected

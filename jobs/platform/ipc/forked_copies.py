@@ -29,7 +29,7 @@ def depth() -> int:
 
 
 class OnlyHere:
-    """A copy ends at this block's end (1)."""
+    """A copy ends at the block's end (1)."""
 
     def __enter__(self) -> None:
         self._entered_at = _depth

@@ -79,7 +79,7 @@ def _end_everything(number: int, frame: FrameType | None) -> None:
 
 
 def die_with_sentinel() -> None:
-    """The sentinel calls this: its later forks die with it."""
+    """The sentinel calls this for its later forks."""
     sentinel = os.getpid()
 
     def in_child() -> None:

@@ -90,7 +90,7 @@ def is_databases_fault(here: BaseDatabaseWrapper, error: BaseException) -> bool:
 
 
 def _is_of_an_old_plan(error: BaseException) -> bool:
-    """Whether a migration changed a prepared result, or the server forgot the statement."""
+    """A migration changed a prepared result, or the server forgot the statement."""
     cause = cause_of(error)
     if isinstance(cause, InvalidSqlStatementName):
         return True

@@ -75,7 +75,7 @@ def is_word(callback: Callable[[], Any]) -> bool:
 
 
 def _is_last(here: Any, word: Callable[[], Any]) -> bool:
-    """Whether the word is the last callback, and no savepoint's rollback removed it."""
+    """Whether the word is the last callback, not removed by a savepoint's rollback."""
     if not here.run_on_commit:
         return False
     savepoints, callback, _ = here.run_on_commit[-1]

@@ -48,7 +48,7 @@ STALE = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)  # (4)
 PLANNED = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
 PLACEHOLDER = re.compile(r"%%|%\((\w+)\)s")
 
-# As Django: a jsonb is read as text, times in UTC.
+# As Django: jsonb is read as text, times in UTC.
 ADAPTERS = AdaptersMap(psycopg.adapters)
 ADAPTERS.register_loader("jsonb", TextLoader)
 

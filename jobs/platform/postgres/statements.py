@@ -131,7 +131,7 @@ def has_pool() -> bool:
 
 
 def _is_watched(here: BaseDatabaseWrapper) -> bool:
-    """Whether Django's wrappers must see each statement, or the setup needs psycopg."""
+    """Whether Django's wrappers must see statements, or the setup needs psycopg."""
     return bool(
         here.execute_wrappers
         or here.queries_logged
