@@ -21,8 +21,8 @@ class Attempts:
         self._unit_of_work = unit_of_work
 
     def record_success(self, step: StepRecord, started: datetime, ended: datetime) -> None:
-        """A first-try success gets no attempt: its own row and its request's have its times. A step
-        with an earlier error gets one, also after its attempts were reset.
+        """A first-try success needs no attempt: its row and its request's have the times. After an
+        error a step gets one, even if its attempts were reset.
         """
         if step.attempts or step.error is not None:
             self._append(step.name, step.attempts, models.AttemptStatus.COMPLETED, started, ended)

@@ -1,6 +1,4 @@
-"""Calls of an author's functions, and an author's calls of steps: arguments that one does not take
-are told with its signature.
-"""
+"""Calls of an author's functions and of steps: an error about arguments tells the signature."""
 
 from __future__ import annotations
 
@@ -20,9 +18,7 @@ UNKNOWN = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
 def explained(error: BaseException, steps: type) -> BaseException:
-    """What Python says of a step that was asked for wrongly, as InvalidStep: another try would meet
-    the same code. Any other error as it is.
-    """
+    """A wrong call of a step becomes InvalidStep: a retry would meet the same code."""
     told = ""
     if type(error) is TypeError and (found := OF_A_STEP.fullmatch(str(error))):
         told = _of_arguments(getattr(steps, found[1], None), found[1], found[2])
@@ -43,8 +39,8 @@ def _of_arguments(step: Any, name: str, said: str) -> str:
 
 
 def call(fn: Callable[..., Any], what: str, /, *args: Any, **kwargs: Any) -> Any:
-    """What `fn` returns. Raises InvalidStep, which `what` begins, for arguments that it does not
-    take; a TypeError of its body is its own.
+    """Raises InvalidStep, which `what` begins, for arguments that `fn` does not take. A TypeError
+    of its body is its own.
     """
     try:
         return fn(*args, **kwargs)
@@ -59,7 +55,6 @@ def call(fn: Callable[..., Any], what: str, /, *args: Any, **kwargs: Any) -> Any
 
 
 def _was_entered(error: TypeError) -> bool:
-    """Whether a frame of Python lies below that of `call`."""
     trace = error.__traceback__
     return trace is not None and trace.tb_next is not None
 

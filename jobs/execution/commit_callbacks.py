@@ -28,7 +28,7 @@ class Callbacks:
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
         self._errors: list[BaseException] = []
-        self.is_calling = False  # no step can run now: its transaction is over
+        self.is_calling = False  # no step can run: its transaction is over
 
     def guard(self, database: Any) -> None:
         database.run_on_commit = [
@@ -48,7 +48,7 @@ class Callbacks:
         except BaseException as error:
             logger.exception("Run %s: a callback of transaction.on_commit", self._claim.run_id)
             self._errors.append(error)
-            connection_state.drop(database)  # the next callback gets a clean one
+            connection_state.drop(database)
         finally:
             self.is_calling = False
 

@@ -1,4 +1,4 @@
-"""A worker's current step, as text in the cluster's shared memory."""
+"""A worker's current step, as text in shared memory."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from jobs.runs.step_record import StepRecord
 
 
 def encode_current_step(step: StepRecord | models.Step) -> str:
-    """The line of a step that begins: the sweeper can write its row and attempt from it."""
+    """From this text the sweeper can write the step's row and attempt."""
     current_step = [step.name, step.kind, step.detail, time.monotonic()]
     return ENCODER.encode(current_step)
 
 
 def decode_current_step(current_step: str, run_id: uuid.UUID) -> tuple[models.Step, float] | None:
-    """A card's unsaved step, and its seconds so far; None if unreadable."""
+    """The unsaved step and its seconds so far; None if unreadable."""
     try:
         name, kind, detail, began = json.loads(current_step)
     except ValueError:

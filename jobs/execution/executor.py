@@ -1,5 +1,3 @@
-"""Advancing a run: replay ▸ advance ▸ settle."""
-
 from __future__ import annotations
 
 import logging
@@ -40,17 +38,17 @@ from jobs.runs.handover import handover_statement, parse_handover
 
 logger = logging.getLogger("jobs.engine")
 
-MOST_STEPS = 100  # named by an error; a retry begins with these
+MOST_STEPS = 100  # named by an error; retries begin with these
 
 
 def execute(claim: Claim, observer: WorkerObserver | None = None) -> Claim | None:
     """Advance a claimed run as far as it goes, and settle it. Returns the claim of the line's next
-    run, if the worker may go on with it (`observer.may_take_next`).
+    run if the worker may take it (`observer.may_take_next`).
 
     1. The function is called from the top; remembered steps return at once.
-    2. It ends, waits, or errs: each is one commit, under the lease.
-    3. If a deferred constraint refuses the commit, nothing happened: the function is called again
-       with constraints checked after each step, so that the step that breaks one fails.
+    2. It ends, waits or errs, each by one commit under the lease.
+    3. If a deferred constraint refuses the commit, nothing happened: the function is called again,
+       with constraints checked after each step, so that the breaking one fails.
     4. If the lease was lost, nothing since the last commit happened; another worker goes on.
     5. Any other end settles nothing: the run is requeued and counted (requeue). No author's
        exception leaves this function.
@@ -94,8 +92,8 @@ def _advance_or_check_step_by_step(claim: Claim, observer: WorkerObserver) -> Cl
 
 
 def _mark_begun(claim: Claim) -> None:
-    """A run lost with a cluster may have caused that: record that a worker begins it, to tell its
-    next loss from its neighbours'.
+    """A run lost with a cluster may have caused that. Record its beginning, to tell its next loss
+    from its neighbours'.
     """
     if claim.lost_count:
         mine = models.Run.objects.filter(id=claim.run_id, lease_token=claim.token)

@@ -1,7 +1,6 @@
-"""A function's log records and prints become log lines (README, “What a function says”).
-
-1. Lines are masked before they are cut. A line without an end is kept up to a size.
-2. A record that cannot be formatted is kept in another form, and is no error.
+"""A function's log records and prints become log lines (README, “What a function says”), masked,
+then cut. A line without an end is kept up to a size, a record that cannot be formatted in another
+form.
 """
 
 from __future__ import annotations
@@ -53,10 +52,8 @@ os.register_at_fork(after_in_child=_stop_capture)
 
 
 class LogCapture:
-    """The lines of one execution.
-
-    The lines of code that runs again are held: the next remembered step drops them; without one
-    (removed from the code), they are kept.
+    """Lines of code that runs again are held: the next remembered step drops them. Without one
+    (removed from the code) they are kept.
     """
 
     def __init__(self, claim: Claim, unit_of_work: UnitOfWork, *, replaying: bool) -> None:
@@ -121,7 +118,7 @@ class LogCapture:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Capture this thread's log records and prints, which still reach the console."""
+        """What is captured still reaches the console."""
         handler = _Handler(self)
         root = logging.getLogger()
         root.addHandler(handler)
@@ -145,7 +142,7 @@ class LogCapture:
 
 
 class _Line:
-    """A long unfinished line is masked before it is cut: a secret may begin there."""
+    """A secret may begin where a long line is cut."""
 
     def __init__(self) -> None:
         self._text = io.StringIO()

@@ -1,5 +1,3 @@
-"""The attempt of a lost worker, recorded from outside."""
-
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -24,13 +22,12 @@ from jobs.runs.lease import release
 def record_attempt(
     run: models.Run, error: BaseException, current_step: str = "", lines: Iterable[Row] = ()
 ) -> None:
-    """Record an error as an attempt of the card's step (current_step.encode_current_step) or of the
-    code between steps, then apply the retry policy, as the executor does. The caller holds the
-    run's row lock; `lines` are log lines.
+    """Record an error as an attempt of the encoded `current_step`, or of the code between steps,
+    then apply the executor's retry policy. The caller holds the run's row lock.
 
-    1. A step counts its own `attempts`, the code between steps `function_errors`: neither uses up
-       the other's.
-    2. Without attempts left, a step is remembered as failed, and the function meets a StepError;
+    1. A step counts its `attempts`, code between steps `function_errors`: neither uses up the
+       other's.
+    2. Without attempts left, a step is remembered as failed and the function meets a StepError;
        code between steps fails the run.
     """
     at, seconds = decode_current_step(current_step, run.id) or (None, 0.0)
@@ -76,8 +73,8 @@ def _counts(
 
 
 def _step_of(run: models.Run, at: models.Step) -> models.Step | None:
-    """Its row, if any; None if the step is over: a remembered step is never undone, even if a
-    worker is said to have died in it (law 2).
+    """None if the step is remembered: it is never undone, even if a worker is said to have died in
+    it (law 2).
     """
     step = run.steps.filter(name=at.name).first()
     if step is None:

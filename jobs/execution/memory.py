@@ -1,8 +1,7 @@
-"""The steps of a run, and how a call finds its step.
+"""How a call finds its step in a run.
 
-A step's place is its branch (“” outside step.parallel), its id, and the id's earlier uses in the
-branch. Its name, the id with “:1”, “:2”, … if taken, is given once and remembered, so that branches
-may progress in any order.
+A step's place is its branch (“” outside step.parallel), its id, and the id's earlier uses there.
+Its name, the id with “:1”, “:2”, … if taken, is remembered, so branches may progress in any order.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from jobs.runs.step_record import StepRecord
 MOST_STEPS = 1000
 NAME_LIMIT = 180
 
-# Kinds that a worker may die of.
+# Kinds a worker may die of.
 TRIED = (StepKind.RUN, StepKind.SEND)
 
 Place = tuple[str, str, int]  # branch, id, earlier uses
@@ -95,9 +94,7 @@ class Memory:
         return step
 
     def _move_behind_the_new(self, step: StepRecord) -> None:
-        """Positions keep the order. Uncommitted steps have no rows; a lost worker's step has one,
-        and goes behind them.
-        """
+        """A lost worker's step has a row, and goes behind uncommitted ones, which have none."""
         if self._old == 0 and step.kind in TRIED and not step.is_remembered:
             step.position = self._next_position()
 
@@ -110,7 +107,7 @@ class Memory:
             raise NonRetriableError(f"The run exceeded the limit of {MOST_STEPS} steps.")
         branch, id, count = place
         name = self._free_name(id, count)
-        # The name tells the place unless it was taken or in a branch.
+        # The name tells the place, unless taken or in a branch.
         told = not branch and _place_of(name) == (id, count)
         return StepRecord(
             name=name,
@@ -142,7 +139,6 @@ def _refuse_bad_id(id: Any) -> None:
 
 
 def _place_of(name: str) -> tuple[str, int]:
-    """The id and the repeat, behind the last colon."""
     id, colon, number = name.rpartition(":")
     return (id, int(number)) if colon and id and number.isdecimal() and number != "0" else (name, 0)
 

@@ -1,5 +1,5 @@
 """The transaction around an execution: none, or a test's. Transactions that returned code left open
-are undone, since nothing else would end them.
+are undone: nothing else would end them.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
-"""The outputs of a run's steps.
+"""The outputs of a run's steps: together at most `JOBS["RUN_OUTPUT_LIMIT"]` bytes of JSON (README,
+“How much a run remembers”).
 
-1. Together they have at most `JOBS["RUN_OUTPUT_LIMIT"]` bytes of JSON (README, “How much a run
-   remembers”).
-2. The first `records.AT_ONCE` bytes come with the rows: all of most runs. The rest is read when
-   asked for, with as many bytes of what follows.
-3. A function asks for each step once, so given outputs are dropped, and outputs read ahead when it
-   asks for another step.
+The first `records.AT_ONCE` bytes, all of most runs, come with the rows. The rest is read when asked
+for, with as many bytes of what follows. A function asks for each step once, so given outputs are
+dropped, and outputs read ahead when it asks for another.
 """
 
 from __future__ import annotations
@@ -51,7 +49,7 @@ class Outputs:
         )
 
     def of(self, step: StepRecord) -> Any:
-        """A copy of a step's output. LeaseLost if the row is gone: only ended runs are deleted."""
+        """A step's output. LeaseLost if the row is gone: only ended runs are deleted."""
         size = self._unread.get(step.name)
         if size is None:
             return copy_json(step.output)

@@ -1,5 +1,6 @@
-"""The commit of a body's work outside any transaction. If the database breaks it off, it is made
-again on another connection: else the body would act twice.
+"""The commit of a body's work outside any transaction. If broken off, it is made once more on
+another connection, in an outage when the database is back, for at most a lease: else the body would
+act twice.
 """
 
 from __future__ import annotations
@@ -23,9 +24,6 @@ RECONNECT_SECONDS = 0.5
 
 
 def commit_what_acted_outside(unit_of_work: UnitOfWork, name: str) -> None:
-    """Commit the memory of a body that must not run again. If the commit is broken off, once more
-    on another connection; in an outage, as soon as the database is back, for at most a lease.
-    """
     patience = time.monotonic() + conf.lease()
     kept = unit_of_work.kept()
     is_last = unit_of_work.transaction.outer.is_there
@@ -47,7 +45,7 @@ def commit_what_acted_outside(unit_of_work: UnitOfWork, name: str) -> None:
 
 
 def _is_reached(patience: float) -> bool:
-    """Whether a database can be reached; True also without time left."""
+    """True also without time left."""
     here = connections[DEFAULT_DB_ALIAS]
     connection_state.drop(here)
     try:

@@ -1,5 +1,5 @@
-"""Branches of a run that wait at the same time. A worker calls each in order, after a wake again; a
-suspended one does not stop the next.
+"""A worker calls the branches in order, and again after a wake. A suspended one does not stop the
+next.
 """
 
 from __future__ import annotations

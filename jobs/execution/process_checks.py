@@ -1,8 +1,8 @@
 """Whether code has damaged its process, which would cost the next, innocent run an attempt.
 
 After each execution the worker checks, within microseconds, what such code is known to change, and
-ends if a check fails (executor.execute, 6). A check tries whether a thing works: a library may
-replace `json.dumps` by a faster one.
+ends if a check fails (executor.execute, 6). Checks try whether a thing works: a library may replace
+`json.dumps` by a faster one.
 """
 
 from __future__ import annotations
@@ -22,9 +22,6 @@ LEVELS = sys.getrecursionlimit()
 
 
 def is_sound(fn_id: str) -> bool:
-    """Whether this process may execute another run, after one of `fn_id`, which must still be
-    known.
-    """
     for what, works in CHECKS.items():
         try:
             is_well = works()

@@ -1,6 +1,6 @@
-"""A worker reads a run, and writes a commit, by one statement each.
+"""A worker reads a run and writes a commit by one statement each.
 
-Each table's rows travel as one JSON text (jsonb_populate_recordset). So all is written under the
+A table's rows travel as one JSON text (jsonb_populate_recordset), so all is written under the
 lease, or nothing.
 """
 
@@ -38,8 +38,8 @@ ATTEMPT = ["id", "step_name", "number", "status", "started_at", "ended_at", "wor
 ATTEMPT += ["error_class", "error_message", "traceback", "retry_at"]
 LINE = ["step_name", "attempt", "level", "at", "message"]
 
-# Bytes of outputs that come with the rows, in order, without those larger alone (see outputs.py).
-# Rows older than output_bytes tell their size by storage.
+# Bytes of outputs that come with the rows, in order, without those larger alone (outputs). Rows
+# older than output_bytes tell their stored size.
 AT_ONCE = 256 * 1024
 SIZE = """CASE WHEN output IS NOT NULL THEN coalesce(output_bytes, pg_column_size(output)) END"""
 OTHERWISE = {
@@ -64,7 +64,7 @@ SELECT {", ".join(f"{OTHERWISE.get(name, name)} AS {name.split('.')[1]}" for nam
 
 
 class StoredStep(NamedTuple):
-    """A step, and its request if that is not over; else nulls."""
+    """A step and its request, or nulls if that is over."""
 
     step: StepRecord
     request: FetchRecord
@@ -107,8 +107,8 @@ FETCHES = _insert("jobs_fetch", IN_TABLE, "fetches", _again("step_name", IN_TABL
 ATTEMPTS = _insert("jobs_attempt", ATTEMPT, "attempts")
 LINES = _insert("jobs_logline", LINE, "lines")
 
-# For every commit; SETTLED adds the end. Without the lease no row matches, and the division by zero
-# ends the transaction, even with its COMMIT in the trip.
+# Without the lease no row matches, and the division by zero ends the transaction, even with COMMIT
+# in the trip.
 RUN = """
 UPDATE jobs_run SET steps_done = %(steps_done)s, attempt = %(attempt)s,
        function_errors = %(function_errors)s,
@@ -120,10 +120,9 @@ RETURNING stop_requested
 WRITE = """WITH {records}
 SELECT bool_or(stop_requested) AS is_to_stop, 1 / count(*) AS asserts_the_lease FROM {all}
 """
-# The commit behind it then does not wait for the disk.
 NO_WAIT = "SELECT set_config('synchronous_commit', 'off', true)"
 
-# LEAST keeps an earlier due_at (wake.wake_runs); it passes by nulls.
+# LEAST keeps an earlier due_at (wake.wake_runs) and skips nulls.
 SETTLED = releasing(
     status="%(status)s",
     reason="%(reason)s",
@@ -138,9 +137,7 @@ SETTLED = releasing(
 
 
 def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
-    """Steps in order, each with its open request. An unread output is None, with its
-    output_bytes.
-    """
+    """An unread output is None, with its output_bytes."""
     found: list[tuple[StepRecord, FetchRecord | None]] = []
     for step, request in STORED.at_once({"run_id": run_id, "at_once": AT_ONCE}):
         _load(step, JSON_OF_STEP)
@@ -164,7 +161,7 @@ def outputs(run_id: uuid.UUID, names: list[str]) -> dict[str, str]:
 
 
 def copy_steps(run_id: uuid.UUID, names: Sequence[str], into: uuid.UUID) -> None:
-    """Copy these steps in this order, inside the database."""
+    """Copy these steps, in this order."""
     ids = [new_id() for _ in names]
     copied = {"run_id": run_id, "names": list(names), "ids": ids, "into": into}
     statements.execute(COPY, copied)
@@ -182,11 +179,10 @@ def write(
     commits: bool = False,
     waits: bool = True,
 ) -> tuple[bool, list[Rows]]:
-    """Write a commit. Returns whether the run was asked to stop, and the rows of `then`. Raises
-    LeaseLost: the transaction has failed.
+    """Returns whether the run was asked to stop, and the rows of `then`. Raises LeaseLost: the
+    transaction has failed.
 
-    `run` has run_id, token and counts, `settled` the execution's end; `then` and, with `commits`,
-    the COMMIT go in the same trip; `waits` is for the disk.
+    `then` and, with `commits`, the COMMIT go in the same trip. `waits` is for the disk.
     """
     rows = {
         "steps": _rows(steps, STEP, STEP),

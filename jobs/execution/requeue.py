@@ -1,15 +1,15 @@
 """The one place that requeues an execution without a settlement, counted on its row.
 
-1. An outage costs nothing: the run is due as soon as the database answers within the lease; later a
-   sweep finds it.
-2. If the function's own code was the cause (it closed its connection, say), it is an attempt of the
-   step or of the code between steps.
-3. Otherwise the first time is blamed on the database: due at once, with a log line. Each further
-   time since the last remembered step is an attempt, so nothing repeats for ever.
-4. A report that cannot be written is shortened; without any, the run is set aside. Neither stops
+1. An outage costs nothing: the run is due when the database answers within the lease, else by a
+   sweep.
+2. A cause in the function's own code (say it closed its connection) is an attempt of the step or of
+   the code between steps.
+3. Otherwise the database is blamed once: the run is due at once, with a log line. Each further time
+   since the last remembered step is an attempt, so nothing repeats for ever.
+4. A report that cannot be written is shortened. Without any, the run is set aside. Neither stops
    another run.
-5. If the database is there and even that fails, this process is at fault: it raises, its worker
-   ends, and the heartbeat makes an attempt of it.
+5. If even that fails with the database there, this process is at fault: it raises, its worker ends,
+   and the heartbeat makes an attempt of it.
 
 If the process dies here, the lease lapses, also counted (`lost_count`).
 """
@@ -41,7 +41,7 @@ logger = logging.getLogger("jobs.engine")
 RECONNECT_SECONDS = 1.0
 SET_ASIDE_SECONDS = 30.0
 LINE_LIMIT = 1_000
-# SQLSTATEs of a server that is gone (1).
+# SQLSTATEs, see (1).
 GONE = ("08", "57P01", "57P02", "57P03")
 
 
@@ -50,9 +50,7 @@ class Unreported(JobsError):
 
 
 def requeue(claim: Claim, stop: Interrupted) -> bool:
-    """Requeue an interrupted run, unless the lease is lost. False if no database was reached for a
-    lease's time; raises Unreported (5).
-    """
+    """False if no database was reached for a lease's time. Raises Unreported (5)."""
     patience = time.monotonic() + conf.lease()
     was_away = False
     for report in (stop, _shortened(stop), None):
@@ -106,8 +104,8 @@ def _locked(run_id: uuid.UUID, token: uuid.UUID) -> models.Run | None:
 
 
 def _is_of_before(claim: Claim, error: BaseException) -> bool:
-    """Whether the server has restarted since the claim: the error is then an outage's, even if a
-    slow step met it late.
+    """Whether the server restarted since the claim: the error is then an outage's, even if a step
+    met it late.
     """
     if not is_unavailable(error):
         return False
@@ -139,7 +137,7 @@ def _log_requeue(run: models.Run, report: Interrupted) -> None:
 
 
 def set_aside(run: models.Run, error: BaseException, seconds: float = SET_ASIDE_SECONDS) -> None:
-    """Let a run wait visibly that cannot be given to a worker or settled; its row says why."""
+    """Let a run that no worker can take or settle wait visibly; its row says why."""
     release(
         models.Run.objects.filter(id=run.id, ended_at__isnull=True),
         reason=Reason.ASIDE,

@@ -1,4 +1,4 @@
-"""The type that an author names for what a step gives back: `returns=Order`."""
+"""The type that an author names for a step's output: `returns=Order`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ NEVER_RUN = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENER
 
 
 class Returns:
-    """Reads an output as the type; without one it stays plain JSON."""
+    """Without a type an output stays plain JSON."""
 
     def __init__(self, kind: Any, where: str) -> None:
-        """Raises InvalidStep for a type that JSON cannot be read as."""
         self._kind = kind
         try:
             self._shape = None if kind is None else shape_of(kind)
@@ -32,7 +31,6 @@ class Returns:
             raise InvalidStep(f"{where}: returns={name_of(kind)}: {problem}.") from None
 
     def read(self, output: Any, what: str) -> Any:
-        """Raises InvalidOutput, which says where `what` does not fit."""
         if self._shape is None:
             return output
         try:
@@ -48,7 +46,7 @@ def refuse_hopeless(fn: Callable[..., Any]) -> None:
     """Refuse, before it acts outside, a body whose annotation names what cannot be remembered."""
     try:
         kind = typing.get_type_hints(fn).get("return")
-    except Exception:  # a name that is there for type checkers alone
+    except Exception:  # a name for type checkers alone
         return
     if kind is not None and (problem := _hopeless(kind)):
         raise InvalidOutput(
@@ -58,7 +56,7 @@ def refuse_hopeless(fn: Callable[..., Any]) -> None:
 
 
 def _hopeless(kind: Any) -> str:
-    """Why no value of it could be kept, save an empty one; empty if one might, or of a subclass."""
+    """Why only an empty value of it could be kept; empty if others might, or of a subclass."""
     origin = typing.get_origin(kind) or kind
     args = [arg for arg in typing.get_args(kind) if arg not in (types.NoneType, Ellipsis)]
     if origin in (typing.Union, types.UnionType):
@@ -80,7 +78,7 @@ def _has_no_heir(kind: type) -> bool:
 
 
 def refuse_uncallable(fn: Any, id: Any) -> None:
-    """A coroutine or a generator would be made, and never run."""
+    """A coroutine or generator would never run."""
     where = f"step.run({named(id)})"
     if not callable(fn):
         raise InvalidStep(f"{where} takes a function, not {type(fn).__name__}.{_meant(fn, id)}")
@@ -103,5 +101,4 @@ def _meant(given: Any, id: Any) -> str:
 
 
 def told_of(error: InvalidOutput, maker: Any) -> InvalidOutput:
-    """The same, with the function that has made the output."""
     return InvalidOutput(f"{error} It was returned by {place_of(maker)}.") if maker else error

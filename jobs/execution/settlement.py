@@ -1,5 +1,3 @@
-"""How an execution leaves its run."""
-
 from __future__ import annotations
 
 import json

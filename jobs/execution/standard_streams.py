@@ -1,9 +1,9 @@
 """The worker's standard streams, lent to a step's body. A lent stream acts on the worker's, except:
 
 1. A close ends the loan: the worker's stream, `buffer` and `raw` stay open for the next run.
-2. Standard output is captured, bytes as text. It reaches the console in masked lines: a line is
-   held until it is whole, the body ends, or it is very long. Other threads' text goes on at once,
-   masked within each write.
+2. Standard output is captured, bytes as text. It reaches the console in masked lines, each held
+   until it is whole or very long, or the body ends. Other threads' text goes on at once, masked
+   within each write.
 3. A failing console (broken pipe, full disk, missing character) is not the body's error.
 4. Standard output is no terminal: colors and cursor moves would end in the log lines.
 """
@@ -142,7 +142,7 @@ def _go_on(stream: Any, put: Put, text: str, *, heard: bool) -> None:
 
 
 def _forget_lines() -> None:
-    """In a forked process: the parent writes them."""
+    """The parent writes them."""
     _held.lines = {}
 
 
@@ -156,7 +156,7 @@ def end_lines() -> None:
 
 
 class CapturedStream(LentStream):
-    """The standard output, or None: see (2) to (4)."""
+    """See (2) to (4). The console may be None."""
 
     def __init__(self, console: Any, hear: Capture) -> None:
         super().__init__(console)
@@ -176,7 +176,7 @@ class CapturedStream(LentStream):
 
     def _put(self, text: str) -> None:
         if self._stream is not None:
-            with contextlib.suppress(OSError, ValueError):  # see (3)
+            with contextlib.suppress(OSError, ValueError):  # (3)
                 self._write(text)
 
     def _write(self, text: str) -> None:

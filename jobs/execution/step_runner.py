@@ -1,5 +1,3 @@
-"""How every step is entered, tried and settled."""
-
 from __future__ import annotations
 
 import contextlib
@@ -69,7 +67,6 @@ class StepRunner:
         return self.claim.clock.now()
 
     def kinds_of_its_event(self) -> list[Any]:
-        """The types that the function's triggers name for the data of the run's event."""
         return event_data.kinds_of(self._function.triggers)
 
     def begin(self, id: str, kind: StepKind) -> StepRecord:
@@ -123,7 +120,7 @@ class StepRunner:
         returns: Returns = PLAIN,
         maker: Any = None,
     ) -> Any:
-        """`maker` is the author's function behind the body, for messages."""
+        """`maker` is the author's function, for messages."""
         if step.is_remembered:
             return self.replay(step, returns)
         if step.due_at is not None and step.due_at > self.now():
@@ -141,7 +138,7 @@ class StepRunner:
         except ControlFlow:
             raise
         except BaseException as error:
-            # Also SystemExit (of sys.exit(), or django-q2's timeout), and other languages' (a panic
+            # Also SystemExit (of sys.exit() or django-q2's timeout) and other languages' (a panic
             # of Rust's).
             if self.unit_of_work.transaction.is_databases_fault(error):
                 raise self._interrupted(Interrupted(error), step, current_step) from error
@@ -158,7 +155,7 @@ class StepRunner:
         return output
 
     def _interrupted(self, stop: Interrupted, step: StepRecord, current_step: str) -> Interrupted:
-        """Add the step, so that the interruption can become an attempt of it."""
+        """Let the interruption become an attempt of the step."""
         self.log.end_line()
         stop.lines = [line for line in self.unit_of_work.lines if line["step_name"] == step.name]
         stop.current_step = current_step
@@ -197,7 +194,7 @@ class StepRunner:
         self.settle(step, output)
 
     def receive(self, step: StepRecord, output: Any) -> None:
-        """Another run or the outside has answered; too large an output fails the step."""
+        """Another run or the outside has answered. Too large an output fails the step."""
         size = 0 if output is None else size_of(ENCODER.encode(output))
         refusal = self.memory.outputs.refusal(step.name, size)
         if refusal is not None:
@@ -247,8 +244,8 @@ class StepRunner:
         self.suspend(Suspend(RunStatus.WAITING, reason, until=until))
 
     def suspend(self, pause: ControlFlow) -> NoReturn:
-        """Leave the function. From here on each step raises the suspension again, also in a
-        `finally` or behind a bare `except:` (law 10).
+        """From here on each step raises the suspension again, even in a `finally` or behind a bare
+        `except:` (law 10).
         """
         self._pause = pause
         raise pause

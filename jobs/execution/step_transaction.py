@@ -1,8 +1,7 @@
-"""The transaction of consecutive atomic steps, a savepoint each: a failing step takes only its own
-effects with it.
+"""The transaction of consecutive atomic steps: a failing step takes only its own effects with it.
 
-1. The first step needs no savepoint: the transaction itself goes.
-2. Each further one has a savepoint, set in the trip that releases the last one.
+The first step needs no savepoint: the transaction itself goes. Each further one's is set in the
+trip that releases the last.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from jobs.platform.postgres import connection_state, session_state, statements
 class StepTransaction:
     def __init__(self, database: Any, *, solo: bool) -> None:
         self._database = database
-        self._solo = solo  # check each step's constraints by itself
+        self._solo = solo  # check each step's constraints
         self.outer = OuterTransaction(database)
         self._raw: Any = None
         self.forget()
@@ -44,7 +43,6 @@ class StepTransaction:
 
     @property
     def age(self) -> float:
-        """Seconds since it was opened; 0 if none is open."""
         return 0.0 if self._scope is None else time.monotonic() - self._opened
 
     def begin(self) -> contextlib.ExitStack:
@@ -61,9 +59,6 @@ class StepTransaction:
         return self._scope
 
     def raise_if_broken(self) -> None:
-        """Raise if the transaction has a failed statement or is gone: with its connection, or by a
-        COMMIT or ROLLBACK that is not Django's.
-        """
         if self._is_lost:
             raise TransactionEnded
         if self.is_broken:
@@ -82,9 +77,7 @@ class StepTransaction:
         return not connection_state.is_failed(self._database) and self._was_ended_by_hand()
 
     def raise_if_left_open(self) -> None:
-        """A body or function that is over must have ended its transactions; what it left is
-        undone.
-        """
+        """What an ended body or function left open is undone."""
         if self._is_left_open if self._scope else self.outer.close_what_is_inside():
             raise TransactionLeftOpen
 
@@ -97,7 +90,6 @@ class StepTransaction:
             self._database.atomic_blocks[-1].__exit__(_Undo, _Undo(), None)
 
     def explained(self, error: BaseException) -> BaseException:
-        """The error, or what broke the transaction in which code between two steps met it."""
         return explained(error, TransactionBroken, self._database)
 
     def is_databases_fault(self, error: BaseException) -> bool:
@@ -105,7 +97,6 @@ class StepTransaction:
 
     @contextlib.contextmanager
     def step_savepoint(self) -> Iterator[None]:
-        """A step's body: its writes go if it raises."""
         name = None
         if self._scope is not None:
             name = self._set_savepoint()
@@ -125,8 +116,8 @@ class StepTransaction:
 
     @contextlib.contextmanager
     def outside_body(self) -> Iterator[None]:
-        """The body of a step with `atomic=False`. In a test's transaction its statements are in
-        that one, which is usable afterwards.
+        """For `atomic=False`. A test's transaction holds the body's statements, and is usable
+        afterwards.
         """
         try:
             yield
@@ -158,9 +149,7 @@ class StepTransaction:
         return not self.outer.is_there and begun > (0 if is_over else 1)
 
     def _undo_body(self, savepoint: str | None, error: BaseException) -> None:
-        """Take a body's effects back. If earlier steps' effects go along, or there is no database,
-        the execution ends here.
-        """
+        """If earlier steps' effects go along, or there is no database, the execution ends here."""
         is_databases = self.is_databases_fault(error)  # asked before Django makes a new one
         is_lost = self._is_lost or is_a(error, TransactionLost)
         if not is_lost:

@@ -26,8 +26,8 @@ R = TypeVar("R")
 
 
 class Steps:
-    """`ctx.step`: each call is remembered under its id for the whole life of the run; the same id
-    again (a loop) as `id:1`, `id:2`, ….
+    """`ctx.step`: each call is remembered under its id while the run lives; the same id again (a
+    loop) as `id:1`, `id:2`, ….
     """
 
     def __init__(self, runner: StepRunner) -> None:
@@ -70,9 +70,9 @@ class Steps:
     ) -> Any:
         """Call `fn(*args, **kwargs)` once and remember what it returns, as JSON.
 
-        What comes back is that JSON, now and in every replay (a Decimal is a text, a dataclass a
-        dict); with `returns`, a type, it is read as that. An output that does not fit fails the
-        step before anything of it is committed.
+        The step gives that JSON (a Decimal is a text, a dataclass a dict), now and in every replay,
+        or reads it as the type `returns`. An output that does not fit fails the step before
+        anything of it is committed.
 
         With `atomic` the body's database work and its memory commit together: exactly once. A body
         that talks to the outside takes `atomic=False`: at least once, without an open transaction.
@@ -112,14 +112,14 @@ class Steps:
         timeout: Duration = DEFAULT_TIMEOUT,
         accept: int | Iterable[int] = (),
     ) -> Response:
-        """Make an HTTP request to `url` once and remember the answer; no worker waits for it. The
-        body is `json` (any JSON) or `data` (a text); `method` and `headers` are HTTP's.
+        """Make an HTTP request to `url` once and remember the answer; no worker waits. The body is
+        `json` (any JSON) or `data` (a text); `method` and `headers` are HTTP's.
 
         Transport errors, 408, 425, 429 and 5xx are retried like a step's errors, after a
-        Retry-After header's delay; another 4xx fails at once. Statuses that `accept` names (400 to
-        599) are answers like any other: returned, not retried. `timeout` (seconds or a timedelta,
-        at most 2 h) is for the whole. A header may be a `Secret`; a secret's value in clear is
-        refused. Every attempt carries the same `Idempotency-Key`.
+        Retry-After header's delay; another 4xx fails at once. Statuses in `accept` (400 to 599) are
+        returned, not retried. `timeout` (seconds or a timedelta, at most 2 h) is for the whole. A
+        header may be a `Secret`; a secret's value in clear is refused. Every attempt carries the
+        same `Idempotency-Key`.
         """
         step = self._runner.begin(id, StepKind.FETCH)
         if step.is_remembered:
@@ -159,7 +159,7 @@ class Steps:
 
     def sleep(self, id: str, duration: Duration) -> None:
         """Suspend the run for `duration`, a timedelta or seconds, at most 366 days; no worker
-        waits. Less than nothing does not suspend, as a past time in `sleep_until`.
+        waits. A negative one does not suspend, as a past time in `sleep_until`.
         """
         span = _span(duration, f"step.sleep(“{id}”)", least=timedelta.min)
         self._sleep(id, self._runner.now() + max(span, NOTHING))
@@ -213,12 +213,12 @@ class Steps:
         data: Any = None,
     ) -> Event[Any] | None:
         """Suspend the run until an event of this name comes for which `if_exp` is true; None after
-        `timeout` (a timedelta or seconds, at most 366 days, which is the default).
+        `timeout` (a timedelta or seconds, at most and by default 366 days).
 
         `if_exp` is a CEL expression over `event`, the run's own, and `async`, the awaited one. Any
         event after the run's own counts, even before the wait; at most one wait of a run takes
-        each. `data` is the type of its data, as in TriggerEvent; InvalidOutput is raised for an
-        event that does not fit.
+        each. `data` is the type of its data, as in TriggerEvent; an event that does not fit raises
+        InvalidOutput.
         """
         where = f"step.wait_for_event(“{id}”)"
         span = _span(timeout, where)
@@ -275,8 +275,8 @@ class Steps:
         return self._runner.replay(step, read)
 
     def parallel(self, callables: Iterable[Callable[[], Any]]) -> tuple[Any, ...]:
-        """Let branches, the `callables`, go on side by side: one's waits do not stop the others.
-        When all have ended, returns their results in order, or raises the first one's error.
+        """Let the `callables` go on side by side: one's waits do not stop the others. When all have
+        ended, returns their results in order, or raises the first one's error.
         """
         if not isinstance(callables, Iterable):
             given = quoted(callables)

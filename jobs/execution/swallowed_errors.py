@@ -16,9 +16,7 @@ Told = TypeVar("Told", TransactionBroken, SwallowedDatabaseError)
 
 
 def told(kind: type[Told], here: Any) -> Told:
-    """The error that says what broke the transaction, with the traceback of the statement that
-    failed as its note.
-    """
+    """The error that tells what broke the transaction, noting the failed statement's traceback."""
     if not connection_state.is_aborted(here):
         return kind(kind.marked)
     failed = failed_statement.last(here.connection)
@@ -30,7 +28,7 @@ def told(kind: type[Told], here: Any) -> Told:
 
 
 def explained(error: BaseException, kind: type[Told], here: Any) -> BaseException:
-    """An error that a statement met only because one before it had failed, told by that one."""
+    """An error that only follows an earlier statement's, told by that one."""
     is_later = is_a(error, TransactionManagementError) or (
         is_a(error, DatabaseError) and sqlstate_of(error) == failed_statement.AFTERWARDS
     )

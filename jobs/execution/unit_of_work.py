@@ -2,15 +2,12 @@
 
     begin ─ step, step, step … ─ commit(steps, attempts, log lines, the run's own row)
 
-Consecutive atomic steps share one transaction. Their outputs are written just before the commit, so
-that a step's effects and its memory are one fact.
+Consecutive atomic steps share one transaction (step_transaction). Their outputs are written just
+before the commit: a step's effects and its memory are one fact. The commit stands, whatever
+callbacks of `transaction.on_commit` raise (commit_callbacks).
 
-1. A step that fails takes its own effects with it and nothing else (step_transaction).
-2. A commit stands, whatever callbacks of `transaction.on_commit` raise: each error is a log line,
-   and the next ones are called.
-3. A commit that leaves a request does not wait for the disk: nothing outside has come of it until
-   the gateway takes the request, which waits for both (outbox, 2). With callbacks of
-   `transaction.on_commit`, which may reach the outside, it waits.
+A commit that leaves a request does not wait for the disk (outbox, 2), except with such callbacks:
+they may reach the outside.
 """
 
 from __future__ import annotations
@@ -52,11 +49,8 @@ class Kept(NamedTuple):
 
 
 class UnitOfWork:
-    """The work for a run since the last commit."""
-
     def __init__(self, claim: Claim, *, check_each_step: bool = False) -> None:
         self.claim = claim
-        # check constraints after each step, to find the breaking one
         self.check_each_step = check_each_step
         self.attempt = claim.attempt
         self.steps_done = claim.steps_done
@@ -79,9 +73,8 @@ class UnitOfWork:
         self.transaction.forget()
 
     def leave_connection(self) -> None:
-        """Drop the connection if code has set it up (session_state), left a transaction open (whose
-        later work would never commit), or erred, perhaps because of it. Always remove code's
-        wrappers.
+        """Remove code's wrappers. Drop the connection if code set it up (session_state), left a
+        transaction open (later work would never commit), or erred, perhaps because of it.
         """
         self._database.execute_wrappers[:] = self._wrappers
         if self.transaction.outer.is_there:
@@ -104,9 +97,9 @@ class UnitOfWork:
     ) -> list[Rows]:
         """Write all records and the run's row under the lease, and commit.
 
-        `settled` ends the execution; `then` (statements) and `also` write more after the run's row;
-        `waits` is for the disk (3). Returns the rows of `then`. Raises LeaseLost, or CommitRefused
-        if a deferred constraint refuses; nothing is written then.
+        `settled` ends the execution. `then` (statements) and `also` write more after the run's row.
+        `waits` is for the disk. Returns the rows of `then`. Raises LeaseLost, or CommitRefused by a
+        deferred constraint; nothing is written then.
         """
         scope = self.transaction.begin()
         self.transaction.undo_what_is_left_open()

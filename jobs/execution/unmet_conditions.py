@@ -1,5 +1,5 @@
-"""What a wait's condition could not evaluate, in the run's log: a few lines, however many events
-come and however often the run looks.
+"""What a wait's condition could not evaluate: a few log lines of the run, however many events and
+looks.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from jobs.runs.step_record import StepRecord
 
 logger = logging.getLogger("jobs.expressions")
 
-MOST_TOLD = 5  # events of one look, each with a line
+MOST_TOLD = 5  # events of one look
 MISTAKES, ABSENT = "mistakes", "absent"  # in a step's detail: events of earlier looks
 
 
 class UnmetCondition:
-    """The events of one look. Each look reads all events again, and tells of those that are new."""
+    """Each look reads all events again, and tells of new ones."""
 
     def __init__(self, step: StepRecord) -> None:
         self._step = step

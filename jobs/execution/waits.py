@@ -28,8 +28,8 @@ from jobs.registry.validation import expression_problems, is_event_name
 from jobs.runs import deadlocks
 from jobs.runs.step_record import StepRecord
 
-# Against a lost wake the run also looks by itself: this long after the wait began, then after twice
-# the time, and so on: two dozen looks in a year.
+# The run looks again this long after the wait began, then after twice the time, and so on: two
+# dozen looks in a year.
 CHECK_INTERVAL = timedelta(seconds=1)
 
 
@@ -46,7 +46,7 @@ def event(
 
     1. The event's sender wakes the run (wake.wake_waiting), which looks among the events after its
        own.
-    2. Sender and wait miss each other if neither has committed: the run looks again
+    2. Sender and wait miss each other if neither has committed, so the run looks again
        (CHECK_INTERVAL), last at the timeout.
     """
     _begin_wait(runner, step, name, timeout, if_exp, where, data)
@@ -63,7 +63,7 @@ def event(
 
 
 def data_type(kind: Any, where: str) -> Returns:
-    """Reads an awaited event's data as the type. Raises InvalidStep for one that no event has."""
+    """Raises InvalidStep for a type that no event's data has."""
     if kind is None:
         return PLAIN
     try:
@@ -116,7 +116,7 @@ def _begin_wait(
 
 def _find_event(runner: StepRunner, step: StepRecord) -> models.Event | None:
     """The first fitting event after the run's own that none of its other waits took, by the
-    database's clock; events of one send in their order, by id.
+    database's clock; within one send by id.
     """
     own = models.Event.objects.filter(id=runner.claim.event_id).values("received_at")[:1]
     later = Q(received_at__gt=own) | Q(id__gt=runner.claim.event_id)
@@ -155,9 +155,9 @@ def function(
     """Settle the step with the other run's end, or start that run and suspend.
 
     1. The other run's end wakes this one, in the same commit (completion.release_turns).
-    2. A run of a paused function starts when that is resumed.
-    3. An end that commits while this run passes between workers finds no run to wake and is not
-       seen yet: the run looks again, as for events.
+    2. A paused function's run starts when that is resumed.
+    3. An end that commits while this run passes between workers finds no run to wake, so the run
+       looks again, as for events.
     """
     run = _invoked(step)
     if run is None:

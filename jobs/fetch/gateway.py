@@ -1,15 +1,14 @@
 """HTTP in flight: a greenlet per request, not a worker, transaction or connection each.
 
-A gateway runs in each pusher. Its coordinator, a thread with its only database connection, leases
-pending requests, hands them to the greenlet loop, and stores the responses, which makes their runs
-due.
+Each pusher runs a gateway. Its coordinator, a thread with the only database connection, leases
+pending requests for the greenlet loop and stores the responses, which makes their runs due.
 
-1. A lone response is stored at once; those that arrive meanwhile, and all while workers are busy,
-   go together. Runs go to this cluster's workers, if these have room (outbox, 4).
-2. It stores, then renews, then leases, so that it does not lease its own requests again (outbox,
-   3). A standby may have lost a lease: the request in flight then answers for the one leased again.
+1. A lone response is stored at once. Those that arrive meanwhile, and all while workers are busy,
+   go together. Runs go to this cluster's workers if these have room (outbox, 4).
+2. It stores, renews, then leases, so as not to lease its own requests again (outbox, 3). If a lease
+   lapsed in a standby, the request in flight answers for the one leased again.
 3. It looks when a worker of its cluster rings (busy workers' requests are batched), when a place
-   frees, and once a tick, for requests of full gateways elsewhere.
+   frees, and once a tick for requests of full gateways elsewhere.
 4. The limits, of all and per host, are this cluster's own.
 """
 
@@ -54,15 +53,15 @@ __all__ = ["Flight", "Gateway", "lease_requests", "perform_now", "store_response
 
 logger = logging.getLogger("jobs.engine")
 
-TICK = 1.0  # seconds between two looks without a ring
-BATCH_WINDOW = 0.01  # seconds between two looks at least
-ANSWER_WINDOW = 0.025  # seconds between two writes while workers are busy
-RETRY = 0.2  # seconds between two tries to reach the database
+TICK = 1.0  # seconds between looks without a ring
+BATCH_WINDOW = 0.01  # seconds at least between looks
+ANSWER_WINDOW = 0.025  # seconds between writes while workers are busy
+RETRY = 0.2  # seconds between tries to reach the database
 BATCH = 200
-BATCH_BYTES = 8 * 1024 * 1024  # of responses in one statement, unless a single one is larger
+BATCH_BYTES = 8 * 1024 * 1024  # of responses in one statement, or a single larger one
 SPARE = 200  # descriptors for everything but requests
 LONGEST_PROBLEM = 1_000  # characters
-REMEMBERED_WITHIN = 10.0  # seconds that a request waits until its result URL is stored
+REMEMBERED_WITHIN = 10.0  # seconds to wait until a result URL is stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +72,7 @@ class ResultUrl:
 
 
 class Gateway:
-    """The coordinator and its requests. Processes of the cluster ring `requests`; the gateway rings
-    `runs`.
-    """
+    """The cluster's processes ring `requests`; the gateway rings `runs`."""
 
     def __init__(
         self,
@@ -90,7 +87,7 @@ class Gateway:
         self._arrivals = Wakeup()
         self._urls: list[ResultUrl] = []
         self._completed: list[Landed] = []
-        self._in_flight: dict[uuid.UUID, Flight] = {}  # by id: the leases to renew
+        self._in_flight: dict[uuid.UUID, Flight] = {}  # the leases to renew
         self._hosts: Counter[str] = Counter()  # requests in flight per host
         self._next_look_at = self._looked = self._renewed = self._wrote = 0.0
         self._is_away = False
@@ -112,9 +109,7 @@ class Gateway:
         self._requests.notify()
 
     def _post(self, message: ResultUrl | Landed) -> None:
-        """A message to the coordinator, which empties the inbox after each ring: only the first
-        needs to ring.
-        """
+        """The coordinator empties the inbox after each ring: only the first message must ring."""
         self._inbox.append(message)
         if len(self._inbox) == 1:
             self._arrivals.notify()
@@ -275,9 +270,7 @@ class Gateway:
         self._post((leased_request, outcome))
 
     def _release_all(self) -> None:
-        """Another cluster sends the rest again, with the same Idempotency-Key, or asks at their
-        result URL.
-        """
+        """Another cluster sends the rest again, or asks at their result URL."""
         if self._in_flight:
             logger.warning("%d requests in flight are handed on.", len(self._in_flight))
             with contextlib.suppress(DatabaseError, InterfaceError):

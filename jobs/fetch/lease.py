@@ -1,7 +1,7 @@
-"""A gateway's right to send a request: taken, renewed, released.
+"""A gateway's right to send a request: taken, renewed, released. Every such statement is built
+here.
 
-A leased request has a token and a time; a waiting or ended one has neither. Every statement about
-leases is built here.
+Only a leased request has a token and a time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ RELEASED = "lease_token = NULL, lease_until = NULL"
 
 
 def leased(token: str) -> str:
-    """Assignments that lease a request for %(lease)s seconds under this token (SQL)."""
+    """Assignments that lease for %(lease)s seconds under this token (SQL)."""
     until = "clock_timestamp() + make_interval(secs => %(lease)s)"
     return f"status = 'sending', lease_token = {token}, lease_until = {until}"
 
@@ -27,9 +27,9 @@ RENEW = f"UPDATE jobs_fetch f SET {leased('s.token')} FROM {SENT} WHERE {OURS}" 
 
 
 def handing_on(which: str, sent_at: str) -> str:
-    """Let another gateway send these requests (a query of ids) of a gateway that is gone or goes;
-    not those whose run has ended: no run waits for the answer. `sent_at` recognises a gateway that
-    comes back (outbox, 3).
+    """Hand on the requests (a query of ids) of a gateway that is gone or goes, except those of
+    ended runs, which wait for no answer. `sent_at` recognises a gateway that comes back (outbox,
+    3).
     """
     return f"""
 UPDATE jobs_fetch f SET {RELEASED}, sent_at = {sent_at},
@@ -56,9 +56,7 @@ RELEASE = handing_on(
 
 
 def hand_on_lapsed() -> int:
-    """Have requests with lapsed leases sent again, under the same Idempotency-Key: their gateway is
-    gone. Returns how many.
-    """
+    """Have requests with lapsed leases sent again. Returns how many."""
     with connection.cursor() as cursor:
         cursor.execute(HAND_ON_LAPSED)
         return int(cursor.rowcount)

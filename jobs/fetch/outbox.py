@@ -1,20 +1,20 @@
 """Requests as rows: leased, renewed, answered.
 
 1. One statement, and so one transaction, for a whole batch.
-2. The log has one order: a commit that waits for the disk takes all earlier ones along. In a
-   request's life only TAKE waits, once per batch: before a request goes out, it is on disk, with
-   all that its run did before. Workers' commits of requests (unit_of_work, 3) and LAND do not: a
-   run that continues from a response and waits takes it along. So a crash of the database loses
-   only an unsent request, or a response that no run used: it is asked for again after the lease,
-   with the same Idempotency-Key, as after any death between response and commit. A 303's result URL
+2. The log has one order: a commit that waits for the disk takes all earlier ones along. Only
+   LEASE_REQUESTS waits, once per batch: a request that goes out is on disk, with all that its run
+   did before. Workers' commits of requests (unit_of_work) and STORE_RESPONSES need not: a run that
+   continues from a response takes it along when it waits. So a crash of the database loses only an
+   unsent request, or a response that no run used, which is asked for again after the lease, with
+   the same Idempotency-Key, as after any death between response and commit. A 303's result URL
    waits by itself: without it, a second song would be ordered.
-3. A request belongs to the holder of its lease token. After a sweep cleared the token, the last
-   sender, recognised by `sent_at`, may lease it again and store its response until another gateway
-   has sent it. So neither an outage nor a gateway that stood still repeats a request.
-4. The statement that stores a response leases its run, if a worker has room: no notification, look
+3. A request belongs to the holder of its lease token. After a sweep cleared it, the last sender,
+   recognised by `sent_at`, may lease again and store its response until another gateway has sent
+   the request. So neither an outage nor a gateway that stood still repeats one.
+4. The statement that stores a response leases its run if a worker has room: no notification, look
    and claim. Else the run is due for any cluster.
-5. The host with the fewest requests in flight goes first, then each host's oldest request, except
-   hosts at their limit. `hosts` leaps through the index, so only rows that go are read.
+5. The host with the fewest requests in flight goes first, with its oldest request, unless it is at
+   its limit. `hosts` leaps through the index: only rows that go are read.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from jobs.runs.unclaimable import claim_or_aside
 
 logger = logging.getLogger("jobs.engine")
 
-# The request's host, with its port if given, as the index jobs_fetch_waiting has it.
+# The host, with its port if given, as the index jobs_fetch_waiting has it.
 HOST = "lower(coalesce(substring(url, '//([^/?#]*)'), ''))"
 
 LEASE_REQUESTS = f"""
@@ -93,8 +93,7 @@ TAKEN = Query(LEASE_REQUESTS, TakenRow)
 
 REMEMBER_RESULT_URL = f"UPDATE jobs_fetch f SET result_url = %(url)s FROM {SENT} WHERE {OURS}"  # noqa: S608
 
-# Rows as one JSON text. Runs are locked in order, so that two gateways do not deadlock; see
-# wake.wake_runs.
+# Runs are locked in order, so that two gateways do not deadlock (wake.wake_runs).
 STORE_RESPONSES = f"""
 WITH no_wait AS MATERIALIZED (
   SELECT set_config('synchronous_commit', 'off', true)
@@ -134,9 +133,7 @@ SELECT w.id AS request_id, (SELECT count(*) FROM woken) AS woken, c.*
 
 
 class LandedRow(NamedTuple):
-    """An answered request, the number of runs due by the batch, and its own run, if leased; else
-    nulls.
-    """
+    """`woken` runs are due by the batch. `run` is the request's if leased, else nulls."""
 
     request_id: uuid.UUID
     woken: int
@@ -149,7 +146,7 @@ LANDED = Query(STORE_RESPONSES, LandedRow)
 def lease_requests(
     limit: int, per_host: int | None = None, in_flight: Mapping[str, int] | None = None
 ) -> list[Flight]:
-    """Lease up to `limit` pending requests; `air` counts those in flight per host."""
+    """Lease up to `limit` pending requests; `in_flight` counts per host."""
     token, in_flight = uuid.uuid4(), in_flight or {}
     asked: dict[str, Any] = {
         "token": token,
@@ -171,9 +168,8 @@ def _leased_request(row: TakenRow, token: uuid.UUID) -> Flight:
 def store_responses(
     completed: Sequence[Landed], room: int = 0, worker: str = ""
 ) -> tuple[list[Claim], bool]:
-    """Store outcomes, lease up to `room` of their runs for the worker and make the others due, in
-    one statement. Returns the claims, and whether a run is due. Drops outcomes of another sender's
-    requests (3).
+    """Store outcomes, lease up to `room` of their runs for the worker and make the others due.
+    Returns the claims, and whether a run is due. Drops outcomes of another sender's requests (3).
     """
     rows = json.dumps([_response_row(*pair) for pair in completed], ensure_ascii=False)
     lease = lease_for(worker)
@@ -202,7 +198,6 @@ def _response_row(leased_request: Flight, outcome: Outcome) -> dict[str, Any]:
 
 
 def remember_result_url(leased_request: Flight, url: str) -> None:
-    """The next gateway asks there and sends nothing."""
     with connection.cursor() as cursor:
         cursor.execute(REMEMBER_RESULT_URL, {"url": url, **_sent([leased_request])})
 
@@ -227,5 +222,5 @@ def _sent(leased_requests: Sequence[Flight]) -> dict[str, Any]:
 
 
 def perform_now(leased_request: Flight) -> Outcome:
-    """Make the request in this thread, for tests and tools."""
+    """In this thread, for tests and tools."""
     return perform(leased_request.request, lambda url: remember_result_url(leased_request, url))

@@ -1,5 +1,3 @@
-"""HTTP requests as a run sees them."""
-
 from __future__ import annotations
 
 import re
@@ -53,7 +51,7 @@ def prepare(
     headers: dict[str, Any] | None,
     timeout: Duration,
 ) -> FetchRecord:
-    """An unsaved request, secrets by reference; raises InvalidStep."""
+    """Secrets by reference. Raises InvalidStep."""
 
     def refuse(problem: str) -> NoReturn:
         raise InvalidStep(f"step.fetch(“{step_name}”): {problem}")
@@ -102,9 +100,7 @@ def _seconds(timeout: Any, refuse: Refuse) -> float:
 
 
 def allows(url: str) -> bool:
-    """Whether JOBS["ALLOWED_HOSTS"] (hosts, or host:port pairs) allows the URL; addresses are
-    checked at sending.
-    """
+    """Addresses are checked at sending."""
     try:
         origin = address_policy.origin_of(url)
         address_policy.permit(origin.host, origin.port)
@@ -148,8 +144,7 @@ def _refuse_in_clear(url: str, headers: dict[str, Any], refuse: Refuse) -> None:
 
 
 def _headers(headers: Any, refuse: Refuse) -> dict[str, Any]:
-    """Headers as rows hold them: secrets by reference. A name in two spellings (`X-A`, `x-a`) is
-    refused."""
+    """A name in two spellings (`X-A`, `x-a`) is refused."""
     if headers is None:
         return {}
     if not isinstance(headers, Mapping):
@@ -202,10 +197,9 @@ def _header(name: Any, value: Any, refuse: Refuse) -> Any:
 
 
 def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:
-    """The result URL that the next attempt asks, instead of sending again.
-
-    A 303 promised the response there; a broken-off poll or a proxy's error does not undo that; any
-    other response, and an operator's retry, do.
+    """The result URL for the next attempt to ask, instead of sending again: a 303 promised the
+    response there. A broken-off poll or a proxy's error does not undo that; any other response, and
+    an operator's retry, do.
     """
     if earlier is None or not step.attempts or not earlier.result_url:
         return ""
@@ -216,7 +210,6 @@ def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:
 
 
 def accepted_statuses(given: Any, step_name: str) -> frozenset[int]:
-    """What `accept` names; raises InvalidStep."""
     statuses = [given] if isinstance(given, int) else given
     is_list = isinstance(statuses, Iterable) and not isinstance(statuses, str | bytes | Mapping)
     found = list(islice(statuses, MOST_ACCEPTED + 1)) if is_list else []
@@ -233,7 +226,7 @@ def _is_bad_status(given: Any) -> bool:
 
 
 def problem(request: FetchRecord, now: datetime, accepted: Container[int] = ()) -> JobsError | None:
-    """The error of an ended request; None if its answer can be used, or its status is accepted."""
+    """An ended request's error; None for a usable answer or an accepted status."""
     asked = f"{request.method} {request.url}"
     if request.error is not None:
         kind = NonRetriableError if request.error.get("final") else FetchError

@@ -1,5 +1,3 @@
-"""What a function gets as the answer of a request."""
-
 from __future__ import annotations
 
 import json as jsonlib

@@ -1,5 +1,5 @@
-"""When to try again. The default is Inngest's table (`pkg/backoff/backoff.go`, `TableBackoff`),
-plus 0–30 s of jitter, so that runs that failed together do not return together.
+"""When to try again: by default Inngest's table (`pkg/backoff/backoff.go`, `TableBackoff`) plus
+0–30 s of jitter, which parts runs that failed together.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def delay(
     table: Sequence[float] | None = None,
     now: datetime | None = None,
 ) -> float | None:
-    """Seconds until the next try after attempt `attempt` (0-based) ended in `error`; None if the
-    attempts are used up or the error is final.
+    """Seconds until the next try after `attempt` (0-based) ended in `error`; None if it was the
+    last or the error is final.
 
-    `table` replaces Inngest's delays and has no jitter; its last entry repeats.
+    `table` replaces Inngest's delays, without jitter; its last entry repeats.
     """
     if issubclass(type(error), FINAL) or attempt >= retries:
         return None
@@ -61,9 +61,7 @@ def delay(
 
 
 def _asked_for(error: BaseException, now: datetime) -> float | None:
-    """Only a finite number, timedelta or aware datetime counts: other packages' exceptions have a
-    `retry_after`, too.
-    """
+    """Other packages' exceptions have a `retry_after`, too."""
     try:
         return seconds_until(getattr(error, "retry_after", None), now)
     except Exception:  # the attribute may be a property
@@ -71,7 +69,6 @@ def _asked_for(error: BaseException, now: datetime) -> float | None:
 
 
 def seconds_until(when: Any, now: datetime) -> float | None:
-    """A finite number of seconds, a timedelta or an aware datetime, in seconds; else None."""
     if isinstance(when, datetime):
         return (when - now).total_seconds() if when.tzinfo else None
     if isinstance(when, timedelta):
@@ -86,12 +83,12 @@ def span(seconds: float) -> timedelta:
 
 
 def clamped(seconds: float) -> float:
-    """Rounded up, from 1 s to a day, as Inngest reads Retry-After."""
+    """Rounded up, from 1 s to a day, as Inngest's Retry-After."""
     return float(min(max(math.ceil(seconds), LEAST), MOST))
 
 
 def header_seconds(value: str, now: datetime) -> float | None:
-    """A Retry-After header (seconds or an HTTP date, RFC 9110 §10.2.3), a day at most; None if
+    """A Retry-After header (seconds, a day at most, or an HTTP date, RFC 9110 §10.2.3); None if
     unreadable.
     """
     text = value.strip()
@@ -100,5 +97,5 @@ def header_seconds(value: str, now: datetime) -> float | None:
     try:
         when = parsedate_to_datetime(text)
         return (when - now).total_seconds() if when.tzinfo else None
-    except Exception:  # a server's text can raise anything here
+    except Exception:  # a server's text may raise anything
         return None

@@ -1,4 +1,4 @@
-"""How long something takes, as an author says it: a number of seconds, or a timedelta."""
+"""An author's durations: a number of seconds, or a timedelta."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NOTHING = timedelta()
 
 
 def duration(given: Any) -> timedelta | None:
-    """None for what is no duration: another type, not finite, beyond a timedelta's range."""
+    """None for another type, for NaN, and beyond a timedelta's range."""
     if isinstance(given, timedelta):
         return given
     if isinstance(given, bool) or not isinstance(given, int | float | Decimal):
@@ -24,5 +24,4 @@ def duration(given: Any) -> timedelta | None:
 
 
 def seconds(span: Duration) -> float:
-    """Of what is a duration."""
     return span.total_seconds() if isinstance(span, timedelta) else float(span)

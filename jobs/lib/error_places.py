@@ -1,5 +1,3 @@
-"""Where in an author's code an error came from, by its stack."""
-
 from __future__ import annotations
 
 import os
@@ -14,8 +12,8 @@ PYTHON = os.path.join(sysconfig.get_paths()["stdlib"], "")
 
 
 def author_place(stack: str) -> str:
-    """“shop/functions.py:12”: the last frame that is neither the engine's, nor an installed
-    package's, nor Python's; empty without one.
+    """“shop/functions.py:12”: the last frame outside the engine, installed packages and Python, or
+    empty.
     """
     own = [(file, line) for file, line in FRAME.findall(stack) if _is_an_authors(file)]
     if not own:

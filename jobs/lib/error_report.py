@@ -26,7 +26,7 @@ MESSAGE_LIMIT = 4_000
 TRACEBACK_LIMIT = 40_000
 MOST_LINKS = 100  # of a chain of causes
 MOST_PARALLELS = 10  # inside each other
-BESIDE = "jobs_beside"  # an error's attribute
+BESIDE = "jobs_beside"
 HERE = str(Path(__file__).parents[1])  # the engine's folder
 
 
@@ -36,7 +36,7 @@ CONTEXT: Any = vars(BaseException)["__context__"]
 
 
 def is_a(error: BaseException | None, *kinds: type[BaseException]) -> bool:
-    """isinstance() asks the object for its class, and an author's may raise."""
+    """isinstance() asks the object for its class, which may raise."""
     return issubclass(type(error), kinds)
 
 
@@ -58,9 +58,9 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 
 def codes_of(error: BaseException) -> dict[str, Any]:
-    """What programs read of an error of the engine's classes (JobsError), as far as it has it: its
-    code, and its answer's status, body and headers. Other packages' errors have a `code` that means
-    something else."""
+    """What programs read of a JobsError: its code, and its answer's status, body and headers, if
+    any. Other packages' `code` means something else.
+    """
     if not is_a(error, JobsError):
         return {}
     given: Any = error
@@ -77,12 +77,12 @@ def codes_of(error: BaseException) -> dict[str, Any]:
 
 
 def _headers_of(error: Any) -> dict[str, str]:
-    """Whole ones, as many as the limit allows."""
+    """Whole ones within the limit."""
     try:
         pairs = [(str(name), str(value)) for name, value in dict(error.headers).items()]
     except ControlFlow:
         raise
-    except BaseException:  # an author's own attribute of this name
+    except BaseException:  # an author's own attribute
         return {}
     kept, left = {}, HEADERS_LIMIT
     for name, value in pairs:
@@ -111,7 +111,6 @@ def class_path(error: BaseException) -> str:
 
 
 def _read(attribute: Callable[[], Any], otherwise: str) -> str:
-    """An author's class may compute these texts, or fail to."""
     try:
         found = attribute()
         return str.__str__(found) if isinstance(found, str) else otherwise
@@ -130,13 +129,13 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def put_beside(error: BaseException, others: Iterable[BaseException]) -> None:
-    """Let an error stand for others of its `parallel`, so that they are not forgotten."""
+    """Let an error stand for others of its `parallel`."""
     BaseException.__setattr__(error, BESIDE, tuple(o for o in others if o is not error))
 
 
 def failed_steps(error: BaseException, depth: int = MOST_PARALLELS) -> list[StepError]:
-    """The failed steps that an error tells of: the first one in its chain, and those of the
-    branches beside it. What was caught before that stays remembered.
+    """The failed steps behind an error: the first in its chain, and those of the branches beside
+    it. Caught ones stay remembered.
     """
     found: list[StepError] = []
     for link in chain(error):
@@ -152,12 +151,12 @@ def failed_steps(error: BaseException, depth: int = MOST_PARALLELS) -> list[Step
 def _beside(error: BaseException) -> tuple[BaseException, ...]:
     try:
         return tuple(vars(error).get(BESIDE, ()))
-    except Exception:  # an author's class may have no __dict__ to read
+    except Exception:  # the class may have no __dict__
         return ()
 
 
 def stack_of(error: BaseException) -> str:
-    """The traceback from the author's first frame on, without local variables."""
+    """From the author's first frame on, without local variables."""
     try:
         text = "".join(_message_of(error))
     except ControlFlow:
@@ -170,7 +169,7 @@ def stack_of(error: BaseException) -> str:
 def _message_of(error: BaseException) -> Iterator[str]:
     story = traceback.TracebackException.from_exception(error, capture_locals=False)
     frames = list(story.stack)
-    if error.__traceback__ is None:  # an error of a response was made, not raised
+    if error.__traceback__ is None:  # a response's error was made, not raised
         frames = list(frames_of_the_call(sys._getframe()))
     while len(frames) > 1 and frames[0].filename.startswith(HERE):
         frames.pop(0)
@@ -188,7 +187,7 @@ def _short_message_of(error: BaseException, mute: BaseException) -> str:
 
 
 def frames_of_the_call(innermost: FrameType) -> traceback.StackSummary:
-    """The author's frames (and libraries') that the engine has called and that have called it."""
+    """The author's (and libraries') frames between the engine's."""
     walked = traceback.walk_stack(innermost)
     frames = traceback.StackSummary.extract(walked, lookup_lines=False)
     frames.reverse()

@@ -1,4 +1,4 @@
-"""How a text is shortened: masked before it is cut, which would leave half a secret in clear."""
+"""Shortens texts, masked before the cut, which would leave half a secret in clear."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db.models.functions import Left
 from jobs.lib.secrets import longest, mask, mask_begun, mask_up_to
 
 STANDARD = 300  # characters
-SHOWN = 80  # characters of a value in a sentence
+SHOWN = 80  # characters of a value
 TAIL = " ,.;:–—-"  # not left before the “…”
 
 
@@ -26,7 +26,7 @@ def excerpt(text: str, limit: int = STANDARD, *, at_word: bool = False) -> str:
 
 
 def _beginning(text: str, limit: int) -> str:
-    """The masked text, or more than `limit` characters of it: a body may have millions."""
+    """The masked text, or more than `limit` characters of it: bodies may have millions."""
     size = limit + 1
     while size + longest() < len(text):
         masked = mask_up_to(size, text[: size + longest()])
@@ -41,12 +41,12 @@ def begins(text: Combinable, limit: int) -> Left:
 
 
 def begun(text: str, limit: int) -> str:
-    """An excerpt of a text of which only the beginning (`begins`) was read."""
+    """An excerpt of a text read with `begins`."""
     return excerpt(mask_begun(text)[0], limit)
 
 
 def both_ends(text: str, limit: int) -> str:
-    """A text, secrets masked; a longer one than `limit` loses its middle."""
+    """The masked text; beyond `limit` it loses its middle."""
     masked = mask(text)
     if len(masked) <= limit:
         return masked

@@ -1,11 +1,10 @@
 """A failed run's error in short: a reason for lists, and the kind that groups failures.
 
     call-modal-api · 401 missing or invalid credentials      the reason
-    update-song · KeyError …                                 the kind: values are left out
+    update-song · KeyError …                                 the kind
 
 Both begin with the failed step, its answer's status or its error's class, and the cause's first
-words. The kind leaves out numbers, ids, addresses and quoted values, so that similar failures have
-one kind.
+words. The kind leaves out numbers, ids, addresses and quoted values: similar failures share it.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from typing import Any
 
 from jobs.lib.excerpts import excerpt
 
-KIND_LIMIT = 200  # characters, as the column has it
+KIND_LIMIT = 200  # characters of the column
 STEP_LIMIT = 80
-WORDS_LIMIT = 90  # of a kind; a reason may be longer
+WORDS_LIMIT = 90  # of a kind
 MOST_WORDS = 9  # of a kind
 LEFT_OUT = "…"
 UNTOLD = "no error is known"
@@ -54,7 +53,6 @@ class ShortReason:
 
     @property
     def kind(self) -> str:
-        """At most KIND_LIMIT characters."""
         words = general(self.words)
         step = excerpt(self.step, STEP_LIMIT)
         what = excerpt(self.what, STEP_LIMIT // 2)
@@ -62,7 +60,7 @@ class ShortReason:
 
 
 def reason_of(error: Any) -> ShortReason:
-    """The short reason of a run's `error` column, whatever it holds."""
+    """Of a run's `error` column, whatever it holds."""
     if not isinstance(error, dict):
         return ShortReason("", "", UNTOLD)
     step, name = str(error.get("step") or ""), class_of(error)
@@ -90,7 +88,6 @@ def kind_of(error: Any) -> str:
 
 
 def general(words: str) -> str:
-    """A text's first words, without what differs between failures."""
     for pattern in (URL, QUOTED, ID, NUMBER):
         words = pattern.sub(LEFT_OUT, words)
     words = REPEATED.sub(LEFT_OUT, " ".join(words.split()[:MOST_WORDS]))
@@ -98,7 +95,6 @@ def general(words: str) -> str:
 
 
 def _of_answer(body: str) -> str:
-    """What an answer says went wrong: its JSON, page or text."""
     return _one_line(next(_sayings(body), "") or TAG.sub(" ", body))
 
 

@@ -1,4 +1,4 @@
-"""Which part of a value is no JSON, in words: “it['song'].price is of type Song”."""
+"""Which part of a value is no JSON: “it['song'].price is of type Song”."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.db.models.sql import Query
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.plain_forms import NAMES, WRITER, dump_of, is_record, plain_form, with_text_keys
 
-# Levels of lists and objects. Code that descends makes a call per level, of Python's thousand.
+# Levels of lists and objects: code that descends makes a call each, of Python's thousand.
 MOST_LEVELS = 512
 # Expressions refuse larger numbers; Python's limit (4,300 digits) may differ by process.
 LARGEST = "1.8e308"
@@ -81,7 +81,7 @@ def _of_number(value: Any) -> str:
 
 
 def _advice(value: Any) -> str:
-    """What an author meant to keep, of what is often returned."""
+    """What an author meant to keep."""
     if isinstance(value, set | frozenset):
         return "a set has no order, so make it a list: sorted(…)"
     if isinstance(value, Iterator):

@@ -1,4 +1,4 @@
-"""JSON that a person has typed: what is wrong with it is said with its place."""
+"""JSON that a person typed: errors tell their place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jobs.lib.excerpts import excerpt
 
 
 class NotJson(ValueError):
-    """The message is a sentence; `line` and `column` count from 1, and are 0 without a place."""
+    """The message is a sentence; `line` and `column` count from 1, 0 without a place."""
 
     def __init__(self, sentence: str, line: int = 0, column: int = 0) -> None:
         super().__init__(sentence)
@@ -17,7 +17,7 @@ class NotJson(ValueError):
 
 
 def parse(text: str) -> Any:
-    """Raises NotJson, also for a name that stands twice in one object."""
+    """Raises NotJson, also for a name twice in one object."""
     try:
         return json.loads(text, object_pairs_hook=_each_once)
     except json.JSONDecodeError as error:

@@ -1,8 +1,8 @@
 """Which values the engine keeps: JSON of a bounded size and depth, the same when read back.
 
-Events, outputs, request bodies and responses pass `encode` and `decode`: they can be sent,
-stored, read, shown and wrapped into an event at any depth of calls. What has a plain form
-(plain_forms) is written in it, and is that from then on.
+Events, outputs, request bodies and responses pass `encode` and `decode`: they can be sent, stored,
+read, shown and wrapped into an event at any depth of calls. A value with a plain form (plain_forms)
+becomes that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from jobs.lib.secrets import mask, mask_json
 ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 OUTPUT_LIMIT = 4 * 1024 * 1024
 LONG = re.compile(r"\d{309}")
-# An escaped NUL: an even number of backslashes stands before its own.
+# An escaped NUL: an even number of backslashes precedes its own.
 NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 SURROGATE = re.compile("[\ud800-\udfff]")
 STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
@@ -34,12 +34,12 @@ class Unfit(ValueError):
 
 
 def to_json(value: Any, what: str) -> Any:
-    """The value as it will be read back; errors call it `what`. Raises InvalidOutput."""
+    """The value as it will be read back. Raises InvalidOutput."""
     return to_sized_json(value, what)[0]
 
 
 def to_sized_json(value: Any, what: str) -> tuple[Any, int]:
-    """The same, and its bytes of JSON (0 for None)."""
+    """Also its bytes of JSON (0 for None)."""
     if value is None:  # as most steps return
         return None, 0
     try:
@@ -72,12 +72,10 @@ def _written(value: Any) -> str:
 
 
 def size_of(text: str) -> int:
-    """In bytes of UTF-8."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def refuse_too_deep(text: str) -> None:
-    """Raise Unfit beyond MOST_LEVELS levels."""
     if text.count("[") + text.count("{") > MOST_LEVELS:  # else it cannot have
         levels = _levels(text)
         if levels > MOST_LEVELS:
@@ -94,11 +92,11 @@ def _levels(text: str) -> int:
 
 
 def decode(text: str) -> Any:
-    """The value as a jsonb column returns it, secrets masked.
+    """The value as a jsonb column returns it, secrets masked: names in jsonb's order (by length,
+    then bytes), whole numbers written out, no negative zero.
 
-    Names come in jsonb's order (by length, then bytes), whole numbers are written out, and there is
-    no negative zero. Raises Unfit for too large a number, and for a name twice in an object (`1`
-    and `"1"` are the same), of which PostgreSQL would keep one.
+    Raises Unfit for too large a number, and for a name twice in an object (`1` and `"1"` are the
+    same), of which PostgreSQL would keep one.
     """
     value = _decode(text)
     return value if mask(text) == text else _decode(ENCODER.encode(mask_json(value)))
@@ -139,7 +137,7 @@ def _whole(digits: str) -> int:
 
 
 DECODER = json.JSONDecoder(object_pairs_hook=_in_order, parse_float=_number)
-# Checks each number of a text with a long one.
+# For a text with a long number.
 CAREFUL = json.JSONDecoder(object_pairs_hook=_in_order, parse_float=_number, parse_int=_whole)
 
 
@@ -153,7 +151,6 @@ def is_text(text: str) -> bool:
 
 
 def is_name(text: Any, limit: int) -> bool:
-    """A storable text of 1 to `limit` characters, not only space."""
     return isinstance(text, str) and 0 < len(text) <= limit and bool(text.strip()) and is_text(text)
 
 
@@ -167,7 +164,7 @@ def named(name: Any) -> str:
 
 
 def copy_json(value: Any) -> Any:
-    """A copy of a JSON value, faster than `copy.deepcopy`."""
+    """Faster than `copy.deepcopy`."""
     if isinstance(value, dict):
         value = dict(value)
         for key in value:  # a comprehension costs another call per level

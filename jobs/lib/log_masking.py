@@ -13,7 +13,6 @@ _formatter = logging.Formatter()
 
 
 def mask_all() -> None:
-    """In this process and its forks."""
     made_by = logging.getLogRecordFactory()
     if not isinstance(made_by, _Masking):
         logging.setLogRecordFactory(_Masking(made_by))

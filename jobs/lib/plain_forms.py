@@ -1,11 +1,11 @@
-"""What a value that is no JSON is written as, wherever it stands.
+"""How a value that is no JSON is written.
 
     a Decimal, a UUID, a date, a time, a datetime, a duration   as DjangoJSONEncoder writes it
     a member of an enumeration                                  its value
     a dataclass                                                 an object of its fields
     a model of pydantic, or what else has a `model_dump`        what that gives for JSON, by alias
 
-As names of an object, the first two have the same forms. A Decimal that is no number has none.
+The first two are written so as an object's names, too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NAMES = (Decimal, UUID, datetime, date, time, timedelta)  # that a name may be
 
 
 def plain_form(value: Any) -> Any:
-    """One level of it; raises TypeError or ValueError if it has none."""
+    """One level; raises TypeError or ValueError without one."""
     if isinstance(value, Enum):
         return value.value
     if is_record(value):
@@ -40,12 +40,11 @@ def plain_form(value: Any) -> Any:
 
 
 def is_record(value: Any) -> bool:
-    """Whether it is a dataclass's instance."""
     return is_dataclass(value) and not isinstance(value, type)
 
 
 def dump_of(value: Any) -> Callable[..., Any] | None:
-    """A model's way to write itself; pydantic need not be there."""
+    """pydantic need not be there."""
     if isinstance(value, type) or not hasattr(type(value), "model_dump"):
         return None
     dump: Callable[..., Any] = value.model_dump
@@ -53,7 +52,7 @@ def dump_of(value: Any) -> Callable[..., Any] | None:
 
 
 def with_text_keys(value: Any) -> Any:
-    """The value with such names of objects as texts; a call a level."""
+    """The value with objects' names as texts."""
     if isinstance(value, dict):
         return {_name(key): with_text_keys(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,8 +1,8 @@
 """How a secret may be spelled in a text that another program passed on.
 
-1. Each character as it is, in the other case, or escaped, maybe twice: by JSON, JavaScript,
-   Python's repr(), HTML, percent-encoding, or UTF-8 read as Latin-1; also mixed.
-2. In hexadecimal or Base64, also amid other bytes, as “user:value” of Basic authentication.
+1. Each character as it is, in the other case, or escaped, maybe twice, by JSON, JavaScript,
+   Python's repr(), HTML, percent-encoding or UTF-8 read as Latin-1, also mixed.
+2. In hexadecimal or Base64, also amid other bytes, as Basic authentication's “user:value”.
 
 Not found: values in pieces, reversed, compressed, encrypted, or in another encoding.
 """
@@ -29,7 +29,7 @@ for _name, _character in html.entities.html5.items():
 
 
 def pattern_of(value: str) -> re.Pattern[str]:
-    """Matches (1). Each alternative begins with a literal, so that `re` leaps to candidates."""
+    """Each alternative begins with a literal, so that `re` leaps to candidates."""
     units = []
     for character, run in groupby(value):
         count = len(list(run))

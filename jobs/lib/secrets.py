@@ -17,7 +17,7 @@ from jobs.errors import InvalidStep, UnknownSecret
 from jobs.lib.secret_spellings import LONGEST_CHARACTER, encoded, pattern_of, plain
 
 MIN_LENGTH = 6  # a shorter value would match inside ordinary words
-PLACE = "{}"  # the value's place in a template
+PLACE = "{}"  # in a template
 _resolved: dict[str, str] = {}
 
 
@@ -79,7 +79,6 @@ def reference_for(value: str) -> str | dict[str, str]:
 
 
 def way_out(text: str, name: str) -> str:
-    """The `Secret(…)` for a header that holds a secret's value and more."""
     value = known()[name].strip()
     template = text.strip().replace(value, PLACE)
     if template.count(PLACE) == 1 and template.isprintable() and not names_in(template):
@@ -117,7 +116,7 @@ class Mask:
     longest: int  # characters of the longest spelling
 
     def may_find(self, text: str) -> bool:
-        """A quick look: most texts hold neither a secret nor an escape."""
+        """Most texts hold neither a secret nor an escape."""
         if not self.plain:
             return False
         if "\\" in text or "%" in text or "&" in text or "+" in text:
@@ -151,7 +150,7 @@ def _mask() -> Mask:
 
 
 def _parts(value: str) -> list[str]:
-    """The value, and each line of a private key: a log splits lines."""
+    """Logs split a private key's lines."""
     lines = [line.strip() for line in value.splitlines()]
     return [value.strip(), *(line for line in lines[1:] and lines if len(line) >= MIN_LENGTH)]
 
@@ -176,7 +175,7 @@ def mask_up_to(end: int, text: str) -> str:
 
 
 def mask_begun(text: str) -> tuple[str, str]:
-    """What can be masked now of a text that goes on, and the rest, where a value may have begun."""
+    """The masked part of an unfinished text, and the rest, where a value may have begun."""
     return _masked_until(max(0, len(text) - longest()), text)
 
 

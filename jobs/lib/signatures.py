@@ -1,5 +1,3 @@
-"""Whether an author's function can be called so, and how it is declared."""
-
 from __future__ import annotations
 
 import inspect
@@ -11,7 +9,7 @@ LIMIT = 200  # characters of a signature
 
 
 def takes(function: Any, /, *args: Any, **kwargs: Any) -> bool:
-    """True also for what has no signature to read: some functions in C, an object's that raises."""
+    """True also without a readable signature: some functions in C, an object's that raises."""
     try:
         signature = inspect.signature(function)
     except Exception:
@@ -28,7 +26,6 @@ def takes_one_argument(function: Any) -> bool:
 
 
 def signature_of(function: Any) -> str:
-    """“(order, price=0)”; “(…)” for what has none."""
     try:
         return excerpt(str(inspect.signature(function)), LIMIT)
     except Exception:
@@ -36,5 +33,4 @@ def signature_of(function: Any) -> str:
 
 
 def name_of(function: Any) -> str:
-    """“double”; for an object that can be called, its type's."""
     return str(getattr(function, "__name__", type(function).__name__))

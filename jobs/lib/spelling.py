@@ -1,5 +1,3 @@
-"""“Did you mean …?”: the known name that a misspelt one is like."""
-
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -10,7 +8,7 @@ from jobs.lib.json_values import named
 
 
 def did_you_mean(given: Any, known: Iterable[str]) -> str:
-    """Ends a sentence, with a space before it; empty if no known name is like the given one."""
+    """Ends a sentence, after a space; empty if no known name is similar."""
     if not isinstance(given, str):
         return ""
     close = get_close_matches(given, list(known))
@@ -21,6 +19,5 @@ def did_you_mean(given: Any, known: Iterable[str]) -> str:
 
 
 def _begins_alike(one: str, other: str) -> int:
-    """How many characters both begin with."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))

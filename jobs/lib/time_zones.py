@@ -28,7 +28,7 @@ class Missing(LookupError):
 
 
 def zone(name: str) -> tzinfo:
-    """The zone of an IANA name. Raises Unknown or Missing, with a sentence."""
+    """Raises Unknown or Missing, with a sentence."""
     if name == "UTC":
         return UTC
     try:

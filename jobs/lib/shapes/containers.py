@@ -10,8 +10,6 @@ from jobs.lib.shapes.shape import Misfit, Shape, below
 
 
 class Items(Shape):
-    """A list of any length; `make` builds the author's container."""
-
     words = "a list"
 
     def __init__(self, item: Shape, make: Callable[[list[Any]], Any] = list) -> None:
@@ -30,7 +28,7 @@ class Items(Shape):
 
 
 class Row(Shape):
-    """A tuple, a NamedTuple: a list of a fixed length."""
+    """A fixed length: a tuple, a NamedTuple."""
 
     def __init__(self, items: Sequence[Shape], make: Callable[[list[Any]], Any] = tuple) -> None:
         self._items, self._make = items, make
@@ -52,8 +50,6 @@ class Row(Shape):
 
 
 class Table(Shape):
-    """An object of any names, a dict."""
-
     words = "an object"
     is_object = True
 
@@ -98,7 +94,7 @@ class Union(Shape):
         return any(shape.takes(value) for shape in self._shapes)
 
     def parts(self) -> Mapping[str, Shape] | None:
-        """Those of all its records, if nothing else but null is one of them."""
+        """Those of all its records, if the rest is null."""
         found: dict[str, Shape] = {}
         for parts in (shape.parts() for shape in self._shapes if not isinstance(shape, Nothing)):
             if parts is None:

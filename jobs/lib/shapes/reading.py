@@ -1,5 +1,3 @@
-"""From an author's type to its shape."""
-
 from __future__ import annotations
 
 import collections.abc
@@ -28,13 +26,12 @@ ALLOWED = (
 
 
 def name_of(kind: Any) -> str:
-    """“Order”, “list[Order]”."""
     is_class = isinstance(kind, type) and not typing.get_args(kind)
     return kind.__qualname__ if is_class else excerpt(str(kind), SHOWN)
 
 
 def shape_of(kind: Any) -> Shape:
-    """The shape of a type; raises Unsupported with what is allowed."""
+    """Raises Unsupported with what is allowed."""
     try:
         return _cached(kind)
     except TypeError as error:
@@ -49,7 +46,7 @@ def _cached(kind: Any) -> Shape:
 
 
 def _shape(kind: Any, open_: dict[Any, Shape]) -> Shape:
-    """`open_` has the records whose fields are being read: one of them may hold itself."""
+    """`open_` has the records being read: one may hold itself."""
     if kind in ANYTHING or isinstance(kind, typing.TypeVar):
         return Shape()
     if kind is None or kind is types.NoneType:

@@ -1,5 +1,5 @@
-"""Objects of known names: dataclasses, TypedDicts, pydantic's models. Names that a type does not
-have are let pass: an event may carry more than one function needs.
+"""Objects of known names: dataclasses, TypedDicts, pydantic's models. Other names are let pass: an
+event may carry more than one function needs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import ENCODER
 from jobs.lib.shapes.shape import MISSING, Misfit, Shape, below
 
-# A model with one of these options takes fields by names that its schema does not tell.
+# A model with such an option takes names that its schema does not tell.
 BY_OTHER_NAMES = ("populate_by_name", "validate_by_name")
 
 
@@ -73,7 +73,7 @@ def _schema(field: Field) -> dict[str, Any]:
 
 
 class Model(Shape):
-    """A class that reads JSON and describes itself, as pydantic's do."""
+    """A class that reads and describes itself, as pydantic's do."""
 
     is_object = True
 
@@ -122,7 +122,6 @@ class Described(Shape):
 
 
 def _misfit(error: Exception, value: Any, path: str, words: str) -> Misfit:
-    """By the first of pydantic's errors."""
     try:
         first: dict[str, Any] = error.errors()[0]  # type: ignore[attr-defined]
         for step in first["loc"]:

@@ -1,5 +1,3 @@
-"""Texts, numbers, times: what is one value in JSON."""
-
 from __future__ import annotations
 
 import json
@@ -21,7 +19,7 @@ MOST_SHOWN = 12  # members in a sentence
 
 
 class Scalar(Shape):
-    """`parse` gives None, or raises, for what does not fit; `kind` is the author's own subclass."""
+    """`parse` gives None or raises for a misfit; `kind` may be the author's subclass."""
 
     def __init__(
         self,
@@ -35,7 +33,6 @@ class Scalar(Shape):
         self._kind, self._native = kind, native
 
     def of(self, kind: type) -> Scalar:
-        """The same for a subclass."""
         return Scalar(kind, self.words, self._schema, self._parse, self._native)
 
     def read(self, value: Any, path: str) -> Any:
@@ -71,7 +68,7 @@ class Nothing(Shape):
 
 
 class Choice(Shape):
-    """A Literal, or an enumeration: each choice by what it is written as."""
+    """A Literal or an enumeration: each choice as it is written."""
 
     def __init__(self, choices: Sequence[Any]) -> None:
         self._choices = [(decode(encode(choice)), choice) for choice in choices]
@@ -93,7 +90,7 @@ class Choice(Shape):
 
 
 def key_of(shape: Shape, name: str, path: str) -> Any:
-    """An object's name as the author's type: JSON has texts there alone."""
+    """JSON has only texts as an object's names."""
     try:
         return shape.read(name, path)
     except Misfit:

@@ -1,5 +1,3 @@
-"""What all shapes have."""
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -15,8 +13,6 @@ class Unsupported(TypeError):
 
 
 class Misfit(ValueError):
-    """A value that does not fit: where, what was given, what is allowed."""
-
     def __init__(self, path: str, given: Any, allowed: str) -> None:
         self.path = path
         said = "is missing" if given is MISSING else f"is {quoted(given)}"
@@ -30,19 +26,19 @@ class Shape:
     is_object = False  # whether it takes objects alone
 
     def read(self, value: Any, path: str) -> Any:
-        """The value in the author's type; `path` names it. Raises Misfit."""
+        """The value in the author's type. Raises Misfit."""
         return value
 
     def takes(self, value: Any) -> bool:
-        """Whether this is the nearest shape of a union for the value."""
+        """Whether it is a union's nearest shape for the value."""
         return False
 
     def parts(self) -> Mapping[str, Shape] | None:
-        """The shapes below the names that it has; None if any name may be there."""
+        """The shapes by name; None if any name may be there."""
         return None
 
     def schema(self) -> dict[str, Any]:
-        """Its JSON schema (draft 2020-12), as pydantic would write it."""
+        """Its JSON schema (draft 2020-12), as pydantic's."""
         return {}
 
 

@@ -1,13 +1,11 @@
-"""Where a request may go: which URLs, and which addresses behind a host's name.
-
-Requests go to hosts of JOBS["ALLOWED_HOSTS"], and names lead to public addresses only. Otherwise a
-name's DNS records could lead an attacker to the workers' neighbours: databases, the cloud's
-metadata service (OWASP, "Server-Side Request Forgery Prevention").
+"""Where a request may go: which URLs, and which addresses behind a name. By other addresses, DNS
+records could lead an attacker to the workers' neighbours: databases, the cloud's metadata service
+(OWASP, "Server-Side Request Forgery Prevention").
 
 | may lead to | which hosts |
 |---|---|
-| public addresses | every allowed host |
-| any address | an IP literal listed with its port, as in `127.0.0.1:8001` |
+| public addresses | every host of JOBS["ALLOWED_HOSTS"] |
+| any address | an IP literal listed there with its port, as `127.0.0.1:8001` |
 | loopback | `localhost`, listed with its port |
 | private, loopback and carrier-grade NAT addresses | names in JOBS["PRIVATE_HOSTS"] |
 """
@@ -76,7 +74,7 @@ class Origin(NamedTuple):
 
 @lru_cache(maxsize=1000)
 def origin_of(url: str) -> Origin:
-    """A URL's origin. Refused quotes no more of it than its host."""
+    """Refused quotes only the host."""
     if CONTROL.search(url):
         raise Refused("the address holds a line break or another control character")
     try:
@@ -109,8 +107,7 @@ def _refuse_odd(host: str) -> None:
 
 
 def is_confidential(url: str) -> bool:
-    """Whether a URL of an allowed host may carry a secret: by TLS, or without leaving this machine
-    or a network that JOBS["PRIVATE_HOSTS"] names."""
+    """Whether a URL of an allowed host may carry a secret."""
     origin = origin_of(url)
     address = _literal(origin.host)
     is_here = origin.host == "localhost" or (address is not None and address.is_loopback)
@@ -133,9 +130,7 @@ def _literal(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def permit(host: str, port: int) -> None:
-    """Raise Refused unless JOBS["ALLOWED_HOSTS"] lists the host with this port, or without one, for
-    80 and 443.
-    """
+    """Raise Refused unless JOBS["ALLOWED_HOSTS"] lists the host."""
     allowed = conf.allowed_hosts()
     if not _is_listed(host, port, allowed):
         netloc = Origin("", host, port).netloc
@@ -148,13 +143,12 @@ def _is_listed(host: str, port: int, entries: Sequence[str]) -> bool:
 
 
 def names_a_host(entry: str) -> bool:
-    """Whether an entry of such a list can be read."""
     return bool(_entry(entry)[0])
 
 
 @lru_cache
 def _entry(entry: str) -> tuple[str, int | None]:
-    """ "host", "host:port" or "[IPv6]:port" as settings write it."""
+    """A host, "host:port" or "[IPv6]:port"."""
     try:
         parts = urlsplit(f"//{entry.strip().lower()}")
         return parts.hostname or "", parts.port
@@ -166,7 +160,6 @@ def _entry(entry: str) -> tuple[str, int | None]:
 
 
 def vet(host: str, port: int, addresses: Iterable[str]) -> list[str]:
-    """The addresses as text; Refused if the host may not lead to one of them."""
     vetted = []
     for text in addresses:
         address = ipaddress.ip_address(text)
@@ -178,7 +171,7 @@ def vet(host: str, port: int, addresses: Iterable[str]) -> list[str]:
 
 
 def kind_of(address: IPv4Address | IPv6Address) -> str:
-    """Why the address is not public; "" if it is."""
+    """Why it is not public, or ""."""
     for kind, network in NETWORKS:
         if address in network:
             return kind

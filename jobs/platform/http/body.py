@@ -23,7 +23,6 @@ PACKINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
 
 
 def read_body(response: Response) -> bytes:
-    """The body, unpacked; Unusable beyond the limit, packed or unpacked."""
     if response.status_code < 200:
         raise Broken(f"it said {response.status_code} and no more")
     if sum(len(name) + len(value) for name, value in response.headers.items()) > HEADERS_LIMIT:
@@ -63,7 +62,6 @@ def _refuse_over_limit(size: int) -> None:
 
 
 def text_of(body: bytes, content_type: str) -> str:
-    """By its charset, else UTF-8; undecodable bytes become �."""
     charset = _charset(content_type)
     try:
         return clean_text(body.decode("utf-8-sig" if charset == "utf-8" else charset, "replace"))
@@ -79,5 +77,5 @@ def _charset(content_type: str) -> str:
 
 
 def clean_text(text: str) -> str:
-    """PostgreSQL stores no NUL and no lone surrogate."""
+    """As PostgreSQL can store it."""
     return text.replace("\0", "�").encode("utf-8", "replace").decode()

@@ -1,11 +1,11 @@
-"""One HTTP request: what is sent, which redirects are followed, what is read.
+"""One HTTP request.
 
 1. The deadline covers resolving, connecting, every redirect and the last byte (deadline_socket).
-2. Modal answers 303 after 150 s, maybe repeatedly, to a URL that gives the result without a new
+2. After 150 s Modal answers 303, maybe repeatedly, to a URL that gives the result without a new
    request (modal.com/docs/guide/webhook-timeouts). So a 303 within the origin is followed with GET
-   and the same headers. Its URL, which may stay the same, is stored first: a gateway that takes the
+   and the same headers. Its URL, maybe the same one, is stored first: a gateway that takes the
    request over asks there and sends nothing twice.
-3. No other redirect is followed: the headers were not meant for that host. The result's URL gives
+3. No other redirect is followed: the headers were not meant for that host. A result's URL gives
    access to the result, so no message or response holds it.
 4. A response is limited as sent, unpacked, and in its headers: memory holds it whole.
 """
@@ -43,9 +43,7 @@ def perform(
     remember: Callable[[str], None] = lambda url: None,
     transport: Transport | None = None,
 ) -> Outcome:
-    """Make the request and read its response. The Outcome holds errors, too; `remember(url)` stores
-    a 303's result URL before it is asked.
-    """
+    """`remember(url)` stores a 303's result URL before it is asked."""
     deadline = time.monotonic() + request.timeout
     try:
         return _ask(transport or current(), request, deadline, remember)
@@ -93,7 +91,7 @@ def _left(deadline: float) -> float:
 
 
 def _headers(request: Request) -> dict[str, str]:
-    """Secrets resolved, non-ASCII text as UTF-8."""
+    """Non-ASCII text goes as UTF-8."""
     headers = {name: resolve(value) for name, value in request.headers.items()}
     for name, value in headers.items():
         if not HEADER_NAME.fullmatch(name):
@@ -114,7 +112,7 @@ def _without_content(headers: dict[str, str]) -> dict[str, str]:
 
 
 def _redirect(response: Response, url: str, origin: Origin) -> str | None:
-    """Where a 303 leads; None if this is the response."""
+    """A 303's target, or None."""
     status = response.status_code
     if status not in REDIRECTS:
         return None

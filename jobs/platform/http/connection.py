@@ -1,7 +1,7 @@
-"""One connection: it dials vetted addresses only, within the request's time.
+"""A connection that dials only vetted addresses, within the request's time.
 
-urllib3 dials by `_new_conn`, the one private name used here. If a urllib3 dials otherwise, its
-connection is not used: it could lead anywhere.
+urllib3 dials by `_new_conn`, the one private name used here. A connection that it dials otherwise
+is not used: it could lead anywhere.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jobs.errors import FetchCode
 from jobs.platform.http.deadline_socket import dial
 
 CONNECT_TIMEOUT = 10.0  # seconds for resolving, dialling and TLS together
-MIN_WAIT = 0.001  # 0 would mean "do not wait"
+MIN_WAIT = 0.001
 
 
 Route = Callable[[str, int, float], list[str]]
@@ -38,7 +38,6 @@ class PlainConnection(HTTPConnection):
         self._route = route
 
     def connect(self) -> None:
-        """Resolve, dial and shake hands within CONNECT_TIMEOUT; the rest is the request's."""
         begun = time.monotonic()
         self._is_vetted = False
         budget = min(CONNECT_TIMEOUT, self.timeout)

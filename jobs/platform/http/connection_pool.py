@@ -1,9 +1,8 @@
-"""Connections that keep to the deadline and the address policy.
+"""Connections that keep to the deadline (deadline_socket) and the address policy.
 
-1. A request has one budget of time, connecting and reading included (deadline_socket).
-2. One place resolves a name, vets its addresses and dials one: a second look-up could give an
+1. One place resolves a name, vets its addresses and dials one: a second look-up could give an
    unvetted one. TLS still verifies the name.
-3. A process's requests share connections, but no cookies, and use no proxies or passwords of the
+2. A process's requests share connections but no cookies, and use no proxies or passwords of the
    environment.
 """
 
@@ -32,8 +31,8 @@ from jobs.platform.http.connection import PlainPool, Route, TlsPool
 from jobs.platform.http.deadline_socket import TlsSocket
 from jobs.platform.http.greenlet_loop import wait_future
 
-SHARED = 1.0  # seconds for which requests share a look-up
-HOSTS = 100  # hosts with kept connections
+SHARED = 1.0  # seconds that requests share a look-up
+HOSTS = 100  # with kept connections
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "MelodyMaker-jobs"}
 FRAMING = {"content-length", "transfer-encoding"}
 
@@ -41,8 +40,6 @@ Resolve = Callable[[str, int], list[str]]
 
 
 class Adapter(HTTPAdapter):
-    """Sends over this module's connections. TLS trusts what `tls` says."""
-
     def __init__(self, route: Route, tls: ssl.SSLContext) -> None:
         self._route = route
         self._tls = tls
@@ -66,7 +63,7 @@ class Adapter(HTTPAdapter):
     def get_connection_with_tls_context(
         self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
     ) -> HTTPConnectionPool:
-        """There are no proxies, and no client certificates."""
+        """Without proxies and client certificates."""
         origin = address_policy.origin_of(request.url or "")
         required = {"cert_reqs": "CERT_REQUIRED"} if origin.scheme == "https" else None
         return self.poolmanager.connection_from_host(
@@ -87,7 +84,6 @@ class Adapter(HTTPAdapter):
 
 class Transport:
     def __init__(self, resolve: Resolve | None = None, tls: ssl.SSLContext | None = None) -> None:
-        """`resolve(name, port)` gives addresses; `tls` holds the trusted authorities."""
         self._resolve = resolve or look_up
         self._looked_up: dict[tuple[str, int], tuple[float, Future[list[str]]]] = {}
         self._lock = threading.Lock()
@@ -99,7 +95,7 @@ class Transport:
         self, method: str, url: str, headers: dict[str, str], body: bytes, timeout: float
     ) -> Response:
         """Send a request and read the response's head; head and body have `timeout` s. A Session
-        would read a redirect's body and use cookies and proxies.
+        would read a redirect's body, too.
 
         Raises Refused, Unreachable, RequestException (requests) or HTTPError (urllib3).
         """
@@ -117,7 +113,6 @@ class Transport:
         return address_policy.vet(host, port, found)
 
     def _found(self, host: str, port: int) -> Future[list[str]]:
-        """A thousand requests to one host share a young look-up."""
         now = time.monotonic()
         with self._lock:
             begun, found = self._looked_up.get((host, port), (0.0, None))
@@ -127,8 +122,8 @@ class Transport:
         return found
 
     def _looking_up(self, host: str, port: int) -> Future[list[str]]:
-        """The system's resolver has no deadline. In its own thread, a hanging one blocks neither
-        other names nor the process's end.
+        """The system's resolver has no deadline. In its own thread it blocks neither other names
+        nor the process's end.
         """
         found: Future[list[str]] = Future()
 
@@ -166,7 +161,7 @@ def current() -> Transport:
 
 
 def _forget() -> None:
-    """After a fork the connections, and maybe the lock, are the parent's."""
+    """After a fork the connections, maybe the lock, are the parent's."""
     global _lock, _transport
     _lock, _transport = threading.Lock(), None
 
@@ -175,13 +170,12 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def look_up(host: str, port: int) -> list[str]:
-    """Each address once, in the system's order."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
 def trusted() -> ssl.SSLContext:
-    """The system's authorities and Mozilla's, shared: loading them is slower than a handshake."""
+    """Loading the system's authorities and Mozilla's is slower than a handshake."""
     tls = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
     tls.load_default_certs()
     return tls

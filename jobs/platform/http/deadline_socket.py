@@ -1,5 +1,5 @@
-"""Sockets with a deadline: a timeout is a budget for all calls that follow. Otherwise a server that
-sends a byte a second would hold a request for ever.
+"""Sockets whose timeout is a budget for all later calls. Else a server that sends a byte a second
+would hold a request for ever.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MIN_WAIT = 0.001  # 0 would mean "do not wait"
 
 
 class PlainSocket(socket.socket):
-    """`settimeout` gives the budget. The system's socket never blocks: greenlet_loop waits."""
+    """The system's socket never blocks: greenlet_loop waits."""
 
     _deadline = math.inf
 
@@ -55,7 +55,7 @@ class PlainSocket(socket.socket):
             raise OSError(error, os.strerror(error))
 
     def makefile(self, *args: Any, **kwargs: Any) -> Any:
-        """Memory for the buffer is taken when data is there."""
+        """Takes the buffer's memory when data is there."""
         self._wait(READABLE)
         return super().makefile(*args, **kwargs)
 
@@ -95,7 +95,6 @@ class TlsSocket(PlainSocket, ssl.SSLSocket):
 
 
 def dial(address: str, port: int, timeout: float) -> PlainSocket:
-    """A connection to an IP address; `timeout` s stay its budget."""
     sock = PlainSocket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
         for option in SOCKET_OPTIONS:

@@ -1,5 +1,3 @@
-"""A request's error: a code for programs, a sentence for people."""
-
 from __future__ import annotations
 
 from http.client import BadStatusLine, RemoteDisconnected
@@ -19,13 +17,12 @@ class Broken(Exception):
 
 
 class Unusable(Refused):
-    """An answer that is not read on, and why; a retry would bring the same."""
+    """An answer not read on; a retry would bring the same."""
 
     code = FetchCode.UNUSABLE
 
 
 def code_of(error: Exception) -> FetchCode:
-    """The kind of error, unless the request's time is over."""
     if isinstance(error, Unreachable | Broken):
         return error.code
     reason = innermost(error)
@@ -40,7 +37,7 @@ def is_not_http(reason: BaseException) -> bool:
 
 
 def sentence(error: Exception) -> str:
-    """The URL is left out: a result's URL gives access to the result."""
+    """Without the URL (client, 3)."""
     if isinstance(error, Unreachable | Broken):
         return str(error)
     reason = innermost(error)

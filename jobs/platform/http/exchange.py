@@ -1,5 +1,3 @@
-"""A request, and its outcome."""
-
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -18,7 +16,7 @@ class Request:
     url: str
     headers: dict[str, Any]
     body: str
-    timeout: float  # seconds for the whole
+    timeout: float  # seconds in all
     result_url: str = ""
 
 

@@ -10,9 +10,7 @@ logger = logging.getLogger("jobs.engine")
 
 
 def make_room(wanted: int) -> bool:
-    """Raise this process's limit to `wanted` descriptors, or as far as allowed. True if that is
-    enough; else the log tells the remedy.
-    """
+    """Raise this process's limit to `wanted` descriptors. False if the system allows fewer."""
     if _allowed() >= wanted:
         return True
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

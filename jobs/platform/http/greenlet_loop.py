@@ -1,11 +1,10 @@
 """Many requests in one thread, each in a greenlet that yields while it waits. A thread each would
 cost 70 KiB and compete for the interpreter's lock.
 
-1. Code for a request is written as if it blocked, and waits by `wait_fd` or `wait_future`. In the
-   loop's thread these let other greenlets run; elsewhere they block.
-2. A wait is resumed once: by its descriptor, its future or its timeout, whichever comes first.
-3. Other threads reach the loop by `_calls` and the wakeup alone; greenlets run in the loop's thread
-   only.
+1. A request's code is written as if it blocked, and waits by `wait_fd` or `wait_future`. In the
+   loop's thread these let other greenlets run, elsewhere they block.
+2. A wait is resumed once: by its descriptor, future or timeout, whichever comes first.
+3. Greenlets run only in the loop's thread. Other threads reach it only by `_calls` and the wakeup.
 4. A finished greenlet takes the next request: a new one costs the interpreter pages of the system.
 """
 
@@ -36,11 +35,11 @@ MOST_IDLE = 64  # greenlets
 AFTER_FAILURE = 0.1  # seconds
 POLL = {READABLE: select.POLLIN, WRITABLE: select.POLLOUT}
 
-_here = threading.local()  # `pilots`: the loop of this thread
+_here = threading.local()  # `loop`: this thread's
 
 
 def wait_fd(descriptor: int, event: int, patience: float) -> bool:
-    """Wait for READABLE or WRITABLE; False after `patience` seconds (may be infinite)."""
+    """False after `patience` seconds (may be infinite)."""
     loop = getattr(_here, "loop", None)
     if loop is not None:
         return bool(loop.wait_fd(descriptor, event, patience))
@@ -74,7 +73,7 @@ class GreenletLoop(Generic[T]):
         self._waits: set[Wait] = set()
         self._next_deadline = math.inf  # no deadline is earlier
         self._idle: list[greenlet] = []
-        self._hub = getcurrent()  # the parent of all greenlets
+        self._hub = getcurrent()
         self._thread: threading.Thread | None = None
 
     # --- for any thread ---------------------------------------------------------------------------
@@ -148,7 +147,7 @@ class GreenletLoop(Generic[T]):
         self._idle.pop().switch(item)
 
     def _serve(self) -> None:
-        """Serve one request after the other (4)."""
+        """See (4)."""
         while len(self._idle) < MOST_IDLE:
             self._idle.append(getcurrent())
             self._call(self._hub.switch())

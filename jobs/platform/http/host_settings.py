@@ -1,4 +1,4 @@
-"""The lists of hosts in JOBS. A URL in them would allow nothing, and tell so at a first request."""
+"""The lists of hosts in JOBS. A URL there would allow nothing, and only a request would tell."""
 
 from __future__ import annotations
 
@@ -41,7 +41,6 @@ def _is_host(given: Any) -> bool:
 
 
 def _meant(given: Any) -> str:
-    """The host of a URL."""
     if not isinstance(given, str):
         return ""
     try:

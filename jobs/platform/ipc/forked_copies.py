@@ -1,10 +1,10 @@
 """A process that a step forks never continues as the worker.
 
-1. A copy at the end of the function's code exits there: it has no lease, no records to write and no
-   right to the connection.
-2. Its parent's connections are hidden, and their sockets closed without a word to the server;
-   Django opens others on demand.
-3. SIGTERM ends it, as `terminate()` of multiprocessing expects, without the worker's handlers.
+1. A copy exits at the end of the function's code: it has no lease, no records to write, no right to
+   the connection.
+2. Its parent's connections are hidden, their sockets closed without a word to the server. Django
+   opens others on demand.
+3. SIGTERM ends it without the worker's handlers, as multiprocessing's `terminate()` expects.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _inherited: list[Any] = []  # never collected: a destructor would write to the p
 
 
 def depth() -> int:
-    """The number of forks between the first process and this one."""
+    """Forks since the first process."""
     return _depth
 
 
 class OnlyHere:
-    """A copy ends at this block's end (1)."""
+    """A copy ends at the block's end (1)."""
 
     def __enter__(self) -> None:
         self._entered_at = _depth
@@ -45,7 +45,7 @@ class OnlyHere:
 
 
 def end(error: BaseException | None) -> NoReturn:
-    """Exit as Python does, but without the parent's exit handlers."""
+    """Exit as Python does, without the parent's exit handlers."""
     code = 0 if error is None else _code_of(error)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
@@ -66,7 +66,7 @@ def _code_of(error: BaseException) -> int:
 
 
 def release() -> None:
-    """Apply (2) and (3) to all that this process forks."""
+    """Apply (2) and (3) to all later forks."""
     os.register_at_fork(after_in_child=_be_of_ones_own)
 
 

@@ -1,12 +1,12 @@
-"""Finds and ends what the processes of steps leave behind.
+"""Ends what the processes of steps leave behind.
 
 The kernel gives orphans to the nearest ancestor that asked (prctl(2), PR_SET_CHILD_SUBREAPER): the
-sentinel, or the main process without a sentinel.
+sentinel, or without one the main process.
 
 1. An orphan that appears while all workers live lost another parent (a program went into the
-   background), and is left alone.
-2. One that appears with a worker's death is that worker's: it gets SIGTERM, a second later SIGKILL.
-   So do its own orphans.
+   background) and is left alone.
+2. One that appears with a worker's death is that worker's: it and its own orphans get SIGTERM, a
+   second later SIGKILL.
 3. Only Linux has this, with a /proc that lists children (CONFIG_PROC_CHILDREN, usual in
    distributions).
 """
@@ -21,19 +21,18 @@ import sys
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
-PATIENCE = 1.0  # seconds from SIGTERM to SIGKILL
+PATIENCE = 1.0  # seconds
 LONGEST = 3.0  # seconds: a process that survives SIGKILL waits for a device
 POLL_INTERVAL = 0.02
 
 
 def adopt() -> None:
-    """Let the kernel give this process its descendants' orphans."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def children() -> set[int]:
-    """This process's children, ended ones included."""
+    """Ended ones included."""
     found: set[int] = set()
     with contextlib.suppress(OSError):
         for thread in os.listdir("/proc/self/task"):
@@ -61,7 +60,6 @@ class Orphans:
         self._end(self._living(present) - self._left_alone)
 
     def end_all(self) -> None:
-        """End all children of this process, and wait for that."""
         deadline = time.monotonic() + LONGEST
         while (present := self._living(children())) and time.monotonic() < deadline:
             self._end(present)

@@ -1,13 +1,12 @@
 """Queues between a cluster's processes, without a lock that a killed process could keep.
 
-django-q2's come from `multiprocessing`, each with a semaphore. An idle worker waits with the
-queue's lock: killed there, it would leave the others deaf; a killed monitor would keep the cluster
-from stopping.
+django-q2's, from `multiprocessing`, have a semaphore each. An idle worker, killed while it waits
+with the lock, would leave the others deaf. A killed monitor would keep the cluster from stopping.
 
 1. A packet enters and leaves a pipe whole (pipe(7): PIPE_BUF, O_DIRECT), whichever process dies.
 2. The pipe itself tells how many packets wait: no count can be wrong.
-3. What a process had taken when it died is lost; a run's lease lapses then.
-4. The end is a state, not a message: every reader, also a later one, sees it when the pipe is
+3. What a dying process had taken is lost: a run's lease lapses.
+4. The end is a state, not a message: every reader, even a later one, sees it when the pipe is
    empty.
 """
 
@@ -27,10 +26,10 @@ from jobs.lib.secrets import mask
 from jobs.platform.ipc import process_tree
 from jobs.platform.ipc.shared_state import Event, waiting_bytes
 
-PACKET = select.PIPE_BUF  # bytes; a packet holds no more
+PACKET = select.PIPE_BUF  # bytes
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SMALLEST_PIPE = 16_384  # bytes, where the system does not tell
-END = "STOP"  # as django-q2 has it
+END = "STOP"  # django-q2's
 MOST_WAITING = 256
 LONGEST_RESULT = 500  # characters
 
@@ -60,7 +59,6 @@ class Queue:
             os.write(self._writer, _pack(item))
 
     def get(self) -> Any:
-        """The next item; END when the queue is empty and has ended."""
         poll = select.poll()
         poll.register(self._reader, select.POLLIN)
         poll.register(self._end.reader, select.POLLIN)
@@ -73,7 +71,7 @@ class Queue:
                     return END
 
     def get_within(self, patience: float) -> Any:
-        """The next item, which wakes one process; None after `patience` seconds or at the end."""
+        """None after `patience` seconds or at the end."""
         deadline = time.monotonic() + patience
         while True:
             try:
@@ -127,7 +125,7 @@ class ResultQueue(Queue):
 
 
 def _packet_pipe(packets: int) -> tuple[int, int]:
-    """A pipe that keeps packets apart: on Linux by itself, elsewhere by their equal size."""
+    """On Linux a pipe keeps packets apart, elsewhere their equal size does."""
     if not hasattr(fcntl, "F_SETPIPE_SZ"):
         return os.pipe()
     reader, writer = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
@@ -141,14 +139,14 @@ def _packet_pipe(packets: int) -> tuple[int, int]:
 
 
 class ExclusivePoller:
-    """Waits for a packet in these pipes. On Linux a packet wakes one process."""
+    """On Linux a packet in these pipes wakes one process."""
 
     def __init__(self, *pipes: int) -> None:
         self._pipes = pipes
         self._pid, self._poll = 0, _exclusive_poll(())
 
     def wait(self, seconds: float) -> bool:
-        """An inherited epoll would wait for the parent: each process makes its own."""
+        """An inherited epoll would wait for the parent."""
         pid = process_tree.pid()
         if self._pid != pid:
             self._pid, self._poll = pid, _exclusive_poll(self._pipes)

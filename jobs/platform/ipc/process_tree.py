@@ -1,23 +1,22 @@
 """A cluster's processes stop in order and die together.
 
-1. No orphan works on unseen. Linux tells a process of its parent's death (prctl(2),
-   PR_SET_PDEATHSIG); elsewhere a supervisor has to end a killed cluster's orphans. Workers, monitor
-   and pusher die with the sentinel.
-2. SIGTERM means the main process alone, which lets the others finish. A service manager sends it to
-   every process (systemd's KillMode=control-group, timeout(1)); the sentinel would die of it first
-   and take the runs with it.
-3. So a stuck worker is ended by SIGKILL. The others' handler is a function, not SIG_IGN: programs
-   that a step starts would inherit that, and could not be stopped.
-4. What steps started dies with its worker (see orphans). The sentinel looks for it with each look
-   at its processes, the main process when the sentinel has ended. If the main process is killed,
-   the sentinel ends everything before itself.
+1. Workers, monitor and pusher die with the sentinel, so that no orphan works on unseen. Linux tells
+   of a parent's death (prctl(2), PR_SET_PDEATHSIG); elsewhere a supervisor must end a killed
+   cluster's orphans.
+2. SIGTERM means the main process alone, which lets the others finish. Service managers send it to
+   all (systemd's KillMode=control-group, timeout(1)): the sentinel would die first and take the
+   runs along.
+3. So SIGKILL ends a stuck worker. The others' handler is a function, not SIG_IGN: a step's programs
+   would inherit that and could not be stopped.
+4. What steps started dies with its worker (orphans). The sentinel looks for it with each look at
+   its processes, the main process after the sentinel's end. If the main process is killed, the
+   sentinel ends everything, then itself.
 5. A worker may have children, which multiprocessing forbids daemons: only its parent takes it for
-   one. When it ends, it does not wait long for what steps left.
-6. The garbage collector would write to, and so copy, pages that forks share. So whatever there is
-   at a fork is frozen.
+   one.
+6. The garbage collector would write to, and so copy, pages that forks share. So all there is at a
+   fork is frozen.
 7. multiprocessing forks by `ForkProcess._Popen`, the one private name used here. With a Python that
-   forks otherwise a stuck worker is still killed, but (4) and (6) are lost; `manage.py check`
-   (`jobs.W024`) and the log say so.
+   forks otherwise a stuck worker is still killed, but (4) and (6) are lost.
 """
 
 from __future__ import annotations
@@ -47,12 +46,12 @@ logger = logging.getLogger("jobs.engine")
 
 PR_SET_PDEATHSIG = 1
 ABANDONED = signal.SIGUSR1  # to the sentinel when the main process ended
-END_PATIENCE = 2  # seconds
+END_PATIENCE = 2  # seconds for what steps left
 
 
 @cache
 def pid() -> int:
-    """This process's pid, cached: a worker needs it a dozen times a run."""
+    """Cached: a worker needs it a dozen times a run."""
     return os.getpid()
 
 
@@ -66,7 +65,7 @@ os.register_at_fork(after_in_child=worker_name.cache_clear)
 
 
 def end_with_main() -> None:
-    """The sentinel calls this: see (4)."""
+    """The sentinel calls this (4)."""
     signal.signal(ABANDONED, _end_everything)
     _hear_of_parents_end(ABANDONED)
 
@@ -80,7 +79,7 @@ def _end_everything(number: int, frame: FrameType | None) -> None:
 
 
 def die_with_sentinel() -> None:
-    """The sentinel calls this: its later forks die with it."""
+    """The sentinel calls this for its later forks."""
     sentinel = os.getpid()
 
     def in_child() -> None:
@@ -101,7 +100,7 @@ def _hear_of_parents_end(number: signal.Signals) -> None:
 
 
 def ignore_sigterm() -> None:
-    """The sentinel calls this; its forks inherit the handler."""
+    """The sentinel calls this; its forks inherit it."""
     signal.signal(signal.SIGTERM, _ignore)
 
 
@@ -128,9 +127,7 @@ class _Popen(popen_fork.Popen):
 
     @classmethod
     def _tend(cls) -> None:
-        """See (4). Children come first: a worker that ends later leaves its orphans to the next
-        poll.
-        """
+        """Children come first: a worker that ends later leaves its orphans to the next poll."""
         present = children().difference(cls.living)
         ended = [pid for pid, one in cls.living.items() if popen_fork.Popen.poll(one) is not None]
         for pid in ended:
@@ -150,12 +147,12 @@ class Process(ForkProcess):
             logger.warning("%s", _forks_otherwise())
 
     def terminate(self) -> None:
-        """See (3): multiprocessing's would be a SIGTERM."""
+        """See (3): multiprocessing's is a SIGTERM."""
         self.kill()
 
     @staticmethod
     def _Popen(process_obj: BaseProcess) -> _Popen:
-        gc.freeze()  # see (6)
+        gc.freeze()  # (6)
         return _Popen(process_obj)
 
     def run(self) -> None:
@@ -163,7 +160,7 @@ class Process(ForkProcess):
         if not hasattr(self, "timer"):  # django-q2's workers have one
             super().run()
             return
-        self.daemon = False  # see (5)
+        self.daemon = False  # (5)
         forked_copies.release()
         try:
             super().run()
@@ -197,7 +194,6 @@ def context() -> Context:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether this machine has the process, and it is no zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

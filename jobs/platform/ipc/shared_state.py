@@ -39,8 +39,8 @@ class Event:
 
 
 class Value:
-    """As multiprocessing's Value: one process writes, another counts down. Without a lock, which a
-    killed process could keep, a write may be lost: a worker's timeout then counts from earlier.
+    """As multiprocessing's Value, without a lock. One process writes, another counts down. A lost
+    write lets a worker's timeout count from earlier.
     """
 
     def __init__(self, typecode: str, value: float) -> None:

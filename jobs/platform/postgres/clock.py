@@ -1,5 +1,5 @@
-"""One clock for all machines: the database's. A worker learns the time with each claim and counts
-on with the monotonic clock; no process asks its wall clock.
+"""The database's clock, for all machines: a worker learns the time with each claim and counts on
+with its monotonic clock, never a wall clock.
 """
 
 from __future__ import annotations

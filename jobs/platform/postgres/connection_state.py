@@ -1,10 +1,8 @@
-"""What a function's code may have done to the worker's connection, and how the worker gets a clean
-one. The one file that writes Django's connection wrapper, and uses a private name of it
-(`_prepare_cursor`).
+"""What a function's code did to the worker's connection, and how the worker gets a clean one. Only
+this file writes Django's connection wrapper, and uses a private name of it (`_prepare_cursor`).
 
-Code may close or replace the connection, end its transaction or leave one open. The wrapper then
-believes something false, and the engine's next statement would run in a transaction that never
-commits, or in none.
+Code may close or replace the connection, end its transaction or leave one open. Unknown to the
+wrapper, the engine's next statement would run in a transaction that never commits, or in none.
 """
 
 from __future__ import annotations
@@ -24,9 +22,7 @@ __all__ = ["DivisionByZero"]  # other wings do not import psycopg
 
 
 def wrapped(here: BaseDatabaseWrapper, cursor: Any) -> Any:
-    """A psycopg cursor as `connection.cursor()` gives it out: with Django's errors and execute
-    wrappers.
-    """
+    """With Django's errors and execute wrappers, as from `connection.cursor()`."""
     return here._prepare_cursor(cursor)  # type: ignore[attr-defined]
 
 
@@ -40,8 +36,8 @@ def is_lost(here: BaseDatabaseWrapper, raw: Any) -> bool:
 
 
 def is_failed(here: BaseDatabaseWrapper) -> bool:
-    """Whether a statement outside savepoints failed, or code has marked the transaction for
-    rollback: PostgreSQL, or Django, then refuses more.
+    """Whether a statement outside savepoints failed or code marked a rollback: PostgreSQL or Django
+    refuses more.
     """
     if here.connection is None:
         return False
@@ -49,7 +45,7 @@ def is_failed(here: BaseDatabaseWrapper) -> bool:
 
 
 def is_aborted(here: BaseDatabaseWrapper) -> bool:
-    """Whether a statement failed, and PostgreSQL refuses more until a rollback."""
+    """Whether PostgreSQL refuses statements until a rollback."""
     raw = here.connection
     return raw is not None and raw.pgconn.transaction_status == TransactionStatus.INERROR
 
@@ -60,7 +56,7 @@ def is_idle(here: BaseDatabaseWrapper) -> bool:
 
 
 def has_written(here: BaseDatabaseWrapper) -> bool:
-    """Whether the open transaction has a number of its own: PostgreSQL gives one to writers."""
+    """PostgreSQL numbers a transaction that writes."""
     if not is_in_transaction(here):
         return False
     asked = "SELECT pg_current_xact_id_if_assigned()::text"
@@ -74,7 +70,6 @@ def is_in_transaction(here: BaseDatabaseWrapper) -> bool:
 
 
 def is_left_open(here: BaseDatabaseWrapper) -> bool:
-    """Whether code left a transaction open, or autocommit off."""
     if here.connection is None:
         return bool(here.in_atomic_block)
     return bool(here.in_atomic_block) or not here.get_autocommit() or is_in_transaction(here)
@@ -95,7 +90,7 @@ def is_databases_fault(here: BaseDatabaseWrapper, error: BaseException) -> bool:
 
 
 def _is_of_an_old_plan(error: BaseException) -> bool:
-    """Whether a migration changed a prepared statement's result, or the server forgot it."""
+    """A migration changed a prepared result, or the server forgot the statement."""
     cause = cause_of(error)
     if isinstance(cause, InvalidSqlStatementName):
         return True
@@ -110,7 +105,7 @@ def _is_closed_by_code(here: BaseDatabaseWrapper) -> bool:
 
 
 def drop(here: BaseDatabaseWrapper) -> None:
-    """Forget the connection and its transactions; the next statement connects again."""
+    """The next statement connects again."""
     with contextlib.suppress(Exception):
         here.close()
     here.connection = None

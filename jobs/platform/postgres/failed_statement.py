@@ -1,5 +1,5 @@
-"""The last statement of a connection that failed: PostgreSQL's words, and the code that sent it.
-Where code catches the error, a run has no other trace of it.
+"""A connection's last failed statement: PostgreSQL's words, and the code that sent it. A run has no
+other trace of an error that code catches.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import psycopg
 
 from jobs.lib.error_report import class_path, frames_of_the_call
 
-MARK = "jobs_failed_statement"  # the connection's attribute
-AFTERWARDS = "25P02"  # what PostgreSQL answers to each statement after the one that failed
+MARK = "jobs_failed_statement"
+AFTERWARDS = "25P02"  # PostgreSQL's answer to each later statement
 
 
 @dataclass(frozen=True, slots=True)
 class FailedStatement:
-    words: str  # “psycopg.errors.UniqueViolation: duplicate key value …”
+    words: str
     frames: traceback.StackSummary  # the author's, innermost last
 
     @property
     def place(self) -> str:
-        """“line 16 of songs/functions.py, in create”: the author's, not a library's."""
+        """“line 16 of songs/functions.py, in create”"""
         own = [frame for frame in self.frames if "site-packages" not in frame.filename]
         if not own:
             return ""
@@ -41,7 +41,7 @@ class FailedStatement:
 
 
 def note(raw: psycopg.Connection[Any], error: psycopg.Error) -> None:
-    """Remember the error; one that only follows another says nothing new."""
+    """Remember the error, unless it only follows another."""
     if error.sqlstate != AFTERWARDS:
         frames = frames_of_the_call(sys._getframe(1))
         vars(raw)[MARK] = FailedStatement(f"{class_path(error)}: {error}", frames)

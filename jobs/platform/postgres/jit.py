@@ -1,13 +1,12 @@
-"""The engine switches JIT compilation off.
+"""Switches JIT compilation off.
 
 PostgreSQL compiles a statement whose plan looks expensive (`jit_above_cost`), as without statistics
-or under statements.read_by_index. That takes a quarter of a second; the engine's statements take a
+or under statements.read_by_index. That takes a quarter of a second, the engine's statements a
 fraction of a millisecond.
 
 1. A direct connection gets `jit = off` when Django connects, in sites too.
-2. Behind a pool the setting would reach the next client. If the role has JIT on, the engine's
-   statements switch it off for their transaction (pooled_pipeline, 5), not for earlier ORM
-   statements; `manage.py check --database default` tells the remedy.
+2. Behind a pool, if the role has JIT on, the engine's statements switch it off for their
+   transaction (pooled_pipeline, 5), not for earlier ORM statements. server_checks tells the remedy.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""How the clusters hear that a run may be due.
+"""How clusters hear that a run may be due.
 
-PostgreSQL commits transactions with a NOTIFY one after the other, each under a lock until it is on
-disk. So no transaction that writes also notifies:
+PostgreSQL commits transactions with a NOTIFY one by one, each under a lock until it is on disk. So
+none that writes also notifies:
 
-1. The sender notifies after its commit, not after a rollback. If the sender dies or the statement
-   fails, the clusters find the run within a second.
-2. A process notifies once per GAP at most. A cluster looks at once and again GAP later (listener),
-   so no thread must notify later.
-3. A cluster's processes write to its pipes, without a statement; the pusher tells the other
-   clusters. When a cluster stops, its pusher reads no pipes, and its processes notify.
+1. The sender notifies after its commit. If it dies or the statement fails, the clusters find the
+   run within a second.
+2. A process notifies at most once per GAP. A cluster looks at once and again GAP later (listener),
+   so no thread need notify later.
+3. A cluster's processes write to its pipes, without a statement, and the pusher tells other
+   clusters. The pusher of a stopping cluster reads no pipes: its processes notify.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ from jobs.platform.postgres.statements import Rows
 
 logger = logging.getLogger("jobs.engine")
 
-CHANNEL = "jobs"  # what clusters LISTEN to
-# A run may be due, or anything.
+CHANNEL = "jobs"
 RUN_DUE, ANYTHING = "run", ""
-GAP = 0.01  # seconds between two notifications of a process
+GAP = 0.01  # seconds, see (2)
 
-# Writes nothing; for servers that would wait for the disk all the same.
+# For servers that wait for the disk even though nothing is written.
 TELL = """
 SELECT set_config('synchronous_commit', 'off', true), pg_notify(%(channel)s, %(what)s)
 """
@@ -43,7 +42,7 @@ class Cluster(Protocol):
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the pusher has ended, or is about to."""
+        """The pusher has ended or is about to."""
 
 
 _cluster: Cluster | None = None
@@ -56,8 +55,8 @@ def belong_to(cluster: Cluster | None) -> None:
 
 
 def wake_clusters(what: str = ANYTHING) -> None:
-    """After this thread's open transaction commits, or now, tell every cluster that something may
-    be due. Raises nothing.
+    """Tell every cluster that something may be due, now or after this thread's transaction commits.
+    Raises nothing.
     """
     here = connections[DEFAULT_DB_ALIAS]
     if not here.in_atomic_block:
@@ -67,7 +66,6 @@ def wake_clusters(what: str = ANYTHING) -> None:
 
 
 def pass_on(returned: Iterable[Rows]) -> None:
-    """Wake the clusters if a statement returned RUN_DUE."""
     if any(RUN_DUE in row for rows in returned for row in rows):
         wake_clusters(RUN_DUE)
 
@@ -77,7 +75,7 @@ def is_word(callback: Callable[[], Any]) -> bool:
 
 
 def _is_last(here: Any, word: Callable[[], Any]) -> bool:
-    """Whether the word is the last callback, not removed by a rollback to a savepoint."""
+    """Whether the word is the last callback, not removed by a savepoint's rollback."""
     if not here.run_on_commit:
         return False
     savepoints, callback, _ = here.run_on_commit[-1]
@@ -105,7 +103,7 @@ def _wake(what: str) -> None:
 
 
 def tell(what: str, by: str = DEFAULT_DB_ALIAS) -> None:
-    """Notify now on this thread's connection `by`; see (2). Raises nothing."""
+    """Notify now on this thread's connection `by` (2). Raises nothing."""
     now = time.monotonic()
     if now - _told.get(what, -GAP) < GAP:
         return

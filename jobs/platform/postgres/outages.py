@@ -1,8 +1,8 @@
 """The one predicate for “the database is away”: another connection, or the same statement later,
-can succeed without a change of code or data.
+can succeed with the same code and data.
 
-Then sites answer 503; workers, pushers and gateways take another connection; a run pays no attempt
-(requeue).
+Then sites answer 503, workers, pushers and gateways take another connection, and a run pays no
+attempt (requeue).
 
     08…, no code    the connection broke, or none can be made
     57P01 … 57P04   the server stops, crashed, starts, or lost its database
@@ -10,8 +10,8 @@ Then sites answer 503; workers, pushers and gateways take another connection; a 
     53000 … 53300   no connection, memory, lock or disk space left
     58…             the server's own files failed
 
-A session's own fault is no outage: its timeouts (25P03, 25P04, 57P05, 57014), `temp_file_limit`
-(53400), a deadlock (40P01). Codes: appendix A of PostgreSQL's manual.
+A session's own fault is no outage: timeouts (25P03, 25P04, 57P05, 57014), `temp_file_limit`
+(53400), a deadlock (40P01). Codes: PostgreSQL's manual, appendix A.
 
 A TransactionManagementError counts if Django names an outage as its cause.
 """
@@ -27,8 +27,7 @@ from jobs.lib.error_report import is_a
 
 AWAY = ("08", "53000", "531", "532", "533", "58", "25006", "57P01", "57P02", "57P03", "57P04")
 
-# End a sentence after “The database”. An error while connecting has an (English) message, no
-# SQLSTATE.
+# End a sentence after “The database”. An error while connecting has only a message, in English.
 IN_WORDS = {
     "25006": "is read-only",
     "53100": "has no disk space left",
@@ -66,7 +65,7 @@ def is_unavailable(error: BaseException) -> bool:
     kinds = (psycopg.OperationalError, psycopg.InterfaceError)
     if isinstance(error, kinds) or isinstance(error.__cause__, kinds):
         return True
-    # Django raises these when there is no connection.
+    # Django's, without a connection.
     return isinstance(error, OperationalError | InterfaceError) and error.__cause__ is None
 
 
@@ -87,7 +86,7 @@ def why_unavailable(error: BaseException) -> str:
 
 
 def sqlstate_of(error: BaseException) -> str:
-    """PostgreSQL's code for the error; "" if there is none."""
+    """PostgreSQL's code for the error, or ""."""
     for link in (error, error.__cause__):
         if isinstance(link, psycopg.Error) and link.sqlstate:
             return str(link.sqlstate)

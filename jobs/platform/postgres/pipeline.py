@@ -1,20 +1,20 @@
 """The engine's statements over libpq's pipeline, prepared.
 
-For a small statement, psycopg's cursor costs more than PostgreSQL. So the engine calls libpq
-through psycopg.pq; psycopg adapts the values. See “Pipeline Mode” in PostgreSQL's manual.
+For a small statement psycopg's cursor costs more than PostgreSQL. So psycopg only adapts the
+values, and the engine calls libpq by psycopg.pq (PostgreSQL's manual, “Pipeline Mode”).
 
-1. A conversation is: send everything, sync, read everything. After an error the server skips the
-   rest. Outside a transaction it is a transaction of its own.
+1. A conversation sends everything, syncs, and reads everything. After an error the server skips the
+   rest. Outside a transaction the conversation is one.
 2. A statement counts as prepared when the server has said so: a skipped one is not.
-3. A conversation that is broken off, by an exception from a signal's handler say, leaves a
-   connection out of step: it is closed.
-4. So is one whose server forgot what was prepared (DISCARD ALL), or says that a migration changed
-   its result. The next connection prepares anew.
-5. A lone statement that waits for no lock needs no conversation: libpq's blocking call takes half
-   the processor time. Meanwhile no signal's handler runs.
-6. psycopg may prepare the product's statements on the same connection, and forgets its own alone
+3. A conversation broken off, say by a signal handler's exception, leaves the connection out of
+   step: it is closed.
+4. So is a connection whose server forgot what was prepared (DISCARD ALL) or says that a migration
+   changed its result. The next one prepares anew.
+5. A lone statement that waits for no lock goes by libpq's blocking call, at half the processor
+   time. Meanwhile no signal's handler runs.
+6. psycopg may prepare the product's statements on the same connection. It forgets only its own
    (psycopg_internals).
-7. A transaction that Django wants opens in the trip of the engine's first statement in it.
+7. A transaction that Django wants opens in the trip of the engine's first statement.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from jobs.platform.postgres import psycopg_internals, transaction_count
 
 Statement = tuple[str, Mapping[str, Any]]  # text, values by name
 Rows = list[tuple[Any, ...]]
-Key = tuple[bytes, tuple[int, ...]]  # text, types of the values
-New = tuple[Key, bytes]  # a statement prepared in this conversation, and its name
+Key = tuple[bytes, tuple[int, ...]]  # text, types of values
+New = tuple[Key, bytes]  # prepared in this conversation; its name
 
 NOTHING: Mapping[str, Any] = {}
 BEGIN: Statement = ("BEGIN", NOTHING)
 COMMIT: Statement = ("COMMIT", NOTHING)
 ATTRIBUTE = "jobs_wire"
-STALE = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)  # see (4)
+STALE = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)  # (4)
 PLANNED = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
 PLACEHOLDER = re.compile(r"%%|%\((\w+)\)s")
 
-# As Django: a jsonb is read as text, times in UTC.
+# As Django: jsonb is read as text, times in UTC.
 ADAPTERS = AdaptersMap(psycopg.adapters)
 ADAPTERS.register_loader("jsonb", TextLoader)
 
@@ -57,18 +57,15 @@ class PipelineConnection:
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         self._raw, self._pg = raw, raw.pgconn
         self._adapter = Transformer(ADAPTERS)
-        self._prepared: dict[Key, bytes] = {}  # statement → name
+        self._prepared: dict[Key, bytes] = {}
         self._numbers = itertools.count()
         self._poll = select.poll()
         self._poll.register(self._pg.socket, select.POLLIN)
-        psycopg_internals.deallocate_by_name(raw)  # see (6)
+        psycopg_internals.deallocate_by_name(raw)  # (6)
 
     def execute_pipeline(
         self, statements: Sequence[Statement], *, commits: bool = False
     ) -> list[Rows]:
-        """What each statement returns. A wanted transaction opens in the same trip; with `commits`
-        it ends in it.
-        """
         first = self._begin_if_wanted()
         asked = [*first, *statements, *([COMMIT] if commits else [])]
         with self._raw.lock:
@@ -76,7 +73,7 @@ class PipelineConnection:
         return rows[len(first) : len(first) + len(statements)]
 
     def execute_blocking(self, text: str, values: Mapping[str, Any]) -> Rows:
-        """What a statement without lock waits returns (5). A wanted transaction opens before it."""
+        """See (5)."""
         self.begin()
         with self._raw.lock:
             result = self._answer_blocking(text, values)
@@ -123,7 +120,7 @@ class PipelineConnection:
             answers = [self._answer(new, results) for new in sent]
             list(results)
             self._pg.exit_pipeline_mode()
-        except BaseException:  # see (3)
+        except BaseException:  # (3)
             if self._pg.status != ConnStatus.BAD:
                 self._raw.close()
             raise
@@ -209,7 +206,7 @@ AUTO = [PyFormat.AUTO] * 100
 
 @lru_cache(maxsize=256)
 def compile_statement(text: str) -> tuple[bytes, list[str], bool]:
-    """The text in PostgreSQL's notation, the values' names in order, and whether it is planned."""
+    """The text in PostgreSQL's notation, its values' names in order, and whether it is planned."""
     names: list[str] = []
 
     def number(match: re.Match[str]) -> str:

@@ -1,8 +1,8 @@
-"""Which way the engine's statements go: libpq's pipeline, prepared (pipeline), or plain cursors
-(plain_statements), which use psycopg's public parts alone.
+"""Whether the engine's statements go prepared over libpq's pipeline (pipeline), or by plain cursors
+(plain_statements), with psycopg's public parts alone.
 
-Plain cursors are used where `JOBS["PIPELINE"]` is False, or the pipeline was not tested with this
-psycopg. `manage.py check` says so, and each process's log, once. A connection keeps its way.
+Plain cursors serve where `JOBS["PIPELINE"]` is False or the pipeline is untested with this psycopg.
+The check and, once, each process's log say so. A connection keeps its way.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jobs.platform.postgres import psycopg_internals
 logger = logging.getLogger("jobs.engine")
 
 PLAIN = "The engine's statements go by plain cursors: they are not prepared, and cost more."
-_found: str | None = None  # by the probe; None: before the first connection
+_found: str | None = None  # by the probe; None before the first connection
 
 
 def install() -> None:

@@ -1,9 +1,9 @@
-"""The engine's statements by psycopg's own cursors, for watched connections and wherever the
-pipeline is not used (pipeline_switch). Nothing is private or prepared.
+"""The engine's statements by psycopg's own cursors, unprepared: for watched connections, and
+without the pipeline (pipeline_switch).
 
 1. Several statements travel in one trip, by psycopg's pipeline mode.
-2. A trip that is broken off, by an exception from a signal's handler say, leaves a connection in an
-   unknown state: it is closed.
+2. A trip broken off, say by a signal handler's exception, leaves an unknown state: the connection
+   is closed.
 3. Behind a pool the engine's settings go ahead of each trip.
 """
 
@@ -32,9 +32,7 @@ class _ServerBinding(psycopg.Cursor[Any]):
 
 
 def converse(here: BaseDatabaseWrapper, statements: Sequence[Statement]) -> list[Rows]:
-    """What each statement returns, through Django's wrappers. Outside a transaction they are
-    one.
-    """
+    """Through Django's wrappers. Outside a transaction the statements are one."""
     raw = here.connection
     transaction_count.add_if_begins(raw)
     before = settings_statements(settings_of(raw))
@@ -50,15 +48,13 @@ def converse(here: BaseDatabaseWrapper, statements: Sequence[Statement]) -> list
 
 
 def _is_alone(raw: psycopg.Connection[Any]) -> bool:
-    """Whether the next trip is a transaction of its own."""
+    """Whether the next trip is its own transaction."""
     return raw.autocommit and raw.pgconn.transaction_status == TransactionStatus.IDLE
 
 
 @contextlib.contextmanager
 def _trip(raw: psycopg.Connection[Any], statements: int) -> Iterator[None]:
-    """See (1) and (2). psycopg's pipeline waits for the answers at its end, unless the connection
-    is closed.
-    """
+    """psycopg's pipeline waits for the answers at its end, unless the connection is closed."""
     pipeline = raw.pipeline() if statements > 1 else contextlib.nullcontext()
     with _whole(raw), pipeline, _whole(raw):
         yield

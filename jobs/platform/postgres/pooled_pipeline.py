@@ -1,20 +1,20 @@
-"""The pipeline behind a pool in transaction mode, where each transaction may reach another session
-and find nothing prepared.
+"""The pipeline behind a pool in transaction mode: each transaction may reach another session and
+find nothing prepared.
 
-Planning takes longer than executing, so the engine prepares all the same. A statement's name is a
-hash of its text: all processes may use what one prepared in a session.
+Preparing still pays (statements). A statement's name is a hash of its text, so all processes may
+use what one prepared in a session.
 
-1. A trip outside a transaction assumes that its statements are prepared. If one is missing, nothing
-   was done: the trip is repeated and prepares.
+1. A trip outside a transaction assumes its statements prepared. If one is missing, nothing was
+   done: the trip is repeated and prepares.
 2. Inside a transaction a missing statement would end it. So one is used only if this connection
-   knows it in the session, whose backend number is read at BEGIN; else it is prepared, or, without
-   a number, sent unprepared.
-3. A pool may reset its sessions (`server_reset_query_always`). The engine trusts them only after a
-   trip of (1) found its statements, and stops trying after MOST_MISSES.
+   knows it in the session, whose backend number BEGIN reads. Else it is prepared, or, without a
+   number, sent unprepared.
+3. A pool may reset its sessions (`server_reset_query_always`). The engine trusts them once a trip
+   of (1) found its statements, and stops trying after MOST_MISSES.
 4. A connection sends a statement unprepared the first time: a site's connections are often short.
-   Preparing closes the name first, which is never an error. PgBouncer (from 1.21) wants each client
-   to prepare.
-5. A setting would reach the next client. So each transaction's first trip sets the connection's
+   Preparing closes the name first, never an error. PgBouncer (from 1.21) wants each client to
+   prepare.
+5. A setting would reach the next client, so each transaction's first trip sets the connection's
    settings for it.
 """
 
@@ -57,7 +57,7 @@ def is_pooled(here: BaseDatabaseWrapper) -> bool:
 
 
 def settings_of(raw: psycopg.Connection[Any]) -> dict[str, str]:
-    """The settings for this connection (5)."""
+    """See (5)."""
     settings: dict[str, str] = vars(raw).setdefault(SETTINGS, {})
     return settings
 
@@ -73,17 +73,17 @@ class PooledPipelineConnection(PipelineConnection):
         transaction_count.count(raw)
         self.settings = settings_of(raw)
         self._are_set = False
-        self._number = 0  # that transaction's, see transaction_count
-        # Statements, by their names:
-        self._known: set[bytes] = set()  # that were sent, see (4)
-        self._told: set[bytes] = set()  # that were prepared
-        self._servers: dict[int, set[bytes]] = {}  # that are prepared in a session
-        self._here: set[bytes] | None = None  # in that of the open transaction, see (2)
+        self._number = 0  # that transaction's (transaction_count)
+        # Statements, by name:
+        self._known: set[bytes] = set()  # sent (4)
+        self._told: set[bytes] = set()  # prepared
+        self._servers: dict[int, set[bytes]] = {}  # prepared in a session
+        self._here: set[bytes] | None = None  # in the open transaction's (2)
         self._taken: set[bytes] = set()  # taken for prepared in this trip
         self._made: set[bytes] = set()  # prepared in it
         # This trip began outside a transaction; is repeated.
         self._is_free = self._is_anew = False
-        self._is_kept = False  # see (3)
+        self._is_kept = False  # (3)
         self._misses = 0 if capabilities.has_send_close_prepared() else MOST_MISSES
 
     def execute_pipeline(
@@ -207,7 +207,7 @@ def name_of(key: Key) -> bytes:
 
 
 def pipeline_of(raw: psycopg.Connection[Any], *, prepares: bool) -> PipelineConnection | None:
-    """The connection's own; `prepares`: it leads to one session. None without the pipeline."""
+    """The connection's own, None without the pipeline. `prepares`: it leads to one session."""
     attributes = vars(raw)
     if ATTRIBUTE not in attributes:
         kind = PipelineConnection if prepares else PooledPipelineConnection

@@ -1,11 +1,8 @@
 """All that leans on psycopg's private parts: `_prepared`, `_names` and `_to_flush`.
 
-After a rollback psycopg forgets the product's prepared statements by DEALLOCATE ALL: the engine's
-on that connection would be gone, and the next one would fail in a transaction. So psycopg
-deallocates here each of its statements by name.
-
-A process's first connection tests that (`probe`). If it fails, or this psycopg is untested, the
-engine prepares nothing (pipeline_switch).
+After a rollback psycopg forgets the product's prepared statements by DEALLOCATE ALL. The engine's
+would go too, and the next one fail in a transaction. So psycopg here deallocates each of its own by
+name. A process's first connection tests that (`probe`, pipeline_switch).
 """
 
 from __future__ import annotations
@@ -17,17 +14,17 @@ import psycopg
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ExecStatus
 
-FIRST, BEHIND = (3, 3, 0), (3, 4, 0)  # tested: from the first up to, without, BEHIND
+FIRST, BEHIND = (3, 3, 0), (3, 4, 0)  # tested: from FIRST, below BEHIND
 OURS = b"jobs_probe"
 ASKED = b"SELECT $1::int8"
 
 
 class Unfit(Exception):
-    """psycopg's insides are not what is expected here; the message is the end of a sentence."""
+    """psycopg's insides are not as expected. The message ends a sentence."""
 
 
 def untested() -> str:
-    """Why this psycopg is untested, as a sentence; empty if it is not."""
+    """Why this psycopg is untested, in a sentence, or empty."""
     if FIRST <= version_of(psycopg.__version__) < BEHIND:
         return ""
     tested = " up to, and without, ".join(".".join(map(str, v)) for v in (FIRST, BEHIND))
@@ -47,7 +44,7 @@ def deallocate_by_name(raw: psycopg.Connection[Any]) -> None:
     def clear() -> bool:
         names = [*(name for name in memory._to_flush if name), *memory._names.values()]
         is_cleared: bool = psycopgs_clear()
-        if is_cleared:  # the server would forget everything
+        if is_cleared:
             memory._to_flush.clear()
             memory._to_flush.extend(names)
         return is_cleared
@@ -68,8 +65,8 @@ def _memory_of(raw: Any) -> Any:
 
 
 def probe(raw: psycopg.Connection[Any], *, is_pooled: bool) -> str:
-    """What is not as expected, as a sentence; empty if all is. Needs no open transaction. Behind a
-    pool, where psycopg prepares nothing, only the names are checked.
+    """What is not as expected, in a sentence, or empty. No transaction may be open. Behind a pool
+    psycopg prepares nothing: only names are checked.
     """
     try:
         _memory_of(raw)
@@ -84,7 +81,7 @@ def probe(raw: psycopg.Connection[Any], *, is_pooled: bool) -> str:
 
 
 def _prepare_roll_back_and_ask(raw: psycopg.Connection[Any]) -> None:
-    """After a rollback of psycopg's statement, ours must still be there."""
+    """Ours must outlive a rollback of psycopg's statement."""
     threshold = raw.prepare_threshold
     deallocate_by_name(raw)
     try:

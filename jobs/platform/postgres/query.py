@@ -1,13 +1,6 @@
-"""A statement whose rows are read by name.
-
-    class Standing(NamedTuple):
-        id: uuid.UUID
-        key: str
-
-    STANDING = Query("SELECT id, turn_keys[1] AS key FROM …", Standing)
-
-The row class's fields are the statement's columns, in order. A test compares them with PostgreSQL's
-description of each Query: a moved or added column is an error there, and no wrong value here.
+"""A statement whose rows are read by name: the row class's fields are its columns, in order. A test
+compares each Query with PostgreSQL's description: a moved or added column is an error there, no
+wrong value here.
 """
 
 from __future__ import annotations
@@ -21,14 +14,14 @@ from jobs.platform.postgres import statements
 from jobs.platform.postgres.statements import Rows, Statement
 
 R = TypeVar("R")
-NO_COLUMN = {"is_column": False}  # marks a dataclass's field without a column
+NO_COLUMN = {"is_column": False}  # a dataclass's field without a column
 
-queries: list[Query[Any]] = []  # all Queries, for the test
+queries: list[Query[Any]] = []  # for the test
 
 
 class Query(Generic[R]):
-    """A statement, and its rows' class: a NamedTuple, whose last fields may be such rows, or
-    dataclasses, themselves.
+    """A statement and its rows' class: a NamedTuple, whose last fields may be such rows or
+    dataclasses.
     """
 
     def __init__(self, text: str, row: type[R]) -> None:

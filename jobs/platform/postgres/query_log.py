@@ -1,5 +1,5 @@
 """Clusters keep no DEBUG log of statements: Django keeps a connection's last 9,000 until a web
-request begins, and a cluster has none.
+request begins.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ class OnDemand(deque[Any]):
 
 
 def keep_none() -> None:
-    """For all connections of this process and its forks."""
     for wrapper in connections.all(initialized_only=True):
         _keep_none(connection=wrapper)
     connection_created.connect(_keep_none, dispatch_uid="jobs.platform.postgres.query_log")

@@ -54,7 +54,7 @@ def _cannot_use(role: Role, tables: list[str]) -> CheckMessage:
 
 
 def _cannot_migrate(role: Role, others: list[str], *, is_new: bool) -> CheckMessage:
-    """It is an error only if there are no tables to work with."""
+    """An error only without tables to work with."""
     what = f"does not own {_names(others)}" if others else f"may make no tables in {_place(role)}"
     sentence = f"The role “{role.name}” {what}, so that it cannot migrate."
     hint = f'Make it the owner of the database and of its tables: ALTER … OWNER TO "{role.name}".'

@@ -1,8 +1,6 @@
 """`manage.py check --database default`, also run by `migrate`: what does not suit the engine in the
-server, the role, or a pool.
-
-The checks' ordinary connections have the settings of server, database, role and `DATABASE_URL`. If
-the database is away, the caller gets its error.
+server, the role, or a pool. The checks' ordinary connections have the settings of server, database,
+role and `DATABASE_URL`.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from jobs import conf
 from jobs.platform.postgres import role_privileges, session_settings
 
-OLDEST = 14  # oldest tested version of PostgreSQL
+OLDEST = 14  # tested PostgreSQL
 PATIENCE = 2.0
 MANY_PAGES = 1_000  # a smaller table is read as fast without statistics
 POOLED = "DISABLE_SERVER_SIDE_CURSORS"
@@ -144,7 +142,7 @@ def _hears(here: BaseDatabaseWrapper, other: BaseDatabaseWrapper) -> bool:
 
 
 def _compiling(here: BaseDatabaseWrapper) -> list[CheckMessage]:
-    """On direct connections the engine switches JIT off (jit.py)."""
+    """On direct connections the engine switches it off (jit)."""
     with here.cursor() as cursor:
         cursor.execute("SELECT current_setting('jit')::bool AND pg_jit_available()")
         is_on = cursor.fetchone() == (True,)

@@ -1,5 +1,5 @@
-"""PostgreSQL settings, of server, database, role or `DATABASE_URL`, that do not suit the engine:
-only reported, since behind a pool it could not change them.
+"""Reports PostgreSQL settings, of server, database, role or `DATABASE_URL`, that do not suit the
+engine. Behind a pool it could not change them.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Whether code set up a database session for itself.
+"""Whether code set up a database session for itself. A statement's beginning tells.
 
 Settings, temporary tables, prepared statements and session locks outlast a transaction: the next
 run would read times in a foreign zone, die of a foreign timeout, or meet a table that hides the
-product's. So the worker gets a new connection (unit_of_work.leave_connection). A statement's
-beginning tells.
+product's. So the worker takes a new connection (unit_of_work.leave_connection).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import psycopg
 from jobs.platform.postgres import failed_statement
 from jobs.platform.postgres.transaction_count import Counting
 
-MARK = "jobs_session"  # the connection's attribute
+MARK = "jobs_session"
 LASTS = re.compile(
     r"""\s*(?:
       SET\s+(?!(?:LOCAL|CONSTRAINTS|TRANSACTION)\b) | RESET\b | DISCARD\b | LISTEN\b | LOAD\b
@@ -30,9 +29,7 @@ LASTS = re.compile(
 
 
 class Noticing(Counting):
-    """Together with another cursor's class: notices what lasts and what fails, and counts
-    transactions.
-    """
+    """A cursor mixin that notices what lasts and what fails, and counts transactions."""
 
     def execute(self, query: Any, *given: Any, **options: Any) -> Noticing:
         if isinstance(query, str) and LASTS.match(query):
@@ -58,7 +55,7 @@ def notice(raw: psycopg.Connection[Any]) -> None:
 
 
 def forget(raw: psycopg.Connection[Any] | None) -> None:
-    """Tests call this: the session's present state is normal."""
+    """Take the session's present state for normal."""
     if raw is not None:
         notice(raw)
         failed_statement.forget(raw)

@@ -1,9 +1,7 @@
-"""The engine's own statements, prepared once per connection, because planning takes longer than
-executing.
+"""The engine's own statements, prepared once per connection: planning takes longer than executing.
 
-Behind a pool in transaction mode (`DISABLE_SERVER_SIDE_CURSORS`) they are prepared in another way
-(pooled_pipeline); without the pipeline (pipeline_switch), not at all (plain_statements). Steps' own
-statements: step_cursor.py; not behind a pool.
+Behind a pool in transaction mode (`DISABLE_SERVER_SIDE_CURSORS`) pooled_pipeline prepares them.
+Without the pipeline (pipeline_switch) none is prepared. Steps' own statements: step_cursor.
 """
 
 from __future__ import annotations
@@ -61,7 +59,7 @@ def execute_many(*statements: Statement, commits: bool = False) -> list[Rows]:
 
 
 def execute_nowait(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
-    """Execute a statement that waits for no lock: cheaper, but no signal interrupts it."""
+    """For a statement that waits for no lock: cheaper, but no signal interrupts it."""
     here = _ready()
     with here.wrap_database_errors:
         pipeline_connection = _pipeline(here)
@@ -71,7 +69,7 @@ def execute_nowait(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
 
 
 def begin() -> None:
-    """Open the transaction that Django wants, for a step, at half the cost of psycopg's way."""
+    """Open the transaction that Django wants, for a step, at half psycopg's cost."""
     here = _ready()
     raw = here.connection
     if raw.prepare_threshold is None and conf.prepare_steps() and not is_pooled(here):
@@ -95,8 +93,8 @@ def _ready() -> BaseDatabaseWrapper:
 
 
 def read_by_index() -> None:
-    """Let this thread's connection read by indexes alone. The planner's figure for the queue's size
-    is always old: by it, sorting all due runs can look cheap.
+    """By the planner's figure for the queue's size, always old, sorting all due runs can look
+    cheap.
     """
     here = connections[DEFAULT_DB_ALIAS]
     here.ensure_connection()
@@ -112,16 +110,14 @@ def disable_synchronous_commit() -> None:
 
 
 def keep_connections(seconds: int) -> None:
-    """Let connections live this long at least: by the site's `CONN_MAX_AGE` a worker would close
-    its connection after each shift.
-    """
+    """By the site's `CONN_MAX_AGE` a worker would close its connection after each shift."""
     there = connections[DEFAULT_DB_ALIAS].settings_dict
     if there["CONN_MAX_AGE"] is not None:
         there["CONN_MAX_AGE"] = max(there["CONN_MAX_AGE"], seconds)
 
 
 def _set(here: BaseDatabaseWrapper, **settings: str) -> None:
-    """For this connection's session; behind a pool, for the engine's statements alone."""
+    """Behind a pool, for the engine's statements alone."""
     if is_pooled(here):
         settings_of(here.connection).update(settings)
         return
@@ -135,7 +131,7 @@ def has_pool() -> bool:
 
 
 def _is_watched(here: BaseDatabaseWrapper) -> bool:
-    """Whether Django's wrappers must see each statement, or the setup needs psycopg."""
+    """Whether Django's wrappers must see statements, or the setup needs psycopg."""
     return bool(
         here.execute_wrappers
         or here.queries_logged

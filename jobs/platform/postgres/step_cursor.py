@@ -1,15 +1,15 @@
-"""The statements of steps, prepared: a worker repeats the same few with every run.
+"""The statements of steps, prepared: a worker repeats the same few each run.
 
 Django puts values into the text, so PostgreSQL plans each statement anew. With
 `JOBS["PREPARE_STEPS"]` a worker's connection binds the values of the ORM's short statements, and
 psycopg prepares those that repeat.
 
-1. Not handwritten ones, where a value may stand for which the server takes none (`interval %s`);
-   not GROUP BY, where two of the server's values are never the same one (Django's ticket 34255);
-   not long ones: each length would be a plan, and the server takes at most 65,535 values.
-2. Only connections in which a run's steps are called, and none behind a pool in transaction mode.
-3. A migration may change what a prepared statement returns. Its error costs the connection and no
-   attempt: see unit_of_work.is_connection_lost.
+1. Not handwritten statements: a value may stand where the server takes none (`interval %s`). Not
+   GROUP BY, where the server never takes two values for the same (Django's ticket 34255). Not long
+   statements: each length would be a plan, and the server takes at most 65,535 values.
+2. Only connections that call a run's steps, none behind a pool in transaction mode.
+3. A migration that changes what a prepared statement returns costs the connection and no attempt
+   (connection_state.is_databases_fault).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BY_THE_ORM = re.compile(r'(SELECT (".|1 AS |COUNT\()|INSERT INTO "|UPDATE "|DELE
 
 class StepCursor(Noticing, ServerBindingCursor, psycopg.Cursor[Any]):
     def execute(self, query: Any, params: Any = None, **options: Any) -> StepCursor:
-        if not _is_short_and_the_orms(query, params):  # see (1)
+        if not _is_short_and_the_orms(query, params):  # (1)
             options["prepare"] = False
             if params is not None:
                 query = psycopg.ClientCursor(self.connection).mogrify(query, params)

@@ -1,8 +1,8 @@
 """How many transactions a connection has begun, to notice code that ends one by hand.
 
-psycopg begins the next one by itself, unnoticed. So each cursor looks, before and after what it
-sends, whether a transaction is open. A cursor that is not the connection's own (Django's for
-`iterator()`, say) is not seen; the end of the transaction before it is.
+psycopg silently begins the next one. So each cursor looks, before and after it sends, whether one
+is open. A cursor that is not the connection's own (say Django's for `iterator()`) is not seen, but
+the end of the transaction before it is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-BEGUN = "jobs_transactions_begun"  # the connection's attribute
+BEGUN = "jobs_transactions_begun"
 IDLE = TransactionStatus.IDLE
 
 
@@ -27,14 +27,13 @@ def add(raw: psycopg.Connection[Any]) -> None:
 
 
 def add_if_begins(raw: psycopg.Connection[Any]) -> None:
-    """One more, if the next statement begins it."""
     if not raw.autocommit and raw.pgconn.transaction_status == IDLE:
         add(raw)
 
 
 class Counting(psycopg.Cursor[Any]):
-    """Together with another cursor's class: counts the transactions that its statements begin. One
-    that ends a transaction counts for the next, too, which may begin unseen.
+    """A cursor mixin that counts the transactions its statements begin. One that ends a transaction
+    counts for the next, too, which may begin unseen.
     """
 
     def execute(self, query: Any, *given: Any, **options: Any) -> Counting:
