@@ -1,5 +1,3 @@
-"""The newest run that a function has made of an event."""
-
 from __future__ import annotations
 
 import uuid
