@@ -33,7 +33,7 @@ from jobs.platform.ipc import pipe_queue, wakeup
 from jobs.runs.claim import Claim, LargeClaim
 
 LONGEST_SHIFT = 1.0  # seconds
-STOP_POLL = 0.05  # seconds between a waiting worker's looks for a stop
+STOP_POLL = 0.05  # seconds between looks for a stop
 PREFETCH_PER_WORKER = 4  # claims
 ANSWERS_PER_WORKER = 64  # if runs are quick
 ANSWER_WAIT = 2.0  # seconds that responses may wait, instead of being due

@@ -185,7 +185,7 @@ class Pusher:
         self._is_told_of_a_run(gateway)
 
     def _park(self) -> None:
-        """Not too often: workers wait for its locks."""
+        """Rarely: workers wait for its locks."""
         if self._may_park and time.monotonic() - self._parked > PARK_INTERVAL:
             self._parked = time.monotonic()
             self._may_park = parking.park_due()
