@@ -54,9 +54,7 @@ RETURNING id
 
 
 def repair_turns() -> int:
-    """Wake these runs, and break circles; returns how many were woken or failed. It reads all
-    lines, so once in a while is enough.
-    """
+    """Returns how many runs were woken or failed. It reads all lines: call it rarely."""
     found = 0
     with connection.cursor() as cursor:
         for line in (0, 1):
