@@ -1,8 +1,8 @@
-"""The panel's admin site: Operations first, and refusals on a page of the panel, with the missing
+"""The panel's admin site: Operations first, and refusals on a page that names the missing
 permission.
 
-A project installs `jobs.apps.PanelConfig` in place of `django.contrib.admin`; with the latter the
-panel has all pages but Operations.
+A project installs `jobs.apps.PanelConfig` in place of `django.contrib.admin`, which has all pages
+but Operations.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class PanelSite(AdminSite):
         return super().admin_view(self._refusing(view), cacheable)
 
     def _refusing(self, view: View) -> View:
-        """The view, with refusals and missing objects on a page of the panel."""
+        """With refusals and missing objects on a page of the panel."""
 
         @wraps(view)
         def refusing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -94,7 +94,7 @@ class PanelSite(AdminSite):
 
 
 def without_nul(query: QueryDict) -> QueryDict:
-    """The address's parameters without NUL, which no text of the database has."""
+    """No text of the database has NUL."""
     if "%00" not in query.urlencode():
         return query
     clean = QueryDict(mutable=True)
