@@ -30,11 +30,10 @@ class PanelSite(AdminSite):
         return operations.page(request, self.each_context(request) | (extra_context or {}))
 
     def tables(self, request: HttpRequest) -> HttpResponse:
-        """Django's first page: every table that this account may see."""
+        """Django's first page."""
         return super().index(request, {"title": "All tables"})
 
     def hand_over(self, request: HttpRequest) -> HttpResponse:
-        """What the next shift should know."""
         from jobs.admin import hand_over
 
         return hand_over.page(request, self.each_context(request))

@@ -28,7 +28,8 @@ class JobsError(Exception):
     `code` names the kind of error for programs; the message is for people, and may change. A
     request's error has a FetchCode, and with an answer its `status_code`, `headers` and `body` (a
     text, secrets masked, at most 4,000 characters). An author's error has the author's code (at
-    most 40 characters), others have "". `run_id` names another run to deal with first.
+    most 40 characters), others have "". `run_id` names another run than was asked for, to deal with
+    first.
     """
 
     code: str

@@ -23,7 +23,7 @@ from jobs.errors import JobsError
 from jobs.platform.ipc import process_tree
 from jobs.platform.postgres import query_log, statements
 
-STAT_INTERVAL = 2.0  # seconds between a cluster's reports
+STAT_INTERVAL = 2.0  # seconds between reports
 CONNECTION_LIFETIME = 60  # seconds, at least
 STAT_LIFETIME = 10  # seconds
 

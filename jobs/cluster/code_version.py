@@ -15,7 +15,7 @@ from jobs import conf
 
 @cache
 def code_version() -> str:
-    """JOBS["VERSION"], or a digest of the project's imported files, made when first asked for."""
+    """JOBS["VERSION"], or a digest of the project's imported files when first asked for."""
     return conf.version() or _digest()
 
 

@@ -5,8 +5,8 @@
 2. A process notifies once per GAP (notifier, 2), so the cluster looks at once, and again after GAP.
 3. The cluster's processes ring its wakeups. The pusher tells other clusters, and skips its own
    notifications.
-4. If the second connection leads to another database, or fails, the cluster looks more often; after
-   a failure it reconnects later.
+4. If the second connection fails or leads to another database, the cluster looks more often; a
+   failed one is retried.
 """
 
 from __future__ import annotations

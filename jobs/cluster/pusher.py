@@ -39,7 +39,7 @@ from jobs.runs.unclaimable import set_first_aside
 logger = logging.getLogger("jobs.engine")
 
 POLL = 1.0  # seconds after an error, and until a stop is noticed
-MIN_WAIT = 0.02  # another cluster looks at runs that were not taken
+MIN_WAIT = 0.02  # another cluster looks at runs not taken
 BATCH_WINDOW = 0.01  # seconds to collect notifications while workers are busy
 SWEEP_INTERVAL = 2.0  # seconds
 PARK_INTERVAL = 0.5  # seconds
@@ -66,7 +66,7 @@ class Pusher:
         self._counted = 0.0
 
     def dequeue(self) -> list[tuple[str, str]] | None:
-        """Shifts as django-q2 tasks, or None.
+        """Shifts as django-q2 tasks.
 
         An error would end the pusher. So it is logged and written into the cluster's row
         (standstill), and the pusher tries again. A run at which looks fail is set aside alone.

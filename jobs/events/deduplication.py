@@ -24,7 +24,7 @@ from jobs.platform.postgres import statements
 from jobs.platform.postgres.query import Query
 
 DEDUPE_WINDOW = timedelta(hours=24)
-FEW = 50  # ids with locks of their own
+FEW = 50  # ids with own locks
 BUCKETS = 512  # a power of two
 NAMESPACE = 1_785_672_307  # of the buckets' locks; ids have 64-bit hashes
 

@@ -50,7 +50,7 @@ class EventPayload:
     id: str
     ts: int
 
-    # The same in SQL, of a jobs_event row.
+    # The same in SQL.
     SQL: ClassVar[str] = """
          jsonb_build_object('name', name, 'data', data,
                             'id', coalesce(nullif(dedupe_id, ''), id::text),

@@ -92,7 +92,6 @@ def on_behalf_of(run_id: uuid.UUID) -> contextlib.AbstractContextManager[None]:
 
 
 def current() -> Asker:
-    """The named asker, or this run's, or CODE."""
     named = _named.get()
     return named if named is not None else account(current_id())
 
@@ -105,7 +104,7 @@ def current_id() -> str:
 
 
 def named_id() -> str:
-    """For a new run; it takes no query."""
+    """Takes no query."""
     asker = _named.get()
     return asker.id if asker is not None else ""
 

@@ -2,7 +2,7 @@
 
     runs         ended longer ago than conf.retention(), with all their rows
     events       accepted longer ago, without a run
-    ends         undone by an operator's retry, older
+    ends         undone by an operator's retry, ended longer ago
     problems     of conditions, last met longer ago
     clusters     silent for a day
     submissions  with expired tokens (see form_submissions.py)

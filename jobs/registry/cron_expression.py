@@ -1,7 +1,6 @@
 """Cron lines, `TZ=Europe/Paris 0 12 * * 5`, as moments; cronsim reads the fields.
 
-Five fields (minute, hour, day of month, month, day of week), after a time zone or in UTC. When
-clocks are set, as in Debian's cron:
+When clocks are set, as in Debian's cron:
 
 - a line that names its hour (`30 2 * * *`) ticks once a day: in a night without 2:30 at the change
   (3:00), in one with two at the first;

@@ -3,8 +3,8 @@
 1. The runs of a module that cannot be imported wait visibly and say why.
 2. An unusable function (its expression does not parse, its name is long) is set aside alone.
 
-Each is logged as an error. Django's checks warn when a command starts, and `manage.py check
---deploy` fails, so a deployment notices.
+Each is logged as an error. Django's checks warn when a command starts, and fail a deployment's
+`manage.py check --deploy`.
 """
 
 from __future__ import annotations

@@ -185,7 +185,6 @@ def _fields(tokens: list[Token], i: int) -> Iterator[str]:
 
 
 def _width(tokens: list[Token], i: int) -> int:
-    """Of `.field` or `["field"]`, in tokens."""
     return 2 if _at(tokens, i)[1] == "." else 3
 
 

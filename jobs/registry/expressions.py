@@ -83,8 +83,8 @@ def _in_short(error: Exception) -> str:
 
 
 def holds(source: str, variables: dict[str, Any], where: str = "") -> bool:
-    """An absent field is ordinary. Other reasons why a condition is not true are logged, after
-    `where`, once per process: a wait tests the same events repeatedly.
+    """Mistakes are logged, after `where`, once per process: a wait tests the same events
+    repeatedly. An absent field is none.
     """
     reason = why_not(source, variables)
     if reason is None:

@@ -25,7 +25,7 @@ from jobs.models import StepKind, StepStatus
 from jobs.platform.postgres import statements
 from jobs.runs.turns import LINES, for_line
 
-MOST_RUNS = 1_000  # read for one answer
+MOST_RUNS = 1_000  # per answer
 
 HOLDERS = """
 SELECT id FROM jobs_run

@@ -25,7 +25,7 @@ RETRIED = "jobs/function.retried"
 MOMENTS = {FAILED: "failure", CANCELLED: "cancel", RETRIED: "retry"}
 LARGEST = 2**31 - 1
 
-# Seed 2: lines have 0, ids of events 1.
+# Seed 2: lines have 0, event ids 1.
 LOCK_HOOKS = """
 SELECT pg_advisory_xact_lock(hashtextextended(run_id::text, 2))
   FROM unnest(%(run_ids)s::uuid[]) AS run_id
@@ -81,7 +81,7 @@ class HookEvent:
 
     @classmethod
     def by(cls, name: str, run_id: Any, epoch: Any) -> HookEvent:
-        """An operator may have edited the data: an unknown id is outdated."""
+        """Operators may edit the data: an unknown id is outdated."""
         return cls(name, _id(run_id), _epoch(epoch))
 
 

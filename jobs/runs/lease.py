@@ -57,7 +57,7 @@ def clearing() -> str:
 
 
 def releasing(**changes: str) -> str:
-    """An UPDATE's assignments that release leases; `changes` as in `leasing`."""
+    """As `leasing`, for leases that end."""
     columns = {
         "status": f"'{RunStatus.QUEUED.value}'",
         "reason": f"'{Reason.NONE.value}'",

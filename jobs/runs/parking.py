@@ -1,6 +1,5 @@
-"""Runs behind others in a line are parked before a worker has room for them.
-
-Otherwise many runs in few lines would stand before runs whose turn it is.
+"""Runs behind others in a line are parked before a worker has room for them: many runs in few lines
+would otherwise stand before runs whose turn it is.
 1. Of runs sent together, those beyond their line's limit are inserted parked. Once all are visible,
    the first wake them as they leave.
 2. While its workers are busy, the pusher parks due runs behind others. A run whose turn it is stays

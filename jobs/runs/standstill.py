@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from jobs.models import Cluster, Reason, Run
 
-SILENCE = timedelta(seconds=10)  # five reports of a cluster
+SILENCE = timedelta(seconds=10)  # five reports
 PATIENCE = 6.0  # seconds; looks come every second, reports every two
 EXPLAINED = (Reason.FUNCTION, Reason.PAUSED, Reason.ASIDE)
 

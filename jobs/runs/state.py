@@ -14,7 +14,7 @@ from jobs.models import UNFINISHED, Event
 from jobs.platform.postgres.query import Query
 
 FORGOTTEN = "What is older than JOBS['RETENTION_DAYS'] is forgotten."
-MOST = 1_000  # runs read of one event
+MOST = 1_000  # runs of one event
 
 
 class StateRow(NamedTuple):
@@ -61,7 +61,7 @@ SELECT (row_number() OVER (ORDER BY r.id))::int AS number, {COLUMNS}
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """A run as it stood when it was read.
+    """A run as it was read.
 
     `status` is queued, running, waiting, completed, failed, cancelled or skipped; `reason` says why
     it is queued or waiting (turn, backoff, sleep, fetch, event, invoke, function, paused). `due_at`

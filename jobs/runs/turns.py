@@ -33,7 +33,7 @@ from jobs.platform.postgres.query import Query
 from jobs.platform.postgres.statements import Statement
 from jobs.runs import lease
 
-FEW = 250  # lines with locks of their own
+FEW = 250  # lines with own locks
 BUCKETS = 512  # a power of two
 NAMESPACE = 1_785_672_308  # +1 for buckets of first lines, +2 of second
 
@@ -59,7 +59,7 @@ SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(col
         ORDER BY 1 NULLS FIRST, 2) in_order
 """  # noqa: S608
 
-# One line; small, since each ending run sends it.
+# One line; small: each ending run sends it.
 LOCK = f"""
 SELECT CASE WHEN shared IS NULL
             THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket) END,
@@ -165,7 +165,6 @@ SELECT 'run' FROM woken
 """  # noqa: S608
 
 
-# Wakes as many in each line as there is room for.
 PARKED = """
      WHERE turn_keys[%(column)s] = line.key AND turns_held = %(line)s
        AND status = 'queued' AND due_at IS NULL

@@ -12,7 +12,6 @@ ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 def story() -> dict[str, Any]:
-    """The engine's runs, steps, events and requests, counted by outcome."""
     runs = Run.objects.values_list("fn_id", "status", "error__message", "steps_done", "lease_token")
     steps = Step.objects.values_list("run__fn_id", "name", "kind", "status", "error__message")
     return {

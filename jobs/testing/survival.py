@@ -128,7 +128,6 @@ class Life:
 
 
 def _survives(life: Life, whole: CrashingCluster) -> int:
-    """Returns the number of crashes."""
     boundaries = [*whole.boundaries(before=True), *whole.boundaries(before=False)]
     broken = list(filter(None, (_broken_by(life, one, whole.one_by_one) for one in boundaries)))
     if broken:

@@ -49,7 +49,7 @@ class Tables:
                 self._write(cursor, table)
 
     def facts(self) -> dict[str, Counter[Any]]:
-        """Of each table of the site's own (not the engine's), how often it has which row."""
+        """How often each of the site's own tables (not the engine's) has which row."""
         return {
             m._meta.label: Counter(self._row(m, row) for row in json.loads(rows))
             for m, rows in ((self._models[table], rows) for table, rows in self._read().items())

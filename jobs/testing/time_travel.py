@@ -50,7 +50,7 @@ def travel(by: Duration) -> None:
 def skip() -> bool:
     """Let time pass until the next unfinished run goes on by itself; False if none does.
 
-    Cron lines stand still meanwhile: they would tick for ever.
+    Cron lines stand still: they would tick for ever.
     """
     ((seconds,),) = statements.execute(NEXT, {})
     if seconds is None:

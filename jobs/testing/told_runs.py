@@ -13,7 +13,7 @@ SHOWN = 500  # characters of a message
 
 
 def runs_in_words() -> str:
-    """Each with its status, its wait's reason and its last error; empty without runs."""
+    """Each with its status, its wait and its last error."""
     runs = reversed(Run.objects.order_by("-id")[:MOST])
     return "\n".join(line for run in runs for line in _lines(run))
 
