@@ -1,8 +1,8 @@
-"""The panel's admin site: Operations first, and refusals on a page of the panel, with the missing
+"""The panel's admin site: Operations first, and refusals on a page that names the missing
 permission.
 
-A project installs `jobs.apps.PanelConfig` in place of `django.contrib.admin`; with the latter the
-panel has all pages but Operations.
+A project installs `jobs.apps.PanelConfig` in place of `django.contrib.admin`, which has all pages
+but Operations.
 """
 
 from __future__ import annotations
@@ -30,11 +30,10 @@ class PanelSite(AdminSite):
         return operations.page(request, self.each_context(request) | (extra_context or {}))
 
     def tables(self, request: HttpRequest) -> HttpResponse:
-        """Django's first page: every table that this account may see."""
+        """Django's first page."""
         return super().index(request, {"title": "All tables"})
 
     def hand_over(self, request: HttpRequest) -> HttpResponse:
-        """What the next shift should know."""
         from jobs.admin import hand_over
 
         return hand_over.page(request, self.each_context(request))
@@ -63,7 +62,7 @@ class PanelSite(AdminSite):
         return super().admin_view(self._refusing(view), cacheable)
 
     def _refusing(self, view: View) -> View:
-        """The view, with refusals and missing objects on a page of the panel."""
+        """With refusals and missing objects on a page of the panel."""
 
         @wraps(view)
         def refusing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -94,7 +93,7 @@ class PanelSite(AdminSite):
 
 
 def without_nul(query: QueryDict) -> QueryDict:
-    """The address's parameters without NUL, which no text of the database has."""
+    """No text of the database has NUL."""
     if "%00" not in query.urlencode():
         return query
     clean = QueryDict(mutable=True)

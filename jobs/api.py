@@ -2,7 +2,7 @@
 
     from jobs.api import create_function, TriggerEvent, Concurrency, Context, Event, send
 
-Names follow Inngest's official Python SDK, so that functions port line by line.
+Names follow Inngest's Python SDK: functions port line by line.
 """
 
 from __future__ import annotations

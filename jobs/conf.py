@@ -62,7 +62,7 @@ def _yes_or_no(name: str, default: bool) -> bool:
 
 
 def lease() -> float:
-    """Seconds that the lease of a silent worker lasts."""
+    """Seconds of a silent worker's lease."""
     return _number("LEASE", SET_LEASE, 1.0)
 
 
@@ -105,13 +105,13 @@ def private_hosts() -> Sequence[str]:
 
 
 def gateway_limit() -> int:
-    """Requests that a cluster has in flight at most."""
+    """Requests in flight per cluster."""
     return _whole("GATEWAY_LIMIT", GATEWAY_LIMIT, "requests in flight")
 
 
 def gateway_per_host() -> int:
-    """In flight to one host at most: GATEWAY_LIMIT for one allowed host, else three quarters of it,
-    so that a silent host leaves room.
+    """Per host: by default GATEWAY_LIMIT for one allowed host, else three quarters of it, so a
+    silent host leaves room.
     """
     limit = gateway_limit()
     share = limit if len(allowed_hosts()) <= 1 else max(limit * 3 // 4, 1)
@@ -119,7 +119,7 @@ def gateway_per_host() -> int:
 
 
 def gateway_grace() -> float:
-    """Seconds that a stopping cluster waits for its requests in flight."""
+    """Seconds that a stopping cluster waits for requests in flight."""
     return _number("GATEWAY_GRACE", GATEWAY_GRACE, 0.0)
 
 
@@ -134,7 +134,7 @@ def pipeline() -> bool:
 
 
 def listen() -> str | None:
-    """The alias of a direct connection for LISTEN, if the others use a pool in transaction mode."""
+    """The alias of a direct connection for LISTEN, beside a pool in transaction mode."""
     alias: str | None = _setting("LISTEN", None)
     if alias is None:
         return None
@@ -164,12 +164,12 @@ def retention() -> timedelta | None:
 
 
 def retention_batch() -> int:
-    """Rows that one transaction of retention deletes at most."""
+    """Rows per transaction of retention."""
     return _whole("RETENTION_BATCH", RETENTION_BATCH, "rows")
 
 
 def run_output_limit() -> int:
-    """Bytes of JSON of a run's outputs together at most."""
+    """Bytes of JSON of a run's outputs together."""
     return _whole("RUN_OUTPUT_LIMIT", RUN_OUTPUT_LIMIT, "bytes")
 
 
@@ -179,13 +179,14 @@ def panel_cards() -> Sequence[str]:
 
 
 def kind_acts() -> Sequence[str]:
-    """Dotted paths of callables: what the project offers on the page of a kind of failures."""
+    """Dotted paths of callables: what the project offers for a kind of failures."""
     return _paths("KIND_ACTS", _setting("KIND_ACTS", ()))
 
 
 def panel_counts() -> tuple[str, str]:
-    """A function's id, and what each of its runs makes in one word: the first sentence of
-    Operations counts these. Two empty texts: it counts all runs."""
+    """A function's id, and in one word what its runs make: the first sentence of Operations counts
+    these. Two empty texts: it counts all runs.
+    """
     given = _setting("PANEL_COUNTS", ("", ""))
     if not (
         isinstance(given, list | tuple)
@@ -200,17 +201,17 @@ def panel_counts() -> tuple[str, str]:
 
 
 def run_links() -> str | None:
-    """The dotted path of the callable that links a run to its subject."""
+    """Dotted path of the callable that links a run to its subject."""
     return _path("RUN_LINKS", _setting("RUN_LINKS", None))
 
 
 def runs_about() -> str | None:
-    """The dotted path of the callable that names the subjects of a list's runs."""
+    """Dotted path of the callable that names the subjects of a list's runs."""
     return _path("RUNS_ABOUT", _setting("RUNS_ABOUT", None))
 
 
 def run_search() -> str | None:
-    """The dotted path of the callable that interprets a search in that list."""
+    """Dotted path of the callable that interprets a search in that list."""
     return _path("RUN_SEARCH", _setting("RUN_SEARCH", None))
 
 

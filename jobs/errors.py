@@ -11,15 +11,15 @@ from typing import Any
 
 
 class FetchCode(StrEnum):
-    """Why a request did not lead to an answer that can be used."""
+    """Why a request led to no usable answer."""
 
-    TIMEOUT = "timeout"  # no whole answer within the request's timeout
+    TIMEOUT = "timeout"  # no whole answer in time
     UNREACHABLE = "unreachable"  # no connection, or closed before an answer
-    REFUSED = "refused"  # not sent: settings, or the request, do not allow it
+    REFUSED = "refused"  # not sent: settings or the request forbid it
     UNUSABLE = "unusable"  # no answer: not HTTP, broken off, too large, elsewhere
     HTTP_4XX = "http_4xx"
     HTTP_5XX = "http_5xx"
-    INTERNAL = "internal"  # the engine's own code failed
+    INTERNAL = "internal"  # the engine's code failed
 
 
 class JobsError(Exception):
@@ -27,9 +27,9 @@ class JobsError(Exception):
 
     `code` names the kind of error for programs; the message is for people, and may change. A
     request's error has a FetchCode, and with an answer its `status_code`, `headers` and `body` (a
-    text, secrets masked, at most 4,000 characters). An author's error has the code that the author
-    gives it (40 characters at most), others have "". `run_id` names the run that has to be dealt
-    with first, if it is another one than was asked for.
+    text, secrets masked, at most 4,000 characters). An author's error has the author's code (at
+    most 40 characters), others have "". `run_id` names another run than was asked for, to deal with
+    first.
     """
 
     code: str
@@ -101,8 +101,8 @@ class NonRetriableError(JobsError):
 class RetryAfterError(JobsError):
     """Try again, but not before a given time.
 
-    `retry_after` (seconds, a timedelta or an aware datetime) replaces this retry's backoff and is
-    clamped to 1 s … 24 h.
+    `retry_after` (seconds, a timedelta or an aware datetime) replaces this retry's backoff, clamped
+    to 1 s … 24 h.
     """
 
     def __init__(
@@ -115,9 +115,9 @@ class RetryAfterError(JobsError):
 class StepError(JobsError):
     """A step has failed for good; the function may catch it.
 
-    `step_id` names the step. All else is told of the step's last error. `name` is its class, as a
-    text: a remembered failure is JSON like any other memory. `message` has its words. `stack` is
-    its traceback. What was remembered without a `code` has "".
+    `step_id` names the step. All else is of its last error. `name` is the class, as a text: a
+    remembered failure is JSON. `message` has the words. `stack` is the traceback. What was
+    remembered without a `code` has "".
     """
 
     step_id: str
@@ -174,12 +174,13 @@ class FetchError(JobsError):
 
 
 class ControlFlow(BaseException):
-    """Leaves a function's body without an error. A BaseException, so that a function's `except
-    Exception` does not swallow it (law 10)."""
+    """Leaves a function's body without an error. As a BaseException it passes `except Exception`
+    (law 10).
+    """
 
 
 class Suspend(ControlFlow):
-    """The run waits: `delay` seconds, until a time, or until an event or a run wakes it."""
+    """The run waits `delay` seconds, until a time, or for an event or a run."""
 
     def __init__(
         self, status: str, reason: str, delay: float | None = None, until: datetime | None = None
@@ -192,8 +193,7 @@ class Suspend(ControlFlow):
 
 
 class EndedFromInside(ControlFlow):
-    """The function ended its own run: its work since the last commit is void, and `end` is called
-    instead."""
+    """The function ended its own run: `end` replaces its work since the last commit."""
 
     def __init__(self, end: Callable[[], object]) -> None:
         self.end = end
@@ -205,14 +205,10 @@ class LeaseLost(ControlFlow):
 
 
 class CommitRefused(ControlFlow):
-    """A step broke a constraint that is checked at commit (a foreign key, say), or a deferred
-    trigger refused its work."""
+    """A deferred constraint (a foreign key, say) or trigger refused a step's work."""
 
 
 class TransactionBroken(ControlFlow):
-    """Code between two steps swallowed a database error: its transaction is broken, and all work
-    since the last commit is undone."""
-
     story = (
         "Code between two steps swallowed a database error, so PostgreSQL has undone its work "
         "and that of the steps since the last commit. Put a transaction.atomic() around the "
@@ -229,8 +225,7 @@ class TransactionBroken(ControlFlow):
 
 
 class TransactionEnded(TransactionBroken):
-    """Code between two steps ended the transaction of the steps before it. The engine cannot know
-    whether their work is there, so it remembers none of them."""
+    """The engine cannot know whether the steps' work is there, so it remembers none."""
 
     story = (
         "Code between two steps closed the database connection, or ended the transaction, in which "
@@ -240,12 +235,12 @@ class TransactionEnded(TransactionBroken):
 
 
 class Interrupted(ControlFlow):
-    """The execution cannot go on in this transaction or on this connection: uncommitted work has no
-    effect, and the run is requeued (requeue.py).
+    """The execution cannot go on in this transaction or on this connection: uncommitted work is
+    void, and the run is requeued (requeue.py).
 
-    `error` is the cause. `is_own`: the function's code caused it, not the database, so it is an
-    attempt at once. `current_step` is the step in whose body it happened
-    (current_step.encode_current_step), `lines` the log lines so far.
+    `is_own`: the function's code caused `error`, not the database, so it is an attempt at once.
+    `current_step` is the step in whose body it happened (current_step.encode_current_step), `lines`
+    the log lines so far.
     """
 
     def __init__(

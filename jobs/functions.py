@@ -11,7 +11,7 @@ from jobs.control import cancel_on as control_cancel_on
 from jobs.events import fan_out
 from jobs.maintenance import retention
 
-MOST_ROUNDS = 200  # of one run, each a step and a rest; then another run goes on
+MOST_ROUNDS = 200  # per run, each a step and a rest; then another run goes on
 
 
 @create_function(
@@ -21,7 +21,7 @@ MOST_ROUNDS = 200  # of one run, each a step and a rest; then another run goes o
     concurrency=[Concurrency(limit=1)],
 )
 def forget_history(ctx: Context) -> dict[str, int]:
-    """A step for each round, not atomic: each batch commits by itself."""
+    """A step per round, not atomic: batches commit by themselves."""
     forgotten: Counter[str] = Counter(runs=0, events=0, clusters=0)
     after = since = ""
     for _ in range(MOST_ROUNDS):
@@ -38,8 +38,9 @@ def forget_history(ctx: Context) -> dict[str, int]:
 
 @create_function(fn_id=forgetting.FUNCTION, name="Forget the words of events")
 def forget_words(ctx: Context) -> dict[str, int]:
-    """For `jobs.api.forget`: a step for each round, not atomic; then a rest, until all that came of
-    the events has ended and is forgotten."""
+    """For `jobs.api.forget`: a step per round, not atomic, then a rest, until all that came of the
+    events has ended and is forgotten.
+    """
     totals: Counter[str] = Counter(runs=0, events=0)
     left, idle = ctx.event.data["events"], 0
     for _ in range(MOST_ROUNDS):
@@ -56,7 +57,7 @@ def forget_words(ctx: Context) -> dict[str, int]:
 
 @create_function(fn_id=fan_out.CANCELLER, name="Cancel runs by an event")
 def cancel_on(ctx: Context) -> int:
-    """For `cancel_on` of all functions; each event that one of them names starts it."""
+    """For all functions' `cancel_on`: each event named there starts it."""
     cancelled, after, more = 0, "", True
     while more:
         done = ctx.step.run(
@@ -70,8 +71,8 @@ def cancel_on(ctx: Context) -> int:
 
 @create_function(fn_id=bulk_actions.FUNCTION, name="Bulk action")
 def bulk_action(ctx: Context) -> dict[str, Any]:
-    """For `jobs.api.bulk`: batch after batch, each a remembered step that reports progress. Beyond
-    a run's limit of steps, the function invokes itself.
+    """For `jobs.api.bulk`: each batch is a step that reports progress. Beyond a run's limit of
+    steps, the function invokes itself.
     """
     asked = {"after": "", "own": ctx.run_id, "invoked": False} | ctx.event.data
     totals: dict[str, Any] = {"done": 0, "refused": 0}
@@ -98,10 +99,9 @@ def bulk_action(ctx: Context) -> dict[str, Any]:
 
 
 def _add(totals: dict[str, Any], done: dict[str, Any]) -> None:
-    """Counts, and the first reason for a refusal."""
     totals["done"] += done["done"]
     totals["refused"] += done["refused"]
-    if done.get("left_out"):  # a batch of an earlier version has none
+    if done.get("left_out"):  # an earlier version's has none
         totals["left_out"] = totals.get("left_out", 0) + done["left_out"]
     if done.get("reason"):
         totals.setdefault("reason", done["reason"])

@@ -1,5 +1,5 @@
-"""Identifiers that sort by time (UUID version 7, RFC 9562 §5.7). Random bytes come by the hundred
-ids, to save system calls; a forked process drops them, so that it makes none of its parent's ids.
+"""Ids that sort by time (UUID version 7, RFC 9562 §5.7). Random bytes come by the hundred ids, to
+save system calls; a forked process drops them, to make none of its parent's ids.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _tails: Iterator[int] = iter(())
 
 
 def new_id() -> uuid.UUID:
-    """A UUIDv7: 48 bits of Unix milliseconds, 12 bits that count within one: one process's ids sort
-    in order.
+    """A UUIDv7: 48 bits of Unix milliseconds, 12 that count within one: a process's ids sort in
+    order.
     """
     return uuid.UUID(int=_next())
 
 
 def new_key() -> str:
-    """In 32 hexadecimal digits, for a row that travels as JSON."""
+    """In 32 hexadecimal digits, for JSON."""
     return f"{_next():032x}"
 
 

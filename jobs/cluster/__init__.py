@@ -1,18 +1,17 @@
 """The processes of `manage.py qcluster`, and what each of them does.
 
     process, thread      started by   what runs in it
-    web                  gunicorn     events, control, admin; postgres.notifier tells the clusters
+    web                  gunicorn     events, control, admin; postgres.notifier
     qcluster's main      manage.py    command; django_q_adapter's EngineCluster
-    sentinel             main         django_q_adapter's EngineSentinel: makes shared, which is
-                                      worker_table and dispatch; broker.set_stat, a cluster's row
+    sentinel             main         django_q_adapter's EngineSentinel: makes shared (worker_table,
+                                      dispatch); broker.set_stat, a cluster's row
     pusher               sentinel     pusher.dequeue: runs.queue, runs.shares, runs.turns,
                                       runs.parking; maintenance.sweeper, turn_repair, cron;
-                                      metrics.rollups counts what has ended;
-                                      listener hears that a run may be due
-      thread `heartbeat` pusher       heartbeat: leases renewed, maintenance.lost_workers
+                                      metrics.rollups; listener
+      thread `heartbeat` pusher       heartbeat, maintenance.lost_workers
       thread `gateway`   pusher       fetch.gateway, fetch.outbox
       thread `greenlets` gateway      platform.http: greenlet_loop, client, connection_pool
-      threads `resolve`  greenlets    one look-up of a host's name each
+      threads `resolve`  greenlets    a look-up of a host name each
     worker, several      sentinel     worker.work: claims from dispatch and its feeds; execution,
                                       up to runs.completion
     monitor              sentinel     nothing of the engine

@@ -1,6 +1,4 @@
-"""The django-q2 broker whose queue is the Run table: a run is queued because its row is due, and
-nothing is enqueued.
-"""
+"""A django-q2 broker whose queue is the Run table's due rows; nothing is enqueued."""
 
 from __future__ import annotations
 
@@ -25,8 +23,8 @@ from jobs.errors import JobsError
 from jobs.platform.ipc import process_tree
 from jobs.platform.postgres import query_log, statements
 
-STAT_INTERVAL = 2.0  # seconds between a cluster's reports
-CONNECTION_LIFETIME = 60  # seconds that a cluster's connections live at least
+STAT_INTERVAL = 2.0  # seconds between reports
+CONNECTION_LIFETIME = 60  # seconds, at least
 STAT_LIFETIME = 10  # seconds
 
 
@@ -50,7 +48,7 @@ class RunBroker(Broker):
         return True
 
     def dequeue(self) -> list[tuple[str, str]] | None:
-        """In the pusher: shifts, as django-q2 tasks."""
+        """In the pusher."""
         if self._pusher is None:
             self._pusher = Pusher()
         return self._pusher.dequeue()
@@ -58,8 +56,8 @@ class RunBroker(Broker):
     # --- the cluster's row ------------------------------------------------------------------------
 
     def set_stat(self, key: str, value: str, timeout: int) -> None:
-        """Keep the cluster's report in a row, seen by all machines. Its last one, that it has
-        stopped, is never left out: without it the cluster counts as dead.
+        """Reports are in a row, for all machines. The last one, that the cluster has stopped, is
+        never left out: the cluster would count as dead.
         """
         stat = SignedPackage.loads(value)
         has_stopped = stat.status == Conf.STOPPED

@@ -15,9 +15,7 @@ from jobs import conf
 
 @cache
 def code_version() -> str:
-    """JOBS["VERSION"]; else a digest of the files of the project's imported modules, made when
-    first asked for.
-    """
+    """JOBS["VERSION"], or a digest of the project's imported files when first asked for."""
     return conf.version() or _digest()
 
 
@@ -30,7 +28,7 @@ def _digest() -> str:
 
 
 def _own_modules() -> Iterator[tuple[str, Path]]:
-    """Of the installed apps' packages that are not among Python's packages."""
+    """Of installed apps outside Python's packages."""
     own = {
         config.name.partition(".")[0]
         for config in apps.get_app_configs()

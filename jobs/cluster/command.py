@@ -1,5 +1,3 @@
-"""`manage.py qcluster`: starts a cluster of the engine's."""
-
 from __future__ import annotations
 
 import os

@@ -4,19 +4,19 @@ django-q2 signs and hands out one task at a time, too costly for runs of millise
 is a shift: for a second, a worker takes claims from a pipe.
 
 1. The pusher writes claims before it counts workers on shift; a worker leaves its shift before its
-   final read. Either the pusher sees the missing worker or the worker sees the claim. The pusher
-   counts again every second, since a worker may die.
-2. A shift takes no new run after a second: django-q2 counts `timeout` from its start. The alarm is
-   set anew for each run. A worker that leaves while claims wait calls the pusher; one without work
-   stays, to save django-q2's overhead.
-3. The pusher claims a few runs ahead: other clusters cannot take them. A worker that finds few
-   rings for more.
-4. An ended run may leave its worker the next run of its line; while other claims wait, only once,
-   so that a long line does not hold up other runs.
-5. Runs with a response come from the gateway in a pipe of their own (feeds). Without room a run
-   becomes due for any cluster, which costs more; so there is room for twice as many claims, and for
-   two seconds' work of quick workers. Pusher and gateway never block: they put in no more than a
-   pipe holds; a shift too many is dropped.
+   final read. Either the pusher sees the missing worker or the worker the claim. The pusher
+   recounts every second, since workers may die.
+2. A shift takes no run after a second: django-q2 counts `timeout` from its start. The alarm is
+   reset for each run. A worker that leaves while claims wait calls the pusher; an idle one stays,
+   to save django-q2's overhead.
+3. The pusher claims few runs ahead: other clusters cannot take them. A worker that finds few rings
+   for more.
+4. An ended run may leave its worker the next run of its line; while claims wait, only once: a long
+   line must not hold up other runs.
+5. Runs with a response come from the gateway in their own pipe (feeds). Without room a run becomes
+   due for any cluster, which costs more; so there is room for twice as many claims, and for two
+   seconds' work of quick workers. Pusher and gateway never block: they put in no more than a pipe
+   holds; an extra shift is dropped.
 """
 
 from __future__ import annotations
@@ -33,23 +33,21 @@ from jobs.platform.ipc import pipe_queue, wakeup
 from jobs.runs.claim import Claim, LargeClaim
 
 LONGEST_SHIFT = 1.0  # seconds
-STOP_POLL = 0.05  # seconds between a waiting worker's looks for a stop
-PREFETCH_PER_WORKER = 4  # claims per worker
-ANSWERS_PER_WORKER = 64  # per worker, if runs are quick
+STOP_POLL = 0.05  # seconds between looks for a stop
+PREFETCH_PER_WORKER = 4  # claims
+ANSWERS_PER_WORKER = 64  # if runs are quick
 ANSWER_WAIT = 2.0  # seconds that responses may wait, instead of being due
 
-# Advances a run; returns the claim to continue with.
+# Returns the claim to continue with.
 Advance = Callable[[Claim | LargeClaim], Claim | None]
 
 
 class Dispatch:
-    """Made in the sentinel; its forks inherit it."""
-
     def __init__(
         self, worker_table: WorkerTable, shifts: pipe_queue.LossyQueue, workers: int
     ) -> None:
-        self.claims_low = wakeup.Wakeup()  # claims are low
-        self.workers_missing = wakeup.Wakeup()  # a shift is missing
+        self.claims_low = wakeup.Wakeup()
+        self.workers_missing = wakeup.Wakeup()
         self._worker_table, self._shifts, self._workers = worker_table, shifts, workers
         self._queues = ClaimQueues(PREFETCH_PER_WORKER * workers, ANSWERS_PER_WORKER * workers)
         due, answers = self._queues.due.capacity, self._queues.answers.capacity
@@ -59,7 +57,7 @@ class Dispatch:
 
     @property
     def free_slots(self) -> int:
-        """How many runs to claim now: none while more than one per worker waits."""
+        """None while more than one claim per worker waits."""
         waiting = self._queues.due.qsize()
         return max(0, self._prefetch - waiting) if waiting <= self._workers else 0
 

@@ -1,13 +1,12 @@
 """All that leans on django-q2's insides, beside the broker's public interface.
 
-A worker killed with the lock of django-q2's own queues (multiprocessing's) would keep all others
-out for ever. So the engine's sentinel uses queues without locks (pipe_queue), and forks workers,
-pusher and monitor by process_tree.
+A worker killed with the lock of django-q2's queues (multiprocessing's) would keep all others out
+for ever. So the engine's sentinel uses queues without locks (pipe_queue), and forks workers, pusher
+and monitor by process_tree.
 
-1. Another minor version than the tested one is a warning (`jobs.W022`, django_q_version). Another
-   major version, or a sentinel without what is used here, starts no cluster.
-2. Nothing of django-q2 is patched: `manage.py qcluster` is the engine's command, and starts an
-   EngineCluster.
+1. An untested minor version is a warning (`jobs.W022`, django_q_version). An untested major
+   version, or a sentinel without what is used here, starts no cluster.
+2. Nothing of django-q2 is patched: the engine's `manage.py qcluster` starts an EngineCluster.
 """
 
 from __future__ import annotations
@@ -57,8 +56,8 @@ class EngineSentinel(Sentinel):
 
 class EngineCluster(Cluster):
     def start(self) -> int:
-        """Returns this process's number when the sentinel is at work; raises RuntimeError if an
-        error ends it before.
+        """Returns this process's number once the sentinel is at work; RuntimeError if an error ends
+        it first.
         """
         self.stop_event, self.start_event = multiprocessing.Event(), multiprocessing.Event()
         given = (self.stop_event, self.start_event, self.cluster_id, self.broker, self.timeout)
@@ -87,7 +86,7 @@ def _process(target: Any, args: tuple[Any, ...]) -> Any:
 
 
 def refuse_untested() -> None:
-    """Raises JobsError with a django-q2 in which the engine would not work."""
+    """Raises JobsError."""
     if django_q_version.installed()[0] != django_q_version.TESTED[0]:
         raise django_q_version.refusal(f"{django_q_version.name()} is installed")
     missing = _missing()

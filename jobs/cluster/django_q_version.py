@@ -1,5 +1,3 @@
-"""Which versions of django-q2 the engine was tested with."""
-
 from __future__ import annotations
 
 from typing import Any
@@ -18,7 +16,6 @@ def installed() -> tuple[int, ...]:
 
 
 def refusal(what: str) -> JobsError:
-    """Why no cluster starts; `what` says what was found."""
     return JobsError(
         f"This cluster does not start: {what}, and the engine is tested with django-q2 {IN_WORDS}. "
         f"Install that."

@@ -9,7 +9,7 @@ from typing import Any
 
 from jobs.platform.ipc import pipe_queue
 
-MEASURED_SECONDS = 0.5  # seconds that a pace is measured over, at least
+MEASURED_SECONDS = 0.5  # seconds, at least
 
 
 class ClaimQueues:
@@ -20,7 +20,7 @@ class ClaimQueues:
         self._poller = pipe_queue.ExclusivePoller(self.due.reader, self.answers.reader)
 
     def get_within(self, patience: float) -> Any:
-        """The next item; None after `patience` seconds. An item wakes one waiting process."""
+        """None after `patience` seconds. An item wakes one waiting process."""
         deadline = time.monotonic() + patience
         while True:
             item = self._get_now()

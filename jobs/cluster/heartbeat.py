@@ -1,13 +1,13 @@
-"""The heartbeat: a thread of the pusher that renews the leases of the cluster's runs.
+"""A thread of the pusher renews the leases of the cluster's runs.
 
-1. A run in a living worker keeps its lease, however long the step.
+1. A living worker's run keeps its lease, however long the step.
 2. A dead worker's run is requeued at once, and the death recorded as an attempt.
 3. A claim that waited a third of its lease is given back: other clusters may have free workers. A
    worker first renews a claim older than a quarter (worker._ensure_lease).
 4. When the cluster stops, waiting claims are given back at once. The heartbeat goes on until the
    last worker has settled its run: django-q2's pusher, and so its sentinel, waits for this thread.
 
-If the whole cluster dies, another one's sweep finds its lapsed leases.
+If the whole cluster dies, another's sweep finds the lapsed leases.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Heartbeat:
         self._lock = threading.Lock()
         self._renewed = 0.0
         self._is_stopping = False
-        # Not a daemon: the pusher's process ends when this thread does (4).
+        # Not a daemon: the pusher's process ends with this thread (4).
         self._thread = threading.Thread(target=self._run, name="heartbeat")
 
     def start(self) -> None:
@@ -49,7 +49,7 @@ class Heartbeat:
         self._thread.start()
 
     def add(self, claims: Iterable[Claim]) -> bool:
-        """These claims are on their way to workers. False if the cluster stops: give them back."""
+        """False if the cluster stops: give them back."""
         with self._lock:
             if not self._is_stopping:
                 self._claimed |= {claim.run_id: (claim.token, time.monotonic()) for claim in claims}

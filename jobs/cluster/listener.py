@@ -2,12 +2,11 @@
 
 1. LISTEN needs a session: the pusher's direct connection, or, behind a pool in transaction mode,
    one to the database that `JOBS["LISTEN"]` names. Without one, the cluster looks more often.
-2. A process notifies once per GAP (notifier, 2). So the cluster looks at once, and again when GAP
-   is over.
-3. The cluster's own processes ring its wakeups. The pusher tells the other clusters, and skips its
-   own notifications.
-4. If the second connection leads to another database, or fails, the cluster looks more often; after
-   a failure it reconnects later.
+2. A process notifies once per GAP (notifier, 2), so the cluster looks at once, and again after GAP.
+3. The cluster's processes ring its wakeups. The pusher tells other clusters, and skips its own
+   notifications.
+4. If the second connection fails or leads to another database, the cluster looks more often; a
+   failed one is retried.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ from jobs.platform.postgres.notifier import ANYTHING, CHANNEL, GAP, RUN_DUE
 
 logger = logging.getLogger("jobs.engine")
 
-POLL = 1.0  # seconds between two looks without notifications
-POLL_UNTOLD = 0.1  # the same while nothing listens
+POLL = 1.0  # seconds between looks without notifications
+POLL_UNTOLD = 0.1  # while nothing listens
 AGAIN = GAP + 0.002  # seconds from a word to the second look
-RETRY = 30.0  # seconds until the second connection is tried again
-ECHO = 1.0  # seconds for a notification through the pool to arrive
+RETRY = 30.0  # seconds; for the second connection
+ECHO = 1.0  # seconds for a notification through the pool
 
 DEAF = (
     "The database connections go through a pool in transaction mode, where LISTEN is not possible: "
@@ -51,7 +50,7 @@ LOST = (
 
 class Listener:
     def __init__(self) -> None:
-        self.again = math.inf  # time of the second look (monotonic); see (2)
+        self.again = math.inf  # of the second look (2), monotonic
         self._alias: str | None = None  # the listening connection
         self._is_open = False
         self._opens_at = 0.0

@@ -1,5 +1,3 @@
-"""A cluster's report in its row: its last look, its workers, its requests, its problem."""
-
 from __future__ import annotations
 
 import hashlib
@@ -21,14 +19,14 @@ MOST_AT_WORK = 50  # workers whose steps are reported
 
 
 def pulse_of(worker_table: WorkerTable, workers: int, stat: Any = None) -> dict[str, Any]:
-    """What a cluster's row says:
+    """A cluster's report in its row:
 
     - "looked", "claimed": in seconds ago, or null for never; "problem": a text;
     - "at_work", "workers": numbers of processes; "at": [process, run, step, seconds at this step];
     - "in_flight", "limit": requests of its gateway;
-    - "pid", "pusher": numbers of its main process and of its pusher, from django-q2's `stat`;
-    - "memory": bytes that its processes have for themselves; null where that cannot be read;
-    - "secrets": a keyed digest of each secret, which says whether two clusters have the same.
+    - "pid", "pusher": numbers of its main process and pusher, from django-q2's `stat`;
+    - "memory": bytes of its processes' own; null where unreadable;
+    - "secrets": a keyed digest of each secret, to compare clusters.
     """
     status = worker_table.pusher_status()
     entries = [entry for entry in worker_table.entries() if entry.run_id is not None]
@@ -66,7 +64,7 @@ def _processes(stat: Any) -> list[int]:
 
 
 def _memory(pids: Iterable[int]) -> int | None:
-    """Resident memory that is no file's; each process counts the pages that forks share."""
+    """Resident memory that is no file's; each process counts pages that forks share."""
     sizes = [size for size in map(_own_pages, pids) if size is not None]
     return sum(sizes) * os.sysconf("SC_PAGE_SIZE") if sizes else None
 
@@ -81,7 +79,7 @@ def _own_pages(pid: int) -> int | None:
 
 @cache
 def _digests() -> dict[str, str]:
-    """Of the secrets now: a cluster reads its settings once."""
+    """A cluster reads its settings once."""
     key = settings.SECRET_KEY.encode()
     values = {name: getattr(settings, name, "") for name in conf.secrets()}
     return {

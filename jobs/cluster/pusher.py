@@ -1,8 +1,7 @@
-"""The pusher's process: it claims due runs for the workers, sweeps, ticks, and hears that a run may
-be due.
+"""The pusher's process: it claims due runs, sweeps and ticks.
 
-django-q2 calls `dequeue` in a loop. Claims go to the workers by a pipe (see dispatch); django-q2
-gets the shifts in which workers call `work`.
+django-q2 calls `dequeue` in a loop, and gets the shifts in which workers call `work` (see
+dispatch).
 """
 
 from __future__ import annotations
@@ -39,13 +38,13 @@ from jobs.runs.unclaimable import set_first_aside
 
 logger = logging.getLogger("jobs.engine")
 
-POLL = 1.0  # seconds from an error to the next try, and until a stop is noticed
-MIN_WAIT = 0.02  # another cluster is looking at the runs that were not taken
+POLL = 1.0  # seconds after an error, and until a stop is noticed
+MIN_WAIT = 0.02  # another cluster looks at runs not taken
 BATCH_WINDOW = 0.01  # seconds to collect notifications while workers are busy
-SWEEP_INTERVAL = 2.0  # seconds between two sweeps
-PARK_INTERVAL = 0.5  # seconds between two looks for what can be parked
+SWEEP_INTERVAL = 2.0  # seconds
+PARK_INTERVAL = 0.5  # seconds
 REPAIR_INTERVAL = 30.0
-ROLLUP_INTERVAL = 5.0  # seconds between two times at which what has ended is counted
+ROLLUP_INTERVAL = 5.0  # seconds between counts of what has ended
 
 
 class Pusher:
@@ -57,20 +56,20 @@ class Pusher:
         self._heartbeat: Heartbeat | None = None
         self._listener = Listener()
         self._is_set_up = False
-        self._may_be_more = True  # due runs, as far as is known
+        self._may_be_more = True  # due runs, as far as known
         self._parked = 0.0
-        self._may_park = True  # due runs that stand in a line behind others, as far as is known
-        self._is_careful = False  # the last look failed: look at one run, to find which it is
+        self._may_park = True  # due runs behind others in a line, as far as known
+        self._is_careful = False  # the last look failed: look at runs one by one
         self._claimed = 0.0
         self._swept = 0.0
         self._repaired = 0.0
         self._counted = 0.0
 
     def dequeue(self) -> list[tuple[str, str]] | None:
-        """Shifts as django-q2 tasks; None after a wait without any.
+        """Shifts as django-q2 tasks.
 
         An error would end the pusher. So it is logged and written into the cluster's row
-        (standstill), and the pusher tries again. A run at which the look fails is set aside alone.
+        (standstill), and the pusher tries again. A run at which looks fail is set aside alone.
         """
         try:
             tasks = self._claim_or_wait()
@@ -131,7 +130,7 @@ class Pusher:
         self._worker_table.report_status(PusherStatus(looked, self._claimed, problem, in_flight))
 
     def _open(self) -> tuple[Gateway, Heartbeat, Dispatch]:
-        """Set up the pusher's connection.
+        """Of the pusher's connection:
 
         1. Its commits (leases, sweeps, ticks) do not wait for the disk. A crash of the database
            undoes each as a whole, and the pusher repeats it. A later commit that waits takes
@@ -173,8 +172,8 @@ class Pusher:
                 return
 
     def _wait_for_room(self, gateway: Gateway, dispatch: Dispatch) -> None:
-        """Wait until workers need claims or shifts. Meanwhile notifications, endless under load,
-        are read in batches, for the gateway and other clusters, and due runs may be parked.
+        """Notifications, endless under load, are read in batches, for the gateway and other
+        clusters.
         """
         self._park()
         told = *self._listener.readers, self._worker_table.runs.reader
@@ -186,7 +185,7 @@ class Pusher:
         self._is_told_of_a_run(gateway)
 
     def _park(self) -> None:
-        """Not too often: workers wait for the locks of its lines."""
+        """Rarely: workers wait for its locks."""
         if self._may_park and time.monotonic() - self._parked > PARK_INTERVAL:
             self._parked = time.monotonic()
             self._may_park = parking.park_due()

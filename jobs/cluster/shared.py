@@ -13,8 +13,6 @@ from jobs.platform.postgres import notifier
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """Which worker is at which run, and claims on their way."""
-
     worker_table: WorkerTable
     dispatch: Dispatch
 

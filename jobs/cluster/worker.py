@@ -1,5 +1,3 @@
-"""A worker's shift: one claim after another."""
-
 from __future__ import annotations
 
 import logging
@@ -18,7 +16,7 @@ from jobs.runs.lease import give_back, renew_lease
 logger = logging.getLogger("jobs.engine")
 
 
-EXIT_CODE = 70  # exit code of a worker that ends itself
+EXIT_CODE = 70  # of a worker that ends itself
 
 
 def work() -> None:
@@ -33,10 +31,8 @@ def work() -> None:
 
 
 def _execute_claim(received: Claim | LargeClaim) -> Claim | None:
-    """Advance one run, entered in the worker table; the claim to continue with. After an error the
-    entry stays, see `work`.
-
-    The lease of a claim that waited may be lost by now, and a stopping cluster starts no run.
+    """Returns the claim to continue with. After an error the run's entry in the worker table stays,
+    see `work`. A stopping cluster starts no run.
     """
     worker_table = shared.of_this_cluster().worker_table
     if worker_table.is_stopping:
@@ -56,7 +52,7 @@ def _execute_claim(received: Claim | LargeClaim) -> Claim | None:
 
 
 def _ensure_lease(received: Claim | LargeClaim) -> Claim | None:
-    """The whole claim, with a lease that lasts; None if it is lost."""
+    """None if the lease is lost."""
     if isinstance(received, Claim) and received.clock.age <= conf.lease() / 4:
         return received
     token = renew_lease(received.run_id, received.token)

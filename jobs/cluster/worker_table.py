@@ -1,7 +1,7 @@
-"""Which worker advances which run: memory that a cluster's processes share.
+"""Which worker advances which run, in memory that a cluster's processes share.
 
-The sentinel makes it before it forks. Each worker writes its own line; the heartbeat reads all.
-Without a lock, a torn read costs one heartbeat, never a lease.
+Each worker writes its own line; the heartbeat reads all. Without a lock, a torn read costs one
+heartbeat, never a lease.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class WorkerEntry:
     pid: int
     run_id: uuid.UUID | None
     token: uuid.UUID | None
-    step: str  # as current_step.encode_current_step writes it; empty between steps
+    step: str  # by current_step.encode_current_step; empty between steps
 
 
 @dataclass(frozen=True, slots=True)
 class PusherStatus:
-    """The pusher's last look and claim (monotonic; 0: never), and its problem."""
+    """`looked` and `claimed` are monotonic; 0: never."""
 
     looked: float = 0.0
     claimed: float = 0.0
@@ -49,13 +49,11 @@ class PusherStatus:
 
 
 class WorkerTable:
-    """Shared by all processes forked later."""
-
     def __init__(self) -> None:
         self.requests = Wakeup()  # wakes the gateway
         self.runs = Wakeup()  # wakes the pusher: a run may be due
-        self.may_take_next = False  # this process, with the next run of the line (see dispatch)
-        self.is_spoilt = False  # this process must execute no other run (see executor)
+        self.may_take_next = False  # the line's next run (see dispatch)
+        self.is_spoilt = False  # this process executes no other run (see executor)
         self._page = mmap.mmap(-1, HEADER + MAX_ENTRIES * ENTRY.size)
         self._mine: int | None = None
         self._pid = 0
@@ -73,14 +71,12 @@ class WorkerTable:
         self._write(run_id.bytes, token.bytes, "")
 
     def step_changed(self, current_step: str) -> None:
-        """This process is in the body of a step; empty between steps."""
         end = self._start(self._own_entry()) + ENTRY.size
         self._page[end - STEP_BYTES : end] = current_step.encode()[:STEP_BYTES].ljust(
             STEP_BYTES, b"\0"
         )
 
     def request_queued(self) -> None:
-        """This process stored a request for the gateway."""
         self.requests.notify()
 
     def end(self) -> None:
@@ -143,7 +139,7 @@ class WorkerTable:
         return WorkerEntry(pid, uuid.UUID(bytes=run), uuid.UUID(bytes=token), current_step)
 
     def _own_entry(self) -> int:
-        """This process's line, by pid; the next free one if that is taken."""
+        """By pid; the next free line if that is taken."""
         pid = process_tree.pid()
         if self._mine is None or self._pid != pid:
             entries = [(pid + shift) % MAX_ENTRIES for shift in range(MAX_ENTRIES)]

@@ -1,4 +1,4 @@
-"""A cluster's workers, as its gateway gives them runs."""
+"""A cluster's workers, for its gateway."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ class ClusterWorkers:
             if self._dispatch.missing_shifts:
                 self._dispatch.workers_missing.notify()
             return
-        # The cluster has begun to stop meanwhile.
+        # The cluster stops.
         lease.give_back_all({claim.run_id: claim.token for claim in claims})

@@ -1,11 +1,10 @@
-"""Telling operators of conditions and keys that have no value for an event.
+"""Tells operators of conditions and keys without a value for an event.
 
-1. A row counts the events of an expression (models.ConditionProblem): there is one, however many
-   events come.
-2. It is written after the sender's commit, by a statement of its own, so that senders do not wait
-   for each other's transactions at the row. What was rolled back is not told.
-3. A process writes each row once per GAP (ABSENT_GAP) at most, and counts in between. What it has
-   counted when it ends is lost: there were at least so many.
+1. One row counts all events of an expression (models.ConditionProblem).
+2. It is written after the sender's commit, by its own statement: senders do not wait for each
+   other's transactions at the row. What was rolled back is not told.
+3. A process writes each row at most once per GAP (ABSENT_GAP), and counts in between. What it has
+   counted at its end is lost: there were at least so many.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from jobs.registry.expressions import WhyNot
 logger = logging.getLogger("jobs.events")
 
 GAP = 1.0  # seconds
-ABSENT_GAP = 60.0  # seconds; a field that is not there is ordinary
+ABSENT_GAP = 60.0  # seconds; an absent field is ordinary
 REASON_LIMIT = 500
 Place = ConditionProblem.Place
 Key = tuple[str, str, bool, str]
@@ -97,7 +96,6 @@ _written: dict[Key, float] = {}  # monotonic
 def holds(
     fn_id: str, place: str, source: str, variables: dict[str, Any], event_id: uuid.UUID, where: str
 ) -> bool:
-    """Whether a function's condition is true; what has no value is noted, for `report`."""
     reason = expressions.why_not(source, variables)
     if reason is None:
         return True
@@ -121,13 +119,13 @@ def note(fn_id: str, place: str, source: str, event_id: uuid.UUID, reason: WhyNo
 
 
 def forget() -> None:
-    """What was noted of events that were not inserted."""
+    """Of events that were not inserted."""
     _noted.problems = []
 
 
 def report() -> None:
-    """Write what this thread has noted, after its transaction if there is one. Call it when the
-    events are inserted. Raises nothing.
+    """Write what this thread noted, after its transaction if any. Call it once the events are
+    inserted. Raises nothing.
     """
     if not _noted.problems:
         return
@@ -164,7 +162,6 @@ def _write(problems: Iterable[Problem]) -> None:
 
 
 def _with_those_counted(problems: Iterable[Problem]) -> dict[Key, Problem]:
-    """The last problem of each row, with the number of events that it stands for."""
     together: dict[Key, Problem] = {}
     for problem in problems:
         known = together.get(problem.key)

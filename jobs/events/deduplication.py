@@ -1,13 +1,13 @@
-"""Senders of one event id take turns, and the later one gets the first one's event.
+"""Senders of one event id take turns; later ones get the first one's event.
 
-The locks are advisory, to the end of the sender's transaction. PostgreSQL has one table of them,
-some 64 for each session: a sender of few ids locks each, and shares the ids' buckets, of a fixed
-number; a sender of many takes whole buckets instead.
+Locks are advisory, until the sender's transaction ends. PostgreSQL has one table of them, some 64
+per session: a sender of few ids locks each and shares their buckets, of a fixed number; a sender of
+many takes whole buckets.
 1. Many are more than FEW ids in one transaction, in one list or one by one.
 2. A sender of many never waits for few: it shares a bucket that they share, and locks its ids
    there.
-3. Others with an id wait until it commits, unless they came first: send a long list last.
-4. All lock buckets, then ids, by number. A sender of many takes all buckets at once, and then waits
+3. Others with an id wait for its commit, unless they came first: send a long list last.
+4. All lock buckets, then ids, by number. A sender of many takes all buckets at once, then waits
    only over a common id: transactions that send repeatedly never deadlock.
 """
 
@@ -24,7 +24,7 @@ from jobs.platform.postgres import statements
 from jobs.platform.postgres.query import Query
 
 DEDUPE_WINDOW = timedelta(hours=24)
-FEW = 50  # ids with locks of their own
+FEW = 50  # ids with own locks
 BUCKETS = 512  # a power of two
 NAMESPACE = 1_785_672_307  # of the buckets' locks; ids have 64-bit hashes
 
@@ -33,8 +33,8 @@ SELECT h, (h & {BUCKETS - 1})::int AS bucket
   FROM (SELECT hashtextextended(id, 1) AS h FROM unnest(%(ids)s::text[]) AS id) hashes
 """  # noqa: S608
 
-# Ends with the transaction or savepoint, as locks do. Over FEW, nothing is locked and no row
-# returned.
+# `jobs.ids_sent` ends with the transaction or savepoint, like locks. Over FEW, nothing is locked,
+# no row returned.
 LOCK_FEW = f"""
 WITH ids AS MATERIALIZED ({IDS}), sent AS MATERIALIZED (
   SELECT set_config('jobs.ids_sent', (cardinality(%(ids)s::text[])
@@ -47,7 +47,7 @@ SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE}, bucket
  WHERE (SELECT so_far FROM sent) <= {FEW}
 """  # noqa: S608
 
-# Returns the buckets shared with others; a transaction that gets over FEW takes all.
+# Returns the shared buckets; a transaction that gets over FEW takes all.
 LOCK_BUCKETS = f"""
 WITH ids AS MATERIALIZED ({IDS})
 SELECT bucket FROM (
@@ -65,7 +65,7 @@ SELECT pg_advisory_xact_lock(h)
   FROM (SELECT h FROM ({IDS}) ids WHERE bucket = ANY(%(shared)s::int[]) ORDER BY h) in_order
 """  # noqa: S608
 
-# An index look-up for each id, whatever the statistics say.
+# An index look-up per id, whatever the statistics.
 NEWEST = """
 SELECT known.* FROM unnest(%(ids)s::text[]) AS sent(id) CROSS JOIN LATERAL (
   SELECT id, name, data AS text, dedupe_id, repeat AS repeated FROM jobs_event
@@ -92,7 +92,6 @@ class KnownEvent:
 
     @property
     def repeat(self) -> dict[str, Any] | None:
-        """See id_conflicts."""
         found: dict[str, Any] | None = json.loads(self.repeated or "null")
         return found
 
@@ -101,9 +100,7 @@ KNOWN = Query(NEWEST, KnownEvent)
 
 
 def lock_ids(ids: Collection[str]) -> dict[str, KnownEvent]:
-    """Lock these ids until this transaction ends. Returns each one's newest event within 24
-    hours.
-    """
+    """Returns each id's newest event within 24 hours."""
     wanted = {"ids": sorted(ids), "window": DEDUPE_WINDOW}
     locked, found = statements.execute_many((LOCK_FEW, wanted), KNOWN.asked(wanted))
     if not locked:

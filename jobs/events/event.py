@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic
 from jobs import models
 from jobs.events.insertion import NewEvent
 
-if TYPE_CHECKING:  # a bare Event has the data of JSON; later Pythons' TypeVar says that too
+if TYPE_CHECKING:  # a bare Event has JSON data; later Pythons' TypeVar says that too
     from typing_extensions import TypeVar
 
     D = TypeVar("D", default=dict[str, Any])
@@ -23,9 +23,9 @@ else:
 class Event(Generic[D]):
     """A fact to send, or the one that started a run.
 
-    `data` is a JSON object: a dict, a dataclass or a model; in a run it is of the type that the
-    trigger names. `id` is the sender's own, by which a repeat within 24 h is recognised; `ts` its
-    time, in Unix milliseconds or as an aware datetime; its runs wait for a future time.
+    `data` is a JSON object: a dict, a dataclass or a model; in a run it is of the trigger's type.
+    `id` is the sender's own, by which a repeat within 24 h is recognised; `ts` its time, in Unix
+    milliseconds or as an aware datetime; its runs wait for a future time.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Event(Generic[D]):
 class EventPayload:
     """An event as functions, expressions and hooks see it.
 
-    `id` is the sender's own, or else the row's; `ts` is in Unix milliseconds.
+    `id` is the sender's own, or the row's; `ts` is in Unix milliseconds.
     """
 
     name: str
@@ -50,7 +50,7 @@ class EventPayload:
     id: str
     ts: int
 
-    # The same in SQL, of a jobs_event row.
+    # The same in SQL.
     SQL: ClassVar[str] = """
          jsonb_build_object('name', name, 'data', data,
                             'id', coalesce(nullif(dedupe_id, ''), id::text),
@@ -59,7 +59,6 @@ class EventPayload:
 
     @classmethod
     def of_event(cls, event: Event, row: NewEvent | models.Event) -> EventPayload:
-        """An accepted event, with this row and its time."""
         ts = milliseconds(event.ts) or time.time_ns() // 1_000_000
         return cls(event.name, event.data, own_id(event.id, row.id), ts)
 
@@ -72,7 +71,6 @@ class EventPayload:
 
 
 def own_id(dedupe_id: str, row_id: uuid.UUID) -> str:
-    """The event's id outside."""
     return dedupe_id or str(row_id)
 
 

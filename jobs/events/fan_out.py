@@ -31,8 +31,8 @@ def start(runs: Sequence[NewRun]) -> None:
 
 
 def hold_if_paused(run: models.Run) -> None:
-    """Queue a run that another one waits for until its paused function is resumed: it is not
-    skipped (claim_row.STANDS_STILL).
+    """An invoked run waits until its paused function is resumed, and is not skipped
+    (claim_row.STANDS_STILL).
     """
     paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
     if paused.filter(fn_id=run.fn_id).exists():
@@ -40,8 +40,8 @@ def hold_if_paused(run: models.Run) -> None:
 
 
 def triggered_runs(event: Event, row: NewEvent) -> Iterable[NewRun]:
-    """One run for each function, however many triggers match. Raises InvalidEvent for data that is
-    not of the type that a trigger names.
+    """One per function, however many triggers match. Raises InvalidEvent for data that is not of a
+    trigger's type.
     """
     payload = EventPayload.of_event(event, row)
     for function, triggers in catalog.triggered_by(event.name):
@@ -74,9 +74,7 @@ def new_run(
     payload: EventPayload,
     rerun_of: uuid.UUID | None = None,
 ) -> NewRun:
-    """A run at the end of its lines, due at its event's time; a rerun now. `timeouts.start` counts
-    from then.
-    """
+    """Due at its event's time, a rerun now; `timeouts.start` counts from then."""
     start = function.timeouts.start
     return NewRun(
         fn_id=function.fn_id,
@@ -91,7 +89,6 @@ def new_run(
 
 
 def turn_keys(function: Function, payload: EventPayload, event_id: uuid.UUID) -> list[str]:
-    """The run's lines, one for each Concurrency."""
     keys = []
     for number, entry in enumerate(function.concurrency):
         value = None

@@ -1,5 +1,3 @@
-"""A sender's id again within 24 hours."""
-
 from __future__ import annotations
 
 import logging
@@ -21,12 +19,11 @@ MOST_NAMES = 10
 
 
 def check_repeat(first: NewEvent | KnownEvent, name: str, data: dict[str, Any]) -> None:
-    """Judge an event against the first of its id; it starts nothing.
+    """Judge an event against the first of its id within 24 hours; it starts nothing.
 
     1. Another name is another fact, which would be lost: InvalidEvent.
     2. Other data are noted on the first event's row and in the log, under the caller's lock on the
        id.
-    3. The same again needs nothing.
     """
     if name != first.name:
         raise InvalidEvent(

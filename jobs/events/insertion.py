@@ -26,7 +26,7 @@ BATCH_CHARACTERS = 8 * 1024 * 1024
 
 @dataclass(slots=True, eq=False)
 class NewEvent:
-    """An event to insert; `text` is its data as JSON."""
+    """`text` is its data as JSON."""
 
     name: str
     data: dict[str, Any]
@@ -47,8 +47,8 @@ class NewEvent:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class NewRun:
-    """Due at `planned` or at once, unless its function is paused or it is parked; cancelled unless
-    started within `start_within` seconds.
+    """Due at `planned` or at once, unless paused or parked; cancelled unless started within
+    `start_within` seconds.
     """
 
     fn_id: str
@@ -127,7 +127,7 @@ Pair = tuple[NewEvent, list[NewRun]]
 
 
 def insert_statements(pairs: Sequence[Pair]) -> Iterator[Statement]:
-    """One statement for the events with their runs, unless many or large."""
+    """One, unless the events are many or large."""
     for batch in _batches(pairs):
         runs = [run.as_json() for _, runs in batch for run in runs]
         values = {"events": _list([event.as_json() for event, _ in batch])}
@@ -154,9 +154,7 @@ def _list(texts: Sequence[str]) -> str:
 
 
 def park_behind(runs: Iterable[NewRun]) -> None:
-    """Park those of new runs, all due at once, that stand behind as many others as their line's
-    limit.
-    """
+    """Park new runs, all due at once, behind as many others as their line's limit."""
     ahead: Counter[str] = Counter()
     for run in sorted(runs, key=lambda run: run.id):  # in their line's order
         if not run.turn_keys:

@@ -40,12 +40,9 @@ def send(events: Event[Any] | Iterable[Event[Any]]) -> list[str]:
 
 
 def accept(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
-    """Store events and their runs.
-
-    1. A repeated id yields the stored event, under a lock on the id (id_conflicts).
-    2. New events and runs are one statement (insertion); of runs that start at once in one line,
-       only the first are due (parking).
-    3. Clusters are told after the commit (notifier).
+    """A repeated id yields the stored event, under a lock on the id (id_conflicts). Of runs that
+    start at once in a line, only the first are due (parking). Clusters are told after the commit
+    (notifier).
     """
     if not any(event.id for event in events):
         return accept_fresh(events)
@@ -79,8 +76,8 @@ def _accept_once(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
     return rows
 
 
-# Without a sender's transaction: if a step waits for an event, the division by zero undoes the
-# insertion, and the sender opens one.
+# Without a transaction: if a step waits for an event, the division by zero undoes the insertion,
+# and the sender opens one.
 NOT_AWAITED = f"SELECT 1 / (NOT ({AWAITED}))::int"
 
 
@@ -113,7 +110,7 @@ def _may_skip_transaction(names: set[str]) -> bool:
 
 
 def _insert_in_one_trip(inserts: Sequence[Statement]) -> bool:
-    """In one trip; False, with nothing inserted, if a step waits for one."""
+    """False, with nothing inserted, if a step waits for one."""
     try:
         statements.execute_many(*inserts)
     except DataError as error:

@@ -1,10 +1,10 @@
-"""The account that an act is done for, with its permissions; code may do everything.
+"""The account that an act is done for; code may do everything.
 
     with asked_by(request.user):
         rerun(run_id)  # NotAllowed, if this account may not
 
-A run remembers its account's id (`Run.asked_by`); so do its hooks and the runs that it invokes.
-When it acts on other runs, the account is looked up anew: it must exist, be active and be allowed.
+A run, its hooks and the runs that it invokes remember the account's id (`Run.asked_by`). When a run
+acts on others, the account is looked up anew: it must exist, be active and be allowed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from jobs.models import Run
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """An account now. `id` is empty for code; `user` is None for code and a deleted account."""
+    """`id` is empty for code; `user` is None for code and a deleted account."""
 
     id: str = ""
     user: Any = None
@@ -36,7 +36,7 @@ class Asker:
         return str(self.user.get_username())
 
     def refusal(self, permission: str, run: Run | None = None) -> str:
-        """Why this asker may not (to this run); empty if allowed."""
+        """Empty if allowed."""
         if not self.id:
             return ""
         if self.user is None:
@@ -59,7 +59,6 @@ class Asker:
 
 CODE = Asker()
 _named: ContextVar[Asker | None] = ContextVar("named", default=None)
-# this thread's
 _inside: ContextVar[uuid.UUID | None] = ContextVar("inside", default=None)
 
 
@@ -73,7 +72,7 @@ def asking(asker: Asker) -> Iterator[None]:
 
 
 def asked_by(user: Any) -> contextlib.AbstractContextManager[None]:
-    """Name this account (a user of Django's) as the asker of this block."""
+    """Name a user of Django's as the asker of this block."""
     return asking(Asker(str(user.pk), user))
 
 
@@ -93,7 +92,6 @@ def on_behalf_of(run_id: uuid.UUID) -> contextlib.AbstractContextManager[None]:
 
 
 def current() -> Asker:
-    """The named asker, or this run's, or CODE."""
     named = _named.get()
     return named if named is not None else account(current_id())
 
@@ -106,7 +104,7 @@ def current_id() -> str:
 
 
 def named_id() -> str:
-    """For a new run; it takes no query."""
+    """Takes no query."""
     asker = _named.get()
     return asker.id if asker is not None else ""
 
@@ -116,7 +114,7 @@ def id_of(run_id: uuid.UUID) -> str:
 
 
 def account(id: str) -> Asker:
-    """Looked up now; CODE for an empty id."""
+    """CODE for an empty id."""
     if not id:
         return CODE
     model = get_user_model()
@@ -127,7 +125,7 @@ def account(id: str) -> Asker:
 
 
 def names(ids: Iterable[str]) -> dict[str, str]:
-    """The names of the accounts that are there, by their ids, in one query at most."""
+    """In one query at most."""
     wanted = set(filter(None, ids))
     if not wanted:
         return {}

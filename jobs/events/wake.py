@@ -12,7 +12,7 @@ from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
 from jobs.registry import expressions
 
-# After the insertion, so that a sender and a beginning wait do not miss each other.
+# After the insertion: a sender and a beginning wait must not miss each other.
 AWAITED = """
 SELECT EXISTS (SELECT FROM jobs_step WHERE status = 'waiting' AND awaits = ANY(%(names)s))
 """
@@ -24,7 +24,7 @@ awaited_until: dict[str, float] = {}  # monotonic
 
 
 def wake_waiting(names: set[str], fresh: Sequence[tuple[Event, NewEvent]]) -> None:
-    """Wake the runs that these events may satisfy; each looks for its event itself."""
+    """Each run looks for its event itself."""
     _remember_awaited(names)
     waiting = models.Step.objects.filter(status=models.StepStatus.WAITING, awaits__in=names)
     woken = []
@@ -50,7 +50,7 @@ def why_not(detail: dict[str, Any], variables: dict[str, Any]) -> expressions.Wh
 
 
 def satisfies(detail: dict[str, Any], variables: dict[str, Any], where: str) -> bool:
-    """Whether the event `async` fits; `where` names the step."""
+    """`where` names the step."""
     condition = detail.get("if")
     if not condition:
         return True
@@ -68,11 +68,9 @@ SELECT 'run' FROM woken LIMIT 1
 
 
 def wake_statement(run_ids: Sequence[uuid.UUID]) -> Statement:
-    """Wake these runs.
-
-    1. A leased run keeps the wake in its row until it suspends (records.SETTLED).
-    2. A due run's row is locked until this commit, so a claiming cluster sees what was written.
-    3. A parked run looks when it has its turn.
+    """A leased run keeps the wake in its row until it suspends (records.SETTLED). A due run's row
+    is locked until this commit, so a claiming cluster sees what was written. A parked run looks
+    when it has its turn.
     """
     return WAKE, {"run_ids": list(run_ids)}
 

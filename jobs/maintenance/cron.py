@@ -1,15 +1,15 @@
 """Cron triggers: each (function, cron line) has a row with its next tick.
 
-Every cluster looks every couple of seconds. Each row is a transaction, by the database's clock:
-lock it, unless another cluster has; insert the tick's event and its one run; move on to the first
-tick after now. A failing row is logged, the others tick. So a tick starts one run, and ticks missed
-while no cluster lived start one together, not a storm.
+Every cluster looks every two seconds. Each row is a transaction, by the database's clock: lock it,
+unless another cluster has; insert the tick's event and one run; move on to the first tick after
+now. A failing row is logged, the others tick. So a tick starts one run, and so do all ticks missed
+without a living cluster together.
 
 A tick is not missed if no living cluster has its trigger:
 1. A cluster with the trigger notes that every few minutes (`known_at`).
-2. A cluster without notes since when it is absent (`unknown_since`), until the next note of (1).
+2. One without it notes since when (`unknown_since`), until the next note of (1).
 3. A trigger unknown for an hour is undeployed: it begins with its next tick.
-4. Less is a restart: the tick is given late, as after a time without clusters.
+4. Less is a restart: the tick is given late.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ logger = logging.getLogger("jobs.engine")
 
 EVENT = "jobs/scheduled.timer"
 RENEWAL = timedelta(minutes=5)  # between notes of `known_at`
-RESTART = timedelta(hours=1)  # a shorter absence is a restart
-# No version knows a row overdue and noted as unknown for this long: any cluster that knew it would
-# move it on within seconds.
+RESTART = timedelta(hours=1)
+# No version knows a row overdue and unknown for so long: one that did would move it on within
+# seconds.
 FORGOTTEN_AFTER = timedelta(days=1)
 GIVEN_AHEAD = ["next_at", "last_at", "last_run", "held", "known_at", "unknown_since"]
 SAID_FOR = 60.0  # seconds between a row's logged errors
@@ -50,12 +50,12 @@ Known = dict[tuple[str, str], TriggerCron]
 Act = Callable[[CronSchedule, TriggerCron | None, datetime], bool]
 Choose = Callable[[CronSchedule, TriggerCron | None, datetime], Act | None]
 
-_said: dict[int, float] = {}  # when a row's error was logged
+_said: dict[int, float] = {}  # by row
 
 
 def sync() -> None:
-    """At a cluster's start: give each trigger its row, drop rows that no version ticks. Existing
-    rows keep their time, so a missed tick is given late.
+    """At a cluster's start. Rows that no version ticks are dropped; others keep their time, so a
+    missed tick is given late.
     """
     known = _triggers()
     for row in CronSchedule.objects.annotate(now=Now()):
@@ -68,7 +68,6 @@ def sync() -> None:
 
 
 def tick() -> int:
-    """Give all due ticks; returns how many runs were started."""
     known = _triggers()
     rows = CronSchedule.objects.annotate(now=Now())
     return sum(_check_schedule(row, row.now, known, _while_alive) for row in rows)
@@ -97,7 +96,7 @@ def add(known: Known) -> None:
 
 
 def _check_schedule(row: CronSchedule, now: datetime, known: Known, choose: Choose) -> bool:
-    """Do what a row needs, alone, under its lock; True if a run was started."""
+    """True if a run was started."""
     trigger = known.get((row.fn_id, row.cron))
     if choose(row, trigger, now) is None:
         return False
@@ -154,8 +153,8 @@ def _note(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool
 
 
 def _renew(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool:
-    """Note the trigger, without ticks of an undeployed time. A time beyond the next tick came from
-    a wrong clock or older time zones.
+    """Drops ticks of an undeployed time. A time beyond the next tick came from a wrong clock or
+    older time zones.
     """
     upcoming = timetable(row.cron).after(_due_until(row, now))
     was_undeployed = row.unknown_since is not None and row.unknown_since <= now - RESTART
@@ -167,7 +166,7 @@ def _renew(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> boo
 
 
 def _due_until(row: CronSchedule, now: datetime) -> datetime:
-    """Not repeated when a clock is set back a little; a clock far ahead holds none back."""
+    """A clock set back a little repeats no tick; one far ahead holds none back."""
     is_sane = row.last_at is not None and row.last_at < now + RESTART
     return max(now, row.last_at) if row.last_at is not None and is_sane else now
 

@@ -1,22 +1,21 @@
 """What is deleted, and when.
 
     runs         ended longer ago than conf.retention(), with all their rows
-    events       accepted longer ago than that, without a run
+    events       accepted longer ago, without a run
+    ends         undone by an operator's retry, ended longer ago
+    problems     of conditions, last met longer ago
     clusters     silent for a day
-    ends         undone by an operator's retry, older than that
-    problems     of conditions, last met longer ago than that
     submissions  with expired tokens (see form_submissions.py)
 
 Small batches, a transaction each: locks are short, autovacuum keeps up, stopping is harmless. An
 event goes with its last run. While runs are under way:
 1. It works a tenth of the time (SHARE); a rest is a suspension, without a worker.
-2. It deletes at least twice as many as are made meanwhile (LEAD), at little cost, so it comes to an
-   end.
-3. A walk begins at the oldest and never goes back: batches do not read kept and dead rows again.
+2. It deletes at least twice as many as are made (LEAD), at little cost, so it ends.
+3. A walk begins at the oldest and never goes back: batches do not reread kept and dead rows.
 
 Kept with an unfinished run: its event, the run that it reruns (`rerun_of` tells its worker of a
-memory), runs that it invoked (it reads their end), events whose name it waits for. Only a wait that
-begins after a deletion may miss an event.
+memory), runs that it invoked (it reads their end), events whose name it awaits. Only a wait begun
+after a deletion may miss an event.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ class Progress(TypedDict):
 
 def forget(after: str = "", batches: int = BATCHES, *, since: str = "") -> Progress:
     """Delete up to `batches` batches: runs with their events, oldest first, from `since`; then
-    events without runs, from `after`. Call it outside a transaction, again while there is `more`,
+    events without runs, from `after`. Call it outside transactions, again while there is `more`,
     after `rest` seconds.
     """
     keep, batch, began = conf.retention(), conf.retention_batch(), time.monotonic()
@@ -110,7 +109,7 @@ def _rest(looked_at: int, busy: float) -> float:
 
 
 def go_on() -> None:
-    """Start a run that goes on, unless one is queued. In a transaction."""
+    """In a transaction; nothing if one is queued."""
     waiting = Run.objects.in_status(RunStatus.QUEUED).filter(fn_id=FUNCTION, started_at=None)
     if waiting.exists():
         return
@@ -121,7 +120,6 @@ def go_on() -> None:
 
 
 def _forget_submissions(batch: int, batches: int) -> bool:
-    """True if more are left. Kept as long as tokens are taken."""
     return all(_forget_old_submissions(batch) == batch for _ in range(batches))
 
 
@@ -134,7 +132,7 @@ def _forget_old_submissions(batch: int) -> int:
 
 @transaction.atomic
 def _forget_undone_ends(keep: timedelta, batch: int) -> None:
-    """One batch a round: more than persons retry meanwhile."""
+    """One batch a round outpaces operators' retries."""
     old = UndoneEnd.objects.filter(ended_at__lt=Now() - keep).order_by("ended_at")
     ids = list(old.values_list("id", flat=True)[:batch])
     UndoneEnd.objects.filter(id__in=ids).delete()
@@ -142,9 +140,7 @@ def _forget_undone_ends(keep: timedelta, batch: int) -> None:
 
 @transaction.atomic
 def _forget_runs(keep: timedelta, batch: int, awaited: set[str], done: Progress) -> int:
-    """A batch of runs, and events left without one; returns how many. Passes by locked rows (a
-    rerun, another cluster).
-    """
+    """Passes by locked rows (a rerun, another cluster)."""
     # Subqueries: Exists would be joined with all unfinished runs. Unordered: without statistics the
     # order would read all runs.
     unfinished = Run.objects.unfinished().order_by().values("id")
@@ -175,9 +171,7 @@ def _old(keep: timedelta) -> Q:
 
 
 def _walk_on(keep: timedelta, batch: int, awaited: set[str], done: Progress) -> int:
-    """A page of old events by id; returns its length. Passes kept events (of a run that sleeps a
-    year) once.
-    """
+    """Passes kept events (of a run that sleeps a year) once."""
     after = done["after"]
     walk = Event.objects.filter(id__gt=after) if after else Event.objects.all()
     rows = walk.order_by("id").annotate(is_old=_old(keep)).values_list("id", "is_old")[:batch]

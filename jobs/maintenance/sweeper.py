@@ -1,8 +1,8 @@
-"""Every cluster sweeps, every few seconds, for what dead clusters held (laws 4, 5). No sweep waits:
+"""Every cluster sweeps every few seconds for what dead clusters held (laws 4, 5). No sweep waits:
 
 1. Each change ends its own condition, checked again under the row's lock.
 2. Locked rows are left to the next sweep.
-3. A run is ended in a transaction of its own: the lines of two runs could deadlock with another.
+3. A run ends in its own transaction: two runs' lines could deadlock with another's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jobs.runs.lease import releasing
 
 logger = logging.getLogger("jobs.engine")
 
-# A run's first loss, or one before a worker began it: without blame.
+# Losses without blame (_lapsed_runs).
 REQUEUE_LAPSED = f"""
 UPDATE jobs_run SET {releasing(lost_count="lost_count + 1")}
  WHERE id IN (SELECT id FROM jobs_run
@@ -33,7 +33,6 @@ UPDATE jobs_run SET {releasing(lost_count="lost_count + 1")}
 
 
 def sweep() -> int:
-    """Hand on what dead clusters held, and cancel late runs; returns how many were handed on."""
     _cancel_expired()
     handed_on = _lapsed_runs() + hand_on_lapsed()
     if handed_on:
@@ -66,11 +65,10 @@ def _cancel_if_expired(run_id: uuid.UUID) -> None:
 
 
 def _lapsed_runs() -> int:
-    """Hand on runs of lost clusters.
-
-    1. Which of them a worker was at is unknown: the first loss has no blame.
-    2. From then on a worker notes that it begins the run (`begun`, see executor), and a loss is an
-       attempt: a run that kills its cluster uses up its attempts, and its neighbours do not.
+    """Which run of a lost cluster a worker was at is unknown: a first loss, or one before a worker
+    began, has no blame. From then on a worker notes that it begins the run (`begun`, see executor),
+    and a loss is an attempt: a run that kills its cluster uses up its attempts, its neighbours do
+    not.
     """
     suspects = models.Run.objects.lost().filter(begun=True).order_by("lease_until")
     blamed = sum(

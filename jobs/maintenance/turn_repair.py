@@ -1,4 +1,4 @@
-"""Repairs lost wakes and circles of runs."""
+"""Repairs lost wakes and circles."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from jobs.runs.turns import LINES, for_line
 logger = logging.getLogger("jobs.engine")
 
 
-# The first parked run of a line with room for it and for those on their way: a rollback lost its
-# wake.
+# The first parked run of a line with room for it: a rollback lost its wake.
 STALLED_HEADS = f"""
 WITH RECURSIVE {LINES}, heads AS MATERIALIZED (
   SELECT lines.key, head.* FROM lines CROSS JOIN LATERAL (
@@ -54,9 +53,7 @@ RETURNING id
 
 
 def repair_turns() -> int:
-    """Wake these runs, and break circles; returns how many were woken or failed. It reads all
-    lines, so once in a while is enough.
-    """
+    """Returns how many runs were woken or failed. It reads all lines: call it rarely."""
     found = 0
     with connection.cursor() as cursor:
         for line in (0, 1):

@@ -1,6 +1,4 @@
-"""This process's registered functions. An unusable one raises InvalidFunction, or, while Django
-starts, is set aside alone (unusable.py).
-"""
+"""This process's registered functions."""
 
 from __future__ import annotations
 
@@ -30,9 +28,9 @@ _functions: dict[str, Function] = {}
 
 def register(function: Function, *hooks: Function, slips: Iterable[str] = ()) -> None:
     """Register a function with its hooks, all or none. The same code may come again (an
-    autoreload), other code under a known id may not. `slips` are problems of its declaration.
+    autoreload), other code under a known id may not. `slips` are its declaration's problems.
 
-    Raises InvalidFunction; while Django starts, sets the function aside instead.
+    Raises InvalidFunction; while Django starts, sets the function aside instead (unusable.py).
     """
     try:
         _refuse_unusable(function, slips)
@@ -49,7 +47,6 @@ def register(function: Function, *hooks: Function, slips: Iterable[str] = ()) ->
 
 
 def _refuse_hook(function: Function, hook: Function) -> None:
-    """As an option of the function that it belongs to."""
     moment = next(moment for moment, fn_id in function.hooks.items() if fn_id == hook.fn_id)
     place = hook.place if callable(hook.handler) else function.place
     for problem in problems(hook):
@@ -68,7 +65,7 @@ def _refuse_unusable(function: Function, slips: Iterable[str] = ()) -> None:
 
 
 def _is_again(known: Function, function: Function) -> bool:
-    """Whether the same code is registered again: a second import, or the very same twice."""
+    """A second import, or the very same twice."""
     if not are_the_same(known.handler, function.handler):
         return False
     if not function.declaration.is_of_the_same_import(known.declaration):
@@ -90,7 +87,6 @@ def _declared(function: Function) -> str:
 
 
 def _set_aside(function: Function, why: str) -> None:
-    """The function's runs are made, and wait for a cluster that can execute them."""
     logger.error("A function is set aside, the others go on: %s", why)
     waiting = Function(
         fn_id=function.fn_id,
@@ -129,7 +125,7 @@ def get(fn_id: str) -> Function:
 
 
 def meant(given: Any, others: Iterable[str] = ()) -> str:
-    """What ends a sentence about an unknown function: the id that may have been meant."""
+    """The end of a sentence: the id that was meant."""
     if isinstance(given, Function):
         return f" Give its id, a text: “{given.fn_id}”."
     of_handler = [f.fn_id for f in _functions.values() if f.handler is given]
@@ -151,7 +147,7 @@ def cancelled_by(event_name: str) -> list[tuple[Function, Cancel]]:
 
 
 def hook_of(fn_id: str, moment: str) -> Function | None:
-    """The function to start when a run of this one fails, is cancelled or is retried."""
+    """`moment` is “failure”, “cancel” or “retry”."""
     function = _functions.get(fn_id)
     return _functions.get(function.hooks.get(moment, "")) if function else None
 
@@ -178,9 +174,7 @@ def triggered_by(event_name: str) -> list[tuple[Function, list[TriggerEvent]]]:
 
 
 def read_data(function: Function, event_name: str, data: dict[str, Any]) -> Any:
-    """An event's data as the type that the function's triggers name for it; as it is without one.
-    Raises InvalidEvent.
-    """
+    """As the type that the function's triggers name, or unchanged. Raises InvalidEvent."""
     if event_name == event_data.INVOKED_EVENT:
         kinds = event_data.invoked_kinds(function.triggers)
     else:

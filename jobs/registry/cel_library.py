@@ -1,8 +1,6 @@
-"""The compiled part of the package `cel`, without the package.
-
-The package's command line costs 12 MiB in every process, and a third of a second at each start.
-With other files than the tested versions', the whole package is imported, and `manage.py check`
-says so (`jobs.W023`).
+"""Loads the compiled part of the package `cel` alone: the package's command line costs each process
+12 MiB, and a third of a second at the start. If its files are not the tested versions', the whole
+package is imported, and `manage.py check` says so (`jobs.W023`).
 """
 
 from __future__ import annotations
@@ -16,13 +14,11 @@ from django.core.checks import CheckMessage, Warning
 
 
 class OtherLayout(Exception):
-    """The package's files are not where they are in the tested versions."""
+    """The package's files are elsewhere than in tested versions."""
 
 
 def compiled_part() -> Any:
-    """The module, loadable once per process; raises OtherLayout, or ModuleNotFoundError without the
-    package.
-    """
+    """Loadable once per process."""
     package = find_spec("cel")
     if package is None:
         raise ModuleNotFoundError("common-expression-language is not installed.")
@@ -41,7 +37,6 @@ def _loaded(spec: Any) -> Any:
 
 
 def library() -> tuple[Any, str]:
-    """The evaluator, and why it is the whole package (empty if it is not)."""
     try:
         return compiled_part(), ""
     except OtherLayout as why:

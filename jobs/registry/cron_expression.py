@@ -1,14 +1,13 @@
-"""Cron lines, `TZ=Europe/Paris 0 12 * * 5`, as moments in a time zone; cronsim reads the fields.
+"""Cron lines, `TZ=Europe/Paris 0 12 * * 5`, as moments; cronsim reads the fields.
 
-Five fields (minute, hour, day of month, month, day of week), after an optional time zone, else UTC.
 When clocks are set, as in Debian's cron:
 
 - a line that names its hour (`30 2 * * *`) ticks once a day: in a night without 2:30 at the change
-  (3:00), in a night with two at the first;
+  (3:00), in one with two at the first;
 - a line whose minute or hour begins with `*` goes by elapsed time: it skips a left-out hour, and
   ticks in both passes of a repeated one.
 
-Clocks may leave out or repeat any stretch: half an hour, midnight, a whole day.
+Clocks may leave out or repeat any stretch: half an hour, midnight, a day.
 """
 
 from __future__ import annotations
@@ -36,9 +35,7 @@ STRIDE = timedelta(days=1)  # no zone has set its clocks twice in a day since 19
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """When a cron line ticks. A moment is an aware datetime, returned in UTC; a wall is a clock's
-    time in the zone.
-    """
+    """A moment is an aware datetime, returned in UTC; a wall is a clock's time in the zone."""
 
     fields: str
     zone: tzinfo
@@ -52,7 +49,7 @@ class Timetable:
         return next(tick for tick in ticks if tick > moment)
 
     def latest(self, moment: datetime) -> datetime:
-        """The last tick that is not later than `moment`."""
+        """The last tick up to `moment`."""
         moment = moment.astimezone(UTC)
         if self._goes_by_elapsed_time:
             return self._elapsed_latest(moment)
@@ -104,7 +101,7 @@ class Timetable:
         return wall.replace(tzinfo=UTC) - self._offset(moment)
 
     def _repeated(self, moment: datetime) -> timedelta:
-        """How much the clocks repeat, if `moment` is in one of the two passes."""
+        """How much the clocks repeat, if `moment` is in either pass."""
         local = moment.astimezone(self.zone)
         first, second = local.replace(fold=0).utcoffset(), local.replace(fold=1).utcoffset()
         return max((first or timedelta()) - (second or timedelta()), timedelta())
@@ -118,7 +115,6 @@ class Timetable:
         return self._first_change(local.replace(fold=1).astimezone(UTC), moment) or moment
 
     def _first_change(self, since: datetime, until: datetime) -> datetime | None:
-        """The first change of the clocks after `since`, up to `until`."""
         while self.zone is not UTC and since < until:
             step = min(since + STRIDE, until)
             if self._offset(since) != self._offset(step):
@@ -144,7 +140,7 @@ class Timetable:
 
 
 def timetable(line: str) -> Timetable:
-    """Read a cron line. Raises InvalidFunction with the reason."""
+    """Raises InvalidFunction."""
     if not isinstance(line, str) or len(line) > LONGEST:
         raise InvalidFunction(
             f"cron={quoted(line)}: a text of at most {LONGEST} characters is allowed. {FORM}."

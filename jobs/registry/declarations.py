@@ -1,4 +1,4 @@
-"""What was meant by a declaration that Python itself refuses: an option that is none."""
+"""What was meant by a declaration that Python itself refuses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BARE = re.compile(r"create_function\(\) (takes 0 positional arguments|missing .*
 
 
 def hint(message: str) -> str:
-    """The way out of a TypeError's message, a space before it; empty if it is another one."""
+    """After a space; empty for another error."""
     if BARE.search(message):
         return ' Declare a function so: @create_function(fn_id="…", trigger=…).'
     unknown, by_place = UNKNOWN.search(message), BY_PLACE.search(message)

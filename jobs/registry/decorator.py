@@ -1,5 +1,3 @@
-"""`create_function`: how a function is declared."""
-
 from __future__ import annotations
 
 import inspect
@@ -36,14 +34,14 @@ def create_function(
     """Register the decorated handler, `def f(ctx: Context) -> JSON`, as a durable function.
 
     `fn_id` names the function for good (1 to 200 characters); `name` is for the panel. Each
-    `trigger` starts it; without one it is invoked or started by hand. `concurrency` has at most
-    two lines, `timeouts` and `cancel_on` end runs early. `retries=3` is four attempts of each
-    step (0–20). `backoff` lists seconds or timedeltas before retry 1, 2, …. With
-    `resumable=False` a run that has failed or was cancelled does not go on where it stopped: an
-    operator reruns it from the start (docs/compensation.md). `on_failure`, `on_cancel` and
-    `on_retry` become functions (`<fn_id>-failure`, …) whose event has the run's
-    `data["error"]`, `data["event"]`, `data["run_id"]` and `data["function_id"]`. Any
-    other option is `misspelt`. Raises InvalidFunction (see `register`).
+    `trigger` starts it; without one it is invoked or started by hand. `concurrency` has at most two
+    lines, `timeouts` and `cancel_on` end runs early. `retries=3` is four attempts of each step
+    (0–20). `backoff` lists seconds or timedeltas before retry 1, 2, …. With `resumable=False` a
+    failed or cancelled run does not go on where it stopped: an operator reruns it from the start
+    (docs/compensation.md). `on_failure`, `on_cancel` and `on_retry` become functions
+    (`<fn_id>-failure`, …) whose event has the run's `data["error"]`, `data["event"]`,
+    `data["run_id"]` and `data["function_id"]`. Any other option is `misspelt`. Raises
+    InvalidFunction (see `register`).
     """
     hooks = {"failure": on_failure, "cancel": on_cancel, "retry": on_retry}
     given = {moment: hook for moment, hook in hooks.items() if hook is not None}

@@ -1,12 +1,10 @@
-"""Finds every app's `functions.py`, as Django finds `admin.py`. One mistake stops no other
-function:
+"""Finds every app's `functions.py`, as Django finds `admin.py`. A mistake stops no other function:
 
 1. The runs of a module that cannot be imported wait visibly and say why.
-2. A function that cannot be used (an expression that does not parse, a long name) is set aside
-   alone.
+2. An unusable function (its expression does not parse, its name is long) is set aside alone.
 
-Each is logged as an error, Django's checks warn when a command starts, and `manage.py check
---deploy` fails, so that a deployment notices.
+Each is logged as an error. Django's checks warn when a command starts, and fail a deployment's
+`manage.py check --deploy`.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ from jobs.registry.handler_identity import place_of_error
 logger = logging.getLogger("jobs.engine")
 
 REASON_LIMIT = 4_000  # characters
-# Modules that could not be imported → why.
+# Modules that cannot be imported → why.
 broken: dict[str, str] = {}
 
 
@@ -78,8 +76,8 @@ def functions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """An error for an unknown or set-aside function (`jobs.E004`): running clusters would go on
-    with it, new ones would not.
+    """An error for an unknown or set-aside function (`jobs.E004`): running clusters go on with it,
+    new ones would not.
     """
     count = len(broken) + len(unusable.sentences())
     if not count:

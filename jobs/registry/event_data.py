@@ -1,7 +1,7 @@
 """The type that a trigger names for its event's data: `TriggerEvent(event=…, data=Order)`.
 
-1. `send`, `invoke` and a rerun with other data refuse data that does not fit.
-2. A run reads it as the type when it is called. Data that came before the type did may not fit.
+1. `send`, `invoke` and reruns with other data refuse unfit data.
+2. A called run reads its data as the type. Data older than the type may not fit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def typed_triggers(triggers: Iterable[Trigger]) -> list[TriggerEvent]:
 
 
 def invoked_kinds(triggers: Iterable[Trigger]) -> list[Any]:
-    """What an invoked run gets: the type of the triggers, if they have one alone."""
+    """Of an invoked run: the triggers' type, if they have only one."""
     kinds: list[Any] = []
     for trigger in typed_triggers(triggers):
         if trigger.data not in kinds:
@@ -38,13 +38,13 @@ def invoked_kinds(triggers: Iterable[Trigger]) -> list[Any]:
 
 
 def kinds_of(triggers: Sequence[Any]) -> list[Any]:
-    """The types of a run's event, if each of the triggers names one; else none is known."""
+    """Of a run's event; empty unless each trigger names a type."""
     kinds = [trigger.data for trigger in typed_triggers(triggers)]
     return kinds if len(kinds) == len(triggers) else []
 
 
 def read(kinds: list[Any], fn_id: str, name: str, data: dict[str, Any]) -> Any:
-    """The data as the first type that it fits; as it is without one. Raises InvalidEvent."""
+    """The data as the first type that fits, or as it is. Raises InvalidEvent."""
     first: Misfit | None = None
     for kind in kinds:
         try:
@@ -60,8 +60,8 @@ def read(kinds: list[Any], fn_id: str, name: str, data: dict[str, Any]) -> Any:
 
 
 def schema(trigger: TriggerEvent) -> dict[str, Any]:
-    """The data's JSON schema, for its row, with the `order` of the properties, which the database
-    does not keep; its name alone if it is large.
+    """The data's JSON schema, with the `order` of its properties, which the database does not keep;
+    a large one's name alone.
     """
     told = shape_of(trigger.data).schema()
     told = {"title": name_of(trigger.data), "order": list(told.get("properties", ())), **told}
@@ -70,7 +70,7 @@ def schema(trigger: TriggerEvent) -> dict[str, Any]:
 
 
 def problems(triggers: Sequence[Trigger], handler: Any) -> Iterator[str]:
-    """Of the triggers' types, and of a handler that says another one: `ctx: Context[Order]`."""
+    """Of the triggers' types, and of a handler with another: `ctx: Context[Order]`."""
     typed = typed_triggers(triggers)
     for trigger in typed:
         where = f"TriggerEvent(event={quoted(trigger.event)}, data={name_of(trigger.data)})"
@@ -94,11 +94,11 @@ def problems(triggers: Sequence[Trigger], handler: Any) -> Iterator[str]:
 
 
 def _said_by(handler: Any) -> Any:
-    """Order, of `def f(ctx: Context[Order])`; None if it says none."""
+    """Order of `def f(ctx: Context[Order])`, or None."""
     try:
         first = next(iter(inspect.signature(handler).parameters))
         hint = typing.get_type_hints(handler).get(first)
-    except Exception:  # no parameter, or a name that is there for type checkers alone
+    except Exception:  # no parameter, or a name for type checkers alone
         return None
     origin = typing.get_origin(hint)
     if (getattr(origin, "__module__", ""), getattr(origin, "__name__", "")) != CONTEXT:
@@ -108,7 +108,6 @@ def _said_by(handler: Any) -> Any:
 
 
 def _is_json(kind: Any) -> bool:
-    """Whether plain JSON is what the type says: a dict, a TypedDict."""
     origin = typing.get_origin(kind) or kind
     if not isinstance(origin, type):
         return all(map(_is_json, typing.get_args(kind)))

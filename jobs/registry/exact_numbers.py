@@ -1,7 +1,7 @@
 """Numbers in expressions: exact, or comparable for equality only.
 
 CEL's library makes floats of whole numbers beyond 64 bits: 2**64 + 1 would equal 2**64 + 2. `exact`
-gives expressions an object instead, equal to the same number only.
+makes them objects instead, equal to the same number only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MARK = "\0number"  # storable JSON has no name with a NUL
 
 
 def exact(value: Any) -> Any:
-    """JSON for an expression; the same object if nothing changes."""
+    """JSON for an expression; the same object if unchanged."""
     kind = type(value)
     if kind is dict:
         changed = {}
@@ -48,5 +48,4 @@ def _whole(value: float) -> Any:
 
 
 def number_of(value: dict[Any, Any]) -> int | None:
-    """The number behind `exact`'s object; None for another object."""
     return int(value[MARK]) if value.keys() == {MARK} else None

@@ -1,6 +1,4 @@
-"""Checks the names in an expression: a condition with a misspelled name would silently be false for
-ever.
-"""
+"""Checks names in expressions: a misspelled one would silently make a condition false for ever."""
 
 from __future__ import annotations
 
@@ -35,7 +33,7 @@ THINGS = (
     *("'a'", "1", "1u", "1.5", "true", "null", "b'a'", "[1]", "{'a': 1}"),
     *("timestamp('2024-01-01T00:00:00Z')", "duration('1s')"),
 )
-# What Python writes, and CEL in its place.
+# Python's words, and CEL's.
 IN_CEL = {
     **{"and": "&&", "or": "||", "not": "!", "=": "==", "is": "=="},
     **{"True": "true", "False": "false", "None": "null", "len": "size"},
@@ -47,7 +45,7 @@ END: Token = ("mark", "")
 
 
 def check(source: str, *known: str) -> None:
-    """Raise InvalidExpression if it does not parse, or uses a variable not in `known`, or an
+    """Raises InvalidExpression if it does not parse, or has a variable not in `known`, or an
     unknown field or function.
     """
     try:
@@ -59,7 +57,6 @@ def check(source: str, *known: str) -> None:
 
 
 def python_words(source: str) -> str:
-    """The words of Python's in an expression, with those of CEL; empty without one."""
     tokens = _tokens(source)
     found = {text for kind, text in tokens if kind == "name" and text in IN_CEL}
     marks = [text if kind == "mark" else "" for kind, text in tokens]
@@ -115,9 +112,7 @@ def _known_fields(root: str, given: str) -> str:
 
 
 def check_data(source: str, types: Mapping[str, Sequence[Any]]) -> None:
-    """Raise InvalidExpression if it reads a name below `data` that none of the types has which
-    `types` says for a variable.
-    """
+    """Raises InvalidExpression for a name below `data` that none of the variable's `types` has."""
     for root, fields in _paths(_tokens(source)):
         if fields[:1] == ["data"] and types.get(root):
             _check_below(source, f"{root}.data", types[root], fields[1:])
@@ -147,7 +142,7 @@ def _tokens(source: str) -> list[Token]:
 
 
 def _bare(tokens: list[Token]) -> list[Token]:
-    """Without the parentheses around a mere path: `(event).data` is `event.data`."""
+    """Without parentheses around mere paths: `(event).data` is `event.data`."""
     i = 0
     while i < len(tokens):
         before, end = (tokens[i - 1] if i else END), _end_of_path(tokens, i + 1)
@@ -161,7 +156,6 @@ def _bare(tokens: list[Token]) -> list[Token]:
 
 
 def _end_of_path(tokens: list[Token], start: int) -> int:
-    """Behind the variable and its fields that stand here; `start` if none does."""
     if _at(tokens, start)[0] != "name":
         return start
     end = start + 1
@@ -171,9 +165,7 @@ def _end_of_path(tokens: list[Token], start: int) -> int:
 
 
 def _paths(tokens: list[Token]) -> Iterator[tuple[str, list[str]]]:
-    """Each variable with the fields read from it, one below the other. A macro's variables are left
-    out.
-    """
+    """Each variable, but a macro's, with the fields read from it, one below the other."""
     bound: list[str] = []
     for i, (kind, text) in enumerate(tokens):
         before, after = tokens[i - 1] if i else END, _at(tokens, i + 1)
@@ -193,7 +185,6 @@ def _fields(tokens: list[Token], i: int) -> Iterator[str]:
 
 
 def _width(tokens: list[Token], i: int) -> int:
-    """Of `.field` or `["field"]`, in tokens."""
     return 2 if _at(tokens, i)[1] == "." else 3
 
 
@@ -202,7 +193,7 @@ def _at(tokens: list[Token], i: int) -> Token:
 
 
 def _bound_by(tokens: list[Token], i: int) -> str:
-    """The variable of the macro whose parenthesis opens here, or ""."""
+    """The variable of the macro that opens here, or ""."""
     is_macro = _at(tokens, i - 1)[1] in MACROS and _at(tokens, i - 2)[1] == "."
     name, comma = _at(tokens, i + 1), _at(tokens, i + 2)
     return name[1] if is_macro and name[0] == "name" and comma[1] == "," else ""

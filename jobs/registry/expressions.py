@@ -1,5 +1,5 @@
-"""CEL expressions over an event (https://cel.dev), as Inngest's `key` and `if`: `event`, the
-triggering one, as {"name", "data", "id", "ts"}, `async` the awaited one.
+"""CEL expressions (https://cel.dev), Inngest's `key` and `if`, over `event`, the triggering one, as
+{"name", "data", "id", "ts"}, and `async`, the awaited one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class FieldAbsent(InvalidExpression):
 
 
 def compile_expression(source: str) -> Any:
-    """The program of an expression. Raises InvalidExpression, with the column."""
+    """Raises InvalidExpression, with the column."""
     if not isinstance(source, str) or len(source) > SOURCE_LIMIT or not is_text(source):
         raise InvalidExpression(
             f"An expression is a text of at most {SOURCE_LIMIT:,} characters, none of them NUL or "
@@ -52,8 +52,8 @@ def _compile(source: str) -> Any:
 
 
 def evaluate(source: str, variables: dict[str, Any]) -> Any:
-    """An expression's value. Raises InvalidExpression if it has none for these variables. A whole
-    number of more than 64 bits is an object (exact_numbers.py).
+    """Raises InvalidExpression without a value. A whole number beyond 64 bits is an object
+    (exact_numbers.py).
     """
     program = compile_expression(source)
     with _explained(f"“{source}” has no value here"):
@@ -83,10 +83,8 @@ def _in_short(error: Exception) -> str:
 
 
 def holds(source: str, variables: dict[str, Any], where: str = "") -> bool:
-    """Whether a condition is true.
-
-    An absent field is ordinary. Other reasons are logged, after `where`, once per process: a wait
-    tests the same events repeatedly.
+    """Mistakes are logged, after `where`, once per process: a wait tests the same events
+    repeatedly. An absent field is none.
     """
     reason = why_not(source, variables)
     if reason is None:
@@ -100,7 +98,7 @@ def holds(source: str, variables: dict[str, Any], where: str = "") -> bool:
 class WhyNot:
     text: str
     is_mistake: bool  # the expression does not fit what it met
-    is_absent: bool = False  # a field was not there
+    is_absent: bool = False  # a field
 
 
 def why_not(source: str, variables: dict[str, Any]) -> WhyNot | None:
@@ -125,9 +123,7 @@ def warn(text: str) -> None:
 
 
 def key_text(value: Any) -> str:
-    """A key's value as JSON, with a digest if long. Equal values in CEL share a text, others never
-    do.
-    """
+    """As JSON, with a digest if long. Values that CEL calls equal share a text, others never."""
     text = mask(json.dumps(_as_json(value), sort_keys=True, ensure_ascii=False))
     if len(text) <= KEY_LIMIT:
         return text

@@ -1,5 +1,3 @@
-"""A registered function: its handler and configuration."""
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -15,7 +13,7 @@ Handler = Callable[..., Any]
 DEFAULT_RETRIES = 4
 
 
-ENGINE_PREFIX = "jobs/"  # begins the names of the engine's events
+ENGINE_PREFIX = "jobs/"  # of the engine's events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +27,7 @@ class Function:
     backoff: tuple[float, ...] | None = None  # seconds; None: the setting, else Inngest's table
     timeouts: Timeouts = field(default_factory=Timeouts)
     cancel_on: tuple[Cancel, ...] = ()
-    resumable: bool = True  # whether a failed run may go on from its failed step
+    resumable: bool = True  # a failed run may go on
     hooks: dict[str, str] = field(default_factory=dict)  # "failure" | "cancel" | "retry" → fn_id
     declaration: Declaration = field(default=UNDECLARED, compare=False, repr=False)
 
@@ -38,7 +36,7 @@ class Function:
 
     @property
     def place(self) -> str:
-        """The handler's; of one that has no line, where it was registered."""
+        """The handler's; if it has no line, its registration's."""
         place, declared = place_of(self.handler), self.declaration.place
         return f"{place}, {declared}" if declared and ", " not in place else place
 

@@ -13,14 +13,14 @@ from typing import Any
 from jobs.lib.error_report import fit_text
 from jobs.lib.excerpts import quoted
 
-PLACE_LIMIT = 300  # characters of a module's and a handler's name
+PLACE_LIMIT = 300  # characters of a name
 DEEPEST = 5  # nested closures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Declaration:
-    """Where `create_function` was called: the line of the module that brought it about, and that
-    module's import (its spec, new with each import; None if it cannot be told).
+    """Where `create_function` was called: the module's line that led there, and its import (its
+    spec, new with each import; None if unknown).
     """
 
     place: str  # “shop/functions.py:12”
@@ -46,7 +46,7 @@ def declaration() -> Declaration:
 
 
 def place_of_error(error: BaseException, module: str) -> str:
-    """The last line of this module's package that an error came through; empty without one."""
+    """The error's last line in this module's package; empty without one."""
     package, place, step = module.partition(".")[0], "", error.__traceback__
     while step is not None:
         name = str(step.tb_frame.f_globals.get("__name__", ""))
@@ -63,7 +63,7 @@ def _place_in(frame: FrameType, line: int | None = None) -> str:
 
 
 def place_of(handler: Any) -> str:
-    """For messages: “shop.functions.welcome, shop/functions.py:12”."""
+    """“shop.functions.welcome, shop/functions.py:12”."""
     name = getattr(handler, "__qualname__", None)
     name = name if isinstance(name, str) else quoted(handler)
     return f"{module_of(handler)}.{fit_text(name, PLACE_LIMIT)}{_line_of(handler)}"
@@ -84,7 +84,7 @@ def _line_of(handler: Any) -> str:
 
 
 def _file_of(path: str, module: str) -> str:
-    """From the folder that the module was imported from, so that it is the same on each machine."""
+    """From the folder of the module's import: the same on each machine."""
     parts, names = PurePath(path).parts, module.split(".")
     count = len(names) + (parts[-1:] == ("__init__.py",))
     own = parts[-count:]
@@ -93,8 +93,8 @@ def _file_of(path: str, module: str) -> str:
 
 
 def are_the_same(one: Any, other: Any, depth: int = DEEPEST) -> bool:
-    """Whether both come from one place, with equal closures and defaults: a second import makes a
-    handler anew, a factory in a loop different ones.
+    """Whether both have one place, and equal closures and defaults: a second import makes a handler
+    anew, a factory in a loop different ones.
     """
     if one is other:
         return True
@@ -111,7 +111,7 @@ def are_the_same(one: Any, other: Any, depth: int = DEEPEST) -> bool:
 
 
 def _are_of_one_call(one: FunctionType, other: FunctionType) -> bool:
-    """Whether two functions were made by one call of the code around them, as in a loop."""
+    """Made by one call of the code around them, as in a loop."""
     mine, others = one.__closure__ or (), other.__closure__ or ()
     return bool(mine) and len(mine) == len(others) and all(map(is_, mine, others))
 

@@ -1,5 +1,3 @@
-"""A function's options: triggers, limits and timeouts."""
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -13,11 +11,11 @@ IF_RUNNING: tuple[str, ...] = get_args(IfRunning)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerEvent:
-    """Start a run for each event of this name (`*` stands for any characters) for which `if_exp`, a
-    CEL expression over `event`, is true.
+    """Start a run for each event of this name (`*`: any characters) for which `if_exp`, a CEL
+    expression over `event`, is true.
 
-    `data` is the type of the event's data: a dataclass, a TypedDict, a model of pydantic. Data that
-    does not fit is refused when it is sent, and `ctx.event.data` is of that type.
+    `data` is the type of the event's data: a dataclass, a TypedDict, a pydantic model. Unfit data
+    is refused when it is sent, and `ctx.event.data` is of that type.
     """
 
     event: str
@@ -28,7 +26,8 @@ class TriggerEvent:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concurrency:
     """Allow `limit` started, unfinished runs for each value of `key`, a CEL expression over
-    `event`; without a key, for the function as a whole."""
+    `event`; without a key, for the whole function.
+    """
 
     limit: int
     key: str | None = None
@@ -52,7 +51,7 @@ Trigger = TriggerEvent | TriggerCron
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """Cancel unfinished runs whose own event came before an event of this name, if `if_exp` (over
+    """Cancel unfinished runs whose own event came before one of this name, if `if_exp` (over
     `event`, the run's, and `async`, the cancelling one) is true; with `timeout`, only runs that
     could first start no longer ago.
     """
@@ -65,10 +64,10 @@ class Cancel:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """Cancel a run that has not started `start` after it could, or not ended `finish` after it
-    started (durations: seconds or timedeltas, at most 366 days). A running step is not interrupted.
+    started (seconds or timedeltas, at most 366 days). A running step is not interrupted.
 
-    A run could start when its event was due, an operator ran it again, or its function was resumed;
-    waiting for a turn, a worker, or a cluster with its function counts.
+    A run could start when its event was due, an operator reran it, or its function was resumed;
+    waits for a turn, a worker, or a cluster with its function count.
     """
 
     start: Duration | None = None

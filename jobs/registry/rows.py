@@ -1,5 +1,3 @@
-"""The functions' rows, which a starting cluster writes for operators."""
-
 from __future__ import annotations
 
 import logging
@@ -22,8 +20,8 @@ REASON_LIMIT = 4_000  # characters
 
 
 def sync() -> None:
-    """Write every function's configuration to its row, in one statement, or, if that fails, one by
-    one: a function that cannot be written is set aside. Raises Django's errors if the database is
+    """A starting cluster writes all functions' rows, for operators, in one statement or, if that
+    fails, one by one: an unwritable one is set aside. Raises Django's errors if the database is
     away.
     """
     functions = sorted(all_functions(), key=lambda f: f.fn_id)

@@ -3,7 +3,7 @@
     refused when registered   its configuration cannot be used, as long as this code runs
     not written by a sync     the database refused its row; the next sync tries again
 
-The runs are still made, if enough of the function could be read, and wait for another cluster
+Runs are still made, if enough of the function was readable, and wait for another cluster
 (discovery.why_unknown).
 """
 
@@ -45,7 +45,6 @@ def sentences() -> list[str]:
 
 
 def sentences_with_hints() -> list[tuple[str, str]]:
-    """Each with what becomes of its events and runs meanwhile."""
     return [
         *((sentence, NOT_REGISTERED) for sentence in refused),
         *((sentence, MADE) for sentence in _refused.values()),

@@ -1,5 +1,5 @@
-"""A configuration's problems, in sentences: all that would fail later in the database, a claim or
-CEL (types, lengths, unstorable characters, impossible times).
+"""All that would fail later in the database, a claim or CEL (types, lengths, unstorable characters,
+impossible times), in sentences.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ def _of_its_secrets(function: Function) -> Iterator[str]:
 
 
 def expression_problems(source: Any, *known: str, kinds: Kinds | None = None) -> Iterator[str]:
-    """`kinds` are the types that a variable's data may have, if it has one."""
+    """`kinds` are the types of a variable's data, if known."""
     if not isinstance(source, str):
         yield f"an expression must be a text, not {quoted(source)}."
     elif len(source) > EXPRESSION_LIMIT:

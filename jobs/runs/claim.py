@@ -1,4 +1,4 @@
-"""A claim: a run in the hands of one worker, under a lease (law 4)."""
+"""A run in the hands of one worker, under a lease (law 4)."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ READ_CLAIM = Query(
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a worker needs to go on with a run, and its token; plain values, for pickling."""
+    """Plain values, for pickling."""
 
     run_id: uuid.UUID
     fn_id: str
     token: uuid.UUID
     event_id: uuid.UUID
     event_facts: tuple[str, str, int]  # name, id, ts
-    event_data: str  # JSON; see `event`
+    event_data: str  # JSON
     turn_keys: list[str]
     turns_held: int  # before this claim
     attempt: int
@@ -49,23 +49,21 @@ class Claim:
 
     @property
     def event(self) -> dict[str, Any]:
-        """A new copy of the event: name, data, id, ts. The worker parses it, so that harmful data
-        never harms a pusher.
-        """
+        """A new copy. The worker parses it, so harmful data never harms a pusher."""
         name, id, ts = self.event_facts
         return EventPayload(name, json.loads(self.event_data), id, ts).as_json()
 
 
 @dataclass(frozen=True, slots=True)
 class LargeClaim:
-    """A claim too large for the pipe to a worker, which reads it from the run's row."""
+    """Too large for the pipe: the worker reads the claim from the run's row."""
 
     run_id: uuid.UUID
     token: uuid.UUID
     worker: str
 
     def read(self) -> Claim | None:
-        """The claim; None if the run is in other hands by now."""
+        """None if the run is in other hands."""
         rows = READ_CLAIM.execute({"run_id": self.run_id, "token": self.token})
         lease = {"token": self.token, "worker": self.worker}
         return claim_of(rows[0], lease) if rows else None

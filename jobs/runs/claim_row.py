@@ -1,8 +1,4 @@
-"""What a claim needs of its run, and the SQL that reads it.
-
-A claiming statement reads the run `r` before it is leased (`run_facts`), then its event
-(`claims_of`).
-"""
+"""A claim's facts: `run_facts` reads the run's before its lease, then `claims_of` the event's."""
 
 from __future__ import annotations
 
@@ -39,7 +35,7 @@ OF_THE_EVENT = {
 }
 OF_THE_RUN = [name for name in ClaimRow._fields if name not in OF_THE_EVENT]
 
-# A run that never started has a memory only if a person had another one run again.
+# A run that never started has a memory only if it is a rerun.
 HAS_MEMORY = "r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL"
 
 # It stands still with its function, or was invoked while that was paused (fan_out.hold_if_paused).
@@ -52,15 +48,13 @@ STANDS_STILL = """
 
 
 def run_facts() -> str:
-    """Columns of a run `r` of jobs_run: a claim's facts, and whether it `stands_still`."""
+    """Columns of a run `r`: a claim's facts, and whether it `stands_still`."""
     own = ", ".join(f"r.{name}" for name in OF_THE_RUN if name != "has_memory")
     return f"{own}, {HAS_MEMORY} AS has_memory, {STANDS_STILL} AS stands_still"
 
 
 def claims_of(source: str, *besides: str) -> str:
-    """Reads claims from `source`, a table or query with `run_facts`; each row is `besides`, then a
-    ClaimRow.
-    """
+    """`source` is a table or query with `run_facts`; each row is `besides`, then a ClaimRow."""
     own = [f"r.{name}" for name in OF_THE_RUN]
     of_the_event = [f"{column} AS {name}" for name, column in OF_THE_EVENT.items()]
     return f"""

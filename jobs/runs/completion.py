@@ -1,4 +1,4 @@
-"""A run's end, in its own transaction: turns pass on, the invoker goes on, hooks start (law 9)."""
+"""A run's end, in its transaction: turns pass on, the invoker goes on, hooks start (law 9)."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class EndedRun:
 
 
 def release_statements(ended_run: EndedRun) -> list[Statement]:
-    """Wake the invoker and pass the turns on. Run these last: rows are locked before lines, then
-    only SKIP LOCKED rows are written, so two ending runs cannot deadlock.
+    """Run these last: rows are locked before lines, then only SKIP LOCKED rows are written, so two
+    ending runs cannot deadlock.
     """
     invoker = [] if ended_run.invoked_by is None else [wake.wake_statement([ended_run.invoked_by])]
     return invoker + wake_next_statements(ended_run.turn_keys, ended_run.turns_held)
@@ -57,11 +57,9 @@ def release_turns(ended_run: EndedRun) -> None:
 def emit_and_start_hook(
     name: str, ended_run: EndedRun, error: dict[str, Any] | None, moment: str
 ) -> None:
-    """Send one of the engine's own events, and start the function's hook.
-
-    The data is Inngest's (function_id, run_id, error, event, events) and the epoch, raised in this
-    transaction. A run that such an event started by name starts nothing by name: a function that
-    listens to failures, and fails, would go on for ever.
+    """The event's data is Inngest's (function_id, run_id, error, event, events) and the epoch,
+    raised in this transaction. A run that such an event started by name starts nothing by name: a
+    failing function that listens to failures would go on for ever.
     """
     runs = models.Run.objects.filter(id=ended_run.run_id)
     data = {
@@ -92,8 +90,8 @@ def _is_started_by_engine(ended_run: EndedRun) -> bool:
 
 
 def end(run: models.Run, status: models.RunStatus, error: dict[str, Any] | None) -> None:
-    """End a run from outside a worker; the caller holds its row lock in a transaction. Does not
-    write what follows for others.
+    """End a run outside a worker, under the caller's row lock. The caller writes what follows for
+    others.
     """
     release(
         models.Run.objects.filter(id=run.id),
@@ -107,13 +105,12 @@ def end(run: models.Run, status: models.RunStatus, error: dict[str, Any] | None)
 
 
 def fail_run(run: models.Run, error: dict[str, Any]) -> None:
-    """Fail a run from outside a worker; the caller holds its row lock, in a transaction."""
     end(run, models.RunStatus.FAILED, error)
     settle_failure(EndedRun.of_run(run), error)
 
 
 def settle_failure(ended_run: EndedRun, error: dict[str, Any]) -> None:
-    """Write a failure's kind (by which the panel groups) and its hook, behind the run's row."""
+    """Write a failure's kind (the panel groups by it) and hook, behind the run's row."""
     models.Run.objects.filter(id=ended_run.run_id).update(failure_kind=kind_of(error))
     emit_and_start_hook(FAILED, ended_run, error, "failure")
     release_turns(ended_run)

@@ -1,15 +1,15 @@
 """Runs that wait for each other for ever: a run keeps its turns while it waits for a run that it
-invoked, which may need one of them.
+invoked, which may need one.
 
 An unfinished run is stuck if
 1. a run that it waits for (step.invoke) is stuck; or
-2. a line that it has still to pass is full, and all holders of its turns are stuck.
+2. a line still ahead is full, and all its holders are stuck.
 
-The search takes a run and all that its end depends on, and removes runs that are not stuck. Unread
-runs count as stuck, and as free beyond MOST_RUNS.
+The search takes a run and all that its end depends on, and removes free runs. Unread runs count as
+stuck, beyond MOST_RUNS as free.
 
-step.invoke refuses to close a circle (waits). The sweep finds circles that two transactions or a
-later turn close (turn_repair), and fails an invoked run.
+step.invoke refuses to close a circle (waits). When two transactions or a later turn close one, the
+sweep fails an invoked run of it (turn_repair).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from jobs.models import StepKind, StepStatus
 from jobs.platform.postgres import statements
 from jobs.runs.turns import LINES, for_line
 
-MOST_RUNS = 1_000  # read for one answer
+MOST_RUNS = 1_000  # per answer
 
 HOLDERS = """
 SELECT id FROM jobs_run
@@ -35,7 +35,7 @@ SELECT id FROM jobs_run
 """
 
 # The first parked run of each line whose holders all wait for an invoked run or another line's
-# turn. A run with branches shows its shortest wait, so only its last wait makes it a suspect.
+# turn. A run with branches shows its shortest wait, so only its last one makes it a suspect.
 SUSPECTS = f"""
 WITH RECURSIVE {LINES}, heads AS MATERIALIZED (
   SELECT lines.key, head.id FROM lines CROSS JOIN LATERAL (
@@ -66,7 +66,6 @@ class Graph:
         self._unread: set[uuid.UUID] = set()
 
     def stuck_with(self, run_id: uuid.UUID) -> set[uuid.UUID]:
-        """The run and those stuck with it; empty if it can go on."""
         while run_id in (stuck := self._stuck()):
             if not self._unread:
                 return stuck
@@ -128,8 +127,8 @@ def node_of(run: models.Run, invoked: Iterable[uuid.UUID] = ()) -> Node:
 
 
 def line_shut_by(child: models.Run, parent: uuid.UUID) -> str:
-    """The line in which a run about to be invoked would wait for ever; empty if none. Runs go on
-    between the reads, so a stuck answer is read again.
+    """The line in which an invoked run would wait for ever; empty if none. Runs go on between
+    reads, so a stuck answer is read again.
     """
     if not child.turn_keys:
         return ""

@@ -11,7 +11,7 @@ from jobs.runs.claim import Claim, claim_of, lease_for
 from jobs.runs.claim_row import ClaimRow, claims_of, run_facts
 from jobs.runs.lease import leasing
 
-# Lease the line's next run if it holds all its turns (see turns); else wake it.
+# Leases the line's next run if it then holds all its turns; else wakes it.
 HAND_OVER = f"""
 WITH first AS MATERIALIZED ({turns.FIRST}),
 next AS MATERIALIZED (
@@ -30,9 +30,7 @@ woken AS (
 
 
 class NextRow(NamedTuple):
-    """The line's next run: whether it was leased, and the word for the clusters if it was woken
-    (notifier.pass_on).
-    """
+    """`word` tells the clusters of a woken run (notifier.pass_on)."""
 
     is_leased: bool
     word: str | None

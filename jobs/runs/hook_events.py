@@ -1,13 +1,12 @@
-"""Whether what a hook's event tells is still so, since a hook may come late (README, “A hook that
-comes late”).
+"""Whether a hook's event is still current (README, “A hook that comes late”).
 
 1. A run's `epoch` counts its ends and reruns, in their commits. The event carries its moment's.
 2. A failure or cancellation is current while the run has that status and epoch, and no run of its
-   family (what it was made from, and its reruns) is unfinished or has ended later.
+   family (its origin and reruns) is unfinished or ended later.
 3. A retry is current while the run has that epoch and is unfinished.
 4. An answer holds until its transaction commits: the family's ended runs are share-locked, so a
-   rerun waits, and hooks of one run take turns. Unfinished runs are not locked, since claims and
-   wakes pass by locked rows.
+   rerun waits, and hooks of one run take turns. Unfinished runs are not locked: claims and wakes
+   pass by locked rows.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ FAILED = "jobs/function.failed"
 CANCELLED = "jobs/function.cancelled"
 RETRIED = "jobs/function.retried"
 MOMENTS = {FAILED: "failure", CANCELLED: "cancel", RETRIED: "retry"}
-LARGEST = 2**31 - 1  # the column's largest
+LARGEST = 2**31 - 1
 
-# Seed 2: lines have 0, ids of events 1.
+# Seed 2: lines have 0, event ids 1.
 LOCK_HOOKS = """
 SELECT pg_advisory_xact_lock(hashtextextended(run_id::text, 2))
   FROM unnest(%(run_ids)s::uuid[]) AS run_id
@@ -82,7 +81,7 @@ class HookEvent:
 
     @classmethod
     def by(cls, name: str, run_id: Any, epoch: Any) -> HookEvent:
-        """An operator may have edited the data: an unknown id counts as outdated."""
+        """Operators may edit the data: an unknown id is outdated."""
         return cls(name, _id(run_id), _epoch(epoch))
 
 
@@ -100,7 +99,7 @@ def _id(given: Any) -> uuid.UUID:
 
 
 def is_outdated(name: str, data: dict[str, Any]) -> bool:
-    """Whether the event's run has gone on since (4); False for other events."""
+    """See (4); False for other events."""
     if name not in MOMENTS:
         return False
     asked = _asked([HookEvent.by(name, data.get("run_id"), data.get("epoch"))])

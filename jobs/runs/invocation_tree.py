@@ -12,7 +12,7 @@ from jobs import models
 from jobs.models import StepKind, StepStatus
 from jobs.platform.postgres import statements
 
-# Passed through: an ended run's invoked runs may go on.
+# Passes ended runs: those that they invoked may go on.
 BELOW = """
 WITH RECURSIVE below(id, depth, is_open) AS (
   SELECT id, 1, ended_at IS NULL FROM jobs_run WHERE invoked_by_id = ANY(%(roots)s)
@@ -46,8 +46,8 @@ def is_below(run_id: uuid.UUID, root: str | uuid.UUID) -> bool:
     return str(root) in line[1:]
 
 
-# Of the reruns of a run, and of theirs, the one whose output counts: completed, else unfinished,
-# else the newest.
+# Of a run and its reruns by operators, and theirs, the one whose output counts: completed, else
+# unfinished, else newest.
 STAND_INS = """
 WITH RECURSIVE line(root, id, depth) AS (
   SELECT id, id, 1 FROM jobs_run WHERE id = ANY(%(ids)s)
@@ -62,13 +62,11 @@ SELECT DISTINCT ON (line.root) line.root, r.id FROM line JOIN jobs_run r ON r.id
 @dataclass(frozen=True, slots=True)
 class Awaited:
     runs: list[models.Run]
-    stand_ins: dict[uuid.UUID, uuid.UUID]  # an invoked run → the one that stands for it
+    stand_ins: dict[uuid.UUID, uuid.UUID]  # invoked run → stand-in
 
 
 def awaited_by(run: models.Run) -> Awaited:
-    """The runs that a run waits for, or whose end its failed steps report; an operator's rerun
-    stands for the run that was invoked.
-    """
+    """The runs that a run waits for, or whose end its failed steps report."""
     steps = run.steps.filter(kind=StepKind.INVOKE)
     waiting = Q(status=StepStatus.WAITING)
     open_steps = steps.filter(waiting | Q(status=StepStatus.FAILED, name__in=failed_steps(run)))
@@ -79,7 +77,6 @@ def awaited_by(run: models.Run) -> Awaited:
 
 
 def _stand_ins(invoked: Sequence[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
-    """For each of these runs that is there, the rerun that stands for it, or the run itself."""
     return dict(statements.execute(STAND_INS, {"ids": list(invoked)})) if invoked else {}
 
 

@@ -1,5 +1,3 @@
-"""The newest run that a function has made of an event."""
-
 from __future__ import annotations
 
 import uuid
@@ -30,9 +28,7 @@ class LatestRun(NamedTuple):
 
 
 def latest_runs(event_ids: Collection[uuid.UUID], *, fn_id: str) -> dict[uuid.UUID, LatestRun]:
-    """The newest run of a function for each of these events, reruns included; events without a run
-    are left out.
-    """
+    """A function's newest run for each event, reruns included; events without one are left out."""
     if not event_ids:
         return {}
     rows = statements.execute(LATEST, {"event_ids": list(event_ids), "fn_id": fn_id})

@@ -1,8 +1,8 @@
 """A worker's right to write a run (law 4): taken, renewed, released.
 
-A leased run has a token and a time, any other has neither (the check jobs_run_whole). A lease ends
-in the statement that says where the run stands then, built by `releasing` as SQL or by `release`
-for a queryset. By default the run is queued and due at once, without a reason.
+Only a leased run has a token and a time (the check jobs_run_whole). A lease ends in the statement
+that says where the run stands then: `releasing` as SQL, `release` for a queryset. By default the
+run is queued and due at once, without a reason.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jobs.platform.postgres import notifier
 Held = Mapping[uuid.UUID, uuid.UUID]  # run → token
 
 
-# Written into a run `r` that is leased, with claim.lease_for's parameters.
+# Written into a leased run `r`, with claim.lease_for's parameters.
 LEASED = {
     "status": "'running'",
     "worker": "%(worker)s",
@@ -34,20 +34,18 @@ LEASED = {
                                secs => (%(finish)s::jsonb ->> r.fn_id)::double precision)
                           ELSE r.expires_at END""",
 }
-# Cleared with that: an earlier wait or worker.
+# Left by an earlier wait or worker.
 CLEARED = {"begun": "false", "stop_requested": "false", "error": "NULL"}
 
 
 def leasing(**changes: str) -> str:
-    """An UPDATE's assignments that lease runs `r` of jobs_run; `changes` are SQL expressions by
-    column.
-    """
+    """An UPDATE's assignments that lease runs `r`; `changes` are SQL expressions by column."""
     waits_no_more = {"due_at": "NULL", "reason": f"'{Reason.NONE.value}'"}
     return _assignments({**LEASED, **CLEARED, **waits_no_more, **changes})
 
 
 def leasing_where(condition: str) -> dict[str, str]:
-    """The same columns, changed only where the condition holds."""
+    """`LEASED`, only where the condition holds."""
     return {
         column: f"CASE WHEN {condition} THEN {value} ELSE r.{column} END"
         for column, value in LEASED.items()
@@ -59,9 +57,7 @@ def clearing() -> str:
 
 
 def releasing(**changes: str) -> str:
-    """An UPDATE's assignments that release leases of jobs_run; `changes` are SQL expressions by
-    column.
-    """
+    """As `leasing`, for leases that end."""
     columns = {
         "status": f"'{RunStatus.QUEUED.value}'",
         "reason": f"'{Reason.NONE.value}'",
@@ -77,7 +73,7 @@ def _assignments(columns: dict[str, str]) -> str:
 
 
 def release(runs: models.RunQuerySet, **changes: Any) -> int:
-    """Release these runs' leases; returns how many. `changes` are values by column."""
+    """Returns how many leases end; `changes` are values by column."""
     columns = {
         "status": RunStatus.QUEUED,
         "reason": Reason.NONE,
@@ -89,8 +85,7 @@ def release(runs: models.RunQuerySet, **changes: Any) -> int:
     return runs.update(**columns)
 
 
-# Both can pass by locked rows: a slow transaction over one run must not cost the others their
-# leases.
+# Both can pass by locked rows: one run's slow transaction must not cost others their leases.
 HELD = """
   SELECT l.id FROM jobs_run l
     JOIN unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS held(id, token)
@@ -109,17 +104,15 @@ UPDATE jobs_run r SET {releasing()} FROM mine WHERE r.id = mine.id
 
 
 def renew(held: Held) -> set[uuid.UUID]:
-    """Extend these leases; returns the runs still held, without rows that another transaction has
-    locked.
-    """
+    """Returns the runs still held, without rows that another transaction locks."""
     with connection.cursor() as cursor:
         cursor.execute(RENEW, {"lease": conf.lease(), **_parameters(held)})
         return {run_id for (run_id,) in cursor.fetchall()}
 
 
 def give_back_all(held: Held, *, skip_locked: bool = False) -> int:
-    """Hand these runs on at once, without blame, and tell the clusters; returns how many were still
-    held. Waits for locked rows, or leaves them with `skip_locked`.
+    """Hand these runs on at once, without blame, and tell the clusters; returns how many were held.
+    Waits for locked rows, unless `skip_locked`.
     """
     statement = GIVE_BACK.format(passing_by="SKIP LOCKED" if skip_locked else "")
     with connection.cursor() as cursor:
@@ -131,7 +124,7 @@ def give_back_all(held: Held, *, skip_locked: bool = False) -> int:
 
 
 def give_back(run_id: uuid.UUID, token: uuid.UUID) -> bool:
-    """For one run; False if its lease was in other hands."""
+    """False if the lease was in other hands."""
     return give_back_all({run_id: token}) > 0
 
 
@@ -140,9 +133,7 @@ def _parameters(held: Held) -> dict[str, Any]:
 
 
 def renew_lease(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
-    """A new token, so that the heartbeat's return of old claims comes too late. None if the lease
-    is lost.
-    """
+    """A new token: the heartbeat's return of old claims comes too late. None for a lost lease."""
     fresh = uuid.uuid4()
     mine = models.Run.objects.filter(id=run_id, lease_token=token)
     until = Now() + timedelta(seconds=conf.lease())

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from jobs.platform.postgres import statements
 
-# Whether another function's run is leased, due, or has just ended otherwise than by cancellation (a
-# bulk action's). Each part is ordered as an index, to be read from it whatever the statistics.
+# Whether another function's run is leased, due, or just ended but not cancelled (a bulk action does
+# that). Each part is ordered as an index, to be read from it whatever the statistics.
 CROWDED = """
 SELECT EXISTS (SELECT 1 FROM (
          SELECT fn_id FROM jobs_run WHERE lease_until IS NOT NULL
@@ -36,10 +36,9 @@ def is_crowded(fn_id: str) -> bool:
 
 
 def made_in_a_second() -> int:
-    """Ended runs, or events, within a second."""
     return int(statements.execute(MADE, {})[0][0])
 
 
 def rest_after(busy: float, share: float) -> float:
-    """Seconds to rest after `busy` seconds of work."""
+    """In seconds, like `busy`."""
     return busy * (1 - share) / share

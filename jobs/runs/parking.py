@@ -1,8 +1,7 @@
-"""Runs behind others in a line are parked before a worker has room for them.
-
-Otherwise, with many runs in few lines, they would stand in the queue before runs whose turn it is.
-1. Of runs sent together, those beyond their line's limit are inserted parked. The first ones wake
-   them as they leave, after all have become visible.
+"""Runs behind others in a line are parked before a worker has room for them: many runs in few lines
+would otherwise stand before runs whose turn it is.
+1. Of runs sent together, those beyond their line's limit are inserted parked. Once all are visible,
+   the first wake them as they leave.
 2. While its workers are busy, the pusher parks due runs behind others. A run whose turn it is stays
    due.
 """

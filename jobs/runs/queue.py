@@ -21,8 +21,8 @@ from jobs.runs.unclaimable import claim_or_aside, set_aside
 logger = logging.getLogger("jobs.engine")
 
 
-# Due runs of every class (see shares) that no other cluster is looking at; leases those in no line,
-# or past all. One row is always there, with the round's state.
+# Due runs of every class (see shares) that no other cluster looks at; leases those in no line, or
+# past all. One row, with the look's state, is always there.
 CLAIM_DUE = f"""
 WITH RECURSIVE {shares.CLASSES}, due AS MATERIALIZED (
   SELECT ready.number, picked.*,
@@ -46,13 +46,11 @@ SELECT {shares.SHARE} AS share, {shares.NEXT} AS next_after, taken.*
 
 
 class DueRow(NamedTuple):
-    """How a look went, and a due run that it found; one row of nulls without any."""
-
-    share: int  # how many runs of each class it takes
-    next_after: str | None  # the class behind which the next look goes on, unless it saw all
+    share: int  # runs per class that it takes
+    next_after: str | None  # the class after which the next look goes on; None after all
     number: int  # of its class
     place: int  # in its class
-    is_known: bool  # whether this process knows its function
+    is_known: bool  # to this process
     stands_still: bool
     stands_in_line: bool
     run: ClaimRow
@@ -76,13 +74,13 @@ def claim_due(limit: int, worker: str = "") -> list[Claim]:
 
 
 def claim_batch(limit: int, worker: str) -> tuple[list[Claim], bool]:
-    """Claim due runs whose turn it is, out of `limit` due ones (see shares); returns them, and
-    whether there may be more.
+    """Claim due runs whose turn it is, of `limit` due ones (see shares); returns them, and whether
+    more may be due.
 
-    Each statement is a transaction of its own:
-    1. lease due runs in no line, or past all of theirs;
-    2. set aside runs whose function this process does not know, or which stands still;
-    3. take the others' turns: lease those that are through, park the rest.
+    Each statement is its own transaction:
+    1. lease runs in no line, or past all of theirs;
+    2. take the others' turns: lease those that pass, park the rest;
+    3. set aside runs whose function is unknown here or stands still.
 
     A crash in between loses nothing: unleased runs are still due.
     """
@@ -103,7 +101,6 @@ def claim_batch(limit: int, worker: str) -> tuple[list[Claim], bool]:
 def _past_their_lines(
     claims: Sequence[tuple[DueRow, Claim]], lease: dict[str, Any]
 ) -> set[uuid.UUID]:
-    """The leased ones: runs in no line already are, the others take their turns now."""
     free = [(row, claim) for row, claim in claims if not row.is_held_back]
     mine = {claim.run_id for row, claim in free if not row.stands_in_line}
     in_line = [claim for row, claim in free if row.stands_in_line]

@@ -2,12 +2,11 @@
 taken”).
 
 A due run's class is its function, and whether it is due for the first time or again.
-1. A look takes as many runs of one class as of another, oldest first.
-2. It leaps through the index from class to class, a bounded number: its cost does not grow with the
-   due runs.
-3. If there are more classes than runs to take, the next look goes on (`ClassCursor`).
+1. A look takes equally many runs of each class, oldest first.
+2. It leaps through the index past a bounded number of classes: more due runs cost no more.
+3. With more classes than runs to take, the next look goes on (`ClassCursor`).
 4. By its expressions, jobs_run_shares is the only index for these statements, whatever the
-   statistics, and serves no other.
+   statistics, and serves no others.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MOST_CLASSES = 64  # that one look passes
+MOST_CLASSES = 64  # per look
 
-# Null for a run without due_at. '0…' sorts before '1…'.
+# Null without due_at. '0…' sorts before '1…'.
 CLASS = (
     "(CASE WHEN due_at > created_at THEN '1' WHEN due_at <= created_at THEN '0' END || fn_id::text)"
 )
@@ -51,7 +50,7 @@ later AS ({LEAP.format(start=NEXT_CLASS.format(after="%(after)s"), name="later",
    ORDER BY number LIMIT %(limit)s
 )"""  # noqa: S608
 
-# Runs of each class in a look.
+# Runs of each class.
 SHARE = "(SELECT %(limit)s::int / greatest(count(*), 1) FROM ready)"
 
 OF_CLASS = f"{CLASS} = ready.class AND {IS_DUE} ORDER BY {DUE_AT}, id"
@@ -75,7 +74,7 @@ class ClassCursor:
     after: str = ""
 
     def advance(self, share: int, next_after: str | None, taken: Sequence[int]) -> bool:
-        """Note a look's end, with each taken run's class number; True if more may be due."""
+        """`taken` has each run's class number. True if more may be due."""
         self.after = next_after or ""
         return next_after is not None or any(count == share for count in Counter(taken).values())
 

@@ -1,8 +1,6 @@
-"""Whether due runs are being claimed, and if not, why, in sentences.
-
-The pusher notes its last look, last claim and problem in shared memory (worker_table); the sentinel
-copies them to the cluster's row every two seconds (`Cluster.pulse`). No recent look: a pusher
-hangs, fails or is gone.
+"""The pusher notes its last look, claim and problem in shared memory (worker_table); the sentinel
+copies them to the cluster's row every two seconds (`Cluster.pulse`). Without a recent look, a
+pusher hangs, fails or is gone.
 """
 
 from __future__ import annotations
@@ -15,13 +13,13 @@ from django.db.models.functions import Now
 
 from jobs.models import Cluster, Reason, Run
 
-SILENCE = timedelta(seconds=10)  # a cluster writes its row every 2 s
+SILENCE = timedelta(seconds=10)  # five reports
 PATIENCE = 6.0  # seconds; looks come every second, reports every two
 EXPLAINED = (Reason.FUNCTION, Reason.PAUSED, Reason.ASIDE)
 
 
 def standstill(*, in_detail: bool = False) -> str:
-    """Why due runs are not being claimed; empty while they are. The detail, a cluster's error, is
+    """Why due runs are not being claimed; empty while they are. `in_detail` adds a cluster's error,
     for operators.
     """
     heard = list(_alive_or_last())
@@ -30,7 +28,7 @@ def standstill(*, in_detail: bool = False) -> str:
         return _silence(heard)
     pulses: list[dict[str, Any]] = [cluster.pulse for cluster in alive if cluster.pulse]
     if len(pulses) < len(alive):
-        return ""  # an older version's pulse says less
+        return ""  # an older version says less
     looking = [pulse for pulse in pulses if looks(pulse)]
     if not looking:
         return _blindness(pulses, in_detail)
@@ -38,7 +36,7 @@ def standstill(*, in_detail: bool = False) -> str:
 
 
 def _alive_or_last() -> QuerySet[Any]:
-    """One query, also while no cluster is alive: every page of the panel makes it."""
+    """One query, even without a living cluster: every page of the panel makes it."""
     alive = Q(seen_at__gt=Now() - SILENCE, stopped_at__isnull=True)
     last = Subquery(Cluster.objects.order_by("-seen_at").values("pk")[:1])
     return Cluster.objects.annotate(now=Now()).filter(alive | Q(pk=last)).order_by("-seen_at")

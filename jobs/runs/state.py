@@ -1,4 +1,4 @@
-"""What has become of runs: a handle on what `send` started."""
+"""What has become of the runs that `send` started."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobs.models import UNFINISHED, Event
 from jobs.platform.postgres.query import Query
 
 FORGOTTEN = "What is older than JOBS['RETENTION_DAYS'] is forgotten."
-MOST = 1_000  # runs of one event that are read
+MOST = 1_000  # runs of one event
 
 
 class StateRow(NamedTuple):
@@ -32,12 +32,12 @@ class StateRow(NamedTuple):
 
 
 class OutputRow(NamedTuple):
-    output: str | None  # JSON; null until the run is completed
+    output: str | None  # JSON; null until completed
     state: StateRow
 
 
 class EventRow(NamedTuple):
-    """An event's run; an event without runs has one row, with nulls."""
+    """An event's run; one row of nulls without any."""
 
     number: int
     state: StateRow
@@ -61,11 +61,11 @@ SELECT (row_number() OVER (ORDER BY r.id))::int AS number, {COLUMNS}
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """A run as it stood when it was read.
+    """A run as it was read.
 
-    `status` is one of queued, running, waiting, completed, failed, cancelled and skipped; `reason`
-    says why it is queued or waiting (turn, backoff, sleep, fetch, event, invoke, function, paused).
-    `due_at` is when it goes on by itself. `error` is the object that `on_failure` gets.
+    `status` is queued, running, waiting, completed, failed, cancelled or skipped; `reason` says why
+    it is queued or waiting (turn, backoff, sleep, fetch, event, invoke, function, paused). `due_at`
+    is when it goes on by itself. `error` is the object that `on_failure` gets.
     """
 
     id: uuid.UUID
@@ -91,8 +91,8 @@ class RunState:
 
 
 def runs_of(event_id: str | uuid.UUID) -> list[RunState]:
-    """The runs that an event started, oldest first, and those that a person made of it again; at
-    most 1,000. `event_id` is what `send` returned. Raises UnknownEvent.
+    """The runs of an event, reruns included, oldest first; at most 1,000. `event_id` is what `send`
+    returned. Raises UnknownEvent.
     """
     known = _as_uuid(event_id)
     rows = OF_EVENT.execute({"event_id": known}) if known is not None else []
@@ -107,7 +107,7 @@ def status(run_id: str | uuid.UUID) -> RunState:
 
 
 def read(run_id: str | uuid.UUID) -> OutputRow:
-    """A run's state and output, by its primary key. Raises UnknownRun."""
+    """Raises UnknownRun."""
     known = _as_uuid(run_id)
     rows = RUN.execute({"run_id": known}) if known is not None else []
     if not rows:
@@ -116,7 +116,6 @@ def read(run_id: str | uuid.UUID) -> OutputRow:
 
 
 def unknown_run(given: Any) -> UnknownRun:
-    """The error for an id that no run has: it may be that of an event."""
     known = _as_uuid(given)
     if known is None:
         return UnknownRun(f"There is no run {_named(given)}: a run's id is allowed, a UUID.")

@@ -29,7 +29,7 @@ class StepRecord:
     awaits: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
 
-    # Whether this execution has made it.
+    # Made by this execution.
     is_new: bool = field(default=True, metadata=NO_COLUMN)
 
     @property

@@ -1,24 +1,24 @@
 """Whose turn it is (law 6).
 
-A run passes its function's Concurrency lines in order: it holds `turns_held` turns and waits in
-line number `turns_held`. One order for all keeps two runs from waiting for each other. First come
-first served goes by `created_at`, the database's clock; ids carry the sender's.
+A run passes its function's Concurrency lines in order and waits in line number `turns_held`. One
+order for all keeps two runs from waiting for each other. First come first served goes by
+`created_at`, the database's clock; ids carry the sender's.
 
-A line is rows alone, so it cannot drift: an unfinished run past it holds a turn, a queued run in it
+A line is rows alone and cannot drift: an unfinished run past it holds a turn, a queued run in it
 waits.
-1. Each decision about a line is made under its advisory lock, held to the transaction's end. The
-   next statement, in the same trip, sees what earlier holders committed.
-2. A run that finds its line full is parked: `due_at` null, reason `turn`. Nothing polls it.
+1. Each decision about a line is under its advisory lock until the transaction ends. The next
+   statement, in the same trip, sees earlier holders' commits.
+2. A run in a full line is parked: `due_at` null, reason `turn`. Nothing polls it.
 3. A run that leaves a line makes the first parked run due, in the same transaction. That run takes
-   its turn like any other, so an extra wake does no harm; the sweep repairs a lost one.
+   its turn like any other, so an extra wake is harmless; the sweep repairs a lost one.
 
-PostgreSQL has one table of advisory locks, so no transaction may take thousands. Lines belong to a
+PostgreSQL has one table of advisory locks: no transaction may take thousands. Lines belong to a
 fixed number of buckets (as ids do, see deduplication):
-4. A transaction about few lines shares their buckets, and locks each line.
-5. One about many takes whole buckets, without locks for their lines. It never waits for few: a
-   bucket that others share it shares too, and locks its lines there.
-6. All lock buckets of first lines, first lines, buckets of second lines, second lines, each by
-   number. A transaction of many takes all buckets, so that it may come again with other lines.
+4. A transaction about few lines shares their buckets and locks each line.
+5. One about many takes whole buckets without line locks. It never waits for few: it shares a bucket
+   that others share, and locks its lines there.
+6. All lock buckets of first lines, first lines, buckets of second lines, second lines, by number. A
+   transaction of many takes all buckets, so it may come again with other lines.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from jobs.platform.postgres.query import Query
 from jobs.platform.postgres.statements import Statement
 from jobs.runs import lease
 
-FEW = 250  # lines with locks of their own
+FEW = 250  # lines with own locks
 BUCKETS = 512  # a power of two
 NAMESPACE = 1_785_672_308  # +1 for buckets of first lines, +2 of second
 
 # `shared`: null in a transaction of few; its shared buckets in one of many. Ends with the
-# transaction or savepoint, as locks do.
+# transaction or savepoint, like locks.
 SETTING = "jobs.shared_buckets_%(column)s"
 SHARED = f"nullif(current_setting('{SETTING}', true), '') AS shared"
 BUCKET = f"(h & {BUCKETS - 1})::int AS bucket"
@@ -59,7 +59,7 @@ SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(col
         ORDER BY 1 NULLS FIRST, 2) in_order
 """  # noqa: S608
 
-# One line; small, since every ending run sends it.
+# One line; small: each ending run sends it.
 LOCK = f"""
 SELECT CASE WHEN shared IS NULL
             THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket) END,
@@ -85,10 +85,10 @@ def for_line(statement: str, line: int) -> str:
     return statement.replace("%(column)s", str(line + 1))
 
 
-# A due run is found by id: by a quiet hour's statistics the index of due runs is empty. Lines
-# differ only in the column (an index of the array, from 1).
+# A due run is found by id: in a quiet hour's statistics the index of due runs is empty. Lines
+# differ in the column (an array index from 1).
 
-# Holders of a turn of `r`'s line, and runs before `r`, counted up to the limit.
+# Counted up to the limit.
 HOLDING = """
           SELECT count(*) FROM (
             SELECT 1 FROM jobs_run h
@@ -108,9 +108,9 @@ AHEAD = """
 """
 PASSES = f"({HOLDING}) + ({AHEAD}) < r.turn_limits[%(column)s]"
 
-LEASE_AT_THE_END = lease.leasing_where("passes AND is_last")  # of its last line
+LEASE_AT_THE_END = lease.leasing_where("passes AND is_last")
 
-# One look-up per run: a join with `mine`, expected to be one row, would look up all for each.
+# One look-up per run: a join with `mine`, planned as one row, would look up all for each.
 TAKE_TURNS = f"""
 WITH mine AS MATERIALIZED (
   SELECT r.id, r.turns_held + 1 = cardinality(r.turn_keys) AS is_last, {PASSES} AS passes
@@ -137,7 +137,7 @@ class TurnRow(NamedTuple):
 
 TAKES = [Query(for_line(TAKE_TURNS, line), TurnRow) for line in (0, 1)]
 
-# All lines in which a run stands: leaps through the index, so that a long line costs no more.
+# All lines: leaps through the index, so long ones cost no more.
 LINES = """lines(key) AS (
   (SELECT turn_keys[%(column)s] FROM jobs_run
     WHERE turn_keys[%(column)s] IS NOT NULL AND status IN ('queued', 'running', 'waiting')
@@ -165,7 +165,6 @@ SELECT 'run' FROM woken
 """  # noqa: S608
 
 
-# Wakes in each line as many as there is room for, beside holders and runs on their way.
 PARKED = """
      WHERE turn_keys[%(column)s] = line.key AND turns_held = %(line)s
        AND status = 'queued' AND due_at IS NULL
@@ -192,12 +191,12 @@ SELECT 'run' FROM woken LIMIT 1
 def take_turns(
     waiting: Sequence[tuple[uuid.UUID, list[str], int]], seen: datetime, leased: dict[str, Any]
 ) -> set[uuid.UUID]:
-    """Take due runs' turns, line by line: lease those that hold all, park those that are not let
-    past; returns the leased ids.
+    """Take due runs' turns, line by line: lease those that hold all, park those that may not pass;
+    returns the leased ids.
 
     `waiting` is (run id, turn keys, turns held) as `seen` at a time, `leased` is claim.lease_for's.
-    First come first served: a run goes through only if fewer than `limit` others hold a turn or
-    stand before it. Locked runs, and those that became due since, are left alone.
+    A run passes only if fewer than `limit` others hold a turn or stand before it. Locked runs and
+    those due since are left alone.
     """
     held = {run_id: turns for run_id, _, turns in waiting}
     keys = {run_id: run_keys for run_id, run_keys, _ in waiting}
@@ -220,8 +219,8 @@ def _take_turns_of_line(
 
 
 def wake_next_statements(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
-    """Wake the next run in every line that a run leaves: those it got past, and its own. Run after
-    the change of its row, in its transaction.
+    """For each line that a run leaves: those it passed, and its own. Run these after the change of
+    its row, in its transaction.
     """
     passing: list[Statement] = []
     for line, key in enumerate(list(turn_keys)[: turns_held + 1]):  # in take_turns's order
@@ -230,7 +229,7 @@ def wake_next_statements(turn_keys: Sequence[str], turns_held: int) -> list[Stat
 
 
 def make_way_statements(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
-    """Wake the next run in the line of a run that is set aside, which keeps its place and turns."""
+    """A set-aside run keeps its place and turns."""
     return (
         _wake_next_in_line(turn_keys[turns_held], turns_held) if turns_held < len(turn_keys) else []
     )
@@ -242,7 +241,7 @@ def _wake_next_in_line(key: str, line: int) -> list[Statement]:
 
 
 def wake_next_in_lines(keys: Collection[str], line: int) -> None:
-    """`wake_next_statements` for many ended runs, for first (0) or second lines (1)."""
+    """`wake_next_statements` for many ended runs, in first (0) or second (1) lines."""
     if keys:
         lock(keys, line)
         woken = statements.execute(for_line(WAKE_EACH, line), {"keys": list(keys), "line": line})

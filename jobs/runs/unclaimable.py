@@ -35,7 +35,6 @@ UPDATE jobs_run SET reason = %(reason)s, error = %(why)s,
 
 
 def set_aside(claim: Claim, reason: Reason) -> None:
-    """Let a run that this process cannot execute wait visibly."""
     why = None
     if reason == Reason.FUNCTION:
         story = {"name": "UnknownFunction", "message": why_unknown(claim.fn_id), "stack": ""}
@@ -78,12 +77,12 @@ FIRST = f"UPDATE jobs_run SET {ASIDE} WHERE id = ({shares.FIRST})"  # noqa: S608
 
 
 def set_first_aside(error: BaseException) -> None:
-    """Set aside the next look's first run, at which the look fails."""
+    """The next look's first run, at which the look fails."""
     _set_row_aside(FIRST, error, **shares.parameters(1))
 
 
 def claim_or_aside(row: ClaimRow, lease: dict[str, Any]) -> Claim | None:
-    """A row's claim; a run whose row cannot be read waits visibly, alone."""
+    """None for an unreadable row."""
     try:
         return claim_of(row, lease)
     except Exception as error:

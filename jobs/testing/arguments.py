@@ -1,4 +1,4 @@
-"""What a test gives to this package, refused at once if it cannot be used."""
+"""A test's unusable arguments are refused at once."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
-"""A cluster that dies at a commit of one's choice.
+"""A cluster that dies at a chosen commit.
 
     cluster = CrashingCluster(dies_at=Boundary("outbox.store_responses", 2, before=True))
     cluster.work()          # False: it has died
-    cluster.commits         # the commits it came to, each by the place in the engine that made it
+    cluster.commits         # the commits it came to, by their place in the engine
 
-1. A boundary is a commit that writes something; a statement outside any transaction is a
-   transaction of its own. A commit that wrote nothing leaves nothing to be lost and is not counted.
-2. Death is `Killed`, raised just before or just after the commit, behind a connection that is
-   closed: PostgreSQL undoes what was not committed, and no clean-up code of the process can write.
-3. The cluster works as a real one does: it sweeps, ticks, claims, executes and makes requests. It
-   never repairs turns, though: a turn that was lost must show.
-4. Steps share a transaction until it is 50 ms old, which would make the boundaries a matter of the
-   machine's mood. So it is said how they commit: `one_by_one`, or together.
+1. A boundary is a commit that writes; a statement outside transactions is its own. A commit without
+   writes loses nothing and is not counted.
+2. Death is `Killed`, raised just before or after the commit, behind a closed connection: PostgreSQL
+   undoes what was not committed, and no clean-up code can write.
+3. The cluster sweeps, ticks, claims, executes and makes requests like a real one. It never repairs
+   turns, though: a lost one must show.
+4. Steps share a transaction until it is 50 ms old, so boundaries would depend on the machine. How
+   they commit is therefore said: `one_by_one`, or together.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ BATCH = 10
 
 
 class Killed(ControlFlow):
-    """The process is gone. Nothing catches it, as nothing catches SIGKILL."""
+    """As with SIGKILL, nothing catches it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """Just before, or just after, commit number `number` of those that a place makes."""
+    """Just before or after commit number `number` of a place."""
 
     place: str  # “module.function” of the engine; empty: any
     number: int
@@ -81,7 +81,7 @@ class CrashingCluster:
         self.one_by_one = one_by_one
 
     def boundaries(self, *, before: bool) -> list[Boundary]:
-        """Those of the commits that it has made."""
+        """Those of its commits so far."""
         met: Counter[str] = Counter()
         found = []
         for place in self.commits:
@@ -91,7 +91,7 @@ class CrashingCluster:
 
     @property
     def last_step(self) -> str:
-        """The step that its worker was at last; empty before the first."""
+        """Its worker's last step; empty before the first."""
         known = self.in_hand and decode_current_step(self._last, self.in_hand.run_id)
         return known[0].name if known else ""
 
@@ -105,11 +105,11 @@ class CrashingCluster:
         """It looks in every round."""
 
     def work(self) -> bool:
-        """Do what is due, HTTP requests included; False if that was the end of the cluster."""
+        """Do what is due, HTTP requests included; False if the cluster died."""
         return self.does(self._rounds)
 
     def does(self, job: Callable[[], Any]) -> bool:
-        """Do one thing; False if that was the end of the cluster."""
+        """Do one thing; False if the cluster died."""
         try:
             with self._watched():
                 job()
@@ -135,7 +135,7 @@ class CrashingCluster:
         return bool(claims or leased) or queue.next_due(1.0) == 0
 
     def bury_worker(self) -> None:
-        """Only the worker has died: the heartbeat of its cluster finds that out at once."""
+        """Only the worker has died: its cluster's heartbeat finds that out at once."""
         if self.in_hand is not None:
             lost_workers.record_lost_worker(
                 self.in_hand.run_id, self.in_hand.token, 4711, self._step
@@ -167,7 +167,7 @@ class CrashingCluster:
             return execute(sql, params, many, context)
 
     def _together(self, *several: statements.Statement, commits: bool = False) -> list[Any]:
-        """The end of a transaction is left to Django, so that a process may die of it."""
+        """Transactions end in Django, so a process may die of it."""
         with nullcontext() if connection.in_atomic_block else transaction.atomic():
             return TOGETHER(*several)
 
@@ -192,7 +192,7 @@ class CrashingCluster:
 
 
 def place_in_the_engine() -> str:
-    """What commits: the innermost function of the engine, those that only carry left out."""
+    """What commits: the engine's innermost function outside CARRIERS."""
     frame = sys._getframe()
     while frame := frame.f_back:  # type: ignore[assignment]
         path = Path(frame.f_code.co_filename)

@@ -1,5 +1,5 @@
-"""Cron lines in tests. Those of a test's own functions tick; others do when the test asks for them:
-what a test of one function sees must not depend on the hour at which it runs.
+"""Cron lines in tests. Those of a test's own functions tick, others when the test asks for them:
+what a test sees must not depend on its hour.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from jobs.models import CronSchedule
 from jobs.registry import catalog
 from jobs.registry.function import Function
 
-# Functions of `registered` blocks that are under way.
+# Of `registered` blocks under way.
 own: list[Function] = []
 
 
 def note() -> None:
-    """A line ticks from when it is noted on: before time passes."""
+    """Before time passes: a line ticks from then on."""
     for function in own:
         if has_lines(function):
             start_cron(function)
 
 
 def start_cron(*functions: Function | str) -> None:
-    """From now on the cron lines of these functions tick, as in a cluster: in each `drain` behind a
-    `travel` beyond their time. Ticks that were missed together are one.
+    """From now on these functions' cron lines tick, as in a cluster: in each `drain` after a
+    `travel` beyond their time. Ticks missed together are one.
     """
     for function in functions:
         known = _known(function)
@@ -38,8 +38,8 @@ def start_cron(*functions: Function | str) -> None:
 
 
 def tick(function: Function | str) -> None:
-    """The time of a function's cron lines has come: start what a cluster would start, which `drain`
-    then runs.
+    """The time of a function's cron lines has come: start what a cluster would start, for `drain`
+    to run.
     """
     start_cron(function)
     rows = CronSchedule.objects.filter(fn_id=_known(function).fn_id)

@@ -1,5 +1,3 @@
-"""Run what is due, in this process."""
-
 from __future__ import annotations
 
 from jobs.execution.executor import execute
@@ -17,8 +15,8 @@ BATCH = 10
 def drain(limit: int = MOST_ROUNDS, *, skip_time: bool = False) -> int:
     """Run until nothing is due and no request is in flight; returns how many times a run advanced.
 
-    With `skip_time` also what comes later: sleeps, backoffs, and waits for events that do not come
-    end at once, in the order of their times. Cron lines do not tick in the time that is skipped.
+    With `skip_time` sleeps, backoffs, and waits for events that do not come end at once, in the
+    order of their times. Cron lines do not tick in skipped time.
 
     Raises RuntimeError after `limit` advances: a run goes in a circle.
     """
@@ -41,7 +39,7 @@ def _drain(advanced: int, limit: int) -> int:
         advanced += len(claims)
         if advanced > limit:
             raise RuntimeError(f"drain() has advanced runs {advanced} times and is not done.")
-        # A batch may be empty because all its runs were parked; more may follow.
+        # A batch is empty if all its runs were parked; more may follow.
         if not _perform_requests() and not claims and queue.next_due(1.0) > 0:
             return advanced
 

@@ -1,4 +1,4 @@
-"""For tests: a local HTTP endpoint that remembers what it was asked and answers as it is told.
+"""A local HTTP endpoint that remembers requests and answers as told.
 
     with Endpoint().open() as endpoint:
 
@@ -6,8 +6,8 @@
         endpoint.on("POST", "/charges", Answer(402), Answer(body={"id": 1}))  # and the last again
         endpoint.on("GET", "/charges/*", lambda asked: Answer(body=asked.path))
 
-What `answers` was given goes first. Without anything left it says 200 and `{}`; if there are routes
-and none fits, 404. Each answer leaves in one packet.
+What `answers` was given goes first. With nothing left it says 200 and `{}`; with routes of which
+none fits, 404. Each answer leaves in one packet.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class Answer:
     status: int = 200
     body: Any = field(default_factory=dict)  # JSON, or a text as it is
     headers: dict[str, str] = field(default_factory=dict)
-    delay: float = 0.0  # seconds until it answers, or until the endpoint is closed
+    delay: float = 0.0  # seconds, or until the endpoint closes
     breaks_off: bool = False  # after half of the body
-    hangs: bool = False  # until the endpoint is closed
+    hangs: bool = False  # until the endpoint closes
     drops: bool = False  # closes the connection without a word
-    raw: bytes | None = None  # sent in place of all this: what is no HTTP, say
+    raw: bytes | None = None  # sent instead of all this, as what is no HTTP
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Route:
 
 
 def _check(answers: Iterable[Says], called: str) -> None:
-    """A function says what it answers when it is asked; what is neither is refused at once."""
+    """What is neither an answer nor a function is refused at once."""
     for answer in answers:
         if callable(answer) and not isinstance(answer, type):
             check_function(answer, called)
@@ -79,7 +79,7 @@ def _check(answers: Iterable[Says], called: str) -> None:
 
 
 def _told(says: Says, asked: Asked) -> Answer:
-    """What a function answers. Raises JobsError, with its place, for what is no answer."""
+    """Raises JobsError, with the function's place, for what is no answer."""
     if isinstance(says, Answer):
         return says
     where = f"{asked.method} {asked.path} is answered by {place_of(says)}"
@@ -98,8 +98,8 @@ class Endpoint:
         self.asked: list[Asked] = []
         self._answers: deque[Says] = deque()
         self._routes: list[Route] = []
-        self._wrong: list[JobsError] = []  # of functions that were to answer
-        self._turn = threading.Lock()  # answers are taken one after the other
+        self._wrong: list[JobsError] = []  # of answering functions
+        self._turn = threading.Lock()  # one answer at a time
         self._closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -107,15 +107,15 @@ class Endpoint:
         self.url = f"http://{self.host}"
 
     def answers(self, *answers: Says) -> None:
-        """What to say to the next requests, whatever they ask for, in order."""
+        """Answer the next requests in order, whatever they ask for."""
         _check(answers, "answers(")
         self._answers.extend(answers)
 
     def on(self, method: str, path: str, *answers: Says) -> None:
-        """What to say to requests of a method (“*” for any) and a path, in order; the last answer
-        is given again and again. In a path `*` stands for any characters; with a “?” it is for that
-        query alone. The route that was set last goes first. Raises ValueError without an answer,
-        and JobsError for what is no method, path or answer.
+        """Answer requests of a method (“*” for any) and a path in order; the last answer repeats.
+        In a path `*` stands for any characters; with a “?” it is for that query alone. The newest
+        route goes first. Raises ValueError without an answer, and JobsError for what is no method,
+        path or answer.
         """
         check_route(method, path)
         if not answers:
@@ -127,8 +127,8 @@ class Endpoint:
 
     @contextmanager
     def open(self) -> Iterator[Endpoint]:
-        """Serve in the block. At its end JobsError is raised for a function that returned no
-        answer, or raised: its requests were answered with status 400 and the sentence.
+        """Serve in the block. At its end JobsError is raised if a function raised, or returned no
+        answer: its requests got status 400 and the sentence.
         """
         thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         thread.start()

@@ -1,4 +1,4 @@
-"""Functions that exist for a test alone, and the runs that they have."""
+"""Functions for a test alone, and their runs."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ FN_ID, EVENT = "test-function", "test/go"
 
 @contextmanager
 def registered(handler: Handler, **options: Any) -> Iterator[Function]:
-    """A function that exists for the length of a block. `options` are those of create_function;
-    unless they say otherwise its id is “test-function”, the event “test/go” triggers it, and it is
-    tried again after a second. Its cron lines tick, in `drain` after `travel`.
+    """A function for the length of a block. `options` are create_function's; by default its id is
+    “test-function”, the event “test/go” triggers it, and it is tried again after a second. Its cron
+    lines tick, in `drain` after `travel`.
     """
     usual: dict[str, Any] = {"fn_id": FN_ID, "trigger": TriggerEvent(event=EVENT), "backoff": [1]}
     function = create_function(**usual | options)(handler)
@@ -49,10 +49,10 @@ def ran(
 ) -> Run:
     """One run of a handler, as far as it goes now, or with `skip_time` to its end.
 
-    The handler is registered for that long, with `options`. Of a function that is registered
-    already, its first trigger starts the run: an event with `data`, or a tick of its cron line. One
-    without triggers is started as by `step.invoke`. Raises JobsError for `options` of a function
-    that is registered already, and AssertionError if nothing was started: its condition is not met.
+    The handler is registered meanwhile, with `options`. A registered function's first trigger
+    starts the run: an event with `data`, or a tick of its cron line. Without triggers it is started
+    as by `step.invoke`. Raises JobsError for `options` of a registered function, and AssertionError
+    if nothing was started: its condition is not met.
     """
     if isinstance(handler, Function):
         if options:
@@ -79,7 +79,7 @@ def _ran(function: Function, data: Any, skip_time: bool) -> Run:
 
 
 def the_run(function: Function | str = FN_ID) -> Run:
-    """The newest run of a function, or of a function's id; AssertionError if there is none."""
+    """The newest run of a function or its id; AssertionError if there is none."""
     fn_id = function.fn_id if isinstance(function, Function) else function
     is_id = isinstance(fn_id, str)
     run = Run.objects.filter(fn_id=fn_id).order_by("-id").first() if is_id else None
@@ -96,8 +96,8 @@ def _why_none(fn_id: Any) -> str:
 
 @contextmanager
 def functions_of_a_block() -> Iterator[None]:
-    """Functions that are registered in the block are gone after it, but for those of modules that
-    it was the first to import: a second import would not bring them back.
+    """Functions registered in the block are gone after it, except those of modules that it was the
+    first to import: a second import would not bring them back.
     """
     known, modules = set(catalog.ids()), set(sys.modules)
     try:

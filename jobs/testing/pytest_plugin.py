@@ -1,5 +1,4 @@
-"""Fixtures for tests of functions, and the runs beside a test that fails. In the conftest.py at the
-top of the tests:
+"""Fixtures for tests of functions, and the runs beside a failure. In the tests' top conftest.py:
 
 pytest_plugins = ["jobs.testing.pytest_plugin"]
 """
@@ -20,7 +19,6 @@ from jobs.testing.told_runs import runs_in_words
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Beside a failure stand the runs that there are, each with its last error."""
     report = yield
     if call.when == "call" and report.failed:
         with contextlib.suppress(Exception):  # the test has no database, or a broken transaction

@@ -1,6 +1,4 @@
-"""What has become of everything, without ids and times: two executions that did the same have the
-same story.
-"""
+"""What has become of everything, without ids and times: equal executions have the same story."""
 
 from __future__ import annotations
 
@@ -14,7 +12,6 @@ ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 def story() -> dict[str, Any]:
-    """Of the engine: runs, steps, events and requests, counted by what became of them."""
     runs = Run.objects.values_list("fn_id", "status", "error__message", "steps_done", "lease_token")
     steps = Step.objects.values_list("run__fn_id", "name", "kind", "status", "error__message")
     return {
@@ -30,12 +27,11 @@ def _counted(rows: Any) -> Counter[Any]:
 
 
 def without_ids(value: Any) -> Any:
-    """A message may name a run, which is another one each time."""
+    """A message may name a run, another one each time."""
     return ID.sub("…", value) if isinstance(value, str) else value
 
 
 def differences(told: dict[str, Any], whole: dict[str, Any]) -> list[str]:
-    """Where a story differs from another, a line each."""
     return [
         line
         for part in whole | told

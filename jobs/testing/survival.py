@@ -1,9 +1,8 @@
-"""Prove a function: whatever dies while it runs, and at whichever commit, the tables tell the same.
+"""Prove that a function has the same outcome at whichever commit its cluster dies.
 
-The function goes its way undisturbed, and the commits are counted: those of the claims, of the
-steps, of the requests. Then it goes its way again for each of them, and the cluster dies just
-before it, or just after it; another one takes over a minute later. What came of it must be what
-came of the undisturbed execution.
+The function runs undisturbed, and the commits of claims, steps and requests are counted. Then it
+runs again for each of them, and the cluster dies just before or after it; another one takes over a
+minute later. The outcome must be the undisturbed one.
 """
 
 from __future__ import annotations
@@ -48,15 +47,15 @@ def survives_every_crash(
 ) -> int:
     """Execute a function once for each crash that can happen to it; returns how many there were.
 
-    Each life begins with the rows that are there now; sleeps and waits are skipped. Compared are
-    the runs and steps, the rows of all tables of the site, and what `facts()` returns: what has
-    happened outside the database. `begin()` is called first in each life, to put that back.
-    Columns of times, of UUIDs and those in `ignore` (“shop_order.seed”) are not compared.
+    Each life begins with the present rows; sleeps and waits are skipped. Compared are runs, steps,
+    the rows of all the site's tables, and what `facts()` returns: what has happened outside the
+    database. `begin()` is called first in each life, to put that back. Columns of times, of UUIDs
+    and those in `ignore` (“shop_order.seed”) are not compared.
 
-    A handler that is no Function is registered meanwhile, with `options`. Raises AssertionError,
-    which names each crash that changes the outcome, and how; InvalidEvent; ValueError for an
-    `ignore` that names no column. Needs a test without a transaction of
-    its own: `@pytest.mark.django_db(transaction=True)`.
+    A handler that is no Function is registered meanwhile, with `options`. Raises AssertionError
+    with each crash that changes the outcome, and how; InvalidEvent; ValueError for an `ignore` that
+    names no column. Needs a test without its own transaction:
+    `@pytest.mark.django_db(transaction=True)`.
     """
     if connection.in_atomic_block:
         raise AssertionError(
@@ -85,24 +84,24 @@ def _known(function: Function | Handler, event: Event, options: Any) -> Iterator
 
 @dataclass
 class Life:
-    """From the event to the end of all runs, again and again."""
+    """From the event to the end of all runs."""
 
     fn_id: str
     event: Event
     begin: Callable[[], object]
     facts: Callable[[], object]
     tables: Tables
-    whole: dict[str, Any] = field(default_factory=dict)  # the story of an undisturbed life
+    whole: dict[str, Any] = field(default_factory=dict)  # undisturbed
 
     def live(self, cluster: CrashingCluster) -> bool:
-        """False if the cluster died on the way."""
+        """False if the cluster died."""
         self.tables.restore()
         self.begin()
         send(self.event)
         return self.go_on(cluster)
 
     def undisturbed(self, *, one_by_one: bool) -> CrashingCluster:
-        """Each of these lives must have the same story."""
+        """All must have the same story."""
         cluster = CrashingCluster(one_by_one=one_by_one)
         self.live(cluster)
         if not Run.objects.filter(fn_id=self.fn_id).exists():
@@ -129,7 +128,6 @@ class Life:
 
 
 def _survives(life: Life, whole: CrashingCluster) -> int:
-    """One way of committing; returns the number of crashes."""
     boundaries = [*whole.boundaries(before=True), *whole.boundaries(before=False)]
     broken = list(filter(None, (_broken_by(life, one, whole.one_by_one) for one in boundaries)))
     if broken:
@@ -143,7 +141,7 @@ def _survives(life: Life, whole: CrashingCluster) -> int:
 
 
 def _broken_by(life: Life, boundary: Boundary, one_by_one: bool) -> str:
-    """What a crash changes, in lines; empty if nothing does."""
+    """What a crash changes, in lines."""
     cluster = CrashingCluster(boundary, one_by_one=one_by_one)
     if life.live(cluster):
         return ""  # another way was taken this time

@@ -1,7 +1,5 @@
-"""The rows of the whole site: read, put back, and compared.
-
-`Tables` remembers all rows of all models as they stand. `restore` puts them back. `facts` is what
-can be compared between two lives that began so: values that are different each time are left out.
+"""`Tables` remembers all rows of all models; `restore` puts them back. `facts` compares two lives
+that began so: values that differ each time are left out.
 """
 
 from __future__ import annotations
@@ -16,15 +14,16 @@ from django.db import connection, models, transaction
 
 from jobs.testing.stories import without_ids
 
-# By when or in which life a row was written; a pk or a foreign key is compared in another way.
+# They differ by life; keys are compared in another way.
 INCOMPARABLE = (models.DateTimeField, models.TimeField, models.UUIDField)
 Row = dict[str, Any]
 
 
 class Tables:
     def __init__(self, ignore: Collection[str] = ()) -> None:
-        """`ignore` names columns that are not compared: “shop_order.seed”. Raises ValueError for
-        one that is not there."""
+        """`ignore` names columns not to compare: “shop_order.seed”. Raises ValueError for an
+        unknown one.
+        """
         found = apps.get_models(include_auto_created=True)
         self._models = {m._meta.db_table: m for m in found if m._meta.managed and not m._meta.proxy}
         columns = {
@@ -40,7 +39,7 @@ class Tables:
         }
 
     def restore(self) -> None:
-        """In one transaction, in which foreign keys are checked at the end."""
+        """Foreign keys are checked at the transaction's end."""
         with transaction.atomic(), connection.cursor() as cursor:
             there = self._read()
             changed = [table for table, rows in self._saved.items() if there[table] != rows]
@@ -50,7 +49,7 @@ class Tables:
                 self._write(cursor, table)
 
     def facts(self) -> dict[str, Counter[Any]]:
-        """Of each table of the site's own (not of the engine's) how often it has which row."""
+        """How often each of the site's own tables (not the engine's) has which row."""
         return {
             m._meta.label: Counter(self._row(m, row) for row in json.loads(rows))
             for m, rows in ((self._models[table], rows) for table, rows in self._read().items())
@@ -58,7 +57,7 @@ class Tables:
         }
 
     def _read(self) -> dict[str, str]:
-        """The rows of each table as JSON, in one statement."""
+        """As JSON, in one statement."""
         each = (
             f"SELECT '{table}', coalesce(json_agg(t ORDER BY t::text), '[]')::text"  # noqa: S608
             f" FROM {_quoted(table)} t"

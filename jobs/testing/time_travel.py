@@ -1,7 +1,5 @@
-"""Let time pass without waiting.
-
-The engine goes by the database's clock, which a test cannot set. So the rows move: every time that
-the engine has written moves into the past, and what was to happen meanwhile is due.
+"""The engine goes by the database's clock, which a test cannot set. So every time that it has
+written moves into the past, and what was to happen meanwhile is due.
 """
 
 from __future__ import annotations
@@ -19,10 +17,10 @@ from jobs.platform.postgres import statements
 from jobs.testing import cron_lines
 from jobs.testing.arguments import checked_span
 
-# What an unfinished run does next by itself, of all of them the earliest. A run that waits for an
-# event or another run looks again every now and then; what counts is the end of its wait. Without a
-# function that this process knows, or set aside, it goes on at no known time; and what was due and
-# is not done by now waits for something else than time.
+# The earliest time at which an unfinished run goes on by itself. A run that waits for an event or
+# another run looks again now and then; the end of its wait counts. Set aside, or without a function
+# known here, it goes on at no known time; what was due and is not done waits for something else
+# than time.
 NEXT = """
 SELECT extract(epoch FROM min(at) - clock_timestamp()) FROM (
   SELECT CASE WHEN reason NOT IN ('event', 'invoke', 'function', 'paused', 'aside')
@@ -42,8 +40,7 @@ INSTANT = timedelta(milliseconds=1)
 def travel(by: Duration) -> None:
     """Let time pass for the engine: every time that it has stored moves `by` into the past.
 
-    Rows of yours and the result of now() stay as they are. Raises TypeError for what is no
-    timedelta.
+    Your rows and the result of now() stay as they are. Raises JobsError for what is no duration.
     """
     span = checked_span(by)
     cron_lines.note()
@@ -53,7 +50,7 @@ def travel(by: Duration) -> None:
 def skip() -> bool:
     """Let time pass until the next unfinished run goes on by itself; False if none does.
 
-    Cron lines stand still meanwhile: they would tick for ever.
+    Cron lines stand still: they would tick for ever.
     """
     ((seconds,),) = statements.execute(NEXT, {})
     if seconds is None:

@@ -1,4 +1,4 @@
-"""The runs of a test in words: what stands beside a failure, so that a reader need not ask rows."""
+"""A test's runs in words, as shown beside a failure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN = 500  # characters of a message
 
 
 def runs_in_words() -> str:
-    """Each run with its status, the reason of its wait, and its last error; empty without runs."""
+    """Each with its status, its wait and its last error."""
     runs = reversed(Run.objects.order_by("-id")[:MOST])
     return "\n".join(line for run in runs for line in _lines(run))
 
