@@ -64,8 +64,8 @@ class RunState:
     """A run as it was read.
 
     `status` is queued, running, waiting, completed, failed, cancelled or skipped; `reason` says why
-    it is queued or waiting (turn, backoff, sleep, fetch, event, invoke, function, paused). `due_at`
-    is when it goes on by itself. `error` is the object that `on_failure` gets.
+    it is queued or waiting (turn, backoff, sleep, fetch, event, invoke, function, paused, aside).
+    `due_at` is when it goes on by itself. `error` is the object that `on_failure` gets.
     """
 
     id: uuid.UUID

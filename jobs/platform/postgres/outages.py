@@ -52,7 +52,7 @@ IN_MESSAGES = {
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether this error of Django or psycopg means that."""
+    """Whether this error of Django or psycopg means that the database is away."""
     if not is_a(error, DatabaseError, InterfaceError, psycopg.Error):
         return False  # an author's error about an outage
     if isinstance(error, TransactionManagementError):
