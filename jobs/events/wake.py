@@ -14,7 +14,8 @@ from jobs.registry import expressions
 
 # After the insertion: a sender and a beginning wait must not miss each other.
 AWAITED = """
-SELECT EXISTS (SELECT FROM jobs_step WHERE status = 'waiting' AND awaits = ANY(%(names)s))
+SELECT EXISTS (SELECT FROM jobs_step
+               WHERE status = 'waiting' AND awaits <> '' AND awaits = ANY(%(names)s))
 """
 
 
