@@ -134,22 +134,57 @@ def batch(
     """Does the next batch in transactions of its own; harmless to repeat, as done runs do not fit.
     Without the permission the rest is refused."""
     asked_at = Run.objects.filter(id=own).values("created_at")
-    runs = _matching(action, wanted).filter(created_at__lt=asked_at[:1]).order_by("id")
-    if after:
-        runs = runs.filter(id__gt=after)
+    runs = _matching(action, wanted).filter(created_at__lt=asked_at[:1])
+    pages = _pages(action, runs, after)
     asker = requester.current()
     if reason := asker.refusal(PERMISSION[action]):
-        return {"done": 0, "refused": runs.count(), "after": after, "more": False, "reason": reason}
-    found = [Listed(*row) for row in runs.values_list("id", "fn_id", "status")[:BATCH]]
+        refused = sum(page.runs.count() for page in pages)
+        return {"done": 0, "refused": refused, "after": after, "more": False, "reason": reason}
+    page, *later = pages
+    found = [Listed(*row) for row in page.runs.values_list("id", "fn_id", "status")[:BATCH]]
     tally: dict[str, Any] = {"done": 0, "refused": 0, "left_out": 0, "after": after, "reason": ""}
-    tally["more"] = len(found) == BATCH
     began = time.monotonic()
     with requester.asking(asker):
         for start in range(0, len(found), LARGEST_SET):
             if start and time.monotonic() - began > LONGEST:
                 return tally | {"more": True}
-            _do_set(action, found[start : start + LARGEST_SET], tally, why, invoked)
-    return tally
+            part = found[start : start + LARGEST_SET]
+            _do_set(action, part, tally, why, invoked)
+            tally["after"] = f"{page.mark}{part[-1].id}"
+    if len(found) == BATCH:
+        return tally | {"more": True}
+    going_on = next((later_page for later_page in later if later_page.runs.exists()), None)
+    return tally | ({"more": True, "after": going_on.mark} if going_on else {"more": False})
+
+
+class Page(NamedTuple):
+    """Runs in the order in which they are done, after those of a mark and an id."""
+
+    mark: str
+    runs: QuerySet[Run]
+
+
+def _pages(action: Action, runs: QuerySet[Run], after: str) -> list[Page]:
+    """What is left to do after `after`, which names the last run that was done.
+
+    Cancelling goes from the latest run to the first: a run that leaves its line would wake the next
+    one, which would be executed and cancelled a moment later. Then come invoked runs, callers
+    first: a caller would go on without the run that it waits for. (An id without a mark: other
+    actions, and what an earlier version has begun to cancel.)
+    """
+    mark, last = (after[:1], after[1:]) if after[:1] in ("<", ">") else ("", after)
+    if action != "cancel" or (last and not mark):
+        return [Page("", _later(runs, last))]
+    invoked = Page(">", _later(runs.exclude(invoked_by=None), last if mark == ">" else ""))
+    if mark == ">":
+        return [invoked]
+    latest = runs.filter(invoked_by=None).order_by("-id")
+    return [Page("<", latest.filter(id__lt=last) if last else latest), invoked]
+
+
+def _later(runs: QuerySet[Run], last: str) -> QuerySet[Run]:
+    in_order = runs.order_by("id")
+    return in_order.filter(id__gt=last) if last else in_order
 
 
 def _do_set(
@@ -163,7 +198,6 @@ def _do_set(
     tally["done"] += done
     tally["refused"] += len(still) - done
     tally["left_out"] += len(left_out)
-    tally["after"] = str(found[-1].id)
     tally["reason"] = tally["reason"] or next(iter(reasons.values()), "")
 
 

@@ -38,10 +38,15 @@ IN_ORDER: tuple[Statement, ...] = (
     ("SET LOCAL enable_seqscan = off", {}),
 )
 
-# Lists of ids stay text between statements.
+# Lists of ids stay text between statements. A parked run in its first line is in no other's way: a
+# line is woken only for those that held a turn or were to take it.
 LOCK = """
-SELECT array_agg(id)::text FROM (
-  SELECT id FROM jobs_run
+SELECT array_agg(id)::text AS ids,
+       array_agg(DISTINCT turn_keys[1])
+         FILTER (WHERE turn_keys[1] IS NOT NULL AND (turns_held > 0 OR reason <> 'turn'))
+         AS keys_of_first_lines
+  FROM (
+  SELECT id, turn_keys, turns_held, reason FROM jobs_run
    WHERE id = ANY(%(ids)s) AND ended_at IS NULL AND lease_token IS NULL AND invoked_by_id IS NULL
    ORDER BY id FOR UPDATE SKIP LOCKED) free
 """
@@ -83,20 +88,23 @@ WITH cancelled AS (
 )
 SELECT (SELECT count(*) FROM hooked) AS hooks,
        ARRAY(SELECT unnest(%(ids)s::uuid[]) EXCEPT SELECT id FROM numbered) AS others,
-       ARRAY(SELECT DISTINCT turn_keys[1] FROM numbered
-              WHERE turn_keys[1] IS NOT NULL) AS keys_of_first_lines,
        ARRAY(SELECT DISTINCT turn_keys[2] FROM numbered
               WHERE turn_keys[2] IS NOT NULL AND turns_held > 0) AS keys_of_second_lines
 """  # noqa: S608
 
 
+class LockedRow(NamedTuple):
+    ids: str | None
+    keys_of_first_lines: list[str] | None
+
+
 class CancelledRow(NamedTuple):
     hooks: int
     others: list[uuid.UUID]
-    keys_of_first_lines: list[str]
     keys_of_second_lines: list[str]
 
 
+LOCKING = Query(LOCK, LockedRow)
 CANCELLING = Query(CANCEL, CancelledRow)
 
 
@@ -113,17 +121,18 @@ def cancel_plain(
         return set(run_ids)
     with transaction.atomic():
         asked = {"ids": list(run_ids)}
-        *_, ((locked,),) = statements.execute_many(*IN_ORDER, (LOCK, asked))
-        if locked is None:
+        *_, found = statements.execute_many(*IN_ORDER, LOCKING.asked(asked))
+        (locked,) = LOCKING.rows(found)
+        if locked.ids is None:
             return set(run_ids)
-        values = asked | {"locked": locked, "alone": alone} | _values(len(run_ids), hooks, why)
+        values = asked | {"locked": locked.ids, "alone": alone} | _values(len(run_ids), hooks, why)
         (row,) = CANCELLING.execute(values)
         if _is_waited_for():
             transaction.set_rollback(True)
             return set(run_ids)
         if row.hooks:
             notifier.wake_clusters(notifier.RUN_DUE)
-        turns.wake_next_in_lines(row.keys_of_first_lines, 0)  # in take_turns's order
+        turns.wake_next_in_lines(locked.keys_of_first_lines or [], 0)  # in take_turns's order
         turns.wake_next_in_lines(row.keys_of_second_lines, 1)
     return set(row.others)
 

@@ -97,27 +97,6 @@ CHOSEN = {
         "law_09_hooks",
     ],
 }
-# What the way of a statement may do to the laws.
-PLAIN = {
-    "cluster": ["without_notify"],
-    "control": ["cancellation_sets"],
-    "events": ["intake"],
-    "execution": [
-        "broken_transactions",
-        "commit_callbacks",
-        "deferred_constraints",
-        "ended_transactions",
-        "law_02_memory",
-        "law_03_atomic_steps",
-        "law_10_suspension",
-        "requeues",
-        "session_state",
-    ],
-    "fetch": ["step_fetch"],
-    "laws": ["law_04_one_writer"],
-    "platform/postgres": ["contract_psycopg", "effects_of_steps", "pipeline", "statements"],
-    "runs": ["law_06_turns"],
-}
 FOLDER = Path(".local", "test-postgres")
 PYTEST = [sys.executable, "-m", "pytest", "-n", "3", "--reuse-db"]
 ALONE = ["-n", "0", "--last-failed", "--last-failed-no-failures", "none"]
@@ -200,9 +179,9 @@ def _tests(way: str, given: list[str]) -> list[str]:
     """What is given may name files of its own."""
     if any(Path(word.partition("::")[0]).exists() for word in given):
         return given
-    if way == "direct":
+    if way in ("direct", "plain"):
         return ["-m", "django_db", *given, str(TESTS)]
-    return [*given, *map(str, chosen(PLAIN if way == "plain" else CHOSEN))]
+    return [*given, *map(str, chosen(CHOSEN))]
 
 
 def chosen(names: dict[str, list[str]]) -> list[Path]:

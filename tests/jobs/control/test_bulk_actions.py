@@ -9,7 +9,16 @@ from uuid import UUID
 import pytest
 from django.db.models.functions import Now
 
-from jobs.api import Context, Event, InvalidEvent, InvalidTransition, bulk, send
+from jobs.api import (
+    Concurrency,
+    Context,
+    Event,
+    InvalidEvent,
+    InvalidTransition,
+    TriggerEvent,
+    bulk,
+    send,
+)
 from jobs.control import bulk_actions, reruns
 from jobs.errors import UnknownFunction
 from jobs.models import Run, RunStatus
@@ -52,6 +61,66 @@ def test_what_is_more_than_one_run_has_steps_for_is_done_by_the_next(
     assert Run.objects.get(id=own).output == {"done": 9, "refused": 0}
     assert Run.objects.filter(fn_id="jobs-bulk").count() == 3
     assert Run.objects.get(event_id=late[0]).status == "waiting"
+
+
+def test_cancelling_a_line_of_queued_runs_starts_none_of_them(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bulk_actions, "BATCH", 2)
+    with registered(naps, concurrency=[Concurrency(limit=1, key="'all'")]):
+        send([Event(name="test/go") for _ in range(7)])
+        drain()
+        own = bulk("cancel", fn_id="test-function")
+        drain()
+    first, *others = Run.objects.filter(fn_id="test-function").order_by("id")
+    assert {run.status for run in (first, *others)} == {"cancelled"}
+    assert [run.started_at for run in others] == [None] * 6
+    assert Run.objects.get(id=own).output == {"done": 7, "refused": 0}
+
+
+def test_a_run_in_the_line_that_is_not_meant_is_woken_by_the_last_that_leaves():
+    with registered(naps, concurrency=[Concurrency(limit=1, key="'all'")]):
+        send([Event(name="test/go") for _ in range(3)])
+        drain()
+        bulk("cancel", fn_id="test-function")
+        late = send(Event(name="test/go"))
+        drain()
+    assert Run.objects.get(event_id=late[0]).reason == "sleep"
+
+
+def test_callers_are_cancelled_before_the_runs_that_they_wait_for(monkeypatch: pytest.MonkeyPatch):
+    """Else a caller would go on, and fail, since the run that it waits for was cancelled."""
+    monkeypatch.setattr(bulk_actions, "BATCH", 1)
+    told: list[str] = []
+
+    def calls(ctx: Context) -> None:
+        ctx.step.invoke("down", function="middle")
+
+    def passes_on(ctx: Context) -> None:
+        ctx.step.invoke("down", function="lowest")
+
+    lowest = registered(naps, fn_id="lowest", trigger=TriggerEvent(event="test/none"))
+    middle = registered(passes_on, fn_id="middle", trigger=TriggerEvent(event="test/none"))
+    with lowest, middle, registered(calls, on_failure=lambda ctx: told.append("failed")):
+        send([Event(name="test/go") for _ in range(2)])
+        drain()
+        own = bulk("cancel", everything=True)
+        drain()
+    runs = Run.objects.filter(fn_id__in=["test-function", "middle", "lowest"])
+    assert [run.status for run in runs] == ["cancelled"] * 6
+    assert {run.error for run in runs} == {None}
+    assert told == []
+    assert Run.objects.get(id=own).output == {"done": 6, "refused": 0}
+
+
+def test_what_an_earlier_version_began_to_cancel_goes_on_from_the_run_that_it_names():
+    with registered(naps):
+        send([Event(name="test/go") for _ in range(3)])
+        drain()
+        own = bulk("cancel", fn_id="test-function")
+        first, *_ = runs = Run.objects.filter(fn_id="test-function").order_by("id")
+        asked = ("cancel", {"fn_id": "test-function"})
+        done = bulk_actions.batch(*asked, str(first.id), "", own)
+        assert (done["done"], done["more"]) == (2, False)
+        assert [run.status for run in runs.all()] == ["waiting", "cancelled", "cancelled"]
 
 
 def test_failed_runs_go_on_from_their_failed_step():

@@ -1,0 +1,89 @@
+"""Law 12: a prepared statement has an index also in the plan that PostgreSQL keeps for any values.
+
+From its sixth execution on PostgreSQL may take that plan. It cannot prove from a parameter that a
+partial index holds all that is asked for, and reads the whole table, whose cost it takes from the
+statistics of a quiet hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from jobs.maintenance import cron
+from jobs.platform.postgres import statements
+from tests.jobs.laws.test_law_12_costs_do_not_grow import (
+    LARGE,
+    OPTIONS,
+    a_bit_of_everything,
+    live_runs,
+    work,
+)
+from tests.support.functions import registered
+from tests.support.history import off_the_record, tidy_up
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.needs_pipeline]
+PREPARED = """
+SELECT statement, parameter_types::text[] FROM pg_prepared_statements
+ WHERE statement ~* '^\\s*(select|insert|update|delete|with)'
+"""
+AWAITED = "awaits = ANY"
+
+
+def test_each_prepared_statement_has_an_index_whatever_its_values(settings):
+    settings.JOBS = {**settings.JOBS, "ALLOWED_HOSTS": ["127.0.0.1:9"], "RETENTION_BATCH": 5}
+    connection.close()
+    with off_the_record(), registered(work, **OPTIONS):
+        cron.sync()
+        live_runs()
+        a_bit_of_everything()
+        tidy_up()
+    plans = dict(plans_for_any_values())
+    connection.close()
+
+    assert len(plans) > 20
+    assert any(AWAITED in statement for statement in plans)
+    without = [statement for statement, nodes in plans.items() if scans(nodes)]
+    assert without == []
+
+
+def test_a_statement_without_one_is_seen():
+    connection.close()
+    statements.execute("SELECT 1 FROM jobs_step WHERE awaits = %(name)s", {"name": "x"})
+    plans = dict(plans_for_any_values())
+    connection.close()
+
+    assert [scans(nodes) for nodes in plans.values()] == [True]
+
+
+def plans_for_any_values() -> Iterator[tuple[str, list[str]]]:
+    """What this session has prepared, with the nodes of its plan; a table is read whole only where
+    nothing else will do."""
+    with connection.cursor() as cursor:
+        cursor.execute(PREPARED)
+        prepared = cursor.fetchall()
+        cursor.execute("SET plan_cache_mode = force_generic_plan")
+        cursor.execute("SET enable_seqscan = off")
+        raw = connection.connection.cursor()  # no parameters: %% and $1 stay as they are
+        for statement, types in prepared:
+            given = f"({', '.join(types)})" if types else ""
+            raw.execute(f"PREPARE looked_at{given} AS {statement}".encode())
+            values = f"({', '.join(['NULL'] * len(types))})" if types else ""
+            raw.execute(f"EXPLAIN (FORMAT JSON) EXECUTE looked_at{values}".encode())
+            ((explained,),) = raw.fetchall()
+            plan = explained[0]
+            yield " ".join(statement.split()), list(nodes_of(plan["Plan"]))
+            raw.execute("DEALLOCATE looked_at")
+
+
+def nodes_of(plan: dict[str, Any]) -> Iterator[str]:
+    yield f"{plan['Node Type']} {plan.get('Relation Name', '')}"
+    for child in plan.get("Plans", []):
+        yield from nodes_of(child)
+
+
+def scans(nodes: list[str]) -> bool:
+    return any(f"Seq Scan {table}" in nodes for table in LARGE)
