@@ -75,7 +75,7 @@ def read(
         begins, part = None, rows.reverse()[:most]
     else:
         begins = max(ends_with - most, 0)
-        part = rows[begins : begins + most]
+        part = rows[begins : max(ends_with, 1)]
     all_of_them = rows.order_by().values("run").values(total=Count("*"))
     counted: Any = rows.filter(pk__in=part.values("pk")).annotate(total=Subquery(all_of_them))
     found: list[Any] = list(chosen(counted))

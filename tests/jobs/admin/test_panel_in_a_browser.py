@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from jobs.admin import timeline
 from jobs.models import Run
 from tests.support import browser as chromium
 from tests.support import rows
@@ -28,8 +29,10 @@ LISTS = ("run", "event", "registeredfunction", "cluster")
 
 
 @pytest.fixture
-def world(operator) -> list[str]:
+def world(operator, monkeypatch) -> list[str]:
     """Something on every page; the addresses of all pages."""
+    for limit, of in {"MOST_STEPS": 6, "MOST_ATTEMPTS": 15, "MOST_LOG_LINES": 8}.items():
+        monkeypatch.setattr(timeline, limit, of)
     rows.make_function()
     rows.make_function("generate-song-event-failure", triggers=[])
     paused = rows.make_function("tidy-up", triggers=[{"cron": "*/5 * * * *"}], on_failure=None)
@@ -38,7 +41,7 @@ def world(operator) -> list[str]:
     rows.make_cluster(pulse=PULSE)
     runs = [rows.completed_run(rows.now() - timedelta(minutes=3 * n)) for n in range(1, 8)]
     runs += [rows.failed_run(), rows.backing_off_run(), rows.make_run(reason="turn")]
-    runs += [hostile_run()]
+    runs += [hostile_run(), long_run()]
     kind = ContentType.objects.get_for_model(Run)
     for run in runs[-4:]:
         LogEntry.objects.create(
@@ -50,7 +53,7 @@ def world(operator) -> list[str]:
             change_message="Retried from the failed step.",
         )
     lists = [reverse(f"admin:jobs_{model}_changelist") for model in LISTS]
-    pages = [reverse("admin:jobs_run_change", args=[run.pk]) for run in runs[-5:]]
+    pages = [reverse("admin:jobs_run_change", args=[run.pk]) for run in runs[-6:]]
     return [
         reverse("admin:index"),
         reverse("admin:jobs_run_failures"),
@@ -60,6 +63,7 @@ def world(operator) -> list[str]:
         reverse("admin:admin_logentry_changelist"),
         *lists,
         *pages,
+        f"{pages[-1]}?steps=7&lines=x",
         reverse("admin:jobs_event_change", args=[runs[0].event_id]),
         reverse("admin:jobs_event_change", args=[runs[-1].event_id]),
         reverse("admin:jobs_event_send") + f"?name={rows.FN}",
@@ -68,6 +72,20 @@ def world(operator) -> list[str]:
         reverse("admin:jobs_registeredfunction_invoke", args=[rows.FN]),
         reverse("admin:jobs_cluster_change", args=["melodymaker_3A1"]),
     ]
+
+
+def long_run() -> Run:
+    """With more steps, attempts and log lines than a page shows."""
+    begun = rows.now() - timedelta(minutes=10)
+    run = rows.make_run(begun, status="completed", started_at=begun, ended_at=rows.now())
+    for number in range(9):
+        at = begun + timedelta(minutes=number)
+        rows.make_step(run, f"look-up-{number + 1}", at, 3, position=number, attempts=4)
+        for again in range(4):
+            rows.make_attempt(run, f"look-up-{number + 1}", at + timedelta(seconds=again), 0.5)
+    for number in range(20):
+        rows.make_line(run, begun + timedelta(seconds=number), f"line {number + 1}")
+    return run
 
 
 def hostile_run() -> Run:
@@ -87,6 +105,7 @@ def hostile_run() -> Run:
     return run
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_whole(browser, live_server, cookie, world, width, scheme) -> None:
