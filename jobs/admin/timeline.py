@@ -29,7 +29,12 @@ class Lane:
     step: Step | None
     attempts: tuple[Attempt, ...]
     bars: tuple[Bar, ...]
-    number: int = 0  # of the step in its run, from 1
+    number: int  # of the step in its run, or of what has no step, from 1
+
+    @property
+    def anchor(self) -> str:
+        """On the page; a step keeps it while the window moves on."""
+        return f"step-{self.number}" if self.step else f"code-{self.number}"
 
     @property
     def unseen(self) -> int:
@@ -96,7 +101,7 @@ class Story:
 
     @property
     def before(self) -> tuple[Bar, ...]:
-        """None if only later steps are shown."""
+        """Empty if only later steps are shown."""
         if not self.steps.from_start:
             return ()
         return (self.planned, self.queued) if self.planned else (self.queued,)
@@ -215,7 +220,10 @@ def _lanes(
         for number, step in enumerate(steps, shown.first)
     ]
     if not shown.others:
-        lanes += [_lane(run, name, None, of_name, None, end) for name, of_name in tries.items()]
+        lanes += [
+            _lane(run, name, None, of_name, None, end, number)
+            for number, (name, of_name) in enumerate(tries.items(), 1)
+        ]
     return tuple(sorted(lanes, key=lambda lane: lane.start or end))
 
 
@@ -226,7 +234,7 @@ def _lane(
     tries: list[Attempt],
     sent: datetime | None,
     end: datetime,
-    number: int = 0,
+    number: int,
 ) -> Lane:
     bars = list(attempt_bars(tries))
     begun = step.started_at if step else None

@@ -94,7 +94,7 @@ def draw(story: Story) -> Waterfall:
         duration=story.queued.duration,
         marks=tuple(_mark(bar, pieces) for bar in story.before),
     )
-    lanes = tuple(_row(index, lane, pieces) for index, lane in enumerate(story.lanes))
+    lanes = tuple(_row(lane, pieces) for lane in story.lanes)
     return Waterfall(
         rows=((queued,) if story.before else ()) + lanes,
         ticks=tuple(_ticks(pieces, start)),
@@ -146,10 +146,10 @@ def place(moment: datetime, pieces: tuple[Piece, ...]) -> float:
     return 100.0 if pieces else 0.0
 
 
-def _row(index: int, lane: Lane, pieces: tuple[Piece, ...]) -> Row:
+def _row(lane: Lane, pieces: tuple[Piece, ...]) -> Row:
     return Row(
         title=lane.title,
-        anchor=f"step-{index + 1}",
+        anchor=lane.anchor,
         kind=lane.step.get_kind_display() if lane.step else "",
         status=lane.status,
         duration=lane.duration,

@@ -29,10 +29,6 @@ class Window:
     most: int
 
     @property
-    def is_whole(self) -> bool:
-        return self.from_start and self.is_latest
-
-    @property
     def from_start(self) -> bool:
         return self.first <= 1
 

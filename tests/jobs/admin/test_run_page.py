@@ -292,8 +292,8 @@ def test_a_long_run_shows_its_latest_steps_and_lines_and_leads_to_the_earlier_on
     address = reverse("admin:jobs_run_change", args=[run.pk])
 
     latest = page(admin_client, run)
-    assert 'id="step-2"' in latest
-    assert 'id="step-3"' not in latest
+    assert 'id="step-5"' in latest
+    assert 'id="step-1"' not in latest  # a step keeps its own
     assert "4–5 of 5 steps" in latest
     assert "said 4" in latest
     assert "said 2" not in latest
