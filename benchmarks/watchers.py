@@ -3,8 +3,9 @@
     {"port": 8000, "panels": [[5.0, "/admin/?span=1h"], …]}   →   {"open": 5}
     {"close": true}   →   {"milliseconds": [12.0, …], "errors": 0}
 
-Each panel is a connection that is kept; it asks for its fragment again every so many seconds, as
-htmx does on the page. A fragment later than that is asked for at once.
+Each panel asks for its fragment again every so many seconds, as htmx does on the page, over a new
+connection: gunicorn does not keep an idle one for so long. A fragment later than that is asked for at
+once. What goes wrong is an error, and the panel asks again.
 """
 
 from __future__ import annotations
@@ -38,16 +39,25 @@ class Panels:
             thread.start()
 
     def watch(self, port: int, every: float, address: str) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         while not self.over.is_set():
             began = time.monotonic()
+            try:
+                self.errors += self.ask(port, address) != 200
+            except (OSError, http.client.HTTPException):
+                self.errors += 1
+            took = time.monotonic() - began
+            self.took.append(1000 * took)
+            self.over.wait(max(every - took, 0))
+
+    def ask(self, port: int, address: str) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        try:
             connection.request("GET", address, headers=self.headers)
             answer = connection.getresponse()
             answer.read()
-            took = time.monotonic() - began
-            self.took.append(1000 * took)
-            self.errors += answer.status != 200
-            self.over.wait(max(every - took, 0))
+            return answer.status
+        finally:
+            connection.close()
 
     def close(self) -> dict[str, Any]:
         self.over.set()
