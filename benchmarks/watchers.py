@@ -4,8 +4,8 @@
     {"close": true}   →   {"milliseconds": [12.0, …], "errors": 0}
 
 Each panel asks for its fragment again every so many seconds, as htmx does on the page, over a new
-connection: gunicorn does not keep an idle one for so long. A fragment later than that is asked for at
-once. What goes wrong is an error, and the panel asks again.
+connection: gunicorn does not keep an idle one for so long. A fragment later than that is asked for
+at once. What goes wrong is an error, and the panel asks again.
 """
 
 from __future__ import annotations
