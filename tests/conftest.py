@@ -47,10 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Each test where it can hold, long ones first: the summary counts the deselected."""
+    """Each test where it can hold: the summary counts those that are deselected."""
     unfit = [marker for marker, is_unfit in UNFIT.items() if is_unfit]
     left_out = [item for item in items if any(map(item.get_closest_marker, unfit))]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not any(map(item.get_closest_marker, unfit))]
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)

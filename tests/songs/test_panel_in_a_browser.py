@@ -69,7 +69,6 @@ def pages(client: Client, olga: User) -> list[str]:
     return [page for page in found if client.get(page).status_code == 200]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_every_page_of_every_model_is_whole(
     browser: Browser, live_server, client: Client, pages: list[str], width: int, scheme: str

@@ -105,7 +105,6 @@ def hostile_run() -> Run:
     return run
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_whole(browser, live_server, cookie, world, width, scheme) -> None:

@@ -36,6 +36,7 @@ NO_TEXTS = {
         "refused[:10]",
     },
     "jobs/admin/invoked.py": {"shown[:MOST_SHOWN]"},
+    "jobs/admin/windows.py": {"rows.reverse()[:most]", "rows[begins:max(ends_with, 1)]"},
     # bytes: a step's card has no secret, and the problem is an excerpt
     "jobs/cluster/worker_table.py": {
         "self._page[end - STEP_BYTES:end]",
@@ -184,7 +185,6 @@ NO_TEXTS = {
     "jobs/metrics/outcomes.py": {"[str(run_id) for run_id in run_ids][:MOST]"},
 }
 FILTERS = {  # a time, and a list
-    "templates/admin/jobs/run/includes/log.html": {'line.at|date:"H:i:s.u"|slice:":12"'},
     "templates/admin/jobs/run/confirm.html": {'runs|slice:":50"'},
     "templates/songs/sharing/_card.html": {'categories=song.categories.all|slice:":3"'},
     "templates/admin/songs/song/refund_many.html": {'chosen.songs|slice:":50"'},

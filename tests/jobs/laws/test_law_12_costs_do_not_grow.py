@@ -128,7 +128,6 @@ def costs(client: Client) -> tuple[Explained, Explained]:
     return engine, panel
 
 
-@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_a_million_ended_runs_cost_nothing(settings, client: Client):
     settings.JOBS = {**settings.JOBS, "ALLOWED_HOSTS": ["127.0.0.1:9"], "RETENTION_BATCH": 5}
@@ -173,7 +172,6 @@ def test_the_statistics_of_a_quiet_hour_do_for_a_busy_one(settings):
         assert pages <= MOST_OF_ALL_LINES, f"more than {MOST_OF_ALL_LINES} pages\n{story}"
 
 
-@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_a_history_of_which_no_statistics_are_known_costs_no_more(settings):
     """As after a restore or a major upgrade, until it has been analyzed."""
