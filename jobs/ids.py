@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 
 TAILS = struct.Struct("128Q")
 
@@ -28,6 +29,11 @@ def new_id() -> uuid.UUID:
 def new_key() -> str:
     """In 32 hexadecimal digits, for JSON."""
     return f"{_next():032x}"
+
+
+def first_id(moment: datetime) -> uuid.UUID:
+    """The lowest id of that millisecond."""
+    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def _next() -> int:

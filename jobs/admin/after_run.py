@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 from django.urls import reverse
 
-from jobs.admin.filters import first_id
+from jobs.ids import first_id
 from jobs.models import Run, RunStatus
 
 MOST_READ = 1_000

@@ -14,9 +14,9 @@ from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
 from jobs.admin.base import as_uuid
+from jobs.ids import first_id
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.json_values import is_text
-from jobs.metrics.event_names import first_id
 from jobs.metrics.spans import InvalidSpan, Span, span_of
 from jobs.models import Event, Run, RunStatus
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from jobs.ids import first_id
 from jobs.models import RegisteredFunction, RunQuerySet
 
 
@@ -59,7 +59,3 @@ def beginning(period: str) -> datetime | None:
         "7d": now - timedelta(days=7),
         "30d": now - timedelta(days=30),
     }.get(period)
-
-
-def first_id(moment: datetime) -> uuid.UUID:
-    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib import messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import quote
 from django.http import HttpRequest
@@ -15,11 +14,12 @@ from django.urls import reverse
 from jobs import conf
 from jobs.admin import audit_log, cards, charts
 from jobs.admin.html import kind_url
+from jobs.admin.panel_spans import span_asked
 from jobs.admin.tiles import tiles
 from jobs.metrics.functions import functions
 from jobs.metrics.overview import Need, Overview, overview
 from jobs.metrics.series import charts as charts_of
-from jobs.metrics.spans import SPANS, USUAL, InvalidSpan, Span, span_of
+from jobs.metrics.spans import SPANS, Span
 
 WHOLE, FRAGMENT = "admin/operations.html", "admin/jobs/operations.html"
 MORE = "more"  # the page's second part
@@ -31,7 +31,7 @@ MOST_ACTS = 8
 def page(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
     """The whole page, or one of the two parts that move by themselves: the present figures, and
     functions, cards and acts. Two, so that no answer takes many queries."""
-    span, part = _span(request), request.GET.get("part", "")
+    span, part = span_asked(request), request.GET.get("part", "")
     context |= {"title": "Operations", "span": span, "spans": SPANS.values()}
     is_fragment = request.headers.get("HX-Request") == "true"
     if part == MORE:
@@ -40,14 +40,6 @@ def page(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
         context |= figures(request, span)
     template = PARTS.get(part, FRAGMENT) if is_fragment else WHOLE
     return TemplateResponse(request, template, context)
-
-
-def _span(request: HttpRequest) -> Span:
-    try:
-        return span_of(request.GET.get("span", ""))
-    except InvalidSpan as error:
-        messages.error(request, f"{error} This page shows the last {USUAL.label}.")
-        return USUAL
 
 
 def figures(request: HttpRequest, span: Span) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from django.forms import DateTimeField
 from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 
-from jobs.admin.filters import first_id
+from jobs.ids import first_id
 from jobs.lib.excerpts import quoted
 from jobs.metrics.spans import SPANS
 from jobs.models import UNFINISHED, Reason, Run

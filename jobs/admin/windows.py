@@ -89,6 +89,6 @@ def asked(request: HttpRequest, name: str, problems: dict[str, str]) -> int | No
     if text.isascii() and text.isdigit() and len(text) <= LONGEST:
         return int(text)
     if text:
-        known = f"{quoted(text, 40)} is no number of one of the {name}: the latest are shown."
-        problems[name] = known
+        sentence = f"{quoted(text, 40)} is no number of one of the {name}: the latest are shown."
+        problems[name] = sentence
     return None

@@ -113,8 +113,8 @@ def cancel_plain(
 ) -> set[uuid.UUID]:
     """Cancel the plain ones; returns the others' ids.
 
-    With `alone`, runs that invoked others are not plain. `fn_ids` are the functions of the runs, at
-    most LARGEST_SET. The caller has checked permissions.
+    With `alone`, runs that invoked others are not plain. `fn_ids` are the runs' functions. At most
+    LARGEST_SET runs; the caller has checked permissions.
     """
     hooks = _hooks(fn_ids)
     if hooks is None or not run_ids:

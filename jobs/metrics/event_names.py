@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import connection
 
+from jobs.ids import first_id
 from jobs.metrics.spans import Span
 from jobs.models import UNFINISHED, RunStatus
 from jobs.platform.postgres.clock import database_clock
@@ -98,11 +99,6 @@ def latest() -> dict[str, datetime]:
     with connection.cursor() as cursor:
         cursor.execute(NAMES, {"most": MOST_NAMES})
         return {name: time_of(newest) for name, newest in cursor.fetchall()}
-
-
-def first_id(moment: datetime) -> uuid.UUID:
-    """The lowest id (UUIDv7) of that moment."""
-    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def time_of(identifier: uuid.UUID) -> datetime:
