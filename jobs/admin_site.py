@@ -2,16 +2,18 @@
 permission.
 
 A project installs `jobs.apps.PanelConfig` in place of `django.contrib.admin`, which has all pages
-but Operations.
+but Operations. Apps' `admin` modules are imported with the URLs: a cluster has no use for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
-from django.contrib.admin import AdminSite
+from django.apps import AppConfig
+from django.contrib.admin import AdminSite, autodiscover
+from django.core.checks import CheckMessage
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
@@ -48,7 +50,12 @@ class PanelSite(AdminSite):
 
         return hand_over.write_note(request, self.each_context(request))
 
+    def check(self, app_configs: Sequence[AppConfig] | None) -> list[CheckMessage]:
+        autodiscover()
+        return super().check(app_configs)
+
     def get_urls(self) -> list[URLPattern | URLResolver]:
+        autodiscover()
         view = self.admin_view
         return [
             path("tables/", view(self.tables), name="tables"),

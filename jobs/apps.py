@@ -5,7 +5,7 @@ from django.contrib.admin import apps as admin_apps
 from django.core.checks import Tags, register
 
 
-class PanelConfig(admin_apps.AdminConfig):
+class PanelConfig(admin_apps.SimpleAdminConfig):
     """Django's admin with the panel's site (see admin_site.py)."""
 
     default = False

@@ -11,8 +11,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "melodymaker.settings")
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
+from django.urls import get_resolver
 
 application = get_wsgi_application()
+get_resolver().url_patterns  # noqa: B018 - imports all pages now, not with the first request
 
 
 def problems() -> list[str]:

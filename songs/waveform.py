@@ -17,7 +17,6 @@ from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
-import miniaudio
 from django.core.files.storage import default_storage
 
 from songs.models import Song, SongQuerySet
@@ -31,11 +30,7 @@ STRIDE = 7  # of so many samples one is looked at: enough for a picture, and qui
 FULL = 32_768  # the loudest sample
 # Other kinds of files are not drawn: each of these has a decoder of its own, which refuses what it
 # does not understand.
-DECODERS: dict[str, Callable[[bytes], Any]] = {
-    ".mp3": miniaudio.mp3_read_s16,
-    ".wav": miniaudio.wav_read_s16,
-    ".flac": miniaudio.flac_read_s16,
-}
+DECODERS = {".mp3": "mp3_read_s16", ".wav": "wav_read_s16", ".flac": "flac_read_s16"}
 
 
 def draw(song: SongQuerySet) -> dict[str, Any]:
@@ -57,7 +52,7 @@ def undrawn(most: int) -> list[UUID]:
 
 def peaks_of(key: str) -> bytes:
     """The bars of a file, the loudest 255; empty if it cannot be drawn."""
-    decode = DECODERS.get(PurePosixPath(key).suffix)
+    decode = decoder_of(key)
     if decode is None:
         return b""
     try:
@@ -68,6 +63,14 @@ def peaks_of(key: str) -> bytes:
     except Exception as problem:  # of any storage and of any decoder
         logger.warning("The waveform of %s cannot be drawn: %s", key, problem)
         return b""
+
+
+def decoder_of(key: str) -> Callable[[bytes], Any] | None:
+    """Where numpy is installed, miniaudio imports it: 12 MiB that few processes need."""
+    import miniaudio
+
+    name = DECODERS.get(PurePosixPath(key).suffix)
+    return None if name is None else getattr(miniaudio, name)
 
 
 def loudness(samples: array[int]) -> list[int]:

@@ -38,8 +38,8 @@ def _of_arguments(step: Any, name: str, said: str) -> str:
     return f"step.{name}() {said}.{meant} It takes {', '.join(options)}."
 
 
-def call(fn: Callable[..., Any], what: str, /, *args: Any, **kwargs: Any) -> Any:
-    """Raises InvalidStep, which `what` begins, for arguments that `fn` does not take. A TypeError
+def call(fn: Callable[..., Any], what: Callable[[], str], /, *args: Any, **kwargs: Any) -> Any:
+    """Raises InvalidStep, which `what()` begins, for arguments that `fn` does not take. A TypeError
     of its body is its own.
     """
     try:
@@ -49,7 +49,7 @@ def call(fn: Callable[..., Any], what: str, /, *args: Any, **kwargs: Any) -> Any
             raise
         name = name_of(fn)
         raise InvalidStep(
-            f"{what} calls {name}{_written(args, kwargs)}, which is {name}{signature_of(fn)} "
+            f"{what()} calls {name}{_written(args, kwargs)}, which is {name}{signature_of(fn)} "
             f"({place_of(fn)})."
         ) from None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from jobs.errors import InvalidStep, Suspend
@@ -29,7 +30,7 @@ def branches(runner: StepRunner, group: int, callables: list[Callable[[], Any]])
     for index, branch in enumerate(callables):
         memory.branch = branch_name(parent, group, index)
         try:
-            results.append(call(branch, f"Entry {index} of step.parallel()"))
+            results.append(call(branch, partial("Entry {} of step.parallel()".format, index)))
         except Suspend as pause:
             pauses.append(pause)
             runner.clear_suspension()

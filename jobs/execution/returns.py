@@ -79,14 +79,20 @@ def _has_no_heir(kind: type) -> bool:
 
 def refuse_uncallable(fn: Any, id: Any) -> None:
     """A coroutine or generator would never run."""
-    where = f"step.run({named(id)})"
     if not callable(fn):
-        raise InvalidStep(f"{where} takes a function, not {type(fn).__name__}.{_meant(fn, id)}")
+        raise InvalidStep(
+            f"{step_run(id)} takes a function, not {type(fn).__name__}.{_meant(fn, id)}"
+        )
     flags = getattr(getattr(fn, "__code__", None), "co_flags", 0)
     if isinstance(flags, int) and flags & NEVER_RUN:
         raise InvalidStep(
-            f"{where} takes a plain function, which returns: no async def, and none that yields."
+            f"{step_run(id)} takes a plain function, which returns: no async def, and none that "
+            "yields."
         )
+
+
+def step_run(id: Any) -> str:
+    return f"step.run({named(id)})"
 
 
 def _meant(given: Any, id: Any) -> str:

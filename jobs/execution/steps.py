@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from jobs.errors import InvalidStep, Suspend
@@ -9,7 +10,7 @@ from jobs.events import intake
 from jobs.events.event import Event
 from jobs.execution import parallel, waits
 from jobs.execution.calls import call
-from jobs.execution.returns import PLAIN, Returns, refuse_hopeless, refuse_uncallable
+from jobs.execution.returns import PLAIN, Returns, refuse_hopeless, refuse_uncallable, step_run
 from jobs.execution.step_runner import StepRunner
 from jobs.fetch import request as fetch_request
 from jobs.fetch.request import DEFAULT_TIMEOUT, FetchRecord
@@ -80,14 +81,14 @@ class Steps:
         refuse_uncallable(fn, id)
         if atomic is not True and atomic is not False:
             raise InvalidStep(
-                f"step.run({named(id)}): atomic={quoted(atomic)}; True and False are allowed."
+                f"{step_run(id)}: atomic={quoted(atomic)}; True and False are allowed."
             )
-        read = PLAIN if returns is None else Returns(returns, f"step.run({named(id)})")
+        read = PLAIN if returns is None else Returns(returns, step_run(id))
 
         def body() -> Any:
             if not atomic:
                 refuse_hopeless(fn)
-            return call(fn, f"step.run({named(id)})", *args, **kwargs)
+            return call(fn, partial(step_run, id), *args, **kwargs)
 
         step = self._runner.begin(id, StepKind.RUN)
         return self._runner.attempt(step, body, atomic=atomic, returns=read, maker=fn)

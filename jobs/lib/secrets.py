@@ -113,6 +113,7 @@ class Mask:
     patterns: list[tuple[re.Pattern[str], str]]
     texts: list[tuple[str, str]]
     plain: set[str]
+    written: set[str]  # of `texts`
     longest: int  # characters of the longest spelling
 
     def may_find(self, text: str) -> bool:
@@ -121,8 +122,9 @@ class Mask:
             return False
         if "\\" in text or "%" in text or "&" in text or "+" in text:
             return True
-        lower = text.lower()
-        return any(value in lower for value in self.plain) or any(t in text for t, _ in self.texts)
+        return any(map(text.lower().__contains__, self.plain)) or any(
+            map(text.__contains__, self.written)
+        )
 
     def find(self, text: str) -> Iterator[tuple[int, int, str]]:
         """(start, end, name); values may overlap."""
@@ -141,9 +143,11 @@ class Mask:
 @lru_cache(maxsize=1)
 def _mask() -> Mask:
     values = [(part, name) for name, value in known().items() for part in _parts(value)]
+    texts = [(text, name) for value, name in values for text in encoded(value)]
     return Mask(
         patterns=[(pattern_of(value), name) for value, name in values],
-        texts=[(text, name) for value, name in values for text in encoded(value)],
+        texts=texts,
+        written={text for text, _ in texts},
         plain={text for value, _ in values for text in plain(value)},
         longest=max((len(value) for value, _ in values), default=0) * LONGEST_CHARACTER,
     )
