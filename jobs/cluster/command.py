@@ -1,17 +1,45 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
+from multiprocessing.connection import Connection
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, SystemCheckError
 from django_q.management.commands.qcluster import Command as Stock
 
 from jobs.cluster import django_q_adapter
 from jobs.errors import JobsError
 
+FORK = multiprocessing.get_context("fork")
+
 
 class Command(Stock):
+    def check(self, *args: Any, **kwargs: Any) -> None:
+        """In a process of its own: the checks import the site's pages, a third of a site's memory,
+        and no cluster needs those.
+        """
+        ours, childs = FORK.Pipe(duplex=False)
+        child = FORK.Process(target=self._check_and_tell, args=(childs, args, kwargs))
+        child.start()
+        childs.close()
+        try:
+            problems = ours.recv()
+        except EOFError:
+            problems = ""
+        child.join()
+        if child.exitcode:
+            raise CommandError("This cluster does not start: the system checks broke off.")
+        if problems:
+            raise SystemCheckError(problems)
+
+    def _check_and_tell(self, parent: Connection, args: Any, kwargs: Any) -> None:
+        try:
+            super().check(*args, **kwargs)
+        except SystemCheckError as problems:
+            parent.send(str(problems))
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             django_q_adapter.refuse_untested()
