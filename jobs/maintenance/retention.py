@@ -27,7 +27,7 @@ from datetime import timedelta
 from typing import TypedDict
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import OuterRef, Q, Subquery
 from django.db.models.functions import Now
 
 from jobs import conf
@@ -35,6 +35,7 @@ from jobs.control.form_submissions import KEPT
 from jobs.events import event as events_event
 from jobs.events import fan_out, intake
 from jobs.events.deduplication import DEDUPE_WINDOW
+from jobs.maintenance.deletion import delete_events, delete_runs
 from jobs.models import (
     Cluster,
     ConditionProblem,
@@ -152,10 +153,10 @@ def _forget_runs(keep: timedelta, batch: int, awaited: set[str], done: Progress)
     free = ended.filter(rerun=None, invoker=None)
     free = free.order_by("ended_at").select_for_update(skip_locked=True)
     rows = list(free.values_list("id", "event_id", "ended_at")[:batch])
-    # Outputs and data can be megabytes.
-    _, deleted = Run.objects.filter(id__in=[row[0] for row in rows]).only("id").delete()
-    done["runs"] += deleted.get("jobs.Run", 0)
-    done["events"] += _forget_events({row[1] for row in rows}, _old(keep), awaited)
+    if rows:
+        events = {row[1] for row in rows}
+        done["events"] += delete_runs((row[0] for row in rows), events, _window(keep), awaited)
+        done["runs"] += len(rows)
     done["since"] = max((str(ended_at) for _, _, ended_at in rows), default=done["since"])
     return len(rows)
 
@@ -165,27 +166,24 @@ def _awaited(keep: timedelta) -> set[str]:
     return set(waiting.filter(run__created_at__lt=Now() - keep).values_list("awaits", flat=True))
 
 
-def _old(keep: timedelta) -> Q:
+def _window(keep: timedelta) -> timedelta:
     """Ids are remembered for a day, however short the retention."""
-    return Q(received_at__lt=Now() - max(keep, DEDUPE_WINDOW))
+    return max(keep, DEDUPE_WINDOW)
 
 
 def _walk_on(keep: timedelta, batch: int, awaited: set[str], done: Progress) -> int:
     """Passes kept events (of a run that sleeps a year) once."""
     after = done["after"]
     walk = Event.objects.filter(id__gt=after) if after else Event.objects.all()
-    rows = walk.order_by("id").annotate(is_old=_old(keep)).values_list("id", "is_old")[:batch]
+    is_old = Q(received_at__lt=Now() - _window(keep))
+    rows = walk.order_by("id").annotate(is_old=is_old).values_list("id", "is_old")[:batch]
     page = [event_id for event_id, is_old in rows if is_old]
     if page:
-        done["events"] += _forget_events(page, Q(), awaited)
+        done["events"] += _forget_events(page, keep, awaited)
         done["after"] = str(page[-1])
     return len(page)
 
 
 @transaction.atomic
-def _forget_events(ids: Collection[uuid.UUID], old: Q, awaited: set[str]) -> int:
-    started = Run.objects.filter(event=OuterRef("id"))
-    free = Event.objects.filter(~Exists(started), old, id__in=ids).exclude(name__in=awaited)
-    found = list(free.select_for_update(skip_locked=True).values_list("id", flat=True))
-    _, deleted = Event.objects.filter(id__in=found).only("id").delete()
-    return deleted.get("jobs.Event", 0)
+def _forget_events(ids: Collection[uuid.UUID], keep: timedelta, awaited: set[str]) -> int:
+    return delete_events(ids, _window(keep), awaited)
