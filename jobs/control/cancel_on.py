@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -58,7 +59,7 @@ def _is_meant(
     run: models.Run,
     event: dict[str, Any],
     event_id: uuid.UUID,
-    rules: list[tuple[Function, options.Cancel]],
+    rules: Sequence[tuple[Function, options.Cancel]],
 ) -> bool:
     variables = {"event": EventPayload.of_row(run.event).as_json(), "async": event}
     return any(

@@ -20,8 +20,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from jobs.events import insertion
 from jobs.platform.postgres import statements
 from jobs.platform.postgres.query import Query
+from jobs.platform.postgres.statements import Rows, Statement
 
 DEDUPE_WINDOW = timedelta(hours=24)
 FEW = 50  # ids with own locks
@@ -75,6 +77,22 @@ SELECT known.* FROM unnest(%(ids)s::text[]) AS sent(id) CROSS JOIN LATERAL (
 """
 
 
+# After LOCK_FEW in the same trip: an insertion that inserts nothing, and says so, if one of the ids
+# is known or too many were sent. Most ids are new.
+NEW = f"""
+new AS MATERIALIZED (
+  SELECT current_setting('jobs.ids_sent')::int <= {FEW} AND NOT EXISTS ({NEWEST}) AS are_all)
+"""
+IF_NEW = "WHERE (SELECT are_all FROM new)"
+INSERT_EVENTS = f"""
+WITH {NEW}, events AS ({insertion.INSERT_EVENTS} {IF_NEW}) SELECT are_all FROM new
+"""  # noqa: S608
+INSERT_BOTH = f"""
+WITH {NEW}, events AS ({insertion.INSERT_EVENTS} {IF_NEW}),
+     runs AS ({insertion.INSERT_RUNS} {IF_NEW}) SELECT are_all FROM new
+"""  # noqa: S608
+
+
 @dataclass(slots=True, eq=False)
 class KnownEvent:
     """JSON columns are text."""
@@ -99,9 +117,31 @@ class KnownEvent:
 KNOWN = Query(NEWEST, KnownEvent)
 
 
+def insert_if_new(insert: Statement, ids: Collection[str]) -> list[Statement]:
+    """A lock on FEW ids at most, then the insertion; `are_all_new` reads the answers."""
+    values = _wanted(ids)
+    text, given = insert
+    unless = INSERT_BOTH if text == insertion.INSERT_BOTH else INSERT_EVENTS
+    return [(LOCK_FEW, values), (unless, {**given, **values})]
+
+
+def are_all_new(locked: Rows, inserted: Rows) -> bool | None:
+    """False: some are known, and all are locked. None: neither known nor locked."""
+    return inserted[0][0] if locked else None
+
+
+def find(ids: Collection[str]) -> dict[str, KnownEvent]:
+    """As `lock_ids`, under locks that are there."""
+    return {event.dedupe_id: event for event in KNOWN.execute(_wanted(ids))}
+
+
+def _wanted(ids: Collection[str]) -> dict[str, Any]:
+    return {"ids": sorted(ids), "window": DEDUPE_WINDOW}
+
+
 def lock_ids(ids: Collection[str]) -> dict[str, KnownEvent]:
     """Returns each id's newest event within 24 hours."""
-    wanted = {"ids": sorted(ids), "window": DEDUPE_WINDOW}
+    wanted = _wanted(ids)
     locked, found = statements.execute_many((LOCK_FEW, wanted), KNOWN.asked(wanted))
     if not locked:
         shared = [bucket for (bucket,) in statements.execute(LOCK_BUCKETS, wanted)]

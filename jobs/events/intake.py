@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 from django.db import DataError, connection, transaction
 
+from jobs.errors import InvalidEvent
 from jobs.events import condition_problems, deduplication, id_conflicts, insertion
 from jobs.events.deduplication import KnownEvent
 from jobs.events.event import Event, milliseconds
@@ -20,7 +22,7 @@ from jobs.events.wake import AWAITED, awaited_until, wake_waiting
 from jobs.lib.json_values import ENCODER
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.connection_state import DivisionByZero
-from jobs.platform.postgres.statements import Statement
+from jobs.platform.postgres.statements import Rows, Statement
 
 logger = logging.getLogger("jobs.events")
 
@@ -44,10 +46,19 @@ def accept(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
     start at once in a line, only the first are due (parking). Clusters are told after the commit
     (notifier).
     """
-    if not any(event.id for event in events):
+    ids = [event.id for event in events if event.id]
+    if not ids:
         return accept_fresh(events)
+    are_new = None
+    if len(set(ids)) == len(ids) <= deduplication.FEW:
+        fresh = [(event, _row(event)) for event in events]
+        with contextlib.suppress(InvalidEvent):  # a known event's other data start nothing
+            are_new = _insert(fresh, ids=ids)
+        if are_new:
+            return [row for _, row in fresh]
+    is_locked = are_new is False and connection.in_atomic_block
     with transaction.atomic():
-        return _accept_once(events)
+        return _accept_once(events, is_locked=is_locked)
 
 
 def accept_fresh(events: list[Event], *, triggers: bool = True) -> list[NewEvent]:
@@ -57,9 +68,10 @@ def accept_fresh(events: list[Event], *, triggers: bool = True) -> list[NewEvent
     return [row for _, row in fresh]
 
 
-def _accept_once(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
+def _accept_once(events: list[Event], *, is_locked: bool) -> Sequence[NewEvent | KnownEvent]:
     known: dict[str, NewEvent | KnownEvent] = {}
-    known |= deduplication.lock_ids({event.id for event in events if event.id})
+    find = deduplication.find if is_locked else deduplication.lock_ids
+    known |= find({event.id for event in events if event.id})
     rows: list[NewEvent | KnownEvent] = []
     fresh: list[tuple[Event, NewEvent]] = []
     for event in events:
@@ -72,7 +84,7 @@ def _accept_once(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
             if event.id:
                 known[event.id] = row
         rows.append(row)
-    _insert(fresh, triggers=True)
+    _insert(fresh)
     return rows
 
 
@@ -81,25 +93,38 @@ def _accept_once(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
 NOT_AWAITED = f"SELECT 1 / (NOT ({AWAITED}))::int"
 
 
-def _insert(fresh: Sequence[tuple[Event, NewEvent]], *, triggers: bool) -> None:
+def _insert(
+    fresh: Sequence[tuple[Event, NewEvent]], *, triggers: bool = True, ids: Sequence[str] = ()
+) -> bool | None:
+    """True, or nothing is inserted because not all `ids` are new (deduplication.are_all_new)."""
     if not fresh:
-        return
+        return True
     condition_problems.forget()
     pairs = [(row, list(triggered_runs(event, row)) if triggers else []) for event, row in fresh]
     insertion.park_behind(run for _, runs in pairs for run in runs if run.planned is None)
     inserts = list(insertion.insert_statements(pairs))
+    if ids:
+        if len(inserts) > 1:
+            return None
+        inserts = deduplication.insert_if_new(inserts[0], ids)
     names = {event.name for event, _ in fresh}
     asked = {"names": sorted(names)}
-    if not _may_skip_transaction(names) or not _insert_in_one_trip(
-        [*inserts, (NOT_AWAITED, asked)]
-    ):
+    answers = None
+    if _may_skip_transaction(names):
+        answers = _insert_in_one_trip([*inserts, (NOT_AWAITED, asked)])
+    if answers is not None:
+        are_new = deduplication.are_all_new(*answers[:2]) if ids else True
+    else:
         with transaction.atomic(savepoint=False):
-            ((is_awaited,),) = statements.execute_many(*inserts, (AWAITED, asked))[-1]
-            if is_awaited:
+            answers = statements.execute_many(*inserts, (AWAITED, asked))
+            are_new = deduplication.are_all_new(*answers[:2]) if ids else True
+            if are_new and answers[-1][0][0]:
                 wake_waiting(names, fresh)
-    condition_problems.report()
-    if any(runs for _, runs in pairs):
-        notifier.wake_clusters(notifier.RUN_DUE)
+    if are_new:
+        condition_problems.report()
+        if any(runs for _, runs in pairs):
+            notifier.wake_clusters(notifier.RUN_DUE)
+    return are_new
 
 
 def _may_skip_transaction(names: set[str]) -> bool:
@@ -109,15 +134,14 @@ def _may_skip_transaction(names: set[str]) -> bool:
     return not any(awaited_until.get(name, 0.0) > now for name in names)
 
 
-def _insert_in_one_trip(inserts: Sequence[Statement]) -> bool:
-    """False, with nothing inserted, if a step waits for one."""
+def _insert_in_one_trip(inserts: Sequence[Statement]) -> list[Rows] | None:
+    """None, with nothing inserted, if a step waits for one."""
     try:
-        statements.execute_many(*inserts)
+        return statements.execute_many(*inserts)
     except DataError as error:
         if isinstance(error.__cause__, DivisionByZero):
-            return False
+            return None
         raise
-    return True
 
 
 def _row(event: Event) -> NewEvent:

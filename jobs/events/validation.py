@@ -74,6 +74,8 @@ def _json(event: Event) -> dict[str, Any]:
 
 
 def _time(event: Event) -> int:
+    if event.ts == 0 and type(event.ts) is int:
+        return 0
     given = quoted(event.ts)
     if isinstance(event.ts, datetime) and event.ts.utcoffset() is None:
         raise InvalidEvent(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -22,6 +23,7 @@ from jobs.registry.validation import problems
 
 logger = logging.getLogger("jobs.engine")
 
+KEPT_NAMES = 1_000  # of events, each with the functions that it concerns
 
 _functions: dict[str, Function] = {}
 
@@ -44,6 +46,7 @@ def register(function: Function, *hooks: Function, slips: Iterable[str] = ()) ->
     for one in (function, *hooks):
         unusable.forget(one.fn_id)
         _functions[one.fn_id] = one
+    _look_again()
 
 
 def _refuse_hook(function: Function, hook: Function) -> None:
@@ -103,6 +106,7 @@ def _set_aside(function: Function, why: str) -> None:
         return
     unusable.refuse(function.fn_id, why)
     _functions[function.fn_id] = waiting
+    _look_again()
 
 
 def _cannot_run(ctx: Any) -> None:
@@ -114,6 +118,12 @@ def unregister(fn_id: str) -> None:
     unusable.forget(fn_id)
     for hook in function.hooks.values() if function else ():
         _functions.pop(hook, None)
+    _look_again()
+
+
+def _look_again() -> None:
+    cancelled_by.cache_clear()
+    triggered_by.cache_clear()
 
 
 def get(fn_id: str) -> Function:
@@ -137,13 +147,14 @@ def meant(given: Any, others: Iterable[str] = ()) -> str:
     return did_you_mean(given, sorted({*_functions, *others}))
 
 
-def cancelled_by(event_name: str) -> list[tuple[Function, Cancel]]:
-    return [
+@lru_cache(maxsize=KEPT_NAMES)
+def cancelled_by(event_name: str) -> tuple[tuple[Function, Cancel], ...]:
+    return tuple(
         (function, cancel)
         for function in _functions.values()
         for cancel in function.cancel_on
         if cancel.event == event_name
-    ]
+    )
 
 
 def hook_of(fn_id: str, moment: str) -> Function | None:
@@ -164,13 +175,14 @@ def all_functions() -> Iterable[Function]:
     return list(_functions.values())
 
 
-def triggered_by(event_name: str) -> list[tuple[Function, list[TriggerEvent]]]:
+@lru_cache(maxsize=KEPT_NAMES)
+def triggered_by(event_name: str) -> tuple[tuple[Function, list[TriggerEvent]], ...]:
     found = []
-    for function in _functions.values():
+    for function in list(_functions.values()):
         matching = [t for t in event_triggers(function) if _matches(t, event_name)]
         if matching:
             found.append((function, matching))
-    return found
+    return tuple(found)
 
 
 def read_data(function: Function, event_name: str, data: dict[str, Any]) -> Any:
