@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import transaction
 from django.urls import reverse
 from django.utils.html import strip_tags
 
-from jobs.api import Event, InvalidEvent, send
+from jobs.api import Context, Event, InvalidEvent, TriggerEvent, send
 from jobs.models import Event as EventRow
 from jobs.models import Run
 from jobs.testing import drain, travel
 from tests.support.functions import Diary, at_once, registered, three_steps
 
 ORDER = Event(name="test/go", id="order-7")
+
+
+@dataclass
+class Numbered:
+    number: int
+
+
+def at_rest(ctx: Context) -> None:
+    """Nothing to do."""
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +69,46 @@ def test_a_repeat_within_one_batch_is_one_event():
 
     assert ids[0] == ids[2] != ids[1]
     assert Run.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_in_a_transaction", [False, True])
+def test_a_list_of_known_and_new_events_starts_the_new_ones(is_in_a_transaction):
+    (known,) = send(ORDER)
+    with transaction.atomic() if is_in_a_transaction else nullcontext():
+        again, new, _ = send([ORDER, Event(name="test/go", id="order-8"), Event(name="test/go")])
+
+    assert again == known != new
+    assert (EventRow.objects.count(), Run.objects.count()) == (3, 3)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_in_a_transaction", [False, True])
+def test_an_event_with_an_id_wakes_the_step_that_waits_for_it(is_in_a_transaction):
+    def wait(ctx: Context) -> Any:
+        return ctx.step.wait_for_event("paid", event="test/paid", timeout=60).id
+
+    with registered(wait, fn_id="test-wait", trigger=TriggerEvent(event="test/wait")):
+        send(Event(name="test/wait"))
+        drain()
+        with transaction.atomic() if is_in_a_transaction else nullcontext():
+            send(Event(name="test/paid", id="bill-1"))
+        drain()
+
+    assert Run.objects.get().output == "bill-1"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_repeat_whose_data_do_not_fit_is_answered_like_any_other():
+    """The first one stands, whatever comes under its id."""
+    typed = TriggerEvent(event="test/typed", data=Numbered)
+    with registered(at_rest, fn_id="test-typed", trigger=typed):
+        first = send(Event(name="test/typed", id="order-1", data={"number": 1}))
+        assert send(Event(name="test/typed", id="order-1", data={"number": "one"})) == first
+        with pytest.raises(InvalidEvent, match="number"):
+            send(Event(name="test/typed", id="order-2", data={"number": "one"}))
+
+    assert Run.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

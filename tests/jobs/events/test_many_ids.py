@@ -58,6 +58,15 @@ def test_ids_that_are_sent_one_by_one_in_a_transaction_take_no_more():
         assert locks() <= BUCKETS + 2 * FEW
 
 
+def test_a_repeat_in_a_transaction_counts_once():
+    """Else half as many of them would take all buckets."""
+    send(events("order", FEW - 1))
+    with transaction.atomic():
+        for event in events("order", FEW - 1):
+            send(event)
+        assert locks() < 2 * FEW
+
+
 def test_beside_senders_of_few_a_long_list_takes_few_more():
     with Uncommitted(lambda: send(events("few", 2))), transaction.atomic():
         send(events("order", 1000))
