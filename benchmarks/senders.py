@@ -1,11 +1,12 @@
 """Senders side by side, a process each: `python -m benchmarks.senders`, a question a line, in JSON.
 
-    {"senders": 4, "of": 1, "seconds": 2, "ids": false, "again": false}
+    {"senders": 4, "of": 1, "seconds": 2, "ids": false, "again": false, "later": false}
     →   {"events": 4321, "seconds": 2.04}
 
 Each sends lists `of` so many events, a transaction each, for `seconds` and at least one; an event
 alone is no list. With `ids` each event has one of its own; `again` sends a list that was sent
-before, once, without the clock. Each event starts a run of a function without a step.
+before, once, without the clock. Each event starts a run of a function without a step, with `later`
+in an hour.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import django
 
 CONTEXT = multiprocessing.get_context("fork")
 PATIENCE = 120.0  # seconds
+HOUR = 3_600_000  # milliseconds
 
 
 def main() -> None:
@@ -51,7 +53,7 @@ def together(asked: dict[str, Any], maker: Callable[..., Any]) -> dict[str, floa
 
 def send(asked: dict[str, Any], maker: Callable[..., Any], barrier: Any, told: Any) -> None:
     """What one of them does; the connection is there before the clock starts."""
-    batch, deliver = maker(asked["of"], asked["ids"])
+    batch, deliver = maker(asked["of"], asked["ids"], asked["later"])
     events = batch()
     deliver(batch() if not asked["again"] else events)
     barrier.wait(PATIENCE)
@@ -62,17 +64,19 @@ def send(asked: dict[str, Any], maker: Callable[..., Any], barrier: Any, told: A
     told.put((began, time.monotonic(), sent))
 
 
-def ours(of: int, with_ids: bool) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+def ours(of: int, with_ids: bool, later: bool) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
     from benchmarks.app.functions import NOTHING
     from jobs.api import Event, send
 
+    ts = round(1000 * time.time() + HOUR) if later else 0
+
     def event() -> Event:
-        return Event(name=NOTHING, data={"n": 1}, id=uuid.uuid4().hex if with_ids else "")
+        return Event(name=NOTHING, data={"n": 1}, id=uuid.uuid4().hex if with_ids else "", ts=ts)
 
     return (event if of == 1 else lambda: [event() for _ in range(of)]), send
 
 
-def django_q(of: int, with_ids: bool) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+def django_q(of: int, *_: bool) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
     """It knows neither lists nor ids."""
     from django_q.brokers import get_broker
     from django_q.tasks import async_task

@@ -42,7 +42,8 @@ def side_by_side(stage: Stage, contender: Contender) -> Iterator[Process]:
 
 def rate(senders: Process, asked: dict[str, Any]) -> float:
     """Events a second."""
-    told = senders.ask({"seconds": SECONDS, "ids": False, "again": False} | asked, SENDING)
+    usual = {"seconds": SECONDS, "ids": False, "again": False, "later": False}
+    told = senders.ask(usual | asked, SENDING)
     return told["events"] / told["seconds"]
 
 

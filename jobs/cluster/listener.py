@@ -5,7 +5,9 @@
 2. A process notifies once per GAP (notifier, 2), so the cluster looks at once, and again after GAP.
 3. The cluster's processes ring its wakeups. The pusher tells other clusters, and skips its own
    notifications.
-4. If the second connection fails or leads to another database, the cluster looks more often; a
+4. Words can come by the thousand a second, from many senders. Beyond a BURST the cluster looks once
+   per GAP.
+5. If the second connection fails or leads to another database, the cluster looks more often; a
    failed one is retried.
 """
 
@@ -30,6 +32,7 @@ POLL = 1.0  # seconds between looks without notifications
 POLL_UNTOLD = 0.1  # while nothing listens
 AGAIN = GAP + 0.002  # seconds from a word to the second look
 RETRY = 30.0  # seconds; for the second connection
+BURST = 5  # looks
 ECHO = 1.0  # seconds for a notification through the pool
 
 DEAF = (
@@ -50,7 +53,9 @@ LOST = (
 
 class Listener:
     def __init__(self) -> None:
-        self.again = math.inf  # of the second look (2), monotonic
+        self._again = math.inf  # of the second look (2), monotonic
+        self._put_off = math.inf  # of a look that is one too many (4)
+        self._looks, self._counted = float(BURST), time.monotonic()
         self._alias: str | None = None  # the listening connection
         self._is_open = False
         self._opens_at = 0.0
@@ -81,10 +86,10 @@ class Listener:
         with connections[alias].cursor() as cursor:
             cursor.execute(f"LISTEN {CHANNEL}")
         self._alias = alias
-        self.again = time.monotonic() + AGAIN
+        self._again = time.monotonic() + AGAIN
 
     def _listen_directly(self, alias: str) -> None:
-        """See (4)."""
+        """See (5)."""
         try:
             self._listen(alias)
         except DatabaseError as error:
@@ -137,7 +142,7 @@ class Listener:
             self._lose(error)
             return {ANYTHING}
         if words:
-            self.again = time.monotonic() + AGAIN
+            self._again = time.monotonic() + AGAIN
         return words
 
     @staticmethod
@@ -150,8 +155,29 @@ class Listener:
     def tell_others(self) -> None:
         notifier.tell(RUN_DUE, self._alias or DEFAULT_DB_ALIAS)
 
-    def is_to_look_again(self) -> bool:
-        if time.monotonic() < self.again:
+    @property
+    def next_look(self) -> float:
+        """By the monotonic clock."""
+        return min(self._again, self._put_off)
+
+    def may_look(self) -> bool:
+        """False: `next_look` is put off (4)."""
+        now = time.monotonic()
+        self._looks = min(BURST, self._looks + (now - self._counted) / GAP)
+        self._counted = now
+        if self._looks < 1:
+            self._put_off = min(self._put_off, now + (1 - self._looks) * GAP)
             return False
-        self.again = math.inf
+        self._looks -= 1
+        return True
+
+    def is_to_look_again(self) -> bool:
+        now = time.monotonic()
+        if now < self.next_look:
+            return False
+        if now >= self._put_off:
+            self._put_off = math.inf
+            self._looks -= 1
+        if now >= self._again:
+            self._again = math.inf
         return True

@@ -157,8 +157,8 @@ class Pusher:
     def _wait_for_runs(self, gateway: Gateway, dispatch: Dispatch) -> None:
         listener = self._listener
         deadline = time.monotonic() + max(queue.next_due(listener.poll), MIN_WAIT)
-        while not self._is_told_of_a_run(gateway):
-            patience = min(deadline, listener.again) - time.monotonic()
+        while not (self._is_told_of_a_run(gateway) and listener.may_look()):
+            patience = min(deadline, listener.next_look) - time.monotonic()
             if listener.is_to_look_again() or patience <= 0:
                 self._may_be_more = True
                 return

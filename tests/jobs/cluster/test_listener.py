@@ -11,9 +11,9 @@ from django.db import connection, connections
 
 from jobs import conf
 from jobs.cluster import listener
-from jobs.cluster.listener import POLL, POLL_UNTOLD, Listener
+from jobs.cluster.listener import BURST, POLL, POLL_UNTOLD, Listener
 from jobs.platform.postgres import notifier
-from jobs.platform.postgres.notifier import ANYTHING, RUN_DUE
+from jobs.platform.postgres.notifier import ANYTHING, GAP, RUN_DUE
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -21,6 +21,14 @@ pytestmark = [
 ]
 SILENCE = {"NAME": "postgres"}
 NOWHERE = {"HOST": "127.0.0.1", "PORT": "1"}
+
+
+class Clock:
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def monotonic(self) -> float:
+        return self.now
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +95,41 @@ def test_what_it_has_heard_is_a_reason_to_look_once_more(monkeypatch, direct):
     notifier.say(RUN_DUE, by="listen")
     connection.cursor().execute("SELECT 1")
     assert here.hear()
+    assert here.is_to_look_again()
+
+
+def test_of_many_words_the_first_are_looked_at_at_once_and_the_others_together(monkeypatch):
+    clock = Clock(1000.0)
+    monkeypatch.setattr(listener, "time", clock)
+    here = opened()
+    assert [here.may_look() for _ in range(BURST + 2)] == [True] * BURST + [False] * 2
+    assert not here.is_to_look_again()
+
+    clock.now += GAP
+    assert here.is_to_look_again()
+    assert not here.may_look()
+
+    clock.now += GAP * BURST * 2
+    assert here.is_to_look_again()
+    assert [here.may_look() for _ in range(BURST + 1)] == [True] * BURST + [False]
+
+
+def test_a_look_that_is_put_off_leaves_the_one_after_the_last_word(monkeypatch, direct):
+    """A process that has just told does not tell of what it commits next."""
+    clock = Clock(1000.0)
+    monkeypatch.setattr(listener, "time", clock)
+    here = opened()
+    while here.may_look():
+        pass
+    clock.now += GAP / 2
+    notifier.say(RUN_DUE, by="listen")
+    connection.cursor().execute("SELECT 1")
+    assert here.hear()
+    assert not here.may_look()
+
+    clock.now += GAP / 2
+    assert here.is_to_look_again()
+    clock.now += GAP
     assert here.is_to_look_again()
 
 
