@@ -5,8 +5,10 @@
 2. A process notifies once per GAP (notifier, 2), so the cluster looks at once, and again after GAP.
 3. The cluster's processes ring its wakeups. The pusher tells other clusters, and skips its own
    notifications.
-4. Words can come by the thousand a second, from many senders. Beyond a BURST the cluster looks once
-   per GAP.
+4. Words can come by the thousand a second, from many senders, and each costs a sender a trip and a
+   commit under the lock of all that notify. Beyond a BURST the cluster looks by itself, once per
+   GAP, under a lock at which senders see that (notifier, 4), until it has found nothing for a while
+   or has no room. It always looks once more without the lock.
 5. If the second connection fails or leads to another database, the cluster looks more often; a
    failed one is retried.
 """
@@ -24,7 +26,7 @@ from django.db import Error as DatabaseError
 
 from jobs import conf
 from jobs.platform.postgres import notifier, statements
-from jobs.platform.postgres.notifier import ANYTHING, CHANNEL, GAP, RUN_DUE
+from jobs.platform.postgres.notifier import ANYTHING, CHANNEL, GAP, LOOKS_BY_ITSELF, RUN_DUE
 
 logger = logging.getLogger("jobs.engine")
 
@@ -33,6 +35,9 @@ POLL_UNTOLD = 0.1  # while nothing listens
 AGAIN = GAP + 0.002  # seconds from a word to the second look
 RETRY = 30.0  # seconds; for the second connection
 BURST = 5  # looks
+IDLE = 10  # looks by itself, after the last one that found a run
+LOCK = f"SELECT pg_try_advisory_lock({LOOKS_BY_ITSELF})"
+UNLOCK = f"SELECT pg_advisory_unlock({LOOKS_BY_ITSELF})"
 ECHO = 1.0  # seconds for a notification through the pool
 
 DEAF = (
@@ -54,7 +59,8 @@ LOST = (
 class Listener:
     def __init__(self) -> None:
         self._again = math.inf  # of the second look (2), monotonic
-        self._put_off = math.inf  # of a look that is one too many (4)
+        self._put_off = math.inf  # of a look that is one too many, and of one by itself (4)
+        self._is_by_itself, self._idle = False, 0
         self._looks, self._counted = float(BURST), time.monotonic()
         self._alias: str | None = None  # the listening connection
         self._is_open = False
@@ -95,7 +101,7 @@ class Listener:
         except DatabaseError as error:
             self._lose(error)
             return
-        notifier.say(RUN_DUE)
+        notifier.say(ANYTHING)
         if not self._is_heard(alias):
             logger.error(UNHEARD, DEFAULT_DB_ALIAS, alias, POLL_UNTOLD)
             self._close_own()
@@ -113,6 +119,7 @@ class Listener:
     def _close_own(self) -> None:
         alias, self._alias = conf.listen(), None
         self._opens_at = time.monotonic() + RETRY
+        self._is_by_itself = False  # the lock ends with the session
         if alias is not None:
             with contextlib.suppress(Exception):
                 connections[alias].close()
@@ -122,6 +129,7 @@ class Listener:
         if self._alias not in (None, DEFAULT_DB_ALIAS):
             self._close_own()
         self._is_open, self._opens_at, self._alias = False, 0.0, None
+        self._is_by_itself = False
 
     @property
     def poll(self) -> float:
@@ -167,9 +175,40 @@ class Listener:
         self._counted = now
         if self._looks < 1:
             self._put_off = min(self._put_off, now + (1 - self._looks) * GAP)
+            if self._alias is not None and not self._is_by_itself:
+                self._is_by_itself, self._idle = self._ask(LOCK), 0
             return False
         self._looks -= 1
         return True
+
+    def looked(self, *, has_found: bool) -> None:
+        if not self._is_by_itself:
+            return
+        self._idle = 0 if has_found else self._idle + 1
+        if self._idle < IDLE:
+            self._put_off = min(self._put_off, time.monotonic() + GAP)
+        else:
+            self.want_words()
+
+    def want_words(self) -> bool:
+        """True if the cluster looked by itself; `next_look` is now, for what was not told."""
+        if not self._is_by_itself:
+            return False
+        self._is_by_itself, self._put_off = False, time.monotonic()
+        self._ask(UNLOCK)
+        return True
+
+    def _ask(self, question: str) -> bool:
+        here: Any = connections[self._alias or DEFAULT_DB_ALIAS]
+        try:
+            with here.cursor() as cursor:
+                cursor.execute(question)
+                return bool(cursor.fetchone()[0])
+        except DatabaseError as error:
+            if self._alias == DEFAULT_DB_ALIAS:
+                raise
+            self._lose(error)
+            return False
 
     def is_to_look_again(self) -> bool:
         now = time.monotonic()

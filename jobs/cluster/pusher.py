@@ -93,6 +93,7 @@ class Pusher:
 
     def _claim(self, free_slots: int, heartbeat: Heartbeat, dispatch: Dispatch) -> None:
         claims, self._may_be_more = claim_batch(free_slots, self._worker)
+        self._listener.looked(has_found=bool(claims))
         heartbeat.add(claims)
         for claim in claims:
             self._claimed = time.monotonic()
@@ -176,6 +177,9 @@ class Pusher:
         clusters.
         """
         self._park()
+        if self._listener.want_words():
+            self._may_be_more = True
+            self._listener.tell_others()
         told = *self._listener.readers, self._worker_table.runs.reader
         wakeups = dispatch.claims_low.reader, dispatch.workers_missing.reader
         if not self._poll(POLL, *told, *wakeups).intersection(wakeups):

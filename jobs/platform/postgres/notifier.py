@@ -9,6 +9,9 @@ none that writes also notifies:
    so no thread need notify later.
 3. A cluster's processes write to its pipes, without a statement, and the pusher tells other
    clusters. The pusher of a stopping cluster reads no pipes: its processes notify.
+4. A cluster that looks every GAP by itself (listener, 4) holds a lock. Its next look comes after
+   that, so a sender that finds it held, after its commit, need not notify of a run. If that
+   cluster's machine is lost, the others look once a second until its session is ended.
 """
 
 from __future__ import annotations
@@ -30,9 +33,15 @@ CHANNEL = "jobs"
 RUN_DUE, ANYTHING = "run", ""
 GAP = 0.01  # seconds, see (2)
 
-# For servers that wait for the disk even though nothing is written.
-TELL = """
-SELECT set_config('synchronous_commit', 'off', true), pg_notify(%(channel)s, %(what)s)
+LOOKS_BY_ITSELF = "1785672306, 0"  # the advisory lock of (4)
+
+# Without the disk, for servers that wait for it even though nothing is written.
+TELL = f"""
+SELECT set_config('synchronous_commit', 'off', true),
+       CASE WHEN %(what)s::text <> '{RUN_DUE}'
+              OR (pg_try_advisory_lock_shared({LOOKS_BY_ITSELF})
+                  AND pg_advisory_unlock_shared({LOOKS_BY_ITSELF}))
+            THEN pg_notify(%(channel)s, %(what)s) END
 """
 
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import django_q
 import pytest
-from django.core.checks import run_checks
+from django.core.checks import Error, Warning, run_checks
+from django.core.checks.registry import registry
 from django.core.management import CommandError, call_command, get_commands, load_command_class
+from django.core.management.base import SystemCheckError
 from django_q import cluster as theirs
 from django_q.conf import Conf
 from django_q.status import Stat
@@ -95,6 +97,43 @@ def test_a_sentinel_asks_its_broker_for_these_and_no_more():
     assert all(hasattr(RunBroker, name) for name in asked - {"list_key"})
     assert "broker.ping()" in inspect.getsource(theirs.Sentinel.start)
     assert "broker.set_stat" in inspect.getsource(Stat.save)
+
+
+# --- system checks --------------------------------------------------------------------------------
+
+
+def with_check(monkeypatch: pytest.MonkeyPatch, check: Any) -> None:
+    monkeypatch.setattr(check, "tags", (), raising=False)
+    monkeypatch.setattr(registry, "registered_checks", {check})
+
+
+def test_checks_of_a_cluster_leave_nothing_in_its_process(monkeypatch, capfd):
+    seen = []
+
+    def warns(app_configs: Any, **kwargs: Any) -> list[Warning]:
+        seen.append(1)
+        return [Warning("The cellar is damp.", id="test.W001")]
+
+    with_check(monkeypatch, warns)
+    Command().check()
+    assert seen == []
+    assert "The cellar is damp." in capfd.readouterr().err
+
+
+def test_an_error_of_a_check_starts_no_cluster(monkeypatch):
+    with_check(monkeypatch, lambda app_configs, **kwargs: [Error("x" * 100_000, id="test.E001")])
+    with pytest.raises(SystemCheckError, match="x" * 1000):
+        call_command("qcluster", skip_checks=False)
+
+
+def test_a_check_that_breaks_off_starts_no_cluster_and_shows_its_traceback(monkeypatch, capfd):
+    def breaks(app_configs: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("The lamp went out.")
+
+    with_check(monkeypatch, breaks)
+    with pytest.raises(CommandError, match="does not start: the system checks broke off"):
+        call_command("qcluster", skip_checks=False)
+    assert "The lamp went out." in capfd.readouterr().err
 
 
 # --- another django-q2 ----------------------------------------------------------------------------

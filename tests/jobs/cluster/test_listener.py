@@ -11,7 +11,7 @@ from django.db import connection, connections
 
 from jobs import conf
 from jobs.cluster import listener
-from jobs.cluster.listener import BURST, POLL, POLL_UNTOLD, Listener
+from jobs.cluster.listener import BURST, IDLE, POLL, POLL_UNTOLD, Listener
 from jobs.platform.postgres import notifier
 from jobs.platform.postgres.notifier import ANYTHING, GAP, RUN_DUE
 
@@ -122,7 +122,7 @@ def test_a_look_that_is_put_off_leaves_the_one_after_the_last_word(monkeypatch, 
     while here.may_look():
         pass
     clock.now += GAP / 2
-    notifier.say(RUN_DUE, by="listen")
+    notifier.say(ANYTHING, by="listen")
     connection.cursor().execute("SELECT 1")
     assert here.hear()
     assert not here.may_look()
@@ -131,6 +131,72 @@ def test_a_look_that_is_put_off_leaves_the_one_after_the_last_word(monkeypatch, 
     assert here.is_to_look_again()
     clock.now += GAP
     assert here.is_to_look_again()
+
+
+def told(here: Listener, word: str) -> set[str]:
+    notifier.say(word, by="listen")
+    connection.cursor().execute("SELECT 1")
+    return here.hear()
+
+
+def test_a_cluster_that_is_told_too_often_looks_by_itself_and_senders_see_that(monkeypatch, direct):
+    clock = Clock(1000.0)
+    monkeypatch.setattr(listener, "time", clock)
+    here = opened()
+    assert told(here, RUN_DUE) == {RUN_DUE}
+    while here.may_look():
+        pass
+    assert told(here, RUN_DUE) == set()
+    assert told(here, ANYTHING) == {ANYTHING}
+
+    for _ in range(IDLE - 1):
+        clock.now += GAP
+        assert here.is_to_look_again()
+        here.looked(has_found=False)
+        assert told(here, RUN_DUE) == set()
+    clock.now += GAP
+    assert here.is_to_look_again()
+    here.looked(has_found=False)
+    assert here.is_to_look_again()  # for what was not told until now
+    assert told(here, RUN_DUE) == {RUN_DUE}
+
+
+def test_while_it_finds_runs_it_goes_on_looking_by_itself(monkeypatch, direct):
+    clock = Clock(1000.0)
+    monkeypatch.setattr(listener, "time", clock)
+    here = opened()
+    while here.may_look():
+        pass
+    for _ in range(3 * IDLE):
+        clock.now += GAP
+        assert here.is_to_look_again()
+        here.looked(has_found=True)
+    assert told(here, RUN_DUE) == set()
+
+
+def test_a_cluster_without_room_wants_words_again(direct):
+    here = opened()
+    assert not here.want_words()
+    while here.may_look():
+        pass
+    assert here.want_words()
+    assert here.is_to_look_again()
+    assert told(here, RUN_DUE) == {RUN_DUE}
+
+
+def test_of_two_clusters_one_looks_by_itself_and_its_end_ends_that(direct):
+    one = Listener()
+    one._alias = "listen"
+    two = opened()
+    while one.may_look():
+        pass
+    while two.may_look():
+        pass
+    assert two.want_words() is False
+    connections["listen"].close()
+    two._looks = 0.0
+    assert not two.may_look()
+    assert two.want_words()
 
 
 def test_through_a_pool_it_does_not_listen_and_looks_more_often(pool, caplog):

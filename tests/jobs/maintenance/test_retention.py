@@ -11,7 +11,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from jobs.api import Context, Event, rerun, send
-from jobs.maintenance import cron, retention
+from jobs.maintenance import cron, deletion, retention
 from jobs.models import (
     Attempt,
     Cluster,
@@ -63,6 +63,16 @@ def test_a_run_that_ended_long_ago_is_forgotten_with_all_that_hangs_on_it():
     assert (done["runs"], done["events"], done["more"]) == (1, 1, False)
     for model in (Run, Step, Attempt, LogLine, Fetch, EventRow):
         assert not model.objects.exists(), model
+
+
+def test_each_table_that_refers_to_runs_is_named_in_the_deletion():
+    """Django's own would follow a new one by itself."""
+    text = " ".join(deletion.OF_RUNS)
+    relations = [relation.field for relation in Run._meta.related_objects]
+    assert len(relations) > 5
+    for field in relations:
+        assert f"{field.model._meta.db_table} " in text
+        assert f"{field.column} = ANY" in text
 
 
 def test_a_run_that_ended_lately_is_kept_however_old_it_is():
