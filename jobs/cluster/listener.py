@@ -5,10 +5,10 @@
 2. A process notifies once per GAP (notifier, 2), so the cluster looks at once, and again after GAP.
 3. The cluster's processes ring its wakeups. The pusher tells other clusters, and skips its own
    notifications.
-4. Words can come by the thousand a second, from many senders, and each costs a sender a trip and a
-   commit under the lock of all that notify. Beyond a BURST the cluster looks by itself, once per
-   GAP, under a lock at which senders see that (notifier, 4), until it has found nothing for a while
-   or has no room. It always looks once more without the lock.
+4. Words can come by the thousand a second, from many senders, and each costs the cluster a look and
+   its sender a commit under the lock of all that notify. Beyond a BURST the cluster looks by
+   itself, once per GAP, under a lock at which senders see that (notifier, 4), until it has found
+   nothing for a while or has no room. It always looks once more without the lock.
 5. If the second connection fails or leads to another database, the cluster looks more often; a
    failed one is retried.
 """
@@ -34,7 +34,7 @@ POLL = 1.0  # seconds between looks without notifications
 POLL_UNTOLD = 0.1  # while nothing listens
 AGAIN = GAP + 0.002  # seconds from a word to the second look
 RETRY = 30.0  # seconds; for the second connection
-BURST = 5  # looks
+BURST = 20  # words, of which one per GAP is forgotten
 IDLE = 10  # looks by itself, after the last one that found a run
 LOCK = f"SELECT pg_try_advisory_lock({LOOKS_BY_ITSELF})"
 UNLOCK = f"SELECT pg_advisory_unlock({LOOKS_BY_ITSELF})"
@@ -195,6 +195,7 @@ class Listener:
         if not self._is_by_itself:
             return False
         self._is_by_itself, self._put_off = False, time.monotonic()
+        self._looks = float(BURST)
         self._ask(UNLOCK)
         return True
 

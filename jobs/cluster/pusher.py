@@ -158,7 +158,7 @@ class Pusher:
     def _wait_for_runs(self, gateway: Gateway, dispatch: Dispatch) -> None:
         listener = self._listener
         deadline = time.monotonic() + max(queue.next_due(listener.poll), MIN_WAIT)
-        while not (self._is_told_of_a_run(gateway) and listener.may_look()):
+        while not self._is_to_look(gateway):
             patience = min(deadline, listener.next_look) - time.monotonic()
             if listener.is_to_look_again() or patience <= 0:
                 self._may_be_more = True
@@ -186,7 +186,7 @@ class Pusher:
             self._poll(BATCH_WINDOW, *wakeups)
         dispatch.claims_low.consume()
         dispatch.workers_missing.consume()
-        self._is_told_of_a_run(gateway)
+        self._hear(gateway)
 
     def _park(self) -> None:
         """Rarely: workers wait for its locks."""
@@ -201,17 +201,21 @@ class Pusher:
             poll.register(descriptor, select.POLLIN)
         return {descriptor for descriptor, _ in poll.poll(patience * 1000)}
 
-    def _is_told_of_a_run(self, gateway: Gateway) -> bool:
+    def _is_to_look(self, gateway: Gateway) -> bool:
+        is_notified, is_told = self._hear(gateway)
+        return is_notified or (is_told and self._listener.may_look())
+
+    def _hear(self, gateway: Gateway) -> tuple[bool, bool]:
+        """Whether a process of this cluster, and whether another, tells of a run."""
         is_notified = self._worker_table.runs.consume()
         if is_notified:
             self._listener.tell_others()
         words = self._listener.hear()
         if words - {notifier.RUN_DUE}:
             gateway.wake()
-        is_told = is_notified or bool(words)
-        self._may_be_more |= is_told
-        self._may_park |= is_told
-        return is_told
+        if is_notified or words:
+            self._may_be_more = self._may_park = True
+        return is_notified, bool(words)
 
     def _sweep(self) -> None:
         if time.monotonic() - self._swept > SWEEP_INTERVAL:
