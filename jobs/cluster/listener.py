@@ -35,7 +35,7 @@ POLL_UNTOLD = 0.1  # while nothing listens
 AGAIN = GAP + 0.002  # seconds from a word to the second look
 RETRY = 30.0  # seconds; for the second connection
 BURST = 20  # words, of which one per GAP is forgotten
-IDLE = 10  # looks by itself, after the last one that found a run
+IDLE = 30  # looks by itself, after the last one that found a run
 LOCK = f"SELECT pg_try_advisory_lock({LOOKS_BY_ITSELF})"
 UNLOCK = f"SELECT pg_advisory_unlock({LOOKS_BY_ITSELF})"
 ECHO = 1.0  # seconds for a notification through the pool
@@ -189,6 +189,9 @@ class Listener:
             self._put_off = min(self._put_off, time.monotonic() + GAP)
         else:
             self.want_words()
+            self._looks = (
+                BURST / 4
+            )  # words may still come as fast: looks that find nothing cost little
 
     def want_words(self) -> bool:
         """True if the cluster looked by itself; `next_look` is now, for what was not told."""
