@@ -177,9 +177,9 @@ def test_with_no_run_to_be_seen_it_does_not_rest():
     assert retention._rest(looked_at=500, busy=1.0) == 0.0
 
 
-def test_the_rest_is_nine_parts_of_ten():
+def test_the_rest_is_nineteen_parts_of_twenty():
     a_run_under_way()
-    assert retention._rest(looked_at=1_000_000, busy=1.0) == pytest.approx(9.0)
+    assert retention._rest(looked_at=1_000_000, busy=1.0) == pytest.approx(19.0)
 
 
 def test_it_rests_the_less_the_more_runs_end_meanwhile():
