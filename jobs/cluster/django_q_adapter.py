@@ -18,8 +18,10 @@ import uuid
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from django.db import connections
 from django_q.cluster import Cluster, Sentinel
 from django_q.conf import Conf
+from django_q.pusher import pusher
 from django_q.worker import worker
 
 from jobs.cluster import django_q_version, shared
@@ -28,6 +30,16 @@ from jobs.platform.ipc import pipe_queue, process_tree, shared_state
 GIVEN = ("stop_event", "start_event", "cluster_id", "broker", "timeout", "start")
 LEFT = ("pool", "task_queue", "result_queue", "event_out", "timeout")
 CALLED = ("start", "spawn_process", "spawn_worker", "spawn_pusher", "spawn_monitor", "reincarnate")
+
+
+def push(*args: Any) -> None:
+    """The process lives on until its gateway has what is in flight. Its session ends now, with the
+    lock that says that this cluster looks (listener, 4).
+    """
+    try:
+        pusher(*args)
+    finally:
+        connections.close_all()
 
 
 class EngineSentinel(Sentinel):
@@ -41,7 +53,7 @@ class EngineSentinel(Sentinel):
             self.start()
 
     def spawn_process(self, target: Any, *args: Any) -> BaseProcess:
-        process: Any = _process(target, args)
+        process: Any = _process(push if target is pusher else target, args)
         process.daemon = True
         if target is worker:
             process.daemon, process.timer = Conf.DAEMONIZE_WORKERS, args[2]

@@ -14,6 +14,7 @@ from django.core.checks import Error, Warning, run_checks
 from django.core.checks.registry import registry
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.core.management.base import SystemCheckError
+from django.db import connection
 from django_q import cluster as theirs
 from django_q.conf import Conf
 from django_q.status import Stat
@@ -85,6 +86,20 @@ def test_each_process_of_a_cluster_is_forked_in_the_engines_way(monkeypatch):
     assert made.pool == started[:1]
     assert isinstance(started[0].timer, shared_state.Value)
     assert [process.daemon for process in started] == [Conf.DAEMONIZE_WORKERS, True, True]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pusher_that_ends_ends_its_session(monkeypatch):
+    """Its process stays for what is in flight."""
+    sessions = []
+
+    def pushes(*args: Any) -> None:
+        connection.ensure_connection()
+        sessions.append(connection.connection)
+
+    monkeypatch.setattr(django_q_adapter, "pusher", pushes)
+    django_q_adapter.push()
+    assert sessions[0].closed
 
 
 def test_a_worker_takes_its_queues_its_timer_and_its_timeout_in_this_order():
