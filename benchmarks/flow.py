@@ -47,10 +47,15 @@ def ends(site: Site) -> list[float]:
     return [row[0] for row in site.connection.execute(ENDS).fetchall()]
 
 
-def compared(site: Site, without: Window, meanwhile: Window) -> dict[str, float]:
-    """Songs a second in two windows, and the second's by the first's."""
+def compared(
+    site: Site, without: Sequence[Window], meanwhile: Sequence[Window]
+) -> dict[str, float]:
+    """Songs a second in windows of two sorts, and the second's by the first's."""
     times = ends(site)
-    before, then = rate(times, without), rate(times, meanwhile)
+    before, then = (
+        sum(rate(times, window) for window in windows) / len(windows)
+        for windows in (without, meanwhile)
+    )
     return {
         "songs/s without": before,
         "songs/s meanwhile": then,

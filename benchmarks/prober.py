@@ -3,6 +3,8 @@
 {"fresh": 1}                      a song whose run stands in no line
 {"event": "bench-sleep", "data": [{}]}   events of that name, in lists
 {"cancel": "bench-parked"}        a bulk action: cancel all runs of a function
+{"pause": "jobs-retention"}       its run stands still after its step
+{"resume": "jobs-retention"}
 
 →   {"sent": 1}
 """
@@ -21,7 +23,7 @@ from django.db import transaction  # noqa: E402
 
 from benchmarks.app.functions import FRESH  # noqa: E402
 from benchmarks.app.models import Listener, Order, Song  # noqa: E402
-from jobs.api import Event, bulk, send  # noqa: E402
+from jobs.api import Event, bulk, pause, resume, send  # noqa: E402
 
 LIST = 2000
 FRESH_STATUS = "fresh"
@@ -38,6 +40,10 @@ def answer(asked: dict[str, Any]) -> int:
         return fresh()
     if "cancel" in asked:
         return bool(bulk("cancel", fn_id=asked["cancel"]))
+    if "pause" in asked:
+        return pause(asked["pause"], stop_running=True)
+    if "resume" in asked:
+        return resume(asked["resume"])
     events = [Event(name=asked["event"], data=data) for data in asked["data"]]
     for at in range(0, len(events), LIST):
         send(events[at : at + LIST])

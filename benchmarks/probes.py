@@ -37,6 +37,12 @@ class Prober:
     def cancel(self, fn_id: str) -> None:
         self.process.ask({"cancel": fn_id}, ASKING)
 
+    def pause(self, fn_id: str) -> None:
+        self.process.ask({"pause": fn_id}, ASKING)
+
+    def resume(self, fn_id: str) -> None:
+        self.process.ask({"resume": fn_id}, ASKING)
+
     def probe(self, every: float, seconds: float, until: Question = bool) -> None:
         """A fresh run each `every` seconds, for `seconds` or until something has come."""
         began = time.monotonic()

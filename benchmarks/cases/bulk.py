@@ -45,7 +45,7 @@ def play(stage: Stage, options: Options, results: Results, contender: Contender)
             "queued runs": count,
             "not cancelled": count - done,
             "cancelled/s": done / max(last - first, 0.001),
-        } | flow.compared(site, without, meanwhile)
+        } | flow.compared(site, [without], [meanwhile])
     for metric, value in measured.items():
         results.add("bulk", contender.name, metric, value)
 

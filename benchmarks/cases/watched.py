@@ -16,7 +16,7 @@ from benchmarks.processes import PATIENCE, Process, free_port
 from benchmarks.results import Results, percentile
 from benchmarks.sleepers import SLEEPERS
 from benchmarks.sleeping import PARKED
-from benchmarks.stage import Site, Stage
+from benchmarks.stage import Stage
 
 TITLE = "Watched: songs/s with five open panels and a thousand runs in flight"
 IN_FLIGHT = 1_000
@@ -59,22 +59,12 @@ def play(stage: Stage, options: Options, results: Results, contender: Contender)
             spent += gunicorn.cpu() - before
             took += told["milliseconds"]
             errors += told["errors"]
-        measured = compared(site, alone, watched)
+        measured = flow.compared(site, alone, watched)
     seconds = sum(ended - began for began, ended in watched)
     measured |= {"fragments": len(took), "fragment p95, ms": percentile(took, 0.95)}
     measured |= {"site's CPU for them, ms a second": 1000 * spent / seconds}
     for metric, value in (measured | {"errors": errors}).items():
         results.add("watched", contender.name, metric, value)
-
-
-def compared(site: Site, alone: list[flow.Window], watched: list[flow.Window]) -> dict[str, float]:
-    ends = flow.ends(site)
-    without, then = (sum(flow.rate(ends, w) for w in some) / ROUNDS for some in (alone, watched))
-    return {
-        "songs/s without": without,
-        "songs/s meanwhile": then,
-        "songs/s meanwhile ÷ without": then / without if without else 0.0,
-    }
 
 
 @contextmanager
