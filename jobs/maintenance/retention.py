@@ -10,7 +10,7 @@
 Small batches, a transaction each: locks are short, autovacuum keeps up, stopping is harmless. An
 event goes with its last run. While runs are under way:
 1. It works a twentieth of the time (SHARE); a rest is a suspension, without a worker.
-2. It deletes at least twice as many as are made (LEAD), at little cost, so it ends.
+2. It deletes at least a quarter more than are made (LEAD), so it ends.
 3. A walk begins at the oldest and never goes back: batches do not reread kept and dead rows.
 
 Kept with an unfinished run: its event, the run that it reruns (`rerun_of` tells its worker of a
@@ -55,7 +55,7 @@ CONTINUED = "jobs/retention.continued"
 CLUSTERS_AFTER = timedelta(days=1)
 BATCHES = 10  # in a round
 SHARE = 0.05  # of the time, beside runs
-LEAD = 2  # deleted for one made
+LEAD = 1.25  # deleted for one made
 LEAST_REST = 0.05  # seconds; suspending costs milliseconds
 
 

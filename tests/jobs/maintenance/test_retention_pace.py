@@ -183,12 +183,12 @@ def test_the_rest_is_nineteen_parts_of_twenty():
 
 
 def test_it_rests_the_less_the_more_runs_end_meanwhile():
-    """Twice as many are forgotten as are made, be it without any rest."""
+    """A quarter more are forgotten than are made, be it without any rest."""
     event = make_event()
     for _ in range(50):
         make_run(event=event, **OURS, status="completed", ended_at=Now() + SOON)
-    assert retention._rest(looked_at=200, busy=1.0) == pytest.approx(1.0)
-    assert retention._rest(looked_at=100, busy=1.0) == 0.0
+    assert retention._rest(looked_at=125, busy=1.0) == pytest.approx(1.0)
+    assert retention._rest(looked_at=62, busy=1.0) == 0.0
 
 
 def test_or_the_more_events_come():
