@@ -194,4 +194,4 @@ def test_it_rests_the_less_the_more_runs_end_meanwhile():
 def test_or_the_more_events_come():
     a_run_under_way()
     EventRow.objects.bulk_create(EventRow(id=id_at(now() + SOON), name="x") for _ in range(99))
-    assert retention._rest(looked_at=400, busy=1.0) == pytest.approx(1.0)
+    assert retention._rest(looked_at=250, busy=1.0) == pytest.approx(1.0)
