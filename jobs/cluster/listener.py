@@ -189,9 +189,7 @@ class Listener:
             self._put_off = min(self._put_off, time.monotonic() + GAP)
         else:
             self.want_words()
-            self._looks = (
-                BURST / 4
-            )  # words may still come as fast: looks that find nothing cost little
+            self._looks = BURST / 4  # words may still come as fast, with nothing due
 
     def want_words(self) -> bool:
         """True if the cluster looked by itself; `next_look` is now, for what was not told."""

@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 from typing import Any
 
 from jobs.events import insertion
@@ -117,17 +118,25 @@ class KnownEvent:
 KNOWN = Query(NEWEST, KnownEvent)
 
 
+class Outcome(Enum):
+    INSERTED = 1
+    KNOWN = 2  # one of the ids is; all are locked until the transaction ends
+    MANY = 3  # too many for LOCK_FEW, which has counted them in this transaction
+    NOT_TRIED = 4
+
+
 def insert_if_new(insert: Statement, ids: Collection[str]) -> list[Statement]:
-    """A lock on FEW ids at most, then the insertion; `are_all_new` reads the answers."""
+    """A lock on FEW ids at most, then the insertion; `outcome_of` reads the answers."""
     values = _wanted(ids)
     text, given = insert
     unless = INSERT_BOTH if text == insertion.INSERT_BOTH else INSERT_EVENTS
     return [(LOCK_FEW, values), (unless, {**given, **values})]
 
 
-def are_all_new(locked: Rows, inserted: Rows) -> bool | None:
-    """False: some are known, and all are locked. None: neither known nor locked."""
-    return inserted[0][0] if locked else None
+def outcome_of(locked: Rows, inserted: Rows) -> Outcome:
+    if not locked:
+        return Outcome.MANY
+    return Outcome.INSERTED if inserted[0][0] else Outcome.KNOWN
 
 
 def find(ids: Collection[str]) -> dict[str, KnownEvent]:
@@ -143,8 +152,13 @@ def lock_ids(ids: Collection[str]) -> dict[str, KnownEvent]:
     """Returns each id's newest event within 24 hours."""
     wanted = _wanted(ids)
     locked, found = statements.execute_many((LOCK_FEW, wanted), KNOWN.asked(wanted))
-    if not locked:
-        shared = [bucket for (bucket,) in statements.execute(LOCK_BUCKETS, wanted)]
-        waits = [(LOCK_IDS_IN, {**wanted, "shared": shared})] if shared else []
-        found = statements.execute_many(*waits, KNOWN.asked(wanted))[-1]
+    return {event.dedupe_id: event for event in KNOWN.rows(found)} if locked else lock_many(ids)
+
+
+def lock_many(ids: Collection[str]) -> dict[str, KnownEvent]:
+    """As `lock_ids`, for ids that LOCK_FEW has counted and not locked."""
+    wanted = _wanted(ids)
+    shared = [bucket for (bucket,) in statements.execute(LOCK_BUCKETS, wanted)]
+    waits = [(LOCK_IDS_IN, {**wanted, "shared": shared})] if shared else []
+    found = statements.execute_many(*waits, KNOWN.asked(wanted))[-1]
     return {event.dedupe_id: event for event in KNOWN.rows(found)}

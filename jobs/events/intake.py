@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.db import DataError, connection, transaction
 
 from jobs.errors import InvalidEvent
 from jobs.events import condition_problems, deduplication, id_conflicts, insertion
-from jobs.events.deduplication import KnownEvent
+from jobs.events.deduplication import KnownEvent, Outcome
 from jobs.events.event import Event, milliseconds
 from jobs.events.fan_out import triggered_runs
 from jobs.events.insertion import NewEvent
@@ -25,6 +25,8 @@ from jobs.platform.postgres.connection_state import DivisionByZero
 from jobs.platform.postgres.statements import Rows, Statement
 
 logger = logging.getLogger("jobs.events")
+
+Lock = Callable[[Collection[str]], dict[str, KnownEvent]]
 
 
 def send(events: Event[Any] | Iterable[Event[Any]]) -> list[str]:
@@ -49,16 +51,24 @@ def accept(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
     ids = [event.id for event in events if event.id]
     if not ids:
         return accept_fresh(events)
-    are_new = None
+    outcome = Outcome.NOT_TRIED
     if len(set(ids)) == len(ids) <= deduplication.FEW:
         fresh = [(event, _row(event)) for event in events]
         with contextlib.suppress(InvalidEvent):  # a known event's other data start nothing
-            are_new = _insert(fresh, ids=ids)
-        if are_new:
+            outcome = _insert(fresh, ids=ids)
+        if outcome is Outcome.INSERTED:
             return [row for _, row in fresh]
-    is_locked = are_new is False and connection.in_atomic_block
+    lock: Lock = deduplication.lock_ids
+    if _is_in_transaction():  # what was locked or counted still is
+        lock = AFTER.get(outcome, lock)
     with transaction.atomic():
-        return _accept_once(events, is_locked=is_locked)
+        return _accept_once(events, lock)
+
+
+AFTER: dict[Outcome, Lock] = {
+    Outcome.KNOWN: deduplication.find,
+    Outcome.MANY: deduplication.lock_many,
+}
 
 
 def accept_fresh(events: list[Event], *, triggers: bool = True) -> list[NewEvent]:
@@ -68,10 +78,9 @@ def accept_fresh(events: list[Event], *, triggers: bool = True) -> list[NewEvent
     return [row for _, row in fresh]
 
 
-def _accept_once(events: list[Event], *, is_locked: bool) -> Sequence[NewEvent | KnownEvent]:
+def _accept_once(events: list[Event], lock: Lock) -> Sequence[NewEvent | KnownEvent]:
     known: dict[str, NewEvent | KnownEvent] = {}
-    find = deduplication.find if is_locked else deduplication.lock_ids
-    known |= find({event.id for event in events if event.id})
+    known |= lock({event.id for event in events if event.id})
     rows: list[NewEvent | KnownEvent] = []
     fresh: list[tuple[Event, NewEvent]] = []
     for event in events:
@@ -95,17 +104,17 @@ NOT_AWAITED = f"SELECT 1 / (NOT ({AWAITED}))::int"
 
 def _insert(
     fresh: Sequence[tuple[Event, NewEvent]], *, triggers: bool = True, ids: Sequence[str] = ()
-) -> bool | None:
-    """True, or nothing is inserted because not all `ids` are new (deduplication.are_all_new)."""
+) -> Outcome:
+    """With `ids` only if all are new."""
     if not fresh:
-        return True
+        return Outcome.INSERTED
     condition_problems.forget()
     pairs = [(row, list(triggered_runs(event, row)) if triggers else []) for event, row in fresh]
     insertion.park_behind(run for _, runs in pairs for run in runs if run.planned is None)
     inserts = list(insertion.insert_statements(pairs))
     if ids:
         if len(inserts) > 1:
-            return None
+            return Outcome.NOT_TRIED
         inserts = deduplication.insert_if_new(inserts[0], ids)
     names = {event.name for event, _ in fresh}
     asked = {"names": sorted(names)}
@@ -113,22 +122,30 @@ def _insert(
     if _may_skip_transaction(names):
         answers = _insert_in_one_trip([*inserts, (NOT_AWAITED, asked)])
     if answers is not None:
-        are_new = deduplication.are_all_new(*answers[:2]) if ids else True
+        outcome = _outcome_of(answers, ids)
     else:
         with transaction.atomic(savepoint=False):
             answers = statements.execute_many(*inserts, (AWAITED, asked))
-            are_new = deduplication.are_all_new(*answers[:2]) if ids else True
-            if are_new and answers[-1][0][0]:
+            outcome = _outcome_of(answers, ids)
+            if outcome is Outcome.INSERTED and answers[-1][0][0]:
                 wake_waiting(names, fresh)
-    if are_new:
+    if outcome is Outcome.INSERTED:
         condition_problems.report()
         if any(runs for _, runs in pairs):
             notifier.wake_clusters(notifier.RUN_DUE)
-    return are_new
+    return outcome
+
+
+def _outcome_of(answers: Sequence[Rows], ids: Sequence[str]) -> Outcome:
+    return deduplication.outcome_of(*answers[:2]) if ids else Outcome.INSERTED
+
+
+def _is_in_transaction() -> bool:
+    return connection.in_atomic_block or not connection.get_autocommit()
 
 
 def _may_skip_transaction(names: set[str]) -> bool:
-    if connection.in_atomic_block or not connection.get_autocommit():
+    if _is_in_transaction():
         return False
     now = time.monotonic()
     return not any(awaited_until.get(name, 0.0) > now for name in names)

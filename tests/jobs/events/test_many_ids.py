@@ -58,6 +58,14 @@ def test_ids_that_are_sent_one_by_one_in_a_transaction_take_no_more():
         assert locks() <= BUCKETS + 2 * FEW
 
 
+def test_a_transaction_that_gets_over_few_takes_all_buckets():
+    """Those that it takes later could deadlock."""
+    with transaction.atomic():
+        for event in events("order", MANY):
+            send(event)
+        assert locks() >= BUCKETS
+
+
 def test_a_repeat_in_a_transaction_counts_once():
     """Else half as many of them would take all buckets."""
     send(events("order", FEW - 1))
