@@ -31,6 +31,20 @@ class Clock:
         return self.now
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    stopped = Clock(1000.0)
+    monkeypatch.setattr(listener, "time", stopped)
+    return stopped
+
+
+def exhausted(here: Listener) -> Listener:
+    """After more words than are looked at one by one."""
+    while here.may_look():
+        pass
+    return here
+
+
 @pytest.fixture(autouse=True)
 def has_told_nothing(monkeypatch) -> None:
     monkeypatch.setattr(notifier, "_told", {})
@@ -98,9 +112,7 @@ def test_what_it_has_heard_is_a_reason_to_look_once_more(monkeypatch, direct):
     assert here.is_to_look_again()
 
 
-def test_of_many_words_the_first_are_looked_at_at_once_and_the_others_together(monkeypatch):
-    clock = Clock(1000.0)
-    monkeypatch.setattr(listener, "time", clock)
+def test_of_many_words_the_first_are_looked_at_at_once_and_the_others_together(clock):
     here = opened()
     assert [here.may_look() for _ in range(BURST + 2)] == [True] * BURST + [False] * 2
     assert not here.is_to_look_again()
@@ -114,13 +126,9 @@ def test_of_many_words_the_first_are_looked_at_at_once_and_the_others_together(m
     assert [here.may_look() for _ in range(BURST + 1)] == [True] * BURST + [False]
 
 
-def test_a_look_that_is_put_off_leaves_the_one_after_the_last_word(monkeypatch, direct):
+def test_a_look_that_is_put_off_leaves_the_one_after_the_last_word(clock, direct):
     """A process that has just told does not tell of what it commits next."""
-    clock = Clock(1000.0)
-    monkeypatch.setattr(listener, "time", clock)
-    here = opened()
-    while here.may_look():
-        pass
+    here = exhausted(opened())
     clock.now += GAP / 2
     notifier.say(ANYTHING, by="listen")
     connection.cursor().execute("SELECT 1")
@@ -139,13 +147,10 @@ def told(here: Listener, word: str) -> set[str]:
     return here.hear()
 
 
-def test_a_cluster_that_is_told_too_often_looks_by_itself_and_senders_see_that(monkeypatch, direct):
-    clock = Clock(1000.0)
-    monkeypatch.setattr(listener, "time", clock)
+def test_a_cluster_that_is_told_too_often_looks_by_itself_and_senders_see_that(clock, direct):
     here = opened()
     assert told(here, RUN_DUE) == {RUN_DUE}
-    while here.may_look():
-        pass
+    exhausted(here)
     assert told(here, RUN_DUE) == set()
     assert told(here, ANYTHING) == {ANYTHING}
 
@@ -161,12 +166,8 @@ def test_a_cluster_that_is_told_too_often_looks_by_itself_and_senders_see_that(m
     assert told(here, RUN_DUE) == {RUN_DUE}
 
 
-def test_while_it_finds_runs_it_goes_on_looking_by_itself(monkeypatch, direct):
-    clock = Clock(1000.0)
-    monkeypatch.setattr(listener, "time", clock)
-    here = opened()
-    while here.may_look():
-        pass
+def test_while_it_finds_runs_it_goes_on_looking_by_itself(clock, direct):
+    here = exhausted(opened())
     for _ in range(3 * IDLE):
         clock.now += GAP
         assert here.is_to_look_again()
@@ -188,14 +189,11 @@ def test_of_two_clusters_one_looks_by_itself(direct):
     one = Listener()
     one._alias = "listen"
     two = opened()
-    while one.may_look():
-        pass
-    while two.may_look():
-        pass
+    exhausted(one)
+    exhausted(two)
     assert not two.want_words()
     assert one.want_words()
-    while two.may_look():
-        pass
+    exhausted(two)
     assert two.want_words()
 
 
