@@ -22,6 +22,7 @@ from enum import Enum
 from typing import Any
 
 from jobs.events import insertion
+from jobs.events.insertion import Parts
 from jobs.platform.postgres import statements
 from jobs.platform.postgres.query import Query
 from jobs.platform.postgres.statements import Rows, Statement
@@ -85,13 +86,15 @@ new AS MATERIALIZED (
   SELECT current_setting('jobs.ids_sent')::int <= {FEW} AND NOT EXISTS ({NEWEST}) AS are_all)
 """
 IF_NEW = "WHERE (SELECT are_all FROM new)"
-INSERT_EVENTS = f"""
-WITH {NEW}, events AS ({insertion.INSERT_EVENTS} {IF_NEW}) SELECT are_all FROM new
-"""  # noqa: S608
-INSERT_BOTH = f"""
-WITH {NEW}, events AS ({insertion.INSERT_EVENTS} {IF_NEW}),
-     runs AS ({insertion.INSERT_RUNS} {IF_NEW}) SELECT are_all FROM new
-"""  # noqa: S608
+
+
+def _if_new(parts: Parts) -> str:
+    runs = f", runs AS ({parts.runs} {IF_NEW})" if parts.runs else ""
+    events = f"events AS ({parts.events} {IF_NEW})"
+    return f"WITH {NEW}, {events}{runs} SELECT are_all FROM new"  # noqa: S608
+
+
+TEXT_IF_NEW = {parts: _if_new(parts) for parts in insertion.TEXT}
 
 
 @dataclass(slots=True, eq=False)
@@ -125,12 +128,10 @@ class Outcome(Enum):
     NOT_TRIED = 4
 
 
-def insert_if_new(insert: Statement, ids: Collection[str]) -> list[Statement]:
+def insert_if_new(parts: Parts, values: dict[str, Any], ids: Collection[str]) -> list[Statement]:
     """A lock on FEW ids at most, then the insertion; `outcome_of` reads the answers."""
-    values = _wanted(ids)
-    text, given = insert
-    unless = INSERT_BOTH if text == insertion.INSERT_BOTH else INSERT_EVENTS
-    return [(LOCK_FEW, values), (unless, {**given, **values})]
+    wanted = _wanted(ids)
+    return [(LOCK_FEW, wanted), (TEXT_IF_NEW[parts], values | wanted)]
 
 
 def outcome_of(locked: Rows, inserted: Rows) -> Outcome:

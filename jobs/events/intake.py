@@ -111,11 +111,13 @@ def _insert(
     condition_problems.forget()
     pairs = [(row, list(triggered_runs(event, row)) if triggers else []) for event, row in fresh]
     insertion.park_behind(run for _, runs in pairs for run in runs if run.planned is None)
-    inserts = list(insertion.insert_statements(pairs))
+    batches = list(insertion.insert_statements(pairs))
+    if ids and len(batches) > 1:
+        return Outcome.NOT_TRIED
     if ids:
-        if len(inserts) > 1:
-            return Outcome.NOT_TRIED
-        inserts = deduplication.insert_if_new(inserts[0], ids)
+        inserts = deduplication.insert_if_new(*batches[0], ids)
+    else:
+        inserts = [(insertion.TEXT[parts], values) for parts, values in batches]
     names = {event.name for event, _ in fresh}
     asked = {"names": sorted(names)}
     answers = None

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from jobs import conf
 from jobs.api import Cancel, Concurrency, Context, Event, TriggerEvent, rerun, send
-from jobs.events import condition_problems
+from jobs.events import condition_problems, insertion
 from jobs.maintenance import retention
 from jobs.metrics import conditions
 from jobs.metrics.overview import overview
@@ -167,7 +167,7 @@ def test_an_event_that_cannot_be_inserted_is_not_told_with_the_next(
 ) -> None:
     with registered(naps, trigger=MORE_THAN_3):
         with monkeypatch.context() as patch:
-            patch.setattr("jobs.events.insertion.INSERT_EVENTS", "SELECT 1 / 0")
+            patch.setitem(insertion.TEXT, insertion.EVENTS, "SELECT 1 / 0")
             with pytest.raises(DatabaseError):
                 go()
         go(n=1)
