@@ -20,11 +20,18 @@ LEFT = "SELECT count(*) FROM jobs_run WHERE fn_id = 'bench-song' AND ended_at IS
 NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
 
-def flow(site: Site, songs: int, seconds: float, until: Question = bool) -> Window:
-    """Order songs of as many users as in the overhead case; from the first ones' being there until
-    all are made, the time is over, or something has come."""
+def flow(
+    site: Site,
+    songs: int,
+    seconds: float,
+    until: Question = bool,
+    then: Callable[[], object] = bool,
+) -> Window:
+    """Order songs of as many users as in the overhead case, `then` begin something; from there
+    until all are made, the time is over, or something has come."""
     site.order(FIRST, FIRST // A_USER, 0)
     began, deadline = now(site), time.monotonic() + seconds
+    then()
     rest = max(songs - FIRST, A_USER)
     site.order(rest, rest // A_USER, 0, TOGETHER)
     while left(site) and not until() and time.monotonic() < deadline:

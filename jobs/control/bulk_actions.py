@@ -27,7 +27,7 @@ FUNCTION = "jobs-bulk"
 EVENT = "jobs/bulk.requested"
 BATCH = 2_000  # runs of one step
 LONGEST = 1.0  # seconds of one step; only cancelling together goes beyond a few
-SHARE = 0.25  # of the time, beside other runs
+SHARE = 0.15  # of the time, beside other runs
 MOST_BATCHES = 900  # within the limit of steps
 
 Action = Literal["cancel", "retry", "rerun"]
@@ -144,17 +144,27 @@ def batch(
     found = [Listed(*row) for row in page.runs.values_list("id", "fn_id", "status")[:BATCH]]
     tally: dict[str, Any] = {"done": 0, "refused": 0, "left_out": 0, "after": after, "reason": ""}
     began = time.monotonic()
+    order = Order(action, why, invoked, pace.Crowd(FUNCTION))
     with requester.asking(asker):
         for start in range(0, len(found), LARGEST_SET):
             if start and time.monotonic() - began > LONGEST:
                 return tally | {"more": True}
             part = found[start : start + LARGEST_SET]
-            _do_set(action, part, tally, why, invoked)
+            _do_set(order, part, tally)
             tally["after"] = f"{page.mark}{part[-1].id}"
     if len(found) == BATCH:
         return tally | {"more": True}
     going_on = next((later_page for later_page in later if later_page.runs.exists()), None)
     return tally | ({"more": True, "after": going_on.mark} if going_on else {"more": False})
+
+
+class Order(NamedTuple):
+    """What is done with each run, and beside whom."""
+
+    action: Action
+    why: str
+    invoked: bool
+    crowd: pace.Crowd
 
 
 class Page(NamedTuple):
@@ -187,14 +197,12 @@ def _later(runs: QuerySet[Run], last: str) -> QuerySet[Run]:
     return in_order.filter(id__gt=last) if last else in_order
 
 
-def _do_set(
-    action: Action, found: list[Listed], tally: dict[str, Any], why: str, invoked: bool
-) -> None:
+def _do_set(order: Order, found: list[Listed], tally: dict[str, Any]) -> None:
     skipped = [run.id for run in found if run.status == RunStatus.SKIPPED]
     left_out = hook_events.outdated(skipped) if skipped else set()
     still = [run for run in found if run.id not in left_out]
-    reasons = _refusals(action, still)
-    done = _do(action, [run for run in still if run.id not in reasons], reasons, why, invoked)
+    reasons = _refusals(order.action, still)
+    done = _do(order, [run for run in still if run.id not in reasons], reasons)
     tally["done"] += done
     tally["refused"] += len(still) - done
     tally["left_out"] += len(left_out)
@@ -211,43 +219,34 @@ def _refusals(action: Action, found: list[Listed]) -> dict[uuid.UUID, str]:
     return {run_id: reason for run_id, reason in reasons.items() if reason}
 
 
-def _do(
-    action: Action, runs: list[Listed], reasons: dict[uuid.UUID, str], why: str, invoked: bool
-) -> int:
+def _do(order: Order, runs: list[Listed], reasons: dict[uuid.UUID, str]) -> int:
     left = [run.id for run in runs]
-    if action == "cancel" and runs:
-        left = _cancel_together(runs, why, invoked)
+    if order.action == "cancel" and runs:
+        left = _cancel_together(order, runs)
     done = len(runs) - len(left)
-    return done + sum(_act(action, run_id, why, invoked, reasons) for run_id in left)
+    return done + sum(_act(order, run_id, reasons) for run_id in left)
 
 
-def _cancel_together(runs: list[Listed], why: str, invoked: bool) -> list[uuid.UUID]:
+def _cancel_together(order: Order, runs: list[Listed]) -> list[uuid.UUID]:
     """Cancel in sets, with rests beside other runs; returns those to cancel singly."""
     began = time.monotonic()
     ids, fn_ids = [run.id for run in runs], {run.fn_id for run in runs}
-    left = cancel_plain(ids, fn_ids, why, alone=invoked)
-    if pace.is_crowded(FUNCTION):
+    left = cancel_plain(ids, fn_ids, order.why, alone=order.invoked)
+    if order.crowd.is_there():
         time.sleep(pace.rest_after(time.monotonic() - began, SHARE))
     return [run_id for run_id in ids if run_id in left]
 
 
-def _act(
-    action: Action,
-    run_id: uuid.UUID,
-    why: str,
-    invoked: bool = False,
-    reasons: dict[uuid.UUID, str] | None = None,
-) -> bool:
+def _act(order: Order, run_id: uuid.UUID, reasons: dict[uuid.UUID, str]) -> bool:
     """False if the run has changed meanwhile, or is refused."""
     try:
-        if action == "cancel":
-            return cancel(run_id, why=why, invoked=invoked)
-        if action == "rerun":
+        if order.action == "cancel":
+            return cancel(run_id, why=order.why, invoked=order.invoked)
+        if order.action == "rerun":
             return rerun_once(run_id) is not None
         return bool(rerun(run_id))
     except JobsError as error:
-        if reasons is not None:
-            reasons[run_id] = str(error)
+        reasons[run_id] = str(error)
         return False
 
 

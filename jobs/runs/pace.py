@@ -4,7 +4,11 @@ rests.
 
 from __future__ import annotations
 
+import time
+
 from jobs.platform.postgres import statements
+
+LOOK = 0.25  # seconds
 
 # Whether another function's run is leased, due, or just ended but not cancelled (a bulk action does
 # that). Each part is ordered as an index, to be read from it whatever the statistics.
@@ -32,11 +36,23 @@ SELECT greatest(
 
 
 def is_crowded(fn_id: str) -> bool:
-    return bool(statements.execute(CROWDED, {"fn_id": fn_id})[0][0])
+    return bool(statements.execute_by_index(CROWDED, {"fn_id": fn_id})[0][0])
+
+
+class Crowd:
+    """Other functions' runs beside this one's, looked for every LOOK seconds."""
+
+    def __init__(self, fn_id: str) -> None:
+        self._fn_id, self._is_there, self._looks_at = fn_id, False, 0.0
+
+    def is_there(self) -> bool:
+        if (now := time.monotonic()) >= self._looks_at:
+            self._is_there, self._looks_at = is_crowded(self._fn_id), now + LOOK
+        return self._is_there
 
 
 def made_in_a_second() -> int:
-    return int(statements.execute(MADE, {})[0][0])
+    return int(statements.execute_by_index(MADE, {})[0][0])
 
 
 def rest_after(busy: float, share: float) -> float:

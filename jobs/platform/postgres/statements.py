@@ -11,7 +11,7 @@ from typing import Any
 from weakref import WeakSet
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import PipelineStatus
 
@@ -22,11 +22,13 @@ from jobs.platform.postgres.pooled_pipeline import is_pooled, pipeline_of, setti
 from jobs.platform.postgres.step_cursor import prepare_often
 
 __all__ = [
+    "BY_INDEX",
     "Rows",
     "Statement",
     "begin",
     "disable_synchronous_commit",
     "execute",
+    "execute_by_index",
     "execute_many",
     "execute_nowait",
     "has_pool",
@@ -34,6 +36,13 @@ __all__ = [
     "read_by_index",
     "transactions_begun",
 ]
+
+# For the rest of a transaction. A plan that was kept from when a table was empty would read all of
+# it, and one from a quiet hour's statistics would sort it.
+BY_INDEX: tuple[Statement, ...] = (
+    ("SET LOCAL enable_bitmapscan = off", NOTHING),
+    ("SET LOCAL enable_seqscan = off", NOTHING),
+)
 
 _by_index: WeakSet[psycopg.Connection[Any]] = WeakSet()
 
@@ -66,6 +75,13 @@ def execute_nowait(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
         if pipeline_connection is None:
             return plain_statements.converse(here, [(text, values)])[0]
         return pipeline_connection.execute_blocking(text, values)
+
+
+@transaction.atomic
+def execute_by_index(text: str, values: Mapping[str, Any]) -> Rows:
+    """For a statement with an index for each table, outside transactions; see BY_INDEX."""
+    *_, rows = execute_many(*BY_INDEX, (text, values))
+    return rows
 
 
 def begin() -> None:

@@ -23,6 +23,7 @@ from jobs.control import bulk_actions, reruns
 from jobs.errors import UnknownFunction
 from jobs.models import Run, RunStatus
 from jobs.platform.postgres.clock import database_clock
+from jobs.runs import pace
 from jobs.testing import drain, travel
 from tests.support.functions import registered
 
@@ -180,8 +181,11 @@ def test_what_changed_meanwhile_is_counted_as_refused():
         first = Run.objects.filter(fn_id="test-function").earliest("id")
         done = bulk_actions.batch("cancel", {"fn_id": "test-function"}, "", "", own)
         assert done["done"] == 2
-        assert bulk_actions._act("cancel", first.id, "") is False
-        assert bulk_actions._act("retry", Run.objects.get(id=own).id, "") is False
+        for action, run_id in (("cancel", first.id), ("retry", UUID(own))):
+            order = bulk_actions.Order(action, "", False, pace.Crowd("jobs-bulk"))
+            reasons: dict[UUID, str] = {}
+            assert bulk_actions._act(order, run_id, reasons) is False
+            assert list(reasons) == [run_id] or action == "cancel"
 
 
 def test_a_span_of_time_is_datetimes_or_texts():

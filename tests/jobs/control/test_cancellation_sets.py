@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -309,6 +310,18 @@ def test_it_makes_way_for_runs_that_are_under_way_and_not_for_its_own_kind():
         assert not pace.is_crowded("jobs-bulk")
     make_run(status="completed", ended_at=Now() + timedelta(minutes=1))
     assert pace.is_crowded("jobs-bulk")
+
+
+def test_it_looks_for_others_four_times_a_second(monkeypatch):
+    clock = SimpleNamespace(now=1000.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(pace, "time", clock)
+    crowd = pace.Crowd("jobs-bulk")
+    assert not crowd.is_there()
+    make_run(status="completed", ended_at=Now() + timedelta(minutes=1))
+    clock.now += 0.24
+    assert not crowd.is_there()
+    clock.now += 0.02
+    assert crowd.is_there()
 
 
 def test_a_rest_is_the_rest_of_the_time():

@@ -15,6 +15,7 @@ from django.db import connection
 
 from jobs.maintenance import cron
 from jobs.platform.postgres import statements
+from jobs.runs import pace
 from tests.jobs.laws.test_law_12_costs_do_not_grow import (
     LARGE,
     OPTIONS,
@@ -30,6 +31,7 @@ SELECT statement, parameter_types::text[] FROM pg_prepared_statements
  WHERE statement ~* '^\\s*(select|insert|update|delete|with)'
 """
 AWAITED = "awaits = ANY"
+UNTIL_KEPT = 10  # executions
 
 
 def test_each_prepared_statement_has_an_index_whatever_its_values(settings, monkeypatch):
@@ -64,6 +66,35 @@ def test_a_statement_without_one_is_seen():
     assert [scans(nodes) for nodes in plans.values()] == [True]
 
 
+def test_a_plan_that_is_kept_from_an_empty_table_reads_indexes():
+    """The pace of bulk actions and retention: theirs is not a session of the engine's alone."""
+    connection.close()
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE jobs_run, jobs_event CASCADE")
+    for _ in range(UNTIL_KEPT):
+        pace.is_crowded("any")
+        pace.made_in_a_second()
+    kept = dict(kept_plans())
+    connection.close()
+
+    assert len(kept) == 2
+    assert [statement for statement, nodes in kept.items() if scans(nodes)] == []
+
+
+def kept_plans() -> Iterator[tuple[str, list[str]]]:
+    with connection.cursor() as cursor:
+        cursor.execute(PREPARED.replace("statement,", "statement, name, generic_plans,", 1))
+        for statement, name, kept, types in cursor.fetchall():
+            assert kept
+            cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE {name}{nulls(types)}")
+            ((explained,),) = cursor.fetchall()
+            yield statement, list(nodes_of(explained[0]["Plan"]))
+
+
+def nulls(types: list[str]) -> str:
+    return f"({', '.join(['NULL'] * len(types))})" if types else ""
+
+
 def plans_for_any_values() -> Iterator[tuple[str, list[str]]]:
     """What this session has prepared, with the nodes of its plan; a table is read whole only where
     nothing else will do."""
@@ -76,8 +107,7 @@ def plans_for_any_values() -> Iterator[tuple[str, list[str]]]:
         for statement, types in prepared:
             given = f"({', '.join(types)})" if types else ""
             raw.execute(f"PREPARE looked_at{given} AS {statement}".encode())
-            values = f"({', '.join(['NULL'] * len(types))})" if types else ""
-            raw.execute(f"EXPLAIN (FORMAT JSON) EXECUTE looked_at{values}".encode())
+            raw.execute(f"EXPLAIN (FORMAT JSON) EXECUTE looked_at{nulls(types)}".encode())
             ((explained,),) = raw.fetchall()
             plan = explained[0]
             yield " ".join(statement.split()), list(nodes_of(plan["Plan"]))
