@@ -83,11 +83,11 @@ class Pusher:
         gateway, heartbeat, dispatch = self._open()
         self._sweep()
         free_slots = dispatch.free_slots
+        if free_slots and not self._may_be_more:
+            self._wait_for_runs(gateway, dispatch)
         if not free_slots:
             self._wait_for_room(gateway, dispatch)
-        elif not self._may_be_more:
-            self._wait_for_runs(gateway, dispatch)
-        else:
+        elif self._may_be_more:
             self._claim(1 if self._is_careful else free_slots, heartbeat, dispatch)
         return [("shift", self._shift)] * dispatch.missing_shifts or None
 
