@@ -20,6 +20,7 @@ from jobs.platform.http.deadline_socket import dial
 
 CONNECT_TIMEOUT = 10.0  # seconds for resolving, dialling and TLS together
 MIN_WAIT = 0.001
+HELD = 64 * 1024  # bytes
 
 
 Route = Callable[[str, int, float], list[str]]
@@ -36,6 +37,27 @@ class PlainConnection(HTTPConnection):
     def __init__(self, *args: Any, route: Route, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._route = route
+        self._held: bytes | None = None
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """The head leaves with the body in one packet, unless that is long."""
+        self._held = b""
+        try:
+            super().request(*args, **kwargs)
+        finally:
+            head, self._held = self._held, None
+        if head:
+            self.send(head)
+
+    def send(self, data: Any) -> None:
+        if self._held is None:
+            super().send(data)
+        elif len(self._held) + len(data) <= HELD:
+            self._held += data
+        else:
+            head, self._held = self._held, None
+            super().send(head)
+            super().send(data)
 
     def connect(self) -> None:
         begun = time.monotonic()

@@ -6,11 +6,13 @@ import os
 import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from urllib.parse import unquote
 
 import pytest
 
 from jobs.platform.http.connection_pool import Transport, current
+from jobs.platform.http.deadline_socket import PlainSocket
 from tests.support.hostile_endpoint import (
     CERTIFICATES,
     PATIENCE,
@@ -39,6 +41,29 @@ def test_requests_one_after_the_other_share_a_connection(settings):
             assert ask(server.url, transport=transport).error is None
     assert len(server.heard) == 3
     assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "packets"), [("", 1), ("a song", 1), ("x" * 60_000, 1), ("x" * 70_000, 2)]
+)
+def test_a_request_leaves_in_one_packet_unless_it_is_long(settings, monkeypatch, body, packets):
+    sent: list[int] = []
+    send_all = PlainSocket.sendall
+
+    def counted(sock: PlainSocket, data: bytes, flags: int = 0) -> None:
+        sent.append(len(data))
+        send_all(sock, data, flags)
+
+    monkeypatch.setattr(PlainSocket, "sendall", counted)
+    with Adversary(answer()) as server:
+        allow(settings, server)
+        transport = Transport()
+        for _ in range(2):  # on a new connection, and on a kept one
+            with closing(transport.open("POST", server.url, {}, body.encode(), 10)) as response:
+                response.raw.read()
+    assert [heard.body for heard in server.heard] == [body.encode()] * 2
+    assert server.connections == 1
+    assert len(sent) == 2 * packets
 
 
 def test_a_connection_that_the_endpoint_has_closed_is_replaced(settings):
