@@ -37,18 +37,15 @@ def create_function(
     `trigger` starts it; without one it is invoked or started by hand. `concurrency` has at most two
     lines, `timeouts` and `cancel_on` end runs early. `retries=3` is four attempts of each step
     (0–20). `backoff` lists seconds or timedeltas before retry 1, 2, …. With `resumable=False` a
-    failed or cancelled run does not go on where it stopped: an operator reruns it from the start
-    (docs/compensation.md). `on_failure`, `on_cancel` and `on_retry` become functions
-    (`<fn_id>-failure`, …) whose event has the run's `data["error"]`, `data["event"]`,
-    `data["run_id"]` and `data["function_id"]`. Any other option is `misspelt`. Raises
-    InvalidFunction (see `register`).
+    failed or cancelled run is only rerun from the start (docs/compensation.md). `on_failure`,
+    `on_cancel` and `on_retry` become functions (`<fn_id>-failure`, …) whose event has the run's
+    `data["error"]`, `data["event"]`, `data["run_id"]` and `data["function_id"]`. Any other option
+    is `misspelt`. Raises InvalidFunction (see `register`).
     """
-    hooks = {"failure": on_failure, "cancel": on_cancel, "retry": on_retry}
-    given = {moment: hook for moment, hook in hooks.items() if hook is not None}
+    hooks = _given(failure=on_failure, cancel=on_cancel, retry=on_retry)
     fn_id, name = plain(fn_id), plain(name)
 
     def decorate(handler: Handler) -> Function:
-        declared = declaration()
         function = Function(
             fn_id=fn_id,
             name=fn_id if name in ("", None) else name,
@@ -60,14 +57,18 @@ def create_function(
             timeouts=Timeouts() if timeouts is None else timeouts,
             cancel_on=_tuple(cancel_on),
             resumable=resumable,
-            hooks={moment: f"{fn_id}-{moment}" for moment in given},
-            declaration=declared,
+            hooks={moment: f"{fn_id}-{moment}" for moment in hooks},
+            declaration=declaration(),
         )
-        made = (_hook(function, moment, hook) for moment, hook in given.items())
+        made = (_hook(function, moment, hook) for moment, hook in hooks.items())
         register(function, *made, slips=map(_slip, misspelt))
         return function
 
     return decorate
+
+
+def _given(**hooks: Handler | None) -> dict[str, Handler]:
+    return {moment: hook for moment, hook in hooks.items() if hook is not None}
 
 
 def _slip(option: str) -> str:
