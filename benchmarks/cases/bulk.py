@@ -37,19 +37,21 @@ def play(stage: Stage, options: Options, results: Results, contender: Contender)
     """
     count, songs = options.queued or QUEUED, options.songs or SONGS
     with stage.site(contender) as site, prober(site) as asking:
-        alone, meanwhile = [], []
+        alone, meanwhile, done = [], [], 0
         for number in range(2 * ROUNDS):
             if number % 4 in (0, 3):
                 alone.append(flow.flow(site, songs, HORIZON))
                 continue
             asking.send(PARKED, [{"userId": n % LINES} for n in range(count // ROUNDS)])
             until(site, lambda: not site.connection.execute(SENT).fetchone()[0])
+            before = cancelled(site)[0]
             meanwhile.append(beside_songs(site, songs, lambda: asking.cancel(PARKED)))
-        done, spent = cancelled(site)[0], sum(ended - began for began, ended in meanwhile)
+            done += cancelled(site)[0] - before
+            until(site, lambda: not waiting(site))
         measured = {
             "queued runs": count,
             "not cancelled": count - done,
-            "cancelled/s": done / spent,
+            "cancelled/s": done / sum(ended - began for began, ended in meanwhile),
         } | flow.compared(site, alone, meanwhile)
     for metric, value in measured.items():
         results.add("bulk", contender.name, metric, value)

@@ -159,7 +159,7 @@ def batch(
 
 
 class Order(NamedTuple):
-    """What is done with each run, and beside whom."""
+    """What is done with each run, beside the runs of a crowd."""
 
     action: Action
     why: str

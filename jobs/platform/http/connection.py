@@ -20,7 +20,7 @@ from jobs.platform.http.deadline_socket import dial
 
 CONNECT_TIMEOUT = 10.0  # seconds for resolving, dialling and TLS together
 MIN_WAIT = 0.001
-HELD = 64 * 1024  # bytes
+HELD = 64 * 1024  # bytes of a request that leave together
 
 
 Route = Callable[[str, int, float], list[str]]
