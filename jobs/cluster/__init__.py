@@ -4,7 +4,8 @@
     web                  gunicorn     events, control, admin; postgres.notifier
     qcluster's main      manage.py    command; django_q_adapter's EngineCluster
     sentinel             main         django_q_adapter's EngineSentinel: makes shared (worker_table,
-                                      dispatch); broker.set_stat, a cluster's row
+                                      dispatch), prepares the process for its forks
+                                      (ipc.process_tree); broker.set_stat, a cluster's row
     pusher               sentinel     pusher.dequeue: runs.queue, runs.shares, runs.turns,
                                       runs.parking; maintenance.sweeper, turn_repair, cron;
                                       metrics.rollups; listener

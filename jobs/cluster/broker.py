@@ -20,11 +20,8 @@ from jobs.cluster import pulse, shared
 from jobs.cluster.code_version import code_version
 from jobs.cluster.pusher import Pusher
 from jobs.errors import JobsError
-from jobs.platform.ipc import process_tree
-from jobs.platform.postgres import query_log, statements
 
 STAT_INTERVAL = 2.0  # seconds between reports
-CONNECTION_LIFETIME = 60  # seconds, at least
 STAT_LIFETIME = 10  # seconds
 
 
@@ -37,14 +34,9 @@ class RunBroker(Broker):
         self._stat_written = 0.0
 
     def ping(self) -> bool:
-        """The sentinel's first call, before it forks."""
+        """A sentinel's first call. One of django-q2's own belongs to no cluster: JobsError."""
         if multiprocessing.parent_process() is not None:
             shared.of_this_cluster()
-            process_tree.end_with_main()
-            process_tree.die_with_sentinel()
-            process_tree.ignore_sigterm()
-            query_log.keep_none()
-            statements.keep_connections(CONNECTION_LIFETIME)
         return True
 
     def dequeue(self) -> list[tuple[str, str]] | None:

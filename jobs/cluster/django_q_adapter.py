@@ -26,7 +26,9 @@ from django_q.worker import worker
 
 from jobs.cluster import django_q_version, shared
 from jobs.platform.ipc import pipe_queue, process_tree, shared_state
+from jobs.platform.postgres import query_log, statements
 
+CONNECTION_LIFETIME = 60  # seconds, at least
 GIVEN = ("stop_event", "start_event", "cluster_id", "broker", "timeout", "start")
 LEFT = ("pool", "task_queue", "result_queue", "event_out", "timeout")
 CALLED = ("start", "spawn_process", "spawn_worker", "spawn_pusher", "spawn_monitor", "reincarnate")
@@ -52,6 +54,10 @@ class EngineSentinel(Sentinel):
         if start:
             self.start()
 
+    def start(self) -> None:
+        _prepare_sentinel()
+        super().start()
+
     def spawn_process(self, target: Any, *args: Any) -> BaseProcess:
         process: Any = _process(push if target is pusher else target, args)
         process.daemon = True
@@ -64,6 +70,15 @@ class EngineSentinel(Sentinel):
     def spawn_worker(self) -> None:
         timer = shared_state.Value("f", -1)
         self.spawn_process(worker, self.task_queue, self.result_queue, timer, self.timeout)
+
+
+def _prepare_sentinel() -> None:
+    """Before it forks: what its forks inherit, and how they end with it (process_tree)."""
+    process_tree.end_with_main()
+    process_tree.die_with_sentinel()
+    process_tree.ignore_sigterm()
+    query_log.keep_none()
+    statements.keep_connections(CONNECTION_LIFETIME)
 
 
 class EngineCluster(Cluster):
