@@ -97,7 +97,7 @@ def skipped(
     *,
     is_hook: bool = True,  # only a hook's runs can be outdated
 ) -> Skipped:
-    runs = Run.objects.filter(fn_id=fn_id, status=RunStatus.SKIPPED, reruns__isnull=True)
+    runs = Run.objects.replayable(fn_id)
     if since is not None:
         runs = runs.filter(created_at__gte=since)
     if until is not None:

@@ -82,8 +82,7 @@ def replay_skipped(
             isinstance(moment, datetime) and moment.utcoffset() is not None
         ):
             raise InvalidTransition(f"since and until are aware datetimes, not {quoted(moment)}.")
-    skipped = Run.objects.filter(fn_id=fn_id, status=RunStatus.SKIPPED, reruns__isnull=True)
-    skipped = skipped.filter(forgotten_at=None)
+    skipped = Run.objects.replayable(fn_id)
     if since is not None:
         skipped = skipped.filter(created_at__gte=since)
     if until is not None:

@@ -15,17 +15,17 @@ from jobs.models import RegisteredFunction
 
 MOST_SKIPPED = 1_000
 MOST_READ = 3_000
-# A paused function's skipped runs that were not replayed, among its newest. The range is an
+# A paused function's runs to replay (`RunQuerySet.replayable`), among its newest. The range is an
 # equality that the planner does not recognize: for "=" it expects a function's usual share of all
 # runs, and reads the whole table backwards by id for a function that has none.
 SKIPPED = RawSQL(
     """(SELECT count(*) FROM (
-         SELECT 1 FROM (SELECT id, status FROM jobs_run
+         SELECT 1 FROM (SELECT id, status, forgotten_at FROM jobs_run
                          WHERE fn_id >= jobs_registeredfunction.fn_id
                            AND fn_id <= jobs_registeredfunction.fn_id
                          ORDER BY fn_id, id DESC LIMIT %s) AS newest
-          WHERE status = 'skipped' AND (SELECT 1 FROM jobs_run again
-                                         WHERE again.rerun_of_id = newest.id LIMIT 1) IS NULL
+          WHERE status = 'skipped' AND forgotten_at IS NULL
+            AND (SELECT 1 FROM jobs_run again WHERE again.rerun_of_id = newest.id LIMIT 1) IS NULL
           LIMIT %s) AS unplayed)""",
     [MOST_READ, MOST_SKIPPED],
     output_field=IntegerField(),

@@ -52,15 +52,14 @@ class RunQuerySet(models.QuerySet["Run"]):
         runs = self.filter(status__in=statuses)
         return runs.filter(ended_at__isnull=True) if set(statuses) <= set(UNFINISHED) else runs
 
-    def finished(self) -> RunQuerySet:
-        return self.filter(status__in=FINISHED)
-
-    def failed(self) -> RunQuerySet:
-        return self.filter(status=RunStatus.FAILED)
-
     def open_failures(self) -> RunQuerySet:
         """Not mended by a rerun, and not dealt with by an operator."""
         return self.filter(status=RunStatus.FAILED, mended_at__isnull=True)
+
+    def replayable(self, fn_id: str) -> RunQuerySet:
+        """A function's skipped runs that can still be run: not replayed, not forgotten."""
+        skipped = self.filter(fn_id=fn_id, status=RunStatus.SKIPPED)
+        return skipped.filter(reruns__isnull=True, forgotten_at__isnull=True)
 
     def lost(self) -> RunQuerySet:
         return self.filter(lease_until__lt=Now())

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
+from jobs.admin.pauses import skipped as offered
 from jobs.api import (
     Event,
     InvalidEvent,
@@ -24,6 +25,7 @@ from jobs.api import (
 )
 from jobs.control import forgetting
 from jobs.maintenance import retention
+from jobs.metrics.paused import with_skipped
 from jobs.models import Run
 from jobs.testing import drain, travel
 from tests.support.blocking import others
@@ -50,6 +52,8 @@ def test_a_forgotten_run_is_not_run_again_in_any_way():
             with pytest.raises(InvalidTransition, match=r"was forgotten at .* cannot run again"):
                 rerun(run.id, **how)
         assert list(replay_skipped("test-function")) == []
+        assert offered("test-function").to_replay == 0
+        assert with_skipped().get(fn_id="test-function").skipped == 0
         bulk("rerun", fn_id="test-function")
         drain()
     assert Run.objects.filter(fn_id="test-function").count() == 2
