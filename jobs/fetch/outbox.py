@@ -31,6 +31,7 @@ from django.db import connection
 from jobs import conf
 from jobs.fetch.flight import Flight, Landed
 from jobs.fetch.lease import OURS, RELEASE, RELEASED, RENEW, SENT, leased
+from jobs.models import HOST_SQL
 from jobs.platform.http.client import perform
 from jobs.platform.http.exchange import Outcome, Request
 from jobs.platform.postgres import notifier
@@ -43,15 +44,12 @@ from jobs.runs.unclaimable import claim_or_aside
 
 logger = logging.getLogger("jobs.engine")
 
-# The host, with its port if given, as the index jobs_fetch_waiting has it.
-HOST = "lower(coalesce(substring(url, '//([^/?#]*)'), ''))"
-
 LEASE_REQUESTS = f"""
 WITH RECURSIVE hosts(host) AS (
-  (SELECT {HOST} FROM jobs_fetch WHERE status = 'pending' ORDER BY 1 LIMIT 1)
+  (SELECT {HOST_SQL} FROM jobs_fetch WHERE status = 'pending' ORDER BY 1 LIMIT 1)
   UNION ALL
-  SELECT (SELECT {HOST} FROM jobs_fetch
-           WHERE status = 'pending' AND {HOST} > hosts.host ORDER BY 1 LIMIT 1)
+  SELECT (SELECT {HOST_SQL} FROM jobs_fetch
+           WHERE status = 'pending' AND {HOST_SQL} > hosts.host ORDER BY 1 LIMIT 1)
     FROM hosts WHERE hosts.host IS NOT NULL
 ), oldest AS (
   SELECT f.id, coalesce(air.requests, 0)
@@ -60,7 +58,7 @@ WITH RECURSIVE hosts(host) AS (
                       ON air.host = hosts.host
    CROSS JOIN LATERAL (
          SELECT id FROM jobs_fetch
-          WHERE status = 'pending' AND {HOST} = hosts.host ORDER BY id
+          WHERE status = 'pending' AND {HOST_SQL} = hosts.host ORDER BY id
           LIMIT greatest(least(%(limit)s, %(per_host)s - coalesce(air.requests, 0)), 0)
             FOR UPDATE SKIP LOCKED) AS f
 ), mine AS MATERIALIZED (
@@ -68,7 +66,7 @@ WITH RECURSIVE hosts(host) AS (
 )
 UPDATE jobs_fetch f SET {leased("%(token)s")}, sent_at = clock_timestamp()
  WHERE f.id = ANY(ARRAY(SELECT id FROM mine))
-RETURNING f.id, f.run_id, f.step_name, f.sent_at, {HOST} AS host,
+RETURNING f.id, f.run_id, f.step_name, f.sent_at, {HOST_SQL} AS host,
           f.method, f.url, f.headers, f.body, f.timeout, f.result_url
 """  # noqa: S608
 

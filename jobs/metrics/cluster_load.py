@@ -10,6 +10,7 @@ from django.db import connection
 
 from jobs.metrics.clusters import Clusters
 from jobs.metrics.needs import LATE, in_words
+from jobs.platform.postgres.named_rows import named_rows
 from jobs.runs.standstill import EXPLAINED
 
 MOST_DUE = 3_000
@@ -17,7 +18,8 @@ MOST_ENDED = 3_000
 
 # Runs of paused and unknown functions, and those set aside, are told of elsewhere.
 DUE = """
-SELECT count(*), coalesce(extract(epoch FROM statement_timestamp() - min(due_at)), 0)::float8
+SELECT count(*) AS runs,
+       coalesce(extract(epoch FROM statement_timestamp() - min(due_at)), 0)::float8 AS oldest
   FROM (SELECT due_at FROM (SELECT due_at, lease_token, reason FROM jobs_run
                              WHERE due_at <= statement_timestamp()
                              ORDER BY due_at, id LIMIT %(most)s) AS first
@@ -72,9 +74,10 @@ class Load:
 
 
 def due() -> Due:
-    with connection.cursor() as cursor:
-        cursor.execute(DUE, {"most": MOST_DUE, "explained": [str(why) for why in EXPLAINED]})
-        return Due(*cursor.fetchone())
+    (found,) = named_rows(
+        Due, DUE, {"most": MOST_DUE, "explained": [str(why) for why in EXPLAINED]}
+    )
+    return found
 
 
 def ended() -> tuple[dict[str, Ended], bool]:

@@ -8,31 +8,32 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
 from django.db.models.functions import Now
 
 from jobs import conf
-from jobs.models import Cluster
+from jobs.models import HOST_SQL, Cluster
+from jobs.platform.postgres.named_rows import named_rows
 from jobs.runs.standstill import SILENCE, looks
 
 ALIVE, STALLED, STOPPED, DIED = "alive", "stalled", "stopped", "died"
 MOST_REQUESTS = 3_000
 
-REQUESTS = """
-SELECT substring(lower(url) FROM '//([^/?#]*)') AS host,
+REQUESTS = f"""
+SELECT {HOST_SQL} AS host,
        count(*) FILTER (WHERE status = 'sending') AS in_flight,
        count(*) FILTER (WHERE status = 'pending') AS queued,
        coalesce(extract(epoch FROM statement_timestamp()
-                - min(sent_at) FILTER (WHERE status = 'sending')), 0)::float8,
+                - min(sent_at) FILTER (WHERE status = 'sending')), 0)::float8
+         AS oldest_in_flight,
        coalesce(extract(epoch FROM statement_timestamp()
-                - min(created_at) FILTER (WHERE status = 'pending')), 0)::float8
+                - min(created_at) FILTER (WHERE status = 'pending')), 0)::float8 AS oldest_queued
   FROM ((SELECT url, status, sent_at, created_at FROM jobs_fetch
           WHERE lease_until IS NOT NULL ORDER BY lease_until DESC LIMIT %(most)s)
         UNION ALL
         (SELECT url, status, sent_at, created_at FROM jobs_fetch
           WHERE status = 'pending' LIMIT %(most)s)) AS requests
- GROUP BY 1 ORDER BY 2 DESC, 3 DESC, 1
-"""
+ GROUP BY host ORDER BY in_flight DESC, queued DESC, host
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,4 @@ def _figures(row: Cluster, now: datetime) -> ClusterFigures:
 
 
 def _hosts() -> list[HostFigures]:
-    with connection.cursor() as cursor:
-        cursor.execute(REQUESTS, {"most": MOST_REQUESTS})
-        return [HostFigures(host or "", *numbers) for host, *numbers in cursor.fetchall()]
+    return named_rows(HostFigures, REQUESTS, {"most": MOST_REQUESTS})

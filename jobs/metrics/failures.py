@@ -12,13 +12,13 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from jobs.lib.failure_kinds import UNTOLD, ShortReason, general, reason_of
 from jobs.metrics.acts import Advice, advice_for
 from jobs.metrics.clusters import worker_names
 from jobs.models import Run
+from jobs.platform.postgres.named_rows import named_rows
 
 MOST = 5_000
 MOST_OF_KIND = 200
@@ -62,8 +62,10 @@ SELECT kind, runs, keys, first, last, sample, (SELECT runs FROM edge) AS of_all,
 """
 # Each kind's latest failures that are no longer open, and their outcomes.
 OVER = """
-SELECT k.kind, count(*) FILTER (WHERE r.status = 'completed' OR r.mended_by IS NOT NULL),
-       count(*) FILTER (WHERE r.dealt_with <> ''), count(*) FILTER (WHERE r.ended_at IS NULL)
+SELECT k.kind,
+       count(*) FILTER (WHERE r.status = 'completed' OR r.mended_by IS NOT NULL) AS mended,
+       count(*) FILTER (WHERE r.dealt_with <> '') AS dealt_with,
+       count(*) FILTER (WHERE r.ended_at IS NULL) AS under_way
   FROM unnest(%(kinds)s::text[]) AS k(kind)
  CROSS JOIN LATERAL (SELECT status, mended_by, dealt_with, ended_at FROM jobs_run
                       WHERE failure_kind = k.kind AND failure_kind <> ''
@@ -126,6 +128,16 @@ class _Kind:
     bars: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Over:
+    """A kind's latest failures that are no longer open."""
+
+    kind: str
+    mended: int = 0
+    dealt_with: int = 0
+    under_way: int = 0
+
+
 def failures(
     since: datetime | None = None, fn_id: str = "", names: dict[str, str] | None = None
 ) -> Failures:
@@ -136,7 +148,7 @@ def failures(
         return Failures([], 0, False)
     names = worker_names() if names is None else names
     over = _over([one.kind for one in kinds[:MOST_KINDS]])
-    groups = [_group(one, names, over.get(one.kind, (0, 0, 0))) for one in kinds]
+    groups = [_group(one, names, over.get(one.kind)) for one in kinds]
     of_all = kinds[0].of_all
     return Failures(_advised(groups), of_all, of_all >= MOST)
 
@@ -152,10 +164,6 @@ def _with(group: Group, advice: Advice | None) -> Group:
     reason = advice.reason
     words = general(reason.words)
     return replace(group, step=reason.step, what=reason.what, words=words, advice=advice)
-
-
-def failures_of(kind: str) -> Group | None:
-    return next((group for group in failures().groups if group.kind == kind), None)
 
 
 def runs_of(kind: str) -> QuerySet[Run]:
@@ -177,19 +185,17 @@ def _open(since: datetime | None, fn_id: str) -> list[_Kind]:
         since="AND ended_at >= %(since)s" if since else "",
         fn_id="AND fn_id = %(fn_id)s" if fn_id else "",
     )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, {"since": since, "fn_id": fn_id, "most": MOST, "bars": BARS})
-        return [_Kind(*row) for row in cursor.fetchall()]
+    asked = {"since": since, "fn_id": fn_id, "most": MOST, "bars": BARS}
+    return named_rows(_Kind, sql, asked)
 
 
-def _over(kinds: list[str]) -> dict[str, tuple[int, int, int]]:
-    with connection.cursor() as cursor:
-        cursor.execute(OVER, {"kinds": kinds, "most": MOST_OF_KIND})
-        return {kind: (mended, dealt, way) for kind, mended, dealt, way in cursor.fetchall()}
+def _over(kinds: list[str]) -> dict[str, _Over]:
+    found = named_rows(_Over, OVER, {"kinds": kinds, "most": MOST_OF_KIND})
+    return {one.kind: one for one in found}
 
 
-def _group(one: _Kind, names: dict[str, str], over: tuple[int, int, int]) -> Group:
-    mended, dealt_with, under_way = over
+def _group(one: _Kind, names: dict[str, str], over: _Over | None) -> Group:
+    over = over or _Over(one.kind)
     clusters: Counter[str] = Counter()
     for worker, runs in json.loads(one.workers or "{}").items():
         clusters[names.get(worker, worker)] += runs
@@ -205,9 +211,9 @@ def _group(one: _Kind, names: dict[str, str], over: tuple[int, int, int]) -> Gro
         sparkline=[bars.get(str(number), 0) for number in range(BARS)],
         share=one.runs / one.of_all,
         sample=one.sample,
-        mended=mended,
-        dealt_with=dealt_with,
-        under_way=under_way,
+        mended=over.mended,
+        dealt_with=over.dealt_with,
+        under_way=over.under_way,
     )
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
-
 from jobs.lib.failure_kinds import UNTOLD
+from jobs.platform.postgres.named_rows import named_rows
 
 MOST = 3_000  # open failures, of all functions
 
 KINDS = """
-SELECT failure_kind, count(*), count(DISTINCT turn_keys[1]), min(ended_at), max(ended_at)
+SELECT failure_kind AS kind, count(*) AS runs, count(DISTINCT turn_keys[1]) AS keys,
+       min(ended_at) AS first, max(ended_at) AS last
   FROM (SELECT fn_id, failure_kind, turn_keys, ended_at FROM jobs_run
          WHERE status = 'failed' AND mended_at IS NULL
          ORDER BY ended_at DESC LIMIT %(most)s) AS newest
  WHERE fn_id = %(fn_id)s
- GROUP BY 1 ORDER BY 2 DESC, 1
+ GROUP BY failure_kind ORDER BY runs DESC, kind
 """
 
 
@@ -37,6 +37,4 @@ class Kind:
 
 
 def kinds(fn_id: str) -> list[Kind]:
-    with connection.cursor() as cursor:
-        cursor.execute(KINDS, {"fn_id": fn_id, "most": MOST})
-        return [Kind(*row) for row in cursor.fetchall()]
+    return named_rows(Kind, KINDS, {"fn_id": fn_id, "most": MOST})

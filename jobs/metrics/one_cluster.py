@@ -8,34 +8,34 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-
 from jobs.errors import WorkerLost
 from jobs.lib.error_report import class_path
 from jobs.metrics.clusters import ClusterFigures
-from jobs.models import Run
+from jobs.models import HOST_SQL, Run
+from jobs.platform.postgres.named_rows import named_rows
 
 MOST_LISTED = 50
 MOST_REQUESTS = 3_000
 MOST_ATTEMPTS = 5_000
 
 HELD = """
-SELECT id, fn_id, status, extract(epoch FROM lease_until - statement_timestamp())::float8
+SELECT id AS run_id, fn_id, status,
+       extract(epoch FROM lease_until - statement_timestamp())::float8 AS seconds
   FROM (SELECT * FROM jobs_run WHERE lease_until IS NOT NULL
          ORDER BY lease_until DESC LIMIT %(most)s) AS leased
  WHERE worker = %(worker)s ORDER BY lease_until, id
 """
-REQUESTS = """
-SELECT substring(lower(f.url) FROM '//([^/?#]*)'), f.run_id, f.step_name, f.timeout,
-       coalesce(extract(epoch FROM statement_timestamp() - f.sent_at), 0)::float8
+REQUESTS = f"""
+SELECT {HOST_SQL} AS host, f.run_id, f.step_name AS step, f.timeout,
+       coalesce(extract(epoch FROM statement_timestamp() - f.sent_at), 0)::float8 AS age
   FROM (SELECT url, run_id, step_name, timeout, sent_at FROM jobs_fetch
          WHERE lease_until IS NOT NULL ORDER BY lease_until DESC LIMIT %(most)s) AS f
   JOIN jobs_run r ON r.id = f.run_id
  WHERE r.worker = %(worker)s ORDER BY f.sent_at, f.run_id
-"""
+"""  # noqa: S608
 # The newest attempts only: a first try that goes well leaves none.
 LOST = """
-SELECT run_id, step_name, ended_at, error_message
+SELECT run_id, step_name AS step, ended_at AS at, error_message AS message
   FROM (SELECT * FROM jobs_attempt ORDER BY id DESC LIMIT %(most)s) AS newest
  WHERE error_class = %(lost)s AND worker = %(worker)s
    AND ended_at > statement_timestamp() - interval '24 hours'
@@ -93,10 +93,9 @@ def insight(cluster: ClusterFigures) -> Insight:
         return Insight([], 0, [], [], [], functions_of(work.run_id for work in cluster.at_work))
     asked: dict[str, Any] = {"worker": cluster.worker, "most": MOST_REQUESTS}
     lost = asked | {"most": MOST_ATTEMPTS, "lost": class_path(WorkerLost(""))}
-    with connection.cursor() as cursor:
-        held = [Held(*row) for row in _rows(cursor, HELD, asked)]
-        flying = [Flying(*row) for row in _rows(cursor, REQUESTS, asked)]
-        gone = [Lost(*row) for row in _rows(cursor, LOST, lost)]
+    held = named_rows(Held, HELD, asked)
+    flying = named_rows(Flying, REQUESTS, asked)
+    gone = named_rows(Lost, LOST, lost)
     return Insight(
         held=held[:MOST_LISTED],
         held_runs=len(held),
@@ -115,14 +114,9 @@ def functions_of(run_ids: Iterable[uuid.UUID]) -> dict[str, str]:
     return {str(run_id): fn_id for run_id, fn_id in found}
 
 
-def _rows(cursor: Any, sql: str, asked: dict[str, Any]) -> list[tuple[Any, ...]]:
-    cursor.execute(sql, asked)
-    return list(cursor.fetchall())
-
-
 def _by_host(flying: list[Flying]) -> list[tuple[str, int, float]]:
     ages: dict[str, list[float]] = {}
     for request in flying:
-        ages.setdefault(request.host or "", []).append(request.age)
+        ages.setdefault(request.host, []).append(request.age)
     found = [(host, len(seconds), max(seconds)) for host, seconds in ages.items()]
     return sorted(found, key=lambda row: (-row[1], row[0]))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-
-from django.db import connection
+from typing import NamedTuple
 
 from jobs.models import Reason, RunStatus
+from jobs.platform.postgres.named_rows import named_rows
 from jobs.runs.standstill import EXPLAINED
 
 MOST = 10_000
@@ -17,7 +17,8 @@ MOST = 10_000
 # In one trip the clock, the oldest due run that no worker has taken (without those EXPLAINED,
 # which other lines show), and the tallies.
 PRESENT = """
-SELECT clock_timestamp(), due.id, extract(epoch FROM statement_timestamp() - due.due_at)::float8,
+SELECT clock_timestamp() AS at, due.id AS oldest_due,
+       extract(epoch FROM statement_timestamp() - due.due_at)::float8 AS oldest_due_seconds,
        newest.fn_id, newest.status, newest.reason, newest.runs
   FROM (SELECT 1) AS one
   LEFT JOIN (SELECT id, due_at FROM jobs_run
@@ -30,6 +31,16 @@ SELECT clock_timestamp(), due.id, extract(epoch FROM statement_timestamp() - due
               GROUP BY 1, 2, 3) AS newest ON true
  ORDER BY newest.fn_id, newest.status, newest.reason
 """
+
+
+class PresentRow(NamedTuple):
+    at: datetime
+    oldest_due: uuid.UUID | None
+    oldest_due_seconds: float | None
+    fn_id: str | None  # None, and so on: no run is unfinished
+    status: str | None
+    reason: str | None
+    runs: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +105,19 @@ class Present:
 
 def present() -> Present:
     """One query."""
-    with connection.cursor() as cursor:
-        cursor.execute(PRESENT, {"most": MOST, "explained": [str(why) for why in EXPLAINED]})
-        rows = cursor.fetchall()
-    at, oldest, age, *_ = rows[0]
-    tallies = [Tally(*row[3:]) for row in rows if row[3] is not None]
+    asked = {"most": MOST, "explained": [str(why) for why in EXPLAINED]}
+    rows = named_rows(PresentRow, PRESENT, asked)
+    tallies = [tally for tally in map(_tally, rows) if tally is not None]
     return Present(
-        at=at,
+        at=rows[0].at,
         tallies=tallies,
         is_capped=sum(tally.runs for tally in tallies) >= MOST,
-        oldest_due=oldest,
-        oldest_due_seconds=age or 0.0,
+        oldest_due=rows[0].oldest_due,
+        oldest_due_seconds=rows[0].oldest_due_seconds or 0.0,
     )
+
+
+def _tally(row: PresentRow) -> Tally | None:
+    if row.fn_id is None or row.status is None or row.reason is None or row.runs is None:
+        return None
+    return Tally(row.fn_id, row.status, row.reason, row.runs)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-
 from jobs.metrics.spans import Span
 from jobs.platform.postgres.clock import database_clock
+from jobs.platform.postgres.named_rows import named_rows
 
 MOST_RUNS = 300
 MOST_STEPS = 3_000
@@ -18,12 +17,13 @@ MOST_STEPS = 3_000
 # A request's step takes from sending to its answer. Other steps' rows begin with their first try:
 # persons' retries are left out with their runs.
 STEPS = """
-SELECT s.name, s.kind, count(*),
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY s.took),
-       percentile_cont(0.95) WITHIN GROUP (ORDER BY s.took),
-       max(s.took), (array_agg(s.run_id ORDER BY s.took DESC NULLS LAST))[1],
-       count(*) FILTER (WHERE s.status = 'failed'), coalesce(sum(s.attempts), 0),
-       coalesce(sum(s.took), 0)
+SELECT s.name, s.kind, count(*) AS runs,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY s.took) AS p50,
+       percentile_cont(0.95) WITHIN GROUP (ORDER BY s.took) AS p95,
+       max(s.took) AS slowest,
+       (array_agg(s.run_id ORDER BY s.took DESC NULLS LAST))[1] AS slowest_run,
+       count(*) FILTER (WHERE s.status = 'failed') AS failed,
+       coalesce(sum(s.attempts), 0) AS erring_attempts, coalesce(sum(s.took), 0) AS seconds
   FROM (SELECT step.name, step.kind, step.status, step.run_id, step.attempts,
                CASE WHEN asked.id IS NOT NULL THEN
                       CASE WHEN asked.sent_at <= asked.ended_at THEN
@@ -41,13 +41,14 @@ SELECT s.name, s.kind, count(*),
           LEFT JOIN jobs_fetch asked
                  ON asked.run_id = step.run_id AND asked.step_name = step.name
          LIMIT %(steps)s) AS s
- GROUP BY 1, 2 ORDER BY 10 DESC, 1
+ GROUP BY s.name, s.kind ORDER BY seconds DESC, s.name
 """
 
 
 @dataclass(frozen=True, slots=True)
 class StepFigures:
-    """Seconds, None where unknown; `share` is of all steps' time, 0 to 1."""
+    """Times in seconds, None where unknown: `seconds` of all runs, the others of one. `share` is of
+    all steps' time, 0 to 1."""
 
     name: str
     kind: str
@@ -58,7 +59,8 @@ class StepFigures:
     slowest_run: uuid.UUID
     failed: int
     erring_attempts: int
-    share: float
+    seconds: float
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,6 @@ def steps(fn_id: str, span: Span, now: datetime | None = None) -> Steps:
         "steps": MOST_STEPS,
         "steps_each": MOST_STEPS // 3,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(STEPS, asked)
-        rows = cursor.fetchall()
-    whole = sum(row[-1] for row in rows) or 1.0
-    shared = [(*row[:-1], row[-1] / whole) for row in rows]
-    return Steps(fn_id, span, [StepFigures(*row) for row in shared])
+    found = named_rows(StepFigures, STEPS, asked)
+    whole = sum(step.seconds for step in found) or 1.0
+    return Steps(fn_id, span, [replace(step, share=step.seconds / whole) for step in found])

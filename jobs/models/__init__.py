@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.models.cluster import Cluster, CronSchedule
 from jobs.models.condition import ConditionProblem
 from jobs.models.event import Event
-from jobs.models.fetch import HOST, Fetch, FetchStatus
+from jobs.models.fetch import HOST_SQL, Fetch, FetchStatus
 from jobs.models.function import RegisteredFunction
 from jobs.models.hand_over import HandOverNote
 from jobs.models.rollup import Rollup, RollupMark, UndoneEnd
@@ -17,7 +17,7 @@ __all__ = [
     "CLASS",
     "DUE_AT",
     "FINISHED",
-    "HOST",
+    "HOST_SQL",
     "UNFINISHED",
     "Attempt",
     "AttemptStatus",

@@ -15,7 +15,8 @@ class FetchStatus(models.TextChoices):
     FAILED = "failed"
 
 
-# The host of a request's URL, with its port (outbox.HOST).
+# The host of a request's URL, with its port if given: as SQL, and the same for the index.
+HOST_SQL = "lower(coalesce(substring(url, '//([^/?#]*)'), ''))"
 HOST = Lower(
     Coalesce(
         models.Func(

@@ -8,7 +8,7 @@ import pytest
 
 from jobs.api import NonRetriableError
 from jobs.metrics.acts import Act
-from jobs.metrics.failures import BARS, failures, failures_of
+from jobs.metrics.failures import BARS, failures
 from jobs.testing import Answer, Endpoint
 from tests.support.ended import ended, minutes
 from tests.support.functions import ran
@@ -53,8 +53,6 @@ def test_groups_of_a_time_and_of_a_function_have_no_others():
     new = ended(minutes(5), "failed", failure_kind="new")
     assert [g.kind for g in failures(new.ended_at - minutes(1)).groups] == ["new"]
     assert [(g.kind, g.runs) for g in failures(fn_id="dance").groups] == [("new", 1)]
-    assert failures_of("new").runs == 2
-    assert failures_of("none of them") is None
 
 
 def test_a_failed_request_is_asked_again_by_a_retry(endpoint: Endpoint):
