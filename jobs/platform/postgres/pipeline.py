@@ -4,7 +4,8 @@ For a small statement psycopg's cursor costs more than PostgreSQL. So psycopg on
 values, and the engine calls libpq by psycopg.pq (PostgreSQL's manual, “Pipeline Mode”).
 
 1. A conversation sends everything, syncs, and reads everything. After an error the server skips the
-   rest. Outside a transaction the conversation is one.
+   rest. Outside a transaction the conversation is one: its commit, at the sync, can be refused as
+   well (a deferred constraint, a serialization failure), by one more result.
 2. A statement counts as prepared when the server has said so: a skipped one is not.
 3. A conversation broken off, say by a signal handler's exception, leaves the connection out of
    step: it is closed.
@@ -118,7 +119,7 @@ class PipelineConnection:
             self._flush()
             results = self._results()
             answers = [self._answer(new, results) for new in sent]
-            list(results)
+            answers += results  # a commit's refusal, at the sync
             self._pg.exit_pipeline_mode()
         except BaseException:  # (3)
             if self._pg.status != ConnStatus.BAD:

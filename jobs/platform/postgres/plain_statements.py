@@ -5,6 +5,8 @@ without the pipeline (pipeline_switch).
 2. A trip broken off, say by a signal handler's exception, leaves an unknown state: the connection
    is closed.
 3. Behind a pool the engine's settings go ahead of each trip.
+4. psycopg's pipeline does not expect that a commit is refused at its sync: it would stay open, with
+   another error. So statements outside a transaction get a COMMIT of their own.
 """
 
 from __future__ import annotations
@@ -55,8 +57,12 @@ def _is_alone(raw: psycopg.Connection[Any]) -> bool:
 @contextlib.contextmanager
 def _trip(raw: psycopg.Connection[Any], statements: int) -> Iterator[None]:
     """psycopg's pipeline waits for the answers at its end, unless the connection is closed."""
-    pipeline = raw.pipeline() if statements > 1 else contextlib.nullcontext()
-    with _whole(raw), pipeline, _whole(raw):
+    if statements == 1:
+        with _whole(raw):
+            yield
+        return
+    scope = raw.transaction() if _is_alone(raw) else contextlib.nullcontext()  # see (4)
+    with _whole(raw), raw.pipeline(), scope, _whole(raw):
         yield
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
+import uuid
 
 import pytest
 from django.db import IntegrityError, OperationalError, ProgrammingError, connection, transaction
 
-from jobs.models import RegisteredFunction
+from jobs.events import insertion
+from jobs.models import RegisteredFunction, Run
 from jobs.platform.postgres import statements
 from tests.support.blocking import Uncommitted, others, wait_until_blocked
 
@@ -55,6 +57,23 @@ def test_the_last_trip_of_a_transaction_may_end_it():
         statements.execute_many((ADD, {"id": "last"}), commits=True)
         assert not is_in_transaction()
     assert added() == {"first", "last"}
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda text, values: statements.execute(text, values),
+        lambda text, values: statements.execute_nowait(text, values),
+        lambda text, values: statements.execute_many((text, values), ("SELECT 1::int", {})),
+    ],
+    ids=["execute", "execute_nowait", "execute_many"],
+)
+def test_a_commit_that_the_server_refuses_is_an_error(ask):
+    run = insertion.NewRun(fn_id="f", event_id=uuid.uuid4(), turn_keys=[], turn_limits=[])
+    with pytest.raises(IntegrityError, match="is not present in table"):
+        ask(*insertion.insert_runs_statement([run]))
+    assert not Run.objects.filter(id=run.id).exists()
+    assert statements.execute("SELECT 1::int", {}) == [(1,)]
 
 
 def test_a_transaction_that_errs_in_its_last_trip_leaves_nothing():
