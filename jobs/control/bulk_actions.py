@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from jobs.control.cancellation import cancel
-from jobs.control.cancellation_sets import LARGEST_SET, cancel_plain
+from jobs.control.cancellation_sets import LARGEST_SET, PassedLines, cancel_plain
 from jobs.control.reruns import rerun, rerun_once
 from jobs.errors import InvalidTransition, JobsError, UnknownFunction
 from jobs.events import fan_out, intake, requester, validation
@@ -26,8 +26,10 @@ from jobs.runs import hook_events, pace
 FUNCTION = "jobs-bulk"
 EVENT = "jobs/bulk.requested"
 BATCH = 2_000  # runs of one step
-LONGEST = 1.0  # seconds of one step; only cancelling together goes beyond a few
-SHARE = 0.15  # of the time, beside other runs
+SINGLY = 25  # runs between two looks at the time, where each is done by itself
+LONGEST = 1.0  # seconds of one step, and of a rest
+SHARE = 0.15  # of the time, for cancelling together beside other runs
+SHARE_SINGLY = 0.4
 MOST_BATCHES = 900  # within the limit of steps
 
 Action = Literal["cancel", "retry", "rerun"]
@@ -144,14 +146,15 @@ def batch(
     found = [Listed(*row) for row in page.runs.values_list("id", "fn_id", "status")[:BATCH]]
     tally: dict[str, Any] = {"done": 0, "refused": 0, "left_out": 0, "after": after, "reason": ""}
     began = time.monotonic()
-    order = Order(action, why, invoked, pace.Crowd(FUNCTION))
-    with requester.asking(asker):
-        for start in range(0, len(found), LARGEST_SET):
-            if start and time.monotonic() - began > LONGEST:
+    with requester.asking(asker), PassedLines() as passed_lines:
+        order = Order(action, why, invoked, pace.Crowd(FUNCTION), passed_lines)
+        at, size = 0, LARGEST_SET if action == "cancel" else SINGLY
+        while part := found[at : at + size]:
+            if at and time.monotonic() - began > LONGEST:
                 return tally | {"more": True}
-            part = found[start : start + LARGEST_SET]
-            _do_set(order, part, tally)
+            all_together = _do_set(order, part, tally)
             tally["after"] = f"{page.mark}{part[-1].id}"
+            at, size = at + size, LARGEST_SET if all_together else SINGLY
     if len(found) == BATCH:
         return tally | {"more": True}
     going_on = next((later_page for later_page in later if later_page.runs.exists()), None)
@@ -165,6 +168,7 @@ class Order(NamedTuple):
     why: str
     invoked: bool
     crowd: pace.Crowd
+    passed_lines: PassedLines
 
 
 class Page(NamedTuple):
@@ -197,16 +201,18 @@ def _later(runs: QuerySet[Run], last: str) -> QuerySet[Run]:
     return in_order.filter(id__gt=last) if last else in_order
 
 
-def _do_set(order: Order, found: list[Listed], tally: dict[str, Any]) -> None:
+def _do_set(order: Order, found: list[Listed], tally: dict[str, Any]) -> bool:
+    """Whether no run had to be done by itself."""
     skipped = [run.id for run in found if run.status == RunStatus.SKIPPED]
     left_out = hook_events.outdated(skipped) if skipped else set()
     still = [run for run in found if run.id not in left_out]
     reasons = _refusals(order.action, still)
-    done = _do(order, [run for run in still if run.id not in reasons], reasons)
+    done, all_together = _do(order, [run for run in still if run.id not in reasons], reasons)
     tally["done"] += done
     tally["refused"] += len(still) - done
     tally["left_out"] += len(left_out)
     tally["reason"] = tally["reason"] or next(iter(reasons.values()), "")
+    return all_together
 
 
 def _refusals(action: Action, found: list[Listed]) -> dict[uuid.UUID, str]:
@@ -219,21 +225,23 @@ def _refusals(action: Action, found: list[Listed]) -> dict[uuid.UUID, str]:
     return {run_id: reason for run_id, reason in reasons.items() if reason}
 
 
-def _do(order: Order, runs: list[Listed], reasons: dict[uuid.UUID, str]) -> int:
-    left = [run.id for run in runs]
-    if order.action == "cancel" and runs:
-        left = _cancel_together(order, runs)
-    done = len(runs) - len(left)
-    return done + sum(_act(order, run_id, reasons) for run_id in left)
+def _do(order: Order, runs: list[Listed], reasons: dict[uuid.UUID, str]) -> tuple[int, bool]:
+    """Cancelling rests beside other runs: they are wanted more. Reruns are wanted as they are."""
+    if order.action != "cancel":
+        return sum(_act(order, run.id, reasons) for run in runs), False
+    began = time.monotonic()
+    left = _cancel_together(order, runs)
+    done = len(runs) - len(left) + sum(_act(order, run_id, reasons) for run_id in left)
+    if order.crowd.is_there():
+        share = SHARE_SINGLY if left else SHARE
+        time.sleep(min(pace.rest_after(time.monotonic() - began, share), LONGEST))
+    return done, not left
 
 
 def _cancel_together(order: Order, runs: list[Listed]) -> list[uuid.UUID]:
-    """Cancel in sets, with rests beside other runs; returns those to cancel singly."""
-    began = time.monotonic()
+    """Returns those to cancel singly."""
     ids, fn_ids = [run.id for run in runs], {run.fn_id for run in runs}
-    left = cancel_plain(ids, fn_ids, order.why, alone=order.invoked)
-    if order.crowd.is_there():
-        time.sleep(pace.rest_after(time.monotonic() - began, SHARE))
+    left = cancel_plain(ids, fn_ids, order.why, order.passed_lines, alone=order.invoked)
     return [run_id for run_id in ids if run_id in left]
 
 

@@ -15,7 +15,7 @@ from django.db.models.functions import Greatest, Now
 
 from jobs import models
 from jobs.control.cancellation import cancel
-from jobs.control.cancellation_sets import cancel_plain
+from jobs.control.cancellation_sets import PassedLines, cancel_plain
 from jobs.errors import InvalidTransition, NotAllowed
 from jobs.events import condition_problems, requester
 from jobs.events.condition_problems import Place
@@ -71,7 +71,9 @@ def _is_meant(
 def _cancel(runs: list[models.Run], why: str) -> int:
     asker = requester.current()
     allowed = [run for run in runs if not asker.refusal("jobs.cancel_run", run)]
-    left = cancel_plain([run.id for run in allowed], {run.fn_id for run in allowed}, why)
+    ids, fn_ids = [run.id for run in allowed], {run.fn_id for run in allowed}
+    with PassedLines() as passed_lines:
+        left = cancel_plain(ids, fn_ids, why, passed_lines)
     done = len(allowed) - len(left)
     for run_id in sorted(left):
         with contextlib.suppress(InvalidTransition, NotAllowed):

@@ -5,12 +5,16 @@ number of statements, which wakes each line once.
    (completion.release_statements).
 2. It takes plain runs: no lease, not invoked, no requests. `cancellation.cancel` does the others
    singly.
-3. If the process dies, a set is done or not.
+3. A parked run in its first line is in no other's way, so its line need not be locked. But while
+   its row is, other transactions pass by it: a run that ends wakes none, and a run behind it is
+   parked. So after the commit such lines are looked at (PassedLines).
+4. If the process dies, a set is done or not; turn_repair does what (3) leaves.
 """
 
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -30,16 +34,15 @@ from jobs.runs import turns
 from jobs.runs.hook_events import CANCELLED
 
 LARGEST_SET = turns.FEW  # runs; one line each at most
+LOOK = 0.25  # seconds between looks at passed lines
 
-# Lists of ids are text on the way. A parked run in its first line is in no other's way: a
-# line is woken only for those that held a turn or were to take it.
+# Lists of ids are text on the way. See (3).
 LOCK = """
 SELECT array_agg(id)::text AS ids,
-       array_agg(DISTINCT turn_keys[1])
-         FILTER (WHERE turn_keys[1] IS NOT NULL AND (turns_held > 0 OR reason <> 'turn'))
-         AS keys_of_first_lines
+       array_agg(DISTINCT key) FILTER (WHERE NOT is_parked) AS keys_of_first_lines,
+       array_agg(DISTINCT key) FILTER (WHERE is_parked) AS keys_of_passed_lines
   FROM (
-  SELECT id, turn_keys, turns_held, reason FROM jobs_run
+  SELECT id, turn_keys[1] AS key, turns_held = 0 AND reason = 'turn' AS is_parked FROM jobs_run
    WHERE id = ANY(%(ids)s::uuid[]) AND ended_at IS NULL AND lease_token IS NULL
      AND invoked_by_id IS NULL
    ORDER BY id FOR UPDATE SKIP LOCKED) free
@@ -89,7 +92,8 @@ SELECT (SELECT count(*) FROM hooked) AS hooks,
 
 class LockedRow(NamedTuple):
     ids: str | None
-    keys_of_first_lines: list[str] | None
+    keys_of_first_lines: list[str | None] | None
+    keys_of_passed_lines: list[str | None] | None
 
 
 class CancelledRow(NamedTuple):
@@ -102,8 +106,39 @@ LOCKING = Query(LOCK, LockedRow)
 CANCELLING = Query(CANCEL, CancelledRow)
 
 
+class PassedLines:
+    """See (3). A context, for the sets of a batch; outside a transaction."""
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+        self._looks_at = 0.0
+
+    def __enter__(self) -> PassedLines:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._look()
+
+    def add(self, keys: Iterable[str | None]) -> None:
+        """Their sets are committed."""
+        self._keys.update(key for key in keys if key is not None)
+        if time.monotonic() >= self._looks_at:
+            self._look()
+
+    def _look(self) -> None:
+        if self._keys:
+            turns.wake_where_room_is(self._keys, 0)
+            self._keys.clear()
+        self._looks_at = time.monotonic() + LOOK
+
+
 def cancel_plain(
-    run_ids: Sequence[uuid.UUID], fn_ids: Collection[str], why: str, *, alone: bool = False
+    run_ids: Sequence[uuid.UUID],
+    fn_ids: Collection[str],
+    why: str,
+    passed_lines: PassedLines,
+    *,
+    alone: bool = False,
 ) -> set[uuid.UUID]:
     """Cancel the plain ones; returns the others' ids.
 
@@ -126,8 +161,10 @@ def cancel_plain(
             return set(run_ids)
         if row.hooks:
             notifier.wake_clusters(notifier.RUN_DUE)
-        turns.wake_next_in_lines(locked.keys_of_first_lines or [], 0)  # in take_turns's order
+        left = [key for key in locked.keys_of_first_lines or [] if key is not None]
+        turns.wake_next_in_lines(left, 0)  # in take_turns's order
         turns.wake_next_in_lines(row.keys_of_second_lines, 1)
+    passed_lines.add(locked.keys_of_passed_lines or [])
     return set(row.others)
 
 

@@ -28,6 +28,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.db import transaction
+
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.query import Query
 from jobs.platform.postgres.statements import Statement
@@ -188,6 +190,16 @@ SELECT 'run' FROM woken LIMIT 1
 """  # noqa: S608
 
 
+# Lines with room and a run that may want it; without locks, so a guess.
+WITH_ROOM = f"""
+SELECT r.key FROM unnest(%(keys)s::text[]) AS line(key)
+ CROSS JOIN LATERAL (SELECT line.key, turn_keys, turn_limits FROM jobs_run
+                      WHERE turn_keys[%(column)s] = line.key AND turns_held = %(line)s
+                        AND status = 'queued' LIMIT 1) r
+ WHERE ({HOLDING}) < r.turn_limits[%(column)s]
+"""  # noqa: S608
+
+
 def take_turns(
     waiting: Sequence[tuple[uuid.UUID, list[str], int]], seen: datetime, leased: dict[str, Any]
 ) -> set[uuid.UUID]:
@@ -246,6 +258,15 @@ def wake_next_in_lines(keys: Collection[str], line: int) -> None:
         lock(keys, line)
         woken = statements.execute(for_line(WAKE_EACH, line), {"keys": list(keys), "line": line})
         notifier.pass_on([woken])
+
+
+def wake_where_room_is(keys: Collection[str], line: int) -> None:
+    """`wake_next_in_lines` for the lines that need it, usually none; outside a transaction."""
+    asked = {"keys": list(keys), "line": line}
+    found = statements.execute_by_index(for_line(WITH_ROOM, line), asked)
+    for start in range(0, len(found), FEW):
+        with transaction.atomic():
+            wake_next_in_lines([key for (key,) in found[start : start + FEW]], line)
 
 
 def lock(keys: Collection[str], line: int) -> None:

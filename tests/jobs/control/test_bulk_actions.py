@@ -20,6 +20,7 @@ from jobs.api import (
     send,
 )
 from jobs.control import bulk_actions, reruns
+from jobs.control.cancellation_sets import PassedLines
 from jobs.errors import UnknownFunction
 from jobs.models import Run, RunStatus
 from jobs.platform.postgres.clock import database_clock
@@ -182,7 +183,7 @@ def test_what_changed_meanwhile_is_counted_as_refused():
         done = bulk_actions.batch("cancel", {"fn_id": "test-function"}, "", "", own)
         assert done["done"] == 2
         for action, run_id, says_why in (("cancel", first.id, False), ("retry", UUID(own), True)):
-            order = bulk_actions.Order(action, "", False, pace.Crowd("jobs-bulk"))
+            order = bulk_actions.Order(action, "", False, pace.Crowd("jobs-bulk"), PassedLines())
             reasons: dict[UUID, str] = {}
             assert bulk_actions._act(order, run_id, reasons) is False
             assert list(reasons) == [run_id] * says_why

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs.api import Concurrency, Context, Event, TriggerEvent, bulk, cancel, pause, send
 from jobs.control import bulk_actions as bulk_module
-from jobs.control.cancellation_sets import cancel_plain
+from jobs.control.cancellation_sets import PassedLines, cancel_plain
 from jobs.events.event import EventPayload
 from jobs.execution.executor import execute
 from jobs.models import Event as EventRow
@@ -55,7 +55,9 @@ def of_test_function() -> list[Run]:
 
 
 def together(runs: list[Run], why: str = "", **options: Any) -> set[Any]:
-    return cancel_plain([run.id for run in runs], {run.fn_id for run in runs}, why, **options)
+    ids, fn_ids = [run.id for run in runs], {run.fn_id for run in runs}
+    with PassedLines() as passed_lines:
+        return cancel_plain(ids, fn_ids, why, passed_lines, **options)
 
 
 def statuses() -> set[str]:
@@ -181,7 +183,7 @@ def test_a_run_that_leaves_two_lines_passes_both_turns_on():
 
 def test_no_runs_are_no_work():
     with CaptureQueriesContext(connection) as queries:
-        assert cancel_plain([], set(), "") == set()
+        assert cancel_plain([], set(), "", PassedLines()) == set()
     assert not queries
 
 
