@@ -111,6 +111,7 @@ def _cancel_one(run_id: str | uuid.UUID, why: str) -> bool:
         models.Fetch.objects.filter(run_id=run.id, status=FetchStatus.PENDING).update(
             status=FetchStatus.FAILED, error={"message": "cancelled", "final": True}, ended_at=Now()
         )
+        completion.await_nothing(run.id)
         ended_run = completion.EndedRun.of_run(run)
         completion.emit_and_start_hook(hook_events.CANCELLED, ended_run, error, "cancel")
         completion.release_turns(ended_run)

@@ -48,7 +48,9 @@ SELECT array_agg(id)::text AS ids,
    ORDER BY id FOR UPDATE SKIP LOCKED) free
 """
 
-# Under the row's lock, earlier work of the run is committed.
+# Under the row's lock, earlier work of the run is committed. Its steps are found by the run, not by
+# the index of all that is awaited, whose condition is in no other words here
+# (completion.await_nothing).
 CANCEL = f"""
 WITH cancelled AS (
   UPDATE jobs_run r
@@ -58,6 +60,10 @@ WITH cancelled AS (
      AND (SELECT 1 FROM jobs_fetch WHERE run_id = r.id LIMIT 1) IS NULL
      AND (NOT %(alone)s OR (SELECT 1 FROM jobs_run WHERE invoked_by_id = r.id LIMIT 1) IS NULL)
   RETURNING id, fn_id, event_id, epoch, turn_keys, turns_held
+), awaiting_nothing AS (
+  UPDATE jobs_step SET awaits = ''
+   WHERE run_id = ANY(ARRAY(SELECT id FROM cancelled))
+     AND status = 'waiting' AND length(awaits) > 0
 ), numbered AS MATERIALIZED (
   SELECT *, row_number() OVER (ORDER BY id) AS number, %(hooks)s::jsonb ->> fn_id AS hook
     FROM cancelled

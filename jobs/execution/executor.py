@@ -140,6 +140,7 @@ def _call_function(
         if asks:
             observer.request_queued()
         return None
+    context.runner.await_nothing()
     return _complete(claim, unit_of_work, output, takes_next=observer.may_take_next)
 
 

@@ -15,7 +15,7 @@ from jobs.fetch.request import FetchRecord
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import is_text, plain
 from jobs.lib.secrets import mask
-from jobs.models import StepKind
+from jobs.models import StepKind, StepStatus
 from jobs.runs.claim import Claim
 from jobs.runs.step_record import StepRecord
 
@@ -64,6 +64,11 @@ class Memory:
     def is_replaying(self) -> bool:
         """Whether steps of earlier executions are still to come."""
         return len(self._met) < self._old
+
+    def awaiting(self) -> list[StepRecord]:
+        """Waits for events that did not end: a function may return without them."""
+        steps = self._steps.values()
+        return [step for step in steps if step.awaits and step.status == StepStatus.WAITING]
 
     def visit(self, id: str, kind: StepKind) -> StepRecord:
         if type(id) is not str:  # _refuse_bad_id checks the others, if new

@@ -243,6 +243,12 @@ class StepRunner:
         self.unit_of_work.record(step)
         self.suspend(Suspend(RunStatus.WAITING, reason, until=until))
 
+    def await_nothing(self) -> None:
+        """Of a run that completes; see completion.await_nothing."""
+        for step in self.memory.awaiting():
+            step.awaits = ""
+            self.unit_of_work.record(step)
+
     def suspend(self, pause: ControlFlow) -> NoReturn:
         """From here on each step raises the suspension again, even in a `finally` or behind a bare
         `except:` (law 10).

@@ -108,10 +108,11 @@ def _begin_wait(
         raise InvalidExpression(f"{where}: {problem}")
     name, if_exp = plain(name), plain(if_exp)
     if step.status != StepStatus.WAITING:
-        step.status, step.awaits = StepStatus.WAITING, name
+        step.status = StepStatus.WAITING
         step.due_at = runner.now() + timeout
         if if_exp is not None:
             step.detail = {**step.detail, "if": if_exp}
+    step.awaits = step.awaits or name  # a retried run's steps await nothing any more
 
 
 def _find_event(runner: StepRunner, step: StepRecord) -> models.Event | None:

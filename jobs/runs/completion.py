@@ -104,6 +104,14 @@ def end(run: models.Run, status: models.RunStatus, error: dict[str, Any] | None)
     )
 
 
+def await_nothing(run_id: uuid.UUID) -> None:
+    """An ended run's waits are no concern of a sender's any more: each `send` of their event would
+    look at all of them. A retry awaits anew.
+    """
+    waiting = models.Step.objects.filter(run_id=run_id, status=models.StepStatus.WAITING)
+    waiting.exclude(awaits="").update(awaits="")
+
+
 def fail_run(run: models.Run, error: dict[str, Any]) -> None:
     end(run, models.RunStatus.FAILED, error)
     settle_failure(EndedRun.of_run(run), error)
@@ -112,5 +120,6 @@ def fail_run(run: models.Run, error: dict[str, Any]) -> None:
 def settle_failure(ended_run: EndedRun, error: dict[str, Any]) -> None:
     """Write a failure's kind (the panel groups by it) and hook, behind the run's row."""
     models.Run.objects.filter(id=ended_run.run_id).update(failure_kind=kind_of(error))
+    await_nothing(ended_run.run_id)
     emit_and_start_hook(FAILED, ended_run, error, "failure")
     release_turns(ended_run)
