@@ -32,7 +32,7 @@ class Replayed(list[str]):
 @transaction.atomic
 def pause(fn_id: str, *, stop_running: bool = False, reason: str = "") -> bool:
     """Start no more runs of a function: its events make skipped runs; invoked runs are queued until
-    `resume`; a person's reruns start.
+    `resume`; reruns start.
 
     Unfinished runs go on, or, with `stop_running`, stand still after their step until `resume`.
     False if it was paused before (`stop_running` still changes). `reason` is for the next
