@@ -1,3 +1,8 @@
+"""Pauses and resumes a function, and starts what was skipped meanwhile. The pause is in the
+function's row. The statements that insert and claim runs read it there, so it holds in every
+process.
+"""
+
 from __future__ import annotations
 
 from datetime import datetime, timedelta
