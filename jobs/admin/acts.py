@@ -1,4 +1,4 @@
-"""Acts of persons, from Django's log: a deed on many objects at once is one act."""
+"""Acts of operators, from Django's log: a deed on many objects at once is one act."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit log: acts with their person, object and time. Every act of the panel adds to Django's
+"""The audit log: acts with their operator, object and time. Every act of the panel adds to Django's
 own log; this page only reads it."""
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
     process, thread      started by   what runs in it
     web                  gunicorn     events, control, admin; postgres.notifier
+    sender               an app       events; postgres.notifier
     qcluster's main      manage.py    command; django_q_adapter's EngineCluster
     sentinel             main         django_q_adapter's EngineSentinel: makes shared (worker_table,
-                                      dispatch), prepares the process for its forks
-                                      (ipc.process_tree); broker.set_stat, a cluster's row
+                                      dispatch), prepares itself and its forks (process_tree,
+                                      query_log, statements); broker.set_stat, a cluster's row
     pusher               sentinel     pusher.dequeue: runs.queue, runs.shares, runs.turns,
                                       runs.parking; maintenance.sweeper, turn_repair, cron;
                                       metrics.rollups; listener
@@ -18,4 +19,5 @@
     monitor              sentinel     nothing of the engine
 
 The processes share memory and pipes (platform.ipc), and no lock that a killed one could keep.
+docs/processes.svg shows what passes between them.
 """

@@ -57,7 +57,7 @@ class Dispatch:
 
     @property
     def free_slots(self) -> int:
-        """None while more than one claim per worker waits."""
+        """How many claims may be put; 0 while more than one per worker waits."""
         waiting = self._queues.due.qsize()
         return max(0, self._prefetch - waiting) if waiting <= self._workers else 0
 

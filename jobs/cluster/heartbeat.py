@@ -116,7 +116,9 @@ class Heartbeat:
         return lease.renew(held) if held else set()
 
     def _give_back(self, waiting_for: float = 0.0) -> None:
-        """Most are done by then, and forgotten."""
+        """Most of these runs have ended or wait; their token no longer matches, so nothing is
+        written.
+        """
         at_work, long_ago = self._at_work(), time.monotonic() - waiting_for
         with self._lock:
             old = {i: token for i, (token, since) in self._claimed.items() if since <= long_ago}

@@ -1,3 +1,7 @@
+"""A worker's shift: it takes claims (dispatch) and executes each. It first renews the lease of a
+claim that has waited, so that no other process takes the run meanwhile.
+"""
+
 from __future__ import annotations
 
 import logging

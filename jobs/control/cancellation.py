@@ -1,3 +1,8 @@
+"""Ends unfinished runs for an operator, for code, for an event (cancel_on) and when they are late
+(sweeper). The run's row is locked, and its end, its hook and its turns are one transaction; its
+worker's late result no longer finds the token and is dropped.
+"""
+
 from __future__ import annotations
 
 import contextlib

@@ -1,3 +1,8 @@
+"""Pauses and resumes a function, and starts what was skipped meanwhile. The pause is in the
+function's row. The statements that insert and claim runs read it there, so it holds in every
+process.
+"""
+
 from __future__ import annotations
 
 from datetime import datetime, timedelta
@@ -32,7 +37,7 @@ class Replayed(list[str]):
 @transaction.atomic
 def pause(fn_id: str, *, stop_running: bool = False, reason: str = "") -> bool:
     """Start no more runs of a function: its events make skipped runs; invoked runs are queued until
-    `resume`; a person's reruns start.
+    `resume`; reruns start.
 
     Unfinished runs go on, or, with `stop_running`, stand still after their step until `resume`.
     False if it was paused before (`stop_running` still changes). `reason` is for the next

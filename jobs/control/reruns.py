@@ -1,3 +1,8 @@
+"""Runs again, for an operator or code: the same run from its failed step, or a new run of its
+event. All of it is one transaction under the runs' row locks, where the state is checked again: of
+two retries at the same moment one acts.
+"""
+
 from __future__ import annotations
 
 import uuid

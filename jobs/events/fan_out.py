@@ -1,3 +1,7 @@
+"""An event becomes runs: one of each function with a trigger that it meets, with the lines that the
+run stands in. Intake writes them beside their event; `start` writes runs by themselves.
+"""
+
 from __future__ import annotations
 
 import logging

@@ -12,7 +12,7 @@ from jobs.runs.step_record import StepRecord
 
 
 def encode_current_step(step: StepRecord | models.Step) -> str:
-    """From this text the sweeper can write the step's row and attempt."""
+    """From this text the heartbeat (lost_workers) and requeue write the step's row and attempt."""
     current_step = [step.name, step.kind, step.detail, time.monotonic()]
     return ENCODER.encode(current_step)
 

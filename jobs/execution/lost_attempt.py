@@ -1,3 +1,7 @@
+"""The attempt of an execution that did not settle: its worker died (lost_workers), its cluster went
+silent (sweeper), or it is requeued (requeue). It counts as an error that a living worker records.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterable

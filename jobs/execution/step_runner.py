@@ -1,3 +1,7 @@
+"""One step of a run: found in its memory and replayed, or attempted, then remembered, retried or
+failed. An atomic body and its record commit together (law 3, unit_of_work).
+"""
+
 from __future__ import annotations
 
 import contextlib

@@ -1,3 +1,8 @@
+"""`ctx.step`: what a function may ask for. Each call checks what it was given, then replays the
+step or has the runner advance it. A step that has to wait suspends the run, and no worker waits
+(law 7).
+"""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable

@@ -1,3 +1,8 @@
+"""How a run waits for an event or for a run that it invokes. The wait is a row, and its end wakes
+the run. The run also looks again by itself: a sender and a wait that commit at the same moment miss
+each other.
+"""
+
 from __future__ import annotations
 
 import uuid

@@ -1,4 +1,4 @@
-"""A request that a gateway has sent."""
+"""A request that a gateway has leased, in order to send it."""
 
 from __future__ import annotations
 

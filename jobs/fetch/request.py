@@ -1,3 +1,7 @@
+"""A request of `step.fetch`: checked and made a row, secrets as references, before its run
+suspends, and read again with its answer or error when the run goes on.
+"""
+
 from __future__ import annotations
 
 import re

@@ -9,7 +9,7 @@ from jobs.lib.json_values import Unfit, refuse_too_deep
 
 
 class Response:
-    """An answer: of `step.fetch`, one below 400 or one whose status `accept` names.
+    """The answer that `step.fetch` returns: one with a status below 400 or one that `accept` names.
 
     `url` is what was asked, and `status_code` what came back. `headers` have their names as the
     endpoint writes them. `text` is the body. Secrets are masked in both.

@@ -1,4 +1,4 @@
-"""JSON that a person typed: errors tell their place."""
+"""Typed JSON, in the panel or at a command: errors tell their place."""
 
 from __future__ import annotations
 

@@ -1,3 +1,7 @@
+"""A dead worker's run need not wait until its lease lapses: the heartbeat has the death recorded as
+an attempt. The run's row is locked, and a run that has another token by now is left alone.
+"""
+
 from __future__ import annotations
 
 import uuid

@@ -1,9 +1,9 @@
 """Ends of runs, counted by function, minute, outcome, wait and run time.
 
-An end (`ended_at`) that a person's retry undid still counts (UndoneEnd). The wait, counted with the
-first end alone, is from the first possible start (due, not before the event or the function's
-resumption) to the first start. The run time is from the first start to this end, without the time
-between an end and a person's retry.
+An end (`ended_at`) that a retry by an operator or code undid still counts (UndoneEnd). The wait,
+counted with the first end alone, is from the first possible start (due, not before the event or the
+function's resumption) to the first start. The run time is from the first start to this end, without
+the time between an end and such a retry.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def counted(since: datetime, until: datetime, most: int | None = None) -> Counts
 
 
 def undo(run_id: uuid.UUID) -> None:
-    """A person's retry undoes this end; call it before the run's row loses it."""
+    """A retry (rerun) undoes this end; call it before the run's row loses it."""
     with connection.cursor() as cursor:
         cursor.execute(UNDO, {"run_id": run_id})
 

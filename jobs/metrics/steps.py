@@ -15,7 +15,7 @@ MOST_RUNS = 300
 MOST_STEPS = 3_000
 
 # A request's step takes from sending to its answer. Other steps' rows begin with their first try:
-# persons' retries are left out with their runs.
+# runs that an operator or code retried are left out.
 STEPS = """
 SELECT s.name, s.kind, count(*) AS runs,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY s.took) AS p50,

@@ -58,7 +58,7 @@ class RollupMark(models.Model):
 
 
 class UndoneEnd(models.Model):
-    """An end that a person's retry undid: still counted."""
+    """An end that a retry by an operator or code undid: still counted."""
 
     run_id = models.UUIDField()
     fn_id = models.CharField("function", max_length=200)

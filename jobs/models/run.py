@@ -126,9 +126,9 @@ class Run(models.Model):
     mended_by = models.UUIDField(null=True, blank=True)
     dealt_with = models.CharField(max_length=500, blank=True, default="", db_default="")
     dealt_by = models.CharField(max_length=64, blank=True, default="", db_default="")
-    # Time between its ends and persons' retries; null without any.
+    # Time between its ends and its retries by an operator or code; null without any.
     idle = models.DurationField(null=True, blank=True)
-    # The run that a person reran as this one.
+    # The run that an operator or code reran as this one.
     rerun_of = models.ForeignKey(
         "self",
         on_delete=models.SET_NULL,

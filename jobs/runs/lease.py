@@ -133,7 +133,9 @@ def _parameters(held: Held) -> dict[str, Any]:
 
 
 def renew_lease(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
-    """A new token: the heartbeat's return of old claims comes too late. None for a lost lease."""
+    """Gives the run a new token, so that the heartbeat, should it give back the old claim now,
+    changes nothing. None for a lost lease.
+    """
     fresh = uuid.uuid4()
     mine = models.Run.objects.filter(id=run_id, lease_token=token)
     until = Now() + timedelta(seconds=conf.lease())

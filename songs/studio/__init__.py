@@ -8,11 +8,13 @@ music from the words of the order:
     calls.py      renders in flight: one render per order, however often the order comes
     shelf.py      finished files, written whole or not at all
     recording.py  an order becomes an MP3 and a PNG
-    brief.py      words become a Brief (vocabulary.py, styles.py: what the words mean)
-    score.py      a Brief becomes a Score: form.py, harmony.py, melody.py, rhythm.py,
-                  accompaniment.py
-    mixing.py     a Score becomes sound: instruments.py, drums.py, voice.py, effects.py
-    cover.py      the Brief becomes a picture       tags.py   and an ID3 header
+    tags.py       the MP3's ID3 header
+    words/        words become a Brief: brief.py (vocabulary.py, styles.py: what the words mean)
+    score/        a Brief becomes a Score: score.py (form.py, harmony.py, melody.py, rhythm.py,
+                  accompaniment.py, patterns.py, notes.py)
+    sound/        a Score becomes sound: mixing.py (instruments.py, drums.py, voice.py, effects.py,
+                  pedals.py, textures.py, synthesis.py, loudness.py)
+    picture/      the Brief becomes a picture: cover.py (palettes.py)
 
 The same request always gives the same bytes.
 """

@@ -96,13 +96,29 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+NOT_OURS = {"shop"}  # an example's app
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(BASE)))
 def test_a_file_that_is_named_exists(page: Path):
-    named = re.findall(
-        r"`((?:jobs|songs|tests|docs|deploy|melodymaker)/[\w./-]+\.(?:py|md|sh))`", page.read_text()
-    )
-    missing = [name for name in named if not (BASE / name).exists()]
-    assert missing == []
+    named = set(re.findall(r"`((?:[\w.-]+/)+[\w.-]+\.(?:py|md|sh|html))`", page.read_text()))
+    roots = [BASE, BASE / "jobs", TESTS, page.parent]
+    ours = sorted(name for name in named if name.split("/")[0] not in NOT_OURS)
+    assert [name for name in ours if not any((root / name).exists() for root in roots)] == []
+
+
+def test_a_constant_that_is_named_is_in_the_code():
+    sources = [*BASE.glob("[!.]*/**/*.py"), *BASE.glob("*.py"), BASE / ".env.example"]
+    words = {word for path in sources for word in re.findall(r"\w+", path.read_text())}
+    pages = "".join(page.read_text() for page in PAGES if page.name != "CHANGELOG.md")
+    named = set(re.findall(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+)`", pages))
+    assert {"STEP_TIMEOUT", "SONGS_AT_ONCE"} <= named
+    assert sorted(named - words) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(BASE)))
+def test_an_empty_line_stands_before_a_heading(page: Path):
+    assert re.findall(r"[^\n]\n(#{2,} .+)", page.read_text()) == []
 
 
 def test_each_law_names_tests_that_exist_and_each_test_of_one_law_is_named():

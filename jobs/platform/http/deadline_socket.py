@@ -55,7 +55,7 @@ class PlainSocket(socket.socket):
             raise OSError(error, os.strerror(error))
 
     def makefile(self, *args: Any, **kwargs: Any) -> Any:
-        """Takes the buffer's memory when data is there."""
+        """Waits for data first: a request that has no answer yet needs no buffer."""
         self._wait(READABLE)
         return super().makefile(*args, **kwargs)
 

@@ -1,3 +1,7 @@
+"""A request and its outcome as plain values: the gateway hands the one to a greenlet and gets the
+other back. What they hold can be stored in a row.
+"""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field

@@ -56,7 +56,7 @@ class Orphans:
             self._left_alone = present
 
     def end_new(self, present: set[int]) -> None:
-        """A worker died: new children are its."""
+        """A worker died: it has left the children that are new here, so they are ended."""
         self._end(self._living(present) - self._left_alone)
 
     def end_all(self) -> None:
