@@ -4,11 +4,14 @@ Locks are advisory, until the sender's transaction ends. PostgreSQL has one tabl
 per session: a sender of few ids locks each and shares their buckets, of a fixed number; a sender of
 many takes whole buckets.
 1. Many are more than FEW ids in one transaction, in one list or one by one.
-2. A sender of many never waits for few: it shares a bucket that they share, and locks its ids
+2. A sender of many never waits for few's buckets: it shares one that they share, and locks its ids
    there.
 3. Others with an id wait for its commit, unless they came first: send a long list last.
-4. All lock buckets, then ids, by number. A sender of many takes all buckets at once, then waits
-   only over a common id: transactions that send repeatedly never deadlock.
+4. All lock buckets, then ids, by number. A sender of many takes all buckets at once, so that
+   transactions that send repeatedly do not deadlock over buckets.
+5. Nor over buckets and one common id: a sender of many that finds an id taken gives its buckets
+   back, waits for the id, and begins again (TRIES times; and if it has sent many before in its
+   transaction, it has those buckets for good).
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from typing import Any
+
+from django.db import transaction
 
 from jobs.events import insertion
 from jobs.events.insertion import Parts
@@ -51,23 +56,32 @@ SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE}, bucket
  WHERE (SELECT so_far FROM sent) <= {FEW}
 """  # noqa: S608
 
-# Returns the shared buckets; a transaction that gets over FEW takes all.
+# Returns the shared buckets. A transaction that gets over FEW takes all, once: the setting ends
+# with the transaction or savepoint, like the locks.
 LOCK_BUCKETS = f"""
-WITH ids AS MATERIALIZED ({IDS})
+WITH ids AS MATERIALIZED ({IDS}), buckets AS MATERIALIZED (
+  SELECT are_mine, set_config('jobs.ids_buckets', 'all', true)
+    FROM (SELECT coalesce(current_setting('jobs.ids_buckets', true), '') = 'all' AS are_mine
+          OFFSET 0) so_far)
 SELECT bucket FROM (
   SELECT bucket, CASE WHEN pg_try_advisory_xact_lock({NAMESPACE}, bucket) THEN false
                       ELSE pg_advisory_xact_lock_shared({NAMESPACE}, bucket) IS NOT NULL END shared
     FROM (SELECT bucket FROM generate_series(0, {BUCKETS - 1}) AS bucket
-           WHERE current_setting('jobs.ids_sent')::int - cardinality(%(ids)s::text[]) <= {FEW}
-              OR bucket IN (SELECT bucket FROM ids)
+           WHERE NOT (SELECT are_mine FROM buckets) OR bucket IN (SELECT bucket FROM ids)
            ORDER BY bucket) in_order
   OFFSET 0) asked WHERE shared
 """  # noqa: S608
 
-LOCK_IDS_IN = f"""
-SELECT pg_advisory_xact_lock(h)
-  FROM (SELECT h FROM ({IDS}) ids WHERE bucket = ANY(%(shared)s::int[]) ORDER BY h) in_order
+IDS_IN = f"SELECT h FROM ({IDS}) ids WHERE bucket = ANY(%(shared)s::int[]) ORDER BY h"  # noqa: S608
+LOCK_IDS_IN = f"SELECT pg_advisory_xact_lock(h) FROM ({IDS_IN}) in_order"  # noqa: S608
+# Returns one that another transaction has.
+TRY_IDS_IN = f"""
+SELECT h FROM (SELECT h, pg_try_advisory_xact_lock(h) AS is_mine FROM ({IDS_IN}) in_order
+               OFFSET 0) asked
+ WHERE NOT is_mine LIMIT 1
 """  # noqa: S608
+WAIT_FOR = "SELECT pg_advisory_xact_lock_shared(%(h)s)"
+TRIES = 10
 
 # An index look-up per id, whatever the statistics.
 NEWEST = """
@@ -157,9 +171,21 @@ def lock_ids(ids: Collection[str]) -> dict[str, KnownEvent]:
 
 
 def lock_many(ids: Collection[str]) -> dict[str, KnownEvent]:
-    """As `lock_ids`, for ids that LOCK_FEW has counted and not locked."""
+    """As `lock_ids`, in a transaction, for ids that LOCK_FEW has counted and not locked; see (5)."""
     wanted = _wanted(ids)
+    for _ in range(TRIES):
+        with transaction.atomic():
+            taken = _lock_ids_by(TRY_IDS_IN, wanted)
+            transaction.set_rollback(bool(taken))
+        if not taken:
+            return find(ids)
+        with transaction.atomic():
+            statements.execute(WAIT_FOR, {"h": taken[0][0]})
+            transaction.set_rollback(True)
+    _lock_ids_by(LOCK_IDS_IN, wanted)
+    return find(ids)
+
+
+def _lock_ids_by(how: str, wanted: dict[str, Any]) -> Rows:
     shared = [bucket for (bucket,) in statements.execute(LOCK_BUCKETS, wanted)]
-    waits = [(LOCK_IDS_IN, {**wanted, "shared": shared})] if shared else []
-    found = statements.execute_many(*waits, KNOWN.asked(wanted))[-1]
-    return {event.dedupe_id: event for event in KNOWN.rows(found)}
+    return statements.execute(how, {**wanted, "shared": shared}) if shared else []

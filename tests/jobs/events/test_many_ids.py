@@ -7,6 +7,7 @@ import pytest
 from django.db import connection, transaction
 
 from jobs.api import Event, send
+from jobs.errors import InvalidEvent
 from jobs.events.deduplication import BUCKETS, FEW
 from jobs.models import Event as EventRow
 from tests.support.blocking import Uncommitted, others, wait_until_blocked
@@ -150,3 +151,22 @@ def test_two_transactions_that_send_unrelated_lists_never_block_each_other_for_g
 
     assert [isinstance(answer, Exception) for answer in answers] == [False] * 4
     assert EventRow.objects.count() == 8 * size
+
+
+def test_a_list_and_a_transaction_that_sends_twice_may_have_one_id_in_common():
+    with others() as start, transaction.atomic():
+        (first,) = send(Event(name="test/listed", id="list-7"))
+        answers = start(lambda: send(events("list", MANY)))
+        wait_until_blocked(1)  # over the common id
+        send(Event(name="test/listed", id="another"))
+    assert answers.result(30)[7] == first
+
+
+def test_after_a_refused_list_a_transaction_that_gets_over_few_takes_all_buckets():
+    send(Event(name="test/listed", id="known"))
+    with transaction.atomic():
+        send(events("before", FEW - 5))
+        with pytest.raises(InvalidEvent):
+            send([Event(name="test/another", id="known"), *events("refused", 10)])
+        send(events("after", 10))
+        assert locks() >= BUCKETS
