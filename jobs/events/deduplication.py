@@ -171,7 +171,7 @@ def lock_ids(ids: Collection[str]) -> dict[str, KnownEvent]:
 
 
 def lock_many(ids: Collection[str]) -> dict[str, KnownEvent]:
-    """As `lock_ids`, in a transaction, for ids that LOCK_FEW has counted and not locked; see (5)."""
+    """As `lock_ids`, in a transaction, for ids that LOCK_FEW counted and did not lock; see (5)."""
     wanted = _wanted(ids)
     for _ in range(TRIES):
         with transaction.atomic():

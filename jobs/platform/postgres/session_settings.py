@@ -5,7 +5,7 @@ engine. Behind a pool it could not change them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
@@ -38,15 +38,23 @@ def _longest_step() -> int:
     return int(getattr(settings, "Q_CLUSTER", {}).get("timeout") or 0) * 1000
 
 
+ISOLATION = Rule(
+    "default_transaction_isolation",
+    lambda value: value == "read committed",
+    "what waits for its turn, or for another sender, then fails instead of going on, or does not "
+    "see what the other one has done.",
+    "Set it to 'read committed': ALTER ROLE … SET default_transaction_isolation = …",
+    id="jobs.E015",
+    kind=Error,
+)
+# Django's own, told to psycopg for each transaction.
+OF_DJANGO = replace(
+    ISOLATION,
+    name="OPTIONS['isolation_level']",
+    hint="Leave it out of DATABASES['default']['OPTIONS'].",
+)
 RULES = (
-    Rule(
-        "default_transaction_isolation",
-        lambda value: value == "read committed",
-        "what waits for its turn, or for another sender, then fails instead of going on.",
-        "Set it to 'read committed': ALTER ROLE … SET default_transaction_isolation = …",
-        id="jobs.E015",
-        kind=Error,
-    ),
+    ISOLATION,
     Rule(
         "default_transaction_read_only",
         lambda value: value == "off",
@@ -104,7 +112,9 @@ def check(here: BaseDatabaseWrapper) -> list[CheckMessage]:
     with here.cursor() as cursor:
         cursor.execute(SESSION, [[rule.name for rule in RULES]])
         values = {name: (setting, unit) for name, setting, unit in cursor.fetchall()}
-    return [
+    level = here.isolation_level.name.replace("_", " ").lower()  # type: ignore[attr-defined]
+    of_django = [] if OF_DJANGO.suits(level) else [OF_DJANGO.problem(level, "")]
+    return of_django + [
         rule.problem(*values[rule.name])
         for rule in RULES
         if rule.name in values and not rule.suits(values[rule.name][0])

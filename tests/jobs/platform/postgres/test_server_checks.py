@@ -11,6 +11,7 @@ from django.core import checks
 from django.db import connection
 from django.db.backends.base import base
 from django.db.backends.postgresql.features import DatabaseFeatures
+from psycopg import IsolationLevel
 
 from jobs.api import Event, TriggerEvent, send
 from jobs.models import Run
@@ -102,6 +103,14 @@ def test_a_server_as_it_comes_suits(told):
 def test_a_setting_that_suits_is_not_spoken_of(told, setting: str):
     told(setting)
     assert found() == {}
+
+
+def test_djangos_own_isolation_level_is_named(told):
+    connection.settings_dict["OPTIONS"]["isolation_level"] = IsolationLevel.REPEATABLE_READ
+    connection.close()
+    (problem,) = found().values()
+    assert problem.id == "jobs.E015"
+    assert problem.msg.startswith("OPTIONS['isolation_level'] is repeatable read: ")
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
