@@ -192,10 +192,13 @@ class Listener:
             self._looks = BURST / 4  # words may still come as fast, with nothing due
 
     def want_words(self) -> bool:
-        """True if the cluster looked by itself; `next_look` is now, for what was not told."""
+        """True if the cluster looked by itself; `next_look` is now, for what was not told, and once
+        more: a process that was not to tell is silent for GAP.
+        """
         if not self._is_by_itself:
             return False
         self._is_by_itself, self._put_off = False, time.monotonic()
+        self._again = time.monotonic() + AGAIN
         self._looks = float(BURST)
         self._ask(UNLOCK)
         return True

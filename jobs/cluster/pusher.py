@@ -102,11 +102,15 @@ class Pusher:
             except Exception as error:
                 logger.exception("Run %s cannot be given to a worker", claim.run_id)
                 requeue.requeue(claim, Interrupted(error, is_own=True))
+                self._set_up_anew()  # it has dropped the connection
         self._is_careful &= self._may_be_more
 
-    def _wait_after(self, error: Exception) -> None:
+    def _set_up_anew(self) -> None:
         self._is_set_up, self._may_be_more = False, True
         self._listener.close()
+
+    def _wait_after(self, error: Exception) -> None:
+        self._set_up_anew()
         if is_unavailable(error):
             logger.warning("The cluster waits for the database: %s", error)
         else:

@@ -166,6 +166,23 @@ def test_a_cluster_that_is_told_too_often_looks_by_itself_and_senders_see_that(c
     assert told(here, RUN_DUE) == {RUN_DUE}
 
 
+def test_what_is_committed_right_after_its_last_look_by_itself_is_looked_for(
+    clock, direct, monkeypatch
+):
+    monkeypatch.setattr(notifier, "time", clock)
+    here = exhausted(opened())
+    here._idle = IDLE - 1
+    clock.now += GAP
+    assert here.is_to_look_again()
+    notifier.tell(RUN_DUE, by="listen")  # finds the lock held, and is silent for GAP
+    here.looked(has_found=False)
+    assert here.is_to_look_again()
+    clock.now += GAP / 2
+    notifier.tell(RUN_DUE, by="listen")
+    assert here.hear() == set()
+    assert here.next_look < clock.now + 2 * GAP
+
+
 def test_while_it_finds_runs_it_goes_on_looking_by_itself(clock, direct):
     here = exhausted(opened())
     for _ in range(3 * IDLE):

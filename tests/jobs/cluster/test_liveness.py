@@ -243,6 +243,9 @@ def test_a_claim_that_cannot_be_packed_is_an_attempt_of_its_own_run_alone(pusher
 
         monkeypatch.setattr(dispatch, "put_due", unpackable)
         pusher.dequeue()
+        assert not pusher._is_set_up  # the connection that listened is gone
+        pusher.dequeue()
+        assert pusher._is_set_up
     bad.refresh_from_db()
     good.refresh_from_db()
     assert (bad.status, bad.attempts.get().error_class) == ("failed", "RecursionError")

@@ -193,5 +193,8 @@ def test_it_rests_the_less_the_more_runs_end_meanwhile():
 
 def test_or_the_more_events_come():
     a_run_under_way()
-    EventRow.objects.bulk_create(EventRow(id=id_at(now() + SOON), name="x") for _ in range(99))
+    soon = now() + timedelta(seconds=1)
+    EventRow.objects.bulk_create(EventRow(id=id_at(soon), name="x") for _ in range(100))
+    of_a_clock_ahead = now() + timedelta(minutes=1)
+    EventRow.objects.bulk_create(EventRow(id=id_at(of_a_clock_ahead), name="x") for _ in range(99))
     assert retention._rest(looked_at=250, busy=1.0) == pytest.approx(1.0)
