@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -203,6 +204,9 @@ class EndedFromInside(ControlFlow):
 class LeaseLost(ControlFlow):
     """Another worker holds the run: this one's work since its last commit is void."""
 
+    def __init__(self, run_id: uuid.UUID, what: str = "is in other hands") -> None:
+        super().__init__(f"run {run_id} {what}")
+
 
 class CommitRefused(ControlFlow):
     """A deferred constraint (a foreign key, say) or trigger refused a step's work."""
@@ -248,8 +252,9 @@ class Interrupted(ControlFlow):
         error: BaseException,
         *,
         is_own: bool = False,
-        card: str = "",
+        current_step: str = "",
         lines: list[dict[str, Any]] | None = None,
     ) -> None:
-        self.error, self.is_own, self.current_step, self.lines = error, is_own, card, lines or []
+        self.error, self.is_own = error, is_own
+        self.current_step, self.lines = current_step, lines or []
         super().__init__(str(type(error).__name__))

@@ -108,8 +108,8 @@ class Dispatch:
         while claim is not None:
             if self._queues.due.qsize() <= self._workers:
                 self.claims_low.notify()
-            nobody_waits = is_first or self._queues.empty()
-            self._worker_table.may_take_next = nobody_waits and time.monotonic() < ends
+            none_waits = is_first or self._queues.empty()
+            self._worker_table.may_take_next = none_waits and time.monotonic() < ends
             claim, is_first = self._advance_with_timeout(claim, advance), False
         self._worker_table.may_take_next = False
 

@@ -26,7 +26,7 @@ STATUS_OFFSET = SHIFTS_OFFSET + MAX_ENTRIES
 # Last looked, last claimed (monotonic), requests in flight, the problem's length, the problem.
 STATUS = struct.Struct("<ddiH500s")
 HEADER = STATUS_OFFSET + STATUS.size
-NOBODY = bytes(16)
+NO_RUN = bytes(16)
 NO_PID = bytes(4)
 
 
@@ -80,7 +80,7 @@ class WorkerTable:
         self.requests.notify()
 
     def end(self) -> None:
-        self._write(NOBODY, NOBODY, "")
+        self._write(NO_RUN, NO_RUN, "")
 
     # --- the pusher's side, and the sentinel's ----------------------------------------------------
 
@@ -133,7 +133,7 @@ class WorkerTable:
 
     def _read(self, entry: int) -> WorkerEntry:
         pid, run, token, step = ENTRY.unpack_from(self._page, self._start(entry))
-        if run == NOBODY:
+        if run == NO_RUN:
             return WorkerEntry(pid, None, None, "")
         current_step = step.rstrip(b"\0").decode(errors="replace")
         return WorkerEntry(pid, uuid.UUID(bytes=run), uuid.UUID(bytes=token), current_step)

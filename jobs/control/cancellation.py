@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from jobs import models
-from jobs.control.lookup import find, locked
+from jobs.control.lookup import find, lock_run
 from jobs.errors import EndedFromInside, InvalidTransition, UnknownRun
 from jobs.events import requester
 from jobs.execution.step_runner import StepRunner, current_runner
@@ -107,7 +107,7 @@ def _cancel_one(run_id: str | uuid.UUID, why: str) -> bool:
     if asker.id:
         asker.refuse("jobs.cancel_run", find(run_id))
     with transaction.atomic(), requester.asking(asker):
-        run = locked(run_id)
+        run = lock_run(run_id)
         _refuse_ended(run)
         if run.status == RunStatus.CANCELLED:
             return False
@@ -142,7 +142,7 @@ def _lock(run_ids: Sequence[uuid.UUID]) -> None:
     1. Rows, invoked runs before their parents: an ending run wakes its parent.
     2. Lines, first before second ones (completion.release_statements).
     """
-    runs = [locked(run_id) for run_id in reversed(run_ids)]
+    runs = [lock_run(run_id) for run_id in reversed(run_ids)]
     for line in (0, 1):
         standing = [run for run in runs if line <= min(run.turns_held, len(run.turn_keys) - 1)]
         turns.lock({run.turn_keys[line] for run in standing}, line)

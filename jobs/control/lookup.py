@@ -8,7 +8,7 @@ from jobs import models
 from jobs.runs.state import unknown_run
 
 
-def locked(run_id: str | uuid.UUID) -> models.Run:
+def lock_run(run_id: str | uuid.UUID) -> models.Run:
     return _one(models.Run.objects.select_for_update(of=("self",)), run_id)
 
 

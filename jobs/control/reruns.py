@@ -14,7 +14,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from jobs import models
-from jobs.control.lookup import find, locked
+from jobs.control.lookup import find, lock_run
 from jobs.control.retries import (
     RETRYABLE,
     TakenAlong,
@@ -68,7 +68,7 @@ def rerun(
     with transaction.atomic(), requester.asking(asker):
         along = TakenAlong() if anew else taken_along(run)
         below = along.lock()
-        run = locked(run_id)
+        run = lock_run(run_id)
         _refuse(run, anew, from_step)
         for child in below:
             if error := refusal_of_child(run, child, asker):
@@ -91,7 +91,7 @@ def _announce_retry(run: models.Run, again: models.Run) -> None:
 def rerun_once(run_id: uuid.UUID) -> str | None:
     """None if it was rerun before."""
     with transaction.atomic():
-        locked(run_id)  # concurrent callers take turns
+        lock_run(run_id)  # concurrent callers take turns
         if models.Run.objects.filter(rerun_of=run_id).exists():
             return None
         return rerun(run_id, from_start=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from django.db.models.functions import Now
 
 from jobs import models
-from jobs.control.lookup import locked
+from jobs.control.lookup import lock_run
 from jobs.errors import InvalidTransition, JobsError, NotAllowed, UnknownRun
 from jobs.events import requester
 from jobs.models import RegisteredFunction, RunStatus, StepKind, StepStatus
@@ -40,7 +40,7 @@ class TakenAlong:
         ended = []
         for run_id in reversed(self.run_ids):
             with contextlib.suppress(UnknownRun):  # deleted by retention meanwhile
-                ended.append(locked(run_id))
+                ended.append(lock_run(run_id))
         return [run for run in ended if run.status in RETRYABLE]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
@@ -23,8 +22,6 @@ from jobs.lib.json_values import ENCODER
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.connection_state import DivisionByZero
 from jobs.platform.postgres.statements import Rows, Statement
-
-logger = logging.getLogger("jobs.events")
 
 Lock = Callable[[Collection[str]], dict[str, KnownEvent]]
 

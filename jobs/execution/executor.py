@@ -100,10 +100,9 @@ def _mark_begun(claim: Claim) -> None:
     """A run lost with a cluster may have caused that. Record its beginning, to tell its next loss
     from its neighbours'.
     """
-    if claim.lost_count:
-        mine = models.Run.objects.filter(id=claim.run_id, lease_token=claim.token)
-        if not mine.update(begun=True):
-            raise LeaseLost(f"run {claim.run_id} is in other hands")
+    mine = models.Run.objects.held(claim.run_id, claim.token)
+    if claim.lost_count and not mine.update(begun=True):
+        raise LeaseLost(claim.run_id)
 
 
 def _advance(claim: Claim, unit_of_work: UnitOfWork, observer: WorkerObserver) -> Claim | None:

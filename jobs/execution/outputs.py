@@ -56,7 +56,7 @@ class Outputs:
         if step.name not in self._ahead:
             self._ahead = records.outputs(self._run_id, list(self._from(step.name)))
         if step.name not in self._ahead:
-            raise LeaseLost(f"run {self._run_id} has been forgotten")
+            raise LeaseLost(self._run_id, "has been forgotten")
         del self._unread[step.name]
         return json.loads(self._ahead.pop(step.name))
 

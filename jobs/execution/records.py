@@ -139,7 +139,7 @@ SETTLED = releasing(
 def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
     """An unread output is None, with its output_bytes."""
     found: list[tuple[StepRecord, FetchRecord | None]] = []
-    for step, request in STORED.at_once({"run_id": run_id, "at_once": AT_ONCE}):
+    for step, request in STORED.execute_nowait({"run_id": run_id, "at_once": AT_ONCE}):
         _load(step, JSON_OF_STEP)
         step.is_new = False
         if request.id is not None:
@@ -197,7 +197,7 @@ def write(
         written, *more = statements.execute_many(query.asked(values), *then, commits=commits)
     except DataError as error:
         if isinstance(error.__cause__, DivisionByZero):
-            raise LeaseLost(f"run {run['run_id']} is in other hands") from None
+            raise LeaseLost(run["run_id"]) from None
         raise
     (row,) = query.rows(written)
     return bool(row.is_to_stop), more

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
@@ -35,11 +34,11 @@ from jobs.platform.postgres import connection_state, notifier
 from jobs.platform.postgres.outages import is_unavailable, sqlstate_of
 from jobs.runs.claim import Claim
 from jobs.runs.lease import release
+from jobs.runs.unclaimable import SET_ASIDE_SECONDS
 
 logger = logging.getLogger("jobs.engine")
 
 RECONNECT_SECONDS = 1.0
-SET_ASIDE_SECONDS = 30.0
 LINE_LIMIT = 1_000
 # SQLSTATEs, see (1).
 GONE = ("08", "57P01", "57P02", "57P03")
@@ -83,7 +82,7 @@ def _take_a_clean_connection() -> None:
 
 @transaction.atomic
 def _requeue(claim: Claim, report: Interrupted | None, *, was_away: bool) -> None:
-    run = _locked(claim.run_id, claim.token)
+    run = models.Run.objects.held(claim.run_id, claim.token).lock_first()
     if run is None:
         logger.warning("Let go: run %s is in other hands", claim.run_id)
     elif report is None:
@@ -96,11 +95,6 @@ def _requeue(claim: Claim, report: Interrupted | None, *, was_away: bool) -> Non
         _count(run)
         record_attempt(run, report.error, report.current_step, report.lines)
     notifier.wake_clusters(notifier.RUN_DUE)
-
-
-def _locked(run_id: uuid.UUID, token: uuid.UUID) -> models.Run | None:
-    mine = models.Run.objects.filter(id=run_id, lease_token=token)
-    return mine.select_for_update(of=("self",)).select_related("event").first()
 
 
 def _is_of_before(claim: Claim, error: BaseException) -> bool:

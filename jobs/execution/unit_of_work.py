@@ -13,7 +13,6 @@ they may reach the outside.
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -32,8 +31,6 @@ from jobs.platform.postgres.outages import sqlstate_of
 from jobs.platform.postgres.statements import Rows, Statement
 from jobs.runs.claim import Claim
 from jobs.runs.step_record import StepRecord
-
-logger = logging.getLogger("jobs.engine")
 
 # After this long the next step boundary commits: the product's rows are locked.
 MAX_OPEN = 0.05  # seconds

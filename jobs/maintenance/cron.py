@@ -141,7 +141,7 @@ def _while_alive(row: CronSchedule, trigger: TriggerCron | None, now: datetime) 
         is_silent = row.unknown_since is None and row.known_at < now - 2 * RENEWAL
         return _note if is_silent else None
     if row.next_at <= now:
-        return _write_due_time
+        return _give_tick
     is_fresh = row.unknown_since is None and now - RENEWAL < row.known_at <= now
     return None if is_fresh else _renew
 
@@ -171,7 +171,7 @@ def _due_until(row: CronSchedule, now: datetime) -> datetime:
     return max(now, row.last_at) if row.last_at is not None and is_sane else now
 
 
-def _write_due_time(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool:
+def _give_tick(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool:
     table = timetable(row.cron)
     # The row's time wins over a newer time zone database.
     scheduled_at = max(row.next_at, table.latest(now))

@@ -18,8 +18,7 @@ from jobs.platform.postgres import notifier
 @transaction.atomic
 def record_lost_worker(run_id: uuid.UUID, token: uuid.UUID, pid: int, current_step: str) -> bool:
     """A worker's loss is an attempt of its current step (law 5). False if the lease was lost."""
-    held = models.Run.objects.filter(id=run_id, lease_token=token)
-    run = held.select_for_update(of=("self",)).select_related("event").first()
+    run = models.Run.objects.held(run_id, token).lock_first()
     if run is None:
         return False
     step, _ = decode_current_step(current_step, run_id) or (None, 0.0)

@@ -23,7 +23,7 @@ from jobs.runs.lease import releasing
 
 logger = logging.getLogger("jobs.engine")
 
-# Losses without blame (_lapsed_runs).
+# Losses without blame (_take_lapsed_runs).
 REQUEUE_LAPSED = f"""
 UPDATE jobs_run SET {releasing(lost_count="lost_count + 1")}
  WHERE id IN (SELECT id FROM jobs_run
@@ -34,7 +34,7 @@ UPDATE jobs_run SET {releasing(lost_count="lost_count + 1")}
 
 def sweep() -> int:
     _cancel_expired()
-    handed_on = _lapsed_runs() + hand_on_lapsed()
+    handed_on = _take_lapsed_runs() + hand_on_lapsed()
     if handed_on:
         logger.warning("Handed on %d runs and requests whose cluster went silent.", handed_on)
         notifier.wake_clusters()
@@ -64,7 +64,7 @@ def _cancel_if_expired(run_id: uuid.UUID) -> None:
         cancel(run.id, why=f"The run did not {limit} within its function's timeouts.{limit}.")
 
 
-def _lapsed_runs() -> int:
+def _take_lapsed_runs() -> int:
     """Which run of a lost cluster a worker was at is unknown: a first loss, or one before a worker
     began, has no blame. From then on a worker notes that it begins the run (`begun`, see executor),
     and a loss is an attempt: a run that kills its cluster uses up its attempts, its neighbours do
@@ -82,7 +82,7 @@ def _lapsed_runs() -> int:
 @transaction.atomic
 def _record_lost_cluster(run_id: uuid.UUID) -> bool:
     lost = models.Run.objects.lost().filter(id=run_id, begun=True)
-    run = lost.select_for_update(of=("self",), skip_locked=True).select_related("event").first()
+    run = lost.lock_first(skip_locked=True)
     if run is not None:
         record_attempt(run, WorkerLost("The whole cluster went silent."))
     return run is not None

@@ -72,7 +72,7 @@ def _break_circle(suspect: uuid.UUID) -> bool:
         return False
     run_id, key = found
     queued = models.Run.objects.filter(id=run_id, status=RunStatus.QUEUED)
-    run = queued.select_for_update(of=("self",), skip_locked=True).select_related("event").first()
+    run = queued.lock_first(skip_locked=True)
     if run is None or deadlocks.victim_of(run_id) is None:
         return False
     error = deadlocks.story(run.fn_id, key)

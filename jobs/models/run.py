@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import ClassVar
 
@@ -60,6 +61,15 @@ class RunQuerySet(models.QuerySet["Run"]):
         """A function's skipped runs that can still be run: not replayed, not forgotten."""
         skipped = self.filter(fn_id=fn_id, status=RunStatus.SKIPPED)
         return skipped.filter(reruns__isnull=True, forgotten_at__isnull=True)
+
+    def held(self, run_id: uuid.UUID, token: uuid.UUID) -> RunQuerySet:
+        """The run, if the lease with this token has not ended."""
+        return self.filter(id=run_id, lease_token=token)
+
+    def lock_first(self, *, skip_locked: bool = False) -> Run | None:
+        """The first run with its event, its row locked until the transaction ends."""
+        locking = self.select_for_update(of=("self",), skip_locked=skip_locked)
+        return locking.select_related("event").first()
 
     def lost(self) -> RunQuerySet:
         return self.filter(lease_until__lt=Now())

@@ -103,9 +103,9 @@ def claim_of(row: ClaimRow, lease: dict[str, Any]) -> Claim:
 
 
 def reload(claim: Claim) -> Claim:
-    run = Run.objects.filter(id=claim.run_id, lease_token=claim.token).first()
+    run = Run.objects.held(claim.run_id, claim.token).first()
     if run is None:
-        raise LeaseLost(f"run {claim.run_id} is in other hands")
+        raise LeaseLost(claim.run_id)
     return replace(
         claim,
         has_memory=True,

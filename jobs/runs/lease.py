@@ -132,11 +132,11 @@ def _parameters(held: Held) -> dict[str, Any]:
     return {"ids": list(held), "tokens": list(held.values())}
 
 
-def renew_lease(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
+def take_over(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
     """Gives the run a new token, so that the heartbeat, should it give back the old claim now,
     changes nothing. None for a lost lease.
     """
     fresh = uuid.uuid4()
-    mine = models.Run.objects.filter(id=run_id, lease_token=token)
+    mine = models.Run.objects.held(run_id, token)
     until = Now() + timedelta(seconds=conf.lease())
     return fresh if mine.update(lease_token=fresh, lease_until=until) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -17,9 +16,6 @@ from jobs.runs.claim_row import ClaimRow, claims_of, run_facts
 from jobs.runs.lease import leasing
 from jobs.runs.turns import take_turns
 from jobs.runs.unclaimable import claim_or_aside, set_aside
-
-logger = logging.getLogger("jobs.engine")
-
 
 # Due runs of every class (see shares) that no other cluster looks at; leases those in no line, or
 # past all. One row, with the look's state, is always there.

@@ -65,7 +65,7 @@ def _code_of(error: BaseException) -> int:
     return 1
 
 
-def release() -> None:
+def install() -> None:
     """Apply (2) and (3) to all later forks."""
     os.register_at_fork(after_in_child=_be_of_ones_own)
 

@@ -161,7 +161,7 @@ class Process(ForkProcess):
             super().run()
             return
         self.daemon = False  # (5)
-        forked_copies.release()
+        forked_copies.install()
         try:
             super().run()
         finally:

@@ -44,7 +44,7 @@ New = tuple[Key, bytes]  # prepared in this conversation; its name
 NOTHING: Mapping[str, Any] = {}
 BEGIN: Statement = ("BEGIN", NOTHING)
 COMMIT: Statement = ("COMMIT", NOTHING)
-ATTRIBUTE = "jobs_wire"
+ATTRIBUTE = "jobs_pipeline"
 STALE = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)  # (4)
 PLANNED = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
 PLACEHOLDER = re.compile(r"%%|%\((\w+)\)s")
@@ -73,7 +73,7 @@ class PipelineConnection:
             rows = [self._load_rows(result) for result in self._ask(asked)]
         return rows[len(first) : len(first) + len(statements)]
 
-    def execute_blocking(self, text: str, values: Mapping[str, Any]) -> Rows:
+    def execute_nowait(self, text: str, values: Mapping[str, Any]) -> Rows:
         """See (5)."""
         self.begin()
         with self._raw.lock:

@@ -33,7 +33,7 @@ class _ServerBinding(psycopg.Cursor[Any]):
         return self
 
 
-def converse(here: BaseDatabaseWrapper, statements: Sequence[Statement]) -> list[Rows]:
+def execute(here: BaseDatabaseWrapper, statements: Sequence[Statement]) -> list[Rows]:
     """Through Django's wrappers. Outside a transaction the statements are one."""
     raw = here.connection
     transaction_count.add_if_begins(raw)

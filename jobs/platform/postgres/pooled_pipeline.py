@@ -99,10 +99,10 @@ class PooledPipelineConnection(PipelineConnection):
         self._number = transaction_count.begun(self._raw)
         return rows[len(ahead) :]
 
-    def execute_blocking(self, text: str, values: Mapping[str, Any]) -> Rows:
+    def execute_nowait(self, text: str, values: Mapping[str, Any]) -> Rows:
         if compile_statement(text)[2]:
             return self.execute_pipeline([(text, values)])[0]
-        return super().execute_blocking(text, values)
+        return super().execute_nowait(text, values)
 
     def begin(self) -> None:
         if self._opens:

@@ -33,7 +33,7 @@ class Query(Generic[R]):
     def execute(self, values: Mapping[str, Any]) -> list[R]:
         return self.rows(statements.execute(self.text, values))
 
-    def at_once(self, values: Mapping[str, Any]) -> list[R]:
+    def execute_nowait(self, values: Mapping[str, Any]) -> list[R]:
         return self.rows(statements.execute_nowait(self.text, values))
 
     def asked(self, values: Mapping[str, Any]) -> Statement:

@@ -63,7 +63,7 @@ def execute_many(*statements: Statement, commits: bool = False) -> list[Rows]:
     with here.wrap_database_errors:
         pipeline_connection = _pipeline(here)
         if pipeline_connection is None:
-            return plain_statements.converse(here, statements)
+            return plain_statements.execute(here, statements)
         return pipeline_connection.execute_pipeline(statements, commits=commits)
 
 
@@ -73,8 +73,8 @@ def execute_nowait(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
     with here.wrap_database_errors:
         pipeline_connection = _pipeline(here)
         if pipeline_connection is None:
-            return plain_statements.converse(here, [(text, values)])[0]
-        return pipeline_connection.execute_blocking(text, values)
+            return plain_statements.execute(here, [(text, values)])[0]
+        return pipeline_connection.execute_nowait(text, values)
 
 
 @transaction.atomic

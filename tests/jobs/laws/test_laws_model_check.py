@@ -44,7 +44,7 @@ from jobs.maintenance import lost_workers, sweeper, turn_repair
 from jobs.models import RegisteredFunction, Run
 from jobs.runs import shares
 from jobs.runs.claim import Claim
-from jobs.runs.lease import give_back, renew_lease
+from jobs.runs.lease import give_back, take_over
 from jobs.runs.queue import claim_due
 from tests.jobs.laws.model import Known, Model
 from tests.support.commit_boundaries import forget_everything
@@ -256,7 +256,7 @@ class Engine(RuleBasedStateMachine):
         before = list(Run.objects.order_by("id").values())
         self.fates[str(late.run_id)] = "completed"
         execute(late)
-        assert not renew_lease(late.run_id, late.token)
+        assert not take_over(late.run_id, late.token)
         assert not give_back(late.run_id, late.token)
         assert not lost_workers.record_lost_worker(late.run_id, late.token, 4711, "")
         assert list(Run.objects.order_by("id").values()) == before
@@ -282,7 +282,7 @@ class Engine(RuleBasedStateMachine):
                 assert (run.reason == "paused") == known.is_aside
 
     @invariant()
-    def limits_are_kept_and_nobody_waits_without_need(self):
+    def limits_are_kept_and_none_waits_without_need(self):
         for run in self.model.unfinished():
             limits = self.model.limits[run.fn_id]
             held = [
@@ -305,7 +305,7 @@ class Engine(RuleBasedStateMachine):
                 return
             self.time_passes()
             self.claim(limit=4)
-            self.limits_are_kept_and_nobody_waits_without_need()
+            self.limits_are_kept_and_none_waits_without_need()
         raise AssertionError(f"These never end: {self.model.unfinished()}")
 
 

@@ -141,7 +141,7 @@ def the_tables_are_right(town: Town) -> None:
             assert run.turns_held == len(LIMITS)
     for line, limit in enumerate(LIMITS):
         for key in {run.turn_keys[line] for run in runs}:
-            nobody_waits_without_need([r for r in runs if r.turn_keys[line] == key], line, limit)
+            none_waits_without_need([r for r in runs if r.turn_keys[line] == key], line, limit)
     errors = Attempt.objects.filter(run__in=runs, status="error")
     lost = errors.filter(error_class="jobs.errors.WorkerLost")
     assert not lost.filter(run__lost_count=0).exists()  # the first loss is nobody's fault
@@ -152,7 +152,7 @@ def the_tables_are_right(town: Town) -> None:
     assert told == Counter(town.cancelled)
 
 
-def nobody_waits_without_need(runs: list[Run], line: int, limit: int) -> None:
+def none_waits_without_need(runs: list[Run], line: int, limit: int) -> None:
     held = sum(not run.is_finished and run.turns_held > line for run in runs)
     assert held <= limit
     standing = [run for run in runs if run.status == "queued" and run.turns_held == line]
