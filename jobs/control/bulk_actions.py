@@ -15,8 +15,8 @@ from jobs.control.cancellation import cancel
 from jobs.control.cancellation_sets import LARGEST_SET, PassedLines, cancel_plain
 from jobs.control.reruns import rerun, rerun_once
 from jobs.errors import InvalidTransition, JobsError, UnknownFunction
-from jobs.events import fan_out, intake, requester, validation
-from jobs.events.event import Event, EventPayload
+from jobs.events import intake, requester, validation
+from jobs.events.event import Event
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.json_values import named
 from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run, RunStatus
@@ -84,11 +84,8 @@ def bulk(
     asker.refuse(PERMISSION[action])
     _refuse_unreadable(action, wanted)
     with transaction.atomic():
-        (row,) = intake.accept_fresh([sent])
-        run = fan_out.new_run(catalog.get(FUNCTION), row, EventPayload.of_event(sent, row))
-        run.asked_by = asker.id
-        fan_out.start([run])
-    return str(run.id)
+        function = catalog.get(FUNCTION)
+        return str(intake.start_alone(function, sent, triggers=True, asked_by=asker.id))
 
 
 def _refuse_unmeant(action: Action, wanted: dict[str, str], everything: bool) -> None:

@@ -22,8 +22,8 @@ from django.db import transaction
 
 from jobs.control import scrubbing
 from jobs.errors import InvalidEvent
-from jobs.events import fan_out, intake, validation
-from jobs.events.event import Event, EventPayload
+from jobs.events import intake, validation
+from jobs.events.event import Event
 from jobs.lib.excerpts import quoted
 from jobs.platform.postgres import statements
 from jobs.registry import catalog
@@ -111,10 +111,7 @@ def _as_id(given: Any) -> str:
 
 def _start(asked: list[str]) -> str:
     sent = validation.validate(Event(name=EVENT, data={"events": asked}))
-    (row,) = intake.accept_fresh([sent], triggers=False)
-    run = fan_out.new_run(catalog.get(FUNCTION), row, EventPayload.of_event(sent, row))
-    fan_out.start([run])
-    return str(run.id)
+    return str(intake.start_alone(catalog.get(FUNCTION), sent))
 
 
 def go_on(left: list[str]) -> None:

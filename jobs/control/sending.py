@@ -12,8 +12,7 @@ from jobs.control.bulk_actions import FUNCTION as BULK
 from jobs.errors import InvalidEvent, InvalidTransition
 from jobs.events import fan_out, intake, requester, validation
 from jobs.events.deduplication import KnownEvent
-from jobs.events.event import Event, EventPayload
-from jobs.ids import new_id
+from jobs.events.event import Event
 from jobs.lib.json_values import named
 from jobs.registry import catalog
 from jobs.registry.event_data import INVOKED_EVENT
@@ -69,8 +68,4 @@ def start_by_hand(fn_id: str, data: dict[str, Any], event_name: str = INVOKED_EV
         told = str(error).replace(f"Event “{event_name}”: data", "The data", 1)
         raise InvalidEvent(told) from None
     with transaction.atomic():
-        row = models.Event(id=new_id(), name=sent.name, data=sent.data)
-        row.save(force_insert=True)
-        run = fan_out.new_run(function, row, EventPayload.of_event(sent, row))
-        fan_out.start([run])
-    return str(run.id)
+        return str(intake.start_alone(function, sent))

@@ -60,6 +60,10 @@ def triggered_runs(event: Event, row: NewEvent) -> Iterable[NewRun]:
         yield canceller
 
 
+def no_runs(event: Event, row: NewEvent) -> Iterable[NewRun]:
+    return ()
+
+
 def _fires(
     trigger: options.TriggerEvent, function: Function, payload: EventPayload, event_id: uuid.UUID
 ) -> bool:

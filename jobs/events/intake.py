@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +12,9 @@ from typing import Any
 from django.db import DataError, connection, transaction
 
 from jobs.errors import InvalidEvent
-from jobs.events import condition_problems, deduplication, id_conflicts, insertion
+from jobs.events import condition_problems, deduplication, fan_out, id_conflicts, insertion
 from jobs.events.deduplication import KnownEvent, Outcome
-from jobs.events.event import Event, milliseconds
-from jobs.events.fan_out import triggered_runs
+from jobs.events.event import Event, EventPayload, milliseconds
 from jobs.events.insertion import NewEvent
 from jobs.events.validation import as_list, refuse_reserved, validate
 from jobs.events.wake import AWAITED, awaited_until, wake_waiting
@@ -22,6 +22,7 @@ from jobs.lib.json_values import ENCODER
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.connection_state import DivisionByZero
 from jobs.platform.postgres.statements import Rows, Statement
+from jobs.registry.function import Function
 
 Lock = Callable[[Collection[str]], dict[str, KnownEvent]]
 
@@ -75,6 +76,19 @@ def accept_fresh(events: list[Event], *, triggers: bool = True) -> list[NewEvent
     return [row for _, row in fresh]
 
 
+def start_alone(
+    function: Function, event: Event, *, triggers: bool = False, asked_by: str | None = None
+) -> uuid.UUID:
+    """Start this function by an event of its own, which starts no other one unless `triggers`;
+    returns the run's id. In a transaction.
+    """
+    (row,) = accept_fresh([event], triggers=triggers)
+    run = fan_out.new_run(function, row, EventPayload.of_event(event, row))
+    run.asked_by = run.asked_by if asked_by is None else asked_by
+    fan_out.start([run])
+    return run.id
+
+
 def _accept_once(events: list[Event], lock: Lock) -> Sequence[NewEvent | KnownEvent]:
     known: dict[str, NewEvent | KnownEvent] = {}
     known |= lock({event.id for event in events if event.id})
@@ -106,7 +120,8 @@ def _insert(
     if not fresh:
         return Outcome.INSERTED
     condition_problems.forget()
-    pairs = [(row, list(triggered_runs(event, row)) if triggers else []) for event, row in fresh]
+    runs_of = fan_out.triggered_runs if triggers else fan_out.no_runs
+    pairs = [(row, list(runs_of(event, row))) for event, row in fresh]
     insertion.park_behind(run for _, runs in pairs for run in runs if run.planned is None)
     batches = list(insertion.insert_statements(pairs))
     if ids and len(batches) > 1:

@@ -23,10 +23,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
-from jobs import models
-from jobs.events import fan_out
-from jobs.events.event import Event, EventPayload
-from jobs.ids import new_id
+from jobs.events import intake
+from jobs.events.event import Event
 from jobs.models import UNFINISHED, CronSchedule, Run, RunStatus
 from jobs.platform.postgres.clock import database_clock
 from jobs.platform.postgres.outages import is_unavailable
@@ -204,9 +202,4 @@ def _obstacle(row: CronSchedule, trigger: TriggerCron | None) -> str:
 def _start(function: Function, line: str, scheduled_at: datetime) -> uuid.UUID:
     """Functions that listen to the event's name start nothing."""
     data = {"cron": line, "scheduled_at": scheduled_at.isoformat()}
-    event = Event(name=EVENT, data=data, ts=scheduled_at)
-    row = models.Event(id=new_id(), name=event.name, data=event.data, ts=scheduled_at)
-    row.save(force_insert=True)
-    run = fan_out.new_run(function, row, EventPayload.of_event(event, row))
-    fan_out.start([run])
-    return run.id
+    return intake.start_alone(function, Event(name=EVENT, data=data, ts=scheduled_at))

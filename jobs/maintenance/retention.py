@@ -33,7 +33,7 @@ from django.db.models.functions import Now
 from jobs import conf
 from jobs.control.form_submissions import KEPT
 from jobs.events import event as events_event
-from jobs.events import fan_out, intake
+from jobs.events import intake
 from jobs.events.deduplication import DEDUPE_WINDOW
 from jobs.maintenance.deletion import delete_events, delete_runs
 from jobs.models import (
@@ -114,10 +114,7 @@ def go_on() -> None:
     waiting = Run.objects.in_status(RunStatus.QUEUED).filter(fn_id=FUNCTION, started_at=None)
     if waiting.exists():
         return
-    sent = events_event.Event(name=CONTINUED)
-    (row,) = intake.accept_fresh([sent], triggers=False)
-    payload = events_event.EventPayload.of_event(sent, row)
-    fan_out.start([fan_out.new_run(catalog.get(FUNCTION), row, payload)])
+    intake.start_alone(catalog.get(FUNCTION), events_event.Event(name=CONTINUED))
 
 
 def _forget_submissions(batch: int, batches: int) -> bool:
