@@ -7,7 +7,7 @@
     sentinel             main         django_q_adapter's EngineSentinel: makes shared (worker_table,
                                       dispatch), prepares itself and its forks (process_tree,
                                       query_log, statements); broker.set_stat, a cluster's row
-    pusher               sentinel     pusher.dequeue: runs.queue, runs.shares, runs.turns,
+    pusher               sentinel     pusher.dequeue: runs.claiming, runs.shares, runs.turns,
                                       runs.parking; maintenance.sweeper, turn_repair, cron;
                                       metrics.rollups; listener
       thread `heartbeat` pusher       heartbeat, maintenance.lost_workers

@@ -32,8 +32,8 @@ from jobs.platform.ipc import process_tree
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.outages import is_unavailable
 from jobs.registry import rows
-from jobs.runs import parking, queue
-from jobs.runs.queue import claim_batch
+from jobs.runs import claiming, parking
+from jobs.runs.claiming import claim_batch
 from jobs.runs.unclaimable import set_first_aside
 
 logger = logging.getLogger("jobs.engine")
@@ -161,7 +161,7 @@ class Pusher:
 
     def _wait_for_runs(self, gateway: Gateway, dispatch: Dispatch) -> None:
         listener = self._listener
-        deadline = time.monotonic() + max(queue.next_due(listener.poll), MIN_WAIT)
+        deadline = time.monotonic() + max(claiming.next_due(listener.poll), MIN_WAIT)
         while not self._is_to_look(gateway):
             patience = min(deadline, listener.next_look) - time.monotonic()
             if listener.is_to_look_again() or patience <= 0:

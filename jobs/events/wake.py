@@ -58,14 +58,14 @@ def satisfies(detail: dict[str, Any], variables: dict[str, Any], where: str) -> 
     return expressions.holds(condition, variables, f"{where}, event {variables['async']['id']}")
 
 
-WAKE = """
+WAKE = f"""
 WITH woken AS (
   UPDATE jobs_run SET due_at = statement_timestamp()
    WHERE id = ANY(%(run_ids)s)
      AND (status IN ('waiting', 'running') OR status = 'queued' AND due_at IS NOT NULL)
   RETURNING id)
-SELECT 'run' FROM woken LIMIT 1
-"""
+SELECT '{notifier.RUN_DUE}' FROM woken LIMIT 1
+"""  # noqa: S608
 
 
 def wake_statement(run_ids: Sequence[uuid.UUID]) -> Statement:

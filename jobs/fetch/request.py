@@ -24,12 +24,12 @@ from jobs.lib.secrets import Secret, names_in, reference_for, way_out
 from jobs.models import FetchStatus
 from jobs.platform.http import address_policy
 from jobs.platform.http.exchange import BODY_LIMIT
+from jobs.platform.http.headers import HEADER_NAME
 from jobs.runs.step_record import StepRecord
 
 DEFAULT_TIMEOUT = 300.0
 LONGEST_TIMEOUT = 7200.0
 HEADERS_LIMIT = 65_536  # bytes, names and values together
-HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 # Not allowed in a header's value (tabs are); lost at its end.
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 NO_HEADER = re.compile(r"[\x00-\x1f\x7f]|\s+\Z")

@@ -1,1 +1,1 @@
-"""What the engine stands on: PostgreSQL, HTTP, processes. Nothing here knows of runs."""
+"""What the engine stands on: PostgreSQL, HTTP, processes. Only its notifier has a word for runs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from jobs.platform.postgres import notifier
 from jobs.platform.postgres.query import Query
 from jobs.platform.postgres.statements import Rows, Statement
 from jobs.runs import turns
@@ -11,6 +12,7 @@ from jobs.runs.claim import Claim, claim_of, lease_for
 from jobs.runs.claim_row import ClaimRow, claims_of, run_facts
 from jobs.runs.lease import leasing
 
+WORD = f"SELECT '{notifier.RUN_DUE}' FROM woken"  # noqa: S608
 # Leases the line's next run if it then holds all its turns; else wakes it.
 HAND_OVER = f"""
 WITH first AS MATERIALIZED ({turns.FIRST}),
@@ -25,7 +27,7 @@ woken AS (
   UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
    WHERE id = (SELECT id FROM next WHERE stands_still OR NOT passes)
   RETURNING id)
-{claims_of("next", "passes AND NOT stands_still AS is_leased", "(SELECT 'run' FROM woken) AS word")}
+{claims_of("next", "passes AND NOT stands_still AS is_leased", f"({WORD}) AS word")}
 """  # noqa: S608
 
 

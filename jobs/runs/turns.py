@@ -163,7 +163,7 @@ WAKE = f"""
 WITH woken AS (
   UPDATE jobs_run SET due_at = statement_timestamp(), reason = '' WHERE id = ({FIRST})
   RETURNING id)
-SELECT 'run' FROM woken
+SELECT '{notifier.RUN_DUE}' FROM woken
 """  # noqa: S608
 
 
@@ -186,7 +186,7 @@ WITH lines AS MATERIALIZED (
 ), woken AS (
   UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
    WHERE id = ANY(ARRAY(SELECT id FROM next)) RETURNING id)
-SELECT 'run' FROM woken LIMIT 1
+SELECT '{notifier.RUN_DUE}' FROM woken LIMIT 1
 """  # noqa: S608
 
 

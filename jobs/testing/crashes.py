@@ -37,9 +37,9 @@ from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.maintenance import cron, lost_workers, sweeper
 from jobs.platform.postgres import connection_state, statements
-from jobs.runs import queue
+from jobs.runs import claiming
 from jobs.runs.claim import Claim
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 
 ENGINE = Path(jobs.__file__).parent
 # Of what others decide.
@@ -132,7 +132,7 @@ class CrashingCluster:
         leased = gateway.lease_requests(BATCH)
         if leased:
             gateway.store_responses([(request, gateway.perform_now(request)) for request in leased])
-        return bool(claims or leased) or queue.next_due(1.0) == 0
+        return bool(claims or leased) or claiming.next_due(1.0) == 0
 
     def bury_worker(self) -> None:
         """Only the worker has died: its cluster's heartbeat finds that out at once."""

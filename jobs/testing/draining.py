@@ -3,8 +3,8 @@ from __future__ import annotations
 from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.maintenance import cron, sweeper, turn_repair
-from jobs.runs import queue
-from jobs.runs.queue import claim_due
+from jobs.runs import claiming
+from jobs.runs.claiming import claim_due
 from jobs.testing import cron_lines, time_travel
 from jobs.testing.arguments import checked_limit
 
@@ -40,7 +40,7 @@ def _drain(advanced: int, limit: int) -> int:
         if advanced > limit:
             raise RuntimeError(f"drain() has advanced runs {advanced} times and is not done.")
         # A batch is empty if all its runs were parked; more may follow.
-        if not _perform_requests() and not claims and queue.next_due(1.0) > 0:
+        if not _perform_requests() and not claims and claiming.next_due(1.0) > 0:
             return advanced
 
 

@@ -11,7 +11,7 @@ from django.test import Client
 from jobs.api import cancel as cancel_run
 from jobs.execution.executor import execute
 from jobs.fetch.gateway import lease_requests
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain
 from songs import credits
 from songs.cancellation import cancel_song

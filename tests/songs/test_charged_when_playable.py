@@ -14,7 +14,7 @@ from django.test import Client
 from jobs.api import rerun
 from jobs.execution import unit_of_work
 from jobs.execution.executor import execute
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain
 from songs import credits, functions
 from songs.deletion import delete_song
@@ -134,7 +134,7 @@ def stop_after(patch: pytest.MonkeyPatch, step: str) -> None:
         "jobs.testing.draining.claim_due",
         lambda n, who: [] if watch.is_stopping else claim_due(n, who),
     )
-    patch.setattr("jobs.runs.queue.next_due", lambda at_most: at_most)
+    patch.setattr("jobs.runs.claiming.next_due", lambda at_most: at_most)
 
 
 class Stopping:

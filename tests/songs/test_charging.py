@@ -14,7 +14,7 @@ from jobs.api import rerun
 from jobs.execution.executor import execute
 from jobs.fetch.gateway import lease_requests, perform_now, store_responses
 from jobs.models import Run
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from songs import credits
 from songs.failure_messages import NO_CREDITS

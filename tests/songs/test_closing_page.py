@@ -8,7 +8,7 @@ from django.test import Client
 
 from jobs.execution.executor import execute
 from jobs.models import Run
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain
 from songs.downloads import FN
 from songs.leaving import close_account

@@ -13,7 +13,7 @@ from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.models import Run
 from jobs.runs.claim import Claim
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from songs.models import Song, SongStatus, User
 from tests.songs.making import (

@@ -25,7 +25,7 @@ from jobs.api import rerun
 from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.models import Attempt, Run, Step
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from songs import credits, downloads, ledger_check
 from songs.deletion import delete_song

@@ -16,7 +16,7 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from songs.limits import clearing, counts, network_of, permits, refusals
 from songs.limits.counts import Asked, Full
 from songs.limits.rules import RULES

@@ -34,7 +34,7 @@ from jobs.fetch import gateway
 from jobs.maintenance import sweeper
 from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run
 from jobs.runs.claim import Claim
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from songs import credits
 from songs.generation import NoCreditsLeft

@@ -8,7 +8,7 @@ from django.test import Client
 
 from jobs.api import cancel, pause, rerun
 from jobs.execution.executor import execute
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain
 from songs import credits
 from songs.failure_messages import ANOTHER

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.execution.executor import execute
 from jobs.models import Attempt, Fetch, LogLine, Run, Step
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain
 from songs.models import SongStatus, User
 from songs.studio.calls import Calls

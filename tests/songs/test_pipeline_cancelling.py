@@ -12,7 +12,7 @@ from jobs.execution.executor import execute
 from jobs.fetch.gateway import Flight, lease_requests, store_responses
 from jobs.platform.http.exchange import Outcome
 from jobs.runs.claim import Claim
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from songs.failure_messages import CANCELLED
 from songs.models import SongStatus, User

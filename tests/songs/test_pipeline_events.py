@@ -13,7 +13,7 @@ from jobs.api import Event, rerun, send
 from jobs.execution.executor import execute
 from jobs.fetch.gateway import lease_requests, perform_now, store_responses
 from jobs.models import Run
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from songs.leaving import close_account
 from songs.links import Links, runs_about
 from songs.models import Song, SongStatus, User

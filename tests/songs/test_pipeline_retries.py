@@ -9,7 +9,7 @@ from jobs.execution.executor import execute
 from jobs.fetch.gateway import lease_requests, perform_now, store_responses
 from jobs.models import Run
 from jobs.runs.claim import Claim
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from songs.failure_messages import REFUSED, TROUBLED
 from songs.models import SongStatus, User

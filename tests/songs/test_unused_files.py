@@ -13,7 +13,7 @@ from django.core.files.storage import default_storage
 from jobs.api import cancel, rerun
 from jobs.fetch.gateway import Flight, lease_requests, perform_now, store_responses
 from jobs.models import Run
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from songs import functions
 from songs.cancellation import cancel_song

@@ -12,7 +12,7 @@ from jobs.cluster.worker_table import WorkerTable
 from jobs.execution.executor import execute
 from jobs.maintenance import sweeper
 from jobs.models import Run
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from tests.support.functions import in_a_child
 
 DIED = 9

@@ -10,7 +10,7 @@ from jobs.api import Context, NonRetriableError
 from jobs.execution.executor import execute
 from jobs.models import Run
 from jobs.runs.claim import Claim
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from tests.support.functions import registered
 
 FAILURE, CANCEL, RETRY = (f"test-function-{moment}" for moment in ("failure", "cancel", "retry"))

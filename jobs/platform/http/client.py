@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -23,18 +22,18 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 from jobs.errors import FetchCode, JobsError
-from jobs.lib.excerpts import excerpt, quoted
-from jobs.lib.secrets import mask, mask_json, resolve
+from jobs.lib.excerpts import excerpt
+from jobs.lib.secrets import mask, mask_json
 from jobs.platform.http.address_policy import Origin, Refused, origin_of, permit
 from jobs.platform.http.body import clean_text, read_body, text_of
 from jobs.platform.http.connection import Unreachable
 from jobs.platform.http.connection_pool import Transport, current
 from jobs.platform.http.error_text import Broken, Unusable, code_of, sentence
 from jobs.platform.http.exchange import Outcome, Request
+from jobs.platform.http.headers import headers_of, without_content
 
 MOST_HOPS = 25
 REDIRECTS = {301, 302, 303, 307, 308}
-HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HIDDEN_HEADERS = {"set-cookie", "authorization", "proxy-authorization"}
 
 
@@ -65,12 +64,12 @@ def _ask(
 ) -> Outcome:
     origin = origin_of(request.url)
     permit(origin.host, origin.port)
-    headers = _headers(request)
+    headers = headers_of(request)
     method, url, body = request.method, request.url, request.body.encode()
     if request.result_url:
         method, url, body = "GET", _within(origin, request.result_url), b""
     for _ in range(MOST_HOPS + 1):
-        sent = headers if body or method != "GET" else _without_content(headers)
+        sent = headers if body or method != "GET" else without_content(headers)
         with closing(transport.open(method, url, sent, body, _left(deadline))) as response:
             target = _redirect(response, url, origin)
             if target is None:
@@ -85,27 +84,6 @@ def _left(deadline: float) -> float:
     if left <= 0:
         raise TimeoutError
     return left
-
-
-# --- what is sent ---------------------------------------------------------------------------------
-
-
-def _headers(request: Request) -> dict[str, str]:
-    """Non-ASCII text goes as UTF-8."""
-    headers = {name: resolve(value) for name, value in request.headers.items()}
-    for name, value in headers.items():
-        if not HEADER_NAME.fullmatch(name):
-            raise Refused(f"{quoted(name)} is not a header's name")
-        if any(c in "\r\n\0" for c in value) or value != value.strip():
-            raise Refused(
-                f"header {quoted(name)}: its value begins or ends with a space or holds a line "
-                "break"
-            )
-    return {name: value.encode().decode("latin-1") for name, value in headers.items()}
-
-
-def _without_content(headers: dict[str, str]) -> dict[str, str]:
-    return {name: v for name, v in headers.items() if not name.lower().startswith("content-")}
 
 
 # --- redirects ------------------------------------------------------------------------------------

@@ -30,11 +30,10 @@ from jobs.platform.http import address_policy
 from jobs.platform.http.connection import PlainPool, Route, TlsPool
 from jobs.platform.http.deadline_socket import TlsSocket
 from jobs.platform.http.greenlet_loop import wait_future
+from jobs.platform.http.headers import with_the_usual
 
 SHARED = 1.0  # seconds that requests share a look-up
 HOSTS = 100  # with kept connections
-HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "MelodyMaker-jobs"}
-FRAMING = {"content-length", "transfer-encoding"}
 
 Resolve = Callable[[str, int], list[str]]
 
@@ -138,12 +137,11 @@ class Transport:
 
 
 def _prepared(method: str, url: str, headers: dict[str, str], body: bytes) -> PreparedRequest:
-    """`prepare_url` would rewrite the vetted URL; the length alone ends the body."""
-    own = {name: v for name, v in headers.items() if name.lower() not in FRAMING}
+    """`prepare_url` would rewrite the vetted URL."""
     prepared = PreparedRequest()
     prepared.prepare_method(method)
     prepared.url = url
-    prepared.prepare_headers(HEADERS | own)
+    prepared.prepare_headers(with_the_usual(headers))
     prepared.prepare_body(body, None)
     return prepared
 

@@ -20,7 +20,7 @@ from jobs.cluster.worker_table import WorkerTable
 from jobs.platform.ipc import pipe_queue, shared_state
 from jobs.platform.postgres.clock import Clock
 from jobs.runs.claim import Claim, LargeClaim
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from tests.support.functions import registered
 
 pytestmark = pytest.mark.processes

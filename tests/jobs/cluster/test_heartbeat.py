@@ -16,7 +16,7 @@ from jobs.cluster.heartbeat import Heartbeat
 from jobs.cluster.worker_table import WorkerTable
 from jobs.models import Run
 from jobs.runs.claim import Claim
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from tests.support.functions import Diary, at_once, go, registered, three_steps
 
 pytestmark = pytest.mark.django_db(transaction=True)

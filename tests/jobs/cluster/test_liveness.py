@@ -27,8 +27,8 @@ from jobs.maintenance import lost_workers, sweeper, turn_repair
 from jobs.models import Cluster, Run
 from jobs.platform.postgres import statements
 from jobs.runs import claim as runs_claim
-from jobs.runs import queue, unclaimable
-from jobs.runs.queue import claim_due
+from jobs.runs import claiming, unclaimable
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.functions import go, registered, the_run
 
@@ -203,7 +203,7 @@ def test_a_run_at_which_the_whole_statement_fails_is_found_and_set_aside(pusher,
 
         def fails(text: str, values: Any) -> Any:
             due = Run.objects.due().filter(lease_token=None).order_by("due_at", "id")
-            if text == queue.CLAIM_DUE and bad in due[: values["limit"]]:
+            if text == claiming.CLAIM_DUE and bad in due[: values["limit"]]:
                 raise DataError("interval out of range")
             return real(text, values)
 

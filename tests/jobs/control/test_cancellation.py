@@ -12,7 +12,7 @@ from jobs.execution.executor import execute
 from jobs.fetch import outbox
 from jobs.models import Event as EventRow
 from jobs.models import Fetch, Run, Step
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from songs.models import Category
 from tests.support.functions import Diary, at_once, go, nap, ran, registered, the_run, three_steps

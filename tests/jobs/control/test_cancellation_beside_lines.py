@@ -17,7 +17,7 @@ from jobs.execution.executor import execute
 from jobs.maintenance.turn_repair import repair_turns
 from jobs.models import Reason, Run, RunStatus
 from jobs.runs import turns
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from tests.support.blocking import others
 from tests.support.functions import registered
 

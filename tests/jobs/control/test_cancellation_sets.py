@@ -22,8 +22,8 @@ from jobs.execution.executor import execute
 from jobs.models import Event as EventRow
 from jobs.models import Reason, Run, RunStatus
 from jobs.runs import pace
+from jobs.runs.claiming import claim_due
 from jobs.runs.hook_events import CANCELLED
-from jobs.runs.queue import claim_due
 from jobs.testing import drain
 from tests.support.blocking import Uncommitted
 from tests.support.deaths import DIED, HERE, leases_lapse

@@ -19,7 +19,7 @@ from jobs.control import forgetting
 from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.models import Fetch, Run, Step
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import Answer, drain, travel
 from tests.support.forgetting import WORD, child, holding, sleeper
 from tests.support.functions import go, registered, the_run

@@ -10,7 +10,7 @@ from jobs.api import Context, Event, cancel, pause, replay_skipped, rerun, resum
 from jobs.errors import InvalidTransition, UnknownFunction
 from jobs.models import Reason, RegisteredFunction, Run, RunStatus
 from jobs.platform.postgres.clock import database_clock
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.functions import Diary, at_once, registered, three_steps
 

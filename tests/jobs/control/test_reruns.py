@@ -21,7 +21,7 @@ from jobs.api import (
 from jobs.execution.executor import execute
 from jobs.fetch import outbox
 from jobs.models import Run, Step
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import Answer, drain, travel
 from tests.support.functions import Diary, go, nap, registered, the_run, three_steps
 from tests.support.received_bytes import received

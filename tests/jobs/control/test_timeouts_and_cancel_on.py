@@ -11,7 +11,7 @@ from jobs.api import Cancel, Concurrency, Context, Event, InvalidFunction, Timeo
 from jobs.execution.executor import execute
 from jobs.maintenance import sweeper
 from jobs.models import Run, RunStatus
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.functions import at_once, registered
 

@@ -14,7 +14,7 @@ from jobs.api import Context
 from jobs.execution.executor import execute
 from jobs.execution.records import AT_ONCE
 from jobs.models import Run, Step
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import Answer, drain, travel
 from tests.support.functions import Diary, at_once, go, registered, the_run
 from tests.support.received_bytes import Received, received

@@ -19,7 +19,7 @@ from jobs.execution import requeue, unit_of_work
 from jobs.execution.executor import execute
 from jobs.execution.observer import NullObserver
 from jobs.models import LogLine
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.functions import go, registered, the_run
 from tests.support.interruptions import create, cut_off, errors, play

@@ -10,8 +10,8 @@ from django.db import connection, transaction
 
 from jobs.api import Context, Event, send
 from jobs.events import wake
-from jobs.runs import queue
-from jobs.runs.queue import claim_due
+from jobs.runs import claiming
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.functions import Diary, go, nap, registered, the_run
 
@@ -78,4 +78,4 @@ def test_a_run_that_is_woken_while_a_worker_has_it_keeps_no_cluster_busy():
         (_,) = claim_due(10)
         wake.wake_runs([run.id])
         assert claim_due(10) == []
-        assert queue.next_due(1.0) > 0.9
+        assert claiming.next_due(1.0) > 0.9

@@ -11,7 +11,7 @@ from jobs.api import Context
 from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.models import Run
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import Answer, drain
 from tests.support.functions import at_once, go, registered, the_run
 

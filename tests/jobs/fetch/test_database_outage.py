@@ -21,7 +21,7 @@ from django.conf import settings
 from jobs.execution.executor import execute
 from jobs.fetch.gateway import Gateway
 from jobs.models import Fetch, Run
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain
 from melodymaker import embedded
 from melodymaker.embedded.place import Place

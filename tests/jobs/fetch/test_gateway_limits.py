@@ -25,7 +25,7 @@ from jobs.fetch.workers import NoWorkerPool
 from jobs.models import Fetch, Run
 from jobs.platform.http.exchange import Outcome
 from jobs.platform.postgres import statements
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from tests.support.explain import explained
 from tests.support.functions import go, registered
 from tests.support.hostile_endpoint import PATIENCE, Adversary, allow, answer, silent

@@ -13,7 +13,7 @@ from django.urls import reverse
 from jobs.api import Context, InvalidStep, Secret
 from jobs.execution.executor import execute
 from jobs.models import Fetch, Run
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import Answer, Endpoint, drain
 from tests.jobs.lib.test_law_11_secrets import assert_no_canary
 from tests.support.functions import go, ran, registered, the_run

@@ -16,7 +16,7 @@ from jobs.fetch.outbox import Flight, Landed, lease_requests, release, renew, st
 from jobs.maintenance import sweeper
 from jobs.models import Fetch, Run, Step
 from jobs.platform.http.exchange import Outcome
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.functions import go, registered
 

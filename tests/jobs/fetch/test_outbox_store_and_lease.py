@@ -22,7 +22,7 @@ from jobs.platform.http.exchange import Outcome
 from jobs.platform.ipc.pipe_queue import LossyQueue
 from jobs.registry.function import Function
 from jobs.runs.claim import Claim
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.functions import go, registered
 

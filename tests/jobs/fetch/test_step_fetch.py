@@ -10,7 +10,7 @@ from jobs.api import Context, Secret
 from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.models import Fetch
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import Answer, drain, travel
 from tests.support.functions import go, ran, registered, the_run
 

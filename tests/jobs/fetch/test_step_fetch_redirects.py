@@ -11,7 +11,7 @@ from jobs.execution.executor import execute
 from jobs.fetch import gateway, outbox
 from jobs.models import Fetch
 from jobs.platform.http import client
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import Answer, Endpoint, drain, travel
 from tests.support.functions import go, ran, registered, the_run
 

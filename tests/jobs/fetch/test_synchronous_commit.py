@@ -12,7 +12,7 @@ from jobs.api import Context, Event, send
 from jobs.execution.executor import execute
 from jobs.fetch.outbox import Flight, lease_requests, store_responses
 from jobs.platform.http.exchange import Outcome
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from songs.models import Category
 from tests.support.functions import go, registered
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from jobs.api import Context, Event, send
 from jobs.execution.executor import execute
 from jobs.models import Attempt, LogLine, Run, Step
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from songs.models import Category
 from tests.support.functions import Diary, at_once, go, registered, the_run, three_steps

@@ -16,7 +16,7 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 from jobs.api import Context
 from jobs.execution.executor import execute
 from jobs.models import Run
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from songs.models import Category
 from tests.support.functions import go, in_a_child, registered, the_run

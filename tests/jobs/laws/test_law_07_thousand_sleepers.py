@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from jobs.api import Context
 from jobs.execution.executor import execute
 from jobs.models import Attempt, Event, Fetch, LogLine, Run, Step
-from jobs.runs.queue import claim_due, next_due
+from jobs.runs.claiming import claim_due, next_due
 from jobs.testing import drain, travel
 from tests.support.functions import go, ran, registered
 from tests.support.sleepers import make_sleepers

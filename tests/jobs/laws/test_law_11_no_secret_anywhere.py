@@ -37,7 +37,7 @@ from jobs.registry import catalog, discovery, unusable
 from jobs.registry import rows as registry_rows
 from jobs.registry.expressions import why_not
 from jobs.registry.options import Cancel, Concurrency, TriggerCron, TriggerEvent
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from songs import credits
 from songs.models import Song, User

@@ -18,7 +18,7 @@ from jobs.control import cancel_on
 from jobs.maintenance import cron, retention
 from jobs.models import CronSchedule, Run
 from jobs.platform.postgres import statements
-from jobs.runs import queue
+from jobs.runs import claiming
 from jobs.testing import drain
 from songs.models import User
 from tests.support.explain import Explained, explained
@@ -94,7 +94,7 @@ def a_bit_of_everything() -> None:
     cancel(sleeper.id)
     rerun(Run.objects.filter(status="failed").latest("id").id)
     drain()
-    queue.next_due(1.0)
+    claiming.next_due(1.0)
     retention.forget(batches=2)
 
 
@@ -213,7 +213,9 @@ def test_a_cluster_takes_a_few_of_a_long_queue_at_the_cost_of_a_few(options):
         assert not collects, long.story(statement)
         allowed = short.pages[statement] + DEEPER
         assert long.pages[statement] <= allowed, long.story(statement)
-    assert any("jobs_run_shares" in node for node in long.plans[" ".join(queue.CLAIM_DUE.split())])
+    assert any(
+        "jobs_run_shares" in node for node in long.plans[" ".join(claiming.CLAIM_DUE.split())]
+    )
 
 
 def taking_ten(of: int) -> Explained:
@@ -221,6 +223,6 @@ def taking_ten(of: int) -> Explained:
     with transaction.atomic():
         send([Event(name="test/go", data={"user": n}) for n in range(of)])
         with explained() as engine:
-            assert len(queue.claim_due(10)) == 10
+            assert len(claiming.claim_due(10)) == 10
         transaction.set_rollback(True)
     return engine

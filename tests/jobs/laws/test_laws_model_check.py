@@ -44,8 +44,8 @@ from jobs.maintenance import lost_workers, sweeper, turn_repair
 from jobs.models import RegisteredFunction, Run
 from jobs.runs import shares
 from jobs.runs.claim import Claim
+from jobs.runs.claiming import claim_due
 from jobs.runs.lease import give_back, take_over
-from jobs.runs.queue import claim_due
 from tests.jobs.laws.model import Known, Model
 from tests.support.commit_boundaries import forget_everything
 from tests.support.functions import registered

@@ -33,7 +33,7 @@ from jobs.execution.executor import execute
 from jobs.maintenance import sweeper
 from jobs.models import Attempt, Run, Step
 from jobs.runs.claim import Claim
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from songs.models import Category
 from tests.support.commit_boundaries import forget_everything
 from tests.support.functions import at_once, registered

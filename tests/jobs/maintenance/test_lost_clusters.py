@@ -10,7 +10,7 @@ from jobs.api import Context
 from jobs.execution.executor import execute
 from jobs.maintenance import sweeper
 from jobs.models import Run
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain
 from tests.support.deaths import deadly, leases_lapse, lose_cluster, lost_attempts
 from tests.support.functions import Diary, at_once, go, registered, the_run, three_steps

@@ -21,7 +21,7 @@ from jobs.cluster.worker_table import WorkerTable
 from jobs.execution.current_step import encode_current_step
 from jobs.maintenance import lost_workers
 from jobs.models import Run, Step, StepKind
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.deaths import deadly, lose_worker
 from tests.support.functions import Diary, go, registered, the_run

@@ -19,7 +19,7 @@ from jobs.events import wake
 from jobs.execution.executor import execute
 from jobs.maintenance import sweeper, turn_repair
 from jobs.models import Run
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.runs.turns import lock
 from jobs.testing import drain
 from tests.support.blocking import Uncommitted, others, wait_until_blocked

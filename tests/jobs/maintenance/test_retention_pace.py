@@ -17,7 +17,7 @@ from jobs.execution.executor import execute
 from jobs.maintenance import cron, retention
 from jobs.models import CronSchedule, Reason, Run, RunStatus, Step
 from jobs.models import Event as EventRow
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.deaths import DIED, HERE, leases_lapse
 from tests.support.functions import in_a_child, registered

@@ -15,7 +15,7 @@ from jobs.execution.executor import execute
 from jobs.fetch import outbox
 from jobs.maintenance import sweeper
 from jobs.models import Run, Step
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain
 from tests.support.blocking import Uncommitted
 from tests.support.deaths import leases_lapse

@@ -13,7 +13,7 @@ from jobs.execution.executor import execute
 from jobs.maintenance import turn_repair
 from jobs.models import Reason, Run, RunStatus
 from jobs.runs import deadlocks
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.functions import registered
 

@@ -10,7 +10,7 @@ from jobs.api import Concurrency, Context, pause
 from jobs.execution.executor import execute
 from jobs.execution.observer import NullObserver
 from jobs.models import Run
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.functions import go, registered
 

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.api import Concurrency, Context, Event, cancel, send
 from jobs.models import Run
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.functions import Diary, registered
 

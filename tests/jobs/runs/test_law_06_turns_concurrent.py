@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from jobs.api import Concurrency, Context, Event, InvalidTransition, cancel, send
 from jobs.execution.executor import execute
 from jobs.models import Run
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.runs.turns import lock
 from tests.support.blocking import others, wait_until_blocked
 from tests.support.functions import at_once, registered

@@ -11,7 +11,7 @@ import pytest
 from jobs.api import cancel, rerun
 from jobs.execution.executor import execute
 from jobs.models import Event, Run
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.functions import go, ran, the_run
 from tests.support.late_hooks import (

@@ -11,8 +11,8 @@ import pytest
 from jobs.api import Context, rerun
 from jobs.execution.executor import execute
 from jobs.runs.claim import Claim
+from jobs.runs.claiming import claim_due
 from jobs.runs.lease import give_back
-from jobs.runs.queue import claim_due
 from jobs.testing import drain
 from tests.support.blocking import Uncommitted, others, wait_until_blocked
 from tests.support.functions import go, registered, the_run

@@ -10,8 +10,8 @@ import pytest
 from jobs.api import Concurrency, Context, Event, cancel, send
 from jobs.execution.executor import execute
 from jobs.models import Run
+from jobs.runs.claiming import claim_due
 from jobs.runs.parking import park_due
-from jobs.runs.queue import claim_due
 from jobs.testing import drain
 from tests.support.functions import registered
 

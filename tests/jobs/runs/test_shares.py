@@ -13,7 +13,7 @@ from jobs.api import Concurrency, Context, Event, TriggerEvent, send
 from jobs.execution.executor import execute
 from jobs.models import Run
 from jobs.runs import shares
-from jobs.runs.queue import claim_batch, claim_due
+from jobs.runs.claiming import claim_batch, claim_due
 from jobs.testing import drain, travel
 from tests.support.blocking import Uncommitted
 from tests.support.functions import registered

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from jobs.api import Concurrency, cancel
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.runs.turns import lock
 from jobs.testing import drain
 from tests.support.blocking import others, wait_until_blocked

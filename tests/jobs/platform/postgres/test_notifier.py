@@ -19,7 +19,7 @@ from jobs.cluster.worker_table import WorkerTable
 from jobs.models import Run
 from jobs.platform.postgres import notifier
 from jobs.runs import lease
-from jobs.runs.queue import claim_due
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain
 from tests.support.database import cluster_environment, database_url
 from tests.support.functions import go, registered

@@ -21,7 +21,7 @@ import jobs
 from jobs.execution import records
 from jobs.platform.postgres import query
 from jobs.platform.postgres.query import Query
-from jobs.runs import queue
+from jobs.runs import claiming
 
 pytestmark = pytest.mark.django_db
 
@@ -72,7 +72,7 @@ class Nested(NamedTuple):
 
 def test_the_columns_of_each_statement_are_the_fields_of_its_rows() -> None:
     queries = all_queries()
-    assert {one.text for one in queries} > {queue.CLAIM_DUE, records.READ}
+    assert {one.text for one in queries} > {claiming.CLAIM_DUE, records.READ}
     for one in queries:
         assert described(one.text) == one.columns, one.text
 
