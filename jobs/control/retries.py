@@ -115,7 +115,7 @@ def not_resumable(fn_ids: Iterable[str]) -> set[str]:
 
 def wait_anew(run: models.Run, stand_ins: dict[uuid.UUID, uuid.UUID]) -> None:
     """Its steps wait for the runs that they invoked, or for their stand-ins: with an early look and
-    the whole time again (waits.function)."""
+    the whole time again (waits.await_run)."""
     invoking = run.steps.filter(kind=StepKind.INVOKE, status=StepStatus.WAITING)
     invoking.update(started_at=Now(), due_at=None)
     for step in invoking:

@@ -1,7 +1,4 @@
-"""`ctx.step`: what a function may ask for. Each call checks what it was given, then replays the
-step or has the runner advance it. A step that has to wait suspends the run, and no worker waits
-(law 7).
-"""
+"""`ctx.step`: each call checks what it was given, and replays or advances its step (law 7)."""
 
 from __future__ import annotations
 
@@ -231,7 +228,7 @@ class Steps:
         read = waits.data_type(data, where)
         step = self._runner.begin(id, StepKind.WAIT)
         if not step.is_remembered:
-            waits.event(self._runner, step, event, span, if_exp, where, data)
+            waits.await_event(self._runner, step, event, span, if_exp, where, data)
         found = self._runner.replay(step)
         if not found:
             return None
@@ -277,7 +274,7 @@ class Steps:
         span = _span(timeout, f"step.invoke(“{id}”)")
         step = self._runner.begin(id, StepKind.INVOKE)
         if not step.is_remembered:
-            waits.function(self._runner, step, function, {} if data is None else data, span)
+            waits.await_run(self._runner, step, function, {} if data is None else data, span)
         return self._runner.replay(step, read)
 
     def parallel(self, callables: Iterable[Callable[[], Any]]) -> tuple[Any, ...]:

@@ -38,7 +38,7 @@ from jobs.runs.step_record import StepRecord
 CHECK_INTERVAL = timedelta(seconds=1)
 
 
-def event(
+def await_event(
     runner: StepRunner,
     step: StepRecord,
     name: str,
@@ -151,7 +151,7 @@ def _find_event(runner: StepRunner, step: StepRecord) -> models.Event | None:
         unmet.tell()
 
 
-def function(
+def await_run(
     runner: StepRunner,
     step: StepRecord,
     target: Function | str,
