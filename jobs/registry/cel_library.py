@@ -7,10 +7,26 @@ from __future__ import annotations
 
 import importlib
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder
+from importlib.metadata import version
 from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 from django.core.checks import CheckMessage, Warning
+
+from jobs.lib.version_range import VersionRange
+
+PACKAGE = "common-expression-language"
+TESTED = VersionRange(
+    PACKAGE,
+    lambda: version(PACKAGE),
+    first=(0, 10),
+    behind=(0, 11),
+    id="jobs.W028",
+    otherwise=(
+        "If its files are elsewhere, jobs.W023 says so. Functions of CEL may be taken for unknown, "
+        "and errors of expressions be told in other words."
+    ),
+)
 
 
 class OtherLayout(Exception):

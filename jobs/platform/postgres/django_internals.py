@@ -3,6 +3,9 @@ savepoints, callbacks and execute wrappers, two of its flags, `_prepare_cursor` 
 
 Other files read its raw connection and `in_atomic_block`, and call its methods. Workers come by
 here for each step.
+
+A Django that keeps them otherwise is an error of `manage.py check` (`jobs.E018`), which starts no
+cluster: no public way leads there.
 """
 
 from __future__ import annotations
@@ -11,7 +14,24 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import django
+from django.core.checks import CheckMessage, Error
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from jobs.lib.version_range import VersionRange, in_words
+
+TESTED = VersionRange(
+    "Django",
+    django.get_version,
+    first=(5, 2),
+    behind=(6, 0),
+    id="jobs.W026",
+    otherwise="If it keeps a connection's transaction in another way, jobs.E018 says so.",
+)
+LISTS = ("run_on_commit", "savepoint_ids", "atomic_blocks", "execute_wrappers")
+FLAGS = ("needs_rollback", "closed_in_transaction", "queries_logged")
+PRIVATE = ("_prepare_cursor", "_commit")
 
 Callback = Callable[[], Any]
 
@@ -120,3 +140,33 @@ def watched_commits(
         yield
     finally:
         BaseDatabaseWrapper._commit = commit  # type: ignore[attr-defined]
+
+
+# --- the tested Django ----------------------------------------------------------------------------
+
+
+def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """An error (`jobs.E018`) for a Django that keeps any of it otherwise."""
+    unknown = unknown_parts(connections[DEFAULT_DB_ALIAS].copy())
+    if not unknown:
+        return []
+    what = (
+        f"Django {django.get_version()} keeps the transaction of a connection in another way than "
+        f"the engine knows ({', '.join(unknown)}): no step could commit."
+    )
+    hint = f"Install Django {in_words(TESTED.first)} (requirements.txt)."
+    return [Error(what, hint=hint, id="jobs.E018")]
+
+
+def unknown_parts(new: Any) -> list[str]:
+    """Names of what a connection that is not open lacks, or has otherwise."""
+    unknown = [name for name in LISTS if getattr(new, name, None) != []]
+    unknown += [name for name in FLAGS if not isinstance(getattr(new, name, None), bool)]
+    unknown += [name for name in PRIVATE if not callable(getattr(new, name, None))]
+    return unknown or ([] if _keeps_triples(new) else ["run_on_commit"])
+
+
+def _keeps_triples(new: Any) -> bool:
+    new.in_atomic_block, new.savepoint_ids = True, ["savepoint"]
+    new.on_commit(print, robust=True)
+    return bool(new.run_on_commit == [({"savepoint"}, print, True)])

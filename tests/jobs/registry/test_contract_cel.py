@@ -43,6 +43,7 @@ def warnings() -> list[str]:
 
 
 def test_the_installed_package_has_its_compiled_part_where_it_is_looked_for():
+    assert cel_library.TESTED.untested() == ""
     assert cel_library.WHY_WHOLE == ""
     assert warnings() == []
     assert seen("None") == "False False ann!"

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import django
 import psycopg
 import pytest
+from django.core.checks import run_checks
 from django.db import ProgrammingError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.base import DatabaseWrapper
@@ -23,9 +25,9 @@ from tests.support.functions import Diary
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-LISTS = {"run_on_commit", "savepoint_ids", "atomic_blocks", "execute_wrappers"}
-FLAGS = {"needs_rollback", "closed_in_transaction", "queries_logged"}
-PRIVATE = {"_prepare_cursor", "_commit"}
+LISTS, FLAGS, PRIVATE = map(
+    set, (django_internals.LISTS, django_internals.FLAGS, django_internals.PRIVATE)
+)
 CALLED = {
     *("wrap_database_errors", "validate_no_broken_transaction", "close_if_health_check_failed"),
     *("ensure_connection", "get_autocommit", "on_commit", "execute_wrapper", "close", "copy"),
@@ -33,7 +35,17 @@ CALLED = {
 FENCE = "django_internals.py"
 
 
+def problems() -> list[tuple[str, str]]:
+    found = [message for message in run_checks() if message.id in ("jobs.E018", "jobs.W026")]
+    return [(str(message.id), message.msg) for message in found]
+
+
 # --- the layout -----------------------------------------------------------------------------------
+
+
+def test_the_installed_django_is_a_tested_one():
+    assert django_internals.TESTED.untested() == ""
+    assert problems() == []
 
 
 def test_a_wrapper_keeps_lists_and_flags():
@@ -158,6 +170,45 @@ def test_a_wrapped_cursor_raises_djangos_errors_and_is_seen_by_the_connections_w
     with connection.execute_wrapper(see), pytest.raises(ProgrammingError):
         django_internals.wrapped(connection, psycopg.Cursor(connection.connection)).execute("NO")
     assert diary.entries == ["NO"]
+
+
+# --- another Django -------------------------------------------------------------------------------
+
+
+def forget_savepoints(here: BaseDatabaseWrapper, callback: Any, robust: bool = False) -> None:
+    here.run_on_commit.append((callback, robust))
+
+
+def without(name: str) -> Any:
+    def init(here: BaseDatabaseWrapper, *given: Any, **options: Any) -> None:
+        INIT(here, *given, **options)
+        delattr(here, name)
+
+    return init
+
+
+INIT = BaseDatabaseWrapper.__init__
+OTHERS = {
+    "other callbacks": ("on_commit", forget_savepoints, "run_on_commit"),
+    "no list of blocks": ("__init__", without("atomic_blocks"), "atomic_blocks"),
+    "no private commit": ("_commit", None, "_commit"),
+}
+
+
+@pytest.mark.parametrize(("name", "other", "missing"), OTHERS.values(), ids=OTHERS)
+def test_a_django_that_keeps_transactions_otherwise_is_an_error(name, other, missing, monkeypatch):
+    monkeypatch.setattr(BaseDatabaseWrapper, name, other)
+    ((id, said),) = problems()
+    monkeypatch.undo()
+    assert id == "jobs.E018"
+    assert f"in another way than the engine knows ({missing}): no step could commit." in said
+
+
+def test_an_untested_django_is_a_warning(monkeypatch):
+    monkeypatch.setattr(django, "VERSION", (6, 1, 0, "final", 0))
+    assert problems()[0][1].startswith(
+        "Django 6.1 is not tested with the engine; versions from 5.2"
+    )
 
 
 # --- the fence ------------------------------------------------------------------------------------
