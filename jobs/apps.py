@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
 from django.core.checks import Tags, register
+
+if TYPE_CHECKING:
+    from jobs.lib.version_range import VersionRange
 
 
 class PanelConfig(admin_apps.SimpleAdminConfig):
@@ -19,11 +24,10 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         from jobs import conf
-        from jobs.cluster import django_q_version
-        from jobs.lib import log_masking, time_zones
+        from jobs.lib import log_masking, time_zones, version_range
         from jobs.platform.http import host_settings
         from jobs.platform.ipc import process_tree
-        from jobs.platform.postgres import jit, pipeline_switch, server_checks
+        from jobs.platform.postgres import django_internals, jit, pipeline_switch, server_checks
         from jobs.registry import cel_library, discovery
 
         jit.install()
@@ -31,10 +35,23 @@ class JobsConfig(AppConfig):
         log_masking.mask_all()
         register(conf.check)
         register(pipeline_switch.check)
-        register(django_q_version.check)
+        register(django_internals.check)
+        register(version_range.check_of(_leant_on))
         register(cel_library.check)
         register(host_settings.check)
         register(process_tree.check)
         register(time_zones.check)
         register(server_checks.check, Tags.database)
         discovery.discover()
+
+
+def _leant_on() -> list[VersionRange]:
+    """Whose insides the engine uses, beside psycopg (pipeline_switch)."""
+    from jobs.cluster import django_q_version
+    from jobs.platform.http import connection
+    from jobs.platform.ipc import process_tree
+    from jobs.platform.postgres import django_internals
+    from jobs.registry import cel_library
+
+    fences = (django_q_version, connection, django_internals, process_tree, cel_library)
+    return [fence.TESTED for fence in fences]

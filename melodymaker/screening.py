@@ -70,9 +70,15 @@ def _take_in(request: Any, limit: int) -> HttpResponse | None:
         return refusal(request, 400, "Not understood", NOT_WHOLE, {})
     if len(body) > limit:
         return _too_large(request, limit)
+    give_body(request, body)
+    return None
+
+
+def give_body(request: Any, body: bytes) -> None:
+    """`_stream` is the one private name of Django's that the site uses: a request has no public
+    place for a body."""
     request.META["CONTENT_LENGTH"] = str(len(body))
     request._stream = BytesIO(body)
-    return None
 
 
 def no_nul(get_response: Answer) -> Answer:

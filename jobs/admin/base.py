@@ -6,11 +6,13 @@ import uuid
 from functools import cached_property
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_permission_codename
 from django.core.paginator import Paginator
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.text import capfirst
 
 MOST_COUNTED = 10_000
@@ -57,6 +59,14 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         title = capfirst(self.opts.verbose_name_plural)
         return super().changelist_view(request, {"title": title} | (extra_context or {}))
+
+
+def say_missing(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    """The panel's first page, with the sentence that there is no such row."""
+    name, key = model_admin.opts.verbose_name, unquote(object_id)
+    what = f"{name} with ID “{key}” doesn’t exist. Perhaps it was deleted?"
+    model_admin.message_user(request, what, messages.WARNING)
+    return HttpResponseRedirect(reverse("admin:index", current_app=model_admin.admin_site.name))
 
 
 def as_uuid(text: str) -> uuid.UUID | None:

@@ -114,7 +114,7 @@ def _process(target: Any, args: tuple[Any, ...]) -> Any:
 
 def refuse_untested() -> None:
     """Raises JobsError."""
-    if django_q_version.installed()[0] != django_q_version.TESTED[0]:
+    if django_q_version.installed()[0] != django_q_version.TESTED.first[0]:
         raise django_q_version.refusal(f"{django_q_version.name()} is installed")
     missing = _missing()
     if missing:

@@ -1,18 +1,26 @@
 from __future__ import annotations
 
-from typing import Any
-
 import django_q
-from django.core.checks import CheckMessage, Warning
 
 from jobs.errors import JobsError
-
-TESTED = (1, 11)
-IN_WORDS = ".".join(map(str, TESTED))
+from jobs.lib.version_range import VersionRange, in_words
 
 
 def installed() -> tuple[int, ...]:
     return tuple(int(number) for number in django_q.VERSION[:2])
+
+
+TESTED = VersionRange(
+    "django-q2",
+    lambda: in_words(installed()),
+    first=(1, 11),
+    behind=(1, 12),
+    id="jobs.W022",
+    otherwise=(
+        "With another major version, or a sentinel without what the engine uses, no cluster starts."
+    ),
+)
+IN_WORDS = in_words(TESTED.first)
 
 
 def refusal(what: str) -> JobsError:
@@ -23,12 +31,4 @@ def refusal(what: str) -> JobsError:
 
 
 def name() -> str:
-    return "django-q2 " + ".".join(map(str, installed()))
-
-
-def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """A warning (`jobs.W022`) for an untested version."""
-    if installed() == TESTED:
-        return []
-    what = f"{name()} is not tested with the engine, which is tested with {IN_WORDS}."
-    return [Warning(what, hint=f"Install django-q2 {IN_WORDS}.", id="jobs.W022")]
+    return f"django-q2 {in_words(installed())}"

@@ -18,7 +18,7 @@ from jobs.errors import ControlFlow, TransactionLeftOpen
 from jobs.execution.records import Row
 from jobs.lib.error_report import describe
 from jobs.platform.ipc import forked_copies
-from jobs.platform.postgres import connection_state
+from jobs.platform.postgres import connection_state, django_internals
 from jobs.runs.claim import Claim
 
 logger = logging.getLogger("jobs.engine")
@@ -31,10 +31,9 @@ class Callbacks:
         self.is_calling = False  # no step can run: its transaction is over
 
     def guard(self, database: Any) -> None:
-        database.run_on_commit = [
-            (savepoints, partial(self._call, database, callback), robust)
-            for savepoints, callback, robust in database.run_on_commit
-        ]
+        django_internals.replace_callbacks(
+            database, lambda callback: partial(self._call, database, callback)
+        )
 
     def _call(self, database: Any, callback: Callable[[], Any]) -> None:
         self.is_calling = True

@@ -10,19 +10,19 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.db import transaction
 
-from jobs.platform.postgres import connection_state
+from jobs.platform.postgres import connection_state, django_internals
 
 
 class OuterTransaction:
     def __init__(self, database: Any) -> None:
         self._database = database
         self.is_there = bool(database.in_atomic_block)
-        self._depth = len(database.savepoint_ids)
+        self._depth = django_internals.count_savepoints(database)
         self._savepoint = transaction.savepoint() if self.is_there else None
 
     def close_what_is_inside(self) -> bool:
         if self.is_there:
-            return len(self._database.savepoint_ids) > self._depth
+            return django_internals.count_savepoints(self._database) > self._depth
         if self._database.connection is not None and connection_state.is_bad(self._database):
             self._database.close()
         is_left_open = connection_state.is_left_open(self._database)

@@ -25,7 +25,12 @@ from jobs.errors import (
 from jobs.execution.outer_transaction import OuterTransaction, roll_back_to
 from jobs.execution.swallowed_errors import explained, told
 from jobs.lib.error_report import is_a
-from jobs.platform.postgres import connection_state, session_state, statements
+from jobs.platform.postgres import (
+    connection_state,
+    django_internals,
+    session_state,
+    statements,
+)
 
 
 class StepTransaction:
@@ -53,7 +58,7 @@ class StepTransaction:
             scope.enter_context(transaction.atomic())
             self._scope, self._raw = scope, self._database.connection
             session_state.notice(self._raw)
-            self._blocks = len(self._database.atomic_blocks)
+            self._blocks = django_internals.count_blocks(self._database)
             self._begun = statements.transactions_begun()
             self._opened = time.monotonic()
         return self._scope
@@ -83,11 +88,11 @@ class StepTransaction:
 
     @property
     def _is_left_open(self) -> bool:
-        return len(self._database.atomic_blocks) > self._blocks
+        return django_internals.count_blocks(self._database) > self._blocks
 
     def undo_what_is_left_open(self) -> None:
         while self._scope is not None and self._is_left_open:
-            self._database.atomic_blocks[-1].__exit__(_Undo, _Undo(), None)
+            django_internals.leave_last_block(self._database, _Undo())
 
     def explained(self, error: BaseException) -> BaseException:
         return explained(error, TransactionBroken, self._database)
@@ -169,19 +174,12 @@ class StepTransaction:
         statements.execute_nowait(f"{last}SAVEPOINT {name}")
         return name
 
-    @contextlib.contextmanager
-    def _registered_with_django(self, savepoint: str | None) -> Iterator[None]:
-        """A body's `transaction.on_commit` callbacks go with its savepoint."""
+    def _registered_with_django(
+        self, savepoint: str | None
+    ) -> contextlib.AbstractContextManager[None]:
         if savepoint is None:
-            yield
-            return
-        savepoints = self._database.savepoint_ids
-        savepoints.append(savepoint)
-        try:
-            yield
-        finally:
-            if savepoint in savepoints:
-                savepoints.remove(savepoint)
+            return contextlib.nullcontext()
+        return django_internals.registered(self._database, savepoint)
 
     def undo(self) -> None:
         scope, self._scope = self._scope, None

@@ -26,7 +26,7 @@ from jobs.execution.settlement import Settlement
 from jobs.execution.step_transaction import StepTransaction
 from jobs.fetch.request import FetchRecord
 from jobs.lib.error_report import is_a
-from jobs.platform.postgres import connection_state, notifier, session_state
+from jobs.platform.postgres import connection_state, django_internals, notifier, session_state
 from jobs.platform.postgres.outages import sqlstate_of
 from jobs.platform.postgres.statements import Rows, Statement
 from jobs.runs.claim import Claim
@@ -57,7 +57,7 @@ class UnitOfWork:
         self._database = connections[DEFAULT_DB_ALIAS]  # this thread's; dear to look up
         self.transaction = StepTransaction(self._database, solo=check_each_step)
         self.callbacks = Callbacks(claim)
-        self._wrappers = list(self._database.execute_wrappers)
+        self._wrappers = django_internals.copy_wrappers(self._database)
         session_state.forget(self._database.connection)
         self._remember_counts()
         self._clear()
@@ -73,7 +73,7 @@ class UnitOfWork:
         """Remove code's wrappers. Drop the connection if code set it up (session_state), left a
         transaction open (later work would never commit), or erred, perhaps because of it.
         """
-        self._database.execute_wrappers[:] = self._wrappers
+        django_internals.restore_wrappers(self._database, self._wrappers)
         if self.transaction.outer.is_there:
             return
         is_set_up = session_state.is_set_up(self._database.connection)
@@ -119,7 +119,7 @@ class UnitOfWork:
 
     @property
     def _leaves_callbacks(self) -> bool:
-        callbacks = [entry[1] for entry in self._database.run_on_commit]
+        callbacks = django_internals.pending_callbacks(self._database)
         return not all(notifier.is_word(callback) for callback in callbacks)
 
     def _log_callbacks(self, *, is_over: bool) -> None:

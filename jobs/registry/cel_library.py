@@ -1,16 +1,34 @@
 """Loads the compiled part of the package `cel` alone: the package's command line costs each process
 12 MiB, and a third of a second at the start. If its files are not the tested versions', the whole
 package is imported, and `manage.py check` says so (`jobs.W023`).
+
+What the library's errors say is read here alone.
 """
 
 from __future__ import annotations
 
 import importlib
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder
+from importlib.metadata import version
 from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 from django.core.checks import CheckMessage, Warning
+
+from jobs.lib.version_range import VersionRange
+
+PACKAGE = "common-expression-language"
+TESTED = VersionRange(
+    PACKAGE,
+    lambda: version(PACKAGE),
+    first=(0, 10),
+    behind=(0, 11),
+    id="jobs.W028",
+    otherwise=(
+        "If its files are elsewhere, jobs.W023 says so. Functions of CEL may be taken for unknown, "
+        "and errors of expressions be told in other words."
+    ),
+)
 
 
 class OtherLayout(Exception):
@@ -44,6 +62,29 @@ def library() -> tuple[Any, str]:
 
 
 cel, WHY_WHOLE = library()
+
+
+# --- the texts of its errors ----------------------------------------------------------------------
+
+
+def place_and_reason(error: ValueError) -> str:
+    """Of an expression that does not parse: “at 1:19: Syntax error: …”."""
+    return str(error).split("ERROR: ", 1)[-1].replace("<input>:", "at ", 1)
+
+
+def reason_in_short(error: Exception) -> str:
+    """Without the library's advice."""
+    return str(error).split(" Check ", 1)[0].split(" CEL does not coerce", 1)[0]
+
+
+def is_of_unknown_name(error: Exception) -> bool:
+    """Whether a variable is unknown, or a function, or a function for such values."""
+    return str(error).startswith("Undefined variable or function")
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether the library met a defect of its own. Its class cannot be imported."""
+    return type(error).__name__ == "PanicException"
 
 
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

@@ -10,7 +10,9 @@ from typing import Any
 from jobs.errors import InvalidExpression
 from jobs.lib.shapes.reading import name_of, shape_of
 from jobs.lib.spelling import did_you_mean
-from jobs.registry.expressions import cel, compile_expression
+from jobs.registry import cel_library
+from jobs.registry.cel_library import cel
+from jobs.registry.expressions import compile_expression
 
 FIELDS = ("name", "data", "id", "ts")  # fields of an event
 PLAIN = {"name": "a text", "id": "a text", "ts": "a number"}  # nothing lies below these
@@ -38,7 +40,6 @@ IN_CEL = {
     **{"and": "&&", "or": "||", "not": "!", "=": "==", "is": "=="},
     **{"True": "true", "False": "false", "None": "null", "len": "size"},
 }
-UNDEFINED = "Undefined variable or function"
 
 Token = tuple[str, str]  # kind, text
 END: Token = ("mark", "")
@@ -229,5 +230,5 @@ def _is_undefined(source: str) -> bool:
     try:
         cel.compile(source).execute({})
     except Exception as error:
-        return str(error).startswith(UNDEFINED)
+        return cel_library.is_of_unknown_name(error)
     return False

@@ -17,6 +17,7 @@ from jobs.errors import InvalidExpression
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.json_values import is_text
 from jobs.lib.secrets import mask
+from jobs.registry import cel_library
 from jobs.registry.cel_library import cel
 from jobs.registry.exact_numbers import exact, number_of
 
@@ -47,7 +48,7 @@ def _compile(source: str) -> Any:
         try:
             return cel.compile(source)
         except ValueError as error:
-            reason = str(error).split("ERROR: ", 1)[-1].replace("<input>:", "at ", 1)
+            reason = cel_library.place_and_reason(error)
             raise InvalidExpression(f"“{source}” cannot be parsed {reason}") from None
 
 
@@ -70,16 +71,11 @@ def _explained(what: str) -> Iterator[None]:
     except LookupError as error:
         raise FieldAbsent(f"{what}: {error} is not there.") from None
     except Exception as error:
-        raise InvalidExpression(f"{what}: {_in_short(error)}") from None
+        raise InvalidExpression(f"{what}: {cel_library.reason_in_short(error)}") from None
     except BaseException as error:
-        if type(error).__name__ != "PanicException":
+        if not cel_library.is_panic(error):
             raise
         raise InvalidExpression(f"{what}: {error}") from None
-
-
-def _in_short(error: Exception) -> str:
-    """Without the library's advice."""
-    return str(error).split(" Check ", 1)[0].split(" CEL does not coerce", 1)[0]
 
 
 def holds(source: str, variables: dict[str, Any], where: str = "") -> bool:

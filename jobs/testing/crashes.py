@@ -27,7 +27,7 @@ from typing import Any
 from unittest.mock import patch
 
 from django.db import connection, transaction
-from django.db.backends.postgresql.base import DatabaseWrapper
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 import jobs
 from jobs.errors import ControlFlow
@@ -36,14 +36,17 @@ from jobs.execution.current_step import decode_current_step
 from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.maintenance import cron, lost_workers, sweeper
-from jobs.platform.postgres import connection_state, statements
+from jobs.platform.postgres import connection_state, django_internals, statements
 from jobs.runs import claiming
 from jobs.runs.claim import Claim
 from jobs.runs.claiming import claim_due
 
 ENGINE = Path(jobs.__file__).parent
 # Of what others decide.
-CARRIERS = ("unit_of_work", "step_transaction", "statements", "query", "crashes")
+CARRIERS = (
+    *("unit_of_work", "step_transaction", "statements", "query"),
+    *("django_internals", "crashes"),
+)
 TOGETHER = statements.execute_many
 BATCH = 10
 
@@ -145,13 +148,8 @@ class CrashingCluster:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        commit = DatabaseWrapper._commit  # type: ignore[attr-defined]
-
-        def watched(wrapper: DatabaseWrapper) -> None:
-            self._commit(wrapper, lambda: commit(wrapper))
-
         with (
-            patch.object(DatabaseWrapper, "_commit", watched),
+            django_internals.watched_commits(self._come_to),
             patch.object(unit_of_work, "MAX_OPEN", 0.0 if self.one_by_one else math.inf),
             patch.object(statements, "execute_many", self._together),
             connection.execute_wrapper(self._execute),
@@ -171,7 +169,7 @@ class CrashingCluster:
         with nullcontext() if connection.in_atomic_block else transaction.atomic():
             return TOGETHER(*several)
 
-    def _commit(self, wrapper: DatabaseWrapper, commit: Callable[[], None]) -> None:
+    def _come_to(self, wrapper: BaseDatabaseWrapper, commit: Callable[[], None]) -> None:
         if not connection_state.has_written(wrapper):
             commit()
             return

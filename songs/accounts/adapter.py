@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 
 from songs.accounts import attempts, known_devices, names, refusals, welcome
-from songs.accounts.allauth_limits import wait_for
+from songs.accounts.allauth_internals import half_signed_in, wait_for
 from songs.credits import in_words
 from songs.limits.network import address_of
 from songs.models import User
@@ -47,8 +47,8 @@ class AccountAdapter(DefaultAccountAdapter):
             return cast(ValidationError, super().validation_error(code, *args))
         request: Any = current.request
         is_signed_in = request.user.is_authenticated
-        user = request.user if is_signed_in else request._login_stage.login.user
-        wait = wait_for(request, "login_failed", f"mfa-auth-user-{user.pk}")
+        user = request.user if is_signed_in else half_signed_in(request)
+        wait = user and wait_for(request, "login_failed", f"mfa-auth-user-{user.pk}")
         return refusals.TooOften(WRONG_CODES, wait or timedelta(seconds=1))
 
     # --- signing in ---

@@ -16,12 +16,12 @@ from django.db.models import Q
 
 class AccountBackend(AuthenticationBackend):
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
-        """`app_label.codename` of each permission, kept on the account as Django keeps it."""
+        """`app_label.codename` of each permission, kept on the account object."""
         if not user_obj.is_active or user_obj.is_anonymous or obj is not None:
             return set()
-        if not hasattr(user_obj, "_perm_cache"):
-            user_obj._perm_cache = set(granted(user_obj))
-        return set(user_obj._perm_cache)
+        if not hasattr(user_obj, "permissions_held"):
+            user_obj.permissions_held = set(granted(user_obj))
+        return set(user_obj.permissions_held)
 
 
 def granted(user: Any) -> list[str]:

@@ -14,14 +14,13 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
-from django.forms.utils import ErrorDict
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import resolve, reverse
 
 from songs import answers
 from songs.accounts import attempts
-from songs.accounts.allauth_limits import ACCOUNT, MFA, wait_for
+from songs.accounts.allauth_internals import ACCOUNT, MFA, wait_for
 
 logger = logging.getLogger(__name__)
 # What allauth counts before it opens a page.
@@ -84,14 +83,21 @@ class KeepsWhatWasTyped:
 
     def form_again(self, refusal: TooOften) -> HttpResponse:
         view: Any = self
-        form = view.get_form()
-        if form._errors is None:  # not looked at, since that may count
-            form._errors, form.cleaned_data = ErrorDict(), {}
+        form = unexamined(view.get_form())
         form.add_error(None, refusal)
         page: HttpResponse = view.render_to_response(view.get_context_data(form=form))
         page.status_code = 429
         page["Retry-After"] = retry_after(refusal.wait)
         return page
+
+
+def unexamined(form: Any) -> Any:
+    """The form with what was typed and no errors: to examine it may count. Django does not examine
+    an unbound form."""
+    is_bound, form.is_bound = form.is_bound, False
+    form.non_field_errors()
+    form.is_bound, form.cleaned_data = is_bound, {}
+    return form
 
 
 # --- the status of a refused form ---
@@ -140,9 +146,10 @@ def give_status(response: TemplateResponse) -> None:
 
 
 def _errors(context: dict[str, Any]) -> Iterator[ValidationError]:
-    """Those of forms that the view or the page has looked at; looking at one may count."""
+    """Those of forms that the view or the page has examined, which may count. Such a form has
+    cleaned data."""
     for name in ("form", "webauthn_form"):
         form = context.get(name)
-        if form is not None and form._errors:
+        if form is not None and hasattr(form, "cleaned_data"):
             for errors in form.errors.as_data().values():
                 yield from errors

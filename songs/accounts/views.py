@@ -21,7 +21,7 @@ from django.views.decorators.http import require_safe
 
 from songs import credits, limits
 from songs.accounts import refusals
-from songs.accounts.allauth_limits import wait_for
+from songs.accounts.allauth_internals import wait_for
 from songs.accounts.refusals import KeepsWhatWasTyped
 from songs.models import User
 
@@ -62,17 +62,23 @@ class Address(KeepsWhatWasTyped, EmailView):
             return cast(HttpResponse, self.form_invalid(form))
         return cast(HttpResponse, super().form_valid(form))
 
-    def _action_send(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
-        """Send the mail again."""
-        address = self._get_email_address(request)
-        refusal = address and self.refusal(address.email)
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """“Send the mail again” is answered with the time to wait, if it comes too soon."""
+        refusal = self.refusal_to_send(request)
         if not refusal:
-            return cast("HttpResponse | None", super()._action_send(request, *args, **kwargs))
+            return cast(HttpResponse, super().post(request, *args, **kwargs))
         form = self.get_form_class()(user=request.user)
         page = self.render_to_response(self.get_context_data(form=form, refusal=refusal.message))
         page.status_code = 429
         page["Retry-After"] = refusals.retry_after(refusal.wait)
         return cast(HttpResponse, page)
+
+    def refusal_to_send(self, request: HttpRequest) -> refusals.TooOften | None:
+        if "action_send" not in request.POST or "action_add" in request.POST:
+            return None
+        email = request.POST.get("email", "").lower()
+        is_own = EmailAddress.objects.filter(user=cast(User, request.user), email=email).exists()
+        return self.refusal(email) if is_own else None
 
     def refusal(self, email: str) -> refusals.TooOften | None:
         wait = wait_for(self.request, "confirm_email", email.lower())

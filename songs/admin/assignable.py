@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db.models import Q, QuerySet
@@ -31,7 +32,11 @@ def offer_assignable(field: Any) -> Any:
 def assignable(permissions: QuerySet[Permission]) -> QuerySet[Permission]:
     """Those of the permissions that an account or a group can make use of."""
     ours = Q(content_type__app_label__in=APPS)
-    shown = [f"view_{model._meta.model_name}" for model in admin.site._registry]
+    shown = [
+        f"view_{model._meta.model_name}"
+        for model in apps.get_models()
+        if admin.site.is_registered(model)
+    ]
     return permissions.filter(
         (ours & ~Q(codename__regex=DEFAULT))
         | (ours & Q(codename__in=[*shown, *BY_FORM, "view_payload"]))

@@ -1,40 +1,104 @@
-"""What the site leans on in django-allauth's private modules, and what is left without them."""
+"""What the site leans on in private parts of django-allauth, and what is left without them."""
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import allauth
 import pytest
+from allauth.account.internal.decorators import login_stage_required
+from allauth.account.models import Login
+from allauth.account.stages import EmailVerificationStage, LoginStageController
 from allauth.core.internal import ratelimit
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
-from songs.accounts import allauth_limits
+from songs.accounts import adapter, allauth_internals, refusals
+from songs.accounts.allauth_internals import half_signed_in
 from songs.models import User
 
 PRIVATE = re.compile(r"(from|import) allauth[a-z_.]*\.internal")
-FENCE = settings.BASE_DIR / "songs/accounts/allauth_limits.py"
+FENCE = settings.BASE_DIR / "songs/accounts/allauth_internals.py"
+TOPS = ("account", "core", "mfa", "usersessions")
+
+
+def sources() -> list[Path]:
+    tops = (settings.BASE_DIR / top for top in ("songs", "melodymaker", "jobs"))
+    return [path for top in tops for path in top.rglob("*.py")]
+
+
+def private_names(source: Path) -> Iterator[str]:
+    """Of attributes, of what is defined, and in texts, as `getattr` reads them."""
+    for node in ast.walk(ast.parse(source.read_text())):
+        match node:
+            case ast.Attribute(attr=name) | ast.FunctionDef(name=name) | ast.Constant(value=name):
+                if isinstance(name, str) and re.fullmatch("_[a-z][a-z_]*", name):
+                    yield name
 
 
 def test_private_modules_of_allauth_are_used_in_one_file_alone() -> None:
-    tops = (settings.BASE_DIR / top for top in ("songs", "melodymaker", "jobs"))
-    sources = [path for top in tops for path in top.rglob("*.py")]
-    assert [path for path in sources if PRIVATE.search(path.read_text())] == [FENCE]
+    assert [path for path in sources() if PRIVATE.search(path.read_text())] == [FENCE]
+
+
+def test_private_names_of_allauth_are_used_in_one_file_alone() -> None:
+    folders = (Path(allauth.__file__).parent / top for top in TOPS)
+    modules = (path for folder in folders for path in folder.rglob("*.py"))
+    theirs = {name for path in modules for name in private_names(path)}
+    assert {"_login_stage", "_action_send"} <= theirs
+    ours = [path for path in sources() if re.search(r"(from|import) allauth", path.read_text())]
+    found = {path: theirs.intersection(private_names(path)) for path in ours}
+    assert {path: names for path, names in found.items() if names} == {FENCE: {"_login_stage"}}
+
+
+@pytest.mark.django_db
+def test_who_is_half_signed_in_is_known_at_the_second_factor(alice: User, monkeypatch: Any) -> None:
+    def enter(request: HttpRequest, key: str) -> EmailVerificationStage:
+        return EmailVerificationStage(LoginStageController(request, login), request, login)
+
+    login = Login(user=alice)
+    monkeypatch.setattr(LoginStageController, "enter", enter)
+    seen = []
+
+    @login_stage_required("mfa_authenticate", "account_login")
+    def page(request: HttpRequest) -> HttpResponse:
+        seen.append(half_signed_in(request))
+        return HttpResponse()
+
+    request = RequestFactory().post("/accounts/2fa/authenticate/")
+    request.user = AnonymousUser()
+    assert half_signed_in(request) is None
+    page(request)
+    assert seen == [alice]
+
+
+@pytest.mark.django_db
+def test_without_it_too_many_codes_are_refused_all_the_same(monkeypatch: Any) -> None:
+    request = RequestFactory().post("/accounts/2fa/authenticate/")
+    request.user = AnonymousUser()
+    monkeypatch.setattr(adapter.current, "request", request, raising=False)
+    refused = adapter.AccountAdapter(request).validation_error("too_many_login_attempts")
+    assert isinstance(refused, refusals.TooOften)
+    assert refused.wait == timedelta(seconds=1)
 
 
 @pytest.mark.django_db
 def test_what_allauth_counts_is_found_where_it_is_kept(alice: User) -> None:
     request = RequestFactory().post("/accounts/password/reset/")
     request.user = alice
-    asked = {"app": allauth_limits.ACCOUNT, "action": "reset_password"}
+    asked = {"app": allauth_internals.ACCOUNT, "action": "reset_password"}
     rates = ratelimit.get_rates(**asked)
     for _ in range(min(rate.amount for rate in rates)):
-        assert allauth_limits.wait_for(request, "reset_password", alice.email) is None
+        assert allauth_internals.wait_for(request, "reset_password", alice.email) is None
         assert ratelimit.consume(request, **asked, key=alice.email)
     assert not ratelimit.consume(request, **asked, key=alice.email)
-    wait = allauth_limits.wait_for(request, "reset_password", alice.email)
+    wait = allauth_internals.wait_for(request, "reset_password", alice.email)
     assert wait is not None
     assert timedelta() < wait <= timedelta(hours=1)
 
@@ -44,7 +108,7 @@ def test_what_allauth_counts_is_found_where_it_is_kept(alice: User) -> None:
 def test_without_them_a_limit_refuses_all_the_same(
     client: Client, alice: User, monkeypatch: Any, other: Any
 ) -> None:
-    monkeypatch.setattr(allauth_limits, "ratelimit", other)
+    monkeypatch.setattr(allauth_internals, "ratelimit", other)
     answers = [
         client.post("/accounts/password/reset/", {"email": alice.email}).status_code
         for _ in range(5)

@@ -1,12 +1,13 @@
 """A connection that dials only vetted addresses, within the request's time.
 
-urllib3 dials by `_new_conn`, the one private name used here. A connection that it dials otherwise
-is not used: it could lead anywhere.
+The engine dials and shakes hands itself, by `connect()`, and uses no private name of urllib3's. A
+connection that urllib3 has dialled is not used: it could lead anywhere.
 """
 
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,8 +17,20 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from jobs.errors import FetchCode
+from jobs.lib.version_range import VersionRange
 from jobs.platform.http.deadline_socket import dial
 
+TESTED = VersionRange(
+    "urllib3",
+    lambda: urllib3.__version__,
+    first=(2, 6),
+    behind=(2, 9),
+    id="jobs.W025",
+    otherwise=(
+        "A request that it would send by a connection of its own fails as unreachable, and reaches "
+        "nobody."
+    ),
+)
 CONNECT_TIMEOUT = 10.0  # seconds for resolving, dialling and TLS together
 MIN_WAIT = 0.001
 HELD = 64 * 1024  # bytes of a request that leave together
@@ -32,12 +45,13 @@ class Unreachable(Exception):
 
 class PlainConnection(HTTPConnection):
     timeout: float
-    sock: socket.socket
+    sock: socket.socket | None
 
     def __init__(self, *args: Any, route: Route, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._route = route
         self._held: bytes | None = None
+        self._dialled: socket.socket | None = None
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         """The head leaves with the body in one packet, unless that is long."""
@@ -51,40 +65,48 @@ class PlainConnection(HTTPConnection):
 
     def send(self, data: Any) -> None:
         if self._held is None:
-            super().send(data)
+            self._send_now(data)
         elif len(self._held) + len(data) <= HELD:
             self._held += data
         else:
             head, self._held = self._held, None
-            super().send(head)
-            super().send(data)
+            self._send_now(head)
+            self._send_now(data)
+
+    def _send_now(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        if self.sock is not self._dialled:
+            self.close()
+            what = f"urllib3 {urllib3.__version__} dials past the addresses that may be asked"
+            advice = "Install a tested version (requirements.txt)"
+            raise Unreachable(f"no connection to {self.host}:{self.port}: {what}. {advice}")
+        super().send(data)
 
     def connect(self) -> None:
         begun = time.monotonic()
-        self._is_vetted = False
         budget = min(CONNECT_TIMEOUT, self.timeout)
         self._connected_by = begun + budget
         where = f"no connection to {self.host}:{self.port}"
         try:
-            super().connect()
+            self.sock = self._dial()
+            self.sock = self._dialled = self._secured(self.sock)
         except TimeoutError:
             raise Unreachable(f"{where} within {budget:.2g} s") from None
         except OSError as error:
             raise Unreachable(f"{where}: {error.strerror or error}") from error
-        if not self._is_vetted:
-            self.close()
-            what = f"urllib3 {urllib3.__version__} dials past the addresses that may be asked"
-            raise Unreachable(f"{where}: {what}. Install a tested version (requirements.txt)")
         self.timeout = max(self.timeout - (time.monotonic() - begun), MIN_WAIT)
         self.sock.settimeout(self.timeout)
 
-    def _new_conn(self) -> socket.socket:
+    def _secured(self, sock: socket.socket) -> socket.socket:
+        return sock
+
+    def _dial(self) -> socket.socket:
         found = self._route(self.host, self.port, self._left())
         for later, address in zip(range(len(found) - 1, -1, -1), found, strict=True):
             try:
                 sock = dial(address, self.port, self._left() / (later + 1))
                 sock.settimeout(self._left())
-                self._is_vetted = True
                 return sock
             except OSError:
                 if not later:
@@ -96,7 +118,14 @@ class PlainConnection(HTTPConnection):
 
 
 class TlsConnection(PlainConnection, HTTPSConnection):
-    """PlainConnection under TLS."""
+    """PlainConnection under TLS, with the Transport's context, which verifies the name."""
+
+    ssl_context: ssl.SSLContext
+
+    def _secured(self, sock: socket.socket) -> socket.socket:
+        secured = self.ssl_context.wrap_socket(sock, server_hostname=self.host.rstrip("."))
+        self.is_verified = True
+        return secured
 
 
 class PlainPool(HTTPConnectionPool):

@@ -64,10 +64,7 @@ class Adapter(HTTPAdapter):
     ) -> HTTPConnectionPool:
         """Without proxies and client certificates."""
         origin = address_policy.origin_of(request.url or "")
-        required = {"cert_reqs": "CERT_REQUIRED"} if origin.scheme == "https" else None
-        return self.poolmanager.connection_from_host(
-            origin.host, origin.port, origin.scheme, pool_kwargs=required
-        )
+        return self.poolmanager.connection_from_host(origin.host, origin.port, origin.scheme)
 
     def request_url(self, request: PreparedRequest, proxies: Any) -> str:
         return request.path_url
@@ -87,7 +84,9 @@ class Transport:
         self._looked_up: dict[tuple[str, int], tuple[float, Future[list[str]]]] = {}
         self._lock = threading.Lock()
         tls = tls or trusted()
-        tls.sslsocket_class = TlsSocket
+        tls.sslsocket_class, tls.check_hostname = TlsSocket, True
+        tls.verify_mode = ssl.CERT_REQUIRED
+        tls.set_alpn_protocols(["http/1.1"])
         self._adapter = Adapter(self._route, tls)
 
     def open(

@@ -39,11 +39,20 @@ from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage, Warning
 
+from jobs.lib.version_range import VersionRange
 from jobs.platform.ipc import forked_copies
 from jobs.platform.ipc.orphans import Orphans, adopt, children
 
 logger = logging.getLogger("jobs.engine")
 
+TESTED = VersionRange(
+    "Python",
+    platform.python_version,
+    first=(3, 11),
+    behind=(3, 12),
+    id="jobs.W027",
+    otherwise="If it forks in a way that the engine does not know, jobs.W024 says so.",
+)
 PR_SET_PDEATHSIG = 1
 ABANDONED = signal.SIGUSR1  # to the sentinel when the main process ended
 END_PATIENCE = 2  # seconds for what steps left

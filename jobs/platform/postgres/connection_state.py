@@ -1,5 +1,4 @@
-"""What a function's code did to the worker's connection, and how the worker gets a clean one. Only
-this file writes Django's connection wrapper, and uses a private name of it (`_prepare_cursor`).
+"""What a function's code did to the worker's connection, and how the worker gets a clean one.
 
 Code may close or replace the connection, end its transaction or leave one open. Unknown to the
 wrapper, the engine's next statement would run in a transaction that never commits, or in none.
@@ -16,14 +15,10 @@ from psycopg.errors import DivisionByZero, FeatureNotSupported, InvalidSqlStatem
 from psycopg.pq import ConnStatus, TransactionStatus
 
 from jobs.lib.error_report import cause_of, is_a
+from jobs.platform.postgres import django_internals
 from jobs.platform.postgres.outages import is_unavailable, sqlstate_of
 
 __all__ = ["DivisionByZero"]  # other wings do not import psycopg
-
-
-def wrapped(here: BaseDatabaseWrapper, cursor: Any) -> Any:
-    """With Django's errors and execute wrappers, as from `connection.cursor()`."""
-    return here._prepare_cursor(cursor)  # type: ignore[attr-defined]
 
 
 def is_bad(here: BaseDatabaseWrapper) -> bool:
@@ -41,7 +36,8 @@ def is_failed(here: BaseDatabaseWrapper) -> bool:
     """
     if here.connection is None:
         return False
-    return is_aborted(here) or (here.in_atomic_block and here.needs_rollback)
+    is_marked = here.in_atomic_block and django_internals.is_marked_for_rollback(here)
+    return is_marked or is_aborted(here)
 
 
 def is_aborted(here: BaseDatabaseWrapper) -> bool:
@@ -101,13 +97,13 @@ def _is_of_an_old_plan(error: BaseException) -> bool:
 
 def _is_closed_by_code(here: BaseDatabaseWrapper) -> bool:
     raw = here.connection
-    return here.closed_in_transaction or (raw is not None and raw.closed and not raw.broken)
+    if django_internals.is_closed_in_transaction(here):
+        return True
+    return raw is not None and raw.closed and not raw.broken
 
 
 def drop(here: BaseDatabaseWrapper) -> None:
     """The next statement connects again."""
     with contextlib.suppress(Exception):
         here.close()
-    here.connection = None
-    here.in_atomic_block = here.closed_in_transaction = here.needs_rollback = False
-    here.savepoint_ids, here.atomic_blocks, here.run_on_commit = [], [], []
+    django_internals.forget_connection(here)

@@ -25,7 +25,7 @@ from typing import Any, Protocol
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from jobs.platform.ipc.wakeup import Wakeup
-from jobs.platform.postgres import statements
+from jobs.platform.postgres import django_internals, statements
 from jobs.platform.postgres.statements import Rows
 
 logger = logging.getLogger("jobs.engine")
@@ -71,7 +71,7 @@ def wake_clusters(what: str = ANYTHING) -> None:
     here = connections[DEFAULT_DB_ALIAS]
     if not here.in_atomic_block:
         WORDS[what]()
-    elif not _is_last(here, WORDS[what]):
+    elif not django_internals.is_last_callback(here, WORDS[what]):
         here.on_commit(WORDS[what], robust=True)
 
 
@@ -82,14 +82,6 @@ def pass_on(returned: Iterable[Rows]) -> None:
 
 def is_word(callback: Callable[[], Any]) -> bool:
     return callback in WORDS.values()
-
-
-def _is_last(here: Any, word: Callable[[], Any]) -> bool:
-    """Whether the word is the last callback, not removed by a savepoint's rollback."""
-    if not here.run_on_commit:
-        return False
-    savepoints, callback, _ = here.run_on_commit[-1]
-    return callback is word and savepoints <= set(here.savepoint_ids)
 
 
 def _of_a_run() -> None:

@@ -39,7 +39,7 @@ def _why_not() -> str:
     """A sentence; empty with the pipeline."""
     if not conf.pipeline():
         return 'JOBS["PIPELINE"] is False.'
-    return psycopg_internals.untested() or _found or ""
+    return psycopg_internals.TESTED.untested() or _found or ""
 
 
 def _probe(connection: BaseDatabaseWrapper, **_: Any) -> None:

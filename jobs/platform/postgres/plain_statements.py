@@ -20,7 +20,7 @@ from django.db import DatabaseError, InterfaceError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
-from jobs.platform.postgres import connection_state, transaction_count
+from jobs.platform.postgres import django_internals, transaction_count
 from jobs.platform.postgres.pipeline import Rows, Statement
 from jobs.platform.postgres.pooled_pipeline import settings_of, settings_statements
 
@@ -40,7 +40,7 @@ def execute(here: BaseDatabaseWrapper, statements: Sequence[Statement]) -> list[
     before = settings_statements(settings_of(raw))
     if before and not _is_alone(raw):
         _ServerBinding(raw).execute(before.pop()[0])
-    asked = [connection_state.wrapped(here, _ServerBinding(raw)) for _ in statements]
+    asked = [django_internals.wrapped(here, _ServerBinding(raw)) for _ in statements]
     with _trip(raw, len(before) + len(statements)):
         for text, _ in before:
             _ServerBinding(raw).execute(text)

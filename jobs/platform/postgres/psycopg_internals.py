@@ -7,33 +7,22 @@ name. A process's first connection tests that (`probe`, pipeline_switch).
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ExecStatus
 
-FIRST, BEHIND = (3, 3, 0), (3, 4, 0)  # tested: from FIRST, below BEHIND
+from jobs.lib.version_range import VersionRange
+
+# pipeline_switch warns of another one.
+TESTED = VersionRange("psycopg", lambda: psycopg.__version__, (3, 3), (3, 4))
 OURS = b"jobs_probe"
 ASKED = b"SELECT $1::int8"
 
 
 class Unfit(Exception):
     """psycopg's insides are not as expected. The message ends a sentence."""
-
-
-def untested() -> str:
-    """Why this psycopg is untested, in a sentence, or empty."""
-    if FIRST <= version_of(psycopg.__version__) < BEHIND:
-        return ""
-    tested = " up to, and without, ".join(".".join(map(str, v)) for v in (FIRST, BEHIND))
-    return f"psycopg {psycopg.__version__} is not tested with the engine ({tested} is)."
-
-
-def version_of(text: str) -> tuple[int, ...]:
-    numbers = [int(number) for number in re.findall(r"\d+", text)]
-    return tuple([*numbers, 0, 0, 0][:3])
 
 
 def deallocate_by_name(raw: psycopg.Connection[Any]) -> None:

@@ -16,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import PipelineStatus
 
 from jobs import conf
-from jobs.platform.postgres import plain_statements, transaction_count
+from jobs.platform.postgres import django_internals, plain_statements, transaction_count
 from jobs.platform.postgres.pipeline import NOTHING, PipelineConnection, Rows, Statement
 from jobs.platform.postgres.pooled_pipeline import is_pooled, pipeline_of, settings_of
 from jobs.platform.postgres.step_cursor import prepare_often
@@ -149,8 +149,7 @@ def has_pool() -> bool:
 def _is_watched(here: BaseDatabaseWrapper) -> bool:
     """Whether Django's wrappers must see statements, or the setup needs psycopg."""
     return bool(
-        here.execute_wrappers
-        or here.queries_logged
+        django_internals.is_watched(here)
         or here.connection.pgconn.pipeline_status != PipelineStatus.OFF
         or here.connection.isolation_level is not None
     )

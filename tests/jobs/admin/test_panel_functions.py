@@ -119,6 +119,12 @@ def test_a_function_that_no_cluster_has_registered_is_listed(admin_client: Clien
     assert cell(row, "Pending") == "1"
 
 
+def test_a_function_that_is_not_there_is_a_message(admin_client: Client) -> None:
+    for gone in ("gone", "a_00b", "sh/op"):
+        answer = admin_client.get(page_of(gone), follow=True)
+        assert f"with ID “{gone}” doesn’t exist" in answer.content.decode()
+
+
 def test_functions_are_searched_by_a_part_of_their_id_or_name(admin_client: Client) -> None:
     rows.make_function("sing")
     rows.make_function("dance")

@@ -43,6 +43,7 @@ def warnings() -> list[str]:
 
 
 def test_multiprocessing_forks_by_the_engines_way(deaf):
+    assert process_tree.TESTED.untested() == ""
     assert deaf.pid in process_tree._Popen.living
     assert gc.get_freeze_count() > 0
     assert warnings() == []

@@ -50,7 +50,7 @@ def two_steps(ctx: Context) -> int:
 
 
 def test_the_installed_psycopg_is_a_tested_one():
-    assert psycopg_internals.untested() == ""
+    assert psycopg_internals.TESTED.untested() == ""
     assert warnings() == []
 
 

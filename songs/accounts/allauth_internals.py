@@ -1,7 +1,8 @@
-"""How long django-allauth's limits last, which only its private module knows.
+"""All that leans on private parts of django-allauth: how long its limits last, and who is half
+signed in.
 
-This is the one file that leans on `allauth.*.internal`. With a release that has moved them, the
-limits still refuse, and their pages tell no time of their own.
+With a release that has moved them, the limits still refuse, and their pages tell no time of their
+own.
 """
 
 from __future__ import annotations
@@ -32,6 +33,13 @@ def wait_for(
     except (AttributeError, TypeError):  # another release
         return None
     return max((wait for wait in waits if wait), default=None)
+
+
+def half_signed_in(request: HttpRequest) -> Any:
+    """The account that has given its password and not yet its second factor; None if that is not
+    known."""
+    stage = getattr(request, "_login_stage", None)
+    return getattr(getattr(stage, "login", None), "user", None)
 
 
 def _left(
