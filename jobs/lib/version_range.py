@@ -1,4 +1,4 @@
-"""Versions of a package that the engine's tests have run with, and the warning for any other one.
+"""Versions of a package that the engine's tests have run with, and the message for any other one.
 Each file that leans on a package's private parts has them as TESTED.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.checks import CheckMessage, Warning
+from django.core.checks import CheckMessage, Info, Warning
 
 Version = tuple[int, ...]
 
@@ -20,8 +20,9 @@ class VersionRange:
     installed: Callable[[], str]
     first: Version
     behind: Version  # the first one that is not tested
-    id: str = ""  # of the warning
+    id: str = ""  # of the message
     otherwise: str = ""  # what happens with another version, in sentences
+    level: type[Warning] | type[Info] = Warning
 
     def untested(self) -> str:
         """Why the installed version is untested, in a sentence, or empty."""
@@ -38,7 +39,7 @@ class VersionRange:
         if not reason:
             return []
         hint = "Install a tested version; requirements.txt has those of packages."
-        return [Warning(f"{reason} {self.otherwise}", hint=hint, id=self.id)]
+        return [self.level(f"{reason} {self.otherwise}", hint=hint, id=self.id)]
 
 
 def in_words(version: Version) -> str:

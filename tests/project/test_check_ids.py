@@ -9,7 +9,7 @@ from pathlib import Path
 from django.conf import settings
 
 APPS = ("jobs", "songs", "melodymaker")
-GIVEN = re.compile(r'\bid="((?:' + "|".join(APPS) + r')\.[EW]\d{3})"')
+GIVEN = re.compile(r'\bid="((?:' + "|".join(APPS) + r')\.[EWI]\d{3})"')
 
 
 def test_each_problem_that_a_check_reports_has_an_id_of_its_own():

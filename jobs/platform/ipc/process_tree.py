@@ -37,7 +37,7 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any, ClassVar
 
-from django.core.checks import CheckMessage, Warning
+from django.core.checks import CheckMessage, Info, Warning
 
 from jobs.lib.version_range import VersionRange
 from jobs.platform.ipc import forked_copies
@@ -50,7 +50,8 @@ TESTED = VersionRange(
     platform.python_version,
     first=(3, 11),
     behind=(3, 12),
-    id="jobs.W027",
+    id="jobs.I001",
+    level=Info,
     otherwise="If it forks in a way that the engine does not know, jobs.W024 says so.",
 )
 PR_SET_PDEATHSIG = 1

@@ -19,7 +19,7 @@ FENCES = {
     "jobs.W022": (django_q_version, "django-q2"),
     "jobs.W025": (connection, "urllib3"),
     "jobs.W026": (django_internals, "Django"),
-    "jobs.W027": (process_tree, "Python"),
+    "jobs.I001": (process_tree, "Python"),
     "jobs.W028": (cel_library, "common-expression-language"),
 }
 
@@ -51,7 +51,7 @@ def test_the_check_looks_at_each_package_whose_insides_are_used():
 
 
 @pytest.mark.parametrize(("fence", "package"), FENCES.values(), ids=FENCES)
-def test_each_untested_package_is_a_warning_of_its_own(fence, package, monkeypatch):
+def test_each_untested_package_is_a_message_of_its_own(fence, package, monkeypatch):
     other = replace(fence.TESTED, installed=lambda: "99.1")
     monkeypatch.setattr(fence, "TESTED", other)
     (warning,) = [message for message in run_checks() if message.id in FENCES]
