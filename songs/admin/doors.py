@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from allauth.account.decorators import secure_admin_login
@@ -20,5 +21,8 @@ def change_password(request: HttpRequest, extra_context: Any = None) -> HttpResp
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.password_change = change_password  # type: ignore[method-assign, assignment]
 
-# An account's page says what an operator needs of these.
+# An account's page says what an operator needs of these. Their modules register them, in whichever
+# order they are imported.
+for app in ("account", "mfa", "usersessions"):
+    import_module(f"allauth.{app}.admin")
 admin.site.unregister([EmailAddress, Authenticator, UserSession])
