@@ -1,4 +1,5 @@
-"""Middleware: a strict content security policy, and 503 while the database is away."""
+"""Middleware: a strict content security policy, a page for 405, and 503 while the database is
+away."""
 
 from __future__ import annotations
 
@@ -16,12 +17,14 @@ from django.template.loader import render_to_string
 
 from jobs.api import is_unavailable
 from melodymaker import health
-from songs.answers import is_part_of_a_page, wants_json
+from songs.answers import is_part_of_a_page, refusal, wants_json
+from songs.ways_back import page_about, page_above
 
 logger = logging.getLogger(__name__)
 Answer = Callable[[HttpRequest], HttpResponse]
 
 OUTAGE = "melodymaker.outage"  # key in the META of a request that an outage has failed
+NO_PAGE = "This address is for a button of a page and shows nothing by itself. Nothing was done."
 COME_BACK = "MelodyMaker cannot use its database just now. Try again in a few seconds."
 
 
@@ -36,6 +39,20 @@ def content_security_policy(get_response: Answer) -> Answer:
         response = get_response(request)
         response.headers.setdefault("Content-Security-Policy", policy)
         return response
+
+    return middleware
+
+
+def method_not_allowed(get_response: Answer) -> Answer:
+    """Give the empty 405 of a view a page with a way back, or a sentence to a program."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.status_code != 405 or response.streaming or response.content:
+            return response
+        back = page_above(request.path) if request.method == "GET" else page_about(request.path)
+        headers = {"Allow": response["Allow"]}
+        return refusal(request, 405, "Nothing to see here", NO_PAGE, headers, back=back)
 
     return middleware
 

@@ -60,6 +60,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "melodymaker.middleware.content_security_policy",
+    "melodymaker.middleware.method_not_allowed",
     "melodymaker.screening.bounded_bodies",
     "melodymaker.screening.no_nul",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -69,6 +70,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "songs.accounts.ended_sessions.leads_to_a_page",
     "allauth.account.middleware.AccountMiddleware",
     "songs.accounts.refusals.AnswersToForms",
     "songs.accounts.second_factor.asks_staff",
