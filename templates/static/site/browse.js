@@ -19,8 +19,15 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     event.detail.shouldSwap = true; // an error page is a page, too
     return;
   }
-  event.detail.shouldSwap = false;
-  visit(requestConfig.verb === "get" ? requestConfig.path : xhr.responseURL || location.href);
+  if (requestConfig.verb === "get") {
+    event.detail.shouldSwap = false;
+    return visit(requestConfig.path);
+  }
+  // A form's own address has no page. What it answered is shown, or else that it did not arrive.
+  const page = xhr.responseURL && xhr.responseURL !== new URL(requestConfig.path, location.href).href;
+  event.detail.shouldSwap = !page && answer.getElementById("page") !== null;
+  if (page) visit(xhr.responseURL);
+  else if (!event.detail.shouldSwap) requestConfig.elt.dispatchEvent(new Event("trouble", { bubbles: true }));
 });
 
 function wantsOthers(head) {

@@ -1,0 +1,153 @@
+"""A network that is slow, goes or comes back late: the page says so and can be used again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from playwright.sync_api import Browser, Page, Route, expect
+
+from songs.models import Song, SongStatus, User
+from songs.sharing.publishing import publish
+from tests.support import cast
+from tests.support.browser import CHROMIUM
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(not CHROMIUM, reason="NO BROWSER TESTED: Chromium is not installed"),
+]
+LOST = "That did not arrive. Try again."
+
+
+@pytest.fixture
+def user() -> User:
+    return cast.alice()
+
+
+@pytest.fixture
+def page(browser: Browser, live_server, client, user: User) -> Iterator[Page]:
+    """Of Alice. Chromium's console complains about each answer that does not come, so what is
+    thrown alone fails the test."""
+    client.force_login(user)
+    name = settings.SESSION_COOKIE_NAME
+    context = browser.new_context(base_url=live_server.url)
+    context.add_cookies(
+        [{"name": name, "value": client.cookies[name].value, "url": live_server.url}]
+    )
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    thrown: list[str] = []
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    yield page
+    context.close()
+    assert not thrown
+
+
+@pytest.fixture
+def song(user: User) -> Song:
+    return cast.a_song(user, status=SongStatus.FAILED)
+
+
+def rename(page: Page, title: str) -> None:
+    page.get_by_label("Title").fill(title)
+    page.get_by_role("button", name="Save").click()
+
+
+def fail_once(page: Page, address: str, **answer: Any) -> None:
+    """The next request to the address gets this answer, or none."""
+
+    def fail(route: Route) -> None:
+        if answer:
+            route.fulfill(**answer)
+        else:
+            route.abort()
+
+    page.route(address, fail, times=1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"status": 503, "body": "Try again in a few seconds.", "content_type": "text/plain"},
+        {"status": 502, "body": "<html><body>Bad gateway</body></html>"},
+    ],
+)
+def test_a_form_that_does_not_arrive_says_so_and_can_be_sent_again(
+    page: Page, song: Song, answer: dict[str, Any]
+) -> None:
+    page.goto(f"/songs/{song.pk}/")
+    page.get_by_role("button", name="Rename").click()
+    fail_once(page, "**/rename", **answer)
+    rename(page, "Cats")
+    expect(page.locator("#trouble")).to_have_text(LOST)
+    expect(page.locator("#trouble")).to_be_in_viewport()
+    expect(page).to_have_url(f"/songs/{song.pk}/")
+    rename(page, "Two cats")
+    expect(page.get_by_role("heading", name="Two cats")).to_be_visible()
+    expect(page.locator("#trouble")).to_be_empty()
+
+
+def test_a_link_without_a_network_says_so(page: Page) -> None:
+    page.goto("/songs/")
+    page.context.set_offline(True)
+    page.get_by_role("link", name="Discover").click()
+    expect(page.locator("#trouble")).to_have_text(LOST)
+    page.context.set_offline(False)
+    page.get_by_role("link", name="Discover").click()
+    expect(page.get_by_role("heading", name="Discover")).to_be_visible()
+    expect(page.locator("#trouble")).to_be_empty()
+
+
+def test_a_page_that_asks_for_news_says_that_it_hears_none(page: Page, user: User) -> None:
+    song = cast.a_song(user, status=SongStatus.QUEUED)
+    page.goto(f"/songs/{song.pk}/")
+    page.context.set_offline(True)
+    expect(page.locator("#trouble")).to_contain_text("goes on by itself")
+    page.context.set_offline(False)
+    expect(page.locator("#trouble")).to_be_empty()
+
+
+def test_like_that_does_not_arrive_says_so(page: Page) -> None:
+    public = cast.a_song(cast.bob())
+    publish(public, title="A waltz", byline="Bob")
+    page.goto(f"/listen/{public.pk}/")
+    fail_once(page, "**/like")
+    page.get_by_role("button", name="Like").click()
+    expect(page.locator("#trouble")).to_have_text(LOST)
+    page.get_by_role("button", name="Like").click()
+    expect(page.get_by_role("button", name="Like", pressed=True)).to_be_visible()
+    expect(page.locator("#trouble")).to_be_empty()
+
+
+def test_like_without_a_session_opens_the_page_to_sign_in_and_comes_back(page: Page) -> None:
+    public = cast.a_song(cast.bob())
+    publish(public, title="A waltz", byline="Bob")
+    page.goto(f"/listen/{public.pk}/")
+    Session.objects.all().delete()
+    page.get_by_role("button", name="Like").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert page.locator("#page").count() == page.locator("header.top").count() == 1
+    page.get_by_label("Name").fill("alice")
+    page.get_by_label("Password").fill(cast.PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page).to_have_url(f"/listen/{public.pk}/")
+    expect(page.get_by_text("nothing was done. Try it again.")).to_be_visible()
+
+
+def test_a_link_under_way_shows_a_bar(page: Page) -> None:
+    page.goto("/songs/")
+    held: list[Route] = []
+    page.route("**/discover/", lambda route: held.append(route))
+    page.get_by_role("link", name="Discover").click()
+    bar = "getComputedStyle(document.body, '::before')"
+    assert page.evaluate(f"{bar}.height") == "3px"
+    assert page.evaluate(f"{bar}.animationName") == "under-way"
+    page.emulate_media(reduced_motion="reduce")
+    assert page.evaluate(f"{bar}.animationName") == "none"
+    held[0].continue_()
+    expect(page.get_by_role("heading", name="Discover")).to_be_visible()
+    assert page.evaluate(f"{bar}.content") == "none"
