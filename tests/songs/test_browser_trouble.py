@@ -151,3 +151,34 @@ def test_a_link_under_way_shows_a_bar(page: Page) -> None:
     held[0].continue_()
     expect(page.get_by_role("heading", name="Discover")).to_be_visible()
     assert page.evaluate(f"{bar}.content") == "none"
+
+
+def under_way(page: Page) -> None:
+    """The link to Discover is pressed, and its answer does not come."""
+    page.route("**/discover/", lambda route: None)
+    with page.expect_request("**/discover/"):
+        page.get_by_role("link", name="Discover").click()
+
+
+def test_of_two_clicks_on_a_slow_network_the_later_one_wins(page: Page) -> None:
+    """The first request is broken off, so that its answer cannot come last."""
+    page.goto("/songs/")
+    under_way(page)
+    with page.expect_event("requestfailed") as broken_off:
+        page.get_by_role("link", name="Create", exact=True).click()
+    assert broken_off.value.url.endswith("/discover/")
+    expect(page.get_by_role("heading", name="Describe a song")).to_be_visible()
+    expect(page).to_have_url("/")
+    expect(page.locator("#trouble")).to_be_empty()
+
+
+def test_back_wins_over_a_link_that_is_under_way(page: Page) -> None:
+    page.goto("/songs/")
+    page.get_by_role("link", name="Create", exact=True).click()
+    expect(page.get_by_role("heading", name="Describe a song")).to_be_visible()
+    under_way(page)
+    with page.expect_event("requestfailed") as broken_off:
+        page.evaluate("history.back()")
+    assert broken_off.value.url.endswith("/discover/")
+    expect(page.get_by_role("heading", name="My songs")).to_be_visible()
+    expect(page).to_have_url("/songs/")

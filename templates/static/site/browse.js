@@ -49,3 +49,14 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (!isPage(event) && event.target.id !== "page") return;
   if (!document.querySelector("#page :focus")) document.getElementById("main")?.focus({ preventScroll: true });
 });
+
+// The later of two clicks wins, and so does Back: what is under way is broken off.
+let underWay = null;
+
+function goInstead(xhr) {
+  if (underWay !== xhr) underWay?.abort();
+  underWay = xhr;
+}
+document.addEventListener("htmx:beforeRequest", (event) => { if (isPage(event)) goInstead(event.detail.xhr); });
+document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.xhr === underWay) underWay = null; });
+document.addEventListener("htmx:historyCacheMiss", (event) => goInstead(event.detail.xhr));
