@@ -182,3 +182,27 @@ def test_back_wins_over_a_link_that_is_under_way(page: Page) -> None:
     assert broken_off.value.url.endswith("/discover/")
     expect(page.get_by_role("heading", name="My songs")).to_be_visible()
     expect(page).to_have_url("/songs/")
+
+
+# --- Back -----------------------------------------------------------------------------------------
+
+
+def test_back_to_a_song_that_is_deleted_says_that_nothing_is_there(page: Page, song: Song) -> None:
+    page.goto(f"/songs/{song.pk}/")
+    page.get_by_role("link", name="Create", exact=True).click()
+    expect(page.get_by_role("heading", name="Describe a song")).to_be_visible()
+    Song.objects.filter(pk=song.pk).delete()
+    page.evaluate("history.back()")
+    expect(page.get_by_role("heading", name="Nothing plays here")).to_be_visible()
+    expect(page).to_have_url(f"/songs/{song.pk}/")
+
+
+def test_back_without_a_network_says_so_and_the_page_comes_with_the_network(page: Page) -> None:
+    page.goto("/songs/")
+    page.get_by_role("link", name="Create", exact=True).click()
+    expect(page.get_by_role("heading", name="Describe a song")).to_be_visible()
+    page.context.set_offline(True)
+    page.evaluate("history.back()")
+    expect(page.locator("#trouble")).to_have_text(LOST)
+    page.context.set_offline(False)
+    expect(page.get_by_role("heading", name="My songs")).to_be_visible()

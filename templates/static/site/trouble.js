@@ -41,8 +41,20 @@
     return isText ? xhr.responseText.slice(0, 300) : "";
   }
 
+  // Back to a page that is no longer there: the browser asks for it, and shows what the site says.
+  document.addEventListener("htmx:historyCacheMissLoadError", () => location.reload());
+  // Back without a network: the address is the other page's already, which comes with the network.
+  document.addEventListener("htmx:historyCacheMiss", ({ detail: { xhr } }) => {
+    const wanted = location.href;
+    xhr.addEventListener("error", () => {
+      say(LOST, "act");
+      addEventListener("online", () => { if (location.href === wanted) location.reload(); }, { once: true });
+    });
+  });
+
   // The next try takes the note away, and so does news that arrives.
   document.addEventListener("htmx:beforeRequest", (event) => { if (!isPolling(event.target)) say("", ""); });
+  document.addEventListener("htmx:historyRestore", () => say("", ""));
   document.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.successful && note.dataset.kind === "polling") say("", "");
   });
