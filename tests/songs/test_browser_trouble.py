@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from playwright.sync_api import Browser, Page, Route, expect
 
+from songs.deletion import put_away
 from songs.models import Song, SongStatus, User
 from songs.sharing.publishing import publish
 from tests.support import cast
@@ -206,3 +209,25 @@ def test_back_without_a_network_says_so_and_the_page_comes_with_the_network(page
     expect(page.locator("#trouble")).to_have_text(LOST)
     page.context.set_offline(False)
     expect(page.get_by_role("heading", name="My songs")).to_be_visible()
+
+
+# --- a clock that is wrong ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("minutes", [-7, 7])
+def test_a_clock_that_is_wrong_takes_no_undo_away_and_counts_right(
+    page: Page, user: User, minutes: int
+) -> None:
+    wrong = datetime.now(UTC) + timedelta(minutes=minutes)
+    page.clock.install(time=wrong)
+    deleted = cast.a_song(user, "a march")
+    put_away(deleted)
+    making = cast.a_song(user, status=SongStatus.QUEUED)
+    page.goto("/songs/")
+    page.clock.run_for(3_000)
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    expect(page.locator(f"#card-{making.pk} [data-elapsed]")).to_have_text(
+        re.compile(r"^0:\d\d so far$")
+    )
+    page.clock.run_for(60_000)
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
