@@ -1,5 +1,5 @@
-"""Middleware: a strict content security policy, a page for 405, and 503 while the database is
-away."""
+"""Middleware: a strict content security policy, a page for 405, 503 while the database is
+away, and no copy of an account's pages in the browser."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.core.signals import got_request_exception
 from django.db import DatabaseError, InterfaceError, connection
 from django.dispatch import receiver
@@ -55,6 +56,27 @@ def method_not_allowed(get_response: Answer) -> Answer:
         return refusal(request, 405, "Nothing to see here", NO_PAGE, headers, back=back)
 
     return middleware
+
+
+def kept_by_no_browser(get_response: Answer) -> Answer:
+    """Keep an account's pages out of every cache: after signing out, Back would show them again.
+
+    A stranger's page, a file and an answer that says how it is to be kept are left as they are.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        is_page = response.get("Content-Type", "").startswith("text/html")
+        if is_page and "Cache-Control" not in response and _is_of_an_account(request):
+            response["Cache-Control"] = "private, no-store"
+        return response
+
+    return middleware
+
+
+def _is_of_an_account(request: HttpRequest) -> bool:
+    """Makes no query: an answer that has not read the session holds nothing of an account."""
+    return request.session.accessed and SESSION_KEY in request.session
 
 
 def database_away(get_response: Answer) -> Answer:

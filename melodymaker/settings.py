@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "melodymaker.middleware.database_away",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "melodymaker.middleware.kept_by_no_browser",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -16,7 +16,7 @@ from songs.deletion import put_away
 from songs.models import Song, SongStatus, User
 from songs.sharing.publishing import publish
 from tests.support import cast
-from tests.support.browser import CHROMIUM
+from tests.support.browser import CHROMIUM, FLAGS
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -209,6 +209,31 @@ def test_back_without_a_network_says_so_and_the_page_comes_with_the_network(page
     expect(page.locator("#trouble")).to_have_text(LOST)
     page.context.set_offline(False)
     expect(page.get_by_role("heading", name="My songs")).to_be_visible()
+
+
+def test_after_signing_out_back_shows_no_page_of_the_account(
+    browser: Browser, live_server, client, user: User, song: Song
+) -> None:
+    """In a browser that keeps the pages it has left as they were."""
+    client.force_login(user)
+    cookie = {"name": settings.SESSION_COOKIE_NAME, "url": live_server.url}
+    cookie["value"] = client.cookies[cookie["name"]].value
+    keeping = browser.browser_type.launch(
+        executable_path=CHROMIUM,
+        args=FLAGS,
+        ignore_default_args=["--disable-back-forward-cache"],
+    )
+    context = keeping.new_context(base_url=live_server.url)
+    context.add_cookies([cookie])  # type: ignore[list-item]
+    page = context.new_page()
+    page.goto("/songs/")
+    expect(page.get_by_text(str(song))).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.evaluate("history.back()")
+    expect(page).to_have_url(re.compile("next="))
+    expect(page.get_by_text(str(song))).to_have_count(0)
+    keeping.close()
 
 
 # --- a clock that is wrong ------------------------------------------------------------------------
