@@ -18,6 +18,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
+from django.views.decorators.http import require_POST
 
 View = Callable[..., HttpResponse]
 
@@ -61,7 +62,7 @@ class PanelSite(AdminSite):
             path("tables/", view(self.tables), name="tables"),
             path("hand-over/", view(self.hand_over), name="hand_over"),
             path("hand-over/text/", view(self.hand_over_text), name="hand_over_text"),
-            path("hand-over/note/", view(self.hand_over_note), name="hand_over_note"),
+            path("hand-over/note/", view(require_POST(self.hand_over_note)), name="hand_over_note"),
             *super().get_urls(),
         ]
 

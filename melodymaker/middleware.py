@@ -1,4 +1,5 @@
-"""Middleware: a strict content security policy, and 503 while the database is away."""
+"""Middleware: a strict content security policy, a page for 405, 503 while the database is
+away, and no copy of an account's pages in the browser."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.core.signals import got_request_exception
 from django.db import DatabaseError, InterfaceError, connection
 from django.dispatch import receiver
@@ -16,12 +18,14 @@ from django.template.loader import render_to_string
 
 from jobs.api import is_unavailable
 from melodymaker import health
-from songs.answers import is_part_of_a_page, wants_json
+from songs.answers import is_part_of_a_page, refusal, wants_json
+from songs.ways_back import page_about, page_above
 
 logger = logging.getLogger(__name__)
 Answer = Callable[[HttpRequest], HttpResponse]
 
 OUTAGE = "melodymaker.outage"  # key in the META of a request that an outage has failed
+NO_PAGE = "This address is for a button of a page and shows nothing by itself. Nothing was done."
 COME_BACK = "MelodyMaker cannot use its database just now. Try again in a few seconds."
 
 
@@ -38,6 +42,41 @@ def content_security_policy(get_response: Answer) -> Answer:
         return response
 
     return middleware
+
+
+def method_not_allowed(get_response: Answer) -> Answer:
+    """Give the empty 405 of a view a page with a way back, or a sentence to a program."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.status_code != 405 or response.streaming or response.content:
+            return response
+        back = page_above(request.path) if request.method == "GET" else page_about(request.path)
+        headers = {"Allow": response["Allow"]}
+        return refusal(request, 405, "Nothing to see here", NO_PAGE, headers, back=back)
+
+    return middleware
+
+
+def kept_by_no_browser(get_response: Answer) -> Answer:
+    """Keep an account's pages out of every cache: after signing out, Back would show them again.
+
+    A stranger's page, a file and an answer that says how it is to be kept are left as they are.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        is_page = response.get("Content-Type", "").startswith("text/html")
+        if is_page and "Cache-Control" not in response and _is_of_an_account(request):
+            response["Cache-Control"] = "private, no-store"
+        return response
+
+    return middleware
+
+
+def _is_of_an_account(request: HttpRequest) -> bool:
+    """Makes no query: an answer that has not read the session holds nothing of an account."""
+    return request.session.accessed and SESSION_KEY in request.session
 
 
 def database_away(get_response: Answer) -> Answer:

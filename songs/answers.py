@@ -7,15 +7,20 @@ from django.template.loader import render_to_string
 
 
 def refusal(
-    request: HttpRequest, status: int, title: str, sentence: str, headers: dict[str, str]
+    request: HttpRequest,
+    status: int,
+    title: str,
+    sentence: str,
+    headers: dict[str, str],
+    back: str = "",
 ) -> HttpResponse:
-    """The sentence under this status. Building it makes no query."""
+    """The sentence under this status; a page has a link `back`. Building it makes no query."""
     headers = {"Cache-Control": "no-store", **headers}
     if wants_json(request):
         return JsonResponse({"error": sentence}, status=status, headers=headers)
     if is_part_of_a_page(request):
         return HttpResponse(sentence, "text/plain; charset=utf-8", status=status, headers=headers)
-    page = render_to_string("refusal.html", {"title": title, "sentence": sentence})
+    page = render_to_string("refusal.html", {"title": title, "sentence": sentence, "back": back})
     return HttpResponse(page, status=status, headers=headers)
 
 

@@ -19,8 +19,15 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     event.detail.shouldSwap = true; // an error page is a page, too
     return;
   }
-  event.detail.shouldSwap = false;
-  visit(requestConfig.verb === "get" ? requestConfig.path : xhr.responseURL || location.href);
+  if (requestConfig.verb === "get") {
+    event.detail.shouldSwap = false;
+    return visit(requestConfig.path);
+  }
+  // A form's own address has no page. What it answered is shown, or else that it did not arrive.
+  const page = xhr.responseURL && xhr.responseURL !== new URL(requestConfig.path, location.href).href;
+  event.detail.shouldSwap = !page && answer.getElementById("page") !== null;
+  if (page) visit(xhr.responseURL);
+  else if (!event.detail.shouldSwap) requestConfig.elt.dispatchEvent(new Event("trouble", { bubbles: true }));
 });
 
 function wantsOthers(head) {
@@ -42,3 +49,14 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (!isPage(event) && event.target.id !== "page") return;
   if (!document.querySelector("#page :focus")) document.getElementById("main")?.focus({ preventScroll: true });
 });
+
+// The later of two clicks wins, and so does Back: what is under way is broken off.
+let underWay = null;
+
+function goInstead(xhr) {
+  if (underWay !== xhr) underWay?.abort();
+  underWay = xhr;
+}
+document.addEventListener("htmx:beforeRequest", (event) => { if (isPage(event)) goInstead(event.detail.xhr); });
+document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.xhr === underWay) underWay = null; });
+document.addEventListener("htmx:historyCacheMiss", (event) => goInstead(event.detail.xhr));

@@ -88,13 +88,21 @@ document.addEventListener("play", (event) => {
   for (const audio of document.querySelectorAll("audio")) if (audio !== event.target) audio.pause();
 }, true);
 
+// The time by the site's clock, which wrote data-now into the element. The device's may be wrong.
+const ahead = new WeakMap(); // by element: how far the device's clock is ahead of the site's
+
+function now(element) {
+  if (!ahead.has(element)) ahead.set(element, Date.now() - Date.parse(element.dataset.now));
+  return Date.now() - ahead.get(element);
+}
+
 // Advance the times of songs in the making between two requests.
 function tick() {
   for (const note of document.querySelectorAll("[data-deleted]")) {
-    if (Date.now() - Date.parse(note.dataset.deleted) > 60_000) note.remove(); // it is gone for good
+    if (now(note) - Date.parse(note.dataset.deleted) > 60_000) note.remove(); // it is gone for good
   }
   for (const box of document.querySelectorAll("[data-since]")) {
-    const seconds = Math.max(0, (Date.now() - Date.parse(box.dataset.since)) / 1000);
+    const seconds = Math.max(0, (now(box) - Date.parse(box.dataset.since)) / 1000);
     const usual = Number(box.dataset.usual);
     const bar = box.querySelector("progress");
     box.querySelector("[data-elapsed]").textContent = `${clock(Math.floor(seconds))} so far`;
