@@ -22,6 +22,7 @@ from songs import credits, downloads, packing
 from songs.downloads import FN
 from songs.leaving import close_account
 from songs.models import Download, Song, User
+from songs.storage import file_name
 from tests.support.blocking import others
 from tests.support.bucket import a_bucket
 from tests.support.cast import a_song, listener
@@ -342,3 +343,11 @@ def test_the_listeners_own_words_are_all_in_it(alice: User) -> None:
     song = a_song(alice, "", **said)
     [row] = packing.song_rows([song.pk], {song.pk: (1, "", "")})
     assert (row["style"], row["lyrics"], row["way"]) == ("slow waltz", "la la la", song.way)
+
+
+def test_a_file_is_called_as_its_song_in_every_script() -> None:
+    assert file_name("👩\u200d👩\u200d👧 می\u200cخواهم", ".mp3") == (
+        "👩\u200d👩\u200d👧 می\u200cخواهم.mp3"
+    )
+    assert file_name("\u202egpj\u2066/x", ".mp3") == "gpj x.mp3"
+    assert file_name("\u3164\u200d", ".mp3") == "song.mp3"
