@@ -351,3 +351,33 @@ def test_the_code_that_switched_the_app_on_signs_no_one_in(sure: Client, alice: 
     answer = elsewhere.post(INTO_IT, {"code": code})
     assert "This code is not right, or was used before." in answer.content.decode()
     assert not is_signed_in(elsewhere)
+
+
+# --- names of passkeys ---
+
+
+@pytest.mark.parametrize("name", ["k" * 101, "k" * 5_000])
+def test_a_passkeys_name_that_is_too_long_is_refused_and_kept(
+    sure: Client, alice: User, name: str
+) -> None:
+    sure.get("/accounts/2fa/webauthn/add/")
+    added = sure.post("/accounts/2fa/webauthn/add/", {"name": name, "credential": "{}"})
+    key = Authenticator.objects.create(user=alice, type="webauthn", data={"name": "Mine"})
+    renamed = sure.post(f"/accounts/2fa/webauthn/keys/{key.pk}/edit/", {"name": name})
+    for answer in (added, renamed):
+        page = answer.content.decode()
+        assert answer.status_code == 422
+        assert f"That name has {len(name)} characters, and 100 are allowed." in page
+        assert f'value="{name}"' in page
+    key.refresh_from_db()
+    assert key.data["name"] == "Mine"
+
+
+def test_a_passkey_is_called_by_a_name_that_shows_something(sure: Client, alice: User) -> None:
+    key = Authenticator.objects.create(user=alice, type="webauthn", data={"name": "Mine"})
+    where = f"/accounts/2fa/webauthn/keys/{key.pk}/edit/"
+    assert "A passkey needs a name" in sure.post(where, {"name": "\u3164"}).content.decode()
+    assert sure.post(where, {"name": "k" * 99 + "\u200d"}).status_code == 302
+    assert sure.post(where, {"name": "k" * 100}).status_code == 302
+    key.refresh_from_db()
+    assert key.data["name"] == "k" * 100
