@@ -60,7 +60,8 @@ def test_a_listener_downloads_everything_and_closes_the_account(
         expect(page.get_by_text("Ready: 1 song")).to_be_visible()
         assert page.url.endswith("/accounts/download/")
         expect(page.locator("#live")).to_have_text("Your download is ready.")
-        assert page.locator("[hx-trigger]").count() == 0
+        assert page.locator("[hx-trigger^=every]").count() == 0
+        expect(page.get_by_role("button", name="Make it anew")).to_be_disabled()
         with page.expect_download() as coming:
             page.get_by_role("link", name="Get the ZIP").click()
         with zipfile.ZipFile(coming.value.path()) as archive:
