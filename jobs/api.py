@@ -43,6 +43,7 @@ from jobs.fetch.response import Response
 from jobs.ids import new_id
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.secrets import Secret
+from jobs.lib.visible import one_line, shows
 from jobs.platform.postgres.outages import is_unavailable, why_unavailable
 from jobs.registry.decorator import create_function
 from jobs.registry.function import Function
@@ -101,6 +102,7 @@ __all__ = [
     "latest_runs",
     "new_id",
     "once",
+    "one_line",
     "pause",
     "quoted",
     "replay_skipped",
@@ -109,6 +111,7 @@ __all__ = [
     "resume",
     "runs_of",
     "send",
+    "shows",
     "standstill",
     "status",
     "under_way",

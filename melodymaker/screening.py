@@ -1,27 +1,48 @@
 """Middleware that refuses a request before it is parsed or costs a query: one with too large a body
-(413), and one with a NUL (400), which PostgreSQL cannot store and file systems cannot open."""
+(413), one with a NUL (400), which PostgreSQL cannot store and file systems cannot open, and one in
+letters or parts that Django does not read (400)."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
+from django.core.exceptions import BadRequest
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 
 from jobs.api import excerpt
 from melodymaker.bodies import body_limit, size_in_words
 from songs.answers import refusal
 
 logger = logging.getLogger(__name__)
+# What Django raises for a charset that it does not take, for one that is none of a text, and for
+# parts that it cannot tell apart.
+UNREADABLE = (BadRequest, LookupError, MultiPartParserError, UnicodeError)
 Answer = Callable[[HttpRequest], HttpResponse]
 
 NUL = "\0"
 TOO_LARGE = "The request is larger than {}, and more is not accepted here. Send less at a time."
 NO_LENGTH = "The request does not say how large it is. Send it with a Content-Length."
 NOT_WHOLE = "The request ended before it was whole. Send it once more."
+NOT_READ = "The form in the request cannot be read. Send it once more, in UTF-8."
+NOT_IN_UTF_8 = (
+    "The charset of the request is “{}”, and “utf-8” alone is read here. Send it in that."
+)
 HOLDS_NUL = "The request holds a NUL character, which no text can have. Send it without that."
+
+
+class Request(WSGIRequest):
+    """A request that can be made whatever its charset is: Django reads the query at once, where no
+    middleware could refuse it. `no_nul` does."""
+
+    def _set_content_type_params(self, meta: dict[str, Any]) -> None:
+        with suppress(LookupError, ValueError):
+            super()._set_content_type_params(meta)  # type: ignore[misc]
 
 
 def bounded_bodies(get_response: Answer) -> Answer:
@@ -89,6 +110,8 @@ def no_nul(get_response: Answer) -> Answer:
             holds_nul = any(NUL in text for text in _texts(request))
         except UnreadablePostError:
             return refusal(request, 400, "Not understood", NOT_WHOLE, {})
+        except UNREADABLE:
+            return refusal(request, 400, "Not understood", _why_not_read(request), {})
         if holds_nul:
             return refusal(request, 400, "Not understood", HOLDS_NUL, {})
         return get_response(request)
@@ -96,12 +119,17 @@ def no_nul(get_response: Answer) -> Answer:
     return middleware
 
 
+def _why_not_read(request: HttpRequest) -> str:
+    charset = request.encoding or "utf-8"
+    return NOT_READ if charset.lower() == "utf-8" else NOT_IN_UTF_8.format(excerpt(charset, 40))
+
+
 def _texts(request: HttpRequest) -> Iterator[str]:
     """Everything in the request that a view may read, decoded as the view would."""
     yield request.path_info
     yield from (value for value in request.META.values() if isinstance(value, str))
     yield from request.COOKIES.values()
-    if "%" in request.META.get("QUERY_STRING", ""):
+    if "%" in request.META.get("QUERY_STRING", "") or request.encoding:
         yield from _pairs(request.GET)
     if _length(request):
         yield request.body.decode("latin-1")

@@ -210,6 +210,7 @@ MFA_ADAPTER = "songs.accounts.second_factor.SecondFactorAdapter"
 MFA_FORMS = {
     "activate_totp": "songs.accounts.totp_forms.SwitchOnForm",
     "add_webauthn": "songs.accounts.passkey_forms.AddPasskeyForm",
+    "edit_webauthn": "songs.accounts.passkey_forms.RenamePasskeyForm",
     "login_webauthn": "songs.accounts.passkey_forms.SignInByPasskeyForm",
     "authenticate_webauthn": "songs.accounts.passkey_forms.SecondFactorByPasskeyForm",
     "reauthenticate_webauthn": "songs.accounts.passkey_forms.AgainByPasskeyForm",

@@ -14,6 +14,10 @@ from django.db import connections
 from django.urls import get_resolver
 
 application = get_wsgi_application()
+
+from melodymaker.screening import Request  # noqa: E402 - it has models behind it
+
+application.request_class = Request
 get_resolver().url_patterns  # noqa: B018 - imports all pages now, not with the first request
 
 

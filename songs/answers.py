@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+from django.views.defaults import page_not_found
+
+NOT_FOUND = "There is nothing at this address, or it belongs to another account."
 
 
 def refusal(
@@ -22,6 +25,13 @@ def refusal(
         return HttpResponse(sentence, "text/plain; charset=utf-8", status=status, headers=headers)
     page = render_to_string("refusal.html", {"title": title, "sentence": sentence, "back": back})
     return HttpResponse(page, status=status, headers=headers)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """404: the site's page, or the sentence for a program."""
+    if wants_json(request):
+        return refusal(request, 404, "Not found", NOT_FOUND, {})
+    return page_not_found(request, exception or Http404())
 
 
 def wants_json(request: HttpRequest) -> bool:

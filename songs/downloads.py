@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -64,6 +64,14 @@ def newest(user: User) -> Download | None:
     return Download.objects.filter(owner=user).first()
 
 
+def soonest_after(last: Download | None) -> datetime | None:
+    """When the next one can be had; None if that is now."""
+    if last is None or last.ready_at is None:
+        return None
+    soonest = last.ready_at + SOONEST
+    return soonest if soonest > timezone.now() else None
+
+
 @transaction.atomic
 def order(user: User) -> Download:
     """Begin a download, or return the one that is under way. An older one goes. Raises TooSoon."""
@@ -71,10 +79,8 @@ def order(user: User) -> Download:
     last = newest(user)
     if last is not None and last.is_under_way:
         return last
-    if last is not None and last.ready_at is not None:
-        wait = last.ready_at + SOONEST - timezone.now()
-        if wait > timedelta():
-            raise TooSoon(wait)
+    if soonest := soonest_after(last):
+        raise TooSoon(soonest - timezone.now())
     remove(user.downloads.all())
     made = Download.objects.create(owner=user)
     [event_id] = send(Event(name=EVENT, data={"download": str(made.pk), "userId": user.pk}))

@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 
-from jobs.api import excerpt
+from jobs.api import excerpt, one_line, shows
 from songs import music
 from songs.credits import LARGEST_BALANCE
 from songs.models import (
@@ -51,8 +51,9 @@ class RangeField(forms.FloatField):
 
 
 class WordsField(forms.CharField):
-    """Text of a limited length without control characters. `missing` is the sentence for nothing;
-    without it the field may be empty. A field that is not `is_asked` is left out."""
+    """Text of a limited length without control characters. `missing` is the sentence for nothing,
+    and for words that show nothing; without it the field may be empty. A field that is not
+    `is_asked` is left out."""
 
     is_asked = True
 
@@ -72,7 +73,7 @@ class WordsField(forms.CharField):
                     f"Character {position} is a control character (U+{ord(character):04X}) that "
                     "cannot be shown. Take it out, or type the words again."
                 )
-        text = text.strip()
+        text = text.strip() if shows(text) else ""
         if not text and self.missing:
             raise forms.ValidationError(self.missing)
         if len(text) > self.limit:
@@ -174,11 +175,6 @@ class SongForm(forms.Form):
     @property
     def takes(self) -> int:
         return 2 if self.cleaned_data["two_takes"] else 1
-
-
-def one_line(text: str) -> str:
-    """The text on one line, without what cannot be printed."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 class LineField(forms.CharField):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 from django import forms
 from django.contrib import messages
 from django.contrib.auth import logout
@@ -9,6 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
@@ -44,11 +48,8 @@ def download(request: ListenerRequest) -> HttpResponse:
 
 
 def download_page(request: ListenerRequest, refusal: str = "", status: int = 200) -> HttpResponse:
-    context = {
-        "download": downloads.newest(request.user),
-        "refusal": refusal,
-        "kept": downloads.KEPT,
-    }
+    found = downloads.newest(request.user)
+    context = {"refusal": refusal, "kept": downloads.KEPT, **state_of(found)}
     return render(request, "account/download.html", context, status=status)
 
 
@@ -59,7 +60,14 @@ def download_state(request: ListenerRequest) -> HttpResponse:
     found = own_download(request)
     if request.GET.get("seen") == found.state:
         return HttpResponse(status=204)
-    return render(request, "account/_download_news.html", {"download": found})
+    return render(request, "account/_download_news.html", state_of(found))
+
+
+def state_of(found: Download | None) -> dict[str, Any]:
+    """What the part of the page shows; with the seconds after which it is no longer right."""
+    soonest = downloads.soonest_after(found)
+    wait = (soonest - timezone.now()).total_seconds() if soonest else 0
+    return {"download": found, "soonest": soonest, "wait": math.ceil(wait) + 1}
 
 
 @require_safe

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 
-from jobs.api import NonRetriableError, excerpt, quoted
+from jobs.api import NonRetriableError, excerpt, quoted, shows
 from songs.models import Song, Way
 
 # The setting with the URL of each way's endpoint, and the fields of its request that hold words.
@@ -128,7 +128,7 @@ def _categories(names: Any) -> list[str]:
         raise ImpossibleReply(f"categories is a {type(names).__name__}, not a list.")
     kept: dict[str, str] = {}
     for name in names:
-        if isinstance(name, str) and (clean := cleaned_name(name)):
+        if isinstance(name, str) and shows(clean := cleaned_name(name)):
             kept.setdefault(folded(clean), clean)
     return list(kept.values())[:MOST_CATEGORIES]
 

@@ -22,6 +22,7 @@ from django.http import (
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, http_date, quote_etag
 
+from jobs.api import one_line
 from songs.ranges import RangeNotSatisfiable, parse_range
 
 logger = logging.getLogger(__name__)
@@ -72,8 +73,8 @@ def send_file(request: HttpRequest, key: str, *, title: str, download: bool) -> 
 
 def file_name(title: str, suffix: str) -> str:
     """The title as a file name that every file system accepts."""
-    name = "".join(" " if c in '/\\:*?"<>|' or not c.isprintable() else c for c in title)
-    return (" ".join(name.split()).strip(". ") or "song") + suffix
+    name = one_line("".join(" " if c in '/\\:*?"<>|' else c for c in title))
+    return (name.strip(". ") or "song") + suffix
 
 
 def redirect_to_bucket(

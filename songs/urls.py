@@ -13,6 +13,11 @@ account_urls = [  # /accounts/
     path("accounts/credits/", accounts.ledger, name="ledger"),
     path("accounts/login/", accounts.SignIn.as_view(), name="account_login"),
     path("accounts/signup/", accounts.SignUp.as_view(), name="account_signup"),
+    path(
+        "accounts/confirm-email/<key>/",
+        accounts.ConfirmAddress.as_view(),
+        name="account_confirm_email",
+    ),
     path("accounts/email/", accounts.Address.as_view(), name="account_email"),
     path(
         "accounts/password/reset/", accounts.LostPassword.as_view(), name="account_reset_password"

@@ -20,7 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobs.api import StaleForm
-from songs import credits, drafts, generation, library, limits
+from songs import answers, credits, drafts, generation, library, limits
 from songs.forms import SongForm, TitleForm
 from songs.library import A_PAGE, list_of
 from songs.limits import limited
@@ -190,8 +190,11 @@ def song_card(request: ListenerRequest, pk: UUID) -> HttpResponse:
 @never_cache
 @require_safe
 @limited("polling")
-def song_json(request: ListenerRequest, pk: UUID) -> JsonResponse:
-    [song] = as_they_are([own(request, pk)])
+def song_json(request: ListenerRequest, pk: UUID) -> HttpResponse:
+    try:
+        [song] = as_they_are([own(request, pk)])
+    except Http404:
+        return answers.not_found(request)
     ready = song.is_processed
     return JsonResponse(
         {

@@ -12,6 +12,7 @@ from jobs.admin.replay_parts import Moment
 from jobs.errors import JobsError
 from jobs.events.event import Event
 from jobs.events.validation import refuse_reserved, validate
+from jobs.lib.visible import shows
 
 NO_NAME = "Give the event a name. The list beside the form has the names that start a function."
 
@@ -48,6 +49,8 @@ class SendForm(forms.Form):
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
+        if not shows(name):
+            raise forms.ValidationError(NO_NAME)
         try:
             refuse_reserved(validate(Event(name=name)))
         except JobsError as error:

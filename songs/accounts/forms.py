@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
 from songs import cache
-from songs.accounts import attempts, names
+from songs.accounts import addresses, attempts, names
 from songs.limits.network import network_of
 
 CODE_TRIES = 10  # wrong codes from one network, in attempts.WINDOW
@@ -27,8 +27,8 @@ class SignInForm(LoginForm):
         super().__init__(*args, **kwargs)
         login = self.fields["login"]
         login.label = "Name or e-mail"
-        login.max_length = 254
-        login.widget.attrs |= {"autocomplete": "username webauthn", "maxlength": 254}
+        addresses.limit(login)
+        login.widget.attrs["autocomplete"] = "username webauthn"
         self.fields["password"].widget.attrs["maxlength"] = 4096
 
     def clean_login(self) -> str:
@@ -41,12 +41,14 @@ class AddressForm(AddEmailForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["email"].label = "New e-mail"
+        addresses.limit(self.fields["email"])
 
 
 class LostPasswordForm(ResetPasswordForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["email"].label = "E-mail"
+        addresses.limit(self.fields["email"])
 
 
 class SignUpForm(AllauthSignUpForm):
@@ -57,6 +59,7 @@ class SignUpForm(AllauthSignUpForm):
         self.fields["username"].label = "Name"
         self.fields["username"].help_text = "Letters, digits and . + - _"
         self.fields["email"].label = "E-mail"
+        addresses.limit(self.fields["email"])
         if settings.SIGN_UP == "code":
             self.fields["code"] = CodeField()
 

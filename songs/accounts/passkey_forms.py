@@ -14,7 +14,10 @@ from django.core.exceptions import ValidationError
 from django.forms.fields import InvalidJSONInput
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
+from songs.forms import LineField
+
 LONGEST = 20_000  # characters
+LONGEST_NAME = 100  # characters
 UNREADABLE = (
     *(ArithmeticError, AttributeError, LookupError, RecursionError),
     *(TypeError, ValueError, struct.error),
@@ -43,7 +46,26 @@ class PasskeyField(forms.JSONField):
         return InvalidJSONInput("")
 
 
+class NameField(LineField):
+    """What the listener calls a passkey."""
+
+    def __init__(self, *, required: bool) -> None:
+        super().__init__(
+            max_length=LONGEST_NAME,
+            required=required,
+            error_messages={
+                "required": "A passkey needs a name, by which you know it again.",
+                "max_length": (
+                    f"That name has %(show_value)d characters, and {LONGEST_NAME} are allowed. "
+                    "Shorten it."
+                ),
+            },
+        )
+        self.widget.attrs.pop("maxlength", None)  # a browser would cut what is pasted
+
+
 class AddPasskeyForm(allauth_forms.AddWebAuthnForm):
+    name = NameField(required=False)
     credential = PasskeyField(RegistrationResponse)
 
 
@@ -57,3 +79,7 @@ class SecondFactorByPasskeyForm(allauth_forms.AuthenticateWebAuthnForm):
 
 class AgainByPasskeyForm(allauth_forms.ReauthenticateWebAuthnForm):
     credential = PasskeyField(AuthenticationResponse)
+
+
+class RenamePasskeyForm(allauth_forms.EditWebAuthnForm):
+    name = NameField(required=True)

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from allauth.account import app_settings
 from allauth.account.models import EmailAddress
-from allauth.account.views import EmailView, LoginView, PasswordResetView, SignupView
+from allauth.account.views import (
+    ConfirmEmailView,
+    EmailView,
+    LoginView,
+    PasswordResetView,
+    SignupView,
+)
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.contrib.sessions.models import Session
+from django.core import signing
 from django.core.paginator import Paginator
 from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -83,6 +91,33 @@ class Address(KeepsWhatWasTyped, EmailView):
     def refusal(self, email: str) -> refusals.TooOften | None:
         wait = wait_for(self.request, "confirm_email", email.lower())
         return refusals.TooOften(SENT, wait) if wait else None
+
+
+class ConfirmAddress(ConfirmEmailView):
+    """A link that has done what it is for says so, however often it is opened."""
+
+    def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return cast(HttpResponse, super().post(*args, **kwargs))
+        except Http404:
+            if not self.confirmed():
+                raise
+        self.object = None
+        return cast(HttpResponse, self.render_to_response(self.get_context_data()))
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        return context if self.object else {**context, "confirmed": self.confirmed()}
+
+    def confirmed(self) -> EmailAddress | None:
+        """The address of the link, if it is confirmed. The link is signed, and may be old."""
+        try:
+            pk = signing.loads(self.kwargs["key"], salt=app_settings.SALT)
+        except signing.BadSignature:
+            return None
+        return cast(
+            "EmailAddress | None", EmailAddress.objects.filter(pk=pk, verified=True).first()
+        )
 
 
 class LostPassword(KeepsWhatWasTyped, PasswordResetView):

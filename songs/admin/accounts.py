@@ -44,6 +44,13 @@ class AccountAdmin(Searched, AsksOfEach, DjangoUserAdmin):
     def find(self, queryset: QuerySet[User], term: str) -> QuerySet[User]:
         return queryset.filter(search.listeners(term))
 
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """The address is refused as the site's own forms refuse it."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "email" and field is not None:
+            addresses.limit(field)
+        return field
+
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         """Offer the permissions that mean something."""
         field = super().formfield_for_manytomany(db_field, request, **kwargs)

@@ -21,6 +21,7 @@ from songs.admin import html, many_refunds, song_actions
 from songs.admin.base import AsksOfEach, PeriodFilter, Searched
 from songs.admin.song_rows import Acts, SongRow, rows
 from songs.deletion import delete_song
+from songs.forms import LineField
 from songs.models import CreditEntry, EntryKind, Song
 from songs.storage import send_file
 
@@ -191,6 +192,10 @@ class SongAdmin(Searched, AsksOfEach):
         return request.user.has_perm(permissions.GRANT)
 
     # --- what a form changes ---
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        kind = {"form_class": LineField} if db_field.name == "title" else {}
+        return super().formfield_for_dbfield(db_field, request, **kind, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Song, form: Any, change: bool) -> None:
         """Save only the form's fields: a run may write the other columns in the meantime."""

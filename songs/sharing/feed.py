@@ -11,7 +11,7 @@ from django.contrib.syndication.views import Feed
 from django.http import HttpRequest
 from django.urls import reverse
 
-from songs.forms import one_line
+from jobs.api import one_line
 from songs.models import Category, Publication
 from songs.sharing import listings
 from songs.sharing.discover import asked_category

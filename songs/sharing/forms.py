@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from jobs.api import excerpt
+from jobs.api import excerpt, shows
 from songs.forms import LineField
 from songs.models import (
     BYLINE_LIMIT,
@@ -71,6 +71,10 @@ class ReportForm(forms.Form):
             "max_length": "That is %(show_value)d characters, and 500 are allowed. Shorten it."
         },
     )
+
+    def clean_words(self) -> str:
+        words: str = self.cleaned_data["words"]
+        return words if shows(words) else ""
 
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data

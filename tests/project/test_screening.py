@@ -11,6 +11,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from melodymaker.screening import Request
 from songs.models import Song, User
 from tests.support.cast import PASSWORD, olga, wishes
 from tests.support.cast import alice as make_alice
@@ -130,6 +131,62 @@ def test_scripts_and_fragments_are_told_in_a_line(client: Client) -> None:
     assert "larger than 64 KiB" in answer.json()["error"]
     answer = client.post("/songs/", form, content_type=FORM, headers={"HX-Request": "true"})
     assert answer["Content-Type"].startswith("text/plain")
+
+
+# --- letters and parts that are not read ---
+
+
+CHARSETS = ["latin-1", "utf-16", "hex", "rot13", "undefined", "utf8", "idna"]
+
+
+@pytest.fixture
+def served(monkeypatch: Any) -> Client:
+    """A browser before a server whose requests are those of wsgi.py."""
+    monkeypatch.setattr("django.test.client.WSGIRequest", Request)
+    return Client(raise_request_exception=False)
+
+
+@pytest.mark.parametrize("debug", [True, False])
+@pytest.mark.parametrize("charset", CHARSETS)
+def test_a_form_in_another_charset_is_400_with_a_sentence_and_a_line_in_the_log(
+    served: Client, settings: Any, caplog: Any, charset: str, debug: bool
+) -> None:
+    settings.DEBUG = debug
+    for path in ("/accounts/signup/", "/songs/?a=b", "/admin/login/", "/no-such-page"):
+        caplog.clear()
+        answer = served.generic("POST", path, b"username=a", f"{FORM}; charset={charset}")
+        assert answer.status_code == 400
+        assert f"is “{charset}”, and “utf-8” alone is read here" in answer.content.decode()
+        assert [(line.name, line.exc_info) for line in caplog.records] == [("django.request", None)]
+
+
+@pytest.mark.parametrize("charset", ["hex", "rot13", "undefined"])
+def test_what_is_asked_for_in_the_charset_of_no_text_is_400(served: Client, charset: str) -> None:
+    kind = f"text/plain; charset={charset}"
+    answer = served.get("/discover/?order=new", CONTENT_TYPE=kind)
+    assert answer.status_code == 400
+    parts = f"multipart/form-data; boundary=b; charset={charset}"
+    body = b'--b\r\nContent-Disposition: form-data; name="username"\r\n\r\na\r\n--b--\r\n'
+    assert served.generic("POST", "/accounts/signup/", body, parts).status_code == 400
+
+
+@pytest.mark.parametrize("charset", ["no-such-charset", "*=utf-8''%00"])
+def test_an_unknown_charset_is_none(served: Client, charset: str) -> None:
+    said = f"{FORM}; charset{charset}" if charset[0] == "*" else f"{FORM}; charset={charset}"
+    answer = served.generic("POST", "/accounts/signup/", b"username=a", said)
+    assert answer.status_code == 422
+
+
+def test_a_form_of_parts_without_a_boundary_is_400(client: Client, caplog: Any) -> None:
+    answer = client.post("/accounts/signup/", b"x", content_type="multipart/form-data")
+    assert answer.status_code == 400
+    assert "cannot be read" in answer.content.decode()
+    assert [line.exc_info for line in caplog.records] == [None]
+
+
+def test_a_form_in_utf_8_that_says_so_is_read(client: Client) -> None:
+    answer = client.post("/accounts/signup/", "a=b", content_type=f"{FORM}; charset=UTF-8")
+    assert answer.status_code == 422
 
 
 # --- NUL ---

@@ -196,6 +196,17 @@ def test_requests_on_one_connection_are_answered_in_order(server: Server) -> Non
     assert [status.partition(b" ")[0] for status in said if status] == [b"200", b"404", b"200"]
 
 
+def test_a_request_in_the_charset_of_no_text_is_400(server: Server) -> None:
+    for charset in ("hex", "undefined", "latin-1"):
+        said = {"Content-Type": f"application/x-www-form-urlencoded; charset={charset}"}
+        for method, body in (("GET", None), ("POST", b"username=a")):
+            status, page = server.ask(method, "/accounts/login/?next=/", body, **said)
+            is_usable = charset == "latin-1" and method == "GET"
+            assert status == (200 if is_usable else 400)
+            assert is_usable or "“utf-8” alone is read here" in page
+    assert "Traceback" not in server.log.read_text()
+
+
 def test_a_client_that_waits_to_be_told_is_told(server: Server) -> None:
     head = f"POST /songs/ HTTP/1.1\r\n{FORM}Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"
     with server.connect() as line:

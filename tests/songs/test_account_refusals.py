@@ -3,6 +3,7 @@ was typed."""
 
 from __future__ import annotations
 
+import re
 import time
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from django.test import Client
 from songs.models import User
 from tests.songs.doors import a_while_later, is_signed_in, link, sign_in, with_address
 from tests.support.cast import PASSWORD
+from tests.support.forms import form_of
 from tests.support.functions import at_once
 
 pytestmark = pytest.mark.django_db
@@ -91,6 +93,67 @@ def test_a_lost_password_needs_an_address(client: Client, db: None, given: str) 
     assert 'class="errorlist"' in answer.content.decode()
     assert f'value="{given}"' in answer.content.decode() or not given
     assert mail.outbox == []
+
+
+def address_of(length: int) -> str:
+    """A valid address of so many characters."""
+    labels = ".".join(["b" * 60] * 3) + ".example"
+    return "a" * (length - len(labels) - 1) + "@" + labels
+
+
+GROWS = address_of(244)[:-8] + "İİİİİİİİİİ.example"  # in small letters it has 264 characters
+
+
+@pytest.mark.parametrize("given", [address_of(255), address_of(262), address_of(320), GROWS])
+def test_an_address_that_is_longer_than_its_column_is_refused_with_both_lengths(
+    sure: Client, alice: User, given: str
+) -> None:
+    doors = {
+        "/accounts/email/": (sure, {"action_add": "1"}),
+        "/accounts/password/reset/": (Client(), {}),
+        "/accounts/signup/": (
+            Client(),
+            {"username": "dora", "password1": PASSWORD, "password2": PASSWORD},
+        ),
+        "/accounts/login/": (Client(), {"password": PASSWORD}),
+    }
+    for path, (browser, more) in doors.items():
+        name = "login" if "login" in path else "email"
+        answer = browser.post(path, {name: given, **more})
+        page = answer.content.decode()
+        assert answer.status_code == 422, path
+        told = f"That is {len(given.lower())} characters, and an e-mail address has at most 254."
+        assert told in page, path
+        assert f'value="{given}"' in page, path
+    assert mail.outbox == []
+    assert not User.objects.filter(username="dora").exists()
+
+
+def test_an_address_of_254_characters_is_added_whole_and_no_browser_cuts_one(
+    sure: Client, client: Client
+) -> None:
+    for path in ("email/", "password/reset/", "signup/"):
+        page = (
+            Client().get(f"/accounts/{path}") if path != "email/" else sure.get("/accounts/email/")
+        )
+        [field] = re.findall(r'<input[^>]*name="email"[^>]*>', page.content.decode())
+        assert "maxlength" not in field
+    sure.post("/accounts/email/", {"email": address_of(254), "action_add": "1"})
+    assert mail.outbox[-1].to == [address_of(254)]
+
+
+@pytest.mark.parametrize("given", [address_of(255), GROWS])
+def test_an_operator_is_told_of_an_address_that_is_too_long(
+    olga: User, alice: User, given: str
+) -> None:
+    operator = Client()
+    operator.force_login(olga)
+    path = f"/admin/songs/user/{alice.pk}/change/?tab=access"
+    form = form_of(operator.get(path).content.decode(), "username").fields
+    answer = operator.post(path, {**form, "email": given})
+    assert answer.status_code == 200
+    assert "an e-mail address has at most 254" in answer.content.decode()
+    assert given in answer.content.decode()
 
 
 def test_a_new_password_that_is_refused_is_a_422(client: Client, alice: User) -> None:
@@ -288,3 +351,33 @@ def test_the_code_that_switched_the_app_on_signs_no_one_in(sure: Client, alice: 
     answer = elsewhere.post(INTO_IT, {"code": code})
     assert "This code is not right, or was used before." in answer.content.decode()
     assert not is_signed_in(elsewhere)
+
+
+# --- names of passkeys ---
+
+
+@pytest.mark.parametrize("name", ["k" * 101, "k" * 5_000])
+def test_a_passkeys_name_that_is_too_long_is_refused_and_kept(
+    sure: Client, alice: User, name: str
+) -> None:
+    sure.get("/accounts/2fa/webauthn/add/")
+    added = sure.post("/accounts/2fa/webauthn/add/", {"name": name, "credential": "{}"})
+    key = Authenticator.objects.create(user=alice, type="webauthn", data={"name": "Mine"})
+    renamed = sure.post(f"/accounts/2fa/webauthn/keys/{key.pk}/edit/", {"name": name})
+    for answer in (added, renamed):
+        page = answer.content.decode()
+        assert answer.status_code == 422
+        assert f"That name has {len(name)} characters, and 100 are allowed." in page
+        assert f'value="{name}"' in page
+    key.refresh_from_db()
+    assert key.data["name"] == "Mine"
+
+
+def test_a_passkey_is_called_by_a_name_that_shows_something(sure: Client, alice: User) -> None:
+    key = Authenticator.objects.create(user=alice, type="webauthn", data={"name": "Mine"})
+    where = f"/accounts/2fa/webauthn/keys/{key.pk}/edit/"
+    assert "A passkey needs a name" in sure.post(where, {"name": "\u3164"}).content.decode()
+    assert sure.post(where, {"name": "k" * 99 + "\u200d"}).status_code == 302
+    assert sure.post(where, {"name": "k" * 100}).status_code == 302
+    key.refresh_from_db()
+    assert key.data["name"] == "k" * 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from datetime import timedelta
 
@@ -22,6 +23,7 @@ from songs import credits, downloads, packing
 from songs.downloads import FN
 from songs.leaving import close_account
 from songs.models import Download, Song, User
+from songs.storage import file_name
 from tests.support.blocking import others
 from tests.support.bucket import a_bucket
 from tests.support.cast import a_song, listener
@@ -133,7 +135,7 @@ def test_the_page_moves_while_it_is_made_and_says_when_it_is_ready(
     drain()
     assert "Packing song 1 of 2" in seen[0]
     assert "Packing song 2 of 2" in seen[-1]
-    news = body(alices, STATE)
+    news = body(alices, f"{STATE}?seen=queued.0.False")
     assert "Ready: 2 songs" in news
     assert "Your download is ready." in news
     assert "every 2s" not in news
@@ -157,6 +159,25 @@ def test_there_is_one_at_a_time_and_the_next_one_is_not_at_once(
     drain()
     assert Download.objects.get().pk != first.pk
     assert not default_storage.exists(first.key)
+
+
+def test_the_button_for_another_one_is_off_until_it_can_be_had_and_the_page_says_when(
+    alices: Client, alice: User
+) -> None:
+    alices.post(PAGE)
+    drain()
+    soonest = Download.objects.get().ready_at + timedelta(minutes=10)
+    for page in (body(alices, PAGE), body(alices, STATE)):
+        assert re.search(r'<button class="quiet" disabled aria-describedby="soonest">', page)
+        assert f"{soonest:%H:%M} UTC</time> on." in page
+        [wait] = re.findall(r'hx-trigger="load delay:(\d+)s"', page)  # it looks again then
+        assert 590 <= int(wait) <= 602
+    Download.objects.update(ready_at=soonest - timedelta(minutes=20))
+    for page in (body(alices, PAGE), body(alices, STATE)):
+        assert "Make it anew" in page
+        assert "disabled" not in page[page.index('id="download"') :]
+        assert "delay:" not in page
+        assert "Your download is ready." not in page
 
 
 def test_it_is_its_owners_alone(alices: Client, bobs: Client, client: Client, alice: User) -> None:
@@ -342,3 +363,11 @@ def test_the_listeners_own_words_are_all_in_it(alice: User) -> None:
     song = a_song(alice, "", **said)
     [row] = packing.song_rows([song.pk], {song.pk: (1, "", "")})
     assert (row["style"], row["lyrics"], row["way"]) == ("slow waltz", "la la la", song.way)
+
+
+def test_a_file_is_called_as_its_song_in_every_script() -> None:
+    assert file_name("👩\u200d👩\u200d👧 می\u200cخواهم", ".mp3") == (
+        "👩\u200d👩\u200d👧 می\u200cخواهم.mp3"
+    )
+    assert file_name("\u202egpj\u2066/x", ".mp3") == "gpj x.mp3"
+    assert file_name("\u3164\u200d", ".mp3") == "song.mp3"

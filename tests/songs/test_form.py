@@ -24,6 +24,8 @@ def test_a_good_wish_leads_to_its_song(alices: Client) -> None:
 BAD = [
     ("full_described_song", "", "Say what the song should be like"),
     ("full_described_song", " \n\t ", "Say what the song should be like"),
+    ("full_described_song", "\u200b\u2060\ufeff", "Say what the song should be like"),
+    ("full_described_song", "\u2800\n\u3164", "Say what the song should be like"),
     ("full_described_song", "x" * 2001, "That is 2,001 characters, and 2,000 are allowed"),
     ("full_described_song", "a\x07bell", "Character 2 is a control character (U+0007)"),
     ("full_described_song", "a\x01b", "Character 2 is a control character (U+0001)"),
@@ -85,6 +87,15 @@ def test_emoji_tabs_and_every_script_are_allowed(alices: Client) -> None:
     words = "👩‍🎤 sings\tשלום\nعالم"
     assert alices.post("/songs/", wishes(full_described_song=words)).status_code == 303
     assert Song.objects.get().full_described_song == words
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\u2060\ufeff", "\u2800", "\u3164 \u3164"])
+def test_words_that_show_nothing_are_no_words(alices: Client, unseen: str) -> None:
+    form = wishes(way="lyrics", prompt="folk", lyrics=unseen)
+    assert "Write the words that should be sung" in alices.post("/songs/", form).content.decode()
+    assert not Song.objects.exists()
+    assert alices.post("/songs/", wishes(title=unseen)).status_code == 303
+    assert Song.objects.get().title == "A waltz for two cats"
 
 
 @pytest.mark.parametrize("token", [None, "", "not-a-uuid"])

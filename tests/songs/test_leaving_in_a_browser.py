@@ -6,6 +6,7 @@ The pages are looked at by axe, in the light and in the dark, on a telephone and
 from __future__ import annotations
 
 import zipfile
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import Browser, expect
 
 from jobs.testing import drain
-from songs.models import User
+from songs.models import Download, User
 from tests.support.browser import CHROMIUM, Looked, opened
 from tests.support.canary import rows
 from tests.support.cast import PASSWORD, a_song, listener
@@ -60,12 +62,20 @@ def test_a_listener_downloads_everything_and_closes_the_account(
         expect(page.get_by_text("Ready: 1 song")).to_be_visible()
         assert page.url.endswith("/accounts/download/")
         expect(page.locator("#live")).to_have_text("Your download is ready.")
-        assert page.locator("[hx-trigger]").count() == 0
+        assert page.locator("[hx-trigger^=every]").count() == 0
+        expect(page.get_by_role("button", name="Make it anew")).to_be_disabled()
         with page.expect_download() as coming:
             page.get_by_role("link", name="Get the ZIP").click()
         with zipfile.ZipFile(coming.value.path()) as archive:
             assert coming.value.suggested_filename == "MelodyMaker.zip"
             assert f"songs/0001 A waltz for {NAME}.mp3" in archive.namelist()
+
+        Download.objects.update(ready_at=timezone.now() - timedelta(minutes=10, seconds=-3))
+        page.goto("/accounts/download/")
+        expect(page.get_by_role("button", name="Make it anew")).to_be_disabled()
+        expect(page.get_by_role("button", name="Make it anew")).to_be_enabled(timeout=15_000)
+        assert page.url.endswith("/accounts/download/")
+        expect(page.get_by_role("heading", name="Download everything")).to_have_count(1)
 
         page.goto("/accounts/close/")
         expect(page.get_by_text("Your download of everything is ready.")).to_be_visible()

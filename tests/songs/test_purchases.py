@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from datetime import timedelta
 
@@ -68,6 +69,13 @@ def test_two_messages_at_once_book_one_payment() -> None:
     assert somebody.credit_entries.count() == 1
 
 
+def test_a_reason_with_quotes_stands_in_no_others(alices: Client, alice: User) -> None:
+    credits.refund(a_song(alice, "a tango"), why="“A tango” did not come", by=None)
+    page = alices.get("/accounts/credits/").content.decode()
+    assert "back. Reason: <bdi>“A tango” did not come</bdi>" in page
+    assert "““" not in re.sub("<[^>]*>", "", page)
+
+
 def test_every_kind_of_entry_is_explained_on_the_page(alices: Client, alice: User) -> None:
     song = a_song(alice, "a tango")
     credits.charge(song)
@@ -77,7 +85,7 @@ def test_every_kind_of_entry_is_explained_on_the_page(alices: Client, alice: Use
     page = alices.get("/accounts/credits/").content.decode()
     for sentence in (
         "The song was ready, so it cost a credit.",
-        "gave you the credit of this song back. “<bdi>it rained</bdi>”",
+        "gave you the credit of this song back. Reason: <bdi>it rained</bdi>",
         "You bought these credits.",
         "An operator of this site took these credits back.",
         "An operator of this site gave you these credits.",

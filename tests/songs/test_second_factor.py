@@ -54,7 +54,11 @@ def test_a_listener_sets_one_up(client: Client, alice: User) -> None:
     codes = shown.context["unused_codes"]
     assert len(codes) == 10
     assert all(code in shown.content.decode() for code in codes)
-    assert codes[0] not in client.get("/accounts/2fa/recovery-codes/").content.decode()
+    assert "I have kept them" in shown.content.decode()
+    again = client.get("/accounts/2fa/recovery-codes/").content.decode()
+    assert codes[0] not in again
+    assert "I have kept them" not in again
+    assert "10 of 10 codes are left" in again
 
 
 def test_the_password_alone_opens_nothing(client: Client, protected: User, secret: str) -> None:

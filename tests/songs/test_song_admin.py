@@ -131,6 +131,22 @@ def test_an_operator_renames_a_song_and_touches_nothing_else(olgas: Client, alic
     assert (changed.title, changed.status, changed.s3_key) == ("Cats", "processed", song.s3_key)
 
 
+def test_an_operators_title_that_shows_nothing_is_none(olgas: Client, alice: User) -> None:
+    song = a_song(alice)
+    olgas.post(f"{SONGS}{song.pk}/change/", {"title": "\u3164\u2800"})
+    assert Song.objects.get().title == ""
+    olgas.post(f"{SONGS}{song.pk}/change/", {"title": "👩\u200d👩\u200d👧 \u202eat home"})
+    assert Song.objects.get().title == "👩\u200d👩\u200d👧 at home"
+
+
+def test_a_category_has_a_name_that_shows_something(olgas: Client) -> None:
+    category = Category.objects.create(name="Waltz", folded="waltz")
+    page = olgas.post(f"/admin/songs/category/{category.pk}/change/", {"name": "\u3164"})
+    assert "This field is required." in page.content.decode()
+    category.refresh_from_db()
+    assert category.name == "Waltz"
+
+
 def test_a_song_in_the_making_is_not_deleted(olgas: Client, alice: User) -> None:
     song = a_song(alice, status=SongStatus.PROCESSING)
     olgas.post(f"{SONGS}{song.pk}/delete/", {"post": "yes"})

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
+from typing import Any
+
+import pytest
 from django.test import Client
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -43,3 +47,22 @@ def test_a_failed_song_tells_its_reason(alices: Client, alice: User) -> None:
 def test_no_cache_keeps_it(alices: Client, alice: User) -> None:
     answer = alices.get(f"/songs/{a_song(alice).pk}.json")
     assert "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_no_song_is_a_404_in_json(
+    alices: Client, bobs: Client, alice: User, settings: Any, debug: bool
+) -> None:
+    settings.DEBUG = debug
+    for browser, pk in [(alices, uuid.uuid4()), (bobs, a_song(alice).pk), (Client(), uuid.uuid4())]:
+        answer = browser.get(f"/songs/{pk}.json")
+        assert answer.status_code == 404
+        assert answer["Content-Type"] == "application/json"
+        assert "belongs to another account" in answer.json()["error"]
+
+
+def test_no_address_is_a_404_in_the_language_of_its_asker(alices: Client) -> None:
+    assert "error" in alices.get("/songs/nonsense.json").json()
+    assert "error" in alices.get("/nonsense", headers={"Accept": "application/json"}).json()
+    page = alices.get("/nonsense", headers={"Accept": "text/html"})
+    assert (page.status_code, "Nothing plays here" in page.content.decode()) == (404, True)

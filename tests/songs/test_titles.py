@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from songs.titles import LONGEST, title_from
+from jobs.api import shows
+from songs.titles import LONGEST, title_from, title_from_lyrics
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,9 @@ from songs.titles import LONGEST, title_from
         ("éclair music", "Éclair music"),
         ("in 3.5 minutes to the moon. And back", "In 3.5 minutes to the moon"),
         ("x" * 70, "X" + "x" * 58 + "…"),
+        ("\u3164" * 9 + ", a song", "\u3164" * 9 + ", a song"),
+        ("👩‍👩‍👧 at home, singing", "👩‍👩‍👧 at home"),
+        ("می‌خواهم بخوانم", "می‌خواهم بخوانم"),
         ("word " * 30, "Word word word word word word word word word word word word…"),
     ],
 )
@@ -26,6 +30,10 @@ def test_a_title_is_the_first_clause_capitalised(description: str, title: str) -
     assert title_from(description) == title
 
 
-@given(st.text(min_size=1).filter(lambda text: text.strip()))
+def test_a_title_begins_with_a_line_of_the_lyrics_that_shows_something() -> None:
+    assert title_from_lyrics("[verse]\n\u200b\n\u2800\nwe sing") == "We sing"
+
+
+@given(st.text(min_size=1).filter(shows))
 def test_a_title_is_never_empty_and_always_fits(description: str) -> None:
     assert 0 < len(title_from(description)) <= LONGEST + 3  # capitals of ß and the like are longer

@@ -16,6 +16,7 @@ from tests.songs.doors import a_while_later, confirm, is_signed_in, link, sign_u
 from tests.support.functions import at_once
 
 pytestmark = pytest.mark.django_db
+OLD = -1  # days that a link is good for: any is too old
 
 
 def dora() -> User:
@@ -33,6 +34,28 @@ def test_a_confirmed_address_brings_the_welcome_credits(client: Client, settings
     assert "wait for you" not in client.get("/").content.decode()
 
 
+@pytest.mark.parametrize("days", [3, OLD])
+def test_a_link_that_has_confirmed_its_address_says_so(client: Client, settings, days: int) -> None:
+    sign_up(client)
+    path = link()
+    confirm(Client())
+    settings.ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = days
+    for browser in (client, Client()):
+        for answer in (browser.get(path), browser.post(path)):
+            page = answer.content.decode()
+            assert answer.status_code == 200
+            assert "<strong>dora@example.com</strong> is confirmed." in page
+            assert "too old" not in page
+
+
+def test_a_link_that_is_too_old_offers_another_one(client: Client, settings) -> None:
+    sign_up(client)
+    settings.ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = OLD
+    page = client.get(link()).content.decode()
+    assert "This link has been used, or is too old." in page
+    assert "Send another one" in page
+
+
 def test_looking_at_the_link_confirms_nothing(client: Client) -> None:
     """As a mail server does that looks for viruses."""
     sign_up(client)
@@ -45,7 +68,7 @@ def test_a_link_confirms_once_and_from_any_browser(client: Client) -> None:
     confirm(Client())
     confirm(client, link())
     assert dora().credits == 10
-    assert "This link has been used" in client.get(link()).content.decode()
+    assert "dora@example.com</strong> is confirmed" in client.get(link()).content.decode()
     assert "This link has been used" in client.get(link()[:-3] + "x/").content.decode()
 
 

@@ -233,3 +233,10 @@ def test_looking_sends_nothing(admin_client: Client) -> None:
     gone = reverse("admin:jobs_event_again", args=[uuid.uuid4()])
     assert admin_client.post(gone).status_code == 404
     assert EventRow.objects.count() == 1
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\u3164", "\u2800\ufeff"])
+def test_a_name_that_shows_nothing_is_no_name(admin_client: Client, unseen: str) -> None:
+    page = press(admin_client, name=unseen).content.decode()
+    assert "Give the event a name." in page
+    assert not EventRow.objects.exists()

@@ -132,6 +132,21 @@ def test_the_landing_page_plays_three_songs_before_it_asks(alice: User, client) 
     assert "Song 0" not in page
 
 
+@pytest.mark.parametrize("sign_up", ["closed", "open"])
+def test_strangers_are_led_to_sign_up_where_it_is_open_alone(
+    alice: User, client, settings, sign_up: str
+) -> None:
+    settings.SIGN_UP = sign_up
+    heard = public(alice, title="One")
+    for path in ("/", f"/listen/{heard.pk}/"):
+        page = client.get(path).content.decode()
+        main = page[page.index("<main") :]
+        assert ("/accounts/signup/" in page) == (sign_up == "open"), path
+        assert ("Make your first song" in main) == (sign_up == "open"), path
+        assert "/accounts/login/" in page
+        assert "/discover/" in main
+
+
 def test_without_a_public_song_the_landing_page_is_whole(client) -> None:
     page = client.get("/").content.decode()
     assert "Make your first song" in page

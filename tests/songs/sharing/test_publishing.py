@@ -220,9 +220,18 @@ def test_a_title_that_no_feed_could_hold_is_cleaned_where_it_is_typed(
     assert typed not in feed.content.decode()
 
 
-def test_a_title_of_which_nothing_can_be_read_is_none(alice: User, alices: Client) -> None:
+@pytest.mark.parametrize("unseen", ["\u202e\u200b", "\u3164", "\u2800"])
+def test_a_title_of_which_nothing_can_be_read_is_none(
+    alice: User, alices: Client, unseen: str
+) -> None:
     song = public(alice, title="Elegy").song
-    answer = alices.post(f"/songs/{song.pk}/rename", {"title": "\u202e\u200b"})
+    answer = alices.post(f"/songs/{song.pk}/rename", {"title": unseen})
     assert "A song needs a title." in answer.content.decode()
     song.refresh_from_db()
     assert song.title == "Elegy"
+
+
+def test_a_name_that_shows_nothing_is_a_listener(alice: User, alices: Client) -> None:
+    song = a_song_with_files(alice)
+    alices.post(f"/songs/{song.pk}/publish", {**FORM, "byline": "\u3164\u2800"})
+    assert Publication.objects.get().byline == ""
