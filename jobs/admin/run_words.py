@@ -16,6 +16,7 @@ class Known:
     usual_steps: int | None = None  # of its function's last completed run
     retries: int | None = None  # how often its function tries a step again
     errors: int = 0  # attempts that erred
+    failed_steps: int = 0  # of a failed run: they ended it, and its steps_done counts them
     flight: InFlight | None = None
 
 
@@ -46,6 +47,12 @@ def waits(run: Run, now: datetime, known: Known) -> str:
 def for_flight(flight: InFlight, now: datetime) -> str:
     """“HTTP in flight for 12 s, usually 30–70 s”."""
     return flight_in_words(flight, now).replace("HTTP in flight, ", "HTTP in flight for ", 1)
+
+
+def steps_of(run: Run, known: Known) -> tuple[int, int]:
+    """The completed ones, and all: the usual ones if known. steps_done counts those that failed."""
+    completed = max(run.steps_done - known.failed_steps, 0)
+    return completed, max(known.usual_steps or 0, completed + known.failed_steps)
 
 
 def at_step(run: Run, usual: int | None) -> str:
