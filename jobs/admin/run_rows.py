@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.admin.links import Links, abouts
-from jobs.admin.run_words import Known, short_names, steps_of, told, took_in_words
+from jobs.admin.run_words import Known, hook_parts, steps_of, told, took_in_words
 from jobs.admin.words import is_stalled
 from jobs.lib.excerpts import excerpt
 from jobs.lib.failure_kinds import ShortReason, reason_of
@@ -30,7 +30,8 @@ class Row:
     reason: ShortReason | None  # of a failed one
     amends: str  # of a failed one no longer open: MENDED or DEALT_WITH
     is_stalled: bool
-    function: str  # cut at the front
+    function: str  # of a hook its function's
+    hook: str  # of a hook its end: “-failure”
     about: Links
     bar: SafeString
     steps: str
@@ -40,12 +41,12 @@ class Row:
 
 def rows(user: Any, runs: Sequence[Run], names: Iterable[str], now: datetime) -> list[Row]:
     """One query, and the project's for what the runs are about. `names` are all functions'."""
-    short = short_names([run.fn_id for run in runs], names)
+    named = hook_parts([run.fn_id for run in runs], names)
     about = abouts(user, runs)
-    return [_row(run, now, short[run.fn_id], about.get(run.pk, [])) for run in runs]
+    return [_row(run, now, named[run.fn_id], about.get(run.pk, [])) for run in runs]
 
 
-def _row(run: Any, now: datetime, function: str, about: Links) -> Row:
+def _row(run: Any, now: datetime, named: tuple[str, str], about: Links) -> Row:
     known = Known(
         usual_steps=run.usual_steps,
         retries=run.retries,
@@ -61,7 +62,8 @@ def _row(run: Any, now: datetime, function: str, about: Links) -> Row:
         reason=reason(run) if failed else None,
         amends=_amends(run) if failed else "",
         is_stalled=is_stalled(run, now),
-        function=function,
+        function=named[0],
+        hook=named[1],
         about=[(excerpt(label, 80), url) for label, url in about],
         bar=step_bar(run, known),
         steps=_steps(run, known),

@@ -10,6 +10,8 @@ from jobs.admin.in_flight import InFlight
 from jobs.admin.words import due, flight_in_words, reason_in_words, roughly, span
 from jobs.models import Reason, Run, RunStatus
 
+HOOKS = ("-failure", "-cancel", "-retry")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
@@ -82,11 +84,11 @@ def took_in_words(run: Run, now: datetime) -> str:
     return span(took(run, now)) or "–"
 
 
-def short_names(fn_ids: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """Cut at the front where they begin with another name: “…-failure”."""
+def hook_parts(fn_ids: Iterable[str], known: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """A name, and the end that makes it a known function's hook: “make-song”, “-failure”."""
     heads = set(known)
     found = {}
     for fn_id in set(fn_ids):
-        head = max((h for h in heads if h != fn_id and fn_id.startswith(h)), key=len, default="")
-        found[fn_id] = f"…{fn_id[len(head) :]}" if head else fn_id
+        head = max((fn_id.removesuffix(end) for end in HOOKS if fn_id.endswith(end)), default="")
+        found[fn_id] = (head, fn_id.removeprefix(head)) if head in heads else (fn_id, "")
     return found

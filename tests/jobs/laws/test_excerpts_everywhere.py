@@ -155,7 +155,6 @@ NO_TEXTS = {
     "jobs/admin/run_filters.py": {"ids[number:number + 1]"},
     "jobs/admin/run_rows.py": {"kinds[:whole]", "str(run.pk)[-8:]"},
     "jobs/admin/run_search.py": {"text[:LONGEST]"},
-    "jobs/admin/run_words.py": {"fn_id[len(head):]"},
     "jobs/admin/ticks.py": {"sorted(found)[:UPCOMING]"},
     "jobs/cluster/code_version.py": {"digest.hexdigest()[:8]"},
     "jobs/cluster/pulse.py": {
