@@ -151,6 +151,18 @@ document.addEventListener("change", (event) => {
   for (const box of boxes) box.checked = event.target.checked;
 });
 
+// How many are ticked, said beside the buttons. A line that stays the same is not said again.
+function countTicked() {
+  const said = document.querySelector("[data-ticked]");
+  if (!said) return;
+  const number = said.closest("form").querySelectorAll("input[name=_selected_action]:checked").length;
+  const words = number ? `${number} ticked` : "";
+  if (said.textContent !== words) said.textContent = words;
+}
+document.addEventListener("change", countTicked);
+document.addEventListener("htmx:afterSettle", countTicked);
+window.addEventListener("pageshow", countTicked);
+
 // --- Copying -------------------------------------------------------------------------------------
 
 document.addEventListener("click", async (event) => {

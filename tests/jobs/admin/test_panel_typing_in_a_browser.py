@@ -25,6 +25,12 @@ def refresh(page: Page, part: str) -> None:
     expect(page.locator(f"#{part}")).not_to_have_class("htmx-settling")
 
 
+def background_of(page: Page) -> tuple[str, str]:
+    """Of the chip of the current status."""
+    current = page.locator("a.jobs-chip[aria-current]").first
+    return "background-color", current.evaluate("chip => getComputedStyle(chip).backgroundColor")
+
+
 @pytest.mark.parametrize("part", LISTS)
 def test_a_reason_that_is_typed_outlives_the_refresh(browser, live_server, cookie, part) -> None:
     rows.make_function("tidy-up", on_failure=None)
@@ -46,3 +52,39 @@ def test_a_reason_that_is_typed_outlives_the_refresh(browser, live_server, cooki
             other = page.locator("#pause-another-before-it")
             expect(other).not_to_have_attribute("open", "")
             expect(other.locator("input[name=reason]")).to_have_value("")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_can_be_done_with_ticked_runs_is_in_sight(
+    browser, live_server, cookie, width, scheme
+) -> None:
+    rows.make_function()
+    rows.make_function(f"{rows.FN}-failure", on_failure=None)
+    rows.make_run(fn_id=f"{rows.FN}-failure")
+    for _ in range(60):
+        rows.failed_run()
+    view = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+    with chromium.opened(browser, live_server.url, cookie, **view) as looked:
+        page = looked.page
+        page.goto(reverse("admin:jobs_run_changelist"))
+        button = page.get_by_role("button", name="Retry the ticked…")
+        expect(button).not_to_be_in_viewport()
+        ticks = page.locator("input[name=_selected_action]")
+
+        ticks.nth(0).check()
+        ticks.nth(2).check()
+
+        expect(button).to_be_in_viewport(ratio=1)
+        expect(page.get_by_role("status").filter(has_text="2 ticked")).to_be_visible()
+        looked.picture(f"ticked-{scheme}-{width}")
+        assert not looked.too_wide() + looked.axe_violations()
+        expect(page.locator(".paginator .this-page")).to_have_css(*background_of(page))
+        refresh(page, "runs")
+        expect(page.locator("[data-ticked]")).to_have_text("2 ticked")
+        page.locator("[data-tick-all]").check()
+        expect(page.locator("[data-ticked]")).to_have_text("50 ticked")
+        page.locator(".paginator").scroll_into_view_if_needed()
+        looked.picture(f"pager-{scheme}-{width}")
+        page.locator("[data-tick-all]").uncheck()
+        expect(page.locator("[data-ticked]")).to_have_text("")
