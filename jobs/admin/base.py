@@ -13,6 +13,8 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.utils.text import capfirst
 
+from jobs.admin import unknown_filters
+
 MOST_COUNTED = 10_000
 
 
@@ -56,7 +58,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         title = capfirst(self.opts.verbose_name_plural)
-        return super().changelist_view(request, {"title": title} | (extra_context or {}))
+        response = super().changelist_view(request, {"title": title} | (extra_context or {}))
+        return unknown_filters.answer(self, request, response)
 
 
 def as_uuid(text: str) -> uuid.UUID | None:

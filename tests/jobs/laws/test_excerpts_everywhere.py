@@ -144,6 +144,7 @@ NO_TEXTS = {
         "events[:ON_A_PAGE]",
     },
     "jobs/admin/function_list.py": {"request.GET.get('q', '').strip()[:200]"},  # as above
+    "jobs/admin/unknown_filters.py": {"names[:MOST_TRIED]", "names[MOST_TRIED:]"},
     "jobs/admin/function_page.py": {"found[:MOST_KINDS]", "taken[:MOST_STEPS]"},
     "jobs/admin/function_words.py": {"delays[:SHOWN_DELAYS]"},
     "jobs/admin/known_names.py": {
