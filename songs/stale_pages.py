@@ -20,7 +20,9 @@ OUT_OF_DATE = (
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The setting CSRF_FAILURE_VIEW: a wish from a page of this site is shown again."""
     if request.path != reverse("songs") or not came_from_here(request):
-        return csrf.csrf_failure(request, reason, template_name="403_csrf.html")
+        in_panel = request.path.startswith(reverse("admin:index"))
+        template = "admin/403_csrf.html" if in_panel else "403_csrf.html"
+        return csrf.csrf_failure(request, reason, template_name=template)
     if not request.user.is_authenticated:
         return drafts.ask_to_sign_in(request)
     form = SongForm(request.POST)

@@ -15,6 +15,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.text import capfirst
 
+from jobs.admin import unknown_filters
+
 MOST_COUNTED = 10_000
 
 
@@ -58,7 +60,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         title = capfirst(self.opts.verbose_name_plural)
-        return super().changelist_view(request, {"title": title} | (extra_context or {}))
+        response = super().changelist_view(request, {"title": title} | (extra_context or {}))
+        return unknown_filters.answer(self, request, response)
 
 
 def say_missing(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:

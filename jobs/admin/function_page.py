@@ -31,6 +31,7 @@ from jobs.models import RegisteredFunction, Run, RunStatus
 PAGE = "admin/jobs/registeredfunction/change_form.html"
 MOST_KINDS = 8
 MOST_BULK = 20
+MOST_STEPS = 20
 
 
 def page(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -72,6 +73,7 @@ def _figures(request: HttpRequest, function: RegisteredFunction, span: Span) -> 
         return told
     drawn = series.charts(span).of(function.fn_id)
     found = kinds(function.fn_id)
+    taken = steps(function.fn_id, span, drawn.now).steps
     return told | {
         "tiles": _tiles(function.fn_id, drawn),
         "charts": [
@@ -81,7 +83,8 @@ def _figures(request: HttpRequest, function: RegisteredFunction, span: Span) -> 
         ],
         "kinds": found[:MOST_KINDS],
         "more_kinds": max(len(found) - MOST_KINDS, 0),
-        "steps": steps(function.fn_id, span, drawn.now).steps,
+        "steps": taken[:MOST_STEPS],
+        "more_steps": max(len(taken) - MOST_STEPS, 0),
     }
 
 

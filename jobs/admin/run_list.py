@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.admin.views.main import ChangeList
 from django.db import connection
-from django.db.models import Count, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.db.models.fields.json import KT
 from django.http import HttpRequest
 from django.utils import timezone
@@ -16,6 +16,7 @@ from jobs.admin.functions import retries_of
 from jobs.admin.in_flight import in_flight
 from jobs.admin.run_filters import ParameterFilter, address, newest
 from jobs.admin.run_rows import rows
+from jobs.admin.run_words import Known, steps_of
 from jobs.metrics.spans import SPANS
 from jobs.models import (
     UNFINISHED,
@@ -35,6 +36,7 @@ ERROR = {
     "error_name": KT("error__name"),
     "error_message": KT("error__message"),
     "error_step": KT("error__step"),
+    "error_steps": F("error__steps"),
     "cause_name": KT("error__cause__name"),
     "cause_message": KT("error__cause__message"),
 }
@@ -63,6 +65,7 @@ class RunChangeList(ChangeList):
         for run in runs:
             run.flight = flights.get(run.pk)
             run.errors = errors.get(run.pk, 0)
+            run.failed_steps = _failed_steps(run)
             function = functions.get(run.fn_id)
             run.retries = retries_of(function) if function else None
             run.usual_steps = usual.get(run.fn_id)
@@ -161,8 +164,17 @@ def error_counts(runs: list[Run]) -> dict[Any, int]:
     return dict(erred.order_by().values_list("run").annotate(Count("id")))
 
 
-def steps_in_words(run: Run, usual: int | None) -> str:
-    """“3/5”: remembered steps, of the usual ones."""
-    if not usual or (run.is_finished and run.status == RunStatus.COMPLETED):
-        return str(run.steps_done)
-    return f"{run.steps_done}/{max(usual, run.steps_done)}"
+def _failed_steps(run: Any) -> int:
+    """Of a run whose error was read in parts (ERROR)."""
+    if run.status != RunStatus.FAILED:
+        return 0
+    beside = run.error_steps if isinstance(run.error_steps, list) else []
+    return len(beside) or int(run.error_step is not None)
+
+
+def steps_in_words(run: Run, known: Known) -> str:
+    """“3/5”: completed steps, of the usual ones."""
+    completed, whole = steps_of(run, known)
+    if not known.usual_steps or run.status == RunStatus.COMPLETED:
+        return str(completed)
+    return f"{completed}/{whole}"

@@ -18,7 +18,8 @@ from jobs.admin.run_words import Known, told, took
 from jobs.admin.words import is_stalled, situation
 from jobs.control.permissions import VIEW_PAYLOAD
 from jobs.events import requester
-from jobs.models import RegisteredFunction, Run
+from jobs.models import RegisteredFunction, Run, RunStatus
+from jobs.runs.invocation_tree import failed_steps
 
 
 def page(run: Run, request: HttpRequest) -> dict[str, Any]:
@@ -41,6 +42,7 @@ def page(run: Run, request: HttpRequest) -> dict[str, Any]:
         usual_steps=function.usual_steps if function else None,
         retries=retries,
         errors=sum(len(lane.errors) for lane in story.lanes),
+        failed_steps=len(failed_steps(run)) if run.status == RunStatus.FAILED else 0,
         flight=flight,
     )
     return {
@@ -50,7 +52,7 @@ def page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "status": run_status(run, now, retries, flight),
         "stalled": is_stalled(run, now),
         "situation": situation(run, now, retries, flight),
-        "steps": steps_in_words(run, known.usual_steps),
+        "steps": steps_in_words(run, known),
         "story": story,
         "problems": problems,
         "planned": story.planned.duration if story.planned else None,

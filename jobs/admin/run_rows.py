@@ -11,13 +11,14 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.admin.links import Links, abouts
-from jobs.admin.run_words import Known, short_names, told, took_in_words
+from jobs.admin.run_words import Known, hook_parts, steps_of, told, took_in_words
 from jobs.admin.words import is_stalled
 from jobs.lib.excerpts import excerpt
 from jobs.lib.failure_kinds import ShortReason, reason_of
 from jobs.models import Run, RunStatus
 
 MOST_STEPS = 12  # shown one by one
+LEAST_SHARE = 0.06
 MENDED, DEALT_WITH = "mended", "dealt with"
 
 
@@ -29,7 +30,8 @@ class Row:
     reason: ShortReason | None  # of a failed one
     amends: str  # of a failed one no longer open: MENDED or DEALT_WITH
     is_stalled: bool
-    function: str  # cut at the front
+    function: str  # of a hook its function's
+    hook: str  # of a hook its end: “-failure”
     about: Links
     bar: SafeString
     steps: str
@@ -39,14 +41,18 @@ class Row:
 
 def rows(user: Any, runs: Sequence[Run], names: Iterable[str], now: datetime) -> list[Row]:
     """One query, and the project's for what the runs are about. `names` are all functions'."""
-    short = short_names([run.fn_id for run in runs], names)
+    named = hook_parts([run.fn_id for run in runs], names)
     about = abouts(user, runs)
-    return [_row(run, now, short[run.fn_id], about.get(run.pk, [])) for run in runs]
+    return [_row(run, now, named[run.fn_id], about.get(run.pk, [])) for run in runs]
 
 
-def _row(run: Any, now: datetime, function: str, about: Links) -> Row:
+def _row(run: Any, now: datetime, named: tuple[str, str], about: Links) -> Row:
     known = Known(
-        usual_steps=run.usual_steps, retries=run.retries, errors=run.errors, flight=run.flight
+        usual_steps=run.usual_steps,
+        retries=run.retries,
+        errors=run.errors,
+        failed_steps=run.failed_steps,
+        flight=run.flight,
     )
     failed = run.status == RunStatus.FAILED
     return Row(
@@ -56,10 +62,11 @@ def _row(run: Any, now: datetime, function: str, about: Links) -> Row:
         reason=reason(run) if failed else None,
         amends=_amends(run) if failed else "",
         is_stalled=is_stalled(run, now),
-        function=function,
+        function=named[0],
+        hook=named[1],
         about=[(excerpt(label, 80), url) for label, url in about],
-        bar=step_bar(run, known.usual_steps),
-        steps=_steps(run, known.usual_steps),
+        bar=step_bar(run, known),
+        steps=_steps(run, known),
         took=took_in_words(run, now),
         state=f"{run.status} {run.reason} {run.steps_done} {run.attempt} {run.mended_at or ''}",
     )
@@ -78,19 +85,22 @@ def _amends(run: Run) -> str:
     return DEALT_WITH if run.dealt_with else MENDED
 
 
-def _steps(run: Run, usual: int | None) -> str:
-    if not usual or run.status == RunStatus.COMPLETED:
-        return f"{run.steps_done} steps done" if run.steps_done != 1 else "1 step done"
-    return f"{run.steps_done} of {max(usual, run.steps_done)} steps done"
+def _steps(run: Run, known: Known) -> str:
+    completed, whole = steps_of(run, known)
+    if not known.usual_steps or run.status == RunStatus.COMPLETED:
+        return f"{completed} steps done" if completed != 1 else "1 step done"
+    return f"{completed} of {whole} steps done"
 
 
-def step_bar(run: Run, usual: int | None) -> SafeString:
+def step_bar(run: Run, known: Known) -> SafeString:
     """A square for each step: done, under way or failed, to come."""
-    whole = max(usual or 0, run.steps_done, 1)
+    completed, whole = steps_of(run, known)
+    failed = max(known.failed_steps, 1) if run.status == RunStatus.FAILED else 0
+    whole = max(whole, completed + failed, 1)
     if whole > MOST_STEPS:
-        return _share_bar(run.steps_done / whole)
-    here = {"running": "busy", "waiting": "busy", "failed": "failed"}.get(run.status, "open")
-    kinds = ["completed"] * run.steps_done + [here] + ["open"] * whole
+        return _share_bar(completed / whole, failed / whole)
+    here = {"running": "busy", "waiting": "busy"}.get(run.status, "open")
+    kinds = ["completed"] * completed + ["failed"] * failed + [here] + ["open"] * whole
     width = 100 / whole
     squares = (
         (kind, f"{i * width:.2f}%", f"{width * 0.82:.2f}%") for i, kind in enumerate(kinds[:whole])
@@ -101,12 +111,21 @@ def step_bar(run: Run, usual: int | None) -> SafeString:
     return _bar(drawn)
 
 
-def _share_bar(share: float) -> SafeString:
+def _share_bar(completed: float, failed: float) -> SafeString:
+    drawn = format_html(
+        '<rect class="jobs-part-open" width="100%" height="8"/>'
+        '<rect class="jobs-part-completed" width="{}" height="8"/>',
+        f"{completed * 100:.2f}%",
+    )
+    if not failed:
+        return _bar(drawn)
+    width = max(failed, LEAST_SHARE)  # a sliver is not seen
     return _bar(
-        format_html(
-            '<rect class="jobs-part-open" width="100%" height="8"/>'
-            '<rect class="jobs-part-completed" width="{}" height="8"/>',
-            f"{share * 100:.2f}%",
+        drawn
+        + format_html(
+            '<rect class="jobs-part-failed" x="{}" width="{}" height="8"/>',
+            f"{min(completed, 1 - width) * 100:.2f}%",
+            f"{width * 100:.2f}%",
         )
     )
 

@@ -10,12 +10,15 @@ from jobs.admin.in_flight import InFlight
 from jobs.admin.words import due, flight_in_words, reason_in_words, roughly, span
 from jobs.models import Reason, Run, RunStatus
 
+HOOKS = ("-failure", "-cancel", "-retry")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     usual_steps: int | None = None  # of its function's last completed run
     retries: int | None = None  # how often its function tries a step again
     errors: int = 0  # attempts that erred
+    failed_steps: int = 0  # of a failed run: they ended it, and its steps_done counts them
     flight: InFlight | None = None
 
 
@@ -48,6 +51,12 @@ def for_flight(flight: InFlight, now: datetime) -> str:
     return flight_in_words(flight, now).replace("HTTP in flight, ", "HTTP in flight for ", 1)
 
 
+def steps_of(run: Run, known: Known) -> tuple[int, int]:
+    """The completed ones, and all: the usual ones if known. steps_done counts those that failed."""
+    completed = max(run.steps_done - known.failed_steps, 0)
+    return completed, max(known.usual_steps or 0, completed + known.failed_steps)
+
+
 def at_step(run: Run, usual: int | None) -> str:
     """“step 3/5”."""
     step = run.steps_done + 1
@@ -75,11 +84,11 @@ def took_in_words(run: Run, now: datetime) -> str:
     return span(took(run, now)) or "–"
 
 
-def short_names(fn_ids: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """Cut at the front where they begin with another name: “…-failure”."""
+def hook_parts(fn_ids: Iterable[str], known: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """A name, and the end that makes it a known function's hook: “make-song”, “-failure”."""
     heads = set(known)
     found = {}
     for fn_id in set(fn_ids):
-        head = max((h for h in heads if h != fn_id and fn_id.startswith(h)), key=len, default="")
-        found[fn_id] = f"…{fn_id[len(head) :]}" if head else fn_id
+        head = max((fn_id.removesuffix(end) for end in HOOKS if fn_id.endswith(end)), default="")
+        found[fn_id] = (head, fn_id.removeprefix(head)) if head in heads else (fn_id, "")
     return found

@@ -15,16 +15,18 @@ MOST_RUNS = 300
 MOST_STEPS = 3_000
 
 # A request's step takes from sending to its answer. Other steps' rows begin with their first try:
-# runs that an operator or code retried are left out.
+# runs that an operator or code retried are left out. A repeated id's steps, “ask”, “ask:1”, … of
+# a loop, are one (jobs/execution/memory.py makes the names).
 STEPS = """
-SELECT s.name, s.kind, count(*) AS runs,
+SELECT s.name, s.kind, count(DISTINCT s.run_id) AS runs, count(*) AS times,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY s.took) AS p50,
        percentile_cont(0.95) WITHIN GROUP (ORDER BY s.took) AS p95,
        max(s.took) AS slowest,
        (array_agg(s.run_id ORDER BY s.took DESC NULLS LAST))[1] AS slowest_run,
        count(*) FILTER (WHERE s.status = 'failed') AS failed,
        coalesce(sum(s.attempts), 0) AS erring_attempts, coalesce(sum(s.took), 0) AS seconds
-  FROM (SELECT step.name, step.kind, step.status, step.run_id, step.attempts,
+  FROM (SELECT regexp_replace(step.name, ':[1-9][0-9]*$', '') AS name, step.kind, step.status,
+               step.run_id, step.attempts,
                CASE WHEN asked.id IS NOT NULL THEN
                       CASE WHEN asked.sent_at <= asked.ended_at THEN
                            extract(epoch FROM asked.ended_at - asked.sent_at) END
@@ -53,6 +55,7 @@ class StepFigures:
     name: str
     kind: str
     runs: int
+    times: int  # in all runs: a loop's step is done several times in one
     p50: float | None
     p95: float | None
     slowest: float | None

@@ -67,6 +67,9 @@ def _view(model_admin: Any, form_class: Any, act: Act, name: str, title: str) ->
             level = messages.SUCCESS if done else messages.INFO
             model_admin.message_user(request, done or "That was done before.", level)
             return HttpResponseRedirect(_page_of(request, row))
+        if name == "put_back" and not row.is_taken_down:
+            model_admin.message_user(request, "This song is not taken down.", messages.INFO)
+            return HttpResponseRedirect(_page_of(request, row))
         return _page(model_admin, request, row, form, name, title)
 
     return require_http_methods(["GET", "HEAD", "POST"])(view)

@@ -151,3 +151,12 @@ def test_other_forms_that_are_stale_are_refused_as_ever(careful: Client) -> None
     answer = careful.post("/songs/draft/clear", STALE)
     assert answer.status_code == 403
     assert "This form has expired" in answer.content.decode()
+
+
+def test_a_stale_form_of_the_panel_leads_back_to_the_panel(careful: Client) -> None:
+    answer = careful.post("/admin/login/", STALE)
+    assert answer.status_code == 403
+    page = answer.content.decode()
+    assert "This form has expired" in page
+    assert 'href="/admin/">Back to the panel' in page
+    assert "To the start" not in page

@@ -10,8 +10,9 @@ from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
+from songs import ledger_check
 from songs.limits import counts
 from songs.limits.counts import Asked
 from songs.limits.rules import RULES
@@ -87,3 +88,19 @@ def test_every_page_of_every_model_is_whole(
         looked.complaints[:] = [c for c in looked.complaints if not c.startswith(DJANGOS)]
     assert len(pages) > 2 * len(admin.site._registry)
     assert problems == {}
+
+
+def test_operations_is_as_wide_as_a_telephone_when_the_ledger_has_been_checked(
+    browser: Browser, live_server, client: Client, olga: User
+) -> None:
+    ledger_check.check_now()  # its sentence is a long one
+    cast.alice()
+    name = project.SESSION_COOKIE_NAME
+    cookie = {"name": name, "value": client.cookies[name].value}
+    view = {"viewport": {"width": 390, "height": 900}}
+    with chromium.opened(browser, live_server.url, cookie, **view) as looked:
+        looked.page.goto(reverse("admin:index"))
+        looked.page.locator("#operations-more").scroll_into_view_if_needed()
+        expect(looked.page.locator(".song-check .jobs-badge")).to_be_visible()
+        looked.picture("operations-390-checked")
+        assert looked.too_wide() == []

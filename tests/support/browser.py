@@ -36,6 +36,11 @@ TOO_WIDE = """
   return true;
 }).map((element) => element.outerHTML.slice(0, 120))
 """
+WIDER_THAN_ITS_WINDOW = """
+() => { const page = document.documentElement;
+  return page.scrollWidth > page.clientWidth + 1
+    ? [`the page is ${page.scrollWidth} wide, its window ${page.clientWidth}`] : [] }
+"""
 
 
 @contextmanager
@@ -68,7 +73,7 @@ class Looked:
 
     def too_wide(self) -> list[str]:
         found: list[str] = self.page.evaluate(TOO_WIDE)
-        return found
+        return found + list(self.page.evaluate(WIDER_THAN_ITS_WINDOW))
 
     def axe_violations(self) -> list[str]:
         """What axe finds, a line each: the rule and the elements that break it. Axe itself uses

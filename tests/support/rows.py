@@ -208,7 +208,7 @@ def failed_run(at: datetime | None = None, **fields: Any) -> Run:
     run = make_run(
         at,
         status="failed",
-        steps_done=2,
+        steps_done=3,  # of them the one that failed
         started_at=start,
         ended_at=start + timedelta(seconds=114),
         error=STEP_ERROR,

@@ -32,7 +32,8 @@ function describeLive() {
   }
 }
 
-// What the operator has opened, ticked or focused stays so when a fragment is exchanged.
+// What the operator has opened, ticked, typed, chosen or focused stays so when a fragment is
+// exchanged.
 let kept = null;
 // When each row changed: it is marked for a while, however often the fragment is exchanged.
 const changed = new Map();
@@ -52,6 +53,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     open: [...live.querySelectorAll("details[open]")].map(nameOf),
     shut: [...live.querySelectorAll("details:not([open])")].map(nameOf),
     ticked: [...live.querySelectorAll("input[type=checkbox]:checked")].map((box) => box.name + box.value),
+    typed: [...live.querySelectorAll(FIELDS)].filter(isTyped).map((field) => [nameOfField(field), field.value]),
     scrolled: [...live.querySelectorAll("[id]")].filter((e) => e.scrollTop || e.scrollLeft).map((e) => [e.id, e.scrollTop, e.scrollLeft]),
     focus: live.contains(document.activeElement) ? pathOf(document.activeElement) : "",
     live: live.id,
@@ -69,6 +71,10 @@ document.addEventListener("htmx:afterSwap", () => {
   for (const box of live.querySelectorAll("input[type=checkbox]")) {
     box.checked = kept.ticked.includes(box.name + box.value);
     box.closest("tr")?.classList.toggle("selected", box.checked);
+  }
+  const typed = new Map(kept.typed);
+  for (const field of live.querySelectorAll(FIELDS)) {
+    if (typed.has(nameOfField(field))) field.value = typed.get(nameOfField(field));
   }
   for (const [id, top, left] of kept.scrolled) document.getElementById(id)?.scrollTo(left, top);
   if (kept.focus) live.querySelector(kept.focus)?.focus({ preventScroll: true });
@@ -107,6 +113,22 @@ function markChanges(live) {
   seen.set(live.id, new Map(rows.map((row) => [row.id, row.dataset.state])));
 }
 
+const FIELDS = "input:not([type=checkbox], [type=radio], [type=hidden], [type=submit], [type=button]), textarea, select";
+
+function isTyped(field) {
+  if (!field.matches("select")) return field.value !== field.defaultValue;
+  const first = [...field.options].find((option) => option.defaultSelected) ?? field.options[0];
+  return field.value !== (first?.value ?? "");
+}
+
+// By its form's address and its name: rows that come or go move its place. A field of a form that
+// is there more than once is named by what is around it, too.
+function nameOfField(field) {
+  const around = field.closest("details[id], tr[id], li[id]")?.id ?? "";
+  const form = field.form?.getAttribute("action") ?? "";
+  return field.id || (field.name ? `${form} ${form ? "" : around} ${field.name}` : pathOf(field));
+}
+
 const nameOf = (box) => box.id || pathOf(box);
 
 // A selector that finds the element again in a fragment of the same shape.
@@ -128,6 +150,18 @@ document.addEventListener("change", (event) => {
   const boxes = event.target.form.querySelectorAll("input[name=_selected_action]");
   for (const box of boxes) box.checked = event.target.checked;
 });
+
+// How many are ticked, said beside the buttons. A line that stays the same is not said again.
+function countTicked() {
+  const said = document.querySelector("[data-ticked]");
+  if (!said) return;
+  const number = said.closest("form").querySelectorAll("input[name=_selected_action]:checked").length;
+  const words = number ? `${number} ticked` : "";
+  if (said.textContent !== words) said.textContent = words;
+}
+document.addEventListener("change", countTicked);
+document.addEventListener("htmx:afterSettle", countTicked);
+window.addEventListener("pageshow", countTicked);
 
 // --- Copying -------------------------------------------------------------------------------------
 

@@ -202,6 +202,25 @@ def test_a_page_has_the_functions_failures_by_kind_and_its_steps(admin_client: C
     assert "1 completed, 1 failed ended" in page or "1 failed ended" in page
 
 
+def test_a_loops_steps_are_one_and_a_page_has_the_longest(admin_client: Client) -> None:
+    rows.make_function()
+    run = rows.completed_run()
+    for number in range(1, 60):
+        at = rows.now() - timedelta(minutes=1)
+        rows.make_step(run, f"look-up:{number}", at, 0.001)
+        rows.make_step(run, f"other-{number}", at, 0.001)
+    rows.make_step(run, "look-up", rows.now() - timedelta(minutes=1), 0.001)
+
+    page = shown(admin_client, page_of(rows.FN), span="24h")
+
+    steps = page.split('id="jobs-steps"')[1].split("</section>")[0]
+    assert "<bdi>look-up</bdi>" in steps
+    assert "run, 60 times" in steps
+    assert "look-up:" not in steps
+    assert steps.count("<tr>") == 21
+    assert "and 45 more steps, which take less time each" in steps
+
+
 def test_a_page_has_the_next_five_ticks(admin_client: Client) -> None:
     with registered(print, trigger=TriggerCron(cron="17 * * * *")):
         registry_rows.sync()

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from jobs.admin.run_words import Known, short_names, told
+from jobs.admin.run_words import Known, hook_parts, told
 from jobs.models import Run
 from tests.support import rows
 
@@ -37,15 +37,28 @@ def mended(run: Run, **fields: Any) -> Run:
     return run
 
 
-def test_names_that_share_a_head_are_cut_at_the_front() -> None:
-    names = ["make-song", "make-song-failure", "make-song-failure-retry", "tidy"]
+def test_a_known_functions_hook_is_told_apart_and_no_other_name_is_cut() -> None:
+    names = ["make-song", "make-song-failure", "make-song-failure-retry", "draw", "draws"]
 
-    assert short_names(names, names) == {
-        "make-song": "make-song",
-        "make-song-failure": "…-failure",
-        "make-song-failure-retry": "…-retry",
-        "tidy": "tidy",
+    assert hook_parts([*names, "unknown-cancel"], names) == {
+        "make-song": ("make-song", ""),
+        "make-song-failure": ("make-song", "-failure"),
+        "make-song-failure-retry": ("make-song-failure", "-retry"),
+        "draw": ("draw", ""),
+        "draws": ("draws", ""),
+        "unknown-cancel": ("unknown-cancel", ""),
     }
+
+
+def test_the_list_names_a_hook_and_its_function(admin_client: Client) -> None:
+    for name in ("draw-waveform", "draw-waveform-failure", "draw-waveforms"):
+        rows.make_function(name)
+        rows.make_run(fn_id=name)
+
+    page = admin_client.get(reverse("admin:jobs_run_changelist")).content.decode()
+
+    assert "<bdi>draw-waveforms</bdi>" in page
+    assert '<bdi>draw-waveform</bdi> <span class="jobs-hook">-failure</span>' in page
 
 
 def test_each_status_has_its_words() -> None:

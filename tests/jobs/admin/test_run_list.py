@@ -164,6 +164,21 @@ def test_a_query_that_makes_no_sense_is_no_server_error(
     assert admin_client.get(LIST, query).status_code in (200, 302)
 
 
+def test_an_unknown_filter_is_told_and_the_others_are_kept(admin_client: Client) -> None:
+    failed, queued = rows.failed_run(), rows.make_run()
+
+    answer = admin_client.get(
+        LIST, {"status__exact": "failed", "<x>": "1", "event__id__exact": "no-id"}, follow=True
+    )
+
+    assert answer.redirect_chain == [(f"{LIST}?status__exact=failed", 302)]
+    page = answer.content.decode()
+    assert "This list does not know the filter “&lt;x&gt;=1”: it is left out." in page
+    assert "does not know the filter “event__id__exact=no-id”" in page
+    assert f"/{failed.pk}/" in page
+    assert f"/{queued.pk}/" not in page
+
+
 def test_a_count_stops_counting_and_says_so(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,7 +144,8 @@ NO_TEXTS = {
         "events[:ON_A_PAGE]",
     },
     "jobs/admin/function_list.py": {"request.GET.get('q', '').strip()[:200]"},  # as above
-    "jobs/admin/function_page.py": {"found[:MOST_KINDS]"},
+    "jobs/admin/unknown_filters.py": {"names[:MOST_TRIED]", "names[MOST_TRIED:]"},
+    "jobs/admin/function_page.py": {"found[:MOST_KINDS]", "taken[:MOST_STEPS]"},
     "jobs/admin/function_words.py": {"delays[:SHOWN_DELAYS]"},
     "jobs/admin/known_names.py": {
         "sorted(found, key=lambda one: (not one.functions, one.name))[:MOST_NAMES]"
@@ -155,7 +156,6 @@ NO_TEXTS = {
     "jobs/admin/run_filters.py": {"ids[number:number + 1]"},
     "jobs/admin/run_rows.py": {"kinds[:whole]", "str(run.pk)[-8:]"},
     "jobs/admin/run_search.py": {"text[:LONGEST]"},
-    "jobs/admin/run_words.py": {"fn_id[len(head):]"},
     "jobs/admin/ticks.py": {"sorted(found)[:UPCOMING]"},
     "jobs/cluster/code_version.py": {"digest.hexdigest()[:8]"},
     "jobs/cluster/pulse.py": {

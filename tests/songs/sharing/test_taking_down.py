@@ -84,6 +84,12 @@ def test_a_song_that_is_put_back_is_as_it_was(
     assert counts_of([song])[song.pk].likes == 1
 
 
+def test_a_song_that_is_not_taken_down_is_not_said_to_be(song: Publication, warden: Client) -> None:
+    answer = warden.get(admin(song, "put-back"), follow=True)
+    assert "was taken down" not in answer.content.decode()
+    assert "This song is not taken down." in answer.content.decode()
+
+
 def test_a_song_that_its_listener_has_withdrawn_is_not_put_back_to_the_public(
     song: Publication, warden: Client, client
 ) -> None:

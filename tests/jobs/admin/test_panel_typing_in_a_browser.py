@@ -1,0 +1,90 @@
+"""What an operator has typed or ticked while the page refreshes itself, in Chromium."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from tests.support import browser as chromium
+from tests.support import rows
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        not chromium.CHROMIUM, reason="NO BROWSER TESTED: Chromium is not installed"
+    ),
+]
+LISTS = {"operations-more": "admin:index", "functions": "admin:jobs_registeredfunction_changelist"}
+
+
+def refresh(page: Page, part: str) -> None:
+    before = page.locator(f"#{part}").element_handle()
+    page.evaluate("part => htmx.trigger(`#${part}`, 'refresh')", part)
+    page.wait_for_function("old => !old.isConnected", arg=before)
+    expect(page.locator(f"#{part}")).not_to_have_class("htmx-settling")
+
+
+def background_of(page: Page) -> tuple[str, str]:
+    """Of the chip of the current status."""
+    current = page.locator("a.jobs-chip[aria-current]").first
+    return "background-color", current.evaluate("chip => getComputedStyle(chip).backgroundColor")
+
+
+@pytest.mark.parametrize("part", LISTS)
+def test_a_reason_that_is_typed_outlives_the_refresh(browser, live_server, cookie, part) -> None:
+    rows.make_function("tidy-up", on_failure=None)
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.goto(reverse(LISTS[part]))
+        pause = page.locator("#pause-tidy-up")
+        pause.locator("summary").click()
+        pause.locator("input[name=reason]").fill("the studio is down")
+        pause.locator("summary").focus()
+        if part == "functions":
+            rows.make_function("another-before-it", on_failure=None)
+
+        refresh(page, part)
+
+        expect(page.locator("#pause-tidy-up")).to_have_attribute("open", "")
+        expect(pause.locator("input[name=reason]")).to_have_value("the studio is down")
+        if part == "functions":  # a row that has come in does not take them
+            other = page.locator("#pause-another-before-it")
+            expect(other).not_to_have_attribute("open", "")
+            expect(other.locator("input[name=reason]")).to_have_value("")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_can_be_done_with_ticked_runs_is_in_sight(
+    browser, live_server, cookie, width, scheme
+) -> None:
+    rows.make_function()
+    rows.make_function(f"{rows.FN}-failure", on_failure=None)
+    rows.make_run(fn_id=f"{rows.FN}-failure")
+    for _ in range(60):
+        rows.failed_run()
+    view = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+    with chromium.opened(browser, live_server.url, cookie, **view) as looked:
+        page = looked.page
+        page.goto(reverse("admin:jobs_run_changelist"))
+        button = page.get_by_role("button", name="Retry the ticked…")
+        expect(button).not_to_be_in_viewport()
+        ticks = page.locator("input[name=_selected_action]")
+
+        ticks.nth(0).check()
+        ticks.nth(2).check()
+
+        expect(button).to_be_in_viewport(ratio=1)
+        expect(page.get_by_role("status").filter(has_text="2 ticked")).to_be_visible()
+        looked.picture(f"ticked-{scheme}-{width}")
+        assert not looked.too_wide() + looked.axe_violations()
+        expect(page.locator(".paginator .this-page")).to_have_css(*background_of(page))
+        refresh(page, "runs")
+        expect(page.locator("[data-ticked]")).to_have_text("2 ticked")
+        page.locator("[data-tick-all]").check()
+        expect(page.locator("[data-ticked]")).to_have_text("50 ticked")
+        page.locator(".paginator").scroll_into_view_if_needed()
+        looked.picture(f"pager-{scheme}-{width}")
+        page.locator("[data-tick-all]").uncheck()
+        expect(page.locator("[data-ticked]")).to_have_text("")
