@@ -187,6 +187,7 @@ class LineField(forms.CharField):
 class TitleForm(forms.Form):
     title = LineField(
         max_length=80,
+        widget=forms.TextInput(attrs={"data-focus": True}),  # when the dialog opens
         error_messages={
             "required": "A song needs a title.",
             "max_length": "That title has %(show_value)d characters; 80 are allowed.",

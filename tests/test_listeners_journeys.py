@@ -219,7 +219,7 @@ def two_takes(page: Page, alice: User) -> list[Song]:
 def published_as(page: Page, song: Song, title: str) -> None:
     page.goto(f"/songs/{song.pk}/")
     page.get_by_role("button", name="Rename").click()
-    rename = page.get_by_role("form", name="Rename")
+    rename = page.locator("#rename")
     rename.get_by_label("Title").fill(title)
     rename.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name=title)).to_be_visible()

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
+from jobs.admin.html import undirected
 from jobs.lib.secrets import mask
 from jobs.models import Event
 
@@ -32,7 +33,7 @@ def as_curl(request: HttpRequest, event: Event) -> str:
     SESSION and TOKEN."""
     origin = request.build_absolute_uri("/")
     session, csrf = settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME
-    data = json.dumps(event.data, ensure_ascii=False)
+    data = undirected(json.dumps(event.data, ensure_ascii=False))
     parts = [
         f"curl {shlex.quote(request.build_absolute_uri(reverse('admin:jobs_event_send')))}",
         f'-b "{session}=$SESSION; {csrf}=$TOKEN"',

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from jobs.admin import event_copies, json_tree
 from jobs.admin.base import as_uuid, say_missing
-from jobs.admin.html import run_status
+from jobs.admin.html import run_status, undirected
 from jobs.admin.words import STANDS_STILL
 from jobs.events import validation
 from jobs.events.event import EventPayload
@@ -58,7 +58,7 @@ def _frame(model_admin: Any, request: HttpRequest, event: Event) -> dict[str, An
         "original": event,
         "find": find if is_text(find) else "",
         "tree": json_tree.tree(event.data, find if is_text(find) else ""),
-        "text": excerpt(json.dumps(event.data, indent=2, ensure_ascii=False), 200_000),
+        "text": undirected(excerpt(json.dumps(event.data, indent=2, ensure_ascii=False), 200_000)),
         "python": event_copies.as_python(event),
         "curl": event_copies.as_curl(request, event),
         "repeats": _repeats(event),

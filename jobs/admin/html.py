@@ -19,6 +19,8 @@ from jobs.lib.excerpts import begun, excerpt
 from jobs.models import Attempt, Event, Run
 
 SHOWN = 20_000  # characters of a text
+# U+202A to U+202E, U+2066 to U+2069
+TURNING = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 NOTHING = "–"
 NONE = SafeString('<span class="jobs-quiet">none</span>')
 
@@ -127,9 +129,16 @@ def beginning(text: str, whole: str) -> SafeString:
 
 def _pre(text: str) -> SafeString:
     """The keyboard can reach one that may scroll."""
+    text = undirected(text)
     may_scroll = len(text) > 1_000 or text.count("\n") > 16
     focus = SafeString(' tabindex="0"') if may_scroll else ""
     return format_html('<pre class="jobs-text"{}>{}</pre>', focus, text)
+
+
+def undirected(text: str) -> str:
+    """With escapes for the characters that turn the direction of what follows: they would show a
+    text in another order than it has. In JSON the escapes are the same value."""
+    return text.translate(TURNING)
 
 
 def pretty(value: Any) -> SafeString:

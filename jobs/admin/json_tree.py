@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from jobs.admin.html import pretty
+from jobs.admin.html import pretty, undirected
 from jobs.lib.excerpts import excerpt
 
 MOST_PLACES = 2_000  # names and values; larger values are shown as text
@@ -88,7 +88,9 @@ class _Drawing:
         return self._marked(excerpt(text, SHOWN), f"jobs-json-{kind}")
 
     def _marked(self, text: str, style: str) -> SafeString:
-        if not self.wanted or self.wanted not in text.casefold():
+        is_found = bool(self.wanted) and self.wanted in text.casefold()
+        text = undirected(text)
+        if not is_found:
             return format_html('<bdi class="{}">{}</bdi>', style, text)
         self.found += 1
         return format_html('<bdi class="{}"><mark>{}</mark></bdi>', style, text)

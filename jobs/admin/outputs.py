@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.admin.html import SHOWN, beginning, pretty
+from jobs.admin.html import SHOWN, beginning, pretty, undirected
 from jobs.control.permissions import VIEW_PAYLOAD
 from jobs.lib.excerpts import begins
 from jobs.lib.secrets import mask
@@ -69,6 +69,6 @@ def view(model_admin: Any, request: HttpRequest, run_id: UUID, step_id: UUID) ->
     step = Step.objects.filter(pk=step_id, run_id=run_id, status=StepStatus.COMPLETED).first()
     if step is None:
         raise Http404("The step is not there any more, or has no output.")
-    text = mask(json.dumps(step.output, indent=2, ensure_ascii=False, default=str))
+    text = undirected(mask(json.dumps(step.output, indent=2, ensure_ascii=False, default=str)))
     headers = {"X-Content-Type-Options": "nosniff"}
     return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)

@@ -88,7 +88,7 @@ def test_a_song_is_found_renamed_deleted_and_brought_back(page: Page, alice: Use
     expect(page.get_by_text("1 song")).to_be_visible()
     page.get_by_role("main").get_by_role("link", name="A tango", exact=True).last.click()
     page.get_by_role("button", name="Rename").click()
-    rename = page.get_by_role("form", name="Rename")
+    rename = page.locator("#rename")
     rename.get_by_label("Title").fill("   ")
     rename.get_by_role("button", name="Save").click()
     expect(rename.locator(".errorlist")).to_be_visible()

@@ -47,14 +47,14 @@ NO_TEXTS = {
         "self._page[SHIFTS_OFFSET:STATUS_OFFSET]",
         "self._page[self._start(entry):self._start(entry) + ENTRY.size]",
     },
-    "jobs/control/bulk_actions.py": {"found[start:start + LARGEST_SET]"},
+    "jobs/control/bulk_actions.py": {"found[at:at + size]"},
     "jobs/control/cancel_on.py": {
         "_candidates(came, [function.fn_id for function, _ in rules], after)[:BATCH]"
     },
     "jobs/runs/deadlocks.py": {
         "list(zip(run.turn_keys, run.turn_limits, strict=True))[run.turns_held:]",
     },
-    "jobs/runs/turns.py": {"list(turn_keys)[:turns_held + 1]"},
+    "jobs/runs/turns.py": {"list(turn_keys)[:turns_held + 1]", "found[start:start + FEW]"},
     "jobs/events/id_conflicts.py": {"names[:MOST_NAMES]"},
     "jobs/management/commands/send.py": {"line[start:start + 76]"},  # of what was typed
     # of an expression's tokens
