@@ -96,8 +96,7 @@ def _take_in(request: Any, limit: int) -> HttpResponse | None:
 
 
 def give_body(request: Any, body: bytes) -> None:
-    """`_stream` is the one private name of Django's that the site uses: a request has no public
-    place for a body."""
+    """By a private name, `_stream`: a request has no public place for a body."""
     request.META["CONTENT_LENGTH"] = str(len(body))
     request._stream = BytesIO(body)
 
