@@ -55,7 +55,7 @@ class EngineSentinel(Sentinel):
             self.start()
 
     def start(self) -> None:
-        _prepare_sentinel()
+        prepare_sentinel()
         super().start()
 
     def spawn_process(self, target: Any, *args: Any) -> BaseProcess:
@@ -72,7 +72,7 @@ class EngineSentinel(Sentinel):
         self.spawn_process(worker, self.task_queue, self.result_queue, timer, self.timeout)
 
 
-def _prepare_sentinel() -> None:
+def prepare_sentinel() -> None:
     """Before it forks: what its forks inherit, and how they end with it (process_tree)."""
     process_tree.end_with_main()
     process_tree.die_with_sentinel()

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs.api import Context
 from jobs.cluster import shared
-from jobs.cluster.broker import RunBroker
+from jobs.cluster.django_q_adapter import prepare_sentinel
 from jobs.execution.log_capture import LogCapture
 from jobs.execution.standard_streams import CapturedStream
 from jobs.execution.step_runner import StepRunner
@@ -42,7 +42,7 @@ def in_a_sentinel(work: Callable[[], bool]) -> bool:
     def begin() -> None:
         settings.DEBUG = True
         shared.make(LossyQueue(1), 1)
-        RunBroker().ping()
+        prepare_sentinel()
         raise SystemExit(0 if work() else 1)
 
     connections.close_all()
