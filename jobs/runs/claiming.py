@@ -10,13 +10,16 @@ from jobs.models import Reason
 from jobs.platform.postgres import statements
 from jobs.platform.postgres.query import Query
 from jobs.registry import catalog
-from jobs.runs import shares
+from jobs.runs import free_lines, shares
 from jobs.runs.claim import Claim, lease_for
 from jobs.runs.claim_row import ClaimRow, claims_of, run_facts
 from jobs.runs.lease import leasing
 from jobs.runs.turns import take_turns
 from jobs.runs.unclaimable import claim_or_aside, set_aside
 
+NOTE_WAITING = free_lines.note_waiting(
+    "due WHERE is_known AND NOT stands_still AND turns_held = 0 AND cardinality(turn_keys) = 1"
+)
 # Due runs of every class (see shares) that no other cluster looks at; leases those in no line, or
 # past all. One row, with the look's state, is always there.
 CLAIM_DUE = f"""
@@ -34,7 +37,7 @@ leased AS (
    WHERE r.id = ANY(ARRAY(SELECT id FROM due
                            WHERE is_known AND NOT stands_still AND NOT stands_in_line)))
 SELECT {shares.SHARE} AS share, {shares.NEXT} AS next_after, taken.*
-  FROM (SELECT) look LEFT JOIN LATERAL ({
+  FROM (SELECT {NOTE_WAITING}) look LEFT JOIN LATERAL ({
     claims_of("due", "number", "place", "is_known", "stands_still", "stands_in_line")
 }) taken ON true
  ORDER BY place, number
@@ -73,36 +76,47 @@ def claim_batch(limit: int, worker: str) -> tuple[list[Claim], bool]:
     """Claim due runs whose turn it is, of `limit` due ones (see shares); returns them, and whether
     more may be due.
 
-    Each statement is its own transaction:
-    1. lease runs in no line, or past all of theirs;
+    Each is a transaction:
+    1. lease runs in no line, or past all of theirs; take turns in free lines (free_lines);
     2. take the others' turns: lease those that pass, park the rest;
     3. set aside runs whose function is unknown here or stands still.
 
     A crash in between loses nothing: unleased runs are still due.
     """
     lease = lease_for(worker)
-    rows = DUE.execute({**lease, "known": catalog.ids(), **shares.parameters(limit)})
+    rows, turns_taken = _look(lease, limit)
     found = [row for row in rows if row.run.id is not None]
     classes = [row.number for row in found]
     may_be_more = shares.cursor.advance(rows[0].share, rows[0].next_after, classes)
     read = [(row, claim_or_aside(row.run, lease)) for row in found]
     claims = [(row, claim) for row, claim in read if claim is not None]
-    mine = _past_their_lines(claims, lease)
+    mine = _past_their_lines(claims, turns_taken, lease)
     for row, claim in claims:
         if row.is_held_back:
             set_aside(claim, Reason.PAUSED if row.stands_still else Reason.FUNCTION)
     return [claim for _, claim in claims if claim.run_id in mine], may_be_more
 
 
+def _look(lease: dict[str, Any], limit: int) -> tuple[list[DueRow], dict[uuid.UUID, bool]]:
+    """Returns the due runs, and whether those in free lines pass."""
+    asked = {**lease, "known": catalog.ids(), **shares.parameters(limit)}
+    rows, _, taken = statements.execute_many(
+        DUE.asked(asked),
+        (free_lines.LOCK_FREE_LINES, {}),
+        free_lines.TAKE_FREE_TURNS.asked({**lease, "line": 0}),
+    )
+    return DUE.rows(rows), {turn.id: turn.passes for turn in free_lines.TAKE_FREE_TURNS.rows(taken)}
+
+
 def _past_their_lines(
-    claims: Sequence[tuple[DueRow, Claim]], lease: dict[str, Any]
+    claims: Sequence[tuple[DueRow, Claim]], taken: dict[uuid.UUID, bool], lease: dict[str, Any]
 ) -> set[uuid.UUID]:
     free = [(row, claim) for row, claim in claims if not row.is_held_back]
-    mine = {claim.run_id for row, claim in free if not row.stands_in_line}
-    in_line = [claim for row, claim in free if row.stands_in_line]
-    if in_line:
-        queued = [(claim.run_id, claim.turn_keys, claim.turns_held) for claim in in_line]
-        mine |= take_turns(queued, in_line[0].clock.at, lease)
+    mine = {claim.run_id for row, claim in free if taken.get(claim.run_id, not row.stands_in_line)}
+    left = [claim for row, claim in free if row.stands_in_line and claim.run_id not in taken]
+    if left:
+        queued = [(claim.run_id, claim.turn_keys, claim.turns_held) for claim in left]
+        mine |= take_turns(queued, left[0].clock.at, lease)
     return mine
 
 

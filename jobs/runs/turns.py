@@ -117,8 +117,7 @@ TAKE_TURNS = f"""
 WITH mine AS MATERIALIZED (
   SELECT r.id, r.turns_held + 1 = cardinality(r.turn_keys) AS is_last, {PASSES} AS passes
     FROM jobs_run r
-   WHERE r.id = ANY(%(ids)s) AND r.turns_held = %(line)s
-     AND coalesce(r.due_at, 'infinity') <= %(seen)s AND r.lease_token IS NULL
+   WHERE {{of_line}}
      FOR UPDATE SKIP LOCKED)
 UPDATE jobs_run r SET (turns_held, due_at, reason, {", ".join(LEASE_AT_THE_END)}) = (
      SELECT r.turns_held + passes::int,
@@ -137,7 +136,15 @@ class TurnRow(NamedTuple):
     passes: bool
 
 
-TAKES = [Query(for_line(TAKE_TURNS, line), TurnRow) for line in (0, 1)]
+def take_turns_query(line: int, of_line: str) -> Query[TurnRow]:
+    """`of_line` is the condition of runs `r` that wait in it."""
+    return Query(for_line(TAKE_TURNS.format(of_line=of_line), line), TurnRow)
+
+
+AS_SEEN = """
+         r.id = ANY(%(ids)s) AND r.turns_held = %(line)s
+     AND coalesce(r.due_at, 'infinity') <= %(seen)s AND r.lease_token IS NULL"""
+TAKES = [take_turns_query(line, AS_SEEN) for line in (0, 1)]
 
 # All lines: leaps through the index, so long ones cost no more.
 LINES = """lines(key) AS (
