@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 import psycopg
 from psycopg import sql
 
-from benchmarks.processes import children, cpu
+from benchmarks.processes import children, cpu, watch
 from melodymaker import embedded
 
 # Commit timestamps are what times are read from.
@@ -48,6 +48,7 @@ class Server:
     port = 5432  # names the socket file; nothing listens on the network
     data: Path
     sockets: Path
+    _watched = 0  # the postmaster, once it is started
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,6 +57,8 @@ class Server:
     def __enter__(self) -> Server:
         try:
             self.start()
+            self._watched = self.postmaster()
+            watch(self._watched)
         except BaseException:
             self.__exit__()
             raise
@@ -63,6 +66,8 @@ class Server:
 
     def __exit__(self, *error: object) -> None:
         self.stop()
+        if self._watched:
+            watch(-self._watched)
         shutil.rmtree(self.base, ignore_errors=True)
 
     def start(self) -> None:
@@ -102,8 +107,11 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds of a core that its living processes have used so far."""
-        postmaster = int((self.data / "postmaster.pid").read_text().partition("\n")[0])
+        postmaster = self.postmaster()
         return cpu([postmaster, *children(postmaster)])
+
+    def postmaster(self) -> int:
+        return int((self.data / "postmaster.pid").read_text().partition("\n")[0])
 
     def written(self) -> tuple[int, int]:
         """Bytes of the write-ahead log so far, and how often it was flushed to the disk."""

@@ -1,4 +1,5 @@
-"""Real processes, each in a group of its own: started, asked, weighed and ended whole."""
+"""Real processes, each in a group of its own: started, asked, weighed and ended whole. If the
+benchmark is killed, the supervisor's watchdog ends them."""
 
 from __future__ import annotations
 
@@ -9,8 +10,10 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,7 @@ class Process:
                 stderr=out,
                 start_new_session=True,
             )
+        watch(self.pid)
 
     @property
     def pid(self) -> int:
@@ -85,6 +89,7 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()
+        watch(-self.pid)
         for pipe in (self._popen.stdin, self._popen.stdout):
             if pipe is not None:
                 pipe.close()
@@ -111,6 +116,22 @@ class Process:
                 lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
                 total += int(next(line for line in lines if line.startswith("Pss:")).split()[1])
         return total / 1024
+
+
+@cache
+def _watchdog() -> subprocess.Popen[str]:
+    command = (sys.executable, "-m", "melodymaker.supervisor.watchdog", str(ROOT))
+    return subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, start_new_session=True, text=True
+    )
+
+
+def watch(leader: int) -> None:
+    """End this one's group if the benchmark is killed; with a minus, it has ended."""
+    pipe = _watchdog().stdin
+    assert pipe is not None
+    pipe.write(f"{leader}\n")
+    pipe.flush()
 
 
 def cpu(pids: Iterable[int]) -> float:

@@ -1,5 +1,5 @@
-"""The panel's admin site: Operations first, and refusals on a page that names the missing
-permission.
+"""The panel's admin site: Operations first, lists that say which filter they do not know, and
+refusals on a page that names the missing permission.
 
 A project installs `jobs.apps.PanelConfig` in place of `django.contrib.admin`, which has all pages
 but Operations. Apps' `admin` modules are imported with the URLs: a cluster has no use for them.
@@ -12,7 +12,7 @@ from functools import wraps
 from typing import Any
 
 from django.apps import AppConfig
-from django.contrib.admin import AdminSite, autodiscover
+from django.contrib.admin import AdminSite, ModelAdmin, autodiscover
 from django.core.checks import CheckMessage
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
@@ -67,7 +67,7 @@ class PanelSite(AdminSite):
         ]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        return super().admin_view(self._refusing(view), cacheable)
+        return super().admin_view(self._refusing(_keeping_known_filters(view)), cacheable)
 
     def _refusing(self, view: View) -> View:
         """With refusals and missing objects on a page of the panel."""
@@ -98,6 +98,21 @@ class PanelSite(AdminSite):
         context = {**self.each_context(request), "title": title, "text": text}
         page = TemplateResponse(request, "admin/refused.html", context, status=status)
         return page.render()
+
+
+def _keeping_known_filters(view: View) -> View:
+    """For the lists of all apps."""
+    model_admin = getattr(view, "__self__", None)
+    if not isinstance(model_admin, ModelAdmin) or view.__name__ != "changelist_view":
+        return view
+
+    @wraps(view)
+    def keeping(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        from jobs.admin import unknown_filters
+
+        return unknown_filters.answer(model_admin, request, view(request, *args, **kwargs))
+
+    return keeping
 
 
 def without_nul(query: QueryDict) -> QueryDict:

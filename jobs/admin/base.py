@@ -15,8 +15,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.text import capfirst
 
-from jobs.admin import unknown_filters
-
 MOST_COUNTED = 10_000
 
 
@@ -60,8 +58,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         title = capfirst(self.opts.verbose_name_plural)
-        response = super().changelist_view(request, {"title": title} | (extra_context or {}))
-        return unknown_filters.answer(self, request, response)
+        return super().changelist_view(request, {"title": title} | (extra_context or {}))
 
 
 def say_missing(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from jobs.events import requester
 from jobs.execution.step_runner import StepRunner, current_runner
 from jobs.lib.error_report import MESSAGE_LIMIT, fit_text
 from jobs.models import FetchStatus, RunStatus
-from jobs.runs import completion, hook_events, invocation_tree, turns
+from jobs.runs import completion, hook_events, invocation_tree, line_locks
 from jobs.runs.state import runs_of
 
 
@@ -143,9 +143,13 @@ def _lock(run_ids: Sequence[uuid.UUID]) -> None:
     2. Lines, first before second ones (completion.release_statements).
     """
     runs = [lock_run(run_id) for run_id in reversed(run_ids)]
-    for line in (0, 1):
-        standing = [run for run in runs if line <= min(run.turns_held, len(run.turn_keys) - 1)]
-        turns.lock({run.turn_keys[line] for run in standing}, line)
+    line_locks.lock_all({line: set(_keys_in(runs, line)) for line in (0, 1)})
+
+
+def _keys_in(runs: Sequence[models.Run], line: int) -> Iterator[str]:
+    for run in runs:
+        if line <= min(run.turns_held, len(run.turn_keys) - 1):
+            yield run.turn_keys[line]
 
 
 def reason_of(why: str) -> dict[str, Any]:

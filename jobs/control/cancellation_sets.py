@@ -30,10 +30,10 @@ from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.query import Query
 from jobs.registry import catalog
 from jobs.registry.function import Function
-from jobs.runs import turns
+from jobs.runs import line_locks, turns
 from jobs.runs.hook_events import CANCELLED
 
-LARGEST_SET = turns.FEW  # runs; one line each at most
+LARGEST_SET = line_locks.FEW  # runs; one line each at most
 LOOK = 0.25  # seconds between looks at passed lines
 
 # Lists of ids are text on the way. See (3).

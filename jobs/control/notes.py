@@ -5,6 +5,7 @@ from __future__ import annotations
 from jobs.errors import InvalidTransition
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import is_text
+from jobs.lib.visible import shows
 
 LONGEST = 500  # characters
 
@@ -14,6 +15,8 @@ def note(text: object, what: str, longest: int = LONGEST) -> str:
     if not isinstance(text, str) or not is_text(text):
         raise InvalidTransition(f"{what} is a text without NUL characters, not {quoted(text)}.")
     clean = text.strip()
+    if clean and not shows(clean):
+        raise InvalidTransition(f"{what} has no character that can be seen. Write it in words.")
     if len(clean) > longest:
         raise InvalidTransition(
             f"{what} has {len(clean):,} characters; at most {longest:,} are allowed."

@@ -12,7 +12,8 @@ from jobs.models import RunStatus
 from jobs.platform.postgres import notifier
 from jobs.runs import deadlocks
 from jobs.runs.completion import fail_run
-from jobs.runs.turns import LINES, for_line
+from jobs.runs.line_locks import for_line
+from jobs.runs.turns import LINES
 
 logger = logging.getLogger("jobs.engine")
 

@@ -23,7 +23,8 @@ from jobs import models
 from jobs.errors import InvalidStep
 from jobs.models import StepKind, StepStatus
 from jobs.platform.postgres import statements
-from jobs.runs.turns import LINES, for_line
+from jobs.runs.line_locks import for_line
+from jobs.runs.turns import LINES
 
 MOST_RUNS = 1_000  # per answer
 

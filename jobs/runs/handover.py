@@ -11,6 +11,7 @@ from jobs.runs import turns
 from jobs.runs.claim import Claim, claim_of, lease_for
 from jobs.runs.claim_row import ClaimRow, claims_of, run_facts
 from jobs.runs.lease import leasing
+from jobs.runs.line_locks import for_line
 
 WORD = f"SELECT '{notifier.RUN_DUE}' FROM woken"  # noqa: S608
 # Leases the line's next run if it then holds all its turns; else wakes it.
@@ -39,7 +40,7 @@ class NextRow(NamedTuple):
     claim: ClaimRow
 
 
-NEXT = Query(turns.for_line(HAND_OVER, 0), NextRow)
+NEXT = Query(for_line(HAND_OVER, 0), NextRow)
 
 
 def handover_statement(claim: Claim) -> Statement:

@@ -6,19 +6,11 @@ order for all keeps two runs from waiting for each other. First come first serve
 
 A line is rows alone and cannot drift: an unfinished run past it holds a turn, a queued run in it
 waits.
-1. Each decision about a line is under its advisory lock until the transaction ends. The next
+1. Each decision about a line is under its lock (line_locks) until the transaction ends. The next
    statement, in the same trip, sees earlier holders' commits.
 2. A run in a full line is parked: `due_at` null, reason `turn`. Nothing polls it.
 3. A run that leaves a line makes the first parked run due, in the same transaction. That run takes
    its turn like any other, so an extra wake is harmless; the sweep repairs a lost one.
-
-PostgreSQL has one table of advisory locks: no transaction may take thousands. Lines belong to a
-fixed number of buckets (as ids do, see deduplication):
-4. A transaction about few lines shares their buckets and locks each line.
-5. One about many takes whole buckets without line locks. It never waits for few: it shares a bucket
-   that others share, and locks its lines there.
-6. All lock buckets of first lines, first lines, buckets of second lines, second lines, by number. A
-   transaction of many takes all buckets, so it may come again with other lines.
 """
 
 from __future__ import annotations
@@ -34,58 +26,7 @@ from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.query import Query
 from jobs.platform.postgres.statements import Statement
 from jobs.runs import lease
-
-FEW = 250  # lines with own locks
-BUCKETS = 512  # a power of two
-NAMESPACE = 1_785_672_308  # +1 for buckets of first lines, +2 of second
-
-# `shared`: null in a transaction of few; its shared buckets in one of many. Ends with the
-# transaction or savepoint, like locks.
-SETTING = "jobs.shared_buckets_%(column)s"
-SHARED = f"nullif(current_setting('{SETTING}', true), '') AS shared"
-BUCKET = f"(h & {BUCKETS - 1})::int AS bucket"
-LINES_OF = f"""
-SELECT h, {BUCKET}, {SHARED}
-  FROM (SELECT hashtextextended(key, 0) AS h FROM unnest(%(keys)s::text[]) AS key) hashes
-"""  # noqa: S608
-
-# Few lines (4); in a transaction of many, only missing locks (5).
-LOCKS = f"""
-WITH lines AS MATERIALIZED ({LINES_OF})
-SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket)
-            ELSE pg_advisory_xact_lock(h) END
-  FROM (SELECT NULL::bigint AS h, bucket
-          FROM (SELECT DISTINCT bucket FROM lines WHERE shared IS NULL) b
-        UNION ALL
-        SELECT h, NULL FROM lines WHERE shared IS NULL OR bucket = ANY(shared::int[])
-        ORDER BY 1 NULLS FIRST, 2) in_order
-"""  # noqa: S608
-
-# One line; small: each ending run sends it.
-LOCK = f"""
-SELECT CASE WHEN shared IS NULL
-            THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket) END,
-       CASE WHEN shared IS NULL OR bucket = ANY(shared::int[]) THEN pg_advisory_xact_lock(h) END
-  FROM (SELECT h, {BUCKET}, {SHARED}
-          FROM (SELECT hashtextextended(%(key)s, 0) AS h) hashed) line
-"""  # noqa: S608
-
-# Many lines (5, 6).
-LOCK_BUCKETS = f"""
-SELECT set_config('{SETTING}',
-                  coalesce(array_agg(bucket) FILTER (WHERE is_shared), '{{}}')::text, true)
-  FROM (SELECT bucket,
-               CASE WHEN pg_try_advisory_xact_lock({NAMESPACE} + %(column)s, bucket) THEN false
-                    ELSE pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket) IS NOT NULL
-                    END AS is_shared
-          FROM (SELECT bucket FROM generate_series(0, {BUCKETS - 1}) AS bucket ORDER BY 1) in_order
-        OFFSET 0) asked
-"""  # noqa: S608
-
-
-def for_line(statement: str, line: int) -> str:
-    return statement.replace("%(column)s", str(line + 1))
-
+from jobs.runs.line_locks import FEW, LOCK, LOCKS, for_line, lock
 
 # A due run is found by id: in a quiet hour's statistics the index of due runs is empty. Lines
 # differ in the column (an array index from 1).
@@ -274,10 +215,3 @@ def wake_where_room_is(keys: Collection[str], line: int) -> None:
     for start in range(0, len(found), FEW):
         with transaction.atomic():
             wake_next_in_lines([key for (key,) in found[start : start + FEW]], line)
-
-
-def lock(keys: Collection[str], line: int) -> None:
-    wanted = {"keys": sorted(keys)}
-    if len(keys) > FEW:
-        statements.execute(for_line(LOCK_BUCKETS, line), {})
-    statements.execute(for_line(LOCKS, line), wanted)

@@ -124,6 +124,7 @@ class Children:
         for gone in [old for old in self.retiring if old.popen.poll() is not None]:
             self.retiring.remove(gone)
             process_groups.end([gone.popen.pid], lambda pid: False, patience=0.0)
+            self._tell_watchdog(-gone.popen.pid)
 
     def replace(self, *names: str) -> None:
         """Start parts anew beside the old ones, which are told to stop when all new ones have
@@ -177,6 +178,7 @@ class Children:
         self._watchdog.communicate("done\n")
 
     def _tell_watchdog(self, leader: int) -> None:
+        """That it has been started; with a minus, that it has ended."""
         pipe = self._watchdog.stdin
         if pipe:
             pipe.write(f"{leader}\n")

@@ -81,7 +81,7 @@ def test_a_pause_has_a_reason_that_the_page_and_the_list_say(admin_client: Clien
         assert "by admin: “&lt;b&gt;the studio&lt;/b&gt; is ill”" in shown
 
 
-@pytest.mark.parametrize("reason", ["w" * 501, "a\0b"])
+@pytest.mark.parametrize("reason", ["w" * 501, "a\0b", "\u200b\u2060 \u3164"])
 def test_a_reason_that_cannot_be_kept_is_told_and_nothing_is_paused(
     admin_client: Client, reason: str
 ) -> None:

@@ -124,6 +124,7 @@ def test_a_form_that_is_sent_twice_writes_one_note(client: Client, olga: User) -
         ({"text": "w" * 2_001}, "The note has 2,001 characters; at most 2,000 are allowed."),
         ({"text": "a\0b"}, "Null characters are not allowed."),
         ({"text": "  "}, "The note is empty, and there is none that it could end."),
+        ({"text": "\u200b\u2060"}, "The note has no character that can be seen."),
         ({"over": "x"}, "Enter a whole number."),
         ({"over": "9" * 30}, "Another operator has written a note"),
     ],

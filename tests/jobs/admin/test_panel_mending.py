@@ -109,7 +109,7 @@ def test_a_failure_is_dealt_with_in_a_sentence(admin_client: Client) -> None:
     assert history(run.pk) == ["admin: Dealt with: The listener has a credit."]
 
 
-@pytest.mark.parametrize("sentence", ["", "  ", "\x00", "w" * 501])
+@pytest.mark.parametrize("sentence", ["", "  ", "\x00", "w" * 501, "\u200b \u2800"])
 def test_a_sentence_that_is_none_changes_nothing(admin_client: Client, sentence: str) -> None:
     run = rows.failed_run(failure_kind=ASKED)
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from jobs.api import cancel
 from jobs.ids import new_id
 from jobs.models import Run, RunStatus
-from jobs.runs.turns import BUCKETS, FEW, lock
+from jobs.runs.line_locks import BUCKETS, FEW, lock
 from tests.jobs.events.test_many_ids import locks
 from tests.support.blocking import Uncommitted, others, wait_until_blocked
 from tests.support.functions import at_once, registered

@@ -20,7 +20,7 @@ from jobs.execution.executor import execute
 from jobs.maintenance import sweeper, turn_repair
 from jobs.models import Run
 from jobs.runs.claiming import claim_due
-from jobs.runs.turns import lock
+from jobs.runs.line_locks import lock
 from jobs.testing import drain
 from tests.support.blocking import Uncommitted, others, wait_until_blocked
 from tests.support.deaths import leases_lapse

@@ -12,7 +12,7 @@ from jobs.api import Concurrency, Context, Event, InvalidTransition, cancel, sen
 from jobs.execution.executor import execute
 from jobs.models import Run
 from jobs.runs.claiming import claim_due
-from jobs.runs.turns import lock
+from jobs.runs.line_locks import lock
 from tests.support.blocking import others, wait_until_blocked
 from tests.support.functions import at_once, registered
 

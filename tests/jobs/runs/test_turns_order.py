@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from jobs.api import Concurrency, cancel
 from jobs.runs.claiming import claim_due
-from jobs.runs.turns import lock
+from jobs.runs.line_locks import lock
 from jobs.testing import drain
 from tests.support.blocking import others, wait_until_blocked
 from tests.support.functions import Diary, go, nap, registered

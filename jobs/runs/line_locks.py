@@ -1,0 +1,116 @@
+"""The locks of lines: advisory, until the transaction ends.
+
+PostgreSQL has one table of advisory locks: no transaction may take thousands. Lines belong to a
+fixed number of buckets (as ids do, see deduplication):
+1. A transaction about few lines shares their buckets and locks each line.
+2. One about many takes whole buckets without line locks. It never waits for few's buckets: it
+   shares one that others share, and locks its lines there.
+3. All lock buckets of first lines, first lines, buckets of second lines, second lines, by number. A
+   transaction of many takes all buckets, so it may come again with other lines.
+4. One of few that comes again waits for buckets, too. So one of many that finds a line taken gives
+   back all that it has taken here, waits for that line, and begins again (TRIES times; buckets that
+   it has of an earlier call stay its own).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from django.db import transaction
+
+from jobs.platform.postgres import statements
+
+FEW = 250  # lines with own locks
+BUCKETS = 512  # a power of two
+NAMESPACE = 1_785_672_308  # +1 for buckets of first lines, +2 of second
+
+# `shared`: null in a transaction of few; its shared buckets in one of many. Ends with the
+# transaction or savepoint, like locks.
+SETTING = "jobs.shared_buckets_%(column)s"
+SHARED = f"nullif(current_setting('{SETTING}', true), '') AS shared"
+BUCKET = f"(h & {BUCKETS - 1})::int AS bucket"
+LINES_OF = f"""
+SELECT h, {BUCKET}, {SHARED}
+  FROM (SELECT hashtextextended(key, 0) AS h FROM unnest(%(keys)s::text[]) AS key) hashes
+"""  # noqa: S608
+
+# Few lines (1); in a transaction of many, only missing locks (2).
+LOCKS = f"""
+WITH lines AS MATERIALIZED ({LINES_OF})
+SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket)
+            ELSE pg_advisory_xact_lock(h) END
+  FROM (SELECT NULL::bigint AS h, bucket
+          FROM (SELECT DISTINCT bucket FROM lines WHERE shared IS NULL) b
+        UNION ALL
+        SELECT h, NULL FROM lines WHERE shared IS NULL OR bucket = ANY(shared::int[])
+        ORDER BY 1 NULLS FIRST, 2) in_order
+"""  # noqa: S608
+
+# One line; small: each ending run sends it.
+LOCK = f"""
+SELECT CASE WHEN shared IS NULL
+            THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket) END,
+       CASE WHEN shared IS NULL OR bucket = ANY(shared::int[]) THEN pg_advisory_xact_lock(h) END
+  FROM (SELECT h, {BUCKET}, {SHARED}
+          FROM (SELECT hashtextextended(%(key)s, 0) AS h) hashed) line
+"""  # noqa: S608
+
+# Many lines (2, 3).
+LOCK_BUCKETS = f"""
+SELECT set_config('{SETTING}',
+                  coalesce(array_agg(bucket) FILTER (WHERE is_shared), '{{}}')::text, true)
+  FROM (SELECT bucket,
+               CASE WHEN pg_try_advisory_xact_lock({NAMESPACE} + %(column)s, bucket) THEN false
+                    ELSE pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket) IS NOT NULL
+                    END AS is_shared
+          FROM (SELECT bucket FROM generate_series(0, {BUCKETS - 1}) AS bucket ORDER BY 1) in_order
+        OFFSET 0) asked
+"""  # noqa: S608
+
+# Behind LOCK_BUCKETS: returns a line that another transaction has (4).
+TRY_LOCKS = f"""
+SELECT h FROM (SELECT h, pg_try_advisory_xact_lock(h) AS is_mine
+                 FROM (SELECT h FROM ({LINES_OF}) lines WHERE bucket = ANY(shared::int[])
+                       ORDER BY h) in_order
+               OFFSET 0) asked
+ WHERE NOT is_mine LIMIT 1
+"""  # noqa: S608
+WAIT_FOR = "SELECT pg_advisory_xact_lock_shared(%(h)s)"
+TRIES = 10
+
+
+def for_line(statement: str, line: int) -> str:
+    return statement.replace("%(column)s", str(line + 1))
+
+
+def lock(keys: Collection[str], line: int) -> None:
+    lock_all({line: keys})
+
+
+def lock_all(lines: Mapping[int, Collection[str]]) -> None:
+    """Lock lines by their number, first (0) before second ones (1), in a transaction. Give all at
+    once: see (4)."""
+    if any(len(keys) > FEW for keys in lines.values()):
+        for _ in range(TRIES):
+            with transaction.atomic():
+                taken = _taken_of(lines)
+                transaction.set_rollback(taken is not None)
+            if taken is None:
+                return
+            with transaction.atomic():
+                statements.execute(WAIT_FOR, {"h": taken})
+                transaction.set_rollback(True)
+    for line, keys in lines.items():
+        if len(keys) > FEW:
+            statements.execute(for_line(LOCK_BUCKETS, line), {})
+        statements.execute(for_line(LOCKS, line), {"keys": sorted(keys)})
+
+
+def _taken_of(lines: Mapping[int, Collection[str]]) -> int | None:
+    """Locks the lines until it meets one that another transaction has, and returns that."""
+    for line, keys in lines.items():
+        statements.execute(for_line(LOCK_BUCKETS, line), {})
+        found = statements.execute(for_line(TRY_LOCKS, line), {"keys": sorted(keys)})
+        if found:
+            return int(found[0][0])
+    return None
