@@ -12,7 +12,7 @@ line's lock while it holds a run's row.
 
 from __future__ import annotations
 
-from jobs.runs import turns
+from jobs.runs import line_locks, turns
 
 # Notes for the transaction's next statements.
 WAITING = "jobs.waiting_for_a_line"
@@ -24,7 +24,7 @@ def _noted(setting: str) -> str:
 
 
 def _note(setting: str, source: str) -> str:
-    ids = f"ARRAY(SELECT id FROM {source} LIMIT {turns.FEW})"  # noqa: S608
+    ids = f"ARRAY(SELECT id FROM {source} LIMIT {line_locks.FEW})"  # noqa: S608
     return f"set_config('{setting}', ({ids})::text, true)"
 
 
@@ -33,12 +33,12 @@ def note_waiting(source: str) -> str:
     return _note(WAITING, source)
 
 
-LOCK_FREE_LINES = turns.for_line(
+LOCK_FREE_LINES = line_locks.for_line(
     f"""
 WITH tried AS MATERIALIZED (
-  SELECT id, pg_try_advisory_xact_lock_shared({turns.NAMESPACE} + %(column)s, bucket)
+  SELECT id, pg_try_advisory_xact_lock_shared({line_locks.NAMESPACE} + %(column)s, bucket)
          AND pg_try_advisory_xact_lock(h) AS is_free
-    FROM (SELECT id, h, {turns.BUCKET}
+    FROM (SELECT id, h, {line_locks.BUCKET}
             FROM (SELECT id, hashtextextended(turn_keys[%(column)s], 0) AS h
                     FROM jobs_run WHERE id = ANY({_noted(WAITING)})) hashed) line)
 SELECT {_note(FREE, "tried WHERE is_free")}

@@ -12,7 +12,7 @@ from jobs.api import Concurrency
 from jobs.models import Reason, Run, RunStatus
 from jobs.platform.postgres import statements
 from jobs.runs.claiming import claim_due
-from jobs.runs.turns import lock
+from jobs.runs.line_locks import lock
 from tests.support.blocking import Uncommitted, others, wait_until_blocked
 from tests.support.functions import Diary, go, nap, registered
 
