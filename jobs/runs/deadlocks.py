@@ -21,6 +21,7 @@ from typing import Any
 
 from jobs import models
 from jobs.errors import InvalidStep
+from jobs.lib.error_report import describe_as
 from jobs.models import StepKind, StepStatus
 from jobs.platform.postgres import statements
 from jobs.runs.turns import LINES, for_line
@@ -173,7 +174,7 @@ def story(fn_id: str, key: str) -> dict[str, Any]:
         "are held by runs that cannot end before it does. Invoke it with another key, or give the "
         "line a higher limit, or send an event and do not wait."
     )
-    return {"name": InvalidStep.__name__, "message": message, "stack": ""}
+    return describe_as(InvalidStep.__name__, message)
 
 
 def _holders(key: str, limit: int, column: int) -> list[uuid.UUID]:
