@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from jobs import conf
+from jobs.events.wake import CAN_BE_WOKEN, waking
 from jobs.fetch.flight import Flight, Landed
 from jobs.fetch.lease import OURS, RELEASE, RELEASED, RENEW, SENT, leased
 from jobs.models import HOST_SQL
@@ -115,15 +116,14 @@ WITH no_wait AS MATERIALIZED (
          AND r.turns_held = cardinality(r.turn_keys) AS is_free, {run_facts()}
     FROM jobs_run r
    WHERE r.id IN (SELECT run_id FROM written)
-     AND (r.status IN ('waiting', 'running') OR r.status = 'queued' AND r.due_at IS NOT NULL)
+     AND {CAN_BE_WOKEN}
    ORDER BY r.id FOR NO KEY UPDATE
 ), mine AS MATERIALIZED (
   SELECT * FROM waiting WHERE is_free AND NOT stands_still LIMIT %(room)s
 ), leased AS (
   UPDATE jobs_run r SET {leasing()} WHERE r.id = ANY(ARRAY(SELECT id FROM mine))
 ), woken AS (
-  UPDATE jobs_run SET due_at = statement_timestamp()
-   WHERE id = ANY(ARRAY(SELECT id FROM waiting EXCEPT SELECT id FROM mine)) RETURNING id
+  {waking("r.id = ANY(ARRAY(SELECT id FROM waiting EXCEPT SELECT id FROM mine))")}
 ), claimed AS ({claims_of("mine")})
 SELECT w.id AS request_id, (SELECT count(*) FROM woken) AS woken, c.*
   FROM written w LEFT JOIN claimed c ON c.id = w.run_id
