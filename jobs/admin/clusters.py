@@ -94,7 +94,7 @@ def neighbours(there: Clusters, cluster: ClusterFigures) -> list[ClusterFigures]
 
 def tiles(there: Clusters, waiting: Due) -> list[Tile]:
     busy, workers = (sum(getattr(c, name) for c in there.alive) for name in ("busy", "workers"))
-    flying = sum(cluster.in_flight or 0 for cluster in there.alive)
+    in_flight = sum(cluster.in_flight or 0 for cluster in there.alive)
     unsent = max((host.oldest_queued for host in there.hosts), default=0.0)
     more = "+" if waiting.is_capped else ""
     oldest = f"oldest {in_words(waiting.oldest)}" if waiting.runs else "none is due"
@@ -102,7 +102,7 @@ def tiles(there: Clusters, waiting: Due) -> list[Tile]:
         Tile("clusters alive", f"{len(there.alive):,}", f"{len(there.died):,} died in a day", ""),
         Tile("workers busy", f"{busy:,} of {workers:,}", "", ""),
         Tile("runs due", f"{waiting.runs:,}{more}", oldest, ""),
-        Tile("requests in flight", f"{flying:,} of {there.limit:,}", "", ""),
+        Tile("requests in flight", f"{in_flight:,} of {there.limit:,}", "", ""),
         Tile(
             "wait to be sent",
             f"{there.queued:,}",

@@ -19,7 +19,7 @@ from jobs.control.lookup import find, lock_run
 from jobs.errors import EndedFromInside, InvalidTransition, UnknownRun
 from jobs.events import requester
 from jobs.execution.step_runner import StepRunner, current_runner
-from jobs.lib.error_report import MESSAGE_LIMIT, fit_text
+from jobs.lib.error_report import MESSAGE_LIMIT, describe_as, fit_text
 from jobs.models import FetchStatus, RunStatus
 from jobs.runs import completion, hook_events, invocation_tree, line_locks
 from jobs.runs.state import runs_of
@@ -153,7 +153,7 @@ def _keys_in(runs: Sequence[models.Run], line: int) -> Iterator[str]:
 
 
 def reason_of(why: str) -> dict[str, Any]:
-    return {"name": "Cancelled", "message": fit_text(str(why), MESSAGE_LIMIT), "stack": ""}
+    return describe_as("Cancelled", fit_text(str(why), MESSAGE_LIMIT))
 
 
 def _cancel_own(run_id: str | uuid.UUID, why: str, invoked: bool) -> None:

@@ -25,12 +25,13 @@ from jobs import models
 from jobs.control.cancellation import reason_of
 from jobs.events import requester
 from jobs.events.event import EventPayload
+from jobs.events.insertion import INTO_EVENTS, INTO_RUNS
 from jobs.ids import new_key
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.query import Query
 from jobs.registry import catalog
 from jobs.registry.function import Function
-from jobs.runs import line_locks, turns
+from jobs.runs import hook_events, line_locks, turns
 from jobs.runs.hook_events import CANCELLED
 
 LARGEST_SET = line_locks.FEW  # runs; one line each at most
@@ -48,6 +49,21 @@ SELECT array_agg(id)::text AS ids,
    ORDER BY id FOR UPDATE SKIP LOCKED) free
 """
 
+# What completion.emit_and_start_hook writes for one run.
+EVENTS = f"""(
+  SELECT (%(event_ids)s::uuid[])[number] AS id, '{CANCELLED}' AS name, {hook_events.DATA} AS data,
+         NULL::timestamptz AS ts, '' AS dedupe_id, NULL::jsonb AS repeat
+    FROM numbered r CROSS JOIN LATERAL (
+         SELECT {EventPayload.SQL} AS event FROM jobs_event WHERE id = r.event_id LIMIT 1) e) given
+"""  # noqa: S608
+HOOKS = """(
+  SELECT (%(hook_ids)s::uuid[])[number] AS id, hook AS fn_id,
+         (%(event_ids)s::uuid[])[number] AS event_id, '{}'::text[] AS turn_keys,
+         '{}'::int[] AS turn_limits, %(asked_by)s::text AS asked_by, NULL::timestamptz AS planned,
+         NULL::float8 AS start_within, false AS is_parked
+    FROM numbered WHERE hook IS NOT NULL) given
+"""
+
 # Under the row's lock, earlier work of the run is committed. Its steps are found by the run, not by
 # the index of all that is awaited, whose condition is in no other words here
 # (completion.await_nothing).
@@ -59,7 +75,7 @@ WITH cancelled AS (
    WHERE id = ANY(%(locked)s::uuid[])
      AND (SELECT 1 FROM jobs_fetch WHERE run_id = r.id LIMIT 1) IS NULL
      AND (NOT %(alone)s OR (SELECT 1 FROM jobs_run WHERE invoked_by_id = r.id LIMIT 1) IS NULL)
-  RETURNING id, fn_id, event_id, epoch, turn_keys, turns_held
+  RETURNING id, fn_id, event_id, epoch, error, turn_keys, turns_held
 ), awaiting_nothing AS (
   UPDATE jobs_step SET awaits = ''
    WHERE run_id = ANY(ARRAY(SELECT id FROM cancelled))
@@ -67,26 +83,8 @@ WITH cancelled AS (
 ), numbered AS MATERIALIZED (
   SELECT *, row_number() OVER (ORDER BY id) AS number, %(hooks)s::jsonb ->> fn_id AS hook
     FROM cancelled
-), told AS (
-  INSERT INTO jobs_event (id, name, dedupe_id, data)
-  SELECT (%(event_ids)s::uuid[])[number], '{CANCELLED}', '', jsonb_build_object(
-           'function_id', r.fn_id, 'run_id', r.id, 'epoch', r.epoch,
-           'error', coalesce(%(error)s::jsonb, 'null'), 'event', e.event,
-           'events', jsonb_build_array(e.event))
-    FROM numbered r CROSS JOIN LATERAL (
-         SELECT {EventPayload.SQL} AS event FROM jobs_event WHERE id = r.event_id LIMIT 1) e
-), hooked AS (
-  INSERT INTO jobs_run (
-         id, fn_id, event_id, status, reason, due_at, ended_at, worker, asked_by, lost_count, begun,
-         stop_requested, turn_keys, turn_limits, turns_held, attempt, function_errors, steps_done)
-  SELECT (%(hook_ids)s::uuid[])[number], hook, (%(event_ids)s::uuid[])[number],
-         CASE WHEN is_paused THEN 'skipped' ELSE 'queued' END,
-         CASE WHEN is_paused THEN 'paused' ELSE '' END,
-         CASE WHEN NOT is_paused THEN statement_timestamp() END,
-         CASE WHEN is_paused THEN statement_timestamp() END,
-         '', %(asked_by)s, 0, false, false, '{{}}', '{{}}', 0, 0, 0, 0
-    FROM (SELECT number, hook, hook = ANY(%(paused)s) AS is_paused
-            FROM numbered WHERE hook IS NOT NULL) h
+), told AS ({INTO_EVENTS.format(events=EVENTS)}
+), hooked AS ({INTO_RUNS.format(runs=HOOKS)}
   RETURNING id
 )
 SELECT (SELECT count(*) FROM hooked) AS hooks,
@@ -191,14 +189,11 @@ def _is_plain(hook: Function) -> bool:
 
 
 def _values(count: int, hooks: dict[str, str], why: str) -> dict[str, Any]:
-    paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
-    skipped = paused.filter(fn_id__in=hooks.values()).values_list("fn_id", flat=True)
     return {
         "event_ids": _new_ids(count),
         "hook_ids": _new_ids(count if hooks else 0),
         "error": json.dumps(reason_of(why)) if why else None,
         "hooks": json.dumps(hooks),
-        "paused": list(skipped) if hooks else [],
         "asked_by": requester.named_id(),
     }
 

@@ -124,8 +124,8 @@ def _resume(run: models.Run, along: TakenAlong) -> models.Run:
     is in flight or answered is not paid again.
     """
     tried = run.steps.filter(kind__in=[StepKind.RUN, StepKind.SEND, StepKind.FETCH])
-    in_the_air = run.fetches.filter(status__in=[FetchStatus.SENDING, FetchStatus.ANSWERED])
-    asked = tried.filter(status=StepStatus.RUNNING, name__in=in_the_air.values("step_name"))
+    in_flight = run.fetches.filter(status__in=[FetchStatus.SENDING, FetchStatus.ANSWERED])
+    asked = tried.filter(status=StepStatus.RUNNING, name__in=in_flight.values("step_name"))
     asked.update(attempts=0)
     begun = tried.filter(status__in=[StepStatus.RUNNING, StepStatus.WAITING])
     begun.exclude(id__in=asked.values("id")).update(

@@ -135,7 +135,7 @@ class KnownEvent:
 KNOWN = Query(NEWEST, KnownEvent)
 
 
-class Outcome(Enum):
+class InsertionOutcome(Enum):
     INSERTED = 1
     KNOWN = 2  # one of the ids is; all are locked until the transaction ends
     MANY = 3  # too many for LOCK_FEW, which has counted them in this transaction
@@ -148,10 +148,10 @@ def insert_if_new(parts: Parts, values: dict[str, Any], ids: Collection[str]) ->
     return [(LOCK_FEW, wanted), (TEXT_IF_NEW[parts], values | wanted)]
 
 
-def outcome_of(locked: Rows, inserted: Rows) -> Outcome:
+def outcome_of(locked: Rows, inserted: Rows) -> InsertionOutcome:
     if not locked:
-        return Outcome.MANY
-    return Outcome.INSERTED if inserted[0][0] else Outcome.KNOWN
+        return InsertionOutcome.MANY
+    return InsertionOutcome.INSERTED if inserted[0][0] else InsertionOutcome.KNOWN
 
 
 def find(ids: Collection[str]) -> dict[str, KnownEvent]:

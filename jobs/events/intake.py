@@ -13,7 +13,7 @@ from django.db import DataError, connection, transaction
 
 from jobs.errors import InvalidEvent
 from jobs.events import condition_problems, deduplication, fan_out, id_conflicts, insertion
-from jobs.events.deduplication import KnownEvent, Outcome
+from jobs.events.deduplication import InsertionOutcome, KnownEvent
 from jobs.events.event import Event, EventPayload, milliseconds
 from jobs.events.insertion import NewEvent
 from jobs.events.validation import as_list, refuse_reserved, validate
@@ -49,12 +49,12 @@ def accept(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
     ids = [event.id for event in events if event.id]
     if not ids:
         return accept_fresh(events)
-    outcome = Outcome.NOT_TRIED
+    outcome = InsertionOutcome.NOT_TRIED
     if len(set(ids)) == len(ids) <= deduplication.FEW:
         fresh = [(event, _row(event)) for event in events]
         with contextlib.suppress(InvalidEvent):  # a known event's other data start nothing
             outcome = _insert(fresh, ids=ids)
-        if outcome is Outcome.INSERTED:
+        if outcome is InsertionOutcome.INSERTED:
             return [row for _, row in fresh]
     lock: Lock = deduplication.lock_ids
     if _is_in_transaction():  # what was locked or counted still is
@@ -63,9 +63,9 @@ def accept(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
         return _accept_once(events, lock)
 
 
-AFTER: dict[Outcome, Lock] = {
-    Outcome.KNOWN: deduplication.find,
-    Outcome.MANY: deduplication.lock_many,
+AFTER: dict[InsertionOutcome, Lock] = {
+    InsertionOutcome.KNOWN: deduplication.find,
+    InsertionOutcome.MANY: deduplication.lock_many,
 }
 
 
@@ -115,17 +115,17 @@ NOT_AWAITED = f"SELECT 1 / (NOT ({AWAITED}))::int"
 
 def _insert(
     fresh: Sequence[tuple[Event, NewEvent]], *, triggers: bool = True, ids: Sequence[str] = ()
-) -> Outcome:
+) -> InsertionOutcome:
     """With `ids` only if all are new."""
     if not fresh:
-        return Outcome.INSERTED
+        return InsertionOutcome.INSERTED
     condition_problems.forget()
     runs_of = fan_out.triggered_runs if triggers else fan_out.no_runs
     pairs = [(row, list(runs_of(event, row))) for event, row in fresh]
     insertion.park_behind(run for _, runs in pairs for run in runs if run.planned is None)
     batches = list(insertion.insert_statements(pairs))
     if ids and len(batches) > 1:
-        return Outcome.NOT_TRIED
+        return InsertionOutcome.NOT_TRIED
     if ids:
         inserts = deduplication.insert_if_new(*batches[0], ids)
     else:
@@ -141,17 +141,17 @@ def _insert(
         with transaction.atomic(savepoint=False):
             answers = statements.execute_many(*inserts, (AWAITED, asked))
             outcome = _outcome_of(answers, ids)
-            if outcome is Outcome.INSERTED and answers[-1][0][0]:
+            if outcome is InsertionOutcome.INSERTED and answers[-1][0][0]:
                 wake_waiting(names, fresh)
-    if outcome is Outcome.INSERTED:
+    if outcome is InsertionOutcome.INSERTED:
         condition_problems.report()
         if any(runs for _, runs in pairs):
             notifier.wake_clusters(notifier.RUN_DUE)
     return outcome
 
 
-def _outcome_of(answers: Sequence[Rows], ids: Sequence[str]) -> Outcome:
-    return deduplication.outcome_of(*answers[:2]) if ids else Outcome.INSERTED
+def _outcome_of(answers: Sequence[Rows], ids: Sequence[str]) -> InsertionOutcome:
+    return deduplication.outcome_of(*answers[:2]) if ids else InsertionOutcome.INSERTED
 
 
 def _is_in_transaction() -> bool:

@@ -58,21 +58,32 @@ def satisfies(detail: dict[str, Any], variables: dict[str, Any], where: str) -> 
     return expressions.holds(condition, variables, f"{where}, event {variables['async']['id']}")
 
 
+def waking(which: str) -> str:
+    """SQL that wakes runs `r` and returns their ids."""
+    return f"UPDATE jobs_run r SET due_at = statement_timestamp() WHERE {which} RETURNING r.id"  # noqa: S608
+
+
+def waking_parked(which: str) -> str:
+    """As `waking`, for runs that wait for their turn."""
+    now = "due_at = statement_timestamp(), reason = ''"
+    return f"UPDATE jobs_run r SET {now} WHERE {which} RETURNING r.id"  # noqa: S608
+
+
+# Runs `r` that an answer wakes. A leased run keeps the wake in its row until it suspends
+# (records.SETTLED). A parked run looks when it has its turn.
+CAN_BE_WOKEN = """
+(r.status IN ('waiting', 'running') OR r.status = 'queued' AND r.due_at IS NOT NULL)"""
+
+# What the notifier sends after the commit; nothing if none was `woken`.
+WORD = f"SELECT '{notifier.RUN_DUE}' FROM woken LIMIT 1"  # noqa: S608
 WAKE = f"""
-WITH woken AS (
-  UPDATE jobs_run SET due_at = statement_timestamp()
-   WHERE id = ANY(%(run_ids)s)
-     AND (status IN ('waiting', 'running') OR status = 'queued' AND due_at IS NOT NULL)
-  RETURNING id)
-SELECT '{notifier.RUN_DUE}' FROM woken LIMIT 1
-"""  # noqa: S608
+WITH woken AS ({waking(f"r.id = ANY(%(run_ids)s) AND {CAN_BE_WOKEN}")})
+{WORD}
+"""
 
 
 def wake_statement(run_ids: Sequence[uuid.UUID]) -> Statement:
-    """A leased run keeps the wake in its row until it suspends (records.SETTLED). A due run's row
-    is locked until this commit, so a claiming cluster sees what was written. A parked run looks
-    when it has its turn.
-    """
+    """A due run's row is locked until this commit, so a claiming cluster sees what was written."""
     return WAKE, {"run_ids": list(run_ids)}
 
 

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from jobs import models
+from jobs import conf, models
 from jobs.execution.unit_of_work import UnitOfWork
 from jobs.ids import new_key
+from jobs.lib import backoff
 from jobs.lib.error_report import class_path, describe
+from jobs.registry.function import DEFAULT_RETRIES, Function
 from jobs.runs.claim import Claim
 from jobs.runs.step_record import StepRecord
 
 WITHOUT_ERROR = {"error_class": "", "error_message": "", "traceback": "", "retry_at": None}
+
+
+def retry_delay(
+    function: Function | None, error: BaseException, number: int, now: datetime | None = None
+) -> float | None:
+    """Seconds until the next try, None without one. A function unknown here has the defaults."""
+    retries, table = (function.retries, function.backoff) if function else (DEFAULT_RETRIES, None)
+    return backoff.delay(error, number, retries, table or conf.backoff(), now)
+
+
+def error_columns(
+    error: BaseException, story: dict[str, Any], now: datetime, delay: float | None
+) -> dict[str, Any]:
+    """An attempt's columns that tell of its error; `story` describes it."""
+    return {
+        "error_class": class_path(error),
+        "error_message": story["message"],
+        "traceback": story["stack"],
+        "retry_at": None if delay is None else now + backoff.span(delay),
+    }
 
 
 class Attempts:
@@ -44,10 +66,7 @@ class Attempts:
             models.AttemptStatus.ERROR,
             started,
             ended or now,
-            error_class=class_path(error),
-            error_message=story["message"],
-            traceback=story["stack"],
-            retry_at=None if delay is None else now + timedelta(seconds=delay),
+            **error_columns(error, story, now, delay),
         )
         return story
 

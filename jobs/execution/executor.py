@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from jobs import conf, models
+from jobs import models
 from jobs.errors import (
     CommitRefused,
     ControlFlow,
@@ -21,7 +21,7 @@ from jobs.errors import (
     TransactionBroken,
 )
 from jobs.execution import calls
-from jobs.execution.attempts import Attempts
+from jobs.execution.attempts import Attempts, retry_delay
 from jobs.execution.context import Context
 from jobs.execution.observer import NullObserver, WorkerObserver
 from jobs.execution.process_checks import is_sound
@@ -30,7 +30,6 @@ from jobs.execution.returns import told_of
 from jobs.execution.settlement import Settlement
 from jobs.execution.steps import Steps
 from jobs.execution.unit_of_work import UnitOfWork
-from jobs.lib import backoff
 from jobs.lib.error_report import chain, codes_of, describe, failed_steps, is_a
 from jobs.lib.json_values import to_json
 from jobs.models import Reason, RunStatus
@@ -180,10 +179,9 @@ def _retry_or_fail(
     unit_of_work.has_erred = True
     if unit_of_work.transaction.is_broken:
         unit_of_work.roll_back()
-    table = function.backoff or conf.backoff()
     attempt = unit_of_work.function_errors
     now = claim.clock.now()
-    delay = backoff.delay(error, attempt, function.retries, table, now)
+    delay = retry_delay(function, error, attempt, now)
     if is_a(error, StepError):  # already in the step's attempts
         story = describe(error)
     else:

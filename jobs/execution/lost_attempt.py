@@ -10,15 +10,15 @@ from typing import Any
 
 from django.db.models import Max, Min
 
-from jobs import conf, models
+from jobs import models
+from jobs.execution.attempts import error_columns, retry_delay
 from jobs.execution.current_step import decode_current_step
 from jobs.execution.records import Row
 from jobs.lib import backoff
-from jobs.lib.error_report import class_path, describe
+from jobs.lib.error_report import describe
 from jobs.models import Reason, RunStatus, StepStatus
 from jobs.platform.postgres.clock import database_clock
 from jobs.registry import catalog
-from jobs.registry.function import DEFAULT_RETRIES
 from jobs.runs.completion import fail_run
 from jobs.runs.lease import release
 
@@ -37,7 +37,8 @@ def record_attempt(
     at, seconds = decode_current_step(current_step, run.id) or (None, 0.0)
     step = _step_of(run, at) if at else None
     number = step.attempts if step else run.function_errors
-    delay = _delay(run, error, number)
+    function = catalog.get(run.fn_id) if catalog.knows(run.fn_id) else None
+    delay = retry_delay(function, error, number)
     now = database_clock().at
     story = _write_attempt(run, step, number, error, (now - backoff.span(seconds), now), delay)
     models.LogLine.objects.bulk_create(models.LogLine(run_id=run.id, **line) for line in lines)
@@ -87,13 +88,6 @@ def _step_of(run: models.Run, at: models.Step) -> models.Step | None:
     return None if step.is_remembered else step
 
 
-def _delay(run: models.Run, error: BaseException, number: int) -> float | None:
-    if not catalog.knows(run.fn_id):
-        return backoff.delay(error, number, DEFAULT_RETRIES, conf.backoff())
-    function = catalog.get(run.fn_id)
-    return backoff.delay(error, number, function.retries, function.backoff or conf.backoff())
-
-
 def _write_attempt(
     run: models.Run,
     step: models.Step | None,
@@ -111,10 +105,7 @@ def _write_attempt(
         started_at=span[0],
         ended_at=span[1],
         worker=run.worker,
-        error_class=class_path(error),
-        error_message=story["message"],
-        traceback=story["stack"],
-        retry_at=None if delay is None else span[1] + backoff.span(delay),
+        **error_columns(error, story, span[1], delay),
     )
     return story
 

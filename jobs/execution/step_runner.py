@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 from django.db import DatabaseError, InterfaceError
 
-from jobs import conf
 from jobs.errors import (
     ControlFlow,
     Interrupted,
@@ -22,7 +21,7 @@ from jobs.errors import (
     Suspend,
 )
 from jobs.events import requester
-from jobs.execution.attempts import Attempts
+from jobs.execution.attempts import Attempts, retry_delay
 from jobs.execution.current_step import encode_current_step
 from jobs.execution.log_capture import LogCapture
 from jobs.execution.memory import Memory
@@ -222,8 +221,7 @@ class StepRunner:
         self.unit_of_work.has_erred = True
         step.output = step.output_bytes = None
         now = self.now()
-        table = self._function.backoff or conf.backoff()
-        delay = backoff.delay(error, step.attempts, self._function.retries, table, now)
+        delay = retry_delay(self._function, error, step.attempts, now)
         step.error = self._attempts.record_error(
             step.name, step.attempts, error, started, delay, ended
         )

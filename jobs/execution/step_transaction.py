@@ -34,9 +34,9 @@ from jobs.platform.postgres import (
 
 
 class StepTransaction:
-    def __init__(self, database: Any, *, solo: bool) -> None:
+    def __init__(self, database: Any, *, check_each_step: bool) -> None:
         self._database = database
-        self._solo = solo  # check each step's constraints
+        self._check_each_step = check_each_step  # its constraints
         self.outer = OuterTransaction(database)
         self._raw: Any = None
         self.forget()
@@ -144,7 +144,7 @@ class StepTransaction:
             raise told(SwallowedDatabaseError, self._database)
         if self._is_left_open:
             raise TransactionLeftOpen
-        if self._solo:
+        if self._check_each_step:
             connection.check_constraints()
 
     def _was_ended_by_hand(self) -> bool:

@@ -55,7 +55,7 @@ class UnitOfWork:
         self.function_errors = claim.function_errors
         self.has_erred = False
         self._database = connections[DEFAULT_DB_ALIAS]  # this thread's; dear to look up
-        self.transaction = StepTransaction(self._database, solo=check_each_step)
+        self.transaction = StepTransaction(self._database, check_each_step=check_each_step)
         self.callbacks = Callbacks(claim)
         self._wrappers = django_internals.copy_wrappers(self._database)
         session_state.forget(self._database.connection)

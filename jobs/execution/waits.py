@@ -19,6 +19,7 @@ from jobs.execution.returns import PLAIN, Returns
 from jobs.execution.step_runner import StepRunner
 from jobs.execution.unmet_conditions import UnmetCondition
 from jobs.ids import new_id
+from jobs.lib.error_report import describe_as
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import plain
 from jobs.lib.secrets import names_in
@@ -221,4 +222,4 @@ def _invoke(
 
 
 def _error(message: str) -> dict[str, Any]:
-    return {"name": "InvokeError", "message": message, "stack": ""}
+    return describe_as("InvokeError", message)

@@ -29,7 +29,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from jobs import conf
 from jobs.errors import FetchCode
-from jobs.fetch.flight import Flight, Landed
+from jobs.fetch.leased_request import CompletedRequest, LeasedRequest
 from jobs.fetch.outbox import (
     lease_requests,
     perform_now,
@@ -41,7 +41,7 @@ from jobs.fetch.outbox import (
 from jobs.fetch.workers import NoWorkerPool, WorkerPool
 from jobs.lib.error_report import describe, fit_text, is_a
 from jobs.platform.http.client import perform
-from jobs.platform.http.exchange import Outcome
+from jobs.platform.http.exchange import RequestOutcome
 from jobs.platform.http.file_limit import make_room
 from jobs.platform.http.greenlet_loop import GreenletExit, GreenletLoop, wait_future
 from jobs.platform.ipc.wakeup import Wakeup
@@ -49,7 +49,7 @@ from jobs.platform.postgres import statements
 from jobs.platform.postgres.outages import is_unavailable
 from jobs.runs.claim import Claim
 
-__all__ = ["Flight", "Gateway", "lease_requests", "perform_now", "store_responses"]
+__all__ = ["Gateway", "LeasedRequest", "lease_requests", "perform_now", "store_responses"]
 
 logger = logging.getLogger("jobs.engine")
 
@@ -66,7 +66,7 @@ REMEMBERED_WITHIN = 10.0  # seconds to wait until a result URL is stored
 
 @dataclass(frozen=True, slots=True)
 class ResultUrl:
-    leased_request: Flight
+    leased_request: LeasedRequest
     url: str
     written: Future[None]
 
@@ -83,11 +83,11 @@ class Gateway:
         self.limit, self.per_host = conf.gateway_limit(), conf.gateway_per_host()
         self._requests, self._runs = requests or Wakeup(), runs or Wakeup()
         self._workers = workers or NoWorkerPool()
-        self._inbox: deque[ResultUrl | Landed] = deque()
+        self._inbox: deque[ResultUrl | CompletedRequest] = deque()
         self._arrivals = Wakeup()
         self._urls: list[ResultUrl] = []
-        self._completed: list[Landed] = []
-        self._in_flight: dict[uuid.UUID, Flight] = {}  # the leases to renew
+        self._completed: list[CompletedRequest] = []
+        self._in_flight: dict[uuid.UUID, LeasedRequest] = {}  # the leases to renew
         self._hosts: Counter[str] = Counter()  # requests in flight per host
         self._next_look_at = self._looked = self._renewed = self._wrote = 0.0
         self._is_away = False
@@ -108,7 +108,7 @@ class Gateway:
     def wake(self) -> None:
         self._requests.notify()
 
-    def _post(self, message: ResultUrl | Landed) -> None:
+    def _post(self, message: ResultUrl | CompletedRequest) -> None:
         """The coordinator empties the inbox after each ring: only the first message must ring."""
         self._inbox.append(message)
         if len(self._inbox) == 1:
@@ -190,7 +190,7 @@ class Gateway:
                 self._forget_request(leased_request)
             del self._completed[: len(batch)]
 
-    def _store(self, batch: list[Landed]) -> None:
+    def _store(self, batch: list[CompletedRequest]) -> None:
         """All at once; if no row can hold one, each by itself."""
         try:
             claims, some_are_due = store_responses(
@@ -219,7 +219,7 @@ class Gateway:
         except Exception:
             logger.exception("%d runs could not be given to the workers", len(claims))
 
-    def _forget_request(self, leased_request: Flight) -> None:
+    def _forget_request(self, leased_request: LeasedRequest) -> None:
         if self._hosts.total() >= self.limit or self._hosts[leased_request.host] >= self.per_host:
             self._next_look_at = 0.0
         if self._in_flight.get(leased_request.id) is leased_request:
@@ -251,7 +251,7 @@ class Gateway:
         if len(leased_requests) == room:
             self._next_look_at = 0.0
 
-    def _perform(self, leased_request: Flight) -> None:
+    def _perform(self, leased_request: LeasedRequest) -> None:
         def remember(url: str) -> None:
             message = ResultUrl(leased_request, url, Future())
             self._post(message)
@@ -277,7 +277,7 @@ class Gateway:
                 release(list(self._in_flight.values()))
 
 
-def _within_limits(completed: list[Landed]) -> int:
+def _within_limits(completed: list[CompletedRequest]) -> int:
     size = 0
     for count, (_, outcome) in enumerate(completed[:BATCH]):
         size += outcome.head.get("bytes", 0)
@@ -286,7 +286,7 @@ def _within_limits(completed: list[Landed]) -> int:
     return BATCH
 
 
-def _broken(code: FetchCode, what: str, error: BaseException) -> Outcome:
+def _broken(code: FetchCode, what: str, error: BaseException) -> RequestOutcome:
     told = describe(error)
     message = fit_text(f"{what}: {told['name']}: {told['message']}", LONGEST_PROBLEM)
-    return Outcome.failed(code, message)
+    return RequestOutcome.failed(code, message)

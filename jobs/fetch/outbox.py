@@ -29,11 +29,12 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from jobs import conf
-from jobs.fetch.flight import Flight, Landed
+from jobs.events.wake import CAN_BE_WOKEN, waking
 from jobs.fetch.lease import OURS, RELEASE, RELEASED, RENEW, SENT, leased
+from jobs.fetch.leased_request import CompletedRequest, LeasedRequest
 from jobs.models import HOST_SQL
 from jobs.platform.http.client import perform
-from jobs.platform.http.exchange import Outcome, Request
+from jobs.platform.http.exchange import Request, RequestOutcome
 from jobs.platform.postgres import notifier
 from jobs.platform.postgres.query import Query
 from jobs.registry import catalog
@@ -52,14 +53,14 @@ WITH RECURSIVE hosts(host) AS (
            WHERE status = 'pending' AND {HOST_SQL} > hosts.host ORDER BY 1 LIMIT 1)
     FROM hosts WHERE hosts.host IS NOT NULL
 ), oldest AS (
-  SELECT f.id, coalesce(air.requests, 0)
+  SELECT f.id, coalesce(in_flight.requests, 0)
                + row_number() OVER (PARTITION BY hosts.host ORDER BY f.id) AS turn
-    FROM hosts LEFT JOIN unnest(%(hosts)s::text[], %(requests)s::int[]) AS air(host, requests)
-                      ON air.host = hosts.host
+    FROM hosts LEFT JOIN unnest(%(hosts)s::text[], %(requests)s::int[]) AS in_flight(host, requests)
+                      ON in_flight.host = hosts.host
    CROSS JOIN LATERAL (
          SELECT id FROM jobs_fetch
           WHERE status = 'pending' AND {HOST_SQL} = hosts.host ORDER BY id
-          LIMIT greatest(least(%(limit)s, %(per_host)s - coalesce(air.requests, 0)), 0)
+          LIMIT greatest(least(%(limit)s, %(per_host)s - coalesce(in_flight.requests, 0)), 0)
             FOR UPDATE SKIP LOCKED) AS f
 ), mine AS MATERIALIZED (
   SELECT id FROM oldest ORDER BY turn, id LIMIT %(limit)s
@@ -71,7 +72,7 @@ RETURNING f.id, f.run_id, f.step_name, f.sent_at, {HOST_SQL} AS host,
 """  # noqa: S608
 
 
-class TakenRow(NamedTuple):
+class LeasedRow(NamedTuple):
     """A leased request (columns: models.Fetch)."""
 
     id: uuid.UUID
@@ -87,7 +88,7 @@ class TakenRow(NamedTuple):
     result_url: str
 
 
-TAKEN = Query(LEASE_REQUESTS, TakenRow)
+LEASING = Query(LEASE_REQUESTS, LeasedRow)
 
 REMEMBER_RESULT_URL = f"UPDATE jobs_fetch f SET result_url = %(url)s FROM {SENT} WHERE {OURS}"  # noqa: S608
 
@@ -95,14 +96,14 @@ REMEMBER_RESULT_URL = f"UPDATE jobs_fetch f SET result_url = %(url)s FROM {SENT}
 STORE_RESPONSES = f"""
 WITH no_wait AS MATERIALIZED (
   SELECT set_config('synchronous_commit', 'off', true)
-), landed AS (
-  SELECT s.* FROM no_wait, jsonb_to_recordset(%(landed)s::jsonb)
+), completed AS (
+  SELECT s.* FROM no_wait, jsonb_to_recordset(%(completed)s::jsonb)
       AS s(id uuid, token uuid, sent_at timestamptz, status text,
            head jsonb, error jsonb, response jsonb)
 ), written AS (
   UPDATE jobs_fetch f SET status = s.status, response = s.head, error = s.error,
          ended_at = clock_timestamp(), {RELEASED}
-    FROM landed s WHERE f.id = ANY(ARRAY(SELECT id FROM landed)) AND {OURS}
+    FROM completed s WHERE f.id = ANY(ARRAY(SELECT id FROM completed)) AND {OURS}
   RETURNING f.id, f.run_id, f.step_name, s.response
 ), answered AS (
   UPDATE jobs_step SET output = w.response, output_bytes = octet_length(w.response::text)
@@ -115,22 +116,21 @@ WITH no_wait AS MATERIALIZED (
          AND r.turns_held = cardinality(r.turn_keys) AS is_free, {run_facts()}
     FROM jobs_run r
    WHERE r.id IN (SELECT run_id FROM written)
-     AND (r.status IN ('waiting', 'running') OR r.status = 'queued' AND r.due_at IS NOT NULL)
+     AND {CAN_BE_WOKEN}
    ORDER BY r.id FOR NO KEY UPDATE
 ), mine AS MATERIALIZED (
   SELECT * FROM waiting WHERE is_free AND NOT stands_still LIMIT %(room)s
 ), leased AS (
   UPDATE jobs_run r SET {leasing()} WHERE r.id = ANY(ARRAY(SELECT id FROM mine))
 ), woken AS (
-  UPDATE jobs_run SET due_at = statement_timestamp()
-   WHERE id = ANY(ARRAY(SELECT id FROM waiting EXCEPT SELECT id FROM mine)) RETURNING id
+  {waking("r.id = ANY(ARRAY(SELECT id FROM waiting EXCEPT SELECT id FROM mine))")}
 ), claimed AS ({claims_of("mine")})
 SELECT w.id AS request_id, (SELECT count(*) FROM woken) AS woken, c.*
   FROM written w LEFT JOIN claimed c ON c.id = w.run_id
 """  # noqa: S608
 
 
-class LandedRow(NamedTuple):
+class StoredRow(NamedTuple):
     """`woken` runs are due by the batch. `run` is the request's if leased, else nulls."""
 
     request_id: uuid.UUID
@@ -138,12 +138,12 @@ class LandedRow(NamedTuple):
     run: ClaimRow
 
 
-LANDED = Query(STORE_RESPONSES, LandedRow)
+STORING = Query(STORE_RESPONSES, StoredRow)
 
 
 def lease_requests(
     limit: int, per_host: int | None = None, in_flight: Mapping[str, int] | None = None
-) -> list[Flight]:
+) -> list[LeasedRequest]:
     """Lease up to `limit` pending requests; `in_flight` counts per host."""
     token, in_flight = uuid.uuid4(), in_flight or {}
     asked: dict[str, Any] = {
@@ -154,25 +154,25 @@ def lease_requests(
         "hosts": list(in_flight),
         "requests": list(in_flight.values()),
     }
-    return [_leased_request(row, token) for row in TAKEN.execute(asked)]
+    return [_leased_request(row, token) for row in LEASING.execute(asked)]
 
 
-def _leased_request(row: TakenRow, token: uuid.UUID) -> Flight:
+def _leased_request(row: LeasedRow, token: uuid.UUID) -> LeasedRequest:
     headers = json.loads(row.headers) if isinstance(row.headers, str) else row.headers
     request = Request(row.method, row.url, headers, row.body, row.timeout, row.result_url)
-    return Flight(row.id, row.run_id, row.step_name, token, row.sent_at, row.host, request)
+    return LeasedRequest(row.id, row.run_id, row.step_name, token, row.sent_at, row.host, request)
 
 
 def store_responses(
-    completed: Sequence[Landed], room: int = 0, worker: str = ""
+    completed: Sequence[CompletedRequest], room: int = 0, worker: str = ""
 ) -> tuple[list[Claim], bool]:
     """Store outcomes, lease up to `room` of their runs for the worker and make the others due.
     Returns the claims, and whether a run is due. Drops outcomes of another sender's requests (3).
     """
     rows = json.dumps([_response_row(*pair) for pair in completed], ensure_ascii=False)
     lease = lease_for(worker)
-    asked = {"landed": rows, "room": room, "known": catalog.ids(), **lease}
-    found = LANDED.execute(asked)
+    asked = {"completed": rows, "room": room, "known": catalog.ids(), **lease}
+    found = STORING.execute(asked)
     written = {row.request_id for row in found}
     for leased_request, _ in completed:
         if leased_request.id not in written:
@@ -184,7 +184,7 @@ def store_responses(
     return [claim for claim in read if claim is not None], any(row.woken for row in found)
 
 
-def _response_row(leased_request: Flight, outcome: Outcome) -> dict[str, Any]:
+def _response_row(leased_request: LeasedRequest, outcome: RequestOutcome) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": str(leased_request.id),
         "token": str(leased_request.token),
@@ -195,23 +195,23 @@ def _response_row(leased_request: Flight, outcome: Outcome) -> dict[str, Any]:
     return row | {"status": "answered", "head": outcome.head, "response": outcome.response}
 
 
-def remember_result_url(leased_request: Flight, url: str) -> None:
+def remember_result_url(leased_request: LeasedRequest, url: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(REMEMBER_RESULT_URL, {"url": url, **_sent([leased_request])})
 
 
-def renew(leased_requests: Sequence[Flight]) -> None:
+def renew(leased_requests: Sequence[LeasedRequest]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(RENEW, {"lease": conf.lease(), **_sent(leased_requests)})
 
 
-def release(leased_requests: Sequence[Flight]) -> None:
+def release(leased_requests: Sequence[LeasedRequest]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(RELEASE, _sent(leased_requests))
     notifier.tell(notifier.ANYTHING)
 
 
-def _sent(leased_requests: Sequence[Flight]) -> dict[str, Any]:
+def _sent(leased_requests: Sequence[LeasedRequest]) -> dict[str, Any]:
     return {
         "ids": [leased_request.id for leased_request in leased_requests],
         "tokens": [leased_request.token for leased_request in leased_requests],
@@ -219,6 +219,6 @@ def _sent(leased_requests: Sequence[Flight]) -> dict[str, Any]:
     }
 
 
-def perform_now(leased_request: Flight) -> Outcome:
+def perform_now(leased_request: LeasedRequest) -> RequestOutcome:
     """In this thread, for tests and tools."""
     return perform(leased_request.request, lambda url: remember_result_url(leased_request, url))

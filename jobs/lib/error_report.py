@@ -57,6 +57,11 @@ def describe(error: BaseException) -> dict[str, Any]:
     }
 
 
+def describe_as(name: str, message: str) -> dict[str, Any]:
+    """As `describe`, for an error that nothing raised."""
+    return {"name": name, "message": message, "stack": ""}
+
+
 def codes_of(error: BaseException) -> dict[str, Any]:
     """What programs read of a JobsError: its code, and its answer's status, body and headers, if
     any. Other packages' `code` means something else.

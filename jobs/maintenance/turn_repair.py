@@ -8,48 +8,37 @@ import uuid
 from django.db import connection, transaction
 
 from jobs import models
+from jobs.events.wake import waking_parked
 from jobs.models import RunStatus
 from jobs.platform.postgres import notifier
 from jobs.runs import deadlocks
 from jobs.runs.completion import fail_run
 from jobs.runs.line_locks import for_line
-from jobs.runs.turns import LINES
+from jobs.runs.turns import HEADS, HOLDING
 
 logger = logging.getLogger("jobs.engine")
 
 
 # The first parked run of a line with room for it: a rollback lost its wake.
 STALLED_HEADS = f"""
-WITH RECURSIVE {LINES}, heads AS MATERIALIZED (
-  SELECT lines.key, head.* FROM lines CROSS JOIN LATERAL (
-    SELECT id, created_at, turn_limits[%(column)s] AS room FROM jobs_run
-     WHERE turn_keys[%(column)s] = lines.key AND turns_held = %(line)s
-       AND status = 'queued' AND due_at IS NULL AND reason = 'turn'
-     ORDER BY created_at, id LIMIT 1) head
-), forgotten AS MATERIALIZED (
-  SELECT head.id FROM heads head
-   WHERE (SELECT count(*) FROM (
-            SELECT 1 FROM jobs_run h
-             WHERE h.turn_keys[%(column)s] = head.key AND h.turns_held > %(line)s
-               AND h.status IN ('queued', 'running', 'waiting')
-             LIMIT head.room) held)
+WITH RECURSIVE {HEADS}, forgotten AS MATERIALIZED (
+  SELECT r.id FROM heads r
+   WHERE ({HOLDING})
        + (SELECT count(*) FROM (
             SELECT 1 FROM jobs_run w
-             WHERE w.turn_keys[%(column)s] = head.key AND w.turns_held = %(line)s
+             WHERE w.turn_keys[%(column)s] = r.key AND w.turns_held = %(line)s
                AND w.status = 'queued'
-               AND (w.created_at, w.id) < (head.created_at, head.id)
+               AND (w.created_at, w.id) < (r.created_at, r.id)
                AND coalesce(w.due_at, 'infinity') <= statement_timestamp()
                AND w.reason NOT IN ('function', 'paused')
-             LIMIT head.room) on_the_way) < head.room
+             LIMIT r.turn_limits[%(column)s]) on_the_way) < r.turn_limits[%(column)s]
    LIMIT 500
 ), mine AS MATERIALIZED (
   SELECT id FROM jobs_run
    WHERE id = ANY(ARRAY(SELECT id FROM forgotten)) AND status = 'queued' AND due_at IS NULL
      FOR UPDATE SKIP LOCKED
 )
-UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
- WHERE id = ANY(ARRAY(SELECT id FROM mine))
-RETURNING id
+{waking_parked("r.id = ANY(ARRAY(SELECT id FROM mine))")}
 """  # noqa: S608
 
 

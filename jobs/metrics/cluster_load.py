@@ -131,9 +131,11 @@ def _oldest_unsent(there: Clusters) -> float:
 
 def _busy(there: Clusters) -> str:
     busy, workers = (sum(getattr(c, name) for c in there.alive) for name in ("busy", "workers"))
-    flying = sum(cluster.in_flight or 0 for cluster in there.alive)
+    in_flight = sum(cluster.in_flight or 0 for cluster in there.alive)
     limit = there.limit
-    return f"{busy} of {workers} workers are busy, {flying:,} of {limit:,} requests are in flight."
+    return (
+        f"{busy} of {workers} workers are busy, {in_flight:,} of {limit:,} requests are in flight."
+    )
 
 
 def _more_workers(there: Clusters) -> str:
@@ -144,7 +146,7 @@ def _more_workers(there: Clusters) -> str:
 
 
 def _more_requests(there: Clusters) -> str:
-    flying = sum(cluster.in_flight or 0 for cluster in there.alive)
-    if flying < there.limit:
+    in_flight = sum(cluster.in_flight or 0 for cluster in there.alive)
+    if in_flight < there.limit:
         return "A host is at its limit (JOBS_GATEWAY_PER_HOST), or its requests go out just now."
     return f"All {there.limit:,} places are taken: raise JOBS_GATEWAY_LIMIT, or add a cluster."

@@ -54,7 +54,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Flying:
+class RequestInFlight:
     """Times in seconds; `host` is the address's."""
 
     host: str
@@ -81,7 +81,7 @@ class Insight:
 
     held: list[Held]
     held_runs: int
-    requests: list[Flying]
+    requests: list[RequestInFlight]
     hosts: list[tuple[str, int, float]]
     lost: list[Lost]
     functions: dict[str, str]  # of its workers' runs, by the run's id
@@ -94,13 +94,13 @@ def insight(cluster: ClusterFigures) -> Insight:
     asked: dict[str, Any] = {"worker": cluster.worker, "most": MOST_REQUESTS}
     lost = asked | {"most": MOST_ATTEMPTS, "lost": class_path(WorkerLost(""))}
     held = named_rows(Held, HELD, asked)
-    flying = named_rows(Flying, REQUESTS, asked)
+    in_flight = named_rows(RequestInFlight, REQUESTS, asked)
     gone = named_rows(Lost, LOST, lost)
     return Insight(
         held=held[:MOST_LISTED],
         held_runs=len(held),
-        requests=flying[:MOST_LISTED],
-        hosts=_by_host(flying),
+        requests=in_flight[:MOST_LISTED],
+        hosts=_by_host(in_flight),
         lost=gone[:MOST_LISTED],
         functions=functions_of(work.run_id for work in cluster.at_work),
     )
@@ -114,9 +114,9 @@ def functions_of(run_ids: Iterable[uuid.UUID]) -> dict[str, str]:
     return {str(run_id): fn_id for run_id, fn_id in found}
 
 
-def _by_host(flying: list[Flying]) -> list[tuple[str, int, float]]:
+def _by_host(in_flight: list[RequestInFlight]) -> list[tuple[str, int, float]]:
     ages: dict[str, list[float]] = {}
-    for request in flying:
+    for request in in_flight:
         ages.setdefault(request.host, []).append(request.age)
     found = [(host, len(seconds), max(seconds)) for host, seconds in ages.items()]
     return sorted(found, key=lambda row: (-row[1], row[0]))

@@ -17,7 +17,7 @@ from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
 from jobs.registry import catalog
 from jobs.runs.claim import Claim
-from jobs.runs.hook_events import CANCELLED, FAILED, RETRIED
+from jobs.runs.hook_events import CANCELLED, FAILED, RETRIED, data_of
 from jobs.runs.lease import release
 from jobs.runs.turns import wake_next_statements
 
@@ -57,19 +57,12 @@ def release_turns(ended_run: EndedRun) -> None:
 def emit_and_start_hook(
     name: str, ended_run: EndedRun, error: dict[str, Any] | None, moment: str
 ) -> None:
-    """The event's data is Inngest's (function_id, run_id, error, event, events) and the epoch,
-    raised in this transaction. A run that such an event started by name starts nothing by name: a
-    failing function that listens to failures would go on for ever.
+    """The event has the epoch that this transaction raised. A run that such an event started by
+    name starts nothing by name: a failing function that listens to failures would go on for ever.
     """
     runs = models.Run.objects.filter(id=ended_run.run_id)
-    data = {
-        "function_id": ended_run.fn_id,
-        "run_id": str(ended_run.run_id),
-        "error": error,
-        "event": ended_run.event,
-        "events": [ended_run.event],
-        "epoch": runs.values_list("epoch", flat=True).get(),
-    }
+    epoch = runs.values_list("epoch", flat=True).get()
+    data = data_of(ended_run.fn_id, ended_run.run_id, epoch, error, ended_run.event)
     sent = Event(name=name, data=data)
     triggers = not _is_started_by_engine(ended_run)
     hook = catalog.hook_of(ended_run.fn_id, moment)

@@ -21,10 +21,11 @@ from typing import Any
 
 from jobs import models
 from jobs.errors import InvalidStep
+from jobs.lib.error_report import describe_as
 from jobs.models import StepKind, StepStatus
 from jobs.platform.postgres import statements
 from jobs.runs.line_locks import for_line
-from jobs.runs.turns import LINES
+from jobs.runs.turns import HEADS
 
 MOST_RUNS = 1_000  # per answer
 
@@ -38,12 +39,7 @@ SELECT id FROM jobs_run
 # The first parked run of each line whose holders all wait for an invoked run or another line's
 # turn. A run with branches shows its shortest wait, so only its last one makes it a suspect.
 SUSPECTS = f"""
-WITH RECURSIVE {LINES}, heads AS MATERIALIZED (
-  SELECT lines.key, head.id FROM lines CROSS JOIN LATERAL (
-    SELECT id FROM jobs_run
-     WHERE turn_keys[%(column)s] = lines.key AND turns_held = %(line)s
-       AND status = 'queued' AND due_at IS NULL AND reason = 'turn'
-     ORDER BY created_at, id LIMIT 1) head)
+WITH RECURSIVE {HEADS}
 SELECT head.id FROM heads head
  WHERE (SELECT 1 FROM jobs_run h
          WHERE h.turn_keys[%(column)s] = head.key AND h.turns_held > %(line)s
@@ -174,7 +170,7 @@ def story(fn_id: str, key: str) -> dict[str, Any]:
         "are held by runs that cannot end before it does. Invoke it with another key, or give the "
         "line a higher limit, or send an event and do not wait."
     )
-    return {"name": InvalidStep.__name__, "message": message, "stack": ""}
+    return describe_as(InvalidStep.__name__, message)
 
 
 def _holders(key: str, limit: int, column: int) -> list[uuid.UUID]:

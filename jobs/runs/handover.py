@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jobs.platform.postgres import notifier
+from jobs.events.wake import WORD, waking_parked
 from jobs.platform.postgres.query import Query
 from jobs.platform.postgres.statements import Rows, Statement
 from jobs.runs import turns
@@ -13,7 +13,6 @@ from jobs.runs.claim_row import ClaimRow, claims_of, run_facts
 from jobs.runs.lease import leasing
 from jobs.runs.line_locks import for_line
 
-WORD = f"SELECT '{notifier.RUN_DUE}' FROM woken"  # noqa: S608
 # Leases the line's next run if it then holds all its turns; else wakes it.
 HAND_OVER = f"""
 WITH first AS MATERIALIZED ({turns.FIRST}),
@@ -24,10 +23,7 @@ next AS MATERIALIZED (
 leased AS (
   UPDATE jobs_run r SET {leasing(turns_held="r.turns_held + 1")}
    WHERE r.id = (SELECT id FROM next WHERE passes AND NOT stands_still)),
-woken AS (
-  UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
-   WHERE id = (SELECT id FROM next WHERE stands_still OR NOT passes)
-  RETURNING id)
+woken AS ({waking_parked("r.id = (SELECT id FROM next WHERE stands_still OR NOT passes)")})
 {claims_of("next", "passes AND NOT stands_still AS is_leased", f"({WORD}) AS word")}
 """  # noqa: S608
 

@@ -25,6 +25,12 @@ RETRIED = "jobs/function.retried"
 MOMENTS = {FAILED: "failure", CANCELLED: "cancel", RETRIED: "retry"}
 LARGEST = 2**31 - 1
 
+# `data_of` in SQL, of an ended run `r` with its `error`, and its event `e`.
+DATA = """jsonb_build_object(
+           'function_id', r.fn_id, 'run_id', r.id, 'epoch', r.epoch,
+           'error', coalesce(r.error, 'null'), 'event', e.event,
+           'events', jsonb_build_array(e.event))"""
+
 # Seed 2: lines have 0, event ids 1.
 LOCK_HOOKS = """
 SELECT pg_advisory_xact_lock(hashtextextended(run_id::text, 2))
@@ -96,6 +102,24 @@ def _id(given: Any) -> uuid.UUID:
         return uuid.UUID(given)
     except (AttributeError, TypeError, ValueError):
         return uuid.UUID(int=0)
+
+
+def data_of(
+    fn_id: str,
+    run_id: uuid.UUID,
+    epoch: int,
+    error: dict[str, Any] | None,
+    event: dict[str, Any],
+) -> dict[str, Any]:
+    """A hook event's data is Inngest's, and the epoch."""
+    return {
+        "function_id": fn_id,
+        "run_id": str(run_id),
+        "error": error,
+        "event": event,
+        "events": [event],
+        "epoch": epoch,
+    }
 
 
 def is_outdated(name: str, data: dict[str, Any]) -> bool:

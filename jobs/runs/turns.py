@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
+from jobs.events.wake import WORD, waking_parked
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.query import Query
 from jobs.platform.postgres.statements import Statement
@@ -99,42 +100,45 @@ LINES = """lines(key) AS (
     FROM lines WHERE lines.key IS NOT NULL
 )"""
 
-FIRST = """
-SELECT id FROM jobs_run
- WHERE turn_keys[%(column)s] = %(key)s AND turns_held = %(line)s
-   AND status = 'queued' AND due_at IS NULL
- ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
-"""
-
-# Returns what the notifier sends after the commit.
-WAKE = f"""
-WITH woken AS (
-  UPDATE jobs_run SET due_at = statement_timestamp(), reason = '' WHERE id = ({FIRST})
-  RETURNING id)
-SELECT '{notifier.RUN_DUE}' FROM woken
-"""  # noqa: S608
-
-
+# In their order.
 PARKED = """
-     WHERE turn_keys[%(column)s] = line.key AND turns_held = %(line)s
+     WHERE turn_keys[%(column)s] = {key} AND turns_held = %(line)s
        AND status = 'queued' AND due_at IS NULL
      ORDER BY created_at, id
 """
+
+# Of each line that may need a wake: the first run that was parked in it.
+HEADS = f"""{LINES}, heads AS MATERIALIZED (
+  SELECT lines.key, head.* FROM lines CROSS JOIN LATERAL (
+    SELECT id, created_at, turn_keys, turn_limits FROM jobs_run
+     WHERE turn_keys[%(column)s] = lines.key AND turns_held = %(line)s
+       AND status = 'queued' AND due_at IS NULL AND reason = 'turn'
+     ORDER BY created_at, id LIMIT 1) head
+)"""  # noqa: S608
+
+FIRST = f"""
+SELECT id FROM jobs_run {PARKED.format(key="%(key)s")} LIMIT 1 FOR UPDATE SKIP LOCKED
+"""  # noqa: S608
+
+WAKE = f"""
+WITH woken AS ({waking_parked(f"r.id = ({FIRST})")})
+{WORD}
+"""
+
+PARKED_IN_LINE = PARKED.format(key="line.key")
 WAKE_EACH = f"""
 WITH lines AS MATERIALIZED (
   SELECT line.key, r.* FROM unnest(%(keys)s::text[]) AS line(key)
    CROSS JOIN LATERAL (SELECT id, created_at, turn_keys, turn_limits
-                         FROM jobs_run {PARKED} LIMIT 1) r
+                         FROM jobs_run {PARKED_IN_LINE} LIMIT 1) r
 ), next AS MATERIALIZED (
   SELECT next.id FROM (
            SELECT r.key, r.turn_limits[%(column)s] - ({HOLDING}) - ({AHEAD}) AS room
              FROM lines r) line
-   CROSS JOIN LATERAL (SELECT id FROM jobs_run {PARKED}
+   CROSS JOIN LATERAL (SELECT id FROM jobs_run {PARKED_IN_LINE}
                         LIMIT greatest(line.room, 0) FOR UPDATE SKIP LOCKED) next
-), woken AS (
-  UPDATE jobs_run SET due_at = statement_timestamp(), reason = ''
-   WHERE id = ANY(ARRAY(SELECT id FROM next)) RETURNING id)
-SELECT '{notifier.RUN_DUE}' FROM woken LIMIT 1
+), woken AS ({waking_parked("r.id = ANY(ARRAY(SELECT id FROM next))")})
+{WORD}
 """  # noqa: S608
 
 

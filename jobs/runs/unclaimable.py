@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from jobs.errors import InvalidFunction
-from jobs.lib.error_report import describe
+from jobs.lib.error_report import class_path, describe, describe_as
 from jobs.models import Attempt, AttemptStatus, Reason
 from jobs.platform.postgres import notifier, statements
 from jobs.registry import unusable
@@ -37,8 +37,7 @@ UPDATE jobs_run SET reason = %(reason)s, error = %(why)s,
 def set_aside(claim: Claim, reason: Reason) -> None:
     why = None
     if reason == Reason.FUNCTION:
-        story = {"name": "UnknownFunction", "message": why_unknown(claim.fn_id), "stack": ""}
-        why = json.dumps(story)
+        why = json.dumps(describe_as("UnknownFunction", why_unknown(claim.fn_id)))
     told: dict[str, Any] = {
         "id": claim.run_id,
         "reason": reason,
@@ -55,7 +54,7 @@ def set_aside(claim: Claim, reason: Reason) -> None:
 
 
 def _record_unusable(claim: Claim) -> None:
-    kind = f"{InvalidFunction.__module__}.{InvalidFunction.__qualname__}"
+    kind = class_path(InvalidFunction())
     if not Attempt.objects.filter(run_id=claim.run_id, error_class=kind).exists():
         Attempt.objects.create(
             run_id=claim.run_id,

@@ -137,8 +137,8 @@ class CrashingCluster:
             gateway.store_responses([(request, gateway.perform_now(request)) for request in leased])
         return bool(claims or leased) or claiming.next_due(1.0) == 0
 
-    def bury_worker(self) -> None:
-        """Only the worker has died: its cluster's heartbeat finds that out at once."""
+    def record_lost_worker(self) -> None:
+        """As the heartbeat does at once, if only the worker has died."""
         if self.in_hand is not None:
             lost_workers.record_lost_worker(
                 self.in_hand.run_id, self.in_hand.token, 4711, self._step

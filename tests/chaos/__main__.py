@@ -105,7 +105,7 @@ def hold_trial(
     logs.mkdir(parents=True, exist_ok=True)
     clusters = [Cluster(number, shared, logs) for number in range(given.clusters)]
     for cluster in clusters:
-        stack.callback(cluster.bury)
+        stack.callback(cluster.kill_for_good)
     plan = Plan(given.seed, given.runs, given.keys, given.seconds, given.blows, given.patience)
     book = OrderBook(Random(f"orders {given.seed}"), given.seed, given.keys, given.lease)
     storm = Storm(Random(f"blows {given.seed}"), clusters, database, given.lease)

@@ -107,7 +107,7 @@ class Cluster:
     def is_down(self) -> bool:
         return self._popen.poll() is not None
 
-    def bury(self) -> None:
+    def kill_for_good(self) -> None:
         """Whatever is left of it, frozen or stuck."""
         self._stays_down = True
         self.kill()

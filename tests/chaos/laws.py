@@ -63,9 +63,9 @@ def nothing_is_lost(seen: Evidence) -> Iterator[str]:
     held = runs().exclude(lease_token=None).count()
     if held:
         yield f"{held} leases are left over"
-    flying = Fetch.objects.filter(run__in=runs(), status__in=["pending", "sending"]).count()
-    if flying:
-        yield f"{flying} requests are left over"
+    in_flight = Fetch.objects.filter(run__in=runs(), status__in=["pending", "sending"]).count()
+    if in_flight:
+        yield f"{in_flight} requests are left over"
 
 
 def every_effect_is_there_exactly_once(seen: Evidence) -> Iterator[str]:

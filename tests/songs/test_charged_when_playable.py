@@ -162,7 +162,7 @@ def test_deleting_it_before_that_charges_it_once(
     assert (charges(alice), run_of(song).status) == (PAID, "completed")
 
 
-def test_a_song_that_is_deleted_while_it_is_in_the_air_is_free_and_leaves_no_files(
+def test_a_song_that_is_deleted_while_it_is_in_flight_is_free_and_leaves_no_files(
     server, alice: User
 ) -> None:
     song = order(alice)

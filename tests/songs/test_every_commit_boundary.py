@@ -140,7 +140,7 @@ def test_a_worker_that_dies_at_any_commit_costs_an_attempt_and_not_a_song(settin
         whole = studio.story()
         workers = [b for b in boundaries if b.place.startswith(("executor.", "step_runner."))]
         for dead in deaths(studio.begin, workers, one_by_one=True):
-            dead.bury_worker()
+            dead.record_lost_worker()
             assert to_the_end(Cluster())
             assert studio.story() == whole
             assert posts(studio.server) == 2

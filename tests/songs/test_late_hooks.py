@@ -88,11 +88,11 @@ def hook_of_the_failure() -> Claim:
     hooks: dict[str, Claim] = {}
     while not hooks:
         hooks = without_hooks()
-        land_what_is_in_the_air()
+        answer_what_is_in_flight()
     return hooks[f"{FN}-failure"]
 
 
-def land_what_is_in_the_air() -> None:
+def answer_what_is_in_flight() -> None:
     leased_requests = gateway.lease_requests(10)
     gateway.store_responses(
         [
@@ -139,7 +139,7 @@ def test_the_failure_of_one_rerun_is_no_word_while_another_one_stands_in_line(
         while not Run.objects.filter(rerun_of=failed, status="failed").exists():
             for claimed in claim_due(10):
                 execute(claimed)
-            land_what_is_in_the_air()
+            answer_what_is_in_flight()
         claims = claim_due(10)
         for hook in claims:
             if hook.fn_id in HOOKS:

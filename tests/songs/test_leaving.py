@@ -221,7 +221,7 @@ def test_a_reason_goes_if_it_names_the_listener_and_else_stays(olga, name, reaso
     assert line.change_message == ("Granted." if is_named else f"Granted: {reason}")
 
 
-# --- what is in the air ---------------------------------------------------------------------------
+# --- what is in flight ----------------------------------------------------------------------------
 
 
 def begin_and_leave(user: User) -> Song:

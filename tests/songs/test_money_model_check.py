@@ -194,13 +194,13 @@ class Site(RuleBasedStateMachine):
     def fly(self, reply, dies_at):
         Site.replies.append(reply)
         leased_requests = gateway.lease_requests(10)
-        landed = [
+        completed = [
             (leased_request, gateway.perform_now(leased_request))
             for leased_request in leased_requests
         ]
         Site.replies.clear()
-        if landed:
-            Cluster(dies_at).does(lambda: gateway.store_responses(landed))
+        if completed:
+            Cluster(dies_at).does(lambda: gateway.store_responses(completed))
 
     @rule(reply=manners, dies_at=anywhere, one_by_one=st.booleans())
     def a_cluster_goes_on(self, reply, dies_at, one_by_one):

@@ -9,8 +9,8 @@ import pytest
 
 from jobs.api import cancel, rerun
 from jobs.execution.executor import execute
-from jobs.fetch.gateway import Flight, lease_requests, store_responses
-from jobs.platform.http.exchange import Outcome
+from jobs.fetch.gateway import LeasedRequest, lease_requests, store_responses
+from jobs.platform.http.exchange import RequestOutcome
 from jobs.runs.claim import Claim
 from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
@@ -66,9 +66,9 @@ def execute_all(claims: list[Claim]) -> None:
         execute(claimed)
 
 
-def come_back(leased_request: Flight) -> None:
+def come_back(leased_request: LeasedRequest) -> None:
     body: dict[str, Any] = {"status_code": 200, "headers": {}, "body": json.dumps(REPLY)}
-    store_responses([(leased_request, Outcome(response=body, head={"status_code": 200}))])
+    store_responses([(leased_request, RequestOutcome(response=body, head={"status_code": 200}))])
 
 
 def test_a_worker_that_was_thought_dead_cannot_bring_back_a_cancelled_song(

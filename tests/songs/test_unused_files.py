@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from jobs.api import cancel, rerun
-from jobs.fetch.gateway import Flight, lease_requests, perform_now, store_responses
+from jobs.fetch.gateway import LeasedRequest, lease_requests, perform_now, store_responses
 from jobs.models import Run
 from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
@@ -52,7 +52,7 @@ def kept(reply: dict[str, Any] = REPLY) -> list[bool]:
     return [default_storage.exists(key) for key in keys]
 
 
-def on_its_way(user: User) -> tuple[Song, Flight]:
+def on_its_way(user: User) -> tuple[Song, LeasedRequest]:
     """A song whose request is at the endpoint."""
     song = order(user)
     execute_all(claim_due(10))
@@ -60,7 +60,7 @@ def on_its_way(user: User) -> tuple[Song, Flight]:
     return song, request
 
 
-def comes(request: Flight) -> None:
+def comes(request: LeasedRequest) -> None:
     keep()
     store_responses([(request, perform_now(request))])
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from jobs.platform.http.client import perform
 from jobs.platform.http.connection_pool import Transport
-from jobs.platform.http.exchange import Outcome, Request
+from jobs.platform.http.exchange import Request, RequestOutcome
 from jobs.platform.http.greenlet_loop import GreenletLoop
 
 CERTIFICATES = Path(__file__).parent.parent / "certificates"
@@ -256,12 +256,12 @@ def ask(
     transport: Transport | None = None,
     remember: Callable[[str], None] = lambda url: None,
     **fields: Any,
-) -> Outcome:
+) -> RequestOutcome:
     """What came of a POST from the greenlet loop, as a gateway's do; an error if it does not
     end."""
     defaults: dict[str, Any] = {"method": "POST", "headers": {}, "body": "{}"}
     request = Request(url=url, timeout=timeout, **defaults | fields)
-    came: Future[Outcome] = Future()
+    came: Future[RequestOutcome] = Future()
 
     def fly() -> None:
         try:
@@ -276,12 +276,12 @@ def ask(
 _loop: GreenletLoop[Callable[[], None]] = GreenletLoop(lambda fly: fly())
 
 
-def message(outcome: Outcome) -> str:
+def message(outcome: RequestOutcome) -> str:
     assert outcome.error is not None, outcome.response
     return str(outcome.error["message"])
 
 
-def is_final(outcome: Outcome) -> bool:
+def is_final(outcome: RequestOutcome) -> bool:
     assert outcome.error is not None, outcome.response
     return bool(outcome.error.get("final"))
 

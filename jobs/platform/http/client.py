@@ -29,7 +29,7 @@ from jobs.platform.http.body import clean_text, read_body, text_of
 from jobs.platform.http.connection import Unreachable
 from jobs.platform.http.connection_pool import Transport, current
 from jobs.platform.http.error_text import Broken, Unusable, code_of, sentence
-from jobs.platform.http.exchange import Outcome, Request
+from jobs.platform.http.exchange import Request, RequestOutcome
 from jobs.platform.http.headers import headers_of, without_content
 
 MOST_HOPS = 25
@@ -41,19 +41,19 @@ def perform(
     request: Request,
     remember: Callable[[str], None] = lambda url: None,
     transport: Transport | None = None,
-) -> Outcome:
+) -> RequestOutcome:
     """`remember(url)` stores a 303's result URL before it is asked."""
     deadline = time.monotonic() + request.timeout
     try:
         return _ask(transport or current(), request, deadline, remember)
     except (Refused, JobsError) as refusal:
         code = refusal.code if isinstance(refusal, Refused) else FetchCode.REFUSED
-        return Outcome.failed(code, clean_text(mask(str(refusal))), final=True)
+        return RequestOutcome.failed(code, clean_text(mask(str(refusal))), final=True)
     except (Unreachable, Broken, RequestException, HTTPError, TimeoutError) as error:
         if time.monotonic() >= deadline:
             late = f"no whole answer within {request.timeout:g} s"
-            return Outcome.failed(FetchCode.TIMEOUT, late)
-        return Outcome.failed(code_of(error), excerpt(clean_text(sentence(error)).strip()))
+            return RequestOutcome.failed(FetchCode.TIMEOUT, late)
+        return RequestOutcome.failed(code_of(error), excerpt(clean_text(sentence(error)).strip()))
 
 
 def _ask(
@@ -61,7 +61,7 @@ def _ask(
     request: Request,
     deadline: float,
     remember: Callable[[str], None],
-) -> Outcome:
+) -> RequestOutcome:
     origin = origin_of(request.url)
     permit(origin.host, origin.port)
     headers = headers_of(request)
@@ -126,7 +126,7 @@ def _origin_in_words(url: str) -> str:
 # --- what is read ---------------------------------------------------------------------------------
 
 
-def _outcome(request: Request, response: Response, body: bytes) -> Outcome:
+def _outcome(request: Request, response: Response, body: bytes) -> RequestOutcome:
     text = text_of(body, response.headers.get("Content-Type", ""))
     headers = CaseInsensitiveDict({k: clean_text(v) for k, v in response.headers.items()})
     reply = {
@@ -143,4 +143,4 @@ def _outcome(request: Request, response: Response, body: bytes) -> Outcome:
         "bytes": len(body),
         "retry_after": headers.get("Retry-After"),
     }
-    return Outcome(response=mask_json(reply), head=mask_json(head))
+    return RequestOutcome(response=mask_json(reply), head=mask_json(head))

@@ -25,7 +25,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RequestOutcome:
     """An answer as a run remembers it, or an error {"code", "message"}, with "final" if a retry
     would bring the same.
     """
@@ -35,6 +35,6 @@ class Outcome:
     head: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def failed(cls, code: FetchCode, message: str, *, final: bool = False) -> Outcome:
+    def failed(cls, code: FetchCode, message: str, *, final: bool = False) -> RequestOutcome:
         error: dict[str, Any] = {"code": code.value, "message": message}
         return cls(error=error | {"final": True} if final else error)

@@ -111,7 +111,7 @@ def test_a_worker_is_called_for_each_claim_as_far_as_there_are_workers(
     assert dispatch.missing_shifts == 1
 
 
-def test_a_worker_that_died_on_its_shift_is_called_no_longer_once_it_is_buried(
+def test_a_worker_that_died_on_its_shift_is_called_no_longer_once_it_is_forgotten(
     dispatch: Dispatch, board: WorkerTable
 ):
     pid = os.fork()

@@ -44,7 +44,7 @@ def at_rest(folder: Path, **environment: str) -> Iterator[Cluster]:
         wait_until(listeners, cluster)
         yield cluster
     finally:
-        cluster.bury()
+        cluster.kill_for_good()
 
 
 def listeners() -> int:

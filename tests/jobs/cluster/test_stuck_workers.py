@@ -26,7 +26,7 @@ def cluster(tmp_path: Path):
         tmp_path,
     )
     yield cluster
-    cluster.bury()
+    cluster.kill_for_good()
 
 
 def start(fn_id: str, **data: int) -> Run:

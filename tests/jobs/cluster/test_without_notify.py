@@ -66,7 +66,7 @@ def test_a_cluster_that_hears_nothing_finds_runs_requests_and_answers(
             done = Run.objects.filter(status="completed", output="song")
             wait_until(lambda: done.count() == 3, cluster)
         finally:
-            cluster.bury()
+            cluster.kill_for_good()
         assert list(listener.notifies(timeout=0)) == []
     assert len(server.heard) == 3
     assert not Attempt.objects.filter(status="error").exists()

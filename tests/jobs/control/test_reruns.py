@@ -150,7 +150,7 @@ def test_a_run_that_was_cancelled_while_it_backed_off_goes_on_at_once_with_all_i
     assert (the_run().status, len(diary.entries)) == ("completed", 3)
 
 
-def test_a_request_that_was_in_the_air_when_its_run_was_cancelled_is_not_paid_twice(endpoint):
+def test_a_request_that_was_in_flight_when_its_run_was_cancelled_is_not_paid_twice(endpoint):
     endpoint.answers(Answer(body={"song": 1}))
     with registered(lambda ctx: ctx.step.fetch("make", endpoint.url, method="POST").json()):
         run = go()
@@ -164,7 +164,7 @@ def test_a_request_that_was_in_the_air_when_its_run_was_cancelled_is_not_paid_tw
     assert len(endpoint.asked) == 1
 
 
-def test_a_run_that_is_retried_before_its_request_has_landed_waits_for_it(endpoint):
+def test_a_run_that_is_retried_before_its_request_is_answered_waits_for_it(endpoint):
     with registered(lambda ctx: ctx.step.fetch("make", endpoint.url, method="POST").json()):
         run = go()
         execute(*claim_due(1))

@@ -33,7 +33,7 @@ def cluster(tmp_path: Path):
     for pid in (pid for pid in cluster.groups if not cluster.is_down):
         os.kill(pid, signal.SIGKILL)  # the sentinel ends the rest
     wait_until(lambda: left_over(set(cluster.groups)) == [], cluster)
-    cluster.bury()
+    cluster.kill_for_good()
 
 
 def start(fn_id: str, **data: Any) -> Run:

@@ -133,7 +133,7 @@ def test_in_a_cluster_the_next_in_the_line_goes_on_at_once(tmp_path: Path):
         told = LogLine.objects.filter(level="ERROR")  # the hook's error comes after the commit
         wait_until(lambda: told.count() == 4, cluster)
     finally:
-        cluster.bury()
+        cluster.kill_for_good()
     runs = Run.objects.filter(fn_id="callback-in-a-line")
     assert set(runs.values_list("status", "lost_count", "requeue_count")) == {("completed", 0, 0)}
     assert not Attempt.objects.exists()

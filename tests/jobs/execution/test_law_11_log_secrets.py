@@ -112,7 +112,7 @@ def test_the_log_of_a_real_cluster_has_no_secret(tmp_path: Path) -> None:
         cluster.stop_for_good()
         wait_until(lambda: cluster.is_down, cluster)
     finally:
-        cluster.bury()
+        cluster.kill_for_good()
     log = cluster.log.read_text()
     for told in (
         "printed",

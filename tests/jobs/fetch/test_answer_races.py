@@ -1,4 +1,4 @@
-"""An answer that lands at the very moment at which its run is looked at."""
+"""An answer that is stored at the very moment at which its run is looked at."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def advance() -> None:
         execute(claimed)
 
 
-def lands_just_before_the_memory_is_read(leased_requests: list[gateway.Flight]) -> Any:
-    landed: list[gateway.Flight] = []
+def stored_just_before_the_memory_is_read(leased_requests: list[gateway.LeasedRequest]) -> Any:
+    stored: list[gateway.LeasedRequest] = []
 
     def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if "JOIN jobs_fetch" in sql and not landed:
-            landed.extend(leased_requests)
+        if "JOIN jobs_fetch" in sql and not stored:
+            stored.extend(leased_requests)
             at_once(
                 lambda: gateway.store_responses(
                     [(f, gateway.perform_now(f)) for f in leased_requests]
@@ -61,7 +61,7 @@ def test_an_answer_that_lands_while_the_memory_is_read_is_read_whole(endpoint, e
             )
             advance()  # reads the answer, and errs
             advance()  # asks again
-        with lands_just_before_the_memory_is_read(gateway.lease_requests(1)):
+        with stored_just_before_the_memory_is_read(gateway.lease_requests(1)):
             advance()
         drain()
     run = the_run()

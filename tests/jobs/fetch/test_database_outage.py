@@ -106,7 +106,7 @@ def test_a_database_that_was_away_finds_every_request_answered_and_none_repeated
             slow.late.set()
             wait_until(lambda: statuses(database) == {"completed": REQUESTS}, cluster)
         finally:
-            cluster.bury()
+            cluster.kill_for_good()
     asked = Counter(heard.headers["idempotency-key"] for heard in server.heard)
     assert (len(asked), set(asked.values())) == (REQUESTS, {1})
 
@@ -117,7 +117,7 @@ def statuses(database: Database) -> dict[str, int]:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_taking_that_the_database_has_lost_sends_nothing_again(settings):
-    """What is on its way lands for what is taken."""
+    """The request on its way answers for the one that is leased again."""
     may_answer = threading.Event()
 
     def late(peer: Peer) -> bool | None:

@@ -20,10 +20,10 @@ from jobs.api import Context
 from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.fetch.gateway import Gateway
-from jobs.fetch.outbox import Flight, Landed, lease_requests, release
+from jobs.fetch.outbox import CompletedRequest, LeasedRequest, lease_requests, release
 from jobs.fetch.workers import NoWorkerPool
 from jobs.models import Fetch, Run
-from jobs.platform.http.exchange import Outcome
+from jobs.platform.http.exchange import RequestOutcome
 from jobs.platform.postgres import statements
 from jobs.runs.claiming import claim_due
 from tests.support.explain import explained
@@ -65,7 +65,7 @@ def send(*urls: str) -> None:
             execute(claimed)
 
 
-def hosts(leased_requests: list[Flight]) -> Counter[str]:
+def hosts(leased_requests: list[LeasedRequest]) -> Counter[str]:
     return Counter(leased_request.host for leased_request in leased_requests)
 
 
@@ -82,7 +82,7 @@ def test_hosts_take_turns_whoever_was_there_first(function):
 
 
 @pytest.mark.django_db
-def test_who_has_the_fewest_in_the_air_goes_first(function):
+def test_the_host_with_the_fewest_in_flight_goes_first(function):
     send(*["https://a.test/"] * 4, *["https://c.test/"] * 4)
 
     assert hosts(lease_requests(1, in_flight={"a.test": 1})) == {"c.test": 1}
@@ -155,7 +155,7 @@ class Rounds:
             self.go()
 
     @property
-    def air(self) -> list[Flight]:
+    def in_flight(self) -> list[LeasedRequest]:
         return list(self.gateway._in_flight.values())
 
 
@@ -168,15 +168,15 @@ def test_while_one_host_does_not_answer_the_others_do(settings):
         rounds = Rounds()
         rounds.go_until(lambda: Fetch.objects.filter(status="answered").count() == 3)
 
-        assert hosts(rounds.air) == {stuck.netloc: 3}
+        assert hosts(rounds.in_flight) == {stuck.netloc: 3}
         assert set(Fetch.objects.filter(status="answered").values_list("url")) == {(well.url,)}
         assert Fetch.objects.filter(status="pending", url=stuck.url).count() == 3
-        release(rounds.air)
+        release(rounds.in_flight)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("limits", [{"GATEWAY_LIMIT": 2}, {"GATEWAY_PER_HOST": 2}])
-def test_at_its_limit_it_looks_once_a_tick_and_at_once_when_one_lands(
+def test_at_its_limit_it_looks_once_a_tick_and_at_once_when_one_is_answered(
     settings, monkeypatch, limits
 ):
     monkeypatch.setattr(gateway, "TICK", 1000.0)
@@ -188,14 +188,14 @@ def test_at_its_limit_it_looks_once_a_tick_and_at_once_when_one_lands(
         rounds.go()
         while rounds.gateway._next_look_at == 0.0:  # a full batch: there may be more
             rounds.go()
-        assert len(rounds.air) == 2
+        assert len(rounds.in_flight) == 2
         assert rounds.gateway._next_look_at > time.monotonic()  # sleeps until then, or until called
 
-        rounds.gateway._post((rounds.air[0], Outcome(error={"message": "gone"})))
+        rounds.gateway._post((rounds.in_flight[0], RequestOutcome(error={"message": "gone"})))
         rounds.go()
-        assert len(rounds.air) == 2
+        assert len(rounds.in_flight) == 2
         assert Fetch.objects.filter(status="pending").count() == 1
-        release(rounds.air)
+        release(rounds.in_flight)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -216,7 +216,7 @@ def test_a_request_costs_a_taking_and_a_landing(settings):
         rounds.gateway._renewed = time.monotonic()
         statements.read_by_index()
         with CaptureQueriesContext(connection) as asked:
-            rounds.go_until(lambda: bool(rounds.air))
+            rounds.go_until(lambda: bool(rounds.in_flight))
             rounds.gateway._next_look_at = time.monotonic() + 1000
             rounds.go()
     assert len(asked) == 2
@@ -225,25 +225,25 @@ def test_a_request_costs_a_taking_and_a_landing(settings):
 
 @pytest.mark.django_db
 def test_none_is_lost_of_a_thousand_that_land_at_once(function, monkeypatch):
-    landed: list[Landed] = []
+    stored: list[CompletedRequest] = []
     monkeypatch.setattr(
-        gateway, "store_responses", lambda batch, *_: (landed.extend(batch) or [], True)
+        gateway, "store_responses", lambda batch, *_: (stored.extend(batch) or [], True)
     )
     send("https://a.test/")
     (leased_request,) = lease_requests(1)
     rounds = Rounds()
     rounds.gateway._hosts["a.test"] = 1000
     for n in range(1000):
-        rounds.gateway._post((leased_request, Outcome(head={"bytes": n})))
+        rounds.gateway._post((leased_request, RequestOutcome(head={"bytes": n})))
     rounds.go()
-    assert [outcome.head["bytes"] for _, outcome in landed] == list(range(1000))
+    assert [outcome.head["bytes"] for _, outcome in stored] == list(range(1000))
 
 
 @pytest.mark.django_db
 def test_while_the_workers_have_enough_to_do_answers_land_by_the_handful(function, monkeypatch):
-    landed: list[int] = []
+    stored: list[int] = []
     monkeypatch.setattr(
-        gateway, "store_responses", lambda batch, *_: (landed.append(len(batch)) or [], False)
+        gateway, "store_responses", lambda batch, *_: (stored.append(len(batch)) or [], False)
     )
     monkeypatch.setattr(gateway, "ANSWER_WINDOW", 1000.0)
     send("https://a.test/")
@@ -254,13 +254,13 @@ def test_while_the_workers_have_enough_to_do_answers_land_by_the_handful(functio
     rounds.gateway = Gateway(workers=workers)
     rounds.gateway._wrote = time.monotonic()
     for _ in range(2):
-        rounds.gateway._post((leased_request, Outcome()))
+        rounds.gateway._post((leased_request, RequestOutcome()))
         rounds.go()
-    assert landed == []
+    assert stored == []
 
     workers.is_busy = False
     rounds.go()
-    assert landed == [2]
+    assert stored == [2]
 
 
 # --- its settings ---------------------------------------------------------------------------------

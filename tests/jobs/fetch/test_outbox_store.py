@@ -1,4 +1,4 @@
-"""Landing answers: one statement for all of them, each under its own lease."""
+"""Storing answers: one statement for all of them, each under its own lease."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from django.test.utils import CaptureQueriesContext
 from jobs.api import Context, cancel
 from jobs.execution.executor import execute
 from jobs.fetch import gateway
-from jobs.fetch.outbox import Flight, Landed, lease_requests, release, renew, store_responses
+from jobs.fetch.outbox import (
+    CompletedRequest,
+    LeasedRequest,
+    lease_requests,
+    release,
+    renew,
+    store_responses,
+)
 from jobs.maintenance import sweeper
 from jobs.models import Fetch, Run, Step
-from jobs.platform.http.exchange import Outcome
+from jobs.platform.http.exchange import RequestOutcome
 from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.functions import go, registered
@@ -35,7 +42,7 @@ def function(settings):
         yield
 
 
-def in_the_air(count: int) -> list[Flight]:
+def in_flight(count: int) -> list[LeasedRequest]:
     for _ in range(count):
         go()
     for claimed in claim_due(count):
@@ -43,13 +50,15 @@ def in_the_air(count: int) -> list[Flight]:
     return sorted(lease_requests(count), key=lambda leased_request: leased_request.run_id)
 
 
-def answered(leased_request: Flight, body: str = "a waltz") -> Landed:
+def answered(leased_request: LeasedRequest, body: str = "a waltz") -> CompletedRequest:
     answer = {"status_code": 200, "url": "http://songs.test/", "headers": {}, "body": body}
-    return leased_request, Outcome(response=answer, head={"status_code": 200, "bytes": len(body)})
+    return leased_request, RequestOutcome(
+        response=answer, head={"status_code": 200, "bytes": len(body)}
+    )
 
 
-def broken(leased_request: Flight) -> Landed:
-    return leased_request, Outcome(error={"message": "the line is dead", "final": True})
+def broken(leased_request: LeasedRequest) -> CompletedRequest:
+    return leased_request, RequestOutcome(error={"message": "the line is dead", "final": True})
 
 
 def outcomes() -> list[tuple[str, Any]]:
@@ -59,7 +68,7 @@ def outcomes() -> list[tuple[str, Any]]:
 
 @pytest.mark.needs_session("counts the statements of a session that has switched JIT off")
 def test_many_answers_and_errors_land_in_one_statement():
-    leased_requests = in_the_air(4)
+    leased_requests = in_flight(4)
     with CaptureQueriesContext(connection) as asked:
         store_responses(
             [answered(f, f"waltz № {n}") for n, f in enumerate(leased_requests[:3])]
@@ -74,7 +83,7 @@ def test_many_answers_and_errors_land_in_one_statement():
 
 @pytest.mark.django_db(transaction=True)
 def test_the_cluster_is_told_by_its_bell_alone_however_many_land():
-    here, leased_requests = gateway.Gateway(), in_the_air(3)
+    here, leased_requests = gateway.Gateway(), in_flight(3)
     with CaptureQueriesContext(connection) as asked:
         here._store([answered(leased_request) for leased_request in leased_requests])
 
@@ -85,7 +94,7 @@ def test_the_cluster_is_told_by_its_bell_alone_however_many_land():
 
 
 def test_the_answer_of_somebody_who_lost_the_request_is_dropped_and_those_beside_it_are_not(caplog):
-    lost, kept = in_the_air(2)
+    lost, kept = in_flight(2)
     travel(A_MINUTE)
     renew([kept])
     sweeper.sweep()
@@ -100,7 +109,7 @@ def test_the_answer_of_somebody_who_lost_the_request_is_dropped_and_those_beside
 
 
 def test_an_answer_is_still_good_after_a_lapsed_lease_if_nobody_has_asked_again():
-    (leased_request,) = in_the_air(1)
+    (leased_request,) = in_flight(1)
     lapse()
     store_responses([answered(leased_request)])
 
@@ -109,7 +118,7 @@ def test_an_answer_is_still_good_after_a_lapsed_lease_if_nobody_has_asked_again(
 
 
 def test_who_stood_still_for_longer_than_a_lease_may_lease_anew_what_nobody_has_taken():
-    (leased_request,) = in_the_air(1)
+    (leased_request,) = in_flight(1)
     lapse()
     renew([leased_request])
 
@@ -118,7 +127,7 @@ def test_who_stood_still_for_longer_than_a_lease_may_lease_anew_what_nobody_has_
 
 
 def test_what_was_handed_on_is_not_the_senders_any_more():
-    (leased_request,) = in_the_air(1)
+    (leased_request,) = in_flight(1)
     release([leased_request])
     renew([leased_request])
     store_responses([answered(leased_request, "too late")])
@@ -128,7 +137,7 @@ def test_what_was_handed_on_is_not_the_senders_any_more():
 
 
 def test_what_nobody_waits_for_any_more_is_handed_on_to_nobody():
-    ended, waiting = in_the_air(2)
+    ended, waiting = in_flight(2)
     cancel(ended.run_id)
     release([ended, waiting])
 
@@ -137,8 +146,8 @@ def test_what_nobody_waits_for_any_more_is_handed_on_to_nobody():
 
 
 def test_an_answer_for_an_earlier_attempt_is_not_taken_for_the_next():
-    (leased_request,) = in_the_air(1)
-    store_responses([(leased_request, Outcome(error={"message": "once"}))])
+    (leased_request,) = in_flight(1)
+    store_responses([(leased_request, RequestOutcome(error={"message": "once"}))])
     Fetch.objects.update(status="pending", sent_at=None)  # as a next attempt is written
     store_responses([answered(leased_request, "too late")])
 
@@ -153,7 +162,7 @@ def lapse() -> None:
 
 
 def test_an_answer_for_a_cancelled_run_wakes_nobody():
-    (leased_request,) = in_the_air(1)
+    (leased_request,) = in_flight(1)
     cancel(leased_request.run_id)
     store_responses([answered(leased_request)])
 
@@ -162,7 +171,7 @@ def test_an_answer_for_a_cancelled_run_wakes_nobody():
 
 
 def test_a_run_that_a_worker_has_in_hand_keeps_the_word():
-    (leased_request,) = in_the_air(1)
+    (leased_request,) = in_flight(1)
     Run.objects.update(status="running")
     store_responses([answered(leased_request)])
 
@@ -171,7 +180,7 @@ def test_a_run_that_a_worker_has_in_hand_keeps_the_word():
 
 def test_a_run_that_is_due_is_held_until_the_answer_is_written():
     """Else a worker could take it, see no answer yet, and wait for one that has come."""
-    (leased_request,) = in_the_air(1)
+    (leased_request,) = in_flight(1)
     Run.objects.update(status="queued", due_at="2020-01-01T00:00Z")
     store_responses([answered(leased_request)])
 
@@ -179,7 +188,7 @@ def test_a_run_that_is_due_is_held_until_the_answer_is_written():
 
 
 def test_a_run_that_waits_for_its_turn_is_left_to_its_line():
-    (leased_request,) = in_the_air(1)
+    (leased_request,) = in_flight(1)
     Run.objects.update(status="queued", due_at=None, reason="turn")
     store_responses([answered(leased_request)])
 
@@ -191,15 +200,20 @@ def test_a_run_that_waits_for_its_turn_is_left_to_its_line():
 
 def test_a_batch_is_limited_by_the_size_of_its_answers():
     leased_request: Any = None
-    small, large = ((leased_request, Outcome(head={"bytes": size})) for size in (10, 4 * 2**20))
+    small, large = (
+        (leased_request, RequestOutcome(head={"bytes": size})) for size in (10, 4 * 2**20)
+    )
     assert gateway._within_limits([small] * 500) == gateway.BATCH
     assert gateway._within_limits([large] * 500) == 2
-    assert gateway._within_limits([(leased_request, Outcome(head={"bytes": 2**30})), small]) == 1
+    assert (
+        gateway._within_limits([(leased_request, RequestOutcome(head={"bytes": 2**30})), small])
+        == 1
+    )
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_answer_that_no_row_can_hold_is_an_error_of_its_own_request_alone(caplog):
-    good, bad = in_the_air(2)
+    good, bad = in_flight(2)
     gateway.Gateway()._store([answered(good), answered(bad, "\0")])
 
     assert outcomes() == [("completed", "a waltz"), ("failed", None)]

@@ -1,4 +1,4 @@
-"""An answer's run is leased for a worker of the cluster in which it lands, if there is room."""
+"""An answer's run is leased for a worker of the cluster that stores it, if there is room."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from jobs.cluster.worker_table import WorkerTable
 from jobs.cluster.workers import ClusterWorkers
 from jobs.execution.executor import execute
 from jobs.fetch.gateway import Gateway
-from jobs.fetch.outbox import Flight, Landed, lease_requests, store_responses
+from jobs.fetch.outbox import CompletedRequest, LeasedRequest, lease_requests, store_responses
 from jobs.fetch.workers import NoWorkerPool
 from jobs.models import Run
-from jobs.platform.http.exchange import Outcome
+from jobs.platform.http.exchange import RequestOutcome
 from jobs.platform.ipc.pipe_queue import LossyQueue
 from jobs.registry.function import Function
 from jobs.runs.claim import Claim
@@ -41,7 +41,7 @@ def function(settings):
         yield function
 
 
-def in_the_air(count: int, **data: Any) -> list[Flight]:
+def in_flight(count: int, **data: Any) -> list[LeasedRequest]:
     for _ in range(count):
         go(data)
     for claimed in claim_due(count):
@@ -49,13 +49,13 @@ def in_the_air(count: int, **data: Any) -> list[Flight]:
     return sorted(lease_requests(100), key=lambda leased_request: leased_request.run_id)
 
 
-def answered(leased_request: Flight) -> Landed:
+def answered(leased_request: LeasedRequest) -> CompletedRequest:
     answer = {"status_code": 200, "url": "http://songs.test/", "headers": {}, "body": "a waltz"}
-    return leased_request, Outcome(response=answer, head={"status_code": 200, "bytes": 7})
+    return leased_request, RequestOutcome(response=answer, head={"status_code": 200, "bytes": 7})
 
 
 def test_it_is_leased_as_the_answer_is_written():
-    (leased_request,) = in_the_air(1)
+    (leased_request,) = in_flight(1)
     (taken,), some_are_due = store_responses([answered(leased_request)], 5, "here")
     run = Run.objects.get()
     assert (run.status, run.reason, run.due_at) == ("running", "", None)
@@ -70,7 +70,7 @@ def test_it_is_leased_as_the_answer_is_written():
 
 
 def test_for_whom_there_is_no_room_is_due():
-    leased_requests = in_the_air(3)
+    leased_requests = in_flight(3)
     claims, some_are_due = store_responses(
         [answered(leased_request) for leased_request in leased_requests], 2
     )
@@ -83,7 +83,7 @@ def test_for_whom_there_is_no_room_is_due():
 
 
 def test_two_answers_for_one_run_are_one_claim():
-    leased_requests = in_the_air(1, times=2)
+    leased_requests = in_flight(1, times=2)
     (taken,), _ = store_responses(
         [answered(leased_request) for leased_request in leased_requests], 5
     )
@@ -92,7 +92,7 @@ def test_two_answers_for_one_run_are_one_claim():
 
 
 def test_an_answer_that_comes_second_finds_the_run_in_hand():
-    first, second = in_the_air(1, times=2)
+    first, second = in_flight(1, times=2)
     (taken,), _ = store_responses([answered(first)], 5)
     assert store_responses([answered(second)], 5) == ([], True)
     execute(taken)
@@ -111,7 +111,7 @@ def test_an_answer_that_comes_second_finds_the_run_in_hand():
     ],
 )
 def test_nobody_is_given_a_run_that_may_not_go_on_here(state):
-    (leased_request,) = in_the_air(1)
+    (leased_request,) = in_flight(1)
     Run.objects.update(**state)
     claims, _ = store_responses([answered(leased_request)], 5)
     assert claims == []
@@ -119,7 +119,7 @@ def test_nobody_is_given_a_run_that_may_not_go_on_here(state):
 
 
 def test_nor_one_that_is_cancelled_or_stands_still(function: Function):
-    cancelled, still = in_the_air(2)
+    cancelled, still = in_flight(2)
     cancel(cancelled.run_id)
     pause(function.fn_id, stop_running=True)
     assert store_responses([answered(cancelled), answered(still)], 5) == ([], True)
@@ -128,7 +128,7 @@ def test_nor_one_that_is_cancelled_or_stands_still(function: Function):
 
 
 def test_a_cluster_that_dies_with_it_in_hand_costs_a_lease():
-    (leased_request,) = in_the_air(1)
+    (leased_request,) = in_flight(1)
     store_responses([answered(leased_request)], 5)  # and nobody executes it
     travel(timedelta(minutes=1))
     drain()
@@ -149,7 +149,7 @@ class Hands(NoWorkerPool):
 
 
 def test_the_gateway_gives_them_to_the_workers_and_rings_for_the_rest():
-    leased_requests = in_the_air(2)
+    leased_requests = in_flight(2)
     hands = Hands()
     gateway = Gateway(workers=hands)
     gateway._store([answered(leased_requests[0])])
@@ -166,7 +166,7 @@ def test_what_cannot_be_given_to_them_is_handed_on_by_its_lease(caplog, monkeypa
     def refuse(claims: Any) -> None:
         raise OSError("no space left")
 
-    (leased_request,) = in_the_air(1)
+    (leased_request,) = in_flight(1)
     hands = Hands()
     monkeypatch.setattr(hands, "accept", refuse)
     Gateway(workers=hands)._store([answered(leased_request)])
@@ -182,7 +182,7 @@ def dispatch() -> Dispatch:
 
 
 def test_a_worker_is_called_if_one_is_missing(dispatch: Dispatch):
-    (leased_request,) = in_the_air(1)
+    (leased_request,) = in_flight(1)
     worker_table = WorkerTable()
     workers = ClusterWorkers("here", worker_table, dispatch, Heartbeat(worker_table))
     claims, _ = store_responses([answered(leased_request)], workers.free_slots, workers.name)
@@ -194,7 +194,7 @@ def test_a_worker_is_called_if_one_is_missing(dispatch: Dispatch):
 
 
 def test_what_lands_while_the_cluster_stops_is_given_back(dispatch: Dispatch):
-    (leased_request,) = in_the_air(1)
+    (leased_request,) = in_flight(1)
     worker_table = WorkerTable()
     heartbeat = Heartbeat(worker_table)
     workers = ClusterWorkers("here", worker_table, dispatch, heartbeat)

@@ -10,8 +10,8 @@ from django.db import connection, transaction
 
 from jobs.api import Context, Event, send
 from jobs.execution.executor import execute
-from jobs.fetch.outbox import Flight, lease_requests, store_responses
-from jobs.platform.http.exchange import Outcome
+from jobs.fetch.outbox import LeasedRequest, lease_requests, store_responses
+from jobs.platform.http.exchange import RequestOutcome
 from jobs.runs.claiming import claim_due
 from songs.models import Category
 from tests.support.functions import go, registered
@@ -139,6 +139,6 @@ def setting() -> Any:
     return connection.connection.execute("SHOW synchronous_commit").fetchone()[0]
 
 
-def answer(leased_request: Flight) -> Outcome:
+def answer(leased_request: LeasedRequest) -> RequestOutcome:
     answer = {"status_code": 200, "url": leased_request.request.url, "headers": {}, "body": ""}
-    return Outcome(response=answer, head={"status_code": 200, "bytes": 0})
+    return RequestOutcome(response=answer, head={"status_code": 200, "bytes": 0})

@@ -180,7 +180,7 @@ NO_TEXTS = {
     },
     "jobs/metrics/one_cluster.py": {
         "held[:MOST_LISTED]",
-        "flying[:MOST_LISTED]",
+        "in_flight[:MOST_LISTED]",
         "gone[:MOST_LISTED]",
     },
     "jobs/metrics/outcomes.py": {"[str(run_id) for run_id in run_ids][:MOST]"},

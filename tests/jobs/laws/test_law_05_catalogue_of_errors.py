@@ -91,7 +91,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     environment = cluster_environment("tests.catalogue.settings", workers=3)
     cluster = Cluster(1, environment, tmp_path)
     yield cluster
-    cluster.bury()
+    cluster.kill_for_good()
 
 
 def start(events: list[Event]) -> dict[str, Run]:

@@ -213,7 +213,7 @@ def test_a_worker_may_die_at_any_commit_and_costs_an_attempt_at_most(world, part
         workers = [b for b in now_before_now_after(whole) if b.place.startswith(WORKER_CODE)]
         for dead in deaths(world.begin, workers, one_by_one=True):
             known, lines = remembered_steps(), len(world.diary)
-            dead.bury_worker()
+            dead.record_lost_worker()
             assert to_the_end(Cluster(one_by_one=True))
             assert world.story() == story
             assert not known & set(world.diary[lines:])

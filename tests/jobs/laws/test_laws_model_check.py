@@ -1,6 +1,6 @@
 """Laws 4 to 6 against a model: whatever order things happen in, lines, leases and ends keep to it.
 
-Hypothesis sends, claims, ends, fails, suspends, wakes, cancels, reruns, pauses, loses and buries
+Hypothesis sends, claims, ends, fails, suspends, wakes, cancels, reruns, pauses, loses and reports
 runs at will, and lets workers that have lost theirs come back. The model is a list of runs in plain
 Python that says who is claimed next, who is parked, and who is woken; the tables must agree with it
 after each step.

@@ -39,12 +39,12 @@ def test_a_stopped_cluster_says_so_a_killed_one_cannot_and_both_have_counted(tmp
         wait_until(lambda: first.is_down, first)
         assert [one.health for one in rows()] == [STOPPED]
     finally:
-        first.bury()
+        first.kill_for_good()
     second = Cluster(2, environment, tmp_path)
     try:
         wait_until(lambda: len(clusters().alive) == 1, second)
     finally:
-        second.bury()
+        second.kill_for_good()
     travel(minutes(1))
     assert sorted(one.health for one in rows()) == [DIED, STOPPED]
     assert failures().runs == 0

@@ -114,27 +114,27 @@ def test_whoever_breaks_breaks_alone(caplog):
     assert "A request broke the gateway's own code" in caplog.text
 
 
-class Flight:
+class Request:
     def __init__(self) -> None:
-        self.has_landed = threading.Event()
+        self.is_done = threading.Event()
 
 
-def test_who_has_landed_takes_the_next_flight_and_keeps_nothing_of_the_last():
-    pilots_seen, flights_seen = [], []
+def test_a_greenlet_that_is_done_takes_the_next_request_and_keeps_nothing_of_the_last():
+    greenlets_seen, requests_seen = [], []
 
-    def fly(leased_request: Flight) -> None:
-        pilots_seen.append(getcurrent())
-        flights_seen.append(weakref.ref(leased_request))
-        leased_request.has_landed.set()
+    def perform(request: Request) -> None:
+        greenlets_seen.append(getcurrent())
+        requests_seen.append(weakref.ref(request))
+        request.is_done.set()
 
-    loop: GreenletLoop = GreenletLoop(fly)
+    loop: GreenletLoop = GreenletLoop(perform)
     for _ in range(3):
-        leased_request = Flight()
-        loop.send(leased_request)
-        assert leased_request.has_landed.wait(PATIENCE)
+        request = Request()
+        loop.send(request)
+        assert request.is_done.wait(PATIENCE)
 
-    assert len(set(pilots_seen)) == 1
-    assert [seen() for seen in flights_seen] == [None, None, leased_request]
+    assert len(set(greenlets_seen)) == 1
+    assert [seen() for seen in requests_seen] == [None, None, request]
 
 
 def test_any_other_thread_waits_as_ever(pair):

@@ -6,11 +6,11 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from jobs.platform.http.exchange import Outcome, Request
+from jobs.platform.http.exchange import Request, RequestOutcome
 
 
 @dataclass(eq=False, slots=True)
-class Flight:
+class LeasedRequest:
     id: uuid.UUID
     run_id: uuid.UUID
     step_name: str
@@ -19,11 +19,11 @@ class Flight:
     host: str
     request: Request
 
-    def adopt_lease(self, other: Flight) -> bool:
+    def adopt_lease(self, other: LeasedRequest) -> bool:
         if replace(self.request, result_url="") != replace(other.request, result_url=""):
             return False
         self.token, self.sent_at = other.token, other.sent_at
         return True
 
 
-Landed = tuple[Flight, Outcome]
+CompletedRequest = tuple[LeasedRequest, RequestOutcome]
