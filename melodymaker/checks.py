@@ -27,7 +27,12 @@ def migrations(
     app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """One error for each migration that replaces others, of which the database has applied some
-    and not all (`melodymaker.E002`). Django would stop at it with an error about models."""
+    and not all (`melodymaker.E002`). Django would stop at it with an error about models.
+
+    Django takes such a migration as applied when all that it replaces is, and does not ask for its
+    own name. A database that has only that name, from an earlier version, would get all tables
+    again.
+    """
     loader = MigrationLoader(None)
     found: list[CheckMessage] = []
     for alias in databases or ():
@@ -62,9 +67,11 @@ def _applied(alias: str) -> set[tuple[str, str]]:
 
 
 def _half_migrated(app: str, name: str, known: int, replaced: int) -> CheckMessage:
+    some = f"{known} of the {replaced} migrations that {app}.{name} replaces"
+    none = f"{app}.{name} of an earlier version, and none of the {replaced} that it replaces now"
     return Error(
-        f"The database has {known} of the {replaced} migrations that {app}.{name} replaces; it can "
-        "go on with all of them, or with none.",
+        f"The database has {some if known else none}; it can go on with all of them, or when it is "
+        "empty.",
         hint="Check out the last commit that has these files "
         f"(`git log -1 --diff-filter=D --format=%h^ -- {app}/migrations` says which it is), run "
         "`manage.py migrate` there, then come back and run it again.",
