@@ -167,8 +167,18 @@ def test_whatever_dies_while_words_are_forgotten_they_are_gone_in_the_end(before
     assert died_at.count("forgetting.round_of") == 4
 
 
+TELL = """
+INSERT INTO jobs_event (id, name, dedupe_id, ts, data)
+SELECT gen_random_uuid(), 'jobs/function.failed', '', now(),
+       jsonb_build_object('run_id', gen_random_uuid())
+  FROM generate_series(1, 1000)
+"""
+
+
 def test_the_search_for_what_came_of_an_event_reads_by_indexes_alone():
     with connection.cursor() as cursor:
+        cursor.execute(TELL)
+        cursor.execute("ANALYZE jobs_event")  # else the plan is another test's
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(f"EXPLAIN {forgetting.REMEMBERED_RUNS}", {"roots": [uuid.uuid4()]})
         plan = "\n".join(line for (line,) in cursor.fetchall())
