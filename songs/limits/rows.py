@@ -13,6 +13,6 @@ def make_rows(using: str = "default", apps: Any = current, **of_signal: Any) -> 
     """Receive `post_migrate`. Rows that exist are left as they are."""
     try:
         limits = apps.get_model("songs", "Limit").objects.using(using)
-    except LookupError:  # the database stands at an earlier migration
+    except LookupError:  # migrated back to before the tables
         return
     limits.bulk_create([limits.model(name=name) for name in RULES], ignore_conflicts=True)
