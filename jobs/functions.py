@@ -75,6 +75,7 @@ def bulk_action(ctx: Context) -> dict[str, Any]:
     steps, the function invokes itself.
     """
     asked = {"after": "", "own": ctx.run_id, "invoked": False} | ctx.event.data
+    bulk_actions.refuse_unknown(asked)
     totals: dict[str, Any] = {"done": 0, "refused": 0}
     after = asked["after"]
     for _ in range(bulk_actions.MOST_BATCHES):

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from jobs.control.cancellation import cancel
 from jobs.control.cancellation_sets import LARGEST_SET, PassedLines, cancel_plain
 from jobs.control.reruns import rerun, rerun_once
-from jobs.errors import InvalidTransition, JobsError, UnknownFunction
+from jobs.errors import InvalidTransition, JobsError, NonRetriableError, UnknownFunction
 from jobs.events import intake, requester, validation
 from jobs.events.event import Event
 from jobs.lib.excerpts import excerpt, quoted
@@ -38,6 +38,8 @@ ALLOWED = {
     "retry": [str(RunStatus.FAILED), str(RunStatus.CANCELLED)],
     "rerun": [str(status) for status in FINISHED],
 }
+ASKED = {"action", "filter", "why", "invoked", "after", "own"}
+FILTERS = {"fn_id", "status", "since", "until"}
 PERMISSION = {
     "cancel": "jobs.cancel_run",
     "retry": "jobs.rerun_run",
@@ -86,6 +88,21 @@ def bulk(
     with transaction.atomic():
         function = catalog.get(FUNCTION)
         return str(intake.start_alone(function, sent, triggers=True, asked_by=asker.id))
+
+
+def refuse_unknown(asked: dict[str, Any]) -> None:
+    """Of a run that a newer version was asked for, before this one was deployed again: an unknown
+    filter left out would mean more runs."""
+    unknown = sorted({*asked.keys() - ASKED, *asked["filter"].keys() - FILTERS})
+    if asked["action"] not in ALLOWED:
+        unknown.append(asked["action"])
+    if unknown:
+        names = excerpt(", ".join(map(str, unknown)), 80)
+        raise NonRetriableError(
+            "A newer version of this site was asked for this bulk action. The version that runs "
+            f"now does not know “{names}”, and does nothing more. Deploy the newer version, and "
+            "retry this run: it goes on where it has stopped."
+        )
 
 
 def _refuse_unmeant(action: Action, wanted: dict[str, str], everything: bool) -> None:
@@ -183,7 +200,7 @@ def _pages(action: Action, runs: QuerySet[Run], after: str) -> list[Page]:
     first: a caller would go on without the run that it waits for. (An id without a mark: other
     actions, and what an earlier version has begun to cancel.)
     """
-    mark, last = (after[:1], after[1:]) if after[:1] in ("<", ">") else ("", after)
+    mark, last = _read(after)
     if action != "cancel" or (last and not mark):
         return [Page("", _later(runs, last))]
     invoked = Page(">", _later(runs.exclude(invoked_by=None), last if mark == ">" else ""))
@@ -191,6 +208,16 @@ def _pages(action: Action, runs: QuerySet[Run], after: str) -> list[Page]:
         return [invoked]
     latest = runs.filter(invoked_by=None).order_by("-id")
     return [Page("<", latest.filter(id__lt=last) if last else latest), invoked]
+
+
+def _read(after: str) -> tuple[str, str]:
+    """The mark and the id. In words of a newer version: from the beginning, as done runs do not
+    fit."""
+    mark, last = (after[:1], after[1:]) if after[:1] in ("<", ">") else ("", after)
+    try:
+        return mark, str(uuid.UUID(last)) if last else ""
+    except ValueError:
+        return "", ""
 
 
 def _later(runs: QuerySet[Run], last: str) -> QuerySet[Run]:

@@ -17,13 +17,16 @@ from jobs.api import (
     InvalidTransition,
     TriggerEvent,
     bulk,
+    rerun,
     send,
 )
 from jobs.control import bulk_actions, reruns
 from jobs.control.cancellation_sets import PassedLines
 from jobs.errors import UnknownFunction
+from jobs.events import intake
 from jobs.models import Run, RunStatus
 from jobs.platform.postgres.clock import database_clock
+from jobs.registry import catalog
 from jobs.runs import pace
 from jobs.testing import drain, travel
 from tests.support.functions import registered
@@ -123,6 +126,52 @@ def test_what_an_earlier_version_began_to_cancel_goes_on_from_the_run_that_it_na
         done = bulk_actions.batch(*asked, str(first.id), "", own)
         assert (done["done"], done["more"]) == (2, False)
         assert [run.status for run in runs.all()] == ["waiting", "cancelled", "cancelled"]
+
+
+@pytest.mark.parametrize("action", ["cancel", "rerun"])
+@pytest.mark.parametrize("mark", ["2:{}", "<nothing", "{}~", "<", "\N{BLACK STAR}"])
+def test_where_a_newer_version_has_come_is_no_matter_after_a_way_back(action: Any, mark: str):
+    """Its mark cannot be read: the runs are looked at from the beginning, and those that are done
+    do not fit."""
+    with registered(naps if action == "cancel" else lambda ctx: None):
+        send([Event(name="test/go") for _ in range(3)])
+        drain()
+        own = bulk(action, fn_id="test-function")
+        _, second, _ = Run.objects.filter(fn_id="test-function").order_by("id")
+        asked = (action, {"fn_id": "test-function"})
+        assert bulk_actions.batch(*asked, mark.format(second.id), "", own)["done"] == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"filter": {"fn_id": "test-function", "kind": "x"}}, "kind"),
+        ({"action": "forget"}, "forget"),
+        ({"gently": True}, "gently"),
+    ],
+)
+def test_what_only_a_newer_version_can_do_is_not_done_in_part(
+    changes: dict[str, Any], named: str, monkeypatch: pytest.MonkeyPatch
+):
+    asked = {"action": "cancel", "filter": {"fn_id": "test-function"}, "why": "", "invoked": False}
+    bulk_function = catalog.get(bulk_actions.FUNCTION)
+    with registered(naps):
+        send(Event(name="test/go"))
+        drain()
+        data = asked | changes
+        own = intake.start_alone(bulk_function, Event(name=bulk_actions.EVENT, data=data))
+        drain()
+        assert Run.objects.get(fn_id="test-function").status == RunStatus.WAITING
+        run = Run.objects.get(id=own)
+        assert run.status == RunStatus.FAILED
+        assert f"does not know “{named}”, and does nothing more." in run.error["message"]
+
+        monkeypatch.setattr(bulk_actions, "refuse_unknown", lambda asked: None)
+        monkeypatch.setitem(bulk_actions.ALLOWED, "forget", [])
+        monkeypatch.setitem(bulk_actions.PERMISSION, "forget", "")
+        rerun(run.id)
+        drain()
+        assert Run.objects.get(id=own).status == RunStatus.COMPLETED
 
 
 def test_failed_runs_go_on_from_their_failed_step():
