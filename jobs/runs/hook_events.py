@@ -18,6 +18,7 @@ from typing import Any
 
 from jobs.models import Run
 from jobs.platform.postgres import statements
+from jobs.runs.rerun_tree import with_reruns
 
 FAILED = "jobs/function.failed"
 CANCELLED = "jobs/function.cancelled"
@@ -69,14 +70,11 @@ SELECT t.number FROM told t JOIN jobs_run r ON r.id = t.run_id
 """  # noqa: S608
 
 
-UNDER_WAY = """
-WITH RECURSIVE family(event_id, id, rerun_of_id) AS (
-  SELECT event_id, id, rerun_of_id FROM jobs_run WHERE event_id = ANY(%(event_ids)s::uuid[])
-  UNION
-  SELECT f.event_id, r.id, r.rerun_of_id FROM family f
-    JOIN jobs_run r ON r.rerun_of_id = f.id)
-SELECT DISTINCT f.event_id FROM family f JOIN jobs_run r ON r.id = f.id WHERE r.ended_at IS NULL
-"""
+OF_EVENTS = "SELECT event_id, id FROM jobs_run WHERE event_id = ANY(%(event_ids)s::uuid[])"
+UNDER_WAY = f"""
+{with_reruns(OF_EVENTS)}
+SELECT DISTINCT f.root FROM family f JOIN jobs_run r ON r.id = f.id WHERE r.ended_at IS NULL
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
