@@ -65,7 +65,8 @@ def start_by_hand(fn_id: str, data: dict[str, Any], event_name: str = INVOKED_EV
         sent = validation.validate(Event(name=event_name, data=data))
         catalog.read_data(function, event_name, sent.data)
     except InvalidEvent as error:
-        told = str(error).replace(f"Event “{event_name}”: data", "The data", 1)
-        raise InvalidEvent(told) from None
+        if not error.data_problem:
+            raise
+        raise InvalidEvent(f"The data{error.data_problem}") from None
     with transaction.atomic():
         return str(intake.start_alone(function, sent))
