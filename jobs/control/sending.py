@@ -59,7 +59,7 @@ def start_by_hand(fn_id: str, data: dict[str, Any], event_name: str = INVOKED_EV
     function = catalog.get(fn_id)
     if fn_id in BY_ENGINE_ALONE:
         raise InvalidTransition(f"The engine alone starts {named(fn_id)}.")
-    if models.RegisteredFunction.objects.filter(fn_id=fn_id, paused_at__isnull=False).exists():
+    if models.RegisteredFunction.objects.paused().filter(fn_id=fn_id).exists():
         raise InvalidTransition(f"{named(fn_id)} is paused. Resume it first.")
     try:
         sent = validation.validate(Event(name=event_name, data=data))

@@ -16,6 +16,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.ids import as_id
 from jobs.models import Run
 from jobs.platform.postgres import statements
 from jobs.runs.rerun_tree import with_reruns
@@ -25,6 +26,7 @@ CANCELLED = "jobs/function.cancelled"
 RETRIED = "jobs/function.retried"
 MOMENTS = {FAILED: "failure", CANCELLED: "cancel", RETRIED: "retry"}
 LARGEST = 2**31 - 1
+NO_RUN = uuid.UUID(int=0)
 
 # `data_of` in SQL, of an ended run `r` with its `error`, and its event `e`.
 DATA = """jsonb_build_object(
@@ -86,20 +88,13 @@ class HookEvent:
     @classmethod
     def by(cls, name: str, run_id: Any, epoch: Any) -> HookEvent:
         """Operators may edit the data: an unknown id is outdated."""
-        return cls(name, _id(run_id), _epoch(epoch))
+        return cls(name, as_id(run_id) or NO_RUN, _epoch(epoch))
 
 
 def _epoch(given: Any) -> int | None:
     if type(given) is not int:
         return None
     return given if 0 <= given <= LARGEST else -1  # no run's epoch
-
-
-def _id(given: Any) -> uuid.UUID:
-    try:
-        return uuid.UUID(given)
-    except (AttributeError, TypeError, ValueError):
-        return uuid.UUID(int=0)
 
 
 def data_of(

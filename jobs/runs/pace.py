@@ -6,24 +6,25 @@ from __future__ import annotations
 
 import time
 
+from jobs.models import IS_DUE
 from jobs.platform.postgres import statements
 
 LOOK = 0.25  # seconds
 
 # Whether another function's run is leased, due, or just ended but not cancelled (a bulk action does
 # that). Each part is ordered as an index, to be read from it whatever the statistics.
-CROWDED = """
+CROWDED = f"""
 SELECT EXISTS (SELECT 1 FROM (
          SELECT fn_id FROM jobs_run WHERE lease_until IS NOT NULL
           ORDER BY lease_until DESC LIMIT 20) held WHERE fn_id <> %(fn_id)s)
     OR EXISTS (SELECT 1 FROM (
-         SELECT fn_id FROM jobs_run WHERE due_at <= statement_timestamp() AND lease_token IS NULL
+         SELECT fn_id FROM jobs_run WHERE {IS_DUE}
           ORDER BY due_at LIMIT 20) due WHERE fn_id <> %(fn_id)s)
     OR EXISTS (SELECT 1 FROM (
          SELECT fn_id, status FROM jobs_run WHERE ended_at > statement_timestamp() - interval '1 s'
           ORDER BY ended_at DESC LIMIT 100) ended
         WHERE fn_id <> %(fn_id)s AND status <> 'cancelled')
-"""
+"""  # noqa: S608
 
 # Event ids begin with the sender's milliseconds, by a clock that may be ahead.
 FIRST_ID = """
