@@ -71,7 +71,7 @@ def usual_span(fn_id: str, step_name: str) -> Span | None:
     }
     with connection.cursor() as cursor:
         cursor.execute(TOOK, asked)
-        took: list[timedelta] = [row[0] for row in cursor.fetchall()]
+        took: list[timedelta] = [span for (span,) in cursor.fetchall()]
     if not took:
         return None
     left_out = len(took) // 10 if len(took) >= ENOUGH else 0

@@ -103,7 +103,8 @@ def _is_of_before(claim: Claim, error: BaseException) -> bool:
         return False
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_postmaster_start_time() > %s", [claim.clock.at])
-        return bool(cursor.fetchone()[0])
+        (has_restarted,) = cursor.fetchone()
+        return bool(has_restarted)
 
 
 def _count(run: models.Run) -> None:

@@ -40,7 +40,7 @@ SELECT greatest(
 
 
 def is_crowded(fn_id: str) -> bool:
-    return bool(statements.execute_by_index(CROWDED, {"fn_id": fn_id})[0][0])
+    return bool(statements.only_value(statements.execute_by_index(CROWDED, {"fn_id": fn_id})))
 
 
 class Crowd:
@@ -56,7 +56,7 @@ class Crowd:
 
 
 def made_in_a_second() -> int:
-    return int(statements.execute_by_index(MADE, {})[0][0])
+    return int(statements.only_value(statements.execute_by_index(MADE, {})))
 
 
 def rest_after(busy: float, share: float) -> float:
