@@ -49,6 +49,8 @@ class JobsError(Exception):
 class InvalidEvent(JobsError):
     """An event needs a name, a JSON object as data and no more than 512 KiB."""
 
+    data_problem: str = ""  # of the data alone: how a sentence goes on after “data”
+
 
 class InvalidFunction(JobsError):
     """A function's configuration cannot be used."""

@@ -31,6 +31,14 @@ def new_key() -> str:
     return f"{_next():032x}"
 
 
+def as_id(given: object) -> uuid.UUID | None:
+    """An id, or the text of one; None for what is neither."""
+    try:
+        return given if isinstance(given, uuid.UUID) else uuid.UUID(given)  # type: ignore[arg-type]
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
 def first_id(moment: datetime) -> uuid.UUID:
     """The lowest id of that millisecond."""
     return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection
 
-from jobs.models import Fetch, FetchStatus, Reason, Run
+from jobs.models import IN_FLIGHT, Fetch, FetchStatus, Reason, Run
 
 # Requests of the same step in the function's last completed runs, among MOST_RUNS runs.
 LATEST = 50
@@ -57,8 +57,7 @@ def _open_requests(run_ids: Iterable[uuid.UUID]) -> list[Fetch]:
     ids = list(run_ids)
     if not ids:
         return []
-    status = [FetchStatus.PENDING, FetchStatus.SENDING]
-    rows = Fetch.objects.filter(run_id__in=ids, status__in=status)
+    rows = Fetch.objects.filter(run_id__in=ids, status__in=IN_FLIGHT)
     columns = ("run_id", "step_name", "status", "sent_at")
     return list(rows.order_by("-status", "sent_at", "id").only(*columns))  # sending, then pending
 
@@ -72,7 +71,7 @@ def usual_span(fn_id: str, step_name: str) -> Span | None:
     }
     with connection.cursor() as cursor:
         cursor.execute(TOOK, asked)
-        took: list[timedelta] = [row[0] for row in cursor.fetchall()]
+        took: list[timedelta] = [span for (span,) in cursor.fetchall()]
     if not took:
         return None
     left_out = len(took) // 10 if len(took) >= ENOUGH else 0

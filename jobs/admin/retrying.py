@@ -23,7 +23,7 @@ def retry_of(run: Run, user: Any, *, invokes: bool) -> dict[str, Any]:
         return {}
     along = taken_along(run) if invokes else TakenAlong()
     refused = refusal(run, along, Asker(str(user.pk), user))
-    ended = Run.objects.filter(id__in=along.run_ids, status__in=RETRYABLE).order_by("id")
+    ended = along.retried()
     return {
         "can_retry": refused is None,
         "retry_refusal": linked(refused) if refused else "",

@@ -17,7 +17,7 @@ from django.utils.dateparse import parse_datetime
 from jobs.ids import first_id
 from jobs.lib.excerpts import quoted
 from jobs.metrics.spans import SPANS
-from jobs.models import UNFINISHED, Reason, Run
+from jobs.models import OPEN_FAILURE, UNFINISHED, Reason, Run
 
 MOST_SEARCHED = 50_000  # runs looked through for what has no index
 
@@ -63,7 +63,7 @@ class OpenFilter(ParameterFilter):
     def narrowed(self, runs: QuerySet[Any], value: str) -> QuerySet[Any]:
         if value == "0":
             return runs.filter(status="failed", mended_at__isnull=False)
-        return runs.filter(status="failed", mended_at__isnull=True)
+        return runs.filter(OPEN_FAILURE)
 
     def words(self) -> str:
         return "mended or dealt with" if self.value() == "0" else "open: not mended, not dealt with"

@@ -48,7 +48,7 @@ def waits(run: Run, now: datetime, known: Known) -> str:
 
 def for_flight(flight: InFlight, now: datetime) -> str:
     """“HTTP in flight for 12 s, usually 30–70 s”."""
-    return flight_in_words(flight, now).replace("HTTP in flight, ", "HTTP in flight for ", 1)
+    return flight_in_words(flight, now, before_span=" for")
 
 
 def steps_of(run: Run, known: Known) -> tuple[int, int]:

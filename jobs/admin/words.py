@@ -67,14 +67,14 @@ def between(least: timedelta, most: timedelta) -> str:
     return f"{least.total_seconds():.{digits}f}–{most.total_seconds():.{digits}f} s"
 
 
-def flight_in_words(flight: InFlight, now: datetime) -> str:
+def flight_in_words(flight: InFlight, now: datetime, before_span: str = ",") -> str:
     """“HTTP in flight, 42 s, usually 30–70 s”."""
     if flight.since is None:
         return "HTTP request waits to be sent"
     usual = f", usually {between(*flight.usual)}" if flight.usual else ""
     age = max(now - flight.since, timedelta())  # in the unit of the range
     since = f"{age.total_seconds():.0f} s" if age < LONG else roughly(age)
-    return f"HTTP in flight, {since}{usual}"
+    return f"HTTP in flight{before_span} {since}{usual}"
 
 
 def situation(

@@ -94,7 +94,7 @@ class RunBroker(Broker):
         """Only retention deletes runs."""
 
     def queue_size(self) -> int:
-        return models.Run.objects.filter(due_at__lte=Now()).count()
+        return models.Run.objects.due().count()
 
     def lock_size(self) -> int:
         return models.Run.objects.filter(lease_until__isnull=False).count()

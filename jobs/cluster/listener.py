@@ -208,7 +208,8 @@ class Listener:
         try:
             with here.cursor() as cursor:
                 cursor.execute(question)
-                return bool(cursor.fetchone()[0])
+                (answer,) = cursor.fetchone()
+                return bool(answer)
         except DatabaseError as error:
             if self._alias == DEFAULT_DB_ALIAS:
                 raise

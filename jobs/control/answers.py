@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from jobs.control.forgetting import FAMILY, read_ids
 from jobs.fetch.response import Response
+from jobs.models import IN_FLIGHT, in_sql
 from jobs.platform.postgres import statements
 
 REQUESTS = f"""
 {FAMILY}
-SELECT DISTINCT ON (q.id) q.status IN ('pending', 'sending') OR r.ended_at IS NULL AS is_in_flight,
+SELECT DISTINCT ON (q.id) q.status IN {in_sql(IN_FLIGHT)} OR r.ended_at IS NULL AS is_in_flight,
        s.output::text AS answer
   FROM family f JOIN jobs_run r ON r.id = f.id
        JOIN jobs_fetch q ON q.run_id = r.id

@@ -14,8 +14,9 @@ from django.db.models.functions import Now
 from jobs.control.notes import note
 from jobs.errors import InvalidTransition
 from jobs.events import requester
+from jobs.ids import as_id
 from jobs.lib.excerpts import excerpt
-from jobs.models import Run, RunQuerySet
+from jobs.models import OPEN_FAILURE, Run, RunQuerySet
 
 PERMISSION = "jobs.deal_with_run"
 MOST = 5_000
@@ -62,17 +63,12 @@ def deal_with(
 def _meant(run_ids: Iterable[str | uuid.UUID], kind: str | None) -> RunQuerySet:
     failed = Run.objects.all()
     runs = failed.filter(id__in=_ids(run_ids)) if kind is None else failed.filter(failure_kind=kind)
-    runs = runs.filter(status="failed", mended_at__isnull=True).order_by("id")
+    runs = runs.filter(OPEN_FAILURE).order_by("id")
     return runs.select_for_update(of=("self",)).only("id", "fn_id", "event_id", "status")[:MOST]
 
 
 def _ids(given: Iterable[str | uuid.UUID]) -> list[uuid.UUID]:
-    found = []
-    for one in given:
-        try:
-            found.append(one if isinstance(one, uuid.UUID) else uuid.UUID(str(one)))
-        except ValueError:
-            continue
+    found = [known for one in given if (known := as_id(one)) is not None]
     return found[:MOST]
 
 

@@ -24,6 +24,7 @@ from jobs.control import scrubbing
 from jobs.errors import InvalidEvent
 from jobs.events import intake, validation
 from jobs.events.event import Event
+from jobs.ids import as_id
 from jobs.lib.excerpts import quoted
 from jobs.platform.postgres import statements
 from jobs.registry import catalog
@@ -97,16 +98,14 @@ def forget(event_ids: Iterable[str | uuid.UUID]) -> list[str]:
 def read_ids(event_ids: Any) -> list[str]:
     if isinstance(event_ids, str | uuid.UUID):
         raise InvalidEvent(f"forget takes a list of ids of events, not {quoted(str(event_ids))}.")
-    return [_as_id(given) for given in event_ids]
+    return [_read_id(given) for given in event_ids]
 
 
-def _as_id(given: Any) -> str:
-    try:
-        return str(given if isinstance(given, uuid.UUID) else uuid.UUID(given))
-    except (AttributeError, TypeError, ValueError):
-        raise InvalidEvent(
-            f"{quoted(given)} is not the id of an event, as send returns it."
-        ) from None
+def _read_id(given: Any) -> str:
+    known = as_id(given)
+    if known is None:
+        raise InvalidEvent(f"{quoted(given)} is not the id of an event, as send returns it.")
+    return str(known)
 
 
 def _start(asked: list[str]) -> str:

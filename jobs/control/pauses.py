@@ -67,7 +67,7 @@ def resume(fn_id: str) -> bool:
     """
     _row(fn_id)
     _ready(fn_id)
-    paused = RegisteredFunction.objects.filter(fn_id=fn_id, paused_at__isnull=False)
+    paused = RegisteredFunction.objects.paused().filter(fn_id=fn_id)
     over = {"paused_at": None, "stands_still": False, "pause_reason": "", "paused_by": ""}
     changed = bool(paused.update(**over))
     _go_on(fn_id)

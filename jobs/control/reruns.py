@@ -33,7 +33,7 @@ from jobs.lib.durations import seconds
 from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import named
 from jobs.metrics import ends
-from jobs.models import FINISHED, FetchStatus, RunStatus, StepKind, StepStatus
+from jobs.models import FINISHED, REMEMBERED, FetchStatus, RunStatus, StepKind, StepStatus
 from jobs.platform.postgres import notifier
 from jobs.registry import catalog
 from jobs.runs import completion, hook_events, invocation_tree
@@ -134,7 +134,6 @@ def _resume(run: models.Run, along: TakenAlong) -> models.Run:
     failed = run.steps.filter(status=StepStatus.FAILED, name__in=invocation_tree.failed_steps(run))
     failed.update(status=StepStatus.WAITING, attempts=0, ended_at=None)
     wait_anew(run, along.stand_ins)
-    remembered = [StepStatus.COMPLETED, StepStatus.FAILED]
     ends.undo(run.id)
     models.Run.objects.filter(id=run.id, status__in=RETRYABLE).update(
         status=RunStatus.QUEUED,
@@ -148,7 +147,7 @@ def _resume(run: models.Run, along: TakenAlong) -> models.Run:
         stop_requested=False,
         turns_held=0,
         asked_by=requester.named_id(),
-        steps_done=run.steps.filter(status__in=remembered).count(),
+        steps_done=run.steps.filter(status__in=REMEMBERED).count(),
         **_ready_again(run),
     )
     return run

@@ -43,6 +43,11 @@ class TakenAlong:
                 ended.append(lock_run(run_id))
         return [run for run in ended if run.status in RETRYABLE]
 
+    def retried(self) -> models.RunQuerySet:
+        """Failed and cancelled ones, which the retry takes along, by id."""
+        runs = models.Run.objects.all().filter(id__in=self.run_ids, status__in=RETRYABLE)
+        return runs.order_by("id")
+
 
 def taken_along(run: models.Run) -> TakenAlong:
     """Read before any lock."""
@@ -62,8 +67,8 @@ def taken_along(run: models.Run) -> TakenAlong:
 def refusal(run: models.Run, along: TakenAlong, asker: requester.Asker) -> JobsError | None:
     if not is_resumable(run.fn_id):
         return InvalidTransition(only_from_start(run))
-    ended = models.Run.objects.filter(id__in=along.run_ids, status__in=RETRYABLE).order_by("id")
-    told = (refusal_of_child(run, child, asker) for child in ended.select_related("event"))
+    children = along.retried().select_related("event")
+    told = (refusal_of_child(run, child, asker) for child in children)
     return next(filter(None, told), None)
 
 

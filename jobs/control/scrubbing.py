@@ -11,21 +11,22 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
+from jobs.models import IN_FLIGHT, in_sql
 from jobs.platform.postgres import statements
 from jobs.runs.hook_events import MOMENTS
 
 FORGOTTEN = "forgotten"  # in place of a text
 
 # A locked run is left to the next round.
-LOCK = """
+LOCK = f"""
 SELECT r.id FROM jobs_run r
  WHERE r.id = ANY(%(ids)s) AND r.ended_at IS NOT NULL AND r.forgotten_at IS NULL
    AND NOT EXISTS (SELECT 1 FROM jobs_fetch f
-                    WHERE f.run_id = r.id AND f.status IN ('pending', 'sending'))
+                    WHERE f.run_id = r.id AND f.status IN {in_sql(IN_FLIGHT)})
    AND NOT EXISTS (SELECT 1 FROM jobs_run above
                     WHERE above.id = r.invoked_by_id AND above.ended_at IS NULL)
  ORDER BY r.id FOR UPDATE OF r SKIP LOCKED
-"""
+"""  # noqa: S608
 
 
 def _error(column: str) -> str:

@@ -59,13 +59,14 @@ def start_by_hand(fn_id: str, data: dict[str, Any], event_name: str = INVOKED_EV
     function = catalog.get(fn_id)
     if fn_id in BY_ENGINE_ALONE:
         raise InvalidTransition(f"The engine alone starts {named(fn_id)}.")
-    if models.RegisteredFunction.objects.filter(fn_id=fn_id, paused_at__isnull=False).exists():
+    if models.RegisteredFunction.objects.paused().filter(fn_id=fn_id).exists():
         raise InvalidTransition(f"{named(fn_id)} is paused. Resume it first.")
     try:
         sent = validation.validate(Event(name=event_name, data=data))
         catalog.read_data(function, event_name, sent.data)
     except InvalidEvent as error:
-        told = str(error).replace(f"Event “{event_name}”: data", "The data", 1)
-        raise InvalidEvent(told) from None
+        if not error.data_problem:
+            raise
+        raise InvalidEvent(f"The data{error.data_problem}") from None
     with transaction.atomic():
         return str(intake.start_alone(function, sent))

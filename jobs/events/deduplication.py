@@ -151,7 +151,8 @@ def insert_if_new(parts: Parts, values: dict[str, Any], ids: Collection[str]) ->
 def outcome_of(locked: Rows, inserted: Rows) -> InsertionOutcome:
     if not locked:
         return InsertionOutcome.MANY
-    return InsertionOutcome.INSERTED if inserted[0][0] else InsertionOutcome.KNOWN
+    is_new = statements.only_value(inserted)
+    return InsertionOutcome.INSERTED if is_new else InsertionOutcome.KNOWN
 
 
 def find(ids: Collection[str]) -> dict[str, KnownEvent]:
@@ -180,7 +181,7 @@ def lock_many(ids: Collection[str]) -> dict[str, KnownEvent]:
         if not taken:
             return find(ids)
         with transaction.atomic():
-            statements.execute(WAIT_FOR, {"h": taken[0][0]})
+            statements.execute(WAIT_FOR, {"h": statements.only_value(taken)})
             transaction.set_rollback(True)
     _lock_ids_by(LOCK_IDS_IN, wanted)
     return find(ids)

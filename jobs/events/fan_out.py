@@ -38,8 +38,7 @@ def hold_if_paused(run: models.Run) -> None:
     """An invoked run waits until its paused function is resumed, and is not skipped
     (claim_row.STANDS_STILL).
     """
-    paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
-    if paused.filter(fn_id=run.fn_id).exists():
+    if models.RegisteredFunction.objects.paused().filter(fn_id=run.fn_id).exists():
         run.reason, run.expires_at = models.Reason.PAUSED, None
 
 

@@ -141,7 +141,8 @@ def _insert(
         with transaction.atomic(savepoint=False):
             answers = statements.execute_many(*inserts, (AWAITED, asked))
             outcome = _outcome_of(answers, ids)
-            if outcome is InsertionOutcome.INSERTED and answers[-1][0][0]:
+            is_awaited = statements.only_value(answers[-1])
+            if outcome is InsertionOutcome.INSERTED and is_awaited:
                 wake_waiting(names, fresh)
     if outcome is InsertionOutcome.INSERTED:
         condition_problems.report()

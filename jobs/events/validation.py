@@ -10,6 +10,7 @@ from jobs.events.event import Event, milliseconds
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import Unfit, decode, encode, is_text, plain, size_of
 from jobs.lib.secrets import mask
+from jobs.registry.event_data import invalid_data
 from jobs.registry.validation import EVENT_LIMIT, is_event_name
 
 RESERVED = ("jobs/", "inngest/")
@@ -63,12 +64,12 @@ def _json(event: Event) -> dict[str, Any]:
             raise Unfit(f"has {size:,} bytes; at most {SIZE_LIMIT:,} are allowed.")
         data = decode(text)
     except Unfit as unfit:
-        raise InvalidEvent(f"Event “{event.name}”: data {unfit}") from None
+        raise invalid_data(event.name, f" {unfit}") from None
     if not isinstance(data, dict):
         kind = type(event.data).__name__
-        raise InvalidEvent(
-            f"Event “{event.name}”: data must be a JSON object (a dict), not {kind}. Given is "
-            f"{quoted(event.data)}."
+        raise invalid_data(
+            event.name,
+            f" must be a JSON object (a dict), not {kind}. Given is {quoted(event.data)}.",
         )
     return data
 

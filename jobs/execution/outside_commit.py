@@ -16,7 +16,6 @@ from jobs.errors import Interrupted
 from jobs.execution.unit_of_work import UnitOfWork
 from jobs.platform.postgres import connection_state
 from jobs.platform.postgres.outages import is_unavailable
-from jobs.runs import step_record
 
 logger = logging.getLogger("jobs.engine")
 
@@ -57,4 +56,4 @@ def _is_reached(patience: float) -> bool:
 
 def _has_remembered(unit_of_work: UnitOfWork, name: str) -> bool:
     mine = models.Step.objects.filter(run_id=unit_of_work.claim.run_id, name=name)
-    return mine.filter(status__in=step_record.REMEMBERED).exists()
+    return mine.filter(status__in=models.REMEMBERED).exists()

@@ -18,6 +18,7 @@ from django.db import DataError
 from jobs.errors import LeaseLost
 from jobs.fetch.request import FetchRecord
 from jobs.ids import new_id
+from jobs.models import REMEMBERED, in_sql
 from jobs.platform.postgres import statements
 from jobs.platform.postgres.connection_state import DivisionByZero
 from jobs.platform.postgres.query import Query, columns_of
@@ -58,7 +59,7 @@ READ = f"""
 SELECT {", ".join(f"{OTHERWISE.get(name, name)} AS {name.split('.')[1]}" for name in COLUMNS)}
   FROM (SELECT *, {SIZE} AS size FROM jobs_step WHERE run_id = %(run_id)s) s
        LEFT JOIN jobs_fetch f ON s.kind = 'fetch'
-       AND s.status NOT IN ('completed', 'failed') AND f.run_id = s.run_id AND f.step_name = s.name
+       AND s.status NOT IN {in_sql(REMEMBERED)} AND f.run_id = s.run_id AND f.step_name = s.name
  ORDER BY s.position, s.id
 """  # noqa: S608
 

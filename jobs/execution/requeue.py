@@ -27,14 +27,12 @@ from django.db.models.functions import Now
 from jobs import conf, models
 from jobs.errors import Interrupted, JobsError
 from jobs.execution.lost_attempt import record_attempt
-from jobs.lib import backoff
 from jobs.lib.error_report import class_path, describe, fit_text
-from jobs.models import Reason
 from jobs.platform.postgres import connection_state, notifier
 from jobs.platform.postgres.outages import is_unavailable, sqlstate_of
 from jobs.runs.claim import Claim
 from jobs.runs.lease import release
-from jobs.runs.unclaimable import SET_ASIDE_SECONDS
+from jobs.runs.unclaimable import set_leased_aside
 
 logger = logging.getLogger("jobs.engine")
 
@@ -86,7 +84,7 @@ def _requeue(claim: Claim, report: Interrupted | None, *, was_away: bool) -> Non
     if run is None:
         logger.warning("Let go: run %s is in other hands", claim.run_id)
     elif report is None:
-        set_aside(run, Unreported())
+        set_leased_aside(claim.run_id, claim.token, Unreported())
     elif was_away or (not report.is_own and _is_of_before(claim, report.error)):
         _make_due(run)
     elif not report.is_own and run.requeue_count == 0:
@@ -105,7 +103,8 @@ def _is_of_before(claim: Claim, error: BaseException) -> bool:
         return False
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_postmaster_start_time() > %s", [claim.clock.at])
-        return bool(cursor.fetchone()[0])
+        (has_restarted,) = cursor.fetchone()
+        return bool(has_restarted)
 
 
 def _count(run: models.Run) -> None:
@@ -127,15 +126,4 @@ def _log_requeue(run: models.Run, report: Interrupted) -> None:
     logger.warning("Run %s: %s", run.id, message)
     models.LogLine.objects.create(
         run_id=run.id, attempt=run.attempt, level="WARNING", at=Now(), message=message
-    )
-
-
-def set_aside(run: models.Run, error: BaseException, seconds: float = SET_ASIDE_SECONDS) -> None:
-    """Let a run that no worker can take or settle wait visibly; its row says why."""
-    release(
-        models.Run.objects.filter(id=run.id, ended_at__isnull=True),
-        reason=Reason.ASIDE,
-        due_at=Now() + backoff.span(seconds),
-        error=describe(error),
-        requeue_count=F("requeue_count") + 1,
     )

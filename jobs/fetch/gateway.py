@@ -203,7 +203,7 @@ class Gateway:
                 for pair in batch:
                     self._store([pair])
                 return
-            leased_request = batch[0][0]
+            ((leased_request, _),) = batch
             logger.exception("An answer for run %s cannot be stored", leased_request.run_id)
             unfit = _broken(FetchCode.UNUSABLE, "the answer cannot be stored", error)
             claims, some_are_due = store_responses([(leased_request, unfit)])

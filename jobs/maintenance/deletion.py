@@ -47,12 +47,14 @@ def delete_runs(
     """
     values = {"ids": _texts(ids)}
     runs: list[Statement] = [(text, values) for text in OF_RUNS]
-    return int(statements.execute_many(*runs, _events(events, keep, awaited))[-1][0][0])
+    *_, gone = statements.execute_many(*runs, _events(events, keep, awaited))
+    return int(statements.only_value(gone))
 
 
 def delete_events(ids: Iterable[uuid.UUID], keep: timedelta, awaited: Collection[str]) -> int:
     """Of these, the ones accepted longer ago than `keep`, without a run and not `awaited`."""
-    return int(statements.execute_many(_events(ids, keep, awaited))[0][0][0])
+    (gone,) = statements.execute_many(_events(ids, keep, awaited))
+    return int(statements.only_value(gone))
 
 
 def _events(ids: Iterable[uuid.UUID], keep: timedelta, awaited: Collection[str]) -> Statement:

@@ -151,8 +151,8 @@ def _forget_runs(keep: timedelta, batch: int, awaited: set[str], done: Progress)
     free = free.order_by("ended_at").select_for_update(skip_locked=True)
     rows = list(free.values_list("id", "event_id", "ended_at")[:batch])
     if rows:
-        events = {row[1] for row in rows}
-        done["events"] += delete_runs((row[0] for row in rows), events, _window(keep), awaited)
+        ids, events, _ = zip(*rows, strict=True)
+        done["events"] += delete_runs(ids, set(events), _window(keep), awaited)
         done["runs"] += len(rows)
     done["since"] = max((str(ended_at) for _, _, ended_at in rows), default=done["since"])
     return len(rows)

@@ -50,7 +50,7 @@ def _cancel_expired() -> None:
 def _expired() -> models.RunQuerySet:
     """A run that stands still with its function is not late (pauses._ready)."""
     expired = models.Run.objects.unfinished().filter(expires_at__lt=Now())
-    paused = models.RegisteredFunction.objects.filter(paused_at__isnull=False)
+    paused = models.RegisteredFunction.objects.paused()
     still = paused.filter(stands_still=True).values("fn_id")
     return expired.exclude(started_at__isnull=True, fn_id__in=still)
 

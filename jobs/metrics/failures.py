@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from jobs.lib.failure_kinds import UNTOLD, ShortReason, general, reason_of
 from jobs.metrics.acts import Advice, advice_for
 from jobs.metrics.clusters import worker_names
-from jobs.models import Run
+from jobs.models import OPEN_FAILURE, Run
 from jobs.platform.postgres.named_rows import named_rows
 
 MOST = 5_000
@@ -172,7 +172,7 @@ def runs_of(kind: str) -> QuerySet[Run]:
 
 
 def open_runs_of(kind: str) -> QuerySet[Run]:
-    return runs_of(kind).filter(status="failed", mended_at__isnull=True)
+    return runs_of(kind).filter(OPEN_FAILURE)
 
 
 def short_reason(run: Run) -> ShortReason:

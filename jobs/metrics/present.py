@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from jobs.models import Reason, RunStatus
+from jobs.models import IS_DUE, Reason, RunStatus
 from jobs.platform.postgres.named_rows import named_rows
 from jobs.runs.standstill import EXPLAINED
 
@@ -16,13 +16,13 @@ MOST = 10_000
 
 # In one trip the clock, the oldest due run that no worker has taken (without those EXPLAINED,
 # which other lines show), and the tallies.
-PRESENT = """
+PRESENT = f"""
 SELECT clock_timestamp() AS at, due.id AS oldest_due,
        extract(epoch FROM statement_timestamp() - due.due_at)::float8 AS oldest_due_seconds,
        newest.fn_id, newest.status, newest.reason, newest.runs
   FROM (SELECT 1) AS one
   LEFT JOIN (SELECT id, due_at FROM jobs_run
-              WHERE lease_token IS NULL AND due_at <= statement_timestamp()
+              WHERE {IS_DUE}
                 AND reason <> ALL(%(explained)s)
               ORDER BY due_at LIMIT 1) AS due ON true
   LEFT JOIN (SELECT fn_id, status, reason, count(*) AS runs
@@ -30,7 +30,7 @@ SELECT clock_timestamp() AS at, due.id AS oldest_due,
                       ORDER BY id DESC LIMIT %(most)s) AS counted
               GROUP BY 1, 2, 3) AS newest ON true
  ORDER BY newest.fn_id, newest.status, newest.reason
-"""
+"""  # noqa: S608
 
 
 class PresentRow(NamedTuple):

@@ -188,7 +188,8 @@ def _own_xid() -> int:
     """All open transactions that have written have a smaller id."""
     with connection.cursor() as cursor:
         cursor.execute(OWN_ID)
-        return int(cursor.fetchone()[0])
+        (xid,) = cursor.fetchone()
+        return int(xid)
 
 
 # --- fold -----------------------------------------------------------------------------------------

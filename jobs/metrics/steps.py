@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from jobs.metrics.spans import Span
+from jobs.models import REMEMBERED, in_sql
 from jobs.platform.postgres.clock import database_clock
 from jobs.platform.postgres.named_rows import named_rows
 
@@ -17,7 +18,7 @@ MOST_STEPS = 3_000
 # A request's step takes from sending to its answer. Other steps' rows begin with their first try:
 # runs that an operator or code retried are left out. A repeated id's steps, “ask”, “ask:1”, … of
 # a loop, are one (jobs/execution/memory.py makes the names).
-STEPS = """
+STEPS = f"""
 SELECT s.name, s.kind, count(DISTINCT s.run_id) AS runs, count(*) AS times,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY s.took) AS p50,
        percentile_cont(0.95) WITHIN GROUP (ORDER BY s.took) AS p95,
@@ -39,12 +40,12 @@ SELECT s.name, s.kind, count(DISTINCT s.run_id) AS runs, count(*) AS times,
                  WHERE created_at >= %(since)s) AS runs
          CROSS JOIN LATERAL (
                SELECT * FROM jobs_step s WHERE s.run_id = runs.id
-                  AND s.status IN ('completed', 'failed') LIMIT %(steps_each)s) AS step
+                  AND s.status IN {in_sql(REMEMBERED)} LIMIT %(steps_each)s) AS step
           LEFT JOIN jobs_fetch asked
                  ON asked.run_id = step.run_id AND asked.step_name = step.name
          LIMIT %(steps)s) AS s
  GROUP BY s.name, s.kind ORDER BY seconds DESC, s.name
-"""
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,24 @@ from __future__ import annotations
 from jobs.models.cluster import Cluster, CronSchedule
 from jobs.models.condition import ConditionProblem
 from jobs.models.event import Event
-from jobs.models.fetch import HOST_SQL, Fetch, FetchStatus
+from jobs.models.fetch import HOST_SQL, IN_FLIGHT, Fetch, FetchStatus
 from jobs.models.function import RegisteredFunction
 from jobs.models.hand_over import HandOverNote
 from jobs.models.rollup import Rollup, RollupMark, UndoneEnd
-from jobs.models.run import CLASS, DUE_AT, FINISHED, UNFINISHED, Reason, Run, RunQuerySet, RunStatus
-from jobs.models.step import Attempt, AttemptStatus, LogLine, Step, StepKind, StepStatus
+from jobs.models.run import (
+    CLASS,
+    DUE_AT,
+    FINISHED,
+    IS_DUE,
+    OPEN_FAILURE,
+    UNFINISHED,
+    Reason,
+    Run,
+    RunQuerySet,
+    RunStatus,
+    in_sql,
+)
+from jobs.models.step import REMEMBERED, Attempt, AttemptStatus, LogLine, Step, StepKind, StepStatus
 from jobs.models.submission import Submission
 
 __all__ = [
@@ -18,6 +30,10 @@ __all__ = [
     "DUE_AT",
     "FINISHED",
     "HOST_SQL",
+    "IN_FLIGHT",
+    "IS_DUE",
+    "OPEN_FAILURE",
+    "REMEMBERED",
     "UNFINISHED",
     "Attempt",
     "AttemptStatus",
@@ -41,4 +57,5 @@ __all__ = [
     "StepStatus",
     "Submission",
     "UndoneEnd",
+    "in_sql",
 ]

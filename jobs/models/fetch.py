@@ -15,6 +15,8 @@ class FetchStatus(models.TextChoices):
     FAILED = "failed"
 
 
+IN_FLIGHT = [FetchStatus.PENDING, FetchStatus.SENDING]
+
 # The host of a request's URL, with its port if given: as SQL, and the same for the index.
 HOST_SQL = "lower(coalesce(substring(url, '//([^/?#]*)'), ''))"
 HOST = Lower(

@@ -1,7 +1,14 @@
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models.functions import Now
+
+
+class FunctionQuerySet(models.QuerySet["RegisteredFunction"]):
+    def paused(self) -> FunctionQuerySet:
+        return self.filter(paused_at__isnull=False)
 
 
 class RegisteredFunction(models.Model):
@@ -17,6 +24,8 @@ class RegisteredFunction(models.Model):
     paused_by = models.CharField(max_length=64, blank=True, default="", db_default="")
     # Unfinished runs stand still too, each after its step.
     stands_still = models.BooleanField(default=False)
+
+    objects: ClassVar[models.Manager[RegisteredFunction]] = FunctionQuerySet.as_manager()
 
     class Meta:
         verbose_name = "function"

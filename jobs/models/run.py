@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import ClassVar
 
@@ -26,6 +27,16 @@ class RunStatus(models.TextChoices):
 
 UNFINISHED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING]
 FINISHED = [RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.SKIPPED]
+# Not mended by a rerun, and not dealt with by an operator.
+OPEN_FAILURE = Q(status=RunStatus.FAILED, mended_at__isnull=True)
+# SQL, by the index of due runs.
+IS_DUE = "due_at <= statement_timestamp() AND lease_token IS NULL"
+
+
+def in_sql(statuses: Iterable[str]) -> str:
+    """“('queued', 'running')”."""
+    listed = ", ".join(f"'{status}'" for status in statuses)
+    return f"({listed})"
 
 
 class Reason(models.TextChoices):
@@ -54,8 +65,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         return runs.filter(ended_at__isnull=True) if set(statuses) <= set(UNFINISHED) else runs
 
     def open_failures(self) -> RunQuerySet:
-        """Not mended by a rerun, and not dealt with by an operator."""
-        return self.filter(status=RunStatus.FAILED, mended_at__isnull=True)
+        return self.filter(OPEN_FAILURE)
 
     def replayable(self, fn_id: str) -> RunQuerySet:
         """A function's skipped runs that can still be run: not replayed, not forgotten."""
@@ -228,7 +238,7 @@ class Run(models.Model):
             models.Index(
                 fields=["-ended_at"],
                 name="jobs_run_open_failure",
-                condition=Q(status=RunStatus.FAILED, mended_at__isnull=True),
+                condition=OPEN_FAILURE,
             ),
             models.Index(
                 fields=["failure_kind", "-id"],

@@ -26,6 +26,9 @@ class StepStatus(models.TextChoices):
     FAILED = "failed"
 
 
+REMEMBERED = [StepStatus.COMPLETED, StepStatus.FAILED]
+
+
 class Step(models.Model):
     """A named part of a run; completed or failed for good, it never runs again."""
 
@@ -67,7 +70,7 @@ class Step(models.Model):
 
     @property
     def is_remembered(self) -> bool:
-        return self.status in (StepStatus.COMPLETED, StepStatus.FAILED)
+        return self.status in REMEMBERED
 
 
 class AttemptStatus(models.TextChoices):

@@ -48,15 +48,20 @@ def read(kinds: list[Any], fn_id: str, name: str, data: dict[str, Any]) -> Any:
     first: Misfit | None = None
     for kind in kinds:
         try:
-            return shape_of(kind).read(data, "data")
+            return shape_of(kind).read(data, "")
         except Misfit as misfit:
             first = first or misfit
     if first is None:
         return data
     wanted = " or ".join(map(name_of, kinds))
-    raise InvalidEvent(
-        f"Event “{name}”: {first}. Function {named(fn_id)} takes {wanted}."
-    ) from None
+    raise invalid_data(name, f"{first}. Function {named(fn_id)} takes {wanted}.") from None
+
+
+def invalid_data(event_name: str, problem: str) -> InvalidEvent:
+    """`problem` goes on after the word “data”."""
+    error = InvalidEvent(f"Event “{event_name}”: data{problem}")
+    error.data_problem = problem
+    return error
 
 
 def schema(trigger: TriggerEvent) -> dict[str, Any]:

@@ -22,19 +22,19 @@ from typing import Any
 from jobs import models
 from jobs.errors import InvalidStep
 from jobs.lib.error_report import describe_as
-from jobs.models import StepKind, StepStatus
+from jobs.models import UNFINISHED, StepKind, StepStatus, in_sql
 from jobs.platform.postgres import statements
 from jobs.runs.line_locks import for_line
 from jobs.runs.turns import HEADS
 
 MOST_RUNS = 1_000  # per answer
 
-HOLDERS = """
+HOLDERS = f"""
 SELECT id FROM jobs_run
  WHERE turn_keys[%(column)s] = %(key)s AND turns_held > %(line)s
-   AND status IN ('queued', 'running', 'waiting')
+   AND status IN {in_sql(UNFINISHED)}
  LIMIT %(room)s
-"""
+"""  # noqa: S608
 
 # The first parked run of each line whose holders all wait for an invoked run or another line's
 # turn. A run with branches shows its shortest wait, so only its last one makes it a suspect.

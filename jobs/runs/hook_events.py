@@ -16,14 +16,17 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.ids import as_id
 from jobs.models import Run
 from jobs.platform.postgres import statements
+from jobs.runs.rerun_tree import with_reruns
 
 FAILED = "jobs/function.failed"
 CANCELLED = "jobs/function.cancelled"
 RETRIED = "jobs/function.retried"
 MOMENTS = {FAILED: "failure", CANCELLED: "cancel", RETRIED: "retry"}
 LARGEST = 2**31 - 1
+NO_RUN = uuid.UUID(int=0)
 
 # `data_of` in SQL, of an ended run `r` with its `error`, and its event `e`.
 DATA = """jsonb_build_object(
@@ -69,14 +72,11 @@ SELECT t.number FROM told t JOIN jobs_run r ON r.id = t.run_id
 """  # noqa: S608
 
 
-UNDER_WAY = """
-WITH RECURSIVE family(event_id, id, rerun_of_id) AS (
-  SELECT event_id, id, rerun_of_id FROM jobs_run WHERE event_id = ANY(%(event_ids)s::uuid[])
-  UNION
-  SELECT f.event_id, r.id, r.rerun_of_id FROM family f
-    JOIN jobs_run r ON r.rerun_of_id = f.id)
-SELECT DISTINCT f.event_id FROM family f JOIN jobs_run r ON r.id = f.id WHERE r.ended_at IS NULL
-"""
+OF_EVENTS = "SELECT event_id, id FROM jobs_run WHERE event_id = ANY(%(event_ids)s::uuid[])"
+UNDER_WAY = f"""
+{with_reruns(OF_EVENTS)}
+SELECT DISTINCT f.root FROM family f JOIN jobs_run r ON r.id = f.id WHERE r.ended_at IS NULL
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +88,13 @@ class HookEvent:
     @classmethod
     def by(cls, name: str, run_id: Any, epoch: Any) -> HookEvent:
         """Operators may edit the data: an unknown id is outdated."""
-        return cls(name, _id(run_id), _epoch(epoch))
+        return cls(name, as_id(run_id) or NO_RUN, _epoch(epoch))
 
 
 def _epoch(given: Any) -> int | None:
     if type(given) is not int:
         return None
     return given if 0 <= given <= LARGEST else -1  # no run's epoch
-
-
-def _id(given: Any) -> uuid.UUID:
-    try:
-        return uuid.UUID(given)
-    except (AttributeError, TypeError, ValueError):
-        return uuid.UUID(int=0)
 
 
 def data_of(

@@ -11,6 +11,7 @@ from django.db.models import Q
 from jobs import models
 from jobs.models import StepKind, StepStatus
 from jobs.platform.postgres import statements
+from jobs.runs.rerun_tree import with_reruns
 
 # Passes ended runs: those that they invoked may go on.
 BELOW = """
@@ -48,15 +49,11 @@ def is_below(run_id: uuid.UUID, root: str | uuid.UUID) -> bool:
 
 # Of a run and its reruns by operators, and theirs, the one whose output counts: completed, else
 # unfinished, else newest.
-STAND_INS = """
-WITH RECURSIVE line(root, id, depth) AS (
-  SELECT id, id, 1 FROM jobs_run WHERE id = ANY(%(ids)s)
-  UNION ALL
-  SELECT line.root, r.id, line.depth + 1
-    FROM line JOIN jobs_run r ON r.rerun_of_id = line.id WHERE line.depth < 100)
-SELECT DISTINCT ON (line.root) line.root, r.id FROM line JOIN jobs_run r ON r.id = line.id
- ORDER BY line.root, (r.status = 'completed') DESC, (r.ended_at IS NULL) DESC, r.id DESC
-"""
+STAND_INS = f"""
+{with_reruns("SELECT id, id FROM jobs_run WHERE id = ANY(%(ids)s)")}
+SELECT DISTINCT ON (f.root) f.root, r.id FROM family f JOIN jobs_run r ON r.id = f.id
+ ORDER BY f.root, (r.status = 'completed') DESC, (r.ended_at IS NULL) DESC, r.id DESC
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)

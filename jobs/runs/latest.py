@@ -6,16 +6,15 @@ from typing import NamedTuple
 
 from jobs.models import UNFINISHED
 from jobs.platform.postgres import statements
+from jobs.runs.rerun_tree import with_reruns
 
-LATEST = """
-WITH RECURSIVE family(event_id, id) AS (
-  SELECT event_id, id FROM jobs_run
-   WHERE event_id = ANY(%(event_ids)s::uuid[]) AND fn_id = %(fn_id)s
-  UNION
-  SELECT f.event_id, r.id FROM family f JOIN jobs_run r ON r.rerun_of_id = f.id)
-SELECT DISTINCT ON (f.event_id) f.event_id, r.id, r.status
-  FROM family f JOIN jobs_run r ON r.id = f.id ORDER BY f.event_id, r.id DESC
-"""
+OF_EVENTS = """SELECT event_id, id FROM jobs_run
+   WHERE event_id = ANY(%(event_ids)s::uuid[]) AND fn_id = %(fn_id)s"""
+LATEST = f"""
+{with_reruns(OF_EVENTS)}
+SELECT DISTINCT ON (f.root) f.root, r.id, r.status
+  FROM family f JOIN jobs_run r ON r.id = f.id ORDER BY f.root, r.id DESC
+"""  # noqa: S608
 
 
 class LatestRun(NamedTuple):

@@ -6,24 +6,25 @@ from __future__ import annotations
 
 import time
 
+from jobs.models import IS_DUE
 from jobs.platform.postgres import statements
 
 LOOK = 0.25  # seconds
 
 # Whether another function's run is leased, due, or just ended but not cancelled (a bulk action does
 # that). Each part is ordered as an index, to be read from it whatever the statistics.
-CROWDED = """
+CROWDED = f"""
 SELECT EXISTS (SELECT 1 FROM (
          SELECT fn_id FROM jobs_run WHERE lease_until IS NOT NULL
           ORDER BY lease_until DESC LIMIT 20) held WHERE fn_id <> %(fn_id)s)
     OR EXISTS (SELECT 1 FROM (
-         SELECT fn_id FROM jobs_run WHERE due_at <= statement_timestamp() AND lease_token IS NULL
+         SELECT fn_id FROM jobs_run WHERE {IS_DUE}
           ORDER BY due_at LIMIT 20) due WHERE fn_id <> %(fn_id)s)
     OR EXISTS (SELECT 1 FROM (
          SELECT fn_id, status FROM jobs_run WHERE ended_at > statement_timestamp() - interval '1 s'
           ORDER BY ended_at DESC LIMIT 100) ended
         WHERE fn_id <> %(fn_id)s AND status <> 'cancelled')
-"""
+"""  # noqa: S608
 
 # Event ids begin with the sender's milliseconds, by a clock that may be ahead.
 FIRST_ID = """
@@ -39,7 +40,7 @@ SELECT greatest(
 
 
 def is_crowded(fn_id: str) -> bool:
-    return bool(statements.execute_by_index(CROWDED, {"fn_id": fn_id})[0][0])
+    return bool(statements.only_value(statements.execute_by_index(CROWDED, {"fn_id": fn_id})))
 
 
 class Crowd:
@@ -55,7 +56,7 @@ class Crowd:
 
 
 def made_in_a_second() -> int:
-    return int(statements.execute_by_index(MADE, {})[0][0])
+    return int(statements.only_value(statements.execute_by_index(MADE, {})))
 
 
 def rest_after(busy: float, share: float) -> float:

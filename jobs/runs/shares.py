@@ -23,7 +23,7 @@ CLASS = (
     "(CASE WHEN due_at > created_at THEN '1' WHEN due_at <= created_at THEN '0' END || fn_id::text)"
 )
 DUE_AT = "coalesce(due_at, 'infinity'::timestamptz)"
-IS_DUE = f"{DUE_AT} <= statement_timestamp() AND lease_token IS NULL"
+IS_DUE_BY_CLASS = f"{DUE_AT} <= statement_timestamp() AND lease_token IS NULL"
 
 FIRST_CLASS = f"""
 (SELECT {CLASS} FROM jobs_run WHERE {CLASS} IS NOT NULL ORDER BY 1 LIMIT 1)"""  # noqa: S608
@@ -45,7 +45,7 @@ later AS ({LEAP.format(start=NEXT_CLASS.format(after="%(after)s"), name="later",
     FROM (SELECT class, number FROM later UNION ALL
           SELECT class, number + {MOST_CLASSES} FROM earlier WHERE class <= %(after)s) classes
    CROSS JOIN LATERAL (
-         SELECT 1 FROM jobs_run WHERE {CLASS} = classes.class AND {IS_DUE}
+         SELECT 1 FROM jobs_run WHERE {CLASS} = classes.class AND {IS_DUE_BY_CLASS}
           ORDER BY {DUE_AT}, id LIMIT 1) one
    ORDER BY number LIMIT %(limit)s
 )"""  # noqa: S608
@@ -53,7 +53,7 @@ later AS ({LEAP.format(start=NEXT_CLASS.format(after="%(after)s"), name="later",
 # Runs of each class.
 SHARE = "(SELECT %(limit)s::int / greatest(count(*), 1) FROM ready)"
 
-OF_CLASS = f"{CLASS} = ready.class AND {IS_DUE} ORDER BY {DUE_AT}, id"
+OF_CLASS = f"{CLASS} = ready.class AND {IS_DUE_BY_CLASS} ORDER BY {DUE_AT}, id"
 
 # The next look's start; null after all classes.
 NEXT = f"""

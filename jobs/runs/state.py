@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from jobs.errors import UnknownEvent, UnknownRun
+from jobs.ids import as_id
 from jobs.lib.excerpts import quoted
 from jobs.models import UNFINISHED, Event
 from jobs.platform.postgres.query import Query
@@ -94,7 +95,7 @@ def runs_of(event_id: str | uuid.UUID) -> list[RunState]:
     """The runs of an event, reruns included, oldest first; at most 1,000. `event_id` is what `send`
     returned. Raises UnknownEvent.
     """
-    known = _as_uuid(event_id)
+    known = as_id(event_id)
     rows = OF_EVENT.execute({"event_id": known}) if known is not None else []
     if not rows:
         raise UnknownEvent(f"There is no event {_named(event_id)}{_no_event(event_id, known)}")
@@ -108,7 +109,7 @@ def status(run_id: str | uuid.UUID) -> RunState:
 
 def read(run_id: str | uuid.UUID) -> OutputRow:
     """Raises UnknownRun."""
-    known = _as_uuid(run_id)
+    known = as_id(run_id)
     rows = RUN.execute({"run_id": known}) if known is not None else []
     if not rows:
         raise unknown_run(run_id)
@@ -116,7 +117,7 @@ def read(run_id: str | uuid.UUID) -> OutputRow:
 
 
 def unknown_run(given: Any) -> UnknownRun:
-    known = _as_uuid(given)
+    known = as_id(given)
     if known is None:
         return UnknownRun(f"There is no run {_named(given)}: a run's id is allowed, a UUID.")
     if Event.objects.filter(id=known).exists():
@@ -133,15 +134,6 @@ def _no_event(given: Any, known: uuid.UUID | None) -> str:
     if known is not None and RUN.execute({"run_id": known}):
         return ": this is a run's id. status(run_id) and result(run_id) take it."
     return f": give the id that send() returned, not the sender's own. {FORGOTTEN}"
-
-
-def _as_uuid(given: str | uuid.UUID) -> uuid.UUID | None:
-    if isinstance(given, uuid.UUID):
-        return given
-    try:
-        return uuid.UUID(given)
-    except (AttributeError, TypeError, ValueError):
-        return None
 
 
 def _named(given: object) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from jobs.ids import new_key
-from jobs.models import StepStatus
+from jobs.models import REMEMBERED
 from jobs.platform.postgres.query import NO_COLUMN
 
 
@@ -35,6 +35,3 @@ class StepRecord:
     @property
     def is_remembered(self) -> bool:
         return self.status in REMEMBERED
-
-
-REMEMBERED = (StepStatus.COMPLETED, StepStatus.FAILED)

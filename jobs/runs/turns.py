@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from jobs.events.wake import WORD, waking_parked
+from jobs.models import UNFINISHED, in_sql
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.query import Query
 from jobs.platform.postgres.statements import Statement
@@ -33,13 +34,13 @@ from jobs.runs.line_locks import FEW, LOCK, LOCKS, for_line, lock
 # differ in the column (an array index from 1).
 
 # Counted up to the limit.
-HOLDING = """
+HOLDING = f"""
           SELECT count(*) FROM (
             SELECT 1 FROM jobs_run h
              WHERE h.turn_keys[%(column)s] = r.turn_keys[%(column)s]
-               AND h.turns_held > %(line)s AND h.status IN ('queued', 'running', 'waiting')
+               AND h.turns_held > %(line)s AND h.status IN {in_sql(UNFINISHED)}
              LIMIT r.turn_limits[%(column)s]) held
-"""
+"""  # noqa: S608
 AHEAD = """
           SELECT count(*) FROM (
             SELECT 1 FROM jobs_run w
@@ -89,16 +90,16 @@ AS_SEEN = """
 TAKES = [take_turns_query(line, AS_SEEN) for line in (0, 1)]
 
 # All lines: leaps through the index, so long ones cost no more.
-LINES = """lines(key) AS (
+LINES = f"""lines(key) AS (
   (SELECT turn_keys[%(column)s] FROM jobs_run
-    WHERE turn_keys[%(column)s] IS NOT NULL AND status IN ('queued', 'running', 'waiting')
+    WHERE turn_keys[%(column)s] IS NOT NULL AND status IN {in_sql(UNFINISHED)}
     ORDER BY 1 LIMIT 1)
   UNION ALL
   SELECT (SELECT turn_keys[%(column)s] FROM jobs_run
-           WHERE turn_keys[%(column)s] > lines.key AND status IN ('queued', 'running', 'waiting')
+           WHERE turn_keys[%(column)s] > lines.key AND status IN {in_sql(UNFINISHED)}
            ORDER BY 1 LIMIT 1)
     FROM lines WHERE lines.key IS NOT NULL
-)"""
+)"""  # noqa: S608
 
 # In their order.
 PARKED = """

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import uuid
 from typing import Any
 
 from django.db import connection, transaction
 
 from jobs.errors import InvalidFunction
 from jobs.lib.error_report import class_path, describe, describe_as
-from jobs.models import Attempt, AttemptStatus, Reason
+from jobs.models import IS_DUE, Attempt, AttemptStatus, Reason
 from jobs.platform.postgres import notifier, statements
 from jobs.registry import unusable
 from jobs.registry.discovery import why_unknown
@@ -27,11 +28,11 @@ logger = logging.getLogger("jobs.engine")
 SET_ASIDE_SECONDS = 30
 
 
-SET_ASIDE = """
+SET_ASIDE = f"""
 UPDATE jobs_run SET reason = %(reason)s, error = %(why)s,
        due_at = statement_timestamp() + make_interval(secs => %(seconds)s)
- WHERE id = %(id)s AND due_at <= statement_timestamp() AND lease_token IS NULL
-"""
+ WHERE id = %(id)s AND {IS_DUE}
+"""  # noqa: S608
 
 
 def set_aside(claim: Claim, reason: Reason) -> None:
@@ -71,7 +72,7 @@ LATER = "statement_timestamp() + make_interval(secs => %(seconds)s)"
 ASIDE = releasing(
     reason="'aside'", due_at=LATER, error="%(why)s", requeue_count="requeue_count + 1"
 )
-UNREADABLE = f"UPDATE jobs_run SET {ASIDE} WHERE id = %(id)s AND lease_token = %(token)s"  # noqa: S608
+LEASED = f"UPDATE jobs_run SET {ASIDE} WHERE id = %(id)s AND lease_token = %(token)s"  # noqa: S608
 FIRST = f"UPDATE jobs_run SET {ASIDE} WHERE id = ({shares.FIRST})"  # noqa: S608
 
 
@@ -86,8 +87,13 @@ def claim_or_aside(row: ClaimRow, lease: dict[str, Any]) -> Claim | None:
         return claim_of(row, lease)
     except Exception as error:
         logger.exception("Run %s cannot be claimed", row.id)
-        _set_row_aside(UNREADABLE, error, id=row.id, token=lease["token"])
+        set_leased_aside(row.id, lease["token"], error)
         return None
+
+
+def set_leased_aside(run_id: uuid.UUID, token: uuid.UUID, error: BaseException) -> None:
+    """Let a run that no worker can take or settle wait visibly; its row says why."""
+    _set_row_aside(LEASED, error, id=run_id, token=token)
 
 
 def _set_row_aside(statement: str, error: BaseException, **where: Any) -> None:

@@ -87,7 +87,8 @@ def _names(accounts: list[User], name: str) -> list[str]:
 def _folded(name: str) -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT upper(%s)", [name])
-        return str(cursor.fetchone()[0])
+        (upper,) = cursor.fetchone()
+        return str(upper)
 
 
 def _key(kind: str, *parts: object) -> str:

@@ -114,8 +114,8 @@ class Full:
 
 def take(asked: Sequence[Asked]) -> list[Taken]:
     """Add what is asked, and return what was granted: rules that are full are left out."""
-    rows = {row[0]: row for row in _rows(TAKE, asked)}
-    return [_taken(one, *rows[one.rule.name][1:]) for one in asked if one.rule.name in rows]
+    granted = {rule: facts for rule, *facts in _rows(TAKE, asked)}
+    return [_taken(one, *granted[one.rule.name]) for one in asked if one.rule.name in granted]
 
 
 def _taken(

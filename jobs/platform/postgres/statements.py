@@ -84,6 +84,12 @@ def execute_by_index(text: str, values: Mapping[str, Any]) -> Rows:
     return rows
 
 
+def only_value(rows: Rows) -> Any:
+    """Of one row with one column."""
+    ((value,),) = rows
+    return value
+
+
 def begin() -> None:
     """Open the transaction that Django wants, for a step, at half psycopg's cost."""
     here = _ready()
