@@ -58,14 +58,23 @@ def satisfies(detail: dict[str, Any], variables: dict[str, Any], where: str) -> 
     return expressions.holds(condition, variables, f"{where}, event {variables['async']['id']}")
 
 
-WAKE = f"""
+MEANT = """id = ANY(%(run_ids)s)
+     AND (status IN ('waiting', 'running') OR status = 'queued' AND due_at IS NOT NULL)"""
+# Many are locked in one order, so that those who wake the same do not deadlock: the newest first,
+# as an invoked run that ends is locked before its invoker. (So does outbox.STORE_RESPONSES.)
+IN_ORDER = f"""id = ANY(ARRAY(
+         SELECT id FROM jobs_run WHERE {MEANT} ORDER BY id DESC FOR NO KEY UPDATE))"""  # noqa: S608
+
+
+def _wake(meant: str) -> str:
+    return f"""
 WITH woken AS (
-  UPDATE jobs_run SET due_at = statement_timestamp()
-   WHERE id = ANY(%(run_ids)s)
-     AND (status IN ('waiting', 'running') OR status = 'queued' AND due_at IS NOT NULL)
-  RETURNING id)
+  UPDATE jobs_run SET due_at = statement_timestamp() WHERE {meant} RETURNING id)
 SELECT '{notifier.RUN_DUE}' FROM woken LIMIT 1
 """  # noqa: S608
+
+
+WAKE, WAKE_MANY = _wake(MEANT), _wake(IN_ORDER)
 
 
 def wake_statement(run_ids: Sequence[uuid.UUID]) -> Statement:
@@ -73,7 +82,7 @@ def wake_statement(run_ids: Sequence[uuid.UUID]) -> Statement:
     is locked until this commit, so a claiming cluster sees what was written. A parked run looks
     when it has its turn.
     """
-    return WAKE, {"run_ids": list(run_ids)}
+    return WAKE if len(run_ids) == 1 else WAKE_MANY, {"run_ids": list(run_ids)}
 
 
 def wake_runs(run_ids: Sequence[uuid.UUID]) -> None:
