@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from django.db import connection, transaction
 from django.db.models import F
 
-from jobs.api import Context, Event, cancel, send
+from jobs.api import Context, Event, cancel, pause, send
 from jobs.control.lookup import lock_run
 from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.fetch.lease import hand_on_lapsed
 from jobs.models import Fetch, Run
+from jobs.runs import lease
 from jobs.runs.claiming import claim_due
 from jobs.testing import drain
 from tests.support.blocking import others, wait_until_blocked
 from tests.support.functions import go, registered, the_run
+from tests.support.rows import make_function, make_run, now
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,3 +76,41 @@ def test_a_run_is_cancelled_while_a_late_answer_lands(endpoint):
             landed.result(PATIENCE)
     assert the_run().status == "cancelled"
     assert Fetch.objects.get().status == "answered"
+
+
+def stops(older: Run, newer: Run) -> None:
+    pause(older.fn_id, stop_running=True, reason="It is ill.")
+
+
+def goes_on(older: Run, newer: Run) -> None:
+    pause(older.fn_id)
+
+
+def gives_back(older: Run, newer: Run) -> None:
+    held = {run.id: run.lease_token for run in (older, newer)}
+    assert lease.give_back_all(held) == 2
+
+
+@pytest.mark.parametrize("act", [stops, goes_on, gives_back])
+@pytest.mark.parametrize("moved", [0, 1])
+def test_running_runs_are_locked_newest_first(act: Callable[[Run, Run], None], moved: int):
+    """As an invoked run that ends is locked before its invoker."""
+    with registered(lambda ctx: None):
+        make_function("test-function")
+        runs = [
+            make_run(fn_id="test-function", **running(), stop_requested=act is goes_on)
+            for _ in range(2)
+        ]
+        Run.objects.filter(id=runs[moved].id).update(stop_requested=act is goes_on)
+        older, newer = sorted(runs, key=lambda run: run.id)
+        with others() as start:
+            with transaction.atomic():
+                lock_run(newer.id)
+                acted = start(lambda: act(older, newer))
+                wait_until_blocked(1)
+                lock_run(older.id)
+            acted.result(PATIENCE)
+
+
+def running() -> dict[str, Any]:
+    return {"status": "running", "lease_token": uuid.uuid4(), "lease_until": now(), "due_at": None}
