@@ -113,14 +113,21 @@ def _cancel_one(run_id: str | uuid.UUID, why: str) -> bool:
             return False
         error = reason_of(why) if why else None
         completion.end(run, RunStatus.CANCELLED, error)
-        models.Fetch.objects.filter(run_id=run.id, status=FetchStatus.PENDING).update(
-            status=FetchStatus.FAILED, error={"message": "cancelled", "final": True}, ended_at=Now()
-        )
+        _fail_pending_requests(run.id)
         completion.await_nothing(run.id)
         ended_run = completion.EndedRun.of_run(run)
         completion.emit_and_start_hook(hook_events.CANCELLED, ended_run, error, "cancel")
         completion.release_turns(ended_run)
     return True
+
+
+def _fail_pending_requests(run_id: uuid.UUID) -> None:
+    """But for those that a gateway has at this moment, which locks requests before runs."""
+    pending = models.Fetch.objects.filter(run_id=run_id, status=FetchStatus.PENDING)
+    free = pending.select_for_update(skip_locked=True).values("id")
+    models.Fetch.objects.filter(id__in=free).update(
+        status=FetchStatus.FAILED, error={"message": "cancelled", "final": True}, ended_at=Now()
+    )
 
 
 def _refuse_ended(run: models.Run) -> None:

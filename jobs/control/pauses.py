@@ -54,7 +54,7 @@ def pause(fn_id: str, *, stop_running: bool = False, reason: str = "") -> bool:
         paused.update(pause_reason=reason, paused_by=requester.current_id())
     if stop_running:
         running = Run.objects.in_status(RunStatus.RUNNING).filter(fn_id=fn_id)
-        running.update(stop_requested=True)
+        running.update_in_order(stop_requested=True)
     else:
         _go_on(fn_id, but=_held(fn_id))
     return changed
@@ -110,7 +110,7 @@ def _held(fn_id: str) -> Q:
 
 def _go_on(fn_id: str, but: Q | None = None) -> None:
     unfinished = Run.objects.in_status(*UNFINISHED).filter(fn_id=fn_id)
-    unfinished.filter(stop_requested=True).update(stop_requested=False)
+    unfinished.filter(stop_requested=True).update_in_order(stop_requested=False)
     still = unfinished.filter(reason=Reason.PAUSED).exclude(but or Q(pk__in=[]))
     fresh = still.filter(started_at=None, expires_at=None)
     fresh.update(expires_at=_expiry(fn_id), ready_at=Now())

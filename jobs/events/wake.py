@@ -73,18 +73,26 @@ def waking_parked(which: str) -> str:
 # (records.SETTLED). A parked run looks when it has its turn.
 CAN_BE_WOKEN = """
 (r.status IN ('waiting', 'running') OR r.status = 'queued' AND r.due_at IS NOT NULL)"""
+MEANT = f"r.id = ANY(%(run_ids)s) AND {CAN_BE_WOKEN}"
+# Many are locked in one order, so that those who wake the same do not deadlock: the newest first,
+# as an invoked run that ends is locked before its invoker. (So does outbox.STORE_RESPONSES.)
+IN_ORDER = f"""r.id = ANY(ARRAY(
+         SELECT r.id FROM jobs_run r WHERE {MEANT} ORDER BY r.id DESC FOR NO KEY UPDATE))"""  # noqa: S608
 
 # What the notifier sends after the commit; nothing if none was `woken`.
 WORD = f"SELECT '{notifier.RUN_DUE}' FROM woken LIMIT 1"  # noqa: S608
-WAKE = f"""
-WITH woken AS ({waking(f"r.id = ANY(%(run_ids)s) AND {CAN_BE_WOKEN}")})
+WAKE, WAKE_MANY = (
+    f"""
+WITH woken AS ({waking(which)})
 {WORD}
 """
+    for which in (MEANT, IN_ORDER)
+)
 
 
 def wake_statement(run_ids: Sequence[uuid.UUID]) -> Statement:
     """A due run's row is locked until this commit, so a claiming cluster sees what was written."""
-    return WAKE, {"run_ids": list(run_ids)}
+    return WAKE if len(run_ids) == 1 else WAKE_MANY, {"run_ids": list(run_ids)}
 
 
 def wake_runs(run_ids: Sequence[uuid.UUID]) -> None:

@@ -92,7 +92,7 @@ LEASING = Query(LEASE_REQUESTS, LeasedRow)
 
 REMEMBER_RESULT_URL = f"UPDATE jobs_fetch f SET result_url = %(url)s FROM {SENT} WHERE {OURS}"  # noqa: S608
 
-# Runs are locked in order, so that two gateways do not deadlock (wake.wake_runs).
+# Runs are locked in order, so that two gateways do not deadlock (wake.WAKE_MANY).
 STORE_RESPONSES = f"""
 WITH no_wait AS MATERIALIZED (
   SELECT set_config('synchronous_commit', 'off', true)
@@ -117,9 +117,9 @@ WITH no_wait AS MATERIALIZED (
     FROM jobs_run r
    WHERE r.id IN (SELECT run_id FROM written)
      AND {CAN_BE_WOKEN}
-   ORDER BY r.id FOR NO KEY UPDATE
+   ORDER BY r.id DESC FOR NO KEY UPDATE
 ), mine AS MATERIALIZED (
-  SELECT * FROM waiting WHERE is_free AND NOT stands_still LIMIT %(room)s
+  SELECT * FROM waiting WHERE is_free AND NOT stands_still ORDER BY id LIMIT %(room)s
 ), leased AS (
   UPDATE jobs_run r SET {leasing()} WHERE r.id = ANY(ARRAY(SELECT id FROM mine))
 ), woken AS (

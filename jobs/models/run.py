@@ -3,7 +3,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -75,6 +75,12 @@ class RunQuerySet(models.QuerySet["Run"]):
     def held(self, run_id: uuid.UUID, token: uuid.UUID) -> RunQuerySet:
         """The run, if the lease with this token has not ended."""
         return self.filter(id=run_id, lease_token=token)
+
+    def update_in_order(self, **changes: Any) -> int:
+        """For rows that may be running: locked newest first, as those that are woken (events.wake)
+        are."""
+        locked = self.order_by("-id").select_for_update(no_key=True).values("id")
+        return Run.objects.filter(id__in=locked).update(**changes)
 
     def lock_first(self, *, skip_locked: bool = False) -> Run | None:
         """The first run with its event, its row locked until the transaction ends."""

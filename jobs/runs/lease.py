@@ -98,7 +98,7 @@ UPDATE jobs_run r SET lease_until = statement_timestamp() + make_interval(secs =
 RETURNING r.id
 """  # noqa: S608
 GIVE_BACK = f"""
-WITH mine AS MATERIALIZED ({HELD} FOR UPDATE OF l {{passing_by}})
+WITH mine AS MATERIALIZED ({HELD} ORDER BY l.id DESC FOR UPDATE OF l {{passing_by}})
 UPDATE jobs_run r SET {releasing()} FROM mine WHERE r.id = mine.id
 """  # noqa: S608
 

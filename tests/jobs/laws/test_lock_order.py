@@ -1,0 +1,116 @@
+"""Rows that several transactions lock at the same moment are locked in one order."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.db.models import F
+
+from jobs.api import Context, Event, cancel, pause, send
+from jobs.control.lookup import lock_run
+from jobs.execution.executor import execute
+from jobs.fetch import gateway
+from jobs.fetch.lease import hand_on_lapsed
+from jobs.models import Fetch, Run
+from jobs.runs import lease
+from jobs.runs.claiming import claim_due
+from jobs.testing import drain
+from tests.support.blocking import others, wait_until_blocked
+from tests.support.functions import go, registered, the_run
+from tests.support.rows import make_function, make_run, now
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PATIENCE = 30.0  # seconds
+
+
+def waits(ctx: Context) -> str:
+    return ctx.step.wait_for_event("wait", event="shop/opened", timeout=3600).name
+
+
+@pytest.mark.parametrize("moved", [0, 1])
+def test_runs_that_one_event_wakes_are_locked_newest_first(moved: int):
+    """Wherever they lie in their table: a row that is written moves behind the others."""
+    with registered(waits):
+        send([Event(name="test/go") for _ in range(2)])
+        drain()
+        runs = list(Run.objects.filter(fn_id="test-function").order_by("id"))
+        Run.objects.filter(id=runs[moved].id).update(worker="moved")
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE jobs_run")  # else it is read by its index
+        with others() as start:
+            with transaction.atomic():
+                lock_run(runs[1].id)
+                sent = start(lambda: send(Event(name="shop/opened")))
+                wait_until_blocked(1)
+                lock_run(runs[0].id)
+            sent.result(PATIENCE)
+        drain()
+    assert {run.status for run in Run.objects.filter(fn_id="test-function")} == {"completed"}
+
+
+def asked_late(endpoint) -> gateway.Flight:
+    """A request whose gateway stood still until its lease lapsed, and then has its answer."""
+    go()
+    execute(*claim_due(1))
+    (flight,) = gateway.lease_requests(1)
+    Fetch.objects.update(lease_until=F("sent_at"))  # travel() would move sent_at, too
+    assert hand_on_lapsed() == 1
+    return flight
+
+
+def test_a_run_is_cancelled_while_a_late_answer_lands(endpoint):
+    with registered(lambda ctx: ctx.step.fetch("call", endpoint.url).status_code):
+        flight = asked_late(endpoint)
+        outcome = gateway.perform_now(flight)
+        with others() as start:
+            with transaction.atomic():
+                lock_run(the_run().id)
+                landed = start(lambda: gateway.store_responses([(flight, outcome)]))
+                wait_until_blocked(1)  # with the request, over its run
+                assert cancel(the_run().id)
+            landed.result(PATIENCE)
+    assert the_run().status == "cancelled"
+    assert Fetch.objects.get().status == "answered"
+
+
+def stops(older: Run, newer: Run) -> None:
+    pause(older.fn_id, stop_running=True, reason="It is ill.")
+
+
+def goes_on(older: Run, newer: Run) -> None:
+    pause(older.fn_id)
+
+
+def gives_back(older: Run, newer: Run) -> None:
+    held = {run.id: run.lease_token for run in (older, newer)}
+    assert lease.give_back_all(held) == 2
+
+
+@pytest.mark.parametrize("act", [stops, goes_on, gives_back])
+@pytest.mark.parametrize("moved", [0, 1])
+def test_running_runs_are_locked_newest_first(act: Callable[[Run, Run], None], moved: int):
+    """As an invoked run that ends is locked before its invoker."""
+    with registered(lambda ctx: None):
+        make_function("test-function")
+        runs = [
+            make_run(fn_id="test-function", **running(), stop_requested=act is goes_on)
+            for _ in range(2)
+        ]
+        Run.objects.filter(id=runs[moved].id).update(stop_requested=act is goes_on)
+        older, newer = sorted(runs, key=lambda run: run.id)
+        with others() as start:
+            with transaction.atomic():
+                lock_run(newer.id)
+                acted = start(lambda: act(older, newer))
+                wait_until_blocked(1)
+                lock_run(older.id)
+            acted.result(PATIENCE)
+
+
+def running() -> dict[str, Any]:
+    return {"status": "running", "lease_token": uuid.uuid4(), "lease_until": now(), "due_at": None}
