@@ -17,11 +17,12 @@ from django.utils.safestring import SafeString
 from jobs.admin.words import span
 from jobs.metrics.histograms import Histogram
 from jobs.metrics.series import Bar, Series
+from jobs.models import FINISHED
 
 TOP = 22.0  # pixels; a column's figures stand above
 BOTTOM = 140.0
 SPARK = 28.0
-OUTCOMES = ("completed", "failed", "cancelled", "skipped")
+OUTCOMES = tuple(map(str, FINISHED))
 GAP = 0.15  # of a column's width
 
 

@@ -6,17 +6,16 @@ process.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Greatest, Now
 
+from jobs.control.deadlines import start_deadline
 from jobs.control.notes import note
 from jobs.control.reruns import rerun_once
 from jobs.errors import InvalidTransition, UnknownFunction
 from jobs.events import requester
-from jobs.lib.durations import seconds
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import is_name, named
 from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunStatus
@@ -113,7 +112,7 @@ def _go_on(fn_id: str, but: Q | None = None) -> None:
     unfinished.filter(stop_requested=True).update_in_order(stop_requested=False)
     still = unfinished.filter(reason=Reason.PAUSED).exclude(but or Q(pk__in=[]))
     fresh = still.filter(started_at=None, expires_at=None)
-    fresh.update(expires_at=_expiry(fn_id), ready_at=Now())
+    fresh.update(expires_at=start_deadline(fn_id), ready_at=Now())
     still.update(due_at=Now(), reason=Reason.NONE)
     notifier.wake_clusters()
 
@@ -130,11 +129,6 @@ def _ready(fn_id: str) -> None:
         in_time = Now() + timedelta(seconds=start)
         timed = waiting.filter(expires_at__isnull=False)
         timed.update(expires_at=Greatest("expires_at", in_time))
-
-
-def _expiry(fn_id: str) -> Any:
-    start = catalog.get(fn_id).timeouts.start if catalog.knows(fn_id) else None
-    return None if start is None else Now() + timedelta(seconds=seconds(start))
 
 
 def _row(fn_id: str) -> None:

@@ -6,7 +6,6 @@ two retries at the same moment one acts.
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -14,6 +13,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from jobs import models
+from jobs.control.deadlines import start_deadline
 from jobs.control.lookup import find, lock_run
 from jobs.control.retries import (
     RETRYABLE,
@@ -29,7 +29,6 @@ from jobs.events import condition_problems, fan_out, requester, validation
 from jobs.events.event import Event, EventPayload
 from jobs.execution import records
 from jobs.ids import new_id
-from jobs.lib.durations import seconds
 from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import named
 from jobs.metrics import ends
@@ -158,9 +157,7 @@ def _ready_again(run: models.Run) -> dict[str, Any]:
     `timeouts.finish` from its next start (lease.LEASED)."""
     if run.started_at is not None:
         return {"expires_at": None}
-    start = catalog.get(run.fn_id).timeouts.start if catalog.knows(run.fn_id) else None
-    in_time = None if start is None else Now() + timedelta(seconds=seconds(start))
-    return {"ready_at": Now(), "expires_at": in_time}
+    return {"ready_at": Now(), "expires_at": start_deadline(run.fn_id)}
 
 
 def _anew(run: models.Run, from_step: str | None, data: dict[str, Any] | None) -> models.Run:

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from jobs.metrics.ends import Count, counted
 from jobs.metrics.histograms import Histogram
 from jobs.metrics.spans import HOUR, Span
-from jobs.models import Rollup, RollupMark, RunStatus
+from jobs.models import FINISHED, Rollup, RollupMark, RunStatus
 from jobs.platform.postgres.clock import database_clock
 
 MOST_LIVE = 5_000  # later ends of a page
@@ -66,7 +66,7 @@ class Series:
     def total(self) -> Bar:
         whole = Bar(self.since, self.now)
         for bar in self.bars:
-            for name in ("completed", "failed", "cancelled", "skipped"):
+            for name in map(str, FINISHED):
                 setattr(whole, name, getattr(whole, name) + getattr(bar, name))
             whole.wait.merge(bar.wait.counts)
             whole.took.merge(bar.took.counts)

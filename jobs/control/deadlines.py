@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models.functions import Now
+
+from jobs.lib.durations import seconds
+from jobs.registry import catalog
+
+
+def start_deadline(fn_id: str) -> Any:
+    """By when a run that is ready now must start (SQL); None without `timeouts.start`."""
+    start = catalog.get(fn_id).timeouts.start if catalog.knows(fn_id) else None
+    return None if start is None else Now() + timedelta(seconds=seconds(start))
