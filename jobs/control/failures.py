@@ -40,7 +40,7 @@ def deal_with(
 
     Runs that are no open failures are passed by. An operator (see requester) needs
     `jobs.deal_with_run`, else NotAllowed; runs that the account may not deal with are refused. One
-    transaction and one history line; it locks the runs' rows by id.
+    transaction and one history line; it locks the runs' rows, the newest first.
     """
     said = note(sentence, "The sentence")
     if not said:
@@ -63,7 +63,7 @@ def deal_with(
 def _meant(run_ids: Iterable[str | uuid.UUID], kind: str | None) -> RunQuerySet:
     failed = Run.objects.all()
     runs = failed.filter(id__in=_ids(run_ids)) if kind is None else failed.filter(failure_kind=kind)
-    runs = runs.filter(OPEN_FAILURE).order_by("id")
+    runs = runs.filter(OPEN_FAILURE).order_by("-id")
     return runs.select_for_update(of=("self",)).only("id", "fn_id", "event_id", "status")[:MOST]
 
 

@@ -56,7 +56,7 @@ family(number, id, rerun_of_id) AS (
 LOCK_FAMILY = f"""
 SELECT id FROM jobs_run
  WHERE id = ANY(ARRAY({FAMILY} SELECT id FROM family)) AND ended_at IS NOT NULL
- ORDER BY id FOR SHARE
+ ORDER BY id DESC FOR SHARE
 """  # noqa: S608
 
 CURRENT = f"""

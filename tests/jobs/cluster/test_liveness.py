@@ -197,17 +197,18 @@ def test_a_run_that_cannot_be_read_is_set_aside_alone(pusher, monkeypatch):
 
 
 def test_a_run_at_which_the_whole_statement_fails_is_found_and_set_aside(pusher, monkeypatch):
-    real = statements.execute
+    real = statements.execute_many
     with registered(lambda ctx: None):
         bad, good = go(), go()
 
-        def fails(text: str, values: Any) -> Any:
+        def fails(*asked: Any, **how: Any) -> Any:
             due = Run.objects.due().filter(lease_token=None).order_by("due_at", "id")
+            text, values = asked[0]
             if text == claiming.CLAIM_DUE and bad in due[: values["limit"]]:
                 raise DataError("interval out of range")
-            return real(text, values)
+            return real(*asked, **how)
 
-        monkeypatch.setattr(statements, "execute", fails)
+        monkeypatch.setattr(statements, "execute_many", fails)
         for _ in range(3):
             pusher.dequeue()
     bad.refresh_from_db()

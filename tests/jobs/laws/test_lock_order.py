@@ -10,18 +10,18 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import F
 
-from jobs.api import Context, Event, cancel, pause, send
+from jobs.api import Context, Event, cancel, deal_with, pause, send
 from jobs.control.lookup import lock_run
 from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.fetch.lease import hand_on_lapsed
 from jobs.models import Fetch, Run
-from jobs.runs import lease
+from jobs.runs import hook_events, lease
 from jobs.runs.claiming import claim_due
 from jobs.testing import drain
 from tests.support.blocking import others, wait_until_blocked
 from tests.support.functions import go, registered, the_run
-from tests.support.rows import make_function, make_run, now
+from tests.support.rows import failed_run, make_function, make_run, now
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -114,3 +114,26 @@ def test_running_runs_are_locked_newest_first(act: Callable[[Run, Run], None], m
 
 def running() -> dict[str, Any]:
     return {"status": "running", "lease_token": uuid.uuid4(), "lease_until": now(), "due_at": None}
+
+
+def deals_with(older: Run, newer: Run) -> None:
+    assert deal_with("Known.", run_ids=[older.id, newer.id]).done == 2
+
+
+def asks_whether_outdated(older: Run, newer: Run) -> None:
+    with transaction.atomic():
+        hook_events.is_outdated(hook_events.FAILED, {"run_id": str(older.id), "epoch": 0})
+
+
+@pytest.mark.parametrize("act", [deals_with, asks_whether_outdated])
+def test_failed_runs_are_locked_newest_first(act: Callable[[Run, Run], None]):
+    """As a retry locks the invoked runs that it takes along before their invoker."""
+    older = failed_run()
+    newer = failed_run(rerun_of=older)
+    with others() as start:
+        with transaction.atomic():
+            lock_run(newer.id)
+            acted = start(lambda: act(older, newer))
+            wait_until_blocked(1)
+            lock_run(older.id)
+        acted.result(PATIENCE)
