@@ -99,8 +99,9 @@ def _mark_begun(claim: Claim) -> None:
     """A run lost with a cluster may have caused that. Record its beginning, to tell its next loss
     from its neighbours'.
     """
-    mine = models.Run.objects.held(claim.run_id, claim.token)
-    if claim.lost_count and not mine.update(begun=True):
+    if not claim.lost_count:
+        return
+    if not models.Run.objects.held(claim.run_id, claim.token).update(begun=True):
         raise LeaseLost(claim.run_id)
 
 

@@ -30,6 +30,7 @@ from jobs.platform.postgres import (
     django_internals,
     session_state,
     statements,
+    transaction_count,
 )
 
 
@@ -59,14 +60,14 @@ class StepTransaction:
             self._scope, self._raw = scope, self._database.connection
             session_state.notice(self._raw)
             self._blocks = django_internals.count_blocks(self._database)
-            self._begun = statements.transactions_begun()
+            self._begun = transaction_count.begun(self._raw)
             self._opened = time.monotonic()
         return self._scope
 
     def raise_if_broken(self) -> None:
         if self._is_lost:
             raise TransactionEnded
-        if self.is_broken:
+        if connection_state.is_failed(self._database):
             raise told(TransactionBroken, self._database)
 
     @property
@@ -140,7 +141,7 @@ class StepTransaction:
     def _check_what_a_body_left(self) -> None:
         if self._is_lost:
             raise TransactionLost
-        if self.is_broken:
+        if connection_state.is_failed(self._database):
             raise told(SwallowedDatabaseError, self._database)
         if self._is_left_open:
             raise TransactionLeftOpen
@@ -149,9 +150,10 @@ class StepTransaction:
 
     def _was_ended_by_hand(self) -> bool:
         """Whether a COMMIT or ROLLBACK that is not Django's has ended it."""
-        begun = statements.transactions_begun() - self._begun
-        is_over = connection_state.is_idle(self._database)
-        return not self.outer.is_there and begun > (0 if is_over else 1)
+        begun = transaction_count.begun(self._raw) - self._begun
+        if begun == 0 or self.outer.is_there:
+            return False
+        return begun > 1 or connection_state.is_idle(self._database)
 
     def _undo_body(self, savepoint: str | None, error: BaseException) -> None:
         """If earlier steps' effects go along, or there is no database, the execution ends here."""

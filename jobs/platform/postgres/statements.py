@@ -16,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import PipelineStatus
 
 from jobs import conf
-from jobs.platform.postgres import django_internals, plain_statements, transaction_count
+from jobs.platform.postgres import django_internals, plain_statements
 from jobs.platform.postgres.pipeline import NOTHING, PipelineConnection, Rows, Statement
 from jobs.platform.postgres.pooled_pipeline import is_pooled, pipeline_of, settings_of
 from jobs.platform.postgres.step_cursor import prepare_often
@@ -34,7 +34,6 @@ __all__ = [
     "has_pool",
     "keep_connections",
     "read_by_index",
-    "transactions_begun",
 ]
 
 # For the rest of a transaction. A plan that was kept from when a table was empty would read all of
@@ -100,10 +99,6 @@ def begin() -> None:
     if pipeline_connection is not None:
         with here.wrap_database_errors:
             pipeline_connection.begin()
-
-
-def transactions_begun() -> int:
-    return transaction_count.begun(_ready().connection)
 
 
 def _ready() -> BaseDatabaseWrapper:
