@@ -114,11 +114,12 @@ class Mask:
     texts: list[tuple[str, str]]
     plain: set[str]
     written: set[str]  # of `texts`
-    longest: int  # characters of the longest spelling
+    shortest: int  # characters of the shortest spelling
+    longest: int
 
     def may_find(self, text: str) -> bool:
         """Most texts hold neither a secret nor an escape."""
-        if not self.plain:
+        if not self.plain or len(text) < self.shortest:
             return False
         if "\\" in text or "%" in text or "&" in text or "+" in text:
             return True
@@ -144,11 +145,15 @@ class Mask:
 def _mask() -> Mask:
     values = [(part, name) for name, value in known().items() for part in _parts(value)]
     texts = [(text, name) for value, name in values for text in encoded(value)]
+    written = {text for text, _ in texts}
+    as_they_are = {text for value, _ in values for text in plain(value)}
+    spellings = [*written, *as_they_are, *(value for value, _ in values)]
     return Mask(
         patterns=[(pattern_of(value), name) for value, name in values],
         texts=texts,
-        written={text for text, _ in texts},
-        plain={text for value, _ in values for text in plain(value)},
+        written=written,
+        plain=as_they_are,
+        shortest=min(map(len, spellings), default=0),
         longest=max((len(value) for value, _ in values), default=0) * LONGEST_CHARACTER,
     )
 
