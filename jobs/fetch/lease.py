@@ -27,30 +27,37 @@ RENEW = f"UPDATE jobs_fetch f SET {leased('s.token')} FROM {SENT} WHERE {OURS}" 
 
 
 def handing_on(which: str, sent_at: str) -> str:
-    """Hand on the requests (a query of ids) of a gateway that is gone or goes, except those of
-    ended runs, which wait for no answer. `sent_at` recognises a gateway that comes back (outbox,
-    3).
+    """Hand on the requests (a query of ids and run ids) of a gateway that is gone or goes, except
+    those of ended runs, which wait for no answer. `sent_at` recognises a gateway that comes back
+    (outbox, 3).
+
+    A run that another transaction locks may be ending there: its request stays as it is, and the
+    next sweep finds it.
     """
     return f"""
+WITH meant AS MATERIALIZED ({which}),
+runs AS MATERIALIZED (
+  SELECT id, ended_at FROM jobs_run WHERE id = ANY(ARRAY(SELECT run_id FROM meant))
+     FOR SHARE SKIP LOCKED)
 UPDATE jobs_fetch f SET {RELEASED}, sent_at = {sent_at},
        status = CASE WHEN r.ended_at IS NULL THEN 'pending' ELSE 'failed' END,
        error = CASE WHEN r.ended_at IS NULL THEN f.error
                     ELSE jsonb_build_object('message', 'its run has ended', 'final', true) END,
        ended_at = CASE WHEN r.ended_at IS NOT NULL THEN statement_timestamp() END
-  FROM jobs_run r WHERE r.id = f.run_id AND f.id IN ({which})
+  FROM runs r WHERE r.id = f.run_id AND f.id = ANY(ARRAY(SELECT id FROM meant))
 RETURNING f.id
 """  # noqa: S608
 
 
 LAPSED_REQUESTS = """
-SELECT id FROM jobs_fetch WHERE lease_until < statement_timestamp()
+SELECT id, run_id FROM jobs_fetch WHERE lease_until < statement_timestamp()
  ORDER BY lease_until LIMIT 500 FOR UPDATE SKIP LOCKED
 """
 HAND_ON_LAPSED = handing_on(LAPSED_REQUESTS, sent_at="f.sent_at")
 
 # Its gateway sends these no more.
 RELEASE = handing_on(
-    f"SELECT f.id FROM jobs_fetch f, {SENT} WHERE {OURS} FOR UPDATE OF f",  # noqa: S608
+    f"SELECT f.id, f.run_id FROM jobs_fetch f, {SENT} WHERE {OURS} FOR UPDATE OF f",  # noqa: S608
     sent_at="NULL",
 )
 

@@ -19,7 +19,7 @@ from jobs.models import Fetch, Run
 from jobs.runs import hook_events, lease
 from jobs.runs.claiming import claim_due
 from jobs.testing import drain
-from tests.support.blocking import others, wait_until_blocked
+from tests.support.blocking import Uncommitted, others, wait_until_blocked
 from tests.support.functions import go, registered, the_run
 from tests.support.rows import failed_run, make_function, make_run, now
 
@@ -53,7 +53,7 @@ def test_runs_that_one_event_wakes_are_locked_newest_first(moved: int):
     assert {run.status for run in Run.objects.filter(fn_id="test-function")} == {"completed"}
 
 
-def asked_late(endpoint) -> gateway.Flight:
+def asked_late(endpoint) -> gateway.LeasedRequest:
     """A request whose gateway stood still until its lease lapsed, and then has its answer."""
     go()
     execute(*claim_due(1))
@@ -76,6 +76,19 @@ def test_a_run_is_cancelled_while_a_late_answer_lands(endpoint):
             landed.result(PATIENCE)
     assert the_run().status == "cancelled"
     assert Fetch.objects.get().status == "answered"
+
+
+def test_a_request_that_lapses_while_its_run_is_cancelled_is_not_sent_again(endpoint):
+    with registered(lambda ctx: ctx.step.fetch("call", endpoint.url).status_code):
+        run = go()
+        execute(*claim_due(1))
+        gateway.lease_requests(1)
+        Fetch.objects.update(lease_until=F("sent_at"))
+        with Uncommitted(lambda: cancel(run.id)):
+            assert hand_on_lapsed() == 0
+        assert hand_on_lapsed() == 1
+    assert gateway.lease_requests(1) == []
+    assert Fetch.objects.get().status == "failed"
 
 
 def stops(older: Run, newer: Run) -> None:
