@@ -28,7 +28,7 @@ EVENT = "jobs/bulk.requested"
 BATCH = 2_000  # runs of one step
 SINGLY = 25  # runs between two looks at the time, where each is done by itself
 LONGEST = 1.0  # seconds of one step, and of a rest
-SHARE = 0.15  # of the time, for cancelling together beside other runs
+SHARE = 0.2  # of the time, for cancelling together beside other runs
 SHARE_SINGLY = 0.4
 MOST_BATCHES = 900  # within the limit of steps
 
