@@ -31,8 +31,8 @@ def _rows(a_song: dict[str, float]) -> list[tuple[str, str, str]]:
     cluster = a_song["cluster's CPU, ms a song"]
     database = a_song["database's CPU, ms a song"]
     log, flushes = a_song["log written, KiB a song"], a_song["log flushes a song"]
-    kept, flying = a_song["records kept, KiB a song"], peak * SECONDS_A_SONG
-    clusters = flying / IN_FLIGHT_A_CLUSTER
+    kept, in_flight = a_song["records kept, KiB a song"], peak * SECONDS_A_SONG
+    clusters = in_flight / IN_FLIGHT_A_CLUSTER
     return [
         ("songs a second, on average", "", figure(rate)),
         (f"in the busiest hour, {PEAK} times as many", "", figure(peak)),
@@ -41,7 +41,7 @@ def _rows(a_song: dict[str, float]) -> list[tuple[str, str, str]]:
         (
             f"requests in flight, then, at {SECONDS_A_SONG} s a song",
             f"{SECONDS_A_SONG} s (assumed)",
-            f"{flying:,.0f}",
+            f"{in_flight:,.0f}",
         ),
         (f"clusters for them, {IN_FLIGHT_A_CLUSTER:,} each", "", f"{clusters:,.0f}"),
         ("write-ahead log, then", f"{figure(log)} KiB", f"{peak * log / 1024:,.1f} MiB/s"),

@@ -20,7 +20,7 @@ from django.conf import settings  # noqa: E402
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY  # noqa: E402
 from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 
-from songs.generation import queue_generation  # noqa: E402
+from songs.generation import order_one  # noqa: E402
 from songs.models import User  # noqa: E402
 
 CREDITS = 1_000_000
@@ -43,7 +43,7 @@ def new_users(count: int) -> list[User]:
 
 
 def order(user: User, words: str) -> None:
-    queue_generation(
+    order_one(
         user,
         full_described_song=words,
         guidance_scale=15.0,

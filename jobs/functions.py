@@ -16,24 +16,24 @@ MOST_ROUNDS = 200  # per run, each a step and a rest; then another run goes on
 
 @create_function(
     fn_id=retention.FUNCTION,
-    name="Forget what ended long ago",
+    name="Delete what ended long ago",
     trigger=TriggerCron(cron="17 * * * *"),
     concurrency=[Concurrency(limit=1)],
 )
-def forget_history(ctx: Context) -> dict[str, int]:
+def delete_history(ctx: Context) -> dict[str, int]:
     """A step per round, not atomic: batches commit by themselves."""
-    forgotten: Counter[str] = Counter(runs=0, events=0, clusters=0)
+    deleted: Counter[str] = Counter(runs=0, events=0, clusters=0)
     after = since = ""
     for _ in range(MOST_ROUNDS):
-        done = ctx.step.run("forget", retention.forget, after, since=since, atomic=False)
-        forgotten.update(runs=done["runs"], events=done["events"], clusters=done["clusters"])
+        done = ctx.step.run("forget", retention.delete_ended, after, since=since, atomic=False)
+        deleted.update(runs=done["runs"], events=done["events"], clusters=done["clusters"])
         after, since = done["after"], done.get("since", "")  # an earlier version's has no time
         if not done["more"]:
-            return dict(forgotten)
+            return dict(deleted)
         if done.get("rest"):
             ctx.step.sleep("rest", done["rest"])
     ctx.step.run("go-on", retention.go_on)
-    return dict(forgotten)
+    return dict(deleted)
 
 
 @create_function(fn_id=forgetting.FUNCTION, name="Forget the words of events")

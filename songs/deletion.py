@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 
 from jobs.api import Event, RetryAfterError, send
 from songs import credits, generation, remains
+from songs.event_songs import data_of
 from songs.models import Song, SongQuerySet, User
 from songs.sharing import publishing
 
@@ -46,8 +47,7 @@ def put_away(song: Song) -> bool:
         # Another try at the same wish may take its form's token (generation.try_again).
         Song.objects.filter(pk=row.pk).update(deleted_at=Now(), form_token=uuid4())
         row.refresh_from_db(fields=["deleted_at"])  # the time is the database's
-        said = {"songId": str(row.pk), "userId": row.owner_id, "deletedAt": stamp(row)}
-        send(Event(name=EVENT, data=said))
+        send(Event(name=EVENT, data=data_of(row) | {"deletedAt": stamp(row)}))
     return True
 
 

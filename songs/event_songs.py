@@ -12,6 +12,11 @@ from uuid import UUID
 from songs.models import Song, SongQuerySet
 
 
+def data_of(song: Song) -> dict[str, Any]:
+    """What an event about a song names it by."""
+    return {"songId": str(song.pk), "userId": song.owner_id}
+
+
 def song_of(data: Any) -> SongQuerySet:
     """The song of {"songId", "userId"}: one row, or none if the user has no such song."""
     song_id, user_id = song_id_of(data), user_id_of(data)

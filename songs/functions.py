@@ -30,7 +30,7 @@ from jobs.api import (
     send,
 )
 from songs import credits, downloads, files, leaving, music, remains, unmade, upkeep, waveform
-from songs.event_songs import song_of
+from songs.event_songs import data_of, song_of
 from songs.failure_messages import (
     CANCELLED,
     NO_CREDITS,
@@ -97,8 +97,8 @@ def happened_at(ctx: Context) -> datetime:
 def generate_song(ctx: Context) -> dict[str, Any]:
     song = song_of(ctx.event.data)
 
-    order = ctx.step.run("check-credits", check_credits, song, ctx.event.data)
-    if order["credits"] < 1 and not order["paid"]:
+    checked = ctx.step.run("check-credits", check_credits, song, ctx.event.data)
+    if checked["credits"] < 1 and not checked["paid"]:
         ctx.step.run("no-credits", end_without_song, song, SongStatus.NO_CREDITS, NO_CREDITS)
         return {"success": False, "reason": "no credits"}
 
@@ -107,9 +107,9 @@ def generate_song(ctx: Context) -> dict[str, Any]:
         with one_try:
             response = ctx.step.fetch(
                 "call-modal-api",
-                music.endpoint_for(order.get("way", Way.DESCRIPTION)),
+                music.endpoint_for(checked.get("way", Way.DESCRIPTION)),
                 method="POST",
-                json=order["body"],
+                json=checked["body"],
                 headers={"Modal-Key": Secret("MODAL_KEY"), "Modal-Secret": Secret("MODAL_SECRET")},
                 timeout=settings.GENERATION_TIMEOUT,
             )
@@ -164,7 +164,7 @@ def update_song(song: SongQuerySet, response: Response) -> dict[str, Any]:
     files.refuse_those_of_others(row, made)
     keep(row, made)
     credits.charge(row)
-    send(Event(name=waveform.EVENT, data={"songId": str(row.pk), "userId": row.owner_id}))
+    send(Event(name=waveform.EVENT, data=data_of(row)))
     return {"audio": made.audio_key, "cover": made.cover_key, "categories": made.categories}
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from jobs.api import Event, excerpt, new_id, once, send, under_way
 from songs import credits
+from songs.event_songs import data_of
 from songs.models import TITLE_LIMIT, Song, User
 from songs.titles import title_from, title_from_lyrics
 
@@ -45,7 +46,7 @@ class Order(NamedTuple):
         return self.songs[0]
 
 
-def queue_generation(
+def order_one(
     user: User,
     *,
     full_described_song: str,
@@ -197,7 +198,7 @@ def _make(
         form_token=form_token or uuid.uuid4(),
         **{**wishes, "title": wishes.get("title") or _title_for(wishes)},
     )
-    [event_id] = send(Event(name=EVENT, data={"songId": str(song.id), "userId": user.pk}))
+    [event_id] = send(Event(name=EVENT, data=data_of(song)))
     song.event_id = uuid.UUID(event_id)
     song.save(update_fields=["event_id"])
     return song

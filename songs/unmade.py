@@ -31,7 +31,7 @@ from jobs.api import (
     send,
 )
 from songs import remains
-from songs.event_songs import song_of
+from songs.event_songs import data_of, song_of
 from songs.failure_messages import CAME_AS_ANOTHER, FILES_GONE, SONG_DELETED
 from songs.models import Song, SongQuerySet
 from songs.music import Music
@@ -48,8 +48,7 @@ def watch(song: SongQuerySet) -> None:
         return
     found = remains.late_files([str(row.event_id)])
     if found["in_flight"] or found["keys"]:
-        data = {"songId": str(row.pk), "userId": row.owner_id, "event": str(row.event_id)}
-        send(Event(name=SONG_UNMADE, data=data))
+        send(Event(name=SONG_UNMADE, data=data_of(row) | {"event": str(row.event_id)}))
 
 
 @create_function(

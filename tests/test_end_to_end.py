@@ -20,7 +20,7 @@ from django.conf import settings as project
 from django.test import Client
 
 from jobs.models import Run
-from songs.generation import queue_generation
+from songs.generation import order_one
 from songs.models import Song, User
 from tests.support import cast
 from tests.support.database import sites_database_url
@@ -121,7 +121,7 @@ def studio(started) -> tuple[Process, str]:
 
 
 def order(user: User, description: str) -> Song:
-    return queue_generation(
+    return order_one(
         user,
         full_described_song=description,
         guidance_scale=15.0,

@@ -30,7 +30,7 @@ from django_q.conf import Conf
 from jobs.cluster.feeds import ClaimQueues
 from jobs.cluster.worker_table import WorkerTable
 from jobs.platform.ipc import pipe_queue, wakeup
-from jobs.runs.claim import Claim, LargeClaim
+from jobs.runs.claimed_run import Claim, LargeClaim
 
 LONGEST_SHIFT = 1.0  # seconds
 STOP_POLL = 0.05  # seconds between looks for a stop

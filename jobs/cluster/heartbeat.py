@@ -26,7 +26,7 @@ from jobs.maintenance import lost_workers
 from jobs.platform.ipc.process_tree import is_alive
 from jobs.platform.postgres.outages import is_unavailable
 from jobs.runs import lease
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.lease import Held
 
 logger = logging.getLogger("jobs.engine")

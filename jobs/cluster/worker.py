@@ -14,7 +14,7 @@ from jobs.cluster import shared
 from jobs.errors import JobsError
 from jobs.execution.executor import execute
 from jobs.platform.ipc import process_tree
-from jobs.runs.claim import Claim, LargeClaim
+from jobs.runs.claimed_run import Claim, LargeClaim
 from jobs.runs.lease import give_back, take_over
 
 logger = logging.getLogger("jobs.engine")

@@ -8,7 +8,7 @@ from jobs.cluster.dispatch import Dispatch
 from jobs.cluster.heartbeat import Heartbeat
 from jobs.cluster.worker_table import WorkerTable
 from jobs.runs import lease
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 
 
 class ClusterWorkers:

@@ -7,16 +7,16 @@ import uuid
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from jobs.control.forgetting import FAMILY, read_ids
+from jobs.control.forgetting import OFFSPRING, read_ids
 from jobs.fetch.response import Response
 from jobs.models import IN_FLIGHT, in_sql
 from jobs.platform.postgres import statements
 
 REQUESTS = f"""
-{FAMILY}
+{OFFSPRING}
 SELECT DISTINCT ON (q.id) q.status IN {in_sql(IN_FLIGHT)} OR r.ended_at IS NULL AS is_in_flight,
        s.output::text AS answer
-  FROM family f JOIN jobs_run r ON r.id = f.id
+  FROM offspring f JOIN jobs_run r ON r.id = f.id
        JOIN jobs_fetch q ON q.run_id = r.id
        LEFT JOIN jobs_step s ON s.run_id = r.id AND s.name = q.step_name
  WHERE f.is_run AND (q.step_name = %(step)s OR starts_with(q.step_name, %(step)s || ':'))

@@ -5,9 +5,9 @@ number of statements, which wakes each line once.
    (completion.release_statements).
 2. It takes plain runs: no lease, not invoked, no requests. `cancellation.cancel` does the others
    singly.
-3. A parked run in its first line is in no other's way, so its line need not be locked. But while
-   its row is, other transactions pass by it: a run that ends wakes none, and a run behind it is
-   parked. So after the commit such lines are looked at (PassedLines).
+3. A run that is parked in its first line stands in no other run's way, so that line is not locked.
+   But while the run's row is locked, other transactions pass by it: an ending run may wake nothing,
+   and a run behind it may be parked. So PassedLines looks at such lines after the commit.
 4. If the process dies, a set is done or not; turn_repair does what (3) leaves.
 """
 

@@ -1,3 +1,5 @@
+"""By when a run must start (`timeouts.start`)."""
+
 from __future__ import annotations
 
 from datetime import timedelta

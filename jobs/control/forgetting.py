@@ -29,7 +29,7 @@ from jobs.lib.excerpts import quoted
 from jobs.platform.postgres import statements
 from jobs.registry import catalog
 from jobs.runs import pace
-from jobs.runs.hook_events import MOMENTS
+from jobs.runs.hook_events import NAMES_IN_SQL
 
 FUNCTION = "jobs-forget"
 EVENT = "jobs/forget.requested"
@@ -39,13 +39,12 @@ BATCHES = 20  # of one round
 SHARE = 0.25  # of the time, beside other runs
 SOON, LATE = 5.0, 6 * 3_600.0  # seconds between looks at what has not ended
 
-TOLD = ", ".join(f"'{name}'" for name in sorted(MOMENTS))
 # By events; `root` is the one asked for. Each step is an index's.
-FAMILY = f"""
-WITH RECURSIVE family(root, is_run, id) AS (
+OFFSPRING = f"""
+WITH RECURSIVE offspring(root, is_run, id) AS (
   SELECT id, false, id FROM unnest(%(roots)s::uuid[]) AS id
   UNION
-  SELECT f.root, found.is_run, found.id FROM family f CROSS JOIN LATERAL (
+  SELECT f.root, found.is_run, found.id FROM offspring f CROSS JOIN LATERAL (
     SELECT true AS is_run, id FROM jobs_run WHERE NOT f.is_run AND event_id = f.id
     UNION ALL
     SELECT true, id FROM jobs_run WHERE f.is_run AND rerun_of_id = f.id
@@ -55,21 +54,21 @@ WITH RECURSIVE family(root, is_run, id) AS (
     SELECT false, event_id FROM jobs_run WHERE f.is_run AND id = f.id
     UNION ALL
     SELECT false, id FROM jobs_event
-     WHERE f.is_run AND name IN ({TOLD}) AND data ->> 'run_id' = f.id::text) found)
+     WHERE f.is_run AND name IN ({NAMES_IN_SQL}) AND data ->> 'run_id' = f.id::text) found)
 """  # noqa: S608
 REMEMBERED_RUNS = f"""
-{FAMILY}
-SELECT DISTINCT f.root, r.id FROM family f JOIN jobs_run r ON r.id = f.id
+{OFFSPRING}
+SELECT DISTINCT f.root, r.id FROM offspring f JOIN jobs_run r ON r.id = f.id
  WHERE f.is_run AND r.forgotten_at IS NULL ORDER BY r.id
 """  # noqa: S608
 REMEMBERED_EVENTS = f"""
-{FAMILY}
-SELECT DISTINCT f.root, e.id FROM family f JOIN jobs_event e ON e.id = f.id
+{OFFSPRING}
+SELECT DISTINCT f.root, e.id FROM offspring f JOIN jobs_event e ON e.id = f.id
  WHERE NOT f.is_run AND e.forgotten_at IS NULL ORDER BY e.id
 """  # noqa: S608
 UNFINISHED_RUNS = f"""
-{FAMILY}
-SELECT DISTINCT r.id FROM family f JOIN jobs_run r ON r.id = f.id
+{OFFSPRING}
+SELECT DISTINCT r.id FROM offspring f JOIN jobs_run r ON r.id = f.id
  WHERE f.is_run AND r.ended_at IS NULL AND r.fn_id = %(fn_id)s ORDER BY r.id
 """  # noqa: S608
 

@@ -1,5 +1,5 @@
-"""The note for the next shift: the newest counts, until its end or the next note. Notes are only
-added, singly under a lock of the transaction."""
+"""The note that operators leave for their successors: the newest counts, until its end or the next
+note. Notes are only added, singly under a lock of the transaction."""
 
 from __future__ import annotations
 

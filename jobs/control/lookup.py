@@ -1,3 +1,5 @@
+"""A run by its id, with or without its row's lock."""
+
 from __future__ import annotations
 
 import uuid

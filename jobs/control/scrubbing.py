@@ -13,7 +13,7 @@ from django.db import transaction
 
 from jobs.models import IN_FLIGHT, in_sql
 from jobs.platform.postgres import statements
-from jobs.runs.hook_events import MOMENTS
+from jobs.runs.hook_events import NAMES_IN_SQL
 
 FORGOTTEN = "forgotten"  # in place of a text
 
@@ -86,11 +86,10 @@ UPDATE jobs_undoneend SET failure_kind = '{FORGOTTEN}'
  WHERE run_id = ANY(%(ids)s) AND failure_kind <> ''
 """  # noqa: S608
 
-TOLD = ", ".join(f"'{name}'" for name in sorted(MOMENTS))
 # A run made meanwhile is a rerun of one that is not forgotten.
 EVENTS = f"""
 UPDATE jobs_event e SET repeat = NULL, dedupe_id = '', forgotten_at = statement_timestamp(),
-       data = CASE WHEN name IN ({TOLD})
+       data = CASE WHEN name IN ({NAMES_IN_SQL})
                    THEN {_of("data", "function_id", "run_id", "epoch")} ELSE '{{}}' END
  WHERE e.id IN (SELECT id FROM jobs_event
                  WHERE id = ANY(%(ids)s) AND forgotten_at IS NULL

@@ -9,9 +9,9 @@ many takes whole buckets.
 3. Others with an id wait for its commit, unless they came first: send a long list last.
 4. All lock buckets, then ids, by number. A sender of many takes all buckets at once, so that
    transactions that send repeatedly do not deadlock over buckets.
-5. Nor over buckets and one common id: a sender of many that finds an id taken gives its buckets
-   back, waits for the id, and begins again (TRIES times; and if it has sent many before in its
-   transaction, it has those buckets for good).
+5. Nor do they over buckets and one common id: a sender of many that finds an id locked gives its
+   buckets back, waits for the id, and begins again, up to TRIES times. Buckets of an earlier send
+   in its transaction stay locked.
 """
 
 from __future__ import annotations

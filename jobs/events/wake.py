@@ -1,3 +1,5 @@
+"""Makes runs due that wait for an event, an answer, an invoked run or their turn."""
+
 from __future__ import annotations
 
 import time
@@ -74,8 +76,8 @@ def waking_parked(which: str) -> str:
 CAN_BE_WOKEN = """
 (r.status IN ('waiting', 'running') OR r.status = 'queued' AND r.due_at IS NOT NULL)"""
 MEANT = f"r.id = ANY(%(run_ids)s) AND {CAN_BE_WOKEN}"
-# Many are locked in one order, so that those who wake the same do not deadlock: the newest first,
-# as an invoked run that ends is locked before its invoker. (So does outbox.STORE_RESPONSES.)
+# Several are locked newest first, so that transactions that wake the same runs do not deadlock: an
+# invoked run that ends is locked before its invoker. outbox.STORE_RESPONSES does so, too.
 IN_ORDER = f"""r.id = ANY(ARRAY(
          SELECT r.id FROM jobs_run r WHERE {MEANT} ORDER BY r.id DESC FOR NO KEY UPDATE))"""  # noqa: S608
 

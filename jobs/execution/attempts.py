@@ -11,7 +11,7 @@ from jobs.ids import new_key
 from jobs.lib import backoff
 from jobs.lib.error_report import class_path, describe
 from jobs.registry.function import DEFAULT_RETRIES, Function
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.step_record import StepRecord
 
 WITHOUT_ERROR = {"error_class": "", "error_message": "", "traceback": "", "retry_at": None}

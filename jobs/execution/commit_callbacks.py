@@ -19,7 +19,7 @@ from jobs.execution.records import Row
 from jobs.lib.error_report import describe
 from jobs.platform.ipc import forked_copies
 from jobs.platform.postgres import connection_state, django_internals
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 
 logger = logging.getLogger("jobs.engine")
 

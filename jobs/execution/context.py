@@ -11,7 +11,7 @@ from jobs.execution.unit_of_work import UnitOfWork
 from jobs.registry import catalog
 from jobs.registry.function import Function
 from jobs.runs import hook_events
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 
 
 class Context(Generic[D]):

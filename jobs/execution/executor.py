@@ -36,7 +36,7 @@ from jobs.models import Reason, RunStatus
 from jobs.platform.ipc import forked_copies
 from jobs.registry import catalog
 from jobs.registry.function import Function
-from jobs.runs.claim import Claim, reload
+from jobs.runs.claimed_run import Claim, reload
 from jobs.runs.completion import EndedRun, release_statements, settle_failure
 from jobs.runs.handover import handover_statement, parse_handover
 

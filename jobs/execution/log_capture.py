@@ -19,7 +19,7 @@ from jobs.execution.standard_streams import LONGEST, CapturedStream, LentStream,
 from jobs.execution.unit_of_work import UnitOfWork
 from jobs.lib.error_report import fit_text, text_of
 from jobs.lib.secrets import longest, mask_up_to
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.step_record import StepRecord
 
 RUN = logging.getLogger("jobs.run")

@@ -16,7 +16,7 @@ from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import is_text, plain
 from jobs.lib.secrets import mask
 from jobs.models import StepKind, StepStatus
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.step_record import StepRecord
 
 MOST_STEPS = 1000

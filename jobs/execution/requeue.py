@@ -8,8 +8,8 @@
    since the last remembered step is an attempt, so nothing repeats for ever.
 4. A report that cannot be written is shortened. Without any, the run is set aside. Neither stops
    another run.
-5. If even that fails with the database there, this process is at fault: it raises, its worker ends,
-   and the heartbeat makes an attempt of it.
+5. If that fails too while the database answers, this process is at fault: requeue raises, the
+   worker ends, and the heartbeat records an attempt.
 
 If the process dies here, the lease lapses, also counted (`lost_count`).
 """
@@ -30,7 +30,7 @@ from jobs.execution.lost_attempt import record_attempt
 from jobs.lib.error_report import class_path, describe, fit_text
 from jobs.platform.postgres import connection_state, notifier
 from jobs.platform.postgres.outages import is_unavailable, sqlstate_of
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.lease import release
 from jobs.runs.unclaimable import set_leased_aside
 

@@ -36,7 +36,7 @@ from jobs.models import Reason, RunStatus, StepKind, StepStatus
 from jobs.platform.ipc import forked_copies
 from jobs.registry import event_data
 from jobs.registry.function import Function
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.step_record import StepRecord
 
 _playing: ContextVar[StepRunner | None] = ContextVar("playing", default=None)

@@ -29,7 +29,7 @@ from jobs.lib.error_report import is_a
 from jobs.platform.postgres import connection_state, django_internals, notifier, session_state
 from jobs.platform.postgres.outages import sqlstate_of
 from jobs.platform.postgres.statements import Rows, Statement
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.step_record import StepRecord
 
 # After this long the next step boundary commits: the product's rows are locked.

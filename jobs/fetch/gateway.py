@@ -47,7 +47,7 @@ from jobs.platform.http.greenlet_loop import GreenletExit, GreenletLoop, wait_fu
 from jobs.platform.ipc.wakeup import Wakeup
 from jobs.platform.postgres import statements
 from jobs.platform.postgres.outages import is_unavailable
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 
 __all__ = ["Gateway", "LeasedRequest", "lease_requests", "perform_now", "store_responses"]
 

@@ -1,13 +1,13 @@
 """Requests as rows: leased, renewed, answered.
 
 1. One statement, and so one transaction, for a whole batch.
-2. The log has one order: a commit that waits for the disk takes all earlier ones along. Only
-   LEASE_REQUESTS waits, once per batch: a request that goes out is on disk, with all that its run
-   did before. Workers' commits of requests (unit_of_work) and STORE_RESPONSES need not: a run that
-   continues from a response takes it along when it waits. So a crash of the database loses only an
-   unsent request, or a response that no run used, which is asked for again after the lease, with
-   the same Idempotency-Key, as after any death between response and commit. A 303's result URL
-   waits by itself: without it, a second song would be ordered.
+2. PostgreSQL's log has one order: a commit that waits for the disk takes all earlier ones along.
+   Only LEASE_REQUESTS waits, once per batch: a request that goes out is on disk, with all that its
+   run did before. A worker's commit of a request (unit_of_work) and STORE_RESPONSES do not wait:
+   the run's next waiting commit takes them along. So a crash of the database loses only a request
+   not yet sent, or a response that no run used. That one is asked for again after the lease, with
+   the same Idempotency-Key, as after any death between response and commit. Storing a 303's result
+   URL waits by itself: without it, the endpoint would do the work twice.
 3. A request belongs to the holder of its lease token. After a sweep cleared it, the last sender,
    recognised by `sent_at`, may lease again and store its response until another gateway has sent
    the request. So neither an outage nor a gateway that stood still repeats one.
@@ -38,8 +38,8 @@ from jobs.platform.http.exchange import Request, RequestOutcome
 from jobs.platform.postgres import notifier
 from jobs.platform.postgres.query import Query
 from jobs.registry import catalog
-from jobs.runs.claim import Claim, lease_for
 from jobs.runs.claim_row import ClaimRow, claims_of, run_facts
+from jobs.runs.claimed_run import Claim, lease_for
 from jobs.runs.lease import leasing
 from jobs.runs.unclaimable import claim_or_aside
 

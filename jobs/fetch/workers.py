@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 
 
 class WorkerPool(Protocol):

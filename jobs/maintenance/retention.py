@@ -69,7 +69,7 @@ class Progress(TypedDict):
     rest: float  # seconds
 
 
-def forget(after: str = "", batches: int = BATCHES, *, since: str = "") -> Progress:
+def delete_ended(after: str = "", batches: int = BATCHES, *, since: str = "") -> Progress:
     """Delete up to `batches` batches: runs with their events, oldest first, from `since`; then
     events without runs, from `after`. Call it outside transactions, again while there is `more`,
     after `rest` seconds.
@@ -81,17 +81,17 @@ def forget(after: str = "", batches: int = BATCHES, *, since: str = "") -> Progr
         "clusters": Cluster.objects.filter(seen_at__lt=Now() - CLUSTERS_AFTER).delete()[0],
         "after": after,
         "since": since,
-        "more": _forget_submissions(batch, batches),
+        "more": _delete_submissions(batch, batches),
         "rest": 0.0,
     }
     if keep is None:
         return done
-    _forget_undone_ends(keep, batch)
+    _delete_undone_ends(keep, batch)
     ConditionProblem.objects.filter(last_at__lt=Now() - keep).delete()
     awaited = _awaited(keep)
     looked_at = 0
     for _ in range(batches):
-        found = _forget_runs(keep, batch, awaited, done) or _walk_on(keep, batch, awaited, done)
+        found = _delete_runs(keep, batch, awaited, done) or _walk_on(keep, batch, awaited, done)
         if not found:
             return done
         looked_at += found
@@ -117,19 +117,19 @@ def go_on() -> None:
     intake.start_alone(catalog.get(FUNCTION), events_event.Event(name=CONTINUED))
 
 
-def _forget_submissions(batch: int, batches: int) -> bool:
-    return all(_forget_old_submissions(batch) == batch for _ in range(batches))
+def _delete_submissions(batch: int, batches: int) -> bool:
+    return all(_delete_old_submissions(batch) == batch for _ in range(batches))
 
 
 @transaction.atomic
-def _forget_old_submissions(batch: int) -> int:
+def _delete_old_submissions(batch: int) -> int:
     old = Submission.objects.filter(at__lt=Now() - KEPT).order_by("at")
     ids = list(old.select_for_update(skip_locked=True).values_list("id", flat=True)[:batch])
     return Submission.objects.filter(id__in=ids).delete()[0]
 
 
 @transaction.atomic
-def _forget_undone_ends(keep: timedelta, batch: int) -> None:
+def _delete_undone_ends(keep: timedelta, batch: int) -> None:
     """One batch a round outpaces operators' retries."""
     old = UndoneEnd.objects.filter(ended_at__lt=Now() - keep).order_by("ended_at")
     ids = list(old.values_list("id", flat=True)[:batch])
@@ -137,7 +137,7 @@ def _forget_undone_ends(keep: timedelta, batch: int) -> None:
 
 
 @transaction.atomic
-def _forget_runs(keep: timedelta, batch: int, awaited: set[str], done: Progress) -> int:
+def _delete_runs(keep: timedelta, batch: int, awaited: set[str], done: Progress) -> int:
     """Passes by locked rows (a rerun, another cluster)."""
     # Subqueries: Exists would be joined with all unfinished runs. Unordered: without statistics the
     # order would read all runs.
@@ -176,11 +176,11 @@ def _walk_on(keep: timedelta, batch: int, awaited: set[str], done: Progress) -> 
     rows = walk.order_by("id").annotate(is_old=is_old).values_list("id", "is_old")[:batch]
     page = [event_id for event_id, is_old in rows if is_old]
     if page:
-        done["events"] += _forget_events(page, keep, awaited)
+        done["events"] += _delete_events(page, keep, awaited)
         done["after"] = str(page[-1])
     return len(page)
 
 
 @transaction.atomic
-def _forget_events(ids: Collection[uuid.UUID], keep: timedelta, awaited: set[str]) -> int:
+def _delete_events(ids: Collection[uuid.UUID], keep: timedelta, awaited: set[str]) -> int:
     return delete_events(ids, _window(keep), awaited)

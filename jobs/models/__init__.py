@@ -1,4 +1,4 @@
-"""What the engine remembers, a family of tables a file."""
+"""What the engine remembers: related tables share a file."""
 
 from __future__ import annotations
 

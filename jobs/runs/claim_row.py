@@ -1,4 +1,4 @@
-"""A claim's facts: `run_facts` reads the run's before its lease, then `claims_of` the event's."""
+"""A claim's columns: `run_facts` has the run's, before the lease; `claims_of` adds the event's."""
 
 from __future__ import annotations
 

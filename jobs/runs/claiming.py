@@ -11,8 +11,8 @@ from jobs.platform.postgres import statements
 from jobs.platform.postgres.query import Query
 from jobs.registry import catalog
 from jobs.runs import free_lines, shares
-from jobs.runs.claim import Claim, lease_for
 from jobs.runs.claim_row import ClaimRow, claims_of, run_facts
+from jobs.runs.claimed_run import Claim, lease_for
 from jobs.runs.lease import leasing
 from jobs.runs.turns import take_turns
 from jobs.runs.unclaimable import claim_or_aside, set_aside

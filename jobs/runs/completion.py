@@ -16,7 +16,7 @@ from jobs.lib.failure_kinds import kind_of
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
 from jobs.registry import catalog
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.hook_events import CANCELLED, FAILED, RETRIED, data_of
 from jobs.runs.lease import release
 from jobs.runs.turns import wake_next_statements

@@ -8,14 +8,14 @@ from jobs.events.wake import WORD, waking_parked
 from jobs.platform.postgres.query import Query
 from jobs.platform.postgres.statements import Rows, Statement
 from jobs.runs import turns
-from jobs.runs.claim import Claim, claim_of, lease_for
 from jobs.runs.claim_row import ClaimRow, claims_of, run_facts
+from jobs.runs.claimed_run import Claim, claim_of, lease_for
 from jobs.runs.lease import leasing
 from jobs.runs.line_locks import for_line
 
 # Leases the line's next run if it then holds all its turns; else wakes it.
 HAND_OVER = f"""
-WITH first AS MATERIALIZED ({turns.FIRST}),
+WITH first AS MATERIALIZED ({turns.FIRST_PARKED}),
 next AS MATERIALIZED (
   SELECT r.lease_token IS NULL AND r.turns_held + 1 = cardinality(r.turn_keys)
          AND {turns.PASSES} AS passes, {run_facts()}

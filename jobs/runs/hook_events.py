@@ -2,9 +2,9 @@
 
 1. A run's `epoch` counts its ends and reruns, in their commits. The event carries its moment's.
 2. A failure or cancellation is current while the run has that status and epoch, and no run of its
-   family (its origin and reruns) is unfinished or ended later.
+   lineage (its origin and reruns) is unfinished or ended later.
 3. A retry is current while the run has that epoch and is unfinished.
-4. An answer holds until its transaction commits: the family's ended runs are share-locked, so a
+4. An answer holds until its transaction commits: the lineage's ended runs are share-locked, so a
    rerun waits, and hooks of one run take turns. Unfinished runs are not locked: claims and wakes
    pass by locked rows.
 """
@@ -25,6 +25,7 @@ FAILED = "jobs/function.failed"
 CANCELLED = "jobs/function.cancelled"
 RETRIED = "jobs/function.retried"
 MOMENTS = {FAILED: "failure", CANCELLED: "cancel", RETRIED: "retry"}
+NAMES_IN_SQL = ", ".join(f"'{name}'" for name in sorted(MOMENTS))
 LARGEST = 2**31 - 1
 NO_RUN = uuid.UUID(int=0)
 
@@ -40,33 +41,33 @@ SELECT pg_advisory_xact_lock(hashtextextended(run_id::text, 2))
   FROM unnest(%(run_ids)s::uuid[]) AS run_id
 """
 
-FAMILY = """
+LINEAGE = """
 WITH RECURSIVE told AS (
   SELECT * FROM unnest(%(names)s::text[], %(run_ids)s::uuid[], %(epochs)s::int[])
            WITH ORDINALITY AS t(name, run_id, epoch, number)),
-family(number, id, rerun_of_id) AS (
+lineage(number, id, rerun_of_id) AS (
   SELECT t.number, r.id, r.rerun_of_id FROM told t JOIN jobs_run r ON r.id = t.run_id
   UNION
-  SELECT f.number, r.id, r.rerun_of_id FROM family f CROSS JOIN LATERAL (
+  SELECT f.number, r.id, r.rerun_of_id FROM lineage f CROSS JOIN LATERAL (
     SELECT id, rerun_of_id FROM jobs_run WHERE rerun_of_id = f.id
     UNION ALL
     SELECT id, rerun_of_id FROM jobs_run WHERE id = f.rerun_of_id) r)
 """
 
-LOCK_FAMILY = f"""
+LOCK_LINEAGE = f"""
 SELECT id FROM jobs_run
- WHERE id = ANY(ARRAY({FAMILY} SELECT id FROM family)) AND ended_at IS NOT NULL
+ WHERE id = ANY(ARRAY({LINEAGE} SELECT id FROM lineage)) AND ended_at IS NOT NULL
  ORDER BY id DESC FOR SHARE
 """  # noqa: S608
 
 CURRENT = f"""
-{FAMILY}
+{LINEAGE}
 SELECT t.number FROM told t JOIN jobs_run r ON r.id = t.run_id
  WHERE (t.epoch IS NULL OR t.epoch = r.epoch)
    AND CASE WHEN t.name = '{RETRIED}' THEN r.ended_at IS NULL
             ELSE r.status = CASE t.name WHEN '{FAILED}' THEN 'failed' ELSE 'cancelled' END
                  AND NOT EXISTS (
-                   SELECT 1 FROM family f JOIN jobs_run o ON o.id = f.id
+                   SELECT 1 FROM lineage f JOIN jobs_run o ON o.id = f.id
                     WHERE f.number = t.number AND o.id <> r.id
                       AND (o.ended_at IS NULL OR o.ended_at > r.ended_at)) END
 """  # noqa: S608
@@ -75,7 +76,7 @@ SELECT t.number FROM told t JOIN jobs_run r ON r.id = t.run_id
 OF_EVENTS = "SELECT event_id, id FROM jobs_run WHERE event_id = ANY(%(event_ids)s::uuid[])"
 UNDER_WAY = f"""
 {with_reruns(OF_EVENTS)}
-SELECT DISTINCT f.root FROM family f JOIN jobs_run r ON r.id = f.id WHERE r.ended_at IS NULL
+SELECT DISTINCT f.root FROM lineage f JOIN jobs_run r ON r.id = f.id WHERE r.ended_at IS NULL
 """  # noqa: S608
 
 
@@ -120,7 +121,9 @@ def is_outdated(name: str, data: dict[str, Any]) -> bool:
     if name not in MOMENTS:
         return False
     asked = _asked([HookEvent.by(name, data.get("run_id"), data.get("epoch"))])
-    *_, still = statements.execute_many((LOCK_HOOKS, asked), (LOCK_FAMILY, asked), (CURRENT, asked))
+    *_, still = statements.execute_many(
+        (LOCK_HOOKS, asked), (LOCK_LINEAGE, asked), (CURRENT, asked)
+    )
     return not still
 
 

@@ -51,7 +51,7 @@ def is_below(run_id: uuid.UUID, root: str | uuid.UUID) -> bool:
 # unfinished, else newest.
 STAND_INS = f"""
 {with_reruns("SELECT id, id FROM jobs_run WHERE id = ANY(%(ids)s)")}
-SELECT DISTINCT ON (f.root) f.root, r.id FROM family f JOIN jobs_run r ON r.id = f.id
+SELECT DISTINCT ON (f.root) f.root, r.id FROM reruns f JOIN jobs_run r ON r.id = f.id
  ORDER BY f.root, (r.status = 'completed') DESC, (r.ended_at IS NULL) DESC, r.id DESC
 """  # noqa: S608
 

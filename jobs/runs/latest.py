@@ -1,3 +1,5 @@
+"""The newest run that a function has made of an event, reruns included."""
+
 from __future__ import annotations
 
 import uuid
@@ -13,7 +15,7 @@ OF_EVENTS = """SELECT event_id, id FROM jobs_run
 LATEST = f"""
 {with_reruns(OF_EVENTS)}
 SELECT DISTINCT ON (f.root) f.root, r.id, r.status
-  FROM family f JOIN jobs_run r ON r.id = f.id ORDER BY f.root, r.id DESC
+  FROM reruns f JOIN jobs_run r ON r.id = f.id ORDER BY f.root, r.id DESC
 """  # noqa: S608
 
 

@@ -22,7 +22,7 @@ from jobs.platform.postgres import notifier
 Held = Mapping[uuid.UUID, uuid.UUID]  # run → token
 
 
-# Written into a leased run `r`, with claim.lease_for's parameters.
+# Written into a leased run `r`, with claimed_run.lease_for's parameters.
 LEASED = {
     "status": "'running'",
     "worker": "%(worker)s",

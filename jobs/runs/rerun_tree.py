@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 def with_reruns(roots: str) -> str:
-    """SQL of `family(root, id)`: the runs of `roots`, a query of both, and all their reruns."""
+    """SQL of `reruns(root, id)`: the runs of `roots`, a query of both, and all their reruns."""
     return f"""
-WITH RECURSIVE family(root, id) AS (
+WITH RECURSIVE reruns(root, id) AS (
   {roots}
   UNION
-  SELECT f.root, r.id FROM family f JOIN jobs_run r ON r.rerun_of_id = f.id)"""  # noqa: S608
+  SELECT f.root, r.id FROM reruns f JOIN jobs_run r ON r.rerun_of_id = f.id)"""  # noqa: S608

@@ -62,7 +62,7 @@ CASE WHEN (SELECT count(*) FROM ready) = %(limit)s::int
      ELSE (SELECT class FROM later WHERE number = {MOST_CLASSES})
 END"""  # noqa: S608
 
-FIRST = f"""
+FIRST_DUE = f"""
 WITH RECURSIVE {CLASSES}
 SELECT first.id FROM ready CROSS JOIN LATERAL (
   SELECT id FROM jobs_run WHERE {OF_CLASS} LIMIT 1 FOR UPDATE SKIP LOCKED) first

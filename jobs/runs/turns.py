@@ -117,12 +117,12 @@ HEADS = f"""{LINES}, heads AS MATERIALIZED (
      ORDER BY created_at, id LIMIT 1) head
 )"""  # noqa: S608
 
-FIRST = f"""
+FIRST_PARKED = f"""
 SELECT id FROM jobs_run {PARKED.format(key="%(key)s")} LIMIT 1 FOR UPDATE SKIP LOCKED
 """  # noqa: S608
 
 WAKE = f"""
-WITH woken AS ({waking_parked(f"r.id = ({FIRST})")})
+WITH woken AS ({waking_parked(f"r.id = ({FIRST_PARKED})")})
 {WORD}
 """
 
@@ -159,9 +159,9 @@ def take_turns(
     """Take due runs' turns, line by line: lease those that hold all, park those that may not pass;
     returns the leased ids.
 
-    `waiting` is (run id, turn keys, turns held) as `seen` at a time, `leased` is claim.lease_for's.
-    A run passes only if fewer than `limit` others hold a turn or stand before it. Locked runs and
-    those due since are left alone.
+    `waiting` is (run id, turn keys, turns held) as `seen` at a time, `leased` is
+    claimed_run.lease_for's. A run passes only if fewer than `limit` others hold a turn or stand
+    before it. Locked runs and those due since are left alone.
     """
     held = {run_id: turns for run_id, _, turns in waiting}
     keys = {run_id: run_keys for run_id, run_keys, _ in waiting}

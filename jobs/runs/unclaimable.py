@@ -16,8 +16,8 @@ from jobs.platform.postgres import notifier, statements
 from jobs.registry import unusable
 from jobs.registry.discovery import why_unknown
 from jobs.runs import shares
-from jobs.runs.claim import Claim, claim_of
 from jobs.runs.claim_row import ClaimRow
+from jobs.runs.claimed_run import Claim, claim_of
 from jobs.runs.lease import releasing
 from jobs.runs.turns import make_way_statements
 
@@ -72,13 +72,13 @@ LATER = "statement_timestamp() + make_interval(secs => %(seconds)s)"
 ASIDE = releasing(
     reason="'aside'", due_at=LATER, error="%(why)s", requeue_count="requeue_count + 1"
 )
-LEASED = f"UPDATE jobs_run SET {ASIDE} WHERE id = %(id)s AND lease_token = %(token)s"  # noqa: S608
-FIRST = f"UPDATE jobs_run SET {ASIDE} WHERE id = ({shares.FIRST})"  # noqa: S608
+SET_LEASED_ASIDE = f"UPDATE jobs_run SET {ASIDE} WHERE id = %(id)s AND lease_token = %(token)s"  # noqa: S608
+SET_FIRST_ASIDE = f"UPDATE jobs_run SET {ASIDE} WHERE id = ({shares.FIRST_DUE})"  # noqa: S608
 
 
 def set_first_aside(error: BaseException) -> None:
     """The next look's first run, at which the look fails."""
-    _set_row_aside(FIRST, error, **shares.parameters(1))
+    _set_row_aside(SET_FIRST_ASIDE, error, **shares.parameters(1))
 
 
 def claim_or_aside(row: ClaimRow, lease: dict[str, Any]) -> Claim | None:
@@ -93,7 +93,7 @@ def claim_or_aside(row: ClaimRow, lease: dict[str, Any]) -> Claim | None:
 
 def set_leased_aside(run_id: uuid.UUID, token: uuid.UUID, error: BaseException) -> None:
     """Let a run that no worker can take or settle wait visibly; its row says why."""
-    _set_row_aside(LEASED, error, id=run_id, token=token)
+    _set_row_aside(SET_LEASED_ASIDE, error, id=run_id, token=token)
 
 
 def _set_row_aside(statement: str, error: BaseException, **where: Any) -> None:

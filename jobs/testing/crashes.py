@@ -38,7 +38,7 @@ from jobs.fetch import gateway
 from jobs.maintenance import cron, lost_workers, sweeper
 from jobs.platform.postgres import connection_state, django_internals, statements
 from jobs.runs import claiming
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.claiming import claim_due
 
 ENGINE = Path(jobs.__file__).parent

@@ -12,7 +12,7 @@ from uuid import uuid4
 from django.db import transaction
 
 from songs import credits
-from songs.generation import queue_generation
+from songs.generation import order_one
 from songs.models import EntryKind, Song, User
 from songs.sharing.chores import count_categories
 from songs.sharing.publishing import CannotPublish, publish
@@ -43,7 +43,7 @@ def order_songs() -> bool:
     band = User.objects.create_user(HOUSE_BAND, email="", password=None)
     credits.grant(band, len(SONGS), why="For the demo's songs", kind=EntryKind.WELCOME)
     for song in SONGS:
-        made = queue_generation(
+        made = order_one(
             band,
             full_described_song=song.description,
             guidance_scale=15.0,

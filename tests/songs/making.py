@@ -13,7 +13,7 @@ from typing import Any
 
 from jobs.models import Run
 from jobs.testing import drain, travel
-from songs.generation import queue_generation
+from songs.generation import order_one
 from songs.models import Song, User
 from tests.support.hostile_endpoint import Adversary, Manner, Peer, allow, answer
 
@@ -66,7 +66,7 @@ def order(user: User, description: str = "a waltz for two cats", **changes: Any)
         "instrumental": False,
         "form_token": uuid.uuid4(),
     }
-    return queue_generation(user, full_described_song=description, **{**wishes, **changes})
+    return order_one(user, full_described_song=description, **{**wishes, **changes})
 
 
 def to_the_end() -> None:

@@ -12,7 +12,7 @@ from jobs.api import cancel, pause, replay_skipped, rerun, resume
 from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.models import Run
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from songs.models import Song, SongStatus, User

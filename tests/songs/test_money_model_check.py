@@ -33,7 +33,7 @@ from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.maintenance import sweeper
 from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from songs import credits

@@ -12,7 +12,7 @@ from django.test import Client
 
 from jobs.models import Event, Run
 from songs import credits
-from songs.generation import NoCreditsLeft, queue_generation, try_again
+from songs.generation import NoCreditsLeft, order_one, try_again
 from songs.models import Song, SongStatus, User
 from tests.support.cast import a_song, listener, wishes
 
@@ -25,7 +25,7 @@ def order(user: User, **changes: Any) -> Song:
         "instrumental": False,
         "form_token": uuid.uuid4(),
     }
-    return queue_generation(user, **{**wanted, **changes})
+    return order_one(user, **{**wanted, **changes})
 
 
 def test_a_wish_becomes_a_queued_song_and_its_event(alice: User) -> None:

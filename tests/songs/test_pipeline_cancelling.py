@@ -11,7 +11,7 @@ from jobs.api import cancel, rerun
 from jobs.execution.executor import execute
 from jobs.fetch.gateway import LeasedRequest, lease_requests, store_responses
 from jobs.platform.http.exchange import RequestOutcome
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from songs.failure_messages import CANCELLED

@@ -1,4 +1,4 @@
-"""An event names a song and its user. Nobody else's song is touched, whatever an event says."""
+"""An event names a song and its user. Another listener's song is never touched."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def facts(song: Song) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("status", [SongStatus.QUEUED, SongStatus.FAILED, SongStatus.PROCESSED])
-def test_an_event_that_names_somebody_elses_song_fails_at_once_and_writes_nothing(
+def test_an_event_that_names_another_listeners_song_fails_at_once_and_writes_nothing(
     server, alice: User, bob: User, status: str
 ) -> None:
     song = a_song(bob, status=status)

@@ -8,7 +8,7 @@ from jobs.api import rerun
 from jobs.execution.executor import execute
 from jobs.fetch.gateway import lease_requests, perform_now, store_responses
 from jobs.models import Run
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from songs.failure_messages import REFUSED, TROUBLED

@@ -9,7 +9,7 @@ from typing import Any
 from jobs.api import Context, NonRetriableError
 from jobs.execution.executor import execute
 from jobs.models import Run
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.claiming import claim_due
 from tests.support.functions import registered
 

@@ -28,7 +28,7 @@ TESTED = VersionRange(
     id="jobs.W025",
     otherwise=(
         "A request that it would send by a connection of its own fails as unreachable, and reaches "
-        "nobody."
+        "no host."
     ),
 )
 CONNECT_TIMEOUT = 10.0  # seconds for resolving, dialling and TLS together

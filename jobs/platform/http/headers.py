@@ -1,5 +1,5 @@
-"""Which headers go out with a request. What a step may give is checked before its run suspends
-(fetch.request).
+"""The headers that go out: the step's own, with secrets filled in, and USUAL. fetch.request adds
+Content-Type and Idempotency-Key, and checks them all before the run suspends.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def test_editing_has_a_permission_of_its_own() -> None:
 
 
 def test_what_the_engine_sends_itself_is_not_edited(admin_client: Client) -> None:
-    """Else whoever may edit could make a bulk action of his own, which he may not ask for."""
+    """Else an account that may edit could make a bulk action that it may not ask for."""
     run = rows.completed_run(fn_id=FN)
     Event.objects.filter(pk=run.event_id).update(name="jobs/bulk.requested")
 

@@ -19,7 +19,7 @@ from jobs.cluster.dispatch import PREFETCH_PER_WORKER, Dispatch
 from jobs.cluster.worker_table import WorkerTable
 from jobs.platform.ipc import pipe_queue, shared_state
 from jobs.platform.postgres.clock import Clock
-from jobs.runs.claim import Claim, LargeClaim
+from jobs.runs.claimed_run import Claim, LargeClaim
 from jobs.runs.claiming import claim_due
 from tests.support.functions import registered
 
@@ -49,7 +49,7 @@ def a_claim(name: str) -> Claim:
 
 
 @pytest.fixture
-def board() -> WorkerTable:
+def worker_table() -> WorkerTable:
     return WorkerTable()
 
 
@@ -59,9 +59,11 @@ def shifts() -> pipe_queue.LossyQueue:
 
 
 @pytest.fixture
-def dispatch(board: WorkerTable, shifts: pipe_queue.LossyQueue, monkeypatch: Any) -> Dispatch:
+def dispatch(
+    worker_table: WorkerTable, shifts: pipe_queue.LossyQueue, monkeypatch: Any
+) -> Dispatch:
     monkeypatch.setattr("jobs.cluster.dispatch.LONGEST_SHIFT", 0.5)
-    return Dispatch(board, shifts, WORKERS)
+    return Dispatch(worker_table, shifts, WORKERS)
 
 
 def test_one_shift_takes_claim_after_claim(dispatch: Dispatch):
@@ -72,13 +74,13 @@ def test_one_shift_takes_claim_after_claim(dispatch: Dispatch):
 
 
 def test_who_has_nothing_to_do_stays_on_shift_until_the_cluster_stops(
-    dispatch: Dispatch, board: WorkerTable, monkeypatch: Any
+    dispatch: Dispatch, worker_table: WorkerTable, monkeypatch: Any
 ):
     monkeypatch.setattr("jobs.cluster.dispatch.LONGEST_SHIFT", float("inf"))
     done: list[str] = []
 
     def come_later() -> None:
-        while not board.on_shift():
+        while not worker_table.on_shift():
             time.sleep(0.001)
         dispatch.put_due([a_claim("first")])
         while not done:
@@ -86,7 +88,7 @@ def test_who_has_nothing_to_do_stays_on_shift_until_the_cluster_stops(
         dispatch.put_due([a_claim("next")])
         while len(done) < 2:
             time.sleep(0.001)
-        board.stop()
+        worker_table.stop()
 
     pusher = threading.Thread(target=come_later)
     pusher.start()
@@ -96,7 +98,7 @@ def test_who_has_nothing_to_do_stays_on_shift_until_the_cluster_stops(
 
 
 def test_a_worker_is_called_for_each_claim_as_far_as_there_are_workers(
-    dispatch: Dispatch, board: WorkerTable, shifts: pipe_queue.LossyQueue
+    dispatch: Dispatch, worker_table: WorkerTable, shifts: pipe_queue.LossyQueue
 ):
     assert dispatch.missing_shifts == 0
     dispatch.put_due([a_claim("a")])
@@ -105,38 +107,38 @@ def test_a_worker_is_called_for_each_claim_as_far_as_there_are_workers(
     assert dispatch.missing_shifts == WORKERS
     shifts.put("shift")  # on its way
     assert dispatch.missing_shifts == WORKERS - 1
-    board.begin_shift()  # there
+    worker_table.begin_shift()  # there
     assert dispatch.missing_shifts == 0
-    board.end_shift()
+    worker_table.end_shift()
     assert dispatch.missing_shifts == 1
 
 
 def test_a_worker_that_died_on_its_shift_is_called_no_longer_once_it_is_forgotten(
-    dispatch: Dispatch, board: WorkerTable
+    dispatch: Dispatch, worker_table: WorkerTable
 ):
     pid = os.fork()
     if not pid:
-        board.begin_shift()
+        worker_table.begin_shift()
         os._exit(0)
     os.waitpid(pid, 0)
     dispatch.put_due([a_claim("a"), a_claim("b")])
     assert dispatch.missing_shifts == WORKERS - 1
-    board.forget(pid)
+    worker_table.forget(pid)
     assert dispatch.missing_shifts == WORKERS
 
 
 def test_a_claim_that_comes_while_the_worker_leaves_is_taken(
-    dispatch: Dispatch, board: WorkerTable
+    dispatch: Dispatch, worker_table: WorkerTable
 ):
     """The pusher put it in and still saw the worker on shift, so it called nobody."""
     done: list[str] = []
-    end_shift = board.end_shift
+    end_shift = worker_table.end_shift
 
     def late() -> None:
         dispatch.put_due([a_claim("late")])
         end_shift()
 
-    board.end_shift = late  # type: ignore[method-assign]
+    worker_table.end_shift = late  # type: ignore[method-assign]
     dispatch.work(lambda claim: done.append(claim.fn_id))
     assert done == ["late"]
 
@@ -186,7 +188,7 @@ def test_answers_and_what_is_due_take_turns_at_a_worker(dispatch: Dispatch):
 
 
 def test_of_a_pipe_smaller_than_wanted_no_more_is_used_than_it_holds(
-    board: WorkerTable, shifts: pipe_queue.LossyQueue, monkeypatch: Any
+    worker_table: WorkerTable, shifts: pipe_queue.LossyQueue, monkeypatch: Any
 ):
     """An ordinary user's pipes end at 1 MiB."""
     allowed = fcntl.fcntl
@@ -197,7 +199,7 @@ def test_of_a_pipe_smaller_than_wanted_no_more_is_used_than_it_holds(
         return allowed(pipe, command, size)
 
     monkeypatch.setattr(fcntl, "fcntl", refuses)
-    crowd = Dispatch(board, shifts, 200)
+    crowd = Dispatch(worker_table, shifts, 200)
     assert 100 < crowd.free_slots < crowd.free_answer_slots <= 256
     crowd.put_due([a_claim("x") for _ in range(crowd.free_slots)])
     crowd.put_answered([a_claim("x") for _ in range(crowd.free_answer_slots)])
@@ -245,26 +247,26 @@ def test_a_shift_too_many_is_dropped(shifts: pipe_queue.LossyQueue):
 
 
 def test_a_worker_goes_on_with_what_its_run_leaves_it_while_nobody_else_waits(
-    dispatch: Dispatch, board: WorkerTable
+    dispatch: Dispatch, worker_table: WorkerTable
 ):
     left = [a_claim("second"), a_claim("third")]
     done: list[tuple[str, bool]] = []
 
     def advance(claim: Claim) -> Claim | None:
-        done.append((claim.fn_id, board.may_take_next))
+        done.append((claim.fn_id, worker_table.may_take_next))
         return left.pop(0) if left else None
 
     dispatch.put_due([a_claim("first")])
     dispatch.work(advance)
     assert done == [("first", True), ("second", True), ("third", True)]
-    assert not board.may_take_next
+    assert not worker_table.may_take_next
 
 
-def test_while_others_wait_it_goes_on_once(dispatch: Dispatch, board: WorkerTable):
+def test_while_others_wait_it_goes_on_once(dispatch: Dispatch, worker_table: WorkerTable):
     done: list[tuple[str, bool]] = []
 
     def advance(claim: Claim) -> Claim | None:
-        done.append((claim.fn_id, board.may_take_next))
+        done.append((claim.fn_id, worker_table.may_take_next))
         return a_claim("second") if claim.fn_id == "first" else None
 
     dispatch.put_due([a_claim("first"), a_claim("other")])
@@ -274,12 +276,12 @@ def test_while_others_wait_it_goes_on_once(dispatch: Dispatch, board: WorkerTabl
 
 @pytest.mark.parametrize("others", ["put_due", "put_answered"])
 def test_a_line_gives_way_to_other_claims_of_either_kind(
-    dispatch: Dispatch, board: WorkerTable, others: str
+    dispatch: Dispatch, worker_table: WorkerTable, others: str
 ):
     done: list[tuple[str, bool]] = []
 
     def advance(claim: Claim) -> Claim | None:
-        done.append((claim.fn_id, board.may_take_next))
+        done.append((claim.fn_id, worker_table.may_take_next))
         return a_claim("its next") if claim.fn_id == "first" else None
 
     dispatch.put_due([a_claim("first")])

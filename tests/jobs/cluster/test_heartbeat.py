@@ -1,4 +1,4 @@
-"""The cluster's heartbeat: whoever is slow with one run costs the others nothing."""
+"""The cluster's heartbeat: a worker that is slow with one run costs the others nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobs.cluster import worker
 from jobs.cluster.heartbeat import Heartbeat
 from jobs.cluster.worker_table import WorkerTable
 from jobs.models import Run
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.claiming import claim_due
 from tests.support.functions import Diary, at_once, go, registered, three_steps
 
@@ -113,11 +113,11 @@ def test_a_worker_that_takes_an_old_claim_up_is_quicker_than_who_gives_it_back()
         heartbeat = Heartbeat(WorkerTable())
         waiting_since(heartbeat, claims, 60)
 
-        def late_keeper(ctx: Context) -> str:
+        def late_heartbeat(ctx: Context) -> str:
             heartbeat._give_back()  # it has read the worker table before the worker was on it
             return "done"
 
-    with registered(late_keeper):
+    with registered(late_heartbeat):
         worker._execute_claim(aged(claims[0]))
     assert (Run.objects.get().status, Run.objects.get().output) == ("completed", "done")
 

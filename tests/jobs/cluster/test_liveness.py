@@ -26,8 +26,7 @@ from jobs.fetch.gateway import Gateway
 from jobs.maintenance import lost_workers, sweeper, turn_repair
 from jobs.models import Cluster, Run
 from jobs.platform.postgres import statements
-from jobs.runs import claim as runs_claim
-from jobs.runs import claiming, unclaimable
+from jobs.runs import claimed_run, claiming, unclaimable
 from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.functions import go, registered, the_run
@@ -178,7 +177,7 @@ def test_a_sweep_that_fails_keeps_no_run_from_being_taken(pusher, monkeypatch, w
 
 def test_a_run_that_cannot_be_read_is_set_aside_alone(pusher, monkeypatch):
     """The first due run cannot be read, whatever it is: those behind it are taken."""
-    real = runs_claim.claim_of
+    real = claimed_run.claim_of
     with registered(lambda ctx: None):
         bad = go()
         good = go()

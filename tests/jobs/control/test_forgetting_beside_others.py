@@ -83,7 +83,7 @@ def test_retention_and_forgetting_do_not_mind_each_other(settings):
         young = go({"word": WORD})
         drain()
     forget([old.event_id, young.event_id])
-    retention.forget()
+    retention.delete_ended()
     drain()
     assert not Run.objects.filter(id=old.id).exists()
     assert Run.objects.get(id=young.id).forgotten_at is not None

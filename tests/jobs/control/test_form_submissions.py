@@ -172,10 +172,10 @@ def test_a_form_is_known_for_longer_than_its_token_lives_and_then_forgotten(
     for word in range(5):
         send(diary, token, asked=word)
     travel(LIFE + timedelta(hours=1))
-    retention.forget()
+    retention.delete_ended()
     assert send(diary, token, asked=0).is_repeat
     travel(timedelta(days=1))
-    retention.forget()
+    retention.delete_ended()
     assert not Submission.objects.exists()
 
 
@@ -184,8 +184,8 @@ def test_more_than_one_round_can_forget_is_left_to_the_next(settings: Any) -> No
     for word in range(3):
         send(Diary(), new_id(), asked=word)
     travel(timedelta(days=9))
-    assert retention.forget(batches=2)["more"]
-    assert not retention.forget(batches=2)["more"]
+    assert retention.delete_ended(batches=2)["more"]
+    assert not retention.delete_ended(batches=2)["more"]
     assert not Submission.objects.exists()
 
 

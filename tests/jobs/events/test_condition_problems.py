@@ -277,8 +277,8 @@ def test_it_is_gone_when_the_condition_is_mended_and_a_day_after_the_last_event(
 
 def test_rows_are_forgotten_with_what_they_tell_of(told: Stored) -> None:
     travel(conf.retention() - timedelta(minutes=1))
-    retention.forget()
+    retention.delete_ended()
     assert ConditionProblem.objects.exists()
     travel(timedelta(minutes=2))
-    retention.forget()
+    retention.delete_ended()
     assert not ConditionProblem.objects.exists()

@@ -82,7 +82,7 @@ def test_many_answers_and_errors_land_in_one_statement():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_cluster_is_told_by_its_bell_alone_however_many_land():
+def test_the_cluster_is_told_by_its_wakeup_alone_however_many_are_stored():
     here, leased_requests = gateway.Gateway(), in_flight(3)
     with CaptureQueriesContext(connection) as asked:
         here._store([answered(leased_request) for leased_request in leased_requests])

@@ -21,7 +21,7 @@ from jobs.models import Run
 from jobs.platform.http.exchange import RequestOutcome
 from jobs.platform.ipc.pipe_queue import LossyQueue
 from jobs.registry.function import Function
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.functions import go, registered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 
 UNFINISHED = ("queued", "running", "waiting")
 

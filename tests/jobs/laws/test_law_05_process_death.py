@@ -1,7 +1,7 @@
 """Laws 3 and 5: a process may die at any moment, and nothing happens twice or never.
 
 Each commit of a run is enumerated; the process that advances the run dies just before it, or just
-after it, without any clean-up. Whoever comes next goes on.
+after it, without any clean-up. The next worker goes on.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def a_bit_of_everything() -> None:
     rerun(Run.objects.filter(status="failed").latest("id").id)
     drain()
     claiming.next_due(1.0)
-    retention.forget(batches=2)
+    retention.delete_ended(batches=2)
 
 
 def operators_look(client: Client) -> None:

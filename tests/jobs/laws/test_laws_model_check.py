@@ -43,7 +43,7 @@ from jobs.execution.executor import execute
 from jobs.maintenance import lost_workers, sweeper, turn_repair
 from jobs.models import RegisteredFunction, Run
 from jobs.runs import shares
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.claiming import claim_due
 from jobs.runs.lease import give_back, take_over
 from tests.jobs.laws.model import Known, Model
@@ -157,7 +157,7 @@ class Engine(RuleBasedStateMachine):
 
     @rule()
     def time_passes(self):
-        """Whoever sleeps, backs off or was set aside has its time come."""
+        """A run that sleeps, backs off or was set aside is due."""
         Run.objects.filter(due_at__gt=Now()).update(due_at=Now())
         for run in self.model.unfinished():
             run.is_due |= run.claim is None and not run.is_parked

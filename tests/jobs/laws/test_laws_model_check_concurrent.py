@@ -32,7 +32,7 @@ from jobs.api import (
 from jobs.execution.executor import execute
 from jobs.maintenance import sweeper
 from jobs.models import Attempt, Run, Step
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.claiming import claim_due
 from songs.models import Category
 from tests.support.commit_boundaries import forget_everything

@@ -57,23 +57,23 @@ def asked_late(endpoint) -> gateway.LeasedRequest:
     """A request whose gateway stood still until its lease lapsed, and then has its answer."""
     go()
     execute(*claim_due(1))
-    (flight,) = gateway.lease_requests(1)
+    (request,) = gateway.lease_requests(1)
     Fetch.objects.update(lease_until=F("sent_at"))  # travel() would move sent_at, too
     assert hand_on_lapsed() == 1
-    return flight
+    return request
 
 
-def test_a_run_is_cancelled_while_a_late_answer_lands(endpoint):
+def test_a_run_is_cancelled_while_a_late_answer_is_stored(endpoint):
     with registered(lambda ctx: ctx.step.fetch("call", endpoint.url).status_code):
-        flight = asked_late(endpoint)
-        outcome = gateway.perform_now(flight)
+        request = asked_late(endpoint)
+        outcome = gateway.perform_now(request)
         with others() as start:
             with transaction.atomic():
                 lock_run(the_run().id)
-                landed = start(lambda: gateway.store_responses([(flight, outcome)]))
+                stored = start(lambda: gateway.store_responses([(request, outcome)]))
                 wait_until_blocked(1)  # with the request, over its run
                 assert cancel(the_run().id)
-            landed.result(PATIENCE)
+            stored.result(PATIENCE)
     assert the_run().status == "cancelled"
     assert Fetch.objects.get().status == "answered"
 

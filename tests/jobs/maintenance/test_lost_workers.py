@@ -174,7 +174,7 @@ def test_a_death_that_is_told_of_a_step_that_is_over_does_not_undo_it():
     assert errors(the_run()) == [("", 0)]
 
 
-def test_the_keeper_reads_what_a_worker_was_at_after_its_death(monkeypatch):
+def test_the_heartbeat_reads_what_a_worker_was_at_after_its_death(monkeypatch):
     worker_table = WorkerTable()
     told = []
     worker_table.begin(uuid.uuid4(), uuid.uuid4())

@@ -59,7 +59,7 @@ def run_once(handler: Any = do_two_things, **options: Any) -> Run:
 def test_a_run_that_ended_long_ago_is_forgotten_with_all_that_hangs_on_it():
     completed_run()
     travel(LONG)
-    done = retention.forget()
+    done = retention.delete_ended()
     assert (done["runs"], done["events"], done["more"]) == (1, 1, False)
     for model in (Run, Step, Attempt, LogLine, Fetch, EventRow):
         assert not model.objects.exists(), model
@@ -81,7 +81,7 @@ def test_a_run_that_ended_lately_is_kept_however_old_it_is():
         drain()
         travel(timedelta(days=365))
         drain()
-    done = retention.forget()
+    done = retention.delete_ended()
     assert (done["runs"], done["events"]) == (0, 0)
     assert Run.objects.get().output == "woke"
 
@@ -91,7 +91,7 @@ def test_an_unfinished_run_is_never_touched_nor_its_event():
         send(Event(name="test/go"))
         drain()
         travel(timedelta(days=300))
-        done = retention.forget()
+        done = retention.delete_ended()
         assert (done["runs"], done["events"]) == (0, 0)
         travel(timedelta(days=66))
         drain()
@@ -103,10 +103,10 @@ def test_a_run_is_kept_while_a_rerun_of_it_is_unfinished():
     with registered(do_two_things):
         rerun(str(first.id), from_step="second")
     travel(LONG)
-    assert retention.forget()["runs"] == 0
+    assert retention.delete_ended()["runs"] == 0
     with registered(do_two_things):
         drain()
-    assert retention.forget()["runs"] == 1
+    assert retention.delete_ended()["runs"] == 1
     assert Run.objects.get().rerun_of is None
 
 
@@ -126,11 +126,11 @@ def test_a_run_is_kept_while_the_run_that_invoked_it_is_unfinished():
         drain()
         assert Run.objects.get(fn_id="callee").status == "completed"
         travel(LONG)
-        assert retention.forget()["runs"] == 0
+        assert retention.delete_ended()["runs"] == 0
         travel(LONG)
         drain()
         travel(LONG)
-        assert retention.forget()["runs"] == 2
+        assert retention.delete_ended()["runs"] == 2
 
 
 def wait_for_a_year(ctx: Context) -> Any:
@@ -145,7 +145,7 @@ def test_an_event_that_a_run_waits_for_is_kept_until_it_has_been_there():
         send(Event(name="test/come", data={"who": "the one"}))
         send(Event(name="test/other"))
         travel(LONG)
-        assert retention.forget()["events"] == 1
+        assert retention.delete_ended()["events"] == 1
         drain()
     assert Run.objects.get().output == {"who": "the one"}
 
@@ -156,15 +156,15 @@ def test_a_failed_run_is_forgotten_by_its_last_end():
     with registered(fail, retries=0):
         rerun(str(failed.id))
         drain()
-    retention.forget()
+    retention.delete_ended()
     assert Run.objects.filter(id=failed.id).exists()
 
 
 def test_an_event_that_started_nothing_is_forgotten_too():
     send(Event(name="nobody/listens"))
-    assert retention.forget()["events"] == 0
+    assert retention.delete_ended()["events"] == 0
     travel(LONG)
-    assert retention.forget()["events"] == 1
+    assert retention.delete_ended()["events"] == 1
 
 
 def test_an_event_that_is_kept_stands_in_nobodys_way(settings):
@@ -174,7 +174,7 @@ def test_an_event_that_is_kept_stands_in_nobodys_way(settings):
         drain()
     send([Event(name="nobody/listens") for _ in range(5)])
     travel(LONG)
-    done = retention.forget()
+    done = retention.delete_ended()
     assert (done["events"], done["more"]) == (5, False)
     assert EventRow.objects.count() == 5
 
@@ -183,7 +183,7 @@ def test_an_id_is_remembered_for_its_24_hours_even_if_less_is_kept(settings):
     settings.JOBS = {**settings.JOBS, "RETENTION_DAYS": 0.5}
     (first,) = send(Event(name="nobody/listens", id="order-1"))
     travel(timedelta(hours=23))
-    retention.forget()
+    retention.delete_ended()
     assert send(Event(name="nobody/listens", id="order-1")) == [first]
 
 
@@ -193,9 +193,9 @@ def test_small_batches_come_to_the_end_in_rounds(settings):
         send([Event(name="test/go") for _ in range(5)])
         drain()
     travel(LONG)
-    first = retention.forget(batches=2)
+    first = retention.delete_ended(batches=2)
     assert (first["runs"], first["events"], first["more"]) == (4, 4, True)
-    second = retention.forget(first["after"], batches=2, since=first["since"])
+    second = retention.delete_ended(first["after"], batches=2, since=first["since"])
     assert (second["runs"], second["events"], second["more"]) == (1, 1, False)
 
 
@@ -205,7 +205,7 @@ def test_the_oldest_go_first(settings):
     travel(timedelta(days=1))
     young = run_once()
     travel(LONG)
-    retention.forget(batches=1)
+    retention.delete_ended(batches=1)
     assert list(Run.objects.all()) == [young]
     assert old != young
 
@@ -214,7 +214,7 @@ def test_zero_days_keep_everything_for_ever(settings):
     settings.JOBS = {**settings.JOBS, "RETENTION_DAYS": 0}
     run_once()
     travel(timedelta(days=10_000))
-    done = retention.forget()
+    done = retention.delete_ended()
     assert (done["runs"], done["events"], done["more"]) == (0, 0, False)
     assert Run.objects.count() == 1
 
@@ -225,7 +225,7 @@ def test_a_number_of_days_that_is_none_is_refused_and_nothing_is_forgotten(setti
     run_once()
     travel(LONG)
     with pytest.raises(ImproperlyConfigured, match="a number of days from 0"):
-        retention.forget()
+        retention.delete_ended()
     assert Run.objects.count() == 1
 
 
@@ -233,7 +233,7 @@ def test_a_cluster_that_is_silent_for_a_day_is_forgotten():
     make_cluster("dead")
     Cluster.objects.update(seen_at=Now() - timedelta(hours=25))
     make_cluster("alive")
-    assert retention.forget()["clusters"] == 1
+    assert retention.delete_ended()["clusters"] == 1
     assert [cluster.key for cluster in Cluster.objects.all()] == ["alive"]
 
 
@@ -256,7 +256,7 @@ def test_the_engine_forgets_by_itself_as_a_run_that_operators_see():
 
 def test_a_long_history_is_forgotten_in_steps(settings, monkeypatch):
     settings.JOBS = {**settings.JOBS, "RETENTION_BATCH": 1}
-    monkeypatch.setattr("jobs.maintenance.retention.forget.__defaults__", ("", 3))
+    monkeypatch.setattr("jobs.maintenance.retention.delete_ended.__defaults__", ("", 3))
     with registered(do_two_things):
         send([Event(name="test/go") for _ in range(7)])
         drain()
@@ -274,6 +274,6 @@ def test_a_rerun_outlives_the_run_that_it_was_made_from():
         again = rerun(str(first.id), from_start=True)
         drain()
     Run.objects.filter(id=first.id).update(ended_at=F("ended_at") - LONG)
-    assert retention.forget()["runs"] == 1
+    assert retention.delete_ended()["runs"] == 1
     run = Run.objects.get(id=again)
     assert (run.rerun_of, run.status, run.steps.count()) == (None, "completed", 2)

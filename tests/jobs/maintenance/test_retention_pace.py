@@ -58,7 +58,7 @@ def retentions() -> Any:
 def small_rounds(settings, monkeypatch) -> None:
     """Rounds of one batch, batches of one run, and runs of two rounds."""
     settings.JOBS = {**settings.JOBS, "RETENTION_BATCH": 1}
-    monkeypatch.setattr("jobs.maintenance.retention.forget.__defaults__", ("", 1))
+    monkeypatch.setattr("jobs.maintenance.retention.delete_ended.__defaults__", ("", 1))
     monkeypatch.setattr(functions, "MOST_ROUNDS", 2)
 
 
@@ -106,11 +106,11 @@ def test_an_event_goes_with_the_last_of_its_runs():
     Run.objects.update(status="completed", ended_at=Now())
     travel(LONG)
     Run.objects.filter(id=young.id).update(ended_at=Now())
-    done = retention.forget(batches=1)
+    done = retention.delete_ended(batches=1)
     assert (done["runs"], done["events"]) == (1, 0)
     assert not Run.objects.filter(id=old.id).exists()
     travel(LONG)
-    done = retention.forget(batches=1)
+    done = retention.delete_ended(batches=1)
     assert (done["runs"], done["events"]) == (1, 1)
     assert not EventRow.objects.exists()
 
@@ -120,7 +120,7 @@ def test_a_batch_takes_as_many_statements_however_many_runs_are_in_it():
     for size in (2, 40):
         long_ago(size)
         with CaptureQueriesContext(connection) as queries:
-            done = retention.forget(batches=1)
+            done = retention.delete_ended(batches=1)
         assert (done["runs"], done["events"]) == (size, size)
         counts.append(len(queries))
     assert counts[0] == counts[1]
@@ -129,7 +129,7 @@ def test_a_batch_takes_as_many_statements_however_many_runs_are_in_it():
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("small_rounds")
 def test_when_its_worker_dies_between_two_batches_another_goes_on(monkeypatch):
-    monkeypatch.setattr("jobs.maintenance.retention.forget.__defaults__", ("", 3))
+    monkeypatch.setattr("jobs.maintenance.retention.delete_ended.__defaults__", ("", 3))
     real, batches = retention._forget_runs, []
 
     def die_at_the_second(*args: Any) -> int:

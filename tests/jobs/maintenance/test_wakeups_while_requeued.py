@@ -1,5 +1,5 @@
 """A word is not missed by a run that is between two hands when it is said: its cluster is gone, it
-is due again, and somebody takes it up before the word is committed."""
+is due again, and another worker takes it up before the word is committed."""
 
 from __future__ import annotations
 

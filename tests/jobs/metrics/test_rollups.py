@@ -226,7 +226,7 @@ def test_retention_takes_no_figures_away(settings):
     ended(minutes(5), status="failed")
     roll_up()
     travel(timedelta(days=2))
-    retention.forget()
+    retention.delete_ended()
     assert not Run.objects.exists()
     settle()
     assert seen("7d") == (0, 1)
@@ -237,7 +237,7 @@ def test_a_minute_whose_runs_may_be_forgotten_is_not_counted_again(settings):
     settings.JOBS = {**settings.JOBS, "RETENTION_DAYS": 1 / 24 / 60}
     ended(minutes(5))
     roll_up()
-    retention.forget()
+    retention.delete_ended()
     assert not Run.objects.exists()
     settle()
     assert rolled() == {("sing", "completed"): 1}

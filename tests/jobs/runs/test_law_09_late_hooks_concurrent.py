@@ -10,7 +10,7 @@ import pytest
 
 from jobs.api import Context, rerun
 from jobs.execution.executor import execute
-from jobs.runs.claim import Claim
+from jobs.runs.claimed_run import Claim
 from jobs.runs.claiming import claim_due
 from jobs.runs.lease import give_back
 from jobs.testing import drain

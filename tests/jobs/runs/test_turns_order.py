@@ -1,4 +1,4 @@
-"""First come is first served, however long somebody has waited for a line's lock."""
+"""First come is first served, however long a transaction has waited for a line's lock."""
 
 from __future__ import annotations
 

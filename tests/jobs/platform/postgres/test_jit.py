@@ -165,7 +165,7 @@ def test_postgresql_compiles_nothing_of_the_engines_in_a_runs_whole_life(plans, 
         turn_repair.repair_turns()
         cron.tick()
         travel(timedelta(days=40))
-        retention.forget()
+        retention.delete_ended()
     assert not Run.objects.exists()
     for what in ("INSERT INTO jobs_run", "FOR UPDATE SKIP LOCKED", "INSERT INTO jobs_step"):
         assert any(what in plan for plan in plans)

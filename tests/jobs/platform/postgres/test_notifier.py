@@ -205,52 +205,54 @@ def test_a_forked_process_tells_like_its_parent(ear: Ear):
 
 
 @pytest.fixture
-def board() -> Iterator[WorkerTable]:
+def worker_table() -> Iterator[WorkerTable]:
     worker_table = WorkerTable()
     notifier.belong_to(worker_table)
     yield worker_table
     notifier.belong_to(None)
 
 
-def test_a_process_of_a_cluster_rings_its_bell_after_the_commit(board: WorkerTable, ear: Ear):
+def test_a_process_of_a_cluster_rings_its_wakeup_after_the_commit(
+    worker_table: WorkerTable, ear: Ear
+):
     with transaction.atomic():
         sends()
-        assert not board.runs.consume()
-    assert board.runs.consume()
-    assert not board.requests.consume()
+        assert not worker_table.runs.consume()
+    assert worker_table.runs.consume()
+    assert not worker_table.requests.consume()
     assert ear.heard() == []
 
 
-def test_what_may_be_a_request_rings_the_gateways_bell_too(board: WorkerTable):
+def test_what_may_be_a_request_rings_the_gateways_wakeup_too(worker_table: WorkerTable):
     notifier.wake_clusters()
-    assert board.runs.consume()
-    assert board.requests.consume()
+    assert worker_table.runs.consume()
+    assert worker_table.requests.consume()
 
 
-def test_in_a_cluster_that_is_stopping_nothing_hears_the_bell_and_the_others_are_told(
-    board: WorkerTable, ear: Ear
+def test_in_a_cluster_that_is_stopping_nothing_hears_the_wakeup_and_the_others_are_told(
+    worker_table: WorkerTable, ear: Ear
 ):
-    board.stop()
+    worker_table.stop()
     sends()
     assert ear.heard() == ["run"]
 
 
-def test_a_run_that_passes_its_turn_on_rings_the_bell(board: WorkerTable):
+def test_a_run_that_passes_its_turn_on_rings_the_wakeup(worker_table: WorkerTable):
     with registered(lambda ctx: None, fn_id="lined", concurrency=[Concurrency(limit=1)]):
         sends(2)
-        board.runs.consume()
+        worker_table.runs.consume()
         drain()
-    assert board.runs.consume()
+    assert worker_table.runs.consume()
 
 
-def test_a_run_that_was_invoked_rings_the_bell_when_it_ends(board: WorkerTable):
+def test_a_run_that_was_invoked_rings_the_wakeup_when_it_ends(worker_table: WorkerTable):
     def calls(ctx: Context) -> None:
         ctx.step.invoke("child", function="child")
 
     def last(ctx: Context) -> None:
-        board.runs.consume()
+        worker_table.runs.consume()
 
     with registered(last, fn_id="child", trigger=[]), registered(calls, fn_id="calls"):
         sends()
         drain()
-    assert board.runs.consume()
+    assert worker_table.runs.consume()
