@@ -19,6 +19,7 @@ from jobs.control.lookup import find, lock_run
 from jobs.errors import EndedFromInside, InvalidTransition, UnknownRun
 from jobs.events import requester
 from jobs.execution.step_runner import StepRunner, current_runner
+from jobs.fetch.lease import CANCELLED
 from jobs.lib.error_report import MESSAGE_LIMIT, describe_as, fit_text
 from jobs.models import FetchStatus, RunStatus
 from jobs.runs import completion, hook_events, invocation_tree, line_locks
@@ -122,11 +123,12 @@ def _cancel_one(run_id: str | uuid.UUID, why: str) -> bool:
 
 
 def _fail_pending_requests(run_id: uuid.UUID) -> None:
-    """But for those that a gateway has at this moment, which locks requests before runs."""
+    """But for those that a gateway looks at: it locks requests before runs, and looks at the run
+    (outbox, 5)."""
     pending = models.Fetch.objects.filter(run_id=run_id, status=FetchStatus.PENDING)
     free = pending.select_for_update(skip_locked=True).values("id")
     models.Fetch.objects.filter(id__in=free).update(
-        status=FetchStatus.FAILED, error={"message": "cancelled", "final": True}, ended_at=Now()
+        status=FetchStatus.FAILED, error=CANCELLED, ended_at=Now()
     )
 
 
@@ -144,12 +146,12 @@ def _cancel_unless_ended(run_id: uuid.UUID, why: str) -> bool:
 
 
 def _lock(run_ids: Sequence[uuid.UUID]) -> None:
-    """Lock runs (given parents first) for the caller's transaction, in the workers' order.
+    """Lock runs for the caller's transaction, in the workers' order.
 
-    1. Rows, invoked runs before their parents: an ending run wakes its parent.
+    1. Rows, newest first, and so invoked runs before their parents: an ending run wakes its parent.
     2. Lines, first before second ones (completion.release_statements).
     """
-    runs = [lock_run(run_id) for run_id in reversed(run_ids)]
+    runs = [lock_run(run_id) for run_id in sorted(run_ids, reverse=True)]
     line_locks.lock_all({line: set(_keys_in(runs, line)) for line in (0, 1)})
 
 

@@ -18,7 +18,7 @@ from jobs.errors import InvalidTransition, UnknownFunction
 from jobs.events import requester
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import is_name, named
-from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunStatus
+from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunQuerySet, RunStatus
 from jobs.platform.postgres import notifier
 from jobs.registry import catalog
 from jobs.registry.validation import NAME_LIMIT
@@ -109,12 +109,21 @@ def _held(fn_id: str) -> Q:
 
 def _go_on(fn_id: str, but: Q | None = None) -> None:
     unfinished = Run.objects.in_status(*UNFINISHED).filter(fn_id=fn_id)
-    unfinished.filter(stop_requested=True).update_in_order(stop_requested=False)
+    _lock_begun(unfinished)
+    unfinished.filter(stop_requested=True).update(stop_requested=False)
     still = unfinished.filter(reason=Reason.PAUSED).exclude(but or Q(pk__in=[]))
     fresh = still.filter(started_at=None, expires_at=None)
     fresh.update(expires_at=start_deadline(fn_id), ready_at=Now())
     still.update(due_at=Now(), reason=Reason.NONE)
     notifier.wake_clusters()
+
+
+def _lock_begun(unfinished: RunQuerySet) -> None:
+    """All that an answer may wake and that are changed here, newest first, as others lock them
+    (events.wake). Runs that never began wait for no answer."""
+    paused = Q(reason=Reason.PAUSED, started_at__isnull=False)
+    begun = unfinished.filter(Q(stop_requested=True) | paused).order_by("-id")
+    list(begun.select_for_update(no_key=True).values_list("id", flat=True))
 
 
 def _ready(fn_id: str) -> None:

@@ -35,10 +35,10 @@ class TakenAlong:
     stand_ins: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)  # invoked → its rerun
 
     def lock(self) -> list[models.Run]:
-        """Locks as a worker that ends a run does: invoked runs before invokers. Returns failed and
-        cancelled ones, the farthest first."""
+        """Newest first, as a worker that ends a run: invoked runs before invokers. Returns failed
+        and cancelled ones, in this order."""
         ended = []
-        for run_id in reversed(self.run_ids):
+        for run_id in sorted(self.run_ids, reverse=True):
             with contextlib.suppress(UnknownRun):  # deleted by retention meanwhile
                 ended.append(lock_run(run_id))
         return [run for run in ended if run.status in RETRYABLE]

@@ -6,6 +6,9 @@ Only a leased request has a token and a time.
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from django.db import connection
 
 # Assignments of an UPDATE of jobs_fetch `f`.
@@ -16,6 +19,15 @@ def leased(token: str) -> str:
     """Assignments that lease for %(lease)s seconds under this token (SQL)."""
     until = "clock_timestamp() + make_interval(secs => %(lease)s)"
     return f"status = 'sending', lease_token = {token}, lease_until = {until}"
+
+
+CANCELLED = {"message": "cancelled", "final": True}
+ITS_RUN_HAS_ENDED = {"message": "its run has ended", "final": True}
+
+
+def failing(error: dict[str, Any]) -> str:
+    """Assignments that end it unsent."""
+    return f"status = 'failed', error = '{json.dumps(error)}', ended_at = statement_timestamp()"
 
 
 # Still the sender's, leased or after its lease (outbox, 3); `s` is the sender's account.
@@ -42,7 +54,7 @@ runs AS MATERIALIZED (
 UPDATE jobs_fetch f SET {RELEASED}, sent_at = {sent_at},
        status = CASE WHEN r.ended_at IS NULL THEN 'pending' ELSE 'failed' END,
        error = CASE WHEN r.ended_at IS NULL THEN f.error
-                    ELSE jsonb_build_object('message', 'its run has ended', 'final', true) END,
+                    ELSE '{json.dumps(ITS_RUN_HAS_ENDED)}' END,
        ended_at = CASE WHEN r.ended_at IS NOT NULL THEN statement_timestamp() END
   FROM runs r WHERE r.id = f.run_id AND f.id = ANY(ARRAY(SELECT id FROM meant))
 RETURNING f.id

@@ -13,7 +13,9 @@
    the request. So neither an outage nor a gateway that stood still repeats one.
 4. The statement that stores a response leases its run if a worker has room: no notification, look
    and claim. Else the run is due for any cluster.
-5. The host with the fewest requests in flight goes first, with its oldest request, unless it is at
+5. A cancellation passes by requests that are locked here, so it is looked at once more when they
+   are leased. One that commits later comes too late: the request is in flight.
+6. The host with the fewest requests in flight goes first, with its oldest request, unless it is at
    its limit. `hosts` leaps through the index: only rows that go are read.
 """
 
@@ -30,7 +32,7 @@ from django.db import connection
 
 from jobs import conf
 from jobs.events.wake import CAN_BE_WOKEN, waking
-from jobs.fetch.lease import OURS, RELEASE, RELEASED, RENEW, SENT, leased
+from jobs.fetch.lease import CANCELLED, OURS, RELEASE, RELEASED, RENEW, SENT, failing, leased
 from jobs.fetch.leased_request import CompletedRequest, LeasedRequest
 from jobs.models import HOST_SQL
 from jobs.platform.http.client import perform
@@ -53,20 +55,24 @@ WITH RECURSIVE hosts(host) AS (
            WHERE status = 'pending' AND {HOST_SQL} > hosts.host ORDER BY 1 LIMIT 1)
     FROM hosts WHERE hosts.host IS NOT NULL
 ), oldest AS (
-  SELECT f.id, coalesce(in_flight.requests, 0)
+  SELECT f.id, f.run_id, coalesce(in_flight.requests, 0)
                + row_number() OVER (PARTITION BY hosts.host ORDER BY f.id) AS turn
     FROM hosts LEFT JOIN unnest(%(hosts)s::text[], %(requests)s::int[]) AS in_flight(host, requests)
                       ON in_flight.host = hosts.host
    CROSS JOIN LATERAL (
-         SELECT id FROM jobs_fetch
+         SELECT id, run_id FROM jobs_fetch
           WHERE status = 'pending' AND {HOST_SQL} = hosts.host ORDER BY id
           LIMIT greatest(least(%(limit)s, %(per_host)s - coalesce(in_flight.requests, 0)), 0)
             FOR UPDATE SKIP LOCKED) AS f
 ), mine AS MATERIALIZED (
-  SELECT id FROM oldest ORDER BY turn, id LIMIT %(limit)s
+  SELECT id, (SELECT status = 'cancelled' FROM jobs_run r WHERE r.id = run_id) AS is_cancelled
+    FROM (SELECT id, run_id FROM oldest ORDER BY turn, id LIMIT %(limit)s) first
+), unsent AS (
+  UPDATE jobs_fetch f SET {failing(CANCELLED)}
+   WHERE f.id = ANY(ARRAY(SELECT id FROM mine WHERE is_cancelled))
 )
 UPDATE jobs_fetch f SET {leased("%(token)s")}, sent_at = clock_timestamp()
- WHERE f.id = ANY(ARRAY(SELECT id FROM mine))
+ WHERE f.id = ANY(ARRAY(SELECT id FROM mine WHERE NOT is_cancelled))
 RETURNING f.id, f.run_id, f.step_name, f.sent_at, {HOST_SQL} AS host,
           f.method, f.url, f.headers, f.body, f.timeout, f.result_url
 """  # noqa: S608

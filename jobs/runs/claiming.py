@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ from jobs.runs.claimed_run import Claim, lease_for
 from jobs.runs.lease import leasing
 from jobs.runs.turns import take_turns
 from jobs.runs.unclaimable import claim_or_aside, set_aside
+
+logger = logging.getLogger("jobs.engine")
 
 NOTE_WAITING = free_lines.note_waiting(
     "due WHERE is_known AND NOT stands_still AND turns_held = 0 AND cardinality(turn_keys) = 1"
@@ -116,7 +119,14 @@ def _past_their_lines(
     left = [claim for row, claim in free if row.stands_in_line and claim.run_id not in taken]
     if left:
         queued = [(claim.run_id, claim.turn_keys, claim.turns_held) for claim in left]
-        mine |= take_turns(queued, left[0].clock.at, lease)
+        try:
+            mine |= take_turns(queued, left[0].clock.at, lease)
+        except Exception:
+            if not mine:
+                raise
+            # Those that are leased must reach their workers. The others are still due: the next
+            # look meets the error alone.
+            logger.exception("%d runs in lines cannot take their turns", len(left))
     return mine
 
 

@@ -109,6 +109,8 @@ def lock_all(lines: Mapping[int, Collection[str]]) -> None:
 def _taken_of(lines: Mapping[int, Collection[str]]) -> int | None:
     """Locks the lines until it meets one that another transaction has, and returns that."""
     for line, keys in lines.items():
+        if not keys:
+            continue
         statements.execute(for_line(LOCK_BUCKETS, line), {})
         found = statements.execute(for_line(TRY_LOCKS, line), {"keys": sorted(keys)})
         if found:

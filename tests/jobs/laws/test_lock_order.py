@@ -91,6 +91,22 @@ def test_a_request_that_lapses_while_its_run_is_cancelled_is_not_sent_again(endp
     assert Fetch.objects.get().status == "failed"
 
 
+def test_a_request_that_a_gateway_looks_at_while_its_run_is_cancelled_is_not_sent(settings):
+    """It locks one of each host, and has room for one."""
+    settings.JOBS = settings.JOBS | {"ALLOWED_HOSTS": ["a.test", "b.test"]}
+    with registered(lambda ctx: ctx.step.fetch("call", ctx.event.data["url"]).status_code):
+        for host in ("a", "b"):
+            go({"url": f"http://{host}.test/"})
+            execute(*claim_due(1))
+        leased: list[Any] = []
+        with Uncommitted(lambda: leased.extend(gateway.lease_requests(1))):
+            other = Fetch.objects.exclude(id=leased[0].id).get()
+            assert cancel(other.run_id)
+    assert gateway.lease_requests(1) == []
+    other.refresh_from_db()
+    assert (other.status, other.error["message"]) == ("failed", "cancelled")
+
+
 def stops(older: Run, newer: Run) -> None:
     pause(older.fn_id, stop_running=True, reason="It is ill.")
 

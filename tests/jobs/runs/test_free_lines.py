@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 
 from jobs.api import Concurrency
 from jobs.models import Reason, Run, RunStatus
 from jobs.platform.postgres import statements
+from jobs.runs import claiming
 from jobs.runs.claiming import claim_due
 from jobs.runs.line_locks import lock
 from tests.support.blocking import Uncommitted, others, wait_until_blocked
@@ -104,3 +105,17 @@ def before_lines_are_locked(do: Callable[[], None]) -> Any:
         return execute(sql, params, many, context)
 
     return wrapper
+
+
+def test_an_error_about_a_locked_line_keeps_no_leased_run_from_its_worker(per_user, monkeypatch):
+    bob, ann = go({"user": "bob"}), go({"user": "ann"})
+
+    def fails(*asked: Any) -> None:
+        raise DataError("interval out of range")
+
+    with Uncommitted(lambda: lock([line_of("ann")], 0)), monkeypatch.context() as patched:
+        patched.setattr(claiming, "take_turns", fails)
+        assert [claim.run_id for claim in claim_due(10)] == [bob.id]
+        with pytest.raises(DataError):  # alone
+            claim_due(10)
+    assert [claim.run_id for claim in claim_due(10)] == [ann.id]
