@@ -28,7 +28,7 @@ from tests.support.hostile_endpoint import Adversary, Manner, Peer, answer, redi
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ENGINE = {
-    "claiming.claim_batch",
+    "claiming.look",
     "executor.suspend",
     "outbox.lease_requests",
     "outbox.store_responses",

@@ -38,7 +38,7 @@ SOON = [30]  # seconds between attempts
 LOST = "jobs.errors.WorkerLost"
 WORKER_CODE = ("executor.", "step_runner.")
 # Where each part has commits, and how many at least: an enumeration of nothing would prove nothing.
-WORKERS = {"claiming.claim_batch", "executor.suspend", "executor.complete"}
+WORKERS = {"claiming.look", "executor.suspend", "executor.complete"}
 GATEWAYS = {"outbox.lease_requests", "outbox.store_responses"}
 PLACES = {
     "alone": WORKERS | {"step_runner.attempt"},
