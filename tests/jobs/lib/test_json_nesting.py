@@ -194,3 +194,19 @@ def test_an_answer_that_is_too_deep_is_no_json_for_a_function(levels):
         answer.json()
     fits = json.dumps(nested(MOST_LEVELS))
     assert Response({"status_code": 200, "body": fits}).json() == nested(MOST_LEVELS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 2_000_000 + "]" * 2_000_000,
+        "[" * 600 + '\\"' * 1_500_000,
+        "[" * 600 + '"' * 3_000_001,
+        "[" * 600 + '"' + "\\" * 3_000_001,
+    ],
+    ids=["deep", "escaped quotes", "quotes", "backslashes"],
+)
+def test_an_answer_of_four_megabytes_is_read_in_one_pass(text):
+    """One pass for each level, or each quote, took hours of a worker's time."""
+    with pytest.raises(NonRetriableError, match=r"levels deep; at most 512|is not JSON"):
+        Response({"url": "http://songs.example", "status_code": 200, "body": text}).json()
