@@ -58,10 +58,9 @@ def a_function() -> Iterator[None]:
 
 
 @pytest.fixture
-def quick(settings, caplog: pytest.LogCaptureFixture) -> None:
-    """Nor is a traceback written for each of a thousand refusals."""
+def quick(caplog: pytest.LogCaptureFixture) -> None:
+    """No traceback is written for each of a thousand refusals."""
     caplog.set_level("CRITICAL", "django.request")
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 Visitor = tuple[str, Client]  # the name is for the message of a test that fails

@@ -116,7 +116,6 @@ def test_this_machine_has_many_names(host: str) -> None:
 
 @pytest.fixture
 def accounts(db: None, settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.DEBUG = True
     call_command("demo", verbosity=0)
     settings.DEBUG = False

@@ -169,7 +169,6 @@ def test_a_killed_supervisor_leaves_nothing_running(doorbell) -> None:
 @pytest.fixture
 def development(settings, db) -> None:
     settings.DEBUG = True
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def test_the_demo_accounts_are_made_once_with_their_credits(development) -> None:

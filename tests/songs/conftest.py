@@ -12,8 +12,7 @@ from tests.support import cast
 
 
 @pytest.fixture(autouse=True)
-def _quick_passwords_and_own_files(settings, tmp_path: Path) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def _own_files(settings, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
 
 

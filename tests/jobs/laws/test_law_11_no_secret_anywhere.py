@@ -54,7 +54,6 @@ HEADERS = {"Authorization": Secret("MODAL_KEY", "Bearer {}"), "X-Key": Secret("M
 @pytest.fixture(autouse=True)
 def _canary(settings, tmp_path) -> None:
     settings.MODAL_KEY, settings.MEDIA_ROOT = CANARY, tmp_path
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
