@@ -76,7 +76,7 @@ SELECT t.number FROM told t JOIN jobs_run r ON r.id = t.run_id
 OF_EVENTS = "SELECT event_id, id FROM jobs_run WHERE event_id = ANY(%(event_ids)s::uuid[])"
 UNDER_WAY = f"""
 {with_reruns(OF_EVENTS)}
-SELECT DISTINCT f.root FROM lineage f JOIN jobs_run r ON r.id = f.id WHERE r.ended_at IS NULL
+SELECT DISTINCT f.root FROM reruns f JOIN jobs_run r ON r.id = f.id WHERE r.ended_at IS NULL
 """  # noqa: S608
 
 

@@ -130,7 +130,7 @@ def test_a_batch_takes_as_many_statements_however_many_runs_are_in_it():
 @pytest.mark.usefixtures("small_rounds")
 def test_when_its_worker_dies_between_two_batches_another_goes_on(monkeypatch):
     monkeypatch.setattr("jobs.maintenance.retention.delete_ended.__defaults__", ("", 3))
-    real, batches = retention._forget_runs, []
+    real, batches = retention._delete_runs, []
 
     def die_at_the_second(*args: Any) -> int:
         batches.append(args)
@@ -138,7 +138,7 @@ def test_when_its_worker_dies_between_two_batches_another_goes_on(monkeypatch):
             os._exit(DIED)
         return real(*args)
 
-    monkeypatch.setattr(retention, "_forget_runs", die_at_the_second)
+    monkeypatch.setattr(retention, "_delete_runs", die_at_the_second)
     long_ago(5)
     tick()
     cron.tick()
