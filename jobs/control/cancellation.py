@@ -19,7 +19,7 @@ from jobs.control.lookup import find, lock_run
 from jobs.errors import EndedFromInside, InvalidTransition, UnknownRun
 from jobs.events import requester
 from jobs.execution.step_runner import StepRunner, current_runner
-from jobs.fetch.lease import CANCELLED
+from jobs.fetch.lease import RUN_CANCELLED
 from jobs.lib.error_report import MESSAGE_LIMIT, describe_as, fit_text
 from jobs.models import FetchStatus, RunStatus
 from jobs.runs import completion, hook_events, invocation_tree, line_locks
@@ -128,7 +128,7 @@ def _fail_pending_requests(run_id: uuid.UUID) -> None:
     pending = models.Fetch.objects.filter(run_id=run_id, status=FetchStatus.PENDING)
     free = pending.select_for_update(skip_locked=True).values("id")
     models.Fetch.objects.filter(id__in=free).update(
-        status=FetchStatus.FAILED, error=CANCELLED, ended_at=Now()
+        status=FetchStatus.FAILED, error=RUN_CANCELLED, ended_at=Now()
     )
 
 

@@ -21,8 +21,9 @@ def leased(token: str) -> str:
     return f"status = 'sending', lease_token = {token}, lease_until = {until}"
 
 
-CANCELLED = {"message": "cancelled", "final": True}
-ITS_RUN_HAS_ENDED = {"message": "its run has ended", "final": True}
+# Errors of requests whose runs wait for no answer.
+RUN_CANCELLED = {"message": "cancelled", "final": True}
+RUN_ENDED = {"message": "its run has ended", "final": True}
 
 
 def failing(error: dict[str, Any]) -> str:
@@ -54,7 +55,7 @@ runs AS MATERIALIZED (
 UPDATE jobs_fetch f SET {RELEASED}, sent_at = {sent_at},
        status = CASE WHEN r.ended_at IS NULL THEN 'pending' ELSE 'failed' END,
        error = CASE WHEN r.ended_at IS NULL THEN f.error
-                    ELSE '{json.dumps(ITS_RUN_HAS_ENDED)}' END,
+                    ELSE '{json.dumps(RUN_ENDED)}' END,
        ended_at = CASE WHEN r.ended_at IS NOT NULL THEN statement_timestamp() END
   FROM runs r WHERE r.id = f.run_id AND f.id = ANY(ARRAY(SELECT id FROM meant))
 RETURNING f.id

@@ -32,7 +32,7 @@ from django.db import connection
 
 from jobs import conf
 from jobs.events.wake import CAN_BE_WOKEN, waking
-from jobs.fetch.lease import CANCELLED, OURS, RELEASE, RELEASED, RENEW, SENT, failing, leased
+from jobs.fetch.lease import OURS, RELEASE, RELEASED, RENEW, RUN_CANCELLED, SENT, failing, leased
 from jobs.fetch.leased_request import CompletedRequest, LeasedRequest
 from jobs.models import HOST_SQL
 from jobs.platform.http.client import perform
@@ -68,7 +68,7 @@ WITH RECURSIVE hosts(host) AS (
   SELECT id, (SELECT status = 'cancelled' FROM jobs_run r WHERE r.id = run_id) AS is_cancelled
     FROM (SELECT id, run_id FROM oldest ORDER BY turn, id LIMIT %(limit)s) first
 ), unsent AS (
-  UPDATE jobs_fetch f SET {failing(CANCELLED)}
+  UPDATE jobs_fetch f SET {failing(RUN_CANCELLED)}
    WHERE f.id = ANY(ARRAY(SELECT id FROM mine WHERE is_cancelled))
 )
 UPDATE jobs_fetch f SET {leased("%(token)s")}, sent_at = clock_timestamp()

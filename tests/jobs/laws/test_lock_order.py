@@ -132,13 +132,20 @@ def test_running_runs_are_locked_newest_first(act: Callable[[Run, Run], None], m
         ]
         Run.objects.filter(id=runs[moved].id).update(stop_requested=act is goes_on)
         older, newer = sorted(runs, key=lambda run: run.id)
-        with others() as start:
-            with transaction.atomic():
-                lock_run(newer.id)
-                acted = start(lambda: act(older, newer))
-                wait_until_blocked(1)
-                lock_run(older.id)
-            acted.result(PATIENCE)
+        while_they_are_locked_in_this_order(newer, older, act)
+
+
+def while_they_are_locked_in_this_order(
+    newer: Run, older: Run, act: Callable[[Run, Run], None]
+) -> None:
+    """Whatever locks the older one first deadlocks here."""
+    with others() as start:
+        with transaction.atomic():
+            lock_run(newer.id)
+            acted = start(lambda: act(older, newer))
+            wait_until_blocked(1)
+            lock_run(older.id)
+        acted.result(PATIENCE)
 
 
 def running() -> dict[str, Any]:
@@ -159,10 +166,4 @@ def test_failed_runs_are_locked_newest_first(act: Callable[[Run, Run], None]):
     """As a retry locks the invoked runs that it takes along before their invoker."""
     older = failed_run()
     newer = failed_run(rerun_of=older)
-    with others() as start:
-        with transaction.atomic():
-            lock_run(newer.id)
-            acted = start(lambda: act(older, newer))
-            wait_until_blocked(1)
-            lock_run(older.id)
-        acted.result(PATIENCE)
+    while_they_are_locked_in_this_order(newer, older, act)
