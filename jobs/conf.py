@@ -14,10 +14,10 @@ SET_LEASE = 15.0
 GATEWAY_LIMIT = 1000
 GATEWAY_GRACE = 10.0
 RETENTION_DAYS = 30
-LONGEST_DAYS = 36_500
+MAX_DAYS = 36_500
 RETENTION_BATCH = 500
 RUN_OUTPUT_LIMIT = 32 * 1024 * 1024  # as Inngest's for the state of a run
-LONGEST = 86_400.0 * 366  # seconds
+MAX_SECONDS = 86_400.0 * 366  # seconds
 BACKEND = "jobs.control.permissions.EngineBackend"
 NO_BACKEND = Warning(
     f"AUTHENTICATION_BACKENDS does not name {BACKEND}: in the panel only superusers can retry, "
@@ -37,7 +37,7 @@ def _number(name: str, default: float, least: float) -> float:
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)
-        or not least <= value < LONGEST
+        or not least <= value < MAX_SECONDS
     ):
         raise ImproperlyConfigured(
             f'JOBS["{name}"] = {value!r}: a number of seconds of at least {least:g} is allowed.'
@@ -83,7 +83,7 @@ def _is_delay(given: Any) -> bool:
     if isinstance(given, timedelta):
         given = given.total_seconds()
     is_number = isinstance(given, int | float) and not isinstance(given, bool)
-    return is_number and 0 <= given <= LONGEST
+    return is_number and 0 <= given <= MAX_SECONDS
 
 
 def secrets() -> Sequence[str]:
@@ -155,10 +155,10 @@ def listen() -> str | None:
 def retention() -> timedelta | None:
     """How long ended runs and events are kept; None for ever."""
     days = _setting("RETENTION_DAYS", RETENTION_DAYS)
-    if isinstance(days, bool) or not isinstance(days, int | float) or not 0 <= days <= LONGEST_DAYS:
+    if isinstance(days, bool) or not isinstance(days, int | float) or not 0 <= days <= MAX_DAYS:
         raise ImproperlyConfigured(
             f'JOBS["RETENTION_DAYS"] = {days!r}: a number of days from 0 (keep everything for '
-            f"ever) to {LONGEST_DAYS:,} is allowed."
+            f"ever) to {MAX_DAYS:,} is allowed."
         )
     return timedelta(days=days) if days else None
 

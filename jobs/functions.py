@@ -11,7 +11,7 @@ from jobs.control import cancel_on as control_cancel_on
 from jobs.events import fan_out
 from jobs.maintenance import retention
 
-MOST_ROUNDS = 200  # per run, each a step and a rest; then another run goes on
+MAX_ROUNDS = 200  # per run, each a step and a rest; then another run goes on
 
 
 @create_function(
@@ -24,7 +24,7 @@ def delete_history(ctx: Context) -> dict[str, int]:
     """A step per round, not atomic: batches commit by themselves."""
     deleted: Counter[str] = Counter(runs=0, events=0, clusters=0)
     after = since = ""
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         done = ctx.step.run("forget", retention.delete_ended, after, since=since, atomic=False)
         deleted.update(runs=done["runs"], events=done["events"], clusters=done["clusters"])
         after, since = done["after"], done.get("since", "")  # an earlier version's has no time
@@ -43,7 +43,7 @@ def forget_words(ctx: Context) -> dict[str, int]:
     """
     totals: Counter[str] = Counter(runs=0, events=0)
     left, idle = ctx.event.data["events"], 0
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         done = ctx.step.run("forget", forgetting.round_of, left, idle, atomic=False)
         totals.update(runs=done["runs"], events=done["events"])
         left, idle = done["left"], 0 if done["runs"] + done["events"] else idle + 1
@@ -78,7 +78,7 @@ def bulk_action(ctx: Context) -> dict[str, Any]:
     bulk_actions.refuse_unknown(asked)
     totals: dict[str, Any] = {"done": 0, "refused": 0}
     after = asked["after"]
-    for _ in range(bulk_actions.MOST_BATCHES):
+    for _ in range(bulk_actions.MAX_BATCHES):
         done = ctx.step.run(
             "batch",
             bulk_actions.batch,

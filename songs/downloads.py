@@ -43,7 +43,7 @@ FN = "pack-download"
 KEPT = timedelta(days=3)
 SOONEST = timedelta(minutes=10)  # after the last one
 AT_ONCE = 2  # over all listeners
-A_BATCH, MOST_BATCHES = 100, 100
+A_BATCH, MAX_BATCHES = 100, 100
 A_WHILE = timedelta(minutes=5)
 WITHDRAWN = "The download was withdrawn."
 
@@ -183,7 +183,7 @@ def tell(making: QuerySet[Download], done: int) -> None:
 )
 def remove_downloads(ctx: Context) -> int:
     removed = 0
-    for _ in range(MOST_BATCHES):
+    for _ in range(MAX_BATCHES):
         removed += (found := ctx.step.run("remove", remove_old))
         if found < A_BATCH:
             break

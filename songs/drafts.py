@@ -27,7 +27,7 @@ from songs.models import User
 KEY, OWNER = "draft", "draft_owner"  # of the session
 FIELD = "typed_by"
 LIFE = 3600  # seconds, of a session without an account
-LONGEST = 20_000  # characters of a field that are kept
+MAX_FIELD = 20_000  # characters of a field that are kept
 ENDED = "Your session has ended, so nothing was sent. Sign in: what you typed is in the form again."
 
 
@@ -49,7 +49,7 @@ def _signer() -> signing.Signer:
 
 def typed(request: HttpRequest) -> dict[str, str]:
     return {
-        name: excerpt(request.POST[name], LONGEST)
+        name: excerpt(request.POST[name], MAX_FIELD)
         for name in SongForm.base_fields
         if request.POST.get(name)
     }

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from songs.models import EntryKind
 
-MOST_READ = 10_000  # entries
+MAX_READ = 10_000  # entries
 HOUR = timedelta(hours=1)
 BY_HOURS = timedelta(hours=6)  # from this span on, it begins with a whole hour
 
@@ -86,9 +86,9 @@ def totals(span: timedelta) -> Totals:
         since = since.replace(minute=0, second=0, microsecond=0)
     found, read = Totals(since), 0
     with connection.cursor() as cursor:
-        cursor.execute(SUMS, {"since": since, "by_hours": by_hours, "most": MOST_READ + 1})
+        cursor.execute(SUMS, {"since": since, "by_hours": by_hours, "most": MAX_READ + 1})
         for kind, entries, amount, is_read in cursor.fetchall():
             found.add(kind, entries, amount)
             read += entries if is_read else 0
-    found.is_capped = read > MOST_READ
+    found.is_capped = read > MAX_READ
     return found

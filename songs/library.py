@@ -18,8 +18,8 @@ from songs.progress import Card, cards
 from songs.requests import ListenerRequest, mine
 
 A_PAGE = 24
-MOST_WORDS = 8
-MOST_CATEGORIES = 40
+MAX_WORDS = 8
+MAX_CATEGORIES = 40
 TEXTS = ("title", "full_described_song", "prompt", "lyrics", "described_lyrics")
 STATES = {
     "ready": ("Ready", [SongStatus.PROCESSED]),
@@ -50,7 +50,7 @@ class Asked:
 
     def among(self, songs: SongQuerySet) -> SongQuerySet:
         """Those of a listener's songs that have all the words, the category and the state."""
-        for word in self.words.split()[:MOST_WORDS]:
+        for word in self.words.split()[:MAX_WORDS]:
             has_word = (Q(**{f"{text}__icontains": word}) for text in TEXTS)
             songs = songs.filter(_any(has_word))
         if self.category:
@@ -90,7 +90,7 @@ def page(request: ListenerRequest) -> HttpResponse:
 def categories_of(user: User) -> QuerySet[Category, Category]:
     """The categories of the listener's songs, those of most songs first."""
     own = Category.objects.filter(songs__owner=user, songs__deleted_at=None)
-    return own.annotate(count=Count("songs")).order_by("-count", "folded")[:MOST_CATEGORIES]
+    return own.annotate(count=Count("songs")).order_by("-count", "folded")[:MAX_CATEGORIES]
 
 
 def _chosen(asked: Asked, categories: Iterable[Category]) -> str:

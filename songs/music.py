@@ -29,9 +29,9 @@ WORDS = {
     Way.DESCRIBED_LYRICS: ("prompt", "described_lyrics"),
 }
 INFER_STEPS = 60
-MOST_CATEGORIES = 5
+MAX_CATEGORIES = 5
 CATEGORY_LIMIT = 40  # characters
-LONGEST_NAME = 1000  # further characters of a name are ignored
+MAX_NAME = 1000  # further characters of a name are ignored
 FOLDED_LIMIT = 80  # case-folding can triple a name's length
 KEY_LIMIT = 200
 KEY = re.compile(
@@ -130,12 +130,12 @@ def _categories(names: Any) -> list[str]:
     for name in names:
         if isinstance(name, str) and shows(clean := cleaned_name(name)):
             kept.setdefault(folded(clean), clean)
-    return list(kept.values())[:MOST_CATEGORIES]
+    return list(kept.values())[:MAX_CATEGORIES]
 
 
 def cleaned_name(name: str) -> str:
     """The name of a category: normalised, of printable characters, cut to length at a word."""
-    normal = unicodedata.normalize("NFKC", excerpt(name, LONGEST_NAME))
+    normal = unicodedata.normalize("NFKC", excerpt(name, MAX_NAME))
     printable = "".join(c if c.isprintable() else " " for c in normal)
     return excerpt(" ".join(printable.split()), CATEGORY_LIMIT, at_word=True)
 

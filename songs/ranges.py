@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 ONE_RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.ASCII | re.IGNORECASE)
-MOST_DIGITS = 18  # of a position in a file; Python refuses to read some thousands of digits
+MAX_DIGITS = 18  # of a position in a file; Python refuses to read some thousands of digits
 
 
 class RangeNotSatisfiable(ValueError):
@@ -36,4 +36,4 @@ def parse_range(header: str, size: int) -> range | None:
 def _position(digits: str) -> int:
     """The number; what has more digits than any file's size is past the end of all of them."""
     significant = digits.lstrip("0")
-    return int(significant or "0") if len(significant) <= MOST_DIGITS else 10**MOST_DIGITS
+    return int(significant or "0") if len(significant) <= MAX_DIGITS else 10**MAX_DIGITS

@@ -37,7 +37,7 @@ REQUEST = "call-modal-api"  # the step of generate_song
 A_FEW = 200  # songs, or files, of one run
 MINUTE, HOUR = 60.0, 3_600.0
 PATIENCE = [MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 4 * HOUR, 12 * HOUR]  # the last one repeats
-MOST_LOOKS = 50
+MAX_LOOKS = 50
 
 
 def leave(songs: Sequence[Song]) -> None:
@@ -86,7 +86,7 @@ def forget_songs(ctx: Context) -> dict[str, int]:
     events = ctx.event.data["events"]
     ctx.step.run("history", history.forget_songs, ctx.event.data["songs"])
     ctx.step.run("categories", forget_categories, ctx.event.data["categories"])
-    for look in range(MOST_LOOKS):
+    for look in range(MAX_LOOKS):
         found = ctx.step.run("look", late_files, events)
         if not found["in_flight"]:
             break

@@ -16,8 +16,8 @@ from django.db.models import Q, QuerySet
 from jobs.api import excerpt
 from songs.models import Song, User
 
-MOST_LISTENERS = 500  # whose songs or entries are listed
-MOST_SONGS = 5_000  # that a word finds
+MAX_LISTENERS = 500  # whose songs or entries are listed
+MAX_SONGS = 5_000  # that a word finds
 TITLE = SearchVector("title", config="simple")
 WORD = re.compile(r"\w+")
 
@@ -37,7 +37,7 @@ def listeners(term: str) -> Q:
 
 def accounts(term: str) -> QuerySet[Any, Any]:
     """The first 500 of those accounts, for a subquery."""
-    return User.objects.filter(listeners(term)).order_by("pk").values("pk")[:MOST_LISTENERS]
+    return User.objects.filter(listeners(term)).order_by("pk").values("pk")[:MAX_LISTENERS]
 
 
 def songs(queryset: QuerySet[Song], term: str) -> QuerySet[Song]:
@@ -45,10 +45,10 @@ def songs(queryset: QuerySet[Song], term: str) -> QuerySet[Song]:
     if identifier := as_uuid(term):
         return queryset.filter(Q(pk=identifier) | Q(event_id=identifier))
     everything = Song.objects.order_by().values("pk")
-    found = everything.filter(owner__in=accounts(term))[:MOST_SONGS]
+    found = everything.filter(owner__in=accounts(term))[:MAX_SONGS]
     if query := words(term):
         named = everything.annotate(words=TITLE).filter(words=query)
-        found = found.union(named.values("pk")[:MOST_SONGS])
+        found = found.union(named.values("pk")[:MAX_SONGS])
     return queryset.filter(pk__in=found)
 
 

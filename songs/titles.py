@@ -6,7 +6,7 @@ import re
 
 from jobs.api import excerpt, one_line, shows
 
-LONGEST = 60
+MAX_LENGTH = 60
 SHORTEST_CLAUSE = 8
 
 
@@ -24,5 +24,5 @@ def title_from(description: str) -> str:
     words = one_line(description)
     clause = re.split(r"[,.;:!?](?:\s|$)|\s[–—-]\s", words, maxsplit=1)[0].strip()
     told = clause if len(clause) >= SHORTEST_CLAUSE and shows(clause) else words
-    title = excerpt(told, LONGEST, at_word=True)
+    title = excerpt(told, MAX_LENGTH, at_word=True)
     return title[:1].upper() + title[1:]

@@ -59,7 +59,7 @@ def watch(song: SongQuerySet) -> None:
 def remove_unused_files(ctx: Context) -> dict[str, int]:
     keys: set[str] = set()
     is_rested = False
-    for look in range(remains.MOST_LOOKS):
+    for look in range(remains.MAX_LOOKS):
         found = ctx.step.run("look", remains.late_files, [ctx.event.data["event"]])
         keys |= set(found["keys"])
         if found["in_flight"]:

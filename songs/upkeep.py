@@ -22,7 +22,7 @@ from songs.limits import clearing as limits_clearing
 from songs.models import Song
 
 A_RUN = 100  # waveforms that one run draws
-MOST_BATCHES = 100
+MAX_BATCHES = 100
 
 
 @create_function(
@@ -116,7 +116,7 @@ def clear_expired(ctx: Context) -> dict[str, int]:
 
 def clear_all(ctx: Context, name: str, clear: Callable[[], int]) -> int:
     cleared = 0
-    for _ in range(MOST_BATCHES):
+    for _ in range(MAX_BATCHES):
         batch: int = ctx.step.run(f"clear-{name}", clear)
         cleared += batch
         if batch < clearing.BATCH:

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 EVENT = "songs/song.arrived"
 BARS = 96
-LARGEST = 100 * 1024 * 1024  # bytes of a file that is read
+MAX_BYTES = 100 * 1024 * 1024  # bytes of a file that is read
 STRIDE = 7  # of so many samples one is looked at: enough for a picture, and quick
 FULL = 32_768  # the loudest sample
 # Other kinds of files are not drawn: each of these has a decoder of its own, which refuses what it
@@ -56,8 +56,8 @@ def peaks_of(key: str) -> bytes:
     if decode is None:
         return b""
     try:
-        if default_storage.size(key) > LARGEST:
-            raise ValueError(f"It is larger than {LARGEST:,} bytes.")
+        if default_storage.size(key) > MAX_BYTES:
+            raise ValueError(f"It is larger than {MAX_BYTES:,} bytes.")
         with default_storage.open(key) as file:
             return bars_of(loudness(decode(file.read()).samples))
     except Exception as problem:  # of any storage and of any decoder

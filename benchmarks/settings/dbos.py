@@ -8,8 +8,8 @@ import os
 from benchmarks.settings.bare import *  # noqa: F403
 from benchmarks.settings.bare import DATABASES
 
-MOST_KEPT = 32
-KEEPS_CONNECTIONS = int(os.environ["BENCH_THREADS"]) <= MOST_KEPT
+MAX_KEPT = 32
+KEEPS_CONNECTIONS = int(os.environ["BENCH_THREADS"]) <= MAX_KEPT
 if not KEEPS_CONNECTIONS:
     DATABASES["default"] |= {
         "CONN_MAX_AGE": 0,

@@ -1,4 +1,5 @@
-"""Acts of operators, from Django's log: a deed on many objects at once is one act."""
+"""Acts of operators, from Django's log: one on many objects at once counts
+once."""
 
 from __future__ import annotations
 
@@ -83,7 +84,7 @@ def _below(before: int | None) -> QuerySet[LogEntry]:
     return log if before is None else log.filter(id__lt=before)
 
 
-def deed(entry: LogEntry) -> str:
+def act_text(entry: LogEntry) -> str:
     return entry.get_change_message() or FLAGS.get(entry.action_flag, "–")
 
 
@@ -127,7 +128,7 @@ def _new(entry: LogEntry) -> Act:
     kind = entry.content_type.name if entry.content_type else "object"
     model = entry.content_type.model_class() if entry.content_type else None
     kinds = str(model._meta.verbose_name_plural) if model else f"{kind}s"
-    return Act(entry.action_time, str(entry.user), deed(entry), kind, kinds)
+    return Act(entry.action_time, str(entry.user), act_text(entry), kind, kinds)
 
 
 def _add(act: Act, entry: LogEntry, may: Allowed) -> None:
@@ -140,7 +141,7 @@ def _add(act: Act, entry: LogEntry, may: Allowed) -> None:
 
 
 def _key(entry: LogEntry) -> Key:
-    said = UUID.sub("…", deed(entry))
+    said = UUID.sub("…", act_text(entry))
     return entry.user_id, entry.content_type_id, entry.action_flag, said
 
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 from jobs.ids import first_id
 from jobs.models import Run, RunStatus
 
-MOST_READ = 1_000
+MAX_READ = 1_000
 RUN_BEFORE, AFTER = timedelta(seconds=30), timedelta(minutes=5)  # machines' clocks may differ
 
 # The hook's run is made with the end: its id has that time. The latest replay counts.
@@ -56,7 +56,7 @@ class AfterRun:
 
 def after_run(run: Run) -> AfterRun | None:
     """None for another end, without a hook, or once the hook's run is gone. One query reads at most
-    MOST_READ runs of the hook."""
+    MAX_READ runs of the hook."""
     moment = MOMENTS.get(run.status)
     if moment is None or run.ended_at is None:
         return None
@@ -79,7 +79,7 @@ def _latest(run: Run, moment: str, ended_at: datetime) -> tuple[uuid.UUID, str, 
         "first": first_id(ended_at - RUN_BEFORE),
         "last": first_id(ended_at + AFTER),
         "run_id": str(run.pk),
-        "most": MOST_READ,
+        "most": MAX_READ,
     }
     with connection.cursor() as cursor:
         cursor.execute(HOOK, asked)

@@ -20,15 +20,15 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.admin.acts import acts, deed, target
+from jobs.admin.acts import act_text, acts, target
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.html import NOTHING, ago
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.models import RegisteredFunction
 
-MOST_PERSONS = 50
-MOST_FUNCTIONS = 200
-LARGEST = 2**31 - 1  # an id of the log
+MAX_PERSONS = 50
+MAX_FUNCTIONS = 200
+MAX_ID = 2**31 - 1  # an id of the log
 SPANS = {
     "hour": "Past hour",
     "8h": "Past 8 hours",
@@ -108,7 +108,7 @@ class AuditLogAdmin(ReadOnlyAdmin):
 
     @admin.display(description="what")
     def what(self, entry: LogEntry) -> str:
-        return excerpt(deed(entry), 400)
+        return excerpt(act_text(entry), 400)
 
     @admin.display(description="on")
     def on(self, entry: LogEntry) -> SafeString:
@@ -137,7 +137,7 @@ def asked(given: QueryDict) -> Asked:
 
 
 def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 12 and int(text) <= LARGEST
+    return text.isascii() and text.isdecimal() and len(text) < 12 and int(text) <= MAX_ID
 
 
 def acted_on(fn_id: str) -> Q:
@@ -161,14 +161,14 @@ def ends(span: str) -> tuple[datetime, datetime] | None:
 
 def persons() -> list[tuple[str, str]]:
     with connection.cursor() as cursor:
-        cursor.execute(PERSONS, [MOST_PERSONS])
+        cursor.execute(PERSONS, [MAX_PERSONS])
         ids = [user_id for (user_id,) in cursor.fetchall()]
     found = get_user_model()._default_manager.in_bulk(ids).values()
     return sorted(((str(user.pk), user.get_username()) for user in found), key=lambda it: it[1])
 
 
 def functions() -> Any:
-    return RegisteredFunction.objects.values_list("fn_id", flat=True)[:MOST_FUNCTIONS]
+    return RegisteredFunction.objects.values_list("fn_id", flat=True)[:MAX_FUNCTIONS]
 
 
 def link(entry: LogEntry) -> SafeString:

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.text import capfirst
 
-MOST_COUNTED = 10_000
+MAX_COUNTED = 10_000
 
 
 class CappedPaginator(Paginator):
@@ -24,14 +24,14 @@ class CappedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return int(rows.order_by()[:MOST_COUNTED].count())
+        return int(rows.order_by()[:MAX_COUNTED].count())
 
 
 def counted(changelist: ChangeList) -> str:
     """“67 runs”, or that counting stopped."""
     number, opts = changelist.result_count, changelist.opts
-    if number >= MOST_COUNTED:
-        return f"{MOST_COUNTED:,} or more {opts.verbose_name_plural}; filter to reach the others"
+    if number >= MAX_COUNTED:
+        return f"{MAX_COUNTED:,} or more {opts.verbose_name_plural}; filter to reach the others"
     return f"{number:,} {opts.verbose_name if number == 1 else opts.verbose_name_plural}"
 
 

@@ -16,20 +16,20 @@ from django.utils.html import format_html, format_html_join
 
 from jobs import api
 from jobs.admin import bulk_kinds, bulk_result
-from jobs.admin.deeds import ONCE, Deed, act_on, act_once
 from jobs.admin.filters import CreatedFilter, FunctionFilter, beginning
+from jobs.admin.form_acts import ONCE, FormAct, act_on, act_once
 from jobs.admin.html import run_link
 from jobs.admin.retrying import linked
 from jobs.admin.run_transitions import cancel, cancel_tree, retry
-from jobs.admin.words import MOST_COUNTED, counted
+from jobs.admin.words import MAX_COUNTED, counted
 from jobs.control.bulk_actions import PERMISSION, Action
 from jobs.control.form_submissions import FIELD, Outcome, StaleForm, sent
 from jobs.errors import JobsError
 from jobs.models import UNFINISHED, Run, RunQuerySet, RunStatus
 from jobs.runs import invocation_tree
 
-MOST_AT_ONCE = 500  # ids in one form (DATA_UPLOAD_MAX_NUMBER_FIELDS is 1000)
-MOST_WALKED = 10_000  # runs of a tree
+MAX_AT_ONCE = 500  # ids in one form (DATA_UPLOAD_MAX_NUMBER_FIELDS is 1000)
+MAX_WALKED = 10_000  # runs of a tree
 STATUS = "status__exact"
 
 
@@ -37,7 +37,7 @@ STATUS = "status__exact"
 class Bulk:
     action: str  # the admin action's name
     verb: str
-    deed: Deed
+    form_act: FormAct
     does: str  # for the confirmation
     statuses: tuple[str, ...]
     which: str  # its runs …
@@ -52,7 +52,7 @@ class Bulk:
 RETRY = Bulk(
     action="retry_selected",
     verb="Retry",
-    deed=Deed(
+    form_act=FormAct(
         act=retry, done="Retried from the failed step.", action="jobs.retry", is_guarded=True
     ),
     does="Each run goes on from its failed step. Completed steps are not executed again.",
@@ -64,7 +64,7 @@ RETRY = Bulk(
 CANCEL = Bulk(
     action="cancel_selected",
     verb="Cancel",
-    deed=Deed(act=cancel, done="Cancelled.", action="jobs.cancel", is_guarded=True),
+    form_act=FormAct(act=cancel, done="Cancelled.", action="jobs.cancel", is_guarded=True),
     does="Each run ends at once, and the result of its current step is dropped. Completed steps "
     "stay completed.",
     statuses=tuple(UNFINISHED),
@@ -88,9 +88,9 @@ def in_bulk(
         return None
     if request.POST.get("post"):
         begun = timezone.now()
-        done = _do_all(model_admin, request, list(fitting[:MOST_AT_ONCE]), bulk)
+        done = _do_all(model_admin, request, list(fitting[:MAX_AT_ONCE]), bulk)
         return redirect(bulk_result.address(request, begun)) if done and bulk is RETRY else None
-    chosen = list(fitting[: MOST_AT_ONCE + 1])
+    chosen = list(fitting[: MAX_AT_ONCE + 1])
     allowed = [run for run in chosen if request.user.has_perm(bulk.permission, run)]
     if chosen and not allowed:
         text = (
@@ -112,14 +112,14 @@ def in_bulk(
 def _confirmation(
     request: HttpRequest, bulk: Bulk, allowed: list[Run], chosen: int
 ) -> dict[str, Any]:
-    runs = allowed[:MOST_AT_ONCE]
+    runs = allowed[:MAX_AT_ONCE]
     return {
         "title": f"{bulk.verb} runs",
         "bulk": bulk,
         "runs": runs,
         "forbidden": chosen - len(allowed),
-        "more": chosen > MOST_AT_ONCE,
-        "all": _shown(request, bulk) if chosen > MOST_AT_ONCE else None,
+        "more": chosen > MAX_AT_ONCE,
+        "all": _shown(request, bulk) if chosen > MAX_AT_ONCE else None,
         **(_retries(runs) if bulk is RETRY else {"going_on": len(runs)}),
         "below": _below(runs) if bulk is CANCEL else "",
         "checkbox": ACTION_CHECKBOX_NAME,
@@ -134,7 +134,7 @@ def _retries(runs: list[Run]) -> dict[str, Any]:
 
 def _below(runs: list[Run]) -> str:
     ids = [run.pk for run in runs]
-    below = invocation_tree.unfinished_below(ids, MOST_COUNTED + len(ids) + 1, MOST_WALKED)
+    below = invocation_tree.unfinished_below(ids, MAX_COUNTED + len(ids) + 1, MAX_WALKED)
     return counted(set(below) - set(ids))
 
 
@@ -189,17 +189,17 @@ def _takes_along(request: HttpRequest, bulk: Bulk) -> bool:
     return bulk is CANCEL and request.POST.get("invoked") == "yes"
 
 
-def _act_by(deed: Deed) -> Callable[[Any, HttpRequest, Run], Outcome]:
-    return lambda model_admin, request, run: act_on(model_admin, request, run, deed)
+def _act_by(form_act: FormAct) -> Callable[[Any, HttpRequest, Run], Outcome]:
+    return lambda model_admin, request, run: act_on(model_admin, request, run, form_act)
 
 
 def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk) -> int:
     """The number of runs done. One transaction a run: a refusal undoes no other run, and a form
     sent again after a crash does the rest."""
     refused, done = [], 0
-    for run, deed in bulk_kinds.deeds(runs, request.POST, bulk.deed):
+    for run, form_act in bulk_kinds.form_acts(runs, request.POST, bulk.form_act):
         try:
-            act = cancel_tree if _takes_along(request, bulk) else _act_by(deed)
+            act = cancel_tree if _takes_along(request, bulk) else _act_by(form_act)
             done += not act(model_admin, request, run).is_repeat
         except StaleForm as error:
             model_admin.message_user(request, str(error), messages.ERROR)
@@ -207,7 +207,7 @@ def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk)
         except JobsError as error:
             refused.append((run_link(run.pk), linked(error)))
     token, account = request.POST.get(FIELD), request.user.pk
-    before = sent(token=token, action=bulk.deed.action, account=account) - done
+    before = sent(token=token, action=bulk.form_act.action, account=account) - done
     if done or not (refused or before > 0):
         text = f"{bulk.verb}: {done} {'run' if done == 1 else 'runs'} done."
         model_admin.message_user(request, text, messages.SUCCESS if done else messages.WARNING)

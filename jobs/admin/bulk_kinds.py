@@ -11,7 +11,7 @@ from functools import partial
 from django.http import QueryDict
 
 from jobs import api
-from jobs.admin.deeds import Deed
+from jobs.admin.form_acts import FormAct
 from jobs.admin.run_transitions import RESTART
 from jobs.control.retries import RETRYABLE, not_resumable
 from jobs.lib.failure_kinds import UNTOLD
@@ -20,7 +20,7 @@ from jobs.models import Run
 
 RERUN, LEAVE_OUT = "rerun_from", "leave_out"  # form fields; their values are kinds
 ANEW = "restart"  # … “yes”: runs that do not go on are rerun from the start
-MOST_KINDS = 30
+MAX_KINDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ def lines(runs: Sequence[Run]) -> list[KindLine]:
     ]
 
 
-def deeds(runs: Sequence[Run], form: QueryDict, usual: Deed) -> list[tuple[Run, Deed]]:
-    """Each run with the form's deed for its kind, without those left out. The step from which a
+def form_acts(runs: Sequence[Run], form: QueryDict, usual: FormAct) -> list[tuple[Run, FormAct]]:
+    """Each run with the form's act for its kind, without those left out. The step from which a
     kind begins is found anew, not taken from the form."""
     anew = only_anew(runs)
     runs = [run for run in _invoked_first(runs) if run not in anew]
@@ -62,7 +62,7 @@ def deeds(runs: Sequence[Run], form: QueryDict, usual: Deed) -> list[tuple[Run, 
     advice = _advice([run for run in runs if run.failure_kind in rerun]) if rerun else {}
     restarted = [(run, RESTART) for run in anew if form.get(ANEW) == "yes"]
     return restarted + [
-        (run, _deed(run.failure_kind, advice, usual))
+        (run, _form_act_of(run.failure_kind, advice, usual))
         for run in runs
         if run.failure_kind not in left_out
     ]
@@ -80,20 +80,18 @@ def only_anew(runs: Sequence[Run]) -> list[Run]:
     return [run for run in runs if run.fn_id in told and run.status in RETRYABLE]
 
 
-def _deed(kind: str, advice: Mapping[str, Advice], usual: Deed) -> Deed:
+def _form_act_of(kind: str, advice: Mapping[str, Advice], usual: FormAct) -> FormAct:
     step = advice[kind].from_step if kind in advice else ""
     return from_step(step) if step else usual
 
 
-def from_step(step: str) -> Deed:
+def from_step(step: str) -> FormAct:
     again = partial(api.rerun, from_step=step)
-    return Deed(act=again, done=f"Rerun from step “{step}”.", action="jobs.rerun", asked=step)
+    return FormAct(act=again, done=f"Rerun from step “{step}”.", action="jobs.rerun", asked=step)
 
 
 def _advice(runs: Sequence[Run]) -> dict[str, Advice]:
-    largest = [
-        kind for kind, _ in Counter(run.failure_kind for run in runs).most_common(MOST_KINDS)
-    ]
+    largest = [kind for kind, _ in Counter(run.failure_kind for run in runs).most_common(MAX_KINDS)]
     samples = {run.failure_kind: run.pk for run in runs}
     found = advice_for([samples[kind] for kind in largest])
     return {kind: found[samples[kind]] for kind in largest if samples[kind] in found}

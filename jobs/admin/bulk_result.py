@@ -23,8 +23,8 @@ from jobs.admin.base import as_uuid
 from jobs.models import UNFINISHED, Run, RunStatus
 
 WHOLE, FRAGMENT = "admin/jobs/run/result.html", "admin/jobs/run/result_part.html"
-MOST = 500
-MOST_SHOWN = 50
+MAX_ENTRIES = 500
+MAX_SHOWN = 50
 DONE = Q(change_message__startswith="Retried from") | Q(
     change_message__startswith="Made by a rerun of"
 )
@@ -41,7 +41,7 @@ def page(model_admin: Any, request: HttpRequest) -> HttpResponse:
     account, begun, ended = _asked(request)
     entries = LogEntry.objects.filter(DONE, user_id=account.pk, action_time__range=(begun, ended))
     entries = entries.filter(content_type__app_label="jobs", content_type__model="run")
-    ids = _ids(entries.order_by("id").values_list("object_id", flat=True)[:MOST])
+    ids = _ids(entries.order_by("id").values_list("object_id", flat=True)[:MAX_ENTRIES])
     runs = list(
         Run.objects.filter(id__in=ids).defer("output", "error").order_by("-ended_at", "-id")
     )
@@ -86,6 +86,6 @@ def _counted(runs: list[Run]) -> dict[str, Any]:
         "under_way": sum(counts[status] for status in UNFINISHED),
         "failed": counts[RunStatus.FAILED],
         "others": counts[RunStatus.CANCELLED] + counts[RunStatus.SKIPPED],
-        "failed_again": [run for run in runs if run.status == RunStatus.FAILED][:MOST_SHOWN],
-        "going_on": [run for run in runs if not run.is_finished][:MOST_SHOWN],
+        "failed_again": [run for run in runs if run.status == RunStatus.FAILED][:MAX_SHOWN],
+        "going_on": [run for run in runs if not run.is_finished][:MAX_SHOWN],
     }

@@ -15,7 +15,7 @@ from django_q.status import Status
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.tiles import Tile
 from jobs.lib.excerpts import quoted
-from jobs.metrics.cluster_load import MOST_ENDED, Due, due, ended, load
+from jobs.metrics.cluster_load import MAX_ENDED, Due, due, ended, load
 from jobs.metrics.clusters import ClusterFigures, Clusters, clusters
 from jobs.metrics.needs import in_words
 from jobs.metrics.one_cluster import insight
@@ -24,7 +24,7 @@ from jobs.platform.postgres.clock import database_clock
 
 LIST, LIST_PART = "admin/jobs/cluster/change_list.html", "admin/jobs/cluster/list.html"
 PAGE, PAGE_PART = "admin/jobs/cluster/change_form.html", "admin/jobs/cluster/cluster.html"
-MOST_LISTED = 50
+MAX_LISTED = 50
 
 
 @admin.register(Cluster)
@@ -63,8 +63,8 @@ def overview() -> dict[str, Any]:
         "load": load(there, waiting),
         "tiles": tiles(there, waiting),
         "clusters": there,
-        "rows": [(cluster, latest.get(cluster.worker)) for cluster in there.clusters[:MOST_LISTED]],
-        "most_ended": MOST_ENDED if is_capped else 0,
+        "rows": [(cluster, latest.get(cluster.worker)) for cluster in there.clusters[:MAX_LISTED]],
+        "most_ended": MAX_ENDED if is_capped else 0,
     }
 
 
@@ -79,7 +79,7 @@ def one(row: Cluster) -> dict[str, Any]:
         "title": cluster.name,
         "cluster": cluster,
         "ended": latest.get(cluster.worker),
-        "most_ended": MOST_ENDED if is_capped else 0,
+        "most_ended": MAX_ENDED if is_capped else 0,
         "insight": insight(cluster),
         "neighbours": neighbours(there, cluster),
         "words": words,

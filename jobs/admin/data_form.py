@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from jobs.admin.data_schema import MOST_PROPERTIES, NOTHING, Property, properties
+from jobs.admin.data_schema import MAX_PROPERTIES, NOTHING, Property, properties
 from jobs.admin.edits import JsonField
 from jobs.admin.sending_form import SendForm
 
@@ -26,7 +26,7 @@ class FieldsForm(SendForm):
     def __init__(self, *args: Any, schema: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         del self.fields["event_data"]
-        found = islice(properties(schema), MOST_PROPERTIES)
+        found = islice(properties(schema), MAX_PROPERTIES)
         self.properties = {f"data.{one.name}": one for one in found}
         for name, one in self.properties.items():
             self.fields[name] = _field(one)

@@ -11,8 +11,8 @@ from typing import Any
 from jobs.lib.excerpts import excerpt
 from jobs.models import RegisteredFunction
 
-MOST_PROPERTIES = 60  # of a form
-MOST_IN_WORDS = 12
+MAX_PROPERTIES = 60  # of a form
+MAX_IN_WORDS = 12
 NOTHING = object()
 WORDS = {
     "text": "a text",
@@ -126,7 +126,7 @@ def in_words(schema: dict[str, Any]) -> str:
     found = properties(schema)
     told = [
         f"{one.name} ({one.words}{'' if one.is_required else '; may be left out'})"
-        for one in islice(found, MOST_IN_WORDS)
+        for one in islice(found, MAX_IN_WORDS)
     ]
     more = [f"{len(found) - len(told)} more"] if len(found) > len(told) else []
     title = str(schema.get("title") or "an object")

@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
 from jobs import api, models
-from jobs.admin.deeds import Deed, act_on, show
+from jobs.admin.form_acts import FormAct, act_on, show
 from jobs.admin.run_actions import View, asked
 from jobs.errors import InvalidEvent, JobsError
 from jobs.events import event, validation
@@ -88,22 +88,22 @@ def edit_view(model_admin: Any) -> View:
             return redirect("admin:jobs_run_change", run_id)
         form = DataForm(run.event, request.POST if request.method == "POST" else None)
         if form.is_valid():
-            deed = _rerun_with(form)
+            form_act = _rerun_with(form)
             try:
-                outcome = act_on(model_admin, request, run, deed)
+                outcome = act_on(model_admin, request, run, form_act)
             except JobsError as error:
                 form.add_error(None, str(error))
             else:
-                return show(model_admin, request, run, outcome, deed.done)
+                return show(model_admin, request, run, outcome, form_act.done)
         return _page(model_admin, request, run, form)
 
     return require_http_methods(["GET", "POST"])(view)
 
 
-def _rerun_with(form: DataForm) -> Deed:
+def _rerun_with(form: DataForm) -> FormAct:
     data = form.cleaned_data["event_data"]
     done = f"Rerun with other data ({form.changed()})."
-    return Deed(act=partial(api.rerun, data=data), done=done, action="jobs.edit", asked=data)
+    return FormAct(act=partial(api.rerun, data=data), done=done, action="jobs.edit", asked=data)
 
 
 def _page(

@@ -13,14 +13,14 @@ from django.template.response import TemplateResponse
 
 from jobs.admin import event_query
 from jobs.admin.event_query import STATES, EventQuery
-from jobs.metrics.event_names import MOST, event_names
+from jobs.metrics.event_names import MAX_COUNT, event_names
 from jobs.metrics.spans import SPANS, USUAL
 from jobs.models import Event
 from jobs.platform.postgres.clock import database_clock
 
 WHOLE, FRAGMENT = "admin/jobs/event/change_list.html", "admin/jobs/event/rows.html"
-MOST_CHIPS = 8  # runs of an event
-MOST_READ = 100
+MAX_CHIPS = 8  # runs of an event
+MAX_READ = 100
 # Ordered here: asked for the order, PostgreSQL might walk through all runs by their id.
 RUNS = """
 SELECT r.* FROM unnest(%(ids)s::uuid[]) AS listed(id) CROSS JOIN LATERAL (
@@ -59,7 +59,7 @@ def shown(query: EventQuery) -> dict[str, Any]:
         "spans": [(span, query.address(span=span.key)) for span in SPANS.values()],
         "any_time": query.address(span=""),
         "names": [(one, query.address(name=one.name, q="")) for one in figures.names],
-        "capped": MOST if figures.is_capped else 0,
+        "capped": MAX_COUNT if figures.is_capped else 0,
         "states": [(state, words, query.address(runs=state)) for state, words in STATES.items()],
         "any_state": query.address(runs=""),
         "any_name": query.address(name=""),
@@ -72,17 +72,17 @@ def shown(query: EventQuery) -> dict[str, Any]:
 def _with_runs(events: Sequence[Event]) -> list[dict[str, Any]]:
     runs: dict[Any, list[tuple[Any, str, str]]] = {event.pk: [] for event in events}
     with connection.cursor() as cursor:
-        cursor.execute(RUNS, {"ids": list(runs), "most": MOST_READ})
+        cursor.execute(RUNS, {"ids": list(runs), "most": MAX_READ})
         for event_id, *run in cursor.fetchall():
             runs[event_id].append(tuple(run))
     return [_row(event, sorted(runs[event.pk])) for event in events]
 
 
 def _row(event: Event, runs: list[tuple[Any, str, str]]) -> dict[str, Any]:
-    more = len(runs) - MOST_CHIPS
+    more = len(runs) - MAX_CHIPS
     return {
         "event": event,
-        "runs": runs[:MOST_CHIPS],
-        "more": f"{more:,}{'+' if len(runs) == MOST_READ else ''}" if more > 0 else "",
+        "runs": runs[:MAX_CHIPS],
+        "more": f"{more:,}{'+' if len(runs) == MAX_READ else ''}" if more > 0 else "",
         "state": " ".join(status for _, _, status in runs),
     }

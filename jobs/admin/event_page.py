@@ -26,7 +26,7 @@ from jobs.models import Event, Run, RunStatus
 from jobs.registry import catalog, expressions
 
 WHOLE, FRAGMENT = "admin/jobs/event/change_form.html", "admin/jobs/event/runs.html"
-MOST_RUNS = 100
+MAX_RUNS = 100
 
 
 def page(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -73,13 +73,13 @@ def _runs(event: Event) -> dict[str, Any]:
     newest = (
         event.runs.annotate(stands_still=STANDS_STILL)
         .defer("output")
-        .order_by("-id")[: MOST_RUNS + 1]
+        .order_by("-id")[: MAX_RUNS + 1]
     )
     runs = sorted(newest, key=lambda run: run.pk)
     return {
         "now": now,
-        "runs": [_run(run, now) for run in runs[-MOST_RUNS:]],
-        "more": len(runs) > MOST_RUNS,
+        "runs": [_run(run, now) for run in runs[-MAX_RUNS:]],
+        "more": len(runs) > MAX_RUNS,
         "unmet": list(unmet(event, {run.fn_id for run in runs})),
         "is_moving": any(not run.is_finished for run in runs),
     }

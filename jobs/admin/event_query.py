@@ -21,8 +21,8 @@ from jobs.metrics.spans import InvalidSpan, Span, span_of
 from jobs.models import Event, Run, RunStatus
 
 ON_A_PAGE = 50
-MOST_RUNS = 100  # newest runs in a state, for the filter by runs
-MOST_MATCHING = 20  # names found by a search
+MAX_RUNS = 100  # newest runs in a state, for the filter by runs
+MAX_MATCHING = 20  # names found by a search
 STATES = {
     "pending": "still pending",
     RunStatus.COMPLETED.value: "with a completed run",
@@ -98,7 +98,7 @@ def found(query: EventQuery, names: Sequence[str], now: datetime) -> Found:
     rows, searched = _asked(query, names, now)
     if query.runs:
         runs = "unfinished" if query.runs == "pending" else query.runs
-        searched = f"{searched} Looked through the newest {MOST_RUNS} {runs} runs.".strip()
+        searched = f"{searched} Looked through the newest {MAX_RUNS} {runs} runs.".strip()
     events = list(rows.defer("data", "repeat").order_by("-id")[: ON_A_PAGE + 1])
     older = events[ON_A_PAGE - 1].pk if len(events) > ON_A_PAGE else None
     return Found(events[:ON_A_PAGE], searched, older)
@@ -133,7 +133,7 @@ def _by_name(query: EventQuery, names: Sequence[str]) -> tuple[list[str], str]:
     tried = f"No event has the id or the sender's id “{shown}”."
     within = [query.name] if query.name else names
     part = query.term.casefold()
-    matching = [name for name in within if part in name.casefold()][:MOST_MATCHING]
+    matching = [name for name in within if part in name.casefold()][:MAX_MATCHING]
     if matching:
         listed = ", ".join(f"“{excerpt(name, 60)}”" for name in matching[:5])
         more = f" and {len(matching) - 5} more names" if len(matching) > 5 else ""
@@ -145,7 +145,7 @@ def _events_of_runs(state: str) -> list[uuid.UUID]:
     """Read first: in a join, PostgreSQL might look for each event's runs."""
     wanted = {"ended_at__isnull": True} if state == "pending" else {"status": state}
     runs = Run.objects.filter(**wanted).order_by("-id")
-    return list(runs.values_list("event_id", flat=True)[:MOST_RUNS])
+    return list(runs.values_list("event_id", flat=True)[:MAX_RUNS])
 
 
 def _newest(names: list[str], first: uuid.UUID, before: uuid.UUID) -> list[uuid.UUID]:

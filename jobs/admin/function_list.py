@@ -23,7 +23,7 @@ from jobs.metrics.spans import SPANS, Span
 
 WHOLE = "admin/jobs/registeredfunction/change_list.html"
 FRAGMENT = "admin/jobs/registeredfunction/rows.html"
-LONGEST = 200  # characters
+MAX_TERM = 200  # characters
 
 
 def page(model_admin: Any, request: HttpRequest) -> HttpResponse:
@@ -74,8 +74,8 @@ def _row(
     return {
         "figures": figures,
         "total": figures.series.total,
-        "starts": excerpt(started_by(row, known), LONGEST) if row else "",
-        "turns": excerpt(turns(row), LONGEST) if row else "",
+        "starts": excerpt(started_by(row, known), MAX_TERM) if row else "",
+        "turns": excerpt(turns(row), MAX_TERM) if row else "",
         "unfit": bool(row and config_of(row).get("unfit")),
         "paused": by_and_why(names.get(row.paused_by, ""), row.pause_reason) if row else "",
         "skipped": row.skipped if row else 0,

@@ -29,9 +29,9 @@ from jobs.metrics.steps import steps
 from jobs.models import RegisteredFunction, Run, RunStatus
 
 PAGE = "admin/jobs/registeredfunction/change_form.html"
-MOST_KINDS = 8
-MOST_BULK = 20
-MOST_STEPS = 20
+MAX_KINDS = 8
+MAX_BULK = 20
+MAX_STEPS = 20
 
 
 def page(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -81,10 +81,10 @@ def _figures(request: HttpRequest, function: RegisteredFunction, span: Span) -> 
             charts.times(drawn, "wait", "Wait before the first start"),
             charts.times(drawn, "took", "Run time"),
         ],
-        "kinds": found[:MOST_KINDS],
-        "more_kinds": max(len(found) - MOST_KINDS, 0),
-        "steps": taken[:MOST_STEPS],
-        "more_steps": max(len(taken) - MOST_STEPS, 0),
+        "kinds": found[:MAX_KINDS],
+        "more_kinds": max(len(found) - MAX_KINDS, 0),
+        "steps": taken[:MAX_STEPS],
+        "more_steps": max(len(taken) - MAX_STEPS, 0),
     }
 
 
@@ -132,8 +132,8 @@ def _acts(
 
 
 def _replay_of(fn_id: str) -> Run | None:
-    """The unfinished run that replays its skipped runs, among the newest MOST_BULK."""
-    newest = Run.objects.filter(fn_id=BULK).order_by("-id")[:MOST_BULK].values("id")
+    """The unfinished run that replays its skipped runs, among the newest MAX_BULK."""
+    newest = Run.objects.filter(fn_id=BULK).order_by("-id")[:MAX_BULK].values("id")
     runs = Run.objects.filter(id__in=newest, ended_at__isnull=True).only("id", "fn_id")
     replays = runs.filter(event__data__filter__fn_id=fn_id, event__data__filter__status="skipped")
     return replays.first()

@@ -75,9 +75,9 @@ def sentences(
         )
     yield from _timeouts(config_of(function).get("timeouts"))
     yield from _cancels(entries(function, "cancel_on"))
-    for moment, deed in MOMENTS.items():
+    for moment, change in MOMENTS.items():
         if hook := config_of(function).get(f"on_{moment}"):
-            yield f"When a run of it {deed}, {hook} starts."
+            yield f"When a run of it {change}, {hook} starts."
 
 
 def _trigger(entry: Any) -> str:

@@ -18,7 +18,7 @@ from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.function_words import config_of as _config
 from jobs.admin.function_words import retries_of
 from jobs.admin.html import NONE, ago, badge
-from jobs.admin.pauses import MOST_COUNTED
+from jobs.admin.pauses import MAX_COUNTED
 from jobs.events import requester
 from jobs.lib.excerpts import excerpt
 from jobs.models import UNFINISHED, RegisteredFunction
@@ -104,9 +104,7 @@ def run_counts(fn_ids: Iterable[str]) -> Counts:
         return counts
     with connection.cursor() as cursor:
         sql = " UNION ALL ".join([CAPPED_COUNT] * len(wanted))
-        cursor.execute(
-            sql, [value for pair in wanted for value in (*pair, *pair, MOST_COUNTED + 1)]
-        )
+        cursor.execute(sql, [value for pair in wanted for value in (*pair, *pair, MAX_COUNTED + 1)])
         for fn_id, status, number in cursor.fetchall():
             counts[fn_id][status] = number
     return counts

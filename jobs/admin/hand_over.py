@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from jobs.admin.acts import latest
-from jobs.admin.deeds import ONCE, act_once
+from jobs.admin.form_acts import ONCE, act_once
 from jobs.admin.hand_over_text import HandOver, PausedBy, day, in_text
 from jobs.admin.replay_parts import Moment
 from jobs.control import hand_over
@@ -33,7 +33,7 @@ from jobs.models import HandOverNote
 TEMPLATE = "admin/jobs/hand_over.html"
 VIEW, WRITE = "jobs.view_run", "jobs.add_handovernote"
 HOURS = 8  # of a shift
-MOST_GROUPS = 30
+MAX_GROUPS = 30
 
 
 class NoteForm(forms.Form):
@@ -43,7 +43,7 @@ class NoteForm(forms.Form):
         label="For the next shift",
         required=False,
         strip=False,
-        widget=forms.Textarea({"rows": 4, "maxlength": hand_over.LONGEST}),
+        widget=forms.Textarea({"rows": 4, "maxlength": hand_over.MAX_TEXT}),
     )
     until = Moment()
     over = forms.IntegerField(required=False, widget=forms.HiddenInput)
@@ -90,7 +90,7 @@ def gathered(request: HttpRequest, past: list[HandOverNote]) -> HandOver:
     return HandOver(
         at=now,
         note=hand_over.counting(newest, now),
-        failures=found.groups[:MOST_GROUPS],
+        failures=found.groups[:MAX_GROUPS],
         failed=found.runs,
         paused=None if stopped is None else _with_names(stopped),
         clusters=clusters() if may("jobs.view_cluster") else None,

@@ -16,7 +16,7 @@ from jobs.metrics.needs import in_words
 from jobs.metrics.paused import Paused
 from jobs.models import HandOverNote
 
-LONGEST = 300  # characters of one line's parts
+MAX_PART = 300  # characters of one line's parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,14 @@ def _failure(group: Group) -> str:
     is_one = group.runs == 1
     many = f"{group.runs:,} run{'' if is_one else 's'}"
     keys = f" of {group.keys:,} keys" if group.keys > 1 else ""
-    what = excerpt(group.label, LONGEST)
+    what = excerpt(group.label, MAX_PART)
     return f"- {many}{keys}: {what}; first {day(group.first)}, last {day(group.last)}"
 
 
 def _paused(one: PausedBy) -> str:
     function = one.function
     by = f" by {one.by}" if one.by else ""
-    why = f": “{excerpt(function.reason, LONGEST)}”" if function.reason else ", without a reason"
+    why = f": “{excerpt(function.reason, MAX_PART)}”" if function.reason else ", without a reason"
     skipped = f" {function.skipped:,} skipped." if function.skipped else ""
     effect = f" {function.effect}" if function.effect else ""
     return f"- {function.fn_id}, since {day(function.since)}{by}{why}.{skipped}{effect}"
@@ -93,7 +93,7 @@ def _clusters(there: Clusters, unwell: list[ClusterFigures]) -> Iterator[str]:
 
 
 def _act(act: Act) -> str:
-    what = excerpt(" ".join(act.what.split()), LONGEST)
+    what = excerpt(" ".join(act.what.split()), MAX_PART)
     return f"- {day(act.at)}, {act.by}: {what} ({act.on})"
 
 

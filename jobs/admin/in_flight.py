@@ -12,10 +12,10 @@ from django.db import connection
 
 from jobs.models import IN_FLIGHT, Fetch, FetchStatus, Reason, Run
 
-# Requests of the same step in the function's last completed runs, among MOST_RUNS runs.
-LATEST = 50
-MOST_RUNS = 5000
-MOST_STEPS = 10  # of one page
+# Requests of the same step in the function's last completed runs, among MAX_RUNS runs.
+MAX_SHOWN = 50
+MAX_RUNS = 5000
+MAX_STEPS = 10  # of one page
 ENOUGH = 10  # from here on, without the fastest and slowest tenths
 
 TOOK = """
@@ -43,7 +43,7 @@ def in_flight(runs: Iterable[Run]) -> dict[uuid.UUID, InFlight]:
     waiting = {run.pk: run for run in runs if run.reason == Reason.FETCH and not run.is_finished}
     found = {fetch.run_id: fetch for fetch in reversed(_open_requests(waiting))}
     steps = {(waiting[run_id].fn_id, fetch.step_name) for run_id, fetch in found.items()}
-    usual = {step: usual_span(*step) for step in sorted(steps)[:MOST_STEPS]}
+    usual = {step: usual_span(*step) for step in sorted(steps)[:MAX_STEPS]}
     return {
         run_id: InFlight(
             since=fetch.sent_at if fetch.status == FetchStatus.SENDING else None,
@@ -66,8 +66,8 @@ def usual_span(fn_id: str, step_name: str) -> Span | None:
     asked: dict[str, Any] = {
         "fn_id": fn_id,
         "step_name": step_name,
-        "most": MOST_RUNS,
-        "latest": LATEST,
+        "most": MAX_RUNS,
+        "latest": MAX_SHOWN,
     }
     with connection.cursor() as cursor:
         cursor.execute(TOOK, asked)

@@ -13,26 +13,26 @@ from django.shortcuts import redirect
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from jobs.admin.bulk_actions import CANCEL, MOST_WALKED
-from jobs.admin.deeds import show
+from jobs.admin.bulk_actions import CANCEL, MAX_WALKED
+from jobs.admin.form_acts import show
 from jobs.admin.html import run_link, run_status
 from jobs.admin.run_actions import View, asked, do
 from jobs.admin.run_transitions import ALONG, cancel_tree
-from jobs.admin.words import MOST_COUNTED, STANDS_STILL, counted
+from jobs.admin.words import MAX_COUNTED, STANDS_STILL, counted
 from jobs.errors import JobsError
 from jobs.models import Run
 from jobs.runs import invocation_tree
 
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 
 
 def relatives(run: Run, now: datetime) -> dict[str, Any]:
     direct, reruns = _children(run)
     shown = [(run_link(child.pk, child.fn_id), run_status(child, now)) for child in direct]
-    below = invocation_tree.unfinished_below(run.pk, MOST_COUNTED + 1, MOST_WALKED) if shown else []
+    below = invocation_tree.unfinished_below(run.pk, MAX_COUNTED + 1, MAX_WALKED) if shown else []
     return {
-        "invoked": shown[:MOST_SHOWN],
-        "more_invoked": len(shown) > MOST_SHOWN,
+        "invoked": shown[:MAX_SHOWN],
+        "more_invoked": len(shown) > MAX_SHOWN,
         "below": counted(below),
         "below_links": links(below[:5]),
         "reruns": [run_link(rerun.pk) for rerun in reversed(reruns)],
@@ -44,7 +44,7 @@ def _children(run: Run) -> tuple[list[Run], list[Run]]:
     latest = [
         runs.annotate(stands_still=STANDS_STILL)
         .defer("output", "error")
-        .order_by("-id")[: MOST_SHOWN + 1]
+        .order_by("-id")[: MAX_SHOWN + 1]
         for runs in (run.invoked, run.reruns)
     ]
     found: list[Any] = list(latest[0].union(latest[1]).order_by("-id"))
@@ -64,7 +64,7 @@ def cancel_view(model_admin: Any) -> View:
         run = asked(request, "jobs.cancel_run", run_id)
         if request.POST.get("invoked") == "yes":
             return _cancel_tree(model_admin, request, run)
-        return do(model_admin, request, run, CANCEL.deed)
+        return do(model_admin, request, run, CANCEL.form_act)
 
     return require_POST(view)
 

@@ -15,8 +15,8 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from jobs.admin.deeds import ONCE, act_once
 from jobs.admin.edits import JsonField
+from jobs.admin.form_acts import ONCE, act_once
 from jobs.admin.function_words import cron_lines
 from jobs.admin.run_actions import View
 from jobs.admin.sending_form import editor

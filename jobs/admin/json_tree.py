@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString
 from jobs.admin.html import pretty, undirected
 from jobs.lib.excerpts import excerpt
 
-MOST_PLACES = 2_000  # names and values; larger values are shown as text
-MOST_LEVELS = 20
+MAX_PLACES = 2_000  # names and values; larger values are shown as text
+MAX_LEVELS = 20
 OPEN_LEVELS = 2  # deeper ones are folded, unless the text is found there
 SHOWN = 2_000  # characters of one value
 
@@ -28,7 +28,7 @@ class Tree:
 
 def tree(value: Any, wanted: str = "") -> Tree:
     """Marks names and values that contain `wanted`, in any case."""
-    if size(value) > MOST_PLACES or levels(value) > MOST_LEVELS:
+    if size(value) > MAX_PLACES or levels(value) > MAX_LEVELS:
         return Tree(pretty(value))
     drawing = _Drawing(wanted.casefold())
     html = drawing.node("", value, 0)
@@ -36,18 +36,18 @@ def tree(value: Any, wanted: str = "") -> Tree:
 
 
 def size(value: Any) -> int:
-    """Names and values, counted a little beyond MOST_PLACES."""
+    """Names and values, counted a little beyond MAX_PLACES."""
     number, rest = 0, [value]
-    while rest and number <= MOST_PLACES:
+    while rest and number <= MAX_PLACES:
         number += 1
         rest.extend(_children(rest.pop()))
     return number
 
 
 def levels(value: Any) -> int:
-    """Its depth, counted a little beyond MOST_LEVELS."""
+    """Its depth, counted a little beyond MAX_LEVELS."""
     depth, level = 0, [value]
-    while level and depth <= MOST_LEVELS:
+    while level and depth <= MAX_LEVELS:
         depth += 1
         level = [child for one in level for child in _children(one)]
     return depth

@@ -4,9 +4,9 @@
 
     def refunds(request: HttpRequest, events: list[Any]) -> SafeString: ...
 
-Each gets the request and the data of the events of the kind's open failures (the latest MOST; None
-for data of more than 8,192 bytes). It returns safe HTML, such as a form, or an empty text if there
-is nothing to do or the account may not do it.
+Each gets the request and the data of the events of the kind's open failures (the latest
+MAX_FAILURES; None for data of more than 8,192 bytes). It returns safe HTML, such as a form, or an
+empty text if there is nothing to do or the account may not do it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from jobs.admin.links import small_data
 from jobs.metrics.failures import open_runs_of
 
 logger = logging.getLogger(__name__)
-MOST = 500  # open failures
+MAX_FAILURES = 500  # open failures
 
 
 def acts(request: HttpRequest, kind: str) -> list[SafeString]:
     """Two queries, and the project's."""
     if not kind or not conf.kind_acts():
         return []
-    event_ids = list(open_runs_of(kind).values_list("event_id", flat=True)[:MOST])
+    event_ids = list(open_runs_of(kind).values_list("event_id", flat=True)[:MAX_FAILURES])
     data = small_data(event_ids)
     events = [data.get(event_id) for event_id in event_ids]
     found = (_act(path, request, events) for path in conf.kind_acts())

@@ -11,7 +11,7 @@ from jobs.events.validation import is_reserved
 from jobs.metrics.event_names import latest
 from jobs.models import RegisteredFunction
 
-MOST_NAMES = 100
+MAX_NAMES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def known_names(rows: Sequence[RegisteredFunction]) -> list[Known]:
         for name in names
         if not is_reserved(name)
     ]
-    return sorted(found, key=lambda one: (not one.functions, one.name))[:MOST_NAMES]
+    return sorted(found, key=lambda one: (not one.functions, one.name))[:MAX_NAMES]
 
 
 def triggers_of(row: RegisteredFunction) -> list[str]:

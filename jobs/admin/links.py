@@ -12,7 +12,7 @@
 `RUN_LINKS` gets the data of a run's event and returns (label, url) pairs. A run's page shows them
 under “About” to accounts that may see payloads; without it the page asks `RUNS_ABOUT`.
 
-`RUNS_ABOUT` gets the data of all events of a page of the list (None for data of more than LARGEST
+`RUNS_ABOUT` gets the data of all events of a page of the list (None for data of more than MAX_BYTES
 bytes) and returns such pairs for each, in the same order, for the column ABOUT. It should make a
 few queries, not one a run, and leave out what the account may not see. A name that the account may
 read and not open has an empty url.
@@ -38,8 +38,8 @@ from jobs.control.permissions import VIEW_PAYLOAD
 from jobs.models import Event, Run
 
 logger = logging.getLogger(__name__)
-LARGEST = 8_192  # bytes of an event's data, as the database stores them
-MOST_FOUND = 200  # events by one search
+MAX_BYTES = 8_192  # bytes of an event's data, as the database stores them
+MAX_FOUND = 200  # events by one search
 Links = list[tuple[str, str]]
 
 
@@ -65,15 +65,15 @@ def abouts(user: Any, runs: Sequence[Run]) -> dict[UUID, Links]:
 
 
 def searched(user: Any, text: str) -> list[UUID]:
-    found = _asked(conf.run_search(), user, text, MOST_FOUND)
-    return list(found or [])[:MOST_FOUND]
+    found = _asked(conf.run_search(), user, text, MAX_FOUND)
+    return list(found or [])[:MAX_FOUND]
 
 
 def small_data(event_ids: Iterable[UUID]) -> dict[UUID, Any]:
-    """Each event's data, or None above LARGEST. One query."""
+    """Each event's data, or None above MAX_BYTES. One query."""
     size = Func("data", function="pg_column_size", output_field=IntegerField())
     events = Event.objects.filter(id__in=event_ids).annotate(size=size)
-    small = Case(When(size__lte=LARGEST, then=F("data")))
+    small = Case(When(size__lte=MAX_BYTES, then=F("data")))
     return dict(events.order_by().values_list("id", small))
 
 

@@ -24,8 +24,8 @@ from jobs.metrics.spans import SPANS, Span
 WHOLE, FRAGMENT = "admin/operations.html", "admin/jobs/operations.html"
 MORE = "more"  # the page's second part
 PARTS = {MORE: "admin/jobs/operations_more.html"}
-MOST_GROUPS = 8
-MOST_ACTS = 8
+MAX_GROUPS = 8
+MAX_ACTS = 8
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
@@ -74,8 +74,8 @@ def _drawn(found: Overview) -> dict[str, Any]:
             charts.times(series, "wait", "Wait before the first start"),
             charts.times(series, "took", "Run time"),
         ],
-        "groups": found.failures.groups[:MOST_GROUPS],
-        "more_groups": max(len(found.failures.groups) - MOST_GROUPS, 0),
+        "groups": found.failures.groups[:MAX_GROUPS],
+        "more_groups": max(len(found.failures.groups) - MAX_GROUPS, 0),
     }
 
 
@@ -100,12 +100,12 @@ def link(need: Need) -> str:
 
 
 def acts() -> list[dict[str, Any]]:
-    entries = LogEntry.objects.select_related("user", "content_type").order_by("-id")[:MOST_ACTS]
+    entries = LogEntry.objects.select_related("user", "content_type").order_by("-id")[:MAX_ACTS]
     return [
         {
             "at": entry.action_time,
             "by": str(entry.user) if entry.user else "",
-            "what": audit_log.deed(entry),
+            "what": audit_log.act_text(entry),
             "on": audit_log.link(entry),
         }
         for entry in entries

@@ -19,7 +19,7 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from jobs import api
-from jobs.admin.deeds import ONCE, act_once
+from jobs.admin.form_acts import ONCE, act_once
 from jobs.admin.html import run_link
 from jobs.admin.replay_parts import PartForm, given
 from jobs.control.form_submissions import Outcome
@@ -29,7 +29,7 @@ from jobs.metrics.paused import hook_of
 from jobs.models import RegisteredFunction, Run, RunStatus
 from jobs.runs import hook_events
 
-MOST_COUNTED = 1000
+MAX_COUNTED = 1000
 ACTIVE, PAUSED, STILL = "active", "paused", "still"
 View = Callable[..., HttpResponse]
 
@@ -87,7 +87,7 @@ class Skipped:
 
 
 def capped(number: int) -> str:
-    return f"{MOST_COUNTED:,}+" if number > MOST_COUNTED else f"{number:,}"
+    return f"{MAX_COUNTED:,}+" if number > MAX_COUNTED else f"{number:,}"
 
 
 def skipped(
@@ -102,8 +102,8 @@ def skipped(
         runs = runs.filter(created_at__gte=since)
     if until is not None:
         runs = runs.filter(created_at__lt=until)
-    ids = list(runs.order_by().values_list("id", flat=True)[: MOST_COUNTED + 1])
-    if len(ids) > MOST_COUNTED:
+    ids = list(runs.order_by().values_list("id", flat=True)[: MAX_COUNTED + 1])
+    if len(ids) > MAX_COUNTED:
         return Skipped(len(ids))
     left_out = len(hook_events.outdated(ids)) if is_hook else 0
     return Skipped(len(ids) - left_out, left_out)

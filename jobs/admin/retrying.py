@@ -13,7 +13,7 @@ from jobs.errors import JobsError
 from jobs.events.requester import Asker
 from jobs.models import Run
 
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 
 
 def retry_of(run: Run, user: Any, *, invokes: bool) -> dict[str, Any]:
@@ -28,8 +28,8 @@ def retry_of(run: Run, user: Any, *, invokes: bool) -> dict[str, Any]:
         "can_retry": refused is None,
         "retry_refusal": linked(refused) if refused else "",
         "can_rerun_from_step": is_resumable(run.fn_id),
-        "goes_along": [run_link(one.pk, one.fn_id) for one in ended[:MOST_SHOWN]],
-        "more_along": max(ended.count() - MOST_SHOWN, 0),
+        "goes_along": [run_link(one.pk, one.fn_id) for one in ended[:MAX_SHOWN]],
+        "more_along": max(ended.count() - MAX_SHOWN, 0),
     }
 
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from jobs.admin.bulk_actions import RETRY
 from jobs.admin.bulk_kinds import from_step
-from jobs.admin.deeds import Deed, act_on, show
+from jobs.admin.form_acts import FormAct, act_on, show
 from jobs.admin.retrying import linked
 from jobs.admin.run_transitions import RESTART
 from jobs.errors import JobsError
@@ -26,7 +26,7 @@ View = Callable[..., HttpResponse]
 
 
 STARTS = {
-    "failed-step": RETRY.deed,
+    "failed-step": RETRY.form_act,
     "start": RESTART,
 }
 
@@ -65,11 +65,11 @@ def found(run_id: UUID) -> Run:
     return run
 
 
-def do(model_admin: Any, request: HttpRequest, run: Run, deed: Deed) -> HttpResponse:
+def do(model_admin: Any, request: HttpRequest, run: Run, form_act: FormAct) -> HttpResponse:
     try:
-        outcome = act_on(model_admin, request, run, deed)
+        outcome = act_on(model_admin, request, run, form_act)
     except JobsError as error:
         text = format_html("Nothing was changed. {}", linked(error))
         model_admin.message_user(request, text, messages.ERROR)
         return redirect("admin:jobs_run_change", run.pk)
-    return show(model_admin, request, run, outcome, deed.done)
+    return show(model_admin, request, run, outcome, form_act.done)

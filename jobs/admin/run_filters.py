@@ -19,7 +19,7 @@ from jobs.lib.excerpts import quoted
 from jobs.metrics.spans import SPANS
 from jobs.models import OPEN_FAILURE, UNFINISHED, Reason, Run
 
-MOST_SEARCHED = 50_000  # runs looked through for what has no index
+MAX_SEARCHED = 50_000  # runs looked through for what has no index
 
 
 class ParameterFilter(admin.SimpleListFilter):
@@ -75,14 +75,14 @@ class ClusterFilter(ParameterFilter):
     title, parameter_name = "cluster", "cluster"
 
     def narrowed(self, runs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return runs.filter(worker=value, id__gte=newest(MOST_SEARCHED))
+        return runs.filter(worker=value, id__gte=newest(MAX_SEARCHED))
 
 
 class KeyFilter(ParameterFilter):
     title, parameter_name = "key", "key"
 
     def narrowed(self, runs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return runs.filter(with_key(value), id__gte=newest(MOST_SEARCHED))
+        return runs.filter(with_key(value), id__gte=newest(MAX_SEARCHED))
 
 
 class EndedFilter(ParameterFilter):

@@ -30,7 +30,7 @@ from jobs.models import (
 
 __all__ = ["RunChangeList", "error_counts", "newest", "shown", "steps_in_words", "usual_steps"]
 
-MOST_COUNTED = 10_000
+MAX_COUNTED = 10_000
 # An error without its traceback.
 ERROR = {
     "error_name": KT("error__name"),
@@ -118,9 +118,9 @@ def status_counts() -> dict[str, int]:
     for status in RunStatus.values:
         still = "AND ended_at IS NULL" if status in UNFINISHED else ""
         parts.append(_CAPPED.format(more=still))
-        values += [str(status), str(status), MOST_COUNTED + 1]
+        values += [str(status), str(status), MAX_COUNTED + 1]
     parts.append(_CAPPED.format(more="AND mended_at IS NULL"))
-    values += ["failed, open", "failed", MOST_COUNTED + 1]
+    values += ["failed, open", "failed", MAX_COUNTED + 1]
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(parts), values)
         return dict(cursor.fetchall())
@@ -145,7 +145,7 @@ def chips(changelist: RunChangeList, query: dict[str, str]) -> list[dict[str, st
 
 
 def _capped(number: int) -> str:
-    return f"{MOST_COUNTED:,}+" if number > MOST_COUNTED else f"{number:,}"
+    return f"{MAX_COUNTED:,}+" if number > MAX_COUNTED else f"{number:,}"
 
 
 def usual_steps(fn_ids: Iterable[str]) -> dict[str, int]:

@@ -17,7 +17,7 @@ from jobs.lib.excerpts import excerpt
 from jobs.lib.failure_kinds import ShortReason, reason_of
 from jobs.models import Run, RunStatus
 
-MOST_STEPS = 12  # shown one by one
+MAX_STEPS = 12  # shown one by one
 LEAST_SHARE = 0.06
 MENDED, DEALT_WITH = "mended", "dealt with"
 
@@ -97,7 +97,7 @@ def step_bar(run: Run, known: Known) -> SafeString:
     completed, whole = steps_of(run, known)
     failed = max(known.failed_steps, 1) if run.status == RunStatus.FAILED else 0
     whole = max(whole, completed + failed, 1)
-    if whole > MOST_STEPS:
+    if whole > MAX_STEPS:
         return _share_bar(completed / whole, failed / whole)
     here = {"running": "busy", "waiting": "busy"}.get(run.status, "open")
     kinds = ["completed"] * completed + ["failed"] * failed + [here] + ["open"] * whole

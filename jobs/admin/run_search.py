@@ -10,19 +10,19 @@ from django.db.models import Q, QuerySet
 from jobs import conf
 from jobs.admin.base import as_uuid
 from jobs.admin.links import searched
-from jobs.admin.run_filters import MOST_SEARCHED, newest, with_key
+from jobs.admin.run_filters import MAX_SEARCHED, newest, with_key
 from jobs.control.permissions import VIEW_PAYLOAD
 from jobs.models import Run
 
 KEY = "key:"
-LONGEST = 200  # characters
+MAX_TERM = 200  # characters
 
 
 def found(user: Any, runs: QuerySet[Run], text: str) -> QuerySet[Run]:
     if identifier := as_uuid(text):
         return runs.filter(Q(id=identifier) | Q(event_id=identifier))
-    text = text[:LONGEST]
-    since = newest(MOST_SEARCHED)
+    text = text[:MAX_TERM]
+    since = newest(MAX_SEARCHED)
     if text.startswith(KEY):
         if not user.has_perm(VIEW_PAYLOAD):
             return runs.none()
@@ -42,10 +42,10 @@ def words(text: str) -> str:
     if as_uuid(text):
         return "Searched: the ids of all runs and of their events."
     if text.startswith(KEY):
-        return f"Searched: whole keys of the newest {MOST_SEARCHED:,} runs."
+        return f"Searched: whole keys of the newest {MAX_SEARCHED:,} runs."
     site = ", and what the site knows by these words" if conf.run_search() else ""
-    cut = f" (its first {LONGEST} characters)" if len(text) > LONGEST else ""
+    cut = f" (its first {MAX_TERM} characters)" if len(text) > MAX_TERM else ""
     return (
-        f"Searched{cut}: keys and kinds of failures of the newest {MOST_SEARCHED:,} runs{site}. "
+        f"Searched{cut}: keys and kinds of failures of the newest {MAX_SEARCHED:,} runs{site}. "
         f"“{KEY}17” finds exactly that key."
     )

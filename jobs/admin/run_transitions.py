@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from jobs import api
-from jobs.admin.deeds import Deed, act_on
+from jobs.admin.form_acts import FormAct, act_on
 from jobs.control.form_submissions import Outcome
 from jobs.errors import JobsError
 from jobs.models import Run
@@ -22,7 +22,7 @@ def restart(run_id: str) -> str:
     return api.rerun(run_id, from_start=True)
 
 
-RESTART = Deed(act=restart, done="Rerun from the start.", action="jobs.rerun")
+RESTART = FormAct(act=restart, done="Rerun from the start.", action="jobs.rerun")
 
 
 def cancel(run_id: str) -> str:
@@ -43,8 +43,8 @@ def cancel_tree(model_admin: Any, request: HttpRequest, run: Run) -> Outcome:
             raise JobsError("The run had already ended.")
         return run_id
 
-    deed = Deed(act=end, done=ALONG, action="jobs.cancel", asked="invoked", is_guarded=True)
-    outcome = act_on(model_admin, request, run, deed)
+    form_act = FormAct(act=end, done=ALONG, action="jobs.cancel", asked="invoked", is_guarded=True)
+    outcome = act_on(model_admin, request, run, form_act)
     if not outcome.is_repeat:
         with api.asked_by(request.user):
             api.cancel(run.pk, invoked=True)

@@ -12,7 +12,7 @@ from django.urls import URLPattern, path
 from jobs.admin import (
     bulk_actions,
     bulk_result,
-    dealings,
+    dealt_with,
     failure_pages,
     kind_acts,
     outputs,
@@ -64,7 +64,7 @@ class RunAdmin(ReadOnlyAdmin):
         return {
             "may_retry": self.has_rerun_permission(request),
             "may_cancel": self.has_cancel_permission(request),
-            "may_deal": request.user.has_perm(dealings.PERMISSION),
+            "may_deal": request.user.has_perm(dealt_with.PERMISSION),
         }
 
     def get_search_results(
@@ -103,7 +103,7 @@ class RunAdmin(ReadOnlyAdmin):
             **(retry_of(run, request.user, invokes=shown["story"].invokes) if may_rerun else {}),
             "can_deal": run.status == RunStatus.FAILED
             and run.mended_at is None
-            and request.user.has_perm(dealings.PERMISSION, run),
+            and request.user.has_perm(dealt_with.PERMISSION, run),
             "can_edit": may_change and may_edit(run),
             "can_cancel": not run.is_finished and self.has_cancel_permission(request, run),
             "can_cancel_below": run.status == RunStatus.CANCELLED
@@ -119,14 +119,14 @@ class RunAdmin(ReadOnlyAdmin):
         failures = partial(failure_pages.page, self)
         return [
             path("failures/", view(failures), name="jobs_run_failures"),
-            path("failures/deal/", view(dealings.kind_view(self)), name="jobs_run_deal_kind"),
+            path("failures/deal/", view(dealt_with.kind_view(self)), name="jobs_run_deal_kind"),
             path("result/", view(partial(bulk_result.page, self)), name="jobs_run_result"),
             path(
                 "<uuid:run_id>/output/<uuid:step_id>/",
                 view(partial(outputs.view, self)),
                 name="jobs_run_output",
             ),
-            path("<uuid:run_id>/deal/", view(dealings.run_view(self)), name="jobs_run_deal"),
+            path("<uuid:run_id>/deal/", view(dealt_with.run_view(self)), name="jobs_run_deal"),
             path("<uuid:run_id>/rerun/", view(rerun), name="jobs_run_rerun"),
             path("<uuid:run_id>/edit/", view(edit_view(self)), name="jobs_run_edit"),
             path("<uuid:run_id>/cancel/", view(cancel), name="jobs_run_cancel"),

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from jobs.admin.base import as_uuid
 from jobs.admin.data_form import FieldsForm
 from jobs.admin.data_schema import schema_for
-from jobs.admin.deeds import ONCE, act_once
+from jobs.admin.form_acts import ONCE, act_once
 from jobs.admin.known_names import known_names
 from jobs.admin.run_actions import View
 from jobs.admin.sending_form import SendForm

@@ -14,9 +14,9 @@ from jobs.admin.bars import Bar, BarKind, attempt_bars, last_bars
 from jobs.admin.windows import NOTHING, Window
 from jobs.models import Attempt, AttemptStatus, Fetch, LogLine, Reason, Run, Step, StepKind
 
-MOST_STEPS = 100
-MOST_ATTEMPTS = 300
-MOST_LOG_LINES = 200
+MAX_STEPS = 100
+MAX_ATTEMPTS = 300
+MAX_LOG_LINES = 200
 LEAST_PLANNED = timedelta(milliseconds=50)  # shorter times pass anyway
 BUSY = {BarKind.DONE, BarKind.ERROR, BarKind.OPEN}
 
@@ -150,18 +150,18 @@ def tell(
     latest, or those up to a step and a log line by their numbers. What steps have left is not read,
     unless `outputs` adds it to their query."""
     in_order = run.steps.order_by("position", "id")
-    steps, shown = windows.read(in_order, MOST_STEPS, last_step, outputs)
+    steps, shown = windows.read(in_order, MAX_STEPS, last_step, outputs)
     attempts, fetches = run.attempts.all(), run.fetches.all()
     if shown.others:
         names = [step.name for step in steps]
         attempts = attempts.filter(step_name__in=names)
         fetches = fetches.filter(step_name__in=names)
-    tries = list(reversed(attempts.order_by("-id")[:MOST_ATTEMPTS]))
-    requests = tuple(reversed(fetches.order_by("-id")[:MOST_STEPS]))
+    tries = list(reversed(attempts.order_by("-id")[:MAX_ATTEMPTS]))
+    requests = tuple(reversed(fetches.order_by("-id")[:MAX_STEPS]))
     log_lines: Sequence[LogLine] = ()
     lines = NOTHING
     if with_log:
-        log_lines, lines = windows.read(run.log_lines.order_by("id"), MOST_LOG_LINES, last_line)
+        log_lines, lines = windows.read(run.log_lines.order_by("id"), MAX_LOG_LINES, last_line)
     end = max(run.ended_at or now, run.created_at)
     return Story(
         run=run,
@@ -174,7 +174,7 @@ def tell(
         log_lines=tuple(log_lines),
         steps=shown,
         lines=lines,
-        attempts_cut=len(tries) == MOST_ATTEMPTS,
+        attempts_cut=len(tries) == MAX_ATTEMPTS,
     )
 
 

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponseRedirect, QueryDict
 
 from jobs.lib.excerpts import excerpt
 
-MOST_TRIED = 20  # parameters; each costs a list's queries
+MAX_TRIED = 20  # parameters; each costs a list's queries
 
 
 def answer(model_admin: Any, request: HttpRequest, response: Any) -> Any:
@@ -23,8 +23,8 @@ def answer(model_admin: Any, request: HttpRequest, response: Any) -> Any:
     if not _dropped_all(response) or ERROR_FLAG in given:
         return response
     names = list(given)
-    unknown = [name for name in names[:MOST_TRIED] if not _is_known(model_admin, request, name)]
-    left_out = {*unknown, *names[MOST_TRIED:]} or {PAGE_VAR}.intersection(given)
+    unknown = [name for name in names[:MAX_TRIED] if not _is_known(model_admin, request, name)]
+    left_out = {*unknown, *names[MAX_TRIED:]} or {PAGE_VAR}.intersection(given)
     if not left_out:
         return response  # together they make no sense
     kept = given.copy()

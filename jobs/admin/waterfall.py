@@ -24,7 +24,7 @@ FOLD_GAIN = 1.5  # … if that shortens it this much
 LEAST_WORK = 1.0  # seconds
 LEAST_WIDTH = 0.1  # percent; SVG draws no rectangle of width 0
 TICK_STEPS = (0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600, 21_600, 86_400)
-MOST_TICKS = 6
+MAX_TICKS = 6
 TICK_ROOM = 16.0  # percent between labels, and before the right edge
 
 
@@ -182,7 +182,7 @@ def _ticks(pieces: tuple[Piece, ...], start: datetime) -> Iterable[Mark]:
     """Round times since the run was made, where their labels have room."""
     evenly = [piece for piece in pieces if not piece.folded and piece.seconds]
     seconds = sum(piece.seconds for piece in evenly)
-    step = next((s for s in TICK_STEPS if seconds / s <= MOST_TICKS), TICK_STEPS[-1])
+    step = next((s for s in TICK_STEPS if seconds / s <= MAX_TICKS), TICK_STEPS[-1])
     last, said = -TICK_ROOM, ""
     for piece in evenly:
         since = (piece.start - start).total_seconds()

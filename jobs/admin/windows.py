@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from jobs.lib.excerpts import quoted
 
 Row = TypeVar("Row", bound=Model)
-LONGEST = 9  # digits of a number that is read
+MAX_DIGITS = 9  # digits of a number that is read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def read(
 def asked(request: HttpRequest, name: str, problems: dict[str, str]) -> int | None:
     """The row that the address names, or None. What is no number becomes a sentence."""
     text = request.GET.get(name, "")
-    if text.isascii() and text.isdigit() and len(text) <= LONGEST:
+    if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS:
         return int(text)
     if text:
         sentence = f"{quoted(text, 40)} is no number of one of the {name}: the latest are shown."

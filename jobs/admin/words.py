@@ -13,7 +13,7 @@ from jobs.models import Reason, RegisteredFunction, Run, RunStatus
 
 OVERDUE = timedelta(seconds=30)
 LONG = timedelta(minutes=2)  # longer ranges are told in minutes
-MOST_COUNTED = 1_000  # invoked runs
+MAX_COUNTED = 1_000  # invoked runs
 # `runs.annotate(stands_still=STANDS_STILL)`: the run's function stands still.
 STANDS_STILL = Exists(RegisteredFunction.objects.filter(fn_id=OuterRef("fn_id"), stands_still=True))
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
@@ -116,8 +116,8 @@ def due(run: Run, now: datetime) -> str:
 def counted(below: Collection[UUID]) -> str:
     if not below:
         return ""
-    if len(below) > MOST_COUNTED:
-        return f"more than {MOST_COUNTED:,} unfinished runs"
+    if len(below) > MAX_COUNTED:
+        return f"more than {MAX_COUNTED:,} unfinished runs"
     return f"{len(below):,} unfinished run{'' if len(below) == 1 else 's'}"
 
 

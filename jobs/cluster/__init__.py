@@ -14,8 +14,8 @@
       thread `gateway`   pusher       fetch.gateway, outbox, lease, leased_request
       thread `greenlets` gateway      platform.http: greenlet_loop, client, connection_pool
       threads `resolve`  greenlets    a look-up of a host name each
-    worker, several      sentinel     worker.work: claims from dispatch and its feeds; execution,
-                                      up to runs.completion and runs.handover
+    worker, several      sentinel     worker.work: claims from dispatch and claim_queues;
+                                      execution, up to runs.completion and runs.next_in_line
     monitor              sentinel     nothing of the engine
 
 The processes share memory and pipes (platform.ipc), and no lock that a killed one could keep.

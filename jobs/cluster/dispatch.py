@@ -13,10 +13,10 @@ is a shift: for a second, a worker takes claims from a pipe.
    for more.
 4. An ended run may leave its worker the next run of its line; while claims wait, only once: a long
    line must not hold up other runs.
-5. Runs with a response come from the gateway in their own pipe (feeds). Without room a run becomes
-   due for any cluster, which costs more; so there is room for twice as many claims, and for two
-   seconds' work of quick workers. Pusher and gateway never block: they put in no more than a pipe
-   holds; an extra shift is dropped.
+5. Runs with a response come from the gateway in their own pipe (claim_queues). Without room a run
+   becomes due for any cluster, which costs more; so there is room for twice as many claims, and
+   for two seconds' work of quick workers. Pusher and gateway never block: they put in no more than
+   a pipe holds; an extra shift is dropped.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from collections.abc import Callable, Sequence
 
 from django_q.conf import Conf
 
-from jobs.cluster.feeds import ClaimQueues
+from jobs.cluster.claim_queues import ClaimQueues
 from jobs.cluster.worker_table import WorkerTable
 from jobs.platform.ipc import pipe_queue, wakeup
 from jobs.runs.claimed_run import Claim, LargeClaim
 
-LONGEST_SHIFT = 1.0  # seconds
+MAX_SHIFT = 1.0  # seconds
 STOP_POLL = 0.05  # seconds between looks for a stop
 PREFETCH_PER_WORKER = 4  # claims
 ANSWERS_PER_WORKER = 64  # if runs are quick
@@ -87,7 +87,7 @@ class Dispatch:
     # --- a worker's side --------------------------------------------------------------------------
 
     def work(self, advance: Advance) -> None:
-        ends = time.monotonic() + LONGEST_SHIFT
+        ends = time.monotonic() + MAX_SHIFT
         signal.alarm(0)  # see (2)
         self._worker_table.begin_shift()
         try:

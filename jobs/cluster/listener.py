@@ -36,8 +36,8 @@ AGAIN = GAP + 0.002  # seconds from a word to the second look
 RETRY = 30.0  # seconds; for the second connection
 BURST = 20  # words, of which one per GAP is forgotten
 IDLE = 30  # looks by itself, after the last one that found a run
-LOCK = f"SELECT pg_try_advisory_lock({LOOKS_BY_ITSELF})"
-UNLOCK = f"SELECT pg_advisory_unlock({LOOKS_BY_ITSELF})"
+LOCK_LOOKS = f"SELECT pg_try_advisory_lock({LOOKS_BY_ITSELF})"
+UNLOCK_LOOKS = f"SELECT pg_advisory_unlock({LOOKS_BY_ITSELF})"
 ECHO = 1.0  # seconds for a notification through the pool
 
 DEAF = (
@@ -101,7 +101,7 @@ class Listener:
         except DatabaseError as error:
             self._lose(error)
             return
-        notifier.say(ANYTHING)
+        notifier.notify_now(ANYTHING)
         if not self._is_heard(alias):
             logger.error(UNHEARD, DEFAULT_DB_ALIAS, alias, POLL_UNTOLD)
             self._close_own()
@@ -160,8 +160,8 @@ class Listener:
             told = here.connection.notifies(timeout=0)
             return {word.payload for word in told if word.pid != own}
 
-    def tell_others(self) -> None:
-        notifier.tell(RUN_DUE, self._alias or DEFAULT_DB_ALIAS)
+    def notify_others(self) -> None:
+        notifier.notify(RUN_DUE, self._alias or DEFAULT_DB_ALIAS)
 
     @property
     def next_look(self) -> float:
@@ -176,7 +176,7 @@ class Listener:
         if self._looks < 1:
             self._put_off = min(self._put_off, now + (1 - self._looks) * GAP)
             if self._alias is not None and not self._is_by_itself:
-                self._is_by_itself, self._idle = self._ask(LOCK), 0
+                self._is_by_itself, self._idle = self._ask(LOCK_LOOKS), 0
             return False
         self._looks -= 1
         return True
@@ -200,7 +200,7 @@ class Listener:
         self._is_by_itself, self._put_off = False, time.monotonic()
         self._again = time.monotonic() + AGAIN
         self._looks = float(BURST)
-        self._ask(UNLOCK)
+        self._ask(UNLOCK_LOOKS)
         return True
 
     def _ask(self, question: str) -> bool:

@@ -15,7 +15,7 @@ from jobs import conf
 from jobs.cluster.worker_table import WorkerTable
 from jobs.execution.current_step import decode_current_step
 
-MOST_AT_WORK = 50  # workers whose steps are reported
+MAX_AT_WORK = 50  # workers whose steps are reported
 
 
 def pulse_of(worker_table: WorkerTable, workers: int, stat: Any = None) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def pulse_of(worker_table: WorkerTable, workers: int, stat: Any = None) -> dict[
         "problem": status.problem,
         "at_work": len(entries),
         "workers": workers,
-        "at": [_at(entry.pid, entry.run_id, entry.step) for entry in entries[:MOST_AT_WORK]],
+        "at": [_at(entry.pid, entry.run_id, entry.step) for entry in entries[:MAX_AT_WORK]],
         "in_flight": status.in_flight,
         "limit": conf.gateway_limit(),
         "pid": getattr(stat, "pid", None),

@@ -20,8 +20,8 @@ from jobs.cluster.dispatch import Dispatch
 from jobs.cluster.heartbeat import Heartbeat
 from jobs.cluster.listener import Listener
 from jobs.cluster.worker import SHIFT
+from jobs.cluster.worker_pool import ClusterWorkerPool
 from jobs.cluster.worker_table import PusherStatus
-from jobs.cluster.workers import ClusterWorkers
 from jobs.errors import Interrupted
 from jobs.execution import requeue
 from jobs.fetch.gateway import Gateway
@@ -153,7 +153,7 @@ class Pusher:
             self._guarded("to write down its functions", rows.sync)
             self._guarded("to write down its cron triggers", cron.sync)
             self._heartbeat = Heartbeat(self._worker_table)
-            workers = ClusterWorkers(self._worker, self._worker_table, dispatch, self._heartbeat)
+            workers = ClusterWorkerPool(self._worker, self._worker_table, dispatch, self._heartbeat)
             self._gateway = Gateway(self._worker_table.requests, self._worker_table.runs, workers)
             self._gateway.start()
             self._heartbeat.start()
@@ -183,7 +183,7 @@ class Pusher:
         self._park()
         if self._listener.want_words():
             self._may_be_more = True
-            self._listener.tell_others()
+            self._listener.notify_others()
         told = *self._listener.readers, self._worker_table.runs.reader
         wakeups = dispatch.claims_low.reader, dispatch.workers_missing.reader
         if not self._poll(POLL, *told, *wakeups).intersection(wakeups):
@@ -213,7 +213,7 @@ class Pusher:
         """Whether a process of this cluster, and whether another, tells of a run."""
         is_notified = self._worker_table.runs.consume()
         if is_notified:
-            self._listener.tell_others()
+            self._listener.notify_others()
         words = self._listener.hear()
         if words - {notifier.RUN_DUE}:
             gateway.wake()

@@ -27,10 +27,10 @@ FUNCTION = "jobs-bulk"
 EVENT = "jobs/bulk.requested"
 BATCH = 2_000  # runs of one step
 SINGLY = 25  # runs between two looks at the time, where each is done by itself
-LONGEST = 1.0  # seconds of one step, and of a rest
+MAX_SECONDS = 1.0  # seconds of one step, and of a rest
 SHARE = 0.2  # of the time, for cancelling together beside other runs
 SHARE_SINGLY = 0.4
-MOST_BATCHES = 900  # within the limit of steps
+MAX_BATCHES = 900  # within the limit of steps
 
 Action = Literal["cancel", "retry", "rerun"]
 ALLOWED = {
@@ -164,7 +164,7 @@ def batch(
         order = Order(action, why, invoked, pace.Crowd(FUNCTION), passed_lines)
         at, size = 0, LARGEST_SET if action == "cancel" else SINGLY
         while part := found[at : at + size]:
-            if at and time.monotonic() - began > LONGEST:
+            if at and time.monotonic() - began > MAX_SECONDS:
                 return tally | {"more": True}
             all_together = _do_set(order, part, tally)
             tally["after"] = f"{page.mark}{part[-1].id}"
@@ -258,7 +258,7 @@ def _do(order: Order, runs: list[Listed], reasons: dict[uuid.UUID, str]) -> tupl
     done = len(runs) - len(left) + sum(_act(order, run_id, reasons) for run_id in left)
     if order.crowd.is_there():
         share = SHARE_SINGLY if left else SHARE
-        time.sleep(min(pace.rest_after(time.monotonic() - began, share), LONGEST))
+        time.sleep(min(pace.rest_after(time.monotonic() - began, share), MAX_SECONDS))
     return done, not left
 
 

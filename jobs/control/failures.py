@@ -19,7 +19,7 @@ from jobs.lib.excerpts import excerpt
 from jobs.models import OPEN_FAILURE, Run, RunQuerySet
 
 PERMISSION = "jobs.deal_with_run"
-MOST = 5_000
+MAX_READ = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +57,19 @@ def deal_with(
         if done and asker.id:
             _log(asker.id, allowed, kind, said)
     first = next((reason for reason in reasons.values() if reason), "")
-    return Dealt(done, len(runs) - done, first, is_all=len(runs) < MOST)
+    return Dealt(done, len(runs) - done, first, is_all=len(runs) < MAX_READ)
 
 
 def _meant(run_ids: Iterable[str | uuid.UUID], kind: str | None) -> RunQuerySet:
     failed = Run.objects.all()
     runs = failed.filter(id__in=_ids(run_ids)) if kind is None else failed.filter(failure_kind=kind)
     runs = runs.filter(OPEN_FAILURE).order_by("-id")
-    return runs.select_for_update(of=("self",)).only("id", "fn_id", "event_id", "status")[:MOST]
+    return runs.select_for_update(of=("self",)).only("id", "fn_id", "event_id", "status")[:MAX_READ]
 
 
 def _ids(given: Iterable[str | uuid.UUID]) -> list[uuid.UUID]:
     found = [known for one in given if (known := as_id(one)) is not None]
-    return found[:MOST]
+    return found[:MAX_READ]
 
 
 def _log(account: str, ids: list[uuid.UUID], kind: str | None, said: str) -> None:

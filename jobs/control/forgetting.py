@@ -33,7 +33,7 @@ from jobs.runs.hook_events import NAMES_IN_SQL
 
 FUNCTION = "jobs-forget"
 EVENT = "jobs/forget.requested"
-MOST_ASKED = 500  # events of one run
+MAX_ASKED = 500  # events of one run
 BATCH = 100  # runs, or events, of one transaction
 BATCHES = 20  # of one round
 SHARE = 0.25  # of the time, beside other runs
@@ -91,7 +91,7 @@ def forget(event_ids: Iterable[str | uuid.UUID]) -> list[str]:
     """
     asked = sorted(set(read_ids(event_ids)))
     with transaction.atomic():
-        return [_start(asked[at : at + MOST_ASKED]) for at in range(0, len(asked), MOST_ASKED)]
+        return [_start(asked[at : at + MAX_ASKED]) for at in range(0, len(asked), MAX_ASKED)]
 
 
 def read_ids(event_ids: Any) -> list[str]:

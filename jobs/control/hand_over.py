@@ -9,16 +9,16 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from jobs.advisory_locks import HAND_OVER_NOTE
 from jobs.control.notes import note
 from jobs.errors import InvalidTransition
 from jobs.lib.excerpts import excerpt
 from jobs.models import HandOverNote
 from jobs.platform.postgres.clock import database_clock
 
-LONGEST = 2_000  # characters
-LATEST = timedelta(days=7)  # from now: a note that stands for longer is no news
-# Seed 3: lines have 0, ids of events 1, hooks 2.
-TURN = "SELECT pg_advisory_xact_lock(hashtextextended('jobs hand-over', 3))"
+MAX_TEXT = 2_000  # characters
+MAX_SPAN = timedelta(days=7)  # from now: a note that stands for longer is no news
+LOCK_NOTE = f"SELECT pg_advisory_xact_lock({HAND_OVER_NOTE})"
 
 
 def newest() -> HandOverNote | None:
@@ -46,9 +46,9 @@ def write(text: str, until: datetime | None, user: Any, over: int | None) -> Han
     `over` is the id of the newest note that the account has seen, or None. InvalidTransition with a
     sentence for an unusable text or time, and if there is a newer note.
     """
-    clean = note(text, "The note", LONGEST)
+    clean = note(text, "The note", MAX_TEXT)
     with connection.cursor() as cursor:
-        cursor.execute(TURN)
+        cursor.execute(LOCK_NOTE)
     now, last = database_clock().at, newest()
     if (last.pk if last else None) != over:
         raise InvalidTransition(
@@ -70,8 +70,9 @@ def _end(until: datetime | None, now: datetime) -> datetime:
         raise InvalidTransition("The note has no end; a time in the next 7 days is one.")
     if until <= now:
         raise InvalidTransition("The note ends in the past; a time in the next 7 days is allowed.")
-    if until > now + LATEST:
+    if until > now + MAX_SPAN:
         raise InvalidTransition(
-            f"The note ends in more than {LATEST.days} days; a time in the next 7 days is allowed."
+            f"The note ends in more than {MAX_SPAN.days} days; a time in the next {MAX_SPAN.days} "
+            "days is allowed."
         )
     return until

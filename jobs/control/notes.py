@@ -7,10 +7,10 @@ from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import is_text
 from jobs.lib.visible import shows
 
-LONGEST = 500  # characters
+MAX_TEXT = 500  # characters
 
 
-def note(text: object, what: str, longest: int = LONGEST) -> str:
+def note(text: object, what: str, longest: int = MAX_TEXT) -> str:
     """The text without space around it. InvalidTransition says what is wrong with it."""
     if not isinstance(text, str) or not is_text(text):
         raise InvalidTransition(f"{what} is a text without NUL characters, not {quoted(text)}.")

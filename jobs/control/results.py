@@ -24,7 +24,7 @@ from jobs.lib.excerpts import quoted
 from jobs.models import RunStatus
 from jobs.runs.state import OutputRow, RunState, read
 
-MOST = 300.0  # seconds
+MAX_WAIT = 300.0  # seconds
 FIRST_LOOK, LAST_LOOK, SLOWER = 0.01, 0.5, 1.5  # seconds between two looks, and their growth
 
 sleep, monotonic = time.sleep, time.monotonic
@@ -106,10 +106,10 @@ def _read_until_ended(run_id: str | uuid.UUID, deadline: float) -> OutputRow:
 def _seconds(wait: Any) -> float:
     seconds: Any = wait.total_seconds() if isinstance(wait, timedelta) else wait
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not is_number or not math.isfinite(seconds) or not 0 <= seconds <= MOST:
+    if not is_number or not math.isfinite(seconds) or not 0 <= seconds <= MAX_WAIT:
         raise CannotWait(
-            f"result(wait={quoted(wait)}): allowed are 0 to {MOST:.0f} seconds, as a number or a "
-            "timedelta. To wait longer, ask again."
+            f"result(wait={quoted(wait)}): allowed are 0 to {MAX_WAIT:.0f} seconds, as a number or "
+            "a timedelta. To wait longer, ask again."
         )
     return float(seconds)
 

@@ -24,7 +24,7 @@ from jobs.runs import invocation_tree
 
 RETRYABLE = (RunStatus.FAILED, RunStatus.CANCELLED)
 PERMISSION = "jobs.rerun_run"
-MOST_TAKEN = 10_000  # runs of a tree
+MAX_TAKEN = 10_000  # runs of a tree
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ def taken_along(run: models.Run) -> TakenAlong:
     """Read before any lock."""
     found = TakenAlong()
     level = [run]
-    while level and len(found.run_ids) < MOST_TAKEN:
+    while level and len(found.run_ids) < MAX_TAKEN:
         below = []
         for one in level:
             awaited = invocation_tree.awaited_by(one)

@@ -26,6 +26,8 @@ from typing import Any
 
 from django.db import transaction
 
+from jobs import advisory_locks
+from jobs.advisory_locks import EVENT_ID_BUCKETS
 from jobs.events import insertion
 from jobs.events.insertion import Parts
 from jobs.platform.postgres import statements
@@ -35,11 +37,10 @@ from jobs.platform.postgres.statements import Rows, Statement
 DEDUPE_WINDOW = timedelta(hours=24)
 FEW = 50  # ids with own locks
 BUCKETS = 512  # a power of two
-NAMESPACE = 1_785_672_307  # of the buckets' locks; ids have 64-bit hashes
 
 IDS = f"""
 SELECT h, (h & {BUCKETS - 1})::int AS bucket
-  FROM (SELECT hashtextextended(id, 1) AS h FROM unnest(%(ids)s::text[]) AS id) hashes
+  FROM (SELECT {advisory_locks.event_id("id")} AS h FROM unnest(%(ids)s::text[]) AS id) hashes
 """  # noqa: S608
 
 # `jobs.ids_sent` ends with the transaction or savepoint, like locks. Over FEW, nothing is locked,
@@ -49,7 +50,7 @@ WITH ids AS MATERIALIZED ({IDS}), sent AS MATERIALIZED (
   SELECT set_config('jobs.ids_sent', (cardinality(%(ids)s::text[])
            + coalesce(nullif(current_setting('jobs.ids_sent', true), ''), '0')::int)::text,
            true)::int AS so_far)
-SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE}, bucket)
+SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({EVENT_ID_BUCKETS}, bucket)
             ELSE pg_advisory_xact_lock(h) END
   FROM (SELECT NULL::bigint AS h, bucket FROM (SELECT DISTINCT bucket FROM ids) b
         UNION ALL SELECT h, NULL FROM ids ORDER BY 1 NULLS FIRST, 2) locks
@@ -64,8 +65,9 @@ WITH ids AS MATERIALIZED ({IDS}), buckets AS MATERIALIZED (
     FROM (SELECT coalesce(current_setting('jobs.ids_buckets', true), '') = 'all' AS are_mine
           OFFSET 0) so_far)
 SELECT bucket FROM (
-  SELECT bucket, CASE WHEN pg_try_advisory_xact_lock({NAMESPACE}, bucket) THEN false
-                      ELSE pg_advisory_xact_lock_shared({NAMESPACE}, bucket) IS NOT NULL END shared
+  SELECT bucket, CASE WHEN pg_try_advisory_xact_lock({EVENT_ID_BUCKETS}, bucket) THEN false
+                      ELSE pg_advisory_xact_lock_shared({EVENT_ID_BUCKETS}, bucket) IS NOT NULL
+                 END AS shared
     FROM (SELECT bucket FROM generate_series(0, {BUCKETS - 1}) AS bucket
            WHERE NOT (SELECT are_mine FROM buckets) OR bucket IN (SELECT bucket FROM ids)
            ORDER BY bucket) in_order

@@ -15,7 +15,7 @@ from jobs.lib.json_values import ENCODER
 logger = logging.getLogger("jobs.engine")
 
 KEPT = 2_000  # characters
-MOST_NAMES = 10
+MAX_NAMES = 10
 
 
 def check_repeat(first: NewEvent | KnownEvent, name: str, data: dict[str, Any]) -> None:
@@ -61,8 +61,8 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
         for name in before | now
         if name not in before or name not in now or _text(before[name]) != _text(now[name])
     ]
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(excerpt(name, 80) for name in names[:MOST_NAMES]) + more
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(excerpt(name, 80) for name in names[:MAX_NAMES]) + more
 
 
 def _text(value: Any) -> str:

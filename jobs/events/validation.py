@@ -16,7 +16,7 @@ from jobs.registry.validation import EVENT_LIMIT, is_event_name
 RESERVED = ("jobs/", "inngest/")
 NAME_LIMIT = EVENT_LIMIT
 SIZE_LIMIT = 512 * 1024
-MOST_EVENTS = 5000
+MAX_EVENTS = 5000
 EARLIEST, LATEST = 315_532_800_000, 4_102_444_800_000  # 1980 and 2100, in ms
 
 
@@ -24,10 +24,10 @@ def as_list(events: Any) -> list[Event]:
     if isinstance(events, str | bytes | dict) or not isinstance(events, Iterable):
         given = f"{type(events).__name__}: {quoted(events)}"
         raise InvalidEvent(f"send() takes an Event or a list of them, not {given}.")
-    batch = list(islice(events, MOST_EVENTS + 1))  # it may have no end
-    if len(batch) > MOST_EVENTS:
-        count = f"{len(events):,}" if isinstance(events, Sized) else f"More than {MOST_EVENTS:,}"
-        raise InvalidEvent(f"{count} events at once; at most {MOST_EVENTS:,} are allowed.")
+    batch = list(islice(events, MAX_EVENTS + 1))  # it may have no end
+    if len(batch) > MAX_EVENTS:
+        count = f"{len(events):,}" if isinstance(events, Sized) else f"More than {MAX_EVENTS:,}"
+        raise InvalidEvent(f"{count} events at once; at most {MAX_EVENTS:,} are allowed.")
     return batch
 
 

@@ -22,7 +22,7 @@ SELECT EXISTS (SELECT FROM jobs_step
 
 
 LATELY = 60.0  # seconds for which an awaited name's senders open a transaction at once
-MOST_AWAITED = 1_000  # names
+MAX_AWAITED = 1_000  # names
 awaited_until: dict[str, float] = {}  # monotonic
 
 
@@ -41,7 +41,7 @@ def wake_waiting(names: set[str], fresh: Sequence[tuple[Event, NewEvent]]) -> No
 
 
 def _remember_awaited(names: set[str]) -> None:
-    if len(awaited_until) > MOST_AWAITED:
+    if len(awaited_until) > MAX_AWAITED:
         awaited_until.clear()
     awaited_until.update(dict.fromkeys(names, time.monotonic() + LATELY))
 
@@ -99,4 +99,4 @@ def wake_statement(run_ids: Sequence[uuid.UUID]) -> Statement:
 
 def wake_runs(run_ids: Sequence[uuid.UUID]) -> None:
     if run_ids:
-        notifier.pass_on(statements.execute_many(wake_statement(run_ids)))
+        notifier.wake_if_due(statements.execute_many(wake_statement(run_ids)))

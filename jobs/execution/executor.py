@@ -38,11 +38,11 @@ from jobs.registry import catalog
 from jobs.registry.function import Function
 from jobs.runs.claimed_run import Claim, reload
 from jobs.runs.completion import EndedRun, release_statements, settle_failure
-from jobs.runs.handover import handover_statement, parse_handover
+from jobs.runs.next_in_line import next_in_line_statement, parse_next_in_line
 
 logger = logging.getLogger("jobs.engine")
 
-MOST_STEPS = 100  # named by an error; retries begin with these
+MAX_STEPS = 100  # named by an error; retries begin with these
 
 
 def execute(claim: Claim, observer: WorkerObserver | None = None) -> Claim | None:
@@ -162,9 +162,9 @@ def _complete(
     then = release_statements(EndedRun.of_claim(claim))
     takes_next = takes_next and len(claim.turn_keys) == 1
     if takes_next:
-        then[-1] = handover_statement(claim)  # instead of a wake
+        then[-1] = next_in_line_statement(claim)  # instead of a wake
     rows = unit_of_work.commit(settled, then=then)
-    return parse_handover(then[-1], rows[-1]) if takes_next else None
+    return parse_next_in_line(then[-1], rows[-1]) if takes_next else None
 
 
 def _suspend(unit_of_work: UnitOfWork, pause: Suspend, *, waits: bool = True) -> None:
@@ -203,7 +203,7 @@ def _failed_step(error: BaseException) -> dict[str, Any]:
     begins there.
     """
     inner = next((link for link in chain(error) if is_a(link, StepError)), None)
-    steps = [failed.step_id for failed in failed_steps(error)][:MOST_STEPS]
+    steps = [failed.step_id for failed in failed_steps(error)][:MAX_STEPS]
     beside = {"steps": steps} if len(steps) > 1 or (steps and inner is None) else {}
     if not isinstance(inner, StepError):
         return beside

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import TextIO, cast
 
 from jobs.execution.records import Row
-from jobs.execution.standard_streams import LONGEST, CapturedStream, LentStream, end_lines
+from jobs.execution.standard_streams import MAX_LINE, CapturedStream, LentStream, end_lines
 from jobs.execution.unit_of_work import UnitOfWork
 from jobs.lib.error_report import fit_text, text_of
 from jobs.lib.secrets import longest, mask_up_to
@@ -23,7 +23,7 @@ from jobs.runs.claimed_run import Claim
 from jobs.runs.step_record import StepRecord
 
 RUN = logging.getLogger("jobs.run")
-MOST_LINES = 500  # of one execution
+MAX_LINES = 500  # of one execution
 LINE_LIMIT = 4_000  # characters
 LEVEL_LIMIT = 16
 ENGINES_OWN = ("django.db", "jobs.engine")
@@ -81,11 +81,11 @@ class LogCapture:
         self._replaying = replaying
 
     def say(self, level: str, message: str) -> None:
-        if self._count > MOST_LINES:
+        if self._count > MAX_LINES:
             return
         self._count += 1
-        if self._count > MOST_LINES:
-            level, message = "WARNING", f"More than {MOST_LINES} lines; the rest is left out."
+        if self._count > MAX_LINES:
+            level, message = "WARNING", f"More than {MAX_LINES} lines; the rest is left out."
         (self._held if self._replaying else self._unit_of_work.lines).append(
             {
                 "step_name": self._step_name,
@@ -97,7 +97,7 @@ class LogCapture:
         )
 
     def hear(self, text: str) -> None:
-        if self._count > MOST_LINES:
+        if self._count > MAX_LINES:
             return
         first, *others = str.split(text, "\n")
         self._line.add(first)
@@ -155,8 +155,8 @@ class _Line:
         if self._is_cut:
             return
         self._text.write(piece)
-        if self._text.tell() > LONGEST + longest():
-            masked = mask_up_to(LONGEST, self._text.getvalue())
+        if self._text.tell() > MAX_LINE + longest():
+            masked = mask_up_to(MAX_LINE, self._text.getvalue())
             self._text, self._is_cut = io.StringIO(), True
             self._text.write(masked)
 

@@ -19,7 +19,7 @@ from jobs.models import StepKind, StepStatus
 from jobs.runs.claimed_run import Claim
 from jobs.runs.step_record import StepRecord
 
-MOST_STEPS = 1000
+MAX_STEPS = 1000
 NAME_LIMIT = 180
 
 # Kinds a worker may die of.
@@ -108,8 +108,8 @@ class Memory:
         return self._last
 
     def _new(self, place: Place, kind: StepKind) -> StepRecord:
-        if len(self._steps) >= MOST_STEPS:
-            raise NonRetriableError(f"The run exceeded the limit of {MOST_STEPS} steps.")
+        if len(self._steps) >= MAX_STEPS:
+            raise NonRetriableError(f"The run exceeded the limit of {MAX_STEPS} steps.")
         branch, id, count = place
         name = self._free_name(id, count)
         # The name tells the place, unless taken or in a branch.

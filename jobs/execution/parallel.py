@@ -17,7 +17,7 @@ from jobs.execution.step_runner import StepRunner
 from jobs.lib.error_report import put_beside
 from jobs.lib.excerpts import quoted
 
-MOST_BRANCHES = 1000
+MAX_BRANCHES = 1000
 
 
 def branches(runner: StepRunner, group: int, callables: list[Callable[[], Any]]) -> tuple[Any, ...]:
@@ -47,9 +47,9 @@ def branches(runner: StepRunner, group: int, callables: list[Callable[[], Any]])
 
 
 def _refuse(callables: list[Any]) -> None:
-    if len(callables) > MOST_BRANCHES:
+    if len(callables) > MAX_BRANCHES:
         raise InvalidStep(
-            f"step.parallel() takes at most {MOST_BRANCHES:,} functions to call, not "
+            f"step.parallel() takes at most {MAX_BRANCHES:,} functions to call, not "
             f"{len(callables):,}."
         )
     for index, branch in enumerate(callables):

@@ -22,7 +22,7 @@ from jobs.lib.secrets import mask, mask_begun
 Capture = Callable[[str], bool]
 Put = Callable[[str], None]
 
-LONGEST = 65_536  # characters held of a line
+MAX_LINE = 65_536  # characters held of a line
 
 BENEATH = ("buffer", "raw")
 CLOSED = "I/O operation on closed file."
@@ -119,7 +119,7 @@ class _Line:
         if rest:
             self._pieces.append(rest)
             self._size += len(rest)
-        if self._size > LONGEST:
+        if self._size > MAX_LINE:
             told, rest = mask_begun("".join(self._pieces))
             self._put(told)
             self._pieces, self._size = [rest], 0

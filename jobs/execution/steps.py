@@ -17,7 +17,7 @@ from jobs.execution.step_runner import StepRunner
 from jobs.fetch import request as fetch_request
 from jobs.fetch.request import DEFAULT_TIMEOUT, FetchRecord
 from jobs.fetch.response import Response
-from jobs.lib.durations import LONGEST, NOTHING, Duration, duration
+from jobs.lib.durations import MAX_DURATION, NOTHING, Duration, duration
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import named
 from jobs.models import FetchStatus, Reason, RunStatus, StepKind, StepStatus
@@ -171,7 +171,7 @@ class Steps:
         """Suspend the run until `when`, an aware datetime; a past one does not suspend."""
         if not isinstance(when, datetime) or when.utcoffset() is None:
             raise InvalidStep(f"step.sleep_until(“{id}”): {quoted(when)} is not an aware datetime.")
-        if when - self._runner.now() > LONGEST:
+        if when - self._runner.now() > MAX_DURATION:
             raise InvalidStep(f"step.sleep_until(“{id}”): {when} is more than 366 days away.")
         self._sleep(id, when)
 
@@ -190,7 +190,7 @@ class Steps:
         id: str,
         *,
         event: str,
-        timeout: Duration = LONGEST,
+        timeout: Duration = MAX_DURATION,
         if_exp: str | None = None,
         data: type[R],
     ) -> Event[R] | None: ...
@@ -201,7 +201,7 @@ class Steps:
         id: str,
         *,
         event: str,
-        timeout: Duration = LONGEST,
+        timeout: Duration = MAX_DURATION,
         if_exp: str | None = None,
         data: None = None,
     ) -> Event | None: ...
@@ -211,7 +211,7 @@ class Steps:
         id: str,
         *,
         event: str,
-        timeout: Duration = LONGEST,
+        timeout: Duration = MAX_DURATION,
         if_exp: str | None = None,
         data: Any = None,
     ) -> Event[Any] | None:
@@ -242,7 +242,7 @@ class Steps:
         *,
         function: Function | str,
         data: Any = None,
-        timeout: Duration = LONGEST,
+        timeout: Duration = MAX_DURATION,
         returns: type[R],
     ) -> R: ...
 
@@ -253,7 +253,7 @@ class Steps:
         *,
         function: Function | str,
         data: Any = None,
-        timeout: Duration = LONGEST,
+        timeout: Duration = MAX_DURATION,
         returns: None = None,
     ) -> Any: ...
 
@@ -263,7 +263,7 @@ class Steps:
         *,
         function: Function | str,
         data: Any = None,
-        timeout: Duration = LONGEST,
+        timeout: Duration = MAX_DURATION,
         returns: Any = None,
     ) -> Any:
         """Start a run of another `function` with `data` and return its output, JSON, or read as the
@@ -291,7 +291,7 @@ class Steps:
 
 def _span(given: Any, where: str, least: timedelta = NOTHING) -> timedelta:
     span = duration(given)
-    if span is None or not least <= span <= LONGEST:
+    if span is None or not least <= span <= MAX_DURATION:
         raise InvalidStep(
             f"{where}: {quoted(given)}; 0 s to 366 days are allowed, as a number of seconds or a "
             "timedelta."

@@ -11,7 +11,7 @@ from jobs.runs.step_record import StepRecord
 
 logger = logging.getLogger("jobs.expressions")
 
-MOST_TOLD = 5  # events of one look
+MAX_TOLD = 5  # events of one look
 MISTAKES, ABSENT = "mistakes", "absent"  # in a step's detail: events of earlier looks
 
 
@@ -41,10 +41,10 @@ class UnmetCondition:
         return found[before:]
 
     def _tell_mistakes(self, new: list[str]) -> None:
-        for told in new[:MOST_TOLD]:
+        for told in new[:MAX_TOLD]:
             logger.warning("The condition of step “%s”, %s", self._step.name, told)
-        if len(new) > MOST_TOLD:
-            logger.warning("… and the same of %d more events.", len(new) - MOST_TOLD)
+        if len(new) > MAX_TOLD:
+            logger.warning("… and the same of %d more events.", len(new) - MAX_TOLD)
 
     def _tell_absent(self, new: list[str]) -> None:
         """Ordinary: the step's first one shows what the condition reads."""

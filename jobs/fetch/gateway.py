@@ -38,7 +38,7 @@ from jobs.fetch.outbox import (
     renew,
     store_responses,
 )
-from jobs.fetch.workers import NoWorkerPool, WorkerPool
+from jobs.fetch.worker_pool import NoWorkerPool, WorkerPool
 from jobs.lib.error_report import describe, fit_text, is_a
 from jobs.platform.http.client import perform
 from jobs.platform.http.exchange import RequestOutcome
@@ -60,7 +60,7 @@ RETRY = 0.2  # seconds between tries to reach the database
 BATCH = 200
 BATCH_BYTES = 8 * 1024 * 1024  # of responses in one statement, or a single larger one
 SPARE = 200  # descriptors for everything but requests
-LONGEST_PROBLEM = 1_000  # characters
+MAX_PROBLEM = 1_000  # characters
 REMEMBERED_WITHIN = 10.0  # seconds to wait until a result URL is stored
 
 
@@ -288,5 +288,5 @@ def _within_limits(completed: list[CompletedRequest]) -> int:
 
 def _broken(code: FetchCode, what: str, error: BaseException) -> RequestOutcome:
     told = describe(error)
-    message = fit_text(f"{what}: {told['name']}: {told['message']}", LONGEST_PROBLEM)
+    message = fit_text(f"{what}: {told['name']}: {told['message']}", MAX_PROBLEM)
     return RequestOutcome.failed(code, message)

@@ -214,7 +214,7 @@ def renew(leased_requests: Sequence[LeasedRequest]) -> None:
 def release(leased_requests: Sequence[LeasedRequest]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(RELEASE, _sent(leased_requests))
-    notifier.tell(notifier.ANYTHING)
+    notifier.notify(notifier.ANYTHING)
 
 
 def _sent(leased_requests: Sequence[LeasedRequest]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from jobs.platform.http.headers import HEADER_NAME
 from jobs.runs.step_record import StepRecord
 
 DEFAULT_TIMEOUT = 300.0
-LONGEST_TIMEOUT = 7200.0
+MAX_TIMEOUT = 7200.0
 HEADERS_LIMIT = 65_536  # bytes, names and values together
 # Not allowed in a header's value (tabs are); lost at its end.
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -40,7 +40,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 RETRIABLE = frozenset({408, 425, 429})
 ASK_AGAIN = RETRIABLE | {502, 503, 504}
 
-MOST_ACCEPTED = 200  # statuses
+MAX_ACCEPTED = 200  # statuses
 
 Refuse = Callable[[str], NoReturn]
 
@@ -95,9 +95,9 @@ def prepare(
 def _seconds(timeout: Any, refuse: Refuse) -> float:
     span = duration(timeout)
     seconds = 0.0 if span is None else span.total_seconds()
-    if not 0 < seconds <= LONGEST_TIMEOUT:
+    if not 0 < seconds <= MAX_TIMEOUT:
         refuse(
-            f"timeout={quoted(timeout)}; more than 0 and at most {LONGEST_TIMEOUT:g} s are "
+            f"timeout={quoted(timeout)}; more than 0 and at most {MAX_TIMEOUT:g} s are "
             "allowed, as a number or a timedelta."
         )
     return seconds
@@ -216,8 +216,8 @@ def where_to_go_on(earlier: FetchRecord | None, step: StepRecord) -> str:
 def accepted_statuses(given: Any, step_name: str) -> frozenset[int]:
     statuses = [given] if isinstance(given, int) else given
     is_list = isinstance(statuses, Iterable) and not isinstance(statuses, str | bytes | Mapping)
-    found = list(islice(statuses, MOST_ACCEPTED + 1)) if is_list else []
-    if not is_list or len(found) > MOST_ACCEPTED or not all(map(_is_bad_status, found)):
+    found = list(islice(statuses, MAX_ACCEPTED + 1)) if is_list else []
+    if not is_list or len(found) > MAX_ACCEPTED or not all(map(_is_bad_status, found)):
         raise InvalidStep(
             f"step.fetch(“{step_name}”): accept={quoted(given)}; statuses from 400 to 599 are "
             "allowed, as [402, 404]. An answer below 400 is returned anyway."

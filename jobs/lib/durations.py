@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 Duration = timedelta | float | Decimal
-LONGEST = timedelta(days=366)
+MAX_DURATION = timedelta(days=366)
 NOTHING = timedelta()
 
 

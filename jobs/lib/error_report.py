@@ -24,8 +24,8 @@ HEADERS_LIMIT = 8_000  # characters of its headers together
 CLASS_LIMIT = 300
 MESSAGE_LIMIT = 4_000
 TRACEBACK_LIMIT = 40_000
-MOST_LINKS = 100  # of a chain of causes
-MOST_PARALLELS = 10  # inside each other
+MAX_LINKS = 100  # of a chain of causes
+MAX_PARALLELS = 10  # inside each other
 BESIDE = "jobs_beside"
 HERE = str(Path(__file__).parents[1])  # the engine's folder
 
@@ -127,7 +127,7 @@ def _read(attribute: Callable[[], Any], otherwise: str) -> str:
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
-    while error is not None and id(error) not in seen and len(seen) < MOST_LINKS:
+    while error is not None and id(error) not in seen and len(seen) < MAX_LINKS:
         seen.add(id(error))
         yield error
         error = cause_of(error) or CONTEXT.__get__(error)
@@ -138,7 +138,7 @@ def put_beside(error: BaseException, others: Iterable[BaseException]) -> None:
     BaseException.__setattr__(error, BESIDE, tuple(o for o in others if o is not error))
 
 
-def failed_steps(error: BaseException, depth: int = MOST_PARALLELS) -> list[StepError]:
+def failed_steps(error: BaseException, depth: int = MAX_PARALLELS) -> list[StepError]:
     """The failed steps behind an error: the first in its chain, and those of the branches beside
     it. Caught ones stay remembered.
     """

@@ -20,7 +20,7 @@ from jobs.lib.excerpts import excerpt
 KIND_LIMIT = 200  # characters of the column
 STEP_LIMIT = 80
 WORDS_LIMIT = 90  # of a kind
-MOST_WORDS = 9  # of a kind
+MAX_WORDS = 9  # of a kind
 LEFT_OUT = "…"
 UNTOLD = "no error is known"
 
@@ -90,7 +90,7 @@ def kind_of(error: Any) -> str:
 def general(words: str) -> str:
     for pattern in (URL, QUOTED, ID, NUMBER):
         words = pattern.sub(LEFT_OUT, words)
-    words = REPEATED.sub(LEFT_OUT, " ".join(words.split()[:MOST_WORDS]))
+    words = REPEATED.sub(LEFT_OUT, " ".join(words.split()[:MAX_WORDS]))
     return excerpt(words, WORDS_LIMIT, at_word=True).rstrip(" ,.;:–—-")
 
 

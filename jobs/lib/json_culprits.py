@@ -15,7 +15,7 @@ from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.plain_forms import NAMES, WRITER, dump_of, is_record, plain_form, with_text_keys
 
 # Levels of lists and objects: code that descends makes a call each, of Python's thousand.
-MOST_LEVELS = 512
+MAX_LEVELS = 512
 # Expressions refuse larger numbers; Python's limit (4,300 digits) may differ by process.
 LARGEST = "1.8e308"
 TOO_LARGE = f"which is too large; at most {LARGEST} is allowed"
@@ -30,13 +30,13 @@ def culprit_of(value: Any) -> str:
     try:
         return _culprit(value)
     except RecursionError:
-        return f"it holds itself, or is nested far deeper than the {MOST_LEVELS} levels allowed"
+        return f"it holds itself, or is nested far deeper than the {MAX_LEVELS} levels allowed"
     except Exception as error:
         return f"it cannot be read ({type(error).__name__})"
 
 
 def _culprit(value: Any, path: str = "it", levels: int = 1) -> str:
-    if levels > MOST_LEVELS:
+    if levels > MAX_LEVELS:
         raise RecursionError
     if isinstance(value, dict):
         for key, item in value.items():

@@ -15,7 +15,7 @@ from typing import Any
 
 from jobs.errors import InvalidOutput
 from jobs.lib.excerpts import SHOWN, excerpt, quoted
-from jobs.lib.json_culprits import MOST_LEVELS, TOO_LARGE, culprit_of
+from jobs.lib.json_culprits import MAX_LEVELS, TOO_LARGE, culprit_of
 from jobs.lib.plain_forms import WRITER, with_text_keys
 from jobs.lib.secrets import mask, mask_json
 
@@ -78,10 +78,10 @@ def size_of(text: str) -> int:
 
 
 def refuse_too_deep(text: str) -> None:
-    if text.count("[") + text.count("{") > MOST_LEVELS:  # else it cannot have
+    if text.count("[") + text.count("{") > MAX_LEVELS:  # else it cannot have
         levels = _levels(text)
-        if levels > MOST_LEVELS:
-            raise Unfit(f"is nested {levels} levels deep; at most {MOST_LEVELS} are allowed.")
+        if levels > MAX_LEVELS:
+            raise Unfit(f"is nested {levels} levels deep; at most {MAX_LEVELS} are allowed.")
 
 
 def _levels(text: str) -> int:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from urllib.parse import quote
 
-LONGEST_CHARACTER = 48  # characters: four bytes, each as \\\\\\\\xf0
+MAX_CHARACTER = 48  # characters: four bytes, each as \\\\\\\\xf0
 SHORT_ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 QUOTABLE = "\"'/`"  # may follow a backslash
 BACKSLASHES = r"\\\\{0,7}"  # several, if escaped again

@@ -14,7 +14,7 @@ from django.core.signals import setting_changed
 
 from jobs import conf
 from jobs.errors import InvalidStep, UnknownSecret
-from jobs.lib.secret_spellings import LONGEST_CHARACTER, encoded, pattern_of, plain
+from jobs.lib.secret_spellings import MAX_CHARACTER, encoded, pattern_of, plain
 
 MIN_LENGTH = 6  # a shorter value would match inside ordinary words
 PLACE = "{}"  # in a template
@@ -154,7 +154,7 @@ def _mask() -> Mask:
         written=written,
         plain=as_they_are,
         shortest=min(map(len, spellings), default=0),
-        longest=max((len(value) for value, _ in values), default=0) * LONGEST_CHARACTER,
+        longest=max((len(value) for value, _ in values), default=0) * MAX_CHARACTER,
     )
 
 

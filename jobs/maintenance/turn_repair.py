@@ -14,7 +14,7 @@ from jobs.platform.postgres import notifier
 from jobs.runs import deadlocks
 from jobs.runs.completion import fail_run
 from jobs.runs.line_locks import for_line
-from jobs.runs.turns import HEADS, HOLDING
+from jobs.runs.turns import HEADS, HOLDING, ON_THE_WAY
 
 logger = logging.getLogger("jobs.engine")
 
@@ -23,15 +23,7 @@ logger = logging.getLogger("jobs.engine")
 STALLED_HEADS = f"""
 WITH RECURSIVE {HEADS}, forgotten AS MATERIALIZED (
   SELECT r.id FROM heads r
-   WHERE ({HOLDING})
-       + (SELECT count(*) FROM (
-            SELECT 1 FROM jobs_run w
-             WHERE w.turn_keys[%(column)s] = r.key AND w.turns_held = %(line)s
-               AND w.status = 'queued'
-               AND (w.created_at, w.id) < (r.created_at, r.id)
-               AND coalesce(w.due_at, 'infinity') <= statement_timestamp()
-               AND w.reason NOT IN ('function', 'paused')
-             LIMIT r.turn_limits[%(column)s]) on_the_way) < r.turn_limits[%(column)s]
+   WHERE ({HOLDING}) + ({ON_THE_WAY}) < r.turn_limits[%(column)s]
    LIMIT 500
 ), mine AS MATERIALIZED (
   SELECT id FROM jobs_run

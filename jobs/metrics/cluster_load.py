@@ -13,8 +13,8 @@ from jobs.metrics.needs import LATE, in_words
 from jobs.platform.postgres.named_rows import named_rows
 from jobs.runs.standstill import EXPLAINED
 
-MOST_DUE = 3_000
-MOST_ENDED = 3_000
+MAX_DUE = 3_000
+MAX_ENDED = 3_000
 
 # Runs of paused and unknown functions, and those set aside, are told of elsewhere.
 DUE = """
@@ -42,19 +42,19 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Due runs that no cluster has taken, up to MOST_DUE."""
+    """Due runs that no cluster has taken, up to MAX_DUE."""
 
     runs: int
     oldest: float  # seconds; 0 of none
 
     @property
     def is_capped(self) -> bool:
-        return self.runs >= MOST_DUE
+        return self.runs >= MAX_DUE
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """One cluster's runs among the latest MOST_ENDED of the past 24 hours."""
+    """One cluster's runs among the latest MAX_ENDED of the past 24 hours."""
 
     runs: int
     failed: int
@@ -74,18 +74,16 @@ class Load:
 
 
 def due() -> Due:
-    (found,) = named_rows(
-        Due, DUE, {"most": MOST_DUE, "explained": [str(why) for why in EXPLAINED]}
-    )
+    (found,) = named_rows(Due, DUE, {"most": MAX_DUE, "explained": [str(why) for why in EXPLAINED]})
     return found
 
 
 def ended() -> tuple[dict[str, Ended], bool]:
     """By `Run.worker`; and whether the past 24 hours had more."""
     with connection.cursor() as cursor:
-        cursor.execute(ENDED_COLUMNS, {"most": MOST_ENDED})
+        cursor.execute(ENDED_COLUMNS, {"most": MAX_ENDED})
         found = {worker: Ended(runs, failed) for worker, runs, failed in cursor.fetchall()}
-    return found, sum(one.runs for one in found.values()) >= MOST_ENDED
+    return found, sum(one.runs for one in found.values()) >= MAX_ENDED
 
 
 def load(there: Clusters, waiting: Due) -> Load:

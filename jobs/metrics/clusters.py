@@ -16,7 +16,7 @@ from jobs.platform.postgres.named_rows import named_rows
 from jobs.runs.standstill import SILENCE, looks
 
 ALIVE, STALLED, STOPPED, DIED = "alive", "stalled", "stopped", "died"
-MOST_REQUESTS = 3_000
+MAX_REQUESTS = 3_000
 
 REQUESTS = f"""
 SELECT {HOST_SQL} AS host,
@@ -74,7 +74,7 @@ class ClusterFigures:
 
 @dataclass(frozen=True, slots=True)
 class HostFigures:
-    """Requests of all clusters to one host, up to MOST_REQUESTS."""
+    """Requests of all clusters to one host, up to MAX_REQUESTS."""
 
     host: str
     in_flight: int
@@ -178,4 +178,4 @@ def _figures(row: Cluster, now: datetime) -> ClusterFigures:
 
 
 def _hosts() -> list[HostFigures]:
-    return named_rows(HostFigures, REQUESTS, {"most": MOST_REQUESTS})
+    return named_rows(HostFigures, REQUESTS, {"most": MAX_REQUESTS})

@@ -17,8 +17,8 @@ from jobs.metrics.paused import with_skipped
 from jobs.models import ConditionProblem, RegisteredFunction
 
 TOLD_FOR = timedelta(days=1)  # after the last event
-MOST_OF_A_FUNCTION = 5
-MOST_SHOWN = 20
+MAX_OF_A_FUNCTION = 5
+MAX_SHOWN = 20
 Place = ConditionProblem.Place
 OPTIONS: dict[str, tuple[str, str]] = {  # in a function's configuration
     Place.TRIGGER: ("triggers", "if"),
@@ -45,7 +45,7 @@ def functions() -> list[Any]:
     )
     facts = JSONObject(place="place", expression="expression", count="count", last="last_at")
     latest = lately.order_by("-last_at").values(facts=facts)
-    found = ArraySubquery(latest[:MOST_OF_A_FUNCTION])
+    found = ArraySubquery(latest[:MAX_OF_A_FUNCTION])
     return list(with_skipped().annotate(unreadable=found))
 
 
@@ -71,10 +71,10 @@ def of_function(function: RegisteredFunction) -> list[ConditionProblem]:
     rows = ConditionProblem.objects.filter(fn_id=function.fn_id).order_by("-is_mistake", "-last_at")
     found = [
         row
-        for row in rows[: 5 * MOST_SHOWN]
+        for row in rows[: 5 * MAX_SHOWN]
         if _is_registered(function.config, row.place, row.expression)
     ]
-    return found[:MOST_SHOWN]
+    return found[:MAX_SHOWN]
 
 
 def _is_registered(config: Any, place: str, expression: str) -> bool:

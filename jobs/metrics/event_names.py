@@ -18,8 +18,8 @@ from jobs.metrics.spans import Span
 from jobs.models import UNFINISHED, RunStatus
 from jobs.platform.postgres.clock import database_clock
 
-MOST = 3_000  # events, and runs, read of the span
-MOST_NAMES = 200
+MAX_COUNT = 3_000  # events, and runs, read of the span
+MAX_NAMES = 200
 
 # A look into the index for each name; DISTINCT would read all rows.
 NAMES = """
@@ -73,7 +73,7 @@ class NameFigures:
 @dataclass(frozen=True, slots=True)
 class Names:
     """The busiest first, with names without an event in the span. `is_capped`: the figures are of
-    the span's newest MOST events alone."""
+    the span's newest MAX_COUNT events alone."""
 
     names: list[NameFigures]
     is_capped: bool
@@ -84,20 +84,24 @@ def event_names(span: Span) -> Names:
     now = database_clock().at
     starts = span.starts(now)
     found = {name: NameFigures(name, at, bars=[0] * len(starts)) for name, at in latest().items()}
-    asked: dict[str, Any] = {"first": first_id(now - span.length), "most": MOST, "starts": starts}
+    asked: dict[str, Any] = {
+        "first": first_id(now - span.length),
+        "most": MAX_COUNT,
+        "starts": starts,
+    }
     with connection.cursor() as cursor:
         cursor.execute(COUNTS, asked)
         for name, status, bar, number in cursor.fetchall():
             figures = found.setdefault(name, NameFigures(name, bars=[0] * len(starts)))
             figures.add(status, bar, number)
     ordered = sorted(found.values(), key=lambda one: (-one.events, one.name))
-    return Names(ordered, sum(one.events for one in ordered) >= MOST)
+    return Names(ordered, sum(one.events for one in ordered) >= MAX_COUNT)
 
 
 def latest() -> dict[str, datetime]:
-    """The first MOST_NAMES names of the alphabet, each with its newest event's time."""
+    """The first MAX_NAMES names of the alphabet, each with its newest event's time."""
     with connection.cursor() as cursor:
-        cursor.execute(NAMES, {"most": MOST_NAMES})
+        cursor.execute(NAMES, {"most": MAX_NAMES})
         return {name: time_of(newest) for name, newest in cursor.fetchall()}
 
 

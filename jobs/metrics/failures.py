@@ -1,7 +1,7 @@
 """Open failures by kind: what fails, since when, for how many keys, and which act helps.
 
 An open failure is a failed run that no rerun mended and no operator dealt with. Its kind is written
-when it fails (failure_kinds.py). Groups are of the newest MOST.
+when it fails (failure_kinds.py). Groups are of the newest MAX_READ.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from jobs.metrics.clusters import worker_names
 from jobs.models import OPEN_FAILURE, Run
 from jobs.platform.postgres.named_rows import named_rows
 
-MOST = 5_000
-MOST_OF_KIND = 200
-MOST_KINDS = 30  # with mended runs counted and an act
+MAX_READ = 5_000
+MAX_OF_KIND = 200
+MAX_KINDS = 30  # with mended runs counted and an act
 BARS = 12
 
 # Counted in the database: a site takes longer to read thousands of rows than to group them.
@@ -77,7 +77,7 @@ SELECT k.kind,
 @dataclass(frozen=True, slots=True)
 class Group:
     """Open failures of one kind; `keys` counts concurrency keys (listeners). The other numbers are
-    of runs no longer open, up to MOST_OF_KIND."""
+    of runs no longer open, up to MAX_OF_KIND."""
 
     kind: str
     runs: int
@@ -89,7 +89,7 @@ class Group:
     sparkline: list[int]  # BARS numbers, from all groups' first failure to now
     share: float  # of all open failures, 0 to 1
     sample: uuid.UUID
-    # The kind's parts, for the MOST_KINDS largest groups; see label for the others.
+    # The kind's parts, for the MAX_KINDS largest groups; see label for the others.
     step: str = ""
     what: str = ""  # a status, or a class
     words: str = ""
@@ -108,7 +108,7 @@ class Failures:
     """The largest group first."""
 
     groups: list[Group]
-    runs: int  # all open failures, up to MOST
+    runs: int  # all open failures, up to MAX_READ
     is_capped: bool
 
 
@@ -147,14 +147,14 @@ def failures(
     if not kinds:
         return Failures([], 0, False)
     names = worker_names() if names is None else names
-    over = _over([one.kind for one in kinds[:MOST_KINDS]])
+    over = _over([one.kind for one in kinds[:MAX_KINDS]])
     groups = [_group(one, names, over.get(one.kind)) for one in kinds]
     of_all = kinds[0].of_all
-    return Failures(_advised(groups), of_all, of_all >= MOST)
+    return Failures(_advised(groups), of_all, of_all >= MAX_READ)
 
 
 def _advised(groups: list[Group]) -> list[Group]:
-    advice = advice_for([group.sample for group in groups[:MOST_KINDS]])
+    advice = advice_for([group.sample for group in groups[:MAX_KINDS]])
     return [_with(group, advice.get(group.sample)) for group in groups]
 
 
@@ -185,12 +185,12 @@ def _open(since: datetime | None, fn_id: str) -> list[_Kind]:
         since="AND ended_at >= %(since)s" if since else "",
         fn_id="AND fn_id = %(fn_id)s" if fn_id else "",
     )
-    asked = {"since": since, "fn_id": fn_id, "most": MOST, "bars": BARS}
+    asked = {"since": since, "fn_id": fn_id, "most": MAX_READ, "bars": BARS}
     return named_rows(_Kind, sql, asked)
 
 
 def _over(kinds: list[str]) -> dict[str, _Over]:
-    found = named_rows(_Over, OVER, {"kinds": kinds, "most": MOST_OF_KIND})
+    found = named_rows(_Over, OVER, {"kinds": kinds, "most": MAX_OF_KIND})
     return {one.kind: one for one in found}
 
 

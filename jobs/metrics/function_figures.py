@@ -8,7 +8,7 @@ from datetime import datetime
 from jobs.lib.failure_kinds import UNTOLD
 from jobs.platform.postgres.named_rows import named_rows
 
-MOST = 3_000  # open failures, of all functions
+MAX_FAILURES = 3_000  # open failures, of all functions
 
 KINDS = """
 SELECT failure_kind AS kind, count(*) AS runs, count(DISTINCT turn_keys[1]) AS keys,
@@ -23,7 +23,7 @@ SELECT failure_kind AS kind, count(*) AS runs, count(DISTINCT turn_keys[1]) AS k
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A function's failures of one kind, among the newest MOST of all functions."""
+    """A function's failures of one kind, among the newest MAX_FAILURES of all functions."""
 
     kind: str
     runs: int
@@ -37,4 +37,4 @@ class Kind:
 
 
 def kinds(fn_id: str) -> list[Kind]:
-    return named_rows(Kind, KINDS, {"fn_id": fn_id, "most": MOST})
+    return named_rows(Kind, KINDS, {"fn_id": fn_id, "most": MAX_FAILURES})

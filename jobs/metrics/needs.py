@@ -17,7 +17,7 @@ from jobs.metrics.present import Present
 LATE = 30.0  # seconds until a due run or an unsent request is reported
 RECENT = 900.0  # seconds since a kind last failed: bad; older: a look
 TOLD_FOR = 3600.0  # seconds for which a cluster's death is shown
-MOST_TOLD = 3  # kinds of failures shown
+MAX_TOLD = 3  # kinds of failures shown
 
 
 CODES = (
@@ -120,28 +120,28 @@ def _of_requests(there: Clusters) -> Iterator[Need]:
 
 
 def _of_failures(failing: Failures, now: datetime) -> Iterator[Need]:
-    for group in failing.groups[:MOST_TOLD]:
+    for group in failing.groups[:MAX_TOLD]:
         first, last = ((now - at).total_seconds() for at in (group.first, group.last))
         level = Level.BAD if last < RECENT else Level.WARN
         keys = f", {group.keys} keys" if group.keys > 1 else ""
         when = f"First {in_words(first)} ago, last {in_words(last)} ago{keys}."
         strong = f"{counted(group.runs, '', 'failed')}:"
         yield Need(level, "failures", strong, f"{group.label}. {when}", group.kind)
-    if more := failing.groups[MOST_TOLD:]:
+    if more := failing.groups[MAX_TOLD:]:
         strong = counted(sum(group.runs for group in more), "", "failed")
         yield Need(Level.WARN, "other-failures", strong, f"in {len(more)} other ways.")
 
 
 def _of_conditions(odd: list[Unreadable], now: datetime) -> Iterator[Need]:
-    for one in odd[:MOST_TOLD]:
+    for one in odd[:MAX_TOLD]:
         what = "A concurrency key" if one.place == Place.KEY else "A condition"
         last = in_words((now - one.last).total_seconds())
         often = "once" if one.count == 1 else f"{one.count:,} times at least, last"
         rest = f"“{excerpt(one.expression, 120)}” ({Place(one.place).label}), {often} {last} ago."
         strong = f"{what} of {one.fn_id} cannot be evaluated:"
         yield Need(Level.WARN, "conditions", strong, rest, one.fn_id)
-    if len(odd) > MOST_TOLD:
-        more = f"{len(odd) - MOST_TOLD} more conditions cannot be evaluated."
+    if len(odd) > MAX_TOLD:
+        more = f"{len(odd) - MAX_TOLD} more conditions cannot be evaluated."
         yield Need(Level.WARN, "conditions", more)
 
 

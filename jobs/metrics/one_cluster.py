@@ -14,9 +14,9 @@ from jobs.metrics.clusters import ClusterFigures
 from jobs.models import HOST_SQL, Run
 from jobs.platform.postgres.named_rows import named_rows
 
-MOST_LISTED = 50
-MOST_REQUESTS = 3_000
-MOST_ATTEMPTS = 5_000
+MAX_LISTED = 50
+MAX_REQUESTS = 3_000
+MAX_ATTEMPTS = 5_000
 
 HELD = """
 SELECT id AS run_id, fn_id, status,
@@ -76,7 +76,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Insight:
-    """Lists of at most MOST_LISTED. `requests` are of the runs that this cluster took last; `hosts`
+    """Lists of at most MAX_LISTED. `requests` are of the runs that this cluster took last; `hosts`
     has their numbers, and the age of the oldest in seconds."""
 
     held: list[Held]
@@ -91,17 +91,17 @@ def insight(cluster: ClusterFigures) -> Insight:
     """Four queries; only that of functions for a cluster whose pusher is not known."""
     if not cluster.worker:
         return Insight([], 0, [], [], [], functions_of(work.run_id for work in cluster.at_work))
-    asked: dict[str, Any] = {"worker": cluster.worker, "most": MOST_REQUESTS}
-    lost = asked | {"most": MOST_ATTEMPTS, "lost": class_path(WorkerLost(""))}
+    asked: dict[str, Any] = {"worker": cluster.worker, "most": MAX_REQUESTS}
+    lost = asked | {"most": MAX_ATTEMPTS, "lost": class_path(WorkerLost(""))}
     held = named_rows(Held, HELD, asked)
     in_flight = named_rows(RequestInFlight, REQUESTS, asked)
     gone = named_rows(Lost, LOST, lost)
     return Insight(
-        held=held[:MOST_LISTED],
+        held=held[:MAX_LISTED],
         held_runs=len(held),
-        requests=in_flight[:MOST_LISTED],
+        requests=in_flight[:MAX_LISTED],
         hosts=_by_host(in_flight),
-        lost=gone[:MOST_LISTED],
+        lost=gone[:MAX_LISTED],
         functions=functions_of(work.run_id for work in cluster.at_work),
     )
 

@@ -10,7 +10,7 @@ from django.db import connection
 
 from jobs.models import UNFINISHED, RunStatus
 
-MOST = 5_000
+MAX_READ = 5_000
 STATUSES = """
 SELECT coalesce(again.status, r.status), count(*)
   FROM jobs_run r
@@ -35,9 +35,9 @@ class Outcomes:
 
 
 def outcomes(run_ids: Iterable[uuid.UUID | str]) -> Outcomes:
-    """Of the first MOST of these runs, now. One query."""
+    """Of the first MAX_READ of these runs, now. One query."""
     with connection.cursor() as cursor:
-        cursor.execute(STATUSES, [[str(run_id) for run_id in run_ids][:MOST]])
+        cursor.execute(STATUSES, [[str(run_id) for run_id in run_ids][:MAX_READ]])
         found: dict[str, int] = dict(cursor.fetchall())
     under_way = sum(found.pop(status, 0) for status in UNFINISHED)
     completed, failed = found.pop(RunStatus.COMPLETED, 0), found.pop(RunStatus.FAILED, 0)

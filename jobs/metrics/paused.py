@@ -13,8 +13,8 @@ from django.db.models.expressions import RawSQL
 from jobs.metrics.present import Present
 from jobs.models import RegisteredFunction
 
-MOST_SKIPPED = 1_000
-MOST_READ = 3_000
+MAX_SKIPPED = 1_000
+MAX_READ = 3_000
 # A paused function's runs to replay (`RunQuerySet.replayable`), among its newest. The range is an
 # equality that the planner does not recognize: for "=" it expects a function's usual share of all
 # runs, and reads the whole table backwards by id for a function that has none.
@@ -27,7 +27,7 @@ SKIPPED = RawSQL(
           WHERE status = 'skipped' AND forgotten_at IS NULL
             AND (SELECT 1 FROM jobs_run again WHERE again.rerun_of_id = newest.id LIMIT 1) IS NULL
           LIMIT %s) AS unplayed)""",
-    [MOST_READ, MOST_SKIPPED],
+    [MAX_READ, MAX_SKIPPED],
     output_field=IntegerField(),
 )
 
@@ -39,7 +39,7 @@ class Paused:
     reason: str  # the operator's words; may be empty
     by: str  # the account's id; empty: code's
     stands_still: bool
-    skipped: int  # not replayed, up to MOST_SKIPPED
+    skipped: int  # not replayed, up to MAX_SKIPPED
     hook_of: str  # the function whose hook it is; empty: none
     hook_moment: str  # "failure", "cancel", "retry" or empty
 
@@ -48,8 +48,8 @@ class Paused:
         """What the pause prevents; empty for an ordinary function."""
         if not self.hook_of:
             return ""
-        deed = {"failure": "fails", "cancel": "is cancelled", "retry": "is retried"}
-        return f"Nothing is told when a run of {self.hook_of} {deed[self.hook_moment]}."
+        change = {"failure": "fails", "cancel": "is cancelled", "retry": "is retried"}
+        return f"Nothing is told when a run of {self.hook_of} {change[self.hook_moment]}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def paused(rows: Iterable[Any] | None = None) -> list[Paused]:
 
 
 def with_skipped() -> QuerySet[Any]:
-    """All functions, with `skipped`: up to MOST_SKIPPED of the newest MOST_READ runs if paused,
+    """All functions, with `skipped`: up to MAX_SKIPPED of the newest MAX_READ runs if paused,
     else 0."""
     counted = Case(When(paused_at__isnull=False, then=SKIPPED), default=0)
     return RegisteredFunction.objects.annotate(skipped=counted)

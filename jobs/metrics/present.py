@@ -1,4 +1,5 @@
-"""The newest MOST unfinished runs by state and reason, and the oldest due. Counts no history."""
+"""The newest MAX_COUNTED unfinished runs by state and reason, and the oldest due. Counts no
+history."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from jobs.models import IS_DUE, Reason, RunStatus
 from jobs.platform.postgres.named_rows import named_rows
 from jobs.runs.standstill import EXPLAINED
 
-MOST = 10_000
+MAX_COUNTED = 10_000
 
 
 # In one trip the clock, the oldest due run that no worker has taken (without those EXPLAINED,
@@ -59,7 +60,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """`is_capped`: there may be more than MOST unfinished runs."""
+    """`is_capped`: there may be more than MAX_COUNTED unfinished runs."""
 
     at: datetime
     tallies: list[Tally]
@@ -105,13 +106,13 @@ class Present:
 
 def present() -> Present:
     """One query."""
-    asked = {"most": MOST, "explained": [str(why) for why in EXPLAINED]}
+    asked = {"most": MAX_COUNTED, "explained": [str(why) for why in EXPLAINED]}
     rows = named_rows(PresentRow, PRESENT, asked)
     tallies = [tally for tally in map(_tally, rows) if tally is not None]
     return Present(
         at=rows[0].at,
         tallies=tallies,
-        is_capped=sum(tally.runs for tally in tallies) >= MOST,
+        is_capped=sum(tally.runs for tally in tallies) >= MAX_COUNTED,
         oldest_due=rows[0].oldest_due,
         oldest_due_seconds=rows[0].oldest_due_seconds or 0.0,
     )

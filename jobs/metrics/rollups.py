@@ -26,13 +26,13 @@ from django.db import connection, transaction
 from django.db.models import Min
 
 from jobs import conf
+from jobs.advisory_locks import ROLL_UP
 from jobs.metrics.ends import Count, counted, summed
 from jobs.metrics.histograms import Histogram
 from jobs.metrics.mending import FIRST_OF_ALL, mend, name_new_failures, name_old_failures
 from jobs.metrics.spans import DAY, HOUR, MINUTE, floor
 from jobs.models import Rollup, RollupMark, Run, UndoneEnd
 
-LOCK = 0x6A6F_6273_726F_6C6C  # the key of the advisory lock
 GRACE = timedelta(seconds=1)  # later ends are left to the next pass
 SETTLE_GRACE = timedelta(seconds=5)  # within which an ending statement has its id
 BUDGET = 0.1  # seconds of a pass
@@ -75,7 +75,7 @@ class _Pass:
 def roll_up() -> bool:
     """Count new ends. False if another cluster does, or there is more to do: call again."""
     with connection.cursor() as cursor:
-        cursor.execute(BEGIN, [LOCK])
+        cursor.execute(BEGIN, [ROLL_UP])
         is_mine, now, oldest_xid, next_xid = cursor.fetchone()
     if not is_mine:
         return False

@@ -16,7 +16,7 @@ from jobs.metrics.spans import HOUR, Span
 from jobs.models import FINISHED, Rollup, RollupMark, RunStatus
 from jobs.platform.postgres.clock import database_clock
 
-MOST_LIVE = 5_000  # later ends of a page
+MAX_LIVE = 5_000  # later ends of a page
 
 
 @dataclass(slots=True)
@@ -99,7 +99,7 @@ def empty(span: Span, now: datetime) -> Series:
 
 
 def charts(span: Span) -> Charts:
-    """Three queries. The last seconds' ends are counted from the runs, up to MOST_LIVE."""
+    """Three queries. The last seconds' ends are counted from the runs, up to MAX_LIVE."""
     mark = RollupMark.objects.annotate(now=Now()).first()
     now: datetime = mark.now if mark is not None else database_clock().at
     found = Charts(empty(span, now), {})
@@ -120,7 +120,7 @@ def _counts(mark: RollupMark | None, span: Span, since: datetime, now: datetime)
         live_since = max(since, mark.rolled_to)
         hours_to = max(mark.folded_to, since) if span.bar >= HOUR else since
         yield from _rolled(since, hours_to, live_since)
-    yield from counted(live_since, now, MOST_LIVE).values()
+    yield from counted(live_since, now, MAX_LIVE).values()
 
 
 def _rolled(since: datetime, hours_to: datetime, until: datetime) -> Iterator[Count]:

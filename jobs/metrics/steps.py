@@ -12,8 +12,8 @@ from jobs.models import REMEMBERED, in_sql
 from jobs.platform.postgres.clock import database_clock
 from jobs.platform.postgres.named_rows import named_rows
 
-MOST_RUNS = 300
-MOST_STEPS = 3_000
+MAX_RUNS = 300
+MAX_STEPS = 3_000
 
 # A request's step takes from sending to its answer. Other steps' rows begin with their first try:
 # runs that an operator or code retried are left out. A repeated id's steps, “ask”, “ask:1”, … of
@@ -69,7 +69,7 @@ class StepFigures:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Of the span's latest MOST_RUNS runs; the longest step first."""
+    """Of the span's latest MAX_RUNS runs; the longest step first."""
 
     fn_id: str
     span: Span
@@ -81,9 +81,9 @@ def steps(fn_id: str, span: Span, now: datetime | None = None) -> Steps:
     asked: dict[str, Any] = {
         "fn_id": fn_id,
         "since": (now or database_clock().at) - span.length,
-        "runs": MOST_RUNS,
-        "steps": MOST_STEPS,
-        "steps_each": MOST_STEPS // 3,
+        "runs": MAX_RUNS,
+        "steps": MAX_STEPS,
+        "steps_each": MAX_STEPS // 3,
     }
     found = named_rows(StepFigures, STEPS, asked)
     whole = sum(step.seconds for step in found) or 1.0

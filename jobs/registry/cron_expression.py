@@ -23,7 +23,7 @@ from jobs.errors import InvalidFunction, NoTimeZones
 from jobs.lib import time_zones
 from jobs.lib.excerpts import quoted
 
-LONGEST = 255
+MAX_LENGTH = 255
 FORM = (
     "Five fields are allowed (minute, hour, day of month, month, day of week), with a time zone "
     "before them if it is not UTC: “TZ=Europe/Paris 0 12 * * 5”"
@@ -141,9 +141,9 @@ class Timetable:
 
 def timetable(line: str) -> Timetable:
     """Raises InvalidFunction."""
-    if not isinstance(line, str) or len(line) > LONGEST:
+    if not isinstance(line, str) or len(line) > MAX_LENGTH:
         raise InvalidFunction(
-            f"cron={quoted(line)}: a text of at most {LONGEST} characters is allowed. {FORM}."
+            f"cron={quoted(line)}: a text of at most {MAX_LENGTH} characters is allowed. {FORM}."
         )
     return _read(line)
 

@@ -128,7 +128,7 @@ def key_text(value: Any) -> str:
 
 def _as_json(value: Any) -> Any:
     """A value outside JSON becomes an object with a name that JSON data cannot hold. One call per
-    level (json_values.MOST_LEVELS).
+    level (json_values.MAX_LEVELS).
     """
     if isinstance(value, list):
         return list(map(_as_json, value))

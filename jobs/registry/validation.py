@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import JobsError
-from jobs.lib.durations import LONGEST, NOTHING, duration
+from jobs.lib.durations import MAX_DURATION, NOTHING, duration
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import Unfit, encode, is_name, is_text, size_of
 from jobs.lib.secrets import names_in
@@ -36,9 +36,9 @@ NAME_LIMIT = 200  # characters of a function's id and name
 EVENT_LIMIT = 256  # characters of an event's name
 EXPRESSION_LIMIT = 4_000
 CONFIG_LIMIT = 65_536  # bytes of JSON
-MOST_RETRIES = 20
-MOST_CONCURRENCY = 2
-MOST_CANCEL_ON = 5
+MAX_RETRIES = 20
+MAX_CONCURRENCY = 2
+MAX_CANCEL_ON = 5
 LARGEST_LIMIT = 2**31 - 1
 SPAN = "a timedelta or a number of seconds, above 0 and at most 366 days"
 
@@ -141,9 +141,9 @@ def _of_an_event(
 
 
 def _of_its_concurrency(function: Function) -> Iterator[str]:
-    if len(function.concurrency) > MOST_CONCURRENCY:
+    if len(function.concurrency) > MAX_CONCURRENCY:
         count = len(function.concurrency)
-        yield f"{count} concurrency entries; at most {MOST_CONCURRENCY} are allowed."
+        yield f"{count} concurrency entries; at most {MAX_CONCURRENCY} are allowed."
     for entry in function.concurrency:
         if not isinstance(entry, Concurrency):
             yield f"concurrency={quoted(entry)}; a list of Concurrency(limit=…) is allowed."
@@ -156,8 +156,8 @@ def _of_its_concurrency(function: Function) -> Iterator[str]:
 
 
 def _of_its_cancel_on(function: Function) -> Iterator[str]:
-    if len(function.cancel_on) > MOST_CANCEL_ON:
-        yield f"{len(function.cancel_on)} cancel_on entries; at most {MOST_CANCEL_ON} are allowed."
+    if len(function.cancel_on) > MAX_CANCEL_ON:
+        yield f"{len(function.cancel_on)} cancel_on entries; at most {MAX_CANCEL_ON} are allowed."
     for cancel in function.cancel_on:
         if not isinstance(cancel, Cancel):
             yield f"cancel_on={quoted(cancel)}; Cancel(event=…) is allowed."
@@ -170,9 +170,9 @@ def _of_its_cancel_on(function: Function) -> Iterator[str]:
 def _of_its_times(function: Function) -> Iterator[str]:
     if not isinstance(function.resumable, bool):
         yield f"resumable={quoted(function.resumable)}; True and False are allowed."
-    if not _is_whole(function.retries, 0, MOST_RETRIES):
+    if not _is_whole(function.retries, 0, MAX_RETRIES):
         given = quoted(function.retries)
-        yield f"retries={given}; a whole number from 0 to {MOST_RETRIES} is allowed."
+        yield f"retries={given}; a whole number from 0 to {MAX_RETRIES} is allowed."
     delays = function.backoff
     if delays is not None and not (
         isinstance(delays, tuple) and delays and all(map(_is_delay, delays))
@@ -190,13 +190,13 @@ def _of_its_times(function: Function) -> Iterator[str]:
 
 
 def _of_a_span(where: str, span: Any) -> Iterator[str]:
-    if span is not None and not NOTHING < (duration(span) or NOTHING) <= LONGEST:
+    if span is not None and not NOTHING < (duration(span) or NOTHING) <= MAX_DURATION:
         yield f"{where}: a timeout must be {SPAN}, not {quoted(span)}."
 
 
 def _is_delay(delay: Any) -> bool:
     span = duration(delay)
-    return span is not None and NOTHING <= span <= LONGEST
+    return span is not None and NOTHING <= span <= MAX_DURATION
 
 
 def _is_whole(value: Any, least: int, most: int) -> bool:

@@ -6,7 +6,7 @@ An unfinished run is stuck if
 2. a line still ahead is full, and all its holders are stuck.
 
 The search takes a run and all that its end depends on, and removes free runs. Unread runs count as
-stuck, beyond MOST_RUNS as free.
+stuck, beyond MAX_RUNS as free.
 
 step.invoke refuses to close a circle (waits). When two transactions or a later turn close one, the
 sweep fails an invoked run of it (turn_repair).
@@ -27,7 +27,7 @@ from jobs.platform.postgres import statements
 from jobs.runs.line_locks import for_line
 from jobs.runs.turns import HEADS
 
-MOST_RUNS = 1_000  # per answer
+MAX_RUNS = 1_000  # per answer
 
 HOLDERS = f"""
 SELECT id FROM jobs_run
@@ -66,7 +66,7 @@ class Graph:
         while run_id in (stuck := self._stuck()):
             if not self._unread:
                 return stuck
-            if len(self._nodes) + len(self._unread) > MOST_RUNS:
+            if len(self._nodes) + len(self._unread) > MAX_RUNS:
                 return set()
             self._read()
         return set()
@@ -174,7 +174,7 @@ def story(fn_id: str, key: str) -> dict[str, Any]:
 
 
 def _holders(key: str, limit: int, column: int) -> list[uuid.UUID]:
-    values = {"key": key, "room": min(limit, MOST_RUNS + 1), "line": column}
+    values = {"key": key, "room": min(limit, MAX_RUNS + 1), "line": column}
     return [run_id for (run_id,) in statements.execute(for_line(HOLDERS, column), values)]
 
 

@@ -12,6 +12,7 @@ line's lock while it holds a run's row.
 
 from __future__ import annotations
 
+from jobs import advisory_locks
 from jobs.runs import line_locks, turns
 
 # Notes for the transaction's next statements.
@@ -36,10 +37,10 @@ def note_waiting(source: str) -> str:
 LOCK_FREE_LINES = line_locks.for_line(
     f"""
 WITH tried AS MATERIALIZED (
-  SELECT id, pg_try_advisory_xact_lock_shared({line_locks.NAMESPACE} + %(column)s, bucket)
+  SELECT id, pg_try_advisory_xact_lock_shared({line_locks.BUCKET_KEY})
          AND pg_try_advisory_xact_lock(h) AS is_free
     FROM (SELECT id, h, {line_locks.BUCKET}
-            FROM (SELECT id, hashtextextended(turn_keys[%(column)s], 0) AS h
+            FROM (SELECT id, {advisory_locks.line("turn_keys[%(column)s]")} AS h
                     FROM jobs_run WHERE id = ANY({_noted(WAITING)})) hashed) line)
 SELECT {_note(FREE, "tried WHERE is_free")}
 """,  # noqa: S608

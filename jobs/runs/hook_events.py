@@ -16,6 +16,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from jobs import advisory_locks
 from jobs.ids import as_id
 from jobs.models import Run
 from jobs.platform.postgres import statements
@@ -26,7 +27,7 @@ CANCELLED = "jobs/function.cancelled"
 RETRIED = "jobs/function.retried"
 MOMENTS = {FAILED: "failure", CANCELLED: "cancel", RETRIED: "retry"}
 NAMES_IN_SQL = ", ".join(f"'{name}'" for name in sorted(MOMENTS))
-LARGEST = 2**31 - 1
+MAX_EPOCH = 2**31 - 1
 NO_RUN = uuid.UUID(int=0)
 
 # `data_of` in SQL, of an ended run `r` with its `error`, and its event `e`.
@@ -35,11 +36,10 @@ DATA = """jsonb_build_object(
            'error', coalesce(r.error, 'null'), 'event', e.event,
            'events', jsonb_build_array(e.event))"""
 
-# Seed 2: lines have 0, event ids 1.
-LOCK_HOOKS = """
-SELECT pg_advisory_xact_lock(hashtextextended(run_id::text, 2))
+LOCK_HOOKS = f"""
+SELECT pg_advisory_xact_lock({advisory_locks.hooks("run_id::text")})
   FROM unnest(%(run_ids)s::uuid[]) AS run_id
-"""
+"""  # noqa: S608
 
 LINEAGE = """
 WITH RECURSIVE told AS (
@@ -95,7 +95,7 @@ class HookEvent:
 def _epoch(given: Any) -> int | None:
     if type(given) is not int:
         return None
-    return given if 0 <= given <= LARGEST else -1  # no run's epoch
+    return given if 0 <= given <= MAX_EPOCH else -1  # no run's epoch
 
 
 def data_of(

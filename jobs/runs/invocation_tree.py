@@ -30,11 +30,11 @@ WITH RECURSIVE above(id, parent) AS (
   SELECT r.id, r.invoked_by_id FROM above JOIN jobs_run r ON r.id = above.parent)
 SELECT id FROM above
 """
-MOST = 10_000
+MAX_RUNS = 10_000
 
 
 def unfinished_below(
-    root: uuid.UUID | Sequence[uuid.UUID], most: int = MOST, walked: int | None = None
+    root: uuid.UUID | Sequence[uuid.UUID], most: int = MAX_RUNS, walked: int | None = None
 ) -> list[uuid.UUID]:
     """Nearest first: at most `most`, among the first `walked`."""
     roots = [root] if isinstance(root, uuid.UUID) else list(root)

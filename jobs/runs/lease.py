@@ -36,6 +36,13 @@ LEASED = {
 }
 # Left by an earlier wait or worker.
 CLEARED = {"begun": "false", "stop_requested": "false", "error": "NULL"}
+RELEASED: dict[str, Any] = {
+    "status": RunStatus.QUEUED,
+    "reason": Reason.NONE,
+    "due_at": Now(),
+    "lease_token": None,
+    "lease_until": None,
+}
 
 
 def leasing(**changes: str) -> str:
@@ -58,14 +65,14 @@ def clearing() -> str:
 
 def releasing(**changes: str) -> str:
     """As `leasing`, for leases that end."""
-    columns = {
-        "status": f"'{RunStatus.QUEUED.value}'",
-        "reason": f"'{Reason.NONE.value}'",
-        "due_at": "statement_timestamp()",
-        "lease_token": "NULL",
-        "lease_until": "NULL",
-    }
+    columns = {column: _in_sql(value) for column, value in RELEASED.items()}
     return _assignments({**columns, **changes})
+
+
+def _in_sql(value: Any) -> str:
+    if isinstance(value, Now):
+        return "statement_timestamp()"
+    return "NULL" if value is None else f"'{value}'"
 
 
 def _assignments(columns: dict[str, str]) -> str:
@@ -74,15 +81,7 @@ def _assignments(columns: dict[str, str]) -> str:
 
 def release(runs: models.RunQuerySet, **changes: Any) -> int:
     """Returns how many leases end; `changes` are values by column."""
-    columns = {
-        "status": RunStatus.QUEUED,
-        "reason": Reason.NONE,
-        "due_at": Now(),
-        "lease_token": None,
-        "lease_until": None,
-        **changes,
-    }
-    return runs.update(**columns)
+    return runs.update(**{**RELEASED, **changes})
 
 
 # Both can pass by locked rows: one run's slow transaction must not cost others their leases.

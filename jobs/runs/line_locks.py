@@ -18,26 +18,28 @@ from collections.abc import Collection, Mapping
 
 from django.db import transaction
 
+from jobs import advisory_locks
+from jobs.advisory_locks import LINE_BUCKETS
 from jobs.platform.postgres import statements
 
 FEW = 250  # lines with own locks
 BUCKETS = 512  # a power of two
-NAMESPACE = 1_785_672_308  # +1 for buckets of first lines, +2 of second
 
 # `shared`: null in a transaction of few; its shared buckets in one of many. Ends with the
 # transaction or savepoint, like locks.
 SETTING = "jobs.shared_buckets_%(column)s"
 SHARED = f"nullif(current_setting('{SETTING}', true), '') AS shared"
+BUCKET_KEY = f"{LINE_BUCKETS} + %(column)s, bucket"
 BUCKET = f"(h & {BUCKETS - 1})::int AS bucket"
 LINES_OF = f"""
 SELECT h, {BUCKET}, {SHARED}
-  FROM (SELECT hashtextextended(key, 0) AS h FROM unnest(%(keys)s::text[]) AS key) hashes
+  FROM (SELECT {advisory_locks.line("key")} AS h FROM unnest(%(keys)s::text[]) AS key) hashes
 """  # noqa: S608
 
 # Few lines (1); in a transaction of many, only missing locks (2).
 LOCKS = f"""
 WITH lines AS MATERIALIZED ({LINES_OF})
-SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket)
+SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({BUCKET_KEY})
             ELSE pg_advisory_xact_lock(h) END
   FROM (SELECT NULL::bigint AS h, bucket
           FROM (SELECT DISTINCT bucket FROM lines WHERE shared IS NULL) b
@@ -49,10 +51,10 @@ SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(col
 # One line; small: each ending run sends it.
 LOCK = f"""
 SELECT CASE WHEN shared IS NULL
-            THEN pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket) END,
+            THEN pg_advisory_xact_lock_shared({BUCKET_KEY}) END,
        CASE WHEN shared IS NULL OR bucket = ANY(shared::int[]) THEN pg_advisory_xact_lock(h) END
   FROM (SELECT h, {BUCKET}, {SHARED}
-          FROM (SELECT hashtextextended(%(key)s, 0) AS h) hashed) line
+          FROM (SELECT {advisory_locks.line("%(key)s")} AS h) hashed) line
 """  # noqa: S608
 
 # Many lines (2, 3).
@@ -60,8 +62,8 @@ LOCK_BUCKETS = f"""
 SELECT set_config('{SETTING}',
                   coalesce(array_agg(bucket) FILTER (WHERE is_shared), '{{}}')::text, true)
   FROM (SELECT bucket,
-               CASE WHEN pg_try_advisory_xact_lock({NAMESPACE} + %(column)s, bucket) THEN false
-                    ELSE pg_advisory_xact_lock_shared({NAMESPACE} + %(column)s, bucket) IS NOT NULL
+               CASE WHEN pg_try_advisory_xact_lock({BUCKET_KEY}) THEN false
+                    ELSE pg_advisory_xact_lock_shared({BUCKET_KEY}) IS NOT NULL
                     END AS is_shared
           FROM (SELECT bucket FROM generate_series(0, {BUCKETS - 1}) AS bucket ORDER BY 1) in_order
         OFFSET 0) asked

@@ -14,7 +14,7 @@ from jobs.platform.postgres import statements
 from jobs.runs import shares, turns
 from jobs.runs.line_locks import LOCKS, for_line
 
-MOST = 100  # due runs per look
+MAX_DUE = 100  # due runs per look
 
 STANDING = f"""
 WITH RECURSIVE {shares.CLASSES}
@@ -28,8 +28,7 @@ PARK = f"""
 WITH mine AS MATERIALIZED (
   SELECT r.id, {turns.PASSES} AS passes
     FROM jobs_run r
-   WHERE r.id = ANY(%(ids)s) AND r.turns_held = %(line)s AND r.reason = ''
-     AND coalesce(r.due_at, 'infinity') <= %(seen)s AND r.lease_token IS NULL
+   WHERE {turns.AS_SEEN} AND r.reason = ''
      FOR UPDATE SKIP LOCKED)
 UPDATE jobs_run r SET due_at = NULL, reason = 'turn'
   FROM mine WHERE r.id = mine.id AND r.id = ANY(%(ids)s) AND NOT passes
@@ -37,7 +36,7 @@ RETURNING r.id
 """  # noqa: S608
 
 
-def park_due(most: int = MOST) -> bool:
+def park_due(most: int = MAX_DUE) -> bool:
     asked: dict[str, Any] = {"limit": most, "after": ""}
     standing = statements.execute(STANDING, asked)
     if not standing:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MOST_CLASSES = 64  # per look
+MAX_CLASSES = 64  # per look
 
 # Null without due_at. '0…' sorts before '1…'.
 CLASS = (
@@ -33,7 +33,7 @@ LEAP = f"""
   SELECT {{start}} AS class, 1 AS number
   UNION ALL
   SELECT {NEXT_CLASS.format(after="class")}, number + 1
-    FROM {{name}} WHERE class IS NOT NULL {{within}} AND number < {MOST_CLASSES}
+    FROM {{name}} WHERE class IS NOT NULL {{within}} AND number < {MAX_CLASSES}
 """  # noqa: S608
 
 CLASSES = f"""
@@ -43,7 +43,7 @@ later AS ({LEAP.format(start=NEXT_CLASS.format(after="%(after)s"), name="later",
 ), ready AS MATERIALIZED (
   SELECT class, number
     FROM (SELECT class, number FROM later UNION ALL
-          SELECT class, number + {MOST_CLASSES} FROM earlier WHERE class <= %(after)s) classes
+          SELECT class, number + {MAX_CLASSES} FROM earlier WHERE class <= %(after)s) classes
    CROSS JOIN LATERAL (
          SELECT 1 FROM jobs_run WHERE {CLASS} = classes.class AND {IS_DUE_BY_CLASS}
           ORDER BY {DUE_AT}, id LIMIT 1) one
@@ -59,7 +59,7 @@ OF_CLASS = f"{CLASS} = ready.class AND {IS_DUE_BY_CLASS} ORDER BY {DUE_AT}, id"
 NEXT = f"""
 CASE WHEN (SELECT count(*) FROM ready) = %(limit)s::int
      THEN (SELECT class FROM ready ORDER BY number DESC LIMIT 1)
-     ELSE (SELECT class FROM later WHERE number = {MOST_CLASSES})
+     ELSE (SELECT class FROM later WHERE number = {MAX_CLASSES})
 END"""  # noqa: S608
 
 FIRST_DUE = f"""

@@ -15,7 +15,7 @@ from jobs.models import UNFINISHED, Event
 from jobs.platform.postgres.query import Query
 
 FORGOTTEN = "What is older than JOBS['RETENTION_DAYS'] is forgotten."
-MOST = 1_000  # runs of one event
+MAX_RUNS = 1_000  # runs of one event
 
 
 class StateRow(NamedTuple):
@@ -53,7 +53,7 @@ OF_EVENT = Query(
     f"""
 SELECT (row_number() OVER (ORDER BY r.id))::int AS number, {COLUMNS}
   FROM jobs_event e LEFT JOIN LATERAL (
-       SELECT * FROM jobs_run WHERE event_id = e.id ORDER BY id LIMIT {MOST}) r ON true
+       SELECT * FROM jobs_run WHERE event_id = e.id ORDER BY id LIMIT {MAX_RUNS}) r ON true
  WHERE e.id = %(event_id)s::uuid ORDER BY r.id
 """,  # noqa: S608
     EventRow,

@@ -41,16 +41,25 @@ HOLDING = f"""
                AND h.turns_held > %(line)s AND h.status IN {in_sql(UNFINISHED)}
              LIMIT r.turn_limits[%(column)s]) held
 """  # noqa: S608
-AHEAD = """
+
+
+def _before_it(condition: str) -> str:
+    """How many of the runs `w` that wait in the line of run `r` stand before it (SQL), up to the
+    limit."""
+    return f"""
           SELECT count(*) FROM (
             SELECT 1 FROM jobs_run w
              WHERE w.turn_keys[%(column)s] = r.turn_keys[%(column)s]
                AND w.turns_held = %(line)s AND w.status = 'queued'
                AND (w.created_at, w.id) < (r.created_at, r.id)
-               AND (w.due_at IS NULL OR w.due_at <= clock_timestamp())
+               AND {condition}
                AND w.reason NOT IN ('function', 'paused')
-             LIMIT r.turn_limits[%(column)s]) ahead
-"""
+             LIMIT r.turn_limits[%(column)s]) before_it
+"""  # noqa: S608
+
+
+AHEAD = _before_it("(w.due_at IS NULL OR w.due_at <= clock_timestamp())")
+ON_THE_WAY = _before_it("coalesce(w.due_at, 'infinity') <= statement_timestamp()")  # not parked
 PASSES = f"({HOLDING}) + ({AHEAD}) < r.turn_limits[%(column)s]"
 
 LEASE_AT_THE_END = lease.leasing_where("passes AND is_last")
@@ -210,7 +219,7 @@ def wake_next_in_lines(keys: Collection[str], line: int) -> None:
     if keys:
         lock(keys, line)
         woken = statements.execute(for_line(WAKE_EACH, line), {"keys": list(keys), "line": line})
-        notifier.pass_on([woken])
+        notifier.wake_if_due([woken])
 
 
 def wake_where_room_is(keys: Collection[str], line: int) -> None:

@@ -8,11 +8,11 @@ from jobs.runs.claiming import claim_due
 from jobs.testing import cron_lines, time_travel
 from jobs.testing.arguments import checked_limit
 
-MOST_ROUNDS = 10_000
+MAX_ROUNDS = 10_000
 BATCH = 10
 
 
-def drain(limit: int = MOST_ROUNDS, *, skip_time: bool = False) -> int:
+def drain(limit: int = MAX_ROUNDS, *, skip_time: bool = False) -> int:
     """Run until nothing is due and no request is in flight; returns how many times a run advanced.
 
     With `skip_time` sleeps, backoffs, and waits for events that do not come end at once, in the

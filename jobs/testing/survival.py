@@ -28,7 +28,7 @@ from jobs.testing.stories import differences, story
 from jobs.testing.tables import Tables
 
 A_MINUTE = timedelta(minutes=1)  # longer than a lease
-MOST_JUMPS = 1_000  # in time, of one life
+MAX_JUMPS = 1_000  # in time, of one life
 SHOWN = 10  # crashes that a message names
 UNSTEADY = (
     "Two executions without a crash have different outcomes, so crashes cannot be told from "
@@ -113,7 +113,7 @@ class Life:
         return cluster
 
     def go_on(self, cluster: CrashingCluster) -> bool:
-        for _ in range(MOST_JUMPS):
+        for _ in range(MAX_JUMPS):
             if not cluster.work():
                 return False
             if not Run.objects.unfinished().exists():

@@ -8,13 +8,13 @@ from jobs.lib.error_places import author_place
 from jobs.lib.excerpts import excerpt
 from jobs.models import Attempt, Reason, Run
 
-MOST = 10  # runs, the newest
+MAX_TOLD = 10  # runs, the newest
 SHOWN = 500  # characters of a message
 
 
 def runs_in_words() -> str:
     """Each with its status, its wait and its last error."""
-    runs = reversed(Run.objects.order_by("-id")[:MOST])
+    runs = reversed(Run.objects.order_by("-id")[:MAX_TOLD])
     return "\n".join(line for run in runs for line in _lines(run))
 
 

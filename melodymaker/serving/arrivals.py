@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 from melodymaker.bodies import body_limit
 
-MOST_HEADERS = 32 * 1024  # bytes
+MAX_HEADERS = 32 * 1024  # bytes
 END = b"\r\n\r\n"
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
@@ -32,7 +32,7 @@ class Arrival:
 
     def look(self) -> None:
         if self.missing is None and not self._read_headers():
-            self.is_endless = self.is_whole = len(self.data) > MOST_HEADERS
+            self.is_endless = self.is_whole = len(self.data) > MAX_HEADERS
             return
         self.is_whole = self.is_cut or len(self.data) >= (self.missing or 0)
 

@@ -21,8 +21,8 @@ ARRIVES_WITHIN = 30.0  # seconds for a whole request, its body included
 TAKES_WITHIN = 20.0  # seconds for the next 64 KiB of an answer
 CLOSES_WITHIN = 2.0  # seconds for a client to read the last of an answer
 PIECE = 64 * 1024  # bytes
-MOST_DRAINED = 1024 * 1024  # bytes that are read and dropped of a request that was refused
-MOST_LINGERING = 500  # connections
+MAX_DRAINED = 1024 * 1024  # bytes that are read and dropped of a request that was refused
+MAX_LINGERING = 500  # connections
 GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 TOO_LONG = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -155,7 +155,7 @@ class SiteWorker(ThreadWorker):
         conn.is_awaited = True
         conn.deadline, conn.drained = time.monotonic() + CLOSES_WITHIN, 0
         self.lingering[conn] = None
-        if len(self.lingering) > MOST_LINGERING:
+        if len(self.lingering) > MAX_LINGERING:
             self._end(next(iter(self.lingering)))
         return None
 
@@ -166,7 +166,7 @@ class SiteWorker(ThreadWorker):
             except ConnectionError:
                 data = b""
             conn.drained += len(data)
-            if not data or conn.drained > MOST_DRAINED:
+            if not data or conn.drained > MAX_DRAINED:
                 self._end(conn)
 
     def _end(self, conn: Connection) -> None:

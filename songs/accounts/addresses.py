@@ -11,15 +11,15 @@ from django.db import transaction
 
 from songs.models import User
 
-LONGEST = 254  # characters: the columns' length
+MAX_LENGTH = 254  # characters: the columns' length
 
 
 def fits(address: str) -> None:
     """A validator. An address is kept in small letters, which can be more than the capitals."""
     length = max(len(address), len(address.lower()))
-    if length > LONGEST:
+    if length > MAX_LENGTH:
         raise ValidationError(
-            f"That is {length:,} characters, and an e-mail address has at most {LONGEST}. Check "
+            f"That is {length:,} characters, and an e-mail address has at most {MAX_LENGTH}. Check "
             "it, or use a shorter one.",
             code="max_length",
         )
@@ -30,7 +30,7 @@ def limit(field: Any) -> None:
     is pasted, and the mail would go to another address."""
     others = [v for v in field.validators if not isinstance(v, MaxLengthValidator)]
     field.validators = [*others, fits]
-    field.max_length = LONGEST
+    field.max_length = MAX_LENGTH
     field.widget.attrs.pop("maxlength", None)
 
 

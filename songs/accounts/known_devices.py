@@ -18,7 +18,7 @@ from songs.models import User
 COOKIE = "known_device"
 SALT = "songs.accounts.known_devices"
 LASTS = 365 * 24 * 3600  # seconds
-MOST_ACCOUNTS = 5  # that one browser remembers, the newest first
+MAX_ACCOUNTS = 5  # that one browser remembers, the newest first
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
     before = next((device.id for device in here if device.account == user.pk), None)
     newest = Device(user.pk, before or secrets.token_urlsafe(12), stamp_of(user))
     others = [device for device in here if device.account != user.pk]
-    kept = [[d.account, d.id, d.stamp] for d in [newest, *others][:MOST_ACCOUNTS]]
+    kept = [[d.account, d.id, d.stamp] for d in [newest, *others][:MAX_ACCOUNTS]]
     response.set_cookie(
         COOKIE,
         signing.dumps(kept, salt=SALT),

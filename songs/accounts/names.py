@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 
 from songs.models import User
 
-LONGEST = User._meta.get_field("username").max_length or 150
+MAX_LENGTH = User._meta.get_field("username").max_length or 150
 ALLOWED = re.compile(r"[\w.+-]+")
 ALLOWED_IN_WORDS = "A name has letters, digits and . + - _ alone."
 TAKEN = "The name of another account looks the same in other letters. Choose another name."
@@ -74,9 +74,11 @@ def of_other_signs(name: str) -> str:
 
 
 def too_long(name: str) -> str:
-    if len(name) <= LONGEST:
+    if len(name) <= MAX_LENGTH:
         return ""
-    return f"A name has at most {LONGEST} characters; yours has {len(name)} when it is written out."
+    return (
+        f"A name has at most {MAX_LENGTH} characters; yours has {len(name)} when it is written out."
+    )
 
 
 def mixed(name: str) -> str:

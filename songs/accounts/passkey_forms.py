@@ -16,8 +16,8 @@ from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
 from songs.forms import LineField
 
-LONGEST = 20_000  # characters
-LONGEST_NAME = 100  # characters
+MAX_LENGTH = 20_000  # characters
+MAX_NAME = 100  # characters
 UNREADABLE = (
     *(ArithmeticError, AttributeError, LookupError, RecursionError),
     *(TypeError, ValueError, struct.error),
@@ -32,7 +32,7 @@ class PasskeyField(forms.JSONField):
         super().__init__(widget=forms.HiddenInput)
 
     def clean(self, value: Any) -> Any:
-        if isinstance(value, str) and len(value) > LONGEST:
+        if isinstance(value, str) and len(value) > MAX_LENGTH:
             raise ValidationError("That is too long for a passkey.")
         try:
             said = super().clean(value)
@@ -51,12 +51,12 @@ class NameField(LineField):
 
     def __init__(self, *, required: bool) -> None:
         super().__init__(
-            max_length=LONGEST_NAME,
+            max_length=MAX_NAME,
             required=required,
             error_messages={
                 "required": "A passkey needs a name, by which you know it again.",
                 "max_length": (
-                    f"That name has %(show_value)d characters, and {LONGEST_NAME} are allowed. "
+                    f"That name has %(show_value)d characters, and {MAX_NAME} are allowed. "
                     "Shorten it."
                 ),
             },

@@ -21,7 +21,7 @@ from songs.admin import html
 from songs.admin.base import AsksOfEach, Searched
 from songs.models import CreditBalance, CreditEntry, Song, User
 
-MOST_SONGS = 1_000  # counted for one listener
+MAX_SONGS = 1_000  # counted for one listener
 SPAN = "24h"
 
 # For each account of a page: songs in the making, songs made (up to a limit), the last entry.
@@ -86,7 +86,7 @@ class BalanceChangeList(ChangeList):
 def facts_of(accounts: list[int]) -> dict[int, tuple[int, int, int | None]]:
     """For each account: songs in the making, songs made, and the id of its last entry."""
     with connection.cursor() as cursor:
-        cursor.execute(FACTS, [MOST_SONGS + 1, accounts])
+        cursor.execute(FACTS, [MAX_SONGS + 1, accounts])
         return {account: tuple(facts) for account, *facts in cursor.fetchall()}
 
 
@@ -151,7 +151,7 @@ class BalanceAdmin(Searched, AsksOfEach):
     @admin.display(description="songs made")
     def songs_made(self, account: Any) -> SafeString | str:
         made = account.made
-        number = f"{MOST_SONGS:,}+" if made > MOST_SONGS else f"{made:,}"
+        number = f"{MAX_SONGS:,}+" if made > MAX_SONGS else f"{made:,}"
         if not made or not permissions.may_see_songs(account.viewer):
             return number
         url = reverse("admin:songs_song_changelist")

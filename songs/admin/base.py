@@ -17,7 +17,7 @@ from django.utils.text import capfirst
 
 from songs import search
 
-MOST_COUNTED = 10_000
+MAX_COUNTED = 10_000
 
 
 class CappedPaginator(Paginator):
@@ -26,7 +26,7 @@ class CappedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return int(rows.order_by()[:MOST_COUNTED].count())
+        return int(rows.order_by()[:MAX_COUNTED].count())
 
 
 class AsksOfEach(admin.ModelAdmin):

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from songs import ledger_check, ledger_totals, permissions
 from songs.models import Publication
 
-MOST_COUNTED = 100  # reported songs
+MAX_COUNTED = 100  # reported songs
 
 
 class Span(Protocol):
@@ -43,8 +43,8 @@ def reports(request: HttpRequest, span: Span) -> SafeString:
     if not request.user.has_perm(permissions.SEE_PUBLISHED):
         return SafeString("")
     reported = Publication.objects.filter(reported_at__isnull=False)
-    number = reported[: MOST_COUNTED + 1].count()
+    number = reported[: MAX_COUNTED + 1].count()
     if not number:
         return SafeString("")
-    context = {"number": min(number, MOST_COUNTED), "is_more": number > MOST_COUNTED}
+    context = {"number": min(number, MAX_COUNTED), "is_more": number > MAX_COUNTED}
     return render_to_string("admin/songs/reports_card.html", context, request)

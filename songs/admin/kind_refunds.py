@@ -14,7 +14,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from songs import permissions
-from songs.admin.many_refunds import MOST_SONGS, Chosen
+from songs.admin.many_refunds import MAX_SONGS, Chosen
 from songs.event_songs import song_id_of, user_id_of
 from songs.links import order_of
 from songs.models import Song, User
@@ -27,9 +27,7 @@ def refunds(request: HttpRequest, events: Sequence[Any]) -> SafeString:
     orders = [order_of(data) for data in events]
     owners = {song_id_of(order): user_id_of(order) for order in orders}
     songs = Song.objects.filter(pk__in=[pk for pk in owners if pk]).select_related("owner")
-    given = [
-        song for song in songs.order_by("-id")[:MOST_SONGS] if song.owner_id == owners[song.pk]
-    ]
+    given = [song for song in songs.order_by("-id")[:MAX_SONGS] if song.owner_id == owners[song.pk]]
     chosen = Chosen.of(given, cast(User, request.user))
     if not chosen.songs:
         return SafeString("")

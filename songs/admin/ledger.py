@@ -52,7 +52,7 @@ class CreditEntryAdmin(Searched, AsksOfEach):
         newest = CreditEntry.objects.aggregate(newest=Max("id"))["newest"] or 0
         in_reason = Q(why__icontains=term, id__gt=newest - NEWEST_REASONS)
         found = CreditEntry.objects.order_by().values("pk")
-        by_name = found.filter(user__in=search.accounts(term))[: search.MOST_SONGS]
+        by_name = found.filter(user__in=search.accounts(term))[: search.MAX_SONGS]
         return queryset.filter(pk__in=by_name.union(found.filter(in_reason)))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

@@ -22,7 +22,7 @@ from songs import credits, permissions
 from songs.forms import RefundForm
 from songs.models import CreditEntry, EntryKind, Song, User
 
-MOST_SONGS = 500  # of one form
+MAX_SONGS = 500  # of one form
 REASON = "A song of yours did not come"
 
 
@@ -59,9 +59,9 @@ class Chosen:
 
 def action(model_admin: Any, request: HttpRequest, songs: QuerySet[Song]) -> HttpResponse | None:
     """First a page with a form for the reason; with `post` in the form, the credits."""
-    found = list(songs.select_related("owner").order_by("-id")[: MOST_SONGS + 1])
-    more = len(found) > MOST_SONGS
-    chosen = Chosen.of(found[:MOST_SONGS], cast(User, request.user), more=more)
+    found = list(songs.select_related("owner").order_by("-id")[: MAX_SONGS + 1])
+    more = len(found) > MAX_SONGS
+    chosen = Chosen.of(found[:MAX_SONGS], cast(User, request.user), more=more)
     if not chosen.songs:
         text = "Nothing to give: these songs are being made, or their listeners have got a credit"
         rights = ", or your account may not give them one" if chosen.forbidden else ""
@@ -71,7 +71,7 @@ def action(model_admin: Any, request: HttpRequest, songs: QuerySet[Song]) -> Htt
     form = RefundForm(request.POST if is_sent else None, initial={"why": REASON})
     if form.is_valid() and give(model_admin, request, chosen, form, found):
         return None
-    return confirmation(model_admin, request, chosen, form, found[:MOST_SONGS])
+    return confirmation(model_admin, request, chosen, form, found[:MAX_SONGS])
 
 
 def give(

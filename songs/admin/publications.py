@@ -26,7 +26,7 @@ from songs.models import Publication, Report, Song
 from songs.sharing.counts import counts_of
 from songs.storage import send_file
 
-MOST_REPORTS = 50  # of a song's page
+MAX_REPORTS = 50  # of a song's page
 REPORTED, TAKEN_DOWN, PUBLIC, ALL = "reported", "down", "public", "all"
 WORDS = {
     REPORTED: "Reported",
@@ -231,7 +231,7 @@ def page_context(request: HttpRequest, row: Publication) -> dict[str, Any]:
         "song_link": html.song_link(row.song, request.user)
         if permissions.may_see_songs(request.user)
         else "",
-        "reports": reports[:MOST_REPORTS],
+        "reports": reports[:MAX_REPORTS],
         "open_reports": row.reports.filter(dealt_at=None).count(),
         "may_act": request.user.has_perm(permissions.TAKE_DOWN),
         "may_see_accounts": permissions.may_see_accounts(request.user),

@@ -27,7 +27,7 @@ from songs.limits.rules import Rule
 
 PARTS = 50  # of a limit
 ASK_AGAIN = 5.0  # seconds that a process remembers a refusal, and which limits operators have set
-MOST_REMEMBERED = 10_000  # subjects
+MAX_REMEMBERED = 10_000  # subjects
 
 Key = tuple[str, str]
 
@@ -118,9 +118,9 @@ class Shares:
 
     def _keep(self, one: Asked, share: Share, now: float) -> None:
         self.known[key_of(one)] = share
-        if len(self.known) > MOST_REMEMBERED:
+        if len(self.known) > MAX_REMEMBERED:
             self.known = {key: old for key, old in self.known.items() if old.until > now}
-        while len(self.known) > MOST_REMEMBERED:
+        while len(self.known) > MAX_REMEMBERED:
             del self.known[next(iter(self.known))]  # what is left of it counts as used
 
 

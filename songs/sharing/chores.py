@@ -10,7 +10,7 @@ from songs.models import Play
 from songs.sharing import tally
 from songs.sharing.plays import KEPT
 
-MOST_BATCHES = 200  # of one run; the next run goes on
+MAX_BATCHES = 200  # of one run; the next run goes on
 OLD_PLAYS = 10_000  # of one batch
 COUNT_CATEGORIES = """
 UPDATE songs_category SET published = counted.songs
@@ -32,7 +32,7 @@ def tally_reactions(ctx: Context) -> str:
     """Add likes and plays to their songs' rows. Pages add what has not been tallied themselves: the
     order of “Liked lately” is up to five minutes old, and no number is."""
     added = 0
-    for _ in range(MOST_BATCHES):
+    for _ in range(MAX_BATCHES):
         batch = ctx.step.run("add-changes", tally.add_changes)
         added += batch
         if batch < tally.BATCH:
@@ -51,7 +51,7 @@ def keep_categories_and_plays(ctx: Context) -> str:
     plays that no longer matter."""
     changed = ctx.step.run("count", count_categories)
     forgotten = 0
-    for _ in range(MOST_BATCHES):
+    for _ in range(MAX_BATCHES):
         batch = ctx.step.run("forget-plays", forget_plays)
         forgotten += batch
         if batch < OLD_PLAYS:

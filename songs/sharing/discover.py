@@ -19,7 +19,7 @@ from songs.sharing import listings
 from songs.sharing.counts import counts_of
 from songs.sharing.listings import Order, Page
 
-MOST_CATEGORIES = 16
+MAX_CATEGORIES = 16
 ON_LANDING = 3
 
 
@@ -75,7 +75,7 @@ def asked_category(request: HttpRequest) -> Category | None:
 def categories_of(name: str) -> tuple[Category | None, list[Category]]:
     """The category of this name, however it is spelled, and those with the most public songs: one
     query."""
-    largest = Category.objects.filter(published__gt=0).order_by("-published")[:MOST_CATEGORIES]
+    largest = Category.objects.filter(published__gt=0).order_by("-published")[:MAX_CATEGORIES]
     spellings = music.spellings(name)
     named = Category.objects.filter(folded__in=spellings)
     found = list(largest.union(named) if name else largest)
@@ -105,7 +105,7 @@ def categories_beside(
     here = Counter(c for row in page.publications for c in row.song.categories.all())
     following = [category for category, _ in here.most_common()]
     found = dict.fromkeys([*([chosen] if chosen else []), *largest, *following])
-    return list(found)[:MOST_CATEGORIES]
+    return list(found)[:MAX_CATEGORIES]
 
 
 def address(order: Order, category: Category | None = None, after: str = "") -> str:

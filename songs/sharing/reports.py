@@ -15,8 +15,8 @@ from django.utils import timezone
 from songs.models import Publication, Report, User
 
 AN_HOUR = timedelta(hours=1)
-MOST_AN_HOUR = 10  # of one hearer
-MOST_OPEN = 100  # of one song
+MAX_AN_HOUR = 10  # of one hearer
+MAX_OPEN = 100  # of one song
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('songs.reports:' || %s, 0))"
 
 
@@ -27,7 +27,7 @@ class TooManyReports(Exception):
         self.wait = wait
         minutes = max(round(wait.total_seconds() / 60), 1)
         super().__init__(
-            f"You have sent {MOST_AN_HOUR} reports within an hour. "
+            f"You have sent {MAX_AN_HOUR} reports within an hour. "
             f"Send the next one in {minutes} minute{'' if minutes == 1 else 's'}."
         )
 
@@ -47,7 +47,7 @@ def report(
     if known.filter(hearer=hearer).exists():
         return False
     _refuse_too_many(hearer)
-    if known.filter(dealt_at=None)[:MOST_OPEN].count() >= MOST_OPEN:
+    if known.filter(dealt_at=None)[:MAX_OPEN].count() >= MAX_OPEN:
         return False
     Report.objects.create(
         publication=publication, hearer=hearer, kind=kind, words=words, reporter=reporter
@@ -58,6 +58,6 @@ def report(
 
 def _refuse_too_many(hearer: str) -> None:
     lately = Report.objects.filter(hearer=hearer, at__gt=Now() - AN_HOUR).order_by("-at")
-    times = list(lately.values_list("at", flat=True)[:MOST_AN_HOUR])
-    if len(times) == MOST_AN_HOUR:
+    times = list(lately.values_list("at", flat=True)[:MAX_AN_HOUR])
+    if len(times) == MAX_AN_HOUR:
         raise TooManyReports(times[-1] + AN_HOUR - timezone.now())

@@ -27,9 +27,9 @@ from songs.models import Category, Listing, Publication
 from songs.sharing.discover import address
 from songs.sharing.listings import Order
 
-MOST_SONGS = 50_000
+MAX_SONGS = 50_000
 A_PAGE = 250
-MOST_CATEGORIES = 500
+MAX_CATEGORIES = 500
 
 Place = tuple[UUID, datetime]  # a public song and its first date
 
@@ -39,7 +39,7 @@ class PublicSongs(Sitemap):
 
     def items(self) -> QuerySet[Listing, Place]:
         newest = Listing.objects.filter(category=None).order_by("-published_at", "-publication")
-        return newest.values_list("publication", "published_at")[:MOST_SONGS]
+        return newest.values_list("publication", "published_at")[:MAX_SONGS]
 
     @property
     def paginator(self) -> ShownPages:
@@ -75,7 +75,7 @@ class Lists(Sitemap):
     """The landing page, and the lists of public songs."""
 
     def items(self) -> list[str]:
-        most = Category.objects.filter(published__gt=0).order_by("-published")[:MOST_CATEGORIES]
+        most = Category.objects.filter(published__gt=0).order_by("-published")[:MAX_CATEGORIES]
         asked = ["", address(Order.NEWEST), *(address(Order.LIKED, row) for row in most)]
         return [reverse("home"), *(reverse("discover") + query.rstrip("?") for query in asked)]
 

@@ -21,7 +21,7 @@ from songs.studio.contract import CALL_PARAMETER, ORDERS, Refused, Reply, answer
 
 logger = logging.getLogger("studio")
 LARGEST_BODY = 64 * 1024
-LONGEST_KEY = 255
+MAX_KEY = 255
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,8 @@ class Handler(BaseHTTPRequestHandler):
         except Refused as refused:
             return refused.reply
         key = self._header("Idempotency-Key")
-        if len(key) > LONGEST_KEY:
-            return refusal(
-                400, f"Idempotency-Key: at most {LONGEST_KEY} characters, got {len(key)}"
-            )
+        if len(key) > MAX_KEY:
+            return refusal(400, f"Idempotency-Key: at most {MAX_KEY} characters, got {len(key)}")
         return self._waited(path, self.server.studio.calls.place(order, key))
 
     def _resumed(self, path: str, call_id: str) -> Reply:

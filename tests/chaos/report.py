@@ -10,7 +10,7 @@ from tests.chaos.endpoint import Call
 from tests.chaos.laws import extra_calls, runs
 from tests.chaos.storm import Storm
 
-MOST_TOLD = 20
+MAX_TOLD = 20
 
 
 def figures(seed: int, storm: Storm, calls: list[Call], seconds: float) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def text(figures: dict[str, Any], verdict: dict[str, list[str]]) -> str:
     lines += [f"  {name:<36}{_flat(value)}" for name, value in figures.items() if name != "seed"]
     for name, broken in verdict.items():
         lines.append(f"  {name:<36}{len(broken)}")
-        lines += [f"    - {sentence}" for sentence in broken[:MOST_TOLD]]
+        lines += [f"    - {sentence}" for sentence in broken[:MAX_TOLD]]
     return "\n".join(lines)
 
 

@@ -91,7 +91,7 @@ CHOSEN = {
     ],
     "runs": [
         "deadlocks",
-        "handover",
+        "next_in_line",
         "law_06_turns",
         "law_06_turns_concurrent",
         "law_09_hooks",

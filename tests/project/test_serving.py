@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from django.conf import settings as project
 
-from melodymaker.serving.arrivals import MOST_HEADERS, Arrival
+from melodymaker.serving.arrivals import MAX_HEADERS, Arrival
 from tests.support.database import sites_database_url
 
 THREADS = 16  # of all workers
@@ -68,7 +68,7 @@ def test_the_panels_larger_body_is_awaited() -> None:
 
 
 def test_headers_without_an_end_are_not_kept() -> None:
-    arrival = Arrival(b"GET / HTTP/1.1\r\n" + b"a" * MOST_HEADERS)
+    arrival = Arrival(b"GET / HTTP/1.1\r\n" + b"a" * MAX_HEADERS)
     assert (arrival.is_whole, arrival.is_endless) == (True, True)
 
 

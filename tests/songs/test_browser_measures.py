@@ -25,8 +25,8 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(not CHROMIUM, reason="NO BROWSER TESTED: Chromium is not installed"),
 ]
-MOST_BYTES = 120_000  # of a first page with its scripts and styles, as production sends them
-MOST_TABS = 25
+MAX_BYTES = 120_000  # of a first page with its scripts and styles, as production sends them
+MAX_TABS = 25
 Looking = Callable[..., AbstractContextManager[Looked]]
 
 
@@ -89,7 +89,7 @@ def test_a_first_page_is_light_and_asks_no_other_host(
                 if answer.ok and answer.request.resource_type not in ("image", "media")
             }
             assert len(weights) > 8, weights
-            assert sum(weights.values()) <= MOST_BYTES, (address, weights)
+            assert sum(weights.values()) <= MAX_BYTES, (address, weights)
             del looked.complaints[:]  # the browser notes a 404
 
 
@@ -137,13 +137,13 @@ def test_a_stranger_comes_from_the_landing_page_to_music_by_keyboard_alone(
 def reach(page: Page, name: str) -> None:
     """Press Tab until the element with this name has the focus, and can be seen to have it."""
     element = page.get_by_label(name, exact=True).or_(page.get_by_role("link", name=name)).first
-    for _ in range(MOST_TABS):
+    for _ in range(MAX_TABS):
         page.keyboard.press("Tab")
         if element.evaluate("(element) => element === document.activeElement"):
             outline = "(element) => getComputedStyle(element).outlineStyle"
             assert element.evaluate(outline) != "none"
             return
-    raise AssertionError(f"{name} is not reached by {MOST_TABS} tabs")
+    raise AssertionError(f"{name} is not reached by {MAX_TABS} tabs")
 
 
 def test_nothing_moves_where_the_listener_wants_no_motion(

@@ -140,7 +140,7 @@ def test_hours_in_which_nothing_moved_do_not_matter(alice: User) -> None:
 def test_a_span_reads_a_limited_number_of_entries(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_totals, "MOST_READ", 2)
+    monkeypatch.setattr(ledger_totals, "MAX_READ", 2)
     assert not ledger_totals.totals(HOUR).is_capped
     for _ in range(3):
         credits.grant(alice, 1, why="x")

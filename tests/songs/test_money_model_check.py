@@ -48,7 +48,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 HOOKS = [f"{FN}-{moment}" for moment in ("failure", "cancel", "retry")]
 MANNERS = {"a song": replies(), "refused": answer(b"no", 422), "no song": answer(b"<html>")}
-MOST_SONGS = 4
+MAX_SONGS = 4
 ENDLESS = 60
 A_DAY = timedelta(days=1)
 LAST_WORD = {
@@ -98,7 +98,7 @@ class Site(RuleBasedStateMachine):
 
     # --- the listener -----------------------------------------------------------------------------
 
-    @precondition(lambda self: Song.objects.count() < MOST_SONGS)
+    @precondition(lambda self: Song.objects.count() < MAX_SONGS)
     @rule()
     def order(self):
         try:

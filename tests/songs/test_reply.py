@@ -16,7 +16,7 @@ from songs.music import (
     CATEGORY_LIMIT,
     FOLDED_LIMIT,
     KEY_LIMIT,
-    MOST_CATEGORIES,
+    MAX_CATEGORIES,
     ImpossibleReply,
     folded,
     read_reply,
@@ -153,7 +153,7 @@ def test_empty_names_and_what_is_no_text_are_passed_over() -> None:
 
 def test_only_the_first_few_categories_are_kept() -> None:
     assert categories(*(f"Style {n}" for n in range(50))) == [
-        f"Style {n}" for n in range(MOST_CATEGORIES)
+        f"Style {n}" for n in range(MAX_CATEGORIES)
     ]
 
 
@@ -166,7 +166,7 @@ def test_a_long_name_is_cut() -> None:
 @given(st.lists(st.one_of(st.text(), st.none(), st.integers(), st.text("ΐßﷺ \0\ud800"))))
 def test_whatever_the_categories_are_they_fit_their_column(names: list[Any]) -> None:
     kept = categories(*names)
-    assert len(kept) <= MOST_CATEGORIES
+    assert len(kept) <= MAX_CATEGORIES
     assert len({folded(name) for name in kept}) == len(kept)
     for name in kept:
         assert 0 < len(name) <= CATEGORY_LIMIT
@@ -185,7 +185,7 @@ def test_two_hundred_long_categories_leave_five_rows_and_a_second_song_shares_th
     with endpoint(settings, replies(categories=names)):
         songs = [made(alice), made(alice)]
     assert all(song.is_processed for song in songs)
-    assert songs[0].categories.count() == Category.objects.count() <= MOST_CATEGORIES
+    assert songs[0].categories.count() == Category.objects.count() <= MAX_CATEGORIES
     assert set(songs[0].categories.all()) == set(songs[1].categories.all())
 
 

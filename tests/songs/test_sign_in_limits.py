@@ -109,14 +109,14 @@ def test_a_changed_password_makes_all_devices_unknown(client: Client, alice: Use
 
 
 def test_a_device_remembers_some_accounts(client: Client) -> None:
-    for number in range(known_devices.MOST_ACCOUNTS + 2):
+    for number in range(known_devices.MAX_ACCOUNTS + 2):
         User.objects.create_user(f"listener-{number}", password=PASSWORD)
         sign_in(client, f"listener-{number}")
         client.post("/accounts/logout/")
     request = client.get("/").wsgi_request
     newest = User.objects.order_by("-pk").values_list("pk", flat=True)
     kept = [device.account for device in known_devices.devices(request)]
-    assert kept == list(newest[: known_devices.MOST_ACCOUNTS])
+    assert kept == list(newest[: known_devices.MAX_ACCOUNTS])
     cookie = client.cookies[known_devices.COOKIE]
     assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
 

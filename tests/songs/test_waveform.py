@@ -97,7 +97,7 @@ def test_silence_is_flat_and_a_short_sound_has_all_its_bars() -> None:
 
 def test_a_file_that_is_too_large_is_not_read(monkeypatch: Any) -> None:
     keep("large.wav", a_sound())
-    monkeypatch.setattr(waveform, "LARGEST", 1000)
+    monkeypatch.setattr(waveform, "MAX_BYTES", 1000)
     assert waveform.peaks_of("large.wav") == b""
 
 

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 A_MINUTE = timedelta(minutes=1)  # longer than a lease
-MOST_MINUTES = 60
+MAX_MINUTES = 60
 
 
 # --- the whole way --------------------------------------------------------------------------------
@@ -34,7 +34,7 @@ MOST_MINUTES = 60
 
 def to_the_end(cluster: Cluster) -> bool:
     """Minute after minute until no run is unfinished; False if the cluster died on the way."""
-    for _ in range(MOST_MINUTES):
+    for _ in range(MAX_MINUTES):
         if not cluster.work():
             return False
         if not Run.objects.unfinished().exists():
@@ -43,7 +43,7 @@ def to_the_end(cluster: Cluster) -> bool:
     stuck = list(
         Run.objects.unfinished().values("fn_id", "status", "reason", "due_at", "turns_held")
     )
-    raise AssertionError(f"Stuck for {MOST_MINUTES} minutes: {stuck}")
+    raise AssertionError(f"Stuck for {MAX_MINUTES} minutes: {stuck}")
 
 
 def a_minute_later(cluster: Cluster) -> bool:

@@ -15,7 +15,7 @@ from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import decode, encode
 from jobs.lib.shapes.shape import Misfit, Shape
 
-MOST_SHOWN = 12  # members in a sentence
+MAX_SHOWN = 12  # members in a sentence
 
 
 class Scalar(Shape):
@@ -72,8 +72,8 @@ class Choice(Shape):
 
     def __init__(self, choices: Sequence[Any]) -> None:
         self._choices = [(decode(encode(choice)), choice) for choice in choices]
-        shown = [quoted(written) for written, _ in islice(self._choices, MOST_SHOWN)]
-        more = ["…"] if len(self._choices) > MOST_SHOWN else []
+        shown = [quoted(written) for written, _ in islice(self._choices, MAX_SHOWN)]
+        more = ["…"] if len(self._choices) > MAX_SHOWN else []
         self.words = " or ".join(shown + more)
 
     def read(self, value: Any, path: str) -> Any:

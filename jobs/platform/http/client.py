@@ -32,7 +32,7 @@ from jobs.platform.http.error_text import Broken, Unusable, code_of, sentence
 from jobs.platform.http.exchange import Request, RequestOutcome
 from jobs.platform.http.headers import headers_of, without_content
 
-MOST_HOPS = 25
+MAX_HOPS = 25
 REDIRECTS = {301, 302, 303, 307, 308}
 HIDDEN_HEADERS = {"set-cookie", "authorization", "proxy-authorization"}
 
@@ -68,7 +68,7 @@ def _ask(
     method, url, body = request.method, request.url, request.body.encode()
     if request.result_url:
         method, url, body = "GET", _within(origin, request.result_url), b""
-    for _ in range(MOST_HOPS + 1):
+    for _ in range(MAX_HOPS + 1):
         sent = headers if body or method != "GET" else without_content(headers)
         with closing(transport.open(method, url, sent, body, _left(deadline))) as response:
             target = _redirect(response, url, origin)
@@ -76,7 +76,7 @@ def _ask(
                 return _outcome(request, response, read_body(response))
         method, url, body = "GET", target, b""
         remember(url)
-    raise Unusable(f"it redirected {MOST_HOPS} times and did not answer")
+    raise Unusable(f"it redirected {MAX_HOPS} times and did not answer")
 
 
 def _left(deadline: float) -> float:

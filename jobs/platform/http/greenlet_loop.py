@@ -31,7 +31,7 @@ logger = logging.getLogger("jobs.engine")
 
 T = TypeVar("T")
 READABLE, WRITABLE = selectors.EVENT_READ, selectors.EVENT_WRITE
-MOST_IDLE = 64  # greenlets
+MAX_IDLE = 64  # greenlets
 AFTER_FAILURE = 0.1  # seconds
 POLL = {READABLE: select.POLLIN, WRITABLE: select.POLLOUT}
 
@@ -148,7 +148,7 @@ class GreenletLoop(Generic[T]):
 
     def _serve(self) -> None:
         """See (4)."""
-        while len(self._idle) < MOST_IDLE:
+        while len(self._idle) < MAX_IDLE:
             self._idle.append(getcurrent())
             self._call(self._hub.switch())
 

@@ -30,8 +30,8 @@ PACKET = select.PIPE_BUF  # bytes
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SMALLEST_PIPE = 16_384  # bytes, where the system does not tell
 END = "STOP"  # django-q2's
-MOST_WAITING = 256
-LONGEST_RESULT = 500  # characters
+MAX_WAITING = 256
+MAX_RESULT = 500  # characters
 
 
 class TooLarge(ValueError):
@@ -46,7 +46,7 @@ class Queue:
     """
 
     def __init__(self, maxsize: int = 0) -> None:
-        self._reader, self._writer = _packet_pipe(maxsize or MOST_WAITING)
+        self._reader, self._writer = _packet_pipe(maxsize or MAX_WAITING)
         os.set_blocking(self._reader, False)
         self.capacity = _capacity_of(self._writer)
         self._end = Event()
@@ -120,7 +120,7 @@ class ResultQueue(Queue):
         try:
             super().put(item)
         except TooLarge:
-            start = excerpt(str(item.get("result")), LONGEST_RESULT + 1).removesuffix("…")
+            start = excerpt(str(item.get("result")), MAX_RESULT + 1).removesuffix("…")
             super().put(item | {"result": start})
 
 

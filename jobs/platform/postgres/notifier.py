@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from jobs.advisory_locks import CLUSTER_LOOKS
 from jobs.platform.ipc.wakeup import Wakeup
 from jobs.platform.postgres import django_internals, statements
 from jobs.platform.postgres.statements import Rows
@@ -34,10 +35,10 @@ CHANNEL = "jobs"
 RUN_DUE, ANYTHING = "run", ""
 GAP = 0.01  # seconds, see (2)
 
-LOOKS_BY_ITSELF = "1785672306, 0"  # the advisory lock of (4)
+LOOKS_BY_ITSELF = f"{CLUSTER_LOOKS}, 0"  # the advisory lock of (4)
 
 # Without the disk, for servers that wait for it even though nothing is written.
-TELL = f"""
+NOTIFY = f"""
 SELECT set_config('synchronous_commit', 'off', true),
        CASE WHEN %(what)s::text <> '{RUN_DUE}'
               OR (pg_try_advisory_lock_shared({LOOKS_BY_ITSELF})
@@ -56,7 +57,7 @@ class Cluster(Protocol):
 
 
 _cluster: Cluster | None = None
-_told: dict[str, float] = {}  # word → sent last (monotonic)
+_notified: dict[str, float] = {}  # word → sent last (monotonic)
 
 
 def belong_to(cluster: Cluster | None) -> None:
@@ -75,7 +76,7 @@ def wake_clusters(what: str = ANYTHING) -> None:
         here.on_commit(WORDS[what], robust=True)
 
 
-def pass_on(returned: Iterable[Rows]) -> None:
+def wake_if_due(returned: Iterable[Rows]) -> None:
     if any(RUN_DUE in row for rows in returned for row in rows):
         wake_clusters(RUN_DUE)
 
@@ -97,31 +98,31 @@ WORDS = {RUN_DUE: _of_a_run, ANYTHING: _of_anything}
 
 def _wake(what: str) -> None:
     if _cluster is None or _cluster.is_stopping:
-        tell(what)
+        notify(what)
         return
     _cluster.runs.notify()
     if what == ANYTHING:
         _cluster.requests.notify()
 
 
-def tell(what: str, by: str = DEFAULT_DB_ALIAS) -> None:
+def notify(what: str, by: str = DEFAULT_DB_ALIAS) -> None:
     """Notify now on this thread's connection `by` (2). Raises nothing."""
     now = time.monotonic()
-    if now - _told.get(what, -GAP) < GAP:
+    if now - _notified.get(what, -GAP) < GAP:
         return
-    _told[what] = now
+    _notified[what] = now
     try:
-        say(what, by)
+        notify_now(what, by)
     except Exception as error:
-        _told.pop(what, None)
+        _notified.pop(what, None)
         logger.info("The clusters could not be told that a run may be due: %s", error)
 
 
-def say(what: str, by: str = DEFAULT_DB_ALIAS) -> None:
+def notify_now(what: str, by: str = DEFAULT_DB_ALIAS) -> None:
     """Notify regardless of GAP. Raises Django's errors."""
     told = {"channel": CHANNEL, "what": what}
     if by == DEFAULT_DB_ALIAS:
-        statements.execute_nowait(TELL, told)
+        statements.execute_nowait(NOTIFY, told)
     else:
         with connections[by].cursor() as cursor:
-            cursor.execute(TELL, told)
+            cursor.execute(NOTIFY, told)

@@ -10,7 +10,7 @@ use what one prepared in a session.
    knows it in the session, whose backend number BEGIN reads. Else it is prepared, or, without a
    number, sent unprepared.
 3. A pool may reset its sessions (`server_reset_query_always`). The engine trusts them once a trip
-   of (1) found its statements, and stops trying after MOST_MISSES.
+   of (1) found its statements, and stops trying after MAX_MISSES.
 4. A connection sends a statement unprepared the first time: a site's connections are often short.
    Preparing closes the name first, never an error. PgBouncer (from 1.21) wants each client to
    prepare.
@@ -46,8 +46,8 @@ from jobs.platform.postgres.pipeline import (
 SERVER: Statement = ("SELECT pg_backend_pid()", NOTHING)
 BEGIN = b"BEGIN; SELECT pg_backend_pid()"
 MISSED = (b"26000", b"0A000")  # not prepared here, or before a migration
-MOST_MISSES = 200  # in a row
-MOST_SERVERS = 500
+MAX_MISSES = 200  # in a row
+MAX_SERVERS = 500
 SETTINGS = "jobs_settings"
 FINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
@@ -84,7 +84,7 @@ class PooledPipelineConnection(PipelineConnection):
         # This trip began outside a transaction; is repeated.
         self._is_free = self._is_anew = False
         self._is_kept = False  # (3)
-        self._misses = 0 if capabilities.has_send_close_prepared() else MOST_MISSES
+        self._misses = 0 if capabilities.has_send_close_prepared() else MAX_MISSES
 
     def execute_pipeline(
         self, statements: Sequence[Statement], *, commits: bool = False
@@ -123,7 +123,7 @@ class PooledPipelineConnection(PipelineConnection):
         return bool(self._pg.transaction_status == TransactionStatus.IDLE)
 
     def _is_at(self, number: int) -> None:
-        if len(self._servers) > MOST_SERVERS:
+        if len(self._servers) > MAX_SERVERS:
             self._servers.clear()
         self._here = self._servers.setdefault(number, set())
 
@@ -178,7 +178,7 @@ class PooledPipelineConnection(PipelineConnection):
         if name not in self._known:
             self._known.add(name)
             return not self._is_anew
-        if self._misses >= MOST_MISSES:
+        if self._misses >= MAX_MISSES:
             return True
         return not self._is_free and (self._here is None or not self._is_kept)
 

@@ -12,9 +12,9 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 SESSION = "SELECT name, setting, coalesce(' ' || unit, '') FROM pg_settings WHERE name = ANY(%s)"
-LONGEST_WAIT = 10_000  # ms: one session's usual wait for another's atomic step
-LONGEST_STATEMENT = 30_000  # ms; the engine's own take milliseconds, or seconds on a busy disk
-LONGEST_PAUSE = 3_600_000  # ms without traffic, as at night
+MAX_WAIT = 10_000  # ms: one session's usual wait for another's atomic step
+MAX_STATEMENT = 30_000  # ms; the engine's own take milliseconds, or seconds on a busy disk
+MAX_PAUSE = 3_600_000  # ms without traffic, as at night
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,16 @@ RULES = (
     ),
     Rule(
         "lock_timeout",
-        _is_none_or(lambda: LONGEST_WAIT),
+        _is_none_or(lambda: MAX_WAIT),
         "a sender or an operator that waits for a long step gets an error.",
-        f"Set it to 0, or to {LONGEST_WAIT} ms at least.",
+        f"Set it to 0, or to {MAX_WAIT} ms at least.",
         id="jobs.W014",
     ),
     Rule(
         "statement_timeout",
-        _is_none_or(lambda: LONGEST_STATEMENT),
+        _is_none_or(lambda: MAX_STATEMENT),
         "retention, bulk actions and steps may need longer on a busy disk, and fail then.",
-        f"Set it to 0, or to {LONGEST_STATEMENT} ms at least.",
+        f"Set it to 0, or to {MAX_STATEMENT} ms at least.",
         id="jobs.W015",
     ),
     Rule(
@@ -100,9 +100,9 @@ RULES = (
     ),
     Rule(
         "idle_session_timeout",
-        _is_none_or(lambda: LONGEST_PAUSE),
+        _is_none_or(lambda: MAX_PAUSE),
         "a worker that waits for a run, and a site that waits for a page, lose their connections.",
-        f"Set it to 0, or to {LONGEST_PAUSE} ms at least.",
+        f"Set it to 0, or to {MAX_PAUSE} ms at least.",
         id="jobs.W018",
     ),
 )

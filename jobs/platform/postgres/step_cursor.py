@@ -23,7 +23,7 @@ from django.db.backends.postgresql.base import ServerBindingCursor
 from jobs.platform.postgres.session_state import Noticing
 
 OFTEN = 5  # psycopg's default
-MOST_VALUES = 50
+MAX_VALUES = 50
 BY_THE_ORM = re.compile(r'(SELECT (".|1 AS |COUNT\()|INSERT INTO "|UPDATE "|DELETE FROM ")')
 
 
@@ -46,7 +46,7 @@ def prepare_often(raw: psycopg.Connection[Any]) -> None:
 def _is_short_and_the_orms(query: Any, params: Any) -> bool:
     return (
         bool(params)
-        and len(params) <= MOST_VALUES
+        and len(params) <= MAX_VALUES
         and isinstance(query, str)
         and BY_THE_ORM.match(query) is not None
         and " GROUP BY " not in query

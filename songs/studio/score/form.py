@@ -13,7 +13,7 @@ LONG_MIDDLE = "VVCCVVCCSSVVCC"
 LONG_END = "BBCCCO"
 INTENSITY = {"intro": 0.4, "verse": 0.55, "chorus": 0.85, "bridge": 0.5, "solo": 0.75,
              "outro": 0.5, "ending": 0.6}  # fmt: skip
-LONGEST_TAIL = 6.0
+MAX_TAIL = 6.0
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _count_bars(brief: Brief) -> tuple[int, float]:
     """Whole bars, and a tempo (bent by 4 % at most unless it was asked for) that fits them."""
     beats, tempo = brief.style.beats, brief.tempo
     bar = 60.0 / tempo * beats
-    ring = min(LONGEST_TAIL, max(3.0, bar))
+    ring = min(MAX_TAIL, max(3.0, bar))
     count = max(2, 1 + round((brief.duration - ring) / bar))
     if not brief.tempo_is_given:
         fitting = (count - 1) * beats * 60.0 / (brief.duration - ring)

@@ -78,7 +78,7 @@ def test_nothing_to_do_is_said(admin_client: Client) -> None:
 def test_all_that_match_a_filter_are_done_as_many_as_fit_at_once(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.admin.bulk_actions.MOST_AT_ONCE", 2)
+    monkeypatch.setattr("jobs.admin.bulk_actions.MAX_AT_ONCE", 2)
     failed = [rows.failed_run() for _ in range(3)]
 
     page = choose(admin_client, "retry_selected", failed[0], select_across="1").content.decode()
@@ -96,7 +96,7 @@ def choose_all(client: Client, action: str, run: Run, query: str = "", **data: s
 def test_more_than_a_form_can_hold_are_left_to_a_run_of_the_engines_own(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.admin.bulk_actions.MOST_AT_ONCE", 2)
+    monkeypatch.setattr("jobs.admin.bulk_actions.MAX_AT_ONCE", 2)
     failed = [rows.failed_run() for _ in range(3)]
     query = f"fn_id={rows.FN}&status__exact=failed&created=7d"
     old = rows.failed_run()
@@ -121,7 +121,7 @@ def test_more_than_a_form_can_hold_are_left_to_a_run_of_the_engines_own(
 def test_what_the_engine_has_no_word_for_is_not_left_to_it(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch, query: str
 ) -> None:
-    monkeypatch.setattr("jobs.admin.bulk_actions.MOST_AT_ONCE", 0)
+    monkeypatch.setattr("jobs.admin.bulk_actions.MAX_AT_ONCE", 0)
     run = rows.failed_run()
 
     said = choose_all(admin_client, "retry_selected", run, query, post="all")

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from jobs import api
-from jobs.admin.deeds import ONCE
+from jobs.admin.form_acts import ONCE
 from jobs.control.form_submissions import FIELD, LIFE
 from jobs.models import RegisteredFunction, Run, Submission
 from jobs.testing import drain
@@ -262,7 +262,7 @@ def test_two_bulk_clicks_at_once_do_each_run_once(admin_client: Client) -> None:
 def test_what_is_left_to_the_engine_is_left_to_it_once(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.admin.bulk_actions.MOST_AT_ONCE", 1)
+    monkeypatch.setattr("jobs.admin.bulk_actions.MAX_AT_ONCE", 1)
     failed = [rows.failed_run() for _ in range(2)]
     confirmed = confirm_page(
         admin_client, "retry_selected", *failed, query="status__exact=failed", select_across="1"

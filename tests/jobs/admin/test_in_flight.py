@@ -21,7 +21,7 @@ from tests.support.history import make_history, off_the_record
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 STEP = "call-modal-api"
 HISTORY = 20_000  # runs, in some 700 pages
-MOST_PAGES = 500
+MAX_PAGES = 500
 
 
 def seconds(*spans: float) -> list[timedelta]:
@@ -139,7 +139,7 @@ def test_its_history_costs_a_page_little() -> None:
             in_flight([run])
     assert len(seen.pages) == 2
     for statement, pages in seen.pages.items():
-        assert pages < MOST_PAGES, seen.story(statement)
+        assert pages < MAX_PAGES, seen.story(statement)
 
 
 # --- the pages ------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ def test_a_selection_alone_lets_them_go_on(admin_client: Client) -> None:
 def test_so_can_all_that_the_list_shows(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.admin.bulk_actions.MOST_AT_ONCE", 1)
+    monkeypatch.setattr("jobs.admin.bulk_actions.MAX_AT_ONCE", 1)
     form = {"action": "cancel_selected", "_selected_action": [str(the_run().pk)]}
     form |= {"post": "all", "invoked": "yes"}
     admin_client.post(f"{LIST}?fn_id=test-function", form)

@@ -62,7 +62,7 @@ def test_a_broken_act_costs_only_itself_and_text_stays_text(admin_client: Client
 def test_no_more_events_are_read_than_a_form_takes(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kind_acts, "MOST", 2)
+    monkeypatch.setattr(kind_acts, "MAX_FAILURES", 2)
     for _ in range(3):
         rows.failed_run(failure_kind=KIND)
 

@@ -60,8 +60,8 @@ def test_a_name_says_what_became_of_its_events(admin_client: Client) -> None:
 def test_only_the_newest_events_are_counted_and_the_page_says_so(
     admin_client: Client, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(event_names, "MOST", 3)
-    monkeypatch.setattr("jobs.admin.event_list.MOST", 3)
+    monkeypatch.setattr(event_names, "MAX_COUNT", 3)
+    monkeypatch.setattr("jobs.admin.event_list.MAX_COUNT", 3)
     for _ in range(4):
         rows.make_run()
 

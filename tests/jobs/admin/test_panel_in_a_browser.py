@@ -31,7 +31,7 @@ LISTS = ("run", "event", "registeredfunction", "cluster")
 @pytest.fixture
 def world(operator, monkeypatch) -> list[str]:
     """Something on every page; the addresses of all pages."""
-    for limit, of in {"MOST_STEPS": 6, "MOST_ATTEMPTS": 15, "MOST_LOG_LINES": 8}.items():
+    for limit, of in {"MAX_STEPS": 6, "MAX_ATTEMPTS": 15, "MAX_LOG_LINES": 8}.items():
         monkeypatch.setattr(timeline, limit, of)
     rows.make_function()
     rows.make_function("generate-song-event-failure", triggers=[])

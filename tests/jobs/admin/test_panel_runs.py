@@ -155,7 +155,7 @@ def test_a_search_says_what_it_has_searched(admin_client: Client) -> None:
 def test_the_statuses_are_counted_while_nothing_else_narrows_the_list(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.admin.run_list.MOST_COUNTED", 2)
+    monkeypatch.setattr("jobs.admin.run_list.MAX_COUNTED", 2)
     for _ in range(4):
         rows.completed_run()
     rows.failed_run()

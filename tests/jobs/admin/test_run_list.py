@@ -113,7 +113,7 @@ def test_a_run_is_found_by_its_id_by_its_events_id_and_by_its_key(admin_client: 
 def test_the_search_in_keys_does_not_go_through_all_of_history(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.admin.run_search.MOST_SEARCHED", 2)
+    monkeypatch.setattr("jobs.admin.run_search.MAX_SEARCHED", 2)
     old = rows.make_run(at=rows.now() - timedelta(days=1))
     for _ in range(3):
         rows.make_run()
@@ -182,7 +182,7 @@ def test_an_unknown_filter_is_told_and_the_others_are_kept(admin_client: Client)
 def test_a_count_stops_counting_and_says_so(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.admin.base.MOST_COUNTED", 3)
+    monkeypatch.setattr("jobs.admin.base.MAX_COUNTED", 3)
     for _ in range(5):
         rows.make_run()
 

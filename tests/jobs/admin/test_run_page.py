@@ -277,8 +277,8 @@ def test_the_policy_is_sent_with_the_page(admin_client: Client) -> None:
 
 def long_run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Five steps and five log lines, of which a page shows two each."""
-    monkeypatch.setattr(timeline, "MOST_STEPS", 2)
-    monkeypatch.setattr(timeline, "MOST_LOG_LINES", 2)
+    monkeypatch.setattr(timeline, "MAX_STEPS", 2)
+    monkeypatch.setattr(timeline, "MAX_LOG_LINES", 2)
     run = rows.completed_run()
     for number in range(5):
         rows.make_line(run, rows.now(), f"said {number}")
@@ -313,7 +313,7 @@ def test_a_long_run_shows_its_latest_steps_and_lines_and_leads_to_the_earlier_on
 def test_the_part_that_moves_keeps_the_window_that_is_shown(
     monkeypatch: pytest.MonkeyPatch, admin_client: Client
 ) -> None:
-    monkeypatch.setattr(timeline, "MOST_STEPS", 1)
+    monkeypatch.setattr(timeline, "MAX_STEPS", 1)
     run = rows.backing_off_run()
     address = reverse("admin:jobs_run_change", args=[run.pk]) + "?steps=1"
 

@@ -139,7 +139,7 @@ def test_a_long_run_costs_as_many_queries_as_a_short_one(
 def test_the_latest_log_lines_are_told_and_an_earlier_window_of_them_when_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(timeline, "MOST_LOG_LINES", 3)
+    monkeypatch.setattr(timeline, "MAX_LOG_LINES", 3)
     run = rows.make_run()
     for number in range(1, 6):
         rows.make_line(run, rows.now(), f"line {number}")
@@ -168,7 +168,7 @@ def a_run_of_steps(count: int) -> Run:
 def test_a_long_run_tells_its_latest_steps_and_each_earlier_one_when_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(timeline, "MOST_STEPS", 4)
+    monkeypatch.setattr(timeline, "MAX_STEPS", 4)
     run = a_run_of_steps(10)
 
     seen, ends_with = [], None
@@ -192,7 +192,7 @@ def test_a_long_run_tells_its_latest_steps_and_each_earlier_one_when_asked(
 def test_an_earlier_window_is_drawn_from_its_first_step_to_its_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(timeline, "MOST_STEPS", 4)
+    monkeypatch.setattr(timeline, "MAX_STEPS", 4)
     run = a_run_of_steps(10)
 
     start, end = timeline.tell(run, rows.now(), last_step=6).span
@@ -205,7 +205,7 @@ def test_an_earlier_window_is_drawn_from_its_first_step_to_its_last(
 def test_a_number_beyond_the_steps_shows_the_nearest_window(
     monkeypatch: pytest.MonkeyPatch, asked: int, last: int
 ) -> None:
-    monkeypatch.setattr(timeline, "MOST_STEPS", 4)
+    monkeypatch.setattr(timeline, "MAX_STEPS", 4)
 
     assert timeline.tell(a_run_of_steps(10), rows.now(), last_step=asked).steps.last == last
 
@@ -213,7 +213,7 @@ def test_a_number_beyond_the_steps_shows_the_nearest_window(
 def test_attempts_that_do_not_fit_are_named_and_shown_where_their_step_ends_the_window(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(timeline, "MOST_ATTEMPTS", 4)
+    monkeypatch.setattr(timeline, "MAX_ATTEMPTS", 4)
     run = a_run_of_steps(5)
 
     story = told(run)

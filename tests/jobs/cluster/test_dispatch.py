@@ -62,7 +62,7 @@ def shifts() -> pipe_queue.LossyQueue:
 def dispatch(
     worker_table: WorkerTable, shifts: pipe_queue.LossyQueue, monkeypatch: Any
 ) -> Dispatch:
-    monkeypatch.setattr("jobs.cluster.dispatch.LONGEST_SHIFT", 0.5)
+    monkeypatch.setattr("jobs.cluster.dispatch.MAX_SHIFT", 0.5)
     return Dispatch(worker_table, shifts, WORKERS)
 
 
@@ -76,7 +76,7 @@ def test_one_shift_takes_claim_after_claim(dispatch: Dispatch):
 def test_who_has_nothing_to_do_stays_on_shift_until_the_cluster_stops(
     dispatch: Dispatch, worker_table: WorkerTable, monkeypatch: Any
 ):
-    monkeypatch.setattr("jobs.cluster.dispatch.LONGEST_SHIFT", float("inf"))
+    monkeypatch.setattr("jobs.cluster.dispatch.MAX_SHIFT", float("inf"))
     done: list[str] = []
 
     def come_later() -> None:
@@ -168,7 +168,7 @@ def test_neither_answers_nor_what_is_due_take_the_others_room(dispatch: Dispatch
 def test_as_many_answers_may_wait_as_quick_workers_take_in_a_moment(
     dispatch: Dispatch, monkeypatch: Any
 ):
-    monkeypatch.setattr("jobs.cluster.feeds.MEASURED_SECONDS", 0.0)
+    monkeypatch.setattr("jobs.cluster.claim_queues.MEASURED_SECONDS", 0.0)
     at_first = 2 * PREFETCH_PER_WORKER * WORKERS
     dispatch.put_answered([a_claim("x") for _ in range(at_first)])
     assert dispatch.free_answer_slots == 0  # none has been taken yet
@@ -297,7 +297,7 @@ def test_a_worker_that_leaves_its_shift_while_claims_wait_calls_the_pusher(
     dispatch.work(lambda _: None)
     assert not dispatch.workers_missing.consume()
 
-    monkeypatch.setattr("jobs.cluster.dispatch.LONGEST_SHIFT", 0.0)
+    monkeypatch.setattr("jobs.cluster.dispatch.MAX_SHIFT", 0.0)
     dispatch.put_due([a_claim(name) for name in "abc"])
     called: list[bool] = []
     dispatch.work(lambda _: called.append(dispatch.workers_missing.consume()))

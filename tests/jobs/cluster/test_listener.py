@@ -94,9 +94,9 @@ def test_a_cluster_with_connections_of_its_own_listens_on_its_pushers():
 
 def test_it_hears_others_and_not_itself(direct):
     here = opened()
-    here.tell_others()
-    notifier.say(RUN_DUE, by="listen")
-    notifier.say(RUN_DUE, by="listen")
+    here.notify_others()
+    notifier.notify_now(RUN_DUE, by="listen")
+    notifier.notify_now(RUN_DUE, by="listen")
     connection.cursor().execute("SELECT 1")
     assert here.hear() == {RUN_DUE}
 
@@ -106,7 +106,7 @@ def test_what_it_has_heard_is_a_reason_to_look_once_more(monkeypatch, direct):
     here = opened()
     assert here.is_to_look_again()
     assert not here.is_to_look_again()
-    notifier.say(RUN_DUE, by="listen")
+    notifier.notify_now(RUN_DUE, by="listen")
     connection.cursor().execute("SELECT 1")
     assert here.hear()
     assert here.is_to_look_again()
@@ -130,7 +130,7 @@ def test_a_look_that_is_put_off_leaves_the_one_after_the_last_word(clock, direct
     """A process that has just told does not tell of what it commits next."""
     here = exhausted(opened())
     clock.now += GAP / 2
-    notifier.say(ANYTHING, by="listen")
+    notifier.notify_now(ANYTHING, by="listen")
     connection.cursor().execute("SELECT 1")
     assert here.hear()
     assert not here.may_look()
@@ -142,7 +142,7 @@ def test_a_look_that_is_put_off_leaves_the_one_after_the_last_word(clock, direct
 
 
 def told(here: Listener, word: str) -> set[str]:
-    notifier.say(word, by="listen")
+    notifier.notify_now(word, by="listen")
     connection.cursor().execute("SELECT 1")
     return here.hear()
 
@@ -174,11 +174,11 @@ def test_what_is_committed_right_after_its_last_look_by_itself_is_looked_for(
     here._idle = IDLE - 1
     clock.now += GAP
     assert here.is_to_look_again()
-    notifier.tell(RUN_DUE, by="listen")  # finds the lock held, and is silent for GAP
+    notifier.notify(RUN_DUE, by="listen")  # finds the lock held, and is silent for GAP
     here.looked(has_found=False)
     assert here.is_to_look_again()
     clock.now += GAP / 2
-    notifier.tell(RUN_DUE, by="listen")
+    notifier.notify(RUN_DUE, by="listen")
     assert here.hear() == set()
     assert here.next_look < clock.now + 2 * GAP
 
@@ -229,9 +229,9 @@ def test_through_a_pool_it_listens_on_the_direct_connection(pool, direct, caplog
     here = opened()
     assert here.readers == [connections["listen"].connection.fileno()]
     assert here.poll == POLL
-    here.tell_others()
+    here.notify_others()
     assert here.hear() == set()
-    notifier.say(ANYTHING)
+    notifier.notify_now(ANYTHING)
     connections["listen"].cursor().execute("SELECT 1")
     assert here.hear() == {ANYTHING}
     assert caplog.text == ""

@@ -56,7 +56,7 @@ def test_what_is_more_than_one_run_has_steps_for_is_done_by_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(bulk_actions, "BATCH", 2)
-    monkeypatch.setattr(bulk_actions, "MOST_BATCHES", 2)
+    monkeypatch.setattr(bulk_actions, "MAX_BATCHES", 2)
     with registered(naps):
         send([Event(name="test/go") for _ in range(9)])
         drain()

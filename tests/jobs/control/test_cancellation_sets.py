@@ -139,7 +139,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_runs():
 
 
 def test_a_step_that_has_taken_long_leaves_the_rest_to_the_next(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bulk_module, "LONGEST", 0.0)
+    monkeypatch.setattr(bulk_module, "MAX_SECONDS", 0.0)
     monkeypatch.setattr(bulk_module, "LARGEST_SET", 2)
     with registered(naps):
         go_to_sleep(5)

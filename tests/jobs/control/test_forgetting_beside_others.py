@@ -104,7 +104,7 @@ def test_a_round_is_bounded_and_the_rest_is_another_rounds(monkeypatch):
 
 
 def test_a_long_list_is_several_runs(monkeypatch):
-    monkeypatch.setattr(forgetting, "MOST_ASKED", 2)
+    monkeypatch.setattr(forgetting, "MAX_ASKED", 2)
     with registered(child):
         sent = send([Event(name="test/go", data={"word": WORD}) for _ in range(5)])
         drain()

@@ -381,7 +381,7 @@ def the_page_of(run_id: str) -> str:
 def test_so_is_what_another_run_does_for_the_first(
     carl: Any, victim: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk_module, "MOST_BATCHES", 1)
+    monkeypatch.setattr(bulk_module, "MAX_BATCHES", 1)
     runs = two_naps(monkeypatch)
     with asked_by(carl):
         own = api.bulk("cancel", fn_id="test-function")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobs.api import Context, Event, TriggerEvent, send
-from jobs.execution.standard_streams import LONGEST
+from jobs.execution.standard_streams import MAX_LINE
 from jobs.models import Run
 from tests.chaos.clusters import Cluster, wait_until
 from tests.support.database import cluster_environment
@@ -78,7 +78,7 @@ def test_the_console_gets_bytes_masked_and_others_as_they_are(tmp_path: Path) ->
 @pytest.mark.django_db
 def test_no_half_of_a_secret_is_on_the_console_where_a_line_is_too_long_to_be_held(capsys) -> None:
     text = "".join("." * n + SECRET for n in range(400))
-    assert len(text) > LONGEST
+    assert len(text) > MAX_LINE
 
     def handler(ctx: Context) -> None:
         for piece in re.findall(".{1,11}", text):

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from jobs.execution.log_capture import LogCapture
-from jobs.execution.standard_streams import LONGEST
+from jobs.execution.standard_streams import MAX_LINE
 from jobs.models import Run
 from tests.support.functions import ran
 
@@ -246,10 +246,10 @@ def test_dots_without_an_end_are_one_line_of_which_no_more_is_kept_than_is_looke
             print(".", end="")
 
     (line,) = said_by(body, console)
-    assert (len(line), line[-1], max(kept)) == (4_000, "…", LONGEST)
+    assert (len(line), line[-1], max(kept)) == (4_000, "…", MAX_LINE)
 
 
-@pytest.mark.parametrize("before", [0, LONGEST - 6, LONGEST - 20])
+@pytest.mark.parametrize("before", [0, MAX_LINE - 6, MAX_LINE - 20])
 def test_no_part_of_a_secret_is_left_where_a_long_line_is_cut(before, settings, console):
     secret = "correct horse battery staple"
     settings.JOBS = {**settings.JOBS, "SECRETS": ["KEY"]}

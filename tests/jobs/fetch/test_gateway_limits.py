@@ -21,7 +21,7 @@ from jobs.execution.executor import execute
 from jobs.fetch import gateway
 from jobs.fetch.gateway import Gateway
 from jobs.fetch.outbox import CompletedRequest, LeasedRequest, lease_requests, release
-from jobs.fetch.workers import NoWorkerPool
+from jobs.fetch.worker_pool import NoWorkerPool
 from jobs.models import Fetch, Run
 from jobs.platform.http.exchange import RequestOutcome
 from jobs.platform.postgres import statements
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.cluster
 
 HOSTS = ["a.test", "b.test:8080", "c.test"]
 MANY = 100_000
-MOST_PAGES = 100  # of a look at a hundred thousand pending requests
+MAX_PAGES = 100  # of a look at a hundred thousand pending requests
 
 # Requests by the thousand, all of one run.
 PILE = """
@@ -132,7 +132,7 @@ def test_a_hundred_thousand_that_wait_cost_a_look_nothing(function):
         }
     assert len(seen.pages) == 1
     for statement, pages in seen.pages.items():
-        assert pages <= MOST_PAGES, seen.story(statement)
+        assert pages <= MAX_PAGES, seen.story(statement)
         assert not seen.scanned(statement, ("jobs_fetch",)), seen.story(statement)
 
 

@@ -11,12 +11,12 @@ from django.utils import timezone
 from jobs.api import Concurrency, Context, cancel, pause
 from jobs.cluster.dispatch import Dispatch
 from jobs.cluster.heartbeat import Heartbeat
+from jobs.cluster.worker_pool import ClusterWorkerPool
 from jobs.cluster.worker_table import WorkerTable
-from jobs.cluster.workers import ClusterWorkers
 from jobs.execution.executor import execute
 from jobs.fetch.gateway import Gateway
 from jobs.fetch.outbox import CompletedRequest, LeasedRequest, lease_requests, store_responses
-from jobs.fetch.workers import NoWorkerPool
+from jobs.fetch.worker_pool import NoWorkerPool
 from jobs.models import Run
 from jobs.platform.http.exchange import RequestOutcome
 from jobs.platform.ipc.pipe_queue import LossyQueue
@@ -184,7 +184,7 @@ def dispatch() -> Dispatch:
 def test_a_worker_is_called_if_one_is_missing(dispatch: Dispatch):
     (leased_request,) = in_flight(1)
     worker_table = WorkerTable()
-    workers = ClusterWorkers("here", worker_table, dispatch, Heartbeat(worker_table))
+    workers = ClusterWorkerPool("here", worker_table, dispatch, Heartbeat(worker_table))
     claims, _ = store_responses([answered(leased_request)], workers.free_slots, workers.name)
     workers.accept(claims)
     assert dispatch.workers_missing.consume()
@@ -197,7 +197,7 @@ def test_what_lands_while_the_cluster_stops_is_given_back(dispatch: Dispatch):
     (leased_request,) = in_flight(1)
     worker_table = WorkerTable()
     heartbeat = Heartbeat(worker_table)
-    workers = ClusterWorkers("here", worker_table, dispatch, heartbeat)
+    workers = ClusterWorkerPool("here", worker_table, dispatch, heartbeat)
     claims, _ = store_responses([answered(leased_request)], workers.free_slots, workers.name)
     heartbeat._is_stopping = True
     workers.accept(claims)

@@ -30,12 +30,12 @@ SQL = re.compile(r"\b(left|right|substr|overlay)\s*\(", re.IGNORECASE)
 QUERY = re.compile(r"\.(filter|exclude|order_by|values|values_list|all)\(")
 NO_TEXTS = {
     "jobs/admin/bulk_actions.py": {
-        "fitting[:MOST_AT_ONCE]",
-        "fitting[:MOST_AT_ONCE + 1]",
-        "allowed[:MOST_AT_ONCE]",
+        "fitting[:MAX_AT_ONCE]",
+        "fitting[:MAX_AT_ONCE + 1]",
+        "allowed[:MAX_AT_ONCE]",
         "refused[:10]",
     },
-    "jobs/admin/invoked.py": {"shown[:MOST_SHOWN]"},
+    "jobs/admin/invoked.py": {"shown[:MAX_SHOWN]"},
     "jobs/admin/windows.py": {"rows.reverse()[:most]", "rows[begins:max(ends_with, 1)]"},
     # bytes: a step's card has no secret, and the problem is an excerpt
     "jobs/cluster/worker_table.py": {
@@ -55,20 +55,20 @@ NO_TEXTS = {
         "list(zip(run.turn_keys, run.turn_limits, strict=True))[run.turns_held:]",
     },
     "jobs/runs/turns.py": {"list(turn_keys)[:turns_held + 1]", "found[start:start + FEW]"},
-    "jobs/events/id_conflicts.py": {"names[:MOST_NAMES]"},
+    "jobs/events/id_conflicts.py": {"names[:MAX_NAMES]"},
     "jobs/management/commands/send.py": {"line[start:start + 76]"},  # of what was typed
     # of an expression's tokens
     "jobs/registry/expression_names.py": {"tokens[:i]", "tokens[i + 1:end]", "tokens[end + 1:]"},
     "jobs/testing/survival.py": {"unsteady[:SHOWN]", "broken[:SHOWN]"},
     "jobs/testing/endpoint.py": {"data[:len(data) // 2]"},  # the answer that breaks off, of tests
-    "jobs/execution/unmet_conditions.py": {"found[before:]", "new[:MOST_TOLD]"},
+    "jobs/execution/unmet_conditions.py": {"found[before:]", "new[:MAX_TOLD]"},
     "jobs/metrics/conditions.py": {
-        "rows[:5 * MOST_SHOWN]",
-        "latest[:MOST_OF_A_FUNCTION]",
-        "found[:MOST_SHOWN]",
+        "rows[:5 * MAX_SHOWN]",
+        "latest[:MAX_OF_A_FUNCTION]",
+        "found[:MAX_SHOWN]",
     },
     "jobs/execution/executor.py": {
-        "[failed.step_id for failed in failed_steps(error)][:MOST_STEPS]"
+        "[failed.step_id for failed in failed_steps(error)][:MAX_STEPS]"
     },
     "jobs/registry/handler_identity.py": {"parts[-count:]"},  # of a path
     "jobs/lib/error_report.py": {"frames[called[0]:called[-1] + 1]"},
@@ -77,10 +77,10 @@ NO_TEXTS = {
         "self._completed[:len(batch)]",
         "completed[:BATCH]",
     },
-    "jobs/admin/in_flight.py": {"sorted(steps)[:MOST_STEPS]"},
+    "jobs/admin/in_flight.py": {"sorted(steps)[:MAX_STEPS]"},
     "jobs/events/insertion.py": {"pairs[start:]", "pairs[start:number]"},
     "jobs/control/forgetting.py": {
-        "asked[at:at + MOST_ASKED]",
+        "asked[at:at + MAX_ASKED]",
         "list(dict.fromkeys(ids))[:BATCH * BATCHES]",
         "distinct[at:at + BATCH]",
     },
@@ -102,16 +102,16 @@ NO_TEXTS = {
         "AUTO[:len(names)]",
     },
     "songs/ways_back.py": {"parts[:length]"},
-    "songs/admin/many_refunds.py": {"found[:MOST_SONGS]"},
+    "songs/admin/many_refunds.py": {"found[:MAX_SONGS]"},
     "songs/admin/listeners.py": {
         "songs[:NEWEST_SONGS]",
         "user.credit_entries.select_related('song', 'by')[:NEWEST_ENTRIES]",
     },
     "songs/packing.py": {"songs[at:at + A_PAGE]"},
     "songs/remains.py": {"songs[at:at + A_FEW]", "given[at:at + A_FEW]"},
-    "songs/admin/publications.py": {"reports[:MOST_REPORTS]"},
-    "songs/admin/cards.py": {"reported[:MOST_COUNTED + 1]"},
-    "songs/sharing/discover.py": {"list(found)[:MOST_CATEGORIES]"},
+    "songs/admin/publications.py": {"reports[:MAX_REPORTS]"},
+    "songs/admin/cards.py": {"reported[:MAX_COUNTED + 1]"},
+    "songs/sharing/discover.py": {"list(found)[:MAX_CATEGORIES]"},
     "songs/sharing/hearers.py": {
         "salted_hmac('songs.sharing.hearers', text, algorithm='sha256').hexdigest()[:HEARER_LIMIT]"
     },
@@ -121,69 +121,69 @@ NO_TEXTS = {
         "mine(request).prefetch_related('categories')[:NEWEST]",
         "request.GET.getlist('song')[:A_PAGE]",
     },
-    "songs/library.py": {"self.words.split()[:MOST_WORDS]"},
+    "songs/library.py": {"self.words.split()[:MAX_WORDS]"},
     "songs/progress.py": {"columns[:LOOKED_AT]"},
     "songs/waveform.py": {"samples[start:start + piece:STRIDE]"},
     # of the panel: lists of rows, and the ends of names and ids
     "songs/accounts/known_devices.py": {
-        "[newest, *others][:MOST_ACCOUNTS]",
+        "[newest, *others][:MAX_ACCOUNTS]",
         "user.get_session_auth_hash()[:16]",
     },
     "jobs/admin/bulk_result.py": {
-        "[run for run in runs if not run.is_finished][:MOST_SHOWN]",
-        "[run for run in runs if run.status == RunStatus.FAILED][:MOST_SHOWN]",
+        "[run for run in runs if not run.is_finished][:MAX_SHOWN]",
+        "[run for run in runs if run.status == RunStatus.FAILED][:MAX_SHOWN]",
     },
-    "jobs/admin/clusters.py": {"there.clusters[:MOST_LISTED]"},
-    "jobs/admin/hand_over.py": {"found.groups[:MOST_GROUPS]"},
-    "jobs/admin/event_list.py": {"runs[:MOST_CHIPS]"},
+    "jobs/admin/clusters.py": {"there.clusters[:MAX_LISTED]"},
+    "jobs/admin/hand_over.py": {"found.groups[:MAX_GROUPS]"},
+    "jobs/admin/event_list.py": {"runs[:MAX_CHIPS]"},
     "jobs/admin/event_page.py": {
         "request.GET.get('find', '')[:200]",  # what the operator typed
-        "runs[-MOST_RUNS:]",
+        "runs[-MAX_RUNS:]",
     },
     "jobs/admin/event_query.py": {
-        "[name for name in within if part in name.casefold()][:MOST_MATCHING]",
+        "[name for name in within if part in name.casefold()][:MAX_MATCHING]",
         "events[:ON_A_PAGE]",
     },
     "jobs/admin/function_list.py": {"request.GET.get('q', '').strip()[:200]"},  # as above
-    "jobs/admin/unknown_filters.py": {"names[:MOST_TRIED]", "names[MOST_TRIED:]"},
-    "jobs/admin/function_page.py": {"found[:MOST_KINDS]", "taken[:MOST_STEPS]"},
+    "jobs/admin/unknown_filters.py": {"names[:MAX_TRIED]", "names[MAX_TRIED:]"},
+    "jobs/admin/function_page.py": {"found[:MAX_KINDS]", "taken[:MAX_STEPS]"},
     "jobs/admin/function_words.py": {"delays[:SHOWN_DELAYS]"},
     "jobs/admin/known_names.py": {
-        "sorted(found, key=lambda one: (not one.functions, one.name))[:MOST_NAMES]"
+        "sorted(found, key=lambda one: (not one.functions, one.name))[:MAX_NAMES]"
     },
-    "jobs/admin/links.py": {"list(found or [])[:MOST_FOUND]"},
-    "jobs/admin/operations.py": {"found.failures.groups[:MOST_GROUPS]"},
-    "jobs/admin/retrying.py": {"ended[:MOST_SHOWN]"},
+    "jobs/admin/links.py": {"list(found or [])[:MAX_FOUND]"},
+    "jobs/admin/operations.py": {"found.failures.groups[:MAX_GROUPS]"},
+    "jobs/admin/retrying.py": {"ended[:MAX_SHOWN]"},
     "jobs/admin/run_filters.py": {"ids[number:number + 1]"},
     "jobs/admin/run_rows.py": {"kinds[:whole]", "str(run.pk)[-8:]"},
-    "jobs/admin/run_search.py": {"text[:LONGEST]"},
+    "jobs/admin/run_search.py": {"text[:MAX_TERM]"},
     "jobs/admin/ticks.py": {"sorted(found)[:UPCOMING]"},
     "jobs/cluster/code_version.py": {"digest.hexdigest()[:8]"},
     "jobs/cluster/pulse.py": {
-        "entries[:MOST_AT_WORK]",
+        "entries[:MAX_AT_WORK]",
         "hmac.new(key, f'{name}\\x00{value}'.encode(), hashlib.sha256).hexdigest()[:8]",
     },
     "jobs/control/failures.py": {
-        "runs.select_for_update(of=('self',)).only('id', 'fn_id', 'event_id', 'status')[:MOST]",
-        "found[:MOST]",
+        "runs.select_for_update(of=('self',)).only('id', 'fn_id', 'event_id', 'status')[:MAX_READ]",
+        "found[:MAX_READ]",
     },
     "jobs/control/hand_over.py": {"HandOverNote.objects.annotate(now=Now())[:most]"},
     "jobs/lib/failure_kinds.py": {
         "' · '.join(filter(None, (step, f'{what} {words}'.strip())))[:KIND_LIMIT]",
-        "words.split()[:MOST_WORDS]",
+        "words.split()[:MAX_WORDS]",
     },
-    "jobs/metrics/failures.py": {"kinds[:MOST_KINDS]", "groups[:MOST_KINDS]"},
+    "jobs/metrics/failures.py": {"kinds[:MAX_KINDS]", "groups[:MAX_KINDS]"},
     "jobs/metrics/needs.py": {
-        "failing.groups[MOST_TOLD:]",
-        "failing.groups[:MOST_TOLD]",
-        "odd[:MOST_TOLD]",
+        "failing.groups[MAX_TOLD:]",
+        "failing.groups[:MAX_TOLD]",
+        "odd[:MAX_TOLD]",
     },
     "jobs/metrics/one_cluster.py": {
-        "held[:MOST_LISTED]",
-        "in_flight[:MOST_LISTED]",
-        "gone[:MOST_LISTED]",
+        "held[:MAX_LISTED]",
+        "in_flight[:MAX_LISTED]",
+        "gone[:MAX_LISTED]",
     },
-    "jobs/metrics/outcomes.py": {"[str(run_id) for run_id in run_ids][:MOST]"},
+    "jobs/metrics/outcomes.py": {"[str(run_id) for run_id in run_ids][:MAX_READ]"},
 }
 FILTERS = {  # a time, and a list
     "templates/admin/jobs/run/confirm.html": {'runs|slice:":50"'},

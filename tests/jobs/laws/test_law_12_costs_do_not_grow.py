@@ -30,13 +30,13 @@ QUIET = 20_000  # ended runs
 UNKNOWN = 300_000  # by the planner's guesses, dear enough to go through
 BACKLOG = 2_000  # runs that are due
 # Of one statement that looks at every line: some 250, with four looks of up to four pages each.
-MOST_OF_ALL_LINES = 4_000
+MAX_OF_ALL_LINES = 4_000
 OF_ALL_UNFINISHED = " jobs_run_unfinished "  # the panel's
 # Of one statement of the engine. An insertion among a million rows now and then looks through free
 # space and splits a page in each of a dozen indexes; a scan would read tens of thousands.
-MOST_PAGES = 500
+MAX_PAGES = 500
 DEEPER = 100  # a batch descends some fifty times, in B-trees of three levels and not of one or two
-MOST_LISTED = 500  # of one statement of the panel, which counts no further than 10,000 rows
+MAX_LISTED = 500  # of one statement of the panel, which counts no further than 10,000 rows
 LARGE = ("jobs_run", "jobs_event", "jobs_step")
 
 
@@ -140,11 +140,11 @@ def test_a_million_ended_runs_cost_nothing(settings, client: Client):
         make_history(ended, HISTORY)
         old, old_panel = costs(client)
     for statement, pages in old.pages.items():
-        allowed = max(MOST_PAGES, young.pages.get(statement, 0) + DEEPER)
+        allowed = max(MAX_PAGES, young.pages.get(statement, 0) + DEEPER)
         assert pages <= allowed, f"more than {allowed} pages\n{old.story(statement)}"
         assert not old.scanned(statement, LARGE), f"no index\n{old.story(statement)}"
     for statement, pages in old_panel.pages.items():
-        assert pages <= MOST_LISTED, old_panel.story(statement)
+        assert pages <= MAX_LISTED, old_panel.story(statement)
     assert any("jobs_run_line_2" in node for plan in old.plans.values() for node in plan)
     assert any(OF_ALL_UNFINISHED in node for plan in old_panel.plans.values() for node in plan)
 
@@ -169,7 +169,7 @@ def test_the_statistics_of_a_quiet_hour_do_for_a_busy_one(settings):
         story, nodes = engine.story(statement), engine.plans[statement]
         assert not any(OF_ALL_UNFINISHED in node for node in nodes), f"not its index\n{story}"
         assert not engine.scanned(statement, LARGE), f"no index\n{story}"
-        assert pages <= MOST_OF_ALL_LINES, f"more than {MOST_OF_ALL_LINES} pages\n{story}"
+        assert pages <= MAX_OF_ALL_LINES, f"more than {MAX_OF_ALL_LINES} pages\n{story}"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -189,7 +189,7 @@ def test_a_history_of_which_no_statistics_are_known_costs_no_more(settings):
     for statement, pages in engine.pages.items():
         story = engine.story(statement)
         assert not engine.scanned(statement, LARGE), f"no index\n{story}"
-        assert pages <= MOST_OF_ALL_LINES, f"more than {MOST_OF_ALL_LINES} pages\n{story}"
+        assert pages <= MAX_OF_ALL_LINES, f"more than {MAX_OF_ALL_LINES} pages\n{story}"
 
 
 def forget_statistics() -> None:

@@ -24,14 +24,14 @@ from jobs.api import (
     rerun,
     send,
 )
-from jobs.lib.json_values import MOST_LEVELS, to_json
+from jobs.lib.json_values import MAX_LEVELS, to_json
 from jobs.models import Event as EventRow
 from jobs.models import Run
 from jobs.testing import drain, travel
 from tests.jobs.admin.panel import FN, page_of
 from tests.support.functions import go, ran, registered, the_run
 
-DEEP = [MOST_LEVELS + 1, 600, 973, 100_000]
+DEEP = [MAX_LEVELS + 1, 600, 973, 100_000]
 
 
 def nested(levels: int) -> Any:
@@ -44,13 +44,13 @@ def nested(levels: int) -> Any:
 
 def deepest() -> dict[str, Any]:
     """Event data of as many levels as are allowed."""
-    return {"a": nested(MOST_LEVELS - 1)}
+    return {"a": nested(MAX_LEVELS - 1)}
 
 
 def test_as_many_levels_as_are_allowed_are_remembered_and_one_more_is_not():
-    assert to_json(nested(MOST_LEVELS), "it") == nested(MOST_LEVELS)
+    assert to_json(nested(MAX_LEVELS), "it") == nested(MAX_LEVELS)
     with pytest.raises(InvalidOutput, match="is nested 513 levels deep; at most 512 are allowed"):
-        to_json(nested(MOST_LEVELS + 1), "it")
+        to_json(nested(MAX_LEVELS + 1), "it")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_rerun_and_a_bulk_action_take_nothing_deeper(levels):
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("panel_function")
-@pytest.mark.parametrize("levels", [MOST_LEVELS, 600, 973, 100_000])
+@pytest.mark.parametrize("levels", [MAX_LEVELS, 600, 973, 100_000])
 def test_the_form_says_it_beside_the_field(admin_client, levels):
     send(Event(name="test/x"))
     run = Run.objects.create(fn_id=FN, event=EventRow.objects.get())
@@ -192,8 +192,8 @@ def test_an_answer_that_is_too_deep_is_no_json_for_a_function(levels):
     answer = Response({"url": "http://songs.example", "status_code": 200, "body": text})
     with pytest.raises(NonRetriableError, match=f"nested {levels} levels deep; at most 512"):
         answer.json()
-    fits = json.dumps(nested(MOST_LEVELS))
-    assert Response({"status_code": 200, "body": fits}).json() == nested(MOST_LEVELS)
+    fits = json.dumps(nested(MAX_LEVELS))
+    assert Response({"status_code": 200, "body": fits}).json() == nested(MAX_LEVELS)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def small_rounds(settings, monkeypatch) -> None:
     """Rounds of one batch, batches of one run, and runs of two rounds."""
     settings.JOBS = {**settings.JOBS, "RETENTION_BATCH": 1}
     monkeypatch.setattr("jobs.maintenance.retention.delete_ended.__defaults__", ("", 1))
-    monkeypatch.setattr(functions, "MOST_ROUNDS", 2)
+    monkeypatch.setattr(functions, "MAX_ROUNDS", 2)
 
 
 # --- no cap ---------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def test_when_its_worker_dies_between_two_batches_another_goes_on(monkeypatch):
 def test_while_runs_are_under_way_it_rests_between_its_rounds_and_keeps_no_worker(monkeypatch):
     monkeypatch.setattr(retention, "LEAST_REST", 0.0)
     monkeypatch.setattr(retention, "LEAD", 0.001)
-    monkeypatch.setattr(functions, "MOST_ROUNDS", 9)
+    monkeypatch.setattr(functions, "MAX_ROUNDS", 9)
     long_ago(3)
     other = a_run_under_way()
     tick()

@@ -34,7 +34,7 @@ def test_what_came_before_the_span_is_not_counted_and_its_name_is_there():
 
 
 def test_the_newest_events_are_counted_and_the_page_is_told_that_there_may_be_more(monkeypatch):
-    monkeypatch.setattr(figures_module, "MOST", 3)
+    monkeypatch.setattr(figures_module, "MAX_COUNT", 3)
     make_event("old")
     assert not event_names(HOUR).is_capped
     for _ in range(4):
@@ -45,7 +45,7 @@ def test_the_newest_events_are_counted_and_the_page_is_told_that_there_may_be_mo
 
 
 def test_names_beyond_the_first_of_the_alphabet_are_listed_if_they_have_an_event(monkeypatch):
-    monkeypatch.setattr(figures_module, "MOST_NAMES", 2)
+    monkeypatch.setattr(figures_module, "MAX_NAMES", 2)
     for name in ("a", "b", "c"):
         make_event(name, at=now() - minutes(120))
     assert {one.name for one in event_names(HOUR).names} == {"a", "b"}

@@ -23,8 +23,8 @@ from tests.support.history import make_history, off_the_record, tidy_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HISTORY = 30_000
-MOST_PAGES = 6_000  # of one statement: a page for each row, and the way to it
-MOST_QUERIES = 22  # of all pages together
+MAX_PAGES = 6_000  # of one statement: a page for each row, and the way to it
+MAX_QUERIES = 22  # of all pages together
 LARGE = ("jobs_run", "jobs_event", "jobs_step", "jobs_rollup")
 KINDS = """
 UPDATE jobs_run SET failure_kind = 'call · 500 kind ' || (hashtext(id::text) & 15)
@@ -75,9 +75,9 @@ def _history(monkeypatch) -> Any:
 def test_no_page_reads_more_than_a_few_thousand_rows():
     for key in SPANS:
         panel = looked_at(key)
-        assert len(panel.pages) <= MOST_QUERIES
+        assert len(panel.pages) <= MAX_QUERIES
         for statement, pages in panel.pages.items():
-            assert pages <= MOST_PAGES, panel.story(statement)[:4_000]
+            assert pages <= MAX_PAGES, panel.story(statement)[:4_000]
             assert not panel.scanned(statement, LARGE[:3]), panel.story(statement)[:4_000]
     with transaction.atomic(), explained() as counting:
         rollups.roll_up()
@@ -91,5 +91,5 @@ def test_before_anything_is_rolled_up_no_more_is_read():
     """A site that has just been upgraded, and one whose clusters are all gone."""
     RollupMark.objects.all().delete()
     for statement, pages in looked_at("7d").pages.items():
-        assert pages <= MOST_PAGES * 2, statement
+        assert pages <= MAX_PAGES * 2, statement
     assert Run.objects.filter(ended_at__lt=Now()).count() > HISTORY

@@ -121,7 +121,7 @@ def test_a_look_goes_on_where_the_last_one_left_off_among_functions_of_which_not
     (like,) = asleep(1)
     sleeper = Run.objects.get(id=like)
     sleeper.due_at += timedelta(days=1)
-    others = range(shares.MOST_CLASSES + 1)
+    others = range(shares.MAX_CLASSES + 1)
     Run.objects.bulk_create(
         Run(
             fn_id=f"another-{n:03}",

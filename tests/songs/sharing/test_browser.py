@@ -35,7 +35,7 @@ PICTURE = (
     b"\xc4\x89\x00\x00\x00\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\x00\x05\x00\x01\xff\x89\x99=\x1d\x00\x00"
     b"\x00\x00IEND\xaeB`\x82"
 )
-MOST_BYTES = 120 * 1024  # of the first page, without its covers
+MAX_BYTES = 120 * 1024  # of the first page, without its covers
 Open = Callable[..., AbstractContextManager[Looked]]
 
 
@@ -135,7 +135,7 @@ def test_the_first_page_is_small_and_asks_no_other_host(
     covers = {url for url in sizes if url.endswith("/cover")}
     assert len(covers) == 3
     assert all(url.startswith(live_server.url) for url in sizes)
-    assert sum(size for url, size in sizes.items() if url not in covers) <= MOST_BYTES
+    assert sum(size for url, size in sizes.items() if url not in covers) <= MAX_BYTES
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])

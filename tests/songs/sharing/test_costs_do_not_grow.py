@@ -21,14 +21,14 @@ from tests.support.cast import listener
 from tests.support.explain import Explained, explained
 
 SONGS = 200_000
-MOST_STATEMENTS = 10
+MAX_STATEMENTS = 10
 # Of one statement: 24 songs by their keys, each with some categories, in trees of three levels.
-MOST_PAGES = 250
-MOST_OF_A_LIST = 8  # of the statement that reads a page of a list
+MAX_PAGES = 250
+MAX_OF_A_LIST = 8  # of the statement that reads a page of a list
 # 50,000 entries of an index; what no vacuum has seen is looked up in the table, a page an entry.
-MOST_OF_A_SITEMAP = 60_000
+MAX_OF_A_SITEMAP = 60_000
 LIBRARY = 2_000  # songs of one listener
-MOST_OF_A_LIBRARY = 12 * LIBRARY  # pages: each song and its categories, in trees of three levels
+MAX_OF_A_LIBRARY = 12 * LIBRARY  # pages: each song and its categories, in trees of three levels
 STATES = ("?status=ready", "?status=making", "?status=unmade", "?status=unmade&category=rare")
 LIKES = "UPDATE songs_publication SET heat = heat + 3 * random() WHERE random() < 0.2"
 PLACES = """
@@ -71,7 +71,7 @@ def look(browser: Client, address: str) -> Explained:
             assert browser.get(address).status_code == 200
         # The text of a statement through the pipeline is not kept; it counts.
         sent = [sql for query in captured if is_counted(sql := query["sql"] or "a pipeline's")]
-        assert len(sent) <= MOST_STATEMENTS, "\n".join([address, *sent])
+        assert len(sent) <= MAX_STATEMENTS, "\n".join([address, *sent])
     return seen
 
 
@@ -97,7 +97,7 @@ def test_the_public_pages_cost_the_same_with_200_000_songs(alice: User) -> None:
         for address, order in (lists() | dict.fromkeys(others)).items():
             seen = look(browser, address)
             for statement, pages in seen.pages.items():
-                assert pages <= MOST_PAGES, f"{address}\n{seen.story(statement)}"
+                assert pages <= MAX_PAGES, f"{address}\n{seen.story(statement)}"
                 assert not seen.scanned(statement, ("songs_listing", "songs_publication"))
             if order:
                 reads_its_index_alone(seen, INDEXES[order]["category=" in address])
@@ -112,7 +112,7 @@ def reads_its_index_alone(seen: Explained, index: str) -> None:
     story = seen.story(statement)
     assert f"Index Only Scan {index} " in story, story
     assert not any(word in story for word in ("Sort", "Heap", "Bitmap")), story
-    assert seen.pages[statement] <= MOST_OF_A_LIST, story
+    assert seen.pages[statement] <= MAX_OF_A_LIST, story
 
 
 def a_tally_reads_what_it_changes(song: Publication, fan: User) -> None:
@@ -121,7 +121,7 @@ def a_tally_reads_what_it_changes(song: Publication, fan: User) -> None:
         plays.count_play(song, "a hearer")
         tally.add_changes()
     for statement, pages in seen.pages.items():
-        assert pages <= MOST_PAGES, seen.story(statement)
+        assert pages <= MAX_PAGES, seen.story(statement)
 
 
 def the_sitemap_reads_its_index() -> None:
@@ -129,7 +129,7 @@ def the_sitemap_reads_its_index() -> None:
         seen = look(Client(), address)
         for statement, pages in seen.pages.items():
             story = seen.story(statement)
-            assert pages <= MOST_OF_A_SITEMAP, story
+            assert pages <= MAX_OF_A_SITEMAP, story
             assert not seen.scanned(statement, ("songs_listing", "songs_publication", "songs_song"))
 
 
@@ -151,7 +151,7 @@ def the_library_costs_what_its_listener_has(bob: User) -> None:
     for asked in ("", "?page=84", "?q=waltz+19", "?category=category+1", *STATES):
         seen = look(browser, f"/songs/{asked}")
         for statement, pages in seen.pages.items():
-            assert pages <= MOST_OF_A_LIBRARY, seen.story(statement)
+            assert pages <= MAX_OF_A_LIBRARY, seen.story(statement)
             assert not seen.scanned(statement, ("songs_song",)), asked
 
 
@@ -164,4 +164,4 @@ def many_likes_later_the_lists_cost_the_same() -> None:
     for address in lists():
         seen = look(Client(), address)
         for statement, pages in seen.pages.items():
-            assert pages <= MOST_PAGES, f"{address}\n{seen.story(statement)}"
+            assert pages <= MAX_PAGES, f"{address}\n{seen.story(statement)}"

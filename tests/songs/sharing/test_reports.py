@@ -10,7 +10,7 @@ from django.test import Client
 
 from songs.models import Publication, Report, User
 from songs.sharing import reports
-from songs.sharing.reports import MOST_AN_HOUR, MOST_OPEN
+from songs.sharing.reports import MAX_AN_HOUR, MAX_OPEN
 from tests.songs.conftest import as_
 from tests.songs.sharing.sharing import back, public
 from tests.support.functions import at_once
@@ -63,7 +63,7 @@ def test_a_refused_report_comes_back_with_what_was_typed(
 
 
 def test_the_eleventh_report_within_an_hour_has_to_wait(alice: User, client) -> None:
-    songs = [public(alice, title=f"{number}") for number in range(MOST_AN_HOUR + 1)]
+    songs = [public(alice, title=f"{number}") for number in range(MAX_AN_HOUR + 1)]
     for song in songs[:-1]:
         assert send(client, song).status_code == 303
     back(Report.objects.earliest("id"), timedelta(minutes=50))
@@ -78,17 +78,17 @@ def test_the_eleventh_report_within_an_hour_has_to_wait(alice: User, client) -> 
 
 
 def test_a_song_keeps_a_hundred_open_reports(song) -> None:
-    for number in range(MOST_OPEN + 1):
+    for number in range(MAX_OPEN + 1):
         is_new = reports.report(song, f"{number}", kind="spam", words="", reporter=None)
-        assert is_new == (number < MOST_OPEN)
-    assert Report.objects.count() == MOST_OPEN
+        assert is_new == (number < MAX_OPEN)
+    assert Report.objects.count() == MAX_OPEN
 
 
 @pytest.mark.django_db(transaction=True)
 def test_reports_at_once_do_not_pass_the_limit(alice: User, bob: User) -> None:
-    songs = [public(alice, title=f"{number}") for number in range(MOST_AN_HOUR + 3)]
-    for song in songs[: MOST_AN_HOUR - 1]:
+    songs = [public(alice, title=f"{number}") for number in range(MAX_AN_HOUR + 3)]
+    for song in songs[: MAX_AN_HOUR - 1]:
         send(as_(bob), song)
-    rest = songs[MOST_AN_HOUR - 1 :]
+    rest = songs[MAX_AN_HOUR - 1 :]
     found = at_once(*[lambda s=s: send(as_(bob), s).status_code for s in rest])
     assert sorted(found) == [303, 429, 429, 429]

@@ -41,7 +41,7 @@ def test_each_page_of_the_sitemap_lists_other_songs(
     alice: User, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sitemaps.PublicSongs, "limit", 2)
-    monkeypatch.setattr(sitemaps, "MOST_SONGS", 5)
+    monkeypatch.setattr(sitemaps, "MAX_SONGS", 5)
     songs = [public(alice, title=f"{number}") for number in range(6)]
     pages = locations(client, "/sitemap.xml")
     assert pages[1:] == ["/sitemap-songs.xml", "/sitemap-songs.xml?p=2", "/sitemap-songs.xml?p=3"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.platform.http.client import MOST_HOPS
+from jobs.platform.http.client import MAX_HOPS
 from tests.support import hostile_endpoint
 from tests.support.hostile_endpoint import (
     Adversary,
@@ -81,7 +81,7 @@ def test_a_circle_ends_after_25_hops(settings):
         outcome = ask(server.url)
     assert message(outcome) == "it redirected 25 times and did not answer"
     assert is_final(outcome)
-    assert len(server.heard) == MOST_HOPS + 1
+    assert len(server.heard) == MAX_HOPS + 1
 
 
 def test_a_303_to_another_origin_is_refused_and_hears_nothing(settings):

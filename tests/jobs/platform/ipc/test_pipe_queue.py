@@ -67,7 +67,7 @@ def test_an_item_that_just_fits_comes_out_whole():
 def test_a_report_of_a_task_that_is_too_long_is_cut():
     results = pipe_queue.ResultQueue()
     results.put({"id": "shift", "result": "y" * 10_000})
-    assert results.get() == {"id": "shift", "result": "y" * pipe_queue.LONGEST_RESULT}
+    assert results.get() == {"id": "shift", "result": "y" * pipe_queue.MAX_RESULT}
 
 
 def test_every_reader_meets_the_end_behind_what_waits():

@@ -135,7 +135,7 @@ def test_in_a_transaction_what_the_session_has_is_used(monkeypatch):
 
 
 def test_where_no_session_keeps_anything_nothing_is_taken_for_granted(monkeypatch):
-    monkeypatch.setattr(pooled_pipeline, "MOST_MISSES", 3)
+    monkeypatch.setattr(pooled_pipeline, "MAX_MISSES", 3)
     for n in range(6):
         assert one(n) == n
         with transaction.atomic():

@@ -14,7 +14,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from jobs import api
-from jobs.admin.deeds import ONCE, act_once
+from jobs.admin.form_acts import ONCE, act_once
 from jobs.admin.html import kind_url
 from jobs.admin.run_actions import asked
 from jobs.errors import JobsError

@@ -1,4 +1,4 @@
-"""A completed run hands its turn to the next run of its line, on the same worker."""
+"""A completed run passes its turn to the next run of its line, on the same worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobs.runs.lease import leasing
 from jobs.runs.line_locks import for_line
 
 # Leases the line's next run if it then holds all its turns; else wakes it.
-HAND_OVER = f"""
+LEASE_NEXT = f"""
 WITH first AS MATERIALIZED ({turns.FIRST_PARKED}),
 next AS MATERIALIZED (
   SELECT r.lease_token IS NULL AND r.turns_held + 1 = cardinality(r.turn_keys)
@@ -29,21 +29,21 @@ woken AS ({waking_parked("r.id = (SELECT id FROM next WHERE stands_still OR NOT 
 
 
 class NextRow(NamedTuple):
-    """`word` tells the clusters of a woken run (notifier.pass_on)."""
+    """`word` tells the clusters of a woken run (notifier.wake_if_due)."""
 
     is_leased: bool
     word: str | None
     claim: ClaimRow
 
 
-NEXT = Query(for_line(HAND_OVER, 0), NextRow)
+NEXT_IN_LINE = Query(for_line(LEASE_NEXT, 0), NextRow)
 
 
-def handover_statement(claim: Claim) -> Statement:
+def next_in_line_statement(claim: Claim) -> Statement:
     key = {"key": claim.turn_keys[0], "line": 0}
-    return NEXT.asked(lease_for(claim.worker) | key)
+    return NEXT_IN_LINE.asked(lease_for(claim.worker) | key)
 
 
-def parse_handover(statement: Statement, rows: Rows) -> Claim | None:
-    leased = (row.claim for row in NEXT.rows(rows) if row.is_leased)
+def parse_next_in_line(statement: Statement, rows: Rows) -> Claim | None:
+    leased = (row.claim for row in NEXT_IN_LINE.rows(rows) if row.is_leased)
     return next((claim_of(claim, dict(statement[1])) for claim in leased), None)

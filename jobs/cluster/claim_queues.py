@@ -16,7 +16,7 @@ class ClaimQueues:
     def __init__(self, due: int, answers: int) -> None:
         self.due, self.answers = pipe_queue.Queue(due), pipe_queue.Queue(answers)
         self.throughput = Throughput(self.answers)
-        self._next, self._after_it = self.due, self.answers  # this process's next feed
+        self._next, self._after_it = self.due, self.answers  # this process's next queue
         self._poller = pipe_queue.ExclusivePoller(self.due.reader, self.answers.reader)
 
     def get_within(self, patience: float) -> Any:

@@ -20,7 +20,7 @@ ONCE = "This form was sent before, and does nothing twice. Open the page anew to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deed:
+class FormAct:
     act: Callable[[str], str]  # returns the id of the run that goes on
     done: str  # for the history
     action: str  # once for a form (see form_submissions.py) …
@@ -40,22 +40,22 @@ def show(
     return redirect("admin:jobs_run_change", made)
 
 
-def act_on(model_admin: Any, request: HttpRequest, run: Run, deed: Deed) -> Outcome:
-    """The deed, its history line and the form's memory are one transaction."""
+def act_on(model_admin: Any, request: HttpRequest, run: Run, form_act: FormAct) -> Outcome:
+    """The act, its history line and the form's memory are one transaction."""
 
     def act() -> str:
         with asked_by(request.user):
-            made = str(deed.act(str(run.pk)))
+            made = str(form_act.act(str(run.pk)))
         if made == str(run.pk):
-            model_admin.log_change(request, run, deed.done)
+            model_admin.log_change(request, run, form_act.done)
         else:
-            model_admin.log_change(request, run, f"{deed.done} It runs as {made}.")
+            model_admin.log_change(request, run, f"{form_act.done} It runs as {made}.")
             new = Run.objects.get(pk=made)
             model_admin.log_change(request, new, f"Made by a rerun of {run.pk}.")
         return made
 
-    asked = {"run": str(run.pk), "asked": deed.asked}
-    return act_once(request, act, deed.action, asked, is_guarded=deed.is_guarded)
+    asked = {"run": str(run.pk), "asked": form_act.asked}
+    return act_once(request, act, form_act.action, asked, is_guarded=form_act.is_guarded)
 
 
 def act_once(

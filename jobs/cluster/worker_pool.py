@@ -11,7 +11,7 @@ from jobs.runs import lease
 from jobs.runs.claimed_run import Claim
 
 
-class ClusterWorkers:
+class ClusterWorkerPool:
     def __init__(
         self, name: str, worker_table: WorkerTable, dispatch: Dispatch, heartbeat: Heartbeat
     ) -> None:
