@@ -69,6 +69,12 @@ class Dispatch:
         return max(0, max(2 * self._prefetch, most) - self._queues.answers.qsize())
 
     @property
+    def answer_backlog_seconds(self) -> float:
+        """How long the workers need for the answers that wait; 0 while their speed is unknown."""
+        rate = self._queues.throughput.per_second
+        return self._queues.answers.qsize() / rate if rate else 0.0
+
+    @property
     def is_busy(self) -> bool:
         return not self._queues.empty()
 

@@ -23,6 +23,10 @@ class ClusterWorkerPool:
         return self._dispatch.is_busy
 
     @property
+    def backlog_seconds(self) -> float:
+        return self._dispatch.answer_backlog_seconds
+
+    @property
     def free_slots(self) -> int:
         return 0 if self._worker_table.is_stopping else self._dispatch.free_answer_slots
 

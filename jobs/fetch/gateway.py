@@ -56,6 +56,7 @@ logger = logging.getLogger("jobs.engine")
 TICK = 1.0  # seconds between looks without a ring
 BATCH_WINDOW = 0.01  # seconds at least between looks
 ANSWER_WINDOW = 0.025  # seconds between writes while workers are busy
+MAX_WINDOW = 0.05  # seconds; either window while the workers have enough answers for twice as long
 RETRY = 0.2  # seconds between tries to reach the database
 BATCH = 200
 BATCH_BYTES = 8 * 1024 * 1024  # of responses in one statement, or a single larger one
@@ -151,7 +152,7 @@ class Gateway:
         if not self._urls:
             self._listen(max(patience, 0.0))
         if self._requests.consume():
-            self._next_look_at = min(self._next_look_at, self._looked + BATCH_WINDOW)
+            self._next_look_at = min(self._next_look_at, self._looked + self._window(BATCH_WINDOW))
         self._arrivals.consume()  # before reading the inbox: a later message rings again
         while self._inbox:
             message = self._inbox.popleft()
@@ -162,13 +163,17 @@ class Gateway:
 
     @property
     def _write_at(self) -> float:
-        return self._wrote + ANSWER_WINDOW if self._workers.is_busy else 0.0
+        return self._wrote + self._window(ANSWER_WINDOW) if self._workers.is_busy else 0.0
+
+    def _window(self, least: float) -> float:
+        """The more waits for the workers, the more goes together; half of it keeps them busy."""
+        return max(least, min(self._workers.backlog_seconds / 2, MAX_WINDOW))
 
     def _listen(self, patience: float) -> None:
         poll = select.poll()
         if not self._completed:  # else they are written in batches
             poll.register(self._arrivals.reader, select.POLLIN)
-        if self._next_look_at > self._looked + BATCH_WINDOW:  # else it looks soon anyway
+        if self._next_look_at > self._looked + MAX_WINDOW:  # else it looks soon anyway
             poll.register(self._requests.reader, select.POLLIN)
         poll.poll(patience * 1000)
 

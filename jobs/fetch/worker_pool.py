@@ -18,6 +18,10 @@ class WorkerPool(Protocol):
         """Whether claims wait for them."""
 
     @property
+    def backlog_seconds(self) -> float:
+        """How long the answers that wait for them keep them busy, at their latest speed."""
+
+    @property
     def free_slots(self) -> int:
         """How many more runs they take."""
 
@@ -28,6 +32,7 @@ class WorkerPool(Protocol):
 class NoWorkerPool:
     name = ""
     is_busy = False
+    backlog_seconds = 0.0
     free_slots = 0
 
     def accept(self, claims: Sequence[Claim]) -> None:

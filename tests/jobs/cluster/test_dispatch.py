@@ -179,6 +179,19 @@ def test_as_many_answers_may_wait_as_quick_workers_take_in_a_moment(
     assert dispatch.free_answer_slots == 0
 
 
+def test_how_long_the_answers_that_wait_take_is_known_by_the_workers_speed(
+    dispatch: Dispatch, monkeypatch: Any
+):
+    monkeypatch.setattr("jobs.cluster.claim_queues.MEASURED_SECONDS", 0.0)
+    dispatch.put_answered([a_claim("x") for _ in range(4)])
+    assert dispatch.answer_backlog_seconds == 0.0  # no speed is known
+    dispatch.work(lambda _: None)
+    monkeypatch.setattr("jobs.cluster.claim_queues.MEASURED_SECONDS", 60.0)  # it is kept
+    dispatch._queues.throughput._per_second = 2.0
+    dispatch.put_answered([a_claim("x") for _ in range(4)])
+    assert dispatch.answer_backlog_seconds == 2.0
+
+
 def test_answers_and_what_is_due_take_turns_at_a_worker(dispatch: Dispatch):
     dispatch.put_answered([a_claim(f"answer {n}") for n in range(4)])
     dispatch.put_due([a_claim(f"due {n}") for n in range(2)])

@@ -263,6 +263,56 @@ def test_while_the_workers_have_enough_to_do_answers_land_by_the_handful(functio
     assert stored == [2]
 
 
+@pytest.mark.django_db
+def test_the_more_answers_wait_for_the_workers_the_more_are_stored_together(function, monkeypatch):
+    """Half of what waits is left when the gateway stores the next: no worker runs out of work."""
+    stored: list[int] = []
+    monkeypatch.setattr(
+        gateway, "store_responses", lambda batch, *_: (stored.append(len(batch)) or [], False)
+    )
+    monkeypatch.setattr(gateway, "ANSWER_WINDOW", 0.0)
+    monkeypatch.setattr(gateway, "MAX_WINDOW", 1000.0)
+    send("https://a.test/")
+    (leased_request,) = lease_requests(1)
+    workers = NoWorkerPool()
+    workers.is_busy, workers.backlog_seconds = True, 1000.0
+    rounds = Rounds()
+    rounds.gateway = Gateway(workers=workers)
+    rounds.gateway._wrote = time.monotonic()
+    rounds.gateway._post((leased_request, RequestOutcome()))
+    rounds.go()
+    assert stored == []
+
+    rounds.gateway._wrote -= 500.0
+    rounds.go()
+    assert stored == [1]
+
+
+@pytest.mark.django_db
+def test_the_more_answers_wait_for_the_workers_the_more_requests_are_leased_together(
+    function, monkeypatch
+):
+    looks: list[int] = []
+    monkeypatch.setattr(gateway, "lease_requests", lambda room, *_: looks.append(room) or [])
+    monkeypatch.setattr(gateway, "MAX_WINDOW", 0.3)
+    workers = NoWorkerPool()
+    rounds = Rounds()
+    rounds.gateway = Gateway(workers=workers)
+
+    def looks_at_a_ring_while(backlog_seconds: float) -> bool:
+        workers.backlog_seconds = backlog_seconds
+        rounds.gateway._looked = time.monotonic() - gateway.BATCH_WINDOW
+        rounds.gateway._next_look_at = rounds.gateway._looked + gateway.TICK
+        rounds.gateway.wake()
+        before = len(looks)
+        rounds.go()
+        return len(looks) > before
+
+    assert looks_at_a_ring_while(backlog_seconds=0.0)
+    assert not looks_at_a_ring_while(backlog_seconds=1000.0)
+    assert looks_at_a_ring_while(backlog_seconds=0.0)
+
+
 # --- its settings ---------------------------------------------------------------------------------
 
 UNUSABLE = [
