@@ -10,6 +10,7 @@ from typing import Any
 from jobs.platform.ipc import pipe_queue
 
 MEASURED_SECONDS = 0.5  # seconds, at least
+MAX_REMEMBERED = 1.0  # seconds of a queue that is never empty
 
 
 class ClaimQueues:
@@ -50,11 +51,25 @@ class Throughput:
 
     def __init__(self, queue: pipe_queue.Queue) -> None:
         self._queue = queue
-        self._put = self._taken = 0
-        self._since, self._per_second = time.monotonic(), 0.0
+        self._put = self._taken = self._taken_before = 0
+        self._since = self._never_empty_since = time.monotonic()
+        self._per_second = 0.0
 
-    def put(self, count: int) -> None:
+    def will_put(self, count: int) -> None:
+        """Between two of these calls the queue can only shrink."""
+        waiting, now = self._queue.qsize(), time.monotonic()
+        if not waiting or now - self._never_empty_since > MAX_REMEMBERED:
+            self._never_empty_since, self._taken_before = now, self._put - waiting
         self._put += count
+
+    @property
+    def backlog_seconds(self) -> float:
+        """How long the workers need for what waits, at their speed since the queue was empty; 0
+        before they have taken any.
+        """
+        waiting = self._queue.qsize()
+        taken = self._put - waiting - self._taken_before
+        return waiting * (time.monotonic() - self._never_empty_since) / taken if taken > 0 else 0.0
 
     @property
     def per_second(self) -> float:

@@ -70,9 +70,7 @@ class Dispatch:
 
     @property
     def answer_backlog_seconds(self) -> float:
-        """How long the workers need for the answers that wait; 0 while their speed is unknown."""
-        rate = self._queues.throughput.per_second
-        return self._queues.answers.qsize() / rate if rate else 0.0
+        return self._queues.throughput.backlog_seconds
 
     @property
     def is_busy(self) -> bool:
@@ -82,8 +80,8 @@ class Dispatch:
         _put(claims, self._queues.due)
 
     def put_answered(self, claims: Sequence[Claim]) -> None:
+        self._queues.throughput.will_put(len(claims))
         _put(claims, self._queues.answers)
-        self._queues.throughput.put(len(claims))
 
     @property
     def missing_shifts(self) -> int:

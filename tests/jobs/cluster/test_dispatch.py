@@ -179,17 +179,51 @@ def test_as_many_answers_may_wait_as_quick_workers_take_in_a_moment(
     assert dispatch.free_answer_slots == 0
 
 
-def test_how_long_the_answers_that_wait_take_is_known_by_the_workers_speed(
+class Watch:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def take(dispatch: Dispatch, count: int) -> None:
+    for _ in range(count):
+        assert dispatch._queues.get_within(0) is not None
+
+
+def test_how_long_the_waiting_answers_take_is_told_by_the_workers_speed_since_none_waited(
     dispatch: Dispatch, monkeypatch: Any
 ):
-    monkeypatch.setattr("jobs.cluster.claim_queues.MEASURED_SECONDS", 0.0)
-    dispatch.put_answered([a_claim("x") for _ in range(4)])
-    assert dispatch.answer_backlog_seconds == 0.0  # no speed is known
-    dispatch.work(lambda _: None)
-    monkeypatch.setattr("jobs.cluster.claim_queues.MEASURED_SECONDS", 60.0)  # it is kept
-    dispatch._queues.throughput._per_second = 2.0
-    dispatch.put_answered([a_claim("x") for _ in range(4)])
-    assert dispatch.answer_backlog_seconds == 2.0
+    watch = Watch()
+    monkeypatch.setattr("jobs.cluster.claim_queues.time", watch)
+    dispatch.put_answered([a_claim("x") for _ in range(12)])
+    assert dispatch.answer_backlog_seconds == 0.0  # none has been taken
+    watch.now += 0.4
+    take(dispatch, 4)  # ten a second
+    assert dispatch.answer_backlog_seconds == pytest.approx(0.8)
+    take(dispatch, 8)
+    assert dispatch.answer_backlog_seconds == 0.0
+
+    watch.now += 3600.0  # an hour in which nothing was to do is no slow hour
+    dispatch.put_answered([a_claim("x") for _ in range(6)])
+    watch.now += 0.01
+    take(dispatch, 2)
+    assert dispatch.answer_backlog_seconds == pytest.approx(0.02)
+
+
+def test_an_hour_of_slow_work_is_forgotten_when_the_work_is_quick(
+    dispatch: Dispatch, monkeypatch: Any
+):
+    watch = Watch()
+    monkeypatch.setattr("jobs.cluster.claim_queues.time", watch)
+    dispatch.put_answered([a_claim("x") for _ in range(6)])
+    watch.now += 3600.0
+    take(dispatch, 1)
+    dispatch.put_answered([a_claim("x")])
+    watch.now += 0.01
+    take(dispatch, 2)
+    assert dispatch.answer_backlog_seconds == pytest.approx(0.02)
 
 
 def test_answers_and_what_is_due_take_turns_at_a_worker(dispatch: Dispatch):
