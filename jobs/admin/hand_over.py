@@ -19,9 +19,9 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from jobs.admin.acts import latest
-from jobs.admin.form_acts import ONCE, act_once
+from jobs.admin.form_acts import SENT_BEFORE, act_once
 from jobs.admin.hand_over_text import HandOver, PausedBy, day, in_text
+from jobs.admin.logged_acts import acts_since
 from jobs.admin.replay_parts import Moment
 from jobs.control import hand_over
 from jobs.errors import JobsError
@@ -75,7 +75,7 @@ def write_note(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
             messages.add_message(
                 request,
                 messages.INFO if is_repeat else messages.SUCCESS,
-                f"{ONCE} {text}" if is_repeat else text,
+                f"{SENT_BEFORE} {text}" if is_repeat else text,
             )
             return redirect("admin:hand_over")
     return _page(request, context, form, status=422)
@@ -94,7 +94,7 @@ def gathered(request: HttpRequest, past: list[HandOverNote]) -> HandOver:
         failed=found.runs,
         paused=None if stopped is None else _with_names(stopped),
         clusters=clusters() if may("jobs.view_cluster") else None,
-        acts=latest(may, now - timedelta(hours=HOURS)) if may("admin.view_logentry") else None,
+        acts=acts_since(may, now - timedelta(hours=HOURS)) if may("admin.view_logentry") else None,
         hours=HOURS,
     )
 

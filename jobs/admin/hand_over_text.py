@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from jobs.admin.acts import Act
+from jobs.admin.logged_acts import Act
 from jobs.lib.excerpts import excerpt
 from jobs.metrics.clusters import DIED, STALLED, ClusterFigures, Clusters
 from jobs.metrics.failures import Group

@@ -16,9 +16,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from jobs.admin.edits import JsonField
-from jobs.admin.form_acts import ONCE, act_once
+from jobs.admin.form_acts import SENT_BEFORE, act_once
 from jobs.admin.function_words import cron_lines
-from jobs.admin.run_actions import View
+from jobs.admin.run_views import View
 from jobs.admin.sending_form import editor
 from jobs.control.sending import TIMER, start_by_hand
 from jobs.errors import JobsError
@@ -111,7 +111,7 @@ def _start(
     outcome = act_once(request, act, "jobs.start", content)
     text, level = "The run was started.", messages.SUCCESS
     if outcome.is_repeat:
-        text, level = f"{ONCE} This is the run.", messages.INFO
+        text, level = f"{SENT_BEFORE} This is the run.", messages.INFO
     model_admin.message_user(request, text, level)
     return redirect("admin:jobs_run_change", outcome.result)
 

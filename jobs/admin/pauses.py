@@ -19,7 +19,7 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from jobs import api
-from jobs.admin.form_acts import ONCE, act_once
+from jobs.admin.form_acts import SENT_BEFORE, act_once
 from jobs.admin.html import run_link
 from jobs.admin.replay_parts import PartForm, given
 from jobs.control.form_submissions import Outcome
@@ -135,7 +135,7 @@ def state_view(model_admin: Any) -> View:
                 return _back_from(request, function)
         text, level = STATES[wanted].done, messages.SUCCESS
         if outcome.is_repeat:
-            text, level = f"{ONCE} {text}", messages.INFO
+            text, level = f"{SENT_BEFORE} {text}", messages.INFO
         model_admin.message_user(request, text, level)
         return _back_from(request, function)
 
@@ -177,7 +177,7 @@ def replay_view(model_admin: Any) -> View:
                 return _back_to(function, given(request.POST))
         text = format_html(
             "{}Skipped runs{} are being replayed, oldest first, by {}.{}",
-            f"{ONCE} " if outcome.is_repeat else "",
+            f"{SENT_BEFORE} " if outcome.is_repeat else "",
             part.words(),
             run_link(outcome.result, "a run of its own"),
             left_out,

@@ -16,15 +16,14 @@ from jobs.admin import (
     failure_pages,
     kind_acts,
     outputs,
-    run_actions,
     run_list,
     run_search,
+    run_views,
 )
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.edits import edit_view, may_edit
 from jobs.admin.filters import CreatedFilter, FunctionFilter, StatusFilter
-from jobs.admin.invoked import cancel_view
-from jobs.admin.retrying import retry_of
+from jobs.admin.retry_button import retry_of
 from jobs.admin.run_filters import FILTERS
 from jobs.admin.run_list import RunChangeList
 from jobs.admin.run_neighbours import neighbours
@@ -115,7 +114,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        rerun, cancel = run_actions.rerun_view(self), cancel_view(self)
+        rerun, cancel = run_views.rerun_view(self), run_views.cancel_view(self)
         failures = partial(failure_pages.page, self)
         return [
             path("failures/", view(failures), name="jobs_run_failures"),

@@ -17,9 +17,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from jobs.admin.base import as_uuid
 from jobs.admin.data_form import FieldsForm
 from jobs.admin.data_schema import schema_for
-from jobs.admin.form_acts import ONCE, act_once
+from jobs.admin.form_acts import SENT_BEFORE, act_once
 from jobs.admin.known_names import known_names
-from jobs.admin.run_actions import View
+from jobs.admin.run_views import View
 from jobs.admin.sending_form import SendForm
 from jobs.control.sending import send_by_hand
 from jobs.errors import JobsError
@@ -106,7 +106,7 @@ def _send(model_admin: Any, request: HttpRequest, event: Event, done: str) -> Ht
     outcome = act_once(request, act, "jobs.send", asked)
     text, level = _result(outcome.result), messages.SUCCESS
     if outcome.is_repeat:
-        text, level = f"{ONCE} {text}", messages.INFO
+        text, level = f"{SENT_BEFORE} {text}", messages.INFO
     elif known[0]:
         text, level = _was_known(event), messages.WARNING
     model_admin.message_user(request, text, level)

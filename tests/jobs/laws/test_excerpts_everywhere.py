@@ -153,7 +153,7 @@ NO_TEXTS = {
     },
     "jobs/admin/links.py": {"list(found or [])[:MAX_FOUND]"},
     "jobs/admin/operations.py": {"found.failures.groups[:MAX_GROUPS]"},
-    "jobs/admin/retrying.py": {"ended[:MAX_SHOWN]"},
+    "jobs/admin/retry_button.py": {"ended[:MAX_SHOWN]"},
     "jobs/admin/run_filters.py": {"ids[number:number + 1]"},
     "jobs/admin/run_rows.py": {"kinds[:whole]", "str(run.pk)[-8:]"},
     "jobs/admin/run_search.py": {"text[:MAX_TERM]"},
