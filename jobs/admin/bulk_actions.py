@@ -22,7 +22,7 @@ from jobs.admin.html import run_link
 from jobs.admin.retry_button import with_link
 from jobs.admin.run_acts import cancel_tree
 from jobs.admin.words import MAX_COUNTED, counted
-from jobs.control.bulk_actions import PERMISSION, Action
+from jobs.control.bulk import PERMISSION, Action
 from jobs.control.form_submissions import FIELD, Outcome, StaleForm, sent
 from jobs.errors import JobsError
 from jobs.models import UNFINISHED, Run, RunQuerySet, RunStatus

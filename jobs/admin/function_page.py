@@ -20,7 +20,7 @@ from jobs.admin.panel_spans import span_asked
 from jobs.admin.replay_parts import PartForm, given
 from jobs.admin.tiles import Tile
 from jobs.admin.words import percent
-from jobs.control.bulk_actions import FUNCTION as BULK
+from jobs.control.bulk import FUNCTION as BULK
 from jobs.control.sending import BY_ENGINE_ALONE
 from jobs.metrics import series
 from jobs.metrics.function_figures import kinds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -53,9 +54,7 @@ def cancel_tree(model_admin: Any, request: HttpRequest, run: Run) -> Outcome:
             raise JobsError("The run had already ended.")
         return run_id
 
-    form_act = FormAct(
-        act=end, done=CANCELLED_TREE, action="jobs.cancel", asked="invoked", is_guarded=True
-    )
+    form_act = replace(CANCEL, act=end, done=CANCELLED_TREE, asked="invoked")
     outcome = act_on(model_admin, request, run, form_act)
     if not outcome.is_repeat:
         with api.asked_by(request.user):

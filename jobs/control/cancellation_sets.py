@@ -164,7 +164,7 @@ def cancel_plain(
             transaction.set_rollback(True)
             return set(run_ids)
         if row.hooks:
-            notifier.wake_clusters(notifier.RUN_DUE)
+            notifier.tell_clusters(notifier.RUN_DUE)
         left = [key for key in locked.keys_of_first_lines or [] if key is not None]
         turns.wake_next_in_lines(left, 0)  # in take_turns's order
         turns.wake_next_in_lines(row.keys_of_second_lines, 1)

@@ -115,7 +115,7 @@ def _go_on(fn_id: str, but: Q | None = None) -> None:
     fresh = still.filter(started_at=None, expires_at=None)
     fresh.update(expires_at=start_deadline(fn_id), ready_at=Now())
     still.update(due_at=Now(), reason=Reason.NONE)
-    notifier.wake_clusters()
+    notifier.tell_clusters()
 
 
 def _lock_begun(unfinished: RunQuerySet) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.auth.backends import BaseBackend
 from django.db.models import Model
 
-from jobs.control.bulk_actions import FUNCTION as BULK
+from jobs.control.bulk import FUNCTION as BULK
 from jobs.control.sending import SEND
 from jobs.events.fan_out import CANCELLER
 from jobs.models import Event, RegisteredFunction, Run

@@ -76,7 +76,7 @@ def rerun(
         _announce_retry(run, again)
         for child in below:
             _announce_retry(child, _resume(child, along))
-        notifier.wake_clusters()
+        notifier.tell_clusters()
     return str(again.id)
 
 

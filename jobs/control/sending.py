@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from jobs import models
-from jobs.control.bulk_actions import FUNCTION as BULK
+from jobs.control.bulk import FUNCTION as BULK
 from jobs.errors import InvalidEvent, InvalidTransition
 from jobs.events import fan_out, intake, requester, validation
 from jobs.events.deduplication import KnownEvent

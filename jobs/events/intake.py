@@ -147,7 +147,7 @@ def _insert(
     if outcome is InsertionOutcome.INSERTED:
         condition_problems.report()
         if any(runs for _, runs in pairs):
-            notifier.wake_clusters(notifier.RUN_DUE)
+            notifier.tell_clusters(notifier.RUN_DUE)
     return outcome
 
 

@@ -99,4 +99,4 @@ def wake_statement(run_ids: Sequence[uuid.UUID]) -> Statement:
 
 def wake_runs(run_ids: Sequence[uuid.UUID]) -> None:
     if run_ids:
-        notifier.wake_if_due(statements.execute_many(wake_statement(run_ids)))
+        notifier.tell_if_due(statements.execute_many(wake_statement(run_ids)))

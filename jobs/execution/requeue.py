@@ -92,7 +92,7 @@ def _requeue(claim: Claim, report: Interrupted | None, *, was_away: bool) -> Non
     else:
         _count(run)
         record_attempt(run, report.error, report.current_step, report.lines)
-    notifier.wake_clusters(notifier.RUN_DUE)
+    notifier.tell_clusters(notifier.RUN_DUE)
 
 
 def _is_of_before(claim: Claim, error: BaseException) -> bool:

@@ -114,7 +114,7 @@ class UnitOfWork:
         self._remember_counts()
         self.transaction.outer.keep()
         self._log_callbacks(is_over=settled is not None)
-        notifier.wake_if_due(rows)
+        notifier.tell_if_due(rows)
         return rows
 
     @property

@@ -217,7 +217,7 @@ def _invoke(
     run.asked_by = requester.current_id()
     run.save(force_insert=True)
     condition_problems.report()
-    notifier.wake_clusters(notifier.RUN_DUE)
+    notifier.tell_clusters(notifier.RUN_DUE)
     return run
 
 

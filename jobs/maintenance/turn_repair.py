@@ -43,7 +43,7 @@ def repair_turns() -> int:
             found += len(cursor.fetchall())
     if found:
         logger.warning("Woke %d runs whose turn had come: their wake was lost.", found)
-        notifier.wake_clusters()
+        notifier.tell_clusters()
     return found + sum(_break_circle(suspect) for suspect in deadlocks.suspects())
 
 
@@ -60,5 +60,5 @@ def _break_circle(suspect: uuid.UUID) -> bool:
     error = deadlocks.story(run.fn_id, key)
     logger.warning("run %s: %s", run_id, error["message"])
     fail_run(run, error)
-    notifier.wake_clusters()
+    notifier.tell_clusters()
     return True

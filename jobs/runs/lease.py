@@ -110,15 +110,15 @@ def renew(held: Held) -> set[uuid.UUID]:
 
 
 def give_back_all(held: Held, *, skip_locked: bool = False) -> int:
-    """Hand these runs on at once, without blame, and tell the clusters; returns how many were held.
-    Waits for locked rows, unless `skip_locked`.
+    """Queue these runs again at once, without blame; returns how many were held. Waits for locked
+    rows, unless `skip_locked`.
     """
     statement = GIVE_BACK.format(passing_by="SKIP LOCKED" if skip_locked else "")
     with connection.cursor() as cursor:
         cursor.execute(statement, _parameters(held))
         given_back = int(cursor.rowcount)
     if given_back:
-        notifier.wake_clusters(notifier.RUN_DUE)
+        notifier.tell_clusters(notifier.RUN_DUE)
     return given_back
 
 

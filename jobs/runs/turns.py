@@ -219,7 +219,7 @@ def wake_next_in_lines(keys: Collection[str], line: int) -> None:
     if keys:
         lock(keys, line)
         woken = statements.execute(for_line(WAKE_EACH, line), {"keys": list(keys), "line": line})
-        notifier.wake_if_due([woken])
+        notifier.tell_if_due([woken])
 
 
 def wake_where_room_is(keys: Collection[str], line: int) -> None:

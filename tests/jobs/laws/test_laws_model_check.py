@@ -236,7 +236,7 @@ class Engine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.at_work())
     @rule(data=st.data())
-    def hand_on(self, data):
+    def give_back(self, data):
         run = data.draw(st.sampled_from(self.at_work()))
         late = self.let_go(run)
         assert give_back(late.run_id, late.token)

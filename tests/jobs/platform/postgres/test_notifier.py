@@ -34,7 +34,7 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def every_word(monkeypatch) -> None:
     """However soon it comes after another one."""
-    monkeypatch.setattr(notifier, "_told", {})
+    monkeypatch.setattr(notifier, "_notified", {})
     monkeypatch.setattr(notifier, "GAP", 0.0)
 
 
@@ -224,7 +224,7 @@ def test_a_process_of_a_cluster_rings_its_wakeup_after_the_commit(
 
 
 def test_what_may_be_a_request_rings_the_gateways_wakeup_too(worker_table: WorkerTable):
-    notifier.wake_clusters()
+    notifier.tell_clusters()
     assert worker_table.runs.consume()
     assert worker_table.requests.consume()
 
