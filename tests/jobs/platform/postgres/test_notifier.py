@@ -133,7 +133,7 @@ def test_a_word_that_could_not_be_told_costs_the_sender_nothing_and_the_next_is_
 ):
     monkeypatch.setattr(notifier, "GAP", 3600.0)
     with monkeypatch.context() as broken, caplog.at_level("INFO"):
-        broken.setattr(notifier, "TELL", "SELECT 1 / 0, %(channel)s, %(what)s")
+        broken.setattr(notifier, "NOTIFY", "SELECT 1 / 0, %(channel)s, %(what)s")
         sends()
     assert ear.heard() == []
     assert "could not be told" in caplog.text
