@@ -150,7 +150,7 @@ def pack(ctx: Context, songs: list[str]) -> dict[str, int]:
         raise NonRetriableError(WITHDRAWN)
     making = asked(ctx).filter(status=DownloadStatus.MAKING)
     with tempfile.TemporaryFile() as file:
-        packing.pack(found.owner, file, [uuid.UUID(pk) for pk in songs], partial(tell, making))
+        packing.pack(found.owner, file, [uuid.UUID(pk) for pk in songs], partial(set_done, making))
         size = file.tell()
         file.seek(0)
         default_storage.delete(found.key)  # of an earlier attempt
@@ -170,7 +170,7 @@ def begin(ctx: Context, total: int) -> bool:
         return False
 
 
-def tell(making: QuerySet[Download], done: int) -> None:
+def set_done(making: QuerySet[Download], done: int) -> None:
     if not making.update(done=done):
         raise NonRetriableError(WITHDRAWN)
 

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from jobs.admin import event_copies, json_tree
-from jobs.admin.base import as_uuid, say_missing
+from jobs.admin.base import as_uuid, redirect_missing
 from jobs.admin.html import run_status, undirected
 from jobs.admin.words import STANDS_STILL
 from jobs.events import validation
@@ -35,7 +35,7 @@ def page(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse
     identifier = as_uuid(unquote(object_id))
     event = Event.objects.filter(pk=identifier).first() if identifier else None
     if event is None:
-        return say_missing(model_admin, request, object_id)
+        return redirect_missing(model_admin, request, object_id)
     may = request.user.has_perm
     context = {
         "event": event,

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs.admin import charts, json_tree, pauses, ticks
-from jobs.admin.base import say_missing
+from jobs.admin.base import redirect_missing
 from jobs.admin.condition_words import conditions_of
 from jobs.admin.function_words import config_of, cron_lines, sentences
 from jobs.admin.panel_spans import span_asked
@@ -40,7 +40,7 @@ def page(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse
     functions = {row.fn_id: row for row in RegisteredFunction.objects.all()}
     function = functions.get(unquote(object_id))
     if function is None:
-        return say_missing(model_admin, request, object_id)
+        return redirect_missing(model_admin, request, object_id)
     span = span_asked(request)
     context = {
         **model_admin.admin_site.each_context(request),

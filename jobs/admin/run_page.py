@@ -14,7 +14,7 @@ from jobs.admin.in_flight import in_flight
 from jobs.admin.invoked import relatives
 from jobs.admin.links import run_links
 from jobs.admin.run_list import last_completed, steps_in_words
-from jobs.admin.run_words import Known, told, took
+from jobs.admin.run_words import Known, status_in_words, took
 from jobs.admin.words import is_stalled, situation
 from jobs.control.permissions import VIEW_PAYLOAD
 from jobs.events import requester
@@ -30,7 +30,7 @@ def page(run: Run, request: HttpRequest) -> dict[str, Any]:
     function = function_of(run)
     run.stands_still = bool(function and function.stands_still)  # type: ignore[attr-defined]
     retries = retries_of(function) if function else None
-    story = timeline.tell(
+    story = timeline.read_story(
         run,
         now,
         outputs.cut,
@@ -48,7 +48,7 @@ def page(run: Run, request: HttpRequest) -> dict[str, Any]:
     return {
         "run": run,
         "now": now,
-        "told": told(run, now, known),
+        "told": status_in_words(run, now, known),
         "status": run_status(run, now, retries, flight),
         "stalled": is_stalled(run, now),
         "situation": situation(run, now, retries, flight),

@@ -57,7 +57,7 @@ def _break_circle(suspect: uuid.UUID) -> bool:
     run = queued.lock_first(skip_locked=True)
     if run is None or deadlocks.victim_of(run_id) is None:
         return False
-    error = deadlocks.story(run.fn_id, key)
+    error = deadlocks.error_of(run.fn_id, key)
     logger.warning("run %s: %s", run_id, error["message"])
     fail_run(run, error)
     notifier.tell_clusters()

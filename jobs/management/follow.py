@@ -21,8 +21,8 @@ SHOWN = 500  # characters of an output
 sleep, monotonic = time.sleep, time.monotonic
 
 
-def follow(event_id: str, say: Callable[[str], object], limit: float | None) -> list[RunState]:
-    """Say what becomes of an event's runs until all have ended, or for `limit` seconds; returns
+def follow(event_id: str, write: Callable[[str], object], limit: float | None) -> list[RunState]:
+    """Write what becomes of an event's runs until all have ended, or for `limit` seconds; returns
     their states then."""
     deadline = None if limit is None else monotonic() + limit
     told: dict[object, str] = {}
@@ -32,7 +32,7 @@ def follow(event_id: str, say: Callable[[str], object], limit: float | None) -> 
             line = in_words(state)
             if told.get(state.id) != line:
                 told[state.id] = line
-                say(f"  {state.fn_id}  {line}")
+                write(f"  {state.fn_id}  {line}")
         is_late = deadline is not None and monotonic() >= deadline
         if is_late or not any(state.is_unfinished for state in states):
             return states

@@ -27,7 +27,7 @@ def run_timeline(context: dict[str, Any], run_id: Any) -> dict[str, Any]:
     if run is None:
         return {}
     now = timezone.now()
-    story = timeline.tell(run, now, with_log=False)
+    story = timeline.read_story(run, now, with_log=False)
     return {
         "run": run,
         "link": run_link(run.pk, run.fn_id),

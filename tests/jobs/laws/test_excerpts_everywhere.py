@@ -61,7 +61,7 @@ NO_TEXTS = {
     "jobs/registry/expression_names.py": {"tokens[:i]", "tokens[i + 1:end]", "tokens[end + 1:]"},
     "jobs/testing/survival.py": {"unsteady[:SHOWN]", "broken[:SHOWN]"},
     "jobs/testing/endpoint.py": {"data[:len(data) // 2]"},  # the answer that breaks off, of tests
-    "jobs/execution/unmet_conditions.py": {"found[before:]", "new[:MAX_TOLD]"},
+    "jobs/execution/unmet_conditions.py": {"found[before:]", "new[:MAX_LOGGED]"},
     "jobs/metrics/conditions.py": {
         "rows[:5 * MAX_SHOWN]",
         "latest[:MAX_OF_A_FUNCTION]",
