@@ -40,7 +40,7 @@ from songs.models import UNDER_WAY, Download, DownloadStatus, Song, User
 
 EVENT = "songs/download.asked"
 FN = "pack-download"
-KEPT = timedelta(days=3)
+KEPT_FOR = timedelta(days=3)
 SOONEST = timedelta(minutes=10)  # after the last one
 AT_ONCE = 2  # over all listeners
 A_BATCH, MAX_BATCHES = 100, 100
@@ -156,7 +156,7 @@ def pack(ctx: Context, songs: list[str]) -> dict[str, int]:
         default_storage.delete(found.key)  # of an earlier attempt
         default_storage.save(found.key, File(file))
     made = {"status": DownloadStatus.READY, "size": size, "ready_at": Now()}
-    if not making.update(**made, expires_at=Now() + KEPT):
+    if not making.update(**made, expires_at=Now() + KEPT_FOR):
         default_storage.delete(found.key)
         raise NonRetriableError(WITHDRAWN)
     return {"songs": len(songs), "bytes": size}

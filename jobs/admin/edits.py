@@ -24,7 +24,7 @@ from jobs.lib import json_text
 from jobs.lib.excerpts import excerpt
 
 MIN_ROWS, MAX_ROWS = 8, 30  # of the text field
-SAME = "This is the data of the old event. Change it, or rerun the run from the start."
+UNCHANGED = "This is the data of the old event. Change it, or rerun the run from the start."
 
 
 class JsonField(forms.CharField):
@@ -58,7 +58,7 @@ class DataForm(forms.Form):
         except InvalidEvent as error:
             raise ValidationError(str(error)) from None
         if _text(data) == _text(self.brought.data):
-            raise ValidationError(SAME)
+            raise ValidationError(UNCHANGED)
         return data
 
     def changed(self) -> str:

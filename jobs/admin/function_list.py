@@ -17,9 +17,9 @@ from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import is_text
 from jobs.metrics.functions import FunctionFigures, functions
 from jobs.metrics.paused import with_skipped
-from jobs.metrics.present import present
 from jobs.metrics.series import charts
 from jobs.metrics.spans import SPANS, Span
+from jobs.metrics.unfinished import count_unfinished
 
 WHOLE = "admin/jobs/registeredfunction/change_list.html"
 FRAGMENT = "admin/jobs/registeredfunction/rows.html"
@@ -46,7 +46,7 @@ def page(model_admin: Any, request: HttpRequest) -> HttpResponse:
 
 def shown(span: Span, term: str) -> dict[str, Any]:
     drawn = charts(span)
-    now = present()
+    now = count_unfinished()
     known = {row.fn_id: row for row in with_skipped()}
     names = requester.names([row.paused_by for row in known.values() if row.paused_at])
     rows = [_row(one, known, names) for one in functions(drawn, now)]

@@ -37,7 +37,7 @@ def tiles(found: Overview) -> list[Tile]:
 
 
 def _now(found: Overview) -> Iterator[Tile]:
-    now, series = found.present, found.charts.all
+    now, series = found.unfinished, found.charts.all
     more = "+" if now.is_capped else ""
     oldest = (
         f"oldest due for {in_words(now.oldest_due_seconds)}" if now.oldest_due else "none is due"

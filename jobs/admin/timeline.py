@@ -1,5 +1,5 @@
-"""A run's rows arranged by time: `read_story(run, now)` returns a `Story` of lanes, one a step, with
-bars for a drawing or a table."""
+"""A run's rows arranged by time: `read_story(run, now)` returns a `Story` of lanes, one a step,
+with bars for a drawing or a table."""
 
 from __future__ import annotations
 

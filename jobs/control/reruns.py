@@ -31,7 +31,7 @@ from jobs.execution import records
 from jobs.ids import new_id
 from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import named
-from jobs.metrics import ends
+from jobs.metrics import ended_runs
 from jobs.models import FINISHED, REMEMBERED, FetchStatus, RunStatus, StepKind, StepStatus
 from jobs.platform.postgres import notifier
 from jobs.registry import catalog
@@ -133,7 +133,7 @@ def _resume(run: models.Run, along: TakenAlong) -> models.Run:
     failed = run.steps.filter(status=StepStatus.FAILED, name__in=invocation_tree.failed_steps(run))
     failed.update(status=StepStatus.WAITING, attempts=0, ended_at=None)
     wait_anew(run, along.stand_ins)
-    ends.undo(run.id)
+    ended_runs.record_undone_end(run.id)
     models.Run.objects.filter(id=run.id, status__in=RETRYABLE).update(
         status=RunStatus.QUEUED,
         reason="",

@@ -3,15 +3,15 @@
 Locks are advisory, until the sender's transaction ends. PostgreSQL has one table of them, some 64
 per session: a sender of few ids locks each and shares their buckets, of a fixed number; a sender of
 many takes whole buckets.
-1. Many are more than FEW ids in one transaction, in one list or one by one.
+1. Many are more than MAX_OWN_LOCKS ids in one transaction, in one list or one by one.
 2. A sender of many never waits for few's buckets: it shares one that they share, and locks its ids
    there.
 3. Others with an id wait for its commit, unless they came first: send a long list last.
 4. All lock buckets, then ids, by number. A sender of many takes all buckets at once, so that
    transactions that send repeatedly do not deadlock over buckets.
 5. Nor do they over buckets and one common id: a sender of many that finds an id locked gives its
-   buckets back, waits for the id, and begins again, up to TRIES times. Buckets of an earlier send
-   in its transaction stay locked.
+   buckets back, waits for the id, and begins again, up to MAX_TRIES times. Buckets of an earlier
+   send in its transaction stay locked.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from jobs.platform.postgres.query import Query
 from jobs.platform.postgres.statements import Rows, Statement
 
 DEDUPE_WINDOW = timedelta(hours=24)
-FEW = 50  # ids with own locks
+MAX_OWN_LOCKS = 50  # ids with own locks
 BUCKETS = 512  # a power of two
 
 IDS = f"""
@@ -43,8 +43,8 @@ SELECT h, (h & {BUCKETS - 1})::int AS bucket
   FROM (SELECT {advisory_locks.event_id("id")} AS h FROM unnest(%(ids)s::text[]) AS id) hashes
 """  # noqa: S608
 
-# `jobs.ids_sent` ends with the transaction or savepoint, like locks. Over FEW, nothing is locked,
-# no row returned.
+# `jobs.ids_sent` ends with the transaction or savepoint, like locks. Over MAX_OWN_LOCKS, nothing is
+# locked, no row returned.
 LOCK_FEW = f"""
 WITH ids AS MATERIALIZED ({IDS}), sent AS MATERIALIZED (
   SELECT set_config('jobs.ids_sent', (cardinality(%(ids)s::text[])
@@ -54,11 +54,11 @@ SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({EVENT_ID_BUCKETS},
             ELSE pg_advisory_xact_lock(h) END
   FROM (SELECT NULL::bigint AS h, bucket FROM (SELECT DISTINCT bucket FROM ids) b
         UNION ALL SELECT h, NULL FROM ids ORDER BY 1 NULLS FIRST, 2) locks
- WHERE (SELECT so_far FROM sent) <= {FEW}
+ WHERE (SELECT so_far FROM sent) <= {MAX_OWN_LOCKS}
 """  # noqa: S608
 
-# Returns the shared buckets. A transaction that gets over FEW takes all, once: the setting ends
-# with the transaction or savepoint, like the locks.
+# Returns the shared buckets. A transaction that gets over MAX_OWN_LOCKS takes all, once: the
+# setting ends with the transaction or savepoint, like the locks.
 LOCK_BUCKETS = f"""
 WITH ids AS MATERIALIZED ({IDS}), buckets AS MATERIALIZED (
   SELECT are_mine, set_config('jobs.ids_buckets', 'all', true)
@@ -83,7 +83,7 @@ SELECT h FROM (SELECT h, pg_try_advisory_xact_lock(h) AS is_mine FROM ({IDS_IN})
  WHERE NOT is_mine LIMIT 1
 """  # noqa: S608
 WAIT_FOR = "SELECT pg_advisory_xact_lock_shared(%(h)s)"
-TRIES = 10
+MAX_TRIES = 10
 
 # An index look-up per id, whatever the statistics.
 NEWEST = """
@@ -99,7 +99,8 @@ SELECT known.* FROM unnest(%(ids)s::text[]) AS sent(id) CROSS JOIN LATERAL (
 # is known or too many were sent. Most ids are new.
 NEW = f"""
 new AS MATERIALIZED (
-  SELECT current_setting('jobs.ids_sent')::int <= {FEW} AND NOT EXISTS ({NEWEST}) AS are_all)
+  SELECT current_setting('jobs.ids_sent')::int <= {MAX_OWN_LOCKS}
+         AND NOT EXISTS ({NEWEST}) AS are_all)
 """
 IF_NEW = "WHERE (SELECT are_all FROM new)"
 
@@ -145,7 +146,7 @@ class InsertionOutcome(Enum):
 
 
 def insert_if_new(parts: Parts, values: dict[str, Any], ids: Collection[str]) -> list[Statement]:
-    """A lock on FEW ids at most, then the insertion; `outcome_of` reads the answers."""
+    """A lock on MAX_OWN_LOCKS ids at most, then the insertion; `outcome_of` reads the answers."""
     wanted = _wanted(ids)
     return [(LOCK_FEW, wanted), (TEXT_IF_NEW[parts], values | wanted)]
 
@@ -176,7 +177,7 @@ def lock_ids(ids: Collection[str]) -> dict[str, KnownEvent]:
 def lock_many(ids: Collection[str]) -> dict[str, KnownEvent]:
     """As `lock_ids`, in a transaction, for ids that LOCK_FEW counted and did not lock; see (5)."""
     wanted = _wanted(ids)
-    for _ in range(TRIES):
+    for _ in range(MAX_TRIES):
         with transaction.atomic():
             taken = _lock_ids_by(TRY_IDS_IN, wanted)
             transaction.set_rollback(bool(taken))

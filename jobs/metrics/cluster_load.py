@@ -9,7 +9,7 @@ from enum import StrEnum
 from django.db import connection
 
 from jobs.metrics.clusters import Clusters
-from jobs.metrics.needs import LATE, in_words
+from jobs.metrics.needs import LATE_AFTER, in_words
 from jobs.platform.postgres.named_rows import named_rows
 from jobs.runs.standstill import EXPLAINED
 
@@ -90,14 +90,18 @@ def load(there: Clusters, waiting: Due) -> Load:
     if not there.alive:
         return _no_cluster(there, waiting)
     parts, advice = [_due(waiting)], []
-    if waiting.oldest > LATE:
+    if waiting.oldest > LATE_AFTER:
         advice.append(_more_workers(there))
     if there.queued:
         parts.append(_unsent(there))
         advice.append(_more_requests(there))
     if not waiting.runs and not there.queued:
         return Load(Level.GOOD, f"Nothing waits. {_busy(there)}", "")
-    level = Level.WARN if waiting.oldest > LATE or _oldest_unsent(there) > LATE else Level.GOOD
+    level = (
+        Level.WARN
+        if waiting.oldest > LATE_AFTER or _oldest_unsent(there) > LATE_AFTER
+        else Level.GOOD
+    )
     return Load(level, f"{'; '.join(filter(None, parts))}.", " ".join(advice))
 
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from jobs import api
 from jobs.admin.form_acts import SENT_BEFORE
-from jobs.control.form_submissions import FIELD, LIFE
+from jobs.control.form_submissions import FIELD, TOKEN_LIFE
 from jobs.models import RegisteredFunction, Run, Submission
 from jobs.testing import drain
 from tests.jobs.admin.panel import FN, history, page_of, said
@@ -167,7 +167,7 @@ def test_an_editor_that_comes_back_with_an_error_keeps_its_token_and_its_text(
 
 def test_an_editor_that_is_too_old_says_so_and_keeps_the_text(admin_client: Client) -> None:
     run = rows.failed_run(fn_id=FN)
-    old = str(rows.id_at(rows.now() - LIFE - timedelta(hours=1)))
+    old = str(rows.id_at(rows.now() - TOKEN_LIFE - timedelta(hours=1)))
     data = edited(run, "slow")
 
     answer = admin_client.post(editor_of(run), {"event_data": data, FIELD: old})
@@ -183,7 +183,7 @@ def test_an_editor_that_is_too_old_says_so_and_keeps_the_text(admin_client: Clie
 
 def test_a_button_that_is_too_old_does_nothing_and_says_so(admin_client: Client) -> None:
     run = rows.failed_run(fn_id=FN)
-    old = str(rows.id_at(rows.now() - LIFE - timedelta(hours=1)))
+    old = str(rows.id_at(rows.now() - TOKEN_LIFE - timedelta(hours=1)))
     address = reverse("admin:jobs_run_rerun", args=[run.pk])
     for start in ("failed-step", "start"):
         answer = admin_client.post(address, {"from": start, FIELD: old})

@@ -54,12 +54,15 @@ NO_TEXTS = {
     "jobs/runs/deadlocks.py": {
         "list(zip(run.turn_keys, run.turn_limits, strict=True))[run.turns_held:]",
     },
-    "jobs/runs/turns.py": {"list(turn_keys)[:turns_held + 1]", "found[start:start + FEW]"},
+    "jobs/runs/turns.py": {
+        "list(turn_keys)[:turns_held + 1]",
+        "found[start:start + MAX_OWN_LOCKS]",
+    },
     "jobs/events/id_conflicts.py": {"names[:MAX_NAMES]"},
     "jobs/management/commands/send.py": {"line[start:start + 76]"},  # of what was typed
     # of an expression's tokens
     "jobs/registry/expression_names.py": {"tokens[:i]", "tokens[i + 1:end]", "tokens[end + 1:]"},
-    "jobs/testing/survival.py": {"unsteady[:SHOWN]", "broken[:SHOWN]"},
+    "jobs/testing/survival.py": {"unsteady[:MAX_SHOWN]", "broken[:MAX_SHOWN]"},
     "jobs/testing/endpoint.py": {"data[:len(data) // 2]"},  # the answer that breaks off, of tests
     "jobs/execution/unmet_conditions.py": {"found[before:]", "new[:MAX_LOGGED]"},
     "jobs/metrics/conditions.py": {
@@ -88,7 +91,7 @@ NO_TEXTS = {
     "jobs/platform/postgres/pooled_pipeline.py": {
         "rows[len(ahead):]",
     },
-    "jobs/platform/postgres/role_privileges.py": {"tables[:SHOWN]"},
+    "jobs/platform/postgres/role_privileges.py": {"tables[:MAX_SHOWN]"},
     "jobs/lib/secrets.py": {  # the mask
         "text[:end]",
         "text[end:]",
@@ -174,9 +177,9 @@ NO_TEXTS = {
     },
     "jobs/metrics/failures.py": {"kinds[:MAX_KINDS]", "groups[:MAX_KINDS]"},
     "jobs/metrics/needs.py": {
-        "failing.groups[MAX_TOLD:]",
-        "failing.groups[:MAX_TOLD]",
-        "odd[:MAX_TOLD]",
+        "failing.groups[MAX_SHOWN:]",
+        "failing.groups[:MAX_SHOWN]",
+        "odd[:MAX_SHOWN]",
     },
     "jobs/metrics/one_cluster.py": {
         "held[:MAX_LISTED]",

@@ -38,7 +38,7 @@ SELECT fn_id, date_bin('1 minute', ended_at, 'epoch'::timestamptz), status,
 """  # noqa: S608
 # Keeps an undone end for the figures (in the retry's transaction, under the run's row lock); the
 # time since is idle.
-UNDO = f"""
+RECORD_UNDONE_END = f"""
 WITH kept AS (
   INSERT INTO jobs_undoneend
          (run_id, fn_id, status, failure_kind, ended_at, undone_at, wait, took)
@@ -90,10 +90,10 @@ def counted(since: datetime, until: datetime, most: int | None = None) -> Counts
     return found
 
 
-def undo(run_id: uuid.UUID) -> None:
-    """A retry (rerun) undoes this end; call it before the run's row loses it."""
+def record_undone_end(run_id: uuid.UUID) -> None:
+    """And clear what was said of it (mended, dealt with), before the run's row loses it."""
     with connection.cursor() as cursor:
-        cursor.execute(UNDO, {"run_id": run_id})
+        cursor.execute(RECORD_UNDONE_END, {"run_id": run_id})
 
 
 def summed(counts: Iterable[Count]) -> Counts:
