@@ -17,9 +17,9 @@ from jobs import api
 from jobs.admin.form_acts import SENT_BEFORE, act_once
 from jobs.admin.html import kind_url
 from jobs.admin.run_views import permitted_run
+from jobs.control.permission_names import DEAL_WITH_RUN, VIEW_RUN
 from jobs.errors import JobsError
 
-PERMISSION = "jobs.deal_with_run"
 View = Callable[..., HttpResponse]
 
 
@@ -27,7 +27,7 @@ def run_view(model_admin: Any) -> View:
     """POST `sentence`, for one run."""
 
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
-        run = permitted_run(request, PERMISSION, run_id)
+        run = permitted_run(request, DEAL_WITH_RUN, run_id)
         _deal(model_admin, request, {"run_ids": [str(run.pk)]})
         return redirect("admin:jobs_run_change", run.pk)
 
@@ -38,7 +38,7 @@ def kind_view(model_admin: Any) -> View:
     """POST `sentence` and `kind`, for all open failures of that kind."""
 
     def view(request: HttpRequest) -> HttpResponse:
-        if not request.user.has_perms([PERMISSION, "jobs.view_run"]):
+        if not request.user.has_perms([DEAL_WITH_RUN, VIEW_RUN]):
             raise PermissionDenied
         kind = request.POST.get("kind", "").replace("\x00", "")
         _deal(model_admin, request, {"kind": kind})

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods
 from jobs import api, models
 from jobs.admin.form_acts import FormAct, act_on, redirect_with_outcome
 from jobs.admin.run_views import View, permitted_run
+from jobs.control.permission_names import EDIT_RUN
 from jobs.errors import InvalidEvent, JobsError
 from jobs.events import event, validation
 from jobs.lib import json_text
@@ -81,7 +82,7 @@ def edit_view(model_admin: Any) -> View:
     """GET shows the event's data, POST reruns with the edited `event_data`."""
 
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
-        run = permitted_run(request, "jobs.edit_run", run_id)
+        run = permitted_run(request, EDIT_RUN, run_id)
         if not may_edit(run):
             text = f"The data of “{run.event.name}” comes from the engine alone."
             model_admin.message_user(request, f"Nothing was changed. {text}", messages.ERROR)

@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 
 from jobs.admin import event_query
 from jobs.admin.event_query import STATES, EventQuery
+from jobs.control.permission_names import SEND_EVENT, VIEW_RUN
 from jobs.metrics.event_names import MAX_COUNT, event_names
 from jobs.metrics.spans import DEFAULT_SPAN, SPANS
 from jobs.models import Event
@@ -41,8 +42,8 @@ def page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "title": "Events",
         "opts": model_admin.opts,
         "path": request.get_full_path(),
-        "may_send": request.user.has_perm("jobs.send_event"),
-        "may_see_runs": request.user.has_perm("jobs.view_run"),
+        "may_send": request.user.has_perm(SEND_EVENT),
+        "may_see_runs": request.user.has_perm(VIEW_RUN),
     }
     return TemplateResponse(request, FRAGMENT if is_fragment else WHOLE, context)
 

@@ -19,7 +19,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.admin.html import MAX_SHOWN, beginning, pretty, undirected
-from jobs.control.permissions import VIEW_PAYLOAD
+from jobs.control.permission_names import VIEW_PAYLOAD
 from jobs.lib.excerpts import begins
 from jobs.lib.secrets import mask
 from jobs.models import Step, StepStatus

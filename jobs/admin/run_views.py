@@ -18,6 +18,7 @@ from jobs.admin.form_acts import FormAct, act_on, redirect_with_outcome
 from jobs.admin.retry_button import with_link
 from jobs.admin.run_acts import CANCEL, CANCELLED_TREE, RESTART, RETRY, cancel_tree, rerun_from
 from jobs.control.form_submissions import Outcome
+from jobs.control.permission_names import CANCEL_RUN, RERUN_RUN
 from jobs.errors import JobsError
 from jobs.lib.excerpts import quoted
 from jobs.models import Run
@@ -30,7 +31,7 @@ def rerun_view(model_admin: Any) -> View:
     """POST `from=failed-step`, `from=start`, or `from=step` with the step's name as `step`."""
 
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
-        run = permitted_run(request, "jobs.rerun_run", run_id)
+        run = permitted_run(request, RERUN_RUN, run_id)
         where = request.POST.get("from", "failed-step")
         starts = STARTS | {"step": rerun_from(request.POST.get("step", ""))}
         if where not in starts:
@@ -47,7 +48,7 @@ def cancel_view(model_admin: Any) -> View:
     """POST; `invoked=yes` also cancels the unfinished runs below."""
 
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
-        run = permitted_run(request, "jobs.cancel_run", run_id)
+        run = permitted_run(request, CANCEL_RUN, run_id)
         if request.POST.get("invoked") == "yes":
             cancel = partial(cancel_tree, model_admin, request, run)
             return _answer(model_admin, request, run, cancel, CANCELLED_TREE)

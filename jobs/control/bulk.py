@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 
 from jobs.control.cancellation import cancel
 from jobs.control.cancellation_sets import LARGEST_SET, PassedLines, cancel_plain
+from jobs.control.permission_names import CANCEL_RUN, RERUN_RUN
 from jobs.control.reruns import rerun, rerun_once
 from jobs.errors import InvalidTransition, JobsError, NonRetriableError, UnknownFunction
 from jobs.events import intake, requester, validation
@@ -41,9 +42,9 @@ ALLOWED = {
 KNOWN_KEYS = {"action", "filter", "why", "invoked", "after", "own"}
 FILTERS = {"fn_id", "status", "since", "until"}
 PERMISSION = {
-    "cancel": "jobs.cancel_run",
-    "retry": "jobs.rerun_run",
-    "rerun": "jobs.rerun_run",
+    "cancel": CANCEL_RUN,
+    "retry": RERUN_RUN,
+    "rerun": RERUN_RUN,
 }
 
 

@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from jobs import models
 from jobs.control.deadlines import start_deadline
 from jobs.control.lookup import find, lock_run
+from jobs.control.permission_names import EDIT_RUN, RERUN_RUN
 from jobs.control.retries import (
     RETRYABLE,
     TakenAlong,
@@ -62,7 +63,7 @@ def rerun(
     anew = from_start or from_step is not None or data is not None
     # Before the lock: a run that leaves a line passes by locked rows.
     asker, run = requester.current(), find(run_id)
-    asker.refuse("jobs.rerun_run" if data is None else "jobs.edit_run", run)
+    asker.refuse(RERUN_RUN if data is None else EDIT_RUN, run)
     _refuse(run, anew, from_step)
     with transaction.atomic(), requester.asking(asker):
         along = TakenAlong() if anew else taken_along(run)
