@@ -1,3 +1,5 @@
+"""What a run's page shows, read at one moment."""
+
 from __future__ import annotations
 
 from datetime import timedelta
@@ -16,14 +18,13 @@ from jobs.admin.links import run_links
 from jobs.admin.run_list import last_completed, steps_in_words
 from jobs.admin.run_words import Known, status_in_words, took
 from jobs.admin.words import is_stalled, situation
-from jobs.control.permissions import VIEW_PAYLOAD
+from jobs.control.permission_names import VIEW_PAYLOAD
 from jobs.events import requester
 from jobs.models import RegisteredFunction, Run, RunStatus
 from jobs.runs.invocation_tree import failed_steps
 
 
 def page(run: Run, request: HttpRequest) -> dict[str, Any]:
-    """Everything that a run's page shows, read at one moment."""
     user: Any = request.user
     problems: dict[str, str] = {}
     now = timezone.now()

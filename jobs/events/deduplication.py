@@ -1,17 +1,9 @@
-"""Senders of one event id take turns; later ones get the first one's event.
+"""Senders of one event id take turns (bucket_locks), until the first one's transaction ends; later
+ones get its event.
 
-Locks are advisory, until the sender's transaction ends. PostgreSQL has one table of them, some 64
-per session: a sender of few ids locks each and shares their buckets, of a fixed number; a sender of
-many takes whole buckets.
-1. Many are more than MAX_OWN_LOCKS ids in one transaction, in one list or one by one.
-2. A sender of many never waits for few's buckets: it shares one that they share, and locks its ids
-   there.
-3. Others with an id wait for its commit, unless they came first: send a long list last.
-4. All lock buckets, then ids, by number. A sender of many takes all buckets at once, so that
-   transactions that send repeatedly do not deadlock over buckets.
-5. Nor do they over buckets and one common id: a sender of many that finds an id locked gives its
-   buckets back, waits for the id, and begins again, up to MAX_TRIES times. Buckets of an earlier
-   send in its transaction stay locked.
+Many are more than MAX_OWN_LOCKS ids in one transaction, in one list or one by one. Others with an
+id wait for its commit, unless they came first: send a long list last. Buckets of an earlier send in
+its transaction stay locked.
 """
 
 from __future__ import annotations
@@ -24,13 +16,12 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any
 
-from django.db import transaction
-
 from jobs import advisory_locks
 from jobs.advisory_locks import EVENT_ID_BUCKETS
 from jobs.events import insertion
 from jobs.events.insertion import Parts
 from jobs.platform.postgres import statements
+from jobs.platform.postgres.bucket_locks import lock_without_waiting
 from jobs.platform.postgres.query import Query
 from jobs.platform.postgres.statements import Rows, Statement
 
@@ -82,8 +73,6 @@ SELECT h FROM (SELECT h, pg_try_advisory_xact_lock(h) AS is_mine FROM ({IDS_IN})
                OFFSET 0) asked
  WHERE NOT is_mine LIMIT 1
 """  # noqa: S608
-WAIT_FOR = "SELECT pg_advisory_xact_lock_shared(%(h)s)"
-MAX_TRIES = 10
 
 # An index look-up per id, whatever the statistics.
 NEWEST = """
@@ -175,19 +164,17 @@ def lock_ids(ids: Collection[str]) -> dict[str, KnownEvent]:
 
 
 def lock_many(ids: Collection[str]) -> dict[str, KnownEvent]:
-    """As `lock_ids`, in a transaction, for ids that LOCK_FEW counted and did not lock; see (5)."""
+    """As `lock_ids`, in a transaction, for ids that LOCK_FEW counted and did not lock."""
     wanted = _wanted(ids)
-    for _ in range(MAX_TRIES):
-        with transaction.atomic():
-            taken = _lock_ids_by(TRY_IDS_IN, wanted)
-            transaction.set_rollback(bool(taken))
-        if not taken:
-            return find(ids)
-        with transaction.atomic():
-            statements.execute(WAIT_FOR, {"h": statements.only_value(taken)})
-            transaction.set_rollback(True)
-    _lock_ids_by(LOCK_IDS_IN, wanted)
+    if not lock_without_waiting(lambda: _taken_of(wanted)):
+        _lock_ids_by(LOCK_IDS_IN, wanted)
     return find(ids)
+
+
+def _taken_of(wanted: dict[str, Any]) -> int | None:
+    """Locks the ids until it meets one that another transaction has, and returns that."""
+    taken = _lock_ids_by(TRY_IDS_IN, wanted)
+    return int(statements.only_value(taken)) if taken else None
 
 
 def _lock_ids_by(how: str, wanted: dict[str, Any]) -> Rows:

@@ -1,3 +1,5 @@
+"""An event with an id that came before, with another name or other data."""
+
 from __future__ import annotations
 
 import logging
