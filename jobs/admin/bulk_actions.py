@@ -16,7 +16,7 @@ from django.utils.html import format_html, format_html_join
 
 from jobs import api
 from jobs.admin import bulk_kinds, bulk_result, run_acts
-from jobs.admin.filters import CreatedFilter, FunctionFilter, beginning
+from jobs.admin.filters import STATUS, CreatedFilter, FunctionFilter, beginning
 from jobs.admin.form_acts import SENT_BEFORE, FormAct, act_on, act_once
 from jobs.admin.html import run_link
 from jobs.admin.retry_button import with_link
@@ -30,7 +30,6 @@ from jobs.runs import invocation_tree
 
 MAX_AT_ONCE = 500  # ids in one form (DATA_UPLOAD_MAX_NUMBER_FIELDS is 1000)
 MAX_WALKED = 10_000  # runs of a tree
-STATUS = "status__exact"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,10 @@ from django_q.status import Status
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.tiles import Tile
 from jobs.control.permission_names import VIEW_RUN
+from jobs.lib.durations import in_words
 from jobs.lib.excerpts import quoted
 from jobs.metrics.cluster_load import MAX_ENDED, Due, due, ended, load
 from jobs.metrics.clusters import ClusterFigures, Clusters, clusters
-from jobs.metrics.needs import in_words
 from jobs.metrics.one_cluster import insight
 from jobs.models import Cluster
 from jobs.platform.postgres.clock import database_clock

@@ -47,7 +47,7 @@ def _now(found: Overview) -> Iterator[Tile]:
         "queued", f"{now.queued:,}{more}", oldest, _runs(status__exact="queued"), sparkline(wait)
     )
     took = [bar.took.p50 or 0.0 for bar in series.bars]
-    workers = f"{sum(c.workers for c in found.clusters.alive)} workers"
+    workers = f"{found.clusters.workers} workers"
     yield Tile(
         "running",
         f"{now.running:,}{more}",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from jobs.lib.durations import in_words
 from jobs.lib.excerpts import excerpt
 from jobs.metrics.clusters import STALLED, STOPPED, Clusters
 from jobs.metrics.conditions import Place, Unreadable
@@ -103,8 +104,7 @@ def _no_cluster(there: Clusters) -> str:
 
 
 def _busy(there: Clusters) -> str:
-    busy, workers = (sum(getattr(c, name) for c in there.alive) for name in ("busy", "workers"))
-    return f"{busy} of {workers} workers are busy."
+    return f"{there.busy} of {there.workers} workers are busy."
 
 
 def _of_requests(there: Clusters) -> Iterator[Need]:
@@ -164,13 +164,3 @@ def counted(number: int, verb: str, rest: str) -> str:
         return ""
     verb = "are" if verb == "is" and number != 1 else verb
     return " ".join(filter(None, (f"{number:,} run{'' if number == 1 else 's'}", verb, rest)))
-
-
-def in_words(seconds: float) -> str:
-    """“0.3 s”, “42 s”, “4 min”, “2 h”, “3 d”."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from jobs.lib.durations import in_words
 from jobs.metrics.clusters import Clusters, clusters
 from jobs.metrics.conditions import functions, unreadable
 from jobs.metrics.failures import Failures, failures
-from jobs.metrics.needs import Need, in_words, needs
+from jobs.metrics.needs import Need, needs
 from jobs.metrics.paused import Paused, Unknown, paused, unknown
 from jobs.metrics.series import Charts, Series, charts
 from jobs.metrics.spans import Span

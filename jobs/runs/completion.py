@@ -51,6 +51,7 @@ def release_statements(ended_run: EndedRun) -> list[Statement]:
 
 
 def release_turns(ended_run: EndedRun) -> None:
+    """Wake its invoker, too."""
     notifier.tell_if_due(statements.execute_many(*release_statements(ended_run)))
 
 
