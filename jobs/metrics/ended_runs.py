@@ -1,9 +1,10 @@
 """Ends of runs, counted by function, minute, outcome, wait and run time.
 
-An end (`ended_at`) that a retry by an operator or code undid still counts (UndoneEnd). The wait,
-counted with the first end alone, is from the first possible start (due, not before the event or the
-function's resumption) to the first start. The run time is from the first start to this end, without
-the time between an end and such a retry.
+1. An end that a retry undid still counts (UndoneEnd): else the failures of a night would be gone
+   from the charts in the morning.
+2. The wait is from the first possible start (due, its function not paused) to the first start. It
+   counts with the first end alone: a retry would count it twice.
+3. The run time is without the times between an end and its retry, which no worker spent.
 """
 
 from __future__ import annotations

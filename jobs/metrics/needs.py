@@ -1,4 +1,4 @@
-"""What needs an operator: a line for each obstacle to work, worst first."""
+"""What needs an operator: each obstacle to work, worst first."""
 
 from __future__ import annotations
 

@@ -131,9 +131,9 @@ def _parameters(held: Held) -> dict[str, Any]:
     return {"ids": list(held), "tokens": list(held.values())}
 
 
-def take_over(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
-    """Gives the run a new token, so that the heartbeat, should it give back the old claim now,
-    changes nothing. None for a lost lease.
+def replace_token(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
+    """For a claim that waited long: the heartbeat, which may be giving it back now, then finds
+    another token. None for a lost lease.
     """
     fresh = uuid.uuid4()
     mine = models.Run.objects.held(run_id, token)

@@ -166,7 +166,7 @@ NO_TEXTS = {
         "entries[:MAX_AT_WORK]",
         "hmac.new(key, f'{name}\\x00{value}'.encode(), hashlib.sha256).hexdigest()[:8]",
     },
-    "jobs/control/failures.py": {
+    "jobs/control/dealt_with.py": {
         "runs.select_for_update(of=('self',)).only('id', 'fn_id', 'event_id', 'status')[:MAX_READ]",
         "found[:MAX_READ]",
     },

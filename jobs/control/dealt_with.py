@@ -11,7 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models.functions import Now
 
-from jobs.control.notes import note
+from jobs.control.notes import clean_note
 from jobs.control.permission_names import DEAL_WITH_RUN
 from jobs.errors import InvalidTransition
 from jobs.events import requester
@@ -42,7 +42,7 @@ def deal_with(
     `jobs.deal_with_run`, else NotAllowed; runs that the account may not deal with are refused. One
     transaction and one history line; it locks the runs' rows, the newest first.
     """
-    said = note(sentence, "The sentence")
+    said = clean_note(sentence, "The sentence")
     if not said:
         raise InvalidTransition("Say in a sentence how the failures were dealt with.")
     asker = requester.current()
