@@ -8,9 +8,9 @@ Names follow Inngest's Python SDK: functions port line by line.
 from __future__ import annotations
 
 from jobs.control.answers import Answers, answers
-from jobs.control.bulk_actions import bulk
+from jobs.control.bulk import bulk
 from jobs.control.cancellation import cancel
-from jobs.control.failures import Dealt, deal_with
+from jobs.control.dealt_with import Dealt, deal_with
 from jobs.control.forgetting import forget, unfinished_runs
 from jobs.control.form_submissions import FIELD as FORM_TOKEN
 from jobs.control.form_submissions import Outcome, StaleForm, once

@@ -245,8 +245,7 @@ class Interrupted(ControlFlow):
     void, and the run is requeued (requeue.py).
 
     `is_own`: the function's code caused `error`, not the database, so it is an attempt at once.
-    `current_step` is the step in whose body it happened (current_step.encode_current_step), `lines`
-    the log lines so far.
+    `current_step` is the step in whose body it happened (current_step.encode_current_step).
     """
 
     def __init__(
@@ -255,8 +254,8 @@ class Interrupted(ControlFlow):
         *,
         is_own: bool = False,
         current_step: str = "",
-        lines: list[dict[str, Any]] | None = None,
+        log_lines: list[dict[str, Any]] | None = None,
     ) -> None:
         self.error, self.is_own = error, is_own
-        self.current_step, self.lines = current_step, lines or []
+        self.current_step, self.log_lines = current_step, log_lines or []
         super().__init__(str(type(error).__name__))

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from jobs.api import Concurrency, Context, TriggerCron, create_function
-from jobs.control import bulk_actions, forgetting
+from jobs.control import bulk, forgetting
 from jobs.control import cancel_on as control_cancel_on
 from jobs.events import fan_out
 from jobs.maintenance import retention
@@ -69,19 +69,19 @@ def cancel_on(ctx: Context) -> int:
     return cancelled
 
 
-@create_function(fn_id=bulk_actions.FUNCTION, name="Bulk action")
+@create_function(fn_id=bulk.FUNCTION, name="Bulk action")
 def bulk_action(ctx: Context) -> dict[str, Any]:
     """For `jobs.api.bulk`: each batch is a step that reports progress. Beyond a run's limit of
     steps, the function invokes itself.
     """
     asked = {"after": "", "own": ctx.run_id, "invoked": False} | ctx.event.data
-    bulk_actions.refuse_unknown(asked)
+    bulk.refuse_unknown(asked)
     totals: dict[str, Any] = {"done": 0, "refused": 0}
     after = asked["after"]
-    for _ in range(bulk_actions.MAX_BATCHES):
+    for _ in range(bulk.MAX_BATCHES):
         done = ctx.step.run(
             "batch",
-            bulk_actions.batch,
+            bulk.batch,
             asked["action"],
             asked["filter"],
             after,
@@ -95,7 +95,7 @@ def bulk_action(ctx: Context) -> dict[str, Any]:
         if not done["more"]:
             return totals
     rest = asked | {"after": after}
-    _add(totals, ctx.step.invoke("rest", function=bulk_actions.FUNCTION, data=rest))
+    _add(totals, ctx.step.invoke("rest", function=bulk.FUNCTION, data=rest))
     return totals
 
 

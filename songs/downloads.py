@@ -40,7 +40,7 @@ from songs.models import UNDER_WAY, Download, DownloadStatus, Song, User
 
 EVENT = "songs/download.asked"
 FN = "pack-download"
-KEPT = timedelta(days=3)
+KEPT_FOR = timedelta(days=3)
 SOONEST = timedelta(minutes=10)  # after the last one
 AT_ONCE = 2  # over all listeners
 A_BATCH, MAX_BATCHES = 100, 100
@@ -150,13 +150,13 @@ def pack(ctx: Context, songs: list[str]) -> dict[str, int]:
         raise NonRetriableError(WITHDRAWN)
     making = asked(ctx).filter(status=DownloadStatus.MAKING)
     with tempfile.TemporaryFile() as file:
-        packing.pack(found.owner, file, [uuid.UUID(pk) for pk in songs], partial(tell, making))
+        packing.pack(found.owner, file, [uuid.UUID(pk) for pk in songs], partial(set_done, making))
         size = file.tell()
         file.seek(0)
         default_storage.delete(found.key)  # of an earlier attempt
         default_storage.save(found.key, File(file))
     made = {"status": DownloadStatus.READY, "size": size, "ready_at": Now()}
-    if not making.update(**made, expires_at=Now() + KEPT):
+    if not making.update(**made, expires_at=Now() + KEPT_FOR):
         default_storage.delete(found.key)
         raise NonRetriableError(WITHDRAWN)
     return {"songs": len(songs), "bytes": size}
@@ -170,7 +170,7 @@ def begin(ctx: Context, total: int) -> bool:
         return False
 
 
-def tell(making: QuerySet[Download], done: int) -> None:
+def set_done(making: QuerySet[Download], done: int) -> None:
     if not making.update(done=done):
         raise NonRetriableError(WITHDRAWN)
 

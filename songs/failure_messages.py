@@ -21,7 +21,7 @@ REFUSED = (
     f"yours would change it. {FREE}"
 )
 UNUSABLE = f"The music service answered, but what it sent is not a song. {FREE}"
-OURS = f"Something went wrong on our side while this song was being made. {FREE}"
+OUR_FAULT = f"Something went wrong on our side while this song was being made. {FREE}"
 NO_CREDITS = f"You had no credit left when this song's turn came. {FREE}"
 CANCELLED = f"This song was cancelled. {FREE}"
 ANOTHER = f"Another try at this song has succeeded, so this one was not needed. {FREE}"
@@ -46,7 +46,7 @@ def apology(error: dict[str, Any] | None) -> str:
     found = error or {}
     if found.get("status_code") in TOO_BUSY:
         return TROUBLED
-    return BY_CODE.get(found.get("code", ""), OURS)
+    return BY_CODE.get(found.get("code", ""), OUR_FAULT)
 
 
 class CameAsAnother(NonRetriableError):

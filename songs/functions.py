@@ -56,15 +56,15 @@ def song_cancelled(ctx: Context) -> None:
 
 
 def end_unmade(ctx: Context, status: str, reason: str, at: datetime) -> None:
-    tell(ctx, end_without_song, status, reason, at)
+    write_unless_outdated(ctx, end_without_song, status, reason, at)
     unmade.watch(song_of(ctx.event.data["event"]["data"]))
 
 
 def song_retried(ctx: Context) -> None:
-    ctx.step.run("set-queued", tell, ctx, set_queued)
+    ctx.step.run("set-queued", write_unless_outdated, ctx, set_queued)
 
 
-def tell(ctx: Context, write: Callable[..., None], *words: Any) -> None:
+def write_unless_outdated(ctx: Context, write: Callable[..., None], *words: Any) -> None:
     """Write the news of a hook to the song, unless the run has gone on since: a late hook must not
     undo what a retry has mended.
 

@@ -23,8 +23,8 @@ from songs.models import Download, User
 from songs.storage import send_file
 from songs.views import ListenerRequest
 
-TRIES = 5  # of the password, in one session
-TRIED = "closing_tries"
+MAX_TRIES = 5  # of the password, in one session
+TRIES_KEY = "closing_tries"
 FILE = "MelodyMaker"  # the download's name on the listener's machine
 CLOSED = "Your account is closed. What was yours here is being removed; that takes a few minutes."
 
@@ -49,7 +49,7 @@ def download(request: ListenerRequest) -> HttpResponse:
 
 def download_page(request: ListenerRequest, refusal: str = "", status: int = 200) -> HttpResponse:
     found = downloads.newest(request.user)
-    context = {"refusal": refusal, "kept": downloads.KEPT, **state_of(found)}
+    context = {"refusal": refusal, "kept": downloads.KEPT_FOR, **state_of(found)}
     return render(request, "account/download.html", context, status=status)
 
 
@@ -148,8 +148,8 @@ def closed(request: ListenerRequest, form: CloseForm) -> HttpResponse:
 
 def has_tried_enough(request: HttpRequest) -> bool:
     """Counts a wrong password: a session that was left open is of no use for guessing it."""
-    request.session[TRIED] = request.session.get(TRIED, 0) + 1
-    return bool(request.session[TRIED] >= TRIES)
+    request.session[TRIES_KEY] = request.session.get(TRIES_KEY, 0) + 1
+    return bool(request.session[TRIES_KEY] >= MAX_TRIES)
 
 
 def close_page(request: ListenerRequest, form: CloseForm) -> HttpResponse:

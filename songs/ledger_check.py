@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 
 from songs.models import LedgerCheck
 
-KEPT = 1_000  # checks
+MAX_KEPT = 1_000  # checks
 SOONEST = timedelta(minutes=1)  # for a look that an operator asks for
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('songs.ledger_check', 0))"
 
@@ -63,7 +63,7 @@ def check() -> LedgerCheck:
         found: dict[str, Any] = dict(zip(FIELDS, cursor.fetchone(), strict=True))
         cursor.execute(SUM_HOURS)
     made = LedgerCheck.objects.create(**found)
-    LedgerCheck.objects.filter(pk__lte=made.pk - KEPT).delete()
+    LedgerCheck.objects.filter(pk__lte=made.pk - MAX_KEPT).delete()
     made.refresh_from_db()  # the time is the database's
     return made
 

@@ -37,7 +37,7 @@ from songs.models import Song, SongQuerySet
 from songs.music import Music
 
 SONG_UNMADE = "songs/song.unmade"
-KEPT = timedelta(days=7)
+KEPT_FOR = timedelta(days=7)
 
 
 def watch(song: SongQuerySet) -> None:
@@ -69,7 +69,7 @@ def remove_unused_files(ctx: Context) -> dict[str, int]:
             break
         else:
             is_rested = True
-            ctx.step.sleep("while-a-retry-may-use-them", KEPT)
+            ctx.step.sleep("while-a-retry-may-use-them", KEPT_FOR)
     removed = ctx.step.run("remove", remove, song_of(ctx.event.data), sorted(keys))
     return {"removed": removed}
 

@@ -33,7 +33,7 @@ SELECT * FROM (SELECT again.id, again.fn_id, again.status FROM made
                 ORDER BY again.id DESC LIMIT 1) AS replayed
 """
 MOMENTS: dict[str, str] = {RunStatus.FAILED: "on_failure", RunStatus.CANCELLED: "on_cancel"}
-SAID: dict[str, str] = {
+WORDS: dict[str, str] = {
     RunStatus.SKIPPED: "was skipped, and waits for a replay",
     RunStatus.COMPLETED: "has told of it",
     RunStatus.FAILED: "failed, and may not have told of it",
@@ -66,7 +66,7 @@ def after_run(run: Run) -> AfterRun | None:
     run_id, fn_id, status = found
     return AfterRun(
         fn_id=fn_id,
-        said=SAID.get(status, "is under way"),
+        said=WORDS.get(status, "is under way"),
         url=reverse("admin:jobs_run_change", args=[run_id]),
         is_open=status != RunStatus.COMPLETED,
     )

@@ -20,9 +20,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.admin.acts import act_text, acts, target
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.html import NOTHING, ago
+from jobs.admin.logged_acts import act_text, read_acts, target
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.models import RegisteredFunction
 
@@ -84,7 +84,7 @@ class AuditLogAdmin(ReadOnlyAdmin):
         wanted = asked(request.GET)
         for problem in wanted.problems:
             messages.error(request, problem)
-        found = acts(request.user.has_perm, wanted.condition, wanted.before)
+        found = read_acts(request.user.has_perm, wanted.condition, wanted.before)
         context = {
             **self.admin_site.each_context(request),
             "title": "Audit log",

@@ -61,7 +61,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return super().changelist_view(request, {"title": title} | (extra_context or {}))
 
 
-def say_missing(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+def redirect_missing(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     """The panel's first page, with the sentence that there is no such row."""
     name, key = model_admin.opts.verbose_name, unquote(object_id)
     what = f"{name} with ID “{key}” doesn’t exist. Perhaps it was deleted?"

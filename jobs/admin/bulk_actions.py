@@ -15,14 +15,14 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from jobs import api
-from jobs.admin import bulk_kinds, bulk_result
-from jobs.admin.filters import CreatedFilter, FunctionFilter, beginning
-from jobs.admin.form_acts import ONCE, FormAct, act_on, act_once
+from jobs.admin import bulk_kinds, bulk_result, run_acts
+from jobs.admin.filters import STATUS, CreatedFilter, FunctionFilter, beginning
+from jobs.admin.form_acts import SENT_BEFORE, FormAct, act_on, act_once
 from jobs.admin.html import run_link
-from jobs.admin.retrying import linked
-from jobs.admin.run_transitions import cancel, cancel_tree, retry
+from jobs.admin.retry_button import with_link
+from jobs.admin.run_acts import cancel_tree
 from jobs.admin.words import MAX_COUNTED, counted
-from jobs.control.bulk_actions import PERMISSION, Action
+from jobs.control.bulk import PERMISSION, Action
 from jobs.control.form_submissions import FIELD, Outcome, StaleForm, sent
 from jobs.errors import JobsError
 from jobs.models import UNFINISHED, Run, RunQuerySet, RunStatus
@@ -30,7 +30,6 @@ from jobs.runs import invocation_tree
 
 MAX_AT_ONCE = 500  # ids in one form (DATA_UPLOAD_MAX_NUMBER_FIELDS is 1000)
 MAX_WALKED = 10_000  # runs of a tree
-STATUS = "status__exact"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +51,7 @@ class Bulk:
 RETRY = Bulk(
     action="retry_selected",
     verb="Retry",
-    form_act=FormAct(
-        act=retry, done="Retried from the failed step.", action="jobs.retry", is_guarded=True
-    ),
+    form_act=run_acts.RETRY,
     does="Each run goes on from its failed step. Completed steps are not executed again.",
     statuses=(RunStatus.FAILED,),
     which="failed",
@@ -64,7 +61,7 @@ RETRY = Bulk(
 CANCEL = Bulk(
     action="cancel_selected",
     verb="Cancel",
-    form_act=FormAct(act=cancel, done="Cancelled.", action="jobs.cancel", is_guarded=True),
+    form_act=run_acts.CANCEL,
     does="Each run ends at once, and the result of its current step is dropped. Completed steps "
     "stay completed.",
     statuses=tuple(UNFINISHED),
@@ -129,7 +126,7 @@ def _confirmation(
 def _retries(runs: list[Run]) -> dict[str, Any]:
     anew = bulk_kinds.only_anew(runs)
     going_on = [run for run in runs if run not in anew]
-    return {"kinds": bulk_kinds.lines(going_on), "going_on": len(going_on), "anew": len(anew)}
+    return {"kinds": bulk_kinds.rows_of(going_on), "going_on": len(going_on), "anew": len(anew)}
 
 
 def _below(runs: list[Run]) -> str:
@@ -174,7 +171,7 @@ def _leave_to_the_engine(model_admin: Any, request: HttpRequest, bulk: Bulk) -> 
     own = run_link(outcome.result, "a run of its own")
     text = format_html("{}: all {} runs, by {}.", bulk.verb, bulk.which, own)
     if outcome.is_repeat:
-        text = format_html("{} {}", ONCE, text)
+        text = format_html("{} {}", SENT_BEFORE, text)
     level = messages.INFO if outcome.is_repeat else messages.SUCCESS
     model_admin.message_user(request, text, level)
 
@@ -205,14 +202,16 @@ def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk)
             model_admin.message_user(request, str(error), messages.ERROR)
             return done
         except JobsError as error:
-            refused.append((run_link(run.pk), linked(error)))
+            refused.append((run_link(run.pk), with_link(error)))
     token, account = request.POST.get(FIELD), request.user.pk
     before = sent(token=token, action=bulk.form_act.action, account=account) - done
     if done or not (refused or before > 0):
         text = f"{bulk.verb}: {done} {'run' if done == 1 else 'runs'} done."
         model_admin.message_user(request, text, messages.SUCCESS if done else messages.WARNING)
     if before > 0:
-        text = f"{ONCE} {bulk.verb}: {before} {'run' if before == 1 else 'runs'} done before."
+        text = (
+            f"{SENT_BEFORE} {bulk.verb}: {before} {'run' if before == 1 else 'runs'} done before."
+        )
         model_admin.message_user(request, text, messages.INFO)
     if refused:
         which = format_html_join(" ", "{} ({})", refused[:10])

@@ -6,16 +6,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from django.http import QueryDict
 
-from jobs import api
 from jobs.admin.form_acts import FormAct
-from jobs.admin.run_transitions import RESTART
+from jobs.admin.run_acts import RESTART, rerun_from
 from jobs.control.retries import RETRYABLE, not_resumable
 from jobs.lib.failure_kinds import UNTOLD
-from jobs.metrics.acts import Act, Advice, advice_for
+from jobs.metrics.remedies import Advice, Remedy, advice_for
 from jobs.models import Run
 
 RERUN, LEAVE_OUT = "rerun_from", "leave_out"  # form fields; their values are kinds
@@ -24,7 +22,7 @@ MAX_KINDS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class KindLine:
+class KindRow:
     kind: str
     runs: int
     advice: Advice
@@ -35,19 +33,19 @@ class KindLine:
 
     @property
     def is_remembered(self) -> bool:
-        return self.advice.act == Act.RERUN_FROM
+        return self.advice.remedy == Remedy.RERUN_FROM
 
     @property
     def is_gone(self) -> bool:
-        return self.advice.act == Act.LEAVE_OUT
+        return self.advice.remedy == Remedy.LEAVE_OUT
 
 
-def lines(runs: Sequence[Run]) -> list[KindLine]:
+def rows_of(runs: Sequence[Run]) -> list[KindRow]:
     """Largest first. One query."""
     counts = Counter(run.failure_kind for run in runs)
     advice = _advice(runs)
     return [
-        KindLine(kind, number, advice[kind])
+        KindRow(kind, number, advice[kind])
         for kind, number in counts.most_common()
         if kind in advice
     ]
@@ -82,12 +80,7 @@ def only_anew(runs: Sequence[Run]) -> list[Run]:
 
 def _form_act_of(kind: str, advice: Mapping[str, Advice], usual: FormAct) -> FormAct:
     step = advice[kind].from_step if kind in advice else ""
-    return from_step(step) if step else usual
-
-
-def from_step(step: str) -> FormAct:
-    again = partial(api.rerun, from_step=step)
-    return FormAct(act=again, done=f"Rerun from step “{step}”.", action="jobs.rerun", asked=step)
+    return rerun_from(step) if step else usual
 
 
 def _advice(runs: Sequence[Run]) -> dict[str, Advice]:

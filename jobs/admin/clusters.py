@@ -14,10 +14,11 @@ from django_q.status import Status
 
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.tiles import Tile
+from jobs.control.permission_names import VIEW_RUN
+from jobs.lib.durations import in_words
 from jobs.lib.excerpts import quoted
 from jobs.metrics.cluster_load import MAX_ENDED, Due, due, ended, load
 from jobs.metrics.clusters import ClusterFigures, Clusters, clusters
-from jobs.metrics.needs import in_words
 from jobs.metrics.one_cluster import insight
 from jobs.models import Cluster
 from jobs.platform.postgres.clock import database_clock
@@ -50,7 +51,7 @@ class ClusterAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, context: dict[str, Any], whole: str, part: str
     ) -> HttpResponse:
         may = request.user.has_perm
-        context |= {"opts": self.opts, "now": database_clock().at, "may_see": may("jobs.view_run")}
+        context |= {"opts": self.opts, "now": database_clock().at, "may_see": may(VIEW_RUN)}
         if request.headers.get("HX-Request") == "true":
             return TemplateResponse(request, part, context)
         return TemplateResponse(request, whole, self.admin_site.each_context(request) | context)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from jobs.control.permission_names import VIEW_EVENT, VIEW_PAYLOAD
 from jobs.lib.excerpts import excerpt
 from jobs.metrics.conditions import Place, of_function
 from jobs.models import ConditionProblem, Event, RegisteredFunction
@@ -37,10 +38,10 @@ def conditions_of(function: RegisteredFunction, user: Any) -> list[ConditionLine
     """Two queries at most."""
     rows = of_function(function)
     there: set[UUID] = set()
-    if rows and user.has_perm("jobs.view_event"):
+    if rows and user.has_perm(VIEW_EVENT):
         events = Event.objects.filter(id__in=[row.event_id for row in rows])
         there = set(events.values_list("id", flat=True))
-    return [_line(row, there, may_see=user.has_perm("jobs.view_payload")) for row in rows]
+    return [_line(row, there, may_see=user.has_perm(VIEW_PAYLOAD)) for row in rows]
 
 
 def _line(row: ConditionProblem, there: set[UUID], *, may_see: bool) -> ConditionLine:

@@ -14,12 +14,12 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from jobs import api
-from jobs.admin.form_acts import ONCE, act_once
+from jobs.admin.form_acts import SENT_BEFORE, act_once
 from jobs.admin.html import kind_url
-from jobs.admin.run_actions import asked
+from jobs.admin.run_views import permitted_run
+from jobs.control.permission_names import DEAL_WITH_RUN, VIEW_RUN
 from jobs.errors import JobsError
 
-PERMISSION = "jobs.deal_with_run"
 View = Callable[..., HttpResponse]
 
 
@@ -27,7 +27,7 @@ def run_view(model_admin: Any) -> View:
     """POST `sentence`, for one run."""
 
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
-        run = asked(request, PERMISSION, run_id)
+        run = permitted_run(request, DEAL_WITH_RUN, run_id)
         _deal(model_admin, request, {"run_ids": [str(run.pk)]})
         return redirect("admin:jobs_run_change", run.pk)
 
@@ -38,7 +38,7 @@ def kind_view(model_admin: Any) -> View:
     """POST `sentence` and `kind`, for all open failures of that kind."""
 
     def view(request: HttpRequest) -> HttpResponse:
-        if not request.user.has_perms([PERMISSION, "jobs.view_run"]):
+        if not request.user.has_perms([DEAL_WITH_RUN, VIEW_RUN]):
             raise PermissionDenied
         kind = request.POST.get("kind", "").replace("\x00", "")
         _deal(model_admin, request, {"kind": kind})
@@ -63,5 +63,5 @@ def _deal(model_admin: Any, request: HttpRequest, which: dict[str, Any]) -> None
     except JobsError as error:
         model_admin.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
         return
-    text = f"{ONCE} {outcome.result}" if outcome.is_repeat else outcome.result
+    text = f"{SENT_BEFORE} {outcome.result}" if outcome.is_repeat else outcome.result
     model_admin.message_user(request, text, messages.SUCCESS)

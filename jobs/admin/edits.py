@@ -16,15 +16,16 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
 from jobs import api, models
-from jobs.admin.form_acts import FormAct, act_on, show
-from jobs.admin.run_actions import View, asked
+from jobs.admin.form_acts import FormAct, act_on, redirect_with_outcome
+from jobs.admin.run_views import View, permitted_run
+from jobs.control.permission_names import EDIT_RUN
 from jobs.errors import InvalidEvent, JobsError
 from jobs.events import event, validation
 from jobs.lib import json_text
 from jobs.lib.excerpts import excerpt
 
 MIN_ROWS, MAX_ROWS = 8, 30  # of the text field
-SAME = "This is the data of the old event. Change it, or rerun the run from the start."
+UNCHANGED = "This is the data of the old event. Change it, or rerun the run from the start."
 
 
 class JsonField(forms.CharField):
@@ -58,7 +59,7 @@ class DataForm(forms.Form):
         except InvalidEvent as error:
             raise ValidationError(str(error)) from None
         if _text(data) == _text(self.brought.data):
-            raise ValidationError(SAME)
+            raise ValidationError(UNCHANGED)
         return data
 
     def changed(self) -> str:
@@ -81,7 +82,7 @@ def edit_view(model_admin: Any) -> View:
     """GET shows the event's data, POST reruns with the edited `event_data`."""
 
     def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
-        run = asked(request, "jobs.edit_run", run_id)
+        run = permitted_run(request, EDIT_RUN, run_id)
         if not may_edit(run):
             text = f"The data of “{run.event.name}” comes from the engine alone."
             model_admin.message_user(request, f"Nothing was changed. {text}", messages.ERROR)
@@ -94,7 +95,7 @@ def edit_view(model_admin: Any) -> View:
             except JobsError as error:
                 form.add_error(None, str(error))
             else:
-                return show(model_admin, request, run, outcome, form_act.done)
+                return redirect_with_outcome(model_admin, request, run, outcome, form_act.done)
         return _page(model_admin, request, run, form)
 
     return require_http_methods(["GET", "POST"])(view)

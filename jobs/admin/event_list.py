@@ -13,8 +13,9 @@ from django.template.response import TemplateResponse
 
 from jobs.admin import event_query
 from jobs.admin.event_query import STATES, EventQuery
+from jobs.control.permission_names import SEND_EVENT, VIEW_RUN
 from jobs.metrics.event_names import MAX_COUNT, event_names
-from jobs.metrics.spans import SPANS, USUAL
+from jobs.metrics.spans import DEFAULT_SPAN, SPANS
 from jobs.models import Event
 from jobs.platform.postgres.clock import database_clock
 
@@ -41,21 +42,21 @@ def page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "title": "Events",
         "opts": model_admin.opts,
         "path": request.get_full_path(),
-        "may_send": request.user.has_perm("jobs.send_event"),
-        "may_see_runs": request.user.has_perm("jobs.view_run"),
+        "may_send": request.user.has_perm(SEND_EVENT),
+        "may_see_runs": request.user.has_perm(VIEW_RUN),
     }
     return TemplateResponse(request, FRAGMENT if is_fragment else WHOLE, context)
 
 
 def shown(query: EventQuery) -> dict[str, Any]:
     now = database_clock().at
-    figures = event_names(query.span or USUAL)
+    figures = event_names(query.span or DEFAULT_SPAN)
     known = sorted(one.name for one in figures.names)
     found = event_query.found(query, known, now)
     return {
         "at": now,
         "query": query,
-        "span": query.span or USUAL,
+        "span": query.span or DEFAULT_SPAN,
         "spans": [(span, query.address(span=span.key)) for span in SPANS.values()],
         "any_time": query.address(span=""),
         "names": [(one, query.address(name=one.name, q="")) for one in figures.names],

@@ -14,9 +14,10 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from jobs.admin import event_copies, json_tree
-from jobs.admin.base import as_uuid, say_missing
+from jobs.admin.base import as_uuid, redirect_missing
 from jobs.admin.html import run_status, undirected
 from jobs.admin.words import STANDS_STILL
+from jobs.control.permission_names import SEND_EVENT, VIEW_PAYLOAD, VIEW_RUN
 from jobs.events import validation
 from jobs.events.event import EventPayload
 from jobs.lib.excerpts import excerpt
@@ -35,12 +36,12 @@ def page(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse
     identifier = as_uuid(unquote(object_id))
     event = Event.objects.filter(pk=identifier).first() if identifier else None
     if event is None:
-        return say_missing(model_admin, request, object_id)
+        return redirect_missing(model_admin, request, object_id)
     may = request.user.has_perm
     context = {
         "event": event,
-        "may_see_runs": may("jobs.view_run"),
-        "may_see_data": may("jobs.view_payload"),
+        "may_see_runs": may(VIEW_RUN),
+        "may_see_data": may(VIEW_PAYLOAD),
     }
     context |= _runs(event)
     if request.headers.get("HX-Request") == "true":
@@ -63,7 +64,7 @@ def _frame(model_admin: Any, request: HttpRequest, event: Event) -> dict[str, An
         "curl": event_copies.as_curl(request, event),
         "repeats": _repeats(event),
         "is_reserved": validation.is_reserved(event.name),
-        "may_send": request.user.has_perm("jobs.send_event", event),
+        "may_send": request.user.has_perm(SEND_EVENT, event),
     }
 
 

@@ -13,6 +13,8 @@ from django.utils import timezone
 from jobs.ids import first_id
 from jobs.models import RegisteredFunction, RunQuerySet
 
+STATUS = "status__exact"  # in the address of the list of runs
+
 
 class StatusFilter(admin.ChoicesFieldListFilter):
     """Uses the index of statuses."""

@@ -1,4 +1,4 @@
-"""What a button does: once for each form, with a line in the history."""
+"""An act by a form: once for each form, with a line in the history."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from jobs.control.form_submissions import FIELD, Outcome, once
 from jobs.events.requester import asked_by
 from jobs.models import Run
 
-ONCE = "This form was sent before, and does nothing twice. Open the page anew to do it again."
+SENT_BEFORE = (
+    "This form was sent before, and does nothing twice. Open the page anew to do it again."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +30,13 @@ class FormAct:
     is_guarded: bool = False  # the run's status allows it once
 
 
-def show(
+def redirect_with_outcome(
     model_admin: Any, request: HttpRequest, run: Run, outcome: Outcome, done: str
 ) -> HttpResponse:
     made = outcome.result
     text = format_html("{} It runs as {}.", done, run_link(made)) if made != str(run.pk) else done
     if outcome.is_repeat:
-        model_admin.message_user(request, format_html("{} {}", ONCE, text), messages.INFO)
+        model_admin.message_user(request, format_html("{} {}", SENT_BEFORE, text), messages.INFO)
     else:
         model_admin.message_user(request, text, messages.SUCCESS)
     return redirect("admin:jobs_run_change", made)

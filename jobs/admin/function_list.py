@@ -12,14 +12,15 @@ from django.template.response import TemplateResponse
 from jobs.admin.function_words import config_of, started_by, turns
 from jobs.admin.panel_spans import span_asked
 from jobs.admin.pauses import by_and_why
+from jobs.control.permission_names import PAUSE_FUNCTION, VIEW_RUN
 from jobs.events import requester
 from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import is_text
 from jobs.metrics.functions import FunctionFigures, functions
 from jobs.metrics.paused import with_skipped
-from jobs.metrics.present import present
 from jobs.metrics.series import charts
 from jobs.metrics.spans import SPANS, Span
+from jobs.metrics.unfinished import count_unfinished
 
 WHOLE = "admin/jobs/registeredfunction/change_list.html"
 FRAGMENT = "admin/jobs/registeredfunction/rows.html"
@@ -37,8 +38,8 @@ def page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "title": "Functions",
         "opts": model_admin.opts,
         "path": request.get_full_path(),
-        "may_pause": request.user.has_perm("jobs.pause_registeredfunction"),
-        "may_see_runs": request.user.has_perm("jobs.view_run"),
+        "may_pause": request.user.has_perm(PAUSE_FUNCTION),
+        "may_see_runs": request.user.has_perm(VIEW_RUN),
     }
     is_fragment = request.headers.get("HX-Request") == "true"
     return TemplateResponse(request, FRAGMENT if is_fragment else WHOLE, context)
@@ -46,7 +47,7 @@ def page(model_admin: Any, request: HttpRequest) -> HttpResponse:
 
 def shown(span: Span, term: str) -> dict[str, Any]:
     drawn = charts(span)
-    now = present()
+    now = count_unfinished()
     known = {row.fn_id: row for row in with_skipped()}
     names = requester.names([row.paused_by for row in known.values() if row.paused_at])
     rows = [_row(one, known, names) for one in functions(drawn, now)]

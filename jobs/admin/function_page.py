@@ -13,14 +13,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs.admin import charts, json_tree, pauses, ticks
-from jobs.admin.base import say_missing
+from jobs.admin.base import redirect_missing
 from jobs.admin.condition_words import conditions_of
 from jobs.admin.function_words import config_of, cron_lines, sentences
 from jobs.admin.panel_spans import span_asked
 from jobs.admin.replay_parts import PartForm, given
 from jobs.admin.tiles import Tile
 from jobs.admin.words import percent
-from jobs.control.bulk_actions import FUNCTION as BULK
+from jobs.control.bulk import FUNCTION as BULK
+from jobs.control.permission_names import PAUSE_FUNCTION, RERUN_RUN, SEND_EVENT, VIEW_RUN
 from jobs.control.sending import BY_ENGINE_ALONE
 from jobs.metrics import series
 from jobs.metrics.function_figures import kinds
@@ -40,7 +41,7 @@ def page(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse
     functions = {row.fn_id: row for row in RegisteredFunction.objects.all()}
     function = functions.get(unquote(object_id))
     if function is None:
-        return say_missing(model_admin, request, object_id)
+        return redirect_missing(model_admin, request, object_id)
     span = span_asked(request)
     context = {
         **model_admin.admin_site.each_context(request),
@@ -67,7 +68,7 @@ def _figures(request: HttpRequest, function: RegisteredFunction, span: Span) -> 
     told = {
         "ticks": [ticks.in_words(row) for row in rows],
         "upcoming": ticks.upcoming(rows),
-        "may_see_runs": request.user.has_perm("jobs.view_run"),
+        "may_see_runs": request.user.has_perm(VIEW_RUN),
     }
     if not told["may_see_runs"]:
         return told
@@ -113,15 +114,15 @@ def _acts(
     request: HttpRequest, function: RegisteredFunction, functions: dict[str, RegisteredFunction]
 ) -> dict[str, Any]:
     may = request.user.has_perm
-    may_replay = may("jobs.rerun_run", function)
+    may_replay = may(RERUN_RUN, function)
     effect = pauses.effect(function, functions)  # only a hook has one
     number = pauses.skipped(function.fn_id, is_hook=bool(effect)).to_replay if may_replay else 0
     replaying = _replay_of(function.fn_id) if number else None
-    may_start = may("jobs.send_event", function) and function.fn_id not in BY_ENGINE_ALONE
+    may_start = may(SEND_EVENT, function) and function.fn_id not in BY_ENGINE_ALONE
     return {
         "state": pauses.state_of(function),
         "pause_effect": effect,
-        "can_pause": may("jobs.pause_registeredfunction", function),
+        "can_pause": may(PAUSE_FUNCTION, function),
         "skipped": pauses.capped(number) if number and not replaying else "",
         "replaying": replaying,
         "part": PartForm(initial=given(request.GET)),

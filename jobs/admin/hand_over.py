@@ -19,11 +19,12 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from jobs.admin.acts import latest
-from jobs.admin.form_acts import ONCE, act_once
+from jobs.admin.form_acts import SENT_BEFORE, act_once
 from jobs.admin.hand_over_text import HandOver, PausedBy, day, in_text
+from jobs.admin.logged_acts import acts_since
 from jobs.admin.replay_parts import Moment
 from jobs.control import hand_over
+from jobs.control.permission_names import VIEW_CLUSTER, VIEW_FUNCTION, VIEW_RUN, WRITE_NOTE
 from jobs.errors import JobsError
 from jobs.metrics.clusters import clusters
 from jobs.metrics.failures import failures
@@ -31,7 +32,6 @@ from jobs.metrics.paused import Paused, paused
 from jobs.models import HandOverNote
 
 TEMPLATE = "admin/jobs/hand_over.html"
-VIEW, WRITE = "jobs.view_run", "jobs.add_handovernote"
 HOURS = 8  # of a shift
 MAX_GROUPS = 30
 
@@ -50,12 +50,12 @@ class NoteForm(forms.Form):
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-    _require(request, VIEW)
+    _require(request, VIEW_RUN)
     return _page(request, context, None)
 
 
 def as_text(request: HttpRequest) -> HttpResponse:
-    _require(request, VIEW)
+    _require(request, VIEW_RUN)
     text = in_text(gathered(request, hand_over.past(1)))
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
@@ -63,8 +63,8 @@ def as_text(request: HttpRequest) -> HttpResponse:
 @require_POST
 def write_note(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """POST `text`, `until` (in the site's zone) and `over`: a new note, once a form."""
-    _require(request, WRITE)
-    _require(request, VIEW)
+    _require(request, WRITE_NOTE)
+    _require(request, VIEW_RUN)
     form = NoteForm(request.POST)
     if form.is_valid():
         try:
@@ -75,7 +75,7 @@ def write_note(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
             messages.add_message(
                 request,
                 messages.INFO if is_repeat else messages.SUCCESS,
-                f"{ONCE} {text}" if is_repeat else text,
+                f"{SENT_BEFORE} {text}" if is_repeat else text,
             )
             return redirect("admin:hand_over")
     return _page(request, context, form, status=422)
@@ -86,15 +86,15 @@ def gathered(request: HttpRequest, past: list[HandOverNote]) -> HandOver:
     may, newest = request.user.has_perm, past[0] if past else None
     now: datetime = getattr(newest, "now", None) or timezone.now()  # the database's with a note
     found = failures()
-    stopped = paused() if may("jobs.view_registeredfunction") else None
+    stopped = paused() if may(VIEW_FUNCTION) else None
     return HandOver(
         at=now,
         note=hand_over.counting(newest, now),
         failures=found.groups[:MAX_GROUPS],
         failed=found.runs,
         paused=None if stopped is None else _with_names(stopped),
-        clusters=clusters() if may("jobs.view_cluster") else None,
-        acts=latest(may, now - timedelta(hours=HOURS)) if may("admin.view_logentry") else None,
+        clusters=clusters() if may(VIEW_CLUSTER) else None,
+        acts=acts_since(may, now - timedelta(hours=HOURS)) if may("admin.view_logentry") else None,
         hours=HOURS,
     )
 
@@ -112,7 +112,7 @@ def _page(
         "text": in_text(found),
         "past": past,
         "is_told": found.clusters is not None,
-        "may_write": request.user.has_perm(WRITE),
+        "may_write": request.user.has_perm(WRITE_NOTE),
         "zone": timezone.get_current_timezone_name(),
     }
     return TemplateResponse(request, TEMPLATE, context, status=status)

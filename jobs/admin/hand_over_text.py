@@ -8,11 +8,11 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from jobs.admin.acts import Act
+from jobs.admin.logged_acts import Act
+from jobs.lib.durations import in_words
 from jobs.lib.excerpts import excerpt
 from jobs.metrics.clusters import DIED, STALLED, ClusterFigures, Clusters
 from jobs.metrics.failures import Group
-from jobs.metrics.needs import in_words
 from jobs.metrics.paused import Paused
 from jobs.models import HandOverNote
 

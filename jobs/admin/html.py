@@ -18,7 +18,7 @@ from jobs.admin.words import is_stalled, situation, span
 from jobs.lib.excerpts import begun, excerpt
 from jobs.models import Attempt, Event, Run
 
-SHOWN = 20_000  # characters of a text
+MAX_SHOWN = 20_000  # characters of a text
 # U+202A to U+202E, U+2066 to U+2069
 TURNING = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 NOTHING = "–"
@@ -107,12 +107,12 @@ def kind_url(kind: str) -> str:
 
 
 def block(text: str) -> SafeString:
-    if len(text) <= SHOWN:
-        return _pre(excerpt(text, SHOWN))
+    if len(text) <= MAX_SHOWN:
+        return _pre(excerpt(text, MAX_SHOWN))
     return format_html(
         '{}<p class="jobs-quiet">The first {} of {} characters.</p>',
-        _pre(excerpt(text, SHOWN)),
-        f"{SHOWN:,}",
+        _pre(excerpt(text, MAX_SHOWN)),
+        f"{MAX_SHOWN:,}",
         f"{len(text):,}",
     )
 
@@ -121,8 +121,8 @@ def beginning(text: str, whole: str) -> SafeString:
     """The start of a text read no further (excerpts.begins)."""
     return format_html(
         '{}<p class="jobs-quiet">The first {} characters of {}.</p>',
-        _pre(begun(text, SHOWN)),
-        f"{SHOWN:,}",
+        _pre(begun(text, MAX_SHOWN)),
+        f"{MAX_SHOWN:,}",
         whole,
     )
 

@@ -16,7 +16,7 @@ from jobs.models import IN_FLIGHT, Fetch, FetchStatus, Reason, Run
 MAX_SHOWN = 50
 MAX_RUNS = 5000
 MAX_STEPS = 10  # of one page
-ENOUGH = 10  # from here on, without the fastest and slowest tenths
+MIN_TO_TRIM = 10  # from here on, without the fastest and slowest tenths
 
 TOOK = """
 SELECT f.ended_at - f.sent_at
@@ -74,5 +74,5 @@ def usual_span(fn_id: str, step_name: str) -> Span | None:
         took: list[timedelta] = [span for (span,) in cursor.fetchall()]
     if not took:
         return None
-    left_out = len(took) // 10 if len(took) >= ENOUGH else 0
+    left_out = len(took) // 10 if len(took) >= MIN_TO_TRIM else 0
     return took[left_out], took[-1 - left_out]

@@ -1,4 +1,4 @@
-"""Invoked runs: links both ways, and a tree's cancellation."""
+"""Invoked runs on a run's page: links both ways."""
 
 from __future__ import annotations
 
@@ -7,19 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_POST
 
-from jobs.admin.bulk_actions import CANCEL, MAX_WALKED
-from jobs.admin.form_acts import show
+from jobs.admin.bulk_actions import MAX_WALKED
 from jobs.admin.html import run_link, run_status
-from jobs.admin.run_actions import View, asked, do
-from jobs.admin.run_transitions import ALONG, cancel_tree
 from jobs.admin.words import MAX_COUNTED, STANDS_STILL, counted
-from jobs.errors import JobsError
 from jobs.models import Run
 from jobs.runs import invocation_tree
 
@@ -55,24 +47,3 @@ def _children(run: Run) -> tuple[list[Run], list[Run]]:
 def links(run_ids: Iterable[UUID]) -> list[SafeString]:
     runs = Run.objects.filter(pk__in=list(run_ids)).order_by("-id") if run_ids else []
     return [run_link(run.pk, run.fn_id) for run in runs]
-
-
-def cancel_view(model_admin: Any) -> View:
-    """POST; `invoked=yes` also cancels the unfinished runs below."""
-
-    def view(request: HttpRequest, run_id: UUID) -> HttpResponse:
-        run = asked(request, "jobs.cancel_run", run_id)
-        if request.POST.get("invoked") == "yes":
-            return _cancel_tree(model_admin, request, run)
-        return do(model_admin, request, run, CANCEL.form_act)
-
-    return require_POST(view)
-
-
-def _cancel_tree(model_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
-    try:
-        outcome = cancel_tree(model_admin, request, run)
-    except JobsError as error:
-        model_admin.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
-        return redirect("admin:jobs_run_change", run.pk)
-    return show(model_admin, request, run, outcome, ALONG)

@@ -16,18 +16,17 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from jobs.admin.edits import JsonField
-from jobs.admin.form_acts import ONCE, act_once
+from jobs.admin.form_acts import SENT_BEFORE, act_once
 from jobs.admin.function_words import cron_lines
-from jobs.admin.run_actions import View
+from jobs.admin.run_views import View
 from jobs.admin.sending_form import editor
+from jobs.control.permission_names import SEND_EVENT, VIEW_PAYLOAD
 from jobs.control.sending import TIMER, start_by_hand
 from jobs.errors import JobsError
 from jobs.events.requester import asked_by
 from jobs.lib.excerpts import quoted
 from jobs.models import RegisteredFunction, Run
 from jobs.registry.event_data import INVOKED_EVENT
-
-SEND = "jobs.send_event"
 
 
 class InvokeForm(forms.Form):
@@ -66,13 +65,13 @@ def invoke_view(model_admin: Any) -> View:
 
 
 def _asked(request: HttpRequest, object_id: str) -> RegisteredFunction:
-    if not request.user.has_perm(SEND):
+    if not request.user.has_perm(SEND_EVENT):
         raise PermissionDenied
     fn_id = unquote(object_id)
     function = RegisteredFunction.objects.filter(pk=fn_id).first()
     if function is None:
         raise Http404(f"There is no function “{fn_id}”.")
-    if not request.user.has_perm(SEND, function):
+    if not request.user.has_perm(SEND_EVENT, function):
         raise PermissionDenied
     return function
 
@@ -111,13 +110,13 @@ def _start(
     outcome = act_once(request, act, "jobs.start", content)
     text, level = "The run was started.", messages.SUCCESS
     if outcome.is_repeat:
-        text, level = f"{ONCE} This is the run.", messages.INFO
+        text, level = f"{SENT_BEFORE} This is the run.", messages.INFO
     model_admin.message_user(request, text, level)
     return redirect("admin:jobs_run_change", outcome.result)
 
 
 def _template(request: HttpRequest, function: RegisteredFunction) -> dict[str, str]:
-    if not request.user.has_perm("jobs.view_payload"):
+    if not request.user.has_perm(VIEW_PAYLOAD):
         return {"event_data": "{}"}
     newest = Run.objects.filter(fn_id=function.fn_id).order_by("-id").select_related("event")
     run = newest.only("id", "event__data").first()

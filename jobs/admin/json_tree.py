@@ -15,7 +15,7 @@ from jobs.lib.excerpts import excerpt
 MAX_PLACES = 2_000  # names and values; larger values are shown as text
 MAX_LEVELS = 20
 OPEN_LEVELS = 2  # deeper ones are folded, unless the text is found there
-SHOWN = 2_000  # characters of one value
+MAX_SHOWN = 2_000  # characters of one value
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class _Drawing:
     def _leaf(self, value: Any) -> SafeString:
         kind = "text" if isinstance(value, str) else "value"
         text = json.dumps(value, ensure_ascii=False)
-        return self._marked(excerpt(text, SHOWN), f"jobs-json-{kind}")
+        return self._marked(excerpt(text, MAX_SHOWN), f"jobs-json-{kind}")
 
     def _marked(self, text: str, style: str) -> SafeString:
         is_found = bool(self.wanted) and self.wanted in text.casefold()

@@ -34,7 +34,7 @@ from django.db.models import Case, F, Func, IntegerField, When
 from django.utils.module_loading import import_string
 
 from jobs import conf
-from jobs.control.permissions import VIEW_PAYLOAD
+from jobs.control.permission_names import VIEW_PAYLOAD
 from jobs.models import Event, Run
 
 logger = logging.getLogger(__name__)

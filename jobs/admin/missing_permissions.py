@@ -6,23 +6,34 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.http import HttpRequest
 
+from jobs.control.permission_names import (
+    CANCEL_RUN,
+    DEAL_WITH_RUN,
+    EDIT_RUN,
+    PAUSE_FUNCTION,
+    RERUN_RUN,
+    SEND_EVENT,
+    VIEW_RUN,
+    WRITE_NOTE,
+)
+
 VIEWED = ("change", "changelist", "history")  # pages that a view permission opens
 OWN = {  # pages of the panel with permissions of their own
-    "jobs_run_failures": "jobs.view_run",
-    "jobs_run_result": "jobs.view_run",
-    "jobs_run_deal": "jobs.deal_with_run",
-    "jobs_run_deal_kind": "jobs.deal_with_run",
-    "jobs_run_rerun": "jobs.rerun_run",
-    "jobs_run_edit": "jobs.edit_run",
-    "jobs_run_cancel": "jobs.cancel_run",
-    "jobs_registeredfunction_state": "jobs.pause_registeredfunction",
-    "jobs_registeredfunction_replay": "jobs.rerun_run",
-    "hand_over": "jobs.view_run",
-    "hand_over_text": "jobs.view_run",
-    "hand_over_note": "jobs.add_handovernote",
-    "jobs_registeredfunction_invoke": "jobs.send_event",
-    "jobs_event_send": "jobs.send_event",
-    "jobs_event_again": "jobs.send_event",
+    "jobs_run_failures": VIEW_RUN,
+    "jobs_run_result": VIEW_RUN,
+    "jobs_run_deal": DEAL_WITH_RUN,
+    "jobs_run_deal_kind": DEAL_WITH_RUN,
+    "jobs_run_rerun": RERUN_RUN,
+    "jobs_run_edit": EDIT_RUN,
+    "jobs_run_cancel": CANCEL_RUN,
+    "jobs_registeredfunction_state": PAUSE_FUNCTION,
+    "jobs_registeredfunction_replay": RERUN_RUN,
+    "hand_over": VIEW_RUN,
+    "hand_over_text": VIEW_RUN,
+    "hand_over_note": WRITE_NOTE,
+    "jobs_registeredfunction_invoke": SEND_EVENT,
+    "jobs_event_send": SEND_EVENT,
+    "jobs_event_again": SEND_EVENT,
 }
 
 

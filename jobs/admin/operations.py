@@ -16,6 +16,7 @@ from jobs.admin import audit_log, cards, charts
 from jobs.admin.html import kind_url
 from jobs.admin.panel_spans import span_asked
 from jobs.admin.tiles import tiles
+from jobs.control.permission_names import PAUSE_FUNCTION, VIEW_CLUSTER, VIEW_FUNCTION, VIEW_RUN
 from jobs.metrics.functions import functions
 from jobs.metrics.overview import Need, Overview, overview
 from jobs.metrics.series import charts as charts_of
@@ -44,10 +45,10 @@ def page(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
 
 def figures(request: HttpRequest, span: Span) -> dict[str, Any]:
     may = request.user.has_perm
-    context: dict[str, Any] = {"may_see": may("jobs.view_run")}
+    context: dict[str, Any] = {"may_see": may(VIEW_RUN)}
     if context["may_see"]:
         context |= _drawn(overview(span, *conf.panel_counts())) | {
-            "may_see_clusters": may("jobs.view_cluster")
+            "may_see_clusters": may(VIEW_CLUSTER)
         }
     return context
 
@@ -55,9 +56,9 @@ def figures(request: HttpRequest, span: Span) -> dict[str, Any]:
 def more(request: HttpRequest, span: Span) -> dict[str, Any]:
     may = request.user.has_perm
     context: dict[str, Any] = {"cards": cards.cards(request, span)}
-    if may("jobs.view_run") and may("jobs.view_registeredfunction"):
+    if may(VIEW_RUN) and may(VIEW_FUNCTION):
         context["functions"] = functions(charts_of(span))
-    context["may_pause"] = may("jobs.pause_registeredfunction")
+    context["may_pause"] = may(PAUSE_FUNCTION)
     if may("admin.view_logentry"):
         context["acts"] = acts()
     return context

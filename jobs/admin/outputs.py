@@ -18,17 +18,17 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.admin.html import SHOWN, beginning, pretty, undirected
-from jobs.control.permissions import VIEW_PAYLOAD
+from jobs.admin.html import MAX_SHOWN, beginning, pretty, undirected
+from jobs.control.permission_names import VIEW_PAYLOAD
 from jobs.lib.excerpts import begins
 from jobs.lib.secrets import mask
 from jobs.models import Step, StepStatus
 
-WHOLE = SHOWN  # bytes of a whole output
-BUDGET = 4 * 2**20  # bytes of outputs read for a page, the first steps' first
+MAX_WHOLE = MAX_SHOWN  # bytes of a whole output
+MAX_READ = 4 * 2**20  # bytes of outputs read for a page, the first steps' first
 
-ROOM = Func("output", function="pg_column_size", output_field=IntegerField())
-SIZE = Coalesce(F("output_bytes"), ROOM)
+STORED_SIZE = Func("output", function="pg_column_size", output_field=IntegerField())
+SIZE = Coalesce(F("output_bytes"), STORED_SIZE)
 PRETTY = Func("output", function="jsonb_pretty", output_field=TextField())
 READ_SO_FAR = RawSQL(
     "sum(coalesce(jobs_step.output_bytes, pg_column_size(jobs_step.output)))"
@@ -39,12 +39,12 @@ READ_SO_FAR = RawSQL(
 
 
 def cut(steps: QuerySet[Step]) -> QuerySet[Step]:
-    is_read = LessThanOrEqual(READ_SO_FAR, BUDGET)
+    is_read = LessThanOrEqual(READ_SO_FAR, MAX_READ)
     return steps.defer("output").annotate(
         size=SIZE,
         is_read=is_read,
-        whole=Case(When(is_read, size__lte=WHOLE, then=F("output"))),
-        start=Case(When(is_read, size__gt=WHOLE, then=begins(PRETTY, SHOWN))),
+        whole=Case(When(is_read, size__lte=MAX_WHOLE, then=F("output"))),
+        start=Case(When(is_read, size__gt=MAX_WHOLE, then=begins(PRETTY, MAX_SHOWN))),
     )
 
 

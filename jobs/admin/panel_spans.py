@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest
 
-from jobs.metrics.spans import USUAL, InvalidSpan, Span, span_of
+from jobs.metrics.spans import DEFAULT_SPAN, InvalidSpan, Span, span_of
 
 
 def span_asked(request: HttpRequest) -> Span:
@@ -13,5 +13,5 @@ def span_asked(request: HttpRequest) -> Span:
     try:
         return span_of(request.GET.get("span", ""))
     except InvalidSpan as error:
-        messages.error(request, f"{error} This page shows the last {USUAL.label}.")
-        return USUAL
+        messages.error(request, f"{error} This page shows the last {DEFAULT_SPAN.label}.")
+        return DEFAULT_SPAN

@@ -19,10 +19,11 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from jobs import api
-from jobs.admin.form_acts import ONCE, act_once
+from jobs.admin.form_acts import SENT_BEFORE, act_once
 from jobs.admin.html import run_link
 from jobs.admin.replay_parts import PartForm, given
 from jobs.control.form_submissions import Outcome
+from jobs.control.permission_names import PAUSE_FUNCTION, RERUN_RUN
 from jobs.errors import JobsError
 from jobs.lib.excerpts import quoted
 from jobs.metrics.paused import hook_of
@@ -120,7 +121,7 @@ def state_view(model_admin: Any) -> View:
     def view(request: HttpRequest, object_id: str) -> HttpResponse:
         wanted = request.POST.get("to", "")
         with transaction.atomic():
-            function = _locked(request, "jobs.pause_registeredfunction", object_id)
+            function = _locked(request, PAUSE_FUNCTION, object_id)
             if wanted not in STATES:
                 text = (
                     f"A function cannot be {quoted(wanted, 40)}; {', '.join(STATES)} are allowed."
@@ -135,7 +136,7 @@ def state_view(model_admin: Any) -> View:
                 return _back_from(request, function)
         text, level = STATES[wanted].done, messages.SUCCESS
         if outcome.is_repeat:
-            text, level = f"{ONCE} {text}", messages.INFO
+            text, level = f"{SENT_BEFORE} {text}", messages.INFO
         model_admin.message_user(request, text, level)
         return _back_from(request, function)
 
@@ -168,7 +169,7 @@ def replay_view(model_admin: Any) -> View:
     def view(request: HttpRequest, object_id: str) -> HttpResponse:
         part = PartForm(request.POST)
         with transaction.atomic(), api.asked_by(request.user):
-            function = _locked(request, "jobs.rerun_run", object_id)
+            function = _locked(request, RERUN_RUN, object_id)
             try:
                 outcome, left_out = _replay(model_admin, request, function, part)
             except JobsError as error:
@@ -177,7 +178,7 @@ def replay_view(model_admin: Any) -> View:
                 return _back_to(function, given(request.POST))
         text = format_html(
             "{}Skipped runs{} are being replayed, oldest first, by {}.{}",
-            f"{ONCE} " if outcome.is_repeat else "",
+            f"{SENT_BEFORE} " if outcome.is_repeat else "",
             part.words(),
             run_link(outcome.result, "a run of its own"),
             left_out,

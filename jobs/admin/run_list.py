@@ -12,6 +12,7 @@ from django.db.models.fields.json import KT
 from django.http import HttpRequest
 from django.utils import timezone
 
+from jobs.admin.filters import STATUS
 from jobs.admin.functions import retries_of
 from jobs.admin.in_flight import in_flight
 from jobs.admin.run_filters import ParameterFilter, address, newest
@@ -40,7 +41,6 @@ ERROR = {
     "cause_name": KT("error__cause__name"),
     "cause_message": KT("error__cause__message"),
 }
-STATUS = "status__exact"
 
 
 class RunChangeList(ChangeList):

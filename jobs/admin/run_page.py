@@ -1,3 +1,5 @@
+"""What a run's page shows, read at one moment."""
+
 from __future__ import annotations
 
 from datetime import timedelta
@@ -14,23 +16,22 @@ from jobs.admin.in_flight import in_flight
 from jobs.admin.invoked import relatives
 from jobs.admin.links import run_links
 from jobs.admin.run_list import last_completed, steps_in_words
-from jobs.admin.run_words import Known, told, took
+from jobs.admin.run_words import Known, status_in_words, took
 from jobs.admin.words import is_stalled, situation
-from jobs.control.permissions import VIEW_PAYLOAD
+from jobs.control.permission_names import VIEW_PAYLOAD
 from jobs.events import requester
 from jobs.models import RegisteredFunction, Run, RunStatus
 from jobs.runs.invocation_tree import failed_steps
 
 
 def page(run: Run, request: HttpRequest) -> dict[str, Any]:
-    """Everything that a run's page shows, read at one moment."""
     user: Any = request.user
     problems: dict[str, str] = {}
     now = timezone.now()
     function = function_of(run)
     run.stands_still = bool(function and function.stands_still)  # type: ignore[attr-defined]
     retries = retries_of(function) if function else None
-    story = timeline.tell(
+    story = timeline.read_story(
         run,
         now,
         outputs.cut,
@@ -48,7 +49,7 @@ def page(run: Run, request: HttpRequest) -> dict[str, Any]:
     return {
         "run": run,
         "now": now,
-        "told": told(run, now, known),
+        "told": status_in_words(run, now, known),
         "status": run_status(run, now, retries, flight),
         "stalled": is_stalled(run, now),
         "situation": situation(run, now, retries, flight),

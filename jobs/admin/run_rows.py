@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.admin.links import Links, abouts
-from jobs.admin.run_words import Known, hook_parts, steps_of, told, took_in_words
+from jobs.admin.run_words import Known, hook_parts, status_in_words, steps_of, took_in_words
 from jobs.admin.words import is_stalled
 from jobs.lib.excerpts import excerpt
 from jobs.lib.failure_kinds import ShortReason, reason_of
@@ -58,7 +58,7 @@ def _row(run: Any, now: datetime, named: tuple[str, str], about: Links) -> Row:
     return Row(
         run=run,
         number=str(run.pk)[-8:],
-        words=told(run, now, known),
+        words=status_in_words(run, now, known),
         reason=reason(run) if failed else None,
         amends=_amends(run) if failed else "",
         is_stalled=is_stalled(run, now),

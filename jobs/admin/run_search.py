@@ -11,7 +11,7 @@ from jobs import conf
 from jobs.admin.base import as_uuid
 from jobs.admin.links import searched
 from jobs.admin.run_filters import MAX_SEARCHED, newest, with_key
-from jobs.control.permissions import VIEW_PAYLOAD
+from jobs.control.permission_names import VIEW_PAYLOAD
 from jobs.models import Run
 
 KEY = "key:"

@@ -22,7 +22,7 @@ class Known:
     flight: InFlight | None = None
 
 
-def told(run: Run, now: datetime, known: Known) -> str:
+def status_in_words(run: Run, now: datetime, known: Known) -> str:
     if run.status == RunStatus.RUNNING:
         return f"In progress ({at_step(run, known.usual_steps)})"
     if run.status == RunStatus.COMPLETED:

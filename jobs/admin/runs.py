@@ -1,3 +1,5 @@
+"""Runs: the list, a page for each, and operators' acts."""
+
 from __future__ import annotations
 
 from functools import partial
@@ -16,19 +18,19 @@ from jobs.admin import (
     failure_pages,
     kind_acts,
     outputs,
-    run_actions,
     run_list,
     run_search,
+    run_views,
 )
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.edits import edit_view, may_edit
 from jobs.admin.filters import CreatedFilter, FunctionFilter, StatusFilter
-from jobs.admin.invoked import cancel_view
-from jobs.admin.retrying import retry_of
+from jobs.admin.retry_button import retry_of
 from jobs.admin.run_filters import FILTERS
 from jobs.admin.run_list import RunChangeList
 from jobs.admin.run_neighbours import neighbours
 from jobs.admin.run_page import page
+from jobs.control.permission_names import CANCEL_RUN, DEAL_WITH_RUN, EDIT_RUN, RERUN_RUN
 from jobs.models import Run, RunQuerySet, RunStatus
 
 
@@ -64,7 +66,7 @@ class RunAdmin(ReadOnlyAdmin):
         return {
             "may_retry": self.has_rerun_permission(request),
             "may_cancel": self.has_cancel_permission(request),
-            "may_deal": request.user.has_perm(dealt_with.PERMISSION),
+            "may_deal": request.user.has_perm(DEAL_WITH_RUN),
         }
 
     def get_search_results(
@@ -96,14 +98,14 @@ class RunAdmin(ReadOnlyAdmin):
     def _buttons(self, request: HttpRequest, run: Run, shown: dict[str, Any]) -> dict[str, Any]:
         is_over = run.is_finished and run.forgotten_at is None
         may_rerun = is_over and self.has_rerun_permission(request, run)
-        may_change = is_over and request.user.has_perm("jobs.edit_run", run)
+        may_change = is_over and request.user.has_perm(EDIT_RUN, run)
         return {
             "can_restart": may_rerun,
             "can_rerun_from_step": may_rerun,
             **(retry_of(run, request.user, invokes=shown["story"].invokes) if may_rerun else {}),
             "can_deal": run.status == RunStatus.FAILED
             and run.mended_at is None
-            and request.user.has_perm(dealt_with.PERMISSION, run),
+            and request.user.has_perm(DEAL_WITH_RUN, run),
             "can_edit": may_change and may_edit(run),
             "can_cancel": not run.is_finished and self.has_cancel_permission(request, run),
             "can_cancel_below": run.status == RunStatus.CANCELLED
@@ -115,7 +117,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        rerun, cancel = run_actions.rerun_view(self), cancel_view(self)
+        rerun, cancel = run_views.rerun_view(self), run_views.cancel_view(self)
         failures = partial(failure_pages.page, self)
         return [
             path("failures/", view(failures), name="jobs_run_failures"),
@@ -134,10 +136,10 @@ class RunAdmin(ReadOnlyAdmin):
         ]
 
     def has_rerun_permission(self, request: HttpRequest, run: Run | None = None) -> bool:
-        return request.user.has_perm("jobs.rerun_run", run)
+        return request.user.has_perm(RERUN_RUN, run)
 
     def has_cancel_permission(self, request: HttpRequest, run: Run | None = None) -> bool:
-        return request.user.has_perm("jobs.cancel_run", run)
+        return request.user.has_perm(CANCEL_RUN, run)
 
     @admin.action(description="Retry selected failed runs", permissions=["rerun"])
     def retry_selected(self, request: HttpRequest, runs: RunQuerySet) -> HttpResponse | None:

@@ -17,10 +17,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from jobs.admin.base import as_uuid
 from jobs.admin.data_form import FieldsForm
 from jobs.admin.data_schema import schema_for
-from jobs.admin.form_acts import ONCE, act_once
+from jobs.admin.form_acts import SENT_BEFORE, act_once
 from jobs.admin.known_names import known_names
-from jobs.admin.run_actions import View
+from jobs.admin.run_views import View
 from jobs.admin.sending_form import SendForm
+from jobs.control.permission_names import SEND_EVENT, VIEW_EVENT, VIEW_PAYLOAD
 from jobs.control.sending import send_by_hand
 from jobs.errors import JobsError
 from jobs.events.event import Event
@@ -31,8 +32,6 @@ from jobs.lib.json_values import is_text
 from jobs.models import Event as EventRow
 from jobs.models import RegisteredFunction, Run
 
-SEND = "jobs.send_event"
-
 
 def send_view(model_admin: Any) -> View:
     """GET shows the form, filled from the last event of `name` or from the event `like`; POST sends
@@ -40,7 +39,7 @@ def send_view(model_admin: Any) -> View:
 
     def view(request: HttpRequest) -> HttpResponse:
         user = request.user
-        if not (user.has_perm(SEND) and user.has_perm("jobs.view_event")):
+        if not (user.has_perm(SEND_EVENT) and user.has_perm(VIEW_EVENT)):
             raise PermissionDenied
         rows = list(RegisteredFunction.objects.only("fn_id", "config"))
         form = _form(request, rows)
@@ -73,12 +72,12 @@ def again_view(model_admin: Any) -> View:
     """POST sends the same name and data as a new event, now and without a sender's id."""
 
     def view(request: HttpRequest, event_id: UUID) -> HttpResponse:
-        if not request.user.has_perm(SEND):
+        if not request.user.has_perm(SEND_EVENT):
             raise PermissionDenied
         row = EventRow.objects.filter(pk=event_id).first()
         if row is None:
             raise Http404(f"There is no event {event_id}.")
-        if not request.user.has_perm(SEND, row):
+        if not request.user.has_perm(SEND_EVENT, row):
             raise PermissionDenied
         try:
             event = Event(name=row.name, data=row.data)
@@ -106,7 +105,7 @@ def _send(model_admin: Any, request: HttpRequest, event: Event, done: str) -> Ht
     outcome = act_once(request, act, "jobs.send", asked)
     text, level = _result(outcome.result), messages.SUCCESS
     if outcome.is_repeat:
-        text, level = f"{ONCE} {text}", messages.INFO
+        text, level = f"{SENT_BEFORE} {text}", messages.INFO
     elif known[0]:
         text, level = _was_known(event), messages.WARNING
     model_admin.message_user(request, text, level)
@@ -134,7 +133,7 @@ def _template(request: HttpRequest) -> dict[str, Any]:
         row = EventRow.objects.filter(pk=like).first()
     elif name and is_text(name) and not is_reserved(name):
         row = EventRow.objects.filter(name=name).order_by("-id").first()
-    if row is not None and request.user.has_perm("jobs.view_payload"):
+    if row is not None and request.user.has_perm(VIEW_PAYLOAD):
         text = json.dumps(row.data, indent=2, ensure_ascii=False)
         return {"name": row.name, "event_data": text, "data": row.data, "from": row}
     name = row.name if row is not None else name

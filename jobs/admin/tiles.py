@@ -37,7 +37,7 @@ def tiles(found: Overview) -> list[Tile]:
 
 
 def _now(found: Overview) -> Iterator[Tile]:
-    now, series = found.present, found.charts.all
+    now, series = found.unfinished, found.charts.all
     more = "+" if now.is_capped else ""
     oldest = (
         f"oldest due for {in_words(now.oldest_due_seconds)}" if now.oldest_due else "none is due"
@@ -47,7 +47,7 @@ def _now(found: Overview) -> Iterator[Tile]:
         "queued", f"{now.queued:,}{more}", oldest, _runs(status__exact="queued"), sparkline(wait)
     )
     took = [bar.took.p50 or 0.0 for bar in series.bars]
-    workers = f"{sum(c.workers for c in found.clusters.alive)} workers"
+    workers = f"{found.clusters.workers} workers"
     yield Tile(
         "running",
         f"{now.running:,}{more}",

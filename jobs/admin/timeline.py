@@ -1,5 +1,5 @@
-"""A run's rows arranged by time: `tell(run, now)` returns a `Story` of lanes, one a step, with bars
-for a drawing or a table."""
+"""A run's rows arranged by time: `read_story(run, now)` returns a `Story` of lanes, one a step,
+with bars for a drawing or a table."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def without_outputs(steps: QuerySet[Step]) -> QuerySet[Step]:
     return steps.defer("output")
 
 
-def tell(
+def read_story(
     run: Run,
     now: datetime,
     outputs: Callable[[QuerySet[Step]], QuerySet[Step]] = without_outputs,

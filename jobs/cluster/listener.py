@@ -33,7 +33,7 @@ logger = logging.getLogger("jobs.engine")
 POLL = 1.0  # seconds between looks without notifications
 POLL_UNTOLD = 0.1  # while nothing listens
 AGAIN = GAP + 0.002  # seconds from a word to the second look
-RETRY = 30.0  # seconds; for the second connection
+RETRY_INTERVAL = 30.0  # seconds; for the second connection
 BURST = 20  # words, of which one per GAP is forgotten
 IDLE = 30  # looks by itself, after the last one that found a run
 LOCK_LOOKS = f"SELECT pg_try_advisory_lock({LOOKS_BY_ITSELF})"
@@ -113,12 +113,12 @@ class Listener:
         return any(True for _ in raw.notifies(timeout=ECHO, stop_after=1))
 
     def _lose(self, error: BaseException) -> None:
-        logger.warning(LOST, conf.listen(), error, RETRY, POLL_UNTOLD)
+        logger.warning(LOST, conf.listen(), error, RETRY_INTERVAL, POLL_UNTOLD)
         self._close_own()
 
     def _close_own(self) -> None:
         alias, self._alias = conf.listen(), None
-        self._opens_at = time.monotonic() + RETRY
+        self._opens_at = time.monotonic() + RETRY_INTERVAL
         self._is_by_itself = False  # the lock ends with the session
         if alias is not None:
             with contextlib.suppress(Exception):

@@ -15,7 +15,7 @@ from jobs.errors import JobsError
 from jobs.execution.executor import execute
 from jobs.platform.ipc import process_tree
 from jobs.runs.claimed_run import Claim, LargeClaim
-from jobs.runs.lease import give_back, take_over
+from jobs.runs.lease import give_back, replace_token
 
 logger = logging.getLogger("jobs.engine")
 
@@ -59,7 +59,7 @@ def _ensure_lease(received: Claim | LargeClaim) -> Claim | None:
     """None if the lease is lost."""
     if isinstance(received, Claim) and received.clock.age <= conf.lease() / 4:
         return received
-    token = take_over(received.run_id, received.token)
+    token = replace_token(received.run_id, received.token)
     if token is None:
         return None
     received = replace(received, token=token)

@@ -16,6 +16,7 @@ from django.db.models.functions import Greatest, Now
 from jobs import models
 from jobs.control.cancellation import cancel
 from jobs.control.cancellation_sets import PassedLines, cancel_plain
+from jobs.control.permission_names import CANCEL_RUN
 from jobs.errors import InvalidTransition, NotAllowed
 from jobs.events import condition_problems, requester
 from jobs.events.condition_problems import Place
@@ -32,7 +33,7 @@ def batch(event: dict[str, Any], after: str, own: str) -> dict[str, Any]:
     The account of its run `own` must be allowed to cancel.
     """
     asker = requester.current()
-    if reason := asker.refusal("jobs.cancel_run"):
+    if reason := asker.refusal(CANCEL_RUN):
         return {"cancelled": 0, "after": after, "more": False, "reason": reason}
     rules = catalog.cancelled_by(event["name"])
     came = models.Run.objects.select_related("event").get(id=own).event
@@ -70,7 +71,7 @@ def _is_meant(
 
 def _cancel(runs: list[models.Run], why: str) -> int:
     asker = requester.current()
-    allowed = [run for run in runs if not asker.refusal("jobs.cancel_run", run)]
+    allowed = [run for run in runs if not asker.refusal(CANCEL_RUN, run)]
     ids, fn_ids = [run.id for run in allowed], {run.fn_id for run in allowed}
     with PassedLines() as passed_lines:
         left = cancel_plain(ids, fn_ids, why, passed_lines)

@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 
 from jobs import models
 from jobs.control.lookup import find, lock_run
+from jobs.control.permission_names import CANCEL_RUN
 from jobs.errors import EndedFromInside, InvalidTransition, UnknownRun
 from jobs.events import requester
 from jobs.execution.step_runner import StepRunner, current_runner
@@ -90,7 +91,7 @@ def _refuse_asker(run_ids: Sequence[uuid.UUID]) -> None:
     asker = requester.current()
     if asker.id:
         for run_id in run_ids:
-            asker.refuse("jobs.cancel_run", find(run_id))
+            asker.refuse(CANCEL_RUN, find(run_id))
 
 
 def _own_among(run_id: str | uuid.UUID, invoked: bool) -> StepRunner | None:
@@ -106,7 +107,7 @@ def _own_among(run_id: str | uuid.UUID, invoked: bool) -> StepRunner | None:
 def _cancel_one(run_id: str | uuid.UUID, why: str) -> bool:
     asker = requester.current()
     if asker.id:
-        asker.refuse("jobs.cancel_run", find(run_id))
+        asker.refuse(CANCEL_RUN, find(run_id))
     with transaction.atomic(), requester.asking(asker):
         run = lock_run(run_id)
         _refuse_ended(run)

@@ -34,8 +34,8 @@ from jobs.registry.function import Function
 from jobs.runs import hook_events, line_locks, turns
 from jobs.runs.hook_events import CANCELLED
 
-LARGEST_SET = line_locks.FEW  # runs; one line each at most
-LOOK = 0.25  # seconds between looks at passed lines
+LARGEST_SET = line_locks.MAX_OWN_LOCKS  # runs; one line each at most
+LOOK_INTERVAL = 0.25  # seconds between looks at passed lines
 
 # Lists of ids are text on the way. See (3).
 LOCK = """
@@ -133,7 +133,7 @@ class PassedLines:
         if self._keys:
             turns.wake_where_room_is(self._keys, 0)
             self._keys.clear()
-        self._looks_at = time.monotonic() + LOOK
+        self._looks_at = time.monotonic() + LOOK_INTERVAL
 
 
 def cancel_plain(
@@ -164,7 +164,7 @@ def cancel_plain(
             transaction.set_rollback(True)
             return set(run_ids)
         if row.hooks:
-            notifier.wake_clusters(notifier.RUN_DUE)
+            notifier.tell_clusters(notifier.RUN_DUE)
         left = [key for key in locked.keys_of_first_lines or [] if key is not None]
         turns.wake_next_in_lines(left, 0)  # in take_turns's order
         turns.wake_next_in_lines(row.keys_of_second_lines, 1)

@@ -27,11 +27,11 @@ from jobs.ids import new_id
 from jobs.models import Submission
 
 FIELD = "form_token"
-LIFE = timedelta(days=7)  # of a token
+TOKEN_LIFE = timedelta(days=7)  # of a token
 SKEW = timedelta(days=1)  # between the site's and the database's clock
-KEPT = LIFE + SKEW
-WITHOUT_TOKEN = timedelta(minutes=10)
-LOST = uuid.UUID(int=0)
+KEPT_FOR = TOKEN_LIFE + SKEW
+KNOWN_BY_CONTENT_FOR = timedelta(minutes=10)
+NO_TOKEN = uuid.UUID(int=0)
 
 # This sending's if `result` is empty; committed rows have one. Rows without a token are taken over
 # after ten minutes.
@@ -52,8 +52,9 @@ class StaleForm(JobsError):
 
     def __init__(self) -> None:
         super().__init__(
-            f"This form was opened more than {LIFE.days} days ago, and may have been sent before. "
-            "Nothing was done. Look at it again, and send it once more if you still want it."
+            f"This form was opened more than {TOKEN_LIFE.days} days ago, and may have been sent "
+            "before. Nothing was done. Look at it again, and send it once more if you still want "
+            "it."
         )
 
 
@@ -86,7 +87,7 @@ def once(
     with transaction.atomic():
         if read is None and is_guarded:
             return Outcome(str(act()), is_repeat=False)
-        row_id, result = _take(read or LOST, action, str(account), digest(asked))
+        row_id, result = _take(read or NO_TOKEN, action, str(account), digest(asked))
         if result:
             return Outcome(result, is_repeat=True)
         made = str(act()) or "done"
@@ -111,7 +112,7 @@ def read_token(given: str | uuid.UUID | None) -> uuid.UUID | None:
         read = uuid.UUID(str(given or ""))
     except ValueError:
         return None
-    return None if read == LOST else read
+    return None if read == NO_TOKEN else read
 
 
 def digest(asked: Any) -> str:
@@ -125,13 +126,13 @@ def _is_stale(token: uuid.UUID) -> bool:
     if token.version != 7:
         return False
     age = timedelta(milliseconds=time.time_ns() // 1_000_000 - (token.int >> 80))
-    return not -SKEW <= age <= LIFE
+    return not -SKEW <= age <= TOKEN_LIFE
 
 
 def _take(token: uuid.UUID, action: str, account: str, asked: str) -> tuple[int, str]:
     values: dict[str, Any] = {
         **{"token": token, "action": action, "account": account, "asked": asked},
-        **{"lost": LOST, "window": WITHOUT_TOKEN},
+        **{"lost": NO_TOKEN, "window": KNOWN_BY_CONTENT_FOR},
     }
     with connection.cursor() as cursor:
         cursor.execute(INSERT_SUBMISSION, values)

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from jobs.advisory_locks import HAND_OVER_NOTE
-from jobs.control.notes import note
+from jobs.control.notes import clean_note
 from jobs.errors import InvalidTransition
 from jobs.lib.excerpts import excerpt
 from jobs.models import HandOverNote
@@ -46,7 +46,7 @@ def write(text: str, until: datetime | None, user: Any, over: int | None) -> Han
     `over` is the id of the newest note that the account has seen, or None. InvalidTransition with a
     sentence for an unusable text or time, and if there is a newer note.
     """
-    clean = note(text, "The note", MAX_TEXT)
+    clean = clean_note(text, "The note", MAX_TEXT)
     with connection.cursor() as cursor:
         cursor.execute(LOCK_NOTE)
     now, last = database_clock().at, newest()

@@ -1,4 +1,4 @@
-"""Operators' notes beside their acts."""
+"""Checks of what operators write beside their acts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jobs.lib.visible import shows
 MAX_TEXT = 500  # characters
 
 
-def note(text: object, what: str, longest: int = MAX_TEXT) -> str:
+def clean_note(text: object, what: str, longest: int = MAX_TEXT) -> str:
     """The text without space around it. InvalidTransition says what is wrong with it."""
     if not isinstance(text, str) or not is_text(text):
         raise InvalidTransition(f"{what} is a text without NUL characters, not {quoted(text)}.")

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Greatest, Now
 
 from jobs.control.deadlines import start_deadline
-from jobs.control.notes import note
+from jobs.control.notes import clean_note
 from jobs.control.reruns import rerun_once
 from jobs.errors import InvalidTransition, UnknownFunction
 from jobs.events import requester
@@ -43,7 +43,7 @@ def pause(fn_id: str, *, stop_running: bool = False, reason: str = "") -> bool:
     operator: at most 500 characters.
     """
     _row(fn_id)
-    reason = note(reason, "The reason of a pause")
+    reason = clean_note(reason, "The reason of a pause")
     if not stop_running:
         _ready(fn_id)
     paused = RegisteredFunction.objects.filter(fn_id=fn_id)
@@ -115,7 +115,7 @@ def _go_on(fn_id: str, but: Q | None = None) -> None:
     fresh = still.filter(started_at=None, expires_at=None)
     fresh.update(expires_at=start_deadline(fn_id), ready_at=Now())
     still.update(due_at=Now(), reason=Reason.NONE)
-    notifier.wake_clusters()
+    notifier.tell_clusters()
 
 
 def _lock_begun(unfinished: RunQuerySet) -> None:

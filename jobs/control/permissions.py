@@ -1,4 +1,4 @@
-"""An account's rights on one object of the engine: `user.has_perm("jobs.rerun_run", run)`.
+"""An account's rights on one object of the engine: `user.has_perm(RERUN_RUN, run)`.
 
 Every act of the panel and batch of a bulk action checks them. Django's backend answers for models
 only; this one also asks for what the object needs besides. Superusers may do everything.
@@ -11,16 +11,22 @@ from typing import Any
 from django.contrib.auth.backends import BaseBackend
 from django.db.models import Model
 
-from jobs.control.bulk_actions import FUNCTION as BULK
-from jobs.control.sending import SEND
+from jobs.control.bulk import FUNCTION as BULK
+from jobs.control.permission_names import (
+    CANCEL_RUN,
+    DEAL_WITH_RUN,
+    EDIT_RUN,
+    PAUSE_FUNCTION,
+    RERUN_RUN,
+    SEND_EVENT,
+    VIEW_EVENT,
+    VIEW_FUNCTION,
+    VIEW_PAYLOAD,
+    VIEW_RUN,
+)
 from jobs.events.fan_out import CANCELLER
 from jobs.models import Event, RegisteredFunction, Run
 
-VIEW_RUN, RERUN, EDIT, CANCEL = (f"jobs.{name}_run" for name in ("view", "rerun", "edit", "cancel"))
-VIEW_PAYLOAD = "jobs.view_payload"
-DEAL_WITH = "jobs.deal_with_run"
-VIEW_FUNCTION, PAUSE = "jobs.view_registeredfunction", "jobs.pause_registeredfunction"
-VIEW_EVENT = "jobs.view_event"
 HARMLESS = ("retry", "rerun")  # these cancel nothing
 
 
@@ -34,19 +40,19 @@ class EngineBackend(BaseBackend):
 
 
 def besides(perm: str, obj: Model) -> list[str]:
-    if isinstance(obj, Run) and perm in (RERUN, EDIT):
-        seen = [VIEW_RUN, VIEW_PAYLOAD] if perm == EDIT else [VIEW_RUN]
-        return [*seen, CANCEL] if cancels(obj) else seen
-    if isinstance(obj, Run) and perm in (CANCEL, DEAL_WITH):
+    if isinstance(obj, Run) and perm in (RERUN_RUN, EDIT_RUN):
+        seen = [VIEW_RUN, VIEW_PAYLOAD] if perm == EDIT_RUN else [VIEW_RUN]
+        return [*seen, CANCEL_RUN] if cancels(obj) else seen
+    if isinstance(obj, Run) and perm in (CANCEL_RUN, DEAL_WITH_RUN):
         return [VIEW_RUN]
-    if isinstance(obj, RegisteredFunction) and perm == RERUN:  # replays its skipped runs
-        more = [CANCEL] if obj.fn_id == CANCELLER else []
+    if isinstance(obj, RegisteredFunction) and perm == RERUN_RUN:  # replays its skipped runs
+        more = [CANCEL_RUN] if obj.fn_id == CANCELLER else []
         return [VIEW_FUNCTION, VIEW_RUN, *more]
-    if isinstance(obj, RegisteredFunction) and perm == PAUSE:
+    if isinstance(obj, RegisteredFunction) and perm == PAUSE_FUNCTION:
         return [VIEW_FUNCTION]
-    if isinstance(obj, RegisteredFunction) and perm == SEND:  # starts a run of it
+    if isinstance(obj, RegisteredFunction) and perm == SEND_EVENT:  # starts a run of it
         return [VIEW_FUNCTION, VIEW_RUN]
-    if isinstance(obj, Event) and perm == SEND:  # sends it again
+    if isinstance(obj, Event) and perm == SEND_EVENT:  # sends it again
         return [VIEW_EVENT]
     return []
 

@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from jobs import models
 from jobs.control.deadlines import start_deadline
 from jobs.control.lookup import find, lock_run
+from jobs.control.permission_names import EDIT_RUN, RERUN_RUN
 from jobs.control.retries import (
     RETRYABLE,
     TakenAlong,
@@ -31,7 +32,7 @@ from jobs.execution import records
 from jobs.ids import new_id
 from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import named
-from jobs.metrics import ends
+from jobs.metrics import ended_runs
 from jobs.models import FINISHED, REMEMBERED, FetchStatus, RunStatus, StepKind, StepStatus
 from jobs.platform.postgres import notifier
 from jobs.registry import catalog
@@ -62,7 +63,7 @@ def rerun(
     anew = from_start or from_step is not None or data is not None
     # Before the lock: a run that leaves a line passes by locked rows.
     asker, run = requester.current(), find(run_id)
-    asker.refuse("jobs.rerun_run" if data is None else "jobs.edit_run", run)
+    asker.refuse(RERUN_RUN if data is None else EDIT_RUN, run)
     _refuse(run, anew, from_step)
     with transaction.atomic(), requester.asking(asker):
         along = TakenAlong() if anew else taken_along(run)
@@ -76,7 +77,7 @@ def rerun(
         _announce_retry(run, again)
         for child in below:
             _announce_retry(child, _resume(child, along))
-        notifier.wake_clusters()
+        notifier.tell_clusters()
     return str(again.id)
 
 
@@ -133,7 +134,7 @@ def _resume(run: models.Run, along: TakenAlong) -> models.Run:
     failed = run.steps.filter(status=StepStatus.FAILED, name__in=invocation_tree.failed_steps(run))
     failed.update(status=StepStatus.WAITING, attempts=0, ended_at=None)
     wait_anew(run, along.stand_ins)
-    ends.undo(run.id)
+    ended_runs.record_undone_end(run.id)
     models.Run.objects.filter(id=run.id, status__in=RETRYABLE).update(
         status=RunStatus.QUEUED,
         reason="",

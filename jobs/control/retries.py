@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 
 from jobs import models
 from jobs.control.lookup import lock_run
+from jobs.control.permission_names import RERUN_RUN
 from jobs.errors import InvalidTransition, JobsError, NotAllowed, UnknownRun
 from jobs.events import requester
 from jobs.models import RegisteredFunction, RunStatus, StepKind, StepStatus
@@ -23,7 +24,6 @@ from jobs.registry import catalog
 from jobs.runs import invocation_tree
 
 RETRYABLE = (RunStatus.FAILED, RunStatus.CANCELLED)
-PERMISSION = "jobs.rerun_run"
 MAX_TAKEN = 10_000  # runs of a tree
 
 
@@ -82,7 +82,7 @@ def refusal_of_child(
             f"{told} {SAYS_SO} Rerun that one from the start first; a retry of this run then waits "
             "for the new one."
         )
-    elif reason := asker.refusal(PERMISSION, child):
+    elif reason := asker.refusal(RERUN_RUN, child):
         error = NotAllowed(
             f"{told} A retry takes it along, and {reason[0].lower()}{reason[1:]} Let an account "
             "that may retry that run do so first."

@@ -8,7 +8,8 @@ from typing import Any
 from django.db import transaction
 
 from jobs import models
-from jobs.control.bulk_actions import FUNCTION as BULK
+from jobs.control.bulk import FUNCTION as BULK
+from jobs.control.permission_names import CANCEL_RUN, SEND_EVENT
 from jobs.errors import InvalidEvent, InvalidTransition
 from jobs.events import fan_out, intake, requester, validation
 from jobs.events.deduplication import KnownEvent
@@ -17,7 +18,6 @@ from jobs.lib.json_values import named
 from jobs.registry import catalog
 from jobs.registry.event_data import INVOKED_EVENT
 
-SEND, CANCEL = "jobs.send_event", "jobs.cancel_run"
 TIMER = "jobs/scheduled.timer"  # the event of a cron tick
 BY_ENGINE_ALONE = (BULK, fan_out.CANCELLER)
 
@@ -37,13 +37,13 @@ def checked(event: Event) -> Event:
     clean = validation.validate(event)
     validation.refuse_reserved(clean)
     if catalog.cancelled_by(clean.name):
-        requester.current().refuse(CANCEL)
+        requester.current().refuse(CANCEL_RUN)
     return clean
 
 
 def send_by_hand(event: Event) -> Sent:
     """Send one event for the account that asks; see `send`. Also NotAllowed."""
-    requester.current().refuse(SEND)
+    requester.current().refuse(SEND_EVENT)
     (row,) = intake.accept([checked(event)])
     return Sent(str(row.id), isinstance(row, KnownEvent))
 
@@ -55,7 +55,7 @@ def start_by_hand(fn_id: str, data: dict[str, Any], event_name: str = INVOKED_EV
     cannot be stored, NotAllowed, and InvalidTransition while the function is paused and for
     functions that only the engine starts.
     """
-    requester.current().refuse(SEND)
+    requester.current().refuse(SEND_EVENT)
     function = catalog.get(fn_id)
     if fn_id in BY_ENGINE_ALONE:
         raise InvalidTransition(f"The engine alone starts {named(fn_id)}.")

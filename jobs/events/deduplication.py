@@ -1,17 +1,9 @@
-"""Senders of one event id take turns; later ones get the first one's event.
+"""Senders of one event id take turns (bucket_locks), until the first one's transaction ends; later
+ones get its event.
 
-Locks are advisory, until the sender's transaction ends. PostgreSQL has one table of them, some 64
-per session: a sender of few ids locks each and shares their buckets, of a fixed number; a sender of
-many takes whole buckets.
-1. Many are more than FEW ids in one transaction, in one list or one by one.
-2. A sender of many never waits for few's buckets: it shares one that they share, and locks its ids
-   there.
-3. Others with an id wait for its commit, unless they came first: send a long list last.
-4. All lock buckets, then ids, by number. A sender of many takes all buckets at once, so that
-   transactions that send repeatedly do not deadlock over buckets.
-5. Nor do they over buckets and one common id: a sender of many that finds an id locked gives its
-   buckets back, waits for the id, and begins again, up to TRIES times. Buckets of an earlier send
-   in its transaction stay locked.
+Many are more than MAX_OWN_LOCKS ids in one transaction, in one list or one by one. Others with an
+id wait for its commit, unless they came first: send a long list last. Buckets of an earlier send in
+its transaction stay locked.
 """
 
 from __future__ import annotations
@@ -24,18 +16,17 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any
 
-from django.db import transaction
-
 from jobs import advisory_locks
 from jobs.advisory_locks import EVENT_ID_BUCKETS
 from jobs.events import insertion
 from jobs.events.insertion import Parts
 from jobs.platform.postgres import statements
+from jobs.platform.postgres.bucket_locks import lock_without_waiting
 from jobs.platform.postgres.query import Query
 from jobs.platform.postgres.statements import Rows, Statement
 
 DEDUPE_WINDOW = timedelta(hours=24)
-FEW = 50  # ids with own locks
+MAX_OWN_LOCKS = 50  # ids with own locks
 BUCKETS = 512  # a power of two
 
 IDS = f"""
@@ -43,8 +34,8 @@ SELECT h, (h & {BUCKETS - 1})::int AS bucket
   FROM (SELECT {advisory_locks.event_id("id")} AS h FROM unnest(%(ids)s::text[]) AS id) hashes
 """  # noqa: S608
 
-# `jobs.ids_sent` ends with the transaction or savepoint, like locks. Over FEW, nothing is locked,
-# no row returned.
+# `jobs.ids_sent` ends with the transaction or savepoint, like locks. Over MAX_OWN_LOCKS, nothing is
+# locked, no row returned.
 LOCK_FEW = f"""
 WITH ids AS MATERIALIZED ({IDS}), sent AS MATERIALIZED (
   SELECT set_config('jobs.ids_sent', (cardinality(%(ids)s::text[])
@@ -54,11 +45,11 @@ SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({EVENT_ID_BUCKETS},
             ELSE pg_advisory_xact_lock(h) END
   FROM (SELECT NULL::bigint AS h, bucket FROM (SELECT DISTINCT bucket FROM ids) b
         UNION ALL SELECT h, NULL FROM ids ORDER BY 1 NULLS FIRST, 2) locks
- WHERE (SELECT so_far FROM sent) <= {FEW}
+ WHERE (SELECT so_far FROM sent) <= {MAX_OWN_LOCKS}
 """  # noqa: S608
 
-# Returns the shared buckets. A transaction that gets over FEW takes all, once: the setting ends
-# with the transaction or savepoint, like the locks.
+# Returns the shared buckets. A transaction that gets over MAX_OWN_LOCKS takes all, once: the
+# setting ends with the transaction or savepoint, like the locks.
 LOCK_BUCKETS = f"""
 WITH ids AS MATERIALIZED ({IDS}), buckets AS MATERIALIZED (
   SELECT are_mine, set_config('jobs.ids_buckets', 'all', true)
@@ -82,8 +73,6 @@ SELECT h FROM (SELECT h, pg_try_advisory_xact_lock(h) AS is_mine FROM ({IDS_IN})
                OFFSET 0) asked
  WHERE NOT is_mine LIMIT 1
 """  # noqa: S608
-WAIT_FOR = "SELECT pg_advisory_xact_lock_shared(%(h)s)"
-TRIES = 10
 
 # An index look-up per id, whatever the statistics.
 NEWEST = """
@@ -99,7 +88,8 @@ SELECT known.* FROM unnest(%(ids)s::text[]) AS sent(id) CROSS JOIN LATERAL (
 # is known or too many were sent. Most ids are new.
 NEW = f"""
 new AS MATERIALIZED (
-  SELECT current_setting('jobs.ids_sent')::int <= {FEW} AND NOT EXISTS ({NEWEST}) AS are_all)
+  SELECT current_setting('jobs.ids_sent')::int <= {MAX_OWN_LOCKS}
+         AND NOT EXISTS ({NEWEST}) AS are_all)
 """
 IF_NEW = "WHERE (SELECT are_all FROM new)"
 
@@ -145,7 +135,7 @@ class InsertionOutcome(Enum):
 
 
 def insert_if_new(parts: Parts, values: dict[str, Any], ids: Collection[str]) -> list[Statement]:
-    """A lock on FEW ids at most, then the insertion; `outcome_of` reads the answers."""
+    """A lock on MAX_OWN_LOCKS ids at most, then the insertion; `outcome_of` reads the answers."""
     wanted = _wanted(ids)
     return [(LOCK_FEW, wanted), (TEXT_IF_NEW[parts], values | wanted)]
 
@@ -174,19 +164,17 @@ def lock_ids(ids: Collection[str]) -> dict[str, KnownEvent]:
 
 
 def lock_many(ids: Collection[str]) -> dict[str, KnownEvent]:
-    """As `lock_ids`, in a transaction, for ids that LOCK_FEW counted and did not lock; see (5)."""
+    """As `lock_ids`, in a transaction, for ids that LOCK_FEW counted and did not lock."""
     wanted = _wanted(ids)
-    for _ in range(TRIES):
-        with transaction.atomic():
-            taken = _lock_ids_by(TRY_IDS_IN, wanted)
-            transaction.set_rollback(bool(taken))
-        if not taken:
-            return find(ids)
-        with transaction.atomic():
-            statements.execute(WAIT_FOR, {"h": statements.only_value(taken)})
-            transaction.set_rollback(True)
-    _lock_ids_by(LOCK_IDS_IN, wanted)
+    if not lock_without_waiting(lambda: _taken_of(wanted)):
+        _lock_ids_by(LOCK_IDS_IN, wanted)
     return find(ids)
+
+
+def _taken_of(wanted: dict[str, Any]) -> int | None:
+    """Locks the ids until it meets one that another transaction has, and returns that."""
+    taken = _lock_ids_by(TRY_IDS_IN, wanted)
+    return int(statements.only_value(taken)) if taken else None
 
 
 def _lock_ids_by(how: str, wanted: dict[str, Any]) -> Rows:

@@ -31,7 +31,7 @@ def start(runs: Sequence[NewRun]) -> None:
     if runs:
         statements.execute(*insertion.insert_runs_statement(runs))
         condition_problems.report()
-        notifier.wake_clusters(notifier.RUN_DUE)
+        notifier.tell_clusters(notifier.RUN_DUE)
 
 
 def hold_if_paused(run: models.Run) -> None:

@@ -1,3 +1,5 @@
+"""An event with an id that came before, with another name or other data."""
+
 from __future__ import annotations
 
 import logging
@@ -14,7 +16,7 @@ from jobs.lib.json_values import ENCODER
 
 logger = logging.getLogger("jobs.engine")
 
-KEPT = 2_000  # characters
+MAX_NOTED = 2_000  # characters
 MAX_NAMES = 10
 
 
@@ -46,7 +48,7 @@ def check_repeat(first: NewEvent | KnownEvent, name: str, data: dict[str, Any]) 
 
 def _note(first: NewEvent | KnownEvent, text: str) -> None:
     count = (first.repeat or {}).get("count", 0) + 1
-    data = excerpt(text, KEPT)
+    data = excerpt(text, MAX_NOTED)
     repeat = {"count": count, "at": timezone.now().isoformat(), "data": data}
     if isinstance(first, NewEvent):
         first.repeat = repeat

@@ -50,7 +50,7 @@ def accept(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
     if not ids:
         return accept_fresh(events)
     outcome = InsertionOutcome.NOT_TRIED
-    if len(set(ids)) == len(ids) <= deduplication.FEW:
+    if len(set(ids)) == len(ids) <= deduplication.MAX_OWN_LOCKS:
         fresh = [(event, _row(event)) for event in events]
         with contextlib.suppress(InvalidEvent):  # a known event's other data start nothing
             outcome = _insert(fresh, ids=ids)
@@ -58,12 +58,12 @@ def accept(events: list[Event]) -> Sequence[NewEvent | KnownEvent]:
             return [row for _, row in fresh]
     lock: Lock = deduplication.lock_ids
     if _is_in_transaction():  # what was locked or counted still is
-        lock = AFTER.get(outcome, lock)
+        lock = LOCK_AFTER.get(outcome, lock)
     with transaction.atomic():
         return _accept_once(events, lock)
 
 
-AFTER: dict[InsertionOutcome, Lock] = {
+LOCK_AFTER: dict[InsertionOutcome, Lock] = {
     InsertionOutcome.KNOWN: deduplication.find,
     InsertionOutcome.MANY: deduplication.lock_many,
 }
@@ -147,7 +147,7 @@ def _insert(
     if outcome is InsertionOutcome.INSERTED:
         condition_problems.report()
         if any(runs for _, runs in pairs):
-            notifier.wake_clusters(notifier.RUN_DUE)
+            notifier.tell_clusters(notifier.RUN_DUE)
     return outcome
 
 

@@ -21,7 +21,7 @@ SELECT EXISTS (SELECT FROM jobs_step
 """
 
 
-LATELY = 60.0  # seconds for which an awaited name's senders open a transaction at once
+AWAITED_FOR = 60.0  # seconds for which an awaited name's senders open a transaction at once
 MAX_AWAITED = 1_000  # names
 awaited_until: dict[str, float] = {}  # monotonic
 
@@ -43,7 +43,7 @@ def wake_waiting(names: set[str], fresh: Sequence[tuple[Event, NewEvent]]) -> No
 def _remember_awaited(names: set[str]) -> None:
     if len(awaited_until) > MAX_AWAITED:
         awaited_until.clear()
-    awaited_until.update(dict.fromkeys(names, time.monotonic() + LATELY))
+    awaited_until.update(dict.fromkeys(names, time.monotonic() + AWAITED_FOR))
 
 
 def why_not(detail: dict[str, Any], variables: dict[str, Any]) -> expressions.WhyNot | None:
@@ -75,11 +75,11 @@ def waking_parked(which: str) -> str:
 # (records.SETTLED). A parked run looks when it has its turn.
 CAN_BE_WOKEN = """
 (r.status IN ('waiting', 'running') OR r.status = 'queued' AND r.due_at IS NOT NULL)"""
-MEANT = f"r.id = ANY(%(run_ids)s) AND {CAN_BE_WOKEN}"
+THESE_RUNS = f"r.id = ANY(%(run_ids)s) AND {CAN_BE_WOKEN}"
 # Several are locked newest first, so that transactions that wake the same runs do not deadlock: an
 # invoked run that ends is locked before its invoker. outbox.STORE_RESPONSES does so, too.
 IN_ORDER = f"""r.id = ANY(ARRAY(
-         SELECT r.id FROM jobs_run r WHERE {MEANT} ORDER BY r.id DESC FOR NO KEY UPDATE))"""  # noqa: S608
+         SELECT r.id FROM jobs_run r WHERE {THESE_RUNS} ORDER BY r.id DESC FOR NO KEY UPDATE))"""  # noqa: S608
 
 # What the notifier sends after the commit; nothing if none was `woken`.
 WORD = f"SELECT '{notifier.RUN_DUE}' FROM woken LIMIT 1"  # noqa: S608
@@ -88,7 +88,7 @@ WAKE, WAKE_MANY = (
 WITH woken AS ({waking(which)})
 {WORD}
 """
-    for which in (MEANT, IN_ORDER)
+    for which in (THESE_RUNS, IN_ORDER)
 )
 
 
@@ -99,4 +99,4 @@ def wake_statement(run_ids: Sequence[uuid.UUID]) -> Statement:
 
 def wake_runs(run_ids: Sequence[uuid.UUID]) -> None:
     if run_ids:
-        notifier.wake_if_due(statements.execute_many(wake_statement(run_ids)))
+        notifier.tell_if_due(statements.execute_many(wake_statement(run_ids)))

@@ -26,13 +26,13 @@ def retry_delay(
 
 
 def error_columns(
-    error: BaseException, story: dict[str, Any], now: datetime, delay: float | None
+    error: BaseException, description: dict[str, Any], now: datetime, delay: float | None
 ) -> dict[str, Any]:
-    """An attempt's columns that tell of its error; `story` describes it."""
+    """An attempt's columns that tell of its error; `description` describes it."""
     return {
         "error_class": class_path(error),
-        "error_message": story["message"],
-        "traceback": story["stack"],
+        "error_message": description["message"],
+        "traceback": description["stack"],
         "retry_at": None if delay is None else now + backoff.span(delay),
     }
 
@@ -59,16 +59,16 @@ class Attempts:
         ended: datetime | None = None,
     ) -> dict[str, Any]:
         now = self._claim.clock.now()
-        story = describe(error)
+        description = describe(error)
         self._append(
             step_name,
             number,
             models.AttemptStatus.ERROR,
             started,
             ended or now,
-            **error_columns(error, story, now, delay),
+            **error_columns(error, description, now, delay),
         )
-        return story
+        return description
 
     def _append(
         self,

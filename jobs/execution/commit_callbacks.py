@@ -51,13 +51,13 @@ class Callbacks:
         finally:
             self.is_calling = False
 
-    def take_lines(self, attempt: int) -> list[Row]:
+    def take_log_lines(self, attempt: int) -> list[Row]:
         errors, self._errors = self._errors, []
         return [self._log_line(error, attempt) for error in errors]
 
-    def write(self, lines: list[Row]) -> None:
+    def write(self, log_lines: list[Row]) -> None:
         """An ended run has no later commit."""
-        rows = [models.LogLine(run_id=self._claim.run_id, **line) for line in lines]
+        rows = [models.LogLine(run_id=self._claim.run_id, **line) for line in log_lines]
         with contextlib.suppress(DatabaseError, InterfaceError):  # the console has them
             models.LogLine.objects.bulk_create(rows)
 

@@ -26,7 +26,7 @@ from jobs.execution.context import Context
 from jobs.execution.observer import NullObserver, WorkerObserver
 from jobs.execution.process_checks import is_sound
 from jobs.execution.requeue import requeue
-from jobs.execution.returns import told_of
+from jobs.execution.returns import with_place
 from jobs.execution.settlement import Settlement
 from jobs.execution.steps import Steps
 from jobs.execution.unit_of_work import UnitOfWork
@@ -133,7 +133,7 @@ def _call_function(
 ) -> Claim | None:
     context = Context(claim, function, unit_of_work, observer)
     try:
-        with context.runner.playing(), context.runner.log.listening(), forked_copies.OnlyHere():
+        with context.runner.playing(), context.runner.log.capturing(), forked_copies.OnlyHere():
             output = function.handler(context)
             unit_of_work.transaction.raise_if_left_open()
         context.runner.raise_if_suspended()  # a bare “except:” may have swallowed it
@@ -152,7 +152,7 @@ def _storable(function: Function, output: Any) -> Any:
     try:
         return to_json(output, f"The output of “{function.fn_id}”")
     except InvalidOutput as error:
-        raise told_of(error, function.handler) from None
+        raise with_place(error, function.handler) from None
 
 
 def _complete(
@@ -184,17 +184,17 @@ def _retry_or_fail(
     now = claim.clock.now()
     delay = retry_delay(function, error, attempt, now)
     if is_a(error, StepError):  # already in the step's attempts
-        story = describe(error)
+        description = describe(error)
     else:
-        story = Attempts(claim, unit_of_work).record_error("", attempt, error, now, delay)
-    story |= _failed_step(error)
+        description = Attempts(claim, unit_of_work).record_error("", attempt, error, now, delay)
+    description |= _failed_step(error)
     if delay is not None:
         unit_of_work.attempt = unit_of_work.function_errors = attempt + 1
         _suspend(unit_of_work, Suspend(RunStatus.WAITING, Reason.BACKOFF, delay))
         return
     unit_of_work.commit(
-        Settlement(status=RunStatus.FAILED, error=story, ended=True),
-        lambda: settle_failure(EndedRun.of_claim(claim), story),
+        Settlement(status=RunStatus.FAILED, error=description, ended=True),
+        lambda: settle_failure(EndedRun.of_claim(claim), description),
     )
 
 

@@ -23,8 +23,8 @@ from jobs.runs.claimed_run import Claim
 from jobs.runs.step_record import StepRecord
 
 RUN = logging.getLogger("jobs.run")
-MAX_LINES = 500  # of one execution
-LINE_LIMIT = 4_000  # characters
+MAX_LOG_LINES = 500  # of one execution
+MESSAGE_LIMIT = 4_000  # characters
 LEVEL_LIMIT = 16
 ENGINES_OWN = ("django.db", "jobs.engine")
 
@@ -40,7 +40,7 @@ def _capture_text(text: str) -> bool:
     if _this_thread.capture is None:
         return False
     if text:
-        _this_thread.capture.hear(text)
+        _this_thread.capture.add_printed(text)
     return True
 
 
@@ -64,7 +64,7 @@ class LogCapture:
         self._count = 0
         self._replaying = replaying
         self._held: list[Row] = []
-        self._line = _Line()
+        self._line = _UnendedLine()
 
     def step_found(self, step: StepRecord, *, replaying: bool) -> None:
         if step.is_new:
@@ -80,29 +80,29 @@ class LogCapture:
         self._step_name, self._attempt = "", self._unit_of_work.attempt
         self._replaying = replaying
 
-    def say(self, level: str, message: str) -> None:
-        if self._count > MAX_LINES:
+    def add(self, level: str, message: str) -> None:
+        if self._count > MAX_LOG_LINES:
             return
         self._count += 1
-        if self._count > MAX_LINES:
-            level, message = "WARNING", f"More than {MAX_LINES} lines; the rest is left out."
-        (self._held if self._replaying else self._unit_of_work.lines).append(
+        if self._count > MAX_LOG_LINES:
+            level, message = "WARNING", f"More than {MAX_LOG_LINES} lines; the rest is left out."
+        (self._held if self._replaying else self._unit_of_work.log_lines).append(
             {
                 "step_name": self._step_name,
                 "attempt": self._attempt,
                 "level": fit_text(level, LEVEL_LIMIT),
                 "at": self._claim.clock.now(),
-                "message": fit_text(message, LINE_LIMIT),
+                "message": fit_text(message, MESSAGE_LIMIT),
             }
         )
 
-    def hear(self, text: str) -> None:
-        if self._count > MAX_LINES:
+    def add_printed(self, text: str) -> None:
+        if self._count > MAX_LOG_LINES:
             return
         first, *others = str.split(text, "\n")
         self._line.add(first)
         for piece in others:
-            self.say("PRINT", self._line.take())
+            self.add("PRINT", self._line.take())
             self._line.add(piece)
 
     def end_line(self) -> None:
@@ -110,14 +110,14 @@ class LogCapture:
             sys.stdout.flush()
         end_lines()
         if self._line:
-            self.say("PRINT", self._line.take())
+            self.add("PRINT", self._line.take())
 
     def _release(self) -> None:
-        self._unit_of_work.lines += self._held
+        self._unit_of_work.log_lines += self._held
         self._held.clear()
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
+    def capturing(self) -> Iterator[None]:
         """What is captured still reaches the console."""
         handler = _Handler(self)
         root = logging.getLogger()
@@ -141,7 +141,7 @@ class LogCapture:
             self._release()
 
 
-class _Line:
+class _UnendedLine:
     """A secret may begin where a long line is cut."""
 
     def __init__(self) -> None:
@@ -180,7 +180,7 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if _this_thread.capture is self._capture and not _text(record.name).startswith(ENGINES_OWN):
-            self._capture.say(_text(record.levelname), _message_of(record))
+            self._capture.add(_text(record.levelname), _message_of(record))
 
 
 def _message_of(record: logging.LogRecord) -> str:

@@ -24,7 +24,7 @@ from jobs.runs.lease import release
 
 
 def record_attempt(
-    run: models.Run, error: BaseException, current_step: str = "", lines: Iterable[Row] = ()
+    run: models.Run, error: BaseException, current_step: str = "", log_lines: Iterable[Row] = ()
 ) -> None:
     """Record an error as an attempt of the encoded `current_step`, or of the code between steps,
     then apply the executor's retry policy. The caller holds the run's row lock.
@@ -40,12 +40,14 @@ def record_attempt(
     function = catalog.get(run.fn_id) if catalog.knows(run.fn_id) else None
     delay = retry_delay(function, error, number)
     now = database_clock().at
-    story = _write_attempt(run, step, number, error, (now - backoff.span(seconds), now), delay)
-    models.LogLine.objects.bulk_create(models.LogLine(run_id=run.id, **line) for line in lines)
+    description = _write_attempt(
+        run, step, number, error, (now - backoff.span(seconds), now), delay
+    )
+    models.LogLine.objects.bulk_create(models.LogLine(run_id=run.id, **line) for line in log_lines)
     if step is not None:
-        _write_step(step, story, delay, now)
+        _write_step(step, description, delay, now)
     elif delay is None:
-        fail_run(run, story)
+        fail_run(run, description)
         return
     release(
         models.Run.objects.filter(id=run.id),
@@ -96,7 +98,7 @@ def _write_attempt(
     span: tuple[datetime, datetime],
     delay: float | None,
 ) -> dict[str, Any]:
-    story = describe(error)
+    description = describe(error)
     models.Attempt.objects.create(
         run_id=run.id,
         step_name=step.name if step else "",
@@ -105,16 +107,16 @@ def _write_attempt(
         started_at=span[0],
         ended_at=span[1],
         worker=run.worker,
-        **error_columns(error, story, span[1], delay),
+        **error_columns(error, description, span[1], delay),
     )
-    return story
+    return description
 
 
 def _write_step(
-    step: models.Step, story: dict[str, Any], delay: float | None, now: datetime
+    step: models.Step, description: dict[str, Any], delay: float | None, now: datetime
 ) -> None:
     step.attempts += 1
-    step.error = story
+    step.error = description
     if delay is None:
         step.status, step.ended_at, step.due_at = StepStatus.FAILED, now, None
     else:

@@ -23,7 +23,7 @@ MAX_STEPS = 1000
 NAME_LIMIT = 180
 
 # Kinds a worker may die of.
-TRIED = (StepKind.RUN, StepKind.SEND)
+WITH_BODY = (StepKind.RUN, StepKind.SEND)
 
 Place = tuple[str, str, int]  # branch, id, earlier uses
 
@@ -100,7 +100,7 @@ class Memory:
 
     def _move_behind_the_new(self, step: StepRecord) -> None:
         """A lost worker's step has a row, and goes behind uncommitted ones, which have none."""
-        if self._old == 0 and step.kind in TRIED and not step.is_remembered:
+        if self._old == 0 and step.kind in WITH_BODY and not step.is_remembered:
             step.position = self._next_position()
 
     def _next_position(self) -> int:

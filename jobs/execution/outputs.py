@@ -1,9 +1,9 @@
 """The outputs of a run's steps: together at most `JOBS["RUN_OUTPUT_LIMIT"]` bytes of JSON (README,
 “How much a run remembers”).
 
-The first `records.AT_ONCE` bytes, all of most runs, come with the rows. The rest is read when asked
-for, with as many bytes of what follows. A function asks for each step once, so given outputs are
-dropped, and outputs read ahead when it asks for another.
+The first `records.OUTPUTS_AT_ONCE` bytes, all of most runs, come with the rows. The rest is read
+when asked for, with as many bytes of what follows. A function asks for each step once, so given
+outputs are dropped, and outputs read ahead when it asks for another.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Outputs:
         return json.loads(self._ahead.pop(step.name))
 
     def _from(self, name: str) -> Iterator[str]:
-        room = records.AT_ONCE
+        room = records.OUTPUTS_AT_ONCE
         for behind, size in dropwhile(lambda item: item[0] != name, self._unread.items()):
             room -= size
             if room < 0 and behind != name:

@@ -37,13 +37,13 @@ JSON_OF_STEP = [name for name in STEP if name in JSON]
 JSON_OF_FETCH = [name for name in FETCH if name in JSON]
 ATTEMPT = ["id", "step_name", "number", "status", "started_at", "ended_at", "worker"]
 ATTEMPT += ["error_class", "error_message", "traceback", "retry_at"]
-LINE = ["step_name", "attempt", "level", "at", "message"]
+LOG_LINE = ["step_name", "attempt", "level", "at", "message"]
 
 # Bytes of outputs that come with the rows, in order, without those larger alone (outputs). Rows
 # older than output_bytes tell their stored size.
-AT_ONCE = 256 * 1024
+OUTPUTS_AT_ONCE = 256 * 1024
 SIZE = """CASE WHEN output IS NOT NULL THEN coalesce(output_bytes, pg_column_size(output)) END"""
-OTHERWISE = {
+EXPRESSIONS = {
     "s.output": """
        CASE WHEN s.size <= %(at_once)s AND sum(s.size) FILTER (WHERE s.size <= %(at_once)s)
                       OVER (ORDER BY s.position, s.id) <= %(at_once)s
@@ -55,8 +55,8 @@ OTHERWISE = {
 COLUMNS = [*(f"s.{name}" for name in STEP), *(f"f.{name}" for name in FETCH)]
 
 # Only open steps need requests.
-READ = f"""
-SELECT {", ".join(f"{OTHERWISE.get(name, name)} AS {name.split('.')[1]}" for name in COLUMNS)}
+READ_STEPS = f"""
+SELECT {", ".join(f"{EXPRESSIONS.get(name, name)} AS {name.split('.')[1]}" for name in COLUMNS)}
   FROM (SELECT *, {SIZE} AS size FROM jobs_step WHERE run_id = %(run_id)s) s
        LEFT JOIN jobs_fetch f ON s.kind = 'fetch'
        AND s.status NOT IN {in_sql(REMEMBERED)} AND f.run_id = s.run_id AND f.step_name = s.name
@@ -71,19 +71,19 @@ class StoredStep(NamedTuple):
     request: FetchRecord
 
 
-STORED = Query(READ, StoredStep)
+STORED_STEPS = Query(READ_STEPS, StoredStep)
 
 # As their text.
-OUTPUTS = """
+READ_OUTPUTS = """
 SELECT name, output FROM jobs_step
  WHERE run_id = %(run_id)s AND name = ANY(%(names)s) AND output IS NOT NULL
 """
 
 
-THE_SAME = [name for name in STEP if name != "id"]
-COPY = f"""
-INSERT INTO jobs_step (id, run_id, {", ".join(THE_SAME)})
-SELECT a_copy.id, %(into)s, {", ".join(f"s.{name}" for name in THE_SAME)}
+COPIED = [name for name in STEP if name != "id"]
+COPY_STEPS = f"""
+INSERT INTO jobs_step (id, run_id, {", ".join(COPIED)})
+SELECT a_copy.id, %(into)s, {", ".join(f"s.{name}" for name in COPIED)}
   FROM unnest(%(ids)s::uuid[], %(names)s::text[]) AS a_copy(id, name)
   JOIN jobs_step s ON s.run_id = %(run_id)s AND s.name = a_copy.name
 """  # noqa: S608
@@ -103,14 +103,14 @@ def _again(key: str, columns: list[str]) -> str:
     return f"ON CONFLICT (run_id, {key}) DO UPDATE SET {changes}"
 
 
-STEPS = _insert("jobs_step", STEP, "steps", _again("name", STEP))
-FETCHES = _insert("jobs_fetch", IN_TABLE, "fetches", _again("step_name", IN_TABLE))
-ATTEMPTS = _insert("jobs_attempt", ATTEMPT, "attempts")
-LINES = _insert("jobs_logline", LINE, "lines")
+INSERT_STEPS = _insert("jobs_step", STEP, "steps", _again("name", STEP))
+INSERT_FETCHES = _insert("jobs_fetch", IN_TABLE, "fetches", _again("step_name", IN_TABLE))
+INSERT_ATTEMPTS = _insert("jobs_attempt", ATTEMPT, "attempts")
+INSERT_LOG_LINES = _insert("jobs_logline", LOG_LINE, "lines")
 
 # Without the lease no row matches, and the division by zero ends the transaction, even with COMMIT
 # in the trip.
-RUN = """
+UPDATE_RUN = """
 UPDATE jobs_run SET steps_done = %(steps_done)s, attempt = %(attempt)s,
        function_errors = %(function_errors)s,
        requeue_count = CASE WHEN steps_done < %(steps_done)s THEN 0 ELSE requeue_count END
@@ -118,7 +118,7 @@ UPDATE jobs_run SET steps_done = %(steps_done)s, attempt = %(attempt)s,
  WHERE id = %(run_id)s AND lease_token = %(token)s
 RETURNING stop_requested
 """
-WRITE = """WITH {records}
+WRITE_ALL = """WITH {records}
 SELECT bool_or(stop_requested) AS is_to_stop, 1 / count(*) AS asserts_the_lease FROM {all}
 """
 NO_WAIT = "SELECT set_config('synchronous_commit', 'off', true)"
@@ -140,7 +140,9 @@ SETTLED = releasing(
 def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
     """An unread output is None, with its output_bytes."""
     found: list[tuple[StepRecord, FetchRecord | None]] = []
-    for step, request in STORED.execute_nowait({"run_id": run_id, "at_once": AT_ONCE}):
+    for step, request in STORED_STEPS.execute_nowait(
+        {"run_id": run_id, "at_once": OUTPUTS_AT_ONCE}
+    ):
         _load(step, JSON_OF_STEP)
         step.is_new = False
         if request.id is not None:
@@ -157,7 +159,7 @@ def _load(record: StepRecord | FetchRecord, columns: Sequence[str]) -> None:
 
 
 def outputs(run_id: uuid.UUID, names: list[str]) -> dict[str, str]:
-    found = statements.execute_nowait(OUTPUTS, {"run_id": run_id, "names": names})
+    found = statements.execute_nowait(READ_OUTPUTS, {"run_id": run_id, "names": names})
     return dict(found)
 
 
@@ -165,7 +167,7 @@ def copy_steps(run_id: uuid.UUID, names: Sequence[str], into: uuid.UUID) -> None
     """Copy these steps, in this order."""
     ids = [new_id() for _ in names]
     copied = {"run_id": run_id, "names": list(names), "ids": ids, "into": into}
-    statements.execute(COPY, copied)
+    statements.execute(COPY_STEPS, copied)
 
 
 def write(
@@ -173,7 +175,7 @@ def write(
     steps: Iterable[StepRecord],
     fetches: Iterable[FetchRecord],
     attempts: list[Row],
-    lines: list[Row],
+    log_lines: list[Row],
     settled: dict[str, Any] | None,
     then: Sequence[Statement] = (),
     *,
@@ -189,7 +191,7 @@ def write(
         "steps": _rows(steps, STEP, STEP),
         "fetches": _rows(fetches, FETCH, IN_TABLE),
         "attempts": _as_json(attempts),
-        "lines": _as_json(lines),
+        "lines": _as_json(log_lines),
     }
     kinds = tuple(name for name in rows if rows[name])
     query = _query(kinds, settled is not None, waits)
@@ -211,13 +213,18 @@ class WrittenRow(NamedTuple):
 
 @cache
 def _query(kinds: tuple[str, ...], is_settled: bool, waits: bool) -> Query[WrittenRow]:
-    parts = {"steps": STEPS, "fetches": FETCHES, "attempts": ATTEMPTS, "lines": LINES}
+    parts = {
+        "steps": INSERT_STEPS,
+        "fetches": INSERT_FETCHES,
+        "attempts": INSERT_ATTEMPTS,
+        "lines": INSERT_LOG_LINES,
+    }
     parts = {kind: parts[kind] for kind in kinds}
-    parts["run"] = RUN.format(settled=f", {SETTLED}" if is_settled else "")
+    parts["run"] = UPDATE_RUN.format(settled=f", {SETTLED}" if is_settled else "")
     if not waits:
         parts["no_wait"] = NO_WAIT
     records = ", ".join(f"{name} AS ({part})" for name, part in parts.items())
-    text = WRITE.format(records=records, all="run" if waits else "run, no_wait")
+    text = WRITE_ALL.format(records=records, all="run" if waits else "run, no_wait")
     return Query(text, WrittenRow)
 
 

@@ -37,7 +37,7 @@ from jobs.runs.unclaimable import set_leased_aside
 logger = logging.getLogger("jobs.engine")
 
 RECONNECT_SECONDS = 1.0
-LINE_LIMIT = 1_000
+MESSAGE_LIMIT = 1_000
 # SQLSTATEs, see (1).
 GONE = ("08", "57P01", "57P02", "57P03")
 
@@ -91,8 +91,8 @@ def _requeue(claim: Claim, report: Interrupted | None, *, was_away: bool) -> Non
         _make_due(run, report)
     else:
         _count(run)
-        record_attempt(run, report.error, report.current_step, report.lines)
-    notifier.wake_clusters(notifier.RUN_DUE)
+        record_attempt(run, report.error, report.current_step, report.log_lines)
+    notifier.tell_clusters(notifier.RUN_DUE)
 
 
 def _is_of_before(claim: Claim, error: BaseException) -> bool:
@@ -121,7 +121,7 @@ def _make_due(run: models.Run, report: Interrupted | None = None) -> None:
 
 def _log_requeue(run: models.Run, report: Interrupted) -> None:
     told = describe(report.error)
-    why = fit_text(f"{class_path(report.error)}: {told['message']}", LINE_LIMIT)
+    why = fit_text(f"{class_path(report.error)}: {told['message']}", MESSAGE_LIMIT)
     message = f"The execution was interrupted and the run is queued again: {why}"
     logger.warning("Run %s: %s", run.id, message)
     models.LogLine.objects.create(

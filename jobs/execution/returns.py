@@ -106,5 +106,5 @@ def _meant(given: Any, id: Any) -> str:
     )
 
 
-def told_of(error: InvalidOutput, maker: Any) -> InvalidOutput:
+def with_place(error: InvalidOutput, maker: Any) -> InvalidOutput:
     return InvalidOutput(f"{error} It was returned by {place_of(maker)}.") if maker else error

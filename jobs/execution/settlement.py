@@ -1,3 +1,5 @@
+"""How an execution ends, as written to its run's row."""
+
 from __future__ import annotations
 
 import json

@@ -27,7 +27,7 @@ from jobs.execution.log_capture import LogCapture
 from jobs.execution.memory import Memory
 from jobs.execution.observer import WorkerObserver
 from jobs.execution.outside_commit import commit_what_acted_outside
-from jobs.execution.returns import PLAIN, Returns, told_of
+from jobs.execution.returns import PLAIN, Returns, with_place
 from jobs.execution.unit_of_work import UnitOfWork
 from jobs.lib import backoff
 from jobs.lib.error_report import describe
@@ -160,7 +160,9 @@ class StepRunner:
     def _interrupted(self, stop: Interrupted, step: StepRecord, current_step: str) -> Interrupted:
         """Let the interruption become an attempt of the step."""
         self.log.end_line()
-        stop.lines = [line for line in self.unit_of_work.lines if line["step_name"] == step.name]
+        stop.log_lines = [
+            line for line in self.unit_of_work.log_lines if line["step_name"] == step.name
+        ]
         stop.current_step = current_step
         return stop
 
@@ -183,7 +185,7 @@ class StepRunner:
             kept, size = to_sized_json(output, what)
             given = returns.read(copy_json(kept), what)
         except InvalidOutput as error:
-            raise told_of(error, maker) from None
+            raise with_place(error, maker) from None
         refusal = self.memory.outputs.refusal(step.name, size)
         if refusal is not None:
             raise refusal

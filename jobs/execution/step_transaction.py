@@ -23,7 +23,7 @@ from jobs.errors import (
     TransactionLost,
 )
 from jobs.execution.outer_transaction import OuterTransaction, roll_back_to
-from jobs.execution.swallowed_errors import explained, told
+from jobs.execution.swallowed_errors import error_with_cause, explained
 from jobs.lib.error_report import is_a
 from jobs.platform.postgres import (
     connection_state,
@@ -68,7 +68,7 @@ class StepTransaction:
         if self._is_lost:
             raise TransactionEnded
         if connection_state.is_failed(self._database):
-            raise told(TransactionBroken, self._database)
+            raise error_with_cause(TransactionBroken, self._database)
 
     @property
     def is_broken(self) -> bool:
@@ -129,7 +129,7 @@ class StepTransaction:
             yield
             self.raise_if_left_open()
             if self.outer.is_there and self.is_broken:
-                raise told(SwallowedDatabaseError, self._database)
+                raise error_with_cause(SwallowedDatabaseError, self._database)
         except BaseException as error:
             explanation = explained(error, SwallowedDatabaseError, self._database)
             if self.outer.is_there:
@@ -142,7 +142,7 @@ class StepTransaction:
         if self._is_lost:
             raise TransactionLost
         if connection_state.is_failed(self._database):
-            raise told(SwallowedDatabaseError, self._database)
+            raise error_with_cause(SwallowedDatabaseError, self._database)
         if self._is_left_open:
             raise TransactionLeftOpen
         if self._check_each_step:

@@ -12,10 +12,10 @@ from jobs.lib.error_report import is_a
 from jobs.platform.postgres import connection_state, failed_statement
 from jobs.platform.postgres.outages import sqlstate_of
 
-Told = TypeVar("Told", TransactionBroken, SwallowedDatabaseError)
+Broken = TypeVar("Broken", TransactionBroken, SwallowedDatabaseError)
 
 
-def told(kind: type[Told], here: Any) -> Told:
+def error_with_cause(kind: type[Broken], here: Any) -> Broken:
     """The error that tells what broke the transaction, noting the failed statement's traceback."""
     if not connection_state.is_aborted(here):
         return kind(kind.marked)
@@ -27,13 +27,13 @@ def told(kind: type[Told], here: Any) -> Told:
     return error
 
 
-def explained(error: BaseException, kind: type[Told], here: Any) -> BaseException:
+def explained(error: BaseException, kind: type[Broken], here: Any) -> BaseException:
     """An error that only follows an earlier statement's, told by that one."""
     is_later = is_a(error, TransactionManagementError) or (
         is_a(error, DatabaseError) and sqlstate_of(error) == failed_statement.AFTERWARDS
     )
     if not is_later or not connection_state.is_failed(here):
         return error
-    explanation = told(kind, here)
+    explanation = error_with_cause(kind, here)
     explanation.__cause__ = error
     return explanation

@@ -41,7 +41,7 @@ RAISED = "P0"  # PL/pgSQL: RAISE EXCEPTION, ASSERT
 class Kept(NamedTuple):
     steps: dict[str, StepRecord]
     attempts: list[records.Row]
-    lines: list[records.Row]
+    log_lines: list[records.Row]
     counts: tuple[int, int, int]
 
 
@@ -66,7 +66,7 @@ class UnitOfWork:
         self.steps: dict[str, StepRecord] = {}
         self.fetches: list[FetchRecord] = []
         self.attempts: list[records.Row] = []
-        self.lines: list[records.Row] = []
+        self.log_lines: list[records.Row] = []
         self.transaction.forget()
 
     def leave_connection(self) -> None:
@@ -114,7 +114,7 @@ class UnitOfWork:
         self._remember_counts()
         self.transaction.outer.keep()
         self._log_callbacks(is_over=settled is not None)
-        notifier.wake_if_due(rows)
+        notifier.tell_if_due(rows)
         return rows
 
     @property
@@ -123,11 +123,11 @@ class UnitOfWork:
         return not all(notifier.is_word(callback) for callback in callbacks)
 
     def _log_callbacks(self, *, is_over: bool) -> None:
-        lines = self.callbacks.take_lines(self.attempt)
-        if lines and is_over:
-            self.callbacks.write(lines)
+        log_lines = self.callbacks.take_log_lines(self.attempt)
+        if log_lines and is_over:
+            self.callbacks.write(log_lines)
         else:
-            self.lines += lines
+            self.log_lines += log_lines
 
     @contextlib.contextmanager
     def _ending(self, scope: contextlib.ExitStack) -> Iterator[None]:
@@ -170,10 +170,10 @@ class UnitOfWork:
         self._clear()
 
     def kept(self) -> Kept:
-        return Kept(self.steps, self.attempts, self.lines, self._counts)
+        return Kept(self.steps, self.attempts, self.log_lines, self._counts)
 
     def restore(self, kept: Kept) -> None:
-        self.steps, self.attempts, self.lines, self._counts = kept
+        self.steps, self.attempts, self.log_lines, self._counts = kept
 
     def note_commit(self) -> None:
         """The commit was made: only its answer was lost."""
@@ -205,7 +205,7 @@ class UnitOfWork:
             self.steps.values(),
             self.fetches,
             self.attempts,
-            self.lines,
+            self.log_lines,
             None if settled is None else settled.parameters(),
             then,
             commits=commits,

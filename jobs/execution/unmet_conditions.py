@@ -11,7 +11,7 @@ from jobs.runs.step_record import StepRecord
 
 logger = logging.getLogger("jobs.expressions")
 
-MAX_TOLD = 5  # events of one look
+MAX_LOGGED = 5  # events of one look
 MISTAKES, ABSENT = "mistakes", "absent"  # in a step's detail: events of earlier looks
 
 
@@ -30,9 +30,9 @@ class UnmetCondition:
         elif reason.is_absent:
             self._absent.append(told)
 
-    def tell(self) -> None:
-        self._tell_mistakes(self._new(MISTAKES, self._mistakes))
-        self._tell_absent(self._new(ABSENT, self._absent))
+    def log(self) -> None:
+        self._log_mistakes(self._new(MISTAKES, self._mistakes))
+        self._log_absent(self._new(ABSENT, self._absent))
 
     def _new(self, kind: str, found: list[str]) -> list[str]:
         before = self._step.detail.get(kind, 0)
@@ -40,13 +40,13 @@ class UnmetCondition:
             self._step.detail = {**self._step.detail, kind: len(found)}
         return found[before:]
 
-    def _tell_mistakes(self, new: list[str]) -> None:
-        for told in new[:MAX_TOLD]:
+    def _log_mistakes(self, new: list[str]) -> None:
+        for told in new[:MAX_LOGGED]:
             logger.warning("The condition of step “%s”, %s", self._step.name, told)
-        if len(new) > MAX_TOLD:
-            logger.warning("… and the same of %d more events.", len(new) - MAX_TOLD)
+        if len(new) > MAX_LOGGED:
+            logger.warning("… and the same of %d more events.", len(new) - MAX_LOGGED)
 
-    def _tell_absent(self, new: list[str]) -> None:
+    def _log_absent(self, new: list[str]) -> None:
         """Ordinary: the step's first one shows what the condition reads."""
         if new and len(new) == len(self._absent):
             logger.info("The condition of step “%s”, %s", self._step.name, new[0])

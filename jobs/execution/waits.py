@@ -149,7 +149,7 @@ def _find_event(runner: StepRunner, step: StepRecord) -> models.Event | None:
             unmet.note(came["id"], reason)
         return None
     finally:
-        unmet.tell()
+        unmet.log()
 
 
 def await_run(
@@ -210,14 +210,14 @@ def _invoke(
     run.invoked_by_id = runner.claim.run_id
     line = deadlocks.line_shut_by(run, runner.claim.run_id)
     if line:  # remembered: the next call might find no circle
-        runner.fail(step, deadlocks.story(run.fn_id, line))
+        runner.fail(step, deadlocks.error_of(run.fn_id, line))
     runner.unit_of_work.transaction.begin()
     row.save(force_insert=True)
     fan_out.hold_if_paused(run)
     run.asked_by = requester.current_id()
     run.save(force_insert=True)
     condition_problems.report()
-    notifier.wake_clusters(notifier.RUN_DUE)
+    notifier.tell_clusters(notifier.RUN_DUE)
     return run
 
 

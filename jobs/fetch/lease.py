@@ -31,18 +31,19 @@ def failing(error: dict[str, Any]) -> str:
     return f"status = 'failed', error = '{json.dumps(error)}', ended_at = statement_timestamp()"
 
 
-# Still the sender's, leased or after its lease (outbox, 3); `s` is the sender's account.
-OURS = "f.id = s.id AND (f.lease_token = s.token OR f.status = 'pending' AND f.sent_at = s.sent_at)"
-SENT = """unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(times)s::timestamptz[])
+# Leased, or after its lease (outbox, 3); `s` is what the gateway has sent.
+IS_OURS = (
+    "f.id = s.id AND (f.lease_token = s.token OR f.status = 'pending' AND f.sent_at = s.sent_at)"
+)
+OUR_REQUESTS = """unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(times)s::timestamptz[])
           AS s(id, token, sent_at)"""
 
-RENEW = f"UPDATE jobs_fetch f SET {leased('s.token')} FROM {SENT} WHERE {OURS}"  # noqa: S608
+RENEW = f"UPDATE jobs_fetch f SET {leased('s.token')} FROM {OUR_REQUESTS} WHERE {IS_OURS}"  # noqa: S608
 
 
-def handing_on(which: str, sent_at: str) -> str:
-    """Hand on the requests (a query of ids and run ids) of a gateway that is gone or goes, except
-    those of ended runs, which wait for no answer. `sent_at` recognises a gateway that comes back
-    (outbox, 3).
+def requeueing(which: str, sent_at: str) -> str:
+    """Queue a gateway's requests (a query of ids and run ids) again, except those of ended runs,
+    which wait for no answer. `sent_at` recognises a gateway that comes back (outbox, 3).
 
     A run that another transaction locks may be ending there: its request stays as it is, and the
     next sweep finds it.
@@ -66,17 +67,17 @@ LAPSED_REQUESTS = """
 SELECT id, run_id FROM jobs_fetch WHERE lease_until < statement_timestamp()
  ORDER BY lease_until LIMIT 500 FOR UPDATE SKIP LOCKED
 """
-HAND_ON_LAPSED = handing_on(LAPSED_REQUESTS, sent_at="f.sent_at")
+REQUEUE_LAPSED = requeueing(LAPSED_REQUESTS, sent_at="f.sent_at")
 
 # Its gateway sends these no more.
-RELEASE = handing_on(
-    f"SELECT f.id, f.run_id FROM jobs_fetch f, {SENT} WHERE {OURS} FOR UPDATE OF f",  # noqa: S608
+RELEASE = requeueing(
+    f"SELECT f.id, f.run_id FROM jobs_fetch f, {OUR_REQUESTS} WHERE {IS_OURS} FOR UPDATE OF f",  # noqa: S608
     sent_at="NULL",
 )
 
 
-def hand_on_lapsed() -> int:
-    """Have requests with lapsed leases sent again. Returns how many."""
+def requeue_lapsed() -> int:
+    """Returns how many requests are sent again."""
     with connection.cursor() as cursor:
-        cursor.execute(HAND_ON_LAPSED)
+        cursor.execute(REQUEUE_LAPSED)
         return int(cursor.rowcount)

@@ -32,7 +32,16 @@ from django.db import connection
 
 from jobs import conf
 from jobs.events.wake import CAN_BE_WOKEN, waking
-from jobs.fetch.lease import OURS, RELEASE, RELEASED, RENEW, RUN_CANCELLED, SENT, failing, leased
+from jobs.fetch.lease import (
+    IS_OURS,
+    OUR_REQUESTS,
+    RELEASE,
+    RELEASED,
+    RENEW,
+    RUN_CANCELLED,
+    failing,
+    leased,
+)
 from jobs.fetch.leased_request import CompletedRequest, LeasedRequest
 from jobs.models import HOST_SQL
 from jobs.platform.http.client import perform
@@ -96,7 +105,9 @@ class LeasedRow(NamedTuple):
 
 LEASING = Query(LEASE_REQUESTS, LeasedRow)
 
-REMEMBER_RESULT_URL = f"UPDATE jobs_fetch f SET result_url = %(url)s FROM {SENT} WHERE {OURS}"  # noqa: S608
+REMEMBER_RESULT_URL = f"""
+UPDATE jobs_fetch f SET result_url = %(url)s FROM {OUR_REQUESTS} WHERE {IS_OURS}
+"""  # noqa: S608
 
 # Runs are locked in order, so that two gateways do not deadlock (wake.WAKE_MANY).
 STORE_RESPONSES = f"""
@@ -109,7 +120,7 @@ WITH no_wait AS MATERIALIZED (
 ), written AS (
   UPDATE jobs_fetch f SET status = s.status, response = s.head, error = s.error,
          ended_at = clock_timestamp(), {RELEASED}
-    FROM completed s WHERE f.id = ANY(ARRAY(SELECT id FROM completed)) AND {OURS}
+    FROM completed s WHERE f.id = ANY(ARRAY(SELECT id FROM completed)) AND {IS_OURS}
   RETURNING f.id, f.run_id, f.step_name, s.response
 ), answered AS (
   UPDATE jobs_step SET output = w.response, output_bytes = octet_length(w.response::text)

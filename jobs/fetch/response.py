@@ -1,3 +1,5 @@
+"""What `step.fetch` returns to the function."""
+
 from __future__ import annotations
 
 import json as jsonlib

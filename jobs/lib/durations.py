@@ -1,4 +1,4 @@
-"""An author's durations: a number of seconds, or a timedelta."""
+"""An author's durations: a number of seconds, or a timedelta; and seconds in words."""
 
 from __future__ import annotations
 
@@ -25,3 +25,13 @@ def duration(given: Any) -> timedelta | None:
 
 def seconds(span: Duration) -> float:
     return span.total_seconds() if isinstance(span, timedelta) else float(span)
+
+
+def in_words(seconds: float) -> str:
+    """“0.3 s”, “42 s”, “4 min”, “2 h”, “3 d”."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -8,7 +8,7 @@ from django.db.models.functions import Left
 from jobs.lib.secrets import longest, mask, mask_begun, mask_up_to
 
 STANDARD = 300  # characters
-SHOWN = 80  # characters of a value
+MAX_SHOWN = 80  # characters of a value
 TAIL = " ,.;:–—-"  # not left before the “…”
 
 
@@ -54,7 +54,7 @@ def both_ends(text: str, limit: int) -> str:
     return f"{masked[:half]}\n… {len(masked) - limit:,} characters cut …\n{masked[-half:]}"
 
 
-def quoted(value: object, limit: int = SHOWN) -> str:
+def quoted(value: object, limit: int = MAX_SHOWN) -> str:
     """A value's repr for an error; never raises."""
     try:
         return excerpt(repr(value), limit)

@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import Any
 
 from jobs.errors import InvalidOutput
-from jobs.lib.excerpts import SHOWN, excerpt, quoted
+from jobs.lib.excerpts import MAX_SHOWN, excerpt, quoted
 from jobs.lib.json_culprits import MAX_LEVELS, TOO_LARGE, culprit_of
 from jobs.lib.plain_forms import WRITER, with_text_keys
 from jobs.lib.secrets import mask, mask_json
@@ -159,7 +159,9 @@ def plain(text: Any) -> Any:
 
 
 def named(name: Any) -> str:
-    return f"“{excerpt(name, SHOWN)}”" if isinstance(name, str) and is_text(name) else quoted(name)
+    return (
+        f"“{excerpt(name, MAX_SHOWN)}”" if isinstance(name, str) and is_text(name) else quoted(name)
+    )
 
 
 def copy_json(value: Any) -> Any:

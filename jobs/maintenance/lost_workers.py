@@ -28,5 +28,5 @@ def record_lost_worker(run_id: uuid.UUID, token: uuid.UUID, pid: int, current_st
         "ended by the function itself."
     )
     record_attempt(run, error, current_step)
-    notifier.wake_clusters()
+    notifier.tell_clusters()
     return True

@@ -31,7 +31,7 @@ from django.db.models import OuterRef, Q, Subquery
 from django.db.models.functions import Now
 
 from jobs import conf
-from jobs.control.form_submissions import KEPT
+from jobs.control.form_submissions import KEPT_FOR
 from jobs.events import event as events_event
 from jobs.events import intake
 from jobs.events.deduplication import DEDUPE_WINDOW
@@ -123,7 +123,7 @@ def _delete_submissions(batch: int, batches: int) -> bool:
 
 @transaction.atomic
 def _delete_old_submissions(batch: int) -> int:
-    old = Submission.objects.filter(at__lt=Now() - KEPT).order_by("at")
+    old = Submission.objects.filter(at__lt=Now() - KEPT_FOR).order_by("at")
     ids = list(old.select_for_update(skip_locked=True).values_list("id", flat=True)[:batch])
     return Submission.objects.filter(id__in=ids).delete()[0]
 

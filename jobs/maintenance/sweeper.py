@@ -17,7 +17,7 @@ from jobs import models
 from jobs.control.cancellation import cancel
 from jobs.errors import WorkerLost
 from jobs.execution.lost_attempt import record_attempt
-from jobs.fetch.lease import hand_on_lapsed
+from jobs.fetch.lease import requeue_lapsed
 from jobs.platform.postgres import notifier
 from jobs.runs.lease import releasing
 
@@ -33,12 +33,13 @@ UPDATE jobs_run SET {releasing(lost_count="lost_count + 1")}
 
 
 def sweep() -> int:
+    """Returns how many runs and requests of silent clusters are queued again."""
     _cancel_expired()
-    handed_on = _take_lapsed_runs() + hand_on_lapsed()
-    if handed_on:
-        logger.warning("Handed on %d runs and requests whose cluster went silent.", handed_on)
-        notifier.wake_clusters()
-    return handed_on
+    requeued = _take_lapsed_runs() + requeue_lapsed()
+    if requeued:
+        logger.warning("Handed on %d runs and requests whose cluster went silent.", requeued)
+        notifier.tell_clusters()
+    return requeued
 
 
 def _cancel_expired() -> None:

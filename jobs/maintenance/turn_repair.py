@@ -43,7 +43,7 @@ def repair_turns() -> int:
             found += len(cursor.fetchall())
     if found:
         logger.warning("Woke %d runs whose turn had come: their wake was lost.", found)
-        notifier.wake_clusters()
+        notifier.tell_clusters()
     return found + sum(_break_circle(suspect) for suspect in deadlocks.suspects())
 
 
@@ -57,8 +57,8 @@ def _break_circle(suspect: uuid.UUID) -> bool:
     run = queued.lock_first(skip_locked=True)
     if run is None or deadlocks.victim_of(run_id) is None:
         return False
-    error = deadlocks.story(run.fn_id, key)
+    error = deadlocks.error_of(run.fn_id, key)
     logger.warning("run %s: %s", run_id, error["message"])
     fail_run(run, error)
-    notifier.wake_clusters()
+    notifier.tell_clusters()
     return True

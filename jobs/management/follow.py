@@ -15,14 +15,14 @@ from jobs.lib.json_values import ENCODER
 from jobs.models import Reason, RunStatus, Step
 from jobs.runs.state import RunState, runs_of
 
-LOOK = 0.3  # seconds between two looks
-SHOWN = 500  # characters of an output
+LOOK_INTERVAL = 0.3  # seconds between two looks
+MAX_SHOWN = 500  # characters of an output
 
 sleep, monotonic = time.sleep, time.monotonic
 
 
-def follow(event_id: str, say: Callable[[str], object], limit: float | None) -> list[RunState]:
-    """Say what becomes of an event's runs until all have ended, or for `limit` seconds; returns
+def follow(event_id: str, write: Callable[[str], object], limit: float | None) -> list[RunState]:
+    """Write what becomes of an event's runs until all have ended, or for `limit` seconds; returns
     their states then."""
     deadline = None if limit is None else monotonic() + limit
     told: dict[object, str] = {}
@@ -32,11 +32,11 @@ def follow(event_id: str, say: Callable[[str], object], limit: float | None) -> 
             line = in_words(state)
             if told.get(state.id) != line:
                 told[state.id] = line
-                say(f"  {state.fn_id}  {line}")
+                write(f"  {state.fn_id}  {line}")
         is_late = deadline is not None and monotonic() >= deadline
         if is_late or not any(state.is_unfinished for state in states):
             return states
-        sleep(LOOK)
+        sleep(LOOK_INTERVAL)
 
 
 def in_words(state: RunState) -> str:
@@ -56,10 +56,10 @@ def _until(state: RunState) -> str:
 
 def _outcome(state: RunState) -> str:
     if state.status == RunStatus.COMPLETED:
-        return f": {excerpt(ENCODER.encode(result(state.id)), SHOWN)}"
+        return f": {excerpt(ENCODER.encode(result(state.id)), MAX_SHOWN)}"
     error = RunFailed(state)
     name = "" if error.name == "StepError" else error.name  # it names the step's own error
-    said = excerpt(": ".join(filter(None, [name, error.message])), SHOWN)
+    said = excerpt(": ".join(filter(None, [name, error.message])), MAX_SHOWN)
     place = author_place(_stack_of_the_step(state) or error.stack)
     return "".join([f": {said}" if said else "", f" ({place})" if place else ""])
 

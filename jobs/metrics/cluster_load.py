@@ -8,8 +8,9 @@ from enum import StrEnum
 
 from django.db import connection
 
+from jobs.lib.durations import in_words
 from jobs.metrics.clusters import Clusters
-from jobs.metrics.needs import LATE, in_words
+from jobs.metrics.needs import LATE_AFTER
 from jobs.platform.postgres.named_rows import named_rows
 from jobs.runs.standstill import EXPLAINED
 
@@ -90,14 +91,18 @@ def load(there: Clusters, waiting: Due) -> Load:
     if not there.alive:
         return _no_cluster(there, waiting)
     parts, advice = [_due(waiting)], []
-    if waiting.oldest > LATE:
+    if waiting.oldest > LATE_AFTER:
         advice.append(_more_workers(there))
     if there.queued:
         parts.append(_unsent(there))
         advice.append(_more_requests(there))
     if not waiting.runs and not there.queued:
         return Load(Level.GOOD, f"Nothing waits. {_busy(there)}", "")
-    level = Level.WARN if waiting.oldest > LATE or _oldest_unsent(there) > LATE else Level.GOOD
+    level = (
+        Level.WARN
+        if waiting.oldest > LATE_AFTER or _oldest_unsent(there) > LATE_AFTER
+        else Level.GOOD
+    )
     return Load(level, f"{'; '.join(filter(None, parts))}.", " ".join(advice))
 
 
@@ -128,23 +133,19 @@ def _oldest_unsent(there: Clusters) -> float:
 
 
 def _busy(there: Clusters) -> str:
-    busy, workers = (sum(getattr(c, name) for c in there.alive) for name in ("busy", "workers"))
-    in_flight = sum(cluster.in_flight or 0 for cluster in there.alive)
-    limit = there.limit
-    return (
-        f"{busy} of {workers} workers are busy, {in_flight:,} of {limit:,} requests are in flight."
-    )
+    requests = f"{there.in_flight:,} of {there.limit:,} requests are in flight."
+    return f"{there.busy} of {there.workers} workers are busy, {requests}"
 
 
 def _more_workers(there: Clusters) -> str:
-    busy, workers = (sum(getattr(c, name) for c in there.alive) for name in ("busy", "workers"))
-    if busy < workers:
-        return f"Only {busy} of {workers} workers are busy: look at the clusters' health."
-    return f"All {workers} workers are busy: start another cluster, or more workers."
+    if there.busy < there.workers:
+        return (
+            f"Only {there.busy} of {there.workers} workers are busy: look at the clusters' health."
+        )
+    return f"All {there.workers} workers are busy: start another cluster, or more workers."
 
 
 def _more_requests(there: Clusters) -> str:
-    in_flight = sum(cluster.in_flight or 0 for cluster in there.alive)
-    if in_flight < there.limit:
+    if there.in_flight < there.limit:
         return "A host is at its limit (JOBS_GATEWAY_PER_HOST), or its requests go out just now."
     return f"All {there.limit:,} places are taken: raise JOBS_GATEWAY_LIMIT, or add a cluster."

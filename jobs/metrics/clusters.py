@@ -124,6 +124,19 @@ class Clusters:
     def limit(self) -> int:
         return sum(cluster.limit for cluster in self.alive)
 
+    @property
+    def in_flight(self) -> int:
+        return sum(cluster.in_flight or 0 for cluster in self.alive)
+
+    @property
+    def workers(self) -> int:
+        return sum(cluster.workers for cluster in self.alive)
+
+    @property
+    def busy(self) -> int:
+        """Workers of living clusters."""
+        return sum(cluster.busy for cluster in self.alive)
+
 
 def clusters() -> Clusters:
     """Two queries; the 100 clusters heard of last."""

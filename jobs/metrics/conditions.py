@@ -16,7 +16,7 @@ from django.db.models.functions import JSONObject, Now
 from jobs.metrics.paused import with_skipped
 from jobs.models import ConditionProblem, RegisteredFunction
 
-TOLD_FOR = timedelta(days=1)  # after the last event
+SHOWN_FOR = timedelta(days=1)  # after the last event
 MAX_OF_A_FUNCTION = 5
 MAX_SHOWN = 20
 Place = ConditionProblem.Place
@@ -41,7 +41,7 @@ class Unreadable:
 def functions() -> list[Any]:
     """All functions' rows, with what `unreadable` and `paused` read. One query."""
     lately = ConditionProblem.objects.filter(
-        fn_id=OuterRef("fn_id"), is_mistake=True, last_at__gt=Now() - TOLD_FOR
+        fn_id=OuterRef("fn_id"), is_mistake=True, last_at__gt=Now() - SHOWN_FOR
     )
     facts = JSONObject(place="place", expression="expression", count="count", last="last_at")
     latest = lately.order_by("-last_at").values(facts=facts)

@@ -1,4 +1,4 @@
-"""Open failures by kind: what fails, since when, for how many keys, and which act helps.
+"""Open failures by kind: what fails, since when, for how many keys, and what helps.
 
 An open failure is a failed run that no rerun mended and no operator dealt with. Its kind is written
 when it fails (failure_kinds.py). Groups are of the newest MAX_READ.
@@ -15,14 +15,14 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from jobs.lib.failure_kinds import UNTOLD, ShortReason, general, reason_of
-from jobs.metrics.acts import Advice, advice_for
 from jobs.metrics.clusters import worker_names
+from jobs.metrics.remedies import Advice, advice_for
 from jobs.models import OPEN_FAILURE, Run
 from jobs.platform.postgres.named_rows import named_rows
 
 MAX_READ = 5_000
 MAX_OF_KIND = 200
-MAX_KINDS = 30  # with mended runs counted and an act
+MAX_KINDS = 30  # with mended runs counted and advice
 BARS = 12
 
 # Counted in the database: a site takes longer to read thousands of rows than to group them.

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db.models import OuterRef, Subquery
 
-from jobs.metrics.present import Present, present
 from jobs.metrics.series import Charts, Series
+from jobs.metrics.unfinished import Unfinished, count_unfinished
 from jobs.models import CronSchedule, RegisteredFunction
 
 NEXT_TICK = Subquery(
@@ -23,18 +23,18 @@ class FunctionFigures:
 
     fn_id: str
     name: str  # its id without one
-    pending: int  # as Present counts
+    pending: int  # unfinished runs
     series: Series
     next_tick: datetime | None
     paused_at: datetime | None
     is_known: bool
 
 
-def functions(charts: Charts, now: Present | None = None) -> list[FunctionFigures]:
+def functions(charts: Charts, now: Unfinished | None = None) -> list[FunctionFigures]:
     """Registered functions, and those with unfinished runs or ends in the span; the busiest first.
     One query, and one more without `now`."""
     rows = {row.fn_id: row for row in RegisteredFunction.objects.annotate(next_tick=NEXT_TICK)}
-    pending = (now or present()).pending
+    pending = (now or count_unfinished()).pending
     found = [
         _figures(fn_id, rows.get(fn_id), charts.of(fn_id), pending)
         for fn_id in rows.keys() | charts.by_function.keys() | pending.keys()

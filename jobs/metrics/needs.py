@@ -1,4 +1,4 @@
-"""What needs an operator: a line for each obstacle to work, worst first."""
+"""What needs an operator: each obstacle to work, worst first."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from jobs.lib.durations import in_words
 from jobs.lib.excerpts import excerpt
 from jobs.metrics.clusters import STALLED, STOPPED, Clusters
 from jobs.metrics.conditions import Place, Unreadable
 from jobs.metrics.failures import Failures
 from jobs.metrics.paused import Paused, Unknown
-from jobs.metrics.present import Present
+from jobs.metrics.unfinished import Unfinished
 
-LATE = 30.0  # seconds until a due run or an unsent request is reported
-RECENT = 900.0  # seconds since a kind last failed: bad; older: a look
-TOLD_FOR = 3600.0  # seconds for which a cluster's death is shown
-MAX_TOLD = 3  # kinds of failures shown
+LATE_AFTER = 30.0  # seconds until a due run or an unsent request is reported
+RECENT_FOR = 900.0  # seconds since a kind last failed: bad; older: a look
+DEATH_SHOWN_FOR = 3600.0  # seconds for which a cluster's death is shown
+MAX_SHOWN = 3  # kinds of failures shown
 
 
 CODES = (
@@ -50,7 +51,7 @@ class Need:
 
 
 def needs(
-    now: Present,
+    now: Unfinished,
     there: Clusters,
     failing: Failures,
     stopped: list[Paused],
@@ -67,7 +68,7 @@ def needs(
     return sorted(found, key=lambda need: need.level == Level.WARN)
 
 
-def _of_clusters(there: Clusters, now: Present) -> Iterator[Need]:
+def _of_clusters(there: Clusters, now: Unfinished) -> Iterator[Need]:
     if not there.alive:
         yield Need(
             Level.BAD, "no-cluster", _no_cluster(there), counted(now.queued, "is", "queued.")
@@ -78,11 +79,11 @@ def _of_clusters(there: Clusters, now: Present) -> Iterator[Need]:
         level = Level.BAD if len(stalled) == len(there.alive) else Level.WARN
         strong = f"{cluster.name} does not look for due runs."
         yield Need(level, "stalled", strong, cluster.problem, cluster.key)
-    if now.oldest_due_seconds > LATE:
+    if now.oldest_due_seconds > LATE_AFTER:
         age = in_words(now.oldest_due_seconds)
         yield Need(Level.BAD, "late", f"The oldest due run waits {age}.", _busy(there))
     for cluster in there.died:
-        if cluster.silent_seconds < TOLD_FOR:
+        if cluster.silent_seconds < DEATH_SHOWN_FOR:
             strong = f"{cluster.name} died."
             rest = f"It is silent for {in_words(cluster.silent_seconds)}, without a good-bye."
             yield Need(Level.WARN, "died", strong, rest, cluster.key)
@@ -103,13 +104,12 @@ def _no_cluster(there: Clusters) -> str:
 
 
 def _busy(there: Clusters) -> str:
-    busy, workers = (sum(getattr(c, name) for c in there.alive) for name in ("busy", "workers"))
-    return f"{busy} of {workers} workers are busy."
+    return f"{there.busy} of {there.workers} workers are busy."
 
 
 def _of_requests(there: Clusters) -> Iterator[Need]:
     for host in there.hosts:
-        if host.oldest_queued > LATE:
+        if host.oldest_queued > LATE_AFTER:
             is_one = host.queued == 1
             many = f"{host.queued:,} request{'' if is_one else 's'}"
             strong = f"{many} to {host.host} wait{'s' if is_one else ''} to be sent,"
@@ -120,28 +120,28 @@ def _of_requests(there: Clusters) -> Iterator[Need]:
 
 
 def _of_failures(failing: Failures, now: datetime) -> Iterator[Need]:
-    for group in failing.groups[:MAX_TOLD]:
+    for group in failing.groups[:MAX_SHOWN]:
         first, last = ((now - at).total_seconds() for at in (group.first, group.last))
-        level = Level.BAD if last < RECENT else Level.WARN
+        level = Level.BAD if last < RECENT_FOR else Level.WARN
         keys = f", {group.keys} keys" if group.keys > 1 else ""
         when = f"First {in_words(first)} ago, last {in_words(last)} ago{keys}."
         strong = f"{counted(group.runs, '', 'failed')}:"
         yield Need(level, "failures", strong, f"{group.label}. {when}", group.kind)
-    if more := failing.groups[MAX_TOLD:]:
+    if more := failing.groups[MAX_SHOWN:]:
         strong = counted(sum(group.runs for group in more), "", "failed")
         yield Need(Level.WARN, "other-failures", strong, f"in {len(more)} other ways.")
 
 
 def _of_conditions(odd: list[Unreadable], now: datetime) -> Iterator[Need]:
-    for one in odd[:MAX_TOLD]:
+    for one in odd[:MAX_SHOWN]:
         what = "A concurrency key" if one.place == Place.KEY else "A condition"
         last = in_words((now - one.last).total_seconds())
         often = "once" if one.count == 1 else f"{one.count:,} times at least, last"
         rest = f"“{excerpt(one.expression, 120)}” ({Place(one.place).label}), {often} {last} ago."
         strong = f"{what} of {one.fn_id} cannot be evaluated:"
         yield Need(Level.WARN, "conditions", strong, rest, one.fn_id)
-    if len(odd) > MAX_TOLD:
-        more = f"{len(odd) - MAX_TOLD} more conditions cannot be evaluated."
+    if len(odd) > MAX_SHOWN:
+        more = f"{len(odd) - MAX_SHOWN} more conditions cannot be evaluated."
         yield Need(Level.WARN, "conditions", more)
 
 
@@ -164,13 +164,3 @@ def counted(number: int, verb: str, rest: str) -> str:
         return ""
     verb = "are" if verb == "is" and number != 1 else verb
     return " ".join(filter(None, (f"{number:,} run{'' if number == 1 else 's'}", verb, rest)))
-
-
-def in_words(seconds: float) -> str:
-    """“0.3 s”, “42 s”, “4 min”, “2 h”, “3 d”."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size:.0f} {unit}"
-    return f"{seconds:.0f} s"

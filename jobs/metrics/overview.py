@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from jobs.lib.durations import in_words
 from jobs.metrics.clusters import Clusters, clusters
 from jobs.metrics.conditions import functions, unreadable
 from jobs.metrics.failures import Failures, failures
-from jobs.metrics.needs import Need, in_words, needs
+from jobs.metrics.needs import Need, needs
 from jobs.metrics.paused import Paused, Unknown, paused, unknown
-from jobs.metrics.present import Present, present
 from jobs.metrics.series import Charts, Series, charts
 from jobs.metrics.spans import Span
+from jobs.metrics.unfinished import Unfinished, count_unfinished
 
 __all__ = ["Need", "Overview", "overview"]
 
@@ -25,7 +26,7 @@ class Overview:
     span: Span
     sentence: str
     needs: list[Need]
-    present: Present
+    unfinished: Unfinished
     charts: Charts
     clusters: Clusters
     failures: Failures  # open ones, of all time
@@ -40,7 +41,7 @@ class Overview:
 def overview(span: Span, fn_id: str = "", noun: str = "") -> Overview:
     """Ten bounded queries. The sentence counts the runs of one function, or of all, as `noun` (by
     default “run”): “42 songs”."""
-    now = present()
+    now = count_unfinished()
     drawn, there = charts(span), clusters()
     failing = failures(names=there.names_of_workers)
     rows = functions()
@@ -52,7 +53,7 @@ def overview(span: Span, fn_id: str = "", noun: str = "") -> Overview:
         span=span,
         sentence=str(told[0]) if told else _all_is_well(counted, noun or "run"),
         needs=told,
-        present=now,
+        unfinished=now,
         charts=drawn,
         clusters=there,
         failures=failing,

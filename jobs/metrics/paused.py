@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Case, IntegerField, QuerySet, When
 from django.db.models.expressions import RawSQL
 
-from jobs.metrics.present import Present
+from jobs.metrics.unfinished import Unfinished
 from jobs.models import RegisteredFunction
 
 MAX_SKIPPED = 1_000
@@ -74,7 +74,7 @@ def with_skipped() -> QuerySet[Any]:
     return RegisteredFunction.objects.annotate(skipped=counted)
 
 
-def unknown(now: Present) -> list[Unknown]:
+def unknown(now: Unfinished) -> list[Unknown]:
     return [Unknown(fn_id, runs) for fn_id, runs in now.of_unknown_functions.items()]
 
 

@@ -27,7 +27,7 @@ from django.db.models import Min
 
 from jobs import conf
 from jobs.advisory_locks import ROLL_UP
-from jobs.metrics.ends import Count, counted, summed
+from jobs.metrics.ended_runs import Count, counted, summed
 from jobs.metrics.histograms import Histogram
 from jobs.metrics.mending import FIRST_OF_ALL, mend, name_new_failures, name_old_failures
 from jobs.metrics.spans import DAY, HOUR, MINUTE, floor
@@ -35,7 +35,7 @@ from jobs.models import Rollup, RollupMark, Run, UndoneEnd
 
 GRACE = timedelta(seconds=1)  # later ends are left to the next pass
 SETTLE_GRACE = timedelta(seconds=5)  # within which an ending statement has its id
-BUDGET = 0.1  # seconds of a pass
+PASS_SECONDS = 0.1  # seconds of a pass
 CHUNK = 10_000  # runs counted at once
 ROWS = 500
 MINUTES_KEPT = DAY + HOUR
@@ -80,7 +80,7 @@ def roll_up() -> bool:
     if not is_mine:
         return False
     mark = RollupMark.objects.first() or _first_mark(now)
-    work = _Pass(now, oldest_xid, next_xid, mark, time.monotonic() + BUDGET)
+    work = _Pass(now, oldest_xid, next_xid, mark, time.monotonic() + PASS_SECONDS)
     is_done = _roll(work) & _settle(work) & _fold(work) & name_old_failures(mark)
     mark.save()
     return is_done

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from django.db.models.functions import Now
 
-from jobs.metrics.ends import Count, counted
+from jobs.metrics.ended_runs import Count, counted
 from jobs.metrics.histograms import Histogram
 from jobs.metrics.spans import HOUR, Span
 from jobs.models import FINISHED, Rollup, RollupMark, RunStatus

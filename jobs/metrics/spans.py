@@ -40,13 +40,13 @@ SPANS = {
         Span("7d", "7 days", DAY * 7, HOUR * 6),
     )
 }
-USUAL = SPANS["1h"]
+DEFAULT_SPAN = SPANS["1h"]
 
 
 def span_of(key: str) -> Span:
-    """USUAL for an empty key. Raises InvalidSpan."""
+    """DEFAULT_SPAN for an empty key. Raises InvalidSpan."""
     if not key:
-        return USUAL
+        return DEFAULT_SPAN
     if key not in SPANS:
         raise InvalidSpan(f"{quoted(key, 40)} is no span; {', '.join(SPANS)} are.")
     return SPANS[key]

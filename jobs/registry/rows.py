@@ -1,3 +1,5 @@
+"""The rows of functions, written when a cluster starts."""
+
 from __future__ import annotations
 
 import logging
@@ -20,9 +22,8 @@ REASON_LIMIT = 4_000  # characters
 
 
 def sync() -> None:
-    """A starting cluster writes all functions' rows, for operators, in one statement or, if that
-    fails, one by one: an unwritable one is set aside. Raises Django's errors if the database is
-    away.
+    """One statement for all or, if that fails, one by one: an unwritable one is set aside. Raises
+    Django's errors if the database is away.
     """
     functions = sorted(all_functions(), key=lambda f: f.fn_id)
     refused = [f for f in functions if unusable.is_refused(f.fn_id)]

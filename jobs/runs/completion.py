@@ -51,7 +51,8 @@ def release_statements(ended_run: EndedRun) -> list[Statement]:
 
 
 def release_turns(ended_run: EndedRun) -> None:
-    notifier.wake_if_due(statements.execute_many(*release_statements(ended_run)))
+    """Wake its invoker, too."""
+    notifier.tell_if_due(statements.execute_many(*release_statements(ended_run)))
 
 
 def emit_and_start_hook(

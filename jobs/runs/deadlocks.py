@@ -164,7 +164,7 @@ def suspects() -> list[uuid.UUID]:
     return found
 
 
-def story(fn_id: str, key: str) -> dict[str, Any]:
+def error_of(fn_id: str, key: str) -> dict[str, Any]:
     message = (
         f"A run of “{fn_id}” would wait for ever for its turn in the line {key}: all turns of it "
         "are held by runs that cannot end before it does. Invoke it with another key, or give the "

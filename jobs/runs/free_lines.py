@@ -25,7 +25,7 @@ def _noted(setting: str) -> str:
 
 
 def _note(setting: str, source: str) -> str:
-    ids = f"ARRAY(SELECT id FROM {source} LIMIT {line_locks.FEW})"  # noqa: S608
+    ids = f"ARRAY(SELECT id FROM {source} LIMIT {line_locks.MAX_OWN_LOCKS})"  # noqa: S608
     return f"set_config('{setting}', ({ids})::text, true)"
 
 

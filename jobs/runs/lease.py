@@ -110,15 +110,15 @@ def renew(held: Held) -> set[uuid.UUID]:
 
 
 def give_back_all(held: Held, *, skip_locked: bool = False) -> int:
-    """Hand these runs on at once, without blame, and tell the clusters; returns how many were held.
-    Waits for locked rows, unless `skip_locked`.
+    """Queue these runs again at once, without blame; returns how many were held. Waits for locked
+    rows, unless `skip_locked`.
     """
     statement = GIVE_BACK.format(passing_by="SKIP LOCKED" if skip_locked else "")
     with connection.cursor() as cursor:
         cursor.execute(statement, _parameters(held))
         given_back = int(cursor.rowcount)
     if given_back:
-        notifier.wake_clusters(notifier.RUN_DUE)
+        notifier.tell_clusters(notifier.RUN_DUE)
     return given_back
 
 
@@ -131,9 +131,9 @@ def _parameters(held: Held) -> dict[str, Any]:
     return {"ids": list(held), "tokens": list(held.values())}
 
 
-def take_over(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
-    """Gives the run a new token, so that the heartbeat, should it give back the old claim now,
-    changes nothing. None for a lost lease.
+def replace_token(run_id: uuid.UUID, token: uuid.UUID) -> uuid.UUID | None:
+    """For a claim that waited long: the heartbeat, which may be giving it back now, then finds
+    another token. None for a lost lease.
     """
     fresh = uuid.uuid4()
     mine = models.Run.objects.held(run_id, token)

@@ -1,28 +1,19 @@
-"""The locks of lines: advisory, until the transaction ends.
+"""The locks of lines (bucket_locks), until the transaction ends.
 
-PostgreSQL has one table of advisory locks: no transaction may take thousands. Lines belong to a
-fixed number of buckets (as ids do, see deduplication):
-1. A transaction about few lines shares their buckets and locks each line.
-2. One about many takes whole buckets without line locks. It never waits for few's buckets: it
-   shares one that others share, and locks its lines there.
-3. All lock buckets of first lines, first lines, buckets of second lines, second lines, by number. A
-   transaction of many takes all buckets, so it may come again with other lines.
-4. One of few that comes again waits for buckets, too. So one of many that finds a line taken gives
-   back all that it has taken here, waits for that line, and begins again (TRIES times; buckets that
-   it has of an earlier call stay its own).
+All lock buckets of first lines, first lines, buckets of second lines, second lines. Buckets that a
+transaction has of an earlier call stay its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from django.db import transaction
-
 from jobs import advisory_locks
 from jobs.advisory_locks import LINE_BUCKETS
 from jobs.platform.postgres import statements
+from jobs.platform.postgres.bucket_locks import lock_without_waiting
 
-FEW = 250  # lines with own locks
+MAX_OWN_LOCKS = 250  # lines with own locks
 BUCKETS = 512  # a power of two
 
 # `shared`: null in a transaction of few; its shared buckets in one of many. Ends with the
@@ -36,8 +27,8 @@ SELECT h, {BUCKET}, {SHARED}
   FROM (SELECT {advisory_locks.line("key")} AS h FROM unnest(%(keys)s::text[]) AS key) hashes
 """  # noqa: S608
 
-# Few lines (1); in a transaction of many, only missing locks (2).
-LOCKS = f"""
+# Few lines (bucket_locks, 1); in a transaction of many, only missing locks (2).
+LOCK_LINES = f"""
 WITH lines AS MATERIALIZED ({LINES_OF})
 SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({BUCKET_KEY})
             ELSE pg_advisory_xact_lock(h) END
@@ -49,7 +40,7 @@ SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({BUCKET_KEY})
 """  # noqa: S608
 
 # One line; small: each ending run sends it.
-LOCK = f"""
+LOCK_LINE = f"""
 SELECT CASE WHEN shared IS NULL
             THEN pg_advisory_xact_lock_shared({BUCKET_KEY}) END,
        CASE WHEN shared IS NULL OR bucket = ANY(shared::int[]) THEN pg_advisory_xact_lock(h) END
@@ -57,7 +48,7 @@ SELECT CASE WHEN shared IS NULL
           FROM (SELECT {advisory_locks.line("%(key)s")} AS h) hashed) line
 """  # noqa: S608
 
-# Many lines (2, 3).
+# Many lines (bucket_locks, 2).
 LOCK_BUCKETS = f"""
 SELECT set_config('{SETTING}',
                   coalesce(array_agg(bucket) FILTER (WHERE is_shared), '{{}}')::text, true)
@@ -69,16 +60,14 @@ SELECT set_config('{SETTING}',
         OFFSET 0) asked
 """  # noqa: S608
 
-# Behind LOCK_BUCKETS: returns a line that another transaction has (4).
-TRY_LOCKS = f"""
+# Behind LOCK_BUCKETS: returns a line that another transaction has.
+TRY_LOCK_LINES = f"""
 SELECT h FROM (SELECT h, pg_try_advisory_xact_lock(h) AS is_mine
                  FROM (SELECT h FROM ({LINES_OF}) lines WHERE bucket = ANY(shared::int[])
                        ORDER BY h) in_order
                OFFSET 0) asked
  WHERE NOT is_mine LIMIT 1
 """  # noqa: S608
-WAIT_FOR = "SELECT pg_advisory_xact_lock_shared(%(h)s)"
-TRIES = 10
 
 
 def for_line(statement: str, line: int) -> str:
@@ -91,21 +80,14 @@ def lock(keys: Collection[str], line: int) -> None:
 
 def lock_all(lines: Mapping[int, Collection[str]]) -> None:
     """Lock lines by their number, first (0) before second ones (1), in a transaction. Give all at
-    once: see (4)."""
-    if any(len(keys) > FEW for keys in lines.values()):
-        for _ in range(TRIES):
-            with transaction.atomic():
-                taken = _taken_of(lines)
-                transaction.set_rollback(taken is not None)
-            if taken is None:
-                return
-            with transaction.atomic():
-                statements.execute(WAIT_FOR, {"h": taken})
-                transaction.set_rollback(True)
+    once: see bucket_locks, 4."""
+    has_many = any(len(keys) > MAX_OWN_LOCKS for keys in lines.values())
+    if has_many and lock_without_waiting(lambda: _taken_of(lines)):
+        return
     for line, keys in lines.items():
-        if len(keys) > FEW:
+        if len(keys) > MAX_OWN_LOCKS:
             statements.execute(for_line(LOCK_BUCKETS, line), {})
-        statements.execute(for_line(LOCKS, line), {"keys": sorted(keys)})
+        statements.execute(for_line(LOCK_LINES, line), {"keys": sorted(keys)})
 
 
 def _taken_of(lines: Mapping[int, Collection[str]]) -> int | None:
@@ -114,7 +96,7 @@ def _taken_of(lines: Mapping[int, Collection[str]]) -> int | None:
         if not keys:
             continue
         statements.execute(for_line(LOCK_BUCKETS, line), {})
-        found = statements.execute(for_line(TRY_LOCKS, line), {"keys": sorted(keys)})
+        found = statements.execute(for_line(TRY_LOCK_LINES, line), {"keys": sorted(keys)})
         if found:
             return int(found[0][0])
     return None

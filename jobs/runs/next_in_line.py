@@ -29,7 +29,7 @@ woken AS ({waking_parked("r.id = (SELECT id FROM next WHERE stands_still OR NOT 
 
 
 class NextRow(NamedTuple):
-    """`word` tells the clusters of a woken run (notifier.wake_if_due)."""
+    """`word` tells the clusters of a woken run (notifier.tell_if_due)."""
 
     is_leased: bool
     word: str | None

@@ -9,7 +9,7 @@ import time
 from jobs.models import IS_DUE
 from jobs.platform.postgres import statements
 
-LOOK = 0.25  # seconds
+LOOK_INTERVAL = 0.25  # seconds
 
 # Whether another function's run is leased, due, or just ended but not cancelled (a bulk action does
 # that). Each part is ordered as an index, to be read from it whatever the statistics.
@@ -44,14 +44,14 @@ def is_crowded(fn_id: str) -> bool:
 
 
 class Crowd:
-    """Other functions' runs beside this one's, looked for every LOOK seconds."""
+    """Other functions' runs beside this one's, looked for every LOOK_INTERVAL seconds."""
 
     def __init__(self, fn_id: str) -> None:
         self._fn_id, self._is_there, self._looks_at = fn_id, False, 0.0
 
     def is_there(self) -> bool:
         if (now := time.monotonic()) >= self._looks_at:
-            self._is_there, self._looks_at = is_crowded(self._fn_id), now + LOOK
+            self._is_there, self._looks_at = is_crowded(self._fn_id), now + LOOK_INTERVAL
         return self._is_there
 
 

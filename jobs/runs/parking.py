@@ -12,7 +12,7 @@ from typing import Any
 
 from jobs.platform.postgres import statements
 from jobs.runs import shares, turns
-from jobs.runs.line_locks import LOCKS, for_line
+from jobs.runs.line_locks import LOCK_LINES, for_line
 
 MAX_DUE = 100  # due runs per look
 
@@ -43,6 +43,6 @@ def park_due(most: int = MAX_DUE) -> bool:
         return False
     ids, keys, seen = zip(*standing, strict=True)
     asked = {"ids": list(ids), "keys": list(set(keys)), "seen": max(seen), "line": 0}
-    locks, park = for_line(LOCKS, 0), (for_line(PARK, 0), asked)
+    locks, park = for_line(LOCK_LINES, 0), (for_line(PARK, 0), asked)
     _, parked = statements.execute_many((locks, asked), park)
     return 2 * len(parked) >= most

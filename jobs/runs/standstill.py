@@ -1,6 +1,7 @@
-"""The pusher notes its last look, claim and problem in shared memory (worker_table); the sentinel
-copies them to the cluster's row every two seconds (`Cluster.pulse`). Without a recent look, a
-pusher hangs, fails or is gone.
+"""Whether due runs are being claimed, in a sentence, by what clusters report (`Cluster.pulse`).
+
+The pusher notes its last look, claim and problem in shared memory (worker_table); the sentinel
+copies them to the row every two seconds. Without a recent look, a pusher hangs, fails or is gone.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.query import Query
 from jobs.platform.postgres.statements import Statement
 from jobs.runs import lease
-from jobs.runs.line_locks import FEW, LOCK, LOCKS, for_line, lock
+from jobs.runs.line_locks import LOCK_LINE, LOCK_LINES, MAX_OWN_LOCKS, for_line, lock
 
 # A due run is found by id: in a quiet hour's statistics the index of due runs is empty. Lines
 # differ in the column (an array index from 1).
@@ -96,7 +96,7 @@ def take_turns_query(line: int, of_line: str) -> Query[TurnRow]:
 AS_SEEN = """
          r.id = ANY(%(ids)s) AND r.turns_held = %(line)s
      AND coalesce(r.due_at, 'infinity') <= %(seen)s AND r.lease_token IS NULL"""
-TAKES = [take_turns_query(line, AS_SEEN) for line in (0, 1)]
+TAKE_TURNS_OF_LINE = [take_turns_query(line, AS_SEEN) for line in (0, 1)]
 
 # All lines: leaps through the index, so long ones cost no more.
 LINES = f"""lines(key) AS (
@@ -187,8 +187,10 @@ def _take_turns_of_line(
     run_ids: list[uuid.UUID], line: int, parameters: dict[str, Any]
 ) -> list[uuid.UUID]:
     parameters = {**parameters, "ids": run_ids, "line": line}
-    take = TAKES[line]
-    _, taken = statements.execute_many((for_line(LOCKS, line), parameters), take.asked(parameters))
+    take = TAKE_TURNS_OF_LINE[line]
+    _, taken = statements.execute_many(
+        (for_line(LOCK_LINES, line), parameters), take.asked(parameters)
+    )
     return [turn.id for turn in take.rows(taken) if turn.passes]
 
 
@@ -211,7 +213,7 @@ def make_way_statements(turn_keys: Sequence[str], turns_held: int) -> list[State
 
 def _wake_next_in_line(key: str, line: int) -> list[Statement]:
     asked = {"key": key, "line": line}
-    return [(for_line(LOCK, line), asked), (for_line(WAKE, line), asked)]
+    return [(for_line(LOCK_LINE, line), asked), (for_line(WAKE, line), asked)]
 
 
 def wake_next_in_lines(keys: Collection[str], line: int) -> None:
@@ -219,13 +221,13 @@ def wake_next_in_lines(keys: Collection[str], line: int) -> None:
     if keys:
         lock(keys, line)
         woken = statements.execute(for_line(WAKE_EACH, line), {"keys": list(keys), "line": line})
-        notifier.wake_if_due([woken])
+        notifier.tell_if_due([woken])
 
 
 def wake_where_room_is(keys: Collection[str], line: int) -> None:
     """`wake_next_in_lines` for the lines that need it, usually none; outside a transaction."""
     asked = {"keys": list(keys), "line": line}
     found = statements.execute_by_index(for_line(WITH_ROOM, line), asked)
-    for start in range(0, len(found), FEW):
+    for start in range(0, len(found), MAX_OWN_LOCKS):
         with transaction.atomic():
-            wake_next_in_lines([key for (key,) in found[start : start + FEW]], line)
+            wake_next_in_lines([key for (key,) in found[start : start + MAX_OWN_LOCKS]], line)

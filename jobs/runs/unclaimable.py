@@ -47,7 +47,7 @@ def set_aside(claim: Claim, reason: Reason) -> None:
     }
     with transaction.atomic():
         statements.execute(SET_ASIDE, told)
-        notifier.wake_if_due(
+        notifier.tell_if_due(
             statements.execute_many(*make_way_statements(claim.turn_keys, claim.turns_held))
         )
     if unusable.why(claim.fn_id) is not None:

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from jobs.admin import after_run, base, charts, curl, html, navigation, outputs, words
 from jobs.control import hand_over
+from jobs.control.permission_names import VIEW_RUN
 from jobs.models import HandOverNote
 from jobs.runs.standstill import standstill
 
@@ -61,5 +62,5 @@ def add_preserved_filters_of(context: Any, run_id: Any) -> str:
 @register.simple_tag(takes_context=True)
 def note_in_force(context: Any) -> HandOverNote | None:
     """For accounts that may see it, while it counts."""
-    may_see = context["request"].user.has_perm("jobs.view_run")
+    may_see = context["request"].user.has_perm(VIEW_RUN)
     return hand_over.in_force() if may_see else None

@@ -29,7 +29,7 @@ from jobs.testing.tables import Tables
 
 A_MINUTE = timedelta(minutes=1)  # longer than a lease
 MAX_JUMPS = 1_000  # in time, of one life
-SHOWN = 10  # crashes that a message names
+MAX_SHOWN = 10  # crashes that a message names
 UNSTEADY = (
     "Two executions without a crash have different outcomes, so crashes cannot be told from "
     "chance. Name such columns in ignore=[…], or have begin() put back what is not in the database."
@@ -108,7 +108,7 @@ class Life:
             raise AssertionError(f"The event “{self.event.name}” starts no run of “{self.fn_id}”.")
         told = self.story()
         if self.whole and (unsteady := differences(told, self.whole)):
-            raise AssertionError("\n  ".join([UNSTEADY, *unsteady[:SHOWN]]))
+            raise AssertionError("\n  ".join([UNSTEADY, *unsteady[:MAX_SHOWN]]))
         self.whole = told
         return cluster
 
@@ -132,10 +132,10 @@ def _survives(life: Life, whole: CrashingCluster) -> int:
     broken = list(filter(None, (_broken_by(life, one, whole.one_by_one) for one in boundaries)))
     if broken:
         how = "commit one by one" if whole.one_by_one else "share a transaction"
-        more = f"\n… and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
+        more = f"\n… and {len(broken) - MAX_SHOWN} more" if len(broken) > MAX_SHOWN else ""
         raise AssertionError(
             f"{len(broken)} of {len(boundaries)} crashes of “{life.fn_id}” can be told from what "
-            f"came of it, where steps {how}.\n" + "\n".join(broken[:SHOWN]) + more
+            f"came of it, where steps {how}.\n" + "\n".join(broken[:MAX_SHOWN]) + more
         )
     return len(boundaries)
 

@@ -9,7 +9,7 @@ from jobs.lib.excerpts import excerpt
 from jobs.models import Attempt, Reason, Run
 
 MAX_TOLD = 10  # runs, the newest
-SHOWN = 500  # characters of a message
+MAX_SHOWN = 500  # characters of a message
 
 
 def runs_in_words() -> str:
@@ -25,11 +25,11 @@ def _lines(run: Run) -> Iterator[str]:
     if last is not None and last.error_class:
         yield f"    {_error(last)}"
     elif run.error:
-        yield f"    {run.error.get('name')}: {excerpt(str(run.error.get('message')), SHOWN)}"
+        yield f"    {run.error.get('name')}: {excerpt(str(run.error.get('message')), MAX_SHOWN)}"
 
 
 def _error(attempt: Attempt) -> str:
     where = f"step “{attempt.step_name}”" if attempt.step_name else "the function"
     place = author_place(attempt.traceback)
-    said = f"{attempt.error_class}: {excerpt(attempt.error_message, SHOWN)}"
+    said = f"{attempt.error_class}: {excerpt(attempt.error_message, MAX_SHOWN)}"
     return f"{where}, attempt {attempt.number + 1}: {said}{f' ({place})' if place else ''}"

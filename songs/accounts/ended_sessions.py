@@ -66,7 +66,7 @@ def remember(request: HttpRequest) -> None:
 
 
 @receiver(user_logged_in)
-def say_so(request: HttpRequest, **of_django: Any) -> None:
+def message_nothing_done(request: HttpRequest, **of_django: Any) -> None:
     if request.session.pop(KEY, False):
         request.session.set_expiry(None)
         messages.info(request, NOTHING_DONE, fail_silently=True)  # code may sign in, too

@@ -34,7 +34,9 @@ from songs.accounts.refusals import KeepsWhatWasTyped
 from songs.models import User
 
 ENTRIES_A_PAGE = 50
-SENT = "A mail went to this address a moment ago. Look for it, or send another one in {}."
+SENT_A_MOMENT_AGO = (
+    "A mail went to this address a moment ago. Look for it, or send another one in {}."
+)
 
 
 class SignIn(KeepsWhatWasTyped, LoginView):
@@ -90,7 +92,7 @@ class Address(KeepsWhatWasTyped, EmailView):
 
     def refusal(self, email: str) -> refusals.TooOften | None:
         wait = wait_for(self.request, "confirm_email", email.lower())
-        return refusals.TooOften(SENT, wait) if wait else None
+        return refusals.TooOften(SENT_A_MOMENT_AGO, wait) if wait else None
 
 
 class ConfirmAddress(ConfirmEmailView):

@@ -78,11 +78,11 @@ def granted(model_admin: Any, request: HttpRequest, user: User, form: GrantForm)
     except ValueError as problem:
         form.add_error("amount", str(problem))
         return False
-    say_granted(model_admin, request, user, amount, is_repeat=done.is_repeat)
+    message_granted(model_admin, request, user, amount, is_repeat=done.is_repeat)
     return True
 
 
-def say_granted(
+def message_granted(
     model_admin: Any, request: HttpRequest, user: User, amount: int, *, is_repeat: bool
 ) -> None:
     user.refresh_from_db(fields=["credits"])

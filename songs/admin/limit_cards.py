@@ -11,7 +11,7 @@ from songs.admin.cards import Span
 from songs.admin.limits import in_words, name_subjects, refused_since
 from songs.models import LimitCount
 
-SHOWN = 5
+MAX_SHOWN = 5
 SEE = "songs.view_limitcount"
 
 
@@ -22,7 +22,7 @@ def refusals(request: HttpRequest, span: Span) -> SafeString:
         return SafeString("")
     since = timezone.now() - span.length
     newest = LimitCount.objects.filter(refused__gt=0, refused_at__gte=since)
-    rows = list(newest.order_by("-refused_at")[:SHOWN])
+    rows = list(newest.order_by("-refused_at")[:MAX_SHOWN])
     name_subjects(rows, request)
     context = {
         "limits": [(in_words(name), times) for name, times in sorted(refused_since(since).items())],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import connection
 
 BATCH = 5_000
-KEPT = "7 days"
+KEPT_FOR = "7 days"
 
 CLEAR = """
 DELETE FROM songs_limitcount WHERE id IN (
@@ -19,5 +19,5 @@ DELETE FROM songs_limitcount WHERE id IN (
 def clear() -> int:
     """Remove a batch; returns how many rows it had."""
     with connection.cursor() as cursor:
-        cursor.execute(CLEAR, {"kept": KEPT, "batch": BATCH})
+        cursor.execute(CLEAR, {"kept": KEPT_FOR, "batch": BATCH})
         return cursor.rowcount

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from jobs.api import Concurrency, Context, TriggerCron, create_function
 from songs.models import Play
 from songs.sharing import tally
-from songs.sharing.plays import KEPT
+from songs.sharing.plays import KEPT_FOR
 
 MAX_BATCHES = 200  # of one run; the next run goes on
 OLD_PLAYS = 10_000  # of one batch
@@ -67,5 +67,5 @@ def count_categories() -> int:
 
 
 def forget_plays() -> int:
-    old = Play.objects.filter(at__lt=Now() - KEPT).order_by("at").values("pk")[:OLD_PLAYS]
+    old = Play.objects.filter(at__lt=Now() - KEPT_FOR).order_by("at").values("pk")[:OLD_PLAYS]
     return Play.objects.filter(pk__in=old).delete()[0]

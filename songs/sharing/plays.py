@@ -14,7 +14,7 @@ from django.db import connection
 from songs.models import Publication
 
 ONCE_IN = timedelta(minutes=30)
-KEPT = timedelta(days=1)  # no hearer's last play is needed for longer than ONCE_IN
+KEPT_FOR = timedelta(days=1)  # no hearer's last play is needed for longer than ONCE_IN
 
 # One statement: of two requests at the same moment the second waits for the first one's row and
 # finds it young.

@@ -31,7 +31,7 @@ CHOSEN = {
         "without_notify",
     ],
     "control": [
-        "bulk_actions",
+        "bulk",
         "cancellation",
         "cancellation_sets",
         "form_submissions",

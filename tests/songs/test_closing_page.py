@@ -12,7 +12,7 @@ from jobs.runs.claiming import claim_due
 from jobs.testing import drain
 from songs.downloads import FN
 from songs.leaving import close_account
-from songs.leaving_pages import TRIES
+from songs.leaving_pages import MAX_TRIES
 from songs.models import CreditEntry, Song, User
 from tests.songs.conftest import as_
 from tests.support.blocking import Uncommitted, others, wait_until_blocked
@@ -72,8 +72,8 @@ def test_without_it_nothing_is_closed_and_the_field_says_why(
 
 
 def test_a_session_that_guesses_the_password_ends(alices: Client, alice: User) -> None:
-    codes = [alices.post(CLOSE, {"password": "wrong"}).status_code for _ in range(TRIES)]
-    assert codes == [422] * (TRIES - 1) + [303]
+    codes = [alices.post(CLOSE, {"password": "wrong"}).status_code for _ in range(MAX_TRIES)]
+    assert codes == [422] * (MAX_TRIES - 1) + [303]
     assert alices.post(CLOSE, {"password": PASSWORD})["Location"].startswith("/accounts/login/")
     assert User.objects.filter(pk=alice.pk).exists()
 

@@ -193,7 +193,7 @@ def test_after_its_time_it_is_not_given_and_then_removed(alices: Client, alice: 
     alices.post(PAGE)
     drain()
     found = Download.objects.get()
-    Download.objects.update(expires_at=found.expires_at - downloads.KEPT - timedelta(seconds=1))
+    Download.objects.update(expires_at=found.expires_at - downloads.KEPT_FOR - timedelta(seconds=1))
     assert alices.get(FILE).status_code == 404
     assert "removed after its time" in body(alices, PAGE)
     an_hour_later()

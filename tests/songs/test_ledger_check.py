@@ -62,7 +62,7 @@ def test_two_looks_within_a_minute_are_one(alice: User) -> None:
 
 
 def test_only_the_newest_checks_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_check, "KEPT", 2)
+    monkeypatch.setattr(ledger_check, "MAX_KEPT", 2)
     made = [ledger_check.check() for _ in range(4)]
     assert list(LedgerCheck.objects.all()) == [made[3], made[2]]
 

@@ -15,7 +15,7 @@ from songs.failure_messages import (
     CANCELLED,
     FREE,
     NO_CREDITS,
-    OURS,
+    OUR_FAULT,
     REFUSED,
     TOO_SLOW,
     TROUBLED,
@@ -33,7 +33,7 @@ SENTENCES = [
     TROUBLED,
     REFUSED,
     UNUSABLE,
-    OURS,
+    OUR_FAULT,
     NO_CREDITS,
     CANCELLED,
     ANOTHER,
@@ -67,7 +67,7 @@ def test_every_sentence_is_another_one() -> None:
     ids=repr,
 )
 def test_what_is_not_the_services_fault_is_ours(error: dict[str, Any] | None) -> None:
-    assert apology(error) == OURS
+    assert apology(error) == OUR_FAULT
 
 
 @pytest.mark.django_db
@@ -174,7 +174,7 @@ def test_our_own_wrong_settings_are_our_own_fault(
             setattr(settings, name, value)
         song = made(alice)
         assert server.heard == []
-    assert song.reason == OURS
+    assert song.reason == OUR_FAULT
 
 
 @pytest.mark.django_db

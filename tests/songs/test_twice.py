@@ -11,7 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.db.models import F
 from django.test import Client
 
-from jobs.control.form_submissions import FIELD, LIFE
+from jobs.control.form_submissions import FIELD, TOKEN_LIFE
 from jobs.models import Event, Run
 from jobs.testing import travel
 from songs.models import CreditEntry, Song, SongStatus, User
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 
 def old_token() -> str:
-    return str(id_at(now() - LIFE - timedelta(hours=1)))
+    return str(id_at(now() - TOKEN_LIFE - timedelta(hours=1)))
 
 
 def token_of(client: Client, page: str, part: str = FIELD) -> str:

@@ -18,7 +18,7 @@ from jobs.testing import drain, travel
 from songs import functions
 from songs.cancellation import cancel_song
 from songs.models import Song, SongStatus, User
-from songs.unmade import KEPT
+from songs.unmade import KEPT_FOR
 from tests.songs.making import (
     LATER,
     REPLY,
@@ -68,7 +68,7 @@ def comes(request: LeasedRequest) -> None:
 def a_week_later() -> None:
     for _ in range(2):
         drain()
-        travel(KEPT + LATER)
+        travel(KEPT_FOR + LATER)
     drain()
 
 

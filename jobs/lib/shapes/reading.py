@@ -8,7 +8,7 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from jobs.lib.excerpts import SHOWN, excerpt, quoted
+from jobs.lib.excerpts import MAX_SHOWN, excerpt, quoted
 from jobs.lib.json_values import Unfit, decode, encode
 from jobs.lib.shapes.containers import Items, Row, Table, Union
 from jobs.lib.shapes.records import Field, Model, Record
@@ -27,7 +27,7 @@ ALLOWED = (
 
 def name_of(kind: Any) -> str:
     is_class = isinstance(kind, type) and not typing.get_args(kind)
-    return kind.__qualname__ if is_class else excerpt(str(kind), SHOWN)
+    return kind.__qualname__ if is_class else excerpt(str(kind), MAX_SHOWN)
 
 
 def shape_of(kind: Any) -> Shape:

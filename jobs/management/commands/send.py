@@ -55,11 +55,11 @@ class Command(BaseCommand):
             sent = send_by_hand(event)
         except JobsError as problem:
             raise CommandError(f"Nothing was sent. {problem}") from None
-        self.tell(event, sent)
+        self.report(event, sent)
         if options["wait"] is not None:
             self.follow(sent.id, options["wait"])
 
-    def tell(self, event: Event, sent: Sent) -> None:
+    def report(self, event: Event, sent: Sent) -> None:
         if sent.is_known:
             self.stdout.write(
                 f"An event with the id {quoted(event.id)} came within the last 24 hours, so this "

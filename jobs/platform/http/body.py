@@ -19,7 +19,7 @@ CHUNK = 65_536
 HEADERS_LIMIT = 65_536  # characters
 
 
-PACKINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
+CONTENT_CODINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
 
 
 def read_body(response: Response) -> bytes:
@@ -41,7 +41,7 @@ def read_body(response: Response) -> bytes:
 
 
 def _unpack(body: bytes, packing: str) -> bytes:
-    if packing.lower() not in PACKINGS:
+    if packing.lower() not in CONTENT_CODINGS:
         raise Unusable(f"the answer is packed as {quoted(packing, 40)}, which was not asked for")
     if not packing:
         return body

@@ -33,7 +33,7 @@ TESTED = VersionRange(
 )
 CONNECT_TIMEOUT = 10.0  # seconds for resolving, dialling and TLS together
 MIN_WAIT = 0.001
-HELD = 64 * 1024  # bytes of a request that leave together
+MAX_HELD = 64 * 1024  # bytes of a request that leave together
 
 
 Route = Callable[[str, int, float], list[str]]
@@ -66,7 +66,7 @@ class PlainConnection(HTTPConnection):
     def send(self, data: Any) -> None:
         if self._held is None:
             self._send_now(data)
-        elif len(self._held) + len(data) <= HELD:
+        elif len(self._held) + len(data) <= MAX_HELD:
             self._held += data
         else:
             head, self._held = self._held, None

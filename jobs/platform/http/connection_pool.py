@@ -30,10 +30,10 @@ from jobs.platform.http import address_policy
 from jobs.platform.http.connection import PlainPool, Route, TlsPool
 from jobs.platform.http.deadline_socket import TlsSocket
 from jobs.platform.http.greenlet_loop import wait_future
-from jobs.platform.http.headers import with_the_usual
+from jobs.platform.http.headers import with_defaults
 
-SHARED = 1.0  # seconds that requests share a look-up
-HOSTS = 100  # with kept connections
+LOOKUP_SHARED_FOR = 1.0  # seconds that requests share a look-up
+MAX_HOSTS = 100  # with kept connections
 
 Resolve = Callable[[str, int], list[str]]
 
@@ -42,7 +42,7 @@ class Adapter(HTTPAdapter):
     def __init__(self, route: Route, tls: ssl.SSLContext) -> None:
         self._route = route
         self._tls = tls
-        super().__init__(HOSTS, conf.gateway_per_host(), max_retries=urllib3.Retry(False))
+        super().__init__(MAX_HOSTS, conf.gateway_per_host(), max_retries=urllib3.Retry(False))
 
     def init_poolmanager(
         self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any
@@ -114,7 +114,7 @@ class Transport:
         now = time.monotonic()
         with self._lock:
             begun, found = self._looked_up.get((host, port), (0.0, None))
-            if found is None or found.done() or now - begun > SHARED:
+            if found is None or found.done() or now - begun > LOOKUP_SHARED_FOR:
                 found = self._looking_up(host, port)
                 self._looked_up[host, port] = now, found
         return found
@@ -140,7 +140,7 @@ def _prepared(method: str, url: str, headers: dict[str, str], body: bytes) -> Pr
     prepared = PreparedRequest()
     prepared.prepare_method(method)
     prepared.url = url
-    prepared.prepare_headers(with_the_usual(headers))
+    prepared.prepare_headers(with_defaults(headers))
     prepared.prepare_body(body, None)
     return prepared
 

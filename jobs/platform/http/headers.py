@@ -1,5 +1,5 @@
-"""The headers that go out: the step's own, with secrets filled in, and USUAL. fetch.request adds
-Content-Type and Idempotency-Key, and checks them all before the run suspends.
+"""The headers that go out: the step's own, with secrets filled in, and DEFAULT_HEADERS.
+fetch.request adds Content-Type and Idempotency-Key, and checks them all before the run suspends.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ from jobs.platform.http.exchange import Request
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 # With each request that does not give them otherwise.
-USUAL = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "MelodyMaker-jobs"}
+DEFAULT_HEADERS = {
+    "Accept": "*/*",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": "MelodyMaker-jobs",
+}
 # Never as given: the body's length alone ends it.
 FRAMING = {"content-length", "transfer-encoding"}
 
@@ -37,5 +41,5 @@ def without_content(headers: dict[str, str]) -> dict[str, str]:
     return {name: v for name, v in headers.items() if not name.lower().startswith("content-")}
 
 
-def with_the_usual(headers: dict[str, str]) -> dict[str, str]:
-    return USUAL | {name: v for name, v in headers.items() if name.lower() not in FRAMING}
+def with_defaults(headers: dict[str, str]) -> dict[str, str]:
+    return DEFAULT_HEADERS | {name: v for name, v in headers.items() if name.lower() not in FRAMING}

@@ -65,7 +65,7 @@ def belong_to(cluster: Cluster | None) -> None:
     _cluster = cluster
 
 
-def wake_clusters(what: str = ANYTHING) -> None:
+def tell_clusters(what: str = ANYTHING) -> None:
     """Tell every cluster that something may be due, now or after this thread's transaction commits.
     Raises nothing.
     """
@@ -76,27 +76,27 @@ def wake_clusters(what: str = ANYTHING) -> None:
         here.on_commit(WORDS[what], robust=True)
 
 
-def wake_if_due(returned: Iterable[Rows]) -> None:
+def tell_if_due(returned: Iterable[Rows]) -> None:
     if any(RUN_DUE in row for rows in returned for row in rows):
-        wake_clusters(RUN_DUE)
+        tell_clusters(RUN_DUE)
 
 
 def is_word(callback: Callable[[], Any]) -> bool:
     return callback in WORDS.values()
 
 
-def _of_a_run() -> None:
-    _wake(RUN_DUE)
+def _tell_of_a_run() -> None:
+    _tell(RUN_DUE)
 
 
-def _of_anything() -> None:
-    _wake(ANYTHING)
+def _tell_of_anything() -> None:
+    _tell(ANYTHING)
 
 
-WORDS = {RUN_DUE: _of_a_run, ANYTHING: _of_anything}
+WORDS = {RUN_DUE: _tell_of_a_run, ANYTHING: _tell_of_anything}
 
 
-def _wake(what: str) -> None:
+def _tell(what: str) -> None:
     if _cluster is None or _cluster.is_stopping:
         notify(what)
         return

@@ -25,7 +25,19 @@ from psycopg.errors import PipelineAborted
 
 from jobs.lib.error_report import is_a
 
-AWAY = ("08", "53000", "531", "532", "533", "58", "25006", "57P01", "57P02", "57P03", "57P04")
+AWAY_STATES = (
+    "08",
+    "53000",
+    "531",
+    "532",
+    "533",
+    "58",
+    "25006",
+    "57P01",
+    "57P02",
+    "57P03",
+    "57P04",
+)
 
 # End a sentence after “The database”. An error while connecting has only a message, in English.
 IN_WORDS = {
@@ -59,7 +71,7 @@ def is_unavailable(error: BaseException) -> bool:
         return error.__cause__ is not None and is_unavailable(error.__cause__)
     code = sqlstate_of(error)
     if code:
-        return code.startswith(AWAY)
+        return code.startswith(AWAY_STATES)
     if isinstance(error, PipelineAborted) or isinstance(error.__cause__, PipelineAborted):
         return False  # an earlier statement of the pipeline failed
     kinds = (psycopg.OperationalError, psycopg.InterfaceError)

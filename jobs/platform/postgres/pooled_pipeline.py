@@ -45,11 +45,11 @@ from jobs.platform.postgres.pipeline import (
 
 SERVER: Statement = ("SELECT pg_backend_pid()", NOTHING)
 BEGIN = b"BEGIN; SELECT pg_backend_pid()"
-MISSED = (b"26000", b"0A000")  # not prepared here, or before a migration
+NOT_PREPARED = (b"26000", b"0A000")  # not prepared here, or before a migration
 MAX_MISSES = 200  # in a row
 MAX_SERVERS = 500
 SETTINGS = "jobs_settings"
-FINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
+SUCCEEDED = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
 
 def is_pooled(here: BaseDatabaseWrapper) -> bool:
@@ -150,7 +150,7 @@ class PooledPipelineConnection(PipelineConnection):
 
     def _learn(self, statements: Sequence[Statement], answers: Sequence[PGresult]) -> None:
         self._told |= self._made
-        if any(answer.status not in FINE for answer in answers):
+        if any(answer.status not in SUCCEEDED for answer in answers):
             return
         for statement, answer in zip(statements, answers, strict=True):
             if statement is SERVER:
@@ -198,7 +198,7 @@ class PooledPipelineConnection(PipelineConnection):
 
 
 def _is_missed(answer: PGresult) -> bool:
-    return answer.error_field(DiagnosticField.SQLSTATE) in MISSED
+    return answer.error_field(DiagnosticField.SQLSTATE) in NOT_PREPARED
 
 
 @lru_cache(maxsize=256)

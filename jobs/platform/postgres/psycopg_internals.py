@@ -17,8 +17,8 @@ from jobs.lib.version_range import VersionRange
 
 # pipeline_switch warns of another one.
 TESTED = VersionRange("psycopg", lambda: psycopg.__version__, (3, 3), (3, 4))
-OURS = b"jobs_probe"
-ASKED = b"SELECT $1::int8"
+PROBE = b"jobs_probe"
+PROBE_SQL = b"SELECT $1::int8"
 
 
 class Unfit(Exception):
@@ -84,18 +84,18 @@ def _prepare_roll_back_and_ask(raw: psycopg.Connection[Any]) -> None:
     finally:
         raw.rollback()
         raw.prepare_threshold = threshold
-        raw.pgconn.exec_(b"DEALLOCATE " + OURS)
+        raw.pgconn.exec_(b"DEALLOCATE " + PROBE)
 
 
 def _prepare(raw: psycopg.Connection[Any]) -> None:
-    if raw.pgconn.prepare(OURS, ASKED).status != ExecStatus.COMMAND_OK:
+    if raw.pgconn.prepare(PROBE, PROBE_SQL).status != ExecStatus.COMMAND_OK:
         raise Unfit("prepares in another way than the tested versions")
 
 
 def _asked(raw: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
     adapter = Transformer(raw)
     dumped: Any = adapter.dump_sequence([1], [PyFormat.TEXT])
-    result = raw.pgconn.exec_prepared(OURS, dumped, adapter.formats)
+    result = raw.pgconn.exec_prepared(PROBE, dumped, adapter.formats)
     if result.status != ExecStatus.TUPLES_OK:
         raise Unfit("has the server forget statements that the engine has prepared")
     adapter.set_pgresult(result)

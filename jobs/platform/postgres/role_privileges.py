@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.core.checks import CheckMessage, Error, Warning
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-SHOWN = 3
+MAX_SHOWN = 3
 WHERE = """
 SELECT current_user, current_schema(),
        coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
@@ -69,5 +69,5 @@ def _place(role: Role) -> str:
 
 
 def _names(tables: list[str]) -> str:
-    more = len(tables) - SHOWN
-    return ", ".join(tables[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    more = len(tables) - MAX_SHOWN
+    return ", ".join(tables[:MAX_SHOWN]) + (f" and {more} more" if more > 0 else "")

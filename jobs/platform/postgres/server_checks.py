@@ -17,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from jobs import conf
 from jobs.platform.postgres import role_privileges, session_settings
 
-OLDEST = 14  # tested PostgreSQL
+OLDEST_TESTED = 14  # tested PostgreSQL
 PATIENCE = 2.0
 MANY_PAGES = 1_000  # a smaller table is read as fast without statistics
 POOLED = "DISABLE_SERVER_SIDE_CURSORS"
@@ -72,11 +72,11 @@ def _refused(here: BaseDatabaseWrapper) -> CheckMessage | None:
 
 def _too_old(here: BaseDatabaseWrapper) -> CheckMessage | None:
     version = here.connection.info.server_version // 10_000
-    return None if version >= OLDEST else _older_than_promised(f"The server is {version}.")
+    return None if version >= OLDEST_TESTED else _older_than_promised(f"The server is {version}.")
 
 
 def _older_than_promised(what: str) -> CheckMessage:
-    hint = f"The engine is tested with PostgreSQL {OLDEST} and newer. Upgrade the server."
+    hint = f"The engine is tested with PostgreSQL {OLDEST_TESTED} and newer. Upgrade the server."
     return Error(f"The server's PostgreSQL is too old. {what}", hint=hint, id="jobs.E010")
 
 

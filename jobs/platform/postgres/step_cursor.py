@@ -22,7 +22,7 @@ from django.db.backends.postgresql.base import ServerBindingCursor
 
 from jobs.platform.postgres.session_state import Noticing
 
-OFTEN = 5  # psycopg's default
+PREPARED_AFTER = 5  # psycopg's default
 MAX_VALUES = 50
 BY_THE_ORM = re.compile(r'(SELECT (".|1 AS |COUNT\()|INSERT INTO "|UPDATE "|DELETE FROM ")')
 
@@ -40,7 +40,7 @@ class StepCursor(Noticing, ServerBindingCursor, psycopg.Cursor[Any]):
 
 def prepare_often(raw: psycopg.Connection[Any]) -> None:
     raw.cursor_factory = StepCursor
-    raw.prepare_threshold = OFTEN
+    raw.prepare_threshold = PREPARED_AFTER
 
 
 def _is_short_and_the_orms(query: Any, params: Any) -> bool:

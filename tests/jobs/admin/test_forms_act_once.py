@@ -14,8 +14,8 @@ from django.test import Client
 from django.urls import reverse
 
 from jobs import api
-from jobs.admin.form_acts import ONCE
-from jobs.control.form_submissions import FIELD, LIFE
+from jobs.admin.form_acts import SENT_BEFORE
+from jobs.control.form_submissions import FIELD, TOKEN_LIFE
 from jobs.models import RegisteredFunction, Run, Submission
 from jobs.testing import drain
 from tests.jobs.admin.panel import FN, history, page_of, said
@@ -72,7 +72,7 @@ def test_a_rerun_that_is_sent_twice_is_one_run(admin_client: Client, part: str) 
 
     new = Run.objects.get(rerun_of=run)
     assert first.url == second.url == page_of(new)
-    assert ONCE in said(second)
+    assert SENT_BEFORE in said(second)
     assert f"/{new.pk}/change/" in said(second)
     assert len(history(run.pk)) == len(history(new.pk)) == 1
 
@@ -126,7 +126,7 @@ def test_a_retry_that_is_sent_again_after_the_run_failed_again_does_nothing(
     again = press(admin_client, button)
 
     run.refresh_from_db()
-    assert (run.status, ONCE in said(again)) == ("failed", True)
+    assert (run.status, SENT_BEFORE in said(again)) == ("failed", True)
     assert history(run.pk) == ["admin: Retried from the failed step."]
 
 
@@ -136,7 +136,7 @@ def test_a_cancel_that_is_sent_again_leaves_the_retried_run_alone(admin_client: 
     press(admin_client, button)
     api.rerun(run.pk)
 
-    assert ONCE in said(press(admin_client, button))
+    assert SENT_BEFORE in said(press(admin_client, button))
     run.refresh_from_db()
     assert run.status == "queued"
 
@@ -167,7 +167,7 @@ def test_an_editor_that_comes_back_with_an_error_keeps_its_token_and_its_text(
 
 def test_an_editor_that_is_too_old_says_so_and_keeps_the_text(admin_client: Client) -> None:
     run = rows.failed_run(fn_id=FN)
-    old = str(rows.id_at(rows.now() - LIFE - timedelta(hours=1)))
+    old = str(rows.id_at(rows.now() - TOKEN_LIFE - timedelta(hours=1)))
     data = edited(run, "slow")
 
     answer = admin_client.post(editor_of(run), {"event_data": data, FIELD: old})
@@ -183,7 +183,7 @@ def test_an_editor_that_is_too_old_says_so_and_keeps_the_text(admin_client: Clie
 
 def test_a_button_that_is_too_old_does_nothing_and_says_so(admin_client: Client) -> None:
     run = rows.failed_run(fn_id=FN)
-    old = str(rows.id_at(rows.now() - LIFE - timedelta(hours=1)))
+    old = str(rows.id_at(rows.now() - TOKEN_LIFE - timedelta(hours=1)))
     address = reverse("admin:jobs_run_rerun", args=[run.pk])
     for start in ("failed-step", "start"):
         answer = admin_client.post(address, {"from": start, FIELD: old})
@@ -199,7 +199,7 @@ def test_a_pause_that_is_sent_again_does_not_undo_the_resumption(admin_client: C
     press(admin_client, button)
     api.resume(FN)
 
-    assert ONCE in said(press(admin_client, button))
+    assert SENT_BEFORE in said(press(admin_client, button))
     assert RegisteredFunction.objects.get(fn_id=FN).paused_at is None
     paused = "admin: Paused; unfinished runs go on to their end. Why: the studio is ill"
     assert history(FN) == [paused]
@@ -214,7 +214,7 @@ def test_a_replay_that_is_sent_twice_is_one_run(admin_client: Client) -> None:
 
     bulk = Run.objects.get(fn_id="jobs-bulk")
     assert f"/{bulk.pk}/change/" in said(first)
-    assert ONCE in said(second)
+    assert SENT_BEFORE in said(second)
     assert len(history(FN)) == 1
 
 
@@ -228,7 +228,7 @@ def test_a_bulk_retry_that_is_sent_again_does_nothing_though_the_runs_failed_aga
 
     answer = press(admin_client, confirmed, post="yes")
 
-    assert f"{ONCE} Retry: 2 runs done before." in said(answer)
+    assert f"{SENT_BEFORE} Retry: 2 runs done before." in said(answer)
     assert set(Run.objects.values_list("status", flat=True)) == {"failed"}
     assert LogEntry.objects.count() == 2
 
@@ -272,7 +272,7 @@ def test_what_is_left_to_the_engine_is_left_to_it_once(
 
     bulk = Run.objects.get(fn_id="jobs-bulk")
     assert f"/{bulk.pk}/change/" in said(first)
-    assert ONCE in said(second)
+    assert SENT_BEFORE in said(second)
     drain()
 
 

@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from jobs.admin import acts
+from jobs.admin import logged_acts
 from jobs.models import RegisteredFunction, Run
 from songs.models import User
 from tests.support import cast, rows
@@ -169,8 +169,8 @@ def test_without_the_permission_nothing_is_told(client: Client) -> None:
 def test_older_acts_are_pages_away_and_none_is_left_out(
     client: Client, olga: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acts, "SHOWN", 3)
-    monkeypatch.setattr(acts, "READ", 4)
+    monkeypatch.setattr(logged_acts, "MAX_SHOWN", 3)
+    monkeypatch.setattr(logged_acts, "MAX_READ", 4)
     run = rows.failed_run()
     for number in range(10):
         log(olga, run, f"act {number}.", 100 - number)

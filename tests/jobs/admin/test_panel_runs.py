@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from jobs.admin.run_words import Known, hook_parts, told
+from jobs.admin.run_words import Known, hook_parts, status_in_words
 from jobs.models import Run
 from tests.support import rows
 
@@ -67,7 +67,7 @@ def test_each_status_has_its_words() -> None:
     moment = {"started_at": now - timedelta(seconds=42), "ended_at": now}
 
     def words(**fields: Any) -> str:
-        return told(Run(fn_id="f", **fields), now, known)
+        return status_in_words(Run(fn_id="f", **fields), now, known)
 
     assert words(status="running", steps_done=2) == "In progress (step 3/5)"
     assert words(status="completed", **moment) == "Completed (42 s)"
@@ -88,7 +88,7 @@ def test_a_night_in_which_no_person_looked_is_no_duration() -> None:
         idle=timedelta(hours=7, minutes=59),
     )
 
-    assert told(run, now, Known()) == "Completed (1 min)"
+    assert status_in_words(run, now, Known()) == "Completed (1 min)"
 
 
 @pytest.mark.parametrize(

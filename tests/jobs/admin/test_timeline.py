@@ -17,7 +17,7 @@ def seconds(delta: timedelta) -> float:
 
 
 def told(run: Run) -> timeline.Story:
-    return timeline.tell(Run.objects.get(pk=run.pk), rows.now())
+    return timeline.read_story(Run.objects.get(pk=run.pk), rows.now())
 
 
 def test_a_song_is_told_step_by_step() -> None:
@@ -67,7 +67,7 @@ def test_a_backoff_that_goes_on_reaches_to_now() -> None:
     run = rows.backing_off_run()
     present = rows.now()
 
-    story = timeline.tell(run, present)
+    story = timeline.read_story(run, present)
 
     last = story.lanes[-1].bars[-1]
     assert (last.kind, last.end) == (BarKind.BACKOFF, present)
@@ -78,7 +78,7 @@ def test_work_that_goes_on_reaches_to_now() -> None:
     run = rows.make_run(status="running", started_at=present - timedelta(seconds=5))
     rows.make_step(run, "compose", present - timedelta(seconds=4), None)
 
-    (lane,) = timeline.tell(run, present).lanes
+    (lane,) = timeline.read_story(run, present).lanes
 
     assert [(bar.kind, seconds(bar.duration)) for bar in lane.bars] == [(BarKind.OPEN, 4)]
 
@@ -133,7 +133,7 @@ def test_a_long_run_costs_as_many_queries_as_a_short_one(
         rows.make_attempt(run, f"step-{number}", rows.now(), 1)
 
     with django_assert_num_queries(4):  # type: ignore[operator]
-        assert len(timeline.tell(run, rows.now()).lanes) == 40
+        assert len(timeline.read_story(run, rows.now()).lanes) == 40
 
 
 def test_the_latest_log_lines_are_told_and_an_earlier_window_of_them_when_asked(
@@ -148,7 +148,7 @@ def test_the_latest_log_lines_are_told_and_an_earlier_window_of_them_when_asked(
     assert [line.message for line in story.log_lines] == ["line 3", "line 4", "line 5"]
     assert (story.lines.words, story.lines.earlier, story.lines.later) == ("3–5 of 5", 3, None)
 
-    before = timeline.tell(run, rows.now(), last_line=story.lines.earlier)
+    before = timeline.read_story(run, rows.now(), last_line=story.lines.earlier)
     assert [line.message for line in before.log_lines] == ["line 1", "line 2", "line 3"]
     assert (before.lines.words, before.lines.earlier, before.lines.later) == ("1–3 of 5", None, 5)
 
@@ -173,7 +173,7 @@ def test_a_long_run_tells_its_latest_steps_and_each_earlier_one_when_asked(
 
     seen, ends_with = [], None
     while True:
-        story = timeline.tell(run, rows.now(), last_step=ends_with)
+        story = timeline.read_story(run, rows.now(), last_step=ends_with)
         seen.append([lane.name for lane in story.lanes])
         assert all(len(lane.attempts) == 2 for lane in story.lanes)
         assert len(waterfall.draw(story).rows) == 4 + story.steps.from_start
@@ -195,7 +195,7 @@ def test_an_earlier_window_is_drawn_from_its_first_step_to_its_last(
     monkeypatch.setattr(timeline, "MAX_STEPS", 4)
     run = a_run_of_steps(10)
 
-    start, end = timeline.tell(run, rows.now(), last_step=6).span
+    start, end = timeline.read_story(run, rows.now(), last_step=6).span
 
     assert start == run.created_at + timedelta(seconds=2)
     assert end - start < timedelta(seconds=5)
@@ -207,7 +207,7 @@ def test_a_number_beyond_the_steps_shows_the_nearest_window(
 ) -> None:
     monkeypatch.setattr(timeline, "MAX_STEPS", 4)
 
-    assert timeline.tell(a_run_of_steps(10), rows.now(), last_step=asked).steps.last == last
+    assert timeline.read_story(a_run_of_steps(10), rows.now(), last_step=asked).steps.last == last
 
 
 def test_attempts_that_do_not_fit_are_named_and_shown_where_their_step_ends_the_window(
@@ -223,5 +223,5 @@ def test_attempts_that_do_not_fit_are_named_and_shown_where_their_step_ends_the_
     ]
 
     for number in range(1, 6):
-        *_, lane = timeline.tell(run, rows.now(), last_step=number).lanes
+        *_, lane = timeline.read_story(run, rows.now(), last_step=number).lanes
         assert (lane.number, lane.unseen) == (number, 0)

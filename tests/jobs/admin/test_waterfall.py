@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.admin.timeline import tell
+from jobs.admin.timeline import read_story
 from jobs.admin.waterfall import axis, draw, place
 from jobs.models import Run
 from tests.support import rows
@@ -54,7 +54,7 @@ def test_a_run_made_this_very_moment_can_be_drawn() -> None:
 @pytest.mark.parametrize("make", [rows.completed_run, rows.failed_run, rows.backing_off_run])
 def test_every_bar_lies_within_the_drawing(make: object) -> None:
     run: Run = make()  # type: ignore[operator]
-    drawing = draw(tell(run, rows.now()))
+    drawing = draw(read_story(run, rows.now()))
 
     marks = [mark for row in drawing.rows for mark in row.marks]
     assert len(marks) > 3

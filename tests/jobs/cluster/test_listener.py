@@ -47,7 +47,7 @@ def exhausted(here: Listener) -> Listener:
 
 @pytest.fixture(autouse=True)
 def has_told_nothing(monkeypatch) -> None:
-    monkeypatch.setattr(notifier, "_told", {})
+    monkeypatch.setattr(notifier, "_notified", {})
 
 
 @pytest.fixture
@@ -251,7 +251,7 @@ def test_a_direct_connection_to_another_database_is_said_and_the_cluster_looks_m
 
 
 def test_a_direct_connection_that_cannot_be_had_is_tried_again(pool, direct, caplog, monkeypatch):
-    monkeypatch.setattr(listener, "RETRY", 0.0)
+    monkeypatch.setattr(listener, "RETRY_INTERVAL", 0.0)
     there = {name: direct[name] for name in NOWHERE}
     direct.update(NOWHERE)
     here = opened()

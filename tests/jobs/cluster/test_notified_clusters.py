@@ -27,7 +27,7 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def functions(monkeypatch) -> Iterator[None]:
     """As the cluster knows them; and this process has told nothing yet."""
-    monkeypatch.setattr(notifier, "_told", {})
+    monkeypatch.setattr(notifier, "_notified", {})
     with (
         registered(print, fn_id="listens", trigger=TriggerEvent(event="test/listen")),
         registered(print, fn_id="asks", trigger=TriggerEvent(event="test/ask")),

@@ -54,7 +54,7 @@ def test_what_outlives_its_time_fails_and_a_stop_of_every_process_at_once_is_in_
     wait_until(lambda: cluster.is_down, cluster)
     assert left_over(set(cluster.groups)) == []
     held.refresh_from_db()
-    assert held.status in ("completed", "queued")  # finished, or handed on after its step
+    assert held.status in ("completed", "queued")  # finished, or put down after its step
     assert (held.lost_count, held.lease_token) == (0, None)
     assert held.steps.filter(name="hold").count() == 1
     assert how_it_failed(held) == []

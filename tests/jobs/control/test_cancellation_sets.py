@@ -15,7 +15,7 @@ from django.forms.models import model_to_dict
 from django.test.utils import CaptureQueriesContext
 
 from jobs.api import Concurrency, Context, Event, TriggerEvent, bulk, cancel, pause, send
-from jobs.control import bulk_actions as bulk_module
+from jobs.control import bulk as bulk_module
 from jobs.control.cancellation_sets import PassedLines, cancel_plain
 from jobs.events.event import EventPayload
 from jobs.execution.executor import execute

@@ -24,7 +24,7 @@ from jobs.api import (
     send,
 )
 from jobs.control import forgetting
-from jobs.metrics import ends
+from jobs.metrics import ended_runs
 from jobs.models import Attempt, Fetch, LogLine, Run, Step
 from jobs.models import Event as EventRow
 from jobs.testing import Answer, Endpoint, drain, travel
@@ -124,7 +124,7 @@ def skeleton() -> dict[str, Any]:
 
 def counted() -> Counter[tuple[str, str]]:
     """The ends as the panel's charts count them."""
-    found = ends.counted(*spanning())
+    found = ended_runs.counted(*spanning())
     return Counter(
         {(c.fn_id, c.status): c.runs for c in found.values() if c.fn_id != "jobs-forget"}
     )

@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 
 from jobs.api import Outcome, StaleForm, once
-from jobs.control.form_submissions import LIFE, sent, token_for_form
+from jobs.control.form_submissions import TOKEN_LIFE, sent, token_for_form
 from jobs.ids import new_id
 from jobs.maintenance import retention
 from jobs.models import Submission
@@ -145,7 +145,7 @@ def test_with_its_token_a_guarded_act_is_done_once() -> None:
     assert send(diary, token, is_guarded=True) == Outcome("act 1", is_repeat=True)
 
 
-@pytest.mark.parametrize("off", [LIFE + timedelta(hours=1), -timedelta(days=2)])
+@pytest.mark.parametrize("off", [TOKEN_LIFE + timedelta(hours=1), -timedelta(days=2)])
 def test_a_token_whose_time_is_not_now_is_refused_with_a_sentence(off: timedelta) -> None:
     diary = Diary()
     with pytest.raises(StaleForm, match=r"opened more than 7 days ago, .* Nothing was done"):
@@ -154,7 +154,7 @@ def test_a_token_whose_time_is_not_now_is_refused_with_a_sentence(off: timedelta
 
 
 def test_a_token_is_good_for_as_long_as_it_is_said() -> None:
-    diary, token = Diary(), id_at(now() - LIFE + timedelta(hours=1))
+    diary, token = Diary(), id_at(now() - TOKEN_LIFE + timedelta(hours=1))
     assert [send(diary, token).is_repeat for _ in range(2)] == [False, True]
 
 
@@ -171,7 +171,7 @@ def test_a_form_is_known_for_longer_than_its_token_lives_and_then_forgotten(
     diary, token = Diary(), uuid.uuid4()
     for word in range(5):
         send(diary, token, asked=word)
-    travel(LIFE + timedelta(hours=1))
+    travel(TOKEN_LIFE + timedelta(hours=1))
     retention.delete_ended()
     assert send(diary, token, asked=0).is_repeat
     travel(timedelta(days=1))
@@ -199,7 +199,7 @@ def test_how_much_a_form_has_done_is_counted() -> None:
 
 
 def test_a_form_that_comes_back_keeps_its_token_while_that_is_good() -> None:
-    good, old = str(new_id()), str(id_at(now() - LIFE - timedelta(hours=1)))
+    good, old = str(new_id()), str(id_at(now() - TOKEN_LIFE - timedelta(hours=1)))
     assert token_for_form(good) == good
     for useless in (*filter(None, LOST), old):
         assert uuid.UUID(token_for_form(useless)).version == 7

@@ -9,7 +9,7 @@ from django.db import transaction
 from jobs.api import cancel
 from jobs.ids import new_id
 from jobs.models import Run, RunStatus
-from jobs.runs.line_locks import BUCKETS, FEW, lock
+from jobs.runs.line_locks import BUCKETS, MAX_OWN_LOCKS, lock
 from tests.jobs.events.test_many_ids import locks
 from tests.support.blocking import Uncommitted, others, wait_until_blocked
 from tests.support.functions import at_once, registered
@@ -17,7 +17,7 @@ from tests.support.rows import make_event, make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-MANY = FEW + 50
+MANY = MAX_OWN_LOCKS + 50
 
 
 def a_tree(name: str, size: int = MANY) -> Run:
@@ -61,7 +61,7 @@ def test_another_tree_in_the_same_transaction_takes_no_more():
     with transaction.atomic():
         cancel(a_tree("a").id, invoked=True)
         cancel(a_tree("b").id, invoked=True)
-        cancel(a_tree("c", size=FEW // 2).id, invoked=True)
+        cancel(a_tree("c", size=MAX_OWN_LOCKS // 2).id, invoked=True)
         assert locks() <= 2 * BUCKETS
 
 
@@ -93,12 +93,12 @@ def locked(keys: list[str]) -> None:
 
 
 def test_transactions_of_few_do_not_wait_for_each_other_because_of_a_bucket():
-    with Uncommitted(lambda: lock(lines("a", FEW), 0)):
-        locked(lines("b", FEW))
+    with Uncommitted(lambda: lock(lines("a", MAX_OWN_LOCKS), 0)):
+        locked(lines("b", MAX_OWN_LOCKS))
 
 
 def test_one_of_many_does_not_wait_for_those_of_few():
-    with Uncommitted(lambda: lock(lines("a", FEW), 0)):
+    with Uncommitted(lambda: lock(lines("a", MAX_OWN_LOCKS), 0)):
         locked(lines("b", MANY))
 
 

@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from jobs import api, conf
 from jobs.api import Cancel, Context, Event, NotAllowed, TriggerEvent, asked_by, send
-from jobs.control import bulk_actions as bulk_module
+from jobs.control import bulk as bulk_module
 from jobs.models import RegisteredFunction, Run, RunStatus
 from jobs.testing import drain
 from tests.jobs.admin.panel import page_of, said

@@ -8,14 +8,14 @@ from django.db import connection, transaction
 
 from jobs.api import Event, send
 from jobs.errors import InvalidEvent
-from jobs.events.deduplication import BUCKETS, FEW
+from jobs.events.deduplication import BUCKETS, MAX_OWN_LOCKS
 from jobs.models import Event as EventRow
 from tests.support.blocking import Uncommitted, others, wait_until_blocked
 from tests.support.functions import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-MANY = FEW + 1
+MANY = MAX_OWN_LOCKS + 1
 
 
 def events(prefix: str, count: int) -> list[Event]:
@@ -56,7 +56,7 @@ def test_ids_that_are_sent_one_by_one_in_a_transaction_take_no_more():
     with transaction.atomic():
         for event in events("order", 600):
             send(event)
-        assert locks() <= BUCKETS + 2 * FEW
+        assert locks() <= BUCKETS + 2 * MAX_OWN_LOCKS
 
 
 def test_a_transaction_that_gets_over_few_takes_all_buckets():
@@ -69,11 +69,11 @@ def test_a_transaction_that_gets_over_few_takes_all_buckets():
 
 def test_a_repeat_in_a_transaction_counts_once():
     """Else half as many of them would take all buckets."""
-    send(events("order", FEW - 1))
+    send(events("order", MAX_OWN_LOCKS - 1))
     with transaction.atomic():
-        for event in events("order", FEW - 1):
+        for event in events("order", MAX_OWN_LOCKS - 1):
             send(event)
-        assert locks() < 2 * FEW
+        assert locks() < 2 * MAX_OWN_LOCKS
 
 
 def test_beside_senders_of_few_a_long_list_takes_few_more():
@@ -86,10 +86,10 @@ def test_what_a_savepoint_took_back_does_not_count():
     with transaction.atomic():
         for _ in range(3):
             with transaction.atomic():
-                send(events("order", FEW))
+                send(events("order", MAX_OWN_LOCKS))
                 transaction.set_rollback(True)
-        send(events("order", FEW))
-        assert FEW < locks() <= 2 * FEW
+        send(events("order", MAX_OWN_LOCKS))
+        assert MAX_OWN_LOCKS < locks() <= 2 * MAX_OWN_LOCKS
 
 
 # --- senders of one id take turns -----------------------------------------------------------------
@@ -122,13 +122,13 @@ def test_an_id_is_taken_from_a_transaction_that_came_to_send_many():
 
 
 def test_senders_of_few_do_not_wait_for_each_other():
-    with Uncommitted(lambda: send(events("one", FEW))):
-        assert len(send(events("other", FEW))) == FEW
-        assert EventRow.objects.count() == FEW  # the one has not committed
+    with Uncommitted(lambda: send(events("one", MAX_OWN_LOCKS))):
+        assert len(send(events("other", MAX_OWN_LOCKS))) == MAX_OWN_LOCKS
+        assert EventRow.objects.count() == MAX_OWN_LOCKS  # the one has not committed
 
 
 def test_a_sender_of_many_does_not_wait_for_senders_of_few():
-    with Uncommitted(lambda: send(events("few", FEW))):
+    with Uncommitted(lambda: send(events("few", MAX_OWN_LOCKS))):
         assert len(send(events("many", 1000))) == 1000
         assert EventRow.objects.count() == 1000  # those of few have not committed
 
@@ -142,7 +142,7 @@ def test_who_came_before_a_sender_of_many_goes_on_sending():
         assert len(send(events("few-more", 1))) == 1
 
 
-@pytest.mark.parametrize("size", [2, FEW, MANY, 400])
+@pytest.mark.parametrize("size", [2, MAX_OWN_LOCKS, MANY, 400])
 def test_two_transactions_that_send_unrelated_lists_never_block_each_other_for_good(size: int):
     lists = [events(name, size) for name in "abcdefgh"]
     pairs = zip(lists[:4], lists[4:], strict=True)
@@ -165,7 +165,7 @@ def test_a_list_and_a_transaction_that_sends_twice_may_have_one_id_in_common():
 def test_after_a_refused_list_a_transaction_that_gets_over_few_takes_all_buckets():
     send(Event(name="test/listed", id="known"))
     with transaction.atomic():
-        send(events("before", FEW - 5))
+        send(events("before", MAX_OWN_LOCKS - 5))
         with pytest.raises(InvalidEvent):
             send([Event(name="test/another", id="known"), *events("refused", 10)])
         send(events("after", 10))

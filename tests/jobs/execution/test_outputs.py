@@ -12,7 +12,7 @@ from django.db import connection
 
 from jobs.api import Context
 from jobs.execution.executor import execute
-from jobs.execution.records import AT_ONCE
+from jobs.execution.records import OUTPUTS_AT_ONCE
 from jobs.models import Run, Step
 from jobs.runs.claiming import claim_due
 from jobs.testing import Answer, drain, travel
@@ -75,7 +75,7 @@ def test_a_large_memory_is_read_piece_by_piece_and_each_piece_once():
     seen = replayed(returns([PAGE] * 60))
 
     assert the_run().output == in_order(60)
-    assert seen.largest <= AT_ONCE + 61 * ROW
+    assert seen.largest <= OUTPUTS_AT_ONCE + 61 * ROW
     assert seen.bytes <= 60 * PAGE + 61 * ROW
     assert len(seen.of(ASKED_FOR)) == 7  # eight at a time, of which the first came with the rows
 
@@ -85,7 +85,7 @@ def test_an_output_that_is_large_by_itself_comes_alone_and_the_small_ones_around
 
     assert the_run().output == in_order(6)
     assert seen.of(READ)[0] < 7 * (ROW + 100)
-    assert [size // AT_ONCE for size in seen.of(ASKED_FOR)] == [1, 1]
+    assert [size // OUTPUTS_AT_ONCE for size in seen.of(ASKED_FOR)] == [1, 1]
 
 
 def test_what_the_function_does_not_ask_for_any_more_is_not_read():
@@ -102,7 +102,7 @@ def test_what_the_function_does_not_ask_for_any_more_is_not_read():
     with registered(only_one):
         seen = went_on()
     assert the_run().output == "000059"
-    assert seen.bytes < AT_ONCE + PAGE + 62 * ROW
+    assert seen.bytes < OUTPUTS_AT_ONCE + PAGE + 62 * ROW
 
 
 def test_in_another_order_each_step_has_its_own_output_and_little_is_held_at_a_time():
@@ -119,7 +119,7 @@ def test_in_another_order_each_step_has_its_own_output_and_little_is_held_at_a_t
     with registered(backwards):
         seen = went_on()
     assert the_run().output == in_order(40)
-    assert seen.largest <= AT_ONCE + 41 * ROW
+    assert seen.largest <= OUTPUTS_AT_ONCE + 41 * ROW
 
 
 def test_rows_that_are_older_than_the_count_of_their_bytes_are_read_all_the_same():
@@ -143,7 +143,7 @@ def test_large_answers_of_requests_come_when_they_are_asked_for(endpoint):
     seen = replayed(handler)
     assert the_run().output == in_order(4)
     assert len(endpoint.asked) == 4
-    assert [size // AT_ONCE for size in seen.of(ASKED_FOR)] == [1] * 4
+    assert [size // OUTPUTS_AT_ONCE for size in seen.of(ASKED_FOR)] == [1] * 4
 
 
 def test_the_body_of_a_request_that_was_sent_is_not_read_again(endpoint):

@@ -24,7 +24,7 @@ from jobs.platform.ipc import process_tree
 from jobs.platform.ipc.pipe_queue import LossyQueue
 from jobs.platform.postgres import statements
 from jobs.platform.postgres.pooled_pipeline import pipeline_of
-from jobs.platform.postgres.step_cursor import OFTEN
+from jobs.platform.postgres.step_cursor import PREPARED_AFTER
 from jobs.testing import drain, travel
 from tests.support.functions import Diary, go, registered
 
@@ -136,9 +136,9 @@ def test_a_process_holds_after_many_runs_what_it_has_held_after_a_few(prepares, 
         return kept()
 
     with registered(handler):
-        for round in range(OFTEN):  # what each round asks once is prepared by then
+        for round in range(PREPARED_AFTER):  # what each round asks once is prepared by then
             play(round)
-        few, many = play(OFTEN), play(OFTEN + 1)
+        few, many = play(PREPARED_AFTER), play(PREPARED_AFTER + 1)
     # Fewer than half an object for each run is nothing that a run leaves.
     assert many.pop("objects") - few.pop("objects") < RUNS / 2
     assert many == few

@@ -47,21 +47,24 @@ NO_TEXTS = {
         "self._page[SHIFTS_OFFSET:STATUS_OFFSET]",
         "self._page[self._start(entry):self._start(entry) + ENTRY.size]",
     },
-    "jobs/control/bulk_actions.py": {"found[at:at + size]"},
+    "jobs/control/bulk.py": {"found[at:at + size]"},
     "jobs/control/cancel_on.py": {
         "_candidates(came, [function.fn_id for function, _ in rules], after)[:BATCH]"
     },
     "jobs/runs/deadlocks.py": {
         "list(zip(run.turn_keys, run.turn_limits, strict=True))[run.turns_held:]",
     },
-    "jobs/runs/turns.py": {"list(turn_keys)[:turns_held + 1]", "found[start:start + FEW]"},
+    "jobs/runs/turns.py": {
+        "list(turn_keys)[:turns_held + 1]",
+        "found[start:start + MAX_OWN_LOCKS]",
+    },
     "jobs/events/id_conflicts.py": {"names[:MAX_NAMES]"},
     "jobs/management/commands/send.py": {"line[start:start + 76]"},  # of what was typed
     # of an expression's tokens
     "jobs/registry/expression_names.py": {"tokens[:i]", "tokens[i + 1:end]", "tokens[end + 1:]"},
-    "jobs/testing/survival.py": {"unsteady[:SHOWN]", "broken[:SHOWN]"},
+    "jobs/testing/survival.py": {"unsteady[:MAX_SHOWN]", "broken[:MAX_SHOWN]"},
     "jobs/testing/endpoint.py": {"data[:len(data) // 2]"},  # the answer that breaks off, of tests
-    "jobs/execution/unmet_conditions.py": {"found[before:]", "new[:MAX_TOLD]"},
+    "jobs/execution/unmet_conditions.py": {"found[before:]", "new[:MAX_LOGGED]"},
     "jobs/metrics/conditions.py": {
         "rows[:5 * MAX_SHOWN]",
         "latest[:MAX_OF_A_FUNCTION]",
@@ -88,7 +91,7 @@ NO_TEXTS = {
     "jobs/platform/postgres/pooled_pipeline.py": {
         "rows[len(ahead):]",
     },
-    "jobs/platform/postgres/role_privileges.py": {"tables[:SHOWN]"},
+    "jobs/platform/postgres/role_privileges.py": {"tables[:MAX_SHOWN]"},
     "jobs/lib/secrets.py": {  # the mask
         "text[:end]",
         "text[end:]",
@@ -153,7 +156,7 @@ NO_TEXTS = {
     },
     "jobs/admin/links.py": {"list(found or [])[:MAX_FOUND]"},
     "jobs/admin/operations.py": {"found.failures.groups[:MAX_GROUPS]"},
-    "jobs/admin/retrying.py": {"ended[:MAX_SHOWN]"},
+    "jobs/admin/retry_button.py": {"ended[:MAX_SHOWN]"},
     "jobs/admin/run_filters.py": {"ids[number:number + 1]"},
     "jobs/admin/run_rows.py": {"kinds[:whole]", "str(run.pk)[-8:]"},
     "jobs/admin/run_search.py": {"text[:MAX_TERM]"},
@@ -163,7 +166,7 @@ NO_TEXTS = {
         "entries[:MAX_AT_WORK]",
         "hmac.new(key, f'{name}\\x00{value}'.encode(), hashlib.sha256).hexdigest()[:8]",
     },
-    "jobs/control/failures.py": {
+    "jobs/control/dealt_with.py": {
         "runs.select_for_update(of=('self',)).only('id', 'fn_id', 'event_id', 'status')[:MAX_READ]",
         "found[:MAX_READ]",
     },
@@ -174,9 +177,9 @@ NO_TEXTS = {
     },
     "jobs/metrics/failures.py": {"kinds[:MAX_KINDS]", "groups[:MAX_KINDS]"},
     "jobs/metrics/needs.py": {
-        "failing.groups[MAX_TOLD:]",
-        "failing.groups[:MAX_TOLD]",
-        "odd[:MAX_TOLD]",
+        "failing.groups[MAX_SHOWN:]",
+        "failing.groups[:MAX_SHOWN]",
+        "odd[:MAX_SHOWN]",
     },
     "jobs/metrics/one_cluster.py": {
         "held[:MAX_LISTED]",

@@ -45,7 +45,7 @@ from jobs.models import RegisteredFunction, Run
 from jobs.runs import shares
 from jobs.runs.claimed_run import Claim
 from jobs.runs.claiming import claim_due
-from jobs.runs.lease import give_back, take_over
+from jobs.runs.lease import give_back, replace_token
 from tests.jobs.laws.model import Known, Model
 from tests.support.commit_boundaries import forget_everything
 from tests.support.functions import registered
@@ -236,7 +236,7 @@ class Engine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.at_work())
     @rule(data=st.data())
-    def hand_on(self, data):
+    def give_back(self, data):
         run = data.draw(st.sampled_from(self.at_work()))
         late = self.let_go(run)
         assert give_back(late.run_id, late.token)
@@ -256,7 +256,7 @@ class Engine(RuleBasedStateMachine):
         before = list(Run.objects.order_by("id").values())
         self.fates[str(late.run_id)] = "completed"
         execute(late)
-        assert not take_over(late.run_id, late.token)
+        assert not replace_token(late.run_id, late.token)
         assert not give_back(late.run_id, late.token)
         assert not lost_workers.record_lost_worker(late.run_id, late.token, 4711, "")
         assert list(Run.objects.order_by("id").values()) == before

@@ -14,7 +14,7 @@ from jobs.api import Context, Event, cancel, deal_with, pause, send
 from jobs.control.lookup import lock_run
 from jobs.execution.executor import execute
 from jobs.fetch import gateway
-from jobs.fetch.lease import hand_on_lapsed
+from jobs.fetch.lease import requeue_lapsed
 from jobs.models import Fetch, Run
 from jobs.runs import hook_events, lease
 from jobs.runs.claiming import claim_due
@@ -59,7 +59,7 @@ def asked_late(endpoint) -> gateway.LeasedRequest:
     execute(*claim_due(1))
     (request,) = gateway.lease_requests(1)
     Fetch.objects.update(lease_until=F("sent_at"))  # travel() would move sent_at, too
-    assert hand_on_lapsed() == 1
+    assert requeue_lapsed() == 1
     return request
 
 
@@ -85,8 +85,8 @@ def test_a_request_that_lapses_while_its_run_is_cancelled_is_not_sent_again(endp
         gateway.lease_requests(1)
         Fetch.objects.update(lease_until=F("sent_at"))
         with Uncommitted(lambda: cancel(run.id)):
-            assert hand_on_lapsed() == 0
-        assert hand_on_lapsed() == 1
+            assert requeue_lapsed() == 0
+        assert requeue_lapsed() == 1
     assert gateway.lease_requests(1) == []
     assert Fetch.objects.get().status == "failed"
 

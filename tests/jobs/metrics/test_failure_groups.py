@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from jobs.api import NonRetriableError
-from jobs.metrics.acts import Act
 from jobs.metrics.failures import BARS, failures
+from jobs.metrics.remedies import Remedy
 from jobs.testing import Answer, Endpoint
 from tests.support.ended import ended, minutes
 from tests.support.functions import ran
@@ -59,7 +59,7 @@ def test_a_failed_request_is_asked_again_by_a_retry(endpoint: Endpoint):
     endpoint.answers(Answer(401, {"detail": "bad key"}))
     ran(lambda ctx: ctx.step.fetch("call", endpoint.url))
     (group,) = failures().groups
-    assert group.advice.act == Act.RETRY
+    assert group.advice.remedy == Remedy.RETRY
 
 
 def test_what_an_answer_does_not_have_is_had_by_asking_again(endpoint: Endpoint):
@@ -70,7 +70,7 @@ def test_what_an_answer_does_not_have_is_had_by_asking_again(endpoint: Endpoint)
     endpoint.answers(Answer(body={"other": 1}))
     ran(make, retries=0)
     (group,) = failures().groups
-    assert (group.advice.act, group.advice.from_step) == (Act.RERUN_FROM, "call")
+    assert (group.advice.remedy, group.advice.from_step) == (Remedy.RERUN_FROM, "call")
     assert group.advice.why == "The remembered answer of call would fail again; rerun from call."
 
 
@@ -81,10 +81,10 @@ def gone() -> None:
 def test_what_is_gone_is_left_out():
     ran(lambda ctx: ctx.step.run("find", gone))
     (group,) = failures().groups
-    assert group.advice.act == Act.LEAVE_OUT
+    assert group.advice.remedy == Remedy.LEAVE_OUT
 
 
 def test_anything_else_is_tried_again():
     ran(lambda ctx: ctx.step.run("connect", open, "/nowhere"), retries=0)
     (group,) = failures().groups
-    assert group.advice.act == Act.RETRY
+    assert group.advice.remedy == Remedy.RETRY

@@ -42,7 +42,7 @@ def work(ctx: Context) -> str:
 def everything_that_is_looked_at(key: str) -> list[Any]:
     seen = overview(SPANS[key])
     of_kind = failures.open_runs_of("call · 500 kind 3")[:50]
-    figures = functions(seen.charts, seen.present)
+    figures = functions(seen.charts, seen.unfinished)
     told = [figures, steps("test-function", SPANS[key]), event_names(SPANS[key])]
     return [*told, list(of_kind.defer("error", "output"))]
 
@@ -56,7 +56,7 @@ def looked_at(key: str) -> Explained:
 @pytest.fixture
 def _history(monkeypatch) -> Any:
     """A month of it, rolled up; some runs that sleep."""
-    monkeypatch.setattr(rollups, "BUDGET", 600.0)
+    monkeypatch.setattr(rollups, "PASS_SECONDS", 600.0)
     with off_the_record(), registered(work):
         send([Event(name="test/go", data={"sleep": True}) for _ in range(300)])
         send(Event(name="test/go"))

@@ -11,9 +11,9 @@ from jobs.maintenance import cron
 from jobs.metrics.functions import functions
 from jobs.metrics.needs import CODES, Level
 from jobs.metrics.overview import overview
-from jobs.metrics.present import present
 from jobs.metrics.spans import SPANS, InvalidSpan, span_of
 from jobs.metrics.steps import steps
+from jobs.metrics.unfinished import count_unfinished
 from jobs.testing import Answer, Endpoint, travel
 from tests.support.ended import ended, minutes
 from tests.support.functions import ran, registered
@@ -78,7 +78,7 @@ def test_without_a_cluster_the_sentence_says_so():
 def test_a_run_that_waits_for_a_worker_for_long_is_told():
     run = make_run(now() - minutes(4), due_at=now() - minutes(4))
     assert told() == ["The oldest due run waits 4 min. 1 of 2 workers are busy."]
-    assert present().oldest_due == run.id
+    assert count_unfinished().oldest_due == run.id
 
 
 @pytest.mark.usefixtures("cluster")
@@ -147,7 +147,7 @@ def test_runs_are_counted_by_state_and_reason():
     make_run(status="waiting", reason="fetch"), make_run(status="waiting", reason="sleep")
     make_run(status="running", fn_id="dance")
     ended()
-    seen = present()
+    seen = count_unfinished()
     assert (seen.queued, seen.running, seen.waiting, seen.count()) == (1, 1, 2, 4)
     assert seen.count("waiting", "sleep") == 1
     assert seen.pending == {"dance": 1, "generate-song-event": 3}

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from jobs.api import Event, rerun, send
 from jobs.maintenance import retention
-from jobs.metrics import ends, rollups
+from jobs.metrics import ended_runs, rollups
 from jobs.metrics.histograms import BOUNDS, Histogram, bucket_of, histogram
 from jobs.metrics.rollups import roll_up
 from jobs.metrics.series import charts
@@ -29,7 +29,7 @@ OUTCOMES = ("completed", "completed", "failed", "cancelled", "skipped")
 
 @pytest.fixture(autouse=True)
 def all_the_time_it_needs(monkeypatch) -> None:
-    monkeypatch.setattr(rollups, "BUDGET", 600.0)
+    monkeypatch.setattr(rollups, "PASS_SECONDS", 600.0)
 
 
 def settle() -> None:
@@ -179,7 +179,7 @@ def test_a_long_history_is_counted_a_piece_at_a_time(monkeypatch):
     for number in range(30):
         ended(minutes(100 - number))
     monkeypatch.setattr(rollups, "CHUNK", 4)
-    monkeypatch.setattr(rollups, "BUDGET", 0.0)
+    monkeypatch.setattr(rollups, "PASS_SECONDS", 0.0)
     passes = 1
     while not roll_up():
         assert sum(rolled().values()) <= 5 * passes
@@ -269,7 +269,9 @@ def test_the_time_between_a_failure_and_a_persons_retry_is_not_the_runs():
         drain()
     run = the_run()
     assert run.duration < timedelta(minutes=1)
-    (count,) = (c for c in ends.counted(now() - HOUR, now()).values() if c.status == "completed")
+    (count,) = (
+        c for c in ended_runs.counted(now() - HOUR, now()).values() if c.status == "completed"
+    )
     assert count.times.p95 < 60
     assert count.waits.total == 0, "its wait was counted when it failed"
     assert UndoneEnd.objects.get().took < 60

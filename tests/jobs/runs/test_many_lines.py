@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 
 from jobs.api import cancel
-from jobs.runs.line_locks import FEW, lock
+from jobs.runs.line_locks import MAX_OWN_LOCKS, lock
 from tests.jobs.control.test_invocation_trees import MANY, a_tree, cancelled, lines
 from tests.support.blocking import others, wait_until_blocked
 from tests.support.functions import registered
@@ -24,7 +24,7 @@ def locked(count: int) -> None:
         lock(lines("a", count), 0)
 
 
-@pytest.mark.parametrize("size", [2, FEW, FEW + 1, 4 * FEW])
+@pytest.mark.parametrize("size", [2, MAX_OWN_LOCKS, MAX_OWN_LOCKS + 1, 4 * MAX_OWN_LOCKS])
 def test_a_set_of_lines_and_a_transaction_that_locks_twice_may_have_one_line_in_common(size: int):
     with others() as start, transaction.atomic():
         lock(lines("a", 1), 0)
@@ -34,7 +34,7 @@ def test_a_set_of_lines_and_a_transaction_that_locks_twice_may_have_one_line_in_
     later.result(PATIENCE)
 
 
-@pytest.mark.parametrize("size", [2, FEW, FEW + 1, 4 * FEW])
+@pytest.mark.parametrize("size", [2, MAX_OWN_LOCKS, MAX_OWN_LOCKS + 1, 4 * MAX_OWN_LOCKS])
 def test_a_transaction_that_locks_twice_waits_for_a_set_that_came_first(size: int):
     def twice() -> None:
         with transaction.atomic():

@@ -65,7 +65,7 @@ def after(time: timedelta) -> str:
 
 def told() -> timeline.Story:
     run = the_run()
-    return timeline.tell(run, datetime.now(UTC))
+    return timeline.read_story(run, datetime.now(UTC))
 
 
 # --- timeouts.start -------------------------------------------------------------------------------

@@ -271,7 +271,7 @@ def test_what_was_found_is_not_kept():
 
 
 def test_nobody_joins_in_a_look_up_that_hangs(monkeypatch):
-    monkeypatch.setattr("jobs.platform.http.connection_pool.SHARED", 0.0)
+    monkeypatch.setattr("jobs.platform.http.connection_pool.LOOKUP_SHARED_FOR", 0.0)
     resolver = Resolver()
     transport = Transport(resolver)
     hanging, fresh = (transport._found("songs.test", 80) for _ in range(2))

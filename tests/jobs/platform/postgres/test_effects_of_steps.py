@@ -95,7 +95,7 @@ def test_a_step_that_fails_takes_back_what_it_did_and_nothing_of_others(
         raise ValueError("after its effects")
 
     def often(ctx: Context) -> None:
-        for number in range(step_cursor.OFTEN + 1):
+        for number in range(step_cursor.PREPARED_AFTER + 1):
             ctx.step.run(f"way-{number}", way)
             ctx.step.run(
                 f"delete-{number}", lambda: Category.objects.exclude(name="Waltz").delete()
@@ -131,7 +131,7 @@ def test_a_step_that_fails_before_it_has_sent_anything_takes_nothing_of_others_a
 
 def test_a_step_whose_prepared_statement_errs_takes_nothing_of_others_along():
     def handler(ctx: Context) -> None:
-        for number in range(step_cursor.OFTEN + 2):
+        for number in range(step_cursor.PREPARED_AFTER + 2):
             ctx.step.run(f"add-{number}", add, f"Jazz {number}")
         with contextlib.suppress(StepError):
             ctx.step.run("again", add, "Jazz 0")
@@ -139,9 +139,9 @@ def test_a_step_whose_prepared_statement_errs_takes_nothing_of_others_along():
 
     run = ran(handler, retries=0)
     assert run.status == "completed"
-    assert run.steps_done == step_cursor.OFTEN + 4
+    assert run.steps_done == step_cursor.PREPARED_AFTER + 4
     assert Attempt.objects.filter(run=run).count() == 1
-    assert Category.objects.count() == step_cursor.OFTEN + 3
+    assert Category.objects.count() == step_cursor.PREPARED_AFTER + 3
 
 
 def test_a_transaction_that_a_cancellation_undoes_leaves_the_connection_usable():

@@ -34,7 +34,7 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def every_word(monkeypatch) -> None:
     """However soon it comes after another one."""
-    monkeypatch.setattr(notifier, "_told", {})
+    monkeypatch.setattr(notifier, "_notified", {})
     monkeypatch.setattr(notifier, "GAP", 0.0)
 
 
@@ -133,7 +133,7 @@ def test_a_word_that_could_not_be_told_costs_the_sender_nothing_and_the_next_is_
 ):
     monkeypatch.setattr(notifier, "GAP", 3600.0)
     with monkeypatch.context() as broken, caplog.at_level("INFO"):
-        broken.setattr(notifier, "TELL", "SELECT 1 / 0, %(channel)s, %(what)s")
+        broken.setattr(notifier, "NOTIFY", "SELECT 1 / 0, %(channel)s, %(what)s")
         sends()
     assert ear.heard() == []
     assert "could not be told" in caplog.text
@@ -224,7 +224,7 @@ def test_a_process_of_a_cluster_rings_its_wakeup_after_the_commit(
 
 
 def test_what_may_be_a_request_rings_the_gateways_wakeup_too(worker_table: WorkerTable):
-    notifier.wake_clusters()
+    notifier.tell_clusters()
     assert worker_table.runs.consume()
     assert worker_table.requests.consume()
 

@@ -142,7 +142,7 @@ def test_what_the_url_says_of_a_setting_counts_more_than_the_role(told):
 
 
 def test_a_server_older_than_the_oldest_promised_version_is_named(told, monkeypatch):
-    monkeypatch.setattr(server_checks, "OLDEST", 99)
+    monkeypatch.setattr(server_checks, "OLDEST_TESTED", 99)
     (problem,) = found().values()
     assert problem.id == "jobs.E010"
     assert f"is {connection.pg_version // 10_000}" in problem.msg

@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.needs_session("nothing is prepared behind a pool"),
 ]
 
-OFTEN = preparing.OFTEN + 1
+OFTEN = preparing.PREPARED_AFTER + 1
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,9 @@
-"""A button's acts on one run."""
+"""Acts on one run: retry, rerun and cancel."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
@@ -14,24 +16,33 @@ from jobs.models import Run
 from jobs.runs import invocation_tree
 
 
-def retry(run_id: str) -> str:
+def _retry(run_id: str) -> str:
     return api.rerun(run_id)
 
 
-def restart(run_id: str) -> str:
+def _restart(run_id: str) -> str:
     return api.rerun(run_id, from_start=True)
 
 
-RESTART = FormAct(act=restart, done="Rerun from the start.", action="jobs.rerun")
-
-
-def cancel(run_id: str) -> str:
+def _cancel(run_id: str) -> str:
     if not api.cancel(run_id):
         raise JobsError("The run had already ended.")
     return run_id
 
 
-ALONG = "Cancelled, with the runs that it had invoked."
+RETRY = FormAct(
+    act=_retry, done="Retried from the failed step.", action="jobs.retry", is_guarded=True
+)
+RESTART = FormAct(act=_restart, done="Rerun from the start.", action="jobs.rerun")
+CANCEL = FormAct(act=_cancel, done="Cancelled.", action="jobs.cancel", is_guarded=True)
+
+
+def rerun_from(step: str) -> FormAct:
+    again = partial(api.rerun, from_step=step)
+    return FormAct(act=again, done=f"Rerun from step “{step}”.", action="jobs.rerun", asked=step)
+
+
+CANCELLED_TREE = "Cancelled, with the runs that it had invoked."
 
 
 def cancel_tree(model_admin: Any, request: HttpRequest, run: Run) -> Outcome:
@@ -43,7 +54,7 @@ def cancel_tree(model_admin: Any, request: HttpRequest, run: Run) -> Outcome:
             raise JobsError("The run had already ended.")
         return run_id
 
-    form_act = FormAct(act=end, done=ALONG, action="jobs.cancel", asked="invoked", is_guarded=True)
+    form_act = replace(CANCEL, act=end, done=CANCELLED_TREE, asked="invoked")
     outcome = act_on(model_admin, request, run, form_act)
     if not outcome.is_repeat:
         with api.asked_by(request.user):

@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 
 from jobs.control.cancellation import cancel
 from jobs.control.cancellation_sets import LARGEST_SET, PassedLines, cancel_plain
+from jobs.control.permission_names import CANCEL_RUN, RERUN_RUN
 from jobs.control.reruns import rerun, rerun_once
 from jobs.errors import InvalidTransition, JobsError, NonRetriableError, UnknownFunction
 from jobs.events import intake, requester, validation
@@ -26,9 +27,9 @@ from jobs.runs import hook_events, pace
 FUNCTION = "jobs-bulk"
 EVENT = "jobs/bulk.requested"
 BATCH = 2_000  # runs of one step
-SINGLY = 25  # runs between two looks at the time, where each is done by itself
+SINGLE_SET = 25  # runs between two looks at the time, where each is done by itself
 MAX_SECONDS = 1.0  # seconds of one step, and of a rest
-SHARE = 0.2  # of the time, for cancelling together beside other runs
+SHARE_TOGETHER = 0.2  # of the time, for cancelling together beside other runs
 SHARE_SINGLY = 0.4
 MAX_BATCHES = 900  # within the limit of steps
 
@@ -38,12 +39,12 @@ ALLOWED = {
     "retry": [str(RunStatus.FAILED), str(RunStatus.CANCELLED)],
     "rerun": [str(status) for status in FINISHED],
 }
-ASKED = {"action", "filter", "why", "invoked", "after", "own"}
+KNOWN_KEYS = {"action", "filter", "why", "invoked", "after", "own"}
 FILTERS = {"fn_id", "status", "since", "until"}
 PERMISSION = {
-    "cancel": "jobs.cancel_run",
-    "retry": "jobs.rerun_run",
-    "rerun": "jobs.rerun_run",
+    "cancel": CANCEL_RUN,
+    "retry": RERUN_RUN,
+    "rerun": RERUN_RUN,
 }
 
 
@@ -93,7 +94,7 @@ def bulk(
 def refuse_unknown(asked: dict[str, Any]) -> None:
     """Of a run that a newer version was asked for, before this one was deployed again: an unknown
     filter left out would mean more runs."""
-    unknown = sorted({*asked.keys() - ASKED, *asked["filter"].keys() - FILTERS})
+    unknown = sorted({*asked.keys() - KNOWN_KEYS, *asked["filter"].keys() - FILTERS})
     if asked["action"] not in ALLOWED:
         unknown.append(asked["action"])
     if unknown:
@@ -162,13 +163,13 @@ def batch(
     began = time.monotonic()
     with requester.asking(asker), PassedLines() as passed_lines:
         order = Order(action, why, invoked, pace.Crowd(FUNCTION), passed_lines)
-        at, size = 0, LARGEST_SET if action == "cancel" else SINGLY
+        at, size = 0, LARGEST_SET if action == "cancel" else SINGLE_SET
         while part := found[at : at + size]:
             if at and time.monotonic() - began > MAX_SECONDS:
                 return tally | {"more": True}
             all_together = _do_set(order, part, tally)
             tally["after"] = f"{page.mark}{part[-1].id}"
-            at, size = at + size, LARGEST_SET if all_together else SINGLY
+            at, size = at + size, LARGEST_SET if all_together else SINGLE_SET
     if len(found) == BATCH:
         return tally | {"more": True}
     going_on = next((later_page for later_page in later if later_page.runs.exists()), None)
@@ -257,7 +258,7 @@ def _do(order: Order, runs: list[Listed], reasons: dict[uuid.UUID, str]) -> tupl
     left = _cancel_together(order, runs)
     done = len(runs) - len(left) + sum(_act(order, run_id, reasons) for run_id in left)
     if order.crowd.is_there():
-        share = SHARE_SINGLY if left else SHARE
+        share = SHARE_SINGLY if left else SHARE_TOGETHER
         time.sleep(min(pace.rest_after(time.monotonic() - began, share), MAX_SECONDS))
     return done, not left
 

@@ -26,14 +26,14 @@ def retry_of(run: Run, user: Any, *, invokes: bool) -> dict[str, Any]:
     ended = along.retried()
     return {
         "can_retry": refused is None,
-        "retry_refusal": linked(refused) if refused else "",
+        "retry_refusal": with_link(refused) if refused else "",
         "can_rerun_from_step": is_resumable(run.fn_id),
         "goes_along": [run_link(one.pk, one.fn_id) for one in ended[:MAX_SHOWN]],
         "more_along": max(ended.count() - MAX_SHOWN, 0),
     }
 
 
-def linked(error: JobsError) -> SafeString:
+def with_link(error: JobsError) -> SafeString:
     if not error.run_id:
         return format_html("{}", error)
     return format_html("{} {}", error, run_link(error.run_id, "Go to that run."))

@@ -1,5 +1,4 @@
-"""Acts of operators, from Django's log: one on many objects at once counts
-once."""
+"""Acts of operators, read from Django's log, where an act on many objects has an entry for each."""
 
 from __future__ import annotations
 
@@ -15,11 +14,11 @@ from django.db.models import Q, QuerySet
 
 from jobs.lib.excerpts import excerpt
 
-READ = 5_000  # log entries that a page reads
-MATCHING = 1_000  # … and takes
-SHOWN = 100  # acts on a page
-NAMED = 20  # objects of an act
-TOGETHER = timedelta(seconds=60)  # between two entries of one act, at most
+MAX_READ = 5_000  # log entries that a page reads
+MAX_MATCHING = 1_000  # … and takes
+MAX_SHOWN = 100  # acts on a page
+MAX_TARGETS = 20  # of an act
+MAX_GAP = timedelta(seconds=60)  # between two entries of one act
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 FLAGS = {1: "Added.", 2: "Changed.", 3: "Deleted."}
 
@@ -43,7 +42,7 @@ class Act:
     kind: str  # of its objects, as “run”
     kinds: str  # … in the plural
     number: int = 0
-    targets: list[Target] = field(default_factory=list)  # the first NAMED
+    targets: list[Target] = field(default_factory=list)  # the first MAX_TARGETS
     begun: datetime | None = None
 
     @property
@@ -55,28 +54,28 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class Acts:
+class ActsPage:
     """Newest first. `older`: the log's id below which the next page begins; None at the end."""
 
     acts: list[Act]
     older: int | None
 
 
-def acts(may: Allowed, wanted: Q | None = None, before: int | None = None) -> Acts:
-    """The wanted acts (by default all) below the entry `before`. Three queries read at most READ
-    entries: an empty page may have older ones."""
+def read_acts(may: Allowed, wanted: Q | None = None, before: int | None = None) -> ActsPage:
+    """The wanted acts (by default all) below the entry `before`. At most MAX_READ entries are
+    read: an empty page may have older ones. Three queries."""
     entries = _matching(_below(before), wanted)
-    found, last = _together(entries, may)
-    if last is None and len(entries) == MATCHING:
+    found, last = _grouped(entries, may)
+    if last is None and len(entries) == MAX_MATCHING:
         last = entries[-1].pk
     if last is None:
-        last = _below(before).values_list("id", flat=True)[READ - 1 : READ].first()
-    return Acts(found, last)
+        last = _below(before).values_list("id", flat=True)[MAX_READ - 1 : MAX_READ].first()
+    return ActsPage(found, last)
 
 
-def latest(may: Allowed, since: datetime) -> list[Act]:
-    """At most SHOWN acts, from at most READ entries. Two queries."""
-    return _together(_matching(_below(None), Q(action_time__gte=since)), may)[0]
+def acts_since(may: Allowed, since: datetime) -> list[Act]:
+    """At most MAX_SHOWN acts, from at most MAX_READ entries. Two queries."""
+    return _grouped(_matching(_below(None), Q(action_time__gte=since)), may)[0]
 
 
 def _below(before: int | None) -> QuerySet[LogEntry]:
@@ -97,8 +96,8 @@ def target(entry: LogEntry, may: Allowed) -> Target:
 
 def _matching(log: QuerySet[LogEntry], wanted: Q | None) -> list[LogEntry]:
     """With accounts, each read once, and content types, which Django remembers."""
-    read = LogEntry.objects.filter(id__in=log.values("id")[:READ]).order_by("-id")
-    entries = list((read if wanted is None else read.filter(wanted))[:MATCHING])
+    read = LogEntry.objects.filter(id__in=log.values("id")[:MAX_READ]).order_by("-id")
+    entries = list((read if wanted is None else read.filter(wanted))[:MAX_MATCHING])
     users = get_user_model()._default_manager.in_bulk({entry.user_id for entry in entries})
     for entry in entries:
         entry.user = users[entry.user_id]
@@ -107,15 +106,15 @@ def _matching(log: QuerySet[LogEntry], wanted: Q | None) -> list[LogEntry]:
     return entries
 
 
-def _together(entries: Iterable[LogEntry], may: Allowed) -> tuple[list[Act], int | None]:
+def _grouped(entries: Iterable[LogEntry], may: Allowed) -> tuple[list[Act], int | None]:
     found: list[Act] = []
     open_acts: dict[Key, Act] = {}
     last = None
     for entry in entries:
         key = _key(entry)
         act = open_acts.get(key)
-        if act is None or (act.begun or act.at) - entry.action_time > TOGETHER:
-            if len(found) == SHOWN:
+        if act is None or (act.begun or act.at) - entry.action_time > MAX_GAP:
+            if len(found) == MAX_SHOWN:
                 return found, last
             act = open_acts[key] = _new(entry)
             found.append(act)
@@ -136,7 +135,7 @@ def _add(act: Act, entry: LogEntry, may: Allowed) -> None:
     act.begun = entry.action_time
     if act.number == 2:
         act.what = UUID.sub("…", act.what)
-    if len(act.targets) < NAMED:
+    if len(act.targets) < MAX_TARGETS:
         act.targets.append(target(entry, may))
 
 

@@ -17,7 +17,7 @@ MAX_COUNTED = 10_000
 
 # In one trip the clock, the oldest due run that no worker has taken (without those EXPLAINED,
 # which other lines show), and the tallies.
-PRESENT = f"""
+UNFINISHED_RUNS = f"""
 SELECT clock_timestamp() AS at, due.id AS oldest_due,
        extract(epoch FROM statement_timestamp() - due.due_at)::float8 AS oldest_due_seconds,
        newest.fn_id, newest.status, newest.reason, newest.runs
@@ -34,7 +34,7 @@ SELECT clock_timestamp() AS at, due.id AS oldest_due,
 """  # noqa: S608
 
 
-class PresentRow(NamedTuple):
+class UnfinishedRow(NamedTuple):
     at: datetime
     oldest_due: uuid.UUID | None
     oldest_due_seconds: float | None
@@ -59,7 +59,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class Unfinished:
     """`is_capped`: there may be more than MAX_COUNTED unfinished runs."""
 
     at: datetime
@@ -104,12 +104,12 @@ class Present:
         return self.count(RunStatus.WAITING)
 
 
-def present() -> Present:
+def count_unfinished() -> Unfinished:
     """One query."""
     asked = {"most": MAX_COUNTED, "explained": [str(why) for why in EXPLAINED]}
-    rows = named_rows(PresentRow, PRESENT, asked)
+    rows = named_rows(UnfinishedRow, UNFINISHED_RUNS, asked)
     tallies = [tally for tally in map(_tally, rows) if tally is not None]
-    return Present(
+    return Unfinished(
         at=rows[0].at,
         tallies=tallies,
         is_capped=sum(tally.runs for tally in tallies) >= MAX_COUNTED,
@@ -118,7 +118,7 @@ def present() -> Present:
     )
 
 
-def _tally(row: PresentRow) -> Tally | None:
+def _tally(row: UnfinishedRow) -> Tally | None:
     if row.fn_id is None or row.status is None or row.reason is None or row.runs is None:
         return None
     return Tally(row.fn_id, row.status, row.reason, row.runs)

@@ -1,9 +1,10 @@
 """Ends of runs, counted by function, minute, outcome, wait and run time.
 
-An end (`ended_at`) that a retry by an operator or code undid still counts (UndoneEnd). The wait,
-counted with the first end alone, is from the first possible start (due, not before the event or the
-function's resumption) to the first start. The run time is from the first start to this end, without
-the time between an end and such a retry.
+1. An end that a retry undid still counts (UndoneEnd): else the failures of a night would be gone
+   from the charts in the morning.
+2. The wait is from the first possible start (due, its function not paused) to the first start. It
+   counts with the first end alone: a retry would count it twice.
+3. The run time is without the times between an end and its retry, which no worker spent.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ SELECT fn_id, date_bin('1 minute', ended_at, 'epoch'::timestamptz), status,
 """  # noqa: S608
 # Keeps an undone end for the figures (in the retry's transaction, under the run's row lock); the
 # time since is idle.
-UNDO = f"""
+RECORD_UNDONE_END = f"""
 WITH kept AS (
   INSERT INTO jobs_undoneend
          (run_id, fn_id, status, failure_kind, ended_at, undone_at, wait, took)
@@ -90,10 +91,10 @@ def counted(since: datetime, until: datetime, most: int | None = None) -> Counts
     return found
 
 
-def undo(run_id: uuid.UUID) -> None:
-    """A retry (rerun) undoes this end; call it before the run's row loses it."""
+def record_undone_end(run_id: uuid.UUID) -> None:
+    """And clear what was said of it (mended, dealt with), before the run's row loses it."""
     with connection.cursor() as cursor:
-        cursor.execute(UNDO, {"run_id": run_id})
+        cursor.execute(RECORD_UNDONE_END, {"run_id": run_id})
 
 
 def summed(counts: Iterable[Count]) -> Counts:

@@ -11,14 +11,14 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models.functions import Now
 
-from jobs.control.notes import note
+from jobs.control.notes import clean_note
+from jobs.control.permission_names import DEAL_WITH_RUN
 from jobs.errors import InvalidTransition
 from jobs.events import requester
 from jobs.ids import as_id
 from jobs.lib.excerpts import excerpt
 from jobs.models import OPEN_FAILURE, Run, RunQuerySet
 
-PERMISSION = "jobs.deal_with_run"
 MAX_READ = 5_000
 
 
@@ -42,14 +42,14 @@ def deal_with(
     `jobs.deal_with_run`, else NotAllowed; runs that the account may not deal with are refused. One
     transaction and one history line; it locks the runs' rows, the newest first.
     """
-    said = note(sentence, "The sentence")
+    said = clean_note(sentence, "The sentence")
     if not said:
         raise InvalidTransition("Say in a sentence how the failures were dealt with.")
     asker = requester.current()
-    asker.refuse(PERMISSION)
+    asker.refuse(DEAL_WITH_RUN)
     with transaction.atomic():
         runs = list(_meant(run_ids, kind))
-        reasons = {run.id: asker.refusal(PERMISSION, run) for run in runs}
+        reasons = {run.id: asker.refusal(DEAL_WITH_RUN, run) for run in runs}
         allowed = [run_id for run_id, reason in reasons.items() if not reason]
         done = Run.objects.filter(id__in=allowed).update(
             mended_at=Now(), dealt_with=said, dealt_by=asker.id

@@ -1,4 +1,4 @@
-"""The act that helps failed runs of a kind, judged by one of them: a proposal only.
+"""The remedy for failed runs of a kind, judged by one of them: a proposal only.
 
 1. A retry asks a failed request again, whatever the answer was.
 2. A step that ended in a NonRetriableError, or did not understand a value, behind a request: a
@@ -39,7 +39,7 @@ DATA_ERRORS = {"AttributeError", "IndexError", "KeyError", "TypeError", "ValueEr
 FINAL = "NonRetriableError"
 
 
-class Act(StrEnum):
+class Remedy(StrEnum):
     RETRY = "retry"
     RERUN_FROM = "rerun from"
     LEAVE_OUT = "leave out"
@@ -50,7 +50,7 @@ class Advice:
     """`from_step` says where a RERUN_FROM begins; `why` is a sentence, empty for a RETRY."""
 
     reason: ShortReason
-    act: Act = Act.RETRY
+    remedy: Remedy = Remedy.RETRY
     from_step: str = ""
     why: str = ""
 
@@ -74,11 +74,11 @@ def _advice(kind: str, asked: str, error: dict[str, Any]) -> Advice:
         return Advice(reason)
     if name.endswith("DoesNotExist"):
         why = "What the run is about is not there any more."
-        return Advice(reason, Act.LEAVE_OUT, "", why)
+        return Advice(reason, Remedy.LEAVE_OUT, "", why)
     if asked and (name == FINAL or name in DATA_ERRORS):
         why = f"The remembered answer of {asked} would fail again; rerun from {asked}."
-        return Advice(reason, Act.RERUN_FROM, asked, why)
+        return Advice(reason, Remedy.RERUN_FROM, asked, why)
     if name == FINAL:
         why = "The function says that trying again cannot help."
-        return Advice(reason, Act.LEAVE_OUT, "", why)
+        return Advice(reason, Remedy.LEAVE_OUT, "", why)
     return Advice(reason)
