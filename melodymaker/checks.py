@@ -59,9 +59,12 @@ def known_passwords(
 
 
 def _applied(alias: str) -> set[tuple[str, str]]:
-    """Empty where the database cannot tell: the engine's checks of the server say why."""
+    """Empty where the database cannot tell: the engine's checks of the server say why. Reads no
+    times, which a server may write in a way that psycopg cannot read (`jobs.E030`).
+    """
+    recorder = MigrationRecorder(connections[alias])
     try:
-        return set(MigrationRecorder(connections[alias]).applied_migrations())
+        return set(recorder.migration_qs.values_list("app", "name") if recorder.has_table() else ())
     except DatabaseError:
         return set()
 

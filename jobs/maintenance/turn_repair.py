@@ -14,16 +14,19 @@ from jobs.platform.postgres import notifier
 from jobs.runs import deadlocks
 from jobs.runs.completion import fail_run
 from jobs.runs.line_locks import for_line
-from jobs.runs.turns import HEADS, HOLDING, ON_THE_WAY
+from jobs.runs.turns import HEADS, HOLDING, PARKED_IN_LINE, ROOM_BEHIND_DUE
 
 logger = logging.getLogger("jobs.engine")
 
 
-# The first parked run of a line with room for it: a rollback lost its wake.
-STALLED_HEADS = f"""
+# The first parked runs of each line with room for them: a rollback lost their wake, or a deploy
+# raised their limit.
+STALLED = f"""
 WITH RECURSIVE {HEADS}, forgotten AS MATERIALIZED (
-  SELECT r.id FROM heads r
-   WHERE ({HOLDING}) + ({ON_THE_WAY}) < r.turn_limits[%(column)s]
+  SELECT next.id FROM (
+           SELECT r.key, ({ROOM_BEHIND_DUE}) - ({HOLDING}) AS room FROM heads r) line
+   CROSS JOIN LATERAL (SELECT id FROM jobs_run {PARKED_IN_LINE}
+                        LIMIT greatest(line.room, 0)) next
    LIMIT 500
 ), mine AS MATERIALIZED (
   SELECT id FROM jobs_run
@@ -39,10 +42,11 @@ def repair_turns() -> int:
     found = 0
     with connection.cursor() as cursor:
         for line in (0, 1):
-            cursor.execute(for_line(STALLED_HEADS, line), {"line": line})
+            cursor.execute(for_line(STALLED, line), {"line": line})
             found += len(cursor.fetchall())
     if found:
-        logger.warning("Woke %d runs whose turn had come: their wake was lost.", found)
+        why = "their wake was lost, or their limit raised"
+        logger.warning("Woke %d runs whose turn had come: %s.", found, why)
         notifier.tell_clusters()
     return found + sum(_break_circle(suspect) for suspect in deadlocks.suspects())
 

@@ -43,24 +43,29 @@ HOLDING = f"""
 """  # noqa: S608
 
 
-def _before_it(condition: str) -> str:
-    """How many of the runs `w` that wait in the line of run `r` stand before it (SQL), up to the
-    limit."""
+def _room_behind(condition: str) -> str:
+    """How many turns of the line of run `r` may be held for it to pass (SQL): its limit's, but for
+    one for each of the runs `w` that stand before it, and for none that `w` could not pass with.
+    """
     return f"""
-          SELECT count(*) FROM (
-            SELECT 1 FROM jobs_run w
+          SELECT least(r.turn_limits[%(column)s] - count(*), min(w_limit - place + 1)) FROM (
+            SELECT w.turn_limits[%(column)s] AS w_limit,
+                   row_number() OVER (ORDER BY w.created_at, w.id) AS place
+              FROM jobs_run w
              WHERE w.turn_keys[%(column)s] = r.turn_keys[%(column)s]
                AND w.turns_held = %(line)s AND w.status = 'queued'
                AND (w.created_at, w.id) < (r.created_at, r.id)
                AND {condition}
                AND w.reason NOT IN ('function', 'paused')
+             ORDER BY w.created_at, w.id
              LIMIT r.turn_limits[%(column)s]) before_it
 """  # noqa: S608
 
 
-AHEAD = _before_it("(w.due_at IS NULL OR w.due_at <= clock_timestamp())")
-ON_THE_WAY = _before_it("coalesce(w.due_at, 'infinity') <= statement_timestamp()")  # not parked
-PASSES = f"({HOLDING}) + ({AHEAD}) < r.turn_limits[%(column)s]"
+ROOM = _room_behind("(w.due_at IS NULL OR w.due_at <= clock_timestamp())")
+# Behind those that are not parked.
+ROOM_BEHIND_DUE = _room_behind("coalesce(w.due_at, 'infinity') <= statement_timestamp()")
+PASSES = f"({HOLDING}) < ({ROOM})"
 
 LEASE_AT_THE_END = lease.leasing_where("passes AND is_last")
 
@@ -143,7 +148,7 @@ WITH lines AS MATERIALIZED (
                          FROM jobs_run {PARKED_IN_LINE} LIMIT 1) r
 ), next AS MATERIALIZED (
   SELECT next.id FROM (
-           SELECT r.key, r.turn_limits[%(column)s] - ({HOLDING}) - ({AHEAD}) AS room
+           SELECT r.key, ({ROOM}) - ({HOLDING}) AS room
              FROM lines r) line
    CROSS JOIN LATERAL (SELECT id FROM jobs_run {PARKED_IN_LINE}
                         LIMIT greatest(line.room, 0) FOR UPDATE SKIP LOCKED) next

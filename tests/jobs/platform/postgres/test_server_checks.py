@@ -28,6 +28,10 @@ SETTINGS = {
     "default_transaction_isolation = serializable": "jobs.E015",
     "default_transaction_isolation = 'repeatable read'": "jobs.E015",
     "default_transaction_read_only = on": "jobs.E016",
+    "DateStyle = 'German, DMY'": "jobs.E030",
+    "DateStyle = 'SQL, MDY'": "jobs.E030",
+    "IntervalStyle = iso_8601": "jobs.E030",
+    "array_nulls = off": "jobs.E030",
     "synchronous_commit = off": "jobs.W013",
     "lock_timeout = '1s'": "jobs.W014",
     "statement_timeout = '2s'": "jobs.W015",
@@ -36,6 +40,7 @@ SETTINGS = {
 }
 SUIT = [
     "jit = on",
+    "DateStyle = 'ISO, DMY'",
     "synchronous_commit = local",
     "lock_timeout = '1min'",
     "statement_timeout = '1min'",
@@ -133,6 +138,22 @@ def assert_runs_end() -> None:
         send(Event(name="test/go"))
         drain()
     assert Run.objects.get().status == "completed"
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_whose_encoding_cannot_hold_every_text_is_named(told, monkeypatch, encoding):
+    name = f"{connection.settings_dict['NAME']}_{encoding.lower()}"
+    ask(f"CREATE DATABASE \"{name}\" ENCODING {encoding} LOCALE 'C' TEMPLATE template0")
+    try:
+        with monkeypatch.context() as patch:
+            patch.setitem(connection.settings_dict, "NAME", name)
+            connection.close()
+            (problem,) = found().values()
+            connection.close()
+    finally:
+        ask(f'DROP DATABASE "{name}" WITH (FORCE)')
+    assert problem.id == "jobs.E029"
+    assert problem.msg.startswith(f"server_encoding is {encoding}: ")
 
 
 def test_what_the_url_says_of_a_setting_counts_more_than_the_role(told):
