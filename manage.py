@@ -22,9 +22,11 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except Exception as error:
-        if "--traceback" in sys.argv or not (outage := outage_in_words(error)):
+        if "--traceback" in sys.argv:
             raise
-        sys.exit(outage)
+        if not (words := outage_in_words(error) or missing_tables_in_words(error)):
+            raise
+        sys.exit(words)
 
 
 def outage_in_words(error: Exception) -> str:
@@ -38,6 +40,23 @@ def outage_in_words(error: Exception) -> str:
     if not is_unavailable(error):
         return ""
     return f"The database {why_unavailable(error)}, so the command did not finish.\n{error}".strip()
+
+
+def missing_tables_in_words(error: Exception) -> str:
+    """The same for a table or column that a migration would make, of one that is not applied."""
+    from django.db import ProgrammingError, connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    is_missing = getattr(error.__cause__, "sqlstate", "") in ("42P01", "42703")
+    if "migrate" in sys.argv or not isinstance(error, ProgrammingError) or not is_missing:
+        return ""
+    executor = MigrationExecutor(connection)
+    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return ""
+    return (
+        "The database is not migrated, so the command did not finish. "
+        f"`manage.py migrate` does it.\n{error}"
+    ).strip()
 
 
 if __name__ == "__main__":

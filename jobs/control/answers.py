@@ -7,7 +7,8 @@ import uuid
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from jobs.control.forgetting import OFFSPRING, read_ids
+from jobs.control.forgetting import OFFSPRING
+from jobs.events.event_ids import event_ids_of
 from jobs.fetch.response import Response
 from jobs.models import IN_FLIGHT, in_sql
 from jobs.platform.postgres import statements
@@ -32,6 +33,7 @@ class Answers(NamedTuple):
 def answers(event_ids: Iterable[str | uuid.UUID], *, step: str) -> Answers:
     """The answers to this step's requests (`step`, `step:1`, …), of all runs of these events, also
     of runs that were cancelled with the request in flight."""
-    rows = statements.execute(REQUESTS, {"roots": read_ids(event_ids), "step": step})
+    values = {"roots": event_ids_of(event_ids, "answers"), "step": step}
+    rows = statements.execute(REQUESTS, values)
     found = [Response(json.loads(answer)) for _, answer in rows if answer]
     return Answers(sum(in_flight for in_flight, _ in rows), found)

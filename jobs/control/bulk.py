@@ -75,7 +75,7 @@ def bulk(
     if status and status not in ALLOWED[action]:
         allowed = ", ".join(ALLOWED[action])
         raise InvalidTransition(
-            f"Runs that are {quoted(status)} cannot be asked to {action}: {allowed}."
+            f"bulk(“{action}”) has no runs whose status is {quoted(status)}: {allowed} are allowed."
         )
     if invoked and action != "cancel":
         raise InvalidTransition(f"invoked=True is for bulk(“cancel”), not for {action!r}.")
@@ -128,8 +128,9 @@ def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
     try:
         found = _matching(action, wanted).exists()
     except (ValidationError, ValueError, TypeError, OverflowError) as problem:
+        said = " ".join(getattr(problem, "messages", [str(problem)]))
         raise InvalidTransition(
-            f"The filter {quoted(wanted)} cannot be read: {excerpt(str(problem), 200)}"
+            f"The filter {quoted(wanted)} cannot be read: {excerpt(said, 200)}"
         ) from None
     fn_id = wanted["fn_id"]
     known = found or not fn_id or catalog.knows(fn_id)

@@ -16,7 +16,7 @@ from jobs.control.permission_names import DEAL_WITH_RUN
 from jobs.errors import InvalidTransition
 from jobs.events import requester
 from jobs.ids import as_id
-from jobs.lib.excerpts import excerpt
+from jobs.lib.excerpts import excerpt, quoted
 from jobs.models import OPEN_FAILURE, Run, RunQuerySet
 
 MAX_READ = 5_000
@@ -45,6 +45,8 @@ def deal_with(
     said = clean_note(sentence, "The sentence")
     if not said:
         raise InvalidTransition("Say in a sentence how the failures were dealt with.")
+    if isinstance(run_ids, str | uuid.UUID):
+        raise InvalidTransition(f"run_ids is a list of ids of runs, not {quoted(str(run_ids))}.")
     asker = requester.current()
     asker.refuse(DEAL_WITH_RUN)
     with transaction.atomic():

@@ -16,16 +16,14 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from django.db import transaction
 
 from jobs.control import scrubbing
-from jobs.errors import InvalidEvent
 from jobs.events import intake, validation
 from jobs.events.event import Event
-from jobs.ids import as_id
-from jobs.lib.excerpts import quoted
+from jobs.events.event_ids import event_ids_of
 from jobs.platform.postgres import statements
 from jobs.registry import catalog
 from jobs.runs import pace
@@ -89,22 +87,9 @@ def forget(event_ids: Iterable[str | uuid.UUID]) -> list[str]:
     and figures stay. Unknown and forgotten events are passed over. Returns the ids of the runs that
     do it. Raises InvalidEvent for what is no id.
     """
-    asked = sorted(set(read_ids(event_ids)))
+    asked = sorted({str(known) for known in event_ids_of(event_ids, "forget")})
     with transaction.atomic():
         return [_start(asked[at : at + MAX_ASKED]) for at in range(0, len(asked), MAX_ASKED)]
-
-
-def read_ids(event_ids: Any) -> list[str]:
-    if isinstance(event_ids, str | uuid.UUID):
-        raise InvalidEvent(f"forget takes a list of ids of events, not {quoted(str(event_ids))}.")
-    return [_read_id(given) for given in event_ids]
-
-
-def _read_id(given: Any) -> str:
-    known = as_id(given)
-    if known is None:
-        raise InvalidEvent(f"{quoted(given)} is not the id of an event, as send returns it.")
-    return str(known)
 
 
 def _start(asked: list[str]) -> str:
@@ -119,7 +104,7 @@ def go_on(left: list[str]) -> None:
 
 def unfinished_runs(event_ids: Iterable[str | uuid.UUID], *, fn_id: str) -> list[str]:
     """A function's unfinished runs for these events, reruns included."""
-    values = {"roots": read_ids(event_ids), "fn_id": fn_id}
+    values = {"roots": event_ids_of(event_ids, "unfinished_runs"), "fn_id": fn_id}
     return [str(run_id) for (run_id,) in statements.execute(UNFINISHED_RUNS, values)]
 
 

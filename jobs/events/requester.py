@@ -19,6 +19,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 
 from jobs.errors import NotAllowed
+from jobs.lib.excerpts import quoted
 from jobs.models import Run
 
 
@@ -72,7 +73,9 @@ def asking(asker: Asker) -> Iterator[None]:
 
 
 def asked_by(user: Any) -> contextlib.AbstractContextManager[None]:
-    """Name a user of Django's as the asker of this block."""
+    """Name a user of Django's as the asker of this block. Raises NotAllowed for what is none."""
+    if not hasattr(user, "pk"):
+        raise NotAllowed(f"asked_by takes an account, such as request.user, not {quoted(user)}.")
     return asking(Asker(str(user.pk), user))
 
 

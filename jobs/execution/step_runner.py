@@ -54,6 +54,7 @@ class StepRunner:
         self._observer = observer
         self._attempts = Attempts(claim, unit_of_work)
         self._inside = ""
+        self._is_over = False
         self._pause: ControlFlow | None = None
         self._depth = forked_copies.depth()
 
@@ -64,6 +65,7 @@ class StepRunner:
             with requester.inside(self.claim.run_id):
                 yield
         finally:
+            self._is_over = True
             _playing.reset(token)
 
     def now(self) -> datetime:
@@ -74,6 +76,11 @@ class StepRunner:
 
     def begin(self, id: str, kind: StepKind) -> StepRecord:
         self._raise_if_forked(id)
+        if self._is_over:
+            raise InvalidStep(
+                f"Step “{id}” was asked for with the `ctx` of an execution that is over; a step is "
+                "done in the function, before it returns, and with the `ctx` of that call."
+            )
         self.raise_if_suspended()
         if self.unit_of_work.callbacks.is_calling:
             raise InvalidStep(

@@ -17,6 +17,7 @@ from jobs.runs.state import RunState, runs_of
 
 LOOK_INTERVAL = 0.3  # seconds between two looks
 MAX_SHOWN = 500  # characters of an output
+MIN_AHEAD = timedelta(seconds=5)  # of an event with a later time; more than two clocks differ
 
 sleep, monotonic = time.sleep, time.monotonic
 
@@ -50,8 +51,13 @@ def in_words(state: RunState) -> str:
 
 
 def _until(state: RunState) -> str:
-    is_timed = state.reason in (Reason.SLEEP, Reason.BACKOFF) and state.due_at is not None
-    return f", until {timezone.localtime(state.due_at):%Y-%m-%d %H:%M:%S %Z}" if is_timed else ""
+    if state.due_at is None:
+        return ""
+    when = f"{timezone.localtime(state.due_at):%Y-%m-%d %H:%M:%S %Z}"
+    if state.reason in (Reason.SLEEP, Reason.BACKOFF):
+        return f", until {when}"
+    is_ahead = not state.reason and state.due_at > timezone.now() + MIN_AHEAD
+    return f", due {when}" if is_ahead else ""
 
 
 def _outcome(state: RunState) -> str:

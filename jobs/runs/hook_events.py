@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs import advisory_locks
+from jobs.events.event_ids import event_ids_of
 from jobs.ids import as_id
 from jobs.models import Run
 from jobs.platform.postgres import statements
@@ -142,8 +143,9 @@ def outdated(run_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     return {run_id for number, run_id in enumerate(tell, 1) if number not in still}
 
 
-def under_way(event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    rows = statements.execute(UNDER_WAY, {"event_ids": list(event_ids)})
+def under_way(event_ids: Collection[str | uuid.UUID]) -> set[uuid.UUID]:
+    values = {"event_ids": event_ids_of(event_ids, "under_way")}
+    rows = statements.execute(UNDER_WAY, values)
     return {event_id for (event_id,) in rows}
 
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Collection
 from typing import NamedTuple
 
+from jobs.events.event_ids import event_ids_of
 from jobs.models import UNFINISHED
 from jobs.platform.postgres import statements
 from jobs.runs.rerun_tree import with_reruns
@@ -28,9 +29,12 @@ class LatestRun(NamedTuple):
         return self.status in UNFINISHED
 
 
-def latest_runs(event_ids: Collection[uuid.UUID], *, fn_id: str) -> dict[uuid.UUID, LatestRun]:
+def latest_runs(
+    event_ids: Collection[str | uuid.UUID], *, fn_id: str
+) -> dict[uuid.UUID, LatestRun]:
     """A function's newest run for each event, reruns included; events without one are left out."""
     if not event_ids:
         return {}
-    rows = statements.execute(LATEST, {"event_ids": list(event_ids), "fn_id": fn_id})
+    values = {"event_ids": event_ids_of(event_ids, "latest_runs"), "fn_id": fn_id}
+    rows = statements.execute(LATEST, values)
     return {event_id: LatestRun(run_id, status) for event_id, run_id, status in rows}

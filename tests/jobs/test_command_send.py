@@ -171,6 +171,17 @@ def test_a_run_that_goes_on_is_left_after_the_given_time(monkeypatch):
     assert "Runs are not being taken up: no cluster has ever been heard of." in out.getvalue()
 
 
+def test_a_run_of_an_event_that_is_to_come_says_when_it_is_due(monkeypatch):
+    looks = count(0.0, 2.0)
+    monkeypatch.setattr(follow, "monotonic", lambda: next(looks))
+    monkeypatch.setattr(follow, "sleep", lambda seconds: None)
+    out = io.StringIO()
+    words = ("test/go", "--ts", "2090-01-31T12:00:00Z", "--wait", "2")
+    with registered(lambda ctx: None), pytest.raises(CommandError, match="go on after 2 s"):
+        call_command("send", *words, stdout=out, stderr=out)
+    assert "  test-function  queued, due 2090-01-31 12:00:00 UTC\n" in out.getvalue()
+
+
 def test_ctrl_c_leaves_the_runs_alone(monkeypatch):
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import signal
+import socket
 import threading
 from argparse import ArgumentParser
 from typing import Any
@@ -25,9 +26,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-        parser.add_argument("--port", type=int, default=getattr(settings, "STUDIO_PORT", 8001))
+        parser.add_argument("--port", type=int, default=getattr(settings, "STUDIO_PORT", 8001),
+                            help="port to listen on (STUDIO_PORT)")  # fmt: skip
         parser.add_argument("--delay", type=float, default=getattr(settings, "STUDIO_DELAY", 0.0),
-                            help="seconds that every song takes at least (0)")  # fmt: skip
+                            help="seconds that a song takes at least (STUDIO_DELAY)")  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
         logging.getLogger("studio").setLevel(logging.INFO)
@@ -59,14 +61,14 @@ def _open(host: str, port: int, studio: Studio) -> StudioServer:
     except OverflowError as error:
         raise CommandError(f"--port is {port}; it must be between 0 and 65535.") from error
     except OSError as error:
+        is_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
         reason = (
             "is already in use"
             if error.errno == errno.EADDRINUSE
             else f"cannot be opened ({error.strerror})"
         )
-        raise CommandError(
-            f"{host}:{port} {reason}: choose another with --port or STUDIO_PORT."
-        ) from error
+        another = "host with --host" if is_host else "port with --port or STUDIO_PORT"
+        raise CommandError(f"{host}:{port} {reason}: choose another {another}.") from error
 
 
 def _close_on_signal(server: StudioServer) -> None:

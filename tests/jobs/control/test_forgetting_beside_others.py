@@ -117,7 +117,7 @@ def test_a_long_list_is_several_runs(monkeypatch):
 def test_what_is_no_id_is_refused_and_nothing_is_begun(given):
     with pytest.raises(InvalidEvent, match="is not the id of an event"):
         forget([given])
-    with pytest.raises(InvalidEvent, match="takes a list of ids"):
+    with pytest.raises(InvalidEvent, match="forget takes a list of ids"):
         forget(str(uuid.uuid4()))
     assert not Run.objects.exists()
 

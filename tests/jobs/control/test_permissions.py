@@ -441,3 +441,9 @@ def test_a_run_that_a_person_asked_for_says_so_on_its_page(carl: Any, victim: Ru
     run = bulk_cancel("failed")
     press(signed_in(carl), run, **{"from": "failed-step"})
     assert "Asked for by</dt><dd>carl" in signed_in(carl).get(page_of(run)).content.decode()
+
+
+@pytest.mark.parametrize("given", ["rita", 7, None])
+def test_what_is_no_account_can_ask_for_nothing(given: Any) -> None:
+    with pytest.raises(NotAllowed, match=f"takes an account, such as request.user, not {given!r}"):
+        asked_by(given)

@@ -87,6 +87,15 @@ def test_a_step_inside_a_step_is_refused():
     assert names(run) == ["outer"]
 
 
+def test_a_step_cannot_be_asked_for_when_its_execution_is_over():
+    """Nothing would remember it."""
+    kept, called = [], []
+    ran(lambda ctx: kept.append(ctx))
+    with pytest.raises(InvalidStep, match="Step “late” was asked for with the `ctx` of an exec"):
+        kept[0].step.run("late", called.append, 1)
+    assert called == []
+
+
 def test_what_is_no_function_is_refused():
     run = ran(lambda ctx: ctx.step.run("one", "text"))
 

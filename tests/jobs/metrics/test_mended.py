@@ -133,6 +133,14 @@ def test_what_is_no_failure_is_passed_by():
     assert (run.mended_at, run.dealt_with) == (None, "")
 
 
+def test_one_id_in_place_of_a_list_of_ids_is_refused():
+    run = failed()
+    for one in (run.id, str(run.id)):
+        with pytest.raises(InvalidTransition, match=f"a list of ids of runs, not '{run.id}'"):
+            deal_with("So be it.", run_ids=one)  # type: ignore[arg-type]
+    assert deal_with("So be it.", run_ids=[run.id]).done == 1
+
+
 @pytest.mark.parametrize("sentence", ["", "   ", "a" * 501, "a\0b", 7])
 def test_a_sentence_that_is_none_is_refused_in_a_sentence(sentence: Any):
     failed()
