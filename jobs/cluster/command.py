@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import sys
 from multiprocessing.connection import Connection
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandError, SystemCheckError
+from django.core.management.base import CommandError, OutputWrapper, SystemCheckError
 from django_q.management.commands.qcluster import Command as Stock
 
 from jobs.cluster import django_q_adapter
@@ -15,7 +17,19 @@ from jobs.errors import JobsError
 FORK = multiprocessing.get_context("fork")
 
 
+class Console(OutputWrapper):
+    """No room for a log, or nobody who reads it, is no reason to do no work."""
+
+    def write(self, *given: Any, **options: Any) -> None:  # type: ignore[override]
+        with contextlib.suppress(OSError):
+            super().write(*given, **options)
+
+
 class Command(Stock):
+    def __init__(self, stdout: Any = None, stderr: Any = None, **options: Any) -> None:
+        consoles = Console(stdout or sys.stdout), Console(stderr or sys.stderr)
+        super().__init__(*consoles, **options)
+
     def check(self, *args: Any, **kwargs: Any) -> None:
         """In a process of its own: the checks import the site's pages, a third of a site's memory,
         and no cluster needs those.

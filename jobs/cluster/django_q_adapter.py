@@ -12,7 +12,6 @@ and monitor by process_tree.
 from __future__ import annotations
 
 import inspect
-import multiprocessing
 import time
 import uuid
 from multiprocessing.process import BaseProcess
@@ -85,8 +84,11 @@ class EngineCluster(Cluster):
     def start(self) -> int:
         """Returns this process's number once the sentinel is at work; RuntimeError if an error ends
         it first.
+
+        The sentinel waits for `stop_event` between two looks at its processes. It is no event of
+        multiprocessing's: that waits by the wall clock, an hour longer if this is set back by one.
         """
-        self.stop_event, self.start_event = multiprocessing.Event(), multiprocessing.Event()
+        self.stop_event, self.start_event = shared_state.Event(), shared_state.Event()
         given = (self.stop_event, self.start_event, self.cluster_id, self.broker, self.timeout)
         self.sentinel = _process(EngineSentinel, given)
         self.sentinel.start()

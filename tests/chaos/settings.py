@@ -8,6 +8,7 @@ from melodymaker.settings import *  # noqa: F403
 from melodymaker.settings import INSTALLED_APPS, JOBS
 from tests.chaos.terms import ENDPOINT, LEASE
 
+DEBUG = False  # else the engine's statements go by plain cursors, which production's do not
 CHAOS_ENDPOINT = os.environ.get(ENDPOINT, "http://127.0.0.1:9")
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.chaos.app"]
 SHORT = float(os.environ.get(LEASE, "3"))

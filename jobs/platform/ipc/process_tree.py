@@ -162,6 +162,7 @@ class Process(ForkProcess):
 
     @staticmethod
     def _Popen(process_obj: BaseProcess) -> _Popen:
+        _let_go_of_the_unwritten()
         gc.freeze()  # (6)
         return _Popen(process_obj)
 
@@ -177,6 +178,20 @@ class Process(ForkProcess):
         finally:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(END_PATIENCE)
+
+
+def _let_go_of_the_unwritten() -> None:
+    """What a full disk has not taken waits in its stream: multiprocessing flushes that with each
+    fork, and the error would end the sentinel.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        try:
+            with contextlib.suppress(AttributeError, ValueError):  # there is none, or it is closed
+                stream.flush()
+        except OSError:
+            again = stream.encoding, stream.errors, None, False  # line by line, as before
+            setattr(sys, name, os.fdopen(stream.fileno(), "w", 1, *again))
 
 
 def _forks_otherwise() -> str:
