@@ -22,7 +22,7 @@ import time
 
 PR_SET_CHILD_SUBREAPER = 36
 PATIENCE = 1.0  # seconds
-PATIENCE = 3.0  # seconds: a process that survives SIGKILL waits for a device
+MAX_WAIT = 3.0  # seconds: a process that survives SIGKILL waits for a device
 POLL_INTERVAL = 0.02
 
 
@@ -60,7 +60,7 @@ class Orphans:
         self._end(self._living(present) - self._left_alone)
 
     def end_all(self) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + MAX_WAIT
         while (present := self._living(children())) and time.monotonic() < deadline:
             self._end(present)
             time.sleep(POLL_INTERVAL)
