@@ -170,10 +170,8 @@ class Steps:
     def sleep_until(self, id: str, when: datetime) -> None:
         """Suspend the run until `when`, an aware datetime; a past one does not suspend."""
         if not isinstance(when, datetime) or when.utcoffset() is None:
-            raise InvalidStep(
-                f"step.sleep_until(“{id}”): {quoted(when)} is not an aware datetime, one with a "
-                "time zone, as timezone.now() of Django gives it."
-            )
+            hint = "is not an aware datetime, one with a time zone, as Django's timezone.now() is."
+            raise InvalidStep(f"step.sleep_until(“{id}”): {quoted(when)} {hint}")
         if when - self._runner.now() > MAX_DURATION:
             raise InvalidStep(f"step.sleep_until(“{id}”): {when} is more than 366 days away.")
         self._sleep(id, when)
