@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs.control.notes import clean_note
@@ -33,7 +34,7 @@ class Dealt:
 
 
 def deal_with(
-    sentence: str, *, run_ids: Iterable[str | uuid.UUID] = (), kind: str | None = None
+    sentence: str, *, run_ids: Iterable[str | uuid.UUID] | None = None, kind: str | None = None
 ) -> Dealt:
     """Mark failed runs, or a kind's open failures, as dealt with, with a sentence. They leave the
     open failures, stay failed, and can be retried.
@@ -47,6 +48,10 @@ def deal_with(
         raise InvalidTransition("Say in a sentence how the failures were dealt with.")
     if isinstance(run_ids, str | uuid.UUID):
         raise InvalidTransition(f"run_ids is a list of ids of runs, not {quoted(str(run_ids))}.")
+    if (run_ids is None) == (kind is None):
+        raise InvalidTransition(
+            "Give either run_ids, a list of ids of runs, or a kind of failures."
+        )
     asker = requester.current()
     asker.refuse(DEAL_WITH_RUN)
     with transaction.atomic():
@@ -62,10 +67,9 @@ def deal_with(
     return Dealt(done, len(runs) - done, first, is_all=len(runs) < MAX_READ)
 
 
-def _meant(run_ids: Iterable[str | uuid.UUID], kind: str | None) -> RunQuerySet:
-    failed = Run.objects.all()
-    runs = failed.filter(id__in=_ids(run_ids)) if kind is None else failed.filter(failure_kind=kind)
-    runs = runs.filter(OPEN_FAILURE).order_by("-id")
+def _meant(run_ids: Iterable[str | uuid.UUID] | None, kind: str | None) -> RunQuerySet:
+    of_runs = Q(failure_kind=kind) if run_ids is None else Q(id__in=_ids(run_ids))
+    runs = Run.objects.filter(of_runs & OPEN_FAILURE).order_by("-id")
     return runs.select_for_update(of=("self",)).only("id", "fn_id", "event_id", "status")[:MAX_READ]
 
 

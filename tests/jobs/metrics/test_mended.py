@@ -141,6 +141,15 @@ def test_one_id_in_place_of_a_list_of_ids_is_refused():
     assert deal_with("So be it.", run_ids=[run.id]).done == 1
 
 
+def test_without_runs_and_kind_or_with_both_it_is_refused():
+    run = failed()
+    for which in ({}, {"run_ids": [run.id], "kind": KIND}):
+        with pytest.raises(InvalidTransition, match="Give either run_ids"):
+            deal_with("So be it.", **which)
+    assert open_ids() == [run.id]
+    assert deal_with("So be it.", run_ids=[]).done == 0
+
+
 @pytest.mark.parametrize("sentence", ["", "   ", "a" * 501, "a\0b", 7])
 def test_a_sentence_that_is_none_is_refused_in_a_sentence(sentence: Any):
     failed()
