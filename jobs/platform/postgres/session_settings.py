@@ -84,7 +84,7 @@ RULES = (
         lambda value: value == "postgres",
         "psycopg cannot read its spans of time.",
         "ALTER ROLE … SET intervalstyle = postgres; the database may say it, too.",
-        id="jobs.E030",
+        id="jobs.E031",
         kind=Error,
     ),
     Rule(
@@ -92,7 +92,7 @@ RULES = (
         lambda value: value == "on",
         "what is absent is written as the text NULL.",
         "ALTER ROLE … SET array_nulls = on; the database may say it, too.",
-        id="jobs.E030",
+        id="jobs.E032",
         kind=Error,
     ),
     Rule(
