@@ -28,7 +28,10 @@ def refresh(page: Page, part: str) -> None:
 def background_of(page: Page) -> tuple[str, str]:
     """Of the chip of the current status."""
     current = page.locator("a.jobs-chip[aria-current]").first
-    return "background-color", current.evaluate("chip => getComputedStyle(chip).backgroundColor")
+    style = "chip => getComputedStyle(chip).backgroundColor"
+    while not (colour := current.evaluate(style)):  # a chip that a refresh has just replaced
+        expect(current).to_be_visible()
+    return "background-color", colour
 
 
 @pytest.mark.parametrize("part", LISTS)
