@@ -18,7 +18,7 @@ FORK = multiprocessing.get_context("fork")
 
 
 class Console(OutputWrapper):
-    """No room for a log, or nobody who reads it, is no reason to do no work."""
+    """A cluster works on if its output cannot be written: the disk is full, the pipe closed."""
 
     def write(self, *given: Any, **options: Any) -> None:  # type: ignore[override]
         with contextlib.suppress(OSError):
