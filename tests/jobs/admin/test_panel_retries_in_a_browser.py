@@ -65,18 +65,14 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         ]
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_each_page_is_whole(browser, live_server, cookie, world, width, scheme) -> None:
-    view = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+def test_each_page_is_whole(browser, live_server, cookie, world) -> None:
     problems: dict[str, list[str]] = {}
 
     def look(name: str) -> None:
-        looked.picture(f"retries-{scheme}-{width}-{name}")
-        if found := looked.too_wide() + looked.axe_violations():
+        if found := looked.problems(f"retries-{name}"):
             problems[name] = found
 
-    with chromium.opened(browser, live_server.url, cookie, **view) as looked:
+    with chromium.opened(browser, live_server.url, cookie) as looked:
         for number, address in enumerate(world):
             looked.page.goto(address)
             look(str(number))
