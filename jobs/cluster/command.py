@@ -12,6 +12,7 @@ from django.core.management.base import CommandError, OutputWrapper, SystemCheck
 from django_q.management.commands.qcluster import Command as Stock
 
 from jobs.cluster import django_q_adapter
+from jobs.cluster.missing_tables import wait_for_tables
 from jobs.errors import JobsError
 
 FORK = multiprocessing.get_context("fork")
@@ -54,6 +55,10 @@ class Command(Stock):
         except SystemCheckError as problems:
             parent.send(str(problems))
 
+    def _tell_at_once(self, sentence: str) -> None:
+        self.stdout.write(sentence)
+        self.stdout.flush()
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             django_q_adapter.refuse_untested()
@@ -63,6 +68,7 @@ class Command(Stock):
             raise CommandError("This cluster does not start: SECRET_KEY is empty.")
         if options.get("cluster_name"):
             os.environ["Q_CLUSTER_NAME"] = options["cluster_name"]
+        wait_for_tables(self._tell_at_once, is_patient=not options.get("run_once"))
         self.stdout.write("The cluster starts.")  # all code is loaded and checked
         cluster = django_q_adapter.EngineCluster()
         cluster.start()

@@ -191,3 +191,9 @@ def test_ctrl_c_leaves_the_runs_alone(monkeypatch):
         send("test/go", "--wait")
     assert problem.value.returncode == 130
     assert the_run().status == "queued"
+
+
+def test_nothing_is_followed_where_no_run_has_started():
+    said = send("test/unheard", "--wait")
+    assert "It has started no run." in said
+    assert "taken up" not in said

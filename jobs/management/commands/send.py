@@ -55,11 +55,11 @@ class Command(BaseCommand):
             sent = send_by_hand(event)
         except JobsError as problem:
             raise CommandError(f"Nothing was sent. {problem}") from None
-        self.report(event, sent)
-        if options["wait"] is not None:
+        if self.report(event, sent) and options["wait"] is not None:
             self.follow(sent.id, options["wait"])
 
-    def report(self, event: Event, sent: Sent) -> None:
+    def report(self, event: Event, sent: Sent) -> bool:
+        """Returns whether it has started a run."""
         if sent.is_known:
             self.stdout.write(
                 f"An event with the id {quoted(event.id)} came within the last 24 hours, so this "
@@ -70,10 +70,11 @@ class Command(BaseCommand):
         runs = runs_of(sent.id)
         if not runs:
             self.stdout.write(f"It has started no run. {why_none(event.name)}")
-            return
+            return False
         self.stdout.write(f"It has started {len(runs)} run{'' if len(runs) == 1 else 's'}:")
         for run in runs:
             self.stdout.write(f"  {run.fn_id}  {run.id}  {run.status}")
+        return True
 
     def follow(self, event_id: str, limit: float) -> None:
         if obstacle := standstill():
