@@ -15,7 +15,7 @@ from django.forms.models import model_to_dict
 from django.test.utils import CaptureQueriesContext
 
 from jobs.api import Concurrency, Context, Event, TriggerEvent, bulk, cancel, pause, send
-from jobs.control import bulk as bulk_module
+from jobs.control import bulk_batch
 from jobs.control.cancellation_sets import PassedLines, cancel_plain
 from jobs.events.event import EventPayload
 from jobs.execution.executor import execute
@@ -139,8 +139,8 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_runs():
 
 
 def test_a_step_that_has_taken_long_leaves_the_rest_to_the_next(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bulk_module, "MAX_SECONDS", 0.0)
-    monkeypatch.setattr(bulk_module, "LARGEST_SET", 2)
+    monkeypatch.setattr(bulk_batch, "MAX_SECONDS", 0.0)
+    monkeypatch.setattr(bulk_batch, "LARGEST_SET", 2)
     with registered(naps):
         go_to_sleep(5)
         own = Run.objects.get(id=bulk("cancel", fn_id="test-function"))
@@ -256,7 +256,7 @@ def test_a_row_that_another_holds_is_passed_by():
 def test_a_worker_that_dies_between_two_sets_leaves_each_run_cancelled_once(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    diary, real, sets = Diary(), bulk_module._do_set, []
+    diary, real, sets = Diary(), bulk_batch._do_set, []
 
     def die_at_the_second(*args: Any) -> None:
         sets.append(args)
@@ -264,8 +264,8 @@ def test_a_worker_that_dies_between_two_sets_leaves_each_run_cancelled_once(
             os._exit(DIED)
         real(*args)
 
-    monkeypatch.setattr(bulk_module, "LARGEST_SET", 2)
-    monkeypatch.setattr(bulk_module, "_do_set", die_at_the_second)
+    monkeypatch.setattr(bulk_batch, "LARGEST_SET", 2)
+    monkeypatch.setattr(bulk_batch, "_do_set", die_at_the_second)
     with registered(naps, on_cancel=note_to(diary)):
         runs = go_to_sleep(5)
         own = bulk("cancel", fn_id="test-function")
