@@ -33,7 +33,7 @@ class Listed(NamedTuple):
 
 
 class Order(NamedTuple):
-    """What is done with each run, beside the runs of a crowd."""
+    """What is asked for, and what a batch's sets share."""
 
     action: Action
     why: str

@@ -218,9 +218,9 @@ def wake_next_statements(turn_keys: Sequence[str], turns_held: int) -> list[Stat
 
 def make_way_statements(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
     """A set-aside run keeps its place and turns."""
-    return (
-        _wake_next_in_line(turn_keys[turns_held], turns_held) if turns_held < len(turn_keys) else []
-    )
+    if turns_held == len(turn_keys):
+        return []
+    return _wake_next_in_line(turn_keys[turns_held], turns_held)
 
 
 def _wake_next_in_line(key: str, line: int) -> list[Statement]:
