@@ -292,7 +292,7 @@ def test_a_filter_beside_everything_is_refused():
     assert not Run.objects.exists()
 
 
-def test_a_function_that_nobody_knows_is_named_and_nothing_is_started():
+def test_an_unknown_function_is_named_and_nothing_is_started():
     with pytest.raises(UnknownFunction, match="There is no function “tpyo”"):
         bulk("cancel", fn_id="tpyo")
     assert not Run.objects.exists()

@@ -161,7 +161,7 @@ def test_as_many_as_have_left_a_line_are_woken_and_no_more():
         assert list(due.order_by("id")) == runs[3:5]
 
 
-def test_those_who_leave_a_line_that_stays_full_wake_nobody():
+def test_runs_that_leave_a_line_that_stays_full_wake_none():
     with registered(naps, concurrency=[Concurrency(limit=3)]):
         runs = go_to_sleep(9)
         assert together(runs[4:7]) == set()
@@ -278,7 +278,7 @@ def test_a_worker_that_dies_between_two_sets_leaves_each_run_cancelled_once(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_bulk_actions_beside_single_cancels_and_claims_block_nobody():
+def test_two_bulk_actions_beside_single_cancels_and_claims_block_no_transaction():
     diary = Diary()
     with registered(naps, on_cancel=note_to(diary), concurrency=[Concurrency(limit=2)]):
         send([Event(name="test/go") for _ in range(60)])

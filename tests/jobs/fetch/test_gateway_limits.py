@@ -73,7 +73,7 @@ def hosts(leased_requests: list[LeasedRequest]) -> Counter[str]:
 
 
 @pytest.mark.django_db
-def test_hosts_take_turns_whoever_was_there_first(function):
+def test_hosts_take_turns_whichever_was_there_first(function):
     send(*["https://a.test/x"] * 6, *["http://B.test:8080?x"] * 2, "https://c.test#x")
 
     assert hosts(lease_requests(5)) == {"a.test": 2, "b.test:8080": 2, "c.test": 1}
