@@ -74,10 +74,8 @@ def batch(
 
 
 def _pages(action: Action, runs: QuerySet[Run], after: str) -> list[Page]:
-    """What is left to do.
-
-    Cancelling goes from the latest run to the first: a run that leaves its line would wake the next
-    one, which would be executed and cancelled a moment later. Then come invoked runs, callers
+    """Cancelling goes from the latest run to the first: a run that leaves its line would wake the
+    next one, which would be executed and cancelled a moment later. Then come invoked runs, callers
     first: a caller would go on without the run that it waits for.
     """
     mark, last = _read(after)

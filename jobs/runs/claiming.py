@@ -116,9 +116,7 @@ def _leased(
     turns_taken: dict[uuid.UUID, bool],
     lease: dict[str, Any],
 ) -> set[uuid.UUID]:
-    """The look has leased runs in no line, or past all, and those that passed a free line. The
-    others take their turns now.
-    """
+    """The look has leased some (claim_batch, 1); the others take their turns now (2)."""
     leased: set[uuid.UUID] = set()
     in_line: list[Claim] = []
     for row, claim in claims:

@@ -71,9 +71,8 @@ PASSES = f"({HOLDING}) < ({ROOM})"
 
 LEASE_AFTER_LAST_LINE = lease.leasing_where("passes AND is_last_line")
 
-# A run that passes its last line is leased, one that passes another stays due for the next, and one
-# that does not pass is parked. The new values are looked up for each run: a join with `mine`,
-# planned as one row, would look up all for each.
+# A run that passes its last line is leased, one that passes another stays due, another is parked.
+# Values are looked up for each run: a join with `mine`, planned as one row, would look up all.
 TAKE_TURNS = f"""
 WITH mine AS MATERIALIZED (
   SELECT r.id, r.turns_held + 1 = cardinality(r.turn_keys) AS is_last_line, {PASSES} AS passes
@@ -180,8 +179,7 @@ def take_turns(
     returns the leased ids.
 
     `waiting` is (run id, turn keys, turns held) as `seen` at a time, `leased` is
-    claimed_run.lease_for's. A run passes only if fewer than `limit` others hold a turn or stand
-    before it. Locked runs and those due since are left alone.
+    claimed_run.lease_for's. Locked runs and those due since are left alone.
     """
     keys = {run_id: turn_keys for run_id, turn_keys, _ in waiting}
     held = {run_id: turns_held for run_id, _, turns_held in waiting}
