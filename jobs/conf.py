@@ -245,18 +245,11 @@ def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """An error for each unusable setting (`jobs.E001`); a warning without the backend for
     permissions on runs (`jobs.W003`)."""
     problems = []
-    readers = (lease, gateway_limit, gateway_per_host, gateway_grace, retention, retention_batch)
+    gateway = (gateway_limit, gateway_per_host, gateway_grace)
+    engine = (lease, *gateway, retention, retention_batch, backoff, run_output_limit, version)
+    database = (prepare_steps, pipeline, listen)
     panel = (panel_cards, panel_counts, kind_acts, run_links, runs_about, run_search)
-    for read in (
-        *readers,
-        backoff,
-        prepare_steps,
-        pipeline,
-        run_output_limit,
-        listen,
-        version,
-        *panel,
-    ):
+    for read in (*engine, *database, *panel):
         try:
             read()
         except ImproperlyConfigured as problem:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from jobs.api import Concurrency, Context, TriggerCron, create_function
-from jobs.control import bulk, forgetting
+from jobs.control import bulk, bulk_batch, forgetting
 from jobs.control import cancel_on as control_cancel_on
 from jobs.events import fan_out
 from jobs.maintenance import retention
@@ -78,10 +78,10 @@ def bulk_action(ctx: Context) -> dict[str, Any]:
     bulk.refuse_unknown(asked)
     totals: dict[str, Any] = {"done": 0, "refused": 0}
     after = asked["after"]
-    for _ in range(bulk.MAX_BATCHES):
+    for _ in range(bulk_batch.MAX_BATCHES):
         done = ctx.step.run(
             "batch",
-            bulk.batch,
+            bulk_batch.batch,
             asked["action"],
             asked["filter"],
             after,

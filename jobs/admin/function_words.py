@@ -10,6 +10,7 @@ from jobs import conf
 from jobs.admin.data_schema import in_words
 from jobs.admin.words import roughly
 from jobs.lib.backoff import JITTER, TABLE
+from jobs.lib.numbers import is_whole
 from jobs.metrics.paused import hook_of
 from jobs.models import RegisteredFunction
 
@@ -28,7 +29,7 @@ def entries(function: RegisteredFunction, key: str) -> list[Any]:
 
 def retries_of(function: RegisteredFunction) -> int | None:
     retries = config_of(function).get("retries")
-    return retries if isinstance(retries, int) and not isinstance(retries, bool) else None
+    return retries if is_whole(retries) else None
 
 
 def cron_lines(function: RegisteredFunction) -> list[str]:

@@ -19,7 +19,7 @@ from jobs.admin.edits import JsonField
 from jobs.admin.form_acts import SENT_BEFORE, act_once
 from jobs.admin.function_words import cron_lines
 from jobs.admin.run_views import View
-from jobs.admin.sending_form import editor
+from jobs.admin.sending_form import fit_editor
 from jobs.control.permission_names import SEND_EVENT, VIEW_PAYLOAD
 from jobs.control.sending import TIMER, start_by_hand
 from jobs.errors import JobsError
@@ -34,9 +34,7 @@ class InvokeForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        given = self.data if self.is_bound else self.initial
-        text = given.get("event_data", "")
-        self.fields["event_data"].widget = editor(str(text))
+        fit_editor(self)
 
 
 def invoke_view(model_admin: Any) -> View:

@@ -17,10 +17,13 @@ from jobs.lib.visible import shows
 NO_NAME = "Give the event a name. The list beside the form has the names that start a function."
 
 
-def editor(text: str = "") -> forms.Textarea:
-    """A text field for JSON, as high as its text."""
-    rows = min(max(text.count("\n") + 3, MIN_ROWS), MAX_ROWS)
-    return forms.Textarea({"spellcheck": "false", "class": "jobs-editor", "rows": rows})
+def fit_editor(form: forms.Form) -> None:
+    """Make the field for JSON as high as its text."""
+    given = form.data if form.is_bound else form.initial
+    lines = str(given.get("event_data", "")).count("\n")
+    rows = min(max(lines + 3, MIN_ROWS), MAX_ROWS)
+    attributes = {"spellcheck": "false", "class": "jobs-editor", "rows": rows}
+    form.fields["event_data"].widget = forms.Textarea(attributes)
 
 
 class SendForm(forms.Form):
@@ -40,9 +43,7 @@ class SendForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        given = self.data if self.is_bound else self.initial
-        text = given.get("event_data", "")
-        self.fields["event_data"].widget = editor(str(text))
+        fit_editor(self)
 
     def place_error(self, text: str) -> None:
         self.add_error(None, text)

@@ -40,7 +40,6 @@ class RunBroker(Broker):
         return True
 
     def dequeue(self) -> list[tuple[str, str]] | None:
-        """In the pusher."""
         if self._pusher is None:
             self._pusher = Pusher()
         return self._pusher.dequeue()

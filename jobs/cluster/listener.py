@@ -58,10 +58,11 @@ LOST = (
 
 class Listener:
     def __init__(self) -> None:
-        self._again = math.inf  # of the second look (2), monotonic
-        self._put_off = math.inf  # of a look that is one too many, and of one by itself (4)
-        self._is_by_itself, self._idle = False, 0
-        self._looks, self._counted = float(BURST), time.monotonic()
+        # When to look, monotonic:
+        self._second_look = math.inf  # again after a word (2)
+        self._own_look = math.inf  # later than a word, or by itself (4)
+        self._is_by_itself, self._idle_looks = False, 0
+        self._looks_left, self._refilled = float(BURST), time.monotonic()
         self._alias: str | None = None  # the listening connection
         self._is_open = False
         self._opens_at = 0.0
@@ -92,7 +93,7 @@ class Listener:
         with connections[alias].cursor() as cursor:
             cursor.execute(f"LISTEN {CHANNEL}")
         self._alias = alias
-        self._again = time.monotonic() + AGAIN
+        self._second_look = time.monotonic() + AGAIN
 
     def _listen_directly(self, alias: str) -> None:
         """See (5)."""
@@ -150,7 +151,7 @@ class Listener:
             self._lose(error)
             return {ANYTHING}
         if words:
-            self._again = time.monotonic() + AGAIN
+            self._second_look = time.monotonic() + AGAIN
         return words
 
     @staticmethod
@@ -166,30 +167,31 @@ class Listener:
     @property
     def next_look(self) -> float:
         """By the monotonic clock."""
-        return min(self._again, self._put_off)
+        return min(self._second_look, self._own_look)
 
     def may_look(self) -> bool:
         """False: `next_look` is put off (4)."""
         now = time.monotonic()
-        self._looks = min(BURST, self._looks + (now - self._counted) / GAP)
-        self._counted = now
-        if self._looks < 1:
-            self._put_off = min(self._put_off, now + (1 - self._looks) * GAP)
+        # A burst is used up by looks, and fills by one per GAP.
+        self._looks_left = min(BURST, self._looks_left + (now - self._refilled) / GAP)
+        self._refilled = now
+        if self._looks_left < 1:
+            self._own_look = min(self._own_look, now + (1 - self._looks_left) * GAP)
             if self._alias is not None and not self._is_by_itself:
-                self._is_by_itself, self._idle = self._ask(LOCK_LOOKS), 0
+                self._is_by_itself, self._idle_looks = self._ask(LOCK_LOOKS), 0
             return False
-        self._looks -= 1
+        self._looks_left -= 1
         return True
 
     def looked(self, *, has_found: bool) -> None:
         if not self._is_by_itself:
             return
-        self._idle = 0 if has_found else self._idle + 1
-        if self._idle < IDLE:
-            self._put_off = min(self._put_off, time.monotonic() + GAP)
+        self._idle_looks = 0 if has_found else self._idle_looks + 1
+        if self._idle_looks < IDLE:
+            self._own_look = min(self._own_look, time.monotonic() + GAP)
         else:
             self.want_words()
-            self._looks = BURST / 4  # words may still come as fast, with nothing due
+            self._looks_left = BURST / 4  # words may still come as fast, with nothing due
 
     def want_words(self) -> bool:
         """True if the cluster looked by itself; `next_look` is now, for what was not told, and once
@@ -197,9 +199,9 @@ class Listener:
         """
         if not self._is_by_itself:
             return False
-        self._is_by_itself, self._put_off = False, time.monotonic()
-        self._again = time.monotonic() + AGAIN
-        self._looks = float(BURST)
+        self._is_by_itself, self._own_look = False, time.monotonic()
+        self._second_look = time.monotonic() + AGAIN
+        self._looks_left = float(BURST)
         self._ask(UNLOCK_LOOKS)
         return True
 
@@ -220,9 +222,9 @@ class Listener:
         now = time.monotonic()
         if now < self.next_look:
             return False
-        if now >= self._put_off:
-            self._put_off = math.inf
-            self._looks -= 1
-        if now >= self._again:
-            self._again = math.inf
+        if now >= self._own_look:
+            self._own_look = math.inf
+            self._looks_left -= 1
+        if now >= self._second_look:
+            self._second_look = math.inf
         return True

@@ -1,37 +1,27 @@
-"""Cancelling and rerunning many runs, by a run of the engine's own."""
+"""Cancelling and rerunning many runs, by a run of the engine's own: what is asked for. Its batches
+are bulk_batch's.
+"""
 
 from __future__ import annotations
 
-import time
-import uuid
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 
-from jobs.control.cancellation import cancel
-from jobs.control.cancellation_sets import LARGEST_SET, PassedLines, cancel_plain
 from jobs.control.permission_names import CANCEL_RUN, RERUN_RUN
-from jobs.control.reruns import rerun, rerun_once
-from jobs.errors import InvalidTransition, JobsError, NonRetriableError, UnknownFunction
+from jobs.errors import InvalidTransition, NonRetriableError, UnknownFunction
 from jobs.events import intake, requester, validation
 from jobs.events.event import Event
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.json_values import named
 from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run, RunStatus
 from jobs.registry import catalog
-from jobs.runs import hook_events, pace
 
 FUNCTION = "jobs-bulk"
 EVENT = "jobs/bulk.requested"
-BATCH = 2_000  # runs of one step
-SINGLE_SET = 25  # runs between two looks at the time, where each is done by itself
-MAX_SECONDS = 1.0  # seconds of one step, and of a rest
-SHARE_TOGETHER = 0.2  # of the time, for cancelling together beside other runs
-SHARE_SINGLY = 0.4
-MAX_BATCHES = 900  # within the limit of steps
 
 Action = Literal["cancel", "retry", "rerun"]
 ALLOWED = {
@@ -126,7 +116,7 @@ def _text(moment: str | datetime) -> str:
 
 def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
     try:
-        found = _matching(action, wanted).exists()
+        found = matching(action, wanted).exists()
     except (ValidationError, ValueError, TypeError, OverflowError) as problem:
         said = " ".join(getattr(problem, "messages", [str(problem)]))
         raise InvalidTransition(
@@ -140,151 +130,7 @@ def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
         raise UnknownFunction(f"There is no function {named(fn_id)}.{meant}")
 
 
-class Listed(NamedTuple):
-    id: uuid.UUID
-    fn_id: str
-    status: str
-
-
-def batch(
-    action: Action, wanted: dict[str, str], after: str, why: str, own: str, invoked: bool = False
-) -> dict[str, Any]:
-    """Does the next batch in transactions of its own; harmless to repeat, as done runs do not fit.
-    Without the permission the rest is refused."""
-    asked_at = Run.objects.filter(id=own).values("created_at")
-    runs = _matching(action, wanted).filter(created_at__lt=asked_at[:1])
-    pages = _pages(action, runs, after)
-    asker = requester.current()
-    if reason := asker.refusal(PERMISSION[action]):
-        refused = sum(page.runs.count() for page in pages)
-        return {"done": 0, "refused": refused, "after": after, "more": False, "reason": reason}
-    page, *later = pages
-    found = [Listed(*row) for row in page.runs.values_list("id", "fn_id", "status")[:BATCH]]
-    tally: dict[str, Any] = {"done": 0, "refused": 0, "left_out": 0, "after": after, "reason": ""}
-    began = time.monotonic()
-    with requester.asking(asker), PassedLines() as passed_lines:
-        order = Order(action, why, invoked, pace.Crowd(FUNCTION), passed_lines)
-        at, size = 0, LARGEST_SET if action == "cancel" else SINGLE_SET
-        while part := found[at : at + size]:
-            if at and time.monotonic() - began > MAX_SECONDS:
-                return tally | {"more": True}
-            all_together = _do_set(order, part, tally)
-            tally["after"] = f"{page.mark}{part[-1].id}"
-            at, size = at + size, LARGEST_SET if all_together else SINGLE_SET
-    if len(found) == BATCH:
-        return tally | {"more": True}
-    going_on = next((later_page for later_page in later if later_page.runs.exists()), None)
-    return tally | ({"more": True, "after": going_on.mark} if going_on else {"more": False})
-
-
-class Order(NamedTuple):
-    """What is done with each run, beside the runs of a crowd."""
-
-    action: Action
-    why: str
-    invoked: bool
-    crowd: pace.Crowd
-    passed_lines: PassedLines
-
-
-class Page(NamedTuple):
-    """Runs in the order in which they are done, after those of a mark and an id."""
-
-    mark: str
-    runs: QuerySet[Run]
-
-
-def _pages(action: Action, runs: QuerySet[Run], after: str) -> list[Page]:
-    """What is left to do after `after`, which names the last run that was done.
-
-    Cancelling goes from the latest run to the first: a run that leaves its line would wake the next
-    one, which would be executed and cancelled a moment later. Then come invoked runs, callers
-    first: a caller would go on without the run that it waits for. (An id without a mark: other
-    actions, and what an earlier version has begun to cancel.)
-    """
-    mark, last = _read(after)
-    if action != "cancel" or (last and not mark):
-        return [Page("", _later(runs, last))]
-    invoked = Page(">", _later(runs.exclude(invoked_by=None), last if mark == ">" else ""))
-    if mark == ">":
-        return [invoked]
-    latest = runs.filter(invoked_by=None).order_by("-id")
-    return [Page("<", latest.filter(id__lt=last) if last else latest), invoked]
-
-
-def _read(after: str) -> tuple[str, str]:
-    """The mark and the id. In words of a newer version: from the beginning, as done runs do not
-    fit."""
-    mark, last = (after[:1], after[1:]) if after[:1] in ("<", ">") else ("", after)
-    try:
-        return mark, str(uuid.UUID(last)) if last else ""
-    except ValueError:
-        return "", ""
-
-
-def _later(runs: QuerySet[Run], last: str) -> QuerySet[Run]:
-    in_order = runs.order_by("id")
-    return in_order.filter(id__gt=last) if last else in_order
-
-
-def _do_set(order: Order, found: list[Listed], tally: dict[str, Any]) -> bool:
-    """Whether no run had to be done by itself."""
-    skipped = [run.id for run in found if run.status == RunStatus.SKIPPED]
-    left_out = hook_events.outdated(skipped) if skipped else set()
-    still = [run for run in found if run.id not in left_out]
-    reasons = _refusals(order.action, still)
-    done, all_together = _do(order, [run for run in still if run.id not in reasons], reasons)
-    tally["done"] += done
-    tally["refused"] += len(still) - done
-    tally["left_out"] += len(left_out)
-    tally["reason"] = tally["reason"] or next(iter(reasons.values()), "")
-    return all_together
-
-
-def _refusals(action: Action, found: list[Listed]) -> dict[uuid.UUID, str]:
-    asker = requester.current()
-    if not asker.id:
-        return {}
-    runs = Run.objects.filter(id__in=[run.id for run in found]).order_by("id")
-    runs = runs.only("id", "fn_id", "event_id", "status")
-    reasons = {run.id: asker.refusal(PERMISSION[action], run) for run in runs}
-    return {run_id: reason for run_id, reason in reasons.items() if reason}
-
-
-def _do(order: Order, runs: list[Listed], reasons: dict[uuid.UUID, str]) -> tuple[int, bool]:
-    """Cancelling rests beside other runs: they are wanted more. Reruns are wanted as they are."""
-    if order.action != "cancel":
-        return sum(_act(order, run.id, reasons) for run in runs), False
-    began = time.monotonic()
-    left = _cancel_together(order, runs)
-    done = len(runs) - len(left) + sum(_act(order, run_id, reasons) for run_id in left)
-    if order.crowd.is_there():
-        share = SHARE_SINGLY if left else SHARE_TOGETHER
-        time.sleep(min(pace.rest_after(time.monotonic() - began, share), MAX_SECONDS))
-    return done, not left
-
-
-def _cancel_together(order: Order, runs: list[Listed]) -> list[uuid.UUID]:
-    """Returns those to cancel singly."""
-    ids, fn_ids = [run.id for run in runs], {run.fn_id for run in runs}
-    left = cancel_plain(ids, fn_ids, order.why, order.passed_lines, alone=order.invoked)
-    return [run_id for run_id in ids if run_id in left]
-
-
-def _act(order: Order, run_id: uuid.UUID, reasons: dict[uuid.UUID, str]) -> bool:
-    """False if the run has changed meanwhile, or is refused."""
-    try:
-        if order.action == "cancel":
-            return cancel(run_id, why=order.why, invoked=order.invoked)
-        if order.action == "rerun":
-            return rerun_once(run_id) is not None
-        return bool(rerun(run_id))
-    except JobsError as error:
-        reasons[run_id] = str(error)
-        return False
-
-
-def _matching(action: Action, wanted: dict[str, str]) -> QuerySet[Run]:
+def matching(action: Action, wanted: dict[str, str]) -> QuerySet[Run]:
     statuses = [wanted["status"]] if wanted.get("status") else ALLOWED[action]
     runs: QuerySet[Run] = Run.objects.in_status(*statuses)
     if action == "rerun":

@@ -1,6 +1,6 @@
 """Ends unfinished runs for an operator, for code, for an event (cancel_on) and when they are late
-(sweeper). The run's row is locked, and its end, its hook and its turns are one transaction; its
-worker's late result no longer finds the token and is dropped.
+(sweeper). A run's end, its hook and its turns are one transaction under its row's lock; a worker's
+late result no longer finds the token.
 """
 
 from __future__ import annotations
@@ -98,10 +98,9 @@ def _own_among(run_id: str | uuid.UUID, invoked: bool) -> StepRunner | None:
     own = current_runner()
     if own is None:
         return None
-    is_own = str(own.claim.run_id) == str(run_id)
-    return (
-        own if is_own or (invoked and invocation_tree.is_below(own.claim.run_id, run_id)) else None
-    )
+    own_id = own.claim.run_id
+    is_meant = str(own_id) == str(run_id) or (invoked and invocation_tree.is_below(own_id, run_id))
+    return own if is_meant else None
 
 
 def _cancel_one(run_id: str | uuid.UUID, why: str) -> bool:

@@ -113,14 +113,14 @@ def round_of(roots: Sequence[str], idle: int = 0) -> Round:
     left; `idle` counts the earlier rounds that found nothing."""
     began = time.monotonic()
     done: Round = {"runs": 0, "events": 0, "left": [], "rest": 0.0}
-    runs = statements.execute(REMEMBERED_RUNS, {"roots": list(roots)})
+    asked = {"roots": list(roots)}
+    runs = statements.execute(REMEMBERED_RUNS, asked)
     for batch in _batches([run_id for _, run_id in runs]):
         done["runs"] += scrubbing.forget_runs(batch)
-    events = statements.execute(REMEMBERED_EVENTS, {"roots": list(roots)})
+    events = statements.execute(REMEMBERED_EVENTS, asked)
     for batch in _batches([event_id for _, event_id in events]):
         done["events"] += scrubbing.forget_events(batch)
-    values = {"roots": list(roots)}
-    left = statements.execute_many((REMEMBERED_RUNS, values), (REMEMBERED_EVENTS, values))
+    left = statements.execute_many((REMEMBERED_RUNS, asked), (REMEMBERED_EVENTS, asked))
     done["left"] = sorted({str(root) for rows in left for root, _ in rows})
     done["rest"] = _rest(done, idle, time.monotonic() - began)
     return done

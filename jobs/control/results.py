@@ -21,6 +21,7 @@ from django.db import connection
 from jobs.errors import InvalidStep, JobsError
 from jobs.execution.step_runner import current_runner
 from jobs.lib.excerpts import quoted
+from jobs.lib.numbers import is_number
 from jobs.models import RunStatus
 from jobs.runs.state import OutputRow, RunState, read
 
@@ -105,8 +106,7 @@ def _read_until_ended(run_id: str | uuid.UUID, deadline: float) -> OutputRow:
 
 def _seconds(wait: Any) -> float:
     seconds: Any = wait.total_seconds() if isinstance(wait, timedelta) else wait
-    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not is_number or not math.isfinite(seconds) or not 0 <= seconds <= MAX_WAIT:
+    if not is_number(seconds) or not math.isfinite(seconds) or not 0 <= seconds <= MAX_WAIT:
         raise CannotWait(
             f"result(wait={quoted(wait)}): allowed are 0 to {MAX_WAIT:.0f} seconds, as a number or "
             "a timedelta. To wait longer, ask again."

@@ -34,8 +34,8 @@ SELECT h, (h & {BUCKETS - 1})::int AS bucket
   FROM (SELECT {advisory_locks.event_id("id")} AS h FROM unnest(%(ids)s::text[]) AS id) hashes
 """  # noqa: S608
 
-# `jobs.ids_sent` ends with the transaction or savepoint, like locks. Over MAX_OWN_LOCKS, nothing is
-# locked, no row returned.
+# The settings `jobs.ids_…` end with the transaction or savepoint, like locks. Over MAX_OWN_LOCKS,
+# nothing is locked, no row returned.
 LOCK_FEW = f"""
 WITH ids AS MATERIALIZED ({IDS}), sent AS MATERIALIZED (
   SELECT set_config('jobs.ids_sent', (cardinality(%(ids)s::text[])
@@ -48,8 +48,7 @@ SELECT CASE WHEN h IS NULL THEN pg_advisory_xact_lock_shared({EVENT_ID_BUCKETS},
  WHERE (SELECT so_far FROM sent) <= {MAX_OWN_LOCKS}
 """  # noqa: S608
 
-# Returns the shared buckets. A transaction that gets over MAX_OWN_LOCKS takes all, once: the
-# setting ends with the transaction or savepoint, like the locks.
+# Returns the shared buckets. A transaction that gets over MAX_OWN_LOCKS takes all, once.
 LOCK_BUCKETS = f"""
 WITH ids AS MATERIALIZED ({IDS}), buckets AS MATERIALIZED (
   SELECT are_mine, set_config('jobs.ids_buckets', 'all', true)

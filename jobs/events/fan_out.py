@@ -8,6 +8,7 @@ import logging
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from jobs import models
 from jobs.errors import InvalidExpression
@@ -98,18 +99,17 @@ def new_run(
 def turn_keys(function: Function, payload: EventPayload, event_id: uuid.UUID) -> list[str]:
     keys = []
     for number, entry in enumerate(function.concurrency):
-        value = None
-        if entry.key:
-            try:
-                value = expressions.evaluate(entry.key, {"event": payload.as_json()})
-            except InvalidExpression as error:
-                reason = WhyNot(str(error), is_mistake=True)
-                condition_problems.note(function.fn_id, Place.KEY, entry.key, event_id, reason)
-                logger.warning(
-                    "concurrency key of “%s”, event %s, taken as null: %s",
-                    function.fn_id,
-                    payload.id,
-                    error,
-                )
+        value = _key_value(entry.key, function.fn_id, payload, event_id) if entry.key else None
         keys.append(f"{function.fn_id}:{number}:{expressions.key_text(value)}")
     return keys
+
+
+def _key_value(key: str, fn_id: str, payload: EventPayload, event_id: uuid.UUID) -> Any:
+    try:
+        return expressions.evaluate(key, {"event": payload.as_json()})
+    except InvalidExpression as error:
+        reason = WhyNot(str(error), is_mistake=True)
+        condition_problems.note(fn_id, Place.KEY, key, event_id, reason)
+        text = "concurrency key of “%s”, event %s, taken as null: %s"
+        logger.warning(text, fn_id, payload.id, error)
+        return None

@@ -130,24 +130,29 @@ def _insert(
         inserts = deduplication.insert_if_new(*batches[0], ids)
     else:
         inserts = [(insertion.TEXT[parts], values) for parts, values in batches]
-    names = {event.name for event, _ in fresh}
-    asked = {"names": sorted(names)}
-    answers = None
-    if _may_skip_transaction(names):
-        answers = _insert_in_one_trip([*inserts, (NOT_AWAITED, asked)])
-    if answers is not None:
-        outcome = _outcome_of(answers, ids)
-    else:
-        with transaction.atomic(savepoint=False):
-            answers = statements.execute_many(*inserts, (AWAITED, asked))
-            outcome = _outcome_of(answers, ids)
-            is_awaited = statements.only_value(answers[-1])
-            if outcome is InsertionOutcome.INSERTED and is_awaited:
-                wake_waiting(names, fresh)
+    outcome = _insert_and_wake(inserts, fresh, ids)
     if outcome is InsertionOutcome.INSERTED:
         condition_problems.report()
         if any(runs for _, runs in pairs):
             notifier.tell_clusters(notifier.RUN_DUE)
+    return outcome
+
+
+def _insert_and_wake(
+    inserts: Sequence[Statement], fresh: Sequence[tuple[Event, NewEvent]], ids: Sequence[str]
+) -> InsertionOutcome:
+    names = {event.name for event, _ in fresh}
+    asked = {"names": sorted(names)}
+    if _may_skip_transaction(names):
+        answers = _insert_in_one_trip([*inserts, (NOT_AWAITED, asked)])
+        if answers is not None:
+            return _outcome_of(answers, ids)
+    with transaction.atomic(savepoint=False):
+        answers = statements.execute_many(*inserts, (AWAITED, asked))
+        outcome = _outcome_of(answers, ids)
+        is_awaited = statements.only_value(answers[-1])
+        if outcome is InsertionOutcome.INSERTED and is_awaited:
+            wake_waiting(names, fresh)
     return outcome
 
 

@@ -1,6 +1,5 @@
 """Calls a claimed run's function and settles what it returns, waits for or raises, by one commit
-under the lease (law 4). What cannot be settled is requeued, so no exception of an author leaves
-this module.
+under the lease (law 4).
 """
 
 from __future__ import annotations

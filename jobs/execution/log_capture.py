@@ -86,7 +86,8 @@ class LogCapture:
         self._count += 1
         if self._count > MAX_LOG_LINES:
             level, message = "WARNING", f"More than {MAX_LOG_LINES} lines; the rest is left out."
-        (self._held if self._replaying else self._unit_of_work.log_lines).append(
+        lines = self._held if self._replaying else self._unit_of_work.log_lines
+        lines.append(
             {
                 "step_name": self._step_name,
                 "attempt": self._attempt,

@@ -140,14 +140,15 @@ SETTLED = releasing(
 def read(run_id: uuid.UUID) -> list[tuple[StepRecord, FetchRecord | None]]:
     """An unread output is None, with its output_bytes."""
     found: list[tuple[StepRecord, FetchRecord | None]] = []
-    for step, request in STORED_STEPS.execute_nowait(
-        {"run_id": run_id, "at_once": OUTPUTS_AT_ONCE}
-    ):
+    asked = {"run_id": run_id, "at_once": OUTPUTS_AT_ONCE}
+    for step, request in STORED_STEPS.execute_nowait(asked):
         _load(step, JSON_OF_STEP)
         step.is_new = False
-        if request.id is not None:
+        if request.id is None:
+            found.append((step, None))
+        else:
             _load(request, JSON_OF_FETCH)
-        found.append((step, request if request.id is not None else None))
+            found.append((step, request))
     return found
 
 

@@ -84,7 +84,8 @@ class StepTransaction:
 
     def raise_if_left_open(self) -> None:
         """What an ended body or function left open is undone."""
-        if self._is_left_open if self._scope else self.outer.close_what_is_inside():
+        is_open = self._is_left_open if self._scope else self.outer.close_what_is_inside()
+        if is_open:
             raise TransactionLeftOpen
 
     @property

@@ -1,6 +1,8 @@
 """How a run waits for an event or for a run that it invokes. The wait is a row, and its end wakes
-the run. The run also looks again by itself: a sender and a wait that commit at the same moment miss
-each other.
+the run. The run also looks again by itself (CHECK_INTERVAL), last at the timeout:
+
+1. A sender and a wait that commit at the same moment miss each other.
+2. An invoked run that ends while this one passes between workers finds no run to wake.
 """
 
 from __future__ import annotations
@@ -48,12 +50,8 @@ def await_event(
     where: str,
     data: Any = None,
 ) -> None:
-    """Settle the step with the awaited event, or suspend.
-
-    1. The event's sender wakes the run (wake.wake_waiting), which looks among the events after its
-       own.
-    2. Sender and wait miss each other if neither has committed, so the run looks again
-       (CHECK_INTERVAL), last at the timeout.
+    """Settle the step with the awaited event, or suspend. The event's sender wakes the run
+    (wake.wake_waiting), which looks among the events after its own.
     """
     _begin_wait(runner, step, name, timeout, if_exp, where, data)
     found = _find_event(runner, step)
@@ -159,12 +157,9 @@ def await_run(
     data: dict[str, Any],
     timeout: timedelta,
 ) -> None:
-    """Settle the step with the other run's end, or start that run and suspend.
-
-    1. The other run's end wakes this one, in the same commit (completion.release_turns).
-    2. A paused function's run starts when that is resumed.
-    3. An end that commits while this run passes between workers finds no run to wake, so the run
-       looks again, as for events.
+    """Settle the step with the other run's end, or start that run and suspend. Its end wakes this
+    run, in the same commit (completion.release_turns). A paused function's run starts when that is
+    resumed.
     """
     run = _invoked(step)
     if run is None:

@@ -88,8 +88,6 @@ RETURNING f.id, f.run_id, f.step_name, f.sent_at, {HOST_SQL} AS host,
 
 
 class LeasedRow(NamedTuple):
-    """A leased request (columns: models.Fetch)."""
-
     id: uuid.UUID
     run_id: uuid.UUID
     step_name: str

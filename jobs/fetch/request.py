@@ -20,6 +20,7 @@ from jobs.lib.backoff import header_seconds
 from jobs.lib.durations import Duration, duration
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.json_values import Unfit, decode, encode, is_text, plain, size_of
+from jobs.lib.numbers import is_number, is_whole
 from jobs.lib.secrets import Secret, names_in, reference_for, way_out
 from jobs.models import FetchStatus
 from jobs.platform.http import address_policy
@@ -179,8 +180,7 @@ def _header(name: Any, value: Any, refuse: Refuse) -> Any:
         for secret in names_in(value.template):
             refuse(f"the template of header {quoted(name)} holds the value of settings.{secret}.")
         return value.reference()
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not isinstance(value, str) and not is_number:
+    if not isinstance(value, str) and not is_number(value):
         kind = type(value).__name__
         refuse(f"header {quoted(name)} is of type {kind}; a text, a number or a Secret is allowed.")
     try:
@@ -188,7 +188,8 @@ def _header(name: Any, value: Any, refuse: Refuse) -> Any:
     except ValueError:
         refuse(f"header {quoted(name)} is a number with too many digits.")
     reference = reference_for(text)
-    for secret in names_in(text) if reference == text else []:
+    is_reference = reference != text
+    for secret in () if is_reference else names_in(text):
         refuse(
             f"header {quoted(name)} holds the value of settings.{secret}, which rows would keep; "
             f"pass {way_out(text, secret)}."
@@ -226,7 +227,7 @@ def accepted_statuses(given: Any, step_name: str) -> frozenset[int]:
 
 
 def _is_bad_status(given: Any) -> bool:
-    return isinstance(given, int) and not isinstance(given, bool) and 400 <= given <= 599
+    return is_whole(given) and 400 <= given <= 599
 
 
 def problem(request: FetchRecord, now: datetime, accepted: Container[int] = ()) -> JobsError | None:

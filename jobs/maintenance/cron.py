@@ -112,8 +112,10 @@ def _act(row_id: int, trigger: TriggerCron | None, choose: Choose) -> bool:
     """Asked again: another cluster may have acted."""
     rows = CronSchedule.objects.annotate(now=Now()).filter(id=row_id)
     row = rows.select_for_update(skip_locked=True).first()
-    act = choose(row, trigger, row.now) if row is not None else None
-    return row is not None and act is not None and act(row, trigger, row.now)
+    if row is None:
+        return False
+    act = choose(row, trigger, row.now)
+    return act is not None and act(row, trigger, row.now)
 
 
 def _say(row: CronSchedule, error: Exception) -> None:
@@ -165,8 +167,9 @@ def _renew(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> boo
 
 def _due_until(row: CronSchedule, now: datetime) -> datetime:
     """A clock set back a little repeats no tick; one far ahead holds none back."""
-    is_sane = row.last_at is not None and row.last_at < now + RESTART
-    return max(now, row.last_at) if row.last_at is not None and is_sane else now
+    if row.last_at is None or row.last_at >= now + RESTART:
+        return now
+    return max(now, row.last_at)
 
 
 def _give_tick(row: CronSchedule, trigger: TriggerCron | None, now: datetime) -> bool:

@@ -84,6 +84,7 @@ def _take_lapsed_runs() -> int:
 def _record_lost_cluster(run_id: uuid.UUID) -> bool:
     lost = models.Run.objects.lost().filter(id=run_id, begun=True)
     run = lost.lock_first(skip_locked=True)
-    if run is not None:
-        record_attempt(run, WorkerLost("The whole cluster went silent."))
-    return run is not None
+    if run is None:
+        return False
+    record_attempt(run, WorkerLost("The whole cluster went silent."))
+    return True

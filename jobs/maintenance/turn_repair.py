@@ -23,10 +23,11 @@ logger = logging.getLogger("jobs.engine")
 # raised their limit.
 STALLED = f"""
 WITH RECURSIVE {HEADS}, forgotten AS MATERIALIZED (
-  SELECT next.id FROM (
-           SELECT r.key, ({ROOM_BEHIND_DUE}) - ({HOLDING}) AS room FROM heads r) line
-   CROSS JOIN LATERAL (SELECT id FROM jobs_run {PARKED_IN_LINE}
-                        LIMIT greatest(line.room, 0)) next
+  SELECT next.id
+    FROM (SELECT r.key, ({ROOM_BEHIND_DUE}) - ({HOLDING}) AS room FROM heads r) line
+   CROSS JOIN LATERAL (
+         SELECT id FROM jobs_run {PARKED_IN_LINE}
+          LIMIT greatest(line.room, 0)) next
    LIMIT 500
 ), mine AS MATERIALIZED (
   SELECT id FROM jobs_run

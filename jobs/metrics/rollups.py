@@ -152,16 +152,17 @@ def _settle(work: _Pass) -> bool:
     """Count pending minutes again if no transaction of then is open; note the new ones."""
     mark = work.mark
     mark.settled_to = max(mark.settled_to, _countable(work.now))
-    is_over = work.is_over
+    if not work.is_over:
+        return True
     pending_to = floor(mark.pending_to or mark.settled_to, MINUTE)
-    while is_over and mark.settled_to < pending_to:
+    while mark.settled_to < pending_to:
         _settle_chunk(mark, pending_to)
         if mark.settled_to < pending_to and not work.has_time:
             return False
     rolled = floor(min(mark.rolled_to, work.now - SETTLE_GRACE), MINUTE)
-    if is_over and mark.settled_to < rolled:
+    if mark.settled_to < rolled:
         mark.pending_to, mark.pending_xid = rolled, _own_xid()
-    elif is_over:
+    else:
         mark.pending_to = mark.pending_xid = None
     return True
 

@@ -13,6 +13,7 @@ from jobs.errors import JobsError
 from jobs.lib.durations import MAX_DURATION, NOTHING, duration
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import Unfit, encode, is_name, is_text, size_of
+from jobs.lib.numbers import is_whole
 from jobs.lib.secrets import names_in
 from jobs.lib.shapes.shape import Unsupported
 from jobs.lib.signatures import signature_of, takes_one_argument
@@ -147,7 +148,7 @@ def _of_its_concurrency(function: Function) -> Iterator[str]:
     for entry in function.concurrency:
         if not isinstance(entry, Concurrency):
             yield f"concurrency={quoted(entry)}; a list of Concurrency(limit=…) is allowed."
-        elif not _is_whole(entry.limit, 1, LARGEST_LIMIT):
+        elif not _is_between(entry.limit, 1, LARGEST_LIMIT):
             given = quoted(entry.limit)
             yield f"Concurrency(limit={given}); a whole number of at least 1 is allowed."
         elif entry.key is not None:
@@ -170,7 +171,7 @@ def _of_its_cancel_on(function: Function) -> Iterator[str]:
 def _of_its_times(function: Function) -> Iterator[str]:
     if not isinstance(function.resumable, bool):
         yield f"resumable={quoted(function.resumable)}; True and False are allowed."
-    if not _is_whole(function.retries, 0, MAX_RETRIES):
+    if not _is_between(function.retries, 0, MAX_RETRIES):
         given = quoted(function.retries)
         yield f"retries={given}; a whole number from 0 to {MAX_RETRIES} is allowed."
     delays = function.backoff
@@ -199,8 +200,8 @@ def _is_delay(delay: Any) -> bool:
     return span is not None and NOTHING <= span <= MAX_DURATION
 
 
-def _is_whole(value: Any, least: int, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+def _is_between(value: Any, least: int, most: int) -> bool:
+    return is_whole(value) and least <= value <= most
 
 
 def _of_its_size(function: Function) -> Iterator[str]:

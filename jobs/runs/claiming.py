@@ -93,15 +93,15 @@ def claim_batch(limit: int, worker: str) -> tuple[list[Claim], bool]:
     may_be_more = shares.cursor.advance(rows[0].share, rows[0].next_after, classes)
     read = [(row, claim_or_aside(row.run, lease)) for row in found]
     claims = [(row, claim) for row, claim in read if claim is not None]
-    mine = _past_their_lines(claims, turns_taken, lease)
+    leased = _leased(claims, turns_taken, lease)
     for row, claim in claims:
         if row.is_held_back:
             set_aside(claim, Reason.PAUSED if row.stands_still else Reason.FUNCTION)
-    return [claim for _, claim in claims if claim.run_id in mine], may_be_more
+    return [claim for _, claim in claims if claim.run_id in leased], may_be_more
 
 
 def _look(lease: dict[str, Any], limit: int) -> tuple[list[DueRow], dict[uuid.UUID, bool]]:
-    """Returns the due runs, and whether those in free lines pass."""
+    """Returns the due runs, and whether each in a free line passes it."""
     asked = {**lease, "known": catalog.ids(), **shares.parameters(limit)}
     rows, _, taken = statements.execute_many(
         DUE.asked(asked),
@@ -111,23 +111,37 @@ def _look(lease: dict[str, Any], limit: int) -> tuple[list[DueRow], dict[uuid.UU
     return DUE.rows(rows), {turn.id: turn.passes for turn in free_lines.TAKE_FREE_TURNS.rows(taken)}
 
 
-def _past_their_lines(
-    claims: Sequence[tuple[DueRow, Claim]], taken: dict[uuid.UUID, bool], lease: dict[str, Any]
+def _leased(
+    claims: Sequence[tuple[DueRow, Claim]],
+    turns_taken: dict[uuid.UUID, bool],
+    lease: dict[str, Any],
 ) -> set[uuid.UUID]:
-    free = [(row, claim) for row, claim in claims if not row.is_held_back]
-    mine = {claim.run_id for row, claim in free if taken.get(claim.run_id, not row.stands_in_line)}
-    left = [claim for row, claim in free if row.stands_in_line and claim.run_id not in taken]
-    if left:
-        queued = [(claim.run_id, claim.turn_keys, claim.turns_held) for claim in left]
-        try:
-            mine |= take_turns(queued, left[0].clock.at, lease)
-        except Exception:
-            if not mine:
-                raise
-            # Those that are leased must reach their workers. The others are still due: the next
-            # look meets the error alone.
-            logger.exception("%d runs in lines cannot take their turns", len(left))
-    return mine
+    """The look has leased some (claim_batch, 1); the others take their turns now (2)."""
+    leased: set[uuid.UUID] = set()
+    in_line: list[Claim] = []
+    for row, claim in claims:
+        if row.is_held_back:
+            continue
+        if turns_taken.get(claim.run_id, not row.stands_in_line):
+            leased.add(claim.run_id)
+        elif claim.run_id not in turns_taken:
+            in_line.append(claim)
+    try:
+        return leased | _take_turns(in_line, lease)
+    except Exception:
+        if not leased:
+            raise
+        # Leased runs must reach their workers. The others are still due: the next look meets the
+        # error alone.
+        logger.exception("%d runs in lines cannot take their turns", len(in_line))
+        return leased
+
+
+def _take_turns(claims: Sequence[Claim], lease: dict[str, Any]) -> set[uuid.UUID]:
+    if not claims:
+        return set()
+    waiting = [(claim.run_id, claim.turn_keys, claim.turns_held) for claim in claims]
+    return take_turns(waiting, claims[0].clock.at, lease)
 
 
 def next_due(at_most: float) -> float:

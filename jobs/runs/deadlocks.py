@@ -41,9 +41,10 @@ SELECT id FROM jobs_run
 SUSPECTS = f"""
 WITH RECURSIVE {HEADS}
 SELECT head.id FROM heads head
- WHERE (SELECT 1 FROM jobs_run h
-         WHERE h.turn_keys[%(column)s] = head.key AND h.turns_held > %(line)s
-           AND (h.status = 'running' OR h.status = 'waiting' AND h.reason <> 'invoke')
+ WHERE (SELECT 1 FROM jobs_run holder
+         WHERE holder.turn_keys[%(column)s] = head.key AND holder.turns_held > %(line)s
+           AND (holder.status = 'running'
+                OR holder.status = 'waiting' AND holder.reason <> 'invoke')
          LIMIT 1) IS NULL
  LIMIT 100
 """  # noqa: S608
@@ -80,8 +81,10 @@ class Graph:
         self._find_holders(node)
 
     def line_that_keeps(self, run_id: uuid.UUID, stuck: set[uuid.UUID]) -> str:
-        ahead = self._nodes[run_id].ahead.items()
-        return next((line[0] for line in ahead if self._is_shut(line, stuck)), "")
+        for key, limit in self._nodes[run_id].ahead.items():
+            if self._is_shut(key, limit, stuck):
+                return key
+        return ""
 
     def look_at(self, run_id: uuid.UUID) -> None:
         self._unread.add(run_id)
@@ -99,11 +102,11 @@ class Graph:
         node = self._nodes[run_id]
         if any(child in stuck for child in node.invoked):
             return True
-        return any(self._is_shut(line, stuck) for line in node.ahead.items())
+        return any(self._is_shut(key, limit, stuck) for key, limit in node.ahead.items())
 
-    def _is_shut(self, line: tuple[str, int], stuck: set[uuid.UUID]) -> bool:
-        holders = self._holders[line]
-        return len(holders) >= line[1] and all(holder in stuck for holder in holders)
+    def _is_shut(self, key: str, limit: int, stuck: set[uuid.UUID]) -> bool:
+        holders = self._holders[key, limit]
+        return len(holders) >= limit and all(holder in stuck for holder in holders)
 
     def _read(self) -> None:
         wanted, self._unread = self._unread - self._nodes.keys(), set()

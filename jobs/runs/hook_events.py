@@ -49,10 +49,10 @@ WITH RECURSIVE told AS (
 lineage(number, id, rerun_of_id) AS (
   SELECT t.number, r.id, r.rerun_of_id FROM told t JOIN jobs_run r ON r.id = t.run_id
   UNION
-  SELECT f.number, r.id, r.rerun_of_id FROM lineage f CROSS JOIN LATERAL (
-    SELECT id, rerun_of_id FROM jobs_run WHERE rerun_of_id = f.id
+  SELECT l.number, r.id, r.rerun_of_id FROM lineage l CROSS JOIN LATERAL (
+    SELECT id, rerun_of_id FROM jobs_run WHERE rerun_of_id = l.id
     UNION ALL
-    SELECT id, rerun_of_id FROM jobs_run WHERE id = f.rerun_of_id) r)
+    SELECT id, rerun_of_id FROM jobs_run WHERE id = l.rerun_of_id) r)
 """
 
 LOCK_LINEAGE = f"""
@@ -68,9 +68,9 @@ SELECT t.number FROM told t JOIN jobs_run r ON r.id = t.run_id
    AND CASE WHEN t.name = '{RETRIED}' THEN r.ended_at IS NULL
             ELSE r.status = CASE t.name WHEN '{FAILED}' THEN 'failed' ELSE 'cancelled' END
                  AND NOT EXISTS (
-                   SELECT 1 FROM lineage f JOIN jobs_run o ON o.id = f.id
-                    WHERE f.number = t.number AND o.id <> r.id
-                      AND (o.ended_at IS NULL OR o.ended_at > r.ended_at)) END
+                   SELECT 1 FROM lineage l JOIN jobs_run other ON other.id = l.id
+                    WHERE l.number = t.number AND other.id <> r.id
+                      AND (other.ended_at IS NULL OR other.ended_at > r.ended_at)) END
 """  # noqa: S608
 
 

@@ -30,22 +30,24 @@ from jobs.platform.postgres.statements import Statement
 from jobs.runs import lease
 from jobs.runs.line_locks import LOCK_LINE, LOCK_LINES, MAX_OWN_LOCKS, for_line, lock
 
-# A due run is found by id: in a quiet hour's statistics the index of due runs is empty. Lines
-# differ in the column (an array index from 1).
+# `line` is a line's number, from 0, and `column` its place in a run's arrays, from 1: part of the
+# text (for_line), as each column has an index.
 
-# Counted up to the limit.
+# Turns held in the line of run `r`, counted up to its limit.
 HOLDING = f"""
           SELECT count(*) FROM (
-            SELECT 1 FROM jobs_run h
-             WHERE h.turn_keys[%(column)s] = r.turn_keys[%(column)s]
-               AND h.turns_held > %(line)s AND h.status IN {in_sql(UNFINISHED)}
+            SELECT 1 FROM jobs_run holder
+             WHERE holder.turn_keys[%(column)s] = r.turn_keys[%(column)s]
+               AND holder.turns_held > %(line)s AND holder.status IN {in_sql(UNFINISHED)}
              LIMIT r.turn_limits[%(column)s]) held
 """  # noqa: S608
 
 
 def _room_behind(condition: str) -> str:
-    """How many turns of the line of run `r` may be held for it to pass (SQL): its limit's, but for
-    one for each of the runs `w` that stand before it, and for none that `w` could not pass with.
+    """SQL: run `r` passes its line while fewer turns than this are held.
+
+    That is its limit, less one for each run `w` before it that fits the condition. Each of these
+    must be able to pass, too: its limit may be smaller.
     """
     return f"""
           SELECT least(r.turn_limits[%(column)s] - count(*), min(w_limit - place + 1)) FROM (
@@ -63,24 +65,25 @@ def _room_behind(condition: str) -> str:
 
 
 ROOM = _room_behind("(w.due_at IS NULL OR w.due_at <= clock_timestamp())")
-# Behind those that are not parked.
+# Behind runs that are not parked.
 ROOM_BEHIND_DUE = _room_behind("coalesce(w.due_at, 'infinity') <= statement_timestamp()")
 PASSES = f"({HOLDING}) < ({ROOM})"
 
-LEASE_AT_THE_END = lease.leasing_where("passes AND is_last")
+LEASE_AFTER_LAST_LINE = lease.leasing_where("passes AND is_last_line")
 
-# One look-up per run: a join with `mine`, planned as one row, would look up all for each.
+# A run that passes its last line is leased, one that passes another stays due, another is parked.
+# Values are looked up for each run: a join with `mine`, planned as one row, would look up all.
 TAKE_TURNS = f"""
 WITH mine AS MATERIALIZED (
-  SELECT r.id, r.turns_held + 1 = cardinality(r.turn_keys) AS is_last, {PASSES} AS passes
+  SELECT r.id, r.turns_held + 1 = cardinality(r.turn_keys) AS is_last_line, {PASSES} AS passes
     FROM jobs_run r
    WHERE {{of_line}}
      FOR UPDATE SKIP LOCKED)
-UPDATE jobs_run r SET (turns_held, due_at, reason, {", ".join(LEASE_AT_THE_END)}) = (
+UPDATE jobs_run r SET (turns_held, due_at, reason, {", ".join(LEASE_AFTER_LAST_LINE)}) = (
      SELECT r.turns_held + passes::int,
-            CASE WHEN passes AND NOT is_last THEN r.due_at END,
+            CASE WHEN passes AND NOT is_last_line THEN r.due_at END,
             CASE WHEN passes THEN '' ELSE 'turn' END,
-            {", ".join(LEASE_AT_THE_END.values())}
+            {", ".join(LEASE_AFTER_LAST_LINE.values())}
        FROM mine WHERE mine.id = r.id),
        {lease.clearing()}
  WHERE r.id = ANY(ARRAY(SELECT id FROM mine))
@@ -98,6 +101,7 @@ def take_turns_query(line: int, of_line: str) -> Query[TurnRow]:
     return Query(for_line(TAKE_TURNS.format(of_line=of_line), line), TurnRow)
 
 
+# Found by id: in a quiet hour's statistics the index of due runs is empty.
 AS_SEEN = """
          r.id = ANY(%(ids)s) AND r.turns_held = %(line)s
      AND coalesce(r.due_at, 'infinity') <= %(seen)s AND r.lease_token IS NULL"""
@@ -115,7 +119,6 @@ LINES = f"""lines(key) AS (
     FROM lines WHERE lines.key IS NOT NULL
 )"""  # noqa: S608
 
-# In their order.
 PARKED = """
      WHERE turn_keys[%(column)s] = {key} AND turns_held = %(line)s
        AND status = 'queued' AND due_at IS NULL
@@ -141,23 +144,25 @@ WITH woken AS ({waking_parked(f"r.id = ({FIRST_PARKED})")})
 """
 
 PARKED_IN_LINE = PARKED.format(key="line.key")
+# Of each line, as many parked runs as it has room for at its first.
 WAKE_EACH = f"""
-WITH lines AS MATERIALIZED (
-  SELECT line.key, r.* FROM unnest(%(keys)s::text[]) AS line(key)
-   CROSS JOIN LATERAL (SELECT id, created_at, turn_keys, turn_limits
-                         FROM jobs_run {PARKED_IN_LINE} LIMIT 1) r
+WITH heads AS MATERIALIZED (
+  SELECT line.key, head.* FROM unnest(%(keys)s::text[]) AS line(key)
+   CROSS JOIN LATERAL (
+         SELECT id, created_at, turn_keys, turn_limits
+           FROM jobs_run {PARKED_IN_LINE} LIMIT 1) head
 ), next AS MATERIALIZED (
-  SELECT next.id FROM (
-           SELECT r.key, ({ROOM}) - ({HOLDING}) AS room
-             FROM lines r) line
-   CROSS JOIN LATERAL (SELECT id FROM jobs_run {PARKED_IN_LINE}
-                        LIMIT greatest(line.room, 0) FOR UPDATE SKIP LOCKED) next
+  SELECT next.id
+    FROM (SELECT r.key, ({ROOM}) - ({HOLDING}) AS room FROM heads r) line
+   CROSS JOIN LATERAL (
+         SELECT id FROM jobs_run {PARKED_IN_LINE}
+          LIMIT greatest(line.room, 0) FOR UPDATE SKIP LOCKED) next
 ), woken AS ({waking_parked("r.id = ANY(ARRAY(SELECT id FROM next))")})
 {WORD}
 """  # noqa: S608
 
 
-# Lines with room and a run that may want it; without locks, so a guess.
+# Lines with room and a queued run, perhaps: no lock is held.
 WITH_ROOM = f"""
 SELECT r.key FROM unnest(%(keys)s::text[]) AS line(key)
  CROSS JOIN LATERAL (SELECT line.key, turn_keys, turn_limits FROM jobs_run
@@ -174,18 +179,18 @@ def take_turns(
     returns the leased ids.
 
     `waiting` is (run id, turn keys, turns held) as `seen` at a time, `leased` is
-    claimed_run.lease_for's. A run passes only if fewer than `limit` others hold a turn or stand
-    before it. Locked runs and those due since are left alone.
+    claimed_run.lease_for's. Locked runs and those due since are left alone.
     """
-    held = {run_id: turns for run_id, _, turns in waiting}
-    keys = {run_id: run_keys for run_id, run_keys, _ in waiting}
-    for line in range(max(len(run_keys) for run_keys in keys.values())):
-        here = [i for i, turns in held.items() if turns == line < len(keys[i])]
-        if here:
-            parameters = {**leased, "seen": seen, "keys": list({keys[i][line] for i in here})}
-            for run_id in _take_turns_of_line(here, line, parameters):
+    keys = {run_id: turn_keys for run_id, turn_keys, _ in waiting}
+    held = {run_id: turns_held for run_id, _, turns_held in waiting}
+    for line in range(max(map(len, keys.values()))):
+        in_line = [run_id for run_id in held if held[run_id] == line < len(keys[run_id])]
+        if in_line:
+            line_keys = list({keys[run_id][line] for run_id in in_line})
+            parameters = {**leased, "seen": seen, "keys": line_keys}
+            for run_id in _take_turns_of_line(in_line, line, parameters):
                 held[run_id] = line + 1
-    return {run_id for run_id, turns in held.items() if turns == len(keys[run_id])}
+    return {run_id for run_id in held if held[run_id] == len(keys[run_id])}
 
 
 def _take_turns_of_line(
@@ -211,9 +216,9 @@ def wake_next_statements(turn_keys: Sequence[str], turns_held: int) -> list[Stat
 
 def make_way_statements(turn_keys: Sequence[str], turns_held: int) -> list[Statement]:
     """A set-aside run keeps its place and turns."""
-    return (
-        _wake_next_in_line(turn_keys[turns_held], turns_held) if turns_held < len(turn_keys) else []
-    )
+    if turns_held == len(turn_keys):
+        return []
+    return _wake_next_in_line(turn_keys[turns_held], turns_held)
 
 
 def _wake_next_in_line(key: str, line: int) -> list[Statement]:

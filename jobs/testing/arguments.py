@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from jobs.errors import JobsError
 from jobs.lib.durations import NOTHING, duration
 from jobs.lib.excerpts import quoted
+from jobs.lib.numbers import is_whole
 from jobs.lib.signatures import name_of, signature_of, takes_one_argument
 from jobs.lib.spelling import did_you_mean
 
@@ -20,7 +21,7 @@ ALLOWED = "an Answer(status=…, body=…, headers=…), or a function of the re
 
 
 def checked_limit(given: Any) -> int:
-    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+    if not is_whole(given) or given < 1:
         raise JobsError(f"drain(limit={quoted(given)}); a whole number of at least 1 is allowed.")
     return given
 
@@ -42,7 +43,7 @@ def check_answer(answer: Any, kind: type, told: str) -> None:
         raise JobsError(f"{told}; {ALLOWED} is allowed.{_as_body(answer)}")
     given: Any = answer
     status = given.status
-    if isinstance(status, bool) or not isinstance(status, int) or not FIRST <= status <= LAST:
+    if not is_whole(status) or not FIRST <= status <= LAST:
         raise JobsError(
             f"Answer(status={quoted(status)}); a whole number from {FIRST} to {LAST} is allowed."
         )

@@ -42,7 +42,7 @@ from jobs.runs.claimed_run import Claim
 from jobs.runs.claiming import claim_due
 
 ENGINE = Path(jobs.__file__).parent
-# Of what others decide.
+# These files commit what others decide.
 CARRIERS = (
     *("unit_of_work", "step_transaction", "statements", "query"),
     *("django_internals", "crashes"),
@@ -99,7 +99,7 @@ class CrashingCluster:
         return known[0].name if known else ""
 
     def step_changed(self, current_step: str) -> None:
-        """What stands on the worker table: the dead don't wipe it."""
+        """As on the worker table, where a dead worker's last step stays."""
         if not self.is_dead:
             self._step = current_step
             self._last = current_step or self._last
@@ -174,19 +174,20 @@ class CrashingCluster:
             commit()
             return
         self.commits.append(place_in_the_engine())
-        is_the_last = self._is_at_its_end()
-        if self._dies_at is None or not (is_the_last and self._dies_at.before):
+        if self._dies_at is None or not self._has_come_to(self._dies_at):
             commit()
-        if is_the_last:
-            self.is_dead = True
-            wrapper.close()
-            raise Killed
+            return
+        if not self._dies_at.before:
+            commit()
+        self.is_dead = True
+        wrapper.close()
+        raise Killed
 
-    def _is_at_its_end(self) -> bool:
-        if self._dies_at is None or self._dies_at.place not in ("", self.commits[-1]):
+    def _has_come_to(self, boundary: Boundary) -> bool:
+        if boundary.place not in ("", self.commits[-1]):
             return False
-        like_it = [p for p in self.commits if self._dies_at.place in ("", p)]
-        return len(like_it) == self._dies_at.number
+        like_it = [place for place in self.commits if boundary.place in ("", place)]
+        return len(like_it) == boundary.number
 
 
 def place_in_the_engine() -> str:

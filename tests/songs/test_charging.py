@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.models import Sum
 
 from jobs.api import rerun
@@ -33,11 +32,11 @@ from tests.songs.making import (
     to_the_end,
 )
 from tests.support.cast import listener
+from tests.support.deaths import DIED, die_at_commit
 from tests.support.functions import in_a_child
 from tests.support.hostile_endpoint import Adversary, answer
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
-DIED = 9
 
 
 @pytest.fixture
@@ -182,17 +181,7 @@ def test_a_charge_that_cannot_be_written_keeps_the_song_back_and_both_are_tried_
 
 def drain_and_die(at_commit: int, *, before: bool) -> None:
     """Do what is due; the process ends at this commit, without any clean-up."""
-    commit, commits = DatabaseWrapper._commit, iter(range(1, 10_000))
-
-    def deadly(self: DatabaseWrapper) -> None:
-        here = next(commits) == at_commit
-        if here and before:
-            os._exit(DIED)
-        commit(self)
-        if here:
-            os._exit(DIED)
-
-    DatabaseWrapper._commit = deadly
+    die_at_commit(at_commit, before=before)
     while advance_and_fly():
         pass
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from itertools import count
 
+from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.models.functions import Now
 
 from jobs.cluster.heartbeat import Heartbeat
@@ -17,6 +19,21 @@ from tests.support.functions import in_a_child
 
 DIED = 9
 HERE = os.getpid()
+
+
+def die_at_commit(number: int, *, before: bool) -> None:
+    """This process ends at its commit of that number from here on, without any clean-up."""
+    commit, numbers = DatabaseWrapper._commit, count(1)
+
+    def deadly_commit(self: DatabaseWrapper) -> None:
+        is_here = next(numbers) == number
+        if is_here and before:
+            os._exit(DIED)
+        commit(self)
+        if is_here:
+            os._exit(DIED)
+
+    DatabaseWrapper._commit = deadly_commit
 
 
 def deadly(said: str = "survived") -> str:

@@ -13,6 +13,7 @@ from django.utils.dateparse import parse_date, parse_datetime, parse_duration, p
 
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import decode, encode
+from jobs.lib.numbers import is_number
 from jobs.lib.shapes.shape import Misfit, Shape
 
 MAX_SHOWN = 12  # members in a sentence
@@ -106,14 +107,13 @@ def members(kind: type[Enum]) -> Choice:
 
 
 def _whole(value: Any) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not is_number(value):
         return None
     return int(value) if value == int(value) else None
 
 
 def _number(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None
+    return float(value) if is_number(value) else None
 
 
 def _decimal(value: Any) -> Decimal | None:

@@ -125,12 +125,8 @@ class GreenletLoop(Generic[T]):
                 time.sleep(AFTER_FAILURE)
 
     def _run_once(self) -> None:
-        patience = (
-            None
-            if self._next_deadline == math.inf
-            else max(self._next_deadline - time.monotonic(), 0.0)
-        )
-        for key, _ in self._selector.select(patience):
+        left = self._next_deadline - time.monotonic()
+        for key, _ in self._selector.select(None if left == math.inf else max(left, 0.0)):
             if key.data is None:
                 self._wakeup.consume()
             else:

@@ -86,10 +86,10 @@ def why_unavailable(error: BaseException) -> str:
     may read it.
     """
     code = sqlstate_of(error)
+    if code in IN_WORDS:
+        return IN_WORDS[code]
     if code:
-        return IN_WORDS.get(
-            code, "does not answer" if is_unavailable(error) else "answers an error"
-        )
+        return "does not answer" if is_unavailable(error) else "answers an error"
     message = str(error).lower()
     for part, known in IN_MESSAGES.items():
         if part in message:

@@ -43,11 +43,11 @@ from jobs.platform.postgres.pipeline import (
     compile_statement,
 )
 
-SERVER: Statement = ("SELECT pg_backend_pid()", NOTHING)
+WHICH_SESSION: Statement = ("SELECT pg_backend_pid()", NOTHING)
 BEGIN = b"BEGIN; SELECT pg_backend_pid()"
 NOT_PREPARED = (b"26000", b"0A000")  # not prepared here, or before a migration
 MAX_MISSES = 200  # in a row
-MAX_SERVERS = 500
+MAX_SESSIONS = 500
 SETTINGS = "jobs_settings"
 SUCCEEDED = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
@@ -72,35 +72,37 @@ class PooledPipelineConnection(PipelineConnection):
         super().__init__(raw)
         transaction_count.count(raw)
         self.settings = settings_of(raw)
-        self._are_set = False
-        self._number = 0  # that transaction's (transaction_count)
-        # Statements, by name:
-        self._known: set[bytes] = set()  # sent (4)
-        self._told: set[bytes] = set()  # prepared
-        self._servers: dict[int, set[bytes]] = {}  # prepared in a session
-        self._here: set[bytes] | None = None  # in the open transaction's (2)
-        self._taken: set[bytes] = set()  # taken for prepared in this trip
-        self._made: set[bytes] = set()  # prepared in it
-        # This trip began outside a transaction; is repeated.
-        self._is_free = self._is_anew = False
-        self._is_kept = False  # (3)
+        self._settings_are_set = False
+        self._transaction = 0  # the one they are set in, by number (transaction_count)
+        self._sessions_are_trusted = False  # (3)
         self._misses = 0 if capabilities.has_send_close_prepared() else MAX_MISSES
+        # Names of statements:
+        self._ever_sent: set[bytes] = set()  # (4)
+        self._ever_prepared: set[bytes] = set()  # in whatever session (1)
+        self._by_session: dict[int, set[bytes]] = {}  # prepared in it, by its backend's number (2)
+        self._in_this_session: set[bytes] | None = None  # None: the session is not known
+        # This trip's:
+        self._began_idle = False  # outside a transaction
+        self._is_repeated = False
+        self._assumed: set[bytes] = set()  # sent as prepared
+        self._newly_prepared: set[bytes] = set()
 
     def execute_pipeline(
         self, statements: Sequence[Statement], *, commits: bool = False
     ) -> list[Rows]:
         self._notice_another_transaction()
-        is_to_set = self._is_idle or not self._are_set
+        is_to_set = self._is_idle or not self._settings_are_set
         ahead = settings_statements(self.settings) if is_to_set else []
-        self._are_set = True
+        self._settings_are_set = True
         if self._opens and not commits:
-            ahead.append(SERVER)
+            ahead.append(WHICH_SESSION)
         rows = super().execute_pipeline([*ahead, *statements], commits=commits)
-        self._number = transaction_count.begun(self._raw)
+        self._transaction = transaction_count.begun(self._raw)
         return rows[len(ahead) :]
 
     def execute_nowait(self, text: str, values: Mapping[str, Any]) -> Rows:
-        if compile_statement(text)[2]:
+        _, _, is_planned = compile_statement(text)
+        if is_planned:
             return self.execute_pipeline([(text, values)])[0]
         return super().execute_nowait(text, values)
 
@@ -108,55 +110,58 @@ class PooledPipelineConnection(PipelineConnection):
         if self._opens:
             transaction_count.add(self._raw)
             with self._raw.lock:
-                ((number,),) = self._load_rows(self._pg.exec_(BEGIN))
+                ((backend,),) = self._load_rows(self._pg.exec_(BEGIN))
             self._notice_another_transaction()
-            self._is_at(number)
+            self._enter_session(backend)
 
     def _notice_another_transaction(self) -> None:
         """One that psycopg began leads to an unknown session."""
         number = transaction_count.begun(self._raw)
-        if number != self._number:
-            self._number, self._here, self._are_set = number, None, False
+        if number != self._transaction:
+            self._transaction, self._settings_are_set = number, False
+            self._in_this_session = None
 
     @property
     def _is_idle(self) -> bool:
         return bool(self._pg.transaction_status == TransactionStatus.IDLE)
 
-    def _is_at(self, number: int) -> None:
-        if len(self._servers) > MAX_SERVERS:
-            self._servers.clear()
-        self._here = self._servers.setdefault(number, set())
+    def _enter_session(self, backend: int) -> None:
+        if len(self._by_session) > MAX_SESSIONS:
+            self._by_session.clear()
+        self._in_this_session = self._by_session.setdefault(backend, set())
 
     # --- a trip -----------------------------------------------------------------------------------
 
     def _ask(self, statements: Sequence[Statement]) -> list[PGresult]:
-        self._is_free = self._is_idle
-        answers = self._go(statements)
-        if self._is_free and any(map(_is_missed, answers)):
+        self._began_idle = self._is_idle
+        answers = self._make_trip(statements)
+        if self._began_idle and any(map(_is_unprepared, answers)):
             self._misses += 1
             if not self._is_idle:
                 self._pg.exec_(b"ROLLBACK")
-            answers = self._go(statements, is_anew=True)
-        elif self._is_free and self._taken:
-            self._is_kept, self._misses = True, 0
+            answers = self._make_trip(statements, is_repeated=True)
+        elif self._began_idle and self._assumed:
+            self._sessions_are_trusted, self._misses = True, 0
         self._learn(statements, answers)
         return answers
 
-    def _go(self, statements: Sequence[Statement], *, is_anew: bool = False) -> list[PGresult]:
-        self._is_anew, self._taken, self._made = is_anew, set(), set()
-        if self._is_free:
-            self._here = None
+    def _make_trip(
+        self, statements: Sequence[Statement], *, is_repeated: bool = False
+    ) -> list[PGresult]:
+        self._is_repeated, self._assumed, self._newly_prepared = is_repeated, set(), set()
+        if self._began_idle:
+            self._in_this_session = None
         return super()._ask(statements)
 
     def _learn(self, statements: Sequence[Statement], answers: Sequence[PGresult]) -> None:
-        self._told |= self._made
+        self._ever_prepared |= self._newly_prepared
         if any(answer.status not in SUCCEEDED for answer in answers):
             return
         for statement, answer in zip(statements, answers, strict=True):
-            if statement is SERVER:
-                self._is_at(int(answer.get_value(0, 0) or 0))
-        if self._here is not None:
-            self._here |= self._made | self._taken
+            if statement is WHICH_SESSION:
+                self._enter_session(int(answer.get_value(0, 0) or 0))
+        if self._in_this_session is not None:
+            self._in_this_session |= self._newly_prepared | self._assumed
 
     def _send(self, text: str, values: Mapping[str, Any]) -> New | None:
         query, names, is_planned = compile_statement(text)
@@ -166,7 +171,7 @@ class PooledPipelineConnection(PipelineConnection):
             self._pg.send_query_params(query, dumped, key[1], formats)
             return None
         if self._is_prepared(name):
-            self._taken.add(name)
+            self._assumed.add(name)
             self._pg.send_query_prepared(name, dumped, formats)
             return None
         self._pg.send_close_prepared(name)
@@ -175,29 +180,32 @@ class PooledPipelineConnection(PipelineConnection):
         return key, name
 
     def _goes_unprepared(self, name: bytes) -> bool:
-        if name not in self._known:
-            self._known.add(name)
-            return not self._is_anew
-        if self._misses >= MAX_MISSES:
+        if name not in self._ever_sent:  # (4)
+            self._ever_sent.add(name)
             return True
-        return not self._is_free and (self._here is None or not self._is_kept)
+        if self._misses >= MAX_MISSES:  # (3)
+            return True
+        knows_session = self._sessions_are_trusted and self._in_this_session is not None
+        return not (self._began_idle or knows_session)
 
     def _is_prepared(self, name: bytes) -> bool:
-        if self._is_free:
-            return name in self._told and not self._is_anew
-        return self._here is not None and name in self._here
+        if self._began_idle:
+            return name in self._ever_prepared and not self._is_repeated
+        return self._in_this_session is not None and name in self._in_this_session
 
     def _answer(self, new: New | None, results: Iterator[PGresult]) -> PGresult:
         if new is None:
             return next(results)
-        before, answer = [next(results), next(results)], next(results)
-        failed = [result for result in before if result.status != ExecStatus.COMMAND_OK]
-        if not failed:
-            self._made.add(new[1])
-        return failed[0] if failed else answer
+        closed, prepared, answer = next(results), next(results), next(results)
+        for result in (closed, prepared):
+            if result.status != ExecStatus.COMMAND_OK:
+                return result
+        _, name = new
+        self._newly_prepared.add(name)
+        return answer
 
 
-def _is_missed(answer: PGresult) -> bool:
+def _is_unprepared(answer: PGresult) -> bool:
     return answer.error_field(DiagnosticField.SQLSTATE) in NOT_PREPARED
 
 

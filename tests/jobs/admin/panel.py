@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.messages import get_messages
+from django.test import Client
 from django.urls import reverse
 
 from jobs.models import Run
@@ -15,6 +16,12 @@ FN = "panel-function"  # registered by the fixture `panel_function`
 
 def page_of(run: Run) -> str:
     return reverse("admin:jobs_run_change", args=[run.pk])
+
+
+def shown(client: Client, address: str, **query: str) -> str:
+    response = client.get(address, query)
+    assert response.status_code == 200
+    return response.content.decode()
 
 
 def said(response: Any) -> str:

@@ -132,7 +132,7 @@ def test_what_the_engine_has_no_word_for_is_not_left_to_it(
 
 
 @pytest.mark.parametrize("action", ["retry_selected", "cancel_selected"])
-def test_whoever_may_only_view_is_offered_neither(action: str) -> None:
+def test_an_account_that_may_only_view_is_offered_neither(action: str) -> None:
     run = rows.failed_run() if action == "retry_selected" else rows.backing_off_run()
     viewer = staff()
 

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from jobs.models import Cluster, Run
+from tests.jobs.admin.panel import shown
 from tests.support import cast, rows
 
 pytestmark = pytest.mark.django_db
@@ -34,12 +35,6 @@ def make_cluster(key: str = "one", **fields: Any) -> Cluster:
     return rows.make_cluster(key, **{"pulse": PULSE} | fields)
 
 
-def shown(client: Client, address: str = LIST) -> str:
-    response = client.get(address)
-    assert response.status_code == 200
-    return response.content.decode()
-
-
 def page_of(key: str) -> str:
     return reverse("admin:jobs_cluster_change", args=[quote(key)])
 
@@ -57,7 +52,7 @@ def test_a_cluster_is_named_by_host_and_process_and_says_how_busy_it_is(admin_cl
     Run.objects.update(worker=WORKER)
     rows.failed_run()
 
-    row = row_of(shown(admin_client), "studio-1:27985")
+    row = row_of(shown(admin_client, LIST), "studio-1:27985")
 
     for words in ("alive", "1 of 1", "3 of 3", "25 %", "4f2a91c0"):
         assert words in row
@@ -70,7 +65,7 @@ def test_stopped_in_good_order_is_not_died(admin_client: Client) -> None:
     make_cluster("b", pulse=PULSE | {"pid": 2}, seen_at=away)
     make_cluster("c", pulse=PULSE | {"pid": 3})
 
-    page = shown(admin_client)
+    page = shown(admin_client, LIST)
 
     assert "jobs-stopped" in row_of(page, "studio-1:1")
     assert "in good order" in row_of(page, "studio-1:1")
@@ -80,11 +75,11 @@ def test_stopped_in_good_order_is_not_died(admin_client: Client) -> None:
 
 
 def test_that_no_cluster_is_alive_is_said_on_top(admin_client: Client) -> None:
-    assert "No cluster is alive.</p>" in shown(admin_client)
+    assert "No cluster is alive.</p>" in shown(admin_client, LIST)
     make_cluster(seen_at=rows.now() - timedelta(minutes=4))
     rows.make_run(due_at=rows.now() - timedelta(seconds=42))
 
-    page = shown(admin_client)
+    page = shown(admin_client, LIST)
 
     verdict = page.split('id="jobs-load"')[1].split("</p>")[0]
     assert (
@@ -101,7 +96,7 @@ def test_too_much_is_said_with_what_helps(admin_client: Client) -> None:
     asked = rows.now() - timedelta(seconds=41)
     rows.make_fetch(run, asked, 0, 200, status="pending", sent_at=None, created_at=asked)
 
-    page = shown(admin_client)
+    page = shown(admin_client, LIST)
 
     assert "Due 2, oldest 43 s; 1 request waits to be sent, oldest 41 s." in page
     assert "All 1 workers are busy: start another cluster, or more workers." in page
@@ -111,7 +106,7 @@ def test_too_much_is_said_with_what_helps(admin_client: Client) -> None:
 def test_when_nothing_waits_it_is_said_who_is_busy(admin_client: Client) -> None:
     make_cluster()
 
-    page = shown(admin_client)
+    page = shown(admin_client, LIST)
 
     assert "Nothing waits. 1 of 1 workers are busy, 3 of 3 requests are in flight." in page
     assert "&rarr;" not in page
@@ -121,14 +116,14 @@ def test_living_clusters_that_differ_in_code_or_in_a_secret_are_warned_of(admin_
     make_cluster("a", version="aaaa", pulse=PULSE | {"secrets": {"MODAL_SECRET": "1", "KEY": "2"}})
     make_cluster("b", version="bbbb", pulse=PULSE | {"secrets": {"MODAL_SECRET": "3", "KEY": "2"}})
 
-    page = shown(admin_client)
+    page = shown(admin_client, LIST)
 
     assert "Living clusters run different code: <bdi>aaaa, bbbb</bdi>" in page
     assert "<b><bdi>MODAL_SECRET</bdi></b> is not the same on all living clusters" in page
     assert "<bdi>KEY</bdi>" not in page
 
     Cluster.objects.filter(key="b").update(stopped_at=rows.now())
-    assert "jobs-warning" not in shown(admin_client)
+    assert "jobs-warning" not in shown(admin_client, LIST)
 
 
 def test_a_clusters_page_says_what_each_worker_is_at(admin_client: Client) -> None:
@@ -199,6 +194,6 @@ def test_a_pulse_of_an_older_cluster_is_shown_without_what_it_lacks(admin_client
     make_cluster("old", pulse={"looked": 0.1, "at_work": 0, "workers": 4, "problem": ""})
     make_cluster("none", pulse=None)
 
-    assert "studio-1" in shown(admin_client)
+    assert "studio-1" in shown(admin_client, LIST)
     for key in ("old", "none"):
         assert "None, among the latest" in shown(admin_client, page_of(key))

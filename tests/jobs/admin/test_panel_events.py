@@ -15,6 +15,7 @@ from jobs.api import Event, send
 from jobs.metrics import event_names
 from jobs.metrics.spans import SPANS
 from jobs.models import Event as EventRow
+from tests.jobs.admin.panel import shown
 from tests.support import cast, rows
 from tests.support.functions import registered
 
@@ -22,12 +23,6 @@ pytestmark = pytest.mark.django_db
 LIST = reverse("admin:jobs_event_changelist")
 SEND = reverse("admin:jobs_event_send")
 HOSTILE = "<script>alert(1)</script>‮" + "سلام 🎹 " + "w" * 100
-
-
-def shown(client: Client, address: str = LIST, **query: str) -> str:
-    response = client.get(address, query)
-    assert response.status_code == 200
-    return response.content.decode()
 
 
 def page_of(event: Any) -> str:
@@ -49,7 +44,7 @@ def test_a_name_says_what_became_of_its_events(admin_client: Client) -> None:
     rows.make_run()
     rows.make_event("nothing/starts")
 
-    page = shown(admin_client)
+    page = shown(admin_client, LIST)
 
     names = page.split('class="jobs-names"')[1].split("</ul>")[0]
     assert all(part in names for part in ("(2 pending)", "(1 completed)", "(1 failed)"))
@@ -65,7 +60,7 @@ def test_only_the_newest_events_are_counted_and_the_page_says_so(
     for _ in range(4):
         rows.make_run()
 
-    page = shown(admin_client)
+    page = shown(admin_client, LIST)
 
     assert "(3 pending)" in page
     assert "the numbers are of the newest 3 events of this time" in page
@@ -75,7 +70,7 @@ def test_the_span_holds_for_the_names_and_for_the_list(admin_client: Client) -> 
     rows.make_event("old/one", at=rows.now() - timedelta(hours=3))
     rows.make_event("young/one")
 
-    hour, day, ever = (shown(admin_client, span=span) for span in ("1h", "24h", ""))
+    hour, day, ever = (shown(admin_client, LIST, span=span) for span in ("1h", "24h", ""))
 
     assert [listed(page) for page in (hour, day, ever)] == [1, 2, 2]
     assert 'href="?span=24h" aria-current="true"' in day
@@ -91,7 +86,7 @@ def test_events_are_filtered_by_what_became_of_their_runs(
     wanted = three_outcomes()[place]
     rows.make_run(event=rows.make_event("another"))
 
-    page = shown(admin_client, runs=state, name=rows.FN)
+    page = shown(admin_client, LIST, runs=state, name=rows.FN)
 
     assert listed(page) == 1
     assert page_of(wanted) in page
@@ -103,9 +98,9 @@ def test_a_search_says_what_it_has_searched(admin_client: Client) -> None:
     rows.make_event("song/ordered")
     rows.make_event("listener/came")
 
-    by_id = shown(admin_client, q="order-17")
-    by_name = shown(admin_client, q="ORDERED")
-    by_none = shown(admin_client, q="waltz")
+    by_id = shown(admin_client, LIST, q="order-17")
+    by_name = shown(admin_client, LIST, q="ORDERED")
+    by_none = shown(admin_client, LIST, q="waltz")
 
     assert (listed(by_id), page_of(known) in by_id) == (1, True)
     assert "Found by its id or its sender&#x27;s id, “order-17”." in by_id
@@ -119,7 +114,7 @@ def test_the_list_goes_on_page_by_page(admin_client: Client) -> None:
     for _ in range(53):
         rows.make_event()
 
-    first = shown(admin_client, name=rows.FN)
+    first = shown(admin_client, LIST, name=rows.FN)
     older = first.split('rel="next"')[0].rsplit('href="', 1)[1].split('"')[0]
     second = shown(admin_client, LIST + older.replace("&amp;", "&"))
 
@@ -147,7 +142,7 @@ def test_what_cannot_be_asked_for_is_a_sentence(
 ) -> None:
     rows.make_event()
 
-    page = shown(admin_client, **query)
+    page = shown(admin_client, LIST, **query)
 
     assert sentence in page
     assert listed(page) == 1
@@ -159,7 +154,7 @@ def test_an_address_is_read_without_its_nul_characters(
 ) -> None:
     rows.make_event("ab")
 
-    assert listed(shown(admin_client, **query)) == 1
+    assert listed(shown(admin_client, LIST, **query)) == 1
 
 
 def test_the_parts_that_move_come_alone(admin_client: Client) -> None:
@@ -217,9 +212,9 @@ def test_hostile_texts_stay_texts(admin_client: Client) -> None:
     event = rows.make_event(HOSTILE, data={HOSTILE: HOSTILE}, dedupe_id=HOSTILE)
 
     for page in (
-        shown(admin_client),
-        shown(admin_client, name=HOSTILE),
-        shown(admin_client, q=HOSTILE[:40]),
+        shown(admin_client, LIST),
+        shown(admin_client, LIST, name=HOSTILE),
+        shown(admin_client, LIST, q=HOSTILE[:40]),
         shown(admin_client, page_of(event), find="<script>"),
         shown(admin_client, reverse("admin:jobs_event_send"), name=HOSTILE),
     ):
@@ -231,7 +226,7 @@ def test_a_viewer_sees_runs_only_with_the_permission(client: Client) -> None:
     run = rows.failed_run()
     client.force_login(cast.staff("viola", "view_event"))
 
-    for page in (shown(client), shown(client, page_of(run.event))):
+    for page in (shown(client, LIST), shown(client, page_of(run.event))):
         assert "failed" in page
         assert f"/jobs/run/{run.pk}/" not in page
         assert "/send/" not in page

@@ -18,7 +18,7 @@ from jobs.maintenance import cron
 from jobs.models import CronSchedule, RegisteredFunction, Run
 from jobs.registry import rows as registry_rows
 from jobs.testing import drain
-from tests.jobs.admin.panel import history, said
+from tests.jobs.admin.panel import history, said, shown
 from tests.support import cast, rows
 from tests.support.functions import registered
 
@@ -36,12 +36,6 @@ def invoke_of(fn_id: str = FN) -> str:
     return reverse("admin:jobs_registeredfunction_invoke", args=[quote(fn_id)])
 
 
-def shown(client: Client, address: str = LIST, **query: str) -> str:
-    response = client.get(address, query)
-    assert response.status_code == 200
-    return response.content.decode()
-
-
 def row_of(page: str, fn_id: str) -> str:
     """The function's row of the list."""
     found = next(row for row in page.split("<tr id=") if f"<bdi>{fn_id}</bdi>" in row)
@@ -57,7 +51,7 @@ def test_the_list_has_each_functions_figures(admin_client: Client) -> None:
     rows.completed_run(), rows.completed_run(), rows.failed_run()
     rows.make_run()
 
-    row = row_of(shown(admin_client), rows.FN)
+    row = row_of(shown(admin_client, LIST), rows.FN)
 
     figures = [cell(row, label) for label in ("Pending", "Completed", "Success", "Middle")]
     assert figures[:3] == ["1", "2", "66.7 %"]
@@ -74,13 +68,13 @@ def test_a_paused_function_says_what_was_skipped_and_is_resumed_from_the_list(
         pause(FN)
         send([Event(name="test/go") for _ in range(3)])
 
-        row = row_of(shown(admin_client), FN)
+        row = row_of(shown(admin_client, LIST), FN)
         assert "3 skipped" in row
         address = row.split('action="')[1].split('"')[0]
         admin_client.post(address, {"to": "active"})
 
     assert RegisteredFunction.objects.get(pk=FN).paused_at is None
-    assert "Resume" not in row_of(shown(admin_client), FN)
+    assert "Resume" not in row_of(shown(admin_client, LIST), FN)
 
 
 def test_while_skipped_runs_are_replayed_the_page_says_so_and_offers_no_second_replay(
@@ -107,13 +101,13 @@ def test_a_hook_says_whose_it_is(admin_client: Client) -> None:
     with registered(print, on_failure=lambda ctx: None):
         registry_rows.sync()
 
-    assert f"on_failure of {FN}" in row_of(shown(admin_client), f"{FN}-failure")
+    assert f"on_failure of {FN}" in row_of(shown(admin_client, LIST), f"{FN}-failure")
 
 
 def test_a_function_that_no_cluster_has_registered_is_listed(admin_client: Client) -> None:
     rows.make_run(fn_id="gone-function")
 
-    row = row_of(shown(admin_client), "gone-function")
+    row = row_of(shown(admin_client, LIST), "gone-function")
 
     assert "not registered" in row
     assert cell(row, "Pending") == "1"
@@ -129,7 +123,7 @@ def test_functions_are_searched_by_a_part_of_their_id_or_name(admin_client: Clie
     rows.make_function("sing")
     rows.make_function("dance")
 
-    page = shown(admin_client, q="SIN", span="24h")
+    page = shown(admin_client, LIST, q="SIN", span="24h")
 
     assert "Searched ids and names of 2 functions." in page
     assert "<bdi>sing</bdi>" in page
@@ -349,8 +343,8 @@ def test_hostile_texts_stay_texts(admin_client: Client) -> None:
     rows.failed_run(fn_id=HOSTILE, failure_kind=HOSTILE)
 
     for page in (
-        shown(admin_client),
-        shown(admin_client, q=HOSTILE[:40]),
+        shown(admin_client, LIST),
+        shown(admin_client, LIST, q=HOSTILE[:40]),
         shown(admin_client, page_of(HOSTILE)),
         shown(admin_client, invoke_of(HOSTILE)),
     ):

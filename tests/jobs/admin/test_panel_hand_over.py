@@ -17,6 +17,7 @@ from jobs.errors import InvalidTransition
 from jobs.models import HandOverNote
 from jobs.testing import travel
 from songs.models import User
+from tests.jobs.admin.panel import shown
 from tests.support import cast, rows
 from tests.support.functions import at_once
 
@@ -44,12 +45,6 @@ def leave(client: Client, text: str, hours: float = 4, **fields: Any) -> Any:
     return client.post(NOTE, form)
 
 
-def shown(client: Client, address: str = PAGE) -> str:
-    response = client.get(address)
-    assert response.status_code == 200
-    return response.content.decode()
-
-
 def test_a_note_stands_on_operations_until_its_end(client: Client, olga: User) -> None:
     response = leave(client, "The GPU host is being moved; 503s are expected.", hours=4)
 
@@ -59,7 +54,7 @@ def test_a_note_stands_on_operations_until_its_end(client: Client, olga: User) -
         assert "olga" in shown(client, address)
     travel(timedelta(hours=5))
     assert "The GPU host is being moved" not in shown(client, HOME)
-    assert "There is no note that counts now." in shown(client)
+    assert "There is no note that counts now." in shown(client, PAGE)
 
 
 def test_a_note_is_changed_and_ended_and_what_it_said_is_kept(client: Client, olga: User) -> None:
@@ -71,7 +66,7 @@ def test_a_note_is_changed_and_ended_and_what_it_said_is_kept(client: Client, ol
     leave(client, "")
 
     assert "the new one" not in shown(client, HOME)
-    past = shown(client).split('id="jobs-past"')[1]
+    past = shown(client, PAGE).split('id="jobs-past"')[1]
     assert past.index("Ended by") < past.index("the new one") < past.index("the old one")
     said = LogEntry.objects.order_by("id").values_list("change_message", flat=True)
     assert list(said) == ["Wrote the note for the next shift."] * 2 + ["Ended the note."]
@@ -159,7 +154,7 @@ def test_it_has_what_fails_what_is_paused_and_why_and_who_did_what(
         {"to": "still", "reason": "a new model"},
     )
 
-    page, text = shown(client), shown(client, TEXT)
+    page, text = shown(client, PAGE), shown(client, TEXT)
 
     for words in (
         "503",
@@ -183,7 +178,7 @@ def test_the_text_is_plain_and_the_page_escapes_it(client: Client, olga: User) -
 
     assert response["Content-Type"] == "text/plain; charset=utf-8"
     assert HOSTILE in response.content.decode()
-    assert "<script>alert" not in shown(client)
+    assert "<script>alert" not in shown(client, PAGE)
     assert "<script>alert" not in shown(client, HOME)
 
 
@@ -192,7 +187,7 @@ def test_an_account_sees_what_it_may_see(client: Client, olga: User) -> None:
     rows.failed_run(failure_kind="call-modal-api · 503 busy")
     client.force_login(cast.staff("viola", "view_run"))
 
-    page, text = shown(client), shown(client, TEXT)
+    page, text = shown(client, PAGE), shown(client, TEXT)
 
     for secret in ("Paused functions", "Clusters alive", "Acts of the last"):
         assert secret not in page

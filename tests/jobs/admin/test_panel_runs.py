@@ -14,18 +14,13 @@ from django.urls import reverse
 
 from jobs.admin.run_words import Known, hook_parts, status_in_words
 from jobs.models import Run
+from tests.jobs.admin.panel import shown
 from tests.support import rows
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:jobs_run_changelist")
 FAILURES = reverse("admin:jobs_run_failures")
 KIND = "call-modal-api · 401 missing or invalid credentials"
-
-
-def shown(client: Client, address: str = LIST, **query: str) -> str:
-    response = client.get(address, query)
-    assert response.status_code == 200
-    return response.content.decode()
 
 
 def listed(page: str, *runs: Run) -> list[bool]:
@@ -117,7 +112,7 @@ def test_the_address_narrows_the_list(admin_client: Client, query: Any, found: A
     old = mended(rows.failed_run(at=rows.now() - timedelta(hours=5)))
     waiting = rows.make_run(reason="turn", turn_keys=["f:0:170"])
 
-    assert listed(shown(admin_client, **query), failed, old, waiting) == found
+    assert listed(shown(admin_client, LIST, **query), failed, old, waiting) == found
 
 
 @pytest.mark.parametrize(
@@ -136,7 +131,7 @@ def test_a_filter_that_makes_no_sense_is_told_in_a_sentence(
 ) -> None:
     run = rows.make_run()
 
-    page = shown(admin_client, **query)
+    page = shown(admin_client, LIST, **query)
 
     assert ("no span" in page) == ("ended" in query)
     assert ("is no time" in page) == bool({"from", "until"} & set(query))
@@ -147,9 +142,11 @@ def test_a_filter_that_makes_no_sense_is_told_in_a_sentence(
 def test_a_search_says_what_it_has_searched(admin_client: Client) -> None:
     run = rows.make_run()
 
-    assert "keys and kinds of failures of the newest 50,000 runs" in shown(admin_client, q="cat")
-    assert "whole keys of the newest 50,000 runs" in shown(admin_client, q="key:17")
-    assert "the ids of all runs" in shown(admin_client, q=str(run.pk))
+    assert "keys and kinds of failures of the newest 50,000 runs" in shown(
+        admin_client, LIST, q="cat"
+    )
+    assert "whole keys of the newest 50,000 runs" in shown(admin_client, LIST, q="key:17")
+    assert "the ids of all runs" in shown(admin_client, LIST, q=str(run.pk))
 
 
 def test_the_statuses_are_counted_while_nothing_else_narrows_the_list(
@@ -160,10 +157,10 @@ def test_the_statuses_are_counted_while_nothing_else_narrows_the_list(
         rows.completed_run()
     rows.failed_run()
 
-    page = shown(admin_client)
+    page = shown(admin_client, LIST)
     assert "completed <small>2+</small>" in page
     assert "failed, open <small>1</small>" in page
-    assert "<small>2+</small>" not in shown(admin_client, fn_id=rows.FN)
+    assert "<small>2+</small>" not in shown(admin_client, LIST, fn_id=rows.FN)
 
 
 def test_a_mended_failure_says_what_mended_it(admin_client: Client) -> None:
@@ -171,11 +168,11 @@ def test_a_mended_failure_says_what_mended_it(admin_client: Client) -> None:
     run = mended(rows.failed_run(), mended_by=better.pk)
     other = mended(rows.failed_run(), dealt_with="The listener was given a credit.")
 
-    page = shown(admin_client, status__exact="failed")
+    page = shown(admin_client, LIST, status__exact="failed")
     assert f"/jobs/run/{better.pk}/change/" in page
     assert "dealt with" in page
     assert listed(page, run, other) == [True, True]
-    assert listed(shown(admin_client, status__exact="failed", open="1"), run, other) == [
+    assert listed(shown(admin_client, LIST, status__exact="failed", open="1"), run, other) == [
         False,
         False,
     ]
@@ -186,7 +183,7 @@ def test_what_ended_is_listed_by_when_it_ended(admin_client: Client) -> None:
     new = rows.failed_run()
     Run.objects.filter(pk=old.pk).update(ended_at=rows.now())
 
-    page = shown(admin_client, open="1")
+    page = shown(admin_client, LIST, open="1")
 
     assert page.index(f'id="run-{old.pk}"') < page.index(f'id="run-{new.pk}"')
 
@@ -195,7 +192,7 @@ def test_errors_are_read_of_the_page_and_not_of_all_that_are_counted(admin_clien
     rows.failed_run()
 
     with CaptureQueriesContext(connection) as captured:
-        shown(admin_client, status__exact="failed")
+        shown(admin_client, LIST, status__exact="failed")
 
     counting = [query["sql"] for query in captured if "COUNT(*) FROM (" in query["sql"]]
     assert counting
@@ -214,8 +211,8 @@ def test_the_rows_that_move_come_alone(admin_client: Client) -> None:
 def test_a_list_in_which_nothing_can_change_stands_still(admin_client: Client) -> None:
     rows.completed_run()
 
-    assert "hx-trigger" in shown(admin_client)
-    assert "hx-trigger" not in shown(admin_client, status__exact="completed")
+    assert "hx-trigger" in shown(admin_client, LIST)
+    assert "hx-trigger" not in shown(admin_client, LIST, status__exact="completed")
 
 
 def about(user: Any, events: Sequence[Any]) -> list[list[tuple[str, str]]]:
@@ -230,7 +227,7 @@ def test_the_project_says_what_runs_are_about_and_large_data_stay_where_they_are
     large = {"songId": "large", "lyrics": [str(n) for n in range(20_000)]}
     rows.make_run(event=rows.make_event(data=large))
 
-    page = shown(admin_client)
+    page = shown(admin_client, LIST)
 
     assert "song small" in page
     assert "song large" not in page
@@ -246,7 +243,7 @@ def test_failures_are_grouped_by_kind_and_a_kind_is_a_list(admin_client: Client)
     assert "4 open failures, 2 kinds" in page
     assert "kind=call-modal-api" in page
 
-    kind = shown(admin_client, status__exact="failed", open="1", kind=KIND)
+    kind = shown(admin_client, LIST, status__exact="failed", open="1", kind=KIND)
     assert listed(kind, *runs) == [True, True, True]
     assert "Retry all of these…" in kind
 

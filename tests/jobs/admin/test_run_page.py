@@ -210,7 +210,7 @@ def test_rows_are_read_and_never_written(admin_client: Client) -> None:
     assert admin_client.get(reverse("admin:jobs_run_add")).status_code == 403
 
 
-def test_whoever_may_only_view_sees_no_button(admin_client: Client) -> None:
+def test_an_account_that_may_only_view_sees_no_button(admin_client: Client) -> None:
     failed, waiting = rows.failed_run(), rows.backing_off_run()
     viewer = staff()
 

@@ -114,7 +114,7 @@ def test_the_night_before_a_person_retried_is_no_backoff() -> None:
     assert [bar.kind for bar in lane.bars[-2:]] == [BarKind.WAIT, BarKind.DONE]
 
 
-def test_a_run_that_nobody_has_started_is_only_queued() -> None:
+def test_a_run_that_no_worker_has_started_is_only_queued() -> None:
     run = rows.make_run(rows.now() - timedelta(minutes=1), reason="turn")
 
     story = told(run)

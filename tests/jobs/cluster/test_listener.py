@@ -171,7 +171,7 @@ def test_what_is_committed_right_after_its_last_look_by_itself_is_looked_for(
 ):
     monkeypatch.setattr(notifier, "time", clock)
     here = exhausted(opened())
-    here._idle = IDLE - 1
+    here._idle_looks = IDLE - 1
     clock.now += GAP
     assert here.is_to_look_again()
     notifier.notify(RUN_DUE, by="listen")  # finds the lock held, and is silent for GAP

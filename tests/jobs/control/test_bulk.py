@@ -21,7 +21,7 @@ from jobs.api import (
     send,
 )
 from jobs.control import bulk as bulk_module
-from jobs.control import reruns
+from jobs.control import bulk_batch, reruns
 from jobs.control.cancellation_sets import PassedLines
 from jobs.errors import UnknownFunction
 from jobs.events import intake
@@ -40,7 +40,7 @@ def naps(ctx: Context) -> None:
 
 
 def test_all_that_fit_are_cancelled_and_the_run_counts_them(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bulk_module, "BATCH", 3)
+    monkeypatch.setattr(bulk_batch, "BATCH", 3)
     with registered(naps), registered(naps, fn_id="other"):
         send([Event(name="test/go") for _ in range(7)])
         drain()
@@ -56,8 +56,8 @@ def test_all_that_fit_are_cancelled_and_the_run_counts_them(monkeypatch: pytest.
 def test_what_is_more_than_one_run_has_steps_for_is_done_by_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(bulk_module, "BATCH", 2)
-    monkeypatch.setattr(bulk_module, "MAX_BATCHES", 2)
+    monkeypatch.setattr(bulk_batch, "BATCH", 2)
+    monkeypatch.setattr(bulk_batch, "MAX_BATCHES", 2)
     with registered(naps):
         send([Event(name="test/go") for _ in range(9)])
         drain()
@@ -70,7 +70,7 @@ def test_what_is_more_than_one_run_has_steps_for_is_done_by_the_next(
 
 
 def test_cancelling_a_line_of_queued_runs_starts_none_of_them(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bulk_module, "BATCH", 2)
+    monkeypatch.setattr(bulk_batch, "BATCH", 2)
     with registered(naps, concurrency=[Concurrency(limit=1, key="'all'")]):
         send([Event(name="test/go") for _ in range(7)])
         drain()
@@ -94,7 +94,7 @@ def test_a_run_in_the_line_that_is_not_meant_is_woken_by_the_last_that_leaves():
 
 def test_callers_are_cancelled_before_the_runs_that_they_wait_for(monkeypatch: pytest.MonkeyPatch):
     """Else a caller would go on, and fail, since the run that it waits for was cancelled."""
-    monkeypatch.setattr(bulk_module, "BATCH", 1)
+    monkeypatch.setattr(bulk_batch, "BATCH", 1)
     told: list[str] = []
 
     def calls(ctx: Context) -> None:
@@ -124,7 +124,7 @@ def test_what_an_earlier_version_began_to_cancel_goes_on_from_the_run_that_it_na
         own = bulk("cancel", fn_id="test-function")
         first, *_ = runs = Run.objects.filter(fn_id="test-function").order_by("id")
         asked = ("cancel", {"fn_id": "test-function"})
-        done = bulk_module.batch(*asked, str(first.id), "", own)
+        done = bulk_batch.batch(*asked, str(first.id), "", own)
         assert (done["done"], done["more"]) == (2, False)
         assert [run.status for run in runs.all()] == ["waiting", "cancelled", "cancelled"]
 
@@ -140,7 +140,7 @@ def test_where_a_newer_version_has_come_is_no_matter_after_a_way_back(action: An
         own = bulk(action, fn_id="test-function")
         _, second, _ = Run.objects.filter(fn_id="test-function").order_by("id")
         asked = (action, {"fn_id": "test-function"})
-        assert bulk_module.batch(*asked, mark.format(second.id), "", own)["done"] == 3
+        assert bulk_batch.batch(*asked, mark.format(second.id), "", own)["done"] == 3
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_rerun_from_the_start_makes_each_run_once_however_often_it_is_asked():
 
 def test_runs_that_came_after_it_was_asked_for_are_not_meant(monkeypatch: pytest.MonkeyPatch):
     """Nor those that it makes itself: it would never come to an end."""
-    monkeypatch.setattr(bulk_module, "BATCH", 1)
+    monkeypatch.setattr(bulk_batch, "BATCH", 1)
     rerun_once = reruns.rerun_once
 
     def rerun_and_end(run_id: UUID) -> str | None:
@@ -213,7 +213,7 @@ def test_runs_that_came_after_it_was_asked_for_are_not_meant(monkeypatch: pytest
         Run.objects.filter(id=made).update(status="completed", due_at=None, ended_at=Now())
         return made
 
-    monkeypatch.setattr(bulk_module, "rerun_once", rerun_and_end)
+    monkeypatch.setattr(bulk_batch, "rerun_once", rerun_and_end)
     with registered(lambda ctx: "x"):
         send([Event(name="test/go") for _ in range(3)])
         drain()
@@ -230,12 +230,12 @@ def test_what_changed_meanwhile_is_counted_as_refused():
         drain()
         own = bulk("cancel", fn_id="test-function")
         first = Run.objects.filter(fn_id="test-function").earliest("id")
-        done = bulk_module.batch("cancel", {"fn_id": "test-function"}, "", "", own)
+        done = bulk_batch.batch("cancel", {"fn_id": "test-function"}, "", "", own)
         assert done["done"] == 2
         for action, run_id, says_why in (("cancel", first.id, False), ("retry", UUID(own), True)):
-            order = bulk_module.Order(action, "", False, pace.Crowd("jobs-bulk"), PassedLines())
+            order = bulk_batch.Order(action, "", False, pace.Crowd("jobs-bulk"), PassedLines())
             reasons: dict[UUID, str] = {}
-            assert bulk_module._act(order, run_id, reasons) is False
+            assert bulk_batch._act(order, run_id, reasons) is False
             assert list(reasons) == [run_id] * says_why
 
 
@@ -292,7 +292,7 @@ def test_a_filter_beside_everything_is_refused():
     assert not Run.objects.exists()
 
 
-def test_a_function_that_nobody_knows_is_named_and_nothing_is_started():
+def test_an_unknown_function_is_named_and_nothing_is_started():
     with pytest.raises(UnknownFunction, match="There is no function “tpyo”"):
         bulk("cancel", fn_id="tpyo")
     assert not Run.objects.exists()

@@ -15,7 +15,7 @@ from django.forms.models import model_to_dict
 from django.test.utils import CaptureQueriesContext
 
 from jobs.api import Concurrency, Context, Event, TriggerEvent, bulk, cancel, pause, send
-from jobs.control import bulk as bulk_module
+from jobs.control import bulk_batch
 from jobs.control.cancellation_sets import PassedLines, cancel_plain
 from jobs.events.event import EventPayload
 from jobs.execution.executor import execute
@@ -139,8 +139,8 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_runs():
 
 
 def test_a_step_that_has_taken_long_leaves_the_rest_to_the_next(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bulk_module, "MAX_SECONDS", 0.0)
-    monkeypatch.setattr(bulk_module, "LARGEST_SET", 2)
+    monkeypatch.setattr(bulk_batch, "MAX_SECONDS", 0.0)
+    monkeypatch.setattr(bulk_batch, "LARGEST_SET", 2)
     with registered(naps):
         go_to_sleep(5)
         own = Run.objects.get(id=bulk("cancel", fn_id="test-function"))
@@ -161,7 +161,7 @@ def test_as_many_as_have_left_a_line_are_woken_and_no_more():
         assert list(due.order_by("id")) == runs[3:5]
 
 
-def test_those_who_leave_a_line_that_stays_full_wake_nobody():
+def test_runs_that_leave_a_line_that_stays_full_wake_none():
     with registered(naps, concurrency=[Concurrency(limit=3)]):
         runs = go_to_sleep(9)
         assert together(runs[4:7]) == set()
@@ -256,7 +256,7 @@ def test_a_row_that_another_holds_is_passed_by():
 def test_a_worker_that_dies_between_two_sets_leaves_each_run_cancelled_once(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    diary, real, sets = Diary(), bulk_module._do_set, []
+    diary, real, sets = Diary(), bulk_batch._do_set, []
 
     def die_at_the_second(*args: Any) -> None:
         sets.append(args)
@@ -264,8 +264,8 @@ def test_a_worker_that_dies_between_two_sets_leaves_each_run_cancelled_once(
             os._exit(DIED)
         real(*args)
 
-    monkeypatch.setattr(bulk_module, "LARGEST_SET", 2)
-    monkeypatch.setattr(bulk_module, "_do_set", die_at_the_second)
+    monkeypatch.setattr(bulk_batch, "LARGEST_SET", 2)
+    monkeypatch.setattr(bulk_batch, "_do_set", die_at_the_second)
     with registered(naps, on_cancel=note_to(diary)):
         runs = go_to_sleep(5)
         own = bulk("cancel", fn_id="test-function")
@@ -278,7 +278,7 @@ def test_a_worker_that_dies_between_two_sets_leaves_each_run_cancelled_once(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_bulk_actions_beside_single_cancels_and_claims_block_nobody():
+def test_two_bulk_actions_beside_single_cancels_and_claims_block_no_transaction():
     diary = Diary()
     with registered(naps, on_cancel=note_to(diary), concurrency=[Concurrency(limit=2)]):
         send([Event(name="test/go") for _ in range(60)])

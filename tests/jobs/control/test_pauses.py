@@ -35,7 +35,7 @@ def test_events_that_come_while_it_is_paused_are_skipped_and_can_be_replayed_onc
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_operators_who_replay_at_once_start_each_run_once():
+def test_two_operators_that_replay_at_once_start_each_run_once():
     with registered(three_steps(Diary())):
         pause("test-function")
         send([Event(name="test/go") for _ in range(5)])

@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from jobs import api, conf
 from jobs.api import Cancel, Context, Event, NotAllowed, TriggerEvent, asked_by, send
-from jobs.control import bulk as bulk_module
+from jobs.control import bulk_batch
 from jobs.models import RegisteredFunction, Run, RunStatus
 from jobs.testing import drain
 from tests.jobs.admin.panel import page_of, said
@@ -335,7 +335,7 @@ def test_a_retry_that_a_cancel_on_rule_waits_for_cancels_nothing(rita: Any, vict
 
 
 def two_naps(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
-    monkeypatch.setattr(bulk_module, "BATCH", 1)
+    monkeypatch.setattr(bulk_batch, "BATCH", 1)
     send([Event(name="test/go") for _ in range(2)])
     drain()
     return list(Run.objects.filter(fn_id="test-function").order_by("id"))
@@ -354,14 +354,14 @@ def test_what_an_account_may_no_longer_do_is_refused_and_counted_from_the_next_b
     carl: Any, victim: Run, monkeypatch: pytest.MonkeyPatch, lose: Any, reason: str
 ) -> None:
     runs = two_naps(monkeypatch)
-    real = bulk_module._do
+    real = bulk_batch._do
 
     def act_and_lose(*args: Any) -> int:
         done = real(*args)
         lose(carl)
         return done
 
-    monkeypatch.setattr(bulk_module, "_do", act_and_lose)
+    monkeypatch.setattr(bulk_batch, "_do", act_and_lose)
     with asked_by(carl):
         own = api.bulk("cancel", fn_id="test-function")
     drain()
@@ -381,17 +381,17 @@ def the_page_of(run_id: str) -> str:
 def test_so_is_what_another_run_does_for_the_first(
     carl: Any, victim: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk_module, "MAX_BATCHES", 1)
+    monkeypatch.setattr(bulk_batch, "MAX_BATCHES", 1)
     runs = two_naps(monkeypatch)
     with asked_by(carl):
         own = api.bulk("cancel", fn_id="test-function")
-    real = bulk_module._do
+    real = bulk_batch._do
 
     def act_and_lose(*args: Any) -> int:
         take_away(carl, "cancel_run")
         return real(*args)
 
-    monkeypatch.setattr(bulk_module, "_do", act_and_lose)
+    monkeypatch.setattr(bulk_batch, "_do", act_and_lose)
     drain()
     output = Run.objects.get(pk=own).output
     assert (output["done"], output["refused"]) == (1, 2)

@@ -67,7 +67,7 @@ def test_a_run_that_starts_while_a_sweep_is_about_to_cancel_it_is_spared(monkeyp
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_that_somebody_is_at_keeps_no_sweep_waiting():
+def test_a_locked_run_keeps_no_sweep_waiting():
     with registered(naps, timeouts=Timeouts(finish=60)):
         send([Event(name="test/go"), Event(name="test/go")])
         drain()

@@ -250,7 +250,7 @@ def test_an_absent_field_stands_on_the_functions_page_alone(
         assert "reads a field that was not there: once" in function_page(admin_client)
 
 
-def test_what_the_reason_quotes_is_for_those_who_may_see_payloads(told: Stored) -> None:
+def test_what_the_reason_quotes_is_for_accounts_that_may_see_payloads(told: Stored) -> None:
     viewer = staff()
     assert "has no value here" in function_page(viewer)
     viewer = staff(name="other")

@@ -73,7 +73,7 @@ def hosts(leased_requests: list[LeasedRequest]) -> Counter[str]:
 
 
 @pytest.mark.django_db
-def test_hosts_take_turns_whoever_was_there_first(function):
+def test_hosts_take_turns_whichever_was_there_first(function):
     send(*["https://a.test/x"] * 6, *["http://B.test:8080?x"] * 2, "https://c.test#x")
 
     assert hosts(lease_requests(5)) == {"a.test": 2, "b.test:8080": 2, "c.test": 1}
@@ -142,11 +142,14 @@ def test_a_hundred_thousand_that_wait_cost_a_look_nothing(function):
 class Rounds:
     """A gateway whose rounds are gone here, one by one."""
 
-    def __init__(self) -> None:
-        self.gateway = Gateway()
+    def __init__(self, workers: NoWorkerPool | None = None) -> None:
+        self.gateway = Gateway(workers=workers)
 
     def go(self) -> None:
         self.gateway._round(sending=True)
+
+    def answer(self, leased_request: LeasedRequest, **head: int) -> None:
+        self.gateway._post((leased_request, RequestOutcome(head=head)))
 
     def go_until(self, is_so: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -223,69 +226,77 @@ def test_a_request_costs_a_taking_and_a_landing(settings):
     assert Fetch.objects.get().status == "answered"
 
 
-@pytest.mark.django_db
-def test_none_is_lost_of_a_thousand_that_land_at_once(function, monkeypatch):
-    stored: list[CompletedRequest] = []
-    monkeypatch.setattr(
-        gateway, "store_responses", lambda batch, *_: (stored.extend(batch) or [], True)
-    )
+@pytest.fixture
+def stored(monkeypatch) -> list[list[CompletedRequest]]:
+    """The batches that the gateway stores."""
+    batches: list[list[CompletedRequest]] = []
+
+    def store(batch: list[CompletedRequest], *_: Any) -> tuple[list[Any], bool]:
+        batches.append(batch)
+        return [], False
+
+    monkeypatch.setattr(gateway, "store_responses", store)
+    return batches
+
+
+@pytest.fixture
+def in_flight(function) -> LeasedRequest:
     send("https://a.test/")
     (leased_request,) = lease_requests(1)
+    return leased_request
+
+
+def busy_workers(backlog_seconds: float = 0.0) -> NoWorkerPool:
+    workers = NoWorkerPool()
+    workers.is_busy, workers.backlog_seconds = True, backlog_seconds
+    return workers
+
+
+@pytest.mark.django_db
+def test_none_is_lost_of_a_thousand_that_land_at_once(in_flight, stored):
     rounds = Rounds()
     rounds.gateway._hosts["a.test"] = 1000
     for n in range(1000):
-        rounds.gateway._post((leased_request, RequestOutcome(head={"bytes": n})))
+        rounds.answer(in_flight, bytes=n)
     rounds.go()
-    assert [outcome.head["bytes"] for _, outcome in stored] == list(range(1000))
+    landed = [outcome.head["bytes"] for batch in stored for _, outcome in batch]
+    assert landed == list(range(1000))
 
 
 @pytest.mark.django_db
-def test_while_the_workers_have_enough_to_do_answers_land_by_the_handful(function, monkeypatch):
-    stored: list[int] = []
-    monkeypatch.setattr(
-        gateway, "store_responses", lambda batch, *_: (stored.append(len(batch)) or [], False)
-    )
+def test_while_the_workers_have_enough_to_do_answers_land_by_the_handful(
+    in_flight, stored, monkeypatch
+):
     monkeypatch.setattr(gateway, "ANSWER_WINDOW", 1000.0)
-    send("https://a.test/")
-    (leased_request,) = lease_requests(1)
-    workers = NoWorkerPool()
-    workers.is_busy = True
-    rounds = Rounds()
-    rounds.gateway = Gateway(workers=workers)
+    workers = busy_workers()
+    rounds = Rounds(workers)
     rounds.gateway._wrote = time.monotonic()
     for _ in range(2):
-        rounds.gateway._post((leased_request, RequestOutcome()))
+        rounds.answer(in_flight)
         rounds.go()
     assert stored == []
 
     workers.is_busy = False
     rounds.go()
-    assert stored == [2]
+    assert [len(batch) for batch in stored] == [2]
 
 
 @pytest.mark.django_db
-def test_the_more_answers_wait_for_the_workers_the_more_are_stored_together(function, monkeypatch):
+def test_the_more_answers_wait_for_the_workers_the_more_are_stored_together(
+    in_flight, stored, monkeypatch
+):
     """Half of what waits is left when the gateway stores the next: no worker runs out of work."""
-    stored: list[int] = []
-    monkeypatch.setattr(
-        gateway, "store_responses", lambda batch, *_: (stored.append(len(batch)) or [], False)
-    )
     monkeypatch.setattr(gateway, "ANSWER_WINDOW", 0.0)
     monkeypatch.setattr(gateway, "MAX_WINDOW", 1000.0)
-    send("https://a.test/")
-    (leased_request,) = lease_requests(1)
-    workers = NoWorkerPool()
-    workers.is_busy, workers.backlog_seconds = True, 1000.0
-    rounds = Rounds()
-    rounds.gateway = Gateway(workers=workers)
+    rounds = Rounds(busy_workers(backlog_seconds=1000.0))
     rounds.gateway._wrote = time.monotonic()
-    rounds.gateway._post((leased_request, RequestOutcome()))
+    rounds.answer(in_flight)
     rounds.go()
     assert stored == []
 
     rounds.gateway._wrote -= 500.0
     rounds.go()
-    assert stored == [1]
+    assert [len(batch) for batch in stored] == [1]
 
 
 @pytest.mark.django_db
@@ -296,8 +307,7 @@ def test_the_more_answers_wait_for_the_workers_the_more_requests_are_leased_toge
     monkeypatch.setattr(gateway, "lease_requests", lambda room, *_: looks.append(room) or [])
     monkeypatch.setattr(gateway, "MAX_WINDOW", 0.3)
     workers = NoWorkerPool()
-    rounds = Rounds()
-    rounds.gateway = Gateway(workers=workers)
+    rounds = Rounds(workers)
 
     def looks_at_a_ring_while(backlog_seconds: float) -> bool:
         workers.backlog_seconds = backlog_seconds

@@ -93,7 +93,7 @@ def test_the_cluster_is_told_by_its_wakeup_alone_however_many_are_stored():
     assert Run.objects.filter(due_at__isnull=False).count() == 3
 
 
-def test_the_answer_of_somebody_who_lost_the_request_is_dropped_and_those_beside_it_are_not(caplog):
+def test_the_answer_of_a_gateway_that_lost_the_request_is_dropped_and_others_are_not(caplog):
     lost, kept = in_flight(2)
     travel(A_MINUTE)
     renew([kept])
@@ -108,7 +108,7 @@ def test_the_answer_of_somebody_who_lost_the_request_is_dropped_and_those_beside
     assert outcomes() == [("completed", "in time"), ("completed", "a waltz")]
 
 
-def test_an_answer_is_still_good_after_a_lapsed_lease_if_nobody_has_asked_again():
+def test_an_answer_is_still_good_after_a_lapsed_lease_if_no_gateway_has_asked_again():
     (leased_request,) = in_flight(1)
     lapse()
     store_responses([answered(leased_request)])
@@ -117,7 +117,7 @@ def test_an_answer_is_still_good_after_a_lapsed_lease_if_nobody_has_asked_again(
     assert outcomes() == [("completed", "a waltz")]
 
 
-def test_who_stood_still_for_longer_than_a_lease_may_lease_anew_what_nobody_has_taken():
+def test_a_gateway_that_stood_still_may_lease_anew_what_no_other_has_taken():
     (leased_request,) = in_flight(1)
     lapse()
     renew([leased_request])
@@ -136,7 +136,7 @@ def test_what_was_handed_on_is_not_the_senders_any_more():
     assert Step.objects.get().output is None
 
 
-def test_what_nobody_waits_for_any_more_is_handed_on_to_nobody():
+def test_a_request_that_no_run_waits_for_any_more_is_handed_on_to_no_gateway():
     ended, waiting = in_flight(2)
     cancel(ended.run_id)
     release([ended, waiting])
@@ -161,7 +161,7 @@ def lapse() -> None:
     assert Fetch.objects.get().status == "pending"
 
 
-def test_an_answer_for_a_cancelled_run_wakes_nobody():
+def test_an_answer_for_a_cancelled_run_wakes_no_run():
     (leased_request,) = in_flight(1)
     cancel(leased_request.run_id)
     store_responses([answered(leased_request)])

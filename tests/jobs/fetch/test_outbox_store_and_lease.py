@@ -110,7 +110,7 @@ def test_an_answer_that_comes_second_finds_the_run_in_hand():
         {"fn_id": "of-another-site"},
     ],
 )
-def test_nobody_is_given_a_run_that_may_not_go_on_here(state):
+def test_no_worker_is_given_a_run_that_may_not_go_on_here(state):
     (leased_request,) = in_flight(1)
     Run.objects.update(**state)
     claims, _ = store_responses([answered(leased_request)], 5)

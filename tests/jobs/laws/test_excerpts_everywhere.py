@@ -47,7 +47,7 @@ NO_TEXTS = {
         "self._page[SHIFTS_OFFSET:STATUS_OFFSET]",
         "self._page[self._start(entry):self._start(entry) + ENTRY.size]",
     },
-    "jobs/control/bulk.py": {"found[at:at + size]"},
+    "jobs/control/bulk_batch.py": {"found[at:at + size]"},
     "jobs/control/cancel_on.py": {
         "_candidates(came, [function.fn_id for function, _ in rules], after)[:BATCH]"
     },

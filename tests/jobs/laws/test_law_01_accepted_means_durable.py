@@ -67,7 +67,7 @@ def test_a_refused_event_leaves_the_callers_transaction_usable():
     assert Category.objects.count() == 1
 
 
-def test_an_event_that_nobody_listens_to_is_kept_all_the_same():
+def test_an_event_that_no_function_listens_to_is_kept_all_the_same():
     send(Event(name="nobody/listens"))
 
     assert models.Event.objects.count() == 1

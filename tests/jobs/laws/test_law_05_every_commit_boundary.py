@@ -186,7 +186,7 @@ sides = pytest.mark.parametrize("before", [True, False], ids=["before", "after"]
 
 @parts
 @sides
-def test_a_cluster_may_die_at_any_commit_and_nobody_can_tell(world, part, before):
+def test_a_cluster_may_die_at_any_commit_and_no_outcome_tells(world, part, before):
     with living(world, part):
         boundaries = undisturbed(world).boundaries(before=before)
         story, bodies, requests = world.story(), world.bodies(), len(world.endpoint.asked)

@@ -11,7 +11,6 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.db.backends.postgresql.base import DatabaseWrapper
 
 from jobs.api import Context
 from jobs.execution.executor import execute
@@ -19,10 +18,10 @@ from jobs.models import Run
 from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from songs.models import Category
+from tests.support.deaths import DIED, die_at_commit
 from tests.support.functions import go, in_a_child, registered, the_run
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
-DIED = 9
 LONGER_THAN_A_LEASE = timedelta(minutes=1)
 
 
@@ -44,17 +43,7 @@ def on_failure(ctx: Context) -> None:
 
 def drain_and_die(at_commit: int, *, before: bool) -> None:
     """Go on with what is due; die at this commit of the process."""
-    commit, commits = DatabaseWrapper._commit, iter(range(1, 10_000))
-
-    def deadly(self: DatabaseWrapper) -> None:
-        here = next(commits) == at_commit
-        if here and before:
-            os._exit(DIED)
-        commit(self)
-        if here:
-            os._exit(DIED)
-
-    DatabaseWrapper._commit = deadly
+    die_at_commit(at_commit, before=before)
     advance()
     travel(LONGER_THAN_A_LEASE)
     advance()

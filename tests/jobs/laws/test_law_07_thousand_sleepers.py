@@ -43,7 +43,7 @@ def test_a_sleeping_run_is_its_rows_and_nothing_else():
     assert threading.active_count() == threads
 
 
-def test_nobody_looks_at_a_run_that_sleeps():
+def test_no_look_finds_a_run_that_sleeps():
     run = ran(naps)
     before = Run.objects.values().get()
     with registered(naps):

@@ -53,7 +53,7 @@ def test_the_engine_is_forbidden_the_product(contracts):
     assert [contract["source_modules"] for contract in forbidden] == [["jobs"]]
 
 
-def test_a_module_that_nobody_has_opened_is_shut_to_the_product(contracts):
+def test_a_module_that_is_not_opened_is_shut_to_the_product(contracts):
     [door] = [contract for contract in contracts if contract["type"] == "protected"]
 
     assert (door["protected_modules"], door["allowed_importers"]) == (["jobs.*"], ["jobs"])

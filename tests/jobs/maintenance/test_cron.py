@@ -179,7 +179,7 @@ def test_a_trigger_that_no_cluster_has_known_or_ticked_for_a_day_is_dropped():
         assert [r.cron for r in CronSchedule.objects.filter(fn_id="test-function")] == [WEEKLY.cron]
 
 
-def test_what_is_missed_for_days_is_not_dropped_by_who_knows_it():
+def test_what_is_missed_for_days_is_not_dropped_by_a_cluster_that_knows_it():
     with registered(tell_the_tick, trigger=RARE):
         cron.sync()
         make_due(timedelta(days=10))

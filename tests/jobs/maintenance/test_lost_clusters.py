@@ -112,7 +112,7 @@ def test_losses_between_steps_use_up_no_attempt_of_a_step():
     assert run.steps.get().attempts == 3
 
 
-def test_a_run_that_somebody_is_at_is_left_to_the_next_sweep():
+def test_a_locked_run_is_left_to_the_next_sweep():
     with registered(three_steps(Diary())):
         busy, other = go(), go()
         claim_due(10)

@@ -131,7 +131,7 @@ def test_who_is_refused_a_rerun_has_not_locked_the_next_in_line(how):
             assert at_once(refused) == [None]
 
 
-def test_a_sweep_that_ends_runs_of_two_lines_blocks_nobody_who_stands_between_them():
+def test_a_sweep_that_ends_runs_of_two_lines_blocks_no_run_that_stands_between_them():
     """Each end is a transaction of its own: the first one's locks are gone when the second one's
     are waited for."""
     lines = [Concurrency(limit=1, key="event.data.user"), Concurrency(limit=9)]

@@ -167,7 +167,7 @@ def test_an_event_that_started_nothing_is_forgotten_too():
     assert retention.delete_ended()["events"] == 1
 
 
-def test_an_event_that_is_kept_stands_in_nobodys_way(settings):
+def test_an_event_that_is_kept_stands_in_no_others_way(settings):
     settings.JOBS = {**settings.JOBS, "RETENTION_BATCH": 2}
     with registered(sleep_for_a_year):
         send([Event(name="test/go") for _ in range(5)])

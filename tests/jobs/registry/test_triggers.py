@@ -63,7 +63,7 @@ def test_several_functions_each_get_a_run_of_their_own():
     assert sorted(Run.objects.values_list("fn_id", flat=True)) == ["second", "test-function"]
 
 
-def test_a_condition_without_a_value_for_an_event_keeps_nobody_from_sending():
+def test_a_condition_without_a_value_for_an_event_keeps_no_sender_from_sending():
     first_of = TriggerEvent(event="e", if_exp="event.data.items[0] == 1 || 1 / event.data.n == 1")
     assert starts(first_of, Event(name="e", data={"items": [], "n": 0})) == 0
 

@@ -217,7 +217,7 @@ def test_the_next_sync_asks_again():
     assert RegisteredFunction.objects.get(fn_id="bad").name == "Bad"
 
 
-def test_an_outage_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch):
+def test_an_outage_is_no_functions_fault(monkeypatch: pytest.MonkeyPatch):
     def away(rows):
         raise OperationalError("the server closed the connection unexpectedly")
 

@@ -115,7 +115,7 @@ def test_whatever_way_a_run_ends_its_turn_passes_on(end):
     assert [run.status for run in Run.objects.order_by("id")] == [end, "completed"]
 
 
-def test_a_parked_run_costs_nothing_and_is_looked_at_by_nobody():
+def test_a_parked_run_costs_nothing_and_no_look_finds_it():
     with registered(naps, concurrency=PER_USER):
         order(*["ann"] * 20)
         drain()

@@ -108,7 +108,7 @@ def try_to_cancel(run_id) -> None:
         assert Run.objects.get(id=run_id).status == "completed"
 
 
-def test_one_who_leaves_two_lines_and_one_who_enters_them_do_not_block_each_other():
+def test_a_run_that_leaves_two_lines_and_one_that_enters_them_do_not_block_each_other():
     """Both stop at the second line's lock, the leaver first; then it is let go."""
     fn_id, second_line = a_function_whose_second_line_is_locked_first()
     concurrency = [Concurrency(limit=1, key="event.data.user"), Concurrency(limit=3)]

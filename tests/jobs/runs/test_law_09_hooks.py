@@ -136,7 +136,7 @@ def test_an_on_failure_is_retried_like_any_function():
     assert the_run("test-function-failure").status == "completed"
 
 
-def test_the_failure_is_told_even_if_nobody_handles_it():
+def test_the_failure_is_told_even_if_no_hook_handles_it():
     with registered(fails):
         go()
         drain()
@@ -178,7 +178,7 @@ def test_a_function_that_listens_to_cancellations_and_is_cancelled_is_not_told_o
     assert Run.objects.filter(fn_id="listener").count() == 1
 
 
-def test_the_failure_of_a_hook_is_told_to_who_listens_to_failures():
+def test_the_failure_of_a_hook_is_told_to_a_function_that_listens_to_failures():
     listens = {"fn_id": "listener", "trigger": TriggerEvent(event="jobs/function.failed")}
     with registered(fails, on_failure=fails), registered(lambda ctx: None, **listens):
         go()

@@ -77,7 +77,7 @@ def test_a_list_stands_behind_what_was_there():
     drain()
 
 
-def test_whoever_of_them_is_cancelled_the_next_one_is_due():
+def test_whichever_of_them_is_cancelled_the_next_one_is_due():
     first, second, third = order("ann", "ann", "ann")
     cancel(second.id)
     cancel(first.id)

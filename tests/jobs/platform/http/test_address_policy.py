@@ -270,7 +270,7 @@ def test_what_was_found_is_not_kept():
     assert resolver.asked == ["songs.test"] * 3
 
 
-def test_nobody_joins_in_a_look_up_that_hangs(monkeypatch):
+def test_no_request_joins_in_a_look_up_that_hangs(monkeypatch):
     monkeypatch.setattr("jobs.platform.http.connection_pool.LOOKUP_SHARED_FOR", 0.0)
     resolver = Resolver()
     transport = Transport(resolver)

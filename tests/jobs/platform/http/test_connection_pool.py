@@ -218,7 +218,7 @@ def test_a_certificate_of_another_name_is_not_accepted(settings, host):
     assert server.heard == []
 
 
-def test_a_certificate_that_nobody_vouches_for_is_not_accepted(settings):
+def test_a_certificate_that_no_authority_vouches_for_is_not_accepted(settings):
     with Adversary(answer(), tls=True) as server:
         allow(settings, f"songs.test:{server.port}", private=("songs.test",))
         transport = Transport(to_this_machine)
@@ -262,7 +262,7 @@ def test_the_deadline_holds_under_tls(settings, drips):
     assert len(server.heard) == 1
 
 
-def test_under_tls_too_one_that_waits_keeps_nobody_waiting(settings):
+def test_under_tls_too_a_request_that_waits_keeps_no_other_waiting(settings):
     is_waiting, may_answer = threading.Event(), threading.Event()
 
     def late(peer):

@@ -85,7 +85,7 @@ def test_each_way_to_fail_has_its_code_and_keeps_it_in_the_runs_memory(
         assert caught(server.url) == [code.value, status]
 
 
-def test_an_endpoint_that_nobody_serves_is_unreachable(settings):
+def test_an_endpoint_without_a_server_is_unreachable(settings):
     with Adversary(silent) as server:
         allow(settings, server)
     assert caught(server.url) == ["unreachable", None]

@@ -104,7 +104,7 @@ def test_another_thread_s_result_is_waited_for_and_its_error_raised():
     late.set_result("nobody waits for it any more")
 
 
-def test_whoever_breaks_breaks_alone(caplog):
+def test_a_request_that_breaks_breaks_alone(caplog):
     def fly(what: str) -> str:
         if what == "breaks":
             raise SystemExit(what)

@@ -99,7 +99,7 @@ class Counted:
 
 
 @pytest.mark.skipif(not hasattr(select, "EPOLLEXCLUSIVE"), reason="needs Linux's epoll")
-def test_of_those_who_wait_an_item_wakes_one():
+def test_of_the_processes_that_wait_an_item_wakes_one():
     queue, told = pipe_queue.Queue(), pipe_queue.Queue()
 
     def wait() -> None:
@@ -129,7 +129,7 @@ def test_a_writer_that_is_killed_while_the_queue_is_full_leaves_no_torn_item():
     assert queue.get() == "second"
 
 
-def test_an_event_is_seen_by_who_waits_for_it_in_another_process():
+def test_an_event_is_seen_by_another_process_that_waits_for_it():
     event = shared_state.Event()
     assert not event.is_set()
     assert not event.wait(0.0)

@@ -142,7 +142,7 @@ def test_a_lost_connection_is_djangos_operational_error(ask):
     assert ask(TRIPS, {"number": 1}) == [(1, "100%", 2)]
 
 
-def test_what_is_told_during_a_trip_is_heard_by_who_listens():
+def test_what_is_told_during_a_trip_is_heard_by_the_connection_that_listens():
     with connection.cursor() as cursor:
         cursor.execute("LISTEN told_on_the_way")
     with others() as start:
@@ -158,7 +158,7 @@ def test_a_large_batch_goes_through_although_the_server_answers_meanwhile():
     assert [len(rows[0][0]) for rows in answers] == [3_000_000] * 4
 
 
-def test_what_waits_for_nobody_is_asked_at_once_and_says_the_same():
+def test_a_statement_that_waits_for_no_lock_is_asked_at_once_and_says_the_same():
     for _ in range(2):  # prepared, and as a prepared one
         assert statements.execute_nowait(TRIPS, {"number": 1}) == [(1, "100%", 2)]
     assert statements.execute(TRIPS, {"number": 2}) == [(2, "100%", 3)]

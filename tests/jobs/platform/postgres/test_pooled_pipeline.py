@@ -56,21 +56,21 @@ def another_session(monkeypatch) -> None:
     """The same one, as it looks to a client of a pool that is led to another."""
     connection.connection.execute("DEALLOCATE ALL")
     number = another_session.number = getattr(another_session, "number", 0) - 1  # type: ignore[attr-defined]
-    monkeypatch.setattr(pooled_pipeline, "SERVER", (f"SELECT {number}", NOTHING))
+    monkeypatch.setattr(pooled_pipeline, "WHICH_SESSION", (f"SELECT {number}", NOTHING))
     monkeypatch.setattr(pooled_pipeline, "BEGIN", f"BEGIN; SELECT {number}".encode())
 
 
 def trips(act: Callable[[], object], monkeypatch) -> int:
     """How often what is done goes to the server."""
     found: list[int] = []
-    go = PooledPipelineConnection._go
+    make_trip = PooledPipelineConnection._make_trip
 
     def counted(self: PooledPipelineConnection, *rest: Any, **options: Any) -> Any:
         found.append(1)
-        return go(self, *rest, **options)
+        return make_trip(self, *rest, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(PooledPipelineConnection, "_go", counted)
+        patched.setattr(PooledPipelineConnection, "_make_trip", counted)
         act()
     return len(found)
 

@@ -95,6 +95,6 @@ def test_a_connection_may_be_told_to_read_by_index_as_long_as_it_lives():
     connection.close()
 
 
-def test_behind_a_pool_it_reads_as_everybody_does(behind_a_pool):
+def test_behind_a_pool_it_reads_as_the_product_does(behind_a_pool):
     statements.read_by_index()
     assert scans() == {"enable_seqscan", "enable_bitmapscan"}

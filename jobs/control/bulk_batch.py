@@ -1,0 +1,177 @@
+"""The next runs of a bulk action: a step of the engine's run for it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any, NamedTuple
+
+from django.db.models import QuerySet
+
+from jobs.control.bulk import FUNCTION, PERMISSION, Action, matching
+from jobs.control.cancellation import cancel
+from jobs.control.cancellation_sets import LARGEST_SET, PassedLines, cancel_plain
+from jobs.control.reruns import rerun, rerun_once
+from jobs.errors import JobsError
+from jobs.events import requester
+from jobs.models import Run, RunStatus
+from jobs.runs import hook_events, pace
+
+BATCH = 2_000  # runs of one step
+SINGLE_SET = 25  # runs between two looks at the time, where each is done by itself
+MAX_SECONDS = 1.0  # seconds of one step, and of a rest
+SHARE_TOGETHER = 0.2  # of the time, for cancelling together beside other runs
+SHARE_SINGLY = 0.4
+MAX_BATCHES = 900  # within the limit of steps
+LATEST_FIRST, INVOKED = "<", ">"  # marks of pages
+
+
+class Listed(NamedTuple):
+    id: uuid.UUID
+    fn_id: str
+    status: str
+
+
+class Order(NamedTuple):
+    """What is asked for, and what a batch's sets share."""
+
+    action: Action
+    why: str
+    invoked: bool
+    crowd: pace.Crowd
+    passed_lines: PassedLines
+
+
+class Page(NamedTuple):
+    """Runs in the order in which they are done; `after` is its mark and the id of the last."""
+
+    mark: str
+    runs: QuerySet[Run]
+
+
+def batch(
+    action: Action, wanted: dict[str, str], after: str, why: str, own: str, invoked: bool = False
+) -> dict[str, Any]:
+    """Does the next batch in transactions of its own; harmless to repeat, as done runs do not fit.
+    Without the permission the rest is refused."""
+    asked_at = Run.objects.filter(id=own).values("created_at")
+    runs = matching(action, wanted).filter(created_at__lt=asked_at[:1])
+    pages = _pages(action, runs, after)
+    asker = requester.current()
+    if reason := asker.refusal(PERMISSION[action]):
+        refused = sum(page.runs.count() for page in pages)
+        return {"done": 0, "refused": refused, "after": after, "more": False, "reason": reason}
+    page, *later = pages
+    found = [Listed(*row) for row in page.runs.values_list("id", "fn_id", "status")[:BATCH]]
+    tally: dict[str, Any] = {"done": 0, "refused": 0, "left_out": 0, "after": after, "reason": ""}
+    with requester.asking(asker), PassedLines() as passed_lines:
+        order = Order(action, why, invoked, pace.Crowd(FUNCTION), passed_lines)
+        all_done = _do_in_sets(order, page.mark, found, tally)
+    if not all_done or len(found) == BATCH:
+        return tally | {"more": True}
+    going_on = next((later_page for later_page in later if later_page.runs.exists()), None)
+    return tally | ({"more": True, "after": going_on.mark} if going_on else {"more": False})
+
+
+def _pages(action: Action, runs: QuerySet[Run], after: str) -> list[Page]:
+    """Cancelling goes from the latest run to the first: a run that leaves its line would wake the
+    next one, which would be executed and cancelled a moment later. Then come invoked runs, callers
+    first: a caller would go on without the run that it waits for.
+    """
+    mark, last = _read(after)
+    is_unmarked = last and not mark  # what an earlier version has begun to cancel
+    if action != "cancel" or is_unmarked:
+        return [Page("", _later(runs, last))]
+    invoked = runs.exclude(invoked_by=None)
+    if mark == INVOKED:
+        return [Page(INVOKED, _later(invoked, last))]
+    latest = runs.filter(invoked_by=None).order_by("-id")
+    if last:
+        latest = latest.filter(id__lt=last)
+    return [Page(LATEST_FIRST, latest), Page(INVOKED, _later(invoked))]
+
+
+def _read(after: str) -> tuple[str, str]:
+    """The mark and the id. In words of a newer version: from the beginning, as done runs do not
+    fit."""
+    has_mark = after.startswith((LATEST_FIRST, INVOKED))
+    mark, last = (after[:1], after[1:]) if has_mark else ("", after)
+    try:
+        return mark, str(uuid.UUID(last)) if last else ""
+    except ValueError:
+        return "", ""
+
+
+def _later(runs: QuerySet[Run], last: str = "") -> QuerySet[Run]:
+    in_order = runs.order_by("id")
+    return in_order.filter(id__gt=last) if last else in_order
+
+
+def _do_in_sets(order: Order, mark: str, found: list[Listed], tally: dict[str, Any]) -> bool:
+    """False if the step's time was over before."""
+    began = time.monotonic()
+    at, size = 0, LARGEST_SET if order.action == "cancel" else SINGLE_SET
+    while part := found[at : at + size]:
+        if at and time.monotonic() - began > MAX_SECONDS:
+            return False
+        all_together = _do_set(order, part, tally)
+        tally["after"] = f"{mark}{part[-1].id}"
+        at, size = at + size, LARGEST_SET if all_together else SINGLE_SET
+    return True
+
+
+def _do_set(order: Order, found: list[Listed], tally: dict[str, Any]) -> bool:
+    """Whether no run had to be done by itself."""
+    skipped = [run.id for run in found if run.status == RunStatus.SKIPPED]
+    left_out = hook_events.outdated(skipped) if skipped else set()
+    still = [run for run in found if run.id not in left_out]
+    reasons = _refusals(order.action, still)
+    done, all_together = _do(order, [run for run in still if run.id not in reasons], reasons)
+    tally["done"] += done
+    tally["refused"] += len(still) - done
+    tally["left_out"] += len(left_out)
+    tally["reason"] = tally["reason"] or next(iter(reasons.values()), "")
+    return all_together
+
+
+def _refusals(action: Action, found: list[Listed]) -> dict[uuid.UUID, str]:
+    asker = requester.current()
+    if not asker.id:
+        return {}
+    runs = Run.objects.filter(id__in=[run.id for run in found]).order_by("id")
+    runs = runs.only("id", "fn_id", "event_id", "status")
+    reasons = {run.id: asker.refusal(PERMISSION[action], run) for run in runs}
+    return {run_id: reason for run_id, reason in reasons.items() if reason}
+
+
+def _do(order: Order, runs: list[Listed], reasons: dict[uuid.UUID, str]) -> tuple[int, bool]:
+    """Cancelling rests beside other runs: they are wanted more. Reruns are wanted as they are."""
+    if order.action != "cancel":
+        return sum(_act(order, run.id, reasons) for run in runs), False
+    began = time.monotonic()
+    left = _cancel_together(order, runs)
+    done = len(runs) - len(left) + sum(_act(order, run_id, reasons) for run_id in left)
+    if order.crowd.is_there():
+        share = SHARE_SINGLY if left else SHARE_TOGETHER
+        time.sleep(min(pace.rest_after(time.monotonic() - began, share), MAX_SECONDS))
+    return done, not left
+
+
+def _cancel_together(order: Order, runs: list[Listed]) -> list[uuid.UUID]:
+    """Returns those to cancel singly."""
+    ids, fn_ids = [run.id for run in runs], {run.fn_id for run in runs}
+    left = cancel_plain(ids, fn_ids, order.why, order.passed_lines, alone=order.invoked)
+    return [run_id for run_id in ids if run_id in left]
+
+
+def _act(order: Order, run_id: uuid.UUID, reasons: dict[uuid.UUID, str]) -> bool:
+    """False if the run has changed meanwhile, or is refused."""
+    try:
+        if order.action == "cancel":
+            return cancel(run_id, why=order.why, invoked=order.invoked)
+        if order.action == "rerun":
+            return rerun_once(run_id) is not None
+        return bool(rerun(run_id))
+    except JobsError as error:
+        reasons[run_id] = str(error)
+        return False
