@@ -16,7 +16,7 @@ def favicon(request: HttpRequest) -> HttpResponse:
     return redirect(static("site/logo.svg"))
 
 
-handler404 = "songs.answers.not_found"
+handler404 = "songs.gone.not_found"
 handler429 = "songs.accounts.refusals.too_often"  # allauth asks for it
 urlpatterns = [
     path("admin/", admin.site.urls),
