@@ -7,10 +7,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.urls import include, path
+from django.views.decorators.http import require_safe
 
 from melodymaker import health
 
 
+@require_safe
 def favicon(request: HttpRequest) -> HttpResponse:
     """The icon of pages that name none, such as the admin's."""
     return redirect(static("site/logo.svg"))
