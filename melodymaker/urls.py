@@ -7,16 +7,18 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.urls import include, path
+from django.views.decorators.http import require_safe
 
 from melodymaker import health
 
 
+@require_safe
 def favicon(request: HttpRequest) -> HttpResponse:
     """The icon of pages that name none, such as the admin's."""
     return redirect(static("site/logo.svg"))
 
 
-handler404 = "songs.answers.not_found"
+handler404 = "songs.gone.not_found"
 handler429 = "songs.accounts.refusals.too_often"  # allauth asks for it
 urlpatterns = [
     path("admin/", admin.site.urls),

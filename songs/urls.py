@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.urls import include, path
+from django.views.decorators.http import require_safe
 
 from songs import drafts, leaving_pages, song_acts, views
 from songs.accounts import views as accounts
@@ -56,7 +57,7 @@ robots_urls = [  # /sitemap.xml, /robots.txt
 
 sharing_urls = [  # what is public, for strangers too, and publishing
     path("discover/", discover.discover, name="discover"),
-    path("discover/feed.xml", feed.NewestSongs(), name="feed"),
+    path("discover/feed.xml", require_safe(feed.NewestSongs()), name="feed"),
     path("listen/<uuid:pk>/", public.song, name="public-song"),
     path("listen/<uuid:pk>/audio", public.audio, name="public-audio"),
     path("listen/<uuid:pk>/cover", public.cover, name="public-cover"),

@@ -248,8 +248,8 @@ def rename(request: ListenerRequest, pk: UUID) -> HttpResponse:
     form = TitleForm(request.POST)
     if not form.is_valid():
         return song_page(request, song, form, status=422)
-    song.title = form.cleaned_data["title"]
-    song.save(update_fields=["title"])
+    if not mine(request).filter(pk=pk).update(title=form.cleaned_data["title"]):
+        raise Http404("The song was deleted meanwhile.")
     messages.success(request, "Renamed.")
     return see_other(song)
 

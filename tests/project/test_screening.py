@@ -169,6 +169,20 @@ def test_what_is_asked_for_in_the_charset_of_no_text_is_400(served: Client, char
     assert served.generic("POST", "/accounts/signup/", body, parts).status_code == 400
 
 
+@pytest.mark.parametrize("charset", ["punycode", "latin-1", "utf-16"])
+def test_a_form_of_parts_in_another_charset_is_400_and_stays_unread(
+    served: Client, charset: str
+) -> None:
+    """Strangers could keep the site busy for a minute with each form in “punycode”."""
+    for path in ("/accounts/signup/", "/admin/login/"):
+        kind = f"multipart/form-data; boundary=b; charset={charset}"
+        answer = served.post(
+            path, content_type=kind, **{"wsgi.input": Untouched(), "CONTENT_LENGTH": "9"}
+        )
+        assert answer.status_code == 400
+        assert f"is “{charset}”, and “utf-8” alone is read here" in answer.content.decode()
+
+
 @pytest.mark.parametrize("charset", ["no-such-charset", "*=utf-8''%00"])
 def test_an_unknown_charset_is_none(served: Client, charset: str) -> None:
     said = f"{FORM}; charset{charset}" if charset[0] == "*" else f"{FORM}; charset={charset}"

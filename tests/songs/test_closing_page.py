@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.core.files.storage import default_storage
 from django.test import Client
@@ -10,13 +12,15 @@ from jobs.execution.executor import execute
 from jobs.models import Run
 from jobs.runs.claiming import claim_due
 from jobs.testing import drain
+from songs.deletion import delete_song
 from songs.downloads import FN
 from songs.leaving import close_account
 from songs.leaving_pages import MAX_TRIES
 from songs.models import CreditEntry, Song, User
+from songs.sharing import publishing
 from tests.songs.conftest import as_
 from tests.support.blocking import Uncommitted, others, wait_until_blocked
-from tests.support.cast import PASSWORD, a_song, wishes
+from tests.support.cast import PASSWORD, a_song, bob, wishes
 
 pytestmark = pytest.mark.django_db
 CLOSE, DOWNLOAD = "/accounts/close/", "/accounts/download/"
@@ -142,3 +146,48 @@ def test_a_grant_that_comes_too_late_is_a_404_and_books_nothing(alice: User, olg
         closing.commit()
         assert grant.result(PATIENCE).status_code == 404
     assert not CreditEntry.objects.filter(amount=5).exists()
+
+
+NEW = {"password1": "another-long-enough-one", "password2": "another-long-enough-one"}
+SHARED = {"title": "Cats", "byline": ""}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("address", "form"),
+    [
+        ("/songs/{own.pk}/delete", {}),
+        ("/songs/{own.pk}/publish", SHARED),
+        ("/listen/{public.pk}/like", {}),
+        ("/listen/{public.pk}/report", {"kind": "spam", "words": ""}),
+        ("/accounts/password/change/", {"oldpassword": PASSWORD, **NEW}),
+    ],
+)
+def test_what_comes_too_late_in_another_tab_leads_to_the_page_to_sign_in(
+    alice: User, address: str, form: dict[str, str]
+) -> None:
+    tab, own, public = as_(alice), a_song(alice), a_song(bob())
+    publishing.publish(public, **SHARED)
+    with others() as start, Uncommitted(lambda: close_account(alice)) as closing:
+        act = start(lambda: tab.post(address.format(own=own, public=public), form))
+        wait_until_blocked(1)
+        closing.commit()
+        answer = act.result(PATIENCE)
+    assert (answer.status_code, answer["Location"]) == (303, "/accounts/login/")
+    assert "This account was closed" in body(tab, "/accounts/login/")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("act", "form"), [("rename", {"title": "Dogs"}), ("publish", SHARED), ("again", {})]
+)
+def test_an_act_on_a_song_that_is_deleted_meanwhile_is_a_404(
+    alice: User, act: str, form: dict[str, Any]
+) -> None:
+    tab, song = as_(alice), a_song(alice, status="failed" if act == "again" else "processed")
+    with others() as start, Uncommitted(lambda: delete_song(song)) as deletion:
+        late = start(lambda: tab.post(f"/songs/{song.pk}/{act}", form))
+        wait_until_blocked(1)
+        deletion.commit()
+        assert late.result(PATIENCE).status_code == 404
+    assert not Song.objects.exists()

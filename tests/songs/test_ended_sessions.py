@@ -184,3 +184,13 @@ def test_pages_are_told_from_what_answers_no_get(song: Song) -> None:
     assert is_page(reverse("admin:index"))
     for none in (reverse("song-rename", args=[song.pk]), "/admin/no/such", "/no/such", "", "//x/"):
         assert not is_page(none)
+
+
+@pytest.mark.parametrize("address", ["/discover/feed.xml", "/favicon.ico", "/sitemap.xml"])
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_what_is_only_read_answers_no_other_method(
+    client: Client, address: str, method: str
+) -> None:
+    answer = getattr(client, method)(address)
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+    assert client.get(address).status_code in (200, 302)

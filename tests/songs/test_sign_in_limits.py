@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.db import connection
 from django.db.models import F
 from django.test import Client
@@ -211,3 +213,23 @@ def test_wrong_passwords_for_what_is_protected_count_too(client: Client, alice: 
         client.post("/accounts/reauthenticate/", {"password": "wrong"})
     answer = client.post("/accounts/reauthenticate/", {"password": PASSWORD})
     assert (answer.status_code, "That was too often" in answer.content.decode()) == (429, True)
+
+
+@pytest.mark.parametrize(
+    "name", ["alice", "alice@example.com", "ALICE@example.com", "nobody", "nobody@example.com"]
+)
+def test_a_wrong_password_is_checked_once_whether_the_name_has_an_account_or_not(
+    client: Client, alice: User, monkeypatch: Any, name: str
+) -> None:
+    """To check one takes a third of a second: the time would tell which addresses have accounts."""
+    EmailAddress.objects.create(user=alice, email=alice.email, verified=True, primary=True)
+    checked: list[str] = []
+    encode = MD5PasswordHasher.encode
+
+    def counted(hasher: MD5PasswordHasher, password: str, salt: str) -> str:
+        checked.append(password)
+        return encode(hasher, password, salt)
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", counted)
+    assert sign_in(client, name, "wrong").status_code == 422
+    assert checked == ["wrong"]

@@ -218,6 +218,23 @@ def promises_for_ever(peer: Peer) -> None:
         peer.drip(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
+def promises_without_a_pause(peer: Peer) -> None:
+    while peer.is_wanted:
+        peer.say(b"HTTP/1.1 100 Continue\r\n\r\n" * 5_000)
+
+
+def single_bytes_without_a_pause(peer: Peer) -> None:
+    peer.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while peer.is_wanted:
+        peer.say(b"1\r\nx\r\n" * 20_000)
+
+
+def trailers_without_a_pause(peer: Peer) -> None:
+    peer.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+    while peer.is_wanted:
+        peer.say(b"X-More: yes\r\n" * 10_000)
+
+
 def chunks_for_ever(peer: Peer) -> None:
     peer.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     while peer.is_wanted:

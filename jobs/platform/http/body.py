@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from email.message import Message
 from functools import lru_cache
@@ -16,10 +17,13 @@ from jobs.platform.http.error_text import Broken, Unusable, cause_in_words, inne
 from jobs.platform.http.exchange import BODY_LIMIT
 
 CHUNK = 65_536
+PIECE = 4_096  # bytes: of each packed member, urllib3 copies what follows in the piece
 HEADERS_LIMIT = 65_536  # characters
-
+TYPE_LIMIT = 1_000  # characters: reading a Content-Type may cost the square of its length
 
 CONTENT_CODINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
+# Python's codecs of host names. They are no charsets, and cost the square of a text's length.
+HOST_NAME_CODECS = {"idna", "punycode"}
 
 
 def read_body(response: Response) -> bytes:
@@ -48,12 +52,14 @@ def _unpack(body: bytes, packing: str) -> bytes:
     packed = urllib3.HTTPResponse(
         io.BytesIO(body), {"Content-Encoding": packing}, preload_content=False
     )
+    unpacked = bytearray()
     try:
-        unpacked = packed.read(BODY_LIMIT + 1, decode_content=True)
+        while piece := packed.read(PIECE, decode_content=True):
+            unpacked += piece
+            _refuse_over_limit(len(unpacked))
     except DecodeError:
         raise Broken(f"the answer cannot be unpacked: it is not {packing}") from None
-    _refuse_over_limit(len(unpacked))
-    return unpacked
+    return bytes(unpacked)
 
 
 def _refuse_over_limit(size: int) -> None:
@@ -62,8 +68,8 @@ def _refuse_over_limit(size: int) -> None:
 
 
 def text_of(body: bytes, content_type: str) -> str:
-    charset = _charset(content_type)
     try:
+        charset = _charset(content_type[:TYPE_LIMIT])
         return clean_text(body.decode("utf-8-sig" if charset == "utf-8" else charset, "replace"))
     except (LookupError, ValueError):
         return clean_text(body.decode("utf-8-sig", "replace"))
@@ -73,7 +79,8 @@ def text_of(body: bytes, content_type: str) -> str:
 def _charset(content_type: str) -> str:
     header = Message()
     header["Content-Type"] = content_type
-    return header.get_content_charset() or "utf-8"
+    charset = header.get_content_charset() or "utf-8"
+    return "utf-8" if codecs.lookup(charset).name in HOST_NAME_CODECS else charset
 
 
 def clean_text(text: str) -> str:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from jobs.platform.http.greenlet_loop import READABLE, WRITABLE, wait_fd
+from jobs.platform.http.greenlet_loop import READABLE, WRITABLE, let_others_run, wait_fd
 
 T = TypeVar("T")
 
@@ -72,6 +72,7 @@ class PlainSocket(socket.socket):
                 sent += self.send(view[sent:], flags)
 
     def _patiently(self, event: int, do: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        let_others_run()
         while True:
             if time.monotonic() >= self._deadline:
                 raise TimeoutError("timed out")

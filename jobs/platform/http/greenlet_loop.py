@@ -6,6 +6,8 @@ cost 70 KiB and compete for the interpreter's lock.
 2. A wait is resumed once: by its descriptor, future or timeout, whichever comes first.
 3. Greenlets run only in the loop's thread. Other threads reach it only by `_calls` and the wakeup.
 4. A finished greenlet takes the next request: a new one costs the interpreter pages of the system.
+5. One that always has something to read steps aside after TURN, by `let_others_run`: else an
+   endpoint that sends without a pause would hold all other requests up.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ T = TypeVar("T")
 READABLE, WRITABLE = selectors.EVENT_READ, selectors.EVENT_WRITE
 MAX_IDLE = 64  # greenlets
 AFTER_FAILURE = 0.1  # seconds
+TURN = 0.01  # seconds
 POLL = {READABLE: select.POLLIN, WRITABLE: select.POLLOUT}
 
 _here = threading.local()  # `loop`: this thread's
@@ -57,6 +60,13 @@ def wait_future(future: Future[T], patience: float) -> T:
     return future.result(0)
 
 
+def let_others_run() -> None:
+    """See (5)."""
+    loop = getattr(_here, "loop", None)
+    if loop is not None:
+        loop.let_others_run()
+
+
 class Wait:
     __slots__ = ("deadline", "greenlet")
 
@@ -72,6 +82,7 @@ class GreenletLoop(Generic[T]):
         self._selector = selectors.DefaultSelector()
         self._waits: set[Wait] = set()
         self._next_deadline = math.inf  # no deadline is earlier
+        self._turn_ends = math.inf  # of the greenlet that runs
         self._idle: list[greenlet] = []
         self._hub = getcurrent()
         self._thread: threading.Thread | None = None
@@ -107,6 +118,12 @@ class GreenletLoop(Generic[T]):
         future.add_done_callback(lambda _: self._call_soon(self._resume, wait))
         return self._wait(wait)
 
+    def let_others_run(self) -> None:
+        if time.monotonic() >= self._turn_ends:
+            wait = Wait(math.inf)
+            self._call_soon(self._resume, wait)
+            self._wait(wait)
+
     def _wait(self, wait: Wait) -> bool:
         self._waits.add(wait)
         self._next_deadline = min(self._next_deadline, wait.deadline)
@@ -131,7 +148,7 @@ class GreenletLoop(Generic[T]):
                 self._wakeup.consume()
             else:
                 self._resume(key.data)
-        while self._calls:
+        for _ in range(len(self._calls)):  # not those that they add: others are ready, too
             do, what = self._calls.popleft()
             do(what)
         if time.monotonic() >= self._next_deadline:
@@ -140,6 +157,7 @@ class GreenletLoop(Generic[T]):
     def _spawn(self, item: T) -> None:
         if not self._idle:
             greenlet(self._serve, parent=self._hub).switch()
+        self._turn_ends = time.monotonic() + TURN
         self._idle.pop().switch(item)
 
     def _serve(self) -> None:
@@ -157,6 +175,7 @@ class GreenletLoop(Generic[T]):
     def _resume(self, wait: Wait, *, in_time: bool = True) -> None:
         if wait in self._waits:
             self._waits.remove(wait)
+            self._turn_ends = time.monotonic() + TURN
             wait.greenlet.switch(in_time)
 
     def _expire_waits(self) -> None:

@@ -144,12 +144,27 @@ def test_an_endpoint_that_is_not_there_can_be_tried_again(settings):
         ("é".encode(), "text/plain; charset=klingon", "é"),
         ("é".encode(), "text/plain; charset=hex", "é"),
         (b"+2AA-", "text/plain; charset=utf-7", "?"),
+        (b"Mnchen-3ya", "text/plain; charset=punycode", "Mnchen-3ya"),
+        (b"xn--mnchen-3ya", "text/plain; charset=IDNA", "xn--mnchen-3ya"),
         (b"\x89PNG\x00\xff", "image/png", "\ufffdPNG\ufffd\ufffd"),
         (b"a\x00b", "text/plain", "a\ufffdb"),
     ],
 )
 def test_a_body_becomes_text_that_a_database_can_hold(settings, body, content_type, text):
     assert body_of(settings, answer(body, Content_Type=content_type)) == text
+
+
+def test_a_charset_after_a_long_way_of_semicolons_is_not_looked_for(settings):
+    """To look for it would hold all requests of the gateway up for seconds."""
+    long = f'text/plain; a="{";" * 60_000}"; charset=latin-1'
+    assert body_of(settings, answer("é".encode(), Content_Type=long)) == "é"
+
+
+def test_an_answer_of_a_hundred_thousand_packed_members_is_unpacked(settings):
+    """The work grows with its length and not with the square of it, or no other request would be
+    answered for a quarter of a minute."""
+    packed = gzip.compress(b"") * 100_000 + gzip.compress(b"abc")
+    assert body_of(settings, answer(packed, Content_Encoding="gzip")) == "abc"
 
 
 def test_a_header_becomes_text_that_a_database_can_hold(settings):

@@ -6,13 +6,16 @@ import socket
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from jobs.platform.http.connection_pool import Transport
 from tests.support import hostile_endpoint
 from tests.support.hostile_endpoint import (
+    PATIENCE,
     Adversary,
+    Peer,
     allow,
     answer,
     ask,
@@ -165,3 +168,27 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(settings):
             outcome = ask(server.url_of("songs.test"), timeout=2, transport=transport)
     assert outcome.error is None
     assert len(server.heard) == 1
+
+
+@pytest.mark.parametrize(
+    "manner",
+    [
+        hostile_endpoint.promises_without_a_pause,
+        hostile_endpoint.single_bytes_without_a_pause,
+        hostile_endpoint.trailers_without_a_pause,
+    ],
+    ids=lambda manner: manner.__name__,
+)
+def test_an_endpoint_that_sends_without_a_pause_holds_up_no_other_request(settings, manner):
+    started = threading.Event()
+
+    def floods(peer: Peer) -> bool | None:
+        started.set()
+        return manner(peer)
+
+    with ThreadPoolExecutor(1) as thread, Adversary(floods) as flood, Adversary(answer()) as other:
+        allow(settings, flood, other)
+        flooded = thread.submit(ask, flood.url, timeout=PATIENCE / 2)
+        assert started.wait(PATIENCE)
+        assert ask(other.url, timeout=PATIENCE).response
+        assert not flooded.done()
