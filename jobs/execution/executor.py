@@ -24,6 +24,7 @@ from jobs.execution import calls
 from jobs.execution.attempts import Attempts, retry_delay
 from jobs.execution.context import Context
 from jobs.execution.observer import NullObserver, WorkerObserver
+from jobs.execution.own_context import in_own_context
 from jobs.execution.process_checks import is_sound
 from jobs.execution.requeue import requeue
 from jobs.execution.returns import with_place
@@ -62,7 +63,7 @@ def execute(claim: Claim, observer: WorkerObserver | None = None) -> Claim | Non
     """
     observer = observer or NullObserver()
     try:
-        return _execute(claim, observer)
+        return in_own_context(_execute, claim, observer)
     finally:
         if not is_sound(claim.fn_id):
             observer.is_spoilt = True
