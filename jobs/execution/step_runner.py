@@ -5,6 +5,7 @@ failed. An atomic body and its record commit together (law 3, unit_of_work).
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import datetime
@@ -56,7 +57,7 @@ class StepRunner:
         self._inside = ""
         self._is_over = False
         self._pause: ControlFlow | None = None
-        self._depth = forked_copies.depth()
+        self._depth, self._thread = forked_copies.depth(), threading.get_ident()
 
     @contextlib.contextmanager
     def playing(self) -> Iterator[None]:
@@ -75,7 +76,7 @@ class StepRunner:
         return event_data.kinds_of(self._function.triggers)
 
     def begin(self, id: str, kind: StepKind) -> StepRecord:
-        self._raise_if_forked(id)
+        self._raise_if_elsewhere(id)
         if self._is_over:
             raise InvalidStep(
                 f"Step “{id}” was asked for with the `ctx` of an execution that is over; a step is "
@@ -100,11 +101,16 @@ class StepRunner:
             self.suspend(Suspend(RunStatus.QUEUED, Reason.NONE, 0.0))
         return step
 
-    def _raise_if_forked(self, id: str) -> None:
+    def _raise_if_elsewhere(self, id: str) -> None:
         if forked_copies.depth() != self._depth:
             raise InvalidStep(
                 f"Step “{id}” was asked for in a process that the function has forked; the worker "
                 "alone can do steps."
+            )
+        if threading.get_ident() != self._thread:
+            raise InvalidStep(
+                f"Step “{id}” was asked for in a thread that the function has started; its own "
+                "thread alone can do steps. step.parallel() lets steps wait side by side."
             )
 
     def replay(self, step: StepRecord, returns: Returns = PLAIN) -> Any:
