@@ -54,7 +54,7 @@ class StepRunner:
         self._function = function
         self._observer = observer
         self._attempts = Attempts(claim, unit_of_work)
-        self._inside = ""
+        self._inside: StepRecord | None = None
         self._is_over = False
         self._pause: ControlFlow | None = None
         self._depth, self._thread = forked_copies.depth(), threading.get_ident()
@@ -71,6 +71,15 @@ class StepRunner:
 
     def now(self) -> datetime:
         return self.claim.clock.now()
+
+    @property
+    def errors_here(self) -> int:
+        """Of the step that is being done, of the branch, or of the function."""
+        if self._inside:
+            return self._inside.attempts
+        if self.memory.branch:
+            return max(self.unit_of_work.function_errors, self.memory.errors_of_branch())
+        return self.unit_of_work.attempt
 
     def kinds_of_its_event(self) -> list[Any]:
         return event_data.kinds_of(self._function.triggers)
@@ -92,7 +101,7 @@ class StepRunner:
         self.unit_of_work.transaction.raise_if_left_open()
         if self._inside:
             raise InvalidStep(
-                f"Step “{id}” was asked for inside step “{self._inside}”; steps cannot nest."
+                f"Step “{id}” was asked for inside step “{self._inside.name}”; steps cannot nest."
             )
         step = self.memory.visit(id, kind)
         self.log.step_found(step, replaying=self.memory.is_replaying)
@@ -145,7 +154,7 @@ class StepRunner:
             self.unit_of_work.commit()
         started, current_step = self.now(), encode_current_step(step)
         self.log.enter(step.name, step.attempts)
-        self._inside = step.name
+        self._inside = step
         self._observer.step_changed(current_step)
         try:
             kept, output = self._call_body(step, body, atomic, returns, maker)
@@ -160,7 +169,7 @@ class StepRunner:
                 raise self._interrupted(Interrupted(error), step, current_step) from error
             self.retry_or_fail(step, error, started)
         finally:
-            self._inside = ""
+            self._inside = None
             self._observer.step_changed("")
             self.log.leave(replaying=self.memory.is_replaying)
         self.complete(step, kept, started)
