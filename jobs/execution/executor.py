@@ -30,6 +30,7 @@ from jobs.execution.requeue import requeue
 from jobs.execution.returns import with_place
 from jobs.execution.settlement import Settlement
 from jobs.execution.steps import Steps
+from jobs.execution.suspension import suspension_first
 from jobs.execution.unit_of_work import UnitOfWork
 from jobs.lib.error_report import chain, codes_of, describe, failed_steps, is_a
 from jobs.lib.json_values import to_json
@@ -134,10 +135,14 @@ def _call_function(
 ) -> Claim | None:
     context = Context(claim, function, unit_of_work, observer)
     try:
-        with context.runner.playing(), context.runner.log.capturing(), forked_copies.OnlyHere():
+        with (
+            context.runner.playing(),
+            context.runner.log.capturing(),
+            forked_copies.OnlyHere(),
+            suspension_first(context.runner),
+        ):
             output = function.handler(context)
             unit_of_work.transaction.raise_if_left_open()
-        context.runner.raise_if_suspended()  # a bare “except:” may have swallowed it
         output = _storable(function, output)
     except Suspend as pause:
         asks = bool(unit_of_work.fetches)
