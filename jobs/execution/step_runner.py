@@ -29,6 +29,7 @@ from jobs.execution.memory import Memory
 from jobs.execution.observer import WorkerObserver
 from jobs.execution.outside_commit import commit_what_acted_outside
 from jobs.execution.returns import PLAIN, Returns, with_place
+from jobs.execution.suspension import unswallowed
 from jobs.execution.unit_of_work import UnitOfWork
 from jobs.lib import backoff
 from jobs.lib.error_report import describe
@@ -136,6 +137,7 @@ class StepRunner:
         except ControlFlow as stop:
             self.suspend(stop)
 
+    @unswallowed
     def attempt(
         self,
         step: StepRecord,

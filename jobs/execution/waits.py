@@ -17,6 +17,7 @@ from jobs.events import condition_problems, fan_out, requester, validation, wake
 from jobs.events.event import Event, EventPayload
 from jobs.execution.returns import PLAIN, Returns
 from jobs.execution.step_runner import StepRunner
+from jobs.execution.suspension import by_the_engine
 from jobs.execution.unmet_conditions import UnmetCondition
 from jobs.ids import new_id
 from jobs.lib.error_report import describe_as
@@ -39,6 +40,7 @@ from jobs.runs.step_record import StepRecord
 CHECK_INTERVAL = timedelta(seconds=1)
 
 
+@by_the_engine
 def await_event(
     runner: StepRunner,
     step: StepRecord,
@@ -156,6 +158,7 @@ def _find_event(runner: StepRunner, step: StepRecord) -> models.Event | None:
         unmet.log()
 
 
+@by_the_engine
 def await_run(
     runner: StepRunner,
     step: StepRecord,
