@@ -41,8 +41,10 @@ class Context(Generic[D]):
 
     @property
     def attempt(self) -> int:
-        """Errors so far at the run's current point (0-based)."""
-        return self.runner.unit_of_work.attempt
+        """Errors so far at the run's current point (0-based): in a step's body that step's, in a
+        branch of `parallel` that branch's.
+        """
+        return self.runner.errors_here
 
     @property
     def is_outdated(self) -> bool:

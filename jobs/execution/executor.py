@@ -23,11 +23,13 @@ from jobs.execution import calls
 from jobs.execution.attempts import Attempts, retry_delay
 from jobs.execution.context import Context
 from jobs.execution.observer import NullObserver, WorkerObserver
+from jobs.execution.own_context import in_own_context
 from jobs.execution.process_checks import is_sound
 from jobs.execution.requeue import requeue
 from jobs.execution.returns import with_place
 from jobs.execution.settlement import Settlement
 from jobs.execution.steps import Steps
+from jobs.execution.suspension import suspension_first
 from jobs.execution.unit_of_work import UnitOfWork
 from jobs.lib.error_report import chain, codes_of, describe, failed_steps, is_a
 from jobs.lib.json_values import to_json
@@ -61,7 +63,7 @@ def execute(claim: Claim, observer: WorkerObserver | None = None) -> Claim | Non
     """
     observer = observer or NullObserver()
     try:
-        return _execute(claim, observer)
+        return in_own_context(_execute, claim, observer)
     finally:
         if not is_sound(claim.fn_id):
             observer.is_spoilt = True
@@ -132,10 +134,14 @@ def _call_function(
 ) -> Claim | None:
     context = Context(claim, function, unit_of_work, observer)
     try:
-        with context.runner.playing(), context.runner.log.capturing(), forked_copies.OnlyHere():
+        with (
+            context.runner.playing(),
+            context.runner.log.capturing(),
+            forked_copies.OnlyHere(),
+            suspension_first(context.runner),
+        ):
             output = function.handler(context)
             unit_of_work.transaction.raise_if_left_open()
-        context.runner.raise_if_suspended()  # a bare “except:” may have swallowed it
         output = _storable(function, output)
     except Suspend as pause:
         asks = bool(unit_of_work.fetches)

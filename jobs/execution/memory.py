@@ -70,6 +70,11 @@ class Memory:
         steps = self._steps.values()
         return [step for step in steps if step.awaits and step.status == StepStatus.WAITING]
 
+    def errors_of_branch(self) -> int:
+        """Of its open step."""
+        here = (step for place, step in self._steps.items() if place[0] == self.branch)
+        return max((step.attempts for step in here if not step.is_remembered), default=0)
+
     def visit(self, id: str, kind: StepKind) -> StepRecord:
         if type(id) is not str:  # _refuse_bad_id checks the others, if new
             _refuse_bad_id(id)

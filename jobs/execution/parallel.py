@@ -14,6 +14,7 @@ from jobs.errors import InvalidStep, Suspend
 from jobs.execution.calls import call
 from jobs.execution.memory import branch_name
 from jobs.execution.step_runner import StepRunner
+from jobs.execution.suspension import suspension_first
 from jobs.lib.error_report import put_beside
 from jobs.lib.excerpts import quoted
 
@@ -30,7 +31,9 @@ def branches(runner: StepRunner, group: int, callables: list[Callable[[], Any]])
     for index, branch in enumerate(callables):
         memory.branch = branch_name(parent, group, index)
         try:
-            results.append(call(branch, partial("Entry {} of step.parallel()".format, index)))
+            with suspension_first(runner):
+                result = call(branch, partial("Entry {} of step.parallel()".format, index))
+            results.append(result)
         except Suspend as pause:
             pauses.append(pause)
             runner.clear_suspension()

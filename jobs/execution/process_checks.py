@@ -13,6 +13,10 @@ import sys
 import uuid
 from collections.abc import Callable
 
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from jobs.platform.postgres import connection_state
 from jobs.registry import catalog
 
 logger = logging.getLogger("jobs.engine")
@@ -41,8 +45,32 @@ def _writes_json() -> bool:
     return bool(json.loads(json.dumps(SAMPLE)) == SAMPLE)
 
 
+def _no_other_database_is_left() -> bool:
+    """Inside a transaction, where no run's work would be committed any more.
+
+    Only a test has one open on the engine's own database (unit_of_work.leave_connection).
+    """
+    if connections[DEFAULT_DB_ALIAS].in_atomic_block:
+        return True
+    return not any(
+        _is_left_open(here)
+        for here in connections.all(initialized_only=True)
+        if here.alias != DEFAULT_DB_ALIAS
+    )
+
+
+def _is_left_open(here: BaseDatabaseWrapper) -> bool:
+    if here.in_atomic_block or here.connection is None:
+        return bool(here.in_atomic_block)
+    is_usual = bool(here.settings_dict["AUTOCOMMIT"])
+    if not is_usual or not here.get_autocommit():
+        return is_usual
+    return here.vendor == "postgresql" and connection_state.is_in_transaction(here)
+
+
 CHECKS: dict[str, Callable[[], bool]] = {
     "JSON cannot be written and read any more": _writes_json,
     "the limit of nested calls is lower": lambda: sys.getrecursionlimit() >= LEVELS,
+    "another database is left inside a transaction": _no_other_database_is_left,
     "no ids can be made": lambda: uuid.uuid4() != uuid.uuid4(),
 }

@@ -5,6 +5,7 @@ failed. An atomic body and its record commit together (law 3, unit_of_work).
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import datetime
@@ -28,6 +29,7 @@ from jobs.execution.memory import Memory
 from jobs.execution.observer import WorkerObserver
 from jobs.execution.outside_commit import commit_what_acted_outside
 from jobs.execution.returns import PLAIN, Returns, with_place
+from jobs.execution.suspension import unswallowed
 from jobs.execution.unit_of_work import UnitOfWork
 from jobs.lib import backoff
 from jobs.lib.error_report import describe
@@ -53,10 +55,10 @@ class StepRunner:
         self._function = function
         self._observer = observer
         self._attempts = Attempts(claim, unit_of_work)
-        self._inside = ""
+        self._inside: StepRecord | None = None
         self._is_over = False
         self._pause: ControlFlow | None = None
-        self._depth = forked_copies.depth()
+        self._depth, self._thread = forked_copies.depth(), threading.get_ident()
 
     @contextlib.contextmanager
     def playing(self) -> Iterator[None]:
@@ -71,11 +73,20 @@ class StepRunner:
     def now(self) -> datetime:
         return self.claim.clock.now()
 
+    @property
+    def errors_here(self) -> int:
+        """Of the step that is being done, of the branch, or of the function."""
+        if self._inside:
+            return self._inside.attempts
+        if self.memory.branch:
+            return max(self.unit_of_work.function_errors, self.memory.errors_of_branch())
+        return self.unit_of_work.attempt
+
     def kinds_of_its_event(self) -> list[Any]:
         return event_data.kinds_of(self._function.triggers)
 
     def begin(self, id: str, kind: StepKind) -> StepRecord:
-        self._raise_if_forked(id)
+        self._raise_if_elsewhere(id)
         if self._is_over:
             raise InvalidStep(
                 f"Step “{id}” was asked for with the `ctx` of an execution that is over; a step is "
@@ -91,7 +102,7 @@ class StepRunner:
         self.unit_of_work.transaction.raise_if_left_open()
         if self._inside:
             raise InvalidStep(
-                f"Step “{id}” was asked for inside step “{self._inside}”; steps cannot nest."
+                f"Step “{id}” was asked for inside step “{self._inside.name}”; steps cannot nest."
             )
         step = self.memory.visit(id, kind)
         self.log.step_found(step, replaying=self.memory.is_replaying)
@@ -100,11 +111,16 @@ class StepRunner:
             self.suspend(Suspend(RunStatus.QUEUED, Reason.NONE, 0.0))
         return step
 
-    def _raise_if_forked(self, id: str) -> None:
+    def _raise_if_elsewhere(self, id: str) -> None:
         if forked_copies.depth() != self._depth:
             raise InvalidStep(
                 f"Step “{id}” was asked for in a process that the function has forked; the worker "
                 "alone can do steps."
+            )
+        if threading.get_ident() != self._thread:
+            raise InvalidStep(
+                f"Step “{id}” was asked for in a thread that the function has started; its own "
+                "thread alone can do steps. step.parallel() lets steps wait side by side."
             )
 
     def replay(self, step: StepRecord, returns: Returns = PLAIN) -> Any:
@@ -121,6 +137,7 @@ class StepRunner:
         except ControlFlow as stop:
             self.suspend(stop)
 
+    @unswallowed
     def attempt(
         self,
         step: StepRecord,
@@ -139,7 +156,7 @@ class StepRunner:
             self.unit_of_work.commit()
         started, current_step = self.now(), encode_current_step(step)
         self.log.enter(step.name, step.attempts)
-        self._inside = step.name
+        self._inside = step
         self._observer.step_changed(current_step)
         try:
             kept, output = self._call_body(step, body, atomic, returns, maker)
@@ -154,7 +171,7 @@ class StepRunner:
                 raise self._interrupted(Interrupted(error), step, current_step) from error
             self.retry_or_fail(step, error, started)
         finally:
-            self._inside = ""
+            self._inside = None
             self._observer.step_changed("")
             self.log.leave(replaying=self.memory.is_replaying)
         self.complete(step, kept, started)

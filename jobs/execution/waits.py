@@ -19,6 +19,7 @@ from jobs.events import condition_problems, fan_out, requester, validation, wake
 from jobs.events.event import Event, EventPayload
 from jobs.execution.returns import PLAIN, Returns
 from jobs.execution.step_runner import StepRunner
+from jobs.execution.suspension import by_the_engine
 from jobs.execution.unmet_conditions import UnmetCondition
 from jobs.ids import new_id
 from jobs.lib.error_report import describe_as
@@ -41,6 +42,7 @@ from jobs.runs.step_record import StepRecord
 CHECK_INTERVAL = timedelta(seconds=1)
 
 
+@by_the_engine
 def await_event(
     runner: StepRunner,
     step: StepRecord,
@@ -114,17 +116,21 @@ def _begin_wait(
     if step.status != StepStatus.WAITING:
         step.status = StepStatus.WAITING
         step.due_at = runner.now() + timeout
-        if if_exp is not None:
-            step.detail = {**step.detail, "if": if_exp}
-    step.awaits = step.awaits or name  # a retried run's steps await nothing any more
+    if not step.awaits:  # a retried run's steps await nothing any more
+        step.awaits = name
+        kept = {key: told for key, told in step.detail.items() if key != "if"}
+        step.detail = kept if if_exp is None else {**kept, "if": if_exp}
 
 
 def _find_event(runner: StepRunner, step: StepRecord) -> models.Event | None:
     """The first fitting event after the run's own that none of its other waits took, by the
-    database's clock; within one send by id.
+    database's clock; within one send by id. One that came when the time was over is late, also if
+    the run looks later still.
     """
     own = models.Event.objects.filter(id=runner.claim.event_id).values("received_at")[:1]
     later = Q(received_at__gt=own) | Q(id__gt=runner.claim.event_id)
+    begins = step.is_new or step.due_at is None
+    in_time = Q() if begins else Q(received_at__lte=step.due_at)
     taken = models.Step.objects.filter(run_id=runner.claim.run_id, detail__has_key="matched")
     used = {uuid.UUID(detail["matched"]) for detail in taken.values_list("detail", flat=True)}
     used |= {
@@ -133,7 +139,7 @@ def _find_event(runner: StepRunner, step: StepRecord) -> models.Event | None:
         if "matched" in noted.detail
     }
     candidates = (
-        models.Event.objects.filter(later, name=step.awaits, received_at__gte=own)
+        models.Event.objects.filter(later, in_time, name=step.awaits, received_at__gte=own)
         .exclude(id__in=used)
         .order_by("received_at", "id")
     )
@@ -150,6 +156,7 @@ def _find_event(runner: StepRunner, step: StepRecord) -> models.Event | None:
         unmet.log()
 
 
+@by_the_engine
 def await_run(
     runner: StepRunner,
     step: StepRecord,

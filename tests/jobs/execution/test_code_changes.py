@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from jobs.api import Concurrency, Context, rerun
+from jobs.api import Concurrency, Context, Event, cancel, rerun, send
 from jobs.testing import drain, travel
 from tests.support.functions import Diary, go, registered, the_run
 
@@ -261,3 +261,37 @@ def test_said_lines_reach_the_log_though_a_step_was_removed():
         travel(timedelta(hours=1))
         drain()
     assert [line.message for line in the_run().log_lines.all()] == ["awake"]
+
+
+def waits(event: str, if_exp: str | None):
+    def handler(ctx: Context) -> object:
+        came = ctx.step.wait_for_event("payment", event=event, if_exp=if_exp)
+        return came and came.data
+
+    return handler
+
+
+def test_a_run_that_waits_keeps_the_event_and_the_condition_with_which_it_began():
+    with registered(waits("test/paid", "async.data.n == 2")):
+        go()
+        drain()
+    with registered(waits("test/settled", None)):
+        for event in ("test/settled", "test/paid"):
+            send([Event(name=event, data={"n": n}) for n in (1, 2)])
+            travel(timedelta(seconds=2))
+            drain()
+    assert the_run().output == {"n": 2}
+
+
+@pytest.mark.parametrize("now", [None, "async.data.n == 2"])
+def test_a_retried_wait_has_event_and_condition_of_the_same_code(now):
+    with registered(waits("test/paid", "async.data.paid")):
+        go()
+        drain()
+        cancel(the_run().id)
+    with registered(waits("test/settled", now)):
+        rerun(the_run().id)
+        drain()
+        send([Event(name="test/settled", data={"n": n}) for n in (1, 2)])
+        drain()
+    assert the_run().output == {"n": 2 if now else 1}

@@ -38,6 +38,26 @@ def test_an_except_clause_around_a_later_step_does_not_hide_the_step_that_broke(
     assert diary.entries == []
 
 
+def test_not_even_a_bare_except_hides_that_the_steps_before_it_are_undone():
+    diary = Diary()
+
+    def handler(ctx: Context) -> str:
+        ctx.step.run("good", create, "good")
+        with contextlib.suppress(BaseException):
+            ctx.step.run("breaks", credit_nobody)
+            ctx.step.run("outside", diary.write, "outside", atomic=False)
+        return ctx.step.run("last", str)
+
+    run = ran(handler, retries=0)
+    assert [(step.name, step.status) for step in run.steps.order_by("position")] == [
+        ("good", "completed"),
+        ("breaks", "failed"),
+        ("last", "completed"),
+    ]
+    assert Category.objects.filter(name="good").count() == 1
+    assert diary.entries == []
+
+
 def test_steps_committed_before_count_once_though_a_later_commit_is_refused():
     diary = Diary()
 

@@ -153,3 +153,15 @@ def test_leaving_the_program_in_a_body_is_an_error_like_any_other():
 
     assert run.status == "failed"
     assert run.attempts.filter(step_name="one", error_class="SystemExit").count() == 2
+
+
+def test_a_steps_first_attempt_is_its_first_whatever_went_wrong_before_it():
+    seen: list[tuple[int, int]] = []
+
+    def handler(ctx: Context) -> None:
+        if ctx.attempt < 2:
+            raise ValueError("not yet")
+        ctx.step.run("step", lambda told: seen.append((told, ctx.attempt)), ctx.attempt)
+
+    assert ran(handler, skip_time=True, retries=2).status == "completed"
+    assert seen == [(2, 0)]

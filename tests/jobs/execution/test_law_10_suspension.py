@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.api import Context
+from jobs.api import Context, cancel
 from jobs.testing import drain, travel
 from tests.support.functions import Diary, go, nap, ran, registered, the_run
 
@@ -97,6 +99,83 @@ def test_a_finally_clause_runs_its_step_once_the_run_has_come_there():
         travel(timedelta(minutes=1))
         drain()
     assert diary.entries == ["work", "tidy"]
+
+
+def finds_nothing_yet(wait: Callable[[], object]) -> object:
+    """As code does that tidies up after what it has not got yet."""
+    try:
+        got = wait()
+    finally:
+        _ = [got]
+    return got
+
+
+def puts_it_in_other_words(wait: Callable[[], object]) -> object:
+    try:
+        return wait()
+    except BaseException as error:
+        raise RuntimeError("in other words") from error
+
+
+def exits(wait: Callable[[], object]) -> object:
+    try:
+        return wait()
+    except BaseException:
+        sys.exit(1)
+
+
+def swallows(wait: Callable[[], object]) -> object:
+    try:
+        return wait()
+    except BaseException:
+        return "swallowed"
+
+
+ERRING = [finds_nothing_yet, puts_it_in_other_words, exits, swallows]
+
+
+@pytest.mark.parametrize("code", ERRING)
+def test_an_error_of_code_that_is_being_suspended_is_none_of_the_functions(code):
+    def handler(ctx: Context) -> object:
+        def wait() -> str:
+            ctx.step.sleep("nap", 60)
+            return ctx.step.run("flaky", diary.fail_times, "flaky", 1)
+
+        return code(wait)
+
+    diary = Diary()
+    run = ran(handler, skip_time=True, retries=1)
+    assert (run.status, run.output) == ("completed", "flaky")
+    assert [attempt.error_message for attempt in run.attempts.filter(status="error")] == [
+        "flaky number 1"
+    ]
+
+
+@pytest.mark.parametrize("code", ERRING)
+def test_an_error_of_a_branch_that_is_being_suspended_is_none_of_the_branch(code):
+    def handler(ctx: Context) -> object:
+        def wait() -> str:
+            ctx.step.sleep("nap", 60)
+            return "awake"
+
+        try:
+            done = ctx.step.parallel([lambda: ctx.step.run("work", str), lambda: code(wait)])
+        except Exception as error:
+            done = (str(error),)
+        diary.write("after")
+        return done
+
+    diary = Diary()
+    run = ran(handler, skip_time=True, retries=0)
+    assert (run.status, run.output) == ("completed", ["", "awake"])
+    assert diary.entries == ["after"]
+
+
+def test_a_function_that_cancels_its_own_run_ends_there_whatever_its_code_makes_of_it():
+    def handler(ctx: Context) -> object:
+        return puts_it_in_other_words(lambda: cancel(ctx.run_id))
+
+    assert ran(handler).status == "cancelled"
 
 
 @pytest.mark.parametrize(

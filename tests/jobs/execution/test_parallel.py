@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from jobs.api import Context, Event, StepError, send
 from jobs.models import Run, RunStatus, Step
 from jobs.testing import drain, travel
-from tests.support.functions import Diary, registered
+from tests.support.functions import Diary, ran, registered
 
 pytestmark = pytest.mark.django_db
 
@@ -103,3 +104,26 @@ def test_a_branch_that_backs_off_is_not_hurried_by_another_that_is_woken():
         drain()
     assert Run.objects.get().status == RunStatus.COMPLETED
     assert diary.entries == ["flaky", "flaky"]
+
+
+def test_a_branch_and_its_step_are_told_their_own_attempt_and_not_their_neighbours():
+    seen: dict[str, list[tuple[int, int]]] = {"twice": [], "never": [], "once": []}
+
+    def flaky(ctx: Context, id: str, failures: int, told: int) -> None:
+        seen[id].append((told, ctx.attempt))
+        if ctx.attempt < failures:
+            raise ValueError("not yet")
+
+    def handler(ctx: Context) -> None:
+        def branch(id: str, failures: int) -> None:
+            ctx.step.run(id, flaky, ctx, id, failures, ctx.attempt)
+
+        failures = {"twice": 2, "never": 0, "once": 1}
+        ctx.step.parallel([partial(branch, *pair) for pair in failures.items()])
+
+    assert ran(handler, skip_time=True, retries=2).status == "completed"
+    assert seen == {
+        "twice": [(0, 0), (1, 1), (2, 2)],
+        "never": [(0, 0)],
+        "once": [(0, 0), (1, 1)],
+    }

@@ -9,7 +9,7 @@ import pytest
 from jobs.api import Context, Event, InvalidStep, send
 from jobs.models import Reason, Run, RunStatus, Step
 from jobs.testing import drain, travel
-from tests.support.functions import registered
+from tests.support.functions import ran, registered
 
 pytestmark = pytest.mark.django_db
 
@@ -129,3 +129,41 @@ def test_a_wait_whose_timeout_is_none_is_refused_with_what_is_allowed():
     assert (run.status, run.error["name"]) == (RunStatus.FAILED, InvalidStep.__name__)
     assert "step.wait_for_event(“w”)" in run.error["message"]
     assert "366 days" in run.error["message"]
+
+
+@pytest.mark.parametrize(("minutes", "taken"), [(59, {"amount": 5}), (61, None)])
+def test_an_event_that_comes_when_the_time_is_over_is_not_taken_by_a_run_that_looks_later_still(
+    minutes: int, taken: object
+):
+    """As when no cluster was alive at the time."""
+    with registered(waits()):
+        send(Event(name="test/go"))
+        drain()
+        travel(timedelta(minutes=minutes))
+        send(Event(name="test/paid", data={"amount": 5}))
+        travel(timedelta(hours=1))
+        drain()
+    assert Run.objects.get().output == taken
+
+
+def test_what_comes_after_one_wait_is_left_to_the_next():
+    def handler(ctx: Context) -> list[object]:
+        came = [ctx.step.wait_for_event("tick", event="test/tick", timeout=60) for _ in range(2)]
+        return [one and one.data["number"] for one in came]
+
+    with registered(handler):
+        send(Event(name="test/go"))
+        drain()
+        travel(timedelta(seconds=61))
+        send(Event(name="test/tick", data={"number": 1}))
+        drain()
+    assert Run.objects.get().output == [None, 1]
+
+
+def test_a_wait_without_time_takes_what_has_come_already():
+    def handler(ctx: Context) -> list[object]:
+        ctx.step.send_event("send", Event(name="test/tick", data={"number": 1}))
+        looks = [ctx.step.wait_for_event("look", event="test/tick", timeout=0) for _ in range(2)]
+        return [one and one.data["number"] for one in looks]
+
+    assert ran(handler).output == [1, None]
