@@ -7,6 +7,7 @@ import decimal
 from collections.abc import Callable
 
 import pytest
+from django.core.cache import caches
 from django.urls import get_urlconf, set_urlconf
 from django.utils import timezone, translation
 
@@ -76,3 +77,15 @@ def test_a_function_finds_what_it_has_set_itself_until_it_waits():
     before, after = ran(handler).output
     assert before == look()
     assert after == ["de", "Asia/Tokyo", "nowhere", "a tenant", 3]
+
+
+def test_a_cache_and_its_connections_are_the_next_runs_too(settings):
+    backend = "django.core.cache.backends.locmem.LocMemCache"
+    settings.CACHES = {"default": {"BACKEND": backend}, "unusable": {"BACKEND": "not.installed"}}
+    used: list[object] = []
+    with registered(lambda ctx: used.append(caches["default"])):
+        send([Event(name="test/go"), Event(name="test/go")])
+        drain()
+    one, other = used
+    assert one is other
+    assert the_run().status == "completed"
