@@ -13,6 +13,7 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+AXE = {"preload": False, "rules": {"target-size": {"enabled": True}}}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
 SHOTS = os.environ.get("SCREENSHOTS")  # a folder for a picture of each page that a test opens
@@ -79,7 +80,7 @@ class Looked:
         """What axe finds, a line each: the rule and the elements that break it. Axe itself uses
         inline styles, which the page's policy forbids: those complaints are not the page's."""
         before = len(self.complaints)
-        results = Axe().run(self.page, options={"preload": False})
+        results = Axe().run(self.page, options=AXE)
         del self.complaints[before:]
         return [
             f"{broken['id']}: {[node['html'][:160] for node in broken['nodes'][:4]]}"

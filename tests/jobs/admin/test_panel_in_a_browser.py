@@ -249,3 +249,17 @@ def test_a_list_of_runs_on_paper_is_a_table_of_whole_words(browser, live_server,
         expect(page.get_by_role("columnheader", name="Status")).to_be_visible()
         expect(page.locator("#runs tbody tr").first).to_have_css("display", "table-row")
         assert not looked.too_wide()
+
+
+def test_the_current_page_and_filter_can_be_told_in_the_systems_own_colours(
+    browser, live_server, cookie
+) -> None:
+    with chromium.opened(browser, live_server.url, cookie, forced_colors="active") as looked:
+        page = looked.page
+        page.goto(reverse("admin:jobs_run_changelist"))
+        painted = "link => getComputedStyle(link).backgroundColor"
+        for links in (".jobs-nav a", "#runs a.jobs-chip, .jobs-chips a.jobs-chip"):
+            every = page.locator(links).filter(visible=True)
+            current = every.and_(page.locator("[aria-current]")).first
+            other = every.and_(page.locator(":not([aria-current])")).first
+            assert current.evaluate(painted) != other.evaluate(painted), links
