@@ -13,7 +13,6 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-AXE = {"preload": False, "rules": {"target-size": {"enabled": True}}}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
 SHOTS = os.environ.get("SCREENSHOTS")  # a folder for a picture of each page that a test opens
@@ -76,11 +75,13 @@ class Looked:
         found: list[str] = self.page.evaluate(TOO_WIDE)
         return found + list(self.page.evaluate(WIDER_THAN_ITS_WINDOW))
 
-    def axe_violations(self) -> list[str]:
+    def axe_violations(self, *, sizes: bool = False) -> list[str]:
         """What axe finds, a line each: the rule and the elements that break it. Axe itself uses
-        inline styles, which the page's policy forbids: those complaints are not the page's."""
+        inline styles, which the page's policy forbids: those complaints are not the page's. With
+        `sizes`, it looks for what is too small to be pressed, too."""
         before = len(self.complaints)
-        results = Axe().run(self.page, options=AXE)
+        options = {"preload": False, "rules": {"target-size": {"enabled": sizes}}}
+        results = Axe().run(self.page, options=options)
         del self.complaints[before:]
         return [
             f"{broken['id']}: {[node['html'][:160] for node in broken['nodes'][:4]]}"
