@@ -91,6 +91,7 @@ class AuditLogAdmin(ReadOnlyAdmin):
             "asked": wanted,
             "acts": found.acts,
             "older": wanted.query(before=str(found.older)) if found.older else "",
+            "unfiltered": not wanted.query() and wanted.before is None,
             "newest": wanted.query() if wanted.before is not None else None,
             "persons": persons(),
             "spans": SPANS,

@@ -45,13 +45,7 @@ def run_status(
 def ago(moment: datetime | None) -> SafeString:
     if moment is None:
         return SafeString(NOTHING)
-    exact = timezone.localtime(moment)
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
-        exact.isoformat(),
-        f"{exact:%Y-%m-%d %H:%M:%S}.{exact.microsecond // 1000:03d} {exact.tzname()}",
-        naturaltime(moment),
-    )
+    return _time(moment, naturaltime(moment))
 
 
 def tried(attempt: Attempt) -> SafeString:
@@ -84,21 +78,26 @@ def moment(at: datetime) -> SafeString:
 
 
 def log_time(at: datetime) -> SafeString:
-    """The time of day to the millisecond, with the day as title."""
+    """The time of day to the millisecond, with its day in the title."""
     local = timezone.localtime(at)
-    return format_html(
-        '<time datetime="{}" title="{} {}">{}</time>',
-        local.isoformat(),
-        f"{local:%Y-%m-%d %H:%M:%S}",
-        local.tzname(),
-        f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}",
-    )
+    return _time(at, f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}")
 
 
-def clock(moment: datetime) -> str:
-    """“02:09:15 UTC”."""
+def clock(moment: datetime) -> SafeString:
+    """“02:09:15 UTC”, with its day in the title."""
     local = timezone.localtime(moment)
-    return f"{local:%H:%M:%S} {local.tzname()}"
+    return _time(moment, f"{local:%H:%M:%S} {local.tzname()}")
+
+
+def _time(moment: datetime, words: str) -> SafeString:
+    """The words, with the exact time in the title: paper shows that (jobs/admin.css)."""
+    exact = timezone.localtime(moment)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        exact.isoformat(),
+        f"{exact:%Y-%m-%d %H:%M:%S}.{exact.microsecond // 1000:03d} {exact.tzname()}",
+        words,
+    )
 
 
 def kind_url(kind: str) -> str:

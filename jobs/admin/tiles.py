@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from jobs.admin.charts import in_words, sparkline
+from jobs.admin.words import percent
 from jobs.metrics.overview import Overview
 from jobs.models import Reason, RunStatus
 
@@ -90,11 +91,10 @@ def _ended(found: Overview) -> Iterator[Tile]:
         _runs(status__exact="failed", **span),
         sparkline(series.failed, "failed"),
     )
-    rate = total.success_rate
     rates = [bar.success_rate or 0.0 for bar in series.bars]
     yield Tile(
         "success rate",
-        "–" if rate is None else f"{rate:.1%}".replace(".0%", "%"),
+        percent(total.success_rate),
         last,
         _runs(**span),
         sparkline(rates, "completed"),

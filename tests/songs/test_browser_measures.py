@@ -168,3 +168,16 @@ def test_axe_finds_nothing_on_any_page_in_either_theme(
             looked.page.goto(address)
             assert looked.problems(f"all-{who}-{number}") == [], address
             del looked.complaints[:]  # the browser notes a 404
+
+
+def test_the_list_of_credits_on_paper_is_dark_on_white_without_what_one_presses(looking) -> None:
+    with looking(cast.alice(), color_scheme="dark") as looked:
+        page = looked.page
+        page.goto("/accounts/credits/")
+        page.emulate_media(media="print", color_scheme="dark")
+
+        expect(page.locator(".ledger")).to_be_visible()
+        expect(page.locator("body")).to_have_css("background-color", "rgb(255, 255, 255)")
+        expect(page.locator("body")).to_have_css("color", "rgb(35, 28, 22)")
+        for pressed in (".tabs", ".who", ".parting-links", ".player", "main .button"):
+            assert not page.locator(pressed).filter(visible=True).count(), pressed

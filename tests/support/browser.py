@@ -47,10 +47,11 @@ WIDER_THAN_ITS_WINDOW = """
 # Axe's whole report, all that is well included, takes several times as long to hand over.
 # Colours on their way from the other theme are no fault.
 VIOLATIONS = """
-async () => {
+async (sizes) => {
   for (const moving of document.getAnimations())
     if (moving instanceof CSSTransition) moving.finish();
-  return (await axe.run(document, { preload: false, resultTypes: ["violations"] }))
+  const rules = { "target-size": { enabled: sizes } };
+  return (await axe.run(document, { preload: false, rules, resultTypes: ["violations"] }))
     .violations.map(({ id, nodes }) =>
       `${id}: ${nodes.slice(0, 4).map((node) => node.html.slice(0, 160)).join(", ")}`)
 }
@@ -89,24 +90,25 @@ class Looked:
         found: list[str] = self.page.evaluate(TOO_WIDE)
         return found + list(self.page.evaluate(WIDER_THAN_ITS_WINDOW))
 
-    def axe_violations(self) -> list[str]:
+    def axe_violations(self, *, sizes: bool = False) -> list[str]:
         """What axe finds, a line each: the rule and the elements that break it. Axe itself uses
-        inline styles, which the page's policy forbids: those complaints are not the page's."""
+        inline styles, which the page's policy forbids: those complaints are not the page's. With
+        `sizes`, it looks for what is too small to be pressed, too."""
         before = len(self.complaints)
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(Axe().axe_script)
-        found: list[str] = self.page.evaluate(VIOLATIONS)
+        found: list[str] = self.page.evaluate(VIOLATIONS, sizes)
         del self.complaints[before:]
         return found
 
-    def problems(self, name: str) -> list[str]:
+    def problems(self, name: str, *, sizes: bool = False) -> list[str]:
         """What is wrong with the page in any of the views."""
         found: list[str] = []
         for width, scheme in VIEWS:
             self.page.set_viewport_size({"width": width, "height": 900})
             self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             self.picture(f"{name}-{width}-{scheme}")
-            wrong = self.too_wide() + self.axe_violations()
+            wrong = self.too_wide() + self.axe_violations(sizes=sizes)
             found += [f"{width} {scheme}: {line}" for line in wrong]
         return found
 

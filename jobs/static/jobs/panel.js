@@ -8,9 +8,30 @@ const isLive = () => sessionStorage.getItem("live") !== "off";
 document.addEventListener("htmx:beforeRequest", (event) => {
   const live = event.target.closest?.("[data-live]");
   if (!live || live !== event.target) return;
+  if (document.hidden || !isLive()) return event.preventDefault();
   const typing = document.activeElement?.matches("input:not([type=checkbox]), textarea, select") && live.contains(document.activeElement);
-  if (document.hidden || !isLive() || typing) event.preventDefault();
+  if (typing || isMarked(live)) {
+    event.preventDefault();
+    say(live, typing ? "not refreshed while you write" : "not refreshed while you mark a text");
+  }
 });
+
+// A text that is being marked would be marked no more: it stays for a while, to be copied.
+const MARKING = 60_000; // ms
+let markedAt = 0;
+document.addEventListener("selectionchange", () => { markedAt = Date.now(); });
+
+function isMarked(live) {
+  const marked = document.getSelection();
+  if (!marked?.rangeCount || marked.isCollapsed || Date.now() - markedAt > MARKING) return false;
+  return marked.getRangeAt(0).intersectsNode(live);
+}
+
+function say(live, words) {
+  const note = live?.querySelector("[data-live-note]");
+  if (note && note.textContent !== words) note.textContent = words;
+}
+
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
 
 function refresh() {
@@ -45,8 +66,8 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (!live) return;
   const { xhr } = event.detail;
   if (xhr.responseURL && new URL(xhr.responseURL).pathname.endsWith("/login/")) {
-    event.detail.shouldSwap = false; // the session has ended: the page says so
-    location.reload();
+    event.detail.shouldSwap = false; // the session has ended: the page to sign in says so
+    if (!keepsWhatIsTyped(live)) location.reload();
     return;
   }
   kept = {
@@ -54,11 +75,24 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     shut: [...live.querySelectorAll("details:not([open])")].map(nameOf),
     ticked: [...live.querySelectorAll("input[type=checkbox]:checked")].map((box) => box.name + box.value),
     typed: [...live.querySelectorAll(FIELDS)].filter(isTyped).map((field) => [nameOfField(field), field.value]),
-    scrolled: [...live.querySelectorAll("[id]")].filter((e) => e.scrollTop || e.scrollLeft).map((e) => [e.id, e.scrollTop, e.scrollLeft]),
+    scrolled: [...live.querySelectorAll("[id], pre, div")].filter((e) => e.scrollTop || e.scrollLeft).map((e) => [pathOf(e), e.scrollTop, e.scrollLeft]),
     focus: live.contains(document.activeElement) ? pathOf(document.activeElement) : "",
     live: live.id,
   };
 });
+
+// The site leads elsewhere, as to the page to sign in: not while something typed would be lost.
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  const live = event.target.closest?.("[data-live]");
+  if (!live || !event.detail.xhr.getResponseHeader("HX-Redirect")) return;
+  if (keepsWhatIsTyped(live)) event.preventDefault();
+});
+
+function keepsWhatIsTyped(live) {
+  if (![...document.querySelectorAll(FIELDS)].some(isTyped)) return false;
+  say(live, "not refreshed: your session has ended; sign in in another tab");
+  return true;
+}
 
 document.addEventListener("htmx:afterSwap", () => {
   document.querySelectorAll("[data-live]").forEach(markChanges);
@@ -76,21 +110,19 @@ document.addEventListener("htmx:afterSwap", () => {
   for (const field of live.querySelectorAll(FIELDS)) {
     if (typed.has(nameOfField(field))) field.value = typed.get(nameOfField(field));
   }
-  for (const [id, top, left] of kept.scrolled) document.getElementById(id)?.scrollTo(left, top);
+  for (const [path, top, left] of kept.scrolled) live.querySelector(path)?.scrollTo(left, top);
   if (kept.focus) live.querySelector(kept.focus)?.focus({ preventScroll: true });
   kept = null;
   describeLive();
 });
 
+const liveOf = (event) => event.target.closest?.("[data-live]");
 document.addEventListener("htmx:responseError", (event) => {
-  const live = event.target.closest?.("[data-live]");
-  const note = live?.querySelector("[data-live-note]");
-  if (note) note.textContent = `not refreshed: the site answered ${event.detail.xhr.status}`;
+  say(liveOf(event), `not refreshed: the site answered ${event.detail.xhr.status}`);
 });
-document.addEventListener("htmx:sendError", (event) => {
-  const note = event.target.closest?.("[data-live]")?.querySelector("[data-live-note]");
-  if (note) note.textContent = "not refreshed: the site does not answer";
-});
+for (const silence of ["htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(silence, (event) => say(liveOf(event), "not refreshed: the site does not answer"));
+}
 
 // htmx sets the classes of what it has exchanged once more, a moment later.
 document.addEventListener("htmx:afterSettle", () => {

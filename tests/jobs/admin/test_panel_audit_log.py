@@ -112,6 +112,13 @@ def test_acts_are_filtered_by_person_span_and_function(client: Client, olga: Use
     assert "No act fits." in shown(client, fn_id="nothing")
 
 
+def test_an_empty_log_says_that_no_operator_has_done_anything(client: Client, olga: User) -> None:
+    assert "No operator has done anything yet." in shown(client)
+    assert "No act fits." in shown(client, span="hour")
+    page = client.get(reverse("admin:hand_over")).content.decode()
+    assert "No operator has done anything in the last 8 hours." in page
+
+
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [

@@ -112,7 +112,7 @@ def test_every_page_is_whole(browser, live_server, cookie, world) -> None:
             answer = looked.page.goto(address)
             assert answer, address
             assert answer.ok, address
-            if found := looked.problems(f"page-{number:02}"):
+            if found := looked.problems(f"page-{number:02}", sizes=True):
                 problems[address] = found
     assert not problems
 
@@ -210,3 +210,51 @@ def test_a_list_stands_still_when_the_operator_says_so(browser, live_server, coo
         expect(page.locator(f"#run-{run.pk}")).to_contain_text("its turn")
         page.get_by_role("button", name="standing still").click()
         expect(page.locator(f"#run-{run.pk}")).to_contain_text("its function is paused")
+
+
+def test_a_failed_run_on_paper_is_dark_on_white_with_its_times_and_its_traceback(
+    browser, live_server, cookie
+) -> None:
+    run = rows.failed_run()
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.add_init_script("localStorage.setItem('theme', 'dark')")
+        page.goto(reverse("admin:jobs_run_change", args=[run.pk]))
+        page.emulate_media(media="print")
+
+        expect(page.locator("body")).to_have_css("background-color", "rgb(255, 255, 255)")
+        expect(page.locator("body")).to_have_css("color", "rgb(35, 28, 22)")
+        expect(page.locator("#jobs-stack pre")).to_be_visible()
+        expect(page.locator("#jobs-stack pre")).to_have_css("max-height", "none")
+        for pressed in (".jobs-nav", "#user-tools", "#content button"):
+            assert not page.locator(pressed).filter(visible=True).count(), pressed
+        ended = page.locator(f'.jobs-facts time[datetime^="{run.ended_at:%Y-%m-%dT%H:%M}"]').last
+        printed = ended.evaluate("time => getComputedStyle(time, '::after').content")
+        assert f"{run.ended_at:%Y-%m-%d %H:%M:%S}" in printed
+
+
+def test_a_list_of_runs_on_paper_is_a_table_of_whole_words(browser, live_server, cookie) -> None:
+    rows.failed_run()
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.set_viewport_size({"width": 718, "height": 1000})  # A4 within its margins
+        page.goto(reverse("admin:jobs_run_changelist"))
+        page.emulate_media(media="print")
+
+        expect(page.get_by_role("columnheader", name="Status")).to_be_visible()
+        expect(page.locator("#runs tbody tr").first).to_have_css("display", "table-row")
+        assert not looked.too_wide()
+
+
+def test_the_current_page_and_filter_can_be_told_in_the_systems_own_colours(
+    browser, live_server, cookie
+) -> None:
+    with chromium.opened(browser, live_server.url, cookie, forced_colors="active") as looked:
+        page = looked.page
+        page.goto(reverse("admin:jobs_run_changelist"))
+        painted = "link => getComputedStyle(link).backgroundColor"
+        for links in (".jobs-nav a", "#runs a.jobs-chip, .jobs-chips a.jobs-chip"):
+            every = page.locator(links).filter(visible=True)
+            current = every.and_(page.locator("[aria-current]")).first
+            other = every.and_(page.locator(":not([aria-current])")).first
+            assert current.evaluate(painted) != other.evaluate(painted), links

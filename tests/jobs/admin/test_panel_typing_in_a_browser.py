@@ -1,11 +1,13 @@
-"""What an operator has typed or ticked while the page refreshes itself, in Chromium."""
+"""What an operator has typed, ticked, scrolled or marked while a page refreshes, in Chromium."""
 
 from __future__ import annotations
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
+from jobs.models import Run
 from tests.support import browser as chromium
 from tests.support import rows
 
@@ -91,3 +93,78 @@ def test_what_can_be_done_with_ticked_runs_is_in_sight(
         looked.picture(f"pager-{scheme}-{width}")
         page.locator("[data-tick-all]").uncheck()
         expect(page.locator("[data-ticked]")).to_have_text("")
+
+
+def long_output() -> Run:
+    """A run under way with an output that is higher than its box."""
+    run = rows.make_run(reason="turn", started_at=rows.now())
+    rows.make_step(run, "look", rows.now(), 1, output={"lines": ["a line"] * 500})
+    return run
+
+
+def test_an_output_that_is_scrolled_stays_where_it_is_read(browser, live_server, cookie) -> None:
+    run = long_output()
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.goto(reverse("admin:jobs_run_change", args=[run.pk]))
+        page.locator("#jobs-steps ~ table summary").click()
+        page.locator("#jobs-steps ~ table pre").evaluate("box => box.scrollTo(0, 300)")
+
+        refresh(page, "run")
+
+        assert page.locator("#jobs-steps ~ table pre").evaluate("box => box.scrollTop") == 300
+
+
+def test_a_text_that_is_marked_stays_marked_and_the_page_says_why_it_stands_still(
+    browser, live_server, cookie
+) -> None:
+    run = long_output()
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.goto(reverse("admin:jobs_run_change", args=[run.pk]))
+        page.locator("#jobs-input pre").evaluate(
+            "text => document.getSelection().selectAllChildren(text)"
+        )
+
+        page.evaluate("htmx.trigger('#run', 'refresh')")
+
+        note = page.locator("#run [data-live-note]")
+        expect(note).to_have_text("not refreshed while you mark a text")
+        assert "songId" in page.evaluate("String(document.getSelection())")
+        page.evaluate("document.getSelection().empty()")
+        refresh(page, "run")
+        expect(note).to_be_empty()
+
+
+def test_a_site_that_is_silent_is_said_to_be(browser, live_server, cookie) -> None:
+    run = long_output()
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.goto(reverse("admin:jobs_run_change", args=[run.pk]))
+        assert page.evaluate("htmx.config.timeout") > 0
+        page.evaluate("htmx.config.timeout = 50")
+        page.route("**/change/", lambda route: None)  # never answered
+
+        expect(page.locator("#run [data-live-note]")).to_have_text(
+            "not refreshed: the site does not answer"
+        )
+        looked.complaints.clear()  # htmx tells the console of each
+
+
+def test_what_is_typed_outlives_the_session(browser, live_server, cookie) -> None:
+    rows.make_function("tidy-up", on_failure=None)
+    with chromium.opened(browser, live_server.url, cookie) as looked:
+        page = looked.page
+        page.goto(reverse("admin:jobs_registeredfunction_changelist"))
+        pause = page.locator("#pause-tidy-up")
+        pause.locator("summary").click()
+        pause.locator("input[name=reason]").fill("the studio is down")
+        pause.locator("summary").focus()
+        Session.objects.all().delete()
+
+        page.evaluate("htmx.trigger('#functions', 'refresh')")
+
+        expect(page.locator("#functions [data-live-note]")).to_contain_text(
+            "your session has ended"
+        )
+        expect(pause.locator("input[name=reason]")).to_have_value("the studio is down")
