@@ -1,5 +1,6 @@
-"""Sockets whose timeout is a budget for all later calls. Else a server that sends a byte a second
-would hold a request for ever.
+"""Sockets whose timeout is a budget for all later calls, and so are the bytes of an answer. Else a
+server that sends a byte a second, or promises and trailers without an end, would hold a request for
+ever.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from jobs.errors import FetchCode
+from jobs.platform.http.address_policy import Refused
+from jobs.platform.http.exchange import BODY_LIMIT
 from jobs.platform.http.greenlet_loop import READABLE, WRITABLE, let_others_run, wait_fd
 
 T = TypeVar("T")
@@ -31,14 +35,24 @@ SOCKET_OPTIONS = [
 
 
 MIN_WAIT = 0.001  # 0 would mean "do not wait"
+MAX_RECEIVED = 8 * BODY_LIMIT  # bytes of one answer: a chunk of one byte takes six
+
+
+class Flood(Refused):
+    """An answer without an end; a retry would bring the same."""
+
+    code = FetchCode.UNUSABLE
 
 
 class PlainSocket(socket.socket):
     """The system's socket never blocks: greenlet_loop waits."""
 
     _deadline = math.inf
+    _received = 0
 
     def settimeout(self, value: float | None) -> None:
+        """Set anew for each request."""
+        self._received = 0
         self._deadline = math.inf if value is None else time.monotonic() + value
         super().settimeout(0.0)
 
@@ -60,7 +74,11 @@ class PlainSocket(socket.socket):
         return super().makefile(*args, **kwargs)
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        return self._patiently(READABLE, super().recv_into, *args, **kwargs)
+        received = self._patiently(READABLE, super().recv_into, *args, **kwargs)
+        self._received += received
+        if self._received > MAX_RECEIVED:
+            raise Flood(f"more than {MAX_RECEIVED // 2**20} MiB came, and no whole answer")
+        return received
 
     def send(self, *args: Any, **kwargs: Any) -> int:
         return self._patiently(WRITABLE, super().send, *args, **kwargs)

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from jobs.errors import FetchCode
+from jobs.platform.http import deadline_socket
 from jobs.platform.http.connection_pool import Transport
 from tests.support import hostile_endpoint
 from tests.support.hostile_endpoint import (
@@ -168,6 +170,32 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(settings):
             outcome = ask(server.url_of("songs.test"), timeout=2, transport=transport)
     assert outcome.error is None
     assert len(server.heard) == 1
+
+
+@pytest.mark.parametrize(
+    "manner",
+    [hostile_endpoint.promises_without_a_pause, hostile_endpoint.trailers_without_a_pause],
+    ids=lambda manner: manner.__name__,
+)
+def test_an_answer_that_never_ends_is_read_up_to_a_limit(settings, monkeypatch, manner):
+    monkeypatch.setattr(deadline_socket, "MAX_RECEIVED", 2**20)
+    with Adversary(manner) as server:
+        allow(settings, server)
+        outcome = ask(server.url, timeout=PATIENCE)
+    assert message(outcome) == "more than 1 MiB came, and no whole answer"
+    assert outcome.error is not None
+    assert outcome.error["code"] == FetchCode.UNUSABLE
+    assert is_final(outcome)
+
+
+def test_each_answer_of_a_kept_connection_has_the_whole_limit(settings, monkeypatch):
+    monkeypatch.setattr(deadline_socket, "MAX_RECEIVED", 100_000)
+    with Adversary(answer(b"x" * 60_000)) as server:
+        allow(settings, server)
+        transport = Transport()
+        for _ in range(3):
+            assert ask(server.url, timeout=5, transport=transport).response
+    assert server.connections == 1
 
 
 @pytest.mark.parametrize(
