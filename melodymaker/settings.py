@@ -260,6 +260,7 @@ LIMITS: dict[str, int | None] = {
     "downloads-network": 20_000,  # an hour
     "polling-account": 300,  # a minute; an open page asks every two seconds
     "polling-network": 3_000,  # a minute
+    "drafts-network": 60,  # kept for browsers whose session has ended, an hour
 }
 LIMITS.update(env.amounts("LIMITS", list(LIMITS)))
 SONGS_AT_ONCE = env.whole("SONGS_AT_ONCE", 50, least=1)

@@ -1,8 +1,9 @@
 """What a listener has typed into the form, kept while it cannot be sent.
 
 1. The session has ended: the words wait in the browser's new session, for an hour, until they are
-   sent or cleared. The form says which account's page it was on, and only that account gets them
-   back; words of a page that does not say it belong to the first account that signs in.
+   sent or cleared. A limit keeps programs from filling the database with them. The form says which
+   account's page it was on, and only that account gets them back; words of a page that does not say
+   it belong to the first account that signs in.
 2. The page is out of date: see stale_pages.py.
 3. A reload, Back and a page that was left: draft.js keeps the words in the tab.
 """
@@ -21,6 +22,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from jobs.api import excerpt
+from songs import limits
 from songs.forms import SongForm
 from songs.models import User
 
@@ -29,6 +31,7 @@ FIELD = "typed_by"
 LIFE = 3600  # seconds, of a session without an account
 MAX_FIELD = 20_000  # characters of a field that are kept
 ENDED = "Your session has ended, so nothing was sent. Sign in: what you typed is in the form again."
+NOT_KEPT = "Your session has ended, so nothing was sent, and what you typed is not kept. {}"
 
 
 def mark(user: User) -> str:
@@ -58,9 +61,13 @@ def typed(request: HttpRequest) -> dict[str, str]:
 def ask_to_sign_in(request: HttpRequest) -> HttpResponse:
     """Keep what was sent without a session, and lead to the form by way of signing in."""
     if words := typed(request):
-        request.session[KEY], request.session[OWNER] = words, owner(request)
-        request.session.set_expiry(LIFE)
-        messages.info(request, ENDED)
+        with limits.taking("drafts", request) as permit:
+            if permit.refusal:
+                messages.error(request, NOT_KEPT.format(permit.refusal))
+            else:
+                request.session[KEY], request.session[OWNER] = words, owner(request)
+                request.session.set_expiry(LIFE)
+                messages.info(request, ENDED)
     return redirect_to_login(reverse("home"))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.signals import user_logged_in
@@ -22,8 +23,8 @@ from django.urls import reverse
 from songs.ways_back import page_of
 
 Answer = Callable[[HttpRequest], HttpResponse]
-KEY = "nothing_was_done"  # of the session
-LIFE = 3600  # seconds, of a session without an account
+COOKIE = "nothing_was_done"  # no session: a program's requests would fill the database with them
+LIFE = 3600  # seconds
 ENDED = "Your session has ended, so nothing was done. Sign in, and try it again."
 NOTHING_DONE = "Your session had ended, so nothing was done. Try it again."
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -34,16 +35,18 @@ def leads_to_a_page(get_response: Answer) -> Answer:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
+        if COOKIE in request.COOKIES and request.user.is_authenticated:
+            response.delete_cookie(COOKIE)
         is_form = request.method not in SAFE
         is_part = "HX-Request" in request.headers and "HX-Boosted" not in request.headers
         if not (is_form or is_part) or not _asks_to_sign_in(request, response):
             return response
-        if is_form:
-            remember(request)
         door = urlsplit(response["Location"]).path
-        answer = redirect_to_login(page_of(request), door)
+        answer: HttpResponse = redirect_to_login(page_of(request), door)
         if "HX-Request" in request.headers:
-            return HttpResponse(status=204, headers={"HX-Redirect": answer["Location"]})
+            answer = HttpResponse(status=204, headers={"HX-Redirect": answer["Location"]})
+        if is_form:
+            remember(request, answer)
         return answer
 
     return middleware
@@ -58,15 +61,13 @@ def _asks_to_sign_in(request: HttpRequest, response: HttpResponse) -> bool:
     return where.path in doors and parse_qs(where.query).get(REDIRECT_FIELD_NAME) == [own]
 
 
-def remember(request: HttpRequest) -> None:
-    if KEY not in request.session:
-        request.session[KEY] = True
-        request.session.set_expiry(LIFE)
+def remember(request: HttpRequest, answer: HttpResponse) -> None:
+    secure = settings.SESSION_COOKIE_SECURE
+    answer.set_cookie(COOKIE, "1", LIFE, secure=secure, httponly=True, samesite="Lax")
     messages.info(request, ENDED)
 
 
 @receiver(user_logged_in)
 def message_nothing_done(request: HttpRequest, **of_django: Any) -> None:
-    if request.session.pop(KEY, False):
-        request.session.set_expiry(None)
+    if COOKIE in request.COOKIES:
         messages.info(request, NOTHING_DONE, fail_silently=True)  # code may sign in, too

@@ -17,6 +17,7 @@ PAUSES = {
     "sign-ups": "No account can be made",
     "downloads": "No file can be fetched",
     "polling": "There is no news",
+    "drafts": "No text is kept",
 }
 # In braces: what is said of one, and of more.
 SENTENCES = {
@@ -36,6 +37,8 @@ SENTENCES = {
     "an hour, and this hour has none left.",
     ("polling", ACCOUNT): "Your pages have asked for news too often.",
     ("polling", NETWORK): "Pages in your network have asked for news too often.",
+    ("drafts", NETWORK): "{One text|N texts} an hour can be kept for your network, and this hour "
+    "has none left.",
 }
 
 

@@ -16,6 +16,7 @@ KINDS = {
     "sign-ups": "Sign-ups",
     "downloads": "Downloads",
     "polling": "News asked for",
+    "drafts": "Texts kept for a sign-in",
 }
 SCOPES = {ACCOUNT: "one account", NETWORK: "one network", ALL: "the whole site"}
 
@@ -55,6 +56,7 @@ WINDOWS = (
     Rule("downloads", NETWORK, HOUR),
     Rule("polling", ACCOUNT, MINUTE),
     Rule("polling", NETWORK, MINUTE),
+    Rule("drafts", NETWORK, HOUR),
 )
 RULES = {rule.name: rule for rule in (MAKING, *WINDOWS)}
 

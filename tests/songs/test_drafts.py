@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -111,6 +112,16 @@ def test_words_are_dropped_when_another_account_takes_over_the_session(
     sign_in(alices)
     sign_in(alices, "bob")
     assert WORDS.strip() not in alices.get("/").content.decode()
+
+
+def test_a_network_has_so_many_words_kept_an_hour(client: Client, settings: Any) -> None:
+    settings.LIMITS = {**settings.LIMITS, "drafts-network": 2}
+    for _ in range(3):
+        client.cookies.clear()
+        answer = client.post("/songs/", wishes(full_described_song=WORDS), follow=True)
+    assert Session.objects.count() == 2
+    said = answer.content.decode()
+    assert "what you typed is not kept. 2 texts an hour can be kept for your network" in said
 
 
 def test_an_empty_form_of_a_stranger_keeps_nothing(client: Client) -> None:

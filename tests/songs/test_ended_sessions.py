@@ -47,6 +47,12 @@ def next_of(answer: HttpResponse) -> str:
     return parse_qs(urlsplit(where).query)["next"][0]
 
 
+def test_no_session_is_made_for_a_stranger(client: Client, song: Song) -> None:
+    press(client, f"/songs/{song.pk}/delete")
+    press(client, f"/songs/{song.pk}/delete")
+    assert not Session.objects.exists()
+
+
 @pytest.mark.parametrize("act", ["rename", "again", "delete", "undo", "cancel", "withdraw"])
 def test_a_button_leads_to_its_page_and_the_page_says_that_nothing_was_done(
     alices: Client, song: Song, act: str
