@@ -29,7 +29,7 @@ clean: ## stop, and delete this checkout's database and songs (.venv stays)
 
 test: tools ## run the whole suite; ARGS="-k credits" runs a part of it
 	@sh deploy/browser.sh
-	$(HERE) -m pytest -n 3 $(ARGS)
+	$(HERE) -m pytest -n 3 --dist worksteal $(ARGS)
 
 test-postgres: tools ## run the engine's tests on Debian's PostgreSQL, through PgBouncer, on the oldest version, without the pipeline
 	@sh deploy/postgres.sh

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 from django.conf import settings
+from django.db.backends.postgresql.operations import DatabaseOperations
 from playwright.sync_api import Browser
 
 from melodymaker import embedded
 from tests.support import browser as chromium
+from tests.support import emptying
 
 pytest_plugins = ["jobs.testing.pytest_plugin"]
 
@@ -44,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
         options["options"] = f"{options.get('options', '')} -c synchronous_commit=off".strip()
     # Production's way to keep a password costs a third of a second of processor time, on purpose.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    DatabaseOperations.sql_flush = emptying.sql_flush  # type: ignore[method-assign]
     # The files of the pages are collected for production only.
     config.addinivalue_line("filterwarnings", "ignore:No directory at:UserWarning")
 

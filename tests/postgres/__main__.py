@@ -98,7 +98,7 @@ CHOSEN = {
     ],
 }
 FOLDER = Path(".local", "test-postgres")
-PYTEST = [sys.executable, "-m", "pytest", "-n", "3", "--reuse-db"]
+PYTEST = [sys.executable, "-m", "pytest", "-n", "3", "--dist", "worksteal", "--reuse-db"]
 ALONE = ["-n", "0", "--last-failed", "--last-failed-no-failures", "none"]
 
 

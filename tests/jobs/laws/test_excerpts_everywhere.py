@@ -37,6 +37,9 @@ NO_TEXTS = {
     },
     "jobs/admin/invoked.py": {"shown[:MAX_SHOWN]"},
     "jobs/admin/windows.py": {"rows.reverse()[:most]", "rows[begins:max(ends_with, 1)]"},
+    "jobs/cluster/missing_tables.py": {"missing[:NAMED]", "missing[NAMED:]"},
+    # what is looked for a charset in, and not kept
+    "jobs/platform/http/body.py": {"content_type[:TYPE_LIMIT]"},
     # bytes: a step's card has no secret, and the problem is an excerpt
     "jobs/cluster/worker_table.py": {
         "self._page[end - STEP_BYTES:end]",
@@ -252,8 +255,9 @@ def test_no_text_is_cut_but_by_the_one_function_that_masks_it_first() -> None:
         (name, cut) for name, text in files("jobs", "songs", suffix=".py") for cut in cuts(text)
     }
     listed = {(name, cut) for name, listed in NO_TEXTS.items() for cut in listed}
-    assert not found - listed, "cut a text with jobs.lib.excerpts; what is no text is listed here"
-    assert not listed - found, "what is not there any more is listed"
+    unlisted, gone = found - listed, listed - found
+    assert not unlisted, "cut a text with jobs.lib.excerpts; what is no text is listed here"
+    assert not gone, "what is not there any more is listed"
 
 
 def test_no_template_cuts_a_text() -> None:
