@@ -70,7 +70,7 @@ def test_it_keeps_what_is_committed_on_disk_and_listens_to_no_network(running: P
     assert ask(running, "SHOW listen_addresses") == ""
 
 
-def test_nobody_else_can_reach_its_socket_or_its_data(running: Path) -> None:
+def test_no_other_account_can_reach_its_socket_or_its_data(running: Path) -> None:
     place = Place(running)
     assert place.sockets.stat().st_mode & 0o077 == 0
     assert place.guard.stat().st_mode & 0o077 == 0

@@ -116,7 +116,7 @@ def test_not_ready_while_the_server_is_frozen(client: Client, relay: Relay, monk
     assert client.get("/health/ready").json()["database"] == "does not answer"
 
 
-def test_live_asks_nobody_else(client: Client, away) -> None:
+def test_live_asks_no_other_server(client: Client, away) -> None:
     answer = client.get("/health/live")
     assert (answer.status_code, answer.content) == (200, b"ok\n")
 

@@ -31,7 +31,7 @@ def test_a_listener_signs_in_by_name_or_by_address(client: Client, alice: User, 
     assert sign_in(client, name)["Location"] == "/songs/"
 
 
-def test_a_link_signs_nobody_out(alices: Client) -> None:
+def test_a_link_signs_no_listener_out(alices: Client) -> None:
     page = alices.get("/accounts/logout/")
     assert "Sign out?" in page.content.decode()
     assert alices.get("/songs/").status_code == 200

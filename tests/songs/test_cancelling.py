@@ -108,7 +108,9 @@ def test_strangers_and_other_listeners_cannot(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_comes_first_decides_a_race_with_the_finished_song(settings, alice: User) -> None:
+def test_a_cancellation_and_a_finished_song_race_and_the_first_one_holds(
+    settings, alice: User
+) -> None:
     """A worker has finished the song and not committed: the listener waits, and finds it ready."""
     with endpoint(settings):
         song = order(alice)

@@ -58,7 +58,9 @@ def test_private_names_of_allauth_are_used_in_one_file_alone() -> None:
 
 
 @pytest.mark.django_db
-def test_who_is_half_signed_in_is_known_at_the_second_factor(alice: User, monkeypatch: Any) -> None:
+def test_an_account_that_is_half_signed_in_is_known_at_the_second_factor(
+    alice: User, monkeypatch: Any
+) -> None:
     def enter(request: HttpRequest, key: str) -> EmailVerificationStage:
         return EmailVerificationStage(LoginStageController(request, login), request, login)
 

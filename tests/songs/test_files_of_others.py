@@ -220,7 +220,7 @@ def wait_until_a_lock_is_waited_for() -> None:
             cursor.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
             if cursor.fetchone():
                 return
-    raise AssertionError("nobody waits for a lock")
+    raise AssertionError("no transaction waits for a lock")
 
 
 @pytest.mark.django_db

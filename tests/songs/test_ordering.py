@@ -1,4 +1,4 @@
-"""Ordering a song: one form is one song, one song one event, and nobody overspends."""
+"""Ordering a song: one form is one song, one song one event, and no listener overspends."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def test_a_run_links_to_its_song_and_its_listener(server, alice: User, olgas: Cl
 
 
 def test_a_failures_run_links_to_the_song_that_it_is_about(settings, server, alice: User) -> None:
-    server.__exit__()  # nobody answers any more
+    server.__exit__()  # no server answers any more
     song = made(alice)
     hook = Run.objects.get(fn_id=f"{FN}-failure")
     assert [label for label, _ in links_of(hook.event.data)] == [

@@ -118,7 +118,7 @@ def test_the_sentence_says_what_failed_and_the_operator_sees_the_rest(
 
 
 @pytest.mark.django_db
-def test_nobody_listens_at_the_services_address(settings, alice: User) -> None:
+def test_no_server_listens_at_the_services_address(settings, alice: User) -> None:
     with endpoint(settings) as server:
         pass
     song = made(alice)

@@ -1,4 +1,4 @@
-"""Someone else's song is a 404 everywhere, whatever the method, and stays as it was."""
+"""A song of another listener is a 404 everywhere, whatever the method, and stays as it was."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def song(alice: User) -> Song:
 
 
 @pytest.mark.parametrize("part", READS)
-def test_the_owner_gets_what_nobody_else_gets(
+def test_the_owner_alone_gets_it(
     alices: Client, bobs: Client, olgas: Client, song: Song, part: str
 ) -> None:
     address = f"/songs/{song.pk}{part}"
@@ -33,7 +33,7 @@ def test_the_owner_gets_what_nobody_else_gets(
 
 
 @pytest.mark.parametrize("part", WRITES)
-def test_nobody_else_changes_a_song(bobs: Client, song: Song, part: str) -> None:
+def test_no_other_listener_changes_a_song(bobs: Client, song: Song, part: str) -> None:
     Song.objects.filter(pk=song.pk).update(status=SongStatus.FAILED)
     answer = bobs.post(f"/songs/{song.pk}{part}", {"title": "mine"})
     assert answer.status_code == 404

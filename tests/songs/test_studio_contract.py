@@ -98,7 +98,7 @@ def test_an_order_gives_a_song_a_cover_and_its_categories(client: Client, shelf:
     "headers",
     [{}, {"Modal-Key": "a-key"}, {**KEYS, "Modal-Secret": "wrong"}, {**KEYS, "Modal-Key": "é"}],
 )
-def test_without_both_keys_nobody_enters(client: Client, headers: dict[str, str]) -> None:
+def test_a_request_without_both_keys_is_refused(client: Client, headers: dict[str, str]) -> None:
     encoded = {name: value.encode() for name, value in headers.items()}
     reply = requests.post(client.url, json=ORDER, headers=encoded, timeout=10)
     assert reply.status_code == 401

@@ -70,7 +70,7 @@ def test_a_key_that_is_named_is_kept() -> None:
     ["🎸🔥", "?!…", "zxqv wrmpf", "雨の夜の歌", "a" * 2000, "la " * 600, "\x00\x07", "ноктюрн",
      "no no no", "without", "999 bpm", "0 bpm", "<script>alert(1)</script>"],
 )  # fmt: skip
-def test_words_nobody_knows_still_give_a_song(description: str) -> None:
+def test_words_that_the_studio_does_not_know_still_give_a_song(description: str) -> None:
     brief = understand(description, duration=15, steps=6)
     song = compose(brief)
     assert len(song.parts) >= 3

@@ -204,7 +204,7 @@ def test_a_part_that_cannot_be_replayed_is_a_sentence_and_stays_typed(
     assert '<details class="jobs-part" open>' in shown
 
 
-def test_who_comes_second_is_told_and_changes_nothing(admin_client: Client) -> None:
+def test_the_second_of_two_operators_is_told_and_changes_nothing(admin_client: Client) -> None:
     press(admin_client, to="paused")
     before = function().paused_at
 

@@ -103,7 +103,7 @@ def test_too_much_is_said_with_what_helps(admin_client: Client) -> None:
     assert "All 3 places are taken: raise JOBS_GATEWAY_LIMIT, or add a cluster." in page
 
 
-def test_when_nothing_waits_it_is_said_who_is_busy(admin_client: Client) -> None:
+def test_when_nothing_waits_the_busy_workers_are_named(admin_client: Client) -> None:
     make_cluster()
 
     page = shown(admin_client, LIST)

@@ -73,7 +73,7 @@ def test_one_shift_takes_claim_after_claim(dispatch: Dispatch):
     assert done == ["a", "b", "c"]
 
 
-def test_who_has_nothing_to_do_stays_on_shift_until_the_cluster_stops(
+def test_a_worker_with_nothing_to_do_stays_on_shift_until_the_cluster_stops(
     dispatch: Dispatch, worker_table: WorkerTable, monkeypatch: Any
 ):
     monkeypatch.setattr("jobs.cluster.dispatch.MAX_SHIFT", float("inf"))
@@ -293,7 +293,7 @@ def test_a_shift_too_many_is_dropped(shifts: pipe_queue.LossyQueue):
     assert WORKERS <= shifts.qsize() < 10_000
 
 
-def test_a_worker_goes_on_with_what_its_run_leaves_it_while_nobody_else_waits(
+def test_a_worker_goes_on_with_what_its_run_leaves_it_while_no_other_run_waits(
     dispatch: Dispatch, worker_table: WorkerTable
 ):
     left = [a_claim("second"), a_claim("third")]

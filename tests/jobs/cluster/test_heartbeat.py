@@ -106,7 +106,7 @@ def test_a_worker_leaves_what_was_given_back_alone():
 
 
 @pytest.mark.usefixtures("in_a_cluster")
-def test_a_worker_that_takes_an_old_claim_up_is_quicker_than_who_gives_it_back():
+def test_a_worker_that_takes_an_old_claim_up_is_quicker_than_the_thread_that_gives_it_back():
     with registered(three_steps(Diary())):
         go()
         claims = claim_due(1)

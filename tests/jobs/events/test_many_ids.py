@@ -118,7 +118,7 @@ def test_an_id_is_taken_from_a_transaction_that_came_to_send_many():
     assert EventRow.objects.count() == 1080
 
 
-# --- and nobody else does -------------------------------------------------------------------------
+# --- and no other sender does -------------------------------------------------------------------
 
 
 def test_senders_of_few_do_not_wait_for_each_other():
@@ -133,7 +133,7 @@ def test_a_sender_of_many_does_not_wait_for_senders_of_few():
         assert EventRow.objects.count() == 1000  # those of few have not committed
 
 
-def test_who_came_before_a_sender_of_many_goes_on_sending():
+def test_a_sender_that_came_before_one_of_many_goes_on_sending():
     """Else the two of them would wait for each other, over ids that they do not share."""
     with others() as start, transaction.atomic():
         send(events("few", 1))

@@ -74,7 +74,7 @@ def test_after_a_timeout_the_caller_goes_on_and_so_does_the_other_run():
     assert run_of("callee").status == RunStatus.COMPLETED
 
 
-def test_a_function_that_nobody_knows_fails_the_step_with_its_name():
+def test_a_function_that_is_not_registered_fails_the_step_with_its_name():
     with registered(caller, retries=0):
         send(Event(name="test/go"))
         drain()

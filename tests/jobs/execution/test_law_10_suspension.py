@@ -16,7 +16,7 @@ from tests.support.functions import Diary, go, nap, ran, registered, the_run
 pytestmark = pytest.mark.django_db
 
 
-def test_a_sleeping_run_is_a_row_that_nobody_holds_until_it_wakes():
+def test_a_sleeping_run_is_a_row_that_no_worker_holds_until_it_wakes():
     diary = Diary()
     with registered(nap(diary)):
         go()

@@ -129,7 +129,7 @@ def test_nor_one_that_is_cancelled_or_stands_still(function: Function):
 
 def test_a_cluster_that_dies_with_it_in_hand_costs_a_lease():
     (leased_request,) = in_flight(1)
-    store_responses([answered(leased_request)], 5)  # and nobody executes it
+    store_responses([answered(leased_request)], 5)  # and no worker executes it
     travel(timedelta(minutes=1))
     drain()
     assert Run.objects.get().output == ["a waltz"]

@@ -130,7 +130,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(endpoint):
 
 def test_an_endpoint_without_a_server_is_retried_and_then_fails_with_the_reason(settings):
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))  # bound, and no server listens
         host = f"127.0.0.1:{taken.getsockname()[1]}"
         settings.JOBS = {**settings.JOBS, "ALLOWED_HOSTS": [host]}
         run = through(f"http://{host}/", retries=1)

@@ -1,4 +1,4 @@
-"""Laws 2 to 9 by enumeration: die just before and just after each commit, and nobody can tell.
+"""Laws 2 to 9 by enumeration: die just before and just after each commit, and no outcome tells.
 
 Functions that use every kind of step go their way undisturbed, and the commits are counted: the
 claims', the workers', the gateway's. Then they go their way again for each of them, and the cluster

@@ -96,14 +96,14 @@ class Town:
             self.held += held
 
     def cancel(self, number: int) -> None:
-        run_id = self.somebody(number)
+        run_id = self.some_run(number)
         with contextlib.suppress(InvalidTransition):
             if run_id and cancel(run_id):
                 with self.lock:
                     self.cancelled.append(run_id)
 
     def rerun(self, number: int) -> None:
-        run_id = self.somebody(number)
+        run_id = self.some_run(number)
         with contextlib.suppress(InvalidTransition):
             if run_id:
                 rerun(run_id)
@@ -120,7 +120,7 @@ class Town:
         leased.filter(id__in=ids).update(lease_until=Now() - timedelta(seconds=1))
         sweeper.sweep()
 
-    def somebody(self, number: int) -> str | None:
+    def some_run(self, number: int) -> str | None:
         ids = Run.objects.filter(fn_id="test-function").order_by("-id").values_list("id", flat=True)
         return str(ids[number % len(ids)]) if ids else None
 
@@ -144,7 +144,7 @@ def the_tables_are_right(town: Town) -> None:
             none_waits_without_need([r for r in runs if r.turn_keys[line] == key], line, limit)
     errors = Attempt.objects.filter(run__in=runs, status="error")
     lost = errors.filter(error_class="jobs.errors.WorkerLost")
-    assert not lost.filter(run__lost_count=0).exists()  # the first loss is nobody's fault
+    assert not lost.filter(run__lost_count=0).exists()  # the first loss costs no attempt
     said = errors.exclude(id__in=lost.values("id")).values_list("error_message", flat=True)
     assert set(said) <= {"as told"}
     hooks = Run.objects.filter(fn_id="test-function-cancel")

@@ -26,7 +26,7 @@ WINGS = [
 
 @pytest.fixture
 def loggers():
-    """The import linter sets up logging for itself, and everybody else's loggers off."""
+    """The import linter sets up logging for itself, and all other loggers off."""
     before = {name: logging.getLogger(name).disabled for name in logging.root.manager.loggerDict}
     yield
     for name, was_disabled in before.items():

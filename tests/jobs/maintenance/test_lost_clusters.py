@@ -1,4 +1,4 @@
-"""A whole cluster that vanishes: the first loss is nobody's fault; a run that is lost again and
+"""A whole cluster that vanishes: the first loss costs no attempt; a run that is lost again and
 again comes to the end of its attempts, and its neighbours do not pay for it."""
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def test_the_first_loss_costs_no_attempt():
 def test_a_run_that_takes_its_cluster_down_every_time_fails_after_its_attempts():
     with registered(poison, retries=2, backoff=[0], on_failure=lambda ctx: None):
         run = go()
-        for _ in range(4):  # nobody's fault, then three attempts
+        for _ in range(4):  # none for the first, then three attempts
             lose_cluster()
         assert lost_attempts(run) == [("", 0), ("", 1), ("", 2)]
         drain()
@@ -45,7 +45,7 @@ def test_a_run_that_takes_its_cluster_down_every_time_fails_after_its_attempts()
     assert Run.objects.filter(fn_id="test-function-failure").count() == 1
 
 
-def test_who_was_claimed_beside_it_and_not_begun_with_is_never_blamed():
+def test_a_run_that_was_claimed_beside_it_and_not_begun_is_never_blamed():
     with registered(poison, retries=1, backoff=[0]):
         run, neighbour = go(), go()
         for _ in range(3):
@@ -104,7 +104,7 @@ def test_losses_between_steps_use_up_no_attempt_of_a_step():
 
     with registered(handler, retries=2, backoff=[0]):
         run = go()
-        for _ in range(3):  # nobody's fault, then two attempts of three
+        for _ in range(3):  # none for the first, then two attempts of three
             lose_cluster()
         drain()
     run.refresh_from_db()

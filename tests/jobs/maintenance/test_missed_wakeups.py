@@ -1,4 +1,4 @@
-"""Nobody waits for a word that was said while he could not hear it (laws 5 and 6).
+"""No run waits for a word that was said while it could not hear it (laws 5 and 6).
 
 Two connections are stopped where they could miss each other: one is in the middle of what the other
 depends on. PostgreSQL shows neither what the other has not committed.
@@ -62,10 +62,10 @@ def at_the_lines_lock(*jobs: Callable[[], Any]) -> list[Any]:
         return [future.result() for future in begun]
 
 
-# --- turns: who leaves a line, and who comes to it ------------------------------------------
+# --- turns: runs that leave a line, and that come to it --------------------------------------
 
 
-def test_who_parks_just_before_the_turn_is_passed_on_is_woken():
+def test_a_run_that_parks_just_before_the_turn_is_passed_on_is_woken():
     with registered(nap(Diary()), concurrency=ONE):
         holder = go()
         drain()
@@ -76,7 +76,7 @@ def test_who_parks_just_before_the_turn_is_passed_on_is_woken():
     assert turns() == [1]
 
 
-def test_who_comes_just_after_the_turn_was_passed_on_finds_it_free():
+def test_a_run_that_comes_just_after_the_turn_was_passed_on_finds_it_free():
     with registered(nap(Diary()), concurrency=ONE):
         holder = go()
         drain()
@@ -88,7 +88,7 @@ def test_who_comes_just_after_the_turn_was_passed_on_finds_it_free():
 
 @pytest.mark.parametrize("first", ["holder", "next"])
 def test_if_the_next_in_line_leaves_while_the_turn_is_passed_on_the_one_behind_gets_it(first):
-    """Whoever of the two is first: the leaver passes by a row that somebody is at."""
+    """Whichever is first: the run that leaves passes by a row that another is at."""
     with registered(nap(Diary()), concurrency=ONE):
         holder, second, _ = one_holds_and_others_wait(3)
         leavers = [holder, second] if first == "holder" else [second, holder]
@@ -98,8 +98,8 @@ def test_if_the_next_in_line_leaves_while_the_turn_is_passed_on_the_one_behind_g
 
 
 def test_a_turn_that_was_passed_by_a_transaction_that_came_to_nothing_is_mended():
-    """The next in line was somebody's, who then did nothing with it. The sweep that finds the line
-    standing still waits for nobody either."""
+    """The next in line was locked by a transaction that then did nothing with it. The sweep that
+    finds the line standing still waits for none either."""
     with registered(nap(Diary()), concurrency=ONE):
         holder, second, _ = one_holds_and_others_wait(3)
         with transaction.atomic():
@@ -115,7 +115,7 @@ def test_a_turn_that_was_passed_by_a_transaction_that_came_to_nothing_is_mended(
 
 @pytest.mark.needs_session("sets the session's timeout")
 @pytest.mark.parametrize("how", [{}, {"from_start": True}], ids=["retry", "from the start"])
-def test_who_is_refused_a_rerun_has_not_locked_the_next_in_line(how):
+def test_a_rerun_that_is_refused_has_not_locked_the_next_in_line(how):
     """Else a leaver would pass by the one who is asked for, and is in no state for it."""
 
     def refused() -> None:

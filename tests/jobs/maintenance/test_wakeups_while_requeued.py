@@ -25,12 +25,12 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 
 def waits_twice(step: Any) -> Callable[[Context], Any]:
-    """A branch that waits for somebody's word, beside one that sleeps."""
+    """A branch that waits for a word, beside one that sleeps."""
     return lambda ctx: ctx.step.parallel([lambda: step(ctx), lambda: ctx.step.sleep("nap", 60)])
 
 
 def in_other_hands(run: Run) -> None:
-    """The run's cluster is gone: it is due, and nobody has it."""
+    """The run's cluster is gone: it is due, and no worker has it."""
     claim_due(1)
     leases_lapse()
     sweeper.sweep()
@@ -39,7 +39,7 @@ def in_other_hands(run: Run) -> None:
 
 
 def hurried(say: Callable[[], Any]) -> None:
-    """The word is said while the run is between two hands; somebody takes the run up, as far as he
+    """The word is said while the run is between two hands; a worker takes the run up, as far as it
     can, and looks; only then is the word committed."""
     run = the_run()
     Step.objects.filter(run=run, name="nap").update(due_at=Now())

@@ -1,4 +1,4 @@
-"""A run whose function nobody knows waits where people can see it, and says why."""
+"""A run whose function is not registered waits where operators can see it, and says why."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def test_a_parked_run_costs_nothing_and_no_look_finds_it():
         assert claim_due(100) == []
 
 
-def test_a_long_line_keeps_nobody_elses_run_from_being_taken():
+def test_a_long_line_keeps_no_run_of_another_line_from_being_taken():
     with registered(naps, concurrency=PER_USER):
         order(*["ann"] * 30, "bob")
         drain()
@@ -156,7 +156,7 @@ def test_a_number_and_its_text_are_different_keys():
         assert (started(), parked()) == ([0, 1], [2])
 
 
-def test_a_key_that_cannot_be_evaluated_keeps_nobody_from_sending():
+def test_a_key_that_cannot_be_evaluated_keeps_no_sender_from_sending():
     first_user = [Concurrency(limit=1, key="event.data.users[0]")]
     with registered(naps, concurrency=first_user):
         send(Event(name="test/go", data={"number": 0, "users": []}))
@@ -165,7 +165,7 @@ def test_a_key_that_cannot_be_evaluated_keeps_nobody_from_sending():
         assert started() == [0, 1]
 
 
-def test_a_run_of_the_future_keeps_nobody_waiting():
+def test_a_run_of_the_future_keeps_no_other_waiting():
     with registered(naps, concurrency=PER_USER):
         send(Event(name="test/go", data={"number": 0, "user": "ann"}, ts=4_000_000_000_000))
         send(Event(name="test/go", data={"number": 1, "user": "ann"}))

@@ -111,7 +111,7 @@ def test_the_hook_of_the_next_end_waits_for_the_one_of_the_retry():
     assert wrote == ["retried", "failed"]
 
 
-def test_the_hook_of_a_retry_keeps_nobody_from_its_run():
+def test_the_hook_of_a_retry_keeps_no_transaction_from_its_run():
     """A pusher, and a run that passes its turn on, look among the rows that are free."""
     patient, claimed = Patient(), []
     with others() as start:

@@ -68,7 +68,7 @@ def test_another_users_line_is_none_of_its_business():
         assert execute(mine, Eager()) is None
 
 
-def test_who_is_next_but_one_hand_too_many_is_woken_instead():
+def test_a_run_that_is_next_but_one_hand_too_many_is_woken_instead():
     """Two of a limit of two are at work: who comes due first takes the turn that is left."""
     with registered(works, concurrency=[Concurrency(limit=2, key="event.data.user")]):
         *_, third, fourth = order("ann", "ann", "ann", "ann")

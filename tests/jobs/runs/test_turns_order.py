@@ -25,7 +25,7 @@ def two_users_whose_lines_are_locked_in_this_order() -> tuple[str, str]:
     return first, second
 
 
-def test_who_was_woken_while_a_later_one_waited_for_the_lock_is_not_overtaken():
+def test_a_run_that_was_woken_while_a_later_one_waited_for_the_lock_is_not_overtaken():
     """A claimer of two lines waits for the first one's lock; meanwhile the turn of the second line
     is passed on to one who came before the run that it has in its hands."""
     first, second = two_users_whose_lines_are_locked_in_this_order()

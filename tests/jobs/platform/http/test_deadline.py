@@ -156,7 +156,7 @@ def test_a_name_that_is_never_resolved_is_given_up(settings):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="has one loopback address only")
 def test_an_address_that_does_not_answer_leaves_time_for_the_next(settings):
-    """The listener's queue is full: whoever dials it waits, as for a host that is gone."""
+    """The listener's queue is full: a gateway that dials it waits, as for a host that is gone."""
     with Adversary(answer()) as server, socket.socket() as full, socket.socket() as first:
         full.bind(("127.0.0.2", server.port))
         full.listen(0)

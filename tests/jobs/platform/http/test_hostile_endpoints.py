@@ -57,7 +57,7 @@ TAKES_ITS_TIME = [
 
 
 @pytest.mark.parametrize("manner", TAKES_ITS_TIME, ids=lambda manner: manner.__name__)
-def test_who_accepts_and_does_not_answer_or_trickles_is_given_the_timeout_and_no_more(
+def test_an_endpoint_that_accepts_and_does_not_answer_or_trickles_is_given_the_timeout_and_no_more(
     settings, manner
 ):
     with Adversary(manner) as server:

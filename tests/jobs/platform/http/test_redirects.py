@@ -176,7 +176,7 @@ def test_a_result_url_stands_in_no_log_whatever_the_headers_look_like(settings, 
 
 
 def test_a_result_url_stands_in_no_message_and_in_no_answer(settings):
-    """Whoever has it has the result."""
+    """A program that has it has the result."""
     url = f"/make?{CAPABILITY}"
     manners = [
         answer(),

@@ -114,7 +114,7 @@ def alarm():
 
 
 def test_an_exception_out_of_a_signal_leaves_no_connection_in_mid_conversation(alarm):
-    """As django-q2's timeout does, which may find a worker waiting for somebody's lock."""
+    """As django-q2's timeout does, which may find a worker waiting for a lock."""
 
     def when_it_waits() -> None:
         wait_until_blocked(1)
