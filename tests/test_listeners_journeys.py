@@ -234,6 +234,7 @@ def arrived_and_heard(page: Page, title: str) -> None:
     page.get_by_role("button", name=f"Play {title}").click()
     until(page, "document.querySelector('#player audio').currentTime > 0.2")
     page.get_by_role("link", name="Discover more").click()
+    expect(page.get_by_role("heading", name="Discover", level=1)).to_be_visible()
     page.get_by_role("main").get_by_role("link", name=title, exact=True).click()
     expect(page.get_by_text("by Alma")).to_be_visible()
     assert page.evaluate(PLAYS)
