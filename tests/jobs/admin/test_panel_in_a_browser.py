@@ -226,7 +226,7 @@ def test_a_failed_run_on_paper_is_dark_on_white_with_its_times_and_its_traceback
         expect(page.locator("body")).to_have_css("color", "rgb(35, 28, 22)")
         expect(page.locator("#jobs-stack pre")).to_be_visible()
         expect(page.locator("#jobs-stack pre")).to_have_css("max-height", "none")
-        for pressed in (".jobs-nav", "#user-tools", "#content button"):
+        for pressed in (".jobs-nav", "#user-tools", "#content button", ".jobs-press"):
             assert not page.locator(pressed).filter(visible=True).count(), pressed
         ended = page.locator(f'.jobs-facts time[datetime^="{run.ended_at:%Y-%m-%dT%H:%M}"]').last
         printed = ended.evaluate("time => getComputedStyle(time, '::after').content")
