@@ -100,7 +100,7 @@ def test_a_stranger_lands_and_listens_by_keyboard(look: Open, songs: list[Public
         assert plays(songs[2]) == 1
         page.get_by_role("link", name="Discover more").press("Enter")
         expect(page.get_by_role("heading", name="Discover")).to_be_visible()
-        page.get_by_role("link", name="Two", exact=True).press("Enter")
+        page.get_by_role("main").get_by_role("link", name="Two", exact=True).press("Enter")
         expect(page.get_by_role("heading", name="Two")).to_be_visible()
 
 
