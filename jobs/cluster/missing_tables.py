@@ -29,7 +29,7 @@ def wait_for_tables(tell: Callable[[str], object], *, is_patient: bool = True) -
 
 
 def missing_tables() -> list[str]:
-    """None if the database is away: the cluster's processes wait for that."""
+    """Their names; none are known while the database is away, for which the processes wait."""
     tables = sorted(model._meta.db_table for model in apps.get_app_config("jobs").get_models())
     try:
         with connection.cursor() as cursor:
