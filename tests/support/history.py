@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,14 @@ TRUST_KEYS = """
 SELECT set_config('session_replication_role', 'replica', true)
  WHERE (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
 """
+# An index that was made beside old snapshots is not read before every transaction has ended that is
+# older than it, those of other databases, too.
+NOT_YET_READ = """
+SELECT count(*) FROM pg_index
+ WHERE indcheckxmin AND indrelid IN ('jobs_run'::regclass, 'jobs_event'::regclass)
+   AND xmin::text::bigint >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+"""
+PATIENCE = 60.0  # seconds
 EVENT = {
     "id": "h.id",
     "name": "'history/' || h.n % 20",
@@ -71,6 +80,7 @@ def make_history(like: Run, count: int) -> None:
         for definition in indexes:
             cursor.execute(definition)
     tidy_up()
+    _until_indexes_are_read()
 
 
 def tidy_up() -> None:
@@ -90,6 +100,20 @@ def _drop_indexes(cursor: Any) -> list[str]:
     for name, _ in found:
         cursor.execute(f'DROP INDEX "{name}"')
     return [definition for _, definition in found]
+
+
+def _until_indexes_are_read() -> None:
+    deadline = time.monotonic() + PATIENCE
+    while _not_yet_read():
+        assert time.monotonic() < deadline, "A transaction has been open all this time."
+        time.sleep(0.1)
+
+
+def _not_yet_read() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(NOT_YET_READ)
+        ((indexes,),) = cursor.fetchall()
+    return int(indexes)
 
 
 def _copy(cursor: Any, model: Any, like: Any, values: dict[str, str], where: str = "") -> None:
