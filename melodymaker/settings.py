@@ -105,8 +105,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # the server send keepalives too; it is left out behind a pool, which would refuse the connection.
 KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 USER_TIMEOUT = 60_000  # ms that sent data may stay unacknowledged
+# A process that is killed does close its connection, but the server goes on with its statement, and
+# keeps the locks, until it has something to say. It looks this often.
+LOOK_FOR_CLIENT = 5_000  # ms
 SERVER_SIDE = {f"tcp_{name}": value for name, value in KEEPALIVE.items()} | {
-    "tcp_user_timeout": USER_TIMEOUT
+    "tcp_user_timeout": USER_TIMEOUT,
+    "client_connection_check_interval": LOOK_FOR_CLIENT,
 }
 
 

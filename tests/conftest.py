@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import hypothesis
@@ -24,12 +23,6 @@ UNFIT = {
     "needs_pipeline": not settings.JOBS["PIPELINE"],
 }
 
-# A test's rows are worth nothing after a power cut.
-SESSIONS = ["-c synchronous_commit=off"]
-if sys.platform == "linux":  # others refuse it
-    # The statement of a worker that was ended for its time would go on for hours.
-    SESSIONS.append("-c client_connection_check_interval=2s")
-
 # How long an example takes is the machine's business, and no law. What is found is shrunk for five
 # minutes at most; explaining it as well would have no end where an example takes seconds.
 SOUGHT = tuple(phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain)
@@ -49,7 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
         embedded.start(settings.BASE_DIR)
     if not IS_POOLED:  # a pool takes no options
         options = settings.DATABASES["default"]["OPTIONS"]
-        options["options"] = " ".join([options.get("options", ""), *SESSIONS]).strip()
+        # A test's rows are worth nothing after a power cut.
+        options["options"] = f"{options.get('options', '')} -c synchronous_commit=off".strip()
     # Production's way to keep a password costs a third of a second of processor time, on purpose.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     DatabaseOperations.sql_flush = emptying.sql_flush  # type: ignore[method-assign]

@@ -1,4 +1,5 @@
-"""A machine that lost its power is noticed by both sides, and no pool is told what it refuses."""
+"""A machine that lost its power is noticed by both sides, a killed process by the server, and no
+pool is told what it refuses."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from melodymaker import settings
 print(json.dumps(settings.DATABASES["default"]["OPTIONS"]))
 """
 SERVER_SIDE = [
+    "client_connection_check_interval",
     "tcp_keepalives_count",
     "tcp_keepalives_idle",
     "tcp_keepalives_interval",
@@ -42,7 +44,7 @@ def test_the_server_is_told_with_each_connection() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT name FROM pg_settings"
-            " WHERE name LIKE 'tcp%' AND source = 'client' ORDER BY name"
+            " WHERE name ~ '^(tcp|client_connection)' AND source = 'client' ORDER BY name"
         )
         assert [row[0] for row in cursor.fetchall()] == SERVER_SIDE
     own = connection.get_connection_params()

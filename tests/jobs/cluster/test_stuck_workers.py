@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from jobs.api import Event, TriggerEvent, send
 from jobs.models import Run
@@ -19,12 +20,9 @@ FOREVER = 3600
 
 
 @pytest.fixture
-def cluster(tmp_path: Path):
-    cluster = Cluster(
-        1,
-        cluster_environment("tests.stuck.settings", workers=2, STEP_TIMEOUT="2"),
-        tmp_path,
-    )
+def cluster(request: pytest.FixtureRequest, tmp_path: Path):
+    limits = {"STEP_TIMEOUT": getattr(request, "param", "2")}
+    cluster = Cluster(1, cluster_environment("tests.stuck.settings", workers=2, **limits), tmp_path)
     yield cluster
     cluster.kill_for_good()
 
@@ -58,3 +56,26 @@ def test_what_outlives_its_time_fails_and_a_stop_of_every_process_at_once_is_in_
     assert (held.lost_count, held.lease_token) == (0, None)
     assert held.steps.filter(name="hold").count() == 1
     assert how_it_failed(held) == []
+
+
+def asks() -> bool:
+    """The server works on the statement of “slow-statement”."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND state = 'active' AND query = 'SELECT pg_sleep(3600)'"
+        )
+        return cursor.rowcount > 0
+
+
+@pytest.mark.needs_session  # a pool is told nothing
+@pytest.mark.parametrize("cluster", [str(FOREVER)], indirect=True)
+def test_the_server_ends_the_statement_of_a_killed_worker(cluster: Cluster):
+    """Its locks would be in the way of the next attempt."""
+    killed = start("slow-statement", seconds=FOREVER)
+    wait_until(lambda: asks() and cluster.members("worker"), cluster)
+    for worker in cluster.members("worker"):
+        os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: not asks(), cluster)
+    wait_until(lambda: Run.objects.filter(status="failed").exists(), cluster)
+    assert how_it_failed(killed) == [("ask", "jobs.errors.WorkerLost")]
