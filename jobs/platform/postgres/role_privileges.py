@@ -58,6 +58,11 @@ def _cannot_migrate(role: Role, others: list[str], *, is_new: bool) -> CheckMess
     what = f"does not own {_names(others)}" if others else f"may make no tables in {_place(role)}"
     sentence = f"The role “{role.name}” {what}, so that it cannot migrate."
     hint = f'Make it the owner of the database and of its tables: ALTER … OWNER TO "{role.name}".'
+    if role.schema is None:
+        hint = (
+            "None of them exists, or the role may not use it. Make one, or name one that is there: "
+            f'ALTER ROLE "{role.name}" SET search_path = public.'
+        )
     if is_new:
         return Error(sentence, hint=hint, id="jobs.E014")
     hint = f"Site and clusters work. Migrate as the owner, or: {hint[0].lower()}{hint[1:]}"
