@@ -263,6 +263,28 @@ def test_a_small_body_in_chunks_is_read(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        b"ZZ\r\nabc\r\n0\r\n\r\n",
+        b"-1\r\nabc\r\n0\r\n\r\n",
+        b"3\r\nabcde\r\n0\r\n\r\n",
+        b"3\r\nabc\r\n0\r\nnot a header\r\n\r\n",
+    ],
+)
+def test_chunks_that_cannot_be_told_apart_are_400_and_end_the_connection(
+    server: Server, body: bytes
+) -> None:
+    head = f"POST /songs/ HTTP/1.1\r\n{FORM}Transfer-Encoding: chunked\r\n\r\n".encode()
+    with server.connect() as line:
+        line.sendall(head + body + b"GET /health/live HTTP/1.1\r\n\r\n")
+        answers = line.makefile("rb").read()
+    assert b" 400 " in answers.partition(b"\r\n")[0]
+    assert answers.count(b"HTTP/1.1 ") == 1
+    assert "Traceback" not in server.log.read_text()
+    server.is_well()
+
+
+@pytest.mark.parametrize(
     ("lines", "status"),
     [
         ("GET /" + "a" * 5000 + " HTTP/1.1\r\n\r\n", b" 414 "),
