@@ -317,3 +317,16 @@ def test_slow_listeners_of_files_leave_the_pages_served(server: Server) -> None:
             )
         for _ in range(4):
             server.is_well()
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["/accounts/password/reset/key/{}/", "/accounts/confirm-email/{}/"],
+)
+def test_a_link_of_a_mail_is_in_no_line_of_the_log(server: Server, link: str) -> None:
+    """The request is refused, and its link is good afterwards."""
+    secret = "3-d6fexk-0123456789abcdef:1wPq:x_Y-z"
+    assert server.ask("POST", link.format(secret))[0] == 403
+    logged = server.log.read_text()
+    assert secret not in logged
+    assert link.format("[hidden]") in logged

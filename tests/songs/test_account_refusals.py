@@ -323,7 +323,7 @@ def test_an_app_that_is_switched_on_twice_at_once_is_one(sure: Client) -> None:
 
 
 def test_the_second_of_two_forms_at_once_is_told_so(
-    sure: Client, monkeypatch: pytest.MonkeyPatch
+    sure: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Both have found that there is no such address yet."""
     make = EmailAddress.objects.create
@@ -337,6 +337,8 @@ def test_the_second_of_two_forms_at_once_is_told_so(
     assert (answer.status_code, answer["Location"]) == (303, "/accounts/email/")
     assert "This form was sent twice at once" in sure.get("/accounts/email/").content.decode()
     assert EmailAddress.objects.count() == 1  # what was half done is undone
+    assert "Two forms at once: duplicate key value" in caplog.text
+    assert "new@example.com" not in caplog.text
 
 
 # --- a code opens once ---
