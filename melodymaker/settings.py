@@ -204,6 +204,7 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": "10/m/ip,5/300s/key",
     "login": "60/m/ip",
     "signup": "20/h/ip",
+    "manage_email": "10/m/user,20/h/user,60/h/ip",  # each may be a mail to a stranger
     "reset_password": "20/h/ip,5/h/key",
 }
 MFA_ADAPTER = "songs.accounts.second_factor.SecondFactorAdapter"

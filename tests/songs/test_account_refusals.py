@@ -21,7 +21,7 @@ from allauth.mfa.totp.internal.auth import (
 from django.core import mail
 from django.test import Client
 
-from songs.models import User
+from songs.models import CacheEntry, User
 from tests.songs.doors import a_while_later, is_signed_in, link, sign_in, with_address
 from tests.support.cast import PASSWORD
 from tests.support.forms import form_of
@@ -286,6 +286,15 @@ def test_no_address_takes_the_place_of_another_without_a_mail(sure: Client) -> N
     assert is_told(answer, "A mail went to this address a moment ago.", at_most=180)
     assert 'value="one@example.com"' in answer.content.decode()
     assert EmailAddress.objects.get(verified=False).email == "two@example.com"
+
+
+def test_an_account_sends_mails_to_some_strangers_alone(sure: Client) -> None:
+    sent = len(mail.outbox)
+    for number in range(20):
+        assert asks_for(sure, f"stranger{number}@example.com").status_code == 302
+        CacheEntry.objects.filter(key__contains=":10/60").delete()  # a minute has passed
+    assert is_told(asks_for(sure, "another@example.com"), "That was too often.", at_most=3600)
+    assert len(mail.outbox) == sent + 20
 
 
 # --- two at once ---
