@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from gunicorn.http.errors import ParseException
 
-from jobs.api import excerpt
+from jobs.api import excerpt, quoted
 from melodymaker.bodies import body_limit, size_in_words
 from songs.answers import refusal
 
@@ -76,9 +76,7 @@ def _length(request: HttpRequest) -> int:
 
 
 def _too_large(request: HttpRequest, limit: int) -> HttpResponse:
-    logger.warning(
-        "Refused a body over %s for %s", size_in_words(limit), excerpt(request.path, 200)
-    )
+    logger.warning("Refused a body over %s for %s", size_in_words(limit), quoted(request.path, 200))
     sentence = TOO_LARGE.format(size_in_words(limit))
     return refusal(request, 413, "That is too much", sentence, {})
 
