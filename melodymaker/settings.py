@@ -60,6 +60,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "melodymaker.middleware.content_security_policy",
+    "melodymaker.middleware.head_without_body",
     "melodymaker.middleware.method_not_allowed",
     "melodymaker.screening.bounded_bodies",
     "melodymaker.screening.no_nul",

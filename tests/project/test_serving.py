@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -330,3 +331,18 @@ def test_a_link_of_a_mail_is_in_no_line_of_the_log(server: Server, link: str) ->
     logged = server.log.read_text()
     assert secret not in logged
     assert link.format("[hidden]") in logged
+
+
+@pytest.mark.parametrize("path", ["/", "/no/such/page", "/discover/feed.xml", "/health/ready"])
+def test_a_head_has_the_length_of_the_page_and_no_line_in_the_log(
+    server: Server, path: str
+) -> None:
+    with server.connect() as line:
+        line.sendall(f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        line.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        first, _, rest = line.makefile("rb").read().partition(b"\r\n\r\n")
+    length = re.search(rb"Content-Length: (\d+)", first)
+    assert length
+    assert int(length[1]) > 0
+    assert rest.startswith(b"HTTP/1.1 200 OK")
+    assert "body bytes" not in server.log.read_text()
