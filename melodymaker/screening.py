@@ -14,8 +14,9 @@ from django.core.exceptions import BadRequest
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from gunicorn.http.errors import ParseException
 
-from jobs.api import excerpt
+from jobs.api import excerpt, quoted
 from melodymaker.bodies import body_limit, size_in_words
 from songs.answers import refusal
 
@@ -29,6 +30,7 @@ NUL, UTF_8 = "\0", "utf-8"
 TOO_LARGE = "The request is larger than {}, and more is not accepted here. Send less at a time."
 NO_LENGTH = "The request does not say how large it is. Send it with a Content-Length."
 NOT_WHOLE = "The request ended before it was whole. Send it once more."
+NOT_CHUNKS = "The chunks of the request cannot be told apart. Send it once more."
 NOT_READ = "The form in the request cannot be read. Send it once more, in UTF-8."
 NOT_IN_UTF_8 = (
     "The charset of the request is “{}”, and “utf-8” alone is read here. Send it in that."
@@ -74,9 +76,7 @@ def _length(request: HttpRequest) -> int:
 
 
 def _too_large(request: HttpRequest, limit: int) -> HttpResponse:
-    logger.warning(
-        "Refused a body over %s for %s", size_in_words(limit), excerpt(request.path, 200)
-    )
+    logger.warning("Refused a body over %s for %s", size_in_words(limit), quoted(request.path, 200))
     sentence = TOO_LARGE.format(size_in_words(limit))
     return refusal(request, 413, "That is too much", sentence, {})
 
@@ -89,6 +89,8 @@ def _take_in(request: Any, limit: int) -> HttpResponse | None:
         body = request.META["wsgi.input"].read(limit + 1)
     except OSError:
         return refusal(request, 400, "Not understood", NOT_WHOLE, {})
+    except ParseException:
+        return refusal(request, 400, "Not understood", NOT_CHUNKS, {})
     if len(body) > limit:
         return _too_large(request, limit)
     give_body(request, body)

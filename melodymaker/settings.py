@@ -60,6 +60,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "melodymaker.middleware.content_security_policy",
+    "melodymaker.middleware.head_without_body",
     "melodymaker.middleware.method_not_allowed",
     "melodymaker.screening.bounded_bodies",
     "melodymaker.screening.no_nul",
@@ -208,6 +209,7 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": "10/m/ip,5/300s/key",
     "login": "60/m/ip",
     "signup": "20/h/ip",
+    "manage_email": "10/m/user,20/h/user,60/h/ip",  # each may be a mail to a stranger
     "reset_password": "20/h/ip,5/h/key",
 }
 MFA_ADAPTER = "songs.accounts.second_factor.SecondFactorAdapter"
@@ -449,7 +451,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"links": {"()": "melodymaker.log_links.HideLinks"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["links"],
+        }
+    },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {

@@ -48,7 +48,7 @@ def remove_unnamed(keys: Iterable[str]) -> int:
         try:
             removed += _remove_unnamed(key)
         except Exception as problem:  # of any storage
-            logger.warning("The file %s, which no song names, could not be removed.", key)
+            logger.warning("The file %r, which no song names, could not be removed.", key)
             problems.append(problem)
     if problems:
         raise problems[0]
@@ -63,7 +63,7 @@ def _remove_unnamed(key: str) -> bool:
     try:
         default_storage.delete(key)
     except SuspiciousFileOperation:  # no key of this store
-        logger.exception("The key %s lies outside the store", key)
+        logger.exception("The key %r lies outside the store", key)
         return False
     return True
 

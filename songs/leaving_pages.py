@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
@@ -17,14 +19,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from songs import downloads
+from songs import cache, downloads
+from songs.accounts import attempts
 from songs.leaving import Belongings, LastSuperuser, close_account
 from songs.models import Download, User
 from songs.storage import send_file
 from songs.views import ListenerRequest
 
 MAX_TRIES = 5  # of the password, in one session
-TRIES_KEY = "closing_tries"
 FILE = "MelodyMaker"  # the download's name on the listener's machine
 CLOSED = "Your account is closed. What was yours here is being removed; that takes a few minutes."
 
@@ -123,14 +125,15 @@ class CloseForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def close(request: ListenerRequest) -> HttpResponse:
     """GET says what goes and what stays; POST with the password closes the account."""
-    form = CloseForm(request.user, request.POST if request.method == "POST" else None)
+    if request.method != "POST":
+        return close_page(request, CloseForm(request.user))
+    tries = tries_of(request)
+    if tries > MAX_TRIES:
+        return too_often(request)
+    form = CloseForm(request.user, request.POST)
     if form.is_valid():
         return closed(request, form)
-    if form.is_bound and has_tried_enough(request):
-        logout(request)
-        messages.error(request, "That was a wrong password too often. Sign in again first.")
-        return HttpResponseRedirect(reverse("account_login"), status=303)
-    return close_page(request, form)
+    return too_often(request) if tries == MAX_TRIES else close_page(request, form)
 
 
 def closed(request: ListenerRequest, form: CloseForm) -> HttpResponse:
@@ -146,10 +149,17 @@ def closed(request: ListenerRequest, form: CloseForm) -> HttpResponse:
     return HttpResponseRedirect(reverse("home"), status=303)
 
 
-def has_tried_enough(request: HttpRequest) -> bool:
-    """Counts a wrong password: a session that was left open is of no use for guessing it."""
-    request.session[TRIES_KEY] = request.session.get(TRIES_KEY, 0) + 1
-    return bool(request.session[TRIES_KEY] >= MAX_TRIES)
+def tries_of(request: HttpRequest) -> int:
+    """Count a try before its password is looked at, so that a hundred at once are counted like a
+    hundred in turn: a session that was left open is of no use for guessing it."""
+    key = attempts.key("closing", request.session.session_key)
+    return cache.count(key, timedelta(seconds=settings.SESSION_COOKIE_AGE)).number
+
+
+def too_often(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    messages.error(request, "That was a wrong password too often. Sign in again first.")
+    return HttpResponseRedirect(reverse("account_login"), status=303)
 
 
 def close_page(request: ListenerRequest, form: CloseForm) -> HttpResponse:

@@ -96,6 +96,8 @@ def send_local(request: HttpRequest, file: IO[bytes]) -> HttpResponseBase:
     unchanged = get_conditional_response(request, etag, modified)
     if unchanged is not None:
         file.close()
+        if unchanged.status_code == 304:  # else Django adds 0, which caches keep for the file
+            unchanged.headers["Content-Length"] = str(size)
         return validated(unchanged, etag, modified)
     try:
         wanted = wanted_range(request, etag, modified, size)
@@ -112,7 +114,10 @@ def send_local(request: HttpRequest, file: IO[bytes]) -> HttpResponseBase:
 
 
 def wanted_range(request: HttpRequest, etag: str, modified: int, size: int) -> range | None:
-    """The requested range, unless If-Range names an older file."""
+    """The requested range, unless If-Range names an older file. Only a GET has ranges (RFC 9110
+    §14.2)."""
+    if request.method != "GET":
+        return None
     condition = request.headers.get("If-Range", "")
     if condition and condition not in (etag, http_date(modified)):
         return None

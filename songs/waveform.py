@@ -61,7 +61,7 @@ def peaks_of(key: str) -> bytes:
         with default_storage.open(key) as file:
             return bars_of(loudness(decode(file.read()).samples))
     except Exception as problem:  # of any storage and of any decoder
-        logger.warning("The waveform of %s cannot be drawn: %s", key, problem)
+        logger.warning("The waveform of %r cannot be drawn: %s", key, problem)
         return b""
 
 

@@ -51,6 +51,14 @@ class AccountAdapter(DefaultAccountAdapter):
         wait = user and wait_for(request, "login_failed", f"mfa-auth-user-{user.pk}")
         return refusals.TooOften(WRONG_CODES, wait or timedelta(seconds=1))
 
+    def is_ajax(self, request: HttpRequest) -> bool:
+        """The pages of accounts are pages, whatever a program asks for. As JSON they would hold the
+        password that was typed, and a refusal would have neither its status nor the time to wait.
+        The script of the passkeys alone asks for JSON."""
+        match = request.resolver_match
+        is_for_the_script = match is not None and match.url_name == "mfa_login_webauthn"
+        return is_for_the_script and bool(super().is_ajax(request))
+
     # --- signing in ---
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:

@@ -50,12 +50,12 @@ def begin(request: HttpRequest, name: str) -> Attempt:
     accounts = accounts_named(name)
     devices = [device for user in accounts if (device := known_devices.known(request, user))]
     if devices:
-        most = {_key("device", device.id, device.account): BY_ACCOUNT for device in devices}
+        most = {key("device", device.id, device.account): BY_ACCOUNT for device in devices}
     else:
         network = network_of(request)
-        most = {_key("network", network): BY_NETWORK}
-        most |= {_key("account", network, name): BY_ACCOUNT for name in _names(accounts, name)}
-    return Attempt({key: cache.count(key, WINDOW) for key in most}, most)
+        most = {key("network", network): BY_NETWORK}
+        most |= {key("account", network, name): BY_ACCOUNT for name in _names(accounts, name)}
+    return Attempt({counted: cache.count(counted, WINDOW) for counted in most}, most)
 
 
 def accounts_named(name: str) -> list[User]:
@@ -91,7 +91,7 @@ def _folded(name: str) -> str:
         return str(upper)
 
 
-def _key(kind: str, *parts: object) -> str:
+def key(kind: str, *parts: object) -> str:
     """A key that tells neither the name nor the network."""
     digest = salted_hmac("songs.accounts.attempts", "\n".join(map(str, parts)), algorithm="sha256")
     return f"attempts:{kind}:{digest.hexdigest()}"

@@ -125,7 +125,7 @@ class AnswersToForms:
         rows in. The page that the second one leads to shows what the first has done."""
         if not (is_form(request) and isinstance(error, IntegrityError)):
             return None
-        logger.warning("Two forms at once: %s", error)
+        logger.warning("Two forms at once: %s", str(error).partition("\n")[0])  # without the values
         messages.info(request, AT_ONCE)
         is_of_mfa = "/2fa/" in request.path
         where = reverse("mfa_index") if is_of_mfa else request.path

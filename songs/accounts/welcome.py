@@ -1,15 +1,19 @@
 """The welcome credits: once for an account and once for an address, when the address is confirmed.
 
-An address is recognised when it returns, also in another case, with a tag (`me+songs@…`) and, at
-Gmail, with other dots. Only a keyed hash of it is kept, so the table tells no address, and nothing
+An address is recognised when it returns, also in another case, with a tag (`me+songs@…`), in quotes
+(`"me"@…`), with its domain in letters that mean the same to the mail's server and, at Gmail, with
+other dots. Only a keyed hash of it is kept, so the table tells no address, and nothing
 is left to find out with it but whether a given address has been welcomed.
 """
 
 from __future__ import annotations
 
+import re
+
 from django.conf import settings
 from django.db import transaction
 from django.utils.crypto import salted_hmac
+from django.utils.encoding import punycode
 
 from songs import credits
 from songs.models import CreditEntry, EntryKind, User, WelcomedAddress
@@ -49,7 +53,21 @@ def digests(address: str) -> list[str]:
 def normalised(address: str) -> str:
     """The mailbox that the address leads to, as far as its spelling tells."""
     local, _, domain = address.strip().lower().rpartition("@")
+    local, domain = _unquoted(local), _as_mail_is_sent(domain)
     local = local.split("+", 1)[0] or local
     if domain in GMAIL:
         local, domain = local.replace(".", ""), GMAIL[0]
     return f"{local}@{domain}"
+
+
+def _unquoted(local: str) -> str:
+    is_quoted = len(local) > 2 and local[0] == local[-1] == '"'
+    return re.sub(r"\\(.)", r"\1", local[1:-1]) if is_quoted else local
+
+
+def _as_mail_is_sent(domain: str) -> str:
+    """In ASCII, as Django puts it into the mail: “ｇmail.com” is gmail.com."""
+    try:
+        return punycode(domain).lower()
+    except UnicodeError:
+        return domain

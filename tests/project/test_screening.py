@@ -96,6 +96,15 @@ def test_a_length_that_is_no_number_is_too_large(client: Client, stated: str) ->
     assert client.post("/songs/", **meta).status_code == 413
 
 
+def test_no_path_writes_a_line_of_its_own_into_the_log(client: Client, caplog: Any) -> None:
+    meta = {"CONTENT_LENGTH": "999999", "wsgi.input": Untouched(), "CONTENT_TYPE": FORM}
+    path = "/a%0D%0A2026-01-01 ERROR songs: forged%1B[31m%E2%80%A8"
+    assert client.post(path, **meta).status_code == 413
+    assert "forged" in caplog.text
+    for record in caplog.records:
+        assert record.getMessage().isprintable()
+
+
 def test_a_body_in_chunks_is_read_up_to_the_limit(alices: Client) -> None:
     endless = Endless()
     assert alices.generic("POST", "/songs/", **chunked(endless)).status_code == 413

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -263,6 +264,29 @@ def test_a_small_body_in_chunks_is_read(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        b"ZZ\r\nabc\r\n0\r\n\r\n",
+        b"-1\r\nabc\r\n0\r\n\r\n",
+        b"3\r\nabcde\r\n0\r\n\r\n",
+        b"3\r\nabc\r\n0\r\nnot a header\r\n\r\n",
+    ],
+)
+def test_chunks_that_cannot_be_told_apart_are_400_and_end_the_connection(
+    server: Server, body: bytes
+) -> None:
+    head = f"POST /songs/ HTTP/1.1\r\n{FORM}Transfer-Encoding: chunked\r\n\r\n".encode()
+    before = len(server.log.read_text())
+    with server.connect() as line:
+        line.sendall(head + body + b"GET /health/live HTTP/1.1\r\n\r\n")
+        answers = line.makefile("rb").read()
+    assert b" 400 " in answers.partition(b"\r\n")[0]
+    assert answers.count(b"HTTP/1.1 ") == 1
+    assert "Traceback" not in server.log.read_text()[before:]
+    server.is_well()
+
+
+@pytest.mark.parametrize(
     ("lines", "status"),
     [
         ("GET /" + "a" * 5000 + " HTTP/1.1\r\n\r\n", b" 414 "),
@@ -295,3 +319,31 @@ def test_slow_listeners_of_files_leave_the_pages_served(server: Server) -> None:
             )
         for _ in range(4):
             server.is_well()
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["/accounts/password/reset/key/{}/", "/accounts/confirm-email/{}/"],
+)
+def test_a_link_of_a_mail_is_in_no_line_of_the_log(server: Server, link: str) -> None:
+    """The request is refused, and its link is good afterwards."""
+    secret = "3-d6fexk-0123456789abcdef:1wPq:x_Y-z"
+    assert server.ask("POST", link.format(secret))[0] == 403
+    logged = server.log.read_text()
+    assert secret not in logged
+    assert link.format("[hidden]") in logged
+
+
+@pytest.mark.parametrize("path", ["/", "/no/such/page", "/discover/feed.xml", "/health/ready"])
+def test_a_head_has_the_length_of_the_page_and_no_line_in_the_log(
+    server: Server, path: str
+) -> None:
+    with server.connect() as line:
+        line.sendall(f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        line.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        first, _, rest = line.makefile("rb").read().partition(b"\r\n\r\n")
+    length = re.search(rb"Content-Length: (\d+)", first)
+    assert length
+    assert int(length[1]) > 0
+    assert rest.startswith(b"HTTP/1.1 200 OK")
+    assert "body bytes" not in server.log.read_text()

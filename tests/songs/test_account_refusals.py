@@ -21,7 +21,7 @@ from allauth.mfa.totp.internal.auth import (
 from django.core import mail
 from django.test import Client
 
-from songs.models import User
+from songs.models import CacheEntry, User
 from tests.songs.doors import a_while_later, is_signed_in, link, sign_in, with_address
 from tests.support.cast import PASSWORD
 from tests.support.forms import form_of
@@ -288,6 +288,15 @@ def test_no_address_takes_the_place_of_another_without_a_mail(sure: Client) -> N
     assert EmailAddress.objects.get(verified=False).email == "two@example.com"
 
 
+def test_an_account_sends_mails_to_some_strangers_alone(sure: Client) -> None:
+    sent = len(mail.outbox)
+    for number in range(20):
+        assert asks_for(sure, f"stranger{number}@example.com").status_code == 302
+        CacheEntry.objects.filter(key__contains=":10/60").delete()  # a minute has passed
+    assert is_told(asks_for(sure, "another@example.com"), "That was too often.", at_most=3600)
+    assert len(mail.outbox) == sent + 20
+
+
 # --- two at once ---
 
 
@@ -323,7 +332,7 @@ def test_an_app_that_is_switched_on_twice_at_once_is_one(sure: Client) -> None:
 
 
 def test_the_second_of_two_forms_at_once_is_told_so(
-    sure: Client, monkeypatch: pytest.MonkeyPatch
+    sure: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Both have found that there is no such address yet."""
     make = EmailAddress.objects.create
@@ -337,6 +346,8 @@ def test_the_second_of_two_forms_at_once_is_told_so(
     assert (answer.status_code, answer["Location"]) == (303, "/accounts/email/")
     assert "This form was sent twice at once" in sure.get("/accounts/email/").content.decode()
     assert EmailAddress.objects.count() == 1  # what was half done is undone
+    assert "Two forms at once: duplicate key value" in caplog.text
+    assert "new@example.com" not in caplog.text
 
 
 # --- a code opens once ---

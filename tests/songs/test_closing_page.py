@@ -21,6 +21,7 @@ from songs.sharing import publishing
 from tests.songs.conftest import as_
 from tests.support.blocking import Uncommitted, others, wait_until_blocked
 from tests.support.cast import PASSWORD, a_song, bob, wishes
+from tests.support.functions import at_once
 
 pytestmark = pytest.mark.django_db
 CLOSE, DOWNLOAD = "/accounts/close/", "/accounts/download/"
@@ -79,6 +80,21 @@ def test_a_session_that_guesses_the_password_ends(alices: Client, alice: User) -
     codes = [alices.post(CLOSE, {"password": "wrong"}).status_code for _ in range(MAX_TRIES)]
     assert codes == [422] * (MAX_TRIES - 1) + [303]
     assert alices.post(CLOSE, {"password": PASSWORD})["Location"].startswith("/accounts/login/")
+    assert User.objects.filter(pk=alice.pk).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_passwords_that_are_tried_at_once_are_counted_like_those_in_turn(alice: User) -> None:
+    session = as_(alice).cookies
+
+    def guess() -> int:
+        tab = Client()
+        tab.cookies = session
+        return tab.post(CLOSE, {"password": "wrong"}).status_code
+
+    codes = at_once(*[guess] * 12)
+    assert codes.count(422) == MAX_TRIES - 1
+    assert set(codes) <= {422, 302, 303}
     assert User.objects.filter(pk=alice.pk).exists()
 
 

@@ -77,6 +77,13 @@ def test_head_has_the_headers_and_no_body(alices: Client, song: Song) -> None:
     assert answer["Content-Length"] == str(len(AUDIO))
 
 
+@pytest.mark.parametrize("header", ["bytes=0-9", "bytes=999999-"])
+def test_head_has_no_ranges(alices: Client, song: Song, header: str) -> None:
+    answer = alices.head(f"/songs/{song.pk}/audio", headers={"Range": header})
+    assert (answer.status_code, answer["Content-Length"]) == (200, str(len(AUDIO)))
+    assert "Content-Range" not in answer
+
+
 def test_what_the_browser_has_is_not_sent_again(alices: Client, song: Song) -> None:
     address = f"/songs/{song.pk}/audio"
     first = alices.get(address)
@@ -84,6 +91,7 @@ def test_what_the_browser_has_is_not_sent_again(alices: Client, song: Song) -> N
     by_tag = alices.get(address, headers={"If-None-Match": first["ETag"]})
     by_date = alices.get(address, headers={"If-Modified-Since": first["Last-Modified"]})
     assert by_tag.status_code == by_date.status_code == 304
+    assert by_tag["Content-Length"] == by_date["Content-Length"] == first["Content-Length"]
 
 
 def test_a_range_of_an_older_file_comes_as_the_whole_new_one(alices: Client, song: Song) -> None:

@@ -94,7 +94,12 @@ def test_a_site_may_give_nothing(client: Client, settings) -> None:
 
 
 @pytest.mark.parametrize(
-    "again", ["dora@gmail.com", "DORA@gmail.com", "d.o.r.a@googlemail.com", "dora+songs@gmail.com"]
+    "again",
+    [
+        *("dora@gmail.com", "DORA@gmail.com", "d.o.r.a@googlemail.com", "dora+songs@gmail.com"),
+        *("dora@ｇmail.com", "dora@gma\u00adil.com"),
+        *('"dora"@gmail.com', '"do\\ra"@gmail.com', '"d.ora+songs"@gmail.com'),
+    ],
 )
 def test_a_returning_address_gets_nothing(client: Client, again: str) -> None:
     sign_up(client, email="dora@gmail.com")
@@ -106,6 +111,13 @@ def test_a_returning_address_gets_nothing(client: Client, again: str) -> None:
     assert EmailAddress.objects.get().verified
     assert User.objects.get().credits == 0
     assert "This address has had its welcome credits before." in page
+
+
+def test_a_domain_in_other_letters_is_the_one_that_its_mail_goes_to() -> None:
+    ways = ["x@bücher.example", "x@BÜCHER.example", "x@xn--bcher-kva.example"]
+    assert len({welcome.normalised(way) for way in ways}) == 1
+    assert welcome.normalised("x@[127.0.0.1]") == "x@[127.0.0.1]"
+    assert welcome.normalised(f"x@{'ü' * 80}.example") == f"x@{'ü' * 80}.example"
 
 
 def test_dots_count_elsewhere() -> None:
