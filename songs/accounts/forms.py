@@ -7,7 +7,9 @@ from typing import Any
 
 from allauth.account.forms import AddEmailForm, LoginForm, ResetPasswordForm
 from allauth.account.forms import SignupForm as AllauthSignUpForm
+from allauth.account.models import EmailAddress
 from allauth.core import context
+from allauth.mfa.utils import is_mfa_enabled
 from django import forms
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -16,6 +18,7 @@ from django.http import HttpRequest
 from songs import cache
 from songs.accounts import addresses, attempts, names
 from songs.limits.network import network_of
+from songs.models import User
 
 CODE_TRIES = 10  # wrong codes from one network, in attempts.WINDOW
 
@@ -49,6 +52,24 @@ class LostPasswordForm(ResetPasswordForm):
         super().__init__(*args, **kwargs)
         self.fields["email"].label = "E-mail"
         addresses.limit(self.fields["email"])
+
+    def clean_email(self) -> str:
+        """Send no link to an account with a second factor by an address that is not confirmed. A
+        stranger may have made the account with somebody's address: its owner would take it over,
+        and the stranger's passkey would go on opening it. Sign-up leads the owner to an account of
+        their own."""
+        email: str = super().clean_email()
+        self.users: list[User] = [
+            user for user in self.users if not _is_kept_by_another(user, email)
+        ]
+        return email
+
+
+def _is_kept_by_another(user: User, email: str) -> bool:
+    """Accounts of staff are the operators' work."""
+    if user.is_staff or not is_mfa_enabled(user):
+        return False
+    return EmailAddress.objects.filter(user=user, email__iexact=email, verified=False).exists()
 
 
 class SignUpForm(AllauthSignUpForm):

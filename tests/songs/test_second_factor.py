@@ -15,6 +15,7 @@ from allauth.mfa.totp.internal.auth import (
     generate_totp_secret,
     hotp_value,
 )
+from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import Client
 
@@ -104,6 +105,18 @@ def test_a_new_password_by_mail_does_not_go_round_it(protected: User, client: Cl
     new = {"password1": "another-long-enough-one", "password2": "another-long-enough-one"}
     assert client.post(form, new)["Location"].startswith(INTO_IT)
     assert not is_signed_in(client)
+
+
+@pytest.mark.parametrize(("is_confirmed", "mails"), [(True, 1), (False, 0)])
+def test_an_account_with_one_gets_a_new_password_by_a_confirmed_address_alone(
+    protected: User, client: Client, is_confirmed: bool, mails: int
+) -> None:
+    """A stranger may have made it with somebody's address: its owner would take it over, and the
+    stranger's passkey would go on opening it."""
+    with_address(protected, verified=is_confirmed)
+    client.post("/accounts/password/reset/", {"email": protected.email})
+    links = [sent for sent in mail.outbox if "/password/reset/key/" in sent.body]
+    assert len(links) == mails
 
 
 def test_no_secret_is_readable_in_its_row(protected: User, secret: str) -> None:
