@@ -126,7 +126,7 @@ def _fail_pending_requests(run_id: uuid.UUID) -> None:
     """But for those that a gateway looks at: it locks requests before runs, and looks at the run
     (outbox, 5)."""
     pending = models.Fetch.objects.filter(run_id=run_id, status=FetchStatus.PENDING)
-    free = pending.select_for_update(skip_locked=True).values("id")
+    free = list(pending.select_for_update(skip_locked=True).values_list("id", flat=True))
     models.Fetch.objects.filter(id__in=free).update(
         status=FetchStatus.FAILED, error=RUN_CANCELLED, ended_at=Now()
     )

@@ -29,7 +29,7 @@ from jobs.events.insertion import INTO_EVENTS, INTO_RUNS
 from jobs.ids import new_key
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.query import Query
-from jobs.registry import catalog
+from jobs.registry import catalog, last_synced
 from jobs.registry.function import Function
 from jobs.runs import hook_events, line_locks, turns
 from jobs.runs.hook_events import CANCELLED
@@ -176,7 +176,7 @@ def _hooks(fn_ids: Collection[str]) -> dict[str, str] | None:
     """Each function's `on_cancel` hook; None if more follows: a listener, or a hook not plain."""
     if catalog.triggered_by(CANCELLED) or catalog.cancelled_by(CANCELLED):
         return None
-    found = {fn_id: catalog.hook_of(fn_id, "cancel") for fn_id in fn_ids}
+    found = {fn_id: last_synced.hook_of(fn_id, "cancel") for fn_id in fn_ids}
     hooks = {fn_id: hook for fn_id, hook in found.items() if hook is not None}
     if any(not _is_plain(hook) for hook in hooks.values()):
         return None

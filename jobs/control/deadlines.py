@@ -8,10 +8,11 @@ from typing import Any
 from django.db.models.functions import Now
 
 from jobs.lib.durations import seconds
-from jobs.registry import catalog
+from jobs.registry import last_synced
 
 
 def start_deadline(fn_id: str) -> Any:
     """By when a run that is ready now must start (SQL); None without `timeouts.start`."""
-    start = catalog.get(fn_id).timeouts.start if catalog.knows(fn_id) else None
+    function = last_synced.function_of(fn_id)
+    start = function.timeouts.start if function else None
     return None if start is None else Now() + timedelta(seconds=seconds(start))

@@ -6,6 +6,7 @@ process.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Q
@@ -22,7 +23,7 @@ from jobs.models import UNFINISHED, Reason, RegisteredFunction, Run, RunQuerySet
 from jobs.platform.postgres import notifier
 from jobs.registry import catalog
 from jobs.registry.validation import NAME_LIMIT
-from jobs.runs import hook_events
+from jobs.runs import hook_events, turns
 
 BATCH = 500
 
@@ -132,7 +133,9 @@ def _ready(fn_id: str) -> None:
     if stood is None or stood.paused_at is None:
         return
     waiting = Run.objects.in_status(RunStatus.QUEUED).filter(fn_id=fn_id, started_at=None)
+    parked = list(waiting.filter(reason=Reason.TURN).values_list("id", flat=True))
     waiting.update(ready_at=Greatest("ready_at", Now()))
+    transaction.on_commit(partial(turns.wake_passed_by, parked), robust=True)
     start = stood.config.get("timeouts", {}).get("start")
     if start is not None:
         in_time = Now() + timedelta(seconds=start)

@@ -6,6 +6,7 @@ two retries at the same moment one acts.
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -36,7 +37,7 @@ from jobs.metrics import ended_runs
 from jobs.models import FINISHED, REMEMBERED, FetchStatus, RunStatus, StepKind, StepStatus
 from jobs.platform.postgres import notifier
 from jobs.registry import catalog
-from jobs.runs import completion, hook_events, invocation_tree
+from jobs.runs import completion, hook_events, invocation_tree, turns
 
 
 def rerun(
@@ -68,6 +69,8 @@ def rerun(
     with transaction.atomic(), requester.asking(asker):
         along = TakenAlong() if anew else taken_along(run)
         below = along.lock()
+        if along.run_ids:  # a parked one's row is locked from here on
+            transaction.on_commit(partial(turns.wake_passed_by, along.run_ids), robust=True)
         run = lock_run(run_id)
         _refuse(run, anew, from_step)
         for child in below:

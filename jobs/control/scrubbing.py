@@ -91,10 +91,10 @@ EVENTS = f"""
 UPDATE jobs_event e SET repeat = NULL, dedupe_id = '', forgotten_at = statement_timestamp(),
        data = CASE WHEN name IN ({NAMES_IN_SQL})
                    THEN {_of("data", "function_id", "run_id", "epoch")} ELSE '{{}}' END
- WHERE e.id IN (SELECT id FROM jobs_event
-                 WHERE id = ANY(%(ids)s) AND forgotten_at IS NULL
-                 ORDER BY id FOR UPDATE SKIP LOCKED)
-   AND NOT EXISTS (SELECT 1 FROM jobs_run r WHERE r.event_id = e.id AND r.forgotten_at IS NULL)
+ WHERE e.id = ANY(ARRAY(SELECT id FROM jobs_event
+                         WHERE id = ANY(%(ids)s) AND forgotten_at IS NULL
+                         ORDER BY id FOR UPDATE SKIP LOCKED))
+   AND (SELECT 1 FROM jobs_run r WHERE r.event_id = e.id AND r.forgotten_at IS NULL LIMIT 1) IS NULL
 RETURNING e.id
 """  # noqa: S608
 

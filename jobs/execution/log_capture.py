@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TextIO, cast
 
 from jobs.execution.records import Row
@@ -56,11 +56,19 @@ class LogCapture:
     (removed from the code) they are kept.
     """
 
-    def __init__(self, claim: Claim, unit_of_work: UnitOfWork, *, replaying: bool) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        unit_of_work: UnitOfWork,
+        attempt: Callable[[], int],
+        *,
+        replaying: bool,
+    ) -> None:
+        """`attempt` tells that of the code between steps."""
         self._claim = claim
         self._unit_of_work = unit_of_work
         self._step_name = ""
-        self._attempt = claim.attempt
+        self._attempt_between, self._attempt_of_step = attempt, 0
         self._count = 0
         self._replaying = replaying
         self._held: list[Row] = []
@@ -73,12 +81,11 @@ class LogCapture:
         self._replaying = replaying
 
     def enter(self, step_name: str, attempt: int) -> None:
-        self._step_name, self._attempt, self._replaying = step_name, attempt, False
+        self._step_name, self._attempt_of_step, self._replaying = step_name, attempt, False
 
     def leave(self, *, replaying: bool) -> None:
         self.end_line()
-        self._step_name, self._attempt = "", self._unit_of_work.attempt
-        self._replaying = replaying
+        self._step_name, self._replaying = "", replaying
 
     def add(self, level: str, message: str) -> None:
         if self._count > MAX_LOG_LINES:
@@ -90,7 +97,7 @@ class LogCapture:
         lines.append(
             {
                 "step_name": self._step_name,
-                "attempt": self._attempt,
+                "attempt": self._attempt_of_step if self._step_name else self._attempt_between(),
                 "level": fit_text(level, LEVEL_LIMIT),
                 "at": self._claim.clock.now(),
                 "message": fit_text(message, MESSAGE_LIMIT),

@@ -18,7 +18,7 @@ from jobs.lib import backoff
 from jobs.lib.error_report import describe
 from jobs.models import Reason, RunStatus, StepStatus
 from jobs.platform.postgres.clock import database_clock
-from jobs.registry import catalog
+from jobs.registry import last_synced
 from jobs.runs.completion import fail_run
 from jobs.runs.lease import release
 
@@ -37,8 +37,7 @@ def record_attempt(
     at, seconds = decode_current_step(current_step, run.id) or (None, 0.0)
     step = _step_of(run, at) if at else None
     number = step.attempts if step else run.function_errors
-    function = catalog.get(run.fn_id) if catalog.knows(run.fn_id) else None
-    delay = retry_delay(function, error, number)
+    delay = retry_delay(last_synced.function_of(run.fn_id), error, number)
     now = database_clock().at
     description = _write_attempt(
         run, step, number, error, (now - backoff.span(seconds), now), delay

@@ -51,7 +51,8 @@ class StepRunner:
         self.claim = claim
         self.unit_of_work = unit_of_work
         self.memory = Memory(claim)
-        self.log = LogCapture(claim, unit_of_work, replaying=self.memory.is_replaying)
+        replaying = self.memory.is_replaying
+        self.log = LogCapture(claim, unit_of_work, lambda: self.errors_here, replaying=replaying)
         self._function = function
         self._observer = observer
         self._attempts = Attempts(claim, unit_of_work)

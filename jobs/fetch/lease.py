@@ -11,6 +11,8 @@ from typing import Any
 
 from django.db import connection
 
+from jobs.runs import turns
+
 # Assignments of an UPDATE of jobs_fetch `f`.
 RELEASED = "lease_token = NULL, lease_until = NULL"
 
@@ -46,7 +48,8 @@ def requeueing(which: str, sent_at: str) -> str:
     which wait for no answer. `sent_at` recognises a gateway that comes back (outbox, 3).
 
     A run that another transaction locks may be ending there: its request stays as it is, and the
-    next sweep finds it.
+    next sweep finds it. A parked run, retried while its request was in flight, may miss its turn
+    while it is locked here (requeue).
     """
     return f"""
 WITH meant AS MATERIALIZED ({which}),
@@ -59,7 +62,7 @@ UPDATE jobs_fetch f SET {RELEASED}, sent_at = {sent_at},
                     ELSE '{json.dumps(RUN_ENDED)}' END,
        ended_at = CASE WHEN r.ended_at IS NOT NULL THEN statement_timestamp() END
   FROM runs r WHERE r.id = f.run_id AND f.id = ANY(ARRAY(SELECT id FROM meant))
-RETURNING f.id
+RETURNING f.run_id
 """  # noqa: S608
 
 
@@ -78,6 +81,13 @@ RELEASE = requeueing(
 
 def requeue_lapsed() -> int:
     """Returns how many requests are sent again."""
+    return requeue(REQUEUE_LAPSED)
+
+
+def requeue(statement: str, values: dict[str, Any] | None = None) -> int:
+    """One of `requeueing`, and the turns that it made others pass by."""
     with connection.cursor() as cursor:
-        cursor.execute(REQUEUE_LAPSED)
-        return int(cursor.rowcount)
+        cursor.execute(statement, values)
+        run_ids = [run_id for (run_id,) in cursor.fetchall()]
+    turns.wake_passed_by(run_ids)
+    return len(run_ids)

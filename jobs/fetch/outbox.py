@@ -41,6 +41,7 @@ from jobs.fetch.lease import (
     RUN_CANCELLED,
     failing,
     leased,
+    requeue,
 )
 from jobs.fetch.leased_request import CompletedRequest, LeasedRequest
 from jobs.models import HOST_SQL
@@ -130,7 +131,7 @@ WITH no_wait AS MATERIALIZED (
   SELECT r.status = 'waiting' AND r.lease_token IS NULL AND r.fn_id = ANY(%(known)s)
          AND r.turns_held = cardinality(r.turn_keys) AS is_free, {run_facts()}
     FROM jobs_run r
-   WHERE r.id IN (SELECT run_id FROM written)
+   WHERE r.id = ANY(ARRAY(SELECT run_id FROM written))
      AND {CAN_BE_WOKEN}
    ORDER BY r.id DESC FOR NO KEY UPDATE
 ), mine AS MATERIALIZED (
@@ -221,8 +222,7 @@ def renew(leased_requests: Sequence[LeasedRequest]) -> None:
 
 
 def release(leased_requests: Sequence[LeasedRequest]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(RELEASE, _sent(leased_requests))
+    requeue(RELEASE, _sent(leased_requests))
     notifier.notify(notifier.ANYTHING)
 
 

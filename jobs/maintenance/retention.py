@@ -159,8 +159,11 @@ def _delete_runs(keep: timedelta, batch: int, awaited: set[str], done: Progress)
 
 
 def _awaited(keep: timedelta) -> set[str]:
-    waiting = Step.objects.filter(status=StepStatus.WAITING).exclude(awaits="")
-    return set(waiting.filter(run__created_at__lt=Now() - keep).values_list("awaits", flat=True))
+    waiting = Step.objects.filter(status=StepStatus.WAITING).exclude(awaits="").order_by()
+    # A subquery, as below: it would be joined with all runs.
+    made = Subquery(Run.objects.filter(id=OuterRef("run_id")).values("created_at")[:1])
+    old = waiting.alias(made=made).filter(made__lt=Now() - keep)
+    return set(old.values_list("awaits", flat=True))
 
 
 def _window(keep: timedelta) -> timedelta:

@@ -26,9 +26,9 @@ logger = logging.getLogger("jobs.engine")
 # Losses without blame (_take_lapsed_runs).
 REQUEUE_LAPSED = f"""
 UPDATE jobs_run SET {releasing(lost_count="lost_count + 1")}
- WHERE id IN (SELECT id FROM jobs_run
-               WHERE lease_until < statement_timestamp() AND NOT begun
-               ORDER BY lease_until LIMIT 200 FOR UPDATE SKIP LOCKED)
+ WHERE id = ANY(ARRAY(SELECT id FROM jobs_run
+                       WHERE lease_until < statement_timestamp() AND NOT begun
+                       ORDER BY lease_until LIMIT 200 FOR UPDATE SKIP LOCKED))
 """  # noqa: S608
 
 

@@ -91,13 +91,12 @@ def _declared(function: Function) -> str:
 
 def _set_aside(function: Function, why: str) -> None:
     logger.error("A function is set aside, the others go on: %s", why)
-    waiting = Function(
-        fn_id=function.fn_id,
-        name=function.fn_id,
-        handler=_cannot_run,
+    waiting = stand_in(
+        function.fn_id,
         triggers=function.triggers,
         concurrency=function.concurrency,
         resumable=function.resumable is not False,
+        hooks=function.hooks,
     )
     try:
         _refuse_unusable(waiting)
@@ -109,8 +108,13 @@ def _set_aside(function: Function, why: str) -> None:
     _look_again()
 
 
+def stand_in(fn_id: str, **options: Any) -> Function:
+    """Of a function that this process cannot run: its runs are made and wait."""
+    return Function(fn_id=fn_id, name=fn_id, handler=_cannot_run, **options)
+
+
 def _cannot_run(ctx: Any) -> None:
-    raise UnknownFunction("This function was refused when it was registered.")
+    raise UnknownFunction("This process cannot run the function.")
 
 
 def unregister(fn_id: str) -> None:
@@ -155,12 +159,6 @@ def cancelled_by(event_name: str) -> tuple[tuple[Function, Cancel], ...]:
         for cancel in function.cancel_on
         if cancel.event == event_name
     )
-
-
-def hook_of(fn_id: str, moment: str) -> Function | None:
-    """`moment` is “failure”, “cancel” or “retry”."""
-    function = _functions.get(fn_id)
-    return _functions.get(function.hooks.get(moment, "")) if function else None
 
 
 def knows(fn_id: str) -> bool:

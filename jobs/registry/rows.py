@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -12,7 +13,7 @@ from jobs.lib.excerpts import quoted
 from jobs.models import RegisteredFunction
 from jobs.platform.postgres.outages import is_unavailable
 from jobs.registry import unusable
-from jobs.registry.catalog import all_functions
+from jobs.registry.catalog import all_functions, get
 from jobs.registry.function import Function
 
 logger = logging.getLogger("jobs.engine")
@@ -80,11 +81,20 @@ def _write(rows: list[RegisteredFunction]) -> None:
 
 def _tell(fn_id: str) -> None:
     why = fit_text(unusable.why(fn_id) or "", REASON_LIMIT)
-    row = RegisteredFunction(fn_id=fn_id, name=fn_id, config={"unfit": why}, synced_at=Now())
     try:
         with transaction.atomic():
-            _write([row])
+            config = {**_kept(fn_id), "unfit": why}
+            _write([RegisteredFunction(fn_id=fn_id, name=fn_id, config=config, synced_at=Now())])
     except Exception as error:
         if is_unavailable(error):
             raise
         logger.exception("Function %s cannot have a row.", quoted(fn_id))
+
+
+def _kept(fn_id: str) -> dict[str, Any]:
+    """What a cluster wrote that could use it holds for its runs (last_synced), with the hooks that
+    it has here."""
+    row = RegisteredFunction.objects.filter(fn_id=fn_id).first()
+    config: Any = row.config if row else {}
+    hooks = {f"on_{moment}": hook for moment, hook in get(fn_id).hooks.items()}
+    return {**(config if isinstance(config, dict) else {}), **hooks}

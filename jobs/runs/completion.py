@@ -15,7 +15,7 @@ from jobs.events.event import Event, EventPayload
 from jobs.lib.failure_kinds import kind_of
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
-from jobs.registry import catalog
+from jobs.registry import catalog, last_synced
 from jobs.runs.claimed_run import Claim
 from jobs.runs.hook_events import CANCELLED, FAILED, RETRIED, data_of
 from jobs.runs.lease import release
@@ -66,7 +66,7 @@ def emit_and_start_hook(
     data = data_of(ended_run.fn_id, ended_run.run_id, epoch, error, ended_run.event)
     sent = Event(name=name, data=data)
     triggers = not _is_started_by_engine(ended_run)
-    hook = catalog.hook_of(ended_run.fn_id, moment)
+    hook = last_synced.hook_of(ended_run.fn_id, moment)
     if hook is None and not catalog.cancelled_by(name):
         intake.accept_fresh([sent], triggers=triggers)
         return

@@ -172,6 +172,12 @@ SELECT r.key FROM unnest(%(keys)s::text[]) AS line(key)
 """  # noqa: S608
 
 
+PARKED_AMONG = """
+SELECT turn_keys, turns_held FROM jobs_run
+ WHERE id = ANY(%(ids)s) AND status = 'queued' AND due_at IS NULL AND reason = 'turn'
+"""
+
+
 def take_turns(
     waiting: Sequence[tuple[uuid.UUID, list[str], int]], seen: datetime, leased: dict[str, Any]
 ) -> set[uuid.UUID]:
@@ -241,3 +247,16 @@ def wake_where_room_is(keys: Collection[str], line: int) -> None:
     for start in range(0, len(found), MAX_OWN_LOCKS):
         with transaction.atomic():
             wake_next_in_lines([key for (key,) in found[start : start + MAX_OWN_LOCKS]], line)
+
+
+def wake_passed_by(run_ids: Collection[uuid.UUID]) -> None:
+    """After a transaction that locked these rows: a run that ended meanwhile passed by those that
+    are parked, and may have woken none of their line. Outside a transaction."""
+    if not run_ids:
+        return
+    keys: tuple[set[str], set[str]] = (set(), set())
+    for turn_keys, turns_held in statements.execute(PARKED_AMONG, {"ids": list(run_ids)}):
+        keys[turns_held].add(turn_keys[turns_held])
+    for line, line_keys in enumerate(keys):
+        if line_keys:
+            wake_where_room_is(line_keys, line)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -53,6 +54,25 @@ def test_a_line_knows_its_attempt_and_a_failed_attempts_lines_stay():
         drain()
     lines = the_run().log_lines.values_list("attempt", "message")
     assert list(lines) == [(0, "trying"), (1, "trying")]
+
+
+def test_a_line_between_the_steps_of_a_branch_has_the_branchs_attempt_and_not_its_neighbours():
+    diary = Diary()
+
+    def flaky(ctx: Context) -> None:
+        ctx.step.run("flaky", diary.fail_times, "flaky", 1)
+
+    def neighbour(ctx: Context) -> None:
+        ctx.step.sleep("nap", 5)
+        print(f"the neighbour at {ctx.attempt}")
+        ctx.step.run("next", diary.write, "next")
+
+    def handler(ctx: Context) -> None:
+        ctx.step.parallel([partial(flaky, ctx), partial(neighbour, ctx)])
+
+    run = ran(handler, skip_time=True, backoff=[60])
+    assert run.attempts.filter(step_name="flaky").count() == 2
+    assert list(run.log_lines.values_list("attempt", "message")) == [(0, "the neighbour at 0")]
 
 
 def test_replay_says_nothing_twice():

@@ -14,9 +14,10 @@ from django.test import Client
 from django.urls import reverse
 
 from jobs.api import Concurrency, Context, Event, TriggerCron, TriggerEvent, cancel, rerun, send
-from jobs.control import cancel_on
+from jobs.control import cancel_on, forgetting, pauses
+from jobs.ids import new_id
 from jobs.maintenance import cron, retention
-from jobs.models import CronSchedule, Run
+from jobs.models import CronSchedule, Fetch, Run
 from jobs.platform.postgres import statements
 from jobs.runs import claiming
 from jobs.testing import drain
@@ -28,9 +29,12 @@ from tests.support.history import make_history, off_the_record, tidy_up
 HISTORY = 1_000_000
 QUIET = 20_000  # ended runs
 UNKNOWN = 300_000  # by the planner's guesses, dear enough to go through
+EMPTIED = 5_000  # ended runs in tables that were analyzed when they were empty
 BACKLOG = 2_000  # runs that are due
 # Of one statement that looks at every line: some 250, with four looks of up to four pages each.
 MAX_OF_ALL_LINES = 4_000
+# Of one statement that reads a whole index, and its rows, once; again and again would be millions.
+MAX_OF_ALL_ROWS = 8_000
 OF_ALL_UNFINISHED = " jobs_run_unfinished "  # the panel's
 # Of one statement of the engine. An insertion among a million rows now and then looks through free
 # space and splits a page in each of a dozen indexes; a scan would read tens of thousands.
@@ -196,6 +200,49 @@ def forget_statistics() -> None:
     with connection.cursor() as cursor:
         names = [f"'{name}'::regclass" for name in LARGE]
         cursor.execute(f"DELETE FROM pg_statistic WHERE starelid IN ({', '.join(names)})")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_by_the_figures_of_an_emptied_table_none_is_read_again_and_again(settings):
+    """By them each table, and each index, has no row. So a join's order says nothing, and what is
+    inside it may be read anew for each row outside."""
+    settings.JOBS = {**settings.JOBS, "ALLOWED_HOSTS": ["127.0.0.1:9"], "RETENTION_BATCH": 5}
+    with off_the_record(), registered(work, **OPTIONS):
+        cron.sync()
+        ended = live_runs()
+        send([Event(name="test/go", data={"user": f"waits {n}", "wait": True}) for n in range(50)])
+        drain()
+        make_history(ended, EMPTIED)
+        with transaction.atomic(), explained() as engine:
+            as_if_emptied()
+            a_bit_of_everything()
+            what_happens_now_and_then()
+            transaction.set_rollback(True)
+        tidy_up()
+    for statement, pages in engine.pages.items():
+        assert pages <= MAX_OF_ALL_ROWS, engine.story(statement)
+
+
+def what_happens_now_and_then() -> None:
+    pauses.pause("test-function", stop_running=True)
+    pauses.resume("test-function")
+    (event_id,) = send(Event(name="test/go", data={"user": "forgotten"}))
+    drain()
+    forgetting.forget([event_id])
+    Fetch.objects.filter(status="pending").update(
+        status="sending", lease_token=new_id(), lease_until=Now()
+    )
+    drain()
+
+
+def as_if_emptied() -> None:
+    """What an analysis leaves of tables from which everything was deleted a moment before."""
+    forget_statistics()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE pg_class SET reltuples = 0, relpages = CASE relkind WHEN 'r' THEN 3 ELSE 1 END"
+            " WHERE relname LIKE 'jobs\\_%' AND relkind IN ('r', 'i')"
+        )
 
 
 @pytest.mark.django_db(transaction=True)
