@@ -30,6 +30,7 @@ from jobs.runs import invocation_tree
 
 MAX_AT_ONCE = 500  # ids in one form (DATA_UPLOAD_MAX_NUMBER_FIELDS is 1000)
 MAX_WALKED = 10_000  # runs of a tree
+MAX_PASSED_OVER = 10_000  # counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,8 @@ def in_bulk(
         return None
     if request.POST.get("post"):
         begun = timezone.now()
-        done = _do_all(model_admin, request, list(fitting[:MAX_AT_ONCE]), bulk)
+        left_alone = runs.exclude(status__in=bulk.statuses).order_by()[:MAX_AT_ONCE].count()
+        done = _do_all(model_admin, request, list(fitting[:MAX_AT_ONCE]), bulk, left_alone)
         return redirect(bulk_result.address(request, begun)) if done and bulk is RETRY else None
     chosen = list(fitting[: MAX_AT_ONCE + 1])
     allowed = [run for run in chosen if request.user.has_perm(bulk.permission, run)]
@@ -99,8 +101,7 @@ def in_bulk(
         text = f"None of the selected runs is {bulk.which}: nothing to {bulk.verb.lower()}."
         model_admin.message_user(request, text, messages.WARNING)
         return None
-    passed_over = runs.exclude(status__in=bulk.statuses).order_by()[:10_000].count()
-    page = _confirmation(request, bulk, allowed, len(chosen)) | {"passed_over": passed_over}
+    page = _confirmation(request, bulk, allowed, len(chosen)) | _passed_over(runs, bulk)
     shared = {"opts": model_admin.opts, "media": model_admin.media}
     context = {**model_admin.admin_site.each_context(request), **shared, **page}
     return TemplateResponse(request, "admin/jobs/run/confirm.html", context)
@@ -121,6 +122,14 @@ def _confirmation(
         "below": _below(runs) if bulk is CANCEL else "",
         "checkbox": ACTION_CHECKBOX_NAME,
     }
+
+
+def _passed_over(runs: RunQuerySet, bulk: Bulk) -> dict[str, Any]:
+    """The number of runs that are left alone, counted up to a limit; and in words."""
+    rest = runs.exclude(status__in=bulk.statuses).order_by()
+    number = rest[: MAX_PASSED_OVER + 1].count()
+    words = f"{number:,}" if number <= MAX_PASSED_OVER else f"More than {MAX_PASSED_OVER:,}"
+    return {"passed_over": number, "passed_over_in_words": words}
 
 
 def _retries(runs: list[Run]) -> dict[str, Any]:
@@ -190,9 +199,11 @@ def _act_by(form_act: FormAct) -> Callable[[Any, HttpRequest, Run], Outcome]:
     return lambda model_admin, request, run: act_on(model_admin, request, run, form_act)
 
 
-def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk) -> int:
-    """The number of runs done. One transaction a run: a refusal undoes no other run, and a form
-    sent again after a crash does the rest."""
+def _do_all(
+    model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk, left_alone: int
+) -> int:
+    """The number of runs done; `left_alone` have changed since they were chosen. One transaction a
+    run: a refusal undoes no other run, and a form sent again after a crash does the rest."""
     refused, done = [], 0
     for run, form_act in bulk_kinds.form_acts(runs, request.POST, bulk.form_act):
         try:
@@ -213,8 +224,16 @@ def _do_all(model_admin: Any, request: HttpRequest, runs: list[Run], bulk: Bulk)
             f"{SENT_BEFORE} {bulk.verb}: {before} {'run' if before == 1 else 'runs'} done before."
         )
         model_admin.message_user(request, text, messages.INFO)
+    if rest := max(left_alone - max(before, 0), 0):
+        model_admin.message_user(request, _left_alone(rest, bulk), messages.WARNING)
     if refused:
         which = format_html_join(" ", "{} ({})", refused[:10])
         text = format_html("{} could not be changed: {}", len(refused), which)
         model_admin.message_user(request, text, messages.ERROR)
     return done
+
+
+def _left_alone(number: int, bulk: Bulk) -> str:
+    if number == 1:
+        return f"1 run was left alone: it is {bulk.others}."
+    return f"{number} runs were left alone: they are {bulk.others}."

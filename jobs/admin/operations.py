@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,6 +28,9 @@ MORE = "more"  # the page's second part
 PARTS = {MORE: "admin/jobs/operations_more.html"}
 MAX_GROUPS = 8
 MAX_ACTS = 8
+# Codes of what needs an operator, by what their page shows; the others are of clusters.
+OF_RUNS = ("failures", "other-failures", "unknown", "late")
+OF_FUNCTIONS = ("paused", "conditions")
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
@@ -47,7 +51,7 @@ def figures(request: HttpRequest, span: Span) -> dict[str, Any]:
     may = request.user.has_perm
     context: dict[str, Any] = {"may_see": may(VIEW_RUN)}
     if context["may_see"]:
-        context |= _drawn(overview(span, *conf.panel_counts())) | {
+        context |= _drawn(overview(span, *conf.panel_counts()), may) | {
             "may_see_clusters": may(VIEW_CLUSTER)
         }
     return context
@@ -64,11 +68,11 @@ def more(request: HttpRequest, span: Span) -> dict[str, Any]:
     return context
 
 
-def _drawn(found: Overview) -> dict[str, Any]:
+def _drawn(found: Overview, may: Callable[[str], bool]) -> dict[str, Any]:
     series = found.charts.all
     return {
         "overview": found,
-        "needs": [(need, link(need)) for need in found.needs],
+        "needs": [(need, link(need) if may(_seen_by(need)) else "") for need in found.needs],
         "tiles": tiles(found),
         "charts": [
             charts.outcomes(series),
@@ -78,6 +82,13 @@ def _drawn(found: Overview) -> dict[str, Any]:
         "groups": found.failures.groups[:MAX_GROUPS],
         "more_groups": max(len(found.failures.groups) - MAX_GROUPS, 0),
     }
+
+
+def _seen_by(need: Need) -> str:
+    """The permission that the page of `link` asks for."""
+    if need.code in OF_RUNS:
+        return VIEW_RUN
+    return VIEW_FUNCTION if need.code in OF_FUNCTIONS else VIEW_CLUSTER
 
 
 def link(need: Need) -> str:

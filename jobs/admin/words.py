@@ -50,6 +50,13 @@ def percent(share: float | None) -> str:
     return f"{share * 100:.1f} %".replace(".0 %", " %")
 
 
+def figure(number: int | str | None) -> str:
+    """“1,703”, “−5”; a dash for none. A text stays as it is."""
+    if number is None or number == "":
+        return "–"
+    return number if isinstance(number, str) else f"{number:,}".replace("-", "−")
+
+
 def after(later: datetime, earlier: datetime) -> str:
     return span(later - earlier)
 

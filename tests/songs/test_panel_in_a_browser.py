@@ -30,6 +30,13 @@ pytestmark = [
 # Of Django's own scripts: the boxes of permissions, and a form that focuses its first field.
 BY_DJANGO = 'aria-prohibited-attr: <span class="help-tooltip'
 FOCUSED = "Autofocus processing was blocked"
+# Cells of cards that do not say what they are, but for a box to tick, a picture and buttons.
+UNNAMED = """
+() => [...document.querySelectorAll("#result_list tbody tr:first-child > *")]
+  .filter((cell) => !cell.matches(".action-checkbox, .field-cover, .field-acts"))
+  .filter((cell) => ["none", "normal", '""'].includes(getComputedStyle(cell, "::before").content))
+  .map((cell) => cell.className)
+"""
 
 
 @pytest.fixture
@@ -103,3 +110,21 @@ def test_operations_is_as_wide_as_a_telephone_when_the_ledger_has_been_checked(
         expect(looked.page.locator(".song-check .jobs-badge")).to_be_visible()
         looked.picture("operations-390-checked")
         assert looked.too_wide() == []
+
+
+def test_on_a_narrow_screen_each_cell_of_a_list_says_what_it_is(
+    browser: Browser, live_server, client: Client, pages: list[str]
+) -> None:
+    name = project.SESSION_COOKIE_NAME
+    cookie = {"name": name, "value": client.cookies[name].value}
+    view = {"viewport": {"width": 390, "height": 900}}
+    models = [model for model in admin.site._registry if model._meta.app_label == "songs"]
+    unnamed: dict[str, list[str]] = {}
+    with chromium.opened(browser, live_server.url, cookie, **view) as looked:
+        for model in models:
+            page = reverse(f"admin:songs_{model._meta.model_name}_changelist")
+            looked.page.goto(page)
+            if found := looked.page.evaluate(UNNAMED):
+                unnamed[page] = found
+    assert len(models) > 5
+    assert unnamed == {}

@@ -14,6 +14,7 @@ from jobs.models import Run
 from jobs.testing import drain
 from tests.jobs.admin.people import staff
 from tests.support import rows
+from tests.support.forms import form_of
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:jobs_run_changelist")
@@ -40,6 +41,18 @@ def test_first_comes_a_page_that_counts_and_nothing_is_done(admin_client: Client
     assert states(*failed) == ["failed", "failed"]
 
 
+def test_a_count_of_what_is_left_alone_stops_and_says_so(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.admin.bulk_actions.MAX_PASSED_OVER", 2)
+    failed = rows.failed_run()
+    completed = [rows.completed_run() for _ in range(3)]
+
+    page = choose(admin_client, "retry_selected", failed, *completed).content.decode()
+
+    assert "More than 2 of the selected runs are not failed and will be left alone." in page
+
+
 def test_confirmed_it_retries_them_and_writes_who_did_it(admin_client: Client) -> None:
     failed = [rows.failed_run(), rows.failed_run()]
 
@@ -64,9 +77,27 @@ def test_what_was_mended_meanwhile_is_left_alone(admin_client: Client) -> None:
         status="completed", steps_done=5, ended_at=rows.now()
     )
 
-    choose(admin_client, "retry_selected", *failed, post="yes")
+    page = choose(admin_client, "retry_selected", *failed, post="yes").content.decode()
 
     assert states(*failed) == ["completed", "queued"]
+    assert "Retry: 1 run done." in page
+    assert "1 run was left alone: it is not failed." in page
+
+
+def test_what_ended_while_the_page_asked_is_counted_once(admin_client: Client) -> None:
+    waiting = [rows.backing_off_run() for _ in range(2)]
+    ended = [rows.completed_run() for _ in range(2)]
+    asked = choose(admin_client, "cancel_selected", *waiting).content.decode()
+    form: dict[str, Any] = form_of(asked, "cancel_selected").fields | {"post": "yes"}
+    form["_selected_action"] = [str(run.pk) for run in (*waiting, *ended)]
+
+    first = admin_client.post(LIST, form, follow=True).content.decode()
+    again = admin_client.post(LIST, form, follow=True).content.decode()
+
+    assert "Cancel: 2 runs done." in first
+    for page in (first, again):
+        assert "2 runs were left alone: they are already over." in page
+    assert "2 runs done before." in again
 
 
 def test_nothing_to_do_is_said(admin_client: Client) -> None:
@@ -104,6 +135,7 @@ def test_more_than_a_form_can_hold_are_left_to_a_run_of_the_engines_own(
 
     asked = choose_all(admin_client, "retry_selected", failed[0], query)
     assert f"Retry all that are failed, of {rows.FN}, since " in asked
+    assert "what is ticked below is for the first button alone" in asked
 
     said = choose_all(admin_client, "retry_selected", failed[0], query, post="all")
 

@@ -258,3 +258,20 @@ def test_the_current_page_and_filter_can_be_told_in_the_systems_own_colours(
             current = every.and_(page.locator("[aria-current]")).first
             other = every.and_(page.locator(":not([aria-current])")).first
             assert current.evaluate(painted) != other.evaluate(painted), links
+
+
+def test_on_a_narrow_screen_what_a_cell_says_stands_beside_its_label(
+    browser, live_server, cookie
+) -> None:
+    kind = "call-modal-api · 500"
+    rows.failed_run(failure_kind=kind)
+    rows.make_run(failure_kind=kind)  # retried, and not over yet
+    view = {"viewport": {"width": 390, "height": 900}}
+    with chromium.opened(browser, live_server.url, cookie, **view) as looked:
+        page = looked.page
+        page.goto(reverse("admin:jobs_run_failures"))
+        cell = page.locator("td[data-label=Mended]").first
+        expect(cell).to_contain_text("under way")
+        left = cell.evaluate("cell => cell.getBoundingClientRect().left")
+        words = cell.locator("span").evaluate("words => words.getBoundingClientRect().left")
+        assert words > left + 100

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+from html import unescape
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -93,3 +97,34 @@ def test_a_nul_in_an_address_is_no_server_error(admin_client: Client, address: s
 def test_a_nul_in_a_path_leads_nowhere(admin_client: Client) -> None:
     for path in ("jobs/registeredfunction/%00/change/", "jobs/run/%00/change/"):
         assert admin_client.get(f"/admin/{path}").status_code == 404
+
+
+@pytest.mark.parametrize("permission", ["view_run", "view_cluster", "view_registeredfunction"])
+def test_operations_leads_nowhere_that_the_account_may_not_go(
+    client: Client, permission: str
+) -> None:
+    client.force_login(cast.staff("viola", permission))
+    paused = rows.make_function()
+    paused.paused_at = rows.now()
+    paused.save()
+    rows.make_cluster(seen_at=rows.now() - timedelta(hours=1))
+    rows.failed_run()
+
+    page = client.get(reverse("admin:index")).content.decode()
+
+    links = {link for link in re.findall(r'href="(/admin/[^"#]*)"', page) if "logout" not in link}
+    assert len(links) > 1
+    assert {link for link in links if client.get(unescape(link)).status_code == 403} == set()
+
+
+def test_what_needs_an_operator_is_told_to_an_account_that_may_not_open_its_page(
+    client: Client,
+) -> None:
+    client.force_login(cast.staff("viola", "view_run"))
+    rows.make_cluster(seen_at=rows.now() - timedelta(hours=1))
+    rows.failed_run(failure_kind="call-modal-api · 500")
+
+    page = client.get(reverse("admin:index")).content.decode()
+
+    assert "No cluster is alive" in page
+    assert "1 run failed" in page

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.admin.words import is_stalled, situation, span
+from jobs.admin.words import figure, is_stalled, situation, span
 from jobs.models import Run
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -55,3 +55,13 @@ def test_a_run_is_stalled_once_its_lease_has_run_out() -> None:
     assert is_stalled(Run(lease_until=NOW - timedelta(seconds=1)), NOW)
     assert not is_stalled(Run(lease_until=NOW + timedelta(seconds=1)), NOW)
     assert not is_stalled(Run(), NOW)
+
+
+def test_a_large_number_is_read_by_its_thousands() -> None:
+    assert [figure(number) for number in (0, 999, 1_703, -98_000)] == [
+        "0",
+        "999",
+        "1,703",
+        "−98,000",
+    ]
+    assert figure(None) == figure("") == "–"
