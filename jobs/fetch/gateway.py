@@ -110,7 +110,7 @@ class Gateway:
         self._requests.notify()
 
     def _post(self, message: ResultUrl | CompletedRequest) -> None:
-        """The coordinator empties the inbox whenever it wakes: only the first message must notify."""
+        """The coordinator empties the inbox when it wakes: only the first message must notify."""
         self._inbox.append(message)
         if len(self._inbox) == 1:
             self._arrivals.notify()
