@@ -23,8 +23,8 @@ class JobsConfig(AppConfig):
     verbose_name = "Jobs"
 
     def ready(self) -> None:
-        from jobs import conf
-        from jobs.lib import log_masking, time_zones, version_range
+        from jobs.cluster import cluster_settings
+        from jobs.lib import log_masking, settings_check, time_zones, version_range
         from jobs.platform.http import host_settings
         from jobs.platform.ipc import process_tree
         from jobs.platform.postgres import django_internals, jit, pipeline_switch, server_checks
@@ -33,7 +33,8 @@ class JobsConfig(AppConfig):
         jit.install()
         pipeline_switch.install()
         log_masking.mask_all()
-        register(conf.check)
+        register(settings_check.check)
+        register(cluster_settings.check)
         register(pipeline_switch.check)
         register(django_internals.check)
         register(version_range.check_of(_leant_on))
@@ -41,6 +42,7 @@ class JobsConfig(AppConfig):
         register(host_settings.check)
         register(process_tree.check)
         register(time_zones.check)
+        register(server_checks.check_vendor)
         register(server_checks.check, Tags.database)
         discovery.discover()
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
 SET_LEASE = 15.0
@@ -18,17 +17,36 @@ MAX_DAYS = 36_500
 RETENTION_BATCH = 500
 RUN_OUTPUT_LIMIT = 32 * 1024 * 1024  # as Inngest's for the state of a run
 MAX_SECONDS = 86_400.0 * 366  # seconds
-BACKEND = "jobs.control.permissions.EngineBackend"
-NO_BACKEND = Warning(
-    f"AUTHENTICATION_BACKENDS does not name {BACKEND}: in the panel only superusers can retry, "
-    "cancel or pause anything.",
-    hint="Add it behind django.contrib.auth.backends.ModelBackend.",
-    id="jobs.W003",
+NAMES = (
+    "LEASE",
+    "BACKOFF",
+    "SECRETS",
+    "ALLOWED_HOSTS",
+    "PRIVATE_HOSTS",
+    "GATEWAY_LIMIT",
+    "GATEWAY_PER_HOST",
+    "GATEWAY_GRACE",
+    "LISTEN",
+    "RETENTION_DAYS",
+    "RETENTION_BATCH",
+    "VERSION",
+    "RUN_LINKS",
+    "RUNS_ABOUT",
+    "RUN_SEARCH",
+    "KIND_ACTS",
+    "PANEL_COUNTS",
+    "PANEL_CARDS",
+    "RUN_OUTPUT_LIMIT",
+    "PIPELINE",
+    "PREPARE_STEPS",
 )
 
 
 def _setting(name: str, default: Any) -> Any:
-    value = getattr(settings, "JOBS", {}).get(name)
+    try:
+        value = settings.JOBS.get(name)
+    except AttributeError:  # no JOBS, or no dict (lib/settings_check.py)
+        return default
     return default if value is None else value
 
 
@@ -87,9 +105,28 @@ def _is_delay(given: Any) -> bool:
 
 
 def secrets() -> Sequence[str]:
-    """Names of settings whose values never reach a row."""
-    names: Sequence[str] = _setting("SECRETS", ())
-    return names
+    """Names of settings whose values never reach a row. Of what the check refuses, those that can
+    be read: until it is mended they are masked.
+    """
+    given = _setting("SECRETS", ())
+    names = given if isinstance(given, list | tuple | set | frozenset) else [given]
+    return [name for name in names if isinstance(name, str)]
+
+
+def checked_secrets() -> None:
+    """The error shows no entry: it may be a secret itself."""
+    given = _setting("SECRETS", ())
+    if not isinstance(given, list | tuple | set | frozenset):
+        raise ImproperlyConfigured(
+            f'JOBS["SECRETS"] is of type {type(given).__name__}: a list of the names of settings '
+            'is allowed, ["API_KEY"].'
+        )
+    for number, name in enumerate(given):
+        if not isinstance(name, str) or not name.isidentifier() or not name.isupper():
+            raise ImproperlyConfigured(
+                f'JOBS["SECRETS"][{number}] is not the name of a setting. Write the name in '
+                'capital letters, "API_KEY", and not its value.'
+            )
 
 
 def allowed_hosts() -> Sequence[str]:
@@ -215,6 +252,16 @@ def run_search() -> str | None:
     return _path("RUN_SEARCH", _setting("RUN_SEARCH", None))
 
 
+# The settings that name callables.
+CALLABLES: dict[str, Callable[[], str | Sequence[str] | None]] = {
+    "RUN_LINKS": run_links,
+    "RUNS_ABOUT": runs_about,
+    "RUN_SEARCH": run_search,
+    "KIND_ACTS": kind_acts,
+    "PANEL_CARDS": panel_cards,
+}
+
+
 def _paths(name: str, paths: Any) -> Sequence[str]:
     if not isinstance(paths, list | tuple) or not all(isinstance(path, str) for path in paths):
         raise ImproperlyConfigured(
@@ -239,21 +286,3 @@ def version() -> str:
             f'JOBS["VERSION"] = {value!r}: a text of at most 64 characters is allowed.'
         )
     return value
-
-
-def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """An error for each unusable setting (`jobs.E001`); a warning without the backend for
-    permissions on runs (`jobs.W003`)."""
-    problems = []
-    gateway = (gateway_limit, gateway_per_host, gateway_grace)
-    engine = (lease, *gateway, retention, retention_batch, backoff, run_output_limit, version)
-    database = (prepare_steps, pipeline, listen)
-    panel = (panel_cards, panel_counts, kind_acts, run_links, runs_about, run_search)
-    for read in (*engine, *database, *panel):
-        try:
-            read()
-        except ImproperlyConfigured as problem:
-            problems.append(str(problem))
-    errors = [Error(problem, id="jobs.E001") for problem in dict.fromkeys(problems)]
-    is_asked = BACKEND in settings.AUTHENTICATION_BACKENDS
-    return [*errors] if is_asked else [*errors, NO_BACKEND]

@@ -23,6 +23,7 @@ from jobs.errors import InvalidEvent, JobsError
 from jobs.events import event, validation
 from jobs.lib import json_text
 from jobs.lib.excerpts import excerpt
+from jobs.registry.event_names import is_reserved
 
 MIN_ROWS, MAX_ROWS = 8, 30  # of the text field
 UNCHANGED = "This is the data of the old event. Change it, or rerun the run from the start."
@@ -75,7 +76,7 @@ def _text(value: Any) -> str:
 
 def may_edit(run: models.Run) -> bool:
     """False for the engine's own events."""
-    return not validation.is_reserved(run.event.name)
+    return not is_reserved(run.event.name)
 
 
 def edit_view(model_admin: Any) -> View:

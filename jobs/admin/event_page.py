@@ -18,13 +18,13 @@ from jobs.admin.base import as_uuid, redirect_missing
 from jobs.admin.html import run_status, undirected
 from jobs.admin.words import STANDS_STILL
 from jobs.control.permission_names import SEND_EVENT, VIEW_PAYLOAD, VIEW_RUN
-from jobs.events import validation
 from jobs.events.event import EventPayload
 from jobs.lib.excerpts import excerpt
 from jobs.lib.json_values import is_text
 from jobs.metrics.failures import short_reason
 from jobs.models import Event, Run, RunStatus
 from jobs.registry import catalog, expressions
+from jobs.registry.event_names import is_reserved
 
 WHOLE, FRAGMENT = "admin/jobs/event/change_form.html", "admin/jobs/event/runs.html"
 MAX_RUNS = 100
@@ -63,7 +63,7 @@ def _frame(model_admin: Any, request: HttpRequest, event: Event) -> dict[str, An
         "python": event_copies.as_python(event),
         "curl": event_copies.as_curl(request, event),
         "repeats": _repeats(event),
-        "is_reserved": validation.is_reserved(event.name),
+        "is_reserved": is_reserved(event.name),
         "may_send": request.user.has_perm(SEND_EVENT, event),
     }
 

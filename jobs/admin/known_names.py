@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from jobs.events.validation import is_reserved
 from jobs.metrics.event_names import latest
 from jobs.models import RegisteredFunction
+from jobs.registry.event_names import is_reserved
 
 MAX_NAMES = 100
 

@@ -26,11 +26,11 @@ from jobs.control.sending import send_by_hand
 from jobs.errors import JobsError
 from jobs.events.event import Event
 from jobs.events.requester import asked_by
-from jobs.events.validation import is_reserved
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import is_text
 from jobs.models import Event as EventRow
 from jobs.models import RegisteredFunction, Run
+from jobs.registry.event_names import is_reserved
 
 
 def send_view(model_admin: Any) -> View:

@@ -9,9 +9,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError, OutputWrapper, SystemCheckError
+from django_q.conf import Conf
 from django_q.management.commands.qcluster import Command as Stock
 
-from jobs.cluster import django_q_adapter
+from jobs.cluster import cluster_settings, django_q_adapter
 from jobs.cluster.missing_tables import wait_for_tables
 from jobs.errors import JobsError
 
@@ -64,6 +65,9 @@ class Command(Stock):
             django_q_adapter.refuse_untested()
         except JobsError as refusal:
             raise CommandError(str(refusal)) from None
+        if Conf.BROKER_CLASS != cluster_settings.BROKER:
+            problem = cluster_settings.problem_of(Conf.BROKER_CLASS)
+            raise CommandError(f"{problem} {cluster_settings.WRITE}")
         if not settings.SECRET_KEY:  # signs what goes to the workers
             raise CommandError("This cluster does not start: SECRET_KEY is empty.")
         if options.get("cluster_name"):

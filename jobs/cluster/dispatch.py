@@ -9,7 +9,7 @@ is a shift: for a second, a worker takes claims from a pipe.
 2. A shift takes no run after a second: django-q2 counts `timeout` from its start. The alarm is
    reset for each run. A worker that leaves while claims wait calls the pusher; an idle one stays,
    to save django-q2's overhead.
-3. The pusher claims few runs ahead: other clusters cannot take them. A worker that finds few rings
+3. The pusher claims few runs ahead: other clusters cannot take them. A worker that finds few asks
    for more.
 4. An ended run may leave its worker the next run of its line; while claims wait, only once: a long
    line must not hold up other runs.

@@ -3,7 +3,7 @@
 1. LISTEN needs a session: the pusher's direct connection, or, behind a pool in transaction mode,
    one to the database that `JOBS["LISTEN"]` names. Without one, the cluster looks more often.
 2. A process notifies once per GAP (notifier, 2), so the cluster looks at once, and again after GAP.
-3. The cluster's processes ring its wakeups. The pusher tells other clusters, and skips its own
+3. The cluster's processes notify its wakeups. The pusher tells other clusters, and skips its own
    notifications.
 4. Words can come by the thousand a second, from many senders, and each costs the cluster a look and
    its sender a commit under the lock of all that notify. Beyond a BURST the cluster looks by

@@ -11,10 +11,8 @@ from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import Unfit, decode, encode, is_text, plain, size_of
 from jobs.lib.secrets import mask
 from jobs.registry.event_data import invalid_data
-from jobs.registry.validation import EVENT_LIMIT, is_event_name
+from jobs.registry.event_names import LIMIT, RESERVED, is_event_name, is_reserved
 
-RESERVED = ("jobs/", "inngest/")
-NAME_LIMIT = EVENT_LIMIT
 SIZE_LIMIT = 512 * 1024
 MAX_EVENTS = 5000
 EARLIEST, LATEST = 315_532_800_000, 4_102_444_800_000  # 1980 and 2100, in ms
@@ -41,7 +39,7 @@ def validate(event: Event) -> Event:
     name, dedupe_id = plain(event.name), plain(event.id)
     if not is_event_name(name):
         raise InvalidEvent(
-            f"An event's name must be 1 to {NAME_LIMIT} characters that can be stored and hold no "
+            f"An event's name must be 1 to {LIMIT} characters that can be stored and hold no "
             f"secret, not {quoted(name)}."
         )
     if not isinstance(dedupe_id, str) or len(dedupe_id) > 256 or not _is_clean(dedupe_id):
@@ -92,10 +90,6 @@ def _time(event: Event) -> int:
             f"Event “{event.name}”: ts={given} is not between 1980 and 2100 (in ms)."
         )
     return ts
-
-
-def is_reserved(name: str) -> bool:
-    return name.lower().startswith(RESERVED)
 
 
 def refuse_reserved(event: Event) -> None:

@@ -32,10 +32,14 @@ def explained(error: BaseException, steps: type) -> BaseException:
 def _of_arguments(step: Any, name: str, said: str) -> str:
     if step is None:
         return ""
-    options = [option for option in inspect.signature(step).parameters if option != "self"]
+    _, *options = inspect.signature(step).parameters.values()
     unknown = UNKNOWN.search(said)
-    meant = did_you_mean(unknown[1], options) if unknown else ""
-    return f"step.{name}() {said}.{meant} It takes {', '.join(options)}."
+    meant = did_you_mean(unknown[1], [option.name for option in options]) if unknown else ""
+    return f"step.{name}() {said}.{meant} It takes {', '.join(map(_name_of, options))}."
+
+
+def _name_of(option: inspect.Parameter) -> str:
+    return str(option.replace(annotation=option.empty, default=option.empty))
 
 
 def call(fn: Callable[..., Any], what: Callable[[], str], /, *args: Any, **kwargs: Any) -> Any:

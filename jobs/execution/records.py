@@ -171,13 +171,19 @@ def copy_steps(run_id: uuid.UUID, names: Sequence[str], into: uuid.UUID) -> None
     statements.execute(COPY_STEPS, copied)
 
 
+class NewRecords(NamedTuple):
+    """Of one commit: `run` and `settled` have parameters of UPDATE_RUN."""
+
+    run: dict[str, Any]
+    steps: Iterable[StepRecord]
+    fetches: Iterable[FetchRecord]
+    attempts: list[Row]
+    log_lines: list[Row]
+    settled: dict[str, Any] | None
+
+
 def write(
-    run: dict[str, Any],
-    steps: Iterable[StepRecord],
-    fetches: Iterable[FetchRecord],
-    attempts: list[Row],
-    log_lines: list[Row],
-    settled: dict[str, Any] | None,
+    new: NewRecords,
     then: Sequence[Statement] = (),
     *,
     commits: bool = False,
@@ -189,19 +195,19 @@ def write(
     `then` and, with `commits`, the COMMIT go in the same trip. `waits` is for the disk.
     """
     rows = {
-        "steps": _rows(steps, STEP, STEP),
-        "fetches": _rows(fetches, FETCH, IN_TABLE),
-        "attempts": _as_json(attempts),
-        "lines": _as_json(log_lines),
+        "steps": _rows(new.steps, STEP, STEP),
+        "fetches": _rows(new.fetches, FETCH, IN_TABLE),
+        "attempts": _as_json(new.attempts),
+        "lines": _as_json(new.log_lines),
     }
     kinds = tuple(name for name in rows if rows[name])
-    query = _query(kinds, settled is not None, waits)
-    values = {**run, **rows, **(settled or {})}
+    query = _query(kinds, new.settled is not None, waits)
+    values = {**new.run, **rows, **(new.settled or {})}
     try:
         written, *more = statements.execute_many(query.asked(values), *then, commits=commits)
     except DataError as error:
         if isinstance(error.__cause__, DivisionByZero):
-            raise LeaseLost(run["run_id"]) from None
+            raise LeaseLost(new.run["run_id"]) from None
         raise
     (row,) = query.rows(written)
     return bool(row.is_to_stop), more

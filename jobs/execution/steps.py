@@ -7,22 +7,21 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar, overload
 
-from jobs.errors import InvalidStep, Suspend
+from jobs.errors import InvalidStep
 from jobs.events import intake
 from jobs.events.event import Event
-from jobs.execution import parallel, waits
+from jobs.execution import fetching, parallel, waits
 from jobs.execution.calls import call
 from jobs.execution.returns import PLAIN, Returns, refuse_hopeless, refuse_uncallable, step_run
 from jobs.execution.step_runner import StepRunner
 from jobs.fetch import request as fetch_request
-from jobs.fetch.request import DEFAULT_TIMEOUT, FetchRecord
+from jobs.fetch.request import DEFAULT_TIMEOUT
 from jobs.fetch.response import Response
 from jobs.lib.durations import MAX_DURATION, NOTHING, Duration, duration
 from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import named
-from jobs.models import FetchStatus, Reason, RunStatus, StepKind, StepStatus
+from jobs.models import Reason, StepKind, StepStatus
 from jobs.registry.function import Function
-from jobs.runs.step_record import StepRecord
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -95,12 +94,12 @@ class Steps:
         step = self._runner.begin(id, StepKind.RUN)
         return self._runner.attempt(step, body, atomic=atomic, returns=read, maker=fn)
 
-    def send_event(self, id: str, events_: Event[Any] | list[Event[Any]]) -> list[str]:
-        """Send `events_`, one or a list, exactly once; returns their ids. A send outside a step may
+    def send_event(self, id: str, events: Event[Any] | list[Event[Any]]) -> list[str]:
+        """Send `events`, one or a list, exactly once; returns their ids. A send outside a step may
         happen again.
         """
         step = self._runner.begin(id, StepKind.SEND)
-        ids: list[str] = self._runner.attempt(step, lambda: intake.send(events_), atomic=True)
+        ids: list[str] = self._runner.attempt(step, lambda: intake.send(events), atomic=True)
         return ids
 
     def fetch(
@@ -125,40 +124,13 @@ class Steps:
         same `Idempotency-Key`.
         """
         step = self._runner.begin(id, StepKind.FETCH)
-        if step.is_remembered:
-            return Response(self._runner.replay(step))
-        accepted = fetch_request.accepted_statuses(accept, step.name)
-        if step.status == StepStatus.RUNNING and step.name in self._runner.memory.fetches:
-            return self._read_answer(step, self._runner.memory.fetches[step.name], accepted)
-        if step.due_at is not None and step.due_at > self._runner.now():
-            self._runner.suspend(Suspend(RunStatus.WAITING, Reason.BACKOFF, until=step.due_at))
-        run_id = self._runner.claim.run_id
-        request = fetch_request.prepare(
-            run_id, step.name, url, method, json, data, headers, timeout
-        )
-        request.attempt, step.status, step.due_at = step.attempts, StepStatus.RUNNING, None
-        step.output = step.output_bytes = None  # the answer of an earlier attempt
-        request.result_url = fetch_request.where_to_go_on(
-            self._runner.memory.fetches.get(step.name), step
-        )
-        self._runner.unit_of_work.fetches.append(request)
-        self._runner.wait(step, Reason.FETCH)
-
-    def _read_answer(
-        self, step: StepRecord, request: FetchRecord, accepted: frozenset[int]
-    ) -> Response:
-        if request.status in (FetchStatus.PENDING, FetchStatus.SENDING):
-            self._runner.suspend(Suspend(RunStatus.WAITING, Reason.FETCH))
-        started = request.sent_at or step.started_at or self._runner.now()
-        error = fetch_request.problem(request, self._runner.now(), accepted)
-        if error is not None and error.status_code:
-            answer = self._runner.output_of(step) or {}
-            error.body, error.headers = answer.get("body", ""), answer.get("headers", {})
-        error = error or self._runner.memory.outputs.refusal(step.name, step.output_bytes or 0)
-        if error is not None:
-            self._runner.retry_or_fail(step, error, started, request.ended_at)
-        self._runner.complete(step, self._runner.output_of(step), started)
-        return Response(step.output or {})
+        if not step.is_remembered:
+            accepted = fetch_request.accepted_statuses(accept, step.name)
+            run_id, name = self._runner.claim.run_id, step.name
+            given = (url, method, json, data, headers, timeout)
+            make = partial(fetch_request.prepare, run_id, name, *given)
+            fetching.await_answer(self._runner, step, make, accepted)
+        return Response(self._runner.replay(step))
 
     def sleep(self, id: str, duration: Duration) -> None:
         """Suspend the run for `duration`, a timedelta or seconds, at most 366 days; no worker

@@ -200,17 +200,15 @@ class UnitOfWork:
             "attempt": self.attempt,
             "function_errors": self.function_errors,
         }
-        is_to_stop, rows = records.write(
+        new = records.NewRecords(
             run,
             self.steps.values(),
             self.fetches,
             self.attempts,
             self.log_lines,
             None if settled is None else settled.parameters(),
-            then,
-            commits=commits,
-            waits=waits,
         )
+        is_to_stop, rows = records.write(new, then, commits=commits, waits=waits)
         self.is_stopped |= is_to_stop
         return rows
 

@@ -23,17 +23,16 @@ from jobs.execution.suspension import by_the_engine
 from jobs.execution.unmet_conditions import UnmetCondition
 from jobs.ids import new_id
 from jobs.lib.error_report import describe_as
-from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import plain
 from jobs.lib.secrets import names_in
 from jobs.lib.shapes.reading import name_of, shape_of
 from jobs.lib.shapes.shape import Unsupported
 from jobs.models import Reason, RunStatus, StepStatus
 from jobs.platform.postgres import notifier
-from jobs.registry import catalog, expression_names
+from jobs.registry import catalog, event_names, expression_names
 from jobs.registry.event_data import INVOKED_EVENT
 from jobs.registry.function import Function
-from jobs.registry.validation import expression_problems, is_event_name
+from jobs.registry.validation import expression_problems
 from jobs.runs import deadlocks
 from jobs.runs.step_record import StepRecord
 
@@ -98,11 +97,9 @@ def _begin_wait(
     where: str,
     data: Any,
 ) -> None:
-    if not is_event_name(name):
-        raise InvalidStep(
-            f"{where}: event={quoted(name)} is not an event's name, 1 to {validation.NAME_LIMIT} "
-            "characters that can be stored and hold no secret."
-        )
+    problem = event_names.problem_of(name)
+    if problem:
+        raise InvalidStep(f"{where}: {problem}")
     for secret in names_in(if_exp) if isinstance(if_exp, str) else ():
         raise InvalidStep(f"{where}: if_exp holds the value of settings.{secret}.")
     known = (expression_names.EVENT, expression_names.ASYNC)

@@ -7,7 +7,7 @@ pending requests for the greenlet loop and stores the responses, which makes the
    go together. Runs go to this cluster's workers if these have room (outbox, 4).
 2. It stores, renews, then leases, so as not to lease its own requests again (outbox, 3). If a lease
    lapsed in a standby, the request in flight answers for the one leased again.
-3. It looks when a worker of its cluster rings (busy workers' requests are batched), when a place
+3. It looks when a worker of its cluster wakes it (busy workers' requests are batched), when a place
    frees, and once a tick for requests of full gateways elsewhere.
 4. The limits, of all and per host, are this cluster's own.
 """
@@ -53,7 +53,7 @@ __all__ = ["Gateway", "LeasedRequest", "lease_requests", "perform_now", "store_r
 
 logger = logging.getLogger("jobs.engine")
 
-TICK = 1.0  # seconds between looks without a ring
+TICK = 1.0  # seconds between looks without a wakeup
 BATCH_WINDOW = 0.01  # seconds at least between looks
 ANSWER_WINDOW = 0.025  # seconds between writes while workers are busy
 MAX_WINDOW = 0.05  # seconds; either window while the workers have enough answers for twice as long
@@ -73,7 +73,7 @@ class ResultUrl:
 
 
 class Gateway:
-    """The cluster's processes ring `requests`; the gateway rings `runs`."""
+    """The cluster's processes notify `requests`; the gateway notifies `runs`."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Gateway:
         self._requests.notify()
 
     def _post(self, message: ResultUrl | CompletedRequest) -> None:
-        """The coordinator empties the inbox after each ring: only the first message must ring."""
+        """The coordinator empties the inbox when it wakes: only the first message must notify."""
         self._inbox.append(message)
         if len(self._inbox) == 1:
             self._arrivals.notify()
@@ -153,7 +153,7 @@ class Gateway:
             self._listen(max(patience, 0.0))
         if self._requests.consume():
             self._next_look_at = min(self._next_look_at, self._looked + self._window(BATCH_WINDOW))
-        self._arrivals.consume()  # before reading the inbox: a later message rings again
+        self._arrivals.consume()  # before reading the inbox: a later message notifies again
         while self._inbox:
             message = self._inbox.popleft()
             if isinstance(message, ResultUrl):
@@ -277,7 +277,7 @@ class Gateway:
     def _release_all(self) -> None:
         """Another cluster sends the rest again, or asks at their result URL."""
         if self._in_flight:
-            logger.warning("%d requests in flight are handed on.", len(self._in_flight))
+            logger.warning("%d requests in flight are requeued.", len(self._in_flight))
             with contextlib.suppress(DatabaseError, InterfaceError):
                 release(list(self._in_flight.values()))
 

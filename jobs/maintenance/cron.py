@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
+from jobs.control.sending import TIMER
 from jobs.events import intake
 from jobs.events.event import Event
 from jobs.models import UNFINISHED, CronSchedule, Run, RunStatus
@@ -35,7 +36,6 @@ from jobs.registry.options import TriggerCron
 
 logger = logging.getLogger("jobs.engine")
 
-EVENT = "jobs/scheduled.timer"
 RENEWAL = timedelta(minutes=5)  # between notes of `known_at`
 RESTART = timedelta(hours=1)
 # No version knows a row overdue and unknown for so long: one that did would move it on within
@@ -205,4 +205,4 @@ def _obstacle(row: CronSchedule, trigger: TriggerCron | None) -> str:
 def _start(function: Function, line: str, scheduled_at: datetime) -> uuid.UUID:
     """Functions that listen to the event's name start nothing."""
     data = {"cron": line, "scheduled_at": scheduled_at.isoformat()}
-    return intake.start_alone(function, Event(name=EVENT, data=data, ts=scheduled_at))
+    return intake.start_alone(function, Event(name=TIMER, data=data, ts=scheduled_at))

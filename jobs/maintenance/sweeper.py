@@ -37,7 +37,7 @@ def sweep() -> int:
     _cancel_expired()
     requeued = _take_lapsed_runs() + requeue_lapsed()
     if requeued:
-        logger.warning("Handed on %d runs and requests whose cluster went silent.", requeued)
+        logger.warning("Requeued %d runs and requests whose cluster went silent.", requeued)
         notifier.tell_clusters()
     return requeued
 

@@ -16,7 +16,8 @@ from jobs.lib.json_values import named
 from jobs.lib.secrets import mask
 from jobs.lib.spelling import did_you_mean
 from jobs.registry import event_data, unusable
-from jobs.registry.function import ENGINE_PREFIX, Function
+from jobs.registry.event_names import ENGINE
+from jobs.registry.function import Function
 from jobs.registry.handler_identity import are_the_same
 from jobs.registry.options import Cancel, TriggerCron, TriggerEvent
 from jobs.registry.validation import problems
@@ -206,7 +207,7 @@ def cron_triggers(function: Function) -> list[TriggerCron]:
 
 def _matches(trigger: TriggerEvent, event_name: str) -> bool:
     if "*" in trigger.event:
-        if event_name.startswith(ENGINE_PREFIX) and not trigger.event.startswith(ENGINE_PREFIX):
+        if event_name.startswith(ENGINE) and not trigger.event.startswith(ENGINE):
             return False  # "*" covers the product's events, not the engine's own
         return fnmatchcase(event_name, trigger.event.replace("[", "[[]"))
     return trigger.event == event_name

@@ -153,7 +153,8 @@ def _read(line: str) -> Timetable:
     zone_name, fields = _parts(line)
     zone = _zone(line, zone_name) if zone_name is not None else UTC
     if len(fields) != 5:
-        raise InvalidFunction(f"cron={line!r}: it has {len(fields)} fields. {FORM}.")
+        count = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
+        raise InvalidFunction(f"cron={line!r}: it has {count}. {FORM}.")
     found = Timetable(" ".join(fields), zone)
     try:
         found.after(ANY_TIME)

@@ -13,9 +13,6 @@ Handler = Callable[..., Any]
 DEFAULT_RETRIES = 4
 
 
-ENGINE_PREFIX = "jobs/"  # of the engine's events
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
     fn_id: str

@@ -17,7 +17,7 @@ from jobs.lib.numbers import is_whole
 from jobs.lib.secrets import names_in
 from jobs.lib.shapes.shape import Unsupported
 from jobs.lib.signatures import signature_of, takes_one_argument
-from jobs.registry import event_data
+from jobs.registry import event_data, event_names
 from jobs.registry.cron_expression import timetable
 from jobs.registry.expression_names import ASYNC, EVENT, check, check_data
 from jobs.registry.options import (
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 Kinds = Mapping[str, Sequence[Any]]
 NAME_LIMIT = 200  # characters of a function's id and name
-EVENT_LIMIT = 256  # characters of an event's name
 EXPRESSION_LIMIT = 4_000
 CONFIG_LIMIT = 65_536  # bytes of JSON
+TRIGGER = "trigger"
 MAX_RETRIES = 20
 MAX_CONCURRENCY = 2
 MAX_CANCEL_ON = 5
@@ -106,13 +106,12 @@ def _of_its_triggers(function: Function) -> Iterator[str]:
     for trigger in function.triggers:
         if isinstance(trigger, TriggerEvent):
             kinds = {EVENT: event_data.kinds_of([trigger])}
-            yield from _of_an_event("trigger", trigger.event, trigger.if_exp, [EVENT], kinds)
+            yield from _of_an_event(TRIGGER, trigger.event, trigger.if_exp, [EVENT], kinds)
         elif isinstance(trigger, TriggerCron):
             yield from _said_by(timetable, trigger.cron)
         else:
-            meant = (
-                f" Write TriggerEvent(event={quoted(trigger)})." if is_event_name(trigger) else ""
-            )
+            fits = event_names.is_event_name(trigger)
+            meant = f" Write TriggerEvent(event={quoted(trigger)})." if fits else ""
             yield f"trigger={quoted(trigger)}; TriggerEvent and TriggerCron are allowed.{meant}"
     yield from event_data.problems(function.triggers, function.handler)
     yield from _of_its_cron_triggers([t for t in function.triggers if isinstance(t, TriggerCron)])
@@ -132,11 +131,9 @@ def _of_its_cron_triggers(triggers: list[TriggerCron]) -> Iterator[str]:
 def _of_an_event(
     where: str, name: Any, condition: Any, known: Sequence[str], kinds: Kinds
 ) -> Iterator[str]:
-    if not is_event_name(name):
-        yield (
-            f"{where}: event={quoted(name)} is not an event's name, 1 to {EVENT_LIMIT} characters "
-            "that can be stored and hold no secret."
-        )
+    problem = event_names.problem_of(name, is_pattern=where == TRIGGER)
+    if problem:
+        yield f"{where}: {problem}"
     if condition is not None:
         yield from expression_problems(condition, *known, kinds=kinds)
 
@@ -244,8 +241,3 @@ def _said_by(read: Any, source: Any) -> Iterator[str]:
         read(source)
     except JobsError as error:
         yield str(error)
-
-
-def is_event_name(name: Any) -> bool:
-    """Whether `send` accepts this event name, or pattern."""
-    return is_name(name, EVENT_LIMIT) and not names_in(name)

@@ -26,7 +26,7 @@ def figures(seed: int, storm: Storm, calls: list[Call], seconds: float) -> dict[
         "attempts lost with their worker": Attempt.objects.filter(
             run__in=ours, error_class="jobs.errors.WorkerLost"
         ).count(),
-        "runs handed on by a lapsed lease": ours.filter(lost_count__gt=0).count(),
+        "runs requeued by a lapsed lease": ours.filter(lost_count__gt=0).count(),
         "endpoint calls": len(calls),
         "of these explained by blows": extra_calls(calls),
     }

@@ -219,7 +219,7 @@ WAITS = st.one_of(
         st.just("wait_for_event"),
         st.fixed_dictionaries({"event": PAID, "timeout": SOME_SPANS, "if_exp": EXPRESSIONS}),
     ),
-    st.tuples(st.just("send_event"), st.fixed_dictionaries({"events_": events(NAMES)})),
+    st.tuples(st.just("send_event"), st.fixed_dictionaries({"events": events(NAMES)})),
     st.tuples(
         st.just("invoke"),
         st.fixed_dictionaries(

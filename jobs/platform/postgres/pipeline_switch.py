@@ -62,7 +62,7 @@ def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     try:
         reason = _why_not()
     except ImproperlyConfigured:
-        return []  # conf.check says it
+        return []  # settings_check says it
     if not reason:
         return []
     hint = "Install a tested version of psycopg, or set JOBS['PIPELINE'] to True."

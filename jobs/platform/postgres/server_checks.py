@@ -17,6 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from jobs import conf
 from jobs.platform.postgres import role_privileges, session_settings
 
+VENDOR = "postgresql"
 OLDEST_TESTED = 14  # tested PostgreSQL
 PATIENCE = 2.0
 MANY_PAGES = 1_000  # a smaller table is read as fast without statistics
@@ -31,9 +32,20 @@ SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 """
 
 
+def check_vendor(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """An error for a default database of another kind (`jobs.E035`); asks no server."""
+    vendor = connections[DEFAULT_DB_ALIAS].vendor
+    if vendor == VENDOR:
+        return []
+    what = f"DATABASES['{DEFAULT_DB_ALIAS}'] is {vendor}: the engine's tables need PostgreSQL."
+    hint = f'Set ENGINE to "django.db.backends.postgresql", {OLDEST_TESTED} or newer.'
+    return [Error(what, hint=hint, id="jobs.E035")]
+
+
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Errors where the engine cannot work, warnings where it works badly."""
-    if DEFAULT_DB_ALIAS not in (kwargs.get("databases") or []):
+    is_asked = DEFAULT_DB_ALIAS in (kwargs.get("databases") or [])
+    if not is_asked or connections[DEFAULT_DB_ALIAS].vendor != VENDOR:
         return []
     with _session() as here:
         refusal = _refused(here) or _too_old(here) or _without_transactions(here)

@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import format_html
 
-from jobs import conf
 from jobs.control.form_submissions import FIELD
+from jobs.lib import settings_check
 from tests.support import cast, rows
 from tests.support.forms import form_of
 
@@ -215,7 +215,7 @@ def test_what_is_no_path_is_told_before_anything_starts(
 ) -> None:
     settings.JOBS = {**settings.JOBS, name: value}
 
-    (problem,) = conf.check(None)
+    (problem,) = settings_check.check(None)
     assert problem.id == "jobs.E001"
     assert name in problem.msg
     assert allowed in problem.msg

@@ -12,6 +12,7 @@ from django.db import connection, connections
 from jobs import conf
 from jobs.cluster import listener
 from jobs.cluster.listener import BURST, IDLE, POLL, POLL_UNTOLD, Listener
+from jobs.lib import settings_check
 from jobs.platform.postgres import notifier
 from jobs.platform.postgres.notifier import ANYTHING, GAP, RUN_DUE
 
@@ -277,4 +278,4 @@ def test_a_name_that_is_no_direct_connection_is_refused_in_a_sentence(settings, 
     settings.JOBS = settings.JOBS | {"LISTEN": name}
     with pytest.raises(ImproperlyConfigured, match=r'^JOBS\["LISTEN"\] = '):
         conf.listen()
-    assert [problem.id for problem in conf.check(None)] == ["jobs.E001"]
+    assert [problem.id for problem in settings_check.check(None)] == ["jobs.E001"]

@@ -12,9 +12,10 @@ from django.contrib.auth.models import AnonymousUser, Permission
 from django.test import Client
 from django.urls import reverse
 
-from jobs import api, conf
+from jobs import api
 from jobs.api import Cancel, Context, Event, NotAllowed, TriggerEvent, asked_by, send
 from jobs.control import bulk_batch
+from jobs.lib import settings_check
 from jobs.models import RegisteredFunction, Run, RunStatus
 from jobs.testing import drain
 from tests.jobs.admin.panel import page_of, said
@@ -130,9 +131,9 @@ def test_a_bulk_action_of_an_unknown_kind_counts_as_one_that_cancels(
 
 
 def test_a_project_without_the_backend_is_warned(settings) -> None:
-    assert conf.check(None) == []
+    assert settings_check.check(None) == []
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
-    assert [warning.id for warning in conf.check(None)] == ["jobs.W003"]
+    assert [warning.id for warning in settings_check.check(None)] == ["jobs.W003"]
 
 
 # --- the ways by which a rerun cancels ---

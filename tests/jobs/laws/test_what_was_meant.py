@@ -147,6 +147,11 @@ MISUSED = {
         lambda ctx: ctx.step.parallel([lambda: ctx.step.sleep(60)]),
         "It takes id, duration.",
     ),
+    "more than the signature says": (
+        lambda ctx: ctx.step.run("a"),
+        "step.run() missing 1 required positional argument: 'fn'. It takes id, fn, *args, returns, "
+        "atomic, **kwargs.",
+    ),
     "a step that there is not": (
         lambda ctx: ctx.step.sleepp("a", 60),
         "ctx.step has no “sleepp”. Did you mean “sleep”?",

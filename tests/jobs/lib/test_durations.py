@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from jobs import conf
 from jobs.api import Cancel, InvalidFunction, InvalidStep, RetryAfterError, Timeouts
+from jobs.lib import settings_check
 from jobs.lib.backoff import delay
 from jobs.registry import catalog
 from jobs.testing import drain, travel
@@ -91,7 +92,7 @@ def test_a_setting_that_is_none_is_an_error_of_the_check(settings, table):
     settings.JOBS = {**settings.JOBS, "BACKOFF": table}
     with pytest.raises(ImproperlyConfigured, match="a list of seconds or timedeltas is allowed"):
         conf.backoff()
-    assert [problem.id for problem in conf.check(None)] == ["jobs.E001"]
+    assert [problem.id for problem in settings_check.check(None)] == ["jobs.E001"]
 
 
 @pytest.mark.django_db

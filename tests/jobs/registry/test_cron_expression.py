@@ -86,7 +86,7 @@ def test_the_next_tick_is_always_later_and_the_latest_never_is(line: str, moment
         ("61 * * * *", "its minute cannot be read"),
         ("* * * *", "it has 4 fields"),
         ("* * * * * *", "it has 6 fields"),
-        ("@daily", "it has 1 fields"),
+        ("@daily", "it has 1 field."),
         ("", "it has 0 fields"),
         ("0 12 * * funday", "its day-of-week cannot be read"),
         ("0 0 30 2 *", "its day-of-month cannot be read"),
