@@ -55,9 +55,9 @@ class LostPasswordForm(ResetPasswordForm):
 
     def clean_email(self) -> str:
         """Send no link to an account with a second factor by an address that is not confirmed. A
-        stranger may have made the account with somebody's address: its owner would take it over,
-        and the stranger's passkey would go on opening it. Sign-up leads the owner to an account of
-        their own."""
+        stranger may have made the account with a listener's address. That listener would take it
+        over, and the stranger's passkey would go on opening it. Sign-up leads to an account that is
+        the listener's alone."""
         email: str = super().clean_email()
         self.users: list[User] = [
             user for user in self.users if not _is_kept_by_another(user, email)

@@ -111,8 +111,8 @@ def test_a_new_password_by_mail_does_not_go_round_it(protected: User, client: Cl
 def test_an_account_with_one_gets_a_new_password_by_a_confirmed_address_alone(
     protected: User, client: Client, is_confirmed: bool, mails: int
 ) -> None:
-    """A stranger may have made it with somebody's address: its owner would take it over, and the
-    stranger's passkey would go on opening it."""
+    """A stranger may have made it with a listener's address. That listener would take it over, and
+    the stranger's passkey would go on opening it."""
     with_address(protected, verified=is_confirmed)
     client.post("/accounts/password/reset/", {"email": protected.email})
     links = [sent for sent in mail.outbox if "/password/reset/key/" in sent.body]
