@@ -33,6 +33,7 @@ NO_TEXTS = {
         "fitting[:MAX_AT_ONCE]",
         "fitting[:MAX_AT_ONCE + 1]",
         "allowed[:MAX_AT_ONCE]",
+        "rest[:MAX_PASSED_OVER + 1]",
         "refused[:10]",
     },
     "jobs/admin/invoked.py": {"shown[:MAX_SHOWN]"},
