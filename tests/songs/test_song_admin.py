@@ -7,6 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from jobs.models import Event
+from songs import credits
 from songs.models import Category, CreditEntry, Song, SongStatus, User
 from tests.support import cast
 from tests.support.cast import a_song
@@ -49,6 +50,12 @@ def test_a_grant_that_cannot_be_booked_writes_nothing(
     assert sentence in answer.content.decode()
     assert User.objects.get(pk=alice.pk).credits == 3
     assert not LogEntry.objects.exists()
+
+
+def test_a_songs_page_says_what_it_cost(olgas: Client, alice: User) -> None:
+    song = a_song(alice)
+    credits.charge(song)
+    assert "Song: −1, " in olgas.get(f"{SONGS}{song.pk}/change/").content.decode()
 
 
 def test_looking_is_not_granting(alice: User) -> None:
