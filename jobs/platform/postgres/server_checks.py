@@ -26,8 +26,8 @@ UNKNOWN_TABLES = """
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.oid IN (to_regclass('jobs_run'), to_regclass('jobs_event'), to_regclass('jobs_step'))
    AND pg_relation_size(c.oid) > %s * current_setting('block_size')::int
-   AND NOT EXISTS (SELECT 1 FROM pg_stats s
-                    WHERE (s.schemaname, s.tablename) = (n.nspname, c.relname))
+   AND (c.reltuples = 0 OR NOT EXISTS (
+       SELECT 1 FROM pg_stats s WHERE (s.schemaname, s.tablename) = (n.nspname, c.relname)))
  ORDER BY 1
 """
 
@@ -171,6 +171,9 @@ def _without_statistics(here: BaseDatabaseWrapper) -> list[CheckMessage]:
         names = ", ".join(name for (name,) in cursor.fetchall())
     if not names:
         return []
-    what = f"PostgreSQL has no statistics of {names}, as after a restore or a major upgrade."
-    hint = "The panel's lists read more than they need. Run vacuumdb --analyze-in-stages."
+    what = (
+        f"PostgreSQL has no statistics of {names}, as after a restore or a major upgrade, or those "
+        "of an empty table."
+    )
+    hint = "Statements read more than they need. Run vacuumdb --analyze-in-stages."
     return [Warning(what, hint=hint, id="jobs.W011")]

@@ -227,3 +227,14 @@ def test_tables_of_which_no_statistics_are_known_are_named(told, monkeypatch):
     assert "vacuumdb --analyze-in-stages" in problem.hint
     ask("ANALYZE jobs_event")
     assert found() == {}
+
+
+def test_tables_that_have_grown_since_they_were_analyzed_empty_are_named(told, monkeypatch):
+    monkeypatch.setattr(server_checks, "MANY_PAGES", 0)
+    ask("TRUNCATE jobs_event, jobs_run, jobs_step CASCADE")
+    send(Event(name="test/nobody"))
+    ask("ANALYZE jobs_event")
+    ask("UPDATE pg_class SET reltuples = 0 WHERE oid = 'jobs_event'::regclass")
+    assert "no statistics of jobs_event," in found()["jobs.W011"].msg
+    ask("ANALYZE jobs_event")
+    assert found() == {}
