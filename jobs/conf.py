@@ -55,10 +55,11 @@ def _number(name: str, default: float, least: float) -> float:
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)
-        or not least <= value < MAX_SECONDS
+        or not least <= value <= MAX_SECONDS
     ):
         raise ImproperlyConfigured(
-            f'JOBS["{name}"] = {value!r}: a number of seconds of at least {least:g} is allowed.'
+            f'JOBS["{name}"] = {value!r}: a number of seconds from {least:g} to {MAX_SECONDS:.0f} '
+            "(366 days) is allowed."
         )
     return float(value)
 
