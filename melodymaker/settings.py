@@ -170,7 +170,8 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "songs"
 LOGOUT_REDIRECT_URL = "account_login"
 CSRF_FAILURE_VIEW = "songs.stale_pages.csrf_failure"
-STARTING_CREDITS = env.whole("STARTING_CREDITS", 10)  # once their e-mail address is confirmed
+# Of an account, once its e-mail address is confirmed.
+STARTING_CREDITS = env.whole("STARTING_CREDITS", 10, most=1_000_000)
 
 # Production stays closed until its operator has decided.
 SIGN_UP = env.one_of("SIGN_UP", ["open", "code", "closed"] if DEBUG else ["closed", "code", "open"])
@@ -269,7 +270,7 @@ LIMITS: dict[str, int | None] = {
     "drafts-network": 60,  # kept for browsers whose session has ended, an hour
 }
 LIMITS.update(env.amounts("LIMITS", list(LIMITS)))
-SONGS_AT_ONCE = env.whole("SONGS_AT_ONCE", 50, least=1)
+SONGS_AT_ONCE = env.whole("SONGS_AT_ONCE", 50, least=1, most=100_000)
 
 # --- language and time ------------------------------------------------------------------------
 
@@ -280,8 +281,8 @@ USE_TZ = True
 
 # --- the engine: django-q2 clusters over the Run table --------------------------------------------
 
-CLUSTER_WORKERS = env.whole("CLUSTER_WORKERS", 4, least=1)
-STEP_TIMEOUT = env.whole("STEP_TIMEOUT", 900, least=1)
+CLUSTER_WORKERS = env.whole("CLUSTER_WORKERS", 4, least=1, most=1_000)
+STEP_TIMEOUT = env.whole("STEP_TIMEOUT", 900, least=1, most=604_800)
 Q_CLUSTER = {
     "name": "melodymaker",
     "broker_class": "jobs.cluster.broker.RunBroker",
@@ -310,9 +311,9 @@ JOBS: dict[str, Any] = {
     # those of ALLOWED_HOSTS that may have private addresses
     "PRIVATE_HOSTS": env.names("JOBS_PRIVATE_HOSTS", default=[]),
     # how many requests one cluster has in flight at most
-    "GATEWAY_LIMIT": env.whole("JOBS_GATEWAY_LIMIT", 1000, least=1),
+    "GATEWAY_LIMIT": env.whole("JOBS_GATEWAY_LIMIT", 1000, least=1, most=100_000),
     # how many of them to one host; None: all, or three quarters if several hosts are allowed
-    "GATEWAY_PER_HOST": env.whole("JOBS_GATEWAY_PER_HOST", 1000, least=1)
+    "GATEWAY_PER_HOST": env.whole("JOBS_GATEWAY_PER_HOST", 1000, least=1, most=100_000)
     if env.text("JOBS_GATEWAY_PER_HOST")
     else None,
     # seconds that a stopping cluster waits for its requests in flight
@@ -322,7 +323,7 @@ JOBS: dict[str, Any] = {
     # whether the engine's own statements go through libpq's pipeline
     "PIPELINE": env.flag("JOBS_PIPELINE", default=True),
     # days that an ended run is kept; 0 keeps all
-    "RETENTION_DAYS": env.whole("JOBS_RETENTION_DAYS", 30),
+    "RETENTION_DAYS": env.whole("JOBS_RETENTION_DAYS", 30, most=36_500),
     # seconds that a silent worker keeps the lease on its run
     "LEASE": env.number("JOBS_LEASE", 15.0, least=1.0),
     # the database of DATABASES by which clusters LISTEN if the others go through a pool
@@ -389,7 +390,7 @@ MEDIA_ROOT = Path(env.text("MEDIA_ROOT") or LOCAL_DIR / "media")
 # No form of the site takes a file, so none that is sent anyway is written to a disk.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 S3_BUCKET = env.text("S3_BUCKET")
-S3_LINK_SECONDS = env.whole("S3_LINK_SECONDS", 600, least=60)
+S3_LINK_SECONDS = env.whole("S3_LINK_SECONDS", 600, least=60, most=604_800)
 STORAGES: dict[str, Any] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -403,7 +404,7 @@ if S3_BUCKET:
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
-            "endpoint_url": env.text("S3_ENDPOINT") or None,
+            "endpoint_url": env.url("S3_ENDPOINT", default="") or None,
             "region_name": env.text("S3_REGION") or None,
             "access_key": env.text("S3_ACCESS_KEY") or None,
             "secret_key": env.text("S3_SECRET_KEY") or None,

@@ -119,6 +119,19 @@ def test_check_says_all_problems_at_once_and_no_traceback() -> None:
     assert "pa55word" not in ended.stderr
 
 
+def test_a_value_that_nothing_could_work_with_is_said() -> None:
+    wrong = {
+        "CLUSTER_WORKERS": "100000",
+        "STEP_TIMEOUT": "99999999999",
+        "S3_ENDPOINT": "minio",
+        "S3_LINK_SECONDS": "604801",
+    }
+    ended = run("manage.py", "check", S3_BUCKET="songs", **wrong)
+    assert ended.returncode == 1
+    for name, value in wrong.items():
+        assert f"(melodymaker.E001) {name}: “{value}” is not " in ended.stderr
+
+
 def test_a_server_does_not_start_on_a_configuration_with_problems() -> None:
     ended = run("-c", "import melodymaker.wsgi", PORT="abc")
     assert ended.returncode == 1
