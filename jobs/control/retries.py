@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs import models
@@ -24,6 +25,7 @@ from jobs.registry import catalog
 from jobs.runs import invocation_tree
 
 RETRYABLE = (RunStatus.FAILED, RunStatus.CANCELLED)
+WAITS = (StepKind.WAIT, StepKind.INVOKE)
 MAX_TAKEN = 10_000  # runs of a tree
 
 
@@ -35,18 +37,19 @@ class TakenAlong:
     stand_ins: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)  # invoked → its rerun
 
     def lock(self) -> list[models.Run]:
-        """Newest first, as a worker that ends a run: invoked runs before invokers. Returns failed
-        and cancelled ones, in this order."""
+        """Newest first, as a worker that ends a run: invoked runs before invokers. Returns those of
+        `retried`, in this order."""
         ended = []
         for run_id in sorted(self.run_ids, reverse=True):
             with contextlib.suppress(UnknownRun):  # deleted by retention meanwhile
                 ended.append(lock_run(run_id))
-        return [run for run in ended if run.status in RETRYABLE]
+        return [run for run in ended if run.status in RETRYABLE or run.forgotten_at is not None]
 
     def retried(self) -> models.RunQuerySet:
-        """Failed and cancelled ones, which the retry takes along, by id."""
-        runs = models.Run.objects.all().filter(id__in=self.run_ids, status__in=RETRYABLE)
-        return runs.order_by("id")
+        """Failed and cancelled ones, which the retry takes along, and forgotten ones, which refuse
+        it, by id."""
+        meant = Q(status__in=RETRYABLE) | Q(forgotten_at__isnull=False)
+        return models.Run.objects.filter(meant, id__in=self.run_ids).order_by("id")
 
 
 def taken_along(run: models.Run) -> TakenAlong:
@@ -77,7 +80,13 @@ def refusal_of_child(
 ) -> JobsError | None:
     told = f"Run {parent.id} waits for run {child.id} of “{child.fn_id}”, which is {child.status}."
     error: JobsError
-    if not is_resumable(child.fn_id):
+    if child.forgotten_at is not None:
+        error = InvalidTransition(
+            f"{told} What that one worked with was forgotten at "
+            f"{child.forgotten_at:%Y-%m-%d %H:%M} UTC, and its answer with it. Rerun this run from "
+            "the start."
+        )
+    elif not is_resumable(child.fn_id):
         error = InvalidTransition(
             f"{told} {SAYS_SO} Rerun that one from the start first; a retry of this run then waits "
             "for the new one."
@@ -119,11 +128,11 @@ def not_resumable(fn_ids: Iterable[str]) -> set[str]:
 
 
 def wait_anew(run: models.Run, stand_ins: dict[uuid.UUID, uuid.UUID]) -> None:
-    """Its steps wait for the runs that they invoked, or for their stand-ins: with an early look and
-    the whole time again (waits.await_run)."""
-    invoking = run.steps.filter(kind=StepKind.INVOKE, status=StepStatus.WAITING)
-    invoking.update(started_at=Now(), due_at=None)
-    for step in invoking:
+    """Its steps wait for events, and for the runs that they invoked or their stand-ins: with an
+    early look and the whole time again (waits.py)."""
+    waiting = run.steps.filter(status=StepStatus.WAITING)
+    waiting.filter(kind__in=WAITS).update(started_at=Now(), due_at=None)
+    for step in waiting.filter(kind=StepKind.INVOKE):
         invoked = step.detail.get("run_id")
         stands = stand_ins.get(uuid.UUID(invoked)) if invoked else None
         if stands is not None and str(stands) != invoked:

@@ -54,8 +54,9 @@ def await_event(
     """Settle the step with the awaited event, or suspend. The event's sender wakes the run
     (wake.wake_waiting), which looks among the events after its own.
     """
+    begins = step.due_at is None  # or waits anew, after an operator's retry
     _begin_wait(runner, step, name, timeout, if_exp, where, data)
-    found = _find_event(runner, step)
+    found = _find_event(runner, step, begins=begins)
     if found is not None:
         runner.receive(step, EventPayload.of_row(found).as_json())
         step.detail = {**step.detail, "matched": str(found.id)}
@@ -110,7 +111,7 @@ def _begin_wait(
     for problem in () if if_exp is None else expression_problems(if_exp, *known, kinds=kinds):
         raise InvalidExpression(f"{where}: {problem}")
     name, if_exp = plain(name), plain(if_exp)
-    if step.status != StepStatus.WAITING:
+    if step.due_at is None:
         step.status = StepStatus.WAITING
         step.due_at = runner.now() + timeout
     if not step.awaits:  # a retried run's steps await nothing any more
@@ -119,14 +120,13 @@ def _begin_wait(
         step.detail = kept if if_exp is None else {**kept, "if": if_exp}
 
 
-def _find_event(runner: StepRunner, step: StepRecord) -> models.Event | None:
+def _find_event(runner: StepRunner, step: StepRecord, *, begins: bool) -> models.Event | None:
     """The first fitting event after the run's own that none of its other waits took, by the
     database's clock; within one send by id. One that came when the time was over is late, also if
     the run looks later still.
     """
     own = models.Event.objects.filter(id=runner.claim.event_id).values("received_at")[:1]
     later = Q(received_at__gt=own) | Q(id__gt=runner.claim.event_id)
-    begins = step.is_new or step.due_at is None
     in_time = Q() if begins else Q(received_at__lte=step.due_at)
     taken = models.Step.objects.filter(run_id=runner.claim.run_id, detail__has_key="matched")
     used = {uuid.UUID(detail["matched"]) for detail in taken.values_list("detail", flat=True)}

@@ -13,6 +13,9 @@ event goes with its last run. While runs are under way:
 2. It deletes at least a quarter more than are made (LEAD), so it ends.
 3. A walk begins at the oldest and never goes back: batches do not reread kept and dead rows.
 
+Kept until the rollups have counted them: ends. After an outage longer than the retention they are
+counted first.
+
 Kept with an unfinished run: its event, the run that it reruns (`rerun_of` tells its worker of a
 memory), runs that it invoked (it reads their end), events whose name it awaits. Only a wait begun
 after a deletion may miss an event.
@@ -23,7 +26,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypedDict
 
 from django.db import transaction
@@ -47,6 +50,7 @@ from jobs.models import (
     Submission,
     UndoneEnd,
 )
+from jobs.platform.postgres import statements
 from jobs.registry import catalog
 from jobs.runs import pace
 
@@ -57,6 +61,12 @@ BATCHES = 10  # in a round
 SHARE = 0.05  # of the time, beside runs
 LEAD = 1.25  # deleted for one made
 LEAST_REST = 0.05  # seconds; suspending costs milliseconds
+
+# LEAST skips the null of a site that has counted nothing yet: that begins with the oldest end.
+DELETED_BEFORE = """
+SELECT least(statement_timestamp() - %(keep)s::interval,
+             (SELECT rolled_to FROM jobs_rollupmark LIMIT 1))
+"""
 
 
 class Progress(TypedDict):
@@ -86,12 +96,14 @@ def delete_ended(after: str = "", batches: int = BATCHES, *, since: str = "") ->
     }
     if keep is None:
         return done
-    _delete_undone_ends(keep, batch)
+    ((before,),) = statements.execute(DELETED_BEFORE, {"keep": keep})
+    _delete_undone_ends(before, batch)
     ConditionProblem.objects.filter(last_at__lt=Now() - keep).delete()
     awaited = _awaited(keep)
     looked_at = 0
     for _ in range(batches):
-        found = _delete_runs(keep, batch, awaited, done) or _walk_on(keep, batch, awaited, done)
+        found = _delete_runs(before, keep, batch, awaited, done)
+        found = found or _walk_on(keep, batch, awaited, done)
         if not found:
             return done
         looked_at += found
@@ -129,22 +141,24 @@ def _delete_old_submissions(batch: int) -> int:
 
 
 @transaction.atomic
-def _delete_undone_ends(keep: timedelta, batch: int) -> None:
+def _delete_undone_ends(before: datetime, batch: int) -> None:
     """One batch a round outpaces operators' retries."""
-    old = UndoneEnd.objects.filter(ended_at__lt=Now() - keep).order_by("ended_at")
+    old = UndoneEnd.objects.filter(ended_at__lt=before).order_by("ended_at")
     ids = list(old.values_list("id", flat=True)[:batch])
     UndoneEnd.objects.filter(id__in=ids).delete()
 
 
 @transaction.atomic
-def _delete_runs(keep: timedelta, batch: int, awaited: set[str], done: Progress) -> int:
+def _delete_runs(
+    before: datetime, keep: timedelta, batch: int, awaited: set[str], done: Progress
+) -> int:
     """Passes by locked rows (a rerun, another cluster)."""
     # Subqueries: Exists would be joined with all unfinished runs. Unordered: without statistics the
     # order would read all runs.
     unfinished = Run.objects.unfinished().order_by().values("id")
     rerun = Subquery(unfinished.filter(rerun_of=OuterRef("id"))[:1])
     invoker = Subquery(unfinished.filter(id=OuterRef("invoked_by"))[:1])
-    ended = Run.objects.filter(ended_at__lt=Now() - keep).alias(rerun=rerun, invoker=invoker)
+    ended = Run.objects.filter(ended_at__lt=before).alias(rerun=rerun, invoker=invoker)
     if done["since"]:
         ended = ended.filter(ended_at__gte=done["since"])
     free = ended.filter(rerun=None, invoker=None)

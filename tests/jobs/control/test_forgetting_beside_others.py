@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from jobs.admin.pauses import skipped as offered
 from jobs.api import (
+    Context,
     Event,
     InvalidEvent,
     InvalidTransition,
@@ -24,9 +25,11 @@ from jobs.api import (
     unfinished_runs,
 )
 from jobs.control import forgetting
+from jobs.execution.executor import execute
 from jobs.maintenance import retention
 from jobs.metrics.paused import with_skipped
 from jobs.models import Run
+from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
 from tests.support.blocking import others
 from tests.support.commit_boundaries import Cluster, a_minute_later, deaths, forget_everything
@@ -58,6 +61,34 @@ def test_a_forgotten_run_is_not_run_again_in_any_way():
         drain()
     assert Run.objects.filter(fn_id="test-function").count() == 2
     assert the_run("jobs-bulk").output["refused"] == 0
+
+
+@pytest.mark.parametrize("ends", ["completed", "failed"])
+def test_a_run_that_waits_for_a_forgotten_one_does_not_go_on_without_what_that_knew(ends):
+    def callee(ctx: Context) -> str:
+        return ctx.step.run("echo", lambda: {"completed": ctx.event.data["word"]}[ends])
+
+    def caller(ctx: Context) -> str:
+        return ctx.step.invoke("ask", function="callee", data={"word": WORD})
+
+    with registered(caller), registered(callee, fn_id="callee", trigger=[], retries=0):
+        run = go()
+        (claim,) = claim_due(1)
+        execute(claim)
+        cancel(run.id)
+        drain()
+        callee_run = the_run("callee")
+        assert callee_run.status == ends
+        forget([callee_run.event_id])
+        drain()
+        with pytest.raises(InvalidTransition, match=r"was forgotten at .* from the start") as told:
+            rerun(run.id)
+        assert told.value.run_id == str(callee_run.id)
+        assert {the_run().status, the_run("callee").status} == {"cancelled", ends}
+        rerun(run.id, from_start=True)
+        drain()
+    again = Run.objects.get(rerun_of=run.id)
+    assert (again.status, again.output) == (ends, WORD if ends == "completed" else None)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.api import Context, Event, InvalidStep, send
+from jobs.api import Context, Event, InvalidStep, cancel, rerun, send
 from jobs.models import Reason, Run, RunStatus, Step
 from jobs.testing import drain, travel
 from tests.support.functions import ran, registered
@@ -167,3 +167,51 @@ def test_a_wait_without_time_takes_what_has_come_already():
         return [one and one.data["number"] for one in looks]
 
     assert ran(handler).output == [1, None]
+
+
+def test_a_retry_waits_anew_with_all_the_time():
+    with registered(waits()):
+        send(Event(name="test/go"))
+        drain()
+        run = Run.objects.get()
+        cancel(run.id)
+        travel(timedelta(hours=2))
+        rerun(run.id)
+        drain()
+        run.refresh_from_db()
+        assert (run.status, run.reason) == (RunStatus.WAITING, Reason.EVENT)
+        travel(timedelta(minutes=59))
+        send(Event(name="test/paid", data={"amount": 5}))
+        drain()
+    run.refresh_from_db()
+    assert run.output == {"amount": 5}
+
+
+def test_a_wait_that_began_anew_ends_when_its_time_is_over():
+    with registered(waits()):
+        send(Event(name="test/go"))
+        drain()
+        run = Run.objects.get()
+        cancel(run.id)
+        travel(timedelta(hours=2))
+        rerun(run.id)
+        drain()
+        travel(timedelta(minutes=61))
+        drain()
+    run.refresh_from_db()
+    assert (run.status, run.output) == (RunStatus.COMPLETED, None)
+
+
+@pytest.mark.parametrize("hours", [0, 2])
+def test_what_came_while_the_run_was_cancelled_is_taken_by_its_retry(hours: int):
+    with registered(waits()):
+        send(Event(name="test/go"))
+        drain()
+        run = Run.objects.get()
+        cancel(run.id)
+        travel(timedelta(hours=hours))
+        send(Event(name="test/paid", data={"amount": 5}))
+        rerun(run.id)
+        drain()
+    run.refresh_from_db()
+    assert run.output == {"amount": 5}

@@ -20,6 +20,7 @@ from jobs.metrics.series import charts
 from jobs.metrics.spans import HOUR, SPANS, floor
 from jobs.models import Rollup, RollupMark, Run, UndoneEnd
 from jobs.testing import drain, travel
+from tests.support.blocking import Uncommitted
 from tests.support.ended import by_hand, by_minute, ended, minutes, rolled, seen
 from tests.support.functions import registered, the_run
 from tests.support.rows import make_event, now
@@ -230,6 +231,37 @@ def test_retention_takes_no_figures_away(settings):
     assert not Run.objects.exists()
     settle()
     assert seen("7d") == (0, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_retention_leaves_what_is_not_counted_after_an_outage_that_was_longer(settings):
+    settings.JOBS = {**settings.JOBS, "RETENTION_DAYS": 1}
+    ended(minutes(5))
+    roll_up()
+    with registered(lambda ctx: 1 / 0, retries=0):
+        send(Event(name="test/go"))
+        drain()
+        rerun(the_run().id)  # the first end is an undone one
+        drain()
+    travel(timedelta(days=2))
+    assert retention.delete_ended()["runs"] == 1
+    settle()
+    assert retention.delete_ended()["runs"] == 1
+    assert not UndoneEnd.objects.exists()
+    assert seen("7d") == (1, 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_retention_leaves_what_another_cluster_is_counting(settings):
+    settings.JOBS = {**settings.JOBS, "RETENTION_DAYS": 1}
+    ended(minutes(5))
+    roll_up()
+    ended(timedelta(seconds=0))
+    travel(timedelta(days=2))
+    with Uncommitted(roll_up):
+        assert retention.delete_ended()["runs"] == 1
+    assert retention.delete_ended()["runs"] == 1
+    assert seen("7d") == (2, 0)
 
 
 @pytest.mark.django_db(transaction=True)
