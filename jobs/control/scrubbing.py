@@ -23,10 +23,15 @@ SELECT r.id FROM jobs_run r
  WHERE r.id = ANY(%(ids)s) AND r.ended_at IS NOT NULL AND r.forgotten_at IS NULL
    AND NOT EXISTS (SELECT 1 FROM jobs_fetch f
                     WHERE f.run_id = r.id AND f.status IN {in_sql(IN_FLIGHT)})
-   AND NOT EXISTS (SELECT 1 FROM jobs_run above
-                    WHERE above.id = r.invoked_by_id AND above.ended_at IS NULL)
  ORDER BY r.id FOR UPDATE OF r SKIP LOCKED
 """  # noqa: S608
+# Asked under the locks: a retry of the invoker locks the runs that it waits for.
+FREE = """
+SELECT r.id FROM jobs_run r
+ WHERE r.id = ANY(%(ids)s)
+   AND NOT EXISTS (SELECT 1 FROM jobs_run above
+                    WHERE above.id = r.invoked_by_id AND above.ended_at IS NULL)
+"""
 
 
 def _error(column: str) -> str:
@@ -104,11 +109,12 @@ PROBLEMS = "UPDATE jobs_conditionproblem SET reason = '' WHERE event_id = ANY(%(
 @transaction.atomic
 def forget_runs(run_ids: Sequence[uuid.UUID]) -> int:
     locked = statements.execute(LOCK, {"ids": list(run_ids)})
-    asked = {"ids": [run_id for (run_id,) in locked]}
-    if locked:
+    free = statements.execute(FREE, {"ids": [run_id for (run_id,) in locked]})
+    asked = {"ids": [run_id for (run_id,) in free]}
+    if free:
         texts = (STEPS, ATTEMPTS, LINES, FETCHES, UNDONE, RUNS)
         statements.execute_many(*((text, asked) for text in texts))
-    return len(locked)
+    return len(free)
 
 
 @transaction.atomic

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -24,14 +26,14 @@ from jobs.api import (
     send,
     unfinished_runs,
 )
-from jobs.control import forgetting
+from jobs.control import forgetting, scrubbing
 from jobs.execution.executor import execute
 from jobs.maintenance import retention
 from jobs.metrics.paused import with_skipped
 from jobs.models import Run
 from jobs.runs.claiming import claim_due
 from jobs.testing import drain, travel
-from tests.support.blocking import others
+from tests.support.blocking import others, wait_until_blocked
 from tests.support.commit_boundaries import Cluster, a_minute_later, deaths, forget_everything
 from tests.support.forgetting import WORD, child, holding, sleeper
 from tests.support.functions import go, registered, the_run
@@ -215,3 +217,44 @@ def test_the_search_for_what_came_of_an_event_reads_by_indexes_alone():
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "jobs_event_told" in plan
     assert "Seq Scan" not in plan
+
+
+# --- while an invoker is retried ------------------------------------------------------------------
+
+
+@contextmanager
+def looks_before_it_locks(monkeypatch) -> Iterator[None]:
+    """What forgetting sees is as old as the block: its locks are taken behind it."""
+    waits = "AND (SELECT pg_advisory_xact_lock(4711)) IS NOT NULL\n ORDER BY r.id FOR UPDATE"
+    slow = scrubbing.LOCK.replace("ORDER BY r.id FOR UPDATE", waits)
+    assert slow != scrubbing.LOCK
+    monkeypatch.setattr(scrubbing, "LOCK", slow)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(4711)")
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(4711)")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_whose_invoker_is_retried_at_this_moment_is_not_forgotten(monkeypatch):
+    def caller(ctx: Context) -> str:
+        return ctx.step.invoke("ask", function="callee", data={"word": WORD})
+
+    with registered(caller), registered(child, fn_id="callee", trigger=[]):
+        run = go()
+        (claim,) = claim_due(1)
+        execute(claim)
+        cancel(run.id)
+        drain()
+        asked = [str(the_run("callee").event_id)]
+        with others() as start:
+            with looks_before_it_locks(monkeypatch):
+                done = start(lambda: forgetting.round_of(asked))
+                wait_until_blocked(1)
+                rerun(run.id)
+            assert (done.result(PATIENCE)["runs"], done.result()["left"]) == (0, asked)
+        drain()
+        assert the_run().output == [WORD]
+        assert forgetting.round_of(asked)["runs"] == 1
