@@ -57,6 +57,8 @@ def permission_for(request: HttpRequest) -> str:
             act = page.removeprefix(prefix)
             is_seen = act in VIEWED and request.method == "GET"
             act = "view" if is_seen else "change" if act in VIEWED else act
+            if act == "add" and request.user.has_perm(f"{opts.app_label}.add_{opts.model_name}"):
+                act = "change"  # Django's form for accounts needs both
             return f"{opts.app_label}.{act}_{opts.model_name}" if act.isalpha() else ""
     return ""
 

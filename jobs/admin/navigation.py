@@ -1,21 +1,52 @@
-"""The panel's navigation, as far as the account may go."""
+"""The panel's navigation and breadcrumbs, as far as the account may go."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 
 def item(request: HttpRequest, label: str, page: str, *permissions: str) -> SafeString:
-    """A link to a page of the panel, marked there and below; empty for an account with none of the
-    permissions."""
-    if permissions and not any(request.user.has_perm(asked) for asked in permissions):
+    """A link to a page of the panel, marked there and below; empty for an account that may not open
+    the list, or has none of the permissions."""
+    if not may_open(request, page, *permissions):
         return SafeString("")
     url = reverse(page)
     current = SafeString(' aria-current="page"') if is_at(request, page, url) else ""
     return format_html('<li><a href="{}"{}>{}</a></li>', url, current, label)
+
+
+def may_open(request: HttpRequest, page: str, *permissions: str) -> bool:
+    """A list is asked itself. Another page needs one of the permissions, if any are given."""
+    for model, model_admin in admin.site._registry.items():
+        if page == f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist":
+            return bool(model_admin.has_view_permission(request))
+    return not permissions or any(request.user.has_perm(asked) for asked in permissions)
+
+
+def list_crumb(request: HttpRequest, opts: Any) -> SafeString:
+    """A model's list, by its name; a link if the account may open it."""
+    page = f"admin:{opts.app_label}_{opts.model_name}_changelist"
+    words = capfirst(str(opts.verbose_name_plural))
+    if not may_open(request, page):
+        return format_html("{}", words)
+    return format_html('<a href="{}">{}</a>', reverse(page), words)
+
+
+def object_url(request: HttpRequest, found: Any) -> str:
+    """An object's page; empty if the account may not open it."""
+    model_admin = admin.site._registry.get(type(found))
+    if model_admin is None or not model_admin.has_view_permission(request, found):
+        return ""
+    name = f"admin:{found._meta.app_label}_{found._meta.model_name}_change"
+    return reverse(name, args=[quote(found.pk)])
 
 
 def is_at(request: HttpRequest, page: str, url: str) -> bool:

@@ -56,6 +56,16 @@ def nav_item(context: Any, label: str, page: str, *permissions: str) -> SafeStri
 
 
 @register.simple_tag(takes_context=True)
+def list_crumb(context: Any, opts: Any) -> SafeString:
+    return navigation.list_crumb(context["request"], opts)
+
+
+@register.simple_tag(takes_context=True)
+def object_url(context: Any, found: Any) -> str:
+    return navigation.object_url(context["request"], found)
+
+
+@register.simple_tag(takes_context=True)
 def add_preserved_filters_of(context: Any, run_id: Any) -> str:
     return html.run_page_of(context["query"], run_id)
 

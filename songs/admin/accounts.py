@@ -74,6 +74,14 @@ class AccountAdmin(Searched, AsksOfEach, DjangoUserAdmin):
             for name, options in fieldsets
         ]
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Django's form makes accounts only for those that may change them, too."""
+        return super().has_add_permission(request) and self.has_change_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """An account that may see the list may open each entry; to change it is another right."""
+        return permissions.may_see_accounts(request.user)
+
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         """For superusers. Staff change their own password at /admin/password_change/."""
         user = self.get_object(request, unquote(id))

@@ -74,6 +74,32 @@ class SongRow:
         return self.song.can_be_tried_again and goes_on
 
     @property
+    def is_untold(self) -> bool:
+        """Whether the run has ended and the song does not know: the hook that tells it waits."""
+        return self._is_behind and not self.is_skipped
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether the run waits for a replay: its function was paused when the song was ordered."""
+        return self._is_behind and self.found is not None and self.found.status == "skipped"
+
+    @property
+    def _is_behind(self) -> bool:
+        ended = self.found is not None and not self.found.is_unfinished
+        return self.song.is_in_the_making and ended
+
+    @property
+    def note(self) -> str:
+        """What stands beside the status."""
+        if self.is_untold:
+            return "its run has ended, and has not told it"
+        if self.is_skipped:
+            return "its run was skipped, and waits for a replay"
+        if self.is_made_again:
+            return "its run goes on again"
+        return self.song.reason
+
+    @property
     def can_be_made_again(self) -> bool:
         return self.song.can_be_tried_again and not self.is_made_again
 

@@ -120,7 +120,7 @@ class SongAdmin(Searched, AsksOfEach):
     @admin.display(description="status")
     def state(self, song: Any) -> SafeString:
         words = '<div>{} <span class="jobs-reason">{}</span></div>'
-        return format_html(words, html.badge(song), song.reason)
+        return format_html(words, html.badge(song), song.row.note)
 
     @admin.display(description="charge")
     def charge(self, song: Any) -> str:

@@ -84,6 +84,22 @@ def test_what_was_mended_meanwhile_is_left_alone(admin_client: Client) -> None:
     assert "1 run was left alone: it is not failed." in page
 
 
+def test_what_another_operator_has_retried_is_left_alone_in_a_list_that_hides_it(
+    admin_client: Client,
+) -> None:
+    failed = [rows.failed_run(), rows.failed_run()]
+    choose(admin_client, "retry_selected", *failed, post="yes")
+    form = {
+        "action": "retry_selected",
+        "post": "yes",
+        "_selected_action": [str(run.pk) for run in failed],
+    }
+
+    page = admin_client.post(f"{LIST}?status__exact=failed&open=1", form, follow=True)
+
+    assert "2 runs were left alone: they are not failed." in page.content.decode()
+
+
 def test_what_ended_while_the_page_asked_is_counted_once(admin_client: Client) -> None:
     waiting = [rows.backing_off_run() for _ in range(2)]
     ended = [rows.completed_run() for _ in range(2)]
