@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.http import HttpRequest
@@ -25,9 +26,9 @@ def item(request: HttpRequest, label: str, page: str, *permissions: str) -> Safe
 
 def may_open(request: HttpRequest, page: str, *permissions: str) -> bool:
     """A list is asked itself. Another page needs one of the permissions, if any are given."""
-    for model, model_admin in admin.site._registry.items():
+    for model in filter(admin.site.is_registered, apps.get_models()):
         if page == f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist":
-            return bool(model_admin.has_view_permission(request))
+            return bool(admin.site.get_model_admin(model).has_view_permission(request))
     return not permissions or any(request.user.has_perm(asked) for asked in permissions)
 
 
@@ -42,8 +43,10 @@ def list_crumb(request: HttpRequest, opts: Any) -> SafeString:
 
 def object_url(request: HttpRequest, found: Any) -> str:
     """An object's page; empty if the account may not open it."""
-    model_admin = admin.site._registry.get(type(found))
-    if model_admin is None or not model_admin.has_view_permission(request, found):
+    model = type(found)
+    if not admin.site.is_registered(model):
+        return ""
+    if not admin.site.get_model_admin(model).has_view_permission(request, found):
         return ""
     name = f"admin:{found._meta.app_label}_{found._meta.model_name}_change"
     return reverse(name, args=[quote(found.pk)])
