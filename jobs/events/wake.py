@@ -21,7 +21,6 @@ SELECT EXISTS (SELECT FROM jobs_step
                WHERE status = 'waiting' AND awaits <> '' AND awaits = ANY(%(names)s))
 """
 
-
 # Each run and event is looked up: by figures of an emptied table they would be joined whole.
 WAITING = f"""
 SELECT s.run_id, s.name, s.awaits, s.detail, e.event FROM jobs_step s

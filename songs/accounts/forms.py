@@ -60,13 +60,14 @@ class LostPasswordForm(ResetPasswordForm):
         the listener's alone."""
         email: str = super().clean_email()
         self.users: list[User] = [
-            user for user in self.users if not _is_kept_by_another(user, email)
+            user for user in self.users if not _may_be_a_strangers(user, email)
         ]
         return email
 
 
-def _is_kept_by_another(user: User, email: str) -> bool:
-    """Accounts of staff are the operators' work."""
+def _may_be_a_strangers(user: User, email: str) -> bool:
+    """Whether the address tells nothing of the one that has the second factor. Accounts of staff
+    are the operators' work."""
     if user.is_staff or not is_mfa_enabled(user):
         return False
     return EmailAddress.objects.filter(user=user, email__iexact=email, verified=False).exists()

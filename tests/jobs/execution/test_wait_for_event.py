@@ -169,15 +169,21 @@ def test_a_wait_without_time_takes_what_has_come_already():
     assert ran(handler).output == [1, None]
 
 
+def retried_after_two_hours() -> Run:
+    """A run that was cancelled during its wait of an hour."""
+    send(Event(name="test/go"))
+    drain()
+    run = Run.objects.get()
+    cancel(run.id)
+    travel(timedelta(hours=2))
+    rerun(run.id)
+    drain()
+    return run
+
+
 def test_a_retry_waits_anew_with_all_the_time():
     with registered(waits()):
-        send(Event(name="test/go"))
-        drain()
-        run = Run.objects.get()
-        cancel(run.id)
-        travel(timedelta(hours=2))
-        rerun(run.id)
-        drain()
+        run = retried_after_two_hours()
         run.refresh_from_db()
         assert (run.status, run.reason) == (RunStatus.WAITING, Reason.EVENT)
         travel(timedelta(minutes=59))
@@ -189,13 +195,7 @@ def test_a_retry_waits_anew_with_all_the_time():
 
 def test_a_wait_that_began_anew_ends_when_its_time_is_over():
     with registered(waits()):
-        send(Event(name="test/go"))
-        drain()
-        run = Run.objects.get()
-        cancel(run.id)
-        travel(timedelta(hours=2))
-        rerun(run.id)
-        drain()
+        run = retried_after_two_hours()
         travel(timedelta(minutes=61))
         drain()
     run.refresh_from_db()
