@@ -22,6 +22,7 @@ from jobs.events import condition_problems, requester
 from jobs.events.condition_problems import Place
 from jobs.events.event import EventPayload
 from jobs.lib.durations import seconds
+from jobs.platform.postgres import statements
 from jobs.registry import catalog, options
 from jobs.registry.function import Function
 
@@ -37,7 +38,9 @@ def batch(event: dict[str, Any], after: str, own: str) -> dict[str, Any]:
         return {"cancelled": 0, "after": after, "more": False, "reason": reason}
     rules = catalog.cancelled_by(event["name"])
     came = models.Run.objects.select_related("event").get(id=own).event
-    runs = list(_candidates(came, [function.fn_id for function, _ in rules], after)[:BATCH])
+    candidates = _candidates(came, [function.fn_id for function, _ in rules], after)
+    with statements.reading_by_index():
+        runs = list(candidates[:BATCH])
     with requester.asking(asker):
         meant = [run for run in runs if _is_meant(run, event, came.id, rules)]
         condition_problems.report()

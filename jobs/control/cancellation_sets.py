@@ -5,10 +5,12 @@ number of statements, which wakes each line once.
    (completion.release_statements).
 2. It takes plain runs: no lease, not invoked, no requests. `cancellation.cancel` does the others
    singly.
-3. A run that is parked in its first line stands in no other run's way, so that line is not locked.
+3. A set with more lines than MAX_OWN_LOCKS is done in smaller ones: the locks of so many would hold
+   up other lines.
+4. A run that is parked in its first line stands in no other run's way, so that line is not locked.
    But while the run's row is locked, other transactions pass by it: an ending run may wake nothing,
    and a run behind it may be parked. So PassedLines looks at such lines after the commit.
-4. If the process dies, a set is done or not; turn_repair does what (3) leaves.
+5. If the process dies, a set is done or not; turn_repair does what (4) leaves.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import json
 import time
 import uuid
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -32,18 +35,22 @@ from jobs.platform.postgres.query import Query
 from jobs.registry import catalog, last_synced
 from jobs.registry.function import Function
 from jobs.runs import hook_events, line_locks, turns
+from jobs.runs.claim_row import HAS_MEMORY
 from jobs.runs.hook_events import CANCELLED
 
-LARGEST_SET = line_locks.MAX_OWN_LOCKS  # runs; one line each at most
+LARGEST_SET = 1_000  # runs
 LOOK_INTERVAL = 0.25  # seconds between looks at passed lines
 
-# Lists of ids are text on the way. See (3).
+# Lists of ids are text on the way. See (4).
 LOCK = """
 SELECT array_agg(id)::text AS ids,
        array_agg(DISTINCT key) FILTER (WHERE NOT is_parked) AS keys_of_first_lines,
-       array_agg(DISTINCT key) FILTER (WHERE is_parked) AS keys_of_passed_lines
+       array_agg(DISTINCT key) FILTER (WHERE is_parked) AS keys_of_passed_lines,
+       count(DISTINCT turn_keys[2]) FILTER (WHERE turns_held > 0) AS second_lines
   FROM (
-  SELECT id, turn_keys[1] AS key, turns_held = 0 AND reason = 'turn' AS is_parked FROM jobs_run
+  SELECT id, turn_keys, turns_held, turn_keys[1] AS key,
+         turns_held = 0 AND reason = 'turn' AS is_parked
+    FROM jobs_run
    WHERE id = ANY(%(ids)s::uuid[]) AND ended_at IS NULL AND lease_token IS NULL
      AND invoked_by_id IS NULL
    ORDER BY id FOR UPDATE SKIP LOCKED) free
@@ -73,12 +80,13 @@ WITH cancelled AS (
      SET status = 'cancelled', reason = '', due_at = NULL, expires_at = NULL,
          ended_at = statement_timestamp(), error = %(error)s::jsonb, epoch = epoch + 1
    WHERE id = ANY(%(locked)s::uuid[])
-     AND (SELECT 1 FROM jobs_fetch WHERE run_id = r.id LIMIT 1) IS NULL
-     AND (NOT %(alone)s OR (SELECT 1 FROM jobs_run WHERE invoked_by_id = r.id LIMIT 1) IS NULL)
-  RETURNING id, fn_id, event_id, epoch, error, turn_keys, turns_held
+     AND (NOT ({HAS_MEMORY})
+          OR (SELECT 1 FROM jobs_fetch WHERE run_id = r.id LIMIT 1) IS NULL
+         AND (NOT %(alone)s OR (SELECT 1 FROM jobs_run WHERE invoked_by_id = r.id LIMIT 1) IS NULL))
+  RETURNING id, fn_id, event_id, epoch, error, turn_keys, turns_held, {HAS_MEMORY} AS has_memory
 ), awaiting_nothing AS (
   UPDATE jobs_step SET awaits = ''
-   WHERE run_id = ANY(ARRAY(SELECT id FROM cancelled))
+   WHERE run_id = ANY(ARRAY(SELECT id FROM cancelled WHERE has_memory))
      AND status = 'waiting' AND length(awaits) > 0
 ), numbered AS MATERIALIZED (
   SELECT *, row_number() OVER (ORDER BY id) AS number, %(hooks)s::jsonb ->> fn_id AS hook
@@ -88,7 +96,9 @@ WITH cancelled AS (
   RETURNING id
 )
 SELECT (SELECT count(*) FROM hooked) AS hooks,
-       ARRAY(SELECT unnest(%(ids)s::uuid[]) EXCEPT SELECT id FROM numbered) AS others,
+       CASE WHEN (SELECT count(*) FROM numbered) < cardinality(%(ids)s::uuid[])
+            THEN ARRAY(SELECT unnest(%(ids)s::uuid[]) EXCEPT SELECT id FROM numbered)
+            ELSE '{{}}' END AS others,
        ARRAY(SELECT DISTINCT turn_keys[2] FROM numbered
               WHERE turn_keys[2] IS NOT NULL AND turns_held > 0) AS keys_of_second_lines
 """  # noqa: S608
@@ -98,6 +108,7 @@ class LockedRow(NamedTuple):
     ids: str | None
     keys_of_first_lines: list[str | None] | None
     keys_of_passed_lines: list[str | None] | None
+    second_lines: int
 
 
 class CancelledRow(NamedTuple):
@@ -110,12 +121,16 @@ LOCKING = Query(LOCK, LockedRow)
 CANCELLING = Query(CANCEL, CancelledRow)
 
 
+class TooManyLines(Exception):
+    """Undoes a set's transaction."""
+
+
 class PassedLines:
-    """See (3). A context, for the sets of a batch; outside a transaction."""
+    """See (4). A context, for the sets of a batch; outside a transaction."""
 
     def __init__(self) -> None:
         self._keys: set[str] = set()
-        self._looks_at = 0.0
+        self._looks_at = time.monotonic() + LOOK_INTERVAL
 
     def __enter__(self) -> PassedLines:
         return self
@@ -152,12 +167,31 @@ def cancel_plain(
     hooks = _hooks(fn_ids)
     if hooks is None or not run_ids:
         return set(run_ids)
+    cancel_set = partial(_cancel_set, hooks=hooks, why=why, passed_lines=passed_lines, alone=alone)
+    try:
+        return cancel_set(run_ids)
+    except TooManyLines:
+        starts = range(0, len(run_ids), line_locks.MAX_OWN_LOCKS)
+        parts = (run_ids[start : start + line_locks.MAX_OWN_LOCKS] for start in starts)
+        return set[uuid.UUID]().union(*map(cancel_set, parts))
+
+
+def _cancel_set(
+    run_ids: Sequence[uuid.UUID],
+    hooks: dict[str, str],
+    why: str,
+    passed_lines: PassedLines,
+    alone: bool,
+) -> set[uuid.UUID]:
     with transaction.atomic():
         asked = {"ids": _as_text(map(str, run_ids))}
         *_, found = statements.execute_many(*statements.BY_INDEX, LOCKING.asked(asked))
         (locked,) = LOCKING.rows(found)
         if locked.ids is None:
             return set(run_ids)
+        left = [key for key in locked.keys_of_first_lines or [] if key is not None]
+        if max(len(left), locked.second_lines) > line_locks.MAX_OWN_LOCKS:
+            raise TooManyLines  # see (3)
         values = asked | {"locked": locked.ids, "alone": alone} | _values(len(run_ids), hooks, why)
         (row,) = CANCELLING.execute(values)
         if _is_waited_for():
@@ -165,7 +199,6 @@ def cancel_plain(
             return set(run_ids)
         if row.hooks:
             notifier.tell_clusters(notifier.RUN_DUE)
-        left = [key for key in locked.keys_of_first_lines or [] if key is not None]
         turns.wake_next_in_lines(left, 0)  # in take_turns's order
         turns.wake_next_in_lines(row.keys_of_second_lines, 1)
     passed_lines.add(locked.keys_of_passed_lines or [])

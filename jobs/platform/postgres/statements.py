@@ -6,7 +6,8 @@ Without the pipeline (pipeline_switch) none is prepared. Steps' own statements: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
 
@@ -34,6 +35,7 @@ __all__ = [
     "has_pool",
     "keep_connections",
     "read_by_index",
+    "reading_by_index",
 ]
 
 # For the rest of a transaction. A plan that was kept from when a table was empty would read all of
@@ -74,6 +76,14 @@ def execute_nowait(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
         if pipeline_connection is None:
             return plain_statements.execute(here, [(text, values)])[0]
         return pipeline_connection.execute_nowait(text, values)
+
+
+@contextmanager
+def reading_by_index() -> Iterator[None]:
+    """For the ORM's statements with an index for each table, in a transaction; see BY_INDEX."""
+    with transaction.atomic():
+        execute_many(*BY_INDEX)
+        yield
 
 
 @transaction.atomic

@@ -21,7 +21,7 @@ from jobs.events.event import EventPayload
 from jobs.execution.executor import execute
 from jobs.models import Event as EventRow
 from jobs.models import Reason, Run, RunStatus
-from jobs.runs import pace
+from jobs.runs import line_locks, pace
 from jobs.runs.claiming import claim_due
 from jobs.runs.hook_events import CANCELLED
 from jobs.testing import drain
@@ -136,6 +136,18 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_runs():
             counts.append(len(queries))
     assert counts[0] == counts[1] <= 15
     assert statuses() == {RunStatus.CANCELLED}
+
+
+def test_a_set_with_many_lines_locks_no_line_of_others(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(line_locks, "MAX_OWN_LOCKS", 3)
+    with registered(naps, on_cancel=lambda ctx: None, concurrency=PER_USER):
+        runs = go_to_sleep(8)
+        with CaptureQueriesContext(connection) as queries:
+            assert together(runs) == set()
+    assert statuses() == {RunStatus.CANCELLED}
+    sent = [query["sql"] for query in queries]
+    assert not any("generate_series" in text for text in sent), "all buckets of lines were locked"
+    assert len([text for text in sent if "SET status = 'cancelled'" in text]) == 3
 
 
 def test_a_step_that_has_taken_long_leaves_the_rest_to_the_next(monkeypatch: pytest.MonkeyPatch):

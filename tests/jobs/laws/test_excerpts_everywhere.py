@@ -52,9 +52,8 @@ NO_TEXTS = {
         "self._page[self._start(entry):self._start(entry) + ENTRY.size]",
     },
     "jobs/control/bulk_batch.py": {"found[at:at + size]"},
-    "jobs/control/cancel_on.py": {
-        "_candidates(came, [function.fn_id for function, _ in rules], after)[:BATCH]"
-    },
+    "jobs/control/cancel_on.py": {"candidates[:BATCH]"},
+    "jobs/control/cancellation_sets.py": {"run_ids[start:start + line_locks.MAX_OWN_LOCKS]"},
     "jobs/runs/deadlocks.py": {
         "list(zip(run.turn_keys, run.turn_limits, strict=True))[run.turns_held:]",
     },

@@ -13,8 +13,20 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
 
-from jobs.api import Concurrency, Context, Event, TriggerCron, TriggerEvent, cancel, rerun, send
-from jobs.control import cancel_on, forgetting, pauses
+from jobs.api import (
+    Cancel,
+    Concurrency,
+    Context,
+    Event,
+    TriggerCron,
+    TriggerEvent,
+    bulk,
+    cancel,
+    rerun,
+    send,
+)
+from jobs.control import bulk_batch, cancel_on, forgetting, pauses
+from jobs.events.event import EventPayload
 from jobs.ids import new_id
 from jobs.maintenance import cron, retention
 from jobs.models import CronSchedule, Fetch, Run
@@ -31,6 +43,8 @@ QUIET = 20_000  # ended runs
 UNKNOWN = 300_000  # by the planner's guesses, dear enough to go through
 EMPTIED = 5_000  # ended runs in tables that were analyzed when they were empty
 BACKLOG = 2_000  # runs that are due
+LONG = 5_000  # a longer one
+FEW = 100  # of either
 # Of one statement that looks at every line: some 250, with four looks of up to four pages each.
 MAX_OF_ALL_LINES = 4_000
 # Of one statement that reads a whole index, and its rows, once; again and again would be millions.
@@ -263,6 +277,46 @@ def test_a_cluster_takes_a_few_of_a_long_queue_at_the_cost_of_a_few(options):
     assert any(
         "jobs_run_shares" in node for node in long.plans[" ".join(claiming.CLAIM_DUE.split())]
     )
+
+
+def by_a_bulk_action(of: int) -> Explained:
+    with transaction.atomic():
+        send([Event(name="test/go", data={"user": n}) for n in range(of)])
+        own = bulk("cancel", fn_id="test-function")
+        with explained() as engine:
+            told = bulk_batch.batch("cancel", {"fn_id": "test-function"}, "", "", own)
+        assert told["done"] == FEW
+        transaction.set_rollback(True)
+    return engine
+
+
+def by_an_event(of: int) -> Explained:
+    with transaction.atomic():
+        send([Event(name="test/go", data={"user": n}) for n in range(of)])
+        (event_id,) = send(Event(name="test/stop"))
+        own = Run.objects.get(event=event_id)
+        event = EventPayload.of_row(own.event).as_json()
+        with explained() as engine:
+            told = cancel_on.batch(event, "", str(own.id))
+        assert told["cancelled"] == FEW
+        transaction.set_rollback(True)
+    return engine
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("cancel_few", [by_a_bulk_action, by_an_event])
+def test_a_few_runs_of_a_long_queue_are_cancelled_at_the_cost_of_a_few(cancel_few, monkeypatch):
+    """Without statistics all that wait would be read and sorted for each batch."""
+    monkeypatch.setattr(bulk_batch, "BATCH", FEW)
+    monkeypatch.setattr(cancel_on, "BATCH", FEW)
+    with off_the_record(), registered(work, cancel_on=[Cancel(event="test/stop")], **OPTIONS):
+        forget_statistics()
+        short, long = cancel_few(of=2 * FEW), cancel_few(of=LONG)
+    for statement, nodes in long.plans.items():
+        collects = any("Bitmap Heap Scan jobs_run " in node for node in nodes)
+        assert not collects, long.story(statement)
+        allowed = 3 * short.pages[statement] + DEEPER
+        assert long.pages[statement] <= allowed, long.story(statement)
 
 
 def taking_ten(of: int) -> Explained:
