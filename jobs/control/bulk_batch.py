@@ -21,7 +21,7 @@ from jobs.runs import hook_events, pace
 BATCH = 2_000  # runs of one step
 SINGLE_SET = 25  # runs between two looks at the time, where each is done by itself
 MAX_SECONDS = 1.0  # seconds of one step, and of a rest
-SHARE_TOGETHER = 0.2  # of the time, for cancelling together beside other runs
+SHARE_TOGETHER = 0.17  # of the time, for cancelling together beside other runs
 SHARE_SINGLY = 0.4
 MAX_BATCHES = 900  # within the limit of steps
 LATEST_FIRST, INVOKED = "<", ">"  # marks of pages
