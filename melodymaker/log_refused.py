@@ -22,7 +22,8 @@ class InALine(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         is_refusal = record.name.removeprefix(SECURITY) in OF_THE_REQUEST
-        if is_refusal and record.levelno == logging.ERROR:
-            record.levelno, record.levelname = logging.WARNING, "WARNING"
-            record.exc_info = record.exc_text = None
-        return logging.getLogger(record.name).isEnabledFor(record.levelno)
+        if not is_refusal or record.levelno != logging.ERROR:
+            return True
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.exc_info = record.exc_text = None
+        return logging.getLogger(record.name).isEnabledFor(logging.WARNING)
