@@ -1,6 +1,6 @@
 """Middleware that refuses a request before it is parsed or costs a query: one with too large a body
-(413), one with a NUL (400), which PostgreSQL cannot store and file systems cannot open, and one in
-letters or parts that Django does not read (400)."""
+(413), one with a NUL (400), which PostgreSQL cannot store and file systems cannot open, one in
+letters or parts that Django does not read (400), and one of too many fields (400)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
-from django.core.exceptions import BadRequest
+from django.conf import settings
+from django.core.exceptions import (
+    BadRequest,
+    SuspiciousMultipartForm,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
@@ -23,7 +29,7 @@ from songs.answers import refusal
 logger = logging.getLogger(__name__)
 # What Django raises for a charset that it does not take, for one that is none of a text, and for
 # parts that it cannot tell apart.
-UNREADABLE = (BadRequest, LookupError, MultiPartParserError, UnicodeError)
+UNREADABLE = BadRequest, LookupError, MultiPartParserError, SuspiciousMultipartForm, UnicodeError
 Answer = Callable[[HttpRequest], HttpResponse]
 
 NUL, UTF_8 = "\0", "utf-8"
@@ -34,6 +40,9 @@ NOT_CHUNKS = "The chunks of the request cannot be told apart. Send it once more.
 NOT_READ = "The form in the request cannot be read. Send it once more, in UTF-8."
 NOT_IN_UTF_8 = (
     "The charset of the request is “{}”, and “utf-8” alone is read here. Send it in that."
+)
+TOO_MANY = (
+    "The request has too many fields. At most {} are read in a form or an address, and {} files."
 )
 HOLDS_NUL = "The request holds a NUL character, which no text can have. Send it without that."
 
@@ -104,7 +113,9 @@ def give_body(request: Any, body: bytes) -> None:
 
 
 def no_nul(get_response: Answer) -> Answer:
-    """Answer 400 to a NUL in the path, the query, a header, a cookie or the body.
+    """Answer 400 to a NUL in the path, the query, a header, a cookie or the body, and to more
+    fields than Django reads. Its own answer to these is an error with a traceback, and on a machine
+    of developers a page of it that takes half a minute to make.
 
     A body in another charset than UTF-8 is refused unread. Django refuses it too, but not in parts,
     and to decode 1 MiB of what Python calls “punycode” takes a minute.
@@ -117,6 +128,8 @@ def no_nul(get_response: Answer) -> Answer:
             holds_nul = any(NUL in text for text in _texts(request))
         except UnreadablePostError:
             return refusal(request, 400, "Not understood", NOT_WHOLE, {})
+        except (TooManyFieldsSent, TooManyFilesSent):
+            return refusal(request, 400, "That is too much", _too_many(), {})
         except UNREADABLE:
             return refusal(request, 400, "Not understood", _why_not_read(request), {})
         if holds_nul:
@@ -131,12 +144,17 @@ def _why_not_read(request: HttpRequest) -> str:
     return NOT_READ if charset.lower() == UTF_8 else NOT_IN_UTF_8.format(excerpt(charset, 40))
 
 
+def _too_many() -> str:
+    most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS, settings.DATA_UPLOAD_MAX_NUMBER_FILES
+    return TOO_MANY.format(*(f"{number:,}" for number in most))
+
+
 def _texts(request: HttpRequest) -> Iterator[str]:
     """Everything in the request that a view may read, decoded as the view would."""
     yield request.path_info
     yield from (value for value in request.META.values() if isinstance(value, str))
     yield from request.COOKIES.values()
-    if "%" in request.META.get("QUERY_STRING", "") or request.encoding:
+    if request.META.get("QUERY_STRING"):
         yield from _pairs(request.GET)
     if _length(request):
         yield request.body.decode("latin-1")

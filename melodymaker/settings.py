@@ -452,12 +452,15 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"links": {"()": "melodymaker.log_links.HideLinks"}},
+    "filters": {
+        "links": {"()": "melodymaker.log_links.HideLinks"},
+        "refused": {"()": "melodymaker.log_refused.InALine"},
+    },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["links"],
+            "filters": ["links", "refused"],
         }
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},

@@ -18,6 +18,7 @@ def favicon(request: HttpRequest) -> HttpResponse:
     return redirect(static("site/logo.svg"))
 
 
+handler400 = "songs.answers.not_understood"
 handler404 = "songs.gone.not_found"
 handler429 = "songs.accounts.refusals.too_often"  # allauth asks for it
 urlpatterns = [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
-from django.views.defaults import page_not_found
+from django.views.defaults import bad_request, page_not_found
 
+NOT_UNDERSTOOD = "The request cannot be read, or names another host. Nothing was done."
 NOT_FOUND = "There is nothing at this address, or it belongs to another account."
 
 
@@ -25,6 +26,13 @@ def refusal(
         return HttpResponse(sentence, "text/plain; charset=utf-8", status=status, headers=headers)
     page = render_to_string("refusal.html", {"title": title, "sentence": sentence, "back": back})
     return HttpResponse(page, status=status, headers=headers)
+
+
+def not_understood(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400 of Django's (handler400): the site's page, or the sentence for a program."""
+    if wants_json(request):
+        return refusal(request, 400, "Not understood", NOT_UNDERSTOOD, {})
+    return bad_request(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 from songs import drafts, leaving_pages, song_acts, views
 from songs.accounts import views as accounts
 from songs.sharing import discover, feed, owner, public, reactions, sitemaps
+from songs.unchanged import unchanged_is_304
 
 account_urls = [  # /accounts/
     path("accounts/", accounts.account, name="account"),
@@ -57,7 +58,7 @@ robots_urls = [  # /sitemap.xml, /robots.txt
 
 sharing_urls = [  # what is public, for strangers too, and publishing
     path("discover/", discover.discover, name="discover"),
-    path("discover/feed.xml", require_safe(feed.NewestSongs()), name="feed"),
+    path("discover/feed.xml", require_safe(unchanged_is_304(feed.NewestSongs())), name="feed"),
     path("listen/<uuid:pk>/", public.song, name="public-song"),
     path("listen/<uuid:pk>/audio", public.audio, name="public-audio"),
     path("listen/<uuid:pk>/cover", public.cover, name="public-cover"),

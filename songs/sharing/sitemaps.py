@@ -26,6 +26,7 @@ from songs.limits import limited
 from songs.models import Category, Listing, Publication
 from songs.sharing.discover import address
 from songs.sharing.listings import Order
+from songs.unchanged import unchanged_is_304
 
 MAX_SONGS = 50_000
 A_PAGE = 250
@@ -88,12 +89,14 @@ SITEMAPS: dict[str, type[Sitemap] | Sitemap] = {"lists": Lists, "songs": PublicS
 
 @require_safe
 @limited("downloads")
+@unchanged_is_304
 def index(request: HttpRequest) -> HttpResponse:
     return views.index(request, SITEMAPS, sitemap_url_name="sitemap-section")
 
 
 @require_safe
 @limited("downloads")
+@unchanged_is_304
 def section(request: HttpRequest, section: str) -> HttpResponse:
     return views.sitemap(request, SITEMAPS, section=section)
 

@@ -211,6 +211,49 @@ def test_a_form_in_utf_8_that_says_so_is_read(client: Client) -> None:
     assert answer.status_code == 422
 
 
+# --- more fields than are read ---
+
+FIELDS = "&".join(["a=1"] * 1001)
+FILES = "".join(
+    f'--b\r\nContent-Disposition: form-data; name="f"; filename="{number}"\r\n\r\n\r\n'
+    for number in range(101)
+)
+TOO_MANY: dict[str, dict[str, Any]] = {
+    "in the query": {"path": f"/discover/?{FIELDS}"},
+    "in a query of other letters": {"path": f"/discover/?%20={FIELDS}"},
+    "in the panel's query": {"path": f"/admin/jobs/run/?{FIELDS}"},
+    "in a form": {"data": FIELDS, "content_type": FORM},
+    "in the panel's form": {"path": "/admin/login/", "data": FIELDS, "content_type": FORM},
+    "files": {"data": FILES + "--b--\r\n", "content_type": "multipart/form-data; boundary=b"},
+}
+
+
+@pytest.mark.parametrize("debug", [True, False])
+@pytest.mark.parametrize("where", TOO_MANY)
+def test_too_many_fields_are_400_with_a_sentence_and_a_line_in_the_log(
+    client: Client, settings: Any, caplog: Any, where: str, debug: bool
+) -> None:
+    """The page with the traceback took half a minute to make of a query."""
+    settings.DEBUG = debug
+    client.raise_request_exception = False
+    asked = {"path": "/accounts/signup/", "headers": {"Accept": "application/json"}}
+    asked |= TOO_MANY[where]
+    answer = client.post(**asked) if "data" in asked else client.get(**asked)
+    assert answer.status_code == 400
+    assert "At most 1,000 are read" in answer.json()["error"]
+    assert [(line.name, line.exc_info) for line in caplog.records] == [("django.request", None)]
+
+
+@pytest.mark.parametrize("path", ["/", "/songs/", "/no-such-page"])
+def test_a_program_that_names_another_host_is_told_in_a_sentence(client: Client, path: str) -> None:
+    wants = {"Accept": "application/json", "Host": "evil.example"}
+    answer = client.get(path, headers=wants)
+    assert answer.status_code == 400
+    assert "names another host" in answer.json()["error"]
+    page = client.get(path, headers={"Host": "evil.example"})
+    assert (page.status_code, page["Content-Type"]) == (400, "text/html; charset=utf-8")
+
+
 # --- NUL ---
 
 NULS: dict[str, dict[str, Any]] = {

@@ -334,6 +334,18 @@ def test_a_link_of_a_mail_is_in_no_line_of_the_log(server: Server, link: str) ->
     assert link.format("[hidden]") in logged
 
 
+def test_a_request_for_another_host_is_a_warning_in_one_line_of_the_log(server: Server) -> None:
+    """Programs that try each address of the internet wrote a traceback with each request."""
+    before = len(server.log.read_text())
+    ask = b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+    with server.connect() as line:
+        line.sendall(ask)
+        assert b" 400 " in line.makefile("rb").read()
+    logged = server.log.read_text()[before:].strip()
+    assert "WARNING django.security.DisallowedHost: Invalid HTTP_HOST header: 'evil" in logged
+    assert "\n" not in logged
+
+
 @pytest.mark.parametrize("path", ["/", "/no/such/page", "/discover/feed.xml", "/health/ready"])
 def test_a_head_has_the_length_of_the_page_and_no_line_in_the_log(
     server: Server, path: str

@@ -6,11 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
+from django.core import mail
 from django.test import Client
 
 from songs.accounts import attempts
 from songs.models import User
-from tests.songs.doors import is_signed_in, sign_in
+from tests.songs.doors import is_signed_in, sign_in, with_address
 from tests.support.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -76,3 +78,38 @@ def test_the_script_of_the_passkeys_gets_its_json(client: Client, db: None) -> N
     answer = ask(client, WAYS[0], "/accounts/2fa/webauthn/login/")
     assert "publicKey" in answer.json()["request_options"]
     assert "no-store" in answer["Cache-Control"]
+
+
+# --- methods that no page sends ---
+
+FORMS = ["email/", "password/change/", "password/reset/", "reauthenticate/", "sessions/", "2fa/"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("page", FORMS)
+def test_an_accounts_page_answers_405_to_what_no_form_sends(
+    client: Client, alice: User, page: str, method: str
+) -> None:
+    sign_in(client)
+    answer = client.generic(method, f"/accounts/{page}", **WAYS[0])
+    assert answer.status_code == 405
+    assert answer.json()["error"]
+    allowed = set(answer["Allow"].split(", "))
+    assert {"GET", "HEAD"} <= allowed <= {"GET", "HEAD", "POST", "OPTIONS"}
+    assert set(client.options(f"/accounts/{page}")["Allow"].split(", ")) == allowed
+
+
+def test_a_passkey_is_removed_by_its_form_alone_which_sends_a_mail(
+    client: Client, alice: User
+) -> None:
+    """DELETE removed it without a mail to its listener, and left the recovery codes."""
+    with_address(alice)
+    sign_in(client)
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    key = Authenticator.objects.create(user=alice, type="webauthn", data={"name": "Mine"})
+    where = f"/accounts/2fa/webauthn/keys/{key.pk}/remove/"
+    assert client.delete(where).status_code == 405
+    assert Authenticator.objects.filter(pk=key.pk).exists()
+    assert client.post(where).status_code == 302
+    assert not Authenticator.objects.filter(pk=key.pk).exists()
+    assert [message.to for message in mail.outbox] == [[alice.email]]

@@ -239,3 +239,21 @@ def test_axe_finds_nothing_on_the_panel_s_pages(
         ):
             looked.page.goto(f"/admin/songs/publication/{address}")
             assert looked.problems(f"panel-{address.strip('/?')}") == [], address
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_the_categories_beside_an_unknown_one_stand_in_a_line_each(
+    alice: User, look: Open, width: int
+) -> None:
+    """On a telephone their words stood a letter a line."""
+    names = ("Acoustic guitar", "Calm", "Happy", "Mid-tempo", "Piano", "Synthwave", "Warm")
+    public(alice, *names, title="One")
+    count_categories()
+    with look(viewport={"width": width, "height": 800}) as looked:
+        looked.page.goto("/discover/?category=waltz")
+        looked.complaints.clear()  # of the page's status, 404
+        chips = looked.page.locator("main a.chip")
+        expect(chips).to_have_count(len(names))
+        lines = chips.evaluate_all("chips => chips.map(chip => chip.offsetHeight / 44)")
+        assert set(lines) == {1}
+        assert looked.too_wide() == []

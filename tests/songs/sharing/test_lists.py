@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 import pytest
 from django.test import Client
 from django.utils.html import escape
+from django.utils.http import http_date
 
 from songs.models import Category, User
 from songs.sharing import likes, listings, publishing, tally
@@ -181,3 +183,37 @@ def test_the_feed_lists_the_newest_songs_with_absolute_links(alice: User, client
     everything = client.get("/discover/feed.xml").content.decode()
     assert everything.index("One, by") < everything.index("Two, by")
     assert client.get("/discover/feed.xml?category=tango").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "address", ["/discover/feed.xml", "/discover/feed.xml?category=waltz", "/sitemap-songs.xml"]
+)
+def test_a_program_that_has_the_feed_already_is_answered_with_304_until_a_song_comes_or_goes(
+    alice: User, client: Client, address: str
+) -> None:
+    def again(answer: Any) -> Any:
+        known = {"If-None-Match": answer["ETag"], "If-Modified-Since": http_date()}
+        return client.get(address, headers=known)
+
+    song = public(alice, "Waltz", title="One")
+    first = client.get(address)
+    unchanged = again(first)
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert unchanged["ETag"] == first["ETag"] == client.head(address)["ETag"]
+    assert unchanged["Content-Length"] == first["Content-Length"] == str(len(first.content))
+    public(alice, "Waltz", title="Two")
+    second = again(first)
+    assert second.status_code == 200
+    publishing.withdraw(song.song)
+    assert again(second).status_code == 200
+
+
+def test_a_song_that_was_withdrawn_is_noticed_by_a_program_that_knows_dates_alone(
+    alice: User, client: Client
+) -> None:
+    """The newest of the songs that are left is older than the date that the program names."""
+    public(alice, title="One")
+    publishing.withdraw(public(alice, title="Two").song)
+    for address in ("/discover/feed.xml", "/sitemap.xml", "/sitemap-songs.xml"):
+        answer = client.get(address, headers={"If-Modified-Since": http_date()})
+        assert (answer.status_code, "Last-Modified" in answer) == (200, False)
