@@ -10,9 +10,10 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce, Now
 
 from jobs.api import excerpt
@@ -62,6 +63,7 @@ class Balance:
 
     credits: int
     spoken_for: int
+    awaits_welcome: bool = False  # welcome credits, for an address that is to be confirmed
 
     @property
     def available(self) -> int:
@@ -72,6 +74,9 @@ class Balance:
         """Why the listener cannot order a song now; empty if that is possible."""
         if self.available:
             return ""
+        if self.awaits_welcome and not self.credits:
+            waiting = in_words(settings.STARTING_CREDITS).lstrip("+")
+            return f"You have no credits yet: confirm your e-mail address to get {waiting}."
         if not self.credits:
             return "You have no credits left. Ask the operators of this site for more."
         if self.credits == 1:
@@ -100,7 +105,11 @@ def in_words(amount: int) -> str:
 def balance(user: User) -> Balance:
     making = Song.objects.in_the_making().filter(owner=OuterRef("pk")).order_by().values("owner")
     counted = Coalesce(Subquery(making.annotate(count=Count("pk")).values("count")), 0)
-    return Balance(*User.objects.values_list("credits", counted).get(pk=user.pk))
+    welcomed = CreditEntry.objects.filter(user=OuterRef("pk"), kind=EntryKind.WELCOME)
+    unconfirmed = EmailAddress.objects.filter(user=OuterRef("pk"), verified=False)
+    awaits = Q(Exists(unconfirmed), ~Exists(welcomed)) if settings.STARTING_CREDITS else Q(pk=None)
+    awaits_welcome = Case(When(awaits, credits=0, then=True), default=False)
+    return Balance(*User.objects.values_list("credits", counted, awaits_welcome).get(pk=user.pk))
 
 
 def available(user: User) -> int:

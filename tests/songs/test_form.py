@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.test import Client
 from django.utils.html import escape
 
@@ -112,6 +113,18 @@ def test_without_credits_the_form_says_so_before_and_after(client: Client, penny
     assert after.status_code == 422
     assert "a waltz for two cats</textarea>" in after.content.decode()
     assert not Song.objects.exists()
+
+
+@pytest.mark.parametrize("is_confirmed", [False, True])
+def test_before_the_welcome_credits_the_form_says_how_to_get_them(
+    client: Client, penny: User, is_confirmed: bool
+) -> None:
+    EmailAddress.objects.create(user=penny, email="penny@example.org", verified=is_confirmed)
+    client.force_login(penny)
+    page = client.post("/songs/", wishes())
+    assert page.status_code == 422
+    sentence = "You have no credits yet: confirm your e-mail address to get 10 credits."
+    assert (sentence in page.content.decode()) == (not is_confirmed)
 
 
 def test_when_all_credits_are_spoken_for_the_form_says_so(alices: Client, alice: User) -> None:
