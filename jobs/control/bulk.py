@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
 
 from jobs.control.permission_names import CANCEL_RUN, RERUN_RUN
 from jobs.errors import InvalidTransition, NonRetriableError, UnknownFunction
@@ -17,7 +16,7 @@ from jobs.events import intake, requester, validation
 from jobs.events.event import Event
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.lib.json_values import named
-from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run, RunStatus
+from jobs.models import FINISHED, UNFINISHED, RegisteredFunction, Run, RunQuerySet, RunStatus
 from jobs.registry import catalog
 
 FUNCTION = "jobs-bulk"
@@ -130,11 +129,11 @@ def _refuse_unreadable(action: Action, wanted: dict[str, str]) -> None:
         raise UnknownFunction(f"There is no function {named(fn_id)}.{meant}")
 
 
-def matching(action: Action, wanted: dict[str, str]) -> QuerySet[Run]:
+def matching(action: Action, wanted: dict[str, str]) -> RunQuerySet:
     statuses = [wanted["status"]] if wanted.get("status") else ALLOWED[action]
-    runs: QuerySet[Run] = Run.objects.in_status(*statuses)
+    runs = Run.objects.in_status(*statuses)
     if action == "rerun":
-        runs = runs.filter(reruns__isnull=True)
+        runs = runs.not_rerun()
     if action != "cancel":
         runs = runs.filter(forgotten_at=None)
     if wanted.get("fn_id"):

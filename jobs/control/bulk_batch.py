@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
-from jobs.control.bulk import FUNCTION, PERMISSION, Action, matching
+from jobs.control.bulk import ALLOWED, FUNCTION, PERMISSION, Action, matching
 from jobs.control.cancellation import cancel
 from jobs.control.cancellation_sets import LARGEST_SET, PassedLines, cancel_plain
 from jobs.control.reruns import rerun, rerun_once
 from jobs.errors import JobsError
 from jobs.events import requester
-from jobs.models import Run, RunStatus
+from jobs.models import FINISHED, Run, RunStatus
 from jobs.platform.postgres import statements
 from jobs.runs import hook_events, pace
 
@@ -25,6 +25,8 @@ SHARE_TOGETHER = 0.17  # of the time, for cancelling together beside other runs
 SHARE_SINGLY = 0.4
 MAX_BATCHES = 900  # within the limit of steps
 LATEST_FIRST, INVOKED = "<", ">"  # marks of pages
+STATUSES = {str(status): f"{status}:" for status in FINISHED}
+MARKS = (LATEST_FIRST, INVOKED, *STATUSES.values())
 
 
 class Listed(NamedTuple):
@@ -55,9 +57,7 @@ def batch(
 ) -> dict[str, Any]:
     """Does the next batch in transactions of its own; harmless to repeat, as done runs do not fit.
     Without the permission the rest is refused."""
-    asked_at = Run.objects.filter(id=own).values("created_at")
-    runs = matching(action, wanted).filter(created_at__lt=asked_at[:1])
-    pages = _pages(action, runs, after)
+    pages = _pages(action, wanted, after, own)
     asker = requester.current()
     if reason := asker.refusal(PERMISSION[action]):
         refused = sum(page.runs.count() for page in pages)
@@ -74,15 +74,42 @@ def batch(
     return tally | ({"more": True, "after": going_on.mark} if going_on else {"more": False})
 
 
-def _pages(action: Action, runs: QuerySet[Run], after: str) -> list[Page]:
+def _pages(action: Action, wanted: dict[str, str], after: str, own: str) -> list[Page]:
+    """From the last one on."""
+    asked_at = Run.objects.filter(id=own).values("created_at")[:1]
+    mark, last = _read(after)
+    is_unmarked = last and not mark  # what an earlier version has begun
+    has_several = not wanted.get("status") and len(ALLOWED[action]) > 1
+    if action != "cancel" and has_several and not is_unmarked:
+        return _of_each_status(action, wanted, mark, last, asked_at)
+    runs = matching(action, wanted).filter(created_at__lt=asked_at)
+    if action != "cancel" or is_unmarked:
+        return [Page("", _later(runs, last))]
+    return _to_cancel(runs, mark, last)
+
+
+def _of_each_status(
+    action: Action, wanted: dict[str, str], mark: str, last: str, asked_at: QuerySet[Run, Any]
+) -> list[Page]:
+    """Each is in an index's order; all at once would be read and sorted for each batch. What was
+    retried, and cancelled meanwhile, is not retried again."""
+    statuses = ALLOWED[action]
+    at = next((at for at, status in enumerate(statuses) if STATUSES[status] == mark), 0)
+    pages = []
+    for status in statuses[at:]:
+        runs = matching(action, {**wanted, "status": status}).filter(created_at__lt=asked_at)
+        if action == "retry" and status != statuses[0]:
+            runs = runs.filter(ended_at__lt=asked_at)
+        is_begun = STATUSES[status] == mark
+        pages.append(Page(STATUSES[status], _later(runs, last if is_begun else "")))
+    return pages
+
+
+def _to_cancel(runs: QuerySet[Run], mark: str, last: str) -> list[Page]:
     """Cancelling goes from the latest run to the first: a run that leaves its line would wake the
     next one, which would be executed and cancelled a moment later. Then come invoked runs, callers
     first: a caller would go on without the run that it waits for.
     """
-    mark, last = _read(after)
-    is_unmarked = last and not mark  # what an earlier version has begun to cancel
-    if action != "cancel" or is_unmarked:
-        return [Page("", _later(runs, last))]
     invoked = runs.exclude(invoked_by=None)
     if mark == INVOKED:
         return [Page(INVOKED, _later(invoked, last))]
@@ -101,8 +128,8 @@ def _listed(page: Page) -> list[Listed]:
 def _read(after: str) -> tuple[str, str]:
     """The mark and the id. In words of a newer version: from the beginning, as done runs do not
     fit."""
-    has_mark = after.startswith((LATEST_FIRST, INVOKED))
-    mark, last = (after[:1], after[1:]) if has_mark else ("", after)
+    mark = next((mark for mark in MARKS if after.startswith(mark)), "")
+    last = after.removeprefix(mark)
     try:
         return mark, str(uuid.UUID(last)) if last else ""
     except ValueError:

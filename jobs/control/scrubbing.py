@@ -17,20 +17,21 @@ from jobs.runs.hook_events import NAMES_IN_SQL
 
 FORGOTTEN = "forgotten"  # in place of a text
 
-# A locked run is left to the next round.
+# A locked run is left to the next round. Each row looks for itself: figures of an emptied table
+# would have another one read whole for each.
 LOCK = f"""
 SELECT r.id FROM jobs_run r
  WHERE r.id = ANY(%(ids)s) AND r.ended_at IS NOT NULL AND r.forgotten_at IS NULL
-   AND NOT EXISTS (SELECT 1 FROM jobs_fetch f
-                    WHERE f.run_id = r.id AND f.status IN {in_sql(IN_FLIGHT)})
+   AND (SELECT 1 FROM jobs_fetch f
+         WHERE f.run_id = r.id AND f.status IN {in_sql(IN_FLIGHT)} LIMIT 1) IS NULL
  ORDER BY r.id FOR UPDATE OF r SKIP LOCKED
 """  # noqa: S608
 # Asked under the locks: a retry of the invoker locks the runs that it waits for.
 FREE = """
 SELECT r.id FROM jobs_run r
  WHERE r.id = ANY(%(ids)s)
-   AND NOT EXISTS (SELECT 1 FROM jobs_run above
-                    WHERE above.id = r.invoked_by_id AND above.ended_at IS NULL)
+   AND (SELECT 1 FROM jobs_run above
+         WHERE above.id = r.invoked_by_id AND above.ended_at IS NULL LIMIT 1) IS NULL
 """
 
 

@@ -133,14 +133,14 @@ def _delete_submissions(batch: int, batches: int) -> bool:
     return all(_delete_old_submissions(batch) == batch for _ in range(batches))
 
 
-@transaction.atomic
+@statements.reading_by_index()
 def _delete_old_submissions(batch: int) -> int:
     old = Submission.objects.filter(at__lt=Now() - KEPT_FOR).order_by("at")
     ids = list(old.select_for_update(skip_locked=True).values_list("id", flat=True)[:batch])
     return Submission.objects.filter(id__in=ids).delete()[0]
 
 
-@transaction.atomic
+@statements.reading_by_index()
 def _delete_undone_ends(before: datetime, batch: int) -> None:
     """One batch a round outpaces operators' retries."""
     old = UndoneEnd.objects.filter(ended_at__lt=before).order_by("ended_at")
@@ -148,11 +148,12 @@ def _delete_undone_ends(before: datetime, batch: int) -> None:
     UndoneEnd.objects.filter(id__in=ids).delete()
 
 
-@transaction.atomic
+@statements.reading_by_index()
 def _delete_runs(
     before: datetime, keep: timedelta, batch: int, awaited: set[str], done: Progress
 ) -> int:
-    """Passes by locked rows (a rerun, another cluster)."""
+    """Passes by locked rows (a rerun, another cluster). By its index: the planner thinks that few
+    runs are free, and would look at all that ended before, and sort them, for each batch."""
     # Subqueries: Exists would be joined with all unfinished runs. Unordered: without statistics the
     # order would read all runs.
     unfinished = Run.objects.unfinished().order_by().values("id")

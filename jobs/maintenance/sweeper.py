@@ -18,10 +18,12 @@ from jobs.control.cancellation import cancel
 from jobs.errors import WorkerLost
 from jobs.execution.lost_attempt import record_attempt
 from jobs.fetch.lease import requeue_lapsed
-from jobs.platform.postgres import notifier
+from jobs.platform.postgres import notifier, statements
 from jobs.runs.lease import releasing
 
 logger = logging.getLogger("jobs.engine")
+
+EXPIRED = 100  # cancelled by one sweep
 
 # Losses without blame (_take_lapsed_runs).
 REQUEUE_LAPSED = f"""
@@ -44,7 +46,9 @@ def sweep() -> int:
 
 def _cancel_expired() -> None:
     expired = _expired().order_by("expires_at")
-    for run_id in expired.values_list("id", flat=True)[:100]:
+    with statements.reading_by_index():
+        first = list(expired.values_list("id", flat=True)[:EXPIRED])
+    for run_id in first:
         _cancel_if_expired(run_id)
 
 

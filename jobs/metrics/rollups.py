@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Min
 
 from jobs import conf
@@ -32,6 +32,7 @@ from jobs.metrics.histograms import Histogram
 from jobs.metrics.mending import FIRST_OF_ALL, mend, name_new_failures, name_old_failures
 from jobs.metrics.spans import DAY, HOUR, MINUTE, floor
 from jobs.models import Rollup, RollupMark, Run, UndoneEnd
+from jobs.platform.postgres import statements
 
 GRACE = timedelta(seconds=1)  # later ends are left to the next pass
 SETTLE_GRACE = timedelta(seconds=5)  # within which an ending statement has its id
@@ -71,9 +72,10 @@ class _Pass:
         return time.monotonic() < self.deadline
 
 
-@transaction.atomic
+@statements.reading_by_index()
 def roll_up() -> bool:
-    """Count new ends. False if another cluster does, or there is more to do: call again."""
+    """Count new ends. False if another cluster does, or there is more to do: call again. Without
+    statistics all ends that are left would be read and sorted for each chunk."""
     with connection.cursor() as cursor:
         cursor.execute(BEGIN, [ROLL_UP])
         is_mine, now, oldest_xid, next_xid = cursor.fetchone()

@@ -70,7 +70,12 @@ class RunQuerySet(models.QuerySet["Run"]):
     def replayable(self, fn_id: str) -> RunQuerySet:
         """A function's skipped runs that can still be run: not replayed, not forgotten."""
         skipped = self.filter(fn_id=fn_id, status=RunStatus.SKIPPED)
-        return skipped.filter(reruns__isnull=True, forgotten_at__isnull=True)
+        return skipped.not_rerun().filter(forgotten_at__isnull=True)
+
+    def not_rerun(self) -> RunQuerySet:
+        """Each looks for its reruns: a join may read all reruns, or all again and again."""
+        reruns = Run.objects.filter(rerun_of=models.OuterRef("id")).order_by().values("id")
+        return self.alias(a_rerun=models.Subquery(reruns[:1])).filter(a_rerun=None)
 
     def held(self, run_id: uuid.UUID, token: uuid.UUID) -> RunQuerySet:
         """The run, if the lease with this token has not ended."""

@@ -17,6 +17,7 @@ from jobs.api import (
     InvalidTransition,
     TriggerEvent,
     bulk,
+    cancel,
     rerun,
     send,
 )
@@ -190,6 +191,33 @@ def test_failed_runs_go_on_from_their_failed_step():
         bulk("retry", fn_id="test-function", status="failed")
         drain()
     assert {run.output for run in Run.objects.filter(fn_id="test-function")} == {"mended"}
+
+
+def test_failed_and_cancelled_runs_are_retried_but_none_that_was_cancelled_since(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(bulk_batch, "BATCH", 2)
+
+    def fails(ctx: Context) -> None:
+        ctx.step.sleep("nap", 3600)
+        raise ValueError("again")
+
+    with registered(fails, retries=0):
+        send([Event(name="test/go") for _ in range(6)])
+        drain()
+        runs = Run.objects.filter(fn_id="test-function").order_by("id")
+        first, second, third, *others = runs
+        for run in (first, second, third):
+            cancel(run.id)
+        travel(timedelta(hours=2))
+        drain()
+        assert {run.status for run in runs.filter(id__in=[run.id for run in others])} == {"failed"}
+        own = bulk("retry", fn_id="test-function")
+        Run.objects.filter(id=third.id).update(ended_at=Now() + timedelta(hours=1))
+        drain()
+    assert Run.objects.get(id=own).output == {"done": 5, "refused": 0}
+    assert Run.objects.get(id=own).steps_done == 4
+    assert Run.objects.get(id=third.id).status == RunStatus.CANCELLED
 
 
 def test_a_rerun_from_the_start_makes_each_run_once_however_often_it_is_asked():

@@ -5,6 +5,8 @@ Pages, not seconds: a statement whose plan turns bad is named, with its plan.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,10 +27,12 @@ from jobs.api import (
     rerun,
     send,
 )
-from jobs.control import bulk_batch, cancel_on, forgetting, pauses
+from jobs.control import bulk as bulk_module
+from jobs.control import bulk_batch, cancel_on, forgetting, pauses, scrubbing
 from jobs.events.event import EventPayload
 from jobs.ids import new_id
-from jobs.maintenance import cron, retention
+from jobs.maintenance import cron, retention, sweeper
+from jobs.metrics import mending, rollups
 from jobs.models import CronSchedule, Fetch, Run
 from jobs.platform.postgres import statements
 from jobs.runs import claiming
@@ -45,6 +49,7 @@ EMPTIED = 5_000  # ended runs in tables that were analyzed when they were empty
 BACKLOG = 2_000  # runs that are due
 LONG = 5_000  # a longer one
 FEW = 100  # of either
+SOME = 10  # of these, where each is done by itself
 # Of one statement that looks at every line: some 250, with four looks of up to four pages each.
 MAX_OF_ALL_LINES = 4_000
 # Of one statement that reads a whole index, and its rows, once; again and again would be millions.
@@ -317,6 +322,120 @@ def test_a_few_runs_of_a_long_queue_are_cancelled_at_the_cost_of_a_few(cancel_fe
         assert not collects, long.story(statement)
         allowed = 3 * short.pages[statement] + DEEPER
         assert long.pages[statement] <= allowed, long.story(statement)
+
+
+def queue(of: int) -> None:
+    send([Event(name="test/go", data={"user": n}) for n in range(of)])
+
+
+END = """
+UPDATE jobs_run SET status = 'failed', failure_kind = 'first · ValueError', due_at = NULL,
+       created_at = now() - interval '60 days',
+       ended_at = now() - interval '60 days' + random() * interval '1 day'
+ WHERE fn_id = 'test-function' AND status = 'queued'
+"""
+
+
+def end(of: int) -> None:
+    queue(of)
+    with connection.cursor() as cursor:
+        cursor.execute(END)
+
+
+def retry_all() -> None:
+    own = bulk("retry", everything=True)
+    bulk_batch.batch("retry", {}, "", "", own)
+
+
+def expire(of: int) -> None:
+    queue(of)
+    Run.objects.filter(fn_id="test-function").update(expires_at=Now())
+
+
+NEXT_OF_MANY: dict[str, tuple[Callable[[int], None], Callable[[], object]]] = {
+    "bulk": (end, retry_all),
+    "retention": (end, lambda: retention.delete_ended(batches=2)),
+    "rollups": (end, rollups.roll_up),
+    "sweeper": (expire, sweeper.sweep),
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("statistics", ["none", "of now"])
+@pytest.mark.parametrize("which", list(NEXT_OF_MANY))
+def test_the_next_few_of_many_are_read_at_the_cost_of_a_few(
+    which: str, statistics: str, settings, monkeypatch: pytest.MonkeyPatch
+):
+    """Else all that are left would be read and sorted for each batch."""
+    settings.JOBS = {**settings.JOBS, "RETENTION_BATCH": FEW}
+    monkeypatch.setattr(bulk_batch, "BATCH", SOME)
+    monkeypatch.setattr(sweeper, "EXPIRED", SOME)
+    monkeypatch.setattr(rollups, "CHUNK", FEW)
+    monkeypatch.setattr(rollups, "PASS_SECONDS", 0)
+    monkeypatch.setattr(mending, "NAMED_AT_ONCE", FEW)
+    fill, act = NEXT_OF_MANY[which]
+    with off_the_record(), registered(work, **OPTIONS):
+        short, long = (costs_of(act, partial(fill, of), statistics) for of in (2 * FEW, LONG))
+    lists = [statement for statement in long.pages if statement.startswith('SELECT "jobs_run"')]
+    assert lists
+    for statement in lists:
+        allowed = short.pages.get(statement, 0) + DEEPER
+        assert long.pages[statement] <= allowed, long.story(statement)
+
+
+RELATE = """
+UPDATE jobs_run SET rerun_of_id = CASE WHEN status = 'queued' THEN %(ended)s::uuid END,
+       invoked_by_id = CASE WHEN status = 'failed' THEN %(queued)s::uuid END
+ WHERE fn_id = 'test-function'
+"""
+
+
+def relate() -> Run:
+    """Half of the runs are reruns of one, which is returned, as half are invoked by another."""
+    end(LONG // 2)
+    queue(LONG // 2)
+    ended, queued = (Run.objects.filter(status=one).latest("id") for one in ("failed", "queued"))
+    with connection.cursor() as cursor:
+        cursor.execute(RELATE, {"ended": ended.id, "queued": queued.id})
+    return ended
+
+
+@pytest.mark.django_db(transaction=True)
+def test_by_the_figures_of_an_emptied_table_no_run_reads_all_others_for_itself():
+    """Joined, each would read an index whole for its reruns, or for the run that invoked it."""
+    with off_the_record(), registered(work, **OPTIONS):
+        with transaction.atomic():
+            rerun_before = relate()
+            runs = Run.objects.filter(status="failed").order_by("id")
+            ids = list(runs.values_list("id", flat=True)[:FEW])
+            as_if_emptied()
+            with explained() as engine:
+                found = list(bulk_module.matching("rerun", {}).order_by("id")[:FEW])
+                assert scrubbing.forget_runs(ids) == 0
+            transaction.set_rollback(True)
+        tidy_up()
+    assert len(found) == FEW
+    assert rerun_before not in found
+    for statement, pages in engine.pages.items():
+        assert pages <= MAX_OF_ALL_ROWS, engine.story(statement)
+
+
+def costs_of(act: Callable[[], object], fill: Callable[[], None], statistics: str) -> Explained:
+    with transaction.atomic():
+        fill()
+        forget_statistics()
+        if statistics == "of now":
+            analyze()
+        with explained() as engine:
+            act()
+        transaction.set_rollback(True)
+    tidy_up()
+    return engine
+
+
+def analyze() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {', '.join(LARGE)}")
 
 
 def taking_ten(of: int) -> Explained:
