@@ -170,8 +170,8 @@ def _read(line: str) -> Timetable:
 
 
 def _never_comes(fields: list[str]) -> bool:
-    """As the 31st of February, of which cronsim says what it says of the 32nd. It reads the day beside
-    any month, and the month beside any day."""
+    """As the 31st of February, of which cronsim says what it says of the 32nd: it reads the day
+    beside any month, and the month beside any day."""
     minute, hour, day, month, weekday = fields
     try:
         CronSim(" ".join([minute, hour, day, "*", weekday]), ANY_TIME)
