@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
@@ -144,28 +146,45 @@ def _later(runs: QuerySet[Run], last: str = "") -> QuerySet[Run]:
 def _do_in_sets(order: Order, mark: str, found: list[Listed], tally: dict[str, Any]) -> bool:
     """False if the step's time was over before."""
     began = time.monotonic()
-    at, size = 0, LARGEST_SET if order.action == "cancel" else SINGLE_SET
-    while part := found[at : at + size]:
-        if at and time.monotonic() - began > MAX_SECONDS:
+
+    def is_over() -> bool:
+        return time.monotonic() - began > MAX_SECONDS
+
+    size = LARGEST_SET if order.action == "cancel" else SINGLE_SET
+    for at in range(0, len(found), size):
+        part = found[at : at + size]
+        if (at and is_over()) or _do_set(order, mark, part, tally, is_over):
             return False
-        all_together = _do_set(order, part, tally)
         tally["after"] = f"{mark}{part[-1].id}"
-        at, size = at + size, LARGEST_SET if all_together else SINGLE_SET
     return True
 
 
-def _do_set(order: Order, found: list[Listed], tally: dict[str, Any]) -> bool:
-    """Whether no run had to be done by itself."""
+def _do_set(
+    order: Order,
+    mark: str,
+    found: list[Listed],
+    tally: dict[str, Any],
+    is_over: Callable[[], bool],
+) -> bool:
+    """Whether the step's time was over before. Then no more is counted than the step has done: the
+    next one lists the rest again.
+    """
     skipped = [run.id for run in found if run.status == RunStatus.SKIPPED]
     left_out = hook_events.outdated(skipped) if skipped else set()
-    still = [run for run in found if run.id not in left_out]
-    reasons = _refusals(order.action, still)
-    done, all_together = _do(order, [run for run in still if run.id not in reasons], reasons)
-    tally["done"] += done
-    tally["refused"] += len(still) - done
-    tally["left_out"] += len(left_out)
-    tally["reason"] = tally["reason"] or next(iter(reasons.values()), "")
-    return all_together
+    reasons = _refusals(order.action, [run for run in found if run.id not in left_out])
+    meant = [run for run in found if run.id not in left_out | reasons.keys()]
+    done = _cancel_together(order, meant) if order.action == "cancel" else set()
+    tally["done"] += len(done)
+    rest = [run for run in found if run.id not in done]
+    for at in range(0, len(rest), SINGLE_SET):
+        if at and is_over():
+            return True
+        part = rest[at : at + SINGLE_SET]
+        still = [run for run in part if run.id not in left_out]
+        tally["left_out"] += len(part) - len(still)
+        _do_singly(order, still, reasons, tally)
+        tally["after"] = f"{mark}{part[-1].id}"
+    return False
 
 
 def _refusals(action: Action, found: list[Listed]) -> dict[uuid.UUID, str]:
@@ -178,24 +197,33 @@ def _refusals(action: Action, found: list[Listed]) -> dict[uuid.UUID, str]:
     return {run_id: reason for run_id, reason in reasons.items() if reason}
 
 
-def _do(order: Order, runs: list[Listed], reasons: dict[uuid.UUID, str]) -> tuple[int, bool]:
-    """Cancelling rests beside other runs: they are wanted more. Reruns are wanted as they are."""
-    if order.action != "cancel":
-        return sum(_act(order, run.id, reasons) for run in runs), False
-    began = time.monotonic()
-    left = _cancel_together(order, runs)
-    done = len(runs) - len(left) + sum(_act(order, run_id, reasons) for run_id in left)
-    if order.crowd.is_there():
-        share = SHARE_SINGLY if left else SHARE_TOGETHER
-        time.sleep(min(pace.rest_after(time.monotonic() - began, share), MAX_SECONDS))
-    return done, not left
+def _do_singly(
+    order: Order, runs: list[Listed], reasons: dict[uuid.UUID, str], tally: dict[str, Any]
+) -> None:
+    with _resting(order, SHARE_SINGLY):
+        acted = [run.id not in reasons and _act(order, run.id, reasons) for run in runs]
+    tally["done"] += sum(acted)
+    tally["refused"] += len(runs) - sum(acted)
+    told = (reasons[run.id] for run in runs if run.id in reasons)
+    tally["reason"] = tally["reason"] or next(told, "")
 
 
-def _cancel_together(order: Order, runs: list[Listed]) -> list[uuid.UUID]:
-    """Returns those to cancel singly."""
+def _cancel_together(order: Order, runs: list[Listed]) -> set[uuid.UUID]:
+    """Returns the cancelled ones; the others are to be cancelled singly."""
     ids, fn_ids = [run.id for run in runs], {run.fn_id for run in runs}
-    left = cancel_plain(ids, fn_ids, order.why, order.passed_lines, alone=order.invoked)
-    return [run_id for run_id in ids if run_id in left]
+    with _resting(order, SHARE_TOGETHER):
+        left = cancel_plain(ids, fn_ids, order.why, order.passed_lines, alone=order.invoked)
+    return set(ids) - left
+
+
+@contextmanager
+def _resting(order: Order, share: float) -> Iterator[None]:
+    """Cancelling rests beside other runs: they are wanted more. Reruns are wanted as they are."""
+    began = time.monotonic()
+    yield
+    if order.action == "cancel" and order.crowd.is_there():
+        order.passed_lines.look()
+        time.sleep(min(pace.rest_after(time.monotonic() - began, share), MAX_SECONDS))
 
 
 def _act(order: Order, run_id: uuid.UUID, reasons: dict[uuid.UUID, str]) -> bool:

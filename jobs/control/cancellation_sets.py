@@ -136,15 +136,16 @@ class PassedLines:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._look()
+        self.look()
 
     def add(self, keys: Iterable[str | None]) -> None:
         """Their sets are committed."""
         self._keys.update(key for key in keys if key is not None)
         if time.monotonic() >= self._looks_at:
-            self._look()
+            self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """At once, before a rest."""
         if self._keys:
             turns.wake_where_room_is(self._keys, 0)
             self._keys.clear()

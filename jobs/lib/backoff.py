@@ -18,9 +18,11 @@ from jobs.errors import (
     InvalidOutput,
     InvalidStep,
     NonRetriableError,
+    RetryAfterError,
     StepError,
     UnknownSecret,
 )
+from jobs.lib.excerpts import quoted
 
 TABLE = (15, 30, 60, 120, 300, 600, 1200, 2400, 3600, 7200)
 JITTER = 30.0
@@ -63,9 +65,16 @@ def delay(
 def _asked_for(error: BaseException, now: datetime) -> float | None:
     """Other packages' exceptions have a `retry_after`, too."""
     try:
-        return seconds_until(getattr(error, "retry_after", None), now)
+        given = getattr(error, "retry_after", None)
+        found = seconds_until(given, now)
+        if found is None and isinstance(error, RetryAfterError):
+            error.add_note(
+                f"retry_after={quoted(given)} is no number of seconds, no timedelta and no "
+                "datetime with a time zone: the usual backoff is used."
+            )
     except Exception:  # the attribute may be a property
         return None
+    return found
 
 
 def seconds_until(when: Any, now: datetime) -> float | None:

@@ -16,8 +16,8 @@ event goes with its last run. While runs are under way:
 Kept until the rollups have counted them: ends. After an outage longer than the retention they are
 counted first.
 
-Kept with an unfinished run: its event, the run that it reruns (`rerun_of` tells its worker of a
-memory), runs that it invoked (it reads their end), events whose name it awaits. Only a wait begun
+Kept with an unfinished run: its event, the run that it reruns (cancel_on counts a rerun from its
+making), runs that it invoked (it reads their end), events whose name it awaits. Only a wait begun
 after a deletion may miss an event.
 """
 

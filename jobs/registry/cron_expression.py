@@ -28,6 +28,7 @@ FORM = (
     "Five fields are allowed (minute, hour, day of month, month, day of week), with a time zone "
     "before them if it is not UTC: “TZ=Europe/Paris 0 12 * * 5”"
 )
+NO_SUCH_DAY = "no month that it names has such a day, so it would never tick"
 ANY_TIME = datetime(2024, 1, 1, tzinfo=UTC)
 SECOND, MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
 STRIDE = timedelta(days=1)  # no zone has set its clocks twice in a day since 1970
@@ -159,11 +160,25 @@ def _read(line: str) -> Timetable:
     try:
         found.after(ANY_TIME)
     except CronSimError as error:
+        if _never_comes(fields):
+            raise InvalidFunction(f"cron={line!r}: {NO_SUCH_DAY}.") from None
         reason = str(error).removeprefix("Bad ")
         raise InvalidFunction(f"cron={line!r}: its {reason} cannot be read. {FORM}.") from None
     except (StopIteration, OverflowError):
-        raise InvalidFunction(f"cron={line!r}: there is no such day. {FORM}.") from None
+        raise InvalidFunction(f"cron={line!r}: {NO_SUCH_DAY}.") from None
     return found
+
+
+def _never_comes(fields: list[str]) -> bool:
+    """As the 31st of February, of which cronsim says what it says of the 32nd: it reads the day
+    beside any month, and the month beside any day."""
+    minute, hour, day, month, weekday = fields
+    try:
+        CronSim(" ".join([minute, hour, day, "*", weekday]), ANY_TIME)
+        CronSim(" ".join([minute, hour, "*", month, weekday]), ANY_TIME)
+    except CronSimError:
+        return False
+    return True
 
 
 def _parts(line: str) -> tuple[str | None, list[str]]:

@@ -4,9 +4,12 @@ import inspect
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Never
+from functools import wraps
+from typing import Any, Never, ParamSpec, TypeVar
 
+from jobs.errors import InvalidFunction
 from jobs.lib.durations import Duration, duration, seconds
+from jobs.lib.excerpts import quoted
 from jobs.lib.json_values import plain
 from jobs.lib.spelling import did_you_mean
 from jobs.registry.catalog import register
@@ -14,7 +17,28 @@ from jobs.registry.function import DEFAULT_RETRIES, Function, Handler
 from jobs.registry.handler_identity import declaration
 from jobs.registry.options import Cancel, Concurrency, Timeouts, Trigger
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
+
+def _by_name(create: Callable[P, R]) -> Callable[P, R]:
+    """`@create_function` without its brackets would be told of positional arguments."""
+
+    @wraps(create)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        for given in args:
+            name = getattr(given, "__name__", None) if callable(given) else None
+            found = f"not {quoted(given)}" if name is None else f"above “{name}” it has none"
+            raise InvalidFunction(
+                "@create_function takes its options by name, in brackets: "
+                f'@create_function(fn_id="my-function"); {found}.'
+            )
+        return create(*args, **kwargs)
+
+    return checked
+
+
+@_by_name
 def create_function(
     *,
     fn_id: str,

@@ -35,8 +35,10 @@ OF_THE_EVENT = {
 }
 OF_THE_RUN = [name for name in ClaimRow._fields if name not in OF_THE_EVENT]
 
-# A run that never started has a memory only if it is a rerun.
-HAS_MEMORY = "r.started_at IS NOT NULL OR r.rerun_of_id IS NOT NULL"
+# A run that never started has a memory only if it is a rerun from a step: the remembered steps were
+# copied. `rerun_of_id` does not tell: retention deletes the first run of one that was cancelled
+# before its start, and a retry then finds none.
+HAS_MEMORY = "r.started_at IS NOT NULL OR r.steps_done > 0"
 
 # It stands still with its function, or was invoked while that was paused (fan_out.hold_if_paused).
 STANDS_STILL = """

@@ -33,10 +33,11 @@ SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 
 
 def check_vendor(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """An error for a default database of another kind (`jobs.E035`); asks no server."""
+    """An error for a default database of another kind (`jobs.E035`), or whose transactions are the
+    site's own (`jobs.E037`); asks no server."""
     vendor = connections[DEFAULT_DB_ALIAS].vendor
     if vendor == VENDOR:
-        return []
+        return [] if _commits() else [_without_autocommit()]
     what = f"DATABASES['{DEFAULT_DB_ALIAS}'] is {vendor}: the engine's tables need PostgreSQL."
     hint = f'Set ENGINE to "django.db.backends.postgresql", {OLDEST_TESTED} or newer.'
     return [Error(what, hint=hint, id="jobs.E035")]
@@ -45,7 +46,7 @@ def check_vendor(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Errors where the engine cannot work, warnings where it works badly."""
     is_asked = DEFAULT_DB_ALIAS in (kwargs.get("databases") or [])
-    if not is_asked or connections[DEFAULT_DB_ALIAS].vendor != VENDOR:
+    if not is_asked or connections[DEFAULT_DB_ALIAS].vendor != VENDOR or not _commits():
         return []
     with _session() as here:
         refusal = _refused(here) or _too_old(here) or _without_transactions(here)
@@ -59,6 +60,19 @@ def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             _without_statistics,
         )
         return [problem for look in looks for problem in look(here)]
+
+
+def _commits() -> bool:
+    return bool(connections[DEFAULT_DB_ALIAS].settings_dict["AUTOCOMMIT"])
+
+
+def _without_autocommit() -> CheckMessage:
+    what = (
+        f"DATABASES['{DEFAULT_DB_ALIAS}']['AUTOCOMMIT'] is off: the engine's work outside of "
+        "atomic blocks would not be committed, and no NOTIFY sent."
+    )
+    hint = "Leave AUTOCOMMIT out, which is on in Django. transaction.atomic() opens a transaction."
+    return Error(what, hint=hint, id="jobs.E037")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
@@ -162,6 +163,22 @@ def test_a_step_that_has_taken_long_leaves_the_rest_to_the_next(monkeypatch: pyt
     assert statuses() == {RunStatus.CANCELLED}
 
 
+def test_a_step_with_runs_to_cancel_singly_looks_at_its_time_after_a_few_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(bulk_batch, "MAX_SECONDS", 0.0)
+    monkeypatch.setattr(bulk_batch, "SINGLE_SET", 2)
+    with registered(naps):
+        go_to_sleep(3)
+        send([Event(name="test/go") for _ in range(5)])
+        assert len(claim_due(5, "a worker")) == 5
+        own = Run.objects.get(id=bulk("cancel", fn_id="test-function"))
+        drain()
+    own.refresh_from_db()
+    assert (own.output, own.steps_done) == ({"done": 8, "refused": 0}, 3)
+    assert statuses() == {RunStatus.CANCELLED}
+
+
 # --- whose turn it is then ------------------------------------------------------------------------
 
 
@@ -191,6 +208,31 @@ def test_a_run_that_leaves_two_lines_passes_both_turns_on():
         assert together([first]) == set()
         drain()
         assert Run.objects.get(reason=Reason.SLEEP).id in {second.id, third.id}
+
+
+def test_a_line_whose_wake_was_lost_to_a_set_goes_on_before_the_set_rests(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    make_run(status="completed", ended_at=Now() + timedelta(minutes=1))
+    assert pace.is_crowded("jobs-bulk")
+    reasons = []
+
+    def rest(seconds: float) -> None:
+        reasons.append(Run.objects.get(id=behind.id).reason)
+
+    with registered(naps, concurrency=[Concurrency(limit=1)]):
+        first, _ = go_to_sleep(2)
+        bulk("cancel", fn_id="test-function")
+        send(Event(name="test/go"))
+        (claimed,) = claim_due(5, "a worker")
+        *_, behind = of_test_function()
+        assert behind.reason == Reason.TURN
+        ended = {"status": RunStatus.COMPLETED, "reason": "", "due_at": None, "ended_at": Now()}
+        Run.objects.filter(id=first.id).update(**ended)
+        clock = SimpleNamespace(monotonic=time.monotonic, sleep=rest)
+        monkeypatch.setattr(bulk_batch, "time", clock)
+        execute(claimed)
+    assert reasons == [""]
 
 
 def test_no_runs_are_no_work():

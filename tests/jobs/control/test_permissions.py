@@ -355,14 +355,14 @@ def test_what_an_account_may_no_longer_do_is_refused_and_counted_from_the_next_b
     carl: Any, victim: Run, monkeypatch: pytest.MonkeyPatch, lose: Any, reason: str
 ) -> None:
     runs = two_naps(monkeypatch)
-    real = bulk_batch._do
+    real = bulk_batch._cancel_together
 
-    def act_and_lose(*args: Any) -> int:
+    def act_and_lose(*args: Any) -> set[Any]:
         done = real(*args)
         lose(carl)
         return done
 
-    monkeypatch.setattr(bulk_batch, "_do", act_and_lose)
+    monkeypatch.setattr(bulk_batch, "_cancel_together", act_and_lose)
     with asked_by(carl):
         own = api.bulk("cancel", fn_id="test-function")
     drain()
@@ -386,13 +386,13 @@ def test_so_is_what_another_run_does_for_the_first(
     runs = two_naps(monkeypatch)
     with asked_by(carl):
         own = api.bulk("cancel", fn_id="test-function")
-    real = bulk_batch._do
+    real = bulk_batch._cancel_together
 
-    def act_and_lose(*args: Any) -> int:
+    def act_and_lose(*args: Any) -> set[Any]:
         take_away(carl, "cancel_run")
         return real(*args)
 
-    monkeypatch.setattr(bulk_batch, "_do", act_and_lose)
+    monkeypatch.setattr(bulk_batch, "_cancel_together", act_and_lose)
     drain()
     output = Run.objects.get(pk=own).output
     assert (output["done"], output["refused"]) == (1, 2)

@@ -95,6 +95,18 @@ def test_an_error_that_asks_for_a_time_gets_it():
     assert seconds_to_wait(run) == pytest.approx(600, abs=1)
 
 
+def test_an_error_that_asks_for_what_is_no_time_says_so_in_its_traceback():
+    def busy() -> None:
+        raise RetryAfterError("busy", "in a minute")  # type: ignore[arg-type]
+
+    run = ran(lambda ctx: ctx.step.run("one", busy), backoff=[7])
+
+    assert seconds_to_wait(run) == pytest.approx(7, abs=1)
+    told = run.attempts.get(step_name="one").traceback
+    assert "retry_after='in a minute' is no number of seconds" in told
+    assert "the usual backoff is used" in told
+
+
 def test_a_non_retriable_error_ends_its_step_at_once():
     run = ran(lambda ctx: ctx.step.run("one", fails(NonRetriableError("broken"))), retries=3)
 

@@ -51,7 +51,11 @@ NO_TEXTS = {
         "self._page[SHIFTS_OFFSET:STATUS_OFFSET]",
         "self._page[self._start(entry):self._start(entry) + ENTRY.size]",
     },
-    "jobs/control/bulk_batch.py": {"found[at:at + size]", "statuses[at:]"},
+    "jobs/control/bulk_batch.py": {
+        "found[at:at + size]",
+        "rest[at:at + SINGLE_SET]",
+        "statuses[at:]",
+    },
     "jobs/control/cancel_on.py": {"candidates[:BATCH]"},
     "jobs/control/cancellation_sets.py": {"run_ids[start:start + line_locks.MAX_OWN_LOCKS]"},
     "jobs/runs/deadlocks.py": {

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from django.conf import settings as site
 from django.core.checks import run_checks
+from django.db import connection
 
 from jobs import conf
 from jobs.cluster.cluster_settings import BROKER
 from jobs.lib import settings_check
 from jobs.lib.secrets import mask
+from jobs.platform.postgres import server_checks
 from tests.support.site_of_its_own import manage
 
 TABLE = re.compile(r"^\| `([A-Z_]+)` \|", re.MULTILINE)
@@ -102,6 +104,14 @@ def test_apps_in_the_other_order_are_refused(monkeypatch):
     monkeypatch.setattr(site, "INSTALLED_APPS", ["django_q", *apps])
     (problem,) = [problem for problem in run_checks() if problem.id == "jobs.E036"]
     assert problem.msg.startswith("INSTALLED_APPS names “django_q” before “jobs”")
+
+
+def test_a_database_without_autocommit_is_told_as_that_and_not_as_a_pool(monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "AUTOCOMMIT", False)
+    (problem,) = run_checks()
+    assert problem.id == "jobs.E037"
+    assert server_checks.check(None, databases=["default"]) == []
+    assert problem.msg.startswith("DATABASES['default']['AUTOCOMMIT'] is off: ")
 
 
 def test_clusters_without_the_engines_broker_are_a_warning(settings: Any):

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs.api import Context, Event, rerun, send
+from jobs.api import Context, Event, cancel, rerun, send
 from jobs.maintenance import cron, deletion, retention
 from jobs.models import (
     Attempt,
@@ -23,7 +23,7 @@ from jobs.models import (
 )
 from jobs.models import Event as EventRow
 from jobs.testing import drain, travel
-from tests.support.functions import registered
+from tests.support.functions import Diary, registered
 from tests.support.rows import completed_run, make_cluster, make_event
 
 pytestmark = pytest.mark.django_db
@@ -277,3 +277,25 @@ def test_a_rerun_outlives_the_run_that_it_was_made_from():
     assert retention.delete_ended()["runs"] == 1
     run = Run.objects.get(id=again)
     assert (run.rerun_of, run.status, run.steps.count()) == (None, "completed", 2)
+
+
+def test_a_rerun_that_was_cancelled_before_its_start_remembers_when_the_first_run_is_forgotten():
+    first = Diary()
+
+    def count_the_first(ctx: Context) -> int:
+        made = ctx.step.run("first", first.write, "made")
+        ctx.step.run("second", len, "two")
+        return len(made)
+
+    run = run_once(count_the_first)
+    travel(timedelta(days=20))
+    with registered(count_the_first):
+        again = Run.objects.get(id=rerun(run.id, from_step="second"))
+        cancel(again.id)
+        travel(timedelta(days=20))
+        assert retention.delete_ended()["runs"] == 1
+        rerun(again.id)
+        drain()
+    again.refresh_from_db()
+    assert (again.rerun_of, again.status) == (None, "completed"), again.error
+    assert first.entries == ["made"]
