@@ -61,7 +61,7 @@ class LimitForm(forms.ModelForm):
         given: dict[str, Any] = super().clean() or self.cleaned_data
         now, asked = self.initial.get("most"), given.get("most")
         if "seen" in self.data and self.data["seen"] != _shown(now) and asked != now:
-            self.data = {**self.data, "seen": _shown(now)}
+            self.data = {name: self.data[name] for name in self.data} | {"seen": _shown(now)}
             holds = _said(RULES[self.instance.name], now)
             raise forms.ValidationError(
                 f"Another operator has changed this limit since the form was opened: it is {holds} "

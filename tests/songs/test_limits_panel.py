@@ -177,16 +177,17 @@ def test_a_stale_form_does_not_undo_what_another_operator_has_set(
 ) -> None:
     """The form was opened with no number; another operator has set 0 since, to refuse all."""
     Limit.objects.filter(pk=limit.pk).update(most=0)
-    answer = olgas.post(page_of(limit), {"most": "", "seen": ""})
+    answer = olgas.post(page_of(limit), {"most": "11", "seen": ""})
     assert answer.status_code == 200
     page = answer.content.decode()
     assert "Another operator has changed this limit since the form was opened: it is 0 now." in page
     limit.refresh_from_db()
     assert limit.most == 0
     assert '<input type="hidden" name="seen" value="0"' in page
-    assert olgas.post(page_of(limit), {"most": "", "seen": "0"}).status_code == 302
+    assert '<input type="number" name="most" value="11"' in page  # what was typed stays
+    assert olgas.post(page_of(limit), {"most": "11", "seen": "0"}).status_code == 302
     limit.refresh_from_db()
-    assert limit.most is None
+    assert limit.most == 11
 
 
 def test_a_stale_form_that_asks_for_what_holds_already_is_no_conflict(
