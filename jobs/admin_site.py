@@ -1,5 +1,5 @@
-"""The panel's admin site: Operations first, lists that say which filter they do not know, and
-refusals on a page that names the missing permission.
+"""The panel's admin site: Operations first, lists that say which filter or act they do not know,
+and refusals on a page that names the missing permission.
 
 A project installs `jobs.apps.PanelConfig` in place of `django.contrib.admin`, which has all pages
 but Operations. Apps' `admin` modules are imported with the URLs: a cluster has no use for them.
@@ -67,7 +67,7 @@ class PanelSite(AdminSite):
         ]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        return super().admin_view(self._refusing(_keeping_known_filters(view)), cacheable)
+        return super().admin_view(self._refusing(_saying_what_is_unknown(view)), cacheable)
 
     def _refusing(self, view: View) -> View:
         """With refusals and missing objects on a page of the panel."""
@@ -100,19 +100,22 @@ class PanelSite(AdminSite):
         return page.render()
 
 
-def _keeping_known_filters(view: View) -> View:
+def _saying_what_is_unknown(view: View) -> View:
     """For the lists of all apps."""
     model_admin = getattr(view, "__self__", None)
     if not isinstance(model_admin, ModelAdmin) or view.__name__ != "changelist_view":
         return view
 
     @wraps(view)
-    def keeping(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        from jobs.admin import unknown_filters
+    def saying(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        from jobs.admin import unknown_actions, unknown_filters
 
-        return unknown_filters.answer(model_admin, request, view(request, *args, **kwargs))
+        refusal = unknown_actions.answer(model_admin, request)
+        return refusal or unknown_filters.answer(
+            model_admin, request, view(request, *args, **kwargs)
+        )
 
-    return keeping
+    return saying
 
 
 def without_nul(query: QueryDict) -> QueryDict:

@@ -47,6 +47,11 @@ class NoteForm(forms.Form):
     )
     until = Moment()
     over = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    is_overtaken = False  # by a newer note, which its next page shows
+
+    def look_at(self, newest: HandOverNote) -> None:
+        """Sent once more, the form is written over the note that its page shows."""
+        self.data = {name: self.data[name] for name in self.data} | {"over": newest.pk}
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
@@ -71,6 +76,7 @@ def write_note(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
             text, is_repeat = _write(request, form)
         except JobsError as error:
             form.add_error(None, str(error))
+            form.is_overtaken = isinstance(error, hand_over.NewerNote)
         else:
             messages.add_message(
                 request,
@@ -105,6 +111,8 @@ def _page(
     past = hand_over.past()
     found = gathered(request, past)
     form = form or NoteForm(initial=_initial(found, past))
+    if form.is_overtaken and past:
+        form.look_at(past[0])
     context |= {
         "title": "Hand-over",
         "form": form,

@@ -1,8 +1,16 @@
-"""The permission that a refused request would have needed, in words."""
+"""The permission that a refused request would have needed, in words.
+
+A project's ModelAdmin may have pages with permissions of their own; then it says so:
+
+    needs = {"refund": ["songs.grant_credits"], …}  # by what its address's name ends with
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import apps
+from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.http import HttpRequest
 
@@ -39,9 +47,10 @@ OWN = {  # pages of the panel with permissions of their own
 
 def sentence(request: HttpRequest) -> str:
     wanted = permission_for(request)
-    if not wanted or request.user.has_perm(wanted):
+    name = name_of(wanted) if wanted and not request.user.has_perm(wanted) else ""
+    if not name:
         return "Your account may not do this to this object. A superuser can."
-    return f"You need the permission “{name_of(wanted)}”. Ask a superuser for it."
+    return f"You need the permission “{name}”. Ask a superuser for it."
 
 
 def permission_for(request: HttpRequest) -> str:
@@ -55,6 +64,8 @@ def permission_for(request: HttpRequest) -> str:
         prefix = f"{opts.app_label}_{opts.model_name}_"
         if page.startswith(prefix):
             act = page.removeprefix(prefix)
+            if own := _own(model, act):
+                return next((name for name in own if not request.user.has_perm(name)), "")
             is_seen = act in VIEWED and request.method == "GET"
             act = "view" if is_seen else "change" if act in VIEWED else act
             if act == "add" and request.user.has_perm(f"{opts.app_label}.add_{opts.model_name}"):
@@ -63,9 +74,15 @@ def permission_for(request: HttpRequest) -> str:
     return ""
 
 
+def _own(model: Any, act: str) -> list[str]:
+    if not admin.site.is_registered(model):
+        return []
+    return list(getattr(admin.site.get_model_admin(model), "needs", {}).get(act, []))
+
+
 def name_of(permission: str) -> str:
-    """“Can view run”, as in an account's form."""
+    """“Can view run”, as in an account's form; empty if no account can be given it."""
     app_label, _, codename = permission.partition(".")
     known = Permission.objects.filter(content_type__app_label=app_label, codename=codename)
     name = known.values_list("name", flat=True).first()
-    return str(name or permission)
+    return str(name or "")

@@ -21,6 +21,16 @@ MAX_SPAN = timedelta(days=7)  # from now: a note that stands for longer is no ne
 LOCK_NOTE = f"SELECT pg_advisory_xact_lock({HAND_OVER_NOTE})"
 
 
+class NewerNote(InvalidTransition):
+    """Another operator has written a note since the account looked."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another operator has written a note since this form was opened. Nothing was written: "
+            "read that note, and send yours once more if it is still to be told."
+        )
+
+
 def newest() -> HandOverNote | None:
     return HandOverNote.objects.first()
 
@@ -51,10 +61,7 @@ def write(text: str, until: datetime | None, user: Any, over: int | None) -> Han
         cursor.execute(LOCK_NOTE)
     now, last = database_clock().at, newest()
     if (last.pk if last else None) != over:
-        raise InvalidTransition(
-            "Another operator has written a note since this form was opened. Nothing was written: "
-            "read that note, and send yours once more if it is still to be told."
-        )
+        raise NewerNote
     if not clean and counting(last, now) is None:
         raise InvalidTransition("The note is empty, and there is none that it could end.")
     return HandOverNote.objects.create(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
@@ -99,6 +99,10 @@ class BalanceAdmin(Searched, AsksOfEach):
     list_filter = [BalanceFilter, OrderFilter]
     sortable_by = ()
     actions = None
+    needs: ClassVar = {
+        page: [permissions.SEE_LEDGER, permissions.VIEW]
+        for page in ("changelist", "change", "check")
+    }
     search_fields = ["username"]
     search_help_text = (
         "The beginning of a name, an e-mail address (with “@”) or its beginning, or an account's "

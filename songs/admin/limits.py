@@ -29,7 +29,19 @@ def number(most: int | None) -> str:
     return "no limit" if most is None else f"{most:,}"
 
 
+class _Seen(forms.CharField):
+    """What a form was opened with: no change of the object."""
+
+    widget = forms.HiddenInput
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return False
+
+
 class LimitForm(forms.ModelForm):
+    """`seen` is the number when the form was opened. A stale form does not undo another operator's
+    change: it is refused once, with the number that holds now. A form without `seen` changes."""
+
     most = forms.IntegerField(
         label="At most",
         required=False,
@@ -39,6 +51,23 @@ class LimitForm(forms.ModelForm):
         "next request; for files and news within five seconds. What was counted before counts on. "
         "Hours and days are the clock's, in UTC.",
     )
+    seen = _Seen(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["seen"] = _shown(self.initial.get("most"))
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        now, asked = self.initial.get("most"), given.get("most")
+        if "seen" in self.data and self.data["seen"] != _shown(now) and asked != now:
+            self.data = {name: self.data[name] for name in self.data} | {"seen": _shown(now)}
+            holds = _said(RULES[self.instance.name], now)
+            raise forms.ValidationError(
+                f"Another operator has changed this limit since the form was opened: it is {holds} "
+                "now. Nothing was changed. Save once more to set your number all the same."
+            )
+        return given
 
 
 @admin.register(Limit)
@@ -46,12 +75,22 @@ class LimitAdmin(AsksOfEach):
     form = LimitForm
     list_display = ["what", "at_most", "default", "refused"]
     list_display_links = ["what"]
-    fields = ["what", "most", "default", "refused"]
-    readonly_fields = ["what", "default", "refused"]
+    readonly_fields = ["what", "at_most", "default", "refused"]
     sortable_by = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Limit]:
         return super().get_queryset(request).filter(name__in=RULES)
+
+    def get_fields(self, request: HttpRequest, obj: Limit | None = None) -> Any:
+        changed = ["most", "seen"] if self.has_change_permission(request, obj) else ["at_most"]
+        return ["what", *changed, "default", "refused"]
+
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Limit | None:
+        """Locked while a form is saved: of two at once, the second sees what the first has set."""
+        limit: Limit | None = super().get_object(request, *args, **kwargs)
+        if limit is not None and request.method == "POST":
+            limit = self.get_queryset(request).select_for_update().get(pk=limit.pk)
+        return limit
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """The page's limits, each with what it refused in a day: one query for all of them."""
@@ -93,6 +132,10 @@ class LimitAdmin(AsksOfEach):
 
     def has_delete_permission(self, request: HttpRequest, obj: Limit | None = None) -> bool:
         return False
+
+
+def _shown(most: int | None) -> str:
+    return "" if most is None else str(most)
 
 
 def _said(rule: Rule, most: int | None) -> str:

@@ -6,7 +6,7 @@ the form with name, address and rights.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.utils import is_mfa_enabled
@@ -31,6 +31,7 @@ NEWEST_SONGS = 50
 @admin.register(User)
 class UserAdmin(AccountAdmin):
     list_display = ["username", "email", "credits", "is_active", "is_staff", "joined"]
+    needs: ClassVar = {"grant_credits": [permissions.GRANT]}
     readonly_fields = ["confirmed", "second_factor", "last_seen", "joined"]
     fieldsets = [
         (None, {"fields": ["username", "password", "email", "confirmed", "second_factor"]}),

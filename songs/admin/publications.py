@@ -7,7 +7,7 @@ or puts it back. Each act is a form that states what will happen, and a line of 
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -106,6 +106,13 @@ class PublicationAdmin(Searched, AsksOfEach):
         "Words of a title, the beginning of a listener's name, an e-mail address, or the id of a "
         "song, among the songs of the chosen state."
     )
+    needs: ClassVar = {
+        "take_down": [permissions.TAKE_DOWN],
+        "put_back": [permissions.TAKE_DOWN],
+        "dismiss": [permissions.TAKE_DOWN],
+        "audio": [permissions.SEE_PUBLISHED, permissions.LISTEN],
+        "cover": [permissions.SEE_PUBLISHED],
+    }
     fields = ("byline",)
     readonly_fields = ("byline",)
 
@@ -245,7 +252,7 @@ def published(request: HttpRequest, pk: uuid.UUID) -> Publication:
         raise PermissionDenied
     row = Publication.objects.select_related("song__owner").filter(pk=pk).first()
     if row is None:
-        raise Http404(f"The song {pk} was never published.")
+        raise Http404(publication_actions.ABSENT.format(pk))
     return row
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -76,6 +76,12 @@ class SongAdmin(Searched, AsksOfEach):
     ordering = ["-id"]
     sortable_by = ()
     actions = ["refund_listeners"]
+    needs: ClassVar = {
+        "again": [permissions.MAKE_AGAIN],
+        "refund": [permissions.GRANT],
+        "audio": [permissions.LISTEN],
+        "cover": permissions.SEE_SONGS[:1],
+    }
     search_fields = ["id"]
     search_help_text = (
         "Words of a title, the beginning of a listener's name, an e-mail address, or the id of a "

@@ -83,6 +83,12 @@ class ReportForm(forms.Form):
         return given
 
 
+class DismissForm(forms.Form):
+    """`seen` is the newest report when the form was opened; without it, all reports are meant."""
+
+    seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
 class TakeDownForm(forms.Form):
     """The operator's reason to take a song down."""
 

@@ -30,6 +30,16 @@ class TakenDown(CannotPublish):
         )
 
 
+class NewReports(Exception):
+    """Another report has come since the operator looked at them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another report has come since this form was opened. No report was dismissed: read "
+            "that one on the song's page, and dismiss them all if they are still to be dismissed."
+        )
+
+
 @transaction.atomic
 def publish(song: Song, *, title: str, byline: str) -> Publication:
     """Make the song public under this title and name; a public song gets both anew.
@@ -89,9 +99,23 @@ def put_back(publication: Publication) -> bool:
 
 
 @transaction.atomic
-def dismiss_reports(publication: Publication) -> int:
-    """Close the reports and leave the song where it is; returns how many there were."""
-    return _close_reports(locked(publication.pk))
+def dismiss_reports(publication: Publication, seen: int | None = None) -> int:
+    """Close the reports and leave the song where it is; returns how many there were.
+
+    `seen` is the newest report that the operator was told of. Raises NewReports if there is a newer
+    one; not without `seen`.
+    """
+    row = locked(publication.pk)
+    newest = newest_report(row)
+    if None not in (seen, newest) and newest != seen:
+        raise NewReports
+    return _close_reports(row)
+
+
+def newest_report(publication: Publication) -> int | None:
+    """The id of the newest open report."""
+    found = Report.objects.filter(publication=publication, dealt_at=None).order_by("-id")
+    return found.values_list("id", flat=True).first()
 
 
 def locked(pk: UUID) -> Publication:

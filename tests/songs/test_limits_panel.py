@@ -170,3 +170,46 @@ def test_every_page_is_whole(
             if found := looked.problems(f"limits-{number}"):
                 problems[address] = found
     assert not problems
+
+
+def test_a_stale_form_does_not_undo_what_another_operator_has_set(
+    olgas: Client, limit: Limit
+) -> None:
+    """The form was opened with no number; another operator has set 0 since, to refuse all."""
+    Limit.objects.filter(pk=limit.pk).update(most=0)
+    answer = olgas.post(page_of(limit), {"most": "11", "seen": ""})
+    assert answer.status_code == 200
+    page = answer.content.decode()
+    assert "Another operator has changed this limit since the form was opened: it is 0 now." in page
+    limit.refresh_from_db()
+    assert limit.most == 0
+    assert '<input type="hidden" name="seen" value="0"' in page
+    assert '<input type="number" name="most" value="11"' in page  # what was typed stays
+    assert olgas.post(page_of(limit), {"most": "11", "seen": "0"}).status_code == 302
+    limit.refresh_from_db()
+    assert limit.most == 11
+
+
+def test_a_stale_form_that_asks_for_what_holds_already_is_no_conflict(
+    olgas: Client, limit: Limit
+) -> None:
+    Limit.objects.filter(pk=limit.pk).update(most=7)
+    assert olgas.post(page_of(limit), {"most": "7", "seen": ""}).status_code == 302
+
+
+def test_two_operators_at_once_do_not_both_change_a_limit(
+    olgas: Client, limit: Limit, olga: User
+) -> None:
+    """The second reads the row only after the first has committed."""
+    with CaptureQueriesContext(connection) as asked:
+        olgas.post(page_of(limit), {"most": "7", "seen": ""})
+    locks = [query["sql"] for query in asked if '"songs_limit"' in query["sql"]]
+    assert any(sql.endswith("FOR UPDATE") for sql in locks)
+
+
+def test_an_account_that_may_only_look_reads_the_number_that_holds(limit: Limit) -> None:
+    viewer = as_(cast.staff("viewer", "view_limit"))
+    page = shown(viewer, page_of(limit))
+    assert "At most:" in page
+    assert "Most:" not in page
+    assert '<div class="readonly">30</div>' in page.partition("At most:")[2].partition("Default")[0]

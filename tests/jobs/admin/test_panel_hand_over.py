@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -82,6 +83,20 @@ def test_two_operators_at_once_write_one_note(client: Client, olga: User) -> Non
     assert "Another operator has written a note since this form was opened." in page
     assert "yours</textarea>" in page
     assert [note.text for note in HandOverNote.objects.all()] == ["mine"]
+
+
+def test_a_note_that_another_one_has_overtaken_can_be_sent_once_more(
+    client: Client, olga: User
+) -> None:
+    """With the form that the refusal's page brings."""
+    leave(client, "mine", over="")
+    page = leave(client, "yours", over="").content.decode()
+    over = re.search(r'name="over" value="(\d+)"', page)
+    assert over
+
+    assert leave(client, "yours", over=over[1]).status_code == 302
+
+    assert [note.text for note in HandOverNote.objects.all()] == ["yours", "mine"]
 
 
 @pytest.mark.django_db(transaction=True)

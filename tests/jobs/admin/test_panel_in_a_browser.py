@@ -58,6 +58,7 @@ def world(operator, monkeypatch) -> list[str]:
         reverse("admin:index"),
         reverse("admin:jobs_run_failures"),
         reverse("admin:jobs_run_changelist") + "?status__exact=failed&open=1&q=no-such",
+        reverse("admin:jobs_run_changelist") + f"?fn_id={rows.FN}",
         reverse("admin:tables"),
         reverse("admin:hand_over"),
         reverse("admin:admin_logentry_changelist"),

@@ -7,6 +7,8 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
@@ -128,3 +130,56 @@ def test_what_needs_an_operator_is_told_to_an_account_that_may_not_open_its_page
 
     assert "No cluster is alive" in page
     assert "1 run failed" in page
+
+
+@pytest.mark.parametrize(
+    ("page", "wanted"),
+    [
+        ("credits", "Can view credit entry"),
+        ("again", "Can have a song made again for its listener"),
+        ("refund", "Can grant and take back credits"),
+        ("take-down", "Can take down published songs, and put them back"),
+        ("grant", "Can grant and take back credits"),
+    ],
+)
+def test_a_page_of_the_product_names_a_permission_that_there_is(
+    client: Client, page: str, wanted: str
+) -> None:
+    client.force_login(cast.staff("viola", "view_cluster"))
+    song = cast.a_song(cast.alice())
+    address = {
+        "credits": reverse("admin:songs_creditbalance_changelist"),
+        "again": reverse("admin:songs_song_again", args=[song.pk]),
+        "refund": reverse("admin:songs_song_refund", args=[song.pk]),
+        "take-down": reverse("admin:songs_publication_take_down", args=[song.pk]),
+        "grant": reverse("admin:songs_user_grant_credits", args=[song.owner_id]),
+    }[page]
+
+    said = unescape(client.get(address).content.decode())
+
+    known = Permission.objects.values_list("name", flat=True)
+    named = re.findall(r"You need the permission “([^”]*)”", said)
+    assert named == [name for name in known if name in named]
+    assert named == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("model", "act", "kept"),
+    [
+        ("jobs_run", "retry_selected", ["view_run", "cancel_run"]),
+        ("jobs_run", "retry_selected", ["view_run"]),
+        ("songs_song", "refund_listeners", ["view_song"]),
+    ],
+)
+def test_an_act_whose_permission_was_lost_since_the_list_was_opened_is_refused_in_words(
+    client: Client, model: str, act: str, kept: list[str]
+) -> None:
+    client.force_login(cast.staff("viola", *kept))
+    row = rows.failed_run() if model == "jobs_run" else cast.a_song(cast.alice())
+    asked = {"action": act, "index": "0", "post": "yes", "_selected_action": str(row.pk)}
+
+    page = client.post(reverse(f"admin:{model}_changelist"), asked, follow=True)
+
+    assert page.redirect_chain
+    assert "Nothing was done. Your account may not do that" in page.content.decode()
+    assert not LogEntry.objects.exists()

@@ -141,3 +141,55 @@ def test_what_its_listener_has_withdrawn_is_private_for_operators_too(
     reports.report(reports_before, "a stranger", kind="copy", words="", reporter=None)
     publishing.withdraw(reports_before.song)
     assert warden.get(admin(reports_before, "audio")).status_code == 200
+
+
+def test_a_song_that_is_taken_down_is_not_offered_to_be_taken_down_again(
+    song: Publication, warden: Client
+) -> None:
+    warden.post(admin(song, "take-down"), {"why": WHY})
+    for send in (warden.get, warden.post):
+        answer = send(admin(song, "take-down"), {"why": "Another reason"}, follow=True)
+        page = answer.content.decode()
+        assert "This song is taken down already." in page
+        assert "leaves its public page" not in page
+    song.refresh_from_db()
+    assert song.taken_down_why == WHY
+
+
+def test_reports_that_are_dealt_with_are_not_offered_to_be_dismissed(
+    song: Publication, warden: Client
+) -> None:
+    answer = warden.get(admin(song, "dismiss"), follow=True)
+    assert "No report of this song is open." in answer.content.decode()
+    assert "0 open reports" not in answer.content.decode()
+
+
+def test_a_report_that_comes_while_the_others_are_looked_at_is_not_dismissed_unread(
+    song: Publication, warden: Client
+) -> None:
+    reports.report(song, "a stranger", kind="spam", words="", reporter=None)
+    seen = publishing.newest_report(song)
+    assert f'name="seen" value="{seen}"' in warden.get(admin(song, "dismiss")).content.decode()
+    reports.report(song, "another", kind="copy", words="the Danube", reporter=None)
+
+    refused = warden.post(admin(song, "dismiss"), {"seen": seen})
+
+    page = refused.content.decode()
+    assert refused.status_code == 422
+    assert "Another report has come since this form was opened." in page
+    assert Report.objects.filter(dealt_at=None).count() == 2
+    newest = publishing.newest_report(song)
+    assert f'name="seen" value="{newest}"' in page
+    assert warden.post(admin(song, "dismiss"), {"seen": newest}).status_code == 302
+    assert not Report.objects.filter(dealt_at=None).exists()
+
+
+@pytest.mark.parametrize("act", ["take-down", "put-back", "dismiss"])
+def test_a_song_that_its_listener_has_deleted_meanwhile_is_said_to_be_gone(
+    song: Publication, warden: Client, act: str
+) -> None:
+    address = admin(song, act)
+    song.song.delete()
+    answer = warden.post(address, {"why": WHY})
+    assert answer.status_code == 404
+    assert "Its listener may have deleted it." in answer.content.decode()
