@@ -14,7 +14,7 @@ OPTIONS = {
 }
 UNKNOWN = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 BY_PLACE = re.compile(r"(\w+)\.__init__\(\) takes 1 positional argument but")
-BARE = re.compile(r"create_function\(\) (takes 0 positional arguments|missing .* '(fn_id)')")
+BARE = re.compile(r"create_function\(\) missing .* 'fn_id'")
 
 
 def hint(message: str) -> str:

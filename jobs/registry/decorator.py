@@ -30,8 +30,8 @@ def _by_name(create: Callable[P, R]) -> Callable[P, R]:
             name = getattr(given, "__name__", None) if callable(given) else None
             found = f"not {quoted(given)}" if name is None else f"above “{name}” it has none"
             raise InvalidFunction(
-                "@create_function takes its options by name, in brackets: "
-                f'@create_function(fn_id="my-function"); {found}.'
+                f"@create_function takes its options by name, in brackets; {found}."
+                ' Declare a function so: @create_function(fn_id="…", trigger=…).'
             )
         return create(*args, **kwargs)
 
