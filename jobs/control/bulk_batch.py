@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from jobs.control.bulk import ALLOWED, FUNCTION, PERMISSION, Action, matching
@@ -230,7 +231,9 @@ def _act(order: Order, run_id: uuid.UUID, reasons: dict[uuid.UUID, str]) -> bool
     """False if the run has changed meanwhile, or is refused."""
     try:
         if order.action == "cancel":
-            return cancel(run_id, why=order.why, invoked=order.invoked)
+            # With those that it invoked at once: the next batch lists no run that is done.
+            with transaction.atomic() if order.invoked else nullcontext():
+                return cancel(run_id, why=order.why, invoked=order.invoked)
         if order.action == "rerun":
             return rerun_once(run_id) is not None
         return bool(rerun(run_id))

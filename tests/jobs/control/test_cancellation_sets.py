@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,7 +28,7 @@ from jobs.runs.claiming import claim_due
 from jobs.runs.hook_events import CANCELLED
 from jobs.testing import drain
 from tests.support.blocking import Uncommitted
-from tests.support.deaths import DIED, HERE, leases_lapse
+from tests.support.deaths import DIED, HERE, die_at_commit, leases_lapse
 from tests.support.functions import Diary, at_once, in_a_child, registered, the_run
 from tests.support.rows import make_run
 
@@ -329,6 +330,34 @@ def test_a_worker_that_dies_between_two_sets_leaves_each_run_cancelled_once(
         drain()
     assert Run.objects.get(id=own).output == {"done": 3, "refused": 0}
     assert sorted(diary.entries) == [str(run.id) for run in runs]
+
+
+def invokes(ctx: Context) -> None:
+    ctx.step.invoke("naps", function="naps")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("before", [True, False])
+def test_a_worker_that_dies_at_any_commit_leaves_no_invoked_run_without_its_invoker(before: bool):
+    with registered(naps, fn_id="naps", trigger=()), registered(invokes):
+        for number in count(1):
+            send(Event(name="test/go"))
+            drain()
+            bulk("cancel", fn_id="test-function", invoked=True)
+
+            def work(number: int = number) -> None:
+                die_at_commit(number, before=before)
+                while claims := claim_due(10):
+                    for claimed in claims:
+                        execute(claimed)
+
+            ended = in_a_child(work)
+            leases_lapse()
+            drain()
+            assert not Run.objects.unfinished().exists(), f"died at commit {number}"
+            if ended != DIED:
+                break
+    assert number > 2
 
 
 @pytest.mark.django_db(transaction=True)
