@@ -47,7 +47,9 @@ def test_a_registered_function_is_found_by_its_id_and_still_callable():
 
 
 def test_a_decorator_without_its_brackets_is_told_of_them():
-    with pytest.raises(InvalidFunction, match=r"in brackets; above “one” .*@create_function\(fn_id="):
+    with pytest.raises(
+        InvalidFunction, match=r"in brackets; above “one” .*@create_function\(fn_id="
+    ):
         create_function(one)
     with pytest.raises(InvalidFunction, match=r"takes its options by name, .* not 'my-id'"):
         create_function("my-id")
