@@ -14,7 +14,7 @@ from benchmarks.stage import Stage
 TITLE = "Pool: PgBouncer in transaction mode"
 BESIDE = "ours"
 POOLED, LISTENING = "through PgBouncer", "through PgBouncer, LISTEN direct"
-SONGS, SINGLE = 1000, 20
+SONGS, SINGLE = overhead.SONGS, 20
 
 
 def contenders(options: Options) -> list[Contender]:
