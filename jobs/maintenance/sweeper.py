@@ -23,7 +23,7 @@ from jobs.runs.lease import releasing
 
 logger = logging.getLogger("jobs.engine")
 
-EXPIRED = 100  # cancelled by one sweep
+MAX_EXPIRED = 100  # runs that one sweep cancels
 
 # Losses without blame (_take_lapsed_runs).
 REQUEUE_LAPSED = f"""
@@ -47,7 +47,7 @@ def sweep() -> int:
 def _cancel_expired() -> None:
     expired = _expired().order_by("expires_at")
     with statements.reading_by_index():
-        first = list(expired.values_list("id", flat=True)[:EXPIRED])
+        first = list(expired.values_list("id", flat=True)[:MAX_EXPIRED])
     for run_id in first:
         _cancel_if_expired(run_id)
 

@@ -369,7 +369,7 @@ def test_the_next_few_of_many_are_read_at_the_cost_of_a_few(
     """Else all that are left would be read and sorted for each batch."""
     settings.JOBS = {**settings.JOBS, "RETENTION_BATCH": FEW}
     monkeypatch.setattr(bulk_batch, "BATCH", SOME)
-    monkeypatch.setattr(sweeper, "EXPIRED", SOME)
+    monkeypatch.setattr(sweeper, "MAX_EXPIRED", SOME)
     monkeypatch.setattr(rollups, "CHUNK", FEW)
     monkeypatch.setattr(rollups, "PASS_SECONDS", 0)
     monkeypatch.setattr(mending, "NAMED_AT_ONCE", FEW)
