@@ -35,10 +35,10 @@ from psycopg.pq.abc import PGresult
 from psycopg.types.string import TextLoader
 
 from jobs.platform.postgres import psycopg_internals, transaction_count
+from jobs.platform.postgres.psycopg_internals import Key
 
 Statement = tuple[str, Mapping[str, Any]]  # text, values by name
 Rows = list[tuple[Any, ...]]
-Key = tuple[bytes, tuple[int, ...]]  # text, types of values
 New = tuple[Key, bytes]  # prepared in this conversation; its name
 
 NOTHING: Mapping[str, Any] = {}

@@ -27,24 +27,23 @@ from typing import Any
 
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg import capabilities
-from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
+from psycopg import capabilities, errors
+from psycopg.pq import DiagnosticField, ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from jobs.platform.postgres import pipeline_switch, transaction_count
 from jobs.platform.postgres.pipeline import (
     ATTRIBUTE,
     NOTHING,
-    Key,
     New,
     PipelineConnection,
     Rows,
     Statement,
     compile_statement,
 )
+from jobs.platform.postgres.psycopg_internals import Key
 
-WHICH_SESSION: Statement = ("SELECT pg_backend_pid()", NOTHING)
-BEGIN = b"BEGIN; SELECT pg_backend_pid()"
+WHICH_SESSION = "pg_backend_pid()"
 NOT_PREPARED = (b"26000", b"0A000")  # not prepared here, or before a migration
 MAX_MISSES = 200  # in a row
 MAX_SESSIONS = 500
@@ -63,8 +62,15 @@ def settings_of(raw: psycopg.Connection[Any]) -> dict[str, str]:
 
 
 def settings_statements(settings: Mapping[str, str]) -> list[Statement]:
-    parts = [f"set_config('{name}', '{value}', true)" for name, value in settings.items()]
-    return [(f"SELECT {', '.join(parts)}", NOTHING)] if parts else []
+    return [(_select(_settings(settings)), NOTHING)] if settings else []
+
+
+def _settings(settings: Mapping[str, str]) -> list[str]:
+    return [f"set_config('{name}', '{value}', true)" for name, value in settings.items()]
+
+
+def _select(values: Sequence[str]) -> str:
+    return f"SELECT {', '.join(values)}"
 
 
 class PooledPipelineConnection(PipelineConnection):
@@ -82,6 +88,7 @@ class PooledPipelineConnection(PipelineConnection):
         self._by_session: dict[int, set[bytes]] = {}  # prepared in it, by its backend's number (2)
         self._in_this_session: set[bytes] | None = None  # None: the session is not known
         # This trip's:
+        self._asks_session: Statement | None = None  # which answers with the session
         self._began_idle = False  # outside a transaction
         self._is_repeated = False
         self._assumed: set[bytes] = set()  # sent as prepared
@@ -92,10 +99,13 @@ class PooledPipelineConnection(PipelineConnection):
     ) -> list[Rows]:
         self._notice_another_transaction()
         is_to_set = self._is_idle or not self._settings_are_set
-        ahead = settings_statements(self.settings) if is_to_set else []
+        values = _settings(self.settings) if is_to_set else []
         self._settings_are_set = True
-        if self._opens and not commits:
-            ahead.append(WHICH_SESSION)
+        asks_session = self._opens and not commits
+        if asks_session:
+            values = [WHICH_SESSION, *values]
+        ahead: list[Statement] = [(_select(values), NOTHING)] if values else []
+        self._asks_session = ahead[0] if asks_session else None
         rows = super().execute_pipeline([*ahead, *statements], commits=commits)
         self._transaction = transaction_count.begun(self._raw)
         return rows[len(ahead) :]
@@ -109,10 +119,38 @@ class PooledPipelineConnection(PipelineConnection):
     def begin(self) -> None:
         if self._opens:
             transaction_count.add(self._raw)
+            values = [WHICH_SESSION, *_settings(self.settings)]
             with self._raw.lock:
-                ((backend,),) = self._load_rows(self._pg.exec_(BEGIN))
+                result = self._pg.exec_(f"BEGIN; {_select(values)}".encode())
+                self._load_rows(result)
             self._notice_another_transaction()
-            self._enter_session(backend)
+            self._settings_are_set = True
+            self._enter_session(result)
+
+    def prepare(self, key: Key) -> bytes | None:
+        """The name by which this transaction may execute the statement; None: unprepared (2, 3).
+        Raises psycopg's errors. For cursors (pooled_steps).
+        """
+        self._notice_another_transaction()
+        known = self._in_this_session
+        if known is None or not self._may_prepare:
+            return None
+        name = name_of(key)
+        if name not in known:
+            for result in (self._pg.close_prepared(name), self._pg.prepare(name, *key)):
+                if result.status != ExecStatus.COMMAND_OK:
+                    raise errors.error_from_result(result)
+            known.add(name)
+        return name
+
+    @property
+    def _may_prepare(self) -> bool:
+        return (
+            self._sessions_are_trusted
+            and self._misses < MAX_MISSES
+            and self._pg.transaction_status == TransactionStatus.INTRANS
+            and self._pg.pipeline_status == PipelineStatus.OFF
+        )
 
     def _notice_another_transaction(self) -> None:
         """One that psycopg began leads to an unknown session."""
@@ -125,7 +163,8 @@ class PooledPipelineConnection(PipelineConnection):
     def _is_idle(self) -> bool:
         return bool(self._pg.transaction_status == TransactionStatus.IDLE)
 
-    def _enter_session(self, backend: int) -> None:
+    def _enter_session(self, answer: PGresult) -> None:
+        backend = int(answer.get_value(0, 0) or 0)
         if len(self._by_session) > MAX_SESSIONS:
             self._by_session.clear()
         self._in_this_session = self._by_session.setdefault(backend, set())
@@ -158,8 +197,8 @@ class PooledPipelineConnection(PipelineConnection):
         if any(answer.status not in SUCCEEDED for answer in answers):
             return
         for statement, answer in zip(statements, answers, strict=True):
-            if statement is WHICH_SESSION:
-                self._enter_session(int(answer.get_value(0, 0) or 0))
+            if statement is self._asks_session:
+                self._enter_session(answer)
         if self._in_this_session is not None:
             self._in_this_session |= self._newly_prepared | self._assumed
 

@@ -2,11 +2,13 @@
 
 After a rollback psycopg forgets the product's prepared statements by DEALLOCATE ALL. The engine's
 would go too, and the next one fail in a transaction. So psycopg here deallocates each of its own by
-name. A process's first connection tests that (`probe`, pipeline_switch).
+name. Behind a pool it takes names from pooled_steps. A process's first connection tests the one
+that it needs (`probe`, pipeline_switch).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -17,6 +19,7 @@ from jobs.lib.version_range import VersionRange
 
 # pipeline_switch warns of another one.
 TESTED = VersionRange("psycopg", lambda: psycopg.__version__, (3, 3), (3, 4))
+Key = tuple[bytes, tuple[int, ...]]  # text, types of values
 PROBE = b"jobs_probe"
 PROBE_SQL = b"SELECT $1::int8"
 
@@ -42,6 +45,26 @@ def deallocate_by_name(raw: psycopg.Connection[Any]) -> None:
         memory.clear = clear
 
 
+def name_prepared(raw: psycopg.Connection[Any], name: Callable[[Key], bytes | None]) -> None:
+    """For this connection's life psycopg executes a statement by the name that it is told, or, for
+    None, unprepared. Raises Unfit.
+    """
+    memory = _memory_of(raw)
+    try:
+        unprepared = no, _ = memory.get(None, False)
+        yes = type(no).YES
+    except (AttributeError, TypeError, ValueError) as other:
+        raise Unfit(f"looks up prepared statements in another way: {other}") from None
+
+    def get(query: Any, prepare: bool | None = None) -> tuple[Any, bytes]:
+        if prepare is not None:  # False: not this one. True: of many, in psycopg's pipeline.
+            return unprepared
+        named = name((query.query, query.types))
+        return unprepared if named is None else (yes, named)
+
+    memory.get = get
+
+
 def _memory_of(raw: Any) -> Any:
     try:
         memory = raw._prepared
@@ -54,12 +77,12 @@ def _memory_of(raw: Any) -> Any:
 
 
 def probe(raw: psycopg.Connection[Any], *, is_pooled: bool) -> str:
-    """What is not as expected, in a sentence, or empty. No transaction may be open. Behind a pool
-    psycopg prepares nothing: only names are checked.
-    """
+    """What is not as expected, in a sentence, or empty. No transaction may be open."""
     try:
         _memory_of(raw)
-        if not is_pooled:
+        if is_pooled:
+            _prepare_and_have_psycopg_ask(raw)
+        else:
             _prepare_roll_back_and_ask(raw)
     except psycopg.OperationalError:
         raise  # the connection is lost: nothing is known
@@ -85,6 +108,28 @@ def _prepare_roll_back_and_ask(raw: psycopg.Connection[Any]) -> None:
         raw.rollback()
         raw.prepare_threshold = threshold
         raw.pgconn.exec_(b"DEALLOCATE " + PROBE)
+
+
+def _prepare_and_have_psycopg_ask(raw: psycopg.Connection[Any]) -> None:
+    """The name is gone before the session serves the next client."""
+    asked: list[bytes] = []
+
+    def prepared(key: Key) -> bytes:
+        asked.append(key[0])
+        raw.pgconn.prepare(PROBE, *key)
+        return PROBE
+
+    memory = _memory_of(raw)
+    try:
+        name_prepared(raw, prepared)
+        raw.pgconn.exec_(b"BEGIN")
+        rows = psycopg.Cursor(raw).execute("SELECT %s", [1]).fetchall()
+        raw.pgconn.exec_(b"DEALLOCATE " + PROBE)
+        if rows != [(1,)] or asked != [b"SELECT $1"]:
+            raise Unfit("executes prepared statements in another way than the tested versions")
+    finally:
+        vars(memory).pop("get", None)
+        raw.rollback()
 
 
 def _prepare(raw: psycopg.Connection[Any]) -> None:

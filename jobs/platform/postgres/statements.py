@@ -1,7 +1,8 @@
 """The engine's own statements, prepared once per connection: planning takes longer than executing.
 
 Behind a pool in transaction mode (`DISABLE_SERVER_SIDE_CURSORS`) pooled_pipeline prepares them.
-Without the pipeline (pipeline_switch) none is prepared. Steps' own statements: step_cursor.
+Without the pipeline (pipeline_switch) none is prepared. Steps' own statements: step_cursor and
+pooled_steps.
 """
 
 from __future__ import annotations
@@ -17,10 +18,20 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import PipelineStatus
 
 from jobs import conf
-from jobs.platform.postgres import django_internals, plain_statements
+from jobs.platform.postgres import (
+    django_internals,
+    plain_statements,
+    pooled_steps,
+    step_cursor,
+)
 from jobs.platform.postgres.pipeline import NOTHING, PipelineConnection, Rows, Statement
-from jobs.platform.postgres.pooled_pipeline import is_pooled, pipeline_of, settings_of
-from jobs.platform.postgres.step_cursor import prepare_often
+from jobs.platform.postgres.pooled_pipeline import (
+    PooledPipelineConnection,
+    is_pooled,
+    pipeline_of,
+    settings_of,
+)
+from jobs.platform.postgres.step_cursor import StepCursor
 
 __all__ = [
     "BY_INDEX",
@@ -102,13 +113,28 @@ def only_value(rows: Rows) -> Any:
 def begin() -> None:
     """Open the transaction that Django wants, for a step, at half psycopg's cost."""
     here = _ready()
-    raw = here.connection
-    if raw.prepare_threshold is None and conf.prepare_steps() and not is_pooled(here):
-        prepare_often(raw)
     pipeline_connection = _pipeline(here)
+    _prepare_steps(here.connection, pipeline_connection, is_pooled=is_pooled(here))
     if pipeline_connection is not None:
         with here.wrap_database_errors:
             pipeline_connection.begin()
+
+
+def _prepare_steps(
+    raw: psycopg.Connection[Any],
+    pipeline_connection: PipelineConnection | None,
+    *,
+    is_pooled: bool,
+) -> None:
+    """Once for a connection, unless the site has psycopg prepare statements by itself."""
+    if raw.cursor_factory is StepCursor or raw.prepare_threshold is not None:
+        return
+    if not conf.prepare_steps():
+        return
+    if isinstance(pipeline_connection, PooledPipelineConnection):
+        pooled_steps.prepare_often(raw, pipeline_connection)
+    elif not is_pooled:
+        step_cursor.prepare_often(raw)
 
 
 def _ready() -> BaseDatabaseWrapper:

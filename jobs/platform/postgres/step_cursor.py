@@ -7,7 +7,7 @@ psycopg prepares those that repeat.
 1. Not handwritten statements: a value may stand where the server takes none (`interval %s`). Not
    GROUP BY, where the server never takes two values for the same (Django's ticket 34255). Not long
    statements: each length would be a plan, and the server takes at most 65,535 values.
-2. Only connections that call a run's steps, none behind a pool in transaction mode.
+2. Only connections that call a run's steps. Behind a pool in transaction mode: pooled_steps.
 3. A migration that changes what a prepared statement returns costs the connection and no attempt
    (connection_state.is_databases_fault).
 """

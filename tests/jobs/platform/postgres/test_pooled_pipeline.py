@@ -56,8 +56,7 @@ def another_session(monkeypatch) -> None:
     """The same one, as it looks to a client of a pool that is led to another."""
     connection.connection.execute("DEALLOCATE ALL")
     number = another_session.number = getattr(another_session, "number", 0) - 1  # type: ignore[attr-defined]
-    monkeypatch.setattr(pooled_pipeline, "WHICH_SESSION", (f"SELECT {number}", NOTHING))
-    monkeypatch.setattr(pooled_pipeline, "BEGIN", f"BEGIN; SELECT {number}".encode())
+    monkeypatch.setattr(pooled_pipeline, "WHICH_SESSION", str(number))
 
 
 def trips(act: Callable[[], object], monkeypatch) -> int:

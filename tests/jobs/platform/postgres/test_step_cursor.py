@@ -17,16 +17,20 @@ from tests.support.functions import at_once, ran
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.needs_session("nothing is prepared behind a pool"),
+    pytest.mark.needs_session("counts what is prepared in its own session"),
 ]
 
 OFTEN = preparing.PREPARED_AFTER + 1
+POOLED = pytest.param(True, marks=pytest.mark.needs_pipeline("plain cursors prepare nothing"))
 
 
-@pytest.fixture(autouse=True)
-def fresh_connection() -> Iterator[None]:
+@pytest.fixture(autouse=True, params=[False, POOLED], ids=["direct", "behind a pool"])
+def is_pooled(request, monkeypatch) -> Iterator[bool]:
     connection.close()
-    yield
+    monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", request.param)
+    for _ in range(3 if request.param else 0):  # until its sessions are trusted
+        ran(lambda ctx: ctx.step.run("nothing", str))
+    yield request.param
     connection.close()
 
 
@@ -58,12 +62,7 @@ def test_a_statement_that_steps_ask_often_is_prepared():
 
 def test_nothing_is_prepared_for_steps_unless_the_settings_say_so(settings):
     settings.JOBS = settings.JOBS | {"PREPARE_STEPS": False}
-    assert ran(counted).output == OFTEN
-    assert prepared("songs_category") == 0
-
-
-def test_behind_a_pool_it_is_sent_as_it_is(monkeypatch):
-    monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
+    connection.close()
     assert ran(counted).output == OFTEN
     assert prepared("songs_category") == 0
 
