@@ -21,6 +21,7 @@ is a shift: for a second, a worker takes claims from a pipe.
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -49,6 +50,7 @@ class Dispatch:
         self.claims_low = wakeup.Wakeup()
         self.workers_missing = wakeup.Wakeup()
         self._worker_table, self._shifts, self._workers = worker_table, shifts, workers
+        self.more_are_due = False  # more runs than the pusher claims ahead, at its last look
         self._queues = ClaimQueues(PREFETCH_PER_WORKER * workers, ANSWERS_PER_WORKER * workers)
         due, answers = self._queues.due.capacity, self._queues.answers.capacity
         self._prefetch = min(PREFETCH_PER_WORKER * workers, due, answers // 2)
@@ -69,8 +71,9 @@ class Dispatch:
         return max(0, max(2 * self._prefetch, most) - self._queues.answers.qsize())
 
     @property
-    def answer_backlog_seconds(self) -> float:
-        return self._queues.throughput.backlog_seconds
+    def backlog_seconds(self) -> float:
+        """How long the workers have enough to do without another response."""
+        return math.inf if self.more_are_due else self._queues.throughput.backlog_seconds
 
     @property
     def is_busy(self) -> bool:

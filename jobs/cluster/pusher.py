@@ -93,6 +93,7 @@ class Pusher:
 
     def _claim(self, free_slots: int, heartbeat: Heartbeat, dispatch: Dispatch) -> None:
         claims, self._may_be_more = claim_batch(free_slots, self._worker)
+        dispatch.more_are_due = self._may_be_more
         self._listener.looked(has_found=bool(claims))
         heartbeat.add(claims)
         for claim in claims:

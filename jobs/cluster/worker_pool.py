@@ -24,7 +24,7 @@ class ClusterWorkerPool:
 
     @property
     def backlog_seconds(self) -> float:
-        return self._dispatch.answer_backlog_seconds
+        return self._dispatch.backlog_seconds
 
     @property
     def free_slots(self) -> int:

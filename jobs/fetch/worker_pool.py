@@ -19,7 +19,7 @@ class WorkerPool(Protocol):
 
     @property
     def backlog_seconds(self) -> float:
-        """How long the answers that wait for them keep them busy, at their present speed."""
+        """How long they have enough to do without another response, at their present speed."""
 
     @property
     def free_slots(self) -> int:

@@ -198,18 +198,18 @@ def test_how_long_the_waiting_answers_take_is_told_by_the_workers_speed_since_no
     watch = Watch()
     monkeypatch.setattr("jobs.cluster.claim_queues.time", watch)
     dispatch.put_answered([a_claim("x") for _ in range(12)])
-    assert dispatch.answer_backlog_seconds == 0.0  # none has been taken
+    assert dispatch.backlog_seconds == 0.0  # none has been taken
     watch.now += 0.4
     take(dispatch, 4)  # ten a second
-    assert dispatch.answer_backlog_seconds == pytest.approx(0.8)
+    assert dispatch.backlog_seconds == pytest.approx(0.8)
     take(dispatch, 8)
-    assert dispatch.answer_backlog_seconds == 0.0
+    assert dispatch.backlog_seconds == 0.0
 
     watch.now += 3600.0  # an hour in which nothing was to do is no slow hour
     dispatch.put_answered([a_claim("x") for _ in range(6)])
     watch.now += 0.01
     take(dispatch, 2)
-    assert dispatch.answer_backlog_seconds == pytest.approx(0.02)
+    assert dispatch.backlog_seconds == pytest.approx(0.02)
 
 
 def test_an_hour_of_slow_work_is_forgotten_when_the_work_is_quick(
@@ -223,7 +223,7 @@ def test_an_hour_of_slow_work_is_forgotten_when_the_work_is_quick(
     dispatch.put_answered([a_claim("x")])
     watch.now += 0.01
     take(dispatch, 2)
-    assert dispatch.answer_backlog_seconds == pytest.approx(0.02)
+    assert dispatch.backlog_seconds == pytest.approx(0.02)
 
 
 def test_answers_and_what_is_due_take_turns_at_a_worker(dispatch: Dispatch):

@@ -19,8 +19,6 @@ from jobs.cluster import pusher as pushers
 from jobs.cluster import shared, worker_table
 from jobs.cluster.heartbeat import Heartbeat
 from jobs.cluster.pulse import pulse_of
-from jobs.cluster.pusher import Pusher
-from jobs.cluster.shared import Shared
 from jobs.cluster.worker_table import PusherStatus, WorkerTable
 from jobs.fetch.gateway import Gateway
 from jobs.maintenance import lost_workers, sweeper, turn_repair
@@ -128,15 +126,6 @@ def test_a_sentinel_tells_what_its_pusher_last_did():
 
 
 # --- the pusher -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def pusher(monkeypatch, in_a_cluster: Shared) -> Pusher:
-    """A pusher without a cluster: what it hands out stays in its pipe."""
-    monkeypatch.setattr(pushers, "POLL", 0.01)
-    pusher = Pusher()
-    pusher._gateway, pusher._heartbeat = Gateway(), Heartbeat(in_a_cluster.worker_table)
-    return pusher
 
 
 def last_beat() -> PusherStatus:
