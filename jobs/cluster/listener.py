@@ -8,7 +8,8 @@
 4. Words can come by the thousand a second, from many senders, and each costs the cluster a look and
    its sender a commit under the lock of all that notify. Beyond a BURST the cluster looks by
    itself, once per GAP, under a lock at which senders see that (notifier, 4), until it has found
-   nothing for a while or has no room. It always looks once more without the lock.
+   nothing for a while, in which it looks less often, or has no room. It always looks once more
+   without the lock.
 5. If the second connection fails or leads to another database, the cluster looks more often; a
    failed one is retried.
 """
@@ -36,6 +37,8 @@ AGAIN = GAP + 0.002  # seconds from a word to the second look
 RETRY_INTERVAL = 30.0  # seconds; for the second connection
 BURST = 20  # words, of which one per GAP is forgotten
 IDLE = 30  # looks by itself, after the last one that found a run
+EAGER = 5  # of them, once per GAP; then once per IDLE_GAP
+IDLE_GAP = 0.05  # seconds
 LOCK_LOOKS = f"SELECT pg_try_advisory_lock({LOOKS_BY_ITSELF})"
 UNLOCK_LOOKS = f"SELECT pg_advisory_unlock({LOOKS_BY_ITSELF})"
 ECHO = 1.0  # seconds for a notification through the pool
@@ -188,7 +191,8 @@ class Listener:
             return
         self._idle_looks = 0 if has_found else self._idle_looks + 1
         if self._idle_looks < IDLE:
-            self._own_look = min(self._own_look, time.monotonic() + GAP)
+            gap = GAP if self._idle_looks < EAGER else IDLE_GAP
+            self._own_look = min(self._own_look, time.monotonic() + gap)
         else:
             self.want_words()
             self._looks_left = BURST / 4  # words may still come as fast, with nothing due

@@ -9,7 +9,7 @@ none that writes also notifies:
    so no thread need notify later.
 3. A cluster's processes write to its pipes, without a statement, and the pusher tells other
    clusters. The pusher of a stopping cluster reads no pipes: its processes notify.
-4. A cluster that looks every GAP by itself (listener, 4) holds a lock, and looks once more after it
+4. A cluster that looks by itself (listener, 4) holds a lock, and looks once more after it
    has released it. So a sender that finds the lock held, after its commit, need not notify of a
    run: a look is still to come. If that cluster's machine is lost, the others look once a second
    until its session is ended.

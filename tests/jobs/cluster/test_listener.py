@@ -11,7 +11,7 @@ from django.db import connection, connections
 
 from jobs import conf
 from jobs.cluster import listener
-from jobs.cluster.listener import BURST, IDLE, POLL, POLL_UNTOLD, Listener
+from jobs.cluster.listener import BURST, EAGER, IDLE, IDLE_GAP, POLL, POLL_UNTOLD, Listener
 from jobs.lib import settings_check
 from jobs.platform.postgres import notifier
 from jobs.platform.postgres.notifier import ANYTHING, GAP, RUN_DUE
@@ -155,12 +155,15 @@ def test_a_cluster_that_is_told_too_often_looks_by_itself_and_senders_see_that(c
     assert told(here, RUN_DUE) == set()
     assert told(here, ANYTHING) == {ANYTHING}
 
+    waits: list[float] = []
     for _ in range(IDLE - 1):
-        clock.now += GAP
+        waits.append(here._own_look - clock.now)
+        clock.now = here._own_look
         assert here.is_to_look_again()
         here.looked(has_found=False)
         assert told(here, RUN_DUE) == set()
-    clock.now += GAP
+    assert waits == pytest.approx([GAP] * EAGER + [IDLE_GAP] * (IDLE - 1 - EAGER))
+    clock.now = here.next_look
     assert here.is_to_look_again()
     here.looked(has_found=False)
     assert here.is_to_look_again()  # for what was not told until now
