@@ -30,6 +30,7 @@ class Lane:
     attempts: tuple[Attempt, ...]
     bars: tuple[Bar, ...]
     number: int  # of the step in its run, or of what has no step, from 1
+    is_copied: bool = False  # an earlier run executed it, and its bars are of that one
 
     @property
     def anchor(self) -> str:
@@ -94,9 +95,14 @@ class Story:
         return bool(self.steps.others) or any(lane.invokes for lane in self.lanes)
 
     @property
+    def executed(self) -> list[Lane]:
+        """Without the steps that a rerun took over."""
+        return [lane for lane in self.lanes if not lane.is_copied]
+
+    @property
     def bars(self) -> Iterable[Bar]:
         yield from self.before
-        for lane in self.lanes:
+        for lane in self.executed:
             yield from lane.bars
 
     @property
@@ -110,8 +116,8 @@ class Story:
     def span(self) -> tuple[datetime, datetime]:
         """What a drawing of it spans: from the run's start to its end, unless earlier or later
         steps are not shown."""
-        starts = [lane.start for lane in self.lanes if lane.start]
-        ends = [bar.end for lane in self.lanes for bar in lane.bars]
+        starts = [lane.start for lane in self.executed if lane.start]
+        ends = [bar.end for lane in self.executed for bar in lane.bars]
         start = self.start if self.steps.from_start else min(starts, default=self.start)
         end = self.end if self.steps.is_latest else max(ends, default=self.end)
         return start, max(start, end)
@@ -241,7 +247,20 @@ def _lane(
     if step is not None and step.is_remembered:
         begun = sent or begun
     bars += last_bars(run, step, tries[-1] if tries else None, begun, end)
-    return Lane(name=name, step=step, attempts=tuple(tries), bars=tuple(bars), number=number)
+    return Lane(
+        name=name,
+        step=step,
+        attempts=tuple(tries),
+        bars=tuple(bars),
+        number=number,
+        is_copied=step is not None and _is_copied(run, step),
+    )
+
+
+def _is_copied(run: Run, step: Step) -> bool:
+    """A rerun copies the steps before its first with their times (reruns.py): they ended before
+    it was made."""
+    return step.is_remembered and step.ended_at is not None and step.ended_at < run.created_at
 
 
 def merged(intervals: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:

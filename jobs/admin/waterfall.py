@@ -59,6 +59,7 @@ class Row:
     status: str
     duration: timedelta | None
     marks: tuple[Mark, ...]
+    is_copied: bool = False  # of an earlier run, and so without marks on this one's axis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +154,8 @@ def _row(lane: Lane, pieces: tuple[Piece, ...]) -> Row:
         kind=lane.step.get_kind_display() if lane.step else "",
         status=lane.status,
         duration=lane.duration,
-        marks=tuple(_mark(bar, pieces) for bar in lane.bars),
+        marks=() if lane.is_copied else tuple(_mark(bar, pieces) for bar in lane.bars),
+        is_copied=lane.is_copied,
     )
 
 

@@ -13,7 +13,9 @@ from django.test import Client
 from django.urls import reverse
 
 from jobs.admin import timeline
+from jobs.ids import new_id
 from jobs.models import Run, Step
+from tests.jobs.admin.panel import page_of
 from tests.jobs.admin.people import staff
 from tests.songs.conftest import as_
 from tests.support import cast, rows
@@ -51,6 +53,37 @@ def test_a_failed_run_says_its_sentence_first_and_keeps_each_traceback(
     assert sentence < text.index("Traceback (most recent call last)")
     assert text.count("Traceback (most recent call last)") == 6  # the run's and five attempts'
     assert "The next attempt was planned 30.0 s later." in text
+
+
+def test_a_rerun_tells_the_steps_that_it_remembers_from_those_that_it_executed(
+    admin_client: Client,
+) -> None:
+    rows.make_function()
+    first = rows.failed_run(rows.now() - timedelta(hours=1))
+    again = rows.make_run(rerun_of=first, status="running", started_at=rows.now())
+    for step in first.steps.order_by("position")[:2]:
+        step.pk, step.run = new_id(), again
+        step.save(force_insert=True)
+    rows.make_step(again, "call-modal-api", rows.now(), 2)
+
+    text = page(admin_client, again)
+
+    assert [row.count(">remembered<") for row in steps_of(text)] == [1, 1, 0]
+    assert text.count(f'this run remembers it from <a href="{page_of(first)}">') == 2
+    assert re.findall(r'class="jobs-name" title="([^"]+)"', text) == [
+        *("queued", "check-credits, remembered", "set-processing, remembered", "call-modal-api")
+    ]
+    took = re.findall(r'class="jobs-took">(?:<span class="jobs-quiet">)?([^<]*)', text)
+    assert took[1:] == ["remembered", "remembered", "2.0 s"]
+    assert len(re.findall(r'<rect class="jobs-bar jobs-bar-done"', text)) == 1
+    first.delete()
+    text = page(admin_client, again)
+    assert text.count("and this run remembers it.") == 2
+
+
+def steps_of(text: str) -> list[str]:
+    """The rows of the steps' table, one text a step."""
+    return re.findall(r'<tbody id="step-\d+">(.*?)</tbody>', text, re.DOTALL)
 
 
 def test_a_run_that_backs_off_says_until_when(admin_client: Client) -> None:

@@ -38,6 +38,21 @@ def test_time_in_which_nothing_worked_is_told_apart_from_work() -> None:
     assert seconds(story.waited) == 0.42  # 21.9 - 21.48
 
 
+def test_what_a_rerun_remembers_is_no_work_of_its_own() -> None:
+    first = rows.completed_run(rows.now() - timedelta(hours=1))
+    begun = rows.now() - timedelta(seconds=30)
+    ended = {"status": "completed", "ended_at": begun + timedelta(seconds=10), "turns_held": 0}
+    again = rows.make_run(begun, rerun_of=first, started_at=begun, **ended)
+    first.steps.filter(position__lt=3).update(run=again)  # as records.copy_steps writes them
+    rows.make_step(again, "update-song", begun + timedelta(seconds=8), 2)
+
+    story = told(again)
+
+    assert [lane.is_copied for lane in story.lanes] == [True, True, True, False]
+    assert seconds(story.busy_time) == 2
+    assert seconds(story.waited) == 8
+
+
 def test_backoff_lies_between_the_attempts_that_it_parted() -> None:
     story = told(rows.failed_run())
 
