@@ -100,7 +100,33 @@ def give(
     again = "This form was sent before. Nothing was given twice. " if done.is_repeat else ""
     text = f"{again}1 credit to {number:,} listener{'' if number == 1 else 's'}."
     model_admin.message_user(request, text, messages.INFO if again else messages.SUCCESS)
+    if not done.is_repeat:
+        for sentence in left_alone(chosen, len(chosen.songs) - number):
+            model_admin.message_user(request, sentence, messages.WARNING)
     return True
+
+
+def left_alone(chosen: Chosen, late: int) -> Iterable[str]:
+    """A sentence for each reason. To `late` listeners another operator was quicker."""
+    if number := chosen.refunded + late:
+        listener = _counted(number, "listener", "a credit for one of", "credits for some of")
+        were = "was" if number == 1 else "were"
+        yield f"{listener} these songs {were} given before."
+    if number := chosen.making:
+        song = _counted(number, "song", "it is", "they are")
+        yield f"{song} being made."
+    if number := chosen.forbidden:
+        account = _counted(number, "account", "it has", "they have")
+        yield f"{account} rights, and only a superuser gives such an account credits."
+    if chosen.more:
+        yield f"Only the newest {MAX_SONGS} songs were looked at. Repeat the action for the rest."
+
+
+def _counted(number: int, noun: str, one: str, many: str) -> str:
+    """“2 songs were left alone: they are”."""
+    if number == 1:
+        return f"1 {noun} was left alone: {one}"
+    return f"{number:,} {noun}s were left alone: {many}"
 
 
 def confirmation(

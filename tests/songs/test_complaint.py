@@ -228,6 +228,41 @@ def test_each_listener_of_many_songs_gets_one_credit(olgas: Client, alice: User,
     assert "1 credit to 2 listeners." in said(answers[0])
     assert (refunds(alice), refunds(bob)) == (1, 1)
     assert LogEntry.objects.count() == 2
+    assert "1 song was left alone: it is being made." in said(answers[0])
+
+
+def test_the_credits_of_many_songs_say_which_listeners_were_left_alone_and_why(
+    olgas: Client, alice: User, bob: User
+) -> None:
+    songs = [failed(alice), failed(bob), failed(staff("carl"))]
+    credits.refund(songs[0], why="x", by=None)
+    sam = as_(staff("sam", "view_song", "grant_credits"))
+
+    text = said(chosen(sam, songs, post="yes", why="A broken night"))
+
+    assert "1 credit to 1 listener." in text
+    assert "1 listener was left alone: a credit for one of these songs was given before." in text
+    assert "1 account was left alone: it has rights" in text
+    assert "being made" not in text
+
+
+def test_an_operator_that_another_was_quicker_than_is_told_whom_that_left_alone(
+    olgas: Client, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs = [failed(alice), failed(bob)]
+    give = credits.refund
+
+    def refund(song: Song, **given: Any) -> Any:
+        if song == songs[0] and not refunds(alice):
+            give(song, why="another operator, just now", by=None)
+        return give(song, **given)
+
+    monkeypatch.setattr(credits, "refund", refund)
+    text = said(chosen(olgas, songs, post="yes", why="A broken night"))
+
+    assert "1 credit to 1 listener." in text
+    assert "1 listener was left alone: a credit for one of these songs was given before." in text
+    assert (refunds(alice), refunds(bob)) == (1, 1)
 
 
 def test_listeners_that_have_got_a_credit_are_left_out(
