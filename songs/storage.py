@@ -41,15 +41,16 @@ CONTENT_TYPES = {
     ".jpeg": "image/jpeg",
     ".webp": "image/webp",
 }
+KEPT = {".zip": "application/zip"}  # types that are only ever a download
 
 
 def send_file(request: HttpRequest, key: str, *, title: str, download: bool) -> HttpResponseBase:
     """Stream the file under `key` if it is on this machine, else redirect (302) to a link to the
     bucket that is signed for a short time."""
     suffix = PurePosixPath(key).suffix.lower()
-    content_type = CONTENT_TYPES.get(suffix, UNKNOWN)
+    content_type = (CONTENT_TYPES | KEPT).get(suffix, UNKNOWN)
     disposition = content_disposition_header(
-        download or content_type == UNKNOWN, file_name(title, suffix)
+        download or suffix not in CONTENT_TYPES, file_name(title, suffix)
     )
     try:
         path = default_storage.path(key)

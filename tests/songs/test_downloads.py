@@ -8,6 +8,7 @@ import json
 import re
 import zipfile
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core.files.base import ContentFile
@@ -82,6 +83,15 @@ def test_it_has_songs_covers_wishes_and_ledger_and_the_tables_say_the_same(
     books = list(csv.DictReader(io.StringIO(archive.read("ledger.csv").decode(), newline="")))
     assert [row["amount"] for row in books] == ["3", "-1"]
     assert json.loads(archive.read("account.json"))["email"] == "alice@example.com"
+
+
+def test_it_is_given_as_a_zip_with_a_name_of_its_own_and_never_shown(alices: Client) -> None:
+    alices.post(PAGE)
+    drain()
+    answer = alices.get(FILE)
+    answer.close()
+    assert answer["Content-Type"] == "application/zip"
+    assert answer["Content-Disposition"] == 'attachment; filename="MelodyMaker.zip"'
 
 
 def test_a_listener_without_songs_gets_empty_tables(alices: Client) -> None:
@@ -322,6 +332,10 @@ def test_with_a_bucket_it_is_packed_kept_given_and_removed_there(
         assert link.status_code == 302
         assert f"/songs/{key}?" in link["Location"]
         assert "Signature=" in link["Location"]
+        said = parse_qs(urlsplit(link["Location"]).query)
+        assert said["response-content-type"] == ["application/zip"]
+        named = 'attachment; filename="MelodyMaker.zip"'
+        assert said["response-content-disposition"] == [named]
         assert set(objects) == {song.s3_key, song.thumbnail_s3_key, key}
         close_account(alice)
         drain()

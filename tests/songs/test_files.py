@@ -142,6 +142,17 @@ def test_a_file_of_an_unknown_kind_is_only_ever_a_download(alices: Client, alice
     assert answer["Content-Disposition"].startswith("attachment")
 
 
+def test_a_song_whose_file_is_an_archive_is_only_ever_a_download(
+    alices: Client, alice: User
+) -> None:
+    song = a_song(alice, s3_key="song.zip")
+    default_storage.save("song.zip", ContentFile(b"PK"))
+    answer = alices.get(f"/songs/{song.pk}/audio")
+    body(answer)
+    assert answer["Content-Type"] == "application/zip"
+    assert answer["Content-Disposition"].startswith("attachment")
+
+
 @pytest.mark.parametrize("key", ["gone.mp3", "../../etc/passwd", "/etc/passwd", "folder"])
 def test_a_key_without_a_file_is_a_404(alices: Client, alice: User, key: str) -> None:
     default_storage.save("folder/file.mp3", ContentFile(b""))
