@@ -72,6 +72,12 @@ def send_file(request: HttpRequest, key: str, *, title: str, download: bool) -> 
     return response
 
 
+def audio_type(key: str) -> str:
+    """The type of the song under `key`, by its name; empty for what no browser plays."""
+    content_type = CONTENT_TYPES.get(PurePosixPath(key).suffix.lower(), "")
+    return content_type if content_type.startswith("audio/") else ""
+
+
 def file_name(title: str, suffix: str) -> str:
     """The title as a file name that every file system accepts."""
     name = one_line("".join(" " if c in '/\\:*?"<>|' else c for c in title))

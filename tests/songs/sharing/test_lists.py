@@ -9,11 +9,12 @@ from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 import pytest
+from django.core.files.storage import default_storage
 from django.test import Client
 from django.utils.html import escape
 from django.utils.http import http_date
 
-from songs.models import Category, User
+from songs.models import Category, Song, User
 from songs.sharing import likes, listings, publishing, tally
 from songs.sharing.chores import count_categories
 from songs.sharing.discover import ON_LANDING
@@ -183,6 +184,41 @@ def test_the_feed_lists_the_newest_songs_with_absolute_links(alice: User, client
     everything = client.get("/discover/feed.xml").content.decode()
     assert everything.index("One, by") < everything.index("Two, by")
     assert client.get("/discover/feed.xml?category=tango").status_code == 404
+
+
+def test_an_item_of_the_feed_has_the_songs_audio_and_no_file_is_read_for_that(
+    alice: User, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song = public(alice, title="One")
+    odd = public(alice, title="Two")
+    Song.objects.filter(pk=odd.pk).update(s3_key="two.html")
+    for name in ("open", "size", "exists", "path"):
+        monkeypatch.setattr(default_storage, name, None)  # no file is looked at
+    answer = client.get("/discover/feed.xml", HTTP_HOST="localhost")
+    items = ElementTree.fromstring(answer.content).iterfind("channel/item")
+    found = {
+        item.findtext("title"): [e.attrib for e in item.iterfind("enclosure")] for item in items
+    }
+    address = f"http://localhost/listen/{song.pk}/audio"
+    assert found == {
+        "One, by Alma": [{"url": address, "length": "0", "type": "audio/mpeg"}],
+        "Two, by Alma": [],
+    }
+    monkeypatch.undo()
+    heard = client.get(address)
+    heard.close()
+    assert (heard.status_code, heard["Content-Type"]) == (200, "audio/mpeg")
+
+
+def test_a_program_that_has_the_feed_is_answered_anew_when_a_song_is_another_file(
+    alice: User, client: Client
+) -> None:
+    song = public(alice, title="One")
+    first = client.get("/discover/feed.xml")
+    Song.objects.filter(pk=song.pk).update(s3_key="one.ogg")
+    again = client.get("/discover/feed.xml", headers={"If-None-Match": first["ETag"]})
+    assert again.status_code == 200
+    assert 'type="audio/ogg"' in again.content.decode()
 
 
 @pytest.mark.parametrize(
