@@ -38,6 +38,14 @@ UNNAMED = """
   .map((cell) => cell.className)
 """
 
+LINES = """
+() => {
+  const line = (part) => getComputedStyle(part).borderBottomWidth;
+  const frame = document.querySelector("fieldset.module.aligned");
+  return { frame: line(frame), rows: [...frame.querySelectorAll(".form-row")].map(line) };
+}
+"""
+
 
 @pytest.fixture
 def olga(client: Client) -> User:
@@ -94,6 +102,23 @@ def test_every_page_of_every_model_is_whole(
         looked.complaints[:] = [c for c in looked.complaints if not c.startswith(FOCUSED)]
     assert len(pages) > 2 * len(admin.site._registry)
     assert problems == {}
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_form_ends_in_one_line(
+    browser: Browser, live_server, client: Client, olga: User, width: int
+) -> None:
+    """The frame's: the last row has none of its own, the rows before it have theirs."""
+    limit, _ = Limit.objects.get_or_create(name="orders-account")
+    name = project.SESSION_COOKIE_NAME
+    cookie = {"name": name, "value": client.cookies[name].value}
+    view = {"viewport": {"width": width, "height": 900}}
+    with chromium.opened(browser, live_server.url, cookie, **view) as looked:
+        looked.page.goto(reverse("admin:songs_limit_change", args=[limit.pk]))
+        lines = looked.page.evaluate(LINES)
+    assert lines["frame"] == "1px"
+    assert lines["rows"] == [*["1px"] * (len(lines["rows"]) - 1), "0px"]
+    assert len(lines["rows"]) > 1
 
 
 def test_operations_is_as_wide_as_a_telephone_when_the_ledger_has_been_checked(
